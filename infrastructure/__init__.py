@@ -1,0 +1,1 @@
+"""The two CDK stacks and the table of Lambda functions with their permissions."""

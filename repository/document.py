@@ -1,0 +1,27 @@
+"""The base of every document that crosses a border: frozen, camelCase in JSON, unknown keys refused."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Document(BaseModel):
+    """One typed model per document; its JSON Schema is generated into docs/contract/."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, ser_json_bytes="base64"
+    )
+
+    def to_json(self) -> str:
+        """The document as one line of JSON with the keys as they cross the border."""
+        return self.model_dump_json(by_alias=True)
+
+    def to_state(self) -> dict[str, object]:
+        """The document as JSON-ready values, for a state section or a DynamoDB item."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a document. Raises pydantic.ValidationError with every problem at once."""
+        return cls.model_validate_json(text)

@@ -1,0 +1,155 @@
+"""Every error a person may meet, named for what happened. The name is the Step Functions error, the CLI's error and the heading in
+docs/operations.md.
+
+    RestoreError
+    ├── NotReady                     not an error: come back later (the state's Retry does)
+    ├── NotSupportedYet              asked for something that a later version will do
+    ├── RestoreRequestInvalid        the request; every problem with its JSON pointer
+    ├── TargetNotFound               no such DB instance
+    ├── TargetNotUsable              the instance can't take part: Aurora, status, no managed secret, full group list, ...
+    ├── RestorePointNotFound         no such instance or point in the repository
+    ├── DatabaseNotInRestorePoint    the point has other databases
+    ├── DatabaseExists               the asked name is taken in the target
+    ├── DatabaseBusy                 another restore is bringing back the same database
+    ├── EngineMismatch               the point is of another engine
+    ├── TargetVersionTooOld          the target can't hold what a newer server dumped
+    ├── NotEnoughStorage             free storage of the target is smaller than the data
+    ├── CertificateBundleMissing     the RDS CA bundle isn't where the worker reads it
+    ├── BackupUnreadable             points add: not a dump that can be restored later (plain SQL, unknown version, ...)
+    ├── BackupDamaged                a member's length, checksum or framing isn't what the manifest says
+    ├── WorkerNotStarted             no capacity, never registered with SSM, boot failed
+    ├── WorkerLost                   the worker died while it worked
+    ├── WorkerFailed                 the worker's program ended without a result
+    ├── WorkerTimedOut               longer than the worker's longest run time
+    ├── ReplayFailed                 PostgreSQL refused something; the message says what
+    ├── VerificationFailed           the database isn't what the manifest says; the list is in the report
+    ├── SomeDatabasesFailed          several databases were asked for; the good ones stay
+    ├── AwsRefused                   AWS refused a call (denied, quota, bad state): operation, code and message
+    ├── RestoreCancelled             somebody asked to stop
+    ├── RestoreClosed                the restore is closing or closed: nothing may be created any more
+    ├── LeftoversRemain              clean-up could not finish
+    ├── RestoreNotFound              no such restore in the ledger
+    └── RestoreFailed                anything else, with its cause
+"""
+
+
+class RestoreError(Exception):
+    """The base. `str(error)` is a sentence for a person: what is wrong and what to do."""
+
+
+class NotReady(RestoreError):
+    """Come back later: a step that waits raises it and the state's Retry returns."""
+
+
+class NotSupportedYet(RestoreError):
+    """A known wish that this version does not fulfil."""
+
+
+class RestoreRequestInvalid(RestoreError):
+    """The request: one line per problem, `<JSON pointer>: <what is wrong and what to do>`."""
+
+
+class TargetNotFound(RestoreError):
+    """No such DB instance in the target's account and Region."""
+
+
+class TargetNotUsable(RestoreError):
+    """The instance exists but can't take part in a restore."""
+
+
+class RestorePointNotFound(RestoreError):
+    """No such instance or restore point in the repository."""
+
+
+class DatabaseNotInRestorePoint(RestoreError):
+    """The restore point holds other databases."""
+
+
+class DatabaseExists(RestoreError):
+    """The asked name is taken in the target instance."""
+
+
+class DatabaseBusy(RestoreError):
+    """Another restore that still runs is bringing back the same database."""
+
+
+class EngineMismatch(RestoreError):
+    """The restore point is of another engine than the target."""
+
+
+class TargetVersionTooOld(RestoreError):
+    """The target is older than the server that was dumped."""
+
+
+class NotEnoughStorage(RestoreError):
+    """The target's free storage is smaller than what the data needs."""
+
+
+class CertificateBundleMissing(RestoreError):
+    """The RDS CA bundle is not where the worker reads it."""
+
+
+class BackupUnreadable(RestoreError):
+    """Not a backup that could be restored later."""
+
+
+class BackupDamaged(RestoreError):
+    """Stored bytes are not what the manifest says."""
+
+
+class WorkerNotStarted(RestoreError):
+    """The worker could not be launched or never came under SSM's control."""
+
+
+class WorkerLost(RestoreError):
+    """The worker died while it worked."""
+
+
+class WorkerFailed(RestoreError):
+    """The worker's program ended without writing its result."""
+
+
+class WorkerTimedOut(RestoreError):
+    """The work took longer than the worker's longest run time."""
+
+
+class ReplayFailed(RestoreError):
+    """PostgreSQL refused a part of the dump."""
+
+
+class VerificationFailed(RestoreError):
+    """The restored database is not what the manifest says."""
+
+
+class SomeDatabasesFailed(RestoreError):
+    """Some of several databases failed; the good ones stay."""
+
+
+class AwsRefused(RestoreError):
+    """AWS refused a call for a reason that waiting does not mend."""
+
+
+class RestoreCancelled(RestoreError):
+    """Somebody asked for the restore to stop."""
+
+
+class RestoreClosed(RestoreError):
+    """The restore is closing or closed: nothing may be created any more."""
+
+
+class LeftoversRemain(RestoreError):
+    """Clean-up could not finish: the list names what is left."""
+
+
+class RestoreNotFound(RestoreError):
+    """No such restore in the ledger."""
+
+
+class RestoreFailed(RestoreError):
+    """Anything that has no better name."""
+
+
+def by_name(name: str) -> type[RestoreError]:
+    """The class of an error that came back as text (a worker's result, an execution's cause); RestoreFailed if unknown."""
+    found = {c.__name__: c for c in RestoreError.__subclasses__()}
+    return found.get(name, RestoreFailed)

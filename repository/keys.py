@@ -1,0 +1,36 @@
+"""Where things lie in the buckets. Names of instances and databases are percent-encoded, so any name is one path segment."""
+
+from urllib.parse import quote
+
+MANIFEST = "manifest.json"
+
+
+def segment(name: str) -> str:
+    """One path segment for any name: `/` and everything unusual encoded, `.` and `..` too (tools that copy to a disk follow them)."""
+    encoded = quote(name, safe="")
+    return encoded.replace(".", "%2E") if encoded.strip(".") == "" else encoded
+
+
+def point_prefix(instance: str, point_id: str) -> str:
+    """`<instance>/<point id>/`."""
+    return f"{segment(instance)}/{segment(point_id)}/"
+
+
+def manifest_key(instance: str, point_id: str) -> str:
+    """`<instance>/<point id>/manifest.json`."""
+    return point_prefix(instance, point_id) + MANIFEST
+
+
+def database_prefix(instance: str, point_id: str, database: str) -> str:
+    """`<instance>/<point id>/<database>/`."""
+    return f"{point_prefix(instance, point_id)}{segment(database)}/"
+
+
+def job_prefix(restore_id: str, job_name: str) -> str:
+    """`restores/<restore id>/jobs/<job name>/`, in the evidence bucket."""
+    return f"restores/{segment(restore_id)}/jobs/{segment(job_name)}/"
+
+
+def report_key(restore_id: str) -> str:
+    """`restores/<restore id>/report.json`, in the evidence bucket."""
+    return f"restores/{segment(restore_id)}/report.json"

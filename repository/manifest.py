@@ -1,0 +1,115 @@
+"""The manifest of a restore point: one JSON document beside the files it describes.
+
+    <repository bucket>/<instance>/<point id>/manifest.json
+    <repository bucket>/<instance>/<point id>/<database>/dump.pgdump      pg_dump custom format, as it was
+    <repository bucket>/<instance>/<point id>/<database>/dump.tar         directory format, packed into one uncompressed tar
+
+Names in keys are percent-encoded (`repository.keys`); the manifest holds them as they are. A member is one byte range of one object, so one
+table's rows are one ranged GET. Without this product, `pg_restore` still reads every file.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from repository.document import Document
+
+SCHEMA_VERSION = "1"
+
+Engine = Literal["postgres", "sqlserver"]
+ArchiveFormat = Literal["custom", "directory"]
+Compression = Literal["none", "gzip", "lz4", "zstd"]
+
+
+class StoredFile(Document):
+    """One object of the restore point. `storage_class` is the class at the time of writing."""
+
+    key: str
+    length: int
+    sha256: str
+    storage_class: str = "STANDARD"
+
+
+class ByteRange(Document):
+    """`length` bytes from `offset` of the object `files[file]`, with the SHA-256 of exactly these bytes."""
+
+    file: int = 0
+    offset: int
+    length: int
+    sha256: str
+
+
+class TableMember(Document):
+    """The rows of one TABLE DATA entry. In custom format the range is the whole data block (type, id, chunks, terminator);
+    in directory format it is the member file. `uncompressed_length` counts the decoded COPY text without the closing `\\.` lines;
+    `rows` its line ends."""
+
+    dump_id: int
+    schema_name: str
+    table: str
+    stored: ByteRange
+    uncompressed_length: int
+    rows: int
+
+
+class LargeObjectMember(Document):
+    """Large objects of one BLOBS entry. Custom format: the whole data block, `oids` in the order in which they stand in it.
+    Directory format: one member per large object, so `oids` has one element. `uncompressed_length` is the sum of their sizes."""
+
+    dump_id: int
+    oids: tuple[int, ...]
+    stored: ByteRange
+    uncompressed_length: int
+
+
+class Extension(Document):
+    """An extension that the dump creates, and the schema it lives in."""
+
+    name: str
+    schema_name: str
+
+
+class DatabaseBackup(Document):
+    """One database of a PostgreSQL restore point. `toc` is the smallest prefix (custom) or member (directory: toc.dat) that
+    `pg_restore -l` reads; `object_counts` counts its entries by description; `owners` are all owners named in it."""
+
+    name: str
+    files: tuple[StoredFile, ...]
+    format: ArchiveFormat
+    compression: Compression
+    archive_version: str
+    server_version: str
+    dump_version: str
+    dumped_at: datetime
+    encoding: str
+    locale_provider: str = "libc"
+    collate: str
+    ctype: str
+    owner: str
+    owners: tuple[str, ...]
+    extensions: tuple[Extension, ...]
+    object_counts: dict[str, int]
+    toc: ByteRange
+    tables: tuple[TableMember, ...]
+    large_objects: tuple[LargeObjectMember, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(t.rows for t in self.tables)
+
+    @property
+    def uncompressed_length(self) -> int:
+        """Bytes of COPY text and large objects, before compression."""
+        return sum(m.uncompressed_length for m in (*self.tables, *self.large_objects))
+
+
+class Manifest(Document):
+    """One restore point of one instance. `point_id` sorts by time: `20261123T051200Z-3fa9c1d2`."""
+
+    schema_version: Literal["1"] = SCHEMA_VERSION
+    point_id: str
+    instance: str
+    engine: Engine
+    engine_version: str
+    created_at: datetime
+    databases: tuple[DatabaseBackup, ...]

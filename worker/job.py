@@ -1,0 +1,121 @@
+"""The documents between the control plane and the worker: job, progress, result.
+
+They lie beside each other in the evidence bucket: `restores/<restore id>/jobs/<job name>/{job,progress,result}.json`. The SSM command carries
+the job's URI and nothing else. The lambdas import this module; it imports nothing of theirs.
+"""
+
+from typing import Literal
+
+from repository.document import Document
+
+JobKind = Literal["replay", "verify", "discard"]
+DatabaseStatus = Literal["REPLAYED", "PROMOTED", "DISCARDED", "FAILED"]
+
+
+class DatabaseServer(Document):
+    """Where and how to log in. The secret is JSON `{"username": ..., "password": ...}` in Secrets Manager; `ca_bundle` is an s3:// URI
+    of PEM certificates; TLS is always verified, host name included."""
+
+    host: str
+    port: int
+    region: str
+    secret_arn: str
+    ca_bundle: str
+
+
+class DatabaseJob(Document):
+    """One database of a job. `backup_name` is its name in the manifest, `asked_name` the name to promote it to, `temporary_name` the name
+    it is built under and `login_role` the temporary owner that replays it (both made from the restore id)."""
+
+    backup_name: str
+    asked_name: str
+    temporary_name: str
+    login_role: str
+
+
+class Job(Document):
+    """What the worker is to do. `replay` builds each database under its temporary name; `verify` compares it with the manifest, settles
+    owners and grants, and renames it; `discard` drops temporary databases and roles that are still there. `manifest` is an s3:// URI;
+    `streams` the number of parallel COPY connections; `keep_toast_compression` leaves the target's default codec alone."""
+
+    kind: JobKind
+    restore_id: str
+    server: DatabaseServer
+    databases: tuple[DatabaseJob, ...]
+    manifest: str | None = None
+    streams: int = 2
+    keep_toast_compression: bool = False
+
+
+class Progress(Document):
+    """Written while a job runs, at most once a second. Bytes are uncompressed COPY text; `seconds` since the job began."""
+
+    kind: JobKind
+    phase: str
+    database: str | None = None
+    bytes_done: int = 0
+    bytes_total: int = 0
+    tables_done: int = 0
+    tables_total: int = 0
+    seconds: float = 0.0
+
+
+class ErrorNote(Document):
+    """An error by its name (repository.errors) and its sentence."""
+
+    name: str
+    message: str
+
+
+class FixUp(Document):
+    """One entry of the dump that could not be restored to the letter, and what was done instead. Nothing is dropped without one.
+    `entry` reads like `ACL public TABLE orders`."""
+
+    entry: str
+    what: str
+
+
+class Check(Document):
+    """One row of the verification table. `result` is `ok`, `failed` or `not checked` (then `actual` says why)."""
+
+    check: str
+    expected: str
+    actual: str
+    result: Literal["ok", "failed", "not checked"]
+
+
+class DatabaseResult(Document):
+    """What became of one database. `rows`, `bytes` (uncompressed) and `tables` are what was really loaded; `peak_memory` of the worker's
+    own process in bytes; lists stay in this document and never travel through the state."""
+
+    backup_name: str
+    asked_name: str
+    temporary_name: str
+    status: DatabaseStatus
+    error: ErrorNote | None = None
+    rows: int = 0
+    bytes: int = 0
+    tables: int = 0
+    seconds: float = 0.0
+    fix_ups: tuple[FixUp, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+class Absence(Document):
+    """Proof of absence: the temporary database or role by name, and that it was looked for and not found at the end of the job."""
+
+    kind: Literal["database", "role"]
+    name: str
+    seen_absent: bool
+
+
+class Result(Document):
+    """Written once, at the end. A job that could not begin has `error` and no databases."""
+
+    kind: JobKind
+    restore_id: str
+    error: ErrorNote | None = None
+    databases: tuple[DatabaseResult, ...] = ()
+    absences: tuple[Absence, ...] = ()
+    seconds: float = 0.0
+    peak_memory: int = 0
