@@ -2,8 +2,8 @@
 
     request -> $.plan -> ($.archive) -> $.worker -> $.securityGroups -> ($.staging) -> $.restored -> $.verified -> $.report
 
-A state reads sections to its left and writes exactly one. Removers read `plan.restoreId` alone. Long lists (tables, members, fix-ups) stay in
-the worker's result in S3. The JSON Schema of each model is generated into docs/contract/.
+A state reads sections to its left and writes exactly one. Removers read `plan.restoreId` alone. Long lists (tables, members, fix-ups) stay
+in the worker's result in S3. The JSON Schema of each model is generated into docs/contract/.
 """
 
 from datetime import datetime

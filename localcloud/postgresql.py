@@ -64,7 +64,19 @@ def start(directory: Path, *, certificate: Path, key: Path, settings: dict[str, 
     data = directory / "data"
     _hand_over(directory)
     if not (data / "PG_VERSION").exists():
-        _run(programs / "initdb", "-D", data, "-U", "rdsadmin", "--auth-local=trust", "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        _run(
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "rdsadmin",
+            "--auth-local=trust",
+            "--auth-host=scram-sha-256",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        )
         _install_certificate(data, certificate, key)
     port = free_port()
     options = {
@@ -107,9 +119,7 @@ def create_master(server: Server, user: str, password: str) -> None:
 def set_password(server: Server, user: str, password: str) -> None:
     """What rotating the managed secret does."""
     with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(user), sql.Literal(password))
-        )
+        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(user), sql.Literal(password)))
 
 
 def _hand_over(directory: Path) -> None:

