@@ -1,0 +1,24 @@
+"""The one time scale of the local cloud: the seconds that AWS needs for something, shortened by a factor."""
+
+import threading
+from collections.abc import Callable
+
+_scale = 1.0
+
+
+def set_scale(scale: float) -> None:
+    """`scale` 20 means: what takes AWS 20 seconds takes 1 second here. Real work (a command, a query) is never scaled."""
+    global _scale  # noqa: PLW0603 - one process is one cloud
+    _scale = scale
+
+
+def shortened(seconds: float) -> float:
+    """Real seconds for AWS's seconds."""
+    return seconds / _scale
+
+
+def later(seconds: float, action: Callable[[], object]) -> None:
+    """Do `action` after AWS's `seconds`, in a thread that never keeps the process alive."""
+    timer = threading.Timer(shortened(seconds), action)
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,34 @@
+"""How the local cloud mends moto: one method at a time, once per process, and never silently.
+
+A name that moto no longer has raises AttributeError at once, so an upgrade of moto cannot leave a mend without effect.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+_mended: set[tuple[Any, str, Any]] = set()
+
+
+def mend(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
+    """Put `replacement(original, *arguments)` in the place of `owner.name`; a second time it does nothing. A property stays one."""
+    if (owner, name, replacement) in _mended:
+        return
+    original = inspect.getattr_static(owner, name)
+    mended = property(_wrapped(original.fget, replacement)) if isinstance(original, property) else None
+    setattr(owner, name, mended or _wrapped(original, replacement))
+    _mended.add((owner, name, replacement))
+
+
+def add(owner: Any, name: str, method: Callable[..., Any]) -> None:
+    """Give `owner` a method that moto lacks. If moto has learnt it meanwhile, ours still answers."""
+    setattr(owner, name, method)
+
+
+def _wrapped(original: Callable[..., Any], replacement: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def mended(*arguments: Any, **keywords: Any) -> Any:
+        return replacement(original, *arguments, **keywords)
+
+    return mended

@@ -1,0 +1,60 @@
+"""One moto server on localhost per module, mended by `localcloud`, reached the way a user reaches it: by AWS_ENDPOINT_URL."""
+
+import os
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from localcloud import instances, security_groups
+
+TIME_SCALE = 100.0
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_REGION": "eu-central-1",
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of this module's cloud, passable for the unprivileged user that runs PostgreSQL."""
+    folder = tmp_path_factory.mktemp("cloud")
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_uid == os.getuid() and str(parent) != "/":
+            parent.chmod(parent.stat().st_mode | 0o011)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def endpoint(home: Path) -> Iterator[str]:
+    """The URL of the running server; its modules are installed by the test modules that need more than EC2."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in KEYS.items():
+            environment.setenv(name, value)
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        instances.install(TIME_SCALE)
+        security_groups.install()
+        yield f"http://{host}:{port}"
+        urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def ec2(endpoint: str) -> Any:
+    return boto3.client("ec2")
+
+
+@pytest.fixture(scope="module")
+def image(endpoint: str) -> str:
+    """The id of the Amazon Linux image that AWS's public parameter names."""
+    name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+    return str(boto3.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
