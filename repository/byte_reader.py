@@ -1,0 +1,72 @@
+"""A cursor over a stream of bytes that comes in pieces. Invariant: memory holds the piece being read and its unread predecessor, no more.
+
+The readers of a dump work on `buffer` directly where a call per value would cost more than the work.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+from repository.errors import BackupDamaged
+
+
+class ByteReader:
+    """`buffer[cursor:]` is what was fetched and not yet read; `position` the offset of `cursor` in the stream."""
+
+    def __init__(self, source: Iterable[bytes]) -> None:
+        self._source = iter(source)
+        self._base = 0
+        self._digest = hashlib.sha256()
+        self._digested = 0
+        self.buffer = b""
+        self.cursor = 0
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far."""
+        return self._base + self.cursor
+
+    def fill(self) -> bool:
+        """Fetch one more piece behind the unread rest; False at the end of the stream."""
+        piece = next(self._source, None)
+        if piece is None:
+            return False
+        self._digest_up_to_cursor()
+        self._base += self.cursor
+        self.buffer = self.buffer[self.cursor :] + piece if self.cursor < len(self.buffer) else piece
+        self.cursor = self._digested = 0
+        return True
+
+    def at_end(self) -> bool:
+        """Whether every byte of the stream was read. Draws the source dry, so that checks at its end take place."""
+        while self.cursor == len(self.buffer):
+            if not self.fill():
+                return True
+        return False
+
+    def peek(self, count: int) -> bytes:
+        """The next `count` bytes without reading them; fewer at the end of the stream."""
+        while len(self.buffer) - self.cursor < count and self.fill():
+            pass
+        return self.buffer[self.cursor : self.cursor + count]
+
+    def read(self, count: int) -> bytes:
+        """Exactly `count` bytes. Raises BackupDamaged if the stream ends before."""
+        found = self.peek(count)
+        if len(found) < count:
+            raise BackupDamaged(f"the data ends at byte {self.position + len(found)}, in the middle of a value")
+        self.cursor += count
+        return found
+
+    def start_digest(self) -> None:
+        """Begin the SHA-256 of the bytes that are read from here on."""
+        self._digest = hashlib.sha256()
+        self._digested = self.cursor
+
+    def digest(self) -> str:
+        """The SHA-256 (hex) of the bytes read since `start_digest`."""
+        self._digest_up_to_cursor()
+        return self._digest.hexdigest()
+
+    def _digest_up_to_cursor(self) -> None:
+        self._digest.update(memoryview(self.buffer)[self._digested : self.cursor])
+        self._digested = self.cursor
