@@ -85,7 +85,9 @@ def _attempt(s3: "S3Client", bucket: str, key: str, position: int, end: int) -> 
     try:
         response = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={position}-{end - 1}")
     except ClientError as error:
-        raise _damage(error, key, position, end) or error from error
+        if damage := _damage(error, key, position, end):
+            raise damage from error
+        raise
     if response["ContentLength"] != end - position:
         response["Body"].close()
         raise BackupDamaged(f"{key}: the object ends before byte {end}")
