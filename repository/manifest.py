@@ -9,11 +9,11 @@ table's rows are one ranged GET. Without this product, `pg_restore` still reads 
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from repository.document import Document
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION: Final = "1"
 
 Engine = Literal["postgres", "sqlserver"]
 ArchiveFormat = Literal["custom", "directory"]
@@ -70,7 +70,9 @@ class Extension(Document):
 
 class DatabaseBackup(Document):
     """One database of a PostgreSQL restore point. `toc` is the smallest prefix (custom) or member (directory: toc.dat) that
-    `pg_restore -l` reads; `object_counts` counts its entries by description; `owners` are all owners named in it."""
+    `pg_restore -l` reads; `object_counts` counts its entries by description; `owners` are all owners named in it. `dumped_at`
+    is the clock of the computer that dumped, without a zone: the archive names none. `encoding` is the database's,
+    `client_encoding` that of the COPY text. `notes` are sentences about what the dump didn't say and was assumed."""
 
     name: str
     files: tuple[StoredFile, ...]
@@ -81,6 +83,7 @@ class DatabaseBackup(Document):
     dump_version: str
     dumped_at: datetime
     encoding: str
+    client_encoding: str = "UTF8"
     locale_provider: str = "libc"
     collate: str
     ctype: str
@@ -91,6 +94,7 @@ class DatabaseBackup(Document):
     toc: ByteRange
     tables: tuple[TableMember, ...]
     large_objects: tuple[LargeObjectMember, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -100,7 +104,7 @@ class DatabaseBackup(Document):
     @property
     def uncompressed_length(self) -> int:
         """Bytes of COPY text and large objects, before compression."""
-        return sum(m.uncompressed_length for m in (*self.tables, *self.large_objects))
+        return sum(t.uncompressed_length for t in self.tables) + sum(o.uncompressed_length for o in self.large_objects)
 
 
 class Manifest(Document):

@@ -10,14 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from botocore.config import Config
-from botocore.exceptions import (
-    ClientError,
-    ConnectionClosedError,
-    HTTPClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
+from urllib3.exceptions import SSLError
 
 from repository.errors import BackupDamaged
 
@@ -32,13 +26,8 @@ CLIENT_CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
 )  # fmt: skip
 
-_DROPPED: Final = (
-    ReadTimeoutError,
-    ConnectionClosedError,
-    ResponseStreamingError,
-    IncompleteReadError,
-    HTTPClientError,
-)
+# botocore translates a broken protocol but not a broken TLS session in the middle of a body.
+_DROPPED: Final = (HTTPClientError, ResponseStreamingError, IncompleteReadError, SSLError)
 
 
 def verified_range(
