@@ -29,6 +29,7 @@ docs/operations.md.
     ├── RestoreClosed                the restore is closing or closed: nothing may be created any more
     ├── LeftoversRemain              clean-up could not finish
     ├── RestoreNotFound              no such restore in the ledger
+    ├── ControlPlaneNotFound         dbrestore isn't deployed here, or the local cloud isn't up
     └── RestoreFailed                anything else, with its cause
 """
 
@@ -143,6 +144,10 @@ class LeftoversRemain(RestoreError):
 
 class RestoreNotFound(RestoreError):
     """No such restore in the ledger."""
+
+
+class ControlPlaneNotFound(RestoreError):
+    """dbrestore isn't deployed in this account and Region, or nothing answers at the endpoint."""
 
 
 class RestoreFailed(RestoreError):
