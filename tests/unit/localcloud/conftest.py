@@ -11,6 +11,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from localcloud import instances, security_groups
+from localcloud.cloud import Cloud
+from localcloud.cloud import start as start_cloud
 
 TIME_SCALE = 100.0
 KEYS = {
@@ -58,3 +60,11 @@ def image(endpoint: str) -> str:
     """The id of the Amazon Linux image that AWS's public parameter names."""
     name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
     return str(boto3.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The whole local cloud, empty, with nothing that fires by itself."""
+    running = start_cloud(tmp_path_factory.mktemp("whole"), time_scale=TIME_SCALE, schedules=False)
+    yield running
+    running.stop()

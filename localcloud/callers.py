@@ -1,0 +1,41 @@
+"""Who called what: every API call with the role that made it. Nothing is refused; tests compare the list with the roles' policies."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from moto.core.authorization import ActionAuthenticatorMixin
+from moto.sts.models import sts_backends
+
+from localcloud.clients import ACCOUNT
+from localcloud.mending import mend
+
+
+@dataclass(frozen=True)
+class Call:
+    """`principal` is a role's ARN or "root"; `action` is written as in a policy, `service:Operation`, with the service of the signature."""
+
+    principal: str
+    action: str
+
+
+_calls: list[Call] = []
+
+
+def install(calls: list[Call]) -> None:
+    """Append every call from now on to `calls`."""
+    global _calls
+    _calls = calls
+    mend(ActionAuthenticatorMixin, "_authenticate_and_authorize_action", _note)
+
+
+def _note(original: Any, response: Any, *arguments: Any, **keywords: Any) -> None:
+    original(response, *arguments, **keywords)
+    scope = re.search(r"Credential=([^/]+)/[^/]*/[^/]*/([^/]+)/", response.headers.get("Authorization", ""))
+    if scope:
+        _calls.append(Call(_principal(scope[1]), f"{scope[2]}:{response._get_action()}"))
+
+
+def _principal(access_key: str) -> str:
+    role = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(access_key)
+    return str(role.role_arn) if role else "root"

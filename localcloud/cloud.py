@@ -1,0 +1,86 @@
+"""The local cloud as one object: started, used, stopped. One per process, because moto keeps its state per process."""
+
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from localcloud import callers, clock, events, lambda_runtime, stepfunctions
+from localcloud.callers import Call
+from localcloud.clients import ACCOUNT, REGION, Clients
+from localcloud.server import LocalCloudError, Server
+
+_running = threading.Lock()
+
+
+@dataclass
+class Cloud:
+    """A running local cloud. `calls` lists who called what, oldest first."""
+
+    directory: Path
+    endpoint: str
+    calls: list[Call]
+    _server: Server
+    _clients: Clients
+    _functions: lambda_runtime.Functions
+    _schedules: events.Schedules | None
+    region: str = REGION
+    account: str = ACCOUNT
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def client(self, service: str, role_arn: str | None = None) -> Any:
+        """A boto3 client of the account, or of a role."""
+        return self._clients.client(service, role_arn)
+
+    def environment(self) -> dict[str, str]:
+        """The variables with which the AWS CLI, boto3 and dbrestore find this cloud."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": "localcloud",
+            "AWS_SECRET_ACCESS_KEY": "localcloud",
+        }
+
+    def stop(self) -> None:
+        """End everything that was started here. A second time it does nothing."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        if self._schedules:
+            self._schedules.stop()
+        self._functions.close()
+        self._server.stop()
+        _running.release()
+
+
+def start(directory: Path, port: int = 0, time_scale: float = 60.0, *, schedules: bool = True) -> Cloud:
+    """Start the local cloud in this process.
+
+    `directory` holds whatever must be a file; `port` 0 takes a free one; `time_scale` 60 makes a minute of AWS's waiting one second.
+    `schedules` False: nothing fires by itself. Raises LocalCloudError if the port is busy or a cloud runs here already.
+    """
+    if not _running.acquire(blocking=False):
+        raise LocalCloudError("A local cloud runs in this process already: stop it first.")
+    try:
+        return _start(directory, port, time_scale, schedules)
+    except BaseException:
+        _running.release()
+        raise
+
+
+def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cloud:
+    directory.mkdir(parents=True, exist_ok=True)
+    clock.set_scale(time_scale)
+    server = Server(port)
+    clients = Clients(server.url)
+    functions = lambda_runtime.Functions(directory / "lambda", clients, os.environ.get("PATH", os.defpath))
+    calls: list[Call] = []
+    stepfunctions.install(clients)
+    lambda_runtime.install(functions)
+    events.install(clients)
+    callers.install(calls)
+    return Cloud(
+        directory, server.url, calls, server, clients, functions, events.Schedules() if schedules else None,
+    )  # fmt: skip

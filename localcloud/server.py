@@ -1,0 +1,56 @@
+"""The endpoint: moto's HTTP server on 127.0.0.1, in threads of this process, and quiet."""
+
+import logging
+import socket
+import warnings
+
+import requests
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+from repository.errors import RestoreError
+
+HOST = "127.0.0.1"
+
+# moto reports every modelled failure of a state machine with a traceback, and werkzeug every request.
+_TALKATIVE = ("werkzeug", "moto", "moto.stepfunctions", "botocore.credentials")
+
+
+class LocalCloudError(RestoreError):
+    """The local cloud can't do what was asked of it; the message says why and what to do."""
+
+
+class Server:
+    """A running endpoint; `url` is what AWS_ENDPOINT_URL is set to."""
+
+    def __init__(self, port: int) -> None:
+        _refuse_busy(port)
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._server = ThreadedMotoServer(HOST, port, verbose=False)
+        self._server.start()
+        self.port = self._server.get_host_and_port()[1]
+        self.url = f"http://{HOST}:{self.port}"
+        self.forget()
+
+    def forget(self) -> None:
+        """Empty every service: moto keeps its state per process, not per server."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            requests.post(f"{self.url}/moto-api/reset", timeout=60).raise_for_status()
+
+    def stop(self) -> None:
+        """Empty every service and close the port."""
+        self.forget()
+        self._server.stop()
+        self._server._server.server_close()
+
+
+def _refuse_busy(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise LocalCloudError(
+                f"Port {port} of {HOST} is in use by another program. Name another with --port, or leave it out."
+            ) from None
