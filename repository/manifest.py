@@ -72,7 +72,8 @@ class DatabaseBackup(Document):
     """One database of a PostgreSQL restore point. `toc` is the smallest prefix (custom) or member (directory: toc.dat) that
     `pg_restore -l` reads; `object_counts` counts its entries by description; `owners` are all owners named in it. `dumped_at`
     is the clock of the computer that dumped, without a zone: the archive names none. `encoding` is the database's,
-    `client_encoding` that of the COPY text. `notes` are sentences about what the dump didn't say and was assumed."""
+    `client_encoding` that of the COPY text. `provider_locale` is ICU_LOCALE or
+    BUILTIN_LOCALE, empty for libc. `notes` are sentences about what the dump didn't say and was assumed."""
 
     name: str
     files: tuple[StoredFile, ...]
@@ -87,6 +88,7 @@ class DatabaseBackup(Document):
     locale_provider: str = "libc"
     collate: str
     ctype: str
+    provider_locale: str = ""
     owner: str
     owners: tuple[str, ...]
     extensions: tuple[Extension, ...]

@@ -1,0 +1,244 @@
+"""Reads a dump once, from its first byte to its last, while it is stored. Invariant: what is scanned without an error can be replayed:
+every member is there, decodes to its end, and has the rows the manifest says.
+
+What no reader can see: pg_dump's zstd, lz4 and uncompressed data carry no checksum, so a bit that flipped before this scan and
+still decodes to rows of the right shape goes unnoticed (gzip would tell). From here on the SHA-256 of the manifest guards every byte.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from repository import copy_text, pgdump_blocks, pgdump_directory
+from repository.byte_reader import ByteReader
+from repository.errors import BackupDamaged, BackupUnreadable
+from repository.manifest import ByteRange, LargeObjectMember, TableMember
+from repository.pgdump_toc import Toc, TocEntry, client_encoding, parse, parse_trailing
+
+Store = Callable[[bytes], None]
+
+_KINDS: Final[dict[str, pgdump_blocks.BlockKind]] = {"TABLE DATA": "rows", "BLOBS": "large objects"}
+_TABLES: Final = ("TABLE", "FOREIGN TABLE")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The byte ranges of one stored dump, in the order in which they lie in it."""
+
+    toc: ByteRange
+    tables: tuple[TableMember, ...]
+    large_objects: tuple[LargeObjectMember, ...]
+
+
+def peek(path: Path) -> Toc:
+    """The table of contents alone, of a custom-format file or a directory; refuses early what can't be restored later.
+
+    Raises BackupUnreadable or BackupDamaged."""
+    if path.is_dir():
+        toc = parse(pgdump_directory.pieces(pgdump_directory.toc_path(path)))
+        if toc.format != "directory":
+            raise BackupUnreadable("its toc.dat is a custom-format dump: offer that file instead of the directory")
+        pgdump_directory.refuse_strangers(path, toc)
+    elif path.is_file():
+        toc = parse(pgdump_directory.pieces(path))
+        if toc.format != "custom":
+            raise BackupUnreadable("the toc.dat of a directory-format dump: offer the directory instead of the file")
+    else:
+        raise BackupUnreadable(
+            "there is no such file or directory" if not path.exists() else "neither a file nor a directory"
+        )
+    _refuse_unrestorable(toc)
+    return toc
+
+
+def stored_length(path: Path) -> int:
+    """How many bytes `scan` will store."""
+    return pgdump_directory.tar_length(path) if path.is_dir() else path.stat().st_size
+
+
+def scan(path: Path, toc: Toc, store: Store) -> Contents:
+    """Read the whole dump and hand each byte of its stored form to `store`. `toc` is what `peek` returned.
+
+    Raises BackupDamaged or BackupUnreadable, naming the member; `store` may have seen any part by then."""
+    contents = _scan_directory(path, toc, store) if toc.format == "directory" else _scan_file(path, toc, store)
+    _require_declared_objects(toc, contents.large_objects)
+    return contents
+
+
+def _refuse_unrestorable(toc: Toc) -> None:
+    tables = {(e.schema_name, e.tag) for e in toc.entries if e.description in _TABLES}
+    for entry in toc.entries:
+        if entry.has_data and entry.description not in _KINDS:
+            raise BackupUnreadable(f"{entry.label}: data of a kind that isn't known: update this program")
+        if entry.has_data and entry.description == "TABLE DATA":
+            if not entry.copy_statement:
+                raise BackupUnreadable(f"{entry.label}: made with --inserts: dump again without it")
+            if (entry.schema_name, entry.tag) not in tables:
+                raise BackupUnreadable(
+                    f"{entry.label}: the table itself isn't in the dump: dump again without --data-only"
+                )
+
+
+def _scan_file(path: Path, toc: Toc, store: Store) -> Contents:
+    reader = ByteReader(_tee(pgdump_directory.pieces(path), store))
+    reader.start_digest()
+    if parse(reader) != toc:
+        raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
+    toc_range = ByteRange(offset=0, length=toc.length, sha256=reader.digest())
+    missing = {e.dump_id: e for e in toc.entries if e.has_data}
+    offsets, members = {}, []
+    while missing and not reader.at_end():
+        entry, offset = _begin_block(reader, missing)
+        offsets[entry.dump_id] = offset
+        with _naming(entry.label):
+            members.append(_scan_block(reader, toc, entry, offset))
+    if missing:
+        raise BackupDamaged(
+            f"the file ends before the data of {next(iter(missing.values())).label} ({len(missing)} missing)"
+        )
+    _check_rest(reader, toc, offsets)
+    tables = tuple(m for m in members if isinstance(m, TableMember))
+    return Contents(toc_range, tables, tuple(m for m in members if isinstance(m, LargeObjectMember)))
+
+
+def _begin_block(reader: ByteReader, missing: dict[int, TocEntry]) -> tuple[TocEntry, int]:
+    offset = reader.position
+    reader.start_digest()
+    kind, dump_id = pgdump_blocks.read_block(reader)
+    entry = missing.pop(dump_id, None)
+    if entry is None or _KINDS[entry.description] != kind:
+        raise BackupDamaged(
+            f"the block of {kind} at byte {offset} (dump id {dump_id}) has no entry in the table of contents"
+        )
+    if entry.offset not in (None, offset):
+        raise BackupDamaged(
+            f"{entry.label}: its data begins at byte {offset}, the table of contents says {entry.offset}"
+        )
+    return entry, offset
+
+
+def _scan_block(reader: ByteReader, toc: Toc, entry: TocEntry, offset: int) -> TableMember | LargeObjectMember:
+    if entry.description == "TABLE DATA":
+        check = _checked_rows(entry, toc, pgdump_blocks.rows(reader, toc.compression))
+        return _table(entry, check, _range_to(reader, offset))
+    sizes = [(oid, sum(map(len, content))) for oid, content in pgdump_blocks.objects(reader, toc.compression)]
+    return _large_objects(entry, sizes, _range_to(reader, offset))
+
+
+def _range_to(reader: ByteReader, offset: int) -> ByteRange:
+    return ByteRange(offset=offset, length=reader.position - offset, sha256=reader.digest())
+
+
+def _check_rest(reader: ByteReader, toc: Toc, offsets: dict[int, int]) -> None:
+    """Behind the last block there is nothing, or (standard output redirected to a file) the entries once more, with their offsets."""
+    if reader.at_end():
+        return
+    begin = reader.position
+    try:
+        trailing = parse_trailing(reader, toc)
+    except BackupDamaged as error:
+        raise BackupDamaged(f"unknown bytes follow the last data block at byte {begin}") from error
+    if tuple(map(_without_offset, trailing)) != tuple(map(_without_offset, toc.entries)) or not reader.at_end():
+        raise BackupDamaged(f"unknown bytes follow the last data block at byte {begin}")
+    if any(e.offset not in (None, offsets.get(e.dump_id)) for e in trailing):
+        raise BackupDamaged("the table of contents at the end of the file has other offsets than the data")
+
+
+def _without_offset(entry: TocEntry) -> TocEntry:
+    return replace(entry, offset_state="not set", offset=None)
+
+
+def _scan_directory(path: Path, toc: Toc, store: Store) -> Contents:
+    tar = pgdump_directory.TarStream(path, store)
+    found, toc_range = tar.add("toc.dat", _parse_all)
+    if found != toc:
+        raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
+    tables: list[TableMember] = []
+    objects: list[LargeObjectMember] = []
+    for entry in (e for e in toc.entries if e.has_data):
+        with _naming(entry.label):
+            if entry.description == "TABLE DATA":
+                tables.append(_scan_rows_file(tar, toc, entry))
+            else:
+                objects.extend(_scan_object_files(tar, toc, entry))
+    tar.close()
+    return Contents(toc_range, tuple(tables), tuple(objects))
+
+
+def _parse_all(stored: Iterator[bytes]) -> Toc:
+    reader = ByteReader(stored)
+    toc = parse(reader)
+    if not reader.at_end():
+        raise BackupDamaged("bytes follow the table of contents in toc.dat")
+    return toc
+
+
+def _scan_rows_file(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry) -> TableMember:
+    def check(stored: Iterator[bytes]) -> copy_text.RowCheck:
+        return _checked_rows(entry, toc, pgdump_blocks.table_rows(stored, "directory", toc.compression, entry.dump_id))
+
+    found, stored = tar.add(pgdump_directory.rows_file(entry, toc.compression), check)
+    return _table(entry, found, stored)
+
+
+def _scan_object_files(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry) -> Iterator[LargeObjectMember]:
+    oids, _ = tar.add(pgdump_directory.objects_file(entry), pgdump_directory.parse_objects)
+    for oid in oids:
+
+        def size(stored: Iterator[bytes], oid: int = oid) -> int:
+            found = pgdump_blocks.large_objects(stored, "directory", toc.compression, entry.dump_id, (oid,))
+            return sum(len(piece) for _, content in found for piece in content)
+
+        length, stored = tar.add(pgdump_directory.object_file(oid, toc.compression), size)
+        yield _large_objects(entry, [(oid, length)], stored)
+
+
+def _checked_rows(entry: TocEntry, toc: Toc, rows: Iterable[bytes]) -> copy_text.RowCheck:
+    check = copy_text.RowCheck(copy_text.column_count(entry.copy_statement), client_encoding(toc.entries))
+    for piece in rows:
+        check.add(piece)
+    check.close()
+    return check
+
+
+def _table(entry: TocEntry, check: copy_text.RowCheck, stored: ByteRange) -> TableMember:
+    return TableMember(
+        dump_id=entry.dump_id, schema_name=entry.schema_name or "", table=entry.tag, stored=stored,
+        uncompressed_length=check.length, rows=check.rows,
+    )  # fmt: skip
+
+
+def _large_objects(entry: TocEntry, sizes: list[tuple[int, int]], stored: ByteRange) -> LargeObjectMember:
+    return LargeObjectMember(
+        dump_id=entry.dump_id, oids=tuple(oid for oid, _ in sizes), stored=stored,
+        uncompressed_length=sum(size for _, size in sizes),
+    )  # fmt: skip
+
+
+def _require_declared_objects(toc: Toc, members: tuple[LargeObjectMember, ...]) -> None:
+    """Every large object that the TOC creates has content, and the reverse: a shortened list of them would go unnoticed."""
+    if not any(e.description == "BLOBS" for e in toc.entries):
+        return
+    since_17 = [line for e in toc.entries if e.description == "BLOB METADATA" for line in e.definition.split()]
+    declared = {int(o) for o in (*since_17, *(e.tag for e in toc.entries if e.description == "BLOB")) if o.isdecimal()}
+    stored = [oid for member in members for oid in member.oids]
+    if declared != set(stored) or len(stored) != len(declared):
+        raise BackupDamaged(
+            f"the dump holds {len(stored)} large objects but its table of contents names {len(declared)}"
+        )
+
+
+def _tee(source: Iterable[bytes], store: Store) -> Iterator[bytes]:
+    for piece in source:
+        store(piece)
+        yield piece
+
+
+@contextmanager
+def _naming(label: str) -> Iterator[None]:
+    try:
+        yield
+    except BackupDamaged as error:
+        raise BackupDamaged(f"{label}: {error}") from error

@@ -1,0 +1,240 @@
+"""Restore points in the repository: made of dumps, listed, loaded. Invariant: a point is visible when it is whole, because its manifest is
+written last; a point that could not be finished leaves no object and no part behind.
+"""
+
+import difflib
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from botocore.exceptions import ClientError
+
+from repository import keys, pgdump_database, pgdump_scan
+from repository.errors import BackupDamaged, BackupUnreadable, RestorePointNotFound
+from repository.manifest import DatabaseBackup, Manifest, StoredFile
+from repository.multipart import MultipartUpload
+from repository.pgdump_toc import Toc
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+Progress = Callable[[int, int, str], None]
+LATEST: Final = "latest"
+FILE_NAMES: Final = {"custom": "dump.pgdump", "directory": "dump.tar"}
+
+
+@dataclass(frozen=True)
+class PointName:
+    """A restore point in a listing. `written_at` is when its manifest was written."""
+
+    instance: str
+    point_id: str
+    written_at: datetime
+
+
+@dataclass(frozen=True)
+class _Dump:
+    name: str
+    path: Path
+    toc: Toc
+    length: int
+
+
+@dataclass(frozen=True)
+class _Stored:
+    key: str
+    version_id: str | None
+
+
+def add(
+    s3: "S3Client",
+    bucket: str,
+    instance: str,
+    pairs: Sequence[tuple[str | None, Path]],
+    progress: Progress = lambda done, total, label: None,
+) -> Manifest:
+    """Make one restore point of dumps: (database name or None for the dump's own, path of a file or directory).
+
+    Every byte is read and stored once; `progress` gets (bytes done, bytes in all, the database being read).
+    Raises BackupUnreadable or BackupDamaged, naming the path; then nothing of the point is left in the bucket."""
+    dumps = [_open(name, path) for name, path in pairs]
+    _refuse_twice(dumps)
+    now = datetime.now(UTC)
+    point_id = _point_id(now)
+    meter = _Meter(sum(d.length for d in dumps), progress)
+    with _removal_on_failure(s3, bucket) as stored:
+        backups = tuple(
+            _store(s3, bucket, keys.database_prefix(instance, point_id, d.name), d, meter, stored) for d in dumps
+        )
+        manifest = Manifest(
+            point_id=point_id, instance=instance, engine="postgres", engine_version=_newest_version(backups),
+            created_at=now.replace(microsecond=0), databases=backups,
+        )  # fmt: skip
+        s3.put_object(
+            Bucket=bucket, Key=keys.manifest_key(instance, point_id), Body=manifest.to_json().encode(),
+            ContentType="application/json", ChecksumAlgorithm="CRC32",
+        )  # fmt: skip
+    return manifest
+
+
+def list_points(s3: "S3Client", bucket: str, instance: str | None = None) -> tuple[PointName, ...]:
+    """The whole points of one instance or of all, oldest first within an instance; empty if there are none."""
+    prefix = f"{keys.segment(instance)}/" if instance is not None else ""
+    return tuple(sorted(_points(s3, bucket, prefix), key=lambda p: (p.instance, p.point_id)))
+
+
+def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Manifest:
+    """The manifest of a point, by its id or `latest`. Raises RestorePointNotFound with what there is."""
+    if point == LATEST:
+        found = list_points(s3, bucket, instance)
+        if not found:
+            raise _no_instance(s3, bucket, instance)
+        point = found[-1].point_id
+    try:
+        response = s3.get_object(Bucket=bucket, Key=keys.manifest_key(instance, point))
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "NoSuchKey":
+            raise
+        raise _no_point(s3, bucket, instance, point) from error
+    with response["Body"] as body:
+        return Manifest.from_json(body.read())
+
+
+def _open(name: str | None, path: Path) -> _Dump:
+    with _naming(path):
+        toc = pgdump_scan.peek(path)
+        return _Dump(name or pgdump_database.describe(toc).name, path, toc, pgdump_scan.stored_length(path))
+
+
+def _refuse_twice(dumps: list[_Dump]) -> None:
+    if not dumps:
+        raise BackupUnreadable("no dump was given: a restore point holds at least one database")
+    name, times = Counter(d.name for d in dumps).most_common(1)[0]
+    if times > 1:
+        paths = ", ".join(str(d.path) for d in dumps if d.name == name)
+        raise BackupUnreadable(f"{times} dumps are of the database {name!r} ({paths}): give one, or name them apart")
+
+
+def _point_id(now: datetime) -> str:
+    """`20261123T051200Z-3fa9c1d2`: two points of one second still sort by time, since the first four digits are its fraction."""
+    fraction = (now.microsecond << 16) // 1_000_000
+    return f"{now:%Y%m%dT%H%M%SZ}-{fraction:04x}{secrets.token_hex(2)}"
+
+
+def _store(
+    s3: "S3Client", bucket: str, prefix: str, dump: _Dump, meter: "_Meter", stored: list[_Stored]
+) -> DatabaseBackup:
+    key = prefix + FILE_NAMES[dump.toc.format]
+    with MultipartUpload(s3, bucket, key, dump.length) as upload:
+
+        def store(data: bytes) -> None:
+            upload.write(data)
+            meter.add(len(data), dump.name)
+
+        with _naming(dump.path):
+            contents = pgdump_scan.scan(dump.path, dump.toc, store)
+        upload.complete()
+    stored.append(_Stored(key, upload.version_id))
+    return _backup(dump, StoredFile(key=key, length=upload.length, sha256=upload.sha256), contents)
+
+
+def _backup(dump: _Dump, file: StoredFile, contents: pgdump_scan.Contents) -> DatabaseBackup:
+    toc, said = dump.toc, pgdump_database.describe(dump.toc)
+    return DatabaseBackup(
+        name=dump.name, files=(file,), format=toc.format, compression=toc.compression, archive_version=toc.archive_version,
+        server_version=toc.server_version, dump_version=toc.dump_version, dumped_at=toc.dumped_at, encoding=said.encoding,
+        client_encoding=said.client_encoding, locale_provider=said.locale_provider, collate=said.collate, ctype=said.ctype,
+        provider_locale=said.provider_locale, owner=said.owner, owners=said.owners, extensions=said.extensions,
+        object_counts=said.object_counts, toc=contents.toc, tables=contents.tables, large_objects=contents.large_objects,
+        notes=said.notes,
+    )  # fmt: skip
+
+
+def _newest_version(backups: tuple[DatabaseBackup, ...]) -> str:
+    """`17.10` of `17.10 (Debian 17.10-1)`: dumps of one instance may lie on both sides of an upgrade, and the target must hold all."""
+    versions = [b.server_version.split(" ")[0] for b in backups]
+    return max(versions, key=lambda v: [int(n) if n.isdecimal() else 0 for n in v.split(".")])
+
+
+def _points(s3: "S3Client", bucket: str, prefix: str) -> Iterator[PointName]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            match item["Key"].split("/"):
+                case [instance, point_id, keys.MANIFEST]:
+                    yield PointName(unquote(instance), unquote(point_id), item["LastModified"])
+
+
+def _no_point(s3: "S3Client", bucket: str, instance: str, point: str) -> RestorePointNotFound:
+    ids = [p.point_id for p in list_points(s3, bucket, instance)]
+    if not ids:
+        return _no_instance(s3, bucket, instance)
+    near = difflib.get_close_matches(point, ids, n=3)
+    return RestorePointNotFound(
+        f"{instance!r} has no restore point {point!r}{_did_you_mean(near)}; it has {_some(ids[::-1])}"
+    )
+
+
+def _no_instance(s3: "S3Client", bucket: str, instance: str) -> RestorePointNotFound:
+    instances = sorted({p.instance for p in list_points(s3, bucket)})
+    if not instances:
+        return RestorePointNotFound("the repository holds no restore point yet: make one with `dbrestore points add`")
+    near = difflib.get_close_matches(instance, instances, n=3)
+    return RestorePointNotFound(
+        f"the repository has no restore point of {instance!r}{_did_you_mean(near)}; it has points of {_some(instances)}"
+    )
+
+
+def _did_you_mean(near: list[str]) -> str:
+    return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+
+
+def _some(names: list[str], most: int = 10) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+class _Meter:
+    """Adds up over all dumps of a point."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def add(self, count: int, label: str) -> None:
+        self._done += count
+        self._progress(self._done, self._total, label)
+
+
+@contextmanager
+def _removal_on_failure(s3: "S3Client", bucket: str) -> Iterator[list[_Stored]]:
+    """A list for the objects of a point that isn't whole yet; an error (or Ctrl-C) deletes exactly these, versions included."""
+    stored: list[_Stored] = []
+    try:
+        yield stored
+    except BaseException as error:
+        for item in stored:
+            _remove(s3, bucket, item, error)
+        raise
+
+
+def _remove(s3: "S3Client", bucket: str, item: _Stored, cause: BaseException) -> None:
+    try:
+        if item.version_id:
+            s3.delete_object(Bucket=bucket, Key=item.key, VersionId=item.version_id)
+        else:
+            s3.delete_object(Bucket=bucket, Key=item.key)
+    except Exception as second:  # the first error is the one to report; the leftover goes with it
+        cause.add_note(f"{item.key} could not be deleted from the repository: {second}")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (BackupDamaged, BackupUnreadable) as error:
+        raise type(error)(f"{path}: {error}") from error
