@@ -8,7 +8,7 @@ _scale = 1.0
 
 def set_scale(scale: float) -> None:
     """`scale` 20 means: what takes AWS 20 seconds takes 1 second here. Real work (a command, a query) is never scaled."""
-    global _scale  # noqa: PLW0603 - one process is one cloud
+    global _scale
     _scale = scale
 
 

@@ -2,7 +2,7 @@
 
 | moto 5.2.5 | mended to |
 |---|---|
-| RunInstances launches again for a known ClientToken | the same reservation, terminated or not; `IdempotentParameterMismatch` for other parameters |
+| a known ClientToken launches again | the same reservation, terminated or not; `IdempotentParameterMismatch` |
 | `running` at once, `terminated` at once | `pending`, `shutting-down` and `stopping` last for a (scaled) while |
 | the interface made with an instance stays for ever | released a little after the instance is terminated |
 | a second TerminateInstances fails | repeated without effect |
@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import moto.ec2.responses.instances as instance_responses
 from moto import settings
@@ -62,8 +62,15 @@ def install(time_scale: float) -> None:
 class GradualState:
     """Stands in for moto's InstanceState, which is set to its final name at once: shows the step on the way until its time is over."""
 
-    CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
-    ON_THE_WAY = {
+    CODES: ClassVar = {
+        "pending": 0,
+        "running": 16,
+        "shutting-down": 32,
+        "terminated": 48,
+        "stopping": 64,
+        "stopped": 80,
+    }
+    ON_THE_WAY: ClassVar = {
         "running": ("pending", BOOT),
         "terminated": ("shutting-down", SHUTTING_DOWN),
         "stopped": ("stopping", STOPPING),

@@ -16,8 +16,10 @@ def mend(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
     if (owner, name, replacement) in _mended:
         return
     original = inspect.getattr_static(owner, name)
-    mended = property(_wrapped(original.fget, replacement)) if isinstance(original, property) else None
-    setattr(owner, name, mended or _wrapped(original, replacement))
+    if isinstance(original, property) and original.fget:
+        setattr(owner, name, property(_wrapped(original.fget, replacement)))
+    else:
+        setattr(owner, name, _wrapped(original, replacement))
     _mended.add((owner, name, replacement))
 
 

@@ -2,9 +2,9 @@
 
 | moto 5.2.5 | mended to |
 |---|---|
-| DeleteSecurityGroup always succeeds | `DependencyViolation` while an interface, a living instance, a rule of another group or a DB instance uses the group |
+| DeleteSecurityGroup always succeeds | `DependencyViolation` while an interface, another group's rule or a DB instance uses it |
 | an interface asked for with an unknown group invents the group | `InvalidGroup.NotFound` |
-| ModifyInstanceAttribute(Groups): unknown groups accepted, the interface keeps the old ones | `InvalidGroup.NotFound`; the interface follows |
+| ModifyInstanceAttribute(Groups): unknown ones accepted, not for the interface | `InvalidGroup.NotFound`, for both |
 | any number of groups on an interface | at most 5: `SecurityGroupsPerInterfaceLimitExceeded` |
 
 Not simulated: packet filtering. What may reach what is decided by the rules only in the eyes of whoever reads them.

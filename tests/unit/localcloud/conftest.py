@@ -1,6 +1,6 @@
 """One moto server on localhost per module, mended by `localcloud`, reached the way a user reaches it: by AWS_ENDPOINT_URL."""
 
-import os
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,13 +24,12 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of this module's cloud, passable for the unprivileged user that runs PostgreSQL."""
-    folder = tmp_path_factory.mktemp("cloud")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.getuid() and str(parent) != "/":
-            parent.chmod(parent.stat().st_mode | 0o011)
-    return folder
+def home() -> Iterator[Path]:
+    """The folder of this module's cloud, passable for the unprivileged user that runs PostgreSQL. No tmp_path: every new pytest
+    closes the folder above all of them to others, in the middle of our run."""
+    with tempfile.TemporaryDirectory(prefix="cloud-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")

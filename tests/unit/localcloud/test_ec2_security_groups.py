@@ -23,8 +23,9 @@ def refusal(call: Any, **arguments: Any) -> str:
 def is_deleted(ec2: Any, group_id: str) -> bool:
     try:
         ec2.delete_security_group(GroupId=group_id)
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == "DependencyViolation"
+    except ec2.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "DependencyViolation":
+            raise
         return False
     return True
 
