@@ -116,26 +116,24 @@ def _payload(reader: ByteReader) -> Iterator[bytes]:
 
 def _buffered_chunks(reader: ByteReader, missing: int) -> tuple[list[bytes], int, bool]:
     """Take what the buffer holds. Returns the pieces, how much of the last chunk is still to come, and whether the block was closed."""
-    data, cursor, end = reader.buffer, reader.cursor, len(reader.buffer)
-    first = min(cursor + missing, end)
-    pieces = [data[cursor:first]] if first > cursor else []
-    missing -= first - cursor
-    cursor, closed, unpack = first, False, _LENGTH.unpack_from
-    while end - cursor >= 5 and not missing:
+    data, end, unpack = reader.buffer, len(reader.buffer), _LENGTH.unpack_from
+    cursor = reader.cursor + missing
+    pieces = [data[reader.cursor : cursor]] if missing else []
+    last_header = end - _LENGTH.size
+    # One turn per row of an uncompressed dump: a slice past the end of the buffer is shorter by itself.
+    while cursor <= last_header:
         sign, length = unpack(data, cursor)
-        if sign or not length:
-            closed = not sign
-            break
-        begin, stop = cursor + 5, cursor + 5 + length
-        cursor = stop if stop <= end else end
-        pieces.append(data[begin:cursor])
-        missing = stop - cursor
-    reader.cursor = cursor
-    if closed:
-        reader.cursor += 5
-    elif not missing and end - cursor >= 5:
-        raise BackupDamaged(f"byte {reader.position} should begin a chunk but its length is negative")
-    return pieces, missing, closed
+        cursor += 5
+        if sign:
+            raise BackupDamaged(
+                f"byte {reader.position + cursor - reader.cursor - 5} should begin a chunk, but its length is negative"
+            )
+        if not length:
+            reader.cursor = cursor
+            return pieces, 0, True
+        pieces.append(data[cursor : (cursor := cursor + length)])
+    reader.cursor = min(cursor, end)
+    return pieces, max(cursor - end, 0), False
 
 
 def _require_end(reader: ByteReader) -> None:
