@@ -1,10 +1,16 @@
-"""Synthesise both stacks: `python app.py` writes cdk.out/. It asks AWS nothing, needs no credentials, no Docker and no Node but the one that
-pip installed."""
+"""Synthesise both stacks: `python app.py` writes cdk.out/.
+
+It asks AWS nothing and needs no credentials, no Docker and no Node but the one that pip installed.
+"""
 
 import importlib.util
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aws_cdk import DefaultStackSynthesizer
 
 ROOT = Path(__file__).resolve().parent
 
@@ -27,9 +33,16 @@ def synthesise() -> None:
     outdir = os.environ.get("CDK_OUTDIR") or str(ROOT / "cdk.out")
     app = App(outdir=outdir, context=settings, analytics_reporting=False)
     accounts = [account for account in str(app.node.try_get_context("targetAccounts") or "").split(",") if account]
-    ControlStack(app, "DbrestoreControl", target_accounts=accounts)
-    TargetStack(app, "DbrestoreTarget")
+    ControlStack(app, "DbrestoreControl", target_accounts=accounts, synthesizer=_synthesizer())
+    TargetStack(app, "DbrestoreTarget", synthesizer=_synthesizer())
     app.synth()
+
+
+def _synthesizer() -> "DefaultStackSynthesizer":
+    """Without the rule that makes a template ask the account for its bootstrap version: publishing the assets finds out anyway."""
+    from aws_cdk import DefaultStackSynthesizer
+
+    return DefaultStackSynthesizer(generate_bootstrap_version_rule=False)
 
 
 if __name__ == "__main__":

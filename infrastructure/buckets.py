@@ -51,7 +51,7 @@ def _abandoned_uploads() -> s3.LifecycleRule:
 
 def _let_workers(bucket: s3.Bucket, accounts: list[str], actions: list[str], keys: str) -> None:
     for account in accounts:
-        worker = f"arn:aws:iam::{account}:role/{names.WORKER_ROLE}-*"
+        worker = f"arn:{Aws.PARTITION}:iam::{account}:role/{names.WORKER_ROLE}-*"
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.AccountPrincipal(account)],

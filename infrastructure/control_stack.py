@@ -96,6 +96,7 @@ class ControlStack(Stack):
 
     def _places(self) -> dict[str, str]:
         return {
+            "partition": Aws.PARTITION,
             "region": Aws.REGION,
             "account": Aws.ACCOUNT_ID,
             "ledger": self.ledger.table_arn,

@@ -19,16 +19,16 @@ def _tagged(tags: dict[str, str], key: str = "aws:ResourceTag") -> dict[str, dic
 
 
 IN_THIS_REGION: dict[str, dict[str, Any]] = {"StringEquals": {"aws:RequestedRegion": "{region}"}}
-IN_THIS_VPC: dict[str, dict[str, Any]] = {"ArnEquals": {"ec2:Vpc": "arn:aws:ec2:{region}:{account}:vpc/{vpc}"}}
+IN_THIS_VPC: dict[str, dict[str, Any]] = {"ArnEquals": {"ec2:Vpc": "arn:{partition}:ec2:{region}:{account}:vpc/{vpc}"}}
 BEARING_OUR_TAG = _tagged(MANAGED)
 ASKED_WITH_OUR_TAG = _tagged(MANAGED, "aws:RequestTag")
-GROUPS = "arn:aws:ec2:{region}:{account}:security-group/*"
-INSTANCES = "arn:aws:ec2:{region}:{account}:instance/*"
-VOLUMES = "arn:aws:ec2:{region}:{account}:volume/*"
-INTERFACES = "arn:aws:ec2:{region}:{account}:network-interface/*"
-DB_INSTANCES = "arn:aws:rds:{region}:{account}:db:*"
-MACHINE = f"arn:aws:states:{{region}}:{{account}}:stateMachine:{names.STATE_MACHINE}"
-EXECUTIONS = f"arn:aws:states:{{region}}:{{account}}:execution:{names.STATE_MACHINE}:*"
+GROUPS = "arn:{partition}:ec2:{region}:{account}:security-group/*"
+INSTANCES = "arn:{partition}:ec2:{region}:{account}:instance/*"
+VOLUMES = "arn:{partition}:ec2:{region}:{account}:volume/*"
+INTERFACES = "arn:{partition}:ec2:{region}:{account}:network-interface/*"
+DB_INSTANCES = "arn:{partition}:rds:{region}:{account}:db:*"
+MACHINE = f"arn:{{partition}}:states:{{region}}:{{account}}:stateMachine:{names.STATE_MACHINE}"
+EXECUTIONS = f"arn:{{partition}}:states:{{region}}:{{account}}:execution:{names.STATE_MACHINE}:*"
 
 # Control account
 
@@ -39,23 +39,23 @@ LEDGER = Statement(
     ),
     ("{ledger}",),
 )  # fmt: skip
-ASSUME_TARGET_ROLE = Statement(("sts:AssumeRole",), (f"arn:aws:iam::*:role/{names.TARGET_ROLE}-*",))
+ASSUME_TARGET_ROLE = Statement(("sts:AssumeRole",), (f"arn:{{partition}}:iam::*:role/{names.TARGET_ROLE}-*",))
 # Listing lets a missing key answer "not found" instead of "denied".
 READ_REPOSITORY = (
-    Statement(("s3:GetObject",), ("arn:aws:s3:::{repository}/*",)),
-    Statement(("s3:ListBucket",), ("arn:aws:s3:::{repository}",)),
+    Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*",)),
+    Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
 )
 READ_CERTIFICATES = (
-    Statement(("s3:GetObject",), ("arn:aws:s3:::{evidence}/certificates/*",)),
-    Statement(("s3:ListBucket",), ("arn:aws:s3:::{evidence}",)),
+    Statement(("s3:GetObject",), ("arn:{partition}:s3:::{evidence}/certificates/*",)),
+    Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
 )
 KEEP_EVIDENCE = (
-    Statement(("s3:GetObject", "s3:PutObject"), ("arn:aws:s3:::{evidence}/restores/*",)),
-    Statement(("s3:ListBucket",), ("arn:aws:s3:::{evidence}",)),
+    Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
+    Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
 )
 TELL_THE_BUS = Statement(
     ("events:PutEvents",),
-    ("arn:aws:events:{region}:{account}:event-bus/default",),
+    ("arn:{partition}:events:{region}:{account}:event-bus/default",),
     {"StringEquals": {"events:source": "dbrestore.restore"}},
 )
 START_CLEAN_UP = (
@@ -76,10 +76,10 @@ SEE_WHAT_A_WORKER_LEAVES = Statement(
     ("ec2:DescribeVolumes", "ec2:DescribeNetworkInterfaces"), conditions=IN_THIS_REGION
 )
 SEE_SETTINGS = Statement(
-    ("ssm:GetParameter",), (f"arn:aws:ssm:{{region}}:{{account}}:parameter{names.TARGET_PARAMETER}",)
+    ("ssm:GetParameter",), (f"arn:{{partition}}:ssm:{{region}}:{{account}}:parameter{names.TARGET_PARAMETER}",)
 )
 SEE_IMAGES = Statement(
-    ("ssm:GetParameter",), ("arn:aws:ssm:{region}::parameter/aws/service/ami-amazon-linux-latest/*",)
+    ("ssm:GetParameter",), ("arn:{partition}:ssm:{region}::parameter/aws/service/ami-amazon-linux-latest/*",)
 )
 SEE_REGISTRATION = Statement(("ssm:DescribeInstanceInformation",), conditions=IN_THIS_REGION)
 
@@ -98,7 +98,7 @@ LAUNCH_WORKER = (
             "StringEquals": {**ASKED_WITH_OUR_TAG["StringEquals"], "ec2:MetadataHttpTokens": "required"},
             "NumericEquals": {"ec2:MetadataHttpPutResponseHopLimit": "1"},
             "ArnEquals": {
-                "ec2:InstanceProfile": f"arn:aws:iam::{{account}}:instance-profile/{names.WORKER_ROLE}-{{region}}"
+                "ec2:InstanceProfile": f"arn:{{partition}}:iam::{{account}}:instance-profile/{names.WORKER_ROLE}-{{region}}"
             },
         },
     ),
@@ -106,12 +106,14 @@ LAUNCH_WORKER = (
     Statement(
         ("ec2:RunInstances",), (INTERFACES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:AssociatePublicIpAddress": "false"}}
     ),
-    Statement(("ec2:RunInstances",), ("arn:aws:ec2:{region}:{account}:subnet/*", GROUPS), IN_THIS_VPC),
-    Statement(("ec2:RunInstances",), ("arn:aws:ec2:{region}::image/*",), {"StringEquals": {"ec2:Owner": "amazon"}}),
+    Statement(("ec2:RunInstances",), ("arn:{partition}:ec2:{region}:{account}:subnet/*", GROUPS), IN_THIS_VPC),
+    Statement(
+        ("ec2:RunInstances",), ("arn:{partition}:ec2:{region}::image/*",), {"StringEquals": {"ec2:Owner": "amazon"}}
+    ),
     TAG_ON_CREATION,
     Statement(
         ("iam:PassRole",),
-        (f"arn:aws:iam::{{account}}:role/{names.WORKER_ROLE}-{{region}}",),
+        (f"arn:{{partition}}:iam::{{account}}:role/{names.WORKER_ROLE}-{{region}}",),
         {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
     ),
 )
@@ -126,7 +128,7 @@ REMOVE_WORKER = (SEE_WORKERS, SEE_WHAT_A_WORKER_LEAVES, TERMINATE_WORKER, DELETE
 
 CREATE_GROUPS = (
     Statement(("ec2:CreateSecurityGroup",), (GROUPS,), ASKED_WITH_OUR_TAG),
-    Statement(("ec2:CreateSecurityGroup",), ("arn:aws:ec2:{region}:{account}:vpc/{vpc}",)),
+    Statement(("ec2:CreateSecurityGroup",), ("arn:{partition}:ec2:{region}:{account}:vpc/{vpc}",)),
     TAG_ON_CREATION,
     Statement(("ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress"), (GROUPS,), BEARING_OUR_TAG),
 )
@@ -153,7 +155,7 @@ UNPAIR_GROUPS = (SEE_GROUPS, SEE_INSTANCE, CHANGE_GROUP_LIST, REVOKE_RULES, DELE
 
 RUN_JOBS = (
     SEE_WORKERS,
-    Statement(("ssm:SendCommand",), (f"arn:aws:ssm:{{region}}:{{account}}:document/{names.JOB_DOCUMENT}",)),
+    Statement(("ssm:SendCommand",), (f"arn:{{partition}}:ssm:{{region}}:{{account}}:document/{names.JOB_DOCUMENT}",)),
     Statement(("ssm:SendCommand",), (INSTANCES,), _tagged(MANAGED, "ssm:resourceTag")),
     Statement(("ssm:ListCommands", "ssm:GetCommandInvocation"), conditions=IN_THIS_REGION),
 )
@@ -173,12 +175,12 @@ WORKER = (
         ),
         conditions=IN_THIS_REGION,
     ),
-    Statement(("s3:GetObject",), ("arn:aws:s3:::{repository}/*", "arn:aws:s3:::{evidence}/certificates/*", "{program}")),
-    Statement(("s3:GetObject", "s3:PutObject"), ("arn:aws:s3:::{evidence}/restores/*",)),
-    Statement(("secretsmanager:GetSecretValue",), ("arn:aws:secretsmanager:{region}:{account}:secret:rds!*",)),
+    Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*", "arn:{partition}:s3:::{evidence}/certificates/*", "{program}")),
+    Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
+    Statement(("secretsmanager:GetSecretValue",), ("arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*",)),
     Statement(
         ("kms:Decrypt", "kms:GenerateDataKey"),
-        ("arn:aws:kms:*:{account}:key/*", "arn:aws:kms:*:{control}:key/*"),
+        ("arn:{partition}:kms:*:{account}:key/*", "arn:{partition}:kms:*:{control}:key/*"),
         {"StringLike": {"kms:ViaService": ("secretsmanager.{region}.amazonaws.com", "s3.*.amazonaws.com")}},
     ),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 @dataclass(frozen=True)
 class Statement:
     """Allowed `actions` on `resources` under `conditions`. Resources and condition values may hold places in braces, filled in by the
-    stack: `{region}`, `{account}` (its own), `{vpc}`, `{ledger}`, `{repository}`, `{evidence}`, `{control}` (the control account)."""
+    stack: `{partition}`, `{region}`, `{account}` (its own), `{vpc}`, `{ledger}`, `{repository}`, `{evidence}`, `{control}` (the control account)."""
 
     actions: tuple[str, ...]
     resources: tuple[str, ...] = ("*",)

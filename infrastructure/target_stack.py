@@ -67,12 +67,12 @@ class TargetStack(Stack):
     def _trust_in_functions(self) -> dict[str, Any]:
         return {
             "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{self.control_account}:root"},
+            "Principal": {"AWS": f"arn:{Aws.PARTITION}:iam::{self.control_account}:root"},
             "Action": "sts:AssumeRole",
             "Condition": {
                 "StringEquals": {"sts:ExternalId": self.external_id},
                 "ArnLike": {
-                    "aws:PrincipalArn": f"arn:aws:iam::{self.control_account}:role/{names.FUNCTION_ROLE}-*-{self.control_region}"
+                    "aws:PrincipalArn": f"arn:{Aws.PARTITION}:iam::{self.control_account}:role/{names.FUNCTION_ROLE}-*-{self.control_region}"
                 },
             },
         }
@@ -96,13 +96,14 @@ class TargetStack(Stack):
     def _places(self) -> dict[str, str]:
         control = (self.control_account, self.control_region)
         return {
+            "partition": Aws.PARTITION,
             "region": Aws.REGION,
             "account": Aws.ACCOUNT_ID,
             "control": self.control_account,
             "vpc": self.vpc,
             "repository": names.bucket(names.REPOSITORY_BUCKET, *control),
             "evidence": names.bucket(names.EVIDENCE_BUCKET, *control),
-            "program": f"arn:aws:s3:::{self.program.s3_bucket_name}/{self.program.s3_object_key}",
+            "program": f"arn:{Aws.PARTITION}:s3:::{self.program.s3_bucket_name}/{self.program.s3_object_key}",
         }
 
     def _standing_group(self) -> ec2.CfnSecurityGroup:
