@@ -1,0 +1,31 @@
+"""The two consoles. What they print comes from dumps and requests of other people: no markup is read in it, and control characters are
+shown instead of sent to the terminal.
+"""
+
+import re
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def out() -> Console:
+    """Results, on stdout."""
+    return _PlainConsole(markup=False, highlight=False)
+
+
+def err() -> Console:
+    """Progress and problems, on stderr."""
+    return _PlainConsole(stderr=True, markup=False, highlight=False)
+
+
+def visible(text: str) -> str:
+    """The text with control characters written as `\\x1b`."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+
+
+class _PlainConsole(Console):
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)

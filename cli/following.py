@@ -1,0 +1,173 @@
+"""Following a restore: a stream of events made from the ledger (states), the evidence bucket (progress, report) and Step Functions (end).
+
+Nothing here changes anything: leaving the stream leaves the restore running.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.control import ControlPlane
+from lambdas import phases
+from lambdas.contract import PhaseRow, Report
+from lambdas.ledger import Ledger
+from repository import keys
+from worker.job import ErrorNote, JobKind, Progress
+
+JOB_OF_STATE: dict[str, JobKind] = {
+    "ReplayDumps": "replay",
+    "VerifyDatabases": "verify",
+    "DiscardUnfinishedDatabases": "discard",
+}
+
+# Quick at first, so that a short restore is seen state by state; slow for one that runs for days.
+_SHORTEST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.5, 10.0, 1.15
+
+
+@dataclass(frozen=True)
+class StateChanged:
+    """A state of the flow began or ended."""
+
+    restore_id: str
+    phase: PhaseRow
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """The worker's progress in a state. `rate` is in bytes per second, `remaining` in seconds; None while unknown."""
+
+    restore_id: str
+    state: str
+    progress: Progress
+    rate: float | None
+    remaining: float | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The execution ended. `report` is None if it ended before anything was planned; `output` is the execution's own."""
+
+    restore_id: str
+    status: str
+    error: ErrorNote | None
+    leftovers: tuple[str, ...]
+    report: Report | None
+    output: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StillRunning:
+    """The wait ended before the restore did."""
+
+    restore_id: str
+    waited: float
+
+
+Event = StateChanged | Progressed | Ended | StillRunning
+
+
+def follow(control: ControlPlane, restore_id: str, arn: str, *, longest: float | None = None) -> Iterator[Event]:
+    """Everything that happens from now on, what happened already first. Ends with Ended, or with StillRunning after `longest` seconds."""
+    watch = _Watch(control, restore_id)
+    began, pause = time.monotonic(), _SHORTEST_PAUSE
+    while True:
+        execution = control.executions.describe_execution(executionArn=arn)
+        news = watch.news()
+        yield from news
+        if execution["status"] != "RUNNING":
+            yield end_of(control, restore_id, execution)
+            return
+        if longest is not None and time.monotonic() - began + pause > longest:
+            yield StillRunning(restore_id, time.monotonic() - began)
+            return
+        pause = _SHORTEST_PAUSE if news else min(pause * _GROWTH, _LONGEST_PAUSE)
+        time.sleep(pause)
+
+
+def end_of(control: ControlPlane, restore_id: str, execution: dict[str, Any]) -> Ended:
+    """How a finished execution (a DescribeExecution answer) ended, in the words of its report where there is one."""
+    report = read_report(control, restore_id)
+    error = _first_error(execution, report) if execution["status"] != "SUCCEEDED" else None
+    output = json.loads(execution.get("output") or "{}")
+    return Ended(restore_id, execution["status"], error, report.leftovers if report else (), report, output)
+
+
+def read_report(control: ControlPlane, restore_id: str) -> Report | None:
+    """The restore's report; None as long as there is none."""
+    text = _read(control, keys.report_key(restore_id))
+    return Report.from_json(text) if text else None
+
+
+class _Watch:
+    """What was told already, so that only news is told."""
+
+    def __init__(self, control: ControlPlane, restore_id: str) -> None:
+        self._control, self._restore_id = control, restore_id
+        self._ledger = Ledger(control.ledger, restore_id)
+        self._told: dict[str, PhaseRow] = {}
+        self._progress: Progress | None = None
+
+    def news(self) -> list[Event]:
+        rows = phases.phases(self._ledger)
+        changed: list[Event] = [StateChanged(self._restore_id, row) for row in rows if self._is_news(row)]
+        self._told = {row.state: row for row in rows}
+        running = [row.state for row in rows if row.status == "RUNNING" and row.state in JOB_OF_STATE]
+        return changed + [event for state in running[-1:] for event in self._progressed(state)]
+
+    def _is_news(self, row: PhaseRow) -> bool:
+        """Another attempt at the same wait is no news; what it waits for is."""
+        told = self._told.get(row.state)
+        if told is None or (told.status, told.error) != (row.status, row.error):
+            return True
+        return row.waiting_for is not None and told.waiting_for != row.waiting_for
+
+    def _progressed(self, state: str) -> Iterator[Event]:
+        text = _read(self._control, keys.job_prefix(self._restore_id, JOB_OF_STATE[state]) + "progress.json")
+        progress = Progress.from_json(text) if text else None
+        if progress and progress != self._progress:
+            self._progress = progress
+            yield Progressed(self._restore_id, state, progress, *_pace(progress))
+
+
+def _pace(progress: Progress) -> tuple[float | None, float | None]:
+    if progress.bytes_done <= 0 or progress.seconds <= 0:
+        return None, None
+    rate = progress.bytes_done / progress.seconds
+    return rate, max(0, progress.bytes_total - progress.bytes_done) / rate
+
+
+def _read(control: ControlPlane, key: str) -> bytes | None:
+    try:
+        body: bytes = control.storage.get_object(Bucket=control.evidence_bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        # Without ListBucket, S3 answers 403 for a key that isn't there yet.
+        if error.response["Error"]["Code"] in ("NoSuchKey", "404", "AccessDenied", "403"):
+            return None
+        raise
+    return body
+
+
+def _first_error(execution: dict[str, Any], report: Report | None) -> ErrorNote:
+    if report and report.error:
+        return report.error
+    name, cause = execution.get("error") or f"Execution{execution['status'].title()}", execution.get("cause") or ""
+    return ErrorNote(name=name, message=_sentence(cause))
+
+
+def _sentence(cause: str) -> str:
+    """A Lambda's cause is JSON with the sentence in `errorMessage`; other causes are text or JSON of their own."""
+    try:
+        value = json.loads(cause)
+    except ValueError:
+        return cause
+    return str(value["errorMessage"]) if isinstance(value, dict) and "errorMessage" in value else cause
+
+
+def seconds_of(phase: PhaseRow) -> float:
+    """How long a state took, or has been running."""
+    return ((phase.ended_at or datetime.now(UTC)) - phase.started_at).total_seconds()

@@ -1,0 +1,63 @@
+"""Which restore is meant: people give a restore id, an execution's name or its ARN; every command needs both the id and the ARN."""
+
+from dataclasses import dataclass
+from itertools import islice
+
+from botocore.exceptions import ClientError
+
+from cli.control import ControlPlane
+from lambdas.names import restore_id
+from repository.errors import RestoreNotFound
+
+# Executions are kept for 90 days; beyond this many, name the execution instead of the restore.
+_SEARCHED = 5000
+
+
+@dataclass(frozen=True)
+class Restore:
+    """One restore by both of its names."""
+
+    restore_id: str
+    arn: str
+
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        return self.arn.rsplit(":", 1)[-1]
+
+
+def started(arn: str) -> Restore:
+    """The restore of an execution."""
+    return Restore(restore_id(arn), arn)
+
+
+def find(control: ControlPlane, text: str) -> Restore:
+    """The restore that `text` names: `r-` and twelve hexadecimal digits, an execution's name, or its ARN. Raises RestoreNotFound."""
+    found = _by_name(control, text) or (_by_restore_id(control, text) if text.startswith("r-") else None)
+    if found is None:
+        raise RestoreNotFound(
+            f"No restore {text!r}. Give a restore id (r-...), an execution's name or its ARN; the list is in the Step Functions console "
+            "or `aws stepfunctions list-executions`."
+        )
+    return found
+
+
+def _by_name(control: ControlPlane, text: str) -> Restore | None:
+    arn = (
+        text
+        if text.startswith("arn:")
+        else f"{control.state_machine_arn.replace(':stateMachine:', ':execution:')}:{text}"
+    )
+    try:
+        return started(control.executions.describe_execution(executionArn=arn)["executionArn"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn", "ValidationException"):
+            return None
+        raise
+
+
+def _by_restore_id(control: ControlPlane, text: str) -> Restore | None:
+    """The id is a digest of the ARN, so the newest executions are tried one after the other; even a refused plan is found this way."""
+    pages = control.executions.get_paginator("list_executions").paginate(stateMachineArn=control.state_machine_arn)
+    arns = (execution["executionArn"] for page in pages for execution in page["executions"])
+    return next((restore for restore in map(started, islice(arns, _SEARCHED)) if restore.restore_id == text), None)

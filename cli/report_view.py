@@ -1,0 +1,175 @@
+"""The report of a restore as people read it: states with their times, databases, the verification table, and the proof of clean-up."""
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.consoles import visible
+from cli.control import ControlPlane
+from cli.following import Ended, seconds_of
+from cli.units import duration, number, size
+from lambdas.contract import DatabaseOutcome, PhaseRow, Plan, Report, ResourceRow
+from worker.job import DatabaseResult, Result
+
+_COLOURS = {"ok": "green", "failed": "red", "not checked": "yellow", "FAILED": "red"}
+
+
+def results(control: ControlPlane, report: Report) -> Iterator[Result]:
+    """The worker's own results, which hold the lists that never travel through the state machine."""
+    for uri in report.results:
+        bucket, key = uri.removeprefix("s3://").split("/", 1)
+        yield Result.from_json(control.storage.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def print_report(console: Console, report: Report, worker_results: list[Result]) -> None:
+    """Everything, in the order in which it happened."""
+    console.print(headline(report))
+    console.print(states(report.phases))
+    if report.databases:
+        console.print(databases(report.databases))
+    for database in verified(worker_results):
+        console.print(verification(database))
+    for database in replayed(worker_results):
+        if database.fix_ups:
+            console.print(fix_ups(database))
+    console.print(proof(report.resources))
+    if report.leftovers:
+        console.print(Text("LEFT BEHIND: " + ", ".join(report.leftovers), style="bold red"))
+
+
+def print_end(console: Console, end: Ended) -> None:
+    """A few lines at the end of a followed restore."""
+    if end.report and end.report.databases:
+        console.print(databases(end.report.databases))
+    if end.report:
+        console.print(left_behind(end.report))
+    style = "green" if end.status == "SUCCEEDED" else "red"
+    error = f": {end.error.name}" if end.error else ""
+    console.print(Text(f"{end.restore_id} {end.status}{error}", style=f"bold {style}"))
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """What a restore would do, before anything exists."""
+    target, source, worker = plan.target, plan.source, plan.worker
+    console.print(
+        f"From   {source.db_instance}, restore point {source.restore_point}{' (archived)' if plan.archived else ''}"
+    )
+    console.print(
+        f"Into   {target.db_instance}: {target.engine} {target.engine_version} at {target.host}:{target.port}, {target.vpc_id}"
+    )
+    console.print(
+        f"Worker {worker.instance_type} in {worker.subnet_id}, {worker.streams} streams, at most {duration(worker.max_run_minutes * 60)}"
+    )
+    table = _table("database", "comes back as", "is built as", "tables", "rows", "size")
+    for database in plan.databases:
+        table.add_row(
+            database.name, database.asked_name, database.temporary_name,
+            number(database.tables), number(database.rows), size(database.bytes),
+        )  # fmt: skip
+    console.print(table)
+
+
+def headline(report: Report) -> Text:
+    """`r-1234 SUCCEEDED in 7.1 s: shop/20261123T... -> shop`, and the first error."""
+    took = duration((report.ended_at - report.started_at).total_seconds())
+    way = f"{report.source.db_instance}/{report.source.restore_point} -> {report.target.db_instance}"
+    text = Text(
+        f"{report.restore_id} {report.status} in {took}: {way}",
+        style="green" if report.status == "SUCCEEDED" else "red",
+    )
+    return text.append(f"\n{report.error.name}: {report.error.message}") if report.error else text
+
+
+def states(phases: tuple[PhaseRow, ...]) -> Table:
+    """Every state with its start and duration."""
+    table = _table("state", "started", "took", "outcome")
+    for phase in phases:
+        outcome = f"{phase.status} {phase.error.name}" if phase.error else phase.status
+        table.add_row(
+            phase.state, f"{phase.started_at:%H:%M:%S}", duration(seconds_of(phase)), _coloured(outcome, phase.status)
+        )
+    return table
+
+
+def databases(outcomes: tuple[DatabaseOutcome, ...]) -> Table:
+    """What became of each database."""
+    table = _table("database", "as", "outcome", "rows", "size", "took")
+    for outcome in outcomes:
+        words = f"{outcome.status} {outcome.error.name}: {outcome.error.message}" if outcome.error else outcome.status
+        table.add_row(
+            outcome.name, outcome.asked_name, _coloured(words, outcome.status),
+            number(outcome.rows), size(outcome.bytes), duration(outcome.seconds),
+        )  # fmt: skip
+    return table
+
+
+def verification(database: DatabaseResult) -> Table:
+    """Every check with what was expected and what was found."""
+    table = _table(f"check of {database.backup_name}", "expected", "found", "result")
+    for check in database.checks:
+        table.add_row(check.check, check.expected, check.actual, _coloured(check.result, check.result))
+    return table
+
+
+def fix_ups(database: DatabaseResult) -> Table:
+    """Every entry that could not be restored to the letter."""
+    table = _table(f"adapted in {database.backup_name}", "what was done instead")
+    for fix_up in database.fix_ups:
+        table.add_row(fix_up.entry, fix_up.what)
+    return table
+
+
+def proof(resources: tuple[ResourceRow, ...]) -> Table:
+    """Each thing that the restore made: when it came, went, and was seen to be gone."""
+    table = _table("resource", "id or name", "created", "removed", "seen absent")
+    for row in resources:
+        moments = [_moment(row.created_at), _moment(row.deleted_at), _moment(row.seen_absent_at)]
+        if row.state == "KEPT":
+            moments = [moments[0], "kept", ""]
+        table.add_row(_kind(row), row.physical_id or row.name, *moments)
+    return table
+
+
+def left_behind(report: Report) -> str:
+    """One sentence about the clean-up."""
+    if report.leftovers:
+        return "LEFT BEHIND: " + ", ".join(report.leftovers)
+    gone = [row for row in report.resources if row.state == "DELETED" and row.seen_absent_at]
+    return f"Nothing left behind: all {len(gone)} temporary resources were removed and seen absent."
+
+
+def verified(worker_results: list[Result]) -> Iterator[DatabaseResult]:
+    """The databases that verification looked at."""
+    for result in worker_results:
+        if result.kind == "verify":
+            yield from (database for database in result.databases if database.checks)
+
+
+def replayed(worker_results: list[Result]) -> Iterator[DatabaseResult]:
+    """The databases that the replay built."""
+    for result in worker_results:
+        if result.kind == "replay":
+            yield from result.databases
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(
+            column, overflow="fold", justify="right" if column in ("rows", "size", "took", "tables") else "left"
+        )
+    return table
+
+
+def _coloured(words: str, key: str) -> Text:
+    return Text(visible(words), style=_COLOURS.get(key, ""))
+
+
+def _moment(moment: object) -> str:
+    return f"{moment:%H:%M:%S}" if moment else "-"
+
+
+def _kind(row: ResourceRow) -> str:
+    return f"{row.kind} ({row.role})" if row.role and row.role != row.kind else row.kind

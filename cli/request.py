@@ -1,0 +1,81 @@
+"""From the command line to the request that the state machine takes: names of databases, the request, the execution's name."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from lambdas.contract import RestoreRequest
+from repository.errors import RestoreRequestInvalid
+
+
+def build(
+    target: str,
+    databases: list[str],
+    *,
+    source: str | None,
+    point: str,
+    mode: str,
+    on_conflict: str,
+    reason: str | None,
+) -> RestoreRequest:
+    """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target.
+
+    Raises RestoreRequestInvalid with one line per problem.
+    """
+    values: dict[str, Any] = {
+        "target": {"dbInstance": target},
+        "source": {"dbInstance": source, "restorePoint": point},
+        "databases": [_named(text) for text in databases],
+        "mode": mode,
+        "onConflict": on_conflict,
+        "reason": reason,
+    }
+    try:
+        return RestoreRequest.model_validate(values)
+    except ValidationError as error:
+        raise RestoreRequestInvalid("\n".join(_problems(error))) from None
+
+
+def split_names(text: str) -> tuple[str, str | None]:
+    """`NAME` or `NAME=NEW`. Inside a name `\\=` is an equals sign and `\\\\` a backslash; every other character stands for itself."""
+    names = [""]
+    for part in re.findall(r"\\[\\=]|=|[^=\\]+|\\", text):
+        if part == "=":
+            names.append("")
+        else:
+            names[-1] += part[1:] if part in ("\\=", "\\\\") else part
+    if len(names) > 2 or "" in names:
+        raise RestoreRequestInvalid(
+            f"-d {text!r}: write NAME or NAME=NEW, neither of them empty; an equals sign inside a name is written \\="
+        )
+    return names[0], names[1] if len(names) == 2 else None
+
+
+def execution_name(request: RestoreRequest, now: datetime | None = None) -> str:
+    """`restore-<target>-<utc>-<hash8>`, at most 80 characters. Two different requests never share a
+    name; the same request twice within one second does, and Step Functions then starts it once."""
+    moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    digest = hashlib.sha256(f"{moment}{input_text(request)}".encode()).hexdigest()[:8]
+    target = request.target.db_instance[: 80 - len(f"{request.mode}---{moment}{digest}")]
+    return f"{request.mode}-{target}-{moment}-{digest}"
+
+
+def input_text(request: RestoreRequest) -> str:
+    """The request as the execution's input: only what was asked for, defaults are the control plane's to fill."""
+    return json.dumps(request.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True)
+
+
+def _named(text: str) -> dict[str, str]:
+    name, new = split_names(text)
+    return {"name": name, "as": new} if new else {"name": name}
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        pointer = "".join(f"/{part}" for part in problem["loc"])
+        yield f"{pointer or '/'}: {problem['msg']} (given: {problem['input']!r})"

@@ -1,0 +1,67 @@
+"""`dbrestore status`, `watch`, `cancel` and `report`: a restore that was started before, by its id or its execution."""
+
+import typer
+
+from cli import consoles, control, display, identity, report_view, restore
+from cli.control import Account, ControlPlane
+from cli.exit_codes import ExitCode
+from cli.following import Ended, StillRunning, follow, read_report
+from cli.options import AsJson, Longest, RestoreName
+from lambdas.ledger import request_cancel
+from repository.errors import RestoreNotFound
+
+
+def status(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:
+    """Show where a restore stands now. The exit code says whether the question could be answered, not how the restore went."""
+    plane, found = _found(context, restore_id)
+    shown: display.Display = display.JsonLines() if as_json else display.Lines(consoles.out())
+    for event in follow(plane, found.restore_id, found.arn, longest=0):
+        shown.show(event)
+        if isinstance(event, StillRunning) and not as_json:
+            print(f"{found.restore_id} RUNNING")
+        elif isinstance(event, Ended) and not as_json:
+            report_view.print_end(consoles.out(), event)
+    return ExitCode.DONE
+
+
+def watch(
+    context: typer.Context, restore_id: RestoreName, longest: Longest = None, as_json: AsJson = False
+) -> ExitCode:
+    """Follow a restore to its end; the exit code says how it ended."""
+    plane, found = _found(context, restore_id)
+    return restore.watch(plane, found, longest=longest, as_json=as_json)
+
+
+def cancel(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:
+    """Ask a restore to stop. It removes what it made and ends with RestoreCancelled; the databases that were finished stay."""
+    plane, found = _found(context, restore_id)
+    request_cancel(plane.ledger, found.restore_id)
+    if as_json:
+        display.print_json({"type": "cancel", "restoreId": found.restore_id, "cancelRequested": True})
+    else:
+        print(f"{found.restore_id} was asked to stop. To see it clean up: dbrestore watch {found.restore_id}")
+    return ExitCode.DONE
+
+
+def report(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:
+    """Print the report of a finished restore: states, verification, and the proof that nothing is left."""
+    plane, found = _found(context, restore_id)
+    written = read_report(plane, found.restore_id)
+    if written is None:
+        raise RestoreNotFound(
+            f"{found.restore_id} has no report: it still runs, or was refused before anything was made "
+            f"(`dbrestore status {found.restore_id}`)."
+        )
+    worker_results = list(report_view.results(plane, written))
+    if as_json:
+        display.print_json(
+            {"type": "report", **written.to_state(), "workerResults": [result.to_state() for result in worker_results]}
+        )
+    else:
+        report_view.print_report(consoles.out(), written, worker_results)
+    return ExitCode.DONE
+
+
+def _found(context: typer.Context, text: str) -> tuple[ControlPlane, identity.Restore]:
+    plane = control.find(context.ensure_object(Account))
+    return plane, identity.find(plane, text)

@@ -1,0 +1,124 @@
+"""A followed restore tells every state once, progress as it comes, and the truth about the end."""
+
+import json
+
+import pytest
+
+from cli import identity
+from cli.control import ControlPlane
+from cli.following import Ended, Progressed, StateChanged, StillRunning, follow
+from lambdas import phases
+from lambdas.ledger import Ledger
+from repository import keys
+from repository.errors import RestoreNotFound
+from tests.unit.cli.conftest import start
+from worker.job import ErrorNote, Progress
+
+
+def put_progress(plane: ControlPlane, restore_id: str, progress: Progress) -> None:
+    key = keys.job_prefix(restore_id, progress.kind) + "progress.json"
+    plane.storage.put_object(Bucket=plane.evidence_bucket, Key=key, Body=progress.to_json())
+
+
+def test_states_that_were_passed_are_told_in_order_with_the_end_last(plane: ControlPlane) -> None:
+    arn = start(plane, "one", wait=0)
+    restore = identity.started(arn)
+    ledger = Ledger(plane.ledger, restore.restore_id)
+    for state in ("PlanRestore", "DeployWorker"):
+        phases.began(ledger, state)
+        phases.succeeded(ledger, state)
+
+    events = list(follow(plane, restore.restore_id, arn))
+
+    told = [event for event in events if isinstance(event, StateChanged)]
+    assert [(event.phase.state, event.phase.status) for event in told] == [
+        ("PlanRestore", "SUCCEEDED"),
+        ("DeployWorker", "SUCCEEDED"),
+    ]
+    assert isinstance(events[-1], Ended)
+    assert (events[-1].status, events[-1].error) == ("SUCCEEDED", None)
+
+
+def test_progress_of_the_running_state_carries_rate_and_remaining_time(plane: ControlPlane) -> None:
+    arn = start(plane, "one", wait=30)
+    restore = identity.started(arn)
+    phases.began(Ledger(plane.ledger, restore.restore_id), "ReplayDumps")
+    put_progress(
+        plane,
+        restore.restore_id,
+        Progress(kind="replay", phase="loading rows", bytes_done=30, bytes_total=90, seconds=3),
+    )
+
+    events = list(follow(plane, restore.restore_id, arn, longest=0))
+
+    [progressed] = [event for event in events if isinstance(event, Progressed)]
+    assert (progressed.state, progressed.rate, progressed.remaining) == ("ReplayDumps", 10, 6)
+    assert isinstance(events[-1], StillRunning)
+
+
+def test_progress_of_a_state_that_has_ended_is_not_told_again(plane: ControlPlane) -> None:
+    arn = start(plane, "one", wait=30)
+    restore = identity.started(arn)
+    ledger = Ledger(plane.ledger, restore.restore_id)
+    phases.began(ledger, "ReplayDumps")
+    phases.succeeded(ledger, "ReplayDumps")
+    put_progress(plane, restore.restore_id, Progress(kind="replay", phase="loading rows"))
+
+    events = list(follow(plane, restore.restore_id, arn, longest=0))
+
+    assert not [event for event in events if isinstance(event, Progressed)]
+
+
+def test_another_attempt_at_the_same_wait_is_no_news(plane: ControlPlane) -> None:
+    arn = start(plane, "one", wait=1)
+    restore = identity.started(arn)
+    ledger = Ledger(plane.ledger, restore.restore_id)
+    phases.began(ledger, "DeployWorker")
+    phases.waits(ledger, "DeployWorker", "the worker boots")
+
+    stream = follow(plane, restore.restore_id, arn)
+    first = next(stream)
+    phases.began(ledger, "DeployWorker")
+    rest = list(stream)
+
+    assert isinstance(first, StateChanged)
+    assert first.phase.waiting_for == "the worker boots"
+    assert [type(event) for event in rest] == [Ended]
+
+
+@pytest.mark.parametrize(
+    ("cause", "message"),
+    [
+        (json.dumps({"errorMessage": "The worker died", "errorType": "WorkerLost", "stackTrace": ["..."]}), "The worker died"),
+        ("just text", "just text"),
+        ('{"worker": {"Error": "x"}}', '{"worker": {"Error": "x"}}'),
+    ],
+)  # fmt: skip
+def test_the_error_of_a_failed_execution_is_a_sentence_and_no_stack_trace(
+    plane: ControlPlane, cause: str, message: str
+) -> None:
+    arn = start(plane, "one", fail={"error": "WorkerLost", "cause": cause})
+
+    end = list(follow(plane, identity.started(arn).restore_id, arn))[-1]
+
+    assert isinstance(end, Ended)
+    assert (end.status, end.error) == ("FAILED", ErrorNote(name="WorkerLost", message=message))
+
+
+def test_a_restore_is_found_by_its_id_its_name_and_its_arn(plane: ControlPlane) -> None:
+    arns = [start(plane, name, wait=0) for name in ("one", "two", "three")]
+    restore = identity.started(arns[1])
+
+    for text in (restore.restore_id, "two", arns[1]):
+        assert identity.find(plane, text) == restore
+    assert restore.name == "two"
+
+
+@pytest.mark.parametrize(
+    "text", ["r-000000000000", "unknown", "arn:aws:states:eu-west-1:123456789012:execution:dbrestore:no", "in valid;"]
+)
+def test_a_restore_that_does_not_exist_is_said_to_be_missing(plane: ControlPlane, text: str) -> None:
+    start(plane, "one", wait=0)
+
+    with pytest.raises(RestoreNotFound, match="restore id"):
+        identity.find(plane, text)

@@ -1,0 +1,189 @@
+"""The command as people and scripts meet it: exit code, stdout for the result, stderr for problems, never a traceback."""
+
+import _thread
+import json
+import threading
+import time
+
+import pytest
+
+from cli import identity, main
+from cli.control import PARAMETER, Account, ControlPlane
+from lambdas import phases
+from lambdas.ledger import Ledger
+from tests.unit.cli.conftest import start
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["restore"], ["restore", "shop"], ["restore", "shop", "-d"], ["nonsense"], ["restore", "shop", "-d", "a", "--mode", "drill"],
+        ["watch", "x", "--timeout", "soon"], ["restore", "shop", "-d", "a=b=c"], ["restore", "no such!", "-d", "a"],
+        ["points", "add", "shop", "--from", "x", "--database", "a", "--database", "b"],
+    ],
+)  # fmt: skip
+def test_wrong_usage_ends_with_2_and_one_problem_per_line(
+    arguments: list[str], no_aws: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(arguments) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.strip()
+    assert "Traceback" not in printed.err
+
+
+def test_an_endpoint_where_nobody_listens_ends_with_10_and_says_what_to_do(
+    no_aws: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["plan", "shop", "-d", "shop"]) == 10
+
+    assert "dbrestore local up" in capsys.readouterr().err
+
+
+def test_an_account_without_dbrestore_ends_with_10(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["points", "list"]) == 10
+
+    assert PARAMETER in capsys.readouterr().err
+
+
+def test_a_signpost_that_cannot_be_read_ends_with_10(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    account.client("ssm").put_parameter(Name=PARAMETER, Value='{"stateMachineArn": 1}', Type="String")
+
+    assert main.run(["points", "list"]) == 10
+    assert "Deploy dbrestore again" in capsys.readouterr().err
+
+
+def test_a_profile_that_does_not_exist_ends_with_12(no_aws: None) -> None:
+    assert main.run(["--profile", "no-such-profile", "points", "list"]) == 12
+
+
+def test_no_wait_prints_the_restore_and_returns_at_once(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["restore", "shop", "-d", "shop=copy", "--no-wait", "--reason", "why"]) == 0
+
+    restore_id, arn = capsys.readouterr().out.split()
+    execution = plane.executions.describe_execution(executionArn=arn)
+    assert restore_id == identity.started(arn).restore_id
+    assert json.loads(execution["input"]) == {
+        "target": {"dbInstance": "shop"}, "source": {"dbInstance": "shop"}, "databases": [{"as": "copy", "name": "shop"}], "reason": "why",
+    }  # fmt: skip
+    assert execution["name"].startswith("restore-shop-")
+
+
+def test_another_target_gets_the_data_of_the_named_instance(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main.run(
+            ["restore", "shop", "-d", "shop", "--to", "rehearsal", "--point", "20261123T051200Z-3fa9c1d2", "--no-wait"]
+        )
+        == 0
+    )
+
+    asked = json.loads(plane.executions.describe_execution(executionArn=capsys.readouterr().out.split()[1])["input"])
+    assert asked["target"] == {"dbInstance": "rehearsal"}
+    assert asked["source"] == {"dbInstance": "shop", "restorePoint": "20261123T051200Z-3fa9c1d2"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [("WorkerLost", 1), ("SomeDatabasesFailed", 3), ("VerificationFailed", 4), ("LeftoversRemain", 5)],
+)
+def test_watch_ends_with_the_code_of_the_first_error(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str], error: str, code: int
+) -> None:
+    arn = start(plane, "one", fail={"error": error, "cause": "first line\nsecond line"})
+
+    assert main.run(["watch", arn]) == code
+
+    printed = capsys.readouterr()
+    assert f"{error}: first line\n{error}: second line\n" in printed.err
+    assert identity.started(arn).restore_id in printed.out
+
+
+def test_watch_gives_up_after_its_time_with_13_and_the_restore_goes_on(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arn = start(plane, "one", wait=20)
+
+    assert main.run(["watch", "one", "--timeout", "0.1"]) == 13
+
+    assert f"dbrestore watch {identity.started(arn).restore_id}" in capsys.readouterr().err
+    assert plane.executions.describe_execution(executionArn=arn)["status"] == "RUNNING"
+
+
+def test_ctrl_c_leaves_with_130_says_how_to_come_back_and_the_restore_goes_on(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arn = start(plane, "one", wait=20)
+    threading.Timer(1, _thread.interrupt_main).start()
+
+    assert main.run(["watch", "one"]) == 130
+
+    assert f"dbrestore watch {identity.started(arn).restore_id}" in capsys.readouterr().err
+    assert plane.executions.describe_execution(executionArn=arn)["status"] == "RUNNING"
+
+
+def test_json_gives_one_object_per_line_and_the_summary_has_the_exit_code(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arn = start(plane, "one", fail={"error": "ReplayFailed", "cause": "no"})
+    ledger = Ledger(plane.ledger, identity.started(arn).restore_id)
+    phases.began(ledger, "ReplayDumps")
+
+    assert main.run(["watch", "one", "--json"]) == 1
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["type"] for line in lines] == ["state", "error", "summary"]
+    assert (lines[0]["state"], lines[0]["status"]) == ("ReplayDumps", "RUNNING")
+    assert (lines[1]["name"], lines[1]["message"]) == ("ReplayFailed", "no")
+    assert (lines[2]["status"], lines[2]["exitCode"]) == ("FAILED", 1)
+
+
+def test_without_a_terminal_each_state_change_is_one_line(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arn = start(plane, "one", wait=0)
+    ledger = Ledger(plane.ledger, identity.started(arn).restore_id)
+    phases.began(ledger, "DeployWorker")
+    phases.succeeded(ledger, "DeployWorker")
+
+    assert main.run(["watch", "one"]) == 0
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert "DeployWorker succeeded after" in line
+
+
+def test_status_answers_with_0_while_it_runs_and_after_it_failed(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(plane, "long", wait=20)
+    start(plane, "bad", fail={"error": "WorkerLost", "cause": "gone"})
+    time.sleep(1)
+
+    assert main.run(["status", "long"]) == 0
+    assert "RUNNING" in capsys.readouterr().out
+    assert main.run(["status", "bad"]) == 0
+    assert "FAILED: WorkerLost" in capsys.readouterr().out
+
+
+def test_a_restore_without_a_report_or_a_ledger_row_ends_with_10(plane: ControlPlane) -> None:
+    start(plane, "one", wait=0)
+
+    assert main.run(["report", "one"]) == 10
+    assert main.run(["cancel", "one"]) == 10
+    assert main.run(["status", "r-000000000000"]) == 10
+
+
+def test_a_name_with_markup_or_escapes_reaches_the_terminal_as_text(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(plane, "one", fail={"error": "ReplayFailed", "cause": "[red]\x1b[2J[/red]"})
+
+    assert main.run(["watch", "one"]) == 1
+
+    printed = capsys.readouterr().err
+    assert "[red]\\x1b[2J[/red]" in printed
+    assert "\x1b[2J" not in printed
