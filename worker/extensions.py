@@ -1,0 +1,72 @@
+"""The extensions of a dump: created as the master user, in the empty database, before any code of the dump has run.
+
+Invariant: only extensions that the server offers, by names quoted here; nothing of the dump's text is executed.
+"""
+
+from psycopg import Error, sql
+
+from repository.errors import ReplayFailed
+from repository.manifest import Extension
+from repository.pgdump_toc import TocEntry
+from worker.archive import Archive, Division
+from worker.job import FixUp
+from worker.session import Connection
+from worker.sql_tokens import Cursor, NotUnderstood, tokens
+
+
+def require_available(master: Connection, extensions: tuple[Extension, ...], database: str) -> None:
+    """Raise ReplayFailed naming every extension that the server doesn't offer."""
+    offered = {row[0] for row in master.execute("SELECT name FROM pg_available_extensions")}
+    missing = sorted({e.name for e in extensions} - offered)
+    if missing:
+        raise ReplayFailed(f"{database}: the target server doesn't offer the extension(s) {', '.join(missing)}")
+
+
+def create(
+    master: Connection, owner: Connection, archive: Archive, division: Division, extensions: tuple[Extension, ...]
+) -> list[FixUp]:
+    """Create the extensions in the dump's order, and their comments. The schemas they live in belong to the temporary login (`owner`)."""
+    schema_of = {e.name: e.schema_name for e in extensions}
+    schemas = {e.tag for e in archive.toc.entries if e.description == "SCHEMA"}
+    for schema in sorted(schemas.intersection(schema_of.values()) - {"public"}):
+        owner.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+    for entry in division.extensions:
+        schema = schema_of[entry.tag]
+        _create(master, entry.tag, schema if schema in schemas | {"public", "pg_catalog"} else None)
+    return [note for entry in archive.toc.entries for note in _comment(master, entry)]
+
+
+def _create(master: Connection, name: str, schema: str | None) -> None:
+    """Without a schema the extension makes its own."""
+    where = sql.SQL(" WITH SCHEMA {}").format(sql.Identifier(schema)) if schema else sql.SQL("")
+    try:
+        master.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name)) + where)
+    except Error as error:
+        raise ReplayFailed(f"the extension {name} can't be created: {error}") from error
+
+
+def _comment(master: Connection, entry: TocEntry) -> list[FixUp]:
+    """Restore a comment that differs from the extension's own. Only its owner may, and that isn't always the master user."""
+    if entry.description != "COMMENT" or not entry.tag.startswith("EXTENSION "):
+        return []
+    try:
+        name, text = _comment_parts(entry.definition)
+        present = master.execute(
+            "SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = %s", [name]
+        ).fetchone()
+        if present != (text,):
+            master.execute(
+                sql.SQL("COMMENT ON EXTENSION {} IS {}").format(sql.Identifier(name), sql.Literal(text))
+            )
+    except (Error, NotUnderstood) as error:
+        return [FixUp(entry=entry.label, what=f"the comment was not restored: {error}")]
+    return []
+
+
+def _comment_parts(definition: str) -> tuple[str, str]:
+    cursor = Cursor(tokens(definition))
+    for word in ("comment", "on", "extension"):
+        cursor.word(word)
+    name = cursor.name()
+    cursor.word("is")
+    return name, cursor.text()

