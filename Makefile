@@ -1,0 +1,70 @@
+# Each target does all of its own set-up: from a fresh clone, `make demo` is enough.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install check test demo bench faults synth docs lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TEMPLATES := cdk.out/DbrestoreControl.template.json cdk.out/DbrestoreTarget.template.json
+DEFINITION := statemachine/restore_databases.asl.json
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## the virtual environment with every pinned package
+
+$(INSTALLED): requirements.txt $(wildcard requirements/*.txt) pyproject.toml
+	@for python in python3.11 python3; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "dbrestore needs Python 3.11: neither python3.11 nor a python3 of that age or newer is on the PATH." >&2; exit 1; \
+	fi; \
+	if [ ! -x $(BIN)/python ]; then \
+	  "$$python" -m venv $(VENV) || { echo "$$python can't make a virtual environment (Debian: apt install python3-venv)." >&2; exit 1; }; \
+	fi
+	@echo "Installing the packages (once, about a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+check: $(INSTALLED) ## format, linter, types, templates, definition, generated docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy app.py docs/generate.py
+	$(BIN)/python app.py
+	# W3005: the CDK writes DependsOn beside a reference that implies it.
+	$(BIN)/cfn-lint --ignore-checks W3005 --template $(TEMPLATES)
+	mkdir -p build
+	sed -E 's/\$$\{([A-Za-z]+)\}/arn:aws:lambda:eu-central-1:123456789012:function:\1/g' $(DEFINITION) > build/definition.json
+	$(BIN)/statelint build/definition.json
+	$(BIN)/python docs/generate.py --check
+
+test: $(INSTALLED) ## every test that takes seconds, on two processes
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+faults: $(INSTALLED) ## every fault in every state; minutes
+	$(BIN)/python -m pytest -n 2 tests/faults
+
+demo: $(INSTALLED) ## a whole restore, and one whose worker dies, on the local cloud
+	@$(BIN)/python -m localcloud.demo
+
+bench: $(INSTALLED) ## what is claimed about speed and memory, measured here
+	@$(BIN)/python -m benchmarks
+
+synth: $(INSTALLED) ## the CloudFormation templates, into cdk.out/
+	$(BIN)/python app.py
+
+docs: $(INSTALLED) ## the generated pages and schemas
+	$(BIN)/python docs/generate.py
+
+lock: $(INSTALLED) ## write the installed versions into requirements/constraints.txt
+	@{ echo "# Every package, pinned (pip freeze). Refresh: make lock"; $(BIN)/python -m pip freeze --exclude-editable; } > $(VENV)/constraints.txt
+	@mv $(VENV)/constraints.txt requirements/constraints.txt
+
+clean: ## everything that can be made again
+	rm -rf $(VENV) build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,111 @@
+"""Write what the docs say by themselves: `docs/contract/*.schema.json` from the models, `docs/functions.md` from the table of functions.
+
+python docs/generate.py            write
+python docs/generate.py --check    write nothing; end with 1 and the names of the files that are out of date
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from infrastructure.functions import FUNCTIONS, Function
+from infrastructure.statements import Statement
+from lambdas import contract
+from repository.document import Document
+from repository.manifest import Manifest
+from worker import job
+
+DOCS = Path(__file__).resolve().parent
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+# What others write and we read may leave out what has a default; what we write has every key.
+READ: tuple[type[Document], ...] = (contract.RestoreRequest,)
+WRITTEN: tuple[type[Document], ...] = (
+    contract.Plan, contract.WorkerSection, contract.SecurityGroupsSection, contract.RestoredSection, contract.VerifiedSection,
+    contract.ReportSection, contract.Report, contract.RestoreEvent, job.Job, job.Progress, job.Result, Manifest,
+)  # fmt: skip
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file and its text."""
+    files = {DOCS / "functions.md": functions_page()}
+    for model in (*READ, *WRITTEN):
+        files[DOCS / "contract" / f"{_kebab(model.__name__)}.schema.json"] = schema(model)
+    return files
+
+
+def schema(model: type[Document]) -> str:
+    """The JSON Schema of one document, as it crosses the border."""
+    mode: Literal["validation", "serialization"] = "validation" if model in READ else "serialization"
+    text = {"$schema": DRAFT, **model.model_json_schema(mode=mode)}
+    return json.dumps(text, indent=2, ensure_ascii=False) + "\n"
+
+
+def functions_page() -> str:
+    """State, handler, limits and permissions of every function."""
+    lines = [
+        "# The functions and their permissions",
+        "",
+        "Generated from `infrastructure/functions.py` by `make docs`. Every function also keeps the ledger (one DynamoDB table) and",
+        "writes its own log. In the target account a function acts as the role `dbrestore-target-<Region>`, narrowed to the actions",
+        "listed here. Names in braces are filled in by the stack.",
+        "",
+        "| state | handler | time-out | memory |",
+        "|---|---|---|---|",
+        *(
+            f"| [{row.state}](#{row.state.lower()}) | `{row.handler}` | {row.timeout} s | {row.memory} MB |"
+            for row in FUNCTIONS
+        ),
+    ]
+    for row in FUNCTIONS:
+        lines += _section(row)
+    return "\n".join(lines) + "\n"
+
+
+def _section(row: Function) -> list[str]:
+    lines = ["", f"## {row.state}"]
+    for where, statements in (("Control account", row.control), ("Target account", row.target)):
+        if statements:
+            lines += ["", f"{where}:", "", *dict.fromkeys(_item(statement) for statement in statements)]
+    return lines if len(lines) > 2 else [*lines, "", "Nothing besides the ledger."]
+
+
+def _item(statement: Statement) -> str:
+    text = f"- {_codes(statement.actions)} on {_codes(statement.resources)}"
+    tests = [
+        f"`{key}` {operator} {_codes(_values(value))}"
+        for operator, keys in statement.conditions.items()
+        for key, value in keys.items()
+    ]
+    return text + (", if " + " and ".join(tests) if tests else "")
+
+
+def _values(value: Any) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _codes(texts: tuple[str, ...]) -> str:
+    return ", ".join(f"`{text}`" for text in texts)
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check; the exit code."""
+    stale = [path for path, text in generated().items() if not path.exists() or path.read_text() != text]
+    if "--check" in arguments:
+        for path in stale:
+            print(f"{path.relative_to(DOCS.parent)} is out of date: run `make docs`", file=sys.stderr)
+        return 1 if stale else 0
+    for path in stale:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(generated()[path])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
