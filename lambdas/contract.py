@@ -9,7 +9,8 @@ in the worker's result in S3. The JSON Schema of each model is generated into do
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic.alias_generators import to_camel
 
 from repository.document import Document
 from worker.job import ErrorNote
@@ -71,6 +72,11 @@ class TicketRequest(Document):
     url: str | None = None
 
 
+def _or_names_alone(schema: dict[str, Any]) -> None:
+    """In JSON a database may be given as its name alone."""
+    schema["items"] = {"anyOf": [{"type": "string", "minLength": 1}, schema["items"]]}
+
+
 class RestoreRequest(Document):
     """The input of the state machine. `{"target": {"dbInstance": "orders-prod"}, "databases": ["orders"]}` is enough. `Comment` is
     tolerated because the console's start box is prefilled with one; every other unknown key is refused."""
@@ -79,7 +85,7 @@ class RestoreRequest(Document):
     schema_version: Literal["1"] = "1"
     target: TargetRequest
     source: SourceRequest = SourceRequest()
-    databases: tuple[DatabaseRequest, ...] = Field(min_length=1, max_length=40)
+    databases: tuple[DatabaseRequest, ...] = Field(min_length=1, max_length=40, json_schema_extra=_or_names_alone)
     on_conflict: Literal["fail", "replace"] = "fail"
     mode: Mode = "restore"
     archive: ArchiveRequest = ArchiveRequest()
@@ -133,18 +139,24 @@ class PlannedDatabase(Document):
 
 
 class PlannedWorker(Document):
-    """Where the worker will stand and what it is."""
+    """Where the worker will stand and what it is. `instance_profile_arn`, `document_name` and `program_uri` are what the TargetStack of the
+    target's account and Region offers; the fallback subnets are tried in this order when the first has no capacity."""
 
     instance_type: str
     subnet_id: str
+    fallback_subnet_ids: tuple[str, ...] = ()
     standing_group_id: str
+    instance_profile_arn: str
+    document_name: str
+    program_uri: str
     streams: int
     keep_toast_compression: bool
     max_run_minutes: int
 
 
 class Plan(Document):
-    """`$.plan`: the validated request, everything that was looked up, every name. Kept in the ledger as well: removers read it there."""
+    """`$.plan`: the validated request, everything that was looked up, every name. Kept in the ledger as well: removers read it there.
+    `notes` say what could only be estimated."""
 
     restore_id: str
     execution_arn: str
@@ -156,6 +168,7 @@ class Plan(Document):
     source: PlannedSource
     databases: tuple[PlannedDatabase, ...]
     worker: PlannedWorker
+    notes: tuple[str, ...] = ()
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
 
@@ -201,7 +214,8 @@ class VerifiedSection(Document):
 
 class ResourceRow(Document):
     """One thing that the restore made, with the proof that it is gone. `state` is INTENT, CREATED, DELETED or KEPT (a promoted database).
-    `seen_absent_at` is when AWS or the database server was asked and answered that it does not exist."""
+    `seen_absent_at` is when AWS or the database server was asked and answered that it does not exist; a row that is DELETED without it
+    was never begun (`note` says why that is certain)."""
 
     kind: str
     role: str
@@ -212,11 +226,12 @@ class ResourceRow(Document):
     created_at: datetime | None = None
     deleted_at: datetime | None = None
     seen_absent_at: datetime | None = None
+    note: str | None = None
 
 
 class PhaseRow(Document):
     """One state of the flow as it went: name as in the definition, first start, last end, attempts that ended in NotReady not counted
-    as failures."""
+    as failures; `waiting_for` is what the last of those waited for."""
 
     state: str
     started_at: datetime
@@ -224,6 +239,7 @@ class PhaseRow(Document):
     attempts: int = 1
     status: Literal["RUNNING", "SUCCEEDED", "FAILED"] = "RUNNING"
     error: ErrorNote | None = None
+    waiting_for: str | None = None
 
 
 class Report(Document):
@@ -268,3 +284,68 @@ class ReportSection(Document):
     """`$.report`: where the report lies."""
 
     report: str
+
+
+class StateInput(Document):
+    """What one state reads of the whole input: the sections that it names, and no others."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+class PlanInput(StateInput):
+    """PlanRestore: the request as it came, and the execution that it came with. `started_at` is the execution's start."""
+
+    request: dict[str, Any]
+    execution_arn: str
+    started_at: datetime | None = None
+
+
+class PlannedInput(StateInput):
+    """States that need the plan alone."""
+
+    plan: Plan
+
+
+class WorkerInput(PlannedInput):
+    """States that need the worker."""
+
+    worker: WorkerSection
+
+
+class VerifyInput(WorkerInput):
+    """VerifyDatabases."""
+
+    restored: RestoredSection
+
+
+class RestoreReference(StateInput):
+    """The restore's id, all that a remover takes from its input."""
+
+    restore_id: str
+
+
+class RemoverInput(StateInput):
+    """Removers."""
+
+    plan: RestoreReference
+
+
+class CaughtError(StateInput):
+    """What a Catch writes. For a failed function `cause` is Lambda's JSON with `errorMessage`."""
+
+    model_config = ConfigDict(alias_generator=str.title, populate_by_name=True, extra="ignore", frozen=True)
+
+    error: str
+    cause: str = ""
+
+
+class CloseInput(RemoverInput):
+    """CloseRestore: how the restore went. `clean_up` is true in an execution that only clears up after another one."""
+
+    failure: CaughtError | None = None
+    leftovers: dict[str, CaughtError] = Field(default_factory=dict)
+    clean_up: bool = False
+
+
+class SweepInput(StateInput):
+    """SweepLedger looks at the ledger, not at the event that woke it."""

@@ -1,0 +1,123 @@
+"""Steps 3 and 6, the part on the instance: our group's entry in its list of security groups, and its removal.
+
+RDS replaces the whole list. Every write is made under a lock from a list that was read under it, and is level-triggered: what others put
+there stays, our entry is there or not, and entries of restores that are over (by this ledger) go. So any writer repairs what an earlier
+one left."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambdas import limits, names
+from lambdas.aws import TargetAccount, error_code
+from lambdas.contract import Plan, ResourceRow
+from lambdas.ledger import Ledger, Status
+from lambdas.locks import group_list_lock
+from lambdas.state import Restore
+from repository.errors import AwsRefused, NotReady, TargetNotUsable
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+KIND = "group-list-entry"
+ROLE = "database"
+
+
+def attach(restore: Restore, target: TargetAccount, plan: Plan, group_id: str, while_: Status) -> None:
+    """Our group on the instance's list, in force. Raises NotReady, TargetNotUsable."""
+    row = restore.ledger.intend(KIND, ROLE, entry_name(plan.restore_id), while_, again=True)
+    instance = _instance(target.rds, plan)
+    if instance is None:
+        raise TargetNotUsable(f"The instance {plan.target.db_instance} was deleted while the restore ran")
+    if _memberships(instance).get(group_id) != "active":
+        _wait_or_write(restore, target, plan, while_, lambda groups: [*groups, group_id])
+        raise NotReady(f"waiting until {group_id} is in force on {plan.target.db_instance}")
+    restore.ledger.created(row, group_id)
+
+
+def detach(restore: Restore, target: TargetAccount, plan: Plan) -> None:
+    """Our group off the instance's list, seen absent. Raises NotReady."""
+    row = restore.ledger.row(KIND, ROLE, entry_name(plan.restore_id))
+    if row is None or row.state == "DELETED":
+        return
+    instance = _instance(target.rds, plan)
+    if instance is not None and (ours := _ours(target.ec2, row, plan.restore_id, list(_memberships(instance)))):
+        _wait_or_write(restore, target, plan, "CLOSING", lambda groups: [g for g in groups if g not in ours])
+        raise NotReady(f"waiting until {', '.join(ours)} is off the list of {plan.target.db_instance}")
+    restore.ledger.seen_absent(row)
+
+
+def entry_name(restore_id: str) -> str:
+    """The entry's name in the ledger."""
+    return names.resource_name(restore_id, ROLE)
+
+
+def _wait_or_write(
+    restore: Restore, target: TargetAccount, plan: Plan, while_: Status, change: Callable[[list[str]], list[str]]
+) -> None:
+    with group_list_lock(restore.ledger, plan.target.arn, restore.state, while_):
+        instance = _instance(target.rds, plan)
+        if instance is None:
+            return
+        _require_settled(restore, instance)
+        current = list(_memberships(instance))
+        wanted = sorted(set(change(_without_dead(restore.ledger, target.ec2, current))))
+        if not wanted:
+            raise AwsRefused(f"{plan.target.db_instance} would be left without any security group: add one of your own")
+        if wanted != sorted(current):
+            # Never ApplyImmediately: it would also apply whatever else is pending on the instance, perhaps with an outage.
+            target.rds.modify_db_instance(DBInstanceIdentifier=plan.target.db_instance, VpcSecurityGroupIds=wanted)
+
+
+def _require_settled(restore: Restore, instance: "DBInstanceTypeDef") -> None:
+    status, name = instance["DBInstanceStatus"], instance["DBInstanceIdentifier"]
+    changing = sorted(group for group, state in _memberships(instance).items() if state != "active")
+    if status == "available" and not changing:
+        return
+    if restore.waited > limits.GROUPS_ACTIVE_WITHIN:
+        raise TargetNotUsable(
+            f"{name} has been {status} for over {limits.GROUPS_ACTIVE_WITHIN // 60} minutes, and its group list can only be "
+            "changed while it is available: start again when it is"
+        )
+    raise NotReady(f"waiting for {name} to be available with a settled group list (now {status}, changing: {changing})")
+
+
+def _instance(rds: "RDSClient", plan: Plan) -> "DBInstanceTypeDef | None":
+    try:
+        return rds.describe_db_instances(DBInstanceIdentifier=plan.target.db_instance)["DBInstances"][0]
+    except ClientError as error:
+        if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
+            return None
+        raise
+
+
+def _memberships(instance: "DBInstanceTypeDef") -> dict[str, str]:
+    return {g["VpcSecurityGroupId"]: g.get("Status", "") for g in instance.get("VpcSecurityGroups", [])}
+
+
+def _without_dead(ledger: Ledger, ec2: "EC2Client", groups: Sequence[str]) -> list[str]:
+    dead = {
+        group["GroupId"] for group in _described(ec2, groups) if _is_dead(ledger, names.tag(group, names.RESTORE_ID))
+    }
+    return [group for group in groups if group not in dead]
+
+
+def _is_dead(ledger: Ledger, restore_id: str | None) -> bool:
+    # Only restores of this ledger: another installation's groups are foreign like anybody else's.
+    row: ResourceRow | None = None
+    if restore_id is not None:
+        row = Ledger(ledger.table, restore_id).row(KIND, ROLE, entry_name(restore_id))
+    return row is not None and row.state == "DELETED"
+
+
+def _ours(ec2: "EC2Client", row: ResourceRow, restore_id: str, groups: Sequence[str]) -> list[str]:
+    # The id from the ledger counts too: somebody may have deleted the group, and its tag, before the list was mended.
+    tagged = {g["GroupId"] for g in _described(ec2, groups) if names.tag(g, names.RESTORE_ID) == restore_id}
+    return [group for group in groups if group in tagged or group == row.physical_id]
+
+
+def _described(ec2: "EC2Client", groups: Sequence[str]) -> Sequence[Any]:
+    return ec2.describe_security_groups(Filters=[{"Name": "group-id", "Values": list(groups)}])["SecurityGroups"]

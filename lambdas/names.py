@@ -1,0 +1,57 @@
+"""Names, tags and tokens of everything that is made, derived from the restore's id alone, so that the intent to make a thing is enough to
+find it."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from lambdas.contract import Plan
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, TagTypeDef
+
+RESTORE_ID = "dbrestore:restore-id"
+MANAGED = "dbrestore:managed"
+EXPIRES_AT = "dbrestore:expires-at"
+ROLE = "dbrestore:role"
+STANDING = "dbrestore:standing"
+
+
+def restore_id(execution_arn: str) -> str:
+    """The id of the restore that an execution is: `r-` and 12 hexadecimal digits."""
+    return "r-" + sha256(execution_arn.encode()).hexdigest()[:12]
+
+
+def resource_name(restore: str, role: str) -> str:
+    """`dbrestore-<restore id>-<role>`."""
+    return f"dbrestore-{restore}-{role}"
+
+
+def client_token(restore: str, role: str, attempt: int) -> str:
+    """64 hexadecimal digits, the longest that EC2 takes; another attempt is another launch."""
+    return sha256(f"{restore}/{role}/{attempt}".encode()).hexdigest()
+
+
+def tags(plan: Plan, role: str, name: str) -> "list[TagTypeDef]":
+    """The tags of a thing that is made for a restore. It expires when the worker's longest run time is over."""
+    expires_at = plan.planned_at + timedelta(minutes=plan.worker.max_run_minutes)
+    values = {
+        RESTORE_ID: plan.restore_id,
+        MANAGED: "true",
+        EXPIRES_AT: expires_at.isoformat(),
+        ROLE: role,
+        "Name": name,
+    }
+    return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def tagged(restore: str) -> "list[FilterTypeDef]":
+    """The filter that finds everything of a restore."""
+    return [{"Name": f"tag:{RESTORE_ID}", "Values": [restore]}]
+
+
+def tag(resource: Mapping[str, Any], key: str) -> str | None:
+    """One tag of a described resource."""
+    found: Iterable[Mapping[str, str]] = resource.get("Tags") or []
+    return next((item["Value"] for item in found if item["Key"] == key), None)

@@ -1,0 +1,150 @@
+"""The end: the report with the proof of each resource's absence, the event, and the ledger closed last.
+
+The report tells what the ledger and the worker's results say, not what the states carried: so it is the same whether the flow ended,
+failed or was stopped and cleared up later. While a row isn't settled the restore stays open and the sweeper comes again."""
+
+import json
+from datetime import UTC, datetime
+
+from lambdas import phases
+from lambdas.contract import (
+    CaughtError,
+    CloseInput,
+    DatabaseOutcome,
+    PhaseRow,
+    Report,
+    ReportSection,
+    RestoreEvent,
+)
+from lambdas.ledger import Meta
+from lambdas.postgresql import outcomes
+from lambdas.state import Restore, state
+from lambdas.worker_jobs import job_names, result, uri
+from repository import keys
+from repository.errors import LeftoversRemain, NotReady
+from worker.job import ErrorNote
+
+STATE = "CloseRestore"
+SOURCE = "dbrestore.restore"
+
+
+@state(STATE, CloseInput)
+def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
+    """Report and event; CLOSED if everything is settled. Raises LeftoversRemain."""
+    meta = restore.ledger.meta()
+    where = ReportSection(
+        report=f"s3://{restore.settings.evidence_bucket}/{keys.report_key(restore.ledger.restore_id)}"
+    )
+    if meta.status == "CLOSED":
+        return where
+    leftovers = tuple(f"{row.kind} {row.physical_id or row.name}" for row in restore.ledger.unsettled())
+    error = _first_error(section, meta, leftovers)
+    if error:
+        restore.ledger.remember(error)
+    report = _report(restore, meta, error, leftovers)
+    _store(restore, report)
+    _tell(restore, report, where.report)
+    if leftovers:
+        raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
+    restore.ledger.close(meta.plan)
+    return where
+
+
+def _first_error(section: CloseInput, meta: Meta, leftovers: tuple[str, ...]) -> ErrorNote | None:
+    """What the execution fails with: the first error, whatever happened while clearing up."""
+    if meta.error:
+        return meta.error
+    if section.failure:
+        return ErrorNote(name=section.failure.error, message=_message(section.failure))
+    if section.leftovers or (leftovers and not section.clean_up):
+        told = [f"{what}: {caught.error}: {_message(caught)}" for what, caught in section.leftovers.items()]
+        return ErrorNote(name="LeftoversRemain", message="\n".join([*leftovers, *told]))
+    if section.clean_up:
+        return _stopped(meta)
+    return None
+
+
+def _stopped(meta: Meta) -> ErrorNote:
+    if meta.cancel_requested:
+        return ErrorNote(name="RestoreCancelled", message="The restore was asked to stop")
+    message = "The execution ended before it could report (stopped, timed out or broken off); a clean-up removed what it had made"
+    return ErrorNote(name="RestoreFailed", message=message)
+
+
+def _message(caught: CaughtError) -> str:
+    """A function's own sentence out of what Lambda wraps around it."""
+    try:
+        cause = json.loads(caught.cause)
+    except ValueError:
+        return caught.cause
+    return str(cause.get("errorMessage", caught.cause)) if isinstance(cause, dict) else caught.cause
+
+
+def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tuple[str, ...]) -> Report:
+    now = datetime.now(UTC)
+    plan = meta.plan
+    databases, results = _results(restore)
+    return Report(
+        restore_id=plan.restore_id,
+        execution_arn=plan.execution_arn,
+        status="FAILED" if error else "SUCCEEDED",
+        error=error,
+        leftovers=leftovers,
+        started_at=meta.started_at,
+        ended_at=now,
+        target=plan.target,
+        source=plan.source,
+        databases=databases,
+        phases=tuple(_ended(phase, now) for phase in phases.phases(restore.ledger)),
+        resources=restore.ledger.rows(),
+        results=results,
+        ticket=plan.ticket,
+        reason=plan.reason,
+    )
+
+
+def _results(restore: Restore) -> tuple[tuple[DatabaseOutcome, ...], tuple[str, ...]]:
+    """Each database's last outcome that isn't its clearing up, and the URIs of all results."""
+    found = {name: told for name in job_names(restore.ledger) if (told := result(restore, name))}
+    last = {
+        outcome.asked_name: outcome
+        for name in ("replay", "verify")
+        if name in found
+        for outcome in outcomes(found[name])
+    }
+    return tuple(last.values()), tuple(uri(restore, name, "result.json") for name in found)
+
+
+def _ended(phase: PhaseRow, now: datetime) -> PhaseRow:
+    # The report can't hold the end of the state that writes it: its own row ends with the report.
+    return phase.model_copy(update={"ended_at": now, "status": "SUCCEEDED"}) if phase.state == STATE else phase
+
+
+def _store(restore: Restore, report: Report) -> None:
+    restore.surroundings.control.s3.put_object(
+        Bucket=restore.settings.evidence_bucket,
+        Key=keys.report_key(report.restore_id),
+        Body=report.to_json().encode(),
+        ContentType="application/json",
+    )
+
+
+def _tell(restore: Restore, report: Report, where: str) -> None:
+    event = RestoreEvent(
+        restore_id=report.restore_id,
+        execution_arn=report.execution_arn,
+        status=report.status,
+        error=report.error,
+        target=report.target.arn,
+        databases=report.databases,
+        leftovers=report.leftovers,
+        started_at=report.started_at,
+        ended_at=report.ended_at,
+        report=where,
+        ticket=report.ticket,
+    )
+    ended = "Restore Succeeded" if report.status == "SUCCEEDED" else "Restore Failed"
+    kind = "Cleanup Incomplete" if report.leftovers else ended
+    entry = {"Source": SOURCE, "DetailType": kind, "Detail": event.to_json(), "Resources": [report.execution_arn]}
+    if restore.surroundings.control.events.put_events(Entries=[entry])["FailedEntryCount"]:  # type: ignore[list-item]
+        raise NotReady("waiting for EventBridge to take the event")

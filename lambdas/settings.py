@@ -1,0 +1,45 @@
+"""Where a function finds its surroundings: every environment variable, named once and read once."""
+
+import os
+from dataclasses import dataclass
+
+LEDGER_TABLE = "LEDGER_TABLE"
+REPOSITORY_BUCKET = "REPOSITORY_BUCKET"
+EVIDENCE_BUCKET = "EVIDENCE_BUCKET"
+TARGET_ROLE_NAME = "TARGET_ROLE_NAME"
+EXTERNAL_ID = "EXTERNAL_ID"
+STATE_MACHINE_ARN = "STATE_MACHINE_ARN"
+TARGET_POLICY = "TARGET_POLICY"
+
+CA_BUNDLE_KEY = "certificates/rds-ca.pem"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`target_policy` is the JSON session policy that narrows the target's role to what this function needs, if there is one."""
+
+    ledger_table: str
+    repository_bucket: str
+    evidence_bucket: str
+    target_role_name: str
+    external_id: str
+    state_machine_arn: str
+    target_policy: str | None = None
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Raises KeyError with the variable's name if one is missing."""
+        return cls(
+            ledger_table=os.environ[LEDGER_TABLE],
+            repository_bucket=os.environ[REPOSITORY_BUCKET],
+            evidence_bucket=os.environ[EVIDENCE_BUCKET],
+            target_role_name=os.environ[TARGET_ROLE_NAME],
+            external_id=os.environ[EXTERNAL_ID],
+            state_machine_arn=os.environ.get(STATE_MACHINE_ARN, ""),
+            target_policy=os.environ.get(TARGET_POLICY),
+        )
+
+    @property
+    def ca_bundle(self) -> str:
+        """The RDS CA bundle as an s3:// URI."""
+        return f"s3://{self.evidence_bucket}/{CA_BUNDLE_KEY}"

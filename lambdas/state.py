@@ -1,0 +1,172 @@
+"""What every state has around its work: input validation, log lines, phase rows, the check that the restore may still make things, and
+the translation of AWS's errors. The work itself is the function below the decorator."""
+
+import json
+import logging
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
+
+from lambdas import phases
+from lambdas.aws import ControlAccount, TargetAccount, target_account, translated
+from lambdas.contract import Plan
+from lambdas.ledger import Ledger
+from lambdas.settings import Settings
+from lambdas.table import Table
+from repository.document import Document
+from repository.errors import NotReady, RestoreError, RestoreRequestInvalid
+from worker.job import ErrorNote
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Input = TypeVar("Input", bound=Document)
+
+_logged: ContextVar[dict[str, str]] = ContextVar("_logged", default={})  # noqa: B039 - never changed, only replaced
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line, with the state and the restore's id."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"level": record.levelname, "message": record.getMessage(), **_logged.get()}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _logger() -> logging.Logger:
+    logger = logging.getLogger("dbrestore")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonLines())
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    return logger
+
+
+log = _logger()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a function stands in: its settings, its own account and the ledger's table."""
+
+    settings: Settings = field(default_factory=Settings.from_environment)
+    control: ControlAccount = field(default_factory=ControlAccount)
+
+    @property
+    def table(self) -> Table:
+        return Table(self.control.dynamodb, self.settings.ledger_table)
+
+
+@dataclass(frozen=True)
+class Restore:
+    """One restore as its states see it. `phase` is the state's own row: its beginning bounds what the state may wait."""
+
+    surroundings: Surroundings
+    ledger: Ledger
+    state: str
+    began_at: datetime
+
+    @property
+    def settings(self) -> Settings:
+        return self.surroundings.settings
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the state was first entered."""
+        return (datetime.now(UTC) - self.began_at).total_seconds()
+
+    def target(self, plan: Plan) -> TargetAccount:
+        """The target's account, with the credentials of its role."""
+        return target_account(
+            self.surroundings.control,
+            self.settings,
+            partition=plan.execution_arn.split(":")[1],
+            account=plan.target.account,
+            region=plan.target.region,
+            restore_id=plan.restore_id,
+        )
+
+
+def handler(name: str, model: type[Input]) -> Callable[[Callable[[Input, Surroundings], Document | None]], Handler]:
+    """Make a function of the control plane out of its work."""
+
+    def decorate(work: Callable[[Input, Surroundings], Document | None]) -> Handler:
+        @wraps(work)
+        def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            _logged.set({"state": name})
+            try:
+                log.info("start")
+                result = work(_read(model, event), Surroundings())
+            except (ClientError, BotoCoreError) as error:
+                raise _noted(translated(error)) from error
+            except RestoreError as error:
+                _noted(error)
+                raise
+            log.info("done")
+            return result.to_state() if result else {}
+
+        return handle
+
+    return decorate
+
+
+def state(
+    name: str, model: type[Input], *, makes: bool = False
+) -> Callable[[Callable[[Input, Restore], Document | None]], Handler]:
+    """Make a state of the flow out of its work. `makes`: the state makes things, so it refuses when the restore no longer runs."""
+
+    def decorate(work: Callable[[Input, Restore], Document | None]) -> Handler:
+        @handler(name, model)
+        @wraps(work)
+        def in_phase(section: Input, surroundings: Surroundings) -> Document | None:
+            restore_id = section.plan.restore_id  # type: ignore[attr-defined]
+            _logged.set({"state": name, "restoreId": restore_id})
+            ledger = Ledger(surroundings.table, restore_id)
+            if makes:
+                ledger.require("RUNNING")
+            else:
+                ledger.meta()
+            began = phases.began(ledger, name)
+            return _watched(ledger, name, lambda: work(section, Restore(surroundings, ledger, name, began.started_at)))
+
+        return in_phase
+
+    return decorate
+
+
+def _watched(ledger: Ledger, name: str, work: Callable[[], Document | None]) -> Document | None:
+    try:
+        result = work()
+    except (ClientError, BotoCoreError, RestoreError) as caught:
+        error = caught if isinstance(caught, RestoreError) else translated(caught)
+        if isinstance(error, NotReady):
+            phases.waits(ledger, name, str(error))
+        else:
+            phases.failed(ledger, name, ErrorNote(name=type(error).__name__, message=str(error)))
+        raise error from caught
+    phases.succeeded(ledger, name)
+    return result
+
+
+def _read(model: type[Input], event: dict[str, Any]) -> Input:
+    try:
+        return model.model_validate(event)
+    except ValidationError as error:
+        problems = [f"/{'/'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
+        raise RestoreRequestInvalid("\n".join(problems)) from error
+
+
+def _noted(error: RestoreError) -> RestoreError:
+    if isinstance(error, NotReady):
+        log.info("not ready: %s", error)
+    else:
+        log.error("%s: %s", type(error).__name__, error)
+    return error

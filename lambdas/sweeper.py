@@ -1,0 +1,90 @@
+"""The net under everything: restores that aren't CLOSED and whose execution no longer runs are cleared up by a clean-up execution.
+
+No Catch runs when an execution is stopped, times out or breaks at the top level. The rows under OPEN name every such restore, so this
+function needs no event's content: an event and a clock merely wake it. One clean-up at a time per restore, with names that say which."""
+
+import json
+
+from lambdas.contract import SweepInput
+from lambdas.ledger import META, Ledger, Meta, open_restores
+from lambdas.state import Surroundings, handler, log
+from lambdas.table import ConditionFailed
+from repository.document import Document
+from repository.errors import RestoreNotFound
+
+
+class Swept(Document):
+    """The clean-up executions that were started."""
+
+    started: tuple[str, ...]
+
+
+@handler("SweepLedger", SweepInput)
+def sweep_ledger(section: SweepInput, surroundings: Surroundings) -> Swept:
+    """Start what is needed; the names of what was started."""
+    started = [_sweep(surroundings, restore_id) for restore_id in open_restores(surroundings.table)]
+    return Swept(started=tuple(filter(None, started)))
+
+
+def _sweep(surroundings: Surroundings, restore_id: str) -> str | None:
+    ledger = Ledger(surroundings.table, restore_id)
+    try:
+        meta = ledger.meta()
+    except RestoreNotFound:
+        return None
+    if meta.status == "CLOSED" or _status(surroundings, meta.execution_arn) == "RUNNING":
+        return None
+    number = _number_of_next(surroundings, ledger, meta)
+    return _start(surroundings, restore_id, number) if number else None
+
+
+def _number_of_next(surroundings: Surroundings, ledger: Ledger, meta: Meta) -> int | None:
+    """None while a clean-up runs. One that was counted but never started is started under its number."""
+    number = meta.clean_ups
+    if number:
+        status = _status(surroundings, _execution_arn(surroundings, _name(ledger.restore_id, number)))
+        if status == "RUNNING":
+            return None
+        if status is None:
+            return number
+    change = "SET cleanUps = :next"
+    condition = "attribute_not_exists(cleanUps) OR cleanUps = :seen"
+    try:
+        ledger.table.write(
+            ledger.table.update(ledger.restore_id, META, change, condition, next=number + 1, seen=number)
+        )
+    except ConditionFailed:
+        return None
+    return number + 1
+
+
+def _start(surroundings: Surroundings, restore_id: str, number: int) -> str | None:
+    stepfunctions = surroundings.control.stepfunctions
+    name = _name(restore_id, number)
+    try:
+        stepfunctions.start_execution(
+            stateMachineArn=surroundings.settings.state_machine_arn,
+            name=name,
+            input=json.dumps({"cleanUp": {"restoreId": restore_id}}),
+        )
+    except stepfunctions.exceptions.ExecutionAlreadyExists:
+        return None
+    log.warning("restore %s is cleared up by %s: its execution runs no more", restore_id, name)
+    return name
+
+
+def _status(surroundings: Surroundings, execution_arn: str) -> str | None:
+    """RUNNING, another status, or None if there is no such execution."""
+    stepfunctions = surroundings.control.stepfunctions
+    try:
+        return stepfunctions.describe_execution(executionArn=execution_arn)["status"]
+    except stepfunctions.exceptions.ExecutionDoesNotExist:
+        return None
+
+
+def _execution_arn(surroundings: Surroundings, name: str) -> str:
+    return surroundings.settings.state_machine_arn.replace(":stateMachine:", ":execution:", 1) + ":" + name
+
+
+def _name(restore_id: str, number: int) -> str:
+    return f"cleanup-{restore_id}-{number}"

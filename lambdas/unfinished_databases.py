@@ -1,0 +1,140 @@
+"""Before step 6: temporary databases and login roles that are still there are dropped, by the worker or, if it died, by another one.
+
+The database server is reached only by a worker, so while something may be left a worker is needed even to prove that nothing is.
+"""
+
+from datetime import UTC, datetime
+
+from botocore.exceptions import ClientError
+
+from lambdas import limits, names, worker_instance
+from lambdas.aws import TargetAccount, error_code
+from lambdas.contract import Plan, RemoverInput, ResourceRow
+from lambdas.ledger import Meta
+from lambdas.postgresql import DATABASE, LOGIN_ROLE, error_of
+from lambdas.postgresql import JOB_NAME as REPLAY
+from lambdas.security_groups import pair
+from lambdas.state import Restore, log, state
+from lambdas.verification import JOB_NAME as VERIFY
+from lambdas.verification import settle
+from lambdas.worker_jobs import JobRow, active_commands, ensure_job, job, job_row, result
+from repository.errors import NotReady, ReplayFailed, WorkerNotStarted
+from worker.job import Result
+
+ROLE = "discard-worker"
+
+
+@state("DiscardUnfinishedDatabases", RemoverInput)
+def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> None:
+    """No temporary database or role of the restore is left, and a database server said so."""
+    restore.ledger.advance("DISCARDING")
+    meta = restore.ledger.meta()
+    if verified := result(restore, VERIFY):
+        settle(restore.ledger, meta.plan, verified)
+    rows = restore.ledger.unsettled(DATABASE, LOGIN_ROLE)
+    if not rows:
+        return
+    if job_row(restore.ledger, REPLAY) is None:
+        # The job's row comes before its command, and after DISCARDING none can be written: the server was never asked for anything.
+        _settle_never_begun(restore, rows)
+    elif not _instance_exists(restore.target(meta.plan), meta.plan):
+        for row in rows:
+            restore.ledger.deleted(row, "the DB instance itself is gone")
+    else:
+        _discard(restore, meta, rows)
+
+
+def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...]) -> None:
+    for row in rows:
+        restore.ledger.never_begun(row, "no job was ever sent to a worker")
+
+
+def _instance_exists(target: TargetAccount, plan: Plan) -> bool:
+    try:
+        target.rds.describe_db_instances(DBInstanceIdentifier=plan.target.db_instance)
+    except ClientError as error:
+        if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
+            return False
+        raise
+    return True
+
+
+def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...]) -> None:
+    plan = meta.plan
+    left = {row.name for row in rows}
+    databases = [d for d in plan.databases if left & {d.temporary_name, d.login_role}]
+    name, row = _next_job(restore, meta)
+    found = result(restore, name) if row else None
+    if found is None:
+        instance_id = row.instance_id if row else _idle_worker(restore, meta)
+        pair(restore, plan, instance_id, while_="DISCARDING")
+        work = job(restore, plan, "discard", databases)
+        minutes = limits.DISCARD_MINUTES
+        found = ensure_job(restore, plan, instance_id, name, work, minutes=minutes, while_="DISCARDING")
+    _settle_absent(restore, rows, found)
+
+
+def _next_job(restore: Restore, meta: Meta) -> tuple[str, JobRow | None]:
+    """The first discard job that hasn't failed; each clean-up execution adds some attempts."""
+    for n in range(1, limits.DISCARD_ATTEMPTS * (meta.clean_ups + 1) + 1):
+        row = job_row(restore.ledger, f"discard-{n}")
+        if row is None or (row.error is None and not _left_something(result(restore, row.name))):
+            return f"discard-{n}", row
+    raise WorkerNotStarted("Every attempt to drop the unfinished databases failed: the report lists them")
+
+
+def _left_something(found: Result | None) -> bool:
+    return found is not None and (found.error is not None or not all(a.seen_absent for a in found.absences))
+
+
+def _idle_worker(restore: Restore, meta: Meta) -> str:
+    """A worker on which no job runs: the first one if it lives, otherwise a replacement."""
+    target = restore.target(meta.plan)
+    for instance in worker_instance.find(target.ec2, meta.plan.restore_id):
+        instance_id = instance["InstanceId"]
+        if instance["State"]["Name"] == "running" and worker_instance.is_online(target, instance_id):
+            _stop_jobs(restore, target, instance_id)
+            return instance_id
+        if names.tag(instance, names.ROLE) != ROLE:
+            # It worked once and answers no more: never two workers at a time.
+            target.ec2.terminate_instances(InstanceIds=[instance_id])
+            raise NotReady(f"waiting for {instance_id} to end: SSM does not reach it any more")
+    attempts = limits.WORKER_ATTEMPTS * (meta.clean_ups + 1)
+    return worker_instance.deploy(restore, meta.plan, ROLE, "DISCARDING", attempts)
+
+
+def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> None:
+    _wait_for_late_commands(restore, instance_id)
+    commands = active_commands(target, instance_id)
+    if not commands:
+        return
+    if restore.waited > limits.JOB_STOPPED_WITHIN:
+        # Cancelling a command promises nothing; the end of the instance does.
+        log.warning("terminating %s: its job did not stop", instance_id)
+        target.ec2.terminate_instances(InstanceIds=[instance_id])
+    for command in commands:
+        target.ssm.cancel_command(CommandId=command["CommandId"], InstanceIds=[instance_id])
+    raise NotReady(f"waiting for the job on {instance_id} to stop")
+
+
+def _wait_for_late_commands(restore: Restore, instance_id: str) -> None:
+    """A command whose sending was not recorded may still arrive, while its sender can still run."""
+    rows = [row for name in (REPLAY, VERIFY) if (row := job_row(restore.ledger, name))]
+    unrecorded = [row for row in rows if row.instance_id == instance_id and row.command_id is None]
+    if any(_age(row) < limits.VISIBLE_AFTER for row in unrecorded):
+        raise NotReady("waiting until a command that was sent would have to be visible")
+
+
+def _age(row: JobRow) -> float:
+    return (datetime.now(UTC) - row.sent_at).total_seconds()
+
+
+def _settle_absent(restore: Restore, rows: tuple[ResourceRow, ...], found: Result) -> None:
+    absent = {(absence.kind, absence.name) for absence in found.absences if absence.seen_absent}
+    for row in rows:
+        if (row.kind, row.name) in absent:
+            restore.ledger.deleted(row)
+    if found.error:
+        raise error_of(found.error)
+    if left := [f"{row.kind} {row.name}" for row in rows if (row.kind, row.name) not in absent]:
+        raise ReplayFailed(f"Still in the instance: {', '.join(left)}; drop them by hand if this goes on")
