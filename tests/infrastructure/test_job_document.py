@@ -1,0 +1,86 @@
+"""The one command that a worker is sent: which URIs it takes, and what it does with them."""
+
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from infrastructure import job_document
+from repository import keys
+
+PATTERN = job_document.content()["parameters"]["JobUri"]["allowedPattern"]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://b$(reboot)/restores/r/jobs/replay/job.json",
+        "s3://bucket/restores/r/jobs/replay/job.json; reboot",
+        "s3://bucket/restores/r/jobs/replay/job.json\nreboot",
+        "s3://bucket/restores/r/jobs/`reboot`/job.json",
+        "s3://bucket/restores/r/jobs/a b/job.json",
+        "s3://bucket/restores/r/jobs/a'b/job.json",
+        's3://bucket/restores/r/jobs/a"b/job.json',
+        "s3://bucket/restores/../jobs/x/../../../secrets/job.json",
+        "s3://bucket/restores/r/jobs/replay/other.json",
+        "s3://bucket/certificates/r/jobs/replay/job.json",
+        "https://bucket/restores/r/jobs/replay/job.json",
+        "--help",
+        "",
+    ],
+)
+def test_a_hostile_uri_is_refused_by_ssm(uri: str) -> None:
+    assert not re.search(PATTERN.replace("$", r"\Z"), uri)
+
+
+@pytest.mark.parametrize("restore_id", ["20261123t0512-3fa9c1d2", "Ünïcode", "../..", "a/b", "$(reboot)", "a b"])
+def test_every_job_that_the_control_plane_writes_is_accepted(restore_id: str) -> None:
+    uri = f"s3://dbrestore-evidence-123456789012-eu-central-1-an/{keys.job_prefix(restore_id, 'replay-1')}job.json"
+
+    assert re.search(PATTERN, uri)
+
+
+def test_the_parameter_is_never_part_of_the_script() -> None:
+    document = job_document.content()
+
+    assert document["parameters"]["JobUri"]["interpolationType"] == "ENV_VAR"
+    assert "{{" not in job_document.SCRIPT
+    assert document["mainSteps"][0]["inputs"]["timeoutSeconds"] == "172800"
+
+
+def _program(home: Path) -> None:
+    (home / "run").write_text('#!/bin/sh\nprintf "%s\\n" "$#" "$@"\nexit 3\n')
+    (home / "run").chmod(0o755)
+
+
+def _start(home: Path, uri: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        ["/bin/sh", "-c", job_document.SCRIPT],
+        env={"PATH": "/usr/bin:/bin", "DBRESTORE_HOME": str(home), "SSM_JobUri": uri},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_program_gets_the_uri_as_one_argument_and_its_exit_code_is_the_commands(tmp_path: Path) -> None:
+    _program(tmp_path)
+    (tmp_path / ".ready").touch()
+
+    with _start(tmp_path, "s3://b/$(reboot) x") as command:
+        output, _ = command.communicate(timeout=10)
+
+    assert output == "1\ns3://b/$(reboot) x\n"
+    assert command.returncode == 3
+
+
+def test_a_command_that_comes_before_the_program_waits_for_it(tmp_path: Path) -> None:
+    with _start(tmp_path, "s3://b/job") as command:
+        time.sleep(0.3)
+        assert command.poll() is None
+        _program(tmp_path)
+        (tmp_path / ".ready").touch()
+        output, _ = command.communicate(timeout=10)
+
+    assert output == "1\ns3://b/job\n"

@@ -1,0 +1,176 @@
+"""The two stacks: what is in them, how it is guarded, and that they fit together without importing from each other."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from infrastructure.functions import FUNCTIONS
+from lambdas import limits, settings
+
+from .conftest import ACCOUNT, REGION, ROOT, Template
+
+DEFINITION = (ROOT / "statemachine" / "restore_databases.asl.json").read_text()
+STATES = set(re.findall(r"\$\{(\w+)\}", DEFINITION))
+
+
+def test_every_state_has_its_function_and_every_function_its_state(control: Template) -> None:
+    functions = {row.state for row in FUNCTIONS}
+
+    assert functions - STATES == {"SweepLedger"}
+    assert functions >= STATES
+    assert {f["FunctionName"] for f in control.of_type("AWS::Lambda::Function").values()} == {
+        f"dbrestore-{state}" for state in functions
+    }
+
+
+def test_a_state_calls_the_function_of_its_own_name(control: Template) -> None:
+    functions = control.of_type("AWS::Lambda::Function")
+
+    substitutions = control.only("AWS::StepFunctions::StateMachine")["DefinitionSubstitutions"]
+
+    assert set(substitutions) == STATES
+    for state, reference in substitutions.items():
+        assert functions[reference.removesuffix(".Arn")]["FunctionName"] == f"dbrestore-{state}"
+
+
+def test_the_definition_is_deployed_as_it_is_read(control: Template) -> None:
+    assert control.only("AWS::StepFunctions::StateMachine")["DefinitionString"] == DEFINITION
+
+
+def test_the_machine_may_call_its_functions_and_nothing_else(control: Template) -> None:
+    invoked = control.only("AWS::StepFunctions::StateMachine")["DefinitionSubstitutions"].values()
+    statements = control.only("AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+
+    allowed = [s["Resource"] for s in statements if s["Action"] == "lambda:InvokeFunction"]
+
+    assert [set(resources) for resources in allowed] == [set(invoked)]
+
+
+def test_functions_run_no_longer_than_the_control_plane_believes(control: Template) -> None:
+    for function in control.of_type("AWS::Lambda::Function").values():
+        assert function["Timeout"] == limits.FUNCTION_TIMEOUT
+        assert function["Runtime"] == "python3.13"
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_every_function_finds_every_variable_that_the_settings_read(
+    control: Template, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for function in control.of_type("AWS::Lambda::Function").values():
+        for name, value in function["Environment"]["Variables"].items():
+            monkeypatch.setenv(name, value)
+
+        read = settings.Settings.from_environment()
+
+        assert read.ledger_table == "dbrestore-ledger"
+        assert read.repository_bucket == f"dbrestore-repository-{ACCOUNT}-{REGION}-an"
+        assert read.state_machine_arn == f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:dbrestore"
+
+
+def test_an_execution_that_ends_without_its_removers_wakes_the_sweeper(control: Template) -> None:
+    rules = list(control.of_type("AWS::Events::Rule").values())
+    (sweeper,) = [
+        id_ for id_, f in control.of_type("AWS::Lambda::Function").items() if f["FunctionName"].endswith("SweepLedger")
+    ]
+
+    assert {rule["Targets"][0]["Arn"] for rule in rules} == {f"{sweeper}.Arn"}
+    assert [rule["ScheduleExpression"] for rule in rules if "ScheduleExpression" in rule] == ["rate(5 minutes)"]
+    (pattern,) = [rule["EventPattern"] for rule in rules if "EventPattern" in rule]
+    assert set(pattern["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
+    assert pattern["detail"]["stateMachineArn"] == [f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:dbrestore"]
+
+
+def test_buckets_are_private_encrypted_and_survive_the_stack(control: Template) -> None:
+    buckets = control.of_type("AWS::S3::Bucket")
+
+    assert len(buckets) == 2
+    for id_, bucket in buckets.items():
+        assert all(bucket["PublicAccessBlockConfiguration"].values())
+        assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+        assert bucket["BucketEncryption"]
+        assert bucket["BucketNamespace"] == "account-regional"
+        assert bucket["BucketName"].endswith(f"-{ACCOUNT}-{REGION}-an")
+        assert control.content["Resources"][id_]["DeletionPolicy"] == "Retain"
+
+
+def test_buckets_refuse_whatever_does_not_come_over_tls(control: Template) -> None:
+    policies = control.of_type("AWS::S3::BucketPolicy").values()
+
+    for policy in policies:
+        denials = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+        insecure = {"Bool": {"aws:SecureTransport": "false"}}
+        assert [(s["Principal"], s["Action"]) for s in denials if s["Condition"] == insecure] == [
+            ({"AWS": "*"}, "s3:*")
+        ]
+        assert all(s["Effect"] == "Deny" for s in policy["PolicyDocument"]["Statement"])
+    assert len(policies) == 2
+
+
+def test_reports_are_never_rewritten_unseen(control: Template) -> None:
+    evidence = control.only("AWS::S3::Bucket", BucketName=f"dbrestore-evidence-{ACCOUNT}-{REGION}-an")
+
+    assert evidence["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert any("NoncurrentVersionExpiration" in rule for rule in evidence["LifecycleConfiguration"]["Rules"])
+
+
+def test_the_ledger_can_be_brought_back_to_any_second(control: Template) -> None:
+    ((id_, ledger),) = control.of_type("AWS::DynamoDB::Table").items()
+
+    assert ledger["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert ledger["SSESpecification"] == {"SSEEnabled": True}
+    assert [(k["AttributeName"], k["KeyType"]) for k in ledger["KeySchema"]] == [("pk", "HASH"), ("sk", "RANGE")]
+    assert control.content["Resources"][id_]["DeletionPolicy"] == "Retain"
+
+
+def test_signposts_are_json_with_the_real_names(control: Template, target: Template) -> None:
+    there = json.loads(control.only("AWS::SSM::Parameter", Name="/dbrestore/control")["Value"])
+    here = json.loads(target.only("AWS::SSM::Parameter", Name="/dbrestore/target")["Value"])
+
+    assert there == {
+        "stateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:dbrestore",
+        "ledgerTable": "dbrestore-ledger",
+        "repositoryBucket": f"dbrestore-repository-{ACCOUNT}-{REGION}-an",
+        "evidenceBucket": f"dbrestore-evidence-{ACCOUNT}-{REGION}-an",
+    }
+    assert here["documentName"] == "dbrestore-run-job"
+    assert here["instanceProfileArn"] == "WorkerProfile.Arn"
+    assert here["programUri"].startswith(f"s3://cdk-hnb659fds-assets-{ACCOUNT}-{REGION}/")
+
+
+def test_the_program_that_is_announced_is_the_one_that_is_deployed(target: Template, cdk_out: Path) -> None:
+    announced = json.loads(target.only("AWS::SSM::Parameter")["Value"])["programUri"].rsplit("/", 1)[1]
+    assets = json.loads((cdk_out / "DbrestoreTarget.assets.json").read_text())["files"].values()
+
+    (program,) = [a for a in assets if any(d["objectKey"] == announced for d in a["destinations"].values())]
+
+    assert (cdk_out / program["source"]["path"]).read_bytes()[:2] == b"PK"
+
+
+def test_the_stacks_need_nothing_of_each_other_but_names(control: Template, target: Template) -> None:
+    for template in (control, target):
+        text = json.dumps(template.content)
+        assert "Fn::ImportValue" not in text
+        assert '"Export"' not in text
+        assert "Custom::" not in text
+        assert "AWS::CloudFormation::CustomResource" not in text
+
+
+def test_a_target_stack_elsewhere_names_the_control_accounts_buckets(target_elsewhere: Template) -> None:
+    (policy,) = target_elsewhere.only("AWS::IAM::Role", RoleName=f"dbrestore-worker-{REGION}")["Policies"]
+
+    resources = {r for s in policy["PolicyDocument"]["Statement"] for r in s["Resource"]}
+
+    assert "arn:aws:s3:::dbrestore-repository-999999999999-eu-west-1-an/*" in resources
+    assert "arn:aws:s3:::dbrestore-evidence-999999999999-eu-west-1-an/restores/*" in resources
+
+
+def test_workers_have_a_way_out_to_https_and_no_way_in(target: Template) -> None:
+    group = target.only("AWS::EC2::SecurityGroup")
+
+    assert [(r["IpProtocol"], r["FromPort"], r["ToPort"]) for r in group["SecurityGroupEgress"]] == [("tcp", 443, 443)]
+    assert "SecurityGroupIngress" not in group
+    assert not target.of_type("AWS::EC2::SecurityGroupIngress")
+    assert group["VpcId"] == "vpc-1"
+    assert group["Tags"] == [{"Key": "dbrestore:standing", "Value": "worker"}]
