@@ -1,6 +1,16 @@
 """`dbrestore local`: the embedded local cloud in the background, so that everything can be tried without an AWS account."""
 
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from cli import consoles, display
+from cli.exit_codes import ExitCode
+from cli.options import AsJson
+
+if TYPE_CHECKING:
+    from localcloud.daemon import Running
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -10,5 +20,71 @@ app = typer.Typer(
 
 
 @app.command()
-def status() -> int:
-    return 0
+def up(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The endpoint's port; default: a free one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> ExitCode:
+    """Start it, unless it runs already, and print export lines: eval "$(dbrestore local up)"."""
+    # Here, because an installation without the local cloud has no moto; the other commands don't need it.
+    from localcloud import daemon
+
+    consoles.err().print(
+        "Starting the local cloud ... (the first time takes a minute: templates and dependencies are made)"
+    )
+    running = daemon.up(port)
+    _print(running, as_json=as_json)
+    consoles.err().print(
+        f"{'Was up already' if running.already else 'Up'}: {running.endpoint}. To end it: dbrestore local down"
+    )
+    return ExitCode.DONE
+
+
+@app.command()
+def down(as_json: AsJson = False) -> ExitCode:
+    """End it and everything that it started, and remove its files."""
+    from localcloud import daemon
+
+    was_up = daemon.down()
+    if as_json:
+        display.print_json({"type": "down", "wasUp": was_up})
+    else:
+        consoles.err().print("The local cloud is down." if was_up else "The local cloud was not up.")
+    return ExitCode.DONE
+
+
+@app.command()
+def status(as_json: AsJson = False) -> ExitCode:
+    """Say where it is, with export lines; exit code 10 if it is not up."""
+    from localcloud import daemon
+
+    running = daemon.status()
+    if running is None:
+        if as_json:
+            display.print_json({"type": "local", "up": False})
+        consoles.err().print("The local cloud is not up. To start it: dbrestore local up")
+        return ExitCode.NOT_FOUND
+    _print(running, as_json=as_json)
+    return ExitCode.DONE
+
+
+def environment(running: "Running") -> dict[str, str]:
+    """The variables with which the AWS CLI, boto3 and dbrestore find this cloud. The keys mean nothing."""
+    from localcloud.clients import REGION
+
+    return {
+        "AWS_ENDPOINT_URL": running.endpoint,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "localcloud",
+        "AWS_SECRET_ACCESS_KEY": "localcloud",
+    }
+
+
+def _print(running: "Running", *, as_json: bool) -> None:
+    if as_json:
+        display.print_json({"type": "local", "up": True, "pid": running.pid, "environment": environment(running)})
+        return
+    for name, value in environment(running).items():
+        print(f"export {name}={shlex.quote(value)}")

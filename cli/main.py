@@ -32,7 +32,7 @@ app.command()(watch.report)
 @app.callback()
 def global_options(
     context: typer.Context,
-    profile: Annotated[str | None, typer.Option(envvar="AWS_PROFILE", help="The AWS profile.")] = None,
+    profile: Annotated[str | None, typer.Option(help="The AWS profile; default: as the AWS CLI finds it.")] = None,
     region: Annotated[
         str | None, typer.Option(help="The Region of the control account; default: as the AWS CLI finds it.")
     ] = None,
