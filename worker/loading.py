@@ -42,7 +42,7 @@ class Members:
 
 
 def load_table(
-    connection: Connection, members: Members, member: TableMember, copy_statement: sql.SQL | sql.Composed, count: Count
+    connection: Connection, members: Members, member: TableMember, copy_statement: sql.Composed, count: Count
 ) -> None:
     """COPY one member in one transaction. Raises BackupDamaged or ReplayFailed, naming the table."""
     what = f"table {member.schema_name}.{member.table} of {members.backup.name}"
@@ -85,7 +85,7 @@ def _rows(members: Members, member: TableMember, what: str) -> Iterator[bytes]:
 
 
 def _copy(
-    cursor: psycopg.Cursor[tuple[object, ...]], statement: sql.SQL | sql.Composed, rows: Iterable[bytes], count: Count
+    cursor: psycopg.Cursor[tuple[object, ...]], statement: sql.Composed, rows: Iterable[bytes], count: Count
 ) -> int:
     """Returns the number of bytes. An error inside `copy` makes the server refuse the COPY as a whole."""
     loaded = 0

@@ -18,7 +18,7 @@ from repository.errors import DatabaseExists, DatabaseNotInRestorePoint, ReplayF
 from repository.manifest import DatabaseBackup, LargeObjectMember, Manifest, TableMember
 from repository.pgdump_toc import TocEntry
 from worker import archive as archives
-from worker import extensions, loading, pg_restore, scheduling, temporary_database
+from worker import copy_target, extensions, loading, pg_restore, scheduling, temporary_database
 from worker.archive import Archive, Division
 from worker.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job
 from worker.loading import Members
@@ -47,7 +47,7 @@ class Replay:
 
 def run(replay: Replay) -> Iterator[DatabaseResult]:
     """Replay each database of the job; one that fails doesn't stop the next. Raises, before anything is created, if a name is taken."""
-    backups = [_backup(replay.manifest, database) for database in replay.job.databases]
+    backups = [backup_of(replay.manifest, database) for database in replay.job.databases]
     with replay.server.connect_master() as master:
         require_free(master, replay.job.databases)
         for backup in backups:
@@ -66,7 +66,8 @@ def require_free(master: Connection, databases: tuple[DatabaseJob, ...]) -> None
         )
 
 
-def _backup(manifest: Manifest, database: DatabaseJob) -> DatabaseBackup:
+def backup_of(manifest: Manifest, database: DatabaseJob) -> DatabaseBackup:
+    """The manifest's part about the database. Raises DatabaseNotInRestorePoint with what there is."""
     for backup in manifest.databases:
         if backup.name == database.backup_name:
             return backup
@@ -132,7 +133,7 @@ def _load(
 
 
 def _table_task(replay: Replay, members: Members, member: TableMember, entries: dict[int, TocEntry]) -> Task:
-    statement = sql.SQL(loading.entry_of(member, entries).copy_statement)  # type: ignore[arg-type]
+    statement = copy_target.parse(loading.entry_of(member, entries).copy_statement).statement()
 
     def load(connection: Connection) -> None:
         loading.load_table(connection, members, member, statement, replay.progress.add)

@@ -70,7 +70,8 @@ def _do(
         raise RestoreFailed(f"a {job.kind} job must name its manifest")
     where, manifest = Location.parse(job.manifest), read_manifest(s3, job.manifest)
     if job.kind == "replay":
-        databases.extend(replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress)))
+        for result in replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress)):
+            databases.append(result)
         return
     for result, seen in verification.run(
         verification.Verification(s3, where.bucket, manifest, server, job, progress, folder)

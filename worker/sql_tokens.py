@@ -97,9 +97,10 @@ class Cursor:
         """Whether every token was taken."""
         return self._next == len(self._tokens)
 
-    def peek(self) -> Token:
-        """The next token; a symbol without text at the end."""
-        return Token("symbol", "") if self.at_end else self._tokens[self._next]
+    def peek(self, ahead: int = 0) -> Token:
+        """The next token, or one further `ahead`; a symbol without text behind the end."""
+        place = self._next + ahead
+        return self._tokens[place] if place < len(self._tokens) else Token("symbol", "")
 
     def take(self) -> Token:
         """The next token, whatever it is."""

@@ -67,7 +67,7 @@ def drop(master: Connection, database: DatabaseJob) -> None:
     if exists(master, database.temporary_name):
         if role_exists(master, database.login_role):
             renew_login(master, database)  # an attempt may have died before it was given the right to drop
-        _terminate(master, database.temporary_name)
+        terminate(master, database.temporary_name)
         master.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database.temporary_name)))
     drop_login(master, database.login_role)
 
@@ -77,6 +77,15 @@ def drop_login(master: Connection, role: str) -> None:
     if role_exists(master, role):
         _terminate_role(master, role)
         master.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
+
+
+def terminate(master: Connection, database: str) -> None:
+    """End the sessions in one database, and wait for each to be gone; sessions of superusers (RDS's own) can't be ended by us and end themselves."""
+    master.execute(
+        "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() "
+        "AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)",
+        [int(limits.TERMINATION_SECONDS * 1000), database],
+    )
 
 
 def role_exists(master: Connection, role: str) -> bool:
@@ -108,15 +117,6 @@ def _create_database(database: DatabaseJob, backup: DatabaseBackup) -> sql.Compo
         if value:
             statement += sql.SQL(" {} {}").format(sql.SQL(option.upper()), sql.Literal(value))  # type: ignore[arg-type]
     return statement
-
-
-def _terminate(master: Connection, database: str) -> None:
-    """End the sessions in one database, and wait for each to be gone; sessions of superusers (RDS's own) can't be ended by us and end themselves."""
-    master.execute(
-        "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() "
-        "AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)",
-        [int(limits.TERMINATION_SECONDS * 1000), database],
-    )
 
 
 def _terminate_role(master: Connection, role: str) -> None:
