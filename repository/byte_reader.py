@@ -10,9 +10,11 @@ from repository.errors import BackupDamaged
 
 
 class ByteReader:
-    """`buffer[cursor:]` is what was fetched and not yet read; `position` the offset of `cursor` in the stream."""
+    """`buffer[cursor:]` is what was fetched and not yet read; `position` the offset of `cursor` in the stream,
+    `name` what messages call it."""
 
-    def __init__(self, source: Iterable[bytes]) -> None:
+    def __init__(self, source: Iterable[bytes], name: str = "data") -> None:
+        self._name = name
         self._source = iter(source)
         self._base = 0
         self._digest = hashlib.sha256()
@@ -53,7 +55,7 @@ class ByteReader:
         """Exactly `count` bytes. Raises BackupDamaged if the stream ends before."""
         found = self.peek(count)
         if len(found) < count:
-            raise BackupDamaged(f"the data ends at byte {self.position + len(found)}, in the middle of a value")
+            raise BackupDamaged(f"the {self._name} ends at byte {self.position + len(found)}, in the middle of a value")
         self.cursor += count
         return found
 

@@ -34,7 +34,7 @@ def without_terminator(text: Iterable[bytes]) -> Iterator[bytes]:
 class RowCheck:
     """Counts bytes and rows of one table's COPY text and checks their shape while they pass."""
 
-    def __init__(self, columns: int | None, encoding: str) -> None:
+    def __init__(self, columns: int, encoding: str) -> None:
         self._columns = columns
         self._decoder = codecs.getincrementaldecoder("utf-8")() if encoding == "UTF8" else None
         self._tabs = 0
@@ -51,8 +51,8 @@ class RowCheck:
     def close(self) -> None:
         """Raise BackupDamaged if the rows as a whole can't be what COPY wrote."""
         self._decode(b"", final=True)
-        expected = self.rows * max((self._columns or 0) - 1, 0)
-        if self._columns is not None and self._tabs != expected:
+        expected = self.rows * max(self._columns - 1, 0)
+        if self._tabs != expected:
             raise BackupDamaged(
                 f"{self.rows} rows of {self._columns} columns need {expected} tabs but have {self._tabs}"
             )
@@ -66,10 +66,8 @@ class RowCheck:
             raise BackupDamaged(f"the rows hold bytes that are no UTF-8: {error.reason}") from error
 
 
-def column_count(copy_statement: str) -> int | None:
-    """Columns of `COPY app."a (b)" (id, "x,y") FROM stdin;`; None if the statement lists none (and COPY means all columns)."""
+def column_count(copy_statement: str) -> int:
+    """Columns of `COPY app."a (b)" (id, "x,y") FROM stdin;`; pg_dump leaves the list out for a table without columns."""
     outside = "".join(copy_statement.split('"')[::2])
-    listed = outside.partition("(")[2].rpartition(")")[0]
-    if "(" not in outside:
-        return None
-    return listed.count(",") + 1
+    _, opened, listed = outside.partition("(")
+    return listed.partition(")")[0].count(",") + 1 if opened else 0

@@ -6,7 +6,7 @@ import difflib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,7 +102,7 @@ def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Man
         if error.response.get("Error", {}).get("Code") != "NoSuchKey":
             raise
         raise _no_point(s3, bucket, instance, point) from error
-    with response["Body"] as body:
+    with closing(response["Body"]) as body:
         return Manifest.from_json(body.read())
 
 

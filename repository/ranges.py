@@ -7,6 +7,7 @@ may read through one client.
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from botocore.config import Config
@@ -80,7 +81,8 @@ def _attempt(s3: "S3Client", bucket: str, key: str, position: int, end: int) -> 
     if response["ContentLength"] != end - position:
         response["Body"].close()
         raise BackupDamaged(f"{key}: the object ends before byte {end}")
-    with response["Body"] as body:
+    # Entering the body itself would give the bare HTTP response, which takes a cut body for a whole one.
+    with closing(response["Body"]) as body:
         while piece := body.read(CHUNK):
             yield piece
 

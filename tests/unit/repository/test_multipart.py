@@ -1,0 +1,84 @@
+"""An upload is whole or nothing, and its parts never outgrow S3's limits."""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import botocore.exceptions
+import pytest
+
+from repository import multipart
+from repository.multipart import MultipartUpload
+from tests.unit.repository.conftest import BUCKET, leftovers
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize("length", [0, 1, 8 << 20, 72 * GIB, 500 * GIB, 5 << 40])
+def test_ten_thousand_parts_suffice_for_any_object(length: int) -> None:
+    size = multipart.part_size(length)
+
+    assert size >= 5 << 20
+    assert size <= 5 * GIB
+    assert -(-length // size) <= 10_000
+
+
+def test_the_object_is_what_was_written_in_order(s3: "S3Client") -> None:
+    pieces = [bytes([n]) * (3 << 20) for n in range(12)]
+
+    with MultipartUpload(s3, BUCKET, "key", 36 << 20) as upload:
+        for piece in pieces:
+            upload.write(piece)
+        upload.complete()
+
+    whole = b"".join(pieces)
+    assert s3.get_object(Bucket=BUCKET, Key="key")["Body"].read() == whole
+    assert (upload.length, upload.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
+    assert s3.head_object(Bucket=BUCKET, Key="key")["ETag"].endswith('-4"')
+
+
+def upload_mebibytes(s3: "S3Client", count: int, error: BaseException | None = None) -> None:
+    with MultipartUpload(s3, BUCKET, "key", count << 20) as upload:
+        for _ in range(count):
+            upload.write(bytes(1 << 20))
+        if error:
+            raise error
+        upload.complete()
+
+
+@pytest.mark.parametrize("written", [0, 1, 40])
+def test_an_error_leaves_neither_object_nor_parts(s3: "S3Client", written: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        upload_mebibytes(s3, written, KeyboardInterrupt())
+
+    assert leftovers(s3) == []
+
+
+def test_a_part_that_fails_ends_the_upload_with_its_error(s3: "S3Client") -> None:
+    asked = []
+
+    def refuse(**_: object) -> None:
+        asked.append(True)
+        raise botocore.exceptions.ConnectionClosedError(endpoint_url="https://s3")
+
+    s3.meta.events.register("before-send.s3.UploadPart", refuse)
+
+    with pytest.raises(botocore.exceptions.ConnectionClosedError):
+        upload_mebibytes(s3, 100)
+
+    assert 0 < len(asked) <= 6 * multipart.THREADS  # the SDK tries a part again; later parts aren't tried at all
+    assert leftovers(s3) == []
+
+
+def test_an_upload_that_cannot_be_aborted_is_named_beside_the_first_error(s3: "S3Client") -> None:
+    def refuse(**_: object) -> None:
+        raise botocore.exceptions.ConnectionClosedError(endpoint_url="https://s3")
+
+    s3.meta.events.register("before-send.s3.AbortMultipartUpload", refuse)
+
+    with pytest.raises(ValueError, match="first") as caught:
+        upload_mebibytes(s3, 1, ValueError("first"))
+
+    assert "could not be aborted" in caught.value.__notes__[0]
