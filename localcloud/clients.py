@@ -3,10 +3,12 @@
 They carry keys of their own, so nothing here depends on the environment or on a profile of the person at the keyboard.
 """
 
+import os
 import threading
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 REGION = "us-east-1"
@@ -15,8 +17,12 @@ ACCOUNT = "123456789012"
 # A Lambda function may take 15 minutes; whoever calls it must be more patient than that.
 _CONFIG = Config(
     connect_timeout=10, read_timeout=960, retries={"total_max_attempts": 1}, parameter_validation=False,
-    max_pool_connections=50, s3={"addressing_style": "path"},
+    max_pool_connections=50, s3={"addressing_style": "path"}, proxies={},
 )  # fmt: skip
+# No profile, no configuration file, no credentials file: (variable in the file, environment variable, default, conversion).
+_NOBODYS = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")} | {
+    "profile": (None, None, None, None)
+}
 
 
 class Clients:
@@ -33,7 +39,10 @@ class Clients:
         credentials: dict[str, Any] = self.credentials(role_arn, "localcloud") if key not in self._made else {}
         with self._lock:
             if key not in self._made:
-                session: Any = boto3.session.Session(region_name=REGION, **credentials)
+                nobodys = botocore.session.Session(
+                    session_vars={**botocore.session.Session.SESSION_VARIABLES, **_NOBODYS}
+                )
+                session: Any = boto3.session.Session(region_name=REGION, botocore_session=nobodys, **credentials)
                 self._made[key] = session.client(service, endpoint_url=self.endpoint, config=_CONFIG)
             return self._made[key]
 

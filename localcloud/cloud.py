@@ -6,7 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localcloud import callers, clock, events, lambda_runtime, stepfunctions
+from localcloud import (
+    assets,
+    callers,
+    certificates,
+    clock,
+    cloudformation,
+    events,
+    instances,
+    lambda_runtime,
+    rds,
+    security_groups,
+    stepfunctions,
+)  # fmt: skip
 from localcloud.callers import Call
 from localcloud.clients import ACCOUNT, REGION, Clients
 from localcloud.server import LocalCloudError, Server
@@ -16,10 +28,11 @@ _running = threading.Lock()
 
 @dataclass
 class Cloud:
-    """A running local cloud. `calls` lists who called what, oldest first."""
+    """A running local cloud. `calls` lists who called what, oldest first; `authority` signs the databases' certificates."""
 
     directory: Path
     endpoint: str
+    authority: certificates.Authority
     calls: list[Call]
     _server: Server
     _clients: Clients
@@ -43,6 +56,13 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": "localcloud",
         }
 
+    def deploy(self, assembly: Path, **parameters: str) -> None:
+        """Deploy every stack of a cloud assembly (`localcloud.assets.synthesised()` is the application's), unchanged."""
+        cloudformation.bootstrap(self._clients)
+        assets.publish(self._clients, assembly)
+        for stack in assets.stacks(assembly):
+            cloudformation.deploy(self._clients, stack, parameters)
+
     def stop(self) -> None:
         """End everything that was started here. A second time it does nothing."""
         if self._stopped.is_set():
@@ -51,6 +71,7 @@ class Cloud:
         if self._schedules:
             self._schedules.stop()
         self._functions.close()
+        rds.shutdown()
         self._server.stop()
         _running.release()
 
@@ -73,14 +94,19 @@ def start(directory: Path, port: int = 0, time_scale: float = 60.0, *, schedules
 def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cloud:
     directory.mkdir(parents=True, exist_ok=True)
     clock.set_scale(time_scale)
-    server = Server(port)
+    server = Server(port, directory / "server.log")
     clients = Clients(server.url)
+    authority = certificates.create(directory / "certificates")
     functions = lambda_runtime.Functions(directory / "lambda", clients, os.environ.get("PATH", os.defpath))
     calls: list[Call] = []
     stepfunctions.install(clients)
     lambda_runtime.install(functions)
     events.install(clients)
+    cloudformation.install(clients)
     callers.install(calls)
+    instances.install(time_scale)
+    security_groups.install()
+    rds.install(directory, time_scale, authority)
     return Cloud(
-        directory, server.url, calls, server, clients, functions, events.Schedules() if schedules else None,
+        directory, server.url, authority, calls, server, clients, functions, events.Schedules() if schedules else None,
     )  # fmt: skip

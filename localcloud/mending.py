@@ -12,12 +12,17 @@ _mended: set[tuple[Any, str, Any]] = set()
 
 
 def mend(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
-    """Put `replacement(original, *arguments)` in the place of `owner.name`; a second time it does nothing. A property stays one."""
+    """Put `replacement(original, *arguments)` in the place of `owner.name`; a second time it does nothing.
+
+    A property stays one; the original of a class method comes bound to `owner`.
+    """
     if (owner, name, replacement) in _mended:
         return
     original = inspect.getattr_static(owner, name)
     if isinstance(original, property) and original.fget:
         setattr(owner, name, property(_wrapped(original.fget, replacement)))
+    elif isinstance(original, classmethod):
+        setattr(owner, name, staticmethod(_wrapped(getattr(owner, name), replacement)))
     else:
         setattr(owner, name, _wrapped(original, replacement))
     _mended.add((owner, name, replacement))

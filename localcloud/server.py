@@ -3,6 +3,7 @@
 import logging
 import socket
 import warnings
+from pathlib import Path
 
 import requests
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
@@ -12,7 +13,7 @@ from repository.errors import RestoreError
 HOST = "127.0.0.1"
 
 # moto reports every modelled failure of a state machine with a traceback, and werkzeug every request.
-_TALKATIVE = ("werkzeug", "moto", "moto.stepfunctions", "botocore.credentials")
+_TALKATIVE = ("werkzeug", "moto")
 
 
 class LocalCloudError(RestoreError):
@@ -20,12 +21,11 @@ class LocalCloudError(RestoreError):
 
 
 class Server:
-    """A running endpoint; `url` is what AWS_ENDPOINT_URL is set to."""
+    """A running endpoint; `url` is what AWS_ENDPOINT_URL is set to. What goes wrong inside is written to `log`."""
 
-    def __init__(self, port: int) -> None:
-        _refuse_busy(port)
-        for name in _TALKATIVE:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+    def __init__(self, port: int, log: Path) -> None:
+        refuse_busy(port)
+        self._log = _written_to(log)
         self._server = ThreadedMotoServer(HOST, port, verbose=False)
         self._server.start()
         self.port = self._server.get_host_and_port()[1]
@@ -36,16 +36,34 @@ class Server:
         """Empty every service: moto keeps its state per process, not per server."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
-            requests.post(f"{self.url}/moto-api/reset", timeout=60).raise_for_status()
+            # Straight to this host, whatever proxy the environment names.
+            with requests.Session() as session:
+                session.trust_env = False
+                session.post(f"{self.url}/moto-api/reset", timeout=60).raise_for_status()
 
     def stop(self) -> None:
         """Empty every service and close the port."""
         self.forget()
         self._server.stop()
         self._server._server.server_close()
+        for name in _TALKATIVE:
+            logging.getLogger(name).removeHandler(self._log)
+        self._log.close()
 
 
-def _refuse_busy(port: int) -> None:
+def _written_to(log: Path) -> logging.Handler:
+    handler = logging.FileHandler(log)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    for name in _TALKATIVE:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.ERROR)
+        logger.propagate = False
+        logger.addHandler(handler)
+    return handler
+
+
+def refuse_busy(port: int) -> None:
+    """Raise LocalCloudError if another program listens there; port 0 is never busy."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -59,12 +59,12 @@ def install(clients: Clients) -> None:
     _clients = clients
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     plain_models.stepfunctions_backends = stepfunctions_parser_backends
-    plain_models.StateMachine.create_from_cloudformation_json = classmethod(_create_from_template)
+    mend(plain_models.StateMachine, "create_from_cloudformation_json", _create_from_template)
     mend(StepFunctionsParserBackend, "start_execution", _start)
     mend(lambda_eval_utils, "boto_client_for", _client_of_machine)
     mend(StateTaskLambda, "_from_error", _lambda_error)
     mend(CustomErrorName, "__init__", _any_error_name)
-    retrier_decl.RetrierDecl.from_retrier_props = classmethod(_complete_retrier)
+    mend(retrier_decl.RetrierDecl, "from_retrier_props", _complete_retrier)
     retrier_decl.time = _retry_clock
     mend(retrier_decl.RetrierDecl, "_eval_body", _retry)
     mend(StepFunctionResponse, "stop_execution", _stop)
@@ -73,7 +73,7 @@ def install(clients: Clients) -> None:
 
 
 def _create_from_template(
-    cls: Any, /, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    original: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
 ) -> Any:
     properties = cloudformation_json["Properties"]
     return stepfunctions_parser_backends[account_id][region_name].create_state_machine(
@@ -116,7 +116,7 @@ def _any_error_name(original: Any, error: Any, error_name: str | None) -> None:
     ErrorName.__init__(error, error_name=error_name)
 
 
-def _complete_retrier(cls: Any, /, props: Any) -> Any:
+def _complete_retrier(original: Any, props: Any) -> Any:
     kinds = {
         "error_equals": retrier_decl.ErrorEqualsDecl,
         "interval_seconds": retrier_decl.IntervalSecondsDecl,
@@ -126,7 +126,7 @@ def _complete_retrier(cls: Any, /, props: Any) -> Any:
         "jitter_strategy": JitterStrategyDecl,
         "comment": retrier_decl.Comment,
     }
-    return cls(**{name: props.get(kind) for name, kind in kinds.items()})
+    return retrier_decl.RetrierDecl(**{name: props.get(kind) for name, kind in kinds.items()})
 
 
 class _RetryClock(threading.local):

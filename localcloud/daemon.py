@@ -1,0 +1,207 @@
+"""The local cloud in the background: `up`, `status`, `down`.
+
+Invariant: after `down` nothing runs that `up` started, and nothing lies about that it wrote; also after a crash, by what is recorded:
+the session that all children share, and the pid files of the PostgreSQL servers.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from localcloud.assets import ROOT
+from localcloud.server import LocalCloudError, refuse_busy
+
+# Synthesis for the first time, on a busy computer, and the fetching of the dependencies that the templates carry.
+START_SECONDS = 600.0
+STOP_SECONDS = 20.0
+
+# Kept, because Python warns of a child that is forgotten while it runs; this one is meant to outlive us.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+@dataclass(frozen=True)
+class Running:
+    """A local cloud in the background. `directory` is what `down` removes; `already` says that `up` found it running."""
+
+    pid: int
+    endpoint: str
+    directory: Path
+    already: bool = False
+
+    @property
+    def port(self) -> int:
+        """Of 127.0.0.1."""
+        return int(self.endpoint.rsplit(":", 1)[1])
+
+
+def home() -> Path:
+    """Where the state is kept: DBRESTORE_LOCAL_DIR, or ~/.dbrestore/local; for root a place that an unprivileged server may enter."""
+    named = os.environ.get("DBRESTORE_LOCAL_DIR")
+    if named:
+        return Path(named).absolute()
+    return Path("/var/tmp/dbrestore-0") if os.getuid() == 0 else Path.home() / ".dbrestore" / "local"  # noqa: S108
+
+
+def up(
+    port: int | None = None, directory: Path | None = None, *, time_scale: float = 60.0, assembly: Path | None = None
+) -> Running:
+    """Start the local cloud and wait until the application is deployed. One that runs already is returned as it is.
+
+    `directory`: for its files, else `home()`. `assembly`: deployed in place of the application.
+    Raises LocalCloudError if the port is busy or the start failed, with the reason; nothing is left then.
+    """
+    already = status()
+    if already:
+        return Running(**{**vars(already), "already": True})
+    down()
+    refuse_busy(port or 0)
+    folder = _own_folder(directory or home()) / "cloud"
+    folder.mkdir(mode=0o711)
+    process = _spawn(folder, port or 0, time_scale, assembly)
+    _write_state(Running(process.pid, "http://127.0.0.1:0", folder))
+    try:
+        running = Running(process.pid, _endpoint_when_ready(process, folder), folder)
+    except BaseException:
+        down()
+        raise
+    _write_state(running)
+    return running
+
+
+def status() -> Running | None:
+    """The local cloud that runs; None if there is none or it has died."""
+    recorded = _read_state()
+    return recorded if recorded and recorded.port and _is_ours(recorded.pid) else None
+
+
+def down() -> bool:
+    """End the local cloud and everything it started, and remove its files. False if there was none."""
+    recorded = _read_state()
+    if recorded is None:
+        return False
+    if _is_ours(recorded.pid):
+        _ask_to_end(recorded.pid)
+    for pid in _session(recorded.pid):
+        _kill(pid)
+    for pid in _database_servers(recorded.directory):
+        _kill(pid)
+    shutil.rmtree(recorded.directory, ignore_errors=True)
+    _state_file().unlink(missing_ok=True)
+    return True
+
+
+def _own_folder(folder: Path) -> Path:
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise LocalCloudError(
+            f"{folder} belongs to another user. Name a directory of your own with DBRESTORE_LOCAL_DIR."
+        )
+    leftover = folder / "cloud"
+    if leftover.exists():
+        raise LocalCloudError(
+            f"{leftover} exists already and is no local cloud of this user: move it away or name another directory."
+        )
+    return folder
+
+
+def _spawn(folder: Path, port: int, time_scale: float, assembly: Path | None) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable, "-m", "localcloud", "--port", str(port), "--directory", str(folder), "--time-scale", str(time_scale),
+        "--ready", str(_ready_file(folder)), *(["--assembly", str(assembly.absolute())] if assembly else []),
+    ]  # fmt: skip
+    with _log_file(folder).open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    _started.append(process)
+    return process
+
+
+def _endpoint_when_ready(process: subprocess.Popen[bytes], folder: Path) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while not _ready_file(folder).exists():
+        if process.poll() is not None:
+            raise LocalCloudError(f"The local cloud could not start: {_log_file(folder).read_text()[-3000:].strip()}")
+        if time.monotonic() > deadline:
+            raise LocalCloudError(f"The local cloud was not ready after {START_SECONDS:.0f} seconds.")
+        time.sleep(0.05)
+    return str(json.loads(_ready_file(folder).read_text())["endpoint"])
+
+
+def _ask_to_end(pid: int) -> None:
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while _is_ours(pid) and time.monotonic() < deadline:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.05)
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether the process lives and is what was recorded: numbers are used again."""
+    try:
+        return b"\0localcloud\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _session(leader: int) -> Iterator[int]:
+    """Every process of the session that the daemon leads: Lambda functions and commands, whatever group they're in."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if os.getsid(int(entry.name)) == leader:
+                    yield int(entry.name)
+
+
+def _database_servers(folder: Path) -> Iterator[int]:
+    """PostgreSQL servers have left the session; their pid files say where they are."""
+    for pid_file in folder.glob("**/postmaster.pid"):
+        pid = int(pid_file.read_text().split()[0])
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/cwd").readlink() == pid_file.parent:
+                yield pid
+
+
+def _kill(pid: int) -> None:
+    """At once: whoever is killed here has nothing to save. A PostgreSQL server's children end with it."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def _state_file() -> Path:
+    return home() / "state.json"
+
+
+def _ready_file(folder: Path) -> Path:
+    return folder / "ready.json"
+
+
+def _log_file(folder: Path) -> Path:
+    return folder / "cloud.log"
+
+
+def _write_state(running: Running) -> None:
+    document = {**asdict(running), "directory": str(running.directory)}
+    home().mkdir(mode=0o711, parents=True, exist_ok=True)
+    half_way = _state_file().with_suffix(".half-way")
+    half_way.write_text(json.dumps(document))
+    half_way.rename(_state_file())
+
+
+def _read_state() -> Running | None:
+    try:
+        recorded = json.loads(_state_file().read_text())
+    except FileNotFoundError:
+        return None
+    return Running(**{**recorded, "directory": Path(recorded["directory"])})

@@ -1,0 +1,135 @@
+"""The local cloud in the background."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud import daemon
+from localcloud.clients import Clients
+from localcloud.daemon import Running
+from localcloud.server import LocalCloudError
+
+ASSEMBLY = Path(__file__).parent / "assembly"
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The home of the daemon, passable for an unprivileged database server, and a profile that must not matter."""
+    home = tmp_path_factory.mktemp("home")
+    for parent in (home, *home.parents):
+        if parent.stat().st_uid == os.getuid() and str(parent) != "/":
+            parent.chmod(parent.stat().st_mode | 0o011)
+    monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(home))
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    yield home
+    daemon.down()
+
+
+def _client(running: Running, service: str) -> Any:
+    return Clients(running.endpoint).client(service)
+
+
+def _busy(running: Running) -> tuple[int, int]:
+    """The processes of a function and of a database server that the cloud was made to start."""
+    functions = _client(running, "lambda")
+    name = functions.list_functions()["Functions"][0]["FunctionName"]
+    functions.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"sleep": 60}')
+    _client(running, "rds").create_db_instance(
+        DBInstanceIdentifier="shop", Engine="postgres", DBInstanceClass="db.t4g.micro", AllocatedStorage=20,
+        MasterUsername="boss", ManageMasterUserPassword=True,
+    )  # fmt: skip
+    return _eventually(lambda: _pid_of_function(running)), _eventually(lambda: _pid_of_database(running))
+
+
+def _pid_of_function(running: Running) -> int | None:
+    found = [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _runs_in(entry, running.directory / "lambda")
+    ]
+    return found[0] if found else None
+
+
+def _runs_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").readlink().is_relative_to(folder)
+    except OSError:
+        return False
+
+
+def _pid_of_database(running: Running) -> int | None:
+    pid_files = list(running.directory.glob("rds/*/data/postmaster.pid"))
+    return int(pid_files[0].read_text().split()[0]) if pid_files and "ready" in pid_files[0].read_text() else None
+
+
+def _eventually(look: Any, seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, "It never came."
+        time.sleep(0.1)
+    return seen
+
+
+def _alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["asked to end", "after a crash"])
+def test_down_ends_everything_and_removes_every_file(folder: Path, crash: bool) -> None:
+    running = daemon.up(assembly=ASSEMBLY)
+    function, database = _busy(running)
+    assert _alive(function)
+    assert _alive(database)
+
+    if crash:
+        os.kill(running.pid, signal.SIGKILL)
+        os.waitpid(running.pid, 0)
+        assert daemon.status() is None
+    assert daemon.down() is True
+
+    _eventually(lambda: not any(map(_alive, (running.pid, function, database))), seconds=5)
+    assert list(folder.iterdir()) == []
+    assert daemon.status() is None
+    assert daemon.down() is False
+
+
+def test_up_twice_is_one_cloud(folder: Path) -> None:
+    first = daemon.up(assembly=ASSEMBLY)
+
+    second = daemon.up(assembly=ASSEMBLY)
+
+    assert (first.already, second.already) == (False, True)
+    assert (second.pid, second.endpoint) == (first.pid, first.endpoint)
+    assert daemon.status() == first
+    assert _client(second, "sts").get_caller_identity()["Account"] == "123456789012"
+
+
+def test_a_busy_port_is_named_and_nothing_is_left(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(LocalCloudError, match="in use"):
+        daemon.up(port=other.getsockname()[1], assembly=ASSEMBLY)
+
+    assert list(folder.iterdir()) == []
+
+
+def test_what_cannot_be_deployed_is_told_and_nothing_is_left(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(LocalCloudError, match=r"manifest\.json"):
+        daemon.up(assembly=tmp_path)
+
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(folder: Path) -> None:
+    (folder / "cloud").mkdir()
+    (folder / "cloud" / "thesis.tex").write_text("years of work")
+
+    with pytest.raises(LocalCloudError, match="move it away"):
+        daemon.up(assembly=ASSEMBLY)
+
+    assert (folder / "cloud" / "thesis.tex").read_text() == "years of work"
