@@ -21,6 +21,11 @@ def err() -> Console:
     return _PlainConsole(stderr=True, markup=False, highlight=False)
 
 
+def say(line: str, style: str = "") -> None:
+    """One line on stderr, never broken by us: whoever searches a log finds it whole."""
+    err().print(line, style=style, soft_wrap=True)
+
+
 def visible(text: str) -> str:
     """The text with control characters written as `\\x1b`."""
     return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)

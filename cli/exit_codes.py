@@ -39,6 +39,7 @@ class ExitCode(IntEnum):
 
 _BY_ERROR_NAME = {
     "RestoreRequestInvalid": ExitCode.USAGE,
+    "NotSupportedYet": ExitCode.USAGE,
     "SomeDatabasesFailed": ExitCode.SOME_FAILED,
     "VerificationFailed": ExitCode.NOT_VERIFIED,
     "LeftoversRemain": ExitCode.LEFTOVERS,

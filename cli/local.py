@@ -30,12 +30,10 @@ def up(
     # Here, because an installation without the local cloud has no moto; the other commands don't need it.
     from localcloud import daemon
 
-    consoles.err().print(
-        "Starting the local cloud ... (the first time takes a minute: templates and dependencies are made)"
-    )
+    consoles.say("Starting the local cloud ... (the first time takes a minute: templates and dependencies are made)")
     running = daemon.up(port)
     _print(running, as_json=as_json)
-    consoles.err().print(
+    consoles.say(
         f"{'Was up already' if running.already else 'Up'}: {running.endpoint}. To end it: dbrestore local down"
     )
     return ExitCode.DONE
@@ -50,7 +48,7 @@ def down(as_json: AsJson = False) -> ExitCode:
     if as_json:
         display.print_json({"type": "down", "wasUp": was_up})
     else:
-        consoles.err().print("The local cloud is down." if was_up else "The local cloud was not up.")
+        consoles.say("The local cloud is down." if was_up else "The local cloud was not up.")
     return ExitCode.DONE
 
 
@@ -63,7 +61,7 @@ def status(as_json: AsJson = False) -> ExitCode:
     if running is None:
         if as_json:
             display.print_json({"type": "local", "up": False})
-        consoles.err().print("The local cloud is not up. To start it: dbrestore local up")
+        consoles.say("The local cloud is not up. To start it: dbrestore local up")
         return ExitCode.NOT_FOUND
     _print(running, as_json=as_json)
     return ExitCode.DONE

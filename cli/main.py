@@ -82,7 +82,7 @@ def _explain(error: Exception) -> None:
 
 
 def _problem(line: str) -> None:
-    consoles.err().print(line, style="red", soft_wrap=True)
+    consoles.say(line, style="red")
 
 
 if __name__ == "__main__":

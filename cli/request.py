@@ -3,13 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
-
-from pydantic import ValidationError
+from typing import Any, cast
 
 from lambdas.contract import RestoreRequest
+from lambdas.request_problems import Problems, read
 from repository.errors import RestoreRequestInvalid
 
 
@@ -25,7 +23,7 @@ def build(
 ) -> RestoreRequest:
     """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target.
 
-    Raises RestoreRequestInvalid with one line per problem.
+    Raises what PlanRestore would raise of the request alone (RestoreRequestInvalid, NotSupportedYet), one line per problem.
     """
     values: dict[str, Any] = {
         "target": {"dbInstance": target},
@@ -35,10 +33,11 @@ def build(
         "onConflict": on_conflict,
         "reason": reason,
     }
-    try:
-        return RestoreRequest.model_validate(values)
-    except ValidationError as error:
-        raise RestoreRequestInvalid("\n".join(_problems(error))) from None
+    problems = Problems()
+    asked = read(values, problems)
+    problems.raise_if_any()
+    # Without a request there is a problem, and with a problem the line before raised.
+    return cast(RestoreRequest, asked)
 
 
 def split_names(text: str) -> tuple[str, str | None]:
@@ -73,9 +72,3 @@ def input_text(request: RestoreRequest) -> str:
 def _named(text: str) -> dict[str, str]:
     name, new = split_names(text)
     return {"name": name, "as": new} if new else {"name": name}
-
-
-def _problems(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False):
-        pointer = "".join(f"/{part}" for part in problem["loc"])
-        yield f"{pointer or '/'}: {problem['msg']} (given: {problem['input']!r})"

@@ -49,7 +49,9 @@ def restore(
     to: Target = None,
     point: Point = "latest",
     mode: Annotated[Mode, typer.Option(help="`plan` only says what a restore would do.")] = Mode.RESTORE,
-    on_conflict: Annotated[OnConflict, typer.Option(help="What to do if the asked name is taken.")] = OnConflict.FAIL,
+    on_conflict: Annotated[
+        OnConflict, typer.Option(help="What to do if the asked name is taken; `replace` comes in a later version.")
+    ] = OnConflict.FAIL,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; it stands in the report.")] = None,
     wait: Annotated[bool, typer.Option(help="Follow the restore to its end.")] = True,
     longest: Longest = None,
@@ -106,10 +108,10 @@ def watch(plane: ControlPlane, restore: identity.Restore, *, longest: float | No
     try:
         end = _shown(plane, restore, longest=longest, as_json=as_json)
     except KeyboardInterrupt:
-        consoles.err().print(f"\nThe restore goes on. To see it again: dbrestore watch {restore.restore_id}")
+        consoles.say(f"\nThe restore goes on. To see it again: dbrestore watch {restore.restore_id}")
         return ExitCode.INTERRUPTED
     if isinstance(end, StillRunning):
-        consoles.err().print(f"Still running. To see it again: dbrestore watch {restore.restore_id}")
+        consoles.say(f"Still running. To see it again: dbrestore watch {restore.restore_id}")
         return ExitCode.STILL_RUNNING
     if not as_json:
         report_view.print_end(consoles.out(), end)
@@ -147,4 +149,4 @@ def _shown(
 def _print_problems(end: Ended) -> None:
     if end.error:
         for line in end.error.message.splitlines() or [""]:
-            consoles.err().print(f"{end.error.name}: {line}", style="red", soft_wrap=True)
+            consoles.say(f"{end.error.name}: {line}", style="red")

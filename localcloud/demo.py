@@ -30,6 +30,7 @@ from localcloud.demo_stage import Stage
 from repository import points
 
 ROWS = 300_000
+NEW = "shop_restored"
 # "In the middle" means: so many bytes of rows have gone into a table, and more are coming.
 IN_THE_MIDDLE = 1_000_000
 
@@ -76,22 +77,17 @@ def play(stage: Stage, directory: Path, rows: int = ROWS) -> tuple[Act, Act]:
 
 def restore_beside(stage: Stage, plane: ControlPlane, shop: Shop, before: Before) -> Act:
     """Act 1: restore under a new name, compare, and look for leftovers."""
-    new = "shop_restored"
-    act = _restore(stage, plane, new)
-    for database in report_view.verified(list(report_view.results(plane, act.report))):
-        stage.show(report_view.verification(database))
-    stage.show(_comparison(before.rows, demo_shop.count(shop, DATABASE), demo_shop.count(shop, new)))
-    stage.claim(
-        "the restore SUCCEEDED with exit code 0",
-        (act.exit_code, act.report.status) == (0, "SUCCEEDED"),
-        str(act.report.error),
-    )
-    stage.claim(
-        "the restored tables hold the same rows as before the accident",
-        demo_shop.fingerprints(shop, new) == before.hashes,
-    )
+    act = _restore(stage, plane, NEW)
+    has_succeeded = (act.exit_code, act.report.status) == (0, "SUCCEEDED")
+    if has_succeeded:
+        for database in report_view.verified(list(report_view.results(plane, act.report))):
+            stage.show(report_view.verification(database))
+        stage.show(_comparison(before.rows, demo_shop.count(shop, DATABASE), demo_shop.count(shop, NEW)))
+    stage.claim("the restore SUCCEEDED with exit code 0", has_succeeded, str(act.report.error))
+    is_equal = has_succeeded and demo_shop.fingerprints(shop, NEW) == before.hashes
+    stage.claim("the restored tables hold the same rows as before the accident", is_equal)
     stage.claim("the damaged original was not touched", demo_shop.count(shop, DATABASE)["shop.orders"] == 0)
-    _claim_nothing_is_left(stage, shop, act.report, before.inventory, {new})
+    _claim_nothing_is_left(stage, shop, act.report, before.inventory, {NEW})
     return act
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cli import request
 from lambdas.contract import RestoreRequest
-from repository.errors import RestoreRequestInvalid
+from repository.errors import NotSupportedYet, RestoreRequestInvalid
 
 MOMENT = datetime(2026, 11, 23, 5, 12, 0, tzinfo=UTC)
 
@@ -85,3 +85,8 @@ def test_all_problems_of_a_request_are_told_at_once_with_their_place() -> None:
 
     lines = str(caught.value).splitlines()
     assert [line.split(":")[0] for line in lines] == ["/target/dbInstance", "/databases"]
+
+
+def test_what_this_version_cannot_do_is_refused_before_anything_starts() -> None:
+    with pytest.raises(NotSupportedYet, match="/onConflict"):
+        request.build("shop", ["shop"], source=None, point="latest", mode="restore", on_conflict="replace", reason=None)
