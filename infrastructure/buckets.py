@@ -1,5 +1,9 @@
 """The repository and the evidence: private, encrypted, TLS only, and still there when the stack is gone."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -11,7 +15,7 @@ from infrastructure import names
 def repository_bucket(scope: Construct, target_accounts: list[str]) -> s3.Bucket:
     """The restore points. Workers of other accounts may read them."""
     bucket = _bucket(scope, "Repository", names.REPOSITORY_BUCKET, [_abandoned_uploads()])
-    _let_workers(bucket, target_accounts, ["s3:GetObject"], "*")
+    _let_workers(bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("*"))
     return bucket
 
 
@@ -19,8 +23,11 @@ def evidence_bucket(scope: Construct, target_accounts: list[str]) -> s3.Bucket:
     """Jobs, results and reports (`restores/`) and the certificate bundle (`certificates/`). Versioned: nobody rewrites a report unseen."""
     old_versions = s3.LifecycleRule(noncurrent_version_expiration=Duration.days(365))
     bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, [_abandoned_uploads(), old_versions], versioned=True)
-    _let_workers(bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], "restores/*")
-    _let_workers(bucket, target_accounts, ["s3:GetObject"], "certificates/*")
+    _let_workers(bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], bucket.arn_for_objects("restores/*"))
+    _let_workers(bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("certificates/*"))
+    _let_workers(
+        bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn, {"StringLike": {"s3:prefix": "restores/*"}}
+    )
     return bucket
 
 
@@ -49,14 +56,20 @@ def _abandoned_uploads() -> s3.LifecycleRule:
     return s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(2))
 
 
-def _let_workers(bucket: s3.Bucket, accounts: list[str], actions: list[str], keys: str) -> None:
+def _let_workers(
+    bucket: s3.Bucket,
+    accounts: list[str],
+    actions: list[str],
+    resource: str,
+    conditions: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     for account in accounts:
         worker = f"arn:{Aws.PARTITION}:iam::{account}:role/{names.WORKER_ROLE}-*"
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.AccountPrincipal(account)],
                 actions=actions,
-                resources=[bucket.arn_for_objects(keys)],
-                conditions={"ArnLike": {"aws:PrincipalArn": worker}},
+                resources=[resource],
+                conditions={"ArnLike": {"aws:PrincipalArn": worker}, **conditions},
             )
         )

@@ -177,6 +177,7 @@ WORKER = (
     ),
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*", "arn:{partition}:s3:::{evidence}/certificates/*", "{program}")),
     Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
+    Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",), {"StringLike": {"s3:prefix": "restores/*"}}),
     Statement(("secretsmanager:GetSecretValue",), ("arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*",)),
     Statement(
         ("kms:Decrypt", "kms:GenerateDataKey"),

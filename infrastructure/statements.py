@@ -8,8 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Statement:
-    """Allowed `actions` on `resources` under `conditions`. Resources and condition values may hold places in braces, filled in by the
-    stack: `{partition}`, `{region}`, `{account}` (its own), `{vpc}`, `{ledger}`, `{repository}`, `{evidence}`, `{control}` (the control account)."""
+    """Allowed `actions` on `resources` under `conditions`.
+
+    Resources and condition values may hold places in braces that the stack fills in: its own `{partition}`, `{region}`, `{account}`;
+    `{vpc}`, `{ledger}`, `{repository}`, `{evidence}`, `{program}`, and `{control}`, the control account.
+    """
 
     actions: tuple[str, ...]
     resources: tuple[str, ...] = ("*",)

@@ -65,15 +65,15 @@ class TargetStack(Stack):
         return self._role("TargetRole", names.TARGET_ROLE, self._trust_in_functions(), statements)
 
     def _trust_in_functions(self) -> dict[str, Any]:
+        control = f"arn:{Aws.PARTITION}:iam::{self.control_account}"
+        function_roles = f"{control}:role/{names.FUNCTION_ROLE}-*-{self.control_region}"
         return {
             "Effect": "Allow",
-            "Principal": {"AWS": f"arn:{Aws.PARTITION}:iam::{self.control_account}:root"},
+            "Principal": {"AWS": f"{control}:root"},
             "Action": "sts:AssumeRole",
             "Condition": {
                 "StringEquals": {"sts:ExternalId": self.external_id},
-                "ArnLike": {
-                    "aws:PrincipalArn": f"arn:{Aws.PARTITION}:iam::{self.control_account}:role/{names.FUNCTION_ROLE}-*-{self.control_region}"
-                },
+                "ArnLike": {"aws:PrincipalArn": function_roles},
             },
         }
 

