@@ -110,6 +110,9 @@ def handler(name: str, model: type[Input]) -> Callable[[Callable[[Input, Surroun
             except RestoreError as error:
                 _noted(error)
                 raise
+            except Exception:
+                log.exception("a bug: this error has no name that a person could use")
+                raise
             log.info("done")
             return result.to_state() if result else {}
 

@@ -1,0 +1,22 @@
+import logging
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+
+from tests.statemachine.world import ENVIRONMENT, World
+
+IN_PROCESS = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The product, installed in an account of moto's."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    # moto logs a traceback for every modelled failure of an execution.
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
+    with mock_aws(config=IN_PROCESS):
+        yield World(monkeypatch).build()

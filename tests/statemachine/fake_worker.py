@@ -1,0 +1,153 @@
+"""The worker at its border: it reads job.json when a command arrives and writes result.json, and keeps a database server of names only."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlparse
+
+import boto3
+import pytest
+from moto.ec2.models import ec2_backends
+from moto.ssm.exceptions import SSMException
+from moto.ssm.models import SimpleSystemManagerBackend
+from moto.ssm.responses import SimpleSystemManagerResponse
+
+from worker.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, Result
+
+Behaviour = Callable[["FakeWorker", Job, Any], None]
+
+
+@dataclass
+class FakeWorker:
+    """`databases` and `roles` are what stands in the server. `behaviour` replaces what a kind of job does; `jobs` are those that arrived."""
+
+    databases: set[str] = field(default_factory=set)
+    roles: set[str] = field(default_factory=set)
+    behaviour: dict[str, Behaviour] = field(default_factory=dict)
+    failing: dict[str, ErrorNote] = field(default_factory=dict)
+    jobs: list[Job] = field(default_factory=list)
+    commands: list[Any] = field(default_factory=list)
+    online: bool = True
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        """Stand behind moto's SSM."""
+        send = SimpleSystemManagerBackend.send_command
+
+        def send_command(backend: Any, **request: Any) -> Any:
+            instance_id = request["instance_ids"][0]
+            if not _is_running(backend, instance_id):
+                raise SSMException("InvalidInstanceId", f"Instances [[{instance_id}]] not in a valid state")
+            command = send(backend, **request)
+            command.status = "InProgress"
+            self.receive(command)
+            return command
+
+        patch.setattr(SimpleSystemManagerBackend, "send_command", send_command)
+        # moto looks for plain functions: a bound method would not be found.
+        answers = {
+            "cancel_command": lambda response: self._cancel(response),
+            "describe_instance_information": lambda response: self._information(response),
+        }
+        for name, answer in answers.items():
+            patch.setattr(SimpleSystemManagerResponse, name, answer, raising=False)
+
+    def receive(self, command: Any) -> None:
+        """Do the job of a command; a second command for the same job finds it done."""
+        job = read_job(command.parameters["JobUri"][0])
+        self.commands.append(command)
+        self.jobs.append(job)
+        self.behaviour.get(job.kind, FakeWorker.do)(self, job, command)
+
+    def do(self, job: Job, command: Any) -> None:
+        """What a worker without trouble does."""
+        work = {"replay": self._replay, "verify": self._verify, "discard": self._discard}[job.kind]
+        databases = tuple(work(database) for database in job.databases)
+        names = [(d.temporary_name, d.login_role) for d in job.databases] if job.kind != "replay" else []
+        absences = [Absence(kind="database", name=n, seen_absent=n not in self.databases) for n, _ in names]
+        absences += [Absence(kind="role", name=n, seen_absent=n not in self.roles) for _, n in names]
+        self.write(job, command, Result(kind=job.kind, restore_id=job.restore_id, databases=databases, absences=tuple(absences)))
+
+    def write(self, job: Job, command: Any, result: Result) -> None:
+        """Write the result beside the job and end the command."""
+        bucket, key = _place(command.parameters["JobUri"][0])
+        boto3.client("s3").put_object(
+            Bucket=bucket, Key=key.replace("job.json", "result.json"), Body=result.to_json().encode()
+        )
+        command.status = "Success"
+
+    def _replay(self, database: DatabaseJob) -> DatabaseResult:
+        self.databases.add(database.temporary_name)
+        self.roles.add(database.login_role)
+        return self._result(database, "REPLAYED")
+
+    def _verify(self, database: DatabaseJob) -> DatabaseResult:
+        found = self._result(database, "PROMOTED")
+        if found.status == "PROMOTED":
+            self.databases.remove(database.temporary_name)
+            self.databases.add(database.asked_name)
+            self.roles.discard(database.login_role)
+        return found
+
+    def _discard(self, database: DatabaseJob) -> DatabaseResult:
+        self.databases.discard(database.temporary_name)
+        self.roles.discard(database.login_role)
+        return self._result(database, "DISCARDED")
+
+    def _result(self, database: DatabaseJob, status: Any) -> DatabaseResult:
+        error = self.failing.get(f"{status} {database.asked_name}")
+        return DatabaseResult(
+            backup_name=database.backup_name,
+            asked_name=database.asked_name,
+            temporary_name=database.temporary_name,
+            status="FAILED" if error else status,
+            error=error,
+            rows=3,
+            bytes=30,
+        )
+
+    def _cancel(self, response: Any) -> Any:
+        command = response.ssm_backend.get_command_by_id(response._get_param("CommandId"))
+        if command.status == "InProgress":
+            command.status = "Cancelled"
+        return "{}"
+
+    def _information(self, response: Any) -> str:
+        wanted = [v for f in response._get_param("Filters", []) for v in f["Values"]]
+        found = [i for i in wanted if self.online and _is_running(response.ssm_backend, i)]
+        return json.dumps({"InstanceInformationList": [{"InstanceId": i, "PingStatus": "Online"} for i in found]})
+
+
+def read_job(job_uri: str) -> Job:
+    """The job document at an s3:// URI."""
+    bucket, key = _place(job_uri)
+    return Job.from_json(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def end_without_result(worker: FakeWorker, job: Job, command: Any) -> None:
+    """The worker's program crashes after it made the temporary databases."""
+    leave_unfinished(worker, job, command)
+    command.status = "Failed"
+    command.invocations[0].update(Status="Failed", StandardErrorContent="MemoryError", ResponseCode=137)
+
+
+def leave_unfinished(worker: FakeWorker, job: Job, _command: Any) -> None:
+    """The job runs on for ever."""
+    worker.databases |= {d.temporary_name for d in job.databases}
+    worker.roles |= {d.login_role for d in job.databases}
+
+
+def lose_worker(worker: FakeWorker, job: Job, command: Any) -> None:
+    """The instance dies in the middle of the job."""
+    leave_unfinished(worker, job, command)
+    boto3.client("ec2").terminate_instances(InstanceIds=command.instance_ids)
+
+
+def _place(uri: str) -> tuple[str, str]:
+    parsed = urlparse(uri)
+    return parsed.netloc, parsed.path.lstrip("/")
+
+
+def _is_running(backend: Any, instance_id: str) -> bool:
+    instance = ec2_backends[backend.account_id][backend.region_name].get_instance_by_id(instance_id)
+    return instance is not None and instance._state.name == "running"

@@ -1,0 +1,62 @@
+"""moto as these tests need it, in this process: instances and groups as true as the local cloud makes them, everything else as moto is.
+
+The local cloud's mends last as long as the process: those that start real servers are taken back here for the time of a test.
+"""
+
+import inspect
+import json
+import time
+from typing import Any
+
+import pytest
+from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+
+from localcloud import clock, instances, mending, security_groups
+
+KEPT = ("localcloud.instances", "localcloud.security_groups")
+TIME_SCALE = 5000.0
+
+
+def install(patch: pytest.MonkeyPatch) -> None:
+    """Everything but the handlers."""
+    instances.install(TIME_SCALE)
+    security_groups.install()
+    patch.setattr(clock, "_scale", TIME_SCALE)
+    for owner, name, replacement in list(mending._mended):
+        if replacement.__module__ not in KEPT:
+            patch.setattr(owner, name, _original(owner, name))
+    patch.setattr(instances, "launched", [])
+    patch.setattr(instances, "ended", [])
+    patch.setattr(retrier_decl, "time", _ShortSleep())
+    patch.setattr(CustomErrorName, "__init__", lambda self, error_name: ErrorName.__init__(self, error_name=error_name))
+
+
+def serve(patch: pytest.MonkeyPatch, call: Any) -> None:
+    """Lambda invocations become `call(state name, event)`; its exceptions become the function's errors, as Lambda shows them."""
+
+    def invoke(_backend: Any, function_name: str, _qualifier: Any, body: Any, _headers: Any, answer: Any) -> bytes:
+        name = function_name.split(":")[-1]
+        try:
+            return json.dumps(call(name, json.loads(body))).encode()
+        except Exception as error:
+            answer["x-amz-function-error"] = "Unhandled"
+            return json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)}).encode()
+
+    patch.setattr(LambdaSimpleBackend, "invoke", invoke)
+
+
+class _ShortSleep:
+    """In the place of the module `time` in moto's retrier."""
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.01))
+
+
+def _original(owner: Any, name: str) -> Any:
+    mended = inspect.getattr_static(owner, name)
+    if isinstance(mended, property) and mended.fget:
+        return property(inspect.unwrap(mended.fget))
+    return inspect.unwrap(getattr(owner, name)) if isinstance(mended, staticmethod) else inspect.unwrap(mended)
