@@ -1,6 +1,7 @@
 """The dump's table of contents: fetched alone, and every entry assigned to the step that restores it.
 
-Invariant: an entry is in exactly one place: an own step, the pre-data list, the early indexes, the post-data list, or left out with its reason.
+Invariant: an entry is in exactly one place: an own step, the pre-data list, the early indexes, the post-data list, or left
+out with its reason.
 """
 
 from collections.abc import Iterator
@@ -106,7 +107,8 @@ def divide(toc: Toc) -> Division:
 
 def fix_ups(toc: Toc, division: Division) -> list[FixUp]:
     """One line per entry that is left out or whose tablespace isn't used."""
-    left_out = [FixUp(entry=e.label, what=f"not restored: {division.left_out[e.dump_id]}") for e in toc.entries if e.dump_id in division.left_out]  # fmt: skip
+    labels = {e.dump_id: e.label for e in toc.entries}
+    left_out = [FixUp(entry=labels[i], what=f"not restored: {reason}") for i, reason in division.left_out.items()]
     moved = [
         FixUp(entry=e.label, what=f"tablespace {e.tablespace} is not used; it lies in the target's default tablespace")
         for e in toc.entries if e.tablespace and e.description != "DATABASE"
@@ -151,7 +153,7 @@ def _schemas_of(extensions: tuple[TocEntry, ...], entries: tuple[TocEntry, ...])
 
 
 def _early(remaining: list[TocEntry], entries: tuple[TocEntry, ...]) -> Iterator[TocEntry]:
-    """Indexes and unique constraints that wait for nothing but the rows of one table and for each other (a partition's for its parent's)."""
+    """Indexes and unique constraints that wait for the rows of one table and for each other (a partition's for its parent's) alone."""
     tables = {e.dump_id for e in entries if e.description == "TABLE"}
     late = {e.dump_id for e in entries if e.section == "post-data"}
     for entry in remaining:

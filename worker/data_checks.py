@@ -1,6 +1,7 @@
 """Is every row, large object and sequence value there? Counted again in the finished database, on several connections.
 
-Invariant: no code of the dump decides what is counted: row security is off, and where a table forces it even on its owner, it is lifted for the count.
+Invariant: no code of the dump decides what is counted: row security is off, and where a table forces it even on its owner, it is
+lifted for the count.
 """
 
 import re
@@ -73,7 +74,8 @@ def _count_rows(table: tuple[str, ...], expected: Expected, found: list[Check], 
 
 def _count(connection: Connection, name: sql.Identifier) -> int:
     row = connection.execute(
-        "SELECT relkind = 'p', relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = %s::regclass", [name.as_string()]
+        "SELECT relkind = 'p', relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = %s::regclass",
+        [name.as_string()],
     ).fetchone()
     partitioned, forced = row or (False, False)
     only = sql.SQL("" if partitioned else "ONLY ")
@@ -109,7 +111,8 @@ def _large_objects(members: tuple[LargeObjectMember, ...], found: list[Check], c
         # A transaction per member, so that the descriptors it opens are closed at its end.
         with connection.transaction():
             row = connection.execute(
-                "SELECT count(*), coalesce(sum(lo_lseek64(lo_open(oid, 262144), 0, 2)), 0) FROM pg_largeobject_metadata WHERE oid = ANY(%s)",
+                "SELECT count(*), coalesce(sum(lo_lseek64(lo_open(oid, 262144), 0, 2)), 0) "
+                "FROM pg_largeobject_metadata WHERE oid = ANY(%s)",
                 [list(member.oids)],
             ).fetchone()
         count, size = count + (row[0] if row else 0), size + (row[1] if row else 0)

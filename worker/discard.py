@@ -1,4 +1,7 @@
-"""Unfinished databases go: whatever is still under its temporary name, and the temporary login. A promoted database has another name and stays."""
+"""Unfinished databases go: whatever is still under its temporary name, and the temporary login.
+
+A promoted database has another name and stays.
+"""
 
 from collections.abc import Iterator
 
@@ -18,7 +21,7 @@ def _discard(master: Connection, database: DatabaseJob) -> tuple[DatabaseResult,
     problem = None
     try:
         temporary_database.drop(master, database)
-    except Exception as error:  # noqa: BLE001 - the next database must be tried all the same
+    except Exception as error:  # the next database must be tried all the same
         problem = ErrorNote(name="LeftoversRemain", message=f"{database.temporary_name}: {error}")
     absences = temporary_database.absences(master, database)
     if problem is None and not all(each.seen_absent for each in absences):

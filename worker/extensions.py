@@ -55,9 +55,7 @@ def _comment(master: Connection, entry: TocEntry) -> list[FixUp]:
             "SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = %s", [name]
         ).fetchone()
         if present != (text,):
-            master.execute(
-                sql.SQL("COMMENT ON EXTENSION {} IS {}").format(sql.Identifier(name), sql.Literal(text))
-            )
+            master.execute(sql.SQL("COMMENT ON EXTENSION {} IS {}").format(sql.Identifier(name), sql.Literal(text)))
     except (Error, NotUnderstood) as error:
         return [FixUp(entry=entry.label, what=f"the comment was not restored: {error}")]
     return []

@@ -30,7 +30,15 @@ _KINDS = (
     ("large", "object"), ("foreign", "data", "wrapper"), ("foreign", "server"), ("schema",), ("table",), ("sequence",), ("function",),
     ("procedure",), ("routine",), ("type",), ("domain",), ("language",),
 )  # fmt: skip
-_DEFAULT_KINDS = (("large", "objects"), ("tables",), ("sequences",), ("functions",), ("routines",), ("types",), ("schemas",))
+_DEFAULT_KINDS = (
+    ("large", "objects"),
+    ("tables",),
+    ("sequences",),
+    ("functions",),
+    ("routines",),
+    ("types",),
+    ("schemas",),
+)
 _ARGUMENT_SYMBOLS = frozenset("(),.[]")
 _PUBLIC = "public"
 
@@ -66,7 +74,9 @@ def of_database(entry: TocEntry) -> bool:
     return entry.description == "ACL" and entry.tag.startswith("DATABASE ")
 
 
-def execute_entry(master: Connection, entry: TocEntry, roles: dict[str, RoleState], database: str | None = None) -> Iterator[FixUp]:
+def execute_entry(
+    master: Connection, entry: TocEntry, roles: dict[str, RoleState], database: str | None = None
+) -> Iterator[FixUp]:
     """Execute one entry inside a transaction. With `database` it is about the database of this name, whatever the dump calls it."""
     try:
         found = list(privileges(entry.definition, database))
@@ -77,7 +87,10 @@ def execute_entry(master: Connection, entry: TocEntry, roles: dict[str, RoleStat
         if isinstance(each, str):
             yield FixUp(entry=entry.label, what=each)
         elif missing := [r for r in each.roles if not roles[r].exists]:
-            yield FixUp(entry=entry.label, what=f"not executed, the target has no role {missing[0]!r}: {each.statement.as_string()}")
+            yield FixUp(
+                entry=entry.label,
+                what=f"not executed, the target has no role {missing[0]!r}: {each.statement.as_string()}",
+            )
         else:
             yield from _execute(master, entry, each)
 
@@ -86,7 +99,9 @@ def roles_in(entry: TocEntry) -> set[str]:
     """The roles that the statements of an entry name."""
     try:
         database = "" if of_database(entry) else None
-        return {role for each in privileges(entry.definition, database) if not isinstance(each, str) for role in each.roles}
+        return {
+            role for each in privileges(entry.definition, database) if not isinstance(each, str) for role in each.roles
+        }
     except NotUnderstood:
         return set()
 
@@ -212,7 +227,7 @@ def _grantee(cursor: Cursor, action: _Action) -> tuple[tuple[str, ...], sql.Comp
     role = sql.SQL("PUBLIC") if public else sql.Identifier(token.value)
     option = " WITH GRANT OPTION" if action.preposition == "to" and cursor.skip("with", "grant", "option") else ""
     cursor.end()
-    rest = sql.Composed([sql.SQL(f" {action.preposition.upper()} "), role, sql.SQL(option)])  # type: ignore[arg-type]
+    rest = sql.Composed([sql.SQL(f" {action.preposition.upper()} "), role, sql.SQL(option)])
     return () if public else (token.value,), rest
 
 
@@ -225,7 +240,7 @@ def _keywords(cursor: Cursor, choices: tuple[tuple[str, ...], ...]) -> sql.SQL:
 
 def _fixed(text: str) -> sql.SQL:
     """A word that the lexer or a table above has shown to be only a word."""
-    return sql.SQL(text)  # type: ignore[arg-type]
+    return sql.SQL(text)
 
 
 def _default_roles(entry: TocEntry, roles: dict[str, RoleState]) -> set[str]:

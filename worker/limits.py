@@ -9,7 +9,9 @@ AWS: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standa
 
 CONNECT_TIMEOUT_SECONDS: Final = 15
 # A restore may run for days over an otherwise quiet network path.
-KEEPALIVES: Final = {"keepalives_idle": 60, "keepalives_interval": 15, "keepalives_count": 8}
+KEEPALIVE_IDLE_SECONDS: Final = 60
+KEEPALIVE_INTERVAL_SECONDS: Final = 15
+KEEPALIVE_COUNT: Final = 8
 
 # The temporary login stops working by itself, whatever becomes of the clean-up.
 LOGIN_VALID_DAYS: Final = 7

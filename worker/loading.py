@@ -1,7 +1,7 @@
 """Rows and large objects: from S3 into the temporary database, streaming, and only whole.
 
-Invariant: a member is committed after its length, its SHA-256, the end of its compressed frame, the closing line and the number of rows that the
-server took were all found right; otherwise nothing of it stays.
+Invariant: a member is committed after its length, its SHA-256, the end of its compressed frame, the closing line and the number
+of rows that the server took were all found right; otherwise nothing of it stays.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -141,5 +141,7 @@ def entry_of(member: TableMember, entries: dict[int, TocEntry]) -> TocEntry:
     """The TABLE DATA entry of a member. Raises BackupDamaged if the dump has none."""
     entry = entries.get(member.dump_id)
     if entry is None or entry.description != "TABLE DATA":
-        raise BackupDamaged(f"the dump has no TABLE DATA entry {member.dump_id} for {member.schema_name}.{member.table}")
+        raise BackupDamaged(
+            f"the dump has no TABLE DATA entry {member.dump_id} for {member.schema_name}.{member.table}"
+        )
     return entry

@@ -1,4 +1,7 @@
-"""One job runs once: SSM may deliver a command twice, and a caller may send a second one. A lock of the operating system dies with its holder."""
+"""One job runs once: SSM may deliver a command twice, and a caller may send a second one.
+
+A lock of the operating system dies with its holder.
+"""
 
 import fcntl
 import hashlib

@@ -1,4 +1,5 @@
-"""Acting for another role: to hand over an object the master user must be a member of its new owner, and may have to lend itself the membership.
+"""Acting for another role: to hand over an object the master user must be a member of its new owner, and may have to lend
+itself the membership.
 
 Invariant: a membership is lent and given back in the same transaction, so that a death in between leaves nothing lent.
 """
@@ -28,7 +29,9 @@ def role_states(master: Connection, roles: Iterable[str]) -> dict[str, RoleState
         # Before 16 a role with CREATEROLE may grant any role but a superuser's.
         administers = "(SELECT rolcreaterole FROM pg_roles WHERE rolname = current_user)"
     query = f"SELECT rolname, pg_has_role(oid, 'USAGE') OR (NOT rolsuper AND {administers}) FROM pg_roles WHERE rolname = ANY(%s)"  # noqa: S608
-    found = {name: RoleState(exists=True, may_act=may_act) for name, may_act in master.execute(query.encode(), [wanted])}
+    found = {
+        name: RoleState(exists=True, may_act=may_act) for name, may_act in master.execute(query.encode(), [wanted])
+    }
     return {role: found.get(role, RoleState(exists=False, may_act=False)) for role in wanted}
 
 

@@ -1,7 +1,7 @@
 """Every object gets the owner that the dump names, if the target has that role; else the master user, and a fix-up says so.
 
-The privileged part of a restore. Invariant: statements are made of the server's own quoting of catalogue objects and of quoted role names; nothing
-of the dump's text is in them.
+The privileged part of a restore. Invariant: statements are made of the server's own quoting of catalogue objects and of quoted
+role names; nothing of the dump's text is in them.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,8 @@ from worker.session import Connection
 _KINDS = {
     "SCHEMA": "SCHEMA", "TYPE": "TYPE", "DOMAIN": "DOMAIN", "FUNCTION": "ROUTINE", "PROCEDURE": "ROUTINE", "AGGREGATE": "ROUTINE",
     "OPERATOR": "OPERATOR", "OPERATOR CLASS": "OPERATOR CLASS", "OPERATOR FAMILY": "OPERATOR FAMILY", "COLLATION": "COLLATION",
-    "CONVERSION": "CONVERSION", "TEXT SEARCH DICTIONARY": "TEXT SEARCH DICTIONARY", "TEXT SEARCH CONFIGURATION": "TEXT SEARCH CONFIGURATION",
+    "CONVERSION": "CONVERSION", "TEXT SEARCH DICTIONARY": "TEXT SEARCH DICTIONARY",
+    "TEXT SEARCH CONFIGURATION": "TEXT SEARCH CONFIGURATION",
     "TABLE": "TABLE", "VIEW": "VIEW", "MATERIALIZED VIEW": "MATERIALIZED VIEW", "SEQUENCE": "SEQUENCE", "STATISTICS": "STATISTICS",
     "LARGE OBJECT": "LARGE OBJECT",
 }  # fmt: skip
@@ -103,7 +104,7 @@ def _hand_over(master: Connection, batch: list[Transfer]) -> None:
     with master.transaction(), membership.acting_for(master, {each.owner for each in batch}):
         take_back = [statement for each in _places(batch) for statement in _lend_create(master, *each)]
         for each, identity in zip(batch, identities, strict=True):
-            target = sql.SQL(" ".join(("ALTER", each.kind, identity)))  # type: ignore[arg-type]
+            target = sql.SQL(" ".join(("ALTER", each.kind, identity)))
             master.execute(target + sql.SQL(" OWNER TO {}").format(sql.Identifier(each.owner)))
         for statement in take_back:
             master.execute(statement)

@@ -1,6 +1,6 @@
 """Step 5: a dump becomes a database under a temporary name. Invariant: nothing of the dump runs as anybody but the temporary login.
 
-    names free? -> login and empty database -> extensions -> pre-data -> rows, large objects, indexes -> the rest
+names free? -> login and empty database -> extensions -> pre-data -> rows, large objects, indexes -> the rest
 """
 
 import tempfile
@@ -59,7 +59,9 @@ def run(replay: Replay) -> Iterator[DatabaseResult]:
 def require_free(master: Connection, databases: tuple[DatabaseJob, ...]) -> None:
     """Raise DatabaseExists naming every asked name that the server already has."""
     asked = [database.asked_name for database in databases]
-    taken = [row[0] for row in master.execute("SELECT datname FROM pg_database WHERE datname = ANY(%s) ORDER BY 1", [asked])]
+    taken = [
+        row[0] for row in master.execute("SELECT datname FROM pg_database WHERE datname = ANY(%s) ORDER BY 1", [asked])
+    ]
     if taken:
         raise DatabaseExists(
             f"the target already has: {', '.join(map(repr, taken))}; restore under another name or rename the old one"

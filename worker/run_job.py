@@ -48,7 +48,7 @@ def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWrite
         error = ErrorNote(name=type(problem).__name__, message=str(problem))
     except psycopg.Error as problem:
         error = ErrorNote(name="ReplayFailed", message=f"{job.server.host}: {str(problem).strip()}")
-    except Exception as problem:  # noqa: BLE001 - whatever it was, the result must tell
+    except Exception as problem:  # whatever it was, the result must tell
         error = ErrorNote(name="RestoreFailed", message=f"{type(problem).__name__}: {problem}")
     return Result(
         kind=job.kind, restore_id=job.restore_id, error=error, databases=tuple(databases), absences=tuple(absences),
@@ -73,11 +73,10 @@ def _do(
         for result in replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress)):
             databases.append(result)
         return
-    for result, seen in verification.run(
-        verification.Verification(s3, where.bucket, manifest, server, job, progress, folder)
-    ):
-        databases.append(result)
-        absences.extend(seen)
+    subject = verification.Verification(s3, where.bucket, manifest, server, job, progress, folder)
+    for verified, gone in verification.run(subject):
+        databases.append(verified)
+        absences.extend(gone)
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def _work(schedule: Schedule, connection: Connection, all_connections: list[Conn
     while (task := schedule.take()) is not None:
         try:
             task.run(connection)
-        except BaseException as error:  # noqa: BLE001 - it is raised again by run()
+        except BaseException as error:  # raised again by run()
             if schedule.fail(error):
                 _cancel([each for each in all_connections if each is not connection])
             return

@@ -1,7 +1,7 @@
 """Logins and connections to the target server.
 
-Invariants: TLS is verified, host name included. Names are resolved in pg_catalog alone, whatever the database or the role says, so nothing a
-dump defines can stand in for a function that the worker means. Passwords appear in no argument, log or message.
+Invariants: TLS is verified, host name included. Names are resolved in pg_catalog alone, whatever the database or the role says,
+so nothing a dump defines can stand in for a function that the worker means. Passwords appear in no argument, log or message.
 """
 
 import json
@@ -68,7 +68,7 @@ class Server:
         """Log in as any role, in autocommit; `settings` are sent with the login and so prevail over the database's own."""
         return psycopg.connect(
             self._conninfo(login.user, database), password=login.password, autocommit=True, prepare_threshold=None,
-            connect_timeout=limits.CONNECT_TIMEOUT_SECONDS, options=_options({**_SETTINGS, **settings}), **limits.KEEPALIVES,
+            connect_timeout=limits.CONNECT_TIMEOUT_SECONDS, options=_options({**_SETTINGS, **settings}),
         )  # fmt: skip
 
     def environment(self, login: Login, private: Path) -> dict[str, str]:
@@ -87,6 +87,8 @@ class Server:
         return make_conninfo(
             host=self.address.host, port=self.address.port, user=user, dbname=database, sslmode="verify-full",
             sslrootcert=str(self.ca_file), gssencmode="disable", application_name="dbrestore",
+            keepalives_idle=limits.KEEPALIVE_IDLE_SECONDS, keepalives_interval=limits.KEEPALIVE_INTERVAL_SECONDS,
+            keepalives_count=limits.KEEPALIVE_COUNT,
         )  # fmt: skip
 
     def _login(self) -> Login:

@@ -1,7 +1,7 @@
-"""Is every object of the dump there, and does it work? Constraints validated, indexes valid, triggers firing as they did, encoding and locale.
+"""Is every object of the dump there, and does it work? Constraints validated, indexes valid, triggers firing as they did.
 
-Invariant: an entry of the table of contents is found in the catalogue, restored by a step that reports for itself, or left out with a fix-up;
-an entry of a kind that is unknown here counts as missing.
+Invariant: an entry of the table of contents is found in the catalogue, restored by a step that reports for itself, or left out
+with a fix-up; an entry of a kind that is unknown here counts as missing.
 """
 
 import re
@@ -16,13 +16,15 @@ from worker.catalogue import CatalogueObject, Key
 from worker.job import Check
 from worker.ownership import object_keys
 from worker.session import Connection
-from worker.sql_tokens import Cursor, NotUnderstood, tokens
+from worker.sql_tokens import NotUnderstood, tokens
 
 # Checked by the steps that do them: rows and sequence values, privileges, the promotion; the rest are settings of the archive.
 _CHECKED_ELSEWHERE = frozenset({
     "TABLE DATA", "BLOBS", "SEQUENCE SET", "ACL", "DEFAULT ACL", "DATABASE", "DATABASE PROPERTIES", "ENCODING", "STDSTRINGS", "SEARCHPATH",
 })  # fmt: skip
-_FIRING = re.compile(r"ALTER (?:FOREIGN )?TABLE .* (DISABLE|ENABLE ALWAYS|ENABLE REPLICA) TRIGGER [^;]*;\s*$", re.DOTALL)
+_FIRING = re.compile(
+    r"ALTER (?:FOREIGN )?TABLE .* (DISABLE|ENABLE ALWAYS|ENABLE REPLICA) TRIGGER [^;]*;\s*$", re.DOTALL
+)
 _FIRING_STATES = {"DISABLE": "disabled", "ENABLE ALWAYS": "always", "ENABLE REPLICA": "replica"}
 
 Objects = dict[Key, list[CatalogueObject]]
@@ -82,7 +84,11 @@ def _take_comment(entry: TocEntry, comments: Counter[str]) -> bool:
 
 def _after_is(definition: str) -> str:
     """The text of a comment: what it is on may hold operators, so only the end is read."""
-    return definition[definition.rindex(" IS ") + 4 :] if " IS '" not in definition else definition[definition.index(" IS '") + 4 :]
+    return (
+        definition[definition.rindex(" IS ") + 4 :]
+        if " IS '" not in definition
+        else definition[definition.index(" IS '") + 4 :]
+    )
 
 
 def _is_of_the_database(entry: TocEntry) -> bool:
@@ -120,7 +126,11 @@ def _locale(master: Connection, backup: DatabaseBackup) -> Check:
     row = master.execute(
         "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()"
     ).fetchone()
-    return _row("encoding, collation, character type", f"{backup.encoding}, {backup.collate}, {backup.ctype}", ", ".join(row or ()))
+    return _row(
+        "encoding, collation, character type",
+        f"{backup.encoding}, {backup.collate}, {backup.ctype}",
+        ", ".join(row or ()),
+    )
 
 
 def _listed(keys: set[Key]) -> str:

@@ -1,7 +1,7 @@
 """The temporary database and the temporary login that owns it: made here, and unmade below.
 
-Invariants: until its promotion nobody but the master user and the temporary login may connect; the login has no rights outside this database and
-expires by itself. Making is idempotent: what an earlier attempt of the same restore left under the same names is dropped first.
+Invariants: until its promotion nobody but the master user and the temporary login may connect; the login has no rights outside
+this database and expires by itself. Making is idempotent: what an earlier attempt left under the same names is dropped first.
 """
 
 import secrets
@@ -41,7 +41,7 @@ def create(server: Server, database: DatabaseJob, backup: DatabaseBackup) -> Log
 
 
 def renew_login(master: Connection, database: DatabaseJob) -> Login:
-    """The temporary login with a new password, made if it isn't there. The server sees a SCRAM verifier, so no log can hold the password."""
+    """The temporary login with a new password, made if it isn't there. The server gets a SCRAM verifier, so no log has the password."""
     login = Login(database.login_role, secrets.token_urlsafe(24))
     role = sql.Identifier(login.user)
     if not _exists(master, "SELECT FROM pg_roles WHERE rolname = %s", login.user):
@@ -49,7 +49,9 @@ def renew_login(master: Connection, database: DatabaseJob) -> Login:
     verifier = master.pgconn.encrypt_password(login.password.encode(), login.user.encode(), b"scram-sha-256").decode()
     until = (datetime.now(UTC) + timedelta(days=limits.LOGIN_VALID_DAYS)).isoformat()
     master.execute(
-        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {} VALID UNTIL {}").format(role, sql.Literal(verifier), sql.Literal(until))
+        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {} VALID UNTIL {}").format(
+            role, sql.Literal(verifier), sql.Literal(until)
+        )
     )
     # Since PostgreSQL 16 the creator of a role administers it but may not act as it unless told so.
     options = sql.SQL(" WITH INHERIT TRUE, SET TRUE" if master.info.server_version >= 160000 else "")
@@ -80,7 +82,7 @@ def drop_login(master: Connection, role: str) -> None:
 
 
 def terminate(master: Connection, database: str) -> None:
-    """End the sessions in one database, and wait for each to be gone; sessions of superusers (RDS's own) can't be ended by us and end themselves."""
+    """End the sessions in one database and wait for each to be gone; those of superusers (RDS's own) can't be ended by us."""
     master.execute(
         "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() "
         "AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)",
@@ -96,9 +98,7 @@ def role_exists(master: Connection, role: str) -> bool:
 def absences(master: Connection, database: DatabaseJob) -> tuple[Absence, Absence]:
     """Look whether both are really gone."""
     return (
-        Absence(
-            kind="database", name=database.temporary_name, seen_absent=not exists(master, database.temporary_name)
-        ),
+        Absence(kind="database", name=database.temporary_name, seen_absent=not exists(master, database.temporary_name)),
         Absence(kind="role", name=database.login_role, seen_absent=not role_exists(master, database.login_role)),
     )
 
@@ -115,7 +115,7 @@ def _create_database(database: DatabaseJob, backup: DatabaseBackup) -> sql.Compo
         options[_PROVIDER_LOCALE[backup.locale_provider]] = backup.provider_locale
     for option, value in options.items():
         if value:
-            statement += sql.SQL(" {} {}").format(sql.SQL(option.upper()), sql.Literal(value))  # type: ignore[arg-type]
+            statement += sql.SQL(" {} {}").format(sql.SQL(option.upper()), sql.Literal(value))
     return statement
 
 

@@ -1,6 +1,6 @@
 """The step after the replay: is the database what the manifest says? Only then does it get its owners, its privileges and its name.
 
-    statistics -> rows, large objects, sequences -> objects -> owners -> privileges -> name
+statistics -> rows, large objects, sequences -> objects -> owners -> privileges -> name
 """
 
 import tempfile
@@ -21,7 +21,6 @@ from worker import data_checks, grants, limits, membership, ownership, promotion
 from worker.archive import Archive, Division
 from worker.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job
 from worker.job_folder import JobFolder
-from worker.membership import RoleState
 from worker.progress import ProgressWriter
 from worker.promotion import Promotion
 from worker.replay import backup_of
@@ -63,7 +62,10 @@ def _verify_one(
 ) -> tuple[DatabaseResult, tuple[Absence, ...]]:
     kept = verification.folder.promoted(database.temporary_name)
     try:
-        with tempfile.TemporaryDirectory(prefix="dbrestore-") as private, verification.server.connect_master() as master:
+        with (
+            tempfile.TemporaryDirectory(prefix="dbrestore-") as private,
+            verification.server.connect_master() as master,
+        ):
             archive = archives.fetch(verification.s3, verification.bucket, backup, Path(private))
             subject = _promotion(verification, master, database, backup, archive)
             result = kept or _checked_and_renamed(verification, master, subject, result)
@@ -85,7 +87,9 @@ def _promotion(
 ) -> Promotion:
     """Looks up every role that the dump names: owners, grantees, whose default privileges."""
     named = {backup.owner} | {e.owner for e in archive.toc.entries}
-    named |= {role for e in archive.toc.entries if e.description in ("ACL", "DEFAULT ACL") for role in grants.roles_in(e)}
+    named |= {
+        role for e in archive.toc.entries if e.description in ("ACL", "DEFAULT ACL") for role in grants.roles_in(e)
+    }
     roles = membership.role_states(master, named)
     return Promotion(verification.job.restore_id, database, backup, archive, roles, verification.server.master_user)
 
@@ -124,7 +128,7 @@ def _checks(
 def _reader(
     verification: Verification, master: Connection, inside: Connection, subject: Promotion
 ) -> tuple[Callable[[], Connection], int]:
-    """Who may read everything: the temporary login, or, when an earlier run has begun to hand over, the master user acting for the owners."""
+    """Who may read all: the temporary login, or, when an earlier run began to hand over, the master user acting for the owners."""
     server, database = verification.server, subject.database
     if _is_handed_over(inside, database.login_role):
         return partial(_acting_reader, server, subject), 1

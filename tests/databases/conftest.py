@@ -18,9 +18,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authorit
 
 
 @pytest.fixture(scope="session")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, authority: certificates.Authority
-) -> Iterator[postgresql.Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, authority: certificates.Authority) -> Iterator[postgresql.Server]:
     """A running server with the RDS-like master user `master`, password `secret`."""
     directory = tmp_path_factory.mktemp("rds")
     for parent in (directory, *directory.parents):

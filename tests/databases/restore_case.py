@@ -131,7 +131,9 @@ class Restore:
 
     def start(self, uri: str) -> subprocess.Popen[bytes]:
         """The worker program in its own process."""
-        return subprocess.Popen([sys.executable, "-W", "error::ResourceWarning", "-m", "worker", uri], env=self.cloud.environment())
+        return subprocess.Popen(
+            [sys.executable, "-W", "error::ResourceWarning", "-m", "worker", uri], env=self.cloud.environment()
+        )
 
     def result(self, uri: str) -> Result:
         """The result document of a job."""
