@@ -16,7 +16,9 @@ from localcloud import (
     instances,
     lambda_runtime,
     rds,
+    s3,
     security_groups,
+    ssm,
     stepfunctions,
 )  # fmt: skip
 from localcloud.callers import Call
@@ -71,6 +73,7 @@ class Cloud:
         if self._schedules:
             self._schedules.stop()
         self._functions.close()
+        ssm.shutdown()
         rds.shutdown()
         self._server.stop()
         _running.release()
@@ -104,9 +107,16 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     events.install(clients)
     cloudformation.install(clients)
     callers.install(calls)
-    instances.install(time_scale)
-    security_groups.install()
-    rds.install(directory, time_scale, authority)
+    _install_resources(directory, time_scale, server.url, authority)
     return Cloud(
         directory, server.url, authority, calls, server, clients, functions, events.Schedules() if schedules else None,
     )  # fmt: skip
+
+
+def _install_resources(directory: Path, time_scale: float, endpoint: str, authority: certificates.Authority) -> None:
+    """What a restore makes, uses and removes."""
+    instances.install(time_scale)
+    security_groups.install()
+    ssm.install(directory, time_scale, endpoint)
+    rds.install(directory, time_scale, authority)
+    s3.install(directory)

@@ -6,7 +6,6 @@ moto would leave it out and go on.
 | moto 5.2.5 | mended to |
 |---|---|
 | a security group keeps the rule "everything out" beside those of the template | it has the template's rules only |
-| a document's content as an object breaks DescribeDocument | it is text, JSON unless said otherwise |
 | no schedules, CDK metadata, bucket policies | there, but policies aren't enforced: moto can't judge conditions and denies all |
 
 Left out without a word, as the product doesn't rely on it: a bucket's lifecycle and versioning, a function's layers and log format.
@@ -22,7 +21,6 @@ from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.models.security_groups import SecurityGroup
-from moto.ssm.models import Document
 
 from localcloud.clients import Clients
 from localcloud.mending import mend
@@ -52,7 +50,6 @@ def install(clients: Clients) -> None:
         # moto finds them as subclasses, which Python forgets unless somebody keeps them.
         _types.extend(_added_type(kind, *made) for kind, made in _ADDED.items())
     mend(SecurityGroup, "create_from_cloudformation_json", _group_with_its_rules)
-    mend(Document, "create_from_cloudformation_json", _document_as_text)
     for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cache.cache_clear()
 
@@ -77,15 +74,6 @@ def _permission(rule: dict[str, Any]) -> dict[str, Any]:
         "ToPort": rule["ToPort"],
         "IpRanges": [target],
     }
-
-
-def _document_as_text(original: Any, name: str, description: Any, account: str, region: str, **more: Any) -> Any:
-    properties = description["Properties"]
-    if not isinstance(properties["Content"], str):
-        properties = {**properties, "Content": json.dumps(properties["Content"])}
-    return original(
-        name, {**description, "Properties": {"DocumentFormat": "JSON", **properties}}, account, region, **more
-    )
 
 
 def _made_with() -> Clients:

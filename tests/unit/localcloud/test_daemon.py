@@ -44,7 +44,10 @@ def _busy(running: Running) -> tuple[int, int]:
         DBInstanceIdentifier="shop", Engine="postgres", DBInstanceClass="db.t4g.micro", AllocatedStorage=20,
         MasterUsername="boss", ManageMasterUserPassword=True,
     )  # fmt: skip
-    return _eventually(lambda: _pid_of_function(running)), _eventually(lambda: _pid_of_database(running))
+    try:
+        return _eventually(lambda: _pid_of_function(running)), _eventually(lambda: _pid_of_database(running))
+    except AssertionError as error:
+        raise AssertionError("".join(log.read_text() for log in running.directory.glob("*.log"))) from error
 
 
 def _pid_of_function(running: Running) -> int | None:
