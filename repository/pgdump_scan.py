@@ -2,7 +2,8 @@
 every member is there, decodes to its end, and has the rows the manifest says.
 
 What no reader can see: pg_dump's zstd, lz4 and uncompressed data carry no checksum, so a bit that flipped before this scan and
-still decodes to rows of the right shape goes unnoticed (gzip would tell). From here on the SHA-256 of the manifest guards every byte.
+still decodes to rows of the right shape (any line, where a table has one column) goes unnoticed; gzip would tell. From here on
+the SHA-256 of the manifest guards every byte.
 """
 
 from collections.abc import Callable, Iterable, Iterator

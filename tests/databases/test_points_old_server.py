@@ -1,0 +1,78 @@
+"""Dumps of an older server's own pg_dump (archive version 1.14), where the computer has one installed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcloud import certificates, postgresql
+from repository import pgdump_blocks, pgdump_scan
+from tests.databases.point_dumps import FORMATS, Source, filled_database
+
+OLD = Path("/usr/lib/postgresql/15/bin")
+
+pytestmark = pytest.mark.skipif(not (OLD / "initdb").exists(), reason="no PostgreSQL 15 is installed here")
+
+
+@pytest.fixture(scope="module")
+def source(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch_module: pytest.MonkeyPatch, authority: certificates.Authority
+) -> Iterator[Source]:
+    monkeypatch_module.setattr(postgresql, "binaries", lambda _: OLD)
+    directory = tmp_path_factory.mktemp("old")
+    directory.chmod(0o755)
+    directory.parent.chmod(0o755)
+    directory.parent.parent.chmod(0o755)
+    certificate, key = certificates.issue(authority, "localhost")
+    server = postgresql.start(directory / "pg", certificate=certificate, key=key, settings={"fsync": "off"})
+    with filled_database(server.superuser_dsn(), "old", str(OLD / "pg_dump")) as made:
+        yield made
+    postgresql.stop(server)
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.mark.parametrize("level", ["0", "6"])
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_an_older_dump_holds_exactly_the_database(
+    source: Source, tmp_path: Path, archive_format: str, level: str
+) -> None:
+    path = source.dump(tmp_path / "dump", f"-F{archive_format[0]}", "-Z", level)
+
+    toc, stored = pgdump_scan.peek(path), bytearray()
+    contents = pgdump_scan.scan(path, toc, stored.extend)
+
+    assert (toc.archive_version, toc.compression, toc.server_version.split(".")[0]) == (
+        "1.14",
+        "gzip" if level == "6" else "none",
+        "15",
+    )
+    rows = {
+        (t.schema_name, t.table): b"".join(
+            pgdump_blocks.table_rows(
+                [bytes(stored[t.stored.offset :][: t.stored.length])], toc.format, toc.compression, t.dump_id
+            )
+        )
+        for t in contents.tables
+    }
+    objects = {
+        oid: b"".join(content)
+        for o in contents.large_objects
+        for oid, content in pgdump_blocks.large_objects(
+            [bytes(stored[o.stored.offset :][: o.stored.length])], toc.format, toc.compression, o.dump_id, o.oids
+        )
+    }
+    assert (rows, objects) == (source.rows(), source.large_objects())
+
+
+def test_an_older_redirected_dump_has_its_offsets_in_place(source: Source, tmp_path: Path) -> None:
+    path = source.dump_to_stdout(tmp_path / "dump", "-Fc", redirected=True)
+
+    toc = pgdump_scan.peek(path)
+
+    assert {e.offset_state for e in toc.entries if e.has_data} == {"set"}
+    assert [t.rows for t in pgdump_scan.scan(path, toc, lambda _: None).tables] == [2, 4000, 0, 6000, 3]
