@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import consoles, exit_codes
+from cli.consoles import visible
 from cli.following import Ended, Event, Progressed, StateChanged, StillRunning, seconds_of
 from cli.units import duration, number, size
 from lambdas.contract import PhaseRow
@@ -92,7 +93,7 @@ class LiveTable:
         for phase in self._phases.values():
             mark, colour = _MARKS[phase.status]
             table.add_row(Text(mark, style=colour), phase.state, duration(seconds_of(phase)), _note(phase))
-        return Group(table, Text(progress_line(self._progress) if self._progress else "", style="cyan"))
+        return Group(table, Text(visible(progress_line(self._progress)) if self._progress else "", style="cyan"))
 
 
 class _Rendered:

@@ -1,4 +1,5 @@
-"""Write what the docs say by themselves: `docs/contract/*.schema.json` from the models, `docs/functions.md` from the table of functions.
+"""Write what the docs say by themselves: `docs/contract/*.schema.json` from the models, `docs/functions.md` from the table of functions,
+`docs/commands.md` from the command's own help.
 
 python docs/generate.py            write
 python docs/generate.py --check    write nothing; end with 1 and the names of the files that are out of date
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
+from cli import reference
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
 from lambdas import contract
@@ -30,7 +32,7 @@ WRITTEN: tuple[type[Document], ...] = (
 
 def generated() -> dict[Path, str]:
     """Every generated file and its text."""
-    files = {DOCS / "functions.md": functions_page()}
+    files = {DOCS / "functions.md": functions_page(), DOCS / "commands.md": reference.page()}
     for model in (*READ, *WRITTEN):
         files[DOCS / "contract" / f"{_kebab(model.__name__)}.schema.json"] = schema(model)
     return files
