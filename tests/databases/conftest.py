@@ -10,6 +10,18 @@ from moto.server import ThreadedMotoServer
 from localcloud import certificates, postgresql
 from tests.databases.restore_case import EVIDENCE, REPOSITORY, Cloud, secret
 
+SMALL = """
+CREATE TABLE items (id serial PRIMARY KEY, label text NOT NULL);
+INSERT INTO items (label) SELECT 'item ' || i FROM generate_series(1, 3000) AS i;
+CREATE TABLE lines (item integer REFERENCES items, amount numeric CHECK (amount > 0));
+INSERT INTO lines SELECT i, i FROM generate_series(1, 3000) AS i;
+CREATE INDEX lines_item ON lines (item);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER noted BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION note();
+CREATE VIEW totals AS SELECT sum(amount) FROM lines;
+SELECT lo_from_bytea(0, '\\x0102');
+"""
+
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authority:
@@ -49,3 +61,26 @@ def cloud(
     made.s3().upload_file(str(authority.bundle), EVIDENCE, "certificates/rds-ca.pem")
     yield made
     moto.stop()
+
+
+@pytest.fixture(scope="session")
+def small(cloud: Cloud) -> str:
+    """A database of a few tables with rows, an index, a trigger, a sequence and a large object."""
+    cloud.create_database("small")
+    cloud.execute(SMALL, "small")
+    return "small"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test leaves a temporary database, login or lent membership behind."""
+    if "cloud" not in request.fixturenames:
+        yield
+        return
+    cloud: Cloud = request.getfixturevalue("cloud")
+    before = cloud.memberships()
+    yield
+    databases, roles = cloud.names()
+    assert not [name for name in databases | roles if name.startswith("dbrestore-")]
+    lent = {row for row in cloud.memberships() - before if row[2] == "master"}
+    assert not lent

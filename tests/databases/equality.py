@@ -6,14 +6,14 @@ from psycopg import sql
 from tests.databases.restore_case import Cloud
 
 _TABLES = """SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2"""
+    WHERE c.relkind = ANY(%s) AND c.relispopulated AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2"""
 
 
 def contents(cloud: Cloud, database: str) -> dict[str, object]:
     """Table, sequence and large object -> a hash or value of what is in it."""
     found: dict[str, object] = {}
     with psycopg.connect(cloud.server.superuser_dsn(database)) as connection:
-        for table in connection.execute(_TABLES).fetchall():
+        for table in connection.execute(_TABLES, [["r", "m"]]).fetchall():
             query = sql.SQL("SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM ONLY {} AS t")
             found[".".join(table)] = connection.execute(query.format(sql.Identifier(*table))).fetchone()
         for schema, name in connection.execute("SELECT schemaname, sequencename FROM pg_sequences").fetchall():
@@ -23,6 +23,14 @@ def contents(cloud: Cloud, database: str) -> dict[str, object]:
         for oid, *rest in connection.execute(query).fetchall():
             found[f"large object {oid}"] = rest
     return found
+
+
+def rows_of_tables(cloud: Cloud, database: str) -> dict[str, int]:
+    """Rows per table."""
+    with psycopg.connect(cloud.server.superuser_dsn(database)) as connection:
+        tables = connection.execute(_TABLES, [["r"]]).fetchall()
+        query = sql.SQL("SELECT count(*) FROM ONLY {}")
+        return {".".join(t): connection.execute(query.format(sql.Identifier(*t))).fetchall()[0][0] for t in tables}
 
 
 def schema_without_publications(cloud: Cloud, database: str) -> list[str]:

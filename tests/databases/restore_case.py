@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from psycopg.conninfo import make_conninfo
 
 from localcloud.postgresql import Server
 from repository import keys, points
+from repository.manifest import ByteRange, DatabaseBackup, Manifest
 from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, Result
 
+Damage = Callable[[bytearray, ByteRange], bytearray]
 REPOSITORY, EVIDENCE = "repository", "evidence"
 
 
@@ -106,6 +109,16 @@ class Restore:
         """Store the dumps as one restore point."""
         manifest = points.add(self.cloud.s3(), REPOSITORY, "source", list(self.dumps.items()))
         self.manifest_uri = f"s3://{REPOSITORY}/{keys.manifest_key('source', manifest.point_id)}"
+
+    def damage(self, database: str, damage: Damage, of: Callable[[DatabaseBackup], ByteRange] | None = None) -> None:
+        """Change the stored bytes of one member (of the table `lines`, unless `of` says another) after the point was made."""
+        s3, key = self.cloud.s3(), self.manifest_uri.removeprefix(f"s3://{REPOSITORY}/")
+        manifest = Manifest.from_json(s3.get_object(Bucket=REPOSITORY, Key=key)["Body"].read())
+        backup = next(b for b in manifest.databases if b.name == database)
+        member = of(backup) if of else next(m.stored for m in backup.tables if m.table == "lines")
+        stored = backup.files[0].key
+        data = bytearray(s3.get_object(Bucket=REPOSITORY, Key=stored)["Body"].read())
+        s3.put_object(Bucket=REPOSITORY, Key=stored, Body=bytes(damage(data, member)))
 
     def databases(self) -> tuple[DatabaseJob, ...]:
         """The databases with the names that the plan gives them."""

@@ -3,7 +3,7 @@
 import pytest
 
 from localcloud import sample
-from tests.databases.equality import contents, schema_without_publications
+from tests.databases.equality import contents, rows_of_tables, schema_without_publications
 from tests.databases.restore_case import Cloud, Restore
 
 
@@ -42,8 +42,12 @@ def test_what_is_left_out_is_listed(cloud: Cloud, shop: str) -> None:
 
     (replayed,) = restore.run("replay").databases
 
-    assert {fix_up.entry for fix_up in replayed.fix_ups} == {"PUBLICATION orders_feed", "PUBLICATION TABLE shop.orders_feed orders"}
-    assert (replayed.tables, replayed.rows) == (19, 58_868 - 5_000 + 5_000)
+    assert {fix_up.entry for fix_up in replayed.fix_ups} == {
+        "PUBLICATION orders_feed",
+        "PUBLICATION TABLE shop.orders_feed orders",
+    }
+    assert replayed.tables == 19
+    assert replayed.rows == sum(rows_of_tables(cloud, shop).values())
     restore.run("discard")
 
 

@@ -1,0 +1,59 @@
+"""What is damaged in the repository after the restore point was made is noticed before anything is committed."""
+
+import pytest
+
+from repository.manifest import ByteRange
+from tests.databases.restore_case import Cloud, Damage, Restore
+
+
+def flip_a_bit(data: bytearray, member: ByteRange) -> bytearray:
+    """One bit in the middle of the member."""
+    data[member.offset + member.length // 2] ^= 1
+    return data
+
+
+def cut_the_object(data: bytearray, member: ByteRange) -> bytearray:
+    """The object ends within the member."""
+    return data[: member.offset + member.length // 2]
+
+
+def replace_the_member_by_zeros(data: bytearray, member: ByteRange) -> bytearray:
+    """As a lost block of a disk reads."""
+    data[member.offset + 20 : member.offset + member.length] = bytes(member.length - 20)
+    return data
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut_the_object, replace_the_member_by_zeros])
+@pytest.mark.parametrize(
+    "options",
+    [("-Fc", "-Z", "zstd"), ("-Fc", "-Z", "none"), ("-Fd", "-Z", "zstd"), ("-Fd", "-Z", "gzip")],
+    ids=" ".join,
+)
+def test_a_damaged_member_is_never_committed(
+    cloud: Cloud, small: str, options: tuple[str, ...], damage: Damage
+) -> None:
+    restore = Restore(cloud, {small: cloud.dump(small, *options)}, {small: "damaged"})
+    restore.add_point()
+    restore.damage(small, damage)
+
+    (replayed,) = restore.run("replay").databases
+    rows = cloud.execute("SELECT count(*) FROM lines", restore.databases()[0].temporary_name, superuser=True)
+    restore.run("discard")
+
+    assert replayed.error is not None
+    assert (replayed.status, replayed.error.name) == ("FAILED", "BackupDamaged")
+    assert "public.lines" in replayed.error.message
+    assert rows == [(0,)]
+    assert "damaged" not in cloud.names()[0]
+
+
+def test_a_damaged_table_of_contents_is_refused(cloud: Cloud, small: str) -> None:
+    restore = Restore(cloud, {small: cloud.dump(small)}, {small: "damaged"})
+    restore.add_point()
+    restore.damage(small, flip_a_bit, of=lambda backup: backup.toc)
+
+    (replayed,) = restore.run("replay").databases
+
+    assert replayed.error is not None
+    assert replayed.error.name == "BackupDamaged"
+    assert "table of contents" in replayed.error.message

@@ -1,0 +1,168 @@
+"""A job runs once, ends with a result, and leaves nothing behind however it ends."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.databases.restore_case import EVIDENCE, Cloud, Restore
+from tests.databases.test_damage import flip_a_bit
+
+
+@pytest.fixture(scope="module")
+def dump(cloud: Cloud, small: str) -> Path:
+    """A dump of the small database."""
+    return cloud.dump(small)
+
+
+def test_a_job_that_has_a_result_is_not_done_again(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {small: dump}, {small: "once"})
+    restore.add_point()
+    restore.run("replay")
+    first = restore.run("verify")
+    cloud.drop_database("once")
+
+    again = restore.run("verify")
+
+    assert again == first
+    assert "once" not in cloud.names()[0]
+
+
+def test_two_commands_for_one_job_are_one_job(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {small: dump}, {small: "twice"})
+    restore.add_point()
+    uri = restore.job_uri("replay", "replay")
+
+    processes = [restore.start(uri) for _ in range(2)]
+
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert restore.result(uri).databases[0].status == "REPLAYED"
+    # Had both worked, the second would have dropped and rebuilt the first one's database while it was being filled.
+    versions = cloud.execute("SELECT count(*) FROM items", restore.databases()[0].temporary_name, superuser=True)
+    assert versions == [(3000,)]
+    restore.run("discard")
+
+
+def test_a_second_replay_of_the_same_restore_starts_afresh(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {small: dump}, {small: "afresh"})
+    restore.add_point()
+    restore.run("replay")
+    temporary = restore.databases()[0].temporary_name
+    cloud.execute(
+        "DELETE FROM items WHERE id NOT IN (SELECT item FROM lines); CREATE TABLE rest (x int)",
+        temporary,
+        superuser=True,
+    )
+
+    again = restore.run("replay", "replay-2")
+
+    assert again.databases[0].status == "REPLAYED"
+    assert cloud.execute("SELECT to_regclass('public.rest')", temporary, superuser=True) == [(None,)]
+    assert restore.run("verify").databases[0].status == "PROMOTED"
+    cloud.drop_database("afresh")
+
+
+def test_after_the_death_of_the_worker_discard_leaves_nothing(cloud: Cloud, small: str, dump: Path) -> None:
+    before = cloud.names(), cloud.memberships()
+    restore = Restore(cloud, {small: dump}, {small: "dead"})
+    restore.add_point()
+    process = restore.start(restore.job_uri("replay", "replay"))
+    _wait_for_database(cloud, restore.databases()[0].temporary_name)
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    discarded = restore.run("discard")
+
+    assert discarded.databases[0].status == "DISCARDED"
+    assert [absence.seen_absent for absence in discarded.absences] == [True, True]
+    assert (cloud.names(), cloud.memberships()) == before
+
+
+def test_discard_of_what_never_was_is_a_success(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {small: dump}, {small: small})
+
+    discarded = restore.run("discard")
+
+    assert discarded.databases[0].status == "DISCARDED"
+    assert small in cloud.names()[0]
+
+
+def test_a_taken_name_is_refused_before_anything_is_created(cloud: Cloud, small: str, dump: Path) -> None:
+    before = cloud.names()
+    restore = Restore(cloud, {"first": dump, "second": dump}, {"first": "free", "second": small})
+    restore.add_point()
+
+    result = restore.run("replay")
+
+    assert result.error is not None
+    assert result.error.name == "DatabaseExists"
+    assert "'small'" in result.error.message
+    assert result.databases == ()
+    assert cloud.names() == before
+
+
+def test_a_name_taken_during_the_replay_is_not_overwritten(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {small: dump}, {small: "late"})
+    restore.add_point()
+    restore.run("replay")
+    cloud.create_database("late")
+
+    (verified,) = restore.run("verify").databases
+
+    assert verified.error is not None
+    assert (verified.status, verified.error.name) == ("FAILED", "DatabaseExists")
+    assert cloud.execute("SELECT to_regclass('public.items')", "late") == [(None,)]
+    cloud.drop_database("late")
+    assert restore.run("verify", "verify-2").databases[0].status == "PROMOTED"
+    cloud.drop_database("late")
+
+
+def test_one_bad_database_does_not_stop_the_next(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {"bad": dump, "good": dump}, {"bad": "bad", "good": "good"})
+    restore.add_point()
+    restore.damage("bad", flip_a_bit)
+
+    replayed = restore.run("replay")
+    verified = restore.run("verify")
+
+    assert [database.status for database in replayed.databases] == ["FAILED", "REPLAYED"]
+    assert [database.status for database in verified.databases] == ["FAILED", "PROMOTED"]
+    restore.run("discard")
+    assert "bad" not in cloud.names()[0]
+    cloud.drop_database("good")
+
+
+def test_a_rotated_password_is_read_again(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {small: dump}, {small: "rotated"})
+    restore.add_point()
+    restore.cloud.execute("ALTER ROLE master PASSWORD 'other'", superuser=True)
+
+    refused = restore.run("replay")
+    restore.cloud.execute("ALTER ROLE master PASSWORD 'secret'", superuser=True)
+
+    assert refused.error is not None
+    assert "password authentication failed" in refused.error.message
+    assert "secret" not in refused.error.message
+
+
+def test_progress_is_written_while_the_job_runs(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {small: dump}, {small: "watched"})
+    restore.add_point()
+
+    restore.run("replay")
+
+    key = f"restores/{restore.restore_id}/jobs/replay/progress.json"
+    progress = json.loads(cloud.s3().get_object(Bucket=EVIDENCE, Key=key)["Body"].read())
+    assert progress["kind"] == "replay"
+    assert progress["database"] == small
+    restore.run("discard")
+
+
+def _wait_for_database(cloud: Cloud, name: str) -> None:
+    deadline = time.monotonic() + 60
+    while name not in cloud.names()[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
