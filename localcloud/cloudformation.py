@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
@@ -94,10 +96,11 @@ def deploy(clients: Clients, stack: Stack, parameters: dict[str, str]) -> None:
     _refuse_unknown_types(stack, template)
     declared = template.get("Parameters", {})
     formation = clients.client("cloudformation")
-    formation.create_stack(
-        StackName=stack.name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"],
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items() if key in declared],
-    )  # fmt: skip
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items() if key in declared]
+    try:
+        formation.create_stack(StackName=stack.name, TemplateBody=json.dumps(template), Parameters=given)
+    except (ClientError, ResponseParserError) as error:
+        raise LocalCloudError(f"The stack {stack.name} could not be deployed, see server.log: {error}") from error
     status = formation.describe_stacks(StackName=stack.name)["Stacks"][0]["StackStatus"]
     if status != "CREATE_COMPLETE":
         raise LocalCloudError(f"The stack {stack.name} could not be deployed: it is {status}.")

@@ -21,8 +21,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import moto.awslambda.models as models
 from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
 
@@ -120,6 +122,7 @@ def install(functions: Functions) -> None:
     # Not the Docker-less backend: that one echoes and knows no unknown function.
     default_user_config["lambda"] = {"use_docker": True}
     mend(LambdaFunction, "invoke", _invoke)
+    mend(models, "_s3_content", _code_from_s3)
 
 
 def _invoke(original: Any, function: Any, body: Any, request_headers: Any, response_headers: Any) -> str | bytes:
@@ -133,6 +136,11 @@ def _invoke(original: Any, function: Any, body: Any, request_headers: Any, respo
     if outcome.failed:
         response_headers["x-amz-function-error"] = "Unhandled"
     return outcome.payload.encode()
+
+
+def _code_from_s3(original: Any, key: Any) -> Any:
+    """`localcloud.s3` keeps large objects in files; moto wants the bytes of a code archive."""
+    return original(SimpleNamespace(value=bytes(key.value), size=key.size))
 
 
 def _run_event(function: Any, event: bytes, retries: tuple[float, ...] = EVENT_RETRIES) -> None:

@@ -48,8 +48,7 @@ class Sandbox:
         self._waiting: queue.Queue[Invocation | None] = queue.Queue()
         self._current: Invocation | None = None
         self._start_failure: str | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
-        self._server.daemon_threads = True
+        self._server = _RuntimeApiServer(("127.0.0.1", 0), _handler_for(self))
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, daemon=True).start()
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log
@@ -114,6 +113,15 @@ class Sandbox:
     def start_failed(self, payload: str) -> None:
         """The child could not load its handler: the error payload, told to whoever invokes."""
         self._start_failure = payload
+
+
+class _RuntimeApiServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A child that was killed in the middle of a request is nothing to report; anything else is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def _death(invocation: Invocation, code: int, start_failure: str | None) -> dict[str, str]:

@@ -11,11 +11,13 @@
 | retry delays in real time, deaf to StopExecution | scaled, and they end with the execution |
 | StopExecution waits for the running task and forgets error and cause | at once, kept, the last event of the history |
 | no status events | told to `status_listeners` |
+| for every failed task the whole program goes to the log | only what is not in the history does |
 
 Invariant: an execution has one end; whatever its threads still do after that changes neither status nor history.
 TimeoutSeconds and HeartbeatSeconds aren't scaled: they bound real work.
 """
 
+import logging
 import re
 import threading
 import time
@@ -34,6 +36,7 @@ from moto.stepfunctions.parser.asl.component.common.error_name.error_name import
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.retry.jitter_strategy_decl import JitterStrategyDecl
 from moto.stepfunctions.parser.asl.component.common.retry.max_delay_seconds_decl import MaxDelaySecondsDecl
+from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_utils import LambdaFunctionErrorException
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import StateTaskLambda
@@ -51,6 +54,8 @@ status_listeners: list[Callable[[Any], None]] = []
 
 _clients: Clients | None = None
 _closing = threading.Lock()
+# Under moto's name, so that it goes where moto's errors go.
+_log = logging.getLogger("moto.stepfunctions.localcloud")
 
 
 def install(clients: Clients) -> None:
@@ -60,6 +65,8 @@ def install(clients: Clients) -> None:
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     plain_models.stepfunctions_backends = stepfunctions_parser_backends
     mend(plain_models.StateMachine, "create_from_cloudformation_json", _create_from_template)
+    mend(EvalComponent, "_log_failure_event_exception", _say_nothing)
+    mend(EvalComponent, "_log_exception", _log_unexpected)
     mend(StepFunctionsParserBackend, "start_execution", _start)
     mend(lambda_eval_utils, "boto_client_for", _client_of_machine)
     mend(StateTaskLambda, "_from_error", _lambda_error)
@@ -95,6 +102,14 @@ def _start(
     execution = original(backend, state_machine_arn, name or str(uuid.uuid4()), *rest, **keywords)
     _announce(execution)
     return execution
+
+
+def _say_nothing(original: Any, component: Any, failure: Any) -> None:
+    """A modelled failure is in the history of the execution."""
+
+
+def _log_unexpected(original: Any, component: Any, exception: Exception) -> None:
+    _log.error("%s: %r", type(component).__name__, exception)
 
 
 def _client_of_machine(original: Any, region: str, service: str, state_credentials: Any = None) -> Any:

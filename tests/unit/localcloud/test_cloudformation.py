@@ -44,12 +44,10 @@ def test_a_stack_finds_what_an_earlier_one_exports_and_its_parameters(deployed: 
 
     assert bucket == json.loads(_parameter(deployed, "/test/control"))["bucket"]
     assert external_id == "two"
-    assert (
-        deployed.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissionsEgress"][
-            0
-        ]["ToPort"]
-        == 443
-    )
+    rules = deployed.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"][0][
+        "IpPermissionsEgress"
+    ]
+    assert [(rule["IpProtocol"], rule.get("ToPort")) for rule in rules] == [("tcp", 443)]
     assert (
         profile == deployed.client("iam").get_instance_profile(InstanceProfileName="worker")["InstanceProfile"]["Arn"]
     )
