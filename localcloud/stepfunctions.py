@@ -104,7 +104,7 @@ def _start(
     return execution
 
 
-def _say_nothing(original: Any, component: Any, failure: Any) -> None:
+def _say_nothing(original: Any, *arguments: Any, **keywords: Any) -> None:
     """A modelled failure is in the history of the execution."""
 
 
