@@ -70,6 +70,9 @@ def of_execution(status: str, error: ErrorNote | None, leftovers: tuple[str, ...
         return ExitCode.LEFTOVERS
     if status == "SUCCEEDED":
         return ExitCode.DONE
+    if error and error.name == "NotReady":
+        # In this process it means come back later; as a restore's end, that the last of many attempts was in vain.
+        return ExitCode.FAILED
     return of_note(error) if error else ExitCode.FAILED
 
 

@@ -11,7 +11,7 @@ from cli.control import ControlPlane
 from cli.following import Ended, seconds_of
 from cli.units import duration, number, size
 from lambdas.contract import DatabaseOutcome, PhaseRow, Plan, Report, ResourceRow
-from worker.job import DatabaseResult, Result
+from worker.job import Check, DatabaseResult, Result
 
 _COLOURS = {"ok": "green", "failed": "red", "not checked": "yellow", "FAILED": "red"}
 
@@ -113,6 +113,23 @@ def verification(database: DatabaseResult) -> Table:
     return table
 
 
+def verification_in_short(database: DatabaseResult) -> Table:
+    """The same with all good rows of one sort in one row, for where the whole list is too long to read."""
+    table = _table(f"check of {database.backup_name}", "checked", "ok")
+    sorts: dict[str, list[Check]] = {}
+    for check in database.checks:
+        sorts.setdefault(_sort(check.check), []).append(check)
+    for sort, checks in sorts.items():
+        good = sum(check.result == "ok" for check in checks)
+        table.add_row(sort, number(len(checks)), _coloured(number(good), "ok" if good == len(checks) else "failed"))
+    for check in database.checks:
+        if check.result != "ok":
+            table.add_row(
+                f"  {check.check}: {check.actual}, not {check.expected}", "", _coloured(check.result, check.result)
+            )
+    return table
+
+
 def fix_ups(database: DatabaseResult) -> Table:
     """Every entry that could not be restored to the letter."""
     table = _table(f"adapted in {database.backup_name}", "what was done instead")
@@ -161,6 +178,12 @@ def _table(*columns: str) -> Table:
             column, overflow="fold", justify="right" if column in ("rows", "size", "took", "tables") else "left"
         )
     return table
+
+
+def _sort(check: str) -> str:
+    if check.startswith("rows of "):
+        return "tables whose rows were counted"
+    return "kinds of objects, each counted" if check.endswith(" present") else check
 
 
 def _coloured(words: str, key: str) -> Text:

@@ -23,6 +23,7 @@ def refused(code: str) -> ClientError:
         ("SUCCEEDED", None, (), 0),
         ("FAILED", note("ReplayFailed"), (), 1),
         ("FAILED", note("WorkerLost"), (), 1),
+        ("FAILED", note("NotReady"), (), 1),
         ("ABORTED", note("ExecutionAborted"), (), 1),
         ("TIMED_OUT", None, (), 1),
         ("FAILED", note("RestoreRequestInvalid"), (), 2),
