@@ -26,7 +26,8 @@ $(INSTALLED): requirements.txt $(wildcard requirements/*.txt) pyproject.toml
 	  "$$python" -m venv $(VENV) || { echo "$$python can't make a virtual environment (Debian: apt install python3-venv)." >&2; exit 1; }; \
 	fi
 	@echo "Installing the packages (once, about a minute)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@# --no-compile: most of what the CDK brings is never imported.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
