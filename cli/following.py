@@ -25,8 +25,8 @@ JOB_OF_STATE: dict[str, JobKind] = {
     "DiscardUnfinishedDatabases": "discard",
 }
 
-# Quick at first, so that a short restore is seen state by state; slow for one that runs for days.
-_SHORTEST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.5, 10.0, 1.15
+# Seconds. A tenth of the time since the last news: a short restore is seen state by state, one that runs for days is asked rarely.
+_SHORTEST_PAUSE, _LONGEST_PAUSE, _SHARE = 0.3, 10.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ Event = StateChanged | Progressed | Ended | StillRunning
 def follow(control: ControlPlane, restore_id: str, arn: str, *, longest: float | None = None) -> Iterator[Event]:
     """Everything that happens from now on, what happened already first. Ends with Ended, or with StillRunning after `longest` seconds."""
     watch = _Watch(control, restore_id)
-    began, pause = time.monotonic(), _SHORTEST_PAUSE
+    began = last_news = time.monotonic()
     while True:
         execution = control.executions.describe_execution(executionArn=arn)
         news = watch.news()
@@ -82,11 +82,12 @@ def follow(control: ControlPlane, restore_id: str, arn: str, *, longest: float |
         if execution["status"] != "RUNNING":
             yield end_of(control, restore_id, execution)
             return
-        if longest is not None and time.monotonic() - began + pause > longest:
-            yield StillRunning(restore_id, time.monotonic() - began)
+        now = time.monotonic()
+        if longest is not None and now - began + _SHORTEST_PAUSE > longest:
+            yield StillRunning(restore_id, now - began)
             return
-        pause = _SHORTEST_PAUSE if news else min(pause * _GROWTH, _LONGEST_PAUSE)
-        time.sleep(pause)
+        last_news = now if news else last_news
+        time.sleep(min(max(_SHORTEST_PAUSE, _SHARE * (now - last_news)), _LONGEST_PAUSE))
 
 
 def end_of(control: ControlPlane, restore_id: str, execution: dict[str, Any]) -> Ended:

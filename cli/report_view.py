@@ -142,10 +142,13 @@ def proof(resources: tuple[ResourceRow, ...]) -> Table:
     """Each thing that the restore made: when it came, went, and was seen to be gone."""
     table = _table("resource", "id or name", "created", "removed", "seen absent")
     for row in resources:
-        moments = [_moment(row.created_at), _moment(row.deleted_at), _moment(row.seen_absent_at)]
-        if row.state == "KEPT":
-            moments = [moments[0], "kept", ""]
-        table.add_row(_kind(row), row.physical_id or row.name, *moments)
+        # Written down before it is made: whoever made it may have died before it could say so.
+        created = _moment(row.created_at) if row.created_at else f"({_moment(row.intended_at)})"
+        removed = ["kept", ""] if row.state == "KEPT" else [_moment(row.deleted_at), _moment(row.seen_absent_at)]
+        table.add_row(_kind(row), row.physical_id or row.name, created, *removed)
+    if any(row.created_at is None for row in resources):
+        table.caption = "(time): announced; its maker ended before it could report"
+        table.caption_justify = "left"
     return table
 
 

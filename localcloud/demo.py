@@ -194,16 +194,21 @@ class _Killer(threading.Thread):
 
     def run(self) -> None:
         end = time.monotonic() + 60
-        while time.monotonic() < end and self.bytes_loaded < IN_THE_MIDDLE:
+        while self.bytes_loaded < IN_THE_MIDDLE and time.monotonic() < end:
             self.bytes_loaded = demo_shop.loaded_bytes(self._shop)
+        if self.bytes_loaded >= IN_THE_MIDDLE:
+            self.killed = self._worker()
+            self._ec2.terminate_instances(InstanceIds=[self.killed])
+
+    def _worker(self) -> str:
         running = [{"Name": "tag-key", "Values": [RESTORE_ID]}, {"Name": "instance-state-name", "Values": ["running"]}]
         [reservation] = self._ec2.describe_instances(Filters=running)["Reservations"]
-        self.killed = reservation["Instances"][0]["InstanceId"]
-        self._ec2.terminate_instances(InstanceIds=[self.killed])
+        return str(reservation["Instances"][0]["InstanceId"])
 
 
 @contextmanager
 def _local_cloud(stage: Stage, directory: Path) -> Iterator[tuple[Account, ControlPlane]]:
+    outside = dict(os.environ)
     with stage.step("start a local cloud") as details:
         # A directory of its own: a local cloud that the person at the keyboard uses stays as it is.
         os.environ["DBRESTORE_LOCAL_DIR"] = str(directory / "local")
@@ -215,6 +220,8 @@ def _local_cloud(stage: Stage, directory: Path) -> Iterator[tuple[Account, Contr
         yield account, control.find(account)
     finally:
         daemon.down()
+        os.environ.clear()
+        os.environ.update(outside)
 
 
 @contextmanager
