@@ -1,7 +1,7 @@
 """What is inside an EC2 instance of the local cloud: a folder, the worker's program, and the processes of its commands.
 
 The user data is not executed. Its comment lines say what it would have done:
-`# dbrestore-program: s3://bucket/key` is unpacked to opt/dbrestore (and `.ready` put beside it), `# dbrestore-max-minutes: N` ends the instance
+`# dbrestore-program: s3://bucket/key` is unpacked to opt/dbrestore (with `.ready` in it), `# dbrestore-max-minutes: N` ends the instance
 N (scaled) minutes after the launch. Like a real agent, the host registers with SSM only if it has an instance profile, and never when the
 program can't be fetched with the profile's role; `console.log` says why.
 
@@ -104,7 +104,7 @@ def start(host: Host, script: Script, folder: Path) -> "subprocess.Popen[bytes] 
             return None
         process = subprocess.Popen(
             ["/bin/bash", str(folder / "script.sh")], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-            cwd=script.working_directory or host.directory, env=variables, start_new_session=True,
+            cwd=script.working_directory or host.directory, env=variables, process_group=0,
         )  # fmt: skip
         host.groups.add(process.pid)
     return process
@@ -182,10 +182,10 @@ def _register(host: Host, program: "re.Match[str] | None") -> None:
 
 def _program(host: Host, bucket: str, key: str) -> Path:
     """The unpacked program, shared by all instances: it has about 100 MB. Fetched with the instance's own role, as the real boot does."""
-    credentials = {f"aws_{name.lower()}": value for name, value in _credentials(host).items()}
+    credentials: dict[str, Any] = {f"aws_{name.lower()}": value for name, value in _credentials(host).items()}
     s3 = boto3.client(
         "s3", endpoint_url=_endpoint, region_name=host.instance.region_name, config=Config(s3={"addressing_style": "path"}),
-        **credentials,  # type: ignore[arg-type]
+        **credentials,
     )  # fmt: skip
     version = s3.head_object(Bucket=bucket, Key=key)["ETag"]
     unpacked = _directory / "programs" / sha256(f"{bucket}/{key}/{version}".encode()).hexdigest()[:16]

@@ -1,0 +1,199 @@
+"""The contract of the mended S3: big objects are streamed, and policies with conditions block nobody."""
+
+import json
+import os
+import random
+import tracemalloc
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from boto3.s3.transfer import TransferConfig
+
+from localcloud import s3
+from tests.unit.localcloud.test_ec2_security_groups import refusal
+
+MIB = 1 << 20
+SIZE = 64 * MIB + 12_345
+
+
+@pytest.fixture(scope="module")
+def objects(endpoint: str, home: Path) -> Any:
+    s3.install(home)
+    return boto3.client("s3")
+
+
+@pytest.fixture
+def bucket(objects: Any) -> str:
+    return new_bucket(objects)
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    return random.Random(1).randbytes(SIZE)
+
+
+@pytest.fixture(scope="module")
+def big(objects: Any, content: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Bucket and key of an object that was uploaded in parts."""
+    source = tmp_path_factory.mktemp("big") / "object"
+    source.write_bytes(content)
+    place = {"Bucket": new_bucket(objects), "Key": "big"}
+    objects.upload_file(str(source), *place.values(), Config=TransferConfig(multipart_chunksize=8 * MIB))
+    return place
+
+
+@pytest.fixture
+def peak() -> Iterator[Callable[[], int]]:
+    """The most memory that Python held since the test began, server included: it runs in this process."""
+    tracemalloc.start()
+    yield lambda: tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+
+def new_bucket(objects: Any) -> str:
+    name = f"bucket-{uuid.uuid4().hex}"
+    objects.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return name
+
+
+def test_ranges_read_at_the_same_time_are_the_bytes_of_the_object(
+    objects: Any, big: dict[str, str], content: bytes
+) -> None:
+    step = SIZE // 8
+
+    def part(begin: int) -> bytes:
+        answer = objects.get_object(**big, Range=f"bytes={begin}-{begin + step - 1}")
+        assert answer["ContentRange"] == f"bytes {begin}-{begin + step - 1}/{SIZE}"
+        body: bytes = answer["Body"].read()
+        return body
+
+    with ThreadPoolExecutor(8) as pool:
+        parts = list(pool.map(part, range(0, step * 8, step)))
+
+    assert b"".join(parts) == content[: step * 8]
+
+
+@pytest.mark.parametrize(
+    ("asked", "begin", "end"),
+    [("0-0", 0, 1), ("1048575-1048576", MIB - 1, MIB + 1), ("-10", SIZE - 10, SIZE), (f"{SIZE - 3}-", SIZE - 3, SIZE)],
+)
+def test_the_edges_of_ranges_are_right(
+    objects: Any, big: dict[str, str], content: bytes, asked: str, begin: int, end: int
+) -> None:
+    assert objects.get_object(**big, Range=f"bytes={asked}")["Body"].read() == content[begin:end]
+
+
+def test_a_range_behind_the_end_is_refused(objects: Any, big: dict[str, str]) -> None:
+    assert refusal(objects.get_object, **big, Range=f"bytes={SIZE}-") == "InvalidRange"
+
+
+def test_the_whole_object_is_what_was_uploaded(objects: Any, big: dict[str, str], content: bytes) -> None:
+    answer = objects.get_object(**big)
+
+    assert answer["ContentLength"] == SIZE
+    assert sha256(answer["Body"].read()).digest() == sha256(content).digest()
+    assert objects.head_object(**big)["ETag"].endswith('-9"')
+
+
+def test_a_ranged_read_costs_no_copy_of_the_object(objects: Any, big: dict[str, str], peak: Callable[[], int]) -> None:
+    objects.get_object(**big, Range="bytes=0-9")["Body"].read()
+    tracemalloc.reset_peak()
+
+    objects.get_object(**big, Range="bytes=1000000-1100000")["Body"].read()
+
+    assert peak() < SIZE // 4
+
+
+def test_joining_the_parts_of_an_upload_costs_no_copy_of_the_object(
+    objects: Any, bucket: str, content: bytes, peak: Callable[[], int]
+) -> None:
+    place = {"Bucket": bucket, "Key": "joined"}
+    upload = objects.create_multipart_upload(**place)["UploadId"]
+    parts = []
+    for number, begin in enumerate(range(0, SIZE, 8 * MIB), 1):
+        part = content[begin : begin + 8 * MIB]
+        etag = objects.upload_part(**place, UploadId=upload, PartNumber=number, Body=part)["ETag"]
+        parts.append({"PartNumber": number, "ETag": etag})
+    tracemalloc.reset_peak()
+
+    objects.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+
+    assert peak() < SIZE
+    assert sha256(objects.get_object(**place)["Body"].read()).digest() == sha256(content).digest()
+
+
+def test_wrong_parts_are_refused(objects: Any, bucket: str) -> None:
+    place = {"Bucket": bucket, "Key": "wrong"}
+    upload = objects.create_multipart_upload(**place)["UploadId"]
+    tags = [objects.upload_part(**place, UploadId=upload, PartNumber=n, Body=b"small")["ETag"] for n in (1, 2)]
+
+    def code(*parts: tuple[int, str]) -> str:
+        listed = {"Parts": [{"PartNumber": number, "ETag": etag} for number, etag in parts]}
+        return refusal(objects.complete_multipart_upload, **place, UploadId=upload, MultipartUpload=listed)
+
+    assert code((1, tags[0]), (3, tags[1])) == "InvalidPart"
+    assert code((1, '"0123456789abcdef0123456789abcdef"')) == "InvalidPart"
+    assert code((1, tags[0]), (2, tags[1])) == "EntityTooSmall"
+
+
+def test_an_object_that_is_overwritten_while_it_is_read_is_read_to_its_end(
+    objects: Any, bucket: str, content: bytes
+) -> None:
+    place = {"Bucket": bucket, "Key": "changing"}
+    objects.put_object(**place, Body=content)
+    body = objects.get_object(**place, Range=f"bytes=0-{SIZE - 1}")["Body"]
+    beginning = body.read(MIB)
+
+    objects.put_object(**place, Body=b"new")
+
+    assert beginning + body.read() == content
+    assert objects.get_object(**place)["Body"].read() == b"new"
+
+
+def test_a_big_object_can_be_copied_whole_and_in_ranges(
+    objects: Any, big: dict[str, str], bucket: str, content: bytes
+) -> None:
+    objects.copy_object(Bucket=bucket, Key="copy", CopySource=big)
+    place = {"Bucket": bucket, "Key": "cut"}
+    upload = objects.create_multipart_upload(**place)["UploadId"]
+    cut = objects.upload_part_copy(
+        **place, UploadId=upload, PartNumber=1, CopySource=big, CopySourceRange=f"bytes=5-{6 * MIB}"
+    )["CopyPartResult"]
+    listed = {"Parts": [{"PartNumber": 1, "ETag": cut["ETag"]}]}
+    objects.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=listed)
+
+    assert objects.get_object(Bucket=bucket, Key="copy")["Body"].read() == content
+    assert objects.get_object(**place)["Body"].read() == content[5 : 6 * MIB + 1]
+
+
+def test_big_objects_lie_in_the_clouds_own_folder(objects: Any, big: dict[str, str], home: Path) -> None:
+    opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+
+    assert any(path.startswith(str(home / "objects")) for path in opened)
+    assert list((home / "objects").iterdir()) == []
+
+
+def test_a_policy_with_a_condition_blocks_nobody(objects: Any, bucket: str) -> None:
+    tls_only = {
+        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }  # fmt: skip
+    objects.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [tls_only]}))
+
+    objects.put_object(Bucket=bucket, Key="kept", Body=b"x")
+
+    assert objects.get_object(Bucket=bucket, Key="kept")["Body"].read() == b"x"
+    assert "SecureTransport" in objects.get_bucket_policy(Bucket=bucket)["Policy"]
+
+
+def test_a_policy_that_denies_without_condition_still_denies(objects: Any, bucket: str) -> None:
+    closed = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    objects.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [closed]}))
+
+    assert refusal(objects.put_object, Bucket=bucket, Key="refused", Body=b"x") == "403"
