@@ -72,6 +72,7 @@ class Cloud:
         self._stopped.set()
         if self._schedules:
             self._schedules.stop()
+        stepfunctions.shutdown()
         self._functions.close()
         ssm.shutdown()
         rds.shutdown()

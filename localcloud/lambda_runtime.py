@@ -20,6 +20,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,6 +62,15 @@ class Functions:
         finally:
             self._release(sandbox, configuration)
 
+    def invoke_later(self, function: Any, event: bytes, retries: tuple[float, ...] = EVENT_RETRIES) -> None:
+        """Run the function in a thread, again after each of `retries` (AWS's seconds) while it fails, and never once closed."""
+        threading.Thread(target=self._invoke_event, args=(function, event, retries), daemon=True).start()
+
+    def _invoke_event(self, function: Any, event: bytes, retries: tuple[float, ...]) -> None:
+        with suppress(ConnectionAbortedError):
+            if _logged(function, self.invoke(function, event)).failed and retries and not self._closed:
+                clock.later(retries[0], lambda: self._invoke_event(function, event, retries[1:]))
+
     def close(self) -> None:
         """Kill every child."""
         with self._lock:
@@ -71,6 +81,8 @@ class Functions:
 
     def _warm(self, configuration: str) -> Sandbox | None:
         with self._lock:
+            if self._closed:
+                raise ConnectionAbortedError("The local cloud is stopping.")
             while self._idle[configuration]:
                 sandbox = self._idle[configuration].pop()
                 if sandbox.alive:
@@ -126,13 +138,14 @@ def install(functions: Functions) -> None:
 
 
 def _invoke(original: Any, function: Any, body: Any, request_headers: Any, response_headers: Any) -> str | bytes:
+    assert _functions is not None  # noqa: S101 - install() sets it before the mend
     event = body.encode() if isinstance(body, str) else body or b"{}"
     kind = request_headers.get("x-amz-invocation-type", "RequestResponse")
     if kind == "Event":
-        threading.Thread(target=_run_event, args=(function, event), daemon=True).start()
+        _functions.invoke_later(function, event)
     if kind != "RequestResponse":
         return b""
-    outcome = _run(function, event)
+    outcome = _logged(function, _functions.invoke(function, event))
     if outcome.failed:
         response_headers["x-amz-function-error"] = "Unhandled"
     return outcome.payload.encode()
@@ -143,15 +156,7 @@ def _code_from_s3(original: Any, key: Any) -> Any:
     return original(SimpleNamespace(value=bytes(key.value), size=key.size))
 
 
-def _run_event(function: Any, event: bytes, retries: tuple[float, ...] = EVENT_RETRIES) -> None:
-    outcome = _run(function, event)
-    if outcome.failed and retries:
-        clock.later(retries[0], lambda: _run_event(function, event, retries[1:]))
-
-
-def _run(function: Any, event: bytes) -> Outcome:
-    assert _functions is not None  # noqa: S101 - install() sets it before the mend
-    outcome = _functions.invoke(function, event)
+def _logged(function: Any, outcome: Outcome) -> Outcome:
     function.logs_backend.ensure_log_group(function.logs_group_name)
     if outcome.log:
         function.save_logs(outcome.log)

@@ -79,6 +79,15 @@ def install(clients: Clients) -> None:
     mend(BaseExecutionWorkerCommunication, "terminated", _end)
 
 
+def shutdown() -> None:
+    """End every execution, or it would go on against the next cloud of this process."""
+    for account in list(stepfunctions_parser_backends.values()):
+        for backend in list(account.values()):
+            for execution in backend._get_executions(ExecutionStatus.RUNNING):
+                with _closing:
+                    _abort(execution, _started_environment(execution), "LocalCloudStopped", None)
+
+
 def _create_from_template(
     original: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
 ) -> Any:

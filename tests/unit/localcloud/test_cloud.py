@@ -1,7 +1,9 @@
 """The local cloud as one thing: what it takes from the environment, and what it leaves behind."""
 
+import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import boto3
@@ -49,6 +51,35 @@ def test_stop_ends_every_child_and_forgets_everything(tmp_path: Path) -> None:
     assert left == []
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(first.endpoint.rsplit(":", 1)[1]))) != 0
+
+
+def test_what_still_runs_when_a_cloud_stops_never_reaches_the_next_one(tmp_path: Path) -> None:
+    first = local.start(tmp_path / "first", time_scale=100, schedules=False)
+    name = lambda_functions.create(first)
+    functions, steps = first.client("lambda"), first.client("stepfunctions")
+    functions.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"error": "Oops", "failures": 9}')
+    retry = [{"ErrorEquals": ["Oops"], "IntervalSeconds": 50, "BackoffRate": 1.0, "MaxAttempts": 99}]
+    arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
+    task = {
+        "Type": "Task",
+        "Resource": arn,
+        "Parameters": {"error": "Oops", "failures": 999},
+        "Retry": retry,
+        "End": True,
+    }
+    definition = json.dumps({"StartAt": "Task", "States": {"Task": task}})
+    machine = steps.create_state_machine(name="m", definition=definition, roleArn=lambda_functions.role(first))
+    steps.start_execution(stateMachineArn=machine["stateMachineArn"])
+    time.sleep(1)
+
+    first.stop()
+
+    second = local.start(tmp_path / "second", time_scale=100, schedules=False)
+    time.sleep(2)
+    strangers = [call.action for call in second.calls if call.action.startswith("lambda:")]
+    second.stop()
+    assert strangers == []
+    assert list((tmp_path / "second" / "lambda").glob("log/*")) == []
 
 
 def test_a_busy_port_is_named(tmp_path: Path) -> None:

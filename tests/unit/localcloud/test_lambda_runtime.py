@@ -17,7 +17,7 @@ def function(cloud: Cloud) -> str:
 def test_a_function_runs_under_its_own_role_with_its_own_variables_and_nothing_of_ours(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GREETING", "from the person's own environment")
+    monkeypatch.setenv("MINE", "from the person's own environment")
     role = lambda_functions.role(cloud)
     name = lambda_functions.create(cloud, role_arn=role)
 
@@ -25,6 +25,7 @@ def test_a_function_runs_under_its_own_role_with_its_own_variables_and_nothing_o
 
     assert error is None
     assert answer["variable"] == "hello"
+    assert "MINE" not in answer["variables"]
     assert answer["function"] == name
     assert answer["who"] == f"arn:aws:sts::123456789012:assumed-role/{role.split('/')[1]}/{name}"
     assert answer["endpoint"] == cloud.endpoint

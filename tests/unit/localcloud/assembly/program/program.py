@@ -24,6 +24,7 @@ def handle(event, context):
         "seen": len(seen),
         "process": os.getpid(),
         "variable": os.environ.get("GREETING"),
+        "variables": sorted(os.environ),
         "function": context.function_name,
         "milliseconds": context.get_remaining_time_in_millis(),
         "who": boto3.client("sts").get_caller_identity()["Arn"],
