@@ -161,6 +161,7 @@ def test_a_block_without_an_entry_and_an_entry_without_a_block_are_damage(tmp_pa
     for content, sentence in (
         (toc + rest, "ends before the data of TABLE DATA public.orders"),
         (toc + block + block + rest, "dump id 20. has no entry"),
+        (toc + b"\x03" + block[1:] + rest, "block of large objects .* has no entry"),
         (toc + block.replace(archives.number(20), archives.number(19), 1) + rest, "dump id 19. has no entry"),
     ):
         (tmp_path / "dump").write_bytes(content)
@@ -275,6 +276,18 @@ def test_a_dump_that_still_grows_is_damage(tmp_path: Path) -> None:
 
     with pytest.raises(BackupDamaged, match="changed while it was read"):
         pgdump_scan.scan(path, toc, lambda _: None)
+
+
+def test_a_member_file_that_still_grows_is_damage(tmp_path: Path) -> None:
+    path = archives.directory(archives.shop(), tmp_path / "dump")
+
+    def grow(stored: bytes) -> None:
+        if stored.startswith(b"blob_16401.dat"):
+            with (path / "blob_16401.dat").open("ab") as file:
+                file.write(b"more")
+
+    with pytest.raises(BackupDamaged, match=r"blob_16401\.dat changed while it was read"):
+        pgdump_scan.scan(path, pgdump_scan.peek(path), grow)
 
 
 @pytest.mark.parametrize(
