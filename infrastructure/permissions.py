@@ -10,8 +10,7 @@ from infrastructure import names
 from infrastructure.statements import Statement
 
 MANAGED = {"dbrestore:managed": "true"}
-# rds:ModifyDBInstance has no condition for the group list alone, so the owner of an instance opts it in with this tag.
-ALLOWED = {"dbrestore:allow": "true"}
+SHIELDED = {"aws:ResourceTag/dbrestore:allow": "false"}
 
 
 def _tagged(tags: dict[str, str], key: str = "aws:ResourceTag") -> dict[str, dict[str, Any]]:
@@ -142,8 +141,9 @@ GIVE_WORKER_ITS_GROUP = (
 CHANGE_GROUP_LIST = Statement(
     ("rds:ModifyDBInstance",),
     (DB_INSTANCES,),
-    # RDS takes a new password for a master user that Secrets Manager manages only together with this flag.
-    {**_tagged(ALLOWED), "Null": {"rds:ManageMasterUserPassword": "true"}},
+    # There is no condition for the group list alone. RDS takes a new password for a master user that Secrets Manager manages only together
+    # with this flag, and PlanRestore refuses instances whose master user is managed otherwise. A tag shields an instance altogether.
+    {"StringNotEquals": SHIELDED, "Null": {"rds:ManageMasterUserPassword": "true"}},
 )
 DELETE_GROUPS = Statement(("ec2:DeleteSecurityGroup",), (GROUPS,), BEARING_OUR_TAG)
 PAIR_GROUPS = (

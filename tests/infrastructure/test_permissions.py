@@ -89,7 +89,7 @@ def test_only_the_states_of_step_3_and_their_removers_may_touch_the_instance() -
 
     assert may_touch == {"PairSecurityGroups", "UnpairSecurityGroups", "DiscardUnfinishedDatabases"}
     conditions = permissions.CHANGE_GROUP_LIST.conditions
-    assert conditions["StringEquals"] == {"aws:ResourceTag/dbrestore:allow": "true"}
+    assert conditions["StringNotEquals"] == {"aws:ResourceTag/dbrestore:allow": "false"}
     assert conditions["Null"] == {"rds:ManageMasterUserPassword": "true"}
 
 
