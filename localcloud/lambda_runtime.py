@@ -68,7 +68,7 @@ class Functions:
 
     def _invoke_event(self, function: Any, event: bytes, retries: tuple[float, ...]) -> None:
         with suppress(ConnectionAbortedError):
-            if _logged(function, self.invoke(function, event)).failed and retries and not self._closed:
+            if _logged(function, self.invoke(function, event)).failed and retries:
                 clock.later(retries[0], lambda: self._invoke_event(function, event, retries[1:]))
 
     def close(self) -> None:

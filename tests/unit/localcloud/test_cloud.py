@@ -58,8 +58,8 @@ def test_what_still_runs_when_a_cloud_stops_never_reaches_the_next_one(tmp_path:
     name = lambda_functions.create(first)
     functions, steps = first.client("lambda"), first.client("stepfunctions")
     functions.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"error": "Oops", "failures": 9}')
-    retry = [{"ErrorEquals": ["Oops"], "IntervalSeconds": 50, "BackoffRate": 1.0, "MaxAttempts": 99}]
-    arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
+    retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 50, "BackoffRate": 1.0, "MaxAttempts": 99}]
+    arn = f"arn:aws:lambda:eu-central-1:123456789012:function:{name}"
     task = {
         "Type": "Task",
         "Resource": arn,
