@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 import boto3
 import psycopg
@@ -18,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from localcloud.postgresql import Server
 from repository import keys, points
 from repository.manifest import ByteRange, DatabaseBackup, Manifest
+from worker import run_job
 from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, Result
 
 Damage = Callable[[bytearray, ByteRange], bytearray]
@@ -43,7 +45,8 @@ class Cloud:
 
     def s3(self):
         """A client of the endpoint."""
-        return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")  # fmt: skip
+        keys_ = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", **keys_)
 
     def dsn(self, database: str = "postgres") -> str:
         """The master user's login."""
@@ -66,8 +69,13 @@ class Cloud:
 
     def drop_database(self, name: str) -> None:
         """Drop it if it is there."""
-        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+        with psycopg.connect(self.server.superuser_dsn(), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def drop_role(self, name: str) -> None:
+        """Drop a role that owns nothing any more."""
+        with psycopg.connect(self.server.superuser_dsn(), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
     def names(self) -> tuple[set[str], set[str]]:
         """Databases and roles of the server."""
@@ -120,6 +128,13 @@ class Restore:
         data = bytearray(s3.get_object(Bucket=REPOSITORY, Key=stored)["Body"].read())
         s3.put_object(Bucket=REPOSITORY, Key=stored, Body=bytes(damage(data, member)))
 
+    def change_manifest(self, change: Callable[[str], str]) -> None:
+        """Rewrite the manifest's text, which must really change."""
+        s3, key = self.cloud.s3(), self.manifest_uri.removeprefix(f"s3://{REPOSITORY}/")
+        text = s3.get_object(Bucket=REPOSITORY, Key=key)["Body"].read().decode()
+        assert change(text) != text
+        s3.put_object(Bucket=REPOSITORY, Key=key, Body=change(text).encode())
+
     def databases(self) -> tuple[DatabaseJob, ...]:
         """The databases with the names that the plan gives them."""
         return tuple(
@@ -154,10 +169,16 @@ class Restore:
         return Result.from_json(self.cloud.s3().get_object(Bucket=EVIDENCE, Key=key)["Body"].read())
 
     def run(self, kind: JobKind, name: str = "") -> Result:
-        """Run one job to its end."""
+        """Run one job to its end, in this process."""
         uri = self.job_uri(kind, name or kind)
-        process = self.start(uri)
-        assert process.wait(120) == 0
+        with patch.dict(os.environ, self.cloud.environment(), clear=True):
+            run_job.run(uri)
+        return self.result(uri)
+
+    def run_program(self, kind: JobKind, name: str = "") -> Result:
+        """Run one job to its end, in a process of its own."""
+        uri = self.job_uri(kind, name or kind)
+        assert self.start(uri).wait(120) == 0
         return self.result(uri)
 
     def run_all(self) -> Result:

@@ -62,7 +62,6 @@ def test_a_second_replay_of_the_same_restore_starts_afresh(cloud: Cloud, small: 
     assert again.databases[0].status == "REPLAYED"
     assert cloud.execute("SELECT to_regclass('public.rest')", temporary, superuser=True) == [(None,)]
     assert restore.run("verify").databases[0].status == "PROMOTED"
-    cloud.drop_database("afresh")
 
 
 def test_after_the_death_of_the_worker_discard_leaves_nothing(cloud: Cloud, small: str, dump: Path) -> None:
@@ -117,7 +116,6 @@ def test_a_name_taken_during_the_replay_is_not_overwritten(cloud: Cloud, small: 
     assert cloud.execute("SELECT to_regclass('public.items')", "late") == [(None,)]
     cloud.drop_database("late")
     assert restore.run("verify", "verify-2").databases[0].status == "PROMOTED"
-    cloud.drop_database("late")
 
 
 def test_one_bad_database_does_not_stop_the_next(cloud: Cloud, small: str, dump: Path) -> None:
@@ -132,7 +130,6 @@ def test_one_bad_database_does_not_stop_the_next(cloud: Cloud, small: str, dump:
     assert [database.status for database in verified.databases] == ["FAILED", "PROMOTED"]
     restore.run("discard")
     assert "bad" not in cloud.names()[0]
-    cloud.drop_database("good")
 
 
 def test_a_rotated_password_is_read_again(cloud: Cloud, small: str, dump: Path) -> None:

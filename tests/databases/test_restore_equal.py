@@ -61,10 +61,9 @@ def test_large_rows_need_constant_memory(cloud: Cloud) -> None:
     restore = Restore(cloud, {"wide": cloud.dump("wide", "-Fc", "-Z", "zstd")}, {"wide": "wide_back"})
     restore.add_point()
 
-    replayed = restore.run("replay")
+    replayed = restore.run_program("replay")
 
     assert replayed.databases[0].status == "REPLAYED"
     assert replayed.databases[0].bytes > 250_000_000
     assert replayed.peak_memory < 300_000_000
     restore.run("discard")
-    cloud.drop_database("wide")

@@ -1,0 +1,116 @@
+"""A dump is somebody else's program: what it tries while it is restored fails, or does no harm."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.databases.restore_case import Cloud, Restore
+
+# Runs whenever a row is checked, indexed or read by the view; in the source it holds still.
+TAKE_OVER = """
+CREATE FUNCTION attack() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF current_setting('sample.source', true) = 'yes' THEN RETURN; END IF;
+    EXECUTE format('ALTER ROLE %I SET work_mem = ''1MB''', session_user);
+    BEGIN RESET SESSION AUTHORIZATION; EXCEPTION WHEN OTHERS THEN NULL; END;
+    BEGIN RESET ROLE; EXCEPTION WHEN OTHERS THEN NULL; END;
+    BEGIN CREATE ROLE intruder SUPERUSER LOGIN; EXCEPTION WHEN OTHERS THEN NULL; END;
+    BEGIN CREATE ROLE intruder LOGIN; EXCEPTION WHEN OTHERS THEN NULL; END;
+    BEGIN EXECUTE format('GRANT master TO %I', session_user); EXCEPTION WHEN OTHERS THEN NULL; END;
+    BEGIN EXECUTE format('ALTER ROLE %I CREATEROLE CREATEDB', session_user); EXCEPTION WHEN OTHERS THEN NULL; END;
+    BEGIN COPY (SELECT 1) TO PROGRAM 'cat > /tmp/dbrestore-intruder'; EXCEPTION WHEN OTHERS THEN NULL; END;
+END $$;
+CREATE FUNCTION take_over(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM public.attack(); RETURN $1; END';
+SET sample.source = yes;
+"""
+BAITS = {
+    "a check constraint": "CREATE TABLE bait (x int CHECK (take_over(x) > 0)); INSERT INTO bait VALUES (1)",
+    "an index": "CREATE TABLE bait (x int); INSERT INTO bait VALUES (1); CREATE INDEX ON bait (take_over(x))",
+    "a generated column": "CREATE TABLE bait (x int, y int GENERATED ALWAYS AS (take_over(x)) STORED); INSERT INTO bait VALUES (1)",
+    "a materialised view": "CREATE MATERIALIZED VIEW bait AS SELECT take_over(1)",
+    "a domain": "CREATE DOMAIN d AS int CHECK (take_over(VALUE) > 0); CREATE TABLE bait (x d); INSERT INTO bait VALUES (1)",
+}
+
+
+@pytest.mark.parametrize("bait", BAITS)
+def test_code_of_the_dump_runs_without_rights_in(cloud: Cloud, bait: str) -> None:
+    cloud.create_database("hostile")
+    cloud.execute(TAKE_OVER + BAITS[bait], "hostile")
+    restore = Restore(cloud, {"hostile": cloud.dump("hostile", superuser=True)}, {"hostile": "hostile_back"})
+    restore.add_point()
+    role = restore.databases()[0].login_role
+
+    replayed = restore.run("replay")
+    rights = cloud.execute(
+        "SELECT rolsuper, rolcreaterole, rolcreatedb, pg_has_role(oid, 'master', 'MEMBER'), "
+        f"EXISTS (SELECT FROM pg_db_role_setting WHERE setrole = r.oid) FROM pg_roles AS r WHERE rolname = '{role}'"
+    )
+    verified = restore.run("verify")
+
+    assert (replayed.databases[0].status, replayed.databases[0].error) == ("REPLAYED", None)
+    (*powers, attacked) = rights[0]
+    assert attacked
+    assert powers == [False, False, False, False]
+    assert cloud.execute("SELECT rolname FROM pg_roles WHERE rolname = 'intruder'") == []
+    assert not Path("/tmp/dbrestore-intruder").exists()
+    assert verified.databases[0].status == "PROMOTED"
+
+
+def test_settings_that_the_dump_gives_its_database_do_not_bend_our_sessions(cloud: Cloud) -> None:
+    cloud.create_database("hostile")
+    cloud.execute(
+        "CREATE FUNCTION bend(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN "
+        "EXECUTE format('ALTER DATABASE %I SET search_path = evil, pg_catalog', current_database()); "
+        "EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); RETURN true; "
+        "EXCEPTION WHEN OTHERS THEN RETURN true; END $$;"
+        "CREATE SCHEMA evil; CREATE TABLE bait (x int); INSERT INTO bait VALUES (1);"
+        "ALTER TABLE bait ADD CHECK (bend(x)) NOT VALID; CREATE MATERIALIZED VIEW done AS SELECT bend(1) WITH NO DATA",
+        "hostile",
+    )
+    restore = Restore(cloud, {"hostile": cloud.dump("hostile")}, {"hostile": "hostile_back"})
+    restore.add_point()
+
+    (database,) = restore.run_all().databases
+
+    assert (database.status, database.error) == ("PROMOTED", None)
+    with psycopg.connect(cloud.dsn("hostile_back")) as connection:
+        assert connection.execute("SHOW search_path").fetchone() == ('"$user", public',)
+
+
+def test_what_acts_beyond_the_database_is_listed_and_not_restored(cloud: Cloud) -> None:
+    cloud.create_database("hostile")
+    cloud.execute(
+        "CREATE FUNCTION fire() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+        "CREATE EVENT TRIGGER always ON ddl_command_start EXECUTE FUNCTION fire();"
+        "CREATE PUBLICATION everything FOR ALL TABLES; CREATE FOREIGN DATA WRAPPER far; CREATE SERVER away FOREIGN DATA WRAPPER far;"
+        "CREATE USER MAPPING FOR PUBLIC SERVER away OPTIONS (password 'p'); CREATE FOREIGN TABLE elsewhere (x int) SERVER away;"
+        "CREATE VIEW over AS SELECT * FROM elsewhere; CREATE TABLE here (x int); COMMENT ON EVENT TRIGGER always IS 'c'",
+        "hostile", superuser=True,
+    )  # fmt: skip
+    restore = Restore(cloud, {"hostile": cloud.dump("hostile", superuser=True)}, {"hostile": "hostile_back"})
+    restore.add_point()
+
+    (replayed,) = restore.run("replay").databases
+    (verified,) = restore.run("verify").databases
+
+    assert verified.status == "PROMOTED"
+    assert {fix_up.entry for fix_up in replayed.fix_ups} == {
+        "EVENT TRIGGER always", "COMMENT EVENT TRIGGER always", "PUBLICATION everything", "FOREIGN DATA WRAPPER far", "SERVER away",
+        "USER MAPPING USER MAPPING public SERVER away", "FOREIGN TABLE public.elsewhere", "VIEW public.over",
+    }  # fmt: skip
+
+
+def test_an_extension_that_the_target_lacks_is_refused_before_anything_is_created(cloud: Cloud, small: str) -> None:
+    restore = Restore(cloud, {small: cloud.dump(small)}, {small: "lacking"})
+    restore.add_point()
+    restore.change_manifest(
+        lambda text: text.replace('"extensions":[]', '"extensions":[{"name":"no_such_thing","schemaName":"public"}]')
+    )
+    before = cloud.names()
+
+    result = restore.run("replay")
+
+    assert result.error is not None
+    assert "no_such_thing" in result.error.message
+    assert cloud.names() == before

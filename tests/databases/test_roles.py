@@ -1,0 +1,123 @@
+"""Owners and privileges: restored to the letter where the roles exist, listed where they don't, and nothing stays lent."""
+
+import psycopg
+import pytest
+
+from tests.databases.restore_case import Cloud, Restore
+
+OWNED = """
+CREATE SCHEMA sales AUTHORIZATION {owner};
+CREATE TABLE sales.deals (id serial PRIMARY KEY, amount int);
+ALTER TABLE sales.deals OWNER TO {owner};
+INSERT INTO sales.deals (amount) VALUES (1), (2);
+CREATE FUNCTION sales.twice(int) RETURNS int LANGUAGE sql AS 'SELECT 2 * $1';
+ALTER FUNCTION sales.twice(int) OWNER TO {owner};
+GRANT SELECT ON sales.deals TO {reader} WITH GRANT OPTION;
+REVOKE ALL ON FUNCTION sales.twice(int) FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA sales GRANT SELECT ON TABLES TO {reader};
+"""
+# A schema in which the right to create was lent has its default privileges written out: the same, to the server and to pg_dump.
+OWNERS = """SELECT n.nspname, c.relname, c.relowner::regrole::text, c.relacl::text
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'sales'
+    UNION ALL SELECT '', proname, proowner::regrole::text, proacl::text FROM pg_proc WHERE proname = 'twice'
+    UNION ALL SELECT '', nspname, nspowner::regrole::text, coalesce(nspacl, acldefault('n', nspowner))::text
+    FROM pg_namespace WHERE nspname = 'sales'
+    UNION ALL SELECT '', '', defaclrole::regrole::text, defaclacl::text FROM pg_default_acl ORDER BY 1, 2"""
+
+
+def owned_database(cloud: Cloud, owner: str, reader: str) -> None:
+    """A database `owned` with objects of `owner`, readable by `reader`, and these two roles."""
+    for role in (owner, reader):
+        cloud.execute(f"CREATE ROLE {role}")
+    cloud.execute(f"GRANT {owner} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE")
+    cloud.create_database("owned")
+    cloud.execute(f"GRANT CREATE ON DATABASE owned TO {owner}")
+    cloud.execute(OWNED.format(owner=owner, reader=reader), "owned")
+
+
+def forget(cloud: Cloud, *roles: str) -> None:
+    """Drop the source and the roles, as they would be missing on another server."""
+    cloud.drop_database("owned")
+    for role in roles:
+        cloud.execute(f"DROP ROLE {role}")
+
+
+def test_owners_and_privileges_of_existing_roles_come_back_to_the_letter(cloud: Cloud) -> None:
+    owned_database(cloud, "seller", "reader")
+    expected = cloud.execute(OWNERS, "owned")
+    restore = Restore(cloud, {"owned": cloud.dump("owned")}, {"owned": "owned_back"})
+    restore.add_point()
+    cloud.execute("REVOKE seller FROM CURRENT_USER GRANTED BY CURRENT_USER")
+    before = cloud.memberships()
+
+    (database,) = restore.run_all().databases
+
+    assert database.status == "PROMOTED"
+    assert cloud.execute(OWNERS, "owned_back", superuser=True) == expected
+    assert database.fix_ups == ()
+    assert cloud.memberships() == before
+
+
+def test_unknown_roles_are_listed_one_by_one(cloud: Cloud) -> None:
+    owned_database(cloud, "leaver", "stranger")
+    restore = Restore(cloud, {"owned": cloud.dump("owned")}, {"owned": "owned_back"})
+    restore.add_point()
+    forget(cloud, "leaver", "stranger")
+
+    (database,) = restore.run_all().databases
+
+    listed = {(fix_up.entry, fix_up.what) for fix_up in database.fix_ups}
+    assert database.status == "PROMOTED"
+    assert ("TABLE sales.deals", "the owner 'leaver' does not exist in the target: 'master' owns it") in listed
+    assert (
+        "ACL sales.TABLE deals",
+        'not executed, the target has no role \'stranger\': GRANT SELECT ON TABLE "sales"."deals" TO "stranger" WITH GRANT OPTION',
+    ) in listed
+    assert any(entry.startswith("DEFAULT ACL") for entry, _ in listed)
+    assert {row[2] for row in cloud.execute(OWNERS, "owned_back")} == {"master"}
+
+
+def test_a_role_that_the_master_may_not_act_for_is_listed(cloud: Cloud) -> None:
+    cloud.execute("CREATE ROLE foreign_role", superuser=True)
+    cloud.create_database("owned")
+    cloud.execute("CREATE TABLE kept (x int); ALTER TABLE kept OWNER TO foreign_role", "owned", superuser=True)
+    restore = Restore(cloud, {"owned": cloud.dump("owned", superuser=True)}, {"owned": "owned_back"})
+    restore.add_point()
+
+    (database,) = restore.run_all().databases
+
+    assert database.status == "PROMOTED"
+    assert "may not be handed to" in next(f.what for f in database.fix_ups if f.entry == "TABLE public.kept")
+
+
+def test_the_database_itself_gets_its_privileges_and_owner(cloud: Cloud) -> None:
+    cloud.execute("CREATE ROLE visitor")
+    cloud.create_database("owned")
+    cloud.execute(
+        "REVOKE ALL ON DATABASE owned FROM PUBLIC; GRANT CONNECT ON DATABASE owned TO visitor; ALTER DATABASE owned SET work_mem TO '9MB'"
+    )
+    query = "SELECT replace(datacl::text, 'owned_back', 'owned'), datdba::regrole::text FROM pg_database WHERE datname = '{}'"
+    expected = cloud.execute(query.format("owned"))
+    restore = Restore(cloud, {"owned": cloud.dump("owned")}, {"owned": "owned_back"})
+    restore.add_point()
+
+    (database,) = restore.run_all().databases
+
+    assert cloud.execute(query.format("owned_back")) == expected
+    (settings,) = [fix_up for fix_up in database.fix_ups if fix_up.entry.startswith("DATABASE PROPERTIES")]
+    assert "SET work_mem TO '9MB'" in settings.what
+
+
+def test_nobody_else_may_connect_before_the_promotion(cloud: Cloud, small: str) -> None:
+    cloud.execute("CREATE ROLE onlooker LOGIN PASSWORD 'x'")
+    restore = Restore(cloud, {small: cloud.dump(small)}, {small: "closed"})
+    restore.add_point()
+    restore.run("replay")
+    as_onlooker = {"user": "onlooker", "password": "x"}
+
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(cloud.dsn(restore.databases()[0].temporary_name), **as_onlooker)
+    restore.run("verify")
+
+    with psycopg.connect(cloud.dsn("closed"), **as_onlooker) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
