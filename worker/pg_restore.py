@@ -38,7 +38,7 @@ def restore(
         [pg_restore_program(), *_options(list_file, database, jobs, old_server), str(archive.path)],
         env=server.environment(login, private), stdin=subprocess.DEVNULL, capture_output=True, check=False,
     )  # fmt: skip
-    return _judge(done.returncode, done.stderr.decode("utf-8", "replace"), old_server=old_server)
+    return judge(done.returncode, done.stderr.decode("utf-8", "replace"), old_server=old_server)
 
 
 def _options(list_file: Path, database: str, jobs: int, old_server: bool) -> list[str]:
@@ -54,12 +54,12 @@ def _options(list_file: Path, database: str, jobs: int, old_server: bool) -> lis
     return options if old_server else [*options, "--exit-on-error"]
 
 
-def _judge(code: int, messages: str, *, old_server: bool) -> list[FixUp]:
+def judge(code: int, messages: str, *, old_server: bool) -> list[FixUp]:
     """What pg_restore said: raises for an error, returns the warnings."""
     parts = [part.strip() for part in re.split(r"^pg_restore: ", messages, flags=re.MULTILINE) if part.strip()]
     errors = [p for p in parts if p.startswith("error:") and not (old_server and p.endswith(_HARMLESS))]
     tolerated = sum(p.startswith("error:") for p in parts) - len(errors)
     ignored = sum(int(found.group(1)) for p in parts if (found := _IGNORED.match(p)))
-    if errors or ignored > tolerated or (code and not tolerated):
+    if errors or ignored > tolerated or code != (1 if tolerated else 0):
         raise ReplayFailed(f"pg_restore ended with {code}: {' '.join(errors or parts)[: limits.MESSAGE_LENGTH]}")
     return [FixUp(entry="pg_restore", what=p) for p in parts if not p.startswith("error:") and not _IGNORED.match(p)]

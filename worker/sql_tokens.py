@@ -63,8 +63,8 @@ def _longest(text: str, position: int) -> re.Match[str]:
         raise NotUnderstood("a comment")
     # `E'...'` would otherwise be read as the word E and a text.
     match = _ESCAPED.match(text, position) or _TOKEN.match(text, position)
-    if match is None:
-        raise NotUnderstood(f"the character {text[position]!r}")
+    if match is None or (match.lastgroup == "word" and text.startswith("'", match.end())):
+        raise NotUnderstood(f"{text[position : position + 20]!r}")
     return match
 
 
