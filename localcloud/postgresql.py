@@ -137,7 +137,9 @@ def _install_certificate(data: Path, certificate: Path, key: Path) -> None:
 
 
 def _run(program: Path, *arguments: object, check: bool = True) -> None:
-    identity: dict[str, Any] = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
+    identity: dict[str, Any] = (
+        {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
+    )
     done = subprocess.run(
         [str(program), *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         cwd="/", check=False, **identity,
