@@ -14,7 +14,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,8 @@ def publish(clients: Clients, assembly: Path) -> None:
             body = _zipped(source) if asset["source"]["packaging"] == "zip" else source.read_bytes()
             for destination in asset["destinations"].values():
                 bucket = _resolved(destination["bucketName"])
-                s3.create_bucket(Bucket=bucket)
+                with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+                    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
                 s3.put_object(Bucket=bucket, Key=_resolved(destination["objectKey"]), Body=body)
 
 

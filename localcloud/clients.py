@@ -11,7 +11,8 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-REGION = "us-east-1"
+# Not us-east-1: there the AWS CLI sends `aws rds` to rds.amazonaws.com, whatever AWS_ENDPOINT_URL says (its overridesslcommonname.py).
+REGION = "eu-central-1"
 ACCOUNT = "123456789012"
 
 # A Lambda function may take 15 minutes; whoever calls it must be more patient than that.

@@ -24,7 +24,7 @@ def function_arn(cloud: Cloud) -> str:
 @pytest.fixture
 def bucket(cloud: Cloud) -> str:
     name = f"events-{uuid.uuid4().hex[:8]}"
-    cloud.client("s3").create_bucket(Bucket=name)
+    cloud.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": cloud.region})
     return name
 
 
@@ -144,7 +144,7 @@ def test_other_targets_of_a_rule_still_get_the_event(cloud: Cloud, rule: str, bu
     queues, events = cloud.client("sqs"), cloud.client("events")
     url = queues.create_queue(QueueName="beside")["QueueUrl"]
     _put_rule(cloud, rule, {"Arn": function_arn, "Input": _writes_to(bucket)}, EventPattern=json.dumps({"source": ["both"]}))  # fmt: skip
-    events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": "arn:aws:sqs:us-east-1:123456789012:beside"}])
+    events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": "arn:aws:sqs:eu-central-1:123456789012:beside"}])
 
     events.put_events(Entries=[{"Source": "both", "DetailType": "sold", "Detail": "{}"}])
 

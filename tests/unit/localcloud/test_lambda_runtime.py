@@ -124,7 +124,9 @@ def test_an_unknown_function_is_refused(cloud: Cloud) -> None:
 
 def test_an_event_invocation_is_answered_at_once_and_tried_again(cloud: Cloud) -> None:
     name = lambda_functions.create(cloud)
-    cloud.client("s3").create_bucket(Bucket="event-invocation")
+    cloud.client("s3").create_bucket(
+        Bucket="event-invocation", CreateBucketConfiguration={"LocationConstraint": cloud.region}
+    )
     event = b'{"put": "event-invocation", "error": "Oops", "failures": 1, "sleep": 1}'
     started = time.monotonic()
 

@@ -30,7 +30,7 @@ def _machine(cloud: Cloud, role: str, states: dict[str, Any]) -> str:
 
 
 def _task(function: str, event: dict[str, Any], **more: Any) -> dict[str, Any]:
-    arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function}"
+    arn = f"arn:aws:lambda:eu-central-1:123456789012:function:{function}"
     return {"Type": "Task", "Resource": arn, "Parameters": {**event, "test": uuid.uuid4().hex}, "End": True, **more}
 
 
