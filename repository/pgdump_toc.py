@@ -161,7 +161,7 @@ def _time(parts: list[int]) -> datetime:
     try:
         # A leap second is 60.
         return datetime(year + 1900, month + 1, day, hour, minute, min(second, 59))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise BackupDamaged(f"the date in the dump's header is impossible: {error}") from error
 
 
