@@ -27,6 +27,8 @@ from localcloud.server import LocalCloudError
 
 ROOT = Path(__file__).resolve().parent.parent
 
+KEPT = 4
+
 # What a template or an asset is made from.
 _INPUTS = ("app.py", "cdk.json", "infrastructure", "lambdas", "worker", "repository", "statemachine", "requirements")
 
@@ -43,6 +45,7 @@ def synthesised(cache: Path = ROOT / ".local" / "assemblies") -> Path:
             shutil.rmtree(half_way, ignore_errors=True)
             _synthesise(half_way)
             half_way.rename(assembly)
+            _forget_old(cache)
     return assembly
 
 
@@ -117,6 +120,12 @@ def _synthesise(target: Path) -> None:
     )
     if done.returncode or not (target / "manifest.json").exists():
         raise LocalCloudError(f"The application's templates could not be synthesised: {done.stderr[-3000:]}")
+
+
+def _forget_old(cache: Path) -> None:
+    """Keep the newest few: each has some 30 MB, and another checkout state may be in use right now."""
+    for old in sorted(cache.glob("*/"), key=lambda one: one.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _artifacts(assembly: Path, kind: str) -> dict[str, Any]:
