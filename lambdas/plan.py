@@ -97,8 +97,7 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
     notes: list[str] = []
     network = None
     if target and instance:
-        _check_instance(section, instance, manifest, problems)
-        _check_versions(instance, backups, problems)
+        _check_instance(section, instance, manifest, backups, problems)
         notes += _check_storage(target, instance, backups, problems)
         network = _network(target, instance, request, problems)
     problems.raise_if_any()
@@ -160,22 +159,26 @@ def _check_source(
 
 
 def _check_instance(
-    section: PlanInput, instance: "DBInstanceTypeDef", manifest: Manifest | None, problems: Problems
+    section: PlanInput,
+    instance: "DBInstanceTypeDef",
+    manifest: Manifest | None,
+    backups: list[DatabaseBackup],
+    problems: Problems,
 ) -> None:
     name = instance["DBInstanceIdentifier"]
     for sentence in target_lookup.instance_problems(instance):
         problems.add(TargetNotUsable, TARGET, f"{name} {sentence}")
-    family = problems.collect(TARGET, lambda: target_lookup.engine_of(instance))
-    if manifest and family and manifest.engine != family:
-        sentence = f"{name} is a {family} instance, the restore point {manifest.point_id} is of {manifest.engine}"
-        problems.add(EngineMismatch, TARGET, f"{sentence}: choose another target or source")
     waited = datetime.now(UTC) - (section.started_at or datetime.now(UTC))
     problems.collect(TARGET, lambda: target_lookup.require_available(instance, waited))
-
-
-def _check_versions(instance: "DBInstanceTypeDef", backups: list[DatabaseBackup], problems: Problems) -> None:
+    family = problems.collect(TARGET, lambda: target_lookup.engine_of(instance))
+    if manifest is None or family is None:
+        return
+    if manifest.engine != family:
+        sentence = f"{name} is a {family} instance, the restore point {manifest.point_id} is of {manifest.engine}"
+        problems.add(EngineMismatch, TARGET, f"{sentence}: choose another target or source")
+        return
     for sentence in source_lookup.version_problems(backups, instance["EngineVersion"]):
-        problems.add(TargetVersionTooOld, TARGET, f"{instance['DBInstanceIdentifier']} {sentence}")
+        problems.add(TargetVersionTooOld, TARGET, f"{name} {sentence}")
 
 
 def _check_storage(

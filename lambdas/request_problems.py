@@ -1,6 +1,7 @@
 """What is wrong with a request, all of it at once: each problem with the JSON pointer of its place and the error that it would be alone."""
 
 import difflib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | Non
     try:
         read_request = RestoreRequest.model_validate(request)
     except ValidationError as error:
-        for detail in error.errors():
+        for detail in _without_echoes(error.errors()):
             problems.add(RestoreRequestInvalid, _pointer(detail), _sentence(detail))
         return None
     for n, database in enumerate(read_request.databases):
@@ -71,6 +72,17 @@ def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | Non
     _note_duplicates(read_request, problems)
     _note_later_wishes(read_request, problems)
     return read_request
+
+
+def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """A list whose items are wrong is also called too short: only the items' own problems help."""
+
+    def is_echo(detail: ErrorDetails) -> bool:
+        place = detail["loc"]
+        inside = (other["loc"] for other in details if len(other["loc"]) > len(place))
+        return detail["type"] == "too_short" and any(other[: len(place)] == place for other in inside)
+
+    return [detail for detail in details if not is_echo(detail)]
 
 
 def _pointer(detail: ErrorDetails) -> str:
@@ -83,13 +95,16 @@ def _sentence(detail: ErrorDetails) -> str:
         return _unknown_key(detail)
     if detail["type"] == "missing":
         return "is missing: add it"
-    message = detail["msg"]
-    return f"{message[0].lower()}{message[1:]}, not {str(detail['input'])[:80]!r}"
+    if detail["type"] == "too_short":
+        return "is empty: name at least one database"
+    message = detail["msg"].removeprefix("Input ")
+    return f"{message[0].lower()}{message[1:]}, not {json.dumps(detail['input'], default=str)[:80]}"
 
 
 def _unknown_key(detail: ErrorDetails) -> str:
     known = _keys_at(RestoreRequest, [part for part in detail["loc"][:-1] if isinstance(part, str)])
-    near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)
+    near = difflib.get_close_matches(str(detail["loc"][-1]).lower(), [key.lower() for key in known], n=1)
+    near = [key for key in known if key.lower() in near]
     return f"is no known key: did you mean {near[0]}?" if near else f"is no known key here: use {', '.join(known)}"
 
 

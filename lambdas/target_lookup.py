@@ -90,11 +90,13 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
 
 def engine_of(instance: "DBInstanceTypeDef") -> str:
     """`postgres` or `sqlserver`. Raises TargetNotUsable for other engines, NotSupportedYet for SQL Server."""
-    engine = instance["Engine"]
+    engine, name = instance["Engine"], instance["DBInstanceIdentifier"]
     if engine.startswith("sqlserver-"):
-        raise NotSupportedYet("restores into SQL Server come in a later version: use rds_restore_database meanwhile")
+        raise NotSupportedYet(
+            f"{name} is {engine}, and restores into SQL Server come in a later version: use rds_restore_database meanwhile"
+        )
     if engine != "postgres":
-        raise TargetNotUsable(f"is a {engine} instance: only PostgreSQL instances can be restored into")
+        raise TargetNotUsable(f"{name} is a {engine} instance: only PostgreSQL instances can be restored into")
     return engine
 
 
@@ -105,7 +107,9 @@ def require_available(instance: "DBInstanceTypeDef", waited: timedelta) -> None:
         return
     if waited.total_seconds() > limits.TARGET_AVAILABLE_WITHIN:
         minutes = limits.TARGET_AVAILABLE_WITHIN // 60
-        raise TargetNotUsable(f"is still {status} after {minutes} minutes: start again when it is available")
+        raise TargetNotUsable(
+            f"{instance['DBInstanceIdentifier']} is still {status} after {minutes} minutes: start again when it is available"
+        )
     raise NotReady(f"waiting for {instance['DBInstanceIdentifier']} to be available (now {status})")
 
 

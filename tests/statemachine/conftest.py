@@ -6,7 +6,11 @@ from moto import mock_aws
 
 from tests.statemachine.world import ENVIRONMENT, World
 
-IN_PROCESS = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
+IN_PROCESS = {
+    "core": {"reset_boto3_session": False},
+    "stepfunctions": {"execute_state_machine": True},
+    "lambda": {"use_docker": False},
+}
 
 
 @pytest.fixture

@@ -5,10 +5,14 @@ The local cloud's mends last as long as the process: those that start real serve
 
 import inspect
 import json
+import ssl
 import time
+from functools import cache
 from typing import Any
 
 import pytest
+from botocore import httpsession
+from moto import settings
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
@@ -28,6 +32,10 @@ def install(patch: pytest.MonkeyPatch) -> None:
     for owner, name, replacement in list(mending._mended):
         if replacement.__module__ not in KEPT:
             patch.setattr(owner, name, _original(owner, name))
+    # What costs most of the time and proves nothing here: 800 images per Region, and a TLS context per client.
+    patch.setattr(settings, "ENABLE_AMI_VALIDATION", False)
+    patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    patch.setattr(httpsession, "create_urllib3_context", _tls_context)
     patch.setattr(instances, "launched", [])
     patch.setattr(instances, "ended", [])
     patch.setattr(retrier_decl, "time", _ShortSleep())
@@ -41,11 +49,21 @@ def serve(patch: pytest.MonkeyPatch, call: Any) -> None:
         name = function_name.split(":")[-1]
         try:
             return json.dumps(call(name, json.loads(body))).encode()
-        except Exception as error:
+        except (Exception, Died) as error:
             answer["x-amz-function-error"] = "Unhandled"
-            return json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)}).encode()
+            kind = "Lambda.Unknown" if isinstance(error, Died) else type(error).__name__
+            return json.dumps({"errorType": kind, "errorMessage": str(error)}).encode()
 
     patch.setattr(LambdaSimpleBackend, "invoke", invoke)
+
+
+@cache
+def _tls_context(**_: Any) -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+class Died(BaseException):
+    """A function's process ended in the middle of its work. Not an Exception: botocore would take one for a lost connection."""
 
 
 class _ShortSleep:

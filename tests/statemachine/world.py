@@ -1,10 +1,11 @@
-"""An account that the product is installed in, on moto in this process: target, repository, ledger, and the inventory of everything in it."""
+"""An account that the product is installed in, on moto in this process: target, repository, ledger, and the inventory of everything."""
 
 import hashlib
 import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
@@ -13,11 +14,12 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from infrastructure.functions import FUNCTIONS
 from lambdas import limits, names
 from lambdas.ledger import Ledger, Meta
-from lambdas.settings import CA_BUNDLE_KEY, Settings
+from lambdas.settings import CA_BUNDLE_KEY
 from lambdas.state import Surroundings
 from lambdas.target_lookup import OFFER_PARAMETER
 from repository import keys
@@ -31,6 +33,7 @@ INSTANCE = "orders-prod"
 POINT = "20261122T021500Z-3fa9c1d2"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "restore_databases.asl.json"
 MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:dbrestore"
+MOST_ATTEMPTS = 30
 REQUEST = {"target": {"dbInstance": INSTANCE}, "databases": ["orders"]}
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -59,13 +62,16 @@ def handlers() -> dict[str, Handler]:
 
 @dataclass
 class World:
-    """`calls` are the states in the order in which their functions were called. `before` and `instead` hook into a function by its state."""
+    """`calls` are the states in the order in which their functions were called. `before` and `after` are done around a function by its
+    state, `repeats` says how often each function is called in the place of once, `around` wraps all of them."""
 
     patch: pytest.MonkeyPatch
     worker: FakeWorker = field(default_factory=FakeWorker)
     calls: list[str] = field(default_factory=list)
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
-    instead: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
+    after: dict[str, Callable[[], None]] = field(default_factory=dict)
+    repeats: int = 1
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext
     group_list: list[str] = field(default_factory=list)
     subnets: list[str] = field(default_factory=list)
     vpc_id: str = ""
@@ -91,11 +97,12 @@ class World:
         """One invocation, as the state machine makes it."""
         assert len(json.dumps(event)) < 256 * 1024, f"{state} gets more than a state may carry"
         self.calls.append(state)
-        if state in self.before:
-            self.before[state]()
-        if state in self.instead:
-            return self.instead[state](event)
-        return self._handlers[state](event, None)
+        self.before.get(state, _nothing)()
+        with self.around():
+            for _ in range(self.repeats):
+                result = self._handlers[state](event, None)
+        self.after.get(state, _nothing)()
+        return result
 
     def run(self, request: dict[str, Any] | None = None, name: str = "restore-1") -> dict[str, Any]:
         """One execution from its start to its end: DescribeExecution's answer."""
@@ -104,12 +111,13 @@ class World:
 
     def wait(self, execution_arn: str, seconds: float = 60.0) -> dict[str, Any]:
         """The execution when it is over."""
+        # Asked of moto itself: polling through boto3 would take more time than the execution.
+        backend = stepfunctions_parser_backends[ACCOUNT][REGION]
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            told = boto3.client("stepfunctions").describe_execution(executionArn=execution_arn)
-            if told["status"] != "RUNNING":
-                return dict(told)
-            time.sleep(0.01)
+            if backend.describe_execution(execution_arn).exec_status != "RUNNING":
+                return dict(boto3.client("stepfunctions").describe_execution(executionArn=execution_arn))
+            time.sleep(0.02)
         raise AssertionError(f"still running; last calls: {self.calls[-10:]}")
 
     def sweep(self) -> list[dict[str, Any]]:
@@ -153,7 +161,9 @@ class World:
         return {
             "instances": sorted(i["InstanceId"] for i in instances),
             "volumes": sorted(v["VolumeId"] for v in ec2.describe_volumes()["Volumes"]),
-            "interfaces": sorted(i["NetworkInterfaceId"] for i in ec2.describe_network_interfaces()["NetworkInterfaces"]),
+            "interfaces": sorted(
+                i["NetworkInterfaceId"] for i in ec2.describe_network_interfaces()["NetworkInterfaces"]
+            ),
             "groups": sorted(g["GroupId"] for g in groups),
             "rules": sorted(json.dumps([g["IpPermissions"], g["IpPermissionsEgress"]], sort_keys=True) for g in groups),
             "group list": sorted(self.groups_of_instance()),
@@ -258,9 +268,7 @@ def _backup(instance: str, point: str, name: str, changes: dict[str, Any]) -> Da
     digest = hashlib.sha256(b"x" * 10).hexdigest()
     length = changes.pop("uncompressed_length", 30)
     stored = ByteRange(offset=0, length=10, sha256=digest)
-    member = TableMember(
-        dump_id=1, schema_name="public", table="t", stored=stored, uncompressed_length=length, rows=3
-    )
+    member = TableMember(dump_id=1, schema_name="public", table="t", stored=stored, uncompressed_length=length, rows=3)
     file = StoredFile(key=keys.database_prefix(instance, point, name) + "dump.pgdump", length=10, sha256=digest)
     return DatabaseBackup(
         **{
@@ -286,6 +294,10 @@ def execution_arn(name: str) -> str:
     return MACHINE_ARN.replace(":stateMachine:", ":execution:") + f":{name}"
 
 
+def _nothing() -> None:
+    pass
+
+
 def _ledger_table() -> None:
     boto3.client("dynamodb").create_table(
         TableName="ledger",
@@ -305,14 +317,10 @@ def _offer() -> None:
 
 
 def _machine() -> None:
-    text = re.sub(
-        r"\$\{(\w+)\}", lambda match: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{match[1]}", DEFINITION.read_text()
-    )
+    prefix = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
+    text = re.sub(r"\$\{(\w+)\}", lambda match: prefix + match[1], DEFINITION.read_text())
+    # Waits are hundredths of seconds here, so what isn't there after some attempts will never be.
+    text = re.sub(r'("MaxAttempts": )(\d+)', lambda match: match[1] + str(min(int(match[2]), MOST_ATTEMPTS)), text)
     boto3.client("stepfunctions").create_state_machine(
         name="dbrestore", definition=text, roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine"
     )
-
-
-def settings() -> Settings:
-    """The functions' settings."""
-    return Settings.from_environment()
