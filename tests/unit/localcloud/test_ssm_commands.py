@@ -137,6 +137,20 @@ def test_a_registered_document_gets_its_parameters_and_only_its_own_environment(
     assert f"assumed-role/{profile}/{worker}" in session.get_caller_identity()["Arn"]
 
 
+def test_a_document_made_by_cloudformation_runs_as_its_resource_says(systems: Any, worker: str) -> None:
+    name = f"RunJob-{uuid.uuid4().hex}"
+    resource = {"Type": "AWS::SSM::Document", "Properties": {"Name": name, "Content": DOCUMENT}}
+    boto3.client("cloudformation").create_stack(
+        StackName=name, TemplateBody=json.dumps({"Resources": {"Run": resource}})
+    )
+
+    parameters = {"JobUri": ["s3://evidence/job.json"]}
+    command = systems.send_command(InstanceIds=[worker], DocumentName=name, Parameters=parameters)["Command"]
+
+    done = finished(systems, command["CommandId"], worker)
+    assert done["StandardOutputContent"].splitlines()[0] == "s3://evidence/job.json none"
+
+
 def test_parameters_that_the_document_does_not_allow_are_refused(systems: Any, worker: str, document: str) -> None:
     def code(**parameters: str) -> str:
         given = {name: [value] for name, value in parameters.items()}
