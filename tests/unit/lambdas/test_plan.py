@@ -286,6 +286,7 @@ def free_storage(instance: str, bytes_: float) -> None:
         MetricData=[
             {
                 "MetricName": "FreeStorageSpace", "Unit": "Bytes", "Value": bytes_,
+                "Timestamp": datetime.now(UTC) - timedelta(minutes=1),
                 "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": instance}],
             }
         ],

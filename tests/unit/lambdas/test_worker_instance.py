@@ -1,0 +1,188 @@
+"""The worker: how it is launched, found again, given up and removed."""
+
+import base64
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.instances import InstanceBackend
+from moto.ssm.models import SimpleSystemManagerBackend
+
+from lambdas import limits
+from lambdas.plan import plan_restore
+from lambdas.worker_instance import deploy_worker, remove_worker
+from repository.errors import AwsRefused, NotReady, RestoreClosed, WorkerNotStarted
+from tests.statemachine.world import REQUEST, World, execution_arn
+
+
+@pytest.fixture
+def planned(world: World) -> dict[str, Any]:
+    return {"plan": plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)}
+
+
+def until_done(handler: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Call like the state's Retry does."""
+    for _ in range(200):
+        try:
+            return dict(handler(state, None))
+        except NotReady:
+            continue
+    raise AssertionError("never ready")
+
+
+def instances() -> list[dict[str, Any]]:
+    return [i for r in boto3.client("ec2").describe_instances()["Reservations"] for i in r["Instances"]]
+
+
+def test_the_worker_is_what_the_design_says(world: World, planned: dict[str, Any]) -> None:
+    told = until_done(deploy_worker, planned)
+
+    (worker,) = instances()
+    restore = planned["plan"]["restoreId"]
+    assert told == {"instanceId": worker["InstanceId"]}
+    assert worker["SubnetId"] == planned["plan"]["worker"]["subnetId"]
+    assert [g["GroupId"] for g in worker["NetworkInterfaces"][0]["Groups"]] == [
+        planned["plan"]["worker"]["standingGroupId"]
+    ]
+    assert worker["MetadataOptions"]["HttpTokens"] == "required"
+    assert "KeyName" not in worker
+    tags = {tag["Key"]: tag["Value"] for tag in worker["Tags"]}
+    assert tags["dbrestore:restore-id"] == restore
+    assert tags["dbrestore:managed"] == "true"
+    assert tags["Name"] == f"dbrestore-{restore}-worker-1"
+    assert tags["dbrestore:expires-at"] > planned["plan"]["plannedAt"]
+    ec2 = boto3.client("ec2")
+    attribute = ec2.describe_instance_attribute(
+        InstanceId=worker["InstanceId"], Attribute="instanceInitiatedShutdownBehavior"
+    )
+    assert attribute["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate"
+    (volume,) = ec2.describe_volumes()["Volumes"]
+    assert volume["Encrypted"]
+
+
+def test_the_boot_script_arms_the_timer_before_anything_that_can_fail(world: World, planned: dict[str, Any]) -> None:
+    until_done(deploy_worker, planned)
+
+    (worker,) = instances()
+    told = boto3.client("ec2").describe_instance_attribute(InstanceId=worker["InstanceId"], Attribute="userData")
+    script = base64.b64decode(told["UserData"]["Value"]).decode()
+    lines = [line for line in script.splitlines() if line and not line.startswith("#")]
+    minutes = 168 * 60 + limits.DEAD_MAN_MARGIN_MINUTES
+    assert "# dbrestore-program: s3://evidence/programs/worker.zip" in script.splitlines()
+    assert f"# dbrestore-max-minutes: {minutes}" in script.splitlines()
+    assert lines[0] == f"shutdown -h +{minutes}"
+    assert "${" not in script
+
+
+def test_a_launch_whose_record_was_lost_is_found_again(world: World, planned: dict[str, Any]) -> None:
+    until_done(deploy_worker, planned)
+    ledger = world.ledger()
+    row = ledger.rows("instance")[0]
+    ledger.table.write(ledger.table.put(ledger._item(row.model_copy(update={"state": "INTENT", "physical_id": None}))))
+
+    until_done(deploy_worker, planned)
+
+    assert len(instances()) == 1
+    assert ledger.rows("instance")[0].physical_id == row.physical_id
+
+
+def refuse_launches(world: World, codes: list[str]) -> list[dict[str, Any]]:
+    """The first launches are refused with these codes; the requests."""
+    launch = InstanceBackend.run_instances
+    asked: list[dict[str, Any]] = []
+
+    def run_instances(backend: Any, *arguments: Any, **request: Any) -> Any:
+        asked.append(request)
+        if len(asked) <= len(codes):
+            raise EC2ClientError(codes[len(asked) - 1], "not now")
+        return launch(backend, *arguments, **request)
+
+    world.patch.setattr(InstanceBackend, "run_instances", run_instances)
+    return asked
+
+
+def test_without_capacity_the_next_subnet_is_tried(world: World, planned: dict[str, Any]) -> None:
+    refuse_launches(world, ["InsufficientInstanceCapacity"])
+
+    until_done(deploy_worker, planned)
+
+    (worker,) = instances()
+    assert worker["SubnetId"] == planned["plan"]["worker"]["fallbackSubnetIds"][0]
+    assert [row.state for row in world.ledger().rows("instance")] == ["DELETED", "CREATED"]
+
+
+def test_without_any_capacity_the_worker_is_given_up(world: World, planned: dict[str, Any]) -> None:
+    asked = refuse_launches(world, ["InsufficientInstanceCapacity"] * 99)
+
+    with pytest.raises(WorkerNotStarted, match=r"worker\.subnetId"):
+        deploy_worker(planned, None)
+
+    assert len(asked) == limits.WORKER_ATTEMPTS
+    assert len({request["client_token"] for request in asked}) == limits.WORKER_ATTEMPTS
+
+
+def test_another_refusal_is_told_with_operation_and_code(world: World, planned: dict[str, Any]) -> None:
+    refuse_launches(world, ["UnauthorizedOperation"])
+
+    with pytest.raises(AwsRefused, match="RunInstances: UnauthorizedOperation"):
+        deploy_worker(planned, None)
+
+
+def test_a_worker_that_never_registers_is_replaced_and_in_the_end_given_up(
+    world: World, planned: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.worker.online = False
+    monkeypatch.setattr(limits, "WORKER_ONLINE_WITHIN", 0)
+
+    with pytest.raises(WorkerNotStarted):
+        until_done(deploy_worker, planned)
+
+    assert len(instances()) == limits.WORKER_ATTEMPTS
+    assert {i["State"]["Name"] for i in instances()} == {"terminated"}
+
+
+def test_a_restore_that_closes_launches_nothing(world: World, planned: dict[str, Any]) -> None:
+    world.ledger().advance("CLOSING")
+
+    with pytest.raises(RestoreClosed):
+        deploy_worker(planned, None)
+
+    assert instances() == []
+
+
+def test_the_removal_finds_a_worker_that_the_ledger_does_not_know_by_id(world: World, planned: dict[str, Any]) -> None:
+    until_done(deploy_worker, planned)
+    ledger = world.ledger()
+    row = ledger.rows("instance")[0].model_copy(update={"state": "INTENT", "physical_id": None})
+    ledger.table.write(ledger.table.put(ledger._item(row)))
+
+    until_done(remove_worker, {"plan": {"restoreId": ledger.restore_id}, "cleanUp": True})
+
+    assert [i["State"]["Name"] for i in instances()] == ["terminated"]
+    assert boto3.client("ec2").describe_volumes()["Volumes"] == []
+    assert ledger.rows("instance")[0].seen_absent_at is not None
+
+
+def test_the_removal_leaves_instances_of_others_alone(world: World, planned: dict[str, Any]) -> None:
+    theirs = boto3.client("ec2").run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0][
+        "InstanceId"
+    ]
+    until_done(deploy_worker, planned)
+
+    until_done(remove_worker, planned)
+
+    living = [i["InstanceId"] for i in instances() if i["State"]["Name"] != "terminated"]
+    assert living == [theirs]
+
+
+def test_throttling_is_something_to_wait_for(world: World, planned: dict[str, Any]) -> None:
+    def throttled(*_: Any, **__: Any) -> Any:
+        error = {"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}
+        raise ClientError(error, "GetParameter")
+
+    world.patch.setattr(SimpleSystemManagerBackend, "get_parameter", throttled)
+
+    with pytest.raises(NotReady, match="ThrottlingException"):
+        deploy_worker(planned, None)
