@@ -81,7 +81,8 @@ class LiveTable:
         """Take the event in; the live area redraws itself."""
         if isinstance(event, StateChanged):
             self._phases[event.phase.state] = event.phase
-            self._progress = None
+            if event.phase.status != "RUNNING":
+                self._progress = None
         elif isinstance(event, Progressed):
             self._progress = event
         else:
@@ -146,7 +147,7 @@ def _end_lines(head: dict[str, Any], end: Ended) -> Iterator[dict[str, Any]]:
     databases = [outcome.to_state() for outcome in end.report.databases] if end.report else []
     yield {
         "type": "summary", **head, "status": end.status, "error": end.error.to_state() if end.error else None,
-        "leftovers": list(end.leftovers), "databases": databases, "report": end.output.get("report", {}).get("report"),
+        "leftovers": list(end.leftovers), "databases": databases, "report": end.report_uri,
         "exitCode": int(exit_codes.of_execution(end.status, end.error, end.leftovers)),
     }  # fmt: skip
 

@@ -19,11 +19,8 @@ from lambdas.ledger import Ledger
 from repository import keys
 from worker.job import ErrorNote, JobKind, Progress
 
-JOB_OF_STATE: dict[str, JobKind] = {
-    "ReplayDumps": "replay",
-    "VerifyDatabases": "verify",
-    "DiscardUnfinishedDatabases": "discard",
-}
+# The jobs that take long enough to be watched.
+JOB_OF_STATE: dict[str, JobKind] = {"ReplayDumps": "replay", "VerifyDatabases": "verify"}
 
 # Seconds. A tenth of the time since the last news: a short restore is seen state by state, one that runs for days is asked rarely.
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _SHARE = 0.3, 10.0, 0.1
@@ -50,13 +47,14 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Ended:
-    """The execution ended. `report` is None if it ended before anything was planned; `output` is the execution's own."""
+    """The execution ended. `report` and `report_uri` are None if it ended before anything was planned; `output` is the execution's own."""
 
     restore_id: str
     status: str
     error: ErrorNote | None
     leftovers: tuple[str, ...]
     report: Report | None
+    report_uri: str | None
     output: dict[str, Any]
 
 
@@ -95,7 +93,8 @@ def end_of(control: ControlPlane, restore_id: str, execution: dict[str, Any]) ->
     report = read_report(control, restore_id)
     error = _first_error(execution, report) if execution["status"] != "SUCCEEDED" else None
     output = json.loads(execution.get("output") or "{}")
-    return Ended(restore_id, execution["status"], error, report.leftovers if report else (), report, output)
+    uri = f"s3://{control.evidence_bucket}/{keys.report_key(restore_id)}" if report else None
+    return Ended(restore_id, execution["status"], error, report.leftovers if report else (), report, uri, output)
 
 
 def read_report(control: ControlPlane, restore_id: str) -> Report | None:

@@ -69,6 +69,8 @@ def print_plan(console: Console, plan: Plan) -> None:
             number(database.tables), number(database.rows), size(database.bytes),
         )  # fmt: skip
     console.print(table)
+    for note in plan.notes:
+        console.print(f"Note: {note}")
 
 
 def headline(report: Report) -> Text:

@@ -56,7 +56,6 @@ def create(account: Account, plane: ControlPlane, directory: Path) -> Shop:
     rds.create_db_instance(
         DBInstanceIdentifier=INSTANCE, DBName=DATABASE, Engine="postgres", DBInstanceClass="db.t4g.medium",
         AllocatedStorage=20, MasterUsername="shopmaster", ManageMasterUserPassword=True,
-        Tags=[{"Key": "dbrestore:allow", "Value": "true"}],
     )  # fmt: skip
     described = _available(rds)
     secret = account.client("secretsmanager").get_secret_value(SecretId=described["MasterUserSecret"]["SecretArn"])
