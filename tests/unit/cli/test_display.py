@@ -57,7 +57,7 @@ def test_progress_goes_when_its_state_ends_and_a_failure_says_why() -> None:
         phase("ReplayDumps", "RUNNING"), progressed(bytesTotal=1), phase("ReplayDumps", "FAILED", error=error)
     )
 
-    assert lines == ["✗  ReplayDumps  2.0 s  ReplayFailed: no such type"]
+    assert lines == ["✗  ReplayDumps  2.0 s  ReplayFailed: no such type", ""]
 
 
 def test_progress_says_only_what_is_known() -> None:
