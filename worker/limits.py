@@ -20,7 +20,10 @@ LOGIN_VALID_DAYS: Final = 7
 # has room for about 64 locks per connection slot.
 OBJECTS_PER_TRANSACTION: Final = 300
 
-COPY_CHUNK: Final = 1 << 20
+# Small members that lie together are read with one request: a request costs as long as megabytes of transfer.
+SMALL_MEMBER: Final = 1 << 20
+GROUP_LENGTH: Final = 4 << 20
+GROUP_MEMBERS: Final = 50
 # lo_put stores pages of 2 KiB: a multiple of that is written without reading a page again.
 LARGE_OBJECT_CHUNK: Final = 1 << 20
 

@@ -5,8 +5,8 @@ of rows that the server took were all found right; otherwise nothing of it stays
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import psycopg
 from psycopg import sql
@@ -15,7 +15,7 @@ from repository import pgdump_blocks
 from repository.errors import BackupDamaged, ReplayFailed
 from repository.manifest import ByteRange, DatabaseBackup, LargeObjectMember, TableMember
 from repository.pgdump_toc import TocEntry
-from repository.ranges import verified_range
+from repository.ranges import read_range, verified, verified_range
 from worker import limits
 from worker.session import Connection
 
@@ -27,18 +27,56 @@ Count = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Members:
-    """Where the members of one database lie."""
+    """Where the members of one database lie; `fetched` holds the bytes of a group of small ones, from `fetched_from` on."""
 
     s3: "S3Client"
     bucket: str
     backup: DatabaseBackup
+    fetched: bytes = b""
+    fetched_from: int = 0
 
     def stored(self, stored: ByteRange, what: str) -> Iterator[bytes]:
         """The stored bytes; raises BackupDamaged at their end if they are not those of the manifest."""
+        if self.fetched:
+            begin = stored.offset - self.fetched_from
+            part = self.fetched[begin : begin + stored.length]
+            return verified([part], length=stored.length, sha256=stored.sha256, what=what)
         return verified_range(
             self.s3, self.bucket, self.backup.files[stored.file].key, offset=stored.offset, length=stored.length,
             sha256=stored.sha256, what=what,
         )  # fmt: skip
+
+    def fetch(self, group: tuple[TableMember, ...]) -> Self:
+        """The same, with the bytes of the whole group read at once. If they can't be had, each member is read, and judged, alone."""
+        first, last = group[0].stored, group[-1].stored
+        key, length = self.backup.files[first.file].key, last.offset + last.length - first.offset
+        try:
+            fetched = b"".join(read_range(self.s3, self.bucket, key, offset=first.offset, length=length))
+        except BackupDamaged:
+            return self
+        return replace(self, fetched=fetched, fetched_from=first.offset)
+
+
+def groups(members: tuple[TableMember, ...]) -> Iterator[tuple[TableMember, ...]]:
+    """Large members by themselves, small neighbours together."""
+    group: list[TableMember] = []
+    for member in sorted(members, key=lambda m: (m.stored.file, m.stored.offset)):
+        if group and not _belongs(group, member):
+            yield tuple(group)
+            group = []
+        group.append(member)
+    if group:
+        yield tuple(group)
+
+
+def _belongs(group: list[TableMember], member: TableMember) -> bool:
+    first, before, stored = group[0].stored, group[-1].stored, member.stored
+    return (
+        stored.file == first.file
+        and max(before.length, stored.length) <= limits.SMALL_MEMBER
+        and stored.offset + stored.length - first.offset <= limits.GROUP_LENGTH
+        and len(group) < limits.GROUP_MEMBERS
+    )
 
 
 def load_table(

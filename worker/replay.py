@@ -126,22 +126,29 @@ def _load(
     members = Members(replay.s3, replay.bucket, backup)
     replay.progress.expect(backup.uncompressed_length, len(backup.tables))
     entries = {e.dump_id: e for e in archive.toc.entries}
+    groups = list(loading.groups(backup.tables))
     tasks = [
-        *(_table_task(replay, members, member, entries) for member in backup.tables),
+        *(_table_task(replay, members, group, entries) for group in groups),
         *(_large_object_task(replay, members, member, n) for n, member in enumerate(backup.large_objects, start=1)),
-        *_index_tasks(backup, archive, division),
+        *_index_tasks(groups, archive, division),
     ]
     scheduling.run(tasks, partial(_connect, replay, backup, login, database.temporary_name), replay.job.streams)
 
 
-def _table_task(replay: Replay, members: Members, member: TableMember, entries: dict[int, TocEntry]) -> Task:
-    statement = copy_target.parse(loading.entry_of(member, entries).copy_statement).statement()
+def _table_task(replay: Replay, members: Members, group: tuple[TableMember, ...], entries: dict[int, TocEntry]) -> Task:
+    targets = [copy_target.parse(loading.entry_of(member, entries).copy_statement) for member in group]
 
     def load(connection: Connection) -> None:
-        loading.load_table(connection, members, member, statement, replay.progress.add)
-        replay.progress.table_done()
+        where = members.fetch(group) if len(group) > 1 else members
+        for member, target in zip(group, targets, strict=True):
+            loading.load_table(connection, where, member, target.statement(), replay.progress.add)
+            replay.progress.table_done()
 
-    return Task(name=member.dump_id, cost=member.uncompressed_length, run=load)
+    return Task(name=group[0].dump_id, cost=_size(group), run=load)
+
+
+def _size(group: tuple[TableMember, ...]) -> int:
+    return sum(member.uncompressed_length for member in group)
 
 
 def _large_object_task(replay: Replay, members: Members, member: LargeObjectMember, number: int) -> Task:
@@ -152,22 +159,24 @@ def _large_object_task(replay: Replay, members: Members, member: LargeObjectMemb
     )  # fmt: skip
 
 
-def _index_tasks(backup: DatabaseBackup, archive: Archive, division: Division) -> Iterator[Task]:
+def _index_tasks(groups: list[tuple[TableMember, ...]], archive: Archive, division: Division) -> Iterator[Task]:
     data_of = archives.tables_of_data(archive.toc.entries)
     tables = {e.dump_id for e in archive.toc.entries if e.description == "TABLE"}
-    size_of = {member.dump_id: member.uncompressed_length for member in backup.tables}
+    size_of = {member.dump_id: member.uncompressed_length for group in groups for member in group}
+    loaded_by = {member.dump_id: group[0].dump_id for group in groups for member in group}
     for entry in division.early:
         table = next(d for d in entry.dependencies if d in tables)
         data = data_of.get(table, 0)
         yield Task(
             name=entry.dump_id, cost=size_of.get(data, 0), run=partial(_build_index, entry), table=table,
-            exclusive=entry.description == "CONSTRAINT" or _FURTHER_STATEMENT in entry.definition, after={data, *entry.dependencies},
+            exclusive=entry.description == "CONSTRAINT" or _FURTHER_STATEMENT in entry.definition,
+            after={loaded_by.get(data, 0), *entry.dependencies},
         )  # fmt: skip
 
 
 def _build_index(entry: TocEntry, connection: Connection) -> None:
     try:
-        connection.execute(entry.definition.encode())
+        connection.execute(sql.SQL(entry.definition))
     except psycopg.Error as error:
         raise ReplayFailed(f"{entry.label}: {error}") from error
 

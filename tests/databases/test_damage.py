@@ -42,7 +42,10 @@ def test_a_damaged_member_is_never_committed(
 
     assert replayed.error is not None
     assert (replayed.status, replayed.error.name) == ("FAILED", "BackupDamaged")
-    assert "public.lines" in replayed.error.message
+    # Where the object is cut, what lay behind may be missed first.
+    assert "public.lines" in replayed.error.message or (
+        damage is cut_the_object and "large objects" in replayed.error.message
+    )
     assert rows == [(0,)]
     assert "damaged" not in cloud.names()[0]
 

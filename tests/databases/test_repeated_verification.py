@@ -1,0 +1,87 @@
+"""A verification that died anywhere is completed by the next run of the same job."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.databases.restore_case import EVIDENCE, Cloud, Restore
+
+
+@pytest.fixture
+def replayed(cloud: Cloud, small: str) -> Restore:
+    """A restore whose database stands under its temporary name."""
+    restore = Restore(cloud, {small: cloud.dump(small)}, {small: "again"})
+    restore.add_point()
+    restore.run("replay")
+    return restore
+
+
+def forget_result(restore: Restore, *, and_what_was_kept: bool) -> None:
+    """As if the worker had died before it wrote the result (and before it kept the database's)."""
+    database = restore.databases()[0]
+    for name in ["result.json"] + [f"promoted/{database.temporary_name}.json"] * and_what_was_kept:
+        restore.cloud.s3().delete_object(Bucket=EVIDENCE, Key=f"restores/{restore.restore_id}/jobs/verify/{name}")
+
+
+def test_death_after_the_rename(cloud: Cloud, replayed: Restore) -> None:
+    replayed.run("verify")
+    forget_result(replayed, and_what_was_kept=True)
+    database = replayed.databases()[0]
+    mark = f"dbrestore {replayed.restore_id}: {database.temporary_name} was verified and renamed"
+    cloud.execute(f"""COMMENT ON DATABASE again IS '{mark}'; CREATE ROLE "{database.login_role}" LOGIN""")
+
+    (result,) = replayed.run("verify").databases
+
+    assert (result.status, result.error) == ("PROMOTED", None)
+    assert cloud.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'again'") == [
+        (None,)
+    ]
+    assert database.login_role not in cloud.names()[1]
+
+
+def test_death_before_the_result_is_written(cloud: Cloud, replayed: Restore) -> None:
+    first = replayed.run("verify").databases
+    forget_result(replayed, and_what_was_kept=False)
+
+    second = replayed.run("verify").databases
+
+    assert second[0].status == "PROMOTED"
+    assert second[0].checks == first[0].checks
+
+
+@pytest.mark.parametrize(
+    "handed_over", ["TABLE items", "SEQUENCE items_id_seq OWNED BY NONE; ALTER SEQUENCE items_id_seq", "TABLE lines"]
+)
+def test_death_while_owners_were_changed(cloud: Cloud, replayed: Restore, handed_over: str) -> None:
+    temporary = replayed.databases()[0].temporary_name
+    cloud.execute(f"ALTER {handed_over} OWNER TO master", temporary, superuser=True)
+    before = cloud.memberships()
+
+    (result,) = replayed.run("verify").databases
+
+    if "SEQUENCE" in handed_over:  # the sequence is no longer the column's, and that is seen
+        assert result.error is not None
+        assert "SEQUENCE OWNED BY" in result.error.message
+        replayed.run("discard")
+    else:
+        assert (result.status, result.error) == ("PROMOTED", None)
+        assert {row for row in before if "dbrestore" not in row[0]} == cloud.memberships()
+
+
+def test_a_database_that_is_not_there_is_no_success(cloud: Cloud, small: str) -> None:
+    restore = Restore(cloud, {small: cloud.dump(small)}, {small: small})
+    restore.add_point()
+
+    (result,) = restore.run("verify").databases
+
+    assert result.error is not None
+    assert (result.status, result.error.name) == ("FAILED", "ReplayFailed")
+
+
+def test_what_a_replay_job_left_is_gone_after_the_promotion(cloud: Cloud, replayed: Restore, tmp_path: Path) -> None:
+    verified = replayed.run("verify")
+
+    discarded = replayed.run("discard")
+
+    assert all(absence.seen_absent for absence in (*verified.absences, *discarded.absences))
+    assert "again" in cloud.names()[0]
