@@ -15,9 +15,13 @@ DEFINITION = {
     "States": {
         "HowDidItEnd": {
             "Type": "Choice",
-            "Choices": [{"Variable": "$.fail", "IsPresent": True, "Next": "Failed"}],
+            "Choices": [
+                {"Variable": "$.fail", "IsPresent": True, "Next": "Failed"},
+                {"Variable": "$.databases", "IsPresent": True, "Next": "Planning"},
+            ],
             "Default": "Waiting",
         },
+        "Planning": {"Type": "Wait", "Seconds": 20, "Next": "Done"},
         "Waiting": {"Type": "Wait", "SecondsPath": "$.wait", "Next": "Done"},
         "Failed": {"Type": "Fail", "ErrorPath": "$.fail.error", "CausePath": "$.fail.cause"},
         "Done": {"Type": "Succeed"},

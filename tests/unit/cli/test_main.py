@@ -126,6 +126,14 @@ def test_ctrl_c_leaves_with_130_says_how_to_come_back_and_the_restore_goes_on(
     assert plane.executions.describe_execution(executionArn=arn)["status"] == "RUNNING"
 
 
+def test_ctrl_c_while_a_plan_is_made_ends_with_130(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
+    threading.Timer(1, _thread.interrupt_main).start()
+
+    assert main.run(["plan", "shop", "-d", "shop"]) == 130
+
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_json_gives_one_object_per_line_and_the_summary_has_the_exit_code(
     plane: ControlPlane, capsys: pytest.CaptureFixture[str]
 ) -> None:

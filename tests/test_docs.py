@@ -1,0 +1,161 @@
+"""What the documents say is held to the code: errors, commands, options, steps, examples, links."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from cli import reference
+from cli.exit_codes import ExitCode
+from cli.main import app
+from infrastructure.functions import FUNCTIONS
+from lambdas.contract import RestoreRequest
+from lambdas.request_problems import Problems, read
+from repository.document import Document
+from repository.errors import RestoreError
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DEFINITION = json.loads((ROOT / "statemachine" / "restore_databases.asl.json").read_text())
+EXAMPLES = sorted((ROOT / "examples").glob("*.json"))
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def entries(page: str) -> dict[str, str]:
+    """The `###` headings of a page and the text below each."""
+    parts = re.split(r"^### (.+)$", page, flags=re.M)
+    return dict(zip(parts[1::2], (text.strip() for text in parts[2::2]), strict=True))
+
+
+def tasks(machine: dict[str, Any]) -> Iterator[str]:
+    """The Task states in the order in which the definition holds them, branches where they stand."""
+    for name, state in machine["States"].items():
+        if state["Type"] == "Task":
+            yield name
+        for branch in state.get("Branches", []):
+            yield from tasks(branch)
+
+
+def test_every_error_a_person_may_meet_has_an_entry_that_says_what_to_do() -> None:
+    documented = entries((ROOT / "docs" / "operations.md").read_text())
+    in_the_tree = {kind.__name__ for kind in RestoreError.__subclasses__() if kind.__module__ == "repository.errors"}
+
+    assert set(documented) == in_the_tree
+    assert not [name for name, text in documented.items() if len(text) < 40]
+
+
+def test_the_table_of_steps_is_the_order_of_states_in_the_definition() -> None:
+    table = re.findall(r"^\|.*\| `(\w+)` \| `(lambdas/\w+\.py)` \|$", README, flags=re.M)
+
+    assert [state for state, _ in table] == list(tasks(DEFINITION))
+
+
+def test_the_table_of_steps_names_the_module_behind_each_state() -> None:
+    table = dict(re.findall(r"^\|.*\| `(\w+)` \| `(lambdas/\w+\.py)` \|$", README, flags=re.M))
+    modules = {row.state: row.handler.rsplit(".", 1)[0].replace(".", "/") + ".py" for row in FUNCTIONS}
+
+    assert table == {state: module for state, module in modules.items() if state in table}
+    assert all((ROOT / module).exists() for module in table.values())
+
+
+def test_the_reference_of_commands_is_what_help_says() -> None:
+    assert (ROOT / "docs" / "commands.md").read_text() == reference.page()
+
+
+def test_every_command_option_and_exit_code_is_documented_and_every_parameter_has_a_help_text() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+
+    for path, command in commands(typer.main.get_command(app), "dbrestore"):
+        assert f"## {path}\n" in page
+        for parameter in command.params:
+            assert getattr(parameter, "help", "") or parameter.name == "help", f"{path} {parameter.name}"
+            assert all(name in page for name in parameter.opts if name.startswith("-")), f"{path} {parameter.name}"
+    assert all(f"| {int(code)} |" in page for code in ExitCode)
+
+
+def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from commands(child, f"{path} {name}")
+
+
+@pytest.mark.parametrize("line", [line for line in README.splitlines() if line.startswith("dbrestore ")])
+def test_every_command_line_of_the_readme_is_one_that_the_command_takes(line: str) -> None:
+    words = re.sub(r"\s+#.*$", "", line).replace('"', "").split()[1:]
+    command: Any = typer.main.get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+
+    # Parsed, not run: a wrong option or a missing argument raises.
+    context = command.make_context("dbrestore", words)
+
+    assert context.params
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_is_a_request_that_the_control_plane_takes(path: Path) -> None:
+    problems = Problems()
+
+    request = read(json.loads(path.read_text()), problems)
+
+    assert problems.found == []
+    assert isinstance(request, RestoreRequest)
+
+
+def test_one_example_has_every_key_of_a_request() -> None:
+    everything = json.loads((ROOT / "examples" / "everything.json").read_text())
+
+    assert keys(everything) == known_keys(RestoreRequest)
+
+
+def keys(value: Any) -> dict[str, Any]:
+    """The keys of nested objects; `databases` is a list of one object."""
+    objects = {name: inner[0] if isinstance(inner, list) else inner for name, inner in value.items()}
+    return {name: keys(inner) if isinstance(inner, dict) else {} for name, inner in objects.items()}
+
+
+def known_keys(model: type[Document]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        inner = [kind for kind in (field.annotation, *getattr(field.annotation, "__args__", ())) if is_document(kind)]
+        found[field.alias or name] = known_keys(inner[0]) if inner else {}
+    return found
+
+
+def is_document(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Document)
+
+
+def test_the_smallest_request_of_the_readme_is_valid() -> None:
+    [text] = re.findall(r"```json\n(.+?)\n```", README, flags=re.S)
+
+    assert RestoreRequest.model_validate_json(text).databases[0].name == "orders"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)?(?:#[^)]*)?\)", page.read_text()):
+        if target and not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_anchor_is_a_heading(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", page.read_text()):
+        text = (page.parent / target).read_text() if target else page.read_text()
+        headings = {
+            re.sub(r"[^\w\- ]", "", line).strip().lower().replace(" ", "-")
+            for line in re.findall(r"^#+ (.+)$", text, flags=re.M)
+        }
+        assert anchor in headings, anchor
+
+
+def test_the_changelog_is_in_the_users_words() -> None:
+    changes = re.findall(r"^- (.+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.M)
+
+    assert changes
+    assert all(change.startswith(("Bugfix: ", "Enhancement: ", "Change: ")) for change in changes)
