@@ -38,7 +38,7 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     if meta.status == "CLOSED":
         return where
     leftovers = tuple(f"{row.kind} {row.physical_id or row.name}" for row in restore.ledger.unsettled())
-    error = _first_error(section, meta, leftovers)
+    error = _first_error(restore, section, meta, leftovers)
     if error:
         restore.ledger.remember(error)
     report = _report(restore, meta, error, leftovers)
@@ -50,21 +50,25 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     return where
 
 
-def _first_error(section: CloseInput, meta: Meta, leftovers: tuple[str, ...]) -> ErrorNote | None:
+def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: tuple[str, ...]) -> ErrorNote | None:
     """What the execution fails with: the first error, whatever happened while clearing up."""
     if meta.error:
         return meta.error
     if section.failure:
         return ErrorNote(name=section.failure.error, message=_message(section.failure))
-    if section.leftovers or (leftovers and not section.clean_up):
+    if section.clean_up:
+        return _stopped(restore, meta)
+    if section.leftovers or leftovers:
         told = [f"{what}: {caught.error}: {_message(caught)}" for what, caught in section.leftovers.items()]
         return ErrorNote(name="LeftoversRemain", message="\n".join([*leftovers, *told]))
-    if section.clean_up:
-        return _stopped(meta)
     return None
 
 
-def _stopped(meta: Meta) -> ErrorNote:
+def _stopped(restore: Restore, meta: Meta) -> ErrorNote:
+    """Why there was something to clear up: the error of the state that failed, if one did before the execution was stopped."""
+    failed = [phase.error for phase in phases.phases(restore.ledger) if phase.error]
+    if failed:
+        return failed[0]
     if meta.cancel_requested:
         return ErrorNote(name="RestoreCancelled", message="The restore was asked to stop")
     message = "The execution ended before it could report (stopped, timed out or broken off); a clean-up removed what it had made"

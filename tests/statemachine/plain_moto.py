@@ -1,4 +1,4 @@
-"""moto as these tests need it, in this process: instances and groups as true as the local cloud makes them, everything else as moto is.
+"""moto as these tests need it, in this process: instances, groups and executions as true as the local cloud makes them, the rest plain.
 
 The local cloud's mends last as long as the process: those that start real servers are taken back here for the time of a test.
 """
@@ -6,21 +6,18 @@ The local cloud's mends last as long as the process: those that start real serve
 import inspect
 import json
 import ssl
-import time
 from functools import cache
 from typing import Any
 
+import boto3
 import pytest
 from botocore import httpsession
 from moto import settings
 from moto.awslambda_simple.models import LambdaSimpleBackend
-from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
-from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
-from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 
-from localcloud import clock, instances, mending, security_groups
+from localcloud import clock, instances, mending, security_groups, stepfunctions
 
-KEPT = ("localcloud.instances", "localcloud.security_groups")
+KEPT = ("localcloud.instances", "localcloud.security_groups", "localcloud.stepfunctions")
 TIME_SCALE = 5000.0
 
 
@@ -28,6 +25,9 @@ def install(patch: pytest.MonkeyPatch) -> None:
     """Everything but the handlers."""
     instances.install(TIME_SCALE)
     security_groups.install()
+    patch.setattr(stepfunctions, "_clients", None)
+    patch.setattr(stepfunctions, "status_listeners", [])
+    stepfunctions.install(_InProcess())  # type: ignore[arg-type]
     patch.setattr(clock, "_scale", TIME_SCALE)
     for owner, name, replacement in list(mending._mended):
         if replacement.__module__ not in KEPT:
@@ -38,8 +38,6 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(httpsession, "create_urllib3_context", _tls_context)
     patch.setattr(instances, "launched", [])
     patch.setattr(instances, "ended", [])
-    patch.setattr(retrier_decl, "time", _ShortSleep())
-    patch.setattr(CustomErrorName, "__init__", lambda self, error_name: ErrorName.__init__(self, error_name=error_name))
 
 
 def serve(patch: pytest.MonkeyPatch, call: Any) -> None:
@@ -66,11 +64,11 @@ class Died(BaseException):
     """A function's process ended in the middle of its work. Not an Exception: botocore would take one for a lost connection."""
 
 
-class _ShortSleep:
-    """In the place of the module `time` in moto's retrier."""
+class _InProcess:
+    """In the place of the local cloud's clients: a machine invokes its functions in this process."""
 
-    def sleep(self, seconds: float) -> None:
-        time.sleep(min(seconds, 0.01))
+    def client(self, service: str, _role_arn: str | None = None) -> Any:
+        return boto3.client(service)  # type: ignore[call-overload]
 
 
 def _original(owner: Any, name: str) -> Any:

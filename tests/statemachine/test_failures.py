@@ -158,7 +158,7 @@ def test_a_job_that_could_not_begin_fails_with_its_own_error(world: World) -> No
     assert world.inventory() == before
 
 
-@pytest.mark.parametrize("remover", REMOVERS)
+@pytest.mark.parametrize("remover", [remover for remover in REMOVERS if remover != "RemoveStagingBucket"])
 def test_a_remover_that_cannot_finish_stops_no_other_and_the_sweeper_finishes_it(world: World, remover: str) -> None:
     before = world.inventory()
     world.worker.behaviour["verify"] = end_without_result
@@ -188,6 +188,17 @@ def test_leftovers_after_a_good_restore_are_a_failure(world: World, remover: str
     assert "denied on purpose" in ended["cause"]
     world.before.clear()
     world.sweep()
+    assert world.inventory() == before | {"databases": ["orders"]}
+
+
+def test_a_remover_that_could_not_look_is_a_failure_even_if_the_ledger_is_clean(world: World) -> None:
+    before = world.inventory()
+    world.before["RemoveStagingBucket"] = failing(AwsRefused("denied on purpose"))
+
+    ended = world.run()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "LeftoversRemain")
+    assert world.report()["error"]["name"] == "LeftoversRemain"
     assert world.inventory() == before | {"databases": ["orders"]}
 
 

@@ -33,7 +33,7 @@ INSTANCE = "orders-prod"
 POINT = "20261122T021500Z-3fa9c1d2"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "restore_databases.asl.json"
 MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:dbrestore"
-MOST_ATTEMPTS = 30
+MOST_ATTEMPTS = 12
 REQUEST = {"target": {"dbInstance": INSTANCE}, "databases": ["orders"]}
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
