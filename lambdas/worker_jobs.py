@@ -72,11 +72,12 @@ def ensure_job(
     target = restore.target(plan)
     if row.command_id is None:
         row = _send(restore, target, plan, row)
-    error = _ended(target, row, minutes)
-    if error is None:
+    error = _lost(target, row, minutes)
+    if error is None and _may_run(target, row):
         raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
     if found := result(restore, name):  # It may have been written between the two looks.
         return found
+    error = error or WorkerFailed(_last_words(target, row))
     _save(restore.ledger, row.model_copy(update={"error": type(error).__name__}))
     raise error
 
@@ -169,22 +170,28 @@ def _send_command(restore: Restore, target: TargetAccount, plan: Plan, row: JobR
     return command["Command"]["CommandId"]
 
 
-def _ended(target: TargetAccount, row: JobRow, minutes: int) -> RestoreError | None:
-    """Why the job ended without a result, or None while it may still end with one."""
+def _lost(target: TargetAccount, row: JobRow, minutes: int) -> RestoreError | None:
+    """Why no result can be expected any more, whatever the command says."""
     status = worker_instance.state_of(target.ec2, row.instance_id)
     if status != "running":
         return WorkerLost(
             f"The worker {row.instance_id} is {status or 'gone'} while it worked on the job {row.name}: start the restore again"
         )
-    age = (datetime.now(UTC) - row.sent_at).total_seconds()
-    if age > minutes * 60:
+    if _age(row) > minutes * 60:
         return WorkerTimedOut(f"The job {row.name} was not done after {minutes} minutes: raise worker.maxRunHours")
+    return None
+
+
+def _may_run(target: TargetAccount, row: JobRow) -> bool:
+    # Any command of the instance counts: a job that was sent twice is done by the first.
     commands = _commands(target, row.instance_id)
     if any(command.get("Status") in ACTIVE for command in commands):
-        return None
-    if row.command_id not in [c.get("CommandId") for c in commands] and age < limits.COMMAND_LISTED_WITHIN:
-        return None
-    return WorkerFailed(_last_words(target, row))
+        return True
+    return row.command_id not in [c.get("CommandId") for c in commands] and _age(row) < limits.COMMAND_LISTED_WITHIN
+
+
+def _age(row: JobRow) -> float:
+    return (datetime.now(UTC) - row.sent_at).total_seconds()
 
 
 def _last_words(target: TargetAccount, row: JobRow) -> str:

@@ -1,0 +1,3 @@
+from tests.statemachine.conftest import world
+
+__all__ = ["world"]
