@@ -22,6 +22,9 @@ CREATE VIEW totals AS SELECT sum(amount) FROM lines;
 SELECT lo_from_bytea(0, '\\x0102');
 """
 
+# As few locks as the smallest RDS instance has, in proportion.
+SETTINGS = {"fsync": "off", "max_locks_per_transaction": "24"}
+
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authority:
@@ -37,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, authority: certificates.Aut
         if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
             parent.chmod(0o755)  # the server runs as another user when the tests run as root
     certificate, key = certificates.issue(authority, "localhost")
-    started = postgresql.start(directory / "pg", certificate=certificate, key=key, settings={"fsync": "off"})
+    started = postgresql.start(directory / "pg", certificate=certificate, key=key, settings=SETTINGS)
     postgresql.create_master(started, "master", "secret")
     yield started
     postgresql.stop(started)

@@ -80,6 +80,22 @@ def test_settings_that_the_dump_gives_its_database_do_not_bend_our_sessions(clou
     assert cloud.execute(traps.format("hostile_back")) == []
 
 
+def test_what_the_code_of_the_dump_made_besides_goes_to_the_master_user(cloud: Cloud, small: str) -> None:
+    restore = Restore(cloud, {small: cloud.dump(small)}, {small: "besides"})
+    restore.add_point()
+    restore.run("replay")
+    database = restore.databases()[0]
+    made = f'CREATE TABLE besides (); ALTER TABLE besides OWNER TO "{database.login_role}"'
+    cloud.execute(made, database.temporary_name, superuser=True)
+
+    (verified,) = restore.run("verify").databases
+
+    assert (verified.status, verified.error) == ("PROMOTED", None)
+    assert cloud.execute("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'besides'", "besides") == [
+        ("master",)
+    ]
+
+
 def test_what_acts_beyond_the_database_is_listed_and_not_restored(cloud: Cloud) -> None:
     cloud.create_database("hostile")
     cloud.execute(
