@@ -1,5 +1,6 @@
 """A real PostgreSQL server for the tests of this folder, started once."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,17 +34,18 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authorit
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, authority: certificates.Authority) -> Iterator[postgresql.Server]:
+def server(authority: certificates.Authority) -> Iterator[postgresql.Server]:
     """A running server with the RDS-like master user `master`, password `secret`."""
-    directory = tmp_path_factory.mktemp("rds")
-    for parent in (directory, *directory.parents):
-        if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
-            parent.chmod(0o755)  # the server runs as another user when the tests run as root
-    certificate, key = certificates.issue(authority, "localhost")
-    started = postgresql.start(directory / "pg", certificate=certificate, key=key, settings=SETTINGS)
-    postgresql.create_master(started, "master", "secret")
-    yield started
-    postgresql.stop(started)
+    # Not below tmp_path: the server runs as another user when the tests run as root, and every run of pytest locks others out of there.
+    with tempfile.TemporaryDirectory(prefix="dbrestore-test-", dir="/var/tmp") as directory:
+        Path(directory).chmod(0o755)
+        certificate, key = certificates.issue(authority, "localhost")
+        started = postgresql.start(Path(directory) / "pg", certificate=certificate, key=key, settings=SETTINGS)
+        try:
+            postgresql.create_master(started, "master", "secret")
+            yield started
+        finally:
+            postgresql.stop(started)
 
 
 @pytest.fixture(scope="session")
