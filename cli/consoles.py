@@ -2,18 +2,23 @@
 shown instead of sent to the terminal.
 """
 
+import os
 import re
+import sys
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+_WIDE = 250
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def out() -> Console:
     """Results, on stdout."""
-    return _PlainConsole(markup=False, highlight=False)
+    # In a file or a pipe nothing needs to be folded, and whoever searches it finds ids whole.
+    is_fixed = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return _PlainConsole(markup=False, highlight=False, width=None if is_fixed else _WIDE)
 
 
 def err() -> Console:

@@ -149,7 +149,7 @@ def proof(resources: tuple[ResourceRow, ...]) -> Table:
         removed = ["kept", ""] if row.state == "KEPT" else [_moment(row.deleted_at), _moment(row.seen_absent_at)]
         table.add_row(_kind(row), row.physical_id or row.name, created, *removed)
     if any(row.created_at is None for row in resources):
-        table.caption = "(time): announced; its maker ended before it could report"
+        table.caption = "(time): when it was announced; that it was made was never confirmed"
         table.caption_justify = "left"
     return table
 

@@ -1,0 +1,111 @@
+"""What `dbrestore report` shows of a finished restore."""
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+from cli import report_view
+from lambdas.contract import Report
+from worker.job import Check, DatabaseResult, FixUp, Result
+
+BEGAN = datetime(2026, 11, 23, 5, 12, tzinfo=UTC)
+
+
+def resource(kind: str, state: str, **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "role": "worker", "name": f"name of {kind}", "state": state, "intendedAt": BEGAN, **more}
+
+
+def report(**changes: Any) -> Report:
+    later = BEGAN + timedelta(seconds=9)
+    values: dict[str, Any] = {
+        "restoreId": "r-1", "executionArn": "arn", "status": "SUCCEEDED", "startedAt": BEGAN, "endedAt": BEGAN + timedelta(seconds=75),
+        "target": {
+            "account": "123456789012", "region": "eu-central-1", "dbInstance": "shop", "arn": "arn", "engine": "postgres",
+            "engineVersion": "17.10", "host": "h", "port": 5432, "vpcId": "vpc-1", "availabilityZone": "a", "secretArn": "arn",
+        },
+        "source": {"dbInstance": "shop", "restorePoint": "p1", "manifest": "s3://b/m"},
+        "databases": [{"name": "shop", "askedName": "copy", "status": "PROMOTED", "rows": 1234, "bytes": 5_000_000, "seconds": 3}],
+        "phases": [{"state": "DeployWorker", "startedAt": BEGAN, "endedAt": later, "status": "SUCCEEDED"}],
+        "resources": [
+            resource("instance", "DELETED", physicalId="i-1", createdAt=BEGAN, deletedAt=later, seenAbsentAt=later),
+            resource("role", "DELETED", deletedAt=later, seenAbsentAt=later),
+            resource("database", "KEPT", physicalId="copy", createdAt=later),
+        ],
+        **changes,
+    }  # fmt: skip
+    return Report.model_validate(values)
+
+
+def result(kind: str, **values: Any) -> Result:
+    database = DatabaseResult(backup_name="shop", asked_name="copy", temporary_name="t", status="PROMOTED", **values)
+    return Result.model_validate({"kind": kind, "restore_id": "r-1", "databases": (database,)})
+
+
+def printed(shown: Report, *results: Result) -> str:
+    written = StringIO()
+    report_view.print_report(Console(file=written, width=160, markup=False), shown, list(results))
+    return written.getvalue()
+
+
+def row(text: str, beginning: str) -> list[str]:
+    [line] = [line for line in text.splitlines() if line.startswith(beginning)]
+    return line.split()
+
+
+def test_the_proof_shows_when_each_thing_was_made_removed_and_seen_absent() -> None:
+    text = printed(report())
+
+    assert row(text, "instance") == ["instance", "(worker)", "i-1", "05:12:00", "05:12:09", "05:12:09"]
+    assert row(text, "database (")[-2:] == ["05:12:09", "kept"]
+
+
+def test_a_thing_whose_making_was_never_confirmed_is_shown_with_the_time_it_was_announced() -> None:
+    text = printed(report())
+
+    assert "(05:12:00)" in row(text, "role")
+    assert "never confirmed" in text
+
+
+def test_what_was_left_behind_is_the_last_and_loudest_line() -> None:
+    text = printed(
+        report(
+            status="FAILED", leftovers=["instance i-1"], error={"name": "LeftoversRemain", "message": "not seen absent"}
+        )
+    )
+
+    assert text.splitlines()[-1] == "LEFT BEHIND: instance i-1"
+    assert "LeftoversRemain: not seen absent" in text
+
+
+def test_every_check_and_every_adaptation_is_listed() -> None:
+    checks = (
+        Check(check="rows of a", expected="3", actual="3", result="ok"),
+        Check(check="rows of b", expected="4", actual="2", result="failed"),
+    )
+    fix_ups = (FixUp(entry="PUBLICATION feed", what="not restored"),)
+
+    text = printed(report(), result("verify", checks=checks), result("replay", fix_ups=fix_ups))
+
+    assert row(text, "rows of b") == ["rows", "of", "b", "4", "2", "failed"]
+    assert row(text, "PUBLICATION") == ["PUBLICATION", "feed", "not", "restored"]
+
+
+def test_the_short_form_counts_what_is_good_and_names_what_is_not() -> None:
+    [database] = result(
+        "verify",
+        checks=(
+            Check(check="rows of a", expected="3", actual="3", result="ok"),
+            Check(check="rows of b", expected="4", actual="2", result="failed"),
+            Check(check="TABLE present", expected="2", actual="2", result="ok"),
+        ),
+    ).databases
+    written = StringIO()
+
+    Console(file=written, width=120).print(report_view.verification_in_short(database))
+
+    text = written.getvalue()
+    assert row(text, "tables whose rows")[-2:] == ["2", "1"]
+    assert row(text, "kinds of objects")[-2:] == ["1", "1"]
+    assert row(text, "  rows of b") == ["rows", "of", "b:", "2,", "not", "4", "failed"]
