@@ -58,6 +58,21 @@ def test_owners_and_privileges_of_existing_roles_come_back_to_the_letter(cloud: 
     assert cloud.memberships() == before
 
 
+def test_a_second_verification_reads_what_was_handed_over_and_keeps_no_membership(cloud: Cloud) -> None:
+    owned_database(cloud, "seller", "reader")
+    restore = Restore(cloud, {"owned": cloud.dump("owned")}, {"owned": "owned_back"})
+    restore.add_point()
+    cloud.execute("REVOKE seller FROM CURRENT_USER GRANTED BY CURRENT_USER")
+    before = cloud.memberships()
+    restore.run("replay")
+    cloud.execute("ALTER TABLE sales.deals OWNER TO seller", restore.databases()[0].temporary_name, superuser=True)
+
+    (database,) = restore.run("verify").databases
+
+    assert (database.status, database.error) == ("PROMOTED", None)
+    assert cloud.memberships() == before
+
+
 def test_unknown_roles_are_listed_one_by_one(cloud: Cloud) -> None:
     owned_database(cloud, "leaver", "stranger")
     restore = Restore(cloud, {"owned": cloud.dump("owned")}, {"owned": "owned_back"})

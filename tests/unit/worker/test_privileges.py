@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.grants import Privilege, privileges
+from worker.privileges import Privilege, privileges
 from worker.sql_tokens import NotUnderstood
 
 
