@@ -113,8 +113,9 @@ def target_account(
     control: ControlAccount, settings: Settings, *, partition: str, account: str, region: str, restore_id: str
 ) -> TargetAccount:
     """Assume the target's role. The session carries the restore's id, so CloudTrail of the target's account names the restore."""
+    role = settings.target_role_name.replace("{region}", region)
     request: dict[str, Any] = {
-        "RoleArn": f"arn:{partition}:iam::{account}:role/{settings.target_role_name}",
+        "RoleArn": f"arn:{partition}:iam::{account}:role/{role}",
         "RoleSessionName": restore_id,
         "ExternalId": settings.external_id,
         "DurationSeconds": limits.SESSION_SECONDS,

@@ -121,7 +121,7 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
 
 
 def _assume(surroundings: Surroundings, place: Place, execution_arn: str) -> TargetAccount:
-    role = surroundings.settings.target_role_name
+    role = surroundings.settings.target_role_name.replace("{region}", place.region)
     try:
         return target_account(
             surroundings.control,

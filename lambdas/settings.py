@@ -16,7 +16,8 @@ CA_BUNDLE_KEY = "certificates/rds-ca.pem"
 
 @dataclass(frozen=True)
 class Settings:
-    """`target_policy` is the JSON session policy that narrows the target's role to what this function needs, if there is one."""
+    """`target_role_name` may hold `{region}`: role names are one space per account, and each Region's TargetStack has its own.
+    `target_policy` is the JSON session policy that narrows the target's role to what this function needs, if there is one."""
 
     ledger_table: str
     repository_bucket: str

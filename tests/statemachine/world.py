@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ ENVIRONMENT = {
     "LEDGER_TABLE": "ledger",
     "REPOSITORY_BUCKET": "repository",
     "EVIDENCE_BUCKET": "evidence",
-    "TARGET_ROLE_NAME": "dbrestore-target",
+    "TARGET_ROLE_NAME": "dbrestore-target-{region}",
     "EXTERNAL_ID": "0123456789abcdef",
     "STATE_MACHINE_ARN": MACHINE_ARN,
 }
@@ -222,6 +222,7 @@ class World:
                     "MetricName": "FreeStorageSpace",
                     "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": INSTANCE}],
                     "Value": 10.0 * 1024**3,
+                    "Timestamp": datetime.now(UTC) - timedelta(minutes=1),
                     "Unit": "Bytes",
                 }
             ],

@@ -1,0 +1,139 @@
+"""What the functions really call, in which account, against what the table of functions grants them."""
+
+import json
+from collections import defaultdict
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from moto.core.botocore_stubber import BotocoreStubber
+
+from infrastructure.functions import FUNCTIONS, Function
+from infrastructure.statements import Statement
+from lambdas.ledger import request_cancel
+from lambdas.state import Surroundings
+from tests.statemachine.fake_worker import leave_unfinished, lose_worker
+from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World
+
+# IAM's names where they differ from the API's; a transaction needs the permissions of its parts.
+ACTIONS = {
+    "dynamodb:TransactWriteItems": ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+    "s3:HeadObject": ("GetObject",),
+    "s3:ListObjectsV2": ("ListBucket",),
+}
+PREFIXES = {"eventbridge": "events", "sfn": "states"}
+Calls = dict[tuple[str, str], set[str]]
+
+
+class Recorder:
+    """Every request of a function: its state, the account it went to, the actions it needs."""
+
+    def __init__(self, world: World) -> None:
+        self.calls: Calls = defaultdict(set)
+        self.roles: list[dict[str, str]] = []
+        self.modifications: list[dict[str, Any]] = []
+        self._world = world
+        self._is_on = False
+        through = BotocoreStubber.__call__
+
+        def listen(stub: Any, event_name: str, request: Any, **more: Any) -> Any:
+            if self._is_on:
+                self._note(event_name, request)
+            return through(stub, event_name, request, **more)
+
+        world.patch.setattr(BotocoreStubber, "__call__", listen)
+        world.around = self
+        receive = world.worker.receive
+        world.patch.setattr(world.worker, "receive", lambda command: self._aside(receive, command))
+
+    def __call__(self) -> "Recorder":
+        return self
+
+    def __enter__(self) -> None:
+        self._is_on = True
+
+    def __exit__(self, *_: object) -> None:
+        self._is_on = False
+
+    def _aside(self, work: Any, command: Any) -> None:
+        self._is_on = False
+        work(command)
+        self._is_on = True
+
+    def _note(self, event_name: str, request: Any) -> None:
+        _, service, operation = event_name.split(".")
+        # Keys of an assumed role begin with ASIA.
+        account = "target" if b"Credential=ASIA" in _bytes(request.headers["Authorization"]) else "control"
+        actions = ACTIONS.get(f"{service}:{operation}", (operation,))
+        prefix = PREFIXES.get(service, service)
+        self.calls[self._world.calls[-1], account] |= {f"{prefix}:{action}" for action in actions}
+        if operation in ("AssumeRole", "ModifyDBInstance"):
+            asked = {key: values[0] for key, values in parse_qs(_bytes(request.body).decode()).items()}
+            (self.roles if operation == "AssumeRole" else self.modifications).append(asked)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def granted(statements: tuple[Statement, ...]) -> set[str]:
+    return {action for statement in statements for action in statement.actions}
+
+
+@pytest.fixture
+def recorded(world: World) -> Recorder:
+    """A good restore, one whose worker dies, one that is stopped while its job runs and cleared up by the sweeper."""
+    recorder = Recorder(world)
+    world.run()
+    world.worker.behaviour["verify"] = lose_worker
+    world.run({**REQUEST, "databases": ["crm"]}, name="restore-2")
+    world.worker.behaviour = {"replay": leave_unfinished}
+    world.before["ReplayDumps"] = lambda: _cancel_after_some_polls(world)
+    world.run({**REQUEST, "databases": [{"name": "orders", "as": "again"}]}, name="restore-3")
+    world.sweep()
+    return recorder
+
+
+def _cancel_after_some_polls(world: World) -> None:
+    if world.calls.count("ReplayDumps") == 5:
+        request_cancel(Surroundings().table, world.ledger("restore-3").restore_id)
+
+
+def test_a_function_calls_only_what_its_row_grants(recorded: Recorder) -> None:
+    rows: dict[str, Function] = {row.state: row for row in FUNCTIONS}
+
+    assert recorded.calls
+    for (state, account), actions in recorded.calls.items():
+        row = rows[state]
+        allowed = granted(row.own_statements if account == "control" else row.target)
+        assert actions <= allowed, (state, account, actions - allowed)
+
+
+def test_the_target_is_reached_through_its_role_alone(recorded: Recorder) -> None:
+    assert {role["RoleArn"] for role in recorded.roles} == {f"arn:aws:iam::{ACCOUNT}:role/dbrestore-target-{REGION}"}
+    assert {role["ExternalId"] for role in recorded.roles} == {"0123456789abcdef"}
+    assert all(role["RoleSessionName"].startswith("r-") for role in recorded.roles)
+    in_control = {
+        action.split(":")[0]
+        for (_, account), actions in recorded.calls.items()
+        if account == "control"
+        for action in actions
+    }
+    assert in_control <= {"dynamodb", "s3", "sts", "events", "states"}
+
+
+def test_the_group_list_is_all_that_is_ever_changed_of_an_instance(recorded: Recorder) -> None:
+    assert recorded.modifications
+    for asked in recorded.modifications:
+        changed = {key.split(".")[0] for key in asked} - {"Action", "Version", "DBInstanceIdentifier"}
+        assert changed == {"VpcSecurityGroupIds"}
+
+
+def test_a_session_is_narrowed_by_the_functions_policy(world: World) -> None:
+    policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+    world.patch.setenv("TARGET_POLICY", policy)
+    recorder = Recorder(world)
+
+    world.run()
+
+    assert {role["Policy"] for role in recorder.roles} == {policy}
