@@ -45,7 +45,7 @@ check: $(INSTALLED) ## format, linter, types, templates, definition, generated d
 	$(BIN)/python docs/generate.py --check
 
 test: $(INSTALLED) ## every test that takes seconds, on two processes
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 faults: $(INSTALLED) ## every fault in every state; minutes
 	$(BIN)/python -m pytest -n 2 tests/faults

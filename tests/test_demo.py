@@ -20,6 +20,9 @@ from localcloud.demo_stage import Stage
 DEFINITION = Path(__file__).parent.parent / "statemachine" / "restore_databases.asl.json"
 WIDTH = 110
 
+# One process plays it for all of these tests.
+pytestmark = [pytest.mark.xdist_group("demonstration"), pytest.mark.timeout(600)]
+
 
 @dataclass(frozen=True)
 class Played:
@@ -46,7 +49,6 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     return Played(first, second, stage, written.getvalue(), endpoint, directory)
 
 
-@pytest.mark.timeout(600)
 def test_every_claim_of_the_demonstration_is_true(played: Played) -> None:
     assert played.stage.broken == []
     assert played.text.count("✓") >= 9
