@@ -57,7 +57,7 @@ def main() -> int:
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "110")
     stage = Stage(consoles.out())
-    with _private_directory() as directory:
+    with private_directory() as directory:
         play(stage, directory)
     stage.claim("everything that the demonstration started has been stopped and removed", not directory.exists())
     return 1 if stage.broken else 0
@@ -228,7 +228,8 @@ def _local_cloud(stage: Stage, directory: Path) -> Iterator[tuple[Account, Contr
 
 
 @contextmanager
-def _private_directory() -> Iterator[Path]:
+def private_directory() -> Iterator[Path]:
+    """A directory of the demonstration's own, which goes with it."""
     directory = Path(tempfile.mkdtemp(prefix="dbrestore-demo-"))
     # PostgreSQL refuses to run as root and then runs as nobody, who must be able to enter.
     directory.chmod(0o755)

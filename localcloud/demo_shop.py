@@ -111,5 +111,7 @@ def _available(rds: Any) -> Any:
         described = rds.describe_db_instances(DBInstanceIdentifier=INSTANCE)["DBInstances"][0]
         if described["DBInstanceStatus"] == "available":
             return described
+        if described["DBInstanceStatus"] == "failed":
+            raise RuntimeError(f"The instance {INSTANCE} failed to start")
         time.sleep(0.1)
     raise TimeoutError(f"The instance {INSTANCE} is not available after a minute")

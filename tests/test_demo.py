@@ -37,14 +37,11 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+def played() -> Played:
     written = StringIO()
     stage = Stage(Console(file=written, width=WIDTH, highlight=False))
-    # As root the database server runs as nobody, who must be able to enter.
-    directory = tmp_path_factory.mktemp("demo")
-    for folder in (directory, directory.parent, directory.parent.parent):
-        folder.chmod(0o755)
-    first, second = demo.play(stage, directory)
+    with demo.private_directory() as directory:
+        first, second = demo.play(stage, directory)
     endpoint = next(word.rstrip(",") for word in written.getvalue().split() if word.startswith("http://127.0.0.1:"))
     return Played(first, second, stage, written.getvalue(), endpoint, directory)
 
@@ -111,7 +108,7 @@ def test_the_output_is_narrow(played: Played) -> None:
 def test_nothing_runs_afterwards_and_the_environment_is_as_before(played: Played) -> None:
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", urlsplit(played.endpoint).port or 0)) != 0
-    assert not (played.directory / "local" / "cloud").exists()
+    assert not played.directory.exists()
     assert os.environ.get("AWS_ENDPOINT_URL") != played.endpoint
 
 
