@@ -41,13 +41,15 @@ def attach(restore: Restore, target: TargetAccount, plan: Plan, group_id: str, w
 def detach(restore: Restore, target: TargetAccount, plan: Plan) -> None:
     """Our group off the instance's list, seen absent. Raises NotReady."""
     row = restore.ledger.row(KIND, ROLE, entry_name(plan.restore_id))
-    if row is None or row.state == "DELETED":
+    if row is None:
         return
     instance = _instance(target.rds, plan)
     if instance is not None and (ours := _ours(target.ec2, row, plan.restore_id, list(_memberships(instance)))):
         _wait_or_write(restore, target, plan, "CLOSING", lambda groups: [g for g in groups if g not in ours])
         raise NotReady(f"waiting until {', '.join(ours)} is off the list of {plan.target.db_instance}")
-    restore.ledger.seen_absent(row)
+    # Looked for every time: as long as the group exists, another writer's late list can bring it back.
+    if row.state != "DELETED":
+        restore.ledger.seen_absent(row)
 
 
 def entry_name(restore_id: str) -> str:
