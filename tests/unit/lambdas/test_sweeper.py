@@ -1,0 +1,110 @@
+"""The sweeper: what it starts, and what it leaves alone."""
+
+import boto3
+
+from lambdas.sweeper import sweep_ledger
+from tests.statemachine.fake_worker import leave_unfinished
+from tests.statemachine.world import REQUEST, World, execution_arn
+
+
+def stopped(world: World, name: str, database: str = "orders") -> None:
+    """A restore that was stopped in the middle of its job."""
+    world.worker.behaviour["replay"] = leave_unfinished
+    world.before["ReplayDumps"] = lambda: _stop(name)
+    world.run({**REQUEST, "databases": [database]}, name=name)
+    world.before.clear()
+    world.worker.behaviour.clear()
+
+
+def _stop(name: str) -> None:
+    boto3.client("stepfunctions").stop_execution(executionArn=execution_arn(name))
+
+
+def sweep() -> list[str]:
+    return list(sweep_ledger({"source": "aws.states", "detail": {"status": "ABORTED"}}, None)["started"])
+
+
+def test_nothing_is_started_for_a_restore_that_runs(world: World) -> None:
+    seen: list[list[str]] = []
+    world.before["ReplayDumps"] = lambda: seen.append(sweep())
+
+    ended = world.run()
+
+    assert ended["status"] == "SUCCEEDED"
+    assert seen == [[]]
+
+
+def test_nothing_is_started_for_a_restore_that_is_closed(world: World) -> None:
+    world.run()
+
+    assert sweep() == []
+
+
+def test_one_clean_up_at_a_time_is_started_for_a_restore(world: World) -> None:
+    stopped(world, "restore-1")
+    seen: list[list[str]] = []
+    world.before["RemoveWorker"] = lambda: seen.append(sweep())
+
+    started = sweep()
+    world.wait(execution_arn(started[0]))
+
+    restore = world.ledger().restore_id
+    assert started == [f"cleanup-{restore}-1"]
+    assert seen
+    assert not any(seen)
+    assert world.meta().status == "CLOSED"
+
+
+def test_a_clean_up_that_failed_is_followed_by_another_with_the_next_number(world: World) -> None:
+    stopped(world, "restore-1")
+
+    def refuse() -> None:
+        raise PermissionError("denied on purpose")
+
+    world.before["RemoveWorker"] = refuse
+    first = sweep()
+    failed = world.wait(execution_arn(first[0]))
+    world.before.clear()
+    second = sweep()
+    world.wait(execution_arn(second[0]))
+
+    assert (failed["status"], failed["error"]) == ("FAILED", "LeftoversRemain")
+    assert second == [first[0][:-1] + "2"]
+    assert world.meta().status == "CLOSED"
+
+
+def test_a_clean_up_that_was_counted_but_never_started_is_started_under_its_number(world: World) -> None:
+    stopped(world, "restore-1")
+    ledger = world.ledger()
+    ledger.table.write(ledger.table.update(ledger.restore_id, "META", "SET cleanUps = :one", one=1))
+
+    assert sweep() == [f"cleanup-{ledger.restore_id}-1"]
+
+
+def test_every_open_restore_is_looked_at(world: World) -> None:
+    stopped(world, "restore-1")
+    stopped(world, "restore-2", "crm")
+
+    assert len(sweep()) == 2
+
+
+def test_the_report_of_a_stopped_restore_says_that_it_was_stopped(world: World) -> None:
+    stopped(world, "restore-1")
+
+    world.sweep()
+
+    report = world.report()
+    assert report["status"] == "FAILED"
+    assert report["error"]["name"] == "RestoreFailed"
+    assert "ended before it could report" in report["error"]["message"]
+    assert report["executionArn"] == execution_arn("restore-1")
+
+
+def test_a_restore_whose_execution_is_unknown_is_cleared_up(world: World) -> None:
+    # Step Functions forgets executions after 90 days; the ledger does not.
+    stopped(world, "restore-1")
+    ledger = world.ledger()
+    gone = execution_arn("forgotten")
+    ledger.table.write(ledger.table.update(ledger.restore_id, "META", "SET executionArn = :gone", gone=gone))
+
+    assert len(sweep()) == 1
