@@ -26,6 +26,11 @@ def err() -> Console:
     return _PlainConsole(stderr=True, markup=False, highlight=False)
 
 
+def for_programs(asked: bool) -> bool:
+    """Whether a followed restore is told in JSON Lines: if asked for, and wherever stdout is no terminal."""
+    return asked or not sys.stdout.isatty()
+
+
 def say(line: str, style: str = "") -> None:
     """One line on stderr, never broken by us: whoever searches a log finds it whole."""
     err().print(line, style=style, soft_wrap=True)

@@ -4,7 +4,13 @@ from typing import Annotated
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, for programs.")]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="JSON Lines on stdout, for programs; `restore` and `watch` write them wherever stdout is no terminal.",
+    ),
+]
 Longest = Annotated[
     float | None,
     typer.Option(

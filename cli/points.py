@@ -2,25 +2,34 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-from cli import consoles, control, display
-from cli.control import Account
+from cli import consoles, control, display, point_view
+from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.options import AsJson
-from cli.units import number, size
-from repository import points
+from repository import native_points, points
 from repository.errors import RestoreRequestInvalid
 from repository.manifest import Manifest
+from repository.unfinished_point import Progress
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Restore points of the backup repository.")
 
 Instance = Annotated[str, typer.Argument(help="The instance that was backed up.")]
+
+
+class Engine(StrEnum):
+    """Whose backups are added."""
+
+    POSTGRES = "postgres"
+    SQLSERVER = "sqlserver"
 
 
 @app.command()
@@ -29,23 +38,31 @@ def add(
     instance: Instance,
     source: Annotated[
         list[Path],
-        typer.Option("--from", metavar="PATH", help="A pg_dump custom-format file or directory. Repeatable."),
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="A pg_dump custom-format file or directory, or a file of a native SQL Server backup. Repeatable.",
+        ),
     ],
+    engine: Annotated[Engine, typer.Option(help="Whose backups they are.")] = Engine.POSTGRES,
     database: Annotated[
         list[str] | None,
         typer.Option(
-            "--database", metavar="NAME", help="The database's name, one per --from. Default: the dump's own."
+            "--database",
+            metavar="NAME",
+            help="The database's name; default: the backup's own. One per --from, for SQL Server one in all.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Make one restore point out of dumps that exist: read once, checked, copied into the repository."""
-    pairs = _pairs(database or [], source)
+    """Make one restore point out of backups that exist: read once, checked, copied into the repository."""
+    names = database or []
+    _require_fitting_names(engine, names, source)
     plane = control.find(context.ensure_object(Account))
     with _progress() as told:
-        manifest = points.add(plane.storage, plane.repository_bucket, instance, pairs, told)
+        manifest = _add(plane, instance, engine, source, names, told)
     if as_json:
-        display.print_json({"type": "summary", **_short(manifest)})
+        display.print_json({"type": "summary", **point_view.summary(manifest)})
     else:
         print(manifest.point_id)
     return ExitCode.DONE
@@ -96,21 +113,34 @@ def show(
         f"{manifest.instance} {manifest.point_id}: {manifest.engine} {manifest.engine_version}, "
         f"made {manifest.created_at:%Y-%m-%d %H:%M:%S %Z}"
     )
-    console.print(_databases(manifest))
+    console.print(point_view.databases(manifest))
     return ExitCode.DONE
 
 
-def _pairs(databases: list[str], sources: list[Path]) -> list[tuple[str | None, Path]]:
-    if databases and len(databases) != len(sources):
+def _require_fitting_names(engine: Engine, names: list[str], sources: list[Path]) -> None:
+    if engine is Engine.SQLSERVER and len(names) > 1:
         raise RestoreRequestInvalid(
-            f"{len(databases)} --database for {len(sources)} --from: name every database or none (then each dump's own name is taken)"
+            f"{len(names)} --database for native backups: one, if all files are of one database, or none"
         )
-    names: list[str | None] = [*databases] if databases else [None] * len(sources)
-    return list(zip(names, sources, strict=True))
+    if engine is Engine.POSTGRES and names and len(names) != len(sources):
+        raise RestoreRequestInvalid(
+            f"{len(names)} --database for {len(sources)} --from: name every database or none (then each dump's own name is taken)"
+        )
+
+
+def _add(
+    plane: ControlPlane, instance: str, engine: Engine, sources: list[Path], names: list[str], told: Progress
+) -> Manifest:
+    if engine is Engine.SQLSERVER:
+        name = names[0] if names else None
+        return native_points.add(plane.storage, plane.repository_bucket, instance, sources, name, told)
+    own_names: list[str | None] = [None] * len(sources)
+    pairs = list(zip(names or own_names, sources, strict=True))
+    return points.add(plane.storage, plane.repository_bucket, instance, pairs, told)
 
 
 @contextmanager
-def _progress() -> Iterator[points.Progress]:
+def _progress() -> Iterator[Progress]:
     """A bar on stderr; nothing where stderr is no terminal."""
     console = consoles.err()
     columns = (
@@ -120,25 +150,6 @@ def _progress() -> Iterator[points.Progress]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+    with ProgressBar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("reading", total=None)
         yield lambda done, total, label: bar.update(task, completed=done, total=total, description=label)
-
-
-def _short(manifest: Manifest) -> dict[str, object]:
-    databases = [
-        {"name": database.name, "rows": database.rows, "bytes": database.uncompressed_length}
-        for database in manifest.databases
-    ]
-    return {"pointId": manifest.point_id, "instance": manifest.instance, "databases": databases}
-
-
-def _databases(manifest: Manifest) -> Table:
-    table = Table("database", "format", "dumped", "tables", "rows", "size", "stored", box=None, padding=(0, 2, 0, 0))
-    for database in manifest.databases:
-        table.add_row(
-            database.name, f"{database.format} {database.compression}", f"{database.dumped_at:%Y-%m-%d %H:%M:%S}",
-            number(len(database.tables)), number(database.rows), size(database.uncompressed_length),
-            size(sum(file.length for file in database.files)),
-        )  # fmt: skip
-    return table

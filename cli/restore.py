@@ -63,12 +63,12 @@ def restore(
     )
     plane = control.find(context.ensure_object(Account))
     started = start(plane, asked)
+    follows = wait and mode is Mode.RESTORE
+    as_json = consoles.for_programs(as_json) if follows else as_json
     announce(started, as_json=as_json)
-    if not wait:
-        return ExitCode.DONE
-    if mode is Mode.PLAN:
-        return show_plan(plane, started, as_json=as_json)
-    return watch(plane, started, longest=longest, as_json=as_json)
+    if follows:
+        return watch(plane, started, longest=longest, as_json=as_json)
+    return show_plan(plane, started, as_json=as_json) if wait else ExitCode.DONE
 
 
 def plan(

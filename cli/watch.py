@@ -29,7 +29,7 @@ def watch(
 ) -> ExitCode:
     """Follow a restore to its end; the exit code says how it ended."""
     plane, found = _found(context, restore_id)
-    return restore.watch(plane, found, longest=longest, as_json=as_json)
+    return restore.watch(plane, found, longest=longest, as_json=consoles.for_programs(as_json))
 
 
 def cancel(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:

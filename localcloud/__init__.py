@@ -1,1 +1,1 @@
-"""The embedded local cloud: a tool for development, demonstration and rehearsal. Nothing under lambdas/, worker/ or repository/ knows of it."""
+"""The embedded local cloud: for development, demonstration and rehearsal. Nothing under lambdas/, worker/ or repository/ knows of it."""
