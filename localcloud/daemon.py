@@ -93,6 +93,8 @@ def down() -> bool:
         _kill(pid)
     for pid in _database_servers(recorded.directory):
         _kill(pid)
+    for process in _started:
+        process.poll()
     shutil.rmtree(recorded.directory, ignore_errors=True)
     _state_file().unlink(missing_ok=True)
     return True

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,16 +20,16 @@ ASSEMBLY = Path(__file__).parent / "assembly"
 
 
 @pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The home of the daemon, passable for an unprivileged database server, and a profile that must not matter."""
-    home = tmp_path_factory.mktemp("home")
-    for parent in (home, *home.parents):
-        if parent.stat().st_uid == os.getuid() and str(parent) != "/":
-            parent.chmod(parent.stat().st_mode | 0o011)
-    monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(home))
-    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
-    yield home
-    daemon.down()
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The home of the daemon, passable for an unprivileged database server (pytest's own folders are closed again by every other run),
+    and a profile that must not matter."""
+    with tempfile.TemporaryDirectory(prefix="dbrestore-test-", dir="/var/tmp") as directory:
+        home = Path(directory)
+        home.chmod(0o755)
+        monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(home))
+        monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+        yield home
+        daemon.down()
 
 
 def _client(running: Running, service: str) -> Any:
