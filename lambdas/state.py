@@ -133,12 +133,16 @@ def state(
             restore_id = section.plan.restore_id  # type: ignore[attr-defined]
             _logged.set({"state": name, "restoreId": restore_id})
             ledger = Ledger(surroundings.table, restore_id)
-            if makes:
-                ledger.require("RUNNING")
-            else:
-                ledger.meta()
+            ledger.meta()
             began = phases.began(ledger, name)
-            return _watched(ledger, name, lambda: work(section, Restore(surroundings, ledger, name, began.started_at)))
+
+            def permitted() -> Document | None:
+                # Inside the phase, so that a state which waits when the restore is asked to stop ends as FAILED and not as RUNNING.
+                if makes:
+                    ledger.require("RUNNING")
+                return work(section, Restore(surroundings, ledger, name, began.started_at))
+
+            return _watched(ledger, name, permitted)
 
         return in_phase
 

@@ -252,6 +252,8 @@ def test_a_cancelled_restore_stops_at_its_next_step_and_clears_up(world: World) 
 
     assert (ended["status"], ended["error"]) == ("FAILED", "RestoreCancelled")
     assert world.inventory() == before
+    phases = {phase["state"]: phase["status"] for phase in world.report()["phases"]}
+    assert phases["ReplayDumps"] == "FAILED"
 
 
 def test_a_deleted_instance_takes_its_unfinished_databases_with_it(world: World) -> None:
