@@ -4,6 +4,8 @@
     <repository bucket>/<instance>/<point id>/<database>/dump.pgdump      pg_dump custom format, as it was
     <repository bucket>/<instance>/<point id>/<database>/dump.tar         directory format, packed into one uncompressed tar
 
+    <repository bucket>/<instance>/<point id>/<database>/01-full-1-of-2.bak        native SQL Server backups, as they were
+
 Names in keys are percent-encoded (`repository.keys`); the manifest holds them as they are. A member is one byte range of one object, so one
 table's rows are one ranged GET. Without this product, `pg_restore` still reads every file.
 """
@@ -18,6 +20,7 @@ SCHEMA_VERSION: Final = "1"
 Engine = Literal["postgres", "sqlserver"]
 ArchiveFormat = Literal["custom", "directory"]
 Compression = Literal["none", "gzip", "lz4", "zstd"]
+NativeKind = Literal["FULL", "DIFFERENTIAL", "LOG"]
 
 
 class StoredFile(Document):
@@ -109,8 +112,72 @@ class DatabaseBackup(Document):
         return sum(t.uncompressed_length for t in self.tables) + sum(o.uncompressed_length for o in self.large_objects)
 
 
+class NativeDatabaseFile(Document):
+    """One file of a SQL Server database as its backup's header lists it. `size` in bytes: the restore makes it so big."""
+
+    logical_name: str
+    physical_path: str
+    size: int
+
+
+class NativeBackupSet(Document):
+    """One native backup. `files` are its stripes in order. LSNs are written `21:153:37` (log file, block, record): a differential's
+    `base_lsn` is the `checkpoint_lsn` of the full backup it is based on. `begun_at` is the server's clock, without a zone. `version` is the
+    server's (`15.0.2080`), `database_version` the internal one of the database (904). `data_size` is what the header calls the backup's
+    data, in bytes; `checksums` whether it was made WITH CHECKSUM."""
+
+    kind: NativeKind
+    set_id: str
+    media_set_id: str
+    files: tuple[StoredFile, ...]
+    compressed: bool
+    checksums: bool
+    server: str
+    version: str
+    database_version: int
+    compatibility_level: int
+    begun_at: datetime
+    first_lsn: str
+    last_lsn: str
+    checkpoint_lsn: str
+    base_lsn: str
+    data_size: int
+    database_files: tuple[NativeDatabaseFile, ...]
+
+    @property
+    def stored_length(self) -> int:
+        """Bytes of all stripes."""
+        return sum(f.length for f in self.files)
+
+    @property
+    def restored_size(self) -> int:
+        """Bytes of the database files that a restore makes."""
+        return sum(f.size for f in self.database_files)
+
+
+class NativeDatabaseBackup(Document):
+    """One database of a SQL Server restore point: a full backup and what is restored after it, in order. `source_name` is the name
+    in the headers, `name` the one the point knows it by; `database_id` stays the same for a database and its restored copies."""
+
+    name: str
+    source_name: str
+    database_id: str
+    backup_sets: tuple[NativeBackupSet, ...]
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """Every stored object of the database."""
+        return tuple(file for backup_set in self.backup_sets for file in backup_set.files)
+
+    @property
+    def restored_size(self) -> int:
+        """Bytes of the largest state on the way: the space that a restore needs."""
+        return max(backup_set.restored_size for backup_set in self.backup_sets)
+
+
 class Manifest(Document):
-    """One restore point of one instance. `point_id` sorts by time: `20261123T051200Z-3fa9c1d2`."""
+    """One restore point of one instance: `databases` if it is of PostgreSQL, `native_databases` if of SQL Server. `point_id` sorts by time:
+    `20261123T051200Z-3fa9c1d2`."""
 
     schema_version: Literal["1"] = SCHEMA_VERSION
     point_id: str
@@ -118,4 +185,5 @@ class Manifest(Document):
     engine: Engine
     engine_version: str
     created_at: datetime
-    databases: tuple[DatabaseBackup, ...]
+    databases: tuple[DatabaseBackup, ...] = ()
+    native_databases: tuple[NativeDatabaseBackup, ...] = ()

@@ -3,9 +3,8 @@ written last; a point that could not be finished leaves no object and no part be
 """
 
 import difflib
-import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,11 +19,11 @@ from repository.errors import BackupDamaged, BackupUnreadable, RestorePointNotFo
 from repository.manifest import DatabaseBackup, Manifest, StoredFile
 from repository.multipart import MultipartUpload
 from repository.pgdump_toc import Toc
+from repository.unfinished_point import Meter, Progress, StoredObject, new_point_id, removal_on_failure, write_manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-Progress = Callable[[int, int, str], None]
 LATEST: Final = "latest"
 FILE_NAMES: Final = {"custom": "dump.pgdump", "directory": "dump.tar"}
 
@@ -46,12 +45,6 @@ class _Dump:
     length: int
 
 
-@dataclass(frozen=True)
-class _Stored:
-    key: str
-    version_id: str | None
-
-
 def add(
     s3: "S3Client",
     bucket: str,
@@ -66,9 +59,9 @@ def add(
     dumps = [_open(name, path) for name, path in pairs]
     _refuse_twice(dumps)
     now = datetime.now(UTC)
-    point_id = _point_id(now)
-    meter = _Meter(sum(d.length for d in dumps), progress)
-    with _removal_on_failure(s3, bucket) as stored:
+    point_id = new_point_id(now)
+    meter = Meter(sum(d.length for d in dumps), progress)
+    with removal_on_failure(s3, bucket) as stored:
         backups = tuple(
             _store(s3, bucket, keys.database_prefix(instance, point_id, d.name), d, meter, stored) for d in dumps
         )
@@ -76,10 +69,7 @@ def add(
             point_id=point_id, instance=instance, engine="postgres", engine_version=_newest_version(backups),
             created_at=now.replace(microsecond=0), databases=backups,
         )  # fmt: skip
-        s3.put_object(
-            Bucket=bucket, Key=keys.manifest_key(instance, point_id), Body=manifest.to_json().encode(),
-            ContentType="application/json", ChecksumAlgorithm="CRC32",
-        )  # fmt: skip
+        write_manifest(s3, bucket, manifest)
     return manifest
 
 
@@ -121,14 +111,8 @@ def _refuse_twice(dumps: list[_Dump]) -> None:
         raise BackupUnreadable(f"{times} dumps are of the database {name!r} ({paths}): give one, or name them apart")
 
 
-def _point_id(now: datetime) -> str:
-    """`20261123T051200Z-3fa9c1d2`: two points of one second still sort by time, since the first four digits are its fraction."""
-    fraction = (now.microsecond << 16) // 1_000_000
-    return f"{now:%Y%m%dT%H%M%SZ}-{fraction:04x}{secrets.token_hex(2)}"
-
-
 def _store(
-    s3: "S3Client", bucket: str, prefix: str, dump: _Dump, meter: "_Meter", stored: list[_Stored]
+    s3: "S3Client", bucket: str, prefix: str, dump: _Dump, meter: Meter, stored: list[StoredObject]
 ) -> DatabaseBackup:
     key = prefix + FILE_NAMES[dump.toc.format]
     with MultipartUpload(s3, bucket, key, dump.length) as upload:
@@ -140,7 +124,7 @@ def _store(
         with _naming(dump.path):
             contents = pgdump_scan.scan(dump.path, dump.toc, store)
         upload.complete()
-    stored.append(_Stored(key, upload.version_id))
+    stored.append(StoredObject(key, upload.version_id))
     return _backup(dump, StoredFile(key=key, length=upload.length, sha256=upload.sha256), contents)
 
 
@@ -197,39 +181,6 @@ def _did_you_mean(near: list[str]) -> str:
 def _some(names: list[str], most: int = 10) -> str:
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-class _Meter:
-    """Adds up over all dumps of a point."""
-
-    def __init__(self, total: int, progress: Progress) -> None:
-        self._done, self._total, self._progress = 0, total, progress
-
-    def add(self, count: int, label: str) -> None:
-        self._done += count
-        self._progress(self._done, self._total, label)
-
-
-@contextmanager
-def _removal_on_failure(s3: "S3Client", bucket: str) -> Iterator[list[_Stored]]:
-    """A list for the objects of a point that isn't whole yet; an error (or Ctrl-C) deletes exactly these, versions included."""
-    stored: list[_Stored] = []
-    try:
-        yield stored
-    except BaseException as error:
-        for item in stored:
-            _remove(s3, bucket, item, error)
-        raise
-
-
-def _remove(s3: "S3Client", bucket: str, item: _Stored, cause: BaseException) -> None:
-    try:
-        if item.version_id:
-            s3.delete_object(Bucket=bucket, Key=item.key, VersionId=item.version_id)
-        else:
-            s3.delete_object(Bucket=bucket, Key=item.key)
-    except Exception as second:  # the first error is the one to report; the leftover goes with it
-        cause.add_note(f"{item.key} could not be deleted from the repository: {second}")
 
 
 @contextmanager

@@ -1,0 +1,88 @@
+"""The stripes of each backup set, put together: one media set and one set id, numbers 1 to N, each once.
+
+Both ids count: overwriting a backup with INIT keeps the media set's id, so Monday's first stripe and Tuesday's second may share it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from repository.errors import RestoreError, StripeMissing, StripesMixed, TooManyStripes
+from repository.native_file import NativeFile
+from repository.native_header import BackupSet, NativeHeader
+
+MOST_STRIPES: Final = 10
+
+Complaint = tuple[str, type[RestoreError], str]
+
+
+@dataclass(frozen=True)
+class StripedSet:
+    """The files given of one backup set, by stripe number; `header` is the first one's."""
+
+    header: NativeHeader
+    files: tuple[NativeFile, ...]
+
+    @property
+    def backup_set(self) -> BackupSet:
+        """What all stripes say about the backup."""
+        return self.header.backup_set
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every announced stripe is there."""
+        return {file.header.stripe for file in self.files if file.header} >= {*range(1, self.header.stripes + 1)}
+
+    @property
+    def names(self) -> str:
+        """What messages call it."""
+        return ", ".join(file.name for file in self.files)
+
+
+def grouped(files: Iterable[NativeFile]) -> tuple[StripedSet, ...]:
+    """The backup sets of all files that have a header, whole or not."""
+    groups: dict[tuple[UUID, UUID], list[tuple[int, NativeFile, NativeHeader]]] = {}
+    for file in files:
+        if file.header:
+            key = file.header.media_set_id, file.header.backup_set.id
+            groups.setdefault(key, []).append((file.header.stripe, file, file.header))
+    sets = [sorted(group, key=lambda member: member[0]) for group in groups.values()]
+    return tuple(StripedSet(group[0][2], tuple(file for _, file, _ in group)) for group in sets)
+
+
+def complaints(sets: Sequence[StripedSet]) -> Iterator[Complaint]:
+    """(file names, error, sentence) for each set that isn't whole."""
+    for one in sets:
+        numbers = Counter(file.header.stripe for file in one.files if file.header)
+        announced = one.header.stripes
+        if announced > MOST_STRIPES:
+            sentence = (
+                f"belong to a backup of {announced} files, and RDS restores {MOST_STRIPES} at most: back up to fewer"
+            )
+            yield one.names, TooManyStripes, sentence
+        if twice := [str(number) for number, times in numbers.items() if times > 1]:
+            sentence = f"stripe {_listed(twice)} of {_described(one)} was given twice: give each file once"
+            yield one.names, StripesMixed, sentence
+        if missing := [str(number) for number in range(1, announced + 1) if number not in numbers]:
+            yield _incomplete(one, missing, sets)
+
+
+def _incomplete(one: StripedSet, missing: list[str], sets: Sequence[StripedSet]) -> Complaint:
+    given = f"the set of {_described(one)} has {one.header.stripes} files and stripe {_listed(missing)} is not given"
+    others = [other for other in sets if other is not one and other.backup_set.database == one.backup_set.database]
+    mixed = [other for other in others if other.header.stripes > 1]
+    if not mixed:
+        return one.names, StripeMissing, f"{given}: give all files of the backup"
+    beside = "; ".join(f"{other.names} of {_described(other)}" for other in mixed)
+    return one.names, StripesMixed, f"{given}, but {beside}: give the files of one backup"
+
+
+def _described(one: StripedSet) -> str:
+    backup_set = one.backup_set
+    return f"{backup_set.database!r} begun {backup_set.begun_at} (media set {one.header.media_set_id})"
+
+
+def _listed(numbers: list[str]) -> str:
+    return ", ".join(numbers[:10]) + (", ..." if len(numbers) > 10 else "")
