@@ -3,6 +3,7 @@
 The point is moto's own handler of botocore's `before-send`: a second handler beside it would not keep moto from applying the effect.
 """
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,12 +87,24 @@ class Injector:
 
 
 def _answer(request: Any, service: str, status: int, code: str) -> AWSResponse:
+    """The refusal in the form in which the service answers this request."""
     bodies = {
         "ec2": f"<Response><Errors><Error><Code>{code}</Code><Message>injected</Message></Error></Errors></Response>",
         "s3": f"<Error><Code>{code}</Code><Message>injected</Message></Error>",
     }
     query = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>"
-    is_query = service in ("sts", "rds", "cloudwatch")
-    body = bodies.get(service, query if is_query else f'{{"__type": "{code}", "message": "injected"}}')
-    headers = {"x-amzn-errortype": code, "content-type": "text/xml" if body[0] == "<" else "application/x-amz-json-1.0"}
-    return AWSResponse(request.url, status, headers, MockRawResponse(body.encode()))
+    asked = str(request.headers.get("Content-Type", ""))
+    body = bodies.get(service, query).encode()
+    if "cbor" in asked:
+        body = _cbor({"__type": code, "message": "injected"})
+    elif "json" in asked:
+        body = json.dumps({"__type": code, "message": "injected"}).encode()
+    kind = asked if "cbor" in asked or "json" in asked else "text/xml"
+    headers = {"x-amzn-errortype": code, "content-type": kind, "smithy-protocol": "rpc-v2-cbor"}
+    return AWSResponse(request.url, status, headers, MockRawResponse(body))
+
+
+def _cbor(texts: dict[str, str]) -> bytes:
+    """A map of short texts (RFC 8949: 0xa0 + pairs, 0x60 + length or 0x78 and a length byte)."""
+    encoded = [part.encode() for pair in texts.items() for part in pair]
+    return bytes([0xA0 + len(texts)]) + b"".join(bytes([0x78, len(part)]) + part for part in encoded)

@@ -13,8 +13,8 @@ from localcloud import instances
 from tests.faults.injection import KINDS, TRANSIENT, Injector, Kind
 from tests.statemachine.world import World
 
-LONGEST_RUN = 210
-SAMPLE = tuple((at, KINDS[n % len(KINDS)]) for n, at in enumerate(range(3, LONGEST_RUN - 15, 20)))
+LONGEST_RUN = 220
+SAMPLE = tuple((at, KINDS[n % len(KINDS)]) for n, at in enumerate(range(3, LONGEST_RUN - 25, 20)))
 
 
 @pytest.fixture

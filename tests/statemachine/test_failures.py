@@ -11,6 +11,7 @@ from lambdas.ledger import request_cancel
 from lambdas.state import Surroundings
 from repository.errors import AwsRefused, ReplayFailed
 from tests.statemachine.fake_worker import Behaviour, end_without_result, leave_unfinished, lose_worker
+from tests.statemachine.plain_moto import Died
 from tests.statemachine.world import INSTANCE, REQUEST, World, execution_arn
 from worker.job import ErrorNote, Result
 
@@ -234,6 +235,25 @@ def test_a_stopped_execution_is_cleared_up_by_the_sweeper(world: World, state: s
     kept = ["orders"] if state in REMOVERS else []
     assert world.inventory() == before | {"databases": kept}
     assert world.sweep() == []
+
+
+def test_a_database_that_was_promoted_just_before_the_stop_is_kept(world: World) -> None:
+    before = world.inventory()
+
+    def die_after_the_work(worker: Any, job: Any, command: Any) -> None:
+        worker.do(job, command)
+        boto3.client("stepfunctions").stop_execution(executionArn=execution_arn("restore-1"))
+        raise Died("nobody saw the result")
+
+    world.worker.behaviour["verify"] = die_after_the_work
+    world.run()
+
+    world.sweep()
+
+    assert world.inventory() == before | {"databases": ["orders"]}
+    rows = {row["kind"]: row for row in world.report()["resources"]}
+    assert (rows["database"]["state"], rows["database"]["physicalId"]) == ("KEPT", "orders")
+    assert world.report()["databases"][0]["status"] == "PROMOTED"
 
 
 def test_a_cancelled_restore_stops_at_its_next_step_and_clears_up(world: World) -> None:

@@ -9,9 +9,13 @@ from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.rds.models import DBInstance
 
 from lambdas import limits, names
+from lambdas.contract import Plan
 from lambdas.group_list import entry_name
+from lambdas.ledger import Ledger
+from lambdas.locks import group_list_lock
 from lambdas.plan import plan_restore
 from lambdas.security_groups import pair_security_groups, unpair_security_groups
+from lambdas.state import Surroundings
 from lambdas.worker_instance import deploy_worker, remove_worker
 from repository.errors import AwsRefused, NotReady, TargetNotUsable
 from tests.statemachine.world import REQUEST, World, execution_arn
@@ -83,6 +87,29 @@ def test_a_group_of_our_name_without_our_tag_is_not_taken_over(world: World, dep
 
     with pytest.raises(AwsRefused, match="carries no tag of this restore"):
         until_done(pair_security_groups, deployed)
+
+
+def test_a_group_whose_creation_was_not_recorded_is_adopted(world: World, deployed: dict[str, Any]) -> None:
+    restore = deployed["plan"]["restoreId"]
+    made = world.group(f"dbrestore-{restore}-worker", {names.RESTORE_ID: restore, names.MANAGED: "true"})
+
+    told = until_done(pair_security_groups, deployed)
+
+    assert told["workerGroupId"] == made
+
+
+def test_the_list_is_not_written_while_another_restore_holds_its_lock(world: World, deployed: dict[str, Any]) -> None:
+    other = {**REQUEST, "databases": ["crm"]}
+    plan = Plan.model_validate(plan_restore({"request": other, "executionArn": execution_arn("restore-2")}, None))
+    theirs = Ledger(Surroundings().table, plan.restore_id)
+
+    with group_list_lock(theirs, plan.target.arn, "PairSecurityGroups", "RUNNING"):
+        for _ in range(3):
+            with pytest.raises(NotReady, match=plan.restore_id):
+                pair_security_groups(deployed, None)
+        assert world.groups_of_instance() == world.group_list
+
+    until_done(pair_security_groups, deployed)
 
 
 def gradually(world: World, steps: int) -> None:

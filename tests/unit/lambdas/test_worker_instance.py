@@ -13,6 +13,7 @@ from moto.ssm.models import SimpleSystemManagerBackend
 from lambdas import limits
 from lambdas.plan import plan_restore
 from lambdas.worker_instance import deploy_worker, remove_worker
+from localcloud import clock
 from repository.errors import AwsRefused, NotReady, RestoreClosed, WorkerNotStarted
 from tests.statemachine.world import REQUEST, World, execution_arn
 
@@ -86,6 +87,21 @@ def test_a_launch_whose_record_was_lost_is_found_again(world: World, planned: di
 
     assert len(instances()) == 1
     assert ledger.rows("instance")[0].physical_id == row.physical_id
+
+
+def test_a_launch_is_found_again_even_when_it_would_be_asked_for_differently_now(
+    world: World, planned: dict[str, Any]
+) -> None:
+    # Amazon publishes a new image between two attempts: EC2 refuses the old token with the new request.
+    until_done(deploy_worker, planned)
+    ledger = world.ledger()
+    row = ledger.rows("instance")[0]
+    ledger.table.write(ledger.table.put(ledger._item(row.model_copy(update={"state": "INTENT", "physical_id": None}))))
+    planned["plan"]["worker"]["instanceType"] = "m6i.xlarge"
+
+    told = until_done(deploy_worker, planned)
+
+    assert told["instanceId"] == row.physical_id
 
 
 def refuse_launches(world: World, codes: list[str]) -> list[dict[str, Any]]:
@@ -163,6 +179,17 @@ def test_the_removal_finds_a_worker_that_the_ledger_does_not_know_by_id(world: W
     assert [i["State"]["Name"] for i in instances()] == ["terminated"]
     assert boto3.client("ec2").describe_volumes()["Volumes"] == []
     assert ledger.rows("instance")[0].seen_absent_at is not None
+
+
+def test_a_worker_is_not_called_gone_while_it_shuts_down(world: World, planned: dict[str, Any]) -> None:
+    until_done(deploy_worker, planned)
+    world.patch.setattr(clock, "_scale", 1.0)
+
+    with pytest.raises(NotReady, match="to terminate"):
+        remove_worker(planned, None)
+
+    assert [row.state for row in world.ledger().rows("instance")] == ["CREATED"]
+    assert [i["State"]["Name"] for i in instances()] == ["shutting-down"]
 
 
 def test_the_removal_leaves_instances_of_others_alone(world: World, planned: dict[str, Any]) -> None:
