@@ -50,10 +50,13 @@ def backup(what: Written = Written()) -> bytes:
 
 
 def compressed(what: Written = Written(), version: int = 2) -> bytes:
-    """The same in a container of compressed records, which stand at odd places and overlap by four bytes."""
+    """The same in a container of compressed records, with a gap after the first and the others overlapping by four bytes."""
+    said = _set(what)
     out = bytearray(b"MSSQLBAK" + struct.pack("<I", version) + bytes(465))
-    for data in (_tape(what), _set(what), *[bytes(SECTOR)] * what.pages):
-        out += _record(data) + b"\x01" * 7
+    out += _record(_tape(what)) + b"\x01" * 7 + _record(said[:2048])
+    for data in (said[2048:], *[bytes(SECTOR)] * what.pages):
+        # Its first four bytes are the last four of the record before.
+        out += _record(data)[4:]
     out += bytes(-len(out) % SECTOR)
     marks = [len(out), 2 * SECTOR]
     return bytes(out) + _filemark([2 * SECTOR]) + bytes(2 * SECTOR) + _filemark(marks)

@@ -85,6 +85,12 @@ def test_a_file_that_is_being_written_is_truncated(lost: int) -> None:
     assert kinds(BIG[:-lost]) == [BackupDamaged]
 
 
+def test_odd_bytes_are_told_as_such() -> None:
+    [(_, sentence)] = judged(backup()[:-1]).problems
+
+    assert sentence.startswith("ends with 511 odd bytes")
+
+
 def test_bytes_that_are_missing_or_doubled_between_the_two_ranges_show_in_the_last_filemark() -> None:
     middle = len(BIG) // 2
 
@@ -106,7 +112,7 @@ def test_an_end_in_sectors_of_4096_bytes_is_accepted() -> None:
 
 
 def test_an_end_without_the_sets_end_is_truncated() -> None:
-    assert kinds(BIG[:-4096] + bytes(4096 - SECTOR) + block(b"SFMB", {}, length=SECTOR)) == [BackupDamaged]
+    assert kinds(BIG[:-3584] + bytes(3584 - SECTOR) + BIG[-SECTOR:]) == [BackupDamaged]
 
 
 def test_more_than_5_tb_are_refused_although_everything_else_is_right() -> None:

@@ -19,7 +19,9 @@ BOTH = pytest.mark.parametrize("write", [backup, compressed])
 
 @BOTH
 def test_every_field_is_read_as_it_was_written(write: Write) -> None:
-    header = native_header.read(write(Written(stripe=2, stripes=3)))
+    header = native_header.read(
+        write(Written(stripe=2, stripes=3, last=(21, 169, 1), checkpoint=(21, 160, 5), base=(20, 74, 170)))
+    )
 
     said = header.backup_set
     assert header.compressed == (write is compressed)
@@ -33,7 +35,7 @@ def test_every_field_is_read_as_it_was_written(write: Write) -> None:
     )
     assert said.begun_at == datetime(2023, 2, 28, 23, 59, 58)
     assert [str(lsn) for lsn in (said.first_lsn, said.last_lsn, said.checkpoint_lsn, said.base_lsn)] == [
-        "21:153:37", "21:169:1", "21:153:37", "0:0:0",
+        "21:153:37", "21:169:1", "21:160:5", "20:74:170",
     ]  # fmt: skip
     assert (said.database_id, said.base_id, said.data_size) == (DATABASE, UUID(int=0), 123456)
     assert said.database_files == (
@@ -97,6 +99,15 @@ def test_a_block_whose_checksum_is_wrong_is_damage(position: int, block: str) ->
 def test_a_stripe_that_cannot_be_is_damage(numbers: dict[str, int]) -> None:
     with pytest.raises(BackupDamaged, match="stripe"):
         native_header.read(backup(Written(**numbers)))  # type: ignore[arg-type]
+
+
+def test_a_name_that_points_out_of_its_item_is_damage() -> None:
+    changed = bytearray(backup())
+    item = changed.index(b"SCIN")
+    changed[item + 106 : item + 108] = b"\xff\xff"
+
+    with pytest.raises(BackupDamaged, match="damaged header"):
+        native_header.read(bytes(changed))
 
 
 def test_a_date_that_does_not_exist_is_damage() -> None:
