@@ -1,5 +1,6 @@
 """Dumps of an older server's own pg_dump (archive version 1.14), where the computer has one installed."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,19 +16,16 @@ pytestmark = pytest.mark.skipif(not (OLD / "initdb").exists(), reason="no Postgr
 
 
 @pytest.fixture(scope="module")
-def source(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch_module: pytest.MonkeyPatch, authority: certificates.Authority
-) -> Iterator[Source]:
+def source(monkeypatch_module: pytest.MonkeyPatch, authority: certificates.Authority) -> Iterator[Source]:
     monkeypatch_module.setattr(postgresql, "binaries", lambda _: OLD)
-    directory = tmp_path_factory.mktemp("old")
-    directory.chmod(0o755)
-    directory.parent.chmod(0o755)
-    directory.parent.parent.chmod(0o755)
     certificate, key = certificates.issue(authority, "localhost")
-    server = postgresql.start(directory / "pg", certificate=certificate, key=key, settings={"fsync": "off"})
-    with filled_database(server.superuser_dsn(), "old", str(OLD / "pg_dump")) as made:
-        yield made
-    postgresql.stop(server)
+    with tempfile.TemporaryDirectory(prefix="dbrestore-test-", dir="/var/tmp") as directory:
+        Path(directory).chmod(0o755)
+        settings = {"fsync": "off"}
+        server = postgresql.start(Path(directory) / "pg", certificate=certificate, key=key, settings=settings)
+        with filled_database(server.superuser_dsn(), "old", str(OLD / "pg_dump")) as made:
+            yield made
+        postgresql.stop(server)
 
 
 @pytest.fixture(scope="module")
