@@ -110,8 +110,8 @@ class ControlStack(Stack):
             "REPOSITORY_BUCKET": self.repository.bucket_name,
             "EVIDENCE_BUCKET": self.evidence.bucket_name,
             "STATE_MACHINE_ARN": self.machine_arn,
-            # Role names are unique per account, so a TargetStack's role ends in its Region: this is the one beside the control plane.
-            "TARGET_ROLE_NAME": f"{names.TARGET_ROLE}-{Aws.REGION}",
+            # Role names are unique per account, so a TargetStack's role ends in its Region; the function puts the target's there.
+            "TARGET_ROLE_NAME": f"{names.TARGET_ROLE}-{{region}}",
             "EXTERNAL_ID": self.node.try_get_context("externalId") or names.DEFAULT_EXTERNAL_ID,
             "TARGET_POLICY": session_policy(row.target),
         }
