@@ -152,7 +152,7 @@ def test_the_target_role_trusts_the_functions_and_nobody_else(control: Template,
     assert trust["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     assert trust["Condition"]["StringEquals"] == {"sts:ExternalId": variables["EXTERNAL_ID"]}
     assert variables["TARGET_ROLE_NAME"] == "dbrestore-target-{region}"
-    assert role["RoleName"] == {"Fn::Join": ["", ["dbrestore-target-", {"Ref": "AWS::Region"}]]}
+    assert role["RoleName"] == variables["TARGET_ROLE_NAME"].replace("{region}", REGION)
     for row in FUNCTIONS:
         assert fnmatchcase(f"arn:aws:iam::{ACCOUNT}:role/dbrestore-control-{row.state}-{REGION}", pattern)
     assert not fnmatchcase(f"arn:aws:iam::{ACCOUNT}:role/Admin", pattern)
