@@ -3,7 +3,6 @@
 names free? -> login and empty database -> extensions -> pre-data -> rows, large objects, indexes -> the rest
 """
 
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from repository.errors import DatabaseExists, DatabaseNotInRestorePoint, ReplayF
 from repository.manifest import DatabaseBackup, LargeObjectMember, Manifest, TableMember
 from repository.pgdump_toc import TocEntry
 from worker import archive as archives
-from worker import copy_target, extensions, loading, pg_restore, scheduling, temporary_database
+from worker import copy_target, extensions, loading, pg_restore, private_folder, scheduling, temporary_database
 from worker.archive import Archive, Division
 from worker.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job
 from worker.loading import Members
@@ -35,7 +34,7 @@ _FURTHER_STATEMENT = "ALTER "
 
 @dataclass(frozen=True)
 class Replay:
-    """What replaying any database of the job needs."""
+    """What replaying any database of the job needs; `private` is the job's own folder."""
 
     s3: "S3Client"
     bucket: str
@@ -43,6 +42,7 @@ class Replay:
     server: Server
     job: Job
     progress: ProgressWriter
+    private: Path
 
 
 def run(replay: Replay) -> Iterator[DatabaseResult]:
@@ -84,8 +84,8 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
         rows=backup.rows, bytes=backup.uncompressed_length, tables=len(backup.tables),
     )  # fmt: skip
     try:
-        with tempfile.TemporaryDirectory(prefix="dbrestore-") as private:
-            notes = _build(replay, database, backup, Path(private))
+        with private_folder.of_database(replay.private) as private:
+            notes = _build(replay, database, backup, private)
         changes: dict[str, object] = {"fix_ups": tuple(notes)}
     except RestoreError as error:
         changes = _failure(type(error).__name__, str(error))

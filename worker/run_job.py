@@ -1,8 +1,5 @@
 """One job from its document to its result. Invariant: every outcome is written down, once, even when nothing could begin."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +8,7 @@ import psycopg
 
 from repository.errors import RestoreError, RestoreFailed
 from repository.ranges import CLIENT_CONFIG
-from worker import discard, limits, replay, verification
+from worker import discard, limits, private_folder, replay, verification
 from worker.job import Absence, DatabaseResult, ErrorNote, Job, Result
 from worker.job_folder import JobFolder, Location, read_manifest, read_object
 from worker.lock import only_one
@@ -33,16 +30,18 @@ def run(job_uri: str) -> None:
             return
         job = folder.job()
         progress = ProgressWriter(job.kind, folder.write_progress)
-        folder.write_result(_result(s3, job, folder, progress))
+        with private_folder.of_job(job_uri) as private:
+            result = _result(s3, job, folder, progress, private)
+        folder.write_result(result)
 
 
-def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWriter) -> Result:
+def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWriter, private: Path) -> Result:
     databases: list[DatabaseResult] = []
     absences: list[Absence] = []
     error = None
     try:
-        with _server(s3, job) as server:
-            _do(s3, job, server, folder, progress, (databases, absences))
+        server = _server(s3, job, private)
+        _do(s3, job, server, folder, progress, private, (databases, absences))
     except RestoreError as problem:
         error = ErrorNote(name=type(problem).__name__, message=str(problem))
     except psycopg.Error as problem:
@@ -56,7 +55,13 @@ def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWrite
 
 
 def _do(
-    s3: "S3Client", job: Job, server: Server, folder: JobFolder, progress: ProgressWriter, outcome: Outcome
+    s3: "S3Client",
+    job: Job,
+    server: Server,
+    folder: JobFolder,
+    progress: ProgressWriter,
+    private: Path,
+    outcome: Outcome,
 ) -> None:
     """Run the job's kind, adding to the outcome as databases are finished."""
     databases, absences = outcome
@@ -69,23 +74,21 @@ def _do(
         raise RestoreFailed(f"a {job.kind} job must name its manifest")
     where, manifest = Location.parse(job.manifest), read_manifest(s3, job.manifest)
     if job.kind == "replay":
-        for result in replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress)):
+        for result in replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress, private)):
             databases.append(result)
         return
-    subject = verification.Verification(s3, where.bucket, manifest, server, job, progress, folder)
+    subject = verification.Verification(s3, where.bucket, manifest, server, job, progress, folder, private)
     for verified, gone in verification.run(subject):
         databases.append(verified)
         absences.extend(gone)
 
 
-@contextmanager
-def _server(s3: "S3Client", job: Job) -> Iterator[Server]:
-    """The target server with its certificates in a private folder."""
+def _server(s3: "S3Client", job: Job, private: Path) -> Server:
+    """The target server with its certificates in the private folder."""
     secrets = boto3.client("secretsmanager", region_name=job.server.region, config=limits.AWS)
-    with tempfile.TemporaryDirectory(prefix="dbrestore-") as private:
-        ca_file = Path(private) / "ca.pem"
-        ca_file.write_bytes(read_object(s3, Location.parse(job.server.ca_bundle)))
-        yield Server(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
+    ca_file = private / "ca.pem"
+    ca_file.write_bytes(read_object(s3, Location.parse(job.server.ca_bundle)))
+    return Server(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
 
 
 def _peak_memory() -> int:

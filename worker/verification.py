@@ -3,7 +3,6 @@
 statistics -> rows, large objects, sequences -> objects -> owners -> privileges -> name
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,17 @@ from psycopg import sql
 from repository.errors import ReplayFailed, RestoreError, VerificationFailed
 from repository.manifest import DatabaseBackup, Manifest
 from worker import archive as archives
-from worker import data_checks, grants, limits, membership, ownership, promotion, structure_checks, temporary_database
+from worker import (
+    data_checks,
+    grants,
+    limits,
+    membership,
+    ownership,
+    private_folder,
+    promotion,
+    structure_checks,
+    temporary_database,
+)
 from worker.archive import Archive, Division
 from worker.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job
 from worker.job_folder import JobFolder
@@ -32,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verifying any database of the job needs."""
+    """What verifying any database of the job needs; `private` is the job's own folder."""
 
     s3: "S3Client"
     bucket: str
@@ -41,6 +50,7 @@ class Verification:
     job: Job
     progress: ProgressWriter
     folder: JobFolder
+    private: Path
 
 
 def run(verification: Verification) -> Iterator[tuple[DatabaseResult, tuple[Absence, ...]]]:
@@ -63,10 +73,10 @@ def _verify_one(
     kept = verification.folder.promoted(database.temporary_name)
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="dbrestore-") as private,
+            private_folder.of_database(verification.private) as private,
             verification.server.connect_master() as master,
         ):
-            archive = archives.fetch(verification.s3, verification.bucket, backup, Path(private))
+            archive = archives.fetch(verification.s3, verification.bucket, backup, private)
             subject = _promotion(verification, master, database, backup, archive)
             result = kept or _checked_and_renamed(verification, master, subject, result)
             if result.status == "PROMOTED":

@@ -14,6 +14,7 @@ import pytest
 from localcloud import certificates
 from tests.databases.restore_case import EVIDENCE, Cloud, Restore
 from tests.databases.test_damage import flip_a_bit
+from worker import private_folder
 from worker.job import DatabaseServer
 from worker.lock import only_one
 from worker.session import Login, Server
@@ -98,6 +99,40 @@ def test_after_the_death_of_the_worker_discard_leaves_nothing(cloud: Cloud, smal
     assert discarded.databases[0].status == "DISCARDED"
     assert [absence.seen_absent for absence in discarded.absences] == [True, True]
     assert (cloud.names(), cloud.memberships()) == before
+
+
+def test_a_killed_worker_leaves_nothing_outside_its_state_directory_and_the_next_job_clears_that(
+    cloud: Cloud, small: str, dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    private = cloud.directory / "state" / "private"
+    restore = Restore(cloud, {small: dump}, {small: "dead"})
+    restore.add_point()
+    process = restore.start(restore.job_uri("replay", "replay"))
+    _wait_for_database(cloud, restore.databases()[0].temporary_name)
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+    assert list(tmp_path.iterdir()) == []
+    assert list(private.iterdir()) != []
+    assert private.stat().st_mode & 0o777 == 0o700
+    restore.run("discard")
+    assert list(private.iterdir()) == []
+
+
+def test_the_private_files_of_a_job_that_runs_stay_when_another_begins(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBRESTORE_STATE_DIR", str(cloud.directory / "state"))
+    with only_one("s3://one"), private_folder.of_job("s3://one") as first:
+        (first / "pgpass").touch()
+
+        with only_one("s3://two"), private_folder.of_job("s3://two") as second:
+            assert first != second
+
+        assert (first / "pgpass").exists()
+    assert not first.exists()
 
 
 def test_discard_of_what_never_was_is_a_success(cloud: Cloud, small: str, dump: Path) -> None:
