@@ -29,6 +29,13 @@ app.command()(watch.cancel)
 app.command()(watch.report)
 
 
+def print_version(asked: bool) -> None:
+    """The version, and nothing else: in the option's own callback, because the command's runs only when a command is named."""
+    if asked:
+        print(version("dbrestore"))
+        raise typer.Exit
+
+
 @app.callback()
 def global_options(
     context: typer.Context,
@@ -36,12 +43,11 @@ def global_options(
     region: Annotated[
         str | None, typer.Option(help="The Region of the control account; default: as the AWS CLI finds it.")
     ] = None,
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)
+    ] = False,
 ) -> None:
     """Restore single databases into running Amazon RDS instances, and leave nothing behind."""
-    if show_version:
-        print(version("dbrestore"))
-        raise typer.Exit
     context.obj = Account(profile, region)
 
 

@@ -4,6 +4,7 @@ import _thread
 import json
 import threading
 import time
+from importlib.metadata import version
 
 import pytest
 
@@ -196,3 +197,9 @@ def test_a_name_with_markup_or_escapes_reaches_the_terminal_as_text(
     printed = capsys.readouterr().err
     assert "[red]\\x1b[2J[/red]" in printed
     assert "\x1b[2J" not in printed
+
+
+def test_the_version_is_printed_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["--version"]) == 0
+
+    assert capsys.readouterr().out == f"{version('dbrestore')}\n"
