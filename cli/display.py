@@ -147,7 +147,7 @@ def _end_lines(head: dict[str, Any], end: Ended) -> Iterator[dict[str, Any]]:
     databases = [outcome.to_state() for outcome in end.report.databases] if end.report else []
     yield {
         "type": "summary", **head, "status": end.status, "error": end.error.to_state() if end.error else None,
-        "leftovers": list(end.leftovers), "databases": databases, "report": end.report_uri,
+        "leftovers": list(end.leftovers), "databases": databases, "adapted": end.adapted, "report": end.report_uri,
         "exitCode": int(exit_codes.of_execution(end.status, end.error, end.leftovers)),
     }  # fmt: skip
 

@@ -17,7 +17,7 @@ from lambdas import phases
 from lambdas.contract import PhaseRow, Report
 from lambdas.ledger import Ledger
 from repository import keys
-from worker.job import ErrorNote, JobKind, Progress
+from worker.job import ErrorNote, JobKind, Progress, Result
 
 # The jobs that take long enough to be watched.
 JOB_OF_STATE: dict[str, JobKind] = {"ReplayDumps": "replay", "VerifyDatabases": "verify"}
@@ -47,7 +47,8 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Ended:
-    """The execution ended. `report` and `report_uri` are None if it ended before anything was planned; `output` is the execution's own."""
+    """The execution ended. `report` and `report_uri` are None if it ended before anything was planned; `output` is the execution's own,
+    `adapted` how many things could not be restored to the letter."""
 
     restore_id: str
     status: str
@@ -56,6 +57,7 @@ class Ended:
     report: Report | None
     report_uri: str | None
     output: dict[str, Any]
+    adapted: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,24 @@ def end_of(control: ControlPlane, restore_id: str, execution: dict[str, Any]) ->
     error = _first_error(execution, report) if execution["status"] != "SUCCEEDED" else None
     output = json.loads(execution.get("output") or "{}")
     uri = f"s3://{control.evidence_bucket}/{keys.report_key(restore_id)}" if report else None
-    return Ended(restore_id, execution["status"], error, report.leftovers if report else (), report, uri, output)
+    results = read_results(control, report) if report else []
+    adapted = sum(len(database.fix_ups) for result in results for database in result.databases)
+    return Ended(
+        restore_id, execution["status"], error, report.leftovers if report else (), report, uri, output, adapted
+    )
 
 
 def read_report(control: ControlPlane, restore_id: str) -> Report | None:
     """The restore's report; None as long as there is none."""
     text = _read(control, keys.report_key(restore_id))
     return Report.from_json(text) if text else None
+
+
+def read_results(control: ControlPlane, report: Report) -> list[Result]:
+    """The worker's own results, which hold the lists that never travel through the state machine."""
+    places = [uri.removeprefix("s3://").split("/", 1) for uri in report.results]
+    bodies = [control.storage.get_object(Bucket=bucket, Key=key)["Body"] for bucket, key in places]
+    return [Result.from_json(body.read()) for body in bodies]
 
 
 class _Watch:

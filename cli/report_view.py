@@ -7,20 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.consoles import visible
-from cli.control import ControlPlane
 from cli.following import Ended, seconds_of
 from cli.units import duration, number, size
 from lambdas.contract import DatabaseOutcome, PhaseRow, Plan, Report, ResourceRow
-from worker.job import Check, DatabaseResult, Result
+from worker.job import Check, DatabaseResult, FixUp, Result
 
 _COLOURS = {"ok": "green", "failed": "red", "not checked": "yellow", "FAILED": "red"}
-
-
-def results(control: ControlPlane, report: Report) -> Iterator[Result]:
-    """The worker's own results, which hold the lists that never travel through the state machine."""
-    for uri in report.results:
-        bucket, key = uri.removeprefix("s3://").split("/", 1)
-        yield Result.from_json(control.storage.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def print_report(console: Console, report: Report, worker_results: list[Result]) -> None:
@@ -31,9 +23,8 @@ def print_report(console: Console, report: Report, worker_results: list[Result])
         console.print(databases(report.databases))
     for database in verified(worker_results):
         console.print(verification(database))
-    for database in replayed(worker_results):
-        if database.fix_ups:
-            console.print(fix_ups(database))
+    for name, entries in adapted(worker_results).items():
+        console.print(fix_ups(name, entries))
     console.print(proof(report.resources))
     if report.leftovers:
         console.print(Text("LEFT BEHIND: " + ", ".join(report.leftovers), style="bold red"))
@@ -45,6 +36,8 @@ def print_end(console: Console, end: Ended) -> None:
         console.print(databases(end.report.databases))
     if end.report:
         console.print(left_behind(end.report))
+    if end.adapted:
+        console.print(f"{number(end.adapted)} things were adapted. To see each: dbrestore report {end.restore_id}")
     style = "green" if end.status == "SUCCEEDED" else "red"
     error = f": {end.error.name}" if end.error else ""
     console.print(Text(f"{end.restore_id} {end.status}{error}", style=f"bold {style}"))
@@ -132,10 +125,10 @@ def verification_in_short(database: DatabaseResult) -> Table:
     return table
 
 
-def fix_ups(database: DatabaseResult) -> Table:
-    """Every entry that could not be restored to the letter."""
-    table = _table(f"adapted in {database.backup_name}", "what was done instead")
-    for fix_up in database.fix_ups:
+def fix_ups(name: str, entries: list[FixUp]) -> Table:
+    """Every entry of one database that could not be restored to the letter."""
+    table = _table(f"adapted in {name}", "what was done instead")
+    for fix_up in entries:
         table.add_row(fix_up.entry, fix_up.what)
     return table
 
@@ -169,11 +162,12 @@ def verified(worker_results: list[Result]) -> Iterator[DatabaseResult]:
             yield from (database for database in result.databases if database.checks)
 
 
-def replayed(worker_results: list[Result]) -> Iterator[DatabaseResult]:
-    """The databases that the replay built."""
-    for result in worker_results:
-        if result.kind == "replay":
-            yield from result.databases
+def adapted(worker_results: list[Result]) -> dict[str, list[FixUp]]:
+    """What was adapted by the database's name in the backup: objects by the replay, owners, grants and settings by the verification."""
+    found: dict[str, list[FixUp]] = {}
+    for database in (database for result in worker_results for database in result.databases if database.fix_ups):
+        found.setdefault(database.backup_name, []).extend(database.fix_ups)
+    return found
 
 
 def _table(*columns: str) -> Table:

@@ -5,7 +5,7 @@ import typer
 from cli import consoles, control, display, identity, report_view, restore
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
-from cli.following import Ended, StillRunning, follow, read_report
+from cli.following import Ended, StillRunning, follow, read_report, read_results
 from cli.options import AsJson, Longest, RestoreName
 from lambdas.ledger import request_cancel
 from repository.errors import RestoreNotFound
@@ -52,7 +52,7 @@ def report(context: typer.Context, restore_id: RestoreName, as_json: AsJson = Fa
             f"{found.restore_id} has no report: it still runs, or was refused before anything was made "
             f"(`dbrestore status {found.restore_id}`)."
         )
-    worker_results = list(report_view.results(plane, written))
+    worker_results = read_results(plane, written)
     if as_json:
         display.print_json(
             {"type": "report", **written.to_state(), "workerResults": [result.to_state() for result in worker_results]}

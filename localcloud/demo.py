@@ -19,7 +19,7 @@ from rich.table import Table
 
 from cli import consoles, control, identity, local, report_view, request, restore
 from cli.control import Account, ControlPlane
-from cli.following import read_report
+from cli.following import read_report, read_results
 from cli.units import number, size
 from lambdas.contract import Report
 from lambdas.names import RESTORE_ID
@@ -80,11 +80,11 @@ def restore_beside(stage: Stage, plane: ControlPlane, shop: Shop, before: Before
     act = _restore(stage, plane, NEW)
     has_succeeded = (act.exit_code, act.report.status) == (0, "SUCCEEDED")
     if has_succeeded:
-        results = list(report_view.results(plane, act.report))
+        results = read_results(plane, act.report)
         for database in report_view.verified(results):
             stage.show(report_view.verification_in_short(database))
-        for database in report_view.replayed(results):
-            stage.show(report_view.fix_ups(database))
+        for name, entries in report_view.adapted(results).items():
+            stage.show(report_view.fix_ups(name, entries))
         stage.show(_comparison(before.rows, demo_shop.count(shop, DATABASE), demo_shop.count(shop, NEW)))
     stage.claim("the restore SUCCEEDED with exit code 0", has_succeeded, str(act.report.error))
     is_equal = has_succeeded and demo_shop.fingerprints(shop, NEW) == before.hashes

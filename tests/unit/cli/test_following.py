@@ -6,13 +6,15 @@ import pytest
 
 from cli import identity
 from cli.control import ControlPlane
+from cli.display import as_json_lines
 from cli.following import Ended, Progressed, StateChanged, StillRunning, follow
 from lambdas import phases
 from lambdas.ledger import Ledger
 from repository import keys
 from repository.errors import RestoreNotFound
 from tests.unit.cli.conftest import start
-from worker.job import ErrorNote, Progress
+from tests.unit.cli.test_report_view import report
+from worker.job import ErrorNote, Progress, Result
 
 
 def put_progress(plane: ControlPlane, restore_id: str, progress: Progress) -> None:
@@ -122,3 +124,24 @@ def test_a_restore_that_does_not_exist_is_said_to_be_missing(plane: ControlPlane
 
     with pytest.raises(RestoreNotFound, match="restore id"):
         identity.find(plane, text)
+
+
+def test_the_end_counts_what_every_result_of_the_worker_adapted(plane: ControlPlane) -> None:
+    arn = start(plane, "one", wait=0)
+    restore_id = identity.started(arn).restore_id
+    uris = []
+    for kind, many in (("replay", 1), ("verify", 2)):
+        notes = [{"entry": "TABLE orders", "what": "not to the letter"}] * many
+        names = {"backupName": "shop", "askedName": "shop", "temporaryName": "t", "status": "PROMOTED"}
+        result = {"kind": kind, "restoreId": restore_id, "databases": [{**names, "fixUps": notes}]}
+        plane.storage.put_object(Bucket="evidence", Key=kind, Body=Result.model_validate(result).to_json())
+        uris.append(f"s3://evidence/{kind}")
+    written = report(restoreId=restore_id, executionArn=arn, results=uris)
+    plane.storage.put_object(Bucket="evidence", Key=keys.report_key(restore_id), Body=written.to_json())
+
+    end = list(follow(plane, restore_id, arn))[-1]
+
+    assert isinstance(end, Ended)
+    assert end.adapted == 3
+    summary = list(as_json_lines(end))[-1]
+    assert (summary["type"], summary["adapted"]) == ("summary", 3)

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from cli import report_view
+from cli.following import Ended
 from lambdas.contract import Report
 from worker.job import Check, DatabaseResult, FixUp, Result
 
@@ -109,3 +110,23 @@ def test_the_short_form_counts_what_is_good_and_names_what_is_not() -> None:
     assert row(text, "tables whose rows")[-2:] == ["2", "1"]
     assert row(text, "kinds of objects")[-2:] == ["1", "1"]
     assert row(text, "  rows of b") == ["rows", "of", "b:", "2,", "not", "4", "failed"]
+
+
+def test_what_the_replay_and_the_verification_adapted_is_listed_together_per_database() -> None:
+    left_out = (FixUp(entry="PUBLICATION feed", what="not restored"),)
+    unowned = (FixUp(entry="TABLE orders", what="the owner 'app' does not exist"),)
+
+    text = printed(report(), result("replay", fix_ups=left_out), result("verify", fix_ups=unowned))
+
+    assert text.count("adapted in shop") == 1
+    assert row(text, "PUBLICATION") == ["PUBLICATION", "feed", "not", "restored"]
+    assert "the owner 'app' does not exist" in text
+
+
+def test_the_end_of_a_restore_says_how_much_was_adapted_and_where_to_read_it() -> None:
+    written = StringIO()
+    end = Ended("r-1", "SUCCEEDED", None, (), report(), "s3://b/report.json", {}, adapted=3)
+
+    report_view.print_end(Console(file=written, width=160), end)
+
+    assert "3 things were adapted. To see each: dbrestore report r-1\n" in written.getvalue()
