@@ -5,7 +5,7 @@ The user data is not executed. Its comment lines say what it would have done:
 N (scaled) minutes after the launch. Like a real agent, the host registers with SSM only if it has an instance profile, and never when the
 program can't be fetched with the profile's role; `console.log` says why.
 
-Invariant: when the instance ends, every process group of its commands is killed at once.
+Invariant: when the instance ends, every process group of its commands is killed at once, and its folder goes like an encrypted volume.
 """
 
 import os
@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import zipfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +32,8 @@ from localcloud.command_documents import Script
 
 # Seconds on AWS from `running` until the agent answers (assumed).
 REGISTRATION = 20.0
+# Seconds, at most, until the last system call of a killed process has come back.
+DELETION = 5.0
 PROGRAM = re.compile(r"^# dbrestore-program: s3://([^/\s]+)/(\S+)$", re.MULTILINE)
 MAX_MINUTES = re.compile(r"^# dbrestore-max-minutes: (\d+)$", re.MULTILINE)
 # On every host's PATH. Instances know no other way out than the API; this one leaves a note that the command's keeper reads.
@@ -80,7 +82,7 @@ def shutdown() -> None:
     while _hosts:
         host = _hosts.popitem()[1]
         _kill(host)
-        shutil.rmtree(host.directory, ignore_errors=True)
+        _delete_volume(host)
 
 
 def find(instance_id: str) -> Host | None:
@@ -96,12 +98,13 @@ def online(account: str, region: str) -> list[Host]:
 
 def start(host: Host, script: Script, folder: Path) -> "subprocess.Popen[bytes] | None":
     """Run a script under bash in a process group of its own, its output in `folder`; None if the instance has ended."""
-    folder.mkdir(parents=True)
-    (folder / "script.sh").write_text(script.text)
     variables = environment(host) | script.environment
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err, host.guard:
+    with host.guard, ExitStack() as files:
         if host.has_ended:
             return None
+        folder.mkdir(parents=True)
+        (folder / "script.sh").write_text(script.text)
+        out, err = (files.enter_context((folder / name).open("wb")) for name in ("stdout", "stderr"))
         process = subprocess.Popen(
             ["/bin/bash", str(folder / "script.sh")], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
             cwd=script.working_directory or host.directory, env=variables, process_group=0,
@@ -233,6 +236,7 @@ def _power_off(host: Host) -> None:
 def _end(instance: Any) -> None:
     if host := _hosts.get(instance.id):
         _kill(host)
+        _delete_volume(host)
 
 
 def _kill(host: Host) -> None:
@@ -240,3 +244,10 @@ def _kill(host: Host) -> None:
         host.has_ended = True
         for group in host.groups:
             kill_group(group)
+
+
+def _delete_volume(host: Host) -> None:
+    """A process that is being killed may finish the writing of a last file, so deleting once isn't always enough."""
+    deadline = time.monotonic() + DELETION
+    while host.directory.exists() and time.monotonic() < deadline:
+        shutil.rmtree(host.directory, ignore_errors=True)

@@ -116,15 +116,17 @@ def _run(command: Any, invocation: dict[str, Any], script: Script, host: Host) -
     status = _outcome(process, invocation, script.seconds, host)
     del _running[command.command_id, host.instance.id]
     hosts.forget_group(host, process.pid)
-    if host.has_ended:
-        return
-    invocation |= {
-        "ResponseCode": process.returncode if process.returncode >= 0 else KILLED,
-        "StandardOutputContent": _beginning(folder / "stdout", STANDARD_OUTPUT),
-        "StandardErrorContent": _beginning(folder / "stderr", STANDARD_ERROR),
-        "ExecutionEndDateTime": datetime.now(UTC).isoformat(),
-    }
-    _report(command, invocation, status)
+    # With the guard, the folder is there while its files are read.
+    with host.guard:
+        if host.has_ended:
+            return
+        invocation |= {
+            "ResponseCode": process.returncode if process.returncode >= 0 else KILLED,
+            "StandardOutputContent": _beginning(folder / "stdout", STANDARD_OUTPUT),
+            "StandardErrorContent": _beginning(folder / "stderr", STANDARD_ERROR),
+            "ExecutionEndDateTime": datetime.now(UTC).isoformat(),
+        }
+        _report(command, invocation, status)
 
 
 def _outcome(process: "subprocess.Popen[bytes]", invocation: dict[str, Any], seconds: float, host: Host) -> str:

@@ -260,6 +260,26 @@ def test_terminating_an_instance_kills_its_processes_at_once(
     assert invocation(systems, command_id, instance_id)["Status"] == "InProgress"
 
 
+def test_the_volume_of_a_terminated_instance_goes_with_it_even_under_a_command_that_writes(
+    systems: Any, ec2: Any, image: str, profile: str, home: Path
+) -> None:
+    instance_id = registered(systems, ec2, image, profile)
+    volume = home / "instances" / instance_id
+    written = volume / "state" / "pgpass"
+    send(
+        systems,
+        instance_id,
+        'while :; do mkdir -p "$DBRESTORE_STATE_DIR"; echo x > "$DBRESTORE_STATE_DIR/pgpass"; done',
+    )
+    wait_for(written.exists)
+
+    ec2.terminate_instances(InstanceIds=[instance_id])
+
+    wait_for(lambda: not volume.exists())
+    time.sleep(0.3)
+    assert not volume.exists()
+
+
 def test_processes_left_behind_by_a_finished_command_die_with_the_instance(
     systems: Any, ec2: Any, image: str, profile: str
 ) -> None:
