@@ -16,6 +16,7 @@ MANAGED = "dbrestore:managed"
 EXPIRES_AT = "dbrestore:expires-at"
 ROLE = "dbrestore:role"
 STANDING = "dbrestore:standing"
+ALLOW = "dbrestore:allow"
 
 
 def restore_id(execution_arn: str) -> str:

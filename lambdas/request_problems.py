@@ -97,8 +97,21 @@ def _sentence(detail: ErrorDetails) -> str:
         return "is missing: add it"
     if detail["type"] == "too_short":
         return "is empty: name at least one database"
+    return f"{_expectation(detail)}, not {json.dumps(detail['input'], default=str)[:80]}"
+
+
+def _expectation(detail: ErrorDetails) -> str:
+    # Pydantic names its own types and our classes, which mean nothing to who wrote the JSON.
+    place = detail["loc"]
+    if detail["type"] == "tuple_type":
+        return "must be a list of database names"
+    if detail["type"] == "model_type" and place[:1] == ("databases",):
+        return 'must be a name or {"name": ..., "as": ...}'
+    if detail["type"] == "model_type":
+        keys = _keys_at(RestoreRequest, [part for part in place if isinstance(part, str)])
+        return f'must be an object like {{"{keys[0]}": ...}}'
     message = detail["msg"].removeprefix("Input ")
-    return f"{message[0].lower()}{message[1:]}, not {json.dumps(detail['input'], default=str)[:80]}"
+    return f"{message[0].lower()}{message[1:]}"
 
 
 def _unknown_key(detail: ErrorDetails) -> str:

@@ -83,9 +83,19 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
         problems.append(f"is {status}: bring it to available, then start again")
     if not instance.get("MasterUserSecret", {}).get("SecretArn"):
         problems.append("has no managed master secret: turn on --manage-master-user-password for it")
+    if shield := _shield(instance):
+        problems.append(
+            f"is shielded from restores by its tag {shield} = false: take the tag off, or restore into another instance"
+        )
     if (groups := len(instance.get("VpcSecurityGroups", []))) >= limits.MOST_GROUPS_OF_AN_INSTANCE:
         problems.append(f"has {groups} security groups already and a restore needs room for one more: take one off")
     return problems
+
+
+def _shield(instance: "DBInstanceTypeDef") -> str | None:
+    """The key of the tag by which IAM will refuse ModifyDBInstance. As in IAM, the case matters in its value but not in its key."""
+    tags = {tag["Key"]: tag["Value"] for tag in instance.get("TagList", [])}
+    return next((key for key, value in tags.items() if key.lower() == names.ALLOW and value == "false"), None)
 
 
 def engine_of(instance: "DBInstanceTypeDef") -> str:

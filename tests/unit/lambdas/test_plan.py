@@ -103,8 +103,9 @@ def test_a_second_call_of_the_same_execution_gives_the_stored_plan(world: World)
         (asking(database=["orders"]), ["/database: is no known key: did you mean databases?"]),
         (asking(databases=[]), ["/databases: is empty: name at least one database"]),
         (asking(databases=[{"name": "orders", "As": "x"}]), ["/databases/0/As: is no known key: did you mean as?"]),
-        (asking(databases=[7]), ["/databases/0: should be a valid dictionary or instance of DatabaseRequest, not 7"]),
-        (asking(databases="orders"), None),
+        (asking(databases=[7]), ['/databases/0: must be a name or {"name": ..., "as": ...}, not 7']),
+        (asking(databases="orders"), ['/databases: must be a list of database names, not "orders"']),
+        (asking(target="orders-prod"), ['/target: must be an object like {"dbInstance": ...}, not "orders-prod"']),
         (asking(target={"dbInstance": "-x"}), None),
         (asking(worker={"streams": 0}), None),
         (asking(onConflict="overwrite"), None),
@@ -216,6 +217,31 @@ def test_an_instance_that_cannot_take_part_is_refused(
 
     assert all(line.startswith("/target/dbInstance: other ") for line in told)
     assert any(part in line for line in told)
+
+
+@pytest.mark.parametrize("key", ["dbrestore:allow", "DBRestore:Allow"])
+def test_a_shielded_instance_is_refused_with_the_mend(world: World, key: str) -> None:
+    _tag_instance(key, "false")
+
+    told = refused(REQUEST, TargetNotUsable)
+
+    assert told == [
+        f"/target/dbInstance: {INSTANCE} is shielded from restores by its tag {key} = false: take the tag off, or restore into "
+        "another instance"
+    ]
+
+
+@pytest.mark.parametrize(("key", "value"), [("dbrestore:allow", "true"), ("allow", "false")])
+def test_an_instance_with_other_tags_is_no_shielded_one(world: World, key: str, value: str) -> None:
+    _tag_instance(key, value)
+
+    assert plan()["target"]["arn"].endswith(INSTANCE)
+
+
+def _tag_instance(key: str, value: str) -> None:
+    rds = boto3.client("rds")
+    arn = rds.describe_db_instances(DBInstanceIdentifier=INSTANCE)["DBInstances"][0]["DBInstanceArn"]
+    rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": key, "Value": value}])
 
 
 def test_a_full_group_list_is_refused(world: World) -> None:
