@@ -13,12 +13,13 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator
 from pydantic.alias_generators import to_camel
 
 from repository.document import Document
+from repository.point_names import INSTANCE_NAME
 from worker.job import ErrorNote
 
 Mode = Literal["restore", "plan", "drill"]
 AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-InstanceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")]
+InstanceName = Annotated[str, StringConstraints(pattern=INSTANCE_NAME)]
 
 
 class DatabaseRequest(Document):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from repository import keys, native_chain, native_sets
+from repository import keys, native_chain, native_sets, point_names
 from repository.errors import BackupDamaged, BackupUnreadable, NotANativeBackup, RestoreError, RestoreRequestInvalid
 from repository.manifest import (
     Manifest,
@@ -46,6 +46,7 @@ def add(
     Two ranges of each file are read to judge it; then every file is read and stored once; `progress` gets (bytes done, bytes in all,
     the file being read). Raises every problem at once, one line `file: what is wrong and what to do` each: under its own error if they are
     of one kind, as BackupUnreadable if not. Then nothing of the point is left in the bucket."""
+    point_names.require_instance_name(instance)
     chains = read_headers(paths)
     names = _names(chains, database)
     now = datetime.now(UTC)

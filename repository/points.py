@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
-from repository import keys, pgdump_database, pgdump_scan
+from repository import keys, pgdump_database, pgdump_scan, point_names
 from repository.errors import BackupDamaged, BackupUnreadable, RestorePointNotFound
 from repository.manifest import DatabaseBackup, Manifest, StoredFile
 from repository.multipart import MultipartUpload
@@ -55,7 +56,9 @@ def add(
     """Make one restore point of dumps: (database name or None for the dump's own, path of a file or directory).
 
     Every byte is read and stored once; `progress` gets (bytes done, bytes in all, the database being read).
-    Raises BackupUnreadable or BackupDamaged, naming the path; then nothing of the point is left in the bucket."""
+    Raises RestoreRequestInvalid for a name that no request could ask for, BackupUnreadable or BackupDamaged, naming the path;
+    then nothing of the point is left in the bucket."""
+    point_names.require_instance_name(instance)
     dumps = [_open(name, path) for name, path in pairs]
     _refuse_twice(dumps)
     now = datetime.now(UTC)
@@ -80,7 +83,7 @@ def list_points(s3: "S3Client", bucket: str, instance: str | None = None) -> tup
 
 
 def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Manifest:
-    """The manifest of a point, by its id or `latest`. Raises RestorePointNotFound with what there is."""
+    """The manifest of a point, by its id or `latest`. Raises RestorePointNotFound with what there is, BackupDamaged if it can't be read."""
     if point == LATEST:
         found = list_points(s3, bucket, instance)
         if not found:
@@ -93,13 +96,27 @@ def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Man
             raise
         raise _no_point(s3, bucket, instance, point) from error
     with closing(response["Body"]) as body:
-        return Manifest.from_json(body.read())
+        return _manifest(f"s3://{bucket}/{keys.manifest_key(instance, point)}", body.read())
+
+
+def _manifest(uri: str, text: bytes) -> Manifest:
+    try:
+        return Manifest.from_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = "".join(f"/{part}" for part in first["loc"])
+        raise BackupDamaged(
+            f"{uri} can't be read as a manifest ({place or '/'}: {first['msg']}): bring back an earlier version of the object, "
+            "or take another restore point"
+        ) from error
 
 
 def _open(name: str | None, path: Path) -> _Dump:
     with _naming(path):
         toc = pgdump_scan.peek(path)
-        return _Dump(name or pgdump_database.describe(toc).name, path, toc, pgdump_scan.stored_length(path))
+        database = pgdump_database.describe(toc).name if name is None else name
+        point_names.require_database_name(database)
+        return _Dump(database, path, toc, pgdump_scan.stored_length(path))
 
 
 def _refuse_twice(dumps: list[_Dump]) -> None:

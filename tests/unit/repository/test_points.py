@@ -9,7 +9,7 @@ import botocore.exceptions
 import pytest
 
 from repository import keys, points
-from repository.errors import BackupDamaged, BackupUnreadable, RestorePointNotFound
+from repository.errors import BackupDamaged, BackupUnreadable, RestorePointNotFound, RestoreRequestInvalid
 from tests.unit.repository import archives
 from tests.unit.repository.conftest import BUCKET, leftovers
 
@@ -165,16 +165,16 @@ def test_progress_counts_every_byte_of_all_dumps(s3: "S3Client", tmp_path: Path)
 
 def test_points_are_listed_by_instance_and_time(s3: "S3Client", tmp_path: Path) -> None:
     path = dump(tmp_path / "a")
-    ids = [points.add(s3, BUCKET, instance, [(None, path)]).point_id for instance in ("b/1", "a", "b/1", "b/1")]
+    ids = [points.add(s3, BUCKET, instance, [(None, path)]).point_id for instance in ("b-1", "a", "b-1", "b-1")]
     s3.put_object(
         Bucket=BUCKET, Key=keys.database_prefix("a", "20990101T000000Z-00000000", "x") + "dump.tar", Body=b"half"
     )
 
     assert [(p.instance, p.point_id) for p in points.list_points(s3, BUCKET)] == [
-        ("a", ids[1]), ("b/1", ids[0]), ("b/1", ids[2]), ("b/1", ids[3]),
+        ("a", ids[1]), ("b-1", ids[0]), ("b-1", ids[2]), ("b-1", ids[3]),
     ]  # fmt: skip
-    assert [p.point_id for p in points.list_points(s3, BUCKET, "b/1")] == [ids[0], ids[2], ids[3]]
-    assert points.load(s3, BUCKET, "b/1").point_id == ids[3]
+    assert [p.point_id for p in points.list_points(s3, BUCKET, "b-1")] == [ids[0], ids[2], ids[3]]
+    assert points.load(s3, BUCKET, "b-1").point_id == ids[3]
     assert points.load(s3, BUCKET, "a").point_id == ids[1]
     assert points.list_points(s3, BUCKET, "b") == ()
 
@@ -203,3 +203,36 @@ def test_the_newest_servers_version_is_the_points(s3: "S3Client", tmp_path: Path
     )  # fmt: skip
 
     assert made.engine_version == "15.4"
+
+
+@pytest.mark.parametrize("instance", ["", "../x", "$(id)", "orders\n", "1st", "o" * 64, "a/b"])
+def test_an_instance_that_no_request_could_name_is_refused_and_nothing_stored(
+    s3: "S3Client", tmp_path: Path, instance: str
+) -> None:
+    with pytest.raises(RestoreRequestInvalid, match="no name of a DB instance"):
+        points.add(s3, BUCKET, instance, [(None, dump(tmp_path / "a"))])
+
+    assert leftovers(s3) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("", "empty"), ("ä" * 32, "64 bytes"), ("x" * 64, "64 bytes"), ("a\0b", "zero byte")]
+)
+def test_a_name_that_postgresql_could_not_give_is_refused_and_nothing_stored(
+    s3: "S3Client", tmp_path: Path, name: str, problem: str
+) -> None:
+    with pytest.raises(RestoreRequestInvalid, match=problem):
+        points.add(s3, BUCKET, "orders-prod", [(name, dump(tmp_path / "a"))])
+
+    assert leftovers(s3) == []
+
+
+@pytest.mark.parametrize("text", [b"{", b"", b"\xff\xfe", b"[]", b'{"schemaVersion": "9"}'])
+def test_a_damaged_manifest_is_named(s3: "S3Client", tmp_path: Path, text: bytes) -> None:
+    made = points.add(s3, BUCKET, "orders-prod", [(None, dump(tmp_path / "a"))])
+    key = keys.manifest_key("orders-prod", made.point_id)
+    s3.put_object(Bucket=BUCKET, Key=key, Body=text)
+
+    for point in (points.LATEST, made.point_id):
+        with pytest.raises(BackupDamaged, match=f"s3://{BUCKET}/{key} can't be read as a manifest"):
+            points.load(s3, BUCKET, "orders-prod", point)
