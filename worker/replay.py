@@ -46,26 +46,11 @@ class Replay:
 
 
 def run(replay: Replay) -> Iterator[DatabaseResult]:
-    """Replay each database of the job; one that fails doesn't stop the next. Raises, before anything is created, if a name is taken."""
+    """Replay each database of the job; one that fails doesn't stop the next. Raises only what would fail all of them."""
     backups = [backup_of(replay.manifest, database) for database in replay.job.databases]
-    with replay.server.connect_master() as master:
-        require_free(master, replay.job.databases)
-        for backup in backups:
-            extensions.require_available(master, backup.extensions, backup.name)
+    replay.server.connect_master().close()
     for database, backup in zip(replay.job.databases, backups, strict=True):
         yield _replay_one(replay, database, backup)
-
-
-def require_free(master: Connection, databases: tuple[DatabaseJob, ...]) -> None:
-    """Raise DatabaseExists naming every asked name that the server already has."""
-    asked = [database.asked_name for database in databases]
-    taken = [
-        row[0] for row in master.execute("SELECT datname FROM pg_database WHERE datname = ANY(%s) ORDER BY 1", [asked])
-    ]
-    if taken:
-        raise DatabaseExists(
-            f"the target already has: {', '.join(map(repr, taken))}; restore under another name or rename the old one"
-        )
 
 
 def backup_of(manifest: Manifest, database: DatabaseJob) -> DatabaseBackup:
@@ -84,6 +69,7 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
         rows=backup.rows, bytes=backup.uncompressed_length, tables=len(backup.tables),
     )  # fmt: skip
     try:
+        _require_possible(replay.server, database, backup)
         with private_folder.of_database(replay.private) as private:
             notes = _build(replay, database, backup, private)
         changes: dict[str, object] = {"fix_ups": tuple(notes)}
@@ -92,6 +78,16 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
     except psycopg.Error as error:
         changes = _failure(ReplayFailed.__name__, f"{backup.name}: {error}")
     return result.model_copy(update={**changes, "seconds": round(time.monotonic() - began, 3)})
+
+
+def _require_possible(server: Server, database: DatabaseJob, backup: DatabaseBackup) -> None:
+    """What can be known before anything is created. Raises DatabaseExists or ReplayFailed."""
+    with server.connect_master() as master:
+        if temporary_database.exists(master, database.asked_name):
+            raise DatabaseExists(
+                f"the target already has: {database.asked_name!r}; restore under another name or rename the old one"
+            )
+        extensions.require_available(master, backup.extensions, backup.name)
 
 
 def _failure(name: str, message: str) -> dict[str, object]:

@@ -127,8 +127,8 @@ def test_an_extension_that_the_target_lacks_is_refused_before_anything_is_create
     )
     before = cloud.names()
 
-    result = restore.run("replay")
+    (replayed,) = restore.run("replay").databases
 
-    assert result.error is not None
-    assert "no_such_thing" in result.error.message
+    assert replayed.error is not None
+    assert "no_such_thing" in replayed.error.message
     assert cloud.names() == before

@@ -144,17 +144,58 @@ def test_discard_of_what_never_was_is_a_success(cloud: Cloud, small: str, dump: 
     assert small in cloud.names()[0]
 
 
-def test_a_taken_name_is_refused_before_anything_is_created(cloud: Cloud, small: str, dump: Path) -> None:
+def test_a_taken_name_fails_its_database_alone_before_anything_of_it_is_created(
+    cloud: Cloud, small: str, dump: Path
+) -> None:
+    restore = Restore(cloud, {"first": dump, "second": dump}, {"first": small, "second": "free"})
+    restore.add_point()
+
+    replayed = restore.run("replay")
+    names = set.union(*cloud.names())
+    verified = restore.run("verify")
+    discarded = restore.run("discard")
+
+    taken, free = replayed.databases
+    assert replayed.error is None
+    assert taken.error is not None
+    assert (taken.status, taken.error.name, taken.rows) == ("FAILED", "DatabaseExists", 0)
+    assert "'small'" in taken.error.message
+    assert taken.temporary_name not in names
+    assert free.status == "REPLAYED"
+    assert [database.status for database in verified.databases] == ["FAILED", "PROMOTED"]
+    assert [database.status for database in discarded.databases] == ["DISCARDED", "DISCARDED"]
+    assert all(absence.seen_absent for absence in discarded.absences)
+
+
+def test_a_missing_extension_fails_its_database_alone_before_anything_of_it_is_created(
+    cloud: Cloud, small: str, dump: Path
+) -> None:
+    restore = Restore(cloud, {"first": dump, "second": dump}, {"first": "first", "second": "second"})
+    restore.add_point()
+    missing = '"extensions":[{"name":"no_such_extension","schemaName":"public"}]'
+    restore.change_manifest(lambda text: text.replace('"extensions":[]', missing, 1))
+
+    bad, good = restore.run("replay").databases
+    names = set.union(*cloud.names())
+    restore.run("discard")
+
+    assert bad.error is not None
+    assert (bad.status, bad.error.name) == ("FAILED", "ReplayFailed")
+    assert "no_such_extension" in bad.error.message
+    assert bad.temporary_name not in names
+    assert good.status == "REPLAYED"
+
+
+def test_when_every_name_is_taken_nothing_is_created_and_each_database_says_so(
+    cloud: Cloud, small: str, dump: Path
+) -> None:
     before = cloud.names()
-    restore = Restore(cloud, {"first": dump, "second": dump}, {"first": "free", "second": small})
+    restore = Restore(cloud, {"first": dump, "second": dump}, {"first": small, "second": "postgres"})
     restore.add_point()
 
     result = restore.run("replay")
 
-    assert result.error is not None
-    assert result.error.name == "DatabaseExists"
-    assert "'small'" in result.error.message
-    assert result.databases == ()
+    assert [database.error.name for database in result.databases if database.error] == ["DatabaseExists"] * 2
     assert cloud.names() == before
 
 
