@@ -41,10 +41,14 @@ def passed(ledger: Ledger, state: str, started_at: datetime) -> None:
     ledger.table.write(ledger.table.put({"pk": ledger.restore_id, "sk": PHASE + state} | row.to_state()))
 
 
-def failed(ledger: Ledger, state: str, error: ErrorNote) -> None:
-    """Note the end and the error; a later attempt of a remover may still succeed."""
+def failed(ledger: Ledger, state: str, error: ErrorNote, ended_at: datetime | None = None) -> None:
+    """Note the end (now, unless it was earlier) and the error; a later attempt of a remover may still succeed."""
     change = "SET #status = :status, #endedAt = :now, #error = :error"
-    values: dict[str, Any] = {"status": "FAILED", "now": _now(), "error": error.to_state()}
+    values: dict[str, Any] = {
+        "status": "FAILED",
+        "now": ended_at.isoformat() if ended_at else _now(),
+        "error": error.to_state(),
+    }
     ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, **values))
 
 

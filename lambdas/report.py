@@ -25,6 +25,7 @@ from repository.errors import LeftoversRemain, NotReady
 from worker.job import ErrorNote
 
 STATE = "CloseRestore"
+FIRST_REMOVER = "DiscardUnfinishedDatabases"
 SOURCE = "dbrestore.restore"
 
 
@@ -41,6 +42,7 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     error = _first_error(restore, section, meta, leftovers)
     if error:
         restore.ledger.remember(error)
+    _end_phases(restore, meta, error)
     report = _report(restore, meta, error, leftovers)
     _store(restore, report)
     _tell(restore, report, where.report)
@@ -73,6 +75,29 @@ def _stopped(restore: Restore, meta: Meta) -> ErrorNote:
         return ErrorNote(name="RestoreCancelled", message="The restore was asked to stop")
     message = "The execution ended before it could report (stopped, timed out or broken off); a clean-up removed what it had made"
     return ErrorNote(name="RestoreFailed", message=message)
+
+
+def _end_phases(restore: Restore, meta: Meta, error: ErrorNote | None) -> None:
+    """No state runs any more, but one that waited, or broke off, when the execution went on without it could not note its own end."""
+    rows = phases.phases(restore.ledger)
+    clearing_up = next((row.started_at for row in rows if row.state == FIRST_REMOVER), None)
+    for row in rows:
+        if row.status != "RUNNING" or row.state == STATE:
+            continue
+        # The first remover begins when the last state that makes things is over; a remover's own end nobody saw.
+        before = clearing_up is not None and row.started_at < clearing_up
+        ended_at = clearing_up if before else datetime.now(UTC)
+        phases.failed(restore.ledger, row.state, _broken_off(row, meta, error if before else None), ended_at)
+
+
+def _broken_off(row: PhaseRow, meta: Meta, error: ErrorNote | None) -> ErrorNote:
+    """Why a state has no end of its own; `error` is the restore's, None for a state that it did not end."""
+    if error and meta.cancel_requested:
+        return ErrorNote(name="RestoreCancelled", message="The restore was asked to stop")
+    if error:
+        return error
+    waited = f": {row.waiting_for}" if row.waiting_for else ""
+    return ErrorNote(name="RestoreFailed", message=f"The execution ended while this state waited{waited}")
 
 
 def _message(caught: CaughtError) -> str:

@@ -276,6 +276,39 @@ def test_a_cancelled_restore_stops_at_its_next_step_and_clears_up(world: World) 
     assert phases["ReplayDumps"] == "FAILED"
 
 
+def test_a_restore_cancelled_in_its_last_wait_shows_that_state_as_ended(world: World) -> None:
+    world.worker.behaviour["verify"] = leave_unfinished
+
+    def cancel_and_break_off() -> None:
+        if world.calls.count("VerifyDatabases") > 1:
+            request_cancel(Surroundings().table, world.ledger().restore_id)
+            raise Died("nobody saw the result")
+
+    world.before["VerifyDatabases"] = cancel_and_break_off
+
+    world.run()
+
+    phases = {phase["state"]: phase for phase in world.report()["phases"]}
+    assert phases["VerifyDatabases"]["status"] == "FAILED"
+    assert phases["VerifyDatabases"]["error"]["name"] == "RestoreCancelled"
+    assert phases["VerifyDatabases"]["endedAt"] == phases["DiscardUnfinishedDatabases"]["startedAt"]
+
+
+def test_leftovers_after_a_failure_are_told_beside_its_error(world: World) -> None:
+    world.worker.behaviour["verify"] = end_without_result
+    world.before["UnpairSecurityGroups"] = failing(AwsRefused("denied on purpose"))
+
+    ended = world.run()
+
+    assert ended["error"] == "WorkerFailed"
+    report, events = world.report(), world.events()
+    assert report["error"]["name"] == "WorkerFailed"
+    assert any(leftover.startswith("security-group ") for leftover in report["leftovers"])
+    assert {event["detail-type"] for event in events} == {"Cleanup Incomplete"}
+    assert events[0]["detail"]["leftovers"] == report["leftovers"]
+    assert events[0]["detail"]["error"] == report["error"]
+
+
 def test_a_deleted_instance_takes_its_unfinished_databases_with_it(world: World) -> None:
     world.worker.behaviour["replay"] = end_without_result
 

@@ -2,8 +2,10 @@
 
 import boto3
 
+from lambdas import phases
 from lambdas.sweeper import sweep_ledger
 from tests.statemachine.fake_worker import leave_unfinished
+from tests.statemachine.plain_moto import Died
 from tests.statemachine.world import REQUEST, World, execution_arn
 
 
@@ -98,6 +100,30 @@ def test_the_report_of_a_stopped_restore_says_that_it_was_stopped(world: World) 
     assert report["error"]["name"] == "RestoreFailed"
     assert "ended before it could report" in report["error"]["message"]
     assert report["executionArn"] == execution_arn("restore-1")
+
+
+def test_the_report_of_a_stopped_restore_shows_no_state_that_still_runs(world: World) -> None:
+    world.worker.behaviour["replay"] = leave_unfinished
+
+    def stop_while_it_waits() -> None:
+        if world.calls.count("ReplayDumps") > 1:
+            _stop("restore-1")
+            raise Died("nobody hears this any more")
+
+    world.before["ReplayDumps"] = stop_while_it_waits
+    world.run()
+    assert {p.state: p.status for p in phases.phases(world.ledger())}["ReplayDumps"] == "RUNNING"
+    world.before.clear()
+
+    world.sweep()
+
+    told = {phase["state"]: phase for phase in world.report()["phases"]}
+    assert not [phase for phase in told.values() if phase["status"] == "RUNNING" or phase["endedAt"] is None]
+    assert told["ReplayDumps"]["status"] == "FAILED"
+    assert told["ReplayDumps"]["error"]["name"] == "RestoreFailed"
+    assert told["ReplayDumps"]["endedAt"] == told["DiscardUnfinishedDatabases"]["startedAt"]
+    kept = {phase.state: phase.status for phase in phases.phases(world.ledger())}
+    assert "RUNNING" not in kept.values(), "whoever looks at the ledger afterwards sees the same"
 
 
 def test_a_restore_whose_execution_is_unknown_is_cleared_up(world: World) -> None:
