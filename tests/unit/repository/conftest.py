@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import boto3
+import moto.s3.models
 import pytest
 from moto import mock_aws
 
@@ -23,6 +24,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator["S3Client"]:
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    # In memory whatever the size: where the local cloud ran in this process before, objects in files can only be read over HTTP.
+    monkeypatch.setattr(moto.s3.models, "get_s3_default_key_buffer_size", lambda: 1 << 30)
     with mock_aws():
         client = boto3.client("s3")
         client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
