@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from cli.units import number, size
+from repository import dump_contents
 from repository.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup
 
 
@@ -20,7 +21,21 @@ def summary(manifest: Manifest) -> dict[str, object]:
         }
         for database in manifest.native_databases
     ]
-    return {"pointId": manifest.point_id, "instance": manifest.instance, "databases": [*dumped, *native]}
+    return {
+        "pointId": manifest.point_id, "instance": manifest.instance, "databases": [*dumped, *native], "notes": notes(manifest),
+    }  # fmt: skip
+
+
+def notes(manifest: Manifest) -> list[str]:
+    """What the dumps of a point lack, each sentence with its database's name."""
+    return [f"{database.name}: {note}" for database in manifest.databases for note in dump_contents.notes(database)]
+
+
+def contents(manifest: Manifest) -> tuple[str, str]:
+    """The databases of a point and their rows, for one line of a listing. A native backup doesn't say how many rows it holds."""
+    names = [database.name for database in (*manifest.databases, *manifest.native_databases)]
+    rows = number(sum(database.rows for database in manifest.databases)) if manifest.databases else "-"
+    return ", ".join(names), rows
 
 
 def databases(manifest: Manifest) -> Table:

@@ -16,7 +16,7 @@ from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.options import AsJson
 from repository import native_points, points
-from repository.errors import RestoreRequestInvalid
+from repository.errors import BackupDamaged, RestoreRequestInvalid
 from repository.manifest import Manifest
 from repository.unfinished_point import Progress
 
@@ -65,6 +65,8 @@ def add(
         display.print_json({"type": "summary", **point_view.summary(manifest)})
     else:
         print(manifest.point_id)
+        for note in point_view.notes(manifest):
+            consoles.say(f"Note: {note}")
     return ExitCode.DONE
 
 
@@ -77,20 +79,17 @@ def list_points(
     """List the restore points, oldest first within an instance."""
     plane = control.find(context.ensure_object(Account))
     found = points.list_points(plane.storage, plane.repository_bucket, instance)
+    if instance is not None and not found:
+        raise points.no_point_of(plane.storage, plane.repository_bucket, instance)
     if as_json:
         for point in found:
-            display.print_json(
-                {
-                    "type": "point",
-                    "instance": point.instance,
-                    "pointId": point.point_id,
-                    "writtenAt": point.written_at.isoformat(),
-                }
-            )
+            display.print_json(_point_line(point, _manifest(plane, point)))
         return ExitCode.DONE
-    table = Table("instance", "restore point", "written", box=None, padding=(0, 2, 0, 0))
+    table = Table("instance", "restore point", "written", "databases", "rows", box=None, padding=(0, 2, 0, 0))
     for point in found:
-        table.add_row(point.instance, point.point_id, f"{point.written_at:%Y-%m-%d %H:%M:%S %Z}")
+        manifest = _manifest(plane, point)
+        contents = ("manifest damaged", "-") if isinstance(manifest, BackupDamaged) else point_view.contents(manifest)
+        table.add_row(point.instance, point.point_id, f"{point.written_at:%Y-%m-%d %H:%M:%S %Z}", *contents)
     consoles.out().print(table if found else "No restore point yet. Make one with `dbrestore points add`.")
     return ExitCode.DONE
 
@@ -114,7 +113,26 @@ def show(
         f"made {manifest.created_at:%Y-%m-%d %H:%M:%S %Z}"
     )
     console.print(point_view.databases(manifest))
+    for note in point_view.notes(manifest):
+        console.print(f"Note: {note}", soft_wrap=True)
     return ExitCode.DONE
+
+
+def _manifest(plane: ControlPlane, point: points.PointName) -> Manifest | BackupDamaged:
+    """What the point holds; one that is damaged must not hide the others."""
+    try:
+        return points.load(plane.storage, plane.repository_bucket, point.instance, point.point_id)
+    except BackupDamaged as error:
+        return error
+
+
+def _point_line(point: points.PointName, manifest: Manifest | BackupDamaged) -> dict[str, object]:
+    if isinstance(manifest, BackupDamaged):
+        told: dict[str, object] = {"error": {"name": "BackupDamaged", "message": str(manifest)}}
+    else:
+        told = point_view.summary(manifest)
+    names = {"instance": point.instance, "pointId": point.point_id}
+    return {"type": "point", **names, "writtenAt": point.written_at.isoformat(), **told}
 
 
 def _require_fitting_names(engine: Engine, names: list[str], sources: list[Path]) -> None:

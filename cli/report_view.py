@@ -64,6 +64,9 @@ def print_plan(console: Console, plan: Plan) -> None:
     console.print(table)
     for note in plan.notes:
         console.print(f"Note: {note}")
+    console.print(
+        "Not looked at yet: whether a name is free in the target. Only the worker can see that, first thing in ReplayDumps."
+    )
 
 
 def headline(report: Report) -> Text:

@@ -26,7 +26,7 @@ from lambdas.ledger import Ledger
 from lambdas.request_problems import Problems, read
 from lambdas.state import Surroundings, handler
 from lambdas.target_lookup import Offer
-from repository import keys, points
+from repository import dump_contents, keys, points
 from repository.errors import (
     EngineMismatch,
     NotEnoughStorage,
@@ -94,7 +94,7 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
     manifest = _manifest(surroundings, request, problems)
     backups = source_lookup.backups(manifest, request, problems) if manifest else []
     _check_source(surroundings, request, backups, problems)
-    notes: list[str] = []
+    notes = [f"{backup.name}: {note}" for backup in backups for note in dump_contents.notes(backup)]
     network = None
     if target and instance:
         _check_instance(section, instance, manifest, backups, problems)

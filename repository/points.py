@@ -87,7 +87,7 @@ def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Man
     if point == LATEST:
         found = list_points(s3, bucket, instance)
         if not found:
-            raise _no_instance(s3, bucket, instance)
+            raise no_point_of(s3, bucket, instance)
         point = found[-1].point_id
     try:
         response = s3.get_object(Bucket=bucket, Key=keys.manifest_key(instance, point))
@@ -174,14 +174,15 @@ def _points(s3: "S3Client", bucket: str, prefix: str) -> Iterator[PointName]:
 def _no_point(s3: "S3Client", bucket: str, instance: str, point: str) -> RestorePointNotFound:
     ids = [p.point_id for p in list_points(s3, bucket, instance)]
     if not ids:
-        return _no_instance(s3, bucket, instance)
+        return no_point_of(s3, bucket, instance)
     near = difflib.get_close_matches(point, ids, n=3)
     return RestorePointNotFound(
         f"{instance!r} has no restore point {point!r}{_did_you_mean(near)}; it has {_some(ids[::-1])}"
     )
 
 
-def _no_instance(s3: "S3Client", bucket: str, instance: str) -> RestorePointNotFound:
+def no_point_of(s3: "S3Client", bucket: str, instance: str) -> RestorePointNotFound:
+    """The error for an instance without a point, with the instances that have one."""
     instances = sorted({p.instance for p in list_points(s3, bucket)})
     if not instances:
         return RestorePointNotFound("the repository holds no restore point yet: make one with `dbrestore points add`")

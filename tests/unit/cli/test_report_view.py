@@ -8,7 +8,7 @@ from rich.console import Console
 
 from cli import report_view
 from cli.following import Ended
-from lambdas.contract import Report
+from lambdas.contract import Plan, Report
 from worker.job import Check, DatabaseResult, FixUp, Result
 
 BEGAN = datetime(2026, 11, 23, 5, 12, tzinfo=UTC)
@@ -130,3 +130,22 @@ def test_the_end_of_a_restore_says_how_much_was_adapted_and_where_to_read_it() -
     report_view.print_end(Console(file=written, width=160), end)
 
     assert "3 things were adapted. To see each: dbrestore report r-1\n" in written.getvalue()
+
+
+def test_a_plan_says_what_a_plan_cannot_see() -> None:
+    written = StringIO()
+    target = report().target.to_state()
+    plan = Plan.model_validate({
+        "restoreId": "r-1", "executionArn": "arn", "mode": "plan", "plannedAt": BEGAN, "engine": "postgres", "archived": False,
+        "target": target, "source": report().source.to_state(), "databases": [], "notes": ["shop: tables 2, without data 2"],
+        "worker": {
+            "instanceType": "m7g.large", "subnetId": "s", "standingGroupId": "g", "instanceProfileArn": "arn", "documentName": "d",
+            "programUri": "s3://b/p", "streams": 2, "keepToastCompression": False, "maxRunMinutes": 60,
+        },
+    })  # fmt: skip
+
+    report_view.print_plan(Console(file=written, width=200), plan)
+
+    assert "whether a name is free in the target" in written.getvalue()
+    assert "first thing in ReplayDumps" in written.getvalue()
+    assert "Note: shop: tables 2, without data 2\n" in written.getvalue()

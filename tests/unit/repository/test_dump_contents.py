@@ -1,0 +1,47 @@
+"""What a dump lacks is said, and nothing is said of one that is whole."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repository import dump_contents, points
+from repository.manifest import DatabaseBackup
+from tests.unit.repository import archives
+from tests.unit.repository.conftest import BUCKET
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+
+def backup(s3: "S3Client", folder: Path, *left_out: int) -> DatabaseBackup:
+    """The shop's dump without the entries of these ids."""
+    whole = archives.shop()
+    path = folder / "dump"
+    entries = tuple(entry for entry in whole.entries if entry.dump_id not in left_out)
+    path.write_bytes(archives.custom(replace(whole, entries=entries)))
+    [database] = points.add(s3, BUCKET, "shop", [(None, path)]).databases
+    return database
+
+
+def test_a_whole_dump_gets_no_note(s3: "S3Client", tmp_path: Path) -> None:
+    assert dump_contents.notes(backup(s3, tmp_path)) == []
+
+
+def test_a_dump_of_definitions_alone_says_how_many_tables_come_back_empty(s3: "S3Client", tmp_path: Path) -> None:
+    [note] = dump_contents.notes(backup(s3, tmp_path, 20, 21))
+
+    assert note.startswith("tables 2, without data 2: ")
+
+
+def test_one_table_whose_data_was_left_out_is_counted(s3: "S3Client", tmp_path: Path) -> None:
+    [note] = dump_contents.notes(backup(s3, tmp_path, 21))
+
+    assert note.startswith("tables 2, without data 1: ")
+
+
+def test_a_dump_without_what_follows_the_data_says_so(s3: "S3Client", tmp_path: Path) -> None:
+    assert dump_contents.notes(backup(s3, tmp_path, 30)) == ["no indexes, constraints or triggers in this dump"]
+
+
+def test_a_dump_without_tables_lacks_nothing(s3: "S3Client", tmp_path: Path) -> None:
+    assert dump_contents.notes(backup(s3, tmp_path, 10, 11, 20, 21, 30)) == []
