@@ -30,7 +30,10 @@ def up(
     # Here, because an installation without the local cloud has no moto; the other commands don't need it.
     from localcloud import daemon
 
-    consoles.say("Starting the local cloud ... (the first time takes a minute: templates and dependencies are made)")
+    if daemon.status() is None:
+        consoles.say(
+            "Starting the local cloud ... (the first time takes a minute: templates and dependencies are made)"
+        )
     running = daemon.up(port)
     _print(running, as_json=as_json)
     consoles.say(

@@ -1,0 +1,37 @@
+"""`dbrestore local` when a local cloud is up already."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli import main
+
+
+@pytest.fixture
+def up_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A process with the daemon's command line and its state file: all that tells whether a local cloud is up."""
+    monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(tmp_path))
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "localcloud", "--port"])
+    state = {
+        "pid": process.pid,
+        "endpoint": "http://127.0.0.1:4566",
+        "directory": str(tmp_path / "cloud"),
+        "already": False,
+    }
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+def test_up_says_at_once_that_it_is_up_already(up_already: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["local", "up"]) == 0
+
+    printed = capsys.readouterr()
+    assert "Starting" not in printed.err
+    assert "Was up already: http://127.0.0.1:4566" in printed.err
+    assert "export AWS_ENDPOINT_URL=http://127.0.0.1:4566\n" in printed.out
