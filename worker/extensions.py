@@ -10,7 +10,7 @@ from repository.manifest import Extension
 from repository.pgdump_toc import TocEntry
 from worker.archive import Archive, Division
 from worker.job import FixUp
-from worker.session import Connection
+from worker.session import Connection, explained
 from worker.sql_tokens import Cursor, NotUnderstood, tokens
 
 
@@ -42,7 +42,7 @@ def _create(master: Connection, name: str, schema: str | None) -> None:
     try:
         master.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name)) + where)
     except Error as error:
-        raise ReplayFailed(f"the extension {name} can't be created: {error}") from error
+        raise ReplayFailed(f"the extension {name} can't be created: {explained(error)}") from error
 
 
 def _comment(master: Connection, entry: TocEntry) -> list[FixUp]:

@@ -17,7 +17,7 @@ from repository.manifest import ByteRange, DatabaseBackup, LargeObjectMember, Ta
 from repository.pgdump_toc import TocEntry
 from repository.ranges import read_range, verified, verified_range
 from worker import limits
-from worker.session import Connection
+from worker.session import Connection, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -87,10 +87,10 @@ def load_table(
     try:
         with connection.transaction(), connection.cursor() as cursor:
             loaded = _copy(cursor, copy_statement, _rows(members, member, what), count)
-            _require(loaded == member.uncompressed_length, what, "bytes", loaded, member.uncompressed_length)
-            _require(cursor.rowcount == member.rows, what, "rows", cursor.rowcount, member.rows)
+            _require(loaded == member.uncompressed_length, "bytes", loaded, member.uncompressed_length)
+            _require(cursor.rowcount == member.rows, "rows", cursor.rowcount, member.rows)
     except BackupDamaged as error:
-        raise BackupDamaged(f"{what} was not loaded: {error}") from error
+        raise BackupDamaged(f"{what} was not loaded: {str(error).removeprefix(f'{what}: ')}") from error
     except psycopg.Error as error:
         raise ReplayFailed(f"{what}: {_message(error)}") from error
 
@@ -107,9 +107,9 @@ def load_large_objects(connection: Connection, members: Members, member: LargeOb
             ):
                 size += _fill(connection, oid, content, count)
             _exhaust(stored)
-            _require(size == member.uncompressed_length, what, "bytes", size, member.uncompressed_length)
+            _require(size == member.uncompressed_length, "bytes", size, member.uncompressed_length)
     except BackupDamaged as error:
-        raise BackupDamaged(f"{what} were not loaded: {error}") from error
+        raise BackupDamaged(f"{what} were not loaded: {str(error).removeprefix(f'{what}: ')}") from error
     except psycopg.Error as error:
         raise ReplayFailed(f"{what}: {_message(error)}") from error
 
@@ -162,13 +162,13 @@ def _exhaust(stored: Iterator[bytes]) -> None:
         raise BackupDamaged("bytes follow the end of the data")
 
 
-def _require(right: bool, what: str, unit: str, found: int, expected: int) -> None:
+def _require(right: bool, unit: str, found: int, expected: int) -> None:
     if not right:
-        raise BackupDamaged(f"{what}: {found} {unit} were loaded where the manifest says {expected}")
+        raise BackupDamaged(f"{found} {unit} were loaded where the manifest says {expected}")
 
 
 def _message(error: psycopg.Error) -> str:
-    return str(error).strip()[: limits.MESSAGE_LENGTH]
+    return explained(error)[: limits.MESSAGE_LENGTH]
 
 
 def _span(oids: tuple[int, ...]) -> str:

@@ -23,7 +23,7 @@ from worker.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job
 from worker.loading import Members
 from worker.progress import ProgressWriter
 from worker.scheduling import Task
-from worker.session import Connection, Login, Server
+from worker.session import Connection, Login, Server, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -76,7 +76,7 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
     except RestoreError as error:
         changes = _failure(type(error).__name__, str(error))
     except psycopg.Error as error:
-        changes = _failure(ReplayFailed.__name__, f"{backup.name}: {error}")
+        changes = _failure(ReplayFailed.__name__, f"{backup.name}: {explained(error)}")
     return result.model_copy(update={**changes, "seconds": round(time.monotonic() - began, 3)})
 
 
@@ -174,7 +174,7 @@ def _build_index(entry: TocEntry, connection: Connection) -> None:
     try:
         connection.execute(sql.SQL(entry.definition))
     except psycopg.Error as error:
-        raise ReplayFailed(f"{entry.label}: {error}") from error
+        raise ReplayFailed(f"{entry.label}: {explained(error)}") from error
 
 
 def _connect(replay: Replay, backup: DatabaseBackup, login: Login, database: str) -> Connection:

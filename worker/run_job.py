@@ -13,7 +13,7 @@ from worker.job import Absence, DatabaseResult, ErrorNote, Job, Result
 from worker.job_folder import JobFolder, Location, read_manifest, read_object
 from worker.lock import only_one
 from worker.progress import ProgressWriter
-from worker.session import Server, managed_secret
+from worker.session import Server, explained, managed_secret
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -45,7 +45,7 @@ def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWrite
     except RestoreError as problem:
         error = ErrorNote(name=type(problem).__name__, message=str(problem))
     except psycopg.Error as problem:
-        error = ErrorNote(name="ReplayFailed", message=f"{job.server.host}: {str(problem).strip()}")
+        error = ErrorNote(name="ReplayFailed", message=f"{job.server.host}: {explained(problem)}")
     except Exception as problem:  # whatever it was, the result must tell
         error = ErrorNote(name="RestoreFailed", message=f"{type(problem).__name__}: {problem}")
     return Result(

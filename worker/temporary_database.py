@@ -16,6 +16,10 @@ from worker import limits
 from worker.job import Absence, DatabaseJob
 from worker.session import Connection, Login, Server
 
+# What PostgreSQL 13 to 18 answer to an encoding, locale or provider that they don't have: invalid_parameter_value, undefined_object,
+# wrong_object_type, feature_not_supported (built without ICU), invalid_object_definition (provider), syntax_error (option unknown then).
+_NOT_HELD = ("22023", "42704", "42809", "0A000", "42P17", "42601")
+
 # Providers whose locale has a name of its own in CREATE DATABASE.
 _PROVIDER_LOCALE = {"icu": "icu_locale", "builtin": "builtin_locale"}
 
@@ -23,7 +27,7 @@ _PROVIDER_LOCALE = {"icu": "icu_locale", "builtin": "builtin_locale"}
 def create(server: Server, database: DatabaseJob, backup: DatabaseBackup) -> Login:
     """Make the login and the empty database with the encoding and locale of the dump.
 
-    Returns the login. Raises ReplayFailed if the server can't hold the encoding or the locale."""
+    Returns the login. Raises ReplayFailed if the server can't hold the encoding or the locale, and psycopg.Error for other refusals."""
     with server.connect_master() as master:
         drop(master, database)
         login = renew_login(master, database)
@@ -31,6 +35,8 @@ def create(server: Server, database: DatabaseJob, backup: DatabaseBackup) -> Log
         try:
             master.execute(statement)
         except psycopg.Error as error:
+            if error.sqlstate not in _NOT_HELD:
+                raise
             raise ReplayFailed(
                 f"{backup.name}: the target can't hold a database with encoding {backup.encoding}, locale {backup.collate}/{backup.ctype} "
                 f"({backup.locale_provider}): {_first_line(error)}"

@@ -33,7 +33,7 @@ from worker.job_folder import JobFolder
 from worker.progress import ProgressWriter
 from worker.promotion import Promotion
 from worker.replay import backup_of
-from worker.session import Connection, Server
+from worker.session import Connection, Server, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -89,7 +89,7 @@ def _verify_one(
     except RestoreError as error:
         return _failed(result, type(error).__name__, str(error)), ()
     except psycopg.Error as error:
-        return _failed(result, ReplayFailed.__name__, f"{backup.name}: {error}"), ()
+        return _failed(result, ReplayFailed.__name__, f"{backup.name}: {explained(error)}"), ()
 
 
 def _promotion(

@@ -12,6 +12,12 @@ def flip_a_bit(data: bytearray, member: ByteRange) -> bytearray:
     return data
 
 
+def change_a_digit(data: bytearray, member: ByteRange) -> bytearray:
+    """A row that COPY would take."""
+    data[data.index(b"7\t7\n", member.offset)] ^= 1
+    return data
+
+
 def cut_the_object(data: bytearray, member: ByteRange) -> bytearray:
     """The object ends within the member."""
     return data[: member.offset + member.length // 2]
@@ -48,6 +54,20 @@ def test_a_damaged_member_is_never_committed(
     )
     assert rows == [(0,)]
     assert "damaged" not in cloud.names()[0]
+
+
+def test_damage_names_its_table_once(cloud: Cloud, small: str) -> None:
+    restore = Restore(cloud, {small: cloud.dump(small, "-Fc", "-Z", "none")}, {small: "damaged"})
+    restore.add_point()
+    restore.damage(small, change_a_digit)
+
+    (replayed,) = restore.run("replay").databases
+    restore.run("discard")
+
+    assert replayed.error is not None
+    assert replayed.error.message.startswith(
+        "table public.lines of small was not loaded: the SHA-256 of the stored bytes"
+    )
 
 
 def test_a_damaged_table_of_contents_is_refused(cloud: Cloud, small: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -17,7 +18,7 @@ from tests.databases.test_damage import flip_a_bit
 from worker import private_folder
 from worker.job import DatabaseServer
 from worker.lock import only_one
-from worker.session import Login, Server
+from worker.session import Login, Server, explained
 
 
 @pytest.fixture(scope="module")
@@ -246,8 +247,51 @@ def test_a_wrong_password_ends_the_job_and_is_not_quoted(cloud: Cloud, small: st
     cloud.execute("ALTER ROLE master PASSWORD 'secret'", superuser=True)
 
     assert refused.error is not None
+    assert refused.error.name == "TargetNotUsable"
+    assert f"the password in {cloud.secret_arn} was refused" in refused.error.message
+    assert "rotate" in refused.error.message
     assert "password authentication failed" in refused.error.message
-    assert "secret" not in refused.error.message
+    assert "secret" not in refused.error.message.replace(cloud.secret_arn, "").replace("Secrets Manager", "")
+
+
+def test_what_has_nothing_to_do_with_locales_is_not_blamed_on_them(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {small: dump}, {small: "unmade"})
+    restore.add_point()
+    cloud.execute("ALTER ROLE master NOCREATEDB", superuser=True)
+
+    (replayed,) = restore.run("replay").databases
+    cloud.execute("ALTER ROLE master CREATEDB", superuser=True)
+    restore.run("discard")
+
+    assert replayed.error is not None
+    assert replayed.error.message == "small: permission denied to create database"
+
+
+def test_a_locale_that_the_server_lacks_is_named(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {small: dump}, {small: "unmade"})
+    restore.add_point()
+    restore.change_manifest(lambda text: re.sub('"collate":"[^"]*"', '"collate":"xx_YY"', text))
+
+    (replayed,) = restore.run("replay").databases
+    restore.run("discard")
+
+    assert replayed.error is not None
+    assert "can't hold a database with encoding UTF8, locale xx_YY/" in replayed.error.message
+
+
+def test_a_session_that_the_server_ended_reads_as_a_lost_connection(cloud: Cloud) -> None:
+    server = Server(_address(cloud), cloud.ca_file, lambda: Login("master", "secret"))
+    messages = []
+
+    with server.connect_master() as connection:
+        cloud.execute(f"SELECT pg_terminate_backend({connection.info.backend_pid}, 5000)", superuser=True)
+        for _ in range(2):
+            with pytest.raises(psycopg.Error) as caught:
+                connection.execute("SELECT 1")
+            messages.append(explained(caught.value))
+
+    assert messages[0].startswith("the connection to the instance was lost: terminating connection")
+    assert messages[1].startswith("the connection to the instance was lost: ")
 
 
 def test_a_server_with_another_certificate_is_not_trusted(cloud: Cloud, tmp_path: Path) -> None:
