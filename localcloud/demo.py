@@ -6,6 +6,7 @@ Invariant: the exit code is 0 only if every claim that is printed was seen to be
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -88,6 +89,7 @@ def restore_beside(stage: Stage, plane: ControlPlane, shop: Shop, before: Before
         stage.show(_comparison(before.rows, demo_shop.count(shop, DATABASE), demo_shop.count(shop, NEW)))
     stage.claim("the restore SUCCEEDED with exit code 0", has_succeeded, str(act.report.error))
     is_equal = has_succeeded and demo_shop.fingerprints(shop, NEW) == before.hashes
+    _claim_the_command_reports(stage, act.report)
     stage.claim("the restored tables hold the same rows as before the accident", is_equal)
     stage.claim("the damaged original was not touched", demo_shop.count(shop, DATABASE)["shop.orders"] == 0)
     _claim_nothing_is_left(stage, shop, act.report, before.inventory, {NEW})
@@ -156,6 +158,15 @@ def _report(plane: ControlPlane, started: identity.Restore) -> Report:
     if report is None:
         raise RuntimeError(f"{started.arn} ended without a report")
     return report
+
+
+def _claim_the_command_reports(stage: Stage, report: Report) -> None:
+    """As a process of its own, from the installed script: what is called from here can't show that the command itself is broken."""
+    script = Path(sys.executable).with_name("dbrestore")
+    ended = subprocess.run([script, "report", report.restore_id], capture_output=True, text=True, check=False)
+    is_told = ended.returncode == 0 and ended.stdout.startswith(f"{report.restore_id} {report.status}")
+    told = ended.stderr.strip() or ended.stdout[:100]
+    stage.claim("`dbrestore report` tells it again, as a process of its own", is_told, told)
 
 
 def _claim_nothing_is_left(stage: Stage, shop: Shop, report: Report, before: Inventory, wanted: set[str]) -> None:
