@@ -33,7 +33,8 @@ def notes(manifest: Manifest) -> list[str]:
 
 def contents(manifest: Manifest) -> tuple[str, str]:
     """The databases of a point and their rows, for one line of a listing. A native backup doesn't say how many rows it holds."""
-    names = [database.name for database in (*manifest.databases, *manifest.native_databases)]
+    names = [database.name for database in manifest.databases]
+    names += [database.name for database in manifest.native_databases]
     rows = number(sum(database.rows for database in manifest.databases)) if manifest.databases else "-"
     return ", ".join(names), rows
 

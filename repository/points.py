@@ -106,8 +106,8 @@ def _manifest(uri: str, text: bytes) -> Manifest:
         first = error.errors(include_url=False)[0]
         place = "".join(f"/{part}" for part in first["loc"])
         raise BackupDamaged(
-            f"{uri} can't be read as a manifest ({place or '/'}: {first['msg']}): bring back an earlier version of the object, "
-            "or take another restore point"
+            f"{uri} can't be read as a manifest ({place or '/'}: {first['msg']}): "
+            "take another restore point, or add the backups again"
         ) from error
 
 
