@@ -37,7 +37,7 @@ def print_end(console: Console, end: Ended) -> None:
     if end.report:
         console.print(left_behind(end.report))
     if end.adapted:
-        console.print(f"{number(end.adapted)} things were adapted. To see each: dbrestore report {end.restore_id}")
+        console.print(f"Adapted: {number(end.adapted)}. To see what and why: dbrestore report {end.restore_id}")
     style = "green" if end.status == "SUCCEEDED" else "red"
     error = f": {end.error.name}" if end.error else ""
     console.print(Text(f"{end.restore_id} {end.status}{error}", style=f"bold {style}"))

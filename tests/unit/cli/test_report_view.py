@@ -129,7 +129,7 @@ def test_the_end_of_a_restore_says_how_much_was_adapted_and_where_to_read_it() -
 
     report_view.print_end(Console(file=written, width=160), end)
 
-    assert "3 things were adapted. To see each: dbrestore report r-1\n" in written.getvalue()
+    assert "Adapted: 3. To see what and why: dbrestore report r-1\n" in written.getvalue()
 
 
 def test_a_plan_says_what_a_plan_cannot_see() -> None:
