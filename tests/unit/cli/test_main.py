@@ -119,7 +119,7 @@ def test_ctrl_c_leaves_with_130_says_how_to_come_back_and_the_restore_goes_on(
     plane: ControlPlane, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arn = start(plane, "one", wait=20)
-    threading.Timer(1, _thread.interrupt_main).start()
+    threading.Timer(4, _thread.interrupt_main).start()
 
     assert main.run(["watch", "one"]) == 130
 
