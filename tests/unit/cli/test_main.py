@@ -2,8 +2,10 @@
 
 import _thread
 import json
+import signal
 import threading
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 
 import pytest
@@ -115,6 +117,15 @@ def test_watch_gives_up_after_its_time_with_13_and_the_restore_goes_on(
     assert plane.executions.describe_execution(executionArn=arn)["status"] == "RUNNING"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C works here: a process that was started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_with_130_says_how_to_come_back_and_the_restore_goes_on(
     plane: ControlPlane, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +138,7 @@ def test_ctrl_c_leaves_with_130_says_how_to_come_back_and_the_restore_goes_on(
     assert plane.executions.describe_execution(executionArn=arn)["status"] == "RUNNING"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_a_plan_is_made_ends_with_130(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
     threading.Timer(1, _thread.interrupt_main).start()
 
