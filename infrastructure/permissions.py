@@ -8,9 +8,11 @@ from typing import Any
 
 from infrastructure import names
 from infrastructure.statements import Statement
+from lambdas.names import ALLOW
 
 MANAGED = {"dbrestore:managed": "true"}
-SHIELDED = {"aws:ResourceTag/dbrestore:allow": "false"}
+# PlanRestore refuses what this tag shields before IAM does.
+SHIELDED = {f"aws:ResourceTag/{ALLOW}": "false"}
 
 
 def _tagged(tags: dict[str, str], key: str = "aws:ResourceTag") -> dict[str, dict[str, Any]]:
