@@ -16,6 +16,7 @@ import re
 import threading
 import time
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -137,7 +138,8 @@ def _service(target: dict[str, Any]) -> str:
 
 
 def _deliver(target: dict[str, Any], event: dict[str, Any]) -> None:
-    threading.Thread(target=_call, args=(target, _input(target, event)), daemon=True).start()
+    name = f"{event.get('id') or uuid.uuid4()}_{target.get('Id', '')}"[:80]
+    threading.Thread(target=_call, args=(target, _input(target, event), name), daemon=True).start()
 
 
 def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
@@ -151,12 +153,12 @@ def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
     return json.dumps(event)
 
 
-def _call(target: dict[str, Any], text: str) -> None:
+def _call(target: dict[str, Any], text: str, name: str) -> None:
     assert _clients is not None  # noqa: S101 - install() sets it before the mend
     role = target.get("RoleArn")
     try:
         if _service(target) == "states":
-            _clients.client("stepfunctions", role).start_execution(stateMachineArn=target["Arn"], input=text)
+            _start_once(_clients.client("stepfunctions", role), target["Arn"], name, text)
         else:
             _clients.client("lambda", role).invoke(
                 FunctionName=target["Arn"], InvocationType="Event", Payload=text.encode()
@@ -164,6 +166,12 @@ def _call(target: dict[str, Any], text: str) -> None:
     except Exception:
         # EventBridge tells nobody either; but a person who rehearses wants to know.
         _log.exception("The event could not be delivered to %s", target["Arn"])
+
+
+def _start_once(steps: Any, machine: str, name: str, text: str) -> None:
+    # As on AWS the execution bears the event's id, so a repeated call (the SDK repeats one whose answer was lost) starts nothing more.
+    with suppress(steps.exceptions.ExecutionAlreadyExists):
+        steps.start_execution(stateMachineArn=machine, name=name, input=text)
 
 
 def _event(source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> dict[str, Any]:
