@@ -19,7 +19,7 @@ from cli import consoles, exit_codes
 from cli.consoles import visible
 from cli.following import Ended, Event, Progressed, StateChanged, StillRunning, seconds_of
 from cli.units import duration, number, size
-from lambdas.contract import PhaseRow
+from lambdas.record import PhaseRow
 
 _MARKS = {"RUNNING": ("…", "yellow"), "SUCCEEDED": ("✓", "green"), "FAILED": ("✗", "red")}
 

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from cli.control import ControlPlane
 from lambdas import phases
-from lambdas.contract import PhaseRow, Report
 from lambdas.ledger import Ledger
+from lambdas.record import PhaseRow, Report
 from repository import keys
 from worker.job import ErrorNote, JobKind, Progress, Result
 

@@ -9,7 +9,8 @@ from rich.text import Text
 from cli.consoles import visible
 from cli.following import Ended, seconds_of
 from cli.units import duration, number, size
-from lambdas.contract import DatabaseOutcome, PhaseRow, Plan, Report, ResourceRow
+from lambdas.contract import DatabaseOutcome, Plan
+from lambdas.record import PhaseRow, Report, ResourceRow
 from worker.job import Check, DatabaseResult, FixUp, Result
 
 _COLOURS = {"ok": "green", "failed": "red", "not checked": "yellow", "FAILED": "red"}

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from lambdas.contract import RestoreRequest
+from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems, read
 from repository.errors import RestoreRequestInvalid
 

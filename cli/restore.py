@@ -10,7 +10,8 @@ from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.following import Ended, StillRunning, follow
 from cli.options import AsJson, Longest
-from lambdas.contract import Plan, RestoreRequest
+from lambdas.contract import Plan
+from lambdas.request import RestoreRequest
 
 Instance = Annotated[
     str, typer.Argument(help="The RDS instance that was backed up; also the target unless --to names another.")

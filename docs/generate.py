@@ -14,7 +14,7 @@ from typing import Any, Literal
 from cli import reference
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
-from lambdas import contract
+from lambdas import contract, record, request
 from repository.document import Document
 from repository.manifest import Manifest
 from worker import job
@@ -23,10 +23,10 @@ DOCS = Path(__file__).resolve().parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 # What others write and we read may leave out what has a default; what we write has every key.
-READ: tuple[type[Document], ...] = (contract.RestoreRequest,)
+READ: tuple[type[Document], ...] = (request.RestoreRequest,)
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan, contract.WorkerSection, contract.SecurityGroupsSection, contract.RestoredSection, contract.VerifiedSection,
-    contract.ReportSection, contract.Report, contract.RestoreEvent, job.Job, job.Progress, job.Result, Manifest,
+    contract.ReportSection, record.Report, record.RestoreEvent, job.Job, job.Progress, job.Result, Manifest,
 )  # fmt: skip
 
 

@@ -7,99 +7,14 @@ in the worker's result in S3. The JSON Schema of each model is generated into do
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from lambdas.request import AccountId, Mode, Region, TicketRequest
 from repository.document import Document
-from repository.point_names import INSTANCE_NAME
 from worker.job import ErrorNote
-
-Mode = Literal["restore", "plan", "drill"]
-AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
-Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-InstanceName = Annotated[str, StringConstraints(pattern=INSTANCE_NAME)]
-
-
-class DatabaseRequest(Document):
-    """One database: its name in the restore point, and the name to bring it back under (the same name by default)."""
-
-    name: str = Field(min_length=1)
-    as_: str | None = Field(default=None, alias="as", min_length=1)
-
-    @property
-    def asked_name(self) -> str:
-        """The name in the target."""
-        return self.as_ or self.name
-
-
-class TargetRequest(Document):
-    """The running instance. Account and Region default to the control account's."""
-
-    db_instance: InstanceName
-    account: AccountId | None = None
-    region: Region | None = None
-
-
-class SourceRequest(Document):
-    """Where the data comes from: the backed-up instance (default: the target's name) and `latest` or a restore point's id."""
-
-    db_instance: str | None = None
-    restore_point: str = "latest"
-
-
-class ArchiveRequest(Document):
-    """How archived data is retrieved."""
-
-    tier: Literal["Expedited", "Standard", "Bulk"] = "Standard"
-
-
-class WorkerRequest(Document):
-    """Overrides for the worker instance; everything has a default."""
-
-    instance_type: str | None = None
-    subnet_id: str | None = None
-    max_run_hours: int = Field(default=168, ge=1, le=720)
-    streams: int = Field(default=2, ge=1, le=16)
-    keep_toast_compression: bool = False
-
-
-class TicketRequest(Document):
-    """The change or incident this restore belongs to."""
-
-    system: str | None = None
-    id: str | None = None
-    url: str | None = None
-
-
-def _or_names_alone(schema: dict[str, Any]) -> None:
-    """In JSON a database may be given as its name alone."""
-    schema["items"] = {"anyOf": [{"type": "string", "minLength": 1}, schema["items"]]}
-
-
-class RestoreRequest(Document):
-    """The input of the state machine. `{"target": {"dbInstance": "orders-prod"}, "databases": ["orders"]}` is enough. `Comment` is
-    tolerated because the console's start box is prefilled with one; every other unknown key is refused."""
-
-    comment: Any = Field(default=None, alias="Comment", exclude=True)
-    schema_version: Literal["1"] = "1"
-    target: TargetRequest
-    source: SourceRequest = SourceRequest()
-    databases: tuple[DatabaseRequest, ...] = Field(min_length=1, max_length=40, json_schema_extra=_or_names_alone)
-    on_conflict: Literal["fail", "replace"] = "fail"
-    mode: Mode = "restore"
-    archive: ArchiveRequest = ArchiveRequest()
-    worker: WorkerRequest = WorkerRequest()
-    ticket: TicketRequest = TicketRequest()
-    reason: str | None = None
-
-    @field_validator("databases", mode="before")
-    @classmethod
-    def _names_are_databases(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return [{"name": item} if isinstance(item, str) else item for item in value]
-        return value
 
 
 class PlannedTarget(Document):
@@ -211,74 +126,6 @@ class VerifiedSection(Document):
 
     databases: tuple[DatabaseOutcome, ...]
     result: str
-
-
-class ResourceRow(Document):
-    """One thing that the restore made, with the proof that it is gone. `state` is INTENT, CREATED, DELETED or KEPT (a promoted database).
-    `seen_absent_at` is when AWS or the database server was asked and answered that it does not exist; a row that is DELETED without it
-    was never begun (`note` says why that is certain)."""
-
-    kind: str
-    role: str
-    name: str
-    physical_id: str | None = None
-    state: Literal["INTENT", "CREATED", "DELETED", "KEPT"]
-    intended_at: datetime
-    created_at: datetime | None = None
-    deleted_at: datetime | None = None
-    seen_absent_at: datetime | None = None
-    note: str | None = None
-
-
-class PhaseRow(Document):
-    """One state of the flow as it went: name as in the definition, first start, last end, attempts that ended in NotReady not counted
-    as failures; `waiting_for` is what the last of those waited for."""
-
-    state: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    attempts: int = 1
-    status: Literal["RUNNING", "SUCCEEDED", "FAILED"] = "RUNNING"
-    error: ErrorNote | None = None
-    waiting_for: str | None = None
-
-
-class Report(Document):
-    """`restores/<restore id>/report.json` in the evidence bucket, written by CloseRestore; the event's detail is its short form."""
-
-    schema_version: Literal["1"] = "1"
-    restore_id: str
-    execution_arn: str
-    status: Literal["SUCCEEDED", "FAILED"]
-    error: ErrorNote | None = None
-    leftovers: tuple[str, ...] = ()
-    started_at: datetime
-    ended_at: datetime
-    target: PlannedTarget
-    source: PlannedSource
-    databases: tuple[DatabaseOutcome, ...] = ()
-    phases: tuple[PhaseRow, ...]
-    resources: tuple[ResourceRow, ...]
-    results: tuple[str, ...] = ()
-    ticket: TicketRequest = TicketRequest()
-    reason: str | None = None
-
-
-class RestoreEvent(Document):
-    """Detail of the event `Restore Succeeded` / `Restore Failed` / `Cleanup Incomplete` (source `dbrestore.restore`) on the default bus."""
-
-    schema_version: Literal["1"] = "1"
-    restore_id: str
-    execution_arn: str
-    status: Literal["SUCCEEDED", "FAILED"]
-    error: ErrorNote | None = None
-    target: str
-    databases: tuple[DatabaseOutcome, ...] = ()
-    leftovers: tuple[str, ...] = ()
-    started_at: datetime
-    ended_at: datetime
-    report: str
-    ticket: TicketRequest = TicketRequest()
 
 
 class ReportSection(Document):

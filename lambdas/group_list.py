@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 
 from lambdas import limits, names
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan, ResourceRow
+from lambdas.contract import Plan
 from lambdas.ledger import Ledger, Status
 from lambdas.locks import group_list_lock
+from lambdas.record import ResourceRow
 from lambdas.state import Restore
 from repository.errors import AwsRefused, NotReady, TargetNotUsable
 

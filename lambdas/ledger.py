@@ -19,7 +19,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from lambdas import limits
-from lambdas.contract import Plan, ResourceRow
+from lambdas.contract import Plan
+from lambdas.record import ResourceRow
 from lambdas.table import ConditionFailed, Item, Table, Write
 from repository.document import Document
 from repository.errors import DatabaseBusy, NotReady, RestoreCancelled, RestoreClosed, RestoreFailed, RestoreNotFound

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.contract import PhaseRow
 from lambdas.ledger import Ledger
+from lambdas.record import PhaseRow
 from lambdas.table import Item
 from worker.job import ErrorNote
 

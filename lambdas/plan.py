@@ -13,16 +13,9 @@ from botocore.exceptions import ClientError
 
 from lambdas import limits, names, phases, source_lookup, target_lookup
 from lambdas.aws import TargetAccount, error_code, target_account
-from lambdas.contract import (
-    Plan,
-    PlanInput,
-    PlannedDatabase,
-    PlannedSource,
-    PlannedTarget,
-    PlannedWorker,
-    RestoreRequest,
-)
+from lambdas.contract import Plan, PlanInput, PlannedDatabase, PlannedSource, PlannedTarget, PlannedWorker
 from lambdas.ledger import Ledger
+from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems, read
 from lambdas.state import Surroundings, handler
 from lambdas.target_lookup import Offer

@@ -7,17 +7,10 @@ import json
 from datetime import UTC, datetime
 
 from lambdas import phases
-from lambdas.contract import (
-    CaughtError,
-    CloseInput,
-    DatabaseOutcome,
-    PhaseRow,
-    Report,
-    ReportSection,
-    RestoreEvent,
-)
+from lambdas.contract import CaughtError, CloseInput, DatabaseOutcome, ReportSection
 from lambdas.ledger import Meta
 from lambdas.postgresql import outcomes
+from lambdas.record import PhaseRow, Report, RestoreEvent
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import job_names, result, uri
 from repository import keys

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lambdas import limits
-from lambdas.contract import DatabaseRequest, RestoreRequest
+from lambdas.request import DatabaseRequest, RestoreRequest
 from repository.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
 
 RESERVED = ("postgres", "rdsadmin", "template0", "template1")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas.aws import error_code
-from lambdas.contract import RestoreRequest
+from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems
 from lambdas.settings import CA_BUNDLE_KEY
 from repository.errors import (

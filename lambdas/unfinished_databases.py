@@ -9,10 +9,11 @@ from botocore.exceptions import ClientError
 
 from lambdas import limits, names, worker_instance
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan, RemoverInput, ResourceRow
+from lambdas.contract import Plan, RemoverInput
 from lambdas.ledger import Meta
 from lambdas.postgresql import DATABASE, LOGIN_ROLE, error_of
 from lambdas.postgresql import JOB_NAME as REPLAY
+from lambdas.record import ResourceRow
 from lambdas.security_groups import pair
 from lambdas.state import Restore, log, state
 from lambdas.verification import JOB_NAME as VERIFY

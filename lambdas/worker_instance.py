@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 
 from lambdas import limits, names
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan, PlannedInput, RemoverInput, ResourceRow, WorkerSection
+from lambdas.contract import Plan, PlannedInput, RemoverInput, WorkerSection
 from lambdas.ledger import Status
+from lambdas.record import ResourceRow
 from lambdas.state import Restore, log, state
 from repository.errors import NotReady, WorkerNotStarted
 

@@ -22,8 +22,8 @@ from cli import consoles, control, identity, local, report_view, request, restor
 from cli.control import Account, ControlPlane
 from cli.following import read_report, read_results
 from cli.units import number, size
-from lambdas.contract import Report
 from lambdas.names import RESTORE_ID
+from lambdas.record import Report
 from localcloud import daemon, demo_inventory, demo_shop, sample
 from localcloud.demo_inventory import Inventory
 from localcloud.demo_shop import DATABASE, INSTANCE, TABLES, Shop

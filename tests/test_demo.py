@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from rich.console import Console
 
-from lambdas.contract import Report
+from lambdas.record import Report
 from localcloud import demo
 from localcloud.demo import Act
 from localcloud.demo_inventory import Inventory

@@ -13,7 +13,7 @@ from cli import reference
 from cli.exit_codes import ExitCode
 from cli.main import app
 from infrastructure.functions import FUNCTIONS
-from lambdas.contract import RestoreRequest
+from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems, read
 from repository.document import Document
 from repository.errors import RestoreError

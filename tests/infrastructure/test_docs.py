@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from docs import generate
 from infrastructure.functions import FUNCTIONS
-from lambdas.contract import RestoreRequest
+from lambdas.request import RestoreRequest
 
 from .conftest import ROOT
 

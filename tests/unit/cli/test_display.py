@@ -11,7 +11,7 @@ from cli.consoles import visible
 from cli.display import LiveTable, progress_line
 from cli.following import Progressed, StateChanged
 from cli.units import duration, number, size
-from lambdas.contract import PhaseRow
+from lambdas.record import PhaseRow
 from worker.job import ErrorNote, Progress
 
 BEGAN = datetime(2026, 11, 23, 5, 12, tzinfo=UTC)

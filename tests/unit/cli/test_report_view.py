@@ -8,7 +8,8 @@ from rich.console import Console
 
 from cli import report_view
 from cli.following import Ended
-from lambdas.contract import Plan, Report
+from lambdas.contract import Plan
+from lambdas.record import Report
 from worker.job import Check, DatabaseResult, FixUp, Result
 
 BEGAN = datetime(2026, 11, 23, 5, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import request
-from lambdas.contract import RestoreRequest
+from lambdas.request import RestoreRequest
 from repository.errors import NotSupportedYet, RestoreRequestInvalid
 
 MOMENT = datetime(2026, 11, 23, 5, 12, 0, tzinfo=UTC)

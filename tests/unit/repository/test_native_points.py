@@ -11,7 +11,7 @@ import botocore.exceptions
 import pytest
 
 from lambdas import source_lookup
-from lambdas.contract import RestoreRequest
+from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems
 from repository import keys, native_points, points
 from repository.errors import (

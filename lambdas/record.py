@@ -1,0 +1,77 @@
+"""What is on record of a restore: the rows of things and states in the ledger, and the report and the event made of them."""
+
+from datetime import datetime
+from typing import Literal
+
+from lambdas.contract import DatabaseOutcome, PlannedSource, PlannedTarget
+from lambdas.request import TicketRequest
+from repository.document import Document
+from worker.job import ErrorNote
+
+
+class ResourceRow(Document):
+    """One thing that the restore made, with the proof that it is gone. `state` is INTENT, CREATED, DELETED or KEPT (a promoted database).
+    `seen_absent_at` is when AWS or the database server was asked and answered that it does not exist; a row that is DELETED without it
+    was never begun (`note` says why that is certain)."""
+
+    kind: str
+    role: str
+    name: str
+    physical_id: str | None = None
+    state: Literal["INTENT", "CREATED", "DELETED", "KEPT"]
+    intended_at: datetime
+    created_at: datetime | None = None
+    deleted_at: datetime | None = None
+    seen_absent_at: datetime | None = None
+    note: str | None = None
+
+
+class PhaseRow(Document):
+    """One state of the flow as it went: name as in the definition, first start, last end, attempts that ended in NotReady not counted
+    as failures; `waiting_for` is what the last of those waited for."""
+
+    state: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    attempts: int = 1
+    status: Literal["RUNNING", "SUCCEEDED", "FAILED"] = "RUNNING"
+    error: ErrorNote | None = None
+    waiting_for: str | None = None
+
+
+class Report(Document):
+    """`restores/<restore id>/report.json` in the evidence bucket, written by CloseRestore; the event's detail is its short form."""
+
+    schema_version: Literal["1"] = "1"
+    restore_id: str
+    execution_arn: str
+    status: Literal["SUCCEEDED", "FAILED"]
+    error: ErrorNote | None = None
+    leftovers: tuple[str, ...] = ()
+    started_at: datetime
+    ended_at: datetime
+    target: PlannedTarget
+    source: PlannedSource
+    databases: tuple[DatabaseOutcome, ...] = ()
+    phases: tuple[PhaseRow, ...]
+    resources: tuple[ResourceRow, ...]
+    results: tuple[str, ...] = ()
+    ticket: TicketRequest = TicketRequest()
+    reason: str | None = None
+
+
+class RestoreEvent(Document):
+    """Detail of the event `Restore Succeeded` / `Restore Failed` / `Cleanup Incomplete` (source `dbrestore.restore`) on the default bus."""
+
+    schema_version: Literal["1"] = "1"
+    restore_id: str
+    execution_arn: str
+    status: Literal["SUCCEEDED", "FAILED"]
+    error: ErrorNote | None = None
+    target: str
+    databases: tuple[DatabaseOutcome, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    started_at: datetime
+    ended_at: datetime
+    report: str
+    ticket: TicketRequest = TicketRequest()
