@@ -91,19 +91,19 @@ def _rate(expression: str | None) -> float | None:
     return int(match[1]) * _SECONDS[match[2]] if match else None
 
 
-def _publish_status(execution: Any) -> None:
-    stop = execution.stop_date
+def _publish_status(execution: Any, status: str) -> None:
+    has_ended = status != "RUNNING"
     detail = {
         "executionArn": execution.exec_arn,
         "stateMachineArn": execution.state_machine.arn,
         "name": execution.name,
-        "status": str(execution.exec_status.value),
+        "status": status,
         "startDate": round(execution.start_date.timestamp() * 1000),
-        "stopDate": round(stop.timestamp() * 1000) if stop else None,
+        "stopDate": round(execution.stop_date.timestamp() * 1000) if has_ended else None,
         "input": json.dumps(execution.input_data),
-        "output": json.dumps(execution.output) if execution.output is not None else None,
-        "error": execution.error,
-        "cause": execution.cause,
+        "output": json.dumps(execution.output) if has_ended and execution.output is not None else None,
+        "error": execution.error if has_ended else None,
+        "cause": execution.cause if has_ended else None,
     }
     entry = {
         "Source": "aws.states",

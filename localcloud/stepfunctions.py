@@ -49,8 +49,8 @@ from localcloud import clock
 from localcloud.clients import Clients
 from localcloud.mending import mend
 
-# Called with every execution that starts or ends.
-status_listeners: list[Callable[[Any], None]] = []
+# Called with every execution that starts or ends, and the status that it took by that: a short one has ended before its start is told.
+status_listeners: list[Callable[[Any, str], None]] = []
 
 _clients: Clients | None = None
 _closing = threading.Lock()
@@ -109,7 +109,7 @@ def _start(
     original: Any, backend: Any, state_machine_arn: str, name: str | None = None, *rest: Any, **keywords: Any
 ) -> Any:
     execution = original(backend, state_machine_arn, name or str(uuid.uuid4()), *rest, **keywords)
-    _announce(execution)
+    _announce(execution, "RUNNING")
     return execution
 
 
@@ -182,7 +182,7 @@ def _stop(original: Any, response: Any) -> Any:
         if stopped:
             _abort(execution, environment, response._get_param("error"), response._get_param("cause"))
     if stopped:
-        _announce(execution)
+        _announce(execution, "ABORTED")
     return ActionResult({"stopDate": execution.stop_date})
 
 
@@ -218,9 +218,9 @@ def _end(original: Any, communication: Any) -> None:
         if execution.exec_status != ExecutionStatus.RUNNING:
             return
         original(communication)
-    _announce(execution)
+    _announce(execution, str(execution.exec_status.value))
 
 
-def _announce(execution: Any) -> None:
+def _announce(execution: Any, status: str) -> None:
     for listener in status_listeners:
-        listener(execution)
+        listener(execution, status)
