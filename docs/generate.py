@@ -25,7 +25,8 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 # What others write and we read may leave out what has a default; what we write has every key.
 READ: tuple[type[Document], ...] = (request.RestoreRequest,)
 WRITTEN: tuple[type[Document], ...] = (
-    contract.Plan, contract.WorkerSection, contract.SecurityGroupsSection, contract.RestoredSection, contract.VerifiedSection,
+    contract.Plan, contract.WorkerSection, contract.SecurityGroupsSection, contract.StagingSection,
+    contract.RestoredSection, contract.VerifiedSection,
     contract.ReportSection, record.Report, record.RestoreEvent, job.Job, job.Progress, job.Result, Manifest,
 )  # fmt: skip
 

@@ -43,12 +43,13 @@ class PlannedSource(Document):
 
 
 class PlannedDatabase(Document):
-    """One database with every name that will be made, all fixed before anything exists."""
+    """One database with every name that will be made, all fixed before anything exists. SQL Server restores straight under the asked name:
+    there the temporary name is the same, and there is no login role. `bytes` of COPY text, for SQL Server of the database's files."""
 
     name: str
     asked_name: str
     temporary_name: str
-    login_role: str
+    login_role: str = ""
     bytes: int
     rows: int
     tables: int
@@ -70,6 +71,17 @@ class PlannedWorker(Document):
     max_run_minutes: int
 
 
+class PlannedNative(Document):
+    """What a restore into SQL Server needs besides. `option_role_arn` is the role with which RDS reads the temporary bucket; `staged_bytes`
+    are those of all files that will be copied there. `stop_at` as in the request."""
+
+    option_role_arn: str
+    staged_bytes: int
+    stop_at: datetime | None = None
+    fix_users: bool = False
+    check_database: bool = False
+
+
 class Plan(Document):
     """`$.plan`: the validated request, everything that was looked up, every name. Kept in the ledger as well: removers read it there.
     `notes` say what could only be estimated."""
@@ -84,6 +96,7 @@ class Plan(Document):
     source: PlannedSource
     databases: tuple[PlannedDatabase, ...]
     worker: PlannedWorker
+    native: PlannedNative | None = None
     notes: tuple[str, ...] = ()
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
@@ -100,6 +113,15 @@ class SecurityGroupsSection(Document):
 
     database_group_id: str
     worker_group_id: str
+
+
+class StagingSection(Document):
+    """`$.staging`: the temporary bucket, and what was copied into it under `prefix` (the restore's id and `/`)."""
+
+    bucket: str
+    prefix: str
+    objects: int
+    bytes: int
 
 
 class DatabaseOutcome(Document):
@@ -158,6 +180,12 @@ class WorkerInput(PlannedInput):
     """States that need the worker."""
 
     worker: WorkerSection
+
+
+class NativeRestoreInput(WorkerInput):
+    """RestoreNativeBackups."""
+
+    staging: StagingSection
 
 
 class VerifyInput(WorkerInput):

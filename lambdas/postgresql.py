@@ -9,7 +9,8 @@ from lambdas.contract import DatabaseOutcome, Plan, PlannedDatabase, RestoredSec
 from lambdas.ledger import Ledger
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import ensure_job, job, uri
-from repository.errors import RestoreError, RestoreFailed, by_name
+from repository.error_names import by_name
+from repository.errors import RestoreError, RestoreFailed
 from worker.job import DatabaseResult, ErrorNote, Result
 
 DATABASE = "database"

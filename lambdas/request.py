@@ -5,7 +5,7 @@ Unknown keys are refused, everything but the target and the databases has a defa
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, NaiveDatetime, StringConstraints, field_validator
 
 from repository.document import Document
 from repository.point_names import INSTANCE_NAME
@@ -59,6 +59,16 @@ class WorkerRequest(Document):
     keep_toast_compression: bool = False
 
 
+class SqlServerRequest(Document):
+    """What concerns SQL Server alone. `stop_at`: restore log backups up to this moment, on the clock of the server that was backed up,
+    without a zone (`2026-05-12T13:29:50`). `fix_users` maps orphaned users to logins of the same name. `check_database` runs DBCC
+    CHECKDB before the restore is green."""
+
+    stop_at: NaiveDatetime | None = None
+    fix_users: bool = False
+    check_database: bool = False
+
+
 class TicketRequest(Document):
     """The change or incident this restore belongs to."""
 
@@ -85,6 +95,7 @@ class RestoreRequest(Document):
     mode: Mode = "restore"
     archive: ArchiveRequest = ArchiveRequest()
     worker: WorkerRequest = WorkerRequest()
+    sqlserver: SqlServerRequest = SqlServerRequest()
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
 

@@ -9,12 +9,7 @@ from lambdas.aws import error_code
 from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems
 from lambdas.settings import CA_BUNDLE_KEY
-from repository.errors import (
-    BackupDamaged,
-    CertificateBundleMissing,
-    DatabaseNotInRestorePoint,
-    NotSupportedYet,
-)
+from repository.errors import BackupDamaged, CertificateBundleMissing, DatabaseNotInRestorePoint, NotSupportedYet
 from repository.manifest import DatabaseBackup, Manifest, StoredFile
 
 if TYPE_CHECKING:

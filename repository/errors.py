@@ -16,14 +16,6 @@ docs/operations.md.
     ├── NotEnoughStorage             free storage of the target is smaller than the data
     ├── CertificateBundleMissing     the RDS CA bundle isn't where the worker reads it
     ├── BackupUnreadable             points add: not a dump that can be restored later (plain SQL, unknown version, ...)
-    ├── NotANativeBackup             points add: not a native SQL Server backup (empty, Git LFS pointer, something else)
-    ├── BackupEncrypted              points add: a native backup made WITH ENCRYPTION, or one whose compressed header can't be read
-    ├── MediaPasswordSet             points add: a native backup under a password
-    ├── BackupTooLarge               points add: a native backup file of more than 5 TB
-    ├── TooManyStripes               points add: a native backup of more than 10 files
-    ├── StripeMissing                points add: not all files of a native backup were given
-    ├── StripesMixed                 points add: files of different native backups, or one file twice
-    ├── BaseBackupMissing            points add: a differential or log backup without what it builds on
     ├── BackupDamaged                a member's length, checksum or framing isn't what the manifest says
     ├── WorkerNotStarted             no capacity, never registered with SSM, boot failed
     ├── WorkerLost                   the worker died while it worked
@@ -38,7 +30,8 @@ docs/operations.md.
     ├── LeftoversRemain              clean-up could not finish
     ├── RestoreNotFound              no such restore in the ledger
     ├── ControlPlaneNotFound         dbrestore isn't deployed here, or the local cloud isn't up
-    └── RestoreFailed                anything else, with its cause
+    ├── RestoreFailed                anything else, with its cause
+    └── ...                          what only SQL Server's native backups can meet: repository.native_errors
 """
 
 
@@ -102,38 +95,6 @@ class BackupUnreadable(RestoreError):
     """Not a backup that could be restored later."""
 
 
-class NotANativeBackup(RestoreError):
-    """The file is no native SQL Server backup."""
-
-
-class BackupEncrypted(RestoreError):
-    """A native backup made WITH ENCRYPTION, or one whose compressed header can't be read."""
-
-
-class MediaPasswordSet(RestoreError):
-    """A native backup under a password: no procedure of RDS takes one."""
-
-
-class BackupTooLarge(RestoreError):
-    """A native backup file beyond the 5 TB that RDS restores."""
-
-
-class TooManyStripes(RestoreError):
-    """A native backup of more files than the 10 that RDS restores."""
-
-
-class StripeMissing(RestoreError):
-    """Not all files of a native backup were given."""
-
-
-class StripesMixed(RestoreError):
-    """Files of different native backups, or one file twice."""
-
-
-class BaseBackupMissing(RestoreError):
-    """A differential or log backup without what it builds on."""
-
-
 class BackupDamaged(RestoreError):
     """Stored bytes are not what the manifest says."""
 
@@ -192,9 +153,3 @@ class ControlPlaneNotFound(RestoreError):
 
 class RestoreFailed(RestoreError):
     """Anything that has no better name."""
-
-
-def by_name(name: str) -> type[RestoreError]:
-    """The class of an error that came back as text (a worker's result, an execution's cause); RestoreFailed if unknown."""
-    found = {c.__name__: c for c in RestoreError.__subclasses__()}
-    return found.get(name, RestoreFailed)

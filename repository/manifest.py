@@ -24,11 +24,14 @@ NativeKind = Literal["FULL", "DIFFERENTIAL", "LOG"]
 
 
 class StoredFile(Document):
-    """One object of the restore point. `storage_class` is the class at the time of writing."""
+    """One object of the restore point. `storage_class` is the class at the time of writing. `crc32` is the whole file's as S3 writes it
+    (4 bytes, big endian, base64): S3 computes the same of a copy, so that one can be compared without reading it; points of version
+    0.1 have none."""
 
     key: str
     length: int
     sha256: str
+    crc32: str | None = None
     storage_class: str = "STANDARD"
 
 

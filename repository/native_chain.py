@@ -8,7 +8,8 @@ the full backup. A database of the same name that was made anew has another id; 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from repository.errors import BackupUnreadable, BaseBackupMissing
+from repository.errors import BackupUnreadable
+from repository.native_errors import BaseBackupMissing
 from repository.native_file import Problem
 from repository.native_sets import Complaint, StripedSet
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from repository import xpress_huffman
-from repository.errors import BackupEncrypted, BackupUnreadable
+from repository.errors import BackupUnreadable
 from repository.native_blocks import SECTOR, number
+from repository.native_errors import BackupEncrypted
 
 MAGIC: Final = b"MSSQLBAK"
 _VERSION: Final = 2

@@ -10,15 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from repository import native_container, native_header
-from repository.errors import (
-    BackupDamaged,
-    BackupTooLarge,
-    BackupUnreadable,
-    MediaPasswordSet,
-    NotANativeBackup,
-    RestoreError,
-)
+from repository.errors import BackupDamaged, BackupUnreadable, RestoreError
 from repository.native_blocks import SECTOR, Block, blocks
+from repository.native_errors import BackupTooLarge, MediaPasswordSet, NotANativeBackup
 from repository.native_header import NativeHeader
 
 RANGE: Final = 64 << 10

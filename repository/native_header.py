@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from repository import native_container
-from repository.errors import BackupDamaged, BackupUnreadable, NotANativeBackup
+from repository.errors import BackupDamaged, BackupUnreadable
 from repository.native_blocks import Block, blocks, date, exactly, number
+from repository.native_errors import NotANativeBackup
 
 _SQL_SERVER: Final = 0x1200
 _WITH_CHECKSUM: Final = 0x10

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from repository import keys, native_chain, native_sets, point_names
-from repository.errors import BackupDamaged, BackupUnreadable, NotANativeBackup, RestoreError, RestoreRequestInvalid
+from repository.errors import BackupDamaged, BackupUnreadable, RestoreError, RestoreRequestInvalid
 from repository.manifest import (
     Manifest,
     NativeBackupSet,
@@ -20,6 +20,7 @@ from repository.manifest import (
     StoredFile,
 )
 from repository.multipart import MultipartUpload
+from repository.native_errors import NotANativeBackup
 from repository.native_file import NativeFile, inspect
 from repository.native_sets import Complaint, StripedSet
 from repository.unfinished_point import Meter, Progress, StoredObject, new_point_id, removal_on_failure, write_manifest

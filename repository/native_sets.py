@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from repository.errors import RestoreError, StripeMissing, StripesMixed, TooManyStripes
+from repository.errors import RestoreError
+from repository.native_errors import StripeMissing, StripesMixed, TooManyStripes
 from repository.native_file import NativeFile
 from repository.native_header import BackupSet, NativeHeader
 

@@ -4,12 +4,14 @@ They lie beside each other in the evidence bucket: `restores/<restore id>/jobs/<
 carries the job's URI and nothing else. The lambdas import this module; it imports nothing of theirs.
 """
 
+from datetime import datetime
 from typing import Literal
 
 from repository.document import Document
+from repository.manifest import Engine, NativeKind
 
-JobKind = Literal["replay", "verify", "discard"]
-DatabaseStatus = Literal["REPLAYED", "PROMOTED", "DISCARDED", "FAILED"]
+JobKind = Literal["replay", "restore", "verify", "discard"]
+DatabaseStatus = Literal["REPLAYED", "RESTORED", "PROMOTED", "DISCARDED", "FAILED"]
 
 
 class DatabaseServer(Document):
@@ -33,22 +35,56 @@ class DatabaseJob(Document):
     login_role: str
 
 
+class NativeStep(Document):
+    """One restore task: the backup set's place in the temporary bucket as RDS takes it (one object, or a prefix and `*` for stripes). A
+    database of one step is recovered by it; in a chain every step leaves it RESTORING and `rds_finish_restore` recovers it. `stop_at` goes
+    with log backups only; it is the clock of the server that was backed up, without a zone."""
+
+    kind: NativeKind
+    s3_arn: str
+    stop_at: datetime | None = None
+
+
+class NativeDatabaseJob(Document):
+    """One SQL Server database. Each task of RDS whose S3 object key begins with `key_prefix` is this restore's own, whatever the bucket's
+    name: that is how a task is found again after a lost connection. `discard` needs no steps. The manifest's sizes and names are compared
+    with those of the set `last_set` (its id): the last that is restored."""
+
+    backup_name: str
+    asked_name: str
+    key_prefix: str
+    steps: tuple[NativeStep, ...] = ()
+    last_set: str = ""
+
+
+class NativeOptions(Document):
+    """`fix_users` maps orphaned users to logins of their name; `check_database` runs DBCC CHECKDB."""
+
+    fix_users: bool = False
+    check_database: bool = False
+
+
 class Job(Document):
-    """What the worker is to do. `replay` builds each database under its temporary name; `verify` compares it with the manifest, settles
-    owners and grants, and renames it; `discard` drops temporary databases and roles that are still there. `manifest` is an s3:// URI;
-    `streams` the number of parallel COPY connections; `keep_toast_compression` leaves the target's default codec alone."""
+    """What the worker is to do. `replay` (PostgreSQL) builds each database under its temporary name, `restore` (SQL Server) has RDS restore
+    it; `verify` compares it with the manifest, for PostgreSQL settles owners and grants and renames it; `discard` drops what this restore
+    made. `databases` are PostgreSQL's, `native_databases` SQL Server's. `manifest` is an s3:// URI; `streams` the number of parallel COPY
+    connections; `keep_toast_compression` leaves the target's default codec alone."""
 
     kind: JobKind
     restore_id: str
+    engine: Engine = "postgres"
     server: DatabaseServer
-    databases: tuple[DatabaseJob, ...]
+    databases: tuple[DatabaseJob, ...] = ()
+    native_databases: tuple[NativeDatabaseJob, ...] = ()
+    native_options: NativeOptions = NativeOptions()
     manifest: str | None = None
     streams: int = 2
     keep_toast_compression: bool = False
 
 
 class Progress(Document):
-    """Written while a job runs, at most once a second. Bytes are uncompressed COPY text; `seconds` since the job began."""
+    """Written while a job runs, at most once a second. Bytes are uncompressed COPY text, for SQL Server those of the staged files that
+    RDS says it has processed; `note` is the last message of RDS's task; `seconds` since the job began."""
 
     kind: JobKind
     phase: str
@@ -57,6 +93,7 @@ class Progress(Document):
     bytes_total: int = 0
     tables_done: int = 0
     tables_total: int = 0
+    note: str = ""
     seconds: float = 0.0
 
 
@@ -102,11 +139,14 @@ class DatabaseResult(Document):
 
 
 class Absence(Document):
-    """Proof of absence: the temporary database or role by name, and that it was looked for and not found at the end of the job."""
+    """Proof of absence: the temporary database or role by name, and that it was looked for and not found at the end of the job. A
+    `native-task` is named by its key prefix and absent when RDS lists no task of it that could still do anything. `note` says what
+    else there is to know, as of a database of the same name that another made."""
 
-    kind: Literal["database", "role"]
+    kind: Literal["database", "role", "native-task"]
     name: str
     seen_absent: bool
+    note: str | None = None
 
 
 class Result(Document):

@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.errors import (
-    BackupDamaged,
-    BackupTooLarge,
-    BackupUnreadable,
-    MediaPasswordSet,
-    NotANativeBackup,
-    RestoreError,
-)
+from repository.errors import BackupDamaged, BackupUnreadable, RestoreError
+from repository.native_errors import BackupTooLarge, MediaPasswordSet, NotANativeBackup
 from repository.native_file import LARGEST, RANGE, NativeFile, inspect
 from tests.unit.repository.native_backups import SECTOR, Written, backup, block, compressed
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repository import native_header
-from repository.errors import BackupDamaged, BackupEncrypted, BackupUnreadable, NotANativeBackup, RestoreError
+from repository.errors import BackupDamaged, BackupUnreadable, RestoreError
+from repository.native_errors import BackupEncrypted, NotANativeBackup
 from repository.native_header import DatabaseFile
 from tests.unit.repository.native_backups import DATABASE, MEDIA, SECTOR, SET, Written, backup, compressed
 

@@ -14,14 +14,9 @@ from lambdas import source_lookup
 from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems
 from repository import keys, native_points, points
-from repository.errors import (
-    BackupDamaged,
-    BackupUnreadable,
-    DatabaseNotInRestorePoint,
-    RestoreRequestInvalid,
-    StripeMissing,
-)
+from repository.errors import BackupDamaged, BackupUnreadable, DatabaseNotInRestorePoint, RestoreRequestInvalid
 from repository.manifest import Manifest, NativeDatabaseFile
+from repository.native_errors import StripeMissing
 from tests.unit.repository.conftest import BUCKET, leftovers
 from tests.unit.repository.native_backups import DATABASE, MEDIA, SET, Written, backup, compressed
 from tests.unit.repository.test_points import WEIRD, dump

@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from repository import native_points, points
-from repository.errors import (
-    BackupDamaged,
-    BaseBackupMissing,
-    MediaPasswordSet,
-    NotANativeBackup,
-    RestoreError,
-    StripeMissing,
-    StripesMixed,
-)
+from repository.errors import BackupDamaged, RestoreError
+from repository.native_errors import BaseBackupMissing, MediaPasswordSet, NotANativeBackup, StripeMissing, StripesMixed
 from repository.native_file import inspect
 from tests.unit.repository.conftest import BUCKET, leftovers
 

@@ -9,16 +9,8 @@ from uuid import UUID
 import pytest
 
 from repository import native_points
-from repository.errors import (
-    BackupDamaged,
-    BackupUnreadable,
-    BaseBackupMissing,
-    NotANativeBackup,
-    RestoreError,
-    StripeMissing,
-    StripesMixed,
-    TooManyStripes,
-)
+from repository.errors import BackupDamaged, BackupUnreadable, RestoreError
+from repository.native_errors import BaseBackupMissing, NotANativeBackup, StripeMissing, StripesMixed, TooManyStripes
 from tests.unit.repository.native_backups import Written, backup
 
 FULL = Written()

@@ -1,0 +1,71 @@
+"""What stands between the wire and the simulated SQL Server: requests in, result sets and errors out.
+
+The wire (`tds_server`) knows bytes and no SQL; the engine (`sqlserver_engine`) knows SQL and no bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+Value = None | int | float | bool | str | bytes | datetime
+ColumnType = Literal["int", "bigint", "bit", "float", "datetime", "nvarchar", "nvarchar(max)", "varbinary"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a result set."""
+
+    name: str
+    type: ColumnType = "nvarchar"
+
+
+@dataclass(frozen=True)
+class ResultSet:
+    """Rows in the order of the columns; every value fits its column's type or is None."""
+
+    columns: tuple[Column, ...]
+    rows: Sequence[tuple[Value, ...]] = ()
+
+
+@dataclass(frozen=True)
+class Message:
+    """An INFO message, as PRINT sends one."""
+
+    text: str
+    number: int = 0
+
+
+class SqlError(Exception):
+    """An error as the server sends it: number, state, severity (11 to 16: the statement; 20 and more: the connection ends too)."""
+
+    def __init__(self, number: int, message: str, *, severity: int = 16, state: int = 1) -> None:
+        super().__init__(message)
+        self.number, self.severity, self.state = number, severity, state
+
+
+class DropConnection(Exception):
+    """Raised by the engine to end the connection without an answer: what it did stays done."""
+
+
+@dataclass
+class Session:
+    """One login. `database` is the current one; the wire keeps `in_transaction`."""
+
+    user: str
+    database: str
+    in_transaction: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """A simulated server. Called from one thread per connection, so it locks what it shares."""
+
+    def login(self, user: str, password: str, database: str) -> Session:
+        """Raises SqlError 18456 for a wrong password, 4060 for an unknown database."""
+        ...
+
+    def execute(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[ResultSet | Message]:
+        """Run one batch. `parameters` by name with `@` (`{"@P1": ...}`): those of sp_executesql, or of a procedure that was called as RPC,
+        which arrives as `exec <procedure> @a=@a, @b=@b`. Raises SqlError, DropConnection."""
+        ...
