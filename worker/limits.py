@@ -35,3 +35,9 @@ CHECKS_IN_MESSAGE: Final = 8
 TERMINATION_SECONDS: Final = 20.0
 
 MAINTENANCE_DATABASE: Final = "postgres"
+
+# SQL Server: the procedures of RDS answer at once, they only write the task down.
+NATIVE_ANSWER_SECONDS: Final = 120.0
+# A Multi-AZ instance fails over in one to two minutes.
+NATIVE_RECONNECT_SECONDS: Final = 300.0
+NATIVE_RECONNECT_PAUSE_SECONDS: Final = 5.0

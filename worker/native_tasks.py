@@ -1,0 +1,138 @@
+"""RDS's tasks of native restores: listed, submitted, cancelled, by the procedures of `msdb`.
+
+Invariant: columns are read by name, because their spelling and order vary. Facts: RDS User Guide, "Native backup and restore".
+"""
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from worker.job import NativeStep
+from worker.native_session import NativeConnection, Row, Value
+
+_log = logging.getLogger(__name__)
+
+# The most backup and restore tasks that one instance works on, everybody's together.
+SLOTS: Final = 2
+
+_TIME_STAMP = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\]")
+_OVER = ("SUCCESS", "ERROR", "CANCELLED")
+_IN_FLIGHT = ("CREATED", "IN_PROGRESS", "CANCEL_REQUESTED")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of rds_task_status. `type` is for example RESTORE_DB_NORECOVERY or FINISH_RESTORE (which has no ARN); `percent` of the
+    work, in steps of 5; `info` a log that grows; `created_at` on the server's clock."""
+
+    id: int
+    type: str
+    database: str
+    lifecycle: str
+    percent: int
+    info: str
+    created_at: datetime | None
+    s3_arn: str
+
+    @property
+    def key(self) -> str:
+        """The S3 key or key pattern, without the bucket."""
+        return self.s3_arn.partition(":::")[2].partition("/")[2]
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more comes of it. A lifecycle that nobody knows is not the end."""
+        return self.lifecycle in _OVER
+
+    @property
+    def takes_slot(self) -> bool:
+        """Whether it is one of those that an instance takes two of at most."""
+        return self.lifecycle in _IN_FLIGHT
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All tasks of the instance, oldest first, and the server's clock."""
+
+    tasks: tuple[Task, ...]
+    now: datetime
+
+    def of_prefix(self, key_prefix: str) -> tuple[Task, ...]:
+        """Those that restore from below a key prefix: a restore's own, because its prefix bears its id."""
+        return tuple(task for task in self.tasks if task.key.startswith(key_prefix))
+
+    def finishing(self, database: str, after: int) -> Task | None:
+        """The FINISH_RESTORE task of a database that was submitted after another task."""
+        found = [t for t in self.tasks if t.type == "FINISH_RESTORE" and t.database == database and t.id > after]
+        return found[-1] if found else None
+
+    @property
+    def free_slots(self) -> int:
+        """How many more tasks RDS would work on."""
+        return SLOTS - sum(task.takes_slot for task in self.tasks)
+
+
+def listing(connection: NativeConnection) -> Listing:
+    """Everybody's tasks as they are now."""
+    tasks = [_task(row) for row in connection.rows("exec msdb.dbo.rds_task_status")]
+    [clock] = connection.rows("SELECT GETDATE() AS server_time")
+    for task in tasks:
+        if task.lifecycle not in _OVER + _IN_FLIGHT:
+            _log.warning("RDS's task %d is %r, which is not known: it is taken for unfinished", task.id, task.lifecycle)
+    return Listing(tuple(sorted(tasks, key=lambda task: task.id)), clock["server_time"])
+
+
+def submit(connection: NativeConnection, database: str, step: NativeStep, *, recover: bool) -> None:
+    """Have RDS restore one backup set. `recover` makes the database usable, and no further set can follow. Raises EngineError if RDS
+    refuses; after ConnectionLost the listing tells whether it was submitted."""
+    arguments: list[tuple[str, Value]] = [
+        ("restore_db_name", database), ("s3_arn_to_restore_from", step.s3_arn), ("with_norecovery", 0 if recover else 1),
+    ]  # fmt: skip
+    if step.kind == "LOG":
+        if step.stop_at is not None:
+            arguments.append(("stopat", step.stop_at.isoformat(timespec="milliseconds")))
+        _execute(connection, "rds_restore_log", arguments)
+        return
+    _execute(connection, "rds_restore_database", [*arguments, ("type", step.kind)])
+
+
+def submit_finish(connection: NativeConnection, database: str) -> None:
+    """Have RDS recover a database that is RESTORING. Raises as `submit`."""
+    _execute(connection, "rds_finish_restore", [("db_name", database)])
+
+
+def cancel(connection: NativeConnection, task: Task) -> None:
+    """Ask RDS to stop a task; it is over when the listing says CANCELLED. Raises EngineError, also if it is over already."""
+    _execute(connection, "rds_cancel_task", [("task_id", task.id)])
+
+
+def last_message(task: Task) -> str:
+    """The newest entry of a task's log, without its time stamp."""
+    return _TIME_STAMP.split(task.info)[-1].strip()
+
+
+def _execute(connection: NativeConnection, procedure: str, arguments: Sequence[tuple[str, Value]]) -> None:
+    named = ", ".join(f"@{name}=%s" for name, _ in arguments)
+    # Only the names of procedures and parameters above are written into the statement.
+    connection.run(f"exec msdb.dbo.{procedure} {named}", [value for _, value in arguments])
+
+
+def _task(row: Row) -> Task:
+    return Task(
+        id=int(row["task_id"]), type=_text(row, "task_type"), database=_text(row, "database_name"), lifecycle=_text(row, "lifecycle"),
+        percent=int(row.get("%complete") or 0), info=_text(row, "task_info"), created_at=row.get("created_at"),
+        s3_arn=_text(row, "s3_object_arn"),
+    )  # fmt: skip
+
+
+def _text(row: Row, name: str) -> str:
+    value: Any = row.get(name)
+    return "" if value is None else str(value)
+
+
+def is_unfinished(tasks: Iterable[Task]) -> bool:
+    """Whether any of them could still do something."""
+    return any(not task.is_over for task in tasks)
