@@ -4,7 +4,6 @@ Invariant: columns are read by name, because their spelling and order vary. Fact
 """
 
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,22 +17,21 @@ _log = logging.getLogger(__name__)
 # The most backup and restore tasks that one instance works on, everybody's together.
 SLOTS: Final = 2
 
-_TIME_STAMP = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\]")
 _OVER = ("SUCCESS", "ERROR", "CANCELLED")
 _IN_FLIGHT = ("CREATED", "IN_PROGRESS", "CANCEL_REQUESTED")
 
 
 @dataclass(frozen=True)
 class Task:
-    """One row of rds_task_status. `type` is for example RESTORE_DB_NORECOVERY or FINISH_RESTORE (which has no ARN); `percent` of the
-    work, in steps of 5; `info` a log that grows; `created_at` on the server's clock."""
+    """One row of rds_task_status. `task_type` is for example RESTORE_DB_NORECOVERY or FINISH_RESTORE (which has no ARN); `percent` of the
+    work, in steps of 5; `task_info` a log that grows; `created_at` on the server's clock."""
 
-    id: int
-    type: str
-    database: str
+    task_id: int
+    task_type: str
+    database_name: str
     lifecycle: str
     percent: int
-    info: str
+    task_info: str
     created_at: datetime | None
     s3_arn: str
 
@@ -66,8 +64,8 @@ class Listing:
 
     def finishing(self, database: str, after: int) -> Task | None:
         """The FINISH_RESTORE task of a database that was submitted after another task."""
-        found = [t for t in self.tasks if t.type == "FINISH_RESTORE" and t.database == database and t.id > after]
-        return found[-1] if found else None
+        found = [one for one in self.tasks if one.task_type == "FINISH_RESTORE" and one.task_id > after]
+        return next((one for one in reversed(found) if one.database_name == database), None)
 
     @property
     def free_slots(self) -> int:
@@ -81,8 +79,10 @@ def listing(connection: NativeConnection) -> Listing:
     [clock] = connection.rows("SELECT GETDATE() AS server_time")
     for task in tasks:
         if task.lifecycle not in _OVER + _IN_FLIGHT:
-            _log.warning("RDS's task %d is %r, which is not known: it is taken for unfinished", task.id, task.lifecycle)
-    return Listing(tuple(sorted(tasks, key=lambda task: task.id)), clock["server_time"])
+            _log.warning(
+                "RDS's task %d is %r, which is not known: it is taken for unfinished", task.task_id, task.lifecycle
+            )
+    return Listing(tuple(sorted(tasks, key=lambda task: task.task_id)), clock["server_time"])
 
 
 def submit(connection: NativeConnection, database: str, step: NativeStep, *, recover: bool) -> None:
@@ -106,12 +106,12 @@ def submit_finish(connection: NativeConnection, database: str) -> None:
 
 def cancel(connection: NativeConnection, task: Task) -> None:
     """Ask RDS to stop a task; it is over when the listing says CANCELLED. Raises EngineError, also if it is over already."""
-    _execute(connection, "rds_cancel_task", [("task_id", task.id)])
+    _execute(connection, "rds_cancel_task", [("task_id", task.task_id)])
 
 
-def last_message(task: Task) -> str:
-    """The newest entry of a task's log, without its time stamp."""
-    return _TIME_STAMP.split(task.info)[-1].strip()
+def is_unfinished(tasks: Iterable[Task]) -> bool:
+    """Whether any of them could still do something."""
+    return any(not task.is_over for task in tasks)
 
 
 def _execute(connection: NativeConnection, procedure: str, arguments: Sequence[tuple[str, Value]]) -> None:
@@ -122,17 +122,12 @@ def _execute(connection: NativeConnection, procedure: str, arguments: Sequence[t
 
 def _task(row: Row) -> Task:
     return Task(
-        id=int(row["task_id"]), type=_text(row, "task_type"), database=_text(row, "database_name"), lifecycle=_text(row, "lifecycle"),
-        percent=int(row.get("%complete") or 0), info=_text(row, "task_info"), created_at=row.get("created_at"),
-        s3_arn=_text(row, "s3_object_arn"),
+        task_id=int(row["task_id"]), task_type=_text(row, "task_type"), database_name=_text(row, "database_name"),
+        lifecycle=_text(row, "lifecycle"), percent=int(row.get("%complete") or 0), task_info=_text(row, "task_info"),
+        created_at=row.get("created_at"), s3_arn=_text(row, "s3_object_arn"),
     )  # fmt: skip
 
 
 def _text(row: Row, name: str) -> str:
     value: Any = row.get(name)
     return "" if value is None else str(value)
-
-
-def is_unfinished(tasks: Iterable[Task]) -> bool:
-    """Whether any of them could still do something."""
-    return any(not task.is_over for task in tasks)
