@@ -39,10 +39,18 @@ FUNCTIONS = (
     Function("DeployWorker", "lambdas.worker_instance.deploy_worker", target=may.DEPLOY_WORKER),
     Function("PairSecurityGroups", "lambdas.security_groups.pair_security_groups", target=may.PAIR_GROUPS),
     Function("StageNativeBackups", "lambdas.sqlserver.stage_native_backups"),
-    Function("RestoreNativeBackups", "lambdas.sqlserver.restore_native_backups"),
+    Function(
+        "RestoreNativeBackups",
+        "lambdas.sqlserver.restore_native_backups",
+        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
+        target=may.RUN_JOBS,
+    ),
     Function("ReplayDumps", "lambdas.postgresql.replay_dumps", control=may.KEEP_EVIDENCE, target=may.RUN_JOBS),
     Function(
-        "VerifyDatabases", "lambdas.verification.verify_databases", control=may.KEEP_EVIDENCE, target=may.RUN_JOBS
+        "VerifyDatabases",
+        "lambdas.verification.verify_databases",
+        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
+        target=may.RUN_JOBS,
     ),
     Function(
         "DiscardUnfinishedDatabases",

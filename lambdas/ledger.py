@@ -222,7 +222,14 @@ class Ledger:
         return found
 
     def _settle(self, row: ResourceRow, change: dict[str, object]) -> None:
-        self.table.write(self.table.put(self._item(row.model_copy(update=change))))
+        # What is kept is never told as deleted by one who looked earlier, nor the other way round.
+        settled = row.model_copy(update=change)
+        try:
+            self.table.write(
+                self.table.put(self._item(settled), "#state IN (:a, :b, :c)", a="INTENT", b="CREATED", c=settled.state)
+            )
+        except ConditionFailed:
+            raise RestoreClosed(f"{row.kind} {row.name} of restore {self.restore_id} was settled meanwhile") from None
 
     def _item(self, row: ResourceRow) -> Item:
         return {"pk": self.restore_id, "sk": _resource_key(row.kind, row.role, row.name)} | row.to_state()

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 from lambdas import phases
 from lambdas.contract import CaughtError, CloseInput, DatabaseOutcome, ReportSection
+from lambdas.database_rows import DATABASE
+from lambdas.job_outcomes import outcomes
 from lambdas.ledger import Meta
-from lambdas.postgresql import outcomes
 from lambdas.record import PhaseRow, Report, RestoreEvent
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import job_names, result, uri
@@ -130,11 +131,19 @@ def _results(restore: Restore) -> tuple[tuple[DatabaseOutcome, ...], tuple[str, 
     found = {name: told for name in job_names(restore.ledger) if (told := result(restore, name))}
     last = {
         outcome.asked_name: outcome
-        for name in ("replay", "verify")
+        for name in ("replay", "restore", "verify")
         if name in found
         for outcome in outcomes(found[name])
     }
-    return tuple(last.values()), tuple(uri(restore, name, "result.json") for name in found)
+    databases = tuple(_as_it_ended(restore, outcome) for outcome in last.values())
+    return databases, tuple(uri(restore, name, "result.json") for name in found)
+
+
+def _as_it_ended(restore: Restore, outcome: DatabaseOutcome) -> DatabaseOutcome:
+    """What stood under the asked name and was dropped again is not told as if it stood there still."""
+    row = restore.ledger.row(DATABASE, outcome.asked_name, outcome.asked_name)
+    dropped = row is not None and row.state == "DELETED" and outcome.status != "FAILED"
+    return outcome.model_copy(update={"status": "DISCARDED"}) if dropped else outcome
 
 
 def _ended(phase: PhaseRow, now: datetime) -> PhaseRow:

@@ -1,12 +1,19 @@
 """Steps 4 and 7: SQL Server's backup files in a temporary bucket, RDS's native restore from there, and the bucket's removal.
 
-What is staged has a row in the ledger, so that the remover can tell an empty house from one that nobody looked at.
+RDS restores straight under the asked name. A row for each database and for its tasks of RDS is written before the job is sent:
+DiscardUnfinishedDatabases cancels and drops what stays unfinished, and a verified database alone is kept.
 """
 
-from lambdas.contract import PlannedInput, RemoverInput
+from lambdas import native_jobs
+from lambdas.contract import NativeRestoreInput, PlannedInput, RemoverInput, RestoredSection
+from lambdas.database_rows import DATABASE, NATIVE_TASK, note_made
+from lambdas.job_outcomes import outcomes, raise_if_all_failed
 from lambdas.state import Restore, state
+from lambdas.worker_jobs import ensure_job, job, uri
 from repository.errors import LeftoversRemain, NotSupportedYet
+from worker.job import DatabaseResult, ErrorNote, Result
 
+JOB_NAME = "restore"
 STAGED = ("bucket", "staged-objects")
 REASON = "This version restores PostgreSQL only: restore the native backup with rds_restore_database"
 
@@ -17,10 +24,38 @@ def stage_native_backups(section: PlannedInput, restore: Restore) -> None:
     raise NotSupportedYet(REASON)
 
 
-@state("RestoreNativeBackups", PlannedInput, makes=True)
-def restore_native_backups(section: PlannedInput, restore: Restore) -> None:
-    """Always refuses: PlanRestore lets no SQL Server restore come this far."""
-    raise NotSupportedYet(REASON)
+@state("RestoreNativeBackups", NativeRestoreInput, makes=True)
+def restore_native_backups(section: NativeRestoreInput, restore: Restore) -> RestoredSection:
+    """What became of each database. Fails with a database's own error if none was restored."""
+    plan = section.plan
+    for database in plan.databases:
+        restore.ledger.intend(DATABASE, database.asked_name, database.temporary_name)
+        restore.ledger.intend(NATIVE_TASK, database.asked_name, native_jobs.key_prefix(plan, database))
+    databases = native_jobs.to_restore(plan, native_jobs.source_manifest(restore, plan), section.staging)
+    work = job(restore, plan, "restore", native_databases=databases)
+    minutes = plan.worker.max_run_minutes
+    result = ensure_job(restore, plan, section.worker.instance_id, JOB_NAME, work, minutes=minutes)
+    result = without_unproven(result, {d.asked_name: d.key_prefix for d in databases})
+    note_made(restore.ledger, result)
+    raise_if_all_failed(result)
+    return RestoredSection(databases=outcomes(result), result=uri(restore, JOB_NAME, "result.json"))
+
+
+def without_unproven(result: Result, key_prefixes: dict[str, str]) -> Result:
+    """A restored database counts only if RDS lists no unfinished task of it: one that still comes would change what was verified."""
+    over = {absence.name for absence in result.absences if absence.kind == NATIVE_TASK and absence.seen_absent}
+    return result.model_copy(
+        update={"databases": tuple(_proven(d, key_prefixes[d.asked_name] in over) for d in result.databases)}
+    )
+
+
+def _proven(database: DatabaseResult, tasks_are_over: bool) -> DatabaseResult:
+    if database.status != "RESTORED" or tasks_are_over:
+        return database
+    message = f"RDS may still work on {database.asked_name!r}: it was not seen that no task of it is left; start the restore again"
+    return database.model_copy(
+        update={"status": "FAILED", "error": ErrorNote(name="NativeTaskFailed", message=message)}
+    )
 
 
 @state("RemoveStagingBucket", RemoverInput)

@@ -1,45 +1,44 @@
-"""After step 5: the worker compares each database with the manifest and only then gives it the asked name.
+"""After steps 4 and 5: the worker compares each database with the manifest. One of PostgreSQL gets the asked name only then; one of SQL
+Server bears it already, and stays only if it was verified.
 
 A promoted database is KEPT: it is what the restore was for. What is promoted stays, also when others failed.
 """
 
-from lambdas.contract import DatabaseOutcome, Plan, VerifiedSection, VerifyInput
-from lambdas.ledger import Ledger
-from lambdas.postgresql import DATABASE, LOGIN_ROLE, error_of, outcomes
+from lambdas import native_jobs
+from lambdas.contract import DatabaseOutcome, Plan, PlannedDatabase, VerifiedSection, VerifyInput
+from lambdas.database_rows import settle_verified
+from lambdas.job_outcomes import error_of, outcomes
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import ensure_job, job, uri
 from repository.errors import SomeDatabasesFailed
-from worker.job import Result
+from worker.job import Job
 
 JOB_NAME = "verify"
+MADE = ("REPLAYED", "RESTORED")
 
 
 @state("VerifyDatabases", VerifyInput, makes=True)
 def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
     """What became of each database, those that failed before included. Raises the error of the only one, or SomeDatabasesFailed."""
     plan = section.plan
-    replayed = {d.asked_name for d in section.restored.databases if d.status == "REPLAYED"}
-    work = job(restore, plan, "verify", [d for d in plan.databases if d.asked_name in replayed])
+    made = {d.asked_name for d in section.restored.databases if d.status in MADE}
+    work = _job(restore, plan, [d for d in plan.databases if d.asked_name in made])
     minutes = plan.worker.max_run_minutes
     result = ensure_job(restore, plan, section.worker.instance_id, JOB_NAME, work, minutes=minutes)
-    settle(restore.ledger, plan, result)
+    settle_verified(restore.ledger, result)
     if result.error:
         raise error_of(result.error)
-    failed_before = tuple(d for d in section.restored.databases if d.asked_name not in replayed)
+    failed_before = tuple(d for d in section.restored.databases if d.asked_name not in made)
     databases = (*failed_before, *outcomes(result))
     _raise_if_failed(databases)
     return VerifiedSection(databases=databases, result=uri(restore, JOB_NAME, "result.json"))
 
 
-def settle(ledger: Ledger, plan: Plan, result: Result) -> None:
-    """Settle rows by what a verification did: promoted databases are kept, what it saw absent is deleted."""
-    promoted = {d.temporary_name: d.asked_name for d in result.databases if d.status == "PROMOTED"}
-    absent = {(absence.kind, absence.name) for absence in result.absences if absence.seen_absent}
-    for row in ledger.unsettled(DATABASE, LOGIN_ROLE):
-        if row.kind == DATABASE and row.name in promoted:
-            ledger.kept(row, promoted[row.name])
-        elif (row.kind, row.name) in absent:
-            ledger.deleted(row)
+def _job(restore: Restore, plan: Plan, databases: list[PlannedDatabase]) -> Job:
+    if plan.engine == "postgres":
+        return job(restore, plan, "verify", databases)
+    manifest = native_jobs.source_manifest(restore, plan)
+    return job(restore, plan, "verify", native_databases=native_jobs.to_verify(plan, manifest, databases))
 
 
 def _raise_if_failed(databases: tuple[DatabaseOutcome, ...]) -> None:

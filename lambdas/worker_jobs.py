@@ -19,7 +19,7 @@ from lambdas.table import ConditionFailed
 from repository import keys
 from repository.document import Document
 from repository.errors import NotReady, RestoreClosed, RestoreError, WorkerFailed, WorkerLost, WorkerTimedOut
-from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, Result
+from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, NativeDatabaseJob, NativeOptions, Result
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import CommandTypeDef
@@ -38,11 +38,18 @@ class JobRow(Document):
     error: str | None = None
 
 
-def job(restore: Restore, plan: Plan, kind: JobKind, databases: Iterable[PlannedDatabase]) -> Job:
-    """The job document of one kind for these databases."""
+def job(
+    restore: Restore,
+    plan: Plan,
+    kind: JobKind,
+    databases: Iterable[PlannedDatabase] = (),
+    native_databases: tuple[NativeDatabaseJob, ...] = (),
+) -> Job:
+    """The job document of one kind for these databases, of PostgreSQL or of SQL Server."""
     return Job(
         kind=kind,
         restore_id=plan.restore_id,
+        engine=plan.engine,
         server=DatabaseServer(
             host=plan.target.host,
             port=plan.target.port,
@@ -56,10 +63,17 @@ def job(restore: Restore, plan: Plan, kind: JobKind, databases: Iterable[Planned
             )
             for d in databases
         ),
+        native_databases=native_databases,
+        native_options=_native_options(plan),
         manifest=None if kind == "discard" else plan.source.manifest,
         streams=plan.worker.streams,
         keep_toast_compression=plan.worker.keep_toast_compression,
     )
+
+
+def _native_options(plan: Plan) -> NativeOptions:
+    wish = plan.native
+    return NativeOptions(fix_users=wish.fix_users, check_database=wish.check_database) if wish else NativeOptions()
 
 
 def ensure_job(

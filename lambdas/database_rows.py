@@ -1,0 +1,44 @@
+"""Rows of the databases that a restore makes, and of what is made with them: written before the job, settled by what a job's result says.
+
+A row of these kinds has the asked name as its role. A row is DELETED only when a database server said so, and KEPT only after verification.
+"""
+
+from lambdas.ledger import Ledger
+from lambdas.record import ResourceRow
+from worker.job import Absence, Result
+
+DATABASE = "database"
+LOGIN_ROLE = "role"
+NATIVE_TASK = "native-task"
+KINDS = (DATABASE, LOGIN_ROLE, NATIVE_TASK)
+
+
+def note_made(ledger: Ledger, result: Result) -> None:
+    """What the worker left standing after it replayed or restored; what it saw absent is settled."""
+    made = {d.asked_name for d in result.databases if d.status in ("REPLAYED", "RESTORED")}
+    settle_absent(ledger, result)
+    for row in ledger.unsettled(*KINDS):
+        if row.state == "INTENT" and row.role in made:
+            ledger.created(row, row.name)
+
+
+def settle_verified(ledger: Ledger, result: Result) -> None:
+    """Promoted databases are kept, what the verification saw absent is deleted."""
+    promoted = {d.asked_name for d in result.databases if d.status == "PROMOTED"}
+    for row in ledger.unsettled(DATABASE):
+        if row.role in promoted:
+            ledger.kept(row, row.role)
+    settle_absent(ledger, result)
+
+
+def settle_absent(ledger: Ledger, result: Result) -> tuple[ResourceRow, ...]:
+    """Settle what the worker looked for and did not find; the rows that are still unsettled."""
+    absent: dict[tuple[str, str], Absence]
+    absent = {(absence.kind, absence.name): absence for absence in result.absences if absence.seen_absent}
+    left = []
+    for row in ledger.unsettled(*KINDS):
+        if found := absent.get((row.kind, row.name)):
+            ledger.deleted(row, found.note)
+        else:
+            left.append(row)
+    return tuple(left)
