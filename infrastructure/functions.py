@@ -33,7 +33,7 @@ FUNCTIONS = (
         "PlanRestore",
         "lambdas.plan.plan_restore",
         control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES),
-        target=(may.SEE_INSTANCE, may.SEE_FREE_STORAGE, may.SEE_NETWORK, may.SEE_SETTINGS),
+        target=(may.SEE_INSTANCE, may.SEE_OPTION_GROUP, may.SEE_FREE_STORAGE, may.SEE_NETWORK, may.SEE_SETTINGS),
     ),
     Function("RetrieveArchive", "lambdas.archive.retrieve_archive"),
     Function("DeployWorker", "lambdas.worker_instance.deploy_worker", target=may.DEPLOY_WORKER),

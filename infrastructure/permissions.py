@@ -67,6 +67,7 @@ START_CLEAN_UP = (
 # Target account: looking
 
 SEE_INSTANCE = Statement(("rds:DescribeDBInstances",), (DB_INSTANCES,))
+SEE_OPTION_GROUP = Statement(("rds:DescribeOptionGroups",), ("arn:{partition}:rds:{region}:{account}:og:*",))
 SEE_FREE_STORAGE = Statement(("cloudwatch:GetMetricStatistics",), conditions=IN_THIS_REGION)
 SEE_NETWORK = Statement(
     ("ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeInstanceTypes"), conditions=IN_THIS_REGION

@@ -2,38 +2,32 @@
 answer.
 
 Nothing is created before the last act, which opens the ledger: a request that is refused here leaves nothing to clean up. With mode
-`plan` not even that happens."""
+`plan` not even that happens. What the two engines ask for stands in lambdas.postgresql_plan and lambdas.native_plan."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas import limits, names, phases, source_lookup, target_lookup
+from lambdas import names, native_plan, phases, postgresql_plan, source_lookup, target_lookup
 from lambdas.aws import TargetAccount, error_code, target_account
-from lambdas.contract import Plan, PlanInput, PlannedDatabase, PlannedSource, PlannedTarget, PlannedWorker
+from lambdas.contract import Plan, PlanInput, PlannedSource, PlannedTarget, PlannedWorker
+from lambdas.findings import EnginePart, Findings
 from lambdas.ledger import Ledger
 from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems, read
 from lambdas.state import Surroundings, handler
-from lambdas.target_lookup import Offer
-from repository import dump_contents, keys, points
-from repository.errors import (
-    EngineMismatch,
-    NotEnoughStorage,
-    RestoreRequestInvalid,
-    TargetNotUsable,
-    TargetVersionTooOld,
-)
-from repository.manifest import DatabaseBackup, Manifest
+from lambdas.target_lookup import POINTER, Offer
+from repository import keys, points
+from repository.errors import EngineMismatch, RestoreRequestInvalid, TargetNotUsable
+from repository.manifest import Engine, Manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 STATE = "PlanRestore"
-TARGET = "/target/dbInstance"
+PARTS = {"postgres": postgresql_plan.part, "sqlserver": native_plan.part}
 
 
 @dataclass(frozen=True)
@@ -80,36 +74,47 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
         problems.raise_if_any()
         raise RestoreRequestInvalid("/: is no request")
     place = Place.of(request, section.execution_arn)
-    target = problems.collect("/target", lambda: _assume(surroundings, place, section.execution_arn))
-    instance = target and problems.collect(
-        TARGET, lambda: target_lookup.find_instance(target, request.target.db_instance)
-    )
-    manifest = _manifest(surroundings, request, problems)
-    backups = source_lookup.backups(manifest, request, problems) if manifest else []
-    _check_source(surroundings, request, backups, problems)
-    notes = [f"{backup.name}: {note}" for backup in backups for note in dump_contents.notes(backup)]
-    network = None
-    if target and instance:
-        _check_instance(section, instance, manifest, backups, problems)
-        notes += _check_storage(target, instance, backups, problems)
-        network = _network(target, instance, request, problems)
+    found = _find(section, surroundings, request, place, problems)
+    target, instance = found.target, found.instance
+    engine, part = _engine_part(found, problems)
+    settings = surroundings.settings
+    problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, settings.evidence_bucket))
+    network = _network(target, instance, request, problems) if target and instance else None
     problems.raise_if_any()
-    if not (instance and manifest and network):
+    if not (instance and found.manifest and network and engine):
         raise RestoreRequestInvalid("/: a look-up gave no answer and no reason; report this as a bug")
     return Plan(
-        restore_id=names.restore_id(section.execution_arn),
+        restore_id=found.restore_id,
         execution_arn=section.execution_arn,
         mode=request.mode,
         planned_at=datetime.now(UTC),
-        engine="postgres",
+        engine=engine,
         archived=False,
         target=_target(place, instance),
-        source=_source(surroundings, manifest),
-        databases=_databases(names.restore_id(section.execution_arn), request, backups),
+        source=_source(surroundings, found.manifest),
+        databases=part.databases,
         worker=_worker(request, network),
-        notes=tuple(notes),
+        native=part.native,
+        notes=part.notes,
         ticket=request.ticket,
         reason=request.reason,
+    )
+
+
+def _find(
+    section: PlanInput, surroundings: Surroundings, request: RestoreRequest, place: Place, problems: Problems
+) -> Findings:
+    target = problems.collect("/target", lambda: _assume(surroundings, place, section.execution_arn))
+    name = request.target.db_instance
+    instance = problems.collect(POINTER, lambda: target_lookup.find_instance(target, name)) if target else None
+    return Findings(
+        request=request,
+        restore_id=names.restore_id(section.execution_arn),
+        waited=datetime.now(UTC) - (section.started_at or datetime.now(UTC)),
+        surroundings=surroundings,
+        target=target,
+        instance=instance,
+        manifest=_manifest(surroundings, request, problems),
     )
 
 
@@ -140,54 +145,27 @@ def _manifest(surroundings: Surroundings, request: RestoreRequest, problems: Pro
     return problems.collect(pointer, lambda: points.load(s3, bucket, instance, request.source.restore_point))
 
 
-def _check_source(
-    surroundings: Surroundings, request: RestoreRequest, backups: Sequence[DatabaseBackup], problems: Problems
-) -> None:
-    s3, settings = surroundings.control.s3, surroundings.settings
-    places = {database.name: n for n, database in enumerate(request.databases)}
-    for backup in backups:
-        pointer = f"/databases/{places[backup.name]}/name"
-        problems.collect(pointer, lambda b=backup: source_lookup.require_readable(s3, settings.repository_bucket, b))  # type: ignore[misc]
-    problems.collect("/", lambda: source_lookup.require_ca_bundle(s3, settings.evidence_bucket))
+def _engine_part(found: Findings, problems: Problems) -> tuple[Engine | None, EnginePart]:
+    """The engine, by the instance or else by the restore point, and what its part of the plan is."""
+    instance, manifest = found.instance, found.manifest
+    family = _check_instance(found, instance, problems) if instance else None
+    if instance and family and manifest and manifest.engine != family:
+        told = f"{instance['DBInstanceIdentifier']} is a {family} instance"
+        sentence = f"{told}, the restore point {manifest.point_id} is of {manifest.engine}"
+        problems.add(EngineMismatch, POINTER, f"{sentence}: choose another target or source")
+        # What one engine asks of the instance and the other of the files would only distract.
+        found = replace(found, instance=None, manifest=None)
+    engine = family or (manifest.engine if manifest else None)
+    if engine is None:
+        return None, EnginePart((), ())
+    return engine, PARTS[engine](found if family else replace(found, instance=None), problems)
 
 
-def _check_instance(
-    section: PlanInput,
-    instance: "DBInstanceTypeDef",
-    manifest: Manifest | None,
-    backups: list[DatabaseBackup],
-    problems: Problems,
-) -> None:
-    name = instance["DBInstanceIdentifier"]
+def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Problems) -> Engine | None:
     for sentence in target_lookup.instance_problems(instance):
-        problems.add(TargetNotUsable, TARGET, f"{name} {sentence}")
-    waited = datetime.now(UTC) - (section.started_at or datetime.now(UTC))
-    problems.collect(TARGET, lambda: target_lookup.require_available(instance, waited))
-    family = problems.collect(TARGET, lambda: target_lookup.engine_of(instance))
-    if manifest is None or family is None:
-        return
-    if manifest.engine != family:
-        sentence = f"{name} is a {family} instance, the restore point {manifest.point_id} is of {manifest.engine}"
-        problems.add(EngineMismatch, TARGET, f"{sentence}: choose another target or source")
-        return
-    for sentence in source_lookup.version_problems(backups, instance["EngineVersion"]):
-        problems.add(TargetVersionTooOld, TARGET, f"{name} {sentence}")
-
-
-def _check_storage(
-    target: TargetAccount, instance: "DBInstanceTypeDef", backups: list[DatabaseBackup], problems: Problems
-) -> list[str]:
-    storage = target_lookup.free_storage(target, instance)
-    needed = int(sum(backup.uncompressed_length for backup in backups) * limits.STORAGE_FACTOR)
-    if needed > storage.free:
-        told = f" ({storage.note})" if storage.note else ""
-        sentence = f"needs about {_gib(needed)} for the data and its indexes, free are {_gib(storage.free)}{told}: grow its storage"
-        problems.add(NotEnoughStorage, TARGET, f"{instance['DBInstanceIdentifier']} {sentence}")
-    return [storage.note] if storage.note else []
-
-
-def _gib(number: int) -> str:
-    return f"{number / 1024**3:.1f} GiB"
+        problems.add(TargetNotUsable, POINTER, f"{instance['DBInstanceIdentifier']} {sentence}")
+    problems.collect(POINTER, lambda: target_lookup.require_available(instance, found.waited))
+    return problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
 
 
 def _network(
@@ -224,24 +202,6 @@ def _source(surroundings: Surroundings, manifest: Manifest) -> PlannedSource:
     key = keys.manifest_key(manifest.instance, manifest.point_id)
     uri = f"s3://{surroundings.settings.repository_bucket}/{key}"
     return PlannedSource(db_instance=manifest.instance, restore_point=manifest.point_id, manifest=uri)
-
-
-def _databases(
-    restore_id: str, request: RestoreRequest, backups: Sequence[DatabaseBackup]
-) -> tuple[PlannedDatabase, ...]:
-    stem = "dbrestore_" + restore_id.removeprefix("r-")
-    return tuple(
-        PlannedDatabase(
-            name=backup.name,
-            asked_name=asked.asked_name,
-            temporary_name=f"{stem}_{n}",
-            login_role=f"{stem}_{n}_owner",
-            bytes=backup.uncompressed_length,
-            rows=backup.rows,
-            tables=len(backup.tables),
-        )
-        for n, (asked, backup) in enumerate(zip(request.databases, backups, strict=True), start=1)
-    )
 
 
 def _worker(request: RestoreRequest, network: Network) -> PlannedWorker:

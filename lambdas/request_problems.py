@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from lambdas import limits
+from lambdas.database_names import place_of
 from lambdas.request import DatabaseRequest, RestoreRequest
 from repository.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
 
-RESERVED = ("postgres", "rdsadmin", "template0", "template1")
 Found = TypeVar("Found")
 
 
@@ -59,7 +58,7 @@ class Problems:
 
 
 def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | None:
-    """The request, or None if its form is wrong; what is wrong with its names and wishes goes to the problems as well."""
+    """The request, or None if its form is wrong; what is wrong with its wishes whatever the engine goes to the problems as well."""
     try:
         read_request = RestoreRequest.model_validate(request)
     except ValidationError as error:
@@ -67,7 +66,7 @@ def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | Non
             problems.add(RestoreRequestInvalid, _pointer(detail), _sentence(detail))
         return None
     for n, database in enumerate(read_request.databases):
-        for place, sentence in _name_problems(database):
+        for place, sentence in _half_characters(database):
             problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
     _note_duplicates(read_request, problems)
     _note_later_wishes(read_request, problems)
@@ -97,7 +96,16 @@ def _sentence(detail: ErrorDetails) -> str:
         return "is missing: add it"
     if detail["type"] == "too_short":
         return "is empty: name at least one database"
-    return f"{_expectation(detail)}, not {json.dumps(detail['input'], default=str)[:80]}"
+    if detail["loc"] == ("sqlserver", "stopAt"):
+        sentence = (
+            "must be a moment on the clock of the server that was backed up, without a zone, like 2026-05-12T13:29:50"
+        )
+        return f"{sentence}, not {_shown(detail)}"
+    return f"{_expectation(detail)}, not {_shown(detail)}"
+
+
+def _shown(detail: ErrorDetails) -> str:
+    return json.dumps(detail["input"], default=str)[:80]
 
 
 def _expectation(detail: ErrorDetails) -> str:
@@ -105,6 +113,10 @@ def _expectation(detail: ErrorDetails) -> str:
     place = detail["loc"]
     if detail["type"] == "tuple_type":
         return "must be a list of database names"
+    if place == ("sqlserver", "stopAt"):
+        return (
+            "must be a moment on the clock of the server that was backed up, without a zone, like 2026-05-12T13:29:50"
+        )
     if detail["type"] == "model_type" and place[:1] == ("databases",):
         return 'must be a name or {"name": ..., "as": ...}'
     if detail["type"] == "model_type":
@@ -131,22 +143,10 @@ def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
     return _keys_at(inner, path[1:]) if isinstance(inner, type) and issubclass(inner, BaseModel) else []
 
 
-def _name_problems(database: DatabaseRequest) -> Iterator[tuple[str, str]]:
+def _half_characters(database: DatabaseRequest) -> Iterator[tuple[str, str]]:
     for place, name in (("name", database.name), ("as", database.as_)):
-        if name is None:
-            continue
-        if "\0" in name:
-            yield place, "holds a NUL character, which no PostgreSQL name may: write the name without it"
-        if (length := len(name.encode("utf-8", "surrogatepass"))) > limits.LONGEST_DATABASE_NAME_BYTES:
-            yield (
-                place,
-                f"is {length} bytes long, PostgreSQL's names end at {limits.LONGEST_DATABASE_NAME_BYTES}: shorten it",
-            )
-        if any("\ud800" <= character <= "\udfff" for character in name):
+        if any("\ud800" <= character <= "\udfff" for character in name or ""):
             yield place, "holds half a surrogate pair, which is no text: write the name as Unicode"
-    if database.asked_name in RESERVED:
-        place = "as" if database.as_ else "name"
-        yield place, f"{database.asked_name!r} belongs to the server: bring it back under another name with `as`"
 
 
 def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:
@@ -158,7 +158,7 @@ def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:
                 RestoreRequestInvalid, f"/databases/{n}/name", f"{database.name!r} is asked for twice: ask once"
             )
         elif asked[database.asked_name] > 1:
-            place = "as" if database.as_ else "name"
+            place = place_of(database)
             sentence = f"two databases would get the name {database.asked_name!r}: give one another name"
             problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
 

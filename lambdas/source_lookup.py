@@ -1,41 +1,63 @@
 """What PlanRestore learns in the repository: the restore point, its databases, and whether its files can be read at once."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
+from lambdas import limits
 from lambdas.aws import error_code
-from lambdas.request import RestoreRequest
+from lambdas.request import DatabaseRequest, RestoreRequest
 from lambdas.request_problems import Problems
 from lambdas.settings import CA_BUNDLE_KEY
 from repository.errors import BackupDamaged, CertificateBundleMissing, DatabaseNotInRestorePoint, NotSupportedYet
-from repository.manifest import DatabaseBackup, Manifest, StoredFile
+from repository.manifest import DatabaseBackup, Manifest, NativeDatabaseBackup, StoredFile
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 ARCHIVE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+Backup = TypeVar("Backup", DatabaseBackup, NativeDatabaseBackup)
 
 
-def backups(manifest: Manifest, request: RestoreRequest, problems: Problems) -> list[DatabaseBackup]:
-    """The asked databases of the point; one that it hasn't got is a problem, with what it has."""
-    if manifest.engine == "sqlserver":
-        return []  # The engine's own check answers for native backups: what they hold is not the question yet.
-    found = {backup.name: backup for backup in manifest.databases}
-    for n, database in enumerate(request.databases):
-        if database.name not in found:
-            has = ", ".join(sorted(found))
-            sentence = f"the restore point {manifest.point_id} has no database {database.name!r}; it has {has}"
-            problems.add(DatabaseNotInRestorePoint, f"/databases/{n}/name", sentence)
-    return [found[database.name] for database in request.databases if database.name in found]
+@dataclass(frozen=True)
+class Asked(Generic[Backup]):
+    """One database of the request and its backup. `number` is its place in the request, counted from 1."""
+
+    number: int
+    request: DatabaseRequest
+    backup: Backup
+
+    @property
+    def pointer(self) -> str:
+        return f"/databases/{self.number - 1}/name"
 
 
-def require_readable(s3: "S3Client", bucket: str, backup: DatabaseBackup) -> None:
+def asked_databases(
+    manifest: Manifest, held: Sequence[Backup], request: RestoreRequest, problems: Problems
+) -> list[Asked[Backup]]:
+    """The asked ones of the databases that the point holds; one that it hasn't got is a problem, with what it has."""
+    known = {backup.name: backup for backup in held}
+    found = []
+    for number, database in enumerate(request.databases, start=1):
+        if database.name in known:
+            found.append(Asked(number, database, known[database.name]))
+            continue
+        has = ", ".join(sorted(known))
+        sentence = f"the restore point {manifest.point_id} has no database {database.name!r}; it has {has}"
+        problems.add(DatabaseNotInRestorePoint, f"/databases/{number - 1}/name", sentence)
+    return found
+
+
+def require_readable(s3: "S3Client", bucket: str, files: Sequence[StoredFile]) -> None:
     """Raises NotSupportedYet if a file is archived, BackupDamaged if one is missing or has another length."""
-    for file in backup.files:
-        head = _head(s3, bucket, file.key)
+    # A chain of log backups has hundreds of files.
+    with ThreadPoolExecutor(limits.HEADS_AT_ONCE) as pool:
+        heads = list(pool.map(lambda file: _head(s3, bucket, file.key), files))
+    for file, head in zip(files, heads, strict=True):
         if head is None:
             raise BackupDamaged(f"{file.key} is missing from the repository: choose another restore point")
         _require_as_stored(file, head)
@@ -53,22 +75,6 @@ def _require_as_stored(file: StoredFile, head: "HeadObjectOutputTypeDef") -> Non
         raise BackupDamaged(
             f"{file.key} has {head['ContentLength']} bytes, the manifest says {file.length}: choose another restore point"
         )
-
-
-def version_problems(found: list[DatabaseBackup], target_version: str) -> Iterator[str]:
-    """Databases that were dumped from a newer server than the target."""
-    for backup in found:
-        if _major(backup.server_version) > _major(target_version):
-            yield (
-                f"runs PostgreSQL {target_version}, the database {backup.name!r} was dumped from {backup.server_version}: "
-                "upgrade the instance or restore into a newer one"
-            )
-
-
-def _major(version: str) -> tuple[int, ...]:
-    """`(16,)` of `16.4 (Debian 16.4-1)`; before 10 two numbers made the major version."""
-    numbers = [int(part) for part in version.split(" ")[0].split(".") if part.isdecimal()]
-    return tuple(numbers[:1]) if numbers and numbers[0] >= 10 else tuple(numbers[:2])
 
 
 def require_ca_bundle(s3: "S3Client", bucket: str) -> None:

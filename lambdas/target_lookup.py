@@ -13,13 +13,16 @@ from pydantic import ValidationError
 from lambdas import limits, names
 from lambdas.aws import TargetAccount, error_code
 from repository.document import Document
-from repository.errors import NotReady, NotSupportedYet, TargetNotFound, TargetNotUsable
+from repository.errors import NotReady, TargetNotFound, TargetNotUsable
+from repository.manifest import Engine
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SubnetTypeDef
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 OFFER_PARAMETER = "/dbrestore/target"
+# Where a request names the instance.
+POINTER = "/target/dbInstance"
 TRANSIENT = {
     "backing-up",
     "configuring-enhanced-monitoring",
@@ -83,6 +86,8 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
         problems.append(f"is {status}: bring it to available, then start again")
     if not instance.get("MasterUserSecret", {}).get("SecretArn"):
         problems.append("has no managed master secret: turn on --manage-master-user-password for it")
+    if source := instance.get("ReadReplicaSourceDBInstanceIdentifier"):
+        problems.append(f"is a read replica of {source} and takes no database of its own: restore into {source}")
     if shield := _shield(instance):
         problems.append(
             f"is shielded from restores by its tag {shield} = false: take the tag off, or restore into another instance"
@@ -98,16 +103,14 @@ def _shield(instance: "DBInstanceTypeDef") -> str | None:
     return next((key for key, value in tags.items() if key.lower() == names.ALLOW and value == "false"), None)
 
 
-def engine_of(instance: "DBInstanceTypeDef") -> str:
-    """`postgres` or `sqlserver`. Raises TargetNotUsable for other engines, NotSupportedYet for SQL Server."""
+def engine_of(instance: "DBInstanceTypeDef") -> Engine:
+    """The engine without its edition. Raises TargetNotUsable for other engines."""
     engine, name = instance["Engine"], instance["DBInstanceIdentifier"]
     if engine.startswith("sqlserver-"):
-        raise NotSupportedYet(
-            f"{name} is {engine}, and restores into SQL Server come in a later version: use rds_restore_database meanwhile"
-        )
-    if engine != "postgres":
-        raise TargetNotUsable(f"{name} is a {engine} instance: only PostgreSQL instances can be restored into")
-    return engine
+        return "sqlserver"
+    if engine == "postgres":
+        return "postgres"
+    raise TargetNotUsable(f"{name} is a {engine} instance: only PostgreSQL and SQL Server can be restored into")
 
 
 def require_available(instance: "DBInstanceTypeDef", waited: timedelta) -> None:

@@ -148,7 +148,7 @@ def test_every_problem_is_in_one_answer(world: World) -> None:
     told = refused(request, RestoreRequestInvalid)
 
     assert [line.split(":")[0] for line in told] == [
-        "/databases/1/as", "/mode", "/databases/0/name", "/", "/target", "/worker/subnetId",
+        "/mode", "/databases/1/as", "/databases/0/name", "/", "/target", "/worker/subnetId",
     ]  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def test_a_wish_for_later_is_refused_as_such(world: World, change: dict[str, Any
     ("settings", "kind", "part"),
     [
         ({"Engine": "aurora-postgresql"}, TargetNotUsable, "Aurora"),
-        ({"Engine": "mysql", "EngineVersion": "8.0.36"}, TargetNotUsable, "only PostgreSQL"),
+        ({"Engine": "mysql", "EngineVersion": "8.0.36"}, TargetNotUsable, "only PostgreSQL and SQL Server"),
         (
             {"ManageMasterUserPassword": False, "MasterUserPassword": "s3cr3t-s3cr3t"},
             TargetNotUsable,
@@ -253,21 +253,49 @@ def test_a_full_group_list_is_refused(world: World) -> None:
     assert "5 security groups already" in told[0]
 
 
-def test_sql_server_is_refused_as_not_supported_yet(world: World) -> None:
-    create_instance("mssql", world.group_list, Engine="sqlserver-se", EngineVersion="15.00.4073.23.v1", Port=1433)
-    store_point("mssql", POINT, ["orders"])
-
-    told = refused(asking(target={"dbInstance": "mssql"}), NotSupportedYet)
-
-    assert "SQL Server" in told[0]
-
-
 def test_a_point_of_another_engine_is_refused(world: World) -> None:
     store_point("mssql", POINT, ["orders"], engine="sqlserver")
 
     told = refused(asking(source={"dbInstance": "mssql"}), EngineMismatch)
 
-    assert "is of sqlserver" in told[0]
+    assert told == [
+        f"/target/dbInstance: {INSTANCE} is a postgres instance, the restore point {POINT} is of sqlserver: choose another target or "
+        "source"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wish", "pointer"),
+    [
+        ({"stopAt": "2026-05-12T13:29:50"}, "/sqlserver/stopAt"),
+        ({"fixUsers": True}, "/sqlserver/fixUsers"),
+        ({"checkDatabase": True}, "/sqlserver/checkDatabase"),
+    ],
+)
+def test_a_wish_that_only_sql_server_can_fulfil_is_refused(world: World, wish: dict[str, Any], pointer: str) -> None:
+    [line] = refused(asking(sqlserver=wish), RestoreRequestInvalid)
+
+    assert line == f"{pointer}: is for SQL Server alone, and this restore is of PostgreSQL: leave it out"
+
+
+def test_a_read_replica_is_refused_with_its_source(world: World) -> None:
+    boto3.client("rds").create_db_instance_read_replica(
+        DBInstanceIdentifier="orders-copy", SourceDBInstanceIdentifier=INSTANCE
+    )
+
+    told = refused(asking(target={"dbInstance": "orders-copy"}, source={"dbInstance": INSTANCE}), TargetNotUsable)
+
+    assert any("is a read replica of orders-prod and takes no database of its own" in line for line in told)
+
+
+@pytest.mark.parametrize("value", ["yesterday", "2026-05-12T13:29:50Z", "2026-05-12T13:29:50+02:00"])
+def test_a_point_in_time_that_is_no_moment_or_has_a_zone_is_refused_with_an_example(world: World, value: str) -> None:
+    [line] = refused(asking(sqlserver={"stopAt": value}), RestoreRequestInvalid)
+
+    assert line.startswith(
+        "/sqlserver/stopAt: must be a moment on the clock of the server that was backed up, without a zone, like 2026"
+    )
+    assert value in line
 
 
 def with_status(world: World, status: str) -> None:

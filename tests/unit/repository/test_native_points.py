@@ -10,11 +10,8 @@ from uuid import UUID
 import botocore.exceptions
 import pytest
 
-from lambdas import source_lookup
-from lambdas.request import RestoreRequest
-from lambdas.request_problems import Problems
 from repository import keys, native_points, points
-from repository.errors import BackupDamaged, BackupUnreadable, DatabaseNotInRestorePoint, RestoreRequestInvalid
+from repository.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
 from repository.manifest import Manifest, NativeDatabaseFile
 from repository.native_errors import StripeMissing
 from tests.unit.repository.conftest import BUCKET, leftovers
@@ -235,15 +232,3 @@ def test_a_manifest_of_dumps_from_before_is_still_read(s3: "S3Client", tmp_path:
     del document["nativeDatabases"]
 
     assert Manifest.model_validate(document) == made
-
-
-def test_the_look_up_of_plan_restore_takes_a_point_of_native_backups(s3: "S3Client", tmp_path: Path) -> None:
-    made = native_points.add(s3, BUCKET, "i", chain(tmp_path))
-    problems = Problems()
-
-    found = source_lookup.backups(
-        made, RestoreRequest.model_validate({"target": {"dbInstance": "i"}, "databases": ["shop"]}), problems
-    )
-
-    assert found == []
-    assert {problem.kind for problem in problems.found} <= {DatabaseNotInRestorePoint}

@@ -1,0 +1,73 @@
+"""What the look-ups that both engines share found, what an engine's part of the plan is, and the checks that differ in their words only.
+
+Invariant: an engine's part never raises for a problem of the request, the target or the point: it adds the problem and goes on, so that
+all of them are in one answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from lambdas import database_names, source_lookup, target_lookup
+from lambdas.aws import TargetAccount
+from lambdas.contract import PlannedDatabase, PlannedNative
+from lambdas.request import RestoreRequest
+from lambdas.request_problems import Problems
+from lambdas.state import Surroundings
+from repository.errors import NotEnoughStorage, RestoreRequestInvalid
+from repository.manifest import Engine, Manifest, StoredFile
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+
+@dataclass(frozen=True)
+class Findings:
+    """None stands where a look-up found a problem, which is told already. `waited`: how long the plan has been waiting for the target."""
+
+    request: RestoreRequest
+    restore_id: str
+    waited: timedelta
+    surroundings: Surroundings
+    target: TargetAccount | None
+    instance: "DBInstanceTypeDef | None"
+    manifest: Manifest | None
+
+
+@dataclass(frozen=True)
+class EnginePart:
+    """What the plan says of the databases; `native` for SQL Server alone."""
+
+    databases: tuple[PlannedDatabase, ...]
+    notes: tuple[str, ...]
+    native: PlannedNative | None = None
+
+
+def check_names(found: Findings, engine: Engine, problems: Problems) -> None:
+    """The asked names by the engine's own rules."""
+    for pointer, sentence in database_names.flaws(found.request, engine):
+        problems.add(RestoreRequestInvalid, pointer, sentence)
+
+
+def check_files(found: Findings, pointer: str, files: Sequence[StoredFile], problems: Problems) -> None:
+    """Whether the files of one database lie ready in the repository."""
+    s3, bucket = found.surroundings.control.s3, found.surroundings.settings.repository_bucket
+    problems.collect(pointer, lambda: source_lookup.require_readable(s3, bucket, files))
+
+
+def check_storage(found: Findings, needed: int, purpose: str, mend: str, problems: Problems) -> list[str]:
+    """Whether the target has `needed` bytes free. Gives notes about what could only be estimated."""
+    if found.target is None or found.instance is None:
+        return []
+    storage = target_lookup.free_storage(found.target, found.instance)
+    if needed > storage.free:
+        told = f" ({storage.note})" if storage.note else ""
+        sentence = f"needs about {gib(needed)} for {purpose}, free are {gib(storage.free)}{told}: {mend}"
+        problems.add(NotEnoughStorage, target_lookup.POINTER, f"{found.instance['DBInstanceIdentifier']} {sentence}")
+    return [storage.note] if storage.note else []
+
+
+def gib(number: int) -> str:
+    """`12.5 GiB`."""
+    return f"{number / 1024**3:.1f} GiB"

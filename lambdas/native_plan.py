@@ -1,0 +1,184 @@
+"""SQL Server's part of the plan: names, which backups are restored, what the instance must be, space, and what a plan can't see.
+
+RDS restores straight under the asked name, so that is also the temporary one. Whether it is free only the worker can see.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lambdas import native_target
+from lambdas.contract import PlannedDatabase, PlannedNative
+from lambdas.findings import EnginePart, Findings, check_files, check_names, check_storage, gib
+from lambdas.request import WorkerRequest
+from lambdas.request_problems import Problems
+from lambdas.source_lookup import Asked, asked_databases
+from lambdas.target_lookup import POINTER
+from repository.errors import NotSupportedYet, RestoreError, RestoreRequestInvalid, TargetVersionTooOld
+from repository.manifest import NativeBackupSet, NativeDatabaseBackup
+from repository.native_errors import (
+    BackupTooLarge,
+    BaseBackupMissing,
+    CrossRegionReplica,
+    EditionLimit,
+    TooManyStripes,
+)
+from repository.native_file import LARGEST
+from repository.native_recovery import needed
+from repository.native_sets import MOST_STRIPES
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+OF_POSTGRESQL = ("streams", "keep_toast_compression")
+STOP_AT = "/sqlserver/stopAt"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One database and the backup sets that are restored, in order."""
+
+    asked: Asked[NativeDatabaseBackup]
+    sets: tuple[NativeBackupSet, ...]
+
+    @property
+    def restored_size(self) -> int:
+        """Bytes of the largest state on the way."""
+        return max(one.restored_size for one in self.sets)
+
+
+def part(found: Findings, problems: Problems) -> EnginePart:
+    """What is planned for each database that can be restored from the point."""
+    check_names(found, "sqlserver", problems)
+    _refuse_wishes_of_postgresql(found.request.worker, problems)
+    chosen = _chosen(found, problems)
+    for one in chosen:
+        check_files(found, one.asked.pointer, [file for backup_set in one.sets for file in backup_set.files], problems)
+    role = _check_instance(found, chosen, problems)
+    space = sum(one.restored_size for one in chosen)
+    mend = "grow its storage first, because storage autoscaling is too slow for a restore"
+    notes = [_told(one) for one in chosen]
+    notes += check_storage(found, space, "the files of the databases", mend, problems)
+    notes += _unseen(found.instance, chosen) if found.instance else []
+    return EnginePart(tuple(map(_planned, chosen)), tuple(notes), _native(found, role, chosen) if role else None)
+
+
+def _refuse_wishes_of_postgresql(wishes: WorkerRequest, problems: Problems) -> None:
+    for name in wishes.model_dump(include=set(OF_POSTGRESQL), exclude_defaults=True):
+        key = WorkerRequest.model_fields[name].alias
+        sentence = "is for PostgreSQL alone, and SQL Server restores its backups itself: leave it out"
+        problems.add(RestoreRequestInvalid, f"/worker/{key}", sentence)
+
+
+def _chosen(found: Findings, problems: Problems) -> list[Chosen]:
+    """The sets of each database, unless its backups can't be restored or don't reach the point in time."""
+    manifest, stop_at = found.manifest, found.request.sqlserver.stop_at
+    asked = asked_databases(manifest, manifest.native_databases, found.request, problems) if manifest else []
+    chosen = []
+    for one in asked:
+        flaws = list(_flaws(one.backup))
+        for kind, sentence in flaws:
+            problems.add(kind, one.pointer, sentence)
+        if not flaws:
+            sets = problems.collect(STOP_AT, lambda backup=one.backup: needed(backup, stop_at))  # type: ignore[misc]
+            chosen += [Chosen(one, sets)] if sets else []
+    return chosen
+
+
+def _flaws(backup: NativeDatabaseBackup) -> Iterator[tuple[type[RestoreError], str]]:
+    """What `points add` refuses: a point may also be made by other means."""
+    name, sets = backup.name, backup.backup_sets
+    if not sets or sets[0].kind != "FULL":
+        yield BaseBackupMissing, f"{name!r} begins with no full backup in this restore point: choose another one"
+    for one in sets:
+        if len(one.files) > MOST_STRIPES:
+            told = f"{name!r} has a backup of {len(one.files)} files, and RDS restores {MOST_STRIPES} at most"
+            yield TooManyStripes, f"{told}: back it up to fewer"
+        for file in one.files:
+            if file.length > LARGEST:
+                told = f"{file.key} has {file.length:,} bytes, and RDS restores files up to 5 TB"
+                yield BackupTooLarge, f"{told}: back up to several files"
+
+
+def _check_instance(found: Findings, chosen: list[Chosen], problems: Problems) -> str | None:
+    """The option's role; None if it is a problem or the instance is unknown."""
+    instance, target = found.instance, found.target
+    if instance is None or target is None:
+        return None
+    name = instance["DBInstanceIdentifier"]
+    if replicas := native_target.foreign_replicas(instance):
+        told = f"{name} has read replicas in other Regions ({', '.join(replicas)})"
+        mend = "delete them and create them anew afterwards, or restore into another instance"
+        problems.add(CrossRegionReplica, POINTER, f"{told}, and RDS restores no native backup beside them: {mend}")
+    if instance.get("MultiAZ") and found.request.on_conflict == "replace":
+        told = f"{name} is Multi-AZ, and RDS renames no database there"
+        problems.add(NotSupportedYet, "/onConflict", f"{told}: use fail, and another name for the database")
+    for one in chosen:
+        _check_backup(instance, one, problems)
+    return problems.collect(POINTER, lambda: native_target.option_role(target, instance, found.waited))
+
+
+def _check_backup(instance: "DBInstanceTypeDef", one: Chosen, problems: Problems) -> None:
+    name, backup = instance["DBInstanceIdentifier"], one.asked.backup.name
+    newer = [backup_set for backup_set in one.sets if native_target.is_newer(backup_set, instance)]
+    if newer:
+        told = f"{name} is {native_target.product(instance['EngineVersion'])}, the backup of {backup!r} is of"
+        mend = "SQL Server restores no backup of a newer version: upgrade the instance or restore into a newer one"
+        problems.add(TargetVersionTooOld, POINTER, f"{told} {native_target.product(newer[-1].version)}, and {mend}")
+    size = native_target.too_large_for_express(one.sets)
+    if size and instance["Engine"] == native_target.EXPRESS:
+        told = (
+            f"{backup!r} has data files of {gib(size)}, and {name} is an Express edition, whose databases end at 10 GiB"
+        )
+        problems.add(EditionLimit, one.asked.pointer, f"{told}: restore into another edition")
+
+
+def _told(one: Chosen) -> str:
+    """`crm: full backup begun 2023-02-28 23:59:58, 3 log backups, the last begun 2023-03-01 12:00:00`."""
+    words = [
+        f"{backup_set.kind.lower()} backup begun {backup_set.begun_at}"
+        for backup_set in one.sets
+        if backup_set.kind != "LOG"
+    ]
+    logs = [backup_set for backup_set in one.sets if backup_set.kind == "LOG"]
+    if logs:
+        words.append(f"log backups {len(logs)}, the last begun {logs[-1].begun_at}")
+    return f"{one.asked.backup.name}: {'; '.join(words)}"
+
+
+def _unseen(instance: "DBInstanceTypeDef", chosen: list[Chosen]) -> list[str]:
+    """What may still be refused by RDS and no API tells beforehand."""
+    if not instance.get("MultiAZ"):
+        return []
+    name = instance["DBInstanceIdentifier"]
+    notes = [
+        f"{name} is Multi-AZ: RDS restores only backups of databases in the FULL recovery model there, and a backup's header does not say "
+        "which one it was"
+    ]
+    if chains := [one.asked.backup.name for one in chosen if len(one.sets) > 1]:
+        notes.append(
+            f"{', '.join(chains)}: RDS once refused differential and log backups on Multi-AZ instances; its documentation no longer says so"
+        )
+    return notes
+
+
+def _planned(one: Chosen) -> PlannedDatabase:
+    return PlannedDatabase(
+        name=one.asked.backup.name,
+        asked_name=one.asked.request.asked_name,
+        temporary_name=one.asked.request.asked_name,
+        bytes=one.restored_size,
+        rows=0,
+        tables=0,
+    )
+
+
+def _native(found: Findings, role: str, chosen: list[Chosen]) -> PlannedNative:
+    wishes = found.request.sqlserver
+    return PlannedNative(
+        option_role_arn=role,
+        staged_bytes=sum(backup_set.stored_length for one in chosen for backup_set in one.sets),
+        stop_at=wishes.stop_at,
+        fix_users=wishes.fix_users,
+        check_database=wishes.check_database,
+    )

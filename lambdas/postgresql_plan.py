@@ -1,0 +1,64 @@
+"""PostgreSQL's part of the plan: names, dumps, version, space, and what each database is called while it is built."""
+
+from lambdas import limits
+from lambdas.contract import PlannedDatabase
+from lambdas.findings import EnginePart, Findings, check_files, check_names, check_storage
+from lambdas.request import SqlServerRequest
+from lambdas.request_problems import Problems
+from lambdas.source_lookup import Asked, asked_databases
+from lambdas.target_lookup import POINTER
+from repository import dump_contents
+from repository.errors import RestoreRequestInvalid, TargetVersionTooOld
+from repository.manifest import DatabaseBackup
+
+
+def part(found: Findings, problems: Problems) -> EnginePart:
+    """What is planned for each database that the restore point holds."""
+    check_names(found, "postgres", problems)
+    _refuse_wishes_of_sql_server(found.request.sqlserver, problems)
+    manifest = found.manifest
+    asked = asked_databases(manifest, manifest.databases, found.request, problems) if manifest else []
+    for one in asked:
+        check_files(found, one.pointer, one.backup.files, problems)
+    _check_version(found, asked, problems)
+    notes = [f"{one.backup.name}: {note}" for one in asked for note in dump_contents.notes(one.backup)]
+    needed = int(sum(one.backup.uncompressed_length for one in asked) * limits.STORAGE_FACTOR)
+    notes += check_storage(found, needed, "the data and its indexes", "grow its storage", problems)
+    return EnginePart(tuple(_planned(found.restore_id, one) for one in asked), tuple(notes))
+
+
+def _refuse_wishes_of_sql_server(wishes: SqlServerRequest, problems: Problems) -> None:
+    for name in wishes.model_dump(exclude_defaults=True):
+        key = SqlServerRequest.model_fields[name].alias
+        sentence = "is for SQL Server alone, and this restore is of PostgreSQL: leave it out"
+        problems.add(RestoreRequestInvalid, f"/sqlserver/{key}", sentence)
+
+
+def _check_version(found: Findings, asked: list[Asked[DatabaseBackup]], problems: Problems) -> None:
+    if found.instance is None:
+        return
+    name, runs = found.instance["DBInstanceIdentifier"], found.instance["EngineVersion"]
+    for one in asked:
+        if _major(one.backup.server_version) > _major(runs):
+            sentence = f"the database {one.backup.name!r} was dumped from {one.backup.server_version}"
+            mend = "upgrade the instance or restore into a newer one"
+            problems.add(TargetVersionTooOld, POINTER, f"{name} runs PostgreSQL {runs}, {sentence}: {mend}")
+
+
+def _major(version: str) -> tuple[int, ...]:
+    """`(16,)` of `16.4 (Debian 16.4-1)`; before 10 two numbers made the major version."""
+    numbers = [int(part) for part in version.split(" ")[0].split(".") if part.isdecimal()]
+    return tuple(numbers[:1]) if numbers and numbers[0] >= 10 else tuple(numbers[:2])
+
+
+def _planned(restore_id: str, asked: Asked[DatabaseBackup]) -> PlannedDatabase:
+    temporary = f"dbrestore_{restore_id.removeprefix('r-')}_{asked.number}"
+    return PlannedDatabase(
+        name=asked.backup.name,
+        asked_name=asked.request.asked_name,
+        temporary_name=temporary,
+        login_role=f"{temporary}_owner",
+        bytes=asked.backup.uncompressed_length,
+        rows=asked.backup.rows,
+        tables=len(asked.backup.tables),
+    )
