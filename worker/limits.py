@@ -41,3 +41,15 @@ NATIVE_ANSWER_SECONDS: Final = 120.0
 # A Multi-AZ instance fails over in one to two minutes.
 NATIVE_RECONNECT_SECONDS: Final = 300.0
 NATIVE_RECONNECT_PAUSE_SECONDS: Final = 5.0
+# How long the task of a submission whose answer was lost may take to appear in RDS's list.
+NATIVE_LOOK_AGAIN_SECONDS: Final = 15.0
+# RDS refreshes a task's state about every two minutes.
+NATIVE_POLL_SECONDS: Final = 0.5
+NATIVE_POLL_GROWTH: Final = 1.5
+NATIVE_LONGEST_POLL_SECONDS: Final = 60.0
+# By the server's clock. RDS begins a task within five minutes if a slot is free.
+NATIVE_CREATED_SECONDS: Final = 900
+# By the server's clock, while tasks of others take both slots and none of ours is under way.
+NATIVE_SLOT_WAIT_SECONDS: Final = 6 * 3600
+# By the server's clock: for cancelled tasks of a discarded restore to end, all databases together.
+NATIVE_CANCEL_SECONDS: Final = 1800

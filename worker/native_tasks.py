@@ -24,7 +24,7 @@ _IN_FLIGHT = ("CREATED", "IN_PROGRESS", "CANCEL_REQUESTED")
 @dataclass(frozen=True)
 class Task:
     """One row of rds_task_status. `task_type` is for example RESTORE_DB_NORECOVERY or FINISH_RESTORE (which has no ARN); `percent` of the
-    work, in steps of 5; `task_info` a log that grows; `created_at` on the server's clock."""
+    work, in steps of 5; `task_info` a log that grows; `created_at` and `last_updated` on the server's clock."""
 
     task_id: int
     task_type: str
@@ -34,6 +34,7 @@ class Task:
     task_info: str
     created_at: datetime | None
     s3_arn: str
+    last_updated: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -65,7 +66,12 @@ class Listing:
     def finishing(self, database: str, after: int) -> Task | None:
         """The FINISH_RESTORE task of a database that was submitted after another task."""
         found = [one for one in self.tasks if one.task_type == "FINISH_RESTORE" and one.task_id > after]
-        return next((one for one in reversed(found) if one.database_name == database), None)
+        return next((one for one in reversed(found) if one.database_name.casefold() == database.casefold()), None)
+
+    @property
+    def running(self) -> int:
+        """How many tasks RDS works on now."""
+        return sum(task.takes_slot and task.lifecycle != "CREATED" for task in self.tasks)
 
     @property
     def free_slots(self) -> int:
@@ -85,23 +91,21 @@ def listing(connection: NativeConnection) -> Listing:
     return Listing(tuple(sorted(tasks, key=lambda task: task.task_id)), clock["server_time"])
 
 
-def submit(connection: NativeConnection, database: str, step: NativeStep, *, recover: bool) -> None:
-    """Have RDS restore one backup set. `recover` makes the database usable, and no further set can follow. Raises EngineError if RDS
-    refuses; after ConnectionLost the listing tells whether it was submitted."""
+def submit(connection: NativeConnection, database: str, step: NativeStep | None, *, recover: bool) -> None:
+    """Have RDS restore one backup set; without a step, recover a database that is RESTORING. `recover` makes the database usable, and no
+    further set can follow. Raises EngineError if RDS refuses; after ConnectionLost the listing tells whether it was submitted."""
+    if step is None:
+        _execute(connection, "rds_finish_restore", [("db_name", database)])
+        return
     arguments: list[tuple[str, Value]] = [
         ("restore_db_name", database), ("s3_arn_to_restore_from", step.s3_arn), ("with_norecovery", 0 if recover else 1),
     ]  # fmt: skip
-    if step.kind == "LOG":
-        if step.stop_at is not None:
-            arguments.append(("stopat", step.stop_at.isoformat(timespec="milliseconds")))
-        _execute(connection, "rds_restore_log", arguments)
+    if step.kind != "LOG":
+        _execute(connection, "rds_restore_database", [*arguments, ("type", step.kind)])
         return
-    _execute(connection, "rds_restore_database", [*arguments, ("type", step.kind)])
-
-
-def submit_finish(connection: NativeConnection, database: str) -> None:
-    """Have RDS recover a database that is RESTORING. Raises as `submit`."""
-    _execute(connection, "rds_finish_restore", [("db_name", database)])
+    if step.stop_at is not None:
+        arguments.append(("stopat", step.stop_at.isoformat(timespec="milliseconds")))
+    _execute(connection, "rds_restore_log", arguments)
 
 
 def cancel(connection: NativeConnection, task: Task) -> None:
@@ -125,6 +129,7 @@ def _task(row: Row) -> Task:
         task_id=int(row["task_id"]), task_type=_text(row, "task_type"), database_name=_text(row, "database_name"),
         lifecycle=_text(row, "lifecycle"), percent=int(row.get("%complete") or 0), task_info=_text(row, "task_info"),
         created_at=row.get("created_at"), s3_arn=_text(row, "s3_object_arn"),
+        last_updated=row.get("last_updated"),
     )  # fmt: skip
 
 

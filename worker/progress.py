@@ -34,6 +34,10 @@ class ProgressWriter:
         """Begin to count a database's data from nothing."""
         self._change(bytes_done=0, bytes_total=total_bytes, tables_done=0, tables_total=tables)
 
+    def follow(self, phase: str, database: str, *, done: int, total: int, note: str) -> None:
+        """What RDS says of its tasks: bytes of the staged files, and the last message."""
+        self._change(phase=phase, database=database, bytes_done=done, bytes_total=total, note=note)
+
     def add(self, count: int) -> None:
         """So many more bytes of COPY text or large objects."""
         with self._lock:

@@ -1,0 +1,191 @@
+"""Step 4 on SQL Server: RDS restores native backups from the temporary bucket, and the worker submits and follows its tasks.
+
+Invariants: no database that is there already is touched: its name is looked for first. Each set is submitted exactly once, whatever
+happens to the connection or to the worker. No more tasks are submitted than RDS works on, everybody's together.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from repository import native_recovery
+from repository.errors import DatabaseExists, DatabaseNotInRestorePoint, RestoreError, RestoreFailed
+from repository.manifest import Manifest
+from repository.native_errors import (
+    CertificateRefused,
+    LoginRefused,
+    NativeSlotsTaken,
+    NativeTaskStuck,
+    ServerUnreachable,
+)
+from worker import limits, native_names, native_tasks
+from worker.job import Absence, DatabaseResult, ErrorNote, Job, NativeDatabaseJob
+from worker.native_messages import error_of_engine, split_entries
+from worker.native_session import ConnectionLost, EngineError, SqlServer
+from worker.native_steps import Chain, Next, Submission
+from worker.native_tasks import SLOTS, Listing
+from worker.progress import ProgressWriter
+from worker.standing_connection import StandingConnection
+
+Settled = tuple[DatabaseResult, tuple[Absence, ...]]
+
+# What means that no database can go on.
+_ALL_ARE_LOST = (ServerUnreachable, CertificateRefused, LoginRefused)
+
+
+def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter) -> Iterator[Settled]:
+    """Restore all databases of the job; each as it is settled, RESTORED or FAILED. Raises ServerUnreachable and what else means that
+    none can go on."""
+    chains = [Chain(database, _lengths(database, manifest)) for database in job.native_databases]
+    with StandingConnection(server) as connection:
+        yield from NativeRestore(connection, chains, progress).settle_all()
+
+
+class NativeRestore:
+    """The loop over the databases that are not settled yet."""
+
+    def __init__(self, connection: StandingConnection, chains: list[Chain], progress: ProgressWriter) -> None:
+        self._connection, self._chains, self._progress = connection, chains, progress
+        self._free_slots = 0
+        self._waiting: list[Chain] = []
+        self._blocked_since: datetime | None = None
+        self._pause = limits.NATIVE_POLL_SECONDS
+
+    def settle_all(self) -> Iterator[Settled]:
+        """Until none is left."""
+        left = list(self._chains)
+        while left:
+            listing = self._connection.ask(native_tasks.listing)
+            self._free_slots, self._waiting = listing.free_slots, []
+            settled = {chain.job.asked_name: self._advance(chain, listing) for chain in left}
+            settled |= self._refused_for_long_waiting(left, listing)
+            yield from (one for one in settled.values() if one)
+            left = [chain for chain in left if not settled[chain.job.asked_name]]
+            self._tell(left)
+            if left:
+                self._wait()
+
+    def _advance(self, chain: Chain, listing: Listing) -> Settled | None:
+        """One step further; the result if that settled it."""
+        try:
+            due = chain.next(listing)
+            if isinstance(due, Submission):
+                due = self._submit(chain, due)
+        except _ALL_ARE_LOST:
+            raise
+        except EngineError as problem:
+            return _failed(chain, error_of_engine(problem.number, problem.message), listing)
+        except RestoreError as problem:
+            if isinstance(problem, NativeTaskStuck):
+                self._cancel(chain)
+            return _failed(chain, problem, listing)
+        return _restored(chain, listing) if due == "restored" else None
+
+    def _submit(self, chain: Chain, due: Submission) -> Next:
+        name = chain.job.asked_name
+        if due.number == 0:
+            self._require_free(name)
+        if due.step is None and self._connection.ask(lambda asked: native_names.state_of(asked, name)) == "ONLINE":
+            return "restored"
+        if self._free_slots <= 0:
+            self._waiting.append(chain)
+            return "awaited"
+        try:
+            self._connection.send(lambda sent: native_tasks.submit(sent, name, due.step, recover=due.recover))
+            chain.submitted(due, is_certain=True)
+        except ConnectionLost:
+            chain.submitted(due, is_certain=False)
+        self._free_slots -= 1
+        self._pause = limits.NATIVE_POLL_SECONDS
+        return "awaited"
+
+    def _require_free(self, name: str) -> None:
+        taken = self._connection.ask(lambda asked: native_names.taken_by(asked, name))
+        if taken is not None:
+            raise DatabaseExists(
+                f"the target already has a database {taken!r}, and RDS takes none beside it whose name differs only by case or accent: "
+                f"restore {name!r} under another name"
+            )
+
+    def _cancel(self, chain: Chain) -> None:
+        """So that it gives its slot back. Whether it worked, the clean-up sees."""
+        task = chain.current
+        if task:
+            with contextlib.suppress(EngineError, ConnectionLost):
+                self._connection.send(lambda sent: native_tasks.cancel(sent, task))
+
+    def _refused_for_long_waiting(self, left: list[Chain], listing: Listing) -> dict[str, Settled | None]:
+        """Those that wait for a slot, once tasks of others have had both for too long."""
+        queued = [chain for chain in left if chain.is_queued] if listing.running >= SLOTS else []
+        if not (self._waiting or queued) or any(chain.is_under_way for chain in left):
+            self._blocked_since = None
+            return {}
+        self._blocked_since = self._blocked_since or listing.now
+        if listing.now - self._blocked_since <= timedelta(seconds=limits.NATIVE_SLOT_WAIT_SECONDS):
+            return {}
+        for chain in queued:
+            self._cancel(chain)
+        problem = _slots_taken(listing)
+        return {chain.job.asked_name: _failed(chain, problem, listing) for chain in (*self._waiting, *queued)}
+
+    def _tell(self, left: list[Chain]) -> None:
+        chain = next((one for one in left if one.current), left[0] if left else self._chains[-1])
+        entries = split_entries(chain.current.task_info) if chain.current else []
+        self._progress.follow(
+            "waiting for a free task slot" if chain in self._waiting else "restoring", chain.job.asked_name,
+            done=sum(one.bytes_done for one in self._chains), total=sum(sum(one.lengths) for one in self._chains),
+            note=entries[-1] if entries else "",
+        )  # fmt: skip
+
+    def _wait(self) -> None:
+        time.sleep(self._pause)
+        self._pause = min(self._pause * limits.NATIVE_POLL_GROWTH, limits.NATIVE_LONGEST_POLL_SECONDS)
+
+
+def _lengths(database: NativeDatabaseJob, manifest: Manifest) -> tuple[int, ...]:
+    """The bytes of each step's files. Raises DatabaseNotInRestorePoint, RestoreFailed if the steps are not the manifest's."""
+    backup = next((one for one in manifest.native_databases if one.name == database.backup_name), None)
+    if backup is None:
+        raise DatabaseNotInRestorePoint(
+            f"the restore point {manifest.point_id} has no database {database.backup_name!r}"
+        )
+    stop_at = next((step.stop_at for step in database.steps if step.stop_at), None)
+    sets = native_recovery.needed(backup, stop_at)
+    if [one.kind for one in sets] != [step.kind for step in database.steps]:
+        raise RestoreFailed(
+            f"{database.backup_name}: the job has {[step.kind for step in database.steps]} to restore where the manifest has "
+            f"{[one.kind for one in sets]}: control plane and worker are of different versions, deploy both again"
+        )
+    return tuple(one.stored_length for one in sets)
+
+
+def _slots_taken(listing: Listing) -> NativeSlotsTaken:
+    others = [f"{one.task_id} ({one.task_type} of {one.database_name})" for one in listing.tasks if one.takes_slot]
+    return NativeSlotsTaken(
+        f"for {limits.NATIVE_SLOT_WAIT_SECONDS / 3600:g} hours other tasks took both slots that RDS has for backup and restore: "
+        f"{', '.join(others)}; restore again when they have ended"
+    )
+
+
+def _restored(chain: Chain, listing: Listing) -> Settled:
+    return _result(chain, None), _absences(chain, listing)
+
+
+def _failed(chain: Chain, problem: RestoreError, listing: Listing) -> Settled:
+    return _result(chain, ErrorNote(name=type(problem).__name__, message=str(problem))), _absences(chain, listing)
+
+
+def _result(chain: Chain, error: ErrorNote | None) -> DatabaseResult:
+    job = chain.job
+    return DatabaseResult(
+        backup_name=job.backup_name, asked_name=job.asked_name, temporary_name=job.asked_name,
+        status="FAILED" if error else "RESTORED", error=error, bytes=chain.bytes_done, seconds=chain.seconds,
+    )  # fmt: skip
+
+
+def _absences(chain: Chain, listing: Listing) -> tuple[Absence, ...]:
+    """The proof that no task of it goes on; none while one does."""
+    if native_tasks.is_unfinished(listing.of_prefix(chain.job.key_prefix)):
+        return ()
+    return (Absence(kind="native-task", name=chain.job.key_prefix, seen_absent=True),)
