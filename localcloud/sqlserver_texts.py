@@ -1,0 +1,273 @@
+"""Everything the simulated RDS for SQL Server says: error numbers, severities, texts, column types, and how sure each of them is.
+
+Invariant: the engine has no message of its own, so nobody mistakes a guess for what RDS says. `documented` stands in AWS's or
+Microsoft's documentation, `observed` was quoted in public by people who met it, `assumed` is ours: where a real server may differ.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from localcloud.tds_engine import Column, ColumnType, SqlError
+
+Mark = Literal["documented", "observed", "assumed"]
+
+_NATIVE: Final = "RDS User Guide, native backup and restore"
+_TROUBLE: Final = "RDS User Guide, native backup and restore, troubleshooting"
+_ERRORS: Final = "Microsoft Learn, Database Engine events and errors"
+_POSTS: Final = "public posts by people who met it"
+_NOTHING: Final = "nothing: no instance was at hand"
+
+
+@dataclass(frozen=True)
+class Text:
+    """One message. `number` 0 stands for a line of `task_info` or an INFO message. Names in braces are filled in."""
+
+    key: str
+    number: int
+    text: str
+    mark: Mark
+    source: str
+    severity: int = 16
+
+    def line(self, **values: object) -> str:
+        """The text as `task_info` holds it."""
+        return self.text.format(**values)
+
+    def error(self, **values: object) -> SqlError:
+        """The text as the server sends it when a statement fails."""
+        return SqlError(self.number, self.line(**values), severity=self.severity)
+
+
+# What procedures of RDS raise carries 50000, as RAISERROR with a text does; that RDS's own do so is assumed.
+_RAISED: Final = 50000
+
+TEXTS: Final[dict[str, Text]] = {
+    text.key: text
+    for text in (
+        # Logging in and asking
+        Text("login-failed", 18456, "Login failed for user '{user}'.", "documented", _ERRORS, 14),
+        Text("cannot-open", 4060, 'Cannot open database "{database}" requested by the login. The login failed.', "documented", _ERRORS, 11),
+        Text("unknown-database", 911, "Database '{database}' does not exist. Make sure that the name is entered correctly.",
+             "documented", _ERRORS),
+        Text("restoring", 927, "Database '{database}' cannot be opened. It is in the middle of a restore.", "documented", _ERRORS, 14),
+        Text("alter-restoring", 5052, "ALTER DATABASE is not permitted while a database is in the Restoring state.", "documented", _ERRORS),
+        Text("unknown-statement", 102, "Incorrect syntax: the simulated SQL Server does not know the statement: {statement}",
+             "assumed", "102 is SQL Server's syntax error; the sentence is ours, for new SQL of the product to fail loudly"),
+        Text("unknown-procedure", 2812, "Could not find stored procedure '{name}'.", "documented", _ERRORS),
+        Text("unknown-parameter", 8145, "{parameter} is not a parameter for procedure {procedure}.", "documented", _ERRORS),
+        Text("too-many-arguments", 8144, "Procedure or function {procedure} has too many arguments specified.", "documented", _ERRORS),
+        Text("parameter-missing", 201, "Procedure or function '{procedure}' expects parameter '{parameter}', which was not supplied.",
+             "documented", _ERRORS),
+        Text("undeclared", 137, 'Must declare the scalar variable "{name}".', "documented", _ERRORS, 15),
+        Text("not-a-number", 8114, "Error converting data type nvarchar to {type}.", "documented", _ERRORS),
+        Text("no-such-user", 15151, "Cannot alter the user '{user}', because it does not exist or you do not have permission.",
+             "documented", _ERRORS),
+        Text("no-such-login", 15007, "'{login}' is not a valid login or you do not have permission.", "documented", _ERRORS),
+        Text("check-page", 8939, "Table error: Object ID 245575913, index ID 1, partition ID 72057594043105280, alloc unit ID "
+             "72057594049986560 (type In-row data), page (1:368). Test (IS_OFF (BUF_IOERR, pBUF->bstat)) failed. "
+             "Values are 12716041 and -4.", "documented", f"{_ERRORS}; the numbers in it are made up"),
+        # The procedures refuse
+        Text("no-permission", 229, "The EXECUTE permission was denied on the object '{procedure}', database 'msdb', schema 'dbo'.",
+             "documented", _TROUBLE, 14),
+        Text("option-missing", _RAISED, "Database backup/restore option is not enabled yet or is in the process of being enabled. "
+             "Please try again later.", "documented", _TROUBLE),
+        Text("arn-empty", _RAISED, "S3 ARN prefix cannot be empty", "documented", _TROUBLE),
+        Text("arn-invalid", _RAISED, "Invalid S3 ARN: {arn}", "assumed", _NOTHING),
+        Text("name-taken", _RAISED, "Database '{database}' already exists. Two databases that differ only by case or accent are not "
+             "allowed. Choose a different database name.", "documented", _TROUBLE),
+        Text("name-reserved", _RAISED, "Database name '{database}' is reserved. Choose a different database name.", "assumed",
+             f"{_NATIVE} forbids the names; the sentence is ours"),
+        Text("type-invalid", _RAISED, "Invalid backup type '{type}'. Valid values are FULL and DIFFERENTIAL.", "assumed", _NOTHING),
+        Text("differential-recovery", _RAISED, "The parameter @with_norecovery is required for a differential restore.", "assumed",
+             f"{_NATIVE} says that it is required; the sentence is ours"),
+        Text("cdc-norecovery", _RAISED, "FULL restore WITH NORECOVERY doesn't support KEEP_CDC.", "assumed",
+             f"{_NATIVE} says that it is not supported; the sentence is ours"),
+        Text("in-transaction", _RAISED, "Native backup and restore tasks can't be run inside a transaction.", "assumed",
+             f"{_NATIVE} forbids it; the sentence is ours"),
+        Text("restore-pending", _RAISED, "A restore task with recovery is already pending for database '{database}'. Wait until it has "
+             "ended.", "assumed", f"{_NATIVE} has the rule; the sentence is ours"),
+        Text("drop-pending", _RAISED, "Database '{database}' can't be dropped while a restore task is pending for it.", "assumed",
+             f"{_NATIVE} has the rule; the sentence is ours"),
+        Text("finish-pending", _RAISED, "Database '{database}' can't be finished while a restore task is pending for it.", "assumed",
+             f"{_NATIVE} has the rule; the sentence is ours"),
+        Text("not-restoring", _RAISED, "Database '{database}' is not in the RESTORING state.", "assumed",
+             f"{_NATIVE} has the rule; the sentence is ours"),
+        Text("no-database", _RAISED, "Database '{database}' does not exist.", "assumed", _NOTHING),
+        Text("no-task", _RAISED, "Task ID {task} does not exist.", "assumed", _NOTHING),
+        Text("task-ended", _RAISED, "Task ID {task} has ended and can't be cancelled.", "assumed", _NOTHING),
+        Text("finish-not-cancellable", _RAISED, "Task ID {task} (FINISH_RESTORE) can't be cancelled.", "assumed",
+             f"{_NATIVE} has the rule; the sentence is ours"),
+        Text("rename-multi-az", _RAISED, "Database '{database}' can't be renamed on a Multi-AZ instance.", "assumed",
+             "RDS User Guide has the rule (turn Multi-AZ off first); the sentence is ours"),
+        # Lines of task_info
+        Text("task-created", 0, "Task has been created.", "assumed", _NOTHING),
+        Text("task-started", 0, "Task execution has started.", "observed", _POSTS),
+        Text("percent", 0, "{percent} percent processed.", "observed", _POSTS),
+        Text("chunks", 0, "{file}: Completed processing {percent}% of S3 chunks.", "observed", _POSTS),
+        Text("multi-file", 0, "This task will initiate a multi-file task with {count} file(s). The files are: {files}.", "observed",
+             "AWS Database Blog and posts; the words before `task` were not quoted"),
+        Text("task-done", 0, "Command execution completed successfully.", "observed", _POSTS),
+        Text("task-failed", 0, "Aborted the task because of a task failure or a concurrent RESTORE_DB request.", "observed", _POSTS),
+        Text("task-aborted", 0, "Task has been aborted", "observed", _POSTS),
+        Text("cancel-requested", 0, "Task has been requested to cancel.", "assumed", _NOTHING),
+        # Why a task ends in ERROR: what RDS says
+        Text("access-denied", 0, "Access Denied", "documented", _TROUBLE),
+        Text("kms-key-missing", 0, "Key {arn} does not exist", "documented", _TROUBLE),
+        Text("kms-refused", 0, "User {user} is not authorized to perform {action} on resource {arn}", "documented", _TROUBLE),
+        Text("wrong-object", 0, "Please reissue task with correct type and overwrite property", "documented", _TROUBLE),
+        Text("wrong-region", 0, "Please specify a bucket that is in the same region as RDS instance", "documented", _TROUBLE),
+        Text("no-bucket", 0, "The specified bucket does not exist", "documented", _TROUBLE),
+        Text("too-many-files", 0, "The Restore task is unable to restore from more than 10 backup file(s). Please reduce the number of "
+             "files matched and try again.", "documented", _TROUBLE),
+        Text("file-guids", 0, "Task ID {task} ({type}) exception: Database {database} cannot be restored because there is already an "
+             "existing database with the same file_guids on the instance.", "observed", "public post of 2020"),
+        Text("filestream", 0, "Database {database} cannot be restored because it contains a FILESTREAM filegroup.", "assumed",
+             f"{_NATIVE} has the rule; the sentence is ours"),
+        Text("recovery-model", 0, "Database {database} cannot be restored on a Multi-AZ instance because its backup was not taken in the "
+             "FULL recovery model.", "assumed", f"{_NATIVE} has the rule; the sentence is ours"),
+        Text("transfer-aborted", 0, 'Write on "{file}" failed: 995(The I/O operation has been aborted because of either a thread exit or '
+             "an application request.)", "observed", _POSTS),
+        Text("automated-backup", 0, "Aborting native backup because there is an RDS automated backup in progress.", "observed",
+             "public post of October 2025, about a backup"),
+        Text("backup-window", 0, "Aborted the task because of a task failure or an overlap with your preferred backup window for RDS "
+             "automated backup.", "observed", "public posts, about backups"),
+        Text("failover", 0, "Task was aborted because the DB instance failed over.", "assumed", _NOTHING),
+        # Why a task ends in ERROR: what the engine says
+        Text("not-a-backup", 3241, "The media family on device '{file}' is incorrectly formed. SQL Server cannot process this media "
+             "family.", "documented", _ERRORS),
+        Text("empty-file", 3254, "The volume on device '{file}' is empty.", "documented", _ERRORS),
+        Text("damaged", 3203, 'Read on "{file}" failed: 38(Reached the end of the file.)', "documented", _ERRORS),
+        Text("stripes-missing", 3132, "The media set has {announced} media families but only {given} are provided. All members must be "
+             "provided.", "documented", _ERRORS),
+        Text("foreign-stripe", 3258, 'The volume on the device "{file}" is not part of the media set that is currently being processed. '
+             "Ensure that the backup devices are loaded with the correct media.", "documented", _ERRORS),
+        Text("stripe-twice", 3227, 'The backup media on "{file}" is part of media family {stripe} which has already been processed on '
+             '"{other}". Ensure that backup devices are correctly specified.', "documented", _ERRORS),
+        Text("password", 3279, "Access is denied due to a password failure", "documented", _ERRORS),
+        Text("no-certificate", 33111, "Cannot find server certificate with thumbprint '{thumbprint}'.", "documented", _ERRORS),
+        Text("newer-version", 3169, "The database was backed up on a server running version {theirs}. That version is incompatible with "
+             "this server, which is running version {ours}. Either restore the database on a server that supports the backup, or use a "
+             "backup that is compatible with this server.", "documented", _ERRORS),
+        Text("no-space", 3257, "There is insufficient free space on disk volume 'D:\\' to create the database. The database requires "
+             "{needed} additional free bytes, while only {free} bytes are available.", "documented", _ERRORS),
+        Text("licensed-size", 1827, "CREATE DATABASE or ALTER DATABASE failed because the resulting cumulative database size would exceed "
+             "your licensed limit of {limit} MB per database.", "documented", _ERRORS),
+        Text("wrong-base", 3136, "This differential backup cannot be restored because the database has not been restored to the correct "
+             "earlier state.", "documented", _ERRORS),
+        Text("not-ready", 3117, "The log or differential backup cannot be restored because no files are ready to rollforward.",
+             "documented", _ERRORS),
+        Text("needs-full", 3118, 'The database "{database}" does not exist. RESTORE can only create a database when restoring either a '
+             "full backup or a file backup of the primary file.", "documented", _ERRORS),
+        Text("log-gap", 4305, "The log in this backup set begins at LSN {first}, which is too recent to apply to the database. An earlier "
+             "log backup that includes LSN {reached} can be restored.", "documented", _ERRORS),
+        Text("log-too-early", 4326, "The log in this backup set terminates at LSN {last}, which is too early to apply to the database. A "
+             "more recent log backup that includes LSN {reached} can be restored.", "documented", _ERRORS),
+        Text("stop-too-early", 4335, "The specified STOPAT time is too early. All or part of the database is already rolled forward beyond "
+             "that point.", "documented", _ERRORS),
+        Text("other-database", 3154, "The backup set holds a backup of a database other than the existing '{database}' database.",
+             "documented", _ERRORS),
+        Text("log-ends-early", 0, "This backup set contains records that were logged before the designated point in time. The database is "
+             "being left in the restoring state so that more roll forward can be performed.", "documented", _ERRORS),
+        Text("terminated", 3013, "{command} is terminating abnormally.", "documented", _ERRORS),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """One column of a result set, or one value in it, that isn't a sentence."""
+
+    name: str
+    mark: Mark
+    source: str
+    type: ColumnType = "nvarchar"
+
+
+def _columns(mark: Mark, source: str, *columns: tuple[str, ColumnType]) -> tuple[Said, ...]:
+    return tuple(Said(name, mark, source, type_) for name, type_ in columns)
+
+
+_NAMES_ONLY: Final = f"{_NATIVE}: the names; the types are assumed"
+# Real outputs were seen with `duration(mins)` where the documentation has `duration (mins)`: clients must not depend on it.
+TASK_STATUS: Final = _columns(
+    "documented", _NAMES_ONLY,
+    ("task_id", "int"), ("task_type", "nvarchar"), ("database_name", "nvarchar"), ("% complete", "int"), ("duration(mins)", "int"),
+    ("lifecycle", "nvarchar"), ("task_info", "nvarchar(max)"), ("last_updated", "datetime"), ("created_at", "datetime"),
+    ("S3_object_arn", "nvarchar"), ("overwrite_s3_backup_file", "bit"), ("KMS_master_key_arn", "nvarchar"), ("filepath", "nvarchar"),
+    ("overwrite_file", "bit"),
+)  # fmt: skip
+SUBMITTED: Final = _columns(
+    "assumed", "order and names of what a submitting procedure returns; only that task_id is there is documented",
+    ("task_id", "int"), ("task_type", "nvarchar"), ("lifecycle", "nvarchar"), ("created_at", "datetime"), ("last_updated", "datetime"),
+    ("database_name", "nvarchar"), ("S3_object_arn", "nvarchar"), ("overwrite_s3_backup_file", "bit"), ("KMS_master_key_arn", "nvarchar"),
+    ("task_progress", "int"), ("task_info", "nvarchar(max)"),
+)  # fmt: skip
+VALUES: Final = (
+    *_columns("documented", f"{_NATIVE}: task_type", *(
+        (name, "nvarchar") for name in (
+            "RESTORE_DB", "RESTORE_DB_NORECOVERY", "RESTORE_DB_DIFFERENTIAL", "RESTORE_DB_DIFFERENTIAL_NORECOVERY", "RESTORE_DB_LOG",
+            "RESTORE_DB_LOG_NORECOVERY", "FINISH_RESTORE", "BACKUP_DB",
+        ))),
+    *_columns("documented", f"{_NATIVE}: lifecycle", *(
+        (name, "nvarchar") for name in ("CREATED", "IN_PROGRESS", "SUCCESS", "ERROR", "CANCEL_REQUESTED", "CANCELLED"))),
+)  # fmt: skip
+
+
+def text(key: str) -> Text:
+    """One message by its key."""
+    return TEXTS[key]
+
+
+def columns(said: Sequence[Said]) -> tuple[Column, ...]:
+    """As the border takes them."""
+    return tuple(Column(one.name, one.type) for one in said)
+
+
+def page() -> str:
+    """The whole table as Markdown."""
+    return "\n".join(
+        [
+            "# What the simulated SQL Server says",
+            "",
+            "Generated from `localcloud/sqlserver_texts.py` by `make docs`. No SQL Server engine and no real RDS instance stands behind",
+            "the local cloud's SQL Server: this is all it can say, and how sure each part is. *documented*: in AWS's or Microsoft's",
+            "documentation; *observed*: quoted in public by people who met it; *assumed*: ours, and a real server may differ.",
+            "",
+            "## Messages",
+            "",
+            "Number 50000 is what a raised text carries (assumed for RDS's own); without a number it is a line of `task_info`. Errors of",
+            "the engine that stop a restore are seen in `task_info` only, without their number.",
+            "",
+            *_table(("number", "severity", "text", "mark", "source"), map(_message_row, TEXTS.values())),
+            "",
+            "## Columns of `rds_task_status`",
+            "",
+            *_table(("name", "type", "mark", "source"), map(_column_row, TASK_STATUS)),
+            "",
+            "## Columns that a submitting procedure returns",
+            "",
+            *_table(("name", "type", "mark", "source"), map(_column_row, SUBMITTED)),
+            "",
+            "## Values of `task_type` and `lifecycle`",
+            "",
+            *_table(("value", "mark", "source"), ((f"`{one.name}`", one.mark, one.source) for one in VALUES)),
+            "",
+        ]
+    )
+
+
+def _message_row(one: Text) -> tuple[str, ...]:
+    number, severity = (str(one.number), str(one.severity)) if one.number else ("", "")
+    return number, severity, f"`{one.text.replace('|', '&#124;')}`", one.mark, one.source
+
+
+def _column_row(one: Said) -> tuple[str, ...]:
+    return f"`{one.name}`", one.type, one.mark, one.source
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
