@@ -1,27 +1,18 @@
-"""Steps 4 and 7: SQL Server's backup files in a temporary bucket, RDS's native restore from there, and the bucket's removal.
+"""Step 4: RDS's native restore of SQL Server's backup files, which lie in the temporary bucket (lambdas.staging).
 
 RDS restores straight under the asked name. A row for each database and for its tasks of RDS is written before the job is sent:
 DiscardUnfinishedDatabases cancels and drops what stays unfinished, and a verified database alone is kept.
 """
 
 from lambdas import native_jobs
-from lambdas.contract import NativeRestoreInput, PlannedInput, RemoverInput, RestoredSection
+from lambdas.contract import NativeRestoreInput, RestoredSection
 from lambdas.database_rows import DATABASE, NATIVE_TASK, note_made
 from lambdas.job_outcomes import outcomes, raise_if_all_failed
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import ensure_job, job, uri
-from repository.errors import LeftoversRemain, NotSupportedYet
 from worker.job import DatabaseResult, ErrorNote, Result
 
 JOB_NAME = "restore"
-STAGED = ("bucket", "staged-objects")
-REASON = "This version restores PostgreSQL only: restore the native backup with rds_restore_database"
-
-
-@state("StageNativeBackups", PlannedInput, makes=True)
-def stage_native_backups(section: PlannedInput, restore: Restore) -> None:
-    """Always refuses: PlanRestore lets no SQL Server restore come this far."""
-    raise NotSupportedYet(REASON)
 
 
 @state("RestoreNativeBackups", NativeRestoreInput, makes=True)
@@ -35,18 +26,20 @@ def restore_native_backups(section: NativeRestoreInput, restore: Restore) -> Res
     work = job(restore, plan, "restore", native_databases=databases)
     minutes = plan.worker.max_run_minutes
     result = ensure_job(restore, plan, section.worker.instance_id, JOB_NAME, work, minutes=minutes)
-    result = without_unproven(result, {d.asked_name: d.key_prefix for d in databases})
+    result = proven(result, {d.asked_name: d.key_prefix for d in databases})
     note_made(restore.ledger, result)
     raise_if_all_failed(result)
     return RestoredSection(databases=outcomes(result), result=uri(restore, JOB_NAME, "result.json"))
 
 
-def without_unproven(result: Result, key_prefixes: dict[str, str]) -> Result:
-    """A restored database counts only if RDS lists no unfinished task of it: one that still comes would change what was verified."""
+def proven(result: Result, key_prefixes: dict[str, str]) -> Result:
+    """A restored database counts only if RDS lists no unfinished task of it: one that still comes would change what was verified. The
+    tasks of a failed one are looked for again, when it is discarded."""
     over = {absence.name for absence in result.absences if absence.kind == NATIVE_TASK and absence.seen_absent}
-    return result.model_copy(
-        update={"databases": tuple(_proven(d, key_prefixes[d.asked_name] in over) for d in result.databases)}
-    )
+    databases = tuple(_proven(d, key_prefixes[d.asked_name] in over) for d in result.databases)
+    restored = {key_prefixes[d.asked_name] for d in databases if d.status == "RESTORED"}
+    absences = tuple(absence for absence in result.absences if absence.name in restored)
+    return result.model_copy(update={"databases": databases, "absences": absences})
 
 
 def _proven(database: DatabaseResult, tasks_are_over: bool) -> DatabaseResult:
@@ -56,13 +49,3 @@ def _proven(database: DatabaseResult, tasks_are_over: bool) -> DatabaseResult:
     return database.model_copy(
         update={"status": "FAILED", "error": ErrorNote(name="NativeTaskFailed", message=message)}
     )
-
-
-@state("RemoveStagingBucket", RemoverInput)
-def remove_staging_bucket(section: RemoverInput, restore: Restore) -> None:
-    """Nothing was staged, says the ledger; if it says otherwise this version can't remove it and must not pass in silence."""
-    restore.ledger.advance("CLOSING")
-    if staged := restore.ledger.unsettled(*STAGED):
-        raise LeftoversRemain(
-            f"Made by another version and not removed by this one: {', '.join(r.name for r in staged)}"
-        )

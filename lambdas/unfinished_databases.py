@@ -87,8 +87,13 @@ def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...], verifi
     if found.error:
         raise error_of(found.error)
     if left:
-        still = ", ".join(f"{row.kind} {row.name}" for row in left)
-        raise LeftoversRemain(f"Still in the instance: {still}; drop them by hand if this goes on")
+        raise LeftoversRemain("\n".join(_why_left(row, found) for row in left))
+
+
+def _why_left(row: ResourceRow, found: Result) -> str:
+    seen = next((a for a in found.absences if (a.kind, a.name) == (row.kind, row.name)), None)
+    note = seen.note if seen and seen.note else "drop it by hand if this goes on"
+    return f"The {row.kind} {row.name} is still in the instance: {note}"
 
 
 def _job(restore: Restore, plan: Plan, rows: tuple[ResourceRow, ...]) -> Job:

@@ -1,4 +1,4 @@
-"""The worker at its border: it reads job.json when a command arrives and writes result.json, and keeps a database server of names only."""
+"""The worker at its border: it reads job.json when a command arrives and writes result.json, and keeps database servers of names only."""
 
 import json
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from moto.ssm.exceptions import SSMException
 from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
+from tests.statemachine.fake_native import NativeServer
 from worker.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, Result
 
 Behaviour = Callable[["FakeWorker", Job, Any], None]
@@ -20,7 +21,7 @@ Behaviour = Callable[["FakeWorker", Job, Any], None]
 
 @dataclass
 class FakeWorker:
-    """`databases` and `roles` are what stands in the server. `behaviour` replaces what a kind of job does, `jobs` arrived."""
+    """`databases` and `roles` are what stands in the servers. `behaviour` replaces what a kind of job does, `jobs` arrived."""
 
     databases: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
@@ -29,6 +30,10 @@ class FakeWorker:
     jobs: list[Job] = field(default_factory=list)
     commands: list[Any] = field(default_factory=list)
     online: bool = True
+    native: NativeServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.native = NativeServer(self.databases, self.failing)
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Stand behind moto's SSM."""
@@ -64,16 +69,15 @@ class FakeWorker:
 
     def do(self, job: Job, command: Any) -> None:
         """What a worker without trouble does."""
+        self.write(job, command, self.native.do(job) if job.engine == "sqlserver" else self._do(job))
+
+    def _do(self, job: Job) -> Result:
         work = {"replay": self._replay, "verify": self._verify, "discard": self._discard}[job.kind]
         databases = tuple(work(database) for database in job.databases)
         names = [(d.temporary_name, d.login_role) for d in job.databases] if job.kind != "replay" else []
         absences = [Absence(kind="database", name=n, seen_absent=n not in self.databases) for n, _ in names]
         absences += [Absence(kind="role", name=n, seen_absent=n not in self.roles) for _, n in names]
-        self.write(
-            job,
-            command,
-            Result(kind=job.kind, restore_id=job.restore_id, databases=databases, absences=tuple(absences)),
-        )
+        return Result(kind=job.kind, restore_id=job.restore_id, databases=databases, absences=tuple(absences))
 
     def write(self, job: Job, command: Any, result: Result) -> None:
         """Write the result beside the job and end the command."""
@@ -146,8 +150,10 @@ def end_without_result(worker: FakeWorker, job: Job, command: Any) -> None:
 
 def leave_unfinished(worker: FakeWorker, job: Job, _command: Any) -> None:
     """The job runs on for ever."""
-    worker.databases |= {d.temporary_name for d in job.databases}
+    worker.databases.update(d.temporary_name for d in job.databases)
     worker.roles |= {d.login_role for d in job.databases}
+    if job.kind == "restore":
+        worker.native.begin(job.native_databases)
 
 
 def lose_worker(worker: FakeWorker, job: Job, command: Any) -> None:

@@ -1,6 +1,5 @@
 """An account that the product is installed in, on moto in this process: target, repository, ledger, and the inventory of everything."""
 
-import hashlib
 import json
 import re
 import time
@@ -23,18 +22,18 @@ from lambdas.settings import CA_BUNDLE_KEY
 from lambdas.state import Surroundings
 from lambdas.target_lookup import OFFER_PARAMETER
 from repository import keys
-from repository.manifest import ByteRange, DatabaseBackup, Manifest, StoredFile, TableMember
 from tests.statemachine import plain_moto
+from tests.statemachine.engines import INSTANCE, POSTGRES, SQL_SERVER, SQLSERVER, Engine
 from tests.statemachine.fake_worker import FakeWorker
+from tests.statemachine.sources import POINT, store_native_point, store_point
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
-INSTANCE = "orders-prod"
-POINT = "20261122T021500Z-3fa9c1d2"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "restore_databases.asl.json"
 MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:dbrestore"
 MOST_ATTEMPTS = 12
-REQUEST = {"target": {"dbInstance": INSTANCE}, "databases": ["orders"]}
+REQUEST = POSTGRES.request()
+OPTION_ROLE = f"arn:aws:iam::{ACCOUNT}:role/rds-reads-backups"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -75,6 +74,7 @@ class World:
     group_list: list[str] = field(default_factory=list)
     subnets: list[str] = field(default_factory=list)
     vpc_id: str = ""
+    engine: Engine = POSTGRES
     _handlers: dict[str, Handler] = field(default_factory=handlers)
 
     def build(self) -> "World":
@@ -93,6 +93,14 @@ class World:
         self.calls.clear()
         return self
 
+    def use(self, engine: Engine) -> "World":
+        """Restore from and into an instance of this engine."""
+        self.engine = engine
+        if engine is SQLSERVER:
+            self._sql_server_instance()
+            store_native_point(SQL_SERVER, ["orders", "crm"])
+        return self
+
     def call(self, state: str, event: dict[str, Any]) -> dict[str, Any]:
         """One invocation, as the state machine makes it."""
         assert len(json.dumps(event)) < 256 * 1024, f"{state} gets more than a state may carry"
@@ -106,7 +114,7 @@ class World:
 
     def run(self, request: dict[str, Any] | None = None, name: str = "restore-1") -> dict[str, Any]:
         """One execution from its start to its end: DescribeExecution's answer."""
-        arn = start(request or REQUEST, name)
+        arn = start(request or self.engine.request(), name)
         return self.wait(arn)
 
     def wait(self, execution_arn: str, seconds: float = 60.0) -> dict[str, Any]:
@@ -169,6 +177,9 @@ class World:
             "group list": sorted(self.groups_of_instance()),
             "databases": sorted(self.worker.databases),
             "roles": sorted(self.worker.roles),
+            "native tasks": sorted(self.worker.native.tasks),
+            "buckets": sorted(b["Name"] for b in boto3.client("s3").list_buckets()["Buckets"]),
+            "staged": staged(),
             "open restores": sorted(i["sk"]["S"] for i in items if i["pk"]["S"] == "OPEN"),
             "unclosed": sorted(i["pk"]["S"] for i in items if i["sk"]["S"] == "META" and i["status"]["S"] != "CLOSED"),
             "locks": sorted(i["pk"]["S"] for i in held),
@@ -176,12 +187,16 @@ class World:
 
     def groups_of_instance(self) -> list[str]:
         """The instance's list of security groups."""
-        instance = boto3.client("rds").describe_db_instances(DBInstanceIdentifier=INSTANCE)["DBInstances"][0]
+        instance = boto3.client("rds").describe_db_instances(DBInstanceIdentifier=self.engine.instance)["DBInstances"][
+            0
+        ]
         return [g["VpcSecurityGroupId"] for g in instance["VpcSecurityGroups"]]
 
     def change_group_list(self, *groups: str) -> None:
         """Somebody else's ModifyDBInstance."""
-        boto3.client("rds").modify_db_instance(DBInstanceIdentifier=INSTANCE, VpcSecurityGroupIds=list(groups))
+        boto3.client("rds").modify_db_instance(
+            DBInstanceIdentifier=self.engine.instance, VpcSecurityGroupIds=list(groups)
+        )
 
     def _network(self) -> None:
         ec2 = boto3.client("ec2")
@@ -215,18 +230,24 @@ class World:
             DBSubnetGroupName="private", DBSubnetGroupDescription="private", SubnetIds=self.subnets
         )
         create_instance(INSTANCE, self.group_list)
-        boto3.client("cloudwatch").put_metric_data(
-            Namespace="AWS/RDS",
-            MetricData=[
-                {
-                    "MetricName": "FreeStorageSpace",
-                    "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": INSTANCE}],
-                    "Value": 10.0 * 1024**3,
-                    "Timestamp": datetime.now(UTC) - timedelta(minutes=1),
-                    "Unit": "Bytes",
-                }
-            ],
+
+    def _sql_server_instance(self) -> None:
+        rds = boto3.client("rds")
+        rds.create_option_group(
+            OptionGroupName="native",
+            EngineName="sqlserver-se",
+            MajorEngineVersion="15.00",
+            OptionGroupDescription="native",
         )
+        option: Any = {
+            "OptionName": "SQLSERVER_BACKUP_RESTORE",
+            "OptionSettings": [{"Name": "IAM_ROLE_ARN", "Value": OPTION_ROLE}],
+        }
+        rds.modify_option_group(OptionGroupName="native", OptionsToInclude=[option], ApplyImmediately=True)
+        create_instance(
+            SQL_SERVER, self.group_list, Engine="sqlserver-se", EngineVersion="15.00.4430.1.v1", Port=1433,
+            LicenseModel="license-included", MasterUsername="admin", OptionGroupName="native",
+        )  # fmt: skip
 
     def _listen(self) -> None:
         sqs, events = boto3.client("sqs"), boto3.client("events")
@@ -238,48 +259,31 @@ class World:
 
 
 def create_instance(name: str, groups: list[str], **more: Any) -> None:
-    """A PostgreSQL instance with a managed secret."""
+    """An instance with a managed secret and 10 GiB of free storage, of PostgreSQL unless told otherwise."""
     settings = {
         "Engine": "postgres", "EngineVersion": "16.4", "DBInstanceClass": "db.m6g.large", "AllocatedStorage": 20,
         "MasterUsername": "postgres", "ManageMasterUserPassword": True, "VpcSecurityGroupIds": groups,
         "DBSubnetGroupName": "private", "AvailabilityZone": f"{REGION}b", "Port": 5432,
     }  # fmt: skip
     boto3.client("rds").create_db_instance(DBInstanceIdentifier=name, **(settings | more))
+    free: Any = {
+        "MetricName": "FreeStorageSpace",
+        "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": name}],
+        "Value": 10.0 * 1024**3,
+        "Timestamp": datetime.now(UTC) - timedelta(minutes=1),
+        "Unit": "Bytes",
+    }
+    boto3.client("cloudwatch").put_metric_data(Namespace="AWS/RDS", MetricData=[free])
 
 
-def store_point(instance: str, point: str, databases: list[str], **backup: Any) -> Manifest:
-    """A restore point with one file per database; its contents matter to the worker only."""
-    manifest = Manifest(
-        point_id=point,
-        instance=instance,
-        engine=backup.pop("engine", "postgres"),
-        engine_version="16.4",
-        created_at=datetime(2026, 11, 22, 2, 15, tzinfo=UTC),
-        databases=tuple(_backup(instance, point, name, dict(backup)) for name in databases),
-    )
-    s3 = boto3.client("s3")
-    for database in manifest.databases:
-        for file in database.files:
-            s3.put_object(Bucket="repository", Key=file.key, Body=b"x" * file.length)
-    s3.put_object(Bucket="repository", Key=keys.manifest_key(instance, point), Body=manifest.to_json().encode())
-    return manifest
-
-
-def _backup(instance: str, point: str, name: str, changes: dict[str, Any]) -> DatabaseBackup:
-    digest = hashlib.sha256(b"x" * 10).hexdigest()
-    length = changes.pop("uncompressed_length", 30)
-    stored = ByteRange(offset=0, length=10, sha256=digest)
-    member = TableMember(dump_id=1, schema_name="public", table="t", stored=stored, uncompressed_length=length, rows=3)
-    file = StoredFile(key=keys.database_prefix(instance, point, name) + "dump.pgdump", length=10, sha256=digest)
-    return DatabaseBackup(
-        **{
-            "name": name, "files": (file,), "format": "custom", "compression": "gzip", "archive_version": "1.15",
-            "server_version": "16.4", "dump_version": "16.4", "dumped_at": datetime(2026, 11, 22, 2, 15, tzinfo=UTC),
-            "encoding": "UTF8", "collate": "C", "ctype": "C", "owner": "app", "owners": ("app",), "extensions": (),
-            "object_counts": {"TABLE": 1}, "toc": stored, "tables": (member,), "large_objects": (),
-        }
-        | changes
-    )  # fmt: skip
+def staged() -> list[str]:
+    """What lies in temporary buckets, uploads that were not finished included."""
+    s3, found = boto3.client("s3"), []
+    for name in (b["Name"] for b in s3.list_buckets()["Buckets"]):
+        if name not in ("repository", "evidence"):
+            found += [f"{name}/{item['Key']}" for item in s3.list_objects_v2(Bucket=name).get("Contents", [])]
+            found += [f"{name}/{item['Key']}" for item in s3.list_multipart_uploads(Bucket=name).get("Uploads", [])]
+    return sorted(found)
 
 
 def start(request: dict[str, Any], name: str) -> str:
