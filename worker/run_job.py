@@ -1,5 +1,6 @@
 """One job from its document to its result. Invariant: every outcome is written down, once, even when nothing could begin."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import psycopg
 
 from repository.errors import RestoreError, RestoreFailed
 from repository.ranges import CLIENT_CONFIG
-from worker import discard, limits, private_folder, replay, verification
+from worker import discard, limits, native_job, private_folder, replay, verification
 from worker.job import Absence, DatabaseResult, ErrorNote, Job, Result
 from worker.job_folder import JobFolder, Location, read_manifest, read_object
 from worker.lock import only_one
@@ -17,8 +18,6 @@ from worker.session import Server, explained, managed_secret
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-
-Outcome = tuple[list[DatabaseResult], list[Absence]]
 
 
 def run(job_uri: str) -> None:
@@ -40,8 +39,9 @@ def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWrite
     absences: list[Absence] = []
     error = None
     try:
-        server = _server(s3, job, private)
-        _do(s3, job, server, folder, progress, private, (databases, absences))
+        for result, seen in _work(s3, job, folder, progress, private):
+            databases.append(result)
+            absences.extend(seen)
     except RestoreError as problem:
         error = ErrorNote(name=type(problem).__name__, message=str(problem))
     except psycopg.Error as problem:
@@ -54,41 +54,29 @@ def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWrite
     )  # fmt: skip
 
 
-def _do(
-    s3: "S3Client",
-    job: Job,
-    server: Server,
-    folder: JobFolder,
-    progress: ProgressWriter,
-    private: Path,
-    outcome: Outcome,
-) -> None:
-    """Run the job's kind, adding to the outcome as databases are finished."""
-    databases, absences = outcome
+def _work(
+    s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWriter, private: Path
+) -> Iterator[tuple[DatabaseResult, Sequence[Absence]]]:
+    """Each database as it is finished, with what was seen gone."""
+    secrets = boto3.client("secretsmanager", region_name=job.server.region, config=limits.AWS)
+    ca_file = private / "ca.pem"
+    ca_file.write_bytes(read_object(s3, Location.parse(job.server.ca_bundle)))
+    if job.engine == "sqlserver":
+        yield from native_job.run(s3, secrets, job, ca_file, progress)
+        return
+    server = Server(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
     if job.kind == "discard":
-        for result, seen in discard.run(server, job.databases):
-            databases.append(result)
-            absences.extend(seen)
+        yield from discard.run(server, job.databases)
         return
     if job.manifest is None:
         raise RestoreFailed(f"a {job.kind} job must name its manifest")
     where, manifest = Location.parse(job.manifest), read_manifest(s3, job.manifest)
     if job.kind == "replay":
         for result in replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress, private)):
-            databases.append(result)
+            yield result, ()
         return
     subject = verification.Verification(s3, where.bucket, manifest, server, job, progress, folder, private)
-    for verified, gone in verification.run(subject):
-        databases.append(verified)
-        absences.extend(gone)
-
-
-def _server(s3: "S3Client", job: Job, private: Path) -> Server:
-    """The target server with its certificates in the private folder."""
-    secrets = boto3.client("secretsmanager", region_name=job.server.region, config=limits.AWS)
-    ca_file = private / "ca.pem"
-    ca_file.write_bytes(read_object(s3, Location.parse(job.server.ca_bundle)))
-    return Server(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
+    yield from verification.run(subject)
 
 
 def _peak_memory() -> int:

@@ -1,0 +1,47 @@
+"""SQL Server's jobs, by their kind: restore, verify, discard. Invariant: what the server said comes out under an error name."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repository.errors import RestoreFailed
+from repository.native_errors import ServerUnreachable
+from worker import native_restore
+from worker.job import Absence, DatabaseResult, Job
+from worker.job_folder import read_manifest
+from worker.native_messages import error_of_engine
+from worker.native_session import ConnectionLost, EngineError, SqlServer
+from worker.progress import ProgressWriter
+from worker.session import managed_secret
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+Settled = tuple[DatabaseResult, Sequence[Absence]]
+
+
+def run(
+    s3: "S3Client", secrets: "SecretsManagerClient", job: Job, ca_file: Path, progress: ProgressWriter
+) -> Iterator[Settled]:
+    """Each database as it is settled. Raises the RestoreError that none of them can go on after."""
+    server = SqlServer(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
+    try:
+        yield from _settled(s3, server, job, progress)
+    except EngineError as problem:
+        raise error_of_engine(problem.number, problem.message) from problem
+    except ConnectionLost as problem:
+        raise ServerUnreachable(
+            f"{job.server.host}:{job.server.port}: the connection was lost ({problem}): see that the instance is available, then "
+            "restore again"
+        ) from problem
+
+
+def _settled(s3: "S3Client", server: SqlServer, job: Job, progress: ProgressWriter) -> Iterator[Settled]:
+    if job.manifest is None:
+        raise RestoreFailed(f"a {job.kind} job must name its manifest")
+    manifest = read_manifest(s3, job.manifest)
+    if job.kind == "restore":
+        yield from native_restore.run(server, job, manifest, progress)
+    else:
+        raise RestoreFailed(f"SQL Server has no {job.kind} job")
