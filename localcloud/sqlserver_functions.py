@@ -1,7 +1,4 @@
-"""The functions that a query on the simulated server may call, and how its values lie in SQLite.
-
-A moment is kept as text behind a mark, so that it compares as a moment and comes back as one.
-"""
+"""The functions that a query on the simulated server may call. A function that isn't here is not known."""
 
 import sqlite3
 from datetime import datetime, timedelta
@@ -9,12 +6,10 @@ from typing import Final
 
 from localcloud.sqlserver_databases import COLLATION
 from localcloud.sqlserver_instance import Instance
+from localcloud.sqlserver_values import loaded, stored
 from localcloud.sqlserver_views import name_of, sid_of
-from localcloud.tds_engine import Session, Value
+from localcloud.tds_engine import Session
 
-Stored = None | int | float | str | bytes
-
-_MOMENT: Final = "\x01"
 _EDITIONS: Final = {"se": "Standard", "ee": "Enterprise", "ex": "Express", "web": "Web"}
 _ENGINE_EDITIONS: Final = {"se": 2, "ee": 3, "ex": 4, "web": 2}
 _YEARS: Final = {"13": 2016, "14": 2017, "15": 2019, "16": 2022, "17": 2025}
@@ -58,18 +53,6 @@ def register(connection: sqlite3.Connection, instance: Instance, session: Sessio
 
 
 _SERVER: Final = "EC2AMAZ-SIMULATED"
-
-
-def stored(given: Value) -> Stored:
-    """As SQLite keeps it."""
-    return _MOMENT + given.isoformat(timespec="microseconds") if isinstance(given, datetime) else given
-
-
-def loaded(given: object) -> Value:
-    """As the border takes it."""
-    if isinstance(given, str) and given.startswith(_MOMENT):
-        return datetime.fromisoformat(given[1:])
-    return given  # type: ignore[return-value]  # SQLite has no other types than the border
 
 
 def _properties(instance: Instance) -> dict[str, str | int]:

@@ -75,6 +75,12 @@ class Instance:
         """By name, without case, as the server's collation compares."""
         return next((one for one in self.logins if one.name.casefold() == user.casefold()), None)
 
+    def admit_intruders(self, before: Literal["submit", "start"]) -> None:
+        """Have those other people make their databases whose moment has come."""
+        for one in [one for one in self.switches.intruders if one.before == before]:
+            self.switches.intruders.remove(one)
+            self.create_database(one.name)
+
     def create_database(self, name: str) -> Database:
         """As somebody else would make one."""
         return self.databases.create(name, self.clock.now, self.master.name)

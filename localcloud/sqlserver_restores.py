@@ -38,7 +38,7 @@ class Restore:
 
     def begin(self, task: Task) -> None:
         """Read the backup and refuse what does not fit, then make the database or take the one that waits."""
-        self._apply_intruders()
+        self.instance.admit_intruders("start")
         _require_key(self.instance)
         keys = objects(self.instance.s3, self.place)
         if len(keys) > 1:
@@ -69,12 +69,6 @@ class Restore:
         database.recovered_to = self.stop_at
         if self.with_recovery:
             recover(database)
-
-    def _apply_intruders(self) -> None:
-        intruders = self.instance.switches.intruders
-        for one in [one for one in intruders if one.before == "start"]:
-            intruders.remove(one)
-            self.instance.create_database(one.name)
 
     def _ends_early(self, backup_set: BackupSet) -> bool:
         """A log that began to be backed up before the moment doesn't hold it."""

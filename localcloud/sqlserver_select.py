@@ -6,9 +6,8 @@ Invariant: names, functions and signs that SQL Server's dialect hasn't got, or t
 """
 
 import sqlite3
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from localcloud import sqlserver_functions
@@ -17,8 +16,9 @@ from localcloud.sqlserver_instance import Instance
 from localcloud.sqlserver_statements import value, written
 from localcloud.sqlserver_texts import text
 from localcloud.sqlserver_tokens import Token
+from localcloud.sqlserver_values import BIT, result, stored
 from localcloud.sqlserver_views import VIEWS, Rows, open_database
-from localcloud.tds_engine import Column, ColumnType, ResultSet, Session, Value
+from localcloud.tds_engine import ResultSet, Session, Value
 
 # The tasks' status as a function takes the same arguments as the procedure.
 StatusOf = Callable[[str | None, int | None], ResultSet]
@@ -39,10 +39,6 @@ _TYPES: Final = {
     "FLOAT": "REAL",
 }
 _MOMENTS: Final = frozenset({"DATETIME", "DATETIME2"})
-_MOST_OF_INT: Final = (1 << 31) - 1
-_LONG_TEXT: Final = 4000
-
-sqlite3.register_converter("SQL_BIT", lambda given: given != b"0")
 
 
 def select(
@@ -55,7 +51,7 @@ def select(
         sqlserver_functions.register(connection, instance, session)
         cursor = connection.execute(query.written(tokens), query.values)
         known = query.columns.union(token.text for token in tokens if token.is_identifier)
-        return _result([one[0] for one in cursor.description], known, cursor.fetchall())
+        return result([one[0] for one in cursor.description], known, cursor.fetchall())
     except (sqlite3.Error, _Unknown) as error:
         raise text("unknown-statement").error(statement=f"{written(tokens)} ({error})") from error
     finally:
@@ -114,7 +110,7 @@ class _Query:
         if token.upper in sqlserver_functions.GLOBALS:
             return f"{sqlserver_functions.GLOBALS[token.upper]}()"
         found = value(token, self.parameters)
-        self.values.append(sqlserver_functions.stored(found))
+        self.values.append(stored(found))
         return "?"
 
     def _named(self, tokens: Sequence[Token], position: int) -> tuple[str, int]:
@@ -168,7 +164,7 @@ class _Query:
             value(argument[0], self.parameters) for argument in _arguments(tokens[opening + 1 : closing])
         )
         found = self.status_of(None if database is None else str(database), None if task_id is None else int(task_id))  # type: ignore[arg-type]
-        columns = tuple((column.name, "SQL_BIT" if column.type == "bit" else "NVARCHAR" if column.type.startswith("nvarchar") else "")
+        columns = tuple((column.name, BIT if column.type == "bit" else "NVARCHAR" if column.type.startswith("nvarchar") else "")
                         for column in found.columns)  # fmt: skip
         self._fill("rds_fn_task_status", columns, iter(found.rows))
         return "rds_fn_task_status", closing + 1
@@ -190,8 +186,8 @@ class _Query:
         self.columns.update(name for name, _ in columns)
         self.connection.execute(f"CREATE TABLE {_quoted(table)} ({said})")
         marks = ", ".join("?" * len(columns))
-        stored = [tuple(map(sqlserver_functions.stored, row)) for row in rows]
-        self.connection.executemany(f"INSERT INTO {_quoted(table)} VALUES ({marks})", stored)  # noqa: S608 (our own names)
+        kept = [tuple(map(stored, row)) for row in rows]
+        self.connection.executemany(f"INSERT INTO {_quoted(table)} VALUES ({marks})", kept)  # noqa: S608 (our own names)
 
     def _collation(self, name: str) -> str:
         parts = name.upper().split("_")
@@ -227,25 +223,3 @@ def _arguments(tokens: Sequence[Token]) -> list[list[Token]]:
 def _quoted(name: str) -> str:
     # In double quotes SQLite takes an unknown name for a string.
     return "`" + name.replace("`", "``") + "`"
-
-
-def _result(names: Sequence[str], known: Container[str], rows: Sequence[tuple[object, ...]]) -> ResultSet:
-    values = [tuple(map(sqlserver_functions.loaded, row)) for row in rows]
-    types = [_type([row[number] for row in values]) for number in range(len(names))]
-    # SQL Server gives an expression no name; SQLite gives it its text.
-    said = [name if name in known else "" for name in names]
-    return ResultSet(tuple(map(Column, said, types)), values)
-
-
-def _type(values: Sequence[Value]) -> ColumnType:
-    given = [one for one in values if one is not None]
-    if any(isinstance(one, str) for one in given):
-        return "nvarchar(max)" if any(len(str(one)) > _LONG_TEXT for one in given) else "nvarchar"
-    if given and all(isinstance(one, bool) for one in given):
-        return "bit"
-    if any(isinstance(one, float) for one in given):
-        return "float"
-    if any(isinstance(one, int) and abs(one) > _MOST_OF_INT for one in given):
-        return "bigint"
-    kinds: dict[type, ColumnType] = {int: "int", bool: "int", datetime: "datetime", bytes: "varbinary"}
-    return kinds[type(given[0])] if given else "nvarchar"

@@ -176,15 +176,14 @@ def _check(tokens: Sequence[Token], parameters: Mapping[str, Value]) -> CheckDat
 
 
 def _session(tokens: Sequence[Token]) -> Statement | None:
-    first = tokens[0].upper
-    if first == "SET":
+    words = [token.upper for token in tokens]
+    if words[0] == "SET" and len(tokens) > 1 and tokens[1].kind == "word":
         return Setting()
-    if first == "USE" and len(tokens) == 2:
+    if words[0] == "USE" and len(tokens) == 2:
         return Use(tokens[1].text)
-    if (
-        first in _TRANSACTION_WORDS
-        and len(tokens) <= 2
-        and tokens[-1].upper in _TRANSACTION_WORDS | {"TRAN", "TRANSACTION", "WORK"}
+    # BEGIN alone opens a block, not a transaction.
+    if words in (["COMMIT"], ["ROLLBACK"]) or (
+        words[0] in _TRANSACTION_WORDS and words[1:] in (["TRAN"], ["TRANSACTION"])
     ):
-        return Transaction(first == "BEGIN")
+        return Transaction(words[0] == "BEGIN")
     return None

@@ -60,7 +60,7 @@ TEXTS: Final[dict[str, Text]] = {
         Text("parameter-missing", 201, "Procedure or function '{procedure}' expects parameter '{parameter}', which was not supplied.",
              "documented", _ERRORS),
         Text("undeclared", 137, 'Must declare the scalar variable "{name}".', "documented", _ERRORS, 15),
-        Text("not-a-number", 8114, "Error converting data type nvarchar to {type}.", "documented", _ERRORS),
+        Text("not-convertible", 8114, "Error converting data type nvarchar to {type}.", "documented", _ERRORS),
         Text("no-such-user", 15151, "Cannot alter the user '{user}', because it does not exist or you do not have permission.",
              "documented", _ERRORS),
         Text("no-such-login", 15007, "'{login}' is not a valid login or you do not have permission.", "documented", _ERRORS),

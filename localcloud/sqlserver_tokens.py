@@ -20,8 +20,26 @@ _TOKEN: Final = re.compile(
       |(?P<sign><>|<=|>=|!=|.)""",
     re.VERBOSE | re.DOTALL,
 )
-_STARTING_WORDS: Final = "SELECT EXEC EXECUTE SET USE ALTER DBCC BEGIN COMMIT ROLLBACK IF DECLARE PRINT DROP CREATE INSERT UPDATE DELETE RESTORE BACKUP"
-_STARTERS: Final = frozenset(_STARTING_WORDS.split())
+_STARTERS: Final = frozenset(
+    (
+        *(
+            "SELECT",
+            "EXEC",
+            "EXECUTE",
+            "SET",
+            "USE",
+            "ALTER",
+            "DBCC",
+            "BEGIN",
+            "COMMIT",
+            "ROLLBACK",
+            "IF",
+            "DECLARE",
+            "PRINT",
+        ),
+        *("DROP", "CREATE", "INSERT", "UPDATE", "DELETE", "RESTORE", "BACKUP"),
+    )
+)
 _CARRY_ON: Final = frozenset({"UNION", "ALL", "EXCEPT", "INTERSECT"})
 
 

@@ -51,6 +51,7 @@ def _databases(instance: Instance, _: Database) -> Rows:
         yield (
             one.name, one.database_id, one.create_date, 0 if one.state == "ONLINE" else 1, one.state, one.compatibility_level,
             COLLATION, sid_of(instance, one.owner), one.is_trustworthy_on, one.recovery_model, 0, "MULTI_USER", False, False, False,
+            False, False, False, 0, "NONE",
         )  # fmt: skip
 
 
@@ -110,6 +111,8 @@ VIEWS: Final[dict[str, View]] = {
             ("compatibility_level", "INT"), ("collation_name", "NVARCHAR"), ("owner_sid", ""), ("is_trustworthy_on", "SQL_BIT"),
             ("recovery_model_desc", "NVARCHAR"), ("user_access", "INT"), ("user_access_desc", "NVARCHAR"), ("is_read_only", "SQL_BIT"),
             ("is_in_standby", "SQL_BIT"), ("is_cdc_enabled", "SQL_BIT"),
+            ("is_broker_enabled", "SQL_BIT"), ("is_db_chaining_on", "SQL_BIT"), ("is_encrypted", "SQL_BIT"), ("containment", "INT"),
+            ("containment_desc", "NVARCHAR"),
         ),
         _databases,
     ),

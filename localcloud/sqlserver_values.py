@@ -1,0 +1,53 @@
+"""Values on their way through SQLite: a moment is kept as text behind a mark, so that it compares as a moment and comes back as one; a
+bit is an integer that its column's type tells from others."""
+
+import sqlite3
+from collections.abc import Container, Sequence
+from datetime import datetime
+from typing import Final
+
+from localcloud.tds_engine import Column, ColumnType, ResultSet, Value
+
+Stored = None | int | float | str | bytes
+
+BIT: Final = "SQL_BIT"
+_MOMENT: Final = "\x01"
+_MOST_OF_INT: Final = (1 << 31) - 1
+_LONG_TEXT: Final = 4000
+
+sqlite3.register_converter(BIT, lambda given: given != b"0")
+
+
+def stored(given: Value) -> Stored:
+    """As SQLite keeps it."""
+    return _MOMENT + given.isoformat(timespec="microseconds") if isinstance(given, datetime) else given
+
+
+def loaded(given: object) -> Value:
+    """As the border takes it."""
+    if isinstance(given, str) and given.startswith(_MOMENT):
+        return datetime.fromisoformat(given[1:])
+    return given  # type: ignore[return-value]  # SQLite has no other types than the border
+
+
+def result(names: Sequence[str], known: Container[str], rows: Sequence[tuple[object, ...]]) -> ResultSet:
+    """`known` are the names of columns and aliases."""
+    values = [tuple(map(loaded, row)) for row in rows]
+    types = [_type([row[number] for row in values]) for number in range(len(names))]
+    # SQL Server gives an expression no name; SQLite gives it its text.
+    said = [name if name in known else "" for name in names]
+    return ResultSet(tuple(map(Column, said, types)), values)
+
+
+def _type(values: Sequence[Value]) -> ColumnType:
+    given = [one for one in values if one is not None]
+    if any(isinstance(one, str) for one in given):
+        return "nvarchar(max)" if any(len(str(one)) > _LONG_TEXT for one in given) else "nvarchar"
+    if given and all(isinstance(one, bool) for one in given):
+        return "bit"
+    if any(isinstance(one, float) for one in given):
+        return "float"
+    if any(isinstance(one, int) and abs(one) > _MOST_OF_INT for one in given):
+        return "bigint"
+    kinds: dict[type, ColumnType] = {int: "int", bool: "int", datetime: "datetime", bytes: "varbinary"}
+    return kinds[type(given[0])] if given else "nvarchar"
