@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from repository.errors import RestoreFailed
 from repository.native_errors import ServerUnreachable
-from worker import native_restore
+from worker import native_discard, native_restore
 from worker.job import Absence, DatabaseResult, Job
 from worker.job_folder import read_manifest
 from worker.native_messages import error_of_engine
@@ -38,6 +38,9 @@ def run(
 
 
 def _settled(s3: "S3Client", server: SqlServer, job: Job, progress: ProgressWriter) -> Iterator[Settled]:
+    if job.kind == "discard":
+        yield from native_discard.run(server, job.native_databases)
+        return
     if job.manifest is None:
         raise RestoreFailed(f"a {job.kind} job must name its manifest")
     manifest = read_manifest(s3, job.manifest)
