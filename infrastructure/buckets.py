@@ -13,9 +13,10 @@ from infrastructure import names
 
 
 def repository_bucket(scope: Construct, target_accounts: list[str]) -> s3.Bucket:
-    """The restore points. Workers of other accounts may read them."""
+    """The restore points. Workers of other accounts may read them, and their target roles have S3 copy from them."""
     bucket = _bucket(scope, "Repository", names.REPOSITORY_BUCKET, [_abandoned_uploads()])
-    _let_workers(bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("*"))
+    for role in (names.WORKER_ROLE, names.TARGET_ROLE):
+        _let(role, bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("*"))
     return bucket
 
 
@@ -23,10 +24,21 @@ def evidence_bucket(scope: Construct, target_accounts: list[str]) -> s3.Bucket:
     """Jobs, results and reports (`restores/`) and the certificate bundle (`certificates/`). Versioned: nobody rewrites a report unseen."""
     old_versions = s3.LifecycleRule(noncurrent_version_expiration=Duration.days(365))
     bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, [_abandoned_uploads(), old_versions], versioned=True)
-    _let_workers(bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], bucket.arn_for_objects("restores/*"))
-    _let_workers(bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("certificates/*"))
-    _let_workers(
-        bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn, {"StringLike": {"s3:prefix": "restores/*"}}
+    _let(
+        names.WORKER_ROLE,
+        bucket,
+        target_accounts,
+        ["s3:GetObject", "s3:PutObject"],
+        bucket.arn_for_objects("restores/*"),
+    )
+    _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("certificates/*"))
+    _let(
+        names.WORKER_ROLE,
+        bucket,
+        target_accounts,
+        ["s3:ListBucket"],
+        bucket.bucket_arn,
+        {"StringLike": {"s3:prefix": "restores/*"}},
     )
     return bucket
 
@@ -56,7 +68,8 @@ def _abandoned_uploads() -> s3.LifecycleRule:
     return s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(2))
 
 
-def _let_workers(
+def _let(
+    role: str,
     bucket: s3.Bucket,
     accounts: list[str],
     actions: list[str],
@@ -64,12 +77,12 @@ def _let_workers(
     conditions: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     for account in accounts:
-        worker = f"arn:{Aws.PARTITION}:iam::{account}:role/{names.WORKER_ROLE}-*"
+        roles = f"arn:{Aws.PARTITION}:iam::{account}:role/{role}-*"
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.AccountPrincipal(account)],
                 actions=actions,
                 resources=[resource],
-                conditions={"ArnLike": {"aws:PrincipalArn": worker}, **conditions},
+                conditions={"ArnLike": {"aws:PrincipalArn": roles}, **conditions},
             )
         )

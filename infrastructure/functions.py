@@ -38,7 +38,12 @@ FUNCTIONS = (
     Function("RetrieveArchive", "lambdas.archive.retrieve_archive"),
     Function("DeployWorker", "lambdas.worker_instance.deploy_worker", target=may.DEPLOY_WORKER),
     Function("PairSecurityGroups", "lambdas.security_groups.pair_security_groups", target=may.PAIR_GROUPS),
-    Function("StageNativeBackups", "lambdas.sqlserver.stage_native_backups"),
+    Function(
+        "StageNativeBackups",
+        "lambdas.staging.stage_native_backups",
+        control=may.READ_REPOSITORY,
+        target=may.STAGE_BACKUPS,
+    ),
     Function(
         "RestoreNativeBackups",
         "lambdas.sqlserver.restore_native_backups",
@@ -61,7 +66,7 @@ FUNCTIONS = (
     ),
     Function("RemoveWorker", "lambdas.worker_instance.remove_worker", target=may.REMOVE_WORKER),
     Function("UnpairSecurityGroups", "lambdas.security_groups.unpair_security_groups", target=may.UNPAIR_GROUPS),
-    Function("RemoveStagingBucket", "lambdas.sqlserver.remove_staging_bucket"),
+    Function("RemoveStagingBucket", "lambdas.staging_bucket.remove_staging_bucket", target=may.REMOVE_STAGED),
     Function("CloseRestore", "lambdas.report.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)),
     Function("SweepLedger", "lambdas.sweeper.sweep_ledger", control=may.START_CLEAN_UP),
 )

@@ -164,6 +164,37 @@ RUN_JOBS = (
 )
 CANCEL_JOBS = Statement(("ssm:CancelCommand",), conditions=IN_THIS_REGION)
 
+# Target account: the temporary bucket, made and unmade
+
+# The generation is in the name, between the fixed part and the account: see lambdas.staging_lease.
+STAGING_BUCKETS = "arn:{partition}:s3:::dbrestore-staging-g*-{account}-{region}-an"
+STAGED_OBJECTS = STAGING_BUCKETS + "/*"
+MAKE_STAGING_BUCKET = Statement(
+    (
+        "s3:CreateBucket", "s3:PutBucketOwnershipControls", "s3:PutBucketPublicAccessBlock",
+        "s3:PutEncryptionConfiguration", "s3:PutBucketTagging", "s3:PutLifecycleConfiguration", "s3:PutBucketPolicy",
+    ),
+    (STAGING_BUCKETS,),
+)  # fmt: skip
+SEE_STAGED = Statement(("s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"), (STAGING_BUCKETS,))
+# S3 copies on behalf of one caller: it must be allowed to read there and to write here.
+COPY_BACKUPS = (
+    Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*", STAGED_OBJECTS)),
+    Statement(("s3:PutObject", "s3:ListMultipartUploadParts"), (STAGED_OBJECTS,)),
+    Statement(
+        ("kms:Decrypt",),
+        ("arn:{partition}:kms:*:{control}:key/*",),
+        {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}},
+    ),
+)
+STAGE_BACKUPS = (MAKE_STAGING_BUCKET, SEE_STAGED, *COPY_BACKUPS)
+REMOVE_STAGED = (
+    SEE_STAGED,
+    Statement(("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"), (STAGED_OBJECTS,)),
+    # Those who go on using the bucket keep their grants.
+    Statement(("s3:PutBucketPolicy", "s3:DeleteBucket"), (STAGING_BUCKETS,)),
+)
+
 # Target account: the worker itself
 
 WORKER = (

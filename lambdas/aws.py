@@ -31,6 +31,8 @@ CONFIG = Config(
     read_timeout=limits.READ_TIMEOUT,
     retries={"mode": "standard", "total_max_attempts": limits.AWS_ATTEMPTS},
 )
+# S3 answers a request to copy when it has copied: many at a time, and each may take longer than other calls do.
+COPYING = CONFIG.merge(Config(max_pool_connections=limits.STAGING_THREADS, read_timeout=limits.STAGING_READ_TIMEOUT))
 THROTTLED = {
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
@@ -107,6 +109,10 @@ class TargetAccount:
     @cached_property
     def cloudwatch(self) -> "CloudWatchClient":
         return _session().client("cloudwatch", config=CONFIG, **self.access)
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        return _session().client("s3", config=COPYING, **self.access)
 
 
 def target_account(

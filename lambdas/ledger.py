@@ -6,8 +6,10 @@
     <restore id>             RESOURCE#<kind>#<role>#<name>   one thing that was made
     <restore id>             JOB#<name>                      one job of the worker (lambdas.worker_jobs)
     OPEN                     <restore id>                    every restore that isn't CLOSED: what the sweeper reads
-    DATABASE#<arn>#<name>    LOCK                            one restore per target database
+    DATABASE#<arn>#<name>    LOCK                            one restore per target database (lambdas.database_names.folded)
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.locks)
+    STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging_lease)
+    <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.invocations)
 
 Write-ahead: INTENT is written before anything is created, in one transaction with a check of the restore's status, so nothing can be begun
 after its remover looked. RUNNING: everything may be made. DISCARDING: only what is needed to drop unfinished databases. CLOSING: nothing.
@@ -20,6 +22,7 @@ from typing import Literal
 
 from lambdas import limits
 from lambdas.contract import Plan
+from lambdas.database_names import folded
 from lambdas.record import ResourceRow
 from lambdas.table import ConditionFailed, Item, Table, Write
 from repository.document import Document
@@ -163,6 +166,10 @@ class Ledger:
         """Say that it was never asked for, and why that is certain; nobody looked."""
         self._settle(row, {"state": "DELETED", "deleted_at": datetime.now(UTC), "note": note})
 
+    def handed_over(self, row: ResourceRow, note: str) -> None:
+        """Say that it stays, and who uses and removes it: it is this restore's no longer."""
+        self._settle(row, {"state": "DELETED", "deleted_at": datetime.now(UTC), "note": note})
+
     def kept(self, row: ResourceRow, physical_id: str) -> None:
         """Say that it stays: it is what the restore was for."""
         self._settle(row, {"state": "KEPT", "physical_id": physical_id})
@@ -259,7 +266,8 @@ def _busy(table: Table, lock: str, database: object) -> str | None:
 
 
 def _lock_names(plan: Plan) -> list[str]:
-    return [f"DATABASE#{plan.target.arn}#{database.asked_name}" for database in plan.databases]
+    names = [folded(database.asked_name, plan.engine) for database in plan.databases]
+    return [f"DATABASE#{plan.target.arn}#{name}" for name in names]
 
 
 def _resource_key(kind: str, role: str, name: str) -> str:

@@ -29,6 +29,11 @@ def resource_name(restore: str, role: str) -> str:
     return f"dbrestore-{restore}-{role}"
 
 
+def staging_bucket(generation: int, account: str, region: str) -> str:
+    """A temporary bucket in the account-regional namespace: no other account can take the name, also after its deletion."""
+    return f"dbrestore-staging-g{generation}-{account}-{region}-an"
+
+
 def client_token(restore: str, role: str, attempt: int) -> str:
     """64 hexadecimal digits, the longest that EC2 takes; another attempt is another launch."""
     return sha256(f"{restore}/{role}/{attempt}".encode()).hexdigest()

@@ -12,7 +12,7 @@ from worker.job import ErrorNote
 class ResourceRow(Document):
     """One thing that the restore made, with the proof that it is gone. `state` is INTENT, CREATED, DELETED or KEPT (a promoted database).
     `seen_absent_at` is when AWS or the database server was asked and answered that it does not exist; a row that is DELETED without it
-    was never begun (`note` says why that is certain)."""
+    was never begun, or belongs to other restores now that use it and remove it: `note` says which, and why that is certain."""
 
     kind: str
     role: str

@@ -6,16 +6,19 @@
 | CompleteMultipartUpload joins all parts in memory, twice, and keeps them | file to file, each part let go when it is copied |
 | a copy reads the source into memory | file to file |
 | the copy of an object with a checksum of checksums claims that it is one of the bytes, so clients refuse it | says what it is |
+| a checksum of a whole upload joins all parts in memory | part by part |
 | objects spill into the system's folder for temporary files | into the cloud's own folder |
-| a bucket policy's statement with a Condition denies everybody | such statements are left out: conditions are not judged here |
+
+What S3 refuses and moto doesn't: `localcloud.s3_rules`.
 
 Invariant: whoever reads an object holds its file open, so that overwriting or deleting it meanwhile harms nobody.
 """
 
-import json
+import base64
 import os
 import resource
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from hashlib import md5
 from pathlib import Path
@@ -24,10 +27,10 @@ from typing import Any
 
 import moto.s3.models as models
 import moto.s3.responses as responses
-from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
 
+from localcloud import s3_rules
 from localcloud.mending import mend
 
 CHUNK = 1 << 20
@@ -48,8 +51,8 @@ def install(directory: Path) -> None:
         models.FakeKey.value = _Value(models.FakeKey.value)
     mend(models.FakeMultipart, "complete", _complete)
     mend(models.S3Backend, "copy_object", _copy)
-    mend(models.FakeBucket, "get_permission", _permission)
     mend(responses, "compute_checksum", _checksum)
+    s3_rules.install()
 
 
 class StoredBytes:
@@ -145,10 +148,23 @@ def _checksum_of_parts(upload: Any, parts: list[Any]) -> Any:
     algorithm = upload.metadata.get("x-amz-checksum-algorithm")
     if algorithm is None:
         return None
-    builder = models.MultipartChecksumBuilder(algorithm, upload.metadata.get("x-amz-checksum-type"))
+    kind = upload.metadata.get("x-amz-checksum-type")
+    if (algorithm, kind) == ("CRC32", "FULL_OBJECT"):
+        return kind, base64.b64encode(_crc32(parts).to_bytes(4, "big")).decode(), None
+    builder = models.MultipartChecksumBuilder(algorithm, kind)
     for part in parts:
         builder.addPart(bytes(part.value))
     return builder.build()
+
+
+def _crc32(parts: list[Any]) -> int:
+    """Of all parts joined."""
+    sum_ = 0
+    for part in parts:
+        value = part.value
+        for chunk in value if isinstance(value, StoredBytes) else [value]:
+            sum_ = zlib.crc32(chunk, sum_)
+    return sum_
 
 
 def _copy(original: Callable[..., Any], backend: Any, source: Any, bucket: str, key: str, **keywords: Any) -> None:
@@ -159,12 +175,3 @@ def _copy(original: Callable[..., Any], backend: Any, source: Any, bucket: str, 
 
 def _checksum(original: Callable[..., Any], body: Any, *arguments: Any, **keywords: Any) -> Any:
     return original(bytes(body) if isinstance(body, StoredBytes) else body, *arguments, **keywords)
-
-
-def _permission(_original: Callable[..., Any], bucket: Any, action: str, resource_arn: str) -> Any:
-    policy = json.loads(bucket.policy) if bucket.policy else {"Statement": []}
-    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
-    judged = [statement for statement in statements if "Condition" not in statement]
-    if not judged:
-        return PermissionResult.NEUTRAL
-    return IAMPolicy(json.dumps({**policy, "Statement": judged})).is_action_permitted(action, resource_arn)

@@ -4,8 +4,10 @@ behind that would be paid for.
 Memory is bounded by a part per thread and one being filled.
 """
 
+import base64
 import hashlib
 import math
+import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -28,12 +30,13 @@ def part_size(expected_length: int) -> int:
 class MultipartUpload:
     """`with MultipartUpload(...) as upload: upload.write(...); upload.complete()`. Left without `complete`, it is aborted.
 
-    `length` and `sha256` (hex) are of what was written; S3 checks each part by its CRC-32; `version_id` is set in a versioned bucket."""
+    `length`, `sha256` (hex) and `crc32` are of what was written; S3 checks each part by its CRC-32; `version_id` is set in a versioned bucket."""
 
     def __init__(self, s3: "S3Client", bucket: str, key: str, expected_length: int) -> None:
         self._s3, self._bucket, self._key = s3, bucket, key
         self._part_size = part_size(expected_length)
         self._digest = hashlib.sha256()
+        self._crc32 = 0
         self._pieces: list[bytes] = []
         self._filled = 0
         self._parts: list[Future[CompletedPartTypeDef]] = []
@@ -47,6 +50,11 @@ class MultipartUpload:
         """The SHA-256 (hex) of everything written so far."""
         return self._digest.hexdigest()
 
+    @property
+    def crc32(self) -> str:
+        """The CRC-32 of everything written so far, as S3 writes one of a whole object: 4 bytes, big endian, base64."""
+        return base64.b64encode(self._crc32.to_bytes(4, "big")).decode()
+
     def __enter__(self) -> Self:
         response = self._s3.create_multipart_upload(
             Bucket=self._bucket, Key=self._key, ContentType="application/octet-stream", ChecksumAlgorithm="CRC32"
@@ -57,6 +65,7 @@ class MultipartUpload:
     def write(self, data: bytes) -> None:
         """Append. Raises what an earlier part's upload raised."""
         self._digest.update(data)
+        self._crc32 = zlib.crc32(data, self._crc32)
         self.length += len(data)
         self._pieces.append(data)
         self._filled += len(data)

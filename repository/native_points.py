@@ -166,7 +166,7 @@ def _store(
             raise BackupDamaged(f"{file.name}: {sentence}")
         upload.complete()
     stored.append(StoredObject(key, upload.version_id))
-    return StoredFile(key=key, length=upload.length, sha256=upload.sha256)
+    return StoredFile(key=key, length=upload.length, sha256=upload.sha256, crc32=upload.crc32)
 
 
 def _newest_version(backups: tuple[NativeDatabaseBackup, ...]) -> str:

@@ -142,7 +142,7 @@ def _store(
             contents = pgdump_scan.scan(dump.path, dump.toc, store)
         upload.complete()
     stored.append(StoredObject(key, upload.version_id))
-    return _backup(dump, StoredFile(key=key, length=upload.length, sha256=upload.sha256), contents)
+    return _backup(dump, StoredFile(key=key, length=upload.length, sha256=upload.sha256, crc32=upload.crc32), contents)
 
 
 def _backup(dump: _Dump, file: StoredFile, contents: pgdump_scan.Contents) -> DatabaseBackup:

@@ -15,6 +15,7 @@ from botocore import xform_name
 from infrastructure import permissions
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
+from lambdas.names import staging_bucket
 
 from .conftest import ACCOUNT, REGION, ROOT, Template
 
@@ -32,13 +33,19 @@ IMPLIED = {
     "iam:PassRole": "ec2:RunInstances",
     "ec2:CreateTags": "ec2:RunInstances",
     "s3:ListBucket": "s3:GetObject",
+    "s3:PutBucketOwnershipControls": "s3:CreateBucket",
+    "kms:Decrypt": "s3:GetObject",
 }
 REMOVERS = {
     "ec2:RunInstances": "ec2:TerminateInstances",
     "ec2:CreateSecurityGroup": "ec2:DeleteSecurityGroup",
     "ec2:AuthorizeSecurityGroupIngress": "ec2:RevokeSecurityGroupIngress",
     "ec2:AuthorizeSecurityGroupEgress": "ec2:RevokeSecurityGroupEgress",
+    "s3:CreateBucket": "s3:DeleteBucket",
+    "s3:PutObject": "s3:DeleteObject",
 }
+# Names of other libraries' functions that are also some client's: the standard library's socket.create_connection.
+OF_OTHERS = {"create_connection"}
 CLEANING = ("DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket")
 
 
@@ -93,6 +100,35 @@ def test_only_the_states_of_step_3_and_their_removers_may_touch_the_instance() -
     assert conditions["Null"] == {"rds:ManageMasterUserPassword": "true"}
 
 
+def test_only_temporary_buckets_of_this_account_may_be_made_filled_and_deleted(target: Template) -> None:
+    role = target.only("AWS::IAM::Role", RoleName=f"dbrestore-target-{REGION}")
+    (policy,) = role["Policies"]
+    bucket = f"arn:aws:s3:::dbrestore-staging-g*-{ACCOUNT}-{REGION}-an"
+
+    changing = [s for s in policy["PolicyDocument"]["Statement"] if any(a.startswith("s3:") for a in _changing(s))]
+
+    assert changing
+    for statement in changing:
+        assert set(_listed(statement["Resource"])) <= {bucket, f"{bucket}/*"}, statement
+    assert fnmatchcase(f"arn:aws:s3:::{staging_bucket(12, ACCOUNT, REGION)}", bucket)
+    assert not fnmatchcase(f"arn:aws:s3:::dbrestore-repository-{ACCOUNT}-{REGION}-an", bucket)
+
+
+def test_the_copier_reads_backups_and_changes_none(target: Template) -> None:
+    role = target.only("AWS::IAM::Role", RoleName=f"dbrestore-target-{REGION}")
+    (policy,) = role["Policies"]
+    repository = f"arn:aws:s3:::dbrestore-repository-{ACCOUNT}-{REGION}-an"
+
+    granted = [
+        action
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in _listed(statement["Action"])
+        if any(repository in resource for resource in _listed(statement["Resource"]))
+    ]
+
+    assert granted == ["s3:GetObject"]
+
+
 @pytest.mark.parametrize("made", REMOVERS)
 def test_whatever_may_be_made_may_be_removed_by_a_remover(made: str) -> None:
     makers = {row.state for row in FUNCTIONS if made in _actions(row.target)}
@@ -106,7 +142,7 @@ def test_every_kind_that_may_be_made_is_known_to_the_test_above() -> None:
     made = {
         action
         for action in _actions(s for row in FUNCTIONS for s in row.target)
-        if re.search(r":(Create|Run|Authorize|Allocate|Attach|Start)", action)
+        if re.search(r":(Create|Run|Authorize|Allocate|Attach|Start|PutObject)", action)
     }
 
     assert made - {"ec2:CreateTags"} == set(REMOVERS)
@@ -192,7 +228,7 @@ def _called(package: Path) -> set[str]:
     """The IAM actions of all client methods and paginators that a package names."""
     operations = _operations()
     names = {name for path in package.rglob("*.py") for name in _method_names(ast.parse(path.read_text()))}
-    return {action for name in names for action in operations.get(name, ())}
+    return {action for name in names - OF_OTHERS for action in operations.get(name, ())}
 
 
 def _method_names(tree: ast.AST) -> Iterator[str]:
@@ -229,7 +265,19 @@ def _operations() -> dict[str, tuple[str, ...]]:
     return found | {
         "transact_write_items": written,
         "head_object": ("s3:GetObject",),
+        "head_bucket": ("s3:ListBucket",),
         "list_objects_v2": ("s3:ListBucket",),
+        "list_object_versions": ("s3:ListBucketVersions",),
+        "list_multipart_uploads": ("s3:ListBucketMultipartUploads",),
+        "list_parts": ("s3:ListMultipartUploadParts",),
+        "copy_object": ("s3:GetObject", "s3:PutObject"),
+        "create_multipart_upload": ("s3:PutObject",),
+        "upload_part_copy": ("s3:GetObject", "s3:PutObject"),
+        "complete_multipart_upload": ("s3:PutObject",),
+        "delete_objects": ("s3:DeleteObject", "s3:DeleteObjectVersion"),
+        "put_public_access_block": ("s3:PutBucketPublicAccessBlock",),
+        "put_bucket_encryption": ("s3:PutEncryptionConfiguration",),
+        "put_bucket_lifecycle_configuration": ("s3:PutLifecycleConfiguration",),
     }
 
 

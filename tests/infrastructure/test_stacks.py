@@ -176,11 +176,13 @@ def test_workers_of_other_accounts_are_let_in_only_when_they_are_named(tmp_path:
     assert {action for s in allowed for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])} == {
         "s3:GetObject", "s3:PutObject", "s3:ListBucket",
     }  # fmt: skip
+    roles = "arn:aws:iam::111111111111:role/dbrestore-"
     for statement in allowed:
         assert statement["Principal"] == {"AWS": "arn:aws:iam::111111111111:root"}
-        assert statement["Condition"]["ArnLike"] == {
-            "aws:PrincipalArn": "arn:aws:iam::111111111111:role/dbrestore-worker-*"
-        }
+        assert statement["Condition"]["ArnLike"]["aws:PrincipalArn"] in {f"{roles}worker-*", f"{roles}target-*"}
+    copiers = [s for s in allowed if s["Condition"]["ArnLike"]["aws:PrincipalArn"] == f"{roles}target-*"]
+    assert [s["Action"] for s in copiers] == ["s3:GetObject"]
+    assert re.fullmatch(r"Repository\w*\.Arn/\*", copiers[0]["Resource"])
     function = next(iter(control.of_type("AWS::Lambda::Function").values()))
     assert function["Environment"]["Variables"]["EXTERNAL_ID"] == "our-secret"
 

@@ -15,9 +15,9 @@ from botocore import httpsession
 from moto import settings
 from moto.awslambda_simple.models import LambdaSimpleBackend
 
-from localcloud import clock, instances, mending, security_groups, stepfunctions
+from localcloud import clock, instances, mending, s3_rules, security_groups, stepfunctions
 
-KEPT = ("localcloud.instances", "localcloud.security_groups", "localcloud.stepfunctions")
+KEPT = ("localcloud.instances", "localcloud.s3_rules", "localcloud.security_groups", "localcloud.stepfunctions")
 TIME_SCALE = 5000.0
 
 
@@ -25,6 +25,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     """Everything but the handlers."""
     instances.install(TIME_SCALE)
     security_groups.install()
+    s3_rules.install()
     patch.setattr(stepfunctions, "_clients", None)
     patch.setattr(stepfunctions, "status_listeners", [])
     stepfunctions.install(_InProcess())  # type: ignore[arg-type]

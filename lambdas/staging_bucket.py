@@ -1,0 +1,176 @@
+"""Steps 4 and 7: the temporary bucket that native restores of an account and Region share, made and unmade.
+
+It lies in the target's account and Region, because RDS reads from no other Region. Who holds the lease may use it; its policy follows the
+lease's holders. Invariant: while the bucket exists, some restore has a row of it in the ledger that isn't settled.
+"""
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambdas import invocations, limits, names, staging_lease, staging_objects
+from lambdas.aws import error_code
+from lambdas.contract import Plan, RemoverInput
+from lambdas.record import ResourceRow
+from lambdas.staging_lease import Lease
+from lambdas.state import Restore, state
+from repository.errors import NotReady, RestoreFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = "bucket"
+OBJECTS = "staged-objects"
+ROLE = "staging"
+STAGING = "StageNativeBackups"
+NOT_THERE = {"404", "NoSuchBucket"}
+IN_CHANGE = {"BucketNotEmpty", "OperationAborted"}
+
+
+def ensure(restore: Restore, plan: Plan, s3: "S3Client") -> str:
+    """The name of the bucket, which exists and which the option's role may read. Raises NotReady, RestoreClosed."""
+    made = [row.name for row in restore.ledger.rows(BUCKET) if row.state == "CREATED"]
+    if made:
+        return made[0]
+    seen = staging_lease.read(restore.ledger.table, plan.target)
+    name = names.staging_bucket(seen.offered, plan.target.account, plan.target.region)
+    row = restore.ledger.intend(BUCKET, ROLE, name)
+    staging_lease.acquire(restore.ledger, plan.target, seen, _option_role(plan))
+    _create(s3, plan, name)
+    _close_to_others(s3, plan, name)
+    _let_holders_read(restore, plan, s3, name, staging_lease.read(restore.ledger.table, plan.target))
+    restore.ledger.created(row, name)
+    return name
+
+
+def _option_role(plan: Plan) -> str:
+    if plan.native is None:
+        raise RestoreFailed("The plan holds nothing about SQL Server's option group: start the restore again")
+    return plan.native.option_role_arn
+
+
+def _create(s3: "S3Client", plan: Plan, name: str) -> None:
+    """The name can be taken by this account alone, so a bucket that exists was made for this generation."""
+    place: Any = {"CreateBucketConfiguration": {"LocationConstraint": plan.target.region}}
+    try:
+        s3.create_bucket(
+            Bucket=name,
+            BucketNamespace="account-regional",
+            ObjectOwnership="BucketOwnerEnforced",
+            **({} if plan.target.region == "us-east-1" else place),  # which takes no constraint
+        )
+    except ClientError as error:
+        if error_code(error) == "OperationAborted":
+            raise NotReady(f"waiting for S3, which changes the bucket {name} at this moment") from error
+        if error_code(error) != "BucketAlreadyOwnedByYou":
+            raise
+
+
+def _close_to_others(s3: "S3Client", plan: Plan, name: str) -> None:
+    """Each a setting as a whole, so it doesn't matter who of the holders writes it, and how often."""
+    bucket: Any = {"Bucket": name, "ExpectedBucketOwner": plan.target.account}
+    block: Any = dict.fromkeys(
+        ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+    )
+    s3.put_public_access_block(**bucket, PublicAccessBlockConfiguration=block)
+    encryption: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    s3.put_bucket_encryption(**bucket, ServerSideEncryptionConfiguration=encryption)
+    s3.put_bucket_tagging(**bucket, Tagging={"TagSet": [{"Key": names.MANAGED, "Value": "true"}]})
+    # What is left if everything else fails: no object outlives these days.
+    rule: Any = {
+        "ID": "temporary", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": limits.STAGED_DAYS},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": limits.ABANDONED_UPLOAD_DAYS},
+    }  # fmt: skip
+    s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [rule]})
+
+
+def _let_holders_read(restore: Restore, plan: Plan, s3: "S3Client", name: str, lease: Lease) -> None:
+    """Make the policy what the lease says. Of several who write it, the last one saw no change after it wrote. Raises NotReady."""
+    text = json.dumps(policy(plan.execution_arn.split(":")[1], name, lease))
+    s3.put_bucket_policy(Bucket=name, Policy=text, ExpectedBucketOwner=plan.target.account)
+    if staging_lease.read(restore.ledger.table, plan.target) != lease:
+        raise NotReady("waiting to write the temporary bucket's policy again: other restores began or ended meanwhile")
+
+
+def policy(partition: str, name: str, lease: Lease) -> dict[str, Any]:
+    """TLS only, and each holder's role reads what lies under its restore's prefix."""
+    bucket = f"arn:{partition}:s3:::{name}"
+    tls_only = {
+        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket, f"{bucket}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }  # fmt: skip
+    holders = sorted(lease.holders.items())
+    return {"Version": "2012-10-17", "Statement": [tls_only, *(s for h in holders for s in _reading(bucket, *h))]}
+
+
+def _reading(bucket: str, restore_id: str, role: str) -> list[dict[str, Any]]:
+    may: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": role}}
+    # A look at the bucket itself (HeadBucket) names no prefix and needs this permission too.
+    prefix = {"StringLikeIfExists": {"s3:prefix": f"{restore_id}/*"}}
+    return [
+        {**may, "Action": "s3:GetObject", "Resource": f"{bucket}/{restore_id}/*"},
+        {**may, "Action": "s3:ListBucket", "Resource": bucket, "Condition": prefix},
+        {**may, "Action": "s3:GetBucketLocation", "Resource": bucket},
+    ]
+
+
+@state("RemoveStagingBucket", RemoverInput)
+def remove_staging_bucket(section: RemoverInput, restore: Restore) -> None:
+    """The restore's objects, gone and seen absent, and the bucket too unless another restore uses it. Raises NotReady."""
+    restore.ledger.advance("CLOSING")
+    if not restore.ledger.unsettled(BUCKET, OBJECTS):
+        return
+    invocations.require_none_at_work(restore.ledger, STAGING)
+    plan = restore.ledger.meta().plan
+    s3 = restore.target(plan).s3
+    for row in restore.ledger.unsettled(OBJECTS):
+        bucket, _, prefix = row.name.partition("/")
+        staging_objects.remove(s3, bucket, prefix, plan.target.account)
+        restore.ledger.deleted(row, row.note)
+    lease = staging_lease.release(restore.ledger, plan.target)
+    for row in restore.ledger.unsettled(BUCKET):
+        _leave(restore, plan, s3, row, lease)
+
+
+def _leave(restore: Restore, plan: Plan, s3: "S3Client", row: ResourceRow, lease: Lease) -> None:
+    """Delete the bucket, or leave it to those who still use it: the last of them deletes it."""
+    generation = _generation(row.name)
+    if generation > lease.generation:
+        restore.ledger.never_begun(row, "the lease on it was never taken, and only its holders make it")
+    elif lease.is_over(generation):
+        _delete(s3, plan, row.name)
+        restore.ledger.deleted(row)
+    else:
+        _let_holders_read(restore, plan, s3, row.name, lease)
+        others = ", ".join(sorted(lease.holders))
+        restore.ledger.handed_over(row, f"used by {others}: the last of them deletes it")
+
+
+def _generation(name: str) -> int:
+    found = re.search(r"-g(\d+)-", name)
+    return int(found[1]) if found else 0
+
+
+def _delete(s3: "S3Client", plan: Plan, name: str) -> None:
+    staging_objects.remove(s3, name, "", plan.target.account)
+    try:
+        s3.delete_bucket(Bucket=name, ExpectedBucketOwner=plan.target.account)
+    except ClientError as error:
+        if error_code(error) in IN_CHANGE:
+            raise NotReady(f"waiting for S3 to let the bucket {name} be deleted") from error
+        if error_code(error) not in NOT_THERE:
+            raise
+    if _exists(s3, plan, name):
+        raise NotReady(f"waiting for the bucket {name} to be gone")
+
+
+def _exists(s3: "S3Client", plan: Plan, name: str) -> bool:
+    try:
+        s3.head_bucket(Bucket=name, ExpectedBucketOwner=plan.target.account)
+    except ClientError as error:
+        if error_code(error) not in NOT_THERE:
+            raise
+        return False
+    return True
