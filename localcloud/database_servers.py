@@ -1,24 +1,48 @@
-"""The real PostgreSQL servers behind the DB instances of the local cloud.
+"""The servers behind the DB instances of the local cloud: real PostgreSQL, simulated SQL Server.
 
 Invariant: a server runs only while its DB instance exists; `shutdown` ends all, and a start removes what a killed cloud left.
 """
 
 import logging
-import shutil
 import threading
-from dataclasses import replace
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import psycopg
-from psycopg import sql
-
-from localcloud import certificates, postgresql
+from localcloud import certificates, clock, postgresql_instances, sqlserver_instances
+from localcloud.postgresql_instances import PostgreSql
+from localcloud.sqlserver_engine import SqlServerEngine
+from localcloud.sqlserver_instances import SqlServer
 
 HOST = "localhost"
+POSTGRESQL = "postgres"
+ENGINES = (POSTGRESQL, *sqlserver_instances.ENGINES)
+# Seconds on AWS until a simulated server is there (assumed); a real one takes its time by itself.
+CREATION = 30.0
+
+
+class Server(Protocol):
+    """What stands behind a DB instance. A stopped one starts again on its port, with all it held."""
+
+    @property
+    def port(self) -> int: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def discard(self) -> None: ...
+
+    def set_password(self, password: str) -> None: ...
+
+    def free_bytes(self) -> int: ...
+
+    def change(self, asked: Mapping[str, Any]) -> None: ...
+
 
 _log = logging.getLogger(__name__)
-_servers: dict[str, postgresql.Server] = {}
+_servers: dict[str, Server] = {}
 _directory = Path()
 _authority = certificates.Authority(Path())
 
@@ -26,17 +50,24 @@ _authority = certificates.Authority(Path())
 def install(directory: Path, authority: certificates.Authority) -> None:
     """Keep servers under `directory` (short paths: a socket's path may have 107 bytes), with certificates of `authority`.
 
-    Run as root, the servers run as an unprivileged user, who must be able to enter `directory`.
+    Run as root, the PostgreSQL servers run as an unprivileged user, who must be able to enter `directory`.
     """
     global _directory, _authority
     _directory, _authority = directory, authority
-    for left in directory.glob("*/data"):
-        _discard(postgresql.Server(left.parent, 0, postgresql.binaries(directory)))
+    postgresql_instances.clear(directory)
 
 
-def server_of(instance: Any) -> postgresql.Server | None:
+def server_of(instance: Any) -> Server | None:
     """The server of moto's DB instance; None while it is being made and for engines that have none here."""
     return _servers.get(instance.dbi_resource_id)
+
+
+def engine_of(identifier: str) -> SqlServerEngine:
+    """The simulated SQL Server of a DB instance, for tests that set its switches. Raises LookupError."""
+    for server in list(_servers.values()):
+        if isinstance(server, SqlServer) and server.identifier == identifier.lower():
+            return server.engine
+    raise LookupError(f"no running SQL Server belongs to a DB instance {identifier}")
 
 
 def create(instance: Any, password: str) -> None:
@@ -45,58 +76,23 @@ def create(instance: Any, password: str) -> None:
     threading.Thread(target=_create, args=(instance, password), daemon=True).start()
 
 
-def stop(instance: Any) -> None:
-    """Stop the server and keep its data, as StopDBInstance does."""
-    if server := server_of(instance):
-        postgresql.stop(server)
-
-
-def start(instance: Any) -> None:
-    """Start a stopped server on the port it had."""
-    if server := server_of(instance):
-        certificate, key = certificates.issue(_authority, HOST)
-        again = postgresql.start(
-            server.directory, certificate=certificate, key=key, settings={"port": str(server.port)}
-        )
-        _servers[instance.dbi_resource_id] = replace(again, port=server.port)
-
-
-def set_password(instance: Any, password: str) -> None:
-    """Give the master user another password."""
-    if server := server_of(instance):
-        postgresql.set_password(server, instance.master_username, password)
-
-
 def remove(instance: Any) -> None:
     """Stop the server and delete its data; absence is success."""
     if server := _servers.pop(instance.dbi_resource_id, None):
-        _discard(server)
+        server.discard()
 
 
 def shutdown() -> None:
     """End and delete all servers."""
     while _servers:
-        _discard(_servers.popitem()[1])
-
-
-def stored_bytes(instance: Any) -> int:
-    """The size of the instance's data directory."""
-    server = server_of(instance)
-    return _size(server.directory / "data") if server else 0
+        _servers.popitem()[1].discard()
 
 
 def _create(instance: Any, password: str) -> None:
-    certificate, key = certificates.issue(_authority, HOST)
-    # Never the identifier: 63 characters of it would not leave room for the socket's name.
-    directory = _directory / instance.dbi_resource_id[3:11]
     try:
-        server = postgresql.start(directory, certificate=certificate, key=key)
-        postgresql.create_master(server, instance.master_username, password)
-        if instance.db_name:
-            _create_database(server, instance.db_name, instance.master_username)
+        server = _started(instance, password)
     except Exception:
         _log.exception("the server of DB instance %s did not start", instance.db_instance_identifier)
-        _discard(postgresql.Server(directory, 0, postgresql.binaries(_directory)))
         instance.status = "failed"
     else:
         _servers[instance.dbi_resource_id] = server
@@ -104,21 +100,8 @@ def _create(instance: Any, password: str) -> None:
         instance.status = "available"
 
 
-def _create_database(server: postgresql.Server, name: str, owner: str) -> None:
-    with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner)))
-
-
-def _discard(server: postgresql.Server) -> None:
-    postgresql.stop(server)
-    shutil.rmtree(server.directory, ignore_errors=True)
-
-
-def _size(directory: Path) -> int:
-    total = 0
-    for path in directory.rglob("*"):
-        try:
-            total += path.lstat().st_size
-        except FileNotFoundError:
-            continue  # the server removes files while we look
-    return total
+def _started(instance: Any, password: str) -> Server:
+    if instance.engine == POSTGRESQL:
+        return PostgreSql(instance, password, _authority, HOST, _directory)
+    time.sleep(clock.shortened(CREATION))
+    return SqlServer(instance, password, _authority, HOST)

@@ -1,19 +1,23 @@
-"""RDS DB instances as the product meets them, with a real PostgreSQL server behind `postgres`.
+"""RDS DB instances as the product meets them: a real PostgreSQL server behind `postgres`, a simulated SQL Server behind `sqlserver-*`.
 
 | moto 5.2.5 | mended to |
 |---|---|
-| no engine, `available` at once | a real server, `creating` until it accepts connections |
-| endpoint `<id>.aaaaaaaaaa...:5432` | `localhost` and the server's port, absent while creating |
+| no engine, `available` at once | a server, `creating` until it accepts connections |
+| endpoint `<id>.aaaaaaaaaa...:5432`, or 1433 | `localhost` and the server's port, absent while creating |
 | managed secret `admin`/`P@55w0rd!` | the master's name, a random password, rotation that really changes it |
 | default version 9.3.3 | 17.10, the server's; another EngineVersion is stored and shown as asked, the server stays 17 |
+| default version 11.00.2100.60.v1 of SQL Server | 15.00.4430.1.v1; the simulated server is of the version that was asked for |
+| DBName and no LicenseModel of SQL Server | `InvalidParameterValue`; `license-included` |
 | no subnet group | `default`, made of the default VPC's subnets |
 | the same DbiResourceId everywhere | one per instance |
 | any VpcSecurityGroupIds accepted | unknown: `InvalidParameterValue`; more than 5: `InvalidParameterValue` too |
 | groups always `active` | `adding` and `removing` for a (scaled) while |
 | ModifyDBInstance in every status | `InvalidDBInstanceState` unless `available` |
-| no FreeStorageSpace in CloudWatch | allocated storage less the real size of the data directory |
+| no FreeStorageSpace in CloudWatch | allocated storage less the real size of the data directory, or the simulated one of the databases |
+| a replica has its source's DbiResourceId; one in another Region cannot be deleted | its own; can |
 
-Not mended: DeleteDBInstance makes the instance vanish at once; snapshots and replicas have no server; parameter groups change nothing.
+Option groups: `localcloud.option_groups`. Not mended: DeleteDBInstance makes the instance vanish at once; snapshots and replicas have no
+server; parameter groups change nothing.
 """
 
 import json
@@ -32,7 +36,7 @@ from moto.ec2.models import ec2_backends
 from moto.rds.exceptions import RDSClientError
 from moto.rds.models import DBInstance, DBSubnetGroup, MasterUserSecret, RDSBackend, rds_backends
 
-from localcloud import clock, database_servers
+from localcloud import clock, database_servers, option_groups, sqlserver_instances
 from localcloud.certificates import Authority
 from localcloud.mending import mend
 
@@ -47,7 +51,8 @@ def install(directory: Path, time_scale: float, authority: Authority) -> None:
     """Mend moto's RDS. Servers live under `directory`/rds with certificates of `authority` (its `bundle` is the CA that clients trust)."""
     clock.set_scale(time_scale)
     database_servers.install(directory / "rds", authority)
-    DBInstance.default_engine_versions["postgres"] = ENGINE_VERSION
+    sqlserver_instances.install()
+    DBInstance.default_engine_versions[database_servers.POSTGRESQL] = ENGINE_VERSION
     mend(DBInstance, "__init__", _describe_truly)
     mend(DBInstance, "address", _address)
     mend(DBInstance, "endpoint", _endpoint)
@@ -59,6 +64,8 @@ def install(directory: Path, time_scale: float, authority: Authority) -> None:
     mend(RDSBackend, "stop_db_instance", _stop)
     mend(RDSBackend, "start_db_instance", _start)
     mend(RDSBackend, "delete_db_instance", _delete)
+    mend(RDSBackend, "create_db_instance_read_replica", _create_replica)
+    mend(DBInstance, "remove_replica", _remove_replica)
 
 
 def shutdown() -> None:
@@ -73,22 +80,24 @@ class FreeStorageSpace(CloudWatchMetricProvider):  # type: ignore[misc] # moto i
     def get_cloudwatch_metrics(account_id: str, region: str) -> list[Any]:
         return [
             MetricDatum(
-                "AWS/RDS", "FreeStorageSpace", instance.allocated_storage * 1024**3 - database_servers.stored_bytes(instance),
+                "AWS/RDS", "FreeStorageSpace", server.free_bytes(),
                 [{"Name": "DBInstanceIdentifier", "Value": instance.db_instance_identifier}],
                 utcnow() - timedelta(minutes=1), "Bytes",
             )
             for instance in list(rds_backends[account_id][region].databases.values())
-            if database_servers.server_of(instance)
+            if (server := database_servers.server_of(instance))
         ]  # fmt: skip
 
 
 def _create(original: Callable[..., Any], backend: Any, db_kwargs: Any) -> Any:
     _check_groups(backend, db_kwargs.get("vpc_security_group_ids") or [])
-    is_ours = db_kwargs.get("engine") == "postgres"
+    is_ours = db_kwargs.get("engine") in database_servers.ENGINES
     if is_ours and not (db_kwargs.get("manage_master_user_password") or db_kwargs.get("master_user_password")):
         raise RDSClientError(
             "InvalidParameterValue", "The parameter MasterUserPassword must be provided and must not be blank."
         )
+    if db_kwargs.get("engine") in sqlserver_instances.ENGINES:
+        sqlserver_instances.complete(db_kwargs)
     instance = original(backend, db_kwargs)
     if is_ours:
         database_servers.create(instance, _password(instance))
@@ -97,13 +106,16 @@ def _create(original: Callable[..., Any], backend: Any, db_kwargs: Any) -> Any:
 
 def _describe_truly(original: Callable[..., Any], instance: Any, *arguments: Any, **keywords: Any) -> None:
     original(instance, *arguments, **keywords)
-    alphabet = string.ascii_uppercase + string.digits
-    instance.dbi_resource_id = "db-" + "".join(secrets.choice(alphabet) for _ in range(26))
+    instance.dbi_resource_id = _resource_id()
     if "db_subnet_group" not in vars(instance):
         ec2 = ec2_backends[instance.account_id][instance.region]
         instance.db_subnet_group = DBSubnetGroup(
             instance.backend, "default", "default", list(ec2.get_default_subnets().values()), []
         )
+
+
+def _resource_id() -> str:
+    return "db-" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(26))
 
 
 def _address(original: Callable[..., Any], instance: Any) -> Any:
@@ -127,7 +139,8 @@ def _password(instance: Any) -> str:
 def _rotate_secret(_original: Callable[..., Any], secret: Any) -> None:
     text = secret._generate_secret_string()
     secret.secretsmanager.put_secret_value(secret.secret.arn, text, None, None, ["AWSCURRENT"])
-    database_servers.set_password(secret.resource, json.loads(text)["password"])
+    if server := database_servers.server_of(secret.resource):
+        server.set_password(json.loads(text)["password"])
 
 
 def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: str, db_kwargs: Any) -> Any:
@@ -139,13 +152,22 @@ def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: 
         )
     asked = db_kwargs.get("vpc_security_group_ids")
     _check_groups(backend, asked or [])
-    before = list(instance.vpc_security_group_ids)
+    option_groups.require_known(backend, db_kwargs.get("option_group_name"))
+    before, options_before = list(instance.vpc_security_group_ids), instance.option_group_name
     original(backend, db_instance_identifier, db_kwargs)
     if asked is not None:
         _note_group_change(instance, before, asked)
-    if db_kwargs.get("manage_master_user_password") or db_kwargs.get("master_user_password"):
-        database_servers.set_password(instance, _password(instance))
+    if instance.option_group_name != options_before:
+        option_groups.note_change(instance, options_before, immediately=bool(db_kwargs.get("apply_immediately")))
+    if server := database_servers.server_of(instance):
+        _change_server(server, instance, db_kwargs)
     return instance
+
+
+def _change_server(server: database_servers.Server, instance: Any, asked: Any) -> None:
+    server.change(asked)
+    if asked.get("manage_master_user_password") or asked.get("master_user_password"):
+        server.set_password(_password(instance))
 
 
 def _check_groups(backend: Any, group_ids: Iterable[str]) -> None:
@@ -179,13 +201,15 @@ def _group_memberships(_original: Callable[..., Any], instance: Any) -> list[dic
 
 def _stop(original: Callable[..., Any], backend: Any, *arguments: Any, **keywords: Any) -> Any:
     instance = original(backend, *arguments, **keywords)
-    database_servers.stop(instance)
+    if server := database_servers.server_of(instance):
+        server.stop()
     return instance
 
 
 def _start(original: Callable[..., Any], backend: Any, *arguments: Any, **keywords: Any) -> Any:
     instance = original(backend, *arguments, **keywords)
-    database_servers.start(instance)
+    if server := database_servers.server_of(instance):
+        server.start()
     return instance
 
 
@@ -193,3 +217,16 @@ def _delete(original: Callable[..., Any], backend: Any, *arguments: Any, **keywo
     instance = original(backend, *arguments, **keywords)
     database_servers.remove(instance)
     return instance
+
+
+def _create_replica(original: Callable[..., Any], backend: Any, db_kwargs: Any) -> Any:
+    replica = original(backend, db_kwargs)
+    # moto copies the source as it is: without an id of its own, deleting the replica would end the source's server.
+    replica.dbi_resource_id = _resource_id()
+    return replica
+
+
+def _remove_replica(_original: Callable[..., Any], instance: Any, replica: Any) -> None:
+    # One in another Region is listed by its ARN.
+    listed = {replica.db_instance_identifier, replica.db_instance_arn}
+    instance.replicas = [one for one in instance.replicas if one not in listed]
