@@ -41,6 +41,7 @@ class Switches:
     drop_after_submit: int | None = None
     # Count polls from 1.
     fail_over_at_poll: int | None = None
+    fail_over_forgets_tasks: bool = False
     cancel_at_poll: int | None = None
     failures: deque[Failure] = field(default_factory=deque)
     intruders: list[Intruder] = field(default_factory=list)

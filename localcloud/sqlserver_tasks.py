@@ -85,6 +85,7 @@ class Tasks:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._all: list[Task] = []
+        self._last_id = 0
 
     @property
     def all(self) -> tuple[Task, ...]:
@@ -104,7 +105,8 @@ class Tasks:
     ) -> Task:
         """A new task, CREATED."""
         now = self._instance.clock.now
-        task = Task(len(self._all) + 1, type_, database, arn, now, now, work, user, kms_key_arn)
+        self._last_id += 1
+        task = Task(self._last_id, type_, database, arn, now, now, work, user, kms_key_arn)
         task.note(now, text("task-created").line())
         self._all.append(task)
         return task
@@ -132,10 +134,12 @@ class Tasks:
                 self._abort(task, "CANCELLED")
 
     def fail_over(self) -> None:
-        """The instance's other half takes over: nothing that ran runs on."""
+        """The instance's other half takes over: nothing that ran runs on, and its list of tasks may be empty."""
         for task in self._all:
             if task.lifecycle in ("IN_PROGRESS", "CANCEL_REQUESTED"):
                 self._fail(task, text("failover").line())
+        if self._instance.switches.fail_over_forgets_tasks:
+            self._all.clear()
 
     def _proceed(self, task: Task) -> None:
         try:

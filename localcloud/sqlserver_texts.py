@@ -237,7 +237,7 @@ def page() -> str:
             "## Messages",
             "",
             "Number 50000 is what a raised text carries (assumed for RDS's own); without a number it is a line of `task_info`. Errors of",
-            "the engine that stop a restore are seen in `task_info` only, without their number.",
+            "the engine that stop a restore are seen in `task_info` only, without their number: that RDS passes them on so is assumed.",
             "",
             *_table(("number", "severity", "text", "mark", "source"), map(_message_row, TEXTS.values())),
             "",
@@ -259,7 +259,7 @@ def page() -> str:
 
 def _message_row(one: Text) -> tuple[str, ...]:
     number, severity = (str(one.number), str(one.severity)) if one.number else ("", "")
-    return number, severity, f"`{one.text.replace('|', '&#124;')}`", one.mark, one.source
+    return number, severity, f"`{one.text}`", one.mark, one.source
 
 
 def _column_row(one: Said) -> tuple[str, ...]:
