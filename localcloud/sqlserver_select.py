@@ -205,7 +205,7 @@ def _closing(tokens: Sequence[Token], opening: int) -> int:
         depth += {"(": 1, ")": -1}.get(tokens[position].upper, 0)
         if not depth:
             return position
-    raise _Unknown("parenthesis without an end")
+    raise _Unknown("( without )")
 
 
 def _arguments(tokens: Sequence[Token]) -> list[list[Token]]:
