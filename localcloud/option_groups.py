@@ -53,10 +53,13 @@ def require_known(backend: Any, name: str | None) -> None:
         raise OptionGroupNotFoundFaultError(name)
 
 
-def note_change(instance: Any, left: str, *, immediately: bool) -> None:
-    """The instance's group was changed, or exchanged for another one than `left`."""
-    done = time.monotonic() + clock.shortened(OPTION_CHANGE) if immediately else None
-    vars(instance)[_CHANGE] = _Change(left if left != instance.option_group_name else "", done)
+def note_modification(instance: Any, group_before: str, *, immediately: bool) -> None:
+    """The instance was modified; its group may have been exchanged. ApplyImmediately also applies what waits for maintenance."""
+    waiting = _change(instance)
+    if instance.option_group_name != group_before:
+        _begin(instance, group_before, immediately=immediately)
+    elif immediately and waiting and waiting.done is None:
+        _begin(instance, waiting.left, immediately=True)
 
 
 def backup_role(instance: Any) -> str:
@@ -86,8 +89,13 @@ def _modify(original: Callable[..., Any], response: Any) -> Any:
     group = response.params["OptionGroupName"].lower()
     for instance in response.backend.databases.values():
         if instance.option_group_name.lower() == group:
-            note_change(instance, group, immediately=bool(response.params.get("ApplyImmediately")))
+            _begin(instance, "", immediately=bool(response.params.get("ApplyImmediately")))
     return answer
+
+
+def _begin(instance: Any, left: str, *, immediately: bool) -> None:
+    done = time.monotonic() + clock.shortened(OPTION_CHANGE) if immediately else None
+    vars(instance)[_CHANGE] = _Change(left, done)
 
 
 def _memberships(_original: Callable[..., Any], instance: Any) -> list[dict[str, str]]:

@@ -157,8 +157,7 @@ def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: 
     original(backend, db_instance_identifier, db_kwargs)
     if asked is not None:
         _note_group_change(instance, before, asked)
-    if instance.option_group_name != options_before:
-        option_groups.note_change(instance, options_before, immediately=bool(db_kwargs.get("apply_immediately")))
+    option_groups.note_modification(instance, options_before, immediately=bool(db_kwargs.get("apply_immediately")))
     if server := database_servers.server_of(instance):
         _change_server(server, instance, db_kwargs)
     return instance

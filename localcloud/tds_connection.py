@@ -11,12 +11,14 @@ from localcloud import tds_answers, tds_handshake, tds_login, tds_requests
 from localcloud import tds_tokens as tokens
 from localcloud.tds_bytes import WireError
 from localcloud.tds_engine import DropConnection, Engine, Session, SqlError
-from localcloud.tds_packets import ATTENTION, LOGIN, RESPONSE, ConnectionEnded, Packets
+from localcloud.tds_packets import ATTENTION, LOGIN, PROCEDURE, RESPONSE, ConnectionEnded, Packets
 from localcloud.tds_prepared import Prepared
 from localcloud.tds_requests import Batch, Call, TransactionChange
 
 # From this severity on the server ends the connection after the error.
 FATAL = 20
+
+_BAD_STREAM, _RAISED = 4002, 50000
 
 _log = logging.getLogger(__name__)
 
@@ -64,19 +66,16 @@ class Connection:
         if kind == ATTENTION:
             self._packets.send(RESPONSE, tokens.done(tokens.DONE, tokens.ATTENTION))
             return True
-        request = tds_requests.read(kind, content)
         try:
-            answer, is_open = self._answer(session, request), True
+            answer, is_open = self._answer(session, tds_requests.read(kind, content)), True
         except SqlError as error:
-            answer = tds_answers.of_error(error, in_procedure=isinstance(request, Call))
-            is_open = error.severity < FATAL
-        except DropConnection:
+            answer, is_open = tds_answers.of_error(error, in_procedure=kind == PROCEDURE), error.severity < FATAL
+        except (DropConnection, ConnectionEnded):
             raise
         except Exception as error:
             # Told to the client too, or a bug of the engine would look like a lost connection.
-            _log.exception("the simulated server failed")
-            problem = SqlError(50000, f"The simulated server failed: {error!r}", severity=FATAL)
-            answer, is_open = tds_answers.of_error(problem, in_procedure=isinstance(request, Call)), False
+            problem = _told(error)
+            answer, is_open = tds_answers.of_error(problem, in_procedure=kind == PROCEDURE), False
         self._packets.send(RESPONSE, answer)
         return is_open
 
@@ -106,3 +105,11 @@ class Connection:
             session.in_transaction = True
             answer += tokens.begun(self._transaction)
         return answer + tokens.done(tokens.DONE)
+
+
+def _told(error: Exception) -> SqlError:
+    if isinstance(error, WireError):
+        text = f"The incoming tabular data stream (TDS) protocol stream is incorrect: {error}."
+        return SqlError(_BAD_STREAM, text, severity=FATAL)
+    _log.exception("the simulated server failed")
+    return SqlError(_RAISED, f"The simulated server failed: {error!r}", severity=FATAL)

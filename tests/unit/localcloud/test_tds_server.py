@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pymssql
@@ -186,6 +187,11 @@ def test_a_severe_error_ends_the_connection_after_the_answer(connection: Any) ->
 
     with pytest.raises((pytds.Error, OSError)):
         rows(connection, "where")
+
+
+def test_a_type_that_is_not_simulated_is_told(connection: Any) -> None:
+    with pytest.raises(pytds.Error, match="0x6A, which the simulated server does not know"):
+        rows(connection, "echo %s", (Decimal("1.5"),))
 
 
 def test_a_bug_of_the_engine_is_told(connection: Any, caplog: pytest.LogCaptureFixture) -> None:
