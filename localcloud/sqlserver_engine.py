@@ -35,7 +35,7 @@ from localcloud.tds_engine import DropConnection, Message, ResultSet, Session, V
 
 Results = Sequence[ResultSet | Message]
 
-_GENERATION: Final = "generation"
+_FAIL_OVERS: Final = "fail_overs"
 
 
 class SqlServerEngine:
@@ -72,7 +72,6 @@ class SqlServerEngine:
         self._tasks = Tasks(self.instance)
         self._procedures = Procedures(self.instance, self._tasks)
         self._lock = threading.RLock()
-        self._generation = 0
 
     @property
     def switches(self) -> Switches:
@@ -97,14 +96,14 @@ class SqlServerEngine:
             found = self.instance.databases.find(database or "master")
             if found is None or found.state != "ONLINE":
                 raise text("cannot-open").error(database=database)
-            return Session(login.name, found.name, settings={_GENERATION: self._generation})
+            return Session(login.name, found.name, settings={_FAIL_OVERS: self.instance.fail_overs})
 
     def execute(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Results:
         """Run one batch, up to its first error. Raises SqlError, DropConnection."""
         results: list[ResultSet | Message] = []
         with self._lock:
             for tokens in statements(text):
-                if session.settings.get(_GENERATION) != self._generation:
+                if session.settings.get(_FAIL_OVERS) != self.instance.fail_overs:
                     raise DropConnection
                 self.instance.clock.tick()
                 results += self._run(session, recognise(tokens, parameters), parameters)
@@ -140,12 +139,11 @@ class SqlServerEngine:
         """Multi-AZ's other half takes over: running tasks end in ERROR, and each connection ends at its next statement."""
         with self._lock:
             self._tasks.fail_over()
-            self._generation += 1
 
     def _run(self, session: Session, statement: Statement, parameters: Mapping[str, Value]) -> Results:
         match statement:
             case Execute():
-                return self._call(session, statement)
+                return self._procedures.execute(session, statement)
             case Select():
                 return (select(self.instance, session, statement.tokens, parameters, self._procedures.status),)
             case Use():
@@ -159,12 +157,6 @@ class SqlServerEngine:
             case SetTrustworthy():
                 self._set_trustworthy(statement)
         return ()
-
-    def _call(self, session: Session, call: Execute) -> Results:
-        if call.procedure == "rds_task_status" and self.switches.counted_down("fail_over_at_poll"):
-            self.fail_over()
-            raise DropConnection
-        return self._procedures.execute(session, call)
 
     def _check(self, database: Database) -> Results:
         if database.damaged:

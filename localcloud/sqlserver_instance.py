@@ -46,7 +46,8 @@ class Login:
 
 @dataclass
 class Instance:
-    """One DB instance. All settings may be changed while it runs; `free_storage` in bytes is what is free without user databases."""
+    """One DB instance. All settings may be changed while it runs; `free_storage` in bytes is what is free without user databases.
+    Connections from before the last of `fail_overs` are dead."""
 
     master: Login
     product_version: str
@@ -60,6 +61,7 @@ class Instance:
     free_storage: int = 20 << 30
     switches: Switches = field(default_factory=Switches)
     other_logins: list[Login] = field(default_factory=list)
+    fail_overs: int = 0
 
     @property
     def logins(self) -> list[Login]:

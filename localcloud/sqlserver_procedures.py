@@ -12,7 +12,7 @@ from localcloud.sqlserver_statements import Execute
 from localcloud.sqlserver_submissions import Submissions
 from localcloud.sqlserver_tasks import Task, Tasks
 from localcloud.sqlserver_texts import TASK_STATUS, columns, text
-from localcloud.tds_engine import ResultSet, Session, Value
+from localcloud.tds_engine import DropConnection, ResultSet, Session, Value
 
 Results = tuple[ResultSet, ...]
 
@@ -39,6 +39,9 @@ class Procedures:
 
     def status(self, database: str | None, task_id: int | None) -> ResultSet:
         """Two minutes pass, then the tasks as they are. 0 stands for all tasks, as in rds_fn_task_status(NULL, 0)."""
+        if self.instance.switches.counted_down("fail_over_at_poll"):
+            self.tasks.fail_over()
+            raise DropConnection
         self.instance.clock.poll()
         self.tasks.move()
         wanted = [

@@ -135,6 +135,7 @@ class Tasks:
 
     def fail_over(self) -> None:
         """The instance's other half takes over: nothing that ran runs on, and its list of tasks may be empty."""
+        self._instance.fail_overs += 1
         for task in self._all:
             if task.lifecycle in ("IN_PROGRESS", "CANCEL_REQUESTED"):
                 self._fail(task, text("failover").line())

@@ -66,7 +66,7 @@ def waiting(*steps: str) -> Server:
 def step(server: Server, key: str, **arguments: Value) -> tuple[Value, str]:
     given: dict[str, Value] = {"with_norecovery": 1, **arguments}
     if key.startswith("diff"):
-        return outcome(server, key, type="DIFFERENTIAL", **given)
+        return ended(server, server.restore("shop", key, type="DIFFERENTIAL", **given))
     return ended(server, server.restore_log("shop", key, **given))
 
 
