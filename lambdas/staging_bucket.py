@@ -37,10 +37,10 @@ def ensure(restore: Restore, plan: Plan, s3: "S3Client") -> str:
     seen = staging_lease.read(restore.ledger.table, plan.target)
     name = names.staging_bucket(seen.offered, plan.target.account, plan.target.region)
     row = restore.ledger.intend(BUCKET, ROLE, name)
-    staging_lease.acquire(restore.ledger, plan.target, seen, _option_role(plan))
-    _create(s3, plan, name)
-    _close_to_others(s3, plan, name)
-    _let_holders_read(restore, plan, s3, name, staging_lease.read(restore.ledger.table, plan.target))
+    with staging_lease.joined(restore.ledger, plan.target, seen, _option_role(plan)) as lease:
+        _create(s3, plan, name)
+        _close_to_others(s3, plan, name)
+        _let_holders_read(s3, plan, name, lease)
     restore.ledger.created(row, name)
     return name
 
@@ -86,12 +86,9 @@ def _close_to_others(s3: "S3Client", plan: Plan, name: str) -> None:
     s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [rule]})
 
 
-def _let_holders_read(restore: Restore, plan: Plan, s3: "S3Client", name: str, lease: Lease) -> None:
-    """Make the policy what the lease says. Of several who write it, the last one saw no change after it wrote. Raises NotReady."""
+def _let_holders_read(s3: "S3Client", plan: Plan, name: str, lease: Lease) -> None:
     text = json.dumps(policy(plan.execution_arn.split(":")[1], name, lease))
     s3.put_bucket_policy(Bucket=name, Policy=text, ExpectedBucketOwner=plan.target.account)
-    if staging_lease.read(restore.ledger.table, plan.target) != lease:
-        raise NotReady("waiting to write the temporary bucket's policy again: other restores began or ended meanwhile")
 
 
 def policy(partition: str, name: str, lease: Lease) -> dict[str, Any]:
@@ -129,9 +126,21 @@ def remove_staging_bucket(section: RemoverInput, restore: Restore) -> None:
         bucket, _, prefix = row.name.partition("/")
         staging_objects.remove(s3, bucket, prefix, plan.target.account)
         restore.ledger.deleted(row, row.note)
-    lease = staging_lease.release(restore.ledger, plan.target)
+    with staging_lease.left(restore.ledger, plan.target) as lease:
+        if lease.holders:
+            _take_back_grant(s3, plan, lease)
     for row in restore.ledger.unsettled(BUCKET):
         _leave(restore, plan, s3, row, lease)
+
+
+def _take_back_grant(s3: "S3Client", plan: Plan, lease: Lease) -> None:
+    name = names.staging_bucket(lease.generation, plan.target.account, plan.target.region)
+    try:
+        _let_holders_read(s3, plan, name, lease)
+    except ClientError as error:
+        # Those who hold the lease have not made it yet, or the last of them has deleted it meanwhile.
+        if error_code(error) != "NoSuchBucket":
+            raise
 
 
 def _leave(restore: Restore, plan: Plan, s3: "S3Client", row: ResourceRow, lease: Lease) -> None:
@@ -143,7 +152,6 @@ def _leave(restore: Restore, plan: Plan, s3: "S3Client", row: ResourceRow, lease
         _delete(s3, plan, row.name)
         restore.ledger.deleted(row)
     else:
-        _let_holders_read(restore, plan, s3, row.name, lease)
         others = ", ".join(sorted(lease.holders))
         restore.ledger.handed_over(row, f"used by {others}: the last of them deletes it")
 

@@ -1,30 +1,39 @@
 """The lease on the temporary bucket of a target account and Region: which restores use it, and under which name.
 
-    STAGING#<account>#<region>   LEASE   {generation, holders: {restore id: role with which RDS reads}, version}
+    STAGING#<account>#<region>   LEASE   {generation, holders: {restore id: role with which RDS reads}, version, lockedUntil}
 
 The bucket's name holds the generation. Restores join a generation while somebody holds it; when nobody does, the next one begins another.
 So a generation that lost its last holder never gets one again: whoever sees that may delete its bucket, late, twice or beside others, and
 takes it from no restore. With one name for all generations a remover that comes late would delete the bucket of a restore that runs.
+
+The bucket's policy follows the holders, and S3 knows no compare-and-set: so a change of the holders and the policy that follows from it
+are one locked section. A holder of the lock that died is waited out.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from botocore.exceptions import ClientError
+
+from lambdas import limits
 from lambdas.contract import PlannedTarget
 from lambdas.ledger import Ledger
 from lambdas.table import ConditionFailed, Table, Write
-from repository.errors import NotReady
+from repository.errors import NotReady, RestoreError
 
 LEASE = "LEASE"
 
 
 @dataclass(frozen=True)
 class Lease:
-    """As it was read. `version` counts the changes."""
+    """As it was read. `version` counts the changes; `locked_until` in milliseconds since 1970, 0 when nobody changes it."""
 
     generation: int = 0
     holders: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
+    locked_until: int = 0
 
     @property
     def offered(self) -> int:
@@ -39,48 +48,73 @@ class Lease:
 def read(table: Table, target: PlannedTarget) -> Lease:
     """The lease as it is now."""
     item = table.get(_key(target), LEASE) or {}
-    return Lease(int(item.get("generation", 0)), dict(item.get("holders", {})), int(item.get("version", 0)))
+    numbers = (int(item.get(name, 0)) for name in ("version", "lockedUntil"))
+    return Lease(int(item.get("generation", 0)), dict(item.get("holders", {})), *numbers)
 
 
-def acquire(ledger: Ledger, target: PlannedTarget, seen: Lease, role: str) -> None:
-    """Begin or join the generation that `seen` offers. Raises NotReady if the lease changed meanwhile, RestoreClosed."""
-    if ledger.restore_id in seen.holders:
-        return
+@contextmanager
+def joined(ledger: Ledger, target: PlannedTarget, seen: Lease, role: str) -> Iterator[Lease]:
+    """Hold the generation that `seen` offers; until the end of the block nobody else joins or leaves. Raises NotReady, RestoreClosed."""
     holders = {**seen.holders, ledger.restore_id: role}
-    change = _change(ledger.table, target, replace(seen, generation=seen.offered, holders=holders))
-    try:
-        ledger.table.write(change, ledger.while_status("RUNNING"))
-    except ConditionFailed:
-        ledger.require("RUNNING")
-        _require(ledger.restore_id in read(ledger.table, target).holders)
+    with _changed(ledger, target, seen, replace(seen, generation=seen.offered, holders=holders), joins=True) as lease:
+        yield lease
 
 
-def release(ledger: Ledger, target: PlannedTarget) -> Lease:
-    """Hold it no longer; the lease as it is then. A second time it changes nothing. Raises NotReady."""
+@contextmanager
+def left(ledger: Ledger, target: PlannedTarget) -> Iterator[Lease]:
+    """Hold it no longer; until the end of the block nobody else joins or leaves. A second time it changes nothing. Raises NotReady."""
     seen = read(ledger.table, target)
     if ledger.restore_id not in seen.holders:
-        return seen
+        yield seen
+        return
     holders = {restore: role for restore, role in seen.holders.items() if restore != ledger.restore_id}
+    with _changed(ledger, target, seen, replace(seen, holders=holders)) as lease:
+        yield lease
+
+
+@contextmanager
+def _changed(ledger: Ledger, target: PlannedTarget, seen: Lease, wanted: Lease, joins: bool = False) -> Iterator[Lease]:
+    if seen.locked_until > _now():
+        raise NotReady("waiting for another restore, which begins or ends using the temporary bucket at this moment")
+    locked = replace(wanted, version=seen.version + 1, locked_until=_now() + limits.VISIBLE_AFTER * 1000)
+    _write(ledger, target, locked, [ledger.while_status("RUNNING")] if joins else [])
     try:
-        ledger.table.write(_change(ledger.table, target, replace(seen, holders=holders)))
+        yield locked
+    except (RestoreError, ClientError):
+        # Every request was answered: nothing of this change is still under way.
+        _unlock(ledger.table, target, locked)
+        raise
+    _unlock(ledger.table, target, locked)
+
+
+def _write(ledger: Ledger, target: PlannedTarget, lease: Lease, conditions: list[Write]) -> None:
+    try:
+        ledger.table.write(_put(ledger.table, target, lease), *conditions)
     except ConditionFailed:
+        if conditions:
+            ledger.require("RUNNING")
         # The answer of a write that did happen may get lost: then the repeated one finds itself.
-        _require(ledger.restore_id not in read(ledger.table, target).holders)
-    return read(ledger.table, target)
+        if read(ledger.table, target) != lease:
+            raise NotReady("waiting for another restore, which began or ended using the temporary bucket") from None
 
 
-def _change(table: Table, target: PlannedTarget, lease: Lease) -> Write:
+def _unlock(table: Table, target: PlannedTarget, locked: Lease) -> None:
+    # Whoever waited this change out has changed the lease since.
+    with suppress(ConditionFailed):
+        table.write(_put(table, target, replace(locked, version=locked.version + 1, locked_until=0)))
+
+
+def _put(table: Table, target: PlannedTarget, lease: Lease) -> Write:
     item = {
         "pk": _key(target), "sk": LEASE, "generation": lease.generation, "holders": dict(lease.holders),
-        "version": lease.version + 1,
+        "version": lease.version, "lockedUntil": lease.locked_until,
     }  # fmt: skip
-    return table.put(item, "attribute_not_exists(pk) OR #version = :seen", seen=lease.version)
-
-
-def _require(done: bool) -> None:
-    if not done:
-        raise NotReady("waiting for another restore, which begins or ends using the temporary bucket at this moment")
+    return table.put(item, "attribute_not_exists(pk) OR #version = :before", before=lease.version - 1)
 
 
 def _key(target: PlannedTarget) -> str:
     return f"STAGING#{target.account}#{target.region}"
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

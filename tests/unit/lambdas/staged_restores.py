@@ -141,9 +141,9 @@ def until_done(invoke: Callable[[], dict[str, Any]], most: int = 20) -> dict[str
     raise AssertionError("never ready")
 
 
-def _plan(point: Manifest, name: str) -> Plan:
+def hand_made_plan(name: str) -> Plan:
+    """Of no database."""
     execution = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:dbrestore:{name}"
-    now = datetime.now(UTC)
     target = PlannedTarget(
         account=ACCOUNT, region=REGION, db_instance=INSTANCE, arn=f"arn:aws:rds:{REGION}:{ACCOUNT}:db:{INSTANCE}",
         engine="sqlserver-se", engine_version="15.00", host="crm", port=1433, vpc_id="vpc-1", availability_zone="b",
@@ -153,12 +153,19 @@ def _plan(point: Manifest, name: str) -> Plan:
         instance_type="c6i.large", subnet_id="subnet-1", standing_group_id="sg-1", instance_profile_arn="arn:profile",
         document_name="document", program_uri="s3://program", streams=1, keep_toast_compression=False, max_run_minutes=60,
     )  # fmt: skip
-    source = PlannedSource(db_instance=INSTANCE, restore_point=point.point_id, manifest="s3://repository/manifest.json")
+    return Plan(
+        restore_id=names.restore_id(execution), execution_arn=execution, mode="restore", planned_at=datetime.now(UTC),
+        engine="sqlserver", archived=False, target=target, databases=(), worker=worker,
+        source=PlannedSource(db_instance=INSTANCE, restore_point="latest", manifest="s3://repository/manifest.json"),
+        native=PlannedNative(option_role_arn=ROLE, staged_bytes=1),
+    )  # fmt: skip
+
+
+def _plan(point: Manifest, name: str) -> Plan:
+    plan = hand_made_plan(name)
     databases = tuple(
         PlannedDatabase(name=b.name, asked_name=f"{b.name}-{name}", temporary_name=f"{b.name}-{name}", bytes=1, rows=0, tables=0)
         for b in point.native_databases
     )  # fmt: skip
-    return Plan(
-        restore_id=names.restore_id(execution), execution_arn=execution, mode="restore", planned_at=now,
-        engine="sqlserver", archived=False, target=target, source=source, databases=databases, worker=worker,
-    )  # fmt: skip
+    source = plan.source.model_copy(update={"restore_point": point.point_id})
+    return plan.model_copy(update={"databases": databases, "source": source})
