@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.rds.models import rds_backends
 
 from lambdas.names import restore_id
@@ -335,7 +336,14 @@ def test_a_status_that_does_not_pass_is_refused(world: World, status: str) -> No
     assert f"is {status}" in told[0]
 
 
+def no_storage_metric(instance: str) -> None:
+    """CloudWatch knows nothing of the instance's free storage."""
+    backend = cloudwatch_backends["123456789012"][REGION]
+    backend.metric_data = [d for d in backend.metric_data if instance not in [x.value for x in d.dimensions]]
+
+
 def free_storage(instance: str, bytes_: float) -> None:
+    no_storage_metric(instance)
     boto3.client("cloudwatch").put_metric_data(
         Namespace="AWS/RDS",
         MetricData=[
@@ -361,6 +369,7 @@ def test_too_little_free_storage_is_refused_with_both_numbers(world: World) -> N
 
 def test_without_a_storage_metric_the_allocated_storage_counts_and_the_plan_says_so(world: World) -> None:
     create_instance("quiet", world.group_list)
+    no_storage_metric("quiet")
 
     told = plan(asking(target={"dbInstance": "quiet"}, source={"dbInstance": INSTANCE}))
 
