@@ -73,7 +73,9 @@ def job(
 
 def _native_options(plan: Plan) -> NativeOptions:
     wish = plan.native
-    return NativeOptions(fix_users=wish.fix_users, check_database=wish.check_database) if wish else NativeOptions()
+    if wish is None:
+        return NativeOptions()
+    return NativeOptions(fix_users=wish.fix_users, check_database=wish.check_database, stop_at=wish.stop_at)
 
 
 def ensure_job(

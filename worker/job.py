@@ -58,10 +58,12 @@ class NativeDatabaseJob(Document):
 
 
 class NativeOptions(Document):
-    """`fix_users` maps orphaned users to logins of their name; `check_database` runs DBCC CHECKDB."""
+    """`fix_users` maps orphaned users to logins of their name; `check_database` runs DBCC CHECKDB. `stop_at` is the point in time that was
+    asked for, as in NativeStep: the header of a log backup tells what the database was like after it."""
 
     fix_users: bool = False
     check_database: bool = False
+    stop_at: datetime | None = None
 
 
 class Job(Document):

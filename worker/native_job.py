@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from repository.errors import RestoreFailed
 from repository.native_errors import ServerUnreachable
-from worker import native_discard, native_restore
+from worker import native_discard, native_restore, native_verification
 from worker.job import Absence, DatabaseResult, Job
 from worker.job_folder import read_manifest
 from worker.native_messages import error_of_engine
@@ -46,5 +46,7 @@ def _settled(s3: "S3Client", server: SqlServer, job: Job, progress: ProgressWrit
     manifest = read_manifest(s3, job.manifest)
     if job.kind == "restore":
         yield from native_restore.run(server, job, manifest, progress)
+    elif job.kind == "verify":
+        yield from native_verification.run(server, job, manifest, progress)
     else:
         raise RestoreFailed(f"SQL Server has no {job.kind} job")

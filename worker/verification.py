@@ -17,9 +17,9 @@ from repository.errors import ReplayFailed, RestoreError, VerificationFailed
 from repository.manifest import DatabaseBackup, Manifest
 from worker import archive as archives
 from worker import (
+    check_list,
     data_checks,
     grants,
-    limits,
     membership,
     ownership,
     private_folder,
@@ -118,10 +118,9 @@ def _checked_and_renamed(
     inside = verification.server.connect_master(database.temporary_name)
     checks = _checks(verification, master, inside, subject, division)
     result = result.model_copy(update={"checks": tuple(checks)})
-    failed = [check for check in checks if check.result == "failed"]
-    if failed:
+    if check_list.failed(checks):
         inside.close()
-        return _failed(result, VerificationFailed.__name__, _summary(failed, len(checks)))
+        return _failed(result, VerificationFailed.__name__, check_list.summary(checks))
     notes = _settle(verification, inside, subject, division)
     notes += promotion.promote(master, inside, subject)
     return result.model_copy(update={"status": "PROMOTED", "fix_ups": tuple(notes)})
@@ -177,9 +176,3 @@ def _settle(verification: Verification, inside: Connection, subject: Promotion, 
 
 def _failed(result: DatabaseResult, name: str, message: str) -> DatabaseResult:
     return result.model_copy(update={"status": "FAILED", "error": ErrorNote(name=name, message=message)})
-
-
-def _summary(failed: list[Check], total: int) -> str:
-    shown = "; ".join(f"{c.check}: expected {c.expected}, found {c.actual}" for c in failed[: limits.CHECKS_IN_MESSAGE])
-    more = f"; and {len(failed) - limits.CHECKS_IN_MESSAGE} more" if len(failed) > limits.CHECKS_IN_MESSAGE else ""
-    return f"{len(failed)} of {total} checks failed: {shown}{more}"

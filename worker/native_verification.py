@@ -1,0 +1,168 @@
+"""Step 5 on SQL Server: is the restored database what its backup says? Then what came with it is settled: TRUSTWORTHY goes off, users
+without a login are told or mapped.
+
+state -> files, compatibility level, owner -> TRUSTWORTHY -> DBCC CHECKDB -> users
+
+Invariant: all of it can be done again. The database has its name already, so what is not whole stays under it until it is discarded.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from repository.errors import DatabaseNotInRestorePoint, RestoreError, VerificationFailed
+from repository.manifest import Manifest, NativeBackupSet
+from repository.native_errors import CertificateRefused, LoginRefused, ServerUnreachable
+from worker import check_list, native_checks
+from worker.job import Absence, Check, DatabaseResult, ErrorNote, FixUp, Job, NativeDatabaseJob, NativeOptions
+from worker.native_checks import Expected
+from worker.native_messages import error_of_engine
+from worker.native_session import EngineError, NativeConnection, Row, SqlServer
+from worker.progress import ProgressWriter
+from worker.standing_connection import StandingConnection
+
+Settled = tuple[DatabaseResult, tuple[Absence, ...]]
+
+# What means that no database can be looked at.
+_ALL_ARE_LOST = (ServerUnreachable, CertificateRefused, LoginRefused)
+
+
+def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter) -> Iterator[Settled]:
+    """Each database, PROMOTED or FAILED; one that fails doesn't stop the next. Raises ServerUnreachable and what else means that none
+    can be looked at."""
+    with StandingConnection(server) as connection:
+        for database in job.native_databases:
+            began = time.monotonic()
+            progress.phase("verifying", database.asked_name)
+            verification = Verification(server, job.native_options, database)
+            result = _verified(connection, verification, manifest)
+            yield result.model_copy(update={"seconds": round(time.monotonic() - began, 3)}), ()
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Of one database."""
+
+    server: SqlServer
+    options: NativeOptions
+    database: NativeDatabaseJob
+
+
+def _verified(connection: StandingConnection, verification: Verification, manifest: Manifest) -> DatabaseResult:
+    database = verification.database
+    result = DatabaseResult(
+        backup_name=database.backup_name,
+        asked_name=database.asked_name,
+        temporary_name=database.asked_name,
+        status="FAILED",
+    )
+    try:
+        last_set = _last_set(database, manifest)
+        expected = Expected(last_set, goes_on=_goes_on(last_set, verification.options.stop_at))
+        return connection.ask(lambda master: _examined(master, verification, expected, result))
+    except _ALL_ARE_LOST:
+        raise
+    except EngineError as problem:
+        return _failed(result, error_of_engine(problem.number, f"{database.asked_name}: {problem.message}"))
+    except RestoreError as problem:
+        return _failed(result, problem)
+
+
+def _last_set(database: NativeDatabaseJob, manifest: Manifest) -> NativeBackupSet:
+    backup = next((one for one in manifest.native_databases if one.name == database.backup_name), None)
+    found = next((one for one in backup.backup_sets if one.set_id == database.last_set), None) if backup else None
+    if found is None:
+        raise DatabaseNotInRestorePoint(
+            f"the restore point {manifest.point_id} has no backup set {database.last_set} of a database {database.backup_name!r}: choose "
+            "the point that was restored"
+        )
+    return found
+
+
+def _goes_on(last_set: NativeBackupSet, stop_at: datetime | None) -> bool:
+    return stop_at is not None and last_set.kind == "LOG"
+
+
+def _examined(
+    master: NativeConnection, verification: Verification, expected: Expected, result: DatabaseResult
+) -> DatabaseResult:
+    """Asked again as a whole when a connection was lost."""
+    name = verification.database.asked_name
+    row = native_checks.row_of(master, name)
+    checks, notes = [native_checks.state(row)], list[FixUp]()
+    if row and checks[0].result == "ok":
+        # No limit: DBCC CHECKDB answers when it is done.
+        with verification.server.connect(name, answer_within=None) as inside:
+            checks += native_checks.compared(row, inside, expected)
+            checks.append(_trustworthy(master, row, notes))
+            checks.append(native_checks.consistency(inside, wanted=verification.options.check_database))
+            if not check_list.failed(checks):
+                notes += _orphans(master, inside, fix=verification.options.fix_users)
+    size = sum(file.size for file in expected.last_set.database_files)
+    result = result.model_copy(update={"checks": tuple(checks), "fix_ups": tuple(notes), "bytes": size})
+    if check_list.failed(checks):
+        return _failed(result, VerificationFailed(f"{name}: {check_list.summary(checks)}"))
+    return result.model_copy(update={"status": "PROMOTED"})
+
+
+def _trustworthy(master: NativeConnection, row: Row, notes: list[FixUp]) -> Check:
+    """Off, because modules of a trustworthy database may act outside it; a restore should have switched it off by itself."""
+    name, found = str(row["name"]), "off"
+    if row["is_trustworthy_on"]:
+        try:
+            _run(master, f"ALTER DATABASE {bracketed(name)} SET TRUSTWORTHY OFF")
+            notes.append(
+                FixUp(
+                    entry="TRUSTWORTHY",
+                    what="it was on and was switched off: switch it on again if its modules need it",
+                )
+            )
+        except EngineError as problem:
+            found = f"on, and could not be switched off: {problem}"
+    return Check(check="TRUSTWORTHY", expected="off", actual=found, result="ok" if found == "off" else "failed")
+
+
+def _orphans(master: NativeConnection, inside: NativeConnection, *, fix: bool) -> list[FixUp]:
+    """Users of SQL logins that this server does not know. Logins are no part of a backup."""
+    rows = inside.rows(
+        "SELECT u.name FROM sys.database_principals AS u LEFT JOIN sys.server_principals AS l ON l.sid = u.sid "
+        "WHERE u.type = 'S' AND u.authentication_type = 1 AND u.name <> 'dbo' AND l.sid IS NULL ORDER BY u.name"
+    )
+    return [_orphan(master, inside, str(row["name"]), fix=fix) for row in rows]
+
+
+def _orphan(master: NativeConnection, inside: NativeConnection, user: str, *, fix: bool) -> FixUp:
+    logins = master.rows("SELECT name FROM sys.server_principals WHERE type = 'S' AND name = %s", [user])
+    login = str(logins[0]["name"]) if logins else user
+    statement = f"ALTER USER {bracketed(user)} WITH LOGIN = {bracketed(login)}"
+    if not logins:
+        what = f"its login is not on this server: create one, then run {statement} in the database"
+    elif not fix:
+        what = f"mapped to no login: run {statement} in the database, or restore with sqlserver.fixUsers"
+    else:
+        what = _mapped(inside, statement, login)
+    return FixUp(entry=f"USER {user}", what=what)
+
+
+def _mapped(inside: NativeConnection, statement: str, login: str) -> str:
+    try:
+        _run(inside, statement)
+    except EngineError as problem:
+        return f"could not be mapped to the login {login} ({problem}): run {statement} in the database"
+    return f"mapped to the login {login}"
+
+
+def _run(connection: NativeConnection, statement: str) -> None:
+    # Without parameters, so a per cent sign in a name is only that.
+    connection.run(statement.replace("%", "%%"))
+
+
+def bracketed(name: str) -> str:
+    """A name in a statement that takes no parameter for it: in brackets, a closing one doubled, all else is literal."""
+    return f"[{name.replace(']', ']]')}]"
+
+
+def _failed(result: DatabaseResult, problem: RestoreError) -> DatabaseResult:
+    note = ErrorNote(name=type(problem).__name__, message=str(problem))
+    return result.model_copy(update={"status": "FAILED", "error": note})
