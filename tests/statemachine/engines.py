@@ -1,17 +1,23 @@
-"""The two ways through the flow."""
+"""The two ways through the flow, for tests that hold for both."""
 
 from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 from worker.job import DatabaseStatus, JobKind
 
 INSTANCE = "orders-prod"
 SQL_SERVER = "orders-mssql"
+REMOVERS = (
+    "DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "CloseRestore",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What differs between the two ways through the flow. `job` makes the databases, and the state `creators[-2]` sends it."""
+    """What differs between them. The job `job` makes the databases, the state before the last creator sends it, and `made` is what a
+    database is after it."""
 
     name: str
     instance: str
@@ -19,8 +25,12 @@ class Engine:
     job: JobKind
     made: DatabaseStatus
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def restoring(self) -> str:
+        """The state that sends the job."""
         return self.creators[-2]
 
     def request(self, *databases: str) -> dict[str, Any]:
@@ -36,3 +46,10 @@ SQLSERVER = Engine(
     ("DeployWorker", "PairSecurityGroups", "StageNativeBackups", "RestoreNativeBackups", "VerifyDatabases"),
     "restore", "RESTORED",
 )  # fmt: skip
+ENGINES = (POSTGRES, SQLSERVER)
+
+of_both_engines = pytest.mark.parametrize("engine", ENGINES, ids=str)
+in_each_creator = pytest.mark.parametrize(("engine", "state"), [(e, s) for e in ENGINES for s in e.creators], ids=str)
+in_each_state = pytest.mark.parametrize(
+    ("engine", "state"), [(e, s) for e in ENGINES for s in (*e.creators, *REMOVERS)], ids=str
+)

@@ -7,18 +7,11 @@ import boto3
 import pytest
 
 from lambdas import limits
-from lambdas.ledger import request_cancel
-from lambdas.state import Surroundings
 from repository.errors import AwsRefused, ReplayFailed
+from tests.statemachine.engines import POSTGRES, REMOVERS, SQLSERVER, Engine, in_each_creator, of_both_engines
 from tests.statemachine.fake_worker import Behaviour, end_without_result, leave_unfinished, lose_worker
-from tests.statemachine.plain_moto import Died
-from tests.statemachine.world import INSTANCE, REQUEST, World, execution_arn
+from tests.statemachine.world import World
 from worker.job import ErrorNote, Result
-
-REMOVERS = [
-    "DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "CloseRestore",
-]  # fmt: skip
-CREATORS = ["DeployWorker", "PairSecurityGroups", "ReplayDumps", "VerifyDatabases"]
 
 
 def failing(error: Exception) -> Callable[[], None]:
@@ -30,22 +23,29 @@ def failing(error: Exception) -> Callable[[], None]:
     return fail
 
 
+def status(engine: Engine, when: str) -> str:
+    """What a database would be after that step if it did not fail."""
+    return engine.made if when == "made" else "PROMOTED"
+
+
 def in_order(world: World) -> list[str]:
     """The states as they were first entered."""
     return list(dict.fromkeys(world.calls))
 
 
-@pytest.mark.parametrize("state", CREATORS)
+@in_each_creator
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_any_failure_runs_every_remover_and_keeps_the_first_error(world: World, state: str, when: str) -> None:
-    before = world.inventory()
+def test_any_failure_runs_every_remover_and_keeps_the_first_error(
+    world: World, engine: Engine, state: str, when: str
+) -> None:
+    before = world.use(engine).inventory()
     getattr(world, when)[state] = failing(ReplayFailed("broken on purpose"))
 
     ended = world.run()
 
     assert (ended["status"], ended["error"]) == ("FAILED", "ReplayFailed")
     assert "broken on purpose" in ended["cause"]
-    assert in_order(world)[-5:] == REMOVERS
+    assert in_order(world)[-5:] == list(REMOVERS)
     kept = ["orders"] if (state, when) == ("VerifyDatabases", "after") else []
     assert world.inventory() == before | {"databases": kept}
     report = world.report()
@@ -68,10 +68,13 @@ def test_a_failing_plan_makes_nothing_and_runs_nothing_else(world: World) -> Non
     ("behaviour", "error"),
     [(lose_worker, "WorkerLost"), (end_without_result, "WorkerFailed")],
 )
-@pytest.mark.parametrize("job", ["replay", "verify"])
-def test_a_worker_that_dies_leaves_no_database_behind(world: World, job: str, behaviour: Behaviour, error: str) -> None:
-    before = world.inventory()
-    world.worker.behaviour[job] = behaviour
+@pytest.mark.parametrize("job", ["the first", "verify"])
+@of_both_engines
+def test_a_worker_that_dies_leaves_no_database_behind(
+    world: World, engine: Engine, job: str, behaviour: Behaviour, error: str
+) -> None:
+    before = world.use(engine).inventory()
+    world.worker.behaviour[engine.job if job == "the first" else job] = behaviour
 
     ended = world.run()
 
@@ -89,9 +92,12 @@ def test_the_last_words_of_a_crashed_worker_are_in_the_error(world: World) -> No
     assert "exit code 137" in ended["cause"]
 
 
-def test_a_job_that_never_ends_is_stopped_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = world.inventory()
-    world.worker.behaviour["replay"] = leave_unfinished
+@of_both_engines
+def test_a_job_that_never_ends_is_stopped_in_time(
+    world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.use(engine).inventory()
+    world.worker.behaviour[engine.job] = leave_unfinished
     monkeypatch.setattr("lambdas.worker_jobs.datetime", FarFuture)
 
     ended = world.run()
@@ -101,9 +107,12 @@ def test_a_job_that_never_ends_is_stopped_in_time(world: World, monkeypatch: pyt
     assert world.worker.commands[0].status == "Cancelled"
 
 
-def test_a_job_that_does_not_stop_costs_the_worker_its_life(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = world.inventory()
-    world.worker.behaviour["replay"] = leave_unfinished
+@of_both_engines
+def test_a_job_that_does_not_stop_costs_the_worker_its_life(
+    world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.use(engine).inventory()
+    world.worker.behaviour[engine.job] = leave_unfinished
     world.before["DiscardUnfinishedDatabases"] = lambda: (
         [setattr(c, "status", "InProgress") for c in world.worker.commands[:1]] and None
     )
@@ -120,10 +129,11 @@ def test_a_job_that_does_not_stop_costs_the_worker_its_life(world: World, monkey
     assert workers["worker"] != workers["discard-worker"]
 
 
-@pytest.mark.parametrize("when", ["REPLAYED", "PROMOTED"])
-def test_the_error_of_the_only_database_is_the_error_of_the_restore(world: World, when: str) -> None:
-    before = world.inventory()
-    world.worker.failing[f"{when} orders"] = ErrorNote(name="BackupDamaged", message="member 7 is cut")
+@pytest.mark.parametrize("when", ["made", "verified"])
+@of_both_engines
+def test_the_error_of_the_only_database_is_the_error_of_the_restore(world: World, engine: Engine, when: str) -> None:
+    before = world.use(engine).inventory()
+    world.worker.failing[f"{status(engine, when)} orders"] = ErrorNote(name="BackupDamaged", message="member 7 is cut")
 
     ended = world.run()
 
@@ -132,12 +142,13 @@ def test_the_error_of_the_only_database_is_the_error_of_the_restore(world: World
     assert world.inventory() == before
 
 
-@pytest.mark.parametrize("when", ["REPLAYED", "PROMOTED"])
-def test_one_of_two_databases_that_fails_takes_nothing_from_the_other(world: World, when: str) -> None:
-    before = world.inventory()
-    world.worker.failing[f"{when} crm"] = ErrorNote(name="BackupDamaged", message="member 7 is cut")
+@pytest.mark.parametrize("when", ["made", "verified"])
+@of_both_engines
+def test_one_of_two_databases_that_fails_takes_nothing_from_the_other(world: World, engine: Engine, when: str) -> None:
+    before = world.use(engine).inventory()
+    world.worker.failing[f"{status(engine, when)} crm"] = ErrorNote(name="BackupDamaged", message="member 7 is cut")
 
-    ended = world.run({**REQUEST, "databases": ["orders", "crm"]})
+    ended = world.run(engine.request("orders", "crm"))
 
     assert (ended["status"], ended["error"]) == ("FAILED", "SomeDatabasesFailed")
     assert "crm: BackupDamaged: member 7 is cut" in ended["cause"]
@@ -146,24 +157,32 @@ def test_one_of_two_databases_that_fails_takes_nothing_from_the_other(world: Wor
     assert outcomes == {"orders": "PROMOTED", "crm": "FAILED"}
 
 
-def test_a_job_that_could_not_begin_fails_with_its_own_error(world: World) -> None:
-    before = world.inventory()
+@of_both_engines
+def test_a_job_that_could_not_begin_fails_with_its_own_error(world: World, engine: Engine) -> None:
+    before = world.use(engine).inventory()
 
     def refuse(worker: Any, job: Any, command: Any) -> None:
-        error = ErrorNote(name="DatabaseExists", message="orders exists already: choose another name")
+        error = ErrorNote(name="ServerUnreachable", message="orders.example:1433 does not answer")
         worker.write(job, command, Result(kind=job.kind, restore_id=job.restore_id, error=error))
 
-    world.worker.behaviour["replay"] = refuse
+    world.worker.behaviour[engine.job] = refuse
 
     ended = world.run()
 
-    assert (ended["status"], ended["error"]) == ("FAILED", "DatabaseExists")
+    assert (ended["status"], ended["error"]) == ("FAILED", "ServerUnreachable")
     assert world.inventory() == before
 
 
-@pytest.mark.parametrize("remover", [remover for remover in REMOVERS if remover != "RemoveStagingBucket"])
-def test_a_remover_that_cannot_finish_stops_no_other_and_the_sweeper_finishes_it(world: World, remover: str) -> None:
-    before = world.inventory()
+# A restore of PostgreSQL has no temporary bucket, so there is nothing left without its remover.
+@pytest.mark.parametrize(
+    ("engine", "remover"),
+    [(POSTGRES, r) for r in REMOVERS if r != "RemoveStagingBucket"] + [(SQLSERVER, r) for r in REMOVERS],
+    ids=str,
+)
+def test_a_remover_that_cannot_finish_stops_no_other_and_the_sweeper_finishes_it(
+    world: World, engine: Engine, remover: str
+) -> None:
+    before = world.use(engine).inventory()
     world.worker.behaviour["verify"] = end_without_result
     world.before[remover] = failing(AwsRefused("denied on purpose"))
 
@@ -173,16 +192,25 @@ def test_a_remover_that_cannot_finish_stops_no_other_and_the_sweeper_finishes_it
     swept = world.sweep()
 
     assert ended["error"] == "WorkerFailed", "the first error wins over the leftovers"
-    assert in_order(world)[5:10] == REMOVERS
+    assert [state for state in in_order(world) if state in REMOVERS] == list(REMOVERS)
     assert unfinished["unclosed"], "the ledger stays open until everything was seen absent"
     assert [clean_up["status"] for clean_up in swept] == ["SUCCEEDED"]
     assert world.inventory() == before
     assert world.report()["error"]["name"] == "WorkerFailed"
 
 
-@pytest.mark.parametrize("remover", ["RemoveWorker", "UnpairSecurityGroups", "CloseRestore"])
-def test_leftovers_after_a_good_restore_are_a_failure(world: World, remover: str) -> None:
-    before = world.inventory()
+@pytest.mark.parametrize(
+    ("engine", "remover"),
+    [
+        (POSTGRES, "RemoveWorker"),
+        (POSTGRES, "UnpairSecurityGroups"),
+        (POSTGRES, "CloseRestore"),
+        (SQLSERVER, "RemoveStagingBucket"),
+    ],
+    ids=str,
+)
+def test_leftovers_after_a_good_restore_are_a_failure(world: World, engine: Engine, remover: str) -> None:
+    before = world.use(engine).inventory()
     world.before[remover] = failing(AwsRefused("denied on purpose"))
 
     ended = world.run()
@@ -219,83 +247,6 @@ def test_incomplete_clean_up_is_told_and_then_the_end(world: World) -> None:
     assert [event["detail-type"] for event in last] == ["Restore Failed"]
 
 
-@pytest.mark.parametrize("state", CREATORS + REMOVERS)
-def test_a_stopped_execution_is_cleared_up_by_the_sweeper(world: World, state: str) -> None:
-    before = world.inventory()
-
-    def stop() -> None:
-        boto3.client("stepfunctions").stop_execution(executionArn=execution_arn("restore-1"))
-        raise AwsRefused("nobody hears this any more")
-
-    world.before[state] = stop
-    ended = world.run()
-    world.before.clear()
-    swept = world.sweep()
-
-    assert ended["status"] == "ABORTED"
-    assert [clean_up["status"] for clean_up in swept] == ["SUCCEEDED"]
-    kept = ["orders"] if state in REMOVERS else []
-    assert world.inventory() == before | {"databases": kept}
-    assert world.sweep() == []
-
-
-def test_a_database_that_was_promoted_just_before_the_stop_is_kept(world: World) -> None:
-    before = world.inventory()
-
-    def die_after_the_work(worker: Any, job: Any, command: Any) -> None:
-        worker.do(job, command)
-        boto3.client("stepfunctions").stop_execution(executionArn=execution_arn("restore-1"))
-        raise Died("nobody saw the result")
-
-    world.worker.behaviour["verify"] = die_after_the_work
-    world.run()
-
-    world.sweep()
-
-    assert world.inventory() == before | {"databases": ["orders"]}
-    rows = {row["kind"]: row for row in world.report()["resources"]}
-    assert (rows["database"]["state"], rows["database"]["physicalId"]) == ("KEPT", "orders")
-    assert world.report()["databases"][0]["status"] == "PROMOTED"
-
-
-def test_a_cancelled_restore_stops_at_its_next_step_and_clears_up(world: World) -> None:
-    before = world.inventory()
-    world.worker.behaviour["replay"] = leave_unfinished
-    waited: list[str] = []
-
-    def cancel() -> None:
-        waited.append("ReplayDumps")
-        if len(waited) == 3:
-            request_cancel(Surroundings().table, world.ledger().restore_id)
-
-    world.before["ReplayDumps"] = cancel
-
-    ended = world.run()
-
-    assert (ended["status"], ended["error"]) == ("FAILED", "RestoreCancelled")
-    assert world.inventory() == before
-    phases = {phase["state"]: phase["status"] for phase in world.report()["phases"]}
-    assert phases["ReplayDumps"] == "FAILED"
-
-
-def test_a_restore_cancelled_in_its_last_wait_shows_that_state_as_ended(world: World) -> None:
-    world.worker.behaviour["verify"] = leave_unfinished
-
-    def cancel_and_break_off() -> None:
-        if world.calls.count("VerifyDatabases") > 1:
-            request_cancel(Surroundings().table, world.ledger().restore_id)
-            raise Died("nobody saw the result")
-
-    world.before["VerifyDatabases"] = cancel_and_break_off
-
-    world.run()
-
-    phases = {phase["state"]: phase for phase in world.report()["phases"]}
-    assert phases["VerifyDatabases"]["status"] == "FAILED"
-    assert phases["VerifyDatabases"]["error"]["name"] == "RestoreCancelled"
-    assert phases["VerifyDatabases"]["endedAt"] == phases["DiscardUnfinishedDatabases"]["startedAt"]
-
-
 def test_leftovers_after_a_failure_are_told_beside_its_error(world: World) -> None:
     world.worker.behaviour["verify"] = end_without_result
     world.before["UnpairSecurityGroups"] = failing(AwsRefused("denied on purpose"))
@@ -311,12 +262,13 @@ def test_leftovers_after_a_failure_are_told_beside_its_error(world: World) -> No
     assert events[0]["detail"]["error"] == report["error"]
 
 
-def test_a_deleted_instance_takes_its_unfinished_databases_with_it(world: World) -> None:
-    world.worker.behaviour["replay"] = end_without_result
+@of_both_engines
+def test_a_deleted_instance_takes_its_unfinished_databases_with_it(world: World, engine: Engine) -> None:
+    world.use(engine).worker.behaviour[engine.job] = end_without_result
 
     def delete() -> None:
         if "RemoveWorker" not in world.calls:
-            boto3.client("rds").delete_db_instance(DBInstanceIdentifier=INSTANCE, SkipFinalSnapshot=True)
+            boto3.client("rds").delete_db_instance(DBInstanceIdentifier=engine.instance, SkipFinalSnapshot=True)
 
     world.before["DiscardUnfinishedDatabases"] = delete
 
@@ -324,8 +276,9 @@ def test_a_deleted_instance_takes_its_unfinished_databases_with_it(world: World)
 
     assert ended["error"] == "WorkerFailed"
     rows = {row["kind"]: row for row in world.report()["resources"]}
-    assert rows["database"]["state"] == "DELETED"
-    assert rows["database"]["note"] == "the DB instance itself is gone"
+    for kind in {"database", "role", "native-task"} & rows.keys():
+        assert (rows[kind]["state"], rows[kind]["note"]) == ("DELETED", "the DB instance itself is gone")
+    assert "database" in rows
     assert world.meta().status == "CLOSED"
 
 
