@@ -41,7 +41,7 @@ class Chain:
     current: Task | None = None
     _known: int = field(default=-1, init=False)
     _uncertain: int = field(default=-1, init=False)
-    _missing_since: float | None = field(default=None, init=False)
+    _missing_since: dict[int, float] = field(default_factory=dict, init=False)
     _idle_since: datetime | None = field(default=None, init=False)
 
     @property
@@ -62,7 +62,7 @@ class Chain:
     def submitted(self, submission: Submission, *, is_certain: bool) -> None:
         """Note that it was; not certain if the connection was lost before RDS answered."""
         self._known, self._uncertain = (submission.number, -1) if is_certain else (self._known, submission.number)
-        self._missing_since = None
+        self._missing_since.pop(submission.number, None)
         self.began = self.began or time.monotonic()
 
     def next(self, listing: Listing) -> Next:
@@ -91,8 +91,8 @@ class Chain:
         """The submission, unless it was made already and its task is only not listed yet."""
         if submission.number not in (self._uncertain, *range(self._known + 1)):
             return submission
-        self._missing_since = self._missing_since or time.monotonic()
-        if time.monotonic() - self._missing_since < limits.NATIVE_LOOK_AGAIN_SECONDS:
+        since = self._missing_since.setdefault(submission.number, time.monotonic())
+        if time.monotonic() - since < limits.NATIVE_LOOK_AGAIN_SECONDS:
             return "awaited"
         if submission.number == self._uncertain:
             self._uncertain = -1
@@ -103,7 +103,8 @@ class Chain:
         )
 
     def _is_awaited(self, number: int, task: Task, listing: Listing) -> bool:
-        self.current, self._missing_since = task, None
+        self.current = task
+        self._missing_since.pop(number, None)
         self._known = max(self._known, number)
         self.began = self.began or time.monotonic()
         if not task.is_over:
