@@ -8,7 +8,6 @@ import contextlib
 import re
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,17 +132,6 @@ class SqlServer:
             if self._login == login:
                 raise
             return self._connect(self._login, database, answer_within)
-
-    def connect_again(self) -> NativeConnection:
-        """After a lost connection: a Multi-AZ instance takes a minute or two to fail over. Raises what `connect` does."""
-        deadline = time.monotonic() + limits.NATIVE_RECONNECT_SECONDS
-        while True:
-            try:
-                return self.connect()
-            except ServerUnreachable:
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(limits.NATIVE_RECONNECT_PAUSE_SECONDS)
 
     def _connect(self, login: Login, database: str, answer_within: float | None) -> NativeConnection:
         raw = self._open()
