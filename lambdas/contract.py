@@ -84,7 +84,7 @@ class PlannedNative(Document):
 
 class Plan(Document):
     """`$.plan`: the validated request, everything that was looked up, every name. Kept in the ledger as well: removers read it there.
-    `notes` say what could only be estimated."""
+    `notes` say what could only be estimated, what no plan can see, and which of several backups will be restored."""
 
     restore_id: str
     execution_arn: str
