@@ -73,7 +73,8 @@ def engine_of(identifier: str) -> SqlServerEngine:
 def create(instance: Any, password: str) -> None:
     """Start a server for moto's DB instance in the background; its status then becomes `available`, or `failed`."""
     instance.status = "creating"
-    threading.Thread(target=_create, args=(instance, password), daemon=True).start()
+    name = f"making {instance.db_instance_identifier}"
+    threading.Thread(target=_create, args=(instance, password), name=name, daemon=True).start()
 
 
 def remove(instance: Any) -> None:
@@ -95,9 +96,16 @@ def _create(instance: Any, password: str) -> None:
         _log.exception("the server of DB instance %s did not start", instance.db_instance_identifier)
         instance.status = "failed"
     else:
-        _servers[instance.dbi_resource_id] = server
-        instance.port = server.port
-        instance.status = "available"
+        _join(instance, server)
+
+
+def _join(instance: Any, server: Server) -> None:
+    if instance.status == "deleting":  # which people may do before it is there
+        server.discard()
+        return
+    _servers[instance.dbi_resource_id] = server
+    instance.port = server.port
+    instance.status = "available"
 
 
 def _started(instance: Any, password: str) -> Server:

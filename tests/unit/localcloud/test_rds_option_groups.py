@@ -4,13 +4,14 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytds
 import pytest
 
-from localcloud import certificates, database_servers, option_groups
+from localcloud import certificates, database_servers, option_groups, s3
 from tests.unit.localcloud.conftest import KEYS
 from tests.unit.localcloud.test_ec2_instances import wait_for
 from tests.unit.localcloud.test_ec2_security_groups import refusal
@@ -43,11 +44,12 @@ def options(databases: Any, role: str) -> str:
 
 
 @pytest.fixture
-def bucket(endpoint: str) -> str:
-    """A bucket with a backup under the prefix that nobody's policy opens."""
+def bucket(endpoint: str, home: Path) -> str:
+    """A bucket with a backup under the prefix that nobody's policy opens; big enough to be kept in a file."""
+    s3.install(home)
     name = f"staging-{uuid.uuid4().hex}"
     boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
-    boto3.client("s3").put_object(Bucket=name, Key=f"{PREFIX}s-01.bak", Body=backup())
+    boto3.client("s3").put_object(Bucket=name, Key=f"{PREFIX}s-01.bak", Body=backup(Written(pages=3000)))
     return name
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -179,6 +180,19 @@ def test_a_deleted_instance_has_no_server(databases: Any, authority: certificate
         log_in({"Endpoint": endpoint}, authority.bundle)
     with pytest.raises(LookupError):
         database_servers.engine_of(name)
+
+
+def test_an_instance_that_is_deleted_while_it_is_made_leaves_no_server(databases: Any) -> None:
+    databases.create_db_instance(
+        DBInstanceIdentifier="short-lived", DBInstanceClass="db.m6i.large", Engine="sqlserver-se", AllocatedStorage=20,
+        MasterUsername="boss", MasterUserPassword=PASSWORD,
+    )  # fmt: skip
+    databases.delete_db_instance(DBInstanceIdentifier="short-lived", SkipFinalSnapshot=True)
+
+    wait_for(lambda: not [one for one in threading.enumerate() if one.name == "making short-lived"])
+
+    with pytest.raises(LookupError):
+        database_servers.engine_of("short-lived")
 
 
 def test_a_database_name_is_not_taken(databases: Any) -> None:
