@@ -58,7 +58,15 @@ class _Upload:
 def copy(files: Iterable[StagedFile], source: Place, target: Place, prefix: str, until: float) -> None:
     """Make sure that every file lies under its key. `until` (monotonic seconds) is when to stop. Raises NotReady, which says how much is
     there, BackupDamaged, CrossRegionCopyRefused, StagedBackupMissing."""
-    files = tuple(files)
+    try:
+        _copy(tuple(files), source, target, prefix, until)
+    except ClientError as error:
+        if error_code(error) != "NoSuchBucket":
+            raise
+        raise StagedBackupMissing(f"{target.bucket} is gone: somebody deleted it; start the restore again") from error
+
+
+def _copy(files: tuple[StagedFile, ...], source: Place, target: Place, prefix: str, until: float) -> None:
     there = _lengths(target, prefix)
     missing = [file for file in files if there.get(file.key) != file.length]
     if not missing:
@@ -208,8 +216,6 @@ def _explained(error: ClientError, file: StagedFile) -> RestoreError | ClientErr
         )
     if code == "NoSuchUpload":
         return NotReady(f"waiting for another invocation, which ended the upload of {file.key}")
-    if code == "NoSuchBucket":
-        return StagedBackupMissing(f"The bucket of {file.key} is gone: somebody deleted it; start the restore again")
     if "cross-region" in message.lower():
         return CrossRegionCopyRefused(
             f"S3 refused to copy {file.source_key} to the target's Region ({message}): the functions must not run in a VPC with a gateway "

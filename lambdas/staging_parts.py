@@ -10,6 +10,7 @@ from typing import Final
 from lambdas import limits
 
 MIB: Final = 1 << 20
+LARGEST_PART: Final = 5 << 30
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Part:
 
 def part_size(length: int) -> int:
     """Bytes per part, whole MiB: 256 MiB up to 2.2 TiB, 583 MiB for a file of 5 TiB."""
-    parts = limits.STAGING_PARTS * MIB
-    return max(limits.STAGING_PART_BYTES, -(-length // parts) * MIB)
+    enough = -(-length // (limits.STAGING_PARTS * MIB)) * MIB
+    return min(max(limits.STAGING_PART_BYTES, enough), LARGEST_PART)
 
 
 def parts(length: int) -> tuple[Part, ...]:

@@ -7,11 +7,13 @@
 | copies ignore CopySourceIfMatch and take a source of any size | 412; 5 GiB at most in one request |
 | a copied part may be of any size, of any source, behind its end | S3's limits: 10,000 parts, 5 GiB each, ranges only of more than 5 MB |
 | a part of a missing or archived source, or of an unknown upload: an empty 404, bytes, a 500 | the errors that S3 gives |
+| an upload that two complete at once: a 500 | one of them finds no such upload |
 | the copy with a checksum of its own bytes claims to have one of parts | says what it is |
 | HeadObject does not tell whether a checksum is of the bytes or of parts | tells the type, and the number of parts behind the value |
 """
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -36,6 +38,8 @@ LARGEST_PART = 5 << 30
 MOST_PARTS = 10_000
 SMALLEST_CUT = 5_000_000
 READABLE = 'ongoing-request="false"'
+
+_completing = threading.Lock()
 
 
 def install() -> None:
@@ -140,6 +144,7 @@ def _head_object(
 
 
 def _complete(original: Callable[..., Any], backend: Any, bucket_name: str, upload: str, body: Any) -> Any:
-    if upload not in backend.get_bucket(bucket_name).multiparts:
-        raise NoSuchUpload(upload_id=upload)
-    return original(backend, bucket_name, upload, body)
+    with _completing:
+        if upload not in backend.get_bucket(bucket_name).multiparts:
+            raise NoSuchUpload(upload_id=upload)
+        return original(backend, bucket_name, upload, body)
