@@ -53,5 +53,7 @@ NATIVE_CREATED_SECONDS: Final = 900
 NATIVE_SLOT_WAIT_SECONDS: Final = 6 * 3600
 # By the server's clock: for cancelled tasks of a discarded restore to end, all databases together.
 NATIVE_CANCEL_SECONDS: Final = 1800
+# How long a submission by a worker that was stopped a moment ago may still take to become a task.
+NATIVE_LATE_SUBMISSION_SECONDS: Final = 3.0
 # How much of what DBCC CHECKDB says goes into the check.
 CHECKDB_LINES: Final = 5

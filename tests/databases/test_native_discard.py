@@ -1,5 +1,6 @@
 """Discarding an unfinished SQL Server restore: its tasks end, its database goes, and nobody else's does."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ def case(authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(limits, "NATIVE_POLL_SECONDS", 0.01)
     monkeypatch.setattr(limits, "NATIVE_LONGEST_POLL_SECONDS", 0.02)
     monkeypatch.setattr(limits, "NATIVE_RECONNECT_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(limits, "NATIVE_LATE_SUBMISSION_SECONDS", 0.0)
     with native_server(authority) as made:
         yield made
 
@@ -173,6 +175,23 @@ def test_discarding_again_finds_nothing_to_do(case: NativeServer) -> None:
 
     assert [result.status for result, _, _ in (*first, *second)] == ["DISCARDED"] * 2
     assert all(tasks.seen_absent and database.seen_absent for _, tasks, database in second)
+
+
+def test_a_task_that_a_stopped_worker_asked_for_at_the_last_moment_is_cancelled_too(
+    case: NativeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NATIVE_LATE_SUBMISSION_SECONDS", 1.5)
+    case.switches.percent_per_poll = 5
+    late = threading.Timer(0.7, case.submit)
+    late.start()
+
+    [(result, tasks, database)] = discard(case)
+
+    late.join()
+    assert case.lifecycles() == ["CANCELLED"]
+    assert result.status == "DISCARDED"
+    assert tasks.seen_absent
+    assert database.seen_absent
 
 
 def test_a_database_and_tasks_that_never_were_are_absent(case: NativeServer) -> None:
