@@ -5,6 +5,7 @@ RDS restores straight under the asked name, so that is also the temporary one. W
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lambdas import native_target
@@ -57,7 +58,7 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     role = _check_instance(found, chosen, problems)
     space = sum(one.restored_size for one in chosen)
     mend = "grow its storage first, because storage autoscaling is too slow for a restore"
-    notes = [_told(one) for one in chosen]
+    notes = [_told(one, found.request.sqlserver.stop_at) for one in chosen]
     notes += check_storage(found, space, "the files of the databases", mend, problems)
     notes += _unseen(found.instance, chosen) if found.instance else []
     return EnginePart(tuple(map(_planned, chosen)), tuple(notes), _native(found, role, chosen) if role else None)
@@ -133,8 +134,8 @@ def _check_backup(instance: "DBInstanceTypeDef", one: Chosen, problems: Problems
         problems.add(EditionLimit, one.asked.pointer, f"{told}: restore into another edition")
 
 
-def _told(one: Chosen) -> str:
-    """`crm: full backup begun 2023-02-28 23:59:58, 3 log backups, the last begun 2023-03-01 12:00:00`."""
+def _told(one: Chosen, stop_at: datetime | None) -> str:
+    """`crm: full backup begun 2023-02-28 23:59:58; log backups 3, the last begun 2023-03-01 12:00:00; up to 2023-03-01 11:59:00`."""
     words = [
         f"{backup_set.kind.lower()} backup begun {backup_set.begun_at}"
         for backup_set in one.sets
@@ -143,6 +144,7 @@ def _told(one: Chosen) -> str:
     logs = [backup_set for backup_set in one.sets if backup_set.kind == "LOG"]
     if logs:
         words.append(f"log backups {len(logs)}, the last begun {logs[-1].begun_at}")
+    words += [f"up to {stop_at}"] if stop_at else []
     return f"{one.asked.backup.name}: {'; '.join(words)}"
 
 

@@ -178,7 +178,7 @@ def test_a_point_in_time_stages_only_what_it_needs(sql_server: World) -> None:
 
     assert (told["native"]["stopAt"], told["native"]["stagedBytes"]) == ("2026-11-22T01:30:00", 20)
     assert told["notes"] == [
-        "crm: full backup begun 2026-11-22 01:00:00; log backups 1, the last begun 2026-11-22 02:00:00"
+        "crm: full backup begun 2026-11-22 01:00:00; log backups 1, the last begun 2026-11-22 02:00:00; up to 2026-11-22 01:30:00"
     ]
 
 
