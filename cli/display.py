@@ -114,6 +114,8 @@ def progress_line(event: Progressed) -> str:
         parts.append(f"{size(progress.bytes_done)} of {size(progress.bytes_total)} ({share} %)")
     if progress.tables_total:
         parts.append(f"{number(progress.tables_done)} of {number(progress.tables_total)} tables")
+    if progress.note:
+        parts.append(progress.note)
     if event.rate is not None:
         parts.append(f"{size(event.rate)}/s")
     if event.remaining is not None:

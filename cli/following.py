@@ -20,7 +20,11 @@ from repository import keys
 from worker.job import ErrorNote, JobKind, Progress, Result
 
 # The jobs that take long enough to be watched.
-JOB_OF_STATE: dict[str, JobKind] = {"ReplayDumps": "replay", "VerifyDatabases": "verify"}
+JOB_OF_STATE: dict[str, JobKind] = {
+    "ReplayDumps": "replay",
+    "RestoreNativeBackups": "restore",
+    "VerifyDatabases": "verify",
+}
 
 # Seconds. A tenth of the time since the last news: a short restore is seen state by state, one that runs for days is asked rarely.
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _SHARE = 0.3, 10.0, 0.1

@@ -17,6 +17,20 @@ Longest = Annotated[
         "--timeout", metavar="SECONDS", min=0, help="Stop waiting after so long (exit code 13); the restore goes on."
     ),
 ]
+StopAt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MOMENT",
+        help="SQL Server: restore log backups up to this moment, on the clock of the server that was backed up, like 2026-05-12T13:29:50.",
+    ),
+]
+FixUsers = Annotated[
+    bool,
+    typer.Option("--fix-users", help="SQL Server: map users whose login is not here to the login of the same name."),
+]
+CheckDatabase = Annotated[
+    bool, typer.Option("--check-database", help="SQL Server: run DBCC CHECKDB before the restore counts as succeeded.")
+]
 RestoreName = Annotated[
     str, typer.Argument(metavar="ID", help="A restore id (r-...), or the name or ARN of its execution.")
 ]

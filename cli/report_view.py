@@ -9,7 +9,7 @@ from rich.text import Text
 from cli.consoles import visible
 from cli.following import Ended, seconds_of
 from cli.units import duration, number, size
-from lambdas.contract import DatabaseOutcome, Plan
+from lambdas.contract import Plan
 from lambdas.record import PhaseRow, Report, ResourceRow
 from worker.job import Check, DatabaseResult, FixUp, Result
 
@@ -21,7 +21,7 @@ def print_report(console: Console, report: Report, worker_results: list[Result])
     console.print(headline(report))
     console.print(states(report.phases))
     if report.databases:
-        console.print(databases(report.databases))
+        console.print(databases(report))
     for database in verified(worker_results):
         console.print(verification(database))
     for name, entries in adapted(worker_results).items():
@@ -34,7 +34,7 @@ def print_report(console: Console, report: Report, worker_results: list[Result])
 def print_end(console: Console, end: Ended) -> None:
     """A few lines at the end of a followed restore."""
     if end.report and end.report.databases:
-        console.print(databases(end.report.databases))
+        console.print(databases(end.report))
     if end.report:
         console.print(left_behind(end.report))
     if end.adapted:
@@ -53,21 +53,38 @@ def print_plan(console: Console, plan: Plan) -> None:
     console.print(
         f"Into   {target.db_instance}: {target.engine} {target.engine_version} at {target.host}:{target.port}, {target.vpc_id}"
     )
+    streams = f", {worker.streams} streams" if plan.engine == "postgres" else ""
     console.print(
-        f"Worker {worker.instance_type} in {worker.subnet_id}, {worker.streams} streams, at most {duration(worker.max_run_minutes * 60)}"
+        f"Worker {worker.instance_type} in {worker.subnet_id}{streams}, at most {duration(worker.max_run_minutes * 60)}"
     )
+    if plan.native:
+        console.print(
+            f"Copied {size(plan.native.staged_bytes)} into a temporary bucket, which RDS reads with {plan.native.option_role_arn}"
+        )
+    console.print(_planned_dumps(plan) if plan.engine == "postgres" else _planned_native_backups(plan))
+    for note in plan.notes:
+        console.print(f"Note: {note}")
+    state = "ReplayDumps" if plan.engine == "postgres" else "RestoreNativeBackups"
+    console.print(
+        f"Not looked at yet: whether a name is free in the target. Only the worker can see that, first thing in {state}."
+    )
+
+
+def _planned_dumps(plan: Plan) -> Table:
     table = _table("database", "comes back as", "is built as", "tables", "rows", "size")
     for database in plan.databases:
         table.add_row(
             database.name, database.asked_name, database.temporary_name,
             number(database.tables), number(database.rows), size(database.bytes),
         )  # fmt: skip
-    console.print(table)
-    for note in plan.notes:
-        console.print(f"Note: {note}")
-    console.print(
-        "Not looked at yet: whether a name is free in the target. Only the worker can see that, first thing in ReplayDumps."
-    )
+    return table
+
+
+def _planned_native_backups(plan: Plan) -> Table:
+    table = _table("database", "comes back as", "size")
+    for database in plan.databases:
+        table.add_row(database.name, database.asked_name, size(database.bytes))
+    return table
 
 
 def headline(report: Report) -> Text:
@@ -92,14 +109,16 @@ def states(phases: tuple[PhaseRow, ...]) -> Table:
     return table
 
 
-def databases(outcomes: tuple[DatabaseOutcome, ...]) -> Table:
-    """What became of each database."""
-    table = _table("database", "as", "outcome", "rows", "size", "took")
-    for outcome in outcomes:
+def databases(report: Report) -> Table:
+    """What became of each database. The rows of a native backup are counted by nobody."""
+    has_rows = report.target.engine == "postgres"
+    table = _table("database", "as", "outcome", *(["rows"] if has_rows else []), "size", "took")
+    for outcome in report.databases:
         words = f"{outcome.status} {outcome.error.name}: {outcome.error.message}" if outcome.error else outcome.status
+        rows = [number(outcome.rows)] if has_rows else []
         table.add_row(
             outcome.name, outcome.asked_name, _coloured(words, outcome.status),
-            number(outcome.rows), size(outcome.bytes), duration(outcome.seconds),
+            *rows, size(outcome.bytes), duration(outcome.seconds),
         )  # fmt: skip
     return table
 

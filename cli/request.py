@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -20,8 +21,10 @@ def build(
     mode: str,
     on_conflict: str,
     reason: str | None,
+    sqlserver: Mapping[str, Any] | None = None,
 ) -> RestoreRequest:
-    """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target.
+    """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target;
+    `sqlserver` are the wishes that only SQL Server knows, with the request's own keys.
 
     Raises what PlanRestore would raise of the request alone (RestoreRequestInvalid, NotSupportedYet), one line per problem.
     """
@@ -32,6 +35,7 @@ def build(
         "mode": mode,
         "onConflict": on_conflict,
         "reason": reason,
+        "sqlserver": dict(sqlserver or {}),
     }
     problems = Problems()
     asked = read(values, problems)

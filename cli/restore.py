@@ -9,7 +9,7 @@ from cli import consoles, control, display, exit_codes, identity, report_view, r
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.following import Ended, StillRunning, follow
-from cli.options import AsJson, Longest
+from cli.options import AsJson, CheckDatabase, FixUsers, Longest, StopAt
 from lambdas.contract import Plan
 from lambdas.request import RestoreRequest
 
@@ -54,14 +54,18 @@ def restore(
         OnConflict, typer.Option(help="What to do if the asked name is taken; `replace` comes in a later version.")
     ] = OnConflict.FAIL,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; it stands in the report.")] = None,
+    stop_at: StopAt = None,
+    fix_users: FixUsers = False,
+    check_database: CheckDatabase = False,
     wait: Annotated[bool, typer.Option(help="Follow the restore to its end.")] = True,
     longest: Longest = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Restore databases into a running RDS instance."""
     asked = request.build(
-        to or instance, database, source=instance, point=point, mode=mode, on_conflict=on_conflict, reason=reason
-    )
+        to or instance, database, source=instance, point=point, mode=mode, on_conflict=on_conflict, reason=reason,
+        sqlserver=_wishes(stop_at, fix_users=fix_users, check_database=check_database),
+    )  # fmt: skip
     plane = control.find(context.ensure_object(Account))
     started = start(plane, asked)
     follows = wait and mode is Mode.RESTORE
@@ -78,12 +82,14 @@ def plan(
     database: Databases,
     to: Target = None,
     point: Point = "latest",
+    stop_at: StopAt = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Say what a restore would do, and refuse what it would refuse. Nothing is created."""
     asked = request.build(
-        to or instance, database, source=instance, point=point, mode="plan", on_conflict="fail", reason=None
-    )
+        to or instance, database, source=instance, point=point, mode="plan", on_conflict="fail", reason=None,
+        sqlserver=_wishes(stop_at),
+    )  # fmt: skip
     plane = control.find(context.ensure_object(Account))
     return show_plan(plane, start(plane, asked), as_json=as_json)
 
@@ -132,6 +138,10 @@ def show_plan(plane: ControlPlane, restore: identity.Restore, *, as_json: bool) 
     else:
         report_view.print_plan(consoles.out(), planned)
     return ExitCode.DONE
+
+
+def _wishes(stop_at: str | None, *, fix_users: bool = False, check_database: bool = False) -> dict[str, Any]:
+    return {"stopAt": stop_at, "fixUsers": fix_users, "checkDatabase": check_database}
 
 
 def _shown(

@@ -68,6 +68,15 @@ def test_progress_says_only_what_is_known() -> None:
     assert progress_line(unknown) == "counting rows"
 
 
+def test_progress_ends_with_what_rds_said_last() -> None:
+    progress = Progress(
+        kind="restore", phase="restoring", database="crm", bytes_done=5, bytes_total=20, note="25 percent processed."
+    )
+    event = Progressed("r-1", "RestoreNativeBackups", progress, rate=None, remaining=None)
+
+    assert progress_line(event) == "crm: restoring · 5 B of 20 B (25 %) · 25 percent processed."
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2_500_000, "2.5 MB"), (7_000_000_000, "7.0 GB"), (5e15, "5000.0 TB")],

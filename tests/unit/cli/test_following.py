@@ -14,7 +14,7 @@ from repository import keys
 from repository.errors import RestoreNotFound
 from tests.unit.cli.conftest import start
 from tests.unit.cli.test_report_view import report
-from worker.job import ErrorNote, Progress, Result
+from worker.job import ErrorNote, JobKind, Progress, Result
 
 
 def put_progress(plane: ControlPlane, restore_id: str, progress: Progress) -> None:
@@ -41,20 +41,20 @@ def test_states_that_were_passed_are_told_in_order_with_the_end_last(plane: Cont
     assert (events[-1].status, events[-1].error) == ("SUCCEEDED", None)
 
 
-def test_progress_of_the_running_state_carries_rate_and_remaining_time(plane: ControlPlane) -> None:
+@pytest.mark.parametrize(("state", "job"), [("ReplayDumps", "replay"), ("RestoreNativeBackups", "restore")])
+def test_progress_of_the_running_state_carries_rate_and_remaining_time(
+    plane: ControlPlane, state: str, job: JobKind
+) -> None:
     arn = start(plane, "one", wait=30)
     restore = identity.started(arn)
-    phases.began(Ledger(plane.ledger, restore.restore_id), "ReplayDumps")
-    put_progress(
-        plane,
-        restore.restore_id,
-        Progress(kind="replay", phase="loading rows", bytes_done=30, bytes_total=90, seconds=3),
-    )
+    phases.began(Ledger(plane.ledger, restore.restore_id), state)
+    progress = Progress(kind=job, phase="working", bytes_done=30, bytes_total=90, seconds=3)
+    put_progress(plane, restore.restore_id, progress)
 
     events = list(follow(plane, restore.restore_id, arn, longest=0))
 
     [progressed] = [event for event in events if isinstance(event, Progressed)]
-    assert (progressed.state, progressed.rate, progressed.remaining) == ("ReplayDumps", 10, 6)
+    assert (progressed.state, progressed.rate, progressed.remaining) == (state, 10, 6)
     assert isinstance(events[-1], StillRunning)
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 
@@ -88,6 +89,32 @@ def test_another_target_gets_the_data_of_the_named_instance(
     asked = json.loads(plane.executions.describe_execution(executionArn=capsys.readouterr().out.split()[1])["input"])
     assert asked["target"] == {"dbInstance": "rehearsal"}
     assert asked["source"] == {"dbInstance": "shop", "restorePoint": "20261123T051200Z-3fa9c1d2"}
+
+
+def test_wishes_for_sql_server_reach_the_input(plane: ControlPlane) -> None:
+    wishes = ["--stop-at", "2026-05-12T13:29:50", "--fix-users", "--check-database"]
+    assert main.run(["restore", "crm", "-d", "crm", "--no-wait", *wishes]) == 0
+
+    assert input_of_only_execution(plane)["sqlserver"] == {
+        "stopAt": "2026-05-12T13:29:50", "fixUsers": True, "checkDatabase": True,
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_a_point_in_time_can_be_planned(plane: ControlPlane) -> None:
+    threading.Timer(1, _thread.interrupt_main).start()
+
+    assert main.run(["plan", "crm", "-d", "crm", "--stop-at", "2026-05-12T13:29:50"]) == 130
+
+    assert input_of_only_execution(plane)["sqlserver"] == {"stopAt": "2026-05-12T13:29:50"}
+
+
+def input_of_only_execution(plane: ControlPlane) -> dict[str, Any]:
+    [execution] = plane.executions.list_executions(stateMachineArn=plane.state_machine_arn)["executions"]
+    asked: dict[str, Any] = json.loads(
+        plane.executions.describe_execution(executionArn=execution["executionArn"])["input"]
+    )
+    return asked
 
 
 @pytest.mark.parametrize(

@@ -134,19 +134,40 @@ def test_the_end_of_a_restore_says_how_much_was_adapted_and_where_to_read_it() -
 
 
 def test_a_plan_says_what_a_plan_cannot_see() -> None:
-    written = StringIO()
-    target = report().target.to_state()
+    text = printed_plan("postgres", notes=["shop: tables 2, without data 2"])
+
+    assert "whether a name is free in the target" in text
+    assert "first thing in ReplayDumps" in text
+    assert "Note: shop: tables 2, without data 2\n" in text
+
+
+def test_a_plan_for_sql_server_says_what_is_copied_and_speaks_of_no_rows_or_streams() -> None:
+    text = printed_plan("sqlserver", native={"optionRoleArn": "arn:role", "stagedBytes": 5_000_000})
+
+    assert "Copied 5.0 MB into a temporary bucket, which RDS reads with arn:role\n" in text
+    assert row(text, "shop") == ["shop", "copy", "7.0", "MB"]
+    assert "first thing in RestoreNativeBackups" in text
+    assert not {"streams", "rows", "tables"} & set(text.split())
+
+
+def test_no_rows_are_shown_of_a_native_backup() -> None:
+    of_postgres = report()
+    target = of_postgres.target.model_copy(update={"engine": "sqlserver-se"})
+
+    assert row(printed(of_postgres), "shop") == ["shop", "copy", "PROMOTED", "1,234", "5.0", "MB", "3.0", "s"]
+    assert row(printed(report(target=target)), "shop") == ["shop", "copy", "PROMOTED", "5.0", "MB", "3.0", "s"]
+
+
+def printed_plan(engine: str, **more: Any) -> str:
+    database = {"name": "shop", "askedName": "copy", "temporaryName": "t", "bytes": 7_000_000, "rows": 9, "tables": 2}
     plan = Plan.model_validate({
-        "restoreId": "r-1", "executionArn": "arn", "mode": "plan", "plannedAt": BEGAN, "engine": "postgres", "archived": False,
-        "target": target, "source": report().source.to_state(), "databases": [], "notes": ["shop: tables 2, without data 2"],
+        "restoreId": "r-1", "executionArn": "arn", "mode": "plan", "plannedAt": BEGAN, "engine": engine, "archived": False,
+        "target": report().target.to_state(), "source": report().source.to_state(), "databases": [database], **more,
         "worker": {
             "instanceType": "m7g.large", "subnetId": "s", "standingGroupId": "g", "instanceProfileArn": "arn", "documentName": "d",
             "programUri": "s3://b/p", "streams": 2, "keepToastCompression": False, "maxRunMinutes": 60,
         },
     })  # fmt: skip
-
+    written = StringIO()
     report_view.print_plan(Console(file=written, width=200), plan)
-
-    assert "whether a name is free in the target" in written.getvalue()
-    assert "first thing in ReplayDumps" in written.getvalue()
-    assert "Note: shop: tables 2, without data 2\n" in written.getvalue()
+    return written.getvalue()

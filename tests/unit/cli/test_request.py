@@ -87,6 +87,20 @@ def test_all_problems_of_a_request_are_told_at_once_with_their_place() -> None:
     assert [line.split(":")[0] for line in lines] == ["/target/dbInstance", "/databases"]
 
 
+def test_what_is_wished_of_sql_server_stands_in_the_input_and_a_moment_with_a_zone_is_refused() -> None:
+    asked = with_wishes(stopAt="2026-05-12T13:29:50", fixUsers=True, checkDatabase=False)
+    with pytest.raises(RestoreRequestInvalid, match=r"^/sqlserver/stopAt: .*without a zone"):
+        with_wishes(stopAt="2026-05-12T13:29:50Z")
+
+    assert json.loads(request.input_text(asked))["sqlserver"] == {"stopAt": "2026-05-12T13:29:50", "fixUsers": True}
+
+
+def with_wishes(**wishes: object) -> RestoreRequest:
+    return request.build(
+        "crm", ["crm"], source=None, point="latest", mode="restore", on_conflict="fail", reason=None, sqlserver=wishes
+    )
+
+
 def test_what_this_version_cannot_do_is_refused_before_anything_starts() -> None:
     with pytest.raises(NotSupportedYet, match="/onConflict"):
         request.build("shop", ["shop"], source=None, point="latest", mode="restore", on_conflict="replace", reason=None)
