@@ -17,7 +17,7 @@ import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from localcloud import s3
+from localcloud import s3, s3_rules
 from tests.unit.localcloud.test_ec2_security_groups import refusal
 
 MIB = 1 << 20
@@ -181,6 +181,117 @@ def test_a_copy_can_ask_for_a_checksum_of_its_bytes(
 
     expected = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
     assert answer["CopyObjectResult"]["ChecksumCRC32"] == expected
+
+
+def begin(objects: Any, bucket: str, key: str, **more: Any) -> dict[str, Any]:
+    """Bucket, key and id of an upload that was begun."""
+    place = {"Bucket": bucket, "Key": key}
+    return {**place, "UploadId": objects.create_multipart_upload(**place, **more)["UploadId"]}
+
+
+def test_a_copy_in_parts_has_one_checksum_of_all_its_bytes(
+    objects: Any, big: dict[str, str], bucket: str, content: bytes, peak: Callable[[], int]
+) -> None:
+    upload = begin(objects, bucket, "whole", ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
+    parts = []
+    for number, first in enumerate(range(0, SIZE, 16 * MIB), 1):
+        cut = f"bytes={first}-{min(first + 16 * MIB, SIZE) - 1}"
+        copied = objects.upload_part_copy(**upload, PartNumber=number, CopySource=big, CopySourceRange=cut)
+        parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
+
+    objects.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+
+    told = objects.head_object(Bucket=bucket, Key="whole", ChecksumMode="ENABLED")
+    expected = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
+    assert (told["ChecksumCRC32"], told["ChecksumType"], told["ContentLength"]) == (expected, "FULL_OBJECT", SIZE)
+    assert peak() < SIZE
+
+
+def test_a_checksum_of_parts_says_of_how_many(objects: Any, big: dict[str, str]) -> None:
+    told = objects.head_object(**big, ChecksumMode="ENABLED")
+
+    assert told["ChecksumType"] == "COMPOSITE"
+    assert told["ChecksumCRC32"].endswith("-9")
+
+
+def test_the_copy_of_an_object_of_parts_has_a_checksum_of_its_bytes(
+    objects: Any, big: dict[str, str], bucket: str, content: bytes
+) -> None:
+    objects.copy_object(Bucket=bucket, Key="summed", CopySource=big, ChecksumAlgorithm="SHA256")
+
+    told = objects.head_object(Bucket=bucket, Key="summed", ChecksumMode="ENABLED")
+    assert told["ChecksumSHA256"] == base64.b64encode(sha256(content).digest()).decode()
+    assert told["ChecksumType"] == "FULL_OBJECT"
+
+
+def test_parts_beyond_the_limits_of_s3_are_refused(
+    objects: Any, big: dict[str, str], bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_rules, "LARGEST_PART", 6 * MIB)
+    objects.put_object(Bucket=bucket, Key="small", Body=bytes(5_000_000))
+    upload = begin(objects, bucket, "cut")
+
+    def code(cut: str, number: int = 1, source: Any = None) -> str:
+        asked = {"PartNumber": number, "CopySource": source or big, "CopySourceRange": f"bytes={cut}"}
+        return refusal(objects.upload_part_copy, **upload, **asked)
+
+    assert code(f"0-{6 * MIB}") == "EntityTooLarge"
+    assert code(f"{SIZE - MIB}-{SIZE}") == "InvalidArgument"
+    assert code("0-9", source={"Bucket": bucket, "Key": "small"}) == "InvalidRequest"
+    assert code("0-9", number=10_001) == "InvalidArgument"
+    objects.upload_part_copy(**upload, PartNumber=1, CopySource=big, CopySourceRange=f"bytes=0-{6 * MIB - 1}")
+    assert refusal(objects.copy_object, Bucket=bucket, Key="whole", CopySource=big) == "InvalidRequest"
+
+
+def test_a_source_that_is_not_the_expected_one_is_not_copied(objects: Any, big: dict[str, str], bucket: str) -> None:
+    upload = begin(objects, bucket, "copy")
+    wrong, right = {"CopySourceIfMatch": '"0123"'}, {"CopySourceIfMatch": objects.head_object(**big)["ETag"]}
+
+    for copy in (
+        lambda **more: refusal(objects.upload_part_copy, **upload, PartNumber=1, **more),
+        lambda **more: refusal(objects.copy_object, Bucket=bucket, Key="copy", **more),
+    ):
+        assert copy(CopySource=big, **wrong) == "PreconditionFailed"
+        assert copy(CopySource={"Bucket": bucket, "Key": "missing"}) == "NoSuchKey"
+    objects.upload_part_copy(**upload, PartNumber=1, CopySource=big, **right)
+    objects.copy_object(Bucket=bucket, Key="copy", CopySource=big, **right)
+
+
+def test_an_archived_source_is_not_copied(objects: Any, bucket: str) -> None:
+    source = {"Bucket": bucket, "Key": "archived"}
+    objects.put_object(**source, Body=bytes(6 * MIB), StorageClass="DEEP_ARCHIVE")
+
+    assert refusal(
+        objects.upload_part_copy, **begin(objects, bucket, "copy"), PartNumber=1, CopySource=source
+    ) == "InvalidObjectState"  # fmt: skip
+
+
+def test_an_upload_that_is_over_is_not_known_any_more(objects: Any, big: dict[str, str], bucket: str) -> None:
+    upload = begin(objects, bucket, "over")
+    objects.abort_multipart_upload(**upload)
+
+    listed = {"Parts": [{"PartNumber": 1, "ETag": '"0123"'}]}
+    assert refusal(objects.upload_part_copy, **upload, PartNumber=1, CopySource=big) == "NoSuchUpload"
+    assert refusal(objects.complete_multipart_upload, **upload, MultipartUpload=listed) == "NoSuchUpload"
+
+
+def test_a_bucket_of_another_owner_than_expected_is_refused(objects: Any, big: dict[str, str], bucket: str) -> None:
+    other, own = "999999999999", "123456789012"
+
+    assert refusal(objects.put_object, Bucket=bucket, Key="key", Body=b"x", ExpectedBucketOwner=other) == "AccessDenied"
+    assert refusal(objects.get_bucket_location, Bucket=bucket, ExpectedBucketOwner=other) == "AccessDenied"
+    assert refusal(objects.head_bucket, Bucket=bucket, ExpectedBucketOwner=other) == "403"
+    copy = {"Bucket": bucket, "Key": "key", "CopySource": big}
+    assert refusal(objects.copy_object, **copy, ExpectedSourceBucketOwner=other) == "AccessDenied"
+    objects.put_object(Bucket=bucket, Key="key", Body=b"x", ExpectedBucketOwner=own)
+    objects.copy_object(**copy, ExpectedSourceBucketOwner=own)
+
+
+def test_a_name_of_the_accounts_own_namespace_holds_account_and_region(objects: Any) -> None:
+    place = {"CreateBucketConfiguration": {"LocationConstraint": "eu-central-1"}, "BucketNamespace": "account-regional"}
+
+    assert refusal(objects.create_bucket, Bucket="dbrestore-staging-g1-an", **place) == "InvalidNamespaceHeader"
+    objects.create_bucket(Bucket="dbrestore-staging-g1-123456789012-eu-central-1-an", **place)
 
 
 def test_big_objects_lie_in_the_clouds_own_folder(objects: Any, big: dict[str, str], home: Path) -> None:

@@ -1,6 +1,9 @@
 """An upload is whole or nothing, and its parts never outgrow S3's limits."""
 
+import base64
 import hashlib
+import struct
+import zlib
 from typing import TYPE_CHECKING
 
 import botocore.exceptions
@@ -36,7 +39,23 @@ def test_the_object_is_what_was_written_in_order(s3: "S3Client") -> None:
     whole = b"".join(pieces)
     assert s3.get_object(Bucket=BUCKET, Key="key")["Body"].read() == whole
     assert (upload.length, upload.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
+    assert upload.crc32 == crc32(whole)
     assert s3.head_object(Bucket=BUCKET, Key="key")["ETag"].endswith('-4"')
+
+
+def test_the_checksum_is_the_one_that_s3_computes_of_a_copy(s3: "S3Client") -> None:
+    with MultipartUpload(s3, BUCKET, "key", 12 << 20) as upload:
+        for n in range(12):
+            upload.write(bytes([n]) * (1 << 20))
+        upload.complete()
+
+    s3.copy_object(Bucket=BUCKET, Key="copy", CopySource={"Bucket": BUCKET, "Key": "key"}, ChecksumAlgorithm="CRC32")
+
+    assert s3.head_object(Bucket=BUCKET, Key="copy", ChecksumMode="ENABLED")["ChecksumCRC32"] == upload.crc32
+
+
+def crc32(data: bytes) -> str:
+    return base64.b64encode(struct.pack(">I", zlib.crc32(data))).decode()
 
 
 def upload_mebibytes(s3: "S3Client", count: int, error: BaseException | None = None) -> None:
