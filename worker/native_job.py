@@ -44,7 +44,7 @@ def _settled(s3: "S3Client", server: SqlServer, job: Job, progress: ProgressWrit
     if job.manifest is None:
         raise RestoreFailed(f"a {job.kind} job must name its manifest")
     manifest = read_manifest(s3, job.manifest)
-    if job.kind == "restore":
-        yield from native_restore.run(server, job, manifest, progress)
-    else:
-        yield from native_verification.run(server, job, manifest, progress)
+    if job.kind == "replay":
+        raise RestoreFailed("SQL Server has no dumps to replay: its jobs are restore, verify and discard")
+    kind = native_restore if job.kind == "restore" else native_verification
+    yield from kind.run(server, job, manifest, progress)

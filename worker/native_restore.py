@@ -13,11 +13,8 @@ from repository import native_recovery
 from repository.errors import DatabaseExists, DatabaseNotInRestorePoint, RestoreError, RestoreFailed
 from repository.manifest import Manifest
 from repository.native_errors import (
-    CertificateRefused,
-    LoginRefused,
     NativeSlotsTaken,
     NativeTaskStuck,
-    ServerUnreachable,
 )
 from worker import limits, native_names, native_tasks
 from worker.job import Absence, DatabaseResult, ErrorNote, Job, NativeDatabaseJob
@@ -29,9 +26,6 @@ from worker.progress import ProgressWriter
 from worker.standing_connection import StandingConnection
 
 Settled = tuple[DatabaseResult, tuple[Absence, ...]]
-
-# What means that no database can go on.
-_ALL_ARE_LOST = (ServerUnreachable, CertificateRefused, LoginRefused)
 
 
 def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter) -> Iterator[Settled]:
@@ -67,18 +61,18 @@ class NativeRestore:
                 self._wait()
 
     def _advance(self, chain: Chain, listing: Listing) -> Settled | None:
-        """One step further; the result if that settled it."""
+        """One step further; the result if that settled it. What its own task met is its own failure, however it is named."""
         try:
             due = chain.next(listing)
-            if isinstance(due, Submission):
-                due = self._submit(chain, due)
-        except _ALL_ARE_LOST:
-            raise
-        except EngineError as problem:
-            return _failed(chain, error_of_engine(problem.number, problem.message), listing)
         except RestoreError as problem:
             if isinstance(problem, NativeTaskStuck):
                 self._cancel(chain)
+            return _failed(chain, problem, listing)
+        try:
+            due = self._submit(chain, due) if isinstance(due, Submission) else due
+        except EngineError as problem:
+            return _failed(chain, error_of_engine(problem.number, problem.message), listing)
+        except DatabaseExists as problem:
             return _failed(chain, problem, listing)
         return _restored(chain, listing) if due == "restored" else None
 

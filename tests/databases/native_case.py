@@ -23,7 +23,7 @@ from repository import keys, native_points, native_recovery, native_staging
 from repository.manifest import Manifest
 from tests.unit.repository.native_backups import Written, backup
 from worker import run_job
-from worker.job import DatabaseServer, Job, JobKind, NativeDatabaseJob, NativeOptions, NativeStep, Progress, Result
+from worker.job import DatabaseServer, Job, JobKind, NativeDatabaseJob, NativeOptions, NativeStep, Result
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -119,6 +119,12 @@ class NativeCloud:
         """Type, database and life cycle of all tasks, oldest first."""
         return [(task.type, task.database, task.lifecycle) for task in self.engine.tasks]
 
+    def submit(self, database: str, s3_arn: str) -> None:
+        """A restore task as a worker before this one left it."""
+        session = self.engine.login("master", "secret", "master")
+        text = "exec msdb.dbo.rds_restore_database @restore_db_name=@P1, @s3_arn_to_restore_from=@P2"
+        self.engine.execute(session, text, {"@P1": database, "@P2": s3_arn})
+
     def state_of(self, database: str) -> str | None:
         """ONLINE, RESTORING, or None if there is none."""
         found = self.engine.database(database)
@@ -179,8 +185,8 @@ class NativeRestore:
             key_prefix=native_staging.database_prefix(self.restore_id, number),
         )  # fmt: skip
 
-    def job_uri(self, kind: JobKind, name: str = "") -> str:
-        """Write the job's document."""
+    def job(self, kind: JobKind) -> Job:
+        """As the control plane writes it."""
         server = DatabaseServer(
             host=self.host,
             port=self.port,
@@ -188,26 +194,22 @@ class NativeRestore:
             secret_arn=self.cloud.secret_arn,
             ca_bundle=self.ca_bundle,
         )
-        job = Job(
+        return Job(
             kind=kind, restore_id=self.restore_id, engine="sqlserver", server=server, native_databases=self.databases(),
             native_options=self.options,
             manifest=f"s3://{REPOSITORY}/{keys.manifest_key('mssql', self.manifest.point_id)}",
         )  # fmt: skip
+
+    def job_uri(self, kind: JobKind, name: str = "") -> str:
+        """Write the job's document."""
         key = keys.job_prefix(self.restore_id, name or kind) + "job.json"
-        self.cloud.s3().put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())
+        self.cloud.s3().put_object(Bucket=EVIDENCE, Key=key, Body=self.job(kind).to_json().encode())
         return f"s3://{EVIDENCE}/{key}"
 
     def result(self, uri: str) -> Result:
         """The result document of a job."""
-        return Result.from_json(self._beside(uri, "result.json"))
-
-    def progress(self, uri: str) -> Progress:
-        """The latest progress document of a job."""
-        return Progress.from_json(self._beside(uri, "progress.json"))
-
-    def _beside(self, uri: str, name: str) -> bytes:
-        key = uri.removeprefix(f"s3://{EVIDENCE}/").replace("job.json", name)
-        return self.cloud.s3().get_object(Bucket=EVIDENCE, Key=key)["Body"].read()
+        key = uri.removeprefix(f"s3://{EVIDENCE}/").replace("job.json", "result.json")
+        return Result.from_json(self.cloud.s3().get_object(Bucket=EVIDENCE, Key=key)["Body"].read())
 
     def run(self, kind: JobKind = "restore", name: str = "") -> Result:
         """Run one job to its end, in this process."""

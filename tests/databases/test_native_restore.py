@@ -1,6 +1,7 @@
 """RDS's native restore through the real job function, TLS and the wire, against the simulated SQL Server. No SQL Server engine is in it:
 what is shown is what the worker asks for, how often, and what it makes of the answers."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from localcloud import certificates
+from localcloud.sqlserver_switches import Intruder
 from tests.databases.native_case import (
     CRM,
     DIFFERENTIAL,
@@ -28,7 +30,11 @@ from tests.databases.native_case import (
     wait_until,
     write,
 )
-from worker import limits
+from worker import limits, native_restore
+from worker.job import Progress, Result
+from worker.native_session import SqlServer
+from worker.progress import ProgressWriter
+from worker.session import Login
 
 real = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no sample backups here")
 
@@ -223,3 +229,287 @@ def test_three_databases_are_restored_two_at_a_time_and_one_that_fails_stops_no_
     created = {task.database: task.created_at for task in mssql.engine.tasks}
     assert created["crm"] < created["hr"]
     assert len(mssql.engine.tasks) == 3
+
+
+def test_a_restore_waits_for_a_slot_while_others_have_both(mssql: NativeCloud, tmp_path: Path) -> None:
+    mssql.engine.take_slots(2, polls=30)
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+
+    result = restore.run()
+
+    assert result.databases[0].status == "RESTORED", result
+    others, own = mssql.engine.tasks[:2], mssql.engine.tasks[2]
+    assert {task.lifecycle for task in others} == {"SUCCESS"}
+    assert own.created_at > max(task.last_updated for task in others)
+
+
+def test_waiting_for_a_slot_has_an_end_that_names_the_others(
+    mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NATIVE_SLOT_WAIT_SECONDS", 3600)
+    mssql.engine.take_slots(2)
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+    began = mssql.engine.instance.clock.now
+
+    result = restore.run()
+
+    assert_failed(result, "NativeSlotsTaken", "for 1 hours .*1 \\(BACKUP_DB of other1\\), 2 \\(BACKUP_DB of other2\\)")
+    assert 60 <= (mssql.engine.instance.clock.now - began).total_seconds() / 60 < 70
+    assert len(mssql.tasks()) == 2
+    assert absent(result) == [f"{restore.restore_id}/1/"]
+
+
+def test_a_task_that_waits_behind_others_is_not_stuck_but_its_waiting_has_an_end(
+    mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NATIVE_SLOT_WAIT_SECONDS", 3600)
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+    [first] = restore.databases()[0].steps
+    mssql.submit("shop", first.s3_arn)
+    mssql.engine.take_slots(2)
+
+    result = restore.run()
+
+    assert_failed(result, "NativeSlotsTaken", "BACKUP_DB of other1")
+    assert mssql.engine.tasks[0].lifecycle == "CANCEL_REQUESTED"
+
+
+def test_with_one_slot_taken_two_databases_are_restored_one_after_the_other(mssql: NativeCloud, tmp_path: Path) -> None:
+    mssql.engine.take_slots(1)
+    restore = NativeRestore(mssql, write(tmp_path, FULL, CRM), {"shop": "shop", "crm": "crm"})
+
+    result = restore.run()
+
+    assert [one.status for one in result.databases] == ["RESTORED", "RESTORED"]
+    _, shop, crm = mssql.engine.tasks
+    assert crm.created_at >= shop.last_updated
+
+
+def test_a_task_that_never_begins_is_cancelled_and_said_to_be_stuck(mssql: NativeCloud, tmp_path: Path) -> None:
+    mssql.engine.switches.stuck_in_created = True
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+
+    result = restore.run()
+
+    assert_failed(result, "NativeTaskStuck", r"task 1 \(RESTORE_DB\) did not begin in 15 minutes")
+    assert mssql.tasks() == [("RESTORE_DB", "shop", "CANCEL_REQUESTED")]
+    waited = mssql.engine.instance.clock.now - mssql.engine.tasks[0].created_at
+    assert 15 <= waited.total_seconds() / 60 < 22
+    assert absent(result) == []
+
+
+def test_a_task_that_somebody_else_cancels_is_told_so(mssql: NativeCloud, tmp_path: Path) -> None:
+    mssql.engine.switches.percent_per_poll = 10
+    mssql.engine.switches.cancel_at_poll = 6
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+
+    result = restore.run()
+
+    assert_failed(result, "NativeTaskCancelled", "task 1")
+    assert mssql.tasks() == [("RESTORE_DB", "shop", "CANCELLED")]
+    assert absent(result) == [f"{restore.restore_id}/1/"]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("access-denied", "StagingAccessDenied"),
+        ("no-bucket", "StagedBackupMissing"),
+        ("transfer-aborted", "NativeTransferAborted"),
+    ],
+)
+def test_a_task_that_ends_in_error_fails_under_its_name(
+    mssql: NativeCloud, tmp_path: Path, line: str, name: str
+) -> None:
+    mssql.engine.switches.fail_next(line, file="s-01.bak")
+    restore = NativeRestore(mssql, write(tmp_path, FULL, DIFFERENTIAL), {"shop": "shop"})
+
+    result = restore.run()
+
+    assert_failed(result, name, "shop: RDS's task 1")
+    assert len(mssql.tasks()) == 1
+    assert absent(result) == [f"{restore.restore_id}/1/"]
+
+
+def test_a_staged_stripe_that_is_gone_fails_as_rds_says(mssql: NativeCloud, tmp_path: Path) -> None:
+    restore = NativeRestore(
+        mssql, write(tmp_path, replace(FULL, stripes=2), replace(FULL, stripe=2, stripes=2)), {"shop": "shop"}
+    )
+    mssql.staged.content.popitem()
+
+    result = restore.run()
+
+    assert_failed(result, "StripeMissing", "2 media families but only 1")
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"), [("shop", "shop"), ("SHOP", "shop"), ("Café", "CAFE"), ("cafe", "Cafe\u0301")]
+)
+def test_a_name_that_is_taken_is_refused_before_anything_is_submitted(
+    mssql: NativeCloud, tmp_path: Path, there: str, asked: str
+) -> None:
+    mssql.engine.create_database(there)
+    restore = NativeRestore(mssql, write(tmp_path, FULL, CRM), {"shop": asked, "crm": "crm"})
+
+    result = restore.run()
+
+    assert {one.asked_name: one.status for one in result.databases} == {asked: "FAILED", "crm": "RESTORED"}
+    [failed] = [one.error for one in result.databases if one.error]
+    assert failed.name == "DatabaseExists"
+    assert repr(there) in failed.message
+    assert mssql.tasks() == [("RESTORE_DB", "crm", "SUCCESS")]
+    assert len(absent(result)) == 2
+
+
+@pytest.mark.parametrize(("moment", "tasks"), [("submit", []), ("start", [("RESTORE_DB", "shop", "ERROR")])])
+def test_a_name_that_is_taken_in_the_last_moment_is_refused_by_rds(
+    mssql: NativeCloud, tmp_path: Path, moment: str, tasks: list[tuple[str, str, str]]
+) -> None:
+    mssql.engine.switches.intruders.append(Intruder("Shop", before=moment))
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+
+    result = restore.run()
+
+    assert_failed(result, "DatabaseExists", "already exists")
+    assert mssql.tasks() == tasks
+    assert absent(result) == [f"{restore.restore_id}/1/"]
+
+
+def test_a_fail_over_while_rds_restores_is_a_clear_error(mssql: NativeCloud, tmp_path: Path) -> None:
+    mssql.engine.switches.percent_per_poll = 10
+    mssql.engine.switches.fail_over_at_poll = 5
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+
+    result = restore.run()
+
+    assert_failed(result, "ServerUnreachable", "task 1 .*failed over; restore again")
+    assert mssql.tasks() == [("RESTORE_DB", "shop", "ERROR")]
+
+
+def test_a_server_that_stays_away_after_a_lost_connection_is_unreachable(mssql: NativeCloud, tmp_path: Path) -> None:
+    mssql.engine.switches.percent_per_poll = 5
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+    uri = restore.job_uri("restore")
+    worker = restore.start(uri, NATIVE_RECONNECT_SECONDS=1, NATIVE_RECONNECT_PAUSE_SECONDS=0.1)
+    wait_until(lambda: ("RESTORE_DB", "shop", "IN_PROGRESS") in mssql.tasks())
+
+    mssql.server.stop()
+
+    assert worker.wait(30) == 0
+    error = restore.result(uri).error
+    assert error
+    assert error.name == "ServerUnreachable"
+    assert f"localhost:{mssql.server.port}: the connection was lost" in error.message
+
+
+def test_a_port_that_does_not_answer_is_unreachable(mssql: NativeCloud, tmp_path: Path) -> None:
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+    mssql.server.stop()
+
+    result = restore.run()
+
+    assert_refused(result, "ServerUnreachable", f"localhost:{mssql.server.port} .*Connection refused.*security groups")
+
+
+def test_a_certificate_of_another_authority_is_refused(mssql: NativeCloud, tmp_path: Path) -> None:
+    other = certificates.create(tmp_path / "other")
+    mssql.s3().upload_file(str(other.bundle), EVIDENCE, "certificates/other.pem")
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+    restore.ca_bundle = f"s3://{EVIDENCE}/certificates/other.pem"
+
+    result = restore.run()
+
+    assert_refused(result, "CertificateRefused", "unable to get local issuer certificate.*certificates/other.pem")
+    assert mssql.tasks() == []
+
+
+def test_a_certificate_of_another_host_is_refused(mssql: NativeCloud, tmp_path: Path) -> None:
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+    restore.host = "127.0.0.1"
+
+    result = restore.run()
+
+    assert_refused(result, "CertificateRefused", "127.0.0.1:.*mismatch")
+
+
+def test_a_stale_secret_is_a_refused_login_that_shows_no_password(mssql: NativeCloud, tmp_path: Path) -> None:
+    mssql.put_secret("stale-password")
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+
+    result = restore.run()
+
+    assert_refused(result, "LoginRefused", "'master' of arn:aws:secretsmanager.*Login failed")
+    assert "stale-password" not in result.to_json()
+
+
+def test_a_master_user_without_rights_is_told_what_to_do(mssql: NativeCloud, tmp_path: Path) -> None:
+    mssql.engine.switches.master_is_misaligned = True
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+
+    result = restore.run()
+
+    assert_refused(result, "NotMasterUser", "229.*EXECUTE permission was denied")
+
+
+def test_an_instance_whose_option_went_away_is_told_so(mssql: NativeCloud, tmp_path: Path) -> None:
+    mssql.engine.instance.backup_restore_option = "applying"
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+
+    result = restore.run()
+
+    assert_failed(result, "NativeBackupOptionMissing", "not enabled yet")
+
+
+def test_progress_tells_the_bytes_and_the_last_message(
+    mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PROGRESS_SECONDS", 0.0)
+    mssql.engine.switches.percent_per_poll = 25
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+    told: list[Progress] = []
+    job = restore.job("restore")
+    server = SqlServer(job.server, mssql.authority.bundle, lambda: Login("master", "secret"))
+
+    list(native_restore.run(server, job, restore.manifest, ProgressWriter("restore", told.append)))
+
+    size = sum(map(len, mssql.staged.content.values()))
+    assert {one.bytes_total for one in told} == {size}
+    assert [one.bytes_done for one in told] == sorted(one.bytes_done for one in told)
+    notes = {one.bytes_done * 100 // size: one.note for one in told}
+    assert list(notes) == [0, 25, 50, 75, 100]
+    assert notes[0] == "Task execution has started."
+    assert notes[75] == "s-01.bak: Completed processing 75% of S3 chunks."
+    assert {(one.phase, one.database) for one in told if one.note} == {("restoring", "shop")}
+
+
+def test_the_workers_memory_does_not_grow_with_the_time_that_it_waits(mssql: NativeCloud, tmp_path: Path) -> None:
+    peaks = []
+    for polls, name in ((10, "shop"), (600, "shop_2")):
+        restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": name})
+        mssql.engine.take_slots(2, polls=polls)
+        uri = restore.job_uri("restore")
+        assert restore.start(uri, NATIVE_LONGEST_POLL_SECONDS=0.001, NATIVE_POLL_SECONDS=0.001).wait(120) == 0
+        result = restore.result(uri)
+        assert result.databases[0].status == "RESTORED", result
+        peaks.append(result.peak_memory)
+
+    print(f"peak memory after 10 and 600 polls: {peaks}")
+    assert peaks[1] < peaks[0] + (2 << 20)
+
+
+def assert_failed(result: Result, name: str, message: str) -> None:
+    assert result.error is None, result.error
+    [database] = result.databases
+    assert database.status == "FAILED"
+    assert database.error
+    assert (database.error.name, bool(re.search(message, database.error.message))) == (name, True), database.error
+
+
+def assert_refused(result: Result, name: str, message: str) -> None:
+    assert result.databases == ()
+    assert result.error
+    assert (result.error.name, bool(re.search(message, result.error.message))) == (name, True), result.error
+
+
+def absent(result: Result) -> list[str]:
+    return sorted(one.name for one in result.absences if one.seen_absent)
