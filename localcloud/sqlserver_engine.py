@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from localcloud.sqlserver_databases import Database, Databases, User
+from localcloud.sqlserver_databases import Database, Databases
 from localcloud.sqlserver_instance import Edition, Instance, Login, OptionState, ServerClock, product_version
 from localcloud.sqlserver_procedures import Procedures
 from localcloud.sqlserver_restores import Foreign
@@ -170,7 +170,10 @@ class SqlServerEngine:
             raise text("no-such-user").error(user=statement.user)
         if self.instance.login_of(statement.login) is None:
             raise text("no-such-login").error(login=statement.login)
-        database.users[database.users.index(user)] = User(user.name, sid_of(self.instance, statement.login))
+        sid = sid_of(self.instance, statement.login)
+        if any(one.sid == sid for one in database.users if one is not user):
+            raise text("login-has-user").error()
+        user.sid = sid
 
     def _set_trustworthy(self, statement: SetTrustworthy) -> None:
         database = self.instance.databases.find(statement.database)

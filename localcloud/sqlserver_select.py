@@ -1,8 +1,8 @@
 """SELECT on the simulated server: the query's tokens are written anew for SQLite, which answers it from tables that hold what the
 system views show.
 
-Invariant: names, functions and signs that SQL Server's dialect hasn't got, or that stand for something unknown here, are refused with
-102 before SQLite sees them; so nothing works here that only SQLite understands.
+Invariant: tables, functions and types that are not known here are refused with 102 before SQLite sees them; so nothing works here that
+only SQLite understands.
 """
 
 import sqlite3
@@ -28,7 +28,6 @@ _WORDS: Final = (
     "ORDER BY GROUP HAVING ASC DESC UNION ALL ESCAPE"
 )
 _KEYWORDS: Final = frozenset(_WORDS.split())
-_SIGNS: Final = frozenset({"(", ")", ",", ".", "=", "<", ">", "<>", "!=", "<=", ">=", "*", "+", "-", "/", "%"})
 _TYPES: Final = {
     "INT": "INTEGER",
     "BIGINT": "INTEGER",
@@ -100,11 +99,8 @@ class _Query:
             return token.upper, position + 1
         if token.is_identifier:
             return self._named(tokens, position)
-        if token.kind == "sign":
-            if token.text not in _SIGNS:
-                raise _Unknown(f"sign {token.text}")
-            return token.text, position + 1
-        return self._value(token), position + 1
+        # Each sign stands alone: what SQLite makes of two, such as || or ->, is an error.
+        return token.text if token.kind == "sign" else self._value(token), position + 1
 
     def _value(self, token: Token) -> str:
         if token.upper in sqlserver_functions.GLOBALS:

@@ -63,6 +63,7 @@ TEXTS: Final[dict[str, Text]] = {
         Text("not-convertible", 8114, "Error converting data type nvarchar to {type}.", "documented", _ERRORS),
         Text("no-such-user", 15151, "Cannot alter the user '{user}', because it does not exist or you do not have permission.",
              "documented", _ERRORS),
+        Text("login-has-user", 15063, "The login already has an account under a different user name.", "documented", _ERRORS),
         Text("no-such-login", 15007, "'{login}' is not a valid login or you do not have permission.", "documented", _ERRORS),
         Text("check-page", 8939, "Table error: Object ID 245575913, index ID 1, partition ID 72057594043105280, alloc unit ID "
              "72057594049986560 (type In-row data), page (1:368). Test (IS_OFF (BUF_IOERR, pBUF->bstat)) failed. "

@@ -1,6 +1,6 @@
 """The simulated server's own side: logins, databases, the clock and the statements that aren't restores."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -56,6 +56,36 @@ def test_the_clock_moves_a_second_with_a_statement_and_two_minutes_with_a_poll()
     assert second["now"] == START + timedelta(seconds=3, minutes=2)
 
 
+def test_the_difference_of_two_moments_counts_boundaries() -> None:
+    server = Server(now=datetime(2026, 1, 2, 10, 59, 50))
+
+    [row] = server.rows(
+        "SELECT DATEDIFF(hour, GETDATE(), @P1) AS hours, DATEDIFF(MINUTE, @P1, GETDATE()) AS minutes",
+        P1=datetime(2026, 1, 2, 11, 1),
+    )
+
+    assert row == {"hours": 1, "minutes": -2}
+
+
+def test_values_come_back_with_their_types() -> None:
+    server = Server()
+    query = (
+        "SELECT @P1 AS moment, @P2 AS small, @P3 AS big, @P4 AS part, @P5 AS words, @P6 AS many, @P7 AS bytes, @P8 AS nothing, "
+        "is_read_only FROM sys.databases WHERE name = 'master'"
+    )
+    given = (START, 1, 1 << 40, 0.5, "it's ü", "x" * 5000, b"\x01", None)
+
+    [result] = server.engine.execute(
+        server.session, query, {f"@P{number}": one for number, one in enumerate(given, start=1)}
+    )
+
+    assert isinstance(result, ResultSet)
+    assert list(result.rows) == [(*given, False)]
+    assert [column.type for column in result.columns] == [
+        "datetime", "int", "bigint", "float", "nvarchar", "nvarchar(max)", "varbinary", "nvarchar", "bit",
+    ]  # fmt: skip
+
+
 def test_the_version_and_edition_are_said_as_the_server_says_them() -> None:
     server = Server(version="16.00.4165.4.v1", edition="ee")
 
@@ -96,7 +126,8 @@ def test_the_owner_of_a_database_is_named_by_its_sid() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "MERGE INTO x USING y ON 1=1", "SELECT sqlite_version()", "SELECT name || 'x' FROM sys.databases", "SELECT name FROM shop.orders",
+        "MERGE INTO x USING y ON 1=1", "SELECT sqlite_version()", "SELECT name || 'x' FROM sys.databases", "SELECT CAST(name AS xml) FROM sys.databases",
+        "SELECT name FROM shop.orders",
         "SELECT name FROM sys.databases LIMIT 1", "SELECT nothing FROM sys.databases", "ALTER DATABASE x SET SINGLE_USER",
         "DBCC CHECKDB ('x') WITH REPAIR_REBUILD", "SELECT (1", "RESTORE DATABASE x FROM DISK = 'y'", "EXEC a @b=1 2", "SELECT 1; SELECT ?",
     ],

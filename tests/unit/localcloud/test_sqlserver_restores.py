@@ -345,9 +345,10 @@ def test_users_of_the_backup_are_orphans_until_they_are_given_a_login() -> None:
     assert [row["user_name"] for row in server.rows(orphans)] == ["app", "lost"]
     server.rows("ALTER USER [app] WITH LOGIN = [app]")
     assert [row["user_name"] for row in server.rows(orphans)] == ["lost"]
-    for user in ("lost", "nobody"):
-        with pytest.raises(SqlError):
-            server.rows(f"ALTER USER [{user}] WITH LOGIN = [{user}]")
+    for user, login, number in [("lost", "lost", 15007), ("nobody", "app", 15151), ("lost", "app", 15063)]:
+        with pytest.raises(SqlError) as caught:
+            server.rows(f"ALTER USER [{user}] WITH LOGIN = [{login}]")
+        assert caught.value.number == number
 
 
 def test_a_restored_dbo_has_the_sid_of_its_old_server() -> None:
