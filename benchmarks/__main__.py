@@ -7,19 +7,25 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import memory, replay
+from benchmarks import memory, replay, staging
 from benchmarks.bench_cloud import prepare
 
+SECTIONS = ("replay", "memory", "staging")
+STAGED_MEGABYTES = 200
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
 def main() -> None:
     """Entry point; see --help for sizes and rounds."""
     arguments = _arguments()
-    lines = [_machine(), "", f"## Replay of {arguments.megabytes} MB, {arguments.rounds} rounds", ""]
-    lines += _replay(arguments.megabytes, arguments.rounds)
-    if not arguments.quick:
+    lines = [_machine()]
+    if "replay" in arguments.only:
+        title = f"## Replay of {arguments.megabytes} MB, {arguments.rounds} rounds"
+        lines += ["", title, "", *_replay(arguments.megabytes, arguments.rounds)]
+    if "memory" in arguments.only and not arguments.quick:
         lines += ["", "## Memory", "", *_memory((arguments.megabytes, arguments.megabytes * 5))]
+    if "staging" in arguments.only:
+        lines += ["", "## Staging of native backups", "", *_staging(arguments.rounds)]
     print("\n".join(lines))
     if arguments.write:
         DOCUMENT.write_text(_INTRODUCTION + "\n".join(lines) + "\n")
@@ -38,6 +44,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=600, help="COPY text of the generated database")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="these sections alone")
     parser.add_argument("--quick", action="store_true", help="leave out the memory runs")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     return parser.parse_args()
@@ -62,6 +69,11 @@ def _memory(sizes: tuple[int, ...]) -> list[str]:
         with _directory() as directory:
             rows[size] = memory.peak(Path(directory), size)
     return memory.table(rows)
+
+
+def _staging(rounds: int) -> list[str]:
+    with _directory() as directory:
+        return staging.report(Path(directory), STAGED_MEGABYTES, rounds)
 
 
 def _directory() -> tempfile.TemporaryDirectory[str]:

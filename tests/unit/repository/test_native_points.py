@@ -1,6 +1,8 @@
 """A restore point of native backups is whole and found again, or it is refused and nothing of it stays."""
 
+import base64
 import hashlib
+import zlib
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -85,6 +87,7 @@ def test_the_manifest_describes_exactly_the_stored_bytes(s3: "S3Client", tmp_pat
         stored = s3.get_object(Bucket=BUCKET, Key=file.key)["Body"].read()
         assert stored == path.read_bytes()
         assert (file.length, file.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
+        assert file.crc32 == base64.b64encode(zlib.crc32(stored).to_bytes(4, "big")).decode()
 
 
 def test_a_compressed_backup_says_that_it_is(s3: "S3Client", tmp_path: Path) -> None:
