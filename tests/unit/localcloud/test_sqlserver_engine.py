@@ -126,7 +126,8 @@ def test_the_owner_of_a_database_is_named_by_its_sid() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "MERGE INTO x USING y ON 1=1", "SELECT sqlite_version()", "SELECT name || 'x' FROM sys.databases", "SELECT CAST(name AS xml) FROM sys.databases",
+        "MERGE INTO x USING y ON 1=1", "SELECT sqlite_version()", "SELECT name || 'x' FROM sys.databases",
+        "SELECT CAST(name AS xml) FROM sys.databases",
         "SELECT name FROM shop.orders",
         "SELECT name FROM sys.databases LIMIT 1", "SELECT nothing FROM sys.databases", "ALTER DATABASE x SET SINGLE_USER",
         "DBCC CHECKDB ('x') WITH REPAIR_REBUILD", "SELECT (1", "RESTORE DATABASE x FROM DISK = 'y'", "EXEC a @b=1 2", "SELECT 1; SELECT ?",
@@ -169,7 +170,7 @@ def test_trustworthy_is_set_and_seen() -> None:
     server = Server()
     server.engine.create_database("it's").is_trustworthy_on = True
 
-    server.rows("ALTER DATABASE [it's] SET TRUSTWORTHY OFF")
+    server.rows("ALTER DATABASE [it's]\nSET TRUSTWORTHY OFF")
 
     assert server.rows("SELECT is_trustworthy_on FROM sys.databases WHERE name = 'it''s'") == [
         {"is_trustworthy_on": False}
