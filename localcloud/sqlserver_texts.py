@@ -51,7 +51,7 @@ TEXTS: Final[dict[str, Text]] = {
         Text("unknown-database", 911, "Database '{database}' does not exist. Make sure that the name is entered correctly.",
              "documented", _ERRORS),
         Text("restoring", 927, "Database '{database}' cannot be opened. It is in the middle of a restore.", "documented", _ERRORS, 14),
-        Text("alter-restoring", 5052, "ALTER DATABASE is not permitted while a database is in the Restoring state.", "documented", _ERRORS),
+        Text("alter-restoring", 5052, "ALTER DATABASE is not permitted while a database is in the Restoring state.", "observed", _POSTS),
         Text("unknown-statement", 102, "Incorrect syntax: the simulated SQL Server does not know the statement: {statement}",
              "assumed", "102 is SQL Server's syntax error; the sentence is ours, for new SQL of the product to fail loudly"),
         Text("unknown-procedure", 2812, "Could not find stored procedure '{name}'.", "documented", _ERRORS),
@@ -65,9 +65,9 @@ TEXTS: Final[dict[str, Text]] = {
              "documented", _ERRORS),
         Text("login-has-user", 15063, "The login already has an account under a different user name.", "documented", _ERRORS),
         Text("no-such-login", 15007, "'{login}' is not a valid login or you do not have permission.", "documented", _ERRORS),
-        Text("check-page", 8939, "Table error: Object ID 245575913, index ID 1, partition ID 72057594043105280, alloc unit ID "
-             "72057594049986560 (type In-row data), page (1:368). Test (IS_OFF (BUF_IOERR, pBUF->bstat)) failed. "
-             "Values are 12716041 and -4.", "documented", f"{_ERRORS}; the numbers in it are made up"),
+        Text("check-page", 8909, "Table error: Object ID 245575913, index ID 1, partition ID 72057594043105280, alloc unit ID "
+             "72057594049986560 (type In-row data), page ID (1:368) contains an incorrect page ID in its page header. The PageId in the "
+             "page header = (0:0).", "documented", f"{_ERRORS}; the numbers in it are made up"),
         # The procedures refuse
         Text("no-permission", 229, "The EXECUTE permission was denied on the object '{procedure}', database 'msdb', schema 'dbo'.",
              "documented", _TROUBLE, 14),
@@ -144,7 +144,8 @@ TEXTS: Final[dict[str, Text]] = {
         Text("foreign-stripe", 3258, 'The volume on the device "{file}" is not part of the media set that is currently being processed. '
              "Ensure that the backup devices are loaded with the correct media.", "documented", _ERRORS),
         Text("stripe-twice", 3227, 'The backup media on "{file}" is part of media family {stripe} which has already been processed on '
-             '"{other}". Ensure that backup devices are correctly specified.', "documented", _ERRORS),
+             '"{other}". Ensure that backup devices are correctly specified. For tape devices, ensure that the correct volumes are loaded.',
+             "documented", _ERRORS),
         Text("password", 3279, "Access is denied due to a password failure", "documented", _ERRORS),
         Text("no-certificate", 33111, "Cannot find server certificate with thumbprint '{thumbprint}'.", "documented", _ERRORS),
         Text("newer-version", 3169, "The database was backed up on a server running version {theirs}. That version is incompatible with "
@@ -168,8 +169,8 @@ TEXTS: Final[dict[str, Text]] = {
              "that point.", "documented", _ERRORS),
         Text("other-database", 3154, "The backup set holds a backup of a database other than the existing '{database}' database.",
              "documented", _ERRORS),
-        Text("log-ends-early", 0, "This backup set contains records that were logged before the designated point in time. The database is "
-             "being left in the restoring state so that more roll forward can be performed.", "documented", _ERRORS),
+        Text("log-ends-early", 4322, "This backup set contains records that were logged before the designated point in time. The database "
+             "is being left in the restoring state so that more roll forward can be performed.", "documented", _ERRORS, 10),
         Text("terminated", 3013, "{command} is terminating abnormally.", "documented", _ERRORS),
     )
 }  # fmt: skip

@@ -374,7 +374,7 @@ def test_a_check_is_silent_on_a_sound_database_and_fails_on_a_damaged_one(text: 
     shop(server).damaged = True
     with pytest.raises(SqlError, match="Table error") as caught:
         server.rows(text)
-    assert caught.value.number == 8939
+    assert caught.value.number == 8909
 
 
 def test_the_switches_for_a_backups_contents_reach_the_database() -> None:
