@@ -47,6 +47,7 @@ _BY_ERROR_NAME = {
     "TargetNotFound": ExitCode.NOT_FOUND,
     "RestorePointNotFound": ExitCode.NOT_FOUND,
     "DatabaseNotInRestorePoint": ExitCode.NOT_FOUND,
+    "PointInTimeUnreachable": ExitCode.NOT_FOUND,
     "RestoreNotFound": ExitCode.NOT_FOUND,
     "DatabaseBusy": ExitCode.BUSY,
     "RestoreClosed": ExitCode.BUSY,

@@ -33,6 +33,7 @@ def refused(code: str) -> ClientError:
         ("FAILED", note("TargetNotFound"), (), 10),
         ("FAILED", note("RestorePointNotFound"), (), 10),
         ("FAILED", note("DatabaseNotInRestorePoint"), (), 10),
+        ("FAILED", note("PointInTimeUnreachable"), (), 10),
         ("FAILED", note("DatabaseBusy"), (), 11),
         ("FAILED", note("AwsRefused", "AWS refused RunInstances: UnauthorizedOperation: no"), (), 12),
         ("FAILED", note("AwsRefused", "AWS refused RunInstances: VcpuLimitExceeded: no"), (), 1),
