@@ -81,6 +81,30 @@ def test_what_a_remover_settled_can_not_be_called_created(world: World) -> None:
         ledger.created(row, "i-1")
 
 
+def test_what_is_settled_one_way_is_not_settled_the_other_way_by_one_who_looked_earlier(world: World) -> None:
+    ledger, _ = opened()
+    kept, dropped = (ledger.intend("database", name, name) for name in ("orders", "crm"))
+    ledger.kept(kept, "orders")
+    ledger.deleted(dropped)
+
+    with pytest.raises(RestoreClosed, match="settled meanwhile"):
+        ledger.deleted(kept)
+    with pytest.raises(RestoreClosed, match="settled meanwhile"):
+        ledger.kept(dropped, "crm")
+
+    assert {row.role: row.state for row in ledger.rows()} == {"orders": "KEPT", "crm": "DELETED"}
+
+
+def test_the_same_end_may_be_told_twice(world: World) -> None:
+    ledger, _ = opened()
+    row = ledger.intend("database", "orders", "orders")
+
+    ledger.deleted(row)
+    ledger.deleted(row, "looked again")
+
+    assert [(row.state, row.note) for row in ledger.rows()] == [("DELETED", "looked again")]
+
+
 def test_a_database_is_locked_until_its_restore_is_closed(world: World) -> None:
     first, plan = opened()
 
