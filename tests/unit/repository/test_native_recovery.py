@@ -2,12 +2,19 @@
 
 import re
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
+from repository import native_points
 from repository.manifest import NativeBackupSet, NativeDatabaseBackup, NativeKind
 from repository.native_errors import PointInTimeUnreachable
 from repository.native_recovery import needed
+from tests.unit.repository.conftest import BUCKET
+from tests.unit.repository.test_native_samples import SAMPLES, paths
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 
 def at(clock: str) -> datetime:
@@ -110,3 +117,22 @@ def test_a_moment_that_no_log_surely_holds_is_refused_with_what_the_backups_reac
 @pytest.mark.parametrize("sets", [(FULL,), (FULL, DIFFERENTIAL)])
 def test_a_moment_without_any_log_backup_is_refused_as_such(sets: tuple[NativeBackupSet, ...]) -> None:
     assert "has no log backups" in refused(*sets, stop_at="02:45:00")
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="no sample backups here (DBRESTORE_SAMPLES)")
+@pytest.mark.parametrize(("stop_at", "kinds"), [
+    (None, ["FULL", "LOG", "LOG"]), ("13:29:00", ["FULL", "LOG"]), ("13:29:50", ["FULL", "LOG", "LOG"]), ("13:30:24", None),
+])  # fmt: skip
+def test_the_headers_of_a_real_chain_say_which_log_holds_a_moment(
+    s3: "S3Client", stop_at: str | None, kinds: list[str] | None
+) -> None:
+    made = native_points.add(s3, BUCKET, "i", paths("chain-b-full.bak chain-b-log-1.trn chain-b-log-2.trn"))
+    moment = datetime.fromisoformat(f"2020-05-12T{stop_at}") if stop_at else None
+
+    [backup] = made.native_databases
+
+    if kinds is None:
+        with pytest.raises(PointInTimeUnreachable, match="2020-05-12 13:30:24"):
+            needed(backup, moment)
+    else:
+        assert [one.kind for one in needed(backup, moment)] == kinds
