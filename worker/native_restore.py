@@ -52,10 +52,13 @@ class NativeRestore:
         while left:
             listing = self._connection.ask(native_tasks.listing)
             self._free_slots, self._waiting = listing.free_slots, []
-            settled = {chain.job.asked_name: self._advance(chain, listing) for chain in left}
-            settled |= self._refused_for_long_waiting(left, listing)
-            yield from (one for one in settled.values() if one)
-            left = [chain for chain in left if not settled[chain.job.asked_name]]
+            for chain in tuple(left):
+                if settled := self._advance(chain, listing):
+                    left.remove(chain)
+                    yield settled
+            for chain in self._blocked_for_too_long(left, listing):
+                left.remove(chain)
+                yield _failed(chain, _slots_taken(listing), listing)
             self._tell(left)
             if left:
                 self._wait()
@@ -109,19 +112,19 @@ class NativeRestore:
             with contextlib.suppress(EngineError, ConnectionLost):
                 self._connection.send(lambda sent: native_tasks.cancel(sent, task))
 
-    def _refused_for_long_waiting(self, left: list[Chain], listing: Listing) -> dict[str, Settled | None]:
+    def _blocked_for_too_long(self, left: list[Chain], listing: Listing) -> list[Chain]:
         """Those that wait for a slot, once tasks of others have had both for too long."""
         queued = [chain for chain in left if chain.is_queued] if listing.running >= SLOTS else []
-        if not (self._waiting or queued) or any(chain.is_under_way for chain in left):
+        waiting = [*self._waiting, *queued]
+        if not waiting or any(chain.is_under_way for chain in left):
             self._blocked_since = None
-            return {}
+            return []
         self._blocked_since = self._blocked_since or listing.now
         if listing.now - self._blocked_since <= timedelta(seconds=limits.NATIVE_SLOT_WAIT_SECONDS):
-            return {}
+            return []
         for chain in queued:
             self._cancel(chain)
-        problem = _slots_taken(listing)
-        return {chain.job.asked_name: _failed(chain, problem, listing) for chain in (*self._waiting, *queued)}
+        return waiting
 
     def _tell(self, left: list[Chain]) -> None:
         chain = next((one for one in left if one.current), left[0] if left else self._chains[-1])
