@@ -90,6 +90,18 @@ def test_a_differential_that_ends_in_a_later_log_than_the_moments_is_left_out() 
     assert chosen(FULL, LOG_1, LOG_2, long, LOG_3, stop_at="02:45:00") == ["full", "log 1", "log 2"]
 
 
+def test_where_nothing_is_certain_the_base_that_ended_first_is_taken() -> None:
+    early = backup_set("early", "DIFFERENTIAL", "01:30:00", 150, 160)
+
+    assert chosen(FULL, early, LOG_1, stop_at="01:30:05") == ["full", "log 1"]
+
+
+def test_a_differential_past_the_moments_log_is_no_way_to_it() -> None:
+    long = backup_set("long", "DIFFERENTIAL", "02:30:00", 210, 310)
+
+    assert "do not join" in refused(FULL, LOG_2, long, LOG_3, stop_at="02:45:00")
+
+
 def test_a_moment_in_a_gap_that_a_later_differential_bridges_is_refused() -> None:
     sentence = refused(FULL, LOG_1, backup_set("diff", "DIFFERENTIAL", "03:10:00", 310, 320), LOG_3, stop_at="02:30:00")
 
