@@ -102,11 +102,17 @@ def test_wishes_for_sql_server_reach_the_input(plane: ControlPlane) -> None:
 
 @pytest.mark.usefixtures("interruptible")
 def test_a_point_in_time_can_be_planned(plane: ControlPlane) -> None:
-    threading.Timer(1, _thread.interrupt_main).start()
+    threading.Thread(target=interrupt_when_started, args=[plane]).start()
 
     assert main.run(["plan", "crm", "-d", "crm", "--stop-at", "2026-05-12T13:29:50"]) == 130
 
     assert input_of_only_execution(plane)["sqlserver"] == {"stopAt": "2026-05-12T13:29:50"}
+
+
+def interrupt_when_started(plane: ControlPlane) -> None:
+    while not plane.executions.list_executions(stateMachineArn=plane.state_machine_arn)["executions"]:
+        time.sleep(0.1)
+    _thread.interrupt_main()
 
 
 def input_of_only_execution(plane: ControlPlane) -> dict[str, Any]:
