@@ -33,9 +33,10 @@ def _note(original: Any, response: Any, *arguments: Any, **keywords: Any) -> Non
     original(response, *arguments, **keywords)
     scope = re.search(r"Credential=([^/]+)/[^/]*/[^/]*/([^/]+)/", response.headers.get("Authorization", ""))
     if scope:
-        _calls.append(Call(_principal(scope[1]), f"{scope[2]}:{response._get_action()}"))
+        _calls.append(Call(principal(scope[1]), f"{scope[2]}:{response._get_action()}"))
 
 
-def _principal(access_key: str) -> str:
+def principal(access_key: str) -> str:
+    """The ARN of the role whose session the key is of, or "root"."""
     role = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(access_key)
     return str(role.role_arn) if role else "root"

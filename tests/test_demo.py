@@ -12,10 +12,11 @@ import pytest
 from rich.console import Console
 
 from lambdas.record import Report
-from localcloud import demo
-from localcloud.demo import Act
+from localcloud import demo, demo_native
+from localcloud.demo import Acts
 from localcloud.demo_inventory import Inventory
 from localcloud.demo_stage import Stage
+from localcloud.s3_access_log import Access
 
 DEFINITION = Path(__file__).parent.parent / "statemachine" / "restore_databases.asl.json"
 WIDTH = 110
@@ -28,8 +29,7 @@ pytestmark = [pytest.mark.xdist_group("demonstration"), pytest.mark.timeout(600)
 class Played:
     """The demonstration after its end."""
 
-    first: Act
-    second: Act
+    acts: Acts
     stage: Stage
     text: str
     endpoint: str
@@ -41,21 +41,21 @@ def played() -> Played:
     written = StringIO()
     stage = Stage(Console(file=written, width=WIDTH, highlight=False))
     with demo.private_directory() as directory:
-        first, second = demo.play(stage, directory)
+        acts = demo.play(stage, directory)
     endpoint = next(word.rstrip(",") for word in written.getvalue().split() if word.startswith("http://127.0.0.1:"))
-    return Played(first, second, stage, written.getvalue(), endpoint, directory)
+    return Played(acts, stage, written.getvalue(), endpoint, directory)
 
 
 def test_every_claim_of_the_demonstration_is_true(played: Played) -> None:
     assert played.stage.broken == []
-    assert played.text.count("✓") >= 9
+    assert played.text.count("✓") >= 21
 
 
 def test_the_database_comes_back_whole_beside_the_original(played: Played) -> None:
-    report = played.first.report
+    report = played.acts.first.report
 
     [database] = report.databases
-    assert (played.first.exit_code, report.status, report.error, report.leftovers) == (0, "SUCCEEDED", None, ())
+    assert (played.acts.first.exit_code, report.status, report.error, report.leftovers) == (0, "SUCCEEDED", None, ())
     assert (database.name, database.asked_name, database.status) == ("shop", "shop_restored", "PROMOTED")
     assert database.rows > demo.ROWS
     assert states_of(report) == [
@@ -65,9 +65,9 @@ def test_the_database_comes_back_whole_beside_the_original(played: Played) -> No
 
 
 def test_a_restore_whose_worker_died_fails_with_that_error_and_still_runs_every_remover(played: Played) -> None:
-    report = played.second.report
+    report = played.acts.second.report
 
-    assert (played.second.exit_code, report.status, report.leftovers) == (1, "FAILED", ())
+    assert (played.acts.second.exit_code, report.status, report.leftovers) == (1, "FAILED", ())
     assert report.error is not None
     assert report.error.name == "WorkerLost"
     failed = [phase.state for phase in report.phases if phase.status == "FAILED"]
@@ -75,13 +75,40 @@ def test_a_restore_whose_worker_died_fails_with_that_error_and_still_runs_every_
     assert states_of(report)[-5:] == removers()
 
 
-@pytest.mark.parametrize("act", ["first", "second"])
+def test_native_backups_come_back_to_a_moment_by_way_of_the_temporary_bucket(played: Played) -> None:
+    report = played.acts.third.report
+
+    [database] = report.databases
+    assert (played.acts.third.exit_code, report.status, report.error, report.leftovers) == (0, "SUCCEEDED", None, ())
+    assert (database.name, database.asked_name, database.status) == ("crm", "crm_at_1010", "PROMOTED")
+    assert states_of(report) == [
+        "PlanRestore", "DeployWorker", "PairSecurityGroups", "StageNativeBackups", "RestoreNativeBackups", "VerifyDatabases",
+        "DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "CloseRestore",
+    ]  # fmt: skip
+    assert {"bucket", "staged-objects", "native-task"} <= {row.kind for row in report.resources if row.seen_absent_at}
+
+
+def test_it_is_said_that_no_sql_server_was_there(played: Played) -> None:
+    act = " ".join(played.text.partition("Act 3")[2].split())
+
+    assert "simulated SQL Server and RDS's part in it" in act
+    assert "It restores no rows" in act
+
+
+def test_an_instance_without_the_option_is_refused_and_nothing_is_made(played: Played) -> None:
+    refusal = played.acts.fourth
+
+    assert (refusal.exit_code, refusal.error, refusal.things_made) == (1, "NativeBackupOptionMissing", 0)
+    assert refusal.sentence.startswith("/target/dbInstance: crm-test has the default option group")
+
+
+@pytest.mark.parametrize("act", ["first", "second", "third"])
 def test_every_resource_is_proven_gone_and_only_the_restored_database_stays(played: Played, act: str) -> None:
-    resources = getattr(played, act).report.resources
+    resources = getattr(played.acts, act).report.resources
 
     kept = [row.physical_id for row in resources if row.state == "KEPT"]
     gone = [row for row in resources if row.state == "DELETED"]
-    assert kept == (["shop_restored"] if act == "first" else [])
+    assert kept == {"first": ["shop_restored"], "second": [], "third": ["crm_at_1010"]}[act]
     assert len(kept) + len(gone) == len(resources)
     assert all(row.seen_absent_at for row in gone)
     assert {row.kind for row in gone} >= {
@@ -89,12 +116,11 @@ def test_every_resource_is_proven_gone_and_only_the_restored_database_stays(play
         "security-group",
         "security-group-rule",
         "group-list-entry",
-        "role",
     }
 
 
 def test_the_dead_worker_is_replaced_to_drop_what_it_left_in_the_database_server(played: Played) -> None:
-    resources = played.second.report.resources
+    resources = played.acts.second.report.resources
 
     assert sorted(row.role for row in resources if row.kind == "instance") == ["discard-worker", "worker"]
     [database] = [row for row in resources if row.kind == "database"]
@@ -122,8 +148,54 @@ def test_a_claim_that_is_not_true_is_printed_with_what_was_found_and_breaks_the_
     assert stage.broken == ["the sky is blue"]
 
 
+def a_stage() -> Stage:
+    return Stage(Console(file=StringIO()))
+
+
+IN_ORDER = ("RESTORE_DB_NORECOVERY", "RESTORE_DB_LOG_NORECOVERY", "RESTORE_DB_LOG_NORECOVERY", "FINISH_RESTORE")
+
+
+@pytest.mark.parametrize(
+    ("types", "lifecycle", "is_true"),
+    [
+        (IN_ORDER, "SUCCESS", True),
+        (IN_ORDER[:1] + IN_ORDER, "SUCCESS", False),
+        (IN_ORDER[::-1], "SUCCESS", False),
+        (IN_ORDER[:3], "SUCCESS", False),
+        (IN_ORDER, "ERROR", False),
+    ],
+)
+def test_a_set_that_rds_restored_twice_late_or_in_vain_breaks_the_demonstration(
+    types: tuple[str, ...], lifecycle: str, is_true: bool
+) -> None:
+    stage = a_stage()
+
+    demo_native.claim_each_set_once(stage, [{"task_type": one, "lifecycle": lifecycle} for one in types])
+
+    assert (not stage.broken) == is_true
+
+
+@pytest.mark.parametrize(("received", "sent", "is_true"), [(0, 40, True), (0, 1000, False), (1000, 0, False)])
+def test_bytes_that_passed_a_function_or_the_worker_break_the_demonstration(
+    received: int, sent: int, is_true: bool
+) -> None:
+    stage = a_stage()
+
+    demo_native.claim_copied_by_s3(stage, 1000, [Access("a role", "GET", "bucket", "key", received, sent)])
+
+    assert (not stage.broken) == is_true
+
+
+def test_without_an_access_log_nothing_is_claimed_of_it() -> None:
+    stage = a_stage()
+
+    demo_native.claim_copied_by_s3(stage, 1000, [])
+
+    assert stage.broken
+
+
 def test_an_inventory_names_what_is_new_and_what_is_missing() -> None:
-    before = Inventory(*(frozenset({"a"}) for _ in range(9)))
+    before = Inventory(*(frozenset({"a"}) for _ in range(10)))
     after = replace(before, databases=frozenset({"a", "left"}), roles=frozenset())
 
     assert after.difference(before) == ["new databases: left", "missing roles: a"]
