@@ -30,7 +30,8 @@ def part_size(expected_length: int) -> int:
 class MultipartUpload:
     """`with MultipartUpload(...) as upload: upload.write(...); upload.complete()`. Left without `complete`, it is aborted.
 
-    `length`, `sha256` (hex) and `crc32` are of what was written; S3 checks each part by its CRC-32; `version_id` is set in a versioned bucket."""
+    `length`, `sha256` (hex) and `crc32` are of what was written; S3 checks each part by its CRC-32; `version_id` is set in a versioned
+    bucket."""
 
     def __init__(self, s3: "S3Client", bucket: str, key: str, expected_length: int) -> None:
         self._s3, self._bucket, self._key = s3, bucket, key
