@@ -20,7 +20,7 @@ from localcloud.sqlserver_engine import SqlServerEngine
 from localcloud.sqlserver_source import NoSuchBucket, NoSuchKey
 from localcloud.tds_server import TdsServer
 from repository import keys, native_points, native_recovery, native_staging
-from repository.manifest import Manifest
+from repository.manifest import Manifest, NativeKind
 from tests.unit.repository.native_backups import Written, backup
 from worker import run_job
 from worker.job import DatabaseServer, Job, JobKind, NativeDatabaseJob, NativeOptions, NativeStep, Result
@@ -119,11 +119,18 @@ class NativeCloud:
         """Type, database and life cycle of all tasks, oldest first."""
         return [(task.type, task.database, task.lifecycle) for task in self.engine.tasks]
 
-    def submit(self, database: str, s3_arn: str) -> None:
+    def submit(self, database: str, s3_arn: str, *, kind: NativeKind = "FULL", recover: bool = True) -> None:
         """A restore task as a worker before this one left it."""
-        session = self.engine.login("master", "secret", "master")
-        text = "exec msdb.dbo.rds_restore_database @restore_db_name=@P1, @s3_arn_to_restore_from=@P2"
-        self.engine.execute(session, text, {"@P1": database, "@P2": s3_arn})
+        text = "exec msdb.dbo.rds_restore_database @P1, @P2, @with_norecovery=@P3, @type=@P4"
+        self._execute(text, {"@P1": database, "@P2": s3_arn, "@P3": 0 if recover else 1, "@P4": kind})
+
+    def polled(self) -> list[tuple[str, str, str]]:
+        """The tasks after two minutes of the server's."""
+        self._execute("exec msdb.dbo.rds_task_status", {})
+        return self.tasks()
+
+    def _execute(self, text: str, parameters: Mapping[str, str | int]) -> None:
+        self.engine.execute(self.engine.login("master", "secret", "master"), text, parameters)
 
     def state_of(self, database: str) -> str | None:
         """ONLINE, RESTORING, or None if there is none."""

@@ -207,6 +207,21 @@ def test_a_worker_that_died_is_followed_by_one_that_goes_on_with_its_tasks(
     ]  # fmt: skip
 
 
+def test_a_chain_that_is_finished_already_is_not_finished_again(mssql: NativeCloud, tmp_path: Path) -> None:
+    restore = NativeRestore(mssql, write(tmp_path, FULL, DIFFERENTIAL), {"shop": "shop"})
+    for step in restore.databases()[0].steps:
+        mssql.submit("shop", step.s3_arn, kind=step.kind, recover=False)
+    wait_until(lambda: [life for *_, life in mssql.polled()] == ["SUCCESS", "SUCCESS"])
+    found = mssql.engine.database("shop")
+    assert found
+    found.state = "ONLINE"
+
+    result = restore.run()
+
+    assert result.databases[0].status == "RESTORED", result
+    assert [kind for kind, *_ in mssql.tasks()] == ["RESTORE_DB_NORECOVERY", "RESTORE_DB_DIFFERENTIAL_NORECOVERY"]
+
+
 def test_three_databases_are_restored_two_at_a_time_and_one_that_fails_stops_no_other(
     mssql: NativeCloud, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from repository.errors import CertificateBundleMissing
 from repository.native_errors import CertificateRefused, LoginRefused, ServerUnreachable
 from tests.unit.worker.scripted_server import Answer, Script, sql_server, start
 from worker import limits
-from worker.native_session import ConnectionLost, EngineError, SqlServer
+from worker.native_session import ConnectionLost, EngineError, NativeConnection, SqlServer
 from worker.session import Login
 from worker.standing_connection import StandingConnection
 
@@ -75,6 +75,11 @@ def test_a_statement_without_rows_does_not_show_those_of_the_one_before(script: 
         answers = [connection.rows("SELECT 1"), connection.rows("exec nothing"), connection.rows("SELECT 1")]
 
     assert answers == [[{"a": 1}], [], [{"a": 1}]]
+
+
+def test_a_count_of_changed_rows_after_the_rows_does_not_hide_them() -> None:
+    with NativeConnection(CountingDriver()) as connection:
+        assert connection.rows("exec p") == [{"a": 1}]
 
 
 def test_values_travel_as_parameters_and_no_transaction_is_opened(script: Script, target: SqlServer) -> None:
@@ -248,6 +253,30 @@ def test_no_refusal_is_asked_again(script: Script, target: SqlServer) -> None:
         connection.ask(lambda asked: asked.rows("SELECT 1"))
 
     assert len(script.statements) == 1
+
+
+class CountingDriver:
+    """python-tds where a procedure selects and then changes rows: for the second it keeps the description and has no rows."""
+
+    description = (("a",),)
+
+    def __init__(self) -> None:
+        self._sets = [[(1,)], []]
+
+    def cursor(self) -> "CountingDriver":
+        return self
+
+    def execute(self, text: str, parameters: tuple[object, ...]) -> None:
+        """Nothing is sent."""
+
+    def fetchall(self) -> list[tuple[int, ...]]:
+        return self._sets.pop(0)
+
+    def nextset(self) -> bool:
+        return bool(self._sets)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def raising(error: Exception):
