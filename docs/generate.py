@@ -1,5 +1,5 @@
 """Write what the docs say by themselves: `docs/contract/*.schema.json` from the models, `docs/functions.md` from the table of functions,
-`docs/commands.md` from the command's own help.
+`docs/commands.md` from the command's own help, `docs/native-errors.md` and `docs/simulated-sqlserver.md` from the code's tables of texts.
 
 python docs/generate.py            write
 python docs/generate.py --check    write nothing; end with 1 and the names of the files that are out of date
@@ -15,9 +15,10 @@ from cli import reference
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
 from lambdas import contract, record, request
+from localcloud import sqlserver_texts
 from repository.document import Document
 from repository.manifest import Manifest
-from worker import job
+from worker import job, native_messages
 
 DOCS = Path(__file__).resolve().parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -33,7 +34,12 @@ WRITTEN: tuple[type[Document], ...] = (
 
 def generated() -> dict[Path, str]:
     """Every generated file and its text."""
-    files = {DOCS / "functions.md": functions_page(), DOCS / "commands.md": reference.page()}
+    files = {
+        DOCS / "functions.md": functions_page(),
+        DOCS / "commands.md": reference.page(),
+        DOCS / "native-errors.md": native_messages.page(),
+        DOCS / "simulated-sqlserver.md": sqlserver_texts.page(),
+    }
     for model in (*READ, *WRITTEN):
         files[DOCS / "contract" / f"{_kebab(model.__name__)}.schema.json"] = schema(model)
     return files

@@ -110,9 +110,9 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
             "restore again; if it comes again, look at the option's role and the bucket's policy in CloudTrail"),
     # The name
     Meaning("Database '…' already exists", DatabaseExists, "documented", _AWS,
-            "choose another name (asName), one that differs by more than case and accents, or rename the other database", (1801,)),
+            "choose another name (`as`), one that differs by more than case and accents, or rename the other database", (1801,)),
     Meaning("a database other than the existing '…' database", DatabaseExists, "assumed", _SQL,
-            "somebody made a database of this name meanwhile: choose another name (asName)", (3154,)),
+            "somebody made a database of this name meanwhile: choose another name (`as`)", (3154,)),
     Meaning("there is already an existing database with the same file_guids", FileGuidsExist, "observed", _POSTS,
             "drop the other copy of the database, or restore into another instance"),
     Meaning("A task has already been issued for database", DatabaseBusy, "assumed", "a guess",
