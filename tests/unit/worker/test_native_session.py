@@ -261,7 +261,8 @@ class CountingDriver:
     description = (("a",),)
 
     def __init__(self) -> None:
-        self._sets = [[(1,)], []]
+        self._rows = [(1,)]
+        self._more = True
 
     def cursor(self) -> "CountingDriver":
         return self
@@ -270,10 +271,11 @@ class CountingDriver:
         """Nothing is sent."""
 
     def fetchall(self) -> list[tuple[int, ...]]:
-        return self._sets.pop(0)
+        return self._rows
 
     def nextset(self) -> bool:
-        return bool(self._sets)
+        self._rows, more, self._more = [], self._more, False
+        return more
 
     def close(self) -> None:
         """Nothing is open."""
