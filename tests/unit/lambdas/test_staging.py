@@ -259,17 +259,42 @@ def test_parts_of_another_plan_are_copied_again(
 ) -> None:
     point = there.point(big(12))
     restore = there.restore(point)
-    complete = S3Backend.complete_multipart_upload
-    monkeypatch.setattr(S3Backend, "complete_multipart_upload", _died)
-    with pytest.raises(Died):
-        restore.stage()
-    monkeypatch.setattr(S3Backend, "complete_multipart_upload", complete)
+    monkeypatch.setattr(limits, "STAGING_THREADS", 1)
+    copy = S3Backend.upload_part_copy
+    with monkeypatch.context() as patch:
+        patch.setattr(S3Backend, "upload_part_copy", lambda *a, **more: _died() if parts else copy(*a, **more))
+        with pytest.raises(Died):
+            restore.stage()
 
     monkeypatch.setattr(limits, "STAGING_PART_BYTES", 6 * MIB)
     until_done(restore.stage)
 
     (copied,) = there.objects(BUCKET)
     assert stored(there, BUCKET, copied) == stored(there, "repository", files(point)[0])
+
+
+def test_what_is_staged_and_compared_is_not_looked_at_again(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    restore = there.restore(there.point(big(6)))
+    until_done(restore.stage)
+    asked = requests(monkeypatch)
+
+    restore.stage()
+
+    assert [name for service, name in asked if service == "s3"] == ["GetObject"]
+
+
+def requests(patch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Service and operation of every request from now on."""
+    asked: list[tuple[str, str]] = []
+    through = BotocoreStubber.__call__
+
+    def listen(stub: Any, event_name: str, request: Any, **more: Any) -> Any:
+        _, service, operation = event_name.split(".")
+        asked.append((service, operation))
+        return through(stub, event_name, request, **more)
+
+    patch.setattr(BotocoreStubber, "__call__", listen)
+    return asked
 
 
 def _died(*_: Any) -> None:
@@ -477,6 +502,20 @@ def test_the_remover_takes_everything_and_saw_it_gone(there: Account) -> None:
     assert restore.remove() == {}
 
 
+def test_a_bucket_that_is_still_there_is_not_called_gone(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    restore = there.restore(there.point(Written()))
+    until_done(restore.stage)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(S3Backend, "delete_bucket", S3Backend.get_bucket)
+        with pytest.raises(NotReady, match="to be gone"):
+            restore.remove()
+
+    assert restore.row("bucket").state == "CREATED"
+    until_done(restore.remove)
+    assert there.buckets() == []
+
+
 def test_versions_uploads_and_strangers_objects_do_not_keep_the_bucket(there: Account) -> None:
     restore = there.restore(there.point(big(6)))
     until_done(restore.stage)
@@ -496,18 +535,11 @@ def test_a_restore_that_staged_nothing_is_removed_by_the_ledger_alone(
     there: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     restore = there.restore(there.point(Written()))
-    asked = []
-    through = BotocoreStubber.__call__
-
-    def listen(stub: Any, event_name: str, request: Any, **more: Any) -> Any:
-        asked.append(event_name.split(".")[1])
-        return through(stub, event_name, request, **more)
-
-    monkeypatch.setattr(BotocoreStubber, "__call__", listen)
+    asked = requests(monkeypatch)
 
     assert restore.remove() == {}
 
-    assert set(asked) == {"dynamodb"}
+    assert {service for service, _ in asked} == {"dynamodb"}
 
 
 def test_one_restore_ends_while_another_still_reads(there: Account) -> None:
