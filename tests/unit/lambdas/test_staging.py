@@ -269,6 +269,7 @@ def test_parts_of_another_plan_are_copied_again(
     monkeypatch.setattr(limits, "STAGING_PART_BYTES", 6 * MIB)
     until_done(restore.stage)
 
+    assert parts == [1, 1, 2, 3]
     (copied,) = there.objects(BUCKET)
     assert stored(there, BUCKET, copied) == stored(there, "repository", files(point)[0])
 
