@@ -164,8 +164,11 @@ def proof(resources: tuple[ResourceRow, ...]) -> Table:
         created = _moment(row.created_at) if row.created_at else f"({_moment(row.intended_at)})"
         removed = ["kept", ""] if row.state == "KEPT" else [_moment(row.deleted_at), _moment(row.seen_absent_at)]
         table.add_row(_kind(row), row.physical_id or row.name, created, *removed)
+    remarks = [f"{row.physical_id or row.name}: {row.note}" for row in resources if row.note]
     if any(row.created_at is None for row in resources):
-        table.caption = "(time): when it was announced; that it was made was never confirmed"
+        remarks.append("(time): when it was announced; that it was made was never confirmed")
+    if remarks:
+        table.caption = Text("\n".join(remarks))
         table.caption_justify = "left"
     return table
 
@@ -175,7 +178,9 @@ def left_behind(report: Report) -> str:
     if report.leftovers:
         return "LEFT BEHIND: " + ", ".join(report.leftovers)
     gone = [row for row in report.resources if row.state == "DELETED" and row.seen_absent_at]
-    return f"Nothing left behind: all {len(gone)} temporary resources were removed and seen absent."
+    sentence = f"Nothing left behind: all {len(gone)} temporary resources were removed and seen absent."
+    others = [row for row in report.resources if row.state == "DELETED" and row.created_at and not row.seen_absent_at]
+    return " ".join([sentence, *(f"{row.kind} {row.name} is {row.note}." for row in others)])
 
 
 def verified(worker_results: list[Result]) -> Iterator[DatabaseResult]:

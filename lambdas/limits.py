@@ -44,5 +44,6 @@ STAGING_SECONDS = 80
 STAGING_READ_TIMEOUT = 60
 STAGING_PART_BYTES = 256 << 20
 STAGING_PARTS = 9_000
-STAGED_DAYS = 3
+# Longer than the longest run (720 hours): a safety net must not take the files from a restore that still reads them.
+STAGED_DAYS = 31
 ABANDONED_UPLOAD_DAYS = 1

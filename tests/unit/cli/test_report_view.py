@@ -70,6 +70,16 @@ def test_a_thing_whose_making_was_never_confirmed_is_shown_with_the_time_it_was_
     assert "never confirmed" in text
 
 
+def test_a_thing_that_others_still_use_is_not_counted_as_gone_and_the_report_says_whose_it_is() -> None:
+    note = "used by r-2: the last of them deletes it"
+    shared = report(resources=[resource("bucket", "DELETED", createdAt=BEGAN, deletedAt=BEGAN, note=note)])
+
+    assert f"name of bucket: {note}" in printed(shared)
+    assert "all 0 temporary resources were removed and seen absent. bucket name of bucket is used" in (
+        report_view.left_behind(shared)
+    )
+
+
 def test_what_was_left_behind_is_the_last_and_loudest_line() -> None:
     text = printed(
         report(

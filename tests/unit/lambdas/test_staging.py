@@ -133,7 +133,7 @@ def test_the_bucket_is_closed_to_everybody_but_the_role_of_the_option(there: Acc
     assert encryption["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     assert s3.get_bucket_tagging(**bucket)["TagSet"] == [{"Key": "dbrestore:managed", "Value": "true"}]
     (rule,) = s3.get_bucket_lifecycle_configuration(**bucket)["Rules"]
-    assert (rule["Expiration"]["Days"], rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]) == (3, 1)
+    assert (rule["Expiration"]["Days"], rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]) == (31, 1)
     statements = json.loads(s3.get_bucket_policy(**bucket)["Policy"])["Statement"]
     arn = f"arn:aws:s3:::{BUCKET}"
     assert [(s["Effect"], s["Action"], s["Resource"]) for s in statements] == [
