@@ -1,16 +1,23 @@
 """The net under everything: restores that aren't CLOSED and whose execution no longer runs are cleared up by a clean-up execution.
 
 No Catch runs when an execution is stopped, times out or breaks at the top level. The rows under OPEN name every such restore, so this
-function needs no event's content: an event and a clock merely wake it. One clean-up at a time per restore, with names that say which."""
+function needs no event's content: an event and a clock merely wake it. One clean-up at a time per restore, with names that say which.
+After some that failed the next ones come at growing distances: what only a person can mend must not cost a worker every few minutes."""
 
 import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+from lambdas import limits
 from lambdas.contract import SweepInput
 from lambdas.ledger import META, Ledger, Meta, open_restores
 from lambdas.state import Surroundings, handler, log
 from lambdas.table import ConditionFailed
 from repository.document import Document
 from repository.errors import RestoreNotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
 
 class Swept(Document):
@@ -32,7 +39,7 @@ def _sweep(surroundings: Surroundings, restore_id: str) -> str | None:
         meta = ledger.meta()
     except RestoreNotFound:
         return None
-    if meta.status == "CLOSED" or _status(surroundings, meta.execution_arn) == "RUNNING":
+    if meta.status == "CLOSED" or _runs(_execution(surroundings, meta.execution_arn)):
         return None
     number = _number_of_next(surroundings, ledger, meta)
     return _start(surroundings, restore_id, number) if number else None
@@ -42,11 +49,11 @@ def _number_of_next(surroundings: Surroundings, ledger: Ledger, meta: Meta) -> i
     """None while a clean-up runs. One that was counted but never started is started under its number."""
     number = meta.clean_ups
     if number:
-        status = _status(surroundings, _execution_arn(surroundings, _name(ledger.restore_id, number)))
-        if status == "RUNNING":
-            return None
-        if status is None:
+        last = _execution(surroundings, _execution_arn(surroundings, _name(ledger.restore_id, number)))
+        if last is None:
             return number
+        if _runs(last) or _age(last) < pause(number):
+            return None
     change = "SET cleanUps = :next"
     condition = "attribute_not_exists(cleanUps) OR cleanUps = :seen"
     try:
@@ -73,11 +80,25 @@ def _start(surroundings: Surroundings, restore_id: str, number: int) -> str | No
     return name
 
 
-def _status(surroundings: Surroundings, execution_arn: str) -> str | None:
-    """RUNNING, another status, or None if there is no such execution."""
+def pause(failed: int) -> float:
+    """Seconds between the end of the last of so many clean-ups and the next."""
+    doublings = failed - limits.CLEAN_UPS_AT_ONCE
+    return min(limits.CLEAN_UP_PAUSE * 2.0**doublings, limits.LONGEST_CLEAN_UP_PAUSE) if doublings >= 0 else 0.0
+
+
+def _runs(execution: "DescribeExecutionOutputTypeDef | None") -> bool:
+    return execution is not None and execution["status"] == "RUNNING"
+
+
+def _age(execution: "DescribeExecutionOutputTypeDef") -> float:
+    """Seconds since its end."""
+    return (datetime.now(UTC) - execution["stopDate"]).total_seconds()
+
+
+def _execution(surroundings: Surroundings, execution_arn: str) -> "DescribeExecutionOutputTypeDef | None":
     stepfunctions = surroundings.control.stepfunctions
     try:
-        return stepfunctions.describe_execution(executionArn=execution_arn)["status"]
+        return stepfunctions.describe_execution(executionArn=execution_arn)
     except stepfunctions.exceptions.ExecutionDoesNotExist:
         return None
 

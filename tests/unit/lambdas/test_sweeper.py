@@ -2,8 +2,8 @@
 
 import boto3
 
-from lambdas import phases
-from lambdas.sweeper import sweep_ledger
+from lambdas import limits, phases
+from lambdas.sweeper import pause, sweep_ledger
 from tests.statemachine.fake_worker import leave_unfinished
 from tests.statemachine.plain_moto import Died
 from tests.statemachine.world import REQUEST, World, execution_arn
@@ -81,6 +81,22 @@ def test_a_clean_up_that_was_counted_but_never_started_is_started_under_its_numb
     ledger.table.write(ledger.table.update(ledger.restore_id, "META", "SET cleanUps = :one", one=1))
 
     assert sweep() == [f"cleanup-{ledger.restore_id}-1"]
+
+
+def test_clean_ups_that_go_on_failing_come_at_growing_distances(world: World) -> None:
+    stopped(world, "restore-1")
+
+    def refuse() -> None:
+        raise PermissionError("denied on purpose")
+
+    world.before["RemoveWorker"] = refuse
+    started = []
+    while numbers := sweep():
+        started += numbers
+        world.wait(execution_arn(numbers[0]))
+
+    assert len(started) == limits.CLEAN_UPS_AT_ONCE
+    assert [pause(n) for n in (1, 3, 4, 5, 6, 40)] == [0, 0, 600, 1200, 2400, 86400]
 
 
 def test_every_open_restore_is_looked_at(world: World) -> None:
