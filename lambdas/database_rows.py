@@ -14,12 +14,12 @@ KINDS = (DATABASE, LOGIN_ROLE, NATIVE_TASK)
 
 
 def note_made(ledger: Ledger, result: Result) -> None:
-    """What the worker left standing after it replayed or restored; what it saw absent is settled."""
+    """What was made for the databases that the worker replayed or restored; what of it, and of the others, it saw absent is settled."""
     made = {d.asked_name for d in result.databases if d.status in ("REPLAYED", "RESTORED")}
-    settle_absent(ledger, result)
     for row in ledger.unsettled(*KINDS):
         if row.state == "INTENT" and row.role in made:
             ledger.created(row, row.name)
+    settle_absent(ledger, result)
 
 
 def settle_verified(ledger: Ledger, result: Result) -> None:

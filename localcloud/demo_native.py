@@ -118,7 +118,7 @@ def claim_copied_by_s3(stage: Stage, total: int, moved: list[Access]) -> None:
     """Of `total` bytes of files, `moved` is what clients read and wrote of them while they were restored."""
     read, written = sum(one.sent for one in moved), sum(one.received for one in moved)
     stage.claim(
-        f"S3 itself copied {size(total)} into the temporary bucket; functions and worker read {size(read)} of it",
+        f"S3 itself copied {size(total)} into the temporary bucket; functions and worker read {size(read)} of it, for the headers",
         bool(moved) and read + written < SMALL_SHARE * total,
         f"and wrote {size(written)}",
     )

@@ -8,6 +8,7 @@ from repository.errors import BackupUnreadable
 LENGTH: Final = 265
 
 _DUMP_AGAIN = "make the dump with pg_dump -Fc or -Fd"
+_AS_NATIVE = "add it with --engine sqlserver"
 _UNPACK = "unpack it first and offer what is in it"
 _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x1f\x8b", f"a gzip file, not a dump: {_UNPACK}"),
@@ -17,7 +18,8 @@ _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"7z\xbc\xaf\x27\x1c", f"a 7-Zip file, not a dump: {_UNPACK}"),
     (b"\x28\xb5\x2f\xfd", f"a zstd file, not a dump: {_UNPACK}"),
     (b"\x04\x22\x4d\x18", f"an lz4 file, not a dump: {_UNPACK}"),
-    (b"TAPE", "a SQL Server backup (.bak), not a PostgreSQL dump: it belongs to a SQL Server instance"),
+    (b"TAPE", f"a SQL Server backup (.bak), not a PostgreSQL dump: {_AS_NATIVE}"),
+    (b"MSSQLBAK", f"a compressed SQL Server backup (.bak), not a PostgreSQL dump: {_AS_NATIVE}"),
     (b"version https://git-lfs", "a Git LFS pointer, not the dump itself: fetch the file with `git lfs pull`"),
     (b"PGCOPY\n\xff\r\n\x00", f"the output of COPY ... (FORMAT binary), not a dump: {_DUMP_AGAIN}"),
 )

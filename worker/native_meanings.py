@@ -80,7 +80,8 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
     Meaning("Login failed for user", LoginRefused, "documented", _AWS,
             "let RDS set the master password anew, so that the server and the secret have the same", (18456,)),
     Meaning("Access Denied", StagingAccessDenied, "documented", _AWS,
-            "look for a permissions boundary or a service control policy that keeps the option's role from the temporary bucket"),
+            "see that the option's role trusts rds.amazonaws.com, and that no permissions boundary or service control policy keeps it "
+            "from the temporary bucket"),
     Meaning("User … is not authorized to perform…s3:", StagingAccessDenied, "assumed", "S3's wording, not seen in a task",
             "let the option's role do that on the temporary bucket"),
     Meaning("User … is not authorized to perform…kms:", KmsKeyRefused, "documented", _AWS,

@@ -112,6 +112,8 @@ def test_a_restored_database_is_created_and_its_tasks_are_over(native: World) ->
         # Both are looked for again when it is discarded.
         ("database", "crm"): "INTENT", ("native-task", "crm"): "INTENT",
     }  # fmt: skip
+    created = {row.role for row in native.ledger().rows("native-task") if row.created_at}
+    assert created == {"orders"}
 
 
 def test_tasks_that_may_go_on_make_a_restored_database_a_failure(native: World) -> None:
