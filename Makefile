@@ -50,7 +50,7 @@ test: $(INSTALLED) ## every test that takes seconds, on two processes
 faults: $(INSTALLED) ## every fault in every state; minutes
 	$(BIN)/python -m pytest -n 2 tests/faults
 
-demo: $(INSTALLED) ## a whole restore, and one whose worker dies, on the local cloud
+demo: $(INSTALLED) ## restores of both engines, one whose worker dies, one that is refused, on the local cloud
 	@$(BIN)/python -m localcloud.demo
 
 bench: $(INSTALLED) ## what is claimed about speed and memory, measured here

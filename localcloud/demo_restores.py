@@ -66,9 +66,9 @@ def run_refused(stage: Stage, plane: ControlPlane, wish: Wish) -> Refusal:
     """A restore that is refused before anything is made, so it has no report."""
     exit_code, started = _run(stage, plane, wish)
     ended = plane.executions.describe_execution(executionArn=started.arn)
-    cause = json.loads(ended["cause"])["errorMessage"]
+    sentence = json.loads(ended.get("cause", "{}")).get("errorMessage", "")
     made = len(Ledger(plane.ledger, started.restore_id).rows())
-    return Refusal(exit_code, ended["error"], cause, made)
+    return Refusal(exit_code, ended.get("error", "no error"), sentence, made)
 
 
 def _run(stage: Stage, plane: ControlPlane, wish: Wish) -> tuple[int, identity.Restore]:
