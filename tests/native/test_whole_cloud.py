@@ -1,0 +1,134 @@
+"""Restores of native backups end to end on the local cloud: two that share the temporary bucket, and what is left of one that was ended
+from outside. Real backups where they are at hand, written ones elsewhere; no SQL Server engine is in it."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud import cloud as local
+from tests.native.chains import CHAIN, FULL, another
+from tests.native.installation import BYSTANDER
+from tests.native.whole_cloud import Run, WholeCloud, wait_for
+from tests.unit.repository.test_native_samples import SAMPLES
+
+pytestmark = [pytest.mark.xdist_group("whole-cloud-native"), pytest.mark.timeout(600)]
+
+# The source of each instance: files, databases, and for the chain a point in time.
+if SAMPLES.is_dir():
+    CHAIN_FILES: Any = [SAMPLES / name for name in ("chain-b-full.bak", "chain-b-log-1.trn", "chain-b-log-2.trn")]
+    CHAINED, STOP_AT, CHAIN_TASKS = "StopAt", datetime(2020, 5, 12, 13, 29, 50), 4
+    OTHER_FILES: Any = [SAMPLES / name for name in ("stripe-1-of-2.bak", "stripe-2-of-2.bak", "compressed-2016.bak")]
+    OTHERS = ("RestoreTimeStripe", "TutorialDB")
+else:
+    CHAIN_FILES, CHAINED, STOP_AT, CHAIN_TASKS = CHAIN, FULL.database, datetime(2023, 3, 1, 12), 4
+    OTHER_FILES = [
+        *(another(FULL, stripe=number, stripes=2, keeps_ids=True) for number in (1, 2)),
+        another(FULL, database="crm", database_id=FULL.media),
+    ]
+    OTHERS = ("shop", "crm")
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[WholeCloud]:
+    with tempfile.TemporaryDirectory(prefix="native-") as folder:
+        running = local.start(Path(folder, "cloud"), time_scale=100.0, schedules=False)
+        try:
+            made = WholeCloud(running, Path(folder)).build()
+            made.point("crm", CHAIN_FILES)
+            made.point("erp", OTHER_FILES)
+            yield made
+        finally:
+            running.stop()
+
+
+def hold(whole: WholeCloud, instance: str) -> Callable[[], None]:
+    """The instance's tasks begin and come no further, until what is returned is called."""
+    switches = whole.engine(instance).switches
+    switches.percent_per_poll = 0
+    return lambda: setattr(switches, "percent_per_poll", 50)
+
+
+def drop(whole: WholeCloud, instance: str, *names: str) -> None:
+    """So that the next test finds the instance as this one did."""
+    databases = whole.engine(instance).instance.databases
+    for name in names:
+        found = databases.find(name)
+        assert found
+        databases.drop(found)
+
+
+def test_a_restore_that_ends_takes_nothing_from_one_that_shares_its_bucket(whole: WholeCloud) -> None:
+    before = whole.inventory()
+    go_on = hold(whole, "crm")
+    slow = whole.start("crm", CHAINED, stopAt=STOP_AT)
+    wait_for(lambda: whole.is_restoring("crm"))
+    [(bucket, staged)] = whole.buckets().items()
+
+    fast = whole.start("erp", *OTHERS)
+    ended = fast.ended()
+
+    assert ended["status"] == "SUCCEEDED", ended
+    assert slow.now()["status"] == "RUNNING"
+    assert whole.is_restoring("crm")
+    assert whole.buckets() == {bucket: staged}
+    assert {key.split("/")[0] for key in staged} == {slow.id}
+    go_on()
+    ended = slow.ended()
+    assert ended["status"] == "SUCCEEDED", ended
+    after = whole.inventory()
+    assert {name: set(found) for name, found in after.pop("databases").items()} == {
+        "crm": {BYSTANDER, CHAINED}, "erp": {BYSTANDER, *OTHERS}
+    }  # fmt: skip
+    assert after == {name: found for name, found in before.items() if name != "databases"}
+    restored = whole.engine("crm").database(CHAINED)
+    assert restored
+    assert (restored.state, restored.recovered_to) == ("ONLINE", STOP_AT)
+    assert [task.lifecycle for task in whole.engine("crm").tasks] == ["SUCCESS"] * CHAIN_TASKS
+    [row] = [row for row in fast.report()["resources"] if row["kind"] == "bucket"]
+    assert (row["state"], row["seenAbsentAt"], slow.id in row["note"]) == ("DELETED", None, True)
+    [row] = [row for row in slow.report()["resources"] if row["kind"] == "bucket"]
+    assert (row["physicalId"], bool(row["seenAbsentAt"])) == (bucket, True)
+    drop(whole, "crm", CHAINED)
+    drop(whole, "erp", *OTHERS)
+
+
+def lose_worker(whole: WholeCloud, _run: Run) -> None:
+    """AWS ends the worker's instance."""
+    whole.cloud.client("ec2").terminate_instances(InstanceIds=whole.workers())
+
+
+def stop_execution(_whole: WholeCloud, run: Run) -> None:
+    """Somebody stops the execution: the sweeper has to come."""
+    run.stop()
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "error"),
+    [(lose_worker, "FAILED", "WorkerLost"), (stop_execution, "ABORTED", None)],
+    ids=["worker terminated", "execution stopped"],
+)
+def test_a_restore_that_is_ended_in_the_middle_leaves_nothing(
+    whole: WholeCloud, end: Callable[[WholeCloud, Run], None], status: str, error: str | None
+) -> None:
+    before = whole.inventory()
+    go_on = hold(whole, "erp")
+    run = whole.start("erp", *OTHERS)
+    wait_for(lambda: whole.is_restoring("erp"))
+    assert set(whole.databases("erp")) > {BYSTANDER}
+
+    end(whole, run)
+    ended = run.ended()
+
+    report = run.report()
+    wait_for(lambda: not whole.inventory()["ledger"])
+    assert (ended["status"], ended.get("error")) == (status, error), ended.get("cause")
+    assert whole.inventory() == before
+    assert (report["status"], report["leftovers"]) == ("FAILED", [])
+    assert {row["state"] for row in report["resources"]} == {"DELETED"}
+    assert all(row["seenAbsentAt"] or row["note"] for row in report["resources"])
+    assert {task.lifecycle for task in whole.engine("erp").tasks[-2:]} == {"CANCELLED"}
+    go_on()

@@ -1,0 +1,185 @@
+"""The application deployed into the local cloud beside two instances of RDS for SQL Server: functions, workers and commands are processes.
+
+No SQL Server engine is in it: the servers behind the instances are simulated.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lambdas.names import restore_id
+from localcloud import application, database_servers
+from localcloud.cloud import Cloud
+from localcloud.native_backups import Written, backup
+from localcloud.sqlserver_engine import SqlServerEngine
+from repository import keys, native_points
+from tests.native.installation import BYSTANDER, TRUST
+
+INSTANCES = ("crm", "erp")
+PATIENCE = 120.0
+
+
+@dataclass
+class WholeCloud:
+    """`names` are those of the deployed control plane, `standing_buckets` what came with it."""
+
+    cloud: Cloud
+    folder: Path
+    names: dict[str, str] = field(default_factory=dict)
+    standing_buckets: set[str] = field(default_factory=set)
+
+    def build(self) -> "WholeCloud":
+        """Deploy, and make the instances with one database each that is nobody's business."""
+        application.deploy(self.cloud)
+        parameter = self.cloud.client("ssm").get_parameter(Name=application.CONTROL_PARAMETER)["Parameter"]
+        self.names = json.loads(parameter["Value"])
+        self.standing_buckets = set(self.buckets())
+        self._option_group()
+        for name in INSTANCES:
+            self.cloud.client("rds").create_db_instance(
+                DBInstanceIdentifier=name, Engine="sqlserver-se", DBInstanceClass="db.m6i.large", AllocatedStorage=20,
+                MasterUsername="boss", ManageMasterUserPassword=True, OptionGroupName="native",
+            )  # fmt: skip
+        for name in INSTANCES:
+            wait_for(lambda name=name: self.instance(name)["DBInstanceStatus"] == "available")  # type: ignore[misc]
+            self.engine(name).create_database(BYSTANDER)
+        return self
+
+    def engine(self, instance: str) -> SqlServerEngine:
+        """The simulated SQL Server of an instance."""
+        return database_servers.engine_of(instance)
+
+    def instance(self, name: str) -> dict[str, Any]:
+        """As RDS describes it."""
+        [found] = self.cloud.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        return dict(found)
+
+    def point(self, instance: str, files: Sequence[Path | Written]) -> None:
+        """The newest restore point of an instance."""
+        paths = [self._file(file) if isinstance(file, Written) else file for file in files]
+        native_points.add(self.cloud.client("s3"), self.names["repositoryBucket"], instance, paths)
+
+    def start(self, instance: str, *databases: str, **sqlserver: object) -> "Run":
+        """Begin a restore into the instance that the backups are of."""
+        asked = {"target": {"dbInstance": instance}, "databases": list(databases), "sqlserver": sqlserver}
+        started = self.cloud.client("stepfunctions").start_execution(
+            stateMachineArn=self.names["stateMachineArn"],
+            name=f"restore-{uuid.uuid4().hex[:8]}",
+            input=json.dumps(asked, default=datetime.isoformat),
+        )
+        return Run(self, str(started["executionArn"]))
+
+    def is_restoring(self, instance: str) -> bool:
+        """Whether RDS works on a task."""
+        return any(task.lifecycle == "IN_PROGRESS" for task in self.engine(instance).tasks)
+
+    def workers(self) -> list[str]:
+        """Ids of the instances of EC2 that aren't terminated."""
+        reservations = self.cloud.client("ec2").describe_instances()["Reservations"]
+        return [
+            one["InstanceId"] for r in reservations for one in r["Instances"] if one["State"]["Name"] != "terminated"
+        ]
+
+    def buckets(self) -> dict[str, list[str]]:
+        """What lies in each bucket that didn't come with the application, unfinished uploads included."""
+        names = [bucket["Name"] for bucket in self.cloud.client("s3").list_buckets()["Buckets"]]
+        return {name: self._contents(name) for name in names if name not in self.standing_buckets}
+
+    def inventory(self) -> dict[str, Any]:
+        """Everything that a restore could leave behind."""
+        ec2 = self.cloud.client("ec2")
+        groups = ec2.describe_security_groups()["SecurityGroups"]
+        return {
+            "workers": sorted(self.workers()),
+            "volumes": sorted(v["VolumeId"] for v in ec2.describe_volumes()["Volumes"]),
+            "interfaces": sorted(i["NetworkInterfaceId"] for i in ec2.describe_network_interfaces()["NetworkInterfaces"]),
+            "groups": sorted(g["GroupId"] for g in groups),
+            "rules": sorted(json.dumps([g["IpPermissions"], g["IpPermissionsEgress"]], sort_keys=True) for g in groups),
+            "group lists": {
+                name: sorted(g["VpcSecurityGroupId"] for g in self.instance(name)["VpcSecurityGroups"]) for name in INSTANCES
+            },
+            "buckets": self.buckets(),
+            "databases": {name: self.databases(name) for name in INSTANCES},
+            "tasks": [task.id for name in INSTANCES for task in self.engine(name).tasks if not task.has_ended],
+            "ledger": self._open_rows(),
+        }  # fmt: skip
+
+    def databases(self, instance: str) -> dict[str, tuple[str, datetime]]:
+        """State and moment of creation of everybody's databases."""
+        found = [one for one in self.engine(instance).instance.databases if not one.is_system]
+        return {one.name: (one.state, one.create_date) for one in found}
+
+    def _option_group(self) -> None:
+        iam, rds = self.cloud.client("iam"), self.cloud.client("rds")
+        role = iam.create_role(RoleName="rds-reads-backups", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+        rds.create_option_group(
+            OptionGroupName="native", EngineName="sqlserver-se", MajorEngineVersion="15.00", OptionGroupDescription="native"
+        )  # fmt: skip
+        option = {
+            "OptionName": "SQLSERVER_BACKUP_RESTORE",
+            "OptionSettings": [{"Name": "IAM_ROLE_ARN", "Value": role}],
+        }
+        rds.modify_option_group(OptionGroupName="native", OptionsToInclude=[option], ApplyImmediately=True)
+
+    def _contents(self, bucket: str) -> list[str]:
+        s3 = self.cloud.client("s3")
+        found = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+        return [item["Key"] for item in (*found, *s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []))]
+
+    def _open_rows(self) -> list[str]:
+        """Restores that aren't closed, locks and leases that are held."""
+        items = self.cloud.client("dynamodb").scan(TableName=self.names["ledgerTable"], ConsistentRead=True)["Items"]
+        unclosed = [i["pk"]["S"] for i in items if i["sk"]["S"] == "META" and i["status"]["S"] != "CLOSED"]
+        held = [i["pk"]["S"] for i in items if i["sk"]["S"] == "LOCK" and "restoreId" in i]
+        leases = [i["pk"]["S"] for i in items if i["sk"]["S"] == "LEASE" and i["holders"]["M"]]
+        return sorted([*(i["sk"]["S"] for i in items if i["pk"]["S"] == "OPEN"), *unclosed, *held, *leases])
+
+    def _file(self, what: Written) -> Path:
+        path = self.folder / f"{uuid.uuid4().hex}.bak"
+        path.write_bytes(backup(what))
+        return path
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a restore."""
+
+    cloud: WholeCloud
+    arn: str
+
+    def now(self) -> dict[str, Any]:
+        """DescribeExecution's answer."""
+        return dict(self.cloud.cloud.client("stepfunctions").describe_execution(executionArn=self.arn))
+
+    def ended(self) -> dict[str, Any]:
+        """The same at its end."""
+        wait_for(lambda: self.now()["status"] != "RUNNING")
+        return self.now()
+
+    def stop(self) -> None:
+        """StopExecution: no Catch sees it."""
+        self.cloud.cloud.client("stepfunctions").stop_execution(executionArn=self.arn)
+
+    def report(self) -> dict[str, Any]:
+        """The report, which CloseRestore writes: waited for, because after a stop somebody else has to come to that."""
+        s3, bucket, key = self.cloud.cloud.client("s3"), self.cloud.names["evidenceBucket"], keys.report_key(self.id)
+        wait_for(lambda: s3.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] == 1)
+        return dict(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+
+    @property
+    def id(self) -> str:
+        """The restore's."""
+        return restore_id(self.arn)
+
+
+def wait_for(happens: Callable[[], bool]) -> None:
+    """Look ten times a second."""
+    deadline = time.monotonic() + PATIENCE
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
