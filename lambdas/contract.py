@@ -125,7 +125,7 @@ class StagingSection(Document):
 
 
 class DatabaseOutcome(Document):
-    """One database in `$.restored` and `$.verified`."""
+    """One database in `$.restored` and `$.verified`; there and in the report `seconds` are those of both jobs."""
 
     name: str
     asked_name: str

@@ -1,5 +1,7 @@
 """What a job's result says of its databases: each one's outcome in short, and the error when there is nothing left to go on with."""
 
+from collections.abc import Iterable
+
 from lambdas.contract import DatabaseOutcome
 from repository.error_names import by_name
 from repository.errors import RestoreError, RestoreFailed
@@ -23,6 +25,16 @@ def error_of(note: ErrorNote | None) -> RestoreError:
 def outcomes(result: Result) -> tuple[DatabaseOutcome, ...]:
     """The short form of each database's result."""
     return tuple(_outcome(database) for database in result.databases)
+
+
+def together(*jobs: Iterable[DatabaseOutcome]) -> tuple[DatabaseOutcome, ...]:
+    """Each database as the last of the jobs left it, with the seconds that all of them took."""
+    last: dict[str, DatabaseOutcome] = {}
+    for outcome in (outcome for job in jobs for outcome in job):
+        before = last.get(outcome.asked_name)
+        seconds = outcome.seconds + (before.seconds if before else 0.0)
+        last[outcome.asked_name] = outcome.model_copy(update={"seconds": seconds})
+    return tuple(last.values())
 
 
 def _outcome(database: DatabaseResult) -> DatabaseOutcome:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from lambdas import phases
 from lambdas.contract import CaughtError, CloseInput, DatabaseOutcome, ReportSection
 from lambdas.database_rows import DATABASE
-from lambdas.job_outcomes import outcomes
+from lambdas.job_outcomes import outcomes, together
 from lambdas.ledger import Meta
 from lambdas.record import PhaseRow, Report, RestoreEvent
 from lambdas.state import Restore, state
@@ -129,13 +129,8 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
 def _results(restore: Restore) -> tuple[tuple[DatabaseOutcome, ...], tuple[str, ...]]:
     """Each database's last outcome that isn't its clearing up, and the URIs of all results."""
     found = {name: told for name in job_names(restore.ledger) if (told := result(restore, name))}
-    last = {
-        outcome.asked_name: outcome
-        for name in ("replay", "restore", "verify")
-        if name in found
-        for outcome in outcomes(found[name])
-    }
-    databases = tuple(_as_it_ended(restore, outcome) for outcome in last.values())
+    last = together(*(outcomes(found[name]) for name in ("replay", "restore", "verify") if name in found))
+    databases = tuple(_as_it_ended(restore, outcome) for outcome in last)
     return databases, tuple(uri(restore, name, "result.json") for name in found)
 
 

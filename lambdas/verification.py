@@ -7,7 +7,7 @@ A promoted database is KEPT: it is what the restore was for. What is promoted st
 from lambdas import native_jobs
 from lambdas.contract import DatabaseOutcome, Plan, PlannedDatabase, VerifiedSection, VerifyInput
 from lambdas.database_rows import settle_verified
-from lambdas.job_outcomes import error_of, outcomes
+from lambdas.job_outcomes import error_of, outcomes, together
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import ensure_job, job, uri
 from repository.errors import SomeDatabasesFailed
@@ -28,8 +28,7 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
     settle_verified(restore.ledger, result)
     if result.error:
         raise error_of(result.error)
-    failed_before = tuple(d for d in section.restored.databases if d.asked_name not in made)
-    databases = (*failed_before, *outcomes(result))
+    databases = together(section.restored.databases, outcomes(result))
     _raise_if_failed(databases)
     return VerifiedSection(databases=databases, result=uri(restore, JOB_NAME, "result.json"))
 
