@@ -75,6 +75,10 @@ class StoredBytes:
     def __bytes__(self) -> bytes:
         return b"".join(self)
 
+    def __deepcopy__(self, _memo: Any) -> "StoredBytes":
+        # moto copies objects to list their versions; two that hold one descriptor would close it twice, and so a stranger's.
+        return self[:]
+
     def close(self) -> None:
         """Let go of the file; the HTTP server calls it when the answer is sent or the reader has gone."""
         descriptor, self._descriptor = self._descriptor, -1

@@ -1,6 +1,7 @@
 """The contract of the mended S3: big objects are streamed, and policies with conditions block nobody."""
 
 import base64
+import copy
 import json
 import os
 import random
@@ -62,6 +63,20 @@ def new_bucket(objects: Any) -> str:
     name = f"bucket-{uuid.uuid4().hex}"
     objects.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     return name
+
+
+def test_a_copy_of_a_stored_value_holds_the_file_open_by_itself(tmp_path: Path) -> None:
+    """moto copies objects to list their versions: with a shared descriptor the second close would hit somebody else's file."""
+    path = tmp_path / "object"
+    path.write_bytes(b"0123456789")
+    with path.open("rb") as file:
+        stored = s3.StoredBytes(file.fileno(), 2, 6)
+
+    copied = copy.deepcopy(stored)
+    stored.close()
+
+    assert bytes(copied) == b"2345"
+    copied.close()
 
 
 def test_ranges_read_at_the_same_time_are_the_bytes_of_the_object(
