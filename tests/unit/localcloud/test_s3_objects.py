@@ -1,7 +1,6 @@
 """The contract of the mended S3: big objects are streamed, and policies with conditions block nobody."""
 
 import base64
-import copy
 import json
 import os
 import random
@@ -10,6 +9,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def test_a_copy_of_a_stored_value_holds_the_file_open_by_itself(tmp_path: Path) 
     with path.open("rb") as file:
         stored = s3.StoredBytes(file.fileno(), 2, 6)
 
-    copied = copy.deepcopy(stored)
+    copied = deepcopy(stored)
     stored.close()
 
     assert bytes(copied) == b"2345"
