@@ -417,9 +417,9 @@ def of_another_authority(native: Installation) -> bytes:
 
 
 def other_host(native: Installation) -> None:
-    """The endpoint's name is not the certificate's."""
-    native.answers_at("127.0.0.1")
-    native.mends.append(lambda: native.answers_at("localhost"))
+    """The server's certificate is for another host's name."""
+    native.certify_for("elsewhere.example")
+    native.mends.append(lambda: native.certify_for("localhost"))
 
 
 def closed_port(native: Installation) -> None:
@@ -431,11 +431,11 @@ def closed_port(native: Installation) -> None:
 def silent_port(native: Installation) -> None:
     """Connections are accepted and nobody answers, as behind a broken proxy."""
     native.world.patch.setattr(limits, "CONNECT_TIMEOUT_SECONDS", 0.2)
-    right, silent = native.instance.port, socket.create_server(("127.0.0.1", 0))
-    native.instance.port = silent.getsockname()[1]
+    native.server.stop()
+    silent = socket.create_server(("127.0.0.1", native.server.port))
 
     def answer_again() -> None:
         silent.close()
-        native.instance.port = right
+        native.server.start()
 
     native.mends.append(answer_again)

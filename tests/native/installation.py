@@ -69,7 +69,7 @@ class Installation:
         self.server = SqlServer(self.instance, secret["password"], self.authority, "localhost")
         self.server.engine.create_database(BYSTANDER)
         self.instance.port = self.server.port
-        self.answers_at("localhost")
+        self.world.patch.setattr(DBInstance, "address", property(lambda _instance: "localhost"))
         self.world.patch.setenv("DBRESTORE_STATE_DIR", str(self.folder / "state"))
         for name, value in SHORT_WAITS.items():
             self.world.patch.setattr(limits, name, value)
@@ -112,9 +112,11 @@ class Installation:
         while self.world.sweep():
             pass
 
-    def answers_at(self, host: str) -> None:
-        """The address in the instance's endpoint."""
-        self.world.patch.setattr(DBInstance, "address", property(lambda _instance: host))
+    def certify_for(self, host: str) -> None:
+        """Start the server again, with a certificate for this name."""
+        self.server.stop()
+        self.server._host = host
+        self.server.start()
 
     def fail_task(self, number: int, failure: Failure) -> None:
         """Have the n-th task that starts from now on end so; those before it run as they would."""

@@ -20,7 +20,8 @@ MANUAL = "SQLSERVER_BACKUP_RESTORE"
 
 @dataclass(frozen=True)
 class Mode:
-    """What goes wrong, the state that meets it, the error's name. The `rest` go the same way as others of their group: `make faults`."""
+    """What goes wrong, the state that meets it, the error's name. The `rest` go the way of others here and
+    are slow: their names are seen by `test_many_failures` and `tests.databases.test_native_restore` too."""
 
     what: str
     state: str
@@ -44,8 +45,8 @@ MODES = (
     Mode("role may not read the bucket", RESTORE, "StagingAccessDenied", h.deny_bucket, rest=True),
     Mode("role may not use the KMS key", RESTORE, "KmsKeyRefused", h.switch(kms="kms-refused"), rest=True),
     Mode("KMS key does not exist", RESTORE, "KmsKeyRefused", h.switch(kms="kms-key-missing"), rest=True),
-    Mode("not the master user's rights", RESTORE, "NotMasterUser", h.misaligned),
-    Mode("secret is stale", RESTORE, "LoginRefused", h.stale_secret),
+    Mode("not the master user's rights", RESTORE, "NotMasterUser", h.misaligned, rest=True),
+    Mode("secret is stale", RESTORE, "LoginRefused", h.stale_secret, rest=True),
     Mode("read replica in another Region", PLAN, "CrossRegionReplica", h.far_replica),
     Mode("SIMPLE recovery to Multi-AZ", RESTORE, "RecoveryModelRefused", h.simple_recovery_to_multi_az, rest=True),
     Mode("Multi-AZ fails over", RESTORE, "ServerUnreachable", h.fails_over),
@@ -103,7 +104,7 @@ MODES = (
     Mode("cancelled by another", RESTORE, "NativeTaskCancelled", h.cancelled_by_another),
     Mode("inside a transaction", RESTORE, "NativeTaskFailed", h.in_a_transaction, rest=True),
     # The network
-    Mode("certificate of another authority", RESTORE, "CertificateRefused", h.bundle_of(h.of_another_authority)),
+    Mode("certificate of another authority", RESTORE, "CertificateRefused", h.bundle_of(h.of_another_authority), rest=True),
     Mode("certificate of another host", RESTORE, "CertificateRefused", h.other_host, rest=True),
     Mode("CA bundle is empty", RESTORE, "CertificateBundleMissing", h.bundle_of(lambda _native: b""), rest=True),
     Mode("port closed", RESTORE, "ServerUnreachable", h.closed_port),
