@@ -47,8 +47,8 @@ check: $(INSTALLED) ## format, linter, types, templates, definition, generated d
 test: $(INSTALLED) ## every test that takes seconds, on two processes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
-faults: $(INSTALLED) ## every fault in every state; minutes
-	$(BIN)/python -m pytest -n 2 tests/faults
+faults: $(INSTALLED) ## every fault in every state, every way to fail; an hour
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/native
 
 demo: $(INSTALLED) ## restores of both engines, one whose worker dies, one that is refused, on the local cloud
 	@$(BIN)/python -m localcloud.demo

@@ -15,7 +15,7 @@ from tests.native.installation import BYSTANDER
 from tests.native.whole_cloud import Run, WholeCloud, wait_for
 from tests.unit.repository.test_native_samples import SAMPLES
 
-pytestmark = [pytest.mark.xdist_group("whole-cloud-native"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("whole-cloud-native"), pytest.mark.timeout(600), pytest.mark.slow]
 
 # The source of each instance: files, databases, and for the chain a point in time.
 if SAMPLES.is_dir():
