@@ -13,7 +13,7 @@ from lambdas import limits, names
 from lambdas.aws import TargetAccount, error_code
 from lambdas.contract import Plan
 from lambdas.ledger import Ledger, Status
-from lambdas.locks import group_list_lock
+from lambdas.locks import give_up_group_list_lock, group_list_lock
 from lambdas.record import ResourceRow
 from lambdas.state import Restore
 from repository.errors import AwsRefused, NotReady, TargetNotUsable
@@ -36,6 +36,7 @@ def attach(restore: Restore, target: TargetAccount, plan: Plan, group_id: str, w
     if _memberships(instance).get(group_id) != "active":
         _wait_or_write(restore, target, plan, while_, lambda groups: [*groups, group_id])
         raise NotReady(f"waiting until {group_id} is in force on {plan.target.db_instance}")
+    give_up_group_list_lock(restore.ledger, plan.target.arn, restore.state)
     restore.ledger.created(row, group_id)
 
 
@@ -48,6 +49,7 @@ def detach(restore: Restore, target: TargetAccount, plan: Plan) -> None:
     if instance is not None and (ours := _ours(target.ec2, row, plan.restore_id, list(_memberships(instance)))):
         _wait_or_write(restore, target, plan, "CLOSING", lambda groups: [g for g in groups if g not in ours])
         raise NotReady(f"waiting until {', '.join(ours)} is off the list of {plan.target.db_instance}")
+    give_up_group_list_lock(restore.ledger, plan.target.arn, restore.state)
     # Looked for every time: as long as the group exists, another writer's late list can bring it back.
     if row.state != "DELETED":
         restore.ledger.seen_absent(row)

@@ -2,7 +2,8 @@
 
 A holder that died is waited out: its lock ends by itself after four function time-outs. The same step of the same restore gets its lock
 back at once; another step of the same restore only after the first one's function can no longer run. Each acquisition has a higher fence,
-and only the holder of that fence releases, so a holder that comes back late releases nothing."""
+and only the holder of that fence releases, so a holder that comes back late releases nothing. A step that finds its work done by a holder
+that died before it released gives up that lock, so that nobody else waits for it."""
 
 import time
 from collections.abc import Iterator
@@ -22,6 +23,13 @@ def group_list_lock(ledger: Ledger, instance_arn: str, holder: str, while_: Stat
         yield
     finally:
         _release(ledger, f"GROUPS#{instance_arn}", fence)
+
+
+def give_up_group_list_lock(ledger: Ledger, instance_arn: str, holder: str) -> None:
+    """Release what an earlier try of this very step of this restore still holds; nothing otherwise."""
+    found = ledger.table.get(f"GROUPS#{instance_arn}", LOCK) or {}
+    if (found.get("restoreId"), found.get("holder")) == (ledger.restore_id, holder):
+        _release(ledger, f"GROUPS#{instance_arn}", int(found["fence"]))
 
 
 def _acquire(ledger: Ledger, name: str, holder: str, while_: Status) -> int:

@@ -349,7 +349,7 @@ def test_a_damaged_page_fails_the_database_with_what_the_check_said(case: Native
 
     assert unchecked.status == "PROMOTED"
     assert checked.status == "FAILED"
-    assert "page (1:368)" in check(checked, "DBCC CHECKDB").actual
+    assert "page ID (1:368)" in check(checked, "DBCC CHECKDB").actual
     assert checked.error
     assert "DBCC CHECKDB: expected no errors, found Table error" in checked.error.message
 

@@ -7,7 +7,7 @@ import pytest
 from lambdas import limits
 from lambdas.contract import Plan
 from lambdas.ledger import Ledger, open_restores, request_cancel
-from lambdas.locks import group_list_lock
+from lambdas.locks import give_up_group_list_lock, group_list_lock
 from lambdas.names import restore_id
 from lambdas.plan import plan_restore
 from lambdas.state import Surroundings
@@ -192,6 +192,22 @@ def test_a_step_gets_its_own_lock_back_and_another_step_waits_for_its_zombie(
     with pytest.raises(NotReady), group_list_lock(ledger, plan.target.arn, "UnpairSecurityGroups", "RUNNING"):
         pass
     with group_list_lock(ledger, plan.target.arn, "PairSecurityGroups", "RUNNING"):
+        pass
+
+
+def test_a_step_gives_up_the_lock_of_its_dead_predecessor_and_nobody_elses(world: World) -> None:
+    first, plan = opened()
+    second, _ = opened("restore-2", ("crm",))
+    held = group_list_lock(first, plan.target.arn, "UnpairSecurityGroups", "RUNNING")
+    held.__enter__()
+
+    for ledger, holder in ((second, "UnpairSecurityGroups"), (first, "PairSecurityGroups")):
+        give_up_group_list_lock(ledger, plan.target.arn, holder)
+        with pytest.raises(NotReady), group_list_lock(second, plan.target.arn, "PairSecurityGroups", "RUNNING"):
+            pass
+
+    give_up_group_list_lock(first, plan.target.arn, "UnpairSecurityGroups")
+    with group_list_lock(second, plan.target.arn, "PairSecurityGroups", "RUNNING"):
         pass
 
 
