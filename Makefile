@@ -44,8 +44,8 @@ check: $(INSTALLED) ## format, linter, types, templates, definition, generated d
 	$(BIN)/statelint build/definition.json
 	$(BIN)/python docs/generate.py --check
 
-test: $(INSTALLED) ## every test that takes seconds, on two processes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+test: $(INSTALLED) ## every test that takes seconds, in three processes: each waits a third of its time
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
 
 faults: $(INSTALLED) ## every fault in every state, every way to fail; an hour
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/native

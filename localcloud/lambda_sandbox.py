@@ -147,7 +147,7 @@ def _handler_for(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             for name, value in {
                 "Lambda-Runtime-Aws-Request-Id": invocation.id,
-                "Lambda-Runtime-Deadline-Ms": str(round((time.time() + invocation.deadline - time.monotonic()) * 1000)),
+                "Lambda-Runtime-Deadline-Ms": str(int((time.time() + invocation.deadline - time.monotonic()) * 1000)),
                 "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
                 "Content-Type": "application/json",
                 "Content-Length": str(len(invocation.event)),

@@ -46,6 +46,12 @@ def played() -> Played:
     return Played(acts, stage, written.getvalue(), endpoint, directory)
 
 
+def test_the_demonstration_is_played_once_for_all_processes_of_a_run(request: pytest.FixtureRequest) -> None:
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+
+    assert alone or request.node.nodeid.endswith("@demonstration")
+
+
 def test_every_claim_of_the_demonstration_is_true(played: Played) -> None:
     assert played.stage.broken == []
     assert played.text.count("✓") >= 21

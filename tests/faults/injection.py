@@ -5,7 +5,8 @@ The point is moto's own handler of botocore's `before-send`: a second handler be
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -40,6 +41,7 @@ class Injector:
     kind: Kind = "lost_once"
     calls: list[str] = field(default_factory=list)
     _inside: threading.local = field(default_factory=threading.local)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Stand at the border; retries of botocore don't wait."""
@@ -49,12 +51,15 @@ class Injector:
             if not getattr(self._inside, "function", False):
                 return through(stub, event_name, request, **more)
             _, service, operation = event_name.split(".")
-            self.calls.append(f"{service}:{operation}")
-            if len(self.calls) - 1 != self.at:
+            with self._counting:
+                number = len(self.calls)
+                self.calls.append(f"{service}:{operation}")
+            if number != self.at:
                 return through(stub, event_name, request, **more)
             return self._fault(service, lambda: through(stub, event_name, request, **more), request)
 
         patch.setattr(BotocoreStubber, "__call__", at_the_border)
+        self._follow_into_threads(patch)
         patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _seconds: None, time=lambda: 0.0))
 
     @contextmanager
@@ -66,6 +71,23 @@ class Injector:
             yield
         finally:
             self._inside.function = before
+
+    def _follow_into_threads(self, patch: pytest.MonkeyPatch) -> None:
+        """What a function's own threads ask for is the function's doing too."""
+        submit = ThreadPoolExecutor.submit
+
+        def as_the_submitter(
+            pool: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **named: Any
+        ) -> Future[Any]:
+            function = getattr(self._inside, "function", False)
+
+            def run() -> Any:
+                with self.inside(function):
+                    return work(*args, **named)
+
+            return submit(pool, run)
+
+        patch.setattr(ThreadPoolExecutor, "submit", as_the_submitter)
 
     def _fault(self, service: str, through: Any, request: Any) -> Any:
         if self.kind == "die_before":

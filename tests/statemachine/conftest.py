@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from moto import mock_aws
@@ -16,11 +17,18 @@ IN_PROCESS = {
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The product, installed in an account of moto's."""
+    with installed(monkeypatch) as world:
+        yield world
+
+
+@contextmanager
+def installed(patch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A world for as long as the context lasts; `patch` is undone by its owner."""
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+        patch.delenv(name, raising=False)
     for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
+        patch.setenv(name, value)
     # moto logs a traceback for every modelled failure of an execution.
     logging.getLogger("moto").setLevel(logging.CRITICAL)
     with mock_aws(config=IN_PROCESS):
-        yield World(monkeypatch).build()
+        yield World(patch).build()

@@ -12,9 +12,13 @@ from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
 from lambdas.ledger import request_cancel
 from lambdas.state import Surroundings
+from tests.statemachine.conftest import installed
 from tests.statemachine.engines import SQLSERVER
 from tests.statemachine.fake_worker import leave_unfinished, lose_worker
 from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World
+
+# One process records for all of these tests.
+pytestmark = pytest.mark.xdist_group("recorded-calls")
 
 # IAM's names where they differ from the API's; a transaction needs the permissions of its parts.
 ACTIONS = {
@@ -93,8 +97,14 @@ def granted(statements: tuple[Statement, ...]) -> set[str]:
     return {action for statement in statements for action in statement.actions}
 
 
-@pytest.fixture
-def recorded(world: World) -> Recorder:
+@pytest.fixture(scope="module")
+def recorded() -> Recorder:
+    """What five restores called, written down once for all tests here."""
+    with pytest.MonkeyPatch.context() as patch, installed(patch) as world:
+        return _record(world)
+
+
+def _record(world: World) -> Recorder:
     """A good restore, one whose worker dies, one that is stopped while its job runs and cleared up by the sweeper; and two of SQL Server,
     a good one and one whose worker dies while RDS restores."""
     recorder = Recorder(world)
