@@ -2,8 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from weakref import WeakSet
+
+# Real seconds that an action under way is waited for.
+_END_WITHIN = 5.0
 
 _scale = 1.0
+_timers: WeakSet[threading.Timer] = WeakSet()
 
 
 def set_scale(scale: float) -> None:
@@ -21,4 +26,14 @@ def later(seconds: float, action: Callable[[], object]) -> None:
     """Do `action` after AWS's `seconds`, in a thread that never keeps the process alive."""
     timer = threading.Timer(shortened(seconds), action)
     timer.daemon = True
+    _timers.add(timer)
     timer.start()
+
+
+def forget() -> None:
+    """Nothing that was put off happens any more; what has just begun is waited for. Else it would meet the next cloud of this process."""
+    for timer in list(_timers):
+        timer.cancel()
+    for timer in list(_timers):
+        if timer is not threading.current_thread():
+            timer.join(_END_WITHIN)

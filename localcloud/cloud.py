@@ -70,6 +70,7 @@ class Cloud:
         if self._stopped.is_set():
             return
         self._stopped.set()
+        clock.forget()
         if self._schedules:
             self._schedules.stop()
         stepfunctions.shutdown()

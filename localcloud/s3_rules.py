@@ -8,13 +8,15 @@
 | a copied part may be of any size, of any source, behind its end | S3's limits: 10,000 parts, 5 GiB each, ranges only of more than 5 MB |
 | a part of a missing or archived source, or of an unknown upload: an empty 404, bytes, a 500 | the errors that S3 gives |
 | an upload that two complete at once: a 500 | one of them finds no such upload |
+| a part that two send at once: a 500, for its bytes are closed before its ETag is told | both are told theirs, the later one stays |
 | the copy with a checksum of its own bytes claims to have one of parts | says what it is |
 | HeadObject does not tell whether a checksum is of the bytes or of parts | tells the type, and the number of parts behind the value |
 """
 
+import hashlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote, urlparse
 
@@ -39,7 +41,7 @@ MOST_PARTS = 10_000
 SMALLEST_CUT = 5_000_000
 READABLE = 'ongoing-request="false"'
 
-_completing = threading.Lock()
+_assembling = threading.Lock()
 
 
 def install() -> None:
@@ -50,6 +52,7 @@ def install() -> None:
     mend(S3Response, "copy_object", _copy_object)
     mend(S3Response, "upload_part_copy", _upload_part_copy)
     mend(S3Response, "head_object", _head_object)
+    mend(models.FakeMultipart, "set_part", _set_part)
     mend(models.S3Backend, "complete_multipart_upload", _complete)
 
 
@@ -143,8 +146,18 @@ def _head_object(
     return status, told, body
 
 
+def _set_part(original: Callable[..., Any], upload: Any, part_id: int, value: bytes | Iterable[bytes]) -> Any:
+    digest = hashlib.md5(usedforsecurity=False)
+    for chunk in [value] if isinstance(value, bytes) else value:
+        digest.update(chunk)
+    with _assembling:
+        part = original(upload, part_id, value)
+        part._etag = digest.hexdigest()
+    return part
+
+
 def _complete(original: Callable[..., Any], backend: Any, bucket_name: str, upload: str, body: Any) -> Any:
-    with _completing:
+    with _assembling:
         if upload not in backend.get_bucket(bucket_name).multiparts:
             raise NoSuchUpload(upload_id=upload)
         return original(backend, bucket_name, upload, body)

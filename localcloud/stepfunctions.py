@@ -12,6 +12,7 @@
 | StopExecution waits for the running task and forgets error and cause | at once, kept, the last event of the history |
 | no status events | told to `status_listeners` |
 | for every failed task the whole program goes to the log | only what is not in the history does |
+| a definition is parsed three times for an execution, 0.2 s each | once per process |
 
 Invariant: an execution has one end; whatever its threads still do after that changes neither status nor history.
 TimeoutSeconds and HeartbeatSeconds aren't scaled: they bound real work.
@@ -24,6 +25,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import moto.stepfunctions.models as plain_models
@@ -41,6 +43,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_utils import LambdaFunctionErrorException
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import StateTaskLambda
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryContext
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 from moto.stepfunctions.responses import StepFunctionResponse
@@ -64,6 +68,7 @@ def install(clients: Clients) -> None:
     _clients = clients
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     plain_models.stepfunctions_backends = stepfunctions_parser_backends
+    mend(AmazonStateLanguageParser, "parse", _parse)
     mend(plain_models.StateMachine, "create_from_cloudformation_json", _create_from_template)
     mend(EvalComponent, "_log_failure_event_exception", _say_nothing)
     mend(EvalComponent, "_log_exception", _log_unexpected)
@@ -86,6 +91,17 @@ def shutdown() -> None:
             for execution in backend._get_executions(ExecutionStatus.RUNNING):
                 with _closing:
                     _abort(execution, _started_environment(execution), "LocalCloudStopped", None)
+
+
+def _parse(original: Any, definition: str) -> tuple[Any, Any]:
+    tree = _tree(original, definition)
+    # The tree is only read; a program is made anew, because an execution may keep something in its states.
+    return Preprocessor().visit(tree), tree
+
+
+@lru_cache(maxsize=8)
+def _tree(original: Any, definition: str) -> Any:
+    return original(definition)[1]
 
 
 def _create_from_template(

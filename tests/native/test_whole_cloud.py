@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.ec2.models import ec2_backends
 
 from localcloud import cloud as local
 from tests.native.chains import CHAIN, FULL, another
 from tests.native.installation import BYSTANDER
 from tests.native.whole_cloud import Run, WholeCloud, wait_for
+from tests.statemachine.plain_moto import know_images
 from tests.unit.repository.test_native_samples import SAMPLES
 
 pytestmark = [pytest.mark.xdist_group("whole-cloud-native"), pytest.mark.timeout(600), pytest.mark.slow]
@@ -38,20 +38,13 @@ def whole() -> Iterator[WholeCloud]:
     with tempfile.TemporaryDirectory(prefix="native-") as folder:
         running = local.start(Path(folder, "cloud"), time_scale=100.0, schedules=False)
         try:
-            know_images(running)
+            know_images()
             made = WholeCloud(running, Path(folder)).build()
             made.point("crm", CHAIN_FILES)
             made.point("erp", OTHER_FILES)
             yield made
         finally:
             running.stop()
-
-
-def know_images(running: local.Cloud) -> None:
-    """Where `tests.statemachine` ran before in this process, moto's EC2 was made without Amazon's images."""
-    images = ec2_backends[running.account][running.region]
-    if not images.amis:
-        images._load_amis()
 
 
 def hold(whole: WholeCloud, instance: str) -> Callable[[], None]:

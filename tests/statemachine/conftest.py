@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 from moto import mock_aws
 
+from localcloud import clock
 from tests.statemachine.world import ENVIRONMENT, World
 
 IN_PROCESS = {
@@ -31,4 +32,8 @@ def installed(patch: pytest.MonkeyPatch) -> Iterator[World]:
     # moto logs a traceback for every modelled failure of an execution.
     logging.getLogger("moto").setLevel(logging.CRITICAL)
     with mock_aws(config=IN_PROCESS):
-        yield World(patch).build()
+        try:
+            yield World(patch).build()
+        finally:
+            # Before moto's next reset, which takes the attributes away that an interface's late release looks at.
+            clock.forget()

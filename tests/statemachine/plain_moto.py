@@ -12,10 +12,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore import httpsession
+from botocore.client import ClientCreator
 from moto import settings
 from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.ec2.models import ec2_backends
 
 from localcloud import clock, instances, mending, s3_rules, security_groups, stepfunctions
+from localcloud.clients import ACCOUNT, REGION
 
 KEPT = ("localcloud.instances", "localcloud.s3_rules", "localcloud.security_groups", "localcloud.stepfunctions")
 TIME_SCALE = 5000.0
@@ -33,12 +36,20 @@ def install(patch: pytest.MonkeyPatch) -> None:
     for owner, name, replacement in list(mending._mended):
         if replacement.__module__ not in KEPT:
             patch.setattr(owner, name, _original(owner, name))
-    # What costs most of the time and proves nothing here: 800 images per Region, and a TLS context per client.
+    # What costs most of the time and proves nothing here: 800 images per Region, a TLS context and a class per client.
     patch.setattr(settings, "ENABLE_AMI_VALIDATION", False)
     patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    patch.setattr(ClientCreator, "_create_client_class", _client_class)
     patch.setattr(httpsession, "create_urllib3_context", _tls_context)
     patch.setattr(instances, "launched", [])
     patch.setattr(instances, "ended", [])
+
+
+def know_images() -> None:
+    """For a cloud in this process: moto's EC2 outlives the tests that made it without Amazon's images."""
+    images = ec2_backends[ACCOUNT][REGION]
+    if not images.amis:
+        images._load_amis()
 
 
 def serve(patch: pytest.MonkeyPatch, call: Any) -> None:
@@ -54,6 +65,16 @@ def serve(patch: pytest.MonkeyPatch, call: Any) -> None:
             return json.dumps({"errorType": kind, "errorMessage": str(error)}).encode()
 
     patch.setattr(LambdaSimpleBackend, "invoke", invoke)
+
+
+_new_client_class = ClientCreator._create_client_class
+_client_classes: dict[str, type] = {}
+
+
+def _client_class(creator: ClientCreator, service_name: str, service_model: Any) -> type:
+    if service_name not in _client_classes:
+        _client_classes[service_name] = _new_client_class(creator, service_name, service_model)
+    return _client_classes[service_name]
 
 
 @cache

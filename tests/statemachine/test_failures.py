@@ -8,7 +8,7 @@ import pytest
 
 from lambdas import limits
 from repository.errors import AwsRefused, ReplayFailed
-from tests.statemachine.engines import POSTGRES, REMOVERS, SQLSERVER, Engine, in_each_creator, of_both_engines
+from tests.statemachine.engines import POSTGRES, REMOVERS, SQLSERVER, Engine, in_each_creator, of, of_both_engines
 from tests.statemachine.fake_worker import Behaviour, end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.world import World
 from worker.job import ErrorNote, Result
@@ -176,7 +176,7 @@ def test_a_job_that_could_not_begin_fails_with_its_own_error(world: World, engin
 # A restore of PostgreSQL has no temporary bucket, so there is nothing left without its remover.
 @pytest.mark.parametrize(
     ("engine", "remover"),
-    [(POSTGRES, r) for r in REMOVERS if r != "RemoveStagingBucket"] + [(SQLSERVER, r) for r in REMOVERS],
+    [of(POSTGRES, r) for r in REMOVERS if r != "RemoveStagingBucket"] + [of(SQLSERVER, r) for r in REMOVERS],
     ids=str,
 )
 def test_a_remover_that_cannot_finish_stops_no_other_and_the_sweeper_finishes_it(

@@ -10,9 +10,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from localcloud import instances, security_groups
+from localcloud import clock, instances, security_groups
 from localcloud.cloud import Cloud
 from localcloud.cloud import start as start_cloud
+from tests.statemachine.plain_moto import know_images
 
 TIME_SCALE = 100.0
 KEYS = {
@@ -44,7 +45,9 @@ def endpoint(home: Path) -> Iterator[str]:
         environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         instances.install(TIME_SCALE)
         security_groups.install()
+        know_images()
         yield f"http://{host}:{port}"
+        clock.forget()
         urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
         server.stop()
 
@@ -65,5 +68,6 @@ def image(endpoint: str) -> str:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The whole local cloud, empty, with nothing that fires by itself."""
     running = start_cloud(tmp_path_factory.mktemp("whole"), time_scale=TIME_SCALE, schedules=False)
+    know_images()
     yield running
     running.stop()
