@@ -36,9 +36,11 @@ def install(patch: pytest.MonkeyPatch) -> None:
     for owner, name, replacement in list(mending._mended):
         if replacement.__module__ not in KEPT:
             patch.setattr(owner, name, _original(owner, name))
-    # What costs most of the time and proves nothing here: 800 images per Region, a TLS context and a class per client.
+    # What costs most of the time and proves nothing here: 800 images per Region, a TLS context and a class per client,
+    # and a client per question that a test asks.
     patch.setattr(settings, "ENABLE_AMI_VALIDATION", False)
     patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    patch.setattr(boto3, "client", cache(boto3.client))
     patch.setattr(ClientCreator, "_create_client_class", _client_class)
     patch.setattr(httpsession, "create_urllib3_context", _tls_context)
     patch.setattr(instances, "launched", [])
