@@ -43,8 +43,8 @@ NATIVE_RECONNECT_SECONDS: Final = 300.0
 NATIVE_RECONNECT_PAUSE_SECONDS: Final = 5.0
 # How long the task of a submission whose answer was lost may take to appear in RDS's list.
 NATIVE_LOOK_AGAIN_SECONDS: Final = 15.0
-# RDS refreshes a task's state about every two minutes.
-NATIVE_POLL_SECONDS: Final = 0.5
+# RDS refreshes a task's state about every two minutes; the first looks come sooner because small logs are restored in seconds.
+NATIVE_POLL_SECONDS: Final = 0.25
 NATIVE_POLL_GROWTH: Final = 1.5
 NATIVE_LONGEST_POLL_SECONDS: Final = 60.0
 # By the server's clock. RDS begins a task within five minutes if a slot is free.
