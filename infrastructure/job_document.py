@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from lambdas import limits
+
 # Buckets and keys as repository.keys writes them: nothing that a shell, a path or a second argument could be made of.
 JOB_URI = r"^s3://[a-z0-9.-]{3,63}/restores/[A-Za-z0-9%._-]+/jobs/[A-Za-z0-9%._-]+/job\.json$"
 # The SSM agent registers while the boot script still unpacks the program; `.ready` is that script's last act.
@@ -18,8 +20,8 @@ exec "$home/run" "$SSM_JobUri"
 
 
 def content() -> dict[str, Any]:
-    """The document. 172800 s (48 h) is the longest time that SSM lets a command run. The parameter reaches the script as an environment
-    variable, so its text is never part of the script."""
+    """The document. SSM lets none run longer than `timeoutSeconds`; a longer restore of SQL Server gets another command. The parameter
+    reaches the script as an environment variable, so its text is never part of the script."""
     return {
         "schemaVersion": "2.2",
         "description": "dbrestore: run one job on a worker",
@@ -36,7 +38,7 @@ def content() -> dict[str, Any]:
                 "action": "aws:runShellScript",
                 "name": "RunJob",
                 "precondition": {"StringEquals": ["platformType", "Linux"]},
-                "inputs": {"timeoutSeconds": "172800", "runCommand": SCRIPT.splitlines()},
+                "inputs": {"timeoutSeconds": str(limits.COMMAND_HOURS * 3600), "runCommand": SCRIPT.splitlines()},
             }
         ],
     }

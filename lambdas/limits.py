@@ -27,6 +27,8 @@ DEAD_MAN_MARGIN_MINUTES = 60
 
 COMMAND_DELIVERED_WITHIN = 600
 COMMAND_LISTED_WITHIN = 60
+# The most that AWS-RunShellScript's timeoutSeconds allows (172800 s).
+COMMAND_HOURS = 48
 JOB_STOPPED_WITHIN = 60
 DISCARD_MINUTES = 60
 DISCARD_ATTEMPTS = 3
@@ -48,6 +50,6 @@ STAGING_SECONDS = 80
 STAGING_READ_TIMEOUT = 60
 STAGING_PART_BYTES = 256 << 20
 STAGING_PARTS = 9_000
-# Longer than the longest run (720 hours): a safety net must not take the files from a restore that still reads them.
+# Longer than the longest run (240 hours): a safety net must not take the files from a restore that still reads them.
 STAGED_DAYS = 31
 ABANDONED_UPLOAD_DAYS = 1

@@ -54,7 +54,7 @@ class WorkerRequest(Document):
 
     instance_type: str | None = None
     subnet_id: str | None = None
-    max_run_hours: int = Field(default=168, ge=1, le=720)
+    max_run_hours: int = Field(default=168, ge=1, le=240)
     streams: int = Field(default=2, ge=1, le=16)
     keep_toast_compression: bool = False
 

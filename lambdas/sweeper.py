@@ -8,13 +8,15 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from lambdas import limits
 from lambdas.contract import SweepInput
 from lambdas.ledger import META, Ledger, Meta, open_restores
 from lambdas.state import Surroundings, handler, log
 from lambdas.table import ConditionFailed
 from repository.document import Document
-from repository.errors import RestoreNotFound
+from repository.errors import RestoreFailed, RestoreNotFound
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
@@ -28,8 +30,21 @@ class Swept(Document):
 
 @handler("SweepLedger", SweepInput)
 def sweep_ledger(section: SweepInput, surroundings: Surroundings) -> Swept:
-    """Start what is needed; the names of what was started."""
-    started = [_sweep(surroundings, restore_id) for restore_id in open_restores(surroundings.table)]
+    """Start what is needed; the names of what was started. Raises RestoreFailed, after that, if a restore's row can't be read."""
+    started: list[str | None] = []
+    unreadable: list[str] = []
+    for restore_id in open_restores(surroundings.table):
+        try:
+            started.append(_sweep(surroundings, restore_id))
+        except ValidationError:
+            # The others must not wait for it; it is told when they have been looked at, so that the alarm rings.
+            log.exception("the row of %s can't be read", restore_id)
+            unreadable.append(restore_id)
+    if unreadable:
+        raise RestoreFailed(
+            f"The ledger's rows of {', '.join(unreadable)} are of another version of this application: deploy that version until they are "
+            "CLOSED; all other restores were looked at"
+        )
     return Swept(started=tuple(filter(None, started)))
 
 

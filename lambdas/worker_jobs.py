@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import CommandTypeDef
 
 JOB = "JOB#"
+# What RDS does, not the worker: its tasks run on, and a program that begins again finds them by their keys.
+RENEWABLE = ("restore",)
 ACTIVE = ("Pending", "InProgress", "Delayed", "Cancelling")
 
 
@@ -89,11 +91,11 @@ def ensure_job(
     if row.command_id is None:
         row = _send(restore, target, plan, row)
     error = _lost(target, row, minutes)
-    if error is None and _may_run(target, row):
+    if error is None and (_may_run(target, row) or _renewed(restore, target, plan, row, work)):
         raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
     if found := result(restore, name):  # It may have been written between the two looks.
         return found
-    error = error or WorkerFailed(_last_words(target, row))
+    error = error or _ended(target, row)
     _save(restore.ledger, row.model_copy(update={"error": type(error).__name__}))
     raise error
 
@@ -204,6 +206,30 @@ def _may_run(target: TargetAccount, row: JobRow) -> bool:
     if any(command.get("Status") in ACTIVE for command in commands):
         return True
     return row.command_id not in [c.get("CommandId") for c in commands] and _age(row) < limits.COMMAND_LISTED_WITHIN
+
+
+def _renewed(restore: Restore, target: TargetAccount, plan: Plan, row: JobRow, work: Job) -> bool:
+    """Whether another command goes on with a job whose command SSM has ended."""
+    if work.kind not in RENEWABLE or not _is_cut_off(target, row):
+        return False
+    _save(restore.ledger, row.model_copy(update={"command_id": _send_command(restore, target, plan, row)}))
+    return True
+
+
+def _is_cut_off(target: TargetAccount, row: JobRow) -> bool:
+    told = next((c for c in _commands(target, row.instance_id) if c["CommandId"] == row.command_id), None)
+    # "Execution Timed Out", not "Delivery Timed Out": it ran, for as long as the document lets it.
+    return told is not None and told.get("StatusDetails", "").startswith("Execution")
+
+
+def _ended(target: TargetAccount, row: JobRow) -> RestoreError:
+    """What it means that the command is over and there is no result."""
+    if _is_cut_off(target, row):
+        return WorkerTimedOut(
+            f"The job {row.name} was not done after {limits.COMMAND_HOURS} hours, the longest that SSM lets a command run: restore fewer "
+            "databases at a time"
+        )
+    return WorkerFailed(_last_words(target, row))
 
 
 def _age(row: JobRow) -> float:

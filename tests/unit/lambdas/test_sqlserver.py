@@ -9,6 +9,7 @@ from lambdas.plan import plan_restore
 from lambdas.sqlserver import restore_native_backups
 from lambdas.verification import verify_databases
 from lambdas.worker_instance import deploy_worker
+from lambdas.worker_jobs import job_row
 from repository.errors import NotReady, RestoreClosed, WorkerTimedOut
 from repository.native_errors import NativeTaskFailed
 from tests.statemachine.engines import SQL_SERVER, SQLSERVER
@@ -16,6 +17,7 @@ from tests.statemachine.fake_worker import FakeWorker, leave_unfinished
 from tests.statemachine.sources import store_native_point
 from tests.statemachine.world import World, execution_arn
 from tests.unit.lambdas.test_worker_instance import until_done
+from tests.unit.lambdas.test_worker_jobs import cut_off
 from worker.job import ErrorNote, Job
 
 BUCKET = "dbrestore-staging-g7-123456789012-eu-central-1-an"
@@ -128,6 +130,24 @@ def test_tasks_that_may_go_on_make_a_restored_database_a_failure(native: World) 
         until_done(restore_native_backups, staged(native))
 
     assert set(states(native).values()) == {"INTENT"}
+
+
+def test_a_restore_that_outlives_its_command_goes_on_with_another(native: World) -> None:
+    native.worker.behaviour["restore"] = leave_unfinished
+    state = staged(native)
+    with pytest.raises(NotReady):
+        restore_native_backups(state, None)
+    cut_off(native.worker.commands[0])
+
+    for _ in range(3):
+        with pytest.raises(NotReady):
+            restore_native_backups(state, None)
+
+    first, second = native.worker.commands
+    assert second.parameters == first.parameters
+    row = job_row(native.ledger(), "restore")
+    assert row is not None
+    assert row.command_id == second.command_id
 
 
 def test_a_restore_that_closes_sends_no_job(native: World) -> None:

@@ -1,9 +1,12 @@
 """The sweeper: what it starts, and what it leaves alone."""
 
 import boto3
+import pytest
 
 from lambdas import limits, phases
+from lambdas.ledger import META
 from lambdas.sweeper import pause, sweep_ledger
+from repository.errors import RestoreFailed
 from tests.statemachine.fake_worker import leave_unfinished
 from tests.statemachine.plain_moto import Died
 from tests.statemachine.world import REQUEST, World, execution_arn
@@ -104,6 +107,20 @@ def test_every_open_restore_is_looked_at(world: World) -> None:
     stopped(world, "restore-2", "crm")
 
     assert len(sweep()) == 2
+
+
+def test_a_row_of_another_version_keeps_no_other_restore_from_being_cleared_up(world: World) -> None:
+    for name, database in (("restore-1", "orders"), ("restore-2", "crm")):
+        stopped(world, name, database)
+    first, second = sorted((world.ledger("restore-1"), world.ledger("restore-2")), key=lambda ledger: ledger.restore_id)
+    change = first.table.update(first.restore_id, META, "SET #plan = :other", plan="", other='{"of": "tomorrow"}')
+    first.table.write(change)
+
+    with pytest.raises(RestoreFailed, match=first.restore_id) as told:
+        sweep()
+
+    assert second.restore_id not in str(told.value)
+    assert second.meta().clean_ups == 1
 
 
 def test_the_report_of_a_stopped_restore_says_that_it_was_stopped(world: World) -> None:

@@ -9,7 +9,7 @@ from lambdas.plan import plan_restore
 from lambdas.postgresql import replay_dumps
 from lambdas.worker_instance import deploy_worker
 from lambdas.worker_jobs import job_row
-from repository.errors import NotReady, RestoreClosed, WorkerFailed, WorkerLost
+from repository.errors import NotReady, RestoreClosed, WorkerFailed, WorkerLost, WorkerTimedOut
 from tests.statemachine.fake_worker import leave_unfinished
 from tests.statemachine.world import REQUEST, World, execution_arn
 from tests.unit.lambdas.test_worker_instance import until_done
@@ -111,6 +111,24 @@ def test_a_command_that_ended_without_a_result_is_a_failure_with_its_last_words(
         replay_dumps(deployed, None)
 
     assert len(str(caught.value)) < 3000
+
+
+def cut_off(command: Any) -> None:
+    """As SSM ends a command that ran for 48 hours."""
+    command.status, command.status_details = "TimedOut", "Execution Timed Out"
+    command.invocations[0].update(Status="TimedOut", StatusDetails="Execution Timed Out", ResponseCode=-1)
+
+
+def test_a_replay_that_ssm_cut_off_says_how_long_a_command_may_run(world: World, deployed: dict[str, Any]) -> None:
+    world.worker.behaviour["replay"] = leave_unfinished
+    with pytest.raises(NotReady):
+        replay_dumps(deployed, None)
+    cut_off(world.worker.commands[0])
+
+    with pytest.raises(WorkerTimedOut, match="48 hours"):
+        replay_dumps(deployed, None)
+
+    assert len(world.worker.commands) == 1
 
 
 def test_a_restore_that_closes_sends_no_job(world: World, deployed: dict[str, Any]) -> None:
