@@ -92,9 +92,12 @@ class Chain:
         if submission.number not in (self._uncertain, *range(self._known + 1)):
             return submission
         since = self._missing_since.setdefault(submission.number, time.monotonic())
-        if time.monotonic() - since < limits.NATIVE_LOOK_AGAIN_SECONDS:
+        is_uncertain = submission.number == self._uncertain
+        # What RDS is known to have taken may be missing for as long as a fail-over takes.
+        patience = limits.NATIVE_LOOK_AGAIN_SECONDS if is_uncertain else limits.NATIVE_RECONNECT_SECONDS
+        if time.monotonic() - since < patience:
             return "awaited"
-        if submission.number == self._uncertain:
+        if is_uncertain:
             self._uncertain = -1
             return submission
         raise NativeTaskFailed(
@@ -114,8 +117,10 @@ class Chain:
         return not task.is_over
 
     def _refuse_stuck(self, task: Task, listing: Listing) -> None:
-        """By the server's clock, and only for the time in which a slot was free for it."""
-        if not self.is_queued or listing.running >= SLOTS:
+        """By the server's clock, and only for the time in which a slot was free for it. RDS may work on one task at a time: behind
+        another of the same restore it only waits its turn."""
+        restore = self.job.key_prefix.partition("/")[0] + "/"
+        if not self.is_queued or listing.running >= SLOTS or listing.works_on(restore):
             self._idle_since = None
             return
         self._idle_since = self._idle_since or listing.now

@@ -51,6 +51,11 @@ class Task:
         """Whether it is one of those that an instance takes two of at most."""
         return self.lifecycle in _IN_FLIGHT
 
+    @property
+    def is_running(self) -> bool:
+        """Whether RDS works on it now."""
+        return self.takes_slot and self.lifecycle != "CREATED"
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -71,7 +76,14 @@ class Listing:
     @property
     def running(self) -> int:
         """How many tasks RDS works on now."""
-        return sum(task.takes_slot and task.lifecycle != "CREATED" for task in self.tasks)
+        return sum(task.is_running for task in self.tasks)
+
+    def works_on(self, key_prefix: str) -> bool:
+        """Whether RDS works on a task of the prefix now, or on a FINISH_RESTORE: that has no key, so it may be one of them."""
+        return any(
+            task.is_running and (task.key.startswith(key_prefix) or task.task_type == "FINISH_RESTORE")
+            for task in self.tasks
+        )
 
     @property
     def free_slots(self) -> int:

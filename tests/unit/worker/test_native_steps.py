@@ -126,7 +126,9 @@ def test_a_task_that_rds_forgets_is_not_submitted_twice_but_told(how: str, passe
         asked.next(listing(task(0, "IN_PROGRESS")))
 
     assert asked.next(listing()) == "awaited"
-    passes(limits.NATIVE_LOOK_AGAIN_SECONDS)
+    passes(limits.NATIVE_RECONNECT_SECONDS - 1)
+    assert asked.next(listing()) == "awaited", "a fail-over takes that long"
+    passes(1)
 
     with pytest.raises(NativeTaskFailed, match="does not list it any more"):
         asked.next(listing())
@@ -143,6 +145,20 @@ def test_a_task_is_stuck_by_the_servers_clock_only_while_a_slot_is_free_for_it()
 
     with pytest.raises(NativeTaskStuck, match="15 minutes although a slot was free"):
         asked.next(listing(waiting, others[0], minutes=617))
+
+
+@pytest.mark.parametrize("kind", ["RESTORE_DB", "FINISH_RESTORE"])
+def test_a_task_is_not_stuck_behind_another_of_the_same_restore(kind: str) -> None:
+    asked, waiting = chain(1), task(0, "CREATED", 0)
+    arn = "arn:aws:s3:::bucket/r-1/2/01-full/s-01.bak" if kind == "RESTORE_DB" else ""
+    first = Task(90, kind, "crm", "IN_PROGRESS", 5, "", MOMENT, arn)
+
+    asked.next(listing(waiting, first))
+    assert asked.next(listing(waiting, first, minutes=600)) == "awaited"
+    asked.next(listing(waiting, minutes=601))
+
+    with pytest.raises(NativeTaskStuck):
+        asked.next(listing(waiting, minutes=617))
 
 
 def test_a_task_that_begins_late_is_not_stuck() -> None:
