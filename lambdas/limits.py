@@ -42,7 +42,8 @@ STORAGE_FACTOR = 1.5
 STORAGE_METRIC_WINDOW = 3600
 LONGEST_DATABASE_NAME_BYTES = 63
 LONGEST_SQLSERVER_NAME = 128
-EXPRESS_DATABASE_BYTES = 10 * 1024**3
+# By the major version from which it holds (Microsoft Learn, "Editions and supported features": 50 GB since SQL Server 2025).
+EXPRESS_DATABASE_GIB = {17: 50, 0: 10}
 HEADS_AT_ONCE = 10
 
 STAGING_THREADS = 32
@@ -52,4 +53,5 @@ STAGING_PART_BYTES = 256 << 20
 STAGING_PARTS = 9_000
 # Longer than the longest run (240 hours): a safety net must not take the files from a restore that still reads them.
 STAGED_DAYS = 31
-ABANDONED_UPLOAD_DAYS = 1
+# Longer than the longest staging (6,000 attempts, 81 s apart: 5.6 days): S3 must not abort the upload of a file that is still being copied.
+ABANDONED_UPLOAD_DAYS = 7

@@ -126,11 +126,9 @@ def _check_backup(instance: "DBInstanceTypeDef", one: Chosen, problems: Problems
         told = f"{name} is {native_target.product(instance['EngineVersion'])}, the backup of {backup!r} is of"
         mend = "SQL Server restores no backup of a newer version: upgrade the instance or restore into a newer one"
         problems.add(TargetVersionTooOld, POINTER, f"{told} {native_target.product(newer[-1].version)}, and {mend}")
-    size = native_target.too_large_for_express(one.sets)
-    if size and instance["Engine"] == native_target.EXPRESS:
-        told = (
-            f"{backup!r} has data files of {gib(size)}, and {name} is an Express edition, whose databases end at 10 GiB"
-        )
+    if too_large := native_target.too_large_for_express(one.sets, instance):
+        size, limit = too_large
+        told = f"{backup!r} has data files of {gib(size)}, and {name} is an Express edition, whose databases end at {limit} GiB"
         problems.add(EditionLimit, one.asked.pointer, f"{told}: restore into another edition")
 
 

@@ -25,6 +25,7 @@ WITH_ROLE = f"the option {OPTION} and its setting {ROLE}"
 NO_RESTART = "(it takes effect without a restart)"
 
 EXPRESS = "sqlserver-ex"
+DATA_FILES = (".mdf", ".ndf")
 YEARS = {
     (8, 0): "2000", (9, 0): "2005", (10, 0): "2008", (10, 50): "2008 R2", (11, 0): "2012", (12, 0): "2014",
     (13, 0): "2016", (14, 0): "2017", (15, 0): "2019", (16, 0): "2022", (17, 0): "2025",
@@ -109,9 +110,12 @@ def _version(text: str) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def too_large_for_express(sets: tuple[NativeBackupSet, ...]) -> int | None:
-    """Bytes of the data files if they are more than Express may hold. It doesn't count the log, which bears `.ldf` by convention."""
-    size = max(
-        sum(file.size for file in one.database_files if not file.physical_path.lower().endswith(".ldf")) for one in sets
-    )
-    return size if size > limits.EXPRESS_DATABASE_BYTES else None
+def too_large_for_express(sets: tuple[NativeBackupSet, ...], instance: "DBInstanceTypeDef") -> tuple[int, int] | None:
+    """Bytes of the data files and the GiB that a database of this Express edition may hold, if that is less; None for other editions. Only
+    what bears the usual extension of a data file counts: the log doesn't, and RDS refuses the rest by itself."""
+    if instance["Engine"] != EXPRESS:
+        return None
+    major, _ = _version(instance["EngineVersion"])
+    limit = next(gib for since, gib in limits.EXPRESS_DATABASE_GIB.items() if major >= since)
+    size = max(sum(f.size for f in one.database_files if f.physical_path.lower().endswith(DATA_FILES)) for one in sets)
+    return (size, limit) if size > limit * 1024**3 else None

@@ -11,7 +11,7 @@ RestoreError
 ├── BaseBackupMissing            a differential or log backup without what it builds on
 ├── NativeBackupOptionMissing    plan, task: the option SQLSERVER_BACKUP_RESTORE is missing, still being applied or has no role
 ├── CrossRegionReplica           plan: RDS restores no native backup into an instance with a read replica in another Region
-├── EditionLimit                 plan, task: more than the target's edition holds (Express: 10 GB) or a feature it hasn't got
+├── EditionLimit                 plan, task: more than the target's edition holds (Express: 10 or 50 GB) or a feature it hasn't got
 ├── PointInTimeUnreachable       plan: the backups do not reach the point in time that was asked for
 ├── StagedCopyDiffers            what S3 copied is not what the manifest says
 ├── CrossRegionCopyRefused       S3 refused a copy between Regions (a VPC endpoint in the way)

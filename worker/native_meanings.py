@@ -160,7 +160,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
     Meaning("There is not enough space on the disk", NotEnoughStorage, "assumed", "Windows error 112",
             "give the instance more storage and wait until it is there, then restore again"),
     Meaning("would exceed your licensed limit of", EditionLimit, "assumed", _SQL,
-            "restore into an instance of another edition (Express takes 10 GB per database)", (1827,)),
+            "restore into an instance of another edition (Express takes 10 GB per database, 50 GB since 2025)", (1827,)),
     Meaning("cannot be started in this edition of SQL Server", EditionLimit, "assumed", _SQL,
             "the database uses what only another edition has: restore into such an instance", (909, 905)),
     Meaning("functionality is not available in the current edition", EditionLimit, "assumed", _SQL,

@@ -447,12 +447,20 @@ def test_express_takes_no_database_with_more_data_than_it_may_hold(world: World)
     ]
 
 
-@pytest.mark.parametrize(("engine", "data", "log"), [("sqlserver-ex", 10, 5), ("sqlserver-se", 12, 0)])
+@pytest.mark.parametrize(
+    ("engine", "version", "data", "log"),
+    [
+        ("sqlserver-ex", "15.00.4430.1.v1", 10, 5),
+        ("sqlserver-ex", "17.00.4006.2.v1", 50, 5),
+        ("sqlserver-se", "15.00.4430.1.v1", 12, 0),
+    ],
+)
 def test_the_log_does_not_count_for_express_and_nothing_for_other_editions(
-    world: World, engine: str, data: int, log: int
+    world: World, engine: str, version: str, data: int, log: int
 ) -> None:
     option_group("native", with_role(ROLE))
-    create_target(world, Engine=engine)
+    create_target(world, Engine=engine, EngineVersion=version)
+    free_storage(MSSQL, 200.0 * GIB)
     store_chains(sized(data * GIB, log * GIB))
 
     assert plan(asking())["databases"][0]["bytes"] == (data + log) * GIB
