@@ -59,7 +59,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Listing:
-    """All tasks of the instance, oldest first, and the server's clock."""
+    """All tasks of the instance, oldest first, and the server's clock: `now` is UTC, compared only with other readings of it, because the
+    tasks' own times may be of another zone."""
 
     tasks: tuple[Task, ...]
     now: datetime
@@ -94,7 +95,8 @@ class Listing:
 def listing(connection: NativeConnection) -> Listing:
     """Everybody's tasks as they are now."""
     tasks = [_task(row) for row in connection.rows("exec msdb.dbo.rds_task_status")]
-    [clock] = connection.rows("SELECT GETDATE() AS server_time")
+    # Not GETDATE: where the server keeps local time, that jumps by an hour twice a year.
+    [clock] = connection.rows("SELECT GETUTCDATE() AS server_time")
     for task in tasks:
         if task.lifecycle not in _OVER + _IN_FLIGHT:
             _log.warning(

@@ -55,7 +55,7 @@ def test_tasks_are_read_by_the_names_of_their_columns(
     assert listing.tasks[0].key == "r-1/1/01-full/s-*"
     assert [text for text, _ in script.statements] == [
         "exec msdb.dbo.rds_task_status",
-        "SELECT GETDATE() AS server_time",
+        "SELECT GETUTCDATE() AS server_time",
     ]
 
 
@@ -173,7 +173,7 @@ def answering(names: Sequence[str], rows: Sequence[dict[str, Value]]):
         return name.replace(" ", "").replace("_", "").lower()
 
     def answer(text: str) -> Answer:
-        if "GETDATE" in text:
+        if "server_time" in text:
             return (ResultSet((Column("server_time", "datetime"),), [(MOMENT,)]),)
         columns = tuple(Column(name, types.get(plain(name), "nvarchar")) for name in names)
         return (ResultSet(columns, [tuple(row[plain(name)] for name in names) for row in rows]),)
