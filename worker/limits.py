@@ -41,6 +41,8 @@ NATIVE_ANSWER_SECONDS: Final = 120.0
 # A Multi-AZ instance fails over in one to two minutes.
 NATIVE_RECONNECT_SECONDS: Final = 300.0
 NATIVE_RECONNECT_PAUSE_SECONDS: Final = 5.0
+# How often one question may be interrupted: each time it begins from the start, and DBCC CHECKDB takes hours.
+NATIVE_INTERRUPTIONS: Final = 10
 # How long the task of a submission whose answer was lost may take to appear in RDS's list.
 NATIVE_LOOK_AGAIN_SECONDS: Final = 15.0
 # RDS refreshes a task's state about every two minutes; the first looks come sooner because small logs are restored in seconds.

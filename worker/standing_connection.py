@@ -5,7 +5,7 @@ Invariant: only questions are asked twice; what changes something is sent once, 
 
 import time
 from collections.abc import Callable
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from repository.native_errors import ServerUnreachable
 from worker import limits
@@ -13,8 +13,10 @@ from worker.native_session import ConnectionLost, EngineError, NativeConnection,
 
 T = TypeVar("T")
 
-# The database is being recovered, or not yet: the server is up, msdb is not.
-_RECOVERING = (921, 922)
+# Errors that pass by themselves, by their numbers in sys.messages ("Database Engine events and errors" in SQL Server's documentation).
+# 921, 922: the database is being recovered, or not yet: the server is up, msdb is not. 976, 983: its availability replica takes no
+# queries yet, as in the middle of a fail-over. 1205: chosen as the victim of a deadlock.
+TEMPORARY: Final = frozenset({921, 922, 976, 983, 1205})
 
 
 class StandingConnection:
@@ -33,18 +35,19 @@ class StandingConnection:
 
     def ask(self, question: Callable[[NativeConnection], T]) -> T:
         """The answer, from a new connection if need be: a Multi-AZ instance takes a minute or two to fail over. Raises ServerUnreachable
-        when that takes too long."""
-        deadline: float | None = None
+        when that takes too long or comes too often."""
+        patience = _Patience()
         while True:
             try:
-                return question(self._connected())
+                connection = self._connected()
+                patience.begin()
+                return question(connection)
             except (ConnectionLost, ServerUnreachable, EngineError) as problem:
-                if isinstance(problem, EngineError) and problem.number not in _RECOVERING:
+                if isinstance(problem, EngineError) and problem.number not in TEMPORARY:
                     raise
                 self._drop()
-                deadline = deadline or time.monotonic() + limits.NATIVE_RECONNECT_SECONDS
-                if time.monotonic() >= deadline:
-                    raise self._gone(problem) from problem
+                if end := patience.end(problem):
+                    raise self._gone(end, problem) from problem
             time.sleep(limits.NATIVE_RECONNECT_PAUSE_SECONDS)
 
     def send(self, order: Callable[[NativeConnection], T]) -> T:
@@ -58,7 +61,11 @@ class StandingConnection:
 
     def _connected(self) -> NativeConnection:
         if self._connection is None:
-            self._connection = self._server.connect()
+            try:
+                self._connection = self._server.connect()
+            except EngineError as error:
+                # 4060: right after a fail-over logins are taken before master can be opened.
+                raise ServerUnreachable(str(error)) from error
         return self._connection
 
     def _drop(self) -> None:
@@ -66,9 +73,34 @@ class StandingConnection:
             self._connection.close()
         self._connection = None
 
-    def _gone(self, problem: Exception) -> ServerUnreachable:
-        address, minutes = self._server.address, limits.NATIVE_RECONNECT_SECONDS / 60
+    def _gone(self, end: str, problem: Exception) -> ServerUnreachable:
+        address = self._server.address
         return ServerUnreachable(
-            f"{address.host}:{address.port}: the connection was lost and could not be made again for {minutes:g} minutes ({problem}): see "
-            "that the instance is available, then restore again"
+            f"{address.host}:{address.port}: {end} ({problem}): see that the instance is available, then restore again"
         )
+
+
+class _Patience:
+    """With one question: how long the server may be away, anew each time that it was back, and how often."""
+
+    def __init__(self) -> None:
+        self._began = self._deadline = 0.0
+        self._interruptions = 0
+
+    def begin(self) -> None:
+        """The connection is there, the question is put."""
+        self._began = time.monotonic()
+
+    def end(self, problem: Exception) -> str | None:
+        """After a failure: None, or why the question is given up."""
+        now = time.monotonic()
+        # What failed at once doesn't show that the server was back: one that fails over may take logins and end them.
+        lasted = now - self._began > limits.NATIVE_RECONNECT_PAUSE_SECONDS
+        if not self._interruptions or (lasted and not isinstance(problem, ServerUnreachable)):
+            self._interruptions += 1
+            self._deadline = now + limits.NATIVE_RECONNECT_SECONDS
+        if self._interruptions >= limits.NATIVE_INTERRUPTIONS:
+            return f"one question was interrupted {self._interruptions} times"
+        if now >= self._deadline:
+            return f"it gave no answer for {limits.NATIVE_RECONNECT_SECONDS / 60:g} minutes"
+        return None

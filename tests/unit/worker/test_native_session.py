@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import certificates
-from localcloud.tds_engine import Column, DropConnection, Message, ResultSet, SqlError
+from localcloud.tds_engine import Column, DropConnection, Message, ResultSet, Session, SqlError
 from localcloud.tds_server import TdsServer
 from repository.errors import CertificateBundleMissing
 from repository.native_errors import CertificateRefused, LoginRefused, ServerUnreachable
@@ -225,6 +225,86 @@ def test_a_question_is_asked_again_after_the_connection_was_lost(script: Script,
     assert len(script.statements) == 3
 
 
+@pytest.mark.parametrize("number", [921, 922, 976, 983, 1205])
+def test_what_passes_by_itself_is_asked_again(script: Script, target: SqlServer, number: int) -> None:
+    script.answer = in_turn(SqlError(number, "not now"), SqlError(number, "not now"), ())
+
+    with StandingConnection(target) as connection:
+        assert connection.ask(lambda asked: asked.rows("SELECT 1")) == []
+
+    assert len(script.statements) == 3
+
+
+def test_what_passes_by_itself_is_ordered_once(script: Script, target: SqlServer) -> None:
+    script.answer = raising(SqlError(1205, "Transaction was deadlocked."))
+
+    with StandingConnection(target) as connection, pytest.raises(EngineError):
+        connection.send(lambda sent: sent.run("exec p"))
+
+    assert len(script.statements) == 1
+
+
+def test_master_that_can_not_be_opened_yet_after_a_fail_over_is_waited_for(script: Script, target: SqlServer) -> None:
+    script.answer = in_turn(DropConnection(), ())
+    refusals = Refusals(script, times=3)
+
+    with StandingConnection(target) as connection:
+        refusals.begin()
+        connection.ask(lambda asked: asked.rows("SELECT 1"))
+
+    assert refusals.left == 0
+    assert len(script.statements) == 2
+
+
+def test_a_database_that_can_not_be_opened_within_a_question_is_not_asked_again(
+    script: Script, target: SqlServer
+) -> None:
+    script.closed = {"shop"}
+    asked: list[str] = []
+
+    def question(_: NativeConnection) -> None:
+        asked.append("shop")
+        target.connect("shop")
+
+    with StandingConnection(target) as connection, pytest.raises(EngineError, match="4060"):
+        connection.ask(question)
+
+    assert asked == ["shop"]
+
+
+def test_a_long_question_that_is_lost_twice_has_the_whole_time_each_time(script: Script, target: SqlServer) -> None:
+    work = in_turn(DropConnection(), DropConnection(), DropConnection(), ())
+
+    def long(text: str) -> Answer:
+        time.sleep(0.4)
+        return work(text)
+
+    script.answer = long
+
+    with StandingConnection(target) as connection:
+        connection.ask(lambda asked: asked.rows("DBCC CHECKDB"))
+
+    assert len(script.statements) == 4
+
+
+def test_a_long_question_that_is_lost_each_time_is_given_up(
+    script: Script, target: SqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NATIVE_INTERRUPTIONS", 2)
+
+    def long(_: str) -> Answer:
+        time.sleep(0.05)
+        raise DropConnection
+
+    script.answer = long
+
+    lost = pytest.raises(ServerUnreachable, match="one question was interrupted 2 times")
+    with StandingConnection(target) as connection, lost:
+        connection.ask(lambda asked: asked.rows("DBCC CHECKDB"))
+
+    assert len(script.statements) == 2
+
+
 def test_an_order_is_given_once(script: Script, target: SqlServer) -> None:
     script.answer = in_turn(DropConnection(), ())
 
@@ -236,10 +316,14 @@ def test_an_order_is_given_once(script: Script, target: SqlServer) -> None:
     assert [text for text, _ in script.statements] == ["exec p", "exec q"]
 
 
-def test_a_server_that_does_not_come_back_is_unreachable(script: Script, target: SqlServer) -> None:
+def test_a_server_that_takes_logins_and_ends_them_is_unreachable(
+    script: Script, target: SqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NATIVE_RECONNECT_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "NATIVE_RECONNECT_SECONDS", 0.6)
     script.answer = raising(DropConnection())
 
-    lost = pytest.raises(ServerUnreachable, match="the connection was lost and could not be made again")
+    lost = pytest.raises(ServerUnreachable, match=r"it gave no answer for 0\.01 minutes")
     with StandingConnection(target) as connection, lost:
         connection.ask(lambda asked: asked.rows("SELECT 1"))
 
@@ -279,6 +363,26 @@ class CountingDriver:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class Refusals:
+    """From `begin` on, so many logins are refused because their database can't be opened."""
+
+    def __init__(self, script: Script, times: int) -> None:
+        self.left = 0
+        self._script, self._times, self._login = script, times, script.login
+        script.login = self._answer  # type: ignore[method-assign]
+
+    def begin(self) -> None:
+        self.left = self._times
+
+    def _answer(self, user: str, password: str, database: str) -> Session:
+        if not self.left:
+            return self._login(user, password, database)
+        self.left -= 1
+        raise SqlError(
+            4060, f'Cannot open database "{database}" requested by the login. The login failed.', severity=11
+        )
 
 
 def raising(error: Exception):
