@@ -73,10 +73,13 @@ def _copy(files: tuple[StagedFile, ...], source: Place, target: Place, prefix: s
         return
     begun = _uploads(target, prefix)
     uploads = [u for u in _at_once(lambda f: _begin(f, source, target, begun.get(f.key)), missing, until) if u]
-    pieces = [(upload, part) for upload in uploads for part in upload.missing]
+    # What an earlier invocation copied to its end comes first, and then what lacks least: a whole file is safe from the rule that aborts
+    # uploads, and time may run out before the last part of the last file.
+    _complete_whole(uploads, target, until)
+    unfinished = sorted((upload for upload in uploads if upload.missing), key=lambda upload: len(upload.missing))
+    pieces = [(upload, part) for upload in unfinished for part in upload.missing]
     _at_once(lambda piece: _copy_part(piece[0], piece[1], source, target), pieces, until)
-    whole = [upload for upload in uploads if not upload.missing]
-    _at_once(lambda upload: _complete(upload, target), whole, until)
+    _complete_whole(unfinished, target, until)
     _require_all(files, target, prefix, uploads)
 
 
@@ -182,6 +185,11 @@ def _completed(number: int, told: Mapping[str, Any]) -> "CompletedPartTypeDef":
     if checksum := told.get("ChecksumCRC32"):
         part["ChecksumCRC32"] = checksum
     return part
+
+
+def _complete_whole(uploads: list[_Upload], target: Place, until: float) -> None:
+    whole = [upload for upload in uploads if not upload.missing]
+    _at_once(lambda upload: _complete(upload, target), whole, until)
 
 
 def _complete(upload: _Upload, target: Place) -> None:

@@ -133,7 +133,7 @@ def test_the_bucket_is_closed_to_everybody_but_the_role_of_the_option(there: Acc
     assert encryption["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     assert s3.get_bucket_tagging(**bucket)["TagSet"] == [{"Key": "dbrestore:managed", "Value": "true"}]
     (rule,) = s3.get_bucket_lifecycle_configuration(**bucket)["Rules"]
-    assert (rule["Expiration"]["Days"], rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]) == (31, 1)
+    assert (rule["Expiration"]["Days"], rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]) == (31, 7)
     statements = json.loads(s3.get_bucket_policy(**bucket)["Policy"])["Statement"]
     arn = f"arn:aws:s3:::{BUCKET}"
     assert [(s["Effect"], s["Action"], s["Resource"]) for s in statements] == [
@@ -208,6 +208,43 @@ def test_an_invocation_stops_in_time_and_says_how_far_it_came(
     until_done(restore.stage)
 
     assert parts == [1, 2, 3, 4, 5]
+
+
+def test_a_file_that_is_whole_does_not_wait_for_the_others(
+    there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = there.point(big(12, stripe=1, stripes=2), big(22, stripe=2, stripes=2))
+    restore = there.restore(point)
+    monkeypatch.setattr(limits, "STAGING_THREADS", 1)
+
+    stage_until(restore, lambda: len(parts) == 3, monkeypatch)
+    before = there.objects(BUCKET)
+    stage_until(restore, lambda: len(parts) == 5, monkeypatch)
+    after = there.objects(BUCKET)
+    until_done(restore.stage)
+
+    assert (list(before), list(after)) == ([], [f"{restore.prefix}1/01-full/s-01.bak"])
+    assert len(there.objects(BUCKET)) == 2
+    assert parts == [1, 2, 3, 1, 2, 3, 4, 5]
+
+
+def test_the_file_that_lacks_the_fewest_parts_is_copied_first(
+    there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restore = there.restore(there.point(big(22, stripe=1, stripes=2), big(12, stripe=2, stripes=2)))
+    monkeypatch.setattr(limits, "STAGING_THREADS", 1)
+
+    until_done(restore.stage)
+
+    assert parts == [1, 2, 3, 1, 2, 3, 4, 5]
+
+
+def stage_until(restore: Staged, is_over: Callable[[], bool], patch: pytest.MonkeyPatch) -> None:
+    """One invocation, whose time ends when that is so."""
+    with patch.context() as changed:
+        changed.setattr(staging_copy, "time", SimpleNamespace(monotonic=lambda: 1e9 if is_over() else 0.0))
+        with pytest.raises(NotReady, match="parts are copied"):
+            restore.stage()
 
 
 def test_two_invocations_at_once_make_one_whole_copy(there: Account) -> None:
