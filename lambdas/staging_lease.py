@@ -62,9 +62,10 @@ def joined(ledger: Ledger, target: PlannedTarget, seen: Lease, role: str) -> Ite
 
 @contextmanager
 def left(ledger: Ledger, target: PlannedTarget) -> Iterator[Lease]:
-    """Hold it no longer; until the end of the block nobody else joins or leaves. A second time it changes nothing. Raises NotReady."""
+    """Hold it no longer; until the end of the block nobody else joins or leaves, unless nobody holds the lease: then its generation is over
+    whoever comes. A second time the holders stay as they are. Raises NotReady."""
     seen = read(ledger.table, target)
-    if ledger.restore_id not in seen.holders:
+    if not seen.holders:
         yield seen
         return
     holders = {restore: role for restore, role in seen.holders.items() if restore != ledger.restore_id}

@@ -86,6 +86,17 @@ class Account:
                 bucket, key = restore.uses
                 assert key in self.s3.objects.get(bucket, set()), f"{key} was taken away while it was read"
                 assert restore.plan.restore_id in self.s3.policies[bucket], "the grant was taken away"
+        self.check_grants()
+
+    def check_grants(self) -> None:
+        """Whoever holds the lease and has its bucket may read there. Looking is no step of the schedule."""
+        table = Table(Items(items=self.items.items), "ledger")  # type: ignore[arg-type]
+        holders = staging_lease.read(table, self.restores[0].plan.target).holders
+        for restore in self.restores:
+            if restore.plan.restore_id in holders:
+                for row in Ledger(table, restore.plan.restore_id).rows("bucket"):
+                    if row.state == "CREATED":
+                        assert restore.plan.restore_id in self.s3.policies[row.name], "a holder has no grant"
 
     def check_end(self) -> None:
         """Nothing is left, and for each bucket somebody saw it gone."""
@@ -139,6 +150,14 @@ def removed_twice(account: Account, schedule: Schedule) -> list[Callable[[], Non
     return [removing(first, schedule), removing(first, schedule), whole(second, schedule)]
 
 
+def removed_twice_beside_others(account: Account, schedule: Schedule) -> list[Callable[[], None]]:
+    """The same while another stays, so the policy is written again."""
+    first, second, third = (account.restore(name) for name in ("a", "b", "c"))
+    first.stage()
+    second.stage()
+    return [removing(first, schedule), removing(first, schedule), whole(third, schedule), whole(second, schedule)]
+
+
 def given_up_while_it_stages(account: Account, schedule: Schedule) -> list[Callable[[], None]]:
     first, second = account.restore("a"), account.restore("b")
     return [staging(first, schedule), removing(first, schedule), whole(second, schedule)]
@@ -167,7 +186,7 @@ def schedules(actors: Actors, preemptions: dict[int, int], most: int) -> Iterato
                 yield from schedules(actors, {**preemptions, step: other}, most - 1)
 
 
-ACTORS = pytest.mark.parametrize("actors", [two_whole, removed_twice, given_up_while_it_stages])
+ACTORS = pytest.mark.parametrize("actors", [two_whole, removed_twice, removed_twice_beside_others, given_up_while_it_stages])
 
 
 @ACTORS
@@ -180,7 +199,7 @@ def test_no_order_among_many_takes_or_leaves_a_bucket(actors: Actors) -> None:
     chance = random.Random(7)
 
     for _ in range(250):
-        play(actors, {chance.randrange(120): chance.randrange(3) for _ in range(chance.randint(2, 12))})
+        play(actors, {chance.randrange(120): chance.randrange(4) for _ in range(chance.randint(2, 12))})
 
 
 @pytest.mark.slow
@@ -261,6 +280,37 @@ def test_a_bucket_that_others_use_is_handed_over_and_not_called_gone() -> None:
     second.remove()
     (row,) = second.ledger.rows("bucket")
     assert row.seen_absent_at
+    account.check_end()
+
+
+def test_a_second_removal_waits_for_the_lock_and_takes_no_grant_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "VISIBLE_AFTER", 0)
+    account = Account()
+    first, second, third = (account.restore(name) for name in ("a", "b", "c"))
+    first.stage()
+    second.stage()
+    account.s3.calls, account.s3.dies_at = 0, 4
+    with pytest.raises(Died):
+        first.remove()
+    account.s3.dies_at = None
+    monkeypatch.setattr(limits, "VISIBLE_AFTER", 150)
+
+    put = account.s3.put_bucket_policy
+
+    def meanwhile(**request: Any) -> None:
+        monkeypatch.setattr(account.s3, "put_bucket_policy", put)
+        with suppress(NotReady):
+            third.stage()
+        put(**request)
+
+    monkeypatch.setattr(account.s3, "put_bucket_policy", meanwhile)
+    first.remove()
+
+    account.check()
+    third.stage()
+    account.check()
+    for restore in (second, third):
+        restore.remove()
     account.check_end()
 
 
