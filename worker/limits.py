@@ -41,6 +41,8 @@ NATIVE_ANSWER_SECONDS: Final = 120.0
 # A Multi-AZ instance fails over in one to two minutes.
 NATIVE_RECONNECT_SECONDS: Final = 300.0
 NATIVE_RECONNECT_PAUSE_SECONDS: Final = 5.0
+# For a database to be recovered after a fail-over or a restart, and to be opened; waits while the server is away don't count.
+NATIVE_ONLINE_WITHIN_SECONDS: Final = 900.0
 # How often one question may be interrupted: each time it begins from the start, and DBCC CHECKDB takes hours.
 NATIVE_INTERRUPTIONS: Final = 10
 # How long the task of a submission whose answer was lost may take to appear in RDS's list.

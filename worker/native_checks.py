@@ -12,9 +12,11 @@ from repository.manifest import NativeBackupSet
 from worker import limits
 from worker.job import Check
 from worker.native_session import EngineError, NativeConnection, Row
+from worker.standing_connection import TEMPORARY
 
 _PAGE: Final = 8192
 _LOWEST_COMPATIBILITY_LEVEL: Final = 100
+_COMING_UP: Final = ("RECOVERING", "RECOVERY_PENDING", "RESTORING", "ONLINE")
 _PAST: Final = "the backup ends after the point in time that was asked for, when the database may have been different"
 
 
@@ -37,10 +39,18 @@ def row_of(master: NativeConnection, name: str) -> Row | None:
     return rows[0] if rows else None
 
 
-def state(row: Row | None) -> Check:
-    """Whether it can be used at all."""
+def state(row: Row | None, refusal: EngineError | None = None) -> Check:
+    """Whether it can be used at all. `refusal` is what the server said when it was to be opened."""
     found = str(row["state_desc"]) if row else "there is no such database"
+    if refusal:
+        found = f"{found}, but it can't be opened: {refusal}"
     return Check(check="state", expected="ONLINE", actual=found, result="ok" if found == "ONLINE" else "failed")
+
+
+def may_come_up(checked: Check) -> bool:
+    """Whether a database whose state is not good yet may become so by itself: after a fail-over or a restart each database is recovered
+    while `master` answers already, and for a moment one that is ONLINE can't be opened."""
+    return checked.result == "failed" and checked.actual.startswith(_COMING_UP)
 
 
 def compared(row: Row, inside: NativeConnection, expected: Expected) -> list[Check]:
@@ -49,7 +59,7 @@ def compared(row: Row, inside: NativeConnection, expected: Expected) -> list[Che
 
 
 def consistency(inside: NativeConnection, *, wanted: bool) -> Check:
-    """DBCC CHECKDB of the current database: reads every page, which may take hours."""
+    """DBCC CHECKDB of the current database: reads every page, which may take hours. Raises EngineError for what passes by itself."""
     if not wanted:
         return Check(
             check="DBCC CHECKDB",
@@ -60,6 +70,8 @@ def consistency(inside: NativeConnection, *, wanted: bool) -> Check:
     try:
         inside.run("DBCC CHECKDB WITH NO_INFOMSGS")
     except EngineError as error:
+        if error.number in TEMPORARY:
+            raise
         lines = error.message.splitlines()[: limits.CHECKDB_LINES]
         words = " ".join(lines)[: limits.MESSAGE_LENGTH // 2]
         return Check(check="DBCC CHECKDB", expected="no errors", actual=f"{words} ({error.number})", result="failed")

@@ -8,22 +8,24 @@ Invariant: all of it can be done again. The database has its name already, so wh
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from repository.errors import DatabaseNotInRestorePoint, RestoreError, VerificationFailed
 from repository.manifest import Manifest, NativeBackupSet
 from repository.native_errors import CertificateRefused, LoginRefused, ServerUnreachable
-from worker import check_list, native_checks
+from worker import check_list, limits, native_checks
 from worker.job import Absence, Check, DatabaseResult, ErrorNote, FixUp, Job, NativeDatabaseJob, NativeOptions
 from worker.native_checks import Expected
 from worker.native_messages import error_of_engine
 from worker.native_session import EngineError, NativeConnection, Row, SqlServer
 from worker.progress import ProgressWriter
-from worker.standing_connection import StandingConnection
+from worker.standing_connection import TEMPORARY, StandingConnection
 
 Settled = tuple[DatabaseResult, tuple[Absence, ...]]
 
+_CAN_NOT_BE_OPENED: Final = 4060
 # What means that no database can be looked at.
 _ALL_ARE_LOST = (ServerUnreachable, CertificateRefused, LoginRefused)
 
@@ -60,7 +62,7 @@ def _verified(connection: StandingConnection, verification: Verification, manife
     try:
         last_set = _last_set(database, manifest)
         expected = Expected(last_set, goes_on=_goes_on(last_set, verification.options.stop_at))
-        return connection.ask(lambda master: _examined(master, verification, expected, result))
+        return _examined(connection, verification, expected, result)
     except _ALL_ARE_LOST:
         raise
     except EngineError as problem:
@@ -85,25 +87,58 @@ def _goes_on(last_set: NativeBackupSet, stop_at: datetime | None) -> bool:
 
 
 def _examined(
-    master: NativeConnection, verification: Verification, expected: Expected, result: DatabaseResult
+    connection: StandingConnection, verification: Verification, expected: Expected, result: DatabaseResult
 ) -> DatabaseResult:
-    """Asked again as a whole when a connection was lost."""
-    name = verification.database.asked_name
-    row = native_checks.row_of(master, name)
-    checks, notes = [native_checks.state(row)], list[FixUp]()
-    if row and checks[0].result == "ok":
-        # No limit: DBCC CHECKDB answers when it is done.
-        with verification.server.connect(name, answer_within=None) as inside:
-            checks += native_checks.compared(row, inside, expected)
-            checks.append(_trustworthy(master, row, notes))
-            checks.append(native_checks.consistency(inside, wanted=verification.options.check_database))
-            if not check_list.failed(checks):
-                notes += _orphans(master, inside, fix=verification.options.fix_users)
+    """Waits for a database that is coming up, as after a fail-over: a good one must not be given up, because it is dropped then."""
+    findings, waited = _findings(connection, verification, expected), 0.0
+    while native_checks.may_come_up(findings.checks[0]) and waited < limits.NATIVE_ONLINE_WITHIN_SECONDS:
+        time.sleep(limits.NATIVE_RECONNECT_PAUSE_SECONDS)
+        # Not by the clock: DBCC CHECKDB may have run for hours when a fail-over ends it.
+        waited += limits.NATIVE_RECONNECT_PAUSE_SECONDS
+        findings = _findings(connection, verification, expected)
     size = sum(file.size for file in expected.last_set.database_files)
-    result = result.model_copy(update={"checks": tuple(checks), "fix_ups": tuple(notes), "bytes": size})
-    if check_list.failed(checks):
-        return _failed(result, VerificationFailed(f"{name}: {check_list.summary(checks)}"))
+    result = result.model_copy(
+        update={"checks": tuple(findings.checks), "fix_ups": tuple(findings.notes), "bytes": size}
+    )
+    if check_list.failed(findings.checks):
+        name = verification.database.asked_name
+        return _failed(result, VerificationFailed(f"{name}: {check_list.summary(findings.checks)}"))
     return result.model_copy(update={"status": "PROMOTED"})
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The first check is that of the state."""
+
+    checks: list[Check]
+    notes: list[FixUp] = field(default_factory=list)
+
+
+def _findings(connection: StandingConnection, verification: Verification, expected: Expected) -> Findings:
+    """Two questions, so that a connection that is lost between them doesn't matter."""
+    row = connection.ask(lambda master: native_checks.row_of(master, verification.database.asked_name))
+    state = native_checks.state(row)
+    if row is None or state.result != "ok":
+        return Findings([state])
+    try:
+        return connection.ask(lambda master: _inside(master, verification, expected, row))
+    except EngineError as problem:
+        if problem.number != _CAN_NOT_BE_OPENED:
+            raise
+        return Findings([native_checks.state(row, problem)])
+
+
+def _inside(master: NativeConnection, verification: Verification, expected: Expected, row: Row) -> Findings:
+    """Of a database that was ONLINE a moment ago; asked again as a whole when a connection was lost."""
+    found = Findings([native_checks.state(row)])
+    # No limit: DBCC CHECKDB answers when it is done.
+    with verification.server.connect(verification.database.asked_name, answer_within=None) as inside:
+        found.checks.extend(native_checks.compared(row, inside, expected))
+        found.checks.append(_trustworthy(master, row, found.notes))
+        found.checks.append(native_checks.consistency(inside, wanted=verification.options.check_database))
+        if not check_list.failed(found.checks):
+            found.notes.extend(_orphans(master, inside, fix=verification.options.fix_users))
+    return found
 
 
 def _trustworthy(master: NativeConnection, row: Row, notes: list[FixUp]) -> Check:
@@ -119,6 +154,8 @@ def _trustworthy(master: NativeConnection, row: Row, notes: list[FixUp]) -> Chec
                 )
             )
         except EngineError as problem:
+            if problem.number in TEMPORARY:
+                raise
             found = f"on, and could not be switched off: {problem}"
     return Check(check="TRUSTWORTHY", expected="off", actual=found, result="ok" if found == "off" else "failed")
 

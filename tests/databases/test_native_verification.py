@@ -8,8 +8,9 @@ import pytest
 
 from localcloud import certificates
 from localcloud.sqlserver_databases import Database, File, User
+from localcloud.sqlserver_engine import Results
 from localcloud.sqlserver_statements import AlterUser, SetTrustworthy
-from localcloud.tds_engine import Session, SqlError
+from localcloud.tds_engine import DropConnection, Session, SqlError, Value
 from repository.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, NativeDatabaseFile, NativeKind
 from repository.native_errors import ServerUnreachable
 from tests.databases.native_server import NativeServer, job, native_server
@@ -25,6 +26,7 @@ HOSTILE = "100%s'] %d ; ALTER DATABASE [other] SET TRUSTWORTHY ON; --"
 @pytest.fixture
 def case(authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[NativeServer]:
     monkeypatch.setattr(limits, "NATIVE_RECONNECT_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(limits, "NATIVE_ONLINE_WITHIN_SECONDS", 0.1)
     with native_server(authority) as made:
         yield made
 
@@ -394,6 +396,177 @@ def test_a_fail_over_in_the_middle_is_survived(case: NativeServer) -> None:
     assert result.status == "PROMOTED"
     assert [note.entry for note in result.fix_ups] == ["USER anna"]
     assert len(result.checks) == 8
+
+
+def put(case: NativeServer, state: str) -> None:
+    """Into a state that the simulated server takes no database to by itself."""
+    vars(database(case))["state"] = state
+
+
+class Looks:
+    """What the simulated server does at each look at sys.databases, and at each login to the restored database: `states` are taken on one
+    by one, `refusals` count how often it can't be opened."""
+
+    def __init__(self, case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = self.refusals = self.logins = 0
+        self.states: list[str] = []
+        self._case, self._execute, self._login = case, case.engine.execute, case.engine.login
+        monkeypatch.setattr(case.engine, "execute", self._executed)
+        monkeypatch.setattr(case.engine, "login", self._logged_in)
+
+    def _executed(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Results:
+        if "FROM sys.databases" in text:
+            self.count += 1
+            if self.states:
+                put(self._case, self.states.pop(0))
+        return self._execute(session, text, parameters)
+
+    def _logged_in(self, user: str, password: str, name: str) -> Session:
+        if name == "shop":
+            self.logins += 1
+            if self.refusals:
+                self.refusals -= 1
+                raise SqlError(4060, f'Cannot open database "{name}" requested by the login.', severity=11)
+        return self._login(user, password, name)
+
+
+@pytest.fixture
+def looks(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> Looks:
+    return Looks(case, monkeypatch)
+
+
+def test_a_database_that_comes_up_after_a_fail_over_is_waited_for(case: NativeServer, looks: Looks) -> None:
+    case.restored()
+    looks.states = ["RESTORING", "RECOVERY_PENDING", "RECOVERING", "RECOVERING", "ONLINE"]
+
+    [result] = verify(case)
+
+    assert result.status == "PROMOTED"
+    assert check(result, "state") == Check(check="state", expected="ONLINE", actual="ONLINE", result="ok")
+    assert len(result.checks) == 8
+    assert looks.count == 5
+
+
+def test_a_database_that_is_online_and_can_not_be_opened_yet_is_waited_for(case: NativeServer, looks: Looks) -> None:
+    case.restored()
+    looks.refusals = 3
+
+    [result] = verify(case)
+
+    assert result.status == "PROMOTED"
+    assert looks.logins == 4
+
+
+def test_a_database_that_is_recovered_anew_while_it_is_checked_is_waited_for(
+    case: NativeServer, looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.restored()
+    original = case.engine._check
+
+    def fail_over(_: Database) -> Results:
+        monkeypatch.setattr(case.engine, "_check", original)
+        put(case, "RECOVERING")
+        looks.states = ["RECOVERING", "RECOVERING", "ONLINE"]
+        raise DropConnection
+
+    monkeypatch.setattr(case.engine, "_check", fail_over)
+
+    [result] = verify(case, options=NativeOptions(check_database=True))
+
+    assert result.status == "PROMOTED"
+    assert check(result, "DBCC CHECKDB").result == "ok"
+
+
+def test_connections_that_are_lost_while_a_database_comes_up_are_survived(
+    case: NativeServer, looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NATIVE_INTERRUPTIONS", 2)
+    case.restored()
+    looks.states = ["RECOVERING"] * 6 + ["ONLINE"]
+    inner, lost = case.engine.execute, []
+
+    def drop_every_second(session: Session, text: str, parameters: Mapping[str, Value]) -> Results:
+        lost.append(len(lost) % 2 == 0)
+        if lost[-1] and "FROM sys.databases" in text:
+            raise DropConnection
+        return inner(session, text, parameters)
+
+    monkeypatch.setattr(case.engine, "execute", drop_every_second)
+
+    [result] = verify(case)
+
+    assert result.status == "PROMOTED"
+    assert looks.count == 7
+
+
+@pytest.mark.parametrize("state", ["RECOVERING", "RECOVERY_PENDING"])
+def test_a_database_that_does_not_come_up_fails_in_the_end(case: NativeServer, looks: Looks, state: str) -> None:
+    case.restored()
+    put(case, state)
+
+    [result] = verify(case)
+
+    assert result.error
+    assert result.error.name == "VerificationFailed"
+    assert result.error.message == f"shop: 1 of 1 checks failed: state: expected ONLINE, found {state}"
+    assert looks.count > 5
+
+
+def test_a_database_that_can_never_be_opened_fails_in_the_end(case: NativeServer, looks: Looks) -> None:
+    case.restored()
+    looks.refusals = 1000
+
+    [result] = verify(case)
+
+    assert result.error
+    assert result.error.name == "VerificationFailed"
+    assert "state: expected ONLINE, found ONLINE, but it can't be opened" in result.error.message
+    assert looks.logins > 5
+
+
+def test_a_database_that_is_gone_or_suspect_is_not_waited_for(case: NativeServer, looks: Looks) -> None:
+    case.restored()
+    looks.states = ["SUSPECT"]
+
+    results = verify(case, databases=(job(last_set="set-1"), job("gone", last_set="set-1")))
+
+    assert [one.status for one in results] == ["FAILED", "FAILED"]
+    assert looks.count == 2
+
+
+def test_a_deadlock_in_the_check_of_all_pages_is_no_damage(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.restored()
+    original = case.engine._check
+
+    def deadlock(_: Database) -> Results:
+        monkeypatch.setattr(case.engine, "_check", original)
+        raise SqlError(1205, "Transaction was chosen as the deadlock victim.")
+
+    monkeypatch.setattr(case.engine, "_check", deadlock)
+
+    [result] = verify(case, options=NativeOptions(check_database=True))
+
+    assert result.status == "PROMOTED"
+
+
+def test_a_deadlock_in_switching_trustworthy_off_fails_nothing(
+    case: NativeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.switches.source_is_trustworthy = True
+    case.restored()
+    original = case.engine._set_trustworthy
+
+    def deadlock(_: SetTrustworthy) -> None:
+        monkeypatch.setattr(case.engine, "_set_trustworthy", original)
+        raise SqlError(1205, "Transaction was chosen as the deadlock victim.")
+
+    monkeypatch.setattr(case.engine, "_set_trustworthy", deadlock)
+
+    [result] = verify(case)
+
+    assert result.status == "PROMOTED"
+    assert not database(case).is_trustworthy_on
+    assert [note.entry for note in result.fix_ups] == ["TRUSTWORTHY"]
 
 
 def test_a_server_that_is_lost_for_good_ends_the_job(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
