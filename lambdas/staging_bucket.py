@@ -15,8 +15,9 @@ from lambdas.aws import error_code
 from lambdas.contract import Plan, RemoverInput
 from lambdas.record import ResourceRow
 from lambdas.staging_lease import Lease
-from lambdas.state import Restore, state
+from lambdas.state import Restore, log, state
 from repository.errors import NotReady, RestoreFailed
+from repository.native_errors import StagingAccessDenied
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -25,12 +26,14 @@ BUCKET = "bucket"
 OBJECTS = "staged-objects"
 ROLE = "staging"
 STAGING = "StageNativeBackups"
+# A principal of the policy does not exist.
+MALFORMED = "MalformedPolicy"
 NOT_THERE = {"404", "NoSuchBucket"}
 IN_CHANGE = {"BucketNotEmpty", "OperationAborted"}
 
 
 def ensure(restore: Restore, plan: Plan, s3: "S3Client") -> str:
-    """The name of the bucket, which exists and which the option's role may read. Raises NotReady, RestoreClosed."""
+    """The name of the bucket, which exists and which the option's role may read. Raises NotReady, RestoreClosed, StagingAccessDenied."""
     made = [row.name for row in restore.ledger.rows(BUCKET) if row.state == "CREATED"]
     if made:
         return made[0]
@@ -40,7 +43,7 @@ def ensure(restore: Restore, plan: Plan, s3: "S3Client") -> str:
     with staging_lease.joined(restore.ledger, plan.target, seen, _option_role(plan)) as lease:
         _create(s3, plan, name)
         _close_to_others(s3, plan, name)
-        _let_holders_read(s3, plan, name, lease)
+        _let_join(s3, plan, name, lease)
     restore.ledger.created(row, name)
     return name
 
@@ -84,6 +87,19 @@ def _close_to_others(s3: "S3Client", plan: Plan, name: str) -> None:
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": limits.ABANDONED_UPLOAD_DAYS},
     }  # fmt: skip
     s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [rule]})
+
+
+def _let_join(s3: "S3Client", plan: Plan, name: str, lease: Lease) -> None:
+    try:
+        _let_holders_read(s3, plan, name, lease)
+    except ClientError as error:
+        if error_code(error) != MALFORMED:
+            raise
+        raise StagingAccessDenied(
+            f"S3 refuses to let {_option_role(plan)} read the temporary bucket ({error}): the role that IAM_ROLE_ARN of the option "
+            "SQLSERVER_BACKUP_RESTORE names, or that of another restore that runs, does not exist; make it again or name another in the "
+            "option, then start the restore again"
+        ) from error
 
 
 def _let_holders_read(s3: "S3Client", plan: Plan, name: str, lease: Lease) -> None:
@@ -139,8 +155,12 @@ def _take_back_grant(s3: "S3Client", plan: Plan, lease: Lease) -> None:
         _let_holders_read(s3, plan, name, lease)
     except ClientError as error:
         # Those who hold the lease have not made it yet, or the last of them has deleted it meanwhile.
-        if error_code(error) != "NoSuchBucket":
+        if error_code(error) == "NoSuchBucket":
+            return
+        # A holder's role was deleted while it runs. What the grant that stays was for is gone already.
+        if error_code(error) != MALFORMED:
             raise
+        log.warning(f"The grant of {plan.restore_id} on {name} stays until the next change: {error}")
 
 
 def _leave(restore: Restore, plan: Plan, s3: "S3Client", row: ResourceRow, lease: Lease) -> None:

@@ -82,8 +82,9 @@ def _changed(ledger: Ledger, target: PlannedTarget, seen: Lease, wanted: Lease, 
     try:
         yield locked
     except (RestoreError, ClientError):
-        # Every request was answered: nothing of this change is still under way.
-        _unlock(ledger.table, target, locked)
+        # Every request was answered: nothing of this change is still under way. Who could not join must not stay a holder: S3 would refuse
+        # the policy of all for its sake. The generation stays, so a bucket that it began alone is over.
+        _unlock(ledger.table, target, replace(locked, holders=seen.holders) if joins else locked)
         raise
     _unlock(ledger.table, target, locked)
 

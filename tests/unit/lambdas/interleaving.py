@@ -153,6 +153,7 @@ class Buckets:
     objects: dict[str, set[str]] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
+    unknown_roles: set[str] = field(default_factory=set)
     dies_at: int | None = None
     calls: int = 0
 
@@ -165,6 +166,8 @@ class Buckets:
 
     def put_bucket_policy(self, *, Bucket: str, Policy: str, **_: Any) -> None:  # noqa: N803
         self._call(Bucket)
+        if any(role in Policy for role in self.unknown_roles):
+            raise _refusal("MalformedPolicy", "Invalid principal in policy")
         self.policies[Bucket] = Policy
 
     def put_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
@@ -224,5 +227,5 @@ class _Pages:
         return self.buckets.list(Bucket, Prefix) if self.operation == "list_object_versions" else iter(())
 
 
-def _refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}}, "Call")
+def _refusal(code: str, message: str = "") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message or code}}, "Call")

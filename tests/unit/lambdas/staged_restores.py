@@ -141,7 +141,7 @@ def until_done(invoke: Callable[[], dict[str, Any]], most: int = 20) -> dict[str
     raise AssertionError("never ready")
 
 
-def hand_made_plan(name: str) -> Plan:
+def hand_made_plan(name: str, role: str = ROLE) -> Plan:
     """Of no database."""
     execution = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:dbrestore:{name}"
     target = PlannedTarget(
@@ -157,7 +157,7 @@ def hand_made_plan(name: str) -> Plan:
         restore_id=names.restore_id(execution), execution_arn=execution, mode="restore", planned_at=datetime.now(UTC),
         engine="sqlserver", archived=False, target=target, databases=(), worker=worker,
         source=PlannedSource(db_instance=INSTANCE, restore_point="latest", manifest="s3://repository/manifest.json"),
-        native=PlannedNative(option_role_arn=ROLE, staged_bytes=1),
+        native=PlannedNative(option_role_arn=role, staged_bytes=1),
     )  # fmt: skip
 
 

@@ -18,11 +18,13 @@ from lambdas.ledger import Ledger
 from lambdas.staging_bucket import STAGING, ensure, remove_staging_bucket
 from lambdas.table import Table
 from repository.errors import NotReady, RestoreClosed
+from repository.native_errors import StagingAccessDenied
 from tests.statemachine.plain_moto import Died
 from tests.unit.lambdas.interleaving import Buckets, Items, Schedule, until_done
-from tests.unit.lambdas.staged_restores import ACCOUNT, REGION, hand_made_plan
+from tests.unit.lambdas.staged_restores import ACCOUNT, REGION, ROLE, hand_made_plan
 
 remove = inspect.unwrap(remove_staging_bucket)
+GONE = f"arn:aws:iam::{ACCOUNT}:role/gone"
 
 
 @dataclass
@@ -70,8 +72,8 @@ class Account:
     def table(self) -> Table:
         return Table(self.items, "ledger")  # type: ignore[arg-type]
 
-    def restore(self, name: str) -> Restore:
-        plan = hand_made_plan(name)
+    def restore(self, name: str, role: str = ROLE) -> Restore:
+        plan = hand_made_plan(name, role)
         Ledger(self.table, plan.restore_id).open(plan, datetime.now(UTC))
         self.restores.append(Restore(plan, self))
         return self.restores[-1]
@@ -186,7 +188,9 @@ def schedules(actors: Actors, preemptions: dict[int, int], most: int) -> Iterato
                 yield from schedules(actors, {**preemptions, step: other}, most - 1)
 
 
-ACTORS = pytest.mark.parametrize("actors", [two_whole, removed_twice, removed_twice_beside_others, given_up_while_it_stages])
+ACTORS = pytest.mark.parametrize(
+    "actors", [two_whole, removed_twice, removed_twice_beside_others, given_up_while_it_stages]
+)
 
 
 @ACTORS
@@ -311,6 +315,62 @@ def test_a_second_removal_waits_for_the_lock_and_takes_no_grant_away(monkeypatch
     account.check()
     for restore in (second, third):
         restore.remove()
+    account.check_end()
+
+
+def test_a_role_that_does_not_exist_ends_its_restore_and_harms_no_other() -> None:
+    account = Account()
+    account.s3.unknown_roles = {GONE}
+    first, lost, last = account.restore("a"), account.restore("b", GONE), account.restore("c")
+    first.stage()
+
+    with pytest.raises(StagingAccessDenied, match=f"{GONE}.*IAM_ROLE_ARN.*does not exist"):
+        lost.stage()
+    last.stage()
+    first.remove()
+
+    account.check()
+    assert set(staging_lease.read(account.table, last.plan.target).holders) == {last.plan.restore_id}
+    lost.remove()
+    (row,) = lost.ledger.rows()
+    assert (row.state, row.seen_absent_at) == ("DELETED", None)
+    assert row.note == f"used by {last.plan.restore_id}: the last of them deletes it"
+    last.remove()
+    account.check_end()
+
+
+def test_the_first_of_a_bucket_removes_it_also_when_its_role_does_not_exist() -> None:
+    account = Account()
+    account.s3.unknown_roles = {GONE}
+    lost, other = account.restore("a", GONE), account.restore("b")
+    with pytest.raises(StagingAccessDenied):
+        lost.stage()
+
+    other.stage()
+    lost.remove()
+
+    account.check()
+    (row,) = lost.ledger.rows()
+    assert row.seen_absent_at
+    assert other.ledger.rows("bucket")[0].name != row.name
+    other.remove()
+    account.check_end()
+
+
+def test_a_role_that_is_deleted_while_its_restore_runs_keeps_nobody_from_leaving(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account = Account()
+    first, lost = account.restore("a"), account.restore("b", GONE)
+    first.stage()
+    lost.stage()
+    account.s3.unknown_roles = {GONE}
+
+    first.remove()
+
+    assert "Invalid principal in policy" in caplog.text
+    assert {row.state for row in first.ledger.rows()} == {"DELETED"}
+    lost.remove()
     account.check_end()
 
 
