@@ -33,7 +33,8 @@ _ALL_ARE_LOST = (ServerUnreachable, CertificateRefused, LoginRefused)
 def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter) -> Iterator[Settled]:
     """Each database, PROMOTED or FAILED; one that fails doesn't stop the next. Raises ServerUnreachable and what else means that none
     can be looked at."""
-    with StandingConnection(server) as connection:
+    # The restore reached the server a moment ago: what can't be reached now is failing over.
+    with StandingConnection(server, at_once=False) as connection:
         for database in job.native_databases:
             began = time.monotonic()
             progress.phase("verifying", database.asked_name)

@@ -20,14 +20,16 @@ TEMPORARY: Final = frozenset({921, 922, 976, 983, 1205})
 
 
 class StandingConnection:
-    """To `master`. `with` opens it, and raises what SqlServer.connect does: the first time it must succeed at once."""
+    """To `master`. `with` opens it, and raises what SqlServer.connect does: the first time it must succeed at once, unless the server
+    is known to have been there, `at_once` False: then the first question waits for it like any other."""
 
-    def __init__(self, server: SqlServer) -> None:
-        self._server = server
+    def __init__(self, server: SqlServer, *, at_once: bool = True) -> None:
+        self._server, self._at_once = server, at_once
         self._connection: NativeConnection | None = None
 
     def __enter__(self) -> Self:
-        self._connection = self._server.connect()
+        if self._at_once:
+            self._connection = self._server.connect()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -569,6 +569,26 @@ def test_a_deadlock_in_switching_trustworthy_off_fails_nothing(
     assert [note.entry for note in result.fix_ups] == ["TRUSTWORTHY"]
 
 
+def test_a_verification_that_begins_in_the_middle_of_a_fail_over_waits_for_the_server(
+    case: NativeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.restored()
+    login, refused = case.engine.login, []
+
+    def refuse_at_first(user: str, password: str, name: str) -> Session:
+        if len(refused) < 3:
+            refused.append(name)
+            raise SqlError(4060, f'Cannot open database "{name}" requested by the login.', severity=11)
+        return login(user, password, name)
+
+    monkeypatch.setattr(case.engine, "login", refuse_at_first)
+
+    [result] = verify(case)
+
+    assert result.status == "PROMOTED"
+    assert refused == ["master"] * 3
+
+
 def test_a_server_that_is_lost_for_good_ends_the_job(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "NATIVE_RECONNECT_SECONDS", 0.1)
     case.restored()

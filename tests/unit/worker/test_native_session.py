@@ -244,7 +244,10 @@ def test_what_passes_by_itself_is_ordered_once(script: Script, target: SqlServer
     assert len(script.statements) == 1
 
 
-def test_master_that_can_not_be_opened_yet_after_a_fail_over_is_waited_for(script: Script, target: SqlServer) -> None:
+def test_master_that_can_not_be_opened_yet_after_a_fail_over_is_waited_for(
+    script: Script, target: SqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NATIVE_RECONNECT_SECONDS", 30)
     script.answer = in_turn(DropConnection(), ())
     refusals = Refusals(script, times=3)
 
