@@ -28,7 +28,7 @@ READ: tuple[type[Document], ...] = (request.RestoreRequest,)
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan, contract.WorkerSection, contract.SecurityGroupsSection, contract.StagingSection,
     contract.RestoredSection, contract.VerifiedSection,
-    contract.ReportSection, record.Report, record.RestoreEvent, job.Job, job.Progress, job.Result, Manifest,
+    contract.ReportSection, record.Report, record.RestoreEvent, job.Job, job.Beginning, job.Progress, job.Result, Manifest,
 )  # fmt: skip
 
 

@@ -31,6 +31,11 @@ def job_prefix(restore_id: str, job_name: str) -> str:
     return f"restores/{segment(restore_id)}/jobs/{segment(job_name)}/"
 
 
+def beginning_key(restore_id: str, key_prefix: str) -> str:
+    """`restores/<restore id>/begun/<n>.json`, in the evidence bucket, of the database whose staged keys begin with `<restore id>/<n>/`."""
+    return f"restores/{segment(restore_id)}/begun/{key_prefix.rstrip('/').rpartition('/')[2]}.json"
+
+
 def report_key(restore_id: str) -> str:
     """`restores/<restore id>/report.json`, in the evidence bucket."""
     return f"restores/{segment(restore_id)}/report.json"

@@ -84,6 +84,14 @@ class Job(Document):
     keep_toast_compression: bool = False
 
 
+class Beginning(Document):
+    """`restores/<restore id>/begun/<n>.json`, from the `restore` job to `discard`: before RDS was first asked to restore a SQL Server
+    database, its name was free. `was_refused`: RDS refused at once, so nothing of that name is this restore's own."""
+
+    asked_name: str
+    was_refused: bool = False
+
+
 class Progress(Document):
     """Written while a job runs, at most once a second. Bytes are uncompressed COPY text, for SQL Server those of the staged files that
     RDS says it has processed; `note` is the last message of RDS's task; `seconds` since the job began."""

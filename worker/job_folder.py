@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from repository.document import Document
 from repository.errors import RestoreFailed
 from repository.manifest import Manifest
 from worker.job import DatabaseResult, Job, Progress, Result
@@ -57,11 +58,11 @@ class JobFolder:
 
     def write_result(self, result: Result) -> None:
         """The last thing a job does."""
-        self._write("result.json", result.to_json())
+        self._write("result.json", result)
 
     def write_progress(self, progress: Progress) -> None:
         """Overwrites the previous one."""
-        self._write("progress.json", progress.to_json())
+        self._write("progress.json", progress)
 
     def promoted(self, temporary_name: str) -> DatabaseResult | None:
         """The result of a database that this job has already renamed, if it died after that."""
@@ -70,19 +71,27 @@ class JobFolder:
 
     def write_promoted(self, result: DatabaseResult) -> None:
         """Keep the result of a database whose rename is committed, before its traces on the server go."""
-        self._write(_promoted(result.temporary_name), result.to_json())
+        self._write(_promoted(result.temporary_name), result)
 
     def _read(self, name: str) -> bytes:
         return read_object(self.s3, Location(self.bucket, self.prefix + name))
 
-    def _write(self, name: str, text: str) -> None:
-        self.s3.put_object(
-            Bucket=self.bucket, Key=self.prefix + name, Body=text.encode(), ContentType="application/json"
-        )
+    def _write(self, name: str, document: Document) -> None:
+        write_document(self.s3, Location(self.bucket, self.prefix + name), document)
 
     def _exists(self, name: str) -> bool:
-        found = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix + name, MaxKeys=1)
-        return any(item["Key"] == self.prefix + name for item in found.get("Contents", []))
+        return exists(self.s3, Location(self.bucket, self.prefix + name))
+
+
+def write_document(s3: "S3Client", where: Location, document: Document) -> None:
+    """Whole, over what was there."""
+    s3.put_object(Bucket=where.bucket, Key=where.key, Body=document.to_json().encode(), ContentType="application/json")
+
+
+def exists(s3: "S3Client", where: Location) -> bool:
+    """Whether there is an object of exactly this key."""
+    found = s3.list_objects_v2(Bucket=where.bucket, Prefix=where.key, MaxKeys=1)
+    return any(item["Key"] == where.key for item in found.get("Contents", []))
 
 
 def read_object(s3: "S3Client", where: Location) -> bytes:

@@ -6,7 +6,7 @@ Nothing is called absent that was not looked for after the last task ended. To d
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -22,13 +22,17 @@ Settled = tuple[DatabaseResult, tuple[Absence, Absence]]
 Maker = Literal["us", "another", "unclear"]
 
 
-def run(server: SqlServer, databases: Sequence[NativeDatabaseJob]) -> Iterator[Settled]:
-    """Cancel all, then settle one after the other. Raises EngineError, ServerUnreachable and what else keeps the worker from looking."""
+def run(
+    server: SqlServer, databases: Sequence[NativeDatabaseJob], has_begun: Callable[[NativeDatabaseJob], bool]
+) -> Iterator[Settled]:
+    """Cancel all, then settle one after the other. `has_begun` says whether the restore may have submitted anything of a database. Raises
+    EngineError, ServerUnreachable and what else keeps the worker from looking."""
     # Whatever is asked here may be asked again after the connection was lost: it looks before it changes anything.
     with StandingConnection(server) as connection:
         began = connection.ask(lambda master: _cancel_all(master, databases))
         for database in databases:
-            yield _settle(connection, database, began + timedelta(seconds=limits.NATIVE_CANCEL_SECONDS))
+            deadline = began + timedelta(seconds=limits.NATIVE_CANCEL_SECONDS)
+            yield _settle(connection, database, deadline, has_begun=has_begun(database))
 
 
 def _cancel_all(master: NativeConnection, databases: Sequence[NativeDatabaseJob]) -> datetime:
@@ -43,15 +47,17 @@ def _cancel_all(master: NativeConnection, databases: Sequence[NativeDatabaseJob]
     return listing.now
 
 
-def _settle(connection: StandingConnection, database: NativeDatabaseJob, deadline: datetime) -> Settled:
+def _settle(
+    connection: StandingConnection, database: NativeDatabaseJob, deadline: datetime, *, has_begun: bool
+) -> Settled:
     problem = ""
     try:
         listing = connection.ask(lambda master: _await_end(master, database, deadline))
         if not native_tasks.is_unfinished(own_tasks(listing, database)):
-            connection.ask(lambda master: _drop_own(master, database, listing))
+            connection.ask(lambda master: _drop_own(master, database, listing, has_begun=has_begun))
     except EngineError as error:  # the next database must be tried all the same
         problem = str(error)
-    absences = connection.ask(lambda master: _absences(master, database))
+    absences = connection.ask(lambda master: _absences(master, database, has_begun=has_begun))
     left = [absence for absence in absences if not absence.seen_absent]
     notes = [absence.note or f"the database {absence.name} is still there" for absence in left]
     message = f"{database.asked_name}: {'; '.join([*notes, *([problem] if problem else [])])}"
@@ -107,34 +113,35 @@ def _of_name(listing: Listing, database: NativeDatabaseJob) -> list[Task]:
     ]  # fmt: skip
 
 
-def _drop_own(master: NativeConnection, database: NativeDatabaseJob, listing: Listing) -> None:
+def _drop_own(master: NativeConnection, database: NativeDatabaseJob, listing: Listing, *, has_begun: bool) -> None:
     row = _database(master, database)
-    if row and maker(row, database, listing) == "us":
+    if row and maker(row, database, listing, has_begun=has_begun) == "us":
         master.run("exec msdb.dbo.rds_drop_database %s", [row["name"]])
 
 
-def maker(row: Row, database: NativeDatabaseJob, listing: Listing) -> Maker:
-    """Who made the database that is there. It is ours if it came into being while a task of ours was at work that did not end because
-    the name was taken. If none of ours succeeded, an ONLINE one can hardly be ours, nor one that a restore of others may have made in
-    the same time: then it is unclear."""
-    own = [task for task in own_tasks(listing, database) if not _met_taken_name(task)]
-    if not _at_work(own, row["create_date"]):
+def maker(row: Row, database: NativeDatabaseJob, listing: Listing, *, has_begun: bool) -> Maker:
+    """Who made the database that is there. It is ours if it came into being while the one task of ours that makes a database was at work,
+    and no such task of others was. It is another's if this restore never asked for one, or met the taken name. Else it can't be told, once
+    this restore has begun: RDS's list may have been lost in a fail-over, and its times may be of another zone than the database's.
+    If none of ours succeeded, an ONLINE one can hardly be ours."""
+    own = own_tasks(listing, database)
+    makers = [task for task in own if task.makes_database]
+    if makers and all(map(_met_taken_name, makers)):
         return "another"
-    others = [task for task in _of_name(listing, database) if task not in own_tasks(listing, database)]
-    rivals = [task for task in others if not _met_taken_name(task) and _at_work([task], row["create_date"])]
-    succeeded = [task for task in own if task.lifecycle == "SUCCESS"]
-    is_usable = any(not task.task_type.endswith("_NORECOVERY") for task in succeeded)
-    if (row["state_desc"] == "ONLINE" and not is_usable) or (rivals and not succeeded):
+    others = [task for task in _of_name(listing, database) if task.makes_database and task not in own]
+    if not any(_may_have_made(task, row) for task in makers):
+        return "unclear" if has_begun else "another"
+    is_usable = any(task.lifecycle == "SUCCESS" and not task.task_type.endswith("_NORECOVERY") for task in own)
+    if (row["state_desc"] == "ONLINE" and not is_usable) or any(_may_have_made(task, row) for task in others):
         return "unclear"
     return "us"
 
 
-def _at_work(tasks: Sequence[Task], moment: datetime) -> bool:
-    """Whether the moment lies between the first one's making and the last one's end."""
-    begun = [task.created_at for task in tasks if task.created_at]
-    if not begun or moment < min(begun):
+def _may_have_made(task: Task, row: Row) -> bool:
+    """Whether the task was at work when the database came into being."""
+    if _met_taken_name(task) or task.created_at is None or row["create_date"] < task.created_at:
         return False
-    return native_tasks.is_unfinished(tasks) or moment <= max(task.last_updated or min(begun) for task in tasks)
+    return not task.is_over or row["create_date"] <= (task.last_updated or task.created_at)
 
 
 def _met_taken_name(task: Task) -> bool:
@@ -146,7 +153,7 @@ def _database(master: NativeConnection, database: NativeDatabaseJob) -> Row | No
     return rows[0] if rows else None
 
 
-def _absences(master: NativeConnection, database: NativeDatabaseJob) -> tuple[Absence, Absence]:
+def _absences(master: NativeConnection, database: NativeDatabaseJob, *, has_begun: bool) -> tuple[Absence, Absence]:
     """Look whether both are really gone."""
     listing = native_tasks.listing(master)
     unfinished = [task for task in own_tasks(listing, database) if not task.is_over]
@@ -155,11 +162,11 @@ def _absences(master: NativeConnection, database: NativeDatabaseJob) -> tuple[Ab
         kind="native-task", name=database.key_prefix, seen_absent=not unfinished,
         note=f"RDS's task {said} and did not end in time" if unfinished else None,
     )  # fmt: skip
-    return tasks, _database_absence(_database(master, database), database, listing)
+    row = _database(master, database)
+    return tasks, _database_absence(database, maker(row, database, listing, has_begun=has_begun) if row else None)
 
 
-def _database_absence(row: Row | None, database: NativeDatabaseJob, listing: Listing) -> Absence:
-    found = maker(row, database, listing) if row else None
+def _database_absence(database: NativeDatabaseJob, found: Maker | None) -> Absence:
     note = {
         None: None,
         "us": None,

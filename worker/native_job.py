@@ -8,26 +8,26 @@ from repository.errors import RestoreFailed
 from repository.native_errors import ServerUnreachable
 from worker import native_discard, native_restore, native_verification
 from worker.job import Absence, DatabaseResult, Job
-from worker.job_folder import read_manifest
+from worker.job_folder import JobFolder, read_manifest
+from worker.native_beginnings import Beginnings
 from worker.native_messages import error_of_engine
 from worker.native_session import ConnectionLost, EngineError, SqlServer
 from worker.progress import ProgressWriter
 from worker.session import managed_secret
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 Settled = tuple[DatabaseResult, Sequence[Absence]]
 
 
 def run(
-    s3: "S3Client", secrets: "SecretsManagerClient", job: Job, ca_file: Path, progress: ProgressWriter
+    folder: JobFolder, secrets: "SecretsManagerClient", job: Job, ca_file: Path, progress: ProgressWriter
 ) -> Iterator[Settled]:
     """Each database as it is settled. Raises the RestoreError that none of them can go on after."""
     server = SqlServer(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
     try:
-        yield from _settled(s3, server, job, progress)
+        yield from _settled(folder, server, job, progress)
     except EngineError as problem:
         raise error_of_engine(problem.number, problem.message) from problem
     except ConnectionLost as problem:
@@ -37,14 +37,17 @@ def run(
         ) from problem
 
 
-def _settled(s3: "S3Client", server: SqlServer, job: Job, progress: ProgressWriter) -> Iterator[Settled]:
+def _settled(folder: JobFolder, server: SqlServer, job: Job, progress: ProgressWriter) -> Iterator[Settled]:
+    beginnings = Beginnings(folder.s3, folder.bucket, job.restore_id)
     if job.kind == "discard":
-        yield from native_discard.run(server, job.native_databases)
+        yield from native_discard.run(server, job.native_databases, beginnings.has)
         return
     if job.manifest is None:
         raise RestoreFailed(f"a {job.kind} job must name its manifest")
-    manifest = read_manifest(s3, job.manifest)
+    manifest = read_manifest(folder.s3, job.manifest)
     if job.kind == "replay":
         raise RestoreFailed("SQL Server has no dumps to replay: its jobs are restore, verify and discard")
-    kind = native_restore if job.kind == "restore" else native_verification
-    yield from kind.run(server, job, manifest, progress)
+    if job.kind == "restore":
+        yield from native_restore.run(server, job, manifest, progress, beginnings)
+    else:
+        yield from native_verification.run(server, job, manifest, progress)

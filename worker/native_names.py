@@ -1,6 +1,7 @@
 """Which databases the server has, by names as SQL Server and RDS tell them apart: neither by case nor by accent."""
 
 import unicodedata
+from datetime import datetime
 
 from worker.native_session import NativeConnection
 
@@ -19,6 +20,13 @@ def state_of(connection: NativeConnection, name: str) -> str | None:
     """ONLINE, RESTORING, ... ; None if there is none."""
     rows = connection.rows("SELECT state_desc FROM sys.databases WHERE name = %s", (name,))
     return str(rows[0]["state_desc"]) if rows else None
+
+
+def created(connection: NativeConnection, name: str) -> datetime | None:
+    """When the database of this name was made, by the server's clock; None if there is none. It stays the same while further backups are
+    restored into it, and tells a database from a later one of the same name."""
+    rows = connection.rows("SELECT create_date FROM sys.databases WHERE name = %s", (name,))
+    return rows[0]["create_date"] if rows else None
 
 
 def _folded(name: str) -> str:

@@ -18,6 +18,7 @@ from repository.native_errors import (
 )
 from worker import limits, native_names, native_tasks
 from worker.job import Absence, DatabaseResult, ErrorNote, Job, NativeDatabaseJob
+from worker.native_beginnings import Beginnings
 from worker.native_messages import error_of_engine, split_entries
 from worker.native_session import ConnectionLost, EngineError, SqlServer
 from worker.native_steps import Chain, Next, Submission
@@ -28,19 +29,23 @@ from worker.standing_connection import StandingConnection
 Settled = tuple[DatabaseResult, tuple[Absence, ...]]
 
 
-def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter) -> Iterator[Settled]:
+def run(
+    server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter, beginnings: Beginnings
+) -> Iterator[Settled]:
     """Restore all databases of the job; each as it is settled, RESTORED or FAILED. Raises ServerUnreachable and what else means that
     none can go on."""
     chains = [Chain(database, _lengths(database, manifest)) for database in job.native_databases]
     with StandingConnection(server) as connection:
-        yield from NativeRestore(connection, chains, progress).settle_all()
+        yield from NativeRestore(connection, chains, progress, beginnings).settle_all()
 
 
 class NativeRestore:
     """The loop over the databases that are not settled yet."""
 
-    def __init__(self, connection: StandingConnection, chains: list[Chain], progress: ProgressWriter) -> None:
-        self._connection, self._chains, self._progress = connection, chains, progress
+    def __init__(
+        self, connection: StandingConnection, chains: list[Chain], progress: ProgressWriter, beginnings: Beginnings
+    ) -> None:
+        self._connection, self._chains, self._progress, self._beginnings = connection, chains, progress, beginnings
         self._free_slots = 0
         self._waiting: list[Chain] = []
         self._blocked_since: datetime | None = None
@@ -83,16 +88,23 @@ class NativeRestore:
         name = chain.job.asked_name
         if due.number == 0:
             self._require_free(name)
+        else:
+            self._require_same(chain)
         if due.step is None and self._connection.ask(lambda asked: native_names.state_of(asked, name)) == "ONLINE":
             return "restored"
         if self._free_slots <= 0:
             self._waiting.append(chain)
             return "awaited"
+        is_first = due.number == 0 and self._beginnings.note(chain.job)
         try:
             self._connection.send(lambda sent: native_tasks.submit(sent, name, due.step, recover=due.recover))
             chain.submitted(due, is_certain=True)
         except ConnectionLost:
             chain.submitted(due, is_certain=False)
+        except EngineError:
+            if is_first:
+                self._beginnings.withdraw(chain.job)
+            raise
         self._free_slots -= 1
         self._pause = limits.NATIVE_POLL_SECONDS
         return "awaited"
@@ -103,6 +115,17 @@ class NativeRestore:
             raise DatabaseExists(
                 f"the target already has a database {taken!r}, and RDS takes none beside it whose name differs only by case or accent: "
                 f"restore {name!r} under another name"
+            )
+
+    def _require_same(self, chain: Chain) -> None:
+        """The name still means the database that the first task made: everything after it goes onto whatever bears the name. If there is
+        none, RDS says so."""
+        found = self._connection.ask(lambda asked: native_names.created(asked, chain.job.asked_name))
+        chain.made = chain.made or found
+        if found and found != chain.made:
+            raise DatabaseExists(
+                f"{chain.job.asked_name}: somebody replaced the database while it was being restored: there is another of this name, made "
+                f"at {found} by the server's clock: it stays as it is, restore again under another name"
             )
 
     def _cancel(self, chain: Chain) -> None:

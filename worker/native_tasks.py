@@ -52,6 +52,11 @@ class Task:
         return self.lifecycle in _IN_FLIGHT
 
     @property
+    def makes_database(self) -> bool:
+        """Whether it restores a full backup: every other task goes onto what is there."""
+        return self.task_type in ("RESTORE_DB", "RESTORE_DB_NORECOVERY")
+
+    @property
     def is_running(self) -> bool:
         """Whether RDS works on it now."""
         return self.takes_slot and self.lifecycle != "CREATED"

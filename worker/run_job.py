@@ -62,7 +62,7 @@ def _work(
     ca_file = private / "ca.pem"
     ca_file.write_bytes(read_object(s3, Location.parse(job.server.ca_bundle)))
     if job.engine == "sqlserver":
-        yield from native_job.run(s3, secrets, job, ca_file, progress)
+        yield from native_job.run(folder, secrets, job, ca_file, progress)
         return
     server = Server(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
     if job.kind == "discard":

@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from localcloud import certificates
 from localcloud.sqlserver_switches import Intruder
-from tests.databases.native_server import PREFIX, NativeServer, job, native_server
+from tests.databases.native_server import FULL, PREFIX, NativeServer, job, native_server
 from worker import limits, native_discard
 from worker.job import Absence, DatabaseResult, NativeDatabaseJob
 from worker.native_session import EngineError
@@ -24,8 +25,10 @@ def case(authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch) -> 
         yield made
 
 
-def discard(case: NativeServer, *databases: NativeDatabaseJob) -> list[tuple[DatabaseResult, Absence, Absence]]:
-    found = native_discard.run(case.server, databases or (job(),))
+def discard(
+    case: NativeServer, *databases: NativeDatabaseJob, has_begun: bool = False
+) -> list[tuple[DatabaseResult, Absence, Absence]]:
+    found = native_discard.run(case.server, databases or (job(),), lambda _: has_begun)
     return [(result, tasks, database) for result, (tasks, database) in found]
 
 
@@ -165,6 +168,119 @@ def test_a_half_database_that_a_restore_of_others_may_have_made_stays(case: Nati
     assert case.engine.database("shop") is made
     assert result.status == "FAILED"
     assert not database.seen_absent
+
+
+def assert_left(found: tuple[DatabaseResult, Absence, Absence]) -> None:
+    result, _, database = found
+    assert result.status == "FAILED"
+    assert result.error
+    assert result.error.name == "LeftoversRemain"
+    assert "can't be told" in result.error.message
+    assert not database.seen_absent
+
+
+@pytest.mark.parametrize("norecovery", [False, True])
+def test_a_half_database_whose_task_rds_has_forgotten_is_told_as_left(case: NativeServer, norecovery: bool) -> None:
+    case.switches.percent_per_poll = 5
+    case.submit(norecovery=norecovery)
+    case.poll(3)
+    case.switches.fail_over_forgets_tasks = True
+    case.switches.fail_over_at_poll = 1
+
+    [found] = discard(case, has_begun=True)
+
+    assert case.lifecycles() == []
+    assert case.engine.database("shop")
+    assert_left(found)
+
+
+@pytest.mark.parametrize("hours", [9, -5])
+def test_a_half_database_dated_in_another_zone_than_its_task_is_told_as_left(case: NativeServer, hours: int) -> None:
+    case.submit(norecovery=True)
+    case.poll(4)
+    made = case.engine.database("shop")
+    assert made
+    made.create_date += timedelta(hours=hours)
+
+    [found] = discard(case, has_begun=True)
+
+    assert case.engine.database("shop") is made
+    assert_left(found)
+
+
+def test_a_database_whose_name_our_task_met_taken_is_anothers(case: NativeServer) -> None:
+    case.switches.intruders.append(Intruder("shop", "start"))
+    case.submit()
+    case.poll(2)
+    assert case.lifecycles() == ["ERROR"]
+
+    [(result, _, database)] = discard(case, has_begun=True)
+
+    assert case.engine.database("shop")
+    assert result.status == "DISCARDED"
+    assert "did not make" in (database.note or "")
+
+
+def test_our_own_database_is_dropped_when_the_list_proves_it_ours(case: NativeServer) -> None:
+    case.submit(norecovery=True)
+    case.poll(4)
+
+    [(result, _, database)] = discard(case, has_begun=True)
+
+    assert case.engine.database("shop") is None
+    assert result.status == "DISCARDED"
+    assert database.seen_absent
+
+
+def test_a_half_database_that_others_put_between_our_tasks_stays(case: NativeServer) -> None:
+    case.submit(norecovery=True)
+    case.poll(4)
+    case.simulated.rows("exec msdb.dbo.rds_drop_database 'shop'")
+    case.simulated.s3.content["r-another/1/x.bak"] = case.simulated.s3.content[case.stage()]
+    case.simulated.restore("shop", "r-another/1/x.bak", with_norecovery=1)
+    case.poll(4)
+    theirs = case.engine.database("shop")
+    log = case.stage(2, "LOG", replace(FULL, kind="L"))
+    case.simulated.restore_log("shop", log, with_norecovery=1)
+    case.poll(4)
+    assert [task.type for task in case.engine.tasks][2] == "RESTORE_DB_LOG_NORECOVERY"
+
+    [found] = discard(case, has_begun=True)
+
+    assert case.engine.database("shop") is theirs
+    assert theirs
+    assert theirs.state == "RESTORING"
+    assert_left(found)
+
+
+def test_a_half_database_that_was_made_while_our_log_was_at_work_is_not_ours(case: NativeServer) -> None:
+    case.submit(norecovery=True)
+    case.poll(4)
+    case.simulated.rows("exec msdb.dbo.rds_drop_database 'shop'")
+    case.simulated.restore_log("shop", case.stage(2, "LOG", replace(FULL, kind="L")), with_norecovery=1)
+    theirs = case.engine.instance.databases.create("shop", case.engine.tasks[1].created_at, "somebody", "RESTORING")
+    case.poll(4)
+
+    [found] = discard(case, has_begun=True)
+
+    assert case.engine.database("shop") is theirs
+    assert_left(found)
+
+
+def test_a_database_that_is_made_while_a_restore_of_others_is_at_work_stays(case: NativeServer) -> None:
+    case.submit(norecovery=True)
+    case.poll(4)
+    made, ours = case.engine.database("shop"), case.engine.tasks[0]
+    case.simulated.s3.content["others/x.bak"] = case.simulated.s3.content[case.stage()]
+    case.switches.stuck_in_created = True
+    case.simulated.restore("SHOP2", "others/x.bak", with_norecovery=1)
+    theirs = case.engine.tasks[1]
+    theirs.database, theirs.created_at, theirs.lifecycle = "SHOP", ours.created_at, "SUCCESS"
+
+    [found] = discard(case)
+
+    assert case.engine.database("shop") is made
+    assert_left(found)
 
 
 def test_discarding_again_finds_nothing_to_do(case: NativeServer) -> None:

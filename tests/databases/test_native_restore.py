@@ -3,17 +3,20 @@ what is shown is what the worker asks for, how often, and what it makes of the a
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
 from localcloud import certificates
+from localcloud.sqlserver_databases import Database
 from localcloud.sqlserver_switches import Intruder
+from localcloud.tds_engine import Message, ResultSet, Session, Value
 from tests.databases.native_case import (
     CRM,
     DIFFERENTIAL,
@@ -32,6 +35,7 @@ from tests.databases.native_case import (
 )
 from worker import limits, native_restore
 from worker.job import Progress, Result
+from worker.native_beginnings import Beginnings
 from worker.native_session import SqlServer
 from worker.progress import ProgressWriter
 from worker.session import Login
@@ -390,6 +394,90 @@ def test_a_name_that_is_taken_in_the_last_moment_is_refused_by_rds(
     assert absent(result) == [f"{restore.restore_id}/1/"]
 
 
+def test_what_rds_was_asked_for_is_noted_before_it_is_asked(
+    mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+    seen = list[list[str]]()
+    execute = mssql.engine.execute
+
+    def watch(session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[ResultSet | Message]:
+        if "rds_restore_database" in text:
+            seen.append(begun(restore))
+        return execute(session, text, parameters)
+
+    monkeypatch.setattr(mssql.engine, "execute", watch)
+    result = restore.run()
+
+    assert result.databases[0].status == "RESTORED", result
+    assert seen == [[f"restores/{restore.restore_id}/begun/1.json"]]
+
+
+def test_a_half_database_is_told_as_left_when_rds_has_forgotten_its_task(mssql: NativeCloud, tmp_path: Path) -> None:
+    mssql.engine.switches.percent_per_poll = 10
+    mssql.engine.switches.fail_over_at_poll = 5
+    mssql.engine.switches.fail_over_forgets_tasks = True
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+
+    failed, discarded = restore.run(), restore.run("discard")
+
+    assert_failed(failed, "NativeTaskFailed", "does not list it any more")
+    assert mssql.tasks() == []
+    assert mssql.state_of("shop") == "RESTORING"
+    assert_failed(discarded, "LeftoversRemain", "can't be told")
+    assert absent(discarded) == [f"{restore.restore_id}/1/"]
+
+
+@pytest.mark.parametrize("moment", ["before it looks", "submit", "start"])
+def test_a_database_whose_name_a_restore_met_taken_is_not_called_left(
+    mssql: NativeCloud, tmp_path: Path, moment: Literal["before it looks", "submit", "start"]
+) -> None:
+    if moment == "before it looks":
+        mssql.engine.create_database("Shop")
+    else:
+        mssql.engine.switches.intruders.append(Intruder("Shop", before=moment))
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
+
+    failed, discarded = restore.run(), restore.run("discard")
+
+    assert_failed(failed, "DatabaseExists", "already")
+    assert (discarded.error, [one.status for one in discarded.databases]) == (None, ["DISCARDED"])
+    assert mssql.state_of("shop") == "ONLINE"
+    assert absent(discarded) == [f"{restore.restore_id}/1/", "shop"]
+
+
+@pytest.mark.parametrize("state", ["RESTORING", "ONLINE"])
+@pytest.mark.parametrize("after", [1, 2])
+def test_nothing_more_goes_onto_a_database_that_somebody_put_in_the_place_of_ours(
+    mssql: NativeCloud,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    state: Literal["RESTORING", "ONLINE"],
+    after: int,
+) -> None:
+    moment = datetime(2023, 3, 1, 1, 30)
+    restore = NativeRestore(mssql, write(tmp_path, FULL, LOG_1, LOG_2), {"shop": "shop"}, stop_at=moment)
+    execute, databases, theirs = mssql.engine.execute, mssql.engine.instance.databases, list[Database]()
+
+    def replace_when_it_ended(
+        session: Session, text: str, parameters: Mapping[str, Value]
+    ) -> Sequence[ResultSet | Message]:
+        answer = execute(session, text, parameters)
+        ours = databases.find("shop")
+        # Its n-th log is restored, and the worker has not seen that yet.
+        if ours and not theirs and [life for *_, life in mssql.tasks()][after:] == ["SUCCESS"]:
+            databases.drop(ours)
+            theirs.append(databases.create("shop", mssql.engine.instance.clock.now, "somebody", state))
+        return answer
+
+    monkeypatch.setattr(mssql.engine, "execute", replace_when_it_ended)
+    result = restore.run()
+
+    assert_failed(result, "DatabaseExists", "somebody replaced the database")
+    assert len(mssql.tasks()) == after + 1
+    assert theirs == [mssql.engine.database("shop")]
+
+
 def test_a_fail_over_while_rds_restores_is_a_clear_error(mssql: NativeCloud, tmp_path: Path) -> None:
     mssql.engine.switches.percent_per_poll = 10
     mssql.engine.switches.fail_over_at_poll = 5
@@ -485,7 +573,8 @@ def test_progress_tells_the_bytes_and_the_last_message(
     job = restore.job("restore")
     server = SqlServer(job.server, mssql.authority.bundle, lambda: Login("master", "secret"))
 
-    list(native_restore.run(server, job, restore.manifest, ProgressWriter("restore", told.append)))
+    beginnings = Beginnings(mssql.s3(), EVIDENCE, restore.restore_id)
+    list(native_restore.run(server, job, restore.manifest, ProgressWriter("restore", told.append), beginnings))
 
     size = sum(map(len, mssql.staged.content.values()))
     assert {one.bytes_total for one in told} == {size}
@@ -524,6 +613,11 @@ def assert_refused(result: Result, name: str, message: str) -> None:
     assert result.databases == ()
     assert result.error
     assert (result.error.name, bool(re.search(message, result.error.message))) == (name, True), result.error
+
+
+def begun(restore: NativeRestore) -> list[str]:
+    found = restore.cloud.s3().list_objects_v2(Bucket=EVIDENCE, Prefix=f"restores/{restore.restore_id}/begun/")
+    return [item["Key"] for item in found.get("Contents", [])]
 
 
 def absent(result: Result) -> list[str]:
