@@ -26,6 +26,8 @@ BUCKET = "bucket"
 OBJECTS = "staged-objects"
 ROLE = "staging"
 STAGING = "StageNativeBackups"
+# Bytes: S3 takes no longer policy of a bucket (User Guide, "Bucket policies").
+LARGEST_POLICY = 20 * 1024
 # A principal of the policy does not exist.
 MALFORMED = "MalformedPolicy"
 NOT_THERE = {"404", "NoSuchBucket"}
@@ -39,6 +41,7 @@ def ensure(restore: Restore, plan: Plan, s3: "S3Client") -> str:
         return made[0]
     seen = staging_lease.read(restore.ledger.table, plan.target)
     name = names.staging_bucket(seen.offered, plan.target.account, plan.target.region)
+    _require_room(plan, name, seen.joined_by(plan.restore_id, _option_role(plan)))
     row = restore.ledger.intend(BUCKET, ROLE, name)
     with staging_lease.joined(restore.ledger, plan.target, seen, _option_role(plan)) as lease:
         _create(s3, plan, name)
@@ -46,6 +49,14 @@ def ensure(restore: Restore, plan: Plan, s3: "S3Client") -> str:
         _let_join(s3, plan, name, lease)
     restore.ledger.created(row, name)
     return name
+
+
+def _require_room(plan: Plan, name: str, lease: Lease) -> None:
+    """Before the lease is changed: a holder that the policy can't name would keep all others from changing it."""
+    if len(_policy_text(plan, name, lease).encode()) > LARGEST_POLICY:
+        raise NotReady(
+            f"waiting for another restore to end: {len(lease.holders) - 1} use the bucket {name}, and its policy has no room for one more"
+        )
 
 
 def _option_role(plan: Plan) -> str:
@@ -103,27 +114,32 @@ def _let_join(s3: "S3Client", plan: Plan, name: str, lease: Lease) -> None:
 
 
 def _let_holders_read(s3: "S3Client", plan: Plan, name: str, lease: Lease) -> None:
-    text = json.dumps(policy(plan.execution_arn.split(":")[1], name, lease))
-    s3.put_bucket_policy(Bucket=name, Policy=text, ExpectedBucketOwner=plan.target.account)
+    s3.put_bucket_policy(Bucket=name, Policy=_policy_text(plan, name, lease), ExpectedBucketOwner=plan.target.account)
+
+
+def _policy_text(plan: Plan, name: str, lease: Lease) -> str:
+    return json.dumps(policy(plan.execution_arn.split(":")[1], name, lease), separators=(",", ":"))
 
 
 def policy(partition: str, name: str, lease: Lease) -> dict[str, Any]:
-    """TLS only, and each holder's role reads what lies under its restore's prefix."""
+    """TLS only, and each role reads what lies under the prefixes of its own restores. Statements are by role and not by restore, because
+    most restores of an account have the same role and there is little room."""
     bucket = f"arn:{partition}:s3:::{name}"
     tls_only = {
         "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket, f"{bucket}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }  # fmt: skip
-    holders = sorted(lease.holders.items())
-    return {"Version": "2012-10-17", "Statement": [tls_only, *(s for h in holders for s in _reading(bucket, *h))]}
+    allowed = [s for role in sorted(set(lease.holders.values())) for s in _reading(bucket, role, lease)]
+    return {"Version": "2012-10-17", "Statement": [tls_only, *allowed]}
 
 
-def _reading(bucket: str, restore_id: str, role: str) -> list[dict[str, Any]]:
+def _reading(bucket: str, role: str, lease: Lease) -> list[dict[str, Any]]:
+    below = [f"{restore}/*" for restore, its_role in sorted(lease.holders.items()) if its_role == role]
     may: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": role}}
     # A look at the bucket itself (HeadBucket) names no prefix and needs this permission too.
-    prefix = {"StringLikeIfExists": {"s3:prefix": f"{restore_id}/*"}}
+    prefix = {"StringLikeIfExists": {"s3:prefix": below}}
     return [
-        {**may, "Action": "s3:GetObject", "Resource": f"{bucket}/{restore_id}/*"},
+        {**may, "Action": "s3:GetObject", "Resource": [f"{bucket}/{keys}" for keys in below]},
         {**may, "Action": "s3:ListBucket", "Resource": bucket, "Condition": prefix},
         {**may, "Action": "s3:GetBucketLocation", "Resource": bucket},
     ]

@@ -40,6 +40,10 @@ class Lease:
         """The generation that a restore joins or begins."""
         return self.generation if self.holders else self.generation + 1
 
+    def joined_by(self, restore_id: str, role: str) -> "Lease":
+        """What it becomes when this restore holds it too."""
+        return replace(self, generation=self.offered, holders={**self.holders, restore_id: role})
+
     def is_over(self, generation: int) -> bool:
         """Nobody holds this generation, and nobody ever will again."""
         return generation < self.generation or (generation == self.generation and not self.holders)
@@ -55,8 +59,7 @@ def read(table: Table, target: PlannedTarget) -> Lease:
 @contextmanager
 def joined(ledger: Ledger, target: PlannedTarget, seen: Lease, role: str) -> Iterator[Lease]:
     """Hold the generation that `seen` offers; until the end of the block nobody else joins or leaves. Raises NotReady, RestoreClosed."""
-    holders = {**seen.holders, ledger.restore_id: role}
-    with _changed(ledger, target, seen, replace(seen, generation=seen.offered, holders=holders), joins=True) as lease:
+    with _changed(ledger, target, seen, seen.joined_by(ledger.restore_id, role), joins=True) as lease:
         yield lease
 
 

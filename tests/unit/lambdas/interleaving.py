@@ -16,6 +16,8 @@ from repository.errors import NotReady
 from tests.statemachine.plain_moto import Died
 
 MOST_STEPS = 2_000
+# S3's quota of a bucket policy, in bytes.
+LARGEST_POLICY = 20_480
 
 
 class Schedule:
@@ -168,6 +170,8 @@ class Buckets:
         self._call(Bucket)
         if any(role in Policy for role in self.unknown_roles):
             raise _refusal("MalformedPolicy", "Invalid principal in policy")
+        if len(Policy.encode()) > LARGEST_POLICY:
+            raise _refusal("PolicyTooLarge")
         self.policies[Bucket] = Policy
 
     def put_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803

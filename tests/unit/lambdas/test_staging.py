@@ -138,13 +138,13 @@ def test_the_bucket_is_closed_to_everybody_but_the_role_of_the_option(there: Acc
     arn = f"arn:aws:s3:::{BUCKET}"
     assert [(s["Effect"], s["Action"], s["Resource"]) for s in statements] == [
         ("Deny", "s3:*", [arn, f"{arn}/*"]),
-        ("Allow", "s3:GetObject", f"{arn}/{restore.prefix}*"),
+        ("Allow", "s3:GetObject", [f"{arn}/{restore.prefix}*"]),
         ("Allow", "s3:ListBucket", arn),
         ("Allow", "s3:GetBucketLocation", arn),
     ]
     assert statements[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert [s["Principal"] for s in statements[1:]] == [{"AWS": ROLE}] * 3
-    assert statements[2]["Condition"] == {"StringLikeIfExists": {"s3:prefix": f"{restore.prefix}*"}}
+    assert statements[2]["Condition"] == {"StringLikeIfExists": {"s3:prefix": [f"{restore.prefix}*"]}}
 
 
 def test_every_call_about_a_bucket_names_whose_it_must_be(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The temporary bucket is shared, and no order of events takes it from one who uses it or leaves it behind."""
 
 import inspect
+import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,10 @@ import pytest
 from lambdas import invocations, limits, staging_lease
 from lambdas.contract import Plan, RemoverInput
 from lambdas.ledger import Ledger
-from lambdas.staging_bucket import STAGING, ensure, remove_staging_bucket
+from lambdas.names import staging_bucket
+from lambdas.staging_bucket import STAGING, ensure, policy, remove_staging_bucket
 from lambdas.table import Table
+from localcloud import access_policies
 from repository.errors import NotReady, RestoreClosed
 from repository.native_errors import StagingAccessDenied
 from tests.statemachine.plain_moto import Died
@@ -372,6 +375,59 @@ def test_a_role_that_is_deleted_while_its_restore_runs_keeps_nobody_from_leaving
     assert {row.state for row in first.ledger.rows()} == {"DELETED"}
     lost.remove()
     account.check_end()
+
+
+def test_many_restores_of_one_instance_share_the_bucket() -> None:
+    account = Account()
+
+    stage_all([account.restore(str(number)) for number in range(100)])
+
+    account.check()
+
+    assert account.s3.made == [staging_bucket(1, ACCOUNT, REGION)]
+
+
+def test_who_finds_no_room_in_the_policy_waits_and_is_no_holder() -> None:
+    account = Account()
+    restores = [account.restore(str(number), f"{ROLE}-of-instance-{number:03}") for number in range(100)]
+
+    with pytest.raises(NotReady, match=r"waiting for another restore to end: .* has no room for one more"):
+        stage_all(restores)
+
+    joined = [restore for restore in restores if restore.uses]
+    waiting = restores[len(joined)]
+    assert len(joined) > 26
+    assert waiting.ledger.rows() == ()
+    holders = staging_lease.read(account.table, waiting.plan.target).holders
+    assert set(holders) == {restore.plan.restore_id for restore in joined}
+    joined[0].remove()
+    waiting.stage()
+    account.check()
+
+
+def stage_all(restores: list[Restore]) -> None:
+    for restore in restores:
+        restore.stage()
+
+
+def test_each_role_reads_the_files_of_its_own_restores_only() -> None:
+    other_role = f"{ROLE}-of-another-instance"
+    bucket = f"arn:aws:s3:::{staging_bucket(1, ACCOUNT, REGION)}"
+    lease = staging_lease.Lease(1, {"r-1": ROLE, "r-2": other_role, "r-3": ROLE})
+    statements = access_policies.statements(json.dumps(policy("aws", staging_bucket(1, ACCOUNT, REGION), lease)))
+
+    def may(role: str, action: str, resource: str, **context: str) -> bool:
+        asked = {"aws:securetransport": "true"} | {f"s3:{name}": value for name, value in context.items()}
+        question = access_policies.Question(role, f"s3:{action}", resource, asked)
+        return access_policies.may(question, (), statements, ACCOUNT)
+
+    restores = ("r-1", "r-2", "r-3")
+    for role, own in ((ROLE, ["r-1", "r-3"]), (other_role, ["r-2"]), (GONE, [])):
+        assert [r for r in restores if may(role, "GetObject", f"{bucket}/{r}/1/s-01.bak")] == own
+        assert [r for r in restores if may(role, "ListBucket", bucket, prefix=f"{r}/1/")] == own
+        assert may(role, "ListBucket", bucket) is may(role, "GetBucketLocation", bucket) is bool(own)
+        assert not may(role, "ListBucket", bucket, prefix="")
+        assert not may(role, "PutObject", f"{bucket}/r-1/1/s-01.bak")
 
 
 def test_a_row_whose_lease_was_never_taken_says_so() -> None:
