@@ -33,14 +33,14 @@ Next = Submission | Literal["awaited", "restored"]
 @dataclass
 class Chain:
     """`lengths` are the bytes of each step's files. `began` is the monotonic time at which its first task was submitted or found,
-    `made` the server's at which its database was, as seen after the first task."""
+    `made` the number of the last set that was no log, and the server's time at which the database was made, as seen after it."""
 
     job: NativeDatabaseJob
     lengths: Sequence[int]
     began: float | None = None
     bytes_done: int = 0
     current: Task | None = None
-    made: datetime | None = None
+    made: tuple[int, datetime | None] | None = None
     _known: int = field(default=-1, init=False)
     _uncertain: int = field(default=-1, init=False)
     _missing_since: dict[int, float] = field(default_factory=dict, init=False)
