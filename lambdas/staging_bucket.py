@@ -129,8 +129,10 @@ def policy(partition: str, name: str, lease: Lease) -> dict[str, Any]:
         "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket, f"{bucket}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }  # fmt: skip
-    allowed = [s for role in sorted(set(lease.holders.values())) for s in _reading(bucket, role, lease)]
-    return {"Version": "2012-10-17", "Statement": [tls_only, *allowed]}
+    roles = sorted(set(lease.holders.values()))
+    reading = [statement for role in roles for statement in _reading(bucket, role, lease)]
+    locating = {"Effect": "Allow", "Principal": {"AWS": roles}, "Action": "s3:GetBucketLocation", "Resource": bucket}
+    return {"Version": "2012-10-17", "Statement": [tls_only, *reading, locating]}
 
 
 def _reading(bucket: str, role: str, lease: Lease) -> list[dict[str, Any]]:
@@ -141,7 +143,6 @@ def _reading(bucket: str, role: str, lease: Lease) -> list[dict[str, Any]]:
     return [
         {**may, "Action": "s3:GetObject", "Resource": [f"{bucket}/{keys}" for keys in below]},
         {**may, "Action": "s3:ListBucket", "Resource": bucket, "Condition": prefix},
-        {**may, "Action": "s3:GetBucketLocation", "Resource": bucket},
     ]
 
 

@@ -143,7 +143,7 @@ def test_the_bucket_is_closed_to_everybody_but_the_role_of_the_option(there: Acc
         ("Allow", "s3:GetBucketLocation", arn),
     ]
     assert statements[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert [s["Principal"] for s in statements[1:]] == [{"AWS": ROLE}] * 3
+    assert [s["Principal"] for s in statements[1:]] == [{"AWS": ROLE}, {"AWS": ROLE}, {"AWS": [ROLE]}]
     assert statements[2]["Condition"] == {"StringLikeIfExists": {"s3:prefix": [f"{restore.prefix}*"]}}
 
 
