@@ -10,7 +10,7 @@ from tests.statemachine.world import World
 __all__ = ["faulty", "injector"]
 
 LONGEST_RUN = 300
-SAMPLE = tuple((at, KINDS[n % len(KINDS)]) for n, at in enumerate(range(70, 260, 19)))
+SAMPLE = tuple((at, KINDS[n % len(KINDS)]) for n, at in enumerate(range(70, 260, 38)))
 
 
 @pytest.mark.parametrize(("at", "kind"), SAMPLE)
