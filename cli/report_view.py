@@ -55,7 +55,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     )
     streams = f", {worker.streams} streams" if plan.engine == "postgres" else ""
     console.print(
-        f"Worker {worker.instance_type} in {worker.subnet_id}{streams}, at most {duration(worker.max_run_minutes * 60)}"
+        f"Worker {worker.first.instance_type} in {worker.first.subnet_id}{streams}, at most {duration(worker.max_run_minutes * 60)}"
     )
     if plan.native:
         console.print(

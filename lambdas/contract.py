@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from lambdas.request import AccountId, Mode, Region, TicketRequest
+from lambdas.request import AccountId, ArchiveTier, Mode, Region, TicketRequest
 from repository.document import Document
 from worker.job import ErrorNote
 
@@ -55,20 +55,109 @@ class PlannedDatabase(Document):
     tables: int
 
 
-class PlannedWorker(Document):
-    """Where the worker will stand and what it is. `instance_profile_arn`, `document_name` and `program_uri` are what the TargetStack of the
-    target's account and Region offers; the fallback subnets are tried in this order when the first has no capacity."""
+class Launch(Document):
+    """One try to launch the worker: an instance of this type in this subnet."""
 
     instance_type: str
     subnet_id: str
-    fallback_subnet_ids: tuple[str, ...] = ()
-    standing_group_id: str
+
+
+class PlannedWorker(Document):
+    """Where the worker will stand and what it is. `launches` are tried in this order while EC2 has no capacity. `instance_profile_arn`,
+    `document_name` and `program_uri` are what the TargetStack of the target's account and Region offers; `security_group_ids` begin with
+    its standing group. `image_id` None is the newest Amazon Linux 2023; `proxy` is the URL through which the worker reaches AWS;
+    `configured_by` says which worker configuration all this follows."""
+
+    launches: tuple[Launch, ...] = Field(min_length=1)
+    security_group_ids: tuple[str, ...] = Field(min_length=1)
     instance_profile_arn: str
     document_name: str
     program_uri: str
+    image_id: str | None = None
+    volume_gib: int = 20
+    tags: dict[str, str] = Field(default={})
+    proxy: str | None = None
     streams: int
     keep_toast_compression: bool
     max_run_minutes: int
+    configured_by: str = "the defaults"
+
+    @property
+    def first(self) -> Launch:
+        """The choice; the others come when EC2 has no capacity for it."""
+        return self.launches[0]
+
+
+class ConsideredSubnet(Document):
+    """One subnet of the target's VPC as a place for the worker. `rank` counts from 1, the chosen one; without a rank it is rejected.
+    `way` is how a worker there would reach AWS. `reasons` are sentences: why it stands where it stands, or what is missing."""
+
+    subnet_id: str
+    availability_zone: str
+    rank: int | None = None
+    way: Literal["endpoints", "nat", "proxy", "elsewhere"] | None = None
+    reasons: tuple[str, ...]
+
+
+class PlannedNetwork(Document):
+    """The choice of a subnet: all that were considered, best first, then the rejected; `unlisted` counts those that are left out because
+    the list would be too long for the state."""
+
+    vpc_id: str
+    subnets: tuple[ConsideredSubnet, ...]
+    unlisted: int = 0
+
+
+class ArchivedFiles(Document):
+    """Files of one storage class (or Intelligent-Tiering archive tier) that must be retrieved. `wait_hours` is the longest that S3 says
+    it takes with the asked tier."""
+
+    storage_class: str
+    objects: int
+    bytes: int
+    wait_hours: float
+
+
+class PlannedArchive(Document):
+    """What must be retrieved before anything is deployed. `files` is the number of all files of the asked databases, in batches of which
+    they are requested: `batches` numbers them from 0. `days` is how long S3 is asked to keep the retrieved copies."""
+
+    tier: ArchiveTier
+    objects: int
+    bytes: int
+    classes: tuple[ArchivedFiles, ...]
+    days: int
+    batches: tuple[int, ...]
+
+
+class DurationItem(Document):
+    """One part of the expected duration, in seconds, by the state in which it passes; `basis` says what the number rests on."""
+
+    state: str
+    seconds: float
+    basis: str
+
+
+class CostItem(Document):
+    """One part of the expected cost, in US dollars; `basis` is the arithmetic, as text."""
+
+    item: str
+    dollars: float
+    basis: str
+
+
+class Estimate(Document):
+    """How long the restore will take and what it will cost, before anything exists. `prices_of` is the date of the price table and
+    `prices_in` the Region that its prices are of."""
+
+    seconds: float
+    durations: tuple[DurationItem, ...]
+    worker_hours: float
+    dollars: float
+    costs: tuple[CostItem, ...]
+    prices_of: str
+    prices_in: str
+    notes: tuple[str, ...] = ()
 
 
 class PlannedNative(Document):
@@ -97,9 +186,26 @@ class Plan(Document):
     databases: tuple[PlannedDatabase, ...]
     worker: PlannedWorker
     native: PlannedNative | None = None
+    archive: PlannedArchive | None = None
+    network: PlannedNetwork | None = None
+    estimate: Estimate | None = None
     notes: tuple[str, ...] = ()
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
+
+
+class ArchiveSection(Document):
+    """`$.archive`: the data is there. `requested` counts what was asked of S3 by this restore, `found_ready` what was retrieved already or
+    on its way; `fell_back` those for which Expedited had no capacity and Standard was taken. `readable_until` is when the first of the
+    retrieved copies goes; None if nothing does (Intelligent-Tiering)."""
+
+    objects: int
+    bytes: int
+    tier: ArchiveTier
+    requested: int
+    found_ready: int
+    fell_back: int
+    readable_until: datetime | None = None
 
 
 class WorkerSection(Document):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas import names, native_plan, phases, postgresql_plan, source_lookup, target_lookup
+from lambdas import limits, names, native_plan, phases, postgresql_plan, source_lookup, target_lookup
 from lambdas.aws import TargetAccount, error_code, target_account
-from lambdas.contract import Plan, PlanInput, PlannedSource, PlannedTarget, PlannedWorker
+from lambdas.contract import Launch, Plan, PlanInput, PlannedSource, PlannedTarget, PlannedWorker
 from lambdas.findings import EnginePart, Findings
 from lambdas.ledger import Ledger
 from lambdas.request import RestoreRequest
@@ -52,6 +52,12 @@ class Network:
     standing_group_id: str
     subnet_ids: tuple[str, ...]
     instance_type: str
+
+    def launches(self) -> tuple[Launch, ...]:
+        """Every zone before another type is tried."""
+        types = (self.instance_type, *limits.FALLBACK_INSTANCE_TYPES)
+        tries = [Launch(instance_type=kind, subnet_id=subnet) for kind in types for subnet in self.subnet_ids]
+        return tuple(tries[: limits.WORKER_ATTEMPTS])
 
 
 @handler(STATE, PlanInput)
@@ -206,10 +212,8 @@ def _source(surroundings: Surroundings, manifest: Manifest) -> PlannedSource:
 
 def _worker(request: RestoreRequest, network: Network) -> PlannedWorker:
     return PlannedWorker(
-        instance_type=network.instance_type,
-        subnet_id=network.subnet_ids[0],
-        fallback_subnet_ids=network.subnet_ids[1:],
-        standing_group_id=network.standing_group_id,
+        launches=network.launches(),
+        security_group_ids=(network.standing_group_id,),
         instance_profile_arn=network.offer.instance_profile_arn,
         document_name=network.offer.document_name,
         program_uri=network.offer.program_uri,

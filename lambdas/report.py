@@ -15,7 +15,7 @@ from lambdas.record import PhaseRow, Report, RestoreEvent
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import job_names, result, uri
 from repository import keys
-from repository.errors import LeftoversRemain, NotReady
+from repository.errors import LeftoversRemain, NotReady, RestoreClosed
 from worker.job import ErrorNote
 
 STATE = "CloseRestore"
@@ -61,8 +61,10 @@ def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: t
 
 
 def _stopped(restore: Restore, meta: Meta) -> ErrorNote:
-    """Why there was something to clear up: the error of the state that failed, if one did before the execution was stopped."""
-    failed = [phase.error for phase in phases.phases(restore.ledger) if phase.error]
+    """Why there was something to clear up: the error of the state that failed, if one did before the execution was stopped. A function that
+    outlives its execution meets the clean-up: that it may make nothing any more is no cause."""
+    told = [phase.error for phase in phases.phases(restore.ledger) if phase.error]
+    failed = [error for error in told if error.name != RestoreClosed.__name__]
     if failed:
         return failed[0]
     if meta.cancel_requested:

@@ -11,6 +11,7 @@ from repository.document import Document
 from repository.point_names import INSTANCE_NAME
 
 Mode = Literal["restore", "plan", "drill"]
+ArchiveTier = Literal["Expedited", "Standard", "Bulk"]
 AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 InstanceName = Annotated[str, StringConstraints(pattern=INSTANCE_NAME)]
@@ -46,7 +47,7 @@ class SourceRequest(Document):
 class ArchiveRequest(Document):
     """How archived data is retrieved."""
 
-    tier: Literal["Expedited", "Standard", "Bulk"] = "Standard"
+    tier: ArchiveTier = "Standard"
 
 
 class WorkerRequest(Document):

@@ -39,7 +39,7 @@ def pair(restore: Restore, plan: Plan, instance_id: str, while_: Status = "RUNNI
     database = _ensure_group(restore, target.ec2, plan, "database", while_)
     _ensure_rule(restore, target.ec2, plan, "worker", worker, database, while_)
     _ensure_rule(restore, target.ec2, plan, "database", database, worker, while_)
-    _put_on_worker(target, instance_id, (plan.worker.standing_group_id, worker))
+    _put_on_worker(target, instance_id, (*plan.worker.security_group_ids, worker))
     group_list.attach(restore, target, plan, database, while_)
     return SecurityGroupsSection(database_group_id=database, worker_group_id=worker)
 

@@ -62,7 +62,7 @@ def deploy(
             return instance_id
         restore.ledger.deleted(row)
     raise WorkerNotStarted(
-        f"No worker started in {attempts} attempts ({plan.worker.instance_type} in {plan.worker.subnet_id} first): EC2 had no "
+        f"No worker started in {attempts} attempts ({plan.worker.first.instance_type} in {plan.worker.first.subnet_id} first): EC2 had no "
         "capacity, or the instance never registered with SSM. Check its way to the SSM endpoints, or ask for another "
         "worker.subnetId or worker.instanceType"
     )
@@ -86,14 +86,14 @@ def _launch(target: TargetAccount, plan: Plan, role: str, attempt: int, name: st
 
 
 def _launch_request(plan: Plan, role: str, attempt: int, name: str, image: str) -> dict[str, Any]:
-    subnets = (plan.worker.subnet_id, *plan.worker.fallback_subnet_ids)
-    types = (plan.worker.instance_type, *limits.FALLBACK_INSTANCE_TYPES)
+    launches = plan.worker.launches
+    launch = launches[(attempt - 1) % len(launches)]
     tags = names.tags(plan, role, name)
     disk = {"VolumeSize": limits.WORKER_VOLUME_GIB, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
     interface = {
         "DeviceIndex": 0,
-        "SubnetId": subnets[(attempt - 1) % len(subnets)],
-        "Groups": [plan.worker.standing_group_id],
+        "SubnetId": launch.subnet_id,
+        "Groups": list(plan.worker.security_group_ids),
         "AssociatePublicIpAddress": False,
         "DeleteOnTermination": True,
     }
@@ -102,7 +102,7 @@ def _launch_request(plan: Plan, role: str, attempt: int, name: str, image: str) 
         "MinCount": 1,
         "MaxCount": 1,
         "ImageId": image,
-        "InstanceType": types[((attempt - 1) // len(subnets)) % len(types)],
+        "InstanceType": launch.instance_type,
         "IamInstanceProfile": {"Arn": plan.worker.instance_profile_arn},
         "NetworkInterfaces": [interface],
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": disk}],

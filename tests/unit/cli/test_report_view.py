@@ -174,7 +174,8 @@ def printed_plan(engine: str, **more: Any) -> str:
         "restoreId": "r-1", "executionArn": "arn", "mode": "plan", "plannedAt": BEGAN, "engine": engine, "archived": False,
         "target": report().target.to_state(), "source": report().source.to_state(), "databases": [database], **more,
         "worker": {
-            "instanceType": "m7g.large", "subnetId": "s", "standingGroupId": "g", "instanceProfileArn": "arn", "documentName": "d",
+            "launches": [{"instanceType": "m7g.large", "subnetId": "s"}], "securityGroupIds": ["g"],
+            "instanceProfileArn": "arn", "documentName": "d",
             "programUri": "s3://b/p", "streams": 2, "keepToastCompression": False, "maxRunMinutes": 60,
         },
     })  # fmt: skip

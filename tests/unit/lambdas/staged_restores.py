@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from lambdas import limits, names
-from lambdas.contract import Plan, PlannedDatabase, PlannedNative, PlannedSource, PlannedTarget, PlannedWorker
+from lambdas.contract import Launch, Plan, PlannedDatabase, PlannedNative, PlannedSource, PlannedTarget, PlannedWorker
 from lambdas.ledger import Ledger
 from lambdas.record import ResourceRow
 from lambdas.staging import stage_native_backups
@@ -150,8 +150,9 @@ def hand_made_plan(name: str, role: str = ROLE) -> Plan:
         secret_arn="arn:secret",
     )  # fmt: skip
     worker = PlannedWorker(
-        instance_type="c6i.large", subnet_id="subnet-1", standing_group_id="sg-1", instance_profile_arn="arn:profile",
-        document_name="document", program_uri="s3://program", streams=1, keep_toast_compression=False, max_run_minutes=60,
+        launches=(Launch(instance_type="c6i.large", subnet_id="subnet-1"),), security_group_ids=("sg-1",),
+        instance_profile_arn="arn:profile", document_name="document", program_uri="s3://program",
+        streams=1, keep_toast_compression=False, max_run_minutes=60,
     )  # fmt: skip
     return Plan(
         restore_id=names.restore_id(execution), execution_arn=execution, mode="restore", planned_at=datetime.now(UTC),

@@ -85,8 +85,8 @@ def test_the_worker_stands_in_the_instances_availability_zone(world: World) -> N
 
     subnets = boto3.client("ec2").describe_subnets()["Subnets"]
     zones = {s["SubnetId"]: s["AvailabilityZone"] for s in subnets}
-    assert zones[told["worker"]["subnetId"]] == f"{REGION}b"
-    chosen = [told["worker"]["subnetId"], *told["worker"]["fallbackSubnetIds"]]
+    assert zones[told["worker"]["launches"][0]["subnetId"]] == f"{REGION}b"
+    chosen = list(dict.fromkeys(launch["subnetId"] for launch in told["worker"]["launches"]))
     assert sorted(chosen) == sorted(zones)
 
 
@@ -446,8 +446,8 @@ def test_wishes_for_the_worker_are_taken_over(world: World) -> None:
 
     told = plan(asking(worker=wish))
 
-    assert told["worker"]["instanceType"] == "m6i.xlarge"
-    assert (told["worker"]["subnetId"], told["worker"]["fallbackSubnetIds"]) == (world.subnets[0], [])
+    assert told["worker"]["launches"][0]["instanceType"] == "m6i.xlarge"
+    assert {launch["subnetId"] for launch in told["worker"]["launches"]} == {world.subnets[0]}
     assert (told["worker"]["streams"], told["worker"]["maxRunMinutes"]) == (4, 120)
 
 

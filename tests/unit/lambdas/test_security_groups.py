@@ -67,7 +67,7 @@ def test_the_pair_stands_beside_what_was_there(world: World, deployed: dict[str,
         "Reservations"
     ][0]
     interface = reservation["Instances"][0]["NetworkInterfaces"][0]
-    standing = deployed["plan"]["worker"]["standingGroupId"]
+    standing = deployed["plan"]["worker"]["securityGroupIds"][0]
     assert sorted(g["GroupId"] for g in interface["Groups"]) == sorted([standing, told["workerGroupId"]])
     assert sorted(world.groups_of_instance()) == sorted([*world.group_list, told["databaseGroupId"]])
 

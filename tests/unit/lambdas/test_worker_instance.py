@@ -43,9 +43,9 @@ def test_the_worker_is_what_the_design_says(world: World, planned: dict[str, Any
     (worker,) = instances()
     restore = planned["plan"]["restoreId"]
     assert told == {"instanceId": worker["InstanceId"]}
-    assert worker["SubnetId"] == planned["plan"]["worker"]["subnetId"]
+    assert worker["SubnetId"] == planned["plan"]["worker"]["launches"][0]["subnetId"]
     assert [g["GroupId"] for g in worker["NetworkInterfaces"][0]["Groups"]] == [
-        planned["plan"]["worker"]["standingGroupId"]
+        planned["plan"]["worker"]["securityGroupIds"][0]
     ]
     assert worker["MetadataOptions"]["HttpTokens"] == "required"
     assert "KeyName" not in worker
@@ -97,7 +97,7 @@ def test_a_launch_is_found_again_even_when_it_would_be_asked_for_differently_now
     ledger = world.ledger()
     row = ledger.rows("instance")[0]
     ledger.table.write(ledger.table.put(ledger._item(row.model_copy(update={"state": "INTENT", "physical_id": None}))))
-    planned["plan"]["worker"]["instanceType"] = "m6i.xlarge"
+    planned["plan"]["worker"]["launches"][0]["instanceType"] = "m6i.xlarge"
 
     told = until_done(deploy_worker, planned)
 
@@ -125,7 +125,7 @@ def test_without_capacity_the_next_subnet_is_tried(world: World, planned: dict[s
     until_done(deploy_worker, planned)
 
     (worker,) = instances()
-    assert worker["SubnetId"] == planned["plan"]["worker"]["fallbackSubnetIds"][0]
+    assert worker["SubnetId"] == planned["plan"]["worker"]["launches"][1]["subnetId"]
     assert [row.state for row in world.ledger().rows("instance")] == ["DELETED", "CREATED"]
 
 
