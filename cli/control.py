@@ -4,7 +4,8 @@ The endpoint is boto3's own affair: with AWS_ENDPOINT_URL set, every command tal
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -36,13 +37,14 @@ class Account:
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """The deployed application: its state machine, ledger and buckets."""
+    """The deployed application: its state machine, ledger and buckets; `functions` are the names of those that commands ask questions."""
 
     account: Account
     state_machine_arn: str
     ledger_table: str
     repository_bucket: str
     evidence_bucket: str
+    functions: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def executions(self) -> Any:
@@ -61,7 +63,8 @@ class ControlPlane:
 
 
 def find(account: Account) -> ControlPlane:
-    """Read the SSM parameter `/dbrestore/control`, a JSON object {stateMachineArn, ledgerTable, repositoryBucket, evidenceBucket}.
+    """Read the SSM parameter `/dbrestore/control`, a JSON object {stateMachineArn, ledgerTable, repositoryBucket, evidenceBucket,
+    functions}.
 
     Raises ControlPlaneNotFound if it isn't there or nothing answers at the endpoint.
     """
@@ -92,6 +95,8 @@ def _read(account: Account, text: str) -> ControlPlane:
             values["ledgerTable"],
             values["repositoryBucket"],
             values["evidenceBucket"],
+            # A version that had no such functions wrote none.
+            dict(values.get("functions", {})),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ControlPlaneNotFound(

@@ -178,12 +178,13 @@ class ControlStack(Stack):
             "repositoryBucket": self.repository.bucket_name,
             "evidenceBucket": self.evidence.bucket_name,
         }
+        asked = {row.state: names.function(row.state) for row in FUNCTIONS if row.answers_commands}
         ssm.StringParameter(
             self,
             "Signpost",
             parameter_name=names.CONTROL_PARAMETER,
             description="Where the dbrestore command finds its parts",
-            string_value=self.to_json_string(places),
+            string_value=self.to_json_string({**places, "functions": asked}),
         )
         for name, value in places.items():
             CfnOutput(self, name[0].upper() + name[1:], value=value)

@@ -13,7 +13,8 @@ from infrastructure.statements import Statement
 
 @dataclass(frozen=True)
 class Function:
-    """`handler` is `module.function`; `timeout` is in seconds, `memory` in MB."""
+    """`handler` is `module.function`; `timeout` is in seconds, `memory` in MB. `answers_commands`: no state of the flow, the `dbrestore`
+    command invokes it and finds its name in the control account's signpost."""
 
     state: str
     handler: str
@@ -21,6 +22,7 @@ class Function:
     target: tuple[Statement, ...] = ()
     timeout: int = 120
     memory: int = 512
+    answers_commands: bool = False
 
     @property
     def own_statements(self) -> tuple[Statement, ...]:
