@@ -110,7 +110,7 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
 def _find(
     section: PlanInput, surroundings: Surroundings, request: RestoreRequest, place: Place, problems: Problems
 ) -> Findings:
-    target = problems.collect("/target", lambda: _assume(surroundings, place, section.execution_arn))
+    target = problems.collect("/target", lambda: assume(surroundings, place, section.execution_arn))
     name = request.target.db_instance
     instance = problems.collect(POINTER, lambda: target_lookup.find_instance(target, name)) if target else None
     return Findings(
@@ -124,7 +124,8 @@ def _find(
     )
 
 
-def _assume(surroundings: Surroundings, place: Place, execution_arn: str) -> TargetAccount:
+def assume(surroundings: Surroundings, place: Place, execution_arn: str) -> TargetAccount:
+    """The target's account as its role. Raises TargetNotUsable with the mend if the role can't be assumed."""
     role = surroundings.settings.target_role_name.replace("{region}", place.region)
     try:
         return target_account(
