@@ -6,16 +6,15 @@
 | an execution without a name is called "None" | a UUID |
 | the machine's role is ignored | its Lambda functions are invoked under a session of that role |
 | a refused invocation is the error "Exception" | `Lambda.<code>`, as in `Lambda.ResourceNotFoundException` |
-| `MaxDelaySeconds` and `JitterStrategy` are parsed and dropped | honoured |
 | a `States.*` error kills the run before any Catch is looked at | caught, and leaves through ErrorPath unchanged |
-| retry delays in real time, deaf to StopExecution | scaled, and they end with the execution |
 | StopExecution waits for the running task and forgets error and cause | at once, kept, the last event of the history |
 | no status events | told to `status_listeners` |
 | for every failed task the whole program goes to the log | only what is not in the history does |
 | a definition is parsed three times for an execution, 0.2 s each | once per process |
 
 Invariant: an execution has one end; whatever its threads still do after that changes neither status nor history.
-TimeoutSeconds and HeartbeatSeconds aren't scaled: they bound real work.
+Retries: `localcloud.step_retries`; waits for a token: `localcloud.task_tokens`. Other TimeoutSeconds and HeartbeatSeconds aren't
+scaled: they bound real work.
 """
 
 import logging
@@ -35,9 +34,6 @@ from moto.core.responses import ActionResult
 from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
-from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-from moto.stepfunctions.parser.asl.component.common.retry.jitter_strategy_decl import JitterStrategyDecl
-from moto.stepfunctions.parser.asl.component.common.retry.max_delay_seconds_decl import MaxDelaySecondsDecl
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_utils import LambdaFunctionErrorException
@@ -49,7 +45,7 @@ from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommu
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 from moto.stepfunctions.responses import StepFunctionResponse
 
-from localcloud import clock
+from localcloud import step_retries, task_tokens
 from localcloud.clients import Clients
 from localcloud.mending import mend
 
@@ -76,12 +72,11 @@ def install(clients: Clients) -> None:
     mend(lambda_eval_utils, "boto_client_for", _client_of_machine)
     mend(StateTaskLambda, "_from_error", _lambda_error)
     mend(CustomErrorName, "__init__", _any_error_name)
-    mend(retrier_decl.RetrierDecl, "from_retrier_props", _complete_retrier)
-    retrier_decl.time = _retry_clock
-    mend(retrier_decl.RetrierDecl, "_eval_body", _retry)
     mend(StepFunctionResponse, "stop_execution", _stop)
     mend(Execution, "to_history_output", _history)
     mend(BaseExecutionWorkerCommunication, "terminated", _end)
+    step_retries.install()
+    task_tokens.install()
 
 
 def shutdown() -> None:
@@ -154,40 +149,6 @@ def _lambda_error(original: Any, state: Any, env: Any, ex: Exception) -> Any:
 
 def _any_error_name(original: Any, error: Any, error_name: str | None) -> None:
     ErrorName.__init__(error, error_name=error_name)
-
-
-def _complete_retrier(original: Any, props: Any) -> Any:
-    kinds = {
-        "error_equals": retrier_decl.ErrorEqualsDecl,
-        "interval_seconds": retrier_decl.IntervalSecondsDecl,
-        "max_attempts": retrier_decl.MaxAttemptsDecl,
-        "backoff_rate": retrier_decl.BackoffRateDecl,
-        "max_delay_seconds": MaxDelaySecondsDecl,
-        "jitter_strategy": JitterStrategyDecl,
-        "comment": retrier_decl.Comment,
-    }
-    return retrier_decl.RetrierDecl(**{name: props.get(kind) for name, kind in kinds.items()})
-
-
-class _RetryClock(threading.local):
-    """In the place of the module `time` of moto's retrier: the delay is noted here and slept by `_retry`, which knows the execution."""
-
-    asked = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.asked = seconds
-
-
-_retry_clock = _RetryClock()
-
-
-def _retry(original: Any, retrier: Any, env: Any) -> None:
-    _retry_clock.asked = 0.0
-    original(retrier, env)
-    until = time.monotonic() + clock.shortened(_retry_clock.asked)
-    while env.is_running() and (left := until - time.monotonic()) > 0:
-        # The event is set and cleared in one go, so a waiter may miss it: look again now and then.
-        env.program_state_event.wait(min(left, 0.5))
 
 
 def _stop(original: Any, response: Any) -> Any:

@@ -20,7 +20,14 @@ from moto.ec2.models import ec2_backends
 from localcloud import clock, instances, mending, s3_rules, security_groups, stepfunctions
 from localcloud.clients import ACCOUNT, REGION
 
-KEPT = ("localcloud.instances", "localcloud.s3_rules", "localcloud.security_groups", "localcloud.stepfunctions")
+KEPT = (
+    "localcloud.instances",
+    "localcloud.s3_rules",
+    "localcloud.security_groups",
+    "localcloud.stepfunctions",
+    "localcloud.step_retries",
+    "localcloud.task_tokens",
+)
 TIME_SCALE = 5000.0
 
 
