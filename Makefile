@@ -2,16 +2,16 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check test demo bench faults synth docs lock clean
+.PHONY: help install check test demo bench faults synth target-template docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-TEMPLATES := cdk.out/DbrestoreControl.template.json cdk.out/DbrestoreTarget.template.json
+TEMPLATES := cdk.out/DbrestoreControl.template.json cdk.out/DbrestoreTarget.template.json build/dbrestore-target.template.json
 DEFINITION := statemachine/restore_databases.asl.json
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## the virtual environment with every pinned package
 
@@ -37,6 +37,7 @@ check: $(INSTALLED) ## format, linter, types, templates, definition, generated d
 	$(BIN)/mypy
 	$(BIN)/mypy app.py docs/generate.py
 	$(BIN)/python app.py
+	$(BIN)/python app.py target-template
 	# W3005: the CDK writes DependsOn beside a reference that implies it.
 	$(BIN)/cfn-lint --ignore-checks W3005 --template $(TEMPLATES)
 	mkdir -p build
@@ -58,6 +59,9 @@ bench: $(INSTALLED) ## what is claimed about speed and memory, measured here
 
 synth: $(INSTALLED) ## the CloudFormation templates, into cdk.out/
 	$(BIN)/python app.py
+
+target-template: $(INSTALLED) ## the TargetStack as plain CloudFormation (StackSets) and the worker's program, into build/
+	@$(BIN)/python app.py target-template
 
 docs: $(INSTALLED) ## the generated pages and schemas
 	$(BIN)/python docs/generate.py

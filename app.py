@@ -1,4 +1,5 @@
-"""Synthesise both stacks: `python app.py` writes cdk.out/.
+"""Synthesise both stacks: `python app.py` writes cdk.out/. `python app.py target-template` writes the TargetStack as plain CloudFormation
+and the worker's program, into build/.
 
 It asks AWS nothing and needs no credentials, no Docker and no Node but the one that pip installed.
 """
@@ -6,8 +7,9 @@ It asks AWS nothing and needs no credentials, no Docker and no Node but the one 
 import importlib.util
 import json
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aws_cdk import DefaultStackSynthesizer
@@ -22,16 +24,21 @@ def node_first_on_path() -> None:
         os.environ["PATH"] = os.pathsep.join((str(Path(wheel.origin).parent / "bin"), os.environ.get("PATH", "")))
 
 
+def context() -> dict[str, Any]:
+    """It comes from cdk.json, so that this and `cdk synth` give the same; `cdk -c key=value` wins."""
+    settings: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return settings
+
+
 def synthesise() -> None:
-    """Context comes from cdk.json, so that this and `cdk synth` give the same; `cdk -c key=value` wins."""
+    """Both stacks as a cloud assembly, which the CDK's command deploys."""
     from aws_cdk import App
 
     from infrastructure.control_stack import ControlStack
     from infrastructure.target_stack import TargetStack
 
-    settings = json.loads((ROOT / "cdk.json").read_text())["context"]
     outdir = os.environ.get("CDK_OUTDIR") or str(ROOT / "cdk.out")
-    app = App(outdir=outdir, context=settings, analytics_reporting=False)
+    app = App(outdir=outdir, context=context(), analytics_reporting=False)
     accounts = [account for account in str(app.node.try_get_context("targetAccounts") or "").split(",") if account]
     ControlStack(app, "DbrestoreControl", target_accounts=accounts, synthesizer=_synthesizer())
     TargetStack(app, "DbrestoreTarget", synthesizer=_synthesizer())
@@ -45,6 +52,18 @@ def _synthesizer() -> "DefaultStackSynthesizer":
     return DefaultStackSynthesizer(generate_bootstrap_version_rule=False)
 
 
+def export_target() -> None:
+    """The TargetStack for those who deploy it without the CDK; prints what was written."""
+    from infrastructure.target_template import export
+
+    folder = Path(os.environ.get("DBRESTORE_BUILD") or ROOT / "build")
+    for path in export(folder, context()):
+        print(path)
+
+
 if __name__ == "__main__":
     node_first_on_path()
-    synthesise()
+    if sys.argv[1:] == ["target-template"]:
+        export_target()
+    else:
+        synthesise()

@@ -8,6 +8,8 @@ LEDGER_TABLE = f"{PRODUCT}-ledger"
 # Followed by -<account>-<Region>-an: names of that form can only be taken by that account.
 REPOSITORY_BUCKET = f"{PRODUCT}-repository"
 EVIDENCE_BUCKET = f"{PRODUCT}-evidence"
+# Worker programs lie in the evidence bucket under this and their digest, for accounts that have no bucket of the CDK.
+PROGRAMS = "programs/"
 CONTROL_PARAMETER = f"/{PRODUCT}/control"
 FUNCTION_ROLE = f"{PRODUCT}-control"
 DEFAULT_EXTERNAL_ID = PRODUCT

@@ -5,25 +5,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# What stands in the braces of statements.
+Places = Mapping[str, str | tuple[str, ...]]
+
 
 @dataclass(frozen=True)
 class Statement:
     """Allowed `actions` on `resources` under `conditions`.
 
     Resources and condition values may hold places in braces that the stack fills in: its own `{partition}`, `{region}`, `{account}`;
-    `{vpc}`, `{ledger}`, `{repository}`, `{evidence}`, `{program}`, and `{control}`, the control account.
+    `{ledger}`, `{repository}`, `{evidence}`, `{program}`, `{control}`, the control account, and `{vpc}`, which stands for each of several.
     """
 
     actions: tuple[str, ...]
     resources: tuple[str, ...] = ("*",)
     conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def to_json(self, places: Mapping[str, str]) -> dict[str, Any]:
+    def to_json(self, places: Places) -> dict[str, Any]:
         """The statement as IAM reads it."""
         statement: dict[str, Any] = {
             "Effect": "Allow",
             "Action": list(self.actions),
-            "Resource": [_fill(resource, places) for resource in self.resources],
+            "Resource": [text for resource in self.resources for text in _filled(resource, places)],
         }
         if self.conditions:
             statement["Condition"] = {
@@ -33,7 +36,7 @@ class Statement:
         return statement
 
 
-def policy(statements: Iterable[Statement], places: Mapping[str, str]) -> dict[str, Any]:
+def policy(statements: Iterable[Statement], places: Places) -> dict[str, Any]:
     """A whole policy document; a statement that several functions share stands in it once."""
     unique = dict.fromkeys(json.dumps(statement.to_json(places)) for statement in statements)
     return {"Version": "2012-10-17", "Statement": [json.loads(text) for text in unique]}
@@ -49,9 +52,19 @@ def session_policy(statements: Iterable[Statement]) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
-def _fill(value: Any, places: Mapping[str, str]) -> Any:
-    if isinstance(value, tuple | list):
-        return [_fill(item, places) for item in value]
-    for name, text in places.items():
-        value = value.replace("{" + name + "}", text)
-    return value
+def _fill(value: str | tuple[str, ...], places: Places) -> str | list[str]:
+    """A condition's value: a text stays one, unless one of its places has several values."""
+    texts = [value] if isinstance(value, str) else value
+    filled = [text for pattern in texts for text in _filled(pattern, places)]
+    return filled[0] if isinstance(value, str) and len(filled) == 1 else filled
+
+
+def _filled(pattern: str, places: Places) -> list[str]:
+    """The pattern with every place filled in, once for each value of a place that has several."""
+    texts = [pattern]
+    for name, values in places.items():
+        place = "{" + name + "}"
+        if place in pattern:
+            each = [values] if isinstance(values, str) else values
+            texts = [text.replace(place, value) for text in texts for value in each]
+    return texts

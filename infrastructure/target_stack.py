@@ -1,12 +1,14 @@
 """A target account and Region's half: the role that the functions assume, and what a worker needs to stand there.
 
 Nothing is imported from the ControlStack: its names follow from the control account and Region, so the same template serves the same
-account and any other one.
+account and any other one. Names of IAM roles end in the Region: they are one space per account, and every Region has a stack of its own.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from aws_cdk import Aws, CfnCondition, CfnOutput, CfnParameter, CfnTag, Fn, Stack
+from aws_cdk import Acknowledgment, Aws, CfnCondition, CfnOutput, CfnParameter, CfnTag, Fn, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as assets
@@ -17,39 +19,69 @@ from infrastructure import job_document, names
 from infrastructure import permissions as may
 from infrastructure.bundles import worker_program
 from infrastructure.functions import FUNCTIONS
-from infrastructure.statements import Statement, policy
+from infrastructure.statements import Places, Statement, policy
+
+# CloudFormation has no loops without a transform, which StackSets of an organisation refuse: each VPC is a parameter of its own.
+MOST_VPCS = 4
+OF_THE_CONTROL_STACK = "Of the ControlStack; empty: the same as this stack's"
+
+
+@dataclass(frozen=True)
+class Program:
+    """Where the zip file of the worker's program lies."""
+
+    bucket: str
+    key: str
+
+    @property
+    def uri(self) -> str:
+        """What a worker is told to fetch when it boots."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def arn(self) -> str:
+        """What a worker's role may read."""
+        return f"arn:{Aws.PARTITION}:s3:::{self.bucket}/{self.key}"
 
 
 class TargetStack(Stack):
-    """Deploy once per VPC's Region. Parameters: `VpcId` (of the DB instances), `ControlAccount` and `ControlRegion` (empty: the same as
-    here), `ExternalId` (as in the ControlStack)."""
+    """Deploy once per account and Region.
 
-    def __init__(self, scope: Construct, id_: str, **options: Any) -> None:
+    Parameters: `VpcId` and `VpcId2` to `VpcId4` (of the DB instances), `ControlAccount` and `ControlRegion` (empty: the same as here),
+    `ExternalId` (as in the ControlStack). `program_key`: the program lies there in the control account's evidence bucket, and the
+    parameter `ProgramKey` may name another; None: the CDK publishes it as an asset of the stack.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, program_key: str | None = None, **options: Any) -> None:
         super().__init__(scope, id_, description="dbrestore: what restores need beside the DB instances", **options)
-        self.vpc = CfnParameter(
-            self, "VpcId", type="AWS::EC2::VPC::Id", description="The VPC of the DB instances"
-        ).value_as_string
-        self.control_account = self._or_own("ControlAccount", Aws.ACCOUNT_ID, r"^(\d{12})?$")
-        self.control_region = self._or_own("ControlRegion", Aws.REGION, r"^([a-z]{2,4}(-[a-z]+)+-\d)?$")
+        self.control_account = self._or("ControlAccount", Aws.ACCOUNT_ID, r"^(\d{12})?$", OF_THE_CONTROL_STACK)
+        self.control_region = self._or(
+            "ControlRegion", Aws.REGION, r"^([a-z]{2,4}(-[a-z]+)+-\d)?$", OF_THE_CONTROL_STACK
+        )
         self.external_id = self._external_id()
-        self.program = assets.Asset(self, "WorkerProgram", path=str(worker_program()))
+        self.vpcs = self._vpcs()
+        self.evidence = names.bucket(names.EVIDENCE_BUCKET, self.control_account, self.control_region)
+        self.program = self._program_at(program_key) if program_key else self._published(worker_program())
         role = self._target_role()
         profile = self._instance_profile()
-        group = self._standing_group()
+        self._standing_groups()
         document = self._document()
-        self._signposts(role, profile, group, document)
+        self._signposts(role, profile, document)
 
-    def _or_own(self, name: str, own: str, pattern: str) -> str:
+    def _or(self, name: str, otherwise: str, pattern: str, description: str) -> str:
         """A parameter that may be left empty, with what it then means."""
-        parameter = CfnParameter(
-            self,
-            name,
-            default="",
-            allowed_pattern=pattern,
-            description="Of the ControlStack; empty: the same as this stack's",
-        )
+        parameter = CfnParameter(self, name, default="", allowed_pattern=pattern, description=description)
         empty = CfnCondition(self, f"No{name}", expression=Fn.condition_equals(parameter.value_as_string, ""))
-        return Fn.condition_if(empty.logical_id, own, parameter.value_as_string).to_string()
+        return Fn.condition_if(empty.logical_id, otherwise, parameter.value_as_string).to_string()
+
+    def _vpcs(self) -> tuple[str, ...]:
+        """A VPC that is not given is the first once more: a policy that names it twice allows the same."""
+        first = CfnParameter(self, "VpcId", type="AWS::EC2::VPC::Id", description="A VPC of DB instances")
+        others = (
+            self._or(f"VpcId{number}", first.value_as_string, r"^(vpc-[0-9a-f]+)?$", "Another one, or empty")
+            for number in range(2, MOST_VPCS + 1)
+        )
+        return (first.value_as_string, *others)
 
     def _external_id(self) -> str:
         return CfnParameter(
@@ -59,6 +91,20 @@ class TargetStack(Stack):
             allowed_pattern=r"^[\w+=,.@:/-]{2,1224}$",
             description="The same as the ControlStack's context value externalId",
         ).value_as_string
+
+    def _program_at(self, default: str) -> Program:
+        key = CfnParameter(
+            self,
+            "ProgramKey",
+            default=default,
+            allowed_pattern=rf"^{names.PROGRAMS}[0-9a-f]{{64}}\.zip$",
+            description="The worker's program in the evidence bucket of the ControlStack",
+        )
+        return Program(self.evidence, key.value_as_string)
+
+    def _published(self, program: Path) -> Program:
+        asset = assets.Asset(self, "WorkerProgram", path=str(program))
+        return Program(asset.s3_bucket_name, asset.s3_object_key)
 
     def _target_role(self) -> iam.CfnRole:
         statements = [statement for row in FUNCTIONS for statement in row.target]
@@ -93,26 +139,36 @@ class TargetStack(Stack):
             policies=[iam.CfnRole.PolicyProperty(policy_name=name, policy_document=policy(statements, self._places()))],
         )
 
-    def _places(self) -> dict[str, str]:
-        control = (self.control_account, self.control_region)
+    def _places(self) -> Places:
         return {
             "partition": Aws.PARTITION,
             "region": Aws.REGION,
             "account": Aws.ACCOUNT_ID,
             "control": self.control_account,
-            "vpc": self.vpc,
-            "repository": names.bucket(names.REPOSITORY_BUCKET, *control),
-            "evidence": names.bucket(names.EVIDENCE_BUCKET, *control),
-            "program": f"arn:{Aws.PARTITION}:s3:::{self.program.s3_bucket_name}/{self.program.s3_object_key}",
+            "vpc": self.vpcs,
+            "repository": names.bucket(names.REPOSITORY_BUCKET, self.control_account, self.control_region),
+            "evidence": self.evidence,
+            "program": self.program.arn,
         }
 
-    def _standing_group(self) -> ec2.CfnSecurityGroup:
-        """What every worker has besides its own pair: a way out to the AWS endpoints, no way in."""
+    def _standing_groups(self) -> None:
+        """What every worker of a VPC has besides its own pair: a way out to the AWS endpoints, no way in."""
+        self._standing_group("StandingGroup", "VpcId")
+        for number in range(2, MOST_VPCS + 1):
+            name = f"VpcId{number}"
+            given = Fn.condition_not(Fn.condition_equals(Fn.ref(name), ""))
+            group = self._standing_group(f"StandingGroup{number}", name)
+            group.cfn_options.condition = CfnCondition(self, f"Has{name}", expression=given)
+            # Both check the parameter's default, for which the group is not made.
+            Validations.of(group).acknowledge(Acknowledgment(id="CloudFormation-Validate::E1151", reason="not made"))
+            group.add_metadata("cfn-lint", {"config": {"ignore_checks": ["E1151"]}})
+
+    def _standing_group(self, id_: str, parameter: str) -> ec2.CfnSecurityGroup:
         return ec2.CfnSecurityGroup(
             self,
-            "StandingGroup",
+            id_,
             group_description="dbrestore workers: out to AWS endpoints",
-            vpc_id=self.vpc,
+            vpc_id=Fn.ref(parameter),
             security_group_egress=[
                 ec2.CfnSecurityGroup.EgressProperty(
                     ip_protocol="tcp", from_port=443, to_port=443, cidr_ip="0.0.0.0/0", description="AWS endpoints"
@@ -133,13 +189,11 @@ class TargetStack(Stack):
             update_method="NewVersion",
         )
 
-    def _signposts(
-        self, role: iam.CfnRole, profile: iam.CfnInstanceProfile, group: ec2.CfnSecurityGroup, document: ssm.CfnDocument
-    ) -> None:
+    def _signposts(self, role: iam.CfnRole, profile: iam.CfnInstanceProfile, document: ssm.CfnDocument) -> None:
         places = {
             "instanceProfileArn": profile.attr_arn,
             "documentName": document.ref,
-            "programUri": f"s3://{self.program.s3_bucket_name}/{self.program.s3_object_key}",
+            "programUri": self.program.uri,
         }
         ssm.StringParameter(
             self,
@@ -148,5 +202,5 @@ class TargetStack(Stack):
             description="What dbrestore gives a worker in this account and Region",
             string_value=self.to_json_string(places),
         )
-        for name, value in {**places, "targetRoleArn": role.attr_arn, "standingGroupId": group.attr_group_id}.items():
+        for name, value in {**places, "targetRoleArn": role.attr_arn}.items():
             CfnOutput(self, name[0].upper() + name[1:], value=value)

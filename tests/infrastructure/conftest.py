@@ -24,8 +24,12 @@ class Template:
     parameters: Mapping[str, str]
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Logical id -> properties with everything resolved."""
-        found = {id_: resource for id_, resource in self.content["Resources"].items() if resource["Type"] == kind}
+        """Logical id -> properties with everything resolved, of what these parameters make."""
+        found = {
+            id_: resource
+            for id_, resource in self.content["Resources"].items()
+            if resource["Type"] == kind and ("Condition" not in resource or self._holds(resource["Condition"]))
+        }
         return {id_: self.resolve(resource.get("Properties", {})) for id_, resource in found.items()}
 
     def only(self, kind: str, **properties: str) -> dict[str, Any]:
@@ -73,7 +77,12 @@ class Template:
         return next(iter(named.values()), name)
 
     def _holds(self, condition: str) -> bool:
-        left, right = self.content["Conditions"][condition]["Fn::Equals"]
+        return self._is_true(self.content["Conditions"][condition])
+
+    def _is_true(self, expression: dict[str, Any]) -> bool:
+        if "Fn::Not" in expression:
+            return not self._is_true(expression["Fn::Not"][0])
+        left, right = expression["Fn::Equals"]
         return bool(self.resolve(left) == self.resolve(right))
 
 
