@@ -30,14 +30,21 @@ class Function:
         return (may.LEDGER, *((may.ASSUME_TARGET_ROLE,) if self.target else ()), *self.control)
 
 
+PLAN = Function(
+    "PlanRestore",
+    "lambdas.plan.plan_restore",
+    control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES),
+    target=(may.SEE_INSTANCE, may.SEE_OPTION_GROUP, may.SEE_FREE_STORAGE, may.SEE_NETWORK, may.SEE_SETTINGS),
+)
 FUNCTIONS = (
+    PLAN,
     Function(
-        "PlanRestore",
-        "lambdas.plan.plan_restore",
-        control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES),
-        target=(may.SEE_INSTANCE, may.SEE_OPTION_GROUP, may.SEE_FREE_STORAGE, may.SEE_NETWORK, may.SEE_SETTINGS),
+        "RequestRetrieval",
+        "lambdas.archive_requests.request_retrieval",
+        control=(*may.READ_REPOSITORY, may.RETRIEVE_FILES),
     ),
-    Function("RetrieveArchive", "lambdas.archive.retrieve_archive"),
+    Function("RetrieveArchive", "lambdas.archive.retrieve_archive", control=(*may.READ_REPOSITORY, may.END_TASKS)),
+    Function("HearRetrieval", "lambdas.archive.hear_retrieval", control=(may.END_TASKS,), timeout=30, memory=256),
     Function("DeployWorker", "lambdas.worker_instance.deploy_worker", target=may.DEPLOY_WORKER),
     Function("PairSecurityGroups", "lambdas.security_groups.pair_security_groups", target=may.PAIR_GROUPS),
     Function(
@@ -52,7 +59,13 @@ FUNCTIONS = (
         control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
         target=may.RUN_JOBS,
     ),
-    Function("ReplayDumps", "lambdas.postgresql.replay_dumps", control=may.KEEP_EVIDENCE, target=may.RUN_JOBS),
+    Function(
+        "ReplayDumps",
+        "lambdas.postgresql.replay_dumps",
+        # What is archived again is looked for there.
+        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
+        target=may.RUN_JOBS,
+    ),
     Function(
         "VerifyDatabases",
         "lambdas.verification.verify_databases",
@@ -71,4 +84,13 @@ FUNCTIONS = (
     Function("RemoveStagingBucket", "lambdas.staging_bucket.remove_staging_bucket", target=may.REMOVE_STAGED),
     Function("CloseRestore", "lambdas.report.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)),
     Function("SweepLedger", "lambdas.sweeper.sweep_ledger", control=may.START_CLEAN_UP),
+    Function(
+        "ExamineInstallation",
+        "lambdas.doctor.examine_installation",
+        # It makes a plan too: whatever that is refused for is a finding.
+        control=(*PLAN.control, *may.EXAMINE_CONTROL_ACCOUNT),
+        target=(*PLAN.target, *may.EXAMINE_TARGET_ACCOUNT),
+        memory=1024,
+        answers_commands=True,
+    ),
 )

@@ -46,6 +46,12 @@ READ_REPOSITORY = (
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
 )
+RETRIEVE_FILES = Statement(("s3:RestoreObject",), ("arn:{partition}:s3:::{repository}/*",))
+# IAM knows no resource for these: whoever has a task's token may end the task.
+END_TASKS = Statement(
+    ("states:SendTaskSuccess", "states:SendTaskFailure"),
+    conditions={"StringEquals": {"aws:RequestedRegion": "{region}"}},
+)
 READ_CERTIFICATES = (
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{evidence}/certificates/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
@@ -70,8 +76,13 @@ SEE_INSTANCE = Statement(("rds:DescribeDBInstances",), (DB_INSTANCES,))
 SEE_OPTION_GROUP = Statement(("rds:DescribeOptionGroups",), ("arn:{partition}:rds:{region}:{account}:og:*",))
 SEE_FREE_STORAGE = Statement(("cloudwatch:GetMetricStatistics",), conditions=IN_THIS_REGION)
 SEE_NETWORK = Statement(
-    ("ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeInstanceTypes"), conditions=IN_THIS_REGION
-)
+    (
+        "ec2:DescribeSubnets", "ec2:DescribeRouteTables", "ec2:DescribeNetworkAcls", "ec2:DescribeVpcEndpoints",
+        "ec2:DescribeNatGateways", "ec2:DescribeSecurityGroups", "ec2:DescribeInstanceTypes",
+        "ec2:DescribeInstanceTypeOfferings",
+    ),
+    conditions=IN_THIS_REGION,
+)  # fmt: skip
 SEE_GROUPS = Statement(("ec2:DescribeSecurityGroups",), conditions=IN_THIS_REGION)
 SEE_WORKERS = Statement(("ec2:DescribeInstances",), conditions=IN_THIS_REGION)
 SEE_WHAT_A_WORKER_LEAVES = Statement(
@@ -193,6 +204,49 @@ REMOVE_STAGED = (
     Statement(("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"), (STAGED_OBJECTS,)),
     # Those who go on using the bucket keep their grants.
     Statement(("s3:PutBucketPolicy", "s3:DeleteBucket"), (STAGING_BUCKETS,)),
+)
+
+# Examining, in both accounts: what no restore reads, and nothing that could be changed
+
+EXAMINE_CONTROL_ACCOUNT = (
+    Statement(("lambda:GetFunctionConfiguration",), ("arn:{partition}:lambda:{region}:{account}:function:dbrestore-*",)),
+    Statement(("states:DescribeStateMachine",), (MACHINE,)),
+    Statement(("states:DescribeExecution",), (EXECUTIONS,)),
+    Statement(("dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups"), ("{ledger}",)),
+    Statement(("events:ListRuleNamesByTarget",), conditions=IN_THIS_REGION),
+    Statement(("events:DescribeRule",), ("arn:{partition}:events:{region}:{account}:rule/*",)),
+    Statement(
+        (
+            "s3:GetBucketPublicAccessBlock", "s3:GetEncryptionConfiguration", "s3:GetBucketPolicy",
+            "s3:GetBucketNotification",
+        ),
+        ("arn:{partition}:s3:::{repository}", "arn:{partition}:s3:::{evidence}"),
+    ),
+    Statement(("s3:GetObject",), ("arn:{partition}:s3:::{evidence}/programs/*",)),
+    Statement(("iam:GetRole",), (f"arn:{{partition}}:iam::{{account}}:role/{names.TARGET_ROLE}-*",)),
+)  # fmt: skip
+EXAMINE_TARGET_ACCOUNT = (
+    SEE_IMAGES,
+    Statement(("ssm:GetDocument",), (f"arn:{{partition}}:ssm:{{region}}:{{account}}:document/{names.JOB_DOCUMENT}",)),
+    Statement(("s3:GetObject",), ("{program}",)),
+    # The role of an option group may have any name.
+    Statement(("iam:GetRole",), ("arn:{partition}:iam::{account}:role/*",)),
+    Statement(
+        ("iam:GetInstanceProfile",),
+        (f"arn:{{partition}}:iam::{{account}}:instance-profile/{names.WORKER_ROLE}-{{region}}",),
+    ),
+    Statement(
+        ("iam:SimulatePrincipalPolicy",),
+        tuple(
+            f"arn:{{partition}}:iam::{{account}}:role/{name}-{{region}}"
+            for name in (names.TARGET_ROLE, names.WORKER_ROLE)
+        ),
+    ),
+    Statement(
+        ("secretsmanager:DescribeSecret",), ("arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*",)
+    ),
+    Statement(("kms:DescribeKey",), ("arn:{partition}:kms:{region}:{account}:key/*",)),
+    Statement(("servicequotas:GetServiceQuota",), conditions=IN_THIS_REGION),
 )
 
 # Target account: the worker itself

@@ -1,14 +1,157 @@
-"""Step 1: an archived restore point's data is retrieved before anything is deployed."""
+"""Step 1: an archived restore point's data is there before anything is deployed.
 
-from lambdas.contract import PlannedInput
-from lambdas.state import Restore, state
-from repository.errors import NotSupportedYet
+RequestRetrieval (lambdas.archive_requests) asks S3 for it; RetrieveArchive waits until all of it can be read, and is entered again when
+what is still being read would soon be archived again, or is.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas import archive_files, archive_requests, archive_wait, limits
+from lambdas.archive_files import FoundFile
+from lambdas.aws import error_code
+from lambdas.contract import ArchiveSection, Plan, RetrievalEvent, RetrievalInput, Woken
+from lambdas.ledger import Ledger
+from lambdas.native_jobs import source_manifest
+from lambdas.state import Restore, Surroundings, handler, log, state
+from repository.errors import BackupArchived, NotReady, RestoreError, RetrievalTimedOut
+
+RETRIEVED = "RETRIEVED"
+ROUNDS = "RETRIEVAL#ROUNDS"
 
 
-@state("RetrieveArchive", PlannedInput, makes=True)
-def retrieve_archive(section: PlannedInput, restore: Restore) -> None:
-    """Always refuses: PlanRestore lets no archived restore point come this far."""
-    raise NotSupportedYet(
-        f"The restore point {section.plan.source.restore_point} is archived, and this version does not retrieve archives: "
-        "retrieve its files with S3 RestoreObject and copy them back to a storage class that can be read at once"
+@state("RetrieveArchive", RetrievalInput, makes=True)
+def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
+    """The data is there. Raises NotReady when it isn't and somebody will tell, BackupArchived if it must be asked for again,
+    RetrievalTimedOut."""
+    plan = section.plan
+    files = archive_files.of_plan(plan, source_manifest(restore, plan))
+    s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
+    key = archive_wait.awaited(restore.ledger)
+    missing: Sequence[FoundFile] = ()
+    while True:
+        if key:
+            # The order matters: what arrives after the look finds the token.
+            archive_wait.wait_for(restore.ledger, key, section.task_token)
+            if archive_files.look_at(s3, bucket, key).in_progress:
+                _require_in_time(restore)
+                raise NotReady(_told(restore, key, len(missing)))
+        found = archive_files.look(s3, bucket, files)
+        missing = [file for file in found if not file.is_readable]
+        if not missing:
+            return _arrived(restore, found)
+        _require_on_their_way(restore, missing)
+        key = archive_wait.choose(restore.ledger, missing)
+
+
+def _require_in_time(restore: Restore) -> None:
+    longest = max(
+        (one.wait_hours for one in archive_requests.planned(restore).classes), default=limits.LONGEST_RETRIEVAL_HOURS
     )
+    hours = restore.waited / 3600
+    if hours > longest * limits.RETRIEVAL_PATIENCE + limits.RETRIEVAL_GRACE_HOURS:
+        raise RetrievalTimedOut(
+            f"S3 has not retrieved all files after {hours:.0f} hours, and says that it takes {longest:g} at most: ask AWS, then start the "
+            "restore again; what has arrived stays for some days"
+        )
+
+
+def _told(restore: Restore, key: str, missing: int) -> str:
+    wish = archive_requests.planned(restore)
+    still = f"{missing:,} of {wish.objects:,} files" if missing else f"some of {wish.objects:,} files"
+    return f"waiting for S3 to retrieve {still} ({wish.tier}), {key} among them"
+
+
+def _require_on_their_way(restore: Restore, missing: Sequence[FoundFile]) -> None:
+    cold = [file for file in missing if not file.in_progress]
+    if cold:
+        raise again(restore, f"{len(cold):,} files are archived again, {cold[0].key} among them")
+
+
+def _arrived(restore: Restore, found: Sequence[FoundFile]) -> ArchiveSection:
+    archive_wait.end(restore.ledger)
+    rows = archive_requests.asked(restore.ledger)
+    ends = [file.readable_until for file in found if file.is_archived and file.readable_until]
+    wish = archive_requests.planned(restore)
+    asked = sum(int(row["asked"]) for row in rows)
+    section = ArchiveSection(
+        objects=wish.objects,
+        bytes=wish.bytes,
+        tier=wish.tier,
+        requested=asked,
+        found_ready=max(0, wish.objects - asked),
+        fell_back=sum(int(row["fellBack"]) for row in rows),
+        readable_until=min(ends, default=None),
+    )
+    restore.ledger.table.write(
+        restore.ledger.table.put({"pk": restore.ledger.restore_id, "sk": RETRIEVED, "section": section.to_json()})
+    )
+    return section
+
+
+def retrieve_archive(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The function of the state RetrieveArchive, which waits for its task token and not for this function's answer. It succeeds when
+    everything is there; S3's event, or the state's own time-out, has it look again."""
+    try:
+        section = _wait(event, context)
+    except NotReady:
+        return {}
+    _end_task(event["taskToken"], section)
+    return section
+
+
+def _end_task(token: str, section: dict[str, Any]) -> None:
+    stepfunctions = Surroundings().control.stepfunctions
+    try:
+        stepfunctions.send_task_success(taskToken=token, output=json.dumps(section))
+    except ClientError as error:
+        if error_code(error) not in archive_wait.TOO_LATE:
+            raise
+        log.info("the execution went on without this answer: %s", error)
+
+
+@handler("HearRetrieval", RetrievalEvent)
+def hear_retrieval(event: RetrievalEvent, surroundings: Surroundings) -> Woken:
+    """S3's event `Object Restore Completed` wakes who waits for that file."""
+    return Woken(woken=archive_wait.wake(surroundings.control, surroundings.table, event.detail.object.key))
+
+
+def require_readable(restore: Restore) -> None:
+    """For states that read from the repository: raises BackupArchived in good time before the retrieved copies go."""
+    section = retrieved(restore.ledger)
+    if section is None or section.readable_until is None:
+        return
+    left = section.readable_until - datetime.now(UTC)
+    if left < timedelta(hours=limits.ARCHIVE_MARGIN_HOURS):
+        raise again(restore, f"the retrieved copies go at {section.readable_until}, and the restore still reads them")
+
+
+def require_retrieved(restore: Restore, plan: Plan) -> None:
+    """For a state that was refused a file: raises BackupArchived unless all can be read by now."""
+    s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
+    found = archive_files.look(s3, bucket, archive_files.of_plan(plan, source_manifest(restore, plan)))
+    if missing := [file for file in found if not file.is_readable]:
+        raise again(restore, f"{len(missing):,} files are archived again, {missing[0].key} among them")
+
+
+def again(restore: Restore, why: str) -> RestoreError:
+    """The error that leads back to RequestRetrieval, a limited number of times."""
+    table, restore_id = restore.ledger.table, restore.ledger.restore_id
+    table.write(table.update(restore_id, ROUNDS, "ADD rounds :one", one=1))
+    rounds = int((table.get(restore_id, ROUNDS) or {"rounds": 1})["rounds"])
+    if rounds <= limits.ARCHIVE_ROUNDS:
+        return BackupArchived(f"{why}; what the restore reads is retrieved once more")
+    return RetrievalTimedOut(
+        f"{why}, after {rounds} retrievals: a lifecycle rule of the repository's bucket may remove the copies before their days are over; "
+        "take the prefix out of the rule, or copy the files to a storage class that can be read at once, then start the restore again"
+    )
+
+
+def retrieved(ledger: Ledger) -> ArchiveSection | None:
+    """What the last round of retrieval brought, if the restore had one."""
+    item = ledger.table.get(ledger.restore_id, RETRIEVED)
+    return ArchiveSection.from_json(item["section"]) if item else None

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from lambdas import database_names, source_lookup, target_lookup
+from lambdas import archive_files, database_names, target_lookup
+from lambdas.archive_files import FoundFile
 from lambdas.aws import TargetAccount
 from lambdas.contract import PlannedDatabase, PlannedNative
 from lambdas.request import RestoreRequest
@@ -37,11 +38,12 @@ class Findings:
 
 @dataclass(frozen=True)
 class EnginePart:
-    """What the plan says of the databases; `native` for SQL Server alone."""
+    """What the plan says of the databases; `native` for SQL Server alone. `files` are all that will be read, as they lie in S3."""
 
     databases: tuple[PlannedDatabase, ...]
     notes: tuple[str, ...]
     native: PlannedNative | None = None
+    files: tuple[FoundFile, ...] = ()
 
 
 def check_names(found: Findings, engine: Engine, problems: Problems) -> None:
@@ -50,10 +52,12 @@ def check_names(found: Findings, engine: Engine, problems: Problems) -> None:
         problems.add(RestoreRequestInvalid, pointer, sentence)
 
 
-def check_files(found: Findings, pointer: str, files: Sequence[StoredFile], problems: Problems) -> None:
-    """Whether the files of one database lie ready in the repository."""
+def look_at_files(
+    found: Findings, pointer: str, files: Sequence[StoredFile], problems: Problems
+) -> tuple[FoundFile, ...]:
+    """The files of one database as they lie in the repository."""
     s3, bucket = found.surroundings.control.s3, found.surroundings.settings.repository_bucket
-    problems.collect(pointer, lambda: source_lookup.require_readable(s3, bucket, files))
+    return problems.collect(pointer, lambda: archive_files.look(s3, bucket, files)) or ()
 
 
 def check_storage(found: Findings, needed: int, purpose: str, mend: str, problems: Problems) -> list[str]:

@@ -18,9 +18,18 @@ TARGET_AVAILABLE_WITHIN = 45 * 60
 GROUPS_ACTIVE_WITHIN = 60 * 60
 MOST_GROUPS_OF_AN_INSTANCE = 5
 
-DEFAULT_INSTANCE_TYPE = "c6i.large"
-FALLBACK_INSTANCE_TYPES = ("m6i.large", "c5.large")
-WORKER_ATTEMPTS = 4
+# The first worker, the one that takes its place while it still ends, and one for RDS, whose fail-over takes addresses of its own subnets.
+FREE_ADDRESSES = 3
+# From which Linux chooses a client's port (net.ipv4.ip_local_port_range), and from which a NAT gateway does (Amazon VPC User Guide).
+WORKER_PORTS = (32768, 60999)
+NAT_PORTS = (1024, 65535)
+# The last that people can write into a network ACL; the one after it is AWS's own, which refuses the rest.
+LAST_ACL_RULE = 32766
+LISTED_SUBNETS = 40
+LISTED_SUBNETS_CHARACTERS = 10_000
+NAMED_REFUSALS = 12
+
+WORKER_ATTEMPTS = 6
 WORKER_ONLINE_WITHIN = 10 * 60
 WORKER_VOLUME_GIB = 20
 DEAD_MAN_MARGIN_MINUTES = 60
@@ -55,3 +64,23 @@ STAGING_PARTS = 9_000
 STAGED_DAYS = 31
 # Longer than the longest staging (6,000 attempts, 81 s apart: 5.6 days): S3 must not abort the upload of a file that is still being copied.
 ABANDONED_UPLOAD_DAYS = 7
+
+# Files that one invocation asks S3 for: S3 takes 1,000 such requests a second per account and Region, so a batch is done in seconds.
+ARCHIVE_BATCH = 1_000
+ARCHIVE_THREADS = 32
+# S3 Glacier promises 300 MB/s for large objects of an Expedited retrieval.
+EXPEDITED_BYTES_PER_SECOND = 300_000_000
+# A copy that goes sooner is asked for again while it is read.
+ARCHIVE_MARGIN_HOURS = 24
+ARCHIVE_ROUNDS = 10
+# S3's own figures are at most; so many times that, and so many hours, is when something is wrong.
+LONGEST_RETRIEVAL_HOURS = 48
+RETRIEVAL_PATIENCE = 2.0
+RETRIEVAL_GRACE_HOURS = 6.0
+
+# An examination answers before its function's time is over, whatever hangs.
+EXAMINATION_SECONDS = 30
+EXAMINATION_READ_TIMEOUT = 8
+CHECKS_AT_ONCE = 6
+CERTIFICATE_WARNING_DAYS = 30
+LEAST_FREE_STORAGE = 0.1

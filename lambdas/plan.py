@@ -10,15 +10,28 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas import limits, names, native_plan, phases, postgresql_plan, source_lookup, target_lookup
+from lambdas import (
+    archive_plan,
+    durations,
+    estimate,
+    names,
+    native_plan,
+    network_plan,
+    phases,
+    postgresql_plan,
+    source_lookup,
+    target_lookup,
+)
 from lambdas.aws import TargetAccount, error_code, target_account
-from lambdas.contract import Launch, Plan, PlanInput, PlannedSource, PlannedTarget, PlannedWorker
+from lambdas.contract import Plan, PlanInput, PlannedSource, PlannedTarget, PlannedWorker
 from lambdas.findings import EnginePart, Findings
+from lambdas.instance_types import Work
 from lambdas.ledger import Ledger
+from lambdas.network_plan import Stand, Wishes
 from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems, read
 from lambdas.state import Surroundings, handler
-from lambdas.target_lookup import POINTER, Offer
+from lambdas.target_lookup import POINTER
 from repository import keys, points
 from repository.errors import EngineMismatch, RestoreRequestInvalid, TargetNotUsable
 from repository.manifest import Engine, Manifest
@@ -44,27 +57,12 @@ class Place:
         return cls(partition, request.target.region or region, request.target.account or account)
 
 
-@dataclass(frozen=True)
-class Network:
-    """What a worker needs around it."""
-
-    offer: Offer
-    standing_group_id: str
-    subnet_ids: tuple[str, ...]
-    instance_type: str
-
-    def launches(self) -> tuple[Launch, ...]:
-        """Every zone before another type is tried."""
-        types = (self.instance_type, *limits.FALLBACK_INSTANCE_TYPES)
-        tries = [Launch(instance_type=kind, subnet_id=subnet) for kind in types for subnet in self.subnet_ids]
-        return tuple(tries[: limits.WORKER_ATTEMPTS])
-
-
 @handler(STATE, PlanInput)
 def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan:
     """The plan. Raises every error that can be told before anything is made."""
     began = datetime.now(UTC)
     plan = _plan(section, surroundings)
+    plan = plan.model_copy(update={"estimate": estimate.of(plan)})
     if plan.mode == "plan":
         return plan
     ledger = Ledger(surroundings.table, plan.restore_id)
@@ -81,13 +79,14 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
         raise RestoreRequestInvalid("/: is no request")
     place = Place.of(request, section.execution_arn)
     found = _find(section, surroundings, request, place, problems)
-    target, instance = found.target, found.instance
+    instance = found.instance
     engine, part = _engine_part(found, problems)
     settings = surroundings.settings
     problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, settings.evidence_bucket))
-    network = _network(target, instance, request, problems) if target and instance else None
+    stand = _stand(found, place, section, part, problems)
+    archive = archive_plan.part(part.files, request.archive.tier, _reading(part), problems)
     problems.raise_if_any()
-    if not (instance and found.manifest and network and engine):
+    if not (instance and found.manifest and stand and engine):
         raise RestoreRequestInvalid("/: a look-up gave no answer and no reason; report this as a bug")
     return Plan(
         restore_id=found.restore_id,
@@ -95,16 +94,25 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
         mode=request.mode,
         planned_at=datetime.now(UTC),
         engine=engine,
-        archived=False,
+        archived=archive.objects > 0,
+        archive=archive,
         target=_target(place, instance),
         source=_source(surroundings, found.manifest),
         databases=part.databases,
-        worker=_worker(request, network),
+        worker=_worker(request, stand),
+        network=stand.network,
         native=part.native,
         notes=part.notes,
         ticket=request.ticket,
         reason=request.reason,
     )
+
+
+def _reading(part: EnginePart) -> float:
+    """Hours in which the files are read."""
+    if part.native:
+        return durations.reading_hours(part.native.staged_bytes, "sqlserver")
+    return durations.reading_hours(sum(database.bytes for database in part.databases), "postgres")
 
 
 def _find(
@@ -175,16 +183,22 @@ def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Pr
     return problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
 
 
-def _network(
-    target: TargetAccount, instance: "DBInstanceTypeDef", request: RestoreRequest, problems: Problems
-) -> Network | None:
-    wish = request.worker
-    offer = problems.collect("/target", lambda: target_lookup.offer(target))
-    vpc_id = instance["DBSubnetGroup"]["VpcId"]
-    group = problems.collect("/target", lambda: target_lookup.standing_group(target, vpc_id))
-    subnets = problems.collect("/worker/subnetId", lambda: target_lookup.subnets(target, instance, wish.subnet_id))
-    kind = problems.collect("/worker/instanceType", lambda: target_lookup.instance_type(target, wish.instance_type))
-    return Network(offer, group, subnets, kind) if offer and group and subnets and kind else None
+def _stand(found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems) -> Stand | None:
+    if found.target is None or found.instance is None:
+        return None
+    wish = found.request.worker
+    work = Work(
+        "sqlserver" if found.instance["Engine"].startswith("sqlserver") else "postgres",
+        sum(database.bytes for database in part.databases),
+        wish.streams,
+    )
+    wishes = Wishes(
+        subnet_ids=(wish.subnet_id,) if wish.subnet_id else (),
+        instance_types=(wish.instance_type,) if wish.instance_type else (),
+    )
+    # The repository lies where the state machine runs.
+    regions = (place.region, section.execution_arn.split(":")[3])
+    return network_plan.part(found.target, found.instance, regions, work, wishes, problems)
 
 
 def _target(place: Place, instance: "DBInstanceTypeDef") -> PlannedTarget:
@@ -211,14 +225,14 @@ def _source(surroundings: Surroundings, manifest: Manifest) -> PlannedSource:
     return PlannedSource(db_instance=manifest.instance, restore_point=manifest.point_id, manifest=uri)
 
 
-def _worker(request: RestoreRequest, network: Network) -> PlannedWorker:
+def _worker(request: RestoreRequest, stand: Stand) -> PlannedWorker:
     return PlannedWorker(
-        launches=network.launches(),
-        security_group_ids=(network.standing_group_id,),
-        instance_profile_arn=network.offer.instance_profile_arn,
-        document_name=network.offer.document_name,
-        program_uri=network.offer.program_uri,
+        launches=stand.launches,
+        security_group_ids=stand.group_ids,
+        instance_profile_arn=stand.offer.instance_profile_arn,
+        document_name=stand.offer.document_name,
+        program_uri=stand.offer.program_uri,
         streams=request.worker.streams,
         keep_toast_compression=request.worker.keep_toast_compression,
-        max_run_minutes=request.worker.max_run_hours * 60,
+        max_run_minutes=(request.worker.max_run_hours or 168) * 60,
     )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from lambdas.contract import DatabaseOutcome, PlannedSource, PlannedTarget
+from lambdas.contract import ArchiveSection, DatabaseOutcome, Estimate, PlannedNetwork, PlannedSource, PlannedTarget
 from lambdas.request import TicketRequest
 from repository.document import Document
 from worker.job import ErrorNote
@@ -56,6 +56,9 @@ class Report(Document):
     phases: tuple[PhaseRow, ...]
     resources: tuple[ResourceRow, ...]
     results: tuple[str, ...] = ()
+    network: PlannedNetwork | None = None
+    archive: ArchiveSection | None = None
+    estimate: Estimate | None = None
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
 

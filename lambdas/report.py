@@ -6,7 +6,7 @@ failed or was stopped and cleared up later. While a row isn't settled the restor
 import json
 from datetime import UTC, datetime
 
-from lambdas import phases
+from lambdas import archive, archive_wait, phases
 from lambdas.contract import CaughtError, CloseInput, DatabaseOutcome, ReportSection
 from lambdas.database_rows import DATABASE
 from lambdas.job_outcomes import outcomes, together
@@ -42,6 +42,7 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     _tell(restore, report, where.report)
     if leftovers:
         raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
+    archive_wait.end(restore.ledger)
     restore.ledger.close(meta.plan)
     return where
 
@@ -122,6 +123,9 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
         databases=databases,
         phases=tuple(_ended(phase, now) for phase in phases.phases(restore.ledger)),
         resources=restore.ledger.rows(),
+        network=plan.network,
+        archive=archive.retrieved(restore.ledger),
+        estimate=plan.estimate,
         results=results,
         ticket=plan.ticket,
         reason=plan.reason,
@@ -131,7 +135,12 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
 def _results(restore: Restore) -> tuple[tuple[DatabaseOutcome, ...], tuple[str, ...]]:
     """Each database's last outcome that isn't its clearing up, and the URIs of all results."""
     found = {name: told for name in job_names(restore.ledger) if (told := result(restore, name))}
-    last = together(*(outcomes(found[name]) for name in ("replay", "restore", "verify") if name in found))
+    # A database that was replayed once more is told as the last job left it: replay, replay-2, ..., verify.
+    kinds = ("replay", "restore", "verify")
+    done = sorted(
+        (name for name in found if name.partition("-")[0] in kinds), key=lambda name: (name[0], len(name), name)
+    )
+    last = together(*(outcomes(found[name]) for name in done))
     databases = tuple(_as_it_ended(restore, outcome) for outcome in last)
     return databases, tuple(uri(restore, name, "result.json") for name in found)
 

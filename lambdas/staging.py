@@ -5,21 +5,26 @@ Rows of the bucket and of the objects stand in the ledger before either exists; 
 
 import time
 
-from lambdas import invocations, limits, staging_bucket, staging_check, staging_copy
+from lambdas import archive, invocations, limits, staging_bucket, staging_check, staging_copy
 from lambdas.contract import Plan, PlannedInput, StagingSection
 from lambdas.staging_bucket import OBJECTS, ROLE, STAGING
 from lambdas.staging_copy import Place
 from lambdas.staging_files import StagedFile, staged_files
 from lambdas.state import Restore, state
 from repository import native_staging, points
+from repository.errors import BackupArchived
 
 
 @state(STAGING, PlannedInput, makes=True)
 def stage_native_backups(section: PlannedInput, restore: Restore) -> StagingSection:
     """The files, in the bucket and compared. Raises NotReady until all are."""
+    archive.require_readable(restore)
     until = time.monotonic() + limits.STAGING_SECONDS
     with invocations.at_work(restore.ledger, STAGING):
-        return _stage(restore, section.plan, until)
+        try:
+            return _stage(restore, section.plan, until)
+        except BackupArchived as error:
+            raise archive.again(restore, str(error)) from error
 
 
 def _stage(restore: Restore, plan: Plan, until: float) -> StagingSection:

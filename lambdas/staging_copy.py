@@ -17,7 +17,7 @@ from lambdas import limits, staging_objects, staging_parts
 from lambdas.aws import error_code
 from lambdas.staging_files import StagedFile
 from lambdas.staging_parts import Part
-from repository.errors import BackupDamaged, NotReady, NotSupportedYet, RestoreError
+from repository.errors import BackupArchived, BackupDamaged, NotReady, RestoreError
 from repository.native_errors import CrossRegionCopyRefused, StagedBackupMissing
 
 if TYPE_CHECKING:
@@ -219,9 +219,7 @@ def _explained(error: ClientError, file: StagedFile) -> RestoreError | ClientErr
     if code in ("PreconditionFailed", "412"):
         return BackupDamaged(f"{file.source_key} was replaced while it was copied: start the restore again")
     if code in ("InvalidObjectState", "ObjectNotInActiveTierError"):
-        return NotSupportedYet(
-            f"{file.source_key} is archived: retrieve it with S3 RestoreObject, copy it back to a storage class that can be read at once"
-        )
+        return BackupArchived(f"{file.source_key} is archived")
     if code == "NoSuchUpload":
         return NotReady(f"waiting for another invocation, which ended the upload of {file.key}")
     if "cross-region" in message.lower():

@@ -20,7 +20,7 @@ from lambdas.security_groups import pair
 from lambdas.sqlserver import JOB_NAME as RESTORE
 from lambdas.state import Restore, log, state
 from lambdas.verification import JOB_NAME as VERIFY
-from lambdas.worker_jobs import JobRow, active_commands, ensure_job, job, job_row, result
+from lambdas.worker_jobs import JobRow, active_commands, ensure_job, job, job_names, job_row, result
 from repository.errors import LeftoversRemain, NotReady, WorkerNotStarted
 from worker.job import Job, Result
 
@@ -151,7 +151,8 @@ def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> Non
 
 def _wait_for_late_commands(restore: Restore, instance_id: str) -> None:
     """A command whose sending was not recorded may still arrive, while its sender can still run."""
-    rows = [row for name in (REPLAY, RESTORE, VERIFY) if (row := job_row(restore.ledger, name))]
+    names = [name for name in job_names(restore.ledger) if name.partition("-")[0] in (REPLAY, RESTORE, VERIFY)]
+    rows = [row for name in names if (row := job_row(restore.ledger, name))]
     unrecorded = [row for row in rows if row.instance_id == instance_id and row.command_id is None]
     if any(_age(row) < limits.VISIBLE_AFTER for row in unrecorded):
         raise NotReady("waiting until a command that was sent would have to be visible")

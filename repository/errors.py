@@ -7,6 +7,7 @@ docs/operations.md.
     ├── RestoreRequestInvalid        the request; every problem with its JSON pointer
     ├── TargetNotFound               no such DB instance
     ├── TargetNotUsable              the instance can't take part: Aurora, status, no managed secret, full group list, ...
+    ├── NoUsableSubnet               no subnet of the target's VPC can hold the worker; what each one lacks
     ├── RestorePointNotFound         no such instance or point in the repository
     ├── DatabaseNotInRestorePoint    the point has other databases
     ├── DatabaseExists               the asked name is taken in the target
@@ -17,6 +18,9 @@ docs/operations.md.
     ├── CertificateBundleMissing     the RDS CA bundle isn't where the worker reads it
     ├── BackupUnreadable             points add: not a dump that can be restored later (plain SQL, unknown version, ...)
     ├── BackupDamaged                a member's length, checksum or framing isn't what the manifest says
+    ├── BackupArchived               files are archived, or will be again while they are read: leads back to the retrieval
+    ├── ArchiveTierImpossible        the asked retrieval does not exist for the files' storage class
+    ├── RetrievalTimedOut            S3 did not retrieve the files in time, or takes them away too early
     ├── WorkerNotStarted             no capacity, never registered with SSM, boot failed
     ├── WorkerLost                   the worker died while it worked
     ├── WorkerFailed                 the worker's program ended without a result
@@ -59,6 +63,10 @@ class TargetNotUsable(RestoreError):
     """The instance exists but can't take part in a restore."""
 
 
+class NoUsableSubnet(RestoreError):
+    """No subnet of the target's VPC, or none of those that were asked for, can hold the worker: a line per kind of fault."""
+
+
 class RestorePointNotFound(RestoreError):
     """No such instance or restore point in the repository."""
 
@@ -97,6 +105,18 @@ class BackupUnreadable(RestoreError):
 
 class BackupDamaged(RestoreError):
     """Stored bytes are not what the manifest says."""
+
+
+class BackupArchived(RestoreError):
+    """A file lies in an archive and has no retrieved copy that could be read (long enough)."""
+
+
+class ArchiveTierImpossible(RestoreError):
+    """The asked tier of retrieval does not exist for the storage class of the files."""
+
+
+class RetrievalTimedOut(RestoreError):
+    """S3 did not retrieve all files within its own times and much patience, or the copies go again and again."""
 
 
 class WorkerNotStarted(RestoreError):

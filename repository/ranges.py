@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
 from urllib3.exceptions import SSLError
 
-from repository.errors import BackupDamaged
+from repository.errors import BackupArchived, BackupDamaged, RestoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -41,7 +41,8 @@ def verified_range(
 def read_range(s3: "S3Client", bucket: str, key: str, *, offset: int, length: int) -> Iterator[bytes]:
     """`length` bytes of the object from `offset`, in pieces of 1 MiB (the last one, and one at a dropped connection, may be smaller).
 
-    Raises BackupDamaged if the object is gone or too short, and the SDK's own error when it can't be read at all."""
+    Raises BackupDamaged if the object is gone or too short, BackupArchived if S3 must retrieve it first,
+    and the SDK's own error when it can't be read at all."""
     position, end, fruitless = offset, offset + length, 0
     while position < end:
         before = position
@@ -87,10 +88,12 @@ def _attempt(s3: "S3Client", bucket: str, key: str, position: int, end: int) -> 
             yield piece
 
 
-def _damage(error: ClientError, key: str, position: int, end: int) -> BackupDamaged | None:
+def _damage(error: ClientError, key: str, position: int, end: int) -> RestoreError | None:
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("NoSuchKey", "404"):
         return BackupDamaged(f"{key}: the object isn't in the repository any more")
+    if code == "InvalidObjectState":
+        return BackupArchived(f"{key}: the object is archived, and its retrieved copy is gone")
     if code in ("InvalidRange", "416"):
         return BackupDamaged(f"{key}: the object has no bytes {position} to {end - 1}")
     return None

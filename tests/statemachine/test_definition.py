@@ -10,15 +10,19 @@ from tests.statemachine.world import DEFINITION, handlers
 
 TEXT = DEFINITION.read_text()
 MACHINE = json.loads(TEXT)
+# Those that no state calls: events do, or the dbrestore command.
+STATES = {f.state for f in FUNCTIONS if f.state not in ("SweepLedger", "HearRetrieval") and not f.answers_commands}
 REMOVERS = ["DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "CloseRestore"]
 
 
 def levels(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The machine and every branch in it."""
+    """The machine, every branch in it and what is done with the items of a list."""
     yield machine
     for state in machine["States"].values():
         for branch in state.get("Branches", []):
             yield from levels(branch)
+        if "ItemProcessor" in state:
+            yield from levels(state["ItemProcessor"])
 
 
 def states() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -29,15 +33,27 @@ def states() -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_placeholder_has_a_function_and_every_function_of_a_state_a_placeholder() -> None:
     placeholders = re.findall(r"\$\{(\w+)\}", TEXT)
 
-    assert sorted(placeholders) == sorted(f.state for f in FUNCTIONS if f.state != "SweepLedger")
+    assert sorted(placeholders) == sorted(STATES)
     assert set(placeholders) <= set(handlers())
 
 
 def test_a_task_calls_the_function_of_its_own_name() -> None:
-    tasks = {name: state["Resource"] for name, state in states() if state["Type"] == "Task"}
+    tasks = {name: state for name, state in states() if state["Type"] == "Task"}
 
-    assert tasks == {name: f"${{{name}}}" for name in tasks}
-    assert len(tasks) == len(FUNCTIONS) - 1
+    called = {name: state.get("Parameters", {}).get("FunctionName", state["Resource"]) for name, state in tasks.items()}
+
+    assert called == {name: f"${{{name}}}" for name in STATES}
+
+
+def test_a_task_that_waits_for_its_token_looks_again_after_a_while() -> None:
+    waiting = {name: state for name, state in states() if state.get("Resource", "").endswith(".waitForTaskToken")}
+
+    assert set(waiting) == {"RetrieveArchive"}
+    for state in waiting.values():
+        # An event may be lost: between a quarter of an hour and half an hour, so that two days of it fit into the history.
+        assert 900 <= state["TimeoutSeconds"] <= 1800
+        again = next(retry for retry in state["Retry"] if retry["ErrorEquals"] == ["States.Timeout"])
+        assert again["MaxAttempts"] * state["TimeoutSeconds"] > 10 * 24 * 3600
 
 
 def test_state_names_are_unique_over_all_branches() -> None:

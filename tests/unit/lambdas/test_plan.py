@@ -384,15 +384,6 @@ def test_a_missing_ca_bundle_is_refused_with_the_mend(world: World) -> None:
     assert "truststore.pki.rds.amazonaws.com" in told[0]
 
 
-def test_an_archived_file_is_refused(world: World) -> None:
-    key = f"{INSTANCE}/{POINT}/orders/dump.pgdump"
-    boto3.client("s3").put_object(Bucket="repository", Key=key, Body=b"x" * 10, StorageClass="DEEP_ARCHIVE")
-
-    told = refused(REQUEST, NotSupportedYet)
-
-    assert "DEEP_ARCHIVE" in told[0]
-
-
 def lose_file(key: str) -> None:
     boto3.client("s3").delete_object(Bucket="repository", Key=key)
 

@@ -554,16 +554,11 @@ def cut_file() -> None:
     boto3.client("s3").put_object(Bucket="repository", Key=FILE, Body=b"x" * 9)
 
 
-def archive_file() -> None:
-    boto3.client("s3").put_object(Bucket="repository", Key=FILE, Body=b"x" * 10, StorageClass="GLACIER")
-
-
 @pytest.mark.parametrize(
     ("harm", "kind", "part"),
     [
         (lose_file, BackupDamaged, "is missing from the repository"),
         (cut_file, BackupDamaged, "has 9 bytes, the manifest says 10"),
-        (archive_file, NotSupportedYet, "is archived (GLACIER)"),
     ],
 )
 def test_a_file_that_could_not_be_staged_is_refused(

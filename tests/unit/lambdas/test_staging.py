@@ -19,7 +19,7 @@ from moto.s3.models import FakeMultipart, S3Backend
 from lambdas import limits, staging_copy
 from lambdas.record import ResourceRow
 from repository import keys
-from repository.errors import BackupDamaged, NotReady, NotSupportedYet, RestoreClosed, RestoreError
+from repository.errors import BackupArchived, BackupDamaged, NotReady, RestoreClosed, RestoreError
 from repository.manifest import Manifest
 from repository.native_errors import CrossRegionCopyRefused, StagedBackupMissing, StagedCopyDiffers
 from tests.statemachine.plain_moto import Died
@@ -359,10 +359,10 @@ def archived(there: Account, key: str) -> None:
     [
         (gone, BackupDamaged, "no longer in the repository"),
         (shortened, BackupDamaged, "has 5 bytes, and the manifest says"),
-        (archived, NotSupportedYet, "is archived: retrieve it"),
+        (archived, BackupArchived, "is archived; what the restore reads is retrieved"),
     ],
 )
-def test_a_source_that_is_not_what_it_was_ends_the_restore(
+def test_a_source_that_is_not_what_it_was_ends_the_staging(
     there: Account,
     mebibytes: int,
     happens: Callable[[Account, str], None],

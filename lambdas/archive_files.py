@@ -1,0 +1,127 @@
+"""The files that a restore reads, and whether S3 lets them be read at once.
+
+The truth is the class of today, not that of the manifest: lifecycle rules move files. Many files are looked at by listing, a thousand at a
+time; only those in Intelligent-Tiering are asked one by one, because a listing does not tell their archive tier.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from lambdas import limits
+from lambdas.contract import Plan
+from repository import native_recovery
+from repository.errors import BackupDamaged, DatabaseNotInRestorePoint
+from repository.manifest import Manifest, StoredFile
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+INTELLIGENT = "INTELLIGENT_TIERING"
+# What is not in here is read at once, S3 Glacier Instant Retrieval too. A tier of Intelligent-Tiering is named as HeadObject names it.
+ARCHIVES = ("GLACIER", "DEEP_ARCHIVE", "ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS")
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file as it lies in S3. `storage_class` of an object in an archive tier of Intelligent-Tiering is that tier. `readable_until` is
+    when the retrieved copy of an archived file goes; None while there is none."""
+
+    key: str
+    length: int
+    storage_class: str
+    in_progress: bool = False
+    readable_until: datetime | None = None
+
+    @property
+    def is_archived(self) -> bool:
+        return self.storage_class in ARCHIVES
+
+    @property
+    def is_readable(self) -> bool:
+        return self.lasts(timedelta(0))
+
+    def lasts(self, needed: timedelta) -> bool:
+        """Whether it can be read now and for so long."""
+        if not self.is_archived:
+            return True
+        return self.readable_until is not None and self.readable_until > datetime.now(UTC) + needed
+
+
+def of_plan(plan: Plan, manifest: Manifest) -> tuple[StoredFile, ...]:
+    """Every file that the plan's databases are restored from, always in the same order. Raises DatabaseNotInRestorePoint,
+    PointInTimeUnreachable."""
+    found = [file for database in plan.databases for file in _of_database(plan, manifest, database.name)]
+    return tuple({file.key: file for file in found}.values())
+
+
+def _of_database(plan: Plan, manifest: Manifest, name: str) -> Iterable[StoredFile]:
+    for backup in manifest.databases:
+        if backup.name == name:
+            return backup.files
+    for native in manifest.native_databases:
+        if native.name == name:
+            sets = native_recovery.needed(native, plan.native.stop_at if plan.native else None)
+            return [file for one in sets for file in one.files]
+    raise DatabaseNotInRestorePoint(f"{manifest.point_id} has no database {name!r}: start the restore again")
+
+
+def look(s3: "S3Client", bucket: str, files: Sequence[StoredFile]) -> tuple[FoundFile, ...]:
+    """Each file as it is now, in the same order. Raises BackupDamaged if one is missing or has another length."""
+    folders = sorted({file.key.rpartition("/")[0] + "/" for file in files})
+    listed = {item["Key"]: item for folder in folders for item in _listed(s3, bucket, folder)}
+    for file in files:
+        _require_as_stored(file, listed.get(file.key))
+    found = [_found(listed[file.key]) for file in files]
+    with ThreadPoolExecutor(limits.ARCHIVE_THREADS) as pool:
+        return tuple(pool.map(lambda one: look_at(s3, bucket, one.key) if _must_ask(one) else one, found))
+
+
+def _listed(s3: "S3Client", bucket: str, prefix: str) -> Iterator[Any]:
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, OptionalObjectAttributes=["RestoreStatus"]
+    )
+    return (item for page in pages for item in page.get("Contents", []))
+
+
+def _require_as_stored(file: StoredFile, item: Mapping[str, Any] | None) -> None:
+    if item is None:
+        raise BackupDamaged(f"{file.key} is missing from the repository: choose another restore point")
+    if item["Size"] != file.length:
+        raise BackupDamaged(
+            f"{file.key} has {item['Size']} bytes, the manifest says {file.length}: choose another restore point"
+        )
+
+
+def _found(item: Mapping[str, Any]) -> FoundFile:
+    status = item.get("RestoreStatus", {})
+    return FoundFile(
+        key=item["Key"],
+        length=item["Size"],
+        storage_class=item.get("StorageClass", "STANDARD"),
+        in_progress=bool(status.get("IsRestoreInProgress")),
+        readable_until=status.get("RestoreExpiryDate"),
+    )
+
+
+def _must_ask(file: FoundFile) -> bool:
+    return file.storage_class == INTELLIGENT
+
+
+def look_at(s3: "S3Client", bucket: str, key: str) -> FoundFile:
+    """One file, by HeadObject: `x-amz-restore` is `ongoing-request="true"`, or `ongoing-request="false", expiry-date="..."`, or absent
+    (Amazon S3 API reference, "HeadObject")."""
+    head = s3.head_object(Bucket=bucket, Key=key)
+    restore = head.get("Restore", "")
+    _, _, expiry = restore.partition('expiry-date="')
+    storage_class = head.get("StorageClass", "STANDARD")
+    return FoundFile(
+        key=key,
+        length=head["ContentLength"],
+        storage_class=head.get("ArchiveStatus", storage_class) if storage_class == INTELLIGENT else storage_class,
+        in_progress='ongoing-request="true"' in restore,
+        readable_until=parsedate_to_datetime(expiry.rstrip('"')) if expiry else None,
+    )

@@ -1,0 +1,116 @@
+"""Step 1, first half: S3 is asked for the archived files, a batch per invocation and several at once.
+
+S3 makes the copies and takes them away by itself after the days that it was asked for: nothing of it can be removed earlier, and nothing
+is left behind. Invariant: asking twice harms nothing, because S3 answers that it is at it, or keeps the copy longer.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from lambdas import archive_files, limits
+from lambdas.archive_files import FoundFile
+from lambdas.aws import error_code
+from lambdas.contract import BatchInput, PlannedArchive
+from lambdas.ledger import Ledger
+from lambdas.native_jobs import source_manifest
+from lambdas.request import ArchiveTier
+from lambdas.state import Restore, log, state
+from lambdas.table import ConditionFailed, Item
+from repository.errors import BackupDamaged, RestoreFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BATCH = "RETRIEVAL#BATCH#"
+Asked = Literal["asked", "found", "no capacity"]
+
+
+@state("RequestRetrieval", BatchInput, makes=True)
+def request_retrieval(section: BatchInput, restore: Restore) -> None:
+    """Ask S3 for the archived files of one batch. Raises BackupDamaged if one is gone."""
+    plan, wish = restore.ledger.meta().plan, planned(restore)
+    first = section.batch * limits.ARCHIVE_BATCH
+    files = archive_files.of_plan(plan, source_manifest(restore, plan))
+    s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
+    found = archive_files.look(s3, bucket, files[first : first + limits.ARCHIVE_BATCH])
+    archived = [file for file in found if file.is_archived]
+    _note_asked(
+        restore.ledger, section.batch, [file for file in archived if not file.is_readable and not file.in_progress]
+    )
+    fell_back = _request(s3, bucket, [file for file in archived if _is_worth_asking(file, wish)], wish)
+    if fell_back:
+        log.warning("Expedited had no capacity for %d files: Standard was taken", fell_back)
+        _note_fallen_back(restore.ledger, section.batch, fell_back)
+
+
+def planned(restore: Restore) -> PlannedArchive:
+    """What the plan says of the archive."""
+    if (wish := restore.ledger.meta().plan.archive) is None:
+        raise RestoreFailed("The plan holds nothing about the archive: start the restore again")
+    return wish
+
+
+def _is_worth_asking(file: FoundFile, wish: PlannedArchive) -> bool:
+    if file.in_progress:
+        # A request under way can be made faster but not slower.
+        return wish.tier != "Bulk"
+    return not file.lasts(timedelta(days=wish.days - 1))
+
+
+def _request(s3: "S3Client", bucket: str, files: Sequence[FoundFile], wish: PlannedArchive) -> int:
+    """The number of files for which Expedited had no capacity."""
+    refused = Event()
+
+    def ask(file: FoundFile) -> bool:
+        if not refused.is_set() and _ask(s3, bucket, file, wish.tier, wish.days) != "no capacity":
+            return False
+        # One refusal is enough: the SDK repeats each for seconds before it gives it to us.
+        refused.set()
+        return _ask(s3, bucket, file, "Standard", wish.days) == "asked"
+
+    with ThreadPoolExecutor(limits.ARCHIVE_THREADS, thread_name_prefix="retrieve") as threads:
+        return sum(threads.map(ask, files))
+
+
+def _ask(s3: "S3Client", bucket: str, file: FoundFile, tier: ArchiveTier, days: int) -> Asked:
+    """RestoreObject: 202 begun, 200 kept longer, 409 under way; refused with ObjectAlreadyInActiveTierError or InvalidObjectState if
+    the object is in no archive any more (Amazon S3 API reference, "RestoreObject")."""
+    # In Intelligent-Tiering the object itself moves to the frequent access tier: there is no copy to keep.
+    kept = {"Days": days} if file.storage_class in ("GLACIER", "DEEP_ARCHIVE") else {}
+    request: Any = {**kept, "GlacierJobParameters": {"Tier": tier}}
+    try:
+        s3.restore_object(Bucket=bucket, Key=file.key, RestoreRequest=request)
+    except ClientError as error:
+        code = error_code(error)
+        if code in ("RestoreAlreadyInProgress", "ObjectAlreadyInActiveTierError", "InvalidObjectState"):
+            return "found"
+        if code == "GlacierExpeditedRetrievalNotAvailable":
+            return "no capacity"
+        if code in ("NoSuchKey", "404"):
+            raise BackupDamaged(f"{file.key} is missing from the repository: choose another restore point") from error
+        raise
+    return "asked"
+
+
+def _note_asked(ledger: Ledger, batch: int, files: Sequence[FoundFile]) -> None:
+    """Before it is asked for, and only by the first invocation of the first round: a repeated one would count it as found."""
+    row = {"pk": ledger.restore_id, "sk": f"{BATCH}{batch:06}", "asked": len(files), "fellBack": 0}
+    try:
+        ledger.table.write(ledger.table.put(row, "attribute_not_exists(pk)"))
+    except ConditionFailed:
+        log.info("batch %d was asked for before", batch)
+
+
+def _note_fallen_back(ledger: Ledger, batch: int, number: int) -> None:
+    change = "SET fellBack = fellBack + :number"
+    ledger.table.write(ledger.table.update(ledger.restore_id, f"{BATCH}{batch:06}", change, number=number))
+
+
+def asked(ledger: Ledger) -> tuple[Item, ...]:
+    """One row per batch: `asked` and `fellBack` count files."""
+    return ledger.table.query(ledger.restore_id, BATCH)
