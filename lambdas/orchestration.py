@@ -1,0 +1,121 @@
+"""How much the control plane itself does for a restore that goes as planned: transitions, invocations, requests to the ledger and to S3.
+
+What a state costs is mostly how often it looks again, so all of it follows from the expected durations.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lambdas import limits
+from lambdas.contract import Plan, PlannedArchive
+from lambdas.durations import to_retrieve
+from lambdas.looks import PAUSES
+
+# States that a restore passes once, those without a function included; a test counts them.
+TRANSITIONS = 20
+INVOCATIONS = 12
+# Each notes its beginning and its end, and reads the restore's rows; a test counts them.
+WRITES_PER_INVOCATION = 4
+READS_PER_INVOCATION = 8
+# Of memory times seconds: a look takes about a second, with what the start of the function takes in it.
+FUNCTION_GB = 0.5
+LOOK_SECONDS = 1.0
+
+ARCHIVE_LOOK_SECONDS = 1800
+TRANSITIONS_PER_BATCH = 3
+# A thousand files: asked for by many threads, and listed with one request.
+BATCH_SECONDS = 5.0
+LISTING_SECONDS = 0.2
+# S3 tells of each file's arrival; all but a few of them wake nobody, after one read by a smaller function.
+ARRIVAL_GB_SECONDS = 0.25 * 0.02
+
+PART_BYTES = limits.STAGING_PART_BYTES
+REQUESTS_PER_STAGED_FILE = 6
+# Seconds between two notes of the worker's progress: while it replays, and while RDS restores.
+PROGRESS_SECONDS = {"ReplayDumps": 1.0, "RestoreNativeBackups": 60.0}
+# The worker joins what it reads to pieces of at least so many bytes.
+READ_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Of Step Functions, Lambda and DynamoDB. `arrivals` are the invocations that no state makes: they only read once."""
+
+    transitions: int
+    invocations: int
+    gb_seconds: float
+    arrivals: int = 0
+
+    @property
+    def writes(self) -> int:
+        return self.invocations * WRITES_PER_INVOCATION
+
+    @property
+    def reads(self) -> int:
+        return self.invocations * READS_PER_INVOCATION + self.arrivals
+
+    def __add__(self, other: "Effort") -> "Effort":
+        return Effort(
+            self.transitions + other.transitions,
+            self.invocations + other.invocations,
+            self.gb_seconds + other.gb_seconds,
+            self.arrivals + other.arrivals,
+        )
+
+
+@dataclass(frozen=True)
+class S3Requests:
+    """`puts` are PUT, COPY and LIST, `gets` GET and HEAD."""
+
+    puts: int
+    gets: int
+
+
+def effort(plan: Plan, seconds: Mapping[str, float]) -> Effort:
+    """What the flow does; `seconds` are the expected ones by state."""
+    looks = sum(PAUSES[state].looks(took) for state, took in seconds.items() if state in PAUSES)
+    passed = Effort(TRANSITIONS + looks, INVOCATIONS + looks, (INVOCATIONS + looks) * LOOK_SECONDS * FUNCTION_GB)
+    staging = _staging(seconds.get("StageNativeBackups", 0.0))
+    archive = to_retrieve(plan)
+    retrieving = _retrieving(archive, seconds["RetrieveArchive"]) if archive else Effort(0, 0, 0.0)
+    return passed + staging + retrieving
+
+
+def s3_requests(plan: Plan, seconds: Mapping[str, float]) -> S3Requests:
+    """What is asked of S3, the requests for the retrieval itself left out."""
+    archive = to_retrieve(plan)
+    puts, gets = _looks_at_archive(archive, seconds["RetrieveArchive"]) if archive else (0, 0)
+    puts += sum(round(seconds.get(state, 0.0) / pause) for state, pause in PROGRESS_SECONDS.items())
+    if plan.native:
+        parts = -(-plan.native.staged_bytes // PART_BYTES)
+        return S3Requests(puts + parts + REQUESTS_PER_STAGED_FILE * len(plan.databases), gets + parts)
+    read = sum(database.stored_bytes // READ_BYTES + database.tables for database in plan.databases)
+    return S3Requests(puts, gets + read)
+
+
+def _staging(seconds: float) -> Effort:
+    """Each invocation copies as long as it may, and the next one begins a second later."""
+    again = int(seconds // (limits.STAGING_SECONDS + 1))
+    return Effort(again, again, seconds * FUNCTION_GB)
+
+
+def _retrieving(archive: PlannedArchive, seconds: float) -> Effort:
+    batches, looks = len(archive.batches), _archive_looks(seconds)
+    busy = batches * BATCH_SECONDS + looks * (LOOK_SECONDS + batches * LISTING_SECONDS)
+    return Effort(
+        transitions=TRANSITIONS_PER_BATCH * batches + looks,
+        invocations=batches + looks,
+        gb_seconds=busy * FUNCTION_GB + archive.objects * ARRIVAL_GB_SECONDS,
+        arrivals=archive.objects,
+    )
+
+
+def _looks_at_archive(archive: PlannedArchive, seconds: float) -> tuple[int, int]:
+    """Lists a thousand files at a time; those of Intelligent-Tiering are asked one by one."""
+    looks = _archive_looks(seconds)
+    one_by_one = sum(one.objects for one in archive.classes if one.storage_class.endswith("_ACCESS"))
+    return looks * len(archive.batches), looks * one_by_one
+
+
+def _archive_looks(seconds: float) -> int:
+    return int(seconds // ARCHIVE_LOOK_SECONDS) + 2

@@ -1,0 +1,100 @@
+"""What each state is expected to take, and that the pauses are those of the definition."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lambdas import durations
+from lambdas.contract import Plan, PlannedNative
+from lambdas.looks import PAUSES, Pauses
+from lambdas.prices import GB
+from tests.statemachine.world import DEFINITION
+from tests.unit.lambdas.estimated_plans import archived, database, planned, planned_native, target, worker
+
+
+def seconds(plan: Plan) -> dict[str, float]:
+    return {item.state: item.seconds for item in durations.expected(plan)}
+
+
+def retriers(states: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The NotReady retrier of each state that has one, branches included."""
+    found = {}
+    for name, state in states.items():
+        for branch in state.get("Branches", []):
+            found |= retriers(branch["States"])
+        for retry in state.get("Retry", []):
+            if "NotReady" in retry["ErrorEquals"]:
+                found[name] = retry
+    return found
+
+
+@pytest.mark.parametrize("state", sorted(PAUSES))
+def test_the_pauses_are_those_of_the_definition(state: str) -> None:
+    retry = retriers(json.loads(DEFINITION.read_text())["States"])[state]
+
+    assert PAUSES[state] == Pauses(retry["IntervalSeconds"], retry["BackoffRate"], retry["MaxDelaySeconds"])
+
+
+def test_the_states_come_in_the_order_of_the_flow() -> None:
+    of_postgresql = [item.state for item in durations.expected(planned(archive=archived("GLACIER", "Standard", 1, GB)))]
+    of_sql_server = [item.state for item in durations.expected(planned_native())]
+
+    before, after = ["DeployWorker", "PairSecurityGroups"], ["RemoveWorker", "UnpairSecurityGroups"]
+    assert of_postgresql == ["RetrieveArchive", *before, "ReplayDumps", "VerifyDatabases", *after, "CloseRestore"]
+    staged = ["StageNativeBackups", "RestoreNativeBackups", "VerifyDatabases"]
+    assert of_sql_server == [*before, *staged, *after, "RemoveStagingBucket", "CloseRestore"]
+
+
+def test_every_duration_has_a_basis() -> None:
+    for plan in (planned(archive=archived("GLACIER", "Bulk", 1, GB)), planned_native()):
+        assert all(item.basis and item.seconds > 0 for item in durations.expected(plan))
+
+
+def test_the_archive_takes_what_s3_says_of_the_slowest_class() -> None:
+    slow, quick = (archived("DEEP_ARCHIVE", tier, 3, GB) for tier in ("Bulk", "Standard"))
+    mixed = slow.model_copy(update={"classes": (*quick.classes, *slow.classes)})
+
+    assert seconds(planned(archive=mixed))["RetrieveArchive"] == 48 * 3600
+
+
+def test_a_replay_takes_its_bytes_by_its_streams_and_is_seen_a_tenth_later_at_most() -> None:
+    for streams, rate in ((1, 4.6e6), (2, 9.2e6), (16, 15.7e6)):
+        took = seconds(planned(worker=worker(streams=streams)))["ReplayDumps"]
+
+        assert 10 * GB / rate <= took <= 10 * GB / rate * 1.1 + 15
+
+
+def test_a_replay_of_days_is_seen_ten_minutes_late_at_most() -> None:
+    took = seconds(planned(databases=(database("huge", 10_000 * GB),)))["ReplayDumps"]
+
+    assert 0 <= took - 10_000 * GB / 9.2e6 <= 600
+
+
+def test_a_copy_into_another_region_is_slower_and_says_that_it_is_assumed() -> None:
+    at_home, abroad = planned_native(), planned_native(target=target(engine="sqlserver-se", region="eu-west-1"))
+
+    assert seconds(abroad)["StageNativeBackups"] > 2 * seconds(at_home)["StageNativeBackups"]
+    [staging] = [item for item in durations.expected(abroad) if item.state == "StageNativeBackups"]
+    assert "assumed" in staging.basis
+    assert "from Region to Region" in staging.basis
+
+
+def test_checking_a_database_takes_longer_than_looking_at_it() -> None:
+    checked = PlannedNative(option_role_arn="arn", staged_bytes=4 * GB, check_database=True)
+
+    assert seconds(planned_native(native=checked))["VerifyDatabases"] >= 10 * GB / 100e6
+    assert seconds(planned_native())["VerifyDatabases"] < 60
+
+
+def test_rds_restores_two_databases_at_a_time() -> None:
+    three = planned_native(databases=tuple(database(name) for name in ("a", "b", "c")))
+
+    later = seconds(three)["RestoreNativeBackups"] - seconds(planned_native())["RestoreNativeBackups"]
+    assert 60 < later < 180
+
+
+def test_the_reading_of_an_archive_is_longer_than_its_bytes_by_boot_and_groups() -> None:
+    assert durations.reading_hours(0, "postgres") == pytest.approx(150 / 3600)
+    assert durations.reading_hours(1_000 * GB, "postgres") == pytest.approx(1_000 * GB / 9.2e6 / 3600 + 150 / 3600)
+    assert durations.reading_hours(1_000 * GB, "sqlserver") < durations.reading_hours(1_000 * GB, "postgres")
