@@ -121,8 +121,8 @@ class ArchivedFiles(Document):
 
 
 class PlannedArchive(Document):
-    """What must be retrieved before anything is deployed. `files` is the number of all files of the asked databases, in batches of which
-    they are requested: `batches` numbers them from 0. `days` is how long S3 is asked to keep the retrieved copies."""
+    """What must be retrieved before anything is deployed: `objects` is 0 if nothing is archived. Files are requested in batches of a
+    thousand; `batches` numbers those of all files, archived or not, from 0. `days`: how long S3 is asked to keep the retrieved copies."""
 
     tier: ArchiveTier
     objects: int
@@ -284,6 +284,12 @@ class PlannedInput(StateInput):
     plan: Plan
 
 
+class RetrievalInput(PlannedInput):
+    """RetrieveArchive: the plan, and the token of the task that waits."""
+
+    task_token: str
+
+
 class WorkerInput(PlannedInput):
     """States that need the worker."""
 
@@ -312,6 +318,36 @@ class RemoverInput(StateInput):
     """Removers."""
 
     plan: RestoreReference
+
+
+class BatchInput(RemoverInput):
+    """RequestRetrieval: one of the plan's batches of files."""
+
+    batch: int
+
+
+class ArrivedObject(StateInput):
+    """The object that S3's event tells of."""
+
+    key: str
+
+
+class ArrivalDetail(StateInput):
+    """What of the event's detail is read."""
+
+    object: ArrivedObject
+
+
+class RetrievalEvent(StateInput):
+    """HearRetrieval: S3's event `Object Restore Completed` (Amazon S3 User Guide, "EventBridge event message structure")."""
+
+    detail: ArrivalDetail
+
+
+class Woken(Document):
+    """How many restores an event woke."""
+
+    woken: int
 
 
 class CaughtError(StateInput):

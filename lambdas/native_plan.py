@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from lambdas import native_target
 from lambdas.contract import PlannedDatabase, PlannedNative
-from lambdas.findings import EnginePart, Findings, check_files, check_names, check_storage, gib
+from lambdas.findings import EnginePart, Findings, check_names, check_storage, gib, look_at_files
 from lambdas.request import WorkerRequest
 from lambdas.request_problems import Problems
 from lambdas.source_lookup import Asked, asked_databases
 from lambdas.target_lookup import POINTER
 from repository.errors import NotSupportedYet, RestoreError, RestoreRequestInvalid, TargetVersionTooOld
-from repository.manifest import NativeBackupSet, NativeDatabaseBackup
+from repository.manifest import NativeBackupSet, NativeDatabaseBackup, StoredFile
 from repository.native_errors import (
     BackupTooLarge,
     BaseBackupMissing,
@@ -43,6 +43,11 @@ class Chosen:
     sets: tuple[NativeBackupSet, ...]
 
     @property
+    def files(self) -> list[StoredFile]:
+        """All that is restored from."""
+        return [file for backup_set in self.sets for file in backup_set.files]
+
+    @property
     def restored_size(self) -> int:
         """Bytes of the largest state on the way."""
         return max(one.restored_size for one in self.sets)
@@ -53,15 +58,15 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     check_names(found, "sqlserver", problems)
     _refuse_wishes_of_postgresql(found.request.worker, problems)
     chosen = _chosen(found, problems)
-    for one in chosen:
-        check_files(found, one.asked.pointer, [file for backup_set in one.sets for file in backup_set.files], problems)
+    files = [file for one in chosen for file in look_at_files(found, one.asked.pointer, one.files, problems)]
     role = _check_instance(found, chosen, problems)
     space = sum(one.restored_size for one in chosen)
     mend = "grow its storage first, because storage autoscaling is too slow for a restore"
     notes = [_told(one, found.request.sqlserver.stop_at) for one in chosen]
     notes += check_storage(found, space, "the files of the databases", mend, problems)
     notes += _unseen(found.instance, chosen) if found.instance else []
-    return EnginePart(tuple(map(_planned, chosen)), tuple(notes), _native(found, role, chosen) if role else None)
+    native = _native(found, role, chosen) if role else None
+    return EnginePart(tuple(map(_planned, chosen)), tuple(notes), native, tuple(files))
 
 
 def _refuse_wishes_of_postgresql(wishes: WorkerRequest, problems: Problems) -> None:

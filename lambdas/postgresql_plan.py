@@ -2,7 +2,7 @@
 
 from lambdas import limits
 from lambdas.contract import PlannedDatabase
-from lambdas.findings import EnginePart, Findings, check_files, check_names, check_storage
+from lambdas.findings import EnginePart, Findings, check_names, check_storage, look_at_files
 from lambdas.request import SqlServerRequest
 from lambdas.request_problems import Problems
 from lambdas.source_lookup import Asked, asked_databases
@@ -18,13 +18,12 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     _refuse_wishes_of_sql_server(found.request.sqlserver, problems)
     manifest = found.manifest
     asked = asked_databases(manifest, manifest.databases, found.request, problems) if manifest else []
-    for one in asked:
-        check_files(found, one.pointer, one.backup.files, problems)
+    files = [file for one in asked for file in look_at_files(found, one.pointer, one.backup.files, problems)]
     _check_version(found, asked, problems)
     notes = [f"{one.backup.name}: {note}" for one in asked for note in dump_contents.notes(one.backup)]
     needed = int(sum(one.backup.uncompressed_length for one in asked) * limits.STORAGE_FACTOR)
     notes += check_storage(found, needed, "the data and its indexes", "grow its storage", problems)
-    return EnginePart(tuple(_planned(found.restore_id, one) for one in asked), tuple(notes))
+    return EnginePart(tuple(_planned(found.restore_id, one) for one in asked), tuple(notes), files=tuple(files))
 
 
 def _refuse_wishes_of_sql_server(wishes: SqlServerRequest, problems: Problems) -> None:
