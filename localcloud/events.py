@@ -25,7 +25,7 @@ from moto.events.utils import EventTemplateParser
 from moto.scheduler.models import scheduler_backends
 
 from localcloud import clock, stepfunctions
-from localcloud.clients import ACCOUNT, REGION, Clients
+from localcloud.clients import Clients, Place
 from localcloud.mending import mend
 
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
@@ -72,18 +72,23 @@ class Schedules:
 def _scheduled() -> list[tuple[str, float, dict[str, Any], dict[str, Any]]]:
     """Every enabled rate: ARN, seconds, target, and the event that says so."""
     found = []
-    for rule in [rule for bus in events_backends[ACCOUNT][REGION].event_buses.values() for rule in bus.rules.values()]:
+    buses = [bus for backend in _everywhere(events_backends) for bus in list(backend.event_buses.values())]
+    for rule in [rule for bus in buses for rule in list(bus.rules.values())]:
         seconds = _rate(rule.scheduled_expression)
         if seconds and rule.state == "ENABLED":
             event = _event("aws.events", "Scheduled Event", {}, [rule.arn])
             found += [(f"{rule.arn}/{target['Id']}", seconds, target, event) for target in rule.targets]
-    for schedule in [
-        s for group in scheduler_backends[ACCOUNT][REGION].schedule_groups.values() for s in group.schedules.values()
-    ]:
+    groups = [group for backend in _everywhere(scheduler_backends) for group in list(backend.schedule_groups.values())]
+    for schedule in [schedule for group in groups for schedule in list(group.schedules.values())]:
         seconds = _rate(schedule.schedule_expression)
         if seconds and schedule.state == "ENABLED":
             found.append((schedule.arn, seconds, schedule.target, {}))
     return found
+
+
+def _everywhere(backends: Any) -> list[Any]:
+    """moto's backends of a service in every account and Region that anybody has used."""
+    return [backend for account in list(backends.values()) for backend in list(account.values())]
 
 
 def _rate(expression: str | None) -> float | None:
@@ -156,11 +161,13 @@ def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
 def _call(target: dict[str, Any], text: str, name: str) -> None:
     assert _clients is not None  # noqa: S101 - install() sets it before the mend
     role = target.get("RoleArn")
+    _, _, _, region, account, _ = target["Arn"].split(":", 5)
+    place = Place(account, region)
     try:
         if _service(target) == "states":
-            _start_once(_clients.client("stepfunctions", role), target["Arn"], name, text)
+            _start_once(_clients.client("stepfunctions", role, place), target["Arn"], name, text)
         else:
-            _clients.client("lambda", role).invoke(
+            _clients.client("lambda", role, place).invoke(
                 FunctionName=target["Arn"], InvocationType="Event", Payload=text.encode()
             )
     except Exception:
@@ -175,7 +182,8 @@ def _start_once(steps: Any, machine: str, name: str, text: str) -> None:
 
 
 def _event(source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> dict[str, Any]:
+    _, _, _, region, account, _ = resources[0].split(":", 5)
     return {
-        "version": "0", "id": str(uuid.uuid4()), "source": source, "detail-type": detail_type, "account": ACCOUNT, "region": REGION,
+        "version": "0", "id": str(uuid.uuid4()), "source": source, "detail-type": detail_type, "account": account, "region": region,
         "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "resources": resources, "detail": detail,
     }  # fmt: skip

@@ -27,7 +27,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from localcloud import clock, instances
+from localcloud import clock, instances, roles
 from localcloud.command_documents import Script
 
 # Seconds on AWS from `running` until the agent answers (assumed).
@@ -125,7 +125,7 @@ def environment(host: Host) -> dict[str, str]:
         "AWS_DEFAULT_REGION": region,
         "DBRESTORE_HOME": str(home / "opt" / "dbrestore"),
         "DBRESTORE_STATE_DIR": str(home / "state"),
-        **{f"AWS_{name}": value for name, value in _credentials(host).items()},
+        **{name.upper(): value for name, value in _credentials(host).items()},
     }
 
 
@@ -185,7 +185,7 @@ def _register(host: Host, program: "re.Match[str] | None") -> None:
 
 def _program(host: Host, bucket: str, key: str) -> Path:
     """The unpacked program, shared by all instances: it has about 100 MB. Fetched with the instance's own role, as the real boot does."""
-    credentials: dict[str, Any] = {f"aws_{name.lower()}": value for name, value in _credentials(host).items()}
+    credentials: dict[str, Any] = _credentials(host)
     s3 = boto3.client(
         "s3", endpoint_url=_endpoint, region_name=host.instance.region_name, config=Config(s3={"addressing_style": "path"}),
         **credentials,
@@ -213,18 +213,8 @@ def _unpack(archive: Path, tree: Path) -> None:
 
 
 def _credentials(host: Host) -> dict[str, str]:
-    sts = boto3.client(
-        "sts", endpoint_url=_endpoint, region_name=host.instance.region_name,
-        aws_access_key_id="localcloud", aws_secret_access_key="localcloud",  # noqa: S106 - moto checks none
-    )  # fmt: skip
-    if not host.role_arn:
-        return {}
-    session = sts.assume_role(RoleArn=host.role_arn, RoleSessionName=host.instance.id)["Credentials"]
-    return {
-        "ACCESS_KEY_ID": session["AccessKeyId"],
-        "SECRET_ACCESS_KEY": session["SecretAccessKey"],
-        "SESSION_TOKEN": session["SessionToken"],
-    }
+    """What the instance's metadata service would give."""
+    return roles.session(host.role_arn, host.instance.id) if host.role_arn else {}
 
 
 def _power_off(host: Host) -> None:

@@ -29,7 +29,7 @@ import moto.awslambda.models as models
 from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
 
-from localcloud import clock
+from localcloud import clock, roles
 from localcloud.clients import Clients
 from localcloud.lambda_sandbox import Outcome, Sandbox
 from localcloud.mending import mend
@@ -92,7 +92,7 @@ class Functions:
 
     def _cold(self, function: Any, configuration: str) -> Sandbox:
         task_root = self._unpacked(function)
-        credentials = self._clients.credentials(function.role, function.function_name)
+        credentials = roles.session(function.role, function.function_name)
         log = self.directory / "log" / f"{function.function_name}-{uuid.uuid4().hex[:8]}.log"
         variables = _variables(function, task_root, credentials, self._clients.endpoint) | {"PATH": self._path}
         with self._lock:

@@ -11,6 +11,7 @@ from moto.rds.models import DBInstance
 
 from localcloud import certificates, option_groups, tds_server
 from localcloud.backup_reader import BackupReader
+from localcloud.clients import Place
 from localcloud.sqlserver_engine import SqlServerEngine
 from localcloud.sqlserver_instance import Edition
 from localcloud.tds_engine import Message, ResultSet, Session, Value
@@ -59,6 +60,11 @@ class SqlServer:
     def identifier(self) -> str:
         """The DB instance's, which people may change."""
         return str(self._instance.db_instance_identifier)
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(self._instance.account_id, self._instance.region)
 
     def start(self) -> None:
         """Listen, on the port it had if it had one."""

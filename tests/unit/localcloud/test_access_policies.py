@@ -10,7 +10,9 @@ from localcloud.access_policies import Question, may, may_assume, statements
 ROLE = "arn:aws:iam::111111111111:role/backups"
 HOME, ELSEWHERE = "111111111111", "222222222222"
 BUCKET = "arn:aws:s3:::staging"
-LIST = Question(ROLE, "s3:ListBucket", BUCKET, {"s3:prefix": "r-1/1/", "aws:securetransport": "true"})
+LIST = Question(
+    ROLE, "s3:ListBucket", BUCKET, {"s3:prefix": "r-1/1/", "aws:securetransport": "true", "s3:tlsversion": "1.3"}
+)
 ALLOW: dict[str, Any] = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": BUCKET}
 MINE = {**ALLOW, "Principal": {"AWS": ROLE}}
 
@@ -84,6 +86,10 @@ def test_wildcards_and_lists_are_understood(change: dict[str, Any]) -> None:
         ({"Bool": {"aws:SecureTransport": "false"}}, False),
         ({"StringLike": {"s3:prefix": "r-1/*"}, "Bool": {"aws:SecureTransport": "false"}}, False),
         ({"NumericLessThan": {"s3:max-keys": "10"}}, False),
+        ({"NumericLessThan": {"s3:TlsVersion": 1.2}}, False),
+        ({"NumericGreaterThanEquals": {"s3:TlsVersion": ["1.3"]}}, True),
+        ({"NumericNotEquals": {"s3:TlsVersion": "1.3"}}, False),
+        ({"DateLessThan": {"aws:CurrentTime": "2999-01-01T00:00:00Z"}}, False),
     ],
     ids=str,
 )
@@ -94,7 +100,7 @@ def test_conditions_decide_whether_a_statement_counts(condition: dict[str, Any],
 def test_a_denial_with_a_condition_that_is_not_understood_holds() -> None:
     deny = {**ALLOW, "Effect": "Deny", "Principal": "*"}
 
-    assert not judge([ALLOW], [{**deny, "Condition": {"NumericLessThan": {"s3:max-keys": "10"}}}])
+    assert not judge([ALLOW], [{**deny, "Condition": {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}}])
     assert judge([ALLOW], [{**deny, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}])
 
 
