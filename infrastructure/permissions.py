@@ -242,9 +242,7 @@ EXAMINE_TARGET_ACCOUNT = (
             for name in (names.TARGET_ROLE, names.WORKER_ROLE)
         ),
     ),
-    Statement(
-        ("secretsmanager:DescribeSecret",), ("arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*",)
-    ),
+    Statement(("secretsmanager:DescribeSecret",), ("arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*",)),
     Statement(("kms:DescribeKey",), ("arn:{partition}:kms:{region}:{account}:key/*",)),
     Statement(("servicequotas:GetServiceQuota",), conditions=IN_THIS_REGION),
 )

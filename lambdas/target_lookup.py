@@ -198,19 +198,3 @@ def _best_first(found: "Sequence[SubnetTypeDef]", zone: str) -> tuple[str, ...]:
         return subnet["AvailabilityZone"] != zone, -subnet["AvailableIpAddressCount"], subnet["SubnetId"]
 
     return tuple(subnet["SubnetId"] for subnet in sorted(found, key=rank))
-
-
-def instance_type(target: TargetAccount, wish: str | None) -> str:
-    """The worker's instance type. Raises TargetNotUsable for one that is unknown here or is no x86_64."""
-    if wish is None:
-        return limits.DEFAULT_INSTANCE_TYPE
-    try:
-        found = target.ec2.describe_instance_types(InstanceTypes=[wish])["InstanceTypes"]  # type: ignore[list-item]
-    except ClientError as error:
-        if error_code(error) not in ("InvalidInstanceType", "InvalidParameterValue"):
-            raise
-        found = []
-    kinds = [kind for entry in found for kind in entry.get("ProcessorInfo", {}).get("SupportedArchitectures", [])]
-    if "x86_64" not in kinds:
-        raise TargetNotUsable(f"{wish!r} is no x86_64 instance type of this Region: leave it out or name another")
-    return wish

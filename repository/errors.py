@@ -12,6 +12,7 @@ docs/operations.md.
     ├── DatabaseNotInRestorePoint    the point has other databases
     ├── DatabaseExists               the asked name is taken in the target
     ├── DatabaseBusy                 another restore is bringing back the same database
+    ├── WorkerConfigurationInvalid   what the file or the request sets for the worker: wrong form, or AWS has no such thing
     ├── EngineMismatch               the point is of another engine
     ├── TargetVersionTooOld          the target can't hold what a newer server dumped
     ├── NotEnoughStorage             free storage of the target is smaller than the data
@@ -81,6 +82,10 @@ class DatabaseExists(RestoreError):
 
 class DatabaseBusy(RestoreError):
     """Another restore that still runs is bringing back the same database."""
+
+
+class WorkerConfigurationInvalid(RestoreError):
+    """What is set for the worker, in the configuration's file or in the request: one line per problem, with its place."""
 
 
 class EngineMismatch(RestoreError):
