@@ -14,7 +14,7 @@ from typing import Any, Literal
 from cli import reference
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
-from lambdas import contract, record, request
+from lambdas import contract, record, request, worker_configuration
 from localcloud import sqlserver_texts
 from repository.document import Document
 from repository.manifest import Manifest
@@ -24,7 +24,7 @@ DOCS = Path(__file__).resolve().parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 # What others write and we read may leave out what has a default; what we write has every key.
-READ: tuple[type[Document], ...] = (request.RestoreRequest,)
+READ: tuple[type[Document], ...] = (request.RestoreRequest, worker_configuration.WorkerConfigurations)
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan, contract.WorkerSection, contract.SecurityGroupsSection, contract.StagingSection,
     contract.RestoredSection, contract.VerifiedSection,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NaiveDatetime, StringConstraints, field_validator
 
+from lambdas.worker_settings import WorkerSettings
 from repository.document import Document
 from repository.point_names import INSTANCE_NAME
 
@@ -50,12 +51,12 @@ class ArchiveRequest(Document):
     tier: ArchiveTier = "Standard"
 
 
-class WorkerRequest(Document):
-    """Overrides for the worker instance; everything has a default."""
+class WorkerRequest(WorkerSettings):
+    """The worker of this restore. What isn't set here comes from the worker configuration of the target's place, then from the built-in
+    defaults. `subnet_id` and `instance_type` are short for lists of one."""
 
-    instance_type: str | None = None
     subnet_id: str | None = None
-    max_run_hours: int = Field(default=168, ge=1, le=240)
+    instance_type: str | None = None
     streams: int = Field(default=2, ge=1, le=16)
     keep_toast_compression: bool = False
 

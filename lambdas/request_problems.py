@@ -1,17 +1,16 @@
 """What is wrong with a request, all of it at once: each problem with the JSON pointer of its place and the error that it would be alone."""
 
-import difflib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
+from lambdas import form_problems
 from lambdas.database_names import place_of
-from lambdas.request import DatabaseRequest, RestoreRequest
+from lambdas.request import DatabaseRequest, RestoreRequest, WorkerRequest
+from lambdas.worker_settings import EXPECTED
 from repository.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
 
 Found = TypeVar("Found")
@@ -62,85 +61,16 @@ def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | Non
     try:
         read_request = RestoreRequest.model_validate(request)
     except ValidationError as error:
-        for detail in _without_echoes(error.errors()):
-            problems.add(RestoreRequestInvalid, _pointer(detail), _sentence(detail))
+        for where, sentence in form_problems.told(error, RestoreRequest, EXPECTED):
+            problems.add(RestoreRequestInvalid, form_problems.pointer(where), sentence)
         return None
     for n, database in enumerate(read_request.databases):
         for place, sentence in _half_characters(database):
             problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
     _note_duplicates(read_request, problems)
+    _note_rivals(read_request.worker, problems)
     _note_later_wishes(read_request, problems)
     return read_request
-
-
-def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """A list whose items are wrong is also called too short: only the items' own problems help."""
-
-    def is_echo(detail: ErrorDetails) -> bool:
-        place = detail["loc"]
-        inside = (other["loc"] for other in details if len(other["loc"]) > len(place))
-        return detail["type"] == "too_short" and any(other[: len(place)] == place for other in inside)
-
-    return [detail for detail in details if not is_echo(detail)]
-
-
-def _pointer(detail: ErrorDetails) -> str:
-    # RFC 6901: `~` and `/` inside a key are escaped.
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in detail["loc"]) or "/"
-
-
-def _sentence(detail: ErrorDetails) -> str:
-    if detail["type"] == "extra_forbidden":
-        return _unknown_key(detail)
-    if detail["type"] == "missing":
-        return "is missing: add it"
-    if detail["type"] == "too_short":
-        return "is empty: name at least one database"
-    if detail["loc"] == ("sqlserver", "stopAt"):
-        sentence = (
-            "must be a moment on the clock of the server that was backed up, without a zone, like 2026-05-12T13:29:50"
-        )
-        return f"{sentence}, not {_shown(detail)}"
-    return f"{_expectation(detail)}, not {_shown(detail)}"
-
-
-def _shown(detail: ErrorDetails) -> str:
-    return json.dumps(detail["input"], default=str)[:80]
-
-
-def _expectation(detail: ErrorDetails) -> str:
-    # Pydantic names its own types and our classes, which mean nothing to who wrote the JSON.
-    place = detail["loc"]
-    if detail["type"] == "tuple_type":
-        return "must be a list of database names"
-    if place == ("sqlserver", "stopAt"):
-        return (
-            "must be a moment on the clock of the server that was backed up, without a zone, like 2026-05-12T13:29:50"
-        )
-    if detail["type"] == "model_type" and place[:1] == ("databases",):
-        return 'must be a name or {"name": ..., "as": ...}'
-    if detail["type"] == "model_type":
-        keys = _keys_at(RestoreRequest, [part for part in place if isinstance(part, str)])
-        return f'must be an object like {{"{keys[0]}": ...}}'
-    message = detail["msg"].removeprefix("Input ")
-    return f"{message[0].lower()}{message[1:]}"
-
-
-def _unknown_key(detail: ErrorDetails) -> str:
-    known = _keys_at(RestoreRequest, [part for part in detail["loc"][:-1] if isinstance(part, str)])
-    near = difflib.get_close_matches(str(detail["loc"][-1]).lower(), [key.lower() for key in known], n=1)
-    near = [key for key in known if key.lower() in near]
-    return f"is no known key: did you mean {near[0]}?" if near else f"is no known key here: use {', '.join(known)}"
-
-
-def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The keys that an object at this place may have."""
-    if not path:
-        return [name.alias or key for key, name in model.model_fields.items() if name.alias != "Comment"]
-    inner = next(f.annotation for key, f in model.model_fields.items() if path[0] in (key, f.alias))
-    if path[0] == "databases":
-        inner = DatabaseRequest
-    return _keys_at(inner, path[1:]) if isinstance(inner, type) and issubclass(inner, BaseModel) else []
 
 
 def _half_characters(database: DatabaseRequest) -> Iterator[tuple[str, str]]:
@@ -161,6 +91,13 @@ def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:
             place = place_of(database)
             sentence = f"two databases would get the name {database.asked_name!r}: give one another name"
             problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
+
+
+def _note_rivals(worker: WorkerRequest, problems: Problems) -> None:
+    if worker.subnet_id and worker.subnet_ids:
+        problems.add(RestoreRequestInvalid, "/worker/subnetId", "stands beside subnetIds: give one of the two")
+    if worker.instance_type and worker.instance_types:
+        problems.add(RestoreRequestInvalid, "/worker/instanceType", "stands beside instanceTypes: give one of the two")
 
 
 def _note_later_wishes(request: RestoreRequest, problems: Problems) -> None:
