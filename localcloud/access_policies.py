@@ -35,11 +35,12 @@ class Question:
         return self.principal.split(":")[4]
 
 
-def statements(*documents: str | bytes | None) -> list[Statement]:
-    """All statements of some policies, given as JSON."""
+def statements(*documents: str | bytes | Mapping[str, Any] | None) -> list[Statement]:
+    """All statements of some policies, given as JSON or (as moto has those of a template) decoded already."""
     found: list[Statement] = []
     for document in documents:
-        listed = json.loads(document)["Statement"] if document else []
+        decoded = document if isinstance(document, Mapping) else json.loads(document or '{"Statement": []}')
+        listed = decoded["Statement"]
         found += listed if isinstance(listed, list) else [listed]
     return found
 
