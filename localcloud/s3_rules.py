@@ -1,4 +1,4 @@
-"""What S3 refuses and tells, and moto doesn't, as far as copying and bucket policies go.
+"""What S3 refuses and tells, and moto doesn't, as far as copying and bucket policies go; archived objects: `localcloud.glacier`.
 
 | moto 5.2.5 | mended to |
 |---|---|
@@ -6,10 +6,11 @@
 | ExpectedBucketOwner is not looked at | another owner's bucket is refused |
 | copies ignore CopySourceIfMatch and take a source of any size | 412; 5 GiB at most in one request |
 | a copied part may be of any size, of any source, behind its end | S3's limits: 10,000 parts, 5 GiB each, ranges only of more than 5 MB |
-| a part of a missing or archived source, or of an unknown upload: an empty 404, bytes, a 500 | the errors that S3 gives |
+| a part of a missing source, or of an unknown upload: an empty 404, a 500 | the errors that S3 gives |
 | an upload that two complete at once: a 500 | one of them finds no such upload |
 | a part that two send at once: a 500, for its bytes are closed before its ETag is told | both are told theirs, the later one stays |
 | the copy with a checksum of its own bytes claims to have one of parts | says what it is |
+| GetBucketNotificationConfiguration does not tell of EventBridge | tells it |
 | HeadObject does not tell whether a checksum is of the bytes or of parts | tells the type, and the number of parts behind the value |
 """
 
@@ -21,37 +22,39 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 import moto.s3.models as models
+from moto.core.responses import ActionResult
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.exceptions import (
     BucketAccessDeniedError,
     InvalidMaxPartNumberArgument,
-    InvalidObjectState,
     MissingKey,
     NoSuchUpload,
     PreconditionFailed,
     S3ClientError,
 )
-from moto.s3.models import ARCHIVE_STORAGE_CLASSES
 from moto.s3.responses import S3Response
 
+from localcloud import glacier
 from localcloud.mending import mend
 
 LARGEST_PART = 5 << 30
 MOST_PARTS = 10_000
 SMALLEST_CUT = 5_000_000
-READABLE = 'ongoing-request="false"'
+NOT_TO_BE_COPIED = "Operation is not valid for the source object's storage class"
 
 _assembling = threading.Lock()
 
 
 def install() -> None:
     """Mend moto's S3, wherever objects lie."""
+    glacier.install()
     mend(models.FakeBucket, "get_permission", _permission)
     mend(S3Response, "_bucket_response", _of_expected_owner)
     mend(S3Response, "_key_response", _of_expected_owner)
     mend(S3Response, "copy_object", _copy_object)
     mend(S3Response, "upload_part_copy", _upload_part_copy)
     mend(S3Response, "head_object", _head_object)
+    mend(S3Response, "get_bucket_notification", _notification)
     mend(models.FakeMultipart, "set_part", _set_part)
     mend(models.S3Backend, "complete_multipart_upload", _complete)
 
@@ -63,6 +66,14 @@ def _permission(_original: Callable[..., Any], bucket: Any, action: str, resourc
     if not judged:
         return PermissionResult.NEUTRAL
     return IAMPolicy(json.dumps({**policy, "Statement": judged})).is_action_permitted(action, resource_arn)
+
+
+def _notification(original: Callable[..., Any], response: Any) -> Any:
+    found = response.backend.get_bucket_notification_configuration(response.bucket_name)
+    if found is not None and found.event_bridge is not None:
+        serialized = response.serialized
+        response.serialized = lambda told: serialized(ActionResult({**told.result, "EventBridgeConfiguration": {}}))
+    return original(response)
 
 
 def _of_expected_owner(original: Callable[..., Any], response: Any, request: Any, full_url: str) -> Any:
@@ -81,6 +92,8 @@ def _copy_object(original: Callable[..., Any], response: Any) -> Any:
     source = _source(response)
     if source is not None and source.size > LARGEST_PART:
         raise S3ClientError("InvalidRequest", f"The specified copy source is larger than {LARGEST_PART} bytes")
+    if source is not None:
+        glacier.require_readable(source, NOT_TO_BE_COPIED)
     answer = original(response)
     if response.headers.get("x-amz-checksum-algorithm"):
         copied = response.backend.get_object(response.bucket_name, response.parse_key_name())
@@ -92,10 +105,7 @@ def _upload_part_copy(original: Callable[..., Any], response: Any) -> Any:
     source, number = _source(response), response._get_int_param("partNumber")
     if source is None:
         raise MissingKey()
-    if source.storage_class in ARCHIVE_STORAGE_CLASSES and READABLE not in source.response_dict.get(
-        "x-amz-restore", ""
-    ):
-        raise InvalidObjectState(storage_class=source.storage_class)
+    glacier.require_readable(source, NOT_TO_BE_COPIED)
     if not 1 <= number <= MOST_PARTS:
         raise InvalidMaxPartNumberArgument(number)
     _require_cut(source.size, response.headers.get("x-amz-copy-source-range"))

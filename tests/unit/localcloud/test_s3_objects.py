@@ -350,3 +350,14 @@ def test_a_policy_that_denies_without_condition_still_denies(objects: Any, bucke
     objects.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [closed]}))
 
     assert refusal(objects.put_object, Bucket=bucket, Key="refused", Body=b"x") == "403"
+
+
+def test_a_bucket_tells_whether_its_events_reach_eventbridge(objects: Any, bucket: str) -> None:
+    before = objects.get_bucket_notification_configuration(Bucket=bucket)
+
+    objects.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+
+    assert "EventBridgeConfiguration" not in before
+    assert "EventBridgeConfiguration" in objects.get_bucket_notification_configuration(Bucket=bucket)
