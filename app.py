@@ -35,12 +35,16 @@ def synthesise() -> None:
     from aws_cdk import App
 
     from infrastructure.control_stack import ControlStack
+    from infrastructure.settings import read
     from infrastructure.target_stack import TargetStack
 
     outdir = os.environ.get("CDK_OUTDIR") or str(ROOT / "cdk.out")
     app = App(outdir=outdir, context=context(), analytics_reporting=False)
-    accounts = [account for account in str(app.node.try_get_context("targetAccounts") or "").split(",") if account]
-    ControlStack(app, "DbrestoreControl", target_accounts=accounts, synthesizer=_synthesizer())
+    try:
+        settings = read(app.node.try_get_context)
+    except ValueError as error:
+        sys.exit(f"The context (cdk.json, -c) can't be used: {error}")
+    ControlStack(app, "DbrestoreControl", settings=settings, synthesizer=_synthesizer())
     TargetStack(app, "DbrestoreTarget", synthesizer=_synthesizer())
     app.synth()
 

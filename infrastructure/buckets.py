@@ -1,67 +1,83 @@
-"""The repository and the evidence: private, encrypted, TLS only, and still there when the stack is gone."""
+"""The repository and the evidence: private, encrypted, TLS only, and still there when the stack is gone.
 
-from collections.abc import Mapping
+Of other accounts exactly the roles of the TargetStacks in the accounts that were named are let in. In the control account IAM decides.
+"""
+
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infrastructure import names
 
 
-def repository_bucket(scope: Construct, target_accounts: list[str]) -> s3.Bucket:
-    """The restore points. Workers of other accounts may read them, and their target roles have S3 copy from them."""
-    bucket = _bucket(scope, "Repository", names.REPOSITORY_BUCKET, [_abandoned_uploads()])
+def repository_bucket(scope: Construct, target_accounts: Sequence[str], key: kms.IKey | None) -> s3.Bucket:
+    """The restore points. Workers of other accounts may read them, and their target roles have S3 copy from them. What happens to an object
+    is told on the event bus: a retrieval from the archive that is complete wakes the restore that waits for it."""
+    bucket = _bucket(scope, "Repository", names.REPOSITORY_BUCKET, [_abandoned_uploads()], key)
+    told = s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+    # Not by the construct's own means, which deploy a function that changes the bucket afterwards.
+    _resource(bucket).notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+        event_bridge_configuration=told
+    )
     for role in (names.WORKER_ROLE, names.TARGET_ROLE):
         _let(role, bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("*"))
     return bucket
 
 
-def evidence_bucket(scope: Construct, target_accounts: list[str]) -> s3.Bucket:
-    """Jobs, results and reports (`restores/`) and the certificate bundle (`certificates/`). Versioned: nobody rewrites a report unseen."""
+def evidence_bucket(scope: Construct, target_accounts: Sequence[str], key: kms.IKey | None) -> s3.Bucket:
+    """Jobs, results and reports (`restores/`), the certificate bundle (`certificates/`), and the worker's program for accounts without a
+    bucket of the CDK (`programs/`). Versioned: nobody rewrites a report unseen."""
     old_versions = s3.LifecycleRule(noncurrent_version_expiration=Duration.days(365))
-    bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, [_abandoned_uploads(), old_versions], versioned=True)
-    _let(
-        names.WORKER_ROLE,
-        bucket,
-        target_accounts,
-        ["s3:GetObject", "s3:PutObject"],
-        bucket.arn_for_objects("restores/*"),
-    )
-    _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("certificates/*"))
-    _let(
-        names.WORKER_ROLE,
-        bucket,
-        target_accounts,
-        ["s3:ListBucket"],
-        bucket.bucket_arn,
-        {"StringLike": {"s3:prefix": "restores/*"}},
-    )
+    rules = [_abandoned_uploads(), old_versions]
+    bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, rules, key, versioned=True)
+    of_restores = bucket.arn_for_objects("restores/*")
+    only_those = {"StringLike": {"s3:prefix": "restores/*"}}
+    _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], of_restores)
+    _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn, only_those)
+    for prefix in ("certificates/", names.PROGRAMS):
+        _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects(f"{prefix}*"))
     return bucket
 
 
-def _bucket(scope: Construct, id_: str, name: str, rules: list[s3.LifecycleRule], versioned: bool = False) -> s3.Bucket:
+def _bucket(
+    scope: Construct,
+    id_: str,
+    name: str,
+    rules: list[s3.LifecycleRule],
+    key: kms.IKey | None,
+    versioned: bool = False,
+) -> s3.Bucket:
     bucket = s3.Bucket(
         scope,
         id_,
         bucket_name=names.bucket(name, Aws.ACCOUNT_ID, Aws.REGION),
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        encryption=s3.BucketEncryption.S3_MANAGED,
+        encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+        encryption_key=key,
+        # One request to KMS for many objects instead of one for each.
+        bucket_key_enabled=True if key else None,
         enforce_ssl=True,
         minimum_tls_version=1.2,
         versioned=versioned,
         lifecycle_rules=rules,
         removal_policy=RemovalPolicy.RETAIN,
     )
+    # The whole name is given and not a prefix alone, because the target account must be able to say it.
+    _resource(bucket).bucket_namespace = "account-regional"
+    return bucket
+
+
+def _resource(bucket: s3.Bucket) -> s3.CfnBucket:
     resource = bucket.node.default_child
     assert isinstance(resource, s3.CfnBucket)  # noqa: S101 - tells the type checker what the CDK made
-    # The whole name is given and not a prefix alone, because the target account must be able to say it.
-    resource.bucket_namespace = "account-regional"
-    return bucket
+    return resource
 
 
 def _abandoned_uploads() -> s3.LifecycleRule:
@@ -71,16 +87,17 @@ def _abandoned_uploads() -> s3.LifecycleRule:
 def _let(
     role: str,
     bucket: s3.Bucket,
-    accounts: list[str],
+    accounts: Sequence[str],
     actions: list[str],
     resource: str,
     conditions: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    for account in accounts:
-        roles = f"arn:{Aws.PARTITION}:iam::{account}:role/{role}-*"
+    """One statement for all accounts: a bucket's policy has room for 20 KiB."""
+    if accounts:
+        roles = names.role_anywhere(Aws.PARTITION, role)
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
-                principals=[iam.AccountPrincipal(account)],
+                principals=[iam.AccountPrincipal(account) for account in accounts],
                 actions=actions,
                 resources=[resource],
                 conditions={"ArnLike": {"aws:PrincipalArn": roles}, **conditions},

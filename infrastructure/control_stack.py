@@ -14,24 +14,27 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infrastructure import names
+from infrastructure import encryption, names
 from infrastructure.buckets import evidence_bucket, repository_bucket
 from infrastructure.bundles import dependency_layer, function_code
 from infrastructure.dependencies import ROOT
 from infrastructure.functions import FUNCTIONS, Function
+from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
 
 DEFINITION = ROOT / "statemachine" / "restore_databases.asl.json"
 
 
 class ControlStack(Stack):
-    """`target_accounts` are other accounts whose workers read this repository and write this evidence."""
+    """Deploy once. The ledger, the repository, the evidence and their key stay when the stack is deleted."""
 
-    def __init__(self, scope: Construct, id_: str, *, target_accounts: list[str], **options: Any) -> None:
+    def __init__(self, scope: Construct, id_: str, *, settings: Settings, **options: Any) -> None:
         super().__init__(scope, id_, description="dbrestore: restores databases into running RDS instances", **options)
+        self.external_id = settings.external_id
         self.ledger = _ledger(self)
-        self.repository = repository_bucket(self, target_accounts)
-        self.evidence = evidence_bucket(self, target_accounts)
+        self.key = encryption.key(self, settings)
+        self.repository = repository_bucket(self, settings.target_accounts, self.key)
+        self.evidence = evidence_bucket(self, settings.target_accounts, self.key)
         # Built from its name: the functions name the machine and the machine names the functions.
         self.machine_arn = self.format_arn(
             service="states",
@@ -42,6 +45,7 @@ class ControlStack(Stack):
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
         self._sweeping()
+        self._hearing()
         self._signposts()
 
     def _functions(self) -> dict[str, lambda_.Function]:
@@ -84,7 +88,8 @@ class ControlStack(Stack):
 
     def _function_role(self, row: Function, log_group: logs.LogGroup) -> iam.Role:
         write_log = Statement(("logs:CreateLogStream", "logs:PutLogEvents"), (log_group.log_group_arn,))
-        document = policy((write_log, *row.own_statements), self._places())
+        of_the_key = encryption.statements(row.control, self.key)
+        document = policy((write_log, *row.own_statements, *of_the_key), self._places())
         return iam.Role(
             self,
             f"{row.state}Role",
@@ -112,7 +117,7 @@ class ControlStack(Stack):
             "STATE_MACHINE_ARN": self.machine_arn,
             # Role names are unique per account, so a TargetStack's role ends in its Region; the function puts the target's there.
             "TARGET_ROLE_NAME": f"{names.TARGET_ROLE}-{{region}}",
-            "EXTERNAL_ID": self.node.try_get_context("externalId") or names.DEFAULT_EXTERNAL_ID,
+            "EXTERNAL_ID": self.external_id,
             "TARGET_POLICY": session_policy(row.target),
         }
 
@@ -169,6 +174,20 @@ class ControlStack(Stack):
             description="dbrestore: find restores whose execution no longer runs",
             schedule=events.Schedule.rate(Duration.minutes(5)),
             targets=[targets.LambdaFunction(sweeper)],
+        )
+
+    def _hearing(self) -> None:
+        """S3 tells when an archived file of the repository can be read; without it the slow look of the restore that waits finds it."""
+        events.Rule(
+            self,
+            "RetrievalCompleted",
+            description="dbrestore: wake the restore that waits for a file of the archive",
+            event_pattern=events.EventPattern(
+                source=["aws.s3"],
+                detail_type=["Object Restore Completed"],
+                detail={"bucket": {"name": [self.repository.bucket_name]}},
+            ),
+            targets=[targets.LambdaFunction(self.functions["HearRetrieval"])],
         )
 
     def _signposts(self) -> None:

@@ -28,3 +28,8 @@ def function(state: str) -> str:
 def bucket(prefix: str, account: str, region: str) -> str:
     """A bucket of the account-regional namespace."""
     return f"{prefix}-{account}-{region}-an"
+
+
+def role_anywhere(partition: str, role: str) -> str:
+    """An ARN pattern: the role of every Region's TargetStack, of whatever account."""
+    return f"arn:{partition}:iam::*:role/{role}-*"

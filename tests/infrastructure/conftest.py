@@ -124,3 +124,10 @@ def target_elsewhere(cdk_out: Path) -> Template:
     return _template(
         cdk_out, "DbrestoreTarget", VpcId="vpc-1", ControlAccount="999999999999", ControlRegion="eu-west-1"
     )
+
+
+@pytest.fixture(scope="session")
+def shared_control(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """A control account that other accounts restore from, with a key of its own."""
+    context = {"targetAccounts": "111111111111, 222222222222", "externalId": "our-secret", "encryptionKey": "own"}
+    return _template(synthesise(tmp_path_factory.mktemp("shared") / "out", **context), "DbrestoreControl")

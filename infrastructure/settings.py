@@ -1,0 +1,52 @@
+"""What an operator sets in the context (`cdk.json`, or `cdk -c key=value`), checked before anything is synthesised."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from infrastructure import names
+
+OWN_KEY = "own"
+# A bucket policy has 20 KiB of room (S3 User Guide, "Bucket policies"); each account takes 34 bytes of every statement for workers.
+MOST_TARGET_ACCOUNTS = 100
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
+    encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key."""
+
+    target_accounts: tuple[str, ...] = ()
+    encryption_key: str = ""
+    external_id: str = names.DEFAULT_EXTERNAL_ID
+
+
+def read(context: Callable[[str], Any]) -> Settings:
+    """The settings; `context` gives a key's value or None. Raises ValueError naming the key, with what to write."""
+    return Settings(
+        _accounts(str(context("targetAccounts") or "")),
+        _key(str(context("encryptionKey") or "")),
+        str(context("externalId") or names.DEFAULT_EXTERNAL_ID),
+    )
+
+
+def _accounts(text: str) -> tuple[str, ...]:
+    accounts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if wrong := [account for account in accounts if not re.fullmatch(r"\d{12}", account)]:
+        raise ValueError(f"targetAccounts: {wrong[0]!r} is no account id: write 12 digits, several with commas between")
+    if len(accounts) > MOST_TARGET_ACCOUNTS:
+        raise ValueError(
+            f"targetAccounts: {len(accounts)} accounts are more than the {MOST_TARGET_ACCOUNTS} that a bucket policy has room for: "
+            "deploy a second ControlStack in another account for the others"
+        )
+    return accounts
+
+
+def _key(text: str) -> str:
+    if text in ("", OWN_KEY) or re.fullmatch(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+", text):
+        return text
+    raise ValueError(
+        f"encryptionKey: {text!r} is neither empty, nor {OWN_KEY!r}, nor the ARN of a KMS key (arn:aws:kms:<Region>:<account>:key/<id>; "
+        "policies can't name a key by its alias)"
+    )

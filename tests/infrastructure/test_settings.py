@@ -1,0 +1,48 @@
+"""The context's values: what they mean, and what is refused before anything is synthesised."""
+
+import pytest
+
+from infrastructure import names
+from infrastructure.settings import MOST_TARGET_ACCOUNTS, OWN_KEY, Settings, read
+
+KEY = "arn:aws:kms:eu-central-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+# Bytes (S3 User Guide, "Bucket policies").
+LARGEST_BUCKET_POLICY = 20 * 1024
+
+
+def test_nothing_has_to_be_set() -> None:
+    assert read({}.get) == Settings((), "", names.DEFAULT_EXTERNAL_ID)
+
+
+def test_accounts_are_a_list_with_commas_each_counted_once() -> None:
+    asked = {"targetAccounts": " 111111111111,222222222222 ,111111111111,"}
+
+    assert read(asked.get).target_accounts == ("111111111111", "222222222222")
+
+
+@pytest.mark.parametrize("key", ["", OWN_KEY, KEY, KEY.replace("aws", "aws-us-gov")])
+def test_a_key_is_none_our_own_or_somebodys(key: str) -> None:
+    assert read({"encryptionKey": key}.get).encryption_key == key
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        ({"targetAccounts": "111111111111,22"}, "targetAccounts: '22' is no account id: write 12 digits"),
+        ({"targetAccounts": ",".join(str(10**11 + n) for n in range(101))}, "101 accounts are more than the 100"),
+        ({"encryptionKey": "alias/backups"}, "encryptionKey: 'alias/backups' is neither empty, nor 'own', nor the ARN"),
+        ({"encryptionKey": KEY.replace("key/", "alias/")}, "policies can't name a key by its alias"),
+    ],
+    ids=["no account", "too many accounts", "an alias", "an alias's ARN"],
+)
+def test_what_cannot_be_deployed_is_refused_with_the_key_that_is_wrong(context: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=r"^(targetAccounts|encryptionKey): ") as refused:
+        read(context.get)
+
+    assert message in str(refused.value)
+
+
+def test_the_most_accounts_fit_into_the_buckets_policies() -> None:
+    statements, principal = 4, len('"arn:aws-us-gov:iam::111111111111:root",')
+
+    assert MOST_TARGET_ACCOUNTS * principal * statements < LARGEST_BUCKET_POLICY - 3_000
