@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import consoles, control, display, exit_codes, identity, report_view, request
+from cli import consoles, control, display, exit_codes, identity, plan_view, report_view, request
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.following import Ended, StillRunning, follow
@@ -136,7 +136,7 @@ def show_plan(plane: ControlPlane, restore: identity.Restore, *, as_json: bool) 
     if as_json:
         display.print_json({"type": "plan", **planned.to_state()})
     else:
-        report_view.print_plan(consoles.out(), planned)
+        plan_view.print_plan(consoles.out(), planned)
     return ExitCode.DONE
 
 

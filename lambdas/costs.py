@@ -20,6 +20,7 @@ STATES_WITH_STAGED_FILES = (
 )  # fmt: skip
 # Of these S3 makes a second copy for the time that was asked for; in Intelligent-Tiering the object itself comes back.
 COPIED_WHEN_RETRIEVED = ("GLACIER", "DEEP_ARCHIVE")
+WAYS_WITH_A_PRICE = {"nat": ("NAT gateway", "nat-gb"), "endpoints": ("Interface endpoints", "endpoint-gb")}
 LEFT_OUT = (
     "Not in the sum: the database instance itself, KMS, logs and metrics, taxes, what a restore that fails costs besides; free tiers "
     "and discounts are not taken off"
@@ -80,7 +81,7 @@ def _archive(archive: PlannedArchive, prices: Prices) -> Iterator[CostItem]:
 def _copies(copied: list[ArchivedFiles], days: int, prices: Prices) -> CostItem:
     size, price = sum(files.bytes for files in copied), prices.price("s3-gb-month")
     dollars = price.of(size / GB * days * 24 / MONTH_HOURS)
-    return _item("Retrieved copies", dollars, f"{_gb(size)} for {days} days x ${price.dollars:g} per GB and month")
+    return _item("Retrieved copies", dollars, f"{_gb(size)} for {days} days x ${price.dollars:g} per GiB and month")
 
 
 def _worker(costing: Costing) -> Iterator[CostItem]:
@@ -90,7 +91,7 @@ def _worker(costing: Costing) -> Iterator[CostItem]:
         told = f"{worker.first.instance_type}: {hours:.2f} h x ${per_hour:g}"
         yield _item("Worker: instance", hours * per_hour, told)
     volume = costing.here.price("volume-gb-month")
-    told = f"{worker.volume_gib} GiB for {hours:.2f} h x ${volume.dollars:g} per GB and month"
+    told = f"{worker.volume_gib} GiB for {hours:.2f} h x ${volume.dollars:g} per GiB and month"
     yield _item("Worker: volume", volume.of(worker.volume_gib * hours / MONTH_HOURS), told)
 
 
@@ -99,7 +100,7 @@ def _staged(costing: Costing) -> Iterator[CostItem]:
     if native is None:
         return
     price, hours = costing.here.price("s3-gb-month"), costing.hours(STATES_WITH_STAGED_FILES)
-    told = f"{_gb(native.staged_bytes)} for {hours:.2f} h x ${price.dollars:g} per GB and month"
+    told = f"{_gb(native.staged_bytes)} for {hours:.2f} h x ${price.dollars:g} per GiB and month"
     yield _item("Temporary bucket", price.of(native.staged_bytes / GB * hours / MONTH_HOURS), told)
 
 
@@ -116,11 +117,11 @@ def _way(costing: Costing) -> Iterator[CostItem]:
     if place is None:
         return
     way, zone = place
-    if way == "nat":
-        yield _transfer("NAT gateway", "nat-gb", stored, costing.here)
-    if way == "endpoints":
-        item = _transfer("Interface endpoints", "endpoint-gb", stored, costing.here)
-        yield item.model_copy(update={"basis": f"at most {item.basis}; nothing where S3 has a gateway endpoint"})
+    if way in WAYS_WITH_A_PRICE:
+        item = _transfer(*WAYS_WITH_A_PRICE[way], stored, costing.here)
+        # A gateway endpoint serves its own Region alone.
+        told = item.basis if is_abroad(plan) else f"at most {item.basis}; nothing where S3 has a gateway endpoint"
+        yield item.model_copy(update={"basis": told})
     if zone != plan.target.availability_zone:
         text = sum(database.bytes for database in plan.databases)
         yield _transfer("Transfer between zones", "between-zones-gb", text, costing.here)
@@ -153,7 +154,7 @@ def _control_plane(costing: Costing) -> Iterator[CostItem]:
     yield _item("Orchestration: Step Functions", price.of(done.transitions), told)
     calls, work = prices.price("invocation"), prices.price("function-gb-second")
     requests = done.invocations + done.arrivals
-    told = f"{requests:,} requests x ${calls.dollars:g} per million + {done.gb_seconds:,.0f} GB-s x ${work.dollars:g}"
+    told = f"{requests:,} requests x ${calls.dollars:g} per million + {done.gb_seconds:,.0f} GB-s x ${work.dollars:g} per million"
     yield _item("Orchestration: Lambda", calls.of(requests) + work.of(done.gb_seconds), told)
     writes, reads = prices.price("table-write"), prices.price("table-read")
     told = f"{done.writes:,} writes x ${writes.dollars:g} and {done.reads:,} reads x ${reads.dollars:g} per million"
@@ -165,4 +166,4 @@ def _item(item: str, dollars: float, basis: str) -> CostItem:
 
 
 def _gb(size: int) -> str:
-    return f"{size / GB:,.1f} GB"
+    return f"{size / GB:,.1f} GiB"

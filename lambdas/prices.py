@@ -17,7 +17,7 @@ from repository.document import Document
 TABLE = Path(__file__).with_name("prices.json")
 Source = Literal["aws", "list", "assumed"]
 
-# S3 and EBS count a GB as 2^30 bytes.
+# AWS says GB and counts 2^30 bytes.
 GB = 1 << 30
 # AWS counts 730 hours to a month.
 MONTH_HOURS = 730

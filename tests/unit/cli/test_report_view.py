@@ -8,11 +8,15 @@ from rich.console import Console
 
 from cli import report_view
 from cli.following import Ended
-from lambdas.contract import Plan
 from lambdas.record import Report
 from worker.job import Check, DatabaseResult, FixUp, Result
 
 BEGAN = datetime(2026, 11, 23, 5, 12, tzinfo=UTC)
+
+ESTIMATE = {
+    "seconds": 1200, "workerHours": 0.3, "dollars": 0.04, "pricesOf": "2026-06-18", "pricesIn": "us-east-1", "costs": [],
+    "durations": [{"state": "DeployWorker", "seconds": 111.6, "basis": "assumed"}],
+}  # fmt: skip
 
 
 def resource(kind: str, state: str, **more: Any) -> dict[str, Any]:
@@ -29,7 +33,10 @@ def report(**changes: Any) -> Report:
         },
         "source": {"dbInstance": "shop", "restorePoint": "p1", "manifest": "s3://b/m"},
         "databases": [{"name": "shop", "askedName": "copy", "status": "PROMOTED", "rows": 1234, "bytes": 5_000_000, "seconds": 3}],
-        "phases": [{"state": "DeployWorker", "startedAt": BEGAN, "endedAt": later, "status": "SUCCEEDED"}],
+        "phases": [
+            {"state": "DeployWorker", "startedAt": BEGAN, "endedAt": later, "status": "SUCCEEDED"},
+            {"state": "RemoveWorker", "startedAt": later, "endedAt": BEGAN + timedelta(minutes=15), "status": "SUCCEEDED"},
+        ],
         "resources": [
             resource("instance", "DELETED", physicalId="i-1", createdAt=BEGAN, deletedAt=later, seenAbsentAt=later),
             resource("role", "DELETED", deletedAt=later, seenAbsentAt=later),
@@ -143,23 +150,6 @@ def test_the_end_of_a_restore_says_how_much_was_adapted_and_where_to_read_it() -
     assert "Adapted: 3. To see what and why: dbrestore report r-1\n" in written.getvalue()
 
 
-def test_a_plan_says_what_a_plan_cannot_see() -> None:
-    text = printed_plan("postgres", notes=["shop: tables 2, without data 2"])
-
-    assert "whether a name is free in the target" in text
-    assert "first thing in ReplayDumps" in text
-    assert "Note: shop: tables 2, without data 2\n" in text
-
-
-def test_a_plan_for_sql_server_says_what_is_copied_and_speaks_of_no_rows_or_streams() -> None:
-    text = printed_plan("sqlserver", native={"optionRoleArn": "arn:role", "stagedBytes": 5_000_000})
-
-    assert "Copied 5.0 MB into a temporary bucket, which RDS reads with arn:role\n" in text
-    assert row(text, "shop") == ["shop", "copy", "7.0", "MB"]
-    assert "first thing in RestoreNativeBackups" in text
-    assert not {"streams", "rows", "tables"} & set(text.split())
-
-
 def test_no_rows_are_shown_of_a_native_backup() -> None:
     of_postgres = report()
     target = of_postgres.target.model_copy(update={"engine": "sqlserver-se"})
@@ -168,17 +158,42 @@ def test_no_rows_are_shown_of_a_native_backup() -> None:
     assert row(printed(report(target=target)), "shop") == ["shop", "copy", "PROMOTED", "5.0", "MB", "3.0", "s"]
 
 
-def printed_plan(engine: str, **more: Any) -> str:
-    database = {"name": "shop", "askedName": "copy", "temporaryName": "t", "bytes": 7_000_000, "rows": 9, "tables": 2}
-    plan = Plan.model_validate({
-        "restoreId": "r-1", "executionArn": "arn", "mode": "plan", "plannedAt": BEGAN, "engine": engine, "archived": False,
-        "target": report().target.to_state(), "source": report().source.to_state(), "databases": [database], **more,
-        "worker": {
-            "launches": [{"instanceType": "m7g.large", "subnetId": "s"}], "securityGroupIds": ["g"],
-            "instanceProfileArn": "arn", "documentName": "d",
-            "programUri": "s3://b/p", "streams": 2, "keepToastCompression": False, "maxRunMinutes": 60,
-        },
-    })  # fmt: skip
-    written = StringIO()
-    report_view.print_plan(Console(file=written, width=200), plan)
-    return written.getvalue()
+def test_what_was_expected_stands_beside_what_it_took() -> None:
+    estimated = report(estimate=ESTIMATE)
+
+    text = printed(estimated)
+
+    assert row(text, "DeployWorker") == ["DeployWorker", "05:12:00", "9.0", "s", "1", "min", "52", "s", "SUCCEEDED"]
+    [told] = [line for line in text.splitlines() if line.startswith("Expected")]
+    assert told.rstrip() == (
+        "Expected 20 min 00 s, took 1 min 15 s; worker hours expected 0.30, were 0.25; expected cost $0.04 by prices of us-east-1 as of "
+        "2026-06-18"
+    )
+
+
+def test_a_report_of_a_plan_without_an_estimate_has_no_such_column() -> None:
+    assert "expected" not in printed(report()).lower()
+
+
+def test_the_report_says_why_the_worker_stood_where_it_stood() -> None:
+    chosen = {"subnetId": "subnet-1", "availabilityZone": "a", "rank": 1, "way": "nat", "reasons": ["same zone"]}
+    rejected = {"subnetId": "subnet-2", "availabilityZone": "b", "reasons": ["no way to AWS"]}
+    network = {"vpcId": "vpc-1", "subnets": [chosen, rejected]}
+
+    text = printed(report(network=network))
+
+    assert "Where the worker stood in vpc-1" in text
+    assert row(text, "1.") == ["1.", "subnet-1", "a", "NAT", "gateway", "same", "zone"]
+    assert row(text, "no ") == ["no", "subnet-2", "b", "-", "no", "way", "to", "AWS"]
+
+
+def test_the_report_says_how_the_archived_files_came() -> None:
+    archive = {
+        "objects": 1200, "bytes": 5_000_000_000, "tier": "Expedited", "requested": 1100, "foundReady": 100, "fellBack": 3,
+        "readableUntil": datetime(2026, 11, 26, 5, 12, tzinfo=UTC),
+    }  # fmt: skip
+
+    assert (
+        "Retrieved from the archive: 1,200 files, 5.0 GB, tier Expedited; 1,100 asked for, 100 were ready or on their way, 3 by Standard "
+        "because Expedited had no capacity, readable until 2026-11-26 05:12"
+    ) in " ".join(printed(report(archive=archive)).split())
