@@ -41,12 +41,14 @@ class Work:
     streams: int
 
 
-def candidates(target: TargetAccount, work: Work, asked: Sequence[str] = ()) -> tuple[str, ...]:
-    """Types in the order in which they are tried: those that were asked for, checked against EC2, then others of the first one's size.
-    Raises TargetNotUsable."""
+def candidates(target: TargetAccount, work: Work, asked: Sequence[str] = (), *, others: bool = True) -> tuple[str, ...]:
+    """Types in the order in which they are tried: those that were asked for, checked against EC2, and unless these are meant to be all,
+    `others` of the first one's size. Raises TargetNotUsable."""
     if not asked:
         return by_work(work)
     _require_x86(target, asked)
+    if not others:
+        return tuple(asked)
     size = asked[0].rpartition(".")[2]
     families = BURSTABLE if size in BURSTABLE_SIZES else FAMILIES
     return tuple(dict.fromkeys((*asked, *(f"{family}.{size}" for family in families))))

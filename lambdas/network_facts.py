@@ -47,25 +47,27 @@ NO_ROUTES = RouteTable("of nobody", ())
 
 def read(target: TargetAccount, vpc_id: str, group_ids: Iterable[str]) -> Vpc:
     """The VPC with everything in it that bears on where a worker can stand. Of its security groups those of endpoints, and `group_ids`."""
-    ec2, in_vpc = target.ec2, [{"Name": "vpc-id", "Values": [vpc_id]}]
-    tables = _pages(ec2, "describe_route_tables", "RouteTables", Filters=in_vpc)
-    endpoints = tuple(_endpoint(e) for e in _pages(ec2, "describe_vpc_endpoints", "VpcEndpoints", Filters=in_vpc))
+    ec2, by_vpc = target.ec2, {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]}
+    tables = _all(ec2.get_paginator("describe_route_tables"), "RouteTables", by_vpc)
+    endpoints = [_endpoint(e) for e in _all(ec2.get_paginator("describe_vpc_endpoints"), "VpcEndpoints", by_vpc)]
     groups = {*group_ids, *(group_id for endpoint in endpoints for group_id in endpoint.group_ids)}
+    subnets = [_subnet(subnet) for subnet in _all(ec2.get_paginator("describe_subnets"), "Subnets", by_vpc)]
+    # This operation alone calls its filters by the singular.
+    gateways = _all(ec2.get_paginator("describe_nat_gateways"), "NatGateways", {"Filter": by_vpc["Filters"]})
     return Vpc(
         vpc_id=vpc_id,
-        subnets={s["SubnetId"]: _subnet(s) for s in _pages(ec2, "describe_subnets", "Subnets", Filters=in_vpc)},
+        subnets={subnet.subnet_id: subnet for subnet in subnets},
         tables={subnet_id: _table(table) for table in tables for subnet_id in _subnets_of(table)},
         main_table=next((_table(table) for table in tables if _is_main(table)), NO_ROUTES),
-        acls=_acls(_pages(ec2, "describe_network_acls", "NetworkAcls", Filters=in_vpc)),
-        endpoints=endpoints,
-        nat_gateways=_nat_gateways(_pages(ec2, "describe_nat_gateways", "NatGateways", Filter=in_vpc)),
+        acls=_acls(_all(ec2.get_paginator("describe_network_acls"), "NetworkAcls", by_vpc)),
+        endpoints=tuple(endpoints),
+        nat_gateways={gateway["NatGatewayId"]: _nat_gateway(gateway) for gateway in gateways},
         groups=_groups(ec2, groups),
     )
 
 
-def _pages(ec2: "EC2Client", operation: str, key: str, **request: Any) -> list[Any]:
-    pages = cast("Any", ec2).get_paginator(operation).paginate(**request)
-    return [item for page in pages for item in page[key]]
+def _all(paginator: Any, key: str, request: Mapping[str, Any]) -> list[Any]:
+    return [item for page in paginator.paginate(**request) for item in page[key]]
 
 
 def _subnet(told: "SubnetTypeDef") -> Subnet:
@@ -138,24 +140,21 @@ def _endpoint(told: "VpcEndpointTypeDef") -> Endpoint:
     )
 
 
-def _nat_gateways(told: "list[NatGatewayTypeDef]") -> dict[str, NatGateway]:
-    found = [
-        NatGateway(g["NatGatewayId"], g["State"], g.get("ConnectivityType", "public") == "public", g.get("SubnetId"))
-        for g in told
-    ]
-    return {gateway.gateway_id: gateway for gateway in found}
+def _nat_gateway(told: "NatGatewayTypeDef") -> NatGateway:
+    is_public = told.get("ConnectivityType", "public") == "public"
+    return NatGateway(told["NatGatewayId"], told["State"], is_public, told.get("SubnetId"))
 
 
 def _groups(ec2: "EC2Client", group_ids: Iterable[str]) -> dict[str, Group]:
     # By a filter: a group that has gone meanwhile would make a call by ids fail.
-    named = [{"Name": "group-id", "Values": sorted(group_ids)}]
+    named = {"Filters": [{"Name": "group-id", "Values": sorted(group_ids)}]}
     return {
         told["GroupId"]: Group(
             told["GroupId"],
             inbound=tuple(_group_rule(rule) for rule in told["IpPermissions"] if rule["IpProtocol"] in TCP),
             outbound=tuple(_group_rule(rule) for rule in told["IpPermissionsEgress"] if rule["IpProtocol"] in TCP),
         )
-        for told in _pages(ec2, "describe_security_groups", "SecurityGroups", Filters=named)
+        for told in _all(ec2.get_paginator("describe_security_groups"), "SecurityGroups", named)
     }
 
 

@@ -20,16 +20,17 @@ from repository.errors import NoUsableSubnet
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
-SUBNET = "/worker/subnetId"
-TYPE = "/worker/instanceType"
-
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the request or the worker configuration asks for; nothing is any. `group_ids` come besides the standing group."""
+    """What the request or the worker configuration asks for; nothing is any. `group_ids` come besides the standing group. Without
+    `other_types` the named ones are all that may be tried. The places are where the wishes stand, for errors."""
 
     subnet_ids: Sequence[str] = ()
     instance_types: Sequence[str] = ()
+    other_types: bool = True
+    subnet_place: str = "/worker/subnetId"
+    type_place: str = "/worker/instanceType"
     group_ids: Sequence[str] = ()
     proxy: str | None = None
 
@@ -60,17 +61,20 @@ def part(
     # Without the standing group nothing can be said of security groups; that it is missing is told already.
     caller = Caller(*regions, group_ids, wishes.proxy)
     choice = _choice(target, instance, caller, wishes, problems) if standing else None
-    kinds = problems.collect(TYPE, lambda: instance_types.candidates(target, work, wishes.instance_types))
-    launches = _launches(target, kinds, choice, problems) if kinds and choice else None
+    kinds = problems.collect(
+        wishes.type_place,
+        lambda: instance_types.candidates(target, work, wishes.instance_types, others=wishes.other_types),
+    )
+    launches = _launches(target, kinds, choice, wishes, problems) if kinds and choice else None
     return Stand(offer, group_ids, launches, choice.network) if offer and choice and launches else None
 
 
 def _choice(
     target: TargetAccount, instance: "DBInstanceTypeDef", caller: Caller, wishes: Wishes, problems: Problems
 ) -> Choice | None:
-    choice = problems.collect(SUBNET, lambda: look(target, instance, caller, wishes.subnet_ids))
+    choice = problems.collect(wishes.subnet_place, lambda: look(target, instance, caller, wishes.subnet_ids))
     for sentence in choice.refusals if choice else ():
-        problems.add(NoUsableSubnet, SUBNET if wishes.subnet_ids else "/target", sentence)
+        problems.add(NoUsableSubnet, wishes.subnet_place if wishes.subnet_ids else "/target", sentence)
     return None if choice and choice.refusals else choice
 
 
@@ -96,7 +100,9 @@ def _database(instance: "DBInstanceTypeDef") -> Database:
 
 
 def _launches(
-    target: TargetAccount, kinds: tuple[str, ...], choice: Choice, problems: Problems
+    target: TargetAccount, kinds: tuple[str, ...], choice: Choice, wishes: Wishes, problems: Problems
 ) -> tuple[Launch, ...] | None:
     ranked = [(s.subnet_id, s.availability_zone) for s in choice.network.subnets if s.rank]
-    return problems.collect(TYPE, lambda: instance_types.launches(kinds, ranked, instance_types.offered(target, kinds)))
+    return problems.collect(
+        wishes.type_place, lambda: instance_types.launches(kinds, ranked, instance_types.offered(target, kinds))
+    )
