@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cli import consoles, exit_codes, local, points, restore, watch
+from cli import consoles, doctor, exit_codes, local, points, restore, watch
 from cli.control import Account
 from cli.exit_codes import ExitCode
 
@@ -27,6 +27,7 @@ app.command()(watch.status)
 app.command()(watch.watch)
 app.command()(watch.cancel)
 app.command()(watch.report)
+app.command()(doctor.doctor)
 
 
 def print_version(asked: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from cli import reference
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
-from lambdas import contract, record, request, worker_configuration
+from lambdas import contract, doctor_findings, record, request, worker_configuration
 from localcloud import sqlserver_texts
 from repository.document import Document
 from repository.manifest import Manifest
@@ -24,11 +24,14 @@ DOCS = Path(__file__).resolve().parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 # What others write and we read may leave out what has a default; what we write has every key.
-READ: tuple[type[Document], ...] = (request.RestoreRequest, worker_configuration.WorkerConfigurations)
+READ: tuple[type[Document], ...] = (
+    request.RestoreRequest, worker_configuration.WorkerConfigurations, doctor_findings.ExaminationQuestion,
+)  # fmt: skip
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan, contract.WorkerSection, contract.SecurityGroupsSection, contract.StagingSection,
     contract.RestoredSection, contract.VerifiedSection,
-    contract.ReportSection, record.Report, record.RestoreEvent, job.Job, job.Beginning, job.Progress, job.Result, Manifest,
+    contract.ReportSection, doctor_findings.Examination,
+    record.Report, record.RestoreEvent, job.Job, job.Beginning, job.Progress, job.Result, Manifest,
 )  # fmt: skip
 
 

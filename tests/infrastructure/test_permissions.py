@@ -250,15 +250,18 @@ def _operations() -> dict[str, tuple[str, ...]]:
         "dynamodb",
         "ec2",
         "events",
+        "iam",
         "kms",
+        "lambda",
         "rds",
         "s3",
         "secretsmanager",
+        "service-quotas",
         "ssm",
         "stepfunctions",
         "sts",
     ):
-        prefix = "states" if service == "stepfunctions" else service
+        prefix = {"stepfunctions": "states", "service-quotas": "servicequotas"}.get(service, service)
         for operation in session.get_service_model(service).operation_names:
             found[xform_name(operation)] = (f"{prefix}:{operation}",)
     written = tuple(f"dynamodb:{a}" for a in ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"))
@@ -275,6 +278,9 @@ def _operations() -> dict[str, tuple[str, ...]]:
         "upload_part_copy": ("s3:GetObject", "s3:PutObject"),
         "complete_multipart_upload": ("s3:PutObject",),
         "delete_objects": ("s3:DeleteObject", "s3:DeleteObjectVersion"),
+        "get_bucket_encryption": ("s3:GetEncryptionConfiguration",),
+        "get_bucket_notification_configuration": ("s3:GetBucketNotification",),
+        "get_public_access_block": ("s3:GetBucketPublicAccessBlock",),
         "put_public_access_block": ("s3:PutBucketPublicAccessBlock",),
         "put_bucket_encryption": ("s3:PutEncryptionConfiguration",),
         "put_bucket_lifecycle_configuration": ("s3:PutLifecycleConfiguration",),

@@ -1,0 +1,216 @@
+"""The control account's own parts: code, functions, state machine, ledger, rules, and restores that nobody works on any more."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from lambdas import doctor_versions, limits
+from lambdas.aws import error_code
+from lambdas.doctor_findings import Check, Outcome, doubtful, fine, unseen, wrong
+from lambdas.doctor_sides import STATE, ControlSide
+from lambdas.ledger import Ledger, Meta, open_restores
+from repository.errors import RestoreNotFound
+
+DEPLOY = "deploy the ControlStack of this version again"
+NOT_TOLD = "who asked did not say of which version it is"
+
+
+def code(control: ControlSide) -> Iterator[Outcome]:
+    """The deployed code against the asking command's."""
+    expected = control.question.expected.code
+    if expected is None:
+        yield unseen(NOT_TOLD, mend="ask with dbrestore doctor")
+    elif doctor_versions.of_code() == expected:
+        yield fine("is of this command's version")
+    else:
+        yield wrong("is of another version than this command")
+
+
+def functions(control: ControlSide) -> Iterator[Outcome]:
+    """All functions that the definition calls, and those that are called by others."""
+    own = control.lambdas.get_function_configuration(FunctionName=control.own_function)
+    missing = 0
+    arns = sorted(_called(control))
+    for arn in arns:
+        outcome = _function(control, arn, own["CodeSha256"])
+        missing += outcome is not None
+        yield from [outcome] if outcome else []
+    if not missing:
+        yield fine(f"{len(arns)} are there, active, and of one version")
+
+
+def _called(control: ControlSide) -> set[str]:
+    text = control.surroundings.control.stepfunctions.describe_state_machine(stateMachineArn=control.machine_arn)
+    in_definition = re.findall(r"arn:[^:\"]+:lambda:[^:\"]+:\d+:function:[\w-]+", text["definition"])
+    return {*in_definition, control.function_arn(STATE), *(control.function_arn(rule.state) for rule in RULES)}
+
+
+def _function(control: ControlSide, arn: str, code_sha256: str) -> Outcome | None:
+    """What is wrong with one function, or None."""
+    name = arn.rsplit(":", 1)[-1]
+    client = control.lambdas
+    try:
+        found = client.get_function_configuration(FunctionName=arn)
+    except client.exceptions.ResourceNotFoundException:
+        return wrong("does not exist", name)
+    if found["CodeSha256"] != code_sha256:
+        return wrong(f"has other code than {control.own_function}", name)
+    state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
+    if state not in ("Active", "Inactive") or update == "Failed":
+        return wrong(f"is {state}, its last update {update}: {found.get('StateReason', 'no reason is given')}", name)
+    return None
+
+
+def definition(control: ControlSide) -> Iterator[Outcome]:
+    """The state machine against the asking command's copy of the flow."""
+    client = control.surroundings.control.stepfunctions
+    try:
+        machine = client.describe_state_machine(stateMachineArn=control.machine_arn)
+    except client.exceptions.StateMachineDoesNotExist:
+        yield wrong("does not exist", control.machine_arn)
+        return
+    expected = control.question.expected.definition
+    prefix = control.own_function.removesuffix(STATE)
+    if machine.get("status", "ACTIVE") != "ACTIVE":
+        yield wrong(f"is {machine['status']}", control.machine_arn)
+    elif expected is None:
+        yield unseen(f"exists; {NOT_TOLD}", control.machine_arn, "ask with dbrestore doctor")
+    elif doctor_versions.of_definition(machine["definition"], prefix) == expected:
+        yield fine("runs the definition of this version", control.machine_arn)
+    else:
+        yield wrong("runs another definition than this version's", control.machine_arn)
+
+
+def ledger(control: ControlSide) -> Iterator[Outcome]:
+    """The table itself."""
+    name, client = control.surroundings.settings.ledger_table, control.surroundings.control.dynamodb
+    try:
+        status = client.describe_table(TableName=name)["Table"]["TableStatus"]
+    except client.exceptions.ResourceNotFoundException:
+        yield wrong(f"the table {name} does not exist: no restore can begin", name)
+        return
+    yield fine(f"is {status}", name) if status in ("ACTIVE", "UPDATING") else wrong(f"is {status}", name)
+
+
+def ledger_recovery(control: ControlSide) -> Iterator[Outcome]:
+    """Point-in-time recovery: the ledger alone knows what a restore has made."""
+    name = control.surroundings.settings.ledger_table
+    told = control.surroundings.control.dynamodb.describe_continuous_backups(TableName=name)
+    recovery = told["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+    if recovery.get("PointInTimeRecoveryStatus") == "ENABLED":
+        yield fine("can be brought back to any second", name)
+    else:
+        yield wrong("has no point-in-time recovery: a lost ledger is lost knowledge of what restores have made", name)
+
+
+def abandoned(control: ControlSide) -> Iterator[Outcome]:
+    """Restores under OPEN whose execution no longer runs: the sweeper begins a clean-up for each within five minutes."""
+    table = control.surroundings.table
+    count = 0
+    for restore_id in open_restores(table):
+        count += 1
+        try:
+            outcome = _abandoned(control, restore_id, Ledger(table, restore_id).meta())
+        except ValidationError:
+            outcome = wrong("its row is of another version", restore_id, "deploy that version until it is CLOSED")
+        except RestoreNotFound:
+            outcome = None
+        yield from [outcome] if outcome else []
+    yield fine(f"{count} open; each other than those told above is worked on" if count else "none is open")
+
+
+def _abandoned(control: ControlSide, restore_id: str, meta: Meta) -> Outcome | None:
+    client = control.surroundings.control.stepfunctions
+    try:
+        status: str = client.describe_execution(executionArn=meta.execution_arn)["status"]
+    except client.exceptions.ExecutionDoesNotExist:
+        status = "gone"
+    if status == "RUNNING":
+        return None
+    told = f"its execution is {status} and it is not CLOSED"
+    if meta.clean_ups < limits.CLEAN_UPS_AT_ONCE:
+        return doubtful(f"{told}; the sweeper has begun {meta.clean_ups} clean-ups", restore_id)
+    return wrong(f"{told} after {meta.clean_ups} clean-ups", restore_id)
+
+
+@dataclass(frozen=True)
+class ExpectedRule:
+    """`state` is the function that the rule wakes; `fits` knows it by its pattern or its schedule."""
+
+    purpose: str
+    state: str
+    fits: Callable[[Mapping[str, Any]], bool]
+
+
+def _ended(rule: Mapping[str, Any]) -> bool:
+    pattern = json.loads(rule.get("EventPattern") or "{}")
+    statuses = {"FAILED", "TIMED_OUT", "ABORTED"}
+    return pattern.get("source") == ["aws.states"] and statuses <= set(pattern.get("detail", {}).get("status", []))
+
+
+def _scheduled(rule: Mapping[str, Any]) -> bool:
+    return bool(rule.get("ScheduleExpression"))
+
+
+def _retrieved(rule: Mapping[str, Any]) -> bool:
+    pattern = json.loads(rule.get("EventPattern") or "{}")
+    return "Object Restore Completed" in pattern.get("detail-type", [])
+
+
+RULES = (
+    ExpectedRule("executions that ended", "SweepLedger", _ended),
+    ExpectedRule("the look every five minutes", "SweepLedger", _scheduled),
+    ExpectedRule("retrieved archives", "HearRetrieval", _retrieved),
+)
+
+
+def rules(control: ControlSide) -> Iterator[Outcome]:
+    """The rules that wake functions, found by whom they wake: their own names are the stack's."""
+    for expected in RULES:
+        arn = control.function_arn(expected.state)
+        found = [rule for rule in _rules_of(control, arn) if expected.fits(rule)]
+        told = f"{expected.purpose} -> {expected.state}"
+        if not found:
+            yield wrong("there is no such rule", told)
+        elif not any(rule.get("State") == "ENABLED" for rule in found):
+            name = found[0]["Name"]
+            yield wrong(f"the rule {name} is disabled", told, f"aws events enable-rule --name {name}")
+        else:
+            yield fine(f"the rule {found[0]['Name']} is enabled", told)
+
+
+def _rules_of(control: ControlSide, arn: str) -> list[Mapping[str, Any]]:
+    client = control.surroundings.control.events
+    try:
+        listed = client.list_rule_names_by_target(TargetArn=arn)["RuleNames"]
+    except client.exceptions.ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        listed = []
+    return [client.describe_rule(Name=name) for name in listed]
+
+
+CHECKS: tuple[Check[ControlSide], ...] = (
+    Check("code", "the functions' code", f"{DEPLOY}, or use the command of the deployed version", code),
+    Check("functions", "the functions", DEPLOY, functions),
+    Check("definition", "the state machine", f"{DEPLOY}; edits in the console are undone by that", definition),
+    Check(
+        "rules",
+        "the rules that wake the control plane",
+        f"{DEPLOY}; until then nothing clears up after stopped restores",
+        rules,
+    ),
+    Check("ledger", "the ledger", DEPLOY, ledger, is_vital=True),
+    Check("ledger-recovery", "the ledger's point-in-time recovery", DEPLOY, ledger_recovery),
+    Check(
+        "open-restores",
+        "open restores",
+        "look at it with dbrestore report and dbrestore watch; mend what its leftovers name",
+        abandoned,
+        is_vital=True,
+    ),
+)

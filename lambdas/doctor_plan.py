@@ -1,0 +1,39 @@
+"""The last word: a plan for all databases of the instance's newest restore point. What a restore would be refused for is told here, by the
+very code that would refuse it; a plan creates nothing."""
+
+from collections.abc import Iterator
+
+from lambdas.doctor_findings import Check, Outcome, fine, unseen, wrong
+from lambdas.doctor_sides import InstanceSide
+from lambdas.plan import plan_restore
+from repository import points
+from repository.errors import NotReady, RestoreError, RestorePointNotFound
+
+
+def plan(patient: InstanceSide) -> Iterator[Outcome]:
+    """One outcome per problem of the plan."""
+    control = patient.target.control
+    s3, bucket = control.surroundings.control.s3, control.surroundings.settings.repository_bucket
+    try:
+        manifest = points.load(s3, bucket, patient.name)
+    except RestorePointNotFound:
+        yield unseen(
+            "the repository has no restore point of it: a request would have to name source.dbInstance", patient.name
+        )
+        return
+    names = [*(one.name for one in manifest.databases), *(one.name for one in manifest.native_databases)]
+    target = {"dbInstance": patient.name, "account": control.place.account, "region": control.place.region}
+    request = {"target": target, "databases": names, "mode": "plan"}
+    try:
+        plan_restore({"request": request, "executionArn": control.execution_arn()}, None)
+    except NotReady:
+        raise
+    except RestoreError as refused:
+        yield from (wrong(line, f"{patient.name}/{manifest.point_id}") for line in str(refused).splitlines())
+        return
+    yield fine(f"{len(names)} databases of it could be restored here", f"{patient.name}/{manifest.point_id}")
+
+
+PLAN: Check[InstanceSide] = Check(
+    "plan", "a plan of the newest restore point", "do what the sentence says", plan, is_vital=True
+)
