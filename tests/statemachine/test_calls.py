@@ -7,9 +7,11 @@ from urllib.parse import parse_qs
 
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.sts.models import sts_backends
 
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
+from lambdas import limits
 from lambdas.ledger import request_cancel
 from lambdas.state import Surroundings
 from tests.statemachine.conftest import installed
@@ -38,6 +40,10 @@ ACTIONS = {
     "s3:PutBucketLifecycleConfiguration": ("PutLifecycleConfiguration",),
     "s3:PutPublicAccessBlock": ("PutBucketPublicAccessBlock",),
 }
+# Seconds, for a role that assumes a role (IAM User Guide, "Role chaining").
+LONGEST_CHAINED_SESSION = 3600
+# Their calls are compared where S3's archive is simulated.
+OF_THE_ARCHIVE = {"RequestRetrieval", "RetrieveArchive", "HearRetrieval"}
 PREFIXES = {"eventbridge": "events", "sfn": "states"}
 Calls = dict[tuple[str, str], set[str]]
 
@@ -49,6 +55,8 @@ class Recorder:
         self.calls: Calls = defaultdict(set)
         self.roles: list[dict[str, str]] = []
         self.modifications: list[dict[str, Any]] = []
+        self.said: list[tuple[str, bytes]] = []
+        self.secrets: list[bytes] = []
         self._world = world
         self._is_on = False
         through = BotocoreStubber.__call__
@@ -83,6 +91,7 @@ class Recorder:
         account = "target" if b"Credential=ASIA" in _bytes(request.headers["Authorization"]) else "control"
         actions = ACTIONS.get(f"{service}:{operation}", (operation,))
         prefix = PREFIXES.get(service, service)
+        self.said.append((f"{prefix}:{operation}", request.url.encode() + b"\n" + _bytes(request.body)))
         self.calls[self._world.calls[-1], account] |= {f"{prefix}:{action}" for action in actions}
         if operation in ("AssumeRole", "ModifyDBInstance"):
             asked = {key: values[0] for key, values in parse_qs(_bytes(request.body).decode()).items()}
@@ -90,7 +99,17 @@ class Recorder:
 
 
 def _bytes(value: Any) -> bytes:
+    if hasattr(value, "read"):
+        content = value.read()
+        value.seek(0)
+        return _bytes(content)
     return value if isinstance(value, bytes) else str(value).encode()
+
+
+def secrets_of_sessions() -> list[bytes]:
+    """What would let somebody else continue a session that a function opened."""
+    sessions = sts_backends[ACCOUNT]["aws"].assumed_roles
+    return [text.encode() for one in sessions for text in (one.access_key_id, one.secret_access_key, one.session_token)]
 
 
 def granted(statements: tuple[Statement, ...]) -> set[str]:
@@ -119,6 +138,7 @@ def _record(world: World) -> Recorder:
     world.use(SQLSERVER).run(name="restore-4")
     world.worker.behaviour = {"restore": lose_worker}
     world.run(SQLSERVER.request("crm"), name="restore-5")
+    recorder.secrets = secrets_of_sessions()
     return recorder
 
 
@@ -130,7 +150,9 @@ def _cancel_after_some_polls(world: World) -> None:
 def test_a_function_calls_only_what_its_row_grants(recorded: Recorder) -> None:
     rows: dict[str, Function] = {row.state: row for row in FUNCTIONS}
 
-    assert {state for state, _ in recorded.calls} == rows.keys() - {"RetrieveArchive"}
+    assert {state for state, _ in recorded.calls} == {
+        row.state for row in FUNCTIONS if not row.answers_commands
+    } - OF_THE_ARCHIVE
     for (state, account), actions in recorded.calls.items():
         row = rows[state]
         allowed = granted(row.own_statements if account == "control" else row.target)
@@ -148,6 +170,28 @@ def test_the_target_is_reached_through_its_role_alone(recorded: Recorder) -> Non
         for action in actions
     }
     assert in_control <= {"dynamodb", "s3", "sts", "events", "states"}
+
+
+def test_no_session_outlives_its_hour(recorded: Recorder) -> None:
+    assert {int(role["DurationSeconds"]) for role in recorded.roles} == {limits.SESSION_SECONDS}
+    assert limits.SESSION_SECONDS <= LONGEST_CHAINED_SESSION
+
+
+def test_no_function_hands_its_credentials_on(recorded: Recorder) -> None:
+    """Neither to a worker (boot script, command, job) nor to anybody else: they are in no address and in no body of a request."""
+    told = {operation for operation, _ in recorded.said}
+
+    handed_on = {operation for operation, text in recorded.said for secret in recorded.secrets if secret in text}
+
+    assert told >= {
+        "ec2:RunInstances",
+        "ssm:SendCommand",
+        "s3:PutObject",
+        "dynamodb:TransactWriteItems",
+        "s3:CopyObject",
+    }
+    assert len(recorded.secrets) >= 3 * len(recorded.roles)
+    assert handed_on == set()
 
 
 def test_the_group_list_is_all_that_is_ever_changed_of_an_instance(recorded: Recorder) -> None:
