@@ -24,6 +24,7 @@ from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.models.security_groups import SecurityGroup
 
+from localcloud import protections
 from localcloud.clients import HOME, Clients, Place
 from localcloud.mending import mend
 from localcloud.server import LocalCloudError
@@ -52,6 +53,7 @@ def install(clients: Clients) -> None:
         # moto finds them as subclasses, which Python forgets unless somebody keeps them.
         _types.extend(_added_type(kind, *made) for kind, made in _ADDED.items())
     mend(SecurityGroup, "create_from_cloudformation_json", _group_with_its_rules)
+    protections.install()
     for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cache.cache_clear()
 
