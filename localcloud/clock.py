@@ -4,11 +4,14 @@ import threading
 from collections.abc import Callable
 from weakref import WeakSet
 
+from localcloud.agenda import Agenda
+
 # Real seconds that an action under way is waited for.
 _END_WITHIN = 5.0
 
 _scale = 1.0
 _timers: WeakSet[threading.Timer] = WeakSet()
+_agenda = Agenda()
 
 
 def set_scale(scale: float) -> None:
@@ -30,8 +33,14 @@ def later(seconds: float, action: Callable[[], object]) -> None:
     timer.start()
 
 
+def at(moment: float, action: Callable[[], object]) -> None:
+    """Do `action` at this moment, in seconds since 1970. Of these there may be tens of thousands; each should be over in an instant."""
+    _agenda.at(moment, action)
+
+
 def forget() -> None:
     """Nothing that was put off happens any more; what has just begun is waited for. Else it would meet the next cloud of this process."""
+    _agenda.forget()
     for timer in list(_timers):
         timer.cancel()
     for timer in list(_timers):

@@ -17,11 +17,13 @@ from moto import settings
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.ec2.models import ec2_backends
 
-from localcloud import clock, instances, mending, s3_rules, security_groups, stepfunctions
+from localcloud import clock, glacier_objects, instances, mending, s3_rules, security_groups, stepfunctions
 from localcloud.clients import ACCOUNT, REGION
 
 KEPT = (
+    "localcloud.glacier",
     "localcloud.instances",
+    "localcloud.s3_events",
     "localcloud.s3_rules",
     "localcloud.security_groups",
     "localcloud.stepfunctions",
@@ -40,6 +42,8 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stepfunctions, "status_listeners", [])
     stepfunctions.install(_InProcess())  # type: ignore[arg-type]
     patch.setattr(clock, "_scale", TIME_SCALE)
+    # A test says when a retrieval ends and when its data goes: `glacier_objects.finish` and `expire`.
+    patch.setattr(glacier_objects, "by_hand", True)
     for owner, name, replacement in list(mending._mended):
         if replacement.__module__ not in KEPT:
             patch.setattr(owner, name, _original(owner, name))
