@@ -1,13 +1,16 @@
 """`dbrestore status`, `watch`, `cancel` and `report`: a restore that was started before, by its id or its execution."""
 
 import typer
+from botocore.exceptions import ClientError
 
 from cli import consoles, control, display, identity, report_view, restore
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.following import Ended, StillRunning, follow, read_report, read_results
 from cli.options import AsJson, Longest, RestoreName
-from lambdas.ledger import request_cancel
+from lambdas import archive_wait
+from lambdas.aws import error_code
+from lambdas.ledger import Ledger, request_cancel
 from repository.errors import RestoreNotFound
 
 
@@ -36,11 +39,21 @@ def cancel(context: typer.Context, restore_id: RestoreName, as_json: AsJson = Fa
     """Ask a restore to stop. It removes what it made and ends with RestoreCancelled; the databases that were finished stay."""
     plane, found = _found(context, restore_id)
     request_cancel(plane.ledger, found.restore_id)
+    _look_at_once(plane, found.restore_id)
     if as_json:
         display.print_json({"type": "cancel", "restoreId": found.restore_id, "cancelRequested": True})
     else:
         print(f"{found.restore_id} was asked to stop. To see it clean up: dbrestore watch {found.restore_id}")
     return ExitCode.DONE
+
+
+def _look_at_once(plane: ControlPlane, restore_id: str) -> None:
+    """A restore that waits for the archive looks twice an hour. Who may not wake it has asked it to stop all the same."""
+    try:
+        archive_wait.wake_restore(plane.executions, Ledger(plane.ledger, restore_id))
+    except ClientError as error:
+        if error_code(error) not in ("AccessDenied", "AccessDeniedException"):
+            raise
 
 
 def report(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:

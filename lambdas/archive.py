@@ -29,7 +29,6 @@ def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
     """The data is there. Raises NotReady when it isn't and somebody will tell, BackupArchived if it must be asked for again,
     RetrievalTimedOut."""
     plan = section.plan
-    files = archive_files.of_plan(plan, source_manifest(restore, plan))
     s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
     key = archive_wait.awaited(restore.ledger)
     missing: Sequence[FoundFile] = ()
@@ -40,7 +39,7 @@ def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
             if archive_files.look_at(s3, bucket, key).in_progress:
                 _require_in_time(restore)
                 raise NotReady(_told(restore, key, len(missing)))
-        found = archive_files.look(s3, bucket, files)
+        found = archive_files.look(s3, bucket, archive_files.of_plan(plan, source_manifest(restore, plan)))
         missing = [file for file in found if not file.is_readable]
         if not missing:
             return _arrived(restore, found)
@@ -49,15 +48,20 @@ def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
 
 
 def _require_in_time(restore: Restore) -> None:
-    longest = max(
-        (one.wait_hours for one in archive_requests.planned(restore).classes), default=limits.LONGEST_RETRIEVAL_HOURS
-    )
-    hours = restore.waited / 3600
+    classes = archive_requests.planned(restore).classes
+    longest = max((one.wait_hours for one in classes), default=limits.LONGEST_RETRIEVAL_HOURS)
+    hours = (datetime.now(UTC) - _asked_at(restore)).total_seconds() / 3600
     if hours > longest * limits.RETRIEVAL_PATIENCE + limits.RETRIEVAL_GRACE_HOURS:
         raise RetrievalTimedOut(
             f"S3 has not retrieved all files after {hours:.0f} hours, and says that it takes {longest:g} at most: ask AWS, then start the "
             "restore again; what has arrived stays for some days"
         )
+
+
+def _asked_at(restore: Restore) -> datetime:
+    """When the last round of retrieval began."""
+    rounds = restore.ledger.table.get(restore.ledger.restore_id, ROUNDS)
+    return datetime.fromisoformat(rounds["since"]) if rounds else restore.began_at
 
 
 def _told(restore: Restore, key: str, missing: int) -> str:
@@ -117,7 +121,9 @@ def _end_task(token: str, section: dict[str, Any]) -> None:
 @handler("HearRetrieval", RetrievalEvent)
 def hear_retrieval(event: RetrievalEvent, surroundings: Surroundings) -> Woken:
     """S3's event `Object Restore Completed` wakes who waits for that file."""
-    return Woken(woken=archive_wait.wake(surroundings.control, surroundings.table, event.detail.object.key))
+    return Woken(
+        woken=archive_wait.wake(surroundings.control.stepfunctions, surroundings.table, event.detail.object.key)
+    )
 
 
 def require_readable(restore: Restore) -> None:
@@ -140,8 +146,8 @@ def require_retrieved(restore: Restore, plan: Plan) -> None:
 
 def again(restore: Restore, why: str) -> RestoreError:
     """The error that leads back to RequestRetrieval, a limited number of times."""
-    table, restore_id = restore.ledger.table, restore.ledger.restore_id
-    table.write(table.update(restore_id, ROUNDS, "ADD rounds :one", one=1))
+    table, restore_id, now = restore.ledger.table, restore.ledger.restore_id, datetime.now(UTC).isoformat()
+    table.write(table.update(restore_id, ROUNDS, "SET since = :now ADD rounds :one", one=1, now=now))
     rounds = int((table.get(restore_id, ROUNDS) or {"rounds": 1})["rounds"])
     if rounds <= limits.ARCHIVE_ROUNDS:
         return BackupArchived(f"{why}; what the restore reads is retrieved once more")

@@ -11,13 +11,17 @@ the logarithm of the files. An event only wakes: it proves nothing, may be lost,
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from lambdas.archive_files import FoundFile
-from lambdas.aws import ControlAccount, error_code
+from lambdas.aws import error_code
 from lambdas.ledger import Ledger
-from lambdas.table import ConditionFailed, Table
+from lambdas.table import ConditionFailed, Item, Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
 
 AWAITED = "AWAITED"
 ARRIVAL = "ARRIVAL#"
@@ -66,23 +70,27 @@ def end(ledger: Ledger) -> None:
         table.write(table.delete(ledger.restore_id, AWAITED), table.delete(ARRIVAL + before, ledger.restore_id))
 
 
-def wake(control: ControlAccount, table: Table, key: str) -> int:
+def wake(stepfunctions: "SFNClient", table: Table, key: str) -> int:
     """Wake who waits for this file; how many there were. A token serves once: a repeated event finds none."""
-    return sum(
-        _wake_one(control, table, str(item["pk"]), str(item["sk"]), str(item["token"]))
-        for item in table.query(ARRIVAL + key)
-    )
+    waiting = table.query(ARRIVAL + key)
+    return sum(_wake(stepfunctions, table, item, "S3 says that a file has arrived") for item in waiting)
 
 
-def _wake_one(control: ControlAccount, table: Table, pk: str, restore_id: str, token: str) -> bool:
+def wake_restore(stepfunctions: "SFNClient", ledger: Ledger) -> bool:
+    """Have a restore look at once, as when it was asked to stop; whether it was waiting."""
+    key = awaited(ledger)
+    item = ledger.table.get(ARRIVAL + key, ledger.restore_id) if key else None
+    return _wake(stepfunctions, ledger.table, item, "somebody has it look") if item else False
+
+
+def _wake(stepfunctions: "SFNClient", table: Table, item: Item, cause: str) -> bool:
+    token = str(item["token"])
     try:
-        table.write(table.delete(pk, restore_id, "token = :token", token=token))
+        table.write(table.delete(str(item["pk"]), str(item["sk"]), "#token = :token", token=token))
     except ConditionFailed:
         return False
     try:
-        control.stepfunctions.send_task_failure(
-            taskToken=token, error="NotReady", cause="S3 says that a file has arrived"
-        )
+        stepfunctions.send_task_failure(taskToken=token, error="NotReady", cause=cause)
     except ClientError as error:
         if error_code(error) not in TOO_LATE:
             raise

@@ -12,6 +12,7 @@ from lambdas.database_rows import DATABASE
 from lambdas.job_outcomes import outcomes, together
 from lambdas.ledger import Meta
 from lambdas.record import PhaseRow, Report, RestoreEvent
+from lambdas.repeated_jobs import all_of
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import job_names, result, uri
 from repository import keys
@@ -135,12 +136,9 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
 def _results(restore: Restore) -> tuple[tuple[DatabaseOutcome, ...], tuple[str, ...]]:
     """Each database's last outcome that isn't its clearing up, and the URIs of all results."""
     found = {name: told for name in job_names(restore.ledger) if (told := result(restore, name))}
-    # A database that was replayed once more is told as the last job left it: replay, replay-2, ..., verify.
-    kinds = ("replay", "restore", "verify")
-    done = sorted(
-        (name for name in found if name.partition("-")[0] in kinds), key=lambda name: (name[0], len(name), name)
+    last = together(
+        *(outcomes(found[name]) for name in all_of(restore.ledger, "replay", "restore", "verify") if name in found)
     )
-    last = together(*(outcomes(found[name]) for name in done))
     databases = tuple(_as_it_ended(restore, outcome) for outcome in last)
     return databases, tuple(uri(restore, name, "result.json") for name in found)
 

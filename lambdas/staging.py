@@ -12,17 +12,19 @@ from lambdas.staging_copy import Place
 from lambdas.staging_files import StagedFile, staged_files
 from lambdas.state import Restore, state
 from repository import native_staging, points
-from repository.errors import BackupArchived
+from repository.errors import BackupArchived, NotReady
 
 
 @state(STAGING, PlannedInput, makes=True)
 def stage_native_backups(section: PlannedInput, restore: Restore) -> StagingSection:
     """The files, in the bucket and compared. Raises NotReady until all are."""
-    archive.require_readable(restore)
     until = time.monotonic() + limits.STAGING_SECONDS
     with invocations.at_work(restore.ledger, STAGING):
         try:
             return _stage(restore, section.plan, until)
+        except NotReady:
+            archive.require_readable(restore)
+            raise
         except BackupArchived as error:
             raise archive.again(restore, str(error)) from error
 

@@ -16,11 +16,12 @@ from lambdas.job_outcomes import error_of
 from lambdas.ledger import Meta
 from lambdas.postgresql import JOB_NAME as REPLAY
 from lambdas.record import ResourceRow
+from lambdas.repeated_jobs import all_of, told_so_far
 from lambdas.security_groups import pair
 from lambdas.sqlserver import JOB_NAME as RESTORE
 from lambdas.state import Restore, log, state
 from lambdas.verification import JOB_NAME as VERIFY
-from lambdas.worker_jobs import JobRow, active_commands, ensure_job, job, job_names, job_row, result
+from lambdas.worker_jobs import JobRow, active_commands, ensure_job, job, job_row, result
 from repository.errors import LeftoversRemain, NotReady, WorkerNotStarted
 from worker.job import Job, Result
 
@@ -53,7 +54,7 @@ def _verification(restore: Restore, plan: Plan) -> Result | None:
     """A verification whose end nobody saw still counts, unless SQL Server's databases, which bear the asked names, are being dropped."""
     if plan.engine == "sqlserver" and job_row(restore.ledger, FIRST):
         return None
-    return result(restore, VERIFY)
+    return told_so_far(restore, VERIFY)
 
 
 def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...]) -> None:
@@ -151,7 +152,7 @@ def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> Non
 
 def _wait_for_late_commands(restore: Restore, instance_id: str) -> None:
     """A command whose sending was not recorded may still arrive, while its sender can still run."""
-    names = [name for name in job_names(restore.ledger) if name.partition("-")[0] in (REPLAY, RESTORE, VERIFY)]
+    names = all_of(restore.ledger, REPLAY, RESTORE, VERIFY)
     rows = [row for name in names if (row := job_row(restore.ledger, name))]
     unrecorded = [row for row in rows if row.instance_id == instance_id and row.command_id is None]
     if any(_age(row) < limits.VISIBLE_AFTER for row in unrecorded):

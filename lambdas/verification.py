@@ -4,12 +4,12 @@ Server bears it already, and stays only if it was verified.
 A promoted database is KEPT: it is what the restore was for. What is promoted stays, also when others failed.
 """
 
-from lambdas import native_jobs
+from lambdas import native_jobs, repeated_jobs
 from lambdas.contract import DatabaseOutcome, Plan, PlannedDatabase, VerifiedSection, VerifyInput
 from lambdas.database_rows import settle_verified
 from lambdas.job_outcomes import error_of, outcomes, together
 from lambdas.state import Restore, state
-from lambdas.worker_jobs import ensure_job, job, uri
+from lambdas.worker_jobs import job, uri
 from repository.errors import SomeDatabasesFailed
 from worker.job import Job
 
@@ -22,18 +22,21 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
     """What became of each database, those that failed before included. Raises the error of the only one, or SomeDatabasesFailed."""
     plan = section.plan
     made = {d.asked_name for d in section.restored.databases if d.status in MADE}
-    work = _job(restore, plan, [d for d in plan.databases if d.asked_name in made])
-    minutes = plan.worker.max_run_minutes
-    result = ensure_job(restore, plan, section.worker.instance_id, JOB_NAME, work, minutes=minutes)
+    told = repeated_jobs.results(
+        restore, plan, section.worker.instance_id, JOB_NAME,
+        tuple(d for d in plan.databases if d.asked_name in made), lambda databases: _job(restore, plan, databases),
+    )  # fmt: skip
+    result = repeated_jobs.together(told)
     settle_verified(restore.ledger, result)
     if result.error:
         raise error_of(result.error)
-    databases = together(section.restored.databases, outcomes(result))
+    databases = together(section.restored.databases, *map(outcomes, told))
     _raise_if_failed(databases)
-    return VerifiedSection(databases=databases, result=uri(restore, JOB_NAME, "result.json"))
+    last = repeated_jobs.numbered(JOB_NAME, len(told))
+    return VerifiedSection(databases=databases, result=uri(restore, last, "result.json"))
 
 
-def _job(restore: Restore, plan: Plan, databases: list[PlannedDatabase]) -> Job:
+def _job(restore: Restore, plan: Plan, databases: tuple[PlannedDatabase, ...]) -> Job:
     if plan.engine == "postgres":
         return job(restore, plan, "verify", databases)
     manifest = native_jobs.source_manifest(restore, plan)
