@@ -153,9 +153,8 @@ def _control_plane(costing: Costing) -> Iterator[CostItem]:
     told = f"{done.transitions:,} transitions x ${price.dollars:g} per 1,000"
     yield _item("Orchestration: Step Functions", price.of(done.transitions), told)
     calls, work = prices.price("invocation"), prices.price("function-gb-second")
-    requests = done.invocations + done.arrivals
-    told = f"{requests:,} requests x ${calls.dollars:g} per million + {done.gb_seconds:,.0f} GB-s x ${work.dollars:g} per million"
-    yield _item("Orchestration: Lambda", calls.of(requests) + work.of(done.gb_seconds), told)
+    told = f"{done.invocations:,} requests x ${calls.dollars:g} per million + {done.gb_seconds:,.0f} GB-s x ${work.dollars:g} per million"
+    yield _item("Orchestration: Lambda", calls.of(done.invocations) + work.of(done.gb_seconds), told)
     writes, reads = prices.price("table-write"), prices.price("table-read")
     told = f"{done.writes:,} writes x ${writes.dollars:g} and {done.reads:,} reads x ${reads.dollars:g} per million"
     yield _item("Orchestration: ledger", writes.of(done.writes) + reads.of(done.reads), told)

@@ -11,12 +11,13 @@ from lambdas.contract import Plan, PlannedArchive
 from lambdas.durations import to_retrieve
 from lambdas.looks import PAUSES
 
-# States that a restore passes once, those without a function included; a test counts them.
+# What a restore does however long it takes: states that are passed, those without a function included, and units of the ledger; a write in
+# a transaction takes two. Tests count them.
 TRANSITIONS = 20
 INVOCATIONS = 12
-# Each notes its beginning and its end, and reads the restore's rows; a test counts them.
-WRITES_PER_INVOCATION = 4
-READS_PER_INVOCATION = 8
+WRITES, READS = 240, 400
+# A look notes its beginning and what is still waited for, and reads the plan.
+WRITES_PER_LOOK, READS_PER_LOOK = 4, 12
 # Of memory times seconds: a look takes about a second, with what the start of the function takes in it.
 FUNCTION_GB = 0.5
 LOOK_SECONDS = 1.0
@@ -39,27 +40,21 @@ READ_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Effort:
-    """Of Step Functions, Lambda and DynamoDB. `arrivals` are the invocations that no state makes: they only read once."""
+    """Of Step Functions, Lambda and DynamoDB; `writes` and `reads` are units."""
 
-    transitions: int
-    invocations: int
-    gb_seconds: float
-    arrivals: int = 0
-
-    @property
-    def writes(self) -> int:
-        return self.invocations * WRITES_PER_INVOCATION
-
-    @property
-    def reads(self) -> int:
-        return self.invocations * READS_PER_INVOCATION + self.arrivals
+    transitions: int = 0
+    invocations: int = 0
+    gb_seconds: float = 0.0
+    writes: int = 0
+    reads: int = 0
 
     def __add__(self, other: "Effort") -> "Effort":
         return Effort(
             self.transitions + other.transitions,
             self.invocations + other.invocations,
             self.gb_seconds + other.gb_seconds,
-            self.arrivals + other.arrivals,
+            self.writes + other.writes,
+            self.reads + other.reads,
         )
 
 
@@ -74,11 +69,15 @@ class S3Requests:
 def effort(plan: Plan, seconds: Mapping[str, float]) -> Effort:
     """What the flow does; `seconds` are the expected ones by state."""
     looks = sum(PAUSES[state].looks(took) for state, took in seconds.items() if state in PAUSES)
-    passed = Effort(TRANSITIONS + looks, INVOCATIONS + looks, (INVOCATIONS + looks) * LOOK_SECONDS * FUNCTION_GB)
-    staging = _staging(seconds.get("StageNativeBackups", 0.0))
+    once = Effort(TRANSITIONS, INVOCATIONS, INVOCATIONS * LOOK_SECONDS * FUNCTION_GB, WRITES, READS)
     archive = to_retrieve(plan)
-    retrieving = _retrieving(archive, seconds["RetrieveArchive"]) if archive else Effort(0, 0, 0.0)
-    return passed + staging + retrieving
+    retrieving = _retrieving(archive, seconds["RetrieveArchive"]) if archive else Effort()
+    return once + _looking(looks, LOOK_SECONDS) + _staging(seconds.get("StageNativeBackups", 0.0)) + retrieving
+
+
+def _looking(times: int, seconds: float) -> Effort:
+    """So many invocations of so many seconds each, one after the other."""
+    return Effort(times, times, times * seconds * FUNCTION_GB, times * WRITES_PER_LOOK, times * READS_PER_LOOK)
 
 
 def s3_requests(plan: Plan, seconds: Mapping[str, float]) -> S3Requests:
@@ -96,18 +95,15 @@ def s3_requests(plan: Plan, seconds: Mapping[str, float]) -> S3Requests:
 def _staging(seconds: float) -> Effort:
     """Each invocation copies as long as it may, and the next one begins a second later."""
     again = int(seconds // (limits.STAGING_SECONDS + 1))
-    return Effort(again, again, seconds * FUNCTION_GB)
+    return _looking(again, limits.STAGING_SECONDS) + Effort(gb_seconds=seconds % limits.STAGING_SECONDS * FUNCTION_GB)
 
 
 def _retrieving(archive: PlannedArchive, seconds: float) -> Effort:
-    batches, looks = len(archive.batches), _archive_looks(seconds)
-    busy = batches * BATCH_SECONDS + looks * (LOOK_SECONDS + batches * LISTING_SECONDS)
-    return Effort(
-        transitions=TRANSITIONS_PER_BATCH * batches + looks,
-        invocations=batches + looks,
-        gb_seconds=busy * FUNCTION_GB + archive.objects * ARRIVAL_GB_SECONDS,
-        arrivals=archive.objects,
-    )
+    batches = len(archive.batches)
+    asking = _looking(batches, BATCH_SECONDS) + Effort(transitions=batches * (TRANSITIONS_PER_BATCH - 1))
+    looking = _looking(_archive_looks(seconds), LOOK_SECONDS + batches * LISTING_SECONDS)
+    arrivals = archive.objects
+    return asking + looking + Effort(0, arrivals, arrivals * ARRIVAL_GB_SECONDS, reads=arrivals)
 
 
 def _looks_at_archive(archive: PlannedArchive, seconds: float) -> tuple[int, int]:
