@@ -100,7 +100,7 @@ def test_a_restore_that_ends_takes_nothing_from_one_that_shares_its_bucket(whole
 
 def lose_worker(whole: WholeCloud, _run: Run) -> None:
     """AWS ends the worker's instance."""
-    whole.cloud.client("ec2").terminate_instances(InstanceIds=whole.workers())
+    whole.client("ec2").terminate_instances(InstanceIds=whole.workers())
 
 
 def stop_execution(_whole: WholeCloud, run: Run) -> None:

@@ -1,6 +1,7 @@
-"""The application deployed into the local cloud beside two instances of RDS for SQL Server: functions, workers and commands are processes.
+"""The application deployed into the local cloud beside instances of RDS for SQL Server: functions, workers and commands are processes.
 
-No SQL Server engine is in it: the servers behind the instances are simulated.
+The instances, and all that a restore makes, lie in `target`, which may be another account and Region than the control plane's. No SQL
+Server engine is in it: the servers behind the instances are simulated.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any
 
 from lambdas.names import restore_id
 from localcloud import application, database_servers
+from localcloud.clients import HOME, Place
 from localcloud.cloud import Cloud
 from localcloud.native_backups import Written, backup
 from localcloud.sqlserver_engine import SqlServerEngine
@@ -26,37 +28,47 @@ PATIENCE = 120.0
 
 @dataclass
 class WholeCloud:
-    """`names` are those of the deployed control plane, `standing_buckets` what came with it."""
+    """`instances` are of SQL Server. `names` are those of the deployed control plane, `standing_buckets` what came with it."""
 
     cloud: Cloud
     folder: Path
+    target: Place = HOME
+    instances: Sequence[str] = INSTANCES
     names: dict[str, str] = field(default_factory=dict)
     standing_buckets: set[str] = field(default_factory=set)
 
     def build(self) -> "WholeCloud":
         """Deploy, and make the instances with one database each that is nobody's business."""
-        application.deploy(self.cloud)
+        application.deploy(self.cloud, self.target)
         parameter = self.cloud.client("ssm").get_parameter(Name=application.CONTROL_PARAMETER)["Parameter"]
         self.names = json.loads(parameter["Value"])
         self.standing_buckets = set(self.buckets())
         self._option_group()
-        for name in INSTANCES:
-            self.cloud.client("rds").create_db_instance(
+        for name in self.instances:
+            self.client("rds").create_db_instance(
                 DBInstanceIdentifier=name, Engine="sqlserver-se", DBInstanceClass="db.m6i.large", AllocatedStorage=20,
                 MasterUsername="boss", ManageMasterUserPassword=True, OptionGroupName="native",
             )  # fmt: skip
-        for name in INSTANCES:
-            wait_for(lambda name=name: self.instance(name)["DBInstanceStatus"] == "available")  # type: ignore[misc]
+        for name in self.instances:
+            self.await_available(name)
             self.engine(name).create_database(BYSTANDER)
         return self
 
+    def client(self, service: str) -> Any:
+        """A client of the target's owner, in the target's Region."""
+        return self.cloud.client(service, place=self.target)
+
+    def await_available(self, instance: str) -> None:
+        """Wait until RDS has made it."""
+        wait_for(lambda: self.instance(instance)["DBInstanceStatus"] == "available")
+
     def engine(self, instance: str) -> SqlServerEngine:
         """The simulated SQL Server of an instance."""
-        return database_servers.engine_of(instance)
+        return database_servers.engine_of(instance, self.target)
 
     def instance(self, name: str) -> dict[str, Any]:
         """As RDS describes it."""
-        [found] = self.cloud.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        [found] = self.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
         return dict(found)
 
     def point(self, instance: str, files: Sequence[Path | Written]) -> None:
@@ -66,7 +78,12 @@ class WholeCloud:
 
     def start(self, instance: str, *databases: str, **sqlserver: object) -> "Run":
         """Begin a restore into the instance that the backups are of."""
-        asked = {"target": {"dbInstance": instance}, "databases": list(databases), "sqlserver": sqlserver}
+        where = {} if self.target == HOME else {"account": self.target.account, "region": self.target.region}
+        target = {"dbInstance": instance, **where}
+        return self.start_as_asked({"target": target, "databases": list(databases), "sqlserver": sqlserver})
+
+    def start_as_asked(self, asked: dict[str, Any]) -> "Run":
+        """Begin what a request asks for."""
         started = self.cloud.client("stepfunctions").start_execution(
             stateMachineArn=self.names["stateMachineArn"],
             name=f"restore-{uuid.uuid4().hex[:8]}",
@@ -80,32 +97,27 @@ class WholeCloud:
 
     def workers(self) -> list[str]:
         """Ids of the instances of EC2 that aren't terminated."""
-        reservations = self.cloud.client("ec2").describe_instances()["Reservations"]
-        return [
-            one["InstanceId"] for r in reservations for one in r["Instances"] if one["State"]["Name"] != "terminated"
-        ]
+        return workers(self.client("ec2"))
 
     def buckets(self) -> dict[str, list[str]]:
         """What lies in each bucket that didn't come with the application, unfinished uploads included."""
-        names = [bucket["Name"] for bucket in self.cloud.client("s3").list_buckets()["Buckets"]]
-        return {name: self._contents(name) for name in names if name not in self.standing_buckets}
+        clients = [self.cloud.client("s3"), self.client("s3")][: 1 if self.target == HOME else 2]
+        names = {bucket["Name"]: s3 for s3 in clients for bucket in s3.list_buckets()["Buckets"]}
+        return {name: _contents(s3, name) for name, s3 in names.items() if name not in self.standing_buckets}
 
     def inventory(self) -> dict[str, Any]:
         """Everything that a restore could leave behind."""
-        ec2 = self.cloud.client("ec2")
-        groups = ec2.describe_security_groups()["SecurityGroups"]
+        regions = {HOME.region, self.target.region}
+        places = [Place(account, region) for account in {HOME.account, self.target.account} for region in regions]
+        described = self.client("rds").describe_db_instances()["DBInstances"]
         return {
-            "workers": sorted(self.workers()),
-            "volumes": sorted(v["VolumeId"] for v in ec2.describe_volumes()["Volumes"]),
-            "interfaces": sorted(i["NetworkInterfaceId"] for i in ec2.describe_network_interfaces()["NetworkInterfaces"]),
-            "groups": sorted(g["GroupId"] for g in groups),
-            "rules": sorted(json.dumps([g["IpPermissions"], g["IpPermissionsEgress"]], sort_keys=True) for g in groups),
+            "machines": {place: machines(self.cloud.client("ec2", place=place)) for place in places},
             "group lists": {
-                name: sorted(g["VpcSecurityGroupId"] for g in self.instance(name)["VpcSecurityGroups"]) for name in INSTANCES
+                one["DBInstanceIdentifier"]: sorted(g["VpcSecurityGroupId"] for g in one["VpcSecurityGroups"]) for one in described
             },
             "buckets": self.buckets(),
-            "databases": {name: self.databases(name) for name in INSTANCES},
-            "tasks": [task.id for name in INSTANCES for task in self.engine(name).tasks if not task.has_ended],
+            "databases": {name: self.databases(name) for name in self.instances},
+            "tasks": [task.id for name in self.instances for task in self.engine(name).tasks if not task.has_ended],
             "ledger": self._open_rows(),
         }  # fmt: skip
 
@@ -115,7 +127,7 @@ class WholeCloud:
         return {one.name: (one.state, one.create_date) for one in found}
 
     def _option_group(self) -> None:
-        iam, rds = self.cloud.client("iam"), self.cloud.client("rds")
+        iam, rds = self.client("iam"), self.client("rds")
         role = iam.create_role(RoleName="rds-reads-backups", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
         rds.create_option_group(
             OptionGroupName="native", EngineName="sqlserver-se", MajorEngineVersion="15.00", OptionGroupDescription="native"
@@ -125,11 +137,6 @@ class WholeCloud:
             "OptionSettings": [{"Name": "IAM_ROLE_ARN", "Value": role}],
         }
         rds.modify_option_group(OptionGroupName="native", OptionsToInclude=[option], ApplyImmediately=True)
-
-    def _contents(self, bucket: str) -> list[str]:
-        s3 = self.cloud.client("s3")
-        found = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-        return [item["Key"] for item in (*found, *s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []))]
 
     def _open_rows(self) -> list[str]:
         """Restores that aren't closed, locks and leases that are held."""
@@ -175,6 +182,29 @@ class Run:
     def id(self) -> str:
         """The restore's."""
         return restore_id(self.arn)
+
+
+def workers(ec2: Any) -> list[str]:
+    """Ids of the instances that aren't terminated."""
+    reservations = ec2.describe_instances()["Reservations"]
+    return [one["InstanceId"] for r in reservations for one in r["Instances"] if one["State"]["Name"] != "terminated"]
+
+
+def machines(ec2: Any) -> dict[str, list[str]]:
+    """What a restore leaves in EC2 if it leaves anything."""
+    groups = ec2.describe_security_groups()["SecurityGroups"]
+    return {
+        "workers": sorted(workers(ec2)),
+        "volumes": sorted(v["VolumeId"] for v in ec2.describe_volumes()["Volumes"]),
+        "interfaces": sorted(i["NetworkInterfaceId"] for i in ec2.describe_network_interfaces()["NetworkInterfaces"]),
+        "groups": sorted(g["GroupId"] for g in groups),
+        "rules": sorted(json.dumps([g["IpPermissions"], g["IpPermissionsEgress"]], sort_keys=True) for g in groups),
+    }
+
+
+def _contents(s3: Any, bucket: str) -> list[str]:
+    found = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return [item["Key"] for item in (*found, *s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []))]
 
 
 def wait_for(happens: Callable[[], bool]) -> None:

