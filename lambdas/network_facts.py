@@ -133,7 +133,9 @@ def _endpoint(told: "VpcEndpointTypeDef") -> Endpoint:
         kind=told["VpcEndpointType"],
         # The model writes `Available`, the service `available`.
         state=told["State"].lower(),
-        private_dns=told.get("PrivateDnsEnabled", False),
+        # An S3 endpoint may keep its name for callers from outside the VPC.
+        private_dns=told.get("PrivateDnsEnabled", False)
+        and not told.get("DnsOptions", {}).get("PrivateDnsOnlyForInboundResolverEndpoint", False),
         subnet_ids=tuple(told.get("SubnetIds", [])),
         table_ids=frozenset(told.get("RouteTableIds", [])),
         group_ids=tuple(group["GroupId"] for group in told.get("Groups", [])),

@@ -43,12 +43,14 @@ class Way:
 
 @dataclass(frozen=True)
 class _Service:
-    """One service in one Region as seen from a subnet: the endpoints that lead there, and those that are closed, with what closes them."""
+    """One service in one Region as seen from a subnet: the endpoints that lead there, those that are closed with what closes them, and
+    those that calls from here don't go to, with the reason."""
 
     name: str
     region: str
     endpoint_ids: tuple[str, ...] = ()
     closed: tuple[tuple[str, str], ...] = ()
+    idle: tuple[str, ...] = ()
 
 
 def find(vpc: Vpc, subnet: Subnet, caller: Caller) -> Way:
@@ -64,6 +66,14 @@ def find(vpc: Vpc, subnet: Subnet, caller: Caller) -> Way:
     return _beyond(vpc, subnet, caller, _lack(missing, caller))
 
 
+def served(vpc: Vpc, subnet: Subnet, caller: Caller) -> frozenset[tuple[str, str]]:
+    """Name and Region of the services to which endpoints lead from this subnet: what a worker with a proxy calls without it."""
+    services = [_look(vpc, subnet, caller, *service) for service in _needed(caller)]
+    return frozenset(
+        (service.name, service.region) for service in services if service.endpoint_ids and not service.closed
+    )
+
+
 def _needed(caller: Caller) -> list[tuple[str, str]]:
     own = [(name, caller.region) for name in SERVICES]
     return own if caller.repository_region == caller.region else [*own, ("s3", caller.repository_region)]
@@ -72,22 +82,27 @@ def _needed(caller: Caller) -> list[tuple[str, str]]:
 def _look(vpc: Vpc, subnet: Subnet, caller: Caller, name: str, region: str) -> _Service:
     open_: list[str] = []
     closed: list[tuple[str, str]] = []
+    idle: list[str] = []
     for endpoint in vpc.endpoints:
-        if endpoint.state != "available" or not endpoint.service.endswith(f".{region}.{name}"):
+        if not endpoint.service.endswith(f".{region}.{name}"):
             continue
-        if not _takes_over(vpc, subnet, endpoint):
+        if reason := _idle(vpc, subnet, endpoint):
+            idle.append(f"{endpoint.endpoint_id} {reason}")
             continue
         faults = tuple(_faults(vpc, subnet, caller, endpoint))
         closed.extend((endpoint.endpoint_id, fault) for fault in faults)
         open_.extend([] if faults else [endpoint.endpoint_id])
-    return _Service(name, region, tuple(open_), tuple(closed))
+    return _Service(name, region, tuple(open_), tuple(closed), tuple(idle))
 
 
-def _takes_over(vpc: Vpc, subnet: Subnet, endpoint: Endpoint) -> bool:
-    """Whether calls of the service go to this endpoint: by a route, or by its name."""
+def _idle(vpc: Vpc, subnet: Subnet, endpoint: Endpoint) -> str | None:
+    """Why calls of the service don't go to this endpoint; None if a route or the service's name leads them there."""
+    table = vpc.table_of(subnet.subnet_id).table_id
+    if endpoint.state != "available":
+        return f"is {endpoint.state}"
     if endpoint.kind == "Gateway":
-        return vpc.table_of(subnet.subnet_id).table_id in endpoint.table_ids
-    return endpoint.kind == "Interface" and endpoint.private_dns
+        return None if table in endpoint.table_ids else f"is not in the route table {table}"
+    return None if endpoint.private_dns else "has no private DNS name"
 
 
 def _faults(vpc: Vpc, subnet: Subnet, caller: Caller, endpoint: Endpoint) -> Iterator[str]:
@@ -143,7 +158,7 @@ def _without_old_messages(vpc: Vpc, subnet: Subnet, caller: Caller) -> Iterator[
 
 def _lack(missing: list[_Service], caller: Caller) -> str:
     """Which endpoints it has not, for a sentence."""
-    here = [service.name for service in missing if service.region == caller.region]
+    here = [_told_missing(service) for service in missing if service.region == caller.region]
     parts = [f"no endpoint for {', '.join(here)}"] if here else []
     if any(service.region != caller.region for service in missing):
         there = caller.repository_region
@@ -151,6 +166,10 @@ def _lack(missing: list[_Service], caller: Caller) -> str:
             f"no endpoint that reaches the repository in {there} (a gateway endpoint serves {caller.region} alone)"
         )
     return " and ".join(parts)
+
+
+def _told_missing(service: _Service) -> str:
+    return f"{service.name} ({'; '.join(service.idle)})" if service.idle else service.name
 
 
 def _beyond(vpc: Vpc, subnet: Subnet, caller: Caller, lack: str) -> Way:

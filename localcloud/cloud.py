@@ -23,6 +23,7 @@ from localcloud import (
     security_groups,
     ssm,
     stepfunctions,
+    vpc,
 )  # fmt: skip
 from localcloud.callers import Call
 from localcloud.clients import ACCOUNT, HOME, REGION, Clients, Place
@@ -127,6 +128,7 @@ def _install_resources(directory: Path, time_scale: float, endpoint: str, author
     """What a restore makes, uses and removes."""
     instances.install(time_scale)
     security_groups.install()
+    vpc.install()
     ssm.install(directory, time_scale, endpoint)
     rds.install(directory, time_scale, authority)
     s3.install(directory)
