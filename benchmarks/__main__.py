@@ -7,10 +7,10 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import memory, replay, staging
+from benchmarks import memory, planning, replay, staging
 from benchmarks.bench_cloud import prepare
 
-SECTIONS = ("replay", "memory", "staging")
+SECTIONS = ("replay", "memory", "staging", "planning")
 STAGED_MEGABYTES = 200
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
@@ -26,6 +26,8 @@ def main() -> None:
         lines += ["", "## Memory", "", *_memory((arguments.megabytes, arguments.megabytes * 5))]
     if "staging" in arguments.only:
         lines += ["", "## Staging of native backups", "", *_staging(arguments.rounds)]
+    if "planning" in arguments.only:
+        lines += ["", "## Planning", "", *_planning(arguments.rounds)]
     print("\n".join(lines))
     if arguments.write:
         DOCUMENT.write_text(_INTRODUCTION + "\n".join(lines) + "\n")
@@ -74,6 +76,11 @@ def _memory(sizes: tuple[int, ...]) -> list[str]:
 def _staging(rounds: int) -> list[str]:
     with _directory() as directory:
         return staging.report(Path(directory), STAGED_MEGABYTES, rounds)
+
+
+def _planning(rounds: int) -> list[str]:
+    with _directory() as directory:
+        return planning.report(Path(directory), rounds)
 
 
 def _directory() -> tempfile.TemporaryDirectory[str]:
