@@ -1,7 +1,8 @@
 """The worker's type by its work, and the order of launches."""
 
+import json
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
 from moto import mock_aws
@@ -19,7 +20,8 @@ OFFERED = frozenset((kind, zone) for kind in KINDS for _, zone in ZONES)
 
 
 @pytest.fixture
-def target() -> Iterator[TargetAccount]:
+def target(monkeypatch: pytest.MonkeyPatch) -> Iterator[TargetAccount]:
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     with mock_aws():
         yield TargetAccount({"region_name": "eu-central-1", **KEYS})  # type: ignore[typeddict-item]
 
@@ -123,3 +125,15 @@ def test_types_that_no_zone_has_are_refused() -> None:
         TargetNotUsable, match=r"none of c6i.large, m6i.large, c5.large in eu-central-1a, eu-central-1b"
     ):
         tries(KINDS, ZONES, frozenset())
+
+
+def test_the_flow_waits_long_enough_for_every_attempt_to_be_given_up() -> None:
+    text = (Path(__file__).parents[3] / "statemachine" / "restore_databases.asl.json").read_text()
+    [branch] = json.loads(text)["States"]["Restore"]["Branches"]
+    [retry] = [r for r in branch["States"]["DeployWorker"]["Retry"] if r["ErrorEquals"] == ["NotReady"]]
+
+    pauses = [retry["IntervalSeconds"] * retry["BackoffRate"] ** n for n in range(retry["MaxAttempts"])]
+
+    # An instance that never registered takes a minute or two to end.
+    needed = limits.WORKER_ATTEMPTS * (limits.WORKER_ONLINE_WITHIN + 120)
+    assert sum(min(pause, retry["MaxDelaySeconds"]) for pause in pauses) > needed
