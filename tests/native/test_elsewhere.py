@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ import pytest
 
 from localcloud import cloud as local
 from localcloud import sample
+from localcloud.callers import Call
 from localcloud.clients import HOME, Place
 from repository import points
-from tests.native.chains import FULL, another
+from tests.native.chains import FULL
 from tests.native.installation import BYSTANDER
-from tests.native.whole_cloud import Run, WholeCloud, wait_for
+from tests.native.whole_cloud import Run, WholeCloud, wait_for, workers
 from tests.statemachine.plain_moto import know_images
 
 ELSEWHERE = Place("222222222222", "eu-west-1")
@@ -94,20 +95,84 @@ def shop(whole: WholeCloud) -> Shop:
 
 
 def test_a_postgresql_database_is_restored_in_another_account_and_region(whole: WholeCloud, shop: Shop) -> None:
-    before, names = whole.inventory(), shop.names()
+    before, names, begin = whole.inventory(), shop.names(), len(whole.cloud.calls)
 
-    run = whole.start_as_asked(
-        {
-            "target": {"dbInstance": "shop", "account": ELSEWHERE.account, "region": ELSEWHERE.region},
-            "databases": [{"name": "shop", "as": "shop_restored"}],
-        }
-    )
+    run = whole.start("shop", {"name": "shop", "as": "shop_restored"})
     ended = run.ended()
 
     assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
     assert shop.orders("shop_restored") == shop.orders("shop")
     assert shop.names() == names | {"shop_restored"}
     assert_nothing_is_left(whole, run, before, database="KEPT")
+    assert_everybody_kept_to_his_account(whole.cloud.calls[begin:])
+
+
+@pytest.mark.slow
+def test_a_native_backup_is_restored_in_another_account_and_region(whole: WholeCloud) -> None:
+    whole.point("crm", [FULL])
+    before, begin, go_on = whole.inventory(), len(whole.cloud.calls), hold(whole)
+    run = whole.start("crm", FULL.database)
+    wait_for(lambda: whole.is_restoring("crm"))
+    [(bucket, staged)] = whole.buckets().items()
+    located = whole.client("s3").get_bucket_location(Bucket=bucket)["LocationConstraint"]
+
+    go_on()
+    ended = run.ended()
+
+    assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
+    assert (located, bucket.split("-")[3:]) == (
+        ELSEWHERE.region,
+        [ELSEWHERE.account, *ELSEWHERE.region.split("-"), "an"],
+    )
+    assert {key.split("/")[0] for key in staged} == {run.id}
+    assert set(whole.databases("crm")) == {BYSTANDER, FULL.database}
+    drop(whole, FULL.database)
+    assert_nothing_is_left(whole, run, before, database="KEPT")
+    assert_everybody_kept_to_his_account(whole.cloud.calls[begin:])
+
+
+@pytest.mark.slow
+def test_a_restore_elsewhere_that_loses_its_worker_leaves_nothing_in_either_account(whole: WholeCloud) -> None:
+    whole.point("crm", [FULL])
+    before, go_on = whole.inventory(), hold(whole)
+    run = whole.start("crm", FULL.database)
+    wait_for(lambda: whole.is_restoring("crm"))
+    [worker] = whole.workers()
+    seen_by_the_control_account = workers(whole.cloud.client("ec2", place=Place(HOME.account, ELSEWHERE.region)))
+
+    whole.client("ec2").terminate_instances(InstanceIds=[worker])
+    ended = run.ended()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "WorkerLost"), ended["cause"]
+    assert seen_by_the_control_account == []
+    assert_nothing_is_left(whole, run, before)
+    go_on()
+
+
+def hold(whole: WholeCloud) -> Callable[[], None]:
+    """RDS's tasks begin and come no further, until what is returned is called."""
+    switches = whole.engine("crm").switches
+    switches.percent_per_poll = 0
+    return lambda: setattr(switches, "percent_per_poll", 50)
+
+
+def drop(whole: WholeCloud, name: str) -> None:
+    """So that what is left can be compared with what was there before."""
+    databases = whole.engine("crm").instance.databases
+    found = databases.find(name)
+    assert found
+    databases.drop(found)
+
+
+def assert_everybody_kept_to_his_account(calls: Iterable[Call]) -> None:
+    """Functions ask nothing of EC2, RDS or SSM as themselves, the target's role touches no ledger, and passwords are the worker's."""
+    services: dict[str, set[str]] = {}
+    for call in calls:
+        services.setdefault(call.principal, set()).add(call.action.partition(":")[0])
+    own = set().union(*(found for role, found in services.items() if role.startswith(CONTROL)))
+    assert own <= {"dynamodb", "events", "s3", "states", "sts"}
+    assert services[TARGET_ROLE] <= {"cloudwatch", "monitoring", "ec2", "rds", "s3", "ssm"}
+    assert services[WORKER_ROLE] == {"s3", "secretsmanager"}
 
 
 def assert_nothing_is_left(whole: WholeCloud, run: Run, before: dict[str, Any], **kept: str) -> None:

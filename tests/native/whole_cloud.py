@@ -76,14 +76,11 @@ class WholeCloud:
         paths = [self._file(file) if isinstance(file, Written) else file for file in files]
         native_points.add(self.cloud.client("s3"), self.names["repositoryBucket"], instance, paths)
 
-    def start(self, instance: str, *databases: str, **sqlserver: object) -> "Run":
+    def start(self, instance: str, *databases: str | dict[str, str], **sqlserver: object) -> "Run":
         """Begin a restore into the instance that the backups are of."""
         where = {} if self.target == HOME else {"account": self.target.account, "region": self.target.region}
         target = {"dbInstance": instance, **where}
-        return self.start_as_asked({"target": target, "databases": list(databases), "sqlserver": sqlserver})
-
-    def start_as_asked(self, asked: dict[str, Any]) -> "Run":
-        """Begin what a request asks for."""
+        asked = {"target": target, "databases": list(databases), "sqlserver": sqlserver}
         started = self.cloud.client("stepfunctions").start_execution(
             stateMachineArn=self.names["stateMachineArn"],
             name=f"restore-{uuid.uuid4().hex[:8]}",
