@@ -37,6 +37,7 @@ def synthesise() -> None:
     from infrastructure.control_stack import ControlStack
     from infrastructure.settings import read
     from infrastructure.target_stack import TargetStack
+    from repository.errors import WorkerConfigurationInvalid
 
     outdir = os.environ.get("CDK_OUTDIR") or str(ROOT / "cdk.out")
     app = App(outdir=outdir, context=context(), analytics_reporting=False)
@@ -44,6 +45,8 @@ def synthesise() -> None:
         settings = read(app.node.try_get_context)
     except ValueError as error:
         sys.exit(f"The context (cdk.json, -c) can't be used: {error}")
+    except WorkerConfigurationInvalid as error:
+        sys.exit(f"The worker configuration can't be used:\n{error}")
     ControlStack(app, "DbrestoreControl", settings=settings, synthesizer=_synthesizer())
     TargetStack(app, "DbrestoreTarget", synthesizer=_synthesizer())
     app.synth()

@@ -9,9 +9,12 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 from infrastructure.dependencies import BUILD, ROOT, Dependencies, tree
+from lambdas import worker_configuration
+from lambdas.worker_configuration import DEPLOYED
 
 # The newest runtime that all dependencies have wheels for, and the Python that Amazon Linux 2023 installs from its own packages.
 FUNCTION_PYTHON = "3.13"
@@ -23,20 +26,30 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 # -P: not the current folder; -S and -s: no packages of this machine. What is left is the standard library and this folder.
 RUN = f"""#!/bin/sh
 # Runs one job: run s3://BUCKET/restores/.../job.json
+# With a proxy the boot script left its variables here, NAME=VALUE; they are read as text, never as commands.
+proxy="${{DBRESTORE_PROXY:-/etc/dbrestore/proxy}}"
+if [ -r "$proxy" ]; then
+  while IFS= read -r line; do export "$line"; done < "$proxy"
+fi
 home=$(cd "$(dirname "$0")" && pwd)
 PYTHONPATH="$home" exec "${{DBRESTORE_PYTHON:-python{WORKER_PYTHON}}}" -P -s -S -m worker "$@"
 """
 
 
-def function_code() -> Path:
-    """What all functions share: the control plane and the documents it speaks."""
+def function_code(configuration: Path = DEPLOYED) -> Path:
+    """What all functions share: the control plane, the documents it speaks, and the worker configuration under the name by which
+    lambdas.worker_configuration finds it. Raises WorkerConfigurationInvalid: what can't be read must not be deployed."""
+    worker_configuration.read(configuration)
     packages = [
         *_sources("lambdas"),
         *_sources("repository"),
         ROOT / "worker" / "__init__.py",
         ROOT / "worker" / "job.py",
     ]
-    return _archive("functions.zip", _entries(packages, ROOT))
+    content = configuration.read_bytes()
+    beside = (DEPLOYED.relative_to(ROOT).as_posix(), content, 0o644)
+    # A name of its own: two syntheses with two configurations must not take each other's archive.
+    return _archive(f"functions-{sha256(content).hexdigest()[:16]}.zip", [*_entries(packages, ROOT), beside])
 
 
 def dependency_layer() -> Path:

@@ -31,6 +31,7 @@ class ControlStack(Stack):
     def __init__(self, scope: Construct, id_: str, *, settings: Settings, **options: Any) -> None:
         super().__init__(scope, id_, description="dbrestore: restores databases into running RDS instances", **options)
         self.external_id = settings.external_id
+        self.worker_configuration = settings.worker_configuration
         self.ledger = _ledger(self)
         self.key = encryption.key(self, settings)
         self.repository = repository_bucket(self, settings.target_accounts, self.key)
@@ -49,7 +50,7 @@ class ControlStack(Stack):
         self._signposts()
 
     def _functions(self) -> dict[str, lambda_.Function]:
-        code = lambda_.Code.from_asset(str(function_code()))
+        code = lambda_.Code.from_asset(str(function_code(self.worker_configuration)))
         layer = lambda_.LayerVersion(
             self,
             "Dependencies",

@@ -34,8 +34,10 @@ PLAN = Function(
     "PlanRestore",
     "lambdas.plan.plan_restore",
     control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES),
-    target=(may.SEE_INSTANCE, may.SEE_OPTION_GROUP, may.SEE_FREE_STORAGE, may.SEE_NETWORK, may.SEE_SETTINGS),
-)
+    target=(
+        may.SEE_INSTANCE, may.SEE_OPTION_GROUP, may.SEE_FREE_STORAGE, may.SEE_NETWORK, may.SEE_IMAGE, may.SEE_SETTINGS,
+    ),
+)  # fmt: skip
 FUNCTIONS = (
     PLAN,
     Function(

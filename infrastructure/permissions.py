@@ -94,6 +94,7 @@ SEE_SETTINGS = Statement(
 SEE_IMAGES = Statement(
     ("ssm:GetParameter",), ("arn:{partition}:ssm:{region}::parameter/aws/service/ami-amazon-linux-latest/*",)
 )
+SEE_IMAGE = Statement(("ec2:DescribeImages",), conditions=IN_THIS_REGION)
 SEE_REGISTRATION = Statement(("ssm:DescribeInstanceInformation",), conditions=IN_THIS_REGION)
 
 # Target account: the worker, made and unmade
@@ -120,8 +121,11 @@ LAUNCH_WORKER = (
         ("ec2:RunInstances",), (INTERFACES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:AssociatePublicIpAddress": "false"}}
     ),
     Statement(("ec2:RunInstances",), ("arn:{partition}:ec2:{region}:{account}:subnet/*", GROUPS), IN_THIS_VPC),
+    # Amazon's images and those that this account made itself: what others share with it is never run.
     Statement(
-        ("ec2:RunInstances",), ("arn:{partition}:ec2:{region}::image/*",), {"StringEquals": {"ec2:Owner": "amazon"}}
+        ("ec2:RunInstances",),
+        ("arn:{partition}:ec2:{region}::image/*",),
+        {"StringEquals": {"ec2:Owner": ("amazon", "{account}")}},
     ),
     TAG_ON_CREATION,
     Statement(

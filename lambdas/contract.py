@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from lambdas.request import AccountId, ArchiveTier, Mode, Region, TicketRequest
+from lambdas.worker_settings import ProxyUrl
 from repository.document import Document
 from worker.job import ErrorNote
 
@@ -67,8 +68,9 @@ class Launch(Document):
 class PlannedWorker(Document):
     """Where the worker will stand and what it is. `launches` are tried in this order while EC2 has no capacity. `instance_profile_arn`,
     `document_name` and `program_uri` are what the TargetStack of the target's account and Region offers; `security_group_ids` begin with
-    its standing group. `image_id` None is the newest Amazon Linux 2023; `proxy` is the URL through which the worker reaches AWS;
-    `configured_by` says which worker configuration all this follows."""
+    its standing group. `image_id` None is the newest Amazon Linux 2023; `root_device` is the name that the image gives its volume. `proxy`
+    is the URL through which the worker reaches AWS, but for the hosts `no_proxy`. `configured_by` says which worker configuration all this
+    follows."""
 
     launches: tuple[Launch, ...] = Field(min_length=1)
     security_group_ids: tuple[str, ...] = Field(min_length=1)
@@ -76,9 +78,11 @@ class PlannedWorker(Document):
     document_name: str
     program_uri: str
     image_id: str | None = None
+    root_device: str = "/dev/xvda"
     volume_gib: int = 20
     tags: dict[str, str] = Field(default={})
-    proxy: str | None = None
+    proxy: ProxyUrl | None = None
+    no_proxy: tuple[str, ...] = ()
     streams: int
     keep_toast_compression: bool
     max_run_minutes: int

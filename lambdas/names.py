@@ -40,9 +40,11 @@ def client_token(restore: str, role: str, attempt: int) -> str:
 
 
 def tags(plan: Plan, role: str, name: str) -> "list[TagTypeDef]":
-    """The tags of a thing that is made for a restore. It expires when the worker's longest run time is over."""
+    """The tags of a thing that is made for a restore: those that the worker configuration asks for, and ours, which count when both have
+    the same key. It expires when the worker's longest run time is over."""
     expires_at = plan.planned_at + timedelta(minutes=plan.worker.max_run_minutes)
     values = {
+        **plan.worker.tags,
         RESTORE_ID: plan.restore_id,
         MANAGED: "true",
         EXPIRES_AT: expires_at.isoformat(),

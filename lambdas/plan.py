@@ -16,22 +16,22 @@ from lambdas import (
     estimate,
     names,
     native_plan,
-    network_plan,
     phases,
     postgresql_plan,
     source_lookup,
     target_lookup,
+    worker_plan,
 )
 from lambdas.aws import TargetAccount, error_code, target_account
-from lambdas.contract import Plan, PlanInput, PlannedSource, PlannedTarget, PlannedWorker
+from lambdas.contract import Plan, PlanInput, PlannedSource, PlannedTarget
 from lambdas.findings import EnginePart, Findings
 from lambdas.instance_types import Work
 from lambdas.ledger import Ledger
-from lambdas.network_plan import Stand, Wishes
 from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems, read
 from lambdas.state import Surroundings, handler
 from lambdas.target_lookup import POINTER
+from lambdas.worker_plan import Site, WorkerPart
 from repository import keys, points
 from repository.errors import EngineMismatch, RestoreRequestInvalid, TargetNotUsable
 from repository.manifest import Engine, Manifest
@@ -83,10 +83,10 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
     engine, part = _engine_part(found, problems)
     settings = surroundings.settings
     problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, settings.evidence_bucket))
-    stand = _stand(found, place, section, part, problems)
+    worker = _worker(found, place, section, part, problems)
     archive = archive_plan.part(part.files, request.archive.tier, _reading(part), problems)
     problems.raise_if_any()
-    if not (instance and found.manifest and stand and engine):
+    if not (instance and found.manifest and worker and worker.planned and engine):
         raise RestoreRequestInvalid("/: a look-up gave no answer and no reason; report this as a bug")
     return Plan(
         restore_id=found.restore_id,
@@ -99,8 +99,8 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
         target=_target(place, instance),
         source=_source(surroundings, found.manifest),
         databases=part.databases,
-        worker=_worker(request, stand),
-        network=stand.network,
+        worker=worker.planned,
+        network=worker.network,
         native=part.native,
         notes=part.notes,
         ticket=request.ticket,
@@ -183,22 +183,17 @@ def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Pr
     return problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
 
 
-def _stand(found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems) -> Stand | None:
+def _worker(
+    found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems
+) -> WorkerPart | None:
     if found.target is None or found.instance is None:
         return None
-    wish = found.request.worker
-    work = Work(
-        "sqlserver" if found.instance["Engine"].startswith("sqlserver") else "postgres",
-        sum(database.bytes for database in part.databases),
-        wish.streams,
-    )
-    wishes = Wishes(
-        subnet_ids=(wish.subnet_id,) if wish.subnet_id else (),
-        instance_types=(wish.instance_type,) if wish.instance_type else (),
-    )
+    asked = found.request.worker
+    engine: Engine = "sqlserver" if found.instance["Engine"].startswith("sqlserver") else "postgres"
+    work = Work(engine, sum(database.bytes for database in part.databases), asked.streams)
     # The repository lies where the state machine runs.
-    regions = (place.region, section.execution_arn.split(":")[3])
-    return network_plan.part(found.target, found.instance, regions, work, wishes, problems)
+    site = Site(place.partition, place.account, place.region, section.execution_arn.split(":")[3])
+    return worker_plan.part(found.target, found.instance, site, work, asked, found.surroundings.settings, problems)
 
 
 def _target(place: Place, instance: "DBInstanceTypeDef") -> PlannedTarget:
@@ -223,16 +218,3 @@ def _source(surroundings: Surroundings, manifest: Manifest) -> PlannedSource:
     key = keys.manifest_key(manifest.instance, manifest.point_id)
     uri = f"s3://{surroundings.settings.repository_bucket}/{key}"
     return PlannedSource(db_instance=manifest.instance, restore_point=manifest.point_id, manifest=uri)
-
-
-def _worker(request: RestoreRequest, stand: Stand) -> PlannedWorker:
-    return PlannedWorker(
-        launches=stand.launches,
-        security_group_ids=stand.group_ids,
-        instance_profile_arn=stand.offer.instance_profile_arn,
-        document_name=stand.offer.document_name,
-        program_uri=stand.offer.program_uri,
-        streams=request.worker.streams,
-        keep_toast_compression=request.worker.keep_toast_compression,
-        max_run_minutes=(request.worker.max_run_hours or 168) * 60,
-    )

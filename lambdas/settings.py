@@ -10,6 +10,7 @@ TARGET_ROLE_NAME = "TARGET_ROLE_NAME"
 EXTERNAL_ID = "EXTERNAL_ID"
 STATE_MACHINE_ARN = "STATE_MACHINE_ARN"
 TARGET_POLICY = "TARGET_POLICY"
+WORKER_CONFIGURATION = "WORKER_CONFIGURATION"
 
 CA_BUNDLE_KEY = "certificates/rds-ca.pem"
 
@@ -17,7 +18,8 @@ CA_BUNDLE_KEY = "certificates/rds-ca.pem"
 @dataclass(frozen=True)
 class Settings:
     """`target_role_name` may hold `{region}`: role names are one space per account, and each Region's TargetStack has its own.
-    `target_policy` is the JSON session policy that narrows the target's role to what this function needs, if there is one."""
+    `target_policy` is the JSON session policy that narrows the target's role to what this function needs, if there is one.
+    `worker_configuration` is the path of another file than the one that came with the code."""
 
     ledger_table: str
     repository_bucket: str
@@ -26,6 +28,7 @@ class Settings:
     external_id: str
     state_machine_arn: str
     target_policy: str | None = None
+    worker_configuration: str | None = None
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -38,6 +41,7 @@ class Settings:
             external_id=os.environ[EXTERNAL_ID],
             state_machine_arn=os.environ.get(STATE_MACHINE_ARN, ""),
             target_policy=os.environ.get(TARGET_POLICY),
+            worker_configuration=os.environ.get(WORKER_CONFIGURATION),
         )
 
     @property

@@ -5,6 +5,20 @@
 # First thing: the dead-man timer. Shutting down terminates the instance, whatever becomes of the control plane.
 shutdown -h +${max_minutes}
 set -euo pipefail
+proxy="${proxy}"
+no_proxy_hosts="${no_proxy}"
+if [ -n "$$proxy" ]; then
+  # The way to AWS for the packages, the AWS CLI and the SSM agent here, and for the worker's program, whose `run` reads the file too.
+  # The way to the database never goes through it: its drivers know no HTTP proxy.
+  mkdir -p /etc/dbrestore /etc/systemd/system/amazon-ssm-agent.service.d
+  for name in http_proxy https_proxy HTTP_PROXY HTTPS_PROXY; do echo "$$name=$$proxy"; done > /etc/dbrestore/proxy
+  for name in no_proxy NO_PROXY; do echo "$$name=$$no_proxy_hosts"; done >> /etc/dbrestore/proxy
+  while IFS= read -r line; do export "$$line"; done < /etc/dbrestore/proxy
+  printf '[Service]\nEnvironmentFile=/etc/dbrestore/proxy\n' > /etc/systemd/system/amazon-ssm-agent.service.d/dbrestore-proxy.conf
+  systemctl daemon-reload
+  # Not waited for: the agent may itself be waiting for the end of this script.
+  systemctl --no-block restart amazon-ssm-agent
+fi
 for attempt in 1 2 3 4 5; do
   dnf install -y python3.11 unzip && break
   sleep 10

@@ -73,7 +73,7 @@ def _launch(target: TargetAccount, plan: Plan, role: str, attempt: int, name: st
     for instance in find(target.ec2, plan.restore_id):
         if names.tag(instance, "Name") == name:
             return instance["InstanceId"]
-    request = _launch_request(plan, role, attempt, name, _image(target))
+    request = _launch_request(plan, role, attempt, name, plan.worker.image_id or _newest_image(target))
     try:
         return target.ec2.run_instances(**request)["Instances"][0]["InstanceId"]
     except ClientError as error:
@@ -89,7 +89,7 @@ def _launch_request(plan: Plan, role: str, attempt: int, name: str, image: str) 
     launches = plan.worker.launches
     launch = launches[(attempt - 1) % len(launches)]
     tags = names.tags(plan, role, name)
-    disk = {"VolumeSize": limits.WORKER_VOLUME_GIB, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
+    disk = {"VolumeSize": plan.worker.volume_gib, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
     interface = {
         "DeviceIndex": 0,
         "SubnetId": launch.subnet_id,
@@ -105,7 +105,7 @@ def _launch_request(plan: Plan, role: str, attempt: int, name: str, image: str) 
         "InstanceType": launch.instance_type,
         "IamInstanceProfile": {"Arn": plan.worker.instance_profile_arn},
         "NetworkInterfaces": [interface],
-        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": disk}],
+        "BlockDeviceMappings": [{"DeviceName": plan.worker.root_device, "Ebs": disk}],
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
         "InstanceInitiatedShutdownBehavior": "terminate",
         "UserData": _boot_script(plan),
@@ -114,14 +114,17 @@ def _launch_request(plan: Plan, role: str, attempt: int, name: str, image: str) 
 
 
 def _boot_script(plan: Plan) -> str:
+    # Nothing that could be more than a value reaches the script: the proxy's URL has a strict pattern, hosts and numbers are our own.
     return Template(BOOT_SCRIPT.read_text()).substitute(
         program_uri=plan.worker.program_uri,
         max_minutes=plan.worker.max_run_minutes + limits.DEAD_MAN_MARGIN_MINUTES,
         region=plan.target.region,
+        proxy=plan.worker.proxy or "",
+        no_proxy=",".join(plan.worker.no_proxy),
     )
 
 
-def _image(target: TargetAccount) -> str:
+def _newest_image(target: TargetAccount) -> str:
     return target.ssm.get_parameter(Name=IMAGE_PARAMETER)["Parameter"]["Value"]
 
 

@@ -31,7 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 KEPT = 4
 
 # What a template or an asset is made from.
-_INPUTS = ("app.py", "cdk.json", "infrastructure", "lambdas", "worker", "repository", "statemachine", "requirements")
+_INPUTS = (
+    "app.py", "cdk.json", "configuration", "infrastructure", "lambdas", "worker", "repository", "statemachine", "requirements",
+)  # fmt: skip
 
 
 def synthesised(

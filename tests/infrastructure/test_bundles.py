@@ -12,6 +12,7 @@ import pytest
 
 from infrastructure import bundles, dependencies
 from infrastructure.functions import FUNCTIONS
+from repository.errors import WorkerConfigurationInvalid
 
 from .conftest import ROOT
 
@@ -47,6 +48,45 @@ def test_the_program_starts_from_any_folder(program: Path, tmp_path: Path) -> No
 
     assert "usage: python -m worker s3://" in done.stderr
     assert done.returncode == 2
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Path:
+    """In the place of Python: tells the proxy's variables that it was started with."""
+    path = tmp_path / "python"
+    path.write_text("#!/bin/sh\nenv | grep -E '^(no|https)_proxy=' | sort\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_program_takes_the_way_to_aws_that_the_boot_script_left(
+    program: Path, stand_in: Path, tmp_path: Path
+) -> None:
+    left = tmp_path / "proxy"
+    left.write_text("https_proxy=http://proxy.example.com:3128\nno_proxy=169.254.169.254,$(touch harm)\n")
+
+    done = subprocess.run(
+        [program / "run", "s3://b/restores/r/jobs/j/job.json"],
+        env={"PATH": "/usr/bin:/bin", "DBRESTORE_PYTHON": str(stand_in), "DBRESTORE_PROXY": str(left)},
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.splitlines() == [
+        "https_proxy=http://proxy.example.com:3128", "no_proxy=169.254.169.254,$(touch harm)",
+    ]  # fmt: skip
+    assert not (tmp_path / "harm").exists()
+
+
+def test_without_a_proxy_the_program_is_started_without_one(program: Path, stand_in: Path, tmp_path: Path) -> None:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "DBRESTORE_PYTHON": str(stand_in),
+        "DBRESTORE_PROXY": str(tmp_path / "none"),
+    }
+
+    done = subprocess.run([program / "run"], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path) -> None:
@@ -113,8 +153,34 @@ def test_the_functions_carry_their_handlers_and_nothing_of_other_rooms() -> None
 
     assert {row.handler.rsplit(".", 1)[0].replace(".", "/") + ".py" for row in FUNCTIONS} <= files
     assert "lambdas/worker_boot.sh" in files
-    assert {file.split("/")[0] for file in files} == {"lambdas", "repository", "worker"}
+    assert {file.split("/")[0] for file in files} == {"configuration", "lambdas", "repository", "worker"}
     assert {file for file in files if file.startswith("worker/")} == {"worker/__init__.py", "worker/job.py"}
+
+
+def test_the_functions_find_the_worker_configuration_that_was_deployed_with_them(tmp_path: Path) -> None:
+    other = tmp_path / "ours.json"
+    other.write_text('{"defaults": {"volumeGib": 77}}')
+    with zipfile.ZipFile(bundles.function_code(other)) as archive:
+        archive.extractall(tmp_path)
+    site_packages = next(path for path in sys.path if path.endswith("site-packages"))
+
+    done = subprocess.run(
+        [
+            sys.executable, "-P", "-s", "-S", "-c",
+            "from lambdas.worker_configuration import deployed; print(deployed().defaults.volume_gib)",
+        ],
+        env={"PYTHONPATH": f"{tmp_path}:{site_packages}"}, cwd="/", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout == "77\n"
+
+
+def test_a_worker_configuration_that_is_wrong_is_not_bundled(tmp_path: Path) -> None:
+    path = tmp_path / "workers.json"
+    path.write_text('{"defaults": {"volume": 77}}')
+
+    with pytest.raises(WorkerConfigurationInvalid, match=r"workers\.json#/defaults/volume: is no known key"):
+        bundles.function_code(path)
 
 
 def test_the_functions_import_with_what_their_archive_holds(tmp_path: Path) -> None:

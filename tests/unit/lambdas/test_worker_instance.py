@@ -1,6 +1,9 @@
 """The worker: how it is launched, found again, given up and removed."""
 
 import base64
+import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,7 +17,7 @@ from lambdas import limits
 from lambdas.plan import plan_restore
 from lambdas.worker_instance import deploy_worker, remove_worker
 from localcloud import clock
-from repository.errors import AwsRefused, NotReady, RestoreClosed, WorkerNotStarted
+from repository.errors import AwsRefused, NotReady, RestoreClosed, RestoreRequestInvalid, WorkerNotStarted
 from tests.statemachine.world import REQUEST, World, execution_arn
 
 
@@ -67,14 +70,121 @@ def test_the_boot_script_arms_the_timer_before_anything_that_can_fail(world: Wor
     until_done(deploy_worker, planned)
 
     (worker,) = instances()
-    told = boto3.client("ec2").describe_instance_attribute(InstanceId=worker["InstanceId"], Attribute="userData")
-    script = base64.b64decode(told["UserData"]["Value"]).decode()
+    script = boot_script(worker)
     lines = [line for line in script.splitlines() if line and not line.startswith("#")]
     minutes = 168 * 60 + limits.DEAD_MAN_MARGIN_MINUTES
     assert "# dbrestore-program: s3://evidence/programs/worker.zip" in script.splitlines()
     assert f"# dbrestore-max-minutes: {minutes}" in script.splitlines()
     assert lines[0] == f"shutdown -h +{minutes}"
     assert "${" not in script
+
+
+def test_the_worker_is_what_the_request_asks_for(world: World) -> None:
+    extra = world.group("to-the-proxy")
+    asked = {
+        "securityGroupIds": [extra],
+        "volumeGib": 33,
+        "tags": {"team": "dba", "dbrestore": "ours"},
+        "maxRunHours": 2,
+    }
+    request = {**REQUEST, "worker": asked}
+    plan = {"plan": plan_restore({"request": request, "executionArn": execution_arn("restore-1")}, None)}
+
+    until_done(deploy_worker, plan)
+
+    (worker,) = instances()
+    (volume,) = boto3.client("ec2").describe_volumes()["Volumes"]
+    tags = {tag["Key"]: tag["Value"] for tag in worker["Tags"]}
+    assert [g["GroupId"] for g in worker["NetworkInterfaces"][0]["Groups"]][1:] == [extra]
+    assert volume["Size"] == 33
+    assert (tags["team"], tags["dbrestore:managed"]) == ("dba", "true")
+    assert tags.items() <= {tag["Key"]: tag["Value"] for tag in volume["Tags"]}.items()
+    assert f"# dbrestore-max-minutes: {120 + limits.DEAD_MAN_MARGIN_MINUTES}" in boot_script(worker).splitlines()
+
+
+def test_the_worker_boots_from_the_image_that_is_set_on_the_volume_that_it_names(
+    world: World, planned: dict[str, Any]
+) -> None:
+    asked = refuse_launches(world, [])
+    planned["plan"]["worker"] |= {"imageId": "ami-0123456789abcdef0", "rootDevice": "/dev/sda1"}
+
+    until_done(deploy_worker, planned)
+
+    assert instances()[0]["ImageId"] == "ami-0123456789abcdef0"
+    assert [m["DeviceName"] for m in asked[0]["block_device_mappings"]] == ["/dev/sda1"]
+
+
+def test_a_worker_with_a_proxy_uses_it_for_everything_but_what_the_vpc_serves(
+    world: World, planned: dict[str, Any], tmp_path: Path
+) -> None:
+    proxy, direct = "http://proxy.example.com:3128", ["169.254.169.254", "s3.eu-central-1.amazonaws.com"]
+    planned["plan"]["worker"] |= {"proxy": proxy, "noProxy": direct}
+    until_done(deploy_worker, planned)
+
+    called = run_boot_script(boot_script(instances()[0]), tmp_path)
+
+    variables = f"{proxy} {proxy} {','.join(direct)}"
+    agent = (tmp_path / "etc/systemd/system/amazon-ssm-agent.service.d/dbrestore-proxy.conf").read_text()
+    assert called == [
+        f"shutdown -h +{168 * 60 + limits.DEAD_MAN_MARGIN_MINUTES} with",
+        f"systemctl daemon-reload with {variables}",
+        f"systemctl --no-block restart amazon-ssm-agent with {variables}",
+        f"dnf install -y python3.11 unzip with {variables}",
+        f"aws s3 cp --region eu-central-1 s3://evidence/programs/worker.zip {tmp_path}/opt/dbrestore.zip with {variables}",
+        f"unzip -q -o {tmp_path}/opt/dbrestore.zip -d {tmp_path}/opt/dbrestore with {variables}",
+    ]
+    assert agent == f"[Service]\nEnvironmentFile={tmp_path}/etc/dbrestore/proxy\n"
+    assert (tmp_path / "etc/dbrestore/proxy").read_text().splitlines() == [
+        *(f"{name}={proxy}" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")),
+        *(f"{name}={','.join(direct)}" for name in ("no_proxy", "NO_PROXY")),
+    ]
+
+
+def test_a_worker_without_a_proxy_leaves_the_agent_and_the_environment_alone(
+    world: World, planned: dict[str, Any], tmp_path: Path
+) -> None:
+    until_done(deploy_worker, planned)
+
+    called = run_boot_script(boot_script(instances()[0]), tmp_path)
+
+    assert [line.split()[0] for line in called] == ["shutdown", "dnf", "aws", "unzip"]
+    assert all(line.endswith(" with") for line in called)
+    assert not (tmp_path / "etc").exists()
+    assert (tmp_path / "opt/dbrestore/.ready").exists()
+
+
+@pytest.mark.parametrize("url", ['http://x";reboot;"', "http://x$(reboot)", "http://x\nreboot", "http://me:secret@x"])
+def test_a_stored_plan_brings_nothing_into_the_boot_script_but_a_proxys_url(
+    world: World, planned: dict[str, Any], url: str
+) -> None:
+    planned["plan"]["worker"]["proxy"] = url
+
+    with pytest.raises(RestoreRequestInvalid, match="/plan/worker/proxy"):
+        deploy_worker(planned, None)
+
+    assert instances() == []
+
+
+def boot_script(worker: dict[str, Any]) -> str:
+    told = boto3.client("ec2").describe_instance_attribute(InstanceId=worker["InstanceId"], Attribute="userData")
+    return base64.b64decode(told["UserData"]["Value"]).decode()
+
+
+def run_boot_script(script: str, root: Path) -> list[str]:
+    """Run it under bash with `root` in the place of `/`: each program that it calls, with the proxy's variables that it then has."""
+    programs = root / "bin"
+    programs.mkdir()
+    for name in ("shutdown", "systemctl", "dnf", "aws", "unzip"):
+        told = f'echo "{name} $* with" $https_proxy $HTTP_PROXY $no_proxy >> {root}/called'
+        made = f"touch {root}/opt/dbrestore.zip" if name == "aws" else ":"
+        (programs / name).write_text(f"#!/bin/sh\n{told}\n{made}\n")
+        (programs / name).chmod(0o755)
+    inside = re.sub(r"(?<![\w.])/(etc|opt)/", rf"{root}/\1/", script)
+    done = subprocess.run(
+        ["/bin/bash", "-c", inside], env={"PATH": f"{programs}:/usr/bin:/bin"}, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    return (root / "called").read_text().splitlines()
 
 
 def test_a_launch_whose_record_was_lost_is_found_again(world: World, planned: dict[str, Any]) -> None:
