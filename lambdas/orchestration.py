@@ -101,17 +101,18 @@ def _staging(seconds: float) -> Effort:
 def _retrieving(archive: PlannedArchive, seconds: float) -> Effort:
     batches = len(archive.batches)
     asking = _looking(batches, BATCH_SECONDS) + Effort(transitions=batches * (TRANSITIONS_PER_BATCH - 1))
-    looking = _looking(_archive_looks(seconds), LOOK_SECONDS + batches * LISTING_SECONDS)
+    looking = _looking(_archive_looks(archive, seconds), LOOK_SECONDS + batches * LISTING_SECONDS)
     arrivals = archive.objects
     return asking + looking + Effort(0, arrivals, arrivals * ARRIVAL_GB_SECONDS, reads=arrivals)
 
 
 def _looks_at_archive(archive: PlannedArchive, seconds: float) -> tuple[int, int]:
     """Lists a thousand files at a time; those of Intelligent-Tiering are asked one by one."""
-    looks = _archive_looks(seconds)
+    looks = _archive_looks(archive, seconds)
     one_by_one = sum(one.objects for one in archive.classes if one.storage_class.endswith("_ACCESS"))
     return looks * len(archive.batches), looks * one_by_one
 
 
-def _archive_looks(seconds: float) -> int:
-    return int(seconds // ARCHIVE_LOOK_SECONDS) + 2
+def _archive_looks(archive: PlannedArchive, seconds: float) -> int:
+    """The slow ones, and those that an arrival wakes: one file at a time is waited for, so they are as many as halvings of the files."""
+    return int(seconds // ARCHIVE_LOOK_SECONDS) + archive.objects.bit_length() + 1

@@ -1,11 +1,12 @@
 """What each state is expected to take, and that the pauses are those of the definition."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from lambdas import durations
+from lambdas import durations, orchestration
 from lambdas.contract import Plan, PlannedNative
 from lambdas.looks import PAUSES, Pauses
 from lambdas.prices import GB
@@ -17,23 +18,34 @@ def seconds(plan: Plan) -> dict[str, float]:
     return {item.state: item.seconds for item in durations.expected(plan)}
 
 
-def retriers(states: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The NotReady retrier of each state that has one, branches included."""
-    found = {}
+def every_state(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each with its name, those of branches and of maps included."""
     for name, state in states.items():
-        for branch in state.get("Branches", []):
-            found |= retriers(branch["States"])
-        for retry in state.get("Retry", []):
-            if "NotReady" in retry["ErrorEquals"]:
-                found[name] = retry
-    return found
+        yield name, state
+        for inner in (*state.get("Branches", []), *([state["ItemProcessor"]] if "ItemProcessor" in state else [])):
+            yield from every_state(inner["States"])
 
 
 @pytest.mark.parametrize("state", sorted(PAUSES))
 def test_the_pauses_are_those_of_the_definition(state: str) -> None:
-    retry = retriers(json.loads(DEFINITION.read_text())["States"])[state]
+    found = dict(every_state(json.loads(DEFINITION.read_text())["States"]))
 
+    [retry] = [retry for retry in found[state]["Retry"] if "NotReady" in retry["ErrorEquals"]]
     assert PAUSES[state] == Pauses(retry["IntervalSeconds"], retry["BackoffRate"], retry["MaxDelaySeconds"])
+
+
+def test_a_state_is_seen_to_be_over_by_the_first_look_after_its_end() -> None:
+    pauses = Pauses(10, 2.0, 40)
+
+    assert [(pauses.looks(seconds), pauses.seen(seconds)) for seconds in (0, 10, 11, 31, 71)] == [
+        (0, 0), (1, 10), (2, 30), (3, 70), (4, 110),
+    ]  # fmt: skip
+
+
+def test_the_archive_is_looked_at_as_often_as_the_definition_says() -> None:
+    found = dict(every_state(json.loads(DEFINITION.read_text())["States"]))
+
+    assert found["RetrieveArchive"]["TimeoutSeconds"] == orchestration.ARCHIVE_LOOK_SECONDS
 
 
 def test_the_states_come_in_the_order_of_the_flow() -> None:
