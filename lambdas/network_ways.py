@@ -74,12 +74,6 @@ def served(vpc: Vpc, subnet: Subnet, caller: Caller) -> frozenset[tuple[str, str
     )
 
 
-def served(vpc: Vpc, subnet: Subnet, caller: Caller) -> frozenset[tuple[str, str]]:
-    """Name and Region of the services to which endpoints lead from this subnet: what a worker with a proxy calls without it."""
-    services = [_look(vpc, subnet, caller, *service) for service in _needed(caller)]
-    return frozenset((service.name, service.region) for service in services if service.endpoint_ids and not service.closed)
-
-
 def _needed(caller: Caller) -> list[tuple[str, str]]:
     own = [(name, caller.region) for name in SERVICES]
     return own if caller.repository_region == caller.region else [*own, ("s3", caller.repository_region)]
