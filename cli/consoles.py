@@ -18,12 +18,12 @@ def out() -> Console:
     """Results, on stdout."""
     # In a file or a pipe nothing needs to be folded, and whoever searches it finds ids whole.
     is_fixed = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return _PlainConsole(markup=False, highlight=False, width=None if is_fixed else _WIDE)
+    return _PlainConsole(markup=False, highlight=False, emoji=False, width=None if is_fixed else _WIDE)
 
 
 def err() -> Console:
     """Progress and problems, on stderr."""
-    return _PlainConsole(stderr=True, markup=False, highlight=False)
+    return _PlainConsole(stderr=True, markup=False, highlight=False, emoji=False)
 
 
 def for_programs(asked: bool) -> bool:

@@ -10,12 +10,15 @@ from pydantic import ValidationError
 
 from lambdas import doctor_versions, limits
 from lambdas.aws import error_code
-from lambdas.doctor_findings import Check, Outcome, doubtful, fine, unseen, wrong
+from lambdas.doctor_findings import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, unseen, wrong
 from lambdas.doctor_sides import STATE, ControlSide
 from lambdas.ledger import Ledger, Meta, open_restores
 from repository.errors import RestoreNotFound
 
 DEPLOY = "deploy the ControlStack of this version again"
+RECOVERY = (
+    "aws dynamodb update-continuous-backups --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
+)
 NOT_TOLD = "who asked did not say of which version it is"
 
 
@@ -104,7 +107,8 @@ def ledger_recovery(control: ControlSide) -> Iterator[Outcome]:
     if recovery.get("PointInTimeRecoveryStatus") == "ENABLED":
         yield fine("can be brought back to any second", name)
     else:
-        yield wrong("has no point-in-time recovery: a lost ledger is lost knowledge of what restores have made", name)
+        lack = "has no point-in-time recovery: a lost ledger is lost knowledge of what restores have made"
+        yield wrong(lack, name, f"{RECOVERY} --table-name {name}")
 
 
 def abandoned(control: ControlSide) -> Iterator[Outcome]:
@@ -139,11 +143,14 @@ def _abandoned(control: ControlSide, restore_id: str, meta: Meta) -> Outcome | N
 
 @dataclass(frozen=True)
 class ExpectedRule:
-    """`state` is the function that the rule wakes; `fits` knows it by its pattern or its schedule."""
+    """`state` is the function that the rule wakes; `fits` knows it by its pattern or its schedule. `lack` says what happens without it;
+    `missing` makes an outcome of that."""
 
     purpose: str
     state: str
     fits: Callable[[Mapping[str, Any]], bool]
+    lack: str
+    missing: Callable[[str, str, str], Outcome] = wrong
 
 
 def _ended(rule: Mapping[str, Any]) -> bool:
@@ -162,9 +169,15 @@ def _retrieved(rule: Mapping[str, Any]) -> bool:
 
 
 RULES = (
-    ExpectedRule("executions that ended", "SweepLedger", _ended),
-    ExpectedRule("the look every five minutes", "SweepLedger", _scheduled),
-    ExpectedRule("retrieved archives", "HearRetrieval", _retrieved),
+    ExpectedRule("executions that ended", "SweepLedger", _ended, "a stopped restore is cleared up five minutes later"),
+    ExpectedRule("the look every five minutes", "SweepLedger", _scheduled, "what fell through the nets stays"),
+    ExpectedRule(
+        "retrieved archives",
+        "HearRetrieval",
+        _retrieved,
+        "a retrieved archive is noticed half an hour later",
+        doubtful,
+    ),
 )
 
 
@@ -175,10 +188,11 @@ def rules(control: ControlSide) -> Iterator[Outcome]:
         found = [rule for rule in _rules_of(control, arn) if expected.fits(rule)]
         told = f"{expected.purpose} -> {expected.state}"
         if not found:
-            yield wrong("there is no such rule", told)
+            yield expected.missing(f"there is no such rule: {expected.lack}", told, "")
         elif not any(rule.get("State") == "ENABLED" for rule in found):
             name = found[0]["Name"]
-            yield wrong(f"the rule {name} is disabled", told, f"aws events enable-rule --name {name}")
+            sentence = f"the rule {name} is disabled: {expected.lack}"
+            yield expected.missing(sentence, told, f"aws events enable-rule --name {name}")
         else:
             yield fine(f"the rule {found[0]['Name']} is enabled", told)
 
@@ -196,16 +210,11 @@ def _rules_of(control: ControlSide, arn: str) -> list[Mapping[str, Any]]:
 
 CHECKS: tuple[Check[ControlSide], ...] = (
     Check("code", "the functions' code", f"{DEPLOY}, or use the command of the deployed version", code),
-    Check("functions", "the functions", DEPLOY, functions),
-    Check("definition", "the state machine", f"{DEPLOY}; edits in the console are undone by that", definition),
-    Check(
-        "rules",
-        "the rules that wake the control plane",
-        f"{DEPLOY}; until then nothing clears up after stopped restores",
-        rules,
-    ),
-    Check("ledger", "the ledger", DEPLOY, ledger, is_vital=True),
-    Check("ledger-recovery", "the ledger's point-in-time recovery", DEPLOY, ledger_recovery),
+    Check("functions", "the functions", BACK_TO_TEMPLATE, functions),
+    Check("definition", "the state machine", BACK_TO_TEMPLATE, definition),
+    Check("rules", "the rules that wake the control plane", BACK_TO_TEMPLATE, rules),
+    Check("ledger", "the ledger", BACK_TO_TEMPLATE, ledger, is_vital=True),
+    Check("ledger-recovery", "the ledger's point-in-time recovery", BACK_TO_TEMPLATE, ledger_recovery),
     Check(
         "open-restores",
         "open restores",

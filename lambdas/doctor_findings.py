@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Generic, Literal, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from lambdas import limits
 from lambdas.aws import THROTTLED, error_code, translated
@@ -25,6 +26,9 @@ Side = TypeVar("Side")
 
 ASK_FOR_ACCESS = "deploy both stacks of this version again; a permissions boundary or a service control policy may refuse the call too"
 ASK_AGAIN = "run dbrestore doctor again"
+BACK_TO_TEMPLATE = (
+    "bring the ControlStack back to its template (docs/doctor.md, Back to the template), or deploy this version's"
+)
 REPORT_IT = "report this as a bug, with the function's log"
 
 
@@ -150,6 +154,8 @@ def _outcomes(check: Check[Side], side: Side) -> Iterator[Outcome]:
         yield wrong(str(error))
     except (ClientError, BotoCoreError) as error:
         yield _refused(check, error)
+    except ResponseParserError:
+        yield unseen("the endpoint gave an answer that can't be read: it may not know the call", mend=ASK_AGAIN)
     except Exception as error:
         log.exception("the check %s broke", check.name)
         yield unseen(f"the check itself broke: {type(error).__name__}: {error}", mend=REPORT_IT)

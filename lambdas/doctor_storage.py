@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from lambdas import limits, source_lookup
 from lambdas.aws import error_code
-from lambdas.doctor_findings import Check, Outcome, doubtful, fine, wrong
+from lambdas.doctor_findings import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, wrong
 from lambdas.doctor_sides import ControlSide
 from lambdas.settings import CA_BUNDLE_KEY
 from repository import points
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 FLAGS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+CLOSE = "aws s3api put-public-access-block --bucket {bucket} --public-access-block-configuration " + ",".join(
+    f"{flag}=true" for flag in FLAGS
+)
+ANNOUNCE = (
+    "aws s3api put-bucket-notification-configuration --bucket {bucket} "
+    """--notification-configuration '{{"EventBridgeConfiguration": {{}}}}'"""
+)
 
 
 def _buckets(control: ControlSide) -> Iterator[tuple["S3Client", str]]:
@@ -52,7 +59,8 @@ def private(control: ControlSide) -> Iterator[Outcome]:
         )
         flags = found.get("PublicAccessBlockConfiguration", {})
         off = [flag for flag in FLAGS if not flags.get(flag)]
-        yield wrong(f"could become public: {', '.join(off)} is off", bucket) if off else fine("is private", bucket)
+        told = f"could become public: {', '.join(off)} {'are' if len(off) > 1 else 'is'} off"
+        yield wrong(told, bucket, CLOSE.format(bucket=bucket)) if off else fine("is private", bucket)
 
 
 def encrypted(control: ControlSide) -> Iterator[Outcome]:
@@ -106,7 +114,8 @@ def announces(control: ControlSide) -> Iterator[Outcome]:
     if "EventBridgeConfiguration" in found:
         yield fine("sends its events to EventBridge", bucket)
     else:
-        yield doubtful("sends no events to EventBridge: a retrieved archive is noticed half an hour later", bucket)
+        told = "sends no events to EventBridge: a retrieved archive is noticed half an hour later"
+        yield doubtful(told, bucket, ANNOUNCE.format(bucket=bucket))
 
 
 def certificates(control: ControlSide) -> Iterator[Outcome]:
@@ -140,7 +149,7 @@ def _judged(ends: list[datetime], looked_at: str) -> Outcome:
         return doubtful(f"its last authority ends on {valid[-1]:%Y-%m-%d}", looked_at)
     if expired := len(ends) - len(valid):
         return doubtful(f"{expired} of its {len(ends)} authorities have ended", looked_at)
-    return fine(f"all {len(ends)} of its authorities are valid, the first until {ends[0]:%Y-%m-%d}", looked_at)
+    return fine(f"valid authorities: {len(ends)}, the first until {ends[0]:%Y-%m-%d}", looked_at)
 
 
 def restore_points(control: ControlSide) -> Iterator[Outcome]:
@@ -164,13 +173,12 @@ def restore_points(control: ControlSide) -> Iterator[Outcome]:
     )
 
 
-DEPLOY = "deploy the ControlStack again: it sets this on its buckets"
 CHECKS: tuple[Check[ControlSide], ...] = (
-    Check("buckets", "the repository and the evidence", "deploy the ControlStack again", exist, is_vital=True),
-    Check("bucket-public", "the buckets' public access", DEPLOY, private),
-    Check("bucket-encryption", "the buckets' encryption", DEPLOY, encrypted),
-    Check("bucket-tls", "the buckets' policies", DEPLOY, over_tls),
-    Check("bucket-events", "the repository's events", DEPLOY, announces),
+    Check("buckets", "the repository and the evidence", BACK_TO_TEMPLATE, exist, is_vital=True),
+    Check("bucket-public", "the buckets' public access", BACK_TO_TEMPLATE, private),
+    Check("bucket-encryption", "the buckets' encryption", BACK_TO_TEMPLATE, encrypted),
+    Check("bucket-tls", "the buckets' policies", BACK_TO_TEMPLATE, over_tls),
+    Check("bucket-events", "the repository's events", BACK_TO_TEMPLATE, announces),
     Check("certificates", "the RDS CA bundle", f"download {BUNDLE} and copy it there", certificates, is_vital=True),
     Check(
         "restore-points",
