@@ -14,7 +14,7 @@ from typing import Any, Literal
 from cli import reference
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
-from lambdas import contract, doctor_findings, record, request, worker_configuration
+from lambdas import contract, doctor_findings, record, request, worker_configuration, worker_configuration_check
 from localcloud import sqlserver_texts
 from repository.document import Document
 from repository.manifest import Manifest
@@ -26,11 +26,12 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 # What others write and we read may leave out what has a default; what we write has every key.
 READ: tuple[type[Document], ...] = (
     request.RestoreRequest, worker_configuration.WorkerConfigurations, doctor_findings.ExaminationQuestion,
+    worker_configuration_check.WorkerConfigurationQuestion,
 )  # fmt: skip
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan, contract.WorkerSection, contract.SecurityGroupsSection, contract.StagingSection,
     contract.RestoredSection, contract.VerifiedSection,
-    contract.ReportSection, doctor_findings.Examination,
+    contract.ReportSection, doctor_findings.Examination, worker_configuration_check.WorkerConfigurationAnswer,
     record.Report, record.RestoreEvent, job.Job, job.Beginning, job.Progress, job.Result, Manifest,
 )  # fmt: skip
 

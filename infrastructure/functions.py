@@ -95,4 +95,10 @@ FUNCTIONS = (
         memory=1024,
         answers_commands=True,
     ),
+    Function(
+        "CheckWorkerConfiguration",
+        "lambdas.worker_configuration_check.check_worker_configuration",
+        target=(may.SEE_INSTANCE, may.SEE_NETWORK, may.SEE_IMAGE, may.SEE_SETTINGS),
+        answers_commands=True,
+    ),
 )

@@ -25,7 +25,6 @@ from lambdas import (
 from lambdas.aws import TargetAccount, error_code, target_account
 from lambdas.contract import Plan, PlanInput, PlannedSource, PlannedTarget
 from lambdas.findings import EnginePart, Findings
-from lambdas.instance_types import Work
 from lambdas.ledger import Ledger
 from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems, read
@@ -188,12 +187,11 @@ def _worker(
 ) -> WorkerPart | None:
     if found.target is None or found.instance is None:
         return None
-    asked = found.request.worker
-    engine: Engine = "sqlserver" if found.instance["Engine"].startswith("sqlserver") else "postgres"
-    work = Work(engine, sum(database.bytes for database in part.databases), asked.streams)
     # The repository lies where the state machine runs.
     site = Site(place.partition, place.account, place.region, section.execution_arn.split(":")[3])
-    return worker_plan.part(found.target, found.instance, site, work, asked, found.surroundings.settings, problems)
+    size = sum(database.bytes for database in part.databases)
+    asked, settings = found.request.worker, found.surroundings.settings
+    return worker_plan.part(found.target, found.instance, site, size, asked, settings, problems)
 
 
 def _target(place: Place, instance: "DBInstanceTypeDef") -> PlannedTarget:

@@ -18,6 +18,7 @@ from lambdas.request import WorkerRequest
 from lambdas.request_problems import Problems
 from lambdas.settings import Settings
 from lambdas.worker_checks import Checks
+from repository.manifest import Engine
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
@@ -54,12 +55,13 @@ def part(
     target: TargetAccount,
     instance: "DBInstanceTypeDef",
     site: Site,
-    work: Work,
+    size: int,
     request: WorkerRequest,
     settings: Settings,
     problems: Problems,
 ) -> WorkerPart:
-    """The worker for this work in the instance's VPC. Raises WorkerConfigurationInvalid if the deployed file can't be read."""
+    """The worker in the instance's VPC for databases of `size` bytes. Raises WorkerConfigurationInvalid if the deployed file can't be
+    read."""
     vpc_id = instance["DBSubnetGroup"]["VpcId"]
     worker = effective_worker.effective(
         worker_configuration.deployed(settings.worker_configuration),
@@ -68,6 +70,8 @@ def part(
         vpc_id=vpc_id,
         request=request,
     )
+    engine: Engine = "sqlserver" if instance["Engine"].startswith("sqlserver") else "postgres"
+    work = Work(engine, size, request.streams)
     stand = network_plan.part(target, instance, site.regions, work, _wishes(worker, request), problems)
     standing = stand.group_ids[0] if stand else None
     root_device = worker_checks.check(Checks(target, site.account, vpc_id, standing, worker, problems))
