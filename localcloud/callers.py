@@ -9,13 +9,35 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from localcloud import roles
 from localcloud.mending import mend
 
+_HERE = "{region}:{account}"
+# The parameters that name what a call is about, by service: the first that is there is an ARN, or fills one in.
+_NAMED = {
+    "dynamodb": {"TableName": f"arn:aws:dynamodb:{_HERE}:table/{{name}}"},
+    "ec2": {
+        "InstanceId": f"arn:aws:ec2:{_HERE}:instance/{{name}}",
+        "InstanceId.1": f"arn:aws:ec2:{_HERE}:instance/{{name}}",
+        "GroupId": f"arn:aws:ec2:{_HERE}:security-group/{{name}}",
+        "VpcId": f"arn:aws:ec2:{_HERE}:vpc/{{name}}",
+    },
+    "rds": {"DBInstanceIdentifier": f"arn:aws:rds:{_HERE}:db:{{name}}"},
+    "secretsmanager": {"SecretId": "{name}"},
+    "ssm": {
+        "Name": f"arn:aws:ssm:{_HERE}:parameter{{name}}",
+        "DocumentName": f"arn:aws:ssm:{_HERE}:document/{{name}}",
+    },
+    "states": {"stateMachineArn": "{name}", "executionArn": "{name}"},
+    "sts": {"RoleArn": "{name}"},
+}
+
 
 @dataclass(frozen=True)
 class Call:
-    """`principal` is a role's ARN or "root"; `action` is written as in a policy, `service:Operation`, with the service of the signature."""
+    """`principal` is a role's ARN or "root"; `action` is written as in a policy, `service:Operation`, with the service of the signature.
+    `resource` is an ARN; "*" where the request does not tell it in so many words."""
 
     principal: str
     action: str
+    resource: str = "*"
 
 
 _calls: list[Call] = []
@@ -28,11 +50,22 @@ def install(calls: list[Call]) -> None:
     mend(ActionAuthenticatorMixin, "_authenticate_and_authorize_action", _note)
 
 
-def _note(original: Any, response: Any, *arguments: Any, **keywords: Any) -> None:
-    original(response, *arguments, **keywords)
-    scope = re.search(r"Credential=([^/]+)/[^/]*/[^/]*/([^/]+)/", response.headers.get("Authorization", ""))
+def _note(original: Any, response: Any, kind: type, resource: str = "*") -> None:
+    original(response, kind, resource)
+    scope = re.search(r"Credential=([^/]+)/[^/]*/([^/]*)/([^/]+)/", response.headers.get("Authorization", ""))
     if scope:
-        _calls.append(Call(principal(scope[1]), f"{scope[2]}:{response._get_action()}"))
+        # moto tells it for S3 alone.
+        about = resource if resource != "*" else _about(response, scope[3], scope[2])
+        _calls.append(Call(principal(scope[1]), f"{scope[3]}:{response._get_action()}", about))
+
+
+def _about(response: Any, service: str, region: str) -> str:
+    for parameter, arn in _NAMED.get(service, {}).items():
+        if name := response._get_param(parameter):
+            # AWS's own parameters are of no account.
+            account = "" if str(name).startswith("/aws/") else response.current_account
+            return arn.format(region=region, account=account, name=name)
+    return "*"
 
 
 def principal(access_key: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from localcloud import cloud as local
 from tests.native.chains import CHAIN, FULL, another
+from tests.native.granted_calls import not_granted
 from tests.native.installation import BYSTANDER
 from tests.native.whole_cloud import Run, WholeCloud, wait_for
 from tests.statemachine.plain_moto import know_images
@@ -43,6 +44,7 @@ def whole() -> Iterator[WholeCloud]:
             made.point("crm", CHAIN_FILES)
             made.point("erp", OTHER_FILES)
             yield made
+            assert not_granted(running.calls) == set()
         finally:
             running.stop()
 
