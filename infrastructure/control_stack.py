@@ -31,6 +31,7 @@ class ControlStack(Stack):
     def __init__(self, scope: Construct, id_: str, *, settings: Settings, **options: Any) -> None:
         super().__init__(scope, id_, description="dbrestore: restores databases into running RDS instances", **options)
         self.external_id = settings.external_id
+        self.target_accounts = settings.target_accounts
         self.worker_configuration = settings.worker_configuration
         self.ledger = _ledger(self)
         self.key = encryption.key(self, settings)
@@ -120,6 +121,7 @@ class ControlStack(Stack):
             "TARGET_ROLE_NAME": f"{names.TARGET_ROLE}-{{region}}",
             "EXTERNAL_ID": self.external_id,
             "TARGET_POLICY": session_policy(row.target),
+            "TARGET_ACCOUNTS": ",".join(self.target_accounts),
         }
 
     def _machine(self, definition: Path) -> sfn.StateMachine:

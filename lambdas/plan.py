@@ -132,7 +132,9 @@ def _find(
 
 
 def assume(surroundings: Surroundings, place: Place, execution_arn: str) -> TargetAccount:
-    """The target's account as its role. Raises TargetNotUsable with the mend if the role can't be assumed."""
+    """The target's account as its role. Raises TargetNotUsable with the mend if the role can't be assumed or its workers would not be let
+    in."""
+    _require_let_in(surroundings, place.account, execution_arn)
     role = surroundings.settings.target_role_name.replace("{region}", place.region)
     try:
         return target_account(
@@ -150,6 +152,16 @@ def assume(surroundings: Surroundings, place: Place, execution_arn: str) -> Targ
             f"the role {role} of account {place.account} can't be assumed: deploy the TargetStack there, with this control account "
             "and its external id"
         ) from error
+
+
+def _require_let_in(surroundings: Surroundings, account: str, execution_arn: str) -> None:
+    """A worker that may not read its job can't say so either: it would be seen only when it has died."""
+    known = surroundings.settings.target_accounts
+    if known is not None and account not in (execution_arn.split(":")[4], *known):
+        raise TargetNotUsable(
+            f"account {account} is not among the ControlStack's targetAccounts, so a worker there could read no backup: deploy the "
+            f"ControlStack with -c targetAccounts={','.join((*known, account))}"
+        )
 
 
 def _manifest(surroundings: Surroundings, request: RestoreRequest, problems: Problems) -> Manifest | None:

@@ -70,6 +70,7 @@ def test_every_function_finds_every_variable_that_the_settings_read(
         assert read.ledger_table == "dbrestore-ledger"
         assert read.repository_bucket == f"dbrestore-repository-{ACCOUNT}-{REGION}-an"
         assert read.state_machine_arn == f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:dbrestore"
+        assert read.target_accounts == ()
 
 
 def test_an_execution_that_ends_without_its_removers_wakes_the_sweeper(control: Template) -> None:

@@ -22,6 +22,7 @@ from repository.errors import (
     NotEnoughStorage,
     NotReady,
     NotSupportedYet,
+    NoUsableSubnet,
     RestoreError,
     RestorePointNotFound,
     RestoreRequestInvalid,
@@ -29,6 +30,7 @@ from repository.errors import (
     TargetNotUsable,
     TargetVersionTooOld,
 )
+from tests.statemachine.engines import SQLSERVER
 from tests.statemachine.world import (
     INSTANCE,
     POINT,
@@ -415,6 +417,24 @@ def test_an_account_without_the_target_stack_is_refused_with_the_mend(world: Wor
     assert "deploy the TargetStack" in told[0]
 
 
+def test_an_account_that_the_buckets_do_not_let_in_is_refused_before_a_worker_dies_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TARGET_ACCOUNTS", "333333333333")
+    elsewhere = {"dbInstance": INSTANCE, "account": "222222222222"}
+
+    told = refused(asking(target=elsewhere), TargetNotUsable)
+
+    assert "deploy the ControlStack with -c targetAccounts=333333333333,222222222222" in told[0]
+
+
+@pytest.mark.parametrize("listed", ["", "222222222222,333333333333"])
+def test_the_control_account_needs_no_entry(world: World, monkeypatch: pytest.MonkeyPatch, listed: str) -> None:
+    monkeypatch.setenv("TARGET_ACCOUNTS", listed)
+
+    assert plan()["target"]["account"] == ARN.split(":")[4]
+
+
 def test_a_vpc_without_a_standing_group_is_refused_with_the_mend(world: World) -> None:
     ec2 = boto3.client("ec2")
     group = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["dbrestore-standing"]}])
@@ -423,6 +443,58 @@ def test_a_vpc_without_a_standing_group_is_refused_with_the_mend(world: World) -
     told = refused(REQUEST, TargetNotUsable)
 
     assert "deploy the TargetStack with this VPC" in told[0]
+
+
+def test_every_subnet_is_in_the_plan_with_its_reasons_the_chosen_one_first(world: World) -> None:
+    told = plan()
+
+    subnets = told["network"]["subnets"]
+    assert told["network"]["vpcId"] == told["target"]["vpcId"] == world.vpc_id
+    assert sorted(subnet["subnetId"] for subnet in subnets) == world.subnets
+    assert [subnet["rank"] for subnet in subnets] == [1, 2, 3]
+    assert {subnet["way"] for subnet in subnets} == {"endpoints"}
+    assert subnets[0]["subnetId"] == told["worker"]["launches"][0]["subnetId"]
+    assert subnets[0]["reasons"][0] == f"in the Availability Zone of {INSTANCE}"
+    assert subnets[1]["reasons"][0].startswith("in another Availability Zone")
+
+
+def no_way_to_aws(service: str) -> None:
+    ec2 = boto3.client("ec2")
+    found = ec2.describe_vpc_endpoints(
+        Filters=[{"Name": "service-name", "Values": [f"com.amazonaws.{REGION}.{service}"]}]
+    )
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"] for endpoint in found["VpcEndpoints"]])
+
+
+def test_a_vpc_without_a_way_to_aws_is_refused_with_what_is_missing(world: World) -> None:
+    no_way_to_aws("secretsmanager")
+
+    [line] = refused(REQUEST, NoUsableSubnet)
+
+    assert line.startswith("/target: ")
+    assert all(subnet in line for subnet in world.subnets)
+    assert "has no way to AWS: no endpoint for secretsmanager" in line
+
+
+def test_a_subnet_that_was_asked_for_and_cannot_be_used_is_refused_where_it_was_asked_for(world: World) -> None:
+    no_way_to_aws("ssm")
+
+    [line] = refused(asking(worker={"subnetId": world.subnets[1]}), NoUsableSubnet)
+
+    assert line.startswith(f"/worker/subnetId: {world.subnets[1]} ({REGION}")
+    assert "no endpoint for ssm" in line
+
+
+def test_the_worker_has_a_processor_for_every_stream(world: World) -> None:
+    told = plan(asking(worker={"streams": 8}))
+
+    assert {launch["instanceType"].partition(".")[2] for launch in told["worker"]["launches"]} == {"2xlarge"}
+
+
+def test_the_worker_that_only_steers_is_small(world: World) -> None:
+    world.use(SQLSERVER)
+
+    assert plan(SQLSERVER.request())["worker"]["launches"][0]["instanceType"] == "t3.small"
 
 
 @pytest.mark.parametrize("kind", ["m7g.large", "x99.huge"])
