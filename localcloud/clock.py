@@ -1,6 +1,7 @@
 """The one time scale of the local cloud: the seconds that AWS needs for something, shortened by a factor."""
 
 import threading
+import time
 from collections.abc import Callable
 from weakref import WeakSet
 
@@ -8,6 +9,8 @@ from localcloud.agenda import Agenda
 
 # Real seconds that an action under way is waited for.
 _END_WITHIN = 5.0
+# Real seconds between two looks whether a wait is over: who waits may sleep through what happens.
+_LOOK = 0.5
 
 _scale = 1.0
 _timers: WeakSet[threading.Timer] = WeakSet()
@@ -31,6 +34,13 @@ def later(seconds: float, action: Callable[[], object]) -> None:
     timer.daemon = True
     _timers.add(timer)
     timer.start()
+
+
+def wait(seconds: float, is_over: Callable[[], bool], sleep: Callable[[float], object]) -> None:
+    """Wait AWS's `seconds` or until it `is_over`. `sleep` takes real seconds, and may return earlier when something happens."""
+    until = time.monotonic() + shortened(seconds)
+    while not is_over() and (left := until - time.monotonic()) > 0:
+        sleep(min(left, _LOOK))
 
 
 def at(moment: float, action: Callable[[], object]) -> None:

@@ -1,20 +1,17 @@
-"""Retries of Step Functions: who gets how many, and how long they wait in the cloud's own time.
+"""Retries of Step Functions wait as they are told, in the cloud's own time.
 
 | moto 5.2.5 | mended to |
 |---|---|
 | `MaxDelaySeconds` and `JitterStrategy` are parsed and dropped | honoured |
-| a state that is entered again goes on with the attempts of the time before | it has all of them |
 | retry delays in real time, deaf to StopExecution | scaled, and they end with the execution |
 """
 
 import threading
-import time
 from typing import Any
 
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.retry.jitter_strategy_decl import JitterStrategyDecl
 from moto.stepfunctions.parser.asl.component.common.retry.max_delay_seconds_decl import MaxDelaySecondsDecl
-from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 
 from localcloud import clock
 from localcloud.mending import mend
@@ -22,17 +19,9 @@ from localcloud.mending import mend
 
 def install() -> None:
     """Mend moto's retries."""
-    mend(ExecutionState, "_eval_state", _enter)
     mend(retrier_decl.RetrierDecl, "from_retrier_props", _complete_retrier)
     retrier_decl.time = _retry_clock
     mend(retrier_decl.RetrierDecl, "_eval_body", _retry)
-
-
-def _enter(original: Any, state: Any, env: Any) -> None:
-    for retrier in state.retry.retriers if state.retry else []:
-        env.heap.pop(retrier.max_attempts._attempt_number_key(), None)
-        env.heap.pop(retrier.backoff_rate._next_multiplier_key(), None)
-    original(state, env)
 
 
 def _complete_retrier(original: Any, props: Any) -> Any:
@@ -63,7 +52,4 @@ _retry_clock = _RetryClock()
 def _retry(original: Any, retrier: Any, env: Any) -> None:
     _retry_clock.asked = 0.0
     original(retrier, env)
-    until = time.monotonic() + clock.shortened(_retry_clock.asked)
-    while env.is_running() and (left := until - time.monotonic()) > 0:
-        # The event is set and cleared in one go, so a waiter may miss it: look again now and then.
-        env.program_state_event.wait(min(left, 0.5))
+    clock.wait(_retry_clock.asked, lambda: not env.is_running(), env.program_state_event.wait)

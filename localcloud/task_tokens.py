@@ -13,7 +13,6 @@ real work and therefore not scaled. Heartbeats stay as moto has them.
 """
 
 import threading
-import time
 from typing import Any
 
 from moto.core.exceptions import AWSError
@@ -35,9 +34,6 @@ from moto.stepfunctions.responses import StepFunctionResponse
 
 from localcloud import clock
 from localcloud.mending import mend
-
-# Real seconds between two looks whether the execution still runs.
-_LOOK = 0.5
 
 _answering = threading.Lock()
 
@@ -66,11 +62,13 @@ def _wait(
 ) -> Any:
     if heartbeat_endpoint is not None:
         return original(state, env, timeout_seconds, callback_endpoint, heartbeat_endpoint)
-    until = time.monotonic() + clock.shortened(timeout_seconds)
-    while env.is_running() and not callback_endpoint.get_outcome() and (left := until - time.monotonic()) > 0:
-        callback_endpoint.wait(min(left, _LOOK))
+    clock.wait(timeout_seconds, lambda: _is_over(env, callback_endpoint), callback_endpoint.wait)
     _close(callback_endpoint)
     return callback_endpoint.get_outcome() or CallbackOutcomeTimedOut(callback_id=callback_endpoint.callback_id)
+
+
+def _is_over(env: Any, endpoint: Any) -> bool:
+    return endpoint.get_outcome() is not None or not env.is_running()
 
 
 def _close(endpoint: Any) -> None:

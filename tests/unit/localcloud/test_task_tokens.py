@@ -1,6 +1,7 @@
 """A state that waits for its token ends when the token is answered, when its time is over or when the execution is stopped."""
 
 import json
+import threading
 import time
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_an_answer_may_come_before_the_function_has_returned(cloud: Cloud, role:
 
 def _timed_out(cloud: Cloud, role: str, function: str) -> str:
     retry = [{"ErrorEquals": ["States.Timeout"], "IntervalSeconds": LONG, "MaxAttempts": 1}]
-    execution = start(cloud, role, {"Wait": token_task(function, {}, TimeoutSeconds=1, Retry=retry)})
+    execution = start(cloud, role, {"Wait": token_task(function, {}, TimeoutSeconds=60, Retry=retry)})
     while "TaskTimedOut" not in kinds(cloud, execution):
         time.sleep(0.05)
     return execution
@@ -175,6 +176,20 @@ def test_stop_ends_the_wait_at_once(cloud: Cloud, role: str, function: str) -> N
     ended = cloud.client("stepfunctions").describe_execution(executionArn=execution)
     assert (ended["status"], ended["error"]) == ("ABORTED", "RestoreCancelled")
     assert kinds(cloud, execution)[-2:] == ["TaskSubmitted", "ExecutionAborted"]
+
+
+def test_no_thread_waits_on_after_a_stop(cloud: Cloud, role: str, function: str) -> None:
+    waiting = threading.active_count()
+    execution = start(cloud, role, {"Wait": token_task(function, {}, TimeoutSeconds=LONG)})
+    token(cloud, execution)
+    assert threading.active_count() > waiting
+
+    cloud.client("stepfunctions").stop_execution(executionArn=execution)
+
+    deadline = time.monotonic() + 20
+    while threading.active_count() > waiting:
+        assert time.monotonic() < deadline, "Somebody still waits."
+        time.sleep(0.05)
 
 
 def test_the_end_of_the_cloud_ends_the_wait(cloud: Cloud, role: str, function: str) -> None:
