@@ -36,7 +36,7 @@ def tasks(machine: dict[str, Any]) -> Iterator[str]:
     for name, state in machine["States"].items():
         if state["Type"] == "Task":
             yield name
-        for branch in state.get("Branches", []):
+        for branch in [*state.get("Branches", []), *([state["ItemProcessor"]] if "ItemProcessor" in state else [])]:
             yield from tasks(branch)
 
 
