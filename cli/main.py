@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cli import consoles, doctor, exit_codes, local, points, restore, watch
+from cli import consoles, doctor, exit_codes, local, points, restore, watch, worker_config
 from cli.control import Account
 from cli.exit_codes import ExitCode
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )  # fmt: skip
 app.add_typer(local.app, name="local")
 app.add_typer(points.app, name="points")
+app.add_typer(worker_config.app, name="worker-config")
 app.command()(restore.plan)
 app.command()(restore.restore)
 app.command()(watch.status)

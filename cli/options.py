@@ -31,6 +31,15 @@ FixUsers = Annotated[
 CheckDatabase = Annotated[
     bool, typer.Option("--check-database", help="SQL Server: run DBCC CHECKDB before the restore counts as succeeded.")
 ]
+WorkerWishes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--worker",
+        metavar="KEY=VALUE",
+        help="For this worker instead of what is configured; the keys are those of `worker` in a request: subnetIds=ID,ID volumeGib=40 "
+        "tags.team=dba. Repeatable.",
+    ),
+]
 RestoreName = Annotated[
     str, typer.Argument(metavar="ID", help="A restore id (r-...), or the name or ARN of its execution.")
 ]

@@ -3,13 +3,15 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems, read
 from repository.errors import RestoreRequestInvalid
+
+LISTS = ("subnetIds", "securityGroupIds", "instanceTypes")
 
 
 def build(
@@ -22,9 +24,10 @@ def build(
     on_conflict: str,
     reason: str | None,
     sqlserver: Mapping[str, Any] | None = None,
+    worker: Sequence[str] = (),
 ) -> RestoreRequest:
     """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target;
-    `sqlserver` are the wishes that only SQL Server knows, with the request's own keys.
+    `sqlserver` are the wishes that only SQL Server knows, with the request's own keys; `worker` those for the worker, as `KEY=VALUE`.
 
     Raises what PlanRestore would raise of the request alone (RestoreRequestInvalid, NotSupportedYet), one line per problem.
     """
@@ -36,12 +39,30 @@ def build(
         "onConflict": on_conflict,
         "reason": reason,
         "sqlserver": dict(sqlserver or {}),
+        "worker": worker_wishes(worker),
     }
     problems = Problems()
     asked = read(values, problems)
     problems.raise_if_any()
     # Without a request there is a problem, and with a problem the line before raised.
     return cast(RestoreRequest, asked)
+
+
+def worker_wishes(options: Sequence[str]) -> dict[str, Any]:
+    """`worker` of a request from `KEY=VALUE`: lists have commas between their items, a tag is `tags.NAME=VALUE`. Values stay text: the
+    request's own types read them. Raises RestoreRequestInvalid for what is no pair or is given twice."""
+    wishes: dict[str, Any] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not (key and equals):
+            raise RestoreRequestInvalid(f"--worker {option!r}: write KEY=VALUE, such as volumeGib=40 or tags.team=dba")
+        into, name = (wishes.setdefault("tags", {}), key[5:]) if key.startswith("tags.") else (wishes, key)
+        if name in into:
+            raise RestoreRequestInvalid(
+                f"--worker {option!r}: {key} is given twice; a list has commas between its items"
+            )
+        into[name] = value.split(",") if name in LISTS and into is wishes else value
+    return wishes
 
 
 def split_names(text: str) -> tuple[str, str | None]:

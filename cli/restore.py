@@ -9,7 +9,7 @@ from cli import consoles, control, display, exit_codes, identity, plan_view, rep
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.following import Ended, StillRunning, follow
-from cli.options import AsJson, CheckDatabase, FixUsers, Longest, StopAt
+from cli.options import AsJson, CheckDatabase, FixUsers, Longest, StopAt, WorkerWishes
 from lambdas.contract import Plan
 from lambdas.request import RestoreRequest
 
@@ -57,6 +57,7 @@ def restore(
     stop_at: StopAt = None,
     fix_users: FixUsers = False,
     check_database: CheckDatabase = False,
+    worker: WorkerWishes = None,
     wait: Annotated[bool, typer.Option(help="Follow the restore to its end.")] = True,
     longest: Longest = None,
     as_json: AsJson = False,
@@ -64,7 +65,7 @@ def restore(
     """Restore databases into a running RDS instance."""
     asked = request.build(
         to or instance, database, source=instance, point=point, mode=mode, on_conflict=on_conflict, reason=reason,
-        sqlserver=_wishes(stop_at, fix_users=fix_users, check_database=check_database),
+        sqlserver=_wishes(stop_at, fix_users=fix_users, check_database=check_database), worker=worker or (),
     )  # fmt: skip
     plane = control.find(context.ensure_object(Account))
     started = start(plane, asked)
@@ -83,12 +84,13 @@ def plan(
     to: Target = None,
     point: Point = "latest",
     stop_at: StopAt = None,
+    worker: WorkerWishes = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Say what a restore would do, and refuse what it would refuse. Nothing is created."""
     asked = request.build(
         to or instance, database, source=instance, point=point, mode="plan", on_conflict="fail", reason=None,
-        sqlserver=_wishes(stop_at),
+        sqlserver=_wishes(stop_at), worker=worker or (),
     )  # fmt: skip
     plane = control.find(context.ensure_object(Account))
     return show_plan(plane, start(plane, asked), as_json=as_json)

@@ -68,7 +68,7 @@ def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | Non
         for place, sentence in _half_characters(database):
             problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
     _note_duplicates(read_request, problems)
-    _note_rivals(read_request.worker, problems)
+    note_rivals(read_request.worker, problems)
     _note_later_wishes(read_request, problems)
     return read_request
 
@@ -93,7 +93,8 @@ def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:
             problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
 
 
-def _note_rivals(worker: WorkerRequest, problems: Problems) -> None:
+def note_rivals(worker: WorkerRequest, problems: Problems) -> None:
+    """Adds a problem for each wish that stands in both of its forms."""
     if worker.subnet_id and worker.subnet_ids:
         problems.add(RestoreRequestInvalid, "/worker/subnetId", "stands beside subnetIds: give one of the two")
     if worker.instance_type and worker.instance_types:
