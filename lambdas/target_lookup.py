@@ -1,8 +1,7 @@
-"""What PlanRestore learns in the target's account: the instance, its free storage, what the TargetStack offers there, and the network."""
+"""What PlanRestore learns in the target's account: the instance, its free storage, what the TargetStack offers there."""
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from repository.errors import NotReady, TargetNotFound, TargetNotUsable
 from repository.manifest import Engine
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import SubnetTypeDef
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 OFFER_PARAMETER = "/dbrestore/target"
@@ -173,28 +171,3 @@ def standing_group(target: TargetAccount, vpc_id: str) -> str:
             f"no security group tagged {names.STANDING}=worker in {vpc_id}: deploy the TargetStack with this VPC among its VPCs"
         )
     return found[0]
-
-
-def subnets(target: TargetAccount, instance: "DBInstanceTypeDef", wish: str | None) -> tuple[str, ...]:
-    """Subnets for the worker, best first: the wish alone, or the instance's own, its Availability Zone first, then most free addresses.
-    Raises TargetNotUsable."""
-    vpc_id = instance["DBSubnetGroup"]["VpcId"]
-    in_vpc = target.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Subnets"]
-    if wish:
-        if wish not in [subnet["SubnetId"] for subnet in in_vpc]:
-            raise TargetNotUsable(
-                f"{wish!r} is no subnet of the instance's VPC {vpc_id}: leave it out or name one of that VPC"
-            )
-        return (wish,)
-    own = {subnet["SubnetIdentifier"] for subnet in instance["DBSubnetGroup"].get("Subnets", [])}
-    candidates = [subnet for subnet in in_vpc if subnet["SubnetId"] in own] or in_vpc
-    if not candidates:
-        raise TargetNotUsable(f"{vpc_id} has no subnet for the worker: add one")
-    return _best_first(candidates, instance.get("AvailabilityZone", ""))
-
-
-def _best_first(found: "Sequence[SubnetTypeDef]", zone: str) -> tuple[str, ...]:
-    def rank(subnet: Mapping[str, Any]) -> tuple[bool, int, str]:
-        return subnet["AvailabilityZone"] != zone, -subnet["AvailableIpAddressCount"], subnet["SubnetId"]
-
-    return tuple(subnet["SubnetId"] for subnet in sorted(found, key=rank))
