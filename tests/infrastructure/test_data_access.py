@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from infrastructure.settings import MOST_TARGET_ACCOUNTS
 from localcloud.access_policies import Question, Statement, may
 
 from .conftest import ACCOUNT, PSEUDO_PARAMETERS, REGION, Template
@@ -22,6 +23,8 @@ JOB = f"{EVIDENCE}/restores/r-1/jobs/replay/job.json"
 CERTIFICATES = f"{EVIDENCE}/certificates/rds-ca.pem"
 PROGRAM = f"{EVIDENCE}/programs/{'0' * 64}.zip"
 EVERYTHING: list[Statement] = [{"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"}]
+# Bytes (AWS Lambda Developer Guide, "Lambda quotas").
+LARGEST_ENVIRONMENT = 4096
 # What is asked, and the roles of a TargetStack that may.
 QUESTIONS = [
     ("s3:GetObject", BACKUP, {"worker", "target"}),
@@ -241,6 +244,14 @@ def test_functions_may_use_the_key_for_what_they_may_do_with_objects(shared_cont
 
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
+
+
+def test_a_functions_environment_has_room_for_the_most_accounts(shared_control: Template) -> None:
+    more = (MOST_TARGET_ACCOUNTS - 2) * len(f",{NAMED}")
+
+    for function in shared_control.of_type("AWS::Lambda::Function").values():
+        variables = function["Environment"]["Variables"].items()
+        assert sum(len(name) + len(value) for name, value in variables) + more <= LARGEST_ENVIRONMENT
 
 
 def test_external_id_and_accounts_are_taken_from_the_context(shared_control: Template) -> None:

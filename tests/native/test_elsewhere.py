@@ -19,6 +19,7 @@ from localcloud.callers import Call
 from localcloud.clients import HOME, Place
 from repository import points
 from tests.native.chains import FULL
+from tests.native.granted_calls import not_granted
 from tests.native.installation import BYSTANDER
 from tests.native.whole_cloud import Run, WholeCloud, wait_for, workers
 from tests.statemachine.plain_moto import know_images
@@ -85,6 +86,7 @@ def whole() -> Iterator[WholeCloud]:
         try:
             know_images()
             yield WholeCloud(running, Path(folder), ELSEWHERE, ["crm"]).build()
+            assert not_granted(running.calls) == set()
         finally:
             running.stop()
 
@@ -105,6 +107,7 @@ def test_a_postgresql_database_is_restored_in_another_account_and_region(whole: 
     assert shop.names() == names | {"shop_restored"}
     assert_nothing_is_left(whole, run, before, database="KEPT")
     assert_everybody_kept_to_his_account(whole.cloud.calls[begin:])
+    assert [call for call in whole.cloud.redirected if call.principal != "root"] == []
 
 
 @pytest.mark.slow
