@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, Literal, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError
 from botocore.parsers import ResponseParserError
 
 from lambdas import limits
-from lambdas.aws import THROTTLED, error_code, translated
+from lambdas.aws import translated
 from lambdas.request import AccountId, InstanceName, Region
 from lambdas.state import log
 from repository.document import Document
@@ -163,7 +163,7 @@ def _outcomes(check: Check[Side], side: Side) -> Iterator[Outcome]:
 
 def _refused(check: Check[Side], error: ClientError | BotoCoreError) -> Outcome:
     meaning = translated(error)
-    passes = isinstance(meaning, NotReady) or (isinstance(error, ClientError) and error_code(error) in THROTTLED)
+    passes = isinstance(meaning, NotReady) or isinstance(error, ConnectionError)
     if check.is_vital and not passes:
         return wrong(str(meaning), mend=ASK_FOR_ACCESS)
     return unseen(str(meaning), mend=ASK_AGAIN if passes else ASK_FOR_ACCESS)

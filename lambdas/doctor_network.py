@@ -3,19 +3,18 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lambdas import network_plan, target_lookup
+from lambdas import target_lookup, worker_plan
 from lambdas.contract import PlannedNetwork
 from lambdas.doctor_findings import Check, Outcome, doubtful, fine, wrong
 from lambdas.doctor_sides import InstanceSide
-from lambdas.instance_types import Work
-from lambdas.network_plan import Wishes
 from lambdas.request import WorkerRequest
 from lambdas.request_problems import Problems
+from lambdas.worker_plan import Site
 
 HTTPS = 443
 DEPLOY = "deploy the TargetStack with the instance's VPC"
+MEND = "mend one of the subnets, or name another in the worker configuration or in the request's worker.subnetId"
 ENDPOINTS = "add interface endpoints of ssm, ssmmessages, ec2messages, secretsmanager and a gateway endpoint of s3, or a NAT gateway"
-STREAMS = WorkerRequest().streams
 
 
 def standing_group(patient: InstanceSide) -> Iterator[Outcome]:
@@ -36,19 +35,21 @@ def _lets_out(rule: Mapping[str, Any]) -> bool:
     return reaches and any(rule.get(kind) for kind in ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs"))
 
 
-def subnets(patient: InstanceSide) -> Iterator[Outcome]:
-    """The choice that a plan would make: subnets, ways to AWS (endpoints, NAT), network ACLs, free addresses, launches."""
-    place, control = patient.target.control.place, patient.target.control
+def worker_place(patient: InstanceSide) -> Iterator[Outcome]:
+    """The worker that a plan would choose: subnet, way to AWS (endpoints, NAT, proxy), network ACLs, free addresses, what is configured."""
+    control, place = patient.target.control, patient.target.control.place
     problems = Problems()
-    work = Work("sqlserver" if patient.is_sql_server else "postgres", 0, STREAMS)
-    regions = (place.region, control.machine_arn.split(":")[3])
-    stand = network_plan.part(patient.target.account, patient.instance, regions, work, Wishes(), problems)
+    site = Site(place.partition, place.account, place.region, repository_region=control.machine_arn.split(":")[3])
+    settings = control.surroundings.settings
+    account, instance = patient.target.account, patient.instance
+    chosen = worker_plan.part(account, instance, site, 0, WorkerRequest(), settings, problems)
     yield from (wrong(problem.sentence, patient.name) for problem in problems.found)
-    if stand:
-        best = stand.network.subnets[0]
-        usable = sum(subnet.rank is not None for subnet in stand.network.subnets)
-        yield fine(f"{best.subnet_id} of {usable} usable: {'; '.join(best.reasons)}", stand.network.vpc_id)
-        yield from _second_best(stand.network)
+    if chosen.network and chosen.planned:
+        best = chosen.network.subnets[0]
+        usable = sum(subnet.rank is not None for subnet in chosen.network.subnets)
+        told = f"{best.subnet_id}, first of {usable} usable: {'; '.join(best.reasons)}"
+        yield fine(f"{told}; set by {chosen.planned.configured_by}", chosen.network.vpc_id)
+        yield from _second_best(chosen.network)
 
 
 def _second_best(network: PlannedNetwork) -> Iterator[Outcome]:
@@ -59,11 +60,5 @@ def _second_best(network: PlannedNetwork) -> Iterator[Outcome]:
 
 CHECKS: tuple[Check[InstanceSide], ...] = (
     Check("standing-group", "the workers' standing group", DEPLOY, standing_group, is_vital=True),
-    Check(
-        "subnets",
-        "the worker's subnet",
-        "mend one of the subnets, or name another in the request's worker.subnetId",
-        subnets,
-        is_vital=True,
-    ),
+    Check("worker-place", "where a worker would stand", MEND, worker_place, is_vital=True),
 )

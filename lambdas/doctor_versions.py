@@ -5,6 +5,7 @@ Version numbers are written by people, who forget; these are made of the very by
 
 import json
 import re
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,6 +15,7 @@ PACKAGES = ("lambdas", "repository")
 SHARED = ("worker/__init__.py", "worker/job.py")
 
 
+@cache
 def of_code(root: Path = ROOT) -> str:
     """Of the control plane's code, wherever it lies."""
     found = sha256()

@@ -10,7 +10,6 @@ from typing import Any
 import boto3
 from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
-from moto.sts.responses import TokenResponse
 
 from infrastructure import job_document
 from infrastructure.functions import FUNCTIONS
@@ -20,17 +19,20 @@ from lambdas.settings import CA_BUNDLE_KEY
 from localcloud import certificates
 from tests.statemachine.world import ACCOUNT, DEFINITION, ENVIRONMENT, MACHINE_ARN, OPTION_ROLE, REGION, World
 
-RESPONSES = {"iam": IamResponse, "sts": TokenResponse}
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
 TLS_ONLY = {
     "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "s3:*", "Resource": "*",
     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
 }  # fmt: skip
-EXPECTED = Expected(
-    code=doctor_versions.of_code(),
-    definition=doctor_versions.of_definition(DEFINITION.read_text(), ""),
-    document=doctor_versions.of_value(job_document.content()),
-)
+
+
+def this_version() -> Expected:
+    """What the code of this working tree consists of."""
+    return Expected(
+        code=doctor_versions.of_code(),
+        definition=doctor_versions.of_definition(DEFINITION.read_text(), ""),
+        document=doctor_versions.of_value(job_document.content()),
+    )
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Installation:
     world: World
     folder: Path
     denied: dict[str, str] = field(default_factory=dict)
-    expected: Expected = EXPECTED
+    expected: Expected = field(default_factory=this_version)
 
     def build(self) -> "Installation":
         """What the two stacks deploy and an operator puts there."""
@@ -62,14 +64,6 @@ class Installation:
     def expect(self, **sums: str) -> None:
         """The asking side is of another version."""
         self.expected = self.expected.model_copy(update=sums)
-
-    def refuse(self, service: str, action: str, error: Exception) -> None:
-        """AWS answers every such call with this error from now on."""
-
-        def refused(*_: Any, **__: Any) -> None:
-            raise error
-
-        self.world.patch.setattr(RESPONSES[service], action, refused)
 
     def _simulation(self) -> Callable[[Any], ActionResult]:
         """IAM's simulation, which moto hasn't got: allowed unless the test denies it."""
@@ -145,4 +139,5 @@ def rule(name: str, state: str, **when: str) -> None:
 def trust(condition: dict[str, Any] | None = None, **principal: str) -> str:
     """A role's trust policy."""
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    return json.dumps({"Statement": [{**statement, "Condition": condition} if condition else statement]})
+    listed = {**statement, "Condition": condition} if condition else statement
+    return json.dumps({"Version": "2012-10-17", "Statement": [listed]})

@@ -1,16 +1,26 @@
-"""The examination: a healthy installation has no problem, and whatever breaks is found with its words and its mend."""
+"""The examination: a healthy installation has no problem, and what can't be reached is said to be so.
 
+What each harm looks like stands in tests.unit.lambdas.test_doctor_harms.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from moto.sts.responses import TokenResponse
 
-from lambdas import doctor
-from lambdas.doctor_findings import Finding
+from lambdas import doctor, doctor_instance, doctor_native, doctor_storage, doctor_target
+from lambdas.doctor_findings import ExaminationQuestion, Finding, judge
+from lambdas.doctor_sides import ControlSide, InstanceSide, TargetSide
+from lambdas.state import Surroundings
 from lambdas.target_lookup import OFFER_PARAMETER
+from localcloud import role_trust
 from tests.statemachine.engines import INSTANCE, SQL_SERVER, SQLSERVER
-from tests.statemachine.world import REGION, World
-from tests.unit.lambdas.examined_installation import Installation
+from tests.statemachine.world import ACCOUNT, ENVIRONMENT, REGION, World
+from tests.unit.lambdas.examined_installation import Installation, trust
 
 ROLE = f"dbrestore-target-{REGION}"
 
@@ -83,6 +93,114 @@ def test_one_cause_is_told_once_and_the_others_point_to_it(installation: Install
         f"the SSM parameter {OFFER_PARAMETER} does not exist",
     )
     pointing = {check for check, said in told(findings, "not checked") if said == "stopped by what target-offer found"}
-    assert {"instance-profile", "job-document", "worker-program", "subnets", "plan"} <= pointing
+    assert {"instance-profile", "job-document", "worker-program", "worker-place", "plan"} <= pointing
     # Nor does anybody guess of which version the rest should be.
     assert {"code", "definition"} <= {check for check, _ in told(findings, "not checked")}
+
+
+def control_side(installation: Installation, **question: Any) -> ControlSide:
+    asked = ExaminationQuestion.model_validate({"expected": installation.expected, **question})
+    return ControlSide(asked, Surroundings(), "ExamineInstallation")
+
+
+@pytest.fixture
+def judged(installation: Installation) -> None:
+    """Roles are assumed only by whom they trust: the local cloud's judge, which this world is otherwise without."""
+    original, patch = TokenResponse.assume_role, installation.world.patch
+    patch.setattr(role_trust, "_is_judging", True)
+    patch.setattr(TokenResponse, "assume_role", lambda response: role_trust._assume_role(original, response))
+
+
+def trusting(external_id: str, functions: str) -> Callable[[], object]:
+    condition = {"StringEquals": {"sts:ExternalId": external_id}, "ArnLike": {"aws:PrincipalArn": functions}}
+    document = trust(condition, AWS=f"arn:aws:iam::{ACCOUNT}:root")
+    return lambda: boto3.client("iam").update_assume_role_policy(RoleName=ROLE, PolicyDocument=document)
+
+
+@pytest.mark.usefixtures("judged")
+@pytest.mark.parametrize(
+    ("harm", "account", "mend"),
+    [
+        (lambda: boto3.client("iam").delete_role(RoleName=ROLE), ACCOUNT, "the role does not exist: deploy the TargetStack"),
+        (trusting("another", "*"), ACCOUNT, "its external id is not the ControlStack's"),
+        (
+            trusting(ENVIRONMENT["EXTERNAL_ID"], "arn:aws:iam::210987654321:role/*"), ACCOUNT,
+            f"it trusts other functions: deploy the TargetStack again with ControlAccount={ACCOUNT}",
+        ),
+        (lambda: None, "210987654321", f"in account 210987654321, see whether the role {ROLE} exists"),
+    ],
+    ids=["missing", "external id", "other functions", "another account"],
+)  # fmt: skip
+def test_why_the_target_role_refuses_is_told_apart_as_far_as_iam_lets_it(
+    installation: Installation, harm: Callable[[], object], account: str, mend: str
+) -> None:
+    harm()
+
+    [finding] = judge(doctor_target.ROLE, control_side(installation, account=account))
+
+    assert finding.state == "problem"
+    assert f"the role {ROLE} of account {account} can't be assumed" in finding.sentence
+    assert mend in finding.mend
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_role_that_can_not_be_assumed_leaves_the_rest_of_the_target_unseen(installation: Installation) -> None:
+    findings = installation.examine(INSTANCE, account="210987654321")
+
+    unseen = [f for f in findings if f.check in {check.name for check in doctor.OF_TARGET}]
+    assert {(f.state, f.sentence) for f in unseen} == {("not checked", "the target's role can't be assumed")}
+    assert [f.check for f in findings if f.state == "problem"] == ["target-role"]
+
+
+def sql_server_without_option() -> None:
+    boto3.client("rds").modify_option_group(
+        OptionGroupName="native", OptionsToRemove=["SQLSERVER_BACKUP_RESTORE"], ApplyImmediately=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("harm", "check", "words", "mend"),
+    [
+        (sql_server_without_option, "native-option", "the option group native of orders-mssql lacks an option", "add the option"),
+        (lambda: boto3.client("iam").delete_role(RoleName="rds-reads-backups"), "native-role", "does not exist", "aws iam create-role"),
+        (
+            lambda: boto3.client("iam").update_assume_role_policy(
+                RoleName="rds-reads-backups", PolicyDocument=trust(Service="ec2.amazonaws.com")
+            ),
+            "native-role", "does not trust rds.amazonaws.com", "a trust in rds.amazonaws.com",
+        ),
+    ],
+    ids=["no option", "no role", "no trust"],
+)  # fmt: skip
+def test_what_sql_server_can_not_restore_with_is_found(
+    installation: Installation, harm: Callable[[], object], check: str, words: str, mend: str
+) -> None:
+    installation.world.use(SQLSERVER)
+    harm()
+    target = TargetSide(side := control_side(installation, dbInstance=SQL_SERVER), side.target)
+
+    findings = [f for c in doctor_native.CHECKS for f in judge(c, InstanceSide(target, target.instance))]
+
+    [found] = [finding for finding in findings if finding.state == "problem"]
+    assert (found.check, words in found.sentence, mend in found.mend) == (check, True, True), found
+
+
+def test_a_bucket_that_is_gone_is_found(installation: Installation) -> None:
+    installation.world.patch.setenv("REPOSITORY_BUCKET", "gone")
+    [check] = [one for one in doctor_storage.CHECKS if one.name == "buckets"]
+
+    findings = judge(check, control_side(installation))
+
+    assert [(f.looked_at, f.state) for f in findings] == [("gone", "problem"), ("evidence", "ok")]
+    assert "back to its template" in findings[0].mend
+
+
+def test_a_certificate_that_ends_soon_is_told(installation: Installation) -> None:
+    target = TargetSide(side := control_side(installation, dbInstance=INSTANCE), side.target)
+    [check] = [one for one in doctor_instance.CHECKS if one.name == "server-certificate"]
+    ends = {-1: "problem", 10: "warning", 300: "ok"}
+
+    for days, state in ends.items():
+        told: Any = {**target.instance, "CertificateDetails": {"ValidTill": datetime.now(UTC) + timedelta(days=days)}}
+        [finding] = judge(check, InstanceSide(target, told))
+        assert finding.state == state

@@ -269,7 +269,7 @@ DATABASE = (
         "bring it to available", round=2,
     ),
     Case("standing-group", no_standing_group, "no security group tagged", TARGET_STACK, round=2),
-    Case("subnets", closed_network, "can't hold the worker", "mend one of the subnets", round=3),
+    Case("worker-place", closed_network, "can't hold the worker", "mend one of the subnets", round=3),
     Case("plan", full_disk, "orders-prod needs about", "do what the sentence says", round=3),
 )  # fmt: skip
 CASES = (*CONTROL, *STORAGE, *TARGET, *DATABASE)
