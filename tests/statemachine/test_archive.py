@@ -11,12 +11,14 @@ from moto.s3.models import s3_backends
 
 from lambdas import limits
 from lambdas.archive import hear_retrieval
-from lambdas.archive_wait import ARRIVAL, AWAITED
+from lambdas.archive_wait import ARRIVAL, AWAITED, wake_restore
+from lambdas.ledger import request_cancel
 from localcloud import glacier, glacier_objects
 from localcloud.clients import ACCOUNT
 from repository import keys
 from tests.statemachine.engines import POSTGRES, SQLSERVER, Engine
 from tests.statemachine.fake_worker import FakeWorker, leave_unfinished
+from tests.statemachine.plain_moto import Died
 from tests.statemachine.world import World, execution_arn, start
 from worker.job import ErrorNote, Job
 
@@ -404,3 +406,47 @@ def test_nothing_that_waits_for_an_event_is_left_in_the_ledger(world: World) -> 
     items = boto3.client("dynamodb").scan(TableName="ledger")["Items"]
     assert [item for item in items if item["pk"]["S"].startswith(ARRIVAL) or item["sk"]["S"] == AWAITED] == []
     assert world.meta().status == "CLOSED"
+
+
+@pytest.mark.parametrize(
+    ("moment", "state"),
+    [("before", "RequestRetrieval"), ("after", "RetrieveArchive")]
+    + [pytest.param(*one, marks=CAMPAIGN) for one in [("after", "RequestRetrieval"), ("before", "RetrieveArchive")]],
+)
+def test_a_function_that_dies_is_called_again(world: World, moment: str, state: str) -> None:
+    archive("GLACIER", *files(POSTGRES.instance))
+    died: list[bool] = []
+
+    def die_once() -> None:
+        arrive(world)
+        if not died:
+            died.append(True)
+            raise Died("in the middle")
+
+    world.after["RetrieveArchive"] = lambda: arrive(world)
+    getattr(world, moment)[state] = die_once
+
+    ended = world.run()
+
+    assert ended["status"] == "SUCCEEDED"
+    assert died
+    assert world.report()["archive"]["objects"] == 1
+
+
+def test_a_restore_that_waits_for_the_archive_hears_at_once_that_it_shall_stop(world: World) -> None:
+    archive("GLACIER", *files(POSTGRES.instance))
+    woken: list[bool] = []
+
+    def cancel() -> None:
+        if not woken:
+            request_cancel(world.ledger().table, world.ledger().restore_id)
+            woken.append(wake_restore(boto3.client("stepfunctions"), world.ledger()))
+
+    world.after["RetrieveArchive"] = cancel
+    before = world.inventory()
+
+    ended = world.run()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "RestoreCancelled")
+    assert woken == [True]
+    assert world.inventory() == before
