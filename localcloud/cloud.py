@@ -34,12 +34,14 @@ _running = threading.Lock()
 
 @dataclass
 class Cloud:
-    """A running local cloud. `calls` lists who called what, oldest first; `authority` signs the databases' certificates."""
+    """A running local cloud. `calls` lists who called what, oldest first, `redirected` whom S3 sent to another Region; `authority` signs
+    the databases' certificates."""
 
     directory: Path
     endpoint: str
     authority: certificates.Authority
     calls: list[Call]
+    redirected: list[Call]
     _server: Server
     _clients: Clients
     _functions: lambda_runtime.Functions
@@ -113,14 +115,16 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     authority = certificates.create(directory / "certificates")
     functions = lambda_runtime.Functions(directory / "lambda", clients, os.environ.get("PATH", os.defpath))
     calls: list[Call] = []
+    redirected: list[Call] = []
     stepfunctions.install(clients)
     lambda_runtime.install(functions)
     events.install(clients)
     cloudformation.install(clients)
     callers.install(calls)
     _install_resources(directory, time_scale, server.url, authority)
+    s3_accounts.install(redirected)
     return Cloud(
-        directory, server.url, authority, calls, server, clients, functions, events.Schedules() if schedules else None,
+        directory, server.url, authority, calls, redirected, server, clients, functions, events.Schedules() if schedules else None,
     )  # fmt: skip
 
 
@@ -132,5 +136,4 @@ def _install_resources(directory: Path, time_scale: float, endpoint: str, author
     ssm.install(directory, time_scale, endpoint)
     rds.install(directory, time_scale, authority)
     s3.install(directory)
-    s3_accounts.install()
     role_trust.install()

@@ -35,6 +35,7 @@ REGISTRATION = 20.0
 # Seconds, at most, until the last system call of a killed process has come back.
 DELETION = 5.0
 PROGRAM = re.compile(r"^# dbrestore-program: s3://([^/\s]+)/(\S+)$", re.MULTILINE)
+PROGRAM_REGION = re.compile(r'^ *aws s3 cp --region "([a-z0-9-]+)" ', re.MULTILINE)
 MAX_MINUTES = re.compile(r"^# dbrestore-max-minutes: (\d+)$", re.MULTILINE)
 # On every host's PATH. Instances know no other way out than the API; this one leaves a note that the command's keeper reads.
 SHUTDOWN = '#!/bin/sh\nfor when; do :; done\necho "${when:-now}" > "$HOME/power-off"\n'
@@ -114,15 +115,15 @@ def start(host: Host, script: Script, folder: Path) -> "subprocess.Popen[bytes] 
 
 
 def environment(host: Host) -> dict[str, str]:
-    """All that a command finds: nothing of the environment of whoever started the local cloud."""
+    """All that a command finds: nothing of the environment of whoever started the local cloud, and as from a real agent no AWS_REGION."""
     home, region = host.directory, host.instance.region_name
     return {
         "PATH": f"{home / 'bin'}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "AWS_ENDPOINT_URL": _endpoint,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
+        "AWS_SSM_REGION_NAME": region,
+        "AWS_SSM_INSTANCE_ID": host.instance.id,
         "DBRESTORE_HOME": str(home / "opt" / "dbrestore"),
         "DBRESTORE_STATE_DIR": str(home / "state"),
         **{name.upper(): value for name, value in _credentials(host).items()},
@@ -163,17 +164,19 @@ def _boot(instance: Any) -> None:
     user_data = instance.user_data.decode() if instance.user_data else ""
     if limit := MAX_MINUTES.search(user_data):
         clock.later(float(limit[1]) * 60, lambda: _power_off(host))
-    threading.Thread(target=_register, args=(host, PROGRAM.search(user_data)), daemon=True).start()
+    threading.Thread(target=_register, args=(host, user_data), daemon=True).start()
 
 
-def _register(host: Host, program: "re.Match[str] | None") -> None:
+def _register(host: Host, user_data: str) -> None:
     time.sleep(clock.shortened(instances.BOOT))
     try:
         if host.role_arn is None:
             raise LookupError("no instance profile with a role: the SSM agent has no credentials")
+        program, region = PROGRAM.search(user_data), PROGRAM_REGION.search(user_data)
         if program:
             (host.directory / "opt").mkdir()
-            (host.directory / "opt" / "dbrestore").symlink_to(_program(host, program[1], program[2]))
+            place = region[1] if region else host.instance.region_name
+            (host.directory / "opt" / "dbrestore").symlink_to(_program(host, program[1], program[2], place))
     except Exception as error:
         # The folder is gone if the cloud was shut down meanwhile; then nobody reads the log.
         with suppress(FileNotFoundError):
@@ -183,13 +186,12 @@ def _register(host: Host, program: "re.Match[str] | None") -> None:
     host.is_registered = True
 
 
-def _program(host: Host, bucket: str, key: str) -> Path:
+def _program(host: Host, bucket: str, key: str, region: str) -> Path:
     """The unpacked program, shared by all instances: it has about 100 MB. Fetched with the instance's own role, as the real boot does."""
     credentials: dict[str, Any] = _credentials(host)
     s3 = boto3.client(
-        "s3", endpoint_url=_endpoint, region_name=host.instance.region_name, config=Config(s3={"addressing_style": "path"}),
-        **credentials,
-    )  # fmt: skip
+        "s3", endpoint_url=_endpoint, region_name=region, config=Config(s3={"addressing_style": "path"}), **credentials
+    )
     version = s3.head_object(Bucket=bucket, Key=key)["ETag"]
     unpacked = _directory / "programs" / sha256(f"{bucket}/{key}/{version}".encode()).hexdigest()[:16]
     if not unpacked.exists():

@@ -17,8 +17,9 @@ from moto.s3.exceptions import BucketAccessDeniedError
 from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
 
-from localcloud import access_policies, role_trust, roles
+from localcloud import access_policies, callers, role_trust, roles
 from localcloud.access_policies import Question, statements
+from localcloud.callers import Call
 from localcloud.mending import mend
 
 # Of the requests that moto names otherwise than IAM does.
@@ -28,12 +29,13 @@ _REDIRECT = """<?xml version="1.0" encoding="UTF-8"?>
 </Message><Bucket>{bucket}</Bucket><Endpoint>s3.{region}.amazonaws.com</Endpoint></Error>"""
 
 _is_judging = False
+_redirected: list[Call] = []
 
 
-def install() -> None:
-    """Judge every request to S3 until `shutdown`."""
-    global _is_judging
-    _is_judging = True
+def install(redirected: list[Call]) -> None:
+    """Judge every request to S3 until `shutdown`; those that came to the wrong Region are appended to `redirected`."""
+    global _is_judging, _redirected
+    _is_judging, _redirected = True, redirected
     mend(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", _authorize)
     mend(S3Response, "_bucket_response", _of_this_region)
     mend(S3Response, "_key_response", _of_this_region)
@@ -52,6 +54,8 @@ def _of_this_region(original: Callable[..., Any], response: Any, request: Any, f
     is_free = "location" in response._get_querystring(request, full_url) or _makes_bucket(response, request, full_url)
     if bucket is None or is_free or bucket.region_name == response.region:
         return original(response, request, full_url)
+    about = "/".join(filter(None, (bucket.arn, response.parse_key_name())))
+    _redirected.append(Call(callers.principal(response.get_access_key()), f"s3:{request.method}", about))
     body = "" if request.method == "HEAD" else _REDIRECT.format(bucket=name, region=bucket.region_name)
     return 301, {"x-amz-bucket-region": bucket.region_name, "content-type": "application/xml"}, body
 

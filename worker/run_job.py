@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def run(job_uri: str) -> None:
     """Do the job unless its result is there. Returns when result.json exists; raises if it could not be written."""
-    s3 = boto3.client("s3", config=CLIENT_CONFIG)
+    # An SSM command has no AWS_REGION, and repository and evidence lie in the control account's Region, not always in this one. S3 would
+    # redirect, but from names that private endpoints don't serve.
+    s3 = boto3.client("s3", region_name=Location.parse(job_uri).region, config=CLIENT_CONFIG)
     folder = JobFolder.of(s3, job_uri)
     with only_one(job_uri):
         if folder.has_result():

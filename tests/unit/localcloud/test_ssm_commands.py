@@ -128,7 +128,8 @@ def test_a_registered_document_gets_its_parameters_and_only_its_own_environment(
     assert (done["Status"], done["PluginName"], first) == ("Success", "RunJob", "s3://evidence/job.json some")
     assert "CALLERS_SECRET" not in environment
     assert environment["AWS_ENDPOINT_URL"] == endpoint
-    assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "eu-central-1"
+    assert environment["AWS_SSM_REGION_NAME"] == "eu-central-1"
+    assert not {"AWS_REGION", "AWS_DEFAULT_REGION"} & environment.keys()
     assert environment["DBRESTORE_HOME"] == str(home / "instances" / worker / "opt" / "dbrestore")
     assert Path(environment["DBRESTORE_STATE_DIR"]).is_dir()
     assert (Path(environment["PATH"].split(":")[1]) / "python3.11").exists()

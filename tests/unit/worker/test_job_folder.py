@@ -1,0 +1,19 @@
+"""Where the worker finds its documents."""
+
+import pytest
+
+from worker.job_folder import Location
+
+
+@pytest.mark.parametrize(
+    ("bucket", "region"),
+    [
+        ("dbrestore-evidence-123456789012-eu-central-1-an", "eu-central-1"),
+        ("dbrestore-repository-123456789012-us-gov-west-1-an", "us-gov-west-1"),
+        ("evidence", None),
+        ("evidence-123456789012-eu-central-1", None),
+        ("evidence-1234-eu-central-1-an", None),
+    ],
+)
+def test_a_bucket_of_an_accounts_regional_namespace_tells_its_region(bucket: str, region: str | None) -> None:
+    assert Location.parse(f"s3://{bucket}/restores/r-1/jobs/replay/job.json").region == region
