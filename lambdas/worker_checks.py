@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from lambdas.aws import TargetAccount, error_code
 from lambdas.effective_worker import EffectiveWorker
 from lambdas.request_problems import Problems
-from lambdas.worker_settings import proxy_port
+from lambdas.worker_settings import MOST_TAGS, proxy_port
 from repository.errors import WorkerConfigurationInvalid
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Checks:
 def check(checks: Checks) -> str:
     """Look at everything that is set; the name of the volume that the image boots from."""
     _check_groups(checks)
+    if (count := len(checks.worker.tags)) > MOST_TAGS:
+        checks.problem("tags", f"of the request and of all places together are {count}: {MOST_TAGS} at most")
     if checks.worker.image_id is None:
         return ROOT_DEVICE
     image = _image(checks, checks.worker.image_id)

@@ -63,8 +63,8 @@ def deploy(
         restore.ledger.deleted(row)
     raise WorkerNotStarted(
         f"No worker started in {attempts} attempts ({plan.worker.first.instance_type} in {plan.worker.first.subnet_id} first): EC2 had no "
-        "capacity, or the instance never registered with SSM. Check its way to the SSM endpoints, or ask for another "
-        "worker.subnetId or worker.instanceType"
+        "capacity, or the instance never registered with SSM. Check its way to the SSM endpoints (dbrestore worker-config check), or ask "
+        "for another worker.subnetId or worker.instanceType"
     )
 
 
@@ -115,10 +115,11 @@ def _launch_request(plan: Plan, role: str, attempt: int, name: str, image: str) 
 
 def _boot_script(plan: Plan) -> str:
     # Nothing that could be more than a value reaches the script: the proxy's URL has a strict pattern, hosts and numbers are our own.
+    bucket = plan.worker.program_uri.removeprefix("s3://").partition("/")[0]
     return Template(BOOT_SCRIPT.read_text()).substitute(
         program_uri=plan.worker.program_uri,
         max_minutes=plan.worker.max_run_minutes + limits.DEAD_MAN_MARGIN_MINUTES,
-        region=plan.target.region,
+        region=names.region_of(bucket) or plan.target.region,
         proxy=plan.worker.proxy or "",
         no_proxy=",".join(plan.worker.no_proxy),
     )

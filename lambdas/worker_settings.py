@@ -29,6 +29,9 @@ def _within_ports(url: str) -> str:
     return url
 
 
+# EC2 takes 50 of a resource, but these travel in the plan, which every state of a restore carries.
+MOST_TAGS = 20
+
 SubnetId = Annotated[str, StringConstraints(pattern=f"^subnet-{_DIGITS}")]
 GroupId = Annotated[str, StringConstraints(pattern=f"^sg-{_DIGITS}")]
 VpcId = Annotated[str, StringConstraints(pattern=f"^vpc-{_DIGITS}")]
@@ -64,9 +67,8 @@ class WorkerSettings(Document):
         description="An image made from Amazon Linux 2023 for x86_64, Amazon's or the target account's own; without it Amazon's newest.",
     )
     volume_gib: int | None = Field(default=None, ge=8, le=16384, description="The size of the worker's volume; 20.")
-    # EC2 takes 50 tags of a resource; the application's own are five.
     tags: dict[TagKey, TagValue] | None = Field(
-        default=None, max_length=40, json_schema_extra={"propertyNames": {"pattern": "^(?!aws:|dbrestore:)"}},
+        default=None, max_length=MOST_TAGS, json_schema_extra={"propertyNames": {"pattern": "^(?!aws:|dbrestore:)"}},
         description="Tags of the worker and its security groups besides the application's own.",
     )  # fmt: skip
     proxy: ProxyUrl | None = Field(

@@ -2,6 +2,7 @@
 
 import ast
 import io
+import json
 import re
 import subprocess
 import sys
@@ -173,6 +174,21 @@ def test_the_functions_find_the_worker_configuration_that_was_deployed_with_them
     )  # fmt: skip
 
     assert done.stdout == "77\n"
+
+
+def test_a_worker_configuration_that_is_wrong_stops_the_synthesis_in_the_same_words(tmp_path: Path) -> None:
+    path = tmp_path / "ours.json"
+    path.write_text('{"defaults": {"volume": 77}, "places": [{}]}')
+    context = {"CDK_CONTEXT_JSON": json.dumps({"workerConfiguration": str(path)}), "CDK_OUTDIR": str(tmp_path / "out")}
+
+    done = subprocess.run([sys.executable, ROOT / "app.py"], env=context, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == [
+        "ours.json#/defaults/volume: is no known key: did you mean volumeGib?",
+        "ours.json#/places/0: names no account, no region and no vpcId: put into defaults what holds everywhere",
+    ]
+    assert not list((tmp_path / "out").glob("*.json"))
 
 
 def test_a_worker_configuration_that_is_wrong_is_not_bundled(tmp_path: Path) -> None:

@@ -114,6 +114,15 @@ def test_only_temporary_buckets_of_this_account_may_be_made_filled_and_deleted(t
     assert not fnmatchcase(f"arn:aws:s3:::dbrestore-repository-{ACCOUNT}-{REGION}-an", bucket)
 
 
+def test_a_worker_runs_an_image_of_amazons_or_of_its_own_account_and_no_other(target: Template) -> None:
+    role = target.only("AWS::IAM::Role", RoleName=f"dbrestore-target-{REGION}")
+    launching = [s for s in role["Policies"][0]["PolicyDocument"]["Statement"] if s["Action"] == ["ec2:RunInstances"]]
+
+    [images] = [s for s in launching if any(":image/" in resource for resource in _listed(s["Resource"]))]
+
+    assert images["Condition"] == {"StringEquals": {"ec2:Owner": ["amazon", ACCOUNT]}}
+
+
 def test_the_copier_reads_backups_and_changes_none(target: Template) -> None:
     role = target.only("AWS::IAM::Role", RoleName=f"dbrestore-target-{REGION}")
     (policy,) = role["Policies"]

@@ -237,6 +237,20 @@ def test_subnets_and_types_are_refused_where_they_are_set(world: World, configur
     assert lines[1].startswith("workers.json#/places/0/instanceTypes: 'm6g.large' is no x86_64")
 
 
+def test_tags_that_add_up_to_too_many_are_refused(world: World, configure: Any) -> None:
+    configure({"tags": {f"here-{n}": "" for n in range(11)}}, tags={f"all-{n}": "" for n in range(10)})
+
+    assert refused() == ["/worker/tags: of the request and of all places together are 21: 20 at most"]
+
+
+def test_a_file_that_cannot_be_read_refuses_the_plan(world: World, tmp_path: Path) -> None:
+    world.patch.setenv("WORKER_CONFIGURATION", str(tmp_path / "gone.json"))
+
+    [line] = refused()
+
+    assert line.startswith(f"{tmp_path / 'gone.json'}: can't be read")
+
+
 def test_everything_that_aws_does_not_have_is_told_at_once(world: World, configure: Any) -> None:
     configure(
         {
