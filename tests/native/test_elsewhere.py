@@ -1,5 +1,6 @@
 """Restores whose target lies in another account and another Region than the control plane and its repository, end to end on the local
-cloud: real functions under their roles, real workers under theirs, a real PostgreSQL, a simulated SQL Server."""
+cloud: real functions under their roles, real workers under theirs, a real PostgreSQL, a simulated SQL Server. The target's half is the
+template that StackSets roll out."""
 
 import json
 import os
@@ -18,6 +19,7 @@ from localcloud import sample
 from localcloud.callers import Call
 from localcloud.clients import HOME, Place
 from repository import points
+from tests.native import stack_set
 from tests.native.chains import FULL
 from tests.native.granted_calls import not_granted
 from tests.native.installation import BYSTANDER
@@ -85,7 +87,7 @@ def whole() -> Iterator[WholeCloud]:
         running = local.start(Path(folder, "cloud"), time_scale=100.0, schedules=False)
         try:
             know_images()
-            yield WholeCloud(running, Path(folder), ELSEWHERE, ["crm"]).build()
+            yield WholeCloud(running, Path(folder), ELSEWHERE, ["crm"], stack_set.deploy).build()
             assert not_granted(running.calls) == set()
         finally:
             running.stop()
@@ -107,7 +109,8 @@ def test_a_postgresql_database_is_restored_in_another_account_and_region(whole: 
     assert shop.names() == names | {"shop_restored"}
     assert_nothing_is_left(whole, run, before, database="KEPT")
     assert_everybody_kept_to_his_account(whole.cloud.calls[begin:])
-    assert [call for call in whole.cloud.redirected if call.principal != "root"] == []
+    # What boots a worker may ask in the wrong Region for its program; everything else knows where it goes.
+    assert {call.resource.split("/")[1] for call in whole.cloud.redirected if call.principal != "root"} <= {"programs"}
 
 
 @pytest.mark.slow

@@ -28,18 +28,20 @@ PATIENCE = 120.0
 
 @dataclass
 class WholeCloud:
-    """`instances` are of SQL Server. `names` are those of the deployed control plane, `standing_buckets` what came with it."""
+    """`instances` are of SQL Server. `deploy` brings the application. `names` are those of the deployed control plane, `standing_buckets`
+    what came with it."""
 
     cloud: Cloud
     folder: Path
     target: Place = HOME
     instances: Sequence[str] = INSTANCES
+    deploy: Callable[[Cloud, Place], None] = application.deploy
     names: dict[str, str] = field(default_factory=dict)
     standing_buckets: set[str] = field(default_factory=set)
 
     def build(self) -> "WholeCloud":
         """Deploy, and make the instances with one database each that is nobody's business."""
-        application.deploy(self.cloud, self.target)
+        self.deploy(self.cloud, self.target)
         parameter = self.cloud.client("ssm").get_parameter(Name=application.CONTROL_PARAMETER)["Parameter"]
         self.names = json.loads(parameter["Value"])
         self.standing_buckets = set(self.buckets())

@@ -153,6 +153,27 @@ def test_a_worker_without_a_proxy_leaves_the_agent_and_the_environment_alone(
     assert (tmp_path / "opt/dbrestore/.ready").exists()
 
 
+@pytest.mark.parametrize(
+    ("bucket", "region"),
+    [
+        ("dbrestore-evidence-999999999999-eu-west-1-an", "eu-west-1"),
+        ("cdk-hnb659fds-assets-123456789012-eu-central-1", "eu-central-1"),
+    ],
+    ids=["the control account's", "the target's own"],
+)
+def test_a_worker_asks_for_its_program_in_the_region_where_it_lies(
+    world: World, planned: dict[str, Any], tmp_path: Path, bucket: str, region: str
+) -> None:
+    planned["plan"]["worker"]["programUri"] = f"s3://{bucket}/programs/worker.zip"
+    until_done(deploy_worker, planned)
+
+    called = run_boot_script(boot_script(instances()[0]), tmp_path)
+
+    assert [line.split()[3:6] for line in called if line.startswith("aws ")] == [
+        ["--region", region, f"s3://{bucket}/programs/worker.zip"]
+    ]
+
+
 @pytest.mark.parametrize("url", ['http://x";reboot;"', "http://x$(reboot)", "http://x\nreboot", "http://me:secret@x"])
 def test_a_stored_plan_brings_nothing_into_the_boot_script_but_a_proxys_url(
     world: World, planned: dict[str, Any], url: str
