@@ -116,7 +116,6 @@ def _launch_request(plan: Plan, role: str, attempt: int, name: str, image: str) 
 def _boot_script(plan: Plan) -> str:
     # Nothing that could be more than a value reaches the script: the proxy's URL has a strict pattern, hosts and numbers are our own.
     bucket = plan.worker.program_uri.removeprefix("s3://").partition("/")[0]
-    bucket = plan.worker.program_uri.removeprefix("s3://").partition("/")[0]
     return Template(BOOT_SCRIPT.read_text()).substitute(
         program_uri=plan.worker.program_uri,
         max_minutes=plan.worker.max_run_minutes + limits.DEAD_MAN_MARGIN_MINUTES,

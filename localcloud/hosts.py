@@ -36,7 +36,6 @@ REGISTRATION = 20.0
 DELETION = 5.0
 PROGRAM = re.compile(r"^# dbrestore-program: s3://([^/\s]+)/(\S+)$", re.MULTILINE)
 PROGRAM_REGION = re.compile(r'^ *aws s3 cp --region "([a-z0-9-]+)" ', re.MULTILINE)
-PROGRAM_REGION = re.compile(r'^ *aws s3 cp --region "([a-z0-9-]+)" ', re.MULTILINE)
 MAX_MINUTES = re.compile(r"^# dbrestore-max-minutes: (\d+)$", re.MULTILINE)
 # On every host's PATH. Instances know no other way out than the API; this one leaves a note that the command's keeper reads.
 SHUTDOWN = '#!/bin/sh\nfor when; do :; done\necho "${when:-now}" > "$HOME/power-off"\n'
