@@ -46,7 +46,7 @@ FUNCTIONS = (
         control=(*may.READ_REPOSITORY, may.RETRIEVE_FILES),
     ),
     Function("RetrieveArchive", "lambdas.archive.retrieve_archive", control=(*may.READ_REPOSITORY, may.END_TASKS)),
-    Function("HearRetrieval", "lambdas.archive.hear_retrieval", control=(may.END_TASKS,), timeout=30, memory=256),
+    Function("HearRetrieval", "lambdas.archive.hear_retrieval", control=(may.END_TASKS,), timeout=30, memory=128),
     Function("DeployWorker", "lambdas.worker_instance.deploy_worker", target=may.DEPLOY_WORKER),
     Function("PairSecurityGroups", "lambdas.security_groups.pair_security_groups", target=may.PAIR_GROUPS),
     Function(

@@ -26,7 +26,7 @@ NAT_PORTS = (1024, 65535)
 # The last that people can write into a network ACL; the one after it is AWS's own, which refuses the rest.
 LAST_ACL_RULE = 32766
 LISTED_SUBNETS = 40
-LISTED_SUBNETS_CHARACTERS = 10_000
+LISTED_SUBNETS_CHARACTERS = 6_000
 NAMED_REFUSALS = 12
 
 WORKER_ATTEMPTS = 6

@@ -3,6 +3,7 @@
 What a state costs is mostly how often it looks again, so all of it follows from the expected durations.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,12 +29,13 @@ TRANSITIONS_PER_BATCH = 3
 BATCH_SECONDS = 5.0
 LISTING_SECONDS = 0.2
 # S3 tells of each file's arrival; all but a few of them wake nobody, after one read by a smaller function.
-ARRIVAL_GB_SECONDS = 0.25 * 0.02
+ARRIVAL_GB_SECONDS = 0.125 * 0.02
 
 PART_BYTES = limits.STAGING_PART_BYTES
 REQUESTS_PER_STAGED_FILE = 6
-# Seconds between two notes of the worker's progress: while it replays, and while RDS restores.
-PROGRESS_SECONDS = {"ReplayDumps": 1.0, "RestoreNativeBackups": 60.0}
+# While RDS restores, the worker notes its progress when it asks RDS; while it replays, ever more rarely (worker.progress).
+NATIVE_PROGRESS_SECONDS = 60.0
+SHORTEST_PROGRESS_SECONDS, PROGRESS_SHARE, LONGEST_PROGRESS_SECONDS = 1.0, 0.01, 60.0
 # The worker joins what it reads to pieces of at least so many bytes.
 READ_BYTES = 4 << 20
 
@@ -84,12 +86,20 @@ def s3_requests(plan: Plan, seconds: Mapping[str, float]) -> S3Requests:
     """What is asked of S3, the requests for the retrieval itself left out."""
     archive = to_retrieve(plan)
     puts, gets = _looks_at_archive(archive, seconds["RetrieveArchive"]) if archive else (0, 0)
-    puts += sum(round(seconds.get(state, 0.0) / pause) for state, pause in PROGRESS_SECONDS.items())
     if plan.native:
+        puts += round(seconds.get("RestoreNativeBackups", 0.0) / NATIVE_PROGRESS_SECONDS)
         parts = -(-plan.native.staged_bytes // PART_BYTES)
         return S3Requests(puts + parts + REQUESTS_PER_STAGED_FILE * len(plan.databases), gets + parts)
     read = sum(database.stored_bytes // READ_BYTES + database.tables for database in plan.databases)
-    return S3Requests(puts, gets + read)
+    return S3Requests(puts + _progress_notes(seconds.get("ReplayDumps", 0.0)), gets + read)
+
+
+def _progress_notes(seconds: float) -> int:
+    """One a second at first, then one per hundredth of the time, then one a minute."""
+    shortest, longest = SHORTEST_PROGRESS_SECONDS, LONGEST_PROGRESS_SECONDS
+    grows_from, grows_to = shortest / PROGRESS_SHARE, longest / PROGRESS_SHARE
+    growing = math.log(max(1.0, min(seconds, grows_to) / grows_from)) / PROGRESS_SHARE
+    return round(min(seconds, grows_from) / shortest + growing + max(0.0, seconds - grows_to) / longest)
 
 
 def _staging(seconds: float) -> Effort:
@@ -101,18 +111,20 @@ def _staging(seconds: float) -> Effort:
 def _retrieving(archive: PlannedArchive, seconds: float) -> Effort:
     batches = len(archive.batches)
     asking = _looking(batches, BATCH_SECONDS) + Effort(transitions=batches * (TRANSITIONS_PER_BATCH - 1))
-    looking = _looking(_archive_looks(archive, seconds), LOOK_SECONDS + batches * LISTING_SECONDS)
+    # Without an arrival one file is looked at; after one, all.
+    slow, woken = int(seconds // ARCHIVE_LOOK_SECONDS), _woken_looks(archive)
+    looking = _looking(slow, LOOK_SECONDS) + _looking(woken, LOOK_SECONDS + batches * LISTING_SECONDS)
     arrivals = archive.objects
     return asking + looking + Effort(0, arrivals, arrivals * ARRIVAL_GB_SECONDS, reads=arrivals)
 
 
 def _looks_at_archive(archive: PlannedArchive, seconds: float) -> tuple[int, int]:
     """Lists a thousand files at a time; those of Intelligent-Tiering are asked one by one."""
-    looks = _archive_looks(archive, seconds)
+    woken = _woken_looks(archive)
     one_by_one = sum(one.objects for one in archive.classes if one.storage_class.endswith("_ACCESS"))
-    return looks * len(archive.batches), looks * one_by_one
+    return woken * len(archive.batches), int(seconds // ARCHIVE_LOOK_SECONDS) + woken * (one_by_one + 1)
 
 
-def _archive_looks(archive: PlannedArchive, seconds: float) -> int:
-    """The slow ones, and those that an arrival wakes: one file at a time is waited for, so they are as many as halvings of the files."""
-    return int(seconds // ARCHIVE_LOOK_SECONDS) + archive.objects.bit_length() + 1
+def _woken_looks(archive: PlannedArchive) -> int:
+    """One file at a time is waited for, so they are as many as halvings of the files."""
+    return archive.objects.bit_length() + 1

@@ -28,6 +28,8 @@ GROUP_MEMBERS: Final = 50
 LARGE_OBJECT_CHUNK: Final = 1 << 20
 
 PROGRESS_SECONDS: Final = 1.0
+PROGRESS_SHARE: Final = 0.01
+LONGEST_PROGRESS_SECONDS: Final = 60.0
 # How much of pg_restore's messages goes into an error.
 MESSAGE_LENGTH: Final = 2000
 # How many failed checks the error names; all are in the result.

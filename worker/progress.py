@@ -1,4 +1,4 @@
-"""What a running job tells: counted in memory, written to progress.json at most once a second."""
+"""What a running job tells: counted in memory, written to progress.json at most once a second, and more and more rarely."""
 
 import contextlib
 import threading
@@ -57,9 +57,14 @@ class ProgressWriter:
 
     def _write_if_due(self) -> None:
         with self._lock:
-            if self.seconds - self._written < limits.PROGRESS_SECONDS:
+            if self.seconds - self._written < _pause(self.seconds):
                 return
             self._written = self.seconds
             now = self._now.model_copy(update={"seconds": round(self.seconds, 3)})
         with contextlib.suppress(ClientError, BotoCoreError):
             self._write(now)
+
+
+def _pause(seconds: float) -> float:
+    """Until the next note, so long after the beginning: a week of notes by the second would cost more than the whole orchestration."""
+    return min(max(limits.PROGRESS_SECONDS, limits.PROGRESS_SHARE * seconds), limits.LONGEST_PROGRESS_SECONDS)

@@ -8,6 +8,7 @@ from lambdas.orchestration import Effort
 from lambdas.prices import GB, prices_in
 from lambdas.request import ArchiveTier
 from tests.unit.lambdas.estimated_plans import archived, database, network, planned, planned_native, target, worker
+from worker import limits
 
 MIB = 1 << 20
 
@@ -149,3 +150,18 @@ def test_the_estimate_says_of_when_and_where_its_prices_are() -> None:
     assert (at_home.prices_of, at_home.prices_in) == ("2026-06-18", "us-east-1")
     assert len(at_home.notes) == 1
     assert any("those of ap-south-1 are not in the table" in note for note in abroad.notes)
+
+
+def test_the_workers_notes_are_counted_with_the_workers_own_numbers() -> None:
+    told = (
+        orchestration.SHORTEST_PROGRESS_SECONDS, orchestration.PROGRESS_SHARE, orchestration.LONGEST_PROGRESS_SECONDS,
+    )  # fmt: skip
+
+    assert told == (limits.PROGRESS_SECONDS, limits.PROGRESS_SHARE, limits.LONGEST_PROGRESS_SECONDS)
+    assert orchestration._progress_notes(50) == 50
+    # Simulated second by second.
+    count, last = 0, -1.0
+    for second in range(100_000):
+        if second - last >= min(max(1.0, 0.01 * second), 60.0):
+            count, last = count + 1, second
+    assert abs(orchestration._progress_notes(100_000) - count) < 0.05 * count
