@@ -19,7 +19,8 @@ CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
 
 # AWS services whose models the bundles carry; botocore's other 400 are 27 of its 28 MB.
 SERVICES = (
-    "cloudwatch", "dynamodb", "ec2", "events", "kms", "rds", "s3", "secretsmanager", "ssm", "stepfunctions", "sts",
+    "cloudwatch", "dynamodb", "ec2", "events", "iam", "kms", "lambda", "rds", "s3", "secretsmanager", "service-quotas", "ssm",
+    "stepfunctions", "sts",
 )  # fmt: skip
 # Lambda's python3.13 and Amazon Linux 2023 both have glibc 2.34. pip doesn't take an older platform's wheels unless they are named too.
 PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")

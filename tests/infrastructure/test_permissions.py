@@ -20,13 +20,14 @@ from lambdas.names import staging_bucket
 from .conftest import ACCOUNT, REGION, ROOT, Template
 
 READING = ("Describe", "Get", "List", "Query")
-# IAM has no resource-level permission for these: the SSM agent's own channels, and the delivery of logs that Step Functions sets up.
+# IAM has no resource-level permission for these: the SSM agent's own channels, the delivery of logs that Step Functions sets up, and the
+# answer to a task, for which one has to know its token.
 WITHOUT_RESOURCES = {
     "ssm:CancelCommand", "ssm:UpdateInstanceInformation", "ssm:UpdateInstanceAssociationStatus",
     "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel", "ec2messages:AcknowledgeMessage", "ec2messages:DeleteMessage", "ec2messages:FailMessage",
     "ec2messages:SendReply", "logs:CreateLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
-    "logs:PutResourcePolicy",
+    "logs:PutResourcePolicy", "states:SendTaskSuccess", "states:SendTaskFailure",
 }  # fmt: skip
 # Actions that no client method names: they come with another call.
 IMPLIED = {
