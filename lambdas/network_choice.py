@@ -64,7 +64,8 @@ def choose(vpc: Vpc, database: Database, caller: Caller, allowed: Sequence[str] 
 
 def _candidate(vpc: Vpc, subnet: Subnet, database: Database, caller: Caller, allowed: Sequence[str]) -> _Candidate:
     if allowed and subnet.subnet_id not in allowed:
-        return _Candidate(subnet, None, (), (f"left out: {' and '.join(allowed)} was asked for",), asked_for=False)
+        asked = f"{allowed[0]} was" if len(allowed) == 1 else f"{len(allowed)} others were"
+        return _Candidate(subnet, None, (), (f"left out: {asked} asked for",), asked_for=False)
     if faults := tuple(_place_faults(subnet, caller)):
         return _Candidate(subnet, None, (), faults)
     way = network_ways.find(vpc, subnet, caller)

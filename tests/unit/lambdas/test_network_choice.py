@@ -109,6 +109,11 @@ def acl_of_the_worker_denies_the_database_port(layout: Layout) -> None:
     layout.acl("c", ("out", "deny", "10.0.1.0/24", 5000, 6000), *EVERYTHING)
 
 
+def acl_of_the_worker_denies_replies(layout: Layout) -> None:
+    layout.endpoints()
+    layout.acl("c", ("in", "deny", "10.0.1.128/25", 40000, 40001), *EVERYTHING)
+
+
 def acl_denies_replies(layout: Layout) -> None:
     """The database's subnet may answer to the ports above 50000 alone."""
     layout.endpoints()
@@ -205,6 +210,9 @@ CASES = {
     "the worker's ACL denies the port": Case(
         acl_of_the_worker_denies_the_database_port, "a b", {"c": "of c refuses TCP 5432 out to 10.0.1.0/24 (rule 10): allow it"}
     ),
+    "the worker's ACL denies the replies": Case(
+        acl_of_the_worker_denies_replies, "a b", {"c": "of c refuses TCP 32768-60999 in from 10.0.1.0/24 (rule 10): allow it"}
+    ),
     "an ACL denies the replies": Case(
         acl_denies_replies, "a", {"b": "of a refuses TCP 32768-60999 out to 10.0.2.0/24: allow it", "c": "out to 10.0.3.0/24"}
     ),
@@ -227,7 +235,7 @@ CASES = {
     ),
     "proxy": Case(nothing, "a b c", {"a": "the proxy proxy.example.com"}, asked=PROXY),
     "a wish": Case(Layout.endpoints, "c", {"a": "left out: c was asked for"}, asked={"allowed": ["c"]}),
-    "a wish for two": Case(Layout.endpoints, "b c", {"a": "left out: c and b was asked"}, asked={"allowed": ["c", "b"]}),
+    "a wish for two": Case(Layout.endpoints, "b c", {"a": "left out: 2 others were asked for"}, asked={"allowed": ["c", "b"]}),
     "a wish that can't be": Case(few_addresses, "", {}, "has 2 free addresses", asked={"allowed": ["tiny"]}),
     "none fits": Case(nothing, "", {"a": "its route table rtb-"}, "add the endpoints, or a route to a NAT gateway"),
 }  # fmt: skip
@@ -293,6 +301,17 @@ def test_what_is_no_ordinary_subnet_is_rejected(layout: Layout, change: dict[str
     rank, _, reasons = layout.told(choice)["a"]
     assert rank is None
     assert words in reasons
+
+
+def test_an_endpoint_that_is_not_there_yet_counts_as_none(layout: Layout) -> None:
+    layout.endpoints()
+    vpc_ = layout.read()
+    pending = [replace(e, state="pending") if e.service.endswith(".ssm") else e for e in vpc_.endpoints]
+
+    [line] = layout.choose(replace(vpc_, endpoints=tuple(pending))).refusals
+
+    assert "no endpoint for ssm (vpce-" in line
+    assert " is pending), and" in line
 
 
 def test_a_subnet_of_ipv6_alone_is_read_as_such(layout: Layout) -> None:
