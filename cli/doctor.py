@@ -95,7 +95,8 @@ def ask(account: Account, question: ExaminationQuestion) -> Iterator[Finding]:
         )
         return
     yield _finding("signpost", control.PARAMETER, "ok", f"leads to {plane.state_machine_arn}")
-    yield from _examined(plane, question)
+    functions = tuple(sorted(plane.functions.values()))
+    yield from _examined(plane, question.model_copy(update={"functions": functions}))
 
 
 def _examined(plane: ControlPlane, question: ExaminationQuestion) -> Iterator[Finding]:

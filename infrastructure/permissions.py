@@ -226,6 +226,7 @@ EXAMINE_CONTROL_ACCOUNT = (
         ),
         ("arn:{partition}:s3:::{repository}", "arn:{partition}:s3:::{evidence}"),
     ),
+    Statement(("kms:DescribeKey", "kms:GetKeyPolicy"), ("arn:{partition}:kms:{region}:{account}:key/*",)),
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{evidence}/programs/*",)),
     Statement(("iam:GetRole",), (f"arn:{{partition}}:iam::{{account}}:role/{names.TARGET_ROLE}-*",)),
 )  # fmt: skip

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from lambdas import (
+    doctor_access,
     doctor_control,
     doctor_instance,
     doctor_native,
@@ -35,8 +36,13 @@ from lambdas.state import Surroundings, handler
 OWN_NAME = "AWS_LAMBDA_FUNCTION_NAME"
 # The plan's problems begin with their place in the request.
 POINTER = re.compile(r"^/[\w/]*: ")
-OF_CONTROL: tuple[Check[ControlSide], ...] = (*doctor_control.CHECKS, *doctor_storage.CHECKS)
-OF_TARGET: tuple[Check[TargetSide], ...] = (*doctor_target.CHECKS, *doctor_quotas.CHECKS, doctor_permissions.ROLE)
+OF_CONTROL: tuple[Check[ControlSide], ...] = (*doctor_control.CHECKS, *doctor_storage.CHECKS, doctor_access.KEY)
+OF_TARGET: tuple[Check[TargetSide], ...] = (
+    *doctor_target.CHECKS,
+    doctor_access.LET_IN,
+    *doctor_quotas.CHECKS,
+    doctor_permissions.ROLE,
+)
 OF_INSTANCE: tuple[Check[InstanceSide], ...] = (
     *doctor_instance.CHECKS,
     doctor_quotas.ROOM,

@@ -49,7 +49,10 @@ def functions(control: ControlSide) -> Iterator[Outcome]:
 def _called(control: ControlSide) -> set[str]:
     text = control.surroundings.control.stepfunctions.describe_state_machine(stateMachineArn=control.machine_arn)
     in_definition = re.findall(r"arn:[^:\"]+:lambda:[^:\"]+:\d+:function:[\w-]+", text["definition"])
-    return {*in_definition, control.function_arn(STATE), *(control.function_arn(rule.state) for rule in RULES)}
+    by_commands = (
+        control.function_arn(STATE).replace(control.own_function, name) for name in control.question.functions
+    )
+    return {*in_definition, *by_commands, *(control.function_arn(rule.state) for rule in RULES)}
 
 
 def _function(control: ControlSide, arn: str, code_sha256: str) -> Outcome | None:

@@ -41,11 +41,13 @@ class Expected(Document):
 
 
 class ExaminationQuestion(Document):
-    """What to look at: the control account always; with an account, a Region or an instance that side as well."""
+    """What to look at: the control account always; with an account, a Region or an instance that side as well. `functions` are the names
+    of those that commands ask, as the signpost has them."""
 
     db_instance: InstanceName | None = None
     account: AccountId | None = None
     region: Region | None = None
+    functions: tuple[str, ...] = ()
     expected: Expected = Expected()
 
 

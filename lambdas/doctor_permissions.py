@@ -42,14 +42,20 @@ def group_list(patient: InstanceSide) -> Iterator[Outcome]:
 
 
 def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
-    """The worker's role may read the master secret."""
-    arn = patient.instance.get("MasterUserSecret", {}).get("SecretArn")
-    roles = patient.target.worker_roles
-    if not arn or not roles:
-        missing = "worker role" if arn else "managed master secret"
-        yield unseen(f"there is no {missing}, as told above")
+    """The worker's role may read the master secret and the backups, and write its results."""
+    target, settings = patient.target, patient.target.control.surroundings.settings
+    if not target.worker_roles:
+        yield unseen("there is no worker role, as told above")
         return
-    yield from _simulated(patient.target, roles[0], arn, ("secretsmanager:GetSecretValue",), {})
+    buckets = f"arn:{target.control.place.partition}:s3:::"
+    asked = {
+        "secretsmanager:GetSecretValue": patient.instance.get("MasterUserSecret", {}).get("SecretArn"),
+        "s3:GetObject": f"{buckets}{settings.repository_bucket}/*",
+        "s3:PutObject": f"{buckets}{settings.evidence_bucket}/restores/*",
+    }
+    for action, resource in asked.items():
+        if resource:
+            yield from _simulated(target, target.worker_roles[0], resource, (action,), {})
 
 
 def _simulated(
@@ -70,11 +76,11 @@ def _simulated(
         sentence = f"may not call {result['EvalActionName']} on {resource} ({result['EvalDecision']})"
         yield wrong(sentence, role, mend)
     if not denied:
-        yield fine(f"may call {', '.join(actions)}", role)
+        yield fine(f"may call {', '.join(actions)} on {resource}", role)
 
 
 ROLE: Check[TargetSide] = Check("role-permissions", "the target role's permissions", OF_THE_STACK, target_role)
 CHECKS: tuple[Check[InstanceSide], ...] = (
     Check("instance-permissions", "the change of the instance's group list", OF_THE_STACK, group_list),
-    Check("secret-access", "the worker's access to the master secret", OF_THE_STACK, worker_role),
+    Check("worker-permissions", "the worker role's permissions", OF_THE_STACK, worker_role),
 )

@@ -66,13 +66,15 @@ def private(control: ControlSide) -> Iterator[Outcome]:
 def encrypted(control: ControlSide) -> Iterator[Outcome]:
     """A default encryption."""
     for s3, bucket in _buckets(control):
-        found = _answer(
-            lambda s3=s3, bucket=bucket: s3.get_bucket_encryption(Bucket=bucket),
-            "ServerSideEncryptionConfigurationNotFoundError",
-        )
-        rules = found.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
-        used = [rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm") for rule in rules]
-        yield fine(f"is encrypted ({used[0]})", bucket) if used else wrong("has no default encryption", bucket)
+        used = default_encryption(s3, bucket).get("SSEAlgorithm")
+        yield fine(f"is encrypted ({used})", bucket) if used else wrong("has no default encryption", bucket)
+
+
+def default_encryption(s3: "S3Client", bucket: str) -> dict[str, Any]:
+    """{SSEAlgorithm, KMSMasterKeyID} of a bucket; empty if it has none."""
+    found = _answer(lambda: s3.get_bucket_encryption(Bucket=bucket), "ServerSideEncryptionConfigurationNotFoundError")
+    rules = found.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    return next((rule["ApplyServerSideEncryptionByDefault"] for rule in rules), {})
 
 
 def over_tls(control: ControlSide) -> Iterator[Outcome]:

@@ -57,7 +57,10 @@ class Installation:
 
     def examine(self, db_instance: str | None = None, **question: Any) -> list[Finding]:
         """The function's answer."""
-        asked = {"dbInstance": db_instance, "expected": self.expected.to_state(), **question}
+        functions = [row.state for row in FUNCTIONS if row.answers_commands]
+        asked = {
+            "dbInstance": db_instance, "functions": functions, "expected": self.expected.to_state(), **question
+        }  # fmt: skip
         answer = self.world.call("ExamineInstallation", asked)
         return [Finding.model_validate(finding) for finding in answer["findings"]]
 
@@ -112,7 +115,7 @@ class Installation:
             s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)
             encryption: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
             s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encryption)
-            s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": [TLS_ONLY]}))
+            s3.put_bucket_policy(Bucket=bucket, Policy=statements())
         s3.put_bucket_notification_configuration(
             Bucket="repository", NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
@@ -127,6 +130,11 @@ class Installation:
         boto3.client("ssm").create_document(
             Name="dbrestore-run-job", DocumentType="Command", Content=json.dumps(job_document.content())
         )
+
+
+def statements(*more: dict[str, Any]) -> str:
+    """A bucket's policy."""
+    return json.dumps({"Version": "2012-10-17", "Statement": [TLS_ONLY, *more]})
 
 
 def rule(name: str, state: str, **when: str) -> None:

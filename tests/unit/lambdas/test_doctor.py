@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto.sts.responses import TokenResponse
 
-from lambdas import doctor, doctor_instance, doctor_native, doctor_storage, doctor_target
+from lambdas import doctor, doctor_access, doctor_instance, doctor_native, doctor_storage, doctor_target
 from lambdas.doctor_findings import ExaminationQuestion, Finding, judge
 from lambdas.doctor_sides import ControlSide, InstanceSide, TargetSide
 from lambdas.state import Surroundings
@@ -20,7 +20,7 @@ from lambdas.target_lookup import OFFER_PARAMETER
 from localcloud import role_trust
 from tests.statemachine.engines import INSTANCE, SQL_SERVER, SQLSERVER
 from tests.statemachine.world import ACCOUNT, ENVIRONMENT, REGION, World
-from tests.unit.lambdas.examined_installation import Installation, trust
+from tests.unit.lambdas.examined_installation import Installation, statements, trust
 
 ROLE = f"dbrestore-target-{REGION}"
 
@@ -193,6 +193,21 @@ def test_a_bucket_that_is_gone_is_found(installation: Installation) -> None:
 
     assert [(f.looked_at, f.state) for f in findings] == [("gone", "problem"), ("evidence", "ok")]
     assert "back to its template" in findings[0].mend
+
+
+def test_another_account_must_be_let_in_by_the_policies_of_the_buckets(installation: Installation) -> None:
+    side = control_side(installation, account="210987654321")
+    target = TargetSide(side, side.target)
+    let_in = {
+        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::210987654321:root"}, "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::repository/*",
+    }  # fmt: skip
+
+    boto3.client("s3").put_bucket_policy(Bucket="repository", Policy=statements(let_in))
+    findings = judge(doctor_access.LET_IN, target)
+
+    assert [(f.looked_at, f.state) for f in findings] == [("repository", "ok"), ("evidence", "problem")]
+    assert "deploy the ControlStack with 210987654321 among its targetAccounts" in findings[1].mend
 
 
 def test_a_certificate_that_ends_soon_is_told(installation: Installation) -> None:

@@ -105,6 +105,16 @@ def secret_that_goes(_: Installation) -> None:
     boto3.client("secretsmanager").delete_secret(SecretId=secret()["SecretArn"], RecoveryWindowInDays=7)
 
 
+def disabled_key(_: Installation) -> None:
+    """The buckets have a key of their own, and somebody disabled it."""
+    kms = boto3.client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    used: Any = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_id}
+    encryption: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": used}]}
+    boto3.client("s3").put_bucket_encryption(Bucket="repository", ServerSideEncryptionConfiguration=encryption)
+    kms.disable_key(KeyId=key_id)
+
+
 def shielded(_: Installation) -> None:
     boto3.client("rds").add_tags_to_resource(
         ResourceName=database().db_instance_arn, Tags=[{"Key": names.ALLOW, "Value": "false"}]
@@ -225,6 +235,7 @@ STORAGE = (
         call("s3", "put_bucket_notification_configuration", Bucket="repository", NotificationConfiguration={}),
         "sends no events to EventBridge", "aws s3api put-bucket-notification-configuration", "warning",
     ),
+    Case("bucket-key", disabled_key, "of repository is Disabled: nobody can read", "enable the key", round=2),
     Case("certificates", bundle(b"no certificate"), "holds no certificates that can be read", BUNDLE),
     Case("certificates", bundle(expired_authority()), "no authority that is still valid", BUNDLE, round=2),
     Case("restore-points", damaged_manifests, "can't be read as a manifest", "dbrestore points", round=2),
@@ -253,7 +264,7 @@ TARGET = (
         "service control policy",
     ),
     Case(
-        "secret-access", denied("secretsmanager:GetSecretValue", "implicitDeny"),
+        "worker-permissions", denied("secretsmanager:GetSecretValue", "implicitDeny"),
         "may not call secretsmanager:GetSecretValue", TARGET_STACK, round=3,
     ),
 )  # fmt: skip
