@@ -8,6 +8,7 @@ import pytest
 from moto import mock_aws
 
 from lambdas import limits
+from lambdas.network_map import Route, RouteTable
 from localcloud import vpc
 from repository.errors import TargetNotUsable
 from tests.unit.lambdas.network_layouts import INTERFACES, PORT, REGION, Layout
@@ -312,6 +313,64 @@ def test_an_endpoint_that_is_not_there_yet_counts_as_none(layout: Layout) -> Non
 
     assert "no endpoint for ssm (vpce-" in line
     assert " is pending), and" in line
+
+
+def test_a_nat_gateway_that_failed_is_no_way(layout: Layout) -> None:
+    gateway, vpc_ = layout.nat(), layout.read()
+    failed = replace(vpc_.nat_gateways[gateway], state="failed")
+
+    refusals = layout.choose(replace(vpc_, nat_gateways={gateway: failed})).refusals
+
+    assert f"the NAT gateway {gateway} of its default route is failed" in "\n".join(refusals)
+
+
+def test_a_nat_gateway_of_a_shared_vpc_s_owner_is_a_way_that_can_not_be_seen(layout: Layout) -> None:
+    gateway, vpc_ = layout.nat(), layout.read()
+
+    told = layout.told(layout.choose(replace(vpc_, nat_gateways={})))
+
+    assert told["a"][:2] == (1, "nat")
+    assert f"{gateway} (of another account, not visible here)" in told["a"][2]
+
+
+def test_a_private_nat_gateway_before_a_transit_gateway_leads_elsewhere(layout: Layout) -> None:
+    gateway = layout.nat(public=False)
+    layout.transit_gateway("public")
+    vpc_ = layout.read()
+    private = replace(vpc_.nat_gateways[gateway], is_public=False)
+
+    told = layout.told(layout.choose(replace(vpc_, nat_gateways={gateway: private})))
+
+    assert told["a"][:2] == (1, "elsewhere")
+
+
+def test_a_regional_nat_gateway_needs_no_subnet(layout: Layout) -> None:
+    gateway, vpc_ = layout.nat(public=False), layout.read()
+    regional = replace(vpc_.nat_gateways[gateway], subnet_id=None)
+
+    assert layout.told(layout.choose(replace(vpc_, nat_gateways={gateway: regional})))["a"][:2] == (1, "nat")
+
+
+@pytest.mark.parametrize(
+    ("target", "usable"), [("vgw-1", True), ("vpce-1", True), ("eni-1", True), ("pcx-1", False), ("cagw-1", False)]
+)
+def test_what_a_default_route_may_lead_to(layout: Layout, target: str, usable: bool) -> None:
+    vpc_ = layout.read()
+    table = RouteTable("rtb-1", (Route("0.0.0.0/0", target),))
+
+    choice = layout.choose(replace(vpc_, main_table=table))
+
+    assert bool(choice.refusals) != usable
+    assert all(way == ("elsewhere" if usable else None) for _, way, _ in layout.told(choice).values())
+
+
+def test_two_halves_are_a_default_route(layout: Layout) -> None:
+    vpc_ = layout.read()
+    halves = (Route("0.0.0.0/1", "tgw-1"), Route("128.0.0.0/1", "tgw-1"))
+
+    assert not layout.choose(replace(vpc_, main_table=RouteTable("rtb-1", halves))).refusals
+    dead = (halves[0], replace(halves[1], alive=False))
+    assert layout.choose(replace(vpc_, main_table=RouteTable("rtb-1", dead))).refusals
 
 
 def test_a_subnet_of_ipv6_alone_is_read_as_such(layout: Layout) -> None:
