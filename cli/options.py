@@ -31,6 +31,13 @@ FixUsers = Annotated[
 CheckDatabase = Annotated[
     bool, typer.Option("--check-database", help="SQL Server: run DBCC CHECKDB before the restore counts as succeeded.")
 ]
+ToAccount = Annotated[
+    str | None, typer.Option("--account", metavar="ID", help="The target's account; default: the control account.")
+]
+ToRegion = Annotated[
+    str | None,
+    typer.Option("--to-region", metavar="REGION", help="The target's Region; default: the control account's."),
+]
 WorkerWishes = Annotated[
     list[str] | None,
     typer.Option(

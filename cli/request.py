@@ -23,16 +23,19 @@ def build(
     mode: str,
     on_conflict: str,
     reason: str | None,
+    account: str | None = None,
+    region: str | None = None,
     sqlserver: Mapping[str, Any] | None = None,
     worker: Sequence[str] = (),
 ) -> RestoreRequest:
     """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target;
-    `sqlserver` are the wishes that only SQL Server knows, with the request's own keys; `worker` those for the worker, as `KEY=VALUE`.
+    `account` and `region` are the target's if they aren't the control plane's; `sqlserver` are the wishes that only SQL Server knows, with
+    the request's own keys; `worker` those for the worker, as `KEY=VALUE`.
 
     Raises what PlanRestore would raise of the request alone (RestoreRequestInvalid, NotSupportedYet), one line per problem.
     """
     values: dict[str, Any] = {
-        "target": {"dbInstance": target},
+        "target": {"dbInstance": target, "account": account, "region": region},
         "source": {"dbInstance": source, "restorePoint": point},
         "databases": [_named(text) for text in databases],
         "mode": mode,

@@ -23,6 +23,7 @@ from tests.unit.cli.conftest import start
     [
         ["restore"], ["restore", "shop"], ["restore", "shop", "-d"], ["nonsense"], ["restore", "shop", "-d", "a", "--mode", "drill"],
         ["watch", "x", "--timeout", "soon"], ["restore", "shop", "-d", "a=b=c"], ["restore", "no such!", "-d", "a"],
+        ["plan", "shop", "-d", "a", "--account", "123"], ["plan", "shop", "-d", "a", "--to-region", "Ireland"],
         ["points", "add", "shop", "--from", "x", "--database", "a", "--database", "b"],
     ],
 )  # fmt: skip
@@ -76,6 +77,17 @@ def test_no_wait_prints_the_restore_and_returns_at_once(
     assert execution["name"].startswith("restore-shop-")
 
 
+@pytest.mark.parametrize("command", [["restore", "--no-wait"], ["restore", "--no-wait", "--mode", "plan"]])
+def test_the_target_may_lie_in_another_account_and_region(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert main.run([*command, "shop", "-d", "shop", "--account", "222222222222", "--to-region", "eu-west-1"]) == 0
+
+    _, arn = capsys.readouterr().out.split()
+    asked = json.loads(plane.executions.describe_execution(executionArn=arn)["input"])
+    assert asked["target"] == {"dbInstance": "shop", "account": "222222222222", "region": "eu-west-1"}
+
+
 def test_another_target_gets_the_data_of_the_named_instance(
     plane: ControlPlane, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,12 +113,14 @@ def test_wishes_for_sql_server_reach_the_input(plane: ControlPlane) -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_a_point_in_time_can_be_planned(plane: ControlPlane) -> None:
+def test_a_point_in_time_can_be_planned_in_another_region(plane: ControlPlane) -> None:
     threading.Thread(target=interrupt_when_started, args=[plane]).start()
 
-    assert main.run(["plan", "crm", "-d", "crm", "--stop-at", "2026-05-12T13:29:50"]) == 130
+    assert main.run(["plan", "crm", "-d", "crm", "--stop-at", "2026-05-12T13:29:50", "--to-region", "eu-west-1"]) == 130
 
-    assert input_of_only_execution(plane)["sqlserver"] == {"stopAt": "2026-05-12T13:29:50"}
+    asked = input_of_only_execution(plane)
+    assert asked["sqlserver"] == {"stopAt": "2026-05-12T13:29:50"}
+    assert asked["target"] == {"dbInstance": "crm", "region": "eu-west-1"}
 
 
 def interrupt_when_started(plane: ControlPlane) -> None:
