@@ -60,7 +60,11 @@ def _note(original: Any, response: Any, kind: type, resource: str = "*") -> None
 
 
 def _about(response: Any, service: str, region: str) -> str:
-    for parameter, arn in _NAMED.get(service, {}).items():
+    named = _NAMED.get(service, {})
+    if response._get_action() == "GetDocument":
+        # There `Name` is a document's.
+        named = {"Name": named["DocumentName"]}
+    for parameter, arn in named.items():
         if name := response._get_param(parameter):
             # AWS's own parameters are of no account.
             account = "" if str(name).startswith("/aws/") else response.current_account
