@@ -109,9 +109,26 @@ def test_a_postgresql_database_is_restored_in_another_account_and_region(whole: 
     assert shop.names() == names | {"shop_restored"}
     assert_nothing_is_left(whole, run, before, database="KEPT")
     assert_everybody_kept_to_his_account(whole.cloud.calls[begin:])
-    # What boots a worker may ask in the wrong Region for its program; everything else knows where it goes.
-    astray = [call.resource.partition("/")[2] for call in whole.cloud.redirected if call.principal != "root"]
-    assert [key for key in astray if not key.startswith("programs/")] == []
+    assert [call for call in whole.cloud.redirected if call.principal != "root"] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [(Place(ELSEWHERE.account, "eu-north-1"), "the role dbrestore-target-eu-north-1 of account 222222222222 can't be assumed"),
+     (Place("333333333333", ELSEWHERE.region), "333333333333 is not among the ControlStack's targetAccounts")],
+    ids=["no TargetStack", "not let in"],
+)  # fmt: skip
+def test_a_place_that_is_not_prepared_is_refused_before_anything_is_made(
+    whole: WholeCloud, shop: Shop, place: Place, told: str
+) -> None:
+    before = whole.inventory()
+    target = {"dbInstance": "shop", "account": place.account, "region": place.region}
+
+    ended = whole.start_request({"target": target, "databases": ["shop"]}).ended()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "TargetNotUsable")
+    assert told in ended["cause"]
+    assert whole.inventory() == before
 
 
 @pytest.mark.slow

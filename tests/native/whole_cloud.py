@@ -82,7 +82,10 @@ class WholeCloud:
         """Begin a restore into the instance that the backups are of."""
         where = {} if self.target == HOME else {"account": self.target.account, "region": self.target.region}
         target = {"dbInstance": instance, **where}
-        asked = {"target": target, "databases": list(databases), "sqlserver": sqlserver}
+        return self.start_request({"target": target, "databases": list(databases), "sqlserver": sqlserver})
+
+    def start_request(self, asked: dict[str, Any]) -> "Run":
+        """Begin what is asked for in full."""
         started = self.cloud.client("stepfunctions").start_execution(
             stateMachineArn=self.names["stateMachineArn"],
             name=f"restore-{uuid.uuid4().hex[:8]}",
