@@ -100,6 +100,12 @@ def workers_let_nothing_out(layout: Layout) -> None:
     layout.ec2.revoke_security_group_egress(GroupId=layout.group, IpPermissions=[every])
 
 
+def workers_let_out_to_the_vpc_alone(layout: Layout) -> None:
+    workers_let_nothing_out(layout)
+    here = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/16"}]}
+    layout.ec2.authorize_security_group_egress(GroupId=layout.group, IpPermissions=[here])
+
+
 def acl_denies_the_database_port(layout: Layout) -> None:
     layout.endpoints()
     layout.acl("b", ("in", "deny", "10.0.3.0/24", PORT, PORT), *EVERYTHING)
@@ -204,6 +210,9 @@ CASES = {
     ),
     "endpoints open to the standing group": Case(endpoints_open_to_the_standing_group, "a b c", {"c": "by endpoints alone"}),
     "the workers' group lets nothing out": Case(workers_let_nothing_out, "", {}, "lets no HTTPS out to"),
+    "the workers' group lets out to the VPC alone": Case(
+        workers_let_out_to_the_vpc_alone, "", {}, "lets no HTTPS out to public addresses, which S3 keeps behind it"
+    ),
     "an ACL of another zone's database subnet": Case(acl_denies_the_database_port, "a b c", {}),
     "an ACL denies the port at the standby": Case(
         standby_behind_an_acl, "a b c", {"c": "after a fail-over to eu-central-1b: network ACL acl-"}
@@ -277,10 +286,15 @@ def test_the_own_subnets_of_the_database_come_before_others_of_the_same_worth(la
 
 def test_more_free_addresses_come_first_among_equals(layout: Layout) -> None:
     layout.endpoints()
-    layout.subnet("small", "c", "10.0.8.0/28")
-    layout.subnet("larger", "c", "10.0.16.0/20")
+    layout.subnet("c2", "c", "10.0.8.0/24")
+    layout.subnet("c3", "c", "10.0.16.0/24")
+    vpc_ = layout.read()
+    names = sorted(("c", "c2", "c3"), key=lambda name: layout.ids[name])
+    changed = {layout.ids[name]: replace(vpc_.subnets[layout.ids[name]], free=100 + n) for n, name in enumerate(names)}
 
-    assert list(layout.told(layout.choose())) == ["a", "b", "larger", "c", "small"]
+    choice = layout.choose(replace(vpc_, subnets={**vpc_.subnets, **changed}))
+
+    assert list(layout.told(choice))[2:] == names[::-1]
 
 
 @pytest.mark.parametrize(
