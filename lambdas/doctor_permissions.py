@@ -5,6 +5,7 @@ call may still be refused, a denied one surely is.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from lambdas import names
 from lambdas.doctor_findings import Check, Outcome, fine, unseen, wrong
@@ -19,19 +20,20 @@ GROUP_CALLS = (
     "ec2:DeleteSecurityGroup",
 )
 OF_THE_STACK = "deploy the TargetStack of this version again"
-DENIED_OTHERWISE = (
-    "a permissions boundary or a service control policy of the account denies it: let its owners except the role"
-)
+TAGGED = {f"aws:RequestTag/{names.MANAGED}": "true", f"aws:ResourceTag/{names.MANAGED}": "true"}
 
 
 def target_role(target: TargetSide) -> Iterator[Outcome]:
     """The calls that make and remove groups and workers, with the tags that they carry."""
-    place = target.control.place
+    place, role = target.control.place, target.control.target_role_arn
     resources = f"arn:{place.partition}:ec2:{place.region}:{place.account}"
-    tags = {f"aws:RequestTag/{names.MANAGED}": "true", f"aws:ResourceTag/{names.MANAGED}": "true"}
-    role = target.control.target_role_arn
-    yield from _simulated(target, role, f"{resources}:security-group/*", GROUP_CALLS, tags)
-    yield from _simulated(target, role, f"{resources}:instance/*", ("ec2:TerminateInstances",), tags)
+    yield from _simulated(target, role, f"{resources}:security-group/*", GROUP_CALLS, TAGGED)
+    yield from _simulated(target, role, f"{resources}:instance/*", ("ec2:TerminateInstances",), TAGGED)
+    # Allowed by many conditions together, which can't all be told to the simulation: only what forbids them counts.
+    yield from _simulated(target, role, f"{resources}:instance/*", ("ec2:RunInstances",), TAGGED, if_forbidden=True)
+    passed = {"iam:PassedToService": "ec2.amazonaws.com"}
+    for worker in target.worker_roles:
+        yield from _simulated(target, role, worker, ("iam:PassRole",), passed)
 
 
 def group_list(patient: InstanceSide) -> Iterator[Outcome]:
@@ -59,7 +61,13 @@ def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
 
 
 def _simulated(
-    target: TargetSide, role: str, resource: str, actions: tuple[str, ...], context: Mapping[str, str]
+    target: TargetSide,
+    role: str,
+    resource: str,
+    actions: tuple[str, ...],
+    context: Mapping[str, str],
+    *,
+    if_forbidden: bool = False,
 ) -> Iterator[Outcome]:
     told = target.iam.simulate_principal_policy(
         PolicySourceArn=role,
@@ -71,12 +79,22 @@ def _simulated(
         ],
     )
     denied = [result for result in told["EvaluationResults"] if result["EvalDecision"] != "allowed"]
+    denied = [result for result in denied if not if_forbidden or _who_forbids(result)]
     for result in denied:
-        mend = OF_THE_STACK if result["EvalDecision"] == "implicitDeny" else DENIED_OTHERWISE
-        sentence = f"may not call {result['EvalActionName']} on {resource} ({result['EvalDecision']})"
-        yield wrong(sentence, role, mend)
+        who = _who_forbids(result)
+        sentence = f"may not call {result['EvalActionName']} on {resource}: {who or 'nothing allows it'}"
+        yield wrong(sentence, role, f"let the owners of {who} except the role" if who else OF_THE_STACK)
     if not denied:
         yield fine(f"may call {', '.join(actions)} on {resource}", role)
+
+
+def _who_forbids(result: Mapping[str, Any]) -> str | None:
+    """Whose policy it is, if the call is forbidden and not merely allowed by none."""
+    if not result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True):
+        return "the organization's service control policies"
+    if not result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True):
+        return "the role's permissions boundary"
+    return "a policy that denies it" if result["EvalDecision"] == "explicitDeny" else None
 
 
 ROLE: Check[TargetSide] = Check("role-permissions", "the target role's permissions", OF_THE_STACK, target_role)

@@ -41,7 +41,7 @@ class Installation:
 
     world: World
     folder: Path
-    denied: dict[str, str] = field(default_factory=dict)
+    denied: dict[str, dict[str, Any]] = field(default_factory=dict)
     expected: Expected = field(default_factory=this_version)
 
     def build(self) -> "Installation":
@@ -73,8 +73,8 @@ class Installation:
 
         def simulate(response: Any) -> ActionResult:
             actions = response._get_param("ActionNames", [])
-            decisions = [(action, self.denied.get(action, "allowed")) for action in actions]
-            results = [{"EvalActionName": action, "EvalDecision": decision} for action, decision in decisions]
+            allowed = {"EvalDecision": "allowed"}
+            results = [{"EvalActionName": action, **self.denied.get(action, allowed)} for action in actions]
             return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
         return simulate

@@ -12,7 +12,15 @@ import boto3
 import pytest
 from moto.sts.responses import TokenResponse
 
-from lambdas import doctor, doctor_access, doctor_instance, doctor_native, doctor_storage, doctor_target
+from lambdas import (
+    doctor,
+    doctor_access,
+    doctor_instance,
+    doctor_native,
+    doctor_permissions,
+    doctor_storage,
+    doctor_target,
+)
 from lambdas.doctor_findings import ExaminationQuestion, Finding, judge
 from lambdas.doctor_sides import ControlSide, InstanceSide, TargetSide
 from lambdas.state import Surroundings
@@ -208,6 +216,17 @@ def test_another_account_must_be_let_in_by_the_policies_of_the_buckets(installat
 
     assert [(f.looked_at, f.state) for f in findings] == [("repository", "ok"), ("evidence", "problem")]
     assert "deploy the ControlStack with 210987654321 among its targetAccounts" in findings[1].mend
+
+
+def test_that_nothing_allows_a_launch_is_not_told_because_its_conditions_can_not_be_simulated(
+    installation: Installation,
+) -> None:
+    installation.denied["ec2:RunInstances"] = {"EvalDecision": "implicitDeny"}
+    side = control_side(installation)
+
+    findings = judge(doctor_permissions.ROLE, TargetSide(side, side.target))
+
+    assert {finding.state for finding in findings} == {"ok"}
 
 
 def test_a_certificate_that_ends_soon_is_told(installation: Installation) -> None:

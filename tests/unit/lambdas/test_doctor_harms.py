@@ -58,8 +58,13 @@ def unruled(name: str) -> Harm:
     return remove
 
 
-def denied(action: str, decision: str) -> Harm:
-    return lambda installation: installation.denied.update({action: decision})
+def denied(action: str, decision: str = "implicitDeny", **more: Any) -> Harm:
+    """What IAM's simulation says of a call."""
+    return lambda installation: installation.denied.update({action: {"EvalDecision": decision, **more}})
+
+
+BY_ORGANIZATION: dict[str, Any] = {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}}
+BY_BOUNDARY: dict[str, Any] = {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": False}}
 
 
 def abandoned(clean_ups: int) -> Harm:
@@ -256,17 +261,26 @@ TARGET = (
         "does not exist: no worker could start", TARGET_STACK,
     ),
     Case(
-        "role-permissions", denied("ec2:CreateSecurityGroup", "implicitDeny"), "may not call ec2:CreateSecurityGroup",
-        TARGET_STACK,
+        "role-permissions", denied("ec2:CreateSecurityGroup"),
+        "security-group/*: nothing allows it", TARGET_STACK,
     ),
     Case(
-        "instance-permissions", denied("rds:ModifyDBInstance", "explicitDeny"), "may not call rds:ModifyDBInstance",
-        "service control policy",
+        "role-permissions", denied("ec2:RunInstances", **BY_ORGANIZATION),
+        "instance/*: the organization's service control policies", "let the owners of the organization's",
     ),
     Case(
-        "worker-permissions", denied("secretsmanager:GetSecretValue", "implicitDeny"),
+        "role-permissions", denied("iam:PassRole", **BY_BOUNDARY),
+        "role/dbrestore-worker: the role's permissions boundary", "let the owners of the role's permissions boundary", round=3,
+    ),
+    Case(
+        "instance-permissions", denied("rds:ModifyDBInstance", "explicitDeny"),
+        "may not call rds:ModifyDBInstance", "let the owners of a policy that denies it",
+    ),
+    Case(
+        "worker-permissions", denied("secretsmanager:GetSecretValue"),
         "may not call secretsmanager:GetSecretValue", TARGET_STACK, round=3,
     ),
+    Case("worker-permissions", denied("s3:GetObject"), "may not call s3:GetObject on arn:aws:s3:::repository/*", TARGET_STACK, round=3),
 )  # fmt: skip
 DATABASE = (
     Case("instance-usable", shielded, "is shielded from restores by its tag", "take the tag off"),
