@@ -1,9 +1,10 @@
 """What the functions really call, in which account, against what the table of functions grants them."""
 
+import base64
 import json
 from collections import defaultdict
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_to_bytes
 
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
@@ -91,7 +92,7 @@ class Recorder:
         account = "target" if b"Credential=ASIA" in _bytes(request.headers["Authorization"]) else "control"
         actions = ACTIONS.get(f"{service}:{operation}", (operation,))
         prefix = PREFIXES.get(service, service)
-        self.said.append((f"{prefix}:{operation}", request.url.encode() + b"\n" + _bytes(request.body)))
+        self.said.append((f"{prefix}:{operation}", _readable(request)))
         self.calls[self._world.calls[-1], account] |= {f"{prefix}:{action}" for action in actions}
         if operation in ("AssumeRole", "ModifyDBInstance"):
             asked = {key: values[0] for key, values in parse_qs(_bytes(request.body).decode()).items()}
@@ -104,6 +105,13 @@ def _bytes(value: Any) -> bytes:
         value.seek(0)
         return _bytes(content)
     return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _readable(request: Any) -> bytes:
+    """Address and body, as they are and without their encodings: percent signs, and base64 of a boot script."""
+    text = request.url.encode() + b"\n" + _bytes(request.body)
+    scripts = [base64.b64decode(value) for value in parse_qs(text.partition(b"\n")[2]).get(b"UserData", [])]
+    return b"\n".join([text, unquote_to_bytes(text), *scripts])
 
 
 def secrets_of_sessions() -> list[bytes]:
@@ -206,6 +214,7 @@ def test_no_function_hands_its_credentials_on(recorded: Recorder) -> None:
         "s3:CopyObject",
     }
     assert len(recorded.secrets) >= 3 * len(recorded.roles)
+    assert any(b"#!/bin/bash" in text for operation, text in recorded.said if operation == "ec2:RunInstances")
     assert handed_on == set()
 
 
