@@ -1,7 +1,6 @@
 """Names, tags and tokens of everything that is made, derived from the restore's id alone, so that the intent to make a thing is enough to
 find it."""
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from hashlib import sha256
@@ -33,12 +32,6 @@ def resource_name(restore: str, role: str) -> str:
 def staging_bucket(generation: int, account: str, region: str) -> str:
     """A temporary bucket in the account-regional namespace: no other account can take the name, also after its deletion."""
     return f"dbrestore-staging-g{generation}-{account}-{region}-an"
-
-
-def region_of(bucket: str) -> str | None:
-    """Where a bucket lies, if its name tells: in the account-regional namespace it ends in `-<account>-<Region>-an`."""
-    told = re.search(r"-\d{12}-([a-z0-9-]+)-an$", bucket)
-    return told[1] if told else None
 
 
 def client_token(restore: str, role: str, attempt: int) -> str:

@@ -18,6 +18,7 @@ from lambdas.contract import Plan, PlannedInput, RemoverInput, WorkerSection
 from lambdas.ledger import Status
 from lambdas.record import ResourceRow
 from lambdas.state import Restore, log, state
+from repository import keys
 from repository.errors import NotReady, WorkerNotStarted
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _boot_script(plan: Plan) -> str:
     return Template(BOOT_SCRIPT.read_text()).substitute(
         program_uri=plan.worker.program_uri,
         max_minutes=plan.worker.max_run_minutes + limits.DEAD_MAN_MARGIN_MINUTES,
-        region=names.region_of(bucket) or plan.target.region,
+        region=keys.region_of(bucket) or plan.target.region,
         proxy=plan.worker.proxy or "",
         no_proxy=",".join(plan.worker.no_proxy),
     )

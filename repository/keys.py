@@ -1,5 +1,7 @@
-"""Where things lie in the buckets. Names of instances and databases are percent-encoded, so any name is one path segment."""
+"""Where things lie in the buckets, and where the buckets lie. Names of instances and databases are percent-encoded, so any name is one path
+segment."""
 
+import re
 from urllib.parse import quote
 
 MANIFEST = "manifest.json"
@@ -39,3 +41,9 @@ def beginning_key(restore_id: str, key_prefix: str) -> str:
 def report_key(restore_id: str) -> str:
     """`restores/<restore id>/report.json`, in the evidence bucket."""
     return f"restores/{segment(restore_id)}/report.json"
+
+
+def region_of(bucket: str) -> str | None:
+    """Where a bucket lies, if its name tells: in the account-regional namespace it ends in `-<account>-<Region>-an`."""
+    told = re.search(r"-\d{12}-([a-z0-9-]+)-an$", bucket)
+    return told[1] if told else None

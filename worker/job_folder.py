@@ -3,7 +3,6 @@
 Invariant: result.json is written once; where it exists the job is over and nothing is done again.
 """
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -33,12 +32,6 @@ class Location:
         if parts.scheme != "s3" or not parts.netloc or parts.path in ("", "/"):
             raise RestoreFailed(f"{uri} is no s3://<bucket>/<key> URI")
         return cls(parts.netloc, uri.removeprefix("s3://").partition("/")[2])
-
-    @property
-    def region(self) -> str | None:
-        """Where the bucket lies, if its name tells: those of an account's regional namespace end in `-<account>-<Region>-an`."""
-        told = re.search(r"-\d{12}-([a-z0-9-]+)-an$", self.bucket)
-        return told[1] if told else None
 
 
 @dataclass(frozen=True)

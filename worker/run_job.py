@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import boto3
 import psycopg
 
+from repository import keys
 from repository.errors import RestoreError, RestoreFailed
 from repository.ranges import CLIENT_CONFIG
 from worker import discard, limits, native_job, private_folder, replay, verification
@@ -24,7 +25,7 @@ def run(job_uri: str) -> None:
     """Do the job unless its result is there. Returns when result.json exists; raises if it could not be written."""
     # An SSM command has no AWS_REGION, and repository and evidence lie in the control account's Region, not always in this one. S3 would
     # redirect, but from names that private endpoints don't serve.
-    s3 = boto3.client("s3", region_name=Location.parse(job_uri).region, config=CLIENT_CONFIG)
+    s3 = boto3.client("s3", region_name=keys.region_of(Location.parse(job_uri).bucket), config=CLIENT_CONFIG)
     folder = JobFolder.of(s3, job_uri)
     with only_one(job_uri):
         if folder.has_result():

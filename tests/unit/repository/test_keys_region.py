@@ -1,8 +1,8 @@
-"""Where the worker finds its documents."""
+"""Where a bucket lies, read from its name."""
 
 import pytest
 
-from worker.job_folder import Location
+from repository import keys
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from worker.job_folder import Location
     ],
 )
 def test_a_bucket_of_an_accounts_regional_namespace_tells_its_region(bucket: str, region: str | None) -> None:
-    assert Location.parse(f"s3://{bucket}/restores/r-1/jobs/replay/job.json").region == region
+    assert keys.region_of(bucket) == region
