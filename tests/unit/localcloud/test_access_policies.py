@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.access_policies import Question, may, may_assume, statements
+from localcloud.access_policies import Question, may, may_assume, may_become, statements
 
 ROLE = "arn:aws:iam::111111111111:role/backups"
 HOME, ELSEWHERE = "111111111111", "222222222222"
@@ -102,6 +102,23 @@ def test_a_denial_with_a_condition_that_is_not_understood_holds() -> None:
 
     assert not judge([ALLOW], [{**deny, "Condition": {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}}])
     assert judge([ALLOW], [{**deny, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}])
+
+
+def test_a_role_is_assumed_by_whom_it_names_or_whose_account_it_names_if_they_may_ask() -> None:
+    ask = Question(ROLE, "sts:AssumeRole", "arn:aws:iam::111111111111:role/other")
+    abroad = Question(ROLE, "sts:AssumeRole", "arn:aws:iam::222222222222:role/other")
+    asking = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:aws:iam::*:role/other"}
+    by_name = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ROLE}}
+    by_account = {**by_name, "Principal": {"AWS": f"arn:aws:iam::{HOME}:root"}}
+
+    assert may_become(ask, [], [by_name])
+    assert not may_become(ask, [], [by_account])
+    assert may_become(ask, [asking], [by_account])
+    assert not may_become(ask, [asking], [])
+    assert not may_become(abroad, [], [by_name])
+    assert may_become(abroad, [asking], [by_name])
+    assert may_become(abroad, [asking], [by_account])
+    assert not may_become(abroad, [asking], [by_account, {**by_name, "Effect": "Deny"}])
 
 
 def test_a_service_assumes_a_role_that_trusts_it_for_this_instance() -> None:

@@ -106,6 +106,17 @@ def test_a_session_that_a_session_opened_lives_an_hour_at_most(roles: Cloud) -> 
     assert "role chaining" in message
 
 
+def test_nobody_has_a_role_for_longer_than_it_allows(roles: Cloud) -> None:
+    roles.client("iam", place=ELSEWHERE)
+    owner = {"RoleArn": "arn:aws:iam::222222222222:role/OrganizationAccountAccessRole"}
+    assert assume(roles, None, **owner, DurationSeconds=3600)["Credentials"]
+
+    code, message = refusal(assume, roles, None, **owner, DurationSeconds=3601)
+
+    assert code == "ValidationError"
+    assert "MaxSessionDuration" in message
+
+
 def test_the_owners_keys_of_one_account_show_nothing_of_the_other(cloud: Cloud) -> None:
     there = {
         service: cloud.client(service, place=ELSEWHERE)
