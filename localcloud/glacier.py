@@ -79,14 +79,13 @@ def _post(
     if key is None:
         raise MissingKey(key=key_name)
     try:
-        with _requesting:
-            return 200 if _restore(key, *_asked(body)) else 202, {}, ""
-    except _Refused as refused:
+        return 200 if restore(key, *_asked(body)) else 202, {}, ""
+    except Refused as refused:
         _, headers, text = response.serialized(ActionResult(refused))
         return refused.status, headers, text
 
 
-class _Refused(S3ClientError):  # type: ignore[misc]
+class Refused(S3ClientError):  # type: ignore[misc]
     """With the status that S3 gives; moto knows those of a few codes only."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -102,8 +101,13 @@ def _asked(body: bytes) -> tuple[int | None, str]:
     return None if days is None else int(days), parameters.get("Tier", "Standard")
 
 
+def restore(key: Any, days: int | None, tier: str) -> bool:
+    """RestoreObject: whether the object had been retrieved before. Raises Refused, InvalidObjectState."""
+    with _requesting:
+        return _restore(key, days, tier)
+
+
 def _restore(key: Any, days: int | None, tier: str) -> bool:
-    """Whether the object had been retrieved before."""
     _require_valid(key, days, tier)
     retrieval = retrieval_of(key)
     if retrieval and is_readable(key):
@@ -111,10 +115,10 @@ def _restore(key: Any, days: int | None, tier: str) -> bool:
         return True
     if tier == "Expedited" and not expedited_has_capacity:
         text = "Glacier expedited retrievals are currently not available, please try again later"
-        raise _Refused(503, "GlacierExpeditedRetrievalNotAvailable", text)
+        raise Refused(503, "GlacierExpeditedRetrievalNotAvailable", text)
     waits = WAITS[str(archive_of(key))]
     if retrieval and waits[tier] >= waits[retrieval.tier]:
-        raise _Refused(409, "RestoreAlreadyInProgress", "Object restore is already in progress")
+        raise Refused(409, "RestoreAlreadyInProgress", "Object restore is already in progress")
     # The days of a request that is under way can't be changed.
     glacier_objects.begin(key, Retrieval(tier, retrieval.days if retrieval else days, math.inf), waits[tier])
     return False
@@ -125,17 +129,17 @@ def _require_valid(key: Any, days: int | None, tier: str) -> None:
     if archive is None:
         if key.storage_class == "INTELLIGENT_TIERING":
             text = "Restore is not allowed for an object in the Frequent or Infrequent Access tier"
-            raise _Refused(403, "ObjectAlreadyInActiveTierError", text)
+            raise Refused(403, "ObjectAlreadyInActiveTierError", text)
         error = InvalidObjectState(key.storage_class)
         error.message = "Restore is not allowed for the object's current storage class"
         raise error
     has_copy = archive in ARCHIVE_STORAGE_CLASSES
     if has_copy and days is None:
-        raise _Refused(400, "MalformedXML", "The XML that you provided does not match the published schema: Days")
+        raise Refused(400, "MalformedXML", "The XML that you provided does not match the published schema: Days")
     if days is not None and (not has_copy or days < 1):
-        raise _Refused(400, "InvalidArgument", "Days is for the Glacier storage classes, and at least 1")
+        raise Refused(400, "InvalidArgument", "Days is for the Glacier storage classes, and at least 1")
     if tier not in WAITS[archive]:
-        raise _Refused(400, "InvalidArgument", "Retrieval option is not supported by this storage class")
+        raise Refused(400, "InvalidArgument", "Retrieval option is not supported by this storage class")
 
 
 def _get_key(original: Callable[..., Any], response: Any, validate_storage_class: bool = True) -> Any:
@@ -164,9 +168,16 @@ def _serialized(original: Callable[..., Any], response: Any, answer: Any) -> Any
         bucket, is_quoted = response.backend.get_bucket(response.bucket_name), "EncodingType" in answer.result
         for item in answer.result["Contents"]:
             key = bucket.keys.get(unquote(item["Key"]) if is_quoted else item["Key"])
-            if key is not None and archive_of(key) and (retrieval := retrieval_of(key)):
-                is_under_way = retrieval.ready > time.time()
-                item["RestoreStatus"] = {"IsRestoreInProgress": is_under_way}
-                if not is_under_way:
-                    item["RestoreStatus"]["RestoreExpiryDate"] = retrieval.expiry
+            if key is not None and (status := restore_status(key)):
+                item["RestoreStatus"] = status
     return original(response, answer)
+
+
+def restore_status(key: Any) -> dict[str, Any] | None:
+    """What a list tells of an object's retrieval; None where there is nothing to tell."""
+    retrieval = retrieval_of(key)
+    if archive_of(key) is None or retrieval is None:
+        return None
+    if retrieval.ready > time.time():
+        return {"IsRestoreInProgress": True}
+    return {"IsRestoreInProgress": False, "RestoreExpiryDate": retrieval.expiry}
