@@ -62,7 +62,8 @@ def find(vpc: Vpc, subnet: Subnet, caller: Caller) -> Way:
         # Also where a NAT gateway leads to the internet: the name, or the route, leads to the endpoint.
         return _by_proxy(caller.proxy, "; ".join(closed)) if caller.proxy else Way(None, closed)
     if not missing:
-        return Way("endpoints", (_told_endpoints(services), *_without_old_messages(vpc, subnet, caller)))
+        remarks = (*_without_gateway(vpc, services[0]), *_without_old_messages(vpc, subnet, caller))
+        return Way("endpoints", (_told_endpoints(services), *remarks))
     return _beyond(vpc, subnet, caller, _lack(missing, caller))
 
 
@@ -149,6 +150,13 @@ def _told_closed(services: list[_Service]) -> tuple[str, ...]:
         for endpoint_id, fault in service.closed:
             by_fault.setdefault(fault, []).append(f"{service.name} ({endpoint_id})")
     return tuple(f"needs the endpoint of {', '.join(ends)}, but {fault}" for fault, ends in by_fault.items())
+
+
+def _without_gateway(vpc: Vpc, s3: _Service) -> Iterator[str]:
+    """Amazon Linux 2023 names its package repositories by S3's dual-stack host. Whether an interface endpoint answers to that depends on
+    its DNS records, and was not tried; a gateway endpoint carries it in any case."""
+    if not any(endpoint.kind == "Gateway" for endpoint in vpc.endpoints if endpoint.endpoint_id in s3.endpoint_ids):
+        yield "has no gateway endpoint of S3: its interface endpoint needs dual-stack DNS records for Amazon Linux's packages"
 
 
 def _without_old_messages(vpc: Vpc, subnet: Subnet, caller: Caller) -> Iterator[str]:

@@ -71,6 +71,10 @@ def s3_gateway_in_another_table(layout: Layout) -> None:
     layout.interfaces()
 
 
+def interface_endpoints_alone(layout: Layout) -> None:
+    layout.interfaces(["s3", *INTERFACES])
+
+
 def without_private_dns(layout: Layout) -> None:
     layout.s3_gateway()
     layout.interfaces(private_dns=False)
@@ -202,6 +206,9 @@ CASES = {
         without_the_old_messages_endpoint, "a b c", {"a": "no endpoint for ec2messages: its image needs SSM Agent 3.3.40"}
     ),
     "S3's gateway in another table": Case(s3_gateway_in_another_table, "c", {"a": "is not in the route table rtb-"}),
+    "interface endpoints alone": Case(
+        interface_endpoints_alone, "a b c", {"a": "needs dual-stack DNS records for Amazon Linux's packages"}
+    ),
     "endpoints without private DNS": Case(without_private_dns, "", {}, "has no private DNS name"),
     "closed endpoints": Case(closed_endpoints, "", {}, "lets in no HTTPS from sg-"),
     "closed endpoints beside a NAT gateway": Case(closed_endpoints_beside_a_nat_gateway, "", {}, "lets in no HTTPS from sg-"),
