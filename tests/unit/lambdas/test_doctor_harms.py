@@ -218,6 +218,7 @@ CONTROL = (
         ),
         "has no point-in-time recovery", "aws dynamodb update-continuous-backups",
     ),
+    Case("rules", unruled("EveryFiveMinutes"), "what fell through the nets stays", TEMPLATE, round=2),
     Case(
         "functions", call("lambda", "update_function_code", FunctionName="DeployWorker", ZipFile=b"another version"),
         "has other code than ExamineInstallation", TEMPLATE, round=2,
@@ -285,6 +286,8 @@ TARGET = (
 DATABASE = (
     Case("instance-usable", shielded, "is shielded from restores by its tag", "take the tag off"),
     Case("instance-usable", full_list, "has 5 security groups already", "take one off"),
+    # By the same harm, and in the same words.
+    Case("group-room", lambda _: None, "stopped by what instance-usable found", "take one off", "not checked"),
     Case("master-secret", secret_that_goes, "is to be deleted on", "--manage-master-user-password"),
     Case("secret-key", key_that_goes, "is PendingDeletion", "enable the key"),
     Case("free-storage", full_disk, "0.0 GiB of 20.0 GiB are free", "grow the instance's storage", "warning"),
@@ -311,7 +314,8 @@ def harmed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], list[Fin
             for case in CASES:
                 if case.round == number:
                     case.harm(installation)
-            return installation.examine(INSTANCE)
+            findings: list[Finding] = installation.examine(INSTANCE)
+            return findings
 
     return examined
 
