@@ -137,11 +137,12 @@ def _is_ready(target: TargetAccount, row: ResourceRow) -> bool:
     age = (datetime.now(UTC) - (row.created_at or row.intended_at)).total_seconds()
     if status == "terminated" or (status is None and age > limits.VISIBLE_AFTER):
         return False
-    if status in ("running", "pending") and age > limits.WORKER_ONLINE_WITHIN:
-        target.ec2.terminate_instances(InstanceIds=[instance_id])
-        raise NotReady(f"waiting for {instance_id} to end: it did not register with SSM in time")
+    # First of all: when the flow comes back here from the archive, the worker is hours old and may be at work.
     if status == "running" and is_online(target, instance_id):
         return True
+    if status in ("running", "pending") and age > limits.WORKER_ONLINE_WITHIN:
+        target.ec2.terminate_instances(InstanceIds=[instance_id])
+        raise NotReady(f"waiting for {instance_id} to end: SSM does not reach it")
     raise NotReady(f"waiting for {instance_id} ({status or 'not visible yet'}) to run and to register with SSM")
 
 

@@ -66,6 +66,18 @@ def test_the_worker_is_what_the_design_says(world: World, planned: dict[str, Any
     assert volume["Encrypted"]
 
 
+def test_a_worker_that_is_hours_old_and_answers_is_taken_again(
+    world: World, planned: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = until_done(deploy_worker, planned)
+    monkeypatch.setattr(limits, "WORKER_ONLINE_WITHIN", -1)
+
+    again = until_done(deploy_worker, planned)
+
+    assert again == told
+    assert [instance["State"]["Name"] for instance in instances()] == ["running"]
+
+
 def test_the_boot_script_arms_the_timer_before_anything_that_can_fail(world: World, planned: dict[str, Any]) -> None:
     until_done(deploy_worker, planned)
 
