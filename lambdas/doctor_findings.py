@@ -157,7 +157,8 @@ def _outcomes(check: Check[Side], side: Side) -> Iterator[Outcome]:
     except (ClientError, BotoCoreError) as error:
         yield _refused(check, error)
     except ResponseParserError:
-        yield unseen("the endpoint gave an answer that can't be read: it may not know the call", mend=ASK_AGAIN)
+        told = "the endpoint gave an answer that can't be read: it may not know the call"
+        yield unseen(told, mend=f"{ASK_AGAIN}; if AWS_ENDPOINT_URL is set, ask AWS itself")
     except Exception as error:
         log.exception("the check %s broke", check.name)
         yield unseen(f"the check itself broke: {type(error).__name__}: {error}", mend=REPORT_IT)

@@ -17,9 +17,8 @@ def plan(patient: InstanceSide) -> Iterator[Outcome]:
     try:
         manifest = points.load(s3, bucket, patient.name)
     except RestorePointNotFound:
-        yield unseen(
-            "the repository has no restore point of it: a request would have to name source.dbInstance", patient.name
-        )
+        told = "the repository has no restore point of it: a request would have to name source.dbInstance"
+        yield unseen(told, patient.name, "add one with dbrestore points add, or plan from another instance's")
         return
     names = [*(one.name for one in manifest.databases), *(one.name for one in manifest.native_databases)]
     target = {"dbInstance": patient.name, "account": control.place.account, "region": control.place.region}
