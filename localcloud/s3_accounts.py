@@ -8,9 +8,10 @@
 Callers of the bucket's own account aren't judged here, and TLS is taken for granted. What a copy reads is judged like a read.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import parse_qs, unquote, urlparse
 
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.s3.exceptions import BucketAccessDeniedError
@@ -22,6 +23,8 @@ from localcloud.access_policies import Question, statements
 from localcloud.callers import Call
 from localcloud.mending import mend
 
+# Who signed for which Region.
+_SCOPE = re.compile(r"Credential=([^/]+)/[^/]*/([^/]*)/s3/")
 # Of the requests that moto names otherwise than IAM does.
 _ACTIONS = {"HeadBucket": "ListBucket"}
 _REDIRECT = """<?xml version="1.0" encoding="UTF-8"?>
@@ -37,8 +40,8 @@ def install(redirected: list[Call]) -> None:
     global _is_judging, _redirected
     _is_judging, _redirected = True, redirected
     mend(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", _authorize)
-    mend(S3Response, "_bucket_response", _of_this_region)
-    mend(S3Response, "_key_response", _of_this_region)
+    mend(S3Response, "bucket_response", _of_this_region)
+    mend(S3Response, "key_response", _of_this_region)
 
 
 def shutdown() -> None:
@@ -47,23 +50,22 @@ def shutdown() -> None:
     _is_judging = False
 
 
-def _of_this_region(original: Callable[..., Any], response: Any, request: Any, full_url: str) -> Any:
-    name = response.parse_bucket_name_from_url(request, full_url)
-    bucket = _bucket(name) if _is_judging and name else None
+def _of_this_region(original: Callable[..., Any], response: Any, request: Any, full_url: str, headers: Any) -> Any:
+    url, scope = urlparse(full_url), _SCOPE.search(request.headers.get("Authorization", ""))
+    name, _, key = unquote(url.path).lstrip("/").partition("/")
+    bucket = _bucket(name) if _is_judging and scope else None
+    makes_bucket = request.method == "PUT" and not key and not url.query
     # Everybody may ask everywhere where a bucket lies, and whether its name is taken.
-    is_free = "location" in response._get_querystring(request, full_url) or _makes_bucket(response, request, full_url)
-    if bucket is None or is_free or bucket.region_name == response.region:
-        return original(response, request, full_url)
-    about = "/".join(filter(None, (bucket.arn, response.parse_key_name())))
-    _redirected.append(Call(callers.principal(response.get_access_key()), f"s3:{request.method}", about))
+    if bucket is None or scope is None or makes_bucket or "location" in parse_qs(url.query, keep_blank_values=True):
+        return original(response, request, full_url, headers)
+    if bucket.region_name == scope[2]:
+        return original(response, request, full_url, headers)
+    # Unread, the rest of the body would be taken for the next request.
+    request.get_data()
+    about = "/".join(filter(None, (bucket.arn, key)))
+    _redirected.append(Call(callers.principal(scope[1]), f"s3:{request.method}", about))
     body = "" if request.method == "HEAD" else _REDIRECT.format(bucket=name, region=bucket.region_name)
     return 301, {"x-amz-bucket-region": bucket.region_name, "content-type": "application/xml"}, body
-
-
-def _makes_bucket(response: Any, request: Any, full_url: str) -> bool:
-    return bool(
-        request.method == "PUT" and not response.parse_key_name() and not response._get_querystring(request, full_url)
-    )
 
 
 def _authorize(

@@ -288,4 +288,9 @@ def test_a_bucket_answers_in_its_own_region_and_says_elsewhere_which_that_is(clo
     assert [one["status_code"] for one in told] == [301, 200]
     assert told[0]["headers"]["x-amz-bucket-region"] == "eu-west-1"
     assert found["BucketRegion"] == "eu-west-1"
+    assert (cloud.redirected[-1].action, cloud.redirected[-1].resource) == ("s3:HEAD", "arn:aws:s3:::in-the-west")
+    cloud.client("s3", place=Place(region="eu-north-1")).put_object(
+        Bucket="in-the-west", Key="key", Body=b"x" * 3_000_000
+    )
+    assert s3.head_object(Bucket="in-the-west", Key="key")["ContentLength"] == 3_000_000
     assert s3.get_bucket_location(Bucket="in-the-west")["LocationConstraint"] == "eu-west-1"
