@@ -13,6 +13,7 @@ from localcloud import (
     certificates,
     clock,
     cloudformation,
+    dynamodb,
     events,
     instances,
     lambda_runtime,
@@ -132,6 +133,7 @@ def _install_resources(directory: Path, time_scale: float, endpoint: str, author
     """What a restore makes, uses and removes."""
     instances.install(time_scale)
     security_groups.install()
+    dynamodb.install()
     vpc.install()
     ssm.install(directory, time_scale, endpoint)
     rds.install(directory, time_scale, authority)
