@@ -8,7 +8,7 @@ from lambdas.contract import RestoredSection, WorkerInput
 from lambdas.database_rows import DATABASE, LOGIN_ROLE, note_made
 from lambdas.job_outcomes import outcomes, raise_if_all_failed, together
 from lambdas.state import Restore, state
-from lambdas.worker_jobs import job, uri
+from lambdas.worker_jobs import job, job_row, uri
 
 JOB_NAME = "replay"
 
@@ -17,9 +17,11 @@ JOB_NAME = "replay"
 def replay_dumps(section: WorkerInput, restore: Restore) -> RestoredSection:
     """What became of each database. Fails with a database's own error if none was replayed."""
     plan = section.plan
-    for database in plan.databases:
-        restore.ledger.intend(DATABASE, database.asked_name, database.temporary_name)
-        restore.ledger.intend(LOGIN_ROLE, database.asked_name, database.login_role)
+    # Thousands of looks follow the first: once the job has its row, the databases have theirs.
+    if job_row(restore.ledger, JOB_NAME) is None:
+        for database in plan.databases:
+            restore.ledger.intend(DATABASE, database.asked_name, database.temporary_name)
+            restore.ledger.intend(LOGIN_ROLE, database.asked_name, database.login_role)
     told = repeated_jobs.results(
         restore, plan, section.worker.instance_id, JOB_NAME, plan.databases,
         lambda databases: job(restore, plan, "replay", databases),

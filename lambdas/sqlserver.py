@@ -9,7 +9,7 @@ from lambdas.contract import NativeRestoreInput, RestoredSection
 from lambdas.database_rows import DATABASE, NATIVE_TASK, note_made
 from lambdas.job_outcomes import outcomes, raise_if_all_failed
 from lambdas.state import Restore, state
-from lambdas.worker_jobs import ensure_job, job, uri
+from lambdas.worker_jobs import ensure_job, job, job_row, uri
 from worker.job import DatabaseResult, ErrorNote, Result
 
 JOB_NAME = "restore"
@@ -19,9 +19,11 @@ JOB_NAME = "restore"
 def restore_native_backups(section: NativeRestoreInput, restore: Restore) -> RestoredSection:
     """What became of each database. Fails with a database's own error if none was restored."""
     plan = section.plan
-    for database in plan.databases:
-        restore.ledger.intend(DATABASE, database.asked_name, database.temporary_name)
-        restore.ledger.intend(NATIVE_TASK, database.asked_name, native_jobs.key_prefix(plan, database))
+    # Thousands of looks follow the first: once the job has its row, the databases have theirs.
+    if job_row(restore.ledger, JOB_NAME) is None:
+        for database in plan.databases:
+            restore.ledger.intend(DATABASE, database.asked_name, database.temporary_name)
+            restore.ledger.intend(NATIVE_TASK, database.asked_name, native_jobs.key_prefix(plan, database))
     databases = native_jobs.to_restore(plan, native_jobs.source_manifest(restore, plan), section.staging)
     work = job(restore, plan, "restore", native_databases=databases)
     minutes = plan.worker.max_run_minutes
