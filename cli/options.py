@@ -1,8 +1,18 @@
 """Options that several commands share."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+
+class RetrievalTier(StrEnum):
+    """S3's tiers of retrieval from an archive."""
+
+    EXPEDITED = "Expedited"
+    STANDARD = "Standard"
+    BULK = "Bulk"
+
 
 AsJson = Annotated[
     bool,
@@ -37,6 +47,14 @@ ToAccount = Annotated[
 ToRegion = Annotated[
     str | None,
     typer.Option("--to-region", metavar="REGION", help="The target's Region; default: the control account's."),
+]
+Tier = Annotated[
+    RetrievalTier,
+    typer.Option(
+        "--tier",
+        case_sensitive=False,
+        help="How archived files are retrieved; `plan` says how long that takes and what it costs.",
+    ),
 ]
 WorkerWishes = Annotated[
     list[str] | None,

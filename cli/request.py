@@ -25,12 +25,13 @@ def build(
     reason: str | None,
     account: str | None = None,
     region: str | None = None,
+    tier: str = "Standard",
     sqlserver: Mapping[str, Any] | None = None,
     worker: Sequence[str] = (),
 ) -> RestoreRequest:
     """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target;
-    `account` and `region` are the target's if they aren't the control plane's; `sqlserver` are the wishes that only SQL Server knows, with
-    the request's own keys; `worker` those for the worker, as `KEY=VALUE`.
+    `account` and `region` are the target's if they aren't the control plane's; `tier` is how archived files are retrieved; `sqlserver`
+    are the wishes that only SQL Server knows, with the request's own keys; `worker` those for the worker, as `KEY=VALUE`.
 
     Raises what PlanRestore would raise of the request alone (RestoreRequestInvalid, NotSupportedYet), one line per problem.
     """
@@ -38,6 +39,7 @@ def build(
         "target": {"dbInstance": target, "account": account, "region": region},
         "source": {"dbInstance": source, "restorePoint": point},
         "databases": [_named(text) for text in databases],
+        "archive": {"tier": tier},
         "mode": mode,
         "onConflict": on_conflict,
         "reason": reason,

@@ -9,7 +9,18 @@ from cli import consoles, control, display, exit_codes, identity, plan_view, rep
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.following import Ended, StillRunning, follow
-from cli.options import AsJson, CheckDatabase, FixUsers, Longest, StopAt, ToAccount, ToRegion, WorkerWishes
+from cli.options import (
+    AsJson,
+    CheckDatabase,
+    FixUsers,
+    Longest,
+    RetrievalTier,
+    StopAt,
+    Tier,
+    ToAccount,
+    ToRegion,
+    WorkerWishes,
+)
 from lambdas.contract import Plan
 from lambdas.request import RestoreRequest
 
@@ -51,6 +62,7 @@ def restore(
     account: ToAccount = None,
     to_region: ToRegion = None,
     point: Point = "latest",
+    tier: Tier = RetrievalTier.STANDARD,
     mode: Annotated[Mode, typer.Option(help="`plan` only says what a restore would do.")] = Mode.RESTORE,
     on_conflict: Annotated[
         OnConflict, typer.Option(help="What to do if the asked name is taken; `replace` comes in a later version.")
@@ -67,7 +79,7 @@ def restore(
     """Restore databases into a running RDS instance."""
     asked = request.build(
         to or instance, database, source=instance, point=point, mode=mode, on_conflict=on_conflict, reason=reason,
-        account=account, region=to_region,
+        account=account, region=to_region, tier=tier,
         sqlserver=_wishes(stop_at, fix_users=fix_users, check_database=check_database), worker=worker or (),
     )  # fmt: skip
     plane = control.find(context.ensure_object(Account))
@@ -88,6 +100,7 @@ def plan(
     account: ToAccount = None,
     to_region: ToRegion = None,
     point: Point = "latest",
+    tier: Tier = RetrievalTier.STANDARD,
     stop_at: StopAt = None,
     worker: WorkerWishes = None,
     as_json: AsJson = False,
@@ -95,7 +108,7 @@ def plan(
     """Say what a restore would do, and refuse what it would refuse. Nothing is created."""
     asked = request.build(
         to or instance, database, source=instance, point=point, mode="plan", on_conflict="fail", reason=None,
-        account=account, region=to_region,
+        account=account, region=to_region, tier=tier,
         sqlserver=_wishes(stop_at), worker=worker or (),
     )  # fmt: skip
     plane = control.find(context.ensure_object(Account))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
 from lambdas import limits
 from lambdas.settings import Settings
@@ -31,6 +32,8 @@ CONFIG = Config(
     read_timeout=limits.READ_TIMEOUT,
     retries={"mode": "standard", "total_max_attempts": limits.AWS_ATTEMPTS},
 )
+# The repository is looked at, and asked for archived files, by many threads: each keeps its connection.
+ASKING = CONFIG.merge(Config(max_pool_connections=limits.ARCHIVE_THREADS))
 # S3 answers a request to copy when it has copied: many at a time, and each may take longer than other calls do.
 COPYING = CONFIG.merge(Config(max_pool_connections=limits.STAGING_THREADS, read_timeout=limits.STAGING_READ_TIMEOUT))
 THROTTLED = {
@@ -64,7 +67,7 @@ class ControlAccount:
 
     @cached_property
     def s3(self) -> "S3Client":
-        return _session().client("s3", config=CONFIG)
+        return _session().client("s3", config=ASKING)
 
     @cached_property
     def sts(self) -> "STSClient":
@@ -146,7 +149,8 @@ def error_code(error: ClientError) -> str:
 
 def translated(error: BotoCoreError | ClientError) -> RestoreError:
     """What a failed call means for the restore: later (throttled, 5xx, no connection), or refused."""
-    if isinstance(error, HTTPClientError):
+    # A connection that does not come about is no HTTPClientError.
+    if isinstance(error, HTTPClientError | BotocoreConnectionError):
         return NotReady(f"AWS did not answer: {error}")
     if not isinstance(error, ClientError):
         return AwsRefused(f"AWS could not be called: {error}")

@@ -104,3 +104,11 @@ def with_wishes(**wishes: object) -> RestoreRequest:
 def test_what_this_version_cannot_do_is_refused_before_anything_starts() -> None:
     with pytest.raises(NotSupportedYet, match="/onConflict"):
         request.build("shop", ["shop"], source=None, point="latest", mode="restore", on_conflict="replace", reason=None)
+
+
+def test_the_tier_of_the_retrieval_reaches_the_request() -> None:
+    asked = request.build(
+        "shop", ["shop"], source=None, point="latest", mode="plan", on_conflict="fail", reason=None, tier="Bulk"
+    )
+
+    assert asked.archive.tier == "Bulk"
