@@ -19,16 +19,17 @@ JOB_NAME = "restore"
 def restore_native_backups(section: NativeRestoreInput, restore: Restore) -> RestoredSection:
     """What became of each database. Fails with a database's own error if none was restored."""
     plan = section.plan
-    # Thousands of looks follow the first: once the job has its row, the databases have theirs.
+    # Thousands of looks follow the first: once the job has its row, the databases have theirs and the job its document.
+    work = job(restore, plan, "restore")
     if job_row(restore.ledger, JOB_NAME) is None:
         for database in plan.databases:
             restore.ledger.intend(DATABASE, database.asked_name, database.temporary_name)
             restore.ledger.intend(NATIVE_TASK, database.asked_name, native_jobs.key_prefix(plan, database))
-    databases = native_jobs.to_restore(plan, native_jobs.source_manifest(restore, plan), section.staging)
-    work = job(restore, plan, "restore", native_databases=databases)
+        databases = native_jobs.to_restore(plan, native_jobs.source_manifest(restore, plan), section.staging)
+        work = job(restore, plan, "restore", native_databases=databases)
     minutes = plan.worker.max_run_minutes
     result = ensure_job(restore, plan, section.worker.instance_id, JOB_NAME, work, minutes=minutes)
-    result = proven(result, {d.asked_name: d.key_prefix for d in databases})
+    result = proven(result, {d.asked_name: native_jobs.key_prefix(plan, d) for d in plan.databases})
     note_made(restore.ledger, result)
     raise_if_all_failed(result)
     return RestoredSection(databases=outcomes(result), result=uri(restore, JOB_NAME, "result.json"))

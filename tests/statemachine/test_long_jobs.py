@@ -14,15 +14,18 @@ LOOKS = 6
 
 
 class Written:
-    """How many rows each invocation of one state writes."""
+    """How many rows each invocation of one state writes, and how often it reads the manifest."""
 
     def __init__(self, patch: pytest.MonkeyPatch, world: World, state: str) -> None:
         self.by_look: list[int] = []
+        self.manifests: list[int] = []
         through = BotocoreStubber.__call__
 
         def listen(stub: Any, event_name: str, request: Any, **more: Any) -> Any:
             if event_name.endswith(".TransactWriteItems") and self.by_look and world.calls[-1] == state:
                 self.by_look[-1] += len(json.loads(request.body)["TransactItems"])
+            if event_name.endswith(".GetObject") and "manifest.json" in request.url and world.calls[-1] == state:
+                self.manifests.append(len(self.by_look))
             return through(stub, event_name, request, **more)
 
         patch.setattr(BotocoreStubber, "__call__", listen)
@@ -53,3 +56,5 @@ def test_a_look_at_a_job_writes_no_row_of_its_databases(
     # The first one says what will be made; of the others each notes that it began and what it waits for.
     assert written.by_look[0] > 8
     assert written.by_look[1:-1] == [2] * (LOOKS - 2)
+    # With tens of thousands of files it has tens of megabytes.
+    assert set(written.manifests) <= {1}
