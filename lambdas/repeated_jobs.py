@@ -6,12 +6,12 @@ stays; the last word about a database is that of the last job that had it.
 
 from collections.abc import Callable
 
-from lambdas import archive
+from lambdas import archive, limits
 from lambdas.contract import Plan, PlannedDatabase
 from lambdas.ledger import Ledger
 from lambdas.state import Restore
-from lambdas.worker_jobs import ensure_job, job_names, result
-from repository.errors import BackupArchived, NotReady
+from lambdas.worker_jobs import ensure_job, job_names, job_row, result
+from repository.errors import BackupArchived, NotReady, RetrievalTimedOut
 from worker.job import Job, Result
 
 
@@ -23,7 +23,8 @@ def results(
     databases: tuple[PlannedDatabase, ...],
     work: Callable[[tuple[PlannedDatabase, ...]], Job],
 ) -> list[Result]:
-    """The jobs' results, oldest first. Raises what `ensure_job` raises, and BackupArchived when S3 must retrieve files (longer)."""
+    """The jobs' results, oldest first. Raises what `ensure_job` raises, and BackupArchived when S3 must retrieve files (longer),
+    RetrievalTimedOut."""
     told: list[Result] = []
     # A job without databases is done too: verification settles what there is.
     while databases or not told:
@@ -39,9 +40,20 @@ def results(
             archive.require_readable(restore)
             raise
         databases = _cold(told[-1], databases)
-        if databases:
+        if databases and job_row(restore.ledger, numbered(name, number + 1)) is None:
             archive.require_retrieved(restore, plan)
+            _require_worth_repeating(number, databases)
     return told
+
+
+def _require_worth_repeating(number: int, databases: tuple[PlannedDatabase, ...]) -> None:
+    """S3 shows every file as readable and still refuses the worker: for a while it may be just about to change."""
+    if number > limits.ARCHIVE_ROUNDS:
+        names = ", ".join(database.asked_name for database in databases)
+        raise RetrievalTimedOut(
+            f"{number} jobs of the worker found files of {names} archived, and S3 says that all can be read: look at the files' state and "
+            "at the lifecycle rules of the repository's bucket, then start the restore again"
+        )
 
 
 def _cold(told: Result, databases: tuple[PlannedDatabase, ...]) -> tuple[PlannedDatabase, ...]:

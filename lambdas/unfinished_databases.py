@@ -78,7 +78,7 @@ def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...], verifi
     found = result(restore, name) if row else None
     if found is None:
         instance_id = row.instance_id if row else _idle_worker(restore, meta)
-        if _verification(restore, plan) and not verified:
+        if _verification(restore, plan) != verified:
             raise NotReady("the verification ended while it was being stopped: what it found counts first")
         pair(restore, plan, instance_id, while_="DISCARDING")
         work = _job(restore, plan, rows)

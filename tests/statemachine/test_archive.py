@@ -311,6 +311,40 @@ def test_a_file_that_goes_cold_under_the_worker_is_retrieved_and_its_database_do
     assert world.worker.databases == {"orders", "crm"}
 
 
+def test_a_database_that_a_repeated_verification_promoted_just_before_the_stop_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = lose_copies_once("GLACIER")
+    left: list[tuple[Job, Any]] = []
+
+    def work(worker: FakeWorker, job: Job, command: Any) -> None:
+        if [one.kind for one in worker.jobs].count("verify") == 1:
+            first(worker, job, command)
+            return
+        worker.failing.clear()
+        left.append((job, command))
+        boto3.client("stepfunctions").stop_execution(executionArn=execution_arn("restore-1"))
+        raise Died("nobody sees the result")
+
+    tell = world.worker._information
+
+    def end_meanwhile(response: Any) -> str:
+        if left:
+            world.worker.do(*left.pop())
+        return tell(response)
+
+    monkeypatch.setattr(world.worker, "_information", end_meanwhile)
+    world.worker.behaviour["verify"] = work
+    world.after["RetrieveArchive"] = lambda: arrive(world)
+    world.run(POSTGRES.request("orders", "crm"))
+
+    world.sweep()
+
+    assert world.worker.databases == {"orders", "crm"}
+    rows = [row for row in world.report()["resources"] if row["kind"] == "database"]
+    assert {row["role"]: row["state"] for row in rows} == {"orders": "KEPT", "crm": "KEPT"}
+
+
 def test_a_file_that_goes_cold_while_it_is_staged_is_retrieved_again(world: World) -> None:
     world.use(SQLSERVER)
     names = files(SQLSERVER.instance)
