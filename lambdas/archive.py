@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas import archive_files, archive_requests, archive_wait, limits
+from lambdas import archive_files, archive_plan, archive_requests, archive_wait, limits
 from lambdas.archive_files import FoundFile
-from lambdas.aws import error_code
+from lambdas.aws import error_code, translated
 from lambdas.contract import ArchiveSection, Plan, RetrievalEvent, RetrievalInput, Woken
 from lambdas.ledger import Ledger
 from lambdas.native_jobs import source_manifest
@@ -36,8 +36,8 @@ def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
         if key:
             # The order matters: what arrives after the look finds the token.
             archive_wait.wait_for(restore.ledger, key, section.task_token)
-            if archive_files.look_at(s3, bucket, key).in_progress:
-                _require_in_time(restore)
+            if (file := archive_files.look_at(s3, bucket, key)).in_progress:
+                _require_in_time(restore, file)
                 raise NotReady(_told(restore, key, len(missing)))
         found = archive_files.look(s3, bucket, archive_files.of_plan(plan, source_manifest(restore, plan)))
         missing = [file for file in found if not file.is_readable]
@@ -47,9 +47,11 @@ def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
         key = archive_wait.choose(restore.ledger, missing)
 
 
-def _require_in_time(restore: Restore) -> None:
-    classes = archive_requests.planned(restore).classes
-    longest = max((one.wait_hours for one in classes), default=limits.LONGEST_RETRIEVAL_HOURS)
+def _require_in_time(restore: Restore, file: FoundFile) -> None:
+    # By the class of today; Standard is what Expedited falls back to.
+    possible = archive_plan.LONGEST_WAIT.get(file.storage_class, {"Standard": limits.LONGEST_RETRIEVAL_HOURS})
+    tiers = ("Standard", archive_requests.planned(restore).tier)
+    longest = max(hours for tier, hours in possible.items() if tier in tiers)
     hours = (datetime.now(UTC) - _asked_at(restore)).total_seconds() / 3600
     if hours > longest * limits.RETRIEVAL_PATIENCE + limits.RETRIEVAL_GRACE_HOURS:
         raise RetrievalTimedOut(
@@ -66,7 +68,9 @@ def _asked_at(restore: Restore) -> datetime:
 
 def _told(restore: Restore, key: str, missing: int) -> str:
     wish = archive_requests.planned(restore)
-    still = f"{missing:,} of {wish.objects:,} files" if missing else f"some of {wish.objects:,} files"
+    # More than the plan knew of, if a lifecycle rule moved some since.
+    total = f"{max(wish.objects, missing):,} files" if wish.objects or missing else "the files"
+    still = f"{missing:,} of {total}" if missing else f"some of {total}"
     return f"waiting for S3 to retrieve {still} ({wish.tier}), {key} among them"
 
 
@@ -82,12 +86,15 @@ def _arrived(restore: Restore, found: Sequence[FoundFile]) -> ArchiveSection:
     ends = [file.readable_until for file in found if file.is_archived and file.readable_until]
     wish = archive_requests.planned(restore)
     asked = sum(int(row["asked"]) for row in rows)
+    # Lifecycle rules may have moved more since the plan; what was in Intelligent-Tiering is in no archive any more.
+    archived = [file for file in found if file.is_archived]
+    objects = max(wish.objects, asked, len(archived))
     section = ArchiveSection(
-        objects=wish.objects,
-        bytes=wish.bytes,
+        objects=objects,
+        bytes=max(wish.bytes, sum(file.length for file in archived)),
         tier=wish.tier,
         requested=asked,
-        found_ready=max(0, wish.objects - asked),
+        found_ready=objects - asked,
         fell_back=sum(int(row["fellBack"]) for row in rows),
         readable_until=min(ends, default=None),
     )
@@ -99,7 +106,8 @@ def _arrived(restore: Restore, found: Sequence[FoundFile]) -> ArchiveSection:
 
 def retrieve_archive(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """The function of the state RetrieveArchive, which waits for its task token and not for this function's answer. It succeeds when
-    everything is there; S3's event, or the state's own time-out, has it look again."""
+    everything is there; S3's event, or the state's own time-out, has it look again. Raises NotReady, upon which the state calls it again,
+    if Step Functions did not take the answer."""
     try:
         section = _wait(event, context)
     except NotReady:
@@ -112,9 +120,9 @@ def _end_task(token: str, section: dict[str, Any]) -> None:
     stepfunctions = Surroundings().control.stepfunctions
     try:
         stepfunctions.send_task_success(taskToken=token, output=json.dumps(section))
-    except ClientError as error:
-        if error_code(error) not in archive_wait.TOO_LATE:
-            raise
+    except (ClientError, BotoCoreError) as error:
+        if not isinstance(error, ClientError) or error_code(error) not in archive_wait.TOO_LATE:
+            raise translated(error) from error
         log.info("the execution went on without this answer: %s", error)
 
 

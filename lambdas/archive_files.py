@@ -9,9 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from lambdas import limits
+from lambdas.aws import error_code
 from lambdas.contract import Plan
 from repository import native_recovery
 from repository.errors import BackupDamaged, DatabaseNotInRestorePoint
@@ -52,10 +56,10 @@ class FoundFile:
 
 
 def of_plan(plan: Plan, manifest: Manifest) -> tuple[StoredFile, ...]:
-    """Every file that the plan's databases are restored from, always in the same order. Raises DatabaseNotInRestorePoint,
+    """Every file that the plan's databases are restored from, in the order in which S3 lists them. Raises DatabaseNotInRestorePoint,
     PointInTimeUnreachable."""
-    found = [file for database in plan.databases for file in _of_database(plan, manifest, database.name)]
-    return tuple({file.key: file for file in found}.values())
+    found = {file.key: file for database in plan.databases for file in _of_database(plan, manifest, database.name)}
+    return tuple(found[key] for key in sorted(found))
 
 
 def _of_database(plan: Plan, manifest: Manifest, name: str) -> Iterable[StoredFile]:
@@ -71,8 +75,8 @@ def _of_database(plan: Plan, manifest: Manifest, name: str) -> Iterable[StoredFi
 
 def look(s3: "S3Client", bucket: str, files: Sequence[StoredFile]) -> tuple[FoundFile, ...]:
     """Each file as it is now, in the same order. Raises BackupDamaged if one is missing or has another length."""
-    folders = sorted({file.key.rpartition("/")[0] + "/" for file in files})
-    listed = {item["Key"]: item for folder in folders for item in _listed(s3, bucket, folder)}
+    folders = groupby(sorted(file.key for file in files), key=lambda key: key.rpartition("/")[0] + "/")
+    listed = {item["Key"]: item for folder, keys in folders for item in _listed(s3, bucket, folder, tuple(keys))}
     for file in files:
         _require_as_stored(file, listed.get(file.key))
     found = [_found(listed[file.key]) for file in files]
@@ -80,20 +84,31 @@ def look(s3: "S3Client", bucket: str, files: Sequence[StoredFile]) -> tuple[Foun
         return tuple(pool.map(lambda one: look_at(s3, bucket, one.key) if _must_ask(one) else one, found))
 
 
-def _listed(s3: "S3Client", bucket: str, prefix: str) -> Iterator[Any]:
+def _listed(s3: "S3Client", bucket: str, folder: str, keys: Sequence[str]) -> Iterator[Any]:
+    """From the first of these keys, which are sorted, to the last: a batch of a large folder is a page or two of it."""
+    # S3 lists by the bytes of UTF-8, which is the order of Python's strings; what is shorter by its end comes before a key.
     pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=prefix, OptionalObjectAttributes=["RestoreStatus"]
+        Bucket=bucket, Prefix=folder, StartAfter=keys[0][:-1], OptionalObjectAttributes=["RestoreStatus"]
     )
-    return (item for page in pages for item in page.get("Contents", []))
+    for page in pages:
+        items = page.get("Contents", [])
+        yield from items
+        if items and items[-1]["Key"] >= keys[-1]:
+            return
 
 
 def _require_as_stored(file: StoredFile, item: Mapping[str, Any] | None) -> None:
     if item is None:
-        raise BackupDamaged(f"{file.key} is missing from the repository: choose another restore point")
+        raise gone(file.key)
     if item["Size"] != file.length:
         raise BackupDamaged(
             f"{file.key} has {item['Size']} bytes, the manifest says {file.length}: choose another restore point"
         )
+
+
+def gone(key: str) -> BackupDamaged:
+    """The error for a file that somebody deleted."""
+    return BackupDamaged(f"{key} is missing from the repository: choose another restore point")
 
 
 def _found(item: Mapping[str, Any]) -> FoundFile:
@@ -113,8 +128,13 @@ def _must_ask(file: FoundFile) -> bool:
 
 def look_at(s3: "S3Client", bucket: str, key: str) -> FoundFile:
     """One file, by HeadObject: `x-amz-restore` is `ongoing-request="true"`, or `ongoing-request="false", expiry-date="..."`, or absent
-    (Amazon S3 API reference, "HeadObject")."""
-    head = s3.head_object(Bucket=bucket, Key=key)
+    (Amazon S3 API reference, "HeadObject"). Raises BackupDamaged if it is missing."""
+    try:
+        head = s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error_code(error) != "404":
+            raise
+        raise gone(key) from error
     restore = head.get("Restore", "")
     _, _, expiry = restore.partition('expiry-date="')
     storage_class = head.get("StorageClass", "STANDARD")

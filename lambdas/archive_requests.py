@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from lambdas import archive_files, limits
 from lambdas.archive_files import FoundFile
+from lambdas.archive_plan import LONGEST_WAIT
 from lambdas.aws import error_code
 from lambdas.contract import BatchInput, PlannedArchive
 from lambdas.ledger import Ledger
@@ -21,13 +22,12 @@ from lambdas.native_jobs import source_manifest
 from lambdas.request import ArchiveTier
 from lambdas.state import Restore, log, state
 from lambdas.table import ConditionFailed, Item
-from repository.errors import BackupDamaged, RestoreFailed
+from repository.errors import RestoreFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BATCH = "RETRIEVAL#BATCH#"
-Asked = Literal["asked", "found", "no capacity"]
 
 
 @state("RequestRetrieval", BatchInput, makes=True)
@@ -42,10 +42,13 @@ def request_retrieval(section: BatchInput, restore: Restore) -> None:
     _note_asked(
         restore.ledger, section.batch, [file for file in archived if not file.is_readable and not file.in_progress]
     )
-    fell_back = _request(s3, bucket, [file for file in archived if _is_worth_asking(file, wish)], wish)
-    if fell_back:
-        log.warning("Expedited had no capacity for %d files: Standard was taken", fell_back)
-        _note_fallen_back(restore.ledger, section.batch, fell_back)
+    # What is under way comes last: an invocation that S3 stopped goes on with what was not asked for yet.
+    wanted = sorted((file for file in archived if _is_worth_asking(file, wish)), key=lambda file: file.in_progress)
+    if without_capacity := _request(s3, bucket, wanted, wish.tier, wish.days):
+        log.warning("Expedited had no capacity for %d files: Standard is taken", len(without_capacity))
+        # First told and then done: of one that is under way nobody could say any more why it is slow.
+        _note_fallen_back(restore.ledger, section.batch, sum(not file.in_progress for file in without_capacity))
+        _request(s3, bucket, without_capacity, "Standard", wish.days)
 
 
 def planned(restore: Restore) -> PlannedArchive:
@@ -62,39 +65,47 @@ def _is_worth_asking(file: FoundFile, wish: PlannedArchive) -> bool:
     return not file.lasts(timedelta(days=wish.days - 1))
 
 
-def _request(s3: "S3Client", bucket: str, files: Sequence[FoundFile], wish: PlannedArchive) -> int:
-    """The number of files for which Expedited had no capacity."""
+def _request(s3: "S3Client", bucket: str, files: Sequence[FoundFile], tier: ArchiveTier, days: int) -> list[FoundFile]:
+    """The files for which the tier had no capacity."""
     refused = Event()
 
-    def ask(file: FoundFile) -> bool:
-        if not refused.is_set() and _ask(s3, bucket, file, wish.tier, wish.days) != "no capacity":
-            return False
+    def has_capacity(file: FoundFile) -> bool:
         # One refusal is enough: the SDK repeats each for seconds before it gives it to us.
+        if not refused.is_set() and _ask(s3, bucket, file, tier, days):
+            return True
         refused.set()
-        return _ask(s3, bucket, file, "Standard", wish.days) == "asked"
+        return False
 
     with ThreadPoolExecutor(limits.ARCHIVE_THREADS, thread_name_prefix="retrieve") as threads:
-        return sum(threads.map(ask, files))
+        futures = [(file, threads.submit(has_capacity, file)) for file in files]
+        try:
+            return [file for file, future in futures if not future.result()]
+        except BaseException:
+            # If S3 asks for a pause, the rest of a thousand would only make it longer.
+            threads.shutdown(cancel_futures=True)
+            raise
 
 
-def _ask(s3: "S3Client", bucket: str, file: FoundFile, tier: ArchiveTier, days: int) -> Asked:
-    """RestoreObject: 202 begun, 200 kept longer, 409 under way; refused with ObjectAlreadyInActiveTierError or InvalidObjectState if
-    the object is in no archive any more (Amazon S3 API reference, "RestoreObject")."""
+def _ask(s3: "S3Client", bucket: str, file: FoundFile, tier: ArchiveTier, days: int) -> bool:
+    """Whether there was capacity. RestoreObject: 202 begun, 200 kept longer, 409 under way; refused with ObjectAlreadyInActiveTierError
+    or InvalidObjectState if the object is in no archive any more (Amazon S3 API reference, "RestoreObject")."""
     # In Intelligent-Tiering the object itself moves to the frequent access tier: there is no copy to keep.
     kept = {"Days": days} if file.storage_class in ("GLACIER", "DEEP_ARCHIVE") else {}
-    request: Any = {**kept, "GlacierJobParameters": {"Tier": tier}}
+    # A lifecycle rule may have moved it since the plan to where there is no such tier.
+    possible = tier if tier in LONGEST_WAIT[file.storage_class] else "Standard"
+    request: Any = {**kept, "GlacierJobParameters": {"Tier": possible}}
     try:
         s3.restore_object(Bucket=bucket, Key=file.key, RestoreRequest=request)
     except ClientError as error:
         code = error_code(error)
         if code in ("RestoreAlreadyInProgress", "ObjectAlreadyInActiveTierError", "InvalidObjectState"):
-            return "found"
+            return True
         if code == "GlacierExpeditedRetrievalNotAvailable":
-            return "no capacity"
+            return False
         if code in ("NoSuchKey", "404"):
-            raise BackupDamaged(f"{file.key} is missing from the repository: choose another restore point") from error
+            raise archive_files.gone(file.key) from error
         raise
-    return "asked"
+    return True
 
 
 def _note_asked(ledger: Ledger, batch: int, files: Sequence[FoundFile]) -> None:
@@ -107,8 +118,14 @@ def _note_asked(ledger: Ledger, batch: int, files: Sequence[FoundFile]) -> None:
 
 
 def _note_fallen_back(ledger: Ledger, batch: int, number: int) -> None:
-    change = "SET fellBack = fellBack + :number"
-    ledger.table.write(ledger.table.update(ledger.restore_id, f"{BATCH}{batch:06}", change, number=number))
+    """The most that an invocation had to tell: a repeated one finds those on their way that the first has told of."""
+    row = f"{BATCH}{batch:06}"
+    try:
+        ledger.table.write(
+            ledger.table.update(ledger.restore_id, row, "SET fellBack = :number", "fellBack < :number", number=number)
+        )
+    except ConditionFailed:
+        log.info("that files of batch %d fell back was told before", batch)
 
 
 def asked(ledger: Ledger) -> tuple[Item, ...]:

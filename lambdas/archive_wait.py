@@ -42,32 +42,46 @@ def choose(ledger: Ledger, missing: Sequence[FoundFile]) -> str:
 
 
 def wait_for(ledger: Ledger, key: str, token: str) -> None:
-    """From now on the arrival of this file wakes the task with this token, and that of no other does."""
-    while True:
-        try:
-            return _change(ledger, awaited(ledger), key, token)
-        except ConditionFailed:
-            # Another invocation for the same execution came between; whose token stays doesn't matter, the slow look comes to both.
-            continue
+    """From now on the arrival of this file wakes the task with this token, and that of no other does. Raises RestoreClosed,
+    RestoreCancelled."""
+    while not _change(ledger, awaited(ledger), key, token):
+        # Another invocation for the same execution came between; whose token stays doesn't matter, the slow look comes to both.
+        continue
+    # Who cancels looks for the token after saying so: if it was not there yet, this finds what was said.
+    ledger.require("RUNNING")
 
 
-def _change(ledger: Ledger, before: str | None, key: str, token: str) -> None:
+def _change(ledger: Ledger, before: str | None, key: str, token: str) -> bool:
+    """False if another key is waited for by now. Never after the restore's end, which took everything that waits out of the ledger."""
     table = ledger.table
     unchanged = "#key = :before" if before else "attribute_not_exists(pk)"
     known = {"before": before} if before else {}
     others = [table.delete(ARRIVAL + before, ledger.restore_id)] if before and before != key else []
-    table.write(
-        table.put({"pk": ledger.restore_id, "sk": AWAITED, "key": key}, unchanged, **known),
-        table.put({"pk": ARRIVAL + key, "sk": ledger.restore_id, "token": token}),
-        *others,
-    )
+    try:
+        table.write(
+            ledger.while_status("RUNNING"),
+            table.put({"pk": ledger.restore_id, "sk": AWAITED, "key": key}, unchanged, **known),
+            table.put({"pk": ARRIVAL + key, "sk": ledger.restore_id, "token": token}),
+            *others,
+        )
+    except ConditionFailed:
+        ledger.require("RUNNING")
+        return False
+    return True
 
 
 def end(ledger: Ledger) -> None:
     """Nothing is waited for any more."""
-    if before := awaited(ledger):
-        table = ledger.table
-        table.write(table.delete(ledger.restore_id, AWAITED), table.delete(ARRIVAL + before, ledger.restore_id))
+    table = ledger.table
+    while before := awaited(ledger):
+        try:
+            table.write(
+                table.delete(ledger.restore_id, AWAITED, "#key = :before", before=before),
+                table.delete(ARRIVAL + before, ledger.restore_id),
+            )
+        except ConditionFailed:
+            # Another invocation waits for another key by now, and the row of that one goes too.
+            continue
 
 
 def wake(stepfunctions: "SFNClient", table: Table, key: str) -> int:
