@@ -17,10 +17,11 @@ from moto import settings
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.ec2.models import ec2_backends
 
-from localcloud import clock, glacier_objects, instances, mending, s3_rules, security_groups, stepfunctions
+from localcloud import clock, dynamodb, glacier_objects, instances, mending, s3_rules, security_groups, stepfunctions
 from localcloud.clients import ACCOUNT, REGION
 
 KEPT = (
+    "localcloud.dynamodb",
     "localcloud.glacier",
     "localcloud.instances",
     "localcloud.s3_events",
@@ -38,6 +39,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     instances.install(TIME_SCALE)
     security_groups.install()
     s3_rules.install()
+    dynamodb.install()
     patch.setattr(stepfunctions, "_clients", None)
     patch.setattr(stepfunctions, "status_listeners", [])
     stepfunctions.install(_InProcess())  # type: ignore[arg-type]
