@@ -7,10 +7,10 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import memory, planning, replay, staging
+from benchmarks import memory, orchestration, planning, replay, staging
 from benchmarks.bench_cloud import prepare
 
-SECTIONS = ("replay", "memory", "staging", "planning")
+SECTIONS = ("replay", "memory", "staging", "planning", "orchestration")
 STAGED_MEGABYTES = 200
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
@@ -28,6 +28,8 @@ def main() -> None:
         lines += ["", "## Staging of native backups", "", *_staging(arguments.rounds)]
     if "planning" in arguments.only:
         lines += ["", "## Planning", "", *_planning(arguments.rounds)]
+    if "orchestration" in arguments.only and not arguments.quick:
+        lines += ["", "## Orchestration of the longest restore", "", *orchestration.report()]
     print("\n".join(lines))
     if arguments.write:
         DOCUMENT.write_text(_INTRODUCTION + "\n".join(lines) + "\n")
@@ -47,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--megabytes", type=int, default=600, help="COPY text of the generated database")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="these sections alone")
-    parser.add_argument("--quick", action="store_true", help="leave out the memory runs")
+    parser.add_argument("--quick", action="store_true", help="leave out the memory runs and the longest restore")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     return parser.parse_args()
 
