@@ -27,6 +27,8 @@ def repository_bucket(scope: Construct, target_accounts: Sequence[str], key: kms
     )
     for role in (names.WORKER_ROLE, names.TARGET_ROLE):
         _let(role, bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("*"))
+    # Else S3 would call a missing file a denied one.
+    _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn)
     return bucket
 
 

@@ -267,6 +267,8 @@ WORKER = (
         conditions=IN_THIS_REGION,
     ),
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*", "arn:{partition}:s3:::{evidence}/certificates/*", "{program}")),
+    # As for the functions: without it a file that is gone would be a denied one.
+    Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
     Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",), {"StringLike": {"s3:prefix": "restores/*"}}),
     Statement(("secretsmanager:GetSecretValue",), ("arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*",)),
