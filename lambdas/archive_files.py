@@ -29,7 +29,7 @@ INTELLIGENT = "INTELLIGENT_TIERING"
 ARCHIVES = ("GLACIER", "DEEP_ARCHIVE", "ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file as it lies in S3. `storage_class` of an object in an archive tier of Intelligent-Tiering is that tier. `readable_until` is
     when the retrieved copy of an archived file goes; None while there is none."""
@@ -76,15 +76,16 @@ def _of_database(plan: Plan, manifest: Manifest, name: str) -> Iterable[StoredFi
 def look(s3: "S3Client", bucket: str, files: Sequence[StoredFile]) -> tuple[FoundFile, ...]:
     """Each file as it is now, in the same order. Raises BackupDamaged if one is missing or has another length."""
     folders = groupby(sorted(file.key for file in files), key=lambda key: key.rpartition("/")[0] + "/")
-    listed = {item["Key"]: item for folder, keys in folders for item in _listed(s3, bucket, folder, tuple(keys))}
+    listed = {file.key: file for folder, keys in folders for file in _listed(s3, bucket, folder, tuple(keys))}
     for file in files:
         _require_as_stored(file, listed.get(file.key))
-    found = [_found(listed[file.key]) for file in files]
+    unclear = [file.key for file in files if _must_ask(listed[file.key])]
     with ThreadPoolExecutor(limits.ARCHIVE_THREADS) as pool:
-        return tuple(pool.map(lambda one: look_at(s3, bucket, one.key) if _must_ask(one) else one, found))
+        listed |= zip(unclear, pool.map(lambda key: look_at(s3, bucket, key), unclear), strict=True)
+    return tuple(listed[file.key] for file in files)
 
 
-def _listed(s3: "S3Client", bucket: str, folder: str, keys: Sequence[str]) -> Iterator[Any]:
+def _listed(s3: "S3Client", bucket: str, folder: str, keys: Sequence[str]) -> Iterator[FoundFile]:
     """From the first of these keys, which are sorted, to the last: a batch of a large folder is a page or two of it."""
     # S3 lists by the bytes of UTF-8, which is the order of Python's strings; what is shorter by its end comes before a key.
     pages = s3.get_paginator("list_objects_v2").paginate(
@@ -92,17 +93,17 @@ def _listed(s3: "S3Client", bucket: str, folder: str, keys: Sequence[str]) -> It
     )
     for page in pages:
         items = page.get("Contents", [])
-        yield from items
+        yield from map(_found, items)
         if items and items[-1]["Key"] >= keys[-1]:
             return
 
 
-def _require_as_stored(file: StoredFile, item: Mapping[str, Any] | None) -> None:
-    if item is None:
+def _require_as_stored(file: StoredFile, found: FoundFile | None) -> None:
+    if found is None:
         raise gone(file.key)
-    if item["Size"] != file.length:
+    if found.length != file.length:
         raise BackupDamaged(
-            f"{file.key} has {item['Size']} bytes, the manifest says {file.length}: choose another restore point"
+            f"{file.key} has {found.length} bytes, the manifest says {file.length}: choose another restore point"
         )
 
 
