@@ -52,6 +52,24 @@ def _list(asked: dict[str, Any]) -> Answer:
     return answer if is_whole else {**answer, "NextContinuationToken": page[-1]}
 
 
+def _list_versions(asked: dict[str, Any]) -> Answer:
+    listed = _list({**asked, "ContinuationToken": asked.get("KeyMarker", "")})
+    if listed is None:
+        return None
+    versions = [{"Key": item["Key"], "VersionId": "null", "IsLatest": True} for item in listed["Contents"]]
+    answer = {**_DONE, "IsTruncated": listed["IsTruncated"], "Versions": versions}
+    return {**answer, "NextKeyMarker": versions[-1]["Key"]} if listed["IsTruncated"] else answer
+
+
+def _delete(asked: dict[str, Any]) -> Answer:
+    names = [item["Key"] for item in asked["Delete"]["Objects"]]
+    if not all(_ours(asked["Bucket"], name) for name in names):
+        return None
+    for name in names:
+        del _objects(asked["Bucket"])[name]
+    return _DONE
+
+
 def _item(key: Any, wanted: tuple[str, ...]) -> dict[str, Any]:
     item = {
         "Key": key.name, "Size": key.size, "ETag": key.etag, "StorageClass": key.storage_class,
@@ -129,4 +147,5 @@ def _ours(bucket: str, name: str) -> Any:
 
 _QUICK: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "ListObjectsV2": _list, "HeadObject": _head, "GetObject": _get, "CopyObject": _copy, "RestoreObject": _restore,
+    "ListObjectVersions": _list_versions, "DeleteObjects": _delete,
 }  # fmt: skip
