@@ -20,6 +20,7 @@ import resource
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import md5
 from pathlib import Path
 from types import SimpleNamespace
@@ -42,9 +43,7 @@ def install(directory: Path) -> None:
     spool.mkdir(parents=True, exist_ok=True)
     # Every object and every part of an upload is an open file.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    models.tempfile = SimpleNamespace(
-        SpooledTemporaryFile=lambda max_size: tempfile.SpooledTemporaryFile(max_size, dir=str(spool))  # noqa: SIM115
-    )
+    models.tempfile = SimpleNamespace(SpooledTemporaryFile=partial(_spooled, spool))
     models.get_s3_default_key_buffer_size = lambda: CHUNK
     # The setter stays within reach of `_store`: mending a property keeps its getter only.
     if not isinstance(models.FakeKey.value, _Value):
@@ -53,6 +52,11 @@ def install(directory: Path) -> None:
     mend(models.S3Backend, "copy_object", _copy)
     mend(responses, "compute_checksum", _checksum)
     s3_rules.install()
+
+
+def _spooled(spool: Path, max_size: int) -> Any:
+    # Who uses moto alone in this process after a cloud has gone finds no folder of it.
+    return tempfile.SpooledTemporaryFile(max_size, dir=str(spool) if spool.is_dir() else None)
 
 
 class StoredBytes:

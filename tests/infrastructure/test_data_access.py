@@ -14,6 +14,9 @@ from localcloud.access_policies import Question, Statement, may
 
 from .conftest import ACCOUNT, PSEUDO_PARAMETERS, REGION, Template
 
+# One process synthesises each template once.
+pytestmark = pytest.mark.xdist_group("templates")
+
 NAMED, ALSO_NAMED, STRANGE = "111111111111", "222222222222", "333333333333"
 ELSEWHERE = "eu-west-3"
 REPOSITORY = f"dbrestore-repository-{ACCOUNT}-{REGION}-an"

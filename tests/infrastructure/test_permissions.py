@@ -19,6 +19,9 @@ from lambdas.names import staging_bucket
 
 from .conftest import ACCOUNT, REGION, ROOT, Template
 
+# One process synthesises each template once.
+pytestmark = pytest.mark.xdist_group("templates")
+
 READING = ("Describe", "Get", "List", "Query")
 # IAM has no resource-level permission for these: the SSM agent's own channels, the delivery of logs that Step Functions sets up, and the
 # answer to a task, for which one has to know its token.

@@ -12,6 +12,9 @@ from lambdas import limits, settings
 
 from .conftest import ACCOUNT, REGION, ROOT, Template
 
+# One process synthesises each template once.
+pytestmark = pytest.mark.xdist_group("templates")
+
 DEFINITION = (ROOT / "statemachine" / "restore_databases.asl.json").read_text()
 STATES = set(re.findall(r"\$\{(\w+)\}", DEFINITION))
 

@@ -13,6 +13,9 @@ import pytest
 
 from .conftest import ACCOUNT, PSEUDO_PARAMETERS, REGION, ROOT, Template
 
+# One process synthesises each template once.
+pytestmark = pytest.mark.xdist_group("templates")
+
 # Characters and bytes (CloudFormation User Guide, "CloudFormation quotas"; IAM User Guide, "IAM and AWS STS quotas").
 LARGEST_INLINE_TEMPLATE = 51_200
 LARGEST_POLICIES_OF_A_ROLE = 10_240

@@ -361,3 +361,13 @@ def test_a_bucket_tells_whether_its_events_reach_eventbridge(objects: Any, bucke
 
     assert "EventBridgeConfiguration" not in before
     assert "EventBridgeConfiguration" in objects.get_bucket_notification_configuration(Bucket=bucket)
+
+
+def test_objects_go_elsewhere_when_the_folder_of_a_cloud_is_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "objects"
+
+    with s3._spooled(gone, 10) as file:
+        file.write(b"more than ten bytes")
+        file.seek(0)
+
+        assert file.read() == b"more than ten bytes"
