@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from repository import keys, pgdump_database, pgdump_scan, point_names
-from repository.errors import BackupDamaged, BackupUnreadable, RestorePointNotFound
+from repository.errors import BackupArchived, BackupDamaged, BackupUnreadable, RestorePointNotFound
 from repository.manifest import DatabaseBackup, Manifest, StoredFile
 from repository.multipart import MultipartUpload
 from repository.pgdump_toc import Toc
@@ -83,7 +83,8 @@ def list_points(s3: "S3Client", bucket: str, instance: str | None = None) -> tup
 
 
 def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Manifest:
-    """The manifest of a point, by its id or `latest`. Raises RestorePointNotFound with what there is, BackupDamaged if it can't be read."""
+    """The manifest of a point, by its id or `latest`. Raises RestorePointNotFound with what there is, BackupDamaged if it can't be read,
+    BackupArchived if S3 keeps it in an archive."""
     if point == LATEST:
         found = list_points(s3, bucket, instance)
         if not found:
@@ -92,7 +93,10 @@ def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Man
     try:
         response = s3.get_object(Bucket=bucket, Key=keys.manifest_key(instance, point))
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "NoSuchKey":
+        code = error.response.get("Error", {}).get("Code")
+        if code == "InvalidObjectState":
+            raise _archived_manifest(bucket, instance, point) from error
+        if code != "NoSuchKey":
             raise
         raise _no_point(s3, bucket, instance, point) from error
     with closing(response["Body"]) as body:
@@ -169,6 +173,14 @@ def _points(s3: "S3Client", bucket: str, prefix: str) -> Iterator[PointName]:
             match item["Key"].split("/"):
                 case [instance, point_id, keys.MANIFEST]:
                     yield PointName(unquote(instance), unquote(point_id), item["LastModified"])
+
+
+def _archived_manifest(bucket: str, instance: str, point: str) -> BackupArchived:
+    return BackupArchived(
+        f"s3://{bucket}/{keys.manifest_key(instance, point)} is archived, and nothing can be planned without it: retrieve it with S3 "
+        "RestoreObject, copy it onto itself into STANDARD, and keep manifests out of the lifecycle rule (a manifest is small; a rule can "
+        "name a least size)"
+    )
 
 
 def _no_point(s3: "S3Client", bucket: str, instance: str, point: str) -> RestorePointNotFound:

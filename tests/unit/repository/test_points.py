@@ -9,7 +9,13 @@ import botocore.exceptions
 import pytest
 
 from repository import keys, points
-from repository.errors import BackupDamaged, BackupUnreadable, RestorePointNotFound, RestoreRequestInvalid
+from repository.errors import (
+    BackupArchived,
+    BackupDamaged,
+    BackupUnreadable,
+    RestorePointNotFound,
+    RestoreRequestInvalid,
+)
 from tests.unit.repository import archives
 from tests.unit.repository.conftest import BUCKET, leftovers
 
@@ -236,3 +242,10 @@ def test_a_damaged_manifest_is_named(s3: "S3Client", tmp_path: Path, text: bytes
     for point in (points.LATEST, made.point_id):
         with pytest.raises(BackupDamaged, match=f"s3://{BUCKET}/{key} can't be read as a manifest"):
             points.load(s3, BUCKET, "orders-prod", point)
+
+
+def test_an_archived_manifest_is_told_with_the_way_out(s3: "S3Client", tmp_path: Path) -> None:
+    s3.put_object(Bucket=BUCKET, Key=keys.manifest_key("shop", "p-1"), Body=b"{}", StorageClass="GLACIER")
+
+    with pytest.raises(BackupArchived, match=r"p-1/manifest.json is archived.*RestoreObject.*lifecycle rule"):
+        points.load(s3, BUCKET, "shop", "p-1")
