@@ -28,7 +28,7 @@ class Meter:
 
     calls: Counter[str] = field(default_factory=Counter)
     writes: int = 0
-    reads: int = 0
+    reads: float = 0
     _is_on: bool = False
     _one_at_a_time: Any = field(default_factory=threading.Lock)
 
@@ -66,7 +66,8 @@ class Meter:
         if operation == "TransactWriteItems":
             self.writes += max(before, _written(asked))
         elif operation in ("GetItem", "Query"):
-            self.reads += max(1, -(-len(answer.content) // (4 * KIB)))
+            # An answer that may be a second old costs half.
+            self.reads += max(1, -(-len(answer.content) // (4 * KIB))) * (1.0 if asked.get("ConsistentRead") else 0.5)
         else:
             raise ValueError(f"The ledger's units of {operation} are not known here")
 

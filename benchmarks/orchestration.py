@@ -180,12 +180,13 @@ def dollars(measured: Measured) -> dict[str, float]:
     silent = measured.arrivals - meter.calls["HearRetrieval"]
     work = sum(_gb_seconds(function, meter.calls) for function in FUNCTIONS) + silent * orchestration.ARRIVAL_GB_SECONDS
     calls = sum(meter.calls.values()) + silent
+    reads = meter.reads + silent * orchestration.ARRIVAL_READS
     return {
         "Step Functions": prices.price("transition").of(transitions(measured.history)),
         f"Lambda, {calls:,} calls": prices.price("invocation").of(calls),
         f"Lambda, {work:,.0f} GB-seconds": prices.price("function-gb-second").of(work),
         f"ledger, {meter.writes:,} units written": prices.price("table-write").of(meter.writes),
-        f"ledger, {meter.reads + silent:,} units read": prices.price("table-read").of(meter.reads + silent),
+        f"ledger, {reads:,.0f} units read": prices.price("table-read").of(reads),
     }
 
 

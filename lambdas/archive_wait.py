@@ -86,7 +86,8 @@ def end(ledger: Ledger) -> None:
 
 def wake(stepfunctions: "SFNClient", table: Table, key: str) -> int:
     """Wake who waits for this file; how many there were. A token serves once: a repeated event finds none."""
-    waiting = table.query(ARRIVAL + key)
+    # There are as many events as files. One who began to wait within this second may be missed: then the slow look finds the file.
+    waiting = table.query(ARRIVAL + key, consistent=False)
     return sum(_wake(stepfunctions, table, item, "S3 says that a file has arrived") for item in waiting)
 
 

@@ -30,7 +30,7 @@ class Pauses:
         return count, passed
 
 
-_JOB = Pauses(15, 1.1, 900)
+_JOB = Pauses(15, 1.1, 1200)
 _REMOVAL = Pauses(5, 1.2, 60)
 
 PAUSES = {

@@ -28,8 +28,9 @@ TRANSITIONS_PER_BATCH = 3
 # A thousand files: asked for by many threads, and listed with one request.
 BATCH_SECONDS = 5.0
 LISTING_SECONDS = 0.2
-# S3 tells of each file's arrival; all but a few of them wake nobody, after one read by a smaller function.
+# S3 tells of each file's arrival; all but a few of them wake nobody, after one read, of half a unit, by a smaller function.
 ARRIVAL_GB_SECONDS = 0.125 * 0.02
+ARRIVAL_READS = 0.5
 
 PART_BYTES = limits.STAGING_PART_BYTES
 REQUESTS_PER_STAGED_FILE = 6
@@ -115,7 +116,7 @@ def _retrieving(archive: PlannedArchive, seconds: float) -> Effort:
     slow, woken = int(seconds // ARCHIVE_LOOK_SECONDS), _woken_looks(archive)
     looking = _looking(slow, LOOK_SECONDS) + _looking(woken, LOOK_SECONDS + batches * LISTING_SECONDS)
     arrivals = archive.objects
-    return asking + looking + Effort(0, arrivals, arrivals * ARRIVAL_GB_SECONDS, reads=arrivals)
+    return asking + looking + Effort(0, arrivals, arrivals * ARRIVAL_GB_SECONDS, reads=round(arrivals * ARRIVAL_READS))
 
 
 def _looks_at_archive(archive: PlannedArchive, seconds: float) -> tuple[int, int]:

@@ -39,11 +39,12 @@ class Table:
         found = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True).get("Item")
         return _plain(found) if found else None
 
-    def query(self, pk: str, prefix: str = "") -> tuple[Item, ...]:
-        """All items of `pk` whose sort key begins with `prefix`, in the order of the sort keys."""
+    def query(self, pk: str, prefix: str = "", *, consistent: bool = True) -> tuple[Item, ...]:
+        """All items of `pk` whose sort key begins with `prefix`, in the order of the sort keys. Half as dear if what was written in the
+        last second may be missed."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
-            ConsistentRead=True,
+            ConsistentRead=consistent,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)" if prefix else "pk = :pk",
             ExpressionAttributeValues=_values({"pk": pk, "prefix": prefix} if prefix else {"pk": pk}),
         )
