@@ -125,7 +125,7 @@ class ArchivedFiles(Document):
 
 
 class PlannedArchive(Document):
-    """What must be retrieved before anything is deployed: `objects` is 0 if nothing is archived. Files are requested in batches of a
+    """What must be retrieved before anything is deployed: `objects` is 0 if nothing is archived. Files are requested in batches of two
     thousand; `batches` numbers those of all files, archived or not, from 0. `days`: how long S3 is asked to keep the retrieved copies."""
 
     tier: ArchiveTier

@@ -66,7 +66,7 @@ STAGED_DAYS = 31
 ABANDONED_UPLOAD_DAYS = 7
 
 # Files that one invocation asks S3 for: S3 takes 1,000 such requests a second per account and Region, so a batch is done in seconds.
-ARCHIVE_BATCH = 1_000
+ARCHIVE_BATCH = 2_000
 ARCHIVE_THREADS = 32
 # S3 Glacier promises 300 MB/s for large objects of an Expedited retrieval.
 EXPEDITED_BYTES_PER_SECOND = 300_000_000

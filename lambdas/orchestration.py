@@ -25,9 +25,9 @@ LOOK_SECONDS = 1.0
 
 ARCHIVE_LOOK_SECONDS = 1800
 TRANSITIONS_PER_BATCH = 3
-# A thousand files: asked for by many threads, and listed with one request.
-BATCH_SECONDS = 5.0
-LISTING_SECONDS = 0.2
+# A batch of files: asked for by many threads, and listed a thousand with one request.
+BATCH_SECONDS = 8.0
+LISTING_SECONDS = 0.2 * limits.ARCHIVE_BATCH / 1000
 # S3 tells of each file's arrival; all but a few of them wake nobody, after one read, of half a unit, by a smaller function.
 ARRIVAL_GB_SECONDS = 0.125 * 0.02
 ARRIVAL_READS = 0.5
@@ -123,7 +123,9 @@ def _looks_at_archive(archive: PlannedArchive, seconds: float) -> tuple[int, int
     """Lists a thousand files at a time; those of Intelligent-Tiering are asked one by one."""
     woken = _woken_looks(archive)
     one_by_one = sum(one.objects for one in archive.classes if one.storage_class.endswith("_ACCESS"))
-    return woken * len(archive.batches), int(seconds // ARCHIVE_LOOK_SECONDS) + woken * (one_by_one + 1)
+    return woken * len(archive.batches) * (limits.ARCHIVE_BATCH // 1000), int(
+        seconds // ARCHIVE_LOOK_SECONDS
+    ) + woken * (one_by_one + 1)
 
 
 def _woken_looks(archive: PlannedArchive) -> int:

@@ -193,13 +193,6 @@ def after_planning(harm: Harm) -> Harm:
     return lambda native: native.world.after.update(PlanRestore=partial(harm, native))
 
 
-def archive(_native: Installation) -> None:
-    """The backup's file moves to Glacier, or its thawed copy expires there."""
-    s3 = boto3.client("s3")
-    for key, content in _repository_files():
-        s3.put_object(Bucket="repository", Key=key, Body=content, StorageClass="GLACIER")
-
-
 def replace_in_repository(_native: Installation) -> None:
     """Somebody writes another file over the backup."""
     for key, content in _repository_files():

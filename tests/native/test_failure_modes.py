@@ -60,8 +60,6 @@ MODES = (
     Mode("Express size as RDS sees it", RESTORE, "EditionLimit", h.express_as_rds_sees_it, rest=True),
     Mode("feature of another edition", RESTORE, "EditionLimit", h.ends_saying(
         "Database 'shop' cannot be started in this edition of SQL Server because it contains a partition function."), rest=True),
-    Mode("archived", PLAN, "NotSupportedYet", h.archive),
-    Mode("archived again after the plan", STAGE, "NotSupportedYet", h.after_planning(h.archive)),
     Mode("replaced after the plan", STAGE, "BackupDamaged", h.after_planning(h.replace_in_repository), rest=True),
     Mode("copy differs", STAGE, "StagedCopyDiffers", h.points_says(h.other_checksums)),
     Mode("FILESTREAM", RESTORE, "FilestreamRefused", h.switch(source_has_filestream=True), rest=True),

