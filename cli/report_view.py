@@ -11,8 +11,9 @@ from cli.consoles import visible
 from cli.following import Ended, seconds_of
 from cli.tables import table
 from cli.units import dollars, duration, number, size
-from lambdas.contract import ArchiveSection, Estimate
+from lambdas.contract import Estimate
 from lambdas.record import PhaseRow, Report, ResourceRow
+from lambdas.sections import ArchiveSection
 from worker.job import Check, DatabaseResult, FixUp, Result
 
 _COLOURS = {"ok": "green", "failed": "red", "not checked": "yellow", "FAILED": "red"}

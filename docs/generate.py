@@ -14,7 +14,15 @@ from typing import Any, Literal
 from cli import reference
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
-from lambdas import contract, doctor_findings, record, request, worker_configuration, worker_configuration_check
+from lambdas import (
+    contract,
+    doctor_findings,
+    record,
+    request,
+    sections,
+    worker_configuration,
+    worker_configuration_check,
+)
 from localcloud import sqlserver_texts
 from repository.document import Document
 from repository.manifest import Manifest
@@ -29,9 +37,9 @@ READ: tuple[type[Document], ...] = (
     worker_configuration_check.WorkerConfigurationQuestion,
 )  # fmt: skip
 WRITTEN: tuple[type[Document], ...] = (
-    contract.Plan, contract.WorkerSection, contract.SecurityGroupsSection, contract.StagingSection,
-    contract.RestoredSection, contract.VerifiedSection,
-    contract.ReportSection, doctor_findings.Examination, worker_configuration_check.WorkerConfigurationAnswer,
+    contract.Plan, sections.ArchiveSection, sections.WorkerSection, sections.SecurityGroupsSection, sections.StagingSection,
+    sections.RestoredSection, sections.VerifiedSection,
+    sections.ReportSection, doctor_findings.Examination, worker_configuration_check.WorkerConfigurationAnswer,
     record.Report, record.RestoreEvent, job.Job, job.Beginning, job.Progress, job.Result, Manifest,
 )  # fmt: skip
 

@@ -14,9 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas import archive_files, archive_plan, archive_requests, archive_wait, limits
 from lambdas.archive_files import FoundFile
 from lambdas.aws import error_code, translated
-from lambdas.contract import ArchiveSection, Plan, RetrievalEvent, RetrievalInput, Woken
+from lambdas.contract import Plan
+from lambdas.inputs import RetrievalEvent, RetrievalInput, Woken
 from lambdas.ledger import Ledger
 from lambdas.native_jobs import source_manifest
+from lambdas.sections import ArchiveSection
 from lambdas.state import Restore, Surroundings, handler, log, state
 from repository.errors import BackupArchived, NotReady, RestoreError, RetrievalTimedOut
 

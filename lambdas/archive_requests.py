@@ -16,7 +16,8 @@ from lambdas import archive_files, limits
 from lambdas.archive_files import FoundFile
 from lambdas.archive_plan import LONGEST_WAIT
 from lambdas.aws import error_code
-from lambdas.contract import BatchInput, PlannedArchive
+from lambdas.contract import PlannedArchive
+from lambdas.inputs import BatchInput
 from lambdas.ledger import Ledger
 from lambdas.native_jobs import source_manifest
 from lambdas.request import ArchiveTier

@@ -1,21 +1,18 @@
-"""Every document that crosses a border of the control plane, in the order in which a restore meets them.
+"""`$.plan`: the document that every state and every remover goes by.
 
-    request -> $.plan -> ($.archive) -> $.worker -> $.securityGroups -> ($.staging) -> $.restored -> $.verified -> $.report
+    request -> $.plan -> the sections of the states (lambdas.sections)
 
-A state reads sections to its left and writes exactly one. Removers read `plan.restoreId` alone. Long lists (tables, members, fix-ups) stay
-in the worker's result in S3. The JSON Schema of each model is generated into docs/contract/.
+What a function takes from its input stands in lambdas.inputs. The JSON Schema of each model is generated into docs/contract/.
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from lambdas.request import AccountId, ArchiveTier, Mode, Region, TicketRequest
 from lambdas.worker_settings import ProxyUrl
 from repository.document import Document
-from worker.job import ErrorNote
 
 
 class PlannedTarget(Document):
@@ -198,178 +195,3 @@ class Plan(Document):
     notes: tuple[str, ...] = ()
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
-
-
-class ArchiveSection(Document):
-    """`$.archive`: the data is there. `requested` counts what was asked of S3 by this restore, `found_ready` what was retrieved already or
-    on its way; `fell_back` those for which Expedited had no capacity and Standard was taken. `readable_until` is when the first of the
-    retrieved copies goes; None if nothing does (Intelligent-Tiering)."""
-
-    objects: int
-    bytes: int
-    tier: ArchiveTier
-    requested: int
-    found_ready: int
-    fell_back: int
-    readable_until: datetime | None = None
-
-
-class WorkerSection(Document):
-    """`$.worker`: the instance that runs, registered with SSM."""
-
-    instance_id: str
-
-
-class SecurityGroupsSection(Document):
-    """`$.securityGroups`: the pair. The database's lets in only the worker's on the instance's port; the worker's lets out only there."""
-
-    database_group_id: str
-    worker_group_id: str
-
-
-class StagingSection(Document):
-    """`$.staging`: the temporary bucket, and what was copied into it under `prefix` (the restore's id and `/`)."""
-
-    bucket: str
-    prefix: str
-    objects: int
-    bytes: int
-
-
-class DatabaseOutcome(Document):
-    """One database in `$.restored` and `$.verified`; there and in the report `seconds` are those of both jobs."""
-
-    name: str
-    asked_name: str
-    status: str
-    rows: int
-    bytes: int
-    seconds: float
-    error: ErrorNote | None = None
-
-
-class RestoredSection(Document):
-    """`$.restored`: what the replay did; `result` is the s3:// URI of the worker's whole result."""
-
-    databases: tuple[DatabaseOutcome, ...]
-    result: str
-
-
-class VerifiedSection(Document):
-    """`$.verified`: what verification found; only promoted databases carry the asked name."""
-
-    databases: tuple[DatabaseOutcome, ...]
-    result: str
-
-
-class ReportSection(Document):
-    """`$.report`: where the report lies."""
-
-    report: str
-
-
-class StateInput(Document):
-    """What one state reads of the whole input: the sections that it names, and no others."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
-
-
-class PlanInput(StateInput):
-    """PlanRestore: the request as it came, and the execution that it came with. `started_at` is the execution's start."""
-
-    request: dict[str, Any]
-    execution_arn: str
-    started_at: datetime | None = None
-
-
-class PlannedInput(StateInput):
-    """States that need the plan alone."""
-
-    plan: Plan
-
-
-class RetrievalInput(PlannedInput):
-    """RetrieveArchive: the plan, and the token of the task that waits."""
-
-    task_token: str
-
-
-class WorkerInput(PlannedInput):
-    """States that need the worker."""
-
-    worker: WorkerSection
-
-
-class NativeRestoreInput(WorkerInput):
-    """RestoreNativeBackups."""
-
-    staging: StagingSection
-
-
-class VerifyInput(WorkerInput):
-    """VerifyDatabases."""
-
-    restored: RestoredSection
-
-
-class RestoreReference(StateInput):
-    """The restore's id, all that a remover takes from its input."""
-
-    restore_id: str
-
-
-class RemoverInput(StateInput):
-    """Removers."""
-
-    plan: RestoreReference
-
-
-class BatchInput(RemoverInput):
-    """RequestRetrieval: one of the plan's batches of files."""
-
-    batch: int
-
-
-class ArrivedObject(StateInput):
-    """The object that S3's event tells of."""
-
-    key: str
-
-
-class ArrivalDetail(StateInput):
-    """What of the event's detail is read."""
-
-    object: ArrivedObject
-
-
-class RetrievalEvent(StateInput):
-    """HearRetrieval: S3's event `Object Restore Completed` (Amazon S3 User Guide, "EventBridge event message structure")."""
-
-    detail: ArrivalDetail
-
-
-class Woken(Document):
-    """How many restores an event woke."""
-
-    woken: int
-
-
-class CaughtError(StateInput):
-    """What a Catch writes. For a failed function `cause` is Lambda's JSON with `errorMessage`."""
-
-    model_config = ConfigDict(alias_generator=str.title, populate_by_name=True, extra="ignore", frozen=True)
-
-    error: str
-    cause: str = ""
-
-
-class CloseInput(RemoverInput):
-    """CloseRestore: how the restore went. `clean_up` is true in an execution that only clears up after another one."""
-
-    failure: CaughtError | None = None
-    leftovers: dict[str, CaughtError] = Field(default_factory=dict)
-    clean_up: bool = False
-
-
-class SweepInput(StateInput):
-    """SweepLedger looks at the ledger, not at the event that woke it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from lambdas.contract import DatabaseOutcome
+from lambdas.sections import DatabaseOutcome
 from repository.error_names import by_name
 from repository.errors import RestoreError, RestoreFailed
 from worker.job import DatabaseResult, ErrorNote, Result

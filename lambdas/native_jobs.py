@@ -5,7 +5,8 @@ The key prefix of a database is the same in every job of a restore: by it the wo
 
 from collections.abc import Iterable
 
-from lambdas.contract import Plan, PlannedDatabase, StagingSection
+from lambdas.contract import Plan, PlannedDatabase
+from lambdas.sections import StagingSection
 from lambdas.state import Restore
 from repository import native_recovery, native_staging, points
 from repository.manifest import Manifest, NativeBackupSet

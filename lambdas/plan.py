@@ -23,8 +23,9 @@ from lambdas import (
     worker_plan,
 )
 from lambdas.aws import TargetAccount, error_code, target_account
-from lambdas.contract import Plan, PlanInput, PlannedSource, PlannedTarget
+from lambdas.contract import Plan, PlannedSource, PlannedTarget
 from lambdas.findings import EnginePart, Findings
+from lambdas.inputs import PlanInput
 from lambdas.ledger import Ledger
 from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems, read

@@ -4,9 +4,10 @@ A row for each temporary database and login role is written before the job is se
 """
 
 from lambdas import repeated_jobs
-from lambdas.contract import RestoredSection, WorkerInput
 from lambdas.database_rows import DATABASE, LOGIN_ROLE, note_made
+from lambdas.inputs import WorkerInput
 from lambdas.job_outcomes import outcomes, raise_if_all_failed, together
+from lambdas.sections import RestoredSection
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import job, job_row, uri
 

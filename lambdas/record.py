@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from lambdas.contract import ArchiveSection, DatabaseOutcome, Estimate, PlannedNetwork, PlannedSource, PlannedTarget
+from lambdas.contract import Estimate, PlannedNetwork, PlannedSource, PlannedTarget
 from lambdas.request import TicketRequest
+from lambdas.sections import ArchiveSection, DatabaseOutcome
 from repository.document import Document
 from worker.job import ErrorNote
 

@@ -7,12 +7,13 @@ import json
 from datetime import UTC, datetime
 
 from lambdas import archive, archive_wait, phases
-from lambdas.contract import CaughtError, CloseInput, DatabaseOutcome, ReportSection
 from lambdas.database_rows import DATABASE
+from lambdas.inputs import CaughtError, CloseInput
 from lambdas.job_outcomes import outcomes, together
 from lambdas.ledger import Meta
 from lambdas.record import PhaseRow, Report, RestoreEvent
 from lambdas.repeated_jobs import all_of
+from lambdas.sections import DatabaseOutcome, ReportSection
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import job_names, result, uri
 from repository import keys

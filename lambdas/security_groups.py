@@ -10,8 +10,10 @@ from botocore.exceptions import ClientError
 
 from lambdas import group_list, names
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan, RemoverInput, SecurityGroupsSection, WorkerInput
+from lambdas.contract import Plan
+from lambdas.inputs import RemoverInput, WorkerInput
 from lambdas.ledger import Status
+from lambdas.sections import SecurityGroupsSection
 from lambdas.state import Restore, state
 from repository.errors import AwsRefused, NotReady
 

@@ -6,7 +6,9 @@ Rows of the bucket and of the objects stand in the ledger before either exists; 
 import time
 
 from lambdas import archive, invocations, limits, staging_bucket, staging_check, staging_copy
-from lambdas.contract import Plan, PlannedInput, StagingSection
+from lambdas.contract import Plan
+from lambdas.inputs import PlannedInput
+from lambdas.sections import StagingSection
 from lambdas.staging_bucket import OBJECTS, ROLE, STAGING
 from lambdas.staging_copy import Place
 from lambdas.staging_files import StagedFile, staged_files

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from lambdas import invocations, limits, names, staging_lease, staging_objects
 from lambdas.aws import error_code
-from lambdas.contract import Plan, RemoverInput
+from lambdas.contract import Plan
+from lambdas.inputs import RemoverInput
 from lambdas.record import ResourceRow
 from lambdas.staging_lease import Lease
 from lambdas.state import Restore, log, state

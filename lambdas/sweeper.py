@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from lambdas import limits
-from lambdas.contract import SweepInput
+from lambdas.inputs import SweepInput
 from lambdas.ledger import META, Ledger, Meta, open_restores
 from lambdas.state import Surroundings, handler, log
 from lambdas.table import ConditionFailed

@@ -10,8 +10,9 @@ from botocore.exceptions import ClientError
 
 from lambdas import limits, names, native_jobs, worker_instance
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan, RemoverInput
+from lambdas.contract import Plan
 from lambdas.database_rows import DATABASE, KINDS, settle_absent, settle_verified
+from lambdas.inputs import RemoverInput
 from lambdas.job_outcomes import error_of
 from lambdas.ledger import Meta
 from lambdas.postgresql import JOB_NAME as REPLAY

@@ -5,9 +5,11 @@ A promoted database is KEPT: it is what the restore was for. What is promoted st
 """
 
 from lambdas import native_jobs, repeated_jobs
-from lambdas.contract import DatabaseOutcome, Plan, PlannedDatabase, VerifiedSection, VerifyInput
+from lambdas.contract import Plan, PlannedDatabase
 from lambdas.database_rows import settle_verified
+from lambdas.inputs import VerifyInput
 from lambdas.job_outcomes import error_of, outcomes, together
+from lambdas.sections import DatabaseOutcome, VerifiedSection
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import job, uri
 from repository.errors import SomeDatabasesFailed

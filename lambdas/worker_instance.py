@@ -14,9 +14,11 @@ from botocore.exceptions import ClientError
 
 from lambdas import limits, names
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan, PlannedInput, RemoverInput, WorkerSection
+from lambdas.contract import Plan
+from lambdas.inputs import PlannedInput, RemoverInput
 from lambdas.ledger import Status
 from lambdas.record import ResourceRow
+from lambdas.sections import WorkerSection
 from lambdas.state import Restore, log, state
 from repository import keys
 from repository.errors import NotReady, WorkerNotStarted

@@ -1,7 +1,7 @@
 """What two jobs together say of a database."""
 
-from lambdas.contract import DatabaseOutcome
 from lambdas.job_outcomes import together
+from lambdas.sections import DatabaseOutcome
 
 
 def outcome(name: str, status: str, seconds: float) -> DatabaseOutcome:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from lambdas import invocations, limits, staging_lease
-from lambdas.contract import Plan, RemoverInput
+from lambdas.contract import Plan
+from lambdas.inputs import RemoverInput
 from lambdas.ledger import Ledger
 from lambdas.names import staging_bucket
 from lambdas.staging_bucket import STAGING, ensure, policy, remove_staging_bucket
