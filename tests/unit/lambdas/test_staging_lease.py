@@ -202,6 +202,7 @@ def test_no_order_with_one_preemption_takes_or_leaves_a_bucket(actors: Actors) -
     assert sum(1 for _ in schedules(actors, {}, 1)) > 30
 
 
+@pytest.mark.slow
 @ACTORS
 def test_no_order_among_many_takes_or_leaves_a_bucket(actors: Actors) -> None:
     chance = random.Random(7)

@@ -86,6 +86,7 @@ def test_a_clean_up_that_was_counted_but_never_started_is_started_under_its_numb
     assert sweep() == [f"cleanup-{ledger.restore_id}-1"]
 
 
+@pytest.mark.slow
 def test_clean_ups_that_go_on_failing_come_at_growing_distances(world: World) -> None:
     stopped(world, "restore-1")
 
