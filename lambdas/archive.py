@@ -41,11 +41,11 @@ def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
             if (file := archive_files.look_at(s3, bucket, key)).in_progress:
                 _require_in_time(restore, file)
                 raise NotReady(_told(restore, key, len(missing)))
-        found = archive_files.look(s3, bucket, archive_files.of_plan(plan, source_manifest(restore, plan)))
+        found = _found(restore, plan)
         missing = [file for file in found if not file.is_readable]
         if not missing:
             return _arrived(restore, found)
-        _require_on_their_way(restore, missing)
+        _require_none(restore, [file for file in missing if not file.in_progress])
         key = archive_wait.choose(restore.ledger, missing)
 
 
@@ -76,8 +76,13 @@ def _told(restore: Restore, key: str, missing: int) -> str:
     return f"waiting for S3 to retrieve {still} ({wish.tier}), {key} among them"
 
 
-def _require_on_their_way(restore: Restore, missing: Sequence[FoundFile]) -> None:
-    cold = [file for file in missing if not file.in_progress]
+def _found(restore: Restore, plan: Plan) -> Sequence[FoundFile]:
+    """Every file that the restore reads, as it lies in S3 now."""
+    files = archive_files.of_plan(plan, source_manifest(restore, plan))
+    return archive_files.look(restore.surroundings.control.s3, restore.settings.repository_bucket, files)
+
+
+def _require_none(restore: Restore, cold: Sequence[FoundFile]) -> None:
     if cold:
         raise again(restore, f"{len(cold):,} files are archived again, {cold[0].key} among them")
 
@@ -148,10 +153,7 @@ def require_readable(restore: Restore) -> None:
 
 def require_retrieved(restore: Restore, plan: Plan) -> None:
     """For a state that was refused a file: raises BackupArchived unless all can be read by now."""
-    s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
-    found = archive_files.look(s3, bucket, archive_files.of_plan(plan, source_manifest(restore, plan)))
-    if missing := [file for file in found if not file.is_readable]:
-        raise again(restore, f"{len(missing):,} files are archived again, {missing[0].key} among them")
+    _require_none(restore, [file for file in _found(restore, plan) if not file.is_readable])
 
 
 def again(restore: Restore, why: str) -> RestoreError:

@@ -82,7 +82,7 @@ def _request(s3: "S3Client", bucket: str, files: Sequence[FoundFile], tier: Arch
         try:
             return [file for file, future in futures if not future.result()]
         except BaseException:
-            # If S3 asks for a pause, the rest of a thousand would only make it longer.
+            # If S3 asks for a pause, the rest of the batch would only make it longer.
             threads.shutdown(cancel_futures=True)
             raise
 

@@ -53,7 +53,6 @@ LONGEST_DATABASE_NAME_BYTES = 63
 LONGEST_SQLSERVER_NAME = 128
 # By the major version from which it holds (Microsoft Learn, "Editions and supported features": 50 GB since SQL Server 2025).
 EXPRESS_DATABASE_GIB = {17: 50, 0: 10}
-HEADS_AT_ONCE = 10
 
 STAGING_THREADS = 32
 STAGING_SECONDS = 80

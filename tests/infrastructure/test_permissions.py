@@ -254,26 +254,17 @@ def _method_names(tree: ast.AST) -> Iterator[str]:
             yield str(node.args[0].value)
 
 
+SERVICES = (
+    "cloudwatch", "dynamodb", "ec2", "events", "iam", "kms", "lambda", "rds", "s3", "secretsmanager", "service-quotas", "ssm",
+    "stepfunctions", "sts",
+)  # fmt: skip
+
+
 def _operations() -> dict[str, tuple[str, ...]]:
     """Client method -> IAM actions, for the services that are used; S3 and DynamoDB name some of theirs differently."""
     session = botocore.session.get_session()
     found: dict[str, tuple[str, ...]] = {}
-    for service in (
-        "cloudwatch",
-        "dynamodb",
-        "ec2",
-        "events",
-        "iam",
-        "kms",
-        "lambda",
-        "rds",
-        "s3",
-        "secretsmanager",
-        "service-quotas",
-        "ssm",
-        "stepfunctions",
-        "sts",
-    ):
+    for service in SERVICES:
         prefix = {"stepfunctions": "states", "service-quotas": "servicequotas"}.get(service, service)
         for operation in session.get_service_model(service).operation_names:
             found[xform_name(operation)] = (f"{prefix}:{operation}",)

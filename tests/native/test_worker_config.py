@@ -2,23 +2,16 @@
 account and Region whose worker is what the file says."""
 
 import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli import main
-from localcloud import cloud as local
-from localcloud.clients import Place
+from tests.native.asked_elsewhere import ELSEWHERE, WHERE, cloud_elsewhere
 from tests.native.chains import FULL
-from tests.native.granted_calls import not_granted
 from tests.native.whole_cloud import WholeCloud, workers
-from tests.statemachine.plain_moto import know_images
 
-ELSEWHERE = Place("222222222222", "eu-west-1")
-WHERE = ["--account", ELSEWHERE.account, "--to-region", ELSEWHERE.region]
 ASKING = ("PlanRestore", "CheckWorkerConfiguration")
 
 pytestmark = [pytest.mark.xdist_group("worker-config"), pytest.mark.timeout(600), pytest.mark.slow]
@@ -26,16 +19,8 @@ pytestmark = [pytest.mark.xdist_group("worker-config"), pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[WholeCloud]:
-    with tempfile.TemporaryDirectory(prefix="configured-") as folder:
-        running = local.start(Path(folder, "cloud"), time_scale=100.0, schedules=False)
-        try:
-            know_images()
-            made = WholeCloud(running, Path(folder), ELSEWHERE, ["crm"]).build()
-            made.point("crm", [FULL])
-            yield made
-            assert not_granted(running.calls) == set()
-        finally:
-            running.stop()
+    with cloud_elsewhere() as made:
+        yield made
 
 
 @pytest.fixture
