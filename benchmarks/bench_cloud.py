@@ -104,6 +104,7 @@ def submit_job(bench: Bench, name: str) -> str:
         asked_name=RESTORED,
         temporary_name=f"dbrestore_{name}",
         login_role=f"dbrestore_{name}_owner",
+        holder_role=f"dbrestore_{name}_holder",
     )
     job = Job(
         kind="replay",

@@ -13,6 +13,7 @@ from pydantic import Field
 from lambdas.request import AccountId, ArchiveTier, Mode, Region, TicketRequest
 from lambdas.worker_settings import ProxyUrl
 from repository.document import Document
+from worker.job import PostgresOptions
 
 
 class PlannedTarget(Document):
@@ -42,13 +43,15 @@ class PlannedSource(Document):
 
 class PlannedDatabase(Document):
     """One database with every name that will be made, all fixed before anything exists. SQL Server restores straight under the asked name:
-    there the temporary name is the same, and there is no login role. `bytes` of COPY text, for SQL Server of the database's files;
+    there the temporary name is the same, and there are no roles (`worker.job.DatabaseJob` says what they are for).
+    `bytes` of COPY text, for SQL Server of the database's files;
     `stored_bytes` of what the repository holds of it."""
 
     name: str
     asked_name: str
     temporary_name: str
     login_role: str = ""
+    holder_role: str = ""
     bytes: int
     stored_bytes: int = 0
     rows: int
@@ -189,6 +192,7 @@ class Plan(Document):
     databases: tuple[PlannedDatabase, ...]
     worker: PlannedWorker
     native: PlannedNative | None = None
+    postgres: PostgresOptions | None = None
     archive: PlannedArchive | None = None
     network: PlannedNetwork | None = None
     estimate: Estimate | None = None

@@ -18,6 +18,7 @@ from lambdas.request_problems import Problems
 from lambdas.state import Surroundings
 from repository.errors import NotEnoughStorage, RestoreRequestInvalid
 from repository.manifest import Engine, Manifest, StoredFile
+from worker.job import PostgresOptions
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
@@ -38,12 +39,14 @@ class Findings:
 
 @dataclass(frozen=True)
 class EnginePart:
-    """What the plan says of the databases; `native` for SQL Server alone. `files` are all that will be read, as they lie in S3."""
+    """What the plan says of the databases; `native` for SQL Server alone, `postgres` for PostgreSQL.
+    `files` are all that will be read, as they lie in S3."""
 
     databases: tuple[PlannedDatabase, ...]
     notes: tuple[str, ...]
     native: PlannedNative | None = None
     files: tuple[FoundFile, ...] = ()
+    postgres: PostgresOptions | None = None
 
 
 def check_names(found: Findings, engine: Engine, problems: Problems) -> None:

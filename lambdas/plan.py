@@ -102,6 +102,7 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
         worker=worker.planned,
         network=worker.network,
         native=part.native,
+        postgres=part.postgres,
         notes=part.notes,
         ticket=request.ticket,
         reason=request.reason,

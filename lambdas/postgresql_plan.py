@@ -57,6 +57,7 @@ def _planned(restore_id: str, asked: Asked[DatabaseBackup]) -> PlannedDatabase:
         asked_name=asked.request.asked_name,
         temporary_name=temporary,
         login_role=f"{temporary}_owner",
+        holder_role=f"{temporary}_holder",
         bytes=asked.backup.uncompressed_length,
         stored_bytes=sum(file.length for file in asked.backup.files),
         rows=asked.backup.rows,

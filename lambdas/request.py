@@ -86,7 +86,13 @@ def _or_names_alone(schema: dict[str, Any]) -> None:
 
 class RestoreRequest(Document):
     """The input of the state machine. `{"target": {"dbInstance": "orders-prod"}, "databases": ["orders"]}` is enough. `Comment` is
-    tolerated because the console's start box is prefilled with one; every other unknown key is refused."""
+    tolerated because the console's start box is prefilled with one; every other unknown key is refused.
+
+    For PostgreSQL alone: `owners` maps roles of the dump to roles of the target that may own what those owned; without it the dump's own
+    roles may, but only if the restore point is of the target instance itself. `roles` `create-missing` makes the dump's other roles (no
+    login, no rights). `extensions` `skip-missing` leaves out extensions that the target lacks or the configuration doesn't allow, and
+    `onUnrestorable` `skip` whatever else the target refuses; what is left out is told and the run never ends green. `encoding` and
+    `locale` are the new databases' (default: those of the dump). `verify` `content` reads every row back, `counts` counts them."""
 
     comment: Any = Field(default=None, alias="Comment", exclude=True)
     schema_version: Literal["1"] = "1"
@@ -94,6 +100,13 @@ class RestoreRequest(Document):
     source: SourceRequest = SourceRequest()
     databases: tuple[DatabaseRequest, ...] = Field(min_length=1, max_length=40, json_schema_extra=_or_names_alone)
     on_conflict: Literal["fail", "replace"] = "fail"
+    on_unrestorable: Literal["fail", "skip"] = "fail"
+    owners: dict[str, str] | None = None
+    roles: Literal["existing", "create-missing"] = "existing"
+    extensions: Literal["all", "skip-missing"] = "all"
+    encoding: str | None = Field(default=None, min_length=1)
+    locale: str | None = Field(default=None, min_length=1)
+    verify: Literal["counts", "content"] | None = None
     mode: Mode = "restore"
     archive: ArchiveRequest = ArchiveRequest()
     worker: WorkerRequest = WorkerRequest()

@@ -49,7 +49,8 @@ class StagingSection(Document):
 
 
 class DatabaseOutcome(Document):
-    """One database in `$.restored` and `$.verified`; there and in the report `seconds` are those of both jobs."""
+    """One database in `$.restored` and `$.verified`; there and in the report `seconds` are those of both jobs. `left_out` counts entries of
+    the dump that were left out on request."""
 
     name: str
     asked_name: str
@@ -57,6 +58,7 @@ class DatabaseOutcome(Document):
     rows: int
     bytes: int
     seconds: float
+    left_out: int = 0
     error: ErrorNote | None = None
 
 

@@ -19,7 +19,16 @@ from lambdas.table import ConditionFailed
 from repository import keys
 from repository.document import Document
 from repository.errors import NotReady, RestoreClosed, RestoreError, WorkerFailed, WorkerLost, WorkerTimedOut
-from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, NativeDatabaseJob, NativeOptions, Result
+from worker.job import (
+    DatabaseJob,
+    DatabaseServer,
+    Job,
+    JobKind,
+    NativeDatabaseJob,
+    NativeOptions,
+    PostgresOptions,
+    Result,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import CommandTypeDef
@@ -61,12 +70,17 @@ def job(
         ),
         databases=tuple(
             DatabaseJob(
-                backup_name=d.name, asked_name=d.asked_name, temporary_name=d.temporary_name, login_role=d.login_role
+                backup_name=d.name,
+                asked_name=d.asked_name,
+                temporary_name=d.temporary_name,
+                login_role=d.login_role,
+                holder_role=d.holder_role,
             )
             for d in databases
         ),
         native_databases=native_databases,
         native_options=_native_options(plan),
+        postgres=plan.postgres or PostgresOptions(),
         manifest=None if kind == "discard" else plan.source.manifest,
         streams=plan.worker.streams,
         keep_toast_compression=plan.worker.keep_toast_compression,

@@ -44,10 +44,20 @@ class ByteRange(Document):
     sha256: str
 
 
+class RowDigest(Document):
+    """What the rows of one member come to, whatever their order: the sum modulo 2^128 of the XXH3-128 (with `seed`) of each row's COPY text
+    without its line end, as 32 hexadecimal digits. `columns` are the positions (from 0, in the COPY statement's order) whose text every
+    server writes alike; None stands for all, and then the row's text is hashed whole."""
+
+    seed: int
+    total: str
+    columns: tuple[int, ...] | None = None
+
+
 class TableMember(Document):
     """The rows of one TABLE DATA entry. In custom format the range is the whole data block (type, id, chunks, terminator);
     in directory format it is the member file. `uncompressed_length` counts the decoded COPY text without the closing `\\.` lines;
-    `rows` its line ends."""
+    `rows` its line ends. `content` is there if the rows can be proven one by one."""
 
     dump_id: int
     schema_name: str
@@ -55,6 +65,7 @@ class TableMember(Document):
     stored: ByteRange
     uncompressed_length: int
     rows: int
+    content: RowDigest | None = None
 
 
 class LargeObjectMember(Document):

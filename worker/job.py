@@ -7,6 +7,8 @@ carries the job's URI and nothing else. The lambdas import this module; it impor
 from datetime import datetime
 from typing import Literal
 
+from pydantic import Field
+
 from repository.document import Document
 from repository.manifest import Engine, NativeKind
 
@@ -27,12 +29,14 @@ class DatabaseServer(Document):
 
 class DatabaseJob(Document):
     """One database of a job. `backup_name` is its name in the manifest, `asked_name` the name to promote it to, `temporary_name` the name
-    it is built under and `login_role` the temporary owner that replays it (both made from the restore id)."""
+    it is built under, `login_role` the temporary login that replays it, and `holder_role` the powerless role that owns afterwards what no
+    other role may own (all three made from the restore id)."""
 
     backup_name: str
     asked_name: str
     temporary_name: str
     login_role: str
+    holder_role: str
 
 
 class NativeStep(Document):
@@ -66,6 +70,25 @@ class NativeOptions(Document):
     stop_at: datetime | None = None
 
 
+class PostgresOptions(Document):
+    """What the request chose for PostgreSQL databases. `owners` maps roles of the dump to roles of the target that may own in their place;
+    `keep_owners` lets every role of the dump own that the target has too (only when the restore point is of the target itself); the
+    master user, `rds*`, `pg_*` and superusers never own anything of a dump. `create_missing_roles` makes the dump's other roles, without
+    login or rights. Extensions outside `allowed_extensions`, or that the server lacks, are refused, or with `skip_missing_extensions` left
+    out. `skip_unrestorable` leaves out what the target refuses and what depends on it. `encoding` and `locale` None: those of the dump.
+    `verify` `content` reads every row back."""
+
+    owners: dict[str, str] = Field(default={})
+    keep_owners: bool = False
+    create_missing_roles: bool = False
+    allowed_extensions: tuple[str, ...] = ()
+    skip_missing_extensions: bool = False
+    skip_unrestorable: bool = False
+    encoding: str | None = None
+    locale: str | None = None
+    verify: Literal["counts", "content"] = "counts"
+
+
 class Job(Document):
     """What the worker is to do. `replay` (PostgreSQL) builds each database under its temporary name, `restore` (SQL Server) has RDS restore
     it; `verify` compares it with the manifest, for PostgreSQL settles owners and grants and renames it; `discard` drops what this restore
@@ -79,6 +102,7 @@ class Job(Document):
     databases: tuple[DatabaseJob, ...] = ()
     native_databases: tuple[NativeDatabaseJob, ...] = ()
     native_options: NativeOptions = NativeOptions()
+    postgres: PostgresOptions = PostgresOptions()
     manifest: str | None = None
     streams: int = 2
     keep_toast_compression: bool = False
@@ -122,6 +146,28 @@ class FixUp(Document):
     what: str
 
 
+class LeftOut(Document):
+    """One entry of the dump that was left out because the request allowed it: why, the SQL with which a person can make it by hand, and how
+    many rows of the dump were therefore not loaded."""
+
+    entry: str
+    why: str
+    sql: str = ""
+    rows: int = 0
+
+
+class CodeObject(Document):
+    """One object through which code of the dump will run without being called, or as another than its caller: `security definer function`,
+    `expression index`, `statistics object`, `trigger`, ... `function` is what runs, `runs_as` the role, `when` the occasion as a phrase
+    (`whenever autovacuum analyses public.t1`)."""
+
+    kind: str
+    name: str
+    function: str
+    runs_as: str
+    when: str
+
+
 class Check(Document):
     """One row of the verification table. `result` is `ok`, `failed` or `not checked` (then `actual` says why)."""
 
@@ -144,7 +190,9 @@ class DatabaseResult(Document):
     bytes: int = 0
     tables: int = 0
     seconds: float = 0.0
+    left_out: tuple[LeftOut, ...] = ()
     fix_ups: tuple[FixUp, ...] = ()
+    code: tuple[CodeObject, ...] = ()
     checks: tuple[Check, ...] = ()
 
 

@@ -140,7 +140,7 @@ class Restore:
         return tuple(
             DatabaseJob(
                 backup_name=name, asked_name=self.asked[name], temporary_name=f"dbrestore-{self.restore_id}-{number}",
-                login_role=f"dbrestore-{self.restore_id}-{number}",
+                login_role=f"dbrestore-{self.restore_id}-{number}", holder_role=f"dbrestore-{self.restore_id}-{number}-holder",
             )
             for number, name in enumerate(self.dumps)
         )  # fmt: skip
