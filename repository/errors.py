@@ -11,6 +11,7 @@ docs/operations.md.
     ├── RestorePointNotFound         no such instance or point in the repository
     ├── DatabaseNotInRestorePoint    the point has other databases
     ├── DatabaseExists               the asked name is taken in the target
+    ├── OwnerNotUsable               a role that the request lets own what the dump brings can't, or may not
     ├── DatabaseBusy                 another restore is bringing back the same database
     ├── WorkerConfigurationInvalid   what the file or the request sets for the worker: wrong form, or AWS has no such thing
     ├── EngineMismatch               the point is of another engine
@@ -78,6 +79,10 @@ class DatabaseNotInRestorePoint(RestoreError):
 
 class DatabaseExists(RestoreError):
     """The asked name is taken in the target instance."""
+
+
+class OwnerNotUsable(RestoreError):
+    """A role that was asked for as an owner does not exist, can't be acted for, or belongs to the system."""
 
 
 class DatabaseBusy(RestoreError):

@@ -12,16 +12,13 @@ from repository.pgdump_toc import TocEntry
 from worker import limits, membership
 from worker.archive import Archive, Division
 from worker.job import FixUp
-from worker.membership import RoleState
-from worker.ownership import resolve
+from worker.owners import Owners
 from worker.privileges import Privilege, privileges
 from worker.session import Connection
 from worker.sql_tokens import NotUnderstood
 
 
-def execute(
-    master: Connection, archive: Archive, division: Division, roles: dict[str, RoleState], master_user: str
-) -> list[FixUp]:
+def execute(master: Connection, archive: Archive, division: Division, owners: Owners) -> list[FixUp]:
     """Execute the privileges of all objects of the database. Returns what was not executed, and why."""
     entries = iter([
         e for e in archive.toc.entries
@@ -29,10 +26,9 @@ def execute(
     ])  # fmt: skip
     notes: list[FixUp] = []
     while batch := list(islice(entries, limits.OBJECTS_PER_TRANSACTION)):
-        owners = {resolve(e.owner, roles, master_user) for e in batch}
-        owners |= {role for e in batch if e.description == "DEFAULT ACL" for role in _default_roles(e, roles)}
-        with master.transaction(), membership.acting_for(master, owners):
-            notes += [note for entry in batch for note in execute_entry(master, entry, roles)]
+        acting = {owners.of(e.owner) for e in batch}
+        with master.transaction(), membership.acting_for(master, acting):
+            notes += [note for entry in batch for note in execute_entry(master, entry, owners)]
     return notes
 
 
@@ -41,9 +37,7 @@ def of_database(entry: TocEntry) -> bool:
     return entry.description == "ACL" and entry.tag.startswith("DATABASE ")
 
 
-def execute_entry(
-    master: Connection, entry: TocEntry, roles: dict[str, RoleState], database: str | None = None
-) -> Iterator[FixUp]:
+def execute_entry(master: Connection, entry: TocEntry, owners: Owners, database: str | None = None) -> Iterator[FixUp]:
     """Execute one entry inside a transaction. With `database` it is about the database of this name, whatever the dump calls it."""
     try:
         found = list(privileges(entry.definition, database))
@@ -53,7 +47,12 @@ def execute_entry(
     for each in found:
         if isinstance(each, str):
             yield FixUp(entry=entry.label, what=each)
-        elif missing := [r for r in each.roles if not roles[r].exists]:
+        elif each.defaults_of is not None and each.defaults_of not in owners.default_privileges_of:
+            yield FixUp(
+                entry=entry.label,
+                what=f"not executed, {each.defaults_of!r} owns nothing here: {each.statement.as_string()}",
+            )
+        elif missing := [r for r in each.roles if not owners.roles[r].exists]:
             yield FixUp(
                 entry=entry.label,
                 what=f"not executed, the target has no role {missing[0]!r}: {each.statement.as_string()}",
@@ -71,15 +70,6 @@ def roles_in(entry: TocEntry) -> set[str]:
         }
     except NotUnderstood:
         return set()
-
-
-def _default_roles(entry: TocEntry, roles: dict[str, RoleState]) -> set[str]:
-    """Whose default privileges the entry changes, if the master user may act for them."""
-    try:
-        found = {each.defaults_of for each in privileges(entry.definition) if not isinstance(each, str)}
-    except NotUnderstood:
-        return set()
-    return {role for role in found if role is not None and roles[role].may_act}
 
 
 def _execute(master: Connection, entry: TocEntry, privilege: Privilege) -> Iterator[FixUp]:

@@ -73,6 +73,18 @@ class JobFolder:
         """Keep the result of a database whose rename is committed, before its traces on the server go."""
         self._write(_promoted(result.temporary_name), result)
 
+    def checked(self, temporary_name: str) -> DatabaseResult | None:
+        """The result of a database that was found whole by this restore, whatever became of the run that found it so."""
+        where = self._checked(temporary_name)
+        return DatabaseResult.from_json(read_object(self.s3, where)) if exists(self.s3, where) else None
+
+    def write_checked(self, result: DatabaseResult) -> None:
+        """Keep that a database is whole before its objects change hands: from then on nobody reads it with the rights of another."""
+        write_document(self.s3, self._checked(result.temporary_name), result)
+
+    def _checked(self, temporary_name: str) -> Location:
+        return Location(self.bucket, f"{self.prefix.partition('/jobs/')[0]}/checked/{temporary_name}.json")
+
     def _read(self, name: str) -> bytes:
         return read_object(self.s3, Location(self.bucket, self.prefix + name))
 

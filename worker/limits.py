@@ -15,6 +15,10 @@ KEEPALIVE_COUNT: Final = 8
 
 # The temporary login stops working by itself, whatever becomes of the clean-up.
 LOGIN_VALID_DAYS: Final = 7
+# At most 16 streams, and a few sessions that prepare and look.
+LOGIN_CONNECTIONS: Final = 24
+# The planner's statistics run code of the dump (expressions of indexes); per table, so one that never ends costs no more than this.
+ANALYZE_SECONDS: Final = 1800
 
 # pg_restore and the hand-over of owners commit every so many objects: a transaction holds a lock on each object it touched, and the server
 # has room for about 64 locks per connection slot.

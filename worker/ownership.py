@@ -1,4 +1,4 @@
-"""Every object gets the owner that the dump names, if the target has that role; else the master user, and a fix-up says so.
+"""Every object gets the owner that was decided on (worker.owners); what no entry of the dump stands for goes to the holder.
 
 The privileged part of a restore. Invariant: statements are made of the server's own quoting of catalogue objects and of quoted
 role names; nothing of the dump's text is in them.
@@ -14,8 +14,7 @@ from repository.pgdump_toc import TocEntry
 from worker import catalogue, limits, membership
 from worker.archive import Archive, Division
 from worker.catalogue import CatalogueObject, Key
-from worker.job import FixUp
-from worker.membership import RoleState
+from worker.owners import Owners
 from worker.session import Connection
 
 # Description in the dump -> what ALTER calls it.
@@ -39,32 +38,25 @@ class Transfer:
     owner: str
 
 
-def settle(
-    master: Connection, archive: Archive, division: Division, roles: dict[str, RoleState], master_user: str
-) -> list[FixUp]:
-    """Hand over all objects. `roles` has the state of each owner in the dump. Idempotent."""
+def settle(master: Connection, archive: Archive, division: Division, owners: Owners) -> None:
+    """Hand over all objects. Idempotent."""
     present = catalogue.objects(master)
     owned = [e for e in archive.toc.entries if e.dump_id not in division.left_out]
-    transfers = list(_transfers(owned, present, roles, master_user, _follows_its_table(master)))
+    transfers = list(_transfers(owned, present, owners, _follows_its_table(master)))
     # Schemas last: while they belong to the temporary login, the right to create in them can be lent.
     for kinds in (set(_KINDS.values()) - {"SCHEMA"}, {"SCHEMA"}):
         chosen = iter([t for t in transfers if t.kind in kinds])
         while batch := list(islice(chosen, limits.OBJECTS_PER_TRANSACTION)):
             _hand_over(master, batch)
-    return [note for entry in owned if entry.description in _KINDS for note in owner_note(entry, roles, master_user)]
 
 
-def resolve(owner: str, roles: dict[str, RoleState], master_user: str) -> str:
-    """The owner in the target."""
-    return owner if roles.get(owner, RoleState(exists=False, may_act=False)).may_act else master_user
-
-
-def owner_note(entry: TocEntry, roles: dict[str, RoleState], master_user: str) -> list[FixUp]:
-    """The fix-up if the owner is another than in the dump."""
-    if not entry.owner or resolve(entry.owner, roles, master_user) == entry.owner:
-        return []
-    reason = "may not be handed to by the master user" if roles[entry.owner].exists else "does not exist in the target"
-    return [FixUp(entry=entry.label, what=f"the owner {entry.owner!r} {reason}: {master_user!r} owns it")]
+def release(master: Connection, login_role: str, owners: Owners) -> None:
+    """Whatever still belongs to the temporary login in this database (its parts that no entry names, what code of the dump made besides)
+    goes to the holder, and the login's privileges go."""
+    login, holder = sql.Identifier(login_role), sql.Identifier(owners.holder)
+    with master.transaction():
+        master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
+        master.execute(sql.SQL("DROP OWNED BY {}").format(login))
 
 
 def object_keys(entry: TocEntry) -> list[Key]:
@@ -77,17 +69,15 @@ def object_keys(entry: TocEntry) -> list[Key]:
 
 
 def _transfers(
-    entries: list[TocEntry], present: dict[Key, list[CatalogueObject]], roles: dict[str, RoleState], master_user: str,
-    following: set[int],
-) -> Iterator[Transfer]:  # fmt: skip
+    entries: list[TocEntry], present: dict[Key, list[CatalogueObject]], owners: Owners, following: set[int]
+) -> Iterator[Transfer]:
     for entry in entries:
         for key in object_keys(entry):
-            if not entry.owner or key.description not in _KINDS:
+            if key.description not in _KINDS:
                 continue
             for found in present.get(key, ()):
                 if key.description != "SEQUENCE" or found.object_id not in following:
-                    owner = resolve(entry.owner, roles, master_user)
-                    yield Transfer(_KINDS[key.description], found, entry.schema_name, owner)
+                    yield Transfer(_KINDS[key.description], found, entry.schema_name, owners.of(entry.owner))
 
 
 def _follows_its_table(master: Connection) -> set[int]:

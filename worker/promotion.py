@@ -1,7 +1,7 @@
 """A verified database gets its owner and the name that was asked for; the temporary login goes.
 
-Invariant: owner, privileges and name change in one transaction, so the asked name never stands for anything half done. From then until the
-worker has kept its result, the database carries a comment by which a second run knows it.
+Invariant: settings, owner, privileges and name change in one transaction, so the asked name never stands for anything half done. From then
+until the worker has kept its result, the database carries a comment by which a second run knows it.
 """
 
 from dataclasses import dataclass
@@ -11,25 +11,23 @@ from psycopg import sql
 
 from repository.errors import DatabaseExists
 from repository.manifest import DatabaseBackup
-from worker import grants, membership, temporary_database
+from worker import grants, membership, powerless_roles, temporary_database
 from worker.archive import Archive
 from worker.job import DatabaseJob, FixUp
-from worker.membership import RoleState
-from worker.ownership import resolve
+from worker.owners import Owners
 from worker.session import Connection
 from worker.sql_tokens import Cursor, NotUnderstood, tokens
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """One database and the roles that its dump names."""
+    """One database and who may own what of it."""
 
     restore_id: str
     database: DatabaseJob
     backup: DatabaseBackup
     archive: Archive
-    roles: dict[str, RoleState]
-    master_user: str
+    owners: Owners
 
     @property
     def mark(self) -> str:
@@ -37,11 +35,10 @@ class Promotion:
         return f"dbrestore {self.restore_id}: {self.database.temporary_name} was verified and renamed"
 
 
-def promote(master: Connection, inside: Connection, promotion: Promotion) -> list[FixUp]:
-    """Rename the database. `inside` is a session of the master user in it, closed here, because a database in use can't be renamed.
+def promote(master: Connection, promotion: Promotion) -> list[FixUp]:
+    """Rename the database, in which no session of ours may be left: one that is in use can't be renamed.
 
     Raises DatabaseExists if the asked name was taken in the meantime."""
-    _release(inside, promotion)
     temporary_database.terminate(master, promotion.database.temporary_name)
     try:
         return _rename(master, promotion)
@@ -63,9 +60,10 @@ def is_marked(master: Connection, promotion: Promotion) -> bool:
 def finish(master: Connection, promotion: Promotion) -> None:
     """Replace the mark by the dump's own comment and drop the login, together."""
     name = sql.Identifier(promotion.database.asked_name)
-    with master.transaction(), membership.acting_for(master, [_owner(promotion)]):
+    with master.transaction(), membership.acting_for(master, [promotion.owners.database_owner]):
         master.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(_comment(promotion.archive))))
         temporary_database.drop_login(master, promotion.database.login_role)
+    powerless_roles.drop_unused(master, promotion.database)
 
 
 def database_notes(promotion: Promotion) -> list[FixUp]:
@@ -74,37 +72,33 @@ def database_notes(promotion: Promotion) -> list[FixUp]:
         FixUp(entry=e.label, what=f"not executed; run it yourself if it is wanted: {' '.join(e.definition.split())}")
         for e in promotion.archive.toc.entries if e.description == "DATABASE PROPERTIES"
     ]  # fmt: skip
-    if promotion.backup.owner and _owner(promotion) != promotion.backup.owner:
-        what = f"the owner {promotion.backup.owner!r} can't be used in the target: {promotion.master_user!r} owns it"
+    owner = promotion.owners.database_owner
+    if promotion.backup.owner not in ("", owner):
+        what = f"{owner!r} owns the database itself instead of {promotion.backup.owner!r}"
         notes.append(FixUp(entry=f"DATABASE {promotion.backup.name}", what=what))
     return notes
 
 
-def _release(inside: Connection, promotion: Promotion) -> None:
-    """Whatever still belongs to the temporary login in the database (its parts that no entry names) goes to the master user."""
-    with inside:
-        role = sql.Identifier(promotion.database.login_role)
-        inside.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER").format(role))
-        inside.execute(sql.SQL("DROP OWNED BY {}").format(role))
-
-
 def _rename(master: Connection, promotion: Promotion) -> list[FixUp]:
     temporary, asked = promotion.database.temporary_name, promotion.database.asked_name
-    owner, names = _owner(promotion), {"old": sql.Identifier(temporary), "new": sql.Identifier(asked)}
+    owner, names = promotion.owners.database_owner, {"old": sql.Identifier(temporary), "new": sql.Identifier(asked)}
     with master.transaction(), membership.acting_for(master, [owner]):
+        _reset(master, names["old"])
         master.execute(sql.SQL("ALTER DATABASE {old} OWNER TO {}").format(sql.Identifier(owner), **names))
-        master.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {old} TO PUBLIC").format(**names))
         notes = [
             note for entry in promotion.archive.toc.entries if grants.of_database(entry)
-            for note in grants.execute_entry(master, entry, promotion.roles, temporary)
+            for note in grants.execute_entry(master, entry, promotion.owners, temporary)
         ]  # fmt: skip
         master.execute(sql.SQL("ALTER DATABASE {old} RENAME TO {new}").format(**names))
         master.execute(sql.SQL("COMMENT ON DATABASE {new} IS {}").format(sql.Literal(promotion.mark), **names))
     return notes
 
 
-def _owner(promotion: Promotion) -> str:
-    return resolve(promotion.backup.owner, promotion.roles, promotion.master_user)
+def _reset(master: Connection, database: sql.Identifier) -> None:
+    """The database as a new one is. Code of the dump may still run when autovacuum comes, but as nobody who can change this."""
+    for change in ("RESET ALL", "IS_TEMPLATE false", "CONNECTION LIMIT -1"):
+        master.execute(sql.SQL("ALTER DATABASE {} {}").format(database, sql.SQL(change)))
+    master.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(database))
 
 
 def _comment(archive: Archive) -> str | None:

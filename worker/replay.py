@@ -17,7 +17,18 @@ from repository.errors import DatabaseExists, DatabaseNotInRestorePoint, ReplayF
 from repository.manifest import DatabaseBackup, LargeObjectMember, Manifest, TableMember
 from repository.pgdump_toc import TocEntry
 from worker import archive as archives
-from worker import copy_target, extensions, loading, pg_restore, private_folder, scheduling, temporary_database
+from worker import (
+    copy_target,
+    extensions,
+    loading,
+    named_roles,
+    owners,
+    pg_restore,
+    powerless_roles,
+    private_folder,
+    scheduling,
+    temporary_database,
+)
 from worker.archive import Archive, Division
 from worker.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job
 from worker.loading import Members
@@ -69,7 +80,7 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
         rows=backup.rows, bytes=backup.uncompressed_length, tables=len(backup.tables),
     )  # fmt: skip
     try:
-        _require_possible(replay.server, database, backup)
+        _require_possible(replay, database, backup)
         with private_folder.of_database(replay.private) as private:
             notes = _build(replay, database, backup, private)
         changes: dict[str, object] = {"fix_ups": tuple(notes)}
@@ -80,13 +91,15 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
     return result.model_copy(update={**changes, "seconds": round(time.monotonic() - began, 3)})
 
 
-def _require_possible(server: Server, database: DatabaseJob, backup: DatabaseBackup) -> None:
-    """What can be known before anything is created. Raises DatabaseExists or ReplayFailed."""
+def _require_possible(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -> None:
+    """What can be known before anything is created. Raises DatabaseExists, OwnerNotUsable or ReplayFailed."""
+    server = replay.server
     with server.connect_master() as master:
         if temporary_database.exists(master, database.asked_name):
             raise DatabaseExists(
                 f"the target already has: {database.asked_name!r}; restore under another name or rename the old one"
             )
+        owners.require_usable(master, replay.job.postgres, server.master_user)
         extensions.require_available(master, backup.extensions, backup.name)
 
 
@@ -100,9 +113,11 @@ def _build(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, privat
     progress.phase("preparing", backup.name)
     archive = archives.fetch(replay.s3, replay.bucket, backup, private)
     division = archives.divide(archive.toc)
-    login = temporary_database.create(server, database, backup)
+    login = temporary_database.create(server, database, backup, replay.job.postgres)
     notes = archives.fix_ups(archive.toc, division)
     with server.connect_master(target) as master, server.connect(login, target) as owner:
+        if replay.job.postgres.create_missing_roles:
+            notes += powerless_roles.make_missing(master, database, named_roles.of(archive.toc))
         notes += extensions.create(master, owner, archive, division, backup.extensions)
         old_server = owner.info.server_version < 170000
     progress.phase("schema")

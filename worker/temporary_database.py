@@ -1,7 +1,8 @@
-"""The temporary database and the temporary login that owns it: made here, and unmade below.
+"""The temporary database and the temporary login that fills it: made here, and unmade below.
 
-Invariants: until its promotion nobody but the master user and the temporary login may connect; the login has no rights outside
-this database and expires by itself. Making is idempotent: what an earlier attempt left under the same names is dropped first.
+Invariants: until its promotion nobody but the master user and the temporary login may connect; the login owns what it creates in this
+database, and not the database; it has no rights outside and expires by itself. Making is idempotent: what an earlier attempt left under the
+same names is dropped first.
 """
 
 import secrets
@@ -12,8 +13,8 @@ from psycopg import sql
 
 from repository.errors import ReplayFailed
 from repository.manifest import DatabaseBackup
-from worker import limits
-from worker.job import Absence, DatabaseJob
+from worker import limits, membership, powerless_roles
+from worker.job import Absence, DatabaseJob, PostgresOptions
 from worker.session import Connection, Login, Server
 
 # What PostgreSQL 13 to 18 answer to an encoding, locale or provider that they don't have: invalid_parameter_value, undefined_object,
@@ -24,25 +25,18 @@ _NOT_HELD = ("22023", "42704", "42809", "0A000", "42P17", "42601")
 _PROVIDER_LOCALE = {"icu": "icu_locale", "builtin": "builtin_locale"}
 
 
-def create(server: Server, database: DatabaseJob, backup: DatabaseBackup) -> Login:
-    """Make the login and the empty database with the encoding and locale of the dump.
+def create(server: Server, database: DatabaseJob, backup: DatabaseBackup, options: PostgresOptions) -> Login:
+    """Make the login and the empty database, with the encoding and locale of the dump or those that were asked for.
 
     Returns the login. Raises ReplayFailed if the server can't hold the encoding or the locale, and psycopg.Error for other refusals."""
     with server.connect_master() as master:
-        drop(master, database)
+        drop(server, master, database)
+        powerless_roles.drop_orphans(master)
         login = renew_login(master, database)
-        statement = _create_database(database, backup)
-        try:
-            master.execute(statement)
-        except psycopg.Error as error:
-            if error.sqlstate not in _NOT_HELD:
-                raise
-            raise ReplayFailed(
-                f"{backup.name}: the target can't hold a database with encoding {backup.encoding}, locale {backup.collate}/{backup.ctype} "
-                f"({backup.locale_provider}): {_first_line(error)}"
-            ) from error
-        name = sql.Identifier(database.temporary_name)
-        master.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(name))
+        _create(master, database, backup, options)
+        _let_in(master, database)
+    with server.connect_master(database.temporary_name) as inside:
+        _let_create_in_public(inside, login)
     return login
 
 
@@ -50,19 +44,25 @@ def renew_login(master: Connection, database: DatabaseJob) -> Login:
     """The temporary login with a new password, made if it isn't there. The server gets a SCRAM verifier, so no log has the password."""
     login = Login(database.login_role, secrets.token_urlsafe(24))
     role = sql.Identifier(login.user)
-    if not _exists(master, "SELECT FROM pg_roles WHERE rolname = %s", login.user):
+    if not role_exists(master, login.user):
         master.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION").format(role))
     verifier = master.pgconn.encrypt_password(login.password.encode(), login.user.encode(), b"scram-sha-256").decode()
     until = (datetime.now(UTC) + timedelta(days=limits.LOGIN_VALID_DAYS)).isoformat()
     master.execute(
-        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {} VALID UNTIL {}").format(
-            role, sql.Literal(verifier), sql.Literal(until)
+        sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {} VALID UNTIL {}").format(
+            role, sql.Literal(limits.LOGIN_CONNECTIONS), sql.Literal(verifier), sql.Literal(until)
         )
     )
-    # Since PostgreSQL 16 the creator of a role administers it but may not act as it unless told so.
-    options = sql.SQL(" WITH INHERIT TRUE, SET TRUE" if master.info.server_version >= 160000 else "")
-    master.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role) + options)
+    membership.become_member(master, login.user)
     return login
+
+
+def shut_out(master: Connection, database: DatabaseJob) -> None:
+    """No session of the temporary login is left and none can begin: nothing of the dump is doing anything."""
+    if role_exists(master, database.login_role):
+        master.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(database.login_role)))
+        _terminate_role(master, database.login_role)
+    terminate(master, database.temporary_name)
 
 
 def exists(master: Connection, name: str) -> bool:
@@ -70,14 +70,18 @@ def exists(master: Connection, name: str) -> bool:
     return _exists(master, "SELECT FROM pg_database WHERE datname = %s", name)
 
 
-def drop(master: Connection, database: DatabaseJob) -> None:
-    """Drop the temporary database with its sessions, then the login. Absence is success; nothing under another name is touched."""
-    if exists(master, database.temporary_name):
+def drop(server: Server, master: Connection, database: DatabaseJob) -> None:
+    """Drop the temporary database with its sessions, then the roles. Absence is success; nothing under another name is touched."""
+    name = database.temporary_name
+    if exists(master, name):
         if role_exists(master, database.login_role):
-            renew_login(master, database)  # an attempt may have died before it was given the right to drop
-        terminate(master, database.temporary_name)
-        master.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database.temporary_name)))
+            # An attempt may have died before it was given the right to drop.
+            _roll_back_prepared(server, renew_login(master, database), master, name)
+        terminate(master, name)
+        master.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
+        master.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
     drop_login(master, database.login_role)
+    powerless_roles.drop_unused(master, database)
 
 
 def drop_login(master: Connection, role: str) -> None:
@@ -101,28 +105,76 @@ def role_exists(master: Connection, role: str) -> bool:
     return _exists(master, "SELECT FROM pg_roles WHERE rolname = %s", role)
 
 
-def absences(master: Connection, database: DatabaseJob) -> tuple[Absence, Absence]:
-    """Look whether both are really gone."""
+def absences(master: Connection, database: DatabaseJob) -> tuple[Absence, ...]:
+    """Look whether the database and its roles are really gone. The holder is not among them if it stays with a promoted database."""
+    name, login, holder = database.temporary_name, database.login_role, database.holder_role
+    looked_for = (
+        Absence(kind="database", name=name, seen_absent=not exists(master, name)),
+        Absence(kind="role", name=login, seen_absent=not role_exists(master, login)),
+    )
     return (
-        Absence(kind="database", name=database.temporary_name, seen_absent=not exists(master, database.temporary_name)),
-        Absence(kind="role", name=database.login_role, seen_absent=not role_exists(master, database.login_role)),
+        looked_for
+        if role_exists(master, holder)
+        else (*looked_for, Absence(kind="role", name=holder, seen_absent=True))
     )
 
 
-def _create_database(database: DatabaseJob, backup: DatabaseBackup) -> sql.Composed:
-    options = {"encoding": backup.encoding, "lc_collate": backup.collate, "lc_ctype": backup.ctype}
-    statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(
-        sql.Identifier(database.temporary_name), sql.Identifier(database.login_role)
-    )
+def _create(master: Connection, database: DatabaseJob, backup: DatabaseBackup, options: PostgresOptions) -> None:
+    """The master user owns it: its owner could change its settings, and make it a template that can't be dropped."""
+    wanted = _wanted(backup, options)
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(database.temporary_name))
+    for option, value in wanted.items():
+        statement += sql.SQL(" {} {}").format(sql.SQL(option.upper()), sql.Literal(value))
+    try:
+        master.execute(statement)
+    except psycopg.Error as error:
+        if error.sqlstate not in _NOT_HELD:
+            raise
+        asked = ", ".join(f"{option.replace('_', ' ')} {value}" for option, value in wanted.items())
+        raise ReplayFailed(
+            f"{backup.name}: the target can't hold a database with {asked}: {_first_line(error)}; choose what it has with `encoding` and "
+            "`locale` of the request"
+        ) from error
+
+
+def _wanted(backup: DatabaseBackup, options: PostgresOptions) -> dict[str, str]:
+    """The options of CREATE DATABASE. A locale that was asked for is the operating system's, whatever the dump's provider."""
+    encoding = options.encoding or backup.encoding
+    if options.locale:
+        return {"encoding": encoding, "lc_collate": options.locale, "lc_ctype": options.locale}
+    found = {"encoding": encoding, "lc_collate": backup.collate, "lc_ctype": backup.ctype}
     if backup.locale_provider != "libc":
         if backup.locale_provider not in _PROVIDER_LOCALE:
             raise ReplayFailed(f"{backup.name}: the locale provider {backup.locale_provider} is unknown")
-        options["locale_provider"] = backup.locale_provider
-        options[_PROVIDER_LOCALE[backup.locale_provider]] = backup.provider_locale
-    for option, value in options.items():
-        if value:
-            statement += sql.SQL(" {} {}").format(sql.SQL(option.upper()), sql.Literal(value))
-    return statement
+        found |= {
+            "locale_provider": backup.locale_provider, _PROVIDER_LOCALE[backup.locale_provider]: backup.provider_locale,
+        }  # fmt: skip
+    return {option: value for option, value in found.items() if value}
+
+
+def _let_in(master: Connection, database: DatabaseJob) -> None:
+    """The temporary login and nobody else. It can't pass that on, nor change anything of the database itself."""
+    names = {"database": sql.Identifier(database.temporary_name), "login": sql.Identifier(database.login_role)}
+    with master.transaction():
+        master.execute(sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC").format(**names))
+        master.execute(sql.SQL("GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {database} TO {login}").format(**names))
+
+
+def _let_create_in_public(inside: Connection, login: Login) -> None:
+    """Before PostgreSQL 15 everybody may, and the schema isn't the database owner's to give."""
+    row = inside.execute("SELECT has_schema_privilege(%s, 'public', 'CREATE')", [login.user]).fetchone()
+    if row is not None and not row[0]:
+        inside.execute(sql.SQL("GRANT USAGE, CREATE ON SCHEMA public TO {}").format(sql.Identifier(login.user)))
+
+
+def _roll_back_prepared(server: Server, login: Login, master: Connection, database: str) -> None:
+    """A prepared transaction outlives its session and keeps the database from being dropped; only who prepared it can end it."""
+    prepared = master.execute("SELECT gid FROM pg_prepared_xacts WHERE database = %s", [database]).fetchall()
+    if not prepared:
+        return
+    with server.connect(login, database) as owner:
+        for (gid,) in prepared:
+            owner.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(gid)))
 
 
 def _terminate_role(master: Connection, role: str) -> None:

@@ -1,34 +1,38 @@
 """The step after the replay: is the database what the manifest says? Only then does it get its owners, its privileges and its name.
 
-statistics -> rows, large objects, sequences -> objects -> owners -> privileges -> name
+statistics -> objects -> rows, large objects, sequences -> owners -> privileges -> name
+
+Invariant: the master user reads catalogues and never a table, so no code of the dump runs as it.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg import sql
 
-from repository.errors import ReplayFailed, RestoreError, VerificationFailed
+from repository.errors import ReplayFailed, RestoreError, RestoreFailed, VerificationFailed
 from repository.manifest import DatabaseBackup, Manifest
 from worker import archive as archives
 from worker import (
     check_list,
     data_checks,
     grants,
-    membership,
+    named_roles,
+    owners,
     ownership,
+    powerless_roles,
     private_folder,
     promotion,
+    statistics,
     structure_checks,
     temporary_database,
 )
-from worker.archive import Archive, Division
-from worker.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job
+from worker.archive import Archive
+from worker.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job
 from worker.job_folder import JobFolder
 from worker.progress import ProgressWriter
 from worker.promotion import Promotion
@@ -70,7 +74,6 @@ def run(verification: Verification) -> Iterator[tuple[DatabaseResult, tuple[Abse
 def _verify_one(
     verification: Verification, database: DatabaseJob, backup: DatabaseBackup, result: DatabaseResult
 ) -> tuple[DatabaseResult, tuple[Absence, ...]]:
-    kept = verification.folder.promoted(database.temporary_name)
     try:
         with (
             private_folder.of_database(verification.private) as private,
@@ -78,100 +81,89 @@ def _verify_one(
         ):
             archive = archives.fetch(verification.s3, verification.bucket, backup, private)
             subject = _promotion(verification, master, database, backup, archive)
-            result = kept or _checked_and_renamed(verification, master, subject, result)
-            if result.status == "PROMOTED":
-                # Kept before the last traces on the server go: a run after this one knows from it what it would otherwise find nowhere.
-                verification.folder.write_promoted(result)
-                if promotion.is_marked(master, subject):
-                    promotion.finish(master, subject)
-                return result, temporary_database.absences(master, database)
-            return result, ()
+            result = verification.folder.promoted(database.temporary_name) or _promoted(
+                verification, master, subject, result
+            )
+            if result.status != "PROMOTED":
+                return result, ()
+            # Kept before the last traces on the server go: a run after this one knows from it what it would otherwise find nowhere.
+            verification.folder.write_promoted(result)
+            if promotion.is_marked(master, subject):
+                promotion.finish(master, subject)
+            return result, temporary_database.absences(master, database)
     except RestoreError as error:
         return _failed(result, type(error).__name__, str(error)), ()
     except psycopg.Error as error:
         return _failed(result, ReplayFailed.__name__, f"{backup.name}: {explained(error)}"), ()
+    except Exception as error:  # whatever it was, the other databases go on
+        return _failed(result, RestoreFailed.__name__, f"{backup.name}: {type(error).__name__}: {error}"), ()
 
 
 def _promotion(
     verification: Verification, master: Connection, database: DatabaseJob, backup: DatabaseBackup, archive: Archive
 ) -> Promotion:
-    """Looks up every role that the dump names: owners, grantees, whose default privileges."""
-    named = {backup.owner} | {e.owner for e in archive.toc.entries}
-    named |= {
-        role for e in archive.toc.entries if e.description in ("ACL", "DEFAULT ACL") for role in grants.roles_in(e)
-    }
-    roles = membership.role_states(master, named)
-    return Promotion(verification.job.restore_id, database, backup, archive, roles, verification.server.master_user)
+    """Decides for every role that the dump names who owns instead."""
+    decided = owners.decide(
+        master, database, verification.job.postgres, named_roles.of(archive.toc), backup.owner,
+        verification.server.master_user,
+    )  # fmt: skip
+    return Promotion(verification.job.restore_id, database, backup, archive, decided)
 
 
-def _checked_and_renamed(
+def _promoted(
     verification: Verification, master: Connection, subject: Promotion, result: DatabaseResult
 ) -> DatabaseResult:
-    database = subject.database
-    if not temporary_database.exists(master, database.temporary_name):
-        if promotion.is_marked(master, subject):
-            return result.model_copy(update={"status": "PROMOTED", "fix_ups": tuple(promotion.database_notes(subject))})
-        raise ReplayFailed(f"{database.backup_name}: there is no database {database.temporary_name} to verify")
+    """Checked, handed over and renamed, from wherever an earlier run got to.
+
+    Whether one began to hand over is known from the evidence: what the database says of it, code of the dump could have written."""
+    folder, name = verification.folder, subject.database.temporary_name
+    checked = folder.checked(name)
+    if not temporary_database.exists(master, name):
+        if not promotion.is_marked(master, subject):
+            raise ReplayFailed(f"{subject.backup.name}: there is no database {name} to verify")
+        known = [*subject.owners.notes(), *promotion.database_notes(subject)]
+        return (checked or result).model_copy(update={"status": "PROMOTED", "fix_ups": tuple(known)})
+    if checked is None:
+        checked = _checked(verification, master, subject, result)
+        if check_list.failed(checked.checks):
+            return _failed(checked, VerificationFailed.__name__, check_list.summary(checked.checks))
+        folder.write_checked(checked)
+    return _handed_over(verification, master, subject, checked)
+
+
+def _checked(
+    verification: Verification, master: Connection, subject: Promotion, result: DatabaseResult
+) -> DatabaseResult:
+    """Everything that can be compared is, by the temporary login where rows are read, because what it reads may run code of the dump."""
+    server, temporary = verification.server, subject.database.temporary_name
     division = archives.divide(subject.archive.toc)
-    # The temporary login owns the database and may have given it settings that bend our own sessions.
-    master.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(database.temporary_name)))
-    inside = verification.server.connect_master(database.temporary_name)
-    checks = _checks(verification, master, inside, subject, division)
-    result = result.model_copy(update={"checks": tuple(checks)})
-    if check_list.failed(checks):
-        inside.close()
-        return _failed(result, VerificationFailed.__name__, check_list.summary(checks))
-    notes = _settle(verification, inside, subject, division)
-    notes += promotion.promote(master, inside, subject)
-    return result.model_copy(update={"status": "PROMOTED", "fix_ups": tuple(notes)})
+    temporary_database.shut_out(master, subject.database)
+    login = temporary_database.renew_login(master, subject.database)
+    with server.connect(login, temporary) as owner:
+        notes = statistics.collect(owner)
+    with server.connect_master(temporary) as inside:
+        checks = structure_checks.check(inside, subject.archive, division, subject.backup)
+    checks += data_checks.check(
+        partial(server.connect, login, temporary), verification.job.streams, subject.archive, division, subject.backup
+    )
+    return result.model_copy(update={"checks": tuple(checks), "fix_ups": tuple(notes)})
 
 
-def _checks(
-    verification: Verification, master: Connection, inside: Connection, subject: Promotion, division: Division
-) -> list[Check]:
-    connect, connections = _reader(verification, master, inside, subject)
-    data = data_checks.check(connect, connections, subject.archive, division, subject.backup)
-    return [*structure_checks.check(inside, subject.archive, division, subject.backup), *data]
-
-
-def _reader(
-    verification: Verification, master: Connection, inside: Connection, subject: Promotion
-) -> tuple[Callable[[], Connection], int]:
-    """Who may read all: the temporary login, or, when an earlier run began to hand over, the master user acting for the owners."""
-    server, database = verification.server, subject.database
-    if _is_handed_over(inside, database.login_role):
-        return partial(_acting_reader, server, subject), 1
-    login = temporary_database.renew_login(master, database)
-    with server.connect(login, database.temporary_name) as owner:
-        data_checks.analyze(owner)
-    return partial(server.connect, login, database.temporary_name), verification.job.streams
-
-
-def _is_handed_over(inside: Connection, login_role: str) -> bool:
-    row = inside.execute(
-        "SELECT EXISTS (SELECT FROM pg_class AS c WHERE c.relkind IN ('r', 'p', 'S') AND c.relowner <> to_regrole(quote_ident(%s)) "
-        "AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace) "
-        "AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))",
-        [login_role],
-    ).fetchone()
-    return row is not None and bool(row[0])
-
-
-def _acting_reader(server: Server, subject: Promotion) -> Connection:
-    """A session whose lent memberships are rolled back when it is closed, because its transaction is never committed."""
-    connection = server.connect_master(subject.database.temporary_name)
-    connection.autocommit = False
-    for role, state in subject.roles.items():
-        if state.may_act:
-            membership.borrow(connection, role)
-    return connection
-
-
-def _settle(verification: Verification, inside: Connection, subject: Promotion, division: Division) -> list[FixUp]:
+def _handed_over(
+    verification: Verification, master: Connection, subject: Promotion, checked: DatabaseResult
+) -> DatabaseResult:
     verification.progress.phase("owners and privileges")
-    notes = ownership.settle(inside, subject.archive, division, subject.roles, subject.master_user)
-    notes += grants.execute(inside, subject.archive, division, subject.roles, subject.master_user)
-    return notes + promotion.database_notes(subject)
+    division, database = archives.divide(subject.archive.toc), subject.database
+    temporary_database.shut_out(master, database)
+    powerless_roles.make_holder(master, database)
+    notes = [*checked.fix_ups, *subject.owners.notes()]
+    with verification.server.connect_master(database.temporary_name) as inside:
+        ownership.settle(inside, subject.archive, division, subject.owners)
+        notes += grants.execute(inside, subject.archive, division, subject.owners)
+        ownership.release(inside, database.login_role, subject.owners)
+    notes += promotion.database_notes(subject)
+    notes += promotion.promote(master, subject)
+    return checked.model_copy(update={"status": "PROMOTED", "fix_ups": tuple(notes)})
 
 
 def _failed(result: DatabaseResult, name: str, message: str) -> DatabaseResult:

@@ -24,7 +24,7 @@ SELECT lo_from_bytea(0, '\\x0102');
 """
 
 # As few locks as the smallest RDS instance has, in proportion.
-SETTINGS = {"fsync": "off", "max_locks_per_transaction": "24"}
+SETTINGS = {"fsync": "off", "max_locks_per_transaction": "24", "max_prepared_transactions": "2"}
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +92,9 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
         cloud.drop_database(name)
     for name in roles - roles_before:
         cloud.drop_role(name)
-    assert not [name for name in databases | roles if name.startswith("dbrestore-")]
+    # A holder stays with a database that was promoted.
+    left = [name for name in databases | roles if name.startswith("dbrestore-") and not name.endswith("-holder")]
+    assert not left
     assert lent_now <= lent_before | {row for row in lent_now if row[0] not in roles_before}
 
 

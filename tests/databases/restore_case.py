@@ -6,7 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -20,7 +20,7 @@ from localcloud.postgresql import Server
 from repository import keys, points
 from repository.manifest import ByteRange, DatabaseBackup, Manifest
 from worker import run_job
-from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, Result
+from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, PostgresOptions, Result
 
 Damage = Callable[[bytearray, ByteRange], bytearray]
 REPOSITORY, EVIDENCE = "repository", "evidence"
@@ -112,6 +112,16 @@ class Restore:
     asked: dict[str, str]
     restore_id: str = field(default_factory=lambda: f"r-{uuid.uuid4().hex[:12]}")
     manifest_uri: str = ""
+    postgres: PostgresOptions = field(default_factory=PostgresOptions)
+
+    def keeping_owners(self) -> "Restore":
+        """The same, of a point of the target itself: there the dump's own roles may own."""
+        return replace(self, postgres=PostgresOptions(keep_owners=True))
+
+    @property
+    def holder(self) -> str:
+        """The powerless role of the first database."""
+        return self.databases()[0].holder_role
 
     def add_point(self) -> None:
         """Store the dumps as one restore point."""
@@ -152,7 +162,10 @@ class Restore:
             ca_bundle=f"s3://{EVIDENCE}/certificates/rds-ca.pem",
         )  # fmt: skip
         manifest = None if kind == "discard" else self.manifest_uri
-        job = Job(kind=kind, restore_id=self.restore_id, server=server, databases=self.databases(), manifest=manifest)
+        job = Job(
+            kind=kind, restore_id=self.restore_id, server=server, databases=self.databases(), manifest=manifest,
+            postgres=self.postgres,
+        )  # fmt: skip
         key = keys.job_prefix(self.restore_id, name) + "job.json"
         self.cloud.s3().put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())
         return f"s3://{EVIDENCE}/{key}"
@@ -180,6 +193,10 @@ class Restore:
         uri = self.job_uri(kind, name or kind)
         assert self.start(uri).wait(120) == 0
         return self.result(uri)
+
+    def run_all_again(self) -> Result:
+        """As a restore of its own: the same point under another restore id."""
+        return replace(self, restore_id=f"r-{uuid.uuid4().hex[:12]}").run_all()
 
     def run_all(self) -> Result:
         """Replay and verify; returns the last result."""

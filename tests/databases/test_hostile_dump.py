@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.databases.restore_case import Cloud, Restore
+from worker.job import PostgresOptions
 
 # Runs whenever a row is checked, indexed or read by the view; in the source it holds still.
 TAKE_OVER = """
@@ -56,31 +58,146 @@ def test_code_of_the_dump_runs_without_rights_in(cloud: Cloud, bait: str) -> Non
     assert verified.databases[0].status == "PROMOTED"
 
 
-def test_settings_that_the_dump_gives_its_database_do_not_bend_our_sessions(cloud: Cloud) -> None:
+CHANGES_OF_THE_DATABASE = {
+    "a setting": "SET search_path = evil, pg_catalog", "a setting of everybody's": "SET default_transaction_read_only = on",
+    "a template": "IS_TEMPLATE true", "a limit": "CONNECTION LIMIT 0", "an owner": "OWNER TO pg_monitor", "a name": "RENAME TO mine",
+}  # fmt: skip
+DATABASE = """SELECT datname, datdba::regrole::text, datistemplate, datconnlimit,
+        has_database_privilege('onlooker', oid, 'CONNECT'), (SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = d.oid)
+    FROM pg_database AS d WHERE datname = '{}'"""
+
+
+@pytest.mark.parametrize("bait", ["check", "index"])
+def test_code_of_the_dump_can_change_nothing_of_the_database_itself(cloud: Cloud, bait: str) -> None:
+    cloud.execute("CREATE ROLE onlooker LOGIN")
+    attempts = [f"ALTER DATABASE %I {change}" for change in CHANGES_OF_THE_DATABASE.values()]
+    attempts += ["GRANT ALL ON DATABASE %I TO PUBLIC", "COMMENT ON DATABASE %I IS ''mine''", "DROP DATABASE %I"]
+    tries = " ".join(
+        f"BEGIN EXECUTE format('{attempt}', current_database()); EXCEPTION WHEN OTHERS THEN NULL; END;"
+        for attempt in attempts
+    )
+    baits = {
+        "check": "CREATE TABLE bait (x int CHECK (bend(x)))",
+        "index": "CREATE TABLE bait (x int); CREATE INDEX ON bait (bend(x))",
+    }
     cloud.create_database("hostile")
     cloud.execute(
-        "CREATE FUNCTION set_traps() RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF current_database() <> 'hostile' THEN "
-        "EXECUTE format('ALTER DATABASE %I SET search_path = evil, pg_catalog', current_database());"
-        "EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END IF; END $$;"
-        "CREATE FUNCTION bend(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM public.set_traps(); RETURN true; END';"
-        "CREATE SCHEMA evil; CREATE TABLE bait (x int CHECK (bend(x))); INSERT INTO bait VALUES (1)",
+        f"CREATE FUNCTION bent() RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF current_database() <> 'hostile' THEN {tries} END IF; END $$;"
+        "CREATE FUNCTION bend(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM public.bent(); RETURN true; END';"
+        f"CREATE SCHEMA evil; {baits[bait]}; INSERT INTO bait VALUES (1)",
         "hostile",
     )
     restore = Restore(cloud, {"hostile": cloud.dump("hostile")}, {"hostile": "hostile_back"})
     restore.add_point()
-    traps = "SELECT setconfig::text FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase WHERE datname = '{}'"
+    temporary = restore.databases()[0].temporary_name
 
-    replayed = restore.run("replay")
-    set_by_the_dump = cloud.execute(traps.format(restore.databases()[0].temporary_name))
-    verified = restore.run("verify")
+    (replayed,) = restore.run("replay").databases
+    while_it_is_built = cloud.execute(DATABASE.format(temporary))
+    (verified,) = restore.run("verify").databases
 
-    assert (replayed.databases[0].status, replayed.databases[0].error) == ("REPLAYED", None)
-    assert "evil" in set_by_the_dump[0][0]
-    assert (verified.databases[0].status, verified.databases[0].error) == ("PROMOTED", None)
-    assert cloud.execute(traps.format("hostile_back")) == []
+    assert (replayed.status, replayed.error) == ("REPLAYED", None)
+    assert while_it_is_built == [(temporary, "master", False, -1, False, None)]
+    assert (verified.status, verified.error) == ("PROMOTED", None)
+    assert cloud.execute(DATABASE.format("hostile_back")) == [("hostile_back", "master", False, -1, True, None)]
 
 
-def test_what_the_code_of_the_dump_made_besides_goes_to_the_master_user(cloud: Cloud, small: str) -> None:
+# Each owner of the dump, the role in the target that may stand for it by default, and whether the point is of the target itself.
+OWNERS = [
+    ("unknown", None, True), ("billing", None, False), ("billing", "billing", True), ("master", None, True), ("rds_superuser", None, True),
+    ("pg_monitor", None, True), ("rdsadmin", None, True), ("admin_too", None, True), ("reads_all", None, True),
+    ("foreign_role", None, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("owner", "kept", "of_the_target"), OWNERS)
+def test_what_a_dump_brings_is_owned_by_nobody_who_was_not_asked_for(
+    cloud: Cloud, owner: str, kept: str | None, of_the_target: bool
+) -> None:
+    cloud.execute("CREATE ROLE billing LOGIN; CREATE ROLE admin_too CREATEROLE; CREATE ROLE reads_all")
+    cloud.execute("CREATE ROLE foreign_role; GRANT pg_read_all_data TO reads_all", superuser=True)
+    restore = _dump_owned_by(cloud, owner)
+    restore = restore.keeping_owners() if of_the_target else restore
+
+    (database,) = restore.run_all().databases
+
+    expected = kept or restore.holder
+    assert (database.status, database.error) == ("PROMOTED", None)
+    assert _owners(cloud, "hostile_back") == {expected}
+    told = {fix_up.entry: fix_up.what for fix_up in database.fix_ups}
+    assert (f"ROLE {owner}" in told) == (kept is None)
+
+
+def test_an_owner_that_was_asked_for_stands_for_another(cloud: Cloud) -> None:
+    cloud.execute("CREATE ROLE accounts")
+    restore = _dump_owned_by(cloud, "billing_over_there")
+    restore.postgres = PostgresOptions(owners={"billing_over_there": "accounts"})
+
+    (database,) = restore.run_all().databases
+
+    assert (database.status, database.error) == ("PROMOTED", None)
+    assert _owners(cloud, "hostile_back") == {"accounts"}
+
+
+@pytest.mark.parametrize("asked", ["master", "rds_superuser", "pg_monitor", "rdsadmin", "nobody_here", "foreign_role"])
+def test_an_owner_that_can_not_or_may_not_own_is_refused_before_anything_is_created(cloud: Cloud, asked: str) -> None:
+    cloud.execute("CREATE ROLE foreign_role", superuser=True)
+    restore = _dump_owned_by(cloud, "unknown")
+    restore.postgres = PostgresOptions(owners={"unknown": asked})
+    before = cloud.names()
+
+    (replayed,) = restore.run("replay").databases
+
+    assert replayed.error is not None
+    assert replayed.error.name == "OwnerNotUsable"
+    assert repr(asked) in replayed.error.message
+    assert cloud.names() == before
+
+
+def test_roles_of_the_dump_are_made_without_login_or_rights_and_go_with_a_discarded_database(cloud: Cloud) -> None:
+    named = (
+        "CREATE ROLE seen_only; GRANT SELECT ON bait TO seen_only; ALTER TABLE bait ENABLE ROW LEVEL SECURITY; "
+        "CREATE ROLE policed; CREATE POLICY p ON bait TO policed USING (true)"
+    )
+    restore = _dump_owned_by(cloud, "unknown", named, "policed", "seen_only")
+    restore.postgres = PostgresOptions(create_missing_roles=True)
+    made = "SELECT rolname, rolcanlogin, rolsuper, rolcreaterole FROM pg_roles WHERE rolname IN ('unknown', 'seen_only', 'policed')"
+
+    restore.run("replay")
+    assert len(cloud.execute(made)) == 3
+    restore.run("discard")
+    assert cloud.execute(made) == []
+    (database,) = restore.run_all_again().databases
+
+    assert (database.status, database.error) == ("PROMOTED", None)
+    assert sorted(cloud.execute(made)) == [(role, False, False, False) for role in ("policed", "seen_only", "unknown")]
+    assert _owners(cloud, "hostile_back") == {"unknown"}
+    assert cloud.execute("SELECT datdba::regrole::text FROM pg_database WHERE datname = 'hostile_back'") == [
+        ("master",)
+    ]
+
+
+def test_the_role_that_holds_a_database_goes_when_the_next_restore_finds_that_database_gone(
+    cloud: Cloud, small: str
+) -> None:
+    first = Restore(cloud, {small: cloud.dump(small)}, {small: "held"})
+    first.add_point()
+    first.run_all()
+    other = Restore(cloud, {small: cloud.dump(small)}, {small: "held_too"})
+    other.add_point()
+    other.run_all()
+    assert {first.holder, other.holder} <= cloud.names()[1]
+    cloud.drop_database("held")
+
+    third = Restore(cloud, {small: cloud.dump(small)}, {small: "third"})
+    third.add_point()
+    third.run("replay")
+    third.run("discard")
+
+    assert first.holder not in cloud.names()[1]
+    assert other.holder in cloud.names()[1]
+
+
+def test_what_the_code_of_the_dump_made_besides_goes_to_the_powerless_role(cloud: Cloud, small: str) -> None:
     restore = Restore(cloud, {small: cloud.dump(small)}, {small: "besides"})
     restore.add_point()
     restore.run("replay")
@@ -92,8 +209,61 @@ def test_what_the_code_of_the_dump_made_besides_goes_to_the_master_user(cloud: C
 
     assert (verified.status, verified.error) == ("PROMOTED", None)
     assert cloud.execute("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'besides'", "besides") == [
-        ("master",)
+        (f'"{restore.holder}"',)
     ]
+
+
+def test_a_prepared_transaction_does_not_keep_the_database(cloud: Cloud, small: str) -> None:
+    restore = Restore(cloud, {small: cloud.dump(small)}, {small: "prepared"})
+    restore.add_point()
+    restore.run("replay")
+    database = restore.databases()[0]
+    with psycopg.connect(cloud.server.superuser_dsn(database.temporary_name), autocommit=True) as connection:
+        connection.execute(f'SET SESSION AUTHORIZATION "{database.login_role}"')
+        connection.execute("BEGIN; CREATE TABLE held (); PREPARE TRANSACTION 'kept by a dump'")
+
+    discarded = restore.run("discard")
+
+    assert discarded.databases[0].status == "DISCARDED"
+    assert all(absence.seen_absent for absence in discarded.absences)
+
+
+def _dump_owned_by(cloud: Cloud, owner: str, more: str = "", *others: str) -> Restore:
+    """A dump whose every object belongs to a role of this name, which stays if the target had it before."""
+    known = owner in cloud.names()[1]
+    cloud.create_database("hostile")
+    cloud.execute(
+        f"""CREATE SCHEMA own; CREATE TYPE own.t AS (x int); CREATE DOMAIN own.d AS int; CREATE SEQUENCE own.s;
+        CREATE TABLE bait (x int); CREATE FUNCTION f() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text';
+        CREATE VIEW v AS SELECT 1 AS x; SELECT lo_create(777); GRANT ALL ON SCHEMA public TO PUBLIC; {more}""",
+        "hostile", superuser=True,
+    )  # fmt: skip
+    if not known:
+        cloud.execute(f"CREATE ROLE {owner}", superuser=True)
+    for kind, name in OWNED:
+        cloud.execute(f"ALTER {kind} {name} OWNER TO {owner}", "hostile", superuser=True)
+    restore = Restore(cloud, {"hostile": cloud.dump("hostile", superuser=True)}, {"hostile": "hostile_back"})
+    restore.add_point()
+    cloud.drop_database("hostile")
+    for role in (*others, *(() if known else (owner,))):
+        cloud.drop_role(role)
+    return restore
+
+
+OWNED = (
+    ("SCHEMA", "own"), ("TYPE", "own.t"), ("DOMAIN", "own.d"), ("SEQUENCE", "own.s"), ("TABLE", "bait"), ("FUNCTION", "f()"),
+    ("VIEW", "v"), ("LARGE OBJECT", "777"),
+)  # fmt: skip
+
+
+def _owners(cloud: Cloud, database: str) -> set[str]:
+    """Everybody who owns something in the database that is no part of PostgreSQL."""
+    rows = cloud.execute(
+        """SELECT DISTINCT r.rolname FROM pg_shdepend AS d JOIN pg_roles AS r ON r.oid = d.refobjid
+        WHERE d.deptype = 'o' AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())""",
+        database, superuser=True,
+    )  # fmt: skip
+    return {row[0] for row in rows}
 
 
 def test_what_acts_beyond_the_database_is_listed_and_not_restored(cloud: Cloud) -> None:

@@ -51,11 +51,40 @@ def test_death_before_the_result_is_written(cloud: Cloud, replayed: Restore) -> 
 
 @pytest.mark.parametrize("table", ["items", "lines"])
 def test_death_while_owners_were_changed(cloud: Cloud, replayed: Restore, table: str) -> None:
-    cloud.execute(f"ALTER TABLE {table} OWNER TO master", replayed.databases()[0].temporary_name, superuser=True)
+    replayed.run("verify")
+    forget_result(replayed, and_what_was_kept=True)
+    database = replayed.databases()[0]
+    # As it was in the middle: still under its temporary name, and one table changed hands.
+    cloud.execute(f'ALTER DATABASE again RENAME TO "{database.temporary_name}"')
+    cloud.execute(f'CREATE ROLE "{database.login_role}"; GRANT "{database.login_role}" TO CURRENT_USER')
+    cloud.execute(f'ALTER TABLE {table} OWNER TO "{database.login_role}"', database.temporary_name, superuser=True)
 
     (result,) = replayed.run("verify").databases
 
     assert (result.status, result.error) == ("PROMOTED", None)
+    assert len(result.checks) > 10
+    assert cloud.execute(f"SELECT relowner::regrole::text FROM pg_class WHERE relname = '{table}'", "again") == [
+        (f'"{database.holder_role}"',)
+    ]
+
+
+def test_what_a_table_became_after_the_checks_is_not_read_by_anybody(cloud: Cloud, replayed: Restore) -> None:
+    """A table that code of the dump gave away and replaced by a view: who reads it runs that code."""
+    replayed.run("verify")
+    forget_result(replayed, and_what_was_kept=True)
+    database = replayed.databases()[0]
+    temporary = database.temporary_name
+    cloud.execute(f'ALTER DATABASE again RENAME TO "{temporary}"')
+    cloud.execute(f'CREATE ROLE "{database.login_role}"; GRANT "{database.login_role}" TO CURRENT_USER')
+    cloud.execute(
+        "ALTER TABLE items RENAME TO away; CREATE SEQUENCE reads; "
+        "CREATE VIEW items AS SELECT nextval('reads') AS id, 'x'::text AS label",
+        temporary, superuser=True,
+    )  # fmt: skip
+
+    replayed.run("verify")
+
+    assert cloud.execute("SELECT is_called FROM reads", "again", superuser=True) == [(False,)]
 
 
 def test_a_database_that_is_not_there_is_no_success(cloud: Cloud, small: str) -> None:

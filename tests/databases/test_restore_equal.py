@@ -19,20 +19,25 @@ def shop(cloud: Cloud) -> str:
 @pytest.mark.parametrize("compression", ["none", "gzip", "lz4", "zstd"])
 def test_an_equal_database_comes_back(cloud: Cloud, shop: str, archive_format: str, compression: str) -> None:
     before = cloud.names(), cloud.memberships()
-    restore = Restore(cloud, {shop: cloud.dump(shop, archive_format, "-Z", compression)}, {shop: "shop_back"})
+    restore = Restore(
+        cloud, {shop: cloud.dump(shop, archive_format, "-Z", compression)}, {shop: "shop_back"}
+    ).keeping_owners()
     restore.add_point()
 
     result = restore.run_all()
 
     (database,) = result.databases
     assert (database.status, database.error) == ("PROMOTED", None)
-    assert schema_without_publications(cloud, "shop_back") == schema_without_publications(cloud, shop)
-    assert contents(cloud, "shop_back") == contents(cloud, shop)
+    assert schema_without_publications(cloud, "shop_back", {restore.holder: "master"}) == schema_without_publications(
+        cloud, shop
+    )
+    assert contents(cloud, "shop_back", {restore.holder: "master"}) == contents(cloud, shop)
     assert all(check.result == "ok" for check in database.checks)
     assert len(database.checks) > 50
     assert all(absence.seen_absent for absence in result.absences)
     assert len(result.absences) == 2
     cloud.drop_database("shop_back")
+    cloud.drop_role(restore.holder)
     assert (cloud.names(), cloud.memberships()) == before
 
 

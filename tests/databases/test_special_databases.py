@@ -67,7 +67,7 @@ def test_many_tables_need_no_more_locks_than_the_server_has(cloud: Cloud) -> Non
     with psycopg.connect(cloud.dsn("many"), autocommit=True) as connection:
         for start in range(0, 800, 200):
             connection.execute(f"DO $$ BEGIN FOR i IN {start}..{start + 199} LOOP {make}; END LOOP; END $$")
-    restore = Restore(cloud, {"many": cloud.dump("many", superuser=True)}, {"many": "many_back"})
+    restore = Restore(cloud, {"many": cloud.dump("many", superuser=True)}, {"many": "many_back"}).keeping_owners()
     restore.add_point()
 
     (database,) = restore.run_all().databases

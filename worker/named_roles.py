@@ -1,0 +1,35 @@
+"""The roles that a dump names: owners, grantees, whose default privileges it changes, whom its policies are for."""
+
+from repository.pgdump_toc import Toc, TocEntry
+from worker import grants
+from worker.sql_tokens import NotUnderstood, Token, tokens
+
+_NO_ROLES = ("public", "current_user", "current_role", "session_user")
+
+
+def of(toc: Toc) -> set[str]:
+    """Every one of them, by name."""
+    found = {entry.owner for entry in toc.entries}
+    for entry in toc.entries:
+        if entry.description in ("ACL", "DEFAULT ACL"):
+            found |= grants.roles_in(entry)
+        elif entry.description == "POLICY":
+            found |= policy_roles(entry)
+    return found - {""}
+
+
+def policy_roles(entry: TocEntry) -> set[str]:
+    """The roles of `CREATE POLICY ... TO role, role USING (...)`; none if the statement has another shape."""
+    # Expressions come behind the roles, and hold what the lexer doesn't know.
+    head = entry.definition.partition(" USING (")[0].partition(" WITH CHECK (")[0]
+    try:
+        found = tokens(head)
+    except NotUnderstood:
+        return set()
+    places = [place for place, token in enumerate(found) if token.is_word("to")]
+    listed = found[places[-1] + 1 :] if places else []
+    return {token.value for token in listed if _is_role(token)}
+
+
+def _is_role(token: Token) -> bool:
+    return token.kind in ("word", "name") and not token.is_word(*_NO_ROLES)
