@@ -16,12 +16,13 @@ from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.options import AsJson
 from repository import native_points, points
-from repository.errors import BackupDamaged, RestoreRequestInvalid
+from repository.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
 from repository.manifest import Manifest
 from repository.unfinished_point import Progress
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Restore points of the backup repository.")
 
+Unread = BackupDamaged | BackupUnreadable
 Instance = Annotated[str, typer.Argument(help="The instance that was backed up.")]
 
 
@@ -88,7 +89,7 @@ def list_points(
     table = Table("instance", "restore point", "written", "databases", "rows", box=None, padding=(0, 2, 0, 0))
     for point in found:
         manifest = _manifest(plane, point)
-        contents = ("manifest damaged", "-") if isinstance(manifest, BackupDamaged) else point_view.contents(manifest)
+        contents = point_view.contents(manifest) if isinstance(manifest, Manifest) else (_unread(manifest), "-")
         table.add_row(point.instance, point.point_id, f"{point.written_at:%Y-%m-%d %H:%M:%S %Z}", *contents)
     consoles.out().print(table if found else "No restore point yet. Make one with `dbrestore points add`.")
     return ExitCode.DONE
@@ -118,19 +119,23 @@ def show(
     return ExitCode.DONE
 
 
-def _manifest(plane: ControlPlane, point: points.PointName) -> Manifest | BackupDamaged:
-    """What the point holds; one that is damaged must not hide the others."""
+def _manifest(plane: ControlPlane, point: points.PointName) -> Manifest | Unread:
+    """What the point holds; one that can't be read must not hide the others."""
     try:
         return points.load(plane.storage, plane.repository_bucket, point.instance, point.point_id)
-    except BackupDamaged as error:
+    except (BackupDamaged, BackupUnreadable) as error:
         return error
 
 
-def _point_line(point: points.PointName, manifest: Manifest | BackupDamaged) -> dict[str, object]:
-    if isinstance(manifest, BackupDamaged):
-        told: dict[str, object] = {"error": {"name": "BackupDamaged", "message": str(manifest)}}
-    else:
+def _unread(error: Unread) -> str:
+    return "manifest damaged" if isinstance(error, BackupDamaged) else "manifest of a newer version"
+
+
+def _point_line(point: points.PointName, manifest: Manifest | Unread) -> dict[str, object]:
+    if isinstance(manifest, Manifest):
         told = point_view.summary(manifest)
+    else:
+        told = {"error": {"name": type(manifest).__name__, "message": str(manifest)}}
     names = {"instance": point.instance, "pointId": point.point_id}
     return {"type": "point", **names, "writtenAt": point.written_at.isoformat(), **told}
 

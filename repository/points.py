@@ -5,7 +5,7 @@ written last; a point that could not be finished leaves no object and no part be
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
-from pydantic import ValidationError
 
-from repository import keys, pgdump_database, pgdump_scan, point_names
+from repository import keys, manifest_reading, pgdump_database, pgdump_scan, point_names
 from repository.errors import BackupArchived, BackupDamaged, BackupUnreadable, RestorePointNotFound
 from repository.manifest import DatabaseBackup, Manifest, StoredFile
 from repository.multipart import MultipartUpload
@@ -91,7 +90,7 @@ def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Man
             raise no_point_of(s3, bucket, instance)
         point = found[-1].point_id
     try:
-        response = s3.get_object(Bucket=bucket, Key=keys.manifest_key(instance, point))
+        return manifest_reading.fetch(s3, bucket, keys.manifest_key(instance, point))
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
         if code == "InvalidObjectState":
@@ -99,20 +98,6 @@ def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Man
         if code != "NoSuchKey":
             raise
         raise _no_point(s3, bucket, instance, point) from error
-    with closing(response["Body"]) as body:
-        return _manifest(f"s3://{bucket}/{keys.manifest_key(instance, point)}", body.read())
-
-
-def _manifest(uri: str, text: bytes) -> Manifest:
-    try:
-        return Manifest.from_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = "".join(f"/{part}" for part in first["loc"])
-        raise BackupDamaged(
-            f"{uri} can't be read as a manifest ({place or '/'}: {first['msg']}): "
-            "take another restore point, or add the backups again"
-        ) from error
 
 
 def _open(name: str | None, path: Path) -> _Dump:
