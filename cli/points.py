@@ -15,7 +15,7 @@ from cli import consoles, control, display, point_view
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.options import AsJson
-from repository import native_points, points
+from repository import known_digests, native_points, points
 from repository.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
 from repository.manifest import Manifest
 from repository.unfinished_point import Progress
@@ -54,14 +54,24 @@ def add(
             help="The database's name; default: the backup's own. One per --from, for SQL Server one in all.",
         ),
     ] = None,
+    sha256: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sha256",
+            metavar="DIGEST",
+            help="The SHA-256 of a file from where it was made, compared while it is read. One per --from, in order; - for none. "
+            "A file PATH.sha256 beside it (sha256sum's output; of a directory, all its files) is read by itself.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Make one restore point out of backups that exist: read once, checked, copied into the repository."""
     names = database or []
     _require_fitting_names(engine, names, source)
+    digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))
     with _progress() as told:
-        manifest = _add(plane, instance, engine, source, names, told)
+        manifest = _add(plane, instance, engine, source, names, digests, told)
     if as_json:
         display.print_json({"type": "summary", **point_view.summary(manifest)})
     else:
@@ -151,15 +161,29 @@ def _require_fitting_names(engine: Engine, names: list[str], sources: list[Path]
         )
 
 
+def _digests(given: list[str], sources: list[Path]) -> list[str]:
+    if given and len(given) != len(sources):
+        raise RestoreRequestInvalid(
+            f"{len(given)} --sha256 for {len(sources)} --from: give one for each, in order, - where there is none, or none at all"
+        )
+    return given or [known_digests.NOT_GIVEN] * len(sources)
+
+
 def _add(
-    plane: ControlPlane, instance: str, engine: Engine, sources: list[Path], names: list[str], told: Progress
+    plane: ControlPlane,
+    instance: str,
+    engine: Engine,
+    sources: list[Path],
+    names: list[str],
+    digests: list[str],
+    told: Progress,
 ) -> Manifest:
     if engine is Engine.SQLSERVER:
         name = names[0] if names else None
-        return native_points.add(plane.storage, plane.repository_bucket, instance, sources, name, told)
+        return native_points.add(plane.storage, plane.repository_bucket, instance, sources, name, told, digests)
     own_names: list[str | None] = [None] * len(sources)
     pairs = list(zip(names or own_names, sources, strict=True))
-    return points.add(plane.storage, plane.repository_bucket, instance, pairs, told)
+    return points.add(plane.storage, plane.repository_bucket, instance, pairs, told, digests)
 
 
 @contextmanager

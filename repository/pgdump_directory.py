@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from repository.codecs import SUFFIXES
 from repository.errors import BackupDamaged, BackupUnreadable
+from repository.known_digests import KnownDigests
 from repository.manifest import ByteRange, Compression
 from repository.pgdump_toc import Toc, TocEntry
 
@@ -129,16 +130,17 @@ def tar_length(directory: Path) -> int:
 class TarStream:
     """Writes the files of a directory into one tar, in the order in which they are added, through `store`."""
 
-    def __init__(self, directory: Path, store: Callable[[bytes], None]) -> None:
+    def __init__(self, directory: Path, store: Callable[[bytes], None], known: KnownDigests | None = None) -> None:
         self._directory = directory
         self._store = store
+        self._known = known
         self._position = 0
         self._added: set[str] = set()
 
     def add(self, name: str, read: Callable[[Iterator[bytes]], Found]) -> tuple[Found, ByteRange]:
         """Store a file while `read` looks at its bytes; returns what `read` found and the file's place in the tar.
 
-        Raises BackupDamaged if the file is missing or its length changes meanwhile."""
+        Raises BackupDamaged if the file is missing, its length changes meanwhile, or its known digest is another."""
         path = self._directory / name
         if not path.is_file() or name in self._added:
             raise BackupDamaged(f"the file {name} is {'listed twice' if name in self._added else 'missing'}")
@@ -151,6 +153,8 @@ class TarStream:
             pass
         if self._position - offset != size:
             raise BackupDamaged(f"the file {name} changed while it was read: wait for pg_dump to end")
+        if self._known:
+            self._known.require(name, digest.hexdigest())
         self._put(bytes(_padding(size)))
         return found, ByteRange(offset=offset, length=size, sha256=digest.hexdigest())
 

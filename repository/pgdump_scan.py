@@ -2,8 +2,8 @@
 every member is there, decodes to its end, and has the rows the manifest says.
 
 What no reader can see: pg_dump's zstd, lz4 and uncompressed data carry no checksum, so a bit that flipped before this scan and
-still decodes to rows of the right shape (any line, where a table has one column) goes unnoticed; gzip would tell. From here on
-the SHA-256 of the manifest guards every byte.
+still decodes to rows of the right shape (any line, where a table has one column) goes unnoticed; gzip would tell, and so do digests
+that were taken where the dump was made (`known_digests`). From here on the SHA-256 of the manifest guards every byte.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +15,7 @@ from typing import Final
 from repository import copy_text, pgdump_blocks, pgdump_directory, pgdump_entries
 from repository.byte_reader import ByteReader
 from repository.errors import BackupDamaged, BackupUnreadable
+from repository.known_digests import KnownDigests
 from repository.manifest import ByteRange, LargeObjectMember, TableMember
 from repository.pgdump_toc import Toc, TocEntry, client_encoding, parse, parse_trailing
 
@@ -58,11 +59,12 @@ def stored_length(path: Path) -> int:
     return pgdump_directory.tar_length(path) if path.is_dir() else path.stat().st_size
 
 
-def scan(path: Path, toc: Toc, store: Store) -> Contents:
-    """Read the whole dump and hand each byte of its stored form to `store`. `toc` is what `peek` returned.
+def scan(path: Path, toc: Toc, store: Store, known: KnownDigests | None = None) -> Contents:
+    """Read the whole dump and hand each byte of its stored form to `store`. `toc` is what `peek` returned; `known` are the digests of a
+    directory's files (that of a file the caller compares, who takes it anyway).
 
     Raises BackupDamaged or BackupUnreadable, naming the member; `store` may have seen any part by then."""
-    contents = _scan_directory(path, toc, store) if toc.format == "directory" else _scan_file(path, toc, store)
+    contents = _scan_directory(path, toc, store, known) if toc.format == "directory" else _scan_file(path, toc, store)
     _require_declared_objects(toc, contents.large_objects)
     return replace(contents, tables=tuple(_with_extension(toc, member) for member in contents.tables))
 
@@ -158,8 +160,8 @@ def _without_offset(entry: TocEntry) -> TocEntry:
     return replace(entry, offset_state="not set", offset=None)
 
 
-def _scan_directory(path: Path, toc: Toc, store: Store) -> Contents:
-    tar = pgdump_directory.TarStream(path, store)
+def _scan_directory(path: Path, toc: Toc, store: Store, known: KnownDigests | None) -> Contents:
+    tar = pgdump_directory.TarStream(path, store, known)
     found, toc_range = tar.add("toc.dat", _parse_all)
     if found != toc:
         raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
