@@ -31,13 +31,25 @@ LONGEST: Final = 1 << 30
 _FORMATS: Final[dict[int, ArchiveFormat]] = {1: "custom", 3: "directory"}
 _COMPRESSIONS: Final[tuple[Compression, ...]] = ("none", "gzip", "lz4", "zstd")
 _SECTIONS: Final[dict[int, Section]] = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
+_HEADER_TEXTS: Final = ("database", "server_version", "dump_version")
+_TEXTS: Final = (
+    "tag",
+    "description",
+    "definition",
+    "owner",
+    "copy_statement",
+    "schema_name",
+    "tablespace",
+    "drop_statement",
+    "access_method",
+)
 _OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no data"}
 
 
 @dataclass(frozen=True)
 class TocEntry:
     """One object of the dump. `offset` (custom format) is where its data block begins, if pg_dump knew; `member_name` (directory format)
-    its file without the compression's suffix."""
+    its file without the compression's suffix. `access_method` is a table's (`heap`), from archive version 1.14 on."""
 
     dump_id: int
     has_data: bool
@@ -54,6 +66,7 @@ class TocEntry:
     offset_state: OffsetState
     offset: int | None
     member_name: str | None
+    drop_statement: str = ""
     access_method: str = ""
 
     @property
@@ -118,6 +131,13 @@ def parse_trailing(reader: ByteReader, toc: Toc) -> tuple[TocEntry, ...]:
     """The entries that pg_dump repeats behind the last block when its standard output was redirected to a file: no header, but offsets."""
     codec = pgdump_encoding.python_codec(client_encoding(toc.entries))
     return _decoded(replace(toc, entries=parse_entries(reader, toc)), codec).entries
+
+
+def recoded(toc: Toc, codec: str) -> Toc:
+    """The TOC of an SQL_ASCII dump, which was read byte by byte, with its texts read in a codec after all. Raises BackupDamaged."""
+    raw = "latin-1"
+    entries = tuple(_decoded_entry(entry, codec, raw) for entry in toc.entries)
+    return replace(toc, database=_text(toc.database, codec, raw), entries=entries)
 
 
 def client_encoding(entries: tuple[TocEntry, ...]) -> str:
@@ -206,16 +226,16 @@ def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
     _string(reader), _string(reader)  # the object ids in the source's catalogue
     tag, description = _string(reader) or "", _string(reader) or ""
     section = _section(read_int(reader))
-    definition, _drop, copy_statement = (_string(reader) or "" for _ in range(3))
+    definition, drop_statement, copy_statement = (_string(reader) or "" for _ in range(3))
     schema_name, tablespace = _string(reader), _string(reader) or ""
-    access_method = _string(reader) or "" if header.version >= (1, 14) else ""
+    access_method = (_string(reader) or "") if header.version >= (1, 14) else ""
     relkind = _relkind(read_int(reader)) if header.version >= (1, 16) else ""
     owner, _with_oids = _string(reader) or "", _string(reader)
     dependencies = _dependencies(reader)
     state, offset, member_name = _place(reader, header)
     return TocEntry(
         dump_id, bool(has_data), tag, description, section, definition, copy_statement, schema_name or None, tablespace, owner,
-        relkind, dependencies, state, offset, member_name, access_method,
+        relkind, dependencies, state, offset, member_name, drop_statement, access_method,
     )  # fmt: skip
 
 
@@ -270,38 +290,25 @@ def _decoded(toc: Toc, codec: str) -> Toc:
     """The TOC with its texts read in the dump's encoding, which only an entry of the TOC itself names."""
     if (
         codec == "utf-8"
-        and _is_ascii(toc.database, toc.server_version, toc.dump_version)
+        and all(getattr(toc, name).isascii() for name in _HEADER_TEXTS)
         and all(map(_is_clean, toc.entries))
     ):
         return toc
-    return replace(
-        toc, database=_text(toc.database, codec), server_version=_text(toc.server_version, codec),
-        dump_version=_text(toc.dump_version, codec), entries=tuple(_decoded_entry(e, codec) for e in toc.entries),
-    )  # fmt: skip
+    header = {name: _text(getattr(toc, name), codec) for name in _HEADER_TEXTS}
+    return replace(toc, entries=tuple(_decoded_entry(e, codec) for e in toc.entries), **header)  # type: ignore[arg-type]
 
 
-def _decoded_entry(entry: TocEntry, codec: str) -> TocEntry:
-    return replace(
-        entry, tag=_text(entry.tag, codec), definition=_text(entry.definition, codec), owner=_text(entry.owner, codec),
-        copy_statement=_text(entry.copy_statement, codec), schema_name=_text(entry.schema_name or "", codec) or None,
-        tablespace=_text(entry.tablespace, codec), description=_text(entry.description, codec),
-        access_method=_text(entry.access_method, codec),
-    )  # fmt: skip
+def _decoded_entry(entry: TocEntry, codec: str, raw: str = "utf-8") -> TocEntry:
+    texts = {name: _text(getattr(entry, name) or "", codec, raw) for name in _TEXTS}
+    return replace(entry, **{**texts, "schema_name": texts["schema_name"] or None})  # type: ignore[arg-type]
 
 
 def _is_clean(entry: TocEntry) -> bool:
-    return _is_ascii(
-        entry.tag, entry.description, entry.definition, entry.copy_statement, entry.schema_name or "", entry.owner,
-        entry.tablespace, entry.access_method,
-    )  # fmt: skip
+    return all((getattr(entry, name) or "").isascii() for name in _TEXTS)
 
 
-def _is_ascii(*texts: str) -> bool:
-    return all(text.isascii() for text in texts)
-
-
-def _text(text: str, codec: str) -> str:
+def _text(text: str, codec: str, raw: str = "utf-8") -> str:
     try:
-        return text.encode("utf-8", "surrogateescape").decode(codec)
+        return text.encode(raw, "surrogateescape").decode(codec)
     except UnicodeDecodeError as error:
         raise BackupDamaged(f"a text of the table of contents is no valid {codec}: {error}") from error
