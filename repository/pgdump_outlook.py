@@ -36,7 +36,7 @@ def notes(toc: Toc) -> list[str]:
     """Sentences, in the order of how much depends on them."""
     found = [
         _missing_schemas(toc), _locale(pgdump_database.describe(toc)), _access_methods(toc), _superusers_functions(toc),
-        _extensions(toc), _extensions_tables(toc), _roles(toc),
+        _extensions_tables(toc), _policies(toc),
     ]  # fmt: skip
     return [note for note in found if note]
 
@@ -105,10 +105,6 @@ def _superusers_functions(toc: Toc) -> str:
     return f"functions in C or internal ones, which only a superuser may create: {_some(found)}" if found else ""
 
 
-def _extensions(toc: Toc) -> str:
-    return f"extensions that it needs: {_some(sorted(toc.extensions))}" if toc.extensions else ""
-
-
 def _extensions_tables(toc: Toc) -> str:
     found = []
     for entry in (e for e in toc.entries if e.has_data and e.description == "TABLE DATA"):
@@ -118,13 +114,12 @@ def _extensions_tables(toc: Toc) -> str:
     return f"rows of tables that an extension makes, restored if the target's lets it: {_some(found)}" if found else ""
 
 
-def _roles(toc: Toc) -> str:
-    """Roles belong to the server: no dump of a database creates them."""
-    found, policies = roles(toc), sorted(set().union(*(_roles_of(e) for e in toc.entries if e.description == "POLICY")))
-    if not found:
-        return ""
-    needed = f". Policies can't be restored without {_some(policies)}" if policies else ""
-    return f"roles that it names and doesn't create: {_some(found)}{needed}"
+def _policies(toc: Toc) -> str:
+    """Roles belong to the server, and PostgreSQL makes no policy for one that it doesn't have."""
+    needed = sorted(set().union(*(_roles_of(e) for e in toc.entries if e.description == "POLICY")))
+    return (
+        f"policies are for the roles {_some(needed)}: a target that lacks one can't have its policies" if needed else ""
+    )
 
 
 def _some(names: Iterable[str]) -> str:

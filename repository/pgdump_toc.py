@@ -33,16 +33,8 @@ _COMPRESSIONS: Final[tuple[Compression, ...]] = ("none", "gzip", "lz4", "zstd")
 _SECTIONS: Final[dict[int, Section]] = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
 _HEADER_TEXTS: Final = ("database", "server_version", "dump_version")
 _TEXTS: Final = (
-    "tag",
-    "description",
-    "definition",
-    "owner",
-    "copy_statement",
-    "schema_name",
-    "tablespace",
-    "drop_statement",
-    "access_method",
-)
+    "tag", "description", "definition", "owner", "copy_statement", "schema_name", "tablespace", "drop_statement", "access_method",
+)  # fmt: skip
 _OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no data"}
 
 
@@ -131,13 +123,6 @@ def parse_trailing(reader: ByteReader, toc: Toc) -> tuple[TocEntry, ...]:
     """The entries that pg_dump repeats behind the last block when its standard output was redirected to a file: no header, but offsets."""
     codec = pgdump_encoding.python_codec(client_encoding(toc.entries))
     return _decoded(replace(toc, entries=parse_entries(reader, toc)), codec).entries
-
-
-def recoded(toc: Toc, codec: str) -> Toc:
-    """The TOC of an SQL_ASCII dump, which was read byte by byte, with its texts read in a codec after all. Raises BackupDamaged."""
-    raw = "latin-1"
-    entries = tuple(_decoded_entry(entry, codec, raw) for entry in toc.entries)
-    return replace(toc, database=_text(toc.database, codec, raw), entries=entries)
 
 
 def client_encoding(entries: tuple[TocEntry, ...]) -> str:

@@ -19,6 +19,7 @@ from repository import (
     known_digests,
     manifest_reading,
     pgdump_database,
+    pgdump_encoding,
     pgdump_outlook,
     pgdump_scan,
     point_names,
@@ -116,9 +117,14 @@ def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Man
 def _open(name: str | None, path: Path, sha256: str) -> _Dump:
     with _naming(path):
         toc = pgdump_scan.peek(path)
-        database = pgdump_database.describe(toc).name if name is None else name
+        database = _own_name(toc) if name is None else name
         point_names.require_database_name(database)
         return _Dump(database, path, toc, pgdump_scan.stored_length(path), known_digests.of(path, sha256))
+
+
+def _own_name(toc: Toc) -> str:
+    said = pgdump_database.describe(toc)
+    return pgdump_encoding.readable(said.name) if said.client_encoding == "SQL_ASCII" else said.name
 
 
 def _refuse_twice(dumps: list[_Dump]) -> None:
