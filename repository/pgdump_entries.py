@@ -17,13 +17,14 @@ def extension_of(toc: Toc, entry: TocEntry) -> str | None:
     """The extension whose configuration table has the rows of a TABLE DATA entry; None if the table is one of the dump's own.
 
     pg_dump writes such rows (`pg_extension_config_dump`) without a TABLE entry: CREATE EXTENSION makes the table. Empty if the dump
-    has several extensions and doesn't tell whose it is. Raises BackupDamaged if the table is simply missing."""
+    doesn't tell whose it is: it has several extensions, or (`pg_dump -n public`) none at all. Raises BackupDamaged if the table is simply
+    missing."""
     if (entry.schema_name, entry.tag) in toc.tables:
         return None
     present = toc.by_dump_id
     needed = [present[d] for d in entry.dependencies if d in present]
     names = toc.extensions
-    if not names or any(e.description != "EXTENSION" for e in needed):
+    if not toc.has_definitions or any(e.description != "EXTENSION" for e in needed):
         raise BackupDamaged(f"{entry.label}: the table itself isn't in the dump")
     for extension in (*(e.tag for e in needed), *([*names] if len(names) == 1 else []), _MAKERS.get(entry.tag)):
         if extension in names:

@@ -27,9 +27,11 @@ _MOST_NAMES: Final = 20
 
 
 def roles(toc: Toc) -> tuple[str, ...]:
-    """Every role that the dump names: owners, who is granted something and by whom, for whom policies are, who has settings."""
-    owners = {e.owner for e in toc.entries if e.owner}
-    return tuple(sorted(owners.union(*(_roles_of(e) for e in toc.entries if e.description in _NAMING))))
+    """Every role that the dump names: owners, who is granted something and by whom, for whom policies are, who has settings. Those that
+    every server has (`pg_...`) are left out."""
+    found = {e.owner for e in toc.entries if e.owner}
+    found.update(*(_roles_of(e) for e in toc.entries if e.description in _NAMING))
+    return tuple(sorted(role for role in found if not role.startswith("pg_")))
 
 
 def notes(toc: Toc) -> list[str]:
@@ -111,6 +113,11 @@ def _extensions_tables(toc: Toc) -> str:
         extension = pgdump_entries.extension_of(toc, entry)
         if extension is not None:
             found.append(f"{entry.schema_name}.{entry.tag}{f' of {extension}' if extension else ''}")
+    if found and not toc.extensions:
+        return (
+            f"rows of tables that it doesn't create, probably an extension's, which pg_dump -n and -t leave out: {_some(found)}. They "
+            "can't be restored: dump again without -n, or with --extension"
+        )
     return f"rows of tables that an extension makes, restored if the target's lets it: {_some(found)}" if found else ""
 
 

@@ -31,6 +31,9 @@ LONGEST: Final = 1 << 30
 _FORMATS: Final[dict[int, ArchiveFormat]] = {1: "custom", 3: "directory"}
 _COMPRESSIONS: Final[tuple[Compression, ...]] = ("none", "gzip", "lz4", "zstd")
 _SECTIONS: Final[dict[int, Section]] = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
+_WITH_DATA_ALONE: Final = (
+    "ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES", "BLOB", "BLOB METADATA", "ACL", "COMMENT", "SECURITY LABEL",
+)  # fmt: skip
 _HEADER_TEXTS: Final = ("database", "server_version", "dump_version")
 _TEXTS: Final = (
     "tag", "description", "definition", "owner", "copy_statement", "schema_name", "tablespace", "drop_statement", "access_method",
@@ -101,6 +104,13 @@ class Toc:
     def tables(self) -> frozenset[tuple[str | None, str]]:
         """Schema and name of every table that the dump creates."""
         return frozenset((e.schema_name, e.tag) for e in self.entries if e.description in ("TABLE", "FOREIGN TABLE"))
+
+    @cached_property
+    def has_definitions(self) -> bool:
+        """Whether it is more than `pg_dump --data-only` writes."""
+        return any(
+            e.section == "pre-data" and not e.has_data and e.description not in _WITH_DATA_ALONE for e in self.entries
+        )
 
     @cached_property
     def extensions(self) -> frozenset[str]:
