@@ -2,6 +2,7 @@
 what its table of contents says; a table that somebody took out of the manifest can't be missing in silence.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -25,6 +26,7 @@ _SAID: Final = (
     "encoding", "client_encoding", "locale_provider", "collate", "ctype", "provider_locale", "owner", "owners", "extensions",
     "object_counts",
 )  # fmt: skip
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 _IN_HEADER: Final = ("format", "compression", "archive_version", "server_version", "dump_version", "dumped_at")
 
 
@@ -69,7 +71,7 @@ def _require_names(manifest: Manifest, name: str, files: tuple[StoredFile, ...])
     for file in files:
         _require(
             file.key.startswith(prefix) and "/" not in file.key.removeprefix(prefix),
-            f"the file {file.key} of the database {name!r} doesn't lie below {prefix}",
+            f"the file {_short(file.key)} of the database {name!r} doesn't lie below {prefix}",
         )
 
 
@@ -94,6 +96,7 @@ def _require_ranges(backup: DatabaseBackup) -> None:
     _require(len(backup.files) == 1, f"{backup.name}: it lists {len(backup.files)} files, and a dump is one")
     length = backup.files[0].length
     for stored in _ranges(backup):
+        _require(bool(_SHA256.fullmatch(stored.sha256)), f"{backup.name}: {_short(stored.sha256)} is no SHA-256")
         _require(stored.file == 0, f"{backup.name}: a range is of the file {stored.file}, and there is only file 0")
         end = stored.offset + stored.length
         _require(end <= length, f"{backup.name}: a range ends at byte {end}, and its file has {length}")
@@ -121,7 +124,7 @@ def _require_tables(toc: Toc, backup: DatabaseBackup) -> None:
         )
         _require_offset(backup, member, entry.offset, entry.label)
     for member in backup.tables:
-        name = f"{member.schema_name}.{member.table}"
+        name = _short(f"{member.schema_name}.{member.table}")
         _require(member.dump_id in entries, f"{backup.name}: the manifest lists rows of {name}, and the dump has none")
         extension = pgdump_entries.extension_of(toc, entries[member.dump_id])
         _require(
@@ -155,7 +158,7 @@ def _require_offset(
 
 def _refuse_twice(names: Iterable[object], what: str) -> None:
     for name, times in Counter(names).most_common(1):
-        _require(times == 1, f"{times} {what} {name!r}")
+        _require(times == 1, f"{times} {what} {_short(name)}")
 
 
 def _short(value: object) -> str:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Some 150,000 tables with data. Parsed, a manifest takes about ten times its length.
 LONGEST: Final = 64 << 20
+# Names in it may be as long as the manifest.
+_LONGEST_PLACE: Final = 200
+_LONGEST_SENTENCE: Final = 500
 
 _MEND: Final = "take another restore point, or add the backups again"
 
@@ -55,11 +58,13 @@ def parse(uri: str, text: bytes) -> Manifest:
         _refuse_other_version(uri, text)
         first = error.errors(include_url=False, include_input=False)[0]
         place = "".join(f"/{part}" for part in first["loc"])
-        raise BackupDamaged(f"{uri} can't be read as a manifest ({place or '/'}: {first['msg']}): {_MEND}") from error
+        raise BackupDamaged(
+            f"{uri} can't be read as a manifest ({place[:_LONGEST_PLACE] or '/'}: {first['msg']}): {_MEND}"
+        ) from error
     try:
         manifest_check.require_consistent(manifest)
     except BackupDamaged as error:
-        raise BackupDamaged(f"{uri} contradicts itself: {error}: {_MEND}") from error
+        raise BackupDamaged(f"{uri} contradicts itself: {str(error)[:_LONGEST_SENTENCE]}: {_MEND}") from error
     return manifest
 
 
