@@ -1,10 +1,12 @@
 """What a restore point holds, as the command prints it."""
 
+from collections.abc import Iterator
+
 from rich.table import Table
 
 from cli.units import number, size
 from repository import dump_contents
-from repository.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup
+from repository.manifest import DatabaseBackup, Manifest, NativeBackupSet, NativeDatabaseBackup
 
 
 def summary(manifest: Manifest) -> dict[str, object]:
@@ -27,8 +29,25 @@ def summary(manifest: Manifest) -> dict[str, object]:
 
 
 def notes(manifest: Manifest) -> list[str]:
-    """What the dumps of a point lack, each sentence with its database's name."""
-    return [f"{database.name}: {note}" for database in manifest.databases for note in dump_contents.notes(database)]
+    """What the dumps of a point lack and need, each sentence with its database's name."""
+    return [
+        f"{database.name}: {note}"
+        for database in manifest.databases
+        for note in (*dump_contents.notes(database), *_needs(database))
+    ]
+
+
+def _needs(database: DatabaseBackup) -> Iterator[str]:
+    """What isn't in the dump because it isn't the database's own. The plan says more of both: it knows the target."""
+    if database.roles:
+        yield f"it names the roles {_some(database.roles)}, and no dump of a database creates roles"
+    if database.extensions:
+        yield f"it needs the extensions {_some(tuple(extension.name for extension in database.extensions))}"
+
+
+def _some(names: tuple[str, ...], most: int = 20) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {number(more)} more" if more > 0 else "")
 
 
 def contents(manifest: Manifest) -> tuple[str, str]:
@@ -45,14 +64,31 @@ def databases(manifest: Manifest) -> Table:
 
 
 def _dumped(manifest: Manifest) -> Table:
-    table = Table("database", "format", "dumped", "tables", "rows", "size", "stored", box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        "database",
+        "format",
+        "dumped",
+        "encoding",
+        "locale",
+        "tables",
+        "rows",
+        "size",
+        "stored",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     for database in manifest.databases:
         table.add_row(
             database.name, f"{database.format} {database.compression}", f"{database.dumped_at:%Y-%m-%d %H:%M:%S}",
-            number(len(database.tables)), number(database.rows), size(database.uncompressed_length),
+            database.encoding, _locale(database), number(len(database.tables)), number(database.rows), size(database.uncompressed_length),
             size(sum(file.length for file in database.files)),
         )  # fmt: skip
     return table
+
+
+def _locale(database: DatabaseBackup) -> str:
+    provider = "" if database.locale_provider == "libc" else f" ({database.locale_provider} {database.provider_locale})"
+    return "/".join(dict.fromkeys((database.collate, database.ctype))) + provider
 
 
 def _native(manifest: Manifest) -> Table:

@@ -15,13 +15,14 @@ from cli import consoles, control, display, point_view
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.options import AsJson
-from repository import native_points, points
-from repository.errors import BackupDamaged, RestoreRequestInvalid
+from repository import known_digests, native_points, points
+from repository.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
 from repository.manifest import Manifest
 from repository.unfinished_point import Progress
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Restore points of the backup repository.")
 
+Unread = BackupDamaged | BackupUnreadable
 Instance = Annotated[str, typer.Argument(help="The instance that was backed up.")]
 
 
@@ -53,14 +54,24 @@ def add(
             help="The database's name; default: the backup's own. One per --from, for SQL Server one in all.",
         ),
     ] = None,
+    sha256: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sha256",
+            metavar="DIGEST",
+            help="The SHA-256 of a file from where it was made, compared while it is read. One per --from, in order; - for none. "
+            "A file PATH.sha256 beside it (sha256sum's output; of a directory, all its files) is read by itself.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Make one restore point out of backups that exist: read once, checked, copied into the repository."""
     names = database or []
     _require_fitting_names(engine, names, source)
+    digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))
     with _progress() as told:
-        manifest = _add(plane, instance, engine, source, names, told)
+        manifest = _add(plane, instance, engine, source, names, digests, told)
     if as_json:
         display.print_json({"type": "summary", **point_view.summary(manifest)})
     else:
@@ -88,7 +99,7 @@ def list_points(
     table = Table("instance", "restore point", "written", "databases", "rows", box=None, padding=(0, 2, 0, 0))
     for point in found:
         manifest = _manifest(plane, point)
-        contents = ("manifest damaged", "-") if isinstance(manifest, BackupDamaged) else point_view.contents(manifest)
+        contents = point_view.contents(manifest) if isinstance(manifest, Manifest) else (_unread(manifest), "-")
         table.add_row(point.instance, point.point_id, f"{point.written_at:%Y-%m-%d %H:%M:%S %Z}", *contents)
     consoles.out().print(table if found else "No restore point yet. Make one with `dbrestore points add`.")
     return ExitCode.DONE
@@ -118,19 +129,23 @@ def show(
     return ExitCode.DONE
 
 
-def _manifest(plane: ControlPlane, point: points.PointName) -> Manifest | BackupDamaged:
-    """What the point holds; one that is damaged must not hide the others."""
+def _manifest(plane: ControlPlane, point: points.PointName) -> Manifest | Unread:
+    """What the point holds; one that can't be read must not hide the others."""
     try:
         return points.load(plane.storage, plane.repository_bucket, point.instance, point.point_id)
-    except BackupDamaged as error:
+    except (BackupDamaged, BackupUnreadable) as error:
         return error
 
 
-def _point_line(point: points.PointName, manifest: Manifest | BackupDamaged) -> dict[str, object]:
-    if isinstance(manifest, BackupDamaged):
-        told: dict[str, object] = {"error": {"name": "BackupDamaged", "message": str(manifest)}}
-    else:
+def _unread(error: Unread) -> str:
+    return "manifest damaged" if isinstance(error, BackupDamaged) else "manifest of a newer version"
+
+
+def _point_line(point: points.PointName, manifest: Manifest | Unread) -> dict[str, object]:
+    if isinstance(manifest, Manifest):
         told = point_view.summary(manifest)
+    else:
+        told = {"error": {"name": type(manifest).__name__, "message": str(manifest)}}
     names = {"instance": point.instance, "pointId": point.point_id}
     return {"type": "point", **names, "writtenAt": point.written_at.isoformat(), **told}
 
@@ -146,15 +161,29 @@ def _require_fitting_names(engine: Engine, names: list[str], sources: list[Path]
         )
 
 
+def _digests(given: list[str], sources: list[Path]) -> list[str]:
+    if given and len(given) != len(sources):
+        raise RestoreRequestInvalid(
+            f"{len(given)} --sha256 for {len(sources)} --from: give one for each, in order, - where there is none, or none at all"
+        )
+    return given or [known_digests.NOT_GIVEN] * len(sources)
+
+
 def _add(
-    plane: ControlPlane, instance: str, engine: Engine, sources: list[Path], names: list[str], told: Progress
+    plane: ControlPlane,
+    instance: str,
+    engine: Engine,
+    sources: list[Path],
+    names: list[str],
+    digests: list[str],
+    told: Progress,
 ) -> Manifest:
     if engine is Engine.SQLSERVER:
         name = names[0] if names else None
-        return native_points.add(plane.storage, plane.repository_bucket, instance, sources, name, told)
+        return native_points.add(plane.storage, plane.repository_bucket, instance, sources, name, told, digests)
     own_names: list[str | None] = [None] * len(sources)
     pairs = list(zip(names or own_names, sources, strict=True))
-    return points.add(plane.storage, plane.repository_bucket, instance, pairs, told)
+    return points.add(plane.storage, plane.repository_bucket, instance, pairs, told, digests)
 
 
 @contextmanager

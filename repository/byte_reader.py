@@ -1,4 +1,5 @@
-"""A cursor over a stream of bytes that comes in pieces. Invariant: memory holds the piece being read and its unread predecessor, no more.
+"""A cursor over a stream of bytes that comes in pieces. Invariant: memory holds what is asked for at once and the piece that it ends
+in, and every byte is copied a fixed number of times.
 
 The readers of a dump work on `buffer` directly where a call per value would cost more than the work.
 """
@@ -32,10 +33,7 @@ class ByteReader:
         piece = next(self._source, None)
         if piece is None:
             return False
-        self._digest_up_to_cursor()
-        self._base += self.cursor
-        self.buffer = self.buffer[self.cursor :] + piece if self.cursor < len(self.buffer) else piece
-        self.cursor = self._digested = 0
+        self._append([piece])
         return True
 
     def at_end(self) -> bool:
@@ -47,8 +45,13 @@ class ByteReader:
 
     def peek(self, count: int) -> bytes:
         """The next `count` bytes without reading them; fewer at the end of the stream."""
-        while len(self.buffer) - self.cursor < count and self.fill():
-            pass
+        missing = count - (len(self.buffer) - self.cursor)
+        pieces = []
+        while missing > 0 and (piece := next(self._source, None)) is not None:
+            pieces.append(piece)
+            missing -= len(piece)
+        if pieces:
+            self._append(pieces)
         return self.buffer[self.cursor : self.cursor + count]
 
     def read(self, count: int) -> bytes:
@@ -68,6 +71,14 @@ class ByteReader:
         """The SHA-256 (hex) of the bytes read since `start_digest`."""
         self._digest_up_to_cursor()
         return self._digest.hexdigest()
+
+    def _append(self, pieces: list[bytes]) -> None:
+        """Joined once, however many there are: a long text may span hundreds of pieces."""
+        self._digest_up_to_cursor()
+        self._base += self.cursor
+        rest = [self.buffer[self.cursor :]] if self.cursor < len(self.buffer) else []
+        self.buffer = b"".join(rest + pieces)
+        self.cursor = self._digested = 0
 
     def _digest_up_to_cursor(self) -> None:
         self._digest.update(memoryview(self.buffer)[self._digested : self.cursor])

@@ -1,5 +1,5 @@
-"""What a dump leaves out, told by the counts of its entries. Invariant: these are notes for a person and refuse nothing, because a dump of
-definitions alone may be exactly what was wanted.
+"""What a dump leaves out and what a restore of it can't bring back, told by the counts of its entries and by its manifest's own notes.
+Invariant: these are notes for a person and refuse nothing, because a dump of definitions alone may be exactly what was wanted.
 """
 
 from typing import Final
@@ -8,6 +8,13 @@ from repository.manifest import DatabaseBackup
 
 # The descriptions of what pg_dump writes after the data of ordinary tables. Without one of them the section was probably left out.
 _AFTER_THE_DATA: Final = ("INDEX", "CONSTRAINT", "FK CONSTRAINT", "CHECK CONSTRAINT", "TRIGGER")
+# The kinds that the worker leaves to a person (`worker.archive.LEFT_OUT`), with one description for each: others depend on them.
+LEFT_TO_A_PERSON: Final = {
+    "EVENT TRIGGER": "event triggers", "PUBLICATION": "publications", "SUBSCRIPTION": "subscriptions",
+    "SECURITY LABEL": "security labels", "FOREIGN DATA WRAPPER": "foreign data wrappers", "SERVER": "foreign servers",
+    "USER MAPPING": "user mappings", "FOREIGN TABLE": "foreign tables", "PROCEDURAL LANGUAGE": "procedural languages",
+    "ACCESS METHOD": "access methods",
+}  # fmt: skip
 
 
 def tables(backup: DatabaseBackup) -> int:
@@ -31,4 +38,11 @@ def notes(backup: DatabaseBackup) -> list[str]:
         )
     if tables(backup) and not any(backup.object_counts.get(description) for description in _AFTER_THE_DATA):
         found.append("no indexes, constraints or triggers in this dump")
-    return found
+    left = [
+        f"{backup.object_counts[kind]} {name}"
+        for kind, name in LEFT_TO_A_PERSON.items()
+        if kind in backup.object_counts
+    ]
+    if left:
+        found.append(f"not restored, because they reach beyond the database or need a superuser: {', '.join(left)}")
+    return [*found, *backup.notes]

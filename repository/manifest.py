@@ -11,7 +11,9 @@ table's rows are one ranged GET. Without this product, `pg_restore` still reads 
 """
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field
 
 from repository.document import Document
 
@@ -21,6 +23,7 @@ Engine = Literal["postgres", "sqlserver"]
 ArchiveFormat = Literal["custom", "directory"]
 Compression = Literal["none", "gzip", "lz4", "zstd"]
 NativeKind = Literal["FULL", "DIFFERENTIAL", "LOG"]
+Count = Annotated[int, Field(ge=0)]
 
 
 class StoredFile(Document):
@@ -29,7 +32,7 @@ class StoredFile(Document):
     0.1 have none."""
 
     key: str
-    length: int
+    length: Count
     sha256: str
     crc32: str | None = None
     storage_class: str = "STANDARD"
@@ -38,9 +41,9 @@ class StoredFile(Document):
 class ByteRange(Document):
     """`length` bytes from `offset` of the object `files[file]`, with the SHA-256 of exactly these bytes."""
 
-    file: int = 0
-    offset: int
-    length: int
+    file: Count = 0
+    offset: Count
+    length: Count
     sha256: str
 
 
@@ -57,15 +60,18 @@ class RowDigest(Document):
 class TableMember(Document):
     """The rows of one TABLE DATA entry. In custom format the range is the whole data block (type, id, chunks, terminator);
     in directory format it is the member file. `uncompressed_length` counts the decoded COPY text without the closing `\\.` lines;
-    `rows` its line ends. `content` is there if the rows can be proven one by one."""
+    `rows` its line ends. `content` is there if the rows can be proven one by one. `extension` is the extension that makes the table, if it
+    is one of an extension's configuration tables: then the dump has rows but no TABLE entry for it; empty where the dump doesn't tell
+    which of its extensions."""
 
     dump_id: int
     schema_name: str
     table: str
     stored: ByteRange
-    uncompressed_length: int
-    rows: int
+    uncompressed_length: Count
+    rows: Count
     content: RowDigest | None = None
+    extension: str | None = None
 
 
 class LargeObjectMember(Document):
@@ -75,7 +81,7 @@ class LargeObjectMember(Document):
     dump_id: int
     oids: tuple[int, ...]
     stored: ByteRange
-    uncompressed_length: int
+    uncompressed_length: Count
 
 
 class Extension(Document):
@@ -87,10 +93,11 @@ class Extension(Document):
 
 class DatabaseBackup(Document):
     """One database of a PostgreSQL restore point. `toc` is the smallest prefix (custom) or member (directory: toc.dat) that
-    `pg_restore -l` reads; `object_counts` counts its entries by description; `owners` are all owners named in it. `dumped_at`
-    is the clock of the computer that dumped, without a zone: the archive names none. `encoding` is the database's,
-    `client_encoding` that of the COPY text. `provider_locale` is ICU_LOCALE or
-    BUILTIN_LOCALE, empty for libc. `notes` are sentences about what the dump didn't say and was assumed."""
+    `pg_restore -l` reads; `object_counts` counts its entries by description; `owners` are all owners named in it, `roles` these and
+    those that are granted something or named by a policy. `dumped_at` is the clock of the computer that dumped, without a zone: the
+    archive names none. `encoding` is the database's, `client_encoding` that of the COPY text. `provider_locale` is ICU_LOCALE or
+    BUILTIN_LOCALE, empty for libc. `notes` are sentences about what the dump didn't say and was assumed, and what a restore of it
+    needs or can't bring back."""
 
     name: str
     files: tuple[StoredFile, ...]
@@ -114,6 +121,7 @@ class DatabaseBackup(Document):
     tables: tuple[TableMember, ...]
     large_objects: tuple[LargeObjectMember, ...]
     notes: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -201,3 +209,8 @@ class Manifest(Document):
     created_at: datetime
     databases: tuple[DatabaseBackup, ...] = ()
     native_databases: tuple[NativeDatabaseBackup, ...] = ()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a manifest. Keys that this version doesn't know are ignored: a newer one of the same schema version may have written it."""
+        return cls.model_validate_json(text, extra="ignore")

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from repository import keys, native_chain, native_sets, point_names
+from repository import keys, known_digests, native_chain, native_sets, point_names
 from repository.errors import BackupDamaged, BackupUnreadable, RestoreError, RestoreRequestInvalid
+from repository.known_digests import KnownDigests
 from repository.manifest import (
     Manifest,
     NativeBackupSet,
@@ -41,22 +42,26 @@ def add(
     paths: Sequence[Path],
     database: str | None = None,
     progress: Progress = lambda done, total, label: None,
+    sha256: Sequence[str] = (),
 ) -> Manifest:
     """Make one restore point of native backup files, in any order; `database` is another name for the one database in them.
 
     Two ranges of each file are read to judge it; then every file is read and stored once; `progress` gets (bytes done, bytes in all,
-    the file being read). Raises every problem at once, one line `file: what is wrong and what to do` each: under its own error if they are
-    of one kind, as BackupUnreadable if not. Then nothing of the point is left in the bucket."""
+    the file being read). `sha256` has, if anything, an element for each file: its digest, or `-` (`known_digests`). Raises every problem
+    at once, one line `file: what is wrong and what to do` each: under its own error if they are of one kind, as BackupUnreadable if not.
+    Then nothing of the point is left in the bucket."""
     point_names.require_instance_name(instance)
     chains = read_headers(paths)
     names = _names(chains, database)
+    given = sha256 or [known_digests.NOT_GIVEN] * len(paths)
+    known = {str(path): known_digests.of(path, digest) for path, digest in zip(paths, given, strict=True)}
     now = datetime.now(UTC)
     point_id = new_point_id(now)
     meter = Meter(sum(file.length for chain in chains for one in chain for file in one.files), progress)
     with removal_on_failure(s3, bucket) as stored:
 
         def store(key: str, file: NativeFile) -> StoredFile:
-            return _store(s3, bucket, key, file, meter, stored)
+            return _store(s3, bucket, key, file, known[file.name], meter, stored)
 
         backups = tuple(
             _backup(name, chain, keys.database_prefix(instance, point_id, name), store)
@@ -155,7 +160,13 @@ def _backup_set(one: StripedSet, prefix: str, store: Store) -> NativeBackupSet:
 
 
 def _store(
-    s3: "S3Client", bucket: str, key: str, file: NativeFile, meter: Meter, stored: list[StoredObject]
+    s3: "S3Client",
+    bucket: str,
+    key: str,
+    file: NativeFile,
+    known: KnownDigests | None,
+    meter: Meter,
+    stored: list[StoredObject],
 ) -> StoredFile:
     with Path(file.name).open("rb") as source, MultipartUpload(s3, bucket, key, file.length) as upload:
         while piece := source.read(_PIECE):
@@ -164,6 +175,8 @@ def _store(
         if upload.length != file.length:
             sentence = f"had {file.length:,} bytes when it was judged and {upload.length:,} when it was read: wait until it is written"
             raise BackupDamaged(f"{file.name}: {sentence}")
+        if known:
+            known.require(Path(file.name).name, upload.sha256)
         upload.complete()
     stored.append(StoredObject(key, upload.version_id))
     return StoredFile(key=key, length=upload.length, sha256=upload.sha256, crc32=upload.crc32)

@@ -5,6 +5,7 @@ The facts stand in definitions made of SQL tokens, as pg_dump quotes them; nothi
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,8 @@ from repository.pgdump_toc import Toc, TocEntry, client_encoding
 # What RDS gives a database that asks for nothing.
 RDS_LOCALE: Final = "en_US.UTF-8"
 _TOKEN: Final = re.compile(r"""E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\s'"=;(),]+|[=;(),]""", re.DOTALL)
+# CREATE DATABASE and CREATE EXTENSION have some names and a locale's rules; a hostile one may have megabytes of tokens.
+_LONGEST_CREATE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,32 @@ def describe(toc: Toc) -> DatabaseDescription:
 
 def _options(definition: str) -> dict[str, str]:
     """The `KEY = value` pairs of CREATE DATABASE. A quoted name is no key, whatever it spells."""
-    tokens = _TOKEN.findall(definition)
-    return {tokens[i - 1]: _unquoted(tokens[i + 1]) for i in range(1, len(tokens) - 1) if tokens[i] == "="}
+    tokens = next(statements(definition[:_LONGEST_CREATE]))
+    return {tokens[i - 1]: unquoted(tokens[i + 1]) for i in range(1, len(tokens) - 1) if tokens[i] == "="}
 
 
 def _extension(entry: TocEntry) -> Extension:
     """From `CREATE EXTENSION IF NOT EXISTS name WITH SCHEMA schema;`."""
-    tokens = _TOKEN.findall(entry.definition)
+    tokens = next(statements(entry.definition[:_LONGEST_CREATE]))
     place = tokens.index("SCHEMA") + 1 if "SCHEMA" in tokens[:-1] else None
-    schema = _unquoted(tokens[place]) if place else entry.schema_name or "public"
+    schema = unquoted(tokens[place]) if place else entry.schema_name or "public"
     return Extension(name=entry.tag, schema_name=schema)
 
 
-def _unquoted(token: str) -> str:
+def statements(definition: str) -> Iterator[list[str]]:
+    """The tokens of each statement, without the semicolons."""
+    statement: list[str] = []
+    for found in _TOKEN.finditer(definition):
+        if found[0] == ";":
+            yield statement
+            statement = []
+        else:
+            statement.append(found[0])
+    yield statement
+
+
+def unquoted(token: str) -> str:
+    """What a token stands for: a quoted name or text without its quotes, anything else as it is."""
     if token.startswith('"'):
         return token[1:-1].replace('""', '"')
     if token.startswith("'"):

@@ -3,7 +3,9 @@ same tar, byte for byte, and each file in it is one byte range; nothing is writt
 """
 
 import hashlib
+import os
 import re
+import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Final, TypeVar
 
 from repository.codecs import SUFFIXES
 from repository.errors import BackupDamaged, BackupUnreadable
+from repository.known_digests import KnownDigests
 from repository.manifest import ByteRange, Compression
 from repository.pgdump_toc import Toc, TocEntry
 
@@ -27,7 +30,8 @@ Found = TypeVar("Found")
 def toc_path(directory: Path) -> Path:
     """Its toc.dat. Raises BackupUnreadable for a directory that has none."""
     path = directory / "toc.dat"
-    if path.is_file():
+    if path.is_symlink() or path.exists():
+        _refuse_what_is_no_file(path)
         return path
     if (directory / "PG_VERSION").exists():
         raise BackupUnreadable("a server's data directory, not a dump: make the dump with pg_dump -Fc or -Fd")
@@ -40,6 +44,8 @@ def refuse_strangers(directory: Path, toc: Toc) -> None:
     rows = {rows_file(e, toc.compression): e for e in members if e.description == "TABLE DATA"}
     known = {"toc.dat", *rows, *(objects_file(e) for e in members if e.description == "BLOBS")}
     present = {p.name for p in directory.iterdir()}
+    for name in sorted(present):
+        _refuse_what_is_no_file(directory / name)
     for name in sorted(known - present):
         raise BackupDamaged(f"the file {name}{f' of {rows[name].label}' if name in rows else ''} is missing")
     for name in sorted(present - known):
@@ -72,8 +78,8 @@ def parse_objects(listing: Iterator[bytes]) -> tuple[int, ...]:
     oids = []
     for line in text.splitlines(keepends=True):
         number, _, name = line.partition(" ")
-        if not number.isdecimal() or name != f"blob_{number}.dat\n":
-            raise BackupDamaged(f"the list of large objects has the impossible line {line!r}")
+        if not number.isdecimal() or len(number) > 10 or name != f"blob_{number}.dat\n":
+            raise BackupDamaged(f"the list of large objects has the impossible line {line[:80]!r}")
         oids.append(int(number))
     return tuple(oids)
 
@@ -85,25 +91,56 @@ def pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
+def member_pieces(path: Path) -> Iterator[bytes]:
+    """The same of a file in a dump's directory, which must be one itself: somebody may have put another thing there meanwhile."""
+    try:
+        # Without O_NONBLOCK, opening a named pipe waits for somebody to write into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise BackupUnreadable(f"{path.name} can't be read: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        _refuse_kind(path.name, os.fstat(file.fileno()).st_mode)
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    _refuse_kind(path.name, path.lstat().st_mode)
+
+
+def _refuse_kind(name: str, mode: int) -> None:
+    """A link leads to a file of another owner, a device never ends: a dump's directory holds files, and nothing else is read."""
+    if stat.S_ISREG(mode):
+        return
+    if stat.S_ISLNK(mode):
+        raise BackupUnreadable(
+            f"{name} is a symbolic link, which isn't followed: offer a directory that holds the files themselves"
+        )
+    raise BackupUnreadable(
+        f"{name} doesn't belong to the dump, it is no file: offer a directory that holds nothing else"
+    )
+
+
 def tar_length(directory: Path) -> int:
     """The length of the tar that `TarStream` makes of a dump's directory."""
-    lengths = ((_header(p.name, size), size) for p in directory.iterdir() if (size := p.stat().st_size) >= 0)
+    lengths = ((_header(p.name, size), size) for p in directory.iterdir() if (size := p.lstat().st_size) >= 0)
     return sum(len(header) + size + _padding(size) for header, size in lengths) + len(_END_OF_TAR)
 
 
 class TarStream:
     """Writes the files of a directory into one tar, in the order in which they are added, through `store`."""
 
-    def __init__(self, directory: Path, store: Callable[[bytes], None]) -> None:
+    def __init__(self, directory: Path, store: Callable[[bytes], None], known: KnownDigests | None = None) -> None:
         self._directory = directory
         self._store = store
+        self._known = known
         self._position = 0
         self._added: set[str] = set()
 
     def add(self, name: str, read: Callable[[Iterator[bytes]], Found]) -> tuple[Found, ByteRange]:
         """Store a file while `read` looks at its bytes; returns what `read` found and the file's place in the tar.
 
-        Raises BackupDamaged if the file is missing or its length changes meanwhile."""
+        Raises BackupDamaged if the file is missing, its length changes meanwhile, or its known digest is another."""
         path = self._directory / name
         if not path.is_file() or name in self._added:
             raise BackupDamaged(f"the file {name} is {'listed twice' if name in self._added else 'missing'}")
@@ -116,6 +153,8 @@ class TarStream:
             pass
         if self._position - offset != size:
             raise BackupDamaged(f"the file {name} changed while it was read: wait for pg_dump to end")
+        if self._known:
+            self._known.require(name, digest.hexdigest())
         self._put(bytes(_padding(size)))
         return found, ByteRange(offset=offset, length=size, sha256=digest.hexdigest())
 
@@ -126,7 +165,7 @@ class TarStream:
         self._put(_END_OF_TAR)
 
     def _content(self, path: Path, look: Callable[[bytes], None]) -> Iterator[bytes]:
-        for piece in pieces(path):
+        for piece in member_pieces(path):
             look(piece)
             self._put(piece)
             yield piece

@@ -2,8 +2,8 @@
 every member is there, decodes to its end, and has the rows the manifest says.
 
 What no reader can see: pg_dump's zstd, lz4 and uncompressed data carry no checksum, so a bit that flipped before this scan and
-still decodes to rows of the right shape (any line, where a table has one column) goes unnoticed; gzip would tell. From here on
-the SHA-256 of the manifest guards every byte.
+still decodes to rows of the right shape (any line, where a table has one column) goes unnoticed; gzip would tell, and so do digests
+that were taken where the dump was made (`known_digests`). From here on the SHA-256 of the manifest guards every byte.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from repository import copy_text, pgdump_blocks, pgdump_directory
+from repository import copy_text, pgdump_blocks, pgdump_directory, pgdump_entries
 from repository.byte_reader import ByteReader
 from repository.errors import BackupDamaged, BackupUnreadable
+from repository.known_digests import KnownDigests
 from repository.manifest import ByteRange, LargeObjectMember, TableMember
 from repository.pgdump_toc import Toc, TocEntry, client_encoding, parse, parse_trailing
 
 Store = Callable[[bytes], None]
 
 _KINDS: Final[dict[str, pgdump_blocks.BlockKind]] = {"TABLE DATA": "rows", "BLOBS": "large objects"}
-_TABLES: Final = ("TABLE", "FOREIGN TABLE")
 
 
 @dataclass(frozen=True)
@@ -59,27 +59,36 @@ def stored_length(path: Path) -> int:
     return pgdump_directory.tar_length(path) if path.is_dir() else path.stat().st_size
 
 
-def scan(path: Path, toc: Toc, store: Store) -> Contents:
-    """Read the whole dump and hand each byte of its stored form to `store`. `toc` is what `peek` returned.
+def scan(path: Path, toc: Toc, store: Store, known: KnownDigests | None = None) -> Contents:
+    """Read the whole dump and hand each byte of its stored form to `store`. `toc` is what `peek` returned; `known` are the digests of a
+    directory's files (that of a file the caller compares, who takes it anyway).
 
     Raises BackupDamaged or BackupUnreadable, naming the member; `store` may have seen any part by then."""
-    contents = _scan_directory(path, toc, store) if toc.format == "directory" else _scan_file(path, toc, store)
+    contents = _scan_directory(path, toc, store, known) if toc.format == "directory" else _scan_file(path, toc, store)
     _require_declared_objects(toc, contents.large_objects)
-    return contents
+    return replace(contents, tables=tuple(_with_extension(toc, member) for member in contents.tables))
+
+
+def _with_extension(toc: Toc, member: TableMember) -> TableMember:
+    extension = pgdump_entries.extension_of(toc, toc.by_dump_id[member.dump_id])
+    return member if extension is None else member.model_copy(update={"extension": extension})
 
 
 def _refuse_unrestorable(toc: Toc) -> None:
-    tables = {(e.schema_name, e.tag) for e in toc.entries if e.description in _TABLES}
-    for entry in toc.entries:
-        if entry.has_data and entry.description not in _KINDS:
+    for entry in (e for e in toc.entries if e.has_data):
+        if entry.description not in _KINDS:
             raise BackupUnreadable(f"{entry.label}: data of a kind that isn't known: update this program")
-        if entry.has_data and entry.description == "TABLE DATA":
-            if not entry.copy_statement:
-                raise BackupUnreadable(f"{entry.label}: made with --inserts: dump again without it")
-            if (entry.schema_name, entry.tag) not in tables:
-                raise BackupUnreadable(
-                    f"{entry.label}: the table itself isn't in the dump: dump again without --data-only"
-                )
+        if entry.description == "TABLE DATA":
+            _refuse_unrestorable_rows(toc, entry)
+
+
+def _refuse_unrestorable_rows(toc: Toc, entry: TocEntry) -> None:
+    if not entry.copy_statement:
+        raise BackupUnreadable(f"{entry.label}: made with --inserts: dump again without it")
+    try:
+        pgdump_entries.extension_of(toc, entry)
+    except BackupDamaged as error:
+        raise BackupUnreadable(f"{error}: dump again without --data-only") from error
 
 
 def _scan_file(path: Path, toc: Toc, store: Store) -> Contents:
@@ -151,8 +160,8 @@ def _without_offset(entry: TocEntry) -> TocEntry:
     return replace(entry, offset_state="not set", offset=None)
 
 
-def _scan_directory(path: Path, toc: Toc, store: Store) -> Contents:
-    tar = pgdump_directory.TarStream(path, store)
+def _scan_directory(path: Path, toc: Toc, store: Store, known: KnownDigests | None) -> Contents:
+    tar = pgdump_directory.TarStream(path, store, known)
     found, toc_range = tar.add("toc.dat", _parse_all)
     if found != toc:
         raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
@@ -222,8 +231,7 @@ def _require_declared_objects(toc: Toc, members: tuple[LargeObjectMember, ...]) 
     """Every large object that the TOC creates has content, and the reverse: a shortened list of them would go unnoticed."""
     if not any(e.description == "BLOBS" for e in toc.entries):
         return
-    since_17 = [line for e in toc.entries if e.description == "BLOB METADATA" for line in e.definition.split()]
-    declared = {int(o) for o in (*since_17, *(e.tag for e in toc.entries if e.description == "BLOB")) if o.isdecimal()}
+    declared = pgdump_entries.large_objects(toc)
     stored = [oid for member in members for oid in member.oids]
     if declared != set(stored) or len(stored) != len(declared):
         raise BackupDamaged(

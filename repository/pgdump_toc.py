@@ -8,6 +8,7 @@ them as `toc.dat`.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Final, Literal
 
 from repository import pgdump_encoding, pgdump_signature
@@ -22,19 +23,28 @@ Version = tuple[int, int]
 MAGIC: Final = b"PGDMP"
 OLDEST: Final[Version] = (1, 12)
 NEWEST: Final[Version] = (1, 16)
-# PostgreSQL limits one value to 1 GiB and one command to less; a longer string is a length that was damaged.
-LONGEST_STRING: Final = 256 << 20
+# Definitions have kilobytes, the longest known a few megabytes; what is longer is a length that was damaged, or meant to exhaust memory.
+LONGEST_STRING: Final = 64 << 20
+# A million entries have some 500 MB.
+LONGEST: Final = 1 << 30
 
 _FORMATS: Final[dict[int, ArchiveFormat]] = {1: "custom", 3: "directory"}
 _COMPRESSIONS: Final[tuple[Compression, ...]] = ("none", "gzip", "lz4", "zstd")
 _SECTIONS: Final[dict[int, Section]] = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
+_WITH_DATA_ALONE: Final = (
+    "ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES", "BLOB", "BLOB METADATA", "ACL", "COMMENT", "SECURITY LABEL",
+)  # fmt: skip
+_HEADER_TEXTS: Final = ("database", "server_version", "dump_version")
+_TEXTS: Final = (
+    "tag", "description", "definition", "owner", "copy_statement", "schema_name", "tablespace", "drop_statement", "access_method",
+)  # fmt: skip
 _OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no data"}
 
 
 @dataclass(frozen=True)
 class TocEntry:
     """One object of the dump. `offset` (custom format) is where its data block begins, if pg_dump knew; `member_name` (directory format)
-    its file without the compression's suffix."""
+    its file without the compression's suffix. `access_method` is a table's (`heap`), from archive version 1.14 on."""
 
     dump_id: int
     has_data: bool
@@ -51,6 +61,8 @@ class TocEntry:
     offset_state: OffsetState
     offset: int | None
     member_name: str | None
+    drop_statement: str = ""
+    access_method: str = ""
 
     @property
     def label(self) -> str:
@@ -82,6 +94,28 @@ class Toc:
     def archive_version(self) -> str:
         """As pg_restore prints it: `1.16`."""
         return f"{self.version[0]}.{self.version[1]}"
+
+    @cached_property
+    def by_dump_id(self) -> dict[int, TocEntry]:
+        """Each entry by its dump id."""
+        return {e.dump_id: e for e in self.entries}
+
+    @cached_property
+    def tables(self) -> frozenset[tuple[str | None, str]]:
+        """Schema and name of every table that the dump creates."""
+        return frozenset((e.schema_name, e.tag) for e in self.entries if e.description in ("TABLE", "FOREIGN TABLE"))
+
+    @cached_property
+    def has_definitions(self) -> bool:
+        """Whether it is more than `pg_dump --data-only` writes."""
+        return any(
+            e.section == "pre-data" and not e.has_data and e.description not in _WITH_DATA_ALONE for e in self.entries
+        )
+
+    @cached_property
+    def extensions(self) -> frozenset[str]:
+        """The names of the extensions that the dump creates."""
+        return frozenset(e.tag for e in self.entries if e.description == "EXTENSION")
 
 
 def parse(source: Iterable[bytes] | ByteReader) -> Toc:
@@ -167,33 +201,36 @@ def _time(parts: list[int]) -> datetime:
 
 def parse_entries(reader: ByteReader, header: Toc) -> tuple[TocEntry, ...]:
     """The entries behind the header, their texts not yet in the dump's encoding."""
-    count = read_int(reader)
+    count, begin = read_int(reader), reader.position
     if count < 0:
         raise BackupDamaged(f"the table of contents says it has {count} entries")
-    entries = tuple(_entry(reader, header) for _ in range(count))
+    entries = tuple(_entry(reader, header, begin + LONGEST) for _ in range(count))
     if len({e.dump_id for e in entries}) != count:
         raise BackupDamaged("two entries of the table of contents have the same dump id")
     return entries
 
 
-def _entry(reader: ByteReader, header: Toc) -> TocEntry:
+def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
+    if reader.position > end:
+        raise BackupDamaged(
+            f"the table of contents goes on after {LONGEST:,} bytes: longer than any that this program reads"
+        )
     dump_id, has_data = read_int(reader), read_int(reader)
     if dump_id <= 0 or has_data not in (0, 1):
         raise BackupDamaged(f"the entry before byte {reader.position} has the impossible dump id {dump_id}")
     _string(reader), _string(reader)  # the object ids in the source's catalogue
     tag, description = _string(reader) or "", _string(reader) or ""
     section = _section(read_int(reader))
-    definition, _drop, copy_statement = (_string(reader) or "" for _ in range(3))
+    definition, drop_statement, copy_statement = (_string(reader) or "" for _ in range(3))
     schema_name, tablespace = _string(reader), _string(reader) or ""
-    if header.version >= (1, 14):
-        _string(reader)  # the table's access method
+    access_method = (_string(reader) or "") if header.version >= (1, 14) else ""
     relkind = _relkind(read_int(reader)) if header.version >= (1, 16) else ""
     owner, _with_oids = _string(reader) or "", _string(reader)
     dependencies = _dependencies(reader)
     state, offset, member_name = _place(reader, header)
     return TocEntry(
         dump_id, bool(has_data), tag, description, section, definition, copy_statement, schema_name or None, tablespace, owner,
-        relkind, dependencies, state, offset, member_name,
+        relkind, dependencies, state, offset, member_name, drop_statement, access_method,
     )  # fmt: skip
 
 
@@ -212,7 +249,8 @@ def _relkind(code: int) -> str:
 def _dependencies(reader: ByteReader) -> tuple[int, ...]:
     found = []
     while (text := _string(reader)) is not None:
-        if not text.isdecimal():
+        # Python refuses to read numbers of thousands of digits, with another error.
+        if not (text.isascii() and text.isdecimal() and len(text) <= 10):
             raise BackupDamaged("a dependency in the table of contents is no number")
         found.append(int(text))
     return tuple(found)
@@ -237,33 +275,35 @@ def _string(reader: ByteReader) -> str | None:
         raise BackupDamaged(
             f"a text of {length} bytes before byte {reader.position}: longer than any that pg_dump writes"
         )
-    return reader.read(length).decode("utf-8", "surrogateescape")
+    raw = reader.read(length)
+    if b"\0" in raw:
+        raise BackupDamaged(f"the text before byte {reader.position} holds a zero byte: PostgreSQL allows none")
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _decoded(toc: Toc, codec: str) -> Toc:
     """The TOC with its texts read in the dump's encoding, which only an entry of the TOC itself names."""
-    if codec == "utf-8" and all(map(_is_clean, toc.entries)):
+    if (
+        codec == "utf-8"
+        and all(getattr(toc, name).isascii() for name in _HEADER_TEXTS)
+        and all(map(_is_clean, toc.entries))
+    ):
         return toc
-    return replace(
-        toc, database=_text(toc.database, codec), entries=tuple(_decoded_entry(e, codec) for e in toc.entries)
-    )
+    header = {name: _text(getattr(toc, name), codec) for name in _HEADER_TEXTS}
+    return replace(toc, entries=tuple(_decoded_entry(e, codec) for e in toc.entries), **header)  # type: ignore[arg-type]
 
 
-def _decoded_entry(entry: TocEntry, codec: str) -> TocEntry:
-    return replace(
-        entry, tag=_text(entry.tag, codec), definition=_text(entry.definition, codec), owner=_text(entry.owner, codec),
-        copy_statement=_text(entry.copy_statement, codec), schema_name=_text(entry.schema_name or "", codec) or None,
-        tablespace=_text(entry.tablespace, codec),
-    )  # fmt: skip
+def _decoded_entry(entry: TocEntry, codec: str, raw: str = "utf-8") -> TocEntry:
+    texts = {name: _text(getattr(entry, name) or "", codec, raw) for name in _TEXTS}
+    return replace(entry, **{**texts, "schema_name": texts["schema_name"] or None})  # type: ignore[arg-type]
 
 
 def _is_clean(entry: TocEntry) -> bool:
-    texts = entry.tag, entry.definition, entry.copy_statement, entry.schema_name or "", entry.owner, entry.tablespace
-    return "".join(texts).isascii()
+    return all((getattr(entry, name) or "").isascii() for name in _TEXTS)
 
 
-def _text(text: str, codec: str) -> str:
+def _text(text: str, codec: str, raw: str = "utf-8") -> str:
     try:
-        return text.encode("utf-8", "surrogateescape").decode(codec)
+        return text.encode(raw, "surrogateescape").decode(codec)
     except UnicodeDecodeError as error:
         raise BackupDamaged(f"a text of the table of contents is no valid {codec}: {error}") from error

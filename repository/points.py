@@ -5,7 +5,7 @@ written last; a point that could not be finished leaves no object and no part be
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +13,19 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
-from pydantic import ValidationError
 
-from repository import keys, pgdump_database, pgdump_scan, point_names
+from repository import (
+    keys,
+    known_digests,
+    manifest_reading,
+    pgdump_database,
+    pgdump_encoding,
+    pgdump_outlook,
+    pgdump_scan,
+    point_names,
+)
 from repository.errors import BackupArchived, BackupDamaged, BackupUnreadable, RestorePointNotFound
+from repository.known_digests import KnownDigests
 from repository.manifest import DatabaseBackup, Manifest, StoredFile
 from repository.multipart import MultipartUpload
 from repository.pgdump_toc import Toc
@@ -44,6 +53,7 @@ class _Dump:
     path: Path
     toc: Toc
     length: int
+    known: KnownDigests | None
 
 
 def add(
@@ -52,14 +62,17 @@ def add(
     instance: str,
     pairs: Sequence[tuple[str | None, Path]],
     progress: Progress = lambda done, total, label: None,
+    sha256: Sequence[str] = (),
 ) -> Manifest:
     """Make one restore point of dumps: (database name or None for the dump's own, path of a file or directory).
 
-    Every byte is read and stored once; `progress` gets (bytes done, bytes in all, the database being read).
+    Every byte is read and stored once; `progress` gets (bytes done, bytes in all, the database being read). `sha256` has, if anything, an
+    element for each dump: its digest, or `-` (`known_digests`).
     Raises RestoreRequestInvalid for a name that no request could ask for, BackupUnreadable or BackupDamaged, naming the path;
     then nothing of the point is left in the bucket."""
     point_names.require_instance_name(instance)
-    dumps = [_open(name, path) for name, path in pairs]
+    given = sha256 or [known_digests.NOT_GIVEN] * len(pairs)
+    dumps = [_open(name, path, digest) for (name, path), digest in zip(pairs, given, strict=True)]
     _refuse_twice(dumps)
     now = datetime.now(UTC)
     point_id = new_point_id(now)
@@ -91,7 +104,7 @@ def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Man
             raise no_point_of(s3, bucket, instance)
         point = found[-1].point_id
     try:
-        response = s3.get_object(Bucket=bucket, Key=keys.manifest_key(instance, point))
+        return manifest_reading.fetch(s3, bucket, keys.manifest_key(instance, point))
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
         if code == "InvalidObjectState":
@@ -99,28 +112,19 @@ def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Man
         if code != "NoSuchKey":
             raise
         raise _no_point(s3, bucket, instance, point) from error
-    with closing(response["Body"]) as body:
-        return _manifest(f"s3://{bucket}/{keys.manifest_key(instance, point)}", body.read())
 
 
-def _manifest(uri: str, text: bytes) -> Manifest:
-    try:
-        return Manifest.from_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = "".join(f"/{part}" for part in first["loc"])
-        raise BackupDamaged(
-            f"{uri} can't be read as a manifest ({place or '/'}: {first['msg']}): "
-            "take another restore point, or add the backups again"
-        ) from error
-
-
-def _open(name: str | None, path: Path) -> _Dump:
+def _open(name: str | None, path: Path, sha256: str) -> _Dump:
     with _naming(path):
         toc = pgdump_scan.peek(path)
-        database = pgdump_database.describe(toc).name if name is None else name
+        database = _own_name(toc) if name is None else name
         point_names.require_database_name(database)
-        return _Dump(database, path, toc, pgdump_scan.stored_length(path))
+        return _Dump(database, path, toc, pgdump_scan.stored_length(path), known_digests.of(path, sha256))
+
+
+def _own_name(toc: Toc) -> str:
+    said = pgdump_database.describe(toc)
+    return pgdump_encoding.readable(said.name) if said.client_encoding == "SQL_ASCII" else said.name
 
 
 def _refuse_twice(dumps: list[_Dump]) -> None:
@@ -143,7 +147,9 @@ def _store(
             meter.add(len(data), dump.name)
 
         with _naming(dump.path):
-            contents = pgdump_scan.scan(dump.path, dump.toc, store)
+            contents = pgdump_scan.scan(dump.path, dump.toc, store, dump.known)
+            if dump.known and dump.toc.format == "custom":
+                dump.known.require(dump.path.name, upload.sha256)
         upload.complete()
     stored.append(StoredObject(key, upload.version_id))
     return _backup(dump, StoredFile(key=key, length=upload.length, sha256=upload.sha256, crc32=upload.crc32), contents)
@@ -157,8 +163,17 @@ def _backup(dump: _Dump, file: StoredFile, contents: pgdump_scan.Contents) -> Da
         client_encoding=said.client_encoding, locale_provider=said.locale_provider, collate=said.collate, ctype=said.ctype,
         provider_locale=said.provider_locale, owner=said.owner, owners=said.owners, extensions=said.extensions,
         object_counts=said.object_counts, toc=contents.toc, tables=contents.tables, large_objects=contents.large_objects,
-        notes=said.notes,
+        notes=(*said.notes, *_unproven(dump), *pgdump_outlook.notes(toc)), roles=pgdump_outlook.roles(toc),
     )  # fmt: skip
+
+
+def _unproven(dump: _Dump) -> Iterator[str]:
+    codec = dump.toc.compression
+    if dump.known is None and codec != "gzip":
+        yield (
+            f"its data ({'uncompressed' if codec == 'none' else codec}) carries no checksum: bits that flipped before it was added can't "
+            f"be seen. To prove it: its SHA-256 from where it was made, as --sha256 or in {dump.path.name}{known_digests.SUFFIX} beside it"
+        )
 
 
 def _newest_version(backups: tuple[DatabaseBackup, ...]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repository import pgdump_toc
+from repository import manifest_check, pgdump_toc
 from repository.manifest import DatabaseBackup
 from repository.pgdump_toc import Toc, TocEntry
 from repository.ranges import verified_range
@@ -76,6 +76,7 @@ def fetch(s3: "S3Client", bucket: str, backup: DatabaseBackup, private: Path) ->
         )
     )  # fmt: skip
     toc = pgdump_toc.parse([content])
+    manifest_check.require_whole(toc, backup)
     if toc.format == "directory":
         path = private / "dump"
         path.mkdir()

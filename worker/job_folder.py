@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from repository import manifest_reading
 from repository.document import Document
 from repository.errors import RestoreFailed
 from repository.manifest import Manifest
@@ -115,8 +116,12 @@ def read_object(s3: "S3Client", where: Location) -> bytes:
 
 
 def read_manifest(s3: "S3Client", uri: str) -> Manifest:
-    """The restore point's manifest."""
-    return Manifest.from_json(read_object(s3, Location.parse(uri)))
+    """The restore point's manifest. Raises BackupDamaged if it isn't whole, RestoreFailed if there is none."""
+    where = Location.parse(uri)
+    try:
+        return manifest_reading.fetch(s3, where.bucket, where.key)
+    except ClientError as error:
+        raise RestoreFailed(f"{uri} can't be read: {error}") from error
 
 
 def _promoted(temporary_name: str) -> str:

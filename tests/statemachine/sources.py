@@ -38,7 +38,7 @@ def store_point(instance: str, point: str, databases: list[str], **backup: Any) 
 def _backup(instance: str, point: str, name: str, changes: dict[str, Any]) -> DatabaseBackup:
     digest = hashlib.sha256(b"x" * 10).hexdigest()
     length = changes.pop("uncompressed_length", 30)
-    stored = ByteRange(offset=0, length=10, sha256=digest)
+    toc, stored = (ByteRange(offset=offset, length=5, sha256=digest) for offset in (0, 5))
     member = TableMember(dump_id=1, schema_name="public", table="t", stored=stored, uncompressed_length=length, rows=3)
     file = StoredFile(key=keys.database_prefix(instance, point, name) + "dump.pgdump", length=10, sha256=digest)
     return DatabaseBackup(
@@ -46,7 +46,7 @@ def _backup(instance: str, point: str, name: str, changes: dict[str, Any]) -> Da
             "name": name, "files": (file,), "format": "custom", "compression": "gzip", "archive_version": "1.15",
             "server_version": "16.4", "dump_version": "16.4", "dumped_at": datetime(2026, 11, 22, 2, 15, tzinfo=UTC),
             "encoding": "UTF8", "collate": "C", "ctype": "C", "owner": "app", "owners": ("app",), "extensions": (),
-            "object_counts": {"TABLE": 1}, "toc": stored, "tables": (member,), "large_objects": (),
+            "object_counts": {"TABLE": 1, "TABLE DATA": 1}, "toc": toc, "tables": (member,), "large_objects": (),
         }
         | changes
     )  # fmt: skip

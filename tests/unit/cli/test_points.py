@@ -1,5 +1,6 @@
 """Restore points of dumps at the command line: refused names, what a dump lacks, the listing."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ def test_a_name_that_could_not_be_restored_is_wrong_usage_and_nothing_is_uploade
 
 def definitions_alone(path: Path) -> Path:
     """As `pg_dump --section=pre-data` leaves it."""
-    whole = archives.shop()
+    whole = archives.shop("gzip")
     entries = tuple(entry for entry in whole.entries if entry.dump_id not in (20, 21, 22, 30, 90))
     path.write_bytes(archives.custom(replace(whole, entries=entries)))
     return path
@@ -51,7 +52,30 @@ def test_a_dump_without_data_is_said_to_be_one_when_it_is_added_and_shown(
     for text in (added.err, shown):
         assert "Note: shop: tables 2, without data 2: " in text
         assert "Note: shop: no indexes, constraints or triggers in this dump" in text
-    assert [note.split(":")[0] for note in summary["notes"]] == ["shop", "shop"]
+        assert "Note: shop: it names the roles other, shop_owner, and no dump of a database creates roles" in text
+        assert "Note: shop: it needs the extensions uuid-ossp" in text
+    assert [note.split(":")[0] for note in summary["notes"]] == ["shop"] * 4
+    assert "UTF8" in shown
+    assert "C.UTF-8" in shown
+
+
+def test_a_digest_from_where_the_dump_was_made_is_compared(
+    plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = dump(tmp_path / "a")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    assert add(path) == 0
+    assert "its data (zstd) carries no checksum" in capsys.readouterr().err
+    assert add(path, "--sha256", digest) == 0
+    assert "carries no checksum" not in capsys.readouterr().err
+    assert add(path, "--sha256", "0" * 64) == 1
+    assert f"a: the SHA-256 of its bytes is {digest}, --sha256 says {'0' * 64}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--sha256", "x"], ["--sha256", "0" * 64, "--sha256", "0" * 64]])
+def test_a_digest_that_cannot_be_one_is_wrong_usage(plane: ControlPlane, tmp_path: Path, arguments: list[str]) -> None:
+    assert add(dump(tmp_path / "a"), *arguments) == 2
 
 
 def test_the_listing_says_what_each_point_holds(

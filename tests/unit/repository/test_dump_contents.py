@@ -8,6 +8,7 @@ from repository import dump_contents, points
 from repository.manifest import DatabaseBackup
 from tests.unit.repository import archives
 from tests.unit.repository.conftest import BUCKET
+from worker import archive
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def backup(s3: "S3Client", folder: Path, *left_out: int) -> DatabaseBackup:
     """The shop's dump without the entries of these ids."""
-    whole = archives.shop()
+    whole = archives.shop("gzip")
     path = folder / "dump"
     entries = tuple(entry for entry in whole.entries if entry.dump_id not in left_out)
     path.write_bytes(archives.custom(replace(whole, entries=entries)))
@@ -45,3 +46,24 @@ def test_a_dump_without_what_follows_the_data_says_so(s3: "S3Client", tmp_path: 
 
 def test_a_dump_without_tables_lacks_nothing(s3: "S3Client", tmp_path: Path) -> None:
     assert dump_contents.notes(backup(s3, tmp_path, 10, 11, 20, 21, 30)) == []
+
+
+def test_what_is_left_to_a_person_is_counted(s3: "S3Client", tmp_path: Path) -> None:
+    kinds = {"PUBLICATION": 2, "SERVER": 1, "PUBLICATION TABLE": 5}
+    found = backup(s3, tmp_path)
+
+    notes = dump_contents.notes(found.model_copy(update={"object_counts": found.object_counts | kinds}))
+
+    assert notes == [
+        "not restored, because they reach beyond the database or need a superuser: 2 publications, 1 foreign servers"
+    ]
+
+
+def test_nothing_is_called_left_out_that_the_worker_restores() -> None:
+    assert dump_contents.LEFT_TO_A_PERSON.keys() <= archive.LEFT_OUT.keys()
+
+
+def test_the_manifests_own_notes_are_told_too(s3: "S3Client", tmp_path: Path) -> None:
+    found = backup(s3, tmp_path)
+
+    assert dump_contents.notes(found.model_copy(update={"notes": ("own",)})) == ["own"]

@@ -236,6 +236,82 @@ def test_a_file_that_the_dump_does_not_know_is_refused(tmp_path: Path, name: str
         scanned(path)
 
 
+@pytest.mark.parametrize("name", ["20.dat", "blobs_22.toc", "blob_16401.dat", "toc.dat"])
+def test_a_link_is_not_followed(tmp_path: Path, name: str) -> None:
+    path = archives.directory(archives.shop(), tmp_path / "dump")
+    (path / name).rename(tmp_path / "private")
+    (path / name).symlink_to(tmp_path / "private")
+
+    with pytest.raises(BackupUnreadable, match=f"{name} is a symbolic link, which isn't followed"):
+        scanned(path)
+
+
+@pytest.mark.parametrize("name", ["20.dat", "blob_16401.dat"])
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    path = archives.directory(archives.shop(), tmp_path / "dump")
+    (path / name).unlink()
+    os.mkfifo(path / name)
+
+    with pytest.raises(BackupUnreadable, match=f"{name} doesn't belong to the dump, it is no file"):
+        scanned(path)
+
+
+@pytest.mark.parametrize("replaced", [Path.symlink_to, lambda path, _: os.mkfifo(path)])
+def test_what_takes_a_files_place_after_the_first_look_is_refused(
+    tmp_path: Path, replaced: Callable[[Path, Path], None]
+) -> None:
+    path = archives.directory(archives.shop(), tmp_path / "dump")
+    toc = pgdump_scan.peek(path)
+    (path / "blob_16401.dat").rename(tmp_path / "private")
+    replaced(path / "blob_16401.dat", tmp_path / "private")
+
+    with pytest.raises((BackupUnreadable, BackupDamaged), match=r"blob_16401.dat (can't be read|is missing)"):
+        pgdump_scan.scan(path, toc, lambda _: None)
+
+
+def test_a_link_to_a_dump_is_followed_because_the_user_typed_it(tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to(archives.directory(archives.shop(), tmp_path / "dump"))
+
+    assert [t.rows for t in scanned(tmp_path / "latest")[0].tables] == [3000, 0]
+
+
+def configured(dependencies: tuple[int, ...], *extensions: str) -> Archive:
+    """As pg_dump writes the rows of an extension's configuration table: no TABLE entry, and a dependency on one that isn't there."""
+    made = tuple(Entry(2 + n, "EXTENSION", name, owner="") for n, name in enumerate(extensions))
+    copy = "COPY public.spatial_ref_sys (srid) FROM stdin;\n"
+    rows = Entry(20, "TABLE DATA", "spatial_ref_sys", "public", copy=copy, has_data=True, dependencies=dependencies)
+    return Archive((*made, Entry(10, "TABLE", "own", "public"), rows), rows={20: b"9001\n"})
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "extensions", "told"),
+    [
+        ((220,), ("geo",), "geo"),
+        ((220,), ("postgis", "pg_cron"), "postgis"),
+        ((220,), ("geo", "pg_cron"), ""),
+        ((220, 3), ("geo", "pg_cron"), "pg_cron"),
+        ((220,), (), ""),
+    ],
+)
+def test_rows_of_an_extensions_table_are_told_as_that(
+    tmp_path: Path, dependencies: tuple[int, ...], extensions: tuple[str, ...], told: str
+) -> None:
+    [member] = scanned(file_of(configured(dependencies, *extensions), tmp_path / "dump"))[0].tables
+
+    assert (member.extension, member.rows) == (told, 1)
+
+
+def test_rows_whose_table_is_simply_missing_are_still_refused(tmp_path: Path) -> None:
+    renamed = configured((10,), "geo")
+    alone = replace(configured((220,)), entries=configured((220,)).entries[-1:])
+
+    for archive in (renamed, alone):
+        with pytest.raises(
+            BackupUnreadable, match="the table itself isn't in the dump: dump again without --data-only"
+        ):
+            scanned(file_of(archive, tmp_path / "dump"))
+
+
 @pytest.mark.parametrize("member", ["../../etc/passwd", "toc.dat", "/etc/passwd", ""])
 def test_a_member_name_never_leads_out_of_the_directory(tmp_path: Path, member: str) -> None:
     archive = archives.shop()

@@ -1,6 +1,7 @@
 """The table of contents of every archive version, and everything that is none."""
 
 import gzip
+import time
 from datetime import datetime
 
 import pytest
@@ -184,3 +185,30 @@ def test_two_entries_with_one_dump_id_are_damage() -> None:
 
     with pytest.raises(BackupDamaged, match="same dump id"):
         pgdump_toc.parse([archives.custom(twice)])
+
+
+@pytest.mark.parametrize("dependency", ["9" * 5000, "²", "-1"])
+def test_a_dependency_that_is_no_number_is_damage(dependency: str) -> None:
+    entry = archives.Entry(1, "TABLE", "a", dependencies=(7,))
+    whole = archives.custom(archives.Archive((entry,)))
+
+    with pytest.raises(BackupDamaged, match="dependency in the table of contents is no number"):
+        pgdump_toc.parse([whole.replace(archives.text("7"), archives.text(dependency))])
+
+
+@pytest.mark.parametrize("entry", [archives.Entry(1, "TABLE", "a\0b"), archives.Entry(1, "TABLE", "a", owner="\0")])
+def test_a_zero_byte_in_a_text_is_damage(entry: archives.Entry) -> None:
+    with pytest.raises(BackupDamaged, match="holds a zero byte"):
+        pgdump_toc.parse([archives.custom(archives.Archive((entry,)))])
+
+
+def test_a_long_text_is_read_in_time_that_grows_with_its_length() -> None:
+    """A copy of everything read so far at each of 6,000 pieces would be 100 GB."""
+    entry = archives.Entry(1, "TABLE", "a", definition="x" * (32 << 20))
+    whole = archives.custom(archives.Archive((entry,)))
+
+    begun = time.process_time()
+    toc = pgdump_toc.parse([whole[i : i + 5000] for i in range(0, len(whole), 5000)])
+
+    assert toc.entries[0].definition == entry.definition
+    assert time.process_time() - begun < 3

@@ -233,7 +233,7 @@ def test_a_name_that_postgresql_could_not_give_is_refused_and_nothing_stored(
     assert leftovers(s3) == []
 
 
-@pytest.mark.parametrize("text", [b"{", b"", b"\xff\xfe", b"[]", b'{"schemaVersion": "9"}'])
+@pytest.mark.parametrize("text", [b"{", b"", b"\xff\xfe", b"[]", b'{"schemaVersion": "1"}', b"[" * 100_000])
 def test_a_damaged_manifest_is_named(s3: "S3Client", tmp_path: Path, text: bytes) -> None:
     made = points.add(s3, BUCKET, "orders-prod", [(None, dump(tmp_path / "a"))])
     key = keys.manifest_key("orders-prod", made.point_id)
@@ -242,6 +242,15 @@ def test_a_damaged_manifest_is_named(s3: "S3Client", tmp_path: Path, text: bytes
     for point in (points.LATEST, made.point_id):
         with pytest.raises(BackupDamaged, match=f"s3://{BUCKET}/{key} can't be read as a manifest"):
             points.load(s3, BUCKET, "orders-prod", point)
+
+
+def test_a_manifest_of_a_later_schema_is_refused_with_the_mend(s3: "S3Client", tmp_path: Path) -> None:
+    made = points.add(s3, BUCKET, "orders-prod", [(None, dump(tmp_path / "a"))])
+    text = made.to_json().replace('"schemaVersion":"1"', '"schemaVersion":"2"')
+    s3.put_object(Bucket=BUCKET, Key=keys.manifest_key("orders-prod", made.point_id), Body=text.encode())
+
+    with pytest.raises(BackupUnreadable, match="has the schema version '2', and this program knows '1': update it"):
+        points.load(s3, BUCKET, "orders-prod")
 
 
 def test_an_archived_manifest_is_told_with_the_way_out(s3: "S3Client", tmp_path: Path) -> None:
