@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Findings:
-    """None stands where a look-up found a problem, which is told already. `waited`: how long the plan has been waiting for the target."""
+    """None stands where a look-up found a problem, which is told already. `waited`: how long the plan has been waiting for the target;
+    `at_home`: the target lies in the control account and its Region, as the instances do whose names restore points bear."""
 
     request: RestoreRequest
     restore_id: str
@@ -35,6 +36,7 @@ class Findings:
     target: TargetAccount | None
     instance: "DBInstanceTypeDef | None"
     manifest: Manifest | None
+    at_home: bool = False
 
 
 @dataclass(frozen=True)

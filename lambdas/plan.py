@@ -53,8 +53,16 @@ class Place:
 
     @classmethod
     def of(cls, request: RestoreRequest, execution_arn: str) -> "Place":
+        home = cls.home(execution_arn)
+        return replace(
+            home, region=request.target.region or home.region, account=request.target.account or home.account
+        )
+
+    @classmethod
+    def home(cls, execution_arn: str) -> "Place":
+        """Where the state machine runs."""
         _, partition, _, region, account, *_ = execution_arn.split(":")
-        return cls(partition, request.target.region or region, request.target.account or account)
+        return cls(partition, region, account)
 
 
 @handler(STATE, PlanInput)
@@ -130,6 +138,7 @@ def _find(
         target=target,
         instance=instance,
         manifest=_manifest(surroundings, request, problems),
+        at_home=place == Place.home(section.execution_arn),
     )
 
 

@@ -6,7 +6,7 @@ failed or was stopped and cleared up later. While a row isn't settled the restor
 import json
 from datetime import UTC, datetime
 
-from lambdas import archive, archive_wait, phases
+from lambdas import archive, archive_wait, left_out, phases
 from lambdas.database_rows import DATABASE
 from lambdas.inputs import CaughtError, CloseInput
 from lambdas.job_outcomes import outcomes, together
@@ -18,7 +18,7 @@ from lambdas.state import Restore, state
 from lambdas.worker_jobs import job_names, result, uri
 from repository import keys
 from repository.errors import LeftoversRemain, NotReady, RestoreClosed
-from worker.job import ErrorNote
+from worker.job import ErrorNote, Result
 
 STATE = "CloseRestore"
 FIRST_REMOVER = "DiscardUnfinishedDatabases"
@@ -137,10 +137,13 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
 def _results(restore: Restore) -> tuple[tuple[DatabaseOutcome, ...], tuple[str, ...]]:
     """Each database's last outcome that isn't its clearing up, and the URIs of all results."""
     found = {name: told for name in job_names(restore.ledger) if (told := result(restore, name))}
-    last = together(
-        *(outcomes(found[name]) for name in all_of(restore.ledger, "replay", "restore", "verify") if name in found)
-    )
-    databases = tuple(_as_it_ended(restore, outcome) for outcome in last)
+
+    def of(*kinds: str) -> list[Result]:
+        return [found[name] for name in all_of(restore.ledger, *kinds) if name in found]
+
+    last = together(*map(outcomes, of("replay", "restore", "verify")))
+    counted = left_out.counted(last, left_out.by_database(of("replay"), of("verify")))
+    databases = tuple(_as_it_ended(restore, outcome) for outcome in counted)
     return databases, tuple(uri(restore, name, "result.json") for name in found)
 
 
