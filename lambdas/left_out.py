@@ -1,4 +1,4 @@
-"""What was left out of databases because the request allowed it: counted for the states, told in short in an error.
+"""What is missing in the databases that stay, because the request allowed to leave it out: counted for the states, in short in an error.
 
 The whole list stays in the worker's results. A database's list is that of the last replay that had it, and what the last verification adds.
 """
@@ -7,18 +7,18 @@ from collections.abc import Iterable
 
 from lambdas import limits
 from lambdas.sections import DatabaseOutcome
-from worker.job import DatabaseResult, LeftOut, Result
+from worker.job import LeftOut, Result
 
 Lists = dict[str, tuple[LeftOut, ...]]
 
 
-def by_database(replayed: Iterable[Result], verified: Iterable[Result]) -> Lists:
-    """The list of each database by its asked name, what both jobs name but once; only databases that lack something."""
-    last = [_last(replayed), _last(verified)]
-    found: dict[str, list[LeftOut]] = {}
-    for name, database in (pair for results in last for pair in results.items()):
-        known = found.setdefault(name, [])
-        known += [one for one in database.left_out if one not in known]
+def by_database(results: Iterable[Result]) -> Lists:
+    """The list of each promoted database by its asked name, what two jobs name but once; only databases that lack something. `results` of
+    whichever jobs, the later ones of a kind after the earlier ones."""
+    told = list(results)
+    found = {name: list(_last(told, "replay", name)) for name in _promoted(told)}
+    for name, known in found.items():
+        known += [one for one in _last(told, "verify", name) if one not in known]
     return {name: tuple(listed) for name, listed in found.items() if listed}
 
 
@@ -37,8 +37,15 @@ def told(lists: Lists, where: str) -> str:
     return "\n".join([*lines, f"The whole list, with the SQL to make each by hand: {where}"])
 
 
-def _last(results: Iterable[Result]) -> dict[str, DatabaseResult]:
-    return {database.asked_name: database for result in results for database in result.databases}
+def _promoted(results: list[Result]) -> list[str]:
+    """Whoever discards may find that a database was finished by a verification that could not say so any more."""
+    named = (d.asked_name for result in results for d in result.databases if d.status == "PROMOTED")
+    return list(dict.fromkeys(named))
+
+
+def _last(results: list[Result], kind: str, name: str) -> tuple[LeftOut, ...]:
+    of_kind = (d for result in results if result.kind == kind for d in result.databases if d.asked_name == name)
+    return next(reversed([d.left_out for d in of_kind]), ())
 
 
 def _amount(listed: tuple[LeftOut, ...]) -> str:

@@ -36,7 +36,7 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
     if result.error:
         raise error_of(result.error)
     databases = together(section.restored.databases, *map(outcomes, told))
-    missing = _left_out(restore, plan, databases, told)
+    missing = _left_out(restore, plan, told)
     _raise_if_failed(databases, missing)
     if missing:
         raise ObjectsLeftOut(missing)
@@ -51,15 +51,12 @@ def _job(restore: Restore, plan: Plan, databases: tuple[PlannedDatabase, ...]) -
     return job(restore, plan, "verify", native_databases=native_jobs.to_verify(plan, manifest, databases))
 
 
-def _left_out(restore: Restore, plan: Plan, databases: tuple[DatabaseOutcome, ...], told: list[Result]) -> str:
+def _left_out(restore: Restore, plan: Plan, told: list[Result]) -> str:
     """What the restored databases lack, in some lines; empty if they lack nothing."""
     if plan.engine != "postgres":
         return ""
-    promoted = {d.asked_name for d in databases if d.status == "PROMOTED"}
-    lists = left_out.by_database(repeated_jobs.all_results(restore, REPLAY), told)
-    found = {name: listed for name, listed in lists.items() if name in promoted}
-    where = f"dbrestore report {plan.restore_id}"
-    return left_out.told(found, where) if found else ""
+    found = left_out.by_database([*repeated_jobs.all_results(restore, REPLAY), *told])
+    return left_out.told(found, f"dbrestore report {plan.restore_id}") if found else ""
 
 
 def _raise_if_failed(databases: tuple[DatabaseOutcome, ...], missing: str) -> None:
