@@ -16,7 +16,8 @@ ANY_GENERATION = "<n>"
 
 @dataclass(frozen=True)
 class Creation:
-    """One thing. `is_recorded`: it has a row of its own in the ledger and the report; `stays`: it is still there after the restore."""
+    """One thing. `is_recorded`: it has a row of its own in the ledger and the report; `stays`: it is there after the restore for
+    certain."""
 
     kind: str
     name: str
@@ -75,7 +76,7 @@ def _databases(plan: Plan) -> Iterator[Creation]:
                 LOGIN_ROLE, database.login_role, f"fills {database.temporary_name} and is gone when it is verified"
             )
             holds = f"no login, no rights; stays with {database.asked_name} if it owns something there"
-            yield Creation(HOLDER_ROLE, database.holder_role, holds, stays=True)
+            yield Creation(HOLDER_ROLE, database.holder_role, holds)
 
 
 def _records(plan: Plan) -> Iterator[Creation]:

@@ -3,8 +3,8 @@ sees."""
 
 from collections.abc import Iterator, Sequence
 
-from lambdas import extension_configuration
-from lambdas.findings import Findings
+from lambdas import extension_configuration, limits
+from lambdas.findings import Findings, listed
 from lambdas.request_problems import Problems
 from lambdas.source_lookup import Asked
 from repository.errors import ExtensionNotAllowed
@@ -21,7 +21,7 @@ def allowed(found: Findings, asked: Sequence[Asked[DatabaseBackup]], problems: P
     for one in asked:
         refused = sorted(_names(one.backup) - permitted)
         if refused and not may_skip:
-            told = f"creates the extensions {', '.join(refused)}, which this installation does not allow"
+            told = f"creates the extensions {listed(refused, limits.NAMED_IN_REFUSALS)}, which this installation does not allow"
             mend = "leave them out with extensions skip-missing, or have them added to configuration/extensions.json"
             problems.add(ExtensionNotAllowed, one.pointer, f"{one.backup.name!r} {told}: {mend}")
     return tuple(sorted(permitted.intersection(name for one in asked for name in _names(one.backup))))
@@ -31,9 +31,9 @@ def notes(backup: DatabaseBackup, chosen: PostgresOptions) -> Iterator[str]:
     """What will be left out for certain, and what the server may lack."""
     names = _names(backup)
     if refused := sorted(names.difference(chosen.allowed_extensions)):
-        yield f"left out, with what depends on them: the extensions {', '.join(refused)}, which this installation does not allow"
+        yield f"left out, with what depends on them: the extensions {listed(refused)}, which this installation does not allow"
     if (chosen.skip_missing_extensions or chosen.skip_unrestorable) and names.intersection(chosen.allowed_extensions):
-        others = ", ".join(sorted(names.intersection(chosen.allowed_extensions)))
+        others = listed(sorted(names.intersection(chosen.allowed_extensions)))
         yield f"left out, with what depends on them, if the server does not offer them: the extensions {others}"
 
 

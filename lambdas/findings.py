@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from lambdas import archive_files, database_names, target_lookup
+from lambdas import archive_files, database_names, limits, target_lookup
 from lambdas.archive_files import FoundFile
 from lambdas.aws import TargetAccount
 from lambdas.contract import PlannedDatabase, PlannedNative
@@ -75,6 +75,12 @@ def check_storage(found: Findings, needed: int, purpose: str, mend: str, problem
         sentence = f"needs about {gib(needed)} for {purpose}, free are {gib(storage.free)}{told}: {mend}"
         problems.add(NotEnoughStorage, target_lookup.POINTER, f"{found.instance['DBInstanceIdentifier']} {sentence}")
     return [storage.note] if storage.note else []
+
+
+def listed(names: Sequence[str], most: int = limits.NAMED_IN_NOTES) -> str:
+    """The names with commas, the first of them if there are many: a plan travels through every state."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def gib(number: int) -> str:

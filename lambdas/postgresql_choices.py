@@ -5,7 +5,7 @@ must know of them before anything exists.
 from collections.abc import Iterator, Sequence
 
 from lambdas import encodings, extension_choices, form_problems, limits, role_names
-from lambdas.findings import Findings
+from lambdas.findings import Findings, listed
 from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems
 from lambdas.source_lookup import Asked
@@ -44,14 +44,21 @@ def is_of_the_target(found: Findings) -> bool:
 
 
 def notes(found: Findings, asked: Databases, chosen: PostgresOptions) -> Iterator[str]:
-    """What the choices mean for these databases."""
+    """What the choices mean for these databases; what holds for several is told once."""
+    concerned: dict[str, list[str]] = {}
     for one in asked:
-        yield from (f"{one.backup.name}: {note}" for note in _of_owners(found, one.backup, chosen))
-        yield from (f"{one.backup.name}: {note}" for note in extension_choices.notes(one.backup, chosen))
-        yield from (f"{one.backup.name}: {note}" for note in _of_text(one.backup, chosen))
-        if chosen.verify == "content":
-            yield from (f"{one.backup.name}: {note}" for note in _of_values(one.backup))
+        for note in _of_one(found, one.backup, chosen):
+            concerned.setdefault(note, []).append(one.backup.name)
+    yield from (f"{listed(names)}: {note}" for note, names in concerned.items())
     yield from _of_all(found.request, asked, chosen)
+
+
+def _of_one(found: Findings, backup: DatabaseBackup, chosen: PostgresOptions) -> Iterator[str]:
+    yield from _of_owners(found, backup, chosen)
+    yield from extension_choices.notes(backup, chosen)
+    yield from _of_text(backup, chosen)
+    if chosen.verify == "content":
+        yield from _of_values(backup)
 
 
 def _check_owners(found: Findings, problems: Problems) -> None:
@@ -140,9 +147,3 @@ def _of_all(request: RestoreRequest, asked: Databases, chosen: PostgresOptions) 
 
 def _size(asked: Databases) -> int:
     return sum(one.backup.uncompressed_length for one in asked)
-
-
-def listed(names: Sequence[str]) -> str:
-    """The names with commas, the first of them if there are many."""
-    shown, more = names[: limits.NAMED_IN_NOTES], len(names) - limits.NAMED_IN_NOTES
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
