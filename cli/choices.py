@@ -10,6 +10,7 @@ import typer
 
 from cli.exit_codes import ExitCode
 from cli.request import split_names
+from lambdas import limits
 from repository.errors import RestoreRequestInvalid
 
 Command = Callable[..., ExitCode]
@@ -63,7 +64,8 @@ Locale = Annotated[
 Verify = Annotated[
     Proof | None,
     typer.Option(
-        help="PostgreSQL: `content` reads every value back and compares it, `counts` counts rows; default: content up to 100 GB."
+        help="PostgreSQL: `content` reads every value back and compares it, `counts` counts rows; "
+        f"default: content up to {limits.CONTENT_UP_TO_BYTES // 1000**3} GB."
     ),
 ]
 

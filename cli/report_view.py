@@ -35,12 +35,12 @@ def print_report(console: Console, report: Report, worker_results: list[Result])
         console.print(part)
     if report.databases:
         console.print(databases(report))
-    for database in verified(worker_results):
-        console.print(verification(database))
     for name, objects in left_out_view.code_by_database(worker_results).items():
         console.print(left_out_view.code(name, objects))
     for name, entries in adapted(worker_results).items():
         console.print(fix_ups(name, entries))
+    for database in verified(worker_results):
+        console.print(verification(database))
     console.print(proof(report.resources))
     if report.leftovers:
         console.print(Text("LEFT BEHIND: " + ", ".join(report.leftovers), style="bold red"))
@@ -128,7 +128,8 @@ def databases(report: Report) -> Table:
     has_rows = report.target.engine == "postgres"
     shown = table("database", "as", "outcome", *(["rows"] if has_rows else []), "size", "took")
     for outcome in report.databases:
-        words = f"{outcome.status} {outcome.error.name}: {outcome.error.message}" if outcome.error else outcome.status
+        words = f"{outcome.status}, {number(outcome.left_out)} left out" if outcome.left_out else outcome.status
+        words = f"{words} {outcome.error.name}: {outcome.error.message}" if outcome.error else words
         rows = [number(outcome.rows)] if has_rows else []
         shown.add_row(
             outcome.name, outcome.asked_name, _coloured(words, outcome.status),

@@ -20,8 +20,7 @@ def options(found: Findings, asked: Databases, problems: Problems) -> PostgresOp
     """The worker's options. What can't be is a problem, with its place in the request."""
     request = found.request
     _check_owners(found, problems)
-    _check_encoding(request, asked, problems)
-    _check_locale(request, problems)
+    _check_text(request, asked, problems)
     return PostgresOptions(
         owners=request.owners or {},
         keep_owners=request.owners is None and is_of_the_target(found),
@@ -67,26 +66,30 @@ def _check_owners(found: Findings, problems: Problems) -> None:
         problems.add(RestoreRequestInvalid, form_problems.pointer(place), sentence)
 
 
-def _check_encoding(request: RestoreRequest, asked: Databases, problems: Problems) -> None:
-    if request.encoding is None:
-        return
-    if sentence := encodings.flaw(request.encoding):
-        problems.add(RestoreRequestInvalid, "/encoding", sentence)
-        return
-    chosen = encodings.canonical(request.encoding)
-    locales = {request.locale} if request.locale else {one.backup.ctype for one in asked}
-    for locale in sorted(locales):
-        needed = encodings.of_locale(locale)
-        if needed and needed != chosen:
-            whose = "locale" if request.locale else "dump's locale"
-            sentence = f"{chosen} does not go with the {whose} {locale}, which is of {needed}: choose locale C, or that encoding"
-            problems.add(RestoreRequestInvalid, "/encoding", sentence)
-
-
-def _check_locale(request: RestoreRequest, problems: Problems) -> None:
+def _check_text(request: RestoreRequest, asked: Databases, problems: Problems) -> None:
+    flaws: dict[str, str | None] = {}
+    if request.encoding:
+        flaws["/encoding"] = encodings.flaw(request.encoding)
     if request.locale and not (request.locale.isascii() and request.locale.isprintable()):
-        sentence = "is no name of a locale: write one that the server has, such as C or en_US.UTF-8"
-        problems.add(RestoreRequestInvalid, "/locale", sentence)
+        flaws["/locale"] = "is no name of a locale: write one that the server has, such as C or en_US.UTF-8"
+    if (request.encoding or request.locale) and not any(flaws.values()):
+        place = "/encoding" if request.encoding else "/locale"
+        told = dict.fromkeys(_mismatch(one.backup, request.encoding, request.locale) for one in asked)
+        flaws |= {place: "; ".join(filter(None, told))}
+    for place, sentence in flaws.items():
+        if sentence:
+            problems.add(RestoreRequestInvalid, place, sentence)
+
+
+def _mismatch(backup: DatabaseBackup, encoding: str | None, locale: str | None) -> str | None:
+    """Why the new database can't have this encoding with this locale, if the locale's name says so."""
+    needed = encodings.of_locale(locale or backup.ctype)
+    chosen = encodings.canonical(encoding or backup.encoding)
+    if needed in (None, chosen):
+        return None
+    whose = f"locale {locale}" if locale else f"dump's locale {backup.ctype}"
+    text = f"encoding {chosen}" if encoding else f"dump's encoding {chosen}"
+    return f"the {text} does not go with the {whose}, which is of {needed}: choose locale C, or one of that encoding"
 
 
 def _of_owners(found: Findings, backup: DatabaseBackup, chosen: PostgresOptions) -> Iterator[str]:
@@ -112,6 +115,8 @@ def _of_owners(found: Findings, backup: DatabaseBackup, chosen: PostgresOptions)
 
 
 def _of_text(backup: DatabaseBackup, chosen: PostgresOptions) -> Iterator[str]:
+    if not (chosen.encoding or chosen.locale) and (mismatch := _mismatch(backup, None, None)):
+        yield f"{mismatch}; only a superuser could make that database"
     if chosen.encoding and chosen.encoding != backup.encoding:
         yield f"the dump's encoding is {backup.encoding}, the database's will be {chosen.encoding}: a text that this lacks can't be loaded"
     if chosen.locale and (chosen.locale, chosen.locale) != (backup.collate, backup.ctype):

@@ -72,6 +72,21 @@ def test_a_long_list_is_shown_by_its_beginning_on_the_screen_and_whole_in_the_re
     assert "VIEW v99" in shown(*left_out_view.whole(found))
 
 
+def test_the_table_of_databases_says_how_much_each_lacks() -> None:
+    lacking = {
+        "name": "shop",
+        "askedName": "copy",
+        "status": "PROMOTED",
+        "rows": 1,
+        "bytes": 1,
+        "seconds": 3,
+        "leftOut": 2,
+    }
+
+    assert "PROMOTED, 2 left out" in printed(report(databases=[lacking]))
+    assert "left out" not in printed(report())
+
+
 def test_programs_get_it_first_and_whole() -> None:
     summary = list(as_json_lines(ended()))[-1]
 

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from lambdas import encodings, limits, role_names
-from lambdas.plan import Place
-from lambdas.request import RestoreRequest
+from lambdas.plan import plan_restore
 from repository.errors import ExtensionNotAllowed, RestoreRequestInvalid, TargetVersionTooOld
 from repository.manifest import ByteRange, Extension, RowDigest, TableMember
 from tests.statemachine.engines import SQLSERVER
-from tests.statemachine.world import INSTANCE, POINT, World, create_instance, store_point
+from tests.statemachine.world import INSTANCE, POINT, REGION, World, create_instance, store_point
 from tests.unit.lambdas.test_plan import ARN, plan, refused
 from tests.unit.lambdas.test_plan import asking as asking_to_restore
 
@@ -72,12 +71,13 @@ def test_the_dumps_roles_own_unasked_only_where_the_point_is_of_the_target_itsel
     assert plan(asking(**change))["postgres"]["keepOwners"] is keeps
 
 
-def test_an_instance_of_the_same_name_in_another_account_or_region_is_another_one() -> None:
-    home = Place.home(ARN)
+def test_an_instance_of_the_same_name_in_another_region_is_another_one(world: World) -> None:
+    store(INSTANCE)
+    request = asking(target={"dbInstance": INSTANCE, "region": REGION})
 
-    for change in ({"region": "eu-west-1"}, {"account": "999999999999"}):
-        elsewhere = RestoreRequest.model_validate(asking(target={"dbInstance": INSTANCE, **change}))
-        assert Place.of(elsewhere, ARN) != home
+    told = plan_restore({"request": request, "executionArn": ARN.replace(REGION, "eu-west-1")}, None)
+
+    assert told["postgres"]["keepOwners"] is False
 
 
 def test_who_owns_and_who_does_not_is_told(world: World) -> None:
@@ -139,6 +139,12 @@ def test_every_pair_that_cannot_be_is_told_at_once_at_an_escaped_place(world: Wo
         "/owners/a~1b~0c", "/owners/", "/owners/x", "/owners/long", "/owners/nul\0", "/owners/half\\ud800",
     ]  # fmt: skip
     assert lines[3].endswith("the owner's name is 64 bytes long, PostgreSQL's names end at 63: shorten it")
+
+
+def test_the_map_of_owners_fits_into_a_plan(world: World) -> None:
+    [line] = refused(asking(owners={f"r{n}": "app" for n in range(201)}), RestoreRequestInvalid)
+
+    assert line == "/owners: has too many: 200 at most"
 
 
 @pytest.mark.parametrize("owner", ["app", "rd", "pgbouncer", "postgres_app", "dbrestore", "Straße", 'a"b', "0"])
@@ -223,12 +229,23 @@ def test_an_encoding_that_the_locale_does_not_go_with_is_refused(world: World) -
 
     [of_dump] = refused(asking(**OTHER, encoding="LATIN1"), RestoreRequestInvalid)
     [of_request] = refused(asking(**OTHER, encoding="LATIN1", locale="de_DE.ISO8859-15@euro"), RestoreRequestInvalid)
+    [locale] = refused(asking(**OTHER, locale="de_DE.ISO8859-1"), RestoreRequestInvalid)
 
-    assert of_dump.startswith("/encoding: LATIN1 does not go with the dump's locale en_US.UTF-8, which is of UTF8")
-    assert of_request.startswith(
-        "/encoding: LATIN1 does not go with the locale de_DE.ISO8859-15@euro, which is of LATIN9"
+    told = "the encoding LATIN1 does not go with the"
+    assert of_dump.startswith(f"/encoding: {told} dump's locale en_US.UTF-8, which is of UTF8")
+    assert of_request.startswith(f"/encoding: {told} locale de_DE.ISO8859-15@euro, which is of LATIN9")
+    assert locale.startswith(
+        "/locale: the dump's encoding UTF8 does not go with the locale de_DE.ISO8859-1, which is of"
     )
     assert plan(asking(**OTHER, encoding="LATIN1", locale="C"))["postgres"]["locale"] == "C"
+
+
+def test_a_dump_whose_own_encoding_and_locale_only_a_superuser_can_join_is_told(world: World) -> None:
+    store(encoding="SQL_ASCII", ctype="en_US.UTF-8", collate="en_US.UTF-8")
+
+    told = "the dump's encoding SQL_ASCII does not go with the dump's locale en_US.UTF-8"
+    assert notes(plan(asking(**OTHER)), told)
+    assert not notes(plan(asking(**OTHER, locale="C")), told)
 
 
 @pytest.mark.parametrize("locale", ["a\0b", "de\nDE", "dé_DE"])
