@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lambdas import group_list, names, native_jobs, security_groups, staging_bucket, worker_instance
 from lambdas.contract import Plan
-from lambdas.database_rows import DATABASE, LOGIN_ROLE, NATIVE_TASK
+from lambdas.database_rows import DATABASE, HOLDER_ROLE, LOGIN_ROLE, NATIVE_TASK
 from repository import keys, native_staging
 
 ANY_GENERATION = "<n>"
@@ -16,7 +16,8 @@ ANY_GENERATION = "<n>"
 
 @dataclass(frozen=True)
 class Creation:
-    """One thing. `is_recorded`: it has a row of its own in the ledger and the report; `stays`: it is still there after the restore."""
+    """One thing. `is_recorded`: it has a row of its own in the ledger and the report; `stays`: it is there after the restore for
+    certain."""
 
     kind: str
     name: str
@@ -71,7 +72,11 @@ def _databases(plan: Plan) -> Iterator[Creation]:
         else:
             what = f"stays as {database.asked_name} if it is verified"
             yield Creation(DATABASE, database.temporary_name, what, stays=True)
-            yield Creation(LOGIN_ROLE, database.login_role, f"owns {database.temporary_name} while it is built")
+            yield Creation(
+                LOGIN_ROLE, database.login_role, f"fills {database.temporary_name} and is gone when it is verified"
+            )
+            holds = f"no login, no rights; stays with {database.asked_name} if it owns something there"
+            yield Creation(HOLDER_ROLE, database.holder_role, holds)
 
 
 def _records(plan: Plan) -> Iterator[Creation]:

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cli import consoles, exit_codes
+from cli import consoles, exit_codes, left_out_view
 from cli.consoles import visible
 from cli.following import Ended, Event, Progressed, StateChanged, StillRunning, seconds_of
 from cli.units import duration, number, size
@@ -148,7 +148,8 @@ def _end_lines(head: dict[str, Any], end: Ended) -> Iterator[dict[str, Any]]:
         yield {"type": "error", **head, "name": end.error.name, "message": end.error.message}
     databases = [outcome.to_state() for outcome in end.report.databases] if end.report else []
     yield {
-        "type": "summary", **head, "status": end.status, "error": end.error.to_state() if end.error else None,
+        "type": "summary", **head, "leftOut": left_out_view.as_state(end.left_out), "status": end.status,
+        "error": end.error.to_state() if end.error else None,
         "leftovers": list(end.leftovers), "databases": databases, "adapted": end.adapted, "report": end.report_uri,
         "exitCode": int(exit_codes.of_execution(end.status, end.error, end.leftovers)),
     }  # fmt: skip

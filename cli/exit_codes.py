@@ -42,6 +42,7 @@ _BY_ERROR_NAME = {
     "NotSupportedYet": ExitCode.USAGE,
     "SomeDatabasesFailed": ExitCode.SOME_FAILED,
     "VerificationFailed": ExitCode.NOT_VERIFIED,
+    "ObjectsLeftOut": ExitCode.NOT_VERIFIED,
     "LeftoversRemain": ExitCode.LEFTOVERS,
     "ControlPlaneNotFound": ExitCode.NOT_FOUND,
     "TargetNotFound": ExitCode.NOT_FOUND,

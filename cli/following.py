@@ -6,15 +6,16 @@ Nothing here changes anything: leaving the stream leaves the restore running.
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cli.control import ControlPlane
-from lambdas import phases
+from lambdas import left_out, phases
 from lambdas.ledger import Ledger
+from lambdas.left_out import Lists
 from lambdas.record import PhaseRow, Report
 from repository import keys
 from worker.job import ErrorNote, JobKind, Progress, Result
@@ -52,7 +53,7 @@ class Progressed:
 @dataclass(frozen=True)
 class Ended:
     """The execution ended. `report` and `report_uri` are None if it ended before anything was planned; `output` is the execution's own,
-    `adapted` how many things could not be restored to the letter."""
+    `adapted` how many things could not be restored to the letter, `left_out` what is missing, by the database's asked name."""
 
     restore_id: str
     status: str
@@ -62,6 +63,7 @@ class Ended:
     report_uri: str | None
     output: dict[str, Any]
     adapted: int = 0
+    left_out: Lists = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,17 @@ def end_of(control: ControlPlane, restore_id: str, execution: dict[str, Any]) ->
     uri = f"s3://{control.evidence_bucket}/{keys.report_key(restore_id)}" if report else None
     results = read_results(control, report) if report else []
     adapted = sum(len(database.fix_ups) for result in results for database in result.databases)
+    missing = left_out.by_database(results)
     return Ended(
-        restore_id, execution["status"], error, report.leftovers if report else (), report, uri, output, adapted
+        restore_id,
+        execution["status"],
+        error,
+        report.leftovers if report else (),
+        report,
+        uri,
+        output,
+        adapted,
+        missing,
     )
 
 

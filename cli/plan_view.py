@@ -6,7 +6,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli import creations
+from cli import choices_view, creations
 from cli.tables import explained, table
 from cli.units import dollars, duration, number, size
 from lambdas.contract import ConsideredSubnet, Estimate, Plan, PlannedArchive, PlannedNetwork
@@ -60,6 +60,8 @@ def _told(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.native:
         told = f"{size(plan.native.staged_bytes)} into a temporary bucket"
         yield "Copied", f"{told}, which RDS reads with {plan.native.option_role_arn}"
+    if plan.postgres:
+        yield from choices_view.told(plan.postgres)
     if plan.estimate:
         yield "Takes", _in_short(plan.estimate)
 

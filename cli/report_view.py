@@ -6,22 +6,28 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli import plan_view
+from cli import choices_view, left_out_view, plan_view
 from cli.consoles import visible
 from cli.following import Ended, seconds_of
 from cli.tables import table
 from cli.units import dollars, duration, number, size
+from lambdas import left_out
 from lambdas.contract import Estimate
 from lambdas.record import PhaseRow, Report, ResourceRow
 from lambdas.sections import ArchiveSection
 from worker.job import Check, DatabaseResult, FixUp, Result
 
 _COLOURS = {"ok": "green", "failed": "red", "not checked": "yellow", "FAILED": "red"}
+_WORST_FIRST = ("failed", "not checked")
 
 
 def print_report(console: Console, report: Report, worker_results: list[Result]) -> None:
-    """Everything, in the order in which it happened."""
+    """Everything in the order in which it happened, but first what is missing."""
     console.print(headline(report))
+    for part in left_out_view.whole(left_out.by_database(worker_results)):
+        console.print(part)
+    for part in _chosen(report):
+        console.print(part)
     console.print(states(report.phases, report.estimate))
     if report.estimate:
         console.print(against_the_estimate(report, report.estimate))
@@ -29,17 +35,21 @@ def print_report(console: Console, report: Report, worker_results: list[Result])
         console.print(part)
     if report.databases:
         console.print(databases(report))
-    for database in verified(worker_results):
-        console.print(verification(database))
+    for name, objects in left_out_view.code_by_database(worker_results).items():
+        console.print(left_out_view.code(name, objects))
     for name, entries in adapted(worker_results).items():
         console.print(fix_ups(name, entries))
+    for database in verified(worker_results):
+        console.print(verification(database))
     console.print(proof(report.resources))
     if report.leftovers:
         console.print(Text("LEFT BEHIND: " + ", ".join(report.leftovers), style="bold red"))
 
 
 def print_end(console: Console, end: Ended) -> None:
-    """A few lines at the end of a followed restore."""
+    """A few lines at the end of a followed restore; first what is missing."""
+    for part in left_out_view.in_short(end.left_out, end.restore_id):
+        console.print(part)
     if end.report and end.report.databases:
         console.print(databases(end.report))
     if end.report:
@@ -49,6 +59,11 @@ def print_end(console: Console, end: Ended) -> None:
     style = "green" if end.status == "SUCCEEDED" else "red"
     error = f": {end.error.name}" if end.error else ""
     console.print(Text(f"{end.restore_id} {end.status}{error}", style=f"bold {style}"))
+
+
+def _chosen(report: Report) -> Iterator[RenderableType]:
+    if report.postgres:
+        yield from (f"{label}: {told}" for label, told in choices_view.told(report.postgres))
 
 
 def headline(report: Report) -> Text:
@@ -113,7 +128,8 @@ def databases(report: Report) -> Table:
     has_rows = report.target.engine == "postgres"
     shown = table("database", "as", "outcome", *(["rows"] if has_rows else []), "size", "took")
     for outcome in report.databases:
-        words = f"{outcome.status} {outcome.error.name}: {outcome.error.message}" if outcome.error else outcome.status
+        words = f"{outcome.status}, {number(outcome.left_out)} left out" if outcome.left_out else outcome.status
+        words = f"{words} {outcome.error.name}: {outcome.error.message}" if outcome.error else words
         rows = [number(outcome.rows)] if has_rows else []
         shown.add_row(
             outcome.name, outcome.asked_name, _coloured(words, outcome.status),
@@ -138,12 +154,12 @@ def verification_in_short(database: DatabaseResult) -> Table:
         sorts.setdefault(_sort(check.check), []).append(check)
     for sort, checks in sorts.items():
         good = sum(check.result == "ok" for check in checks)
-        shown.add_row(sort, number(len(checks)), _coloured(number(good), "ok" if good == len(checks) else "failed"))
+        worst = next((result for result in _WORST_FIRST if any(check.result == result for check in checks)), "ok")
+        shown.add_row(sort, number(len(checks)), _coloured(number(good), worst))
     for check in database.checks:
         if check.result != "ok":
-            shown.add_row(
-                f"  {check.check}: {check.actual}, not {check.expected}", "", _coloured(check.result, check.result)
-            )
+            expected = f", not {check.expected}" if check.result == "failed" else ""
+            shown.add_row(f"  {check.check}: {check.actual}{expected}", "", _coloured(check.result, check.result))
     return shown
 
 

@@ -28,10 +28,12 @@ def build(
     tier: str = "Standard",
     sqlserver: Mapping[str, Any] | None = None,
     worker: Sequence[str] = (),
+    choices: Mapping[str, Any] | None = None,
 ) -> RestoreRequest:
     """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target;
     `account` and `region` are the target's if they aren't the control plane's; `tier` is how archived files are retrieved; `sqlserver`
-    are the wishes that only SQL Server knows, with the request's own keys; `worker` those for the worker, as `KEY=VALUE`.
+    are the wishes that only SQL Server knows, with the request's own keys; `worker` those for the worker, as `KEY=VALUE`; `choices` those
+    for PostgreSQL databases, with the request's own keys.
 
     Raises what PlanRestore would raise of the request alone (RestoreRequestInvalid, NotSupportedYet), one line per problem.
     """
@@ -45,6 +47,7 @@ def build(
         "reason": reason,
         "sqlserver": dict(sqlserver or {}),
         "worker": worker_wishes(worker),
+        **(choices or {}),
     }
     problems = Problems()
     asked = read(values, problems)
@@ -70,7 +73,7 @@ def worker_wishes(options: Sequence[str]) -> dict[str, Any]:
     return wishes
 
 
-def split_names(text: str) -> tuple[str, str | None]:
+def split_names(text: str, option: str = "-d", form: str = "NAME or NAME=NEW") -> tuple[str, str | None]:
     """`NAME` or `NAME=NEW`. Inside a name `\\=` is an equals sign and `\\\\` a backslash; every other character stands for itself."""
     names = [""]
     for part in re.findall(r"\\[\\=]|=|[^=\\]+|\\", text):
@@ -80,7 +83,7 @@ def split_names(text: str) -> tuple[str, str | None]:
             names[-1] += part[1:] if part in ("\\=", "\\\\") else part
     if len(names) > 2 or "" in names:
         raise RestoreRequestInvalid(
-            f"-d {text!r}: write NAME or NAME=NEW, neither of them empty; an equals sign inside a name is written \\="
+            f"{option} {text!r}: write {form}, neither of them empty; an equals sign inside a name is written \\="
         )
     return names[0], names[1] if len(names) == 2 else None
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import consoles, control, display, exit_codes, identity, plan_view, report_view, request
+from cli.choices import with_choices
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.following import Ended, StillRunning, follow
@@ -54,10 +55,13 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
 
 
+@with_choices
 def restore(
     context: typer.Context,
     instance: Instance,
     database: Databases,
+    *,
+    choices: dict[str, Any],
     to: Target = None,
     account: ToAccount = None,
     to_region: ToRegion = None,
@@ -80,7 +84,7 @@ def restore(
     asked = request.build(
         to or instance, database, source=instance, point=point, mode=mode, on_conflict=on_conflict, reason=reason,
         account=account, region=to_region, tier=tier,
-        sqlserver=_wishes(stop_at, fix_users=fix_users, check_database=check_database), worker=worker or (),
+        sqlserver=_wishes(stop_at, fix_users=fix_users, check_database=check_database), worker=worker or (), choices=choices,
     )  # fmt: skip
     plane = control.find(context.ensure_object(Account))
     started = start(plane, asked)
@@ -92,10 +96,13 @@ def restore(
     return show_plan(plane, started, as_json=as_json) if wait else ExitCode.DONE
 
 
+@with_choices
 def plan(
     context: typer.Context,
     instance: Instance,
     database: Databases,
+    *,
+    choices: dict[str, Any],
     to: Target = None,
     account: ToAccount = None,
     to_region: ToRegion = None,
@@ -109,7 +116,7 @@ def plan(
     asked = request.build(
         to or instance, database, source=instance, point=point, mode="plan", on_conflict="fail", reason=None,
         account=account, region=to_region, tier=tier,
-        sqlserver=_wishes(stop_at), worker=worker or (),
+        sqlserver=_wishes(stop_at), worker=worker or (), choices=choices,
     )  # fmt: skip
     plane = control.find(context.ensure_object(Account))
     return show_plan(plane, start(plane, asked), as_json=as_json)

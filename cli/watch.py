@@ -3,12 +3,12 @@
 import typer
 from botocore.exceptions import ClientError
 
-from cli import consoles, control, display, identity, report_view, restore
+from cli import consoles, control, display, identity, left_out_view, report_view, restore
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.following import Ended, StillRunning, follow, read_report, read_results
 from cli.options import AsJson, Longest, RestoreName
-from lambdas import archive_wait
+from lambdas import archive_wait, left_out
 from lambdas.aws import error_code
 from lambdas.ledger import Ledger, request_cancel
 from repository.errors import RestoreNotFound
@@ -67,9 +67,9 @@ def report(context: typer.Context, restore_id: RestoreName, as_json: AsJson = Fa
         )
     worker_results = read_results(plane, written)
     if as_json:
-        display.print_json(
-            {"type": "report", **written.to_state(), "workerResults": [result.to_state() for result in worker_results]}
-        )
+        missing = left_out_view.as_state(left_out.by_database(worker_results))
+        told = [result.to_state() for result in worker_results]
+        display.print_json({"type": "report", "leftOut": missing, **written.to_state(), "workerResults": told})
     else:
         report_view.print_report(consoles.out(), written, worker_results)
     return ExitCode.DONE

@@ -17,6 +17,7 @@ from infrastructure.statements import Statement
 from lambdas import (
     contract,
     doctor_findings,
+    extension_configuration,
     record,
     request,
     sections,
@@ -34,7 +35,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 # What others write and we read may leave out what has a default; what we write has every key.
 READ: tuple[type[Document], ...] = (
     request.RestoreRequest, worker_configuration.WorkerConfigurations, doctor_findings.ExaminationQuestion,
-    worker_configuration_check.WorkerConfigurationQuestion,
+    worker_configuration_check.WorkerConfigurationQuestion, extension_configuration.ExtensionConfiguration,
 )  # fmt: skip
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan, sections.ArchiveSection, sections.WorkerSection, sections.SecurityGroupsSection, sections.StagingSection,

@@ -13,8 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from infrastructure.dependencies import BUILD, ROOT, Dependencies, tree
-from lambdas import worker_configuration
-from lambdas.worker_configuration import DEPLOYED
+from lambdas import extension_configuration, worker_configuration
 
 # The newest runtime that all dependencies have wheels for, and the Python that Amazon Linux 2023 installs from its own packages.
 FUNCTION_PYTHON = "3.13"
@@ -36,20 +35,28 @@ PYTHONPATH="$home" exec "${{DBRESTORE_PYTHON:-python{WORKER_PYTHON}}}" -P -s -S 
 """
 
 
-def function_code(configuration: Path = DEPLOYED) -> Path:
-    """What all functions share: the control plane, the documents it speaks, and the worker configuration under the name by which
-    lambdas.worker_configuration finds it. Raises WorkerConfigurationInvalid: what can't be read must not be deployed."""
-    worker_configuration.read(configuration)
+def function_code(
+    workers: Path = worker_configuration.DEPLOYED, extensions: Path = extension_configuration.DEPLOYED
+) -> Path:
+    """What all functions share: the control plane, the documents it speaks, and the configurations under the names by which
+    lambdas.worker_configuration and lambdas.extension_configuration find them. Raises WorkerConfigurationInvalid or
+    ExtensionConfigurationInvalid: what can't be read must not be deployed."""
+    worker_configuration.read(workers)
+    extension_configuration.read(extensions)
     packages = [
         *_sources("lambdas"),
         *_sources("repository"),
         ROOT / "worker" / "__init__.py",
         ROOT / "worker" / "job.py",
     ]
-    content = configuration.read_bytes()
-    beside = (DEPLOYED.relative_to(ROOT).as_posix(), content, 0o644)
+    contents = {
+        worker_configuration.DEPLOYED: workers.read_bytes(),
+        extension_configuration.DEPLOYED: extensions.read_bytes(),
+    }
+    beside = [(path.relative_to(ROOT).as_posix(), content, 0o644) for path, content in contents.items()]
     # A name of its own: two syntheses with two configurations must not take each other's archive.
-    return _archive(f"functions-{sha256(content).hexdigest()[:16]}.zip", [*_entries(packages, ROOT), beside])
+    digest = sha256(b"\0".join(contents.values())).hexdigest()
+    return _archive(f"functions-{digest[:16]}.zip", [*_entries(packages, ROOT), *beside])
 
 
 def dependency_layer() -> Path:

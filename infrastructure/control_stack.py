@@ -32,7 +32,7 @@ class ControlStack(Stack):
         super().__init__(scope, id_, description="dbrestore: restores databases into running RDS instances", **options)
         self.external_id = settings.external_id
         self.target_accounts = settings.target_accounts
-        self.worker_configuration = settings.worker_configuration
+        self.configurations = (settings.worker_configuration, settings.extension_configuration)
         self.ledger = _ledger(self)
         self.key = encryption.key(self, settings)
         self.repository = repository_bucket(self, settings.target_accounts, self.key)
@@ -51,7 +51,7 @@ class ControlStack(Stack):
         self._signposts()
 
     def _functions(self) -> dict[str, lambda_.Function]:
-        code = lambda_.Code.from_asset(str(function_code(self.worker_configuration)))
+        code = lambda_.Code.from_asset(str(function_code(*self.configurations)))
         layer = lambda_.LayerVersion(
             self,
             "Dependencies",

@@ -33,7 +33,7 @@ class Function:
 PLAN = Function(
     "PlanRestore",
     "lambdas.plan.plan_restore",
-    control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES),
+    control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS),
     target=(
         may.SEE_INSTANCE, may.SEE_OPTION_GROUP, may.SEE_FREE_STORAGE, may.SEE_NETWORK, may.SEE_IMAGE, may.SEE_SETTINGS,
     ),

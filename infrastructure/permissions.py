@@ -65,10 +65,8 @@ TELL_THE_BUS = Statement(
     ("arn:{partition}:events:{region}:{account}:event-bus/default",),
     {"StringEquals": {"events:source": "dbrestore.restore"}},
 )
-START_CLEAN_UP = (
-    Statement(("states:StartExecution",), (MACHINE,)),
-    Statement(("states:DescribeExecution",), (EXECUTIONS,)),
-)
+SEE_EXECUTIONS = Statement(("states:DescribeExecution",), (EXECUTIONS,))
+START_CLEAN_UP = (Statement(("states:StartExecution",), (MACHINE,)), SEE_EXECUTIONS)
 
 # Target account: looking
 
@@ -215,7 +213,6 @@ REMOVE_STAGED = (
 EXAMINE_CONTROL_ACCOUNT = (
     Statement(("lambda:GetFunctionConfiguration",), ("arn:{partition}:lambda:{region}:{account}:function:dbrestore-*",)),
     Statement(("states:DescribeStateMachine",), (MACHINE,)),
-    Statement(("states:DescribeExecution",), (EXECUTIONS,)),
     Statement(("dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups"), ("{ledger}",)),
     Statement(("events:ListRuleNamesByTarget",), conditions=IN_THIS_REGION),
     Statement(("events:DescribeRule",), ("arn:{partition}:events:{region}:{account}:rule/*",)),

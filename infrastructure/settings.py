@@ -8,7 +8,7 @@ from typing import Any
 
 from infrastructure import names
 from infrastructure.dependencies import ROOT
-from lambdas import worker_configuration
+from lambdas import extension_configuration, worker_configuration
 
 OWN_KEY = "own"
 # A bucket policy has 20 KiB of room (S3 User Guide, "Bucket policies"); each account takes 34 bytes of every statement for workers.
@@ -18,23 +18,27 @@ MOST_TARGET_ACCOUNTS = 100
 @dataclass(frozen=True)
 class Settings:
     """`target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
-    encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration`: the file that the functions
-    take with them."""
+    encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration` and
+    `extension_configuration`: the files that the functions take with them."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
     external_id: str = names.DEFAULT_EXTERNAL_ID
     worker_configuration: Path = worker_configuration.DEPLOYED
+    extension_configuration: Path = extension_configuration.DEPLOYED
 
 
 def read(context: Callable[[str], Any]) -> Settings:
     """The settings; `context` gives a key's value or None. Raises ValueError naming the key, with what to write, and
-    WorkerConfigurationInvalid with everything that is wrong in that file."""
+    WorkerConfigurationInvalid or ExtensionConfigurationInvalid with everything that is wrong in that file."""
     return Settings(
         _accounts(str(context("targetAccounts") or "")),
         _key(str(context("encryptionKey") or "")),
         str(context("externalId") or names.DEFAULT_EXTERNAL_ID),
-        _worker_configuration(str(context("workerConfiguration") or worker_configuration.DEPLOYED)),
+        _configuration(context("workerConfiguration"), worker_configuration.DEPLOYED, worker_configuration.read),
+        _configuration(
+            context("extensionConfiguration"), extension_configuration.DEPLOYED, extension_configuration.read
+        ),
     )
 
 
@@ -50,9 +54,9 @@ def _accounts(text: str) -> tuple[str, ...]:
     return accounts
 
 
-def _worker_configuration(text: str) -> Path:
-    path = ROOT / text
-    worker_configuration.read(path)
+def _configuration(text: Any, shipped: Path, read_file: Callable[[Path], object]) -> Path:
+    path = ROOT / str(text or shipped)
+    read_file(path)
     return path
 
 

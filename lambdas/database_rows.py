@@ -1,16 +1,26 @@
 """Rows of the databases that a restore makes, and of what is made with them: written before the job, settled by what a job's result says.
 
 A row of these kinds has the asked name as its role. A row is DELETED only when a database server said so, and KEPT only after verification.
+The role that holds what nobody else may own stays with the database, unless it was seen absent: then it owned nothing.
 """
 
+from lambdas.contract import Plan, PlannedDatabase
 from lambdas.ledger import Ledger
 from lambdas.record import ResourceRow
 from worker.job import Absence, Result
 
 DATABASE = "database"
 LOGIN_ROLE = "role"
+HOLDER_ROLE = "role"
 NATIVE_TASK = "native-task"
 KINDS = (DATABASE, LOGIN_ROLE, NATIVE_TASK)
+
+
+def intend(ledger: Ledger, database: PlannedDatabase) -> None:
+    """Write down what will be made for a PostgreSQL database."""
+    ledger.intend(DATABASE, database.asked_name, database.temporary_name)
+    ledger.intend(LOGIN_ROLE, database.asked_name, database.login_role)
+    ledger.intend(HOLDER_ROLE, database.asked_name, database.holder_role)
 
 
 def note_made(ledger: Ledger, result: Result) -> None:
@@ -22,13 +32,18 @@ def note_made(ledger: Ledger, result: Result) -> None:
     settle_absent(ledger, result)
 
 
-def settle_verified(ledger: Ledger, result: Result) -> None:
-    """Promoted databases are kept, what the verification saw absent is deleted."""
+def settle_verified(ledger: Ledger, result: Result, plan: Plan) -> None:
+    """Promoted databases are kept, what the verification saw absent is deleted, and a holder that it did not see absent is kept."""
     promoted = {d.asked_name for d in result.databases if d.status == "PROMOTED"}
     for row in ledger.unsettled(DATABASE):
         if row.role in promoted:
             ledger.kept(row, row.role)
-    settle_absent(ledger, result)
+    holders = {database.holder_role for database in plan.databases}
+    for row in settle_absent(ledger, result):
+        if row.kind == HOLDER_ROLE and row.name in holders and row.role in promoted:
+            ledger.kept(
+                row, row.name, f"owns objects of {row.role}; goes with the first restore after that database is dropped"
+            )
 
 
 def settle_absent(ledger: Ledger, result: Result) -> tuple[ResourceRow, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from lambdas import archive_files, database_names, target_lookup
+from lambdas import archive_files, database_names, limits, target_lookup
 from lambdas.archive_files import FoundFile
 from lambdas.aws import TargetAccount
 from lambdas.contract import PlannedDatabase, PlannedNative
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Findings:
-    """None stands where a look-up found a problem, which is told already. `waited`: how long the plan has been waiting for the target."""
+    """None stands where a look-up found a problem, which is told already. `waited`: how long the plan has been waiting for the target;
+    `at_home`: the target lies in the control account and its Region, as the instances do whose names restore points bear."""
 
     request: RestoreRequest
     restore_id: str
@@ -35,6 +36,7 @@ class Findings:
     target: TargetAccount | None
     instance: "DBInstanceTypeDef | None"
     manifest: Manifest | None
+    at_home: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ def check_storage(found: Findings, needed: int, purpose: str, mend: str, problem
         sentence = f"needs about {gib(needed)} for {purpose}, free are {gib(storage.free)}{told}: {mend}"
         problems.add(NotEnoughStorage, target_lookup.POINTER, f"{found.instance['DBInstanceIdentifier']} {sentence}")
     return [storage.note] if storage.note else []
+
+
+def listed(names: Sequence[str], most: int = limits.NAMED_IN_NOTES) -> str:
+    """The names with commas, the first of them if there are many: a plan travels through every state."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def gib(number: int) -> str:

@@ -24,8 +24,10 @@ def told(
 
 
 def pointer(place: tuple[str | int, ...]) -> str:
-    """The place as a JSON pointer (RFC 6901: `~` and `/` inside a key are escaped)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place) or "/"
+    """The place as a JSON pointer (RFC 6901: `~` and `/` inside a key are escaped). What is no text in a key is written as `\\ud800`: the
+    pointer becomes part of an error's message, which must be text."""
+    keys = (str(part).replace("~", "~0").replace("/", "~1") for part in place)
+    return "".join("/" + key.encode("utf-8", "backslashreplace").decode() for key in keys) or "/"
 
 
 def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:

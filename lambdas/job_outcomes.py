@@ -45,5 +45,6 @@ def _outcome(database: DatabaseResult) -> DatabaseOutcome:
         rows=database.rows,
         bytes=database.bytes,
         seconds=database.seconds,
+        left_out=len(database.left_out),
         error=database.error,
     )

@@ -170,9 +170,9 @@ class Ledger:
         """Say that it stays, and who uses and removes it: it is this restore's no longer."""
         self._settle(row, {"state": "DELETED", "deleted_at": datetime.now(UTC), "note": note})
 
-    def kept(self, row: ResourceRow, physical_id: str) -> None:
-        """Say that it stays: it is what the restore was for."""
-        self._settle(row, {"state": "KEPT", "physical_id": physical_id})
+    def kept(self, row: ResourceRow, physical_id: str, note: str | None = None) -> None:
+        """Say that it stays: it is what the restore was for, or belongs to that, as `note` says."""
+        self._settle(row, {"state": "KEPT", "physical_id": physical_id, "note": note})
 
     def row(self, kind: str, role: str, name: str) -> ResourceRow | None:
         """One row, or None."""

@@ -47,6 +47,16 @@ CLEAN_UP_PAUSE = 10 * 60
 LONGEST_CLEAN_UP_PAUSE = 24 * 3600
 ERROR_TAIL_CHARACTERS = 2000
 
+# Up to so many bytes of COPY text every value is read back unless the request says otherwise.
+CONTENT_UP_TO_BYTES = 100 * 1000**3
+# What an error says of each database's objects that were left out; the whole list is in the worker's result.
+NAMED_LEFT_OUT = 10
+LEFT_OUT_CHARACTERS = 150
+# Names that one note of a plan lists, and one refusal, where they are what has to be mended.
+NAMED_IN_NOTES = 8
+NAMED_IN_REFUSALS = 100
+
+OLDEST_POSTGRESQL = 13
 STORAGE_FACTOR = 1.5
 STORAGE_METRIC_WINDOW = 3600
 LONGEST_DATABASE_NAME_BYTES = 63

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lambdas import native_target
 from lambdas.contract import PlannedDatabase, PlannedNative
 from lambdas.findings import EnginePart, Findings, check_names, check_storage, gib, look_at_files
-from lambdas.request import WorkerRequest
+from lambdas.request import RestoreRequest, WorkerRequest
 from lambdas.request_problems import Problems
 from lambdas.source_lookup import Asked, asked_databases
 from lambdas.target_lookup import POINTER
@@ -31,7 +31,8 @@ from repository.native_sets import MOST_STRIPES
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
-OF_POSTGRESQL = ("streams", "keep_toast_compression")
+OF_POSTGRESQL = ("owners", "roles", "extensions", "encoding", "locale", "verify", "on_unrestorable")
+OF_POSTGRESQL_S_WORKER = ("streams", "keep_toast_compression")
 STOP_AT = "/sqlserver/stopAt"
 
 
@@ -56,7 +57,7 @@ class Chosen:
 def part(found: Findings, problems: Problems) -> EnginePart:
     """What is planned for each database that can be restored from the point."""
     check_names(found, "sqlserver", problems)
-    _refuse_wishes_of_postgresql(found.request.worker, problems)
+    _refuse_wishes_of_postgresql(found.request, problems)
     chosen = _chosen(found, problems)
     files = [file for one in chosen for file in look_at_files(found, one.asked.pointer, one.files, problems)]
     role = _check_instance(found, chosen, problems)
@@ -69,11 +70,14 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     return EnginePart(tuple(map(_planned, chosen)), tuple(notes), native, tuple(files))
 
 
-def _refuse_wishes_of_postgresql(wishes: WorkerRequest, problems: Problems) -> None:
-    for name in wishes.model_dump(include=set(OF_POSTGRESQL), exclude_defaults=True):
-        key = WorkerRequest.model_fields[name].alias
+def _refuse_wishes_of_postgresql(request: RestoreRequest, problems: Problems) -> None:
+    given = request.model_dump(include=set(OF_POSTGRESQL), exclude_defaults=True)
+    places = [f"/{RestoreRequest.model_fields[name].alias}" for name in given]
+    given = request.worker.model_dump(include=set(OF_POSTGRESQL_S_WORKER), exclude_defaults=True)
+    places += [f"/worker/{WorkerRequest.model_fields[name].alias}" for name in given]
+    for place in places:
         sentence = "is for PostgreSQL alone, and SQL Server restores its backups itself: leave it out"
-        problems.add(RestoreRequestInvalid, f"/worker/{key}", sentence)
+        problems.add(RestoreRequestInvalid, place, sentence)
 
 
 def _chosen(found: Findings, problems: Problems) -> list[Chosen]:

@@ -24,6 +24,7 @@ from lambdas import (
 )
 from lambdas.aws import TargetAccount, error_code, target_account
 from lambdas.contract import Plan, PlannedSource, PlannedTarget
+from lambdas.executions import described
 from lambdas.findings import EnginePart, Findings
 from lambdas.inputs import PlanInput
 from lambdas.ledger import Ledger
@@ -33,7 +34,7 @@ from lambdas.state import Surroundings, handler
 from lambdas.target_lookup import POINTER
 from lambdas.worker_plan import Site, WorkerPart
 from repository import keys, points
-from repository.errors import EngineMismatch, RestoreRequestInvalid, TargetNotUsable
+from repository.errors import EngineMismatch, RestoreCancelled, RestoreRequestInvalid, TargetNotUsable
 from repository.manifest import Engine, Manifest
 
 if TYPE_CHECKING:
@@ -53,8 +54,16 @@ class Place:
 
     @classmethod
     def of(cls, request: RestoreRequest, execution_arn: str) -> "Place":
+        home = cls.home(execution_arn)
+        return replace(
+            home, region=request.target.region or home.region, account=request.target.account or home.account
+        )
+
+    @classmethod
+    def home(cls, execution_arn: str) -> "Place":
+        """Where the state machine runs."""
         _, partition, _, region, account, *_ = execution_arn.split(":")
-        return cls(partition, request.target.region or region, request.target.account or account)
+        return cls(partition, region, account)
 
 
 @handler(STATE, PlanInput)
@@ -67,8 +76,20 @@ def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan:
         return plan
     ledger = Ledger(surroundings.table, plan.restore_id)
     plan = ledger.open(plan, section.started_at or began)
+    _close_if_stopped(surroundings, ledger, plan)
     phases.passed(ledger, STATE, began)
     return plan
+
+
+def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) -> None:
+    """A stop before the ledger was open woke a sweeper that found nothing, and the next one comes with the clock: until then the databases
+    would stay locked for a restore that will never be. A stop after this look wakes a sweeper that finds the row.
+
+    Raises RestoreCancelled."""
+    execution = described(surroundings, plan.execution_arn)
+    if execution and execution["status"] != "RUNNING":
+        ledger.close(plan)
+        raise RestoreCancelled(f"The execution ended ({execution['status']}) while the restore was being planned")
 
 
 def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
@@ -130,6 +151,7 @@ def _find(
         target=target,
         instance=instance,
         manifest=_manifest(surroundings, request, problems),
+        at_home=place == Place.home(section.execution_arn),
     )
 
 

@@ -1,10 +1,11 @@
 """Step 5: the dumps are replayed by the worker into databases with temporary names.
 
-A row for each temporary database and login role is written before the job is sent: DiscardUnfinishedDatabases drops what stays unfinished.
+A row for each temporary database and its two roles is written before the job is sent: DiscardUnfinishedDatabases drops what stays
+unfinished.
 """
 
 from lambdas import repeated_jobs
-from lambdas.database_rows import DATABASE, LOGIN_ROLE, note_made
+from lambdas.database_rows import intend, note_made
 from lambdas.inputs import WorkerInput
 from lambdas.job_outcomes import outcomes, raise_if_all_failed, together
 from lambdas.sections import RestoredSection
@@ -21,8 +22,7 @@ def replay_dumps(section: WorkerInput, restore: Restore) -> RestoredSection:
     # Thousands of looks follow the first: once the job has its row, the databases have theirs.
     if job_row(restore.ledger, JOB_NAME) is None:
         for database in plan.databases:
-            restore.ledger.intend(DATABASE, database.asked_name, database.temporary_name)
-            restore.ledger.intend(LOGIN_ROLE, database.asked_name, database.login_role)
+            intend(restore.ledger, database)
     told = repeated_jobs.results(
         restore, plan, section.worker.instance_id, JOB_NAME, plan.databases,
         lambda databases: job(restore, plan, "replay", databases),

@@ -1,6 +1,6 @@
 """PostgreSQL's part of the plan: names, dumps, version, space, and what each database is called while it is built."""
 
-from lambdas import limits
+from lambdas import limits, postgresql_choices
 from lambdas.contract import PlannedDatabase
 from lambdas.findings import EnginePart, Findings, check_names, check_storage, look_at_files
 from lambdas.request import SqlServerRequest
@@ -20,10 +20,13 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     asked = asked_databases(manifest, manifest.databases, found.request, problems) if manifest else []
     files = [file for one in asked for file in look_at_files(found, one.pointer, one.backup.files, problems)]
     _check_version(found, asked, problems)
+    chosen = postgresql_choices.options(found, asked, problems)
     notes = [f"{one.backup.name}: {note}" for one in asked for note in dump_contents.notes(one.backup)]
+    notes += postgresql_choices.notes(found, asked, chosen)
     needed = int(sum(one.backup.uncompressed_length for one in asked) * limits.STORAGE_FACTOR)
     notes += check_storage(found, needed, "the data and its indexes", "grow its storage", problems)
-    return EnginePart(tuple(_planned(found.restore_id, one) for one in asked), tuple(notes), files=tuple(files))
+    databases = tuple(_planned(found.restore_id, one) for one in asked)
+    return EnginePart(databases, tuple(notes), files=tuple(files), postgres=chosen)
 
 
 def _refuse_wishes_of_sql_server(wishes: SqlServerRequest, problems: Problems) -> None:
@@ -37,6 +40,10 @@ def _check_version(found: Findings, asked: list[Asked[DatabaseBackup]], problems
     if found.instance is None:
         return
     name, runs = found.instance["DBInstanceIdentifier"], found.instance["EngineVersion"]
+    if _major(runs) < (limits.OLDEST_POSTGRESQL,):
+        mend = f"restore into PostgreSQL {limits.OLDEST_POSTGRESQL} or newer, or upgrade the instance"
+        problems.add(TargetVersionTooOld, POINTER, f"{name} runs PostgreSQL {runs}, which no restore goes into: {mend}")
+        return
     for one in asked:
         if _major(one.backup.server_version) > _major(runs):
             sentence = f"the database {one.backup.name!r} was dumped from {one.backup.server_version}"

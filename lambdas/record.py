@@ -7,7 +7,7 @@ from lambdas.contract import Estimate, PlannedNetwork, PlannedSource, PlannedTar
 from lambdas.request import TicketRequest
 from lambdas.sections import ArchiveSection, DatabaseOutcome
 from repository.document import Document
-from worker.job import ErrorNote
+from worker.job import ErrorNote, PostgresOptions
 
 
 class ResourceRow(Document):
@@ -41,7 +41,9 @@ class PhaseRow(Document):
 
 
 class Report(Document):
-    """`restores/<restore id>/report.json` in the evidence bucket, written by CloseRestore; the event's detail is its short form."""
+    """`restores/<restore id>/report.json` in the evidence bucket, written by CloseRestore; the event's detail is its short form.
+    `postgres`: what was chosen for PostgreSQL databases, `verify` among it. What was left out, the lists of adaptations, of checks and of
+    code that runs by itself are in the `results`."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
@@ -57,6 +59,7 @@ class Report(Document):
     phases: tuple[PhaseRow, ...]
     resources: tuple[ResourceRow, ...]
     results: tuple[str, ...] = ()
+    postgres: PostgresOptions | None = None
     network: PlannedNetwork | None = None
     archive: ArchiveSection | None = None
     estimate: Estimate | None = None

@@ -79,8 +79,13 @@ def all_of(ledger: Ledger, *kinds: str) -> tuple[str, ...]:
 
 def told_so_far(restore: Restore, name: str) -> Result | None:
     """What the jobs of this kind have told, as one; None if none of them has."""
-    found = [one for each in all_of(restore.ledger, name) if (one := result(restore, each))]
+    found = all_results(restore, name)
     return together(found) if found else None
+
+
+def all_results(restore: Restore, name: str) -> list[Result]:
+    """The results of all jobs of this kind that have one, oldest first."""
+    return [one for each in all_of(restore.ledger, name) if (one := result(restore, each))]
 
 
 def together(told: list[Result]) -> Result:

@@ -6,13 +6,13 @@ failed or was stopped and cleared up later. While a row isn't settled the restor
 import json
 from datetime import UTC, datetime
 
-from lambdas import archive, archive_wait, phases
+from lambdas import archive, archive_wait, left_out, phases
 from lambdas.database_rows import DATABASE
 from lambdas.inputs import CaughtError, CloseInput
 from lambdas.job_outcomes import outcomes, together
 from lambdas.ledger import Meta
-from lambdas.record import PhaseRow, Report, RestoreEvent
-from lambdas.repeated_jobs import all_of
+from lambdas.record import PhaseRow, Report, ResourceRow, RestoreEvent
+from lambdas.repeated_jobs import kind_of
 from lambdas.sections import DatabaseOutcome, ReportSection
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import job_names, result, uri
@@ -125,6 +125,7 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
         databases=databases,
         phases=tuple(_ended(phase, now) for phase in phases.phases(restore.ledger)),
         resources=restore.ledger.rows(),
+        postgres=plan.postgres,
         network=plan.network,
         archive=archive.retrieved(restore.ledger),
         estimate=plan.estimate,
@@ -136,19 +137,25 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
 
 def _results(restore: Restore) -> tuple[tuple[DatabaseOutcome, ...], tuple[str, ...]]:
     """Each database's last outcome that isn't its clearing up, and the URIs of all results."""
-    found = {name: told for name in job_names(restore.ledger) if (told := result(restore, name))}
+    names = sorted(job_names(restore.ledger), key=lambda name: (kind_of(name), len(name), name))
+    found = {name: told for name in names if (told := result(restore, name))}
     last = together(
-        *(outcomes(found[name]) for name in all_of(restore.ledger, "replay", "restore", "verify") if name in found)
+        *(outcomes(told) for name, told in found.items() if kind_of(name) in ("replay", "restore", "verify"))
     )
-    databases = tuple(_as_it_ended(restore, outcome) for outcome in last)
+    counted = left_out.counted(last, left_out.by_database(found.values()))
+    rows = {row.role: row for row in restore.ledger.rows(DATABASE)}
+    databases = tuple(_as_it_ended(outcome, rows.get(outcome.asked_name)) for outcome in counted)
     return databases, tuple(uri(restore, name, "result.json") for name in found)
 
 
-def _as_it_ended(restore: Restore, outcome: DatabaseOutcome) -> DatabaseOutcome:
-    """What stood under the asked name and was dropped again is not told as if it stood there still."""
-    row = restore.ledger.row(DATABASE, outcome.asked_name, outcome.asked_name)
-    dropped = row is not None and row.state == "DELETED" and outcome.status != "FAILED"
-    return outcome.model_copy(update={"status": "DISCARDED"}) if dropped else outcome
+def _as_it_ended(outcome: DatabaseOutcome, row: ResourceRow | None) -> DatabaseOutcome:
+    """What stood under the asked name and was dropped again is not told as if it stood there still, and what a worker finished before it
+    died is told as finished."""
+    if row and row.state == "DELETED" and row.name == outcome.asked_name and outcome.status != "FAILED":
+        return outcome.model_copy(update={"status": "DISCARDED"})
+    if row and row.state == "KEPT" and outcome.status == "REPLAYED":
+        return outcome.model_copy(update={"status": "PROMOTED"})
+    return outcome
 
 
 def _ended(phase: PhaseRow, now: datetime) -> PhaseRow:

@@ -101,11 +101,11 @@ class RestoreRequest(Document):
     databases: tuple[DatabaseRequest, ...] = Field(min_length=1, max_length=40, json_schema_extra=_or_names_alone)
     on_conflict: Literal["fail", "replace"] = "fail"
     on_unrestorable: Literal["fail", "skip"] = "fail"
-    owners: dict[str, str] | None = None
+    owners: dict[str, str] | None = Field(default=None, max_length=200)
     roles: Literal["existing", "create-missing"] = "existing"
     extensions: Literal["all", "skip-missing"] = "all"
-    encoding: str | None = Field(default=None, min_length=1)
-    locale: str | None = Field(default=None, min_length=1)
+    encoding: str | None = Field(default=None, min_length=1, max_length=100)
+    locale: str | None = Field(default=None, min_length=1, max_length=100)
     verify: Literal["counts", "content"] | None = None
     mode: Mode = "restore"
     archive: ArchiveRequest = ArchiveRequest()

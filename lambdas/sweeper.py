@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from lambdas import limits
+from lambdas.executions import described
 from lambdas.inputs import SweepInput
 from lambdas.ledger import META, Ledger, Meta, open_restores
 from lambdas.state import Surroundings, handler, log
@@ -54,7 +55,7 @@ def _sweep(surroundings: Surroundings, restore_id: str) -> str | None:
         meta = ledger.meta()
     except RestoreNotFound:
         return None
-    if meta.status == "CLOSED" or _runs(_execution(surroundings, meta.execution_arn)):
+    if meta.status == "CLOSED" or _runs(described(surroundings, meta.execution_arn)):
         return None
     number = _number_of_next(surroundings, ledger, meta)
     return _start(surroundings, restore_id, number) if number else None
@@ -64,7 +65,7 @@ def _number_of_next(surroundings: Surroundings, ledger: Ledger, meta: Meta) -> i
     """None while a clean-up runs. One that was counted but never started is started under its number."""
     number = meta.clean_ups
     if number:
-        last = _execution(surroundings, _execution_arn(surroundings, _name(ledger.restore_id, number)))
+        last = described(surroundings, _execution_arn(surroundings, _name(ledger.restore_id, number)))
         if last is None:
             return number
         if _runs(last) or _age(last) < pause(number):
@@ -108,14 +109,6 @@ def _runs(execution: "DescribeExecutionOutputTypeDef | None") -> bool:
 def _age(execution: "DescribeExecutionOutputTypeDef") -> float:
     """Seconds since its end."""
     return (datetime.now(UTC) - execution["stopDate"]).total_seconds()
-
-
-def _execution(surroundings: Surroundings, execution_arn: str) -> "DescribeExecutionOutputTypeDef | None":
-    stepfunctions = surroundings.control.stepfunctions
-    try:
-        return stepfunctions.describe_execution(executionArn=execution_arn)
-    except stepfunctions.exceptions.ExecutionDoesNotExist:
-        return None
 
 
 def _execution_arn(surroundings: Surroundings, name: str) -> str:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from lambdas import limits, names, native_jobs, worker_instance
 from lambdas.aws import TargetAccount, error_code
 from lambdas.contract import Plan
-from lambdas.database_rows import DATABASE, KINDS, settle_absent, settle_verified
+from lambdas.database_rows import DATABASE, KINDS, settle_verified
 from lambdas.inputs import RemoverInput
 from lambdas.job_outcomes import error_of
 from lambdas.ledger import Meta
@@ -37,7 +37,7 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
     meta = restore.ledger.meta()
     verified = _verification(restore, meta.plan)
     if verified:
-        settle_verified(restore.ledger, verified)
+        settle_verified(restore.ledger, verified, meta.plan)
     rows = restore.ledger.unsettled(*KINDS)
     if not rows:
         return
@@ -85,7 +85,9 @@ def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...], verifi
         work = _job(restore, plan, rows)
         minutes = limits.DISCARD_MINUTES
         found = ensure_job(restore, plan, instance_id, name, work, minutes=minutes, while_="DISCARDING")
-    left = settle_absent(restore.ledger, found)
+    # A worker that died before it could say so may have finished a database: then what was found is that it stays.
+    settle_verified(restore.ledger, found, plan)
+    left = restore.ledger.unsettled(*KINDS)
     if found.error:
         raise error_of(found.error)
     if left:

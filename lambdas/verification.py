@@ -1,19 +1,21 @@
 """After steps 4 and 5: the worker compares each database with the manifest. One of PostgreSQL gets the asked name only then; one of SQL
 Server bears it already, and stays only if it was verified.
 
-A promoted database is KEPT: it is what the restore was for. What is promoted stays, also when others failed.
+A promoted database is KEPT: it is what the restore was for. What is promoted stays, also when others failed, or when objects were left out
+of it; but then the restore does not succeed.
 """
 
-from lambdas import native_jobs, repeated_jobs
+from lambdas import left_out, native_jobs, repeated_jobs
 from lambdas.contract import Plan, PlannedDatabase
 from lambdas.database_rows import settle_verified
 from lambdas.inputs import VerifyInput
 from lambdas.job_outcomes import error_of, outcomes, together
+from lambdas.postgresql import JOB_NAME as REPLAY
 from lambdas.sections import DatabaseOutcome, VerifiedSection
 from lambdas.state import Restore, state
 from lambdas.worker_jobs import job, uri
-from repository.errors import SomeDatabasesFailed
-from worker.job import Job
+from repository.errors import ObjectsLeftOut, SomeDatabasesFailed
+from worker.job import Job, Result
 
 JOB_NAME = "verify"
 MADE = ("REPLAYED", "RESTORED")
@@ -21,7 +23,8 @@ MADE = ("REPLAYED", "RESTORED")
 
 @state("VerifyDatabases", VerifyInput, makes=True)
 def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
-    """What became of each database, those that failed before included. Raises the error of the only one, or SomeDatabasesFailed."""
+    """What became of each database, those that failed before included. Raises the error of the only one, or
+    SomeDatabasesFailed; ObjectsLeftOut if all are there, but not all of the dump."""
     plan = section.plan
     made = {d.asked_name for d in section.restored.databases if d.status in MADE}
     told = repeated_jobs.results(
@@ -29,11 +32,14 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
         tuple(d for d in plan.databases if d.asked_name in made), lambda databases: _job(restore, plan, databases),
     )  # fmt: skip
     result = repeated_jobs.together(told)
-    settle_verified(restore.ledger, result)
+    settle_verified(restore.ledger, result, plan)
     if result.error:
         raise error_of(result.error)
     databases = together(section.restored.databases, *map(outcomes, told))
-    _raise_if_failed(databases)
+    missing = _left_out(restore, plan, told)
+    _raise_if_failed(databases, missing)
+    if missing:
+        raise ObjectsLeftOut(missing)
     last = repeated_jobs.numbered(JOB_NAME, len(told))
     return VerifiedSection(databases=databases, result=uri(restore, last, "result.json"))
 
@@ -45,13 +51,22 @@ def _job(restore: Restore, plan: Plan, databases: tuple[PlannedDatabase, ...]) -
     return job(restore, plan, "verify", native_databases=native_jobs.to_verify(plan, manifest, databases))
 
 
-def _raise_if_failed(databases: tuple[DatabaseOutcome, ...]) -> None:
+def _left_out(restore: Restore, plan: Plan, told: list[Result]) -> str:
+    """What the restored databases lack, in some lines; empty if they lack nothing."""
+    if plan.engine != "postgres":
+        return ""
+    found = left_out.by_database([*repeated_jobs.all_results(restore, REPLAY), *told])
+    return left_out.told(found, f"dbrestore report {plan.restore_id}") if found else ""
+
+
+def _raise_if_failed(databases: tuple[DatabaseOutcome, ...], missing: str) -> None:
     failed = [d for d in databases if d.status != "PROMOTED"]
     if failed and len(failed) == len(databases):
         raise error_of(failed[0].error)
     if failed:
         good = ", ".join(d.asked_name for d in databases if d.status == "PROMOTED")
+        whole = "stay, without what was left out of them" if missing else "came back whole"
         lines = [f"{d.asked_name}: {d.error.name}: {d.error.message}" if d.error else d.asked_name for d in failed]
         raise SomeDatabasesFailed(
-            "\n".join([f"{len(failed)} of {len(databases)} failed; {good} came back whole", *lines])
+            "\n".join([f"{len(failed)} of {len(databases)} failed; {good} {whole}", *lines, *missing.splitlines()])
         )

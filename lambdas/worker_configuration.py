@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from lambdas import form_problems
+from lambdas import configuration_file
 from lambdas.request import AccountId, Region
 from lambdas.worker_settings import EXPECTED, VpcId, WorkerSettings
 from repository.document import Document
@@ -57,33 +57,10 @@ def _cached(path: Path) -> WorkerConfigurations:
 
 def read(path: Path) -> WorkerConfigurations:
     """Raises WorkerConfigurationInvalid, one line per problem: `workers.json#<JSON pointer> (<which place>): <what to write instead>`."""
-    try:
-        text = path.read_text()
-        values = json.loads(text, object_pairs_hook=_without_repeats)
-    except (OSError, ValueError) as error:
-        raise WorkerConfigurationInvalid(f"{path}: can't be read as JSON ({error}): mend the file") from error
-    problems = list(_contradictions(values))
-    try:
-        found = WorkerConfigurations.model_validate_json(text, strict=True)
-    except ValidationError as error:
-        problems = [*form_problems.told(error, WorkerConfigurations, EXPECTED), *problems]
-    if problems:
-        raise WorkerConfigurationInvalid(
-            "\n".join(
-                f"{path.name}#{form_problems.pointer(place)}{_label(place, values)}: {sentence}"
-                for place, sentence in problems
-            )
-        )
-    return found
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!r} stands twice in one object")
-        found[key] = value
-    return found
+    return configuration_file.read(
+        path, WorkerConfigurations, WorkerConfigurationInvalid,
+        expected=EXPECTED, contradictions=_contradictions, label=_label,
+    )  # fmt: skip
 
 
 def _contradictions(values: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:

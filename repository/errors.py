@@ -14,6 +14,8 @@ docs/operations.md.
     ├── OwnerNotUsable               a role that the request lets own what the dump brings can't, or may not
     ├── DatabaseBusy                 another restore is bringing back the same database
     ├── WorkerConfigurationInvalid   what the file or the request sets for the worker: wrong form, or AWS has no such thing
+    ├── ExtensionConfigurationInvalid  the file that says which extensions dumps may create
+    ├── ExtensionNotAllowed          the dump creates extensions that the installation doesn't allow
     ├── EngineMismatch               the point is of another engine
     ├── TargetVersionTooOld          the target can't hold what a newer server dumped
     ├── NotEnoughStorage             free storage of the target is smaller than the data
@@ -29,6 +31,7 @@ docs/operations.md.
     ├── WorkerTimedOut               longer than the worker's longest run time
     ├── ReplayFailed                 PostgreSQL refused something; the message says what
     ├── VerificationFailed           the database isn't what the manifest says; the list is in the report
+    ├── ObjectsLeftOut               all databases are there, without what the request allowed to leave out
     ├── SomeDatabasesFailed          several databases were asked for; the good ones stay
     ├── AwsRefused                   AWS refused a call (denied, quota, bad state): operation, code and message
     ├── RestoreCancelled             somebody asked to stop
@@ -93,6 +96,14 @@ class WorkerConfigurationInvalid(RestoreError):
     """What is set for the worker, in the configuration's file or in the request: one line per problem, with its place."""
 
 
+class ExtensionConfigurationInvalid(RestoreError):
+    """The file that says which extensions dumps may create: one line per problem, with its place."""
+
+
+class ExtensionNotAllowed(RestoreError):
+    """The dump creates extensions that this installation doesn't allow."""
+
+
 class EngineMismatch(RestoreError):
     """The restore point is of another engine than the target."""
 
@@ -151,6 +162,10 @@ class ReplayFailed(RestoreError):
 
 class VerificationFailed(RestoreError):
     """The restored database is not what the manifest says."""
+
+
+class ObjectsLeftOut(RestoreError):
+    """Every database came back and stays, but without some objects: the request allowed to leave out what the target refuses."""
 
 
 class SomeDatabasesFailed(RestoreError):

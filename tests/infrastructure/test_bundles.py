@@ -13,7 +13,7 @@ import pytest
 
 from infrastructure import bundles, dependencies
 from infrastructure.functions import FUNCTIONS
-from repository.errors import WorkerConfigurationInvalid
+from repository.errors import ExtensionConfigurationInvalid, WorkerConfigurationInvalid
 
 from .conftest import ROOT
 
@@ -174,6 +174,35 @@ def test_the_functions_find_the_worker_configuration_that_was_deployed_with_them
     )  # fmt: skip
 
     assert done.stdout == "77\n"
+
+
+def test_the_functions_find_the_extensions_that_were_allowed_when_they_were_deployed(tmp_path: Path) -> None:
+    other = tmp_path / "ours.json"
+    other.write_text('{"only": ["hstore"]}')
+    with zipfile.ZipFile(bundles.function_code(extensions=other)) as archive:
+        archive.extractall(tmp_path)
+    site_packages = next(path for path in sys.path if path.endswith("site-packages"))
+
+    done = subprocess.run(
+        [
+            sys.executable, "-P", "-s", "-S", "-c",
+            "from lambdas.extension_configuration import deployed; print(*deployed().allowed)",
+        ],
+        env={"PYTHONPATH": f"{tmp_path}:{site_packages}"}, cwd="/", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout == "hstore\n"
+    assert bundles.function_code(extensions=other) != bundles.function_code()
+
+
+def test_an_extension_configuration_that_is_wrong_is_not_bundled(tmp_path: Path) -> None:
+    path = tmp_path / "extensions.json"
+    path.write_text('{"not": ["pg_crypto"]}')
+
+    with pytest.raises(
+        ExtensionConfigurationInvalid, match=r"extensions\.json#/not/0: 'pg_crypto' is not in the default"
+    ):
+        bundles.function_code(extensions=path)
 
 
 def test_a_worker_configuration_that_is_wrong_stops_the_synthesis_in_the_same_words(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """The context's values: what they mean, and what is refused before anything is synthesised."""
 
+from pathlib import Path
+
 import pytest
 
 from infrastructure import names
 from infrastructure.settings import MOST_TARGET_ACCOUNTS, OWN_KEY, Settings, read
+from repository.errors import RestoreError
 
 KEY = "arn:aws:kms:eu-central-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 # Bytes (S3 User Guide, "Bucket policies").
@@ -46,3 +49,16 @@ def test_the_most_accounts_fit_into_the_buckets_policies() -> None:
     statements, principal = 4, len('"arn:aws-us-gov:iam::111111111111:root",')
 
     assert MOST_TARGET_ACCOUNTS * principal * statements < LARGEST_BUCKET_POLICY - 3_000
+
+
+@pytest.mark.parametrize("key", ["workerConfiguration", "extensionConfiguration"])
+def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "ours.json"
+    path.write_text("{}")
+
+    settings = read({key: str(path)}.get)
+    path.write_text('{"unknown": 1}')
+
+    assert path in (settings.worker_configuration, settings.extension_configuration)
+    with pytest.raises(RestoreError, match=r"ours\.json#/unknown: is no known key"):
+        read({key: str(path)}.get)

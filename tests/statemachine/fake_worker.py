@@ -14,19 +14,23 @@ from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from tests.statemachine.fake_native import NativeServer
-from worker.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, Result
+from worker.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result
 
 Behaviour = Callable[["FakeWorker", Job, Any], None]
 
 
 @dataclass
 class FakeWorker:
-    """`databases` and `roles` are what stands in the servers. `behaviour` replaces what a kind of job does, `jobs` arrived."""
+    """`databases` and `roles` are what stands in the servers. `behaviour` replaces what a kind of job does, `jobs` arrived.
+    `orphaned` are the asked names of databases whose objects a role of their own must hold; `left_out` says what a job leaves out, by
+    `<status> <asked name>`."""
 
     databases: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
     behaviour: dict[str, Behaviour] = field(default_factory=dict)
     failing: dict[str, ErrorNote] = field(default_factory=dict)
+    orphaned: set[str] = field(default_factory=set)
+    left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     commands: list[Any] = field(default_factory=list)
     online: bool = True
@@ -74,10 +78,15 @@ class FakeWorker:
     def _do(self, job: Job) -> Result:
         work = {"replay": self._replay, "verify": self._verify, "discard": self._discard}[job.kind]
         databases = tuple(work(database) for database in job.databases)
-        names = [(d.temporary_name, d.login_role) for d in job.databases] if job.kind != "replay" else []
-        absences = [Absence(kind="database", name=n, seen_absent=n not in self.databases) for n, _ in names]
-        absences += [Absence(kind="role", name=n, seen_absent=n not in self.roles) for _, n in names]
+        finished = job.databases if job.kind != "replay" else ()
+        absences = [self._absence("database", d.temporary_name, self.databases) for d in finished]
+        absences += [self._absence("role", d.login_role, self.roles) for d in finished]
+        # Like the worker: the holder is named when it is gone, and stays unnamed with what it owns.
+        absences += [self._absence("role", d.holder_role, set()) for d in finished if d.holder_role not in self.roles]
         return Result(kind=job.kind, restore_id=job.restore_id, databases=databases, absences=tuple(absences))
+
+    def _absence(self, kind: Any, name: str, present: set[str]) -> Absence:
+        return Absence(kind=kind, name=name, seen_absent=name not in present)
 
     def write(self, job: Job, command: Any, result: Result) -> None:
         """Write the result beside the job and end the command."""
@@ -89,7 +98,7 @@ class FakeWorker:
 
     def _replay(self, database: DatabaseJob) -> DatabaseResult:
         self.databases.add(database.temporary_name)
-        self.roles.add(database.login_role)
+        self.roles |= {database.login_role, database.holder_role}
         return self._result(database, "REPLAYED")
 
     def _verify(self, database: DatabaseJob) -> DatabaseResult:
@@ -98,11 +107,16 @@ class FakeWorker:
             self.databases.remove(database.temporary_name)
             self.databases.add(database.asked_name)
             self.roles.discard(database.login_role)
+            if database.asked_name not in self.orphaned:
+                self.roles.discard(database.holder_role)
         return found
 
     def _discard(self, database: DatabaseJob) -> DatabaseResult:
         self.databases.discard(database.temporary_name)
         self.roles.discard(database.login_role)
+        if database.asked_name in self.databases & self.orphaned:
+            return self._result(database, "PROMOTED")
+        self.roles.discard(database.holder_role)
         return self._result(database, "DISCARDED")
 
     def _result(self, database: DatabaseJob, status: Any) -> DatabaseResult:
@@ -115,6 +129,7 @@ class FakeWorker:
             error=error,
             rows=3,
             bytes=30,
+            left_out=self.left_out.get(f"{status} {database.asked_name}", ()),
         )
 
     def _cancel(self, response: Any) -> Any:

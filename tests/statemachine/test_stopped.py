@@ -90,3 +90,22 @@ def test_a_restore_cancelled_in_its_last_wait_shows_that_state_as_ended(world: W
     assert phases["VerifyDatabases"]["status"] == "FAILED"
     assert phases["VerifyDatabases"]["error"]["name"] == "RestoreCancelled"
     assert phases["VerifyDatabases"]["endedAt"] == phases["DiscardUnfinishedDatabases"]["startedAt"]
+
+
+@of_both_engines
+def test_a_restore_that_is_stopped_while_it_is_planned_keeps_no_lock(world: World, engine: Engine) -> None:
+    before = world.use(engine).inventory()
+
+    def stop_and_go_on() -> None:
+        # Nobody hears the function any more, and nothing stops it; the event of the stop woke a sweeper that finds nothing.
+        boto3.client("stepfunctions").stop_execution(executionArn=execution_arn("restore-1"))
+        assert world.sweep() == []
+
+    world.before["PlanRestore"] = stop_and_go_on
+    ended = world.run()
+    world.before.clear()
+
+    assert ended["status"] == "ABORTED"
+    assert world.inventory() == before
+    assert world.sweep() == []
+    assert world.run(name="restore-2")["status"] == "SUCCEEDED"

@@ -79,7 +79,12 @@ def test_a_plan_names_everything_before_anything_exists(world: World) -> None:
     assert told["worker"]["maxRunMinutes"] == 168 * 60
     assert told["reason"] == "rehearsal"
     lacks = "no indexes, constraints or triggers in this dump"
-    assert told["notes"] == [f"orders: {lacks}", f"crm: {lacks}"]
+    owned = "owned by app as before, where the target has the role, and otherwise by a role without login and rights"
+    uncompared = "1 of 1 tables can't be compared value by value, because the restore point has no digest of them"
+    beginnings = [f"orders: {lacks}", f"crm: {lacks}"]
+    beginnings += [f"orders, crm: {note}" for note in (owned, uncompared)]
+    assert len(told["notes"]) == len(beginnings)
+    assert all(note.startswith(each) for note, each in zip(told["notes"], beginnings, strict=True))
 
 
 def test_the_worker_stands_in_the_instances_availability_zone(world: World) -> None:
@@ -375,7 +380,7 @@ def test_without_a_storage_metric_the_allocated_storage_counts_and_the_plan_says
 
     told = plan(asking(target={"dbInstance": "quiet"}, source={"dbInstance": INSTANCE}))
 
-    assert ["FreeStorageSpace" in note for note in told["notes"]] == [False, True]
+    assert sum("FreeStorageSpace" in note for note in told["notes"]) == 1
 
 
 def test_a_missing_ca_bundle_is_refused_with_the_mend(world: World) -> None:

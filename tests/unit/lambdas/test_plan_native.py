@@ -156,12 +156,12 @@ def test_a_plan_names_the_databases_the_role_and_what_will_be_staged(sql_server:
     assert told["engine"] == "sqlserver"
     assert told["databases"] == [
         {
-            "name": "crm", "askedName": "crm", "temporaryName": "crm", "loginRole": "", "bytes": 4 * GIB, "storedBytes": 30,
-            "rows": 0, "tables": 0,
+            "name": "crm", "askedName": "crm", "temporaryName": "crm", "loginRole": "", "holderRole": "", "bytes": 4 * GIB,
+            "storedBytes": 30, "rows": 0, "tables": 0,
         },
         {
-            "name": "stock", "askedName": "Lager Süd", "temporaryName": "Lager Süd", "loginRole": "", "bytes": 4 * GIB,
-            "storedBytes": 10, "rows": 0, "tables": 0,
+            "name": "stock", "askedName": "Lager Süd", "temporaryName": "Lager Süd", "loginRole": "", "holderRole": "",
+            "bytes": 4 * GIB, "storedBytes": 10, "rows": 0, "tables": 0,
         },
     ]  # fmt: skip
     assert told["native"] == {
