@@ -128,9 +128,7 @@ def create_master(server: Server, user: str, password: str) -> None:
     with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
         connection.execute("CREATE ROLE rds_superuser NOLOGIN")
         for role in _lent_to_masters(connection.info.server_version // 10000):
-            connection.execute(
-                sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(sql.Identifier(role))
-            )
+            connection.execute(sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(sql.Identifier(role)))
         connection.execute(
             sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {} IN ROLE rds_superuser").format(
                 sql.Identifier(user), sql.Literal(password)
