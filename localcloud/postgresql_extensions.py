@@ -17,9 +17,11 @@ LENT = (
 # RDS lends what rdsadmin owns: without it no master could create a server.
 _WRAPPERS = {"dblink": "dblink_fdw", "postgres_fdw": "postgres_fdw"}
 _ADMITTED = """\
-DO $admitted$ BEGIN
-    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
-    AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_superuser' AND pg_has_role(session_user, oid, 'MEMBER')) THEN
+DO $admitted$
+DECLARE asking name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
+BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = asking)
+    AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_superuser' AND pg_has_role(asking, oid, 'MEMBER')) THEN
         RAISE insufficient_privilege USING MESSAGE = 'permission denied to create extension "{extension}"',
             HINT = 'Must be superuser to create this extension.';
     END IF;
