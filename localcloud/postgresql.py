@@ -27,11 +27,12 @@ UNPRIVILEGED = 65534
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: `directory` holds data, socket and log; `port` listens on 127.0.0.1 only."""
+    """A running server: `directory` holds data, socket and log; `port` listens on 127.0.0.1 only; `version` is what it runs."""
 
     directory: Path
     port: int
     binaries: Path
+    version: str = postgresql_versions.DEFAULT
 
     def superuser_dsn(self, database: str = "postgres") -> str:
         """Log in as rdsadmin through the socket: for the local cloud and for tests, never for the product."""
@@ -110,7 +111,7 @@ def start(
     }  # fmt: skip
     arguments = " ".join(f"-c {name}='{value}'" for name, value in options.items())
     _run(programs / "pg_ctl", "-D", data, "-l", directory / "log", "-w", "-o", arguments, "start")
-    return Server(directory, port, programs)
+    return Server(directory, port, programs, version)
 
 
 def stop(server: Server) -> None:
