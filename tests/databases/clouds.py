@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from localcloud import certificates, postgresql, postgresql_versions
+from localcloud import certificates, postgresql, postgresql_clients, postgresql_versions
 from localcloud.postgresql_distributions import VersionNotAvailable
 from tests.databases.restore_case import EVIDENCE, REPOSITORY, Cloud, secret
 
@@ -23,11 +23,12 @@ class Clouds:
     _made: dict[str, Cloud] = field(default_factory=dict)
 
     def of(self, version: str) -> Cloud:
-        """The cloud whose server is of that version (`16`, `16.14`), started once. Skips where it can't be had."""
+        """The cloud whose server is of that version (`16`, `16.14`), started once. Skips where it or its pg_dump can't be had."""
         runs = postgresql_versions.resolve(version)
         if runs not in self._made:
             try:
                 postgresql_versions.installation(runs)
+                postgresql_clients.tool(runs, "pg_dump")
             except VersionNotAvailable as error:
                 pytest.skip(f"PostgreSQL {version} can't be had here: {error}")
             self._made[runs] = self._start(runs)
