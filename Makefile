@@ -50,6 +50,7 @@ test: $(INSTALLED) ## every test that takes seconds, in three processes: each wa
 
 faults: $(INSTALLED) ## every fault in every state, every way to fail; an hour
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/native tests/statemachine
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow tests/databases tests/unit/localcloud
 
 demo: $(INSTALLED) ## restores of both engines, one whose worker dies, one that is refused, on the local cloud
 	@$(BIN)/python -m localcloud.demo

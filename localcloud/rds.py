@@ -5,7 +5,8 @@
 | no engine, `available` at once | a server, `creating` until it accepts connections |
 | endpoint `<id>.aaaaaaaaaa...:5432`, or 1433 | `localhost` and the server's port, absent while creating |
 | managed secret `admin`/`P@55w0rd!` | the master's name, a random password, rotation that really changes it |
-| default version 9.3.3 | 17.10, the server's; another EngineVersion is stored and shown as asked, the server stays 17 |
+| default version 9.3.3, any accepted | 17.10; those of `localcloud.postgresql_versions`, others: `InvalidParameterCombination` |
+| ModifyDBInstance changes the version's text | another one than the server's: `InvalidParameterCombination` |
 | default version 11.00.2100.60.v1 of SQL Server | 15.00.4430.1.v1; the simulated server is of the version that was asked for |
 | DBName and no LicenseModel of SQL Server | `InvalidParameterValue`; `license-included` |
 | no subnet group | `default`, made of the default VPC's subnets |
@@ -36,11 +37,11 @@ from moto.ec2.models import ec2_backends
 from moto.rds.exceptions import RDSClientError
 from moto.rds.models import DBInstance, DBSubnetGroup, MasterUserSecret, RDSBackend, rds_backends
 
-from localcloud import clock, database_servers, option_groups, sqlserver_instances
+from localcloud import clock, database_servers, option_groups, postgresql_versions, sqlserver_instances
 from localcloud.certificates import Authority
 from localcloud.mending import mend
+from localcloud.postgresql_distributions import VersionNotAvailable
 
-ENGINE_VERSION = "17.10"
 # "VPC security groups per DB instance", a quota that AWS does not raise.
 GROUPS_PER_INSTANCE = 5
 # Seconds on AWS until a changed group list is active (assumed).
@@ -52,7 +53,7 @@ def install(directory: Path, time_scale: float, authority: Authority) -> None:
     clock.set_scale(time_scale)
     database_servers.install(directory / "rds", authority)
     sqlserver_instances.install()
-    DBInstance.default_engine_versions[database_servers.POSTGRESQL] = ENGINE_VERSION
+    DBInstance.default_engine_versions[database_servers.POSTGRESQL] = postgresql_versions.DEFAULT
     mend(DBInstance, "__init__", _describe_truly)
     mend(DBInstance, "address", _address)
     mend(DBInstance, "endpoint", _endpoint)
@@ -98,10 +99,30 @@ def _create(original: Callable[..., Any], backend: Any, db_kwargs: Any) -> Any:
         )
     if db_kwargs.get("engine") in sqlserver_instances.ENGINES:
         sqlserver_instances.complete(db_kwargs)
+    if db_kwargs.get("engine") == database_servers.POSTGRESQL:
+        db_kwargs["engine_version"] = _version_to_run(db_kwargs.get("engine_version"))
     instance = original(backend, db_kwargs)
     if is_ours:
         database_servers.create(instance, _password(instance))
     return instance
+
+
+def _version_to_run(asked: str | None) -> str:
+    """RDS takes a major version for its newest minor one. Fetches the programs, so that an answer without an error is kept."""
+    try:
+        version = postgresql_versions.resolve(asked)
+        postgresql_versions.installation(version)
+    except VersionNotAvailable as error:
+        raise RDSClientError(
+            "InvalidParameterCombination", f"Cannot find version {asked} for postgres: {error}"
+        ) from error
+    return version
+
+
+def _require_same_version(instance: Any, asked: str | None) -> None:
+    runs = str(instance.engine_version)
+    if instance.engine == database_servers.POSTGRESQL and asked and asked not in (runs, runs.split(".")[0]):
+        raise RDSClientError("InvalidParameterCombination", f"Cannot upgrade postgres from {runs} to {asked}")
 
 
 def _describe_truly(original: Callable[..., Any], instance: Any, *arguments: Any, **keywords: Any) -> None:
@@ -153,6 +174,7 @@ def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: 
     asked = db_kwargs.get("vpc_security_group_ids")
     _check_groups(backend, asked or [])
     option_groups.require_known(backend, db_kwargs.get("option_group_name"))
+    _require_same_version(instance, db_kwargs.get("engine_version"))
     before, options_before = list(instance.vpc_security_group_ids), instance.option_group_name
     original(backend, db_instance_identifier, db_kwargs)
     if asked is not None:

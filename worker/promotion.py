@@ -11,7 +11,7 @@ from psycopg import sql
 
 from repository.errors import DatabaseExists
 from repository.manifest import DatabaseBackup
-from worker import grants, membership, powerless_roles, temporary_database
+from worker import grants, membership, powerless_roles, temporary_database, termination
 from worker.archive import Archive
 from worker.job import DatabaseJob, FixUp
 from worker.owners import Owners
@@ -39,7 +39,7 @@ def promote(master: Connection, promotion: Promotion) -> list[FixUp]:
     """Rename the database, in which no session of ours may be left: one that is in use can't be renamed.
 
     Raises DatabaseExists if the asked name was taken in the meantime."""
-    temporary_database.terminate(master, promotion.database.temporary_name)
+    termination.end_sessions_in(master, promotion.database.temporary_name)
     try:
         return _rename(master, promotion)
     except psycopg.errors.DuplicateDatabase as error:

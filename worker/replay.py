@@ -192,10 +192,15 @@ def _build_index(entry: TocEntry, connection: Connection) -> None:
         raise ReplayFailed(f"{entry.label}: {explained(error)}") from error
 
 
+# Since PostgreSQL 14, and only where the server was built with it, as RDS's are.
+_PREFER_LZ4 = """SELECT set_config(name, 'lz4', false) FROM pg_settings
+    WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"""
+
+
 def _connect(replay: Replay, backup: DatabaseBackup, login: Login, database: str) -> Connection:
     connection = replay.server.connect(login, database, synchronous_commit="off")
-    if not replay.job.keep_toast_compression and connection.info.server_version >= 140000:
-        connection.execute("SET default_toast_compression = lz4")
+    if not replay.job.keep_toast_compression:
+        connection.execute(_PREFER_LZ4)
     # Rows are sent as they lie in the dump. Set in the end, so that psycopg's own statements before it are plain ASCII.
     connection.execute(sql.SQL("SET client_encoding = {}").format(sql.Literal(backup.client_encoding)))
     return connection

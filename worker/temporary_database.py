@@ -13,7 +13,7 @@ from psycopg import sql
 
 from repository.errors import ReplayFailed
 from repository.manifest import DatabaseBackup
-from worker import limits, membership, powerless_roles
+from worker import limits, membership, powerless_roles, termination
 from worker.job import Absence, DatabaseJob, PostgresOptions
 from worker.session import Connection, Login, Server
 
@@ -61,8 +61,8 @@ def shut_out(master: Connection, database: DatabaseJob) -> None:
     """No session of the temporary login is left and none can begin: nothing of the dump is doing anything."""
     if role_exists(master, database.login_role):
         master.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(database.login_role)))
-        _terminate_role(master, database.login_role)
-    terminate(master, database.temporary_name)
+        termination.end_sessions_of(master, database.login_role)
+    termination.end_sessions_in(master, database.temporary_name)
 
 
 def exists(master: Connection, name: str) -> bool:
@@ -77,7 +77,7 @@ def drop(server: Server, master: Connection, database: DatabaseJob) -> None:
         if role_exists(master, database.login_role):
             # An attempt may have died before it was given the right to drop.
             _roll_back_prepared(server, renew_login(master, database), master, name)
-        terminate(master, name)
+        termination.end_sessions_in(master, name)
         master.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
         master.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
     drop_login(master, database.login_role)
@@ -87,17 +87,8 @@ def drop(server: Server, master: Connection, database: DatabaseJob) -> None:
 def drop_login(master: Connection, role: str) -> None:
     """Drop the temporary login; the memberships in it go with it. It must own nothing any more."""
     if role_exists(master, role):
-        _terminate_role(master, role)
+        termination.end_sessions_of(master, role)
         master.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
-
-
-def terminate(master: Connection, database: str) -> None:
-    """End the sessions in one database and wait for each to be gone; those of superusers (RDS's own) can't be ended by us."""
-    master.execute(
-        "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() "
-        "AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)",
-        [int(limits.TERMINATION_SECONDS * 1000), database],
-    )
 
 
 def role_exists(master: Connection, role: str) -> bool:
@@ -175,13 +166,6 @@ def _roll_back_prepared(server: Server, login: Login, master: Connection, databa
     with server.connect(login, database) as owner:
         for (gid,) in prepared:
             owner.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(gid)))
-
-
-def _terminate_role(master: Connection, role: str) -> None:
-    master.execute(
-        "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE usename = %s AND pid <> pg_backend_pid()",
-        [int(limits.TERMINATION_SECONDS * 1000), role],
-    )
 
 
 def _exists(connection: Connection, query: str, name: str) -> bool:

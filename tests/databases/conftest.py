@@ -4,12 +4,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from localcloud import certificates, postgresql
-from tests.databases.restore_case import EVIDENCE, REPOSITORY, Cloud, secret
+from localcloud import certificates, postgresql, postgresql_versions
+from tests.databases.clouds import Clouds
+from tests.databases.restore_case import Cloud
 
 SMALL = """
 CREATE TABLE items (id serial PRIMARY KEY, label text NOT NULL);
@@ -34,38 +34,31 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authorit
 
 
 @pytest.fixture(scope="session")
-def server(authority: certificates.Authority) -> Iterator[postgresql.Server]:
-    """A running server with the RDS-like master user `master`, password `secret`."""
-    # Not below tmp_path: the server runs as another user when the tests run as root, and every run of pytest locks others out of there.
+def clouds(authority: certificates.Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
+    """S3 with the repository and the evidence bucket, Secrets Manager, and one target server per version that is asked for."""
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    # Not below tmp_path: the servers run as another user when the tests run as root, and every run of pytest locks others out of there.
     with tempfile.TemporaryDirectory(prefix="dbrestore-test-", dir="/var/tmp") as directory:
         Path(directory).chmod(0o755)
-        certificate, key = certificates.issue(authority, "localhost")
-        started = postgresql.start(Path(directory) / "pg", certificate=certificate, key=key, settings=SETTINGS)
+        made = Clouds(moto.get_host_and_port(), authority, Path(directory), tmp_path_factory.mktemp("cloud"), SETTINGS)
         try:
-            postgresql.create_master(started, "master", "secret")
-            yield started
+            yield made
         finally:
-            postgresql.stop(started)
+            made.stop()
+            moto.stop()
 
 
 @pytest.fixture(scope="session")
-def cloud(
-    server: postgresql.Server, authority: certificates.Authority, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cloud]:
-    """S3 with the repository and the evidence bucket, Secrets Manager with the master's secret."""
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    keys = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    secrets = boto3.client("secretsmanager", endpoint_url=endpoint, **keys)
-    arn = secrets.create_secret(Name="rds!master", SecretString=secret("master", "secret"))["ARN"]
-    made = Cloud(endpoint, server, authority.bundle, arn, tmp_path_factory.mktemp("cloud"))
-    for bucket in (REPOSITORY, EVIDENCE):
-        made.s3().create_bucket(Bucket=bucket)
-    made.s3().upload_file(str(authority.bundle), EVIDENCE, "certificates/rds-ca.pem")
-    yield made
-    moto.stop()
+def cloud(clouds: Clouds) -> Cloud:
+    """The one whose server is of the version that the local cloud prefers."""
+    return clouds.of(postgresql_versions.DEFAULT)
+
+
+@pytest.fixture(scope="session")
+def server(cloud: Cloud) -> postgresql.Server:
+    """A running server with the RDS-like master user `master`, password `secret`."""
+    return cloud.server
 
 
 @pytest.fixture(scope="session")

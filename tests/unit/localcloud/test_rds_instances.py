@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 
 from localcloud import certificates, rds
 from tests.unit.localcloud.conftest import TIME_SCALE
@@ -104,18 +105,29 @@ def test_the_description_has_what_a_plan_needs(shop: dict[str, Any], databases: 
     assert [each["Status"] for each in shop["VpcSecurityGroups"]] == ["active"]
     assert shop["MasterUserSecret"]["SecretStatus"] == "active"
     assert shop["MasterUserSecret"]["KmsKeyId"].startswith("arn:aws:kms:")
-    assert shop["DbiResourceId"] != describe(databases, create(databases, EngineVersion="16.4"))["DbiResourceId"]
+    assert shop["DbiResourceId"] != describe(databases, create(databases))["DbiResourceId"]
 
 
 def test_a_given_password_version_and_database_are_used(databases: Any, authority: certificates.Authority) -> None:
-    name = create(databases, EngineVersion="15.8", DBName="orders")
+    name = create(databases, EngineVersion="18", DBName="orders")
 
     instance = describe(databases, name)
 
-    assert (instance["EngineVersion"], "MasterUserSecret" in instance) == ("15.8", False)
+    assert (instance["EngineVersion"], "MasterUserSecret" in instance) == ("18.4", False)
     with log_in(instance, "boss", "open sesame'\\", authority.bundle, "orders") as connection:
+        assert connection.info.server_version == 180004
         owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'orders'"
         assert connection.execute(owner).fetchone() == ("boss",)
+
+
+def test_a_version_that_cannot_be_had_is_refused_as_rds_does(databases: Any, shop: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match=r"\(InvalidParameterCombination\).* Cannot find version 12\.22 for postgres"):
+        create(databases, EngineVersion="12.22")
+    with pytest.raises(
+        ClientError, match=r"\(InvalidParameterCombination\).* Cannot upgrade postgres from 17\.10 to 18"
+    ):
+        databases.modify_db_instance(DBInstanceIdentifier="shop", EngineVersion="18")
+    assert describe(databases, "shop")["EngineVersion"] == "17.10"
 
 
 def test_a_changed_and_a_rotated_password_change_the_server_too(
