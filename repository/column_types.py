@@ -22,7 +22,8 @@ _OPEN, _CLOSE, _BEGIN_ARRAY = Token("symbol", "("), Token("symbol", ")"), Token(
 
 @dataclass(frozen=True)
 class ColumnType:
-    """As `format_type` writes it, without modifiers: `("timestamp with time zone",)`, `("public", "mood")`."""
+    """As `format_type` writes it, without modifiers and quotes: `("timestamp with time zone",)`, `("public", "mood")`, `("char",)`: that is
+    the type of one byte, since `character(1)` is written so."""
 
     name: Name
     is_array: bool = False
@@ -109,7 +110,7 @@ def _type(found: Sequence[Token], place: int) -> ColumnType:
     if found[place].is_name and found[place + 1] == Token("symbol", "."):
         name, place = sql_words.qualified(found, place)
     elif found[place].kind == "name":
-        name, place = (f'"{found[place].value}"',), place + 1
+        name, place = (found[place].value,), place + 1
     else:
         name = ()
     while found[place] == _OPEN or (found[place].kind == "word" and not found[place].is_word(*_BEHIND_A_TYPE)):

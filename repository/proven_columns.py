@@ -25,7 +25,7 @@ _TIMES: Final = frozenset({"timestamp with time zone", "tstzrange", "tstzmultira
 _FLOATS: Final = frozenset({"real", "double precision", "point", "lseg", "box", "path", "polygon", "line", "circle"})
 _UNPROVEN: Final = {
     "money": "its text depends on the server's lc_monetary", "xml": "its text is normalised when it is read", "aclitem": "it names roles",
-    '"char"': "PostgreSQL 16 writes it differently", "jsonpath": "its text depends on the server's version",
+    "char": "PostgreSQL 16 writes it differently", "jsonpath": "its text depends on the server's version",
 }  # fmt: skip
 _OBJECT_NAMES: Final = re.compile(r"reg[a-z]+")
 # Types of extensions whose text is a function of the value alone.

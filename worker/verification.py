@@ -130,7 +130,10 @@ def _checks(
     verification: Verification, master: Connection, inside: Connection, subject: Promotion, division: Division
 ) -> list[Check]:
     connect, connections = _reader(verification, master, inside, subject)
-    data = data_checks.check(connect, connections, subject.archive, division, subject.backup)
+    data = data_checks.check(
+        connect, connections, subject.archive, division, subject.backup,
+        contents=verification.job.postgres.verify == "content",
+    )  # fmt: skip
     return [*structure_checks.check(inside, subject.archive, division, subject.backup), *data]
 
 

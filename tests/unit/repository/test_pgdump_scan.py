@@ -11,7 +11,7 @@ import pytest
 
 from repository import pgdump_blocks, pgdump_scan
 from repository.errors import BackupDamaged, BackupUnreadable
-from repository.manifest import Compression
+from repository.manifest import Compression, TableMember
 from tests.unit.repository import archives
 from tests.unit.repository.archives import Archive, Entry
 from tests.unit.repository.test_codecs import ALL
