@@ -75,8 +75,8 @@ def compare(content: Content, loaded: Iterable[TableName], found: list[Check], c
     """Read the table and append what was found. `loaded` are all tables that rows were copied into."""
     wanted = _described(content.rows, content.total)
     try:
-        with table_reading.reading(connection, content.table, loaded) as source:
-            _pin(connection, content.encoding)
+        with table_reading.reading(connection, content.table, loaded, content.encoding) as source:
+            _pin(connection)
             rows, total = _read(connection, _statement(content, source, connection), content.seed)
             actual = _described(rows, total)
             if actual != wanted and rows == content.rows and (why := _why_not_comparable(connection, content.encoding)):
@@ -133,13 +133,9 @@ def _described(rows: int, total: int) -> str:
     return f"{rows} rows, digest {total_text(total)[:_SHOWN_DIGITS]}"
 
 
-def _pin(connection: Connection, encoding: str) -> None:
-    """Until the end of the transaction. A dump in SQL_ASCII holds the bytes of the database as they are."""
-    own = connection.info.parameter_status("server_encoding") or ""
-    wanted = own if encoding == "SQL_ASCII" else encoding
-    # psycopg knows no SQL_ASCII; in a database of that encoding LATIN1 is as good, because nothing is converted.
-    settings = {**_SETTINGS, "client_encoding": "LATIN1" if wanted == "SQL_ASCII" else wanted}
-    for name, value in settings.items():
+def _pin(connection: Connection) -> None:
+    """Until the end of the transaction."""
+    for name, value in _SETTINGS.items():
         connection.execute("SELECT set_config(%s, %s, true)", [name, value])
 
 

@@ -99,21 +99,26 @@ def _of_tables(
     """Cost and work for each table: its rows are compared, or only counted."""
     for table, one in loaded.items():
         if not contents:
-            yield one.size, partial(_count_rows, table, one.rows, loaded, found)
+            yield one.size, partial(_count_rows, table, one.rows, loaded, backup.client_encoding, found)
             continue
         try:
             content = content_checks.expected(one.members, backup.client_encoding)
             yield one.size, partial(content_checks.compare, content, loaded, found)
         except NotComparable as reason:
-            yield one.size, partial(_count_rows, table, one.rows, loaded, found)
+            yield one.size, partial(_count_rows, table, one.rows, loaded, backup.client_encoding, found)
             found.append(content_checks.not_checked(table, str(reason)))
 
 
 def _count_rows(
-    table: TableName, expected: int, loaded: Iterable[TableName], found: list[Check], connection: Connection
+    table: TableName,
+    expected: int,
+    loaded: Iterable[TableName],
+    encoding: str,
+    found: list[Check],
+    connection: Connection,
 ) -> None:
     try:
-        with table_reading.reading(connection, table, loaded) as source:
+        with table_reading.reading(connection, table, loaded, encoding) as source:
             row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(source.rows)).fetchone()
             actual = str(row[0] if row else 0)
     except NotATable as error:

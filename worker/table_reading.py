@@ -31,12 +31,14 @@ class Readable:
 
 
 @contextmanager
-def reading(connection: Connection, table: TableName, loaded: Iterable[TableName]) -> Iterator[Readable]:
-    """A transaction that is rolled back. Partitions that are in `loaded` themselves are read there and not through `table`.
+def reading(connection: Connection, table: TableName, loaded: Iterable[TableName], encoding: str) -> Iterator[Readable]:
+    """A transaction that is rolled back, with texts in `encoding`, that of the dump. Partitions that are in `loaded` themselves are read
+    there and not through `table`.
 
     Raises NotATable, and psycopg.Error if there is nothing of the name."""
     name = sql.Identifier(*table)
     with connection.transaction(force_rollback=True):
+        _set_encoding(connection, encoding)
         connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(name))
         kind, is_forced = _kind(connection, name)
         if kind not in ("r", "p"):
@@ -45,6 +47,16 @@ def reading(connection: Connection, table: TableName, loaded: Iterable[TableName
             connection.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(name))
         rows = _partitions(connection, name, loaded) if kind == "p" else sql.SQL("ONLY {}").format(name)
         yield Readable(name, rows, kind == "p")
+
+
+def _set_encoding(connection: Connection, encoding: str) -> None:
+    """A dump in SQL_ASCII holds the bytes of the database as they are."""
+    own = connection.info.parameter_status("server_encoding") or ""
+    wanted = own if encoding == "SQL_ASCII" else encoding
+    # psycopg reads no texts in SQL_ASCII; in a database of that encoding LATIN1 is as good, because nothing is converted.
+    connection.execute(
+        "SELECT set_config('client_encoding', %s, true)", ["LATIN1" if wanted == "SQL_ASCII" else wanted]
+    )
 
 
 def _kind(connection: Connection, name: sql.Identifier) -> tuple[str, bool]:

@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from tests.databases import content_case
 from tests.databases.restore_case import Cloud, Restore
 from worker.job import Check, DatabaseResult, PostgresOptions
 
@@ -201,3 +203,16 @@ def test_a_point_without_digests_is_counted_and_told(cloud: Cloud, small: str) -
     (told,) = contents(result, "not checked").values()
     assert told.actual == "the restore point has no digests: add it again"
     assert "rows of public.lines" in [check.check for check in result.checks]
+
+
+def test_bytes_of_no_encoding_are_proven(cloud: Cloud) -> None:
+    cloud.execute("CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'", superuser=True)
+    cloud.execute(
+        "CREATE TABLE t (a text); INSERT INTO t VALUES (E'\\377\\001x'), (E'\\303\\244')", "bytes", superuser=True
+    )
+    content = content_case.expected(cloud.dump("bytes", superuser=True))["t"]
+
+    with psycopg.connect(cloud.server.superuser_dsn("bytes"), autocommit=True) as connection:
+        assert content_case.compared(connection, content).result == "ok"
+        connection.execute("UPDATE t SET a = E'\\376\\001x' WHERE a LIKE '%x'")
+        assert content_case.compared(connection, content).result == "failed"
