@@ -49,12 +49,20 @@ class ByteRange(Document):
 
 class RowDigest(Document):
     """What the rows of one member come to, whatever their order: the sum modulo 2^128 of the XXH3-128 (with `seed`) of each row's COPY text
-    without its line end, as 32 hexadecimal digits. `columns` are the positions (from 0, in the COPY statement's order) whose text every
-    server writes alike; None stands for all, and then the row's text is hashed whole."""
+    with its line end, as 32 hexadecimal digits. The text is the one that a server writes under `TimeZone` UTC and `bytea_output` hex.
+    `columns` are the positions (from 0, in the COPY statement's order) whose text every server writes alike, and the row is then these
+    columns alone; None stands for all."""
 
     seed: int
     total: str
     columns: tuple[int, ...] | None = None
+
+
+class ObjectDigest(Document):
+    """The same for large objects: the sum of the XXH3-128 (with `seed`) of each one's OID (4 bytes, big endian) and content."""
+
+    seed: int
+    total: str
 
 
 class TableMember(Document):
@@ -82,6 +90,7 @@ class LargeObjectMember(Document):
     oids: tuple[int, ...]
     stored: ByteRange
     uncompressed_length: Count
+    content: ObjectDigest | None = None
 
 
 class Extension(Document):

@@ -11,9 +11,12 @@ from typing import Final
 
 from repository.manifest import Extension
 from repository.pgdump_toc import Toc, TocEntry, client_encoding
+from repository.proven_columns import ColumnReader
 
 # What RDS gives a database that asks for nothing.
 RDS_LOCALE: Final = "en_US.UTF-8"
+# How many columns one note names.
+_NAMED_COLUMNS: Final = 20
 _TOKEN: Final = re.compile(r"""E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\s'"=;(),]+|[=;(),]""", re.DOTALL)
 # CREATE DATABASE and CREATE EXTENSION have some names and a locale's rules; a hostile one may have megabytes of tokens.
 _LONGEST_CREATE: Final = 1 << 20
@@ -55,7 +58,7 @@ def describe(toc: Toc) -> DatabaseDescription:
         owners=tuple(sorted({e.owner for e in toc.entries if e.owner})),
         extensions=tuple(_extension(e) for e in toc.entries if e.description == "EXTENSION"),
         object_counts=dict(sorted(Counter(e.description for e in toc.entries).items())),
-        notes=tuple(_notes(entry, options)),
+        notes=(*_notes(entry, options), *_columns_not_proven(toc)),
     )
 
 
@@ -105,3 +108,16 @@ def _notes(entry: TocEntry | None, options: dict[str, str]) -> list[str]:
     if "ICU_RULES" in options:
         notes.append("the database has own ICU collation rules, which a new database doesn't get")
     return notes
+
+
+def _columns_not_proven(toc: Toc) -> list[str]:
+    """One sentence about the columns whose values a verification of contents leaves out."""
+    reader = ColumnReader.of(toc)
+    found = [
+        f"{entry.schema_name}.{entry.tag}: {column.column} ({column.why})"
+        for entry in toc.entries if entry.description == "TABLE DATA" for column in reader.columns(entry).left_out
+    ]  # fmt: skip
+    if not found:
+        return []
+    more = f"; and {len(found) - _NAMED_COLUMNS} more" if len(found) > _NAMED_COLUMNS else ""
+    return [f"columns whose values no verification compares, {len(found)}: {'; '.join(found[:_NAMED_COLUMNS])}{more}"]

@@ -16,8 +16,9 @@ from repository import copy_text, pgdump_blocks, pgdump_directory, pgdump_entrie
 from repository.byte_reader import ByteReader
 from repository.errors import BackupDamaged, BackupUnreadable
 from repository.known_digests import KnownDigests
-from repository.manifest import ByteRange, LargeObjectMember, TableMember
+from repository.manifest import ByteRange, LargeObjectMember, ObjectDigest, RowDigest, TableMember
 from repository.pgdump_toc import Toc, TocEntry, client_encoding, parse, parse_trailing
+from repository.row_digest import DumpDigests, ObjectDigester
 
 Store = Callable[[bytes], None]
 
@@ -31,6 +32,15 @@ class Contents:
     toc: ByteRange
     tables: tuple[TableMember, ...]
     large_objects: tuple[LargeObjectMember, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the rows of one table come to. `length` counts the bytes of their COPY text."""
+
+    length: int
+    rows: int
+    content: RowDigest | None
 
 
 def peek(path: Path) -> Toc:
@@ -99,11 +109,12 @@ def _scan_file(path: Path, toc: Toc, store: Store) -> Contents:
     toc_range = ByteRange(offset=0, length=toc.length, sha256=reader.digest())
     missing = {e.dump_id: e for e in toc.entries if e.has_data}
     offsets, members = {}, []
+    digests = DumpDigests(toc)
     while missing and not reader.at_end():
         entry, offset = _begin_block(reader, missing)
         offsets[entry.dump_id] = offset
         with _naming(entry.label):
-            members.append(_scan_block(reader, toc, entry, offset))
+            members.append(_scan_block(reader, toc, entry, offset, digests))
     if missing:
         raise BackupDamaged(
             f"the file ends before the data of {next(iter(missing.values())).label} ({len(missing)} missing)"
@@ -129,12 +140,15 @@ def _begin_block(reader: ByteReader, missing: dict[int, TocEntry]) -> tuple[TocE
     return entry, offset
 
 
-def _scan_block(reader: ByteReader, toc: Toc, entry: TocEntry, offset: int) -> TableMember | LargeObjectMember:
+def _scan_block(
+    reader: ByteReader, toc: Toc, entry: TocEntry, offset: int, digests: DumpDigests
+) -> TableMember | LargeObjectMember:
     if entry.description == "TABLE DATA":
-        check = _checked_rows(entry, toc, pgdump_blocks.rows(reader, toc.compression))
-        return _table(entry, check, _range_to(reader, offset))
-    sizes = [(oid, sum(map(len, content))) for oid, content in pgdump_blocks.objects(reader, toc.compression)]
-    return _large_objects(entry, sizes, _range_to(reader, offset))
+        found = _checked_rows(entry, toc, pgdump_blocks.rows(reader, toc.compression), digests)
+        return _table(entry, found, _range_to(reader, offset))
+    objects = digests.objects()
+    sizes = [(oid, objects.add(oid, content)) for oid, content in pgdump_blocks.objects(reader, toc.compression)]
+    return _large_objects(entry, sizes, _range_to(reader, offset), objects.digest())
 
 
 def _range_to(reader: ByteReader, offset: int) -> ByteRange:
@@ -167,12 +181,13 @@ def _scan_directory(path: Path, toc: Toc, store: Store, known: KnownDigests | No
         raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
     tables: list[TableMember] = []
     objects: list[LargeObjectMember] = []
+    digests = DumpDigests(toc)
     for entry in (e for e in toc.entries if e.has_data):
         with _naming(entry.label):
             if entry.description == "TABLE DATA":
-                tables.append(_scan_rows_file(tar, toc, entry))
+                tables.append(_scan_rows_file(tar, toc, entry, digests))
             else:
-                objects.extend(_scan_object_files(tar, toc, entry))
+                objects.extend(_scan_object_files(tar, toc, entry, digests))
     tar.close()
     return Contents(toc_range, tuple(tables), tuple(objects))
 
@@ -185,45 +200,53 @@ def _parse_all(stored: Iterator[bytes]) -> Toc:
     return toc
 
 
-def _scan_rows_file(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry) -> TableMember:
-    def check(stored: Iterator[bytes]) -> copy_text.RowCheck:
-        return _checked_rows(entry, toc, pgdump_blocks.table_rows(stored, "directory", toc.compression, entry.dump_id))
+def _scan_rows_file(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry, digests: DumpDigests) -> TableMember:
+    def check(stored: Iterator[bytes]) -> Rows:
+        rows = pgdump_blocks.table_rows(stored, "directory", toc.compression, entry.dump_id)
+        return _checked_rows(entry, toc, rows, digests)
 
     found, stored = tar.add(pgdump_directory.rows_file(entry, toc.compression), check)
     return _table(entry, found, stored)
 
 
-def _scan_object_files(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry) -> Iterator[LargeObjectMember]:
+def _scan_object_files(
+    tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry, digests: DumpDigests
+) -> Iterator[LargeObjectMember]:
     oids, _ = tar.add(pgdump_directory.objects_file(entry), pgdump_directory.parse_objects)
     for oid in oids:
+        objects = digests.objects()
 
-        def size(stored: Iterator[bytes], oid: int = oid) -> int:
+        def size(stored: Iterator[bytes], oid: int = oid, objects: ObjectDigester = objects) -> int:
             found = pgdump_blocks.large_objects(stored, "directory", toc.compression, entry.dump_id, (oid,))
-            return sum(len(piece) for _, content in found for piece in content)
+            return sum(objects.add(oid, content) for oid, content in found)
 
         length, stored = tar.add(pgdump_directory.object_file(oid, toc.compression), size)
-        yield _large_objects(entry, [(oid, length)], stored)
+        yield _large_objects(entry, [(oid, length)], stored, objects.digest())
 
 
-def _checked_rows(entry: TocEntry, toc: Toc, rows: Iterable[bytes]) -> copy_text.RowCheck:
+def _checked_rows(entry: TocEntry, toc: Toc, rows: Iterable[bytes], digests: DumpDigests) -> Rows:
     check = copy_text.RowCheck(copy_text.column_count(entry.copy_statement), client_encoding(toc.entries))
+    content = digests.rows(entry)
     for piece in rows:
         check.add(piece)
+        content.add(piece)
     check.close()
-    return check
+    return Rows(check.length, check.rows, content.digest())
 
 
-def _table(entry: TocEntry, check: copy_text.RowCheck, stored: ByteRange) -> TableMember:
+def _table(entry: TocEntry, found: Rows, stored: ByteRange) -> TableMember:
     return TableMember(
         dump_id=entry.dump_id, schema_name=entry.schema_name or "", table=entry.tag, stored=stored,
-        uncompressed_length=check.length, rows=check.rows,
+        uncompressed_length=found.length, rows=found.rows, content=found.content,
     )  # fmt: skip
 
 
-def _large_objects(entry: TocEntry, sizes: list[tuple[int, int]], stored: ByteRange) -> LargeObjectMember:
+def _large_objects(
+    entry: TocEntry, sizes: list[tuple[int, int]], stored: ByteRange, content: ObjectDigest
+) -> LargeObjectMember:
     return LargeObjectMember(
         dump_id=entry.dump_id, oids=tuple(oid for oid, _ in sizes), stored=stored,
-        uncompressed_length=sum(size for _, size in sizes),
+        uncompressed_length=sum(size for _, size in sizes), content=content,
     )  # fmt: skip
 
 

@@ -1,49 +1,80 @@
-"""Is every row, large object and sequence value there? Counted again in the finished database, on several connections.
+"""Is every row, large object and sequence value there? Compared or counted in the finished database, on several connections.
 
-Invariant: no code of the dump decides what is counted: row security is off, and where a table forces it even on its owner, it is
-lifted for the count.
+Invariant: every table that rows were copied into is in exactly one row of the result; no code of the dump decides what is read.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 
 import psycopg
 from psycopg import sql
 
-from repository.manifest import DatabaseBackup, LargeObjectMember
+from repository.manifest import DatabaseBackup, LargeObjectMember, TableMember
 from repository.pgdump_toc import TocEntry
-from worker import copy_target, scheduling
+from worker import content_checks, copy_target, scheduling, table_reading
 from worker.archive import Archive, Division
+from worker.content_checks import NotComparable
+from worker.copy_target import CopyTarget
 from worker.job import Check
+from worker.object_checks import Objects
 from worker.scheduling import Task
 from worker.session import Connection
+from worker.table_reading import NotATable, TableName
+
+# Cost and work.
+Run = tuple[int, Callable[[Connection], None]]
 
 _SETVAL = re.compile(r"SELECT pg_catalog\.setval\('.*', (-?\d+), (true|false)\);\s*", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Expected:
-    """Rows that one table must have, and how many bytes they were, for the order of the work."""
+@dataclass
+class Loaded:
+    """What was copied into one table, which for some dumps is the partitioned table and not the partition. `size` in bytes of COPY text."""
 
-    rows: int
-    size: int
+    members: list[tuple[CopyTarget, TableMember]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """The rows that the table must have."""
+        return sum(member.rows for _, member in self.members)
+
+    @property
+    def size(self) -> int:
+        """For the order of the work."""
+        return sum(member.uncompressed_length for _, member in self.members)
 
 
 def check(
-    connect: Callable[[], Connection], connections: int, archive: Archive, division: Division, backup: DatabaseBackup
+    connect: Callable[[], Connection],
+    connections: int,
+    archive: Archive,
+    division: Division,
+    backup: DatabaseBackup,
+    *,
+    contents: bool = False,
 ) -> list[Check]:
-    """Rows per table, large objects, sequences. `connect` must give a role that owns (or acts for the owners of) everything."""
+    """Rows per table (with `contents` their values too), large objects, sequences. `connect` must give a role that owns everything."""
     found: list[Check] = []
-    tasks = [
-        Task(name=number, cost=expected.size, run=partial(_count_rows, table, expected, found))
-        for number, (table, expected) in enumerate(_expected_rows(archive, backup).items())
+    objects = Objects(backup.large_objects)
+    compared = contents and content_checks.has_digests(backup)
+    runs: list[Run] = [
+        *_of_tables(_loaded(archive, division, backup), backup, found, contents=compared),
+        (0, partial(_sequences, archive, division, found)),
     ]
-    tasks.append(Task(name=-1, cost=0, run=partial(_sequences, archive, division, found)))
-    tasks.append(Task(name=-2, cost=1, run=partial(_large_objects, backup.large_objects, found)))
+    if compared and objects.is_comparable:
+        runs += [(len(part), partial(objects.read, part)) for part in objects.parts()]
+    else:
+        runs.append((1, partial(_large_objects, backup.large_objects, found)))
+    tasks = [Task(name=number, cost=cost, run=run) for number, (cost, run) in enumerate(runs)]
     scheduling.run(tasks, connect, connections)
+    if compared:
+        found += content_checks.columns_left_out(archive, division, backup)
+        found += [objects.check()] if objects.is_comparable else []
+    elif contents:
+        found.append(content_checks.no_digests())
     return sorted(found, key=lambda each: each.check)
 
 
@@ -52,38 +83,49 @@ def analyze(connection: Connection) -> None:
     connection.execute("ANALYZE")
 
 
-def _expected_rows(archive: Archive, backup: DatabaseBackup) -> dict[tuple[str, ...], Expected]:
-    """Per table that rows were copied into, which for some dumps is the partitioned table and not the partition."""
+def _loaded(archive: Archive, division: Division, backup: DatabaseBackup) -> dict[TableName, Loaded]:
     statements = {e.dump_id: e.copy_statement for e in archive.toc.entries if e.description == "TABLE DATA"}
-    found: dict[tuple[str, ...], Expected] = defaultdict(lambda: Expected(0, 0))
+    found: dict[TableName, Loaded] = defaultdict(Loaded)
     for member in backup.tables:
-        table = copy_target.parse(statements[member.dump_id]).table
-        before = found[table]
-        found[table] = Expected(before.rows + member.rows, before.size + member.uncompressed_length)
+        if member.dump_id not in division.left_out:
+            target = copy_target.parse(statements[member.dump_id])
+            found[target.table].members.append((target, member))
     return found
 
 
-def _count_rows(table: tuple[str, ...], expected: Expected, found: list[Check], connection: Connection) -> None:
-    name = sql.Identifier(*table)
+def _of_tables(
+    loaded: dict[TableName, Loaded], backup: DatabaseBackup, found: list[Check], *, contents: bool
+) -> Iterator[Run]:
+    """Cost and work for each table: its rows are compared, or only counted."""
+    for table, one in loaded.items():
+        if not contents:
+            yield one.size, partial(_count_rows, table, one.rows, loaded, backup.client_encoding, found)
+            continue
+        try:
+            content = content_checks.expected(one.members, backup.client_encoding)
+            yield one.size, partial(content_checks.compare, content, loaded, found)
+        except NotComparable as reason:
+            yield one.size, partial(_count_rows, table, one.rows, loaded, backup.client_encoding, found)
+            found.append(content_checks.not_checked(table, str(reason)))
+
+
+def _count_rows(
+    table: TableName,
+    expected: int,
+    loaded: Iterable[TableName],
+    encoding: str,
+    found: list[Check],
+    connection: Connection,
+) -> None:
     try:
-        actual = str(_count(connection, name))
+        with table_reading.reading(connection, table, loaded, encoding) as source:
+            row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(source.rows)).fetchone()
+            actual = str(row[0] if row else 0)
+    except NotATable as error:
+        actual = str(error)
     except psycopg.Error as error:
         actual = str(error).splitlines()[0]
-    found.append(_check(f"rows of {'.'.join(table)}", str(expected.rows), actual))
-
-
-def _count(connection: Connection, name: sql.Identifier) -> int:
-    row = connection.execute(
-        "SELECT relkind = 'p', relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = %s::regclass",
-        [name.as_string()],
-    ).fetchone()
-    partitioned, forced = row or (False, False)
-    only = sql.SQL("" if partitioned else "ONLY ")
-    with connection.transaction(force_rollback=True):
-        if forced:
-            connection.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(name))
-        counted = connection.execute(sql.SQL("SELECT count(*) FROM {}{}").format(only, name)).fetchone()
-    return int(counted[0]) if counted else 0
+    found.append(_check(f"rows of {'.'.join(table)}", str(expected), actual))
 
 
 def _sequences(archive: Archive, division: Division, found: list[Check], connection: Connection) -> None:

@@ -144,8 +144,9 @@ def _checked(
     with server.connect_master(temporary) as inside:
         checks = structure_checks.check(inside, subject.archive, division, subject.backup)
     checks += data_checks.check(
-        partial(server.connect, login, temporary), verification.job.streams, subject.archive, division, subject.backup
-    )
+        partial(server.connect, login, temporary), verification.job.streams, subject.archive, division, subject.backup,
+        contents=verification.job.postgres.verify == "content",
+    )  # fmt: skip
     return result.model_copy(update={"checks": tuple(checks), "fix_ups": tuple(notes)})
 
 

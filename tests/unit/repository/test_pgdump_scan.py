@@ -11,7 +11,7 @@ import pytest
 
 from repository import pgdump_blocks, pgdump_scan
 from repository.errors import BackupDamaged, BackupUnreadable
-from repository.manifest import Compression
+from repository.manifest import Compression, TableMember
 from tests.unit.repository import archives
 from tests.unit.repository.archives import Archive, Entry
 from tests.unit.repository.test_codecs import ALL
@@ -88,7 +88,12 @@ def test_a_dump_written_into_a_pipe_has_no_offsets_and_is_walked(tmp_path: Path)
 
     contents, _ = scanned(tmp_path / "pipe")
 
-    assert contents.tables == scanned(file_of(archive, tmp_path / "file"))[0].tables
+    assert without_seeds(contents) == without_seeds(scanned(file_of(archive, tmp_path / "file"))[0])
+
+
+def without_seeds(contents: pgdump_scan.Contents) -> list[TableMember]:
+    """The members without their digests, which no two scans have in common."""
+    return [member.model_copy(update={"content": None}) for member in contents.tables]
 
 
 def redirected(archive: Archive) -> bytes:
