@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from tests.generated import facts
 from tests.generated.facts import Fact, Facts
 
 Role = Callable[[str], str]
-_HEADER = re.compile(r"^-- (?:Data for )?Name: (?P<name>.*?); Type: (?P<type>[A-Z ]+); Schema: (?P<schema>.*?); Owner: (?P<owner>.*?)(?:; .*)?$")
+_HEADER = re.compile(
+    r"^-- (?:Data for )?Name: (?P<name>.*?); Type: (?P<type>[A-Z ]+); Schema: (?P<schema>.*?); Owner: (?P<owner>.*?)(?:; .*)?$"
+)
 # Compared by the catalogue, where owners and grantors can be told apart from the rights themselves.
 _BY_CATALOGUE = ("ACL", "DEFAULT ACL")
 
@@ -37,16 +39,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Expected:
-    """`owner` says who is to own what a role of the original owned."""
+    """`owner` says who is to own what a role of the original owned; the server's own roles keep what is theirs."""
 
     owner: Role = lambda role: role
 
 
-def differences(original: str, restored: str, pg_dump: Path, expected: Expected | None = None) -> list[Difference]:
-    """Compare two databases by their superuser DSNs; `pg_dump` must be no older than either server."""
-    expected = expected or Expected()
-    first, second = _all_facts(original, pg_dump), _all_facts(restored, pg_dump)
-    first, second = _as_expected(first, expected), _settled(second)
+def differences(original: Facts, restored: Facts, expected: Expected | None = None) -> list[Difference]:
+    """In which the restored database is another than the original should have become."""
+    first, second = _as_expected(original, expected or Expected()), _settled(restored)
     changed = sorted(fact for fact in first.keys() | second.keys() if first.get(fact) != second.get(fact))
     found = [Difference(*fact, first.get(fact), second.get(fact)) for fact in changed]
     return [d for d in found if d.aspect == "there" or not _is_absent(d, first, second)]
@@ -58,7 +58,8 @@ def _is_absent(difference: Difference, first: Facts, second: Facts) -> bool:
     return (there in first) != (there in second)
 
 
-def _all_facts(dsn: str, pg_dump: Path) -> Facts:
+def facts_of(dsn: str, pg_dump: Path) -> Facts:
+    """All that is compared, by a superuser's DSN; `pg_dump` must be no older than the server."""
     encoding = _encoding(dsn)
     with psycopg.connect(make_conninfo(dsn, client_encoding=encoding), autocommit=True) as connection:
         return facts.read(connection) | _schema(dsn, pg_dump, encoding)
@@ -82,7 +83,11 @@ def _schema(dsn: str, pg_dump: Path, encoding: str) -> Facts:
         if match := _HEADER.match(line):
             heading = ("dump", f"{match['type']} {match['schema']} {match['name']}", "definition")
             found[heading] = []
-        elif heading and line not in ("", "--") and not line.startswith(("-- PostgreSQL database dump complete", "\\unrestrict")):
+        elif (
+            heading
+            and line not in ("", "--")
+            and not line.startswith(("-- PostgreSQL database dump complete", "\\unrestrict"))
+        ):
             found[heading].append(line)
     return {fact: "\n".join(lines) for fact, lines in found.items() if not fact[1].startswith(_BY_CATALOGUE)}
 
@@ -98,19 +103,25 @@ def _as_expected(found: Facts, expected: Expected) -> Facts:
     for fact, value in _settled(found).items():
         kind, identity, aspect = fact
         if aspect == "owner":
-            changed[fact] = expected.owner(value)
+            changed[fact] = _owner(value, expected)
         elif aspect == "privileges":
             owner = found.get((kind, identity, "owner"), "")
-            changed[fact] = _privileges(value, owner, expected.owner(owner))
+            changed[fact] = _privileges(value, owner, _owner(owner, expected))
         else:
             changed[fact] = value
     return changed
 
 
+def _owner(role: str, expected: Expected) -> str:
+    return role if role.startswith("pg_") else expected.owner(role)
+
+
 def _privileges(value: str, owner: str, new: str) -> str:
     """What ALTER ... OWNER TO does to privileges: the new owner stands in the old one's place, as grantee and as grantor."""
     lines = [line.split("\t") for line in value.split("\n")]
-    moved = ["\t".join([new if part == owner and n in (0, 2) else part for n, part in enumerate(parts)]) for parts in lines]
+    moved = [
+        "\t".join([new if part == owner and n in (0, 2) else part for n, part in enumerate(parts)]) for parts in lines
+    ]
     return "\n".join(sorted(set(moved)))
 
 
@@ -124,8 +135,3 @@ def _short(value: str | None) -> str:
         return "nothing"
     text = " | ".join(value.split("\n"))
     return repr(text if len(text) < 400 else text[:400] + "...")
-
-
-def database_name(dsn: str) -> str:
-    """The database of a DSN."""
-    return str(conninfo_to_dict(dsn)["dbname"])

@@ -8,38 +8,10 @@ from collections.abc import Iterator
 import psycopg
 from psycopg import sql
 
-Fact = tuple[str, str, str]
-Facts = dict[Fact, str]
+from tests.generated import rights
+from tests.generated.rights import SYSTEM, Fact
 
-# Catalogue -> columns: oid, namespace (or NULL), owner (or NULL), acl (or NULL), letter of the default privileges (or NULL).
-_CATALOGUES = {
-    "pg_class": ("nspof:relnamespace", "relowner", "relacl", "CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\""),
-    "pg_proc": ("nspof:pronamespace", "proowner", "proacl", "'f'::\"char\""),
-    "pg_type": ("nspof:typnamespace", "typowner", "typacl", "'T'::\"char\""),
-    "pg_namespace": ("nspof:oid", "nspowner", "nspacl", "'n'::\"char\""),
-    "pg_operator": ("nspof:oprnamespace", "oprowner", None, None),
-    "pg_opclass": ("nspof:opcnamespace", "opcowner", None, None),
-    "pg_opfamily": ("nspof:opfnamespace", "opfowner", None, None),
-    "pg_collation": ("nspof:collnamespace", "collowner", None, None),
-    "pg_conversion": ("nspof:connamespace", "conowner", None, None),
-    "pg_statistic_ext": ("nspof:stxnamespace", "stxowner", None, None),
-    "pg_ts_config": ("nspof:cfgnamespace", "cfgowner", None, None),
-    "pg_ts_dict": ("nspof:dictnamespace", "dictowner", None, None),
-    "pg_ts_parser": ("nspof:prsnamespace", None, None, None),
-    "pg_ts_template": ("nspof:tmplnamespace", None, None, None),
-    "pg_language": (None, "lanowner", "lanacl", "'l'::\"char\""),
-    "pg_foreign_data_wrapper": (None, "fdwowner", "fdwacl", "'F'::\"char\""),
-    "pg_foreign_server": (None, "srvowner", "srvacl", "'S'::\"char\""),
-    "pg_event_trigger": (None, "evtowner", None, None),
-    "pg_publication": (None, "pubowner", None, None),
-    "pg_extension": (None, None, None, None),
-    "pg_cast": (None, None, None, None),
-    "pg_am": (None, None, None, None),
-    "pg_largeobject_metadata": (None, "lomowner", "lomacl", "'L'::\"char\""),
-}  # fmt: skip
-# 'L' has no default before PostgreSQL 18: there the owner has both, as aclitem text.
-_OWN_OF_LARGE_OBJECTS = "('{'||quote_ident(pg_get_userbyid(lomowner))||'=rw/'||quote_ident(pg_get_userbyid(lomowner))||'}')::aclitem[]"
-_SYSTEM = "('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace)"
+Facts = dict[Fact, str]
 
 _ASPECTS = {
     "state": """SELECT 'trigger', pg_get_triggerdef(t.oid), tgenabled::text || tgdeferrable || tginitdeferred FROM pg_trigger AS t
@@ -47,7 +19,8 @@ _ASPECTS = {
     "rule state": """SELECT 'rule', (pg_identify_object('pg_rewrite'::regclass, r.oid, 0)).identity, ev_enabled::text || is_instead
         FROM pg_rewrite AS r WHERE r.oid >= 16384""",
     "constraint": """SELECT 'constraint', (pg_identify_object('pg_constraint'::regclass, c.oid, 0)).identity,
-        concat_ws(' ', contype, condeferrable, condeferred, convalidated, conislocal, coninhcount, connoinherit, {enforced},
+        concat_ws(' ', contype, condeferrable, condeferred, convalidated, {enforced},
+        CASE contype WHEN 'c' THEN concat_ws(' ', conislocal, coninhcount, connoinherit) END,
         pg_get_constraintdef(c.oid)) FROM pg_constraint AS c WHERE c.oid >= 16384 AND contype <> 't'""",
     "index": """SELECT 'index', (pg_identify_object('pg_class'::regclass, indexrelid, 0)).identity,
         concat_ws(' ', indisunique, indisprimary, indisexclusion, indimmediate, indisclustered, indisvalid, indisready, indislive, indisreplident,
@@ -55,13 +28,14 @@ _ASPECTS = {
     "relation": """SELECT 'relation', (pg_identify_object('pg_class'::regclass, c.oid, 0)).identity,
         concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, relreplident, relispartition, relispopulated, amname,
         reloptions, (SELECT reloptions FROM pg_class AS t WHERE t.oid = c.reltoastrelid), pg_get_expr(relpartbound, c.oid), reloftype::regtype)
-        FROM pg_class AS c LEFT JOIN pg_am ON pg_am.oid = relam WHERE c.oid >= 16384 AND relnamespace NOT IN """ + _SYSTEM,
+        FROM pg_class AS c LEFT JOIN pg_am ON pg_am.oid = relam WHERE c.oid >= 16384 AND relnamespace NOT IN """ + SYSTEM,
     "column": """SELECT 'column', (pg_identify_object('pg_class'::regclass, attrelid, attnum)).identity,
         concat_ws(' ', format_type(atttypid, atttypmod), attnotnull, atthasdef, attidentity, attgenerated, attstorage, {compression},
         coalesce(nullif(attstattarget::text, '-1'), ''), attoptions, attislocal, attinhcount, attcollation::regcollation,
         pg_get_expr(adbin, adrelid))
         FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum JOIN pg_class AS c ON c.oid = attrelid
-        WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped AND relkind <> 't'""",
+        WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped AND relnamespace NOT IN """
+    + SYSTEM,
     "column order": """SELECT 'columns', (pg_identify_object('pg_class'::regclass, attrelid, 0)).identity,
         string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid
         WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped AND relkind NOT IN ('t', 'i', 'I') GROUP BY attrelid""",
@@ -73,18 +47,18 @@ _ASPECTS = {
     "function": """SELECT 'function', (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity,
         concat_ws(' ', prosecdef, proleakproof, proisstrict, provolatile, proparallel, procost, prorows, proconfig, md5(prosrc),
         CASE WHEN prokind <> 'a' THEN md5(pg_get_functiondef(p.oid)) END)
-        FROM pg_proc AS p WHERE p.oid >= 16384 AND pronamespace NOT IN """ + _SYSTEM,
+        FROM pg_proc AS p WHERE p.oid >= 16384 AND pronamespace NOT IN """ + SYSTEM,
     "statistics": """SELECT 'statistics', (pg_identify_object('pg_statistic_ext'::regclass, s.oid, 0)).identity,
         pg_get_statisticsobjdef(s.oid) || coalesce(nullif(stxstattarget::text, '-1'), '') FROM pg_statistic_ext AS s""",
     "enum": """SELECT 'enum', (pg_identify_object('pg_type'::regclass, enumtypid, 0)).identity,
         string_agg(quote_literal(enumlabel), ',' ORDER BY enumsortorder) FROM pg_enum GROUP BY enumtypid""",
     "extension": "SELECT 'extension', quote_ident(extname), extnamespace::regnamespace::text || ' ' || extversion FROM pg_extension",
     "default privileges": """SELECT 'default privileges', quote_ident(pg_get_userbyid(defaclrole)) || ' ' || coalesce(defaclnamespace::regnamespace::text, '')
-        || ' ' || defaclobjtype, (SELECT string_agg(x::text, ', ' ORDER BY x::text) FROM unnest(defaclacl) AS x) FROM pg_default_acl""",
+        || ' ' || defaclobjtype::text, (SELECT string_agg(x::text, ', ' ORDER BY x::text) FROM unnest(defaclacl) AS x) FROM pg_default_acl""",
     "setting": """SELECT 'setting', coalesce(setrole::regrole::text, '') , (SELECT string_agg(x, ', ' ORDER BY x) FROM unnest(setconfig) AS x)
         FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())""",
     "comment": """SELECT 'comment', type || ' ' || identity, description FROM pg_description AS d,
-        pg_identify_object(d.classoid, d.objoid, d.objsubid) WHERE d.objoid >= 16384 OR classoid = 'pg_namespace'::regclass""",
+        pg_identify_object(d.classoid, d.objoid, d.objsubid) WHERE d.objoid >= 16384 OR classoid IN ('pg_namespace'::regclass, 'pg_largeobject'::regclass)""",
     "security label": "SELECT 'label', objtype || ' ' || objname, provider || ' ' || label FROM pg_seclabels",
     "database": """SELECT 'database', 'database', concat_ws(' ', pg_encoding_to_char(encoding), datcollate, datctype, datistemplate, datallowconn,
         datconnlimit, shobj_description(oid, 'pg_database')) FROM pg_database WHERE datname = current_database()""",
@@ -97,50 +71,14 @@ _ASPECTS = {
 
 def read(connection: psycopg.Connection) -> Facts:
     """All facts of the database that the connection (a superuser's, autocommit) is in."""
-    connection.execute("SET search_path = ''; SET \"DateStyle\" = ISO; SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET xmloption = content")
+    connection.execute(
+        "SET search_path = ''; SET \"DateStyle\" = ISO; SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET xmloption = content"
+    )
     facts: Facts = {}
-    for found in (_owners_and_privileges(connection), _aspects(connection), _rows(connection), _sequences(connection)):
+    for found in (rights.read(connection), _aspects(connection), _rows(connection), _sequences(connection)):
         for fact, value in found:
             facts[fact] = f"{facts[fact]} AND {value}" if fact in facts else value
     return facts
-
-
-def _owners_and_privileges(connection: psycopg.Connection) -> Iterator[tuple[Fact, str]]:
-    for catalogue, (namespace, owner, acl, default) in _CATALOGUES.items():
-        where = f"AND {namespace.removeprefix('nspof:')} NOT IN {_SYSTEM}" if namespace else ""
-        least = "" if catalogue == "pg_largeobject_metadata" else "c.oid >= 16384 OR " if catalogue == "pg_namespace" else "c.oid >= 16384 AND"
-        least = least.replace("OR ", "AND") if catalogue != "pg_namespace" else ""
-        if catalogue == "pg_class":
-            where += " AND relkind NOT IN ('t', 'i', 'I')"
-        if catalogue == "pg_type":
-            where += " AND typcategory <> 'A' AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')"
-        said = f"(pg_identify_object('{catalogue}'::regclass, c.oid, 0)).identity" if catalogue != "pg_largeobject_metadata" else "c.oid::text"
-        query = f"SELECT {said}, {f'pg_get_userbyid({owner})' if owner else 'NULL'} FROM {catalogue} AS c WHERE {least} true {where}"
-        for identity, holder in connection.execute(query.encode()).fetchall():
-            yield (catalogue, identity, "there"), "yes"
-            if holder is not None:
-                yield (catalogue, identity, "owner"), holder
-        if acl:
-            usual = _OWN_OF_LARGE_OBJECTS if catalogue == "pg_largeobject_metadata" else f"acldefault({default}, {owner})"
-            query = f"SELECT {said}, {_EXPLODED} FROM {catalogue} AS c, aclexplode(coalesce({acl}, {usual})) AS a WHERE {least} true {where} GROUP BY c.oid"
-            for identity, privileges in connection.execute(query.encode()).fetchall():
-                yield (catalogue, identity, "privileges"), privileges
-    query = f"""SELECT (pg_identify_object('pg_class'::regclass, attrelid, attnum)).identity, {_EXPLODED} FROM pg_attribute,
-        aclexplode(attacl) AS a WHERE attrelid >= 16384 GROUP BY attrelid, attnum"""
-    for identity, privileges in connection.execute(query.encode()).fetchall():
-        yield ("column", identity, "privileges"), privileges
-    query = f"""SELECT {_EXPLODED}, min(pg_get_userbyid(datdba)) FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS a
-        WHERE datname = current_database()"""
-    for privileges, holder in connection.execute(query.encode()).fetchall():
-        yield ("database", "database", "privileges"), privileges
-        yield ("database", "database", "owner"), holder
-
-
-# Lines "grantee<TAB>privilege<TAB>grantor<TAB>grantable".
-_EXPLODED = """string_agg(concat_ws(E'\\t', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END, a.privilege_type,
-    pg_get_userbyid(a.grantor), CASE WHEN a.is_grantable THEN 'grantable' END), E'\\n' ORDER BY a.privilege_type, 1)""".replace(
-    ", 1)", ", a.grantee::regrole::text, a.grantor::regrole::text)"
-)
 
 
 def _aspects(connection: psycopg.Connection) -> Iterator[tuple[Fact, str]]:
@@ -157,22 +95,24 @@ def _aspects(connection: psycopg.Connection) -> Iterator[tuple[Fact, str]]:
 
 def _rows(connection: psycopg.Connection) -> Iterator[tuple[Fact, str]]:
     query = f"""SELECT (pg_identify_object('pg_class'::regclass, c.oid, 0)).identity, nspname, relname FROM pg_class AS c
-        JOIN pg_namespace AS n ON n.oid = relnamespace WHERE relkind IN ('r', 'm') AND relispopulated AND relnamespace NOT IN {_SYSTEM}
+        JOIN pg_namespace AS n ON n.oid = relnamespace WHERE relkind IN ('r', 'm') AND relispopulated AND relnamespace NOT IN {SYSTEM}
         AND relpersistence <> 't'"""
     for identity, schema, name in connection.execute(query.encode()).fetchall():
         hashed = sql.SQL("SELECT count(*) || ' rows, ' || md5(coalesce(string_agg(x, chr(10) ORDER BY x COLLATE \"C\"), '')) FROM "
-                         "(SELECT t::text AS x FROM ONLY {} AS t) AS r").format(sql.Identifier(schema, name))  # fmt: skip
+                         "(SELECT \"whole row\"::text AS x FROM ONLY {} AS \"whole row\") AS r").format(sql.Identifier(schema, name))  # fmt: skip
         row = connection.execute(hashed).fetchone()
         yield ("table", identity, "rows"), str(row and row[0])
 
 
 def _sequences(connection: psycopg.Connection) -> Iterator[tuple[Fact, str]]:
     query = f"""SELECT (pg_identify_object('pg_class'::regclass, c.oid, 0)).identity, nspname, relname, concat_ws(' ', seqtypid::regtype, seqstart,
-        seqincrement, seqmax, seqmin, seqcache, seqcycle, (SELECT (pg_identify_object(refclassid, refobjid, refobjsubid)).identity || deptype
+        seqincrement, seqmax, seqmin, seqcache, seqcycle, (SELECT (pg_identify_object(refclassid, refobjid, refobjsubid)).identity || deptype::text
         FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype IN ('a', 'i') AND refclassid = 'pg_class'::regclass LIMIT 1))
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_sequence ON seqrelid = c.oid
-        WHERE relnamespace NOT IN {_SYSTEM}"""
+        WHERE relnamespace NOT IN {SYSTEM}"""
     for identity, schema, name, settings in connection.execute(query.encode()).fetchall():
-        at = connection.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))).fetchone()
+        at = connection.execute(
+            sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))
+        ).fetchone()
         yield ("sequence", identity, "value"), str(at)
         yield ("sequence", identity, "settings"), settings

@@ -28,7 +28,13 @@ def _check(world: World, table: Table) -> None:
     column = world.one(table.columns).name
     holds = [f"({column} IS NULL OR {column} IS NOT NULL)", f"({table.columns[0].name} > -100000 AND 'a;b' <> 'IS ''')"]
     broken = [f"({table.columns[0].name} < 3)", f"({column} IS NULL)"]
-    flags = [("", holds), (" NO INHERIT", holds), (" NOT VALID", broken + holds), (" NOT VALID", broken), (" NO INHERIT NOT VALID", broken)]
+    flags = [
+        ("", holds),
+        (" NO INHERIT", holds),
+        (" NOT VALID", broken + holds),
+        (" NOT VALID", broken),
+        (" NO INHERIT NOT VALID", broken),
+    ]
     if world.version >= 18:
         flags.append((" NOT ENFORCED", broken))
     flag, conditions = world.one(flags)
@@ -40,13 +46,19 @@ def _unique(world: World, table: Table) -> None:
     listed = key if key == more else f"{key}, {more}"
     nulls = " NULLS NOT DISTINCT" if world.version >= 15 and world.chance(40) else ""
     include = f" INCLUDE ({more})" if listed == key and key != more else ""
-    _add(world, table, f"UNIQUE{nulls} ({listed}){include}{world.one(['', ' WITH (fillfactor = 50)'])}{_deferrable(world)}")
+    _add(
+        world,
+        table,
+        f"UNIQUE{nulls} ({listed}){include}{world.one(['', ' WITH (fillfactor = 50)'])}{_deferrable(world)}",
+    )
 
 
 def _exclude(world: World, table: Table) -> None:
     ranges = [c.name for c in table.columns if c.type.endswith("range")]
     key = table.columns[0].name
-    elements = world.one([f"USING gist ({r} WITH &&)" for r in ranges] or [f"USING btree ({key} WITH =)", f"({key} WITH =)"])
+    elements = world.one(
+        [f"USING gist ({r} WITH &&)" for r in ranges] or [f"USING btree ({key} WITH =)", f"({key} WITH =)"]
+    )
     where = f" WHERE ({key} > 1000000)" if world.chance(70) else ""
     _add(world, table, f"EXCLUDE {elements}{where}{_deferrable(world)}")
 
@@ -70,23 +82,38 @@ def _foreign_key(world: World, child: Table, parent: Table) -> None:
     flags = _deferrable(world) + (" NOT VALID" if world.chance(20) else "")
     if world.version >= 18 and world.chance(15):
         flags = " NOT ENFORCED"
-    _add(world, child, f"FOREIGN KEY ({column.name}) REFERENCES {parent.reference} ({parent.key}){world.one(actions)}{flags}")
+    _add(
+        world,
+        child,
+        f"FOREIGN KEY ({column.name}) REFERENCES {parent.reference} ({parent.key}){world.one(actions)}{flags}",
+    )
 
 
 def _circle(world: World, one: Table, other: Table) -> None:
     for child, parent in ((one, other), (other, one)):
         name = world.name()
-        world.run(f"ALTER TABLE {child.reference} ADD COLUMN {name} integer REFERENCES {parent.reference}{_deferrable(world)}")
+        world.run(
+            f"ALTER TABLE {child.reference} ADD COLUMN {name} integer REFERENCES {parent.reference}{_deferrable(world)}"
+        )
         world.run(f"UPDATE {child.reference} SET {name} = (SELECT min({parent.key}) FROM {parent.reference})")
 
 
 def _temporal(world: World) -> None:
     """PostgreSQL 18's periods: keys without overlaps and foreign keys of periods."""
-    one, other, key, span = world.make("TABLE", world.place()), world.make("TABLE", world.place()), world.name(), world.name()
+    one, other, key, span = (
+        world.make("TABLE", world.place()),
+        world.make("TABLE", world.place()),
+        world.name(),
+        world.name(),
+    )
     world.run(f"CREATE TABLE {one} ({key} int4range, {span} daterange, PRIMARY KEY ({key}, {span} WITHOUT OVERLAPS))")
-    world.run(f"INSERT INTO {one} SELECT int4range(i, i + 1), '[2024-01-01,2025-01-01)' FROM generate_series(1, 9) AS i")
+    world.run(
+        f"INSERT INTO {one} SELECT int4range(i, i + 1), '[2024-01-01,2025-01-01)' FROM generate_series(1, 9) AS i"
+    )
     world.run(f"CREATE TABLE {other} ({key} int4range, {span} daterange)")
-    world.run(f"INSERT INTO {other} SELECT int4range(i, i + 1), '[2024-02-01,2024-03-01)' FROM generate_series(1, 9) AS i")
+    world.run(
+        f"INSERT INTO {other} SELECT int4range(i, i + 1), '[2024-02-01,2024-03-01)' FROM generate_series(1, 9) AS i"
+    )
     world.run(f"ALTER TABLE {other} ADD FOREIGN KEY ({key}, PERIOD {span}) REFERENCES {one} ({key}, PERIOD {span})")
 
 

@@ -31,7 +31,9 @@ def extensions(world: World) -> None:
 
 
 def _table_with(world: World, type_: str, value: str, shape: str) -> None:
-    table = Table(world.make("TABLE", world.place()), [Column(world.name(), "integer", "i"), Column(world.name(), type_, value)])
+    table = Table(
+        world.make("TABLE", world.place()), [Column(world.name(), "integer", "i"), Column(world.name(), type_, value)]
+    )
     key, column = table.columns
     world.run(f"CREATE TABLE {table.reference} ({key.name} integer PRIMARY KEY, {column.name} {type_})")
     world.run(f"INSERT INTO {table.reference} SELECT i, {value} FROM generate_series(1, 30) AS i")
@@ -47,7 +49,9 @@ def sequences(world: World) -> None:
         unlogged = "UNLOGGED " if world.version >= 15 and world.chance(10) else ""
         world.run(f"CREATE {unlogged}SEQUENCE {name} {world.one(_PARAMETERS)}")
         if world.chance(60):
-            world.run(f"SELECT setval('{name.replace(chr(39), chr(39) * 2)}', {world.one(['7, true', '9, false', '50'])})")
+            world.run(
+                f"SELECT setval('{name.replace(chr(39), chr(39) * 2)}', {world.one(['7, true', '9, false', '50'])})"
+            )
         if world.chance(20) and world.real_tables():
             table = world.one(world.real_tables())
             world.run(f"ALTER SEQUENCE {name} OWNED BY {table.reference}.{table.columns[0].name}")
@@ -57,7 +61,9 @@ def large_objects(world: World) -> None:
     """Groups of the same owner and privileges, as they are dumped together."""
     for number in range(world.number(0, 6)):
         oid = 20000 + number if world.chance(80) else 4200000000 + number
-        content = world.one(["''", "decode('00ff0d0a5c', 'hex')", "convert_to(repeat('picture', 9000), 'SQL_ASCII')", "'\\x41'"])
+        content = world.one(
+            ["''", "decode('00ff0d0a5c', 'hex')", "convert_to(repeat('picture', 9000), 'SQL_ASCII')", "'\\x41'"]
+        )
         world.run(f"SELECT lo_from_bytea({oid}, {content}::bytea)")
         world.make("LARGE OBJECT", str(oid))
 
@@ -83,7 +89,9 @@ def _configuration(world: World) -> None:
 
 def _collation(world: World) -> None:
     name = world.make("COLLATION", world.place())
-    world.run(f"CREATE COLLATION {name} ({world.one(['locale = ' + chr(39) + 'C' + chr(39), 'provider = icu, locale = ' + repr('de-u-kn'), 'provider = icu, locale = ' + repr('und') + ', deterministic = false'])})")
+    world.run(
+        f"CREATE COLLATION {name} ({world.one(['locale = ' + chr(39) + 'C' + chr(39), 'provider = icu, locale = ' + repr('de-u-kn'), 'provider = icu, locale = ' + repr('und') + ', deterministic = false'])})"
+    )
 
 
 def _conversion(world: World) -> None:
@@ -93,7 +101,10 @@ def _conversion(world: World) -> None:
 
 def _parser(world: World) -> None:
     if world.hard:
-        world.run(f"CREATE TEXT SEARCH PARSER {world.place()} (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype)", None)
+        world.run(
+            f"CREATE TEXT SEARCH PARSER {world.place()} (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype)",
+            None,
+        )
         world.run(f"CREATE TEXT SEARCH TEMPLATE {world.place()} (INIT = dsimple_init, LEXIZE = dsimple_lexize)", None)
 
 

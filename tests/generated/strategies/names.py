@@ -10,14 +10,43 @@ _ASCII = (
     "dot.{}", "comma,{}", "--comment {}", "/* {}", "$${}", "back\\slash{}", "select_{}", "{}digits", "percent%s{}", "new\nline {}",
     "tab\t{}", "x" * 55 + "{}", "a; DROP TABLE b{}", "{{{}}}", ":colon{}", "NULL {}", "OWNER TO {}", "-{}", "@{}", "#{}",
 )  # fmt: skip
-_KEYWORDS = ("select", "table", "user", "order", "group", "all", "default", "check", "primary", "left", "analyze", "current_user")
+_KEYWORDS = (
+    "select",
+    "table",
+    "user",
+    "order",
+    "group",
+    "all",
+    "default",
+    "check",
+    "primary",
+    "left",
+    "analyze",
+    "current_user",
+)
 _BEYOND = {
     "UTF8": ("Größe {}", "日本{}", "emoji😀{}", "é́{}", "ß{}", "Ünï“{}”", "\u00a0nbsp{}", "İ{}", "ア" * 19 + "{}"),
     "LATIN1": ("Größe {}", "ñandú{}", "ß{}", "×÷{}", "\u00a0nbsp{}"),
     "SQL_ASCII": ("Gr\u00f6\u00dfe {}", "\u00c3\u00bc{}", "\u00ff\u00fe{}", "caf\u00e9 {}"),
     "EUC_JP": ("日本{}", "カタカナ{}", "漢字 {}", "ひら;がな{}"),
 }
-_TEXTS = ("", "plain", "it's", 'say "x"', "a\nb", "a\tb", "back\\slash", "\\.", "\\N", "NULL", "; DROP", "$$", "%s %%", " lead", "x" * 300)
+_TEXTS = (
+    "",
+    "plain",
+    "it's",
+    'say "x"',
+    "a\nb",
+    "a\tb",
+    "back\\slash",
+    "\\.",
+    "\\N",
+    "NULL",
+    "; DROP",
+    "$$",
+    "%s %%",
+    " lead",
+    "x" * 300,
+)
 
 
 def quoted(name: str) -> str:

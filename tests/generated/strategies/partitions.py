@@ -11,7 +11,9 @@ def partitions(world: World) -> None:
 
 
 def _root(world: World) -> None:
-    table = Table(world.make("TABLE", world.place()), [Column(world.name(), "integer", "i"), values.column(world)], kind="root")
+    table = Table(
+        world.make("TABLE", world.place()), [Column(world.name(), "integer", "i"), values.column(world)], kind="root"
+    )
     key, more = table.columns
     by_enum = [t for t in world.types if "'l'" in t[1]]
     if by_enum and world.chance(30):
@@ -19,7 +21,9 @@ def _root(world: World) -> None:
         table.columns[1] = more
     primary = f", PRIMARY KEY ({key.name})" if world.chance(70) else ""
     how = world.one(["range", "list", "hash"])
-    world.run(f"CREATE TABLE {table.reference} ({key.name} integer NOT NULL, {more.name} {more.type}{primary}) PARTITION BY {how} ({key.name})")
+    world.run(
+        f"CREATE TABLE {table.reference} ({key.name} integer NOT NULL, {more.name} {more.type}{primary}) PARTITION BY {how} ({key.name})"
+    )
     table.key = key.name if primary else None
     _leaves(world, table, how, more)
     world.tables.append(table)
@@ -72,5 +76,7 @@ def _attached(world: World, table: Table, how: str) -> None:
         return
     key, more = table.columns
     name = world.make("TABLE", world.place())
-    world.run(f"CREATE TABLE {name} ({world.name()} integer, {more.name} {more.type}, {key.name} integer NOT NULL DEFAULT 900)")
+    world.run(
+        f"CREATE TABLE {name} ({world.name()} integer, {more.name} {more.type}, {key.name} integer NOT NULL DEFAULT 900)"
+    )
     world.run(f"ALTER TABLE {table.reference} ATTACH PARTITION {name} FOR VALUES IN (900, 901)")

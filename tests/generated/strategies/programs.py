@@ -10,15 +10,26 @@ _ATTRIBUTES = ("IMMUTABLE", "STABLE", "STRICT", "SECURITY DEFINER", "PARALLEL SA
 def programs(world: World) -> None:
     """Several of each."""
     for _ in range(world.number(1, 5)):
-        world.one([_scalar, _scalar, _plpgsql, _table_function, _out, _variadic, _procedure, _overloaded, _compiled])(world)
-    for make, percent in ((_trigger_function, 100), (_aggregate, 40), (_operator, 40), (_shell_operator, 12), (_cast, 30), (_class, 40)):
+        world.one([_scalar, _scalar, _plpgsql, _table_function, _out, _variadic, _procedure, _overloaded, _compiled])(
+            world
+        )
+    for make, percent in (
+        (_trigger_function, 100),
+        (_aggregate, 40),
+        (_operator, 40),
+        (_shell_operator, 12),
+        (_cast, 30),
+        (_class, 40),
+    ):
         if world.chance(percent):
             make(world)
 
 
 def _function(world: World, signature: str, rest: str, kind: str = "FUNCTION", arguments: str | None = None) -> str:
     name = world.place()
-    attributes = " ".join(a for a in world.some(_ATTRIBUTES, 2) if (a != "LEAKPROOF" or world.hard) and kind == "FUNCTION")
+    attributes = " ".join(
+        a for a in world.some(_ATTRIBUTES, 2) if (a != "LEAKPROOF" or world.hard) and kind == "FUNCTION"
+    )
     settings = " ".join(world.some(_SETTINGS, 1)) if "$sql$" in rest or kind == "PROCEDURE" else ""
     role = None if "LEAKPROOF" in attributes else "gen_owner"
     rest = rest.replace("{attributes}", attributes).replace("{settings}", settings)
@@ -35,7 +46,12 @@ def _scalar(world: World) -> None:
 def _plpgsql(world: World) -> None:
     arguments = f"{world.name()} text, {world.name()} integer DEFAULT 5"
     body = "DECLARE x text := 'IS '''; BEGIN RETURN x || $2; END"
-    _function(world, arguments, f"RETURNS text LANGUAGE plpgsql {{attributes}} {{settings}} AS $sql${body}$sql$", arguments="text, integer")
+    _function(
+        world,
+        arguments,
+        f"RETURNS text LANGUAGE plpgsql {{attributes}} {{settings}} AS $sql${body}$sql$",
+        arguments="text, integer",
+    )
 
 
 def _table_function(world: World) -> None:
@@ -49,7 +65,11 @@ def _out(world: World) -> None:
 
 
 def _variadic(world: World) -> None:
-    _function(world, "VARIADIC integer[]", "RETURNS bigint LANGUAGE sql {attributes} AS $sql$SELECT count(*) FROM unnest($1)$sql$")
+    _function(
+        world,
+        "VARIADIC integer[]",
+        "RETURNS bigint LANGUAGE sql {attributes} AS $sql$SELECT count(*) FROM unnest($1)$sql$",
+    )
 
 
 def _procedure(world: World) -> None:
@@ -77,7 +97,10 @@ def _overloaded(world: World) -> None:
 def _compiled(world: World) -> None:
     """A function of the server's own code: only a superuser makes one."""
     if world.hard:
-        world.run(f"CREATE FUNCTION {world.place()}(integer) RETURNS integer LANGUAGE internal IMMUTABLE STRICT AS 'int4abs'", None)
+        world.run(
+            f"CREATE FUNCTION {world.place()}(integer) RETURNS integer LANGUAGE internal IMMUTABLE STRICT AS 'int4abs'",
+            None,
+        )
 
 
 def _trigger_function(world: World) -> None:
@@ -115,13 +138,17 @@ def _operator(world: World) -> None:
 
 def _shell_operator(world: World) -> None:
     schema = world.one(world.schemas)
-    world.run(f"CREATE OPERATOR {schema}.<<<= (LEFTARG = text, RIGHTARG = integer, FUNCTION = {_less(world)}, NEGATOR = OPERATOR({schema}.>>>>))")
+    world.run(
+        f"CREATE OPERATOR {schema}.<<<= (LEFTARG = text, RIGHTARG = integer, FUNCTION = {_less(world)}, NEGATOR = OPERATOR({schema}.>>>>))"
+    )
     world.make("OPERATOR", f"{schema}.<<<= (text, integer)")
 
 
 def _less(world: World) -> str:
     name = world.place()
-    world.run(f"CREATE FUNCTION {name}(text, integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS $sql$SELECT length($1) < $2$sql$")
+    world.run(
+        f"CREATE FUNCTION {name}(text, integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS $sql$SELECT length($1) < $2$sql$"
+    )
     return name
 
 
@@ -132,7 +159,9 @@ def _cast(world: World) -> None:
     enum, how = world.one(enums), world.one(["WITH INOUT", "WITH INOUT AS ASSIGNMENT", "WITH FUNCTION {}"])
     if "FUNCTION" in how:
         name = world.place()
-        world.run(f"CREATE FUNCTION {name}({enum}) RETURNS integer LANGUAGE sql STABLE AS $sql$SELECT length($1::text)$sql$")
+        world.run(
+            f"CREATE FUNCTION {name}({enum}) RETURNS integer LANGUAGE sql STABLE AS $sql$SELECT length($1::text)$sql$"
+        )
         how = how.format(f"{name}({enum}) AS IMPLICIT")
     world.run(f"CREATE CAST ({enum} AS integer) {how}")
     world.make("CAST", f"({enum} AS integer)")
@@ -142,5 +171,8 @@ def _class(world: World) -> None:
     """An operator class: only a superuser makes one."""
     if world.hard:
         name = world.place()
-        world.run(f"CREATE OPERATOR CLASS {name} FOR TYPE integer USING btree AS OPERATOR 1 <, OPERATOR 3 =, FUNCTION 1 btint4cmp(integer, integer)", None)
+        world.run(
+            f"CREATE OPERATOR CLASS {name} FOR TYPE integer USING btree AS OPERATOR 1 <, OPERATOR 3 =, FUNCTION 1 btint4cmp(integer, integer)",
+            None,
+        )
         world.make("OPERATOR CLASS", f"{name} USING btree")

@@ -38,10 +38,18 @@ def _trigger(world: World, table: Table) -> None:
 
 def _rule(world: World, table: Table) -> None:
     name = world.name()
-    what = world.one(["ON DELETE TO {} DO INSTEAD NOTHING", "ON UPDATE TO {} WHERE false DO INSTEAD SELECT 'a;b'", "ON INSERT TO {} WHERE false DO INSTEAD NOTHING"])
+    what = world.one(
+        [
+            "ON DELETE TO {} DO INSTEAD NOTHING",
+            "ON UPDATE TO {} WHERE false DO INSTEAD SELECT 'a;b'",
+            "ON INSERT TO {} WHERE false DO INSTEAD NOTHING",
+        ]
+    )
     world.run(f"CREATE RULE {name} AS {what.format(table.reference)}")
     if world.chance(40):
-        world.run(f"ALTER TABLE {table.reference} {world.one(['DISABLE RULE', 'ENABLE REPLICA RULE', 'ENABLE ALWAYS RULE'])} {name}")
+        world.run(
+            f"ALTER TABLE {table.reference} {world.one(['DISABLE RULE', 'ENABLE REPLICA RULE', 'ENABLE ALWAYS RULE'])} {name}"
+        )
     if world.chance(30):
         world.run(f"COMMENT ON RULE {name} ON {table.reference} IS {world.text()}")
 
@@ -51,7 +59,9 @@ def _policies(world: World, table: Table) -> None:
         name, condition = world.name(), f"({table.columns[0].name} > 2 AND current_user <> 'x;y')"
         command = world.one(["", " FOR SELECT", " FOR INSERT", " FOR UPDATE", " FOR DELETE"])
         using = f" WITH CHECK {condition}" if command == " FOR INSERT" else f" USING {condition}"
-        world.run(f"CREATE POLICY {name} ON {table.reference} AS {world.one(['PERMISSIVE', 'RESTRICTIVE'])}{command} TO {world.role()}{using}")
+        world.run(
+            f"CREATE POLICY {name} ON {table.reference} AS {world.one(['PERMISSIVE', 'RESTRICTIVE'])}{command} TO {world.role()}{using}"
+        )
         if world.chance(30):
             world.run(f"COMMENT ON POLICY {name} ON {table.reference} IS {world.text()}")
     if world.chance(80):

@@ -39,7 +39,9 @@ def _grant(world: World, made: Made) -> None:
     option = " WITH GRANT OPTION" if grantee != "PUBLIC" and world.chance(20) else ""
     world.run(f"GRANT {world.one(choices)} ON {kind} {made.reference} TO {grantee}{option}")
     if option and world.chance(50):
-        world.run(f"GRANT {world.one(choices)} ON {kind} {made.reference} TO gen_reader", grantee[1:-1].replace('""', '"'))
+        world.run(
+            f"GRANT {world.one(choices)} ON {kind} {made.reference} TO gen_reader", grantee[1:-1].replace('""', '"')
+        )
     if world.chance(20):
         world.run(f"REVOKE ALL ON {kind} {made.reference} FROM {world.one(['PUBLIC', quoted(OWNER)])}")
 
@@ -47,8 +49,18 @@ def _grant(world: World, made: Made) -> None:
 def _defaults(world: World) -> None:
     for _ in range(world.number(0, 3)):
         schema = f" IN SCHEMA {world.one(world.schemas)}" if world.chance(50) else ""
-        action = world.one(["GRANT {} TO gen_reader", "GRANT {} TO PUBLIC", "REVOKE {} FROM PUBLIC", "GRANT {} TO gen_first WITH GRANT OPTION"])
-        world.run(f"ALTER DEFAULT PRIVILEGES FOR ROLE {quoted(world.one(OWNERS))}{schema} {action.format(world.one(_DEFAULTS))}", None)
+        action = world.one(
+            [
+                "GRANT {} TO gen_reader",
+                "GRANT {} TO PUBLIC",
+                "REVOKE {} FROM PUBLIC",
+                "GRANT {} TO gen_first WITH GRANT OPTION",
+            ]
+        )
+        world.run(
+            f"ALTER DEFAULT PRIVILEGES FOR ROLE {quoted(world.one(OWNERS))}{schema} {action.format(world.one(_DEFAULTS))}",
+            None,
+        )
 
 
 def _database(world: World) -> None:

@@ -35,7 +35,9 @@ def _table(world: World) -> None:
     for _ in range(world.number(0, 6)):
         made = values.column(world)
         table.columns.append(made)
-        parts.append(f"{made.name} {made.type}{_collation(world, made)}{values.default_of(world, made) if world.chance(25) else ''}")
+        parts.append(
+            f"{made.name} {made.type}{_collation(world, made)}{values.default_of(world, made) if world.chance(25) else ''}"
+        )
     parts += _special_columns(world, table)
     unlogged = "UNLOGGED " if world.chance(8) else ""
     world.run(f"CREATE {unlogged}TABLE {table.reference} ({', '.join(parts)}){_storage_parameters(world)}")
@@ -50,7 +52,10 @@ def _table(world: World) -> None:
 def _special_columns(world: World, table: Table) -> list[str]:
     key, parts = table.columns[0].name, []
     if world.chance(20):
-        name, options = world.name(), world.one(["", " (START 5 INCREMENT 3)", " (SEQUENCE NAME {} CYCLE MAXVALUE 99999)".format(world.place())])
+        name, options = (
+            world.name(),
+            world.one(["", " (START 5 INCREMENT 3)", " (SEQUENCE NAME {} CYCLE MAXVALUE 99999)".format(world.place())]),
+        )
         table.columns.append(Column(name, "bigint", None))
         parts.append(f"{name} bigint GENERATED {world.one(['ALWAYS', 'BY DEFAULT'])} AS IDENTITY{options}")
     if world.chance(15):

@@ -30,7 +30,12 @@ _PLAIN = {
     "refcursor": "('c' || i)::refcursor", "xid": "i::text::xid", "oidvector": "'1 2'::oidvector", "jsonb[]": "ARRAY['{}', NULL]::jsonb[]",
     "timestamptz[]": "ARRAY['2024-01-01 00:00+00', NULL]::timestamptz[]",
 }  # fmt: skip
-_LATER = {14: {"int4multirange": "int4multirange(int4range(i, i + 2), int4range(i + 9, NULL))", "datemultirange": "'{}'::datemultirange"}}
+_LATER = {
+    14: {
+        "int4multirange": "int4multirange(int4range(i, i + 2), int4range(i + 9, NULL))",
+        "datemultirange": "'{}'::datemultirange",
+    }
+}
 
 
 def plain_types(world: World) -> dict[str, str]:

@@ -1,0 +1,235 @@
+"""One generated database there and back: applied, dumped, restored by the real worker, compared, and judged."""
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from localcloud.postgresql import Server
+from repository.errors import RestoreError
+from tests.databases.restore_case import EVIDENCE, Cloud, Restore
+from tests.generated import compare, script
+from tests.generated.compare import Difference, Expected
+from tests.generated.dumps import Dump
+from tests.generated.script import OWNERS, Script
+from tests.generated.strategies.further import EXTENSIONS
+from tests.generated.told import Told, untold
+from worker.job import DatabaseResult, ErrorNote, Job, JobKind, PostgresOptions
+
+_ALLOWED = (*EXTENSIONS, "earthdistance", "plpgsql")
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the databases are made and where they are restored. `pg_dump` compares: no older than either; `dumping` dumps."""
+
+    source: Server
+    cloud: Cloud
+    source_version: int
+    dumping: Path
+    comparing: Path
+
+
+@dataclass
+class OptionRestore(Restore):
+    """A restore with options for PostgreSQL."""
+
+    options: PostgresOptions = field(default_factory=PostgresOptions)
+
+    def job_uri(self, kind: JobKind, name: str) -> str:
+        """Write the job's document with the options in it."""
+        uri = super().job_uri(kind, name)
+        key = uri.removeprefix(f"s3://{EVIDENCE}/")
+        s3 = self.cloud.s3()
+        job = Job.from_json(s3.get_object(Bucket=EVIDENCE, Key=key)["Body"].read())
+        s3.put_object(
+            Bucket=EVIDENCE, Key=key, Body=job.model_copy(update={"postgres": self.options}).to_json().encode()
+        )
+        return uri
+
+
+@dataclass
+class Verdict:
+    """What became of one database. `false_red`: plain pg_restore can and the restore didn't; `false_green`: differences nobody told."""
+
+    number: int
+    dump: Dump
+    script: Script
+    statements: int = 0
+    outcome: str = ""
+    error: str = ""
+    plain: list[str] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    false_green: list[Difference] = field(default_factory=list)
+    false_red: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        """Neither a false red nor a false green."""
+        return not self.false_red and not self.false_green
+
+    def __str__(self) -> str:
+        lines = [f"database {self.number} ({self.script.encoding}, {' '.join(self.dump.arguments)}): {self.outcome}"]
+        if self.error:
+            lines.append(f"  error: {self.error}")
+        if self.false_red:
+            lines.append("  FALSE RED: plain pg_restore restores " + ("all of it" if not self.plain else "more of it"))
+        lines += [f"  plain pg_restore: {line}" for line in self.plain[:5]]
+        lines += [f"  FALSE GREEN: {difference}" for difference in self.false_green]
+        return "\n".join(lines)
+
+
+def run(servers: Servers, number: int, drawn: Script, dump: Dump, *, owners_kept: bool, skip: bool) -> Verdict:
+    """Take the script's database there and back."""
+    verdict = Verdict(number, dump, drawn)
+    name = f"gen {number}"
+    with _dropped(servers, name):
+        verdict.statements = len(script.apply(drawn, servers.source.superuser_dsn(), name).taken)
+        path = dump.run(
+            servers.dumping, servers.source.superuser_dsn(name), servers.cloud.directory / f"{uuid.uuid4().hex}.dump"
+        )
+        restore = _restore(servers, name, path, owners_kept=owners_kept, skip=skip)
+        result = _restored(restore)
+        verdict.outcome, verdict.error = (
+            result.status,
+            f"{result.error.name}: {result.error.message}" if result.error else "",
+        )
+        verdict.told = [Told(f.entry, f.what, was_left_out=False) for f in result.fix_ups]
+        verdict.told += [Told(e.entry, e.why, was_left_out=True) for e in result.left_out]
+        if result.status != "PROMOTED" or result.left_out:
+            verdict.plain = plain_failures(servers.cloud, path)
+            verdict.false_red = not verdict.plain
+        if result.status == "PROMOTED":
+            _compare(servers, verdict, restore, path)
+    return verdict
+
+
+def _restore(servers: Servers, name: str, path: Path, *, owners_kept: bool, skip: bool) -> OptionRestore:
+    owners = {role: role for role in OWNERS} if owners_kept else {}
+    options = PostgresOptions(owners=owners, skip_unrestorable=skip, allowed_extensions=_ALLOWED)
+    return OptionRestore(servers.cloud, {name: path}, {name: f"{name} back"}, options=options)
+
+
+def _restored(restore: OptionRestore) -> DatabaseResult:
+    """Both jobs. What `points add` or a job says is turned into a result; what a failed replay left is discarded."""
+    (name,) = restore.dumps
+    failed = DatabaseResult(backup_name=name, asked_name=restore.asked[name], temporary_name="", status="FAILED")
+    try:
+        restore.add_point()
+    except RestoreError as error:
+        return failed.model_copy(
+            update={"error": {"name": f"points add: {type(error).__name__}", "message": str(error)}}
+        )
+    replayed = restore.run("replay")
+    if replayed.error or replayed.databases[0].status != "REPLAYED":
+        restore.run("discard")
+        return replayed.databases[0] if replayed.databases else failed.model_copy(update={"error": replayed.error})
+    verified = restore.run("verify")
+    (before,), (after,) = replayed.databases, verified.databases
+    if after.status != "PROMOTED":
+        restore.run("discard")
+    return after.model_copy(
+        update={"fix_ups": before.fix_ups + after.fix_ups, "left_out": tuple({*before.left_out, *after.left_out})}
+    )
+
+
+def _compare(servers: Servers, verdict: Verdict, restore: OptionRestore, path: Path) -> None:
+    (name,) = restore.dumps
+    with _original(servers, name, path, verdict.dump) as original:
+        holder = _owner_of_the_rest(servers.cloud, restore)
+        expected = Expected(
+            lambda role: restore.options.owners.get(role, holder) if verdict.dump.has_owners else holder
+        )
+        restored = servers.cloud.server.superuser_dsn(restore.asked[name])
+        before, after = (compare.facts_of(dsn, servers.comparing) for dsn in (original, restored))
+        verdict.differences = compare.differences(before, after, expected)
+    verdict.false_green = untold(verdict.differences, verdict.told)
+
+
+def _owner_of_the_rest(cloud: Cloud, restore: Restore) -> str:
+    """The holder of the restore, whatever it is called by now: the owner of the database if that isn't one of the dump's owners."""
+    (database,) = restore.databases()
+    return database.holder_role if database.holder_role in cloud.names()[1] else "master"
+
+
+@contextmanager
+def _original(servers: Servers, name: str, path: Path, dump: Dump) -> Iterator[str]:
+    """What the restored database must be like: the source, or for a dump of parts what a superuser's pg_restore makes of it there."""
+    if dump.is_whole:
+        yield servers.source.superuser_dsn(name)
+        return
+    reference = f"{name} reference"
+    with psycopg.connect(servers.source.superuser_dsn(), autocommit=True) as connection:
+        query = "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = %s"
+        encoding, locale = connection.execute(query, [name]).fetchall()[0]
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER gen_owner TEMPLATE template0 ENCODING {} LOCALE {}").format(
+                sql.Identifier(reference), sql.Literal(encoding), sql.Literal(locale)
+            )
+        )
+    dsn = servers.source.superuser_dsn(reference)
+    subprocess.run([str(_pg_restore(servers.dumping)), "-d", dsn, str(path)], capture_output=True, check=False)
+    try:
+        yield dsn
+    finally:
+        _drop(servers.source.superuser_dsn(), reference)
+
+
+def _pg_restore(pg_dump: Path) -> Path:
+    return pg_dump.with_name("pg_restore")
+
+
+def plain_failures(cloud: Cloud, path: Path) -> list[str]:
+    """What `pg_restore --no-owner --no-privileges` as the master user can't restore into an empty database of the master user."""
+    name = f"plain {uuid.uuid4().hex[:8]}"
+    cloud.create_database(name)
+    try:
+        command = [
+            str(cloud.server.binaries / "pg_restore"),
+            "--no-owner",
+            "--no-privileges",
+            "-d",
+            cloud.dsn(name),
+            str(path),
+        ]
+        done = subprocess.run(command, capture_output=True, check=False)
+        said = done.stderr.decode(errors="replace").splitlines()
+        return [line for line in said if "error: could not execute" in line] or (
+            [] if done.returncode == 0 else said[-3:]
+        )
+    finally:
+        cloud.drop_database(name)
+
+
+@contextmanager
+def _dropped(servers: Servers, name: str) -> Iterator[None]:
+    """No database outlives its round trip."""
+    try:
+        yield
+    finally:
+        _drop(servers.source.superuser_dsn(), name)
+        servers.cloud.drop_database(f"{name} back")
+
+
+def _drop(superuser_dsn: str, name: str) -> None:
+    with psycopg.connect(superuser_dsn, autocommit=True) as connection:
+        clear = "SELECT format('DROP SUBSCRIPTION %I', subname) FROM pg_subscription"
+        for (statement,) in _inside(superuser_dsn, name, clear):
+            _inside(superuser_dsn, name, statement)
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _inside(superuser_dsn: str, name: str, statement: str) -> list[tuple[str]]:
+    try:
+        with psycopg.connect(make_conninfo(superuser_dsn, dbname=name), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+    except psycopg.OperationalError:
+        return []
