@@ -1,8 +1,4 @@
-"""Generated databases by their numbers, judged; and one of them made small.
-
-python -m tests.generated.campaign FIRST LAST      the verdicts and what they add up to
-python -m tests.generated.campaign shrink NUMBER   the fewest statements with which the verdict stays bad
-"""
+"""Databases by their numbers: the round trip of each, what many add up to, and the smallest that goes wrong in the same way."""
 
 import collections
 import random
@@ -10,8 +6,9 @@ from collections.abc import Iterable
 
 from tests.generated import round_trip
 from tests.generated.dumps import dump_of
-from tests.generated.round_trip import Servers, Verdict
+from tests.generated.round_trip import Verdict
 from tests.generated.script import Script
+from tests.generated.servers import Servers
 from tests.generated.strategies.databases import database
 
 
@@ -32,6 +29,7 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
         found["statements"] += verdict.statements
         found["restored"] += verdict.outcome == "PROMOTED"
         found["refused, as plain pg_restore fails"] += verdict.outcome != "PROMOTED" and not verdict.false_red
+        found["entries left out"] += sum(each.was_left_out for each in verdict.told)
         found["differences that were told"] += len(verdict.differences) - len(verdict.false_green)
         found["false reds"] += verdict.false_red
         found["false greens"] += bool(verdict.false_green)

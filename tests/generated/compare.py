@@ -134,4 +134,4 @@ def _short(value: str | None) -> str:
     if value is None:
         return "nothing"
     text = " | ".join(value.split("\n"))
-    return repr(text if len(text) < 400 else text[:400] + "...")
+    return repr(text if len(text) < 160 else text[:160] + "...")

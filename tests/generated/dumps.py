@@ -22,11 +22,10 @@ _PARTS = (
 
 @dataclass(frozen=True)
 class Dump:
-    """Arguments of pg_dump. `is_whole`: all of the database is in it; `has_owners`: and who owns what."""
+    """Arguments of pg_dump; `is_whole`: all of the database is in the dump. (--no-owner changes nothing in an archive.)"""
 
     arguments: tuple[str, ...]
     is_whole: bool
-    has_owners: bool
 
     def run(self, pg_dump: Path, dsn: str, path: Path) -> Path:
         """Dump; raises RuntimeError with what pg_dump said."""
@@ -50,4 +49,4 @@ def dump_of(number: int, version: int) -> Dump:
         options = tuple(o.replace("large-objects", "blobs") for o in options)
     else:
         compression = ("-Z", chance.choice(("none", "gzip", "lz4", "zstd", "gzip:9")))
-    return Dump((chance.choice(("-Fc", "-Fd")), *compression, *options), is_whole, "--no-owner" not in options)
+    return Dump((chance.choice(("-Fc", "-Fd")), *compression, *options), is_whole)

@@ -31,8 +31,9 @@ class Catalogue:
 
     @property
     def is_members(self) -> str:
-        """SQL that tells whether an object is an extension's, or the server's own."""
-        member = f"EXISTS (SELECT FROM pg_depend WHERE classid = '{self.name}'::regclass AND objid = c.oid AND deptype = 'e')"
+        """SQL that tells whether an object is an extension's or the server's own, as the functions that make a range are."""
+        kinds = "('e', 'i')" if self.name == "pg_proc" else "('e')"
+        member = f"EXISTS (SELECT FROM pg_depend WHERE classid = '{self.name}'::regclass AND objid = c.oid AND deptype IN {kinds})"
         return f"({member} OR {self.name == 'pg_language'})"
 
     @property

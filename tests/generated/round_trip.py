@@ -1,5 +1,6 @@
 """One generated database there and back: applied, dumped, restored by the real worker, compared, and judged."""
 
+import re
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -11,29 +12,29 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from localcloud.postgresql import Server
 from repository.errors import RestoreError
 from tests.databases.restore_case import EVIDENCE, Cloud, Restore
 from tests.generated import compare, script
 from tests.generated.compare import Difference, Expected
 from tests.generated.dumps import Dump
 from tests.generated.script import OWNERS, Script
+from tests.generated.servers import Servers
 from tests.generated.strategies.further import EXTENSIONS
 from tests.generated.told import Told, untold
 from worker.job import DatabaseResult, ErrorNote, Job, JobKind, PostgresOptions
 
+_SHOWN = 12
+_FAILED_ENTRY = re.compile(r"from TOC entry \d+; \d+ \d+ (.*?)\npg_restore: error: could not execute query: (.*)")
+_NEVER_RESTORED = (
+    "EVENT TRIGGER",
+    "PUBLICATION",
+    "SUBSCRIPTION",
+    "SERVER",
+    "USER MAPPING",
+    "FOREIGN",
+    "SECURITY LABEL",
+)
 _ALLOWED = (*EXTENSIONS, "earthdistance", "plpgsql")
-
-
-@dataclass(frozen=True)
-class Servers:
-    """Where the databases are made and where they are restored. `pg_dump` compares: no older than either; `dumping` dumps."""
-
-    source: Server
-    cloud: Cloud
-    source_version: int
-    dumping: Path
-    comparing: Path
 
 
 @dataclass
@@ -64,7 +65,8 @@ class Verdict:
     statements: int = 0
     outcome: str = ""
     error: str = ""
-    plain: list[str] = field(default_factory=list)
+    plain: dict[str, str] = field(default_factory=dict)
+    needlessly_left_out: list[str] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     false_green: list[Difference] = field(default_factory=list)
@@ -81,8 +83,10 @@ class Verdict:
             lines.append(f"  error: {self.error}")
         if self.false_red:
             lines.append("  FALSE RED: plain pg_restore restores " + ("all of it" if not self.plain else "more of it"))
-        lines += [f"  plain pg_restore: {line}" for line in self.plain[:5]]
-        lines += [f"  FALSE GREEN: {difference}" for difference in self.false_green]
+        lines += [f"  plain pg_restore: {entry}: {why}" for entry, why in list(self.plain.items())[:2]]
+        lines += [f"  LEFT OUT WITHOUT NEED: {entry}" for entry in self.needlessly_left_out[:_SHOWN]]
+        lines += [f"  FALSE GREEN: {difference}" for difference in self.false_green[:_SHOWN]]
+        lines += [f"  FALSE GREEN: {len(self.false_green) - _SHOWN} more"] * (len(self.false_green) > _SHOWN)
         return "\n".join(lines)
 
 
@@ -104,8 +108,9 @@ def run(servers: Servers, number: int, drawn: Script, dump: Dump, *, owners_kept
         verdict.told = [Told(f.entry, f.what, was_left_out=False) for f in result.fix_ups]
         verdict.told += [Told(e.entry, e.why, was_left_out=True) for e in result.left_out]
         if result.status != "PROMOTED" or result.left_out:
-            verdict.plain = plain_failures(servers.cloud, path)
-            verdict.false_red = not verdict.plain
+            verdict.plain = plain_failures(servers, name, path)
+            verdict.needlessly_left_out = _needlessly_left_out(result, verdict.plain)
+            verdict.false_red = not verdict.plain or bool(verdict.needlessly_left_out)
         if result.status == "PROMOTED":
             _compare(servers, verdict, restore, path)
     return verdict
@@ -125,7 +130,7 @@ def _restored(restore: OptionRestore) -> DatabaseResult:
         restore.add_point()
     except RestoreError as error:
         return failed.model_copy(
-            update={"error": {"name": f"points add: {type(error).__name__}", "message": str(error)}}
+            update={"error": ErrorNote(name=f"points add: {type(error).__name__}", message=str(error))}
         )
     replayed = restore.run("replay")
     if replayed.error or replayed.databases[0].status != "REPLAYED":
@@ -141,58 +146,70 @@ def _restored(restore: OptionRestore) -> DatabaseResult:
 
 
 def _compare(servers: Servers, verdict: Verdict, restore: OptionRestore, path: Path) -> None:
+    """With the source, or for a dump of parts with what a superuser's pg_restore makes of it. What that doesn't bring back is not in the dump."""
     (name,) = restore.dumps
-    with _original(servers, name, path, verdict.dump) as original:
-        holder = _owner_of_the_rest(servers.cloud, restore)
-        expected = Expected(
-            lambda role: restore.options.owners.get(role, holder) if verdict.dump.has_owners else holder
-        )
-        restored = servers.cloud.server.superuser_dsn(restore.asked[name])
-        before, after = (compare.facts_of(dsn, servers.comparing) for dsn in (original, restored))
-        verdict.differences = compare.differences(before, after, expected)
-    verdict.false_green = untold(verdict.differences, verdict.told)
+    holder = _owner_of_the_rest(servers.cloud, restore)
+    owners = restore.options.owners or ({role: role for role in OWNERS} if holder == "master" else {})
+    expected = Expected(lambda role: owners.get(role, holder))
+    restored = compare.facts_of(servers.cloud.server.superuser_dsn(restore.asked[name]), servers.comparing)
+    if verdict.dump.is_whole:
+        source = compare.facts_of(servers.source.superuser_dsn(name), servers.comparing)
+        verdict.differences = compare.differences(source, restored, expected)
+        verdict.false_green = untold(verdict.differences, verdict.told)
+        if not verdict.false_green:
+            return
+    with _reference(servers, name, path) as reference:
+        made = compare.facts_of(reference, servers.comparing)
+    differences = [d for d in compare.differences(made, restored, expected) if d.kind not in ("database", "setting")]
+    if verdict.dump.is_whole:
+        remaining = {(d.kind, d.identity, d.aspect) for d in differences}
+        verdict.false_green = [
+            d
+            for d in verdict.false_green
+            if d.kind in ("database", "setting") or (d.kind, d.identity, d.aspect) in remaining
+        ]
+    else:
+        verdict.differences, verdict.false_green = differences, untold(differences, verdict.told)
 
 
 def _owner_of_the_rest(cloud: Cloud, restore: Restore) -> str:
-    """The holder of the restore, whatever it is called by now: the owner of the database if that isn't one of the dump's owners."""
+    """The holder of the restore, if there is one."""
     (database,) = restore.databases()
     return database.holder_role if database.holder_role in cloud.names()[1] else "master"
 
 
 @contextmanager
-def _original(servers: Servers, name: str, path: Path, dump: Dump) -> Iterator[str]:
-    """What the restored database must be like: the source, or for a dump of parts what a superuser's pg_restore makes of it there."""
-    if dump.is_whole:
-        yield servers.source.superuser_dsn(name)
-        return
+def _reference(servers: Servers, name: str, path: Path) -> Iterator[str]:
+    """What a superuser's pg_restore makes of the dump on the source server, where every role is."""
     reference = f"{name} reference"
-    with psycopg.connect(servers.source.superuser_dsn(), autocommit=True) as connection:
-        query = "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = %s"
-        encoding, locale = connection.execute(query, [name]).fetchall()[0]
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} OWNER gen_owner TEMPLATE template0 ENCODING {} LOCALE {}").format(
-                sql.Identifier(reference), sql.Literal(encoding), sql.Literal(locale)
-            )
-        )
+    _create_alike(servers, name, servers.source.superuser_dsn(), reference)
     dsn = servers.source.superuser_dsn(reference)
-    subprocess.run([str(_pg_restore(servers.dumping)), "-d", dsn, str(path)], capture_output=True, check=False)
+    subprocess.run(
+        [str(servers.dumping.with_name("pg_restore")), "-d", dsn, str(path)], capture_output=True, check=False
+    )
     try:
         yield dsn
     finally:
         _drop(servers.source.superuser_dsn(), reference)
 
 
-def _pg_restore(pg_dump: Path) -> Path:
-    return pg_dump.with_name("pg_restore")
+def _create_alike(servers: Servers, name: str, dsn: str, new: str) -> None:
+    """An empty database with the encoding and locale of the source database `name`, at the DSN's server."""
+    query = "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = %s"
+    with psycopg.connect(servers.source.superuser_dsn()) as connection:
+        encoding, locale = connection.execute(query, [name]).fetchall()[0]
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE {}")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(create.format(sql.Identifier(new), sql.Literal(encoding), sql.Literal(locale)))
 
 
-def plain_failures(cloud: Cloud, path: Path) -> list[str]:
-    """What `pg_restore --no-owner --no-privileges` as the master user can't restore into an empty database of the master user."""
-    name = f"plain {uuid.uuid4().hex[:8]}"
-    cloud.create_database(name)
+def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, str]:
+    """What `pg_restore --no-owner --no-privileges` as the master user can't restore into an empty database of its own: entry -> why."""
+    name, cloud = f"plain {uuid.uuid4().hex[:8]}", servers.cloud
+    _create_alike(servers, source_name, cloud.dsn(), name)
     try:
         command = [
-            str(cloud.server.binaries / "pg_restore"),
+            str(servers.comparing.with_name("pg_restore")),
             "--no-owner",
             "--no-privileges",
             "-d",
@@ -200,12 +217,22 @@ def plain_failures(cloud: Cloud, path: Path) -> list[str]:
             str(path),
         ]
         done = subprocess.run(command, capture_output=True, check=False)
-        said = done.stderr.decode(errors="replace").splitlines()
-        return [line for line in said if "error: could not execute" in line] or (
-            [] if done.returncode == 0 else said[-3:]
-        )
+        said = done.stderr.decode(errors="replace")
+        found = {_squeezed(entry): why for entry, why in _FAILED_ENTRY.findall(said)}
+        return found or ({"": said[-500:]} if done.returncode else {})
     finally:
         cloud.drop_database(name)
+
+
+def _needlessly_left_out(result: DatabaseResult, plain: dict[str, str]) -> list[str]:
+    """Entries that were left out although plain pg_restore has them. (It isn't asked for privileges.)"""
+    labels = [e.entry for e in result.left_out if not e.entry.startswith(("ACL", "DEFAULT ACL", *_NEVER_RESTORED))]
+    return [label for label in labels if not any(entry.startswith(_squeezed(label)) for entry in plain)]
+
+
+def _squeezed(entry: str) -> str:
+    """`TABLE public.t` and pg_restore's `TABLE public t owner` begin alike without spaces and dots."""
+    return re.sub(r"[ .\n]", "", entry)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def indexes(world: World) -> None:
 
 def _index(world: World, table: Table) -> None:
     column = world.one(table.columns)
-    shapes = _BY_TYPE.get(column.type, []) + ["btree ({})", "btree ({} DESC)"]
+    shapes = [*_BY_TYPE.get(column.type, []), "btree ({})", "btree ({} DESC)"]
     name, shape = world.name(), world.one(shapes).replace("{}", column.name)
     full_name = world.make("INDEX", f"{schema_of(table.reference)}.{name}")
     unique = "UNIQUE " if column is table.columns[0] and "btree (" + column.name + ")" == shape else ""

@@ -54,7 +54,7 @@ def _special_columns(world: World, table: Table) -> list[str]:
     if world.chance(20):
         name, options = (
             world.name(),
-            world.one(["", " (START 5 INCREMENT 3)", " (SEQUENCE NAME {} CYCLE MAXVALUE 99999)".format(world.place())]),
+            world.one(["", " (START 5 INCREMENT 3)", f" (SEQUENCE NAME {world.place()} CYCLE MAXVALUE 99999)"]),
         )
         table.columns.append(Column(name, "bigint", None))
         parts.append(f"{name} bigint GENERATED {world.one(['ALWAYS', 'BY DEFAULT'])} AS IDENTITY{options}")
