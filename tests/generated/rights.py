@@ -13,7 +13,7 @@ _OWN = "c.oid >= 16384"
 
 @dataclass(frozen=True)
 class Catalogue:
-    """One catalogue and its columns: namespace, owner, privileges, the letter of acldefault() (or an expression of the usual privileges)."""
+    """One catalogue and its columns: namespace, owner, privileges; `usual` is an expression of the privileges that stand for NULL."""
 
     name: str
     namespace: str | None = None

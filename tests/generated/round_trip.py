@@ -1,5 +1,6 @@
 """One generated database there and back: applied, dumped, restored by the real worker, compared, and judged."""
 
+import contextlib
 import re
 import subprocess
 import uuid
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from repository.errors import RestoreError
 from tests.databases.restore_case import EVIDENCE, Cloud, Restore
@@ -24,7 +24,7 @@ from tests.generated.told import Told, untold
 from worker.job import DatabaseResult, ErrorNote, Job, JobKind, PostgresOptions
 
 _SHOWN = 12
-_FAILED_ENTRY = re.compile(r"from TOC entry \d+; \d+ \d+ (.*?)\npg_restore: error: could not execute query: (.*)")
+_FAILED_ENTRY = re.compile(r"from TOC entry \d+; \d+ \d+ ((?:.|\n)*?)\npg_restore: error: (.*)")
 _NEVER_RESTORED = (
     "EVENT TRIGGER",
     "PUBLICATION",
@@ -146,7 +146,7 @@ def _restored(restore: OptionRestore) -> DatabaseResult:
 
 
 def _compare(servers: Servers, verdict: Verdict, restore: OptionRestore, path: Path) -> None:
-    """With the source, or for a dump of parts with what a superuser's pg_restore makes of it. What that doesn't bring back is not in the dump."""
+    """With the source, or for a dump of parts with what a superuser's pg_restore makes of it: what that lacks is not in the dump."""
     (name,) = restore.dumps
     holder = _owner_of_the_rest(servers.cloud, restore)
     owners = restore.options.owners or ({role: role for role in OWNERS} if holder == "master" else {})
@@ -210,6 +210,7 @@ def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, 
     try:
         command = [
             str(servers.comparing.with_name("pg_restore")),
+            "-v",
             "--no-owner",
             "--no-privileges",
             "-d",
@@ -246,17 +247,13 @@ def _dropped(servers: Servers, name: str) -> Iterator[None]:
 
 
 def _drop(superuser_dsn: str, name: str) -> None:
+    """Subscriptions (without slots here) keep a database from being dropped."""
+    clear = """DO $$ DECLARE s name; BEGIN FOR s IN SELECT subname FROM pg_subscription, pg_database AS d
+        WHERE d.oid = subdbid AND datname = current_database() LOOP EXECUTE format('DROP SUBSCRIPTION %I', s); END LOOP; END $$"""
+    with (
+        contextlib.suppress(psycopg.OperationalError),
+        psycopg.connect(superuser_dsn, dbname=name, autocommit=True) as inside,
+    ):
+        inside.execute(clear)
     with psycopg.connect(superuser_dsn, autocommit=True) as connection:
-        clear = "SELECT format('DROP SUBSCRIPTION %I', subname) FROM pg_subscription"
-        for (statement,) in _inside(superuser_dsn, name, clear):
-            _inside(superuser_dsn, name, statement)
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _inside(superuser_dsn: str, name: str, statement: str) -> list[tuple[str]]:
-    try:
-        with psycopg.connect(make_conninfo(superuser_dsn, dbname=name), autocommit=True) as connection:
-            cursor = connection.execute(statement.encode())
-            return cursor.fetchall() if cursor.description else []
-    except psycopg.OperationalError:
-        return []

@@ -19,12 +19,29 @@ from tests.generated.strategies.views import views
 from tests.generated.strategies.world import World
 
 _ENCODINGS = (
-    *[("UTF8", "C.UTF-8")] * 10, *[("UTF8", "C")] * 3, *[("LATIN1", "C")] * 2, *[("SQL_ASCII", "C")] * 3, *[("EUC_JP", "C")] * 2,
-)  # fmt: skip
+    *[("UTF8", "C.UTF-8")] * 10,
+    *[("UTF8", "C")] * 3,
+    *[("LATIN1", "C")] * 2,
+    *[("SQL_ASCII", "C")] * 3,
+    *[("EUC_JP", "C")] * 2,
+)
 _FAMILIES = (
-    schemas, extensions, types, programs, tables, partitions, sequences, constraints, reactions, views, indexes, texts, large_objects, outside,
+    schemas,
+    extensions,
+    types,
+    programs,
+    tables,
+    partitions,
+    sequences,
+    constraints,
+    reactions,
+    views,
+    indexes,
+    texts,
+    large_objects,
+    outside,
     rights,
-)  # fmt: skip
+)
 
 
 @st.composite

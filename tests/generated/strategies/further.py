@@ -5,14 +5,40 @@ from tests.generated.strategies.world import Column, Table, World
 
 # Extension -> a column type with its value and an index shape, if it brings any.
 EXTENSIONS: dict[str, tuple[str, str, str] | None] = {
-    "citext": ("{}.citext", "('Word ' || i)::{}.citext", "btree ({})"), "hstore": ("{}.hstore", "('a=>' || i || ',b=>NULL')::{}.hstore", "gin ({})"),
-    "ltree": ("{}.ltree", "('a.b' || i)::{}.ltree", "gist ({})"), "cube": ("{}.cube", "{}.cube(i, i + 1)", "gist ({})"),
-    "isn": ("{}.isbn", "'978-0-393-04002-9'::{}.isbn", "btree ({})"), "seg": ("{}.seg", "(i || ' .. ' || i + 1)::{}.seg", "gist ({})"),
-    "intarray": None, "pg_trgm": None, "btree_gist": None, "btree_gin": None, "unaccent": None, "fuzzystrmatch": None, "pgcrypto": None,
-    "tablefunc": None, "dict_int": None, "tcn": None, "lo": None, "tsm_system_rows": None,
-}  # fmt: skip
-_PARAMETERS = ("INCREMENT -2 MAXVALUE 100 MINVALUE -100", "START 9 MINVALUE 5 CYCLE", "CACHE 20", "AS smallint", "INCREMENT 1000000 AS bigint",
-               "MAXVALUE 9223372036854775807 START 9223372036854775806", "AS integer MINVALUE -5 START 0")  # fmt: skip
+    "citext": ("{}.citext", "('Word ' || i)::{}.citext", "btree ({})"),
+    "hstore": ("{}.hstore", "('a=>' || i || ',b=>NULL')::{}.hstore", "gin ({})"),
+    "ltree": ("{}.ltree", "('a.b' || i)::{}.ltree", "gist ({})"),
+    "cube": ("{}.cube", "{}.cube(i, i + 1)", "gist ({})"),
+    "isn": ("{}.isbn", "'978-0-393-04002-9'::{}.isbn", "btree ({})"),
+    "seg": ("{}.seg", "(i || ' .. ' || i + 1)::{}.seg", "gist ({})"),
+    "intarray": None,
+    "pg_trgm": None,
+    "btree_gist": None,
+    "btree_gin": None,
+    "unaccent": None,
+    "fuzzystrmatch": None,
+    "pgcrypto": None,
+    "tablefunc": None,
+    "dict_int": None,
+    "tcn": None,
+    "lo": None,
+    "tsm_system_rows": None,
+}
+_PARAMETERS = (
+    "INCREMENT -2 MAXVALUE 100 MINVALUE -100",
+    "START 9 MINVALUE 5 CYCLE",
+    "CACHE 20",
+    "AS smallint",
+    "INCREMENT 1000000 AS bigint",
+    "MAXVALUE 9223372036854775807 START 9223372036854775806",
+    "AS integer MINVALUE -5 START 0",
+)
+
+_COLLATIONS = (
+    "locale = 'C'",
+    "provider = icu, locale = 'de-u-kn'",
+    "provider = icu, locale = 'und', deterministic = false",
+)
 
 
 def extensions(world: World) -> None:
@@ -89,9 +115,7 @@ def _configuration(world: World) -> None:
 
 def _collation(world: World) -> None:
     name = world.make("COLLATION", world.place())
-    world.run(
-        f"CREATE COLLATION {name} ({world.one(['locale = ' + chr(39) + 'C' + chr(39), 'provider = icu, locale = ' + repr('de-u-kn'), 'provider = icu, locale = ' + repr('und') + ', deterministic = false'])})"
-    )
+    world.run(f"CREATE COLLATION {name} ({world.one(_COLLATIONS)})")
 
 
 def _conversion(world: World) -> None:
@@ -102,7 +126,8 @@ def _conversion(world: World) -> None:
 def _parser(world: World) -> None:
     if world.hard:
         world.run(
-            f"CREATE TEXT SEARCH PARSER {world.place()} (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype)",
+            f"CREATE TEXT SEARCH PARSER {world.place()} "
+            "(START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype)",
             None,
         )
         world.run(f"CREATE TEXT SEARCH TEMPLATE {world.place()} (INIT = dsimple_init, LEXIZE = dsimple_lexize)", None)
@@ -113,15 +138,40 @@ def outside(world: World) -> None:
     name, quotes = world.name(), quoted("gen_owner")
     for percent, statements in (
         (10, [f"CREATE PUBLICATION {name} FOR ALL TABLES", f"COMMENT ON PUBLICATION {name} IS 'p'"]),
-        (8, [f"CREATE SUBSCRIPTION {name} CONNECTION 'dbname=x' PUBLICATION y WITH (connect = false, slot_name = NONE)"]),
-        (10, [f"CREATE FUNCTION public.{name}() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
-              f"CREATE EVENT TRIGGER {name} ON ddl_command_start EXECUTE FUNCTION public.{name}()", f"ALTER EVENT TRIGGER {name} DISABLE"]),
-        (8, [f"CREATE FOREIGN DATA WRAPPER {name}", f"CREATE SERVER {name} FOREIGN DATA WRAPPER {name}", f"ALTER SERVER {name} OWNER TO {quotes}",
-             f"CREATE USER MAPPING FOR PUBLIC SERVER {name}", f"CREATE FOREIGN TABLE public.{name} (a integer) SERVER {name}",
-             f"CREATE VIEW public.{world.name()} AS SELECT a FROM public.{name}"]),
-        (6, [f"CREATE ACCESS METHOD {name} TYPE TABLE HANDLER heap_tableam_handler", f"CREATE TABLE public.{name} (a integer) USING {name}",
-             f"INSERT INTO public.{name} VALUES (1)"]),
-    ):  # fmt: skip
+        (
+            8,
+            [
+                f"CREATE SUBSCRIPTION {name} CONNECTION 'dbname=x' PUBLICATION y WITH (connect = false, slot_name = NONE)"
+            ],
+        ),
+        (
+            10,
+            [
+                f"CREATE FUNCTION public.{name}() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+                f"CREATE EVENT TRIGGER {name} ON ddl_command_start EXECUTE FUNCTION public.{name}()",
+                f"ALTER EVENT TRIGGER {name} DISABLE",
+            ],
+        ),
+        (
+            8,
+            [
+                f"CREATE FOREIGN DATA WRAPPER {name}",
+                f"CREATE SERVER {name} FOREIGN DATA WRAPPER {name}",
+                f"ALTER SERVER {name} OWNER TO {quotes}",
+                f"CREATE USER MAPPING FOR PUBLIC SERVER {name}",
+                f"CREATE FOREIGN TABLE public.{name} (a integer) SERVER {name}",
+                f"CREATE VIEW public.{world.name()} AS SELECT a FROM public.{name}",
+            ],
+        ),
+        (
+            6,
+            [
+                f"CREATE ACCESS METHOD {name} TYPE TABLE HANDLER heap_tableam_handler",
+                f"CREATE TABLE public.{name} (a integer) USING {name}",
+                f"INSERT INTO public.{name} VALUES (1)",
+            ],
+        ),
+    ):
         if world.hard and world.chance(percent * 2):
             for statement in statements:
                 world.run(statement, None)

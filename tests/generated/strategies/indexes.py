@@ -3,11 +3,25 @@
 from tests.generated.strategies.world import Table, World
 
 _BY_TYPE = {
-    "text[]": ["gin ({})"], "int[]": ["gin ({})"], "jsonb": ["gin ({})", "gin ({} jsonb_path_ops)"], "tsvector": ["gin ({})", "gist ({})"],
-    "point": ["gist ({})", "spgist ({})"], "box": ["gist ({})"], "polygon": ["gist ({})"], "inet": ["gist ({} inet_ops)", "spgist ({})"],
-    "int4range": ["gist ({})", "spgist ({})"], "text": ["btree ({} text_pattern_ops)", "hash ({})", "btree (upper({}) DESC NULLS LAST)",
-    "btree ((coalesce({}, 'x;y'))) WHERE {} <> 'IS '''", "spgist ({})", 'btree ({} COLLATE "C")'], "date": ["brin ({}) WITH (pages_per_range = 4)"],
-}  # fmt: skip
+    "text[]": ["gin ({})"],
+    "int[]": ["gin ({})"],
+    "jsonb": ["gin ({})", "gin ({} jsonb_path_ops)"],
+    "tsvector": ["gin ({})", "gist ({})"],
+    "point": ["gist ({})", "spgist ({})"],
+    "box": ["gist ({})"],
+    "polygon": ["gist ({})"],
+    "inet": ["gist ({} inet_ops)", "spgist ({})"],
+    "int4range": ["gist ({})", "spgist ({})"],
+    "text": [
+        "btree ({} text_pattern_ops)",
+        "hash ({})",
+        "btree (upper({}) DESC NULLS LAST)",
+        "btree ((coalesce({}, 'x;y'))) WHERE {} <> 'IS '''",
+        "spgist ({})",
+        'btree ({} COLLATE "C")',
+    ],
+    "date": ["brin ({}) WITH (pages_per_range = 4)"],
+}
 
 
 def indexes(world: World) -> None:

@@ -172,7 +172,8 @@ def _class(world: World) -> None:
     if world.hard:
         name = world.place()
         world.run(
-            f"CREATE OPERATOR CLASS {name} FOR TYPE integer USING btree AS OPERATOR 1 <, OPERATOR 3 =, FUNCTION 1 btint4cmp(integer, integer)",
+            f"CREATE OPERATOR CLASS {name} FOR TYPE integer USING btree "
+            "AS OPERATOR 1 <, OPERATOR 3 =, FUNCTION 1 btint4cmp(integer, integer)",
             None,
         )
         world.make("OPERATOR CLASS", f"{name} USING btree")

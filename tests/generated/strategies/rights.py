@@ -6,11 +6,17 @@ from tests.generated.strategies.world import Made, World
 
 _GRANTS = {
     "TABLE": ("TABLE", ("SELECT", "INSERT, UPDATE", "ALL", "TRUNCATE, REFERENCES", "TRIGGER", "DELETE")),
-    "VIEW": ("TABLE", ("SELECT", "ALL")), "MATERIALIZED VIEW": ("TABLE", ("SELECT",)), "SEQUENCE": ("SEQUENCE", ("USAGE", "SELECT, UPDATE", "ALL")),
-    "SCHEMA": ("SCHEMA", ("USAGE", "CREATE", "ALL")), "FUNCTION": ("FUNCTION", ("EXECUTE",)), "PROCEDURE": ("PROCEDURE", ("EXECUTE",)),
-    "AGGREGATE": ("FUNCTION", ("EXECUTE",)), "TYPE": ("TYPE", ("USAGE",)), "DOMAIN": ("DOMAIN", ("USAGE",)),
+    "VIEW": ("TABLE", ("SELECT", "ALL")),
+    "MATERIALIZED VIEW": ("TABLE", ("SELECT",)),
+    "SEQUENCE": ("SEQUENCE", ("USAGE", "SELECT, UPDATE", "ALL")),
+    "SCHEMA": ("SCHEMA", ("USAGE", "CREATE", "ALL")),
+    "FUNCTION": ("FUNCTION", ("EXECUTE",)),
+    "PROCEDURE": ("PROCEDURE", ("EXECUTE",)),
+    "AGGREGATE": ("FUNCTION", ("EXECUTE",)),
+    "TYPE": ("TYPE", ("USAGE",)),
+    "DOMAIN": ("DOMAIN", ("USAGE",)),
     "LARGE OBJECT": ("LARGE OBJECT", ("SELECT", "UPDATE", "ALL")),
-}  # fmt: skip
+}
 _WITHOUT_OWNER = ("CAST", "COLUMN", "INDEX")
 _DEFAULTS = ("SELECT ON TABLES", "ALL ON SEQUENCES", "EXECUTE ON FUNCTIONS", "USAGE ON TYPES")
 
@@ -65,10 +71,17 @@ def _defaults(world: World) -> None:
 
 def _database(world: World) -> None:
     """`%` stands for the database's quoted name in what `format` makes."""
-    chosen = world.some([
-        "COMMENT ON DATABASE %I IS ''it''''s; a database''", "ALTER DATABASE %I SET work_mem = ''3MB''", "GRANT CONNECT ON DATABASE %I TO gen_reader",
-        "ALTER ROLE gen_reader IN DATABASE %I SET lock_timeout = 5000", "REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC",
-        "ALTER DATABASE %I SET search_path = public, pg_temp", "ALTER DATABASE %I CONNECTION LIMIT 50",
-    ], 2)  # fmt: skip
+    chosen = world.some(
+        [
+            "COMMENT ON DATABASE %I IS ''it''''s; a database''",
+            "ALTER DATABASE %I SET work_mem = ''3MB''",
+            "GRANT CONNECT ON DATABASE %I TO gen_reader",
+            "ALTER ROLE gen_reader IN DATABASE %I SET lock_timeout = 5000",
+            "REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC",
+            "ALTER DATABASE %I SET search_path = public, pg_temp",
+            "ALTER DATABASE %I CONNECTION LIMIT 50",
+        ],
+        2,
+    )
     for statement in chosen:
         world.run(f"DO $do$ BEGIN EXECUTE format('{statement}', current_database()); END $do$", None)

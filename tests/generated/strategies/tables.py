@@ -81,16 +81,34 @@ def _deferrable(world: World, percent: int) -> str:
 
 def _storage_parameters(world: World) -> str:
     chosen = world.some(
-        ["fillfactor = 70", "autovacuum_enabled = false", "toast_tuple_target = 256", "parallel_workers = 2", "toast.autovacuum_enabled = off",
-         "autovacuum_vacuum_scale_factor = 0.02", "vacuum_truncate = false"], 2)  # fmt: skip
+        [
+            "fillfactor = 70",
+            "autovacuum_enabled = false",
+            "toast_tuple_target = 256",
+            "parallel_workers = 2",
+            "toast.autovacuum_enabled = off",
+            "autovacuum_vacuum_scale_factor = 0.02",
+            "vacuum_truncate = false",
+        ],
+        2,
+    )
     return f" WITH ({', '.join(chosen)})" if chosen else ""
 
 
 def _columns_altered(world: World, table: Table) -> None:
     column = world.one(table.columns)
     action = world.one(
-        ["SET STATISTICS 77", "SET (n_distinct = -0.5)", "SET STORAGE EXTERNAL", "SET STORAGE PLAIN", "SET NOT NULL", "SET COMPRESSION lz4",
-         "SET COMPRESSION pglz", "DROP DEFAULT"])  # fmt: skip
+        [
+            "SET STATISTICS 77",
+            "SET (n_distinct = -0.5)",
+            "SET STORAGE EXTERNAL",
+            "SET STORAGE PLAIN",
+            "SET NOT NULL",
+            "SET COMPRESSION lz4",
+            "SET COMPRESSION pglz",
+            "DROP DEFAULT",
+        ]
+    )
     if world.chance(50):
         world.run(f"ALTER TABLE {table.reference} ALTER COLUMN {column.name} {action}")
     if world.chance(10) and len(table.columns) > 2:

@@ -29,7 +29,8 @@ def _view(world: World) -> None:
         world.run(f"CREATE RULE {world.name()} AS ON INSERT TO {name} DO INSTEAD NOTHING")
     elif world.trigger_functions and world.chance(30):
         world.run(
-            f"CREATE TRIGGER {world.name()} INSTEAD OF INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION {world.one(world.trigger_functions)}()"
+            f"CREATE TRIGGER {world.name()} INSTEAD OF INSERT ON {name} FOR EACH ROW "
+            f"EXECUTE FUNCTION {world.one(world.trigger_functions)}()"
         )
     world.make("COLUMN", f"{name}.{columns[0].name}")
 
