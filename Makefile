@@ -49,7 +49,7 @@ test: $(INSTALLED) ## every test that takes seconds, in three processes: each wa
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
 
 faults: $(INSTALLED) ## every fault in every state, every way to fail; an hour
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/native tests/statemachine
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/native tests/statemachine tests/generated
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow tests/databases tests/unit/localcloud
 
 demo: $(INSTALLED) ## restores of both engines, one whose worker dies, one that is refused, on the local cloud

@@ -1,0 +1,137 @@
+"""An independent comparison of two databases: the catalogues' facts, every row, and the text of `pg_dump --schema-only`.
+
+Shares no code with the product, so that an error there can't hide itself here.
+"""
+
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from tests.generated import facts
+from tests.generated.facts import Fact, Facts
+
+Role = Callable[[str], str]
+_HEADER = re.compile(
+    r"^-- (?:Data for )?Name: (?P<name>.*?); Type: (?P<type>[A-Z ]+); Schema: (?P<schema>.*?); Owner: (?P<owner>.*?)(?:; .*)?$"
+)
+# Compared by the catalogue, where owners and grantors can be told apart from the rights themselves.
+_BY_CATALOGUE = ("ACL", "DEFAULT ACL")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One aspect in which the restored database isn't as the original; a value of None: it isn't there."""
+
+    kind: str
+    identity: str
+    aspect: str
+    original: str | None
+    restored: str | None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.identity}: {self.aspect}: {_short(self.original)} became {_short(self.restored)}"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """`owner` says who is to own what a role of the original owned; the server's own roles keep what is theirs."""
+
+    owner: Role = lambda role: role
+
+
+def differences(original: Facts, restored: Facts, expected: Expected | None = None) -> list[Difference]:
+    """In which the restored database is another than the original should have become."""
+    first, second = _as_expected(original, expected or Expected()), _settled(restored)
+    changed = sorted(fact for fact in first.keys() | second.keys() if first.get(fact) != second.get(fact))
+    found = [Difference(*fact, first.get(fact), second.get(fact)) for fact in changed]
+    return [d for d in found if d.aspect == "there" or not _is_absent(d, first, second)]
+
+
+def _is_absent(difference: Difference, first: Facts, second: Facts) -> bool:
+    """Whether it only repeats that the whole object isn't there."""
+    there: Fact = (difference.kind, difference.identity, "there")
+    return (there in first) != (there in second)
+
+
+def facts_of(dsn: str, pg_dump: Path) -> Facts:
+    """All that is compared, by a superuser's DSN; `pg_dump` must be no older than the server."""
+    encoding = _encoding(dsn)
+    with psycopg.connect(make_conninfo(dsn, client_encoding=encoding), autocommit=True) as connection:
+        return facts.read(connection) | _schema(dsn, pg_dump, encoding)
+
+
+def _encoding(dsn: str) -> str:
+    """SQL_ASCII is read as LATIN1: each byte one character."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("SHOW server_encoding").fetchone()
+    return "LATIN1" if row is not None and row[0] in ("SQL_ASCII", b"SQL_ASCII") else "UTF8"
+
+
+def _schema(dsn: str, pg_dump: Path, encoding: str) -> Facts:
+    """The entries of a schema dump, without owners: ('dump', heading, 'definition') -> SQL."""
+    codec, asked = ("latin-1", "SQL_ASCII") if encoding == "LATIN1" else ("utf-8", "UTF8")
+    command = [str(pg_dump), "--schema-only", "--no-owner", *_unchanging(pg_dump), f"--encoding={asked}", "-d", dsn]
+    done = subprocess.run(command, check=True, capture_output=True)
+    found: dict[Fact, list[str]] = {}
+    heading: Fact | None = None
+    for line in done.stdout.decode(codec).split("\n"):
+        if match := _HEADER.match(line):
+            heading = ("dump", f"{match['type']} {match['schema']} {match['name']}", "definition")
+            found[heading] = []
+        elif (
+            heading
+            and line not in ("", "--")
+            and not line.startswith(("-- PostgreSQL database dump complete", "\\unrestrict"))
+        ):
+            found[heading].append(line)
+    return {fact: "\n".join(lines) for fact, lines in found.items() if not fact[1].startswith(_BY_CATALOGUE)}
+
+
+def _unchanging(pg_dump: Path) -> list[str]:
+    """Since August 2025 a dump holds a random key unless it is given."""
+    said = subprocess.run([str(pg_dump), "--help"], check=True, capture_output=True, text=True).stdout
+    return ["--restrict-key=x"] if "--restrict-key" in said else []
+
+
+def _as_expected(found: Facts, expected: Expected) -> Facts:
+    changed: Facts = {}
+    for fact, value in _settled(found).items():
+        kind, identity, aspect = fact
+        if aspect == "owner":
+            changed[fact] = _owner(value, expected)
+        elif aspect == "privileges":
+            owner = found.get((kind, identity, "owner"), "")
+            changed[fact] = _privileges(value, owner, _owner(owner, expected))
+        else:
+            changed[fact] = value
+    return changed
+
+
+def _owner(role: str, expected: Expected) -> str:
+    return role if role.startswith("pg_") else expected.owner(role)
+
+
+def _privileges(value: str, owner: str, new: str) -> str:
+    """What ALTER ... OWNER TO does to privileges: the new owner stands in the old one's place, as grantee and as grantor."""
+    lines = [line.split("\t") for line in value.split("\n")]
+    moved = [
+        "\t".join([new if part == owner and n in (0, 2) else part for n, part in enumerate(parts)]) for parts in lines
+    ]
+    return "\n".join(sorted(set(moved)))
+
+
+def _settled(found: Facts) -> Facts:
+    """Privileges in one order."""
+    return {f: "\n".join(sorted(v.split("\n"))) if f[2] == "privileges" else v for f, v in found.items()}
+
+
+def _short(value: str | None) -> str:
+    if value is None:
+        return "nothing"
+    text = " | ".join(value.split("\n"))
+    return repr(text if len(text) < 160 else text[:160] + "...")
