@@ -100,7 +100,7 @@ def partition_trigger(definition: str) -> tuple[Key, str]:
 def spelled(text: str) -> str:
     """One spelling for a type or a list of arguments, as the catalogue or a dump writes it."""
     try:
-        return _spelled(tokens(text))
+        return spelling(tokens(text))
     except NotUnderstood:
         return text
 
@@ -174,7 +174,7 @@ def _numbered(_: str, cursor: Cursor) -> Key:
 
 def _routine(kind: str, cursor: Cursor) -> Key:
     schema, name = _in_schema(cursor)
-    return Key(kind, schema, (name, _spelled(_in_brackets(cursor))))
+    return Key(kind, schema, (name, spelling(_in_brackets(cursor))))
 
 
 def _operator(kind: str, cursor: Cursor) -> Key:
@@ -182,7 +182,7 @@ def _operator(kind: str, cursor: Cursor) -> Key:
     cursor.require(".")
     name = _operator_name(cursor)
     left, right = _separated(_in_brackets(cursor), Token("symbol", ","))
-    return Key(kind, schema, (name, _spelled(left), _spelled(right)))
+    return Key(kind, schema, (name, spelling(left), spelling(right)))
 
 
 def _operator_name(cursor: Cursor) -> str:
@@ -217,7 +217,7 @@ def _column(kind: str, cursor: Cursor) -> Key:
 
 def _cast(kind: str, cursor: Cursor) -> Key:
     source, target = _separated(_in_brackets(cursor), Token("word", "as"))
-    return Key(kind, None, (_spelled(source), _spelled(target)))
+    return Key(kind, None, (spelling(source), spelling(target)))
 
 
 def _transform(kind: str, cursor: Cursor) -> Key:
@@ -226,7 +226,7 @@ def _transform(kind: str, cursor: Cursor) -> Key:
     while not cursor.peek().is_word("language"):
         of_type.append(cursor.take())
     cursor.word("language")
-    return Key(kind, None, (_spelled(of_type), cursor.name()))
+    return Key(kind, None, (spelling(of_type), cursor.name()))
 
 
 def _in_brackets(cursor: Cursor) -> list[Token]:
@@ -244,12 +244,13 @@ def _in_brackets(cursor: Cursor) -> list[Token]:
 
 def _separated(found: list[Token], separator: Token) -> tuple[list[Token], list[Token]]:
     if found.count(separator) != 1:
-        raise NotUnderstood(f"not two types: {_spelled(found)}")
+        raise NotUnderstood(f"not two types: {spelling(found)}")
     place = found.index(separator)
     return found[:place], found[place + 1 :]
 
 
-def _spelled(found: Iterable[Token]) -> str:
+def spelling(found: Iterable[Token]) -> str:
+    """The tokens of a type or a list of arguments, spelled in the one way."""
     # PostgreSQL 13 leaves out IN, which is the default; an aggregate without arguments is written `*` or nothing.
     return " ".join(_part(token) for token in found if not token.is_word("in") and token.value != "*")
 

@@ -107,8 +107,8 @@ _MEMBERS: Final = """SELECT classid, objid FROM pg_depend
     WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND classid <> 'pg_extension'::regclass"""
 
 
-def objects(connection: Connection) -> Objects:
-    """Every object by its key, except the members of extensions."""
+def objects(connection: Connection, *, with_members: bool = False) -> Objects:
+    """Every object by its key; the members of extensions only if asked for."""
     # A large object's owner and comment are filed under pg_largeobject.
     class_of = {name: name.removesuffix("_metadata") for name in _SOURCES}
     query = " UNION ALL ".join(
@@ -116,7 +116,7 @@ def objects(connection: Connection) -> Objects:
         f"FROM ({source.format(name)}) AS {name}_ (kind, schema_name, names, oid, state)"
         for name, source in _SOURCES.items()
     )
-    members = set(connection.execute(_MEMBERS))
+    members = set() if with_members else set(connection.execute(_MEMBERS))
     found: Objects = defaultdict(list)
     for class_id, kind, schema, names, object_id, state in connection.execute(query.encode()):
         if kind is not None and (class_id, object_id) not in members:

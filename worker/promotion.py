@@ -11,11 +11,14 @@ from psycopg import sql
 
 from repository.errors import DatabaseExists
 from repository.manifest import DatabaseBackup
+from repository.pgdump_toc import TocEntry
 from worker import grants, membership, temporary_database
 from worker.archive import Archive
 from worker.job import DatabaseJob, FixUp
 from worker.membership import RoleState
 from worker.ownership import resolve
+from worker.privilege_checks import Expected
+from worker.privileges import Surroundings
 from worker.session import Connection
 from worker.sql_tokens import Cursor, NotUnderstood, tokens
 
@@ -96,11 +99,15 @@ def _rename(master: Connection, promotion: Promotion) -> list[FixUp]:
         master.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {old} TO PUBLIC").format(**names))
         notes = [
             note for entry in promotion.archive.toc.entries if grants.of_database(entry)
-            for note in grants.execute_entry(master, entry, promotion.roles, temporary)
+            for note in grants.execute_entry(master, entry, promotion.roles, _about(temporary, entry, owner), Expected())
         ]  # fmt: skip
         master.execute(sql.SQL("ALTER DATABASE {old} RENAME TO {new}").format(**names))
         master.execute(sql.SQL("COMMENT ON DATABASE {new} IS {}").format(sql.Literal(promotion.mark), **names))
     return notes
+
+
+def _about(temporary: str, entry: TocEntry, owner: str) -> Surroundings:
+    return Surroundings(temporary, stand_ins={entry.owner: owner})
 
 
 def _owner(promotion: Promotion) -> str:
