@@ -9,37 +9,37 @@ from typing import Final
 from repository.pgdump_toc import TocEntry
 from worker import catalogue, limits
 from worker.addresses import object_keys
-from worker.catalogue import CatalogueObject
 from worker.job import Check
 from worker.session import Connection
 
 # What has an owner: the class by which an object is filed, its catalogue, the owner's column, and what to leave out because its owner can't
-# differ from that of another object (toast tables, indexes, row types, arrays).
+# differ from that of another object: toast tables, indexes, and the types of rows, arrays and multiranges.
 _OWNED: Final = (
-    ("pg_class", "pg_class", "relowner", "relkind NOT IN ('t', 'i', 'I')"),
-    ("pg_proc", "pg_proc", "proowner", "true"),
-    ("pg_type", "pg_type", "typowner", "typrelid = 0 AND typcategory <> 'A'"),
-    ("pg_namespace", "pg_namespace", "nspowner", "nspname !~ '^pg_(toast_)?temp_'"),
-    ("pg_operator", "pg_operator", "oprowner", "true"),
-    ("pg_opclass", "pg_opclass", "opcowner", "true"),
-    ("pg_opfamily", "pg_opfamily", "opfowner", "true"),
-    ("pg_collation", "pg_collation", "collowner", "true"),
-    ("pg_conversion", "pg_conversion", "conowner", "true"),
-    ("pg_ts_dict", "pg_ts_dict", "dictowner", "true"),
-    ("pg_ts_config", "pg_ts_config", "cfgowner", "true"),
-    ("pg_statistic_ext", "pg_statistic_ext", "stxowner", "true"),
-    ("pg_largeobject", "pg_largeobject_metadata", "lomowner", "true"),
-    ("pg_foreign_data_wrapper", "pg_foreign_data_wrapper", "fdwowner", "true"),
-    ("pg_foreign_server", "pg_foreign_server", "srvowner", "true"),
-    ("pg_language", "pg_language", "lanowner", "true"),
-    ("pg_publication", "pg_publication", "pubowner", "true"),
-    ("pg_subscription", "pg_subscription", "subowner", "subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"),
-    ("pg_event_trigger", "pg_event_trigger", "evtowner", "true"),
-    ("pg_default_acl", "pg_default_acl", "defaclrole", "true"),
+    ("pg_class", "pg_class", "relowner", "o.relkind NOT IN ('t', 'i', 'I', 'c')"),
+    # The constructors of a range type belong to the server's first superuser, whoever makes the type.
+    ("pg_proc", "pg_proc", "proowner", "NOT EXISTS (SELECT FROM pg_depend AS d "
+        "WHERE d.classid = 'pg_proc'::regclass AND d.objid = o.oid AND d.deptype = 'i')"),
+    ("pg_type", "pg_type", "typowner", "o.typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type AS e WHERE e.typarray = o.oid) "
+        "AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = o.typrelid AND c.relkind <> 'c')"),
+    ("pg_namespace", "pg_namespace", "nspowner", "o.nspname !~ '^pg_(toast_)?temp_'"),
+    ("pg_operator", "pg_operator", "oprowner", ""),
+    ("pg_opclass", "pg_opclass", "opcowner", ""),
+    ("pg_opfamily", "pg_opfamily", "opfowner", ""),
+    ("pg_collation", "pg_collation", "collowner", ""),
+    ("pg_conversion", "pg_conversion", "conowner", ""),
+    ("pg_ts_dict", "pg_ts_dict", "dictowner", ""),
+    ("pg_ts_config", "pg_ts_config", "cfgowner", ""),
+    ("pg_statistic_ext", "pg_statistic_ext", "stxowner", ""),
+    ("pg_largeobject", "pg_largeobject_metadata", "lomowner", ""),
+    ("pg_foreign_data_wrapper", "pg_foreign_data_wrapper", "fdwowner", ""),
+    ("pg_foreign_server", "pg_foreign_server", "srvowner", ""),
+    ("pg_language", "pg_language", "lanowner", ""),
+    ("pg_publication", "pg_publication", "pubowner", ""),
+    ("pg_event_trigger", "pg_event_trigger", "evtowner", ""),
+    ("pg_default_acl", "pg_default_acl", "defaclrole", ""),
 )  # fmt: skip
-# Composite types are filed under pg_type, their rows' owner under pg_class.
 _ALL_OWNED: Final = " UNION ALL ".join(
-    f"SELECT '{class_name}'::regclass::oid, oid, {owner} FROM {catalogue_name} WHERE {which}"  # noqa: S608
+    f"SELECT '{class_name}'::regclass::oid, o.oid, o.{owner} FROM {catalogue_name} AS o WHERE {which or 'true'}"  # noqa: S608
     for class_name, catalogue_name, owner, which in _OWNED
 )
 # Objects below this number came with the server; large objects may have any.
@@ -53,10 +53,8 @@ _STRANGERS: Final = f"""SELECT i.type, i.identity, r.rolname::text FROM ({_ALL_O
         WHERE d.classid = o.class_id AND d.objid = o.object_id AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass)
     AND NOT (o.class_id = 'pg_namespace'::regclass AND EXISTS (SELECT FROM pg_extension AS e WHERE e.extnamespace = o.object_id))
     ORDER BY 1, 2"""  # noqa: S608
-_OWNERS: Final = f"""SELECT o.class_id, o.object_id, r.rolname::text FROM (
-        {_ALL_OWNED} UNION ALL SELECT 'pg_type'::regclass, t.oid, t.typowner FROM pg_type AS t
-        JOIN pg_class AS c ON c.oid = t.typrelid AND c.relkind = 'c'
-    ) AS o (class_id, object_id, owner) JOIN pg_roles AS r ON r.oid = o.owner"""  # noqa: S608
+_OWNERS: Final = f"""SELECT o.class_id, o.object_id, r.rolname::text FROM ({_ALL_OWNED}) AS o (class_id, object_id, owner)
+    JOIN pg_roles AS r ON r.oid = o.owner"""  # noqa: S608
 
 
 def owners_check(
@@ -66,12 +64,12 @@ def owners_check(
     owns for all that aren't in it. `entries` are those that were restored; run it after the hand-over."""
     present = catalogue.objects(master)
     owner_of = {(class_id, object_id): owner for class_id, object_id, owner in master.execute(_OWNERS.encode())}
-    wrong = [
-        f"{entry.label} belongs to {actual}, not {expected}"
-        for entry, each in _restored(entries, present)
-        if (actual := owner_of.get((each.class_id, each.object_id))) is not None
-        and actual != (expected := decided.get(entry.owner, otherwise))
-    ]
+    wrong = []
+    for entry in entries:
+        expected = decided.get(entry.owner, otherwise)
+        for each in (found for key in object_keys(entry) for found in present.get(key, ())):
+            actual = owner_of.get((each.class_id, each.object_id), expected)
+            wrong += [f"{entry.label} of {actual}, not {expected}"] if actual != expected else []
     return _check("owners other than decided", wrong)
 
 
@@ -85,14 +83,6 @@ def strangers(master: Connection, allowed: Collection[str]) -> list[str]:
     server or an extension, and the schemas that extensions were put into."""
     rows = master.execute(_STRANGERS.encode(), [sorted(allowed)])
     return [f"{kind} {identity} of {owner}" for kind, identity, owner in rows]
-
-
-def _restored(entries: Collection[TocEntry], present: catalogue.Objects) -> list[tuple[TocEntry, CatalogueObject]]:
-    return [
-        (entry, each) for entry in entries if entry.owner or entry.description.startswith("BLOB")
-        for key in object_keys(entry) if key.kind in catalogue.OWNED_KINDS
-        for each in present.get(key, ())
-    ]  # fmt: skip
 
 
 def _check(name: str, wrong: list[str]) -> Check:
