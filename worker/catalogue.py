@@ -83,8 +83,8 @@ _SOURCES: Final = {
     "pg_constraint": f"""SELECT
             CASE x.contype WHEN 'f' THEN 'FK CONSTRAINT' WHEN 'c' THEN 'CHECK CONSTRAINT' ELSE 'CONSTRAINT' END, n.nspname,
             ARRAY[coalesce(c.relname, t.typname)::text, x.conname], x.oid,
-            CASE WHEN NOT coalesce((to_jsonb(x) ->> 'conenforced')::boolean, true) THEN 'not enforced'
-                WHEN x.convalidated THEN 'valid' WHEN {_OF_ITS_OWN} THEN 'not valid' ELSE 'not valid, as the parent' END
+            CASE WHEN x.convalidated THEN 'valid' WHEN NOT ({_OF_ITS_OWN}) THEN 'as the parent'
+                WHEN coalesce((to_jsonb(x) ->> 'conenforced')::boolean, true) THEN 'not valid' ELSE 'not enforced' END
         FROM {{}} AS x JOIN pg_namespace AS n ON n.oid = x.connamespace
         LEFT JOIN pg_class AS c ON c.oid = nullif(x.conrelid, 0) LEFT JOIN pg_type AS t ON t.oid = nullif(x.contypid, 0)
         WHERE x.contype <> 't'""",  # noqa: S608
