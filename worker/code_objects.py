@@ -50,12 +50,12 @@ _TRIGGERS: Final = """SELECT 'trigger', format('%I on %s', x.tgname, x.tgrelid::
 _EVENT_TRIGGERS: Final = """SELECT 'event trigger', quote_ident(x.evtname), f.oid::regprocedure::text,
     CASE WHEN f.prosecdef THEN r.rolname ELSE 'whoever gives the command' END, 'at each ' || x.evtevent
     FROM pg_event_trigger AS x JOIN f ON f.oid = x.evtfoid JOIN pg_roles AS r ON r.oid = f.proowner"""
-_QUERY: Final = (
-    f"{_OF_USERS} SELECT kind, name::text, string_agg(DISTINCT function, ', ' ORDER BY function), runs_as::text, occasion FROM ("
-    + " UNION ALL ".join((_DEFINERS, _INDEXES, _STATISTICS, _TRIGGERS, _EVENT_TRIGGERS))
-    + ") AS c (kind, name, function, runs_as, occasion) GROUP BY 1, 2, 4, 5 ORDER BY array_position(ARRAY['security definer function', "
-    "'expression index', 'partial index', 'statistics object', 'event trigger', 'trigger'], kind), 2, 4"
-)
+_QUERY: Final = f"""{_OF_USERS}
+    SELECT kind, name::text, string_agg(DISTINCT function, ', ' ORDER BY function), runs_as::text, occasion
+    FROM ({" UNION ALL ".join((_DEFINERS, _INDEXES, _STATISTICS, _TRIGGERS, _EVENT_TRIGGERS))})
+        AS c (kind, name, function, runs_as, occasion)
+    GROUP BY 1, 2, 4, 5 ORDER BY array_position(ARRAY['security definer function', 'expression index', 'partial index', 'statistics object',
+        'event trigger', 'trigger'], kind), 2, 4"""  # noqa: S608
 
 
 def code_objects(master: Connection) -> tuple[CodeObject, ...]:

@@ -149,4 +149,4 @@ def _is_as(expected: int, level: int) -> bool:
 def _named(held: _Held) -> str:
     schema = f"{held.object.schema_name}." if held.object.schema_name else ""
     column = f" (column {held.column!r})" if held.column else ""
-    return f"{held.privilege}{column} on {held.object.kind} {schema}{' '.join(held.object.names)} of {held.grantee or 'PUBLIC'}"
+    return f"{held.privilege}{column} on {held.object.kind} {schema}{' '.join(filter(None, held.object.names))} of {held.grantee or 'PUBLIC'}"

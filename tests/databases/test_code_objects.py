@@ -42,8 +42,10 @@ CREATE TYPE of_app.pair AS (a int); CREATE TYPE of_app.mood AS ENUM ('a'); CREAT
 CREATE DOMAIN of_app.d AS int;
 CREATE FUNCTION of_app.f(int, int) RETURNS boolean LANGUAGE sql AS 'SELECT true';
 CREATE PROCEDURE of_app.p(OUT a int) LANGUAGE plpgsql AS 'BEGIN END';
-CREATE AGGREGATE of_app.g(int) (sfunc = int4pl, stype = int); CREATE OPERATOR of_app.### (leftarg = int, rightarg = int, function = of_app.f);
-CREATE COLLATION of_app.k FROM "C"; CREATE TEXT SEARCH CONFIGURATION of_app.c (COPY = simple); CREATE STATISTICS of_app.s ON id, z FROM of_app.t;
+CREATE AGGREGATE of_app.g(int) (sfunc = int4pl, stype = int);
+CREATE OPERATOR of_app.### (leftarg = int, rightarg = int, function = of_app.f);
+CREATE COLLATION of_app.k FROM "C"; CREATE TEXT SEARCH CONFIGURATION of_app.c (COPY = simple);
+CREATE STATISTICS of_app.s ON id, z FROM of_app.t;
 CREATE TEXT SEARCH DICTIONARY of_app.i (TEMPLATE = simple); CREATE CONVERSION of_app.n FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
 SELECT lo_create(77); RESET ROLE; CREATE OPERATOR FAMILY of_app.o USING btree; ALTER OPERATOR FAMILY of_app.o USING btree OWNER TO app
 """

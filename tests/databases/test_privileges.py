@@ -1,10 +1,14 @@
 """Privileges come back as the catalogue had them, on objects of every kind and name; what would reach further is listed."""
 
+import psycopg
 import pytest
 
+from repository.pgdump_toc import TocEntry
 from tests.databases.equality import contents
 from tests.databases.restore_case import Cloud, Restore
 from worker.job import DatabaseResult
+from worker.privilege_checks import Expected, all_privileges, lost
+from worker.privileges import Privilege, privileges
 
 # Every object with its privileges, also those that it has by default; owners' own are told as `owner`.
 PRIVILEGES = """SELECT o.what, coalesce(r.rolname, 'PUBLIC'), a.privilege_type, a.is_grantable FROM (
@@ -86,3 +90,33 @@ def test_privileges_on_what_belongs_to_the_server_are_listed(cloud: Cloud) -> No
         "ACL pg_catalog.FUNCTION pg_stat_reset()",
         "not executed: GRANT ALL ON FUNCTION pg_catalog.pg_stat_reset() TO reader; (what lies in pg_catalog belongs to the server)",
     )]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("definition", "says"),
+    [
+        ("GRANT SELECT ON TABLE public.t TO reader;", ["SELECT on TABLE public.t of reader is missing"]),
+        ("GRANT SELECT(x) ON TABLE public.t TO reader;", ["SELECT (column 'x') on TABLE public.t of reader is missing"]),
+        ("GRANT UPDATE ON TABLE public.t TO reader WITH GRANT OPTION;", ["UPDATE on TABLE public.t of reader is missing"]),
+        ("REVOKE ALL ON FUNCTION public.f() FROM PUBLIC;", ["EXECUTE on FUNCTION public.f of PUBLIC is still there"]),
+        ("GRANT ALL ON LARGE OBJECT 77 TO reader;", [
+            "SELECT on LARGE OBJECT 77 of reader is missing", "UPDATE on LARGE OBJECT 77 of reader is missing"]),
+        ("GRANT SELECT ON TABLE public.t TO reader; REVOKE ALL ON TABLE public.t FROM reader;", [
+            "UPDATE on TABLE public.t of reader is still there"]),
+        ("GRANT UPDATE ON TABLE public.t TO reader;", []),
+    ],
+)  # fmt: skip
+def test_a_privilege_that_was_lost_in_silence_is_told(cloud: Cloud, definition: str, says: list[str]) -> None:
+    cloud.create_database("granted")
+    made = "CREATE ROLE reader; CREATE TABLE t (x int); GRANT UPDATE ON t TO reader; SELECT lo_create(77); "
+    cloud.execute(made + "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "granted")
+    entry = TocEntry(1, False, "x", "ACL", "none", definition, "", None, "", "master", "", (), "no data", None, None)
+    with psycopg.connect(cloud.dsn("granted"), autocommit=True, options="-c search_path=") as master:
+        expected = Expected(all_privileges(master))
+        for privilege in privileges(definition):
+            assert isinstance(privilege, Privilege)
+            expected.after(entry, privilege, done=True)
+
+        found = [fix_up.what.removesuffix(" after the privileges were executed") for fix_up in lost(master, expected)]
+
+    assert found == says
