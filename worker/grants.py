@@ -1,19 +1,20 @@
-"""The privileges of a dump, executed as the master user acting for the owners.
+"""The privileges of a dump, executed as the master user acting for the owners, and looked for afterwards.
 
-Invariant: whatever isn't understood (`worker.privileges`), or names a role that the target lacks, is listed and not executed.
+Invariant: whatever isn't understood (`worker.privileges`), names a role that the target lacks, or isn't there afterwards, is listed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 import psycopg
 
 from repository.pgdump_toc import TocEntry
-from worker import limits, membership
+from worker import limits, membership, privilege_checks
 from worker.archive import Archive, Division
 from worker.job import FixUp
 from worker.owners import Owners
-from worker.privileges import Privilege, privileges
+from worker.privilege_checks import Expected
+from worker.privileges import Privilege, Surroundings, privileges
 from worker.session import Connection
 from worker.sql_tokens import NotUnderstood
 
@@ -24,12 +25,16 @@ def execute(master: Connection, archive: Archive, division: Division, owners: Ow
         e for e in archive.toc.entries
         if e.description in ("ACL", "DEFAULT ACL") and e.dump_id not in division.left_out and not of_database(e)
     ])  # fmt: skip
+    large_objects = _large_objects(archive)
+    expected = Expected(privilege_checks.all_privileges(master))
     notes: list[FixUp] = []
     while batch := list(islice(entries, limits.OBJECTS_PER_TRANSACTION)):
         acting = {owners.of(e.owner) for e in batch}
         with master.transaction(), membership.acting_for(master, acting):
-            notes += [note for entry in batch for note in execute_entry(master, entry, owners)]
-    return notes
+            for entry in batch:
+                around = _surroundings(entry, large_objects, owners.of(entry.owner))
+                notes += execute_entry(master, entry, owners, around, expected)
+    return notes + privilege_checks.lost(master, expected)
 
 
 def of_database(entry: TocEntry) -> bool:
@@ -37,10 +42,29 @@ def of_database(entry: TocEntry) -> bool:
     return entry.description == "ACL" and entry.tag.startswith("DATABASE ")
 
 
-def execute_entry(master: Connection, entry: TocEntry, owners: Owners, database: str | None = None) -> Iterator[FixUp]:
-    """Execute one entry inside a transaction. With `database` it is about the database of this name, whatever the dump calls it."""
+def _large_objects(archive: Archive) -> dict[int, tuple[int, ...]]:
+    """The large objects that an entry lists, by its dump id."""
+    return {
+        e.dump_id: tuple(map(int, e.definition.split())) for e in archive.toc.entries if e.description == "BLOB METADATA"
+    }  # fmt: skip
+
+
+def _surroundings(entry: TocEntry, large_objects: Mapping[int, tuple[int, ...]], owner: str) -> Surroundings:
+    """Since pg_dump 17 one entry `LARGE OBJECTS a..b` stands for all that the entry it depends on lists."""
+    repeated: tuple[int, ...] = ()
+    if entry.description == "ACL" and entry.tag.startswith("LARGE OBJECTS "):
+        repeated = tuple(oid for dump_id in entry.dependencies for oid in large_objects.get(dump_id, ()))
+    # What the owner left itself is left to whoever owns here; default privileges are for the role itself or nobody.
+    keeps_owner = entry.description != "ACL" or entry.tag == "SCHEMA public"
+    return Surroundings(None, repeated, {} if keeps_owner else {entry.owner: owner})
+
+
+def execute_entry(
+    master: Connection, entry: TocEntry, owners: Owners, around: Surroundings, expected: Expected
+) -> Iterator[FixUp]:
+    """Execute one entry inside a transaction, and note in `expected` what must be there afterwards."""
     try:
-        found = list(privileges(entry.definition, database))
+        found = list(privileges(entry.definition, around))
     except NotUnderstood as error:
         yield FixUp(entry=entry.label, what=f"not executed: {_one_line(entry.definition)} ({error})")
         return
@@ -48,31 +72,35 @@ def execute_entry(master: Connection, entry: TocEntry, owners: Owners, database:
         if isinstance(each, str):
             yield FixUp(entry=entry.label, what=each)
         elif each.defaults_of is not None and each.defaults_of not in owners.default_privileges_of:
+            yield FixUp(entry=entry.label, what=f"not executed, {each.defaults_of!r} owns nothing here: {_shown(each)}")
+        elif missing := [r for r in each.roles if not _exists(r, owners, around)]:
             yield FixUp(
                 entry=entry.label,
-                what=f"not executed, {each.defaults_of!r} owns nothing here: {each.statement.as_string()}",
-            )
-        elif missing := [r for r in each.roles if not owners.roles[r].exists]:
-            yield FixUp(
-                entry=entry.label,
-                what=f"not executed, the target has no role {missing[0]!r}: {each.statement.as_string()}",
+                what=f"not executed, the target has no role {missing[0]!r}: {_shown(each)}",
             )
         else:
-            yield from _execute(master, entry, each)
+            said = _execute(master, each)
+            expected.after(entry, each, done=not said)
+            yield from (FixUp(entry=entry.label, what=f"{_shown(each)}: {message}") for message in said)
 
 
 def roles_in(entry: TocEntry) -> set[str]:
     """The roles that the statements of an entry name."""
     try:
-        database = "" if of_database(entry) else None
+        around = Surroundings("" if of_database(entry) else None)
         return {
-            role for each in privileges(entry.definition, database) if not isinstance(each, str) for role in each.roles
+            role for each in privileges(entry.definition, around) if not isinstance(each, str) for role in each.roles
         }
     except NotUnderstood:
         return set()
 
 
-def _execute(master: Connection, entry: TocEntry, privilege: Privilege) -> Iterator[FixUp]:
+def _exists(role: str, owners: Owners, around: Surroundings) -> bool:
+    return role in around.stand_ins.values() or owners.roles[role].exists
+
+
+def _execute(master: Connection, privilege: Privilege) -> list[str]:
+    """What the server had to say against it."""
     said: list[str] = []
     handler = lambda diagnostic: said.append(diagnostic.message_primary or "")  # noqa: E731
     master.add_notice_handler(handler)
@@ -83,8 +111,14 @@ def _execute(master: Connection, entry: TocEntry, privilege: Privilege) -> Itera
         said.append(str(error).splitlines()[0])
     finally:
         master.remove_notice_handler(handler)
-    for message in said:
-        yield FixUp(entry=entry.label, what=f"{privilege.statement.as_string()}: {message}")
+    return said
+
+
+def _shown(privilege: Privilege) -> str:
+    """The statement; of very many large objects the beginning and the end."""
+    text = privilege.statement.as_string()
+    half = limits.STATEMENT_IN_NOTE // 2
+    return text if len(text) <= limits.STATEMENT_IN_NOTE else f"{text[:half]} ... {text[-half:]}"
 
 
 def _one_line(definition: str) -> str:

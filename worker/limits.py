@@ -36,6 +36,10 @@ PROGRESS_SHARE: Final = 0.01
 LONGEST_PROGRESS_SECONDS: Final = 60.0
 # How much of pg_restore's messages goes into an error.
 MESSAGE_LENGTH: Final = 2000
+# How much of a statement a fix-up shows: one may list a thousand large objects.
+STATEMENT_IN_NOTE: Final = 1000
+# How many lines a check or a list in the result has at most; the last one says how many more there are.
+LISTED_OBJECTS: Final = 500
 # How many failed checks the error names; all are in the result.
 CHECKS_IN_MESSAGE: Final = 8
 TERMINATION_SECONDS: Final = 20.0

@@ -12,14 +12,15 @@ from psycopg import sql
 
 from repository.pgdump_toc import TocEntry
 from worker import catalogue, limits, membership
+from worker.addresses import Key, object_keys
 from worker.archive import Archive, Division
-from worker.catalogue import CatalogueObject, Key
+from worker.catalogue import CatalogueObject
 from worker.owners import Owners
 from worker.session import Connection
 
 # Description in the dump -> what ALTER calls it.
 _KINDS = {
-    "SCHEMA": "SCHEMA", "TYPE": "TYPE", "DOMAIN": "DOMAIN", "FUNCTION": "ROUTINE", "PROCEDURE": "ROUTINE", "AGGREGATE": "ROUTINE",
+    "SCHEMA": "SCHEMA", "TYPE": "TYPE", "DOMAIN": "DOMAIN", "FUNCTION": "ROUTINE", "PROCEDURE": "PROCEDURE", "AGGREGATE": "ROUTINE",
     "OPERATOR": "OPERATOR", "OPERATOR CLASS": "OPERATOR CLASS", "OPERATOR FAMILY": "OPERATOR FAMILY", "COLLATION": "COLLATION",
     "CONVERSION": "CONVERSION", "TEXT SEARCH DICTIONARY": "TEXT SEARCH DICTIONARY",
     "TEXT SEARCH CONFIGURATION": "TEXT SEARCH CONFIGURATION",
@@ -59,25 +60,16 @@ def release(master: Connection, login_role: str, owners: Owners) -> None:
         master.execute(sql.SQL("DROP OWNED BY {}").format(login))
 
 
-def object_keys(entry: TocEntry) -> list[Key]:
-    """The catalogue objects that an entry stands for: itself, or the large objects that it lists."""
-    if entry.description == "BLOB METADATA":
-        return [Key("LARGE OBJECT", None, oid) for oid in entry.definition.split()]
-    if entry.description == "BLOB":
-        return [Key("LARGE OBJECT", None, entry.tag)]
-    return [Key(entry.description, entry.schema_name, entry.tag)]
-
-
 def _transfers(
     entries: list[TocEntry], present: dict[Key, list[CatalogueObject]], owners: Owners, following: set[int]
 ) -> Iterator[Transfer]:
     for entry in entries:
         for key in object_keys(entry):
-            if key.description not in _KINDS:
+            if key.kind not in _KINDS:
                 continue
             for found in present.get(key, ()):
-                if key.description != "SEQUENCE" or found.object_id not in following:
-                    yield Transfer(_KINDS[key.description], found, entry.schema_name, owners.of(entry.owner))
+                if key.kind != "SEQUENCE" or found.object_id not in following:
+                    yield Transfer(_KINDS[key.kind], found, entry.schema_name, owners.of(entry.owner))
 
 
 def _follows_its_table(master: Connection) -> set[int]:

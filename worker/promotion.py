@@ -11,10 +11,13 @@ from psycopg import sql
 
 from repository.errors import DatabaseExists
 from repository.manifest import DatabaseBackup
+from repository.pgdump_toc import TocEntry
 from worker import grants, membership, powerless_roles, temporary_database, termination
 from worker.archive import Archive
 from worker.job import DatabaseJob, FixUp
 from worker.owners import Owners
+from worker.privilege_checks import Expected
+from worker.privileges import Surroundings
 from worker.session import Connection
 from worker.sql_tokens import Cursor, NotUnderstood, tokens
 
@@ -87,7 +90,7 @@ def _rename(master: Connection, promotion: Promotion) -> list[FixUp]:
         master.execute(sql.SQL("ALTER DATABASE {old} OWNER TO {}").format(sql.Identifier(owner), **names))
         notes = [
             note for entry in promotion.archive.toc.entries if grants.of_database(entry)
-            for note in grants.execute_entry(master, entry, promotion.owners, temporary)
+            for note in grants.execute_entry(master, entry, promotion.owners, _about(temporary, entry, owner), Expected())
         ]  # fmt: skip
         master.execute(sql.SQL("ALTER DATABASE {old} RENAME TO {new}").format(**names))
         master.execute(sql.SQL("COMMENT ON DATABASE {new} IS {}").format(sql.Literal(promotion.mark), **names))
@@ -99,6 +102,10 @@ def _reset(master: Connection, database: sql.Identifier) -> None:
     for change in ("RESET ALL", "IS_TEMPLATE false", "CONNECTION LIMIT -1"):
         master.execute(sql.SQL("ALTER DATABASE {} {}").format(database, sql.SQL(change)))
     master.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(database))
+
+
+def _about(temporary: str, entry: TocEntry, owner: str) -> Surroundings:
+    return Surroundings(temporary, stand_ins={entry.owner: owner})
 
 
 def _comment(archive: Archive) -> str | None:

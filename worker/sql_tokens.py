@@ -1,4 +1,5 @@
-"""A lexer for the few statements that are rebuilt from a dump: GRANT, REVOKE, ALTER DEFAULT PRIVILEGES, COPY, CREATE DATABASE, COMMENT.
+"""A lexer for the few statements that are rebuilt from a dump (GRANT, REVOKE, ALTER DEFAULT PRIVILEGES, COPY, CREATE DATABASE) or that name
+its objects (COMMENT, DROP).
 
 Invariant: it understands a text whole or raises NotUnderstood; what comes out holds no comment, no dollar quoting and no second meaning.
 """
@@ -7,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-TokenKind = Literal["word", "name", "text", "number", "symbol"]
+TokenKind = Literal["word", "name", "text", "number", "symbol", "operator"]
 
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+)
@@ -15,7 +16,8 @@ _TOKEN: Final = re.compile(
     |(?P<name>"(?:[^"\x00]|"")+")
     |(?P<text>'(?:[^'\x00]|'')*')
     |(?P<number>\d+)
-    |(?P<symbol>[(),.;\[\]=])""",
+    |(?P<symbol>[(),.;\[\]]|=(?![-+*/<>=~!@\#%^&|`?]))
+    |(?P<operator>[-+*/<>=~!@\#%^&|`?]+)""",
     re.VERBOSE,
 )
 
@@ -26,7 +28,8 @@ class NotUnderstood(ValueError):
 
 @dataclass(frozen=True)
 class Token:
-    """`value` is the meaning: a word in lower case, a name or text without its quotes, a number or symbol as written."""
+    """`value` is the meaning: a word in lower case, a name or text without its quotes, a number, symbol or operator
+    as written. `=` alone is a symbol."""
 
     kind: TokenKind
     value: str
@@ -59,15 +62,17 @@ def statements(text: str) -> list[list[Token]]:
 
 
 def _longest(text: str, position: int) -> re.Match[str]:
-    if text.startswith(("--", "/*"), position):
-        raise NotUnderstood("a comment")
     # `E'...'` would otherwise be read as the word E and a text.
     match = _ESCAPED.match(text, position) or _TOKEN.match(text, position)
-    if match is None or (match.lastgroup == "word" and text.startswith("'", match.end())):
+    if match is None or (match.lastgroup == "word" and text.startswith(_PREFIXING, match.end())):
         raise NotUnderstood(f"{text[position : position + 20]!r}")
+    if match.lastgroup == "operator" and ("--" in match.group() or "/*" in match.group()):
+        raise NotUnderstood("a comment")
     return match
 
 
+# Behind a word: `B'...'`, `U&'...'`, `U&"..."` mean something else than the word and what follows.
+_PREFIXING: Final = ("'", "&'", '&"')
 _ESCAPED: Final = re.compile(r"(?P<escaped>[eE]'(?:[^'\\\x00]|''|\\\\|\\')*')")
 
 
@@ -82,7 +87,7 @@ def _token(match: re.Match[str]) -> Token:
     if kind == "word":
         # The server folds unquoted names by ASCII rules only.
         return Token("word", "".join(c.lower() if c.isascii() else c for c in raw))
-    return Token("number" if kind == "number" else "symbol", raw)
+    return Token("number" if kind == "number" else "operator" if kind == "operator" else "symbol", raw)
 
 
 class Cursor:

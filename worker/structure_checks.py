@@ -4,30 +4,32 @@ Invariant: an entry of the table of contents is found in the catalogue, restored
 with a fix-up; an entry of a kind that is unknown here counts as missing.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
 from repository.manifest import DatabaseBackup
 from repository.pgdump_toc import TocEntry
-from worker import catalogue
+from worker import addresses, catalogue, comments
+from worker.addresses import Key
 from worker.archive import Archive, Division
-from worker.catalogue import CatalogueObject, Key
+from worker.catalogue import Objects
+from worker.comments import Comments
 from worker.job import Check
-from worker.ownership import object_keys
 from worker.session import Connection
-from worker.sql_tokens import NotUnderstood, tokens
+from worker.sql_tokens import NotUnderstood, Token, tokens
 
 # Checked by the steps that do them: rows and sequence values, privileges, the promotion; the rest are settings of the archive.
 _CHECKED_ELSEWHERE = frozenset({
-    "TABLE DATA", "BLOBS", "SEQUENCE SET", "ACL", "DEFAULT ACL", "DATABASE", "DATABASE PROPERTIES", "ENCODING", "STDSTRINGS", "SEARCHPATH",
+    "TABLE DATA", "BLOBS", "SEQUENCE SET", "STATISTICS DATA", "ACL", "DEFAULT ACL", "DATABASE", "DATABASE PROPERTIES", "ENCODING",
+    "STDSTRINGS", "SEARCHPATH",
 })  # fmt: skip
-_FIRING = re.compile(
-    r"ALTER (?:FOREIGN )?TABLE .* (DISABLE|ENABLE ALWAYS|ENABLE REPLICA) TRIGGER [^;]*;\s*$", re.DOTALL
-)
-_FIRING_STATES = {"DISABLE": "disabled", "ENABLE ALWAYS": "always", "ENABLE REPLICA": "replica"}
-
-Objects = dict[Key, list[CatalogueObject]]
+_CONSTRAINTS = ("CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT")
+# How the definition of a constraint ends -> what the catalogue says of it.
+_UNPROVEN = {" NOT VALID": "not valid", " NOT ENFORCED": "not enforced"}
+# A partition's trigger that fires otherwise than its parent's.
+_DEVIATING = """SELECT n.nspname, ARRAY[c.relname::text, x.tgname] FROM pg_trigger AS x JOIN pg_trigger AS p ON p.oid = x.tgparentid
+    JOIN pg_class AS c ON c.oid = x.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE x.tgenabled <> p.tgenabled AND x.tgconstrrelid = 0"""
 
 
 def check(master: Connection, archive: Archive, division: Division, backup: DatabaseBackup) -> list[Check]:
@@ -35,71 +37,49 @@ def check(master: Connection, archive: Archive, division: Division, backup: Data
     present = catalogue.objects(master)
     entries = [e for e in archive.toc.entries if e.dump_id not in division.left_out]
     return [
-        *_presence(entries, present, Counter(catalogue.comments(master))),
-        _validated(entries, present),
+        *_presence(entries, present, comments.read(master)),
+        *_unproven(entries, present),
         _valid_indexes(master),
-        _triggers(entries, present),
+        _triggers(master, entries, present),
+        _forced_row_security(entries, present),
         _locale(master, backup),
     ]
 
 
-def _presence(entries: list[TocEntry], present: Objects, comments: Counter[str]) -> Iterator[Check]:
+def _presence(entries: list[TocEntry], present: Objects, found: Comments) -> Iterator[Check]:
     """One row per kind with counts, and one per missing object."""
-    wanted: Counter[str] = Counter()
-    missing: list[TocEntry] = []
-    room = Counter({key: len(found) for key, found in present.items()})
-    for entry in entries:
-        if entry.description in _CHECKED_ELSEWHERE or _is_of_the_database(entry):
-            continue
-        wanted[entry.description] += 1
-        if not (_take_comment(entry, comments) if entry.description == "COMMENT" else _take(entry, room)):
-            missing.append(entry)
+    wanted = [e for e in entries if _is_checked_here(e)]
+    missing = [e for e in wanted if e.description != "COMMENT" and not _is_there(e, present)]
+    missing += comments.lost(entries, present, found)
     lacking = Counter(entry.description for entry in missing)
-    for description, count in sorted(wanted.items()):
+    for description, count in sorted(Counter(entry.description for entry in wanted).items()):
         yield _row(f"{description} present", str(count), str(count - lacking[description]))
     for entry in missing:
         yield Check(check=entry.label, expected="present", actual="missing", result="failed")
 
 
-def _take(entry: TocEntry, room: Counter[Key]) -> bool:
-    """Whether the catalogue has what the entry stands for; each object answers for one entry."""
-    for key in object_keys(entry):
-        if room[key] <= 0:
-            return False
-        # Kinds whose names may be overloaded are counted off; a composite type's or a shell's entries share one object.
-        room[key] -= key.description.startswith("OPERATOR")
-    return True
+def _is_checked_here(entry: TocEntry) -> bool:
+    if entry.description == "COMMENT":
+        return comments.is_checked_here(entry)
+    return entry.description not in _CHECKED_ELSEWHERE
 
 
-def _take_comment(entry: TocEntry, comments: Counter[str]) -> bool:
-    try:
-        found = [token.value for token in tokens(_after_is(entry.definition)) if token.kind == "text"]
-    except NotUnderstood:
-        return False
-    if len(found) != 1 or comments[found[0]] <= 0:
-        return False
-    comments[found[0]] -= 1
-    return True
+def _is_there(entry: TocEntry, present: Objects) -> bool:
+    keys = addresses.object_keys(entry)
+    return bool(keys) and all(key in present for key in keys)
 
 
-def _after_is(definition: str) -> str:
-    """The text of a comment: what it is on may hold operators, so only the end is read."""
-    return (
-        definition[definition.rindex(" IS ") + 4 :]
-        if " IS '" not in definition
-        else definition[definition.index(" IS '") + 4 :]
-    )
-
-
-def _is_of_the_database(entry: TocEntry) -> bool:
-    return entry.description == "COMMENT" and entry.tag.startswith("DATABASE ")
-
-
-def _validated(entries: list[TocEntry], present: Objects) -> Check:
-    """The dump itself says which constraints were never validated."""
-    allowed = {object_keys(e)[0] for e in entries if e.definition.rstrip().removesuffix(";").endswith(" NOT VALID")}
-    unvalidated = {key for key, found in present.items() if any(each.state == "not valid" for each in found)}
-    return _row("constraints not validated", _listed(allowed), _listed(unvalidated))
+def _unproven(entries: list[TocEntry], present: Objects) -> Iterator[Check]:
+    """The dump itself says which constraints were never validated, or are not enforced."""
+    for ending, state in _UNPROVEN.items():
+        allowed = {
+            key for e in entries if e.description in _CONSTRAINTS and e.definition.rstrip().removesuffix(";").endswith(ending)
+            for key in addresses.object_keys(e)
+        }  # fmt: skip
+        found = {
+            key for key, each in present.items() if key.kind in _CONSTRAINTS and any(o.state == state for o in each)
+        }
+        yield _row(f"constraints {state.replace('valid', 'validated')}", _listed(allowed), _listed(found))
 
 
 def _valid_indexes(master: Connection) -> Check:
@@ -111,15 +91,43 @@ def _valid_indexes(master: Connection) -> Check:
     return _row("indexes that are not valid", "none", ", ".join(row[0] for row in rows) or "none")
 
 
-def _triggers(entries: list[TocEntry], present: Objects) -> Check:
-    wrong = []
-    for entry in entries:
-        if entry.description == "TRIGGER":
-            last = _FIRING.search(entry.definition)
-            expected = _FIRING_STATES[last[1]] if last else "enabled"
-            found = present.get(object_keys(entry)[0], [])
-            wrong += [f"{entry.tag} is {each.state}, was {expected}" for each in found if each.state != expected]
+def _triggers(master: Connection, entries: list[TocEntry], present: Objects) -> Check:
+    """Each as its entry says; a partition's trigger that has no entry as its parent's."""
+    expected = {
+        key: addresses.firing(e) for e in entries if e.description == "TRIGGER" for key in addresses.object_keys(e)
+    }
+    wrong = [
+        f"{' '.join(key.names)} is {found.state}, was {state}"
+        for key, state in expected.items() for found in present.get(key, ()) if found.state != state
+    ]  # fmt: skip
+    deviating = {Key("TRIGGER", schema, tuple(names)) for schema, names in master.execute(_DEVIATING)}
+    wrong += [f"{' '.join(key.names)} is not as its parent's" for key in deviating - expected.keys() if key in present]
     return _row("triggers firing differently", "none", ", ".join(wrong) or "none")
+
+
+def _forced_row_security(entries: list[TocEntry], present: Objects) -> Check:
+    """ALTER TABLE ... FORCE ROW LEVEL SECURITY is a part of the table's own entry."""
+    tables = {key: e for e in entries if e.description == "TABLE" for key in addresses.object_keys(e)}
+    expected = {key for key, entry in tables.items() if _is_forced(key, entry.definition)}
+    found = {key for key in tables if key._replace(kind="FORCED ROW SECURITY") in present}
+    return _row("row security forced on owners", _listed(expected), _listed(found))
+
+
+def _is_forced(key: Key, definition: str) -> bool:
+    lines = [line for line in definition.splitlines() if line.endswith(" FORCE ROW LEVEL SECURITY;")]
+    return any(_forces(line, key) for line in lines)
+
+
+def _forces(line: str, key: Key) -> bool:
+    try:
+        found = tokens(line)
+    except NotUnderstood:
+        return False
+    return len(found) == 11 and [found[3].value, found[4], found[5].value] == [
+        key.schema_name,
+        Token("symbol", "."),
+        key.names[0],
+    ]
 
 
 def _locale(master: Connection, backup: DatabaseBackup) -> Check:
@@ -134,7 +142,7 @@ def _locale(master: Connection, backup: DatabaseBackup) -> Check:
 
 
 def _listed(keys: set[Key]) -> str:
-    return ", ".join(sorted(f"{key.schema_name}.{key.tag}" for key in keys)) or "none"
+    return ", ".join(sorted(f"{key.schema_name}.{' '.join(key.names)}" for key in keys)) or "none"
 
 
 def _row(name: str, expected: str, actual: str) -> Check:

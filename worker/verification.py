@@ -19,9 +19,11 @@ from repository.manifest import DatabaseBackup, Manifest
 from worker import archive as archives
 from worker import (
     check_list,
+    code_objects,
     data_checks,
     grants,
     named_roles,
+    owner_checks,
     owners,
     ownership,
     powerless_roles,
@@ -31,8 +33,8 @@ from worker import (
     structure_checks,
     temporary_database,
 )
-from worker.archive import Archive
-from worker.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job
+from worker.archive import Archive, Division
+from worker.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, Job
 from worker.job_folder import JobFolder
 from worker.progress import ProgressWriter
 from worker.promotion import Promotion
@@ -162,9 +164,23 @@ def _handed_over(
         ownership.settle(inside, subject.archive, division, subject.owners)
         notes += grants.execute(inside, subject.archive, division, subject.owners)
         ownership.release(inside, database.login_role, subject.owners)
-    notes += promotion.database_notes(subject)
-    notes += promotion.promote(master, subject)
-    return checked.model_copy(update={"status": "PROMOTED", "fix_ups": tuple(notes)})
+        checks = (*checked.checks, *_owner_checks(inside, subject, division))
+        code = code_objects.code_objects(inside)
+    result = checked.model_copy(update={"fix_ups": tuple(notes), "code": code, "checks": checks})
+    if check_list.failed(checks):
+        return _failed(result, VerificationFailed.__name__, check_list.summary(checks))
+    notes += [*promotion.database_notes(subject), *promotion.promote(master, subject)]
+    return result.model_copy(update={"status": "PROMOTED", "fix_ups": tuple(notes)})
+
+
+def _owner_checks(inside: Connection, subject: Promotion, division: Division) -> tuple[Check, ...]:
+    """That the hand-over did what was decided, and that nothing belongs to anybody else."""
+    decided = subject.owners
+    entries = [e for e in subject.archive.toc.entries if e.dump_id not in division.left_out]
+    return (
+        owner_checks.owners_check(inside, entries, decided.owner_of, decided.holder),
+        owner_checks.strangers_check(inside, {*decided.owner_of.values(), decided.holder}),
+    )
 
 
 def _failed(result: DatabaseResult, name: str, message: str) -> DatabaseResult:

@@ -78,7 +78,8 @@ def test_what_a_table_became_after_the_checks_is_not_read_by_anybody(cloud: Clou
     cloud.execute(f'CREATE ROLE "{database.login_role}"; GRANT "{database.login_role}" TO CURRENT_USER')
     cloud.execute(
         "ALTER TABLE items RENAME TO away; CREATE SEQUENCE reads; "
-        "CREATE VIEW items AS SELECT nextval('reads') AS id, 'x'::text AS label",
+        "CREATE VIEW items AS SELECT nextval('reads') AS id, 'x'::text AS label;"
+        f'ALTER SEQUENCE reads OWNER TO "{database.login_role}"; ALTER VIEW items OWNER TO "{database.login_role}"',
         temporary, superuser=True,
     )  # fmt: skip
 

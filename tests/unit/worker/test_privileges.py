@@ -2,14 +2,14 @@
 
 import pytest
 
-from worker.privileges import Privilege, privileges
+from worker.privileges import NOTHING_ELSE, Privilege, Surroundings, privileges
 from worker.sql_tokens import NotUnderstood
 
 
-def rebuilt(definition: str, database: str | None = None) -> list[str]:
+def rebuilt(definition: str, around: Surroundings = NOTHING_ELSE) -> list[str]:
     """The statements as text; what is passed over as it is said."""
     return [
-        each.statement.as_string() if isinstance(each, Privilege) else each for each in privileges(definition, database)
+        each.statement.as_string() if isinstance(each, Privilege) else each for each in privileges(definition, around)
     ]
 
 
@@ -71,6 +71,6 @@ def test_another_grantor_is_replaced_by_the_owner_and_said() -> None:
 
 
 def test_privileges_of_the_database_go_to_the_database_being_restored() -> None:
-    assert rebuilt("REVOKE CONNECT ON DATABASE shop FROM PUBLIC;", "temp;name") == [
+    assert rebuilt("REVOKE CONNECT ON DATABASE shop FROM PUBLIC;", Surroundings("temp;name")) == [
         'REVOKE CONNECT ON DATABASE "temp;name" FROM PUBLIC'
     ]

@@ -15,6 +15,10 @@ from worker.sql_tokens import NotUnderstood, Token, statements, tokens
         ("42", Token("number", "42")),
         ("größe$1", Token("word", "größe$1")),
         ("ÄB", Token("word", "Äb")),
+        ("@#@", Token("operator", "@#@")),
+        ("=", Token("symbol", "=")),
+        ("==", Token("operator", "==")),
+        ("<=", Token("operator", "<=")),
     ],
 )
 def test_one_token_has_its_meaning(text: str, expected: Token) -> None:
@@ -30,7 +34,9 @@ def test_one_token_has_its_meaning(text: str, expected: Token) -> None:
         "'open",
         '"open',
         '""',
-        "a + b",
+        "a +-- b",
+        "@/* b */",
+        'U&"x"',
         "\\x",
         "E'\\n'",
         "a\x00b",
