@@ -34,7 +34,7 @@ _OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no 
 @dataclass(frozen=True)
 class TocEntry:
     """One object of the dump. `offset` (custom format) is where its data block begins, if pg_dump knew; `member_name` (directory format)
-    its file without the compression's suffix."""
+    its file without the compression's suffix. `access_method` is a table's (`heap`), from archive version 1.14 on."""
 
     dump_id: int
     has_data: bool
@@ -51,6 +51,8 @@ class TocEntry:
     offset_state: OffsetState
     offset: int | None
     member_name: str | None
+    drop_statement: str = ""
+    access_method: str = ""
 
     @property
     def label(self) -> str:
@@ -183,17 +185,16 @@ def _entry(reader: ByteReader, header: Toc) -> TocEntry:
     _string(reader), _string(reader)  # the object ids in the source's catalogue
     tag, description = _string(reader) or "", _string(reader) or ""
     section = _section(read_int(reader))
-    definition, _drop, copy_statement = (_string(reader) or "" for _ in range(3))
+    definition, drop_statement, copy_statement = (_string(reader) or "" for _ in range(3))
     schema_name, tablespace = _string(reader), _string(reader) or ""
-    if header.version >= (1, 14):
-        _string(reader)  # the table's access method
+    access_method = (_string(reader) or "") if header.version >= (1, 14) else ""
     relkind = _relkind(read_int(reader)) if header.version >= (1, 16) else ""
     owner, _with_oids = _string(reader) or "", _string(reader)
     dependencies = _dependencies(reader)
     state, offset, member_name = _place(reader, header)
     return TocEntry(
         dump_id, bool(has_data), tag, description, section, definition, copy_statement, schema_name or None, tablespace, owner,
-        relkind, dependencies, state, offset, member_name,
+        relkind, dependencies, state, offset, member_name, drop_statement, access_method,
     )  # fmt: skip
 
 
@@ -253,12 +254,16 @@ def _decoded_entry(entry: TocEntry, codec: str) -> TocEntry:
     return replace(
         entry, tag=_text(entry.tag, codec), definition=_text(entry.definition, codec), owner=_text(entry.owner, codec),
         copy_statement=_text(entry.copy_statement, codec), schema_name=_text(entry.schema_name or "", codec) or None,
-        tablespace=_text(entry.tablespace, codec),
+        tablespace=_text(entry.tablespace, codec), drop_statement=_text(entry.drop_statement, codec),
+        access_method=_text(entry.access_method, codec),
     )  # fmt: skip
 
 
 def _is_clean(entry: TocEntry) -> bool:
-    texts = entry.tag, entry.definition, entry.copy_statement, entry.schema_name or "", entry.owner, entry.tablespace
+    texts = (
+        entry.tag, entry.definition, entry.copy_statement, entry.schema_name or "", entry.owner, entry.tablespace, entry.drop_statement,
+        entry.access_method,
+    )  # fmt: skip
     return "".join(texts).isascii()
 
 

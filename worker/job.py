@@ -5,15 +5,31 @@ carries the job's URI and nothing else. The lambdas import this module; it impor
 """
 
 from datetime import datetime
-from typing import Literal
+from functools import partial
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from repository.document import Document
 from repository.manifest import Engine, NativeKind
 
 JobKind = Literal["replay", "restore", "verify", "discard"]
 DatabaseStatus = Literal["REPLAYED", "RESTORED", "PROMOTED", "DISCARDED", "FAILED"]
+
+# A dump decides how long a message of the server or a statement is, and documents must stay small enough to be read, sent and kept.
+LONGEST_TEXT: Final = 4000
+LONGEST_SQL: Final = 20_000
+
+
+def _cut(longest: int, text: str) -> str:
+    if len(text) <= longest:
+        return text
+    mark = f"... (cut, {len(text)} characters)"
+    return text[: longest - len(mark)] + mark
+
+
+Text = Annotated[str, AfterValidator(partial(_cut, LONGEST_TEXT))]
+SqlText = Annotated[str, AfterValidator(partial(_cut, LONGEST_SQL))]
 
 
 class DatabaseServer(Document):
@@ -135,24 +151,24 @@ class ErrorNote(Document):
     """An error by its name (repository.errors) and its sentence."""
 
     name: str
-    message: str
+    message: Text
 
 
 class FixUp(Document):
     """One entry of the dump that could not be restored to the letter, and what was done instead. Nothing is dropped without one.
     `entry` reads like `ACL public TABLE orders`."""
 
-    entry: str
-    what: str
+    entry: Text
+    what: Text
 
 
 class LeftOut(Document):
     """One entry of the dump that was left out because the request allowed it: why, the SQL with which a person can make it by hand, and how
     many rows of the dump were therefore not loaded."""
 
-    entry: str
-    why: str
-    sql: str = ""
+    entry: Text
+    why: Text
+    sql: SqlText = ""
     rows: int = 0
 
 
@@ -171,9 +187,9 @@ class CodeObject(Document):
 class Check(Document):
     """One row of the verification table. `result` is `ok`, `failed` or `not checked` (then `actual` says why)."""
 
-    check: str
-    expected: str
-    actual: str
+    check: Text
+    expected: Text
+    actual: Text
     result: Literal["ok", "failed", "not checked"]
 
 
