@@ -28,6 +28,16 @@ LONGEST_STRING: Final = 256 << 20
 _FORMATS: Final[dict[int, ArchiveFormat]] = {1: "custom", 3: "directory"}
 _COMPRESSIONS: Final[tuple[Compression, ...]] = ("none", "gzip", "lz4", "zstd")
 _SECTIONS: Final[dict[int, Section]] = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
+_TEXTS: Final = (
+    "tag",
+    "definition",
+    "owner",
+    "copy_statement",
+    "schema_name",
+    "tablespace",
+    "drop_statement",
+    "access_method",
+)
 _OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no data"}
 
 
@@ -101,6 +111,13 @@ def parse_trailing(reader: ByteReader, toc: Toc) -> tuple[TocEntry, ...]:
     """The entries that pg_dump repeats behind the last block when its standard output was redirected to a file: no header, but offsets."""
     codec = pgdump_encoding.python_codec(client_encoding(toc.entries))
     return _decoded(replace(toc, entries=parse_entries(reader, toc)), codec).entries
+
+
+def recoded(toc: Toc, codec: str) -> Toc:
+    """The TOC of an SQL_ASCII dump, which was read byte by byte, with its texts read in a codec after all. Raises BackupDamaged."""
+    raw = "latin-1"
+    entries = tuple(_decoded_entry(entry, codec, raw) for entry in toc.entries)
+    return replace(toc, database=_text(toc.database, codec, raw), entries=entries)
 
 
 def client_encoding(entries: tuple[TocEntry, ...]) -> str:
@@ -250,25 +267,17 @@ def _decoded(toc: Toc, codec: str) -> Toc:
     )
 
 
-def _decoded_entry(entry: TocEntry, codec: str) -> TocEntry:
-    return replace(
-        entry, tag=_text(entry.tag, codec), definition=_text(entry.definition, codec), owner=_text(entry.owner, codec),
-        copy_statement=_text(entry.copy_statement, codec), schema_name=_text(entry.schema_name or "", codec) or None,
-        tablespace=_text(entry.tablespace, codec), drop_statement=_text(entry.drop_statement, codec),
-        access_method=_text(entry.access_method, codec),
-    )  # fmt: skip
+def _decoded_entry(entry: TocEntry, codec: str, raw: str = "utf-8") -> TocEntry:
+    texts = {name: _text(getattr(entry, name) or "", codec, raw) for name in _TEXTS}
+    return replace(entry, **{**texts, "schema_name": texts["schema_name"] or None})  # type: ignore[arg-type]
 
 
 def _is_clean(entry: TocEntry) -> bool:
-    texts = (
-        entry.tag, entry.definition, entry.copy_statement, entry.schema_name or "", entry.owner, entry.tablespace, entry.drop_statement,
-        entry.access_method,
-    )  # fmt: skip
-    return "".join(texts).isascii()
+    return all((getattr(entry, name) or "").isascii() for name in _TEXTS)
 
 
-def _text(text: str, codec: str) -> str:
+def _text(text: str, codec: str, raw: str = "utf-8") -> str:
     try:
-        return text.encode("utf-8", "surrogateescape").decode(codec)
+        return text.encode(raw, "surrogateescape").decode(codec)
     except UnicodeDecodeError as error:
         raise BackupDamaged(f"a text of the table of contents is no valid {codec}: {error}") from error

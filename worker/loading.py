@@ -92,7 +92,13 @@ def load_table(
     except BackupDamaged as error:
         raise BackupDamaged(f"{what} was not loaded: {str(error).removeprefix(f'{what}: ')}") from error
     except psycopg.Error as error:
-        raise ReplayFailed(f"{what}: {_message(error)}") from error
+        raise ReplayFailed(f"{what}: {explained(error)}") from error
+
+
+def require_intact(members: Members, member: TableMember) -> None:
+    """Read the stored bytes once more. Raises BackupDamaged if they are why the server refused the rows."""
+    what = f"table {member.schema_name}.{member.table} of {members.backup.name}"
+    _exhaust(_rows(members, member, what))
 
 
 def load_large_objects(connection: Connection, members: Members, member: LargeObjectMember, count: Count) -> None:
@@ -111,7 +117,7 @@ def load_large_objects(connection: Connection, members: Members, member: LargeOb
     except BackupDamaged as error:
         raise BackupDamaged(f"{what} were not loaded: {str(error).removeprefix(f'{what}: ')}") from error
     except psycopg.Error as error:
-        raise ReplayFailed(f"{what}: {_message(error)}") from error
+        raise ReplayFailed(f"{what}: {explained(error)}") from error
 
 
 def _rows(members: Members, member: TableMember, what: str) -> Iterator[bytes]:
@@ -165,10 +171,6 @@ def _exhaust(stored: Iterator[bytes]) -> None:
 def _require(right: bool, unit: str, found: int, expected: int) -> None:
     if not right:
         raise BackupDamaged(f"{found} {unit} were loaded where the manifest says {expected}")
-
-
-def _message(error: psycopg.Error) -> str:
-    return explained(error)[: limits.MESSAGE_LENGTH]
 
 
 def _span(oids: tuple[int, ...]) -> str:

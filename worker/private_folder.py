@@ -1,4 +1,4 @@
-"""The folder of one job for what nobody else may read: certificates, tables of contents, the password file of pg_restore.
+"""The folder of one job for what nobody else may read: certificates.
 
 Invariant: it lies in the worker's state directory and nowhere else, so it dies with the instance's volume; and what a killed job
 left there goes when the next job of the same state directory begins.

@@ -21,6 +21,7 @@ from worker.sql_tokens import NotUnderstood, tokens
 # Checked by the steps that do them: rows and sequence values, privileges, the promotion; the rest are settings of the archive.
 _CHECKED_ELSEWHERE = frozenset({
     "TABLE DATA", "BLOBS", "SEQUENCE SET", "ACL", "DEFAULT ACL", "DATABASE", "DATABASE PROPERTIES", "ENCODING", "STDSTRINGS", "SEARCHPATH",
+    "STATISTICS DATA",
 })  # fmt: skip
 _FIRING = re.compile(
     r"ALTER (?:FOREIGN )?TABLE .* (DISABLE|ENABLE ALWAYS|ENABLE REPLICA) TRIGGER [^;]*;\s*$", re.DOTALL

@@ -83,7 +83,7 @@ def drop(master: Connection, database: DatabaseJob) -> None:
 def drop_login(master: Connection, role: str) -> None:
     """Drop the temporary login; the memberships in it go with it. It must own nothing any more."""
     if role_exists(master, role):
-        _terminate_role(master, role)
+        terminate_role(master, role)
         master.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
 
@@ -125,7 +125,8 @@ def _create_database(database: DatabaseJob, backup: DatabaseBackup) -> sql.Compo
     return statement
 
 
-def _terminate_role(master: Connection, role: str) -> None:
+def terminate_role(master: Connection, role: str) -> None:
+    """End the sessions of one role and wait for each to be gone."""
     master.execute(
         "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE usename = %s AND pid <> pg_backend_pid()",
         [int(limits.TERMINATION_SECONDS * 1000), role],

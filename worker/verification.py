@@ -20,9 +20,9 @@ from worker import (
     check_list,
     data_checks,
     grants,
+    left_out,
     membership,
     ownership,
-    private_folder,
     promotion,
     structure_checks,
     temporary_database,
@@ -72,11 +72,8 @@ def _verify_one(
 ) -> tuple[DatabaseResult, tuple[Absence, ...]]:
     kept = verification.folder.promoted(database.temporary_name)
     try:
-        with (
-            private_folder.of_database(verification.private) as private,
-            verification.server.connect_master() as master,
-        ):
-            archive = archives.fetch(verification.s3, verification.bucket, backup, private)
+        with verification.server.connect_master() as master:
+            archive = archives.fetch(verification.s3, verification.bucket, backup, verification.job.postgres.encoding)
             subject = _promotion(verification, master, database, backup, archive)
             result = kept or _checked_and_renamed(verification, master, subject, result)
             if result.status == "PROMOTED":
@@ -112,7 +109,9 @@ def _checked_and_renamed(
         if promotion.is_marked(master, subject):
             return result.model_copy(update={"status": "PROMOTED", "fix_ups": tuple(promotion.database_notes(subject))})
         raise ReplayFailed(f"{database.backup_name}: there is no database {database.temporary_name} to verify")
-    division = archives.divide(subject.archive.toc)
+    record = left_out.load(verification.folder, database.temporary_name)
+    division = left_out.applied(archives.divide(subject.archive.toc), record)
+    result = result.model_copy(update={"left_out": record.left_out})
     # The temporary login owns the database and may have given it settings that bend our own sessions.
     master.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(database.temporary_name)))
     inside = verification.server.connect_master(database.temporary_name)

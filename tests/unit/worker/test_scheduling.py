@@ -44,7 +44,7 @@ def test_the_longest_comes_first_and_an_index_after_its_rows() -> None:
     tasks = [
         Task(name=1, cost=5, run=lambda _: done.append(1)),
         Task(name=2, cost=9, run=lambda _: done.append(2)),
-        Task(name=3, cost=100, run=lambda _: done.append(3), table=7, after={1}),
+        Task(name=3, cost=100, run=lambda _: done.append(3), units=frozenset((7,)), after={1}),
         Task(name=4, cost=1, run=lambda _: done.append(4), after={3, 999}),
     ]
 
@@ -69,8 +69,8 @@ def test_an_exclusive_task_has_its_table_for_itself() -> None:
 
         return body
 
-    tasks = [Task(name=n, cost=1, run=work(n), table=1, exclusive=n % 2 == 0) for n in range(6)]
-    tasks.append(Task(name=100, cost=1, run=work(100), table=2))
+    tasks = [Task(name=n, cost=1, run=work(n), units=frozenset((1,)), exclusive=n % 2 == 0) for n in range(6)]
+    tasks.append(Task(name=100, cost=1, run=work(100), units=frozenset((2,))))
 
     run(tasks, 4)
 
