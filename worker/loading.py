@@ -98,7 +98,8 @@ def load_table(
 def require_intact(members: Members, member: TableMember) -> None:
     """Read the stored bytes once more. Raises BackupDamaged if they are why the server refused the rows."""
     what = f"table {member.schema_name}.{member.table} of {members.backup.name}"
-    _exhaust(_rows(members, member, what))
+    for _ in _rows(members, member, what):
+        pass
 
 
 def load_large_objects(connection: Connection, members: Members, member: LargeObjectMember, count: Count) -> None:

@@ -20,7 +20,7 @@ from localcloud.postgresql import Server
 from repository import keys, points
 from repository.manifest import ByteRange, DatabaseBackup, Manifest
 from worker import run_job
-from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, Result
+from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, PostgresOptions, Result
 
 Damage = Callable[[bytearray, ByteRange], bytearray]
 REPOSITORY, EVIDENCE = "repository", "evidence"
@@ -112,6 +112,7 @@ class Restore:
     asked: dict[str, str]
     restore_id: str = field(default_factory=lambda: f"r-{uuid.uuid4().hex[:12]}")
     manifest_uri: str = ""
+    postgres: PostgresOptions = field(default_factory=PostgresOptions)
 
     def add_point(self) -> None:
         """Store the dumps as one restore point."""
@@ -152,7 +153,9 @@ class Restore:
             ca_bundle=f"s3://{EVIDENCE}/certificates/rds-ca.pem",
         )  # fmt: skip
         manifest = None if kind == "discard" else self.manifest_uri
-        job = Job(kind=kind, restore_id=self.restore_id, server=server, databases=self.databases(), manifest=manifest)
+        job = Job(
+            kind=kind, restore_id=self.restore_id, server=server, databases=self.databases(), manifest=manifest, postgres=self.postgres
+        )  # fmt: skip
         key = keys.job_prefix(self.restore_id, name) + "job.json"
         self.cloud.s3().put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())
         return f"s3://{EVIDENCE}/{key}"
