@@ -23,12 +23,14 @@ _WAY_OUT = (
 )
 
 
-def refused(master: Connection, backup: DatabaseBackup, options: PostgresOptions) -> dict[str, str]:
+def refused(master: Connection, backup: DatabaseBackup, archive: Archive, options: PostgresOptions) -> dict[str, str]:
     """The extensions to leave out, with the reason. Raises ReplayFailed with all of them if the request doesn't allow to leave any out."""
     allowed = options.allowed_extensions or DEFAULT_EXTENSIONS
     offered = {row[0] for row in master.execute("SELECT name FROM pg_available_extensions")}
     found = {}
-    for name in sorted({extension.name for extension in backup.extensions}):
+    # What is created is what the dump names, whatever the manifest says.
+    named = {e.tag for e in archive.toc.entries if e.description == "EXTENSION"} | {e.name for e in backup.extensions}
+    for name in sorted(named):
         if name not in offered:
             found[name] = "the target server doesn't offer it"
         elif name not in allowed:
@@ -54,8 +56,8 @@ def create(
         owner.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
     created = set()
     for entry in chosen:
-        schema = schema_of[entry.tag]
-        _create(master, entry.tag, schema if schema in schemas | {"public", "pg_catalog"} else None)
+        place = schema_of.get(entry.tag)
+        _create(master, entry.tag, place if place in schemas | {"public", "pg_catalog"} else None)
         created.add(entry.tag)
     return [note for entry in archive.toc.entries for note in _comment(master, entry, created)]
 

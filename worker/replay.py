@@ -83,8 +83,9 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
         rows=backup.rows, bytes=backup.uncompressed_length, tables=len(backup.tables),
     )  # fmt: skip
     try:
-        refused = _require_possible(replay, database, backup)
-        changes = _build(replay, database, backup, refused)
+        replay.progress.phase("preparing", backup.name)
+        archive = archives.fetch(replay.s3, replay.bucket, backup, replay.job.postgres.encoding)
+        changes = _build(replay, database, backup, archive, _require_possible(replay, database, backup, archive))
     except RestoreError as error:
         changes = _failure(backup, type(error).__name__, str(error))
     except psycopg.Error as error:
@@ -94,7 +95,9 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
     return result.model_copy(update={**changes, "seconds": round(time.monotonic() - began, 3)})
 
 
-def _require_possible(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -> dict[str, str]:
+def _require_possible(
+    replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive
+) -> dict[str, str]:
     """What can be known before anything is created. Returns the extensions to leave out, with the reason.
 
     Raises DatabaseExists or ReplayFailed."""
@@ -103,7 +106,7 @@ def _require_possible(replay: Replay, database: DatabaseJob, backup: DatabaseBac
             raise DatabaseExists(
                 f"the target already has: {database.asked_name!r}; restore under another name or rename the old one"
             )
-        return extensions.refused(master, backup, replay.job.postgres)
+        return extensions.refused(master, backup, archive, replay.job.postgres)
 
 
 def _failure(backup: DatabaseBackup, name: str, message: str) -> dict[str, object]:
@@ -133,10 +136,10 @@ class Building:
         return connection
 
 
-def _build(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, refused: dict[str, str]) -> dict[str, object]:
+def _build(
+    replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive, refused: dict[str, str]
+) -> dict[str, object]:
     """Build the database. Returns what the result tells of it."""
-    replay.progress.phase("preparing", backup.name)
-    archive = archives.fetch(replay.s3, replay.bucket, backup, replay.job.postgres.encoding)
     omissions, skips = Omissions(archive, backup), replay.job.postgres.skip_unrestorable
     division = foreseen.leave_out(archive, omissions, refused, skips=skips)
     login = temporary_database.create(replay.server, database, backup)

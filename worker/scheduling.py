@@ -69,12 +69,18 @@ class Schedule:
         """The longest task that may run now; waits for one. None when all are taken or one has failed."""
         with self._changed:
             while self._untaken and self.failure is None:
-                task = self._next()
+                task = self.poll()
                 if task is not None:
-                    self._untaken -= 1
                     return task
                 self._changed.wait()
             return None
+
+    def poll(self) -> Task | None:
+        """The longest task that may run now, if there is one."""
+        with self._changed:
+            task = self._next()
+            self._untaken -= task is not None
+            return task
 
     def done(self, task: Task) -> None:
         """What waited for the task may run."""

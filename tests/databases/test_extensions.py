@@ -12,7 +12,8 @@ from worker.job import PostgresOptions
 # Stand-ins for PostGIS (a table with rows of its own, to which a database adds) and pg_cron (rows that are commands; only its own show).
 STUBS = {
     "geostub": """CREATE TABLE geo_ref (srid int PRIMARY KEY, auth text);
-    INSERT INTO geo_ref SELECT i, 'EPSG' FROM generate_series(1, 500) AS i; CREATE SEQUENCE geo_seq; SELECT pg_catalog.pg_extension_config_dump('geo_ref', 'WHERE srid > 400');
+    INSERT INTO geo_ref SELECT i, 'EPSG' FROM generate_series(1, 500) AS i; CREATE SEQUENCE geo_seq;
+    SELECT pg_catalog.pg_extension_config_dump('geo_ref', 'WHERE srid > 400');
     SELECT pg_catalog.pg_extension_config_dump('geo_seq', ''); ALTER TABLE geo_ref OWNER TO @extowner@;
     ALTER SEQUENCE geo_seq OWNER TO @extowner@""",
     "cronstub": """CREATE TABLE cronjobs (id int PRIMARY KEY, command text); SELECT pg_catalog.pg_extension_config_dump('cronjobs', '');
