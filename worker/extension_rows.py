@@ -94,7 +94,7 @@ def _insert(master: Connection, rows: ExtensionRows, members: Members) -> int:
             )
         )
         master.execute(sql.SQL("SET LOCAL client_encoding = {}").format(sql.Literal(members.backup.client_encoding)))
-        loading.load_table(master, members, rows.member, sql.SQL("COPY {} FROM STDIN").format(own), lambda _: None)
+        loading.load_table(master, members, rows.member, b"COPY pg_temp.rows_of_extension FROM STDIN", lambda _: None)
         into = sql.SQL(" ({})").format(columns) if target.columns else sql.SQL("")
         done = master.execute(
             sql.SQL("INSERT INTO {}{} OVERRIDING SYSTEM VALUE SELECT * FROM {} ON CONFLICT DO NOTHING").format(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import psycopg
-from psycopg import sql
 
 from repository import pgdump_blocks
 from repository.errors import BackupDamaged, ReplayFailed
@@ -80,7 +79,7 @@ def _belongs(group: list[TableMember], member: TableMember) -> bool:
 
 
 def load_table(
-    connection: Connection, members: Members, member: TableMember, copy_statement: sql.Composed, count: Count
+    connection: Connection, members: Members, member: TableMember, copy_statement: bytes, count: Count
 ) -> None:
     """COPY one member in one transaction. Raises BackupDamaged or ReplayFailed, naming the table."""
     what = f"table {member.schema_name}.{member.table} of {members.backup.name}"
@@ -129,9 +128,7 @@ def _rows(members: Members, member: TableMember, what: str) -> Iterator[bytes]:
     _exhaust(stored)
 
 
-def _copy(
-    cursor: psycopg.Cursor[tuple[object, ...]], statement: sql.Composed, rows: Iterable[bytes], count: Count
-) -> int:
+def _copy(cursor: psycopg.Cursor[tuple[object, ...]], statement: bytes, rows: Iterable[bytes], count: Count) -> int:
     """Returns the number of bytes. An error inside `copy` makes the server refuse the COPY as a whole."""
     loaded = 0
     with cursor.copy(statement) as copy:

@@ -61,7 +61,8 @@ class TableTasks:
 
     def _load(self, connection: Connection, where: Members, member: TableMember) -> None:
         entry = loading.entry_of(member, self.archive.by_dump_id)
-        statement = copy_target.of(entry).statement()
+        # In bytes, because psycopg knows no codec for a session in SQL_ASCII.
+        statement = copy_target.of(entry).statement().as_string().encode(self.archive.codec)
         try:
             loading.load_table(connection, where, member, statement, self.progress.add)
         except ReplayFailed as error:

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from repository.errors import ReplayFailed
 from repository.manifest import DatabaseBackup
-from worker import limits
+from worker import lending, limits
 from worker.job import Absence, DatabaseJob
 from worker.session import Connection, Login, Server
 
@@ -84,6 +84,7 @@ def drop_login(master: Connection, role: str) -> None:
     """Drop the temporary login; the memberships in it go with it. It must own nothing any more."""
     if role_exists(master, role):
         terminate_role(master, role)
+        lending.take_back(master, role)
         master.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -329,3 +330,86 @@ def plain_dump(cloud: Cloud, database: str) -> bytes:
     """Definitions and rows, byte for byte."""
     command = [tool("pg_dump"), "--restrict-key=x", "-d", cloud.server.superuser_dsn(database)]
     return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+REPLICATION_ROLE = """CREATE TABLE t (id int);
+CREATE FUNCTION bulk_load() RETURNS void LANGUAGE plpgsql SET session_replication_role TO 'replica'
+AS 'BEGIN INSERT INTO t VALUES (2); END'"""
+
+
+@pytest.fixture
+def replication_role_is_the_masters(cloud: Cloud) -> Iterator[None]:
+    """As on RDS, the master user may set it and let others set it."""
+    cloud.execute("GRANT SET ON PARAMETER session_replication_role TO master WITH GRANT OPTION", superuser=True)
+    yield
+    cloud.execute("REVOKE SET ON PARAMETER session_replication_role FROM master CASCADE", superuser=True)
+
+
+@pytest.mark.usefixtures("replication_role_is_the_masters")
+def test_a_parameter_that_the_master_may_set_is_lent_for_the_definition(cloud: Cloud) -> None:
+    restore = restore_of(cloud, REPLICATION_ROLE, superuser=True)
+
+    result = come_back(restore)
+
+    assert (result.left_out, result.fix_ups) == ((), ())
+    assert cloud.execute("SELECT proconfig FROM pg_proc WHERE proname = 'bulk_load'", "case_back") == [
+        (["session_replication_role=replica"],)
+    ]
+    assert "dbrestore" not in str(cloud.execute("SELECT paracl FROM pg_parameter_acl", superuser=True))
+
+
+@pytest.mark.usefixtures("replication_role_is_the_masters")
+def test_a_parameter_that_stayed_lent_does_not_keep_the_login(cloud: Cloud) -> None:
+    restore = restore_of(cloud, REPLICATION_ROLE, superuser=True)
+    restore.run("replay")
+    role = restore.databases()[0].login_role
+    cloud.execute(f'GRANT SET ON PARAMETER session_replication_role TO "{role}"')
+
+    (discarded,) = restore.run("discard").databases
+
+    assert (discarded.status, discarded.error) == ("DISCARDED", None)
+
+
+def test_an_operator_whose_negator_was_never_made_comes_back(cloud: Cloud) -> None:
+    statements = """CREATE ROLE case_owner; CREATE SCHEMA app;
+    CREATE FUNCTION app.lt(int, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 < length($2)';
+    CREATE OPERATOR app.<<< (leftarg = int, rightarg = text, function = app.lt, negator = OPERATOR(app.>>>=));
+    ALTER SCHEMA app OWNER TO case_owner"""
+
+    come_back(restore_of(cloud, statements, superuser=True))
+
+    assert cloud.execute("SELECT oprname FROM pg_operator WHERE oprnamespace = 'app'::regnamespace ORDER BY 1", "case_back") == [
+        ("<<<",), (">>>=",),
+    ]  # fmt: skip
+
+
+def test_a_database_without_an_encoding_can_become_utf_8(cloud: Cloud) -> None:
+    ascii_database(cloud, ASCII.encode())
+    restore = of_dump(cloud, cloud.dump("case", superuser=True), PostgresOptions(encoding="UTF8"))
+    restore.change_manifest(lambda text: text.replace('"encoding":"SQL_ASCII"', '"encoding":"UTF8"', 1))
+
+    come_back(restore)
+
+    assert cloud.execute('SELECT "naïve" FROM "Größe" ORDER BY 1', "case_back") == [("ascii",), ("ü",)]
+
+
+def test_rows_in_another_encoding_than_the_databases_are_converted(cloud: Cloud) -> None:
+    statements = "CREATE TABLE \"Größe\" (x text DEFAULT 'ä'); INSERT INTO \"Größe\" VALUES ('Straße'); COMMENT ON TABLE \"Größe\" IS 'é'"
+    cloud.create_database("case")
+    cloud.execute(statements, "case")
+
+    come_back(of_dump(cloud, cloud.dump("case", "-Fc", "--encoding=LATIN1", superuser=True)))
+
+    assert plain_dump(cloud, "case_back") == plain_dump(cloud, "case")
+
+
+def test_a_deadlock_with_code_of_the_dump_is_repeated(cloud: Cloud) -> None:
+    statements = """CREATE SEQUENCE tries; CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);
+    CREATE FUNCTION v(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        IF current_database() <> 'case' AND nextval('public.tries') < 3 THEN RAISE SQLSTATE '40P01'; END IF; RETURN $1; END $$;
+    CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN public.v($1); END';
+    CREATE INDEX i ON t (f(id))"""
+
+    result = replayed(restore_of(cloud, statements))
+
+    assert (result.status, result.error) == ("REPLAYED", None)
