@@ -13,7 +13,7 @@ import psycopg
 
 from repository.errors import ReplayFailed
 from repository.manifest import DatabaseBackup
-from worker import limits, temporary_database
+from worker import limits, termination
 from worker.job import DatabaseJob
 from worker.session import Connection, Server
 
@@ -31,7 +31,7 @@ class Watch:
     def end_sessions(self) -> None:
         """End every session of the login. Code of the dump can't catch that, as it can a cancel."""
         with self.server.connect_master() as master:
-            temporary_database.terminate_role(master, self.database.login_role)
+            termination.end_sessions_of(master, self.database.login_role)
 
     def look(self) -> None:
         """Until the end; a server that doesn't answer is for the replay itself to find."""

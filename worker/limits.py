@@ -47,6 +47,8 @@ MESSAGE_LENGTH: Final = 2000
 # How many failed checks the error names; all are in the result.
 CHECKS_IN_MESSAGE: Final = 8
 TERMINATION_SECONDS: Final = 20.0
+# Before PostgreSQL 14 we look ourselves whether they are gone.
+TERMINATION_PAUSE_SECONDS: Final = 0.05
 
 MAINTENANCE_DATABASE: Final = "postgres"
 

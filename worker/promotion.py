@@ -11,7 +11,7 @@ from psycopg import sql
 
 from repository.errors import DatabaseExists
 from repository.manifest import DatabaseBackup
-from worker import grants, membership, temporary_database
+from worker import grants, membership, temporary_database, termination
 from worker.archive import Archive
 from worker.job import DatabaseJob, FixUp
 from worker.membership import RoleState
@@ -42,7 +42,7 @@ def promote(master: Connection, inside: Connection, promotion: Promotion) -> lis
 
     Raises DatabaseExists if the asked name was taken in the meantime."""
     _release(inside, promotion)
-    temporary_database.terminate(master, promotion.database.temporary_name)
+    termination.end_sessions_in(master, promotion.database.temporary_name)
     try:
         return _rename(master, promotion)
     except psycopg.errors.DuplicateDatabase as error:

@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 
+# Since PostgreSQL 14, and only where the server was built with it, as RDS's are.
+_PREFER_LZ4 = """SELECT set_config(name, 'lz4', false) FROM pg_settings
+    WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"""
+
+
 @dataclass(frozen=True)
 class Replay:
     """What replaying any database of the job needs."""
@@ -131,8 +136,8 @@ class Building:
     def connect(self) -> Connection:
         """A session of the temporary login, for definitions and rows."""
         connection = self.executor.connect(self.replay.server, self.login, self.database.temporary_name)
-        if not self.replay.job.keep_toast_compression and connection.info.server_version >= 140000:
-            connection.execute("SET default_toast_compression = lz4")
+        if not self.replay.job.keep_toast_compression:
+            connection.execute(_PREFER_LZ4)
         return connection
 
 

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from repository.errors import ReplayFailed
 from repository.manifest import DatabaseBackup
-from worker import lending, limits
+from worker import lending, limits, termination
 from worker.job import Absence, DatabaseJob
 from worker.session import Connection, Login, Server
 
@@ -75,7 +75,7 @@ def drop(master: Connection, database: DatabaseJob) -> None:
     if exists(master, database.temporary_name):
         if role_exists(master, database.login_role):
             renew_login(master, database)  # an attempt may have died before it was given the right to drop
-        terminate(master, database.temporary_name)
+        termination.end_sessions_in(master, database.temporary_name)
         master.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database.temporary_name)))
     drop_login(master, database.login_role)
 
@@ -83,18 +83,9 @@ def drop(master: Connection, database: DatabaseJob) -> None:
 def drop_login(master: Connection, role: str) -> None:
     """Drop the temporary login; the memberships in it go with it. It must own nothing any more."""
     if role_exists(master, role):
-        terminate_role(master, role)
+        termination.end_sessions_of(master, role)
         lending.take_back(master, role)
         master.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
-
-
-def terminate(master: Connection, database: str) -> None:
-    """End the sessions in one database and wait for each to be gone; those of superusers (RDS's own) can't be ended by us."""
-    master.execute(
-        "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() "
-        "AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)",
-        [int(limits.TERMINATION_SECONDS * 1000), database],
-    )
 
 
 def role_exists(master: Connection, role: str) -> bool:
@@ -124,14 +115,6 @@ def _create_database(database: DatabaseJob, backup: DatabaseBackup) -> sql.Compo
         if value:
             statement += sql.SQL(" {} {}").format(sql.SQL(option.upper()), sql.Literal(value))
     return statement
-
-
-def terminate_role(master: Connection, role: str) -> None:
-    """End the sessions of one role and wait for each to be gone."""
-    master.execute(
-        "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE usename = %s AND pid <> pg_backend_pid()",
-        [int(limits.TERMINATION_SECONDS * 1000), role],
-    )
 
 
 def _exists(connection: Connection, query: str, name: str) -> bool:
