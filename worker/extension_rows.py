@@ -25,7 +25,7 @@ _BY_HAND = "load them by hand if they are wanted (pg_restore --data-only --table
 _PLAIN_TABLE = """SELECT e.extname FROM pg_class AS c
     JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
     JOIN pg_extension AS e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
-    WHERE c.oid = to_regclass(%s) AND c.relkind = 'r' AND NOT (c.relhastriggers AND EXISTS (
+    WHERE c.oid = to_regclass(%s) AND c.oid = ANY (e.extconfig) AND c.relkind = 'r' AND NOT (c.relhastriggers AND EXISTS (
         SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)) AND NOT c.relhasrules AND NOT c.relrowsecurity"""
 
 

@@ -40,7 +40,7 @@ class Watch:
             began = time.monotonic()
             try:
                 with self.server.connect_master() as master:
-                    self._judge(_size(master, self.database.temporary_name))
+                    self._judge(_size(master, self.database) + _temporary_files(master, self.database))
             except psycopg.Error:
                 continue
             # Many thousand tables are as many files to be looked at.
@@ -81,8 +81,21 @@ def bound(backup: DatabaseBackup) -> int:
     return limits.SIZE_FREE + limits.SIZE_FACTOR * (backup.uncompressed_length + limits.SIZE_PER_ROW * backup.rows)
 
 
-def _size(master: Connection, database: str) -> int:
+def _size(master: Connection, database: DatabaseJob) -> int:
     row = master.execute(
-        "SELECT pg_database_size(oid) FROM pg_database WHERE datname = %s AND datname <> current_database()", [database]
+        "SELECT pg_database_size(oid) FROM pg_database WHERE datname = %s", [database.temporary_name]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _temporary_files(master: Connection, database: DatabaseJob) -> int:
+    """Of sorts and the like, which lie outside of the database. Named for the process they belong to."""
+    may = master.execute("SELECT has_function_privilege('pg_ls_tmpdir()', 'EXECUTE')").fetchone()
+    if not may or not may[0]:
+        return 0
+    row = master.execute(
+        "SELECT coalesce(sum(f.size), 0) FROM pg_ls_tmpdir() AS f JOIN pg_stat_activity AS a "
+        "ON starts_with(f.name, 'pgsql_tmp' || a.pid || '.') WHERE a.usename = %s",
+        [database.login_role],
     ).fetchone()
     return int(row[0]) if row else 0

@@ -11,13 +11,17 @@ from worker.session import Connection, explained, is_refusal
 from worker.statements import Executor
 
 _FIRST_VERSION = 180000
+_TOO_OLD = "this server can't import it"
+_ANEW = "ANALYZE collects the statistics anew"
 
 
 def restore(connection: Connection, executor: Executor, entries: Iterable[TocEntry]) -> list[FixUp]:
     """Import it as the temporary login where the server can; what it can't take is listed, and comes from ANALYZE instead."""
     chosen = executor.omissions.without(entries)
-    if connection.info.server_version < _FIRST_VERSION:
-        return [_dropped(executor, entry, "this server can't import it") for entry in chosen]
+    if chosen and connection.info.server_version < _FIRST_VERSION:
+        for entry in chosen:
+            executor.omissions.add(entry, _TOO_OLD, harmless=True)
+        return [FixUp(entry=f"STATISTICS DATA of {len(chosen)} objects", what=f"{_TOO_OLD}; {_ANEW}")]
     return [note for entry in chosen for note in _restore_one(connection, executor, entry)]
 
 
@@ -34,4 +38,4 @@ def _restore_one(connection: Connection, executor: Executor, entry: TocEntry) ->
 
 def _dropped(executor: Executor, entry: TocEntry, why: str) -> FixUp:
     executor.omissions.add(entry, why, harmless=True)
-    return FixUp(entry=entry.label, what=f"{why}; ANALYZE collects the statistics anew")
+    return FixUp(entry=entry.label, what=f"{why}; {_ANEW}")

@@ -249,4 +249,4 @@ def _told(backup: DatabaseBackup, note: LeftOut) -> LeftOut:
 
 
 def _legible(backup: DatabaseBackup, text: str) -> str:
-    return pgdump_encoding.readable(text) if backup.client_encoding == "SQL_ASCII" else text
+    return pgdump_encoding.readable(text, backup.client_encoding)

@@ -191,14 +191,21 @@ def test_a_replay_that_failed_returns_whatever_the_code_of_the_dump_does(
     assert took < 30
 
 
-def test_a_dump_that_writes_without_end_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+FILLING = {
+    "its tables": "WHILE current_database() <> 'hostile' LOOP INSERT INTO public.heap SELECT pg_catalog.repeat('x', 1000) "
+    "FROM pg_catalog.generate_series(1, 10000); END LOOP; RETURN true;",
+    "temporary files": "IF current_database() <> 'hostile' THEN RETURN (SELECT count(*) > 0 FROM (SELECT pg_catalog.repeat(n::text, 100) "
+    "FROM pg_catalog.generate_series(1, 50000000) AS n ORDER BY 1 DESC) AS sorted); END IF; RETURN true;",
+}
+
+
+@pytest.mark.parametrize("what", FILLING)
+def test_a_dump_that_writes_without_end_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     monkeypatch.setattr(limits, "SIZE_FREE", 50 << 20)
     monkeypatch.setattr(limits, "SIZE_LOOK_SECONDS", 0.2)
     restore = hostile(
         cloud,
-        "CREATE TABLE heap (x text); CREATE FUNCTION fill(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN "
-        "WHILE current_database() <> 'hostile' LOOP INSERT INTO public.heap SELECT pg_catalog.repeat('x', 1000) "
-        "FROM pg_catalog.generate_series(1, 10000); END LOOP; RETURN true; END $$;"
+        f"CREATE TABLE heap (x text); CREATE FUNCTION fill(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN {FILLING[what]} END $$;"
         "CREATE FUNCTION f(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN public.fill($1); END';"
         "CREATE TABLE bait (x int CHECK (f(x))); INSERT INTO bait VALUES (1)",
     )
