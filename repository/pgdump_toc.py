@@ -135,6 +135,13 @@ def parse_trailing(reader: ByteReader, toc: Toc) -> tuple[TocEntry, ...]:
     return _decoded(replace(toc, entries=parse_entries(reader, toc)), codec).entries
 
 
+def recoded(toc: Toc, codec: str) -> Toc:
+    """The TOC of an SQL_ASCII dump, which was read byte by byte, with its texts read in a codec after all. Raises BackupDamaged."""
+    raw = "latin-1"
+    entries = tuple(_decoded_entry(entry, codec, raw) for entry in toc.entries)
+    return replace(toc, database=_text(toc.database, codec, raw), entries=entries)
+
+
 def client_encoding(entries: tuple[TocEntry, ...]) -> str:
     """The encoding of the dump's texts and rows, from its ENCODING entry (`SET client_encoding = 'UTF8';`)."""
     definitions = (e.definition for e in entries if e.description == "ENCODING")

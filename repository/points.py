@@ -124,7 +124,7 @@ def _open(name: str | None, path: Path, sha256: str) -> _Dump:
 
 def _own_name(toc: Toc) -> str:
     said = pgdump_database.describe(toc)
-    return pgdump_encoding.readable(said.name) if said.client_encoding == "SQL_ASCII" else said.name
+    return pgdump_encoding.readable(said.name, said.client_encoding)
 
 
 def _refuse_twice(dumps: list[_Dump]) -> None:

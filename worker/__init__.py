@@ -1,6 +1,7 @@
 """The data plane: the program that runs on the EC2 worker, one job per call (`python -m worker JOB_URI`).
 
-    __main__ -> run_job -> replay        archive, temporary_database, extensions, pg_restore, scheduling + loading
+    __main__ -> run_job -> replay        archive, foreseen, temporary_database, extensions, extension_rows; statements;
+                                         left_out; table_tasks, loading, post_data, scheduling; growth (bounds all of it)
                         -> verification  data_checks, structure_checks, ownership, grants, promotion
                         -> discard       temporary_database
 

@@ -6,10 +6,11 @@ out with its reason.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from repository import manifest_check, pgdump_toc
+from repository import manifest_check, pgdump_encoding, pgdump_toc
+from repository.errors import BackupDamaged, ReplayFailed
 from repository.manifest import DatabaseBackup
 from repository.pgdump_toc import Toc, TocEntry
 from repository.ranges import verified_range
@@ -40,15 +41,31 @@ LEFT_OUT = {
     "PROCEDURAL LANGUAGE": "needs a superuser; install its extension",
     "ACCESS METHOD": "needs a superuser",
 }
+_RELATIONS = ("TABLE", "SEQUENCE", "MATERIALIZED VIEW", "FOREIGN TABLE", "VIEW")
 _PUBLIC_SCHEMA = "the target's own schema public is kept, with its owner"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """The parsed TOC, and the file or folder that pg_restore reads in its place."""
+    """The parsed TOC, and the codec that makes its texts the bytes that they are in the dump."""
 
     toc: Toc
-    path: Path
+    codec: str = "utf-8"
+
+    @cached_property
+    def by_dump_id(self) -> dict[int, TocEntry]:
+        """Every entry."""
+        return {e.dump_id: e for e in self.toc.entries}
+
+    @cached_property
+    def relations(self) -> frozenset[tuple[str | None, str]]:
+        """(schema, name) of all that the dump creates and that can hold rows or a value."""
+        return frozenset((e.schema_name, e.tag) for e in self.toc.entries if e.description in _RELATIONS)
+
+    @cached_property
+    def tables(self) -> frozenset[int]:
+        """The dump ids of the tables that the dump creates."""
+        return frozenset(e.dump_id for e in self.toc.entries if e.description == "TABLE")
 
     def first(self, description: str) -> TocEntry | None:
         """The only (or first) entry of this kind."""
@@ -66,8 +83,10 @@ class Division:
     left_out: dict[int, str]
 
 
-def fetch(s3: "S3Client", bucket: str, backup: DatabaseBackup, private: Path) -> Archive:
-    """Read the TOC (never the dump) into the private folder. Raises BackupDamaged if it isn't what the manifest says."""
+def fetch(s3: "S3Client", bucket: str, backup: DatabaseBackup, encoding: str | None = None) -> Archive:
+    """Read the TOC (never the dump). `encoding` is that of the new database, if it isn't the dump's.
+
+    Raises BackupDamaged if the TOC isn't what the manifest says, ReplayFailed if its texts can't be in that encoding."""
     stored = backup.toc
     content = b"".join(
         verified_range(
@@ -75,16 +94,16 @@ def fetch(s3: "S3Client", bucket: str, backup: DatabaseBackup, private: Path) ->
             what=f"the table of contents of {backup.name}",
         )
     )  # fmt: skip
-    toc = pgdump_toc.parse([content])
+    toc, codec = pgdump_toc.parse([content]), pgdump_encoding.python_codec(backup.client_encoding)
     manifest_check.require_whole(toc, backup)
-    if toc.format == "directory":
-        path = private / "dump"
-        path.mkdir()
-        (path / "toc.dat").write_bytes(content)
-    else:
-        path = private / "toc.pgdump"
-        path.write_bytes(content)
-    return Archive(toc, path)
+    if backup.client_encoding != "SQL_ASCII" or encoding in (None, "SQL_ASCII"):
+        return Archive(toc, codec)
+    # A server takes bytes of no encoding as those of the database's own.
+    codec = pgdump_encoding.python_codec(encoding)
+    try:
+        return Archive(pgdump_toc.recoded(toc, codec), codec)
+    except BackupDamaged as error:
+        raise ReplayFailed(f"{backup.name}: not everything in this SQL_ASCII dump is {encoding}: {error}") from error
 
 
 def divide(toc: Toc) -> Division:
@@ -106,10 +125,10 @@ def divide(toc: Toc) -> Division:
     )
 
 
-def fix_ups(toc: Toc, division: Division) -> list[FixUp]:
-    """One line per entry that is left out or whose tablespace isn't used."""
+def fix_ups(toc: Toc, reasons: dict[int, str]) -> list[FixUp]:
+    """One line per entry that is not restored for one of the `reasons` (by dump id), or whose tablespace isn't used."""
     labels = {e.dump_id: e.label for e in toc.entries}
-    left_out = [FixUp(entry=labels[i], what=f"not restored: {reason}") for i, reason in division.left_out.items()]
+    left_out = [FixUp(entry=labels[i], what=f"not restored: {reason}") for i, reason in reasons.items()]
     moved = [
         FixUp(entry=e.label, what=f"tablespace {e.tablespace} is not used; it lies in the target's default tablespace")
         for e in toc.entries if e.tablespace and e.description != "DATABASE"

@@ -1,10 +1,11 @@
 """The table and columns that a COPY statement of a dump names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
 from repository.errors import BackupDamaged
+from repository.pgdump_toc import TocEntry
 from worker.sql_tokens import Cursor, NotUnderstood, Token, tokens
 
 
@@ -20,6 +21,14 @@ class CopyTarget:
         listed = sql.SQL(", ").join(map(sql.Identifier, self.columns))
         columns = sql.SQL(" ({})").format(listed) if self.columns else sql.SQL("")
         return sql.SQL("COPY {}{} FROM STDIN").format(sql.Identifier(*self.table), columns)
+
+
+def of(entry: TocEntry) -> CopyTarget:
+    """The target of a TABLE DATA entry. Archives of version 1.12 name the table without its schema."""
+    target = parse(entry.copy_statement)
+    if len(target.table) > 1 or not entry.schema_name:
+        return target
+    return replace(target, table=(entry.schema_name, *target.table))
 
 
 def parse(statement: str) -> CopyTarget:

@@ -1,39 +1,65 @@
 """The extensions of a dump: created as the master user, in the empty database, before any code of the dump has run.
 
-Invariant: only extensions that the server offers, by names quoted here; nothing of the dump's text is executed.
+Invariant: only extensions that the configuration allows and the server offers, by names quoted here; nothing of the dump's text is
+executed.
 """
+
+from collections.abc import Iterable
 
 from psycopg import Error, sql
 
+from repository.allowed_extensions import DEFAULT_EXTENSIONS
 from repository.errors import ReplayFailed
-from repository.manifest import Extension
+from repository.manifest import DatabaseBackup, Extension
 from repository.pgdump_toc import TocEntry
-from worker.archive import Archive, Division
-from worker.job import FixUp
+from worker.archive import Archive
+from worker.job import FixUp, PostgresOptions
 from worker.session import Connection, explained
 from worker.sql_tokens import Cursor, NotUnderstood, tokens
 
+_WAY_OUT = (
+    "allow them in the configuration, install what the server lacks, or leave them out with all that depends on them: extensions "
+    "`skip-missing` (--extensions skip-missing)"
+)
 
-def require_available(master: Connection, extensions: tuple[Extension, ...], database: str) -> None:
-    """Raise ReplayFailed naming every extension that the server doesn't offer."""
+
+def refused(master: Connection, backup: DatabaseBackup, archive: Archive, options: PostgresOptions) -> dict[str, str]:
+    """The extensions to leave out, with the reason. Raises ReplayFailed with all of them if the request doesn't allow to leave any out."""
+    allowed = options.allowed_extensions or DEFAULT_EXTENSIONS
     offered = {row[0] for row in master.execute("SELECT name FROM pg_available_extensions")}
-    missing = sorted({e.name for e in extensions} - offered)
-    if missing:
-        raise ReplayFailed(f"{database}: the target server doesn't offer the extension(s) {', '.join(missing)}")
+    found = {}
+    # What is created is what the dump names, whatever the manifest says.
+    named = {e.tag for e in archive.toc.entries if e.description == "EXTENSION"} | {e.name for e in backup.extensions}
+    for name in sorted(named):
+        if name not in offered:
+            found[name] = "the target server doesn't offer it"
+        elif name not in allowed:
+            found[name] = "the configuration doesn't allow it"
+    if found and not (options.skip_missing_extensions or options.skip_unrestorable):
+        told = "; ".join(f"{name}: {why}" for name, why in found.items())
+        raise ReplayFailed(f"{backup.name}: extensions of the dump that can't be created: {told}; {_WAY_OUT}")
+    return found
 
 
 def create(
-    master: Connection, owner: Connection, archive: Archive, division: Division, extensions: tuple[Extension, ...]
+    master: Connection,
+    owner: Connection,
+    archive: Archive,
+    chosen: Iterable[TocEntry],
+    extensions: tuple[Extension, ...],
 ) -> list[FixUp]:
-    """Create the extensions in the dump's order, and their comments. The schemas they live in belong to the temporary login (`owner`)."""
+    """Create the `chosen` extensions in the dump's order, and their comments. The schemas they live in belong to the temporary login
+    (`owner`)."""
     schema_of = {e.name: e.schema_name for e in extensions}
     schemas = {e.tag for e in archive.toc.entries if e.description == "SCHEMA"}
     for schema in sorted(schemas.intersection(schema_of.values()) - {"public"}):
         owner.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-    for entry in division.extensions:
-        schema = schema_of[entry.tag]
-        _create(master, entry.tag, schema if schema in schemas | {"public", "pg_catalog"} else None)
-    return [note for entry in archive.toc.entries for note in _comment(master, entry)]
+    created = set()
+    for entry in chosen:
+        place = schema_of.get(entry.tag)
+        _create(master, entry.tag, place if place in schemas | {"public", "pg_catalog"} else None)
+        created.add(entry.tag)
+    return [note for entry in archive.toc.entries for note in _comment(master, entry, created)]
 
 
 def _create(master: Connection, name: str, schema: str | None) -> None:
@@ -45,12 +71,14 @@ def _create(master: Connection, name: str, schema: str | None) -> None:
         raise ReplayFailed(f"the extension {name} can't be created: {explained(error)}") from error
 
 
-def _comment(master: Connection, entry: TocEntry) -> list[FixUp]:
+def _comment(master: Connection, entry: TocEntry, created: set[str]) -> list[FixUp]:
     """Restore a comment that differs from the extension's own. Only its owner may, and that isn't always the master user."""
     if entry.description != "COMMENT" or not entry.tag.startswith("EXTENSION "):
         return []
     try:
         name, text = _comment_parts(entry.definition)
+        if name not in created:
+            return []
         present = master.execute(
             "SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = %s", [name]
         ).fetchone()

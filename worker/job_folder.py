@@ -86,6 +86,18 @@ class JobFolder:
     def _checked(self, temporary_name: str) -> Location:
         return Location(self.bucket, f"{self.prefix.partition('/jobs/')[0]}/checked/{temporary_name}.json")
 
+    def left_out(self, temporary_name: str) -> bytes | None:
+        """The replay's record of what it left out of a database, if it wrote one."""
+        where = self._left_out(temporary_name)
+        return read_object(self.s3, where) if exists(self.s3, where) else None
+
+    def write_left_out(self, temporary_name: str, record: Document) -> None:
+        """Keep it for the job that verifies, which has a folder of its own."""
+        write_document(self.s3, self._left_out(temporary_name), record)
+
+    def _left_out(self, temporary_name: str) -> Location:
+        return Location(self.bucket, f"{self.prefix.partition('/jobs/')[0]}/left-out/{temporary_name}.json")
+
     def _read(self, name: str) -> bytes:
         return read_object(self.s3, Location(self.bucket, self.prefix + name))
 

@@ -15,14 +15,24 @@ KEEPALIVE_COUNT: Final = 8
 
 # The temporary login stops working by itself, whatever becomes of the clean-up.
 LOGIN_VALID_DAYS: Final = 7
-# At most 16 streams, and a few sessions that prepare and look.
-LOGIN_CONNECTIONS: Final = 24
 # The planner's statistics run code of the dump (expressions of indexes); per table, so one that never ends costs no more than this.
 ANALYZE_SECONDS: Final = 1800
 
-# pg_restore and the hand-over of owners commit every so many objects: a transaction holds a lock on each object it touched, and the server
+# The replay and the hand-over of owners commit every so many objects: a transaction holds a lock on each object it touched, and the server
 # has room for about 64 locks per connection slot.
 OBJECTS_PER_TRANSACTION: Final = 300
+
+# A deadlock, a lock that could not be had: so often is the same tried before it counts.
+ATTEMPTS: Final = 5
+# Sessions of the temporary login: the most streams that a request may ask for, and one each for definitions and for verification.
+LOGIN_CONNECTIONS: Final = 18
+# After the first failure the others are cancelled; code of the dump can catch that, but not the end of its session.
+CANCEL_SECONDS: Final = 10.0
+# What the temporary database may grow to: SIZE_FREE + SIZE_FACTOR * (bytes of the dump's rows + SIZE_PER_ROW * rows).
+SIZE_FREE: Final = 2 << 30
+SIZE_FACTOR: Final = 20
+SIZE_PER_ROW: Final = 100
+SIZE_LOOK_SECONDS: Final = 5.0
 
 # Small members that lie together are read with one request: a request costs as long as megabytes of transfer.
 SMALL_MEMBER: Final = 1 << 20
@@ -34,7 +44,7 @@ LARGE_OBJECT_CHUNK: Final = 1 << 20
 PROGRESS_SECONDS: Final = 1.0
 PROGRESS_SHARE: Final = 0.01
 LONGEST_PROGRESS_SECONDS: Final = 60.0
-# How much of pg_restore's messages goes into an error.
+# How much of the server's words goes into an error.
 MESSAGE_LENGTH: Final = 2000
 # How much of a statement a fix-up shows: one may list a thousand large objects.
 STATEMENT_IN_NOTE: Final = 1000

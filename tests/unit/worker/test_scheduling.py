@@ -2,11 +2,13 @@
 
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
+import psycopg
 import pytest
 
-from worker import scheduling
+from repository.errors import ReplayFailed
+from worker import limits, scheduling
 from worker.scheduling import Task
 
 
@@ -44,7 +46,7 @@ def test_the_longest_comes_first_and_an_index_after_its_rows() -> None:
     tasks = [
         Task(name=1, cost=5, run=lambda _: done.append(1)),
         Task(name=2, cost=9, run=lambda _: done.append(2)),
-        Task(name=3, cost=100, run=lambda _: done.append(3), table=7, after={1}),
+        Task(name=3, cost=100, run=lambda _: done.append(3), units=frozenset((7,)), after={1}),
         Task(name=4, cost=1, run=lambda _: done.append(4), after={3, 999}),
     ]
 
@@ -69,8 +71,8 @@ def test_an_exclusive_task_has_its_table_for_itself() -> None:
 
         return body
 
-    tasks = [Task(name=n, cost=1, run=work(n), table=1, exclusive=n % 2 == 0) for n in range(6)]
-    tasks.append(Task(name=100, cost=1, run=work(100), table=2))
+    tasks = [Task(name=n, cost=1, run=work(n), units=frozenset((1,)), exclusive=n % 2 == 0) for n in range(6)]
+    tasks.append(Task(name=100, cost=1, run=work(100), units=frozenset((2,))))
 
     run(tasks, 4)
 
@@ -101,3 +103,105 @@ def test_the_first_failure_interrupts_the_others_and_is_raised() -> None:
         run(tasks, 2)
 
     assert never == []
+
+
+def work_off(tasks: list[Task]) -> scheduling.Schedule:
+    """Take and finish everything as two connections would, without any."""
+    schedule, running, done = scheduling.Schedule(tasks), [], 0
+    while done < len(tasks):
+        task = schedule.poll() if len(running) < 2 else None
+        if task is None:
+            schedule.done(running.pop(0))
+            done += 1
+        else:
+            running.append(task)
+    return schedule
+
+
+def many_tables(tables: int) -> list[Task]:
+    """Tables with two indexes each."""
+    loads = [Task(name=n, cost=n % 97, run=print) for n in range(tables)]
+    indexes = [
+        Task(name=tables * k + n, cost=n % 97, run=print, units=frozenset((n,)), exclusive=k == 1, after={n})
+        for n in range(tables)
+        for k in (1, 2)
+    ]
+    return loads + indexes
+
+
+def keys_of_one_table(tables: int) -> list[Task]:
+    """Foreign keys that all lock the same table besides their own."""
+    return [Task(name=n, cost=0, run=print, units=frozenset((n, tables))) for n in range(tables)]
+
+
+@pytest.mark.parametrize("make", [many_tables, keys_of_one_table])
+def test_each_task_is_looked_at_a_few_times_however_many_there_are(make: Any) -> None:
+    tasks = make(20_000)
+
+    schedule = work_off(tasks)
+
+    assert schedule.looks <= 3 * len(tasks)
+
+
+def deadlock() -> Exception:
+    """As the worker's own steps raise it: with the server's error as its cause."""
+    error = ReplayFailed("a deadlock")
+    error.__cause__ = psycopg.errors.DeadlockDetected()
+    return error
+
+
+def test_what_fails_for_a_passing_reason_is_repeated_by_itself() -> None:
+    running: set[int] = set()
+    alone: list[bool] = []
+
+    def busy(_: object) -> None:
+        running.add(1)
+        time.sleep(0.05)
+        running.discard(1)
+
+    def fail_twice(_: object) -> None:
+        alone.append(not running)
+        if len(alone) < 3:
+            raise deadlock()
+
+    tasks = [Task(name=n, cost=n, run=busy) for n in range(1, 5)]
+    tasks.append(Task(name=9, cost=9, run=fail_twice, units=frozenset((1,))))
+    tasks.append(Task(name=10, cost=1, run=busy, units=frozenset((1,)), after={9}))
+
+    run(tasks, 2)
+
+    assert len(alone) == 3
+    assert all(alone[1:])
+
+
+def test_a_passing_reason_that_does_not_pass_counts_in_the_end() -> None:
+    tries: list[int] = []
+
+    def fail(_: object) -> None:
+        tries.append(1)
+        raise deadlock()
+
+    with pytest.raises(ReplayFailed, match="a deadlock"):
+        run([Task(name=1, cost=1, run=fail), Task(name=2, cost=0, run=lambda _: None)], 2)
+
+    assert len(tries) == limits.ATTEMPTS
+
+
+def test_sessions_that_can_not_be_cancelled_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CANCEL_SECONDS", 0.05)
+    ended, started = threading.Event(), threading.Event()
+
+    def hang(_: object) -> None:
+        started.set()
+        assert ended.wait(10)
+
+    def fail(_: object) -> None:
+        started.wait(10)
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        scheduling.run(
+            [Task(name=1, cost=2, run=hang), Task(name=2, cost=1, run=fail)], lambda: cast(Any, Idle()), 2, ended.set
+        )
+
+    assert ended.is_set()
