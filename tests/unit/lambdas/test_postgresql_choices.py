@@ -73,7 +73,8 @@ def test_the_dumps_roles_own_unasked_only_where_the_point_is_of_the_target_itsel
 
 def test_an_instance_of_the_same_name_in_another_region_is_another_one(world: World) -> None:
     store(INSTANCE)
-    request = asking(target={"dbInstance": INSTANCE, "region": REGION})
+    proxy = {"proxy": "http://proxy.example.com:3128"}
+    request = asking(target={"dbInstance": INSTANCE, "region": REGION}, worker=proxy)
 
     told = plan_restore({"request": request, "executionArn": ARN.replace(REGION, "eu-west-1")}, None)
 
