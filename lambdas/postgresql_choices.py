@@ -94,9 +94,9 @@ def _mismatch(backup: DatabaseBackup, encoding: str | None, locale: str | None) 
 
 def _of_owners(found: Findings, backup: DatabaseBackup, chosen: PostgresOptions) -> Iterator[str]:
     named = {*backup.owners, backup.owner}
-    unknown = sorted(chosen.owners.keys() - named)
+    unknown = sorted(chosen.owners.keys() - named.union(backup.roles))
     if unknown:
-        yield f"the dump names no owner {listed(unknown)}: check the spelling in owners"
+        yield f"the dump names no role {listed(unknown)}: check the spelling in owners"
     holder = "a role without login and rights, which stays with the database"
     if chosen.keep_owners:
         yield f"owned by {listed(sorted(named))} as before, where the target has the role, and otherwise by {holder}"

@@ -48,8 +48,8 @@ REMOVERS = {
     "s3:CreateBucket": "s3:DeleteBucket",
     "s3:PutObject": "s3:DeleteObject",
 }
-# Names of other libraries' functions that are also some client's: the standard library's socket.create_connection.
-OF_OTHERS = {"create_connection"}
+# Names that are also some client's: the standard library's socket.create_connection, and `verify` of a request, as which KMS has a method.
+OF_OTHERS = {"create_connection", "verify"}
 CLEANING = ("DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket")
 
 

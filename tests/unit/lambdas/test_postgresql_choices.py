@@ -33,7 +33,14 @@ def member(name: str, content: RowDigest | None) -> TableMember:
 
 def store(instance: str = "elsewhere", *extensions: str, **more: Any) -> None:
     made = tuple(Extension(name=name, schema_name="public") for name in extensions)
-    store_point(instance, POINT, ["orders"], **{"extensions": made, "tables": (member("t", DIGEST),), **more})
+    tables = [
+        each.model_copy(update={"dump_id": n, "stored": each.stored.model_copy(update={"offset": 4 + n, "length": 1})})
+        for n, each in enumerate(more.pop("tables", (member("t", DIGEST),)), start=1)
+    ]
+    counts = {"TABLE": len(tables), "TABLE DATA": len(tables), **({"EXTENSION": len(made)} if made else {})}
+    store_point(
+        instance, POINT, ["orders"], **{"extensions": made, "tables": tuple(tables), "object_counts": counts, **more}
+    )
 
 
 def notes(told: dict[str, Any], about: str) -> list[str]:
@@ -73,7 +80,8 @@ def test_the_dumps_roles_own_unasked_only_where_the_point_is_of_the_target_itsel
 
 def test_an_instance_of_the_same_name_in_another_region_is_another_one(world: World) -> None:
     store(INSTANCE)
-    request = asking(target={"dbInstance": INSTANCE, "region": REGION})
+    proxy = {"proxy": "http://proxy.example.com:3128"}
+    request = asking(target={"dbInstance": INSTANCE, "region": REGION}, worker=proxy)
 
     told = plan_restore({"request": request, "executionArn": ARN.replace(REGION, "eu-west-1")}, None)
 
@@ -81,14 +89,14 @@ def test_an_instance_of_the_same_name_in_another_region_is_another_one(world: Wo
 
 
 def test_who_owns_and_who_does_not_is_told(world: World) -> None:
-    store(owners=("app", "billing"), owner="app")
+    store(owners=("app", "billing"), owner="app", roles=("app", "billing", "reader"))
 
-    told = plan(asking(**OTHER, owners={"app": "shop_owner", "ap": "x"}))
+    told = plan(asking(**OTHER, owners={"app": "shop_owner", "ap": "x", "reader": "y"}))
 
-    assert told["postgres"]["owners"] == {"app": "shop_owner", "ap": "x"}
+    assert told["postgres"]["owners"] == {"app": "shop_owner", "ap": "x", "reader": "y"}
     assert notes(told, "orders: owners: app as shop_owner")
     assert notes(told, "orders: what billing owned belongs to a role without login and rights")
-    assert notes(told, "orders: the dump names no owner ap: check the spelling in owners")
+    assert notes(told, "orders: the dump names no role ap: check the spelling in owners")
     assert notes(plan(asking(**OTHER)), "because the restore point is of another instance and owners names nobody")
 
 
