@@ -16,8 +16,12 @@ from repository.manifest import SCHEMA_VERSION, Manifest
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-# Some 150,000 tables with data. Parsed, a manifest takes about ten times its length.
-LONGEST: Final = 64 << 20
+# Some 100,000 tables with data. Parsed, a manifest takes about ten times its length.
+LONGEST: Final = 32 << 20
+# A parser's memory grows with the lists and objects in a text, 600 bytes for each: `[],[],[]` takes two hundred times its length. Those
+# of a manifest have 60 bytes and more on average.
+_SHORTEST_ON_AVERAGE: Final = 20
+_WITHOUT_COUNTING: Final = 1 << 20
 # Names in it may be as long as the manifest.
 _LONGEST_PLACE: Final = 200
 _LONGEST_SENTENCE: Final = 500
@@ -52,6 +56,8 @@ def fetch(s3: "S3Client", bucket: str, key: str) -> Manifest:
 def parse(uri: str, text: bytes) -> Manifest:
     """The manifest that a text is. Raises BackupDamaged, naming `uri`, for one that can't be read or contradicts itself, BackupUnreadable
     for one of another schema version."""
+    if len(text) > _WITHOUT_COUNTING and (text.count(b"[") + text.count(b"{")) * _SHORTEST_ON_AVERAGE > len(text):
+        raise BackupDamaged(f"{uri} is no manifest: it consists of short lists and objects: {_MEND}")
     try:
         manifest = Manifest.from_json(text)
     except ValidationError as error:

@@ -18,7 +18,7 @@ DatabaseStatus = Literal["REPLAYED", "RESTORED", "PROMOTED", "DISCARDED", "FAILE
 
 # A dump decides how long a message of the server or a statement is, and documents must stay small enough to be read, sent and kept.
 LONGEST_TEXT: Final = 4000
-LONGEST_SQL: Final = 20_000
+LONGEST_SQL: Final = 200_000
 
 
 def _cut(longest: int, text: str) -> str:

@@ -211,6 +211,23 @@ class Restore:
         return self.run("verify")
 
 
+def edited(dump: Path, old: bytes, new: bytes) -> Path:
+    """A copy of a custom-format dump whose texts say another thing of the same length, as if it had been made so."""
+    content = dump.read_bytes()
+    assert old in content
+    assert len(old) == len(new)
+    copy = dump.with_name(f"{uuid.uuid4().hex}.dump")
+    copy.write_bytes(content.replace(old, new))
+    return copy
+
+
+def dump_that_needs_a_missing_extension(cloud: Cloud) -> Path:
+    """A dump that creates the extension `no_ext`, which no server has."""
+    cloud.create_database("extended")
+    cloud.execute("CREATE EXTENSION citext; CREATE TABLE items (label citext)", "extended")
+    return edited(cloud.dump("extended"), b"citext", b"no_ext")
+
+
 def secret(user: str, password: str) -> str:
     """As RDS writes the managed secret."""
     return json.dumps({"username": user, "password": password})

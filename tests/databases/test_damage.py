@@ -1,9 +1,12 @@
 """What is damaged in the repository after the restore point was made is noticed before anything is committed."""
 
+import json
+
 import pytest
 
 from repository.manifest import ByteRange
 from tests.databases.restore_case import Cloud, Damage, Restore
+from worker.job import JobKind
 
 
 def flip_a_bit(data: bytearray, member: ByteRange) -> bytearray:
@@ -80,3 +83,34 @@ def test_a_damaged_table_of_contents_is_refused(cloud: Cloud, small: str) -> Non
     assert replayed.error is not None
     assert replayed.error.name == "BackupDamaged"
     assert "table of contents" in replayed.error.message
+
+
+@pytest.mark.parametrize("with_its_count", [False, True])
+@pytest.mark.parametrize("kind", ["replay", "verify"])
+def test_a_manifest_that_lost_a_table_restores_nothing(
+    cloud: Cloud, small: str, with_its_count: bool, kind: JobKind
+) -> None:
+    """It was green, the table empty: nothing else says that the archive has rows for it."""
+    restore = Restore(cloud, {small: cloud.dump(small)}, {small: "incomplete"})
+    restore.add_point()
+    if kind == "verify":
+        restore.run("replay")
+
+    def lose(text: str) -> str:
+        manifest = json.loads(text)
+        manifest["databases"][0]["tables"].pop()
+        if with_its_count:
+            manifest["databases"][0]["objectCounts"]["TABLE DATA"] -= 1
+        return json.dumps(manifest)
+
+    restore.change_manifest(lose)
+    result = restore.run(kind)
+    restore.run("discard")
+
+    error = next(one.error for one in result.databases) if with_its_count else result.error
+    assert error is not None
+    assert error.name == "BackupDamaged"
+    assert (
+        "of object_counts" if with_its_count else "lists the rows of 1 tables, and the dump has those of 2"
+    ) in error.message
+    assert "incomplete" not in cloud.names()[0]

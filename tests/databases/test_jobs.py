@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -13,7 +12,7 @@ import psycopg
 import pytest
 
 from localcloud import certificates
-from tests.databases.restore_case import EVIDENCE, Cloud, Restore
+from tests.databases.restore_case import EVIDENCE, Cloud, Restore, dump_that_needs_a_missing_extension, edited
 from tests.databases.test_damage import flip_a_bit
 from worker import private_folder
 from worker.job import DatabaseServer
@@ -171,10 +170,9 @@ def test_a_taken_name_fails_its_database_alone_before_anything_of_it_is_created(
 def test_a_missing_extension_fails_its_database_alone_before_anything_of_it_is_created(
     cloud: Cloud, small: str, dump: Path
 ) -> None:
-    restore = Restore(cloud, {"first": dump, "second": dump}, {"first": "first", "second": "second"})
+    lacking = dump_that_needs_a_missing_extension(cloud)
+    restore = Restore(cloud, {"first": lacking, "second": dump}, {"first": "first", "second": "second"})
     restore.add_point()
-    missing = '"extensions":[{"name":"no_such_extension","schemaName":"public"}]'
-    restore.change_manifest(lambda text: text.replace('"extensions":[]', missing, 1))
 
     bad, good = restore.run("replay").databases
     names = set.union(*cloud.names())
@@ -182,7 +180,7 @@ def test_a_missing_extension_fails_its_database_alone_before_anything_of_it_is_c
 
     assert bad.error is not None
     assert (bad.status, bad.error.name) == ("FAILED", "ReplayFailed")
-    assert "no_such_extension" in bad.error.message
+    assert "no_ext" in bad.error.message
     assert bad.temporary_name not in names
     assert good.status == "REPLAYED"
 
@@ -268,9 +266,9 @@ def test_what_has_nothing_to_do_with_locales_is_not_blamed_on_them(cloud: Cloud,
 
 
 def test_a_locale_that_the_server_lacks_is_named(cloud: Cloud, small: str, dump: Path) -> None:
-    restore = Restore(cloud, {small: dump}, {small: "unmade"})
+    elsewhere = edited(dump, b"LOCALE = 'C.UTF-8';\n", b"LOCALE = 'xx_YY';\n\n\n")
+    restore = Restore(cloud, {small: elsewhere}, {small: "unmade"})
     restore.add_point()
-    restore.change_manifest(lambda text: re.sub('"collate":"[^"]*"', '"collate":"xx_YY"', text))
 
     (replayed,) = restore.run("replay").databases
     restore.run("discard")

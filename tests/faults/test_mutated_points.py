@@ -65,10 +65,11 @@ def point(s3, sources: list[Path]) -> Point:  # noqa: F811
     return Point(made.to_json().encode(), {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys})
 
 
-def read(point: Point) -> list[object]:
-    """What a restore of every database would bring back. Raises what it would raise."""
+def read(point: Point) -> dict[str, object]:
+    """What a restore of every database would bring back, in whatever order they are listed. Raises what it would raise."""
     manifest = manifest_reading.parse("manifest", point.manifest)
-    return [(manifest.instance, manifest.point_id), *(_database(point, backup) for backup in manifest.databases)]
+    found = {backup.name: _database(point, backup) for backup in manifest.databases}
+    return {"": (manifest.instance, manifest.point_id), **found}
 
 
 def _database(point: Point, backup: DatabaseBackup) -> object:
@@ -90,7 +91,7 @@ def _database(point: Point, backup: DatabaseBackup) -> object:
         stored = _stored(point, backup, large.stored)
         contents = pgdump_blocks.large_objects(stored, backup.format, backup.compression, large.dump_id, large.oids)
         objects.update({oid: b"".join(content) for oid, content in contents})
-    return backup.name, toc, rows, objects
+    return toc, rows, objects
 
 
 def _stored(point: Point, backup: DatabaseBackup, stored: ByteRange) -> Iterator[bytes]:

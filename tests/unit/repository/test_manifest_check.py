@@ -164,3 +164,11 @@ def test_what_was_added_is_whole(s3: "S3Client", tmp_path: Path, version: tuple[
 
     content = (path if path.is_file() else path / "toc.dat").read_bytes()
     manifest_check.require_whole(pgdump_toc.parse([content]), backup)
+
+
+@pytest.mark.parametrize("piece", [b"[],", b'{"a":{}},'])
+def test_a_text_that_would_take_gigabytes_to_parse_is_refused_before(piece: bytes) -> None:
+    text = b'{"schemaVersion":"1","x":[' + piece * 1_000_000 + b"1]}"
+
+    with pytest.raises(BackupDamaged, match="is no manifest: it consists of short lists and objects"):
+        manifest_reading.parse("manifest", text)
