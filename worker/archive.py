@@ -157,7 +157,8 @@ def _left_out(entries: tuple[TocEntry, ...]) -> dict[int, str]:
 
 
 def _is_public(entry: TocEntry) -> bool:
-    return (entry.description, entry.tag) in (("SCHEMA", "public"), ("COMMENT", "SCHEMA public"))
+    # --quote-all-identifiers quotes in the tags of comments too.
+    return (entry.description, entry.tag.replace('"', "")) in (("SCHEMA", "public"), ("COMMENT", "SCHEMA public"))
 
 
 def _has_own_step(entry: TocEntry) -> bool:

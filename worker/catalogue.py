@@ -36,8 +36,11 @@ _RELATION_KINDS = f"""SELECT {_KINDS_OF_RELATIONS} WHERE c.relkind <> 'c'
     UNION ALL SELECT 'SEQUENCE OWNED BY' WHERE c.relkind = 'S' AND EXISTS (
         SELECT FROM pg_depend AS o
         WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid AND o.refobjsubid > 0 AND o.deptype = 'a')"""  # noqa: S608
-_TYPES_OF_ARGUMENTS = """coalesce((
-    SELECT string_agg(format_type(a.type, NULL), ', ' ORDER BY a.n) FROM unnest(x.proargtypes) WITH ORDINALITY AS a (type, n)), '')"""
+# GRANT knows no aggregates, and names them by their types alone.
+_ROUTINE_KINDS = """SELECT CASE x.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END,
+        pg_get_function_identity_arguments(x.oid)
+    UNION ALL SELECT 'AGGREGATE AS FUNCTION', coalesce((SELECT string_agg(format_type(a.type, NULL), ', ' ORDER BY a.n)
+        FROM unnest(x.proargtypes) WITH ORDINALITY AS a (type, n)), '') WHERE x.prokind = 'a'"""
 _SIDE = "CASE WHEN x.opr{0} = 0 THEN 'NONE' ELSE format_type(x.opr{0}, NULL) END"
 # Partitions have constraints and triggers from their parents; an entry of the dump stands for the parent's.
 _OF_ITS_OWN = "x.conislocal AND x.conparentid = 0"
@@ -60,9 +63,9 @@ _SOURCES: Final = {
     "pg_namespace": "SELECT 'SCHEMA', NULL, ARRAY[nspname::text], oid, '' FROM {}",
     "pg_extension": "SELECT 'EXTENSION', NULL, ARRAY[extname::text], oid, '' FROM {}",
     "pg_type": _in_schema("CASE x.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END", "typ"),
-    "pg_proc": _in_schema("CASE x.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END", "pro",
-        f", CASE x.prokind WHEN 'a' THEN {_TYPES_OF_ARGUMENTS} ELSE pg_get_function_identity_arguments(x.oid) END")
-        + " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')",
+    "pg_proc": f"""SELECT k.kind, n.nspname, ARRAY[x.proname::text, k.arguments], x.oid, ''
+        FROM {{}} AS x JOIN pg_namespace AS n ON n.oid = x.pronamespace CROSS JOIN LATERAL ({_ROUTINE_KINDS}) AS k (kind, arguments)
+        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')""",  # noqa: S608
     "pg_operator": _in_schema("'OPERATOR'", "opr", f", {_SIDE.format('left')}, {_SIDE.format('right')}")
         + " WHERE x.oprcode <> 0 AND n.nspname <> 'pg_catalog'",
     "pg_opclass": _in_schema("'OPERATOR CLASS'", "opc", ", (SELECT amname FROM pg_am WHERE oid = x.opcmethod)"),
@@ -101,7 +104,8 @@ _SOURCES: Final = {
 }  # fmt: skip
 # Which names of a kind are types, as the server spells them.
 _SPELLED: Final = {
-    "FUNCTION": (1,), "PROCEDURE": (1,), "AGGREGATE": (1,), "OPERATOR": (1, 2), "CAST": (0, 1), "TRANSFORM": (0,),
+    "FUNCTION": (1,), "PROCEDURE": (1,), "AGGREGATE": (1,), "AGGREGATE AS FUNCTION": (1,),
+    "OPERATOR": (1, 2), "CAST": (0, 1), "TRANSFORM": (0,),
 }  # fmt: skip
 _MEMBERS: Final = """SELECT classid, objid FROM pg_depend
     WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND classid <> 'pg_extension'::regclass"""

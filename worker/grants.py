@@ -55,7 +55,7 @@ def _surroundings(entry: TocEntry, large_objects: Mapping[int, tuple[int, ...]],
     if entry.description == "ACL" and entry.tag.startswith("LARGE OBJECTS "):
         repeated = tuple(oid for dump_id in entry.dependencies for oid in large_objects.get(dump_id, ()))
     # What the owner left itself is left to whoever owns here; default privileges are for the role itself or nobody.
-    keeps_owner = entry.description != "ACL" or entry.tag == "SCHEMA public"
+    keeps_owner = entry.description != "ACL" or entry.tag in ("SCHEMA public", 'SCHEMA "public"')
     return Surroundings(None, repeated, {} if keeps_owner else {entry.owner: owner})
 
 
@@ -115,11 +115,14 @@ def _execute(master: Connection, privilege: Privilege) -> list[str]:
 
 
 def _shown(privilege: Privilege) -> str:
-    """The statement; of very many large objects the beginning and the end."""
-    text = privilege.statement.as_string()
+    return _cut(privilege.statement.as_string())
+
+
+def _cut(text: str) -> str:
+    """Of a statement about very many objects the beginning and the end."""
     half = limits.STATEMENT_IN_NOTE // 2
     return text if len(text) <= limits.STATEMENT_IN_NOTE else f"{text[:half]} ... {text[-half:]}"
 
 
 def _one_line(definition: str) -> str:
-    return " ".join(definition.split())
+    return _cut(" ".join(definition.split()))

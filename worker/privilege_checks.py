@@ -19,9 +19,9 @@ from worker.session import Connection
 _KINDS: Final = {
     "TABLE": (("TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "SEQUENCE"), "r"),
     "SEQUENCE": (("SEQUENCE",), "s"),
-    "FUNCTION": (("FUNCTION", "AGGREGATE"), "f"),
+    "FUNCTION": (("FUNCTION", "AGGREGATE AS FUNCTION"), "f"),
     "PROCEDURE": (("PROCEDURE",), "f"),
-    "ROUTINE": (("FUNCTION", "AGGREGATE", "PROCEDURE"), "f"),
+    "ROUTINE": (("FUNCTION", "AGGREGATE AS FUNCTION", "PROCEDURE"), "f"),
     "SCHEMA": (("SCHEMA",), "n"),
     "TYPE": (("TYPE", "DOMAIN"), "T"),
     "DOMAIN": (("DOMAIN",), "T"),
@@ -149,5 +149,5 @@ def _is_as(expected: int, level: int) -> bool:
 def _named(held: _Held) -> str:
     schema = f"{held.object.schema_name}." if held.object.schema_name else ""
     column = f" (column {held.column!r})" if held.column else ""
-    name = " ".join(filter(None, held.object.names))
-    return f"{held.privilege}{column} on {held.object.kind} {schema}{name} of {held.grantee or 'PUBLIC'}"
+    name = schema + " ".join(filter(None, held.object.names))
+    return f"{held.privilege}{column} on {held.object.kind} {name} of {held.grantee or 'PUBLIC'}"

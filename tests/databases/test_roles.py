@@ -122,3 +122,34 @@ def test_nobody_else_may_connect_before_the_promotion(cloud: Cloud, small: str) 
 
     with psycopg.connect(cloud.dsn("closed"), **as_onlooker) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+OVERLOADED = """
+CREATE OPERATOR @#@ (rightarg = int, function = int4um); CREATE OPERATOR @#@ (rightarg = bigint, function = int8um);
+CREATE PROCEDURE p(IN a int) LANGUAGE plpgsql AS 'BEGIN END'; CREATE PROCEDURE p(OUT a int) LANGUAGE plpgsql AS 'BEGIN END';
+CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION f(text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+GRANT CREATE ON SCHEMA public TO seller, buyer;
+ALTER OPERATOR @#@ (NONE, int) OWNER TO seller; ALTER OPERATOR @#@ (NONE, bigint) OWNER TO buyer;
+ALTER PROCEDURE p(IN a int) OWNER TO seller; ALTER PROCEDURE p(OUT a int) OWNER TO buyer;
+ALTER FUNCTION f(int) OWNER TO seller; ALTER FUNCTION f(text) OWNER TO buyer
+"""
+
+
+@pytest.mark.parametrize("option", ["--quote-all-identifiers", "--verbose"])
+def test_each_of_several_of_one_name_gets_its_own_owner(cloud: Cloud, option: str) -> None:
+    for role in ("seller", "buyer"):
+        cloud.execute(f"CREATE ROLE {role}; GRANT {role} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE")
+    cloud.create_database("owned")
+    cloud.execute(OVERLOADED, "owned")
+    query = """SELECT oid::regoperator::text, oprowner::regrole::text FROM pg_operator WHERE oprname = '@#@'
+        UNION ALL SELECT proname || pg_get_function_identity_arguments(oid), proowner::regrole::text
+        FROM pg_proc WHERE proname IN ('f', 'p') ORDER BY 1"""
+    expected = cloud.execute(query, "owned")
+    restore = Restore(cloud, {"owned": cloud.dump("owned", "-Fc", option)}, {"owned": "owned_back"}).keeping_owners()
+    restore.add_point()
+
+    (database,) = restore.run_all().databases
+
+    assert (database.status, database.error) == ("PROMOTED", None)
+    assert {owner for _, owner in expected} == {"seller", "buyer"}
+    assert cloud.execute(query, "owned_back") == expected

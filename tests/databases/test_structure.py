@@ -22,6 +22,12 @@ SOUND = {
         COMMENT ON OPERATOR @#@ (NONE, int) IS 'one side'; COMMENT ON OPERATOR @#@ (int, int) IS 'two sides';
         CREATE FUNCTION repeats(int, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'; CREATE SCHEMA class;
         CREATE OPERATOR class.= (leftarg = int, rightarg = text, function = repeats); COMMENT ON OPERATOR class.= (int, text) IS 'odd'""",
+    "aggregates with arguments of every mode": """
+        CREATE AGGREGATE v(VARIADIC items int[]) (sfunc = array_cat, stype = int[]); COMMENT ON AGGREGATE v(VARIADIC int[]) IS 'v';
+        CREATE FUNCTION done(int, float8) RETURNS int LANGUAGE sql AS 'SELECT $1';
+        CREATE AGGREGATE o(float8 ORDER BY int) (sfunc = int4pl, stype = int, initcond = '0', finalfunc = done);
+        COMMENT ON AGGREGATE o(float8 ORDER BY int) IS 'o';
+        REVOKE ALL ON FUNCTION o(float8, int) FROM PUBLIC; REVOKE ALL ON FUNCTION v(int[]) FROM PUBLIC""",
     "procedures that differ in the modes of their arguments": """
         CREATE PROCEDURE p(IN a int) LANGUAGE plpgsql AS 'BEGIN END'; CREATE PROCEDURE p(OUT a int) LANGUAGE plpgsql AS 'BEGIN END';
         CREATE FUNCTION f("in" int, OUT b text, VARIADIC c int[]) LANGUAGE sql AS 'SELECT ''''';
@@ -88,7 +94,9 @@ def come_back(cloud: Cloud, name: str, *options: str) -> DatabaseResult:
     restore.add_point()
     (database,) = restore.run_all().databases
     assert (database.status, database.error) == ("PROMOTED", None)
-    assert cloud.schema(f"{name}_back") == cloud.schema(name)
+    # What the master user owned belongs to the powerless role of the database.
+    schema = cloud.schema(f"{name}_back").replace(f'"{restore.holder}"', "master").replace(restore.holder, "master")
+    assert schema == cloud.schema(name)
     return database
 
 
@@ -100,7 +108,7 @@ def test_a_sound_database_is_found_whole(cloud: Cloud, what: str, dumped: str) -
 
     database = come_back(cloud, "sound", *DUMPS[dumped])
 
-    assert database.fix_ups == ()
+    assert [fix_up for fix_up in database.fix_ups if not fix_up.entry.startswith("ROLE ")] == []
 
 
 SPOILT = """
