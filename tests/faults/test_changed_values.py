@@ -65,7 +65,7 @@ OTHER = {
     "two": "ROW((two).a, 'X')::public.pair",
     "span": "int4range(lower(span), upper(span) + 1)",
     "bits": "bits || B'0'",
-    "place": "point(place[0], 7)",
+    "place": "point(place[0], place[1] + 1)",
 }
 
 
