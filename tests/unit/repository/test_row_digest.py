@@ -99,3 +99,10 @@ def test_escaped_bytes_are_told_in_hexadecimal() -> None:
 
     assert lines(escaped, Columns(bytes=(0,))) == [b"\\N\n", b"\\\\x61005c78ff\n", b"\\\\x\n"]
     assert lines(b"\\N\n\\\\x61\n", Columns(bytes=(0,))) == [b"\\N\n", b"\\\\x61\n"]
+
+
+def test_a_block_with_offsets_to_the_west_alone_is_noticed() -> None:
+    for offset, hour in (("-03", "03"), ("-12", "12"), ("-00:01:15", "00"), ("-01 BC", "01")):
+        for rest in ("", '"]', "\t2026-01-01"):
+            (line,) = lines(f"2026-01-01 00:00:00.25{offset}{rest}\n".encode(), Columns(times=(0,)))
+            assert line.startswith(f"2026-01-01 {hour}:".encode()), line
