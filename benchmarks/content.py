@@ -103,9 +103,7 @@ def _checks(bench: Bench, *, contents: bool) -> None:
     """What the verification reads, on as many connections as the worker has by default."""
     backup = bench.manifest.databases[0]
     server = Server(bench.job_server, bench.directory / "ca" / "ca.pem", lambda: Login("postgres", PASSWORD))
-    folder = bench.directory / f"toc-{time.monotonic_ns()}"
-    folder.mkdir()
-    archive = archives.fetch(boto3.client("s3"), REPOSITORY, backup, folder)
+    archive = archives.fetch(boto3.client("s3"), REPOSITORY, backup)
     division = archives.divide(archive.toc)
     connect = partial(server.connect, Login("postgres", PASSWORD), DATABASE)
     checks = data_checks.check(connect, replay.STREAMS, archive, division, backup, contents=contents)
