@@ -7,11 +7,12 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import memory, orchestration, planning, replay, staging
+from benchmarks import content, memory, orchestration, planning, replay, staging
 from benchmarks.bench_cloud import prepare
 
-SECTIONS = ("replay", "memory", "staging", "planning", "orchestration")
+SECTIONS = ("replay", "content", "memory", "staging", "planning", "orchestration")
 STAGED_MEGABYTES = 200
+CONTENT_ROUNDS = 8
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
@@ -22,6 +23,10 @@ def main() -> None:
     if "replay" in arguments.only:
         title = f"## Replay of {arguments.megabytes} MB, {arguments.rounds} rounds"
         lines += ["", title, "", *_replay(arguments.megabytes, arguments.rounds)]
+    if "content" in arguments.only:
+        rounds = max(arguments.rounds, CONTENT_ROUNDS)
+        title = f"## Every value read back, {arguments.megabytes} MB, {rounds} rounds"
+        lines += ["", title, "", *_content(arguments.megabytes, rounds)]
     if "memory" in arguments.only and not arguments.quick:
         lines += ["", "## Memory", "", *_memory((arguments.megabytes, arguments.megabytes * 5))]
     if "staging" in arguments.only:
@@ -65,6 +70,11 @@ def _machine() -> str:
 def _replay(megabytes: int, rounds: int) -> list[str]:
     with _directory() as directory, prepare(Path(directory), megabytes) as bench:
         return replay.table(replay.measure(bench, rounds))
+
+
+def _content(megabytes: int, rounds: int) -> list[str]:
+    with _directory() as directory, prepare(Path(directory), megabytes) as bench:
+        return content.table(content.measure(bench, rounds))
 
 
 def _memory(sizes: tuple[int, ...]) -> list[str]:

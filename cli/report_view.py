@@ -216,6 +216,8 @@ def adapted(worker_results: list[Result]) -> dict[str, list[FixUp]]:
 def _sort(check: str) -> str:
     if check.startswith("rows of "):
         return "tables whose rows were counted"
+    if check.startswith("content of "):
+        return "large objects and tables compared value by value"
     return "kinds of objects, each counted" if check.endswith(" present") else check
 
 

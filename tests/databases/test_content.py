@@ -54,7 +54,8 @@ TYPED_TABLES = {
 
 
 @pytest.mark.parametrize(
-    "options", [("-Fc",), ("-Fd", "-j2"), ("-Fc", "--quote-all-identifiers"), ("-Fc", "-E", "SQL_ASCII")]
+    "options",
+    [("-Fc",), ("-Fd", "-j2"), ("-Fc", "--quote-all-identifiers", "--no-comments"), ("-Fc", "-E", "SQL_ASCII")],
 )
 def test_every_type_comes_back_and_is_proven(cloud: Cloud, typed: str, options: tuple[str, ...]) -> None:
     result = restored(cloud, typed, *options)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from tests.databases.conftest import authority, cloud, nothing_left, server
+from tests.databases.conftest import authority, cloud, clouds, nothing_left, server
 from tests.databases.content_case import compared, expected
 from tests.databases.restore_case import Cloud, Restore
 from worker.content_checks import Content
 from worker.job import PostgresOptions
 
-__all__ = ["authority", "cloud", "nothing_left", "server"]
+__all__ = ["authority", "cloud", "clouds", "nothing_left", "server"]
 
 CHANGES = 10_000
 SAMPLE = 200
@@ -65,7 +65,7 @@ OTHER = {
     "two": "ROW((two).a, 'X')::public.pair",
     "span": "int4range(lower(span), upper(span) + 1)",
     "bits": "bits || B'0'",
-    "place": "point(place[0], 7)",
+    "place": "point(place[0], place[1] + 1)",
 }
 
 

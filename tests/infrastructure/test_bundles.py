@@ -94,7 +94,7 @@ def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path
     modules = sorted(path.stem for path in (program / "worker").glob("*.py") if path.stem != "__main__")
     script = "\n".join(
         [
-            "import sys, boto3, psycopg, zstandard, lz4.frame",
+            "import sys, boto3, psycopg, zstandard, lz4.frame, xxhash",
             *(f"import worker.{module}" for module in modules),
             "clients = [boto3.client(s, region_name='eu-central-1') for s in ('s3', 'secretsmanager')]",
             "assert psycopg.pq.__impl__ == 'binary', psycopg.pq.__impl__",
