@@ -328,7 +328,8 @@ def test_a_database_without_an_encoding_keeps_its_bytes(cloud: Cloud, statements
 
 def plain_dump(cloud: Cloud, database: str) -> bytes:
     """Definitions and rows, byte for byte."""
-    command = [tool("pg_dump"), "--restrict-key=x", "-d", cloud.server.superuser_dsn(database)]
+    options = ["--restrict-key=x", "--no-owner", "--no-privileges"]
+    command = [tool("pg_dump"), *options, "-d", cloud.server.superuser_dsn(database)]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 
@@ -386,11 +387,15 @@ def test_an_operator_whose_negator_was_never_made_comes_back(cloud: Cloud) -> No
 def test_a_database_without_an_encoding_can_become_utf_8(cloud: Cloud) -> None:
     ascii_database(cloud, ASCII.encode())
     restore = of_dump(cloud, cloud.dump("case", superuser=True), PostgresOptions(encoding="UTF8"))
-    restore.change_manifest(lambda text: text.replace('"encoding":"SQL_ASCII"', '"encoding":"UTF8"', 1))
 
-    come_back(restore)
+    (result,) = restore.run("replay").databases
+    rows = cloud.execute(
+        'SELECT "naïve" FROM "Größe" ORDER BY 1', restore.databases()[0].temporary_name, superuser=True
+    )
+    restore.run("discard")
 
-    assert cloud.execute('SELECT "naïve" FROM "Größe" ORDER BY 1', "case_back") == [("ascii",), ("ü",)]
+    assert (result.status, result.error) == ("REPLAYED", None)
+    assert rows == [("ascii",), ("ü",)]
 
 
 def test_rows_in_another_encoding_than_the_databases_are_converted(cloud: Cloud) -> None:
