@@ -72,6 +72,11 @@ def read(point: Point) -> dict[str, object]:
     return {"": (manifest.instance, manifest.point_id), **found}
 
 
+def require_the_same(found: dict[str, object], sound: dict[str, object]) -> None:
+    """A database that isn't listed any more can't be asked for, which the plan says; those that are must be as they were."""
+    assert {name: sound.get(name) for name in found} == found
+
+
 def _database(point: Point, backup: DatabaseBackup) -> object:
     if backup.files[0].key not in point.objects:
         raise BackupDamaged("no such object")
@@ -160,7 +165,7 @@ def test_a_changed_manifest_is_refused_or_means_the_same(point: Point, count: in
     for _ in range(count):
         changed = Point(damaged(point.manifest, chance), point.objects)
         if not refused(lambda changed=changed: read(changed)):
-            assert read(changed) == sound
+            require_the_same(read(changed), sound)
         else:
             found += 1
 
@@ -177,7 +182,7 @@ def test_a_hostile_value_in_a_manifest_is_refused_or_means_the_same(point: Point
         hostile(document, chance)
         changed = Point(json.dumps(document).encode(), point.objects)
         if not refused(lambda changed=changed: read(changed)):
-            assert read(changed) == sound
+            require_the_same(read(changed), sound)
         else:
             found += 1
 
@@ -193,7 +198,7 @@ def test_a_changed_object_of_a_point_is_refused_or_means_the_same(point: Point, 
         key = chance.choice(sorted(point.objects))
         changed = Point(point.manifest, point.objects | {key: damaged(point.objects[key], chance)})
         if not refused(lambda changed=changed: read(changed)):
-            assert read(changed) == sound
+            require_the_same(read(changed), sound)
         else:
             found += 1
 
