@@ -33,6 +33,11 @@ class Difference:
     original: str | None
     restored: str | None
 
+    @property
+    def fact(self) -> Fact:
+        """What differs."""
+        return self.kind, self.identity, self.aspect
+
     def __str__(self) -> str:
         return f"{self.kind} {self.identity}: {self.aspect}: {_short(self.original)} became {_short(self.restored)}"
 

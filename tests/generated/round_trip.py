@@ -25,6 +25,7 @@ from worker.job import DatabaseResult, ErrorNote, Job, JobKind, PostgresOptions
 
 _SHOWN = 12
 _FAILED_ENTRY = re.compile(r"from TOC entry \d+; \d+ \d+ ((?:.|\n)*?)\npg_restore: error: (.*)")
+_CODECS = {"LATIN1": "latin-1", "SQL_ASCII": "latin-1", "EUC_JP": "euc_jp"}
 _NEVER_RESTORED = (
     "EVENT TRIGGER",
     "PUBLICATION",
@@ -146,30 +147,22 @@ def _restored(restore: OptionRestore) -> DatabaseResult:
 
 
 def _compare(servers: Servers, verdict: Verdict, restore: OptionRestore, path: Path) -> None:
-    """With the source, or for a dump of parts with what a superuser's pg_restore makes of it: what that lacks is not in the dump."""
+    """With the source, and if need be with what a superuser's pg_restore makes of the dump: what that lacks is not in the dump."""
     (name,) = restore.dumps
     holder = _owner_of_the_rest(servers.cloud, restore)
-    owners = restore.options.owners or ({role: role for role in OWNERS} if holder == "master" else {})
-    expected = Expected(lambda role: owners.get(role, holder))
+    expected = Expected(lambda role: restore.options.owners.get(role, holder))
     restored = compare.facts_of(servers.cloud.server.superuser_dsn(restore.asked[name]), servers.comparing)
-    if verdict.dump.is_whole:
-        source = compare.facts_of(servers.source.superuser_dsn(name), servers.comparing)
-        verdict.differences = compare.differences(source, restored, expected)
-        verdict.false_green = untold(verdict.differences, verdict.told)
-        if not verdict.false_green:
-            return
-    with _reference(servers, name, path) as reference:
-        made = compare.facts_of(reference, servers.comparing)
-    differences = [d for d in compare.differences(made, restored, expected) if d.kind not in ("database", "setting")]
-    if verdict.dump.is_whole:
-        remaining = {(d.kind, d.identity, d.aspect) for d in differences}
-        verdict.false_green = [
-            d
-            for d in verdict.false_green
-            if d.kind in ("database", "setting") or (d.kind, d.identity, d.aspect) in remaining
-        ]
-    else:
-        verdict.differences, verdict.false_green = differences, untold(differences, verdict.told)
+    source = compare.facts_of(servers.source.superuser_dsn(name), servers.comparing)
+    verdict.differences = compare.differences(source, restored, expected)
+    verdict.false_green = untold(verdict.differences, verdict.told)
+    if verdict.false_green:
+        with _reference(servers, name, path) as reference:
+            made = compare.facts_of(reference, servers.comparing)
+        own = [d for d in verdict.false_green if d.kind in ("database", "setting") and verdict.dump.is_whole]
+        remaining = {
+            d.fact for d in compare.differences(made, restored, expected) if d.kind not in ("database", "setting")
+        }
+        verdict.false_green = own + [d for d in verdict.false_green if d.fact in remaining]
 
 
 def _owner_of_the_rest(cloud: Cloud, restore: Restore) -> str:
@@ -193,20 +186,21 @@ def _reference(servers: Servers, name: str, path: Path) -> Iterator[str]:
         _drop(servers.source.superuser_dsn(), reference)
 
 
-def _create_alike(servers: Servers, name: str, dsn: str, new: str) -> None:
-    """An empty database with the encoding and locale of the source database `name`, at the DSN's server."""
+def _create_alike(servers: Servers, name: str, dsn: str, new: str) -> str:
+    """An empty database with the encoding (returned) and locale of the source database `name`, at the DSN's server."""
     query = "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = %s"
     with psycopg.connect(servers.source.superuser_dsn()) as connection:
         encoding, locale = connection.execute(query, [name]).fetchall()[0]
     create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE {}")
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(create.format(sql.Identifier(new), sql.Literal(encoding), sql.Literal(locale)))
+    return str(encoding)
 
 
 def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, str]:
     """What `pg_restore --no-owner --no-privileges` as the master user can't restore into an empty database of its own: entry -> why."""
     name, cloud = f"plain {uuid.uuid4().hex[:8]}", servers.cloud
-    _create_alike(servers, source_name, cloud.dsn(), name)
+    encoding = _create_alike(servers, source_name, cloud.dsn(), name)
     try:
         command = [
             str(servers.comparing.with_name("pg_restore")),
@@ -218,8 +212,8 @@ def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, 
             str(path),
         ]
         done = subprocess.run(command, capture_output=True, check=False)
-        said = done.stderr.decode(errors="replace")
-        found = {_squeezed(entry): why for entry, why in _FAILED_ENTRY.findall(said)}
+        said = done.stderr.decode(_CODECS.get(encoding, "utf-8"), errors="replace")
+        found = dict(_FAILED_ENTRY.findall(said))
         return found or ({"": said[-500:]} if done.returncode else {})
     finally:
         cloud.drop_database(name)
@@ -228,12 +222,15 @@ def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, 
 def _needlessly_left_out(result: DatabaseResult, plain: dict[str, str]) -> list[str]:
     """Entries that were left out although plain pg_restore has them. (It isn't asked for privileges.)"""
     labels = [e.entry for e in result.left_out if not e.entry.startswith(("ACL", "DEFAULT ACL", *_NEVER_RESTORED))]
-    return [label for label in labels if not any(entry.startswith(_squeezed(label)) for entry in plain)]
+    return [label for label in labels if not any(entry.startswith(_without_schema(label)) for entry in plain)]
 
 
-def _squeezed(entry: str) -> str:
-    """`TABLE public.t` and pg_restore's `TABLE public t owner` begin alike without spaces and dots."""
-    return re.sub(r"[ .\n]", "", entry)
+def _without_schema(label: str) -> tuple[str, ...]:
+    """pg_restore says `TABLE t owner` of `TABLE public.t`; each dot may be the one after the schema, and each space after the kind."""
+    kind = re.match(r"[A-Z ]+ ", label)
+    head = kind[0] if kind else ""
+    heads = [head[: n + 1] for n, character in enumerate(head) if character == " "]
+    return (label, *(h + label[n + 1 :] for h in heads for n, character in enumerate(label) if character == "."))
 
 
 @contextmanager
