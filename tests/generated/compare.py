@@ -110,7 +110,7 @@ def _as_expected(found: Facts, original: Facts, expected: Expected) -> Facts:
     for fact, value in found.items():
         kind, identity, aspect = fact
         old = original.get((kind, identity, "owner"), "")
-        new = _owner(old, expected)
+        new = _owner(old, expected) if old else ""
         if aspect == "owner":
             changed[fact] = _owner(value, expected) if found is original else value
         elif aspect == "privileges":
@@ -122,7 +122,12 @@ def _as_expected(found: Facts, original: Facts, expected: Expected) -> Facts:
             changed[fact] = "\n".join(sorted(lines))
         else:
             changed[fact] = value
-    return changed
+    # A column's owner is its table's, which is compared there.
+    return {
+        f: v
+        for f, v in changed.items()
+        if not (f[2] == "privileges" and not v) and not (f[0] == "column" and f[2] == "owner")
+    }
 
 
 def _owner(role: str, expected: Expected) -> str:
@@ -133,4 +138,4 @@ def _short(value: str | None) -> str:
     if value is None:
         return "nothing"
     text = " | ".join(value.split("\n"))
-    return repr(text if len(text) < 160 else text[:160] + "...")
+    return repr(text if len(text) < 300 else text[:300] + "...")

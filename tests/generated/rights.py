@@ -89,8 +89,9 @@ def _exploded(owner: str, is_members: str = "false") -> str:
     return f"string_agg(concat_ws(E'\\t', {names[0]}, a.privilege_type, {names[1]}, {grantable}), E'\\n')"
 
 
-_COLUMNS = f"""SELECT (pg_identify_object('pg_class'::regclass, attrelid, attnum)).identity, {_exploded("0")}, min(pg_get_userbyid(relowner))
-    FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid, aclexplode(attacl) AS a WHERE attrelid >= 16384 GROUP BY attrelid, attnum"""
+_COLUMNS = f"""SELECT (pg_identify_object('pg_class'::regclass, attrelid, attnum)).identity, {_exploded("0")},
+    min(pg_get_userbyid(relowner)) FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid, aclexplode(attacl) AS a
+    WHERE attrelid >= 16384 GROUP BY attrelid, attnum"""
 _DATABASE = f"""SELECT {_exploded("datdba")}, min(pg_get_userbyid(datdba))
     FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS a WHERE datname = current_database()"""
 

@@ -46,7 +46,8 @@ def _explains(told: Told, difference: Difference) -> bool:
 def _is_part_of(told: Told, difference: Difference) -> bool:
     """Whether it is the object that isn't there, or a part of it: the identity holds `schema.name` of it somewhere."""
     if difference.kind == "dump":
-        return _squeezed(told.entry) == _squeezed(difference.identity) or _is_about(told, difference)
+        heading, label = (_squeezed(text).replace(".", "") for text in (difference.identity, told.entry))
+        return heading == label or _is_about(told, difference)
     label, names = _squeezed(told.entry), [_unquoted(name) for name in _NAME.findall(difference.identity)]
     places = [*names, *(f"{schema}.{name}" for schema, name in itertools.pairwise(names))]
     return _squeezed(difference.identity) in label or any(told.entry.endswith(f" {place}") for place in places)
