@@ -9,7 +9,7 @@ import sys
 import time
 
 from tests.generated import campaign, servers
-from tests.generated.servers import Servers
+from tests.generated.servers import Pool
 
 
 def main(arguments: list[str]) -> None:
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> None:
             _judge(started, range(int(arguments[0]), int(arguments[1])))
 
 
-def _judge(started: Servers, numbers: range) -> None:
+def _judge(started: Pool, numbers: range) -> None:
     verdicts = []
     for number in numbers:
         began = time.monotonic()

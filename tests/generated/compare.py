@@ -33,6 +33,11 @@ class Difference:
     original: str | None
     restored: str | None
 
+    @property
+    def fact(self) -> Fact:
+        """What differs."""
+        return self.kind, self.identity, self.aspect
+
     def __str__(self) -> str:
         return f"{self.kind} {self.identity}: {self.aspect}: {_short(self.original)} became {_short(self.restored)}"
 
@@ -46,7 +51,7 @@ class Expected:
 
 def differences(original: Facts, restored: Facts, expected: Expected | None = None) -> list[Difference]:
     """In which the restored database is another than the original should have become."""
-    first, second = _as_expected(original, expected or Expected()), _settled(restored)
+    first, second = (_as_expected(found, original, expected or Expected()) for found in (original, restored))
     changed = sorted(fact for fact in first.keys() | second.keys() if first.get(fact) != second.get(fact))
     found = [Difference(*fact, first.get(fact), second.get(fact)) for fact in changed]
     return [d for d in found if d.aspect == "there" or not _is_absent(d, first, second)]
@@ -98,40 +103,39 @@ def _unchanging(pg_dump: Path) -> list[str]:
     return ["--restrict-key=x"] if "--restrict-key" in said else []
 
 
-def _as_expected(found: Facts, expected: Expected) -> Facts:
+def _as_expected(found: Facts, original: Facts, expected: Expected) -> Facts:
+    """Owners as they should have become. Where another took the owner's place, what either of the two may do is not compared: the new one
+    may all, and what the old one had besides owning is up to the request."""
     changed: Facts = {}
-    for fact, value in _settled(found).items():
+    for fact, value in found.items():
         kind, identity, aspect = fact
+        old = original.get((kind, identity, "owner"), "")
+        new = _owner(old, expected) if old else ""
         if aspect == "owner":
-            changed[fact] = _owner(value, expected)
+            changed[fact] = _owner(value, expected) if found is original else value
         elif aspect == "privileges":
-            owner = found.get((kind, identity, "owner"), "")
-            changed[fact] = _privileges(value, owner, _owner(owner, expected))
+            lines = {
+                line.replace(f"\t{old}", f"\t{new}")
+                for line in value.split("\n")
+                if old == new or line.split("\t")[0] not in (old, new)
+            }
+            changed[fact] = "\n".join(sorted(lines))
         else:
             changed[fact] = value
-    return changed
+    # A column's owner is its table's, which is compared there.
+    return {
+        f: v
+        for f, v in changed.items()
+        if not (f[2] == "privileges" and not v) and not (f[0] == "column" and f[2] == "owner")
+    }
 
 
 def _owner(role: str, expected: Expected) -> str:
     return role if role.startswith("pg_") else expected.owner(role)
 
 
-def _privileges(value: str, owner: str, new: str) -> str:
-    """What ALTER ... OWNER TO does to privileges: the new owner stands in the old one's place, as grantee and as grantor."""
-    lines = [line.split("\t") for line in value.split("\n")]
-    moved = [
-        "\t".join([new if part == owner and n in (0, 2) else part for n, part in enumerate(parts)]) for parts in lines
-    ]
-    return "\n".join(sorted(set(moved)))
-
-
-def _settled(found: Facts) -> Facts:
-    """Privileges in one order."""
-    return {f: "\n".join(sorted(v.split("\n"))) if f[2] == "privileges" else v for f, v in found.items()}
-
-
 def _short(value: str | None) -> str:
     if value is None:
         return "nothing"
     text = " | ".join(value.split("\n"))
-    return repr(text if len(text) < 160 else text[:160] + "...")
+    return repr(text if len(text) < 300 else text[:300] + "...")

@@ -4,12 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.generated import servers as all_servers
-from tests.generated.servers import Servers
+from tests.generated import servers
+from tests.generated.servers import Pool, Servers
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """A source and a target."""
-    with all_servers.started() as started:
+def pool() -> Iterator[Pool]:
+    """Servers of every version."""
+    with servers.started() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def newest(pool: Pool) -> Servers:
+    """The version that is installed with the project, twice."""
+    return pool.pair("17", "17")

@@ -15,7 +15,8 @@ from tests.generated.rights import SYSTEM, Fact
 Facts = dict[Fact, str]
 
 # The settings on which a value's text depends.
-_PINNED = """SET search_path = ''; SET "DateStyle" = ISO; SET "IntervalStyle" = postgres; SET extra_float_digits = 3; SET "TimeZone" = 'UTC';
+_PINNED = """SET search_path = ''; SET "DateStyle" = ISO; SET "IntervalStyle" = postgres; SET extra_float_digits = 3; SET "TimeZone"
+        = 'UTC';
     SET bytea_output = hex; SET xmloption = content; SET row_security = off"""
 # IDENTITY(catalogue, oid[, column]) stands for the server's own name of an object.
 _IDENTITY = re.compile(r"IDENTITY\((\w+), ([\w.]+)(?:, (\w+))?\)")
@@ -24,18 +25,21 @@ _IDENTITY = re.compile(r"IDENTITY\((\w+), ([\w.]+)(?:, (\w+))?\)")
 _ASPECTS = {
     "state": """SELECT 'trigger', pg_get_triggerdef(t.oid), tgenabled::text || tgdeferrable || tginitdeferred FROM pg_trigger AS t
         WHERE NOT tgisinternal""",
-    "rule state": """SELECT 'rule', IDENTITY(pg_rewrite, r.oid), ev_enabled::text || is_instead FROM pg_rewrite AS r WHERE r.oid >= 16384""",
+    "rule state": """SELECT 'rule', IDENTITY(pg_rewrite, r.oid), ev_enabled::text || is_instead FROM pg_rewrite AS r WHERE r.oid >=
+        16384""",
     "constraint": """SELECT 'constraint', IDENTITY(pg_constraint, c.oid), concat_ws(' ', contype, condeferrable, condeferred, convalidated,
         {enforced}, CASE contype WHEN 'c' THEN concat_ws(' ', conislocal, coninhcount, connoinherit) END, pg_get_constraintdef(c.oid))
         FROM pg_constraint AS c WHERE c.oid >= 16384 AND contype <> 't'""",
     "index": """SELECT 'index', IDENTITY(pg_class, indexrelid), concat_ws(' ', indisunique, indisprimary, indisexclusion, indimmediate,
         indisclustered, indisvalid, indisready, indislive, indisreplident, pg_get_indexdef(indexrelid))
         FROM pg_index WHERE indexrelid >= 16384 AND indrelid NOT IN (SELECT reltoastrelid FROM pg_class)""",
-    "relation": f"""SELECT 'relation', IDENTITY(pg_class, c.oid), concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity,
+    "relation": f"""SELECT 'relation', IDENTITY(pg_class, c.oid), concat_ws(' ', relkind, relpersistence, relrowsecurity,
+        relforcerowsecurity,
         relreplident, relispartition, relispopulated, amname, (SELECT string_agg(o, ',' ORDER BY o) FROM unnest(reloptions) AS o),
         (SELECT reloptions FROM pg_class AS t WHERE t.oid = c.reltoastrelid), pg_get_expr(relpartbound, c.oid), reloftype::regtype)
         FROM pg_class AS c LEFT JOIN pg_am ON pg_am.oid = relam WHERE c.oid >= 16384 AND relnamespace NOT IN {SYSTEM}""",
-    "column": f"""SELECT 'column', IDENTITY(pg_class, attrelid, attnum), concat_ws(' ', format_type(atttypid, atttypmod), attnotnull, atthasdef,
+    "column": f"""SELECT 'column', IDENTITY(pg_class, attrelid, attnum), concat_ws(' ', format_type(atttypid, atttypmod), attnotnull,
+        atthasdef,
         attidentity, attgenerated, attstorage, {{compression}}, nullif(attstattarget::text, '-1'), attoptions, attislocal, attinhcount,
         attcollation::regcollation, pg_get_expr(adbin, adrelid))
         FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum JOIN pg_class AS c ON c.oid = attrelid
@@ -45,10 +49,12 @@ _ASPECTS = {
         WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped AND relkind NOT IN ('t', 'i', 'I') GROUP BY attrelid""",
     "inherits": """SELECT 'inheritance', IDENTITY(pg_class, inhrelid), string_agg(IDENTITY(pg_class, inhparent), ', ' ORDER BY inhseqno)
         FROM pg_inherits GROUP BY inhrelid""",
-    "policy": """SELECT 'policy', IDENTITY(pg_policy, p.oid), concat_ws(' ', polcmd, polpermissive, (SELECT string_agg(coalesce(rolname, 'PUBLIC'),
+    "policy": """SELECT 'policy', IDENTITY(pg_policy, p.oid), concat_ws(' ', polcmd, polpermissive, (SELECT
+        string_agg(coalesce(rolname, 'PUBLIC'),
         ',' ORDER BY rolname) FROM unnest(polroles) AS r LEFT JOIN pg_roles ON r = pg_roles.oid), pg_get_expr(polqual, polrelid),
         pg_get_expr(polwithcheck, polrelid)) FROM pg_policy AS p""",
-    "function": f"""SELECT 'function', IDENTITY(pg_proc, p.oid), concat_ws(' ', prosecdef, proleakproof, proisstrict, provolatile, proparallel,
+    "function": f"""SELECT 'function', IDENTITY(pg_proc, p.oid), concat_ws(' ', prosecdef, proleakproof, proisstrict, provolatile,
+        proparallel,
         procost, prorows, proconfig, md5(prosrc), CASE WHEN prokind <> 'a' THEN md5(pg_get_functiondef(p.oid)) END)
         FROM pg_proc AS p WHERE p.oid >= 16384 AND pronamespace NOT IN {SYSTEM}""",
     "statistics": """SELECT 'statistics', IDENTITY(pg_statistic_ext, s.oid),
@@ -77,10 +83,12 @@ _TABLES = f"""SELECT IDENTITY(pg_class, c.oid), nspname, relname FROM pg_class A
 # The alias is no column's name: a column of that name would be meant.
 _HASH = """SELECT count(*) || ' rows, ' || md5(coalesce(string_agg(x, chr(10) ORDER BY x COLLATE "C"), ''))
     FROM (SELECT "the whole row"::text AS x FROM ONLY {} AS "the whole row") AS r"""
-_SEQUENCES = f"""SELECT IDENTITY(pg_class, c.oid), nspname, relname, concat_ws(' ', seqtypid::regtype, seqstart, seqincrement, seqmax, seqmin,
+_SEQUENCES = f"""SELECT IDENTITY(pg_class, c.oid), nspname, relname, concat_ws(' ', seqtypid::regtype, seqstart, seqincrement,
+        seqmax, seqmin,
     seqcache, seqcycle, (SELECT IDENTITY(pg_class, refobjid, refobjsubid) || deptype::text FROM pg_depend
     WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype IN ('a', 'i') AND refclassid = 'pg_class'::regclass LIMIT 1))
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_sequence ON seqrelid = c.oid WHERE relnamespace NOT IN {SYSTEM}"""
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_sequence ON seqrelid = c.oid WHERE relnamespace NOT IN
+        {SYSTEM}"""
 
 
 def read(connection: psycopg.Connection) -> Facts:

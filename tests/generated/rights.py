@@ -46,7 +46,9 @@ class Catalogue:
 _NO_INDEX = f"{_OWN} AND relkind NOT IN ('t', 'i', 'I')"
 _NO_ROW_TYPE = f"{_OWN} AND typcategory <> 'A' AND NOT EXISTS (SELECT FROM pg_class AS r WHERE r.oid = typrelid AND relkind <> 'c')"
 # acldefault() doesn't know large objects before PostgreSQL 18.
-_LARGE_OBJECT = "('{' || quote_ident(pg_get_userbyid(lomowner)) || '=rw/' || quote_ident(pg_get_userbyid(lomowner)) || '}')::aclitem[]"
+_LARGE_OBJECT = (
+    "ARRAY[makeaclitem(lomowner, lomowner, 'SELECT', false), makeaclitem(lomowner, lomowner, 'UPDATE', false)]"
+)
 _CATALOGUES = (
     Catalogue("pg_class", "relnamespace", "relowner", "relacl",
               "acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", relowner)", _NO_INDEX),
@@ -87,8 +89,9 @@ def _exploded(owner: str, is_members: str = "false") -> str:
     return f"string_agg(concat_ws(E'\\t', {names[0]}, a.privilege_type, {names[1]}, {grantable}), E'\\n')"
 
 
-_COLUMNS = f"""SELECT (pg_identify_object('pg_class'::regclass, attrelid, attnum)).identity, {_exploded("0")}
-    FROM pg_attribute, aclexplode(attacl) AS a WHERE attrelid >= 16384 GROUP BY attrelid, attnum"""
+_COLUMNS = f"""SELECT (pg_identify_object('pg_class'::regclass, attrelid, attnum)).identity, {_exploded("0")},
+    min(pg_get_userbyid(relowner)) FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid, aclexplode(attacl) AS a
+    WHERE attrelid >= 16384 GROUP BY attrelid, attnum"""
 _DATABASE = f"""SELECT {_exploded("datdba")}, min(pg_get_userbyid(datdba))
     FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS a WHERE datname = current_database()"""
 
@@ -97,8 +100,9 @@ def read(connection: psycopg.Connection) -> Iterator[tuple[Fact, str]]:
     """Aspects `there`, `owner`, `privileges`."""
     for catalogue in _CATALOGUES:
         yield from _objects(connection, catalogue)
-    for identity, privileges in connection.execute(_COLUMNS.encode()).fetchall():
+    for identity, privileges, owner in connection.execute(_COLUMNS.encode()).fetchall():
         yield ("column", identity, "privileges"), privileges
+        yield ("column", identity, "owner"), owner
     for privileges, owner in connection.execute(_DATABASE.encode()).fetchall():
         yield ("database", "database", "privileges"), privileges
         yield ("database", "database", "owner"), owner

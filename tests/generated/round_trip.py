@@ -13,18 +13,19 @@ import psycopg
 from psycopg import sql
 
 from repository.errors import RestoreError
-from tests.databases.restore_case import EVIDENCE, Cloud, Restore
+from tests.databases.restore_case import Restore
 from tests.generated import compare, script
 from tests.generated.compare import Difference, Expected
 from tests.generated.dumps import Dump
+from tests.generated.facts import Facts
 from tests.generated.script import OWNERS, Script
 from tests.generated.servers import Servers
-from tests.generated.strategies.further import EXTENSIONS
 from tests.generated.told import Told, untold
-from worker.job import DatabaseResult, ErrorNote, Job, JobKind, PostgresOptions
+from worker.job import DatabaseResult, ErrorNote, PostgresOptions
 
 _SHOWN = 12
 _FAILED_ENTRY = re.compile(r"from TOC entry \d+; \d+ \d+ ((?:.|\n)*?)\npg_restore: error: (.*)")
+_CODECS = {"LATIN1": "latin-1", "SQL_ASCII": "latin-1", "EUC_JP": "euc_jp"}
 _NEVER_RESTORED = (
     "EVENT TRIGGER",
     "PUBLICATION",
@@ -34,25 +35,23 @@ _NEVER_RESTORED = (
     "FOREIGN",
     "SECURITY LABEL",
 )
-_ALLOWED = (*EXTENSIONS, "earthdistance", "plpgsql")
 
 
-@dataclass
-class OptionRestore(Restore):
-    """A restore with options for PostgreSQL."""
+@dataclass(frozen=True)
+class Choices:
+    """What the request chooses: whether OWNERS own again, whether what can't be is skipped, whether values are compared."""
 
-    options: PostgresOptions = field(default_factory=PostgresOptions)
+    owners_kept: bool
+    skip: bool
+    content: bool
+    extensions: tuple[str, ...]
 
-    def job_uri(self, kind: JobKind, name: str) -> str:
-        """Write the job's document with the options in it."""
-        uri = super().job_uri(kind, name)
-        key = uri.removeprefix(f"s3://{EVIDENCE}/")
-        s3 = self.cloud.s3()
-        job = Job.from_json(s3.get_object(Bucket=EVIDENCE, Key=key)["Body"].read())
-        s3.put_object(
-            Bucket=EVIDENCE, Key=key, Body=job.model_copy(update={"postgres": self.options}).to_json().encode()
-        )
-        return uri
+    def options(self) -> PostgresOptions:
+        """As the worker gets them."""
+        return PostgresOptions(
+            owners={role: role for role in OWNERS} if self.owners_kept else {}, skip_unrestorable=self.skip,
+            allowed_extensions=(*self.extensions, "plpgsql"), verify="content" if self.content else "counts",
+        )  # fmt: skip
 
 
 @dataclass
@@ -62,9 +61,10 @@ class Verdict:
     number: int
     dump: Dump
     script: Script
+    versions: str = ""
     statements: int = 0
     outcome: str = ""
-    error: str = ""
+    error: ErrorNote | None = None
     plain: dict[str, str] = field(default_factory=dict)
     needlessly_left_out: list[str] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
@@ -77,10 +77,17 @@ class Verdict:
         """Neither a false red nor a false green."""
         return not self.false_red and not self.false_green
 
+    @property
+    def way(self) -> tuple[object, ...]:
+        """In which it is bad: the first difference's kind and aspect, the error's name."""
+        first = next(((d.kind, d.aspect) for d in self.false_green), None)
+        return self.false_red, bool(self.needlessly_left_out), first, self.error and self.error.name
+
     def __str__(self) -> str:
-        lines = [f"database {self.number} ({self.script.encoding}, {' '.join(self.dump.arguments)}): {self.outcome}"]
+        dumped = f"{self.versions}, {self.script.encoding}, {' '.join(self.dump.arguments)}"
+        lines = [f"database {self.number} ({dumped}): {self.outcome}"]
         if self.error:
-            lines.append(f"  error: {self.error}")
+            lines.append(f"  error: {self.error.name}: {self.error.message}")
         if self.false_red:
             lines.append("  FALSE RED: plain pg_restore restores " + ("all of it" if not self.plain else "more of it"))
         lines += [f"  plain pg_restore: {entry}: {why}" for entry, why in list(self.plain.items())[:2]]
@@ -90,39 +97,34 @@ class Verdict:
         return "\n".join(lines)
 
 
-def run(servers: Servers, number: int, drawn: Script, dump: Dump, *, owners_kept: bool, skip: bool) -> Verdict:
+def run(servers: Servers, number: int, drawn: Script, dump: Dump, choices: Choices) -> Verdict:
     """Take the script's database there and back."""
-    verdict = Verdict(number, dump, drawn)
+    verdict = Verdict(number, dump, drawn, f"{servers.source_version} to {servers.target_version}")
     name = f"gen {number}"
     with _dropped(servers, name):
         verdict.statements = len(script.apply(drawn, servers.source.superuser_dsn(), name).taken)
-        path = dump.run(
-            servers.dumping, servers.source.superuser_dsn(name), servers.cloud.directory / f"{uuid.uuid4().hex}.dump"
-        )
-        restore = _restore(servers, name, path, owners_kept=owners_kept, skip=skip)
-        result = _restored(restore)
-        verdict.outcome, verdict.error = (
-            result.status,
-            f"{result.error.name}: {result.error.message}" if result.error else "",
-        )
-        verdict.told = [Told(f.entry, f.what, was_left_out=False) for f in result.fix_ups]
-        verdict.told += [Told(e.entry, e.why, was_left_out=True) for e in result.left_out]
-        if result.status != "PROMOTED" or result.left_out:
-            verdict.plain = plain_failures(servers, name, path)
-            verdict.needlessly_left_out = _needlessly_left_out(result, verdict.plain)
-            verdict.false_red = not verdict.plain or bool(verdict.needlessly_left_out)
-        if result.status == "PROMOTED":
-            _compare(servers, verdict, restore, path)
+        judge(servers, verdict, name, choices)
     return verdict
 
 
-def _restore(servers: Servers, name: str, path: Path, *, owners_kept: bool, skip: bool) -> OptionRestore:
-    owners = {role: role for role in OWNERS} if owners_kept else {}
-    options = PostgresOptions(owners=owners, skip_unrestorable=skip, allowed_extensions=_ALLOWED)
-    return OptionRestore(servers.cloud, {name: path}, {name: f"{name} back"}, options=options)
+def judge(servers: Servers, verdict: Verdict, name: str, choices: Choices) -> None:
+    """Dump the database `name` of the source, restore it, compare."""
+    path = servers.cloud.directory / f"{uuid.uuid4().hex}.dump"
+    verdict.dump.run(servers.pg_dump, servers.source.superuser_dsn(name), path)
+    restore = Restore(servers.cloud, {name: path}, {name: f"{name} back"}, postgres=choices.options())
+    result = _restored(restore)
+    verdict.outcome, verdict.error = result.status, result.error
+    verdict.told = [Told(f.entry, f.what, was_left_out=False) for f in result.fix_ups]
+    verdict.told += [Told(e.entry, e.why, was_left_out=True) for e in result.left_out]
+    if result.status != "PROMOTED" or result.left_out:
+        verdict.plain = plain_failures(servers, name, path)
+        verdict.needlessly_left_out = _needlessly_left_out(result, verdict.plain)
+        verdict.false_red = not verdict.plain or bool(verdict.needlessly_left_out)
+    if result.status == "PROMOTED":
+        _compare(servers, verdict, restore, path)
 
 
-def _restored(restore: OptionRestore) -> DatabaseResult:
+def _restored(restore: Restore) -> DatabaseResult:
     """Both jobs. What `points add` or a job says is turned into a result; what a failed replay left is discarded."""
     (name,) = restore.dumps
     failed = DatabaseResult(backup_name=name, asked_name=restore.asked[name], temporary_name="", status="FAILED")
@@ -145,71 +147,67 @@ def _restored(restore: OptionRestore) -> DatabaseResult:
     )
 
 
-def _compare(servers: Servers, verdict: Verdict, restore: OptionRestore, path: Path) -> None:
-    """With the source, or for a dump of parts with what a superuser's pg_restore makes of it: what that lacks is not in the dump."""
+def _compare(servers: Servers, verdict: Verdict, restore: Restore, path: Path) -> None:
+    """With the source, and if need be with what a superuser's pg_restore makes of the dump: what that lacks is not in the dump.
+
+    Catalogues of two versions can't be compared: then that pg_restore is made on the target's server and compared alone.
+    """
     (name,) = restore.dumps
-    holder = _owner_of_the_rest(servers.cloud, restore)
-    owners = restore.options.owners or ({role: role for role in OWNERS} if holder == "master" else {})
-    expected = Expected(lambda role: owners.get(role, holder))
+    holder = restore.databases()[0].holder_role
+    expected = Expected(lambda role: restore.postgres.owners.get(role, holder))
     restored = compare.facts_of(servers.cloud.server.superuser_dsn(restore.asked[name]), servers.comparing)
-    if verdict.dump.is_whole:
+    if servers.source_version == servers.target_version:
         source = compare.facts_of(servers.source.superuser_dsn(name), servers.comparing)
         verdict.differences = compare.differences(source, restored, expected)
         verdict.false_green = untold(verdict.differences, verdict.told)
         if not verdict.false_green:
             return
-    with _reference(servers, name, path) as reference:
-        made = compare.facts_of(reference, servers.comparing)
-    differences = [d for d in compare.differences(made, restored, expected) if d.kind not in ("database", "setting")]
-    if verdict.dump.is_whole:
-        remaining = {(d.kind, d.identity, d.aspect) for d in differences}
-        verdict.false_green = [
-            d
-            for d in verdict.false_green
-            if d.kind in ("database", "setting") or (d.kind, d.identity, d.aspect) in remaining
-        ]
+    made = _reference(servers, name, path)
+    remaining = [d for d in compare.differences(made, restored, expected) if d.kind not in ("database", "setting")]
+    if servers.source_version == servers.target_version:
+        facts = {d.fact for d in remaining}
+        own = [d for d in verdict.false_green if d.kind in ("database", "setting") and verdict.dump.is_whole]
+        verdict.false_green = own + [d for d in verdict.false_green if d.fact in facts]
     else:
-        verdict.differences, verdict.false_green = differences, untold(differences, verdict.told)
+        verdict.differences, verdict.false_green = remaining, untold(remaining, verdict.told)
 
 
-def _owner_of_the_rest(cloud: Cloud, restore: Restore) -> str:
-    """The holder of the restore, if there is one."""
-    (database,) = restore.databases()
-    return database.holder_role if database.holder_role in cloud.names()[1] else "master"
-
-
-@contextmanager
-def _reference(servers: Servers, name: str, path: Path) -> Iterator[str]:
-    """What a superuser's pg_restore makes of the dump on the source server, where every role is."""
-    reference = f"{name} reference"
-    _create_alike(servers, name, servers.source.superuser_dsn(), reference)
-    dsn = servers.source.superuser_dsn(reference)
-    subprocess.run(
-        [str(servers.dumping.with_name("pg_restore")), "-d", dsn, str(path)], capture_output=True, check=False
+def _reference(servers: Servers, name: str, path: Path) -> Facts:
+    """What a superuser's pg_restore makes of the dump, on the source's server if it is of the target's version: every role is there."""
+    same = servers.source_version == servers.target_version
+    server, pg_restore = (
+        (servers.source, servers.pg_dump.with_name("pg_restore"))
+        if same
+        else (servers.cloud.server, servers.pg_restore)
     )
+    reference = f"{name} reference"
+    _create_alike(servers, name, server.superuser_dsn(), reference)
+    dsn = server.superuser_dsn(reference)
     try:
-        yield dsn
+        subprocess.run([str(pg_restore), "-d", dsn, str(path)], capture_output=True, check=False)
+        return compare.facts_of(dsn, servers.comparing)
     finally:
-        _drop(servers.source.superuser_dsn(), reference)
+        _drop(server.superuser_dsn(), reference)
 
 
-def _create_alike(servers: Servers, name: str, dsn: str, new: str) -> None:
-    """An empty database with the encoding and locale of the source database `name`, at the DSN's server."""
+def _create_alike(servers: Servers, name: str, dsn: str, new: str) -> str:
+    """An empty database with the encoding (returned) and locale of the source database `name`, at the DSN's server."""
     query = "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = %s"
     with psycopg.connect(servers.source.superuser_dsn()) as connection:
         encoding, locale = connection.execute(query, [name]).fetchall()[0]
     create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE {}")
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(create.format(sql.Identifier(new), sql.Literal(encoding), sql.Literal(locale)))
+    return str(encoding)
 
 
 def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, str]:
     """What `pg_restore --no-owner --no-privileges` as the master user can't restore into an empty database of its own: entry -> why."""
     name, cloud = f"plain {uuid.uuid4().hex[:8]}", servers.cloud
-    _create_alike(servers, source_name, cloud.dsn(), name)
+    encoding = _create_alike(servers, source_name, cloud.dsn(), name)
     try:
         command = [
-            str(servers.comparing.with_name("pg_restore")),
+            str(servers.pg_restore),
             "-v",
             "--no-owner",
             "--no-privileges",
@@ -218,8 +216,8 @@ def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, 
             str(path),
         ]
         done = subprocess.run(command, capture_output=True, check=False)
-        said = done.stderr.decode(errors="replace")
-        found = {_squeezed(entry): why for entry, why in _FAILED_ENTRY.findall(said)}
+        said = done.stderr.decode(_CODECS.get(encoding, "utf-8"), errors="replace")
+        found = dict(_FAILED_ENTRY.findall(said))
         return found or ({"": said[-500:]} if done.returncode else {})
     finally:
         cloud.drop_database(name)
@@ -228,12 +226,15 @@ def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, 
 def _needlessly_left_out(result: DatabaseResult, plain: dict[str, str]) -> list[str]:
     """Entries that were left out although plain pg_restore has them. (It isn't asked for privileges.)"""
     labels = [e.entry for e in result.left_out if not e.entry.startswith(("ACL", "DEFAULT ACL", *_NEVER_RESTORED))]
-    return [label for label in labels if not any(entry.startswith(_squeezed(label)) for entry in plain)]
+    return [label for label in labels if not any(entry.startswith(_without_schema(label)) for entry in plain)]
 
 
-def _squeezed(entry: str) -> str:
-    """`TABLE public.t` and pg_restore's `TABLE public t owner` begin alike without spaces and dots."""
-    return re.sub(r"[ .\n]", "", entry)
+def _without_schema(label: str) -> tuple[str, ...]:
+    """pg_restore says `TABLE t owner` of `TABLE public.t`; each dot may be the one after the schema, and each space after the kind."""
+    kind = re.match(r"[A-Z ]+ ", label)
+    head = kind[0] if kind else ""
+    heads = [head[: n + 1] for n, character in enumerate(head) if character == " "]
+    return (label, *(h + label[n + 1 :] for h in heads for n, character in enumerate(label) if character == "."))
 
 
 @contextmanager

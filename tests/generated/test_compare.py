@@ -102,9 +102,9 @@ GRANT USAGE ON LANGUAGE plpgsql TO gen_reader
 
 
 @pytest.fixture(scope="module")
-def original(servers: Servers) -> Iterator[Facts]:
+def original(newest: Servers) -> Iterator[Facts]:
     """The facts of a database; another of the same content is the template of those that are changed."""
-    source = servers.source
+    source = newest.source
     names = ("comparison a", "comparison template")
     for name in names:
         _execute(source.superuser_dsn(), f'CREATE DATABASE "{name}" OWNER gen_owner')
@@ -113,33 +113,33 @@ def original(servers: Servers) -> Iterator[Facts]:
             source.superuser_dsn(name),
             "CREATE FUNCTION suppressed() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
         )
-    yield compare.facts_of(source.superuser_dsn(names[0]), servers.comparing)
+    yield compare.facts_of(source.superuser_dsn(names[0]), newest.comparing)
     for name in names:
         _execute(source.superuser_dsn(), f'DROP DATABASE "{name}"')
 
 
 @pytest.fixture
-def changed(servers: Servers, original: Facts) -> Iterator[str]:
+def changed(newest: Servers, original: Facts) -> Iterator[str]:
     """A copy that may be changed."""
     _execute(
-        servers.source.superuser_dsn(), 'CREATE DATABASE "comparison b" OWNER gen_owner TEMPLATE "comparison template"'
+        newest.source.superuser_dsn(), 'CREATE DATABASE "comparison b" OWNER gen_owner TEMPLATE "comparison template"'
     )
-    yield servers.source.superuser_dsn("comparison b")
-    _execute(servers.source.superuser_dsn(), 'DROP DATABASE "comparison b" WITH (FORCE)')
+    yield newest.source.superuser_dsn("comparison b")
+    _execute(newest.source.superuser_dsn(), 'DROP DATABASE "comparison b" WITH (FORCE)')
 
 
-def test_equal_databases_have_no_difference(servers: Servers, original: Facts, changed: str) -> None:
-    assert compare.differences(original, compare.facts_of(changed, servers.comparing)) == []
+def test_equal_databases_have_no_difference(newest: Servers, original: Facts, changed: str) -> None:
+    assert compare.differences(original, compare.facts_of(changed, newest.comparing)) == []
 
 
 # Each comparison takes a dump: the quick tests make every sixth change.
 @pytest.mark.parametrize(
     "change", [pytest.param(change, marks=[pytest.mark.slow] if n % 6 else []) for n, change in enumerate(CHANGES)]
 )
-def test_one_change_is_found(servers: Servers, original: Facts, changed: str, change: str) -> None:
+def test_one_change_is_found(newest: Servers, original: Facts, changed: str, change: str) -> None:
     _execute(changed, change)
 
-    found = compare.differences(original, compare.facts_of(changed, servers.comparing))
+    found = compare.differences(original, compare.facts_of(changed, newest.comparing))
 
     assert found, change
 

@@ -1,9 +1,13 @@
 """Whether a difference was told by the restore itself: in its fix-ups or in what it left out."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
 from tests.generated.compare import Difference
+
+_NAME = re.compile(r'"(?:[^"]|"")*"|[^\s".(),]+')
+_PRIVILEGES, _COMMENTS = ("ACL", "DEFAULT ACL"), ("COMMENT",)
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,11 @@ class Told:
     what: str
     was_left_out: bool
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the entry wasn't restored."""
+        return self.was_left_out or self.what.startswith("not restored")
+
 
 def untold(differences: list[Difference], told: list[Told]) -> list[Difference]:
     """Those that nothing explains."""
@@ -23,41 +32,46 @@ def untold(differences: list[Difference], told: list[Told]) -> list[Difference]:
 def _explains(told: Told, difference: Difference) -> bool:
     if difference.kind in ("database", "setting"):
         return told.entry.startswith("DATABASE ") or "DATABASE " in told.entry
-    label = _plain(told.entry)
-    if not all(part in label for part in _parts(difference)):
+    if told.is_gone and not told.entry.startswith((*_PRIVILEGES, *_COMMENTS)):
+        return _is_part_of(told, difference)
+    if not _is_about(told, difference):
         return False
-    if difference.aspect == "owner":
-        return "own" in told.what
     if difference.aspect in ("privileges", "default privileges"):
-        return told.entry.startswith(("ACL", "DEFAULT ACL")) or told.was_left_out
+        return told.entry.startswith(_PRIVILEGES) or "own" in told.what
     if difference.aspect == "comment":
-        return told.entry.startswith("COMMENT") or _is_gone(told)
-    if difference.aspect == "rows":
-        return _is_gone(told)
-    return _is_gone(told) and not told.entry.startswith(("ACL", "COMMENT"))
+        return told.entry.startswith(_COMMENTS)
+    return difference.aspect == "owner" and "own" in told.what
 
 
-def _is_gone(told: Told) -> bool:
-    return told.was_left_out or told.what.startswith("not restored")
+def _is_part_of(told: Told, difference: Difference) -> bool:
+    """Whether it is the object that isn't there, or a part of it: the identity holds `schema.name` of it somewhere."""
+    if difference.kind == "dump":
+        heading, label = (_squeezed(text).replace(".", "") for text in (difference.identity, told.entry))
+        return heading == label or _is_about(told, difference)
+    label, names = _squeezed(told.entry), [_unquoted(name) for name in _NAME.findall(difference.identity)]
+    places = [*names, *(f"{schema}.{name}" for schema, name in itertools.pairwise(names))]
+    return _squeezed(difference.identity) in label or any(told.entry.endswith(f" {place}") for place in places)
 
 
-def _parts(difference: Difference) -> list[str]:
-    """What must stand in the label: the object's name without schema and quotes, for a part of a table its table's too."""
+def _is_about(told: Told, difference: Difference) -> bool:
+    """Whether all names of the identity but its schema are in the label."""
     identity = difference.identity
     if difference.kind == "dump":
-        return [_plain(re.sub(r"^[A-Z ]+ \S+ ", "", identity))]
-    if difference.kind == "default privileges":
-        return []
-    if difference.kind == "trigger":
-        return [_plain(part) for part in re.findall(r"TRIGGER (.*?) (?:BEFORE|AFTER|INSTEAD)", identity)]
-    pieces = re.split(r" (?:on|USING|using) ", identity)
-    return [_plain(_without_schema(piece)) for piece in pieces]
+        identity = re.sub(r"^[A-Z ]+ \S+ ", "", identity)
+    pieces = [] if difference.kind == "default privileges" else re.split(r" (?:on|USING|using) ", identity)
+    label = _squeezed(told.entry)
+    return all(_squeezed(_without_schema(piece)) in label for piece in pieces)
 
 
 def _without_schema(name: str) -> str:
-    match = re.match(r'^(?:"(?:[^"]|"")*"|[^".(]+)\.(.*)$', name, re.DOTALL)
+    match = re.match(r'^(?:[a-z]+ )*(?:"(?:[^"]|"")*"|[^".(]+)\.(.*)$', name, re.DOTALL)
     return match[1] if match else name
 
 
-def _plain(text: str) -> str:
-    return text.replace('"', "")
+def _squeezed(text: str) -> str:
+    """Labels and identities differ in quotes, in spaces and in how they name built-in types."""
+    return re.sub(r'[" \n]|pg_catalog\.', "", text)
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
