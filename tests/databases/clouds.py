@@ -43,7 +43,9 @@ class Clouds:
         server, endpoint = self._server(version), "http://{}:{}".format(*self.address)
         keys = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
         secrets = boto3.client("secretsmanager", endpoint_url=endpoint, **keys)
-        arn = secrets.create_secret(Name=f"rds!master-{self.directory.name}-{version}", SecretString=secret("master", "secret"))["ARN"]
+        arn = secrets.create_secret(
+            Name=f"rds!master-{self.directory.name}-{version}", SecretString=secret("master", "secret")
+        )["ARN"]
         made = Cloud(endpoint, server, self.authority.bundle, arn, self.private)
         for bucket in (REPOSITORY, EVIDENCE):
             made.s3().create_bucket(Bucket=bucket)
