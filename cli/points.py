@@ -15,7 +15,7 @@ from cli import consoles, control, display, point_view
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
 from cli.options import AsJson
-from repository import known_digests, native_points, points
+from repository import known_digests, native_points, points, stored_points
 from repository.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
 from repository.manifest import Manifest
 from repository.unfinished_point import Progress
@@ -89,9 +89,9 @@ def list_points(
 ) -> ExitCode:
     """List the restore points, oldest first within an instance."""
     plane = control.find(context.ensure_object(Account))
-    found = points.list_points(plane.storage, plane.repository_bucket, instance)
+    found = stored_points.list_points(plane.storage, plane.repository_bucket, instance)
     if instance is not None and not found:
-        raise points.no_point_of(plane.storage, plane.repository_bucket, instance)
+        raise stored_points.no_point_of(plane.storage, plane.repository_bucket, instance)
     if as_json:
         for point in found:
             display.print_json(_point_line(point, _manifest(plane, point)))
@@ -109,12 +109,12 @@ def list_points(
 def show(
     context: typer.Context,
     instance: Instance,
-    point: Annotated[str, typer.Argument(metavar="[ID]", help="A restore point's id.")] = points.LATEST,
+    point: Annotated[str, typer.Argument(metavar="[ID]", help="A restore point's id.")] = stored_points.LATEST,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Show what a restore point holds; without an id, the latest."""
     plane = control.find(context.ensure_object(Account))
-    manifest = points.load(plane.storage, plane.repository_bucket, instance, point)
+    manifest = stored_points.load(plane.storage, plane.repository_bucket, instance, point)
     if as_json:
         display.print_json({"type": "manifest", **manifest.to_state()})
         return ExitCode.DONE
@@ -129,10 +129,10 @@ def show(
     return ExitCode.DONE
 
 
-def _manifest(plane: ControlPlane, point: points.PointName) -> Manifest | Unread:
+def _manifest(plane: ControlPlane, point: stored_points.PointName) -> Manifest | Unread:
     """What the point holds; one that can't be read must not hide the others."""
     try:
-        return points.load(plane.storage, plane.repository_bucket, point.instance, point.point_id)
+        return stored_points.load(plane.storage, plane.repository_bucket, point.instance, point.point_id)
     except (BackupDamaged, BackupUnreadable) as error:
         return error
 
@@ -141,7 +141,7 @@ def _unread(error: Unread) -> str:
     return "manifest damaged" if isinstance(error, BackupDamaged) else "manifest of a newer version"
 
 
-def _point_line(point: points.PointName, manifest: Manifest | Unread) -> dict[str, object]:
+def _point_line(point: stored_points.PointName, manifest: Manifest | Unread) -> dict[str, object]:
     if isinstance(manifest, Manifest):
         told = point_view.summary(manifest)
     else:

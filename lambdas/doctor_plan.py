@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from lambdas.doctor_findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor_sides import InstanceSide
 from lambdas.plan import plan_restore
-from repository import points
+from repository import stored_points
 from repository.errors import NotReady, RestoreError, RestorePointNotFound
 
 
@@ -15,7 +15,7 @@ def plan(patient: InstanceSide) -> Iterator[Outcome]:
     control = patient.target.control
     s3, bucket = control.surroundings.control.s3, control.surroundings.settings.repository_bucket
     try:
-        manifest = points.load(s3, bucket, patient.name)
+        manifest = stored_points.load(s3, bucket, patient.name)
     except RestorePointNotFound:
         told = "the repository has no restore point of it: a request would have to name source.dbInstance"
         yield unseen(told, patient.name, "add one with dbrestore points add, or plan from another instance's")

@@ -14,7 +14,7 @@ from lambdas.aws import error_code
 from lambdas.doctor_findings import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, wrong
 from lambdas.doctor_sides import ControlSide
 from lambdas.settings import CA_BUNDLE_KEY
-from repository import points
+from repository import stored_points
 from repository.errors import RestorePointNotFound
 
 if TYPE_CHECKING:
@@ -158,13 +158,13 @@ def restore_points(control: ControlSide) -> Iterator[Outcome]:
     """The newest point of the instance can be read as a restore reads it."""
     instance, bucket = control.question.db_instance, control.surroundings.settings.repository_bucket
     if instance is None:
-        found = points.list_points(control.surroundings.control.s3, bucket)
+        found = stored_points.list_points(control.surroundings.control.s3, bucket)
         yield fine(
             f"{len(found)} of {len({point.instance for point in found})} instances; name an instance to have its newest read"
         )
         return
     try:
-        manifest = points.load(control.surroundings.control.s3, bucket, instance)
+        manifest = stored_points.load(control.surroundings.control.s3, bucket, instance)
     except RestorePointNotFound as missing:
         yield doubtful(str(missing))
         return

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from lambdas.contract import Plan, PlannedDatabase
 from lambdas.sections import StagingSection
 from lambdas.state import Restore
-from repository import native_recovery, native_staging, points
+from repository import native_recovery, native_staging, stored_points
 from repository.manifest import Manifest, NativeBackupSet
 from worker.job import NativeDatabaseJob, NativeStep
 
@@ -16,7 +16,9 @@ from worker.job import NativeDatabaseJob, NativeStep
 def source_manifest(restore: Restore, plan: Plan) -> Manifest:
     """The restore point's manifest. Raises RestorePointNotFound, BackupDamaged."""
     bucket = restore.settings.repository_bucket
-    return points.load(restore.surroundings.control.s3, bucket, plan.source.db_instance, plan.source.restore_point)
+    return stored_points.load(
+        restore.surroundings.control.s3, bucket, plan.source.db_instance, plan.source.restore_point
+    )
 
 
 def key_prefix(plan: Plan, database: PlannedDatabase) -> str:

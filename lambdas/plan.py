@@ -33,7 +33,7 @@ from lambdas.request_problems import Problems, read
 from lambdas.state import Surroundings, handler
 from lambdas.target_lookup import POINTER
 from lambdas.worker_plan import Site, WorkerPart
-from repository import keys, points
+from repository import keys, stored_points
 from repository.errors import EngineMismatch, RestoreCancelled, RestoreRequestInvalid, TargetNotUsable
 from repository.manifest import Engine, Manifest
 
@@ -191,8 +191,8 @@ def _require_let_in(surroundings: Surroundings, account: str, execution_arn: str
 def _manifest(surroundings: Surroundings, request: RestoreRequest, problems: Problems) -> Manifest | None:
     instance = request.source.db_instance or request.target.db_instance
     s3, bucket = surroundings.control.s3, surroundings.settings.repository_bucket
-    pointer = "/source/dbInstance" if request.source.restore_point == points.LATEST else "/source/restorePoint"
-    return problems.collect(pointer, lambda: points.load(s3, bucket, instance, request.source.restore_point))
+    pointer = "/source/dbInstance" if request.source.restore_point == stored_points.LATEST else "/source/restorePoint"
+    return problems.collect(pointer, lambda: stored_points.load(s3, bucket, instance, request.source.restore_point))
 
 
 def _engine_part(found: Findings, problems: Problems) -> tuple[Engine | None, EnginePart]:

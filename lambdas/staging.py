@@ -13,7 +13,7 @@ from lambdas.staging_bucket import OBJECTS, ROLE, STAGING
 from lambdas.staging_copy import Place
 from lambdas.staging_files import StagedFile, staged_files
 from lambdas.state import Restore, state
-from repository import native_staging, points
+from repository import native_staging, stored_points
 from repository.errors import BackupArchived, NotReady
 
 
@@ -48,7 +48,7 @@ def _stage(restore: Restore, plan: Plan, until: float) -> StagingSection:
 def _files(restore: Restore, plan: Plan) -> tuple[StagedFile, ...]:
     source = plan.source
     s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
-    return staged_files(plan, points.load(s3, bucket, source.db_instance, source.restore_point))
+    return staged_files(plan, stored_points.load(s3, bucket, source.db_instance, source.restore_point))
 
 
 def _repository(restore: Restore, plan: Plan) -> Place:

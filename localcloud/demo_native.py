@@ -20,7 +20,7 @@ from localcloud.demo_restores import Act, Refusal, Wish
 from localcloud.demo_stage import Stage
 from localcloud.s3_access_log import Access
 from localcloud.sample_native import DATABASE, STOP_AT
-from repository import native_points, points
+from repository import native_points, stored_points
 
 NEW = f"{DATABASE}_at_{STOP_AT:%H%M}"
 # Of the files' bytes; the functions read the beginning and the end of each file once more.
@@ -126,7 +126,7 @@ def claim_copied_by_s3(stage: Stage, total: int, moved: list[Access]) -> None:
 
 def _moved(plane: ControlPlane, report: Report, requests: list[Access]) -> tuple[int, list[Access]]:
     """The files' bytes, and the requests about them, in the repository and in the temporary bucket."""
-    manifest = points.load(plane.storage, plane.repository_bucket, INSTANCE, report.source.restore_point)
+    manifest = stored_points.load(plane.storage, plane.repository_bucket, INSTANCE, report.source.restore_point)
     files = [file for one in manifest.native_databases for backup_set in one.backup_sets for file in backup_set.files]
     keys = {file.key for file in files}
     about_them = [one for one in requests if one.bucket == _bucket(report) or one.key in keys]

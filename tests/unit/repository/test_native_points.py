@@ -12,7 +12,7 @@ from uuid import UUID
 import botocore.exceptions
 import pytest
 
-from repository import keys, native_points, points
+from repository import keys, native_points, points, stored_points
 from repository.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
 from repository.manifest import Manifest, NativeDatabaseFile
 from repository.native_errors import StripeMissing
@@ -44,8 +44,8 @@ def chain(folder: Path) -> list[Path]:
 def test_a_point_is_loaded_as_it_was_made(s3: "S3Client", tmp_path: Path) -> None:
     made = native_points.add(s3, BUCKET, "crm-mssql", chain(tmp_path))
 
-    assert points.load(s3, BUCKET, "crm-mssql") == made
-    assert [(p.instance, p.point_id) for p in points.list_points(s3, BUCKET)] == [("crm-mssql", made.point_id)]
+    assert stored_points.load(s3, BUCKET, "crm-mssql") == made
+    assert [(p.instance, p.point_id) for p in stored_points.list_points(s3, BUCKET)] == [("crm-mssql", made.point_id)]
     assert (made.engine, made.engine_version, made.databases) == ("sqlserver", "15.0.2080", ())
 
 
@@ -102,7 +102,7 @@ def test_a_compressed_backup_says_that_it_is(s3: "S3Client", tmp_path: Path) -> 
 def test_a_database_may_have_any_name(s3: "S3Client", tmp_path: Path, name: str) -> None:
     made = native_points.add(s3, BUCKET, "i", [write(tmp_path / "a", replace(FULL, database=name))])
 
-    [database] = points.load(s3, BUCKET, "i").native_databases
+    [database] = stored_points.load(s3, BUCKET, "i").native_databases
     segments = database.files[0].key.split("/")
     assert database.name == name
     assert (len(segments), segments[1]) == (4, made.point_id)
@@ -191,7 +191,7 @@ def test_an_interruption_leaves_nothing_and_no_point(s3: "S3Client", tmp_path: P
         native_points.add(s3, BUCKET, "i", chain(tmp_path), progress=interrupt)
 
     assert leftovers(s3) == []
-    assert points.list_points(s3, BUCKET) == ()
+    assert stored_points.list_points(s3, BUCKET) == ()
 
 
 def test_a_manifest_that_cannot_be_written_leaves_nothing(s3: "S3Client", tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from repository import native_points, points
+from repository import native_points, stored_points
 from repository.errors import BackupDamaged, RestoreError
 from repository.native_errors import BaseBackupMissing, MediaPasswordSet, NotANativeBackup, StripeMissing, StripesMixed
 from repository.native_file import inspect
@@ -61,7 +61,7 @@ def test_a_sample_becomes_a_restore_point(
 ) -> None:
     made = native_points.add(s3, BUCKET, "mssql", paths(names))
 
-    [backup] = points.load(s3, BUCKET, "mssql").native_databases
+    [backup] = stored_points.load(s3, BUCKET, "mssql").native_databases
     assert (made.engine, made.engine_version, backup.name) == ("sqlserver", version, database)
     assert [one.kind for one in backup.backup_sets] == kinds.split()
     assert backup.restored_size == size

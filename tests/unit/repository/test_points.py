@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import botocore.exceptions
 import pytest
 
-from repository import keys, points
+from repository import keys, points, stored_points
 from repository.errors import (
     BackupArchived,
     BackupDamaged,
@@ -55,8 +55,8 @@ def test_a_point_is_loaded_as_it_was_made(s3: "S3Client", tmp_path: Path) -> Non
 
     made = points.add(s3, BUCKET, "orders-prod", [(None, shop), (None, crm)])
 
-    assert points.load(s3, BUCKET, "orders-prod") == made
-    assert points.load(s3, BUCKET, "orders-prod", made.point_id) == made
+    assert stored_points.load(s3, BUCKET, "orders-prod") == made
+    assert stored_points.load(s3, BUCKET, "orders-prod", made.point_id) == made
     assert [(d.name, d.format, d.compression, d.rows) for d in made.databases] == [
         ("shop", "custom", "zstd", 3000), ("crm", "directory", "gzip", 3000),
     ]  # fmt: skip
@@ -81,12 +81,12 @@ def test_the_manifest_describes_exactly_the_stored_bytes(s3: "S3Client", tmp_pat
 def test_a_database_may_have_any_name(s3: "S3Client", tmp_path: Path, name: str) -> None:
     made = points.add(s3, BUCKET, "orders-prod", [(None, dump(tmp_path / "dump", database=name))])
 
-    [database] = points.load(s3, BUCKET, "orders-prod").databases
+    [database] = stored_points.load(s3, BUCKET, "orders-prod").databases
     segments = database.files[0].key.split("/")
     assert database.name == name
     assert (len(segments), segments[1]) == (4, made.point_id)
     assert segments[2] not in (".", "..", "")
-    assert points.list_points(s3, BUCKET)[0].point_id == made.point_id
+    assert stored_points.list_points(s3, BUCKET)[0].point_id == made.point_id
 
 
 def test_a_dump_may_be_given_another_name(s3: "S3Client", tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_an_interruption_leaves_nothing_and_no_point(s3: "S3Client", tmp_path: P
         points.add(s3, BUCKET, "i", [("first", dump(tmp_path / "a")), ("second", dump(tmp_path / "b"))], interrupt)
 
     assert leftovers(s3) == []
-    assert points.list_points(s3, BUCKET) == ()
+    assert stored_points.list_points(s3, BUCKET) == ()
 
 
 def test_a_manifest_that_cannot_be_written_leaves_nothing(s3: "S3Client", tmp_path: Path) -> None:
@@ -176,29 +176,29 @@ def test_points_are_listed_by_instance_and_time(s3: "S3Client", tmp_path: Path) 
         Bucket=BUCKET, Key=keys.database_prefix("a", "20990101T000000Z-00000000", "x") + "dump.tar", Body=b"half"
     )
 
-    assert [(p.instance, p.point_id) for p in points.list_points(s3, BUCKET)] == [
+    assert [(p.instance, p.point_id) for p in stored_points.list_points(s3, BUCKET)] == [
         ("a", ids[1]), ("b-1", ids[0]), ("b-1", ids[2]), ("b-1", ids[3]),
     ]  # fmt: skip
-    assert [p.point_id for p in points.list_points(s3, BUCKET, "b-1")] == [ids[0], ids[2], ids[3]]
-    assert points.load(s3, BUCKET, "b-1").point_id == ids[3]
-    assert points.load(s3, BUCKET, "a").point_id == ids[1]
-    assert points.list_points(s3, BUCKET, "b") == ()
+    assert [p.point_id for p in stored_points.list_points(s3, BUCKET, "b-1")] == [ids[0], ids[2], ids[3]]
+    assert stored_points.load(s3, BUCKET, "b-1").point_id == ids[3]
+    assert stored_points.load(s3, BUCKET, "a").point_id == ids[1]
+    assert stored_points.list_points(s3, BUCKET, "b") == ()
 
 
 def test_what_is_not_there_is_refused_with_what_is(s3: "S3Client", tmp_path: Path) -> None:
     with pytest.raises(RestorePointNotFound, match="no restore point yet"):
-        points.load(s3, BUCKET, "orders-prod")
+        stored_points.load(s3, BUCKET, "orders-prod")
 
     made = points.add(s3, BUCKET, "orders-prod", [(None, dump(tmp_path / "a"))])
 
-    for point in (points.LATEST, made.point_id):
+    for point in (stored_points.LATEST, made.point_id):
         with pytest.raises(
             RestorePointNotFound, match=r"'order-prod' \(did you mean 'orders-prod'\?\); it has points of orders-prod"
         ):
-            points.load(s3, BUCKET, "order-prod", point)
+            stored_points.load(s3, BUCKET, "order-prod", point)
     almost = made.point_id[:-1] + "x"
     with pytest.raises(RestorePointNotFound, match=rf"no restore point '{almost}' \(did you mean '{made.point_id}'"):
-        points.load(s3, BUCKET, "orders-prod", almost)
+        stored_points.load(s3, BUCKET, "orders-prod", almost)
 
 
 def test_the_newest_servers_version_is_the_points(s3: "S3Client", tmp_path: Path) -> None:
@@ -239,9 +239,9 @@ def test_a_damaged_manifest_is_named(s3: "S3Client", tmp_path: Path, text: bytes
     key = keys.manifest_key("orders-prod", made.point_id)
     s3.put_object(Bucket=BUCKET, Key=key, Body=text)
 
-    for point in (points.LATEST, made.point_id):
+    for point in (stored_points.LATEST, made.point_id):
         with pytest.raises(BackupDamaged, match=f"s3://{BUCKET}/{key} can't be read as a manifest"):
-            points.load(s3, BUCKET, "orders-prod", point)
+            stored_points.load(s3, BUCKET, "orders-prod", point)
 
 
 def test_a_manifest_of_a_later_schema_is_refused_with_the_mend(s3: "S3Client", tmp_path: Path) -> None:
@@ -250,11 +250,11 @@ def test_a_manifest_of_a_later_schema_is_refused_with_the_mend(s3: "S3Client", t
     s3.put_object(Bucket=BUCKET, Key=keys.manifest_key("orders-prod", made.point_id), Body=text.encode())
 
     with pytest.raises(BackupUnreadable, match="has the schema version '2', and this program knows '1': update it"):
-        points.load(s3, BUCKET, "orders-prod")
+        stored_points.load(s3, BUCKET, "orders-prod")
 
 
 def test_an_archived_manifest_is_told_with_the_way_out(s3: "S3Client", tmp_path: Path) -> None:
     s3.put_object(Bucket=BUCKET, Key=keys.manifest_key("shop", "p-1"), Body=b"{}", StorageClass="GLACIER")
 
     with pytest.raises(BackupArchived, match=r"p-1/manifest.json is archived.*RestoreObject.*lifecycle rule"):
-        points.load(s3, BUCKET, "shop", "p-1")
+        stored_points.load(s3, BUCKET, "shop", "p-1")
