@@ -91,7 +91,7 @@ def _schema(dsn: str, pg_dump: Path, encoding: str) -> Facts:
         elif (
             heading
             and line not in ("", "--")
-            and not line.startswith(("-- PostgreSQL database dump complete", "\\unrestrict"))
+            and not line.startswith(("-- PostgreSQL database dump complete", "\\unrestrict", "SET default_"))
         ):
             found[heading].append(line)
     return {fact: "\n".join(lines) for fact, lines in found.items() if not fact[1].startswith(_BY_CATALOGUE)}

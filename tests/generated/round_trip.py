@@ -212,7 +212,7 @@ def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, 
             "--no-owner",
             "--no-privileges",
             "-d",
-            cloud.dsn(name),
+            cloud.dsn(name, sslmode="prefer"),
             str(path),
         ]
         done = subprocess.run(command, capture_output=True, check=False)
@@ -225,8 +225,14 @@ def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, 
 
 def _needlessly_left_out(result: DatabaseResult, plain: dict[str, str]) -> list[str]:
     """Entries that were left out although plain pg_restore has them. (It isn't asked for privileges.)"""
-    labels = [e.entry for e in result.left_out if not e.entry.startswith(("ACL", "DEFAULT ACL", *_NEVER_RESTORED))]
-    return [label for label in labels if not any(entry.startswith(_without_schema(label)) for entry in plain)]
+    labels = [
+        (e.entry, e.why) for e in result.left_out if not e.entry.startswith(("ACL", "DEFAULT ACL", *_NEVER_RESTORED))
+    ]
+    return [
+        f"{label}: {why}"
+        for label, why in labels
+        if not any(entry.startswith(_without_schema(label)) for entry in plain)
+    ]
 
 
 def _without_schema(label: str) -> tuple[str, ...]:

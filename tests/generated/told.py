@@ -59,6 +59,9 @@ def _is_about(told: Told, difference: Difference) -> bool:
     if difference.kind == "dump":
         identity = re.sub(r"^[A-Z ]+ \S+ ", "", identity)
     pieces = [] if difference.kind == "default privileges" else re.split(r" (?:on|USING|using) ", identity)
+    if difference.aspect == "privileges":
+        # The label of a function's privileges has its arguments' names, the identity their types alone.
+        pieces = [piece.split("(")[0] if piece.endswith(")") else piece for piece in pieces]
     label = _squeezed(told.entry)
     return all(_squeezed(_without_schema(piece)) in label for piece in pieces)
 
