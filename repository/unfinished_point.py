@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from repository import keys
+from repository.errors import BackupUnreadable
 from repository.manifest import Manifest
+from repository.manifest_reading import LONGEST as LONGEST_MANIFEST
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -33,9 +35,15 @@ def new_point_id(now: datetime) -> str:
 
 
 def write_manifest(s3: "S3Client", bucket: str, manifest: Manifest) -> None:
-    """Make the point visible."""
+    """Make the point visible. Raises BackupUnreadable for a manifest that nobody could load afterwards."""
+    body = manifest.to_json().encode()
+    if len(body) > LONGEST_MANIFEST:
+        raise BackupUnreadable(
+            f"the point's manifest would have {len(body):,} bytes, {LONGEST_MANIFEST:,} can be read: make a point of fewer databases, or "
+            "dump in parts (pg_dump -n)"
+        )
     s3.put_object(
-        Bucket=bucket, Key=keys.manifest_key(manifest.instance, manifest.point_id), Body=manifest.to_json().encode(),
+        Bucket=bucket, Key=keys.manifest_key(manifest.instance, manifest.point_id), Body=body,
         ContentType="application/json", ChecksumAlgorithm="CRC32",
     )  # fmt: skip
 

@@ -18,7 +18,6 @@ from repository.errors import (
     BackupDamaged,
     CertificateBundleMissing,
     DatabaseNotInRestorePoint,
-    EngineMismatch,
     NotEnoughStorage,
     NotReady,
     NotSupportedYet,
@@ -259,17 +258,6 @@ def test_a_full_group_list_is_refused(world: World) -> None:
     told = refused(REQUEST, TargetNotUsable)
 
     assert "5 security groups already" in told[0]
-
-
-def test_a_point_of_another_engine_is_refused(world: World) -> None:
-    store_point("mssql", POINT, ["orders"], engine="sqlserver")
-
-    told = refused(asking(source={"dbInstance": "mssql"}), EngineMismatch)
-
-    assert told == [
-        f"/target/dbInstance: {INSTANCE} is a postgres instance, the restore point {POINT} is of sqlserver: choose another target or "
-        "source"
-    ]
 
 
 @pytest.mark.parametrize(
