@@ -7,6 +7,7 @@ role names; nothing of the dump's text is in them.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Final
 
 from psycopg import sql
 
@@ -27,6 +28,13 @@ _KINDS = {
     "TABLE": "TABLE", "VIEW": "VIEW", "MATERIALIZED VIEW": "MATERIALIZED VIEW", "SEQUENCE": "SEQUENCE", "STATISTICS": "STATISTICS",
     "LARGE OBJECT": "LARGE OBJECT",
 }  # fmt: skip
+_PUBLICATIONS: Final = "SELECT pubname::text FROM pg_publication WHERE pubowner = to_regrole(quote_ident(%s))"
+# Where the login still owns something, and whose these schemas are.
+_SCHEMAS_OF_THE_REST: Final = """SELECT DISTINCT n.nspname::text, r.rolname::text FROM pg_shdepend AS d
+    CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i
+    JOIN pg_namespace AS n ON quote_ident(n.nspname) = i.schema JOIN pg_roles AS r ON r.oid = n.nspowner
+    WHERE d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND d.deptype = 'o'
+    AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = to_regrole(quote_ident(%s))"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,15 @@ def release(master: Connection, login_role: str, owners: Owners) -> None:
     goes to the holder, and the login's privileges go."""
     login, holder = sql.Identifier(login_role), sql.Identifier(owners.holder)
     with master.transaction():
-        master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
+        for (publication,) in master.execute(_PUBLICATIONS, [login_role]).fetchall():
+            # A copy must not begin to publish by itself.
+            master.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(publication)))
+        places = master.execute(_SCHEMAS_OF_THE_REST, [login_role]).fetchall()
+        with membership.acting_for(master, {owner for _, owner in places}):
+            take_back = [each for schema, _ in places for each in _lend_create(master, owners.holder, schema)]
+            master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
+            for statement in take_back:
+                master.execute(statement)
         master.execute(sql.SQL("DROP OWNED BY {}").format(login))
 
 

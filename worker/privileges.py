@@ -81,7 +81,7 @@ def privileges(definition: str, around: Surroundings = NOTHING_ELSE) -> Iterator
         cursor = Cursor(statement)
         if statement[0].is_word("set", "reset"):
             yield from _other_grantor(cursor)
-        elif statement[0].is_word("alter"):
+        elif statement[0].is_word("alter") and around.database is None:
             yield _default_privilege(cursor, around)
         else:
             yield _privilege(cursor, around)

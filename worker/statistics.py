@@ -3,26 +3,59 @@
 Invariant: as the temporary login, because expressions of indexes and statistics run as the owner of their table, and bounded in time.
 """
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import psycopg
 from psycopg import sql
 
+from repository.errors import ReplayFailed
 from worker import limits
 from worker.job import FixUp
 from worker.session import Connection
 
+EndSessions = Callable[[], None]
 
-def collect(owner: Connection) -> list[FixUp]:
+
+def collect(owner: Connection, end_sessions: EndSessions) -> list[FixUp]:
     """ANALYZE every table. Returns a note per table whose statistics can't be collected: it is whole, and only its plans may be worse.
 
-    Raises psycopg.Error when the connection is lost."""
+    Code of the dump can catch its cancelling, but not `end_sessions`, which ends those of the login. Raises ReplayFailed in that case, and
+    psycopg.Error when the connection is lost."""
     owner.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(f"{limits.ANALYZE_SECONDS}s")))
     try:
-        owner.execute("ANALYZE")
+        with _bounded(end_sessions):
+            owner.execute("ANALYZE")
     except psycopg.Error:
         if owner.closed:
             raise
-        return [note for schema, table in _tables(owner) for note in _analyze(owner, schema, table)]
+        return [note for schema, table in _tables(owner) for note in _analyze(owner, schema, table, end_sessions)]
     return []
+
+
+@contextmanager
+def _bounded(end_sessions: EndSessions) -> Iterator[None]:
+    """End the sessions if the statement outlives its time-out."""
+    ended = threading.Event()
+
+    def end() -> None:
+        ended.set()
+        end_sessions()
+
+    timer = threading.Timer(limits.ANALYZE_SECONDS + limits.CANCEL_SECONDS, end)
+    timer.start()
+    try:
+        yield
+    except psycopg.Error as error:
+        if ended.is_set():
+            raise ReplayFailed(
+                "ANALYZE could not be cancelled: an expression of an index or of statistics catches that"
+            ) from error
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _tables(owner: Connection) -> list[tuple[str, str]]:
@@ -33,9 +66,10 @@ def _tables(owner: Connection) -> list[tuple[str, str]]:
     return [(schema, table) for schema, table in rows]
 
 
-def _analyze(owner: Connection, schema: str, table: str) -> list[FixUp]:
+def _analyze(owner: Connection, schema: str, table: str, end_sessions: EndSessions) -> list[FixUp]:
     try:
-        owner.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table)))
+        with _bounded(end_sessions):
+            owner.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table)))
     except psycopg.Error as error:
         if owner.closed:
             raise
