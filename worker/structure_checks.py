@@ -7,7 +7,6 @@ with a fix-up; an entry of a kind that is unknown here counts as missing.
 from collections import Counter
 from collections.abc import Iterator
 
-from repository.manifest import DatabaseBackup
 from repository.pgdump_toc import TocEntry
 from worker import addresses, catalogue, comments
 from worker.addresses import Key
@@ -32,8 +31,8 @@ _DEVIATING = """SELECT n.nspname, ARRAY[c.relname::text, x.tgname] FROM pg_trigg
     WHERE x.tgenabled <> p.tgenabled AND x.tgconstrrelid = 0"""
 
 
-def check(master: Connection, archive: Archive, division: Division, backup: DatabaseBackup) -> list[Check]:
-    """All checks of the catalogue."""
+def check(master: Connection, archive: Archive, division: Division) -> list[Check]:
+    """Every object, as the catalogue has it."""
     present = catalogue.objects(master)
     entries = [e for e in archive.toc.entries if e.dump_id not in division.left_out]
     return [
@@ -42,7 +41,6 @@ def check(master: Connection, archive: Archive, division: Division, backup: Data
         _valid_indexes(master),
         _triggers(master, entries, present),
         _forced_row_security(entries, present),
-        _locale(master, backup),
     ]
 
 
@@ -128,17 +126,6 @@ def _forces(line: str, key: Key) -> bool:
         Token("symbol", "."),
         key.names[0],
     ]
-
-
-def _locale(master: Connection, backup: DatabaseBackup) -> Check:
-    row = master.execute(
-        "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()"
-    ).fetchone()
-    return _row(
-        "encoding, collation, character type",
-        f"{backup.encoding}, {backup.collate}, {backup.ctype}",
-        ", ".join(row or ()),
-    )
 
 
 def _listed(keys: set[Key]) -> str:
