@@ -29,6 +29,8 @@ _UNPROVEN = {" NOT VALID": "not valid", " NOT ENFORCED": "not enforced"}
 _DEVIATING = """SELECT n.nspname, ARRAY[c.relname::text, x.tgname] FROM pg_trigger AS x JOIN pg_trigger AS p ON p.oid = x.tgparentid
     JOIN pg_class AS c ON c.oid = x.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE x.tgenabled <> p.tgenabled AND x.tgconstrrelid = 0"""
+_ACCESS_METHODS = """SELECT n.nspname::text, c.relname::text, a.amname::text FROM pg_class AS c JOIN pg_am AS a ON a.oid = c.relam
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'm')"""
 
 
 def check(master: Connection, archive: Archive, division: Division) -> list[Check]:
@@ -40,7 +42,9 @@ def check(master: Connection, archive: Archive, division: Division) -> list[Chec
         *_unproven(entries, present),
         _valid_indexes(master),
         _triggers(master, entries, present),
+        _row_security(entries, present),
         _forced_row_security(entries, present),
+        _access_methods(master, entries),
     ]
 
 
@@ -101,6 +105,28 @@ def _triggers(master: Connection, entries: list[TocEntry], present: Objects) -> 
     deviating = {Key("TRIGGER", schema, tuple(names)) for schema, names in master.execute(_DEVIATING)}
     wrong += [f"{' '.join(key.names)} is not as its parent's" for key in deviating - expected.keys() if key in present]
     return _row("triggers firing differently", "none", ", ".join(wrong) or "none")
+
+
+def _row_security(entries: list[TocEntry], present: Objects) -> Check:
+    """On exactly where it has an entry: elsewhere it would hide every row from those who may read the table."""
+    tables = _keys(entries, "TABLE")
+    expected = {key._replace(kind="TABLE") for key in _keys(entries, "ROW SECURITY")} & tables
+    found = {key for key in tables if key._replace(kind="ROW SECURITY") in present}
+    return _row("row security enabled", _listed(expected), _listed(found))
+
+
+def _access_methods(master: Connection, entries: list[TocEntry]) -> Check:
+    """Archives before version 1.14 (pg_dump 11 and older) name none."""
+    found = {(schema, name): method for schema, name, method in master.execute(_ACCESS_METHODS)}
+    wrong = [
+        f"{e.schema_name}.{e.tag} is {method}, was {e.access_method}" for e in entries
+        if e.access_method and (method := found.get((e.schema_name, e.tag), e.access_method)) != e.access_method
+    ]  # fmt: skip
+    return _row("access methods other than the dump's", "none", ", ".join(wrong) or "none")
+
+
+def _keys(entries: list[TocEntry], description: str) -> set[Key]:
+    return {key for e in entries if e.description == description for key in addresses.object_keys(e)}
 
 
 def _forced_row_security(entries: list[TocEntry], present: Objects) -> Check:
