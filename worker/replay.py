@@ -32,6 +32,7 @@ from worker import (
     temporary_database,
 )
 from worker.archive import Archive, Division
+from worker.database_locale import DatabaseLocale
 from worker.growth import Watch
 from worker.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job, LeftOut
 from worker.job_folder import JobFolder
@@ -151,7 +152,8 @@ def _build(
     """Build the database. Returns what the result tells of it."""
     omissions, skips = Omissions(archive, backup), replay.job.postgres.skip_unrestorable
     division = foreseen.leave_out(archive, omissions, refused, skips=skips)
-    login = temporary_database.create(replay.server, database, backup, replay.job.postgres)
+    locale = DatabaseLocale.wanted(backup, archive.toc, replay.job.postgres)
+    login = temporary_database.create(replay.server, database, locale)
     executor = Executor(archive, backup, omissions, skips)
     with growth.watched(replay.server, database, backup) as watch:
         building = Building(replay, database, backup, archive, division, omissions, login, executor, watch)

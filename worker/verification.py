@@ -22,6 +22,7 @@ from worker import (
     check_list,
     code_objects,
     data_checks,
+    database_locale,
     grants,
     left_out,
     limits,
@@ -37,6 +38,7 @@ from worker import (
     termination,
 )
 from worker.archive import Archive, Division
+from worker.database_locale import DatabaseLocale
 from worker.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, Job
 from worker.job_folder import JobFolder
 from worker.progress import ProgressWriter
@@ -145,7 +147,9 @@ def _checked(
     with server.connect(login, temporary) as owner:
         notes = statistics.collect(owner, partial(termination.end_sessions_of, master, login.user))
     with server.connect_master(temporary) as inside:
-        checks = structure_checks.check(inside, subject.archive, division, subject.backup)
+        checks = structure_checks.check(inside, subject.archive, division)
+        wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
+        checks.append(database_locale.check(inside, wanted, subject.backup.server_version))
     checks += data_checks.check(
         partial(server.connect, login, temporary), verification.job.streams, subject.archive, division, subject.backup,
         contents=verification.job.postgres.verify == "content",
