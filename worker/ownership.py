@@ -52,12 +52,28 @@ def settle(master: Connection, archive: Archive, division: Division, owners: Own
 
 
 def release(master: Connection, login_role: str, owners: Owners) -> None:
-    """Whatever still belongs to the temporary login in this database (its parts that no entry names, what code of the dump made besides)
-    goes to the holder, and the login's privileges go."""
+    """Whatever still belongs to the temporary login in this database (shell operators and other parts that no entry names, what code of the
+    dump made besides) goes to the holder, and the login's privileges go."""
     login, holder = sql.Identifier(login_role), sql.Identifier(owners.holder)
     with master.transaction():
+        places = _places_of(master, login_role)
+        take_back = [statement for place in places for statement in _lend_create(master, owners.holder, place)]
         master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
+        for statement in take_back:
+            master.execute(statement)
         master.execute(sql.SQL("DROP OWNED BY {}").format(login))
+
+
+def _places_of(master: Connection, role: str) -> list[str | None]:
+    """The schemas in which the role owns something of this database; None if it owns a schema or what lies in none."""
+    rows = master.execute(
+        "SELECT DISTINCT (parse_ident(i.schema))[1] FROM pg_shdepend AS d "
+        "CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i "
+        "WHERE d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+        "AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = to_regrole(quote_ident(%s)) AND d.deptype = 'o'",
+        [role],
+    )
+    return [row[0] for row in rows]
 
 
 def _transfers(

@@ -16,7 +16,7 @@ from worker.catalogue import Objects
 from worker.comments import Comments
 from worker.job import Check
 from worker.session import Connection
-from worker.sql_tokens import NotUnderstood, Token, tokens
+from worker.sql_tokens import Cursor, NotUnderstood, tokens
 
 # Checked by the steps that do them: rows and sequence values, privileges, the promotion; the rest are settings of the archive.
 _CHECKED_ELSEWHERE = frozenset({
@@ -108,26 +108,30 @@ def _triggers(master: Connection, entries: list[TocEntry], present: Objects) -> 
 def _forced_row_security(entries: list[TocEntry], present: Objects) -> Check:
     """ALTER TABLE ... FORCE ROW LEVEL SECURITY is a part of the table's own entry."""
     tables = {key: e for e in entries if e.description == "TABLE" for key in addresses.object_keys(e)}
-    expected = {key for key, entry in tables.items() if _is_forced(key, entry.definition)}
+    expected = {key for key, entry in tables.items() if _is_forced(key, entry)}
     found = {key for key in tables if key._replace(kind="FORCED ROW SECURITY") in present}
     return _row("row security forced on owners", _listed(expected), _listed(found))
 
 
-def _is_forced(key: Key, definition: str) -> bool:
-    lines = [line for line in definition.splitlines() if line.endswith(" FORCE ROW LEVEL SECURITY;")]
-    return any(_forces(line, key) for line in lines)
+def _is_forced(key: Key, entry: TocEntry) -> bool:
+    """pg_dump writes it as the last statement of all, so no text or name that the definition holds can be mistaken for it."""
+    return any(_forced_table(entry, ending) == key for ending in addresses.endings(entry.definition, "ALTER TABLE "))
 
 
-def _forces(line: str, key: Key) -> bool:
+def _forced_table(entry: TocEntry, statement: str) -> Key | None:
+    """The table of `ALTER TABLE ONLY x FORCE ROW LEVEL SECURITY;`; None if the statement is another."""
     try:
-        found = tokens(line)
+        cursor = Cursor(tokens(statement))
+        for word in ("alter", "table", "only"):
+            cursor.word(word)
+        *schema, name = cursor.qualified_name()
+        for word in ("force", "row", "level", "security"):
+            cursor.word(word)
+        cursor.require(";")
+        cursor.end()
     except NotUnderstood:
-        return False
-    return len(found) == 11 and [found[3].value, found[4], found[5].value] == [
-        key.schema_name,
-        Token("symbol", "."),
-        key.names[0],
-    ]
+        return None
+    return Key("TABLE", schema[0] if schema else entry.schema_name, (name,))
 
 
 def _locale(master: Connection, backup: DatabaseBackup) -> Check:
