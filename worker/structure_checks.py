@@ -9,14 +9,13 @@ from collections.abc import Iterator
 
 from repository.manifest import DatabaseBackup
 from repository.pgdump_toc import TocEntry
-from worker import addresses, catalogue, comments
+from worker import addresses, catalogue, comments, row_security
 from worker.addresses import Key
 from worker.archive import Archive, Division
 from worker.catalogue import Objects
 from worker.comments import Comments
 from worker.job import Check
 from worker.session import Connection
-from worker.sql_tokens import Cursor, NotUnderstood, tokens
 
 # Checked by the steps that do them: rows and sequence values, privileges, the promotion; the rest are settings of the archive.
 _CHECKED_ELSEWHERE = frozenset({
@@ -108,30 +107,9 @@ def _triggers(master: Connection, entries: list[TocEntry], present: Objects) -> 
 def _forced_row_security(entries: list[TocEntry], present: Objects) -> Check:
     """ALTER TABLE ... FORCE ROW LEVEL SECURITY is a part of the table's own entry."""
     tables = {key: e for e in entries if e.description == "TABLE" for key in addresses.object_keys(e)}
-    expected = {key for key, entry in tables.items() if _is_forced(key, entry)}
+    expected = {key for key, entry in tables.items() if row_security.is_forced(entry)}
     found = {key for key in tables if key._replace(kind="FORCED ROW SECURITY") in present}
     return _row("row security forced on owners", _listed(expected), _listed(found))
-
-
-def _is_forced(key: Key, entry: TocEntry) -> bool:
-    """pg_dump writes it as the last statement of all, so no text or name that the definition holds can be mistaken for it."""
-    return any(_forced_table(entry, ending) == key for ending in addresses.endings(entry.definition, "ALTER TABLE "))
-
-
-def _forced_table(entry: TocEntry, statement: str) -> Key | None:
-    """The table of `ALTER TABLE ONLY x FORCE ROW LEVEL SECURITY;`; None if the statement is another."""
-    try:
-        cursor = Cursor(tokens(statement))
-        for word in ("alter", "table", "only"):
-            cursor.word(word)
-        *schema, name = cursor.qualified_name()
-        for word in ("force", "row", "level", "security"):
-            cursor.word(word)
-        cursor.require(";")
-        cursor.end()
-    except NotUnderstood:
-        return None
-    return Key("TABLE", schema[0] if schema else entry.schema_name, (name,))
 
 
 def _locale(master: Connection, backup: DatabaseBackup) -> Check:

@@ -101,7 +101,8 @@ ALTER TABLE y" """,
     "operators that exist only as the negator of another": """
         CREATE SCHEMA s; CREATE FUNCTION s.f(text, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT length($1) < $2';
         CREATE OPERATOR public.<<<= (LEFTARG = text, RIGHTARG = int, FUNCTION = s.f, NEGATOR = OPERATOR(public.>>>>));
-        CREATE SCHEMA "S; 2"; CREATE OPERATOR "S; 2".<<<= (LEFTARG = text, RIGHTARG = int, FUNCTION = s.f, NEGATOR = OPERATOR("S; 2".>>>>))""",
+        CREATE SCHEMA "S; 2";
+        CREATE OPERATOR "S; 2".<<<= (LEFTARG = text, RIGHTARG = int, FUNCTION = s.f, NEGATOR = OPERATOR("S; 2".>>>>))""",
 }  # fmt: skip
 DUMPS = {"plainly": (), "with all names quoted": ("--quote-all-identifiers",)}
 
