@@ -140,7 +140,7 @@ def _checked(
     temporary_database.shut_out(master, subject.database)
     login = temporary_database.renew_login(master, subject.database)
     with server.connect(login, temporary) as owner:
-        notes = statistics.collect(owner)
+        notes = statistics.collect(owner, subject.archive, division)
     with server.connect_master(temporary) as inside:
         checks = structure_checks.check(inside, subject.archive, division, subject.backup)
     checks += data_checks.check(
