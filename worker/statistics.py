@@ -13,7 +13,6 @@ from worker.archive import Archive, Division
 from worker.job import FixUp
 from worker.session import Connection
 
-
 # Those that lack some, if only such are asked for. Dumps don't hold what belongs to CREATE STATISTICS (as of PostgreSQL 18).
 _TABLES: Final = """SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND pg_has_role(c.relowner, 'USAGE') AND (NOT %s
