@@ -60,8 +60,8 @@ def settle(master: Connection, archive: Archive, division: Division, owners: Own
 
 
 def release(master: Connection, login_role: str, owners: Owners) -> None:
-    """Whatever still belongs to the temporary login in this database (its parts that no entry names, what code of the dump made besides)
-    goes to the holder, and the login's privileges go."""
+    """Whatever still belongs to the temporary login in this database (shell operators and other parts that no entry names, what code of the
+    dump made besides) goes to the holder, and the login's privileges go."""
     login, holder = sql.Identifier(login_role), sql.Identifier(owners.holder)
     with master.transaction():
         for (publication,) in master.execute(_PUBLICATIONS, [login_role]).fetchall():

@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from repository.pgdump_toc import TocEntry
-from worker import addresses, catalogue, comments
+from worker import addresses, catalogue, comments, row_security
 from worker.addresses import Key
 from worker.archive import Archive, Division
 from worker.catalogue import Objects
 from worker.comments import Comments
 from worker.job import Check
 from worker.session import Connection
-from worker.sql_tokens import NotUnderstood, Token, tokens
 
 # Checked by the steps that do them: rows and sequence values, privileges, the promotion; the rest are settings of the archive.
 _CHECKED_ELSEWHERE = frozenset({
@@ -132,26 +131,9 @@ def _keys(entries: list[TocEntry], description: str) -> set[Key]:
 def _forced_row_security(entries: list[TocEntry], present: Objects) -> Check:
     """ALTER TABLE ... FORCE ROW LEVEL SECURITY is a part of the table's own entry."""
     tables = {key: e for e in entries if e.description == "TABLE" for key in addresses.object_keys(e)}
-    expected = {key for key, entry in tables.items() if _is_forced(key, entry.definition)}
+    expected = {key for key, entry in tables.items() if row_security.is_forced(entry)}
     found = {key for key in tables if key._replace(kind="FORCED ROW SECURITY") in present}
     return _row("row security forced on owners", _listed(expected), _listed(found))
-
-
-def _is_forced(key: Key, definition: str) -> bool:
-    lines = [line for line in definition.splitlines() if line.endswith(" FORCE ROW LEVEL SECURITY;")]
-    return any(_forces(line, key) for line in lines)
-
-
-def _forces(line: str, key: Key) -> bool:
-    try:
-        found = tokens(line)
-    except NotUnderstood:
-        return False
-    return len(found) == 11 and [found[3].value, found[4], found[5].value] == [
-        key.schema_name,
-        Token("symbol", "."),
-        key.names[0],
-    ]
 
 
 def _listed(keys: set[Key]) -> str:

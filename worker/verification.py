@@ -145,7 +145,8 @@ def _checked(
     temporary_database.shut_out(master, subject.database)
     login = temporary_database.renew_login(master, subject.database)
     with server.connect(login, temporary) as owner:
-        notes = statistics.collect(owner, partial(termination.end_sessions_of, master, login.user))
+        end_sessions = partial(termination.end_sessions_of, master, login.user)
+        notes = statistics.collect(owner, subject.archive, division, end_sessions)
     with server.connect_master(temporary) as inside:
         checks = structure_checks.check(inside, subject.archive, division)
         wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
