@@ -28,6 +28,12 @@ _KINDS = {
     "LARGE OBJECT": "LARGE OBJECT",
 }  # fmt: skip
 
+# Where a role still has objects, and who owns the schema: an operator that another one only names as its negator lies where that lies.
+_SCHEMAS_OF_THE_REST = b"""SELECT DISTINCT n.nspname, pg_get_userbyid(n.nspowner)
+    FROM pg_shdepend AS d CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) AS o JOIN pg_namespace AS n ON n.nspname = o.schema
+    WHERE d.deptype = 'o' AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = to_regrole(quote_ident(%s))
+    AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
 
 @dataclass(frozen=True)
 class Transfer:
@@ -55,8 +61,17 @@ def release(master: Connection, login_role: str, owners: Owners) -> None:
     """Whatever still belongs to the temporary login in this database (its parts that no entry names, what code of the dump made besides)
     goes to the holder, and the login's privileges go."""
     login, holder = sql.Identifier(login_role), sql.Identifier(owners.holder)
-    with master.transaction():
+    places = master.execute(_SCHEMAS_OF_THE_REST, [login_role]).fetchall()
+    with master.transaction(), membership.acting_for(master, {owner for _, owner in places}):
+        take_back = []
+        for schema, owner in places:
+            if owner == login_role:
+                master.execute(sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(sql.Identifier(schema), holder))
+            else:
+                take_back += _lend_create(master, owners.holder, schema)
         master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
+        for statement in take_back:
+            master.execute(statement)
         master.execute(sql.SQL("DROP OWNED BY {}").format(login))
 
 
