@@ -69,6 +69,8 @@ def release(master: Connection, login_role: str, owners: Owners) -> None:
             master.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(publication)))
         places = master.execute(_SCHEMAS_OF_THE_REST, [login_role]).fetchall()
         with membership.acting_for(master, {owner for _, owner in places}):
+            for schema in [schema for schema, owner in places if owner == login_role]:
+                master.execute(sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(sql.Identifier(schema), holder))
             take_back = [each for schema, _ in places for each in _lend_create(master, owners.holder, schema)]
             master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
             for statement in take_back:

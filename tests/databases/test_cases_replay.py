@@ -371,17 +371,28 @@ def test_a_parameter_that_stayed_lent_does_not_keep_the_login(cloud: Cloud) -> N
     assert (discarded.status, discarded.error) == ("DISCARDED", None)
 
 
-def test_an_operator_whose_negator_was_never_made_comes_back(cloud: Cloud) -> None:
+@pytest.mark.parametrize("keep_owners", [False, True])
+def test_an_operator_whose_negator_was_never_made_comes_back(cloud: Cloud, keep_owners: bool) -> None:
     statements = """CREATE ROLE case_owner; CREATE SCHEMA app;
     CREATE FUNCTION app.lt(int, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 < length($2)';
     CREATE OPERATOR app.<<< (leftarg = int, rightarg = text, function = app.lt, negator = OPERATOR(app.>>>=));
     ALTER SCHEMA app OWNER TO case_owner"""
+    cloud.create_database("case")
+    cloud.execute(statements, "case", superuser=True)
+    cloud.execute("GRANT case_owner TO master WITH INHERIT FALSE, SET FALSE, ADMIN TRUE", superuser=True)
+    before = cloud.memberships()
+    restore = of_dump(cloud, cloud.dump("case", superuser=True), PostgresOptions(keep_owners=keep_owners))
 
-    come_back(restore_of(cloud, statements, superuser=True))
+    come_back(restore)
 
+    owner = "case_owner" if keep_owners else restore.holder
     assert cloud.execute("SELECT oprname FROM pg_operator WHERE oprnamespace = 'app'::regnamespace ORDER BY 1", "case_back") == [
         ("<<<",), (">>>=",),
     ]  # fmt: skip
+    granted = "SELECT r.rolname, r.rolname = pg_get_userbyid(nspowner) FROM pg_namespace, aclexplode(nspacl) AS a"
+    granted += " JOIN pg_roles AS r ON r.oid = grantee WHERE nspname = 'app' GROUP BY 1, 2"
+    assert cloud.execute(granted, "case_back") in ([], [(owner, True)])
+    assert {each for each in cloud.memberships() if each[0] == "case_owner"} <= before
 
 
 def test_a_database_without_an_encoding_can_become_utf_8(cloud: Cloud) -> None:

@@ -204,14 +204,22 @@ def test_what_the_code_of_the_dump_made_besides_goes_to_the_powerless_role(cloud
     restore.add_point()
     restore.run("replay")
     database = restore.databases()[0]
-    made = f'CREATE TABLE besides (); ALTER TABLE besides OWNER TO "{database.login_role}"'
+    made = (
+        f'SET ROLE "{database.login_role}"; CREATE TABLE besides (); CREATE SCHEMA besides; '
+        "CREATE FUNCTION besides() RETURNS int LANGUAGE sql AS 'SELECT 1'; "
+        "CREATE FUNCTION besides.besides() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+    )
     cloud.execute(made, database.temporary_name, superuser=True)
 
     (verified,) = restore.run("verify").databases
 
     assert (verified.status, verified.error) == ("PROMOTED", None)
-    assert cloud.execute("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'besides'", "besides") == [
-        (f'"{restore.holder}"',)
+    owners = """SELECT DISTINCT pg_get_userbyid(owner) FROM (SELECT relowner FROM pg_class WHERE relname = 'besides' UNION ALL
+        SELECT proowner FROM pg_proc WHERE proname = 'besides' UNION ALL SELECT nspowner FROM pg_namespace WHERE nspname = 'besides')
+        AS found (owner)"""
+    assert cloud.execute(owners, "besides") == [(restore.holder,)]
+    assert cloud.execute(f"SELECT has_schema_privilege('{restore.holder}', 'public', 'CREATE')", "besides") == [
+        (False,)
     ]
 
 
