@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -172,14 +173,34 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def ctrl_c(after: float) -> Iterator[None]:
+    """Ctrl-C after some seconds, and again if it was lost: what is raised in a callback of the garbage collector, Python only prints."""
+    is_over = threading.Event()
+
+    def press() -> None:
+        pause = after
+        while not is_over.wait(pause):
+            _thread.interrupt_main()
+            pause = 5.0
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        presser.join()
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_with_130_says_how_to_come_back_and_the_restore_goes_on(
     plane: ControlPlane, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arn = start(plane, "one", wait=20)
-    threading.Timer(4, _thread.interrupt_main).start()
 
-    assert main.run(["watch", "one"]) == 130
+    with ctrl_c(after=4):
+        assert main.run(["watch", "one"]) == 130
 
     assert f"dbrestore watch {identity.started(arn).restore_id}" in capsys.readouterr().err
     assert plane.executions.describe_execution(executionArn=arn)["status"] == "RUNNING"
@@ -187,9 +208,8 @@ def test_ctrl_c_leaves_with_130_says_how_to_come_back_and_the_restore_goes_on(
 
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_a_plan_is_made_ends_with_130(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
-    threading.Timer(1, _thread.interrupt_main).start()
-
-    assert main.run(["plan", "shop", "-d", "shop"]) == 130
+    with ctrl_c(after=1):
+        assert main.run(["plan", "shop", "-d", "shop"]) == 130
 
     assert "Traceback" not in capsys.readouterr().err
 
