@@ -16,9 +16,10 @@ LENT = (
 )  # fmt: skip
 # RDS lends what rdsadmin owns: without it no master could create a server.
 _WRAPPERS = {"dblink": "dblink_fdw", "postgres_fdw": "postgres_fdw"}
+# Who asked is the owner to be; the session may be another's: autovacuum's is the superuser's, whoever's code runs in it.
 _ADMITTED = """\
 DO $admitted$
-DECLARE asking name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
+DECLARE asking name := (SELECT extowner::regrole FROM pg_extension WHERE extname = '{extension}');
 BEGIN
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = asking)
     AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_superuser' AND pg_has_role(asking, oid, 'MEMBER')) THEN

@@ -45,6 +45,7 @@ from worker.progress import ProgressWriter
 from worker.promotion import Promotion
 from worker.replay import backup_of
 from worker.session import Connection, Server, explained
+from worker.statements import repeated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -170,9 +171,10 @@ def _handed_over(
     notes = [*checked.fix_ups, *subject.owners.notes()]
     with verification.server.connect_master(database.temporary_name) as inside:
         inside.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{limits.HAND_OVER_LOCK_SECONDS}s")))
-        ownership.settle(inside, subject.archive, division, subject.owners)
+        # Code that autovacuum runs in the meantime may take locks in an order of its own.
+        repeated(partial(ownership.settle, inside, subject.archive, division, subject.owners))
         notes += grants.execute(inside, subject.archive, division, subject.owners)
-        ownership.release(inside, database.login_role, subject.owners)
+        repeated(partial(ownership.release, inside, database.login_role, subject.owners))
         checks = (*checked.checks, *_owner_checks(inside, subject, division))
         code = code_objects.code_objects(inside)
     result = checked.model_copy(update={"fix_ups": tuple(notes), "code": code, "checks": checks})
