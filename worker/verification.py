@@ -30,6 +30,7 @@ from worker import (
     ownership,
     powerless_roles,
     promotion,
+    public_schema,
     statistics,
     structure_checks,
     temporary_database,
@@ -166,9 +167,11 @@ def _handed_over(
     notes = [*checked.fix_ups, *subject.owners.notes()]
     with verification.server.connect_master(database.temporary_name) as inside:
         ownership.settle(inside, subject.archive, division, subject.owners)
+        notes += public_schema.settle(inside, subject.archive, subject.owners, subject.backup.owner)
         notes += grants.execute(inside, subject.archive, division, subject.owners)
         ownership.release(inside, database.login_role, subject.owners)
         checks = (*checked.checks, *_owner_checks(inside, subject, division))
+        checks += tuple(public_schema.check(inside, subject.archive, record))
         code = code_objects.code_objects(inside)
     result = checked.model_copy(update={"fix_ups": tuple(notes), "code": code, "checks": checks})
     if check_list.failed(checks):
