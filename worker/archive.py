@@ -42,7 +42,8 @@ LEFT_OUT = {
     "ACCESS METHOD": "needs a superuser",
 }
 _RELATIONS = ("TABLE", "SEQUENCE", "MATERIALIZED VIEW", "FOREIGN TABLE", "VIEW")
-_PUBLIC_SCHEMA = "the target's own schema public is kept, with its owner"
+_OF_PUBLIC = (("SCHEMA", "public"), ("COMMENT", "SCHEMA public"), ("ACL", "SCHEMA public"))
+_PUBLIC_SCHEMA = "every new database has it; its owner and its comment are settled with the other owners"
 
 
 @dataclass(frozen=True)
@@ -153,13 +154,13 @@ def _left_out(entries: tuple[TocEntry, ...]) -> dict[int, str]:
         elif missing:
             found[entry.dump_id] = f"it depends on {labels[missing[0]]}, which was not restored"
     # What lies in the schema public doesn't need the dump's entry for it, so that one takes nothing with it.
-    return found | {e.dump_id: _PUBLIC_SCHEMA for e in entries if is_public_schema(e)}
+    return found | {e.dump_id: _PUBLIC_SCHEMA for e in entries if e.description != "ACL" and is_public(e)}
 
 
-def is_public_schema(entry: TocEntry) -> bool:
-    """Whether it makes the schema public, or is the comment on it."""
-    # --quote-all-identifiers quotes in the tags of comments too.
-    return (entry.description, entry.tag.replace('"', "")) in (("SCHEMA", "public"), ("COMMENT", "SCHEMA public"))
+def is_public(entry: TocEntry) -> bool:
+    """Whether the entry is the schema public, its comment or its privileges."""
+    # --quote-all-identifiers quotes in the tags of comments and privileges too.
+    return (entry.description, entry.tag.replace('"', "")) in _OF_PUBLIC
 
 
 def _has_own_step(entry: TocEntry) -> bool:

@@ -1,9 +1,9 @@
 """The comments of a dump, each compared with what the catalogue says of the very object that it is on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from repository.pgdump_toc import TocEntry
+from repository.pgdump_toc import Toc, TocEntry
 from worker import addresses
 from worker.addresses import Key
 from worker.catalogue import Objects
@@ -55,7 +55,7 @@ def read(master: Connection) -> Comments:
 
 def lost(entries: list[TocEntry], present: Objects, found: Comments) -> Iterator[TocEntry]:
     """The COMMENT entries whose object has another comment or none."""
-    doubled = any(e.description == "STDSTRINGS" and "'off'" in e.definition for e in entries)
+    doubled = _is_doubled(entries)
     for entry in entries:
         if is_checked_here(entry):
             try:
@@ -66,9 +66,18 @@ def lost(entries: list[TocEntry], present: Objects, found: Comments) -> Iterator
             yield entry
 
 
+def text_of(entry: TocEntry, toc: Toc) -> str:
+    """What a COMMENT entry says. Raises NotUnderstood."""
+    return _parse(entry.definition, doubled=_is_doubled(toc.entries)).text
+
+
 def is_checked_here(entry: TocEntry) -> bool:
     """Whether the entry is a comment that no other step reports on."""
     return entry.description == "COMMENT" and not entry.tag.startswith(_ELSEWHERE)
+
+
+def _is_doubled(entries: Iterable[TocEntry]) -> bool:
+    return any(e.description == "STDSTRINGS" and "'off'" in e.definition for e in entries)
 
 
 def _parse(definition: str, *, doubled: bool) -> Comment:

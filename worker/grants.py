@@ -9,8 +9,8 @@ from itertools import islice
 import psycopg
 
 from repository.pgdump_toc import TocEntry
-from worker import acl_sources, limits, membership, privilege_checks
-from worker.archive import Archive, Division
+from worker import acl_sources, limits, membership, privilege_checks, public_schema
+from worker.archive import Archive, Division, is_public
 from worker.job import FixUp
 from worker.owners import Owners
 from worker.privilege_checks import Expected
@@ -25,14 +25,15 @@ def execute(master: Connection, archive: Archive, division: Division, owners: Ow
         e for e in archive.toc.entries
         if e.description in ("ACL", "DEFAULT ACL") and e.dump_id not in division.left_out and not of_database(e)
     ])  # fmt: skip
-    large_objects = _large_objects(archive)
+    large_objects, owner_of_public = _large_objects(archive), public_schema.owner(master)
     expected = Expected(acl_sources.all_privileges(master))
     notes: list[FixUp] = []
     while batch := list(islice(entries, limits.OBJECTS_PER_TRANSACTION)):
         acting = {owners.of(e.owner) for e in batch}
         with master.transaction(), membership.acting_for(master, acting):
             for entry in batch:
-                around = _surroundings(entry, large_objects, owners.of(entry.owner))
+                owner = owner_of_public if is_public(entry) else owners.of(entry.owner)
+                around = _surroundings(entry, large_objects, owner)
                 notes += execute_entry(master, entry, owners, around, expected)
     return notes + privilege_checks.lost(master, expected)
 
@@ -55,8 +56,7 @@ def _surroundings(entry: TocEntry, large_objects: Mapping[int, tuple[int, ...]],
     if entry.description == "ACL" and entry.tag.startswith("LARGE OBJECTS "):
         repeated = tuple(oid for dump_id in entry.dependencies for oid in large_objects.get(dump_id, ()))
     # What the owner left itself is left to whoever owns here; default privileges are for the role itself or nobody.
-    keeps_owner = entry.description != "ACL" or entry.tag in ("SCHEMA public", 'SCHEMA "public"')
-    return Surroundings(None, repeated, {} if keeps_owner else {entry.owner: owner})
+    return Surroundings(None, repeated, {entry.owner: owner} if entry.description == "ACL" else {})
 
 
 def execute_entry(

@@ -40,12 +40,18 @@ class Omissions:
         self._transforms = {e.dump_id for e in self._entries if e.description == "TRANSFORM"}
         self._rows = {member.dump_id: member.rows for member in backup.tables}
         self._reasons: dict[int, Reason] = {}
+        self._further: list[LeftOut] = []
         self._lock = threading.Lock()
 
     def add(self, entry: TocEntry, why: str, *, harmless: bool = False) -> None:
         """Leave the entry out; a first reason stands."""
         with self._lock:
             self._reasons.setdefault(entry.dump_id, Reason(why, harmless))
+
+    def tell(self, note: LeftOut) -> None:
+        """Tell of something that is no entry of the dump."""
+        with self._lock:
+            self._further.append(note)
 
     def includes(self, entry: TocEntry) -> bool:
         """Whether the entry is left out, which it is with anything that it depends on."""
@@ -61,7 +67,7 @@ class Omissions:
         with self._lock:
             chosen = [entry for entry in self._entries if self._follows(entry)]
             notes = [self._note(e) for e in chosen if not self._reasons[e.dump_id].harmless and self._is_told(e)]
-        return LeftOutRecord(dump_ids=tuple(e.dump_id for e in chosen), left_out=tuple(notes))
+        return LeftOutRecord(dump_ids=tuple(e.dump_id for e in chosen), left_out=(*self._further, *notes))
 
     def _follows(self, entry: TocEntry) -> bool:
         if entry.dump_id in self._reasons:

@@ -2,7 +2,7 @@
 
 from repository.pgdump_toc import Toc, TocEntry
 from worker import grants
-from worker.archive import is_public_schema
+from worker.archive import is_public
 from worker.sql_tokens import NotUnderstood, Token, tokens
 
 # Entries that bear the name of the owner of something else.
@@ -18,7 +18,7 @@ def of(toc: Toc) -> dict[str, bool]:
             found |= grants.roles_in(entry)
         elif entry.description == "POLICY":
             found |= policy_roles(entry)
-    owners = {e.owner for e in toc.entries if e.description not in _OWNED_BY_NOBODY and not is_public_schema(e)}
+    owners = {e.owner for e in toc.entries if e.description not in _OWNED_BY_NOBODY and not is_public(e)}
     return {role: role in owners for role in found - {""}}
 
 

@@ -28,6 +28,7 @@ from worker import (
     planner_statistics,
     post_data,
     powerless_roles,
+    public_schema,
     row_security,
     scheduling,
     temporary_database,
@@ -171,6 +172,9 @@ def _prepare(building: Building) -> list[FixUp]:
     server, target = building.replay.server, building.database.temporary_name
     with server.connect_master(target) as master, server.connect(building.login, target) as owner:
         chosen = building.omissions.without(building.division.extensions)
+        public_schema.foresee(
+            master, building.archive, building.omissions, skips=building.replay.job.postgres.skip_unrestorable
+        )
         notes = _make_roles(master, building)
         notes += extensions.create(master, owner, building.archive, chosen, building.backup.extensions)
         notes += foreseen.make_missing_schemas(master, owner, building.omissions.without(building.division.pre_data))

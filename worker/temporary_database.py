@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from repository.errors import ReplayFailed
-from worker import lending, limits, membership, powerless_roles, termination
+from worker import lending, limits, membership, powerless_roles, template, termination
 from worker.database_locale import DatabaseLocale
 from worker.job import Absence, DatabaseJob
 from worker.session import Connection, Login, Server
@@ -30,7 +30,7 @@ def create(server: Server, database: DatabaseJob, locale: DatabaseLocale) -> Log
         drop(server, master, database)
         powerless_roles.drop_orphans(master)
         login = renew_login(master, database)
-        _create(master, database, locale)
+        _create(master, database, locale, template.of(server, master, locale))
         _let_in(master, database)
     with server.connect_master(database.temporary_name) as inside:
         _let_create_in_public(inside, login)
@@ -108,13 +108,17 @@ def absences(master: Connection, database: DatabaseJob) -> tuple[Absence, ...]:
     )
 
 
-def _create(master: Connection, database: DatabaseJob, locale: DatabaseLocale) -> None:
+def _create(master: Connection, database: DatabaseJob, locale: DatabaseLocale, made_of: str) -> None:
     """The master user owns it: its owner could change its settings, and make it a template that can't be dropped."""
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(database.temporary_name))
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+        sql.Identifier(database.temporary_name), sql.Identifier(made_of)
+    )
     for option, value in locale.options.items():
         statement += sql.SQL(" {} {}").format(sql.SQL(option.upper()), sql.Literal(value))
     try:
         master.execute(statement)
+    except psycopg.errors.ObjectInUse:
+        _create(master, database, locale, template.PRISTINE)
     except psycopg.Error as error:
         if error.sqlstate not in _NOT_HELD:
             raise

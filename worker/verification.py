@@ -32,6 +32,7 @@ from worker import (
     ownership,
     powerless_roles,
     promotion,
+    public_schema,
     statistics,
     structure_checks,
     temporary_database,
@@ -173,9 +174,11 @@ def _handed_over(
         inside.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{limits.HAND_OVER_LOCK_SECONDS}s")))
         # Code that autovacuum runs in the meantime may take locks in an order of its own.
         repeated(partial(ownership.settle, inside, subject.archive, division, subject.owners))
+        notes += public_schema.settle(inside, subject.archive, subject.owners, subject.backup.owner)
         notes += grants.execute(inside, subject.archive, division, subject.owners)
         repeated(partial(ownership.release, inside, database.login_role, subject.owners))
         checks = (*checked.checks, *_owner_checks(inside, subject, division))
+        checks += tuple(public_schema.check(inside, subject.archive, record))
         code = code_objects.code_objects(inside)
     result = checked.model_copy(update={"fix_ups": tuple(notes), "code": code, "checks": checks})
     if check_list.failed(checks):
