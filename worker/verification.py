@@ -161,7 +161,7 @@ def _handed_over(
     powerless_roles.make_holder(master, database)
     notes = [*checked.fix_ups, *subject.owners.notes()]
     with verification.server.connect_master(database.temporary_name) as inside:
-        ownership.settle(inside, subject.archive, division, subject.owners)
+        ownership.settle(inside, subject.archive, division, subject.owners, database.login_role)
         notes += grants.execute(inside, subject.archive, division, subject.owners)
         ownership.release(inside, database.login_role, subject.owners)
         checks = (*checked.checks, *_owner_checks(inside, subject, division))
