@@ -29,12 +29,6 @@ _KINDS = {
     "LARGE OBJECT": "LARGE OBJECT",
 }  # fmt: skip
 _PUBLICATIONS: Final = "SELECT pubname::text FROM pg_publication WHERE pubowner = to_regrole(quote_ident(%s))"
-# Where the login still owns something, and whose these schemas are.
-_SCHEMAS_OF_THE_REST: Final = """SELECT DISTINCT n.nspname::text, r.rolname::text FROM pg_shdepend AS d
-    CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i
-    JOIN pg_namespace AS n ON quote_ident(n.nspname) = i.schema JOIN pg_roles AS r ON r.oid = n.nspowner
-    WHERE d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND d.deptype = 'o'
-    AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = to_regrole(quote_ident(%s))"""
 
 
 @dataclass(frozen=True)
@@ -47,35 +41,56 @@ class Transfer:
     owner: str
 
 
-def settle(master: Connection, archive: Archive, division: Division, owners: Owners) -> None:
+def settle(master: Connection, archive: Archive, division: Division, owners: Owners, login_role: str) -> None:
     """Hand over all objects. Idempotent."""
     present = catalogue.objects(master)
     owned = [e for e in archive.toc.entries if e.dump_id not in division.left_out]
     transfers = list(_transfers(owned, present, owners, _follows_its_table(master)))
     # Schemas last: while they belong to the temporary login, the right to create in them can be lent.
-    for kinds in (set(_KINDS.values()) - {"SCHEMA"}, {"SCHEMA"}):
-        chosen = iter([t for t in transfers if t.kind in kinds])
-        while batch := list(islice(chosen, limits.OBJECTS_PER_TRANSACTION)):
-            _hand_over(master, batch)
+    _hand_over_all(master, [t for t in transfers if t.kind != "SCHEMA"])
+    _hand_over_unnamed(master, login_role, owners.holder)
+    _hand_over_all(master, [t for t in transfers if t.kind == "SCHEMA"])
 
 
 def release(master: Connection, login_role: str, owners: Owners) -> None:
-    """Whatever still belongs to the temporary login in this database (shell operators and other parts that no entry names, what code of the
-    dump made besides) goes to the holder, and the login's privileges go."""
+    """What got to the temporary login after all goes to the holder, and the login's privileges go."""
     login, holder = sql.Identifier(login_role), sql.Identifier(owners.holder)
+    with master.transaction():
+        master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
+        master.execute(sql.SQL("DROP OWNED BY {}").format(login))
+
+
+def _hand_over_all(master: Connection, transfers: list[Transfer]) -> None:
+    chosen = iter(transfers)
+    while batch := list(islice(chosen, limits.OBJECTS_PER_TRANSACTION)):
+        _hand_over(master, batch)
+
+
+def _hand_over_unnamed(master: Connection, login_role: str, holder: str) -> None:
+    """Whatever still belongs to the temporary login goes to the holder: schemas, for now, shell operators and other parts of objects that
+    no entry names, what code of the dump made besides."""
     with master.transaction():
         for (publication,) in master.execute(_PUBLICATIONS, [login_role]).fetchall():
             # A copy must not begin to publish by itself.
             master.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(publication)))
-        places = master.execute(_SCHEMAS_OF_THE_REST, [login_role]).fetchall()
-        with membership.acting_for(master, {owner for _, owner in places}):
-            for schema in [schema for schema, owner in places if owner == login_role]:
-                master.execute(sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(sql.Identifier(schema), holder))
-            take_back = [each for schema, _ in places for each in _lend_create(master, owners.holder, schema)]
-            master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
-            for statement in take_back:
-                master.execute(statement)
-        master.execute(sql.SQL("DROP OWNED BY {}").format(login))
+        places = _places_of(master, login_role)
+        take_back = [statement for place in places for statement in _lend_create(master, holder, place)]
+        names = {"login": sql.Identifier(login_role), "holder": sql.Identifier(holder)}
+        master.execute(sql.SQL("REASSIGN OWNED BY {login} TO {holder}").format(**names))
+        for statement in take_back:
+            master.execute(statement)
+
+
+def _places_of(master: Connection, role: str) -> list[str]:
+    """The schemas in which the role owns something of this database."""
+    rows = master.execute(
+        "SELECT DISTINCT (parse_ident(i.schema))[1] FROM pg_shdepend AS d "
+        "CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i "
+        "WHERE d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND i.schema IS NOT NULL "
+        "AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = to_regrole(quote_ident(%s)) AND d.deptype = 'o'",
+        [role],
+    )
+    return [row[0] for row in rows]
 
 
 def _transfers(

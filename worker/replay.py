@@ -42,6 +42,7 @@ from worker.left_out import Omissions
 from worker.loading import Members
 from worker.post_data import Phase
 from worker.progress import ProgressWriter
+from worker.row_security import LateRefreshes
 from worker.scheduling import Task
 from worker.session import Connection, Login, Server, explained
 from worker.statements import Executor
@@ -222,17 +223,25 @@ def _complete(building: Building) -> list[FixUp]:
     for phase, chosen in phases.items():
         if phase in post_data.PARALLEL:
             _run(building, [_task(building.executor, e, units.of(e)) for e in chosen])
+        elif chosen and phase == Phase.SECURED_VIEWS:
+            _refresh_under_row_security(building, chosen, late)
         elif chosen and phase != Phase.STATISTICS:
-            _run_in_order(building, chosen, "on" if phase == Phase.SECURED_VIEWS else "off")
+            with building.connect() as connection:
+                building.executor.run_all(connection, chosen)
     notes = row_security.fix_ups(building.omissions.without(phases[Phase.SECURED_VIEWS]), late)
     with building.connect() as connection:
         return notes + planner_statistics.restore(connection, building.executor, phases[Phase.STATISTICS])
 
 
-def _run_in_order(building: Building, entries: list[TocEntry], applied_policies: str) -> None:
+def _refresh_under_row_security(building: Building, entries: list[TocEntry], late: LateRefreshes) -> None:
+    before, after = row_security.forcing({i: building.omissions.without(tables) for i, tables in late.items()})
     with building.connect() as connection:
-        connection.execute("SELECT set_config('row_security', %s, false)", [applied_policies])
+        connection.execute("SET row_security = on")
+        for statement in before:
+            connection.execute(statement)
         building.executor.run_all(connection, entries)
+        for statement in after:
+            connection.execute(statement)
 
 
 def _task(executor: Executor, entry: TocEntry, units: frozenset[int]) -> Task:

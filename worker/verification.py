@@ -173,7 +173,7 @@ def _handed_over(
     with verification.server.connect_master(database.temporary_name) as inside:
         inside.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{limits.HAND_OVER_LOCK_SECONDS}s")))
         # Code that autovacuum runs in the meantime may take locks in an order of its own.
-        repeated(partial(ownership.settle, inside, subject.archive, division, subject.owners))
+        repeated(partial(ownership.settle, inside, subject.archive, division, subject.owners, database.login_role))
         notes += public_schema.settle(inside, subject.archive, subject.owners, subject.backup.owner)
         notes += grants.execute(inside, subject.archive, division, subject.owners)
         repeated(partial(ownership.release, inside, database.login_role, subject.owners))

@@ -91,6 +91,31 @@ def test_a_role_that_the_master_may_not_act_for_is_listed(cloud: Cloud) -> None:
     assert "may not be handed to" in next(f.what for f in database.fix_ups if f.entry == "ROLE foreign_role")
 
 
+def test_what_no_entry_names_is_handed_over_before_its_schema(cloud: Cloud) -> None:
+    cloud.execute("CREATE ROLE seller; CREATE ROLE reader")
+    cloud.create_database("owned")
+    statements = """CREATE SCHEMA sales;
+        CREATE FUNCTION sales.f(text, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT length($1) < $2';
+        CREATE OPERATOR sales.<<<= (LEFTARG = text, RIGHTARG = int, FUNCTION = sales.f, NEGATOR = OPERATOR(sales.>>>>));
+        ALTER SCHEMA sales OWNER TO seller"""
+    cloud.execute(statements, "owned", superuser=True)
+    restore = Restore(cloud, {"owned": cloud.dump("owned", superuser=True)}, {"owned": "owned_back"}).keeping_owners()
+    restore.add_point()
+    before = cloud.memberships()
+
+    (database,) = restore.run_all().databases
+
+    assert (database.status, database.error) == ("PROMOTED", None)
+    query = (
+        "SELECT oprname, oprowner::regrole::text FROM pg_operator WHERE oprnamespace = 'sales'::regnamespace ORDER BY 1"
+    )
+    holder = f'"{restore.holder}"'
+    assert cloud.execute(query, "owned_back") == [("<<<=", holder), (">>>>", holder)]
+    query = "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'sales'"
+    assert cloud.execute(query, "owned_back") == [("seller",)]
+    assert {m for m in cloud.memberships() if restore.holder not in m[0]} == before
+
+
 def test_a_role_that_owns_nothing_is_not_told_as_an_owner(cloud: Cloud) -> None:
     cloud.execute("CREATE ROLE listed")
     cloud.create_database("owned")

@@ -39,7 +39,9 @@ def judge(pool: Pool, number: int, drawn: Script | None = None) -> Verdict:
         content=chance.random() < 0.5,
         extensions=(*EXTENSIONS, "earthdistance"),
     )
-    return round_trip.run(servers, number, drawn, dump_of(number, servers.source_version), choices)
+    return round_trip.run(
+        servers, number, drawn, dump_of(number, servers.source_version, servers.target_version), choices
+    )
 
 
 def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:

@@ -22,6 +22,9 @@ _HEADER = re.compile(
 # Compared by the catalogue, where owners and grantors can be told apart from the rights themselves.
 _BY_CATALOGUE = ("ACL", "DEFAULT ACL")
 
+# Whose the schema public is depends on the version by which the server was set up.
+_SERVERS_OWN: Fact = ("pg_namespace", "public", "owner")
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -126,7 +129,7 @@ def _as_expected(found: Facts, original: Facts, expected: Expected) -> Facts:
     return {
         f: v
         for f, v in changed.items()
-        if not (f[2] == "privileges" and not v) and not (f[0] == "column" and f[2] == "owner")
+        if not (f[2] == "privileges" and not v) and not (f[0] == "column" and f[2] == "owner") and f != _SERVERS_OWN
     }
 
 

@@ -39,8 +39,8 @@ class Dump:
         return path
 
 
-def dump_of(number: int, version: int) -> Dump:
-    """The way in which the database of this number is dumped by the pg_dump of this version."""
+def dump_of(number: int, version: int, target: int) -> Dump:
+    """The way in which the database of this number is dumped by the pg_dump of this version, for the pg_restore of the target's."""
     chance = random.Random(number)
     is_whole = chance.random() < 0.65
     options = chance.choice(_WHOLE if is_whole else _PARTS)
@@ -50,5 +50,6 @@ def dump_of(number: int, version: int) -> Dump:
         compression = chance.choice((("-Z0",), ("-Z1",), ()))
         options = tuple(o.replace("large-objects", "blobs") for o in options)
     else:
-        compression = ("-Z", chance.choice(_CODECS if version == 17 else _CODECS[:3]))
+        drawn = chance.choice(_CODECS if version == 17 else _CODECS[:3])
+        compression = ("-Z", drawn if target == 17 or drawn in _CODECS[:3] else "gzip")
     return Dump((chance.choice(("-Fc", "-Fd")), *compression, *options), is_whole)

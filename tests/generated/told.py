@@ -39,11 +39,11 @@ def _explains(told: Told, difference: Difference) -> bool:
         return difference.aspect in ("owner", "privileges") and told.entry[5:] in (difference.original or "")
     if not _is_about(told, difference):
         return False
-    if difference.aspect == "rows":
-        return told.entry.startswith("MATERIALIZED VIEW DATA")
+    if told.entry.startswith("MATERIALIZED VIEW DATA"):
+        return difference.aspect in ("rows", "relation")
     if difference.aspect in ("privileges", "default privileges"):
         return told.entry.startswith(_PRIVILEGES) or "own" in told.what
-    if difference.aspect == "comment":
+    if difference.aspect == "comment" or (difference.kind == "dump" and difference.identity.startswith(_COMMENTS)):
         return told.entry.startswith(_COMMENTS)
     return difference.aspect == "owner" and "own" in told.what
 
