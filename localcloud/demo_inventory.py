@@ -41,9 +41,9 @@ class Inventory:
     roles: frozenset[str]
     unfinished_tasks: frozenset[str]
 
-    def with_databases(self, names: set[str]) -> "Inventory":
-        """The same with more databases."""
-        return replace(self, databases=self.databases | names)
+    def with_restored(self, databases: set[str], holders: set[str]) -> "Inventory":
+        """The same with what a restore is to leave: databases, and the roles without rights that own what is in them."""
+        return replace(self, databases=self.databases | databases, roles=self.roles | holders)
 
     def difference(self, before: "Inventory") -> list[str]:
         """`new databases: x` or `missing rules: y`, per kind that is not as it was before."""

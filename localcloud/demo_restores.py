@@ -107,13 +107,23 @@ def claim_nothing_is_left(stage: Stage, server: Server, report: Report, before: 
         not (unproven or report.leftovers),
         ", ".join(unproven),
     )
-    claim_as_before(stage, server, before, wanted)
+    claim_as_before(stage, server, before, wanted, _holders(report, len(wanted)))
 
 
-def claim_as_before(stage: Stage, server: Server, before: Inventory, wanted: set[str]) -> None:
+def _holders(report: Report, databases: int) -> set[str]:
+    """A database of PostgreSQL comes with one role."""
+    if report.target.engine != "postgres":
+        return set()
+    digits = report.restore_id.removeprefix("r-")
+    return {f"dbrestore_{digits}_{number}_holder" for number in range(1, databases + 1)}
+
+
+def claim_as_before(
+    stage: Stage, server: Server, before: Inventory, wanted: set[str], holders: set[str] | None = None
+) -> None:
     """What AWS and the database server list."""
     found = demo_inventory.take(server)
-    as_it_was = found.difference(before.with_databases(wanted))
+    as_it_was = found.difference(before.with_restored(wanted, holders or set()))
     also = f", and {', '.join(wanted)}" if wanted else ""
     stage.claim(
         f"EC2, S3, the instance's groups, databases, logins and tasks are as before{also}",

@@ -62,6 +62,12 @@ def describe(toc: Toc) -> DatabaseDescription:
     )
 
 
+def collation_rules(toc: Toc) -> str:
+    """The database's own ICU collation rules; empty if it has none."""
+    entry = next((e for e in toc.entries if e.description == "DATABASE"), None)
+    return _options(entry.definition).get("ICU_RULES", "") if entry else ""
+
+
 def _options(definition: str) -> dict[str, str]:
     """The `KEY = value` pairs of CREATE DATABASE. A quoted name is no key, whatever it spells."""
     tokens = next(statements(definition[:_LONGEST_CREATE]))
@@ -105,8 +111,6 @@ def _notes(entry: TocEntry | None, options: dict[str, str]) -> list[str]:
         notes.append(f"the dump doesn't describe its database: locale {RDS_LOCALE} and no owner are assumed")
     elif not options.keys() & {"LOCALE", "LC_COLLATE"}:
         notes.append(f"the dump doesn't name the database's locale: {RDS_LOCALE} is assumed")
-    if "ICU_RULES" in options:
-        notes.append("the database has own ICU collation rules, which a new database doesn't get")
     return notes
 
 

@@ -4,7 +4,8 @@ The tag of an entry is the name itself for most kinds. Where names may be overlo
 which object is meant; it is read by tokens and never executed. Invariant: how names were quoted makes no difference.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from repository.pgdump_toc import TocEntry
@@ -71,12 +72,20 @@ def firing(entry: TocEntry) -> str:
     """How a TRIGGER entry leaves its trigger: `enabled`, `disabled`, `always` or `replica`."""
     if not entry.drop_statement:
         return partition_trigger(entry.definition)[1]
-    # pg_get_triggerdef ends with a bracket, so a last paragraph that is this statement from end to end lies in no text of it.
-    _, alter, last = entry.definition.rpartition("\nALTER ")
-    try:
-        return partition_trigger(f"{alter.strip()} {last}")[1] if alter else "enabled"
-    except NotUnderstood:
-        return "enabled"
+    # pg_get_triggerdef ends with a bracket, so an ending that is this statement lies in no text of it.
+    for ending in endings(entry.definition, "ALTER "):
+        with suppress(NotUnderstood):
+            return partition_trigger(ending)[1]
+    return "enabled"
+
+
+def endings(definition: str, beginning: str) -> Iterator[str]:
+    """What the last statement of a definition may be: from each line with this beginning to the end, because a name may hold such a line
+    too. The wrong ones are not understood: they begin inside of something quoted, or before more than one statement."""
+    place = definition.find(f"\n{beginning}")
+    while place >= 0:
+        yield definition[place + 1 :]
+        place = definition.find(f"\n{beginning}", place + 1)
 
 
 def partition_trigger(definition: str) -> tuple[Key, str]:

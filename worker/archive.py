@@ -153,10 +153,11 @@ def _left_out(entries: tuple[TocEntry, ...]) -> dict[int, str]:
         elif missing:
             found[entry.dump_id] = f"it depends on {labels[missing[0]]}, which was not restored"
     # What lies in the schema public doesn't need the dump's entry for it, so that one takes nothing with it.
-    return found | {e.dump_id: _PUBLIC_SCHEMA for e in entries if _is_public(e)}
+    return found | {e.dump_id: _PUBLIC_SCHEMA for e in entries if is_public_schema(e)}
 
 
-def _is_public(entry: TocEntry) -> bool:
+def is_public_schema(entry: TocEntry) -> bool:
+    """Whether it makes the schema public, or is the comment on it."""
     # --quote-all-identifiers quotes in the tags of comments too.
     return (entry.description, entry.tag.replace('"', "")) in (("SCHEMA", "public"), ("COMMENT", "SCHEMA public"))
 

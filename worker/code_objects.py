@@ -11,9 +11,12 @@ from worker import limits
 from worker.job import CodeObject
 from worker.session import Connection
 
-# Functions that came neither with the server (numbers below 16384) nor with an extension.
-_OF_USERS: Final = """WITH f AS (SELECT p.oid, p.proowner, p.prosecdef FROM pg_proc AS p WHERE p.oid >= 16384 AND NOT EXISTS (
-    SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')),
+# Functions that came neither with the server (numbers below 16384) nor with an extension. Code of the dump can create a trusted extension
+# and make its own functions members of that, but not change whose they are.
+_OF_USERS: Final = """WITH f AS (SELECT p.oid, p.proowner, p.prosecdef FROM pg_proc AS p
+    JOIN pg_roles AS o ON o.oid = p.proowner WHERE p.oid >= 16384 AND NOT (
+        (o.rolsuper OR o.rolname = current_user) AND EXISTS (
+            SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))),
 -- What an expression depends on: a function itself, or one by way of an operator, or of the checks and functions of a type.
 reached (class_id, object_id, function) AS (
     SELECT d.classid, d.objid, f.oid FROM pg_depend AS d JOIN f ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = f.oid

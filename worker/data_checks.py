@@ -21,7 +21,7 @@ from worker.job import Check
 from worker.object_checks import Objects
 from worker.scheduling import Task
 from worker.session import Connection
-from worker.table_reading import NotATable, TableName
+from worker.table_reading import NotASequence, NotATable, TableName
 
 # Cost and work.
 Run = tuple[int, Callable[[Connection], None]]
@@ -135,10 +135,11 @@ def _sequences(archive: Archive, division: Division, found: list[Check], connect
 def _sequence(connection: Connection, entry: TocEntry) -> Check:
     wanted = sequence_value.parse(entry)
     expected = f"{wanted[0]}, {str(wanted[1]).lower()}" if wanted else "a setval() that is understood"
-    name = sql.Identifier(*filter(None, (entry.schema_name, entry.tag)))
     try:
-        row = connection.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(name)).fetchone()
-        actual = f"{row[0]}, {str(row[1]).lower()}" if row else "nothing"
+        value, is_called = table_reading.sequence_value(connection, tuple(filter(None, (entry.schema_name, entry.tag))))
+        actual = f"{value}, {str(is_called).lower()}"
+    except NotASequence as error:
+        actual = str(error)
     except psycopg.Error as error:
         actual = str(error).splitlines()[0]
     return _check(f"value of sequence {entry.schema_name}.{entry.tag}", expected, actual)

@@ -19,8 +19,9 @@ from worker.left_out import Omissions
 from worker.loading import Members
 from worker.session import Connection, Login, explained, is_refusal
 
-# pg_cron runs the commands in its table, pg_partman's maintenance the functions that its table names, orafce opens the folders in its own.
-_INSTRUCTIONS = frozenset({"pg_cron", "pg_partman", "orafce"})
+# pg_cron runs the commands in its table, pg_partman's maintenance the functions that its table names, orafce opens the folders in its own,
+# and the geocoder writes shell scripts from what stands in its own.
+_INSTRUCTIONS = frozenset({"pg_cron", "pg_partman", "orafce", "postgis_tiger_geocoder"})
 _BY_HAND = "load them by hand if they are wanted (pg_restore --data-only --table)"
 _PLAIN_TABLE = """SELECT e.extname FROM pg_class AS c
     JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
@@ -43,7 +44,7 @@ def is_of_extension(entry: TocEntry, archive: Archive) -> bool:
 
 
 def load(master: Connection, archive: Archive, omissions: Omissions, members: Members, login: Login) -> list[FixUp]:
-    """Load what may be loaded, and let the login refer to it. The rest is left out and listed."""
+    """Load what may be loaded, and let the login read it. The rest is left out and listed."""
     notes: list[FixUp] = []
     of_members = {member.dump_id: member for member in members.backup.tables}
     for entry in archive.toc.entries:
@@ -69,7 +70,7 @@ def _load_one(master: Connection, rows: ExtensionRows, members: Members, login: 
         return [_listed(rows, f"to {found[0]} they are instructions, which a copy must not carry out by itself")]
     try:
         taken = _insert(master, rows, members)
-        _let_refer(master, table, login)
+        _let_read(master, table, login)
     except (psycopg.Error, ReplayFailed) as error:
         cause = error if isinstance(error, psycopg.Error) else error.__cause__
         if not isinstance(cause, psycopg.Error) or not is_refusal(cause):
@@ -104,12 +105,11 @@ def _insert(master: Connection, rows: ExtensionRows, members: Members) -> int:
         return done.rowcount
 
 
-def _let_refer(master: Connection, table: tuple[str, ...], login: Login) -> None:
-    """Foreign keys of the dump may point at it."""
+def _let_read(master: Connection, table: tuple[str, ...], login: Login) -> None:
+    """Views of the dump may read it. No foreign key may point at it: each value is checked as the owner of the table pointed at, and with
+    a cast of the dump's own that would be code of the dump running as the master user."""
     try:
-        master.execute(
-            sql.SQL("GRANT SELECT, REFERENCES ON {} TO {}").format(sql.Identifier(*table), sql.Identifier(login.user))
-        )
+        master.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(*table), sql.Identifier(login.user)))
     except psycopg.errors.InsufficientPrivilege:
         return
 

@@ -9,7 +9,7 @@ from itertools import islice
 import psycopg
 
 from repository.pgdump_toc import TocEntry
-from worker import limits, membership, privilege_checks
+from worker import acl_sources, limits, membership, privilege_checks
 from worker.archive import Archive, Division
 from worker.job import FixUp
 from worker.owners import Owners
@@ -26,7 +26,7 @@ def execute(master: Connection, archive: Archive, division: Division, owners: Ow
         if e.description in ("ACL", "DEFAULT ACL") and e.dump_id not in division.left_out and not of_database(e)
     ])  # fmt: skip
     large_objects = _large_objects(archive)
-    expected = Expected(privilege_checks.all_privileges(master))
+    expected = Expected(acl_sources.all_privileges(master))
     notes: list[FixUp] = []
     while batch := list(islice(entries, limits.OBJECTS_PER_TRANSACTION)):
         acting = {owners.of(e.owner) for e in batch}

@@ -37,6 +37,7 @@ class Omissions:
     def __init__(self, archive: Archive, backup: DatabaseBackup) -> None:
         self._entries = archive.toc.entries
         self._labels = {e.dump_id: e.label for e in self._entries}
+        self._transforms = {e.dump_id for e in self._entries if e.description == "TRANSFORM"}
         self._rows = {member.dump_id: member.rows for member in backup.tables}
         self._reasons: dict[int, Reason] = {}
         self._lock = threading.Lock()
@@ -65,10 +66,16 @@ class Omissions:
     def _follows(self, entry: TocEntry) -> bool:
         if entry.dump_id in self._reasons:
             return True
-        missing = next((d for d in entry.dependencies if d in self._reasons and not self._reasons[d].harmless), None)
+        missing = next((d for d in entry.dependencies if self._takes_with_it(d)), None)
         if missing is not None:
             self._reasons[entry.dump_id] = Reason(f"it depends on {self._labels[missing]}, which was left out")
         return missing is not None
+
+    def _takes_with_it(self, dump_id: int) -> bool:
+        """A function is said to depend on each transform of its language for one of its types, whether it uses it or not; the server
+        refuses one that does."""
+        reason = self._reasons.get(dump_id)
+        return reason is not None and not reason.harmless and dump_id not in self._transforms
 
     def _is_told(self, entry: TocEntry) -> bool:
         return entry.description != "TABLE DATA" or self._rows.get(entry.dump_id, 0) > 0

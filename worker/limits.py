@@ -18,6 +18,8 @@ LOGIN_VALID_DAYS: Final = 7
 # The planner's statistics run code of the dump (expressions of indexes); per table, so one that never ends costs no more than this.
 ANALYZE_SECONDS: Final = 1800
 
+# Nobody but autovacuum works in the temporary database when it is handed over, and that gives way; code of the dump in it need not.
+HAND_OVER_LOCK_SECONDS: Final = 300
 # The replay and the hand-over of owners commit every so many objects: a transaction holds a lock on each object it touched, and the server
 # has room for about 64 locks per connection slot.
 OBJECTS_PER_TRANSACTION: Final = 300

@@ -2,20 +2,24 @@
 
 from repository.pgdump_toc import Toc, TocEntry
 from worker import grants
+from worker.archive import is_public_schema
 from worker.sql_tokens import NotUnderstood, Token, tokens
 
+# Entries that bear the name of the owner of something else.
+_OWNED_BY_NOBODY = ("ACL", "DEFAULT ACL", "COMMENT", "SECURITY LABEL")
 _NO_ROLES = ("public", "current_user", "current_role", "session_user")
 
 
-def of(toc: Toc) -> set[str]:
-    """Every one of them, by name."""
+def of(toc: Toc) -> dict[str, bool]:
+    """Every one of them, by name: whether it owns something that a restore hands over."""
     found = {entry.owner for entry in toc.entries}
     for entry in toc.entries:
         if entry.description in ("ACL", "DEFAULT ACL"):
             found |= grants.roles_in(entry)
         elif entry.description == "POLICY":
             found |= policy_roles(entry)
-    return found - {""}
+    owners = {e.owner for e in toc.entries if e.description not in _OWNED_BY_NOBODY and not is_public_schema(e)}
+    return {role: role in owners for role in found - {""}}
 
 
 def policy_roles(entry: TocEntry) -> set[str]:

@@ -5,7 +5,7 @@ Invariant: never the master user, never a role of RDS or PostgreSQL, never a sup
 dump names is replaced by a powerless role of this database (worker.powerless_roles).
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from repository.errors import OwnerNotUsable
@@ -19,9 +19,9 @@ _RESERVED = ("pg_", "rds")
 
 @dataclass(frozen=True)
 class Owners:
-    """What was decided: `owner_of` maps each role of the dump to the target's role that owns instead, `reasons` those that were replaced to
-    why. `roles` is the state of every role that the dump names; `database_owner` owns the database itself. `default_privileges_of` are the
-    roles for which the dump may say who gets what of the things that they create later."""
+    """What was decided: `owner_of` maps each role of the dump to the target's role that owns instead, `reasons` those that owned something
+    and were replaced to why. `roles` is the state of every role that the dump names; `database_owner` owns the database itself.
+    `default_privileges_of` are the roles for which the dump may say who gets what of the things that they create later."""
 
     holder: str
     database_owner: str
@@ -68,10 +68,11 @@ class _Policy:
 
 
 def decide(
-    master: Connection, database: DatabaseJob, options: PostgresOptions, named: Iterable[str], database_owner: str,
+    master: Connection, database: DatabaseJob, options: PostgresOptions, named: Mapping[str, bool], database_owner: str,
     master_user: str,
 ) -> Owners:  # fmt: skip
-    """Decide for every role that the dump names; `database_owner` is who owned the database there. Raises OwnerNotUsable."""
+    """Decide for every role that the dump names (`named`: whether it owns anything); `database_owner` is who owned the database there.
+    Raises OwnerNotUsable."""
     require_usable(master, options, master_user)
     wanted = {*named, database_owner} - {""}
     roles = role_states(master, wanted | set(options.owners.values()))
@@ -79,7 +80,8 @@ def decide(
     refusals = {role: policy.refusal(role) for role in wanted if role not in options.owners}
     kept = {role: role for role, refusal in refusals.items() if refusal is None}
     reasons = {
-        role: f"{refusal}: what it owned belongs to {database.holder_role!r}" for role, refusal in refusals.items() if refusal
+        role: f"{refusal}: what it owned belongs to {database.holder_role!r}"
+        for role, refusal in refusals.items() if refusal and named.get(role)
     }  # fmt: skip
     owner_of = options.owners | kept
     # Its owner can change settings that bend the sessions of everybody who logs in, so it is nobody who was not asked for.

@@ -7,6 +7,7 @@ role names; nothing of the dump's text is in them.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Final
 
 from psycopg import sql
 
@@ -27,12 +28,13 @@ _KINDS = {
     "TABLE": "TABLE", "VIEW": "VIEW", "MATERIALIZED VIEW": "MATERIALIZED VIEW", "SEQUENCE": "SEQUENCE", "STATISTICS": "STATISTICS",
     "LARGE OBJECT": "LARGE OBJECT",
 }  # fmt: skip
-
-# Where a role still has objects, and who owns the schema: an operator that another one only names as its negator lies where that lies.
-_SCHEMAS_OF_THE_REST = b"""SELECT DISTINCT n.nspname, pg_get_userbyid(n.nspowner)
-    FROM pg_shdepend AS d CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) AS o JOIN pg_namespace AS n ON n.nspname = o.schema
-    WHERE d.deptype = 'o' AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = to_regrole(quote_ident(%s))
-    AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+_PUBLICATIONS: Final = "SELECT pubname::text FROM pg_publication WHERE pubowner = to_regrole(quote_ident(%s))"
+# Where the login still owns something, and whose these schemas are.
+_SCHEMAS_OF_THE_REST: Final = """SELECT DISTINCT n.nspname::text, r.rolname::text FROM pg_shdepend AS d
+    CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i
+    JOIN pg_namespace AS n ON quote_ident(n.nspname) = i.schema JOIN pg_roles AS r ON r.oid = n.nspowner
+    WHERE d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND d.deptype = 'o'
+    AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = to_regrole(quote_ident(%s))"""
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,21 @@ def settle(master: Connection, archive: Archive, division: Division, owners: Own
 
 
 def release(master: Connection, login_role: str, owners: Owners) -> None:
-    """Whatever still belongs to the temporary login in this database (its parts that no entry names, what code of the dump made besides)
-    goes to the holder, and the login's privileges go."""
+    """Whatever still belongs to the temporary login in this database (shell operators and other parts that no entry names, what code of the
+    dump made besides) goes to the holder, and the login's privileges go."""
     login, holder = sql.Identifier(login_role), sql.Identifier(owners.holder)
-    places = master.execute(_SCHEMAS_OF_THE_REST, [login_role]).fetchall()
-    with master.transaction(), membership.acting_for(master, {owner for _, owner in places}):
-        take_back = []
-        for schema, owner in places:
-            if owner == login_role:
+    with master.transaction():
+        for (publication,) in master.execute(_PUBLICATIONS, [login_role]).fetchall():
+            # A copy must not begin to publish by itself.
+            master.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(publication)))
+        places = master.execute(_SCHEMAS_OF_THE_REST, [login_role]).fetchall()
+        with membership.acting_for(master, {owner for _, owner in places}):
+            for schema in [schema for schema, owner in places if owner == login_role]:
                 master.execute(sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(sql.Identifier(schema), holder))
-            else:
-                take_back += _lend_create(master, owners.holder, schema)
-        master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
-        for statement in take_back:
-            master.execute(statement)
+            take_back = [each for schema, _ in places for each in _lend_create(master, owners.holder, schema)]
+            master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
+            for statement in take_back:
+                master.execute(statement)
         master.execute(sql.SQL("DROP OWNED BY {}").format(login))
 
 

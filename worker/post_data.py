@@ -1,13 +1,13 @@
 """The order of what comes after the rows. Invariant: it can't deadlock with itself, and nothing overtakes what it needs unsaid.
 
 cheap definitions, one by one -> keys and constraints side by side -> materialized views side by side -> what depends on those
--> row security, which would hide rows from both -> statistics
+-> row security, which would hide rows from both -> materialized views that mustn't show what it hides -> statistics
 
 pg_restore's own order with several jobs knows only the dump's dependencies: attached indexes against foreign keys deadlock, row security
 overtakes them, and a partition's trigger state may come before the trigger.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -22,7 +22,8 @@ class Phase(IntEnum):
     VIEWS = 2
     DEPENDENT = 3
     ROW_SECURITY = 4
-    STATISTICS = 5
+    SECURED_VIEWS = 5
+    STATISTICS = 6
 
 
 # Phases whose entries run side by side; the others keep the dump's order.
@@ -48,12 +49,13 @@ class LockUnits:
         )
 
 
-def phases(entries: Iterable[TocEntry]) -> dict[Phase, list[TocEntry]]:
-    """Every entry in its phase, within it in the dump's order; trigger states follow the triggers."""
+def phases(entries: Iterable[TocEntry], secured_views: Collection[int] = ()) -> dict[Phase, list[TocEntry]]:
+    """Every entry in its phase, within it in the dump's order; trigger states follow the triggers. `secured_views` are the dump ids of
+    refreshes that must wait for row security."""
     found: dict[Phase, list[TocEntry]] = {phase: [] for phase in Phase}
     placed: dict[int, Phase] = {}
     for entry in entries:
-        own = _PHASES.get(entry.description, Phase.CHEAP)
+        own = Phase.SECURED_VIEWS if entry.dump_id in secured_views else _PHASES.get(entry.description, Phase.CHEAP)
         latest = max((placed[d] for d in entry.dependencies if d in placed), default=Phase.CHEAP)
         if latest > own or (latest == Phase.CONSTRAINTS and own == Phase.CHEAP):
             own = max(latest, Phase.DEPENDENT)

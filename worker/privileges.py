@@ -46,7 +46,7 @@ class Privilege:
     """One rebuilt statement, the roles that must exist for it, and the role whose default privileges it changes.
 
     The rest is what it means: `listed` are privileges in upper case, each with its columns; `grantee` None is PUBLIC; `option` is WITH
-    GRANT OPTION or GRANT OPTION FOR; `objects` are what it is about, none for default privileges and the database."""
+    GRANT OPTION or GRANT OPTION FOR; `objects` are what it is about; of default privileges `TABLES` and the like, with the role as name."""
 
     statement: sql.Composed
     roles: tuple[str, ...]
@@ -81,7 +81,7 @@ def privileges(definition: str, around: Surroundings = NOTHING_ELSE) -> Iterator
         cursor = Cursor(statement)
         if statement[0].is_word("set", "reset"):
             yield from _other_grantor(cursor)
-        elif statement[0].is_word("alter"):
+        elif statement[0].is_word("alter") and around.database is None:
             yield _default_privilege(cursor, around)
         else:
             yield _privilege(cursor, around)
@@ -133,12 +133,14 @@ def _default_privilege(cursor: Cursor, around: Surroundings) -> Privilege:
         cursor.word(word)
     of = around.role(cursor.name())
     head = sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} ").format(sql.Identifier(of))
-    if cursor.skip("in", "schema"):
-        head += sql.SQL("IN SCHEMA {} ").format(sql.Identifier(cursor.name()))
+    schema = cursor.name() if cursor.skip("in", "schema") else None
+    if schema is not None:
+        head += sql.SQL("IN SCHEMA {} ").format(sql.Identifier(schema))
     action = _action(cursor)
     listed = _privilege_list(cursor)
     cursor.word("on")
-    target = _Target(_keywords(cursor, _DEFAULT_KINDS), head=head, defaults_of=of)
+    kind = _keywords(cursor, _DEFAULT_KINDS)
+    target = _Target(kind, (Key(kind.as_string(), schema, (of,)),), head, of)
     return _rebuilt(cursor, around, action, listed, target)
 
 
@@ -202,7 +204,7 @@ def _large_objects(cursor: Cursor, around: Surroundings) -> _Target:
 def _database(cursor: Cursor, database: str) -> _Target:
     cursor.word("database")
     cursor.name()
-    return _Target(sql.SQL("DATABASE {}").format(sql.Identifier(database)))
+    return _Target(sql.SQL("DATABASE {}").format(sql.Identifier(database)), (Key("DATABASE", None, (database,)),))
 
 
 def _arguments(cursor: Cursor) -> list[Token]:

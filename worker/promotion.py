@@ -12,7 +12,7 @@ from psycopg import sql
 from repository.errors import DatabaseExists
 from repository.manifest import DatabaseBackup
 from repository.pgdump_toc import TocEntry
-from worker import grants, membership, powerless_roles, temporary_database, termination
+from worker import acl_sources, grants, membership, powerless_roles, privilege_checks, temporary_database, termination
 from worker.archive import Archive
 from worker.job import DatabaseJob, FixUp
 from worker.owners import Owners
@@ -88,13 +88,21 @@ def _rename(master: Connection, promotion: Promotion) -> list[FixUp]:
     with master.transaction(), membership.acting_for(master, [owner]):
         _reset(master, names["old"])
         master.execute(sql.SQL("ALTER DATABASE {old} OWNER TO {}").format(sql.Identifier(owner), **names))
-        notes = [
-            note for entry in promotion.archive.toc.entries if grants.of_database(entry)
-            for note in grants.execute_entry(master, entry, promotion.owners, _about(temporary, entry, owner), Expected())
-        ]  # fmt: skip
+        notes = _grant(master, promotion, owner)
         master.execute(sql.SQL("ALTER DATABASE {old} RENAME TO {new}").format(**names))
         master.execute(sql.SQL("COMMENT ON DATABASE {new} IS {}").format(sql.Literal(promotion.mark), **names))
     return notes
+
+
+def _grant(master: Connection, promotion: Promotion, owner: str) -> list[FixUp]:
+    """The privileges on the database itself. Returns what was not executed, and what was and isn't there."""
+    expected = Expected(acl_sources.all_privileges(master))
+    notes = [
+        note for entry in promotion.archive.toc.entries if grants.of_database(entry)
+        for note in grants.execute_entry(
+            master, entry, promotion.owners, _about(promotion.database.temporary_name, entry, owner), expected)
+    ]  # fmt: skip
+    return notes + privilege_checks.lost(master, expected)
 
 
 def _reset(master: Connection, database: sql.Identifier) -> None:

@@ -28,10 +28,12 @@ from worker import (
     planner_statistics,
     post_data,
     powerless_roles,
+    row_security,
     scheduling,
     temporary_database,
 )
 from worker.archive import Archive, Division
+from worker.database_locale import DatabaseLocale
 from worker.growth import Watch
 from worker.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job, LeftOut
 from worker.job_folder import JobFolder
@@ -151,7 +153,8 @@ def _build(
     """Build the database. Returns what the result tells of it."""
     omissions, skips = Omissions(archive, backup), replay.job.postgres.skip_unrestorable
     division = foreseen.leave_out(archive, omissions, refused, skips=skips)
-    login = temporary_database.create(replay.server, database, backup, replay.job.postgres)
+    locale = DatabaseLocale.wanted(backup, archive.toc, replay.job.postgres)
+    login = temporary_database.create(replay.server, database, locale)
     executor = Executor(archive, backup, omissions, skips)
     with growth.watched(replay.server, database, backup) as watch:
         building = Building(replay, database, backup, archive, division, omissions, login, executor, watch)
@@ -209,15 +212,23 @@ def _load(building: Building) -> None:
 def _complete(building: Building) -> list[FixUp]:
     """What follows the rows, in an order of its own."""
     building.replay.progress.phase("constraints")
-    units, phases = post_data.lock_units(building.archive.toc.entries), post_data.phases(building.division.post_data)
-    for phase, entries in phases.items():
+    entries = building.archive.toc.entries
+    late = row_security.late_refreshes(entries)
+    units, phases = post_data.lock_units(entries), post_data.phases(building.division.post_data, late)
+    for phase, chosen in phases.items():
         if phase in post_data.PARALLEL:
-            _run(building, [_task(building.executor, e, units.of(e)) for e in entries])
-        elif entries and phase != Phase.STATISTICS:
-            with building.connect() as connection:
-                building.executor.run_all(connection, entries)
+            _run(building, [_task(building.executor, e, units.of(e)) for e in chosen])
+        elif chosen and phase != Phase.STATISTICS:
+            _run_in_order(building, chosen, "on" if phase == Phase.SECURED_VIEWS else "off")
+    notes = row_security.fix_ups(building.omissions.without(phases[Phase.SECURED_VIEWS]), late)
     with building.connect() as connection:
-        return planner_statistics.restore(connection, building.executor, phases[Phase.STATISTICS])
+        return notes + planner_statistics.restore(connection, building.executor, phases[Phase.STATISTICS])
+
+
+def _run_in_order(building: Building, entries: list[TocEntry], applied_policies: str) -> None:
+    with building.connect() as connection:
+        connection.execute("SELECT set_config('row_security', %s, false)", [applied_policies])
+        building.executor.run_all(connection, entries)
 
 
 def _task(executor: Executor, entry: TocEntry, units: frozenset[int]) -> Task:

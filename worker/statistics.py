@@ -3,39 +3,88 @@
 Invariant: as the temporary login, because expressions of indexes and statistics run as the owner of their table, and bounded in time.
 """
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
 import psycopg
 from psycopg import sql
 
+from repository.errors import ReplayFailed
 from worker import limits
+from worker.archive import Archive, Division
 from worker.job import FixUp
 from worker.session import Connection
 
+EndSessions = Callable[[], None]
 
-def collect(owner: Connection) -> list[FixUp]:
-    """ANALYZE every table. Returns a note per table whose statistics can't be collected: it is whole, and only its plans may be worse.
+# Those that lack some, if only such are asked for. Dumps don't hold what belongs to CREATE STATISTICS (as of PostgreSQL 18).
+_TABLES: Final = """SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm', 'p') AND pg_has_role(c.relowner, 'USAGE') AND (NOT %s
+        OR NOT EXISTS (SELECT FROM pg_stats AS s WHERE s.schemaname = n.nspname AND s.tablename = c.relname)
+        OR EXISTS (SELECT FROM pg_statistic_ext AS x WHERE x.stxrelid = c.oid)) ORDER BY 1, 2"""
 
-    Raises psycopg.Error when the connection is lost."""
+
+def collect(owner: Connection, archive: Archive, division: Division, end_sessions: EndSessions) -> list[FixUp]:
+    """ANALYZE every table, or those that lack statistics if the dump brought some. Returns a note per table whose statistics can't be
+    collected: it is whole, and only its plans may be worse.
+
+    Code of the dump can catch its cancelling, but not `end_sessions`, which ends those of the login. Raises ReplayFailed in that case, and
+    psycopg.Error when the connection is lost."""
     owner.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(f"{limits.ANALYZE_SECONDS}s")))
+    if _imported(archive, division):
+        return [
+            note
+            for schema, table in _tables(owner, lacking=True)
+            for note in _analyze(owner, schema, table, end_sessions)
+        ]
     try:
-        owner.execute("ANALYZE")
+        with _bounded(end_sessions):
+            owner.execute("ANALYZE")
     except psycopg.Error:
         if owner.closed:
             raise
-        return [note for schema, table in _tables(owner) for note in _analyze(owner, schema, table)]
+        return [note for schema, table in _tables(owner) for note in _analyze(owner, schema, table, end_sessions)]
     return []
 
 
-def _tables(owner: Connection) -> list[tuple[str, str]]:
-    rows = owner.execute(
-        "SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
-        "WHERE c.relkind IN ('r', 'm', 'p') AND pg_has_role(c.relowner, 'USAGE') ORDER BY 1, 2"
-    )
-    return [(schema, table) for schema, table in rows]
+@contextmanager
+def _bounded(end_sessions: EndSessions) -> Iterator[None]:
+    """End the sessions if the statement outlives its time-out."""
+    ended = threading.Event()
 
+    def end() -> None:
+        ended.set()
+        end_sessions()
 
-def _analyze(owner: Connection, schema: str, table: str) -> list[FixUp]:
+    timer = threading.Timer(limits.ANALYZE_SECONDS + limits.CANCEL_SECONDS, end)
+    timer.start()
     try:
-        owner.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table)))
+        yield
+    except psycopg.Error as error:
+        if ended.is_set():
+            raise ReplayFailed(
+                "ANALYZE could not be cancelled: an expression of an index or of statistics catches that"
+            ) from error
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _imported(archive: Archive, division: Division) -> bool:
+    return any(e.description == "STATISTICS DATA" and e.dump_id not in division.left_out for e in archive.toc.entries)
+
+
+def _tables(owner: Connection, *, lacking: bool = False) -> list[tuple[str, str]]:
+    return [(schema, table) for schema, table in owner.execute(_TABLES, [lacking])]
+
+
+def _analyze(owner: Connection, schema: str, table: str, end_sessions: EndSessions) -> list[FixUp]:
+    try:
+        with _bounded(end_sessions):
+            owner.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table)))
     except psycopg.Error as error:
         if owner.closed:
             raise

@@ -7,16 +7,14 @@ with a fix-up; an entry of a kind that is unknown here counts as missing.
 from collections import Counter
 from collections.abc import Iterator
 
-from repository.manifest import DatabaseBackup
 from repository.pgdump_toc import TocEntry
-from worker import addresses, catalogue, comments
+from worker import addresses, catalogue, comments, row_security
 from worker.addresses import Key
 from worker.archive import Archive, Division
 from worker.catalogue import Objects
 from worker.comments import Comments
 from worker.job import Check
 from worker.session import Connection
-from worker.sql_tokens import NotUnderstood, Token, tokens
 
 # Checked by the steps that do them: rows and sequence values, privileges, the promotion; the rest are settings of the archive.
 _CHECKED_ELSEWHERE = frozenset({
@@ -30,10 +28,12 @@ _UNPROVEN = {" NOT VALID": "not valid", " NOT ENFORCED": "not enforced"}
 _DEVIATING = """SELECT n.nspname, ARRAY[c.relname::text, x.tgname] FROM pg_trigger AS x JOIN pg_trigger AS p ON p.oid = x.tgparentid
     JOIN pg_class AS c ON c.oid = x.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE x.tgenabled <> p.tgenabled AND x.tgconstrrelid = 0"""
+_ACCESS_METHODS = """SELECT n.nspname::text, c.relname::text, a.amname::text FROM pg_class AS c JOIN pg_am AS a ON a.oid = c.relam
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'm')"""
 
 
-def check(master: Connection, archive: Archive, division: Division, backup: DatabaseBackup) -> list[Check]:
-    """All checks of the catalogue."""
+def check(master: Connection, archive: Archive, division: Division) -> list[Check]:
+    """Every object, as the catalogue has it."""
     present = catalogue.objects(master)
     entries = [e for e in archive.toc.entries if e.dump_id not in division.left_out]
     return [
@@ -41,8 +41,9 @@ def check(master: Connection, archive: Archive, division: Division, backup: Data
         *_unproven(entries, present),
         _valid_indexes(master),
         _triggers(master, entries, present),
+        _row_security(entries, present),
         _forced_row_security(entries, present),
-        _locale(master, backup),
+        _access_methods(master, entries),
     ]
 
 
@@ -105,40 +106,34 @@ def _triggers(master: Connection, entries: list[TocEntry], present: Objects) -> 
     return _row("triggers firing differently", "none", ", ".join(wrong) or "none")
 
 
+def _row_security(entries: list[TocEntry], present: Objects) -> Check:
+    """On exactly where it has an entry: elsewhere it would hide every row from those who may read the table."""
+    tables = _keys(entries, "TABLE")
+    expected = {key._replace(kind="TABLE") for key in _keys(entries, "ROW SECURITY")} & tables
+    found = {key for key in tables if key._replace(kind="ROW SECURITY") in present}
+    return _row("row security enabled", _listed(expected), _listed(found))
+
+
+def _access_methods(master: Connection, entries: list[TocEntry]) -> Check:
+    """Archives before version 1.14 (pg_dump 11 and older) name none."""
+    found = {(schema, name): method for schema, name, method in master.execute(_ACCESS_METHODS)}
+    wrong = [
+        f"{e.schema_name}.{e.tag} is {method}, was {e.access_method}" for e in entries
+        if e.access_method and (method := found.get((e.schema_name, e.tag), e.access_method)) != e.access_method
+    ]  # fmt: skip
+    return _row("access methods other than the dump's", "none", ", ".join(wrong) or "none")
+
+
+def _keys(entries: list[TocEntry], description: str) -> set[Key]:
+    return {key for e in entries if e.description == description for key in addresses.object_keys(e)}
+
+
 def _forced_row_security(entries: list[TocEntry], present: Objects) -> Check:
     """ALTER TABLE ... FORCE ROW LEVEL SECURITY is a part of the table's own entry."""
     tables = {key: e for e in entries if e.description == "TABLE" for key in addresses.object_keys(e)}
-    expected = {key for key, entry in tables.items() if _is_forced(key, entry.definition)}
+    expected = {key for key, entry in tables.items() if row_security.is_forced(entry)}
     found = {key for key in tables if key._replace(kind="FORCED ROW SECURITY") in present}
     return _row("row security forced on owners", _listed(expected), _listed(found))
-
-
-def _is_forced(key: Key, definition: str) -> bool:
-    lines = [line for line in definition.splitlines() if line.endswith(" FORCE ROW LEVEL SECURITY;")]
-    return any(_forces(line, key) for line in lines)
-
-
-def _forces(line: str, key: Key) -> bool:
-    try:
-        found = tokens(line)
-    except NotUnderstood:
-        return False
-    return len(found) == 11 and [found[3].value, found[4], found[5].value] == [
-        key.schema_name,
-        Token("symbol", "."),
-        key.names[0],
-    ]
-
-
-def _locale(master: Connection, backup: DatabaseBackup) -> Check:
-    row = master.execute(
-        "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()"
-    ).fetchone()
-    return _row(
-        "encoding, collation, character type",
-        f"{backup.encoding}, {backup.collate}, {backup.ctype}",
-        ", ".join(row or ()),
-    )
 
 
 def _listed(keys: set[Key]) -> str:

@@ -1,7 +1,7 @@
-"""Reading a restored table, so that no code of the dump decides what is read.
+"""Reading a restored table or sequence, so that no code of the dump decides what is read.
 
-Invariant: what is read is a table in the same transaction in which that was seen, locked against being replaced; row security is off, and
-where a table forces it even on its owner, it is lifted until the transaction is rolled back.
+Invariant: what is read is a table (a sequence) in the same transaction in which that was seen, locked against being replaced; row security
+is off, and where a table forces it even on its owner, it is lifted until the transaction is rolled back.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,11 +14,22 @@ from worker.session import Connection
 
 TableName = tuple[str, ...]
 
-_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence"}
+_KINDS = {
+    "r": "a table",
+    "p": "a partitioned table",
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "S": "a sequence",
+}
 
 
 class NotATable(Exception):
     """Something else stands under the table's name."""
+
+
+class NotASequence(Exception):
+    """Something else stands under the sequence's name."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,23 @@ def reading(connection: Connection, table: TableName, loaded: Iterable[TableName
             connection.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(name))
         rows = _partitions(connection, name, loaded) if kind == "p" else sql.SQL("ONLY {}").format(name)
         yield Readable(name, rows, kind == "p")
+
+
+def sequence_value(connection: Connection, sequence: TableName) -> tuple[int, bool]:
+    """`last_value` and `is_called`. Raises NotASequence, and psycopg.Error if there is nothing of the name."""
+    name = sql.Identifier(*sequence)
+    with connection.transaction(force_rollback=True):
+        _require_sequence(connection, name)
+        row = connection.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(name)).fetchone()
+        # No statement locks a sequence by itself; from the reading on nothing else can take its name.
+        _require_sequence(connection, name)
+    return row or (0, False)
+
+
+def _require_sequence(connection: Connection, name: sql.Identifier) -> None:
+    kind, _ = _kind(connection, name)
+    if kind != "S":
+        raise NotASequence(f"{_KINDS.get(kind, 'something else')} stands in the sequence's place")
 
 
 def _set_encoding(connection: Connection, encoding: str) -> None:

@@ -12,28 +12,25 @@ import psycopg
 from psycopg import sql
 
 from repository.errors import ReplayFailed
-from repository.manifest import DatabaseBackup
 from worker import lending, limits, membership, powerless_roles, termination
-from worker.job import Absence, DatabaseJob, PostgresOptions
+from worker.database_locale import DatabaseLocale
+from worker.job import Absence, DatabaseJob
 from worker.session import Connection, Login, Server
 
 # What PostgreSQL 13 to 18 answer to an encoding, locale or provider that they don't have: invalid_parameter_value, undefined_object,
 # wrong_object_type, feature_not_supported (built without ICU), invalid_object_definition (provider), syntax_error (option unknown then).
 _NOT_HELD = ("22023", "42704", "42809", "0A000", "42P17", "42601")
 
-# Providers whose locale has a name of its own in CREATE DATABASE.
-_PROVIDER_LOCALE = {"icu": "icu_locale", "builtin": "builtin_locale"}
 
-
-def create(server: Server, database: DatabaseJob, backup: DatabaseBackup, options: PostgresOptions) -> Login:
-    """Make the login and the empty database, with the encoding and locale of the dump or those that were asked for.
+def create(server: Server, database: DatabaseJob, locale: DatabaseLocale) -> Login:
+    """Make the login and the empty database.
 
     Returns the login. Raises ReplayFailed if the server can't hold the encoding or the locale, and psycopg.Error for other refusals."""
     with server.connect_master() as master:
         drop(server, master, database)
         powerless_roles.drop_orphans(master)
         login = renew_login(master, database)
-        _create(master, database, backup, options)
+        _create(master, database, locale)
         _let_in(master, database)
     with server.connect_master(database.temporary_name) as inside:
         _let_create_in_public(inside, login)
@@ -111,37 +108,21 @@ def absences(master: Connection, database: DatabaseJob) -> tuple[Absence, ...]:
     )
 
 
-def _create(master: Connection, database: DatabaseJob, backup: DatabaseBackup, options: PostgresOptions) -> None:
+def _create(master: Connection, database: DatabaseJob, locale: DatabaseLocale) -> None:
     """The master user owns it: its owner could change its settings, and make it a template that can't be dropped."""
-    wanted = _wanted(backup, options)
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(database.temporary_name))
-    for option, value in wanted.items():
+    for option, value in locale.options.items():
         statement += sql.SQL(" {} {}").format(sql.SQL(option.upper()), sql.Literal(value))
     try:
         master.execute(statement)
     except psycopg.Error as error:
         if error.sqlstate not in _NOT_HELD:
             raise
-        asked = ", ".join(f"{option.replace('_', ' ')} {value}" for option, value in wanted.items())
+        asked = ", ".join(f"{option.replace('_', ' ')} {value}" for option, value in locale.options.items())
         raise ReplayFailed(
-            f"{backup.name}: the target can't hold a database with {asked}: {_first_line(error)}; choose what it has with `encoding` and "
-            "`locale` of the request"
+            f"{database.backup_name}: the target can't hold a database with {asked}: {_first_line(error)}; choose what it has with "
+            "`encoding` and `locale` of the request"
         ) from error
-
-
-def _wanted(backup: DatabaseBackup, options: PostgresOptions) -> dict[str, str]:
-    """The options of CREATE DATABASE. A locale that was asked for is the operating system's, whatever the dump's provider."""
-    encoding = options.encoding or backup.encoding
-    if options.locale:
-        return {"encoding": encoding, "lc_collate": options.locale, "lc_ctype": options.locale}
-    found = {"encoding": encoding, "lc_collate": backup.collate, "lc_ctype": backup.ctype}
-    if backup.locale_provider != "libc":
-        if backup.locale_provider not in _PROVIDER_LOCALE:
-            raise ReplayFailed(f"{backup.name}: the locale provider {backup.locale_provider} is unknown")
-        found |= {
-            "locale_provider": backup.locale_provider, _PROVIDER_LOCALE[backup.locale_provider]: backup.provider_locale,
-        }  # fmt: skip
-    return {option: value for option, value in found.items() if value}
 
 
 def _let_in(master: Connection, database: DatabaseJob) -> None:

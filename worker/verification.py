@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
 
 from repository.errors import ReplayFailed, RestoreError, RestoreFailed, VerificationFailed
 from repository.manifest import DatabaseBackup, Manifest
@@ -21,8 +22,10 @@ from worker import (
     check_list,
     code_objects,
     data_checks,
+    database_locale,
     grants,
     left_out,
+    limits,
     named_roles,
     owner_checks,
     owners,
@@ -32,8 +35,10 @@ from worker import (
     statistics,
     structure_checks,
     temporary_database,
+    termination,
 )
 from worker.archive import Archive, Division
+from worker.database_locale import DatabaseLocale
 from worker.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, Job
 from worker.job_folder import JobFolder
 from worker.progress import ProgressWriter
@@ -88,7 +93,7 @@ def _verify_one(
             # Kept before the last traces on the server go: a run after this one knows from it what it would otherwise find nowhere.
             verification.folder.write_promoted(result)
             if promotion.is_marked(master, subject):
-                promotion.finish(master, subject)
+                _finish(verification.server, master, subject)
             return result, temporary_database.absences(master, database)
     except RestoreError as error:
         return _failed(result, type(error).__name__, str(error)), ()
@@ -140,9 +145,12 @@ def _checked(
     temporary_database.shut_out(master, subject.database)
     login = temporary_database.renew_login(master, subject.database)
     with server.connect(login, temporary) as owner:
-        notes = statistics.collect(owner)
+        end_sessions = partial(termination.end_sessions_of, master, login.user)
+        notes = statistics.collect(owner, subject.archive, division, end_sessions)
     with server.connect_master(temporary) as inside:
-        checks = structure_checks.check(inside, subject.archive, division, subject.backup)
+        checks = structure_checks.check(inside, subject.archive, division)
+        wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
+        checks.append(database_locale.check(inside, wanted, subject.backup.server_version))
     checks += data_checks.check(
         partial(server.connect, login, temporary), verification.job.streams, subject.archive, division, subject.backup,
         contents=verification.job.postgres.verify == "content",
@@ -161,6 +169,7 @@ def _handed_over(
     powerless_roles.make_holder(master, database)
     notes = [*checked.fix_ups, *subject.owners.notes()]
     with verification.server.connect_master(database.temporary_name) as inside:
+        inside.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{limits.HAND_OVER_LOCK_SECONDS}s")))
         ownership.settle(inside, subject.archive, division, subject.owners)
         notes += grants.execute(inside, subject.archive, division, subject.owners)
         ownership.release(inside, database.login_role, subject.owners)
@@ -171,6 +180,14 @@ def _handed_over(
         return _failed(result, VerificationFailed.__name__, check_list.summary(checks))
     notes += [*promotion.database_notes(subject), *promotion.promote(master, subject)]
     return result.model_copy(update={"status": "PROMOTED", "fix_ups": tuple(notes)})
+
+
+def _finish(server: Server, master: Connection, subject: Promotion) -> None:
+    """The login goes. Until the database was renamed, which ends even autovacuum there, code that began as the login could make things."""
+    if temporary_database.role_exists(master, subject.database.login_role):
+        with server.connect_master(subject.database.asked_name) as inside:
+            ownership.release(inside, subject.database.login_role, subject.owners)
+    promotion.finish(master, subject)
 
 
 def _owner_checks(inside: Connection, subject: Promotion, division: Division) -> tuple[Check, ...]:

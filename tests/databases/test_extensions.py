@@ -7,6 +7,7 @@ import pytest
 
 from tests.databases.restore_case import Cloud
 from tests.databases.test_cases_replay import SKIP, come_back, left_out, message, replayed, restore_of
+from tests.databases.test_hostile_dump import hostile
 from worker.job import PostgresOptions
 
 # Stand-ins for PostGIS (a table with rows of its own, to which a database adds) and pg_cron (rows that are commands; only its own show).
@@ -37,7 +38,7 @@ def stubs(cloud: Cloud) -> Iterator[None]:
 
 
 GEO = """CREATE EXTENSION geostub; INSERT INTO geo_ref VALUES (9001, 'own'), (9002, 'own too'); SELECT setval('geo_seq', 77);
-CREATE TABLE places (id int PRIMARY KEY, srid int REFERENCES geo_ref);
+CREATE TABLE places (id int PRIMARY KEY, srid int);
 INSERT INTO places SELECT i, 9001 FROM generate_series(1, 100) AS i"""
 
 
@@ -98,3 +99,41 @@ def test_an_extension_that_reaches_other_databases_is_not_allowed_by_default(clo
     told = message(replayed(restore_of(cloud, "CREATE EXTENSION dblink", superuser=True)))
 
     assert "dblink: the configuration doesn't allow it" in told
+
+
+@pytest.mark.usefixtures("stubs")
+def test_a_foreign_key_to_an_extensions_table_is_refused_unless_it_may_be_left_out(cloud: Cloud) -> None:
+    statements = f"{GEO}; ALTER TABLE places ADD CONSTRAINT known FOREIGN KEY (srid) REFERENCES geo_ref"
+    options = SKIP.model_copy(update={"allowed_extensions": ("plpgsql", "geostub")})
+
+    result = come_back(restore_of(cloud, statements, postgres=options))
+
+    assert left_out(result) == {"FK CONSTRAINT public.places known": 0}
+
+
+# A foreign key is checked as the owner of the table that it points at, and the check casts the value.
+CAST = """CREATE EXTENSION geostub;
+CREATE TYPE disguise AS (x int); CREATE TABLE seen (who text);
+CREATE FUNCTION unmask(disguise) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+    EXECUTE 'ALTER ROLE master SET work_mem = ''1MB'''; RETURN 401; END $$;
+CREATE CAST (disguise AS int) WITH FUNCTION unmask(disguise) AS IMPLICIT;
+CREATE FUNCTION attack() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+    IF current_database() = 'hostile' THEN RETURN; END IF;
+    BEGIN
+        CREATE TABLE public.pointing (x public.disguise REFERENCES public.geo_ref);
+        INSERT INTO public.pointing VALUES (ROW(1));
+    EXCEPTION WHEN OTHERS THEN NULL; END;
+END $$;
+CREATE FUNCTION f(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM public.attack(); RETURN true; END';
+CREATE TABLE bait (x int CHECK (f(x))); INSERT INTO bait VALUES (1)"""
+
+
+@pytest.mark.usefixtures("stubs")
+def test_no_foreign_key_of_the_dump_runs_its_casts_as_the_owner_of_an_extensions_table(cloud: Cloud) -> None:
+    restore = hostile(cloud, CAST)
+    restore.postgres = PostgresOptions(allowed_extensions=("plpgsql", "geostub"))
+
+    (database,) = restore.run_all().databases
+
+    assert (database.status, database.error) == ("PROMOTED", None)
+    assert cloud.execute("SELECT rolconfig FROM pg_roles WHERE rolname = 'master'") == [(None,)]

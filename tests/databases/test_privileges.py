@@ -6,9 +6,10 @@ import pytest
 from repository.pgdump_toc import TocEntry
 from tests.databases.equality import contents
 from tests.databases.restore_case import Cloud, Restore
+from worker.acl_sources import all_privileges
 from worker.job import DatabaseResult
-from worker.privilege_checks import Expected, all_privileges, lost
-from worker.privileges import Privilege, privileges
+from worker.privilege_checks import Expected, lost
+from worker.privileges import Privilege, Surroundings, privileges
 
 # Every object with its privileges, also those that it has by default; owners' own are told as `owner`.
 PRIVILEGES = """SELECT o.what, coalesce(r.rolname, 'PUBLIC'), a.privilege_type, a.is_grantable FROM (
@@ -45,6 +46,8 @@ DO $$ DECLARE o oid; BEGIN FOR i IN 1..12 LOOP
     IF i % 4 = 0 THEN EXECUTE format('GRANT UPDATE ON LARGE OBJECT %s TO reader WITH GRANT OPTION', o); END IF;
 END LOOP; END $$
 """
+
+BY_DEFAULT = "ALTER DEFAULT PRIVILEGES FOR ROLE reader"
 
 
 def come_back(cloud: Cloud, name: str, *options: str) -> tuple[DatabaseResult, str]:
@@ -111,19 +114,64 @@ def test_privileges_on_what_belongs_to_the_server_are_listed(cloud: Cloud) -> No
         ("GRANT SELECT ON TABLE public.t TO reader; REVOKE ALL ON TABLE public.t FROM reader;", [
             "UPDATE on TABLE public.t of reader is still there"]),
         ("GRANT UPDATE ON TABLE public.t TO reader;", []),
+        (f"{BY_DEFAULT} GRANT SELECT ON TABLES TO PUBLIC;", ["SELECT on TABLES that 'reader' will make of PUBLIC is missing"]),
+        (f"{BY_DEFAULT} IN SCHEMA app GRANT SELECT ON TABLES TO PUBLIC;", [
+            "SELECT on TABLES that 'reader' will make in schema app of PUBLIC is missing"]),
+        (f"{BY_DEFAULT} REVOKE ALL ON FUNCTIONS FROM PUBLIC;", ["EXECUTE on FUNCTIONS that 'reader' will make of PUBLIC is still there"]),
+        (f"{BY_DEFAULT} GRANT USAGE ON TYPES TO PUBLIC;", []),
+        (f"{BY_DEFAULT} IN SCHEMA app GRANT UPDATE ON SEQUENCES TO PUBLIC WITH GRANT OPTION;", [
+            "UPDATE on SEQUENCES that 'reader' will make in schema app of PUBLIC is missing"]),
+        (f"{BY_DEFAULT} IN SCHEMA app GRANT USAGE ON SEQUENCES TO reader;", []),
+        ("REVOKE ALL ON DATABASE granted FROM PUBLIC;", [
+            "TEMPORARY on DATABASE granted of PUBLIC is still there", "CONNECT on DATABASE granted of PUBLIC is still there"]),
+        ("GRANT CREATE, CONNECT ON DATABASE granted TO reader;", ["CREATE on DATABASE granted of reader is missing"]),
+        ("GRANT CONNECT ON DATABASE granted TO PUBLIC;", []),
     ],
 )  # fmt: skip
 def test_a_privilege_that_was_lost_in_silence_is_told(cloud: Cloud, definition: str, says: list[str]) -> None:
     cloud.create_database("granted")
     made = "CREATE ROLE reader; CREATE TABLE t (x int); GRANT UPDATE ON t TO reader; SELECT lo_create(77); "
+    made += "GRANT reader TO master; CREATE SCHEMA app; GRANT CONNECT ON DATABASE granted TO reader; "
+    made += f"{BY_DEFAULT} IN SCHEMA app GRANT USAGE, UPDATE ON SEQUENCES TO reader; "
     cloud.execute(made + "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "granted")
     entry = TocEntry(1, False, "x", "ACL", "none", definition, "", None, "", "master", "", (), "no data", None, None)
     with psycopg.connect(cloud.dsn("granted"), autocommit=True, options="-c search_path=") as master:
         expected = Expected(all_privileges(master))
-        for privilege in privileges(definition):
+        around = Surroundings("granted" if " DATABASE " in definition else None)
+        for privilege in privileges(definition, around):
             assert isinstance(privilege, Privilege)
             expected.after(entry, privilege, done=True)
 
         found = [fix_up.what.removesuffix(" after the privileges were executed") for fix_up in lost(master, expected)]
 
     assert found == says
+
+
+ON_DATABASE = """SELECT coalesce(r.rolname, 'PUBLIC'), a.privilege_type, a.is_grantable FROM pg_database AS d
+    CROSS JOIN LATERAL aclexplode(d.datacl) AS a LEFT JOIN pg_roles AS r ON r.oid = a.grantee
+    WHERE datname = current_database() ORDER BY 1, 2"""
+
+
+def test_default_privileges_and_those_on_the_database_come_back_without_a_word(cloud: Cloud) -> None:
+    cloud.create_database("granted")
+    cloud.execute(
+        """CREATE ROLE reader; CREATE ROLE maker; GRANT maker TO master; CREATE SCHEMA app;
+        ALTER DEFAULT PRIVILEGES FOR ROLE maker REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+        ALTER DEFAULT PRIVILEGES FOR ROLE maker REVOKE DELETE ON TABLES FROM maker;
+        ALTER DEFAULT PRIVILEGES FOR ROLE maker GRANT ALL ON TABLES TO reader WITH GRANT OPTION;
+        ALTER DEFAULT PRIVILEGES FOR ROLE maker IN SCHEMA app GRANT SELECT ON SEQUENCES TO PUBLIC;
+        ALTER DEFAULT PRIVILEGES FOR ROLE maker GRANT USAGE ON SCHEMAS TO reader;
+        REVOKE TEMPORARY ON DATABASE granted FROM PUBLIC; GRANT CREATE ON DATABASE granted TO reader WITH GRANT OPTION""",
+        "granted",
+    )
+    restore = Restore(cloud, {"granted": cloud.dump("granted")}, {"granted": "granted_back"}).keeping_owners()
+    restore.add_point()
+
+    (database,) = restore.run_all().databases
+
+    assert (database.status, database.error) == ("PROMOTED", None)
+    assert [note for note in database.fix_ups if not note.entry.startswith("ROLE ")] == []
+    defaults = "SELECT defaclrole::regrole::text, defaclnamespace::regnamespace::text, defaclobjtype, defaclacl::text FROM pg_default_acl"
+    assert sorted(cloud.execute(defaults, "granted_back")) == sorted(cloud.execute(defaults, "granted"))
+    assert len(cloud.execute(defaults, "granted")) == 4
+    assert cloud.execute(ON_DATABASE, "granted_back") == cloud.execute(ON_DATABASE, "granted")

@@ -91,6 +91,23 @@ def test_a_role_that_the_master_may_not_act_for_is_listed(cloud: Cloud) -> None:
     assert "may not be handed to" in next(f.what for f in database.fix_ups if f.entry == "ROLE foreign_role")
 
 
+def test_a_role_that_owns_nothing_is_not_told_as_an_owner(cloud: Cloud) -> None:
+    cloud.execute("CREATE ROLE listed")
+    cloud.create_database("owned")
+    statements = """CREATE TABLE t (x int); GRANT SELECT ON t TO listed; ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY p ON t TO listed USING (true)"""
+    cloud.execute(statements, "owned")
+    restore = Restore(cloud, {"owned": cloud.dump("owned")}, {"owned": "owned_back"})
+    restore.add_point()
+
+    (database,) = restore.run_all().databases
+
+    assert [f.entry for f in database.fix_ups if f.entry.startswith("ROLE")] == ["ROLE master"]
+    assert cloud.execute("SELECT relacl::text LIKE '%listed=r/%' FROM pg_class WHERE relname = 't'", "owned_back") == [
+        (True,)
+    ]
+
+
 def test_the_database_itself_gets_its_privileges_and_owner(cloud: Cloud) -> None:
     cloud.execute("CREATE ROLE visitor")
     cloud.create_database("owned")

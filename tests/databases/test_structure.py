@@ -84,6 +84,25 @@ ALTER TABLE x DISABLE TRIGGER y;');
         CREATE TABLE "lines
 ALTER TABLE ONLY public.t FORCE ROW LEVEL SECURITY;" (x text DEFAULT '
 ALTER TABLE ONLY public.t FORCE ROW LEVEL SECURITY;')""",
+    "names of several lines, forced and firing otherwise": """
+        CREATE SCHEMA "a
+b"; CREATE TABLE "a
+b"."lines
+ALTER TABLE ONLY public.t FORCE ROW LEVEL SECURITY;" (x text DEFAULT '
+ALTER TABLE ONLY public.plain FORCE ROW LEVEL SECURITY;'); ALTER TABLE "a
+b"."lines
+ALTER TABLE ONLY public.t FORCE ROW LEVEL SECURITY;" FORCE ROW LEVEL SECURITY;
+        CREATE TABLE plain (x text DEFAULT '
+ALTER TABLE ONLY public.plain FORCE ROW LEVEL SECURITY;');
+        CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER "x
+ALTER TABLE y" BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION fire(); ALTER TABLE plain DISABLE TRIGGER "x
+ALTER TABLE y" """,
+    "operators that exist only as the negator of another": """
+        CREATE SCHEMA s; CREATE FUNCTION s.f(text, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT length($1) < $2';
+        CREATE OPERATOR public.<<<= (LEFTARG = text, RIGHTARG = int, FUNCTION = s.f, NEGATOR = OPERATOR(public.>>>>));
+        CREATE SCHEMA "S; 2";
+        CREATE OPERATOR "S; 2".<<<= (LEFTARG = text, RIGHTARG = int, FUNCTION = s.f, NEGATOR = OPERATOR("S; 2".>>>>))""",
 }  # fmt: skip
 DUMPS = {"plainly": (), "with all names quoted": ("--quote-all-identifiers",)}
 

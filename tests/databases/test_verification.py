@@ -27,6 +27,15 @@ SPOILED = {
     "SELECT lo_unlink(oid) FROM pg_largeobject_metadata": ("large objects", "1 of 2 bytes", "0 of 0 bytes"),
     "SELECT lo_truncate(lo_open(oid, 131072), 1) FROM pg_largeobject_metadata": ("large objects", "1 of 2 bytes", "1 of 1 bytes"),
     "COMMENT ON TABLE items IS NULL": ("COMMENT public.TABLE items", "present", "missing"),
+    """ALTER SEQUENCE items_id_seq RENAME TO was; CREATE VIEW items_id_seq AS SELECT 3000::bigint AS last_value, true AS is_called;
+        GRANT SELECT ON items_id_seq TO PUBLIC""": (
+        "value of sequence public.items_id_seq", "3000, true", "a view stands in the sequence's place",
+    ),
+    "ALTER TABLE lines ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON lines": ("row security enabled", "none", "public.lines"),
+    "CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler; UPDATE pg_class SET relam = "
+    "(SELECT oid FROM pg_am WHERE amname = 'heap2') WHERE relname = 'lines'": (
+        "access methods other than the dump's", "none", "public.lines is heap2, was heap",
+    ),
     "DROP TABLE empty": ("TABLE public.empty", "present", "missing"),
 }  # fmt: skip
 

@@ -78,11 +78,18 @@ _ASPECTS = {
         FROM pg_ts_config_map WHERE mapcfg >= 16384 GROUP BY mapcfg""",
     "content": "SELECT 'large object', m.oid::text, md5(lo_get(m.oid)) FROM pg_largeobject_metadata AS m",
 }
-_TABLES = f"""SELECT IDENTITY(pg_class, c.oid), nspname, relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
-    WHERE relkind IN ('r', 'm') AND relispopulated AND relpersistence <> 't' AND relnamespace NOT IN {SYSTEM}"""
+# Into which partition a value falls by its hash may be up to the numbers that a server gave to an enum's labels: read together.
+_HASHED = (
+    "pg_partitioned_table AS h WHERE partstrat = 'h' AND partrelid IN (SELECT relid FROM pg_partition_ancestors(c.oid))"
+)
+_TABLES = f"""SELECT IDENTITY(pg_class, c.oid), nspname, relname, CASE WHEN relkind = 'p' THEN '' ELSE 'ONLY' END
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+    WHERE relispopulated AND relpersistence <> 't' AND relnamespace NOT IN {SYSTEM}
+    AND (relkind IN ('r', 'm') AND NOT EXISTS (SELECT FROM {_HASHED})
+        OR relkind = 'p' AND ARRAY[c.oid] = ARRAY(SELECT partrelid FROM {_HASHED}))"""
 # The alias is no column's name: a column of that name would be meant.
 _HASH = """SELECT count(*) || ' rows, ' || md5(coalesce(string_agg(x, chr(10) ORDER BY x COLLATE "C"), ''))
-    FROM (SELECT "the whole row"::text AS x FROM ONLY {} AS "the whole row") AS r"""
+    FROM (SELECT "the whole row"::text AS x FROM {} {} AS "the whole row") AS r"""
 _SEQUENCES = f"""SELECT IDENTITY(pg_class, c.oid), nspname, relname, concat_ws(' ', seqtypid::regtype, seqstart, seqincrement,
         seqmax, seqmin,
     seqcache, seqcycle, (SELECT IDENTITY(pg_class, refobjid, refobjsubid) || deptype::text FROM pg_depend
@@ -116,8 +123,8 @@ def _aspects(connection: psycopg.Connection) -> Iterator[tuple[Fact, str]]:
 
 
 def _rows(connection: psycopg.Connection) -> Iterator[tuple[Fact, str]]:
-    for identity, schema, name in _asked(connection, _TABLES):
-        row = connection.execute(sql.SQL(_HASH).format(sql.Identifier(schema, name))).fetchone()
+    for identity, schema, name, only in _asked(connection, _TABLES):
+        row = connection.execute(sql.SQL(_HASH).format(sql.SQL(only), sql.Identifier(schema, name))).fetchone()
         yield ("table", identity, "rows"), str(row and row[0])
 
 

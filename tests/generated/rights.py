@@ -42,8 +42,8 @@ class Catalogue:
         return self.where + (f" AND {self.namespace} NOT IN {SYSTEM}" if self.namespace else "")
 
 
-# Types of tables and arrays go with them, indexes with their tables.
-_NO_INDEX = f"{_OWN} AND relkind NOT IN ('t', 'i', 'I')"
+# Types of tables and arrays go with them, indexes with their tables, the relation of a composite type with that.
+_NO_INDEX = f"{_OWN} AND relkind NOT IN ('t', 'i', 'I', 'c')"
 _NO_ROW_TYPE = f"{_OWN} AND typcategory <> 'A' AND NOT EXISTS (SELECT FROM pg_class AS r WHERE r.oid = typrelid AND relkind <> 'c')"
 # acldefault() doesn't know large objects before PostgreSQL 18.
 _LARGE_OBJECT = (

@@ -225,14 +225,30 @@ def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, 
 
 def _needlessly_left_out(result: DatabaseResult, plain: dict[str, str]) -> list[str]:
     """Entries that were left out although plain pg_restore has them. (It isn't asked for privileges.)"""
+    elsewhere = _of_missing_access_methods(result)
     labels = [
-        (e.entry, e.why) for e in result.left_out if not e.entry.startswith(("ACL", "DEFAULT ACL", *_NEVER_RESTORED))
+        (e.entry, e.why)
+        for e in result.left_out
+        if not e.entry.startswith(("ACL", "DEFAULT ACL", *_NEVER_RESTORED)) and e.entry not in elsewhere
     ]
     return [
         f"{label}: {why}"
         for label, why in labels
         if not any(entry.startswith(_without_schema(label)) for entry in plain)
     ]
+
+
+def _of_missing_access_methods(result: DatabaseResult) -> set[str]:
+    """What depends on these: plain pg_restore makes a table whose access method it can't have in `heap`, which is another table."""
+    found: set[str] = set()
+    while more := {
+        e.entry
+        for e in result.left_out
+        if e.entry not in found
+        and e.why.startswith(("it depends on ACCESS METHOD ", *(f"it depends on {entry}, " for entry in found)))
+    }:
+        found |= more
+    return found
 
 
 def _without_schema(label: str) -> tuple[str, ...]:

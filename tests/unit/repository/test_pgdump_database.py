@@ -72,7 +72,10 @@ def test_what_the_dump_does_not_say_is_assumed_and_said() -> None:
     assert "doesn't name the database's locale" in without_locale.notes[0]
 
 
-def test_icu_rules_are_noted() -> None:
-    found = described(Entry(1, "DATABASE", "x", definition="CREATE DATABASE x LOCALE = 'C' ICU_RULES = '&a < g';"))
+def test_collation_rules_are_read() -> None:
+    definition = "CREATE DATABASE x LOCALE = 'C' ICU_RULES = '&a < ''g'' = \"ICU_RULES\"';"
+    toc = pgdump_toc.parse([archives.custom(Archive((Entry(1, "DATABASE", "x", definition=definition),)))])
 
-    assert "ICU collation rules" in found.notes[0]
+    assert pgdump_database.collation_rules(toc) == "&a < 'g' = \"ICU_RULES\""
+    assert pgdump_database.collation_rules(pgdump_toc.parse([archives.custom(archives.shop())])) == ""
+    assert pgdump_database.describe(toc).notes == ()

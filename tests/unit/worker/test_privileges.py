@@ -70,6 +70,11 @@ def test_another_grantor_is_replaced_by_the_owner_and_said() -> None:
     assert found == ["granted by the object's owner instead of 'bob'", 'GRANT SELECT ON TABLE "a" TO "c"']
 
 
+def test_what_is_said_to_be_of_the_database_is_about_nothing_else() -> None:
+    with pytest.raises(NotUnderstood):
+        rebuilt("ALTER DEFAULT PRIVILEGES FOR ROLE a GRANT ALL ON TABLES TO c;", Surroundings("temp"))
+
+
 def test_privileges_of_the_database_go_to_the_database_being_restored() -> None:
     assert rebuilt("REVOKE CONNECT ON DATABASE shop FROM PUBLIC;", Surroundings("temp;name")) == [
         'REVOKE CONNECT ON DATABASE "temp;name" FROM PUBLIC'
