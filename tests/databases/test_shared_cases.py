@@ -64,16 +64,17 @@ FOREIGN = Expected(
     red="TABLE public.kid: it depends on FOREIGN TABLE public.remote_orders", differs=("public.kid", "public.uses_rowtype"),
     left_out={"TABLE public.kid": 0, "TABLE public.uses_rowtype": 0, "TABLE DATA public.kid": 1},
 )  # fmt: skip
+PLACES = Expected(
+    red="FK CONSTRAINT public.places places_srid_fkey", left_out={"FK CONSTRAINT public.places places_srid_fkey": 0}
+)
 CASES = {
-    # The extension's owner, who isn't the master user, lets nobody add rows or refer to them.
+    # Its owner, who isn't the master user, lets nobody add rows; and no foreign key of a dump points at an extension's table.
     "c01": Case(
-        "c01_extcfg", extension="geostub", allowed=("geostub",), expected=Expected(
-            red="FK CONSTRAINT public.places places_srid_fkey", left_out={"FK CONSTRAINT public.places places_srid_fkey": 0},
-            differs=("public.geo_ref",),
-        ),
+        "c01_extcfg", extension="geostub", allowed=("geostub",),
+        expected=Expected(red=PLACES.red, left_out=PLACES.left_out, differs=("public.geo_ref",)),
     ),
     "c01 of the master": Case(
-        "c01_extcfg", extension="geostub", allowed=("geostub",), and_says="ALTER TABLE geo_ref OWNER TO @extowner@;"
+        "c01_extcfg", extension="geostub", allowed=("geostub",), and_says="ALTER TABLE geo_ref OWNER TO @extowner@;", expected=PLACES
     ),
     "c03": Case("c03_lo_acl"),
     "c04": Case("c04_notvalid_inherit"),
@@ -121,7 +122,8 @@ CASES = {
         ),
     ),
     "c20": Case("c20_force_rls"),
-    "c20b": Case("c20b_force_rls_matview"),
+    # The policy binds whoever refreshes it now, as it would the table's owner.
+    "c20b": Case("c20b_force_rls_matview", expected=Expected(differs=("public.totals",))),
     "c21": Case(
         "c21_foreign", expected=Expected(
             red="case: extensions of the dump that can't be created: postgres_fdw: the configuration doesn't allow it",
