@@ -22,29 +22,32 @@ class Clouds:
     settings: dict[str, str]
     _made: dict[str, Cloud] = field(default_factory=dict)
 
-    def of(self, version: str) -> Cloud:
-        """The cloud whose server is of that version (`16`, `16.14`), started once. Skips where it or its pg_dump can't be had."""
+    def of(self, version: str, **parameters: str) -> Cloud:
+        """The cloud whose server is of that version (`16`, `16.14`) and has these parameters besides, as from a parameter group; started
+        once. Skips where it or its pg_dump can't be had."""
         runs = postgresql_versions.resolve(version)
-        if runs not in self._made:
+        name = "-".join((runs, *(f"{key}={value}" for key, value in sorted(parameters.items()))))
+        if name not in self._made:
             try:
                 postgresql_versions.installation(runs)
                 postgresql_clients.tool(runs, "pg_dump")
             except VersionNotAvailable as error:
                 pytest.skip(f"PostgreSQL {version} can't be had here: {error}")
-            self._made[runs] = self._start(runs)
-        return self._made[runs]
+            self._made[name] = self._start(runs, f"{runs}-{len(self._made)}", parameters)
+        return self._made[name]
 
     def stop(self) -> None:
         """End every server."""
         for cloud in self._made.values():
             postgresql.stop(cloud.server)
 
-    def _start(self, version: str) -> Cloud:
-        server, endpoint = self._server(version), "http://{}:{}".format(*self.address)
+    def _start(self, version: str, name: str, parameters: dict[str, str]) -> Cloud:
+        server = self._server(version, name, self.settings | parameters)
+        endpoint = "http://{}:{}".format(*self.address)
         keys = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
         secrets = boto3.client("secretsmanager", endpoint_url=endpoint, **keys)
         arn = secrets.create_secret(
-            Name=f"rds!master-{self.directory.name}-{version}", SecretString=secret("master", "secret")
+            Name=f"rds!master-{self.directory.name}-{name}", SecretString=secret("master", "secret")
         )["ARN"]
         made = Cloud(endpoint, server, self.authority.bundle, arn, self.private)
         for bucket in (REPOSITORY, EVIDENCE):
@@ -52,10 +55,10 @@ class Clouds:
         made.s3().upload_file(str(self.authority.bundle), EVIDENCE, "certificates/rds-ca.pem")
         return made
 
-    def _server(self, version: str) -> postgresql.Server:
+    def _server(self, version: str, name: str, settings: dict[str, str]) -> postgresql.Server:
         certificate, key = certificates.issue(self.authority, "localhost")
         started = postgresql.start(
-            self.directory / version, certificate=certificate, key=key, settings=self.settings, version=version
+            self.directory / name, certificate=certificate, key=key, settings=settings, version=version
         )
         try:
             postgresql.create_master(started, "master", "secret")

@@ -1,6 +1,7 @@
 """Comparing two databases of the server as a superuser, by everything that can be read of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
@@ -9,15 +10,22 @@ from tests.databases.restore_case import Cloud
 
 _TABLES = """SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind = ANY(%s) AND c.relispopulated AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2"""
+# No column is called like the alias, which would stand for that column.
+_ROWS = """SELECT count(*), md5(string_agg(row, chr(10) ORDER BY row COLLATE "C"))
+    FROM (SELECT ROW("all columns".*)::text FROM ONLY {} AS "all columns") AS found (row)"""
+# What a value's text depends on, and what would end a long reading, on servers with a parameter group.
+_PINNED = {
+    "DateStyle": "ISO", "IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "3", "bytea_output": "hex",
+    "statement_timeout": "0", "transaction_timeout": "0", "idle_in_transaction_session_timeout": "0",
+}  # fmt: skip
 
 
 def contents(cloud: Cloud, database: str, owners: Mapping[str, str] | None = None) -> dict[str, object]:
     """Table, sequence and large object -> a hash or value of what is in it. `owners` maps roles to those that stand for them."""
     found: dict[str, object] = {}
-    with psycopg.connect(cloud.server.superuser_dsn(database)) as connection:
+    with _reading(cloud, database) as connection:
         for table in connection.execute(_TABLES, [["r", "m"]]).fetchall():
-            query = sql.SQL("SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM ONLY {} AS t")
-            found[".".join(table)] = connection.execute(query.format(sql.Identifier(*table))).fetchone()
+            found[".".join(table)] = connection.execute(sql.SQL(_ROWS).format(sql.Identifier(*table))).fetchone()
         for schema, name in connection.execute("SELECT schemaname, sequencename FROM pg_sequences").fetchall():
             query = sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))
             found[f"sequence {schema}.{name}"] = connection.execute(query).fetchone()
@@ -32,7 +40,7 @@ def contents(cloud: Cloud, database: str, owners: Mapping[str, str] | None = Non
 
 def rows_of_tables(cloud: Cloud, database: str) -> dict[str, int]:
     """Rows per table."""
-    with psycopg.connect(cloud.server.superuser_dsn(database)) as connection:
+    with _reading(cloud, database) as connection:
         tables = connection.execute(_TABLES, [["r"]]).fetchall()
         query = sql.SQL("SELECT count(*) FROM ONLY {}")
         return {".".join(t): connection.execute(query.format(sql.Identifier(*t))).fetchall()[0][0] for t in tables}
@@ -43,6 +51,17 @@ def schema_without_publications(cloud: Cloud, database: str, owners: Mapping[str
     paragraphs = str(_renamed(cloud.schema(database), owners)).split("\n--\n-- ")
     kept = [p for p in paragraphs if "; Type: PUBLICATION" not in p.split("\n")[0]]
     return "\n--\n-- ".join(kept).splitlines()
+
+
+@contextmanager
+def _reading(cloud: Cloud, database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(cloud.server.superuser_dsn(database)) as connection:
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            # Byte by byte, which psycopg would give as bytes.
+            connection.execute("SET client_encoding = LATIN1")
+        for name, value in _PINNED.items():
+            connection.execute("SELECT set_config(name, %s, false) FROM pg_settings WHERE name = %s", [value, name])
+        yield connection
 
 
 def _renamed(value: object, owners: Mapping[str, str] | None) -> object:

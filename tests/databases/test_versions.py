@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from localcloud.postgresql_versions import SERVERS
+from repository.allowed_extensions import DEFAULT_EXTENSIONS
 from tests.databases import version_sample
 from tests.databases.clouds import Clouds
 from tests.databases.equality import contents
 from tests.databases.restore_case import Restore
+from worker.job import PostgresOptions
 
 MAJORS = [version.split(".")[0] for version in SERVERS]
 PAIRS = list(itertools.combinations_with_replacement(MAJORS, 2))
@@ -51,13 +53,15 @@ def test_a_database_goes_from_version_to_version(
 ) -> None:
     dump, cloud, name = dumped(source), clouds.of(target), f"from_{source}"
     before = cloud.memberships()
-    restore = Restore(cloud, {"stock": dump.path}, {"stock": name})
+    options = PostgresOptions(allowed_extensions=(*DEFAULT_EXTENSIONS, "dblink"))
+    restore = Restore(cloud, {"stock": dump.path}, {"stock": name}, postgres=options)
     restore.add_point()
 
     result = restore.run_all()
 
     (database,) = result.databases
     assert (database.error, database.status) == (None, "PROMOTED")
-    assert contents(cloud, name) == dump.contents
-    assert cloud.memberships() == before
-    assert not [name for names in cloud.names() for name in names if name.startswith("dbrestore-")]
+    assert contents(cloud, name, {restore.holder: "master"}) == dump.contents
+    assert {each for each in cloud.memberships() if restore.holder not in each[0]} == before
+    databases, roles = cloud.names()
+    assert not [each for each in databases | roles if each.startswith("dbrestore-") and not each.endswith("-holder")]
