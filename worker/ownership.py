@@ -28,6 +28,7 @@ _KINDS = {
     "TABLE": "TABLE", "VIEW": "VIEW", "MATERIALIZED VIEW": "MATERIALIZED VIEW", "SEQUENCE": "SEQUENCE", "STATISTICS": "STATISTICS",
     "LARGE OBJECT": "LARGE OBJECT",
 }  # fmt: skip
+_SCHEMAS: Final = "SELECT nspname::text FROM pg_namespace WHERE nspowner = to_regrole(quote_ident(%s))"
 _PUBLICATIONS: Final = "SELECT pubname::text FROM pg_publication WHERE pubowner = to_regrole(quote_ident(%s))"
 
 
@@ -73,9 +74,12 @@ def _hand_over_unnamed(master: Connection, login_role: str, holder: str) -> None
         for (publication,) in master.execute(_PUBLICATIONS, [login_role]).fetchall():
             # A copy must not begin to publish by itself.
             master.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(publication)))
+        names = {"login": sql.Identifier(login_role), "holder": sql.Identifier(holder)}
+        # Lent to a role that then becomes the schema's owner, the right would be taken back from the owner.
+        for (schema,) in master.execute(_SCHEMAS, [login_role]).fetchall():
+            master.execute(sql.SQL("ALTER SCHEMA {} OWNER TO {holder}").format(sql.Identifier(schema), **names))
         places = _places_of(master, login_role)
         take_back = [statement for place in places for statement in _lend_create(master, holder, place)]
-        names = {"login": sql.Identifier(login_role), "holder": sql.Identifier(holder)}
         master.execute(sql.SQL("REASSIGN OWNED BY {login} TO {holder}").format(**names))
         for statement in take_back:
             master.execute(statement)

@@ -11,6 +11,8 @@ from tests.databases.test_hostile_dump import hostile
 from worker.job import PostgresOptions
 
 # Stand-ins for PostGIS (a table with rows of its own, to which a database adds) and pg_cron (rows that are commands; only its own show).
+# They put extensions into the installation, which all test processes share.
+pytestmark = pytest.mark.xdist_group("extensions of the installation")
 STUBS = {
     "geostub": """CREATE TABLE geo_ref (srid int PRIMARY KEY, auth text);
     INSERT INTO geo_ref SELECT i, 'EPSG' FROM generate_series(1, 500) AS i; CREATE SEQUENCE geo_seq;

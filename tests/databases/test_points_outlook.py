@@ -13,6 +13,8 @@ from tests.databases.point_dumps import Source
 from tests.databases.restore_case import Cloud
 
 # As PostGIS (a table), pg_cron (a schema of its own) and others do it.
+# They put extensions into the installation, which all test processes share.
+pytestmark = pytest.mark.xdist_group("extensions of the installation")
 EXTENSIONS = {
     "pointsgeo": "CREATE TABLE pointsgeo_ref (srid int PRIMARY KEY, auth text);"
     "INSERT INTO pointsgeo_ref SELECT i, 'EPSG' FROM generate_series(1, 5) i;"

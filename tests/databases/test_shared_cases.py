@@ -19,7 +19,8 @@ from tests.databases.restore_case import Cloud, Restore
 from worker.job import DatabaseResult, PostgresOptions
 
 PLACE = shared_data.folder("pgcases")
-pytestmark = shared_data.needs(PLACE)
+# They put extensions into the installation, which all test processes share.
+pytestmark = [shared_data.needs(PLACE), pytest.mark.xdist_group("extensions of the installation")]
 ROLES = "app_owner", "app_reader"
 # What the files' comments say of the target's parameter group; any replay takes longer than these timeouts.
 VALUES = {"array_nulls": "off", "xmloption": "document", "datestyle": "German, DMY", "intervalstyle": "sql_standard"}
