@@ -29,6 +29,7 @@ def test_death_after_the_rename(cloud: Cloud, replayed: Restore) -> None:
     database = replayed.databases()[0]
     mark = f"dbrestore {replayed.restore_id}: {database.temporary_name} was verified and renamed"
     cloud.execute(f"""COMMENT ON DATABASE again IS '{mark}'; CREATE ROLE "{database.login_role}" LOGIN""")
+    cloud.execute(f'GRANT "{database.login_role}" TO CURRENT_USER')
 
     (result,) = replayed.run("verify").databases
 
