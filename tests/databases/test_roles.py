@@ -111,8 +111,9 @@ def test_what_no_entry_names_is_handed_over_before_its_schema(cloud: Cloud) -> N
     )
     holder = f'"{restore.holder}"'
     assert cloud.execute(query, "owned_back") == [("<<<=", holder), (">>>>", holder)]
-    query = "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'sales'"
-    assert cloud.execute(query, "owned_back") == [("seller",)]
+    query = """SELECT nspowner::regrole::text, coalesce(nspacl, acldefault('n', nspowner))::text
+        FROM pg_namespace WHERE nspname = 'sales'"""
+    assert cloud.execute(query, "owned_back") == [("seller", "{seller=UC/seller}")]
     assert {m for m in cloud.memberships() if restore.holder not in m[0]} == before
 
 

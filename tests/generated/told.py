@@ -34,6 +34,8 @@ def _explains(told: Told, difference: Difference) -> bool:
         return told.entry.startswith("DATABASE ") or "DATABASE " in told.entry
     if told.is_gone and not told.entry.startswith((*_PRIVILEGES, *_COMMENTS)):
         return _is_part_of(told, difference)
+    if difference.kind == "dump" and difference.identity.startswith(_COMMENTS):
+        return told.entry.startswith(_COMMENTS) and _is_part_of(told, difference)
     if told.entry.startswith("ROLE pg_"):
         # The server's own roles own nothing afterwards, and this line is all that says so.
         return difference.aspect in ("owner", "privileges") and told.entry[5:] in (difference.original or "")
@@ -43,7 +45,7 @@ def _explains(told: Told, difference: Difference) -> bool:
         return difference.aspect in ("rows", "relation")
     if difference.aspect in ("privileges", "default privileges"):
         return told.entry.startswith(_PRIVILEGES) or "own" in told.what
-    if difference.aspect == "comment" or (difference.kind == "dump" and difference.identity.startswith(_COMMENTS)):
+    if difference.aspect == "comment":
         return told.entry.startswith(_COMMENTS)
     return difference.aspect == "owner" and "own" in told.what
 
