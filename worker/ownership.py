@@ -56,7 +56,7 @@ def settle(master: Connection, archive: Archive, division: Division, owners: Own
 def release(master: Connection, login_role: str, owners: Owners) -> None:
     """What got to the temporary login after all goes to the holder, and the login's privileges go."""
     login, holder = sql.Identifier(login_role), sql.Identifier(owners.holder)
-    with master.transaction():
+    with master.transaction(), membership.acting_for(master, [login_role]):
         master.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, holder))
         master.execute(sql.SQL("DROP OWNED BY {}").format(login))
 
