@@ -33,36 +33,41 @@ class Engine(StrEnum):
     SQLSERVER = "sqlserver"
 
 
+Sources = Annotated[
+    list[Path],
+    typer.Option(
+        "--from",
+        metavar="PATH",
+        help="A pg_dump custom-format file or directory, or a file of a native SQL Server backup. Repeatable.",
+    ),
+]
+DatabaseNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--database",
+        metavar="NAME",
+        help="The database's name; default: the backup's own. One per --from, for SQL Server one in all.",
+    ),
+]
+Digests = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sha256",
+        metavar="DIGEST",
+        help="The SHA-256 of a file from where it was made, compared while it is read. One per --from, in order; - for none. "
+        "A file PATH.sha256 beside it (sha256sum's output; of a directory, all its files) is read by itself.",
+    ),
+]
+
+
 @app.command()
 def add(
     context: typer.Context,
     instance: Instance,
-    source: Annotated[
-        list[Path],
-        typer.Option(
-            "--from",
-            metavar="PATH",
-            help="A pg_dump custom-format file or directory, or a file of a native SQL Server backup. Repeatable.",
-        ),
-    ],
+    source: Sources,
     engine: Annotated[Engine, typer.Option(help="Whose backups they are.")] = Engine.POSTGRES,
-    database: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--database",
-            metavar="NAME",
-            help="The database's name; default: the backup's own. One per --from, for SQL Server one in all.",
-        ),
-    ] = None,
-    sha256: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--sha256",
-            metavar="DIGEST",
-            help="The SHA-256 of a file from where it was made, compared while it is read. One per --from, in order; - for none. "
-            "A file PATH.sha256 beside it (sha256sum's output; of a directory, all its files) is read by itself.",
-        ),
-    ] = None,
+    database: DatabaseNames = None,
+    sha256: Digests = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Make one restore point out of backups that exist: read once, checked, copied into the repository."""

@@ -71,6 +71,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+_INITDB = (
+    "-U", "rdsadmin", "--auth-local=trust", "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
+)  # fmt: skip
+
+
 def start(
     directory: Path,
     *,
@@ -88,19 +93,7 @@ def start(
     data = directory / "data"
     _hand_over(directory)
     if not (data / "PG_VERSION").exists():
-        _run(
-            programs / "initdb",
-            "-D",
-            data,
-            "-U",
-            "rdsadmin",
-            "--auth-local=trust",
-            "--auth-host=scram-sha-256",
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-            "--no-sync",
-        )
+        _run(programs / "initdb", "-D", data, *_INITDB)
         _install_certificate(data, certificate, key)
     port = free_port()
     options = {
