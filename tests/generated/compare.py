@@ -114,6 +114,8 @@ def _as_expected(found: Facts, original: Facts, expected: Expected) -> Facts:
         kind, identity, aspect = fact
         old = original.get((kind, identity, "owner"), "")
         new = _owner(old, expected) if old else ""
+        if (kind, identity, "owner") == _SERVERS_OWN:
+            old, new = found.get(_SERVERS_OWN, ""), "(owner)"
         if aspect == "owner":
             changed[fact] = _owner(value, expected) if found is original else value
         elif aspect == "privileges":
