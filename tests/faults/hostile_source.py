@@ -172,14 +172,14 @@ def statements(kinds: tuple[str, ...]) -> str:
 
 
 def _common(evaluated: tuple[str, ...]) -> str:
-    """Each run leaves work for autovacuum, which then runs the code again."""
+    """In the restored database each run leaves work for autovacuum, which then runs the code again."""
     tries = "\n".join(
         f"BEGIN EXECUTE format('{attempt}', current_database()); RAISE LOG '{MARK}|done|%|{name.replace(chr(39), chr(39) * 2)}|%|%', "
         "kind, current_user, current_database(); EXCEPTION WHEN OTHERS THEN NULL; END;"
         for name, attempt in ATTEMPTS.items()
     )
     churn = "\n".join(
-        f"BEGIN INSERT INTO public.{table(kind)} (x) SELECT generate_series(11, 60); DELETE FROM public.{table(kind)} WHERE x > 10; "
+        f"BEGIN INSERT INTO public.{table(kind)} (x) VALUES (11), (12); DELETE FROM public.{table(kind)} WHERE x > 10; "
         "EXCEPTION WHEN OTHERS THEN NULL; END;"
         for kind in evaluated
     )
@@ -188,11 +188,11 @@ def _common(evaluated: tuple[str, ...]) -> str:
     CREATE FUNCTION public.definer() RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
         PERFORM public.attack('definer'); RETURN current_user; END $$;
     CREATE FUNCTION public.on_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM public.attack('trigger'); RETURN NEW; END $$;
-    CREATE FUNCTION public.attack(kind text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+    CREATE FUNCTION public.attack(kind text) RETURNS void LANGUAGE plpgsql SET lock_timeout = '20ms' AS $$ BEGIN
         IF current_database() = '{SOURCE}' OR current_setting('campaign.busy', true) = 'yes' THEN RETURN; END IF;
         PERFORM pg_catalog.set_config('campaign.busy', 'yes', false);
         RAISE LOG '{MARK}|ran|%|%|%|%', kind, session_user, current_user, current_database();
         {tries}
-        {churn}
+        IF current_database() = '{BACK}' THEN {churn} END IF;
         PERFORM pg_catalog.set_config('campaign.busy', 'no', false);
     END $$"""
