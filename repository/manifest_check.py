@@ -64,9 +64,11 @@ def require_whole(toc: Toc, backup: DatabaseBackup) -> None:
 def _require_names(manifest: Manifest, name: str, files: tuple[StoredFile, ...]) -> None:
     try:
         point_names.require_instance_name(manifest.instance)
-        point_names.require_database_name(name)
+        if manifest.engine == "postgres":
+            point_names.require_database_name(name)
     except RestoreRequestInvalid as error:
         raise BackupDamaged(str(error)) from error
+    _require(name != "", "a database has no name")
     prefix = keys.database_prefix(manifest.instance, manifest.point_id, name)
     for file in files:
         _require(

@@ -211,7 +211,7 @@ def crowded(plan: Plan) -> Plan:
 
 def test_a_plan_of_twenty_dumps_with_all_its_parts_stays_small(world: World) -> None:
     names = twenty(limits.LONGEST_DATABASE_NAME_BYTES)
-    store_point(INSTANCE, POINT, names, object_counts={"TABLE": 100_000}, uncompressed_length=30)
+    store_point(INSTANCE, POINT, names, object_counts={"TABLE": 100_000, "TABLE DATA": 1}, uncompressed_length=30)
 
     plan = plan_of(world.run({**POSTGRES.request(*names), "mode": "plan"}))
 
