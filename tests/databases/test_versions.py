@@ -12,7 +12,7 @@ from repository.allowed_extensions import DEFAULT_EXTENSIONS
 from tests.databases import version_sample
 from tests.databases.clouds import Clouds
 from tests.databases.equality import contents
-from tests.databases.restore_case import Restore
+from tests.databases.restore_case import Cloud, Restore
 from worker.job import PostgresOptions
 
 MAJORS = [version.split(".")[0] for version in SERVERS]
@@ -52,7 +52,7 @@ def test_a_database_goes_from_version_to_version(
     clouds: Clouds, dumped: Callable[[str], Dumped], source: str, target: str
 ) -> None:
     dump, cloud, name = dumped(source), clouds.of(target), f"from_{source}"
-    before = cloud.memberships()
+    before = lent(cloud)
     options = PostgresOptions(allowed_extensions=(*DEFAULT_EXTENSIONS, "dblink"))
     restore = Restore(cloud, {"stock": dump.path}, {"stock": name}, postgres=options)
     restore.add_point()
@@ -62,6 +62,11 @@ def test_a_database_goes_from_version_to_version(
     (database,) = result.databases
     assert (database.error, database.status) == (None, "PROMOTED")
     assert contents(cloud, name, {restore.holder: "master"}) == dump.contents
-    assert {each for each in cloud.memberships() if restore.holder not in each[0]} == before
+    assert lent(cloud) == before
     databases, roles = cloud.names()
     assert not [each for each in databases | roles if each.startswith("dbrestore-") and not each.endswith("-holder")]
+
+
+def lent(cloud: Cloud) -> set[tuple]:
+    """Memberships but those in holders: they stay with their databases, and go when a later restore finds these gone."""
+    return {each for each in cloud.memberships() if not each[0].strip('"').endswith("-holder")}

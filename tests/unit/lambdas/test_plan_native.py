@@ -574,8 +574,11 @@ def test_a_file_that_could_not_be_staged_is_refused(
     assert line.startswith(f"/databases/0/name: {FILE} {part}")
 
 
+STOCK = keys.database_prefix(MSSQL, POINT, "stock")
+
+
 def file(length: int = 10, number: int = 0) -> StoredFile:
-    return StoredFile(key=f"stripe-{number}", length=length, sha256="0" * 64)
+    return StoredFile(key=f"{STOCK}stripe-{number}", length=length, sha256="0" * 64)
 
 
 @pytest.mark.parametrize(
@@ -588,7 +591,7 @@ def file(length: int = 10, number: int = 0) -> StoredFile:
         ),
         (
             {"files": (file(length=(5 << 40) + 1),)}, BackupTooLarge,
-            "stripe-0 has 5,497,558,138,881 bytes, and RDS restores files up to 5 TB: back up to several files",
+            f"{STOCK}stripe-0 has 5,497,558,138,881 bytes, and RDS restores files up to 5 TB: back up to several files",
         ),
     ],
     ids=["no full backup", "eleven files", "5 TB and a byte"],
