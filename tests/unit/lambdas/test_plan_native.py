@@ -89,7 +89,16 @@ def store_chains(change: dict[str, Any] | None = None) -> None:
     """`crm` with a full backup and two logs, `stock` with a full backup; the last set of each may be changed."""
     crm = tuple(backup_set("crm", n, *one) for n, one in enumerate(CHAIN, start=1))
     chains = {"crm": crm, "stock": (backup_set("stock", 1, *CHAIN[0]),)}
-    store_point({n: (*sets[:-1], sets[-1].model_copy(update=change or {})) for n, sets in chains.items()})
+    store_point(
+        {n: (*sets[:-1], sets[-1].model_copy(update=_of_database(n, change or {}))) for n, sets in chains.items()}
+    )
+
+
+def _of_database(name: str, change: dict[str, Any]) -> dict[str, Any]:
+    """The same change, its files where the database's lie."""
+    prefix = keys.database_prefix(MSSQL, POINT, name)
+    files = [file.model_copy(update={"key": prefix + file.key}) for file in change.get("files", ())]
+    return change | ({"files": tuple(files)} if files else {})
 
 
 def create_target(world: World, **settings: Any) -> None:
@@ -574,11 +583,8 @@ def test_a_file_that_could_not_be_staged_is_refused(
     assert line.startswith(f"/databases/0/name: {FILE} {part}")
 
 
-STOCK = keys.database_prefix(MSSQL, POINT, "stock")
-
-
 def file(length: int = 10, number: int = 0) -> StoredFile:
-    return StoredFile(key=f"{STOCK}stripe-{number}", length=length, sha256="0" * 64)
+    return StoredFile(key=f"stripe-{number}", length=length, sha256="0" * 64)
 
 
 @pytest.mark.parametrize(
@@ -591,7 +597,7 @@ def file(length: int = 10, number: int = 0) -> StoredFile:
         ),
         (
             {"files": (file(length=(5 << 40) + 1),)}, BackupTooLarge,
-            f"{STOCK}stripe-0 has 5,497,558,138,881 bytes, and RDS restores files up to 5 TB: back up to several files",
+            f"{keys.database_prefix(MSSQL, POINT, 'stock')}stripe-0 has 5,497,558,138,881 bytes, and RDS restores files up to 5 TB: back up to several files",
         ),
     ],
     ids=["no full backup", "eleven files", "5 TB and a byte"],
