@@ -597,8 +597,8 @@ def file(length: int = 10, number: int = 0) -> StoredFile:
         ),
         (
             {"files": (file(length=(5 << 40) + 1),)}, BackupTooLarge,
-            f"{keys.database_prefix(MSSQL, POINT, 'stock')}stripe-0 has 5,497,558,138,881 bytes, and RDS restores files up to 5 TB: back up to "
-            "several files",
+            f"{keys.database_prefix(MSSQL, POINT, 'stock')}stripe-0 has 5,497,558,138,881 bytes, and RDS restores files up to 5 TB: "
+            "back up to several files",
         ),
     ],
     ids=["no full backup", "eleven files", "5 TB and a byte"],
