@@ -75,11 +75,6 @@ def check(
     return sorted(found, key=lambda each: each.check)
 
 
-def analyze(connection: Connection) -> None:
-    """Collect the planner's statistics. Run as the temporary login: expressions of indexes run as the owner of their table."""
-    connection.execute("ANALYZE")
-
-
 def _loaded(archive: Archive, division: Division, backup: DatabaseBackup) -> dict[TableName, Loaded]:
     """Rows of extensions' configuration tables are among what the replay left out of the later steps: extensions ship rows of their own."""
     found: dict[TableName, Loaded] = defaultdict(Loaded)

@@ -78,12 +78,11 @@ def _work(
         for result in replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress, folder)):
             yield result, ()
         return
-    subject = verification.Verification(s3, where.bucket, manifest, server, job, progress, folder, private)
+    subject = verification.Verification(s3, where.bucket, manifest, server, job, progress, folder)
     yield from verification.run(subject)
 
 
 def _peak_memory() -> int:
-    """Of this process, in bytes. pg_restore's own stays below 30 MB and is not in it. Not from getrusage: there Linux begins with the peak
-    of the process that started this one."""
+    """Of this process, in bytes. Not from getrusage: there Linux begins with the peak of the process that started this one."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verifying any database of the job needs; `private` is the job's own folder."""
+    """What verifying any database of the job needs."""
 
     s3: "S3Client"
     bucket: str
@@ -63,7 +62,6 @@ class Verification:
     job: Job
     progress: ProgressWriter
     folder: JobFolder
-    private: Path
 
 
 def run(verification: Verification) -> Iterator[tuple[DatabaseResult, tuple[Absence, ...]]]:
