@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 _mended: set[tuple[Any, str, Any]] = set()
+replaced: dict[tuple[Any, str], Any] = {}
 
 
 def mend(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
@@ -31,6 +32,12 @@ def mend(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
 def add(owner: Any, name: str, method: Callable[..., Any]) -> None:
     """Give `owner` a method that moto lacks. If moto has learnt it meanwhile, ours still answers."""
     setattr(owner, name, method)
+
+
+def replace(owner: Any, name: str, value: Callable[[Any], Any]) -> None:
+    """Put `value(original)` in the place of `owner.name`, which is no method; what moto has there stays in `replaced`."""
+    original = replaced.setdefault((owner, name), inspect.getattr_static(owner, name))
+    setattr(owner, name, value(original))
 
 
 def _wrapped(original: Callable[..., Any], replacement: Callable[..., Any]) -> Callable[..., Any]:

@@ -32,7 +32,7 @@ from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
 
 from localcloud import s3_rules
-from localcloud.mending import mend
+from localcloud.mending import mend, replace
 
 CHUNK = 1 << 20
 
@@ -43,11 +43,10 @@ def install(directory: Path) -> None:
     spool.mkdir(parents=True, exist_ok=True)
     # Every object and every part of an upload is an open file.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    models.tempfile = SimpleNamespace(SpooledTemporaryFile=partial(_spooled, spool))
-    models.get_s3_default_key_buffer_size = lambda: CHUNK
-    # The setter stays within reach of `_store`: mending a property keeps its getter only.
-    if not isinstance(models.FakeKey.value, _Value):
-        models.FakeKey.value = _Value(models.FakeKey.value)
+    replace(models, "tempfile", lambda _: SimpleNamespace(SpooledTemporaryFile=partial(_spooled, spool)))
+    replace(models, "get_s3_default_key_buffer_size", lambda _: lambda: CHUNK)
+    # Mending a property would keep its getter only.
+    replace(models.FakeKey, "value", _Value)
     mend(models.FakeMultipart, "complete", _complete)
     mend(models.S3Backend, "copy_object", _copy)
     mend(responses, "compute_checksum", _checksum)

@@ -49,6 +49,8 @@ def install(patch: pytest.MonkeyPatch) -> None:
     for owner, name, replacement in list(mending._mended):
         if replacement.__module__ not in KEPT:
             patch.setattr(owner, name, _original(owner, name))
+    for (owner, name), original in mending.replaced.items():
+        patch.setattr(owner, name, original)
     # What costs most of the time and proves nothing here: 800 images per Region, a TLS context and a class per client,
     # and a client per question that a test asks.
     patch.setattr(settings, "ENABLE_AMI_VALIDATION", False)

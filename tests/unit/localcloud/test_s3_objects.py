@@ -17,11 +17,13 @@ from typing import Any
 import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
+from moto import mock_aws
 from moto.s3.models import FakeMultipart
 from requests.structures import CaseInsensitiveDict
 
 from localcloud import s3, s3_rules
 from localcloud.clients import ACCOUNT, REGION
+from tests.statemachine import plain_moto
 from tests.unit.localcloud.test_ec2_security_groups import refusal
 
 MIB = 1 << 20
@@ -371,3 +373,19 @@ def test_objects_go_elsewhere_when_the_folder_of_a_cloud_is_gone(tmp_path: Path)
         file.seek(0)
 
         assert file.read() == b"more than ten bytes"
+
+
+def test_what_replaces_moto_here_is_taken_back_for_tests_of_moto_alone(objects: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        plain_moto.install(patch)
+        plain = boto3.client("s3", "eu-central-1", endpoint_url=None)
+        plain.create_bucket(Bucket="plain", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        place = {
+            "Bucket": "plain",
+            "Key": "joined",
+            "UploadId": plain.create_multipart_upload(Bucket="plain", Key="joined")["UploadId"],
+        }
+        etag = plain.upload_part(**place, PartNumber=1, Body=bytes(20 * MIB))["ETag"]
+        plain.complete_multipart_upload(**place, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+
+        assert plain.head_object(Bucket="plain", Key="joined")["ContentLength"] == 20 * MIB
