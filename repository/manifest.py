@@ -23,6 +23,7 @@ Engine = Literal["postgres", "sqlserver"]
 ArchiveFormat = Literal["custom", "directory"]
 Compression = Literal["none", "gzip", "lz4", "zstd"]
 NativeKind = Literal["FULL", "DIFFERENTIAL", "LOG"]
+RecoveryModel = Literal["FULL", "BULK_LOGGED", "SIMPLE"]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -151,11 +152,27 @@ class NativeDatabaseFile(Document):
     size: int
 
 
+class NativeChecks(Document):
+    """What `points add` recomputed of a backup set, over all its stripes, and found right. Of `length` bytes `covered` lie under a checksum
+    that SQL Server wrote; `pages` and `records` (of a compressed backup) are how many of these were compared. `allocated_pages` are the
+    pages of 8 KiB that the set holds and the database uses, None if it can't be told (compressed, a log). `not_judged` are sentences
+    about what has checksums of no known kind, or none."""
+
+    length: Count
+    covered: Count
+    pages: Count = 0
+    records: Count = 0
+    allocated_pages: Count | None = None
+    not_judged: tuple[str, ...] = ()
+
+
 class NativeBackupSet(Document):
     """One native backup. `files` are its stripes in order. LSNs are written `21:153:37` (log file, block, record): a differential's
-    `base_lsn` is the `checkpoint_lsn` of the full backup it is based on. `begun_at` is the server's clock, without a zone. `version` is the
-    server's (`15.0.2080`), `database_version` the internal one of the database (904). `data_size` is what the header calls the backup's
-    data, in bytes; `checksums` whether it was made WITH CHECKSUM."""
+    `base_lsn` is the `checkpoint_lsn` of the full backup it is based on. `begun_at` and `finished_at` are the server's clock, without a
+    zone. `version` is the server's (`15.0.2080`), `database_version` the internal one of the database (904). `data_size` is what the
+    header calls the backup's data, in bytes; `checksums` whether it was made WITH CHECKSUM. `position` is where the set stood in its file,
+    from 1, of `sets_in_file`; what is stored holds the set alone. Points of version 0.2 know neither `finished_at`, `recovery_model` nor
+    `checks`."""
 
     kind: NativeKind
     set_id: str
@@ -174,6 +191,11 @@ class NativeBackupSet(Document):
     base_lsn: str
     data_size: int
     database_files: tuple[NativeDatabaseFile, ...]
+    finished_at: datetime | None = None
+    recovery_model: RecoveryModel | None = None
+    position: int = 1
+    sets_in_file: int = 1
+    checks: NativeChecks | None = None
 
     @property
     def stored_length(self) -> int:
