@@ -3,6 +3,8 @@
 RestoreError
 ├── NotANativeBackup             not a native SQL Server backup (empty, Git LFS pointer, something else)
 ├── BackupEncrypted              made WITH ENCRYPTION, or its compressed header can't be read
+├── CompressionUnreadable        compressed in a way that can't be read here: ZSTD (SQL Server 2025), QAT (2022), the layout before 2014
+├── SystemDatabaseRefused        points add, plan, task: master, model, msdb, tempdb or RDS's own rdsadmin (3168)
 ├── MediaPasswordSet             a backup under a password
 ├── BackupTooLarge               a file of more than 5 TB
 ├── TooManyStripes               a backup of more than 10 files
@@ -44,6 +46,18 @@ class NotANativeBackup(RestoreError):
 
 class BackupEncrypted(RestoreError):
     """A native backup made WITH ENCRYPTION, or one whose compressed header can't be read."""
+
+
+class CompressionUnreadable(RestoreError):
+    """A native backup compressed by ZSTD (SQL Server 2025), by QAT (2022), or in the layout before SQL Server 2014: nothing here reads it.
+
+    It isn't damaged and not encrypted: SQL Server restores it, and a backup WITH COMPRESSION (ALGORITHM = MS_XPRESS), or WITH NO_COMPRESSION,
+    can be read.
+    """
+
+
+class SystemDatabaseRefused(RestoreError):
+    """A backup of a system database: SQL Server restores one in its own place and onto the same build alone, and RDS not at all."""
 
 
 class MediaPasswordSet(RestoreError):
