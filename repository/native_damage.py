@@ -150,7 +150,7 @@ class _Wanted:
         self.told |= interval.allocated is not None
         self.used += interval.used
         self._unsettled += not interval.settled
-        missing = np.flatnonzero(interval.missing(self._places[0].whole)) + key[1] * INTERVAL
+        missing = np.flatnonzero(interval.missing(key[1], self._places[0].whole)) + key[1] * INTERVAL
         self.missing.add(PageAt(key[0], page, -1) for page in missing.tolist())
 
     def allocated(self, file: int, page: int) -> bool:
@@ -160,7 +160,7 @@ class _Wanted:
     def require(self, stripes: Sequence[StripeChecks]) -> None:
         """Raises BackupDamaged."""
         problems = []
-        if self.missing.count > self.used:
+        if self.missing.count >= max(_FEW, self.used):
             self.notes.append(f"whether all pages are there: {self.missing.count:,} of those in use were not found")
         elif self.missing.count:
             first = self.missing.pages[0]

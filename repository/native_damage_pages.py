@@ -131,7 +131,7 @@ class Pages:
         interval.seen[expected[there] - base] = True
         for slot in slots[there & (expected == max(base, 1))]:
             if batch.pages[slot, 1] == PFS_TYPE:
-                interval.tell(batch.pages[slot], _lsn(batch.pages[slot]) < self._begun)
+                interval.tell(batch.pages[slot], _lsn(batch.pages[slot]) <= self._begun)
         if interval.allocated is None:
             return np.zeros(len(rows), np.bool_)
         used: NDArray[np.bool_] = (there & interval.allocated[expected - base]).reshape(-1, EXTENT).any(axis=1)

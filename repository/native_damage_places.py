@@ -55,12 +55,21 @@ class Interval:
             self.allocated = other.allocated if self.allocated is None else self.allocated & other.allocated
         self.settled &= other.settled
 
-    def missing(self, whole: bool) -> Flags:
-        """The allocated pages that are not there under their own ids; of the extents that are there at all if not `whole`."""
-        if self.allocated is None or not self.settled:
+    def missing(self, number: int, whole: bool) -> Flags:
+        """The allocated pages that are not there under their own ids; of the extents that are there at all if not `whole`. A PFS page is
+        allocated, although only itself could say so."""
+        if self.allocated is None:
+            wanted = np.zeros(INTERVAL, np.bool_)
+            wanted[:2] = (number > 0, number == 0)
+            return wanted & self.held & ~self.seen
+        if not self.settled:
             return np.zeros(INTERVAL, np.bool_)
         wanted = self.allocated if whole else self.allocated & self.held
         return wanted & ~self.seen
+
+    def is_complete(self, number: int, whole: bool) -> bool:
+        """Whether nothing remains to be told about it."""
+        return self.allocated is not None and self.settled and not self.missing(number, whole).any()
 
     @property
     def used(self) -> int:
@@ -121,7 +130,7 @@ class Places:
         self._open = None
         if key in self.done:
             return
-        if self._alone and interval.allocated is not None and not interval.missing(self.whole).any():
+        if self._alone and interval.is_complete(key[1], self.whole):
             self.done.add(key)
             self.used += interval.used
         else:
