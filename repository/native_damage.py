@@ -92,6 +92,7 @@ class DamageCheck:
         if problems:
             raise BackupDamaged(f"is damaged: {'; '.join(problems)}: {_ADVICE}")
         notes = tuple(_of_streams(self._walk, streams, pages, doubtful))
+        pages.undecided = Found() if doubtful else pages.undecided
         return self._checks(streams.covered + self._walk.headers, pages.right, 0, self._places, notes)
 
     def _checks(
@@ -138,9 +139,8 @@ class _Wanted:
         for key in sorted({key for one in places for key in one.packed}):
             self._judge(key)
         if self._unsettled:
-            self.notes.append(
-                f"whether all pages are there in {self._unsettled:,} parts of 63 MiB that were changed during the backup"
-            )
+            parts = "1 part of 63 MiB that was" if self._unsettled == 1 else f"{self._unsettled:,} parts of 63 MiB that were"
+            self.notes.append(f"whether all pages are there in {parts} changed during the backup")
 
     def _judge(self, key: tuple[int, int]) -> None:
         packed = [one.packed[key].interval() for one in self._places if key in one.packed]
