@@ -57,7 +57,7 @@ def _template(instance: str, chains: Chains) -> Manifest:
         paths = [Path(folder, str(number)) for number in range(chains.sets)]
         for number, path in enumerate(paths):
             path.write_bytes(backup(_written(0, number, 0, replace(chains, stripes=1))))
-        return native_points.add(boto3.client("s3"), BUCKET, instance, paths)
+        return native_points.add(boto3.client("s3"), BUCKET, instance, paths).points[0]
 
 
 def _written(database: int, number: int, stripe: int, chains: Chains) -> Written:

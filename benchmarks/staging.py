@@ -103,7 +103,7 @@ def _prepared(directory: Path, megabytes: int) -> Iterator[Contest]:
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": running.region})  # type: ignore[typeddict-item]
         path = directory / "bench.bak"
         path.write_bytes(_backup(megabytes))
-        yield Contest(directory, native_points.add(s3, REPOSITORY, "bench", [path]))
+        yield Contest(directory, native_points.add(s3, REPOSITORY, "bench", [path]).points[0])
     finally:
         running.stop()
 

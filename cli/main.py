@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cli import consoles, doctor, exit_codes, local, points, restore, watch, worker_config
+from cli import consoles, doctor, exit_codes, local, points, points_verify, restore, watch, worker_config  # noqa: F401
 from cli.control import Account
 from cli.exit_codes import ExitCode
 

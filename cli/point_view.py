@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from cli import native_view
 from cli.units import number, size
 from repository import dump_contents
-from repository.manifest import DatabaseBackup, Manifest, NativeBackupSet, NativeDatabaseBackup
+from repository.manifest import DatabaseBackup, Manifest
 
 
 def summary(manifest: Manifest) -> dict[str, object]:
@@ -29,7 +30,9 @@ def summary(manifest: Manifest) -> dict[str, object]:
 
 
 def notes(manifest: Manifest) -> list[str]:
-    """What the dumps of a point lack and need, each sentence with its database's name."""
+    """What the dumps of a point lack and need, or how its native backups follow each other; each sentence with its database's name."""
+    if manifest.engine == "sqlserver":
+        return list(native_view.notes(manifest))
     return [
         f"{database.name}: {note}"
         for database in manifest.databases
@@ -60,7 +63,7 @@ def contents(manifest: Manifest) -> tuple[str, str]:
 
 def databases(manifest: Manifest) -> Table:
     """One row per database, for SQL Server one per backup."""
-    return _native(manifest) if manifest.engine == "sqlserver" else _dumped(manifest)
+    return native_view.table(manifest) if manifest.engine == "sqlserver" else _dumped(manifest)
 
 
 def _dumped(manifest: Manifest) -> Table:
@@ -89,22 +92,3 @@ def _dumped(manifest: Manifest) -> Table:
 def _locale(database: DatabaseBackup) -> str:
     provider = "" if database.locale_provider == "libc" else f" ({database.locale_provider} {database.provider_locale})"
     return "/".join(dict.fromkeys((database.collate, database.ctype))) + provider
-
-
-def _native(manifest: Manifest) -> Table:
-    table = Table(
-        "database", "backup", "begun", "server", "version", "level", "files", "checksums", "size", "stored",
-        box=None, padding=(0, 2, 0, 0),
-    )  # fmt: skip
-    for database in manifest.native_databases:
-        for backup_set in database.backup_sets:
-            table.add_row(*_native_row(database, backup_set))
-    return table
-
-
-def _native_row(database: NativeDatabaseBackup, backup_set: NativeBackupSet) -> tuple[str, ...]:
-    return (
-        database.name, backup_set.kind.lower(), f"{backup_set.begun_at:%Y-%m-%d %H:%M:%S}", backup_set.server, backup_set.version,
-        str(backup_set.compatibility_level), str(len(backup_set.files)), "yes" if backup_set.checksums else "no",
-        size(backup_set.restored_size), size(backup_set.stored_length),
-    )  # fmt: skip

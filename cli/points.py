@@ -38,7 +38,8 @@ Sources = Annotated[
     typer.Option(
         "--from",
         metavar="PATH",
-        help="A pg_dump custom-format file or directory, or a file of a native SQL Server backup. Repeatable.",
+        help="A pg_dump custom-format file or directory, a file of a native SQL Server backup, or a folder with such files (a backup "
+        "job's: all that is in it and its folders). Repeatable.",
     ),
 ]
 DatabaseNames = Annotated[
@@ -60,6 +61,18 @@ Digests = Annotated[
 ]
 
 
+Positions = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--set",
+        metavar="N",
+        min=1,
+        help="SQL Server: of files that hold several backup sets take the N-th, counted from 1 (RESTORE ... WITH FILE = N). Repeatable. "
+        "Default: the newest full backup of each database and what follows it.",
+    ),
+]
+
+
 @app.command()
 def add(
     context: typer.Context,
@@ -68,22 +81,35 @@ def add(
     engine: Annotated[Engine, typer.Option(help="Whose backups they are.")] = Engine.POSTGRES,
     database: DatabaseNames = None,
     sha256: Digests = None,
+    position: Positions = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Make one restore point out of backups that exist: read once, checked, copied into the repository."""
+    """Make restore points out of backups that exist: read once, checked, copied into the repository. One point for all dumps given; for
+    SQL Server as many as there are full backups of a database."""
     names = database or []
     _require_fitting_names(engine, names, source)
+    _require_fitting_positions(engine, position or [])
     digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))
-    with _progress() as told:
-        manifest = _add(plane, instance, engine, source, names, digests, told)
+    with progress_bar() as told:
+        added = _add(plane, instance, engine, source, names, digests, position or [], told)
+    for manifest in added.points:
+        _tell_added(manifest, as_json=as_json)
+    for sentence in added.left_out:
+        if as_json:
+            display.print_json({"type": "leftOut", "message": sentence})
+        else:
+            consoles.say(f"Left out: {sentence}")
+    return ExitCode.DONE
+
+
+def _tell_added(manifest: Manifest, *, as_json: bool) -> None:
     if as_json:
         display.print_json({"type": "summary", **point_view.summary(manifest)})
-    else:
-        print(manifest.point_id)
-        for note in point_view.notes(manifest):
-            consoles.say(f"Note: {note}")
-    return ExitCode.DONE
+        return
+    print(manifest.point_id)
+    for note in point_view.notes(manifest):
+        consoles.say(f"Note: {note}")
 
 
 @app.command("list")
@@ -166,6 +192,11 @@ def _require_fitting_names(engine: Engine, names: list[str], sources: list[Path]
         )
 
 
+def _require_fitting_positions(engine: Engine, positions: list[int]) -> None:
+    if positions and engine is Engine.POSTGRES:
+        raise RestoreRequestInvalid("--set is for native SQL Server backups (--engine sqlserver): leave it out")
+
+
 def _digests(given: list[str], sources: list[Path]) -> list[str]:
     if given and len(given) != len(sources):
         raise RestoreRequestInvalid(
@@ -181,18 +212,22 @@ def _add(
     sources: list[Path],
     names: list[str],
     digests: list[str],
+    positions: list[int],
     told: Progress,
-) -> Manifest:
+) -> native_points.Added:
     if engine is Engine.SQLSERVER:
         name = names[0] if names else None
-        return native_points.add(plane.storage, plane.repository_bucket, instance, sources, name, told, digests)
+        return native_points.add(
+            plane.storage, plane.repository_bucket, instance, sources, name, told, digests, positions
+        )
     own_names: list[str | None] = [None] * len(sources)
     pairs = list(zip(names or own_names, sources, strict=True))
-    return points.add(plane.storage, plane.repository_bucket, instance, pairs, told, digests)
+    made = points.add(plane.storage, plane.repository_bucket, instance, pairs, told, digests)
+    return native_points.Added((made,), ())
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def progress_bar() -> Iterator[Progress]:
     """A bar on stderr; nothing where stderr is no terminal."""
     console = consoles.err()
     columns = (

@@ -69,6 +69,8 @@ def _compare_header(file: StagedFile, target: Place) -> None:
     found = inspect(file.key, file.length, read)
     if found.problems:
         raise _differs(file, found.problems[0][1])
+    if len(found.sets) > 1:
+        raise _differs(file, f"it holds {len(found.sets)} backup sets, and RDS restores the first alone")
     if found.header is None or _identity(found.header) != _expected(file):
         raise _differs(file, "its header is of another backup than the manifest says")
 

@@ -46,7 +46,7 @@ def prepare(stage: Stage, account: Account, plane: ControlPlane, directory: Path
         files = sample_native.create(directory)
         details += [f"full in 2 stripes, 2 logs: {size(sum(file.stat().st_size for file in files))}"]
     with stage.step(f"dbrestore points add {INSTANCE}") as details:
-        manifest = native_points.add(plane.storage, plane.repository_bucket, INSTANCE, files, None)
+        manifest = native_points.add(plane.storage, plane.repository_bucket, INSTANCE, files, None).points[0]
         details.append(f"restore point {manifest.point_id}")
     return crm
 

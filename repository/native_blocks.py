@@ -35,17 +35,24 @@ class Block:
 
     def stream(self, tag: bytes) -> tuple[int, memoryview] | None:
         """A stream's announced length and as much of its payload as was read; None if the block has no such stream."""
+        position = self.stream_position(tag)
+        if position is None:
+            return None
+        length, payload = number(self.data, position + 8, 8), position + _STREAM_HEADER
+        return length, self.data[payload : payload + length]
+
+    def stream_position(self, tag: bytes) -> int | None:
+        """Where a stream's header begins in the block; None if the block has no such stream."""
         position = self.number(8)
         while position + _STREAM_HEADER <= len(self.data):
             header = self.data[position : position + _STREAM_HEADER]
             if _xor(header[:20]) != number(header, 20, 2):
                 return None
-            length, payload = number(header, 8, 8), position + _STREAM_HEADER
             if bytes(header[:4]) == tag:
-                return length, self.data[payload : payload + length]
+                return position
             if bytes(header[:4]) == _LAST_STREAM:
                 return None
-            position = (payload + length + 3) // 4 * 4
+            position = (position + _STREAM_HEADER + number(header, 8, 8) + 3) // 4 * 4
         return None
 
 
@@ -79,6 +86,12 @@ def date(data: bytes | memoryview, offset: int) -> datetime:
     return datetime(
         bits >> 26, bits >> 22 & 15, bits >> 17 & 31, bits >> 12 & 31, bits >> 6 & 63, bits & 63
     )  # fmt: skip
+
+
+def stream_header(header: bytes, length: int) -> bytes:
+    """The 22 bytes before a stream, for a payload of another length."""
+    changed = header[:8] + length.to_bytes(8, "little") + header[16:20]
+    return changed + _xor(memoryview(changed)).to_bytes(2, "little")
 
 
 def _xor(data: memoryview) -> int:

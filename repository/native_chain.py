@@ -1,4 +1,4 @@
-"""One database's backup sets in the order in which they are restored: the full backup, then differentials and logs.
+"""One full backup of a database and what is restored after it, in order: differentials and logs.
 
 The rules are SQL Server's. A differential's database-backup LSN is the checkpoint LSN of its base (true of 14 of 16 public
 differentials; the other two had no base beside them). A log must begin no later than what is restored before it ends, and end later than
@@ -6,57 +6,71 @@ the full backup. A database of the same name that was made anew has another id; 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from dataclasses import dataclass
 
 from repository.errors import BackupUnreadable
 from repository.native_errors import BaseBackupMissing
 from repository.native_file import Problem
-from repository.native_sets import Complaint, StripedSet
-
-_NAMES: Final = {"D": "full", "I": "differential", "L": "log"}
+from repository.native_sets import KINDS, Complaint, StripedSet
 
 
-def ordered(sets: Sequence[StripedSet]) -> tuple[StripedSet, ...]:
-    """Fulls first, then by the LSN at which each set ends."""
-    return tuple(sorted(sets, key=lambda one: (one.backup_set.kind != "D", one.backup_set.last_lsn)))
+@dataclass(frozen=True)
+class Chain:
+    """A full backup and all that belongs to it, by the LSN at which each ends."""
+
+    full: StripedSet
+    others: tuple[StripedSet, ...]
+
+    @property
+    def sets(self) -> tuple[StripedSet, ...]:
+        """All, in the order of restoring."""
+        return (self.full, *self.others)
+
+    @property
+    def database(self) -> str:
+        """Its name as the full backup spells it; SQL Server keeps the spelling of each BACKUP statement."""
+        return self.full.backup_set.database
 
 
-def complaints(sets: Sequence[StripedSet]) -> Iterator[Complaint]:
-    """(file names, error, sentence) for each of one database's sets that can't be restored after the full backup among them."""
-    known = [one for one in sets if one.backup_set.kind in _NAMES]
-    fulls = [one for one in known if one.backup_set.kind == "D"]
-    # Of mixed stripes each is a set of its own: that is told already.
-    fulls = [one for one in fulls if one.is_whole] or fulls[:1]
-    others = [one for one in ordered(known) if one.backup_set.kind != "D"]
-    if len(fulls) == 1:
-        yield from _after(fulls[0], others)
-    elif fulls:
-        names = "; ".join(one.names for one in fulls)
-        sentence = f"are {len(fulls)} full backups of {fulls[0].backup_set.database!r}: make one restore point of each"
-        yield names, BackupUnreadable, sentence
-    else:
-        for one in others:
-            yield (
-                one.names,
-                BaseBackupMissing,
-                f"{_described(one)}, and no full backup of it is given: give its full backup too",
-            )
+def in_order(sets: Sequence[StripedSet]) -> list[StripedSet]:
+    """By the LSN at which each set ends."""
+    return sorted(sets, key=lambda one: one.backup_set.last_lsn)
 
 
-def _after(full: StripedSet, others: list[StripedSet]) -> Iterator[Complaint]:
-    last = full
-    for one in others:
+def complaints(chain: Chain) -> Iterator[Complaint]:
+    """(file names, error, sentence) for each set that can't be restored after the full backup."""
+    full = last = chain.full
+    for one in chain.others:
         if wrong := _wrong_base(one, full) or _stranger(one, full) or _outside(one, full, last):
             kind, sentence = wrong
-            yield one.names, kind, f"{_described(one)}, {sentence}"
+            yield one.names, kind, f"{described(one)}, {sentence}"
         elif one.backup_set.last_lsn > last.backup_set.last_lsn:
             last = one
 
 
+def without_full(one: StripedSet) -> Complaint:
+    """For a set of a database of which no full backup is given."""
+    return (
+        one.names,
+        BaseBackupMissing,
+        f"{described(one)}, and no full backup of it is given: give its full backup too",
+    )
+
+
+def is_based_on(one: StripedSet, full: StripedSet) -> bool:
+    """Whether a differential is one of this full backup."""
+    return one.backup_set.base_lsn == full.backup_set.checkpoint_lsn
+
+
+def described(one: StripedSet) -> str:
+    """`is a log backup of 'shop'`."""
+    return f"is a {KINDS[one.backup_set.kind]} backup of {one.backup_set.database!r}"
+
+
 def _wrong_base(one: StripedSet, full: StripedSet) -> Problem | None:
-    base, checkpoint = one.backup_set.base_lsn, full.backup_set.checkpoint_lsn
-    if one.backup_set.kind != "I" or base == checkpoint:
+    if one.backup_set.kind != "I" or is_based_on(one, full):
         return None
+    base, checkpoint = one.backup_set.base_lsn, full.backup_set.checkpoint_lsn
     sentence = (
         f"but based on a full backup with checkpoint LSN {base}, and {full.names} has {checkpoint}: give the right one"
     )
@@ -88,7 +102,3 @@ def _outside(one: StripedSet, full: StripedSet, last: StripedSet) -> Problem | N
         )
         return BaseBackupMissing, sentence
     return None
-
-
-def _described(one: StripedSet) -> str:
-    return f"is a {_NAMES[one.backup_set.kind]} backup of {one.backup_set.database!r}"

@@ -1,68 +1,80 @@
 """The container of a compressed native backup (SQL Server 2014 and later): `MSSQLBAK`, then records that inflate to the blocks of an
-uncompressed one.
+uncompressed one; the filemarks stand between them as they are.
 
-Layout as read from a real backup of SQL Server 2016. A record has a header of 32 bytes (+4 u32: compressed size in the upper half, inflated
-size / 512 in bits 8 to 15; +24 u32 is 0) and overlaps the next one by four bytes. Records stand at any byte, so the next one is
-found by its table of codes.
+Layout as read from real backups of SQL Server 2016 to 2022. A record has a header of 32 bytes (+4 u32: compressed size in the upper half,
+inflated size / 512 in bits 8 to 15; +24 u32 is 0) and overlaps the next one by four bytes. Records stand at any byte, so the next one is
+found by its table of codes. The first one may hold the media's block alone, in one unit of 512 to 65,536 bytes.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
 from repository import xpress_huffman
-from repository.errors import BackupUnreadable
 from repository.native_blocks import SECTOR, number
-from repository.native_errors import BackupEncrypted
+from repository.native_errors import BackupEncrypted, CompressionUnreadable
 
 MAGIC: Final = b"MSSQLBAK"
 _VERSION: Final = 2
 _RECORD_HEADER: Final = 32
+OVERLAP: Final = 4
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_BACK_UP_AGAIN: Final = "back up again WITH NO_COMPRESSION, or WITH COMPRESSION (ALGORITHM = MS_XPRESS)"
 
 
-def inflate(head: bytes, enough: int) -> bytes:
-    """The blocks at the beginning, at least `enough` bytes of them if the head holds so many. Raises BackupUnreadable for a layout that
-    isn't known, BackupEncrypted if there is no record to be read."""
+def require_readable(head: bytes) -> None:
+    """Raises CompressionUnreadable for a layout or a compression that isn't known, BackupEncrypted if there is no record to be read."""
     version = int.from_bytes(head[8:12], "little")
     if version != _VERSION:
-        raise BackupUnreadable(
+        raise CompressionUnreadable(
             f"is a compressed backup of layout {version} (SQL Server 2012 and earlier write 1), and only layout {_VERSION} can be "
             "read: back up again WITH NO_COMPRESSION"
         )
-    found = b""
-    for data, size in _records(head):
-        found += xpress_huffman.inflate(data, size)
-        if len(found) >= enough:
-            break
-    if not found.startswith(b"TAPE"):
-        raise BackupEncrypted(
-            "is a compressed backup whose first record can't be read: it was made WITH ENCRYPTION or is damaged. Back up again without "
-            "encryption, or compare the file with its original"
+    if next(_records(head, len(MAGIC) + 4), None):
+        return
+    if _ZSTD in head:
+        raise CompressionUnreadable(
+            f"is compressed by ZSTD (SQL Server 2025), and only MS_XPRESS can be read: {_BACK_UP_AGAIN}"
         )
-    return found
+    raise BackupEncrypted(
+        "is a compressed backup whose first record can't be read: it was made WITH ENCRYPTION, or compressed by QAT_DEFLATE (SQL Server "
+        f"2022), or it is damaged. {_BACK_UP_AGAIN.capitalize()}, without encryption, or compare the file with its original"
+    )
 
 
-def _records(head: bytes) -> Iterator[tuple[bytes, int]]:
+def inflated(data: bytes, begin: int = 0) -> Iterator[bytes]:
+    """The blocks of each record that stands whole in `data` from `begin` on, in order; what is no record is passed over."""
+    for record, size in _records(data, begin):
+        yield xpress_huffman.inflate(record, size)
+
+
+def inflated_end(data: bytes, records: int) -> bytes:
+    """What the last records that stand whole in `data` come to; `data` may begin in the middle of one."""
+    last = deque(_records(data, 0), maxlen=records)
+    return b"".join(xpress_huffman.inflate(record, size) for record, size in last)
+
+
+def _records(data: bytes, position: int) -> Iterator[tuple[bytes, int]]:
     """(table and stream, inflated size) of each whole record."""
-    position = len(MAGIC) + 4
-    while position + _RECORD_HEADER + xpress_huffman.TABLE <= len(head):
-        if not _is_record(head, position):
+    while position + _RECORD_HEADER + xpress_huffman.TABLE <= len(data):
+        if not _is_record(data, position):
             position += 1
             continue
-        compressed, inflated = _sizes(head, position)
+        compressed, size = _sizes(data, position)
         end = position + _RECORD_HEADER + compressed
-        if end > len(head):
+        if end > len(data):
             return
-        yield head[position + _RECORD_HEADER : end], inflated
-        position = end - 4
+        yield data[position + _RECORD_HEADER : end], size
+        position = end - OVERLAP
 
 
-def _sizes(head: bytes, position: int) -> tuple[int, int]:
-    return number(head, position + 6, 2), head[position + 5] * SECTOR
+def _sizes(data: bytes, position: int) -> tuple[int, int]:
+    return number(data, position + 6, 2), data[position + 5] * SECTOR
 
 
-def _is_record(head: bytes, position: int) -> bool:
-    compressed, inflated = _sizes(head, position)
-    if not inflated or compressed <= xpress_huffman.TABLE or number(head, position + 24, 4):
+def _is_record(data: bytes, position: int) -> bool:
+    compressed, size = _sizes(data, position)
+    if not size or compressed <= xpress_huffman.TABLE or number(data, position + 24, 4):
         return False
     table = position + _RECORD_HEADER
-    return xpress_huffman.is_table(head[table : table + xpress_huffman.TABLE])
+    return xpress_huffman.is_table(data[table : table + xpress_huffman.TABLE])

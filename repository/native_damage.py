@@ -139,7 +139,11 @@ class _Wanted:
         for key in sorted({key for one in places for key in one.packed}):
             self._judge(key)
         if self._unsettled:
-            parts = "1 part of 63 MiB that was" if self._unsettled == 1 else f"{self._unsettled:,} parts of 63 MiB that were"
+            parts = (
+                "1 part of 63 MiB that was"
+                if self._unsettled == 1
+                else f"{self._unsettled:,} parts of 63 MiB that were"
+            )
             self.notes.append(f"whether all pages are there in {parts} changed during the backup")
 
     def _judge(self, key: tuple[int, int]) -> None:

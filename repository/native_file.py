@@ -1,132 +1,161 @@
-"""One file of a native backup, judged by two ranges of it: the first and the last 64 KiB.
+"""One file of a native backup, judged by a few ranges of it: its first and last 64 KiB, the beginning and the end of each further backup
+set in it, and more only where those announce more than they hold (many database files, blocks of 64 KiB).
 
-Real backups end with a set's end (`ESET`) and a filemark (`SFMB`), which begins one sector or eight before the end; in the first case
-it also counts the filemarks before it and says where the nearest stands. A file that lost its end, or bytes from its middle, shows it
-there. A byte that was changed elsewhere does not show: the two ranges can't see it.
+Invariant: a byte that was changed between these ranges does not show here; `repository.native_damage` reads all of them.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
-from repository import native_container, native_header
+from repository import native_container, native_copies, native_header
 from repository.errors import BackupDamaged, BackupUnreadable, RestoreError
-from repository.native_blocks import SECTOR, Block, blocks
-from repository.native_errors import BackupTooLarge, MediaPasswordSet, NotANativeBackup
-from repository.native_header import NativeHeader
+from repository.native_blocks import SECTOR
+from repository.native_errors import BackupTooLarge, MediaPasswordSet, NotANativeBackup, SystemDatabaseRefused
+from repository.native_header import BackupSet, Media, NativeHeader, NotEnough
+from repository.native_marks import Extent, Filemark, Layout, ReadRange
+from repository.native_ranges import RANGE, Blocks
+from repository.native_signatures import require_native
 
-RANGE: Final = 64 << 10
 # "5 TB per file" in RDS's documentation; S3 counts its own limits in powers of two.
 LARGEST: Final = 5 << 40
-# Where the last filemark begins, counted from the end of the file: 1 or 8 sectors.
-_LAST_FILEMARKS: Final = (SECTOR, 8 * SECTOR)
+_SYSTEM_DATABASES: Final = ("master", "tempdb", "model", "msdb", "mssqlsystemresource", "rdsadmin")
+_LAST_SYSTEM_DATABASE: Final = 4
+_KINDS: Final = {"F": "file", "G": "file differential", "P": "partial", "Q": "partial differential"}
 
-ReadRange = Callable[[int, int], bytes]
 Problem = tuple[type[RestoreError], str]
 
-_KINDS: Final = {"F": "file", "G": "file differential", "P": "partial", "Q": "partial differential"}
-_SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
-    (b"version https://git-lfs", "is a Git LFS pointer, not the backup itself: fetch it with `git lfs pull`"),
-    (b"PGDMP", "is a pg_dump archive of PostgreSQL: add it with --engine postgres"),
-    (b"\x1f\x8b", "is a gzip file: unpack it first"),
-    (b"PK\x03\x04", "is a zip file: unpack it first"),
-)
+
+@dataclass(frozen=True)
+class SetInFile:
+    """The `position`-th backup set of a file; before all of them stand the file's media block and first filemark."""
+
+    position: int
+    header: NativeHeader
+    extent: Extent
 
 
 @dataclass(frozen=True)
 class NativeFile:
-    """`name` is what messages call it; `header` is None if it can't be read. `problems` are sentences that begin with a verb."""
+    """`name` is what messages call it; `sets` is empty if it can't be read, and `layout` None if its end isn't there. `problems` are
+    sentences that begin with a verb, `notes` tell what could not be judged."""
 
     name: str
     length: int
-    header: NativeHeader | None
+    sets: tuple[SetInFile, ...]
     problems: tuple[Problem, ...]
+    layout: Layout | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def header(self) -> NativeHeader | None:
+        """Of the first backup set, the one that RDS restores; None if there is none."""
+        return self.sets[0].header if self.sets else None
 
 
 def inspect(name: str, length: int, read: ReadRange) -> NativeFile:
-    """Judge a file of `length` bytes; `read(offset, count)` is asked twice at most."""
+    """Judge a file of `length` bytes. `read(offset, count)` is asked twice for most, and never for anything behind the end."""
     if not length:
-        return NativeFile(name, length, None, ((NotANativeBackup, "is empty: the backup was never written"),))
-    head = read(0, min(RANGE, length))
+        return NativeFile(name, length, (), ((NotANativeBackup, "is empty: the backup was never written"),))
     try:
-        _require_native(head)
-        header = native_header.read(head)
+        return _judged(name, length, read)
     except RestoreError as error:
-        return NativeFile(name, length, None, ((type(error), str(error)),))
-    start = -(-max(0, length - RANGE) // SECTOR) * SECTOR
-    tail = read(start, length - start) if start else head
-    return NativeFile(name, length, header, (*_header_problems(header), *_size_problems(length, tail, start, header)))
+        return NativeFile(name, length, (), ((type(error), str(error)),))
+    except (IndexError, ValueError, NotEnough) as error:
+        sentence = f"has a damaged header ({error}): compare the file with its original"
+        return NativeFile(name, length, (), ((BackupDamaged, sentence),))
 
 
-def _require_native(head: bytes) -> None:
-    if head.startswith((b"TAPE", native_container.MAGIC)):
-        return
-    for signature, sentence in _SIGNATURES:
-        if head.startswith(signature):
-            raise NotANativeBackup(sentence)
-    raise NotANativeBackup(
-        f"is no native SQL Server backup (it begins with {head[:8]!r}): make one with BACKUP DATABASE ... TO DISK"
-    )
+def _judged(name: str, length: int, read: ReadRange) -> NativeFile:
+    head = read(0, min(RANGE, length))
+    require_native(head)
+    compressed = head.startswith(native_container.MAGIC)
+    if compressed:
+        native_container.require_readable(head)
+    file = Blocks(length, read, head, compressed=compressed)
+    media = file.parsed(0, native_header.media)
+    first = _header(file, media, 0)
+    problems = [*_size_problems(length), *_header_problems(first)]
+    layout = _layout(file, problems)
+    if layout is None:
+        return NativeFile(name, length, (SetInFile(1, first, Extent(0, length)),), tuple(problems))
+    headers = [first, *(_header(file, media, extent.begin) for extent in layout.extents[1:])]
+    sets, notes = _finished(file, layout, headers)
+    problems += [problem for one in sets[1:] for problem in _header_problems(one.header)]
+    return NativeFile(name, length, sets, tuple(dict.fromkeys(problems)), layout, tuple(notes))
+
+
+def _header(file: Blocks, media: Media, begin: int) -> NativeHeader:
+    return file.parsed(begin, lambda data: native_header.header(media, data, compressed=file.compressed))
+
+
+def _layout(file: Blocks, problems: list[Problem]) -> Layout | None:
+    """Where the filemarks stand; None, and a problem more, if the file doesn't end as a backup does."""
+    sentence = _end_problem(file)
+    if not sentence:
+        try:
+            return file.layout()
+        except BackupDamaged as error:
+            sentence = str(error)
+    problems.append((BackupDamaged, f"{sentence}: it is truncated or incomplete, so copy it again from its original"))
+    return None
+
+
+def _end_problem(file: Blocks) -> str:
+    if file.length % SECTOR:
+        return f"ends with {file.length % SECTOR} odd bytes (a backup's length is a multiple of {SECTOR})"
+    # Each set adds two filemarks to the one behind the media's block, so the number of those before the last is even.
+    if file.last is None or not _closes_a_set(file.last[1]) or not file.end_of_set_is_there(*file.last):
+        return "does not end as a backup does"
+    if lost := file.displacement(*file.last):
+        return f"has {abs(lost):,} bytes {'fewer' if lost > 0 else 'more'} than it says"
+    return ""
+
+
+def _closes_a_set(mark: Filemark) -> bool:
+    return mark.count > 0 and mark.count % 2 == 0 and len(mark.before) > 0
+
+
+def _finished(file: Blocks, layout: Layout, headers: list[NativeHeader]) -> tuple[tuple[SetInFile, ...], list[str]]:
+    """Every set with what the copy of its header behind the data says, and notes about those that have none."""
+    sets, notes = [], []
+    for position, (header, extent) in enumerate(zip(headers, layout.extents, strict=True), start=1):
+        behind = file.copy_before(layout.marks[2 * position - 1])
+        if behind is None:
+            notes.append("its header's second copy, behind the data, was not found: when it finished isn't known")
+            said = header.backup_set
+        else:
+            said = native_copies.final(header.backup_set, behind)
+        header = replace(header, backup_set=replace(said, number=position))
+        sets.append(SetInFile(position, header, extent))
+    return tuple(sets), notes
 
 
 def _header_problems(header: NativeHeader) -> Iterator[Problem]:
-    backup_set = header.backup_set
+    said = header.backup_set
     if header.has_password:
         yield (
             MediaPasswordSet,
             "has a media password, and RDS takes none: back up again without MEDIAPASSWORD and PASSWORD",
         )
-    if backup_set.kind not in "DIL":
-        kind = _KINDS.get(backup_set.kind, f"{backup_set.kind!r}")
+    if said.kind not in "DIL":
+        kind = _KINDS.get(said.kind, f"{said.kind!r}")
         yield BackupUnreadable, f"is a {kind} backup, and RDS restores full, differential and log backups only"
+    if _is_of_the_server(said):
+        yield (
+            SystemDatabaseRefused,
+            f"is a backup of the system database {said.database!r}, and RDS restores none: leave it out (logins, jobs and settings that "
+            "live there are made anew on the instance)",
+        )
 
 
-def _size_problems(length: int, tail: bytes, start: int, header: NativeHeader) -> Iterator[Problem]:
+def _is_of_the_server(said: BackupSet) -> bool:
+    return said.database.casefold() in _SYSTEM_DATABASES or 1 <= said.database_number <= _LAST_SYSTEM_DATABASE
+
+
+def _size_problems(length: int) -> Iterator[Problem]:
     if length > LARGEST:
         yield (
             BackupTooLarge,
             f"has {length:,} bytes, and RDS restores files up to 5 TB: back up to several files (TO DISK = ..., DISK = ...)",
         )
-    found = list(blocks(tail, start))
-    if problem := _end_problem(length, found, start, header.compressed):
-        yield BackupDamaged, f"{problem}: it is truncated or incomplete, so copy it again from its original"
-    elif last_set := _last_set(found, header):
-        sentence = f"holds {last_set} backup sets, and RDS restores the first (oldest) only: back up WITH FORMAT, one set per file"
-        yield BackupUnreadable, sentence
-
-
-def _end_problem(length: int, found: list[Block], start: int, compressed: bool) -> str:
-    if length % SECTOR:
-        return f"ends with {length % SECTOR} odd bytes (a backup's length is a multiple of {SECTOR})"
-    marks = {length - start - block.position: block for block in found if block.tag == b"SFMB"}
-    last = next((marks[distance] for distance in _LAST_FILEMARKS if distance in marks), None)
-    # In a compressed container the set's end is inside a record.
-    has_end = compressed or any(last and block.tag == b"ESET" and block.position < last.position for block in found)
-    if last is None or not has_end or not _closes_a_set(last):
-        return "does not end as a backup does"
-    if lost := _displacement(last, found, start):
-        return f"has {abs(lost):,} bytes {'fewer' if lost > 0 else 'more'} than it says"
-    return ""
-
-
-def _closes_a_set(mark: Block) -> bool:
-    """A set has three filemarks; each counts those before it, so the one before the last, too, would be an end, but with an odd number."""
-    return len(mark.data) != SECTOR or mark.number(56, 4) in range(2, 1 << 16, 2)
-
-
-def _displacement(last: Block, found: list[Block], start: int) -> int:
-    """How far the filemark before the last stands from where the last one says it stands. Positions beyond 4 GiB were seen in no file,
-    so only what 32 bits hold is compared; 0 if there is nothing to compare."""
-    before = [block for block in found if block.tag == b"SFMB" and block.position < last.position]
-    if len(last.data) != SECTOR or not before:
-        return 0
-    said = last.number(72, 4)
-    ahead = (said - start - before[-1].position) & 0xFFFFFFFF
-    return ahead - (1 << 32) if ahead >> 31 else ahead
-
-
-def _last_set(found: list[Block], header: NativeHeader) -> int:
-    """The number of the last backup set in the file if there is more than one, else 0."""
-    numbers = [block.number(76) for block in found if block.tag == b"ESET"]
-    last = numbers[-1] if numbers else header.backup_set.number
-    return last if last > 1 else 0

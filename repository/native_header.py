@@ -1,25 +1,27 @@
-"""What the beginning of a native backup says: which backup set of which database it is, and which stripe of it.
+"""What a native backup says of itself: which backup set of which database it is, and which stripe of it.
 
 All offsets were read from real backups of SQL Server 2005 to 2025; the items `SCIN` (the backup set) and `SFIN` (one database file
-each) stand in the first stream of block `MSCI`. The ids of the database and of the base were told apart by comparing the headers of
-chains, copies and stripes. Invariant: whatever the bytes are, the answer is a header or a RestoreError.
+each) stand in the first stream of block `MSCI`, before the data, and once more in block `MSLS`, behind it. The ids of the database and of
+the base were told apart by comparing the headers of chains, copies and stripes; the recovery model is the one on the database's boot page
+in 203 of 203. Invariant: whatever the bytes are, the answer is a header, a RestoreError or NotEnough.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from repository import native_container
-from repository.errors import BackupDamaged, BackupUnreadable
+from repository.manifest import RecoveryModel
 from repository.native_blocks import Block, blocks, date, exactly, number
 from repository.native_errors import NotANativeBackup
 
 _SQL_SERVER: Final = 0x1200
 _WITH_CHECKSUM: Final = 0x10
-# More than TAPE, SSET, VOLB and the part of MSCI before its items take.
-_BEFORE_ITEMS: Final = 4096
+_SIMPLE: Final = 0x8
+_BULK_LOGGED: Final = 0x4
+_NO_ID: Final = UUID(int=0)
+
+Item = tuple[bytes, memoryview]
 
 
 class Lsn(NamedTuple):
@@ -46,8 +48,9 @@ class DatabaseFile:
 class BackupSet:
     """One backup of one database. `kind` is SQL Server's letter: D full, I differential, L log, others partial ones.
 
-    `number` counts the backup sets in one file from 1. `database_id` stays the same for a database and its restored copies; `base_id`
-    is the `id` of the full backup before. `begun_at` is the server's clock, without a zone."""
+    `number` counts the backup sets in one file from 1. `database_id` stays the same for a database and its restored copies,
+    `database_number` is the one that its server gave it (1 to 4 are SQL Server's own); `base_id` is the `id` of the full backup before.
+    `begun_at` and `finished_at` are the server's clock, without a zone; the header before the data doesn't know the latter."""
 
     id: UUID
     number: int
@@ -65,8 +68,11 @@ class BackupSet:
     base_lsn: Lsn
     base_id: UUID
     database_id: UUID
+    database_number: int
+    recovery_model: RecoveryModel
     data_size: int
     database_files: tuple[DatabaseFile, ...]
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -81,82 +87,85 @@ class NativeHeader:
     backup_set: BackupSet
 
 
-def read(head: bytes) -> NativeHeader:
-    """The header in a file's first 64 KiB. Raises NotANativeBackup, BackupEncrypted, BackupUnreadable or BackupDamaged; the sentence
-    begins with the verb, for the file's name to stand before it."""
-    compressed = head.startswith(native_container.MAGIC)
-    try:
-        return _header(_uncompressed(head) if compressed else head, compressed)
-    except (IndexError, ValueError) as error:
-        raise BackupDamaged(f"has a damaged header ({error}): compare the file with its original") from error
+@dataclass(frozen=True)
+class Media:
+    """What a file's first block says: stripe `stripe` of `stripes` of all its backup sets."""
+
+    id: UUID
+    stripe: int
+    stripes: int
+    has_password: bool
 
 
-def _uncompressed(head: bytes) -> bytes:
-    """As many blocks as the items need: how long those are stands before them."""
-    begun = native_container.inflate(head, _BEFORE_ITEMS)
-    control = _block(begun, b"MSCI")
-    length, _ = _stream(control, b"MQCI")
-    return native_container.inflate(head, control.position + _BEFORE_ITEMS + length)
+class NotEnough(Exception):
+    """The bytes end before what they announce."""
 
 
-def _header(data: bytes, compressed: bool) -> NativeHeader:
-    tape = _block(data, b"TAPE")
+def media(data: bytes) -> Media:
+    """The media that the first block describes. Raises NotANativeBackup; NotEnough, ValueError and IndexError for what isn't whole."""
+    tape = block_of(data, b"TAPE")
     if tape.number(86) != _SQL_SERVER:
         raise NotANativeBackup(
             f"is a backup in Microsoft Tape Format by another program than SQL Server (vendor {tape.number(86):#06x})"
         )
-    _, media = _stream(tape, b"RAID")
-    stripe, stripes = number(media, 24, 2), number(media, 20, 2)
+    _, payload = _stream(tape, b"RAID")
+    stripe, stripes = number(payload, 24, 2), number(payload, 20, 2)
     if not 1 <= stripe <= stripes:
         raise ValueError(f"stripe {stripe} of {stripes}")
-    head_of_set = _block(data, b"SSET")
+    return Media(id=_id(payload, 0), stripe=stripe, stripes=stripes, has_password=bool(tape.number(76)))
+
+
+def header(of: Media, data: bytes, *, compressed: bool) -> NativeHeader:
+    """What stands before the data of the first backup set in `data`. Raises NotEnough, ValueError and IndexError for what isn't whole."""
+    head = block_of(data, b"SSET")
+    said = described(items(block_of(data, b"MSCI")))
     return NativeHeader(
-        compressed=compressed,
-        media_set_id=_id(media, 0),
-        stripe=stripe,
-        stripes=stripes,
-        has_password=bool(tape.number(76) or head_of_set.number(72)),
-        backup_set=_backup_set(head_of_set, tuple(_items(_block(data, b"MSCI")))),
-    )
+        compressed=compressed, media_set_id=of.id, stripe=of.stripe, stripes=of.stripes,
+        has_password=of.has_password or bool(head.number(72)),
+        backup_set=replace(said, id=_id(head.pointed(44), 0), number=head.number(62)),
+    )  # fmt: skip
 
 
-def _block(data: bytes, tag: bytes) -> Block:
+def block_of(data: bytes, tag: bytes) -> Block:
+    """The first block with this tag. Raises NotEnough."""
     for block in blocks(data):
         if block.tag == tag:
             return block
-    raise ValueError(f"no block {tag.decode()}")
+    raise NotEnough(f"no block {tag.decode()}")
 
 
 def _stream(block: Block, tag: bytes) -> tuple[int, memoryview]:
     found = block.stream(tag)
     if found is None:
-        raise ValueError(f"no stream {tag.decode()}")
+        raise ValueError(f"no stream {tag.decode()} in block {block.tag.decode()}")
     return found
 
 
-def _items(control: Block) -> Iterator[tuple[bytes, memoryview]]:
-    """Tag and bytes of each item of the control stream."""
+def items(control: Block) -> tuple[Item, ...]:
+    """Tag and bytes of each item of the stream MQCI. Raises NotEnough, ValueError and IndexError for what isn't whole."""
     length, payload = _stream(control, b"MQCI")
     if len(payload) < length:
-        raise BackupUnreadable(
-            f"has a header of {length:,} bytes (very many database files), and only the file's first 64 KiB are read: report it as a bug"
-        )
-    position = 0
+        raise NotEnough(f"{length} bytes of items")
+    found, position = [], 0
     while position + 8 <= length:
         tag, size = bytes(payload[position : position + 4]), number(payload, position + 4, 4)
         if size < 8 or position + size > length:
             raise ValueError(f"item {tag!r} of {size} bytes")
-        yield tag, payload[position : position + size]
+        found.append((tag, payload[position : position + size]))
         position += size
+    return tuple(found)
 
 
-def _backup_set(head: Block, items: tuple[tuple[bytes, memoryview], ...]) -> BackupSet:
+def described(items: tuple[Item, ...]) -> BackupSet:
+    """The backup set of these items, without the id and the number that stand elsewhere. Raises ValueError and IndexError."""
     if not items or items[0][0] != b"SCIN":
         raise ValueError("no item SCIN")
     item = items[0][1]
+    if exactly(item, 42, 10) != exactly(item, 144, 10):
+        raise ValueError("it tells the last LSN twice, and not alike")
     return BackupSet(
-        id=_id(head.pointed(44), 0),
-        number=head.number(62),
+        id=_NO_ID,
+        number=0,
         kind=chr(item[87]),
         database=_text(item, 104),
         server=_text(item, 108),
@@ -171,9 +180,17 @@ def _backup_set(head: Block, items: tuple[tuple[bytes, memoryview], ...]) -> Bac
         base_lsn=_lsn(item, 62),
         base_id=_id(item, 200),
         database_id=_id(item, 224),
+        database_number=number(item, 92, 2),
+        recovery_model=_recovery_model(number(item, 244, 4)),
         data_size=number(item, 96, 8),
         database_files=tuple(_database_file(item) for tag, item in items if tag == b"SFIN"),
     )
+
+
+def _recovery_model(status: int) -> RecoveryModel:
+    if status & _SIMPLE:
+        return "SIMPLE"
+    return "BULK_LOGGED" if status & _BULK_LOGGED else "FULL"
 
 
 def _database_file(item: memoryview) -> DatabaseFile:

@@ -11,20 +11,40 @@ from uuid import UUID
 
 from repository.errors import RestoreError
 from repository.native_errors import StripeMissing, StripesMixed, TooManyStripes
-from repository.native_file import NativeFile
+from repository.native_file import NativeFile, SetInFile
 from repository.native_header import BackupSet, NativeHeader
 
 MOST_STRIPES: Final = 10
+KINDS: Final = {"D": "full", "I": "differential", "L": "log"}
 
 Complaint = tuple[str, type[RestoreError], str]
 
 
 @dataclass(frozen=True)
+class Stripe:
+    """One file's part of a backup set: all of it if the file holds no other."""
+
+    file: NativeFile
+    placed: SetInFile
+
+    @property
+    def header(self) -> NativeHeader:
+        """What the file says of the set."""
+        return self.placed.header
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        several = len(self.file.sets) > 1
+        return f"{self.file.name} (set {self.placed.position} of {len(self.file.sets)})" if several else self.file.name
+
+
+@dataclass(frozen=True)
 class StripedSet:
-    """The files given of one backup set, by stripe number; `header` is the first one's."""
+    """The stripes given of one backup set, by number; `header` is the first one's."""
 
     header: NativeHeader
-    files: tuple[NativeFile, ...]
+    stripes: tuple[Stripe, ...]
 
     @property
     def backup_set(self) -> BackupSet:
@@ -34,29 +54,33 @@ class StripedSet:
     @property
     def is_whole(self) -> bool:
         """Whether every announced stripe is there."""
-        return {file.header.stripe for file in self.files if file.header} >= {*range(1, self.header.stripes + 1)}
+        return {stripe.header.stripe for stripe in self.stripes} >= {*range(1, self.header.stripes + 1)}
 
     @property
     def names(self) -> str:
         """What messages call it."""
-        return ", ".join(file.name for file in self.files)
+        return ", ".join(stripe.name for stripe in self.stripes)
+
+    @property
+    def told(self) -> str:
+        """`full backup of 'shop' begun 2026-11-23 02:00:00`."""
+        said = self.backup_set
+        return f"{KINDS.get(said.kind, said.kind)} backup of {said.database!r} begun {said.begun_at}"
 
 
-def grouped(files: Iterable[NativeFile]) -> tuple[StripedSet, ...]:
-    """The backup sets of all files that have a header, whole or not."""
-    groups: dict[tuple[UUID, UUID], list[tuple[int, NativeFile, NativeHeader]]] = {}
-    for file in files:
-        if file.header:
-            key = file.header.media_set_id, file.header.backup_set.id
-            groups.setdefault(key, []).append((file.header.stripe, file, file.header))
-    sets = [sorted(group, key=lambda member: member[0]) for group in groups.values()]
-    return tuple(StripedSet(group[0][2], tuple(file for _, file, _ in group)) for group in sets)
+def grouped(stripes: Iterable[Stripe]) -> tuple[StripedSet, ...]:
+    """The backup sets of all stripes, whole or not."""
+    groups: dict[tuple[UUID, UUID], list[Stripe]] = {}
+    for stripe in stripes:
+        groups.setdefault((stripe.header.media_set_id, stripe.header.backup_set.id), []).append(stripe)
+    sets = [sorted(group, key=lambda stripe: stripe.header.stripe) for group in groups.values()]
+    return tuple(StripedSet(group[0].header, tuple(group)) for group in sets)
 
 
 def complaints(sets: Sequence[StripedSet]) -> Iterator[Complaint]:
     """(file names, error, sentence) for each set that isn't whole."""
     for one in sets:
-        numbers = Counter(file.header.stripe for file in one.files if file.header)
+        numbers = Counter(stripe.header.stripe for stripe in one.stripes)
         announced = one.header.stripes
         if announced > MOST_STRIPES:
             sentence = (

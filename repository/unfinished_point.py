@@ -34,18 +34,17 @@ def new_point_id(now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%SZ}-{fraction:04x}{secrets.token_hex(2)}"
 
 
-def write_manifest(s3: "S3Client", bucket: str, manifest: Manifest) -> None:
-    """Make the point visible. Raises BackupUnreadable for a manifest that nobody could load afterwards."""
+def write_manifest(s3: "S3Client", bucket: str, manifest: Manifest) -> StoredObject:
+    """Make the point visible; what was stored for it. Raises BackupUnreadable for a manifest that nobody could load afterwards."""
     body = manifest.to_json().encode()
     if len(body) > LONGEST_MANIFEST:
         raise BackupUnreadable(
             f"the point's manifest would have {len(body):,} bytes, {LONGEST_MANIFEST:,} can be read: make a point of fewer databases, or "
             "dump in parts (pg_dump -n)"
         )
-    s3.put_object(
-        Bucket=bucket, Key=keys.manifest_key(manifest.instance, manifest.point_id), Body=body,
-        ContentType="application/json", ChecksumAlgorithm="CRC32",
-    )  # fmt: skip
+    key = keys.manifest_key(manifest.instance, manifest.point_id)
+    answer = s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", ChecksumAlgorithm="CRC32")
+    return StoredObject(key, answer.get("VersionId"))
 
 
 class Meter:

@@ -159,7 +159,7 @@ class NativeRestore:
 
     def __post_init__(self) -> None:
         """Store the backups as a restore point and copy what is needed into the temporary bucket."""
-        self.manifest = native_points.add(self.cloud.s3(), REPOSITORY, "mssql", self.paths)
+        self.manifest = native_points.add(self.cloud.s3(), REPOSITORY, "mssql", self.paths).points[0]
         self.port = self.cloud.server.port
         for number, name in enumerate(self.asked, start=1):
             for n, backup_set in enumerate(self.sets(name), start=1):

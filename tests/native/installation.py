@@ -100,7 +100,7 @@ class Installation:
     def point_of(self, files: Sequence[bytes | Path]) -> Manifest:
         """The same of these files, or of files with these bytes. Raises what the files are refused for."""
         paths = [self._file(file) if isinstance(file, bytes) else file for file in files]
-        return native_points.add(boto3.client("s3"), "repository", SQL_SERVER, paths)
+        return native_points.add(boto3.client("s3"), "repository", SQL_SERVER, paths).points[0]
 
     def run(self, name: str = "restore-1") -> dict[str, Any]:
         """One restore from its start to its end: DescribeExecution's answer."""

@@ -65,7 +65,7 @@ def store_native_point(instance: str, databases: list[str], stripes: int = 1, lo
             for what in written:
                 paths.append(Path(folder, str(len(paths))))
                 paths[-1].write_bytes(backup(what))
-        return native_points.add(boto3.client("s3"), "repository", instance, paths)
+        return native_points.add(boto3.client("s3"), "repository", instance, paths).points[0]
 
 
 def _log(full: Written, number: int) -> Written:

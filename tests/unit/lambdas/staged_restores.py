@@ -80,7 +80,7 @@ class Account:
         paths = [self.folder / f"{number}.bak" for number in range(len(backups))]
         for path, what in zip(paths, backups, strict=True):
             path.write_bytes(backup(what))
-        return native_points.add(self.s3, "repository", INSTANCE, paths)
+        return native_points.add(self.s3, "repository", INSTANCE, paths).points[0]
 
     def restore(self, point: Manifest, name: str = "restore-1", role: str = ROLE, **native: Any) -> "Staged":
         """A restore of the point that has been planned and opened."""

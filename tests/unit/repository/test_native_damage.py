@@ -275,7 +275,9 @@ def test_records_of_another_kind_are_told() -> None:
     unknown = overwritten(COMPRESSED, at - 28, b"\x77")
     other_layout = overwritten(COMPRESSED, 8, b"\x01")
 
-    assert f"records from byte {at - 28:,} on: of an unknown kind" in checked(unknown, header=COMPRESSED_HEADER).not_judged
+    assert (
+        f"records from byte {at - 28:,} on: of an unknown kind" in checked(unknown, header=COMPRESSED_HEADER).not_judged
+    )
     assert "layout 1" in checked(other_layout, header=COMPRESSED_HEADER).not_judged[0]
 
 
@@ -287,7 +289,12 @@ def test_records_whose_checksums_are_all_other_are_told() -> None:
     assert "checksums of an unknown kind" in checked(data, header=COMPRESSED_HEADER).not_judged[0]
 
 
-SMALL = [backup(Written(pages=300)), backup(Written(kind="L")), compressed(Written(pages=300)), backup(Written(unit=4096))]
+SMALL = [
+    backup(Written(pages=300)),
+    backup(Written(kind="L")),
+    compressed(Written(pages=300)),
+    backup(Written(unit=4096)),
+]
 
 
 def test_whatever_the_bytes_are_the_answer_is_a_verdict() -> None:

@@ -42,7 +42,7 @@ def chain(folder: Path) -> list[Path]:
 
 
 def test_a_point_is_loaded_as_it_was_made(s3: "S3Client", tmp_path: Path) -> None:
-    made = native_points.add(s3, BUCKET, "crm-mssql", chain(tmp_path))
+    made = native_points.add(s3, BUCKET, "crm-mssql", chain(tmp_path)).points[0]
 
     assert stored_points.load(s3, BUCKET, "crm-mssql") == made
     assert [(p.instance, p.point_id) for p in stored_points.list_points(s3, BUCKET)] == [("crm-mssql", made.point_id)]
@@ -50,7 +50,7 @@ def test_a_point_is_loaded_as_it_was_made(s3: "S3Client", tmp_path: Path) -> Non
 
 
 def test_the_manifest_says_what_the_headers_say(s3: "S3Client", tmp_path: Path) -> None:
-    made = native_points.add(s3, BUCKET, "crm-mssql", chain(tmp_path))
+    made = native_points.add(s3, BUCKET, "crm-mssql", chain(tmp_path)).points[0]
 
     [database] = made.native_databases
     full, log = database.backup_sets
@@ -76,7 +76,7 @@ def test_the_manifest_says_what_the_headers_say(s3: "S3Client", tmp_path: Path) 
 def test_the_manifest_describes_exactly_the_stored_bytes(s3: "S3Client", tmp_path: Path) -> None:
     log, second, first = chain(tmp_path)
 
-    made = native_points.add(s3, BUCKET, "crm-mssql", [log, second, first])
+    made = native_points.add(s3, BUCKET, "crm-mssql", [log, second, first]).points[0]
 
     files = made.native_databases[0].files
     prefix = f"crm-mssql/{made.point_id}/shop/"
@@ -93,14 +93,14 @@ def test_the_manifest_describes_exactly_the_stored_bytes(s3: "S3Client", tmp_pat
 def test_a_compressed_backup_says_that_it_is(s3: "S3Client", tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(compressed())
 
-    [database] = native_points.add(s3, BUCKET, "i", [tmp_path / "a"]).native_databases
+    [database] = native_points.add(s3, BUCKET, "i", [tmp_path / "a"]).points[0].native_databases
 
     assert database.backup_sets[0].compressed
 
 
 @pytest.mark.parametrize("name", WEIRD)
 def test_a_database_may_have_any_name(s3: "S3Client", tmp_path: Path, name: str) -> None:
-    made = native_points.add(s3, BUCKET, "i", [write(tmp_path / "a", replace(FULL, database=name))])
+    made = native_points.add(s3, BUCKET, "i", [write(tmp_path / "a", replace(FULL, database=name))]).points[0]
 
     [database] = stored_points.load(s3, BUCKET, "i").native_databases
     segments = database.files[0].key.split("/")
@@ -110,7 +110,7 @@ def test_a_database_may_have_any_name(s3: "S3Client", tmp_path: Path, name: str)
 
 
 def test_a_backup_may_be_given_another_name(s3: "S3Client", tmp_path: Path) -> None:
-    [database] = native_points.add(s3, BUCKET, "i", [write(tmp_path / "a")], "crm").native_databases
+    [database] = native_points.add(s3, BUCKET, "i", [write(tmp_path / "a")], "crm").points[0].native_databases
 
     assert (database.name, database.source_name) == ("crm", "shop")
     assert "/crm/01-full" in database.files[0].key
@@ -134,7 +134,7 @@ def test_the_newest_servers_version_is_the_points(s3: "S3Client", tmp_path: Path
     crm = replace(FULL, database="crm", set_id=UUID(int=9), version=(9, 0, 5000))
 
     assert (
-        native_points.add(s3, BUCKET, "i", [write(tmp_path / "a"), write(tmp_path / "b", crm)]).engine_version
+        native_points.add(s3, BUCKET, "i", [write(tmp_path / "a"), write(tmp_path / "b", crm)]).points[0].engine_version
         == "15.0.2080"
     )
 
@@ -221,7 +221,7 @@ def test_progress_counts_every_byte_of_all_files(s3: "S3Client", tmp_path: Path)
 def test_a_file_larger_than_a_part_arrives_whole(s3: "S3Client", tmp_path: Path) -> None:
     path = write(tmp_path / "a", replace(FULL, pages=20_000))
 
-    [database] = native_points.add(s3, BUCKET, "i", [path]).native_databases
+    [database] = native_points.add(s3, BUCKET, "i", [path]).points[0].native_databases
 
     stored = s3.get_object(Bucket=BUCKET, Key=database.files[0].key)["Body"].read()
     assert (

@@ -138,7 +138,7 @@ def test_a_moment_without_any_log_backup_is_refused_as_such(sets: tuple[NativeBa
 def test_the_headers_of_a_real_chain_say_which_log_holds_a_moment(
     s3: "S3Client", stop_at: str | None, kinds: list[str] | None
 ) -> None:
-    made = native_points.add(s3, BUCKET, "i", paths("chain-b-full.bak chain-b-log-1.trn chain-b-log-2.trn"))
+    made = native_points.add(s3, BUCKET, "i", paths("chain-b-full.bak chain-b-log-1.trn chain-b-log-2.trn")).points[0]
     moment = datetime.fromisoformat(f"2020-05-12T{stop_at}") if stop_at else None
 
     [backup] = made.native_databases

@@ -59,7 +59,7 @@ def paths(names: str) -> list[Path]:
 def test_a_sample_becomes_a_restore_point(
     s3: "S3Client", names: str, database: str, version: str, kinds: str, size: int
 ) -> None:
-    made = native_points.add(s3, BUCKET, "mssql", paths(names))
+    made = native_points.add(s3, BUCKET, "mssql", paths(names)).points[0]
 
     [backup] = stored_points.load(s3, BUCKET, "mssql").native_databases
     assert (made.engine, made.engine_version, backup.name) == ("sqlserver", version, database)

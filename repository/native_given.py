@@ -1,0 +1,91 @@
+"""The files that somebody gives: named one by one, or all of a folder and the folders in it, as backup jobs fill them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from repository import known_digests
+from repository.errors import BackupUnreadable
+from repository.known_digests import KnownDigests
+from repository.native_container import MAGIC
+from repository.native_errors import NotANativeBackup
+from repository.native_file import NativeFile, inspect
+from repository.native_marks import ReadRange
+
+# What backup jobs and maintenance plans call their files; others in a folder are passed over unless they begin as a backup does.
+_BACKUPS: Final = (".bak", ".dif", ".diff", ".trn", ".trn1", ".log", ".full", ".bkp", ".bck")
+_BEGINNINGS: Final = (b"TAPE", MAGIC)
+
+
+@dataclass(frozen=True)
+class Given:
+    """The files that were looked at. `in_folders` are the names of those that nobody named one by one, `passed_over` of those that are no
+    backups."""
+
+    files: tuple[NativeFile, ...]
+    digests: dict[str, KnownDigests]
+    in_folders: frozenset[str]
+    passed_over: tuple[str, ...]
+
+
+def look(paths: Sequence[Path], sha256: Sequence[str] = ()) -> Given:
+    """Judge each file. `sha256` has, if anything, an element for each path: its digest, or `-` (`known_digests`)."""
+    given = sha256 or [known_digests.NOT_GIVEN] * len(paths)
+    files: list[NativeFile] = []
+    digests: dict[str, KnownDigests] = {}
+    in_folders: set[str] = set()
+    passed_over: list[str] = []
+    for path, digest in zip(paths, given, strict=True):
+        if path.is_dir():
+            found, others = _of_folder(path)
+            in_folders |= {str(each) for each in found}
+            passed_over += map(str, others)
+            if not found:
+                sentence = "is a folder without a backup in it: give files, or the folder that the backup job writes to"
+                files.append(NativeFile(str(path), 0, (), ((NotANativeBackup, sentence),)))
+        else:
+            found = [path]
+        for each in found:
+            files.append(_inspected(each))
+            if known := known_digests.of(each, known_digests.NOT_GIVEN if path.is_dir() else digest):
+                digests[str(each)] = known
+        if path.is_dir():
+            # Refuses a digest of a folder.
+            known_digests.of(path, digest)
+    return Given(tuple(files), digests, frozenset(in_folders), tuple(passed_over))
+
+
+def _of_folder(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Backups, and what is none, in the order of their names."""
+    present = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != known_digests.SUFFIX)
+    found = [path for path in present if path.suffix.lower() in _BACKUPS or _begins_as_one(path)]
+    return found, [path for path in present if path not in set(found)]
+
+
+def _begins_as_one(path: Path) -> bool:
+    try:
+        with opened(path) as (_, read):
+            return read(0, 8).startswith(_BEGINNINGS)
+    except OSError:
+        return False
+
+
+def _inspected(path: Path) -> NativeFile:
+    try:
+        with opened(path) as (length, read):
+            return inspect(str(path), length, read)
+    except OSError as error:
+        return NativeFile(str(path), 0, (), ((BackupUnreadable, f"can't be read: {error.strerror}"),))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[int, ReadRange]]:
+    """A file's length now, and how to read ranges of it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield os.fstat(descriptor).st_size, lambda offset, count: os.pread(descriptor, count, offset)
+    finally:
+        os.close(descriptor)

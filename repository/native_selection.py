@@ -1,0 +1,144 @@
+"""Which of the backup sets given make which restore points: one point for each full backup of a database, with what belongs to it.
+
+Of a file with several sets the newest full backup of each database counts, and what follows it; SQL Server itself would take the first,
+which is the oldest. A folder is what a backup job leaves behind: its log backups from before the oldest full one are no mistake there.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from repository import native_chain, native_sets
+from repository.errors import RestoreRequestInvalid
+from repository.native_chain import Chain
+from repository.native_file import NativeFile
+from repository.native_sets import Complaint, Stripe, StripedSet
+
+Round = tuple[Chain, ...]
+
+
+@dataclass
+class Selection:
+    """`points` are the databases of each restore point, the oldest point first. `left_out` are sentences about what makes none of them,
+    `complaints` about what is wrong."""
+
+    points: list[Round] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    complaints: list[Complaint] = field(default_factory=list)
+
+
+def selected(
+    files: Sequence[NativeFile], positions: Sequence[int] = (), in_folders: frozenset[str] = frozenset()
+) -> Selection:
+    """Of all files that could be read. `positions` are the sets to be taken of each file that holds several, counted from 1; `in_folders`
+    are the names of files that nobody named one by one."""
+    selection = Selection()
+    stripes = [stripe for file in files for stripe in _stripes(file, positions, selection)]
+    sets = native_sets.grouped(stripes)
+    selection.complaints += native_sets.complaints(sets)
+    by_database: dict[str, list[StripedSet]] = {}
+    for one in sets:
+        if one.backup_set.kind in native_sets.KINDS:
+            by_database.setdefault(one.backup_set.database.casefold(), []).append(one)
+    chains = [chain for name in sorted(by_database) for chain in _chains(by_database[name], in_folders, selection)]
+    selection.complaints += [complaint for chain in chains for complaint in native_chain.complaints(chain)]
+    selection.points = list(_rounds(chains))
+    return selection
+
+
+def _stripes(file: NativeFile, positions: Sequence[int], selection: Selection) -> Iterator[Stripe]:
+    stripes = [Stripe(file, placed) for placed in file.sets]
+    if len(stripes) == 1:
+        yield from stripes
+    elif positions:
+        yield from _asked(file, stripes, positions, selection)
+    else:
+        yield from _newest(stripes, selection)
+
+
+def _asked(file: NativeFile, stripes: list[Stripe], positions: Sequence[int], selection: Selection) -> Iterator[Stripe]:
+    found = [stripe for stripe in stripes if stripe.placed.position in positions]
+    if stripes and not found:
+        asked = " and ".join(map(str, positions))
+        sentence = f"holds {len(stripes)} backup sets, and --set {asked} is none of them: {_listed(stripes)}"
+        selection.complaints.append((file.name, RestoreRequestInvalid, sentence))
+    yield from found
+
+
+def _newest(stripes: list[Stripe], selection: Selection) -> Iterator[Stripe]:
+    """From the last full backup of each database on; all of it if there is none in the file."""
+    begins = {_database(stripe): stripe.placed.position for stripe in stripes if stripe.header.backup_set.kind == "D"}
+    for stripe in stripes:
+        newest = begins.get(_database(stripe), 0)
+        if stripe.placed.position >= newest:
+            yield stripe
+        else:
+            told = native_sets.grouped([stripe])[0].told
+            selection.left_out.append(
+                f"{stripe.name}: {told} is left out, because set {newest} is a newer full backup; --set {stripe.placed.position} takes it"
+            )
+
+
+def _database(stripe: Stripe) -> str:
+    return stripe.header.backup_set.database.casefold()
+
+
+def _listed(stripes: Iterable[Stripe]) -> str:
+    return "; ".join(f"{stripe.placed.position} is a {native_sets.grouped([stripe])[0].told}" for stripe in stripes)
+
+
+def _chains(sets: list[StripedSet], in_folders: frozenset[str], selection: Selection) -> list[Chain]:
+    """Of one database: each full backup with what belongs to it, the oldest first."""
+    fulls = [one for one in sets if one.backup_set.kind == "D"]
+    # Of mixed stripes each is a set of its own: that is told already.
+    fulls = [one for one in fulls if one.is_whole] or fulls[:1]
+    others = native_chain.in_order([one for one in sets if one.backup_set.kind != "D"])
+    if not fulls:
+        selection.complaints += [native_chain.without_full(one) for one in others]
+        return []
+    fulls.sort(key=lambda one: (one.backup_set.begun_at, one.backup_set.last_lsn))
+    belonging: list[list[StripedSet]] = [[] for _ in fulls]
+    for one in others:
+        if _is_older(one, fulls) and all(stripe.file.name in in_folders for stripe in one.stripes):
+            selection.left_out.append(f"{one.names}: {one.told} is left out: it is older than the first full backup")
+            continue
+        for number in _owners(one, fulls):
+            belonging[number].append(one)
+    return [Chain(full, tuple(found)) for full, found in zip(fulls, belonging, strict=True)]
+
+
+def _is_older(one: StripedSet, fulls: list[StripedSet]) -> bool:
+    return one.backup_set.last_lsn <= fulls[0].backup_set.last_lsn and not _with_base(one, fulls)
+
+
+def _with_base(one: StripedSet, fulls: list[StripedSet]) -> list[int]:
+    return [number for number, full in enumerate(fulls) if native_chain.is_based_on(one, full)]
+
+
+def _owners(one: StripedSet, fulls: list[StripedSet]) -> list[int]:
+    """The full backups that it is restored after; one that fits none goes with the last, for its complaint."""
+    if one.backup_set.kind == "I":
+        return _with_base(one, fulls)[-1:] or [len(fulls) - 1]
+    same = [n for n, full in enumerate(fulls) if full.backup_set.database_id == one.backup_set.database_id]
+    fitting = [
+        n for n, following in zip(same, [*same[1:], None], strict=True)
+        if one.backup_set.last_lsn > fulls[n].backup_set.last_lsn
+        # The log that runs past the next full backup's end still leads up to it.
+        and (following is None or one.backup_set.first_lsn < fulls[following].backup_set.last_lsn)
+    ]  # fmt: skip
+    return fitting or same[:1] or [len(fulls) - 1]
+
+
+def _rounds(chains: list[Chain]) -> Iterator[Round]:
+    """A backup job writes each database once: a new round begins where one comes again."""
+    current: dict[str, Chain] = {}
+    for chain in sorted(chains, key=lambda chain: (chain.full.backup_set.begun_at, chain.database)):
+        if chain.database.casefold() in current:
+            yield _sorted(current)
+            current = {}
+        current[chain.database.casefold()] = chain
+    if current:
+        yield _sorted(current)
+
+
+def _sorted(current: dict[str, Chain]) -> Round:
+    return tuple(current[name] for name in sorted(current))
