@@ -34,28 +34,42 @@ class Given:
 def look(paths: Sequence[Path], sha256: Sequence[str] = ()) -> Given:
     """Judge each file. `sha256` has, if anything, an element for each path: its digest, or `-` (`known_digests`)."""
     given = sha256 or [known_digests.NOT_GIVEN] * len(paths)
-    files: list[NativeFile] = []
-    digests: dict[str, KnownDigests] = {}
-    in_folders: set[str] = set()
-    passed_over: list[str] = []
+    looked = _Looked()
     for path, digest in zip(paths, given, strict=True):
-        if path.is_dir():
-            found, others = _of_folder(path)
-            in_folders |= {str(each) for each in found}
-            passed_over += map(str, others)
-            if not found:
-                sentence = "is a folder without a backup in it: give files, or the folder that the backup job writes to"
-                files.append(NativeFile(str(path), 0, (), ((NotANativeBackup, sentence),)))
-        else:
-            found = [path]
-        for each in found:
-            files.append(_inspected(each))
-            if known := known_digests.of(each, known_digests.NOT_GIVEN if path.is_dir() else digest):
-                digests[str(each)] = known
         if path.is_dir():
             # Refuses a digest of a folder.
             known_digests.of(path, digest)
-    return Given(tuple(files), digests, frozenset(in_folders), tuple(passed_over))
+            looked.folder(path)
+        else:
+            looked.file(path, digest)
+    return Given(tuple(looked.files), looked.digests, frozenset(looked.in_folders), tuple(looked.passed_over))
+
+
+class _Looked:
+    """What was looked at so far; a file of a folder that was named as well is looked at once."""
+
+    def __init__(self) -> None:
+        self.files: list[NativeFile] = []
+        self.digests: dict[str, KnownDigests] = {}
+        self.in_folders: list[str] = []
+        self.passed_over: list[str] = []
+
+    def file(self, path: Path, digest: str = known_digests.NOT_GIVEN) -> None:
+        self.files.append(_inspected(path))
+        if known := known_digests.of(path, digest):
+            self.digests[str(path)] = known
+
+    def folder(self, folder: Path) -> None:
+        backups, others = _of_folder(folder)
+        if not backups:
+            sentence = "is a folder without a backup in it: give files, or the folder that the backup job writes to"
+            self.files.append(NativeFile(str(folder), 0, (), ((NotANativeBackup, sentence),)))
+        seen = {Path(file.name) for file in self.files}
+        for path in backups:
+            if path not in seen:
+                self.file(path)
+                self.in_folders.append(str(path))
+        self.passed_over += map(str, others)
 
 
 def _of_folder(folder: Path) -> tuple[list[Path], list[Path]]:

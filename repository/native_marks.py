@@ -67,7 +67,8 @@ def last_mark(tail: bytes, start: int, length: int) -> tuple[int, Filemark] | No
     """The unit and the filemark that ends a file of `length` bytes, whose bytes from `start` are `tail`."""
     ends = {length - start - block.position: block for block in blocks(tail, start) if block.tag == TAG}
     for unit in UNITS:
-        if unit in ends:
+        # Where a filemark's streams would begin it says its own length, in 16 bits.
+        if unit in ends and ends[unit].number(8) == unit & 0xFFFF:
             return unit, filemark(ends[unit], length - unit)
     return None
 

@@ -6,6 +6,7 @@ which is the oldest. A folder is what a backup job leaves behind: its log backup
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from repository import native_chain, native_sets
 from repository.errors import RestoreRequestInvalid
@@ -120,7 +121,7 @@ def _owners(one: StripedSet, fulls: list[StripedSet]) -> list[int]:
         return _with_base(one, fulls)[-1:] or [len(fulls) - 1]
     same = [n for n, full in enumerate(fulls) if full.backup_set.database_id == one.backup_set.database_id]
     fitting = [
-        n for n, following in zip(same, [*same[1:], None], strict=True)
+        n for n, following in zip_longest(same, same[1:])
         if one.backup_set.last_lsn > fulls[n].backup_set.last_lsn
         # The log that runs past the next full backup's end still leads up to it.
         and (following is None or one.backup_set.first_lsn < fulls[following].backup_set.last_lsn)

@@ -4,6 +4,8 @@ import struct
 
 from localcloud.native_backups import DATABASE, MEDIA, SECTOR, SET, Written, backup, backup_of_sets, compressed
 from localcloud.native_blocks import block
+from repository.native_file import NativeFile, inspect
+from repository.native_header import NativeHeader
 
 __all__ = [
     "DATABASE",
@@ -15,8 +17,24 @@ __all__ = [
     "backup_of_sets",
     "block",
     "compressed",
+    "header_of",
+    "judged",
     "literal",
 ]
+
+
+def judged(data: bytes, name: str = "x.bak") -> NativeFile:
+    """What the product makes of a file with these bytes."""
+    return inspect(name, len(data), lambda offset, count: data[offset : offset + count])
+
+
+def header_of(data: bytes) -> NativeHeader:
+    """What the product reads of the first set in it. Raises what is wrong with it."""
+    found = judged(data)
+    if found.header is None:
+        kind, sentence = found.problems[0]
+        raise kind(sentence)
+    return found.header
 
 
 def literal(data: bytes) -> bytes:

@@ -7,18 +7,18 @@ from dataclasses import replace
 
 from localcloud.native_backups import PAGE, Written, backup
 from localcloud.native_checksums import page_checksum
-from repository import native_header
 from repository.errors import BackupDamaged
 from repository.manifest import NativeChecks
 from repository.native_damage import DamageCheck, StripeChecks, whole
 from repository.native_header import NativeHeader
+from tests.unit.repository import native_backups
 
 SECTOR = 512
 
 
 def header_of(data: bytes, compressed: bool = False) -> NativeHeader:
     """The header as `points add` reads it."""
-    return replace(native_header.read(data[: 1 << 20]), compressed=compressed or data.startswith(b"MSSQLBAK"))
+    return replace(native_backups.header_of(data), compressed=compressed or data.startswith(b"MSSQLBAK"))
 
 
 def stripe(data: bytes, header: NativeHeader | None = None, piece: int = 1 << 20) -> StripeChecks:

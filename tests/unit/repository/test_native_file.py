@@ -1,21 +1,21 @@
 """A file is judged by two ranges of it: what it is, and whether its end is there."""
 
+import random
 import re
+from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from repository.errors import BackupDamaged, BackupUnreadable, RestoreError
-from repository.native_errors import BackupTooLarge, MediaPasswordSet, NotANativeBackup
-from repository.native_file import LARGEST, RANGE, NativeFile, inspect
-from tests.unit.repository.native_backups import SECTOR, Written, backup, block, compressed
+from repository.native_errors import BackupTooLarge, MediaPasswordSet, NotANativeBackup, SystemDatabaseRefused
+from repository.native_file import LARGEST, inspect
+from repository.native_ranges import RANGE
+from tests.unit.repository.native_backups import SECTOR, Written, backup, compressed, judged
 
 BIG = backup(Written(pages=500))
-
-
-def judged(data: bytes) -> NativeFile:
-    return inspect("x.bak", len(data), lambda offset, count: data[offset : offset + count])
 
 
 def kinds(data: bytes) -> list[type[RestoreError]]:
@@ -55,6 +55,12 @@ def test_no_file_is_read_in_more_than_two_ranges_of_64_kib(size: int) -> None:
         (b"PK\3\4", "zip file: unpack"),
         (b"BACKUP DATABASE shop", "it begins with b'BACKUP D'"),
         (b"\0" * 4096, "no native SQL Server backup"),
+        (b"7z\xbc\xaf\x27\x1c", "7-Zip archive: unpack"),
+        (b"<!DOCTYPE html>", "web page"),
+        (b"\1\x0f\0\0" + bytes(8188), "file of a database"),
+        (b"PK\3\4" + bytes(26) + b"model.xml", r"\.bacpac or \.dacpac.*SqlPackage"),
+        (b"PK\3\4" + bytes(26) + b"word/document.xml", "Office document"),
+        (random.Random(1).randbytes(4096), "looks like random bytes.*kms_master_key_arn"),
     ],
 )
 def test_what_is_no_native_backup_is_named_for_what_it_is(data: bytes, part: str) -> None:
@@ -99,12 +105,6 @@ def test_zeros_behind_the_end_are_not_a_backup() -> None:
     assert kinds(backup() + bytes(SECTOR)) == [BackupDamaged]
 
 
-def test_an_end_in_sectors_of_4096_bytes_is_accepted() -> None:
-    end = block(b"ESET", {76: b"\1\0"}, length=4096) + block(b"SFMB", {}, length=4096)
-
-    assert kinds(BIG[:-4096] + end) == []
-
-
 def test_an_end_without_the_sets_end_is_truncated() -> None:
     assert kinds(BIG[:-3584] + bytes(3584 - SECTOR) + BIG[-SECTOR:]) == [BackupDamaged]
 
@@ -132,11 +132,23 @@ def test_kinds_that_rds_does_not_restore_are_refused(kind: str, part: str) -> No
     assert (error, part in sentence) == (BackupUnreadable, True)
 
 
-def test_several_backup_sets_in_one_file_are_refused_because_the_oldest_would_be_restored() -> None:
-    [(error, sentence)] = judged(backup(Written(sets=3))).problems
+@pytest.mark.parametrize("unit", [512, 4096, 65536])
+@pytest.mark.parametrize("write", [backup, compressed])
+def test_every_backup_set_of_a_file_is_found_with_its_place(write: Callable[[Written], bytes], unit: int) -> None:
+    data = write(Written(sets=3, unit=unit))
 
-    assert error is BackupUnreadable
-    assert sentence.startswith("holds 3 backup sets")
+    found = judged(data)
+
+    assert found.problems == ()
+    assert [one.position for one in found.sets] == [1, 2, 3]
+    assert [one.header.backup_set.begun_at.day for one in found.sets] == [26, 27, 28]
+    assert found.sets[-1].extent.end == len(data)
+    assert all(one.extent.end == other.extent.begin for one, other in pairwise(found.sets))
+
+
+@pytest.mark.parametrize(("name", "number"), [("MASTER", 9), ("model", 3), ("msdb", 4), ("rdsadmin", 5), ("mine", 1)])
+def test_a_system_database_is_refused_by_its_name_or_number(name: str, number: int) -> None:
+    assert kinds(backup(Written(database=name, database_number=number))) == [SystemDatabaseRefused]
 
 
 def test_all_problems_of_a_file_are_told_at_once() -> None:

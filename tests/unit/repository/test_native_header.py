@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository import native_header
-from repository.errors import BackupDamaged, BackupUnreadable, RestoreError
-from repository.native_errors import BackupEncrypted, NotANativeBackup
+from repository.errors import BackupDamaged, RestoreError
+from repository.manifest import RecoveryModel
+from repository.native_errors import BackupEncrypted, CompressionUnreadable, NotANativeBackup
 from repository.native_header import DatabaseFile
-from tests.unit.repository.native_backups import DATABASE, MEDIA, SECTOR, SET, Written, backup, compressed
+from tests.unit.repository.native_backups import DATABASE, MEDIA, SECTOR, SET, Written, backup, compressed, header_of, judged
 
 Write = Callable[[Written], bytes]
 BOTH = pytest.mark.parametrize("write", [backup, compressed])
@@ -20,7 +20,7 @@ BOTH = pytest.mark.parametrize("write", [backup, compressed])
 
 @BOTH
 def test_every_field_is_read_as_it_was_written(write: Write) -> None:
-    header = native_header.read(
+    header = header_of(
         write(Written(stripe=2, stripes=3, last=(21, 169, 1), checkpoint=(21, 160, 5), base=(20, 74, 170)))
     )
 
@@ -47,17 +47,17 @@ def test_every_field_is_read_as_it_was_written(write: Write) -> None:
 @BOTH
 @pytest.mark.parametrize("name", ["Straße", "商店", "a'b]c", "x" * 128, "😀"])
 def test_a_database_may_have_any_name(write: Write, name: str) -> None:
-    assert native_header.read(write(Written(database=name))).backup_set.database == name
+    assert header_of(write(Written(database=name))).backup_set.database == name
 
 
 def test_a_backup_without_checksum_says_so() -> None:
-    assert not native_header.read(backup(Written(flags=0x200))).backup_set.checksums
+    assert not header_of(backup(Written(flags=0x200))).backup_set.checksums
 
 
 @BOTH
 @pytest.mark.parametrize("password", [{"password": b"x" * 16}, {"set_password": b"x" * 16}])
 def test_a_password_is_seen_and_the_rest_still_read(write: Write, password: dict[str, bytes]) -> None:
-    header = native_header.read(write(Written(**password)))  # type: ignore[arg-type]
+    header = header_of(write(Written(**password)))  # type: ignore[arg-type]
 
     assert header.has_password
     assert header.backup_set.database == "shop"
@@ -65,26 +65,55 @@ def test_a_password_is_seen_and_the_rest_still_read(write: Write, password: dict
 
 def test_a_tape_of_another_program_is_not_native() -> None:
     with pytest.raises(NotANativeBackup, match="another program"):
-        native_header.read(backup(Written(vendor=1)))
+        header_of(backup(Written(vendor=1)))
 
 
-def test_a_header_longer_than_what_is_read_is_refused_with_the_reason() -> None:
-    files = tuple((f"file{n}", f"D:\\file{n}.ndf", 1 << 20) for n in range(80))
+@BOTH
+@pytest.mark.parametrize("count", [60, 300])
+def test_a_database_may_have_hundreds_of_files(write: Write, count: int) -> None:
+    files = tuple((f"file{n}", f"D:\\file{n}.ndf", 1 << 20) for n in range(count))
 
-    with pytest.raises(BackupUnreadable, match="very many database files"):
-        native_header.read(backup(Written(files=files))[: 64 << 10])
+    assert len(header_of(write(Written(files=files))).backup_set.database_files) == count
+
+
+@BOTH
+@pytest.mark.parametrize("unit", [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536])
+def test_blocks_may_be_of_any_size(write: Write, unit: int) -> None:
+    found = judged(write(Written(unit=unit)))
+
+    assert (found.problems, found.layout and found.layout.unit) == ((), unit)
+    assert found.header
+    assert found.header.backup_set.database == "shop"
+
+
+@BOTH
+@pytest.mark.parametrize("recovery", ["FULL", "BULK_LOGGED", "SIMPLE"])
+def test_the_recovery_model_is_read(write: Write, recovery: RecoveryModel) -> None:
+    assert header_of(write(Written(recovery=recovery))).backup_set.recovery_model == recovery
+
+
+@BOTH
+def test_when_it_finished_stands_behind_the_data(write: Write) -> None:
+    what = Written(finished=datetime(2023, 3, 1, 2, 30, 1))
+
+    assert header_of(write(what)).backup_set.finished_at == what.finished
 
 
 def test_an_older_compressed_layout_is_refused_with_the_way_round() -> None:
-    with pytest.raises(BackupUnreadable, match=r"layout 1 .* WITH NO_COMPRESSION"):
-        native_header.read(compressed(Written(), version=1))
+    with pytest.raises(CompressionUnreadable, match=r"layout 1 .* WITH NO_COMPRESSION"):
+        header_of(compressed(Written(), version=1))
+
+
+def test_zstd_is_called_by_its_name() -> None:
+    with pytest.raises(CompressionUnreadable, match=r"ZSTD .*ALGORITHM = MS_XPRESS"):
+        header_of(b"MSSQLBAK\2\0\0\0" + bytes(500) + b"\x28\xb5\x2f\xfd" + bytes(8192))
 
 
 def test_a_container_without_a_readable_record_is_taken_for_encrypted() -> None:
     whole = compressed()
 
-    with pytest.raises(BackupEncrypted, match="WITH ENCRYPTION or is damaged"):
-        native_header.read(whole[:477] + bytes(byte ^ 0x5A for byte in whole[477:]))
+    with pytest.raises(BackupEncrypted, match="WITH ENCRYPTION, or compressed by QAT_DEFLATE"):
+        header_of(whole[:477] + bytes(byte ^ 0x5A for byte in whole[477:]))
 
 
 @pytest.mark.parametrize(("position", "block"), [(0, "TAPE"), (3 * SECTOR, "SSET"), (7 * SECTOR, "MSCI")])
@@ -93,13 +122,13 @@ def test_a_block_whose_checksum_is_wrong_is_damage(position: int, block: str) ->
     changed[position + 20] ^= 1
 
     with pytest.raises(BackupDamaged, match=block):
-        native_header.read(bytes(changed))
+        header_of(bytes(changed))
 
 
 @pytest.mark.parametrize("numbers", [{"stripe": 0}, {"stripe": 2}, {"stripes": 0}])
 def test_a_stripe_that_cannot_be_is_damage(numbers: dict[str, int]) -> None:
     with pytest.raises(BackupDamaged, match="stripe"):
-        native_header.read(backup(Written(**numbers)))  # type: ignore[arg-type]
+        header_of(backup(Written(**numbers)))  # type: ignore[arg-type]
 
 
 def test_a_name_that_points_out_of_its_item_is_damage() -> None:
@@ -108,7 +137,7 @@ def test_a_name_that_points_out_of_its_item_is_damage() -> None:
     changed[item + 106 : item + 108] = b"\xff\xff"
 
     with pytest.raises(BackupDamaged, match="damaged header"):
-        native_header.read(bytes(changed))
+        header_of(bytes(changed))
 
 
 def test_a_date_that_does_not_exist_is_damage() -> None:
@@ -117,7 +146,7 @@ def test_a_date_that_does_not_exist_is_damage() -> None:
     changed[item + 77 : item + 82] = b"\xff" * 5
 
     with pytest.raises(BackupDamaged, match="damaged header"):
-        native_header.read(bytes(changed))
+        header_of(bytes(changed))
 
 
 WHOLE = {True: compressed(), False: backup()}
@@ -133,7 +162,7 @@ def test_whatever_the_bytes_are_the_answer_is_a_header_or_an_error_of_ours(
     cut = bytes(changed[: data.draw(st.integers(0, len(changed)))])
 
     try:
-        header = native_header.read(cut)
+        header = header_of(cut)
     except RestoreError:
         return
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from repository import native_points
+from repository import native_given, native_points
 from repository.errors import BackupDamaged, BackupUnreadable, RestoreError
 from repository.native_errors import BaseBackupMissing, NotANativeBackup, StripeMissing, StripesMixed, TooManyStripes
 from tests.unit.repository.native_backups import Written, backup
@@ -36,7 +36,7 @@ class Files:
 
     def refused(self, kind: type[RestoreError], paths: Sequence[Path]) -> list[str]:
         with pytest.raises(kind) as caught:
-            native_points.read_headers(paths)
+            native_points.chosen(native_given.look(paths))
         assert type(caught.value) is kind
         return str(caught.value).replace(f"{self.folder}/", "").splitlines()
 
@@ -47,16 +47,16 @@ def files(tmp_path: Path) -> Files:
 
 
 def kinds(paths: Sequence[Path]) -> list[str]:
-    [chain] = native_points.read_headers(paths)
-    return [one.backup_set.kind for one in chain]
+    [[chain]] = native_points.chosen(native_given.look(paths)).points
+    return [one.backup_set.kind for one in chain.sets]
 
 
 def test_stripes_stand_in_their_order_whatever_order_they_are_given_in(files: Files) -> None:
     paths = files.write(**{f"s{n}": replace(FULL, stripe=n, stripes=10) for n in (3, 10, 1, 2, 9, 4, 8, 5, 7, 6)})
 
-    [[whole]] = native_points.read_headers(paths)
+    [[chain]] = native_points.chosen(native_given.look(paths)).points
 
-    assert [Path(file.name).name for file in whole.files] == [f"s{n}" for n in range(1, 11)]
+    assert [Path(stripe.name).name for stripe in chain.full.stripes] == [f"s{n}" for n in range(1, 11)]
 
 
 def test_a_missing_stripe_is_named_by_its_number(files: Files) -> None:
@@ -126,9 +126,9 @@ def test_logs_may_follow_the_full_backup_at_once(files: Files) -> None:
 def test_several_databases_are_several_chains(files: Files) -> None:
     crm = replace(FULL, database="crm", database_id=UUID(int=7), set_id=UUID(int=7), media=UUID(int=7))
 
-    chains = native_points.read_headers(files.write(a=FULL, b=crm, c=LOG))
+    [chains] = native_points.chosen(native_given.look(files.write(a=FULL, b=crm, c=LOG))).points
 
-    assert [[one.backup_set.database for one in chain] for chain in chains] == [["crm"], ["shop", "shop"]]
+    assert [[one.backup_set.database for one in chain.sets] for chain in chains] == [["crm"], ["shop", "shop"]]
 
 
 @pytest.mark.parametrize("alone", [DIFFERENTIAL, LOG], ids=["differential", "log"])
@@ -180,11 +180,12 @@ def test_a_log_of_a_database_made_anew_is_refused_although_its_lsns_fit(files: F
 
 
 def test_two_full_backups_of_a_database_are_two_points(files: Files) -> None:
-    other = replace(FULL, set_id=UUID(int=9), media=UUID(int=9))
+    newer = replace(FULL, set_id=UUID(int=9), media=UUID(int=9), begun=datetime(2023, 3, 7), first=(30, 1, 1), last=(30, 9, 1),
+                    checkpoint=(30, 1, 1))  # fmt: skip
 
-    [line] = files.refused(BackupUnreadable, files.write(a=FULL, b=other))
+    older, newest = native_points.chosen(native_given.look(files.write(a=newer, b=FULL))).points
 
-    assert line == "a; b: are 2 full backups of 'shop': make one restore point of each"
+    assert [chain.full.names.rpartition("/")[2] for chain in (*older, *newest)] == ["b", "a"]
 
 
 def test_all_problems_of_all_files_are_told_at_once(files: Files) -> None:
@@ -195,14 +196,16 @@ def test_all_problems_of_all_files_are_told_at_once(files: Files) -> None:
     )
     paths[0].write_bytes(paths[0].read_bytes()[:-1])
     (files.folder / "empty").touch()
+    folder = files.folder / "folder"
+    folder.mkdir()
 
-    lines = files.refused(BackupUnreadable, [*paths, files.folder / "empty", files.folder / "nowhere", files.folder])
+    lines = files.refused(BackupUnreadable, [*paths, files.folder / "empty", files.folder / "nowhere", folder])
 
     assert [line.split(":")[0].removesuffix("/") for line in lines] == [
-        "cut", "empty", "nowhere", str(files.folder), "stripe", "diff",
+        "cut", "empty", "nowhere", "folder", "stripe", "diff",
     ]  # fmt: skip
     assert "can't be read: No such file" in lines[2]
-    assert "is a folder" in lines[3]
+    assert "is a folder without a backup in it" in lines[3]
 
 
 @pytest.mark.parametrize(("content", "kind"), [(b"", NotANativeBackup), (backup()[:-512], BackupDamaged)])
