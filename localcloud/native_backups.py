@@ -59,7 +59,7 @@ class _File:
         starts = self._add(said.pieces)
         # Blocks and what they carry take turns; the index has the blocks that come after something carried.
         self._fill(starts[2::2])
-        self._mark()
+        self._mark(indexed=self._is_compressed)
         self._sets.append((what, place, said.size))
         self._add([set_ends(self._sets, len(self.data))])
         self._fill(None)
@@ -82,9 +82,9 @@ class _File:
         filler = native_compression.filler
         self.data += filler(room) if entries is None else native_compression.index(entries, room)
 
-    def _mark(self) -> None:
+    def _mark(self, *, indexed: bool = False) -> None:
         position = len(self.data)
-        self.data += filemark(self._first, self._marks)
+        self.data += filemark(self._first, self._marks, indexed=indexed)
         self._marks.insert(0, position)
 
 

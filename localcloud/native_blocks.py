@@ -21,6 +21,7 @@ VOLUME: Final = "Windows"
 _DEVICE: Final = "D:"
 _NO_DATA: Final = 0x30000
 _FILEMARK: Final = 0x80000000
+_INDEXED: Final = 0x40000
 _WINDOWS: Final = 0x010E
 _UNICODE: Final = 2
 _OF_DIFFERENTIAL: Final = 8
@@ -106,15 +107,18 @@ def tape(what: Written) -> bytes:
     return filled(b"TAPE", body, stream(b"RAID", raid), start=start, unit=wide(what), attributes=_NO_DATA)
 
 
-def filemark(what: Written, positions: list[int]) -> bytes:
-    """A block of one unit that ends a part of the file; `positions` are those of the filemarks before it, the nearest first."""
+def filemark(what: Written, positions: list[int], *, indexed: bool = False) -> bytes:
+    """A block of one unit that ends a part of the file; `positions` are those of the filemarks before it, the nearest first.
+
+    `indexed` if an index of a compressed set's records stands before it.
+    """
     start = 60 if what.is_of_2005 else 72
     most = (what.unit - start) // 8
     body = {52: struct.pack("<II", most, len(positions)), start: struct.pack(f"<{len(positions)}Q", *positions)}
     if not what.is_of_2005:
         body[60] = struct.pack("<I", start)
     # The field for the first stream has 16 bits: what SQL Server writes into it for 65,536 nobody has seen.
-    return block(b"SFMB", body, what.unit, what.unit & 0xFFFF, 0 if what.is_of_2005 else _FILEMARK)
+    return block(b"SFMB", body, what.unit, what.unit & 0xFFFF, 0 if what.is_of_2005 else _FILEMARK | _INDEXED * indexed)
 
 
 def set_start(what: Written, place: Place) -> bytes:

@@ -1,6 +1,6 @@
 """The demonstration's native backups: a customer database, backed up to two stripes at night and by its log every quarter of an hour.
 
-Synthetic: headers, stripes and log sequence numbers as SQL Server writes them, and empty pages where the data would be.
+Synthetic: headers, stripes and log sequence numbers as SQL Server writes them, and pages of rows that belong to no table.
 """
 
 import uuid

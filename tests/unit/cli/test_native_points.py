@@ -46,7 +46,7 @@ def test_a_point_is_added_and_shown_as_its_header_says(
         "stored",
     ]
     assert row.split() == [
-        "shop", "full", "2023-02-28", "23:59:58", "HOST\\SQL", "15.0.2080", "150", "1", "no", "9.4", "MB", "21.0", "kB",
+        "shop", "full", "2023-02-28", "23:59:58", "HOST\\SQL", "15.0.2080", "150", "1", "no", "9.4", "MB", "215.6", "kB",
     ]  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def test_the_manifest_says_what_the_headers_say(s3: "S3Client", tmp_path: Path) 
         "0:0:0",
     )
     assert full.database_files[0] == NativeDatabaseFile(logical_name="shop", physical_path="D:\\shop.mdf", size=8 << 20)
-    assert (full.data_size, full.restored_size, database.restored_size) == (123456, 9 << 20, 9 << 20)
+    assert (full.data_size, full.restored_size, database.restored_size) == (284_672, 9 << 20, 9 << 20)
 
 
 def test_the_manifest_describes_exactly_the_stored_bytes(s3: "S3Client", tmp_path: Path) -> None:
