@@ -49,11 +49,8 @@ class BackupEncrypted(RestoreError):
 
 
 class CompressionUnreadable(RestoreError):
-    """A native backup compressed by ZSTD (SQL Server 2025), by QAT (2022), or in the layout before SQL Server 2014: nothing here reads it.
-
-    It isn't damaged and not encrypted: SQL Server restores it, and a backup WITH COMPRESSION (ALGORITHM = MS_XPRESS) or WITH
-    NO_COMPRESSION can be read.
-    """
+    """A native backup compressed in a way that nothing here reads: ZSTD (SQL Server 2025), QAT (2022), or the layout before SQL Server
+    2014. It is neither damaged nor encrypted; one WITH COMPRESSION (ALGORITHM = MS_XPRESS) or WITH NO_COMPRESSION can be read."""
 
 
 class SystemDatabaseRefused(RestoreError):
