@@ -24,6 +24,11 @@ LEAVING = ("pending-removal", "pending-maintenance-removal", "removing")
 WITH_ROLE = f"the option {OPTION} and its setting {ROLE}"
 NO_RESTART = "(it takes effect without a restart)"
 
+# `mssqlsystemresource` is the resource database; rdsadmin is RDS's own.
+SYSTEM_DATABASES = ("master", "model", "msdb", "tempdb", "rdsadmin", "resource", "mssqlsystemresource")
+# SQL Server 2008 R2 was the last to restore backups of SQL Server 2000; RDS begins later.
+OLDEST_RESTORED = (9, 0)
+
 EXPRESS = "sqlserver-ex"
 DATA_FILES = (".mdf", ".ndf")
 YEARS = {
@@ -96,6 +101,17 @@ def foreign_replicas(instance: "DBInstanceTypeDef") -> list[str]:
 def is_newer(backup_set: NativeBackupSet, instance: "DBInstanceTypeDef") -> bool:
     """Whether the backup's server is a newer version than the instance: SQL Server restores upwards only. Builds don't count."""
     return _version(backup_set.version) > _version(instance["EngineVersion"])
+
+
+def is_too_old(backup_set: NativeBackupSet) -> bool:
+    """Whether no SQL Server of RDS restores backups of this version any more."""
+    return _version(backup_set.version) < OLDEST_RESTORED
+
+
+def refused_model(sets: tuple[NativeBackupSet, ...]) -> str | None:
+    """The recovery model of a set that RDS takes not on a Multi-AZ instance, because its mirror or availability group needs FULL; None if
+    all are FULL, or the point doesn't know it."""
+    return next((one.recovery_model for one in sets if one.recovery_model not in ("FULL", None)), None)
 
 
 def product(version: str) -> str:

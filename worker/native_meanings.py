@@ -60,7 +60,9 @@ _AGAIN: Final = "restore again"
 _CHAIN: Final = "add the backups in between to a restore point and restore that one"
 _COPY: Final = "make the backup again, or choose another restore point"
 # What a restore can't tell apart: the database was damaged, or its backup.
-_SOURCE: Final = "run DBCC CHECKDB on the database that was backed up: if it is whole, back it up again WITH CHECKSUM, else take an older point"
+_SOURCE: Final = (
+    "run DBCC CHECKDB at the source: if the database is whole, back it up again WITH CHECKSUM, else take an older point"
+)
 
 
 @dataclass(frozen=True)
