@@ -686,7 +686,8 @@ def test_multi_az_refuses_a_backup_of_another_recovery_model_than_full(world: Wo
 
     assert crm == (
         f"/databases/0/name: 'crm' was in the recovery model {model} when it was backed up, and {MSSQL} is Multi-AZ, where RDS restores "
-        "FULL alone: run ALTER DATABASE [crm] SET RECOVERY FULL at the source and make a new full backup, or turn Multi-AZ off for the restore"
+        "FULL alone: run ALTER DATABASE [crm] SET RECOVERY FULL at the source and make a new full backup, or turn Multi-AZ off for the "
+        "restore"
     )
     assert stock.startswith("/databases/1/name: 'stock' was in the recovery model ")
 
@@ -718,8 +719,8 @@ def test_a_system_database_is_refused_whatever_the_point_calls_it(sql_server: Wo
     store_point({"crm": (backup_set("crm", 1, *CHAIN[0]),)}, source_name=source)
 
     assert refused(SystemDatabaseRefused) == [
-        f"/databases/0/name: 'crm' is a backup of the system database {source}, and RDS keeps its own: restore user databases, and run what "
-        "a server needs besides as scripts"
+        f"/databases/0/name: 'crm' is a backup of the system database {source}, and RDS keeps its own: restore user databases, and run "
+        "what a server needs besides as scripts"
     ]
 
 
@@ -727,6 +728,6 @@ def test_a_backup_of_sql_server_2000_is_refused(sql_server: World) -> None:
     store_chains({"version": "8.0.2039"})
 
     assert refused(BackupTooOld, asking("stock")) == [
-        "/databases/0/name: 'stock' was backed up by SQL Server 2000 (8.0.2039), and SQL Server 2008 R2 was the last to restore such: restore "
-        "it there, and back it up there"
+        "/databases/0/name: 'stock' was backed up by SQL Server 2000 (8.0.2039), and SQL Server 2008 R2 was the last to restore such: "
+        "restore it there, and back it up there"
     ]
