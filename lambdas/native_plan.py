@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas import native_target, native_told
+from lambdas import native_target, native_told, sqlserver_configuration
 from lambdas.contract import PlannedDatabase, PlannedNative
 from lambdas.findings import EnginePart, Findings, check_names, check_storage, gib, listed, look_at_files
 from lambdas.request import RestoreRequest, WorkerRequest
@@ -68,7 +68,8 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     notes = [native_told.told(one.asked.backup.name, one.sets, found.request.sqlserver.stop_at) for one in chosen]
     notes += check_storage(found, space, "the files of the databases", mend, problems)
     notes += _unseen(found.instance, chosen) if found.instance else []
-    native = _native(found, role, chosen) if role else None
+    checking = _checking(found, problems)
+    native = _native(found, role, chosen, checking) if role and checking else None
     return EnginePart(tuple(map(_planned, chosen)), tuple(notes), native, tuple(files))
 
 
@@ -176,18 +177,32 @@ def _planned(one: Chosen) -> PlannedDatabase:
         asked_name=one.asked.request.asked_name,
         temporary_name=one.asked.request.asked_name,
         bytes=one.restored_size,
+        log_bytes=native_target.log_size(one.sets),
+        page_bytes=native_target.page_size(one.sets),
         stored_bytes=sum(backup_set.stored_length for backup_set in one.sets),
+        checked=native_told.checked(one.sets),
         rows=0,
         tables=0,
     )
 
 
-def _native(found: Findings, role: str, chosen: list[Chosen]) -> PlannedNative:
+def _checking(found: Findings, problems: Problems) -> tuple[bool, str] | None:
+    """Whether DBCC CHECKDB runs, and who decided that; None if the configuration can't be read."""
+    asked = found.request.sqlserver.check_database
+    if asked is not None:
+        return asked, "the request"
+    path = found.surroundings.settings.sqlserver_configuration
+    policy = problems.collect("/sqlserver/checkDatabase", lambda: sqlserver_configuration.deployed(path))
+    return (policy.checks(found.request.mode), f"the configuration ({policy.check_database})") if policy else None
+
+
+def _native(found: Findings, role: str, chosen: list[Chosen], checking: tuple[bool, str]) -> PlannedNative:
     wishes = found.request.sqlserver
     return PlannedNative(
         option_role_arn=role,
         staged_bytes=sum(backup_set.stored_length for one in chosen for backup_set in one.sets),
         stop_at=wishes.stop_at,
         fix_users=wishes.fix_users,
-        check_database=wishes.check_database,
+        check_database=checking[0],
+        check_decided_by=checking[1],
     )

@@ -4,6 +4,7 @@ The rules are RDS's: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/SQLS
 restart, but a default option group holds none, so people have to attach one of their own.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ OLDEST_RESTORED = (9, 0)
 
 EXPRESS = "sqlserver-ex"
 DATA_FILES = (".mdf", ".ndf")
+LOG_FILES = ".ldf"
+PAGE = 8192
 YEARS = {
     (8, 0): "2000", (9, 0): "2005", (10, 0): "2008", (10, 50): "2008 R2", (11, 0): "2012", (12, 0): "2014",
     (13, 0): "2016", (14, 0): "2017", (15, 0): "2019", (16, 0): "2022", (17, 0): "2025",
@@ -124,6 +127,18 @@ def _version(text: str) -> tuple[int, int]:
     """Major and minor of RDS's `15.00.4430.1.v1` and of a header's `15.0.2080`."""
     numbers: list[Any] = text.split(".")
     return int(numbers[0]), int(numbers[1])
+
+
+def log_size(sets: Sequence[NativeBackupSet]) -> int:
+    """Bytes of the log files in the largest state on the way, by their usual extension."""
+    return max(sum(f.size for f in one.database_files if f.physical_path.lower().endswith(LOG_FILES)) for one in sets)
+
+
+def page_size(sets: Sequence[NativeBackupSet]) -> int | None:
+    """Bytes of the pages that the database uses, as the full backup holds them; None if the point doesn't know. What later backups add is
+    in none of their numbers: a differential counts the changed pages alone."""
+    checks = next((one.checks for one in sets if one.kind == "FULL"), None)
+    return checks.allocated_pages * PAGE if checks and checks.allocated_pages is not None else None
 
 
 def too_large_for_express(sets: tuple[NativeBackupSet, ...], instance: "DBInstanceTypeDef") -> tuple[int, int] | None:
