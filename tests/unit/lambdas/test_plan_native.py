@@ -1,7 +1,9 @@
 """PlanRestore for SQL Server: what RDS would refuse hours later is refused before anything exists, and what a plan says."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,6 +22,7 @@ from repository.errors import (
     NotSupportedYet,
     RestoreError,
     RestoreRequestInvalid,
+    SqlServerConfigurationInvalid,
     TargetNotFound,
     TargetNotUsable,
     TargetVersionTooOld,
@@ -171,15 +174,17 @@ def test_a_plan_names_the_databases_the_role_and_what_will_be_staged(sql_server:
     assert told["databases"] == [
         {
             "name": "crm", "askedName": "crm", "temporaryName": "crm", "loginRole": "", "holderRole": "", "bytes": 4 * GIB,
-            "storedBytes": 30, "rows": 0, "tables": 0,
+            "logBytes": GIB, "pageBytes": None, "storedBytes": 30, "checked": "not checked: point of version 0.2", "rows": 0, "tables": 0,
         },
         {
             "name": "stock", "askedName": "Lager Süd", "temporaryName": "Lager Süd", "loginRole": "", "holderRole": "",
-            "bytes": 4 * GIB, "storedBytes": 10, "rows": 0, "tables": 0,
+            "bytes": 4 * GIB,
+            "logBytes": GIB, "pageBytes": None, "storedBytes": 10, "checked": "not checked: point of version 0.2", "rows": 0, "tables": 0,
         },
     ]  # fmt: skip
     assert told["native"] == {
         "optionRoleArn": ROLE, "stagedBytes": 40, "stopAt": None, "fixUsers": True, "checkDatabase": True,
+        "checkDecidedBy": "the request",
     }  # fmt: skip
     assert (told["target"]["engine"], told["target"]["port"]) == ("sqlserver-se", 1433)
     assert told["notes"] == [
@@ -731,3 +736,46 @@ def test_a_backup_of_sql_server_2000_is_refused(sql_server: World) -> None:
         "/databases/0/name: 'stock' was backed up by SQL Server 2000 (8.0.2039), and SQL Server 2008 R2 was the last to restore such: "
         "restore it there, and back it up there"
     ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked", "runs", "decided"),
+    [
+        ("never", None, False, "the configuration (never)"),
+        ("drills", None, False, "the configuration (drills)"),
+        ("always", None, True, "the configuration (always)"),
+        ("always", False, False, "the request"),
+        ("never", True, True, "the request"),
+    ],
+)
+def test_the_configuration_decides_on_checkdb_and_the_request_has_the_last_word(
+    sql_server: World, tmp_path: Path, policy: str, asked: bool | None, runs: bool, decided: str
+) -> None:
+    path = tmp_path / "ours.json"
+    path.write_text(json.dumps({"checkDatabase": policy}))
+    sql_server.patch.setenv("SQLSERVER_CONFIGURATION", str(path))
+
+    native = plan(asking(sqlserver={"checkDatabase": asked}))["native"]
+
+    assert (native["checkDatabase"], native["checkDecidedBy"]) == (runs, decided)
+
+
+def test_a_configuration_that_can_not_be_read_is_a_problem_of_its_own_name(sql_server: World, tmp_path: Path) -> None:
+    path = tmp_path / "ours.json"
+    path.write_text('{"checkDatabase": "sometimes"}')
+    sql_server.patch.setenv("SQLSERVER_CONFIGURATION", str(path))
+
+    [line] = refused(SqlServerConfigurationInvalid)
+
+    place = "/sqlserver/checkDatabase: ours.json#/checkDatabase"
+    assert line == f'{place}: must be never, drills or always, not "sometimes"'
+
+
+def test_the_plan_knows_the_pages_in_use_of_the_full_backup_and_the_log_files(sql_server: World) -> None:
+    store_chains(known(allocated_pages=1000))
+
+    [crm, stock] = plan(asking("crm", "stock"))["databases"]
+
+    assert (crm["pageBytes"], crm["logBytes"]) == (None, GIB)
+    assert (stock["pageBytes"], stock["logBytes"]) == (1000 * 8192, GIB)
+    assert stock["checked"] == "81 % of its bytes are under a checksum"
