@@ -2,8 +2,9 @@
 
 A full backup holds every allocated extent, and `points add` counted the pages in it that their PFS page calls allocated. The server counts
 whole extents of 8 pages, so it says at least as many, and more is no sign of anything. It may say fewer for one good reason: extents that
-were freed while the backup ran. The backup's own log does that again at the end of the restore, and it must be long enough for it: each
-freed extent is a record of at least 24 bytes. So only fewer pages than that log can explain are a failure. A differential holds what
+were freed while the backup ran. The backup's own log does that again at the end of the restore, and it must be long enough for it: a log
+record takes at least 24 bytes and frees an extent or a few (64 are assumed, to be on the safe side). So only fewer pages than that log can
+explain are a failure. A differential holds what
 changed alone, so its number is low but as true; after log backups any number may be right.
 """
 
@@ -17,6 +18,7 @@ from worker.standing_connection import TEMPORARY
 CHECK: Final = "pages in use"
 _EXTENT: Final = 8
 _SMALLEST_RECORD: Final = 24
+_FREED_BY_RECORD: Final = 64 * _EXTENT
 _SECTOR: Final = 512
 # Pages of the allocation maps themselves, about 25 in 100,000, might be counted differently.
 _OF_MAPS: Final = 1000
@@ -55,7 +57,7 @@ def _most_freed(backup_set: NativeBackupSet) -> int | None:
     if first_file != last_file:
         return None
     length = (last_block - first_block + _LARGEST_BLOCK) * _SECTOR
-    return length // _SMALLEST_RECORD * _EXTENT
+    return length // _SMALLEST_RECORD * _FREED_BY_RECORD
 
 
 def _lsn(text: str) -> tuple[int, int, int]:

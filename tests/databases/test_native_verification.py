@@ -210,18 +210,18 @@ def test_as_many_pages_as_in_the_backup_or_more_are_right(
 def test_fewer_pages_than_the_log_in_the_backup_can_have_freed_fail_the_database(case: NativeServer) -> None:
     case.restored()
     case.switches.allocated_pages = 1000
-    # (8 + 120) sectors hold 2730 records, each of which may free an extent; a thousandth is left to the maps.
-    most = 1000 + 2730 * 8
+    # (8 + 120) sectors hold 2730 records, each of which may free 64 extents; a thousandth is left to the maps.
+    most = 1000 + 2730 * 64 * 8
 
     [right] = verify(case, holding(most + most // 1000))
-    [wrong] = verify(case, holding(most + 30))
+    [wrong] = verify(case, holding(most + 1500))
 
     assert right.status == "PROMOTED"
     assert check(right, "pages in use").result == "not checked"
     assert wrong.status == "FAILED"
     assert (
         check(wrong, "pages in use").actual
-        == "1000: 21870 fewer, and the log in the backup can have freed 21840 at most"
+        == "1000: 1399260 fewer, and the log in the backup can have freed 1397760 at most"
     )
 
 
@@ -229,8 +229,8 @@ def test_a_database_that_shrank_while_a_long_log_was_written_is_not_thrown_away(
     case.restored()
     case.switches.allocated_pages = 8
 
-    for log in (("1:1:1", "2:1:1"), ("1:1:1", "1:9000000:1")):
-        [result] = verify(case, holding(1_000_000, log))
+    for log in (("1:1:1", "2:1:1"), ("1:1:1", "1:90000000:1")):
+        [result] = verify(case, holding(100_000_000, log))
 
         assert result.status == "PROMOTED"
         assert check(result, "pages in use").result == "not checked"
