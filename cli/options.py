@@ -39,7 +39,11 @@ FixUsers = Annotated[
     typer.Option("--fix-users", help="SQL Server: map users whose login is not here to the login of the same name."),
 ]
 CheckDatabase = Annotated[
-    bool, typer.Option("--check-database", help="SQL Server: run DBCC CHECKDB before the restore counts as succeeded.")
+    bool | None,
+    typer.Option(
+        "--check-database/--no-check-database",
+        help="SQL Server: run DBCC CHECKDB before the restore counts as succeeded; by default the installation's configuration decides.",
+    ),
 ]
 ToAccount = Annotated[
     str | None, typer.Option("--account", metavar="ID", help="The target's account; default: the control account.")

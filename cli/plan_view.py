@@ -58,6 +58,8 @@ def _told(plan: Plan) -> Iterator[tuple[str, str]]:
         f"{worker.first.instance_type} in {worker.first.subnet_id}{streams}, {longest}, by {worker.configured_by}",
     )
     if plan.native:
+        runs = "runs" if plan.native.check_database else "does not run"
+        yield "Checked", f"DBCC CHECKDB {runs}, by {plan.native.check_decided_by}"
         told = f"{size(plan.native.staged_bytes)} into a temporary bucket"
         yield "Copied", f"{told}, which RDS reads with {plan.native.option_role_arn}"
     if plan.postgres:
@@ -82,9 +84,10 @@ def _planned_dumps(plan: Plan) -> Table:
 
 
 def _planned_native_backups(plan: Plan) -> Table:
-    shown = table("database", "comes back as", "size")
+    shown = table("database", "comes back as", "size", "of it log", "pages in use")
     for database in plan.databases:
-        shown.add_row(database.name, database.asked_name, size(database.bytes))
+        in_use = "not known" if database.page_bytes is None else size(database.page_bytes)
+        shown.add_row(database.name, database.asked_name, size(database.bytes), size(database.log_bytes), in_use)
     return shown
 
 

@@ -39,8 +39,8 @@ def print_report(console: Console, report: Report, worker_results: list[Result])
         console.print(left_out_view.code(name, objects))
     for name, entries in adapted(worker_results).items():
         console.print(fix_ups(name, entries))
-    for database in verified(worker_results):
-        console.print(verification(database))
+    for part in _verifications(report, worker_results):
+        console.print(part)
     console.print(proof(report.resources))
     if report.leftovers:
         console.print(Text("LEFT BEHIND: " + ", ".join(report.leftovers), style="bold red"))
@@ -136,6 +136,12 @@ def databases(report: Report) -> Table:
             *rows, size(outcome.bytes), duration(outcome.seconds),
         )  # fmt: skip
     return shown
+
+
+def _verifications(report: Report, worker_results: list[Result]) -> Iterator[RenderableType]:
+    """The checks of each database, and what they come to."""
+    yield from (verification(database) for database in verified(worker_results))
+    yield from (Text(visible(sentence)) for sentence in report.proofs)
 
 
 def verification(database: DatabaseResult) -> Table:

@@ -74,7 +74,7 @@ def restore(
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; it stands in the report.")] = None,
     stop_at: StopAt = None,
     fix_users: FixUsers = False,
-    check_database: CheckDatabase = False,
+    check_database: CheckDatabase = None,
     worker: WorkerWishes = None,
     wait: Annotated[bool, typer.Option(help="Follow the restore to its end.")] = True,
     longest: Longest = None,
@@ -168,7 +168,7 @@ def show_plan(plane: ControlPlane, restore: identity.Restore, *, as_json: bool) 
     return ExitCode.DONE
 
 
-def _wishes(stop_at: str | None, *, fix_users: bool = False, check_database: bool = False) -> dict[str, Any]:
+def _wishes(stop_at: str | None, *, fix_users: bool = False, check_database: bool | None = None) -> dict[str, Any]:
     return {"stopAt": stop_at, "fixUsers": fix_users, "checkDatabase": check_database}
 
 

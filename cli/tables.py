@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cli.consoles import visible
 
-_NUMBERS = {"rows", "size", "took", "tables", "files", "dollars", "expected", "at most"}
+_NUMBERS = {"rows", "size", "took", "tables", "files", "dollars", "expected", "at most", "of it log", "pages in use"}
 
 
 def table(*columns: str) -> Table:

@@ -21,6 +21,7 @@ from lambdas import (
     record,
     request,
     sections,
+    sqlserver_configuration,
     worker_configuration,
     worker_configuration_check,
 )
@@ -36,6 +37,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 READ: tuple[type[Document], ...] = (
     request.RestoreRequest, worker_configuration.WorkerConfigurations, doctor_findings.ExaminationQuestion,
     worker_configuration_check.WorkerConfigurationQuestion, extension_configuration.ExtensionConfiguration,
+    sqlserver_configuration.SqlServerConfiguration,
 )  # fmt: skip
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan, sections.ArchiveSection, sections.WorkerSection, sections.SecurityGroupsSection, sections.StagingSection,

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from infrastructure.dependencies import BUILD, ROOT, Dependencies, tree
-from lambdas import extension_configuration, worker_configuration
+from lambdas import extension_configuration, sqlserver_configuration, worker_configuration
 
 # The newest runtime that all dependencies have wheels for, and the Python that Amazon Linux 2023 installs from its own packages.
 FUNCTION_PYTHON = "3.13"
@@ -36,13 +36,16 @@ PYTHONPATH="$home" exec "${{DBRESTORE_PYTHON:-python{WORKER_PYTHON}}}" -P -s -S 
 
 
 def function_code(
-    workers: Path = worker_configuration.DEPLOYED, extensions: Path = extension_configuration.DEPLOYED
+    workers: Path = worker_configuration.DEPLOYED,
+    extensions: Path = extension_configuration.DEPLOYED,
+    sqlserver: Path = sqlserver_configuration.DEPLOYED,
 ) -> Path:
     """What all functions share: the control plane, the documents it speaks, and the configurations under the names by which
-    lambdas.worker_configuration and lambdas.extension_configuration find them. Raises WorkerConfigurationInvalid or
-    ExtensionConfigurationInvalid: what can't be read must not be deployed."""
+    lambdas.worker_configuration, lambdas.extension_configuration and lambdas.sqlserver_configuration find them. Raises
+    WorkerConfigurationInvalid, ExtensionConfigurationInvalid or SqlServerConfigurationInvalid: what can't be read must not be deployed."""
     worker_configuration.read(workers)
     extension_configuration.read(extensions)
+    sqlserver_configuration.read(sqlserver)
     packages = [
         *_sources("lambdas"),
         *_sources("repository"),
@@ -52,6 +55,7 @@ def function_code(
     contents = {
         worker_configuration.DEPLOYED: workers.read_bytes(),
         extension_configuration.DEPLOYED: extensions.read_bytes(),
+        sqlserver_configuration.DEPLOYED: sqlserver.read_bytes(),
     }
     beside = [(path.relative_to(ROOT).as_posix(), content, 0o644) for path, content in contents.items()]
     # A name of its own: two syntheses with two configurations must not take each other's archive.

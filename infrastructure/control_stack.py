@@ -32,7 +32,9 @@ class ControlStack(Stack):
         super().__init__(scope, id_, description="dbrestore: restores databases into running RDS instances", **options)
         self.external_id = settings.external_id
         self.target_accounts = settings.target_accounts
-        self.configurations = (settings.worker_configuration, settings.extension_configuration)
+        self.configurations = (
+            settings.worker_configuration, settings.extension_configuration, settings.sqlserver_configuration,
+        )  # fmt: skip
         self.ledger = _ledger(self)
         self.key = encryption.key(self, settings)
         self.repository = repository_bucket(self, settings.target_accounts, self.key)

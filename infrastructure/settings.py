@@ -8,7 +8,7 @@ from typing import Any
 
 from infrastructure import names
 from infrastructure.dependencies import ROOT
-from lambdas import extension_configuration, worker_configuration
+from lambdas import extension_configuration, sqlserver_configuration, worker_configuration
 
 OWN_KEY = "own"
 # A bucket policy has 20 KiB of room (S3 User Guide, "Bucket policies"); each account takes 34 bytes of every statement for workers.
@@ -18,19 +18,21 @@ MOST_TARGET_ACCOUNTS = 100
 @dataclass(frozen=True)
 class Settings:
     """`target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
-    encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration` and
-    `extension_configuration`: the files that the functions take with them."""
+    encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration`,
+    `extension_configuration` and `sqlserver_configuration`: the files that the functions take with them."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
     external_id: str = names.DEFAULT_EXTERNAL_ID
     worker_configuration: Path = worker_configuration.DEPLOYED
     extension_configuration: Path = extension_configuration.DEPLOYED
+    sqlserver_configuration: Path = sqlserver_configuration.DEPLOYED
 
 
 def read(context: Callable[[str], Any]) -> Settings:
     """The settings; `context` gives a key's value or None. Raises ValueError naming the key, with what to write, and
-    WorkerConfigurationInvalid or ExtensionConfigurationInvalid with everything that is wrong in that file."""
+    WorkerConfigurationInvalid, ExtensionConfigurationInvalid or SqlServerConfigurationInvalid with everything that is wrong in that
+    file."""
     return Settings(
         _accounts(str(context("targetAccounts") or "")),
         _key(str(context("encryptionKey") or "")),
@@ -38,6 +40,9 @@ def read(context: Callable[[str], Any]) -> Settings:
         _configuration(context("workerConfiguration"), worker_configuration.DEPLOYED, worker_configuration.read),
         _configuration(
             context("extensionConfiguration"), extension_configuration.DEPLOYED, extension_configuration.read
+        ),
+        _configuration(
+            context("sqlserverConfiguration"), sqlserver_configuration.DEPLOYED, sqlserver_configuration.read
         ),
     )
 

@@ -45,7 +45,8 @@ class PlannedDatabase(Document):
     """One database with every name that will be made, all fixed before anything exists. SQL Server restores straight under the asked name:
     there the temporary name is the same, and there are no roles (`worker.job.DatabaseJob` says what they are for).
     `bytes` of COPY text, for SQL Server of the database's files;
-    `stored_bytes` of what the repository holds of it."""
+    of these `log_bytes` are those of the log files, and `page_bytes` those of the pages in use, None if the point doesn't know them;
+    `stored_bytes` of what the repository holds of it, `checked` how much of these was recomputed when they were added."""
 
     name: str
     asked_name: str
@@ -53,7 +54,10 @@ class PlannedDatabase(Document):
     login_role: str = ""
     holder_role: str = ""
     bytes: int
+    log_bytes: int = 0
+    page_bytes: int | None = None
     stored_bytes: int = 0
+    checked: str = ""
     rows: int
     tables: int
 
@@ -168,13 +172,15 @@ class Estimate(Document):
 
 class PlannedNative(Document):
     """What a restore into SQL Server needs besides. `option_role_arn` is the role with which RDS reads the temporary bucket; `staged_bytes`
-    are those of all files that will be copied there. `stop_at` as in the request."""
+    are those of all files that will be copied there. `stop_at` as in the request. `check_decided_by` says why `check_database` is what it
+    is: the request, or the configuration's word (`never`, `drills`, `always`)."""
 
     option_role_arn: str
     staged_bytes: int
     stop_at: datetime | None = None
     fix_users: bool = False
     check_database: bool = False
+    check_decided_by: str = "the request"
 
 
 class Plan(Document):

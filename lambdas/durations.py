@@ -6,7 +6,7 @@ Invariant: a number never goes without its basis, so that a reader can tell a fi
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lambdas.contract import DurationItem, Plan, PlannedArchive, PlannedNative
+from lambdas.contract import DurationItem, Plan, PlannedArchive, PlannedDatabase, PlannedNative
 from lambdas.looks import PAUSES
 from repository.manifest import Engine
 
@@ -47,6 +47,9 @@ MOST_REPLAY_BYTES = 15.7 * MEGABYTE
 STAGING = Rate(250 * MEGABYTE, "assumed 250 MB/s, S3 copies by itself; published: 445 MB/s with 40 parts at once")
 STAGING_ABROAD = Rate(100 * MEGABYTE, "assumed 100 MB/s, S3 copies by itself from Region to Region")
 NATIVE_RESTORE = Rate(50 * MEGABYTE, "assumed 50 MB/s of backup files for the instance; RDS gives no figure")
+# SQL Server writes a new log file full of zeros before it restores anything; data files are only reserved (instant file initialisation,
+# which a log can't have: Microsoft Learn, "Database instant file initialization"). That RDS has it switched on is assumed.
+ZEROING = Rate(100 * MEGABYTE, "assumed 100 MB/s to fill the log files with zeros")
 # RDS brings the state of its tasks up to date about every two minutes, and works on two at a time.
 NATIVE_TASK = Span(120, "2 min for the start and the end of each two databases")
 TASKS_AT_ONCE = 2
@@ -116,13 +119,23 @@ def _native(plan: Plan, native: PlannedNative) -> Iterator[DurationItem]:
     copying = STAGING_ABROAD if is_abroad(plan) else STAGING
     yield _item("StageNativeBackups", copying.seconds(native.staged_bytes) + 1, copying.basis)
     turns = -(-len(plan.databases) // TASKS_AT_ONCE)
+    # Backed up are the pages in use alone, so what is read tells what is written, but for compressed backups, whose pages nobody counted.
     seconds = NATIVE_RESTORE.seconds(native.staged_bytes) + NATIVE_TASK.seconds * turns
-    yield _looked_for("RestoreNativeBackups", seconds, f"{NATIVE_RESTORE.basis}; {NATIVE_TASK.basis}")
+    logs = sum(database.log_bytes for database in plan.databases)
+    basis = (NATIVE_RESTORE.basis, NATIVE_TASK.basis, *([ZEROING.basis] if logs else []))
+    yield _looked_for("RestoreNativeBackups", seconds + ZEROING.seconds(logs), "; ".join(basis))
     if native.check_database:
-        checking = READING_AGAIN.seconds(sum(database.bytes for database in plan.databases))
-        yield _looked_for("VerifyDatabases", LOOKING.seconds + checking, f"DBCC CHECKDB, {READING_AGAIN.basis}")
+        checking = READING_AGAIN.seconds(sum(map(_checked_bytes, plan.databases)))
+        counted = all(database.page_bytes is not None for database in plan.databases)
+        told = "pages in use" if counted else "whole files where the point doesn't know the pages in use"
+        yield _looked_for("VerifyDatabases", LOOKING.seconds + checking, f"DBCC CHECKDB, {READING_AGAIN.basis}; {told}")
     else:
         yield _looked_for("VerifyDatabases", LOOKING.seconds, LOOKING.basis)
+
+
+def _checked_bytes(database: PlannedDatabase) -> int:
+    """DBCC CHECKDB reads pages in use, neither free ones nor the log."""
+    return database.bytes - database.log_bytes if database.page_bytes is None else database.page_bytes
 
 
 def _removal(plan: Plan) -> Iterator[DurationItem]:

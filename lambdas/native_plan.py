@@ -5,12 +5,11 @@ RDS restores straight under the asked name, so that is also the temporary one. W
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lambdas import native_target
+from lambdas import native_target, native_told, sqlserver_configuration
 from lambdas.contract import PlannedDatabase, PlannedNative
-from lambdas.findings import EnginePart, Findings, check_names, check_storage, gib, look_at_files
+from lambdas.findings import EnginePart, Findings, check_names, check_storage, gib, listed, look_at_files
 from lambdas.request import RestoreRequest, WorkerRequest
 from lambdas.request_problems import Problems
 from lambdas.source_lookup import Asked, asked_databases
@@ -19,9 +18,12 @@ from repository.errors import NotSupportedYet, RestoreError, RestoreRequestInval
 from repository.manifest import NativeBackupSet, NativeDatabaseBackup, StoredFile
 from repository.native_errors import (
     BackupTooLarge,
+    BackupTooOld,
     BaseBackupMissing,
     CrossRegionReplica,
     EditionLimit,
+    RecoveryModelRefused,
+    SystemDatabaseRefused,
     TooManyStripes,
 )
 from repository.native_file import LARGEST
@@ -63,10 +65,11 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     role = _check_instance(found, chosen, problems)
     space = sum(one.restored_size for one in chosen)
     mend = "grow its storage first, because storage autoscaling is too slow for a restore"
-    notes = [_told(one, found.request.sqlserver.stop_at) for one in chosen]
+    notes = [native_told.told(one.asked.backup.name, one.sets, found.request.sqlserver.stop_at) for one in chosen]
     notes += check_storage(found, space, "the files of the databases", mend, problems)
     notes += _unseen(found.instance, chosen) if found.instance else []
-    native = _native(found, role, chosen) if role else None
+    checking = _checking(found, problems)
+    native = _native(found, role, chosen, checking) if role and checking else None
     return EnginePart(tuple(map(_planned, chosen)), tuple(notes), native, tuple(files))
 
 
@@ -98,6 +101,12 @@ def _chosen(found: Findings, problems: Problems) -> list[Chosen]:
 def _flaws(backup: NativeDatabaseBackup) -> Iterator[tuple[type[RestoreError], str]]:
     """What `points add` refuses: a point may also be made by other means."""
     name, sets = backup.name, backup.backup_sets
+    if backup.source_name.casefold() in native_target.SYSTEM_DATABASES:
+        told = f"{name!r} is a backup of the system database {backup.source_name}, and RDS keeps its own"
+        yield SystemDatabaseRefused, f"{told}: restore user databases, and run what a server needs besides as scripts"
+    if old := next((one for one in sets if native_target.is_too_old(one)), None):
+        told = f"{name!r} was backed up by {native_target.product(old.version)}, and SQL Server 2008 R2 was the last to restore such"
+        yield BackupTooOld, f"{told}: restore it there, and back it up there"
     if not sets or sets[0].kind != "FULL":
         yield BaseBackupMissing, f"{name!r} begins with no full backup in this restore point: choose another one"
     for one in sets:
@@ -135,35 +144,26 @@ def _check_backup(instance: "DBInstanceTypeDef", one: Chosen, problems: Problems
         told = f"{name} is {native_target.product(instance['EngineVersion'])}, the backup of {backup!r} is of"
         mend = "SQL Server restores no backup of a newer version: upgrade the instance or restore into a newer one"
         problems.add(TargetVersionTooOld, POINTER, f"{told} {native_target.product(newer[-1].version)}, and {mend}")
+    if instance.get("MultiAZ") and (model := native_target.refused_model(one.sets)):
+        told = f"{backup!r} was in the recovery model {model} when it was backed up, and {name} is Multi-AZ, where RDS restores FULL alone"
+        mend = f"run ALTER DATABASE [{one.asked.backup.source_name}] SET RECOVERY FULL at the source and make a new full backup"
+        problems.add(RecoveryModelRefused, one.asked.pointer, f"{told}: {mend}, or turn Multi-AZ off for the restore")
     if too_large := native_target.too_large_for_express(one.sets, instance):
         size, limit = too_large
         told = f"{backup!r} has data files of {gib(size)}, and {name} is an Express edition, whose databases end at {limit} GiB"
         problems.add(EditionLimit, one.asked.pointer, f"{told}: restore into another edition")
 
 
-def _told(one: Chosen, stop_at: datetime | None) -> str:
-    """`crm: full backup begun 2023-02-28 23:59:58; log backups 3, the last begun 2023-03-01 12:00:00; up to 2023-03-01 11:59:00`."""
-    words = [
-        f"{backup_set.kind.lower()} backup begun {backup_set.begun_at}"
-        for backup_set in one.sets
-        if backup_set.kind != "LOG"
-    ]
-    logs = [backup_set for backup_set in one.sets if backup_set.kind == "LOG"]
-    if logs:
-        words.append(f"log backups {len(logs)}, the last begun {logs[-1].begun_at}")
-    words += [f"up to {stop_at}"] if stop_at else []
-    return f"{one.asked.backup.name}: {'; '.join(words)}"
-
-
 def _unseen(instance: "DBInstanceTypeDef", chosen: list[Chosen]) -> list[str]:
     """What may still be refused by RDS and no API tells beforehand."""
     if not instance.get("MultiAZ"):
         return []
-    name = instance["DBInstanceIdentifier"]
-    notes = [
-        f"{name} is Multi-AZ: RDS restores only backups of databases in the FULL recovery model there, and a backup's header does not say "
-        "which one it was"
-    ]
+    notes = []
+    if unknown := [one.asked.backup.name for one in chosen if one.sets[0].recovery_model is None]:
+        notes.append(
+            f"{instance['DBInstanceIdentifier']} is Multi-AZ: RDS restores only backups of databases in the FULL recovery model there, and "
+            f"this point doesn't know which one it was of {listed(unknown)}: a point that is added again does"
+        )
     if chains := [one.asked.backup.name for one in chosen if len(one.sets) > 1]:
         notes.append(
             f"{', '.join(chains)}: RDS once refused differential and log backups on Multi-AZ instances; its documentation no longer says so"
@@ -177,18 +177,32 @@ def _planned(one: Chosen) -> PlannedDatabase:
         asked_name=one.asked.request.asked_name,
         temporary_name=one.asked.request.asked_name,
         bytes=one.restored_size,
+        log_bytes=native_target.log_size(one.sets),
+        page_bytes=native_target.page_size(one.sets),
         stored_bytes=sum(backup_set.stored_length for backup_set in one.sets),
+        checked=native_told.checked(one.sets),
         rows=0,
         tables=0,
     )
 
 
-def _native(found: Findings, role: str, chosen: list[Chosen]) -> PlannedNative:
+def _checking(found: Findings, problems: Problems) -> tuple[bool, str] | None:
+    """Whether DBCC CHECKDB runs, and who decided that; None if the configuration can't be read."""
+    asked = found.request.sqlserver.check_database
+    if asked is not None:
+        return asked, "the request"
+    path = found.surroundings.settings.sqlserver_configuration
+    policy = problems.collect("/sqlserver/checkDatabase", lambda: sqlserver_configuration.deployed(path))
+    return (policy.checks(found.request.mode), f"the configuration ({policy.check_database})") if policy else None
+
+
+def _native(found: Findings, role: str, chosen: list[Chosen], checking: tuple[bool, str]) -> PlannedNative:
     wishes = found.request.sqlserver
     return PlannedNative(
         option_role_arn=role,
         staged_bytes=sum(backup_set.stored_length for one in chosen for backup_set in one.sets),
         stop_at=wishes.stop_at,
         fix_users=wishes.fix_users,
-        check_database=wishes.check_database,
+        check_database=checking[0],
+        check_decided_by=checking[1],
     )

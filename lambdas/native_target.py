@@ -4,6 +4,7 @@ The rules are RDS's: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/SQLS
 restart, but a default option group holds none, so people have to attach one of their own.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,15 @@ LEAVING = ("pending-removal", "pending-maintenance-removal", "removing")
 WITH_ROLE = f"the option {OPTION} and its setting {ROLE}"
 NO_RESTART = "(it takes effect without a restart)"
 
+# `mssqlsystemresource` is the resource database; rdsadmin is RDS's own.
+SYSTEM_DATABASES = ("master", "model", "msdb", "tempdb", "rdsadmin", "resource", "mssqlsystemresource")
+# SQL Server 2008 R2 was the last to restore backups of SQL Server 2000; RDS begins later.
+OLDEST_RESTORED = (9, 0)
+
 EXPRESS = "sqlserver-ex"
 DATA_FILES = (".mdf", ".ndf")
+LOG_FILES = ".ldf"
+PAGE = 8192
 YEARS = {
     (8, 0): "2000", (9, 0): "2005", (10, 0): "2008", (10, 50): "2008 R2", (11, 0): "2012", (12, 0): "2014",
     (13, 0): "2016", (14, 0): "2017", (15, 0): "2019", (16, 0): "2022", (17, 0): "2025",
@@ -98,6 +106,17 @@ def is_newer(backup_set: NativeBackupSet, instance: "DBInstanceTypeDef") -> bool
     return _version(backup_set.version) > _version(instance["EngineVersion"])
 
 
+def is_too_old(backup_set: NativeBackupSet) -> bool:
+    """Whether no SQL Server of RDS restores backups of this version any more."""
+    return _version(backup_set.version) < OLDEST_RESTORED
+
+
+def refused_model(sets: tuple[NativeBackupSet, ...]) -> str | None:
+    """The recovery model of a set that RDS takes not on a Multi-AZ instance, because its mirror or availability group needs FULL; None if
+    all are FULL, or the point doesn't know it."""
+    return next((one.recovery_model for one in sets if one.recovery_model not in ("FULL", None)), None)
+
+
 def product(version: str) -> str:
     """`SQL Server 2019 (15.00.4430.1.v1)`."""
     year = YEARS.get(_version(version))
@@ -108,6 +127,18 @@ def _version(text: str) -> tuple[int, int]:
     """Major and minor of RDS's `15.00.4430.1.v1` and of a header's `15.0.2080`."""
     numbers: list[Any] = text.split(".")
     return int(numbers[0]), int(numbers[1])
+
+
+def log_size(sets: Sequence[NativeBackupSet]) -> int:
+    """Bytes of the log files in the largest state on the way, by their usual extension."""
+    return max(sum(f.size for f in one.database_files if f.physical_path.lower().endswith(LOG_FILES)) for one in sets)
+
+
+def page_size(sets: Sequence[NativeBackupSet]) -> int | None:
+    """Bytes of the pages that the database uses, as the full backup holds them; None if the point doesn't know. What later backups add is
+    in none of their numbers: a differential counts the changed pages alone."""
+    checks = next((one.checks for one in sets if one.kind == "FULL"), None)
+    return checks.allocated_pages * PAGE if checks and checks.allocated_pages is not None else None
 
 
 def too_large_for_express(sets: tuple[NativeBackupSet, ...], instance: "DBInstanceTypeDef") -> tuple[int, int] | None:

@@ -30,7 +30,7 @@ def part(found: Findings, problems: Problems) -> EnginePart:
 
 
 def _refuse_wishes_of_sql_server(wishes: SqlServerRequest, problems: Problems) -> None:
-    for name in wishes.model_dump(exclude_defaults=True):
+    for name in (name for name, wish in wishes if wish):
         key = SqlServerRequest.model_fields[name].alias
         sentence = "is for SQL Server alone, and this restore is of PostgreSQL: leave it out"
         problems.add(RestoreRequestInvalid, f"/sqlserver/{key}", sentence)

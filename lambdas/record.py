@@ -43,7 +43,7 @@ class PhaseRow(Document):
 class Report(Document):
     """`restores/<restore id>/report.json` in the evidence bucket, written by CloseRestore; the event's detail is its short form.
     `postgres`: what was chosen for PostgreSQL databases, `verify` among it. What was left out, the lists of adaptations, of checks and of
-    code that runs by itself are in the `results`."""
+    code that runs by itself are in the `results`. `proofs` are sentences about what a restore into SQL Server proves, and what not."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
@@ -60,6 +60,7 @@ class Report(Document):
     resources: tuple[ResourceRow, ...]
     results: tuple[str, ...] = ()
     postgres: PostgresOptions | None = None
+    proofs: tuple[str, ...] = ()
     network: PlannedNetwork | None = None
     archive: ArchiveSection | None = None
     estimate: Estimate | None = None

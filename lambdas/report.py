@@ -4,9 +4,10 @@ The report tells what the ledger and the worker's results say, not what the stat
 failed or was stopped and cleared up later. While a row isn't settled the restore stays open and the sweeper comes again."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from lambdas import archive, archive_wait, left_out, phases
+from lambdas import archive, archive_wait, left_out, native_proof, phases
 from lambdas.database_rows import DATABASE
 from lambdas.inputs import CaughtError, CloseInput
 from lambdas.job_outcomes import outcomes, together
@@ -18,7 +19,7 @@ from lambdas.state import Restore, state
 from lambdas.worker_jobs import job_names, result, uri
 from repository import keys
 from repository.errors import LeftoversRemain, NotReady, RestoreClosed
-from worker.job import ErrorNote
+from worker.job import ErrorNote, Result
 
 STATE = "CloseRestore"
 FIRST_REMOVER = "DiscardUnfinishedDatabases"
@@ -111,7 +112,7 @@ def _message(caught: CaughtError) -> str:
 def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tuple[str, ...]) -> Report:
     now = datetime.now(UTC)
     plan = meta.plan
-    databases, results = _results(restore)
+    results = _results(restore)
     return Report(
         restore_id=plan.restore_id,
         execution_arn=plan.execution_arn,
@@ -122,30 +123,34 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
         ended_at=now,
         target=plan.target,
         source=plan.source,
-        databases=databases,
+        databases=_databases(restore, results),
         phases=tuple(_ended(phase, now) for phase in phases.phases(restore.ledger)),
         resources=restore.ledger.rows(),
         postgres=plan.postgres,
+        proofs=native_proof.sentences(plan, results.values()),
         network=plan.network,
         archive=archive.retrieved(restore.ledger),
         estimate=plan.estimate,
-        results=results,
+        results=tuple(uri(restore, name, "result.json") for name in results),
         ticket=plan.ticket,
         reason=plan.reason,
     )
 
 
-def _results(restore: Restore) -> tuple[tuple[DatabaseOutcome, ...], tuple[str, ...]]:
-    """Each database's last outcome that isn't its clearing up, and the URIs of all results."""
+def _results(restore: Restore) -> dict[str, Result]:
+    """Of all jobs that ended, by the job's name."""
     names = sorted(job_names(restore.ledger), key=lambda name: (kind_of(name), len(name), name))
-    found = {name: told for name in names if (told := result(restore, name))}
+    return {name: told for name in names if (told := result(restore, name))}
+
+
+def _databases(restore: Restore, found: Mapping[str, Result]) -> tuple[DatabaseOutcome, ...]:
+    """Each database's last outcome that isn't its clearing up."""
     last = together(
         *(outcomes(told) for name, told in found.items() if kind_of(name) in ("replay", "restore", "verify"))
     )
     counted = left_out.counted(last, left_out.by_database(found.values()))
     rows = {row.role: row for row in restore.ledger.rows(DATABASE)}
-    databases = tuple(_as_it_ended(outcome, rows.get(outcome.asked_name)) for outcome in counted)
-    return databases, tuple(uri(restore, name, "result.json") for name in found)
+    return tuple(_as_it_ended(outcome, rows.get(outcome.asked_name)) for outcome in counted)
 
 
 def _as_it_ended(outcome: DatabaseOutcome, row: ResourceRow | None) -> DatabaseOutcome:

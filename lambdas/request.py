@@ -64,11 +64,11 @@ class WorkerRequest(WorkerSettings):
 class SqlServerRequest(Document):
     """What concerns SQL Server alone. `stop_at`: restore log backups up to this moment, on the clock of the server that was backed up,
     without a zone (`2026-05-12T13:29:50`). `fix_users` maps orphaned users to logins of the same name. `check_database` runs DBCC
-    CHECKDB before the restore is green."""
+    CHECKDB before the restore is green; without it the installation's SQL Server configuration decides."""
 
     stop_at: NaiveDatetime | None = None
     fix_users: bool = False
-    check_database: bool = False
+    check_database: bool | None = None
 
 
 class TicketRequest(Document):

@@ -51,6 +51,8 @@ class Switches:
     source_has_filestream: bool = False
     source_users: tuple[str, ...] = ()
     source_is_damaged: bool = False
+    # Of each data file of a restored database.
+    allocated_pages: int | None = None
     certificate_missing: bool = False
     same_file_guids: bool = False
     kms: Literal["", "kms-key-missing", "kms-refused"] = ""

@@ -60,6 +60,15 @@ def _database_files(_: Instance, database: Database) -> Rows:
         yield number, _kind(file.type_desc), file.type_desc, file.name, file.physical_name, file.size, 0, "ONLINE"
 
 
+def _file_space(instance: Instance, database: Database) -> Rows:
+    """Of data files alone. The simulated server has no pages: as many are allocated as a test says, else all."""
+    for number, file in enumerate(database.files, start=1):
+        if file.type_desc == "ROWS":
+            used = instance.switches.allocated_pages
+            allocated = file.size if used is None else min(file.size, used)
+            yield database.database_id, number, file.size, allocated, file.size - allocated
+
+
 def _master_files(instance: Instance, _: Database) -> Rows:
     for database in instance.databases:
         for row in _database_files(instance, database):
@@ -118,6 +127,13 @@ VIEWS: Final[dict[str, View]] = {
     ),
     "master_files": View((("database_id", "INT"), *_FILE), _master_files),
     "database_files": View(_FILE, _database_files),
+    "dm_db_file_space_usage": View(
+        (
+            ("database_id", "INT"), ("file_id", "INT"), ("total_page_count", "INT"), ("allocated_extent_page_count", "INT"),
+            ("unallocated_extent_page_count", "INT"),
+        ),
+        _file_space,
+    ),
     "database_principals": View(
         (*_PRINCIPAL, ("authentication_type", "INT"), ("authentication_type_desc", "NVARCHAR"), ("default_schema_name", "NVARCHAR")),
         _database_principals,

@@ -15,6 +15,7 @@ docs/operations.md.
     ├── DatabaseBusy                 another restore is bringing back the same database
     ├── WorkerConfigurationInvalid   what the file or the request sets for the worker: wrong form, or AWS has no such thing
     ├── ExtensionConfigurationInvalid  the file that says which extensions dumps may create
+    ├── SqlServerConfigurationInvalid  the file that says what restores into SQL Server do by default
     ├── ExtensionNotAllowed          the dump creates extensions that the installation doesn't allow
     ├── EngineMismatch               the point is of another engine
     ├── TargetVersionTooOld          the target can't hold what a newer server dumped
@@ -98,6 +99,10 @@ class WorkerConfigurationInvalid(RestoreError):
 
 class ExtensionConfigurationInvalid(RestoreError):
     """The file that says which extensions dumps may create: one line per problem, with its place."""
+
+
+class SqlServerConfigurationInvalid(RestoreError):
+    """The file that says what restores into SQL Server do by default has a wrong form: every problem with its place."""
 
 
 class ExtensionNotAllowed(RestoreError):

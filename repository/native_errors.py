@@ -4,6 +4,7 @@ RestoreError
 ├── NotANativeBackup             not a native SQL Server backup (empty, Git LFS pointer, something else)
 ├── BackupEncrypted              made WITH ENCRYPTION, or its compressed header can't be read
 ├── CompressionUnreadable        compressed in a way that can't be read here: ZSTD (SQL Server 2025), QAT (2022), the layout before 2014
+├── BackupTooOld                 points add, plan, task: of SQL Server 2000, which no SQL Server of RDS restores
 ├── SystemDatabaseRefused        points add, plan, task: master, model, msdb, tempdb or RDS's own rdsadmin (3168)
 ├── MediaPasswordSet             a backup under a password
 ├── BackupTooLarge               a file of more than 5 TB
@@ -30,6 +31,7 @@ RestoreError
 ├── StagedBackupMissing          the temporary bucket or an object in it is gone
 ├── BucketInOtherRegion          the temporary bucket is not in the instance's Region
 ├── KmsKeyRefused                a KMS key does not exist or may not be used
+├── DatabaseDamaged              task: the backup holds damaged pages or a log that doesn't fit them (824, 3313, 3456, 9003)
 ├── CertificateMissing           the backup is of a TDE database, or encrypted, and the server lacks the certificate (33111)
 ├── FilestreamRefused            the backup holds a FILESTREAM filegroup
 ├── FileGuidsExist               a copy of the same database is there already, and the instance takes no second one
@@ -49,11 +51,12 @@ class BackupEncrypted(RestoreError):
 
 
 class CompressionUnreadable(RestoreError):
-    """A native backup compressed by ZSTD (SQL Server 2025), by QAT (2022), or in the layout before SQL Server 2014: nothing here reads it.
+    """A native backup compressed in a way that nothing here reads: ZSTD (SQL Server 2025), QAT (2022), or the layout before SQL Server
+    2014. It is neither damaged nor encrypted; one WITH COMPRESSION (ALGORITHM = MS_XPRESS) or WITH NO_COMPRESSION can be read."""
 
-    It isn't damaged and not encrypted: SQL Server restores it, and a backup WITH COMPRESSION (ALGORITHM = MS_XPRESS) or WITH
-    NO_COMPRESSION can be read.
-    """
+
+class BackupTooOld(RestoreError):
+    """A native backup of SQL Server 2000 or before: SQL Server 2008 R2 was the last to restore one."""
 
 
 class SystemDatabaseRefused(RestoreError):
@@ -158,6 +161,11 @@ class BucketInOtherRegion(RestoreError):
 
 class KmsKeyRefused(RestoreError):
     """A KMS key does not exist or may not be used."""
+
+
+class DatabaseDamaged(RestoreError):
+    """SQL Server read the backup to its end and met damage in the database that it holds: the pages or the log were so when they were
+    backed up, or the file was damaged before it was added."""
 
 
 class CertificateMissing(RestoreError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from repository.manifest import NativeBackupSet
-from worker import limits
+from worker import limits, native_pages
 from worker.job import Check
 from worker.native_session import EngineError, NativeConnection, Row
 from worker.standing_connection import TEMPORARY
@@ -54,8 +54,9 @@ def may_come_up(checked: Check) -> bool:
 
 
 def compared(row: Row, inside: NativeConnection, expected: Expected) -> list[Check]:
-    """Files, compatibility level and owner, in this order."""
-    return [*_files(inside, expected), _compatibility_level(row, expected), _owner(row)]
+    """Files, pages in use, compatibility level and owner, in this order."""
+    pages = native_pages.in_use(inside, expected.last_set)
+    return [*_files(inside, expected), pages, _compatibility_level(row, expected), _owner(row)]
 
 
 def consistency(inside: NativeConnection, *, wanted: bool) -> Check:

@@ -19,10 +19,12 @@ from repository.errors import (
 )
 from repository.native_errors import (
     AutomatedBackupRunning,
+    BackupTooOld,
     BaseBackupMissing,
     BucketInOtherRegion,
     CertificateMissing,
     CrossRegionReplica,
+    DatabaseDamaged,
     EditionLimit,
     FileGuidsExist,
     FilestreamRefused,
@@ -42,6 +44,7 @@ from repository.native_errors import (
     StagingAccessDenied,
     StripeMissing,
     StripesMixed,
+    SystemDatabaseRefused,
     TooManyStripes,
 )
 
@@ -56,6 +59,10 @@ _BUG: Final = "this restore should never have caused it: keep the restore's id f
 _AGAIN: Final = "restore again"
 _CHAIN: Final = "add the backups in between to a restore point and restore that one"
 _COPY: Final = "make the backup again, or choose another restore point"
+# What a restore can't tell apart: the database was damaged, or its backup.
+_SOURCE: Final = (
+    "run DBCC CHECKDB at the source: if the database is whole, back it up again WITH CHECKSUM, else take an older point"
+)
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,22 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
     Meaning("RESTORE detected an error on page", BackupDamaged, "assumed", _SQL, _COPY, (3183,)),
     Meaning("Damage to the backup set was detected", BackupDamaged, "assumed", _SQL, _COPY, (3189,)),
     Meaning("failed: 38(Reached the end of the file", BackupDamaged, "assumed", _SQL, f"the file was cut short: {_COPY}"),
+    Meaning("The backup data at the end of … is incorrectly formatted", BackupDamaged, "assumed", _SQL,
+            f"the file's end is damaged or cut short: {_COPY}", (3266,)),
+    Meaning("An internal consistency error has occurred", BackupDamaged, "assumed", _SQL,
+            f"SQL Server lost its way in the file: try RESTORE VERIFYONLY on the server that made it; {_COPY}", (3270,)),
+    Meaning("The backup set cannot be restored because the database was damaged", DatabaseDamaged, "assumed", _SQL,
+            "it was made WITH CONTINUE_AFTER_ERROR of a damaged database: take an older point", (3182,)),
+    Meaning("SQL Server detected a logical consistency-based I/O error", DatabaseDamaged, "assumed", _SQL, _SOURCE, (824,)),
+    Meaning("Could not redo log record", DatabaseDamaged, "assumed", _SQL,
+            "the log does not fit the pages: back the database up again (striped by a backup program from SQL Server 2019 or later: update "
+            "that server first, it may write such backups)", (3456,)),
+    Meaning("During redoing of a logged operation in database…repair the database", DatabaseDamaged, "assumed", _SQL, _SOURCE, (3313,),
+            weak=1),
+    Meaning("During undoing of a logged operation in database…repair the database", DatabaseDamaged, "assumed", _SQL, _SOURCE, (3314,),
+            weak=1),
+    Meaning("The log scan number … passed to log scan in database", DatabaseDamaged, "assumed", _SQL,
+            "the log in the backup is damaged or not of these data files: back up again; with a point in time, try a later one", (9003,)),
     Meaning("has not been restored to the correct earlier state", BaseBackupMissing, "assumed", _SQL,
             "the differential is based on another full backup: add that one to a restore point with it", (3136,)),
     Meaning("which is too recent to apply to the database", BaseBackupMissing, "assumed", _SQL, f"a log is missing: {_CHAIN}", (4305,)),
@@ -153,6 +176,11 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
     # What the server can hold
     Meaning("That version is incompatible with this server", TargetVersionTooOld, "assumed", _SQL,
             "restore into an instance of the backup's version or a newer one", (3169,)),
+    # The same number and words for what is too old.
+    Meaning("was backed up on a server running version 8.…That version is incompatible with this server", BackupTooOld, "assumed", _SQL,
+            "restore it on SQL Server 2005, 2008 or 2008 R2, which still take backups of SQL Server 2000, and back up there"),
+    Meaning("The backup of the system database", SystemDatabaseRefused, "assumed", _SQL,
+            "restore user databases alone: logins, jobs and settings of a server are scripted and run on the instance", (3168,)),
     Meaning("cannot be opened because it is version … This server supports version", TargetVersionTooOld, "assumed", _SQL,
             "restore into an instance of the backup's version or a newer one", (948,)),
     Meaning("There is insufficient free space on disk volume", NotEnoughStorage, "assumed", _SQL,
@@ -165,6 +193,9 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
             "the database uses what only another edition has: restore into such an instance", (909, 905)),
     Meaning("functionality is not available in the current edition", EditionLimit, "assumed", _SQL,
             "the database uses what only another edition has: restore into such an instance", (933,)),
+    Meaning("Transparent Data Encryption is not available in the edition", EditionLimit, "assumed", _SQL,
+            "restore into Enterprise (or Standard of SQL Server 2019 and later), or back up after ALTER DATABASE … SET ENCRYPTION OFF has "
+            "decrypted the database", (33117,)),
     Meaning("FILESTREAM filegroup", FilestreamRefused, "assumed", _RULE, "back up a copy of the database without FILESTREAM"),
     Meaning("FILESTREAM feature is disabled", FilestreamRefused, "assumed", _SQL,
             "back up a copy of the database without FILESTREAM", (5591,)),

@@ -10,8 +10,16 @@ from localcloud import certificates
 from localcloud.sqlserver_databases import Database, File, User
 from localcloud.sqlserver_engine import Results
 from localcloud.sqlserver_statements import AlterUser, SetTrustworthy
+from localcloud.sqlserver_views import VIEWS
 from localcloud.tds_engine import DropConnection, Session, SqlError, Value
-from repository.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, NativeDatabaseFile, NativeKind
+from repository.manifest import (
+    Manifest,
+    NativeBackupSet,
+    NativeChecks,
+    NativeDatabaseBackup,
+    NativeDatabaseFile,
+    NativeKind,
+)
 from repository.native_errors import ServerUnreachable
 from tests.databases.native_server import NativeServer, job, native_server
 from worker import limits, native_verification
@@ -89,8 +97,8 @@ def test_a_whole_database_is_promoted_and_every_check_is_told(case: NativeServer
 
     assert (result.status, result.error, result.asked_name) == ("PROMOTED", None, "shop")
     assert [(one.check, one.result) for one in result.checks] == [
-        ("state", "ok"), ("files", "ok"), ("size of file shop", "ok"), ("size of file shop_log", "ok"), ("compatibility level", "ok"),
-        ("owner", "ok"), ("TRUSTWORTHY", "ok"), ("DBCC CHECKDB", "not checked"),
+        ("state", "ok"), ("files", "ok"), ("size of file shop", "ok"), ("size of file shop_log", "ok"), ("pages in use", "not checked"),
+        ("compatibility level", "ok"), ("owner", "ok"), ("TRUSTWORTHY", "ok"), ("DBCC CHECKDB", "not checked"),
     ]  # fmt: skip
     assert check(result, "owner").actual == "admin"
     assert result.fix_ups == ()
@@ -176,6 +184,92 @@ def test_the_compatibility_level_is_kept_or_raised_to_the_lowest(
 
     assert (result.status == "PROMOTED") is is_good
     assert check(result, "compatibility level").result == ("ok" if is_good else "failed")
+
+
+def holding(pages: int | None, log: tuple[str, str] = ("1:1:1", "1:9:1"), kind: NativeKind = "FULL") -> NativeBackupSet:
+    """A backup with so many allocated pages, and the LSNs that its own log goes from and to."""
+    checks = NativeChecks(length=1, covered=1, allocated_pages=pages)
+    return backup_set(kind).model_copy(update={"checks": checks, "first_lsn": log[0], "last_lsn": log[1]})
+
+
+@pytest.mark.parametrize("kind", ["FULL", "DIFFERENTIAL"])
+@pytest.mark.parametrize(("backed_up", "found"), [(1000, 1000), (1000, 1024), (1, 1000)])
+def test_as_many_pages_as_in_the_backup_or_more_are_right(
+    case: NativeServer, backed_up: int, found: int, kind: NativeKind
+) -> None:
+    case.restored()
+    case.switches.allocated_pages = found
+
+    [result] = verify(case, holding(backed_up, kind=kind))
+
+    told = check(result, "pages in use")
+    assert (told.expected, told.actual, told.result) == (f"at least {backed_up}", str(found), "ok")
+    assert result.status == "PROMOTED"
+
+
+def test_fewer_pages_than_the_log_in_the_backup_can_have_freed_fail_the_database(case: NativeServer) -> None:
+    case.restored()
+    case.switches.allocated_pages = 1000
+    # (8 + 120) sectors hold 2730 records, each of which may free 64 extents; a thousandth is left to the maps.
+    most = 1000 + 2730 * 64 * 8
+
+    [right] = verify(case, holding(most + most // 1000))
+    [wrong] = verify(case, holding(most + 1500))
+
+    assert right.status == "PROMOTED"
+    assert check(right, "pages in use").result == "not checked"
+    assert wrong.status == "FAILED"
+    assert (
+        check(wrong, "pages in use").actual
+        == "1000: 1399260 fewer, and the log in the backup can have freed 1397760 at most"
+    )
+
+
+def test_a_database_that_shrank_while_a_long_log_was_written_is_not_thrown_away(case: NativeServer) -> None:
+    case.restored()
+    case.switches.allocated_pages = 8
+
+    for log in (("1:1:1", "2:1:1"), ("1:1:1", "1:90000000:1")):
+        [result] = verify(case, holding(100_000_000, log))
+
+        assert result.status == "PROMOTED"
+        assert check(result, "pages in use").result == "not checked"
+        assert "freed while the backup ran" in check(result, "pages in use").actual
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (backup_set(), "version 0.2"),
+        (holding(None), "could not be counted"),
+        (holding(None, kind="LOG"), "a log backup holds no pages"),
+    ],
+    ids=["older point", "compressed", "log"],
+)
+def test_pages_that_are_not_known_are_told_and_compared_with_nothing(
+    case: NativeServer, last: NativeBackupSet, words: str
+) -> None:
+    case.restored()
+
+    [result] = verify(case, last)
+
+    told = check(result, "pages in use")
+    assert (told.expected, told.result) == ("any", "not checked")
+    assert told.actual.startswith("1024; ")
+    assert words in told.actual
+
+
+def test_a_server_that_does_not_tell_its_pages_fails_nothing(
+    case: NativeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.restored()
+    monkeypatch.delitem(VIEWS, "dm_db_file_space_usage")
+
+    [result] = verify(case, holding(10))
+
+    assert result.status == "PROMOTED"
+    assert check(result, "pages in use").result == "not checked"
+    assert check(result, "pages in use").actual.startswith("not told: ")
 
 
 def test_the_last_restored_set_is_what_counts(case: NativeServer) -> None:
@@ -395,7 +489,7 @@ def test_a_fail_over_in_the_middle_is_survived(case: NativeServer) -> None:
 
     assert result.status == "PROMOTED"
     assert [note.entry for note in result.fix_ups] == ["USER anna"]
-    assert len(result.checks) == 8
+    assert len(result.checks) == 9
 
 
 def put(case: NativeServer, state: str) -> None:
@@ -443,7 +537,7 @@ def test_a_database_that_comes_up_after_a_fail_over_is_waited_for(case: NativeSe
 
     assert result.status == "PROMOTED"
     assert check(result, "state") == Check(check="state", expected="ONLINE", actual="ONLINE", result="ok")
-    assert len(result.checks) == 8
+    assert len(result.checks) == 9
     assert looks.count == 5
 
 

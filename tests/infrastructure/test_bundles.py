@@ -13,7 +13,7 @@ import pytest
 
 from infrastructure import bundles, dependencies
 from infrastructure.functions import FUNCTIONS
-from repository.errors import ExtensionConfigurationInvalid, WorkerConfigurationInvalid
+from repository.errors import ExtensionConfigurationInvalid, SqlServerConfigurationInvalid, WorkerConfigurationInvalid
 
 from .conftest import ROOT
 
@@ -190,6 +190,18 @@ def test_an_extension_configuration_that_is_wrong_is_not_bundled(tmp_path: Path)
         ExtensionConfigurationInvalid, match=r"extensions\.json#/not/0: 'pg_crypto' is not in the default"
     ):
         bundles.function_code(extensions=path)
+
+
+def test_the_functions_find_the_sql_server_configuration_that_was_deployed(tmp_path: Path) -> None:
+    other = tmp_path / "ours.json"
+    other.write_text('{"checkDatabase": "always"}')
+
+    with zipfile.ZipFile(bundles.function_code(sqlserver=other)) as archive:
+        assert archive.read("configuration/sqlserver.json") == other.read_bytes()
+
+    other.write_text('{"checkDatabase": "often"}')
+    with pytest.raises(SqlServerConfigurationInvalid, match="must be never, drills or always"):
+        bundles.function_code(sqlserver=other)
 
 
 def test_a_worker_configuration_that_is_wrong_stops_the_synthesis_in_the_same_words(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_most_accounts_fit_into_the_buckets_policies() -> None:
     assert MOST_TARGET_ACCOUNTS * principal * statements < LARGEST_BUCKET_POLICY - 3_000
 
 
-@pytest.mark.parametrize("key", ["workerConfiguration", "extensionConfiguration"])
+@pytest.mark.parametrize("key", ["workerConfiguration", "extensionConfiguration", "sqlserverConfiguration"])
 def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_path: Path, key: str) -> None:
     path = tmp_path / "ours.json"
     path.write_text("{}")
@@ -59,6 +59,8 @@ def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_pa
     settings = read({key: str(path)}.get)
     path.write_text('{"unknown": 1}')
 
-    assert path in (settings.worker_configuration, settings.extension_configuration)
+    assert path in (
+        settings.worker_configuration, settings.extension_configuration, settings.sqlserver_configuration,
+    )  # fmt: skip
     with pytest.raises(RestoreError, match=r"ours\.json#/unknown: is no known key"):
         read({key: str(path)}.get)

@@ -60,6 +60,15 @@ def test_a_restore_succeeds_and_leaves_only_the_database(native: World) -> None:
     assert native.meta().status == "CLOSED"
 
 
+def test_the_report_says_what_was_proven_of_the_database_and_what_not(native: World) -> None:
+    native.run()
+
+    files, check = native.report()["proofs"]
+
+    assert files.startswith("Backup files, when they were added: orders: not checked: point of version 0.2. ")
+    assert check.startswith("DBCC CHECKDB was not run, by the configuration (never): ")
+
+
 def test_the_report_proves_the_absence_of_every_resource(native: World) -> None:
     native.run()
 

@@ -113,6 +113,17 @@ def test_wishes_for_sql_server_reach_the_input(plane: ControlPlane) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("option", "asked"), [("--check-database", True), ("--no-check-database", False), ("--fix-users", None)]
+)
+def test_a_check_of_the_database_is_asked_for_refused_or_left_to_the_configuration(
+    plane: ControlPlane, option: str, asked: bool | None
+) -> None:
+    assert main.run(["restore", "crm", "-d", "crm", "--no-wait", option]) == 0
+
+    assert input_of_only_execution(plane)["sqlserver"].get("checkDatabase") is asked
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_a_point_in_time_can_be_planned_in_another_region(plane: ControlPlane) -> None:
     threading.Thread(target=interrupt_when_started, args=[plane]).start()

@@ -56,7 +56,8 @@ def test_a_plan_for_sql_server_says_what_is_copied_and_speaks_of_no_rows_or_stre
 
     told = "4.3 GB into a temporary bucket, which RDS reads with arn:aws:iam::123456789012:role/rds-reads"
     assert words(text).count(f"Copied {told}") == 1
-    assert row(text, "shop") == "shop shop 10.7 GB"
+    assert row(text, "shop") == "shop shop 10.7 GB 0 B not known"
+    assert "Checked DBCC CHECKDB does not run, by the request" in words(text)
     assert "first thing in RestoreNativeBackups" in text
     assert not {"streams", "rows", "tables"} & set(text.replace("ledger rows", "").split())
 

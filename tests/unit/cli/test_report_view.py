@@ -158,6 +158,14 @@ def test_no_rows_are_shown_of_a_native_backup() -> None:
     assert row(printed(report(target=target)), "shop") == ["shop", "copy", "PROMOTED", "5.0", "MB", "3.0", "s"]
 
 
+def test_what_is_proven_of_a_native_backup_stands_below_the_checks() -> None:
+    text = printed(report(proofs=("DBCC CHECKDB was not run, by the request: \x1b[2J",)))
+
+    assert "DBCC CHECKDB was not run, by the request: " in text
+    assert "\x1b" not in text
+    assert text.index("DBCC CHECKDB was") < text.index("seen absent")
+
+
 def test_what_was_expected_stands_beside_what_it_took() -> None:
     estimated = report(estimate=ESTIMATE)
 

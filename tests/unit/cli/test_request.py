@@ -88,7 +88,7 @@ def test_all_problems_of_a_request_are_told_at_once_with_their_place() -> None:
 
 
 def test_what_is_wished_of_sql_server_stands_in_the_input_and_a_moment_with_a_zone_is_refused() -> None:
-    asked = with_wishes(stopAt="2026-05-12T13:29:50", fixUsers=True, checkDatabase=False)
+    asked = with_wishes(stopAt="2026-05-12T13:29:50", fixUsers=True, checkDatabase=None)
     with pytest.raises(RestoreRequestInvalid, match=r"^/sqlserver/stopAt: .*without a zone"):
         with_wishes(stopAt="2026-05-12T13:29:50Z")
 

@@ -99,6 +99,31 @@ def test_checking_a_database_takes_longer_than_looking_at_it() -> None:
     assert seconds(planned_native())["VerifyDatabases"] < 60
 
 
+def test_checking_reads_the_pages_in_use_where_the_point_knows_them_and_never_the_log() -> None:
+    checked = PlannedNative(option_role_arn="arn", staged_bytes=4 * GB, check_database=True)
+
+    def taking(**known: int) -> tuple[float, str]:
+        plan = planned_native(native=checked, databases=(database("shop", 1000 * GB, **known),))
+        [item] = [item for item in durations.expected(plan) if item.state == "VerifyDatabases"]
+        return item.seconds, item.basis
+
+    files, pages, without_log = taking(), taking(page_bytes=100 * GB), taking(log_bytes=500 * GB)
+    assert 9 < files[0] / pages[0] < 11
+    assert 1.9 < files[0] / without_log[0] < 2.1
+    assert pages[1].endswith("; pages in use")
+    assert files[1].endswith("; whole files where the point doesn't know the pages in use")
+
+
+def test_log_files_are_filled_with_zeros_before_a_restore() -> None:
+    with_log = planned_native(databases=(database("shop", log_bytes=100 * GB),))
+
+    later = seconds(with_log)["RestoreNativeBackups"] - seconds(planned_native())["RestoreNativeBackups"]
+    assert 100 * GB / 100e6 * 0.9 < later < 100 * GB / 100e6 * 1.2
+    told = {item.state: item.basis for plan in (planned_native(), with_log) for item in durations.expected(plan)}
+    assert "zeros" in told["RestoreNativeBackups"]
+    assert not any("zeros" in item.basis for item in durations.expected(planned_native()))
+
+
 def test_rds_restores_two_databases_at_a_time() -> None:
     three = planned_native(databases=tuple(database(name) for name in ("a", "b", "c")))
 

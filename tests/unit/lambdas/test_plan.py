@@ -274,6 +274,10 @@ def test_a_wish_that_only_sql_server_can_fulfil_is_refused(world: World, wish: d
     assert line == f"{pointer}: is for SQL Server alone, and this restore is of PostgreSQL: leave it out"
 
 
+def test_not_to_check_a_sql_server_database_is_no_wish(world: World) -> None:
+    assert plan(asking(sqlserver={"checkDatabase": False, "fixUsers": False}))["engine"] == "postgres"
+
+
 def test_a_read_replica_is_refused_with_its_source(world: World) -> None:
     boto3.client("rds").create_db_instance_read_replica(
         DBInstanceIdentifier="orders-copy", SourceDBInstanceIdentifier=INSTANCE

@@ -1,7 +1,9 @@
 """PlanRestore for SQL Server: what RDS would refuse hours later is refused before anything exists, and what a plan says."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,6 +22,7 @@ from repository.errors import (
     NotSupportedYet,
     RestoreError,
     RestoreRequestInvalid,
+    SqlServerConfigurationInvalid,
     TargetNotFound,
     TargetNotUsable,
     TargetVersionTooOld,
@@ -27,18 +30,23 @@ from repository.errors import (
 from repository.manifest import (
     Manifest,
     NativeBackupSet,
+    NativeChecks,
     NativeDatabaseBackup,
     NativeDatabaseFile,
     NativeKind,
+    RecoveryModel,
     StoredFile,
 )
 from repository.native_errors import (
     BackupTooLarge,
+    BackupTooOld,
     BaseBackupMissing,
     CrossRegionReplica,
     EditionLimit,
     NativeBackupOptionMissing,
     PointInTimeUnreachable,
+    RecoveryModelRefused,
+    SystemDatabaseRefused,
     TooManyStripes,
 )
 from tests.statemachine.world import ACCOUNT, INSTANCE, POINT, REGION, World, create_instance, execution_arn
@@ -69,11 +77,11 @@ def backup_set(database: str, number: int, kind: NativeKind, begun: str, first: 
     )  # fmt: skip
 
 
-def store_point(sets: dict[str, tuple[NativeBackupSet, ...]]) -> None:
-    """A restore point of these databases, with all their files."""
+def store_point(sets: dict[str, tuple[NativeBackupSet, ...]], source_name: str | None = None) -> None:
+    """A restore point of these databases, with all their files; in their headers they have another name if one is given."""
     s3 = boto3.client("s3")
     databases = tuple(
-        NativeDatabaseBackup(name=name, source_name=name, database_id="i", backup_sets=chain)
+        NativeDatabaseBackup(name=name, source_name=source_name or name, database_id="i", backup_sets=chain)
         for name, chain in sets.items()
     )
     manifest = Manifest(
@@ -166,20 +174,22 @@ def test_a_plan_names_the_databases_the_role_and_what_will_be_staged(sql_server:
     assert told["databases"] == [
         {
             "name": "crm", "askedName": "crm", "temporaryName": "crm", "loginRole": "", "holderRole": "", "bytes": 4 * GIB,
-            "storedBytes": 30, "rows": 0, "tables": 0,
+            "logBytes": GIB, "pageBytes": None, "storedBytes": 30, "checked": "not checked: point of version 0.2", "rows": 0, "tables": 0,
         },
         {
             "name": "stock", "askedName": "Lager Süd", "temporaryName": "Lager Süd", "loginRole": "", "holderRole": "",
-            "bytes": 4 * GIB, "storedBytes": 10, "rows": 0, "tables": 0,
+            "bytes": 4 * GIB,
+            "logBytes": GIB, "pageBytes": None, "storedBytes": 10, "checked": "not checked: point of version 0.2", "rows": 0, "tables": 0,
         },
     ]  # fmt: skip
     assert told["native"] == {
         "optionRoleArn": ROLE, "stagedBytes": 40, "stopAt": None, "fixUsers": True, "checkDatabase": True,
+        "checkDecidedBy": "the request",
     }  # fmt: skip
     assert (told["target"]["engine"], told["target"]["port"]) == ("sqlserver-se", 1433)
     assert told["notes"] == [
-        "crm: full backup begun 2026-11-22 01:00:00; log backups 2, the last begun 2026-11-22 03:00:00",
-        "stock: full backup begun 2026-11-22 01:00:00",
+        "crm: full backup begun 2026-11-22 01:00:00; log backups 2, the last begun 2026-11-22 03:00:00; not checked: point of version 0.2",
+        "stock: full backup begun 2026-11-22 01:00:00; not checked: point of version 0.2",
     ]
 
 
@@ -190,7 +200,8 @@ def test_a_point_in_time_stages_only_what_it_needs(sql_server: World) -> None:
 
     assert (told["native"]["stopAt"], told["native"]["stagedBytes"]) == ("2026-11-22T01:30:00", 20)
     assert told["notes"] == [
-        "crm: full backup begun 2026-11-22 01:00:00; log backups 1, the last begun 2026-11-22 02:00:00; up to 2026-11-22 01:30:00"
+        "crm: full backup begun 2026-11-22 01:00:00; log backups 1, the last begun 2026-11-22 02:00:00; up to 2026-11-22 01:30:00; "
+        "not checked: point of version 0.2"
     ]
 
 
@@ -404,6 +415,7 @@ def test_a_multi_az_plan_says_what_only_rds_can_tell(world: World) -> None:
 
     assert [note.split(":")[0] for note in notes] == [f"{MSSQL} is Multi-AZ", "crm"]
     assert "only backups of databases in the FULL recovery model" in notes[0]
+    assert "which one it was of crm, stock: a point that is added again does" in notes[0]
     assert "once refused differential and log backups on Multi-AZ instances" in notes[1]
 
 
@@ -635,3 +647,135 @@ def test_without_a_target_the_restore_point_says_whose_rules_hold(sql_server: Wo
     [line] = refused(TargetNotFound, request)
 
     assert line.startswith("/target/dbInstance: no DB instance 'nowhere'")
+
+
+# What a point knows since it reads backups whole
+
+
+def known(model: RecoveryModel = "FULL", **checks: Any) -> dict[str, Any]:
+    """What newer points know of a backup set."""
+    recomputed = NativeChecks(**{"length": 1000, "covered": 819, "pages": 90, **checks})
+    return {"finished_at": datetime(2026, 11, 22, 3, 20), "recovery_model": model, "checks": recomputed}
+
+
+def multi_az(world: World) -> None:
+    option_group("native", with_role(ROLE))
+    create_target(world, MultiAZ=True)
+
+
+def test_the_plan_tells_recovery_model_finish_and_the_share_under_a_checksum(sql_server: World) -> None:
+    store_chains(known("SIMPLE"))
+
+    assert plan(asking("crm", "stock"))["notes"] == [
+        "crm: full backup begun 2026-11-22 01:00:00; log backups 2, the last begun 2026-11-22 03:00:00, finished 2026-11-22 03:20:00; "
+        "recovery model SIMPLE; 1 of 3 backups checked: 81 % of their bytes are under a checksum",
+        "stock: full backup begun 2026-11-22 01:00:00, finished 2026-11-22 03:20:00; recovery model SIMPLE; 81 % of its bytes are under a "
+        "checksum",
+    ]
+
+
+def test_a_share_is_all_only_if_it_is_all(sql_server: World) -> None:
+    store_chains(known(length=100_000, covered=99_999))
+    assert plan(asking("stock", mode="plan"))["notes"][0].endswith("; 99 % of its bytes are under a checksum")
+
+    store_chains(known(length=100_000, covered=100_000))
+    assert plan(asking("stock", mode="plan"))["notes"][0].endswith("; 100 % of its bytes are under a checksum")
+
+
+@pytest.mark.parametrize("model", ["SIMPLE", "BULK_LOGGED"])
+def test_multi_az_refuses_a_backup_of_another_recovery_model_than_full(world: World, model: RecoveryModel) -> None:
+    multi_az(world)
+    store_chains(known(model))
+
+    [crm, stock] = refused(RecoveryModelRefused, asking("crm", {"name": "stock", "as": "Lager"}))
+
+    assert crm == (
+        f"/databases/0/name: 'crm' was in the recovery model {model} when it was backed up, and {MSSQL} is Multi-AZ, where RDS restores "
+        "FULL alone: run ALTER DATABASE [crm] SET RECOVERY FULL at the source and make a new full backup, or turn Multi-AZ off for the "
+        "restore"
+    )
+    assert stock.startswith("/databases/1/name: 'stock' was in the recovery model ")
+
+
+def test_a_set_that_is_not_restored_does_not_refuse_the_others(world: World) -> None:
+    multi_az(world)
+    store_chains(known("BULK_LOGGED"))
+
+    told = plan(asking("crm", sqlserver={"stopAt": "2026-11-22T01:30:00"}))
+
+    assert told["native"]["stagedBytes"] == 20
+
+
+def test_multi_az_takes_a_backup_that_is_known_to_be_full_without_a_word(world: World) -> None:
+    multi_az(world)
+    store_chains(known("FULL"))
+
+    assert len(plan(asking("stock"))["notes"]) == 1
+
+
+def test_a_single_instance_takes_every_recovery_model(sql_server: World) -> None:
+    store_chains(known("SIMPLE"))
+
+    assert plan(asking("stock"))["databases"][0]["name"] == "stock"
+
+
+@pytest.mark.parametrize("source", ["master", "MODEL", "msdb", "tempdb", "rdsadmin", "resource", "mssqlsystemresource"])
+def test_a_system_database_is_refused_whatever_the_point_calls_it(sql_server: World, source: str) -> None:
+    store_point({"crm": (backup_set("crm", 1, *CHAIN[0]),)}, source_name=source)
+
+    assert refused(SystemDatabaseRefused) == [
+        f"/databases/0/name: 'crm' is a backup of the system database {source}, and RDS keeps its own: restore user databases, and run "
+        "what a server needs besides as scripts"
+    ]
+
+
+def test_a_backup_of_sql_server_2000_is_refused(sql_server: World) -> None:
+    store_chains({"version": "8.0.2039"})
+
+    assert refused(BackupTooOld, asking("stock")) == [
+        "/databases/0/name: 'stock' was backed up by SQL Server 2000 (8.0.2039), and SQL Server 2008 R2 was the last to restore such: "
+        "restore it there, and back it up there"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked", "runs", "decided"),
+    [
+        ("never", None, False, "the configuration (never)"),
+        ("drills", None, False, "the configuration (drills)"),
+        ("always", None, True, "the configuration (always)"),
+        ("always", False, False, "the request"),
+        ("never", True, True, "the request"),
+    ],
+)
+def test_the_configuration_decides_on_checkdb_and_the_request_has_the_last_word(
+    sql_server: World, tmp_path: Path, policy: str, asked: bool | None, runs: bool, decided: str
+) -> None:
+    path = tmp_path / "ours.json"
+    path.write_text(json.dumps({"checkDatabase": policy}))
+    sql_server.patch.setenv("SQLSERVER_CONFIGURATION", str(path))
+
+    native = plan(asking(sqlserver={"checkDatabase": asked}))["native"]
+
+    assert (native["checkDatabase"], native["checkDecidedBy"]) == (runs, decided)
+
+
+def test_a_configuration_that_can_not_be_read_is_a_problem_of_its_own_name(sql_server: World, tmp_path: Path) -> None:
+    path = tmp_path / "ours.json"
+    path.write_text('{"checkDatabase": "sometimes"}')
+    sql_server.patch.setenv("SQLSERVER_CONFIGURATION", str(path))
+
+    [line] = refused(SqlServerConfigurationInvalid)
+
+    place = "/sqlserver/checkDatabase: ours.json#/checkDatabase"
+    assert line == f'{place}: must be never, drills or always, not "sometimes"'
+
+
+def test_the_plan_knows_the_pages_in_use_of_the_full_backup_and_the_log_files(sql_server: World) -> None:
+    store_chains(known(allocated_pages=1000))
+
+    [crm, stock] = plan(asking("crm", "stock"))["databases"]
+
+    assert (crm["pageBytes"], crm["logBytes"]) == (None, GIB)
+    assert (stock["pageBytes"], stock["logBytes"]) == (1000 * 8192, GIB)
+    assert stock["checked"] == "81 % of its bytes are under a checksum"

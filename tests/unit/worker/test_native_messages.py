@@ -61,6 +61,26 @@ SAID = [
     ('RESTORE detected an error on page (1:368) in database "Sales" as read from the backup set.', "BackupDamaged"),
     ("Damage to the backup set was detected.", "BackupDamaged"),
     ('Read on "s-01.bak" failed: 38(Reached the end of the file.)', "BackupDamaged"),
+    ('The backup data at the end of "s-01.bak" is incorrectly formatted. Backup sets on the media might be damaged and unusable.',
+     "BackupDamaged"),
+    ("An internal consistency error has occurred. This error is similar to an assert. Contact technical support for assistance.",
+     "BackupDamaged"),
+    ("The backup set cannot be restored because the database was damaged when the backup occurred. Salvage attempts may exploit WITH "
+     "CONTINUE_AFTER_ERROR.", "DatabaseDamaged"),
+    ("SQL Server detected a logical consistency-based I/O error: incorrect checksum (expected: 0x3852aa35; actual: 0x56965bf8). It "
+     "occurred during a read of page (1:12409) in database ID 6 at offset 0x000000060f2000 in file 'D:\\rdsdbdata\\DATA\\Sales.mdf'.",
+     "DatabaseDamaged"),
+    ("Could not redo log record (120600:18965748:1), for transaction ID (0:1527178398), on page (14:1987189), allocation unit "
+     "72057761533001728, database 'Sales' (database ID 8). Page: LSN = (120598:23255372:8), allocation unit = 72057761317781504, type = 1.",
+     "DatabaseDamaged"),
+    ("During redoing of a logged operation in database 'Sales', an error occurred at log record ID (8278:53574:4). Typically, the specific "
+     "failure is previously logged as an error in the Windows Event Log service. Restore the database from a full backup, or repair the "
+     "database.", "DatabaseDamaged"),
+    ("During undoing of a logged operation in database 'Sales' (page (1:8) if any), an error occurred at log record ID (8278:53574:4). "
+     "Typically, the specific failure is logged previously as an error in the operating system error log. Restore the database or file "
+     "from a backup, or repair the database.", "DatabaseDamaged"),
+    ("The log scan number (41:488:1) passed to log scan in database 'Sales' is not valid. This error may indicate data corruption or that "
+     "the log file (.ldf) does not match the data file (.mdf).", "DatabaseDamaged"),
     ("This differential backup cannot be restored because the database has not been restored to the correct earlier state.",
      "BaseBackupMissing"),
     ("The log in this backup set begins at LSN 9, which is too recent to apply to the database. An earlier log backup that includes LSN 8 "
@@ -75,6 +95,11 @@ SAID = [
      "PointInTimeUnreachable"),
     ("The database was backed up on a server running version 16.00.1000. That version is incompatible with this server, which is running "
      "version 15.00.4000.", "TargetVersionTooOld"),
+    ("The database was backed up on a server running version 8.00.2039. That version is incompatible with this server, which is running "
+     "version 15.00.4430. Either restore the database on a server that supports the backup, or use a backup that is compatible with this "
+     "server.", "BackupTooOld"),
+    ("The backup of the system database on the device s-01.bak cannot be restored because it was created by a different version of the "
+     "server (15.00.2000) than this server (15.00.4430).", "SystemDatabaseRefused"),
     ("The database 'Sales' cannot be opened because it is version 957. This server supports version 904 and earlier.",
      "TargetVersionTooOld"),
     ("There is insufficient free space on disk volume 'D:\\' to create the database. The database requires 9 additional free bytes, while "
@@ -85,6 +110,8 @@ SAID = [
     ("Database 'Sales' cannot be started in this edition of SQL Server because it contains a partition function 'f'.", "EditionLimit"),
     ("Database 'Sales' cannot be started because some of the database functionality is not available in the current edition of SQL Server.",
      "EditionLimit"),
+    ("Transparent Data Encryption is not available in the edition of this SQL Server instance. See books online for more details on "
+     "feature support in different SQL Server editions.", "EditionLimit"),
     ("Database Sales cannot be restored because it contains a FILESTREAM filegroup.", "FilestreamRefused"),
     ("FILESTREAM feature is disabled.", "FilestreamRefused"),
     ("Aborting native backup because there is an RDS automated backup in progress.", "AutomatedBackupRunning"),
@@ -100,14 +127,17 @@ SAID = [
 ]  # fmt: skip
 
 NUMBERS = {
-    229: "NotMasterUser", 905: "EditionLimit", 909: "EditionLimit", 911: "VerificationFailed", 927: "VerificationFailed",
-    933: "EditionLimit", 948: "TargetVersionTooOld", 1801: "DatabaseExists", 1827: "EditionLimit", 3021: "NativeTaskFailed",
-    3117: "BaseBackupMissing", 3118: "BaseBackupMissing", 3132: "StripeMissing", 3136: "BaseBackupMissing", 3154: "DatabaseExists",
-    3169: "TargetVersionTooOld", 3183: "BackupDamaged", 3189: "BackupDamaged", 3201: "StagedBackupMissing", 3227: "StripesMixed",
-    3231: "StripesMixed", 3241: "NotANativeBackup", 3242: "NotANativeBackup", 3243: "NotANativeBackup", 3254: "NotANativeBackup",
-    3257: "NotEnoughStorage", 3258: "StripesMixed", 3279: "MediaPasswordSet", 4060: "VerificationFailed", 4305: "BaseBackupMissing",
+    229: "NotMasterUser", 824: "DatabaseDamaged", 905: "EditionLimit", 909: "EditionLimit", 911: "VerificationFailed",
+    927: "VerificationFailed", 933: "EditionLimit", 948: "TargetVersionTooOld", 1801: "DatabaseExists", 1827: "EditionLimit",
+    3021: "NativeTaskFailed", 3117: "BaseBackupMissing", 3118: "BaseBackupMissing", 3132: "StripeMissing", 3136: "BaseBackupMissing",
+    3154: "DatabaseExists", 3168: "SystemDatabaseRefused", 3169: "TargetVersionTooOld", 3182: "DatabaseDamaged",
+    3183: "BackupDamaged", 3189: "BackupDamaged", 3201: "StagedBackupMissing", 3227: "StripesMixed", 3231: "StripesMixed",
+    3241: "NotANativeBackup", 3242: "NotANativeBackup", 3243: "NotANativeBackup", 3254: "NotANativeBackup", 3257: "NotEnoughStorage",
+    3258: "StripesMixed", 3266: "BackupDamaged", 3270: "BackupDamaged", 3279: "MediaPasswordSet", 3313: "DatabaseDamaged",
+    3314: "DatabaseDamaged", 3456: "DatabaseDamaged", 4060: "VerificationFailed", 4305: "BaseBackupMissing",
     4326: "BaseBackupMissing", 4330: "BaseBackupMissing", 4335: "PointInTimeUnreachable", 4338: "PointInTimeUnreachable",
-    5591: "FilestreamRefused", 6005: "ServerUnreachable", 18456: "LoginRefused", 33111: "CertificateMissing",
+    5591: "FilestreamRefused", 6005: "ServerUnreachable", 9003: "DatabaseDamaged", 18456: "LoginRefused", 33111: "CertificateMissing",
+    33117: "EditionLimit",
 }  # fmt: skip
 
 
@@ -169,6 +199,27 @@ def test_no_number_stands_in_two_rows() -> None:
     numbers = [number for row in MEANINGS for number in row.numbers]
 
     assert len(numbers) == len(set(numbers))
+
+
+def test_what_stopped_the_redo_is_the_cause_whatever_is_said_of_the_redo_itself() -> None:
+    redo = "During redoing of a logged operation in database 'Sales', an error occurred at log record ID (8:5:4). Restore the database from a full backup, or repair the database."  # noqa: E501
+    full = "Operating system error 112(There is not enough space on the disk.)"
+
+    assert name_of(f"[2020-10-22 09:44:33.000] {full} [2020-10-22 09:44:33.100] {redo}") == "NotEnoughStorage"
+    assert name_of(f"[2020-10-22 09:44:33.000] {redo} [2020-10-22 09:44:33.100] {full}") == "NotEnoughStorage"
+    assert name_of(f"[2020-10-22 09:44:33.000] {redo} {GENERIC}") == "DatabaseDamaged"
+
+
+def test_a_backup_of_sql_server_2000_is_not_sent_to_a_newer_instance() -> None:
+    said = "The database was backed up on a server running version {}. That version is incompatible with this server, which is running version {}."  # noqa: E501
+
+    [old, new] = [
+        native_messages.error_of_task(Task(said.format(theirs, "15.00.4430"))) for theirs in ("8.00.0760", "16.00.1000")
+    ]
+
+    assert (type(old).__name__, type(new).__name__) == ("BackupTooOld", "TargetVersionTooOld")
+    assert "2008 R2" in str(old)
+    assert "newer" not in str(old)
 
 
 def test_an_unknown_text_keeps_its_words() -> None:
