@@ -12,7 +12,17 @@ from repository.errors import BackupDamaged, RestoreError
 from repository.manifest import RecoveryModel
 from repository.native_errors import BackupEncrypted, CompressionUnreadable, NotANativeBackup
 from repository.native_header import DatabaseFile
-from tests.unit.repository.native_backups import DATABASE, MEDIA, SECTOR, SET, Written, backup, compressed, header_of, judged
+from tests.unit.repository.native_backups import (
+    DATABASE,
+    MEDIA,
+    SECTOR,
+    SET,
+    Written,
+    backup,
+    compressed,
+    header_of,
+    judged,
+)
 
 Write = Callable[[Written], bytes]
 BOTH = pytest.mark.parametrize("write", [backup, compressed])
