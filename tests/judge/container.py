@@ -17,7 +17,7 @@ WORD = 0xFFFFFFFF
 
 @dataclass
 class Unwrapped:
-    """The stream of blocks, and where each piece of it lies in the file: `at(n)` is the byte of the file behind the stream's byte n."""
+    """The stream of blocks, and where its pieces lie in the file: `at(n)` is the file's byte for the stream's byte n, or its record's first byte."""
 
     stream: bytes
     starts: list[int] = field(default_factory=lambda: [0])
@@ -30,10 +30,7 @@ class Unwrapped:
 
     def at(self, offset: int) -> int:
         piece = bisect_right(self.starts, offset) - 1
-        start, place = self.starts[piece], self.places[piece]
-        if not self.compressed or self.is_mark(start):
-            return place + offset - start
-        return place if offset == start or piece + 1 == len(self.starts) else min(place + 1, self.places[piece + 1])
+        return self.places[piece] + (0 if self.compressed and not self.is_mark(self.starts[piece]) else offset - self.starts[piece])
 
     def is_mark(self, start: int) -> bool:
         return self.stream[start : start + 4] == b"SFMB"

@@ -70,16 +70,16 @@ def judged_pages(data: bytes, blocks: list[Block], whole: bool) -> Pages:
                 found.covered += 0 if stream in summed_streams else PAGE
     allocation = _allocation(data, [at for stream in streams for at in _slots(stream)], unsound)
     found.allocated = sum(allocation.values())
-    present: set[PageId] = set()
+    places: dict[int, PageId] = {}
     for stream in streams:
-        _check_places(data, stream, allocation, found, present)
-    for at, wrong in unsound.items():
-        if wrong and allocation.get(page_id(data, at), True):
+        places.update(_check_places(data, stream, allocation, found))
+    for at in (at for at, wrong in unsound.items() if wrong):
+        if allocation.get(places.get(at, page_id(data, at)), True):
             found.bad.append(at)
-        elif wrong:
+        else:
             found.stale += 1
     if whole:
-        found.missing = sorted(page for page, used in allocation.items() if used and page not in present)
+        found.missing = sorted({page for page, used in allocation.items() if used} - set(places.values()))
     return found
 
 
@@ -115,9 +115,11 @@ def _allocation(data: bytes, slots: list[int], unsound: dict[int, bool]) -> dict
     return allocation
 
 
-def _check_places(data: bytes, stream: Stream, allocation: dict[PageId, bool], found: Pages, present: set[PageId]) -> None:
+def _check_places(data: bytes, stream: Stream, allocation: dict[PageId, bool], found: Pages) -> dict[int, PageId]:
+    """Which page belongs where, by the extents that the stream brings."""
     before: PageId | None = None
-    slots = list(_slots(stream))
+    places: dict[int, PageId] = {}
+    slots = _slots(stream)
     for number in range(0, len(slots), EXTENT):
         extent = slots[number : number + EXTENT]
         first = _first_page(data, extent)
@@ -127,10 +129,10 @@ def _check_places(data: bytes, stream: Stream, allocation: dict[PageId, bool], f
             found.misplaced.append(extent[0])
         before = first
         for slot, at in enumerate(extent):
-            expected = (first[0], first[1] + slot)
-            present.add(expected)
+            places[at] = expected = (first[0], first[1] + slot)
             if allocation.get(expected) and not (data[at] == 1 and page_id(data, at) == expected):
                 found.misplaced.append(at)
+    return places
 
 
 def _first_page(data: bytes, extent: list[int]) -> PageId | None:
