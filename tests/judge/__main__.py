@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tests.judge.verdict import judged
+from tests.judge.hearing import judged
 
 
 def main(paths: list[str]) -> int:

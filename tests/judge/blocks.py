@@ -1,5 +1,5 @@
-"""The blocks of MTF 1.00a as SQL Server writes them: TAPE and a filemark, then for each backup set SSET, VOLB, MSCI, MSDA..., MSTL..., MSLS, a
-filemark, two ESET, a filemark. All numbers little-endian; positions are bytes of the file."""
+"""The blocks of MTF 1.00a as SQL Server writes them: TAPE and a filemark, then for each backup set SSET, VOLB, MSCI, MSDA..., MSTL...,
+MSLS, a filemark, two ESET, a filemark. All numbers little-endian; positions are bytes of the file."""
 
 import struct
 from collections.abc import Iterator
@@ -63,15 +63,17 @@ def u64(data: bytes, at: int) -> int:
 
 
 def is_block(data: bytes, at: int) -> bool:
-    return data[at : at + 4] in TAGS and at + HEADER <= len(data) and xor_words(data[at : at + 50]) == u16(data, at + 50)
+    return (
+        data[at : at + 4] in TAGS and at + HEADER <= len(data) and xor_words(data[at : at + 50]) == u16(data, at + 50)
+    )
 
 
 def block_at(data: bytes, at: int) -> Block:
     if not is_block(data, at):
         raise Broken(at, f"{bytes(data[at : at + 4])!r} is no block, or its header has another checksum")
-    tag = data[at : at + 4].decode()
+    tag, empty = data[at : at + 4].decode(), tuple[Stream, ...]()
     if tag == "SFMB":
-        end, streams = at + (u16(data, at + 8) or 65536), ()
+        end, streams = at + (u16(data, at + 8) or 65536), empty
     else:
         streams = tuple(_streams(data, at + u16(data, at + 8)))
         last = streams[-1]
@@ -105,7 +107,14 @@ def walked(data: bytes) -> Iterator[Block | Broken]:
             block = block_at(data, at)
         except Broken as broken:
             yield broken
-            at = next((place for place in range((max(at, broken.at) // 512 + 1) * 512, len(data), 512) if is_block(data, place)), len(data))
+            at = next(
+                (
+                    place
+                    for place in range((max(at, broken.at) // 512 + 1) * 512, len(data), 512)
+                    if is_block(data, place)
+                ),
+                len(data),
+            )
         else:
             yield block
             at = block.end

@@ -1,9 +1,9 @@
-"""The container of a compressed backup: records of XPRESS Huffman behind `MSSQLBAK`, filemarks as they are, padding, and an index of records
-before the first filemark of each set. What comes out is the stream of blocks that an uncompressed backup has from its first byte on.
+"""The container of a compressed backup: records of XPRESS Huffman behind `MSSQLBAK`, filemarks as they are, padding, and an index of the
+records before the first filemark of each set. What comes out is the stream of blocks that an uncompressed backup is.
 
-Record headers as seen in files of 2016 and later (offsets from the record): +0 u8 kind, +1 u8 inflated size / 512, +2 u16 size of what follows the
-header. Kind 0x21: header of 28 bytes, u32 checksum at +24. Kind 0x24 pads: header of 24 bytes. Kind 0x2C, the index: u32 at +32 is its length
-after 24 bytes."""
+Records as seen in files of 2016 and later: +0 u8 kind, +1 u8 inflated size / 512, +2 u16 size behind the header. Data have a header of 28
+bytes with a checksum (u32) at +24, padding one of 24 bytes. The index has its length behind 24 bytes at +32 (u32), the number of its pairs
+of positions at +28, their checksum at +36 and the pairs, 16 bytes each, at +40."""
 
 import struct
 from bisect import bisect_right
@@ -17,7 +17,7 @@ WORD = 0xFFFFFFFF
 
 @dataclass
 class Unwrapped:
-    """The stream of blocks, and where its pieces lie in the file: `at(n)` is the file's byte for the stream's byte n, or its record's first byte."""
+    """The stream of blocks, and where its pieces lie in the file."""
 
     stream: bytes
     starts: list[int] = field(default_factory=lambda: [0])
@@ -29,8 +29,11 @@ class Unwrapped:
     compressed: bool = False
 
     def at(self, offset: int) -> int:
+        """The file's byte for the stream's byte `offset`; of a record its first."""
         piece = bisect_right(self.starts, offset) - 1
-        return self.places[piece] + (0 if self.compressed and not self.is_mark(self.starts[piece]) else offset - self.starts[piece])
+        return self.places[piece] + (
+            0 if self.compressed and not self.is_mark(self.starts[piece]) else offset - self.starts[piece]
+        )
 
     def is_mark(self, start: int) -> bool:
         return self.stream[start : start + 4] == b"SFMB"
@@ -78,16 +81,25 @@ def _next_piece(file: bytes, position: int, container: Unwrapped) -> tuple[int, 
         return unit, file[position : position + unit]
     if kind == PADDING and blocks == 0:
         return 24 + size, b""
-    if kind == INDEX and position + 36 <= len(file):
-        return 24 + struct.unpack_from("<I", file, position + 32)[0], b""
+    if kind == INDEX and position + 40 <= len(file):
+        return _index(file, position, container), b""
     if kind == DATA and position + 28 + size <= len(file):
         return 28 + size, _record(file, position, blocks * 512, size, container)
     if kind == DATA:
-        container.problems.append(f"truncated: the record at byte {position} needs {28 + size} bytes, {len(file) - position} are left")
+        container.problems.append(
+            f"truncated: the record at byte {position} needs {28 + size} bytes, {len(file) - position} are left"
+        )
         return len(file) - position, b""
     container.problems.append(f"structure broken: no record at byte {position}")
     following = file.find(b"SFMB", position)
     return (following if following >= 0 else len(file)) - position, b""
+
+
+def _index(file: bytes, position: int, container: Unwrapped) -> int:
+    pairs, length, checksum = (int(word) for word in struct.unpack_from("<III", file, position + 28))
+    if rotated_sum(file[position + 40 : position + 40 + 16 * pairs]) != checksum:
+        container.problems.append(f"the index of records at byte {position} has another checksum")
+    return 24 + length
 
 
 def _record(file: bytes, position: int, inflated: int, size: int, container: Unwrapped) -> bytes:
@@ -105,8 +117,8 @@ def _record(file: bytes, position: int, inflated: int, size: int, container: Unw
 
 
 def inflate(payload: bytes, size: int) -> bytes:
-    """MS-XCA 2.1 (LZ77+Huffman), one table: 256 bytes of 4-bit code lengths, then u16 words read from the highest bit on, bytes and words of
-    long lengths in between. Raises ValueError (or IndexError, struct.error) for what is no such stream."""
+    """MS-XCA 2.1 (LZ77+Huffman), one table: 256 bytes of 4-bit code lengths, then u16 words read from the highest bit on, between them the
+    bytes and words of long lengths. Raises ValueError (or IndexError, struct.error) for what is no such stream."""
     table = _decoding_table(payload[:256])
     payload += bytes(4)
     position, spare = 260, 16

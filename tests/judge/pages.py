@@ -97,7 +97,9 @@ def _check_sums(data: bytes, blocks: list[Block], found: Pages) -> None:
                 total = folded(data, places.start, places.stop, total)
             if stream.tag == "CSUM":
                 found.sums += 1
-                found.covered += sum(len(each.aligned()) for each in block.streams if each.tag in ("MQDA", "MQTL") and each.length > 2)
+                found.covered += sum(
+                    len(each.aligned()) for each in block.streams if each.tag in ("MQDA", "MQTL") and each.length > 2
+                )
                 if total != u32(data, stream.payload):
                     found.bad_sums.append(stream.at)
                 total = 0
@@ -108,7 +110,12 @@ def _allocation(data: bytes, slots: list[int], unsound: dict[int, bool]) -> dict
     allocation: dict[PageId, bool] = {}
     for at in slots:
         file, page = page_id(data, at)
-        if is_page(data, at) and data[at + 1] == PFS and (page == 1 or page % PFS_INTERVAL == 0) and not unsound.get(at):
+        if (
+            is_page(data, at)
+            and data[at + 1] == PFS
+            and (page == 1 or page % PFS_INTERVAL == 0)
+            and not unsound.get(at)
+        ):
             first = 0 if page == 1 else page
             flags = data[at + 100 : at + 100 + PFS_INTERVAL]
             allocation.update({(file, first + number): bool(flag & ALLOCATED) for number, flag in enumerate(flags)})
@@ -135,13 +142,13 @@ def _check_places(data: bytes, stream: Stream, allocation: dict[PageId, bool], f
     return places
 
 
-def _first_page(data: bytes, extent: list[int]) -> PageId | None:
+def _first_page(data: bytes, extent: range) -> PageId | None:
     """The extent's first page by the voice of most of its pages."""
     voices = Counter(_voices(data, extent))
     return voices.most_common(1)[0][0] if voices else None
 
 
-def _voices(data: bytes, extent: list[int]) -> Iterator[PageId]:
+def _voices(data: bytes, extent: range) -> Iterator[PageId]:
     for slot, at in enumerate(extent):
         file, page = page_id(data, at)
         if is_page(data, at) and page % EXTENT == slot:
