@@ -1,5 +1,5 @@
-"""The header of a set, stream MQCI: items SCIN (the set), SFGI, SFIN (one per file of the database), kept in block MSCI and again, with what
-is known only at the end, in block MSLS. Offsets are from the item's name, little-endian."""
+"""The header of a set, stream MQCI: items SCIN (the set), SFGI, SFIN (one per file of the database), kept in block MSCI and again, with
+what is known only at the end, in block MSLS. Offsets are from the name of the item, little-endian."""
 
 from collections.abc import Iterator
 from datetime import datetime
