@@ -43,6 +43,8 @@ def differences(header: Items, repeated: Items) -> Iterator[str]:
 
 
 def described(position: int, header: Items, repeated: Items, start: int, end: int | None) -> BackupSet:
+    """LSNs are the second header's: SQL Server 2019 and later take a second checkpoint at the end of a full backup, and it is this one that
+    a differential refers to (held on a database's next full; before 2019 both headers say the same)."""
     scin, again = header["SCIN"], repeated.get("SCIN", b"")
     files = tuple(
         DataFile(_text(item, 48), _text(item, 52), u64(item, 40))
@@ -59,9 +61,9 @@ def described(position: int, header: Items, repeated: Items, start: int, end: in
         version=f"{scin[27]}.{scin[26]}.{u16(scin, 24)}" if len(scin) > 27 else "?",
         begun=_date(scin[77:82]),
         finished=_date(again[82:87]),
-        first_lsn=_lsn(scin, 32),
+        first_lsn=_lsn(again or scin, 32),
         last_lsn=_lsn(again or scin, 42),
-        checkpoint_lsn=_lsn(scin, 52),
+        checkpoint_lsn=_lsn(again or scin, 52),
         base_lsn=_lsn(scin, 62),
         recovery_model="SIMPLE" if status & 8 else "BULK_LOGGED" if status & 4 else "FULL",
         with_checksum=bool(u32(scin, 8) & 0x10),
