@@ -1,6 +1,7 @@
 """What the judge says of real backups, where they are at hand (DBRESTORE_SAMPLES or beside the project). They are not ours to pass on."""
 
 import os
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -31,6 +32,7 @@ SOUND = [
 ]
 
 
+@cache
 def of(name: str) -> Verdict:
     return judged(SAMPLES / name)
 
