@@ -3,7 +3,7 @@
 RDS restores the first set of a file and takes no position. A set's blocks are contiguous, and only a few of them say where they stand or
 which set they are of: SSET (+62 number, +80 position), the two filemarks (+56 count, +72 positions), both ESET (+78 number; the second's
 +60 is the position of the first) and in the first ESET the stream TSMP, the map of all sets so far: u32 family, u16 entries, u16 0, then
-an entry for each set (+0 u16 length, +12 u64 position of SSET, +30 u16 number, +60 u16 volumes) followed by its volumes (+0 u16 length
+an entry for each set (+0 u16 length, +12 u64 position of SSET, +30 u16 number, +52 u64 size, +60 u16 volumes) followed by its volumes (+0 u16 length
 of each, of which they take another copy of the block VOLB). Read from real files of 2005 and 2012 with two and six sets. None of these
 fields is under a block's checksum; the streams' headers are.
 """
@@ -71,7 +71,8 @@ def moved(file: NativeFile, placed: SetInFile, read: ReadRange) -> Cut:
     set_block[62:64] = (1).to_bytes(2, "little")
     set_block[80:88] = start.to_bytes(8, "little")
     tail = read(data_end, placed.extent.end - data_end)
-    end = _End(placed, tail, layout.unit, away, start)
+    is_of_2005 = number(bytes(head[first_mark:]), 60, 4) not in LISTED_FROM
+    end = _End(placed, tail, layout.unit, away, start, before=start if is_of_2005 else first_mark)
     return Cut(
         bytes(head + set_block), placed.extent.begin + SECTOR, data_end, end.rewritten(data_end - away, first_mark)
     )
@@ -80,8 +81,8 @@ def moved(file: NativeFile, placed: SetInFile, read: ReadRange) -> Cut:
 class _End:
     """The blocks behind a set's data: filemark, first and second end of the set, filemark."""
 
-    def __init__(self, placed: SetInFile, tail: bytes, unit: int, away: int, start: int) -> None:
-        self._placed, self._tail, self._unit = placed, tail, unit
+    def __init__(self, placed: SetInFile, tail: bytes, unit: int, away: int, start: int, before: int) -> None:
+        self._placed, self._tail, self._unit, self._before = placed, tail, unit, before
         # How far the set moves towards the file's beginning, and where it begins then.
         self._away, self._start = away, start
 
@@ -127,6 +128,9 @@ class _End:
             if number(bytes(entry), 30, 2) == self._placed.position:
                 entry[12:20] = self._start.to_bytes(8, "little")
                 entry[30:32] = (1).to_bytes(2, "little")
+                if self._placed.position > 1:
+                    # The first set's size counts what stands before it.
+                    entry[52:60] = (number(bytes(entry), 52, 8) + self._before).to_bytes(8, "little")
                 return payload[:4] + (1).to_bytes(2, "little") + payload[6:8] + bytes(entry)
         raise _impossible(self._placed, "it is missing in the map of the sets")
 

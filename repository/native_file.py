@@ -126,6 +126,10 @@ def _finished(file: Blocks, layout: Layout, headers: list[NativeHeader]) -> tupl
             said = header.backup_set
         else:
             said = native_copies.final(header.backup_set, behind)
+            if differing := native_copies.differing_bytes(file.parsed(extent.begin, native_header.control), behind):
+                notes.append(
+                    f"its header's two copies differ in {differing} bytes that are alike in every other backup seen"
+                )
         header = replace(header, backup_set=replace(said, number=position))
         sets.append(SetInFile(position, header, extent))
     return tuple(sets), notes

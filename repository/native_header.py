@@ -118,12 +118,17 @@ def media(data: bytes) -> Media:
 def header(of: Media, data: bytes, *, compressed: bool) -> NativeHeader:
     """What stands before the data of the first backup set in `data`. Raises NotEnough, ValueError and IndexError for what isn't whole."""
     head = block_of(data, b"SSET")
-    said = described(items(block_of(data, b"MSCI")))
+    said = described(control(data))
     return NativeHeader(
         compressed=compressed, media_set_id=of.id, stripe=of.stripe, stripes=of.stripes,
         has_password=of.has_password or bool(head.number(72)),
         backup_set=replace(said, id=_id(head.pointed(44), 0), number=head.number(62)),
     )  # fmt: skip
+
+
+def control(data: bytes) -> tuple[Item, ...]:
+    """The items before the data of the first backup set in `data`. Raises as `header` does."""
+    return items(block_of(data, b"MSCI"))
 
 
 def block_of(data: bytes, tag: bytes) -> Block:

@@ -33,11 +33,11 @@ class Blocks:
         # A record begins in the last four bytes of what stands before it, be that a filemark.
         begin = max(0, begin - native_container.OVERLAP) if self.compressed else begin
         while True:
-            data = self._range(begin, min(size, self.length - begin))
+            data = self._from(begin, min(size, self.length - begin))
             try:
                 return _first_success(self._growing(data), parse)
             except NotEnough:
-                if begin + size >= self.length or size >= _LONGEST:
+                if begin + len(data) >= self.length or size >= _LONGEST:
                     raise
             size *= _GROWTH
 
@@ -90,6 +90,12 @@ class Blocks:
         """Enough of the file's end for a set's end and both filemarks around it, and where it begins."""
         start = max(0, min(self._tail_start, self.length - native_marks.MOST_UNITS_OF_AN_END * unit))
         return self._range(start, self.length - start), start
+
+    def _from(self, begin: int, count: int) -> bytes:
+        """The first range is what is there of it already, if any."""
+        if count <= RANGE and begin < len(self._head):
+            return self._head[begin:]
+        return self._range(begin, count)
 
     def _range(self, begin: int, count: int) -> bytes:
         end = begin + count
