@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from localcloud.native_backups import Written, backup, compressed
 from localcloud.native_checksums import record_checksum
-from repository import native_header
+from repository import native_file
 from repository.native_damage import DamageCheck, StripeChecks, whole
 from repository.native_header import NativeHeader
 
@@ -134,8 +133,14 @@ def _elapsed(pool: Executor, path: Path) -> float:
 
 
 def _header(path: Path) -> NativeHeader:
-    with path.open("rb") as file:
-        return replace(native_header.read(file.read(MIB)), stripes=1)
+    def read(offset: int, count: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(count)
+
+    found = native_file.inspect(path.name, path.stat().st_size, read).header
+    assert found is not None
+    return found
 
 
 def main() -> None:
