@@ -7,11 +7,12 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import content, memory, orchestration, planning, replay, staging
+from benchmarks import content, memory, native_checks, orchestration, planning, replay, staging
 from benchmarks.bench_cloud import prepare
 
-SECTIONS = ("replay", "content", "memory", "staging", "planning", "orchestration")
+SECTIONS = ("replay", "content", "memory", "staging", "native-checks", "planning", "orchestration")
 STAGED_MEGABYTES = 200
+CHECKED_MEGABYTES = 1_000
 CONTENT_ROUNDS = 8
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
@@ -31,6 +32,8 @@ def main() -> None:
         lines += ["", "## Memory", "", *_memory((arguments.megabytes, arguments.megabytes * 5))]
     if "staging" in arguments.only:
         lines += ["", "## Staging of native backups", "", *_staging(arguments.rounds)]
+    if "native-checks" in arguments.only:
+        lines += ["", "## Native backups checked for damage", "", *_native_checks()]
     if "planning" in arguments.only:
         lines += ["", "## Planning", "", *_planning(arguments.rounds)]
     if "orchestration" in arguments.only and not arguments.quick:
@@ -88,6 +91,11 @@ def _memory(sizes: tuple[int, ...]) -> list[str]:
 def _staging(rounds: int) -> list[str]:
     with _directory() as directory:
         return staging.report(Path(directory), STAGED_MEGABYTES, rounds)
+
+
+def _native_checks() -> list[str]:
+    with _directory() as directory:
+        return native_checks.report(Path(directory), CHECKED_MEGABYTES)
 
 
 def _planning(rounds: int) -> list[str]:

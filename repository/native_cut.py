@@ -1,11 +1,12 @@
 """One backup set cut out of a file that holds several, so that the file is what BACKUP ... WITH INIT would have written.
 
 RDS restores the first set of a file and takes no position. A set's blocks are contiguous, and only a few of them say where they stand or
-which set they are of: SSET (+62 number, +80 position), the two filemarks (+56 count, +72 positions), both ESET (+78 number; the second's
-+60 is the position of the first) and in the first ESET the stream TSMP, the map of all sets so far: u32 family, u16 entries, u16 0, then
-an entry for each set (+0 u16 length, +12 u64 position of SSET, +30 u16 number, +52 u64 size, +60 u16 volumes) followed by its volumes (+0 u16 length
-of each, of which they take another copy of the block VOLB). Read from real files of 2005 and 2012 with two and six sets. None of these
-fields is under a block's checksum; the streams' headers are.
+which set they are of: SSET (+62 number, +80 position), the two filemarks (+56 count, +72 positions), both ESET (+78 number; +60 of the
+second leads to the first) and in the first ESET the stream TSMP, the map of all sets so far: u32 family, u16 entries, u16 0, then an
+entry for each set (+0 u16 length, +12 u64 position of SSET, +30 u16 number, +52 u64 size, +60 u16 volumes) followed by its volumes (+0
+u16 length of each, of which they take another copy of the block VOLB). Read from real files of 2005 and 2012 with two and six sets; what
+this makes of a first or only set is that set, byte by byte, in 253 of 259 real files, and but for the date in TAPE in the others. None
+of these fields is under a block's checksum; the streams' headers are.
 """
 
 from collections.abc import Iterator

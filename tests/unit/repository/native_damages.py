@@ -7,18 +7,20 @@ from dataclasses import replace
 
 from localcloud.native_backups import PAGE, Written, backup
 from localcloud.native_checksums import page_checksum
+from repository import native_file
 from repository.errors import BackupDamaged
 from repository.manifest import NativeChecks
 from repository.native_damage import DamageCheck, StripeChecks, whole
 from repository.native_header import NativeHeader
-from tests.unit.repository import native_backups
 
 SECTOR = 512
 
 
-def header_of(data: bytes, compressed: bool = False) -> NativeHeader:
+def header_of(data: bytes) -> NativeHeader:
     """The header as `points add` reads it."""
-    return replace(native_backups.header_of(data), compressed=compressed or data.startswith(b"MSSQLBAK"))
+    found = native_file.inspect("x.bak", len(data), lambda offset, count: data[offset : offset + count]).header
+    assert found is not None
+    return found
 
 
 def stripe(data: bytes, header: NativeHeader | None = None, piece: int = 1 << 20) -> StripeChecks:

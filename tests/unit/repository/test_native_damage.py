@@ -66,7 +66,7 @@ def test_a_whole_backup_is_not_damaged(what: Written) -> None:
 def test_a_whole_compressed_backup_is_not_damaged(what: Written) -> None:
     data = compressed(what)
 
-    found = checked(data, header=replace(header_of(backup(what)), compressed=True))
+    found = checked(data)
 
     assert found.records == sum(1 for _ in records(data))
     assert found.covered >= sum(size for _, size in records(data))
@@ -337,3 +337,37 @@ def _xor(data: bytes | bytearray) -> int:
     for (word,) in struct.iter_unpack("<H", bytes(data)):
         found ^= word
     return found
+
+
+def _pfs_says(data: bytes, numbers: range, what: int) -> bytes:
+    return resealed(data, pages(data)[1, 1], bytes=(100 + numbers.start, bytes([what]) * len(numbers)))
+
+
+def test_a_differential_holds_only_what_was_changed() -> None:
+    differential = backup(without_checksum(replace(BIG, kind="I")))
+    unheld = range(16, 24)
+    assert not any((1, page) in pages(differential) for page in unheld)
+    data = _pfs_says(differential, unheld, 0x40)
+
+    assert complaint(data) == ""
+    assert "page 1:16 is in use and not in its place, nor are 7 more pages" in complaint(data, header=header_of(PLAIN))
+
+
+def test_a_free_extent_may_hold_what_is_in_use_elsewhere() -> None:
+    higher = PLAIN[PAGES[1, 120] : PAGES[1, 120] + EXTENT]
+
+    assert complaint(_pfs_says(overwritten(PLAIN, PAGES[1, 80], higher), range(80, 88), 0)) == ""
+
+
+def test_free_pages_do_not_outvote_the_one_in_use() -> None:
+    data = PLAIN
+    for page in range(81, 88):
+        data = overwritten(data, PAGES[1, page], PLAIN[PAGES[1, page - 40] : PAGES[1, page - 40] + PAGE])
+
+    assert complaint(_pfs_says(data, range(81, 88), 0)) == ""
+
+
+def test_an_encrypted_pfs_page_says_nothing() -> None:
+    data = overwritten(PLAIN, PAGES[1, 77], bytes(PAGE))
+
+    assert complaint(resealed(data, PAGES[1, 1], body=(96, random.Random(12).randbytes(PAGE - 96)))) == ""
