@@ -114,6 +114,9 @@ class Rewriting:
             return _Piece(table, "operand"), position + 1
         if token.upper in sqlserver_functions.GLOBALS:
             return _Piece(f"{sqlserver_functions.GLOBALS[token.upper]}()", "operand"), position + 1
+        if token.kind == "number" and token.text[:2].lower() != "0x":
+            # As it stands: ORDER BY 1 is a place and no value.
+            return _Piece(token.text, "operand"), position + 1
         given = stored(self.frame.value(token))
         self.values.append(given)
         # As the server's collation compares: without case.

@@ -98,10 +98,11 @@ def formatted(given: Stored, pattern: str) -> str | None:
     moment = loaded(given)
     if not isinstance(moment, datetime):
         return None
-    directives = re.sub("|".join(_FORMATS), lambda found: _FORMATS[found.group()], pattern)
-    if re.search("[A-Za-z]", re.sub("%[YmdHMS]", "", directives)):
+    # Each letter's run is a specifier: yyyyMMdd are three.
+    specifiers = [found.group() for found in re.finditer(r"([A-Za-z])\1*|[^A-Za-z]", pattern)]
+    if any(one[0].isalpha() and one not in _FORMATS for one in specifiers):
         raise text("not-convertible").error(type=pattern)
-    return moment.strftime(directives)
+    return "".join(moment.strftime(_FORMATS[one]) if one in _FORMATS else one for one in specifiers)
 
 
 def joined(*given: Stored) -> str:

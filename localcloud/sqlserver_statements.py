@@ -34,7 +34,7 @@ from localcloud.sqlserver_syntax import (
 )
 from localcloud.sqlserver_tables import columns_of, table_statement
 from localcloud.sqlserver_texts import text
-from localcloud.sqlserver_tokens import Token, closing, parts, written
+from localcloud.sqlserver_tokens import Token, closing, depths, parts, written
 from localcloud.sqlserver_types import DECLARED, parse
 
 _CHECK_OPTIONS: Final = frozenset(
@@ -138,6 +138,8 @@ def _argument(tokens: Sequence[Token]) -> Argument | None:
 
 def _select(tokens: Sequence[Token]) -> Select | None:
     words = _words(tokens)
+    if any(token.upper == "INTO" for depth, token in depths(tokens) if not depth):
+        return None
     start = 1
     if words[1:2] == ["TOP"]:
         start = (closing(tokens, 2) or 2) + 1 if words[2:3] == ["("] else 3

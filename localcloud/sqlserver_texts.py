@@ -41,7 +41,7 @@ class Text:
 
 # Errors after which nothing more of the batch runs; after the others the next statement does (Microsoft Learn, SET XACT_ABORT; which
 # number is of which kind: assumed).
-ENDS_BATCH: Final = frozenset({102, 137, 208, 241, 245, 8114, 8115})
+ENDS_BATCH: Final = frozenset({102, 137, 208, 241, 245, 8114, 8115, 10704, 35100})
 # What procedures of RDS raise carries 50000, as RAISERROR with a text does; that RDS's own do so is assumed.
 _RAISED: Final = 50000
 
