@@ -2,6 +2,7 @@
 
 import threading
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -127,7 +128,8 @@ def test_a_variable_is_assigned_by_set_by_select_and_by_what_it_was() -> None:
 
     rows = server.rows(
         "DECLARE @a int = 5, @b nvarchar(99), @c sysname = 'kept' SET @a += 2 * 3 SET @a -= 1 SELECT @b = name, @a = @a + 1 "
-        "FROM sys.databases WHERE database_id <= 2 ORDER BY database_id SELECT @c = name FROM sys.databases WHERE 1 = 0 SELECT @a AS a, @b AS b, @c AS c"
+        "FROM sys.databases WHERE database_id <= 2 ORDER BY database_id SELECT @c = name FROM sys.databases WHERE 1 = 0 "
+        "SELECT @a AS a, @b AS b, @c AS c"
     )
 
     # The last row counts, and no row changes nothing.
@@ -387,7 +389,7 @@ def test_a_database_is_dropped_unless_something_holds_it() -> None:
 
 
 def test_msdb_remembers_what_was_restored() -> None:
-    full, log = backup(Written()), backup(Written(kind="L", first=(21, 160, 1), last=(21, 200, 1)))
+    full, log = backup(Written()), backup(Written(kind="L", first=(21, 160, 1), last=(21, 200, 1), set_id=UUID(int=7)))
     server = Server({"full.bak": full, "log.trn": log})
     server.restore("copy", "full.bak", with_norecovery=1)
     server.polled(1)
