@@ -4,7 +4,7 @@ Invariant: the engine has no message of its own, so nobody mistakes a guess for 
 Microsoft's documentation, `observed` was quoted in public by people who met it, `assumed` is ours: where a real server may differ.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -254,52 +254,3 @@ def text(key: str) -> Text:
 def columns(said: Sequence[Said]) -> tuple[Column, ...]:
     """As the border takes them."""
     return tuple(Column(one.name, one.type) for one in said)
-
-
-def page() -> str:
-    """The whole table as Markdown."""
-    return "\n".join(
-        [
-            "# What the simulated SQL Server says",
-            "",
-            "Generated from `localcloud/sqlserver_texts.py` by `make docs`. No SQL Server engine and no real RDS instance stands behind",
-            "the local cloud's SQL Server: this is all it can say, and how sure each part is. *documented*: in AWS's or Microsoft's",
-            "documentation; *observed*: quoted in public by people who met it; *assumed*: ours, and a real server may differ.",
-            "",
-            "## Messages",
-            "",
-            "Number 50000 is what a raised text carries (assumed for RDS's own); without a number it is a line of `task_info`. Errors of",
-            "the engine that stop a restore are seen in `task_info` only, without their number: that RDS passes them on so is assumed.",
-            "",
-            *_table(("number", "severity", "text", "mark", "source"), map(_message_row, TEXTS.values())),
-            "",
-            "## Columns of `rds_task_status`",
-            "",
-            *_table(("name", "type", "mark", "source"), map(_column_row, TASK_STATUS)),
-            "",
-            "## Columns that a submitting procedure returns",
-            "",
-            *_table(("name", "type", "mark", "source"), map(_column_row, SUBMITTED)),
-            "",
-            "## Values of `task_type` and `lifecycle`",
-            "",
-            *_table(("value", "mark", "source"), ((f"`{one.name}`", one.mark, one.source) for one in VALUES)),
-            "",
-        ]
-    )
-
-
-def _message_row(one: Text) -> tuple[str, ...]:
-    number, severity = (str(one.number), str(one.severity)) if one.number else ("", "")
-    return number, severity, f"`{one.text}`", one.mark, one.source
-
-
-def _column_row(one: Said) -> tuple[str, ...]:
-    return f"`{one.name}`", one.type, one.mark, one.source
-
-
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import sqlserver_engine, sqlserver_texts
+from localcloud import sqlserver_engine, sqlserver_page, sqlserver_texts
 from tests.unit.localcloud.sqlserver_objects import Server
 from tests.unit.repository.native_backups import Written, backup
 
 FOLDER = Path(sqlserver_engine.__file__).parent
+PAGE = FOLDER / "sqlserver_page.py"
 TABLE = FOLDER / "sqlserver_texts.py"
 # What stands between the engine and the RDS API: it speaks the API's words.
 NOT_ENGINE = {"sqlserver_instances.py"}
-MODULES = sorted(path for path in FOLDER.glob("sqlserver_*.py") if path != TABLE and path.name not in NOT_ENGINE)
+MODULES = sorted(
+    path for path in FOLDER.glob("sqlserver_*.py") if path not in (TABLE, PAGE) and path.name not in NOT_ENGINE
+)
 # PRINT, RAISERROR and THROW: the words are the script's.
 SAYS_WHAT_SCRIPTS_SAY = "sqlserver_raising.py"
 # Texts that a test chooses: Switches.fail_next has them said.
@@ -91,7 +94,7 @@ def test_task_types_and_lifecycles_are_those_of_the_table() -> None:
 
 
 def test_the_page_has_a_row_for_every_text_column_and_value() -> None:
-    page = sqlserver_texts.page()
+    page = sqlserver_page.page()
 
     for one in sqlserver_texts.TEXTS.values():
         assert f"`{one.text}` | {one.mark} | {one.source} |" in page
