@@ -1,7 +1,6 @@
 """What msdb remembers of restores: `backupset`, a row for each backup set that was restored here, `restorehistory`, one for each restore.
 
-The simulated server makes no backups, so `backupset` knows of no others. Only columns that are true here are there. `backup_finish_date` is
-NULL: what the server reads of a file, its header, doesn't hold it.
+The simulated server makes no backups, so `backupset` knows of no others. Only columns that are true here are there.
 """
 
 from collections.abc import Iterator
@@ -63,7 +62,7 @@ class History:
             yield (
                 number, number, said.number, None, None, major, minor, build, said.database_version, said.compatibility_level,
                 _numeric(said.first_lsn), _numeric(said.last_lsn), _numeric(said.checkpoint_lsn), _numeric(said.base_lsn),
-                said.begun_at, None, said.kind, said.data_size, said.database, said.server, one.recovery_model, said.checksums,
+                said.begun_at, said.finished_at, said.kind, said.data_size, said.database, said.server, one.recovery_model, said.checksums,
             )  # fmt: skip
 
     def rows(self) -> Iterator[tuple[Value, ...]]:

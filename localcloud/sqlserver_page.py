@@ -82,7 +82,7 @@ def _statements() -> Iterator[str]:
         ", ".join(f"`{name}`" for name in HISTORY)
         + ", with only those columns that are true here. msdb has a row for each backup set that was restored; that RDS"
     )
-    yield "keeps such rows is assumed. `backup_finish_date` is NULL: a file's header doesn't tell it. Functions:"
+    yield "keeps such rows is assumed. Functions:"
     yield (
         ", ".join(
             f"`{name}`"

@@ -57,6 +57,8 @@ EXPRESSIONS: list[tuple[str, Value]] = [
 # fmt: on
 
 
+# When the synthetic backup ended.
+FINISHED = datetime(2023, 3, 1, 0, 0, 3)
 UNKNOWN = [
     "DECLARE c CURSOR FOR SELECT 1",
     "PRINT 'a' OPEN c",
@@ -403,7 +405,7 @@ def test_msdb_remembers_what_was_restored() -> None:
     )
 
     assert [(one["type"], one["database_name"], one["backup_start_date"], one["backup_finish_date"]) for one in sets] == [
-        ("D", Written().database, Written().begun, None), ("L", Written().database, Written().begun, None),
+        ("D", Written().database, Written().begun, FINISHED), ("L", Written().database, Written().begun, FINISHED),
     ]  # fmt: skip
     # 21:160:1 as numeric(25, 0).
     assert sets[1]["first_lsn"] == 21000000016000001
