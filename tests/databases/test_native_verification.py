@@ -9,9 +9,8 @@ import pytest
 from localcloud import certificates
 from localcloud.sqlserver_databases import Database, File, User
 from localcloud.sqlserver_engine import Results
-from localcloud.sqlserver_statements import AlterUser, SetTrustworthy
-from localcloud.sqlserver_views import VIEWS
 from localcloud.sqlserver_syntax import AlterDatabase, AlterUser
+from localcloud.sqlserver_views import VIEWS
 from localcloud.tds_engine import DropConnection, Session, SqlError, Value
 from repository.manifest import (
     Manifest,
