@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="The local cloud: the whole application on this computer, without AWS.",
+    help="The local cloud: the whole application on this computer, without AWS. There is one per directory: DBRESTORE_LOCAL_DIR names it "
+    "(default: ~/.dbrestore/local; for root /var/tmp/dbrestore-0, which all who work as root share). Several are several clouds side by "
+    "side, each on its own port; none of these commands touches another directory's.",
 )
 
 
@@ -37,8 +39,11 @@ def up(
     running = daemon.up(port)
     _print(running, as_json=as_json)
     consoles.say(
-        f"{'Was up already' if running.already else 'Up'}: {running.endpoint}. To end it: dbrestore local down"
+        f"{'Was up already' if running.already else 'Up'}: {running.endpoint}, in {running.directory.parent}. "
+        "To end it: dbrestore local down"
     )
+    if running.already and port not in (None, running.port):
+        consoles.say(f"It is not on port {port}: end it first, or name another directory with DBRESTORE_LOCAL_DIR.")
     return ExitCode.DONE
 
 

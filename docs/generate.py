@@ -25,7 +25,7 @@ from lambdas import (
     worker_configuration,
     worker_configuration_check,
 )
-from localcloud import sqlserver_texts
+from localcloud import sqlserver_page
 from repository.document import Document
 from repository.manifest import Manifest
 from worker import job, native_messages
@@ -53,7 +53,7 @@ def generated() -> dict[Path, str]:
         DOCS / "functions.md": functions_page(),
         DOCS / "commands.md": reference.page(),
         DOCS / "native-errors.md": native_messages.page(),
-        DOCS / "simulated-sqlserver.md": sqlserver_texts.page(),
+        DOCS / "simulated-sqlserver.md": sqlserver_page.page(),
     }
     for model in (*READ, *WRITTEN):
         files[DOCS / "contract" / f"{_kebab(model.__name__)}.schema.json"] = schema(model)

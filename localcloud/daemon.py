@@ -1,9 +1,11 @@
-"""The local cloud in the background: `up`, `status`, `down`.
+"""The local cloud in the background: `up`, `status`, `down`. One per folder; several folders are several clouds side by side.
 
 Invariant: after `down` nothing runs that `up` started, and nothing lies about that it wrote; also after a crash, by what is recorded:
-the session that all children share, and the pid files of the PostgreSQL servers.
+the session that all children share, and the pid files of the PostgreSQL servers. Nothing else is ended or removed: numbers of processes are
+used again, so a process is believed to be ours only if it began when the recorded one did, and a record only if it is this user's.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -12,10 +14,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from localcloud import processes
 from localcloud.assets import ROOT
 from localcloud.server import LocalCloudError, refuse_busy
 
@@ -29,12 +32,14 @@ _started: list[subprocess.Popen[bytes]] = []
 
 @dataclass(frozen=True)
 class Running:
-    """A local cloud in the background. `directory` is what `down` removes; `already` says that `up` found it running."""
+    """A local cloud in the background. `directory` is what `down` removes; `already` says that `up` found it running; `started` tells its
+    process from others with the same number."""
 
     pid: int
     endpoint: str
     directory: Path
     already: bool = False
+    started: str = ""
 
     @property
     def port(self) -> int:
@@ -56,40 +61,50 @@ def up(
     """Start the local cloud and wait until the application is deployed. One that runs already is returned as it is.
 
     `directory`: for its files, else `home()`. `assembly`: deployed in place of the application.
-    Raises LocalCloudError if the port is busy or the start failed, with the reason; nothing is left then.
+    Raises LocalCloudError if the port is busy, the folder is another user's or the start failed, with the reason; nothing is left then.
     """
-    already = status()
-    if already:
-        return Running(**{**vars(already), "already": True})
-    down()
-    refuse_busy(port or 0)
-    folder = _own_folder(directory or home()) / "cloud"
-    folder.mkdir(mode=0o711)
-    process = _spawn(folder, port or 0, time_scale, assembly)
-    _write_state(Running(process.pid, "http://127.0.0.1:0", folder))
-    try:
-        running = Running(process.pid, _endpoint_when_ready(process, folder), folder)
-    except BaseException:
-        down()
-        raise
-    _write_state(running)
-    return running
+    with _alone():
+        already = status()
+        if already:
+            return replace(already, already=True)
+        _end()
+        refuse_busy(port or 0)
+        folder = _own_folder(directory or home()) / "cloud"
+        folder.mkdir(mode=0o711)
+        process = _spawn(folder, port or 0, time_scale, assembly)
+        begun = Running(process.pid, "http://127.0.0.1:0", folder, started=processes.started(process.pid))
+        _write_state(begun)
+        try:
+            running = replace(begun, endpoint=_endpoint_when_ready(process, folder))
+        except BaseException:
+            _end()
+            raise
+        _write_state(running)
+        return running
 
 
 def status() -> Running | None:
-    """The local cloud that runs; None if there is none or it has died."""
+    """The local cloud that runs; None if there is none or it has died. Raises LocalCloudError for another user's folder."""
     recorded = _read_state()
-    return recorded if recorded and recorded.port and _is_ours(recorded.pid) else None
+    return recorded if recorded and recorded.port and _is_ours(recorded) else None
 
 
 def down() -> bool:
-    """End the local cloud and everything it started, and remove its files. False if there was none."""
+    """End the local cloud and everything it started, and remove its files. False if there was none. Raises LocalCloudError for another
+    user's folder."""
+    if not home().exists():
+        return False
+    with _alone():
+        return _end()
+
+
+def _end() -> bool:
     recorded = _read_state()
     if recorded is None:
         return False
-    if _is_ours(recorded.pid):
-        _ask_to_end(recorded.pid)
-    for pid in _session(recorded.pid):
+    if _is_ours(recorded):
+        _ask_to_end(recorded)
+    for pid in list(_left_over(recorded)):
         _kill(pid)
     for pid in _database_servers(recorded.directory):
         _kill(pid)
@@ -100,12 +115,31 @@ def down() -> bool:
     return True
 
 
-def _own_folder(folder: Path) -> Path:
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One `up` or `down` at a time: a second one waits, or it would end what the first is just starting."""
+    folder = home()
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
+    _require_own(folder)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _require_own(folder: Path) -> None:
+    # What stands in another person's folder must not decide what is ended and removed here; a link may lead anywhere.
+    if folder.lstat().st_uid != os.getuid() or folder.stat().st_uid != os.getuid():
         raise LocalCloudError(
             f"{folder} belongs to another user. Name a directory of your own with DBRESTORE_LOCAL_DIR."
         )
+
+
+def _own_folder(folder: Path) -> Path:
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    _require_own(folder)
     leftover = folder / "cloud"
     if leftover.exists():
         raise LocalCloudError(
@@ -121,8 +155,9 @@ def _spawn(folder: Path, port: int, time_scale: float, assembly: Path | None) ->
     ]  # fmt: skip
     with _log_file(folder).open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+            command, cwd=ROOT, env={**os.environ, "DBRESTORE_LOCAL_CLOUD": str(folder)}, stdin=subprocess.DEVNULL,
+            stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
     _started.append(process)
     return process
 
@@ -138,30 +173,30 @@ def _endpoint_when_ready(process: subprocess.Popen[bytes], folder: Path) -> str:
     return str(json.loads(_ready_file(folder).read_text())["endpoint"])
 
 
-def _ask_to_end(pid: int) -> None:
-    os.kill(pid, signal.SIGTERM)
+def _ask_to_end(running: Running) -> None:
+    os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while _is_ours(pid) and time.monotonic() < deadline:
+    while _is_ours(running) and time.monotonic() < deadline:
         with suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
+            os.waitpid(running.pid, os.WNOHANG)
         time.sleep(0.05)
 
 
-def _is_ours(pid: int) -> bool:
-    """Whether the process lives and is what was recorded: numbers are used again."""
-    try:
-        return b"\0localcloud\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+def _is_ours(running: Running) -> bool:
+    """Whether the process lives and is what was recorded: numbers are used again, also by other local clouds."""
+    # An older version recorded no moment.
+    is_same = running.started in ("", processes.started(running.pid))
+    return is_same and processes.cloud_of(running.pid) == running.directory
 
 
-def _session(leader: int) -> Iterator[int]:
-    """Every process of the session that the daemon leads: Lambda functions and commands, whatever group they're in."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                if os.getsid(int(entry.name)) == leader:
-                    yield int(entry.name)
+def _left_over(running: Running) -> Iterator[int]:
+    """What the daemon left behind: Lambda functions and commands, whatever group they're in. If another process has its number, none of
+    its session can be left, because Linux gives no number away that still names a session."""
+    if processes.started(running.pid) not in ("", running.started) and not _is_ours(running):
+        return
+    for pid in processes.session(running.pid):
+        if pid == running.pid or processes.works_in(pid, running.directory):
+            yield pid
 
 
 def _database_servers(folder: Path) -> Iterator[int]:
@@ -203,6 +238,8 @@ def _write_state(running: Running) -> None:
 
 def _read_state() -> Running | None:
     try:
+        _require_own(home())
+        _require_own(_state_file())
         recorded = json.loads(_state_file().read_text())
     except FileNotFoundError:
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 import requests
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from localcloud import processes
 from localcloud.s3_access_log import AccessLog
 from repository.errors import RestoreError
 
@@ -74,5 +75,20 @@ def refuse_busy(port: int) -> None:
             probe.bind((HOST, port))
         except OSError:
             raise LocalCloudError(
-                f"Port {port} of {HOST} is in use by another program. Name another with --port, or leave it out."
+                f"Port {port} of {HOST} is in use by {_holder(port)}. Name another with --port, or leave it out."
             ) from None
+
+
+def _holder(port: int) -> str:
+    """Whose port it is, as far as the operating system tells us."""
+    found = processes.listener(port)
+    if found is None:
+        return "another program"
+    if found.pid is None:
+        return f"a program of the user {found.user}"
+    if found.cloud:
+        return (
+            f"the local cloud in {found.cloud.parent} (process {found.pid} of the user {found.user}; "
+            f"to end it: DBRESTORE_LOCAL_DIR={found.cloud.parent} dbrestore local down)"
+        )
+    return f"the program {found.program} (process {found.pid} of the user {found.user})"

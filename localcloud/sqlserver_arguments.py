@@ -1,14 +1,24 @@
 """What the procedures of RDS take: the names of their parameters, and what is given for them as Python's values."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from localcloud.sqlserver_statements import Execute
 from localcloud.sqlserver_texts import text
 from localcloud.tds_engine import Value
 
 Arguments = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A procedure by its last name; arguments by position, then by name (lower case, without @)."""
+
+    procedure: str
+    positional: tuple[Value, ...]
+    named: Mapping[str, Value]
+
 
 _OPTIONS: Final = ("block_size", "max_transfer_size", "buffer_count")
 # In the order of the documentation; the first so many are required.
@@ -25,10 +35,11 @@ PARAMETERS: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
     "rds_drop_database": (1, ("db_name",)),
     "rds_task_status": (0, ("db_name", "task_id")),
     "rds_modify_db_name": (2, ("old_name", "new_name")),
+    "sp_delete_database_backuphistory": (1, ("database_name",)),
 }  # fmt: skip
 
 
-def bound(call: Execute) -> dict[str, Value]:
+def bound(call: Call) -> dict[str, Value]:
     """By the parameters' names. Raises SqlError 8144, 8145 and 201 for what doesn't fit them."""
     required, names = PARAMETERS[call.procedure]
     if len(call.positional) > len(names):

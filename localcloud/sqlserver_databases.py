@@ -53,6 +53,7 @@ class Database:
     compatibility_level: int = 150
     is_trustworthy_on: bool = False
     recovery_model: str = "FULL"
+    user_access: str = "MULTI_USER"
     files: tuple[File, ...] = ()
     users: list[User] = field(default_factory=list)
     full: BackupSet | None = None

@@ -4,37 +4,44 @@ What it says stands in `sqlserver_texts`, what can be made to go wrong in `sqlse
 is refused by name, never answered by a guess.
 """
 
+import re
 import threading
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from localcloud import sqlserver_altering
+from localcloud.sqlserver_arguments import Call
 from localcloud.sqlserver_databases import Database, Databases
+from localcloud.sqlserver_frame import Frame, Variable
 from localcloud.sqlserver_instance import Edition, Instance, Login, OptionState, ServerClock, product_version
+from localcloud.sqlserver_interpreter import Interpreter
 from localcloud.sqlserver_procedures import Procedures
 from localcloud.sqlserver_restores import Foreign
-from localcloud.sqlserver_select import select
+from localcloud.sqlserver_script import parse
+from localcloud.sqlserver_select import Queries
 from localcloud.sqlserver_source import S3Reader
-from localcloud.sqlserver_statements import (
+from localcloud.sqlserver_switches import Switches
+from localcloud.sqlserver_syntax import (
+    AlterDatabase,
     AlterUser,
     CheckDatabase,
-    Execute,
-    Select,
-    SetTrustworthy,
+    DropDatabase,
+    Setting,
     Statement,
     Transaction,
     Use,
-    recognise,
-)  # fmt: skip
-from localcloud.sqlserver_switches import Switches
+    WaitFor,
+)
 from localcloud.sqlserver_tasks import Task, Tasks
 from localcloud.sqlserver_texts import text
-from localcloud.sqlserver_tokens import statements
 from localcloud.sqlserver_views import open_database, sid_of
-from localcloud.tds_engine import DropConnection, Message, ResultSet, Session, Value
+from localcloud.tds_engine import DropConnection, Result, Session, Value
 
-Results = Sequence[ResultSet | Message]
+Results = Sequence[Result]
 
+_DELAY: Final = re.compile(r"(\d\d?):(\d\d)(?::(\d\d)(?:\.\d{1,3})?)?")
 _FAIL_OVERS: Final = "fail_overs"
 
 
@@ -98,16 +105,15 @@ class SqlServerEngine:
                 raise text("cannot-open").error(database=database)
             return Session(login.name, found.name, settings={_FAIL_OVERS: self.instance.fail_overs})
 
-    def execute(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Results:
-        """Run one batch, up to its first error. Raises SqlError, DropConnection."""
-        results: list[ResultSet | Message] = []
-        with self._lock:
-            for tokens in statements(text):
-                if session.settings.get(_FAIL_OVERS) != self.instance.fail_overs:
-                    raise DropConnection
-                self.instance.clock.tick()
-                results += self._run(session, recognise(tokens, parameters), parameters)
-        return results
+    def execute(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[Result]:
+        """Run one batch; other sessions' statements may run between its own. Raises SqlError 102 if it isn't understood, DropConnection."""
+        nodes = parse(text)
+        frame = Frame(session, {name.lower(): Variable(given) for name, given in parameters.items()})
+        batch = Interpreter(
+            Queries(self.instance, frame, self._procedures.status), self._served, lambda: self._turn(session)
+        )
+        batch.run(nodes)
+        return batch.results
 
     def set_master_password(self, password: str) -> None:
         """As ModifyDBInstance does, which also gives the master user its rights back."""
@@ -140,23 +146,50 @@ class SqlServerEngine:
         with self._lock:
             self._tasks.fail_over()
 
-    def _run(self, session: Session, statement: Statement, parameters: Mapping[str, Value]) -> Results:
+    @contextmanager
+    def _turn(self, session: Session) -> Iterator[None]:
+        """One statement's."""
+        with self._lock:
+            if session.settings.get(_FAIL_OVERS) != self.instance.fail_overs:
+                raise DropConnection
+            self.instance.clock.tick()
+            yield
+
+    def _served(self, statement: Statement | Call, frame: Frame) -> Results:
+        session = frame.session
         match statement:
-            case Execute():
+            case Call():
                 return self._procedures.execute(session, statement)
-            case Select():
-                return (select(self.instance, session, statement.tokens, parameters, self._procedures.status),)
+            case CheckDatabase():
+                name = frame.value(statement.database) if statement.database else session.database
+                return self._check(open_database(self.instance, str(name)))
+            case WaitFor():
+                self._wait(_delay(frame.value(statement.delay)))
             case Use():
                 session.database = open_database(self.instance, statement.database).name
             case Transaction():
                 session.in_transaction = statement.opens
-            case CheckDatabase():
-                return self._check(open_database(self.instance, statement.database or session.database))
+            case Setting():
+                session.settings[statement.name] = statement.value
+            case _:
+                self._alter(session, statement)
+        return ()
+
+    def _wait(self, delay: timedelta) -> None:
+        for _ in range(self.instance.clock.wait(delay)):
+            self._tasks.move()
+
+    def _alter(self, session: Session, statement: Statement) -> None:
+        match statement:
             case AlterUser():
                 self._alter_user(session, statement)
-            case SetTrustworthy():
-                self._set_trustworthy(statement)
-        return ()
+            case AlterDatabase():
+                self._alter_database(session, statement)
+            case DropDatabase():
+                sqlserver_altering.drop(self.instance, self._tasks, session, statement)
+
+    def _alter_database(self, session: Session, statement: AlterDatabase) -> None:
+        sqlserver_altering.alter(self.instance, session, statement)
 
     def _check(self, database: Database) -> Results:
         if database.damaged:
@@ -175,10 +208,11 @@ class SqlServerEngine:
             raise text("login-has-user").error()
         user.sid = sid
 
-    def _set_trustworthy(self, statement: SetTrustworthy) -> None:
-        database = self.instance.databases.find(statement.database)
-        if database is None:
-            raise text("unknown-database").error(database=statement.database)
-        if database.state != "ONLINE":
-            raise text("alter-restoring").error()
-        database.is_trustworthy_on = statement.on
+
+def _delay(given: Value) -> timedelta:
+    """Of 'hh:mm:ss' or 'hh:mm', up to a day. Raises SqlError 148."""
+    found = _DELAY.fullmatch(str(given))
+    if found is None:
+        raise text("wait-invalid").error(delay=given)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)

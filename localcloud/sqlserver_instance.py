@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from localcloud.sqlserver_databases import Database, Databases
+from localcloud.sqlserver_history import History
 from localcloud.sqlserver_source import S3Reader
 from localcloud.sqlserver_switches import Switches
 
@@ -17,10 +18,12 @@ _PAGE: Final = 8192
 
 
 class ServerClock:
-    """The server's own time, UTC: moves a second with each statement and two minutes with each poll; nobody sleeps."""
+    """The server's own time, UTC: moves a second with each statement, two minutes with each poll and as long as a script waits; nobody
+    sleeps."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
+        self._waited = timedelta()
 
     def tick(self) -> None:
         """A statement ran."""
@@ -29,6 +32,13 @@ class ServerClock:
     def poll(self) -> None:
         """Somebody asked for the tasks' status, which RDS brings up to date every two minutes."""
         self.now += POLL
+
+    def wait(self, delay: timedelta) -> int:
+        """Somebody waits in a script; how many times RDS brought its tasks up to date meanwhile."""
+        before = self._waited // POLL
+        self._waited += delay
+        self.now += delay
+        return self._waited // POLL - before
 
 
 @dataclass
@@ -62,6 +72,7 @@ class Instance:
     switches: Switches = field(default_factory=Switches)
     other_logins: list[Login] = field(default_factory=list)
     fail_overs: int = 0
+    history: History = field(default_factory=History)
 
     @property
     def logins(self) -> list[Login]:

@@ -14,7 +14,7 @@ from localcloud.backup_reader import BackupReader
 from localcloud.clients import Place
 from localcloud.sqlserver_engine import SqlServerEngine
 from localcloud.sqlserver_instance import Edition
-from localcloud.tds_engine import Message, ResultSet, Session, Value
+from localcloud.tds_engine import Result, Session, Value
 
 ENGINES = ("sqlserver-ee", "sqlserver-se", "sqlserver-ex", "sqlserver-web")
 # SQL Server 2019.
@@ -99,7 +99,7 @@ class SqlServer:
         """As the engine does."""
         return self.engine.login(user, password, database)
 
-    def execute(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[ResultSet | Message]:
+    def execute(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[Result]:
         """As the engine does, which first learns whether the API has changed its backup option."""
         if (option := option_groups.state(self._instance)) != self._option:
             self.engine.instance.backup_restore_option = self._option = option

@@ -5,10 +5,9 @@ Invariant: only the master user calls them, and none of them inside a transactio
 
 from dataclasses import dataclass
 
-from localcloud.sqlserver_arguments import PARAMETERS, Arguments, bound, number
+from localcloud.sqlserver_arguments import PARAMETERS, Arguments, Call, bound, number
 from localcloud.sqlserver_databases import Database
 from localcloud.sqlserver_instance import Instance
-from localcloud.sqlserver_statements import Execute
 from localcloud.sqlserver_submissions import Submissions
 from localcloud.sqlserver_tasks import Task, Tasks
 from localcloud.sqlserver_texts import TASK_STATUS, columns, text
@@ -24,7 +23,7 @@ class Procedures:
     instance: Instance
     tasks: Tasks
 
-    def execute(self, session: Session, call: Execute) -> Results:
+    def execute(self, session: Session, call: Call) -> Results:
         """Raises SqlError, DropConnection."""
         if call.procedure not in PARAMETERS:
             raise text("unknown-procedure").error(name=call.procedure)
@@ -62,6 +61,8 @@ class Procedures:
                 return (self.status(None if name is None else str(name), number(arguments.get("task_id"))),)
             case "rds_cancel_task":
                 self._cancel(number(arguments["task_id"]) or 0)
+            case "sp_delete_database_backuphistory":
+                self.instance.history.forget(str(arguments["database_name"]))
             case "rds_drop_database":
                 self._drop(self._database(arguments["db_name"]))
             case _:
@@ -84,6 +85,8 @@ class Procedures:
         if self.tasks.unfinished(database.name):
             raise text("drop-pending").error(database=database.name)
         self.instance.databases.drop(database)
+        # "and removes the database's backup history", says the RDS User Guide.
+        self.instance.history.forget(database.name)
 
     def _rename(self, database: Database, name: str) -> None:
         if self.instance.multi_az:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from localcloud.sqlserver_databases import Database, User
+from localcloud.sqlserver_history import Restored
 from localcloud.sqlserver_instance import Instance
 from localcloud.sqlserver_source import THUMBPRINT, Place, Source, TaskFailed, failed, objects, read
 from localcloud.sqlserver_tasks import Task
@@ -69,6 +70,12 @@ class Restore:
         database.recovered_to = self.stop_at
         if self.with_recovery:
             recover(database)
+        self._remember(task, database, self.source.backup_set)
+
+    def _remember(self, task: Task, database: Database, backup_set: BackupSet) -> None:
+        at, model = self.instance.clock.now, database.recovery_model
+        done = Restored(at, database.name, task.submitted_by, backup_set, model, self.with_recovery, self.stop_at)
+        self.instance.history.restores.append(done)
 
     def _ends_early(self, backup_set: BackupSet) -> bool:
         """A log that began to be backed up before the moment doesn't hold it."""

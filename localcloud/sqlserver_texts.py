@@ -4,7 +4,7 @@ Invariant: the engine has no message of its own, so nobody mistakes a guess for 
 Microsoft's documentation, `observed` was quoted in public by people who met it, `assumed` is ours: where a real server may differ.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -36,9 +36,12 @@ class Text:
 
     def error(self, **values: object) -> SqlError:
         """The text as the server sends it when a statement fails."""
-        return SqlError(self.number, self.line(**values), severity=self.severity)
+        return SqlError(self.number, self.line(**values), severity=self.severity, ends_batch=self.number in ENDS_BATCH)
 
 
+# Errors after which nothing more of the batch runs; after the others the next statement does (Microsoft Learn, SET XACT_ABORT; which
+# number is of which kind: assumed).
+ENDS_BATCH: Final = frozenset({102, 137, 208, 241, 245, 8114, 8115, 10704, 35100})
 # What procedures of RDS raise carries 50000, as RAISERROR with a text does; that RDS's own do so is assumed.
 _RAISED: Final = 50000
 
@@ -68,6 +71,33 @@ TEXTS: Final[dict[str, Text]] = {
         Text("check-page", 8909, "Table error: Object ID 245575913, index ID 1, partition ID 72057594043105280, alloc unit ID "
              "72057594049986560 (type In-row data), page ID (1:368) contains an incorrect page ID in its page header. The PageId in the "
              "page header = (0:0).", "documented", f"{_ERRORS}; the numbers in it are made up"),
+        # Scripts
+        Text("conversion-failed", 245, "Conversion failed when converting the nvarchar value '{value}' to data type {type}.", "documented",
+             _ERRORS),
+        Text("no-moment", 241, "Conversion failed when converting date and/or time from character string.", "documented", _ERRORS),
+        Text("overflow", 8115, "Arithmetic overflow error converting expression to data type {type}.", "documented", _ERRORS),
+        Text("columns-differ", 213, "Column name or number of supplied values does not match table definition.", "documented", _ERRORS),
+        Text("no-column", 207, "Invalid column name '{column}'.", "documented", _ERRORS),
+        Text("no-table", 208, "Invalid object name '{table}'.", "documented", _ERRORS),
+        Text("table-exists", 2714, "There is already an object named '{table}' in the database.", "documented", _ERRORS),
+        Text("no-table-to-drop", 3701, "Cannot drop the table '{table}', because it does not exist or you do not have permission.",
+             "documented", _ERRORS, 11),
+        Text("no-database-to-drop", 3701, "Cannot drop the database '{database}', because it does not exist or you do not have "
+             "permission.", "documented", _ERRORS, 11),
+        Text("database-in-use", 3702, 'Cannot drop database "{database}" because it is currently in use.', "documented", _ERRORS),
+        Text("system-database", 3708, "Cannot drop the database '{database}' because it is a system database.", "documented", _ERRORS),
+        Text("in-availability-group", 3752, "The database '{database}' is currently joined to an availability group. Before you can drop "
+             "the database, you need to remove it from the availability group.", "documented",
+             f"{_ERRORS}; that a Multi-AZ instance says so is assumed"),
+        Text("wait-invalid", 148, "Incorrect time syntax in time string '{delay}' used with WAITFOR.", "documented", _ERRORS, 15),
+        Text("throw-number", 35100, "Error number {number} in the THROW statement is outside the valid range. Specify an error number in "
+             "the valid range of 50000 to 2147483647.", "documented", _ERRORS),
+        Text("nothing-caught", 10704, "To rethrow an error, a THROW statement must be used inside a CATCH block. Insert the THROW "
+             "statement inside a CATCH block, or add error parameters to the THROW statement.", "documented", _ERRORS, 15),
+        Text("severity-forbidden", 2754, "Error severity levels greater than 18 can only be specified by members of the sysadmin role, "
+             "using the WITH LOG option.", "documented", _ERRORS),
+        Text("endless", _RAISED, "The simulated SQL Server ended the batch after {count} statements: the loop does not end.", "assumed",
+             "a real server runs on until somebody ends the connection"),
         # The procedures refuse
         Text("no-permission", 229, "The EXECUTE permission was denied on the object '{procedure}', database 'msdb', schema 'dbo'.",
              "documented", _TROUBLE, 14),
@@ -224,52 +254,3 @@ def text(key: str) -> Text:
 def columns(said: Sequence[Said]) -> tuple[Column, ...]:
     """As the border takes them."""
     return tuple(Column(one.name, one.type) for one in said)
-
-
-def page() -> str:
-    """The whole table as Markdown."""
-    return "\n".join(
-        [
-            "# What the simulated SQL Server says",
-            "",
-            "Generated from `localcloud/sqlserver_texts.py` by `make docs`. No SQL Server engine and no real RDS instance stands behind",
-            "the local cloud's SQL Server: this is all it can say, and how sure each part is. *documented*: in AWS's or Microsoft's",
-            "documentation; *observed*: quoted in public by people who met it; *assumed*: ours, and a real server may differ.",
-            "",
-            "## Messages",
-            "",
-            "Number 50000 is what a raised text carries (assumed for RDS's own); without a number it is a line of `task_info`. Errors of",
-            "the engine that stop a restore are seen in `task_info` only, without their number: that RDS passes them on so is assumed.",
-            "",
-            *_table(("number", "severity", "text", "mark", "source"), map(_message_row, TEXTS.values())),
-            "",
-            "## Columns of `rds_task_status`",
-            "",
-            *_table(("name", "type", "mark", "source"), map(_column_row, TASK_STATUS)),
-            "",
-            "## Columns that a submitting procedure returns",
-            "",
-            *_table(("name", "type", "mark", "source"), map(_column_row, SUBMITTED)),
-            "",
-            "## Values of `task_type` and `lifecycle`",
-            "",
-            *_table(("value", "mark", "source"), ((f"`{one.name}`", one.mark, one.source) for one in VALUES)),
-            "",
-        ]
-    )
-
-
-def _message_row(one: Text) -> tuple[str, ...]:
-    number, severity = (str(one.number), str(one.severity)) if one.number else ("", "")
-    return number, severity, f"`{one.text}`", one.mark, one.source
-
-
-def _column_row(one: Said) -> tuple[str, ...]:
-    return f"`{one.name}`", one.type, one.mark, one.source
-
-
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

@@ -1,4 +1,4 @@
-"""T-SQL as tokens, and a batch as statements.
+"""T-SQL as tokens.
 
 Invariant: a quoted name, a string and a comment are never taken for SQL, whatever stands in them.
 """
@@ -16,31 +16,10 @@ _TOKEN: Final = re.compile(
       |(?P<name>\[(?:[^\]]|\]\])*\]|"(?:[^"]|"")*")
       |(?P<variable>@@?[\w#$]+)
       |(?P<number>0[xX][0-9A-Fa-f]*|\d+(?:\.\d+)?)
-      |(?P<word>[^\W\d][\w#$]*)
+      |(?P<word>\#{0,2}[^\W\d][\w#$]*)
       |(?P<sign><>|<=|>=|!=|.)""",
     re.VERBOSE | re.DOTALL,
 )
-_STARTERS: Final = frozenset(
-    (
-        *(
-            "SELECT",
-            "EXEC",
-            "EXECUTE",
-            "SET",
-            "USE",
-            "ALTER",
-            "DBCC",
-            "BEGIN",
-            "COMMIT",
-            "ROLLBACK",
-            "IF",
-            "DECLARE",
-            "PRINT",
-        ),
-        *("DROP", "CREATE", "INSERT", "UPDATE", "DELETE", "RESTORE", "BACKUP"),
-    )
-)
-_CARRY_ON: Final = frozenset({"UNION", "ALL", "EXCEPT", "INTERSECT"})
 
 
 @dataclass(frozen=True)
@@ -75,26 +54,38 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
-def statements(text: str) -> Iterator[list[Token]]:
-    """One list of tokens per statement."""
-    current: list[Token] = []
+def depths(found: Sequence[Token]) -> Iterator[tuple[int, Token]]:
+    """Each token with the number of parentheses and CASEs that are open around it; what opens and closes one counts as inside."""
     depth = 0
-    for token in tokens(text):
-        depth += {"(": 1, ")": -1}.get(token.upper, 0)
-        if depth == 0 and (token.upper == ";" or _begins_another(token, current)):
-            if current:
-                yield current
-            current = []
-        if token.upper != ";" or depth:
-            current.append(token)
-    if current:
-        yield current
+    for token in found:
+        opens, closes = token.upper in ("(", "CASE"), token.upper == ")" or (token.upper == "END" and depth > 0)
+        depth += opens
+        yield depth, token
+        depth -= closes
 
 
-def _begins_another(token: Token, current: Sequence[Token]) -> bool:
-    if not current or not token.begins_line or token.upper not in _STARTERS:
-        return False
-    return current[-1].upper not in _CARRY_ON and not (current[0].upper == "ALTER" and token.upper == "SET")
+def parts(found: Sequence[Token], separator: str = ",") -> list[list[Token]]:
+    """What stands between the separators outside of parentheses; nothing has no part."""
+    split: list[list[Token]] = [[]] if found else []
+    for depth, token in depths(found):
+        if token.upper == separator and not depth:
+            split.append([])
+        else:
+            split[-1].append(token)
+    return split
+
+
+def closing(found: Sequence[Token], opening: int) -> int | None:
+    """Where the parenthesis or the CASE that opens at `opening` ends."""
+    for position, (depth, token) in enumerate(depths(found[opening:]), start=opening):
+        if depth == 1 and token.upper in (")", "END"):
+            return position
+    return None
+
+
+def written(found: Sequence[Token]) -> str:
+    """The tokens in one line, for messages."""
+    return " ".join(repr(token.text) if token.kind == "string" else token.text for token in found)
 
 
 def _kind(group: str | None) -> Kind:

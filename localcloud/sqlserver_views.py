@@ -3,17 +3,21 @@
 Only columns that are true here are there: asking for another one fails as a syntax error does.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from localcloud.sqlserver_databases import COLLATION, Database
+from localcloud.sqlserver_history import BACKUP_SET, RESTORE_HISTORY, Columns
 from localcloud.sqlserver_instance import Instance
 from localcloud.sqlserver_texts import text
+from localcloud.sqlserver_values import NUMERIC, long_number
 from localcloud.tds_engine import Value
 
 Rows = Iterator[tuple[Value, ...]]
-Columns = tuple[tuple[str, str], ...]
+
+# As `user_access` numbers them.
+_ACCESS: Final = ("MULTI_USER", "SINGLE_USER", "RESTRICTED_USER")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,15 @@ class View:
 
     columns: Columns
     rows: Callable[[Instance, Database], Rows]
+
+
+def view_of(names: Sequence[str], database: str) -> "View | None":
+    """What a name of one to three parts means in a database: a view of schema sys, or a table of msdb."""
+    *before, last = (name.lower() for name in names)
+    if last in VIEWS and before[-1:] == ["sys"]:
+        return VIEWS[last]
+    of_msdb = (before[-2] if len(before) > 1 else database.lower()) == "msdb" and before[-1:] in ([], ["dbo"], [""])
+    return HISTORY.get(last) if of_msdb else None
 
 
 def open_database(instance: Instance, name: str) -> Database:
@@ -50,7 +63,8 @@ def _databases(instance: Instance, _: Database) -> Rows:
     for one in instance.databases:
         yield (
             one.name, one.database_id, one.create_date, 0 if one.state == "ONLINE" else 1, one.state, one.compatibility_level,
-            COLLATION, sid_of(instance, one.owner), one.is_trustworthy_on, one.recovery_model, 0, "MULTI_USER", False, False, False,
+            COLLATION, sid_of(instance, one.owner), one.is_trustworthy_on, one.recovery_model, _ACCESS.index(one.user_access),
+            one.user_access, False, False, False,
             False, False, False, 0, "NONE",
         )  # fmt: skip
 
@@ -97,6 +111,18 @@ def _server_principals(instance: Instance, _: Database) -> Rows:
         yield name, number, "S", "SQL_LOGIN", sid_of(instance, name), False
 
 
+def _backup_sets(instance: Instance, _: Database) -> Rows:
+    for row in instance.history.backup_sets():
+        yield tuple(
+            long_number(cell) if type_ == NUMERIC and isinstance(cell, int) else cell
+            for (_, type_), cell in zip(BACKUP_SET, row, strict=True)
+        )
+
+
+def _restores(instance: Instance, _: Database) -> Rows:
+    return instance.history.rows()
+
+
 def _nothing(_: Instance, __: Database) -> Rows:
     return iter(())
 
@@ -141,3 +167,8 @@ VIEWS: Final[dict[str, View]] = {
     "server_principals": View((*_PRINCIPAL, ("is_disabled", "SQL_BIT")), _server_principals),
     "assemblies": View((("name", "NVARCHAR"), ("is_user_defined", "SQL_BIT")), _nothing),
 }  # fmt: skip
+# Tables of msdb, schema dbo.
+HISTORY: Final[dict[str, View]] = {
+    "backupset": View(BACKUP_SET, _backup_sets),
+    "restorehistory": View(RESTORE_HISTORY, _restores),
+}

@@ -14,6 +14,7 @@ from localcloud.tds_engine import DropConnection, Engine, Session, SqlError
 from localcloud.tds_packets import ATTENTION, LOGIN, PROCEDURE, RESPONSE, ConnectionEnded, Packets
 from localcloud.tds_prepared import Prepared
 from localcloud.tds_requests import Batch, Call, TransactionChange
+from localcloud.tds_versions import NEWEST
 
 # From this severity on the server ends the connection after the error.
 FATAL = 20
@@ -31,6 +32,7 @@ class Connection:
         self._packets = Packets(client)
         self._prepared = Prepared()
         self._transaction = 0
+        self._version = NEWEST
 
     def serve(self) -> None:
         """Serve the client until the end, then close the socket."""
@@ -53,29 +55,33 @@ class Connection:
         if kind != LOGIN:
             raise WireError(f"a packet of type {kind} came where LOGIN7 was expected")
         login = tds_login.read(content)
+        self._version = login.version
         try:
             session = self._engine.login(login.user, login.password, login.database)
         except SqlError as error:
-            self._packets.send(RESPONSE, tds_login.refused(error, login.user))
+            self._packets.send(RESPONSE, tds_login.refused(self._version, error, login.user))
             return None
-        self._packets.send(RESPONSE, tds_login.accepted(session.database))
+        self._packets.send(RESPONSE, tds_login.accepted(self._version, session.database))
         return session
 
     def _is_open_after_request(self, session: Session) -> bool:
         kind, content = self._packets.receive()
         if kind == ATTENTION:
-            self._packets.send(RESPONSE, tokens.done(tokens.DONE, tokens.ATTENTION))
+            self._packets.send(RESPONSE, tokens.done(self._version, tokens.DONE, tokens.ATTENTION))
             return True
         try:
-            answer, is_open = self._answer(session, tds_requests.read(kind, content)), True
+            answer, is_open = self._answer(session, tds_requests.read(self._version, kind, content)), True
         except SqlError as error:
-            answer, is_open = tds_answers.of_error(error, in_procedure=kind == PROCEDURE), error.severity < FATAL
+            answer, is_open = (
+                tds_answers.of_error(self._version, error, in_procedure=kind == PROCEDURE),
+                error.severity < FATAL,
+            )
         except (DropConnection, ConnectionEnded):
             raise
         except Exception as error:
             # Told to the client too, or a bug of the engine would look like a lost connection.
             problem = _told(error)
-            answer, is_open = tds_answers.of_error(problem, in_procedure=kind == PROCEDURE), False
+            answer, is_open = tds_answers.of_error(self._version, problem, in_procedure=kind == PROCEDURE), False
         self._packets.send(RESPONSE, answer)
         return is_open
 
@@ -84,13 +90,17 @@ class Connection:
             return self._changed_transaction(session, request)
         before = session.database
         if isinstance(request, Batch):
-            answer = tds_answers.of_batch(self._engine.execute(session, request.text, {}))
+            answer = tds_answers.of_batch(self._version, self._engine.execute(session, request.text, {}))
         else:
             work = self._prepared.resolve(request)
             statement = work.statement
             results = self._engine.execute(session, statement.text, statement.parameters) if statement else ()
-            answer = tds_answers.of_call(results, work.handle)
-        return answer if session.database == before else tokens.database_changed(session.database, before) + answer
+            answer = tds_answers.of_call(self._version, results, work.handle)
+        return (
+            answer
+            if session.database == before
+            else tokens.database_changed(self._version, session.database, before) + answer
+        )
 
     def _changed_transaction(self, session: Session, change: TransactionChange) -> bytes:
         answer = b""
@@ -104,7 +114,7 @@ class Connection:
             self._transaction += 1
             session.in_transaction = True
             answer += tokens.begun(self._transaction)
-        return answer + tokens.done(tokens.DONE)
+        return answer + tokens.done(self._version, tokens.DONE)
 
 
 def _told(error: Exception) -> SqlError:

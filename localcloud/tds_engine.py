@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 Value = None | int | float | bool | str | bytes | datetime
-ColumnType = Literal["int", "bigint", "bit", "float", "datetime", "nvarchar", "nvarchar(max)", "varbinary"]
+# "numeric" is numeric(25, 0), a whole number.
+ColumnType = Literal["int", "bigint", "bit", "float", "datetime", "nvarchar", "nvarchar(max)", "varbinary", "numeric"]
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,26 @@ class ResultSet:
 
 @dataclass(frozen=True)
 class Message:
-    """An INFO message, as PRINT sends one."""
+    """An INFO message, as PRINT sends one, or RAISERROR with a severity up to 10."""
 
     text: str
     number: int = 0
+    severity: int = 0
+    state: int = 1
 
 
 class SqlError(Exception):
-    """An error as the server sends it: number, state, severity (11 to 16: the statement; 20 and more: the connection ends too)."""
+    """An error as the server sends it: number, state, severity (11 to 16: the statement; 20 and more: the connection ends too).
+    `ends_batch`: nothing more of the batch runs."""
 
-    def __init__(self, number: int, message: str, *, severity: int = 16, state: int = 1) -> None:
+    def __init__(
+        self, number: int, message: str, *, severity: int = 16, state: int = 1, ends_batch: bool = False
+    ) -> None:
         super().__init__(message)
-        self.number, self.severity, self.state = number, severity, state
+        self.number, self.severity, self.state, self.ends_batch = number, severity, state, ends_batch
+
+
+Result = ResultSet | Message | SqlError
 
 
 class DropConnection(Exception):
@@ -65,7 +74,8 @@ class Engine(Protocol):
         """Raises SqlError 18456 for a wrong password, 4060 for an unknown database."""
         ...
 
-    def execute(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[ResultSet | Message]:
-        """Run one batch. `parameters` by name with `@` (`{"@P1": ...}`): those of sp_executesql, or of a procedure that was called as RPC,
-        which arrives as `exec <procedure> @a=@a, @b=@b`. Raises SqlError, DropConnection."""
+    def execute(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[Result]:
+        """Run one batch; an error is in its place among what the statements around it returned. `parameters` by name with `@`
+        (`{"@P1": ...}`): those of sp_executesql, or of a procedure that was called as RPC, which arrives as
+        `exec <procedure> @a=@a, @b=@b`. Raises SqlError if nothing of the batch ran, DropConnection."""
         ...

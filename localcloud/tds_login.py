@@ -4,10 +4,12 @@ import struct
 from dataclasses import dataclass
 
 from localcloud import tds_tokens as tokens
-from localcloud.tds_bytes import WireError, decoded
+from localcloud.tds_bytes import Reader, WireError, decoded
 from localcloud.tds_engine import SqlError
 from localcloud.tds_handshake import VERSION
+from localcloud.tds_versions import NEWEST, Version, agreed
 
+_VERSION = 4
 # Where LOGIN7 keeps the offset and the length of a text.
 _USER, _PASSWORD, _DATABASE = 40, 44, 68
 _DEFAULT_DATABASE = "master"
@@ -21,6 +23,7 @@ class Login:
     user: str
     password: str
     database: str
+    version: Version = NEWEST
 
 
 def read(content: bytes) -> Login:
@@ -30,25 +33,27 @@ def read(content: bytes) -> Login:
         user=decoded(_field(content, _USER)),
         password=decoded(password),
         database=decoded(_field(content, _DATABASE)) or _DEFAULT_DATABASE,
+        version=agreed(Reader(content[_VERSION:]).number(4)),
     )
 
 
-def accepted(database: str) -> bytes:
+def accepted(version: Version, database: str) -> bytes:
     """The answer that lets the client in."""
     return (
-        tokens.database_changed(database, _DEFAULT_DATABASE)
+        tokens.database_changed(version, database, _DEFAULT_DATABASE)
         + tokens.collation_set()
         + tokens.packet_size_set()
-        + tokens.login_accepted(VERSION)
-        + tokens.done(tokens.DONE)
+        + tokens.login_accepted(version, VERSION)
+        + tokens.done(version, tokens.DONE)
     )
 
 
-def refused(error: SqlError, user: str) -> bytes:
+def refused(version: Version, error: SqlError, user: str) -> bytes:
     """The answer that keeps the client out; it always ends in a failed login, whatever came first."""
     failed = SqlError(_LOGIN_FAILED, f"Login failed for user '{user}'.", severity=14)
     problems = [error] if error.number == _LOGIN_FAILED else [error, failed]
-    return b"".join(map(tokens.error, problems)) + tokens.done(tokens.DONE, tokens.FAILED)
+    told = b"".join(tokens.error(version, problem) for problem in problems)
+    return told + tokens.done(version, tokens.DONE, tokens.FAILED)
 
 
 def _field(content: bytes, position: int) -> bytes:

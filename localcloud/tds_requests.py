@@ -8,6 +8,7 @@ from localcloud import tds_values
 from localcloud.tds_bytes import Reader, WireError, decoded
 from localcloud.tds_engine import Value
 from localcloud.tds_packets import BATCH, PROCEDURE, TRANSACTION
+from localcloud.tds_versions import Version
 
 # Procedures that clients may call by number instead of by name.
 _NUMBERS = {10: "sp_executesql", 11: "sp_prepare", 12: "sp_execute", 13: "sp_prepexec", 15: "sp_unprepare"}
@@ -39,10 +40,11 @@ class TransactionChange:
     begins_another: bool = False
 
 
-def read(kind: int, content: bytes) -> Batch | Call | TransactionChange:
+def read(version: Version, kind: int, content: bytes) -> Batch | Call | TransactionChange:
     """The request of a message of type `kind`. Raises WireError."""
     reader = Reader(content)
-    reader.take(max(0, reader.number(4) - 4))  # ALL_HEADERS: nothing in them matters here
+    if version.is_7_2:
+        reader.take(max(0, reader.number(4) - 4))  # ALL_HEADERS: nothing in them matters here
     if kind == BATCH:
         return Batch(decoded(reader.rest()))
     if kind == PROCEDURE:

@@ -9,7 +9,7 @@ import pytest
 from localcloud import certificates
 from localcloud.sqlserver_databases import Database, File, User
 from localcloud.sqlserver_engine import Results
-from localcloud.sqlserver_statements import AlterUser, SetTrustworthy
+from localcloud.sqlserver_syntax import AlterDatabase, AlterUser
 from localcloud.sqlserver_views import VIEWS
 from localcloud.tds_engine import DropConnection, Session, SqlError, Value
 from repository.manifest import (
@@ -319,10 +319,10 @@ def test_a_database_that_stays_trustworthy_fails(case: NativeServer, monkeypatch
     case.switches.source_is_trustworthy = True
     case.restored()
 
-    def refuse(_: SetTrustworthy) -> None:
+    def refuse(_: Session, __: AlterDatabase) -> None:
         raise SqlError(15247, "User does not have permission to perform this action.")
 
-    monkeypatch.setattr(case.engine, "_set_trustworthy", refuse)
+    monkeypatch.setattr(case.engine, "_alter_database", refuse)
 
     [result] = verify(case)
 
@@ -648,13 +648,13 @@ def test_a_deadlock_in_switching_trustworthy_off_fails_nothing(
 ) -> None:
     case.switches.source_is_trustworthy = True
     case.restored()
-    original = case.engine._set_trustworthy
+    original = case.engine._alter_database
 
-    def deadlock(_: SetTrustworthy) -> None:
-        monkeypatch.setattr(case.engine, "_set_trustworthy", original)
+    def deadlock(_: Session, __: AlterDatabase) -> None:
+        monkeypatch.setattr(case.engine, "_alter_database", original)
         raise SqlError(1205, "Transaction was chosen as the deadlock victim.")
 
-    monkeypatch.setattr(case.engine, "_set_trustworthy", deadlock)
+    monkeypatch.setattr(case.engine, "_alter_database", deadlock)
 
     [result] = verify(case)
 

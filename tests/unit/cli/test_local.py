@@ -1,6 +1,7 @@
 """`dbrestore local` when a local cloud is up already."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,18 +10,22 @@ from pathlib import Path
 import pytest
 
 from cli import main
+from localcloud import processes
 
 
 @pytest.fixture
 def up_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A process with the daemon's command line and its state file: all that tells whether a local cloud is up."""
     monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(tmp_path))
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "localcloud", "--port"])
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)", "localcloud", "--directory", str(tmp_path / "cloud")]
+    )
     state = {
         "pid": process.pid,
         "endpoint": "http://127.0.0.1:4566",
         "directory": str(tmp_path / "cloud"),
         "already": False,
+        "started": processes.started(process.pid),
     }
     (tmp_path / "state.json").write_text(json.dumps(state))
     yield process.pid
@@ -34,4 +39,17 @@ def test_up_says_at_once_that_it_is_up_already(up_already: int, capsys: pytest.C
     printed = capsys.readouterr()
     assert "Starting" not in printed.err
     assert "Was up already: http://127.0.0.1:4566" in printed.err
+    assert f"in {os.environ['DBRESTORE_LOCAL_DIR']}" in printed.err
     assert "export AWS_ENDPOINT_URL=http://127.0.0.1:4566\n" in printed.out
+
+
+def test_up_on_another_port_says_that_it_is_not_there(up_already: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["local", "up", "--port", "4567"]) == 0
+
+    assert "It is not on port 4567" in capsys.readouterr().err
+
+
+def test_the_help_says_that_there_is_one_per_directory(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["local", "--help"]) == 0
+
+    assert "DBRESTORE_LOCAL_DIR" in capsys.readouterr().out

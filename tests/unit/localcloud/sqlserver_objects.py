@@ -8,7 +8,7 @@ from typing import Any
 
 from localcloud.sqlserver_engine import SqlServerEngine
 from localcloud.sqlserver_source import AccessDenied, NoSuchBucket, NoSuchKey, OtherRegion
-from localcloud.tds_engine import ResultSet, Session, Value
+from localcloud.tds_engine import Message, ResultSet, Session, SqlError, Value
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "bak"
 BUCKET = "staging"
@@ -58,9 +58,21 @@ class Server:
         self.engine = SqlServerEngine(**given)
         self.session: Session = self.engine.login(MASTER, PASSWORD, "master")
 
+    def results(self, text: str, **parameters: Value) -> list[ResultSet | Message]:
+        """What a batch returned; the first error is raised."""
+        results = self.engine.execute(self.session, text, {f"@{name}": given for name, given in parameters.items()})
+        for one in results:
+            if isinstance(one, SqlError):
+                raise one
+        return [one for one in results if not isinstance(one, SqlError)]
+
+    def messages(self, text: str, **parameters: Value) -> list[str]:
+        """What a batch printed."""
+        return [one.text for one in self.results(text, **parameters) if isinstance(one, Message)]
+
     def rows(self, text: str, **parameters: Value) -> list[dict[str, Value]]:
         """Rows of the last result set; parameters without @."""
-        results = self.engine.execute(self.session, text, {f"@{name}": given for name, given in parameters.items()})
+        results = self.results(text, **parameters)
         sets = [one for one in results if isinstance(one, ResultSet)]
         return (
             [dict(zip((column.name for column in sets[-1].columns), row, strict=True)) for row in sets[-1].rows]

@@ -1,11 +1,15 @@
 """The local cloud in the background."""
 
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +141,122 @@ def test_a_folder_that_is_not_ours_is_left_alone(folder: Path) -> None:
         daemon.up(assembly=ASSEMBLY)
 
     assert (folder / "cloud" / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.fixture
+def other_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The home of another cloud on this computer."""
+    with tempfile.TemporaryDirectory(prefix="dbrestore-test-", dir="/var/tmp") as directory:
+        home = Path(directory)
+        home.chmod(0o755)
+        yield home
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("DBRESTORE_LOCAL_DIR", str(home))
+            daemon.down()
+
+
+def test_two_clouds_side_by_side_never_end_one_another(
+    folder: Path, other_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = daemon.up(assembly=ASSEMBLY)
+    monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(other_folder))
+    second = daemon.up(assembly=ASSEMBLY)
+    function, database = _busy(second)
+
+    monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(folder))
+    os.kill(first.pid, signal.SIGKILL)
+    os.waitpid(first.pid, 0)
+    assert daemon.status() is None
+    assert daemon.down() is True
+
+    assert list(folder.iterdir()) == []
+    monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(other_folder))
+    assert daemon.status() == second
+    assert all(map(_alive, (second.pid, function, database)))
+    assert _client(second, "sts").get_caller_identity()["Account"] == "123456789012"
+
+
+def test_a_port_that_another_cloud_holds_is_named_with_its_owner(
+    folder: Path, other_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = daemon.up(assembly=ASSEMBLY)
+    monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(other_folder))
+
+    with pytest.raises(LocalCloudError) as caught:
+        daemon.up(port=first.port, assembly=ASSEMBLY)
+
+    assert f"in use by the local cloud in {folder} (process {first.pid} of the user " in str(caught.value)
+    assert f"DBRESTORE_LOCAL_DIR={folder} dbrestore local down" in str(caught.value)
+    assert list(other_folder.iterdir()) == []
+    assert _alive(first.pid)
+
+
+def test_a_port_that_a_program_holds_is_named_with_the_program(folder: Path) -> None:
+    code = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); time.sleep(60)"
+    program = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert program.stdout
+        port = int(program.stdout.readline())
+        with pytest.raises(
+            LocalCloudError, match=rf"in use by the program python.* \(process {program.pid} of the user "
+        ):
+            daemon.up(port=port, assembly=ASSEMBLY)
+    finally:
+        program.kill()
+        program.communicate()
+
+
+@pytest.mark.parametrize("is_cloud", [False, True], ids=["a shell", "another cloud"])
+@pytest.mark.parametrize("started", ["long ago", ""], ids=["recorded", "by an older version"])
+def test_a_process_that_got_the_number_of_a_dead_cloud_is_left_alone(
+    folder: Path, is_cloud: bool, started: str
+) -> None:
+    disguise = ["localcloud", "--directory", str(folder.parent / "elsewhere" / "cloud")] if is_cloud else []
+    innocent = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)", *disguise], start_new_session=True
+    )
+    try:
+        cloud = {
+            "pid": innocent.pid,
+            "endpoint": "http://127.0.0.1:4566",
+            "directory": str(folder / "cloud"),
+            "started": started,
+        }
+        (folder / "state.json").write_text(json.dumps(cloud))
+
+        assert daemon.status() is None
+        assert daemon.down() is True
+
+        assert innocent.poll() is None
+        assert list(folder.iterdir()) == []
+    finally:
+        innocent.kill()
+        innocent.wait()
+
+
+def test_what_stands_in_another_person_s_folder_decides_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    trap = {"pid": 1, "endpoint": "http://127.0.0.1:4566", "directory": str(thesis)}
+    (folder / "state.json").write_text(json.dumps(trap))
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+
+    for call in (daemon.down, daemon.status, lambda: daemon.up(assembly=ASSEMBLY)):
+        with pytest.raises(LocalCloudError, match="belongs to another user"):
+            call()
+
+    assert thesis.exists()
+    monkeypatch.setattr(os, "getuid", lambda: me)
+    (folder / "state.json").unlink()
+
+
+def test_two_ups_at_once_are_one_cloud(folder: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(lambda _: daemon.up(assembly=ASSEMBLY), range(2))
+
+    assert {first.already, second.already} == {True, False}
+    assert first.pid == second.pid
+    assert _alive(first.pid)

@@ -129,7 +129,7 @@ def test_the_owner_of_a_database_is_named_by_its_sid() -> None:
         "MERGE INTO x USING y ON 1=1", "SELECT sqlite_version()", "SELECT name || 'x' FROM sys.databases",
         "SELECT CAST(name AS xml) FROM sys.databases",
         "SELECT name FROM shop.orders",
-        "SELECT name FROM sys.databases LIMIT 1", "SELECT nothing FROM sys.databases", "ALTER DATABASE x SET SINGLE_USER",
+        "SELECT name FROM sys.databases LIMIT 1", "SELECT nothing FROM sys.databases", "ALTER DATABASE x SET OFFLINE",
         "DBCC CHECKDB ('x') WITH REPAIR_REBUILD", "SELECT (1", "RESTORE DATABASE x FROM DISK = 'y'", "EXEC a @b=1 2", "SELECT 1; SELECT ?",
     ],
 )  # fmt: skip
