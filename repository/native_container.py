@@ -1,11 +1,12 @@
 """The container of a compressed native backup (SQL Server 2014 and later): `MSSQLBAK`, then records that inflate to the blocks of an
 uncompressed one; the filemarks stand between them as they are.
 
-Layout as read from real backups of SQL Server 2016 to 2022. A record has a header of 32 bytes (+4 u32: compressed size in the upper half,
-inflated size / 512 in bits 8 to 15; +24 u32 is 0) and overlaps the next one by four bytes. Records stand at any byte, so the next one is
-found by its table of codes. The first one may hold the media's block alone, in one unit of 512 to 65,536 bytes.
+Layout as read from real backups of SQL Server 2016 to 2022. A record has a header of 28 bytes and follows the one before it; fillers and
+an index stand between some, so the next one is found by its header and its table of codes. The first one may hold the media's block alone,
+in one unit of 512 to 65,536 bytes.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
@@ -16,8 +17,9 @@ from repository.native_errors import BackupEncrypted, CompressionUnreadable
 
 MAGIC: Final = b"MSSQLBAK"
 _VERSION: Final = 2
-_RECORD_HEADER: Final = 32
-OVERLAP: Final = 4
+_RECORD_HEADER: Final = 28
+# Kind 0x21, the inflated size (+1, in sectors), the compressed one (+2 u16), and 0 at +20.
+_BEGINNING: Final = re.compile(rb"\x21[^\x00].{18}\x00{4}", re.DOTALL)
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _BACK_UP_AGAIN: Final = "back up again WITH NO_COMPRESSION, or WITH COMPRESSION (ALGORITHM = MS_XPRESS)"
 
@@ -30,7 +32,7 @@ def require_readable(head: bytes) -> None:
             f"is a compressed backup of layout {version} (SQL Server 2012 and earlier write 1), and only layout {_VERSION} can be "
             "read: back up again WITH NO_COMPRESSION"
         )
-    if next(_records(head, len(MAGIC) + 4), None):
+    if next(_records(head, len(MAGIC)), None):
         return
     if _ZSTD in head:
         raise CompressionUnreadable(
@@ -56,25 +58,15 @@ def inflated_end(data: bytes, records: int) -> bytes:
 
 def _records(data: bytes, position: int) -> Iterator[tuple[bytes, int]]:
     """(table and stream, inflated size) of each whole record."""
-    while position + _RECORD_HEADER + xpress_huffman.TABLE <= len(data):
-        if not _is_record(data, position):
-            position += 1
-            continue
-        compressed, size = _sizes(data, position)
-        end = position + _RECORD_HEADER + compressed
+    while found := _BEGINNING.search(data, position):
+        position = found.start()
+        table = position + _RECORD_HEADER
+        compressed, size = number(data, position + 2, 2), data[position + 1] * SECTOR
+        end = table + compressed
         if end > len(data):
             return
-        yield data[position + _RECORD_HEADER : end], size
-        position = end - OVERLAP
-
-
-def _sizes(data: bytes, position: int) -> tuple[int, int]:
-    return number(data, position + 6, 2), data[position + 5] * SECTOR
-
-
-def _is_record(data: bytes, position: int) -> bool:
-    compressed, size = _sizes(data, position)
-    if not size or compressed <= xpress_huffman.TABLE or number(data, position + 24, 4):
-        return False
-    table = position + _RECORD_HEADER
-    return xpress_huffman.is_table(data[table : table + xpress_huffman.TABLE])
+        if compressed > xpress_huffman.TABLE and xpress_huffman.is_table(data[table : table + xpress_huffman.TABLE]):
+            yield data[table:end], size
+            position = end
+        else:
+            position += 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Final, TypeVar
 
 from repository import native_container, native_copies, native_marks
@@ -17,6 +17,9 @@ _GROWTH: Final = 16
 _LONGEST: Final = 64 << 20
 # In a compressed set the copy of its header is in the last records; it may lie in several.
 _LAST_RECORDS: Final = (1, 2, 4, 8)
+# Inflating takes a second per MiB, and this is the header of a database of 3,700 files.
+_LONGEST_COMPRESSED: Final = 1 << 20
+_LONGEST_INFLATED: Final = 4 << 20
 
 Found = TypeVar("Found")
 
@@ -30,21 +33,19 @@ class Blocks:
     def parsed(self, begin: int, parse: Callable[[bytes], Found]) -> Found:
         """What `parse` makes of the blocks from `begin` on; it raises NotEnough for more of them. Raises what it raises."""
         size = RANGE
-        # A record begins in the last four bytes of what stands before it, be that a filemark.
-        begin = max(0, begin - native_container.OVERLAP) if self.compressed else begin
         while True:
             data = self._from(begin, min(size, self.length - begin))
             try:
                 return _first_success(self._growing(data), parse)
             except NotEnough:
-                if begin + len(data) >= self.length or size >= _LONGEST:
+                if begin + len(data) >= self.length or size >= self._longest:
                     raise
             size *= _GROWTH
 
     def copy_before(self, mark: int) -> Items | None:
         """The copy of a set's header that ends at the filemark behind the set's data; None if it isn't there."""
         size = RANGE
-        while size <= _LONGEST:
+        while size <= self._longest:
             start = max(0, mark - size)
             if size == RANGE and start < self._tail_start < mark:
                 start = self._tail_start
@@ -79,6 +80,10 @@ class Blocks:
         return native_marks.displacement(last, *self._end(unit))
 
     @property
+    def _longest(self) -> int:
+        return _LONGEST_COMPRESSED if self.compressed else _LONGEST
+
+    @property
     def _tail_start(self) -> int:
         return max(0, -(-(self.length - RANGE) // SECTOR) * SECTOR)
 
@@ -106,7 +111,9 @@ class Blocks:
         return self._source(begin, count)
 
     def _growing(self, data: bytes) -> Iterable[bytes]:
-        return accumulate(native_container.inflated(data)) if self.compressed else (data,)
+        if not self.compressed:
+            return (data,)
+        return takewhile(lambda blocks: len(blocks) < _LONGEST_INFLATED, accumulate(native_container.inflated(data)))
 
     def _ends(self, data: bytes) -> Iterator[bytes]:
         if not self.compressed:
