@@ -30,7 +30,8 @@ def part_size(expected_length: int) -> int:
 class MultipartUpload:
     """`with MultipartUpload(...) as upload: upload.write(...); upload.complete()`. Left without `complete`, it is aborted.
 
-    `length`, `sha256` (hex) and `crc32` are of what was written; S3 checks each part by its CRC-32; `version_id` is set in a versioned
+    `length`, `sha256` (hex) and `crc32` are of what was written; S3 checks each
+    part and the whole by their CRC-32, and keeps the latter; `version_id` is set in a versioned
     bucket."""
 
     def __init__(self, s3: "S3Client", bucket: str, key: str, expected_length: int) -> None:
@@ -58,8 +59,9 @@ class MultipartUpload:
 
     def __enter__(self) -> Self:
         response = self._s3.create_multipart_upload(
-            Bucket=self._bucket, Key=self._key, ContentType="application/octet-stream", ChecksumAlgorithm="CRC32"
-        )
+            Bucket=self._bucket, Key=self._key, ContentType="application/octet-stream", ChecksumAlgorithm="CRC32",
+            ChecksumType="FULL_OBJECT",
+        )  # fmt: skip
         self._upload_id = response["UploadId"]
         return self
 
@@ -79,7 +81,8 @@ class MultipartUpload:
             self._send()
         response = self._s3.complete_multipart_upload(
             Bucket=self._bucket, Key=self._key, UploadId=self._upload_id,
-            MultipartUpload={"Parts": [part.result() for part in self._parts]},
+            MultipartUpload={"Parts": [part.result() for part in self._parts]}, ChecksumType="FULL_OBJECT",
+            ChecksumCRC32=self.crc32,
         )  # fmt: skip
         self._upload_id = ""
         self.version_id = response.get("VersionId")
