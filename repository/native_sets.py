@@ -38,6 +38,11 @@ class Stripe:
         several = len(self.file.sets) > 1
         return f"{self.file.name} (set {self.placed.position} of {len(self.file.sets)})" if several else self.file.name
 
+    @property
+    def moved_by(self) -> int:
+        """How many bytes nearer to the beginning it stands once it is cut out of its file."""
+        return self.placed.extent.begin - self.file.sets[0].extent.begin
+
 
 @dataclass(frozen=True)
 class StripedSet:

@@ -94,13 +94,20 @@ class Storing:
 
     def _checked(self, stripe: Stripe, pieces: Iterator[bytes]) -> StripeChecks:
         check = DamageCheck(stripe.name, stripe.header)
-        for piece in pieces:
-            if self.is_over.is_set():
-                raise BackupUnreadable("was not read to its end, because another file could not be")
-            check.feed(piece)
-            with self._one_at_a_time:
-                self.meter.add(len(piece), stripe.file.name)
-        return check.finish()
+        try:
+            for piece in pieces:
+                if self.is_over.is_set():
+                    raise BackupUnreadable("was not read to its end, because another file could not be")
+                check.feed(piece)
+                with self._one_at_a_time:
+                    self.meter.add(len(piece), stripe.file.name)
+            return check.finish()
+        except BackupDamaged as error:
+            if not (away := stripe.moved_by):
+                raise
+            raise BackupDamaged(
+                f"{error} (bytes are counted in the set alone: it stands {away:,} bytes later)"
+            ) from error
 
     def _require_known(self, file: NativeFile, found: str | None, read: ReadRange) -> None:
         """The digest that somebody knows is of the whole file; of one that is cut all of it is read for that."""
