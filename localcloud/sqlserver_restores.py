@@ -187,7 +187,7 @@ def _require_contents(instance: Instance, task: Task, backup_set: BackupSet) -> 
         raise failed("filestream", database=name)
     if switches.same_file_guids:
         raise failed("file-guids", task=task.id, type=task.type, database=task.database)
-    if instance.multi_az and switches.source_recovery_model != "FULL":
+    if instance.multi_az and {switches.source_recovery_model, backup_set.recovery_model} != {"FULL"}:
         raise failed("recovery-model", database=name)
 
 

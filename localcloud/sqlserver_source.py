@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from localcloud.sqlserver_texts import text
 from repository import native_file
 from repository.errors import BackupUnreadable, RestoreError
-from repository.native_errors import BackupEncrypted, MediaPasswordSet, NotANativeBackup
+from repository.native_errors import BackupEncrypted, MediaPasswordSet, NotANativeBackup, SystemDatabaseRefused
 from repository.native_file import NativeFile
 from repository.native_header import BackupSet, NativeHeader
 
@@ -22,6 +22,7 @@ _CAUSES: Final[dict[type[RestoreError], str]] = {
     NotANativeBackup: "not-a-backup",
     BackupEncrypted: "no-certificate",
     MediaPasswordSet: "password",
+    SystemDatabaseRefused: "system-database",
 }
 
 

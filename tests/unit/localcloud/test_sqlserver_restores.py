@@ -322,9 +322,11 @@ def test_a_point_in_time_before_the_full_backup_is_refused() -> None:
 
 
 def test_an_old_compatibility_level_is_raised_to_the_lowest_there_is() -> None:
-    data = backup(FULL)
-    at = data.index(b"SCIN") + 91
-    server = Server({"full": data[:at] + bytes([80]) + data[at + 1 :]})
+    data = bytearray(backup(FULL))
+    # The header stands before the data and once more behind it.
+    for at in (data.index(b"SCIN"), data.rindex(b"SCIN")):
+        data[at + 91] = 80
+    server = Server({"full": bytes(data)})
 
     outcome(server, "full")
 
