@@ -10,6 +10,7 @@ from cli.units import number, size
 from repository import native_recovery
 from repository.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, NativeKind
 
+_PAGE: Final = 8192
 _GAP: Final = "╳"
 _JOINED: Final = "──"
 
@@ -17,7 +18,7 @@ _JOINED: Final = "──"
 def table(manifest: Manifest) -> Table:
     """One row per backup."""
     made = Table(
-        "database", "backup", "begun", "finished", "recovery", "server", "version", "LSNs", "files", "checked", "size", "stored",
+        "database", "backup", "begun", "finished", "recovery", "server", "version", "LSNs", "files", "checked", "used", "size", "stored",
         box=None, padding=(0, 2, 0, 0),
     )  # fmt: skip
     for database in manifest.native_databases:
@@ -32,8 +33,15 @@ def _row(database: NativeDatabaseBackup, backup_set: NativeBackupSet) -> tuple[s
         database.name, backup_set.kind.lower(), f"{backup_set.begun_at:%Y-%m-%d %H:%M:%S}", finished,
         (backup_set.recovery_model or "-").lower().replace("_", "-"), backup_set.server, backup_set.version,
         f"{backup_set.first_lsn} to {backup_set.last_lsn}", str(len(backup_set.files)), share(backup_set) or "-",
+        _used(backup_set),
         size(backup_set.restored_size), size(backup_set.stored_length),
     )  # fmt: skip
+
+
+def _used(backup_set: NativeBackupSet) -> str:
+    """The pages of the database that hold something, as far as the backup tells."""
+    pages = backup_set.checks.allocated_pages if backup_set.checks else None
+    return "-" if pages is None else size(pages * _PAGE)
 
 
 def share(backup_set: NativeBackupSet) -> str:
