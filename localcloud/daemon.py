@@ -25,6 +25,7 @@ from localcloud.server import LocalCloudError, refuse_busy
 # Synthesis for the first time, on a busy computer, and the fetching of the dependencies that the templates carry.
 START_SECONDS = 600.0
 STOP_SECONDS = 20.0
+REMOVED_WITHIN_SECONDS = 10.0
 
 # Kept, because Python warns of a child that is forgotten while it runs; this one is meant to outlive us.
 _started: list[subprocess.Popen[bytes]] = []
@@ -110,9 +111,21 @@ def _end() -> bool:
         _kill(pid)
     for process in _started:
         process.poll()
-    shutil.rmtree(recorded.directory, ignore_errors=True)
+    _remove(recorded.directory)
     _state_file().unlink(missing_ok=True)
     return True
+
+
+def _remove(folder: Path) -> None:
+    """Until it's gone: the children of a PostgreSQL server that was killed write for a moment more, and a folder that fills stays. The
+    record stays with it, so `down` can be repeated."""
+    deadline = time.monotonic() + REMOVED_WITHIN_SECONDS
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            if time.monotonic() > deadline:
+                raise LocalCloudError(f"{folder} can't be removed: end what still writes into it, and repeat.")
+            time.sleep(0.05)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from repository import pgdump_blocks, points, stored_points
 from repository.errors import BackupDamaged, BackupUnreadable
 from repository.manifest import ArchiveFormat, ByteRange, Compression, DatabaseBackup
 from repository.ranges import verified_range
+from tests import tar_archives
 from tests.databases.point_dumps import CODECS, FORMATS, Source, filled_database, pg_restore
 from tests.databases.restore_case import Cloud
 
@@ -129,7 +130,7 @@ def test_a_packed_directory_unpacks_to_what_pg_restore_reads(
 
     whole = s3.get_object(Bucket=bucket, Key=backup.files[0].key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
-        tar.extractall(tmp_path / "unpacked", filter="data")
+        tar_archives.unpack(tar, tmp_path / "unpacked")
 
     assert pg_restore("--restrict-key=x", "-f", "-", str(tmp_path / "unpacked")) == pg_restore(
         "--restrict-key=x", "-f", "-", str(path)

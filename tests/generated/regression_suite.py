@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from localcloud.postgresql import Server
+from tests import tar_archives
 
 _PACKAGE, _FILE = "postgresql-15=15.18-0+deb12u1", "postgresql-15_15.18.orig.tar.bz2"
 _SHA256 = "11df0df97fe3ea4ba9a791faaf39cee1d2fe571e78885b5b55d8517d27c323b4"
@@ -50,7 +51,7 @@ def fetch(folder: Path) -> Path:
 def _unpacked(archive: Path, folder: Path) -> Path:
     with tarfile.open(archive) as tar:
         wanted = [m for m in tar if f"/{_INSIDE}" in m.name]
-        tar.extractall(folder, members=wanted, filter="data")
+        tar_archives.unpack(tar, folder, wanted)
     return folder / wanted[0].name.split("/")[0] / _INSIDE
 
 

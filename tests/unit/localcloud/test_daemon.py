@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -106,6 +107,26 @@ def test_down_ends_everything_and_removes_every_file(folder: Path, crash: bool) 
     assert list(folder.iterdir()) == []
     assert daemon.status() is None
     assert daemon.down() is False
+
+
+def test_a_folder_into_which_a_dying_process_still_writes_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "cloud"
+    (folder / "data").mkdir(parents=True)
+    writing = "import os, time\nend = time.time() + 0.5\nn = 0\nwhile time.time() < end:\n    n += 1\n    open(f'{n % 2000}', 'w')"
+    with subprocess.Popen([sys.executable, "-c", writing], cwd=folder / "data", stderr=subprocess.DEVNULL):
+        _eventually(lambda: len(list((folder / "data").iterdir())) > 100, seconds=5)
+
+        daemon._remove(folder)
+
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon, "REMOVED_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+
+    with pytest.raises(LocalCloudError, match=f"{tmp_path} can't be removed"):
+        daemon._remove(tmp_path)
 
 
 def test_up_twice_is_one_cloud(folder: Path) -> None:
