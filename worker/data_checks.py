@@ -4,8 +4,8 @@ Invariant: every table that rows were copied into is in exactly one row of the r
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import psycopg
@@ -13,7 +13,7 @@ from psycopg import sql
 
 from repository.manifest import DatabaseBackup, LargeObjectMember, TableMember
 from repository.pgdump_toc import TocEntry
-from worker import content_checks, copy_target, scheduling, sequence_value, table_reading
+from worker import content_checks, copy_target, partition_roots, scheduling, sequence_value, table_reading
 from worker.archive import Archive, Division
 from worker.content_checks import NotComparable
 from worker.copy_target import CopyTarget
@@ -52,13 +52,16 @@ def check(
     backup: DatabaseBackup,
     *,
     contents: bool = False,
+    through_root: Collection[int] = (),
 ) -> list[Check]:
-    """Rows per table (with `contents` their values too), large objects, sequences. `connect` must give a role that owns everything."""
+    """Rows per table (with `contents` their values too), large objects, sequences. `connect` must give a role that owns everything.
+    `through_root`: entries whose rows the replay loaded through the root of their partition."""
     found: list[Check] = []
     objects = Objects(backup.large_objects)
     compared = contents and content_checks.has_digests(backup)
+    roots = _roots(connect, archive, backup, through_root)
     runs: list[Run] = [
-        *_of_tables(_loaded(archive, division, backup), backup, found, contents=compared),
+        *_of_tables(_loaded(archive, division, backup, roots), backup, found, contents=compared),
         (0, partial(_sequences, archive, division, found)),
     ]
     if compared and objects.is_comparable:
@@ -75,12 +78,26 @@ def check(
     return sorted(found, key=lambda each: each.check)
 
 
-def _loaded(archive: Archive, division: Division, backup: DatabaseBackup) -> dict[TableName, Loaded]:
-    """Rows of extensions' configuration tables are among what the replay left out of the later steps: extensions ship rows of their own."""
+def _roots(
+    connect: Callable[[], Connection], archive: Archive, backup: DatabaseBackup, through_root: Collection[int]
+) -> dict[TableName, TableName]:
+    if not through_root:
+        return {}
+    tables = [copy_target.of(archive.by_dump_id[dump_id]).table for dump_id in through_root]
+    with connect() as connection:
+        return partition_roots.of_trees(connection, tables, backup.client_encoding)
+
+
+def _loaded(
+    archive: Archive, division: Division, backup: DatabaseBackup, roots: dict[TableName, TableName]
+) -> dict[TableName, Loaded]:
+    """`roots`: for tables that are compared only together with their tree, its root. Rows of extensions' configuration tables are among
+    what the replay left out of the later steps: extensions ship rows of their own."""
     found: dict[TableName, Loaded] = defaultdict(Loaded)
     for member in backup.tables:
         if member.dump_id not in division.left_out:
             target = copy_target.of(archive.by_dump_id[member.dump_id])
+            target = replace(target, table=roots.get(target.table, target.table))
             found[target.table].members.append((target, member))
     return found
 

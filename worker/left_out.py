@@ -17,10 +17,12 @@ from worker.job_folder import JobFolder
 
 class LeftOutRecord(Document):
     """`restores/<restore id>/left-out/<temporary name>.json`. `dump_ids`: entries that verification must not look for; `left_out` tells of
-    those that make the restore incomplete (the others have a fix-up)."""
+    those that make the restore incomplete (the others have a fix-up); `through_root`: rows that were loaded through the root of their
+    partition."""
 
     dump_ids: tuple[int, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    through_root: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

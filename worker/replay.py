@@ -5,7 +5,7 @@ names free? -> login and empty database -> extensions and their rows -> pre-data
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ from worker.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job, LeftO
 from worker.job_folder import JobFolder
 from worker.left_out import Omissions
 from worker.loading import Members
+from worker.partition_roots import Rerouted
 from worker.post_data import Phase
 from worker.progress import ProgressWriter
 from worker.row_security import LateRefreshes
@@ -140,6 +141,7 @@ class Building:
     login: Login
     executor: Executor
     watch: Watch
+    rerouted: Rerouted = field(default_factory=Rerouted)
 
     def connect(self) -> Connection:
         """A session of the temporary login, for definitions and rows."""
@@ -164,6 +166,7 @@ def _build(
         notes += _prepare(building)
         _define(building)
         _load(building)
+        notes += building.rerouted.fix_ups()
         notes += _complete(building)
     return _outcome(building, notes)
 
@@ -208,7 +211,8 @@ def _load(building: Building) -> None:
     replay, backup = building.replay, building.backup
     replay.progress.phase("data")
     replay.progress.expect(backup.uncompressed_length, len(backup.tables))
-    tasks = TableTasks(building.executor, Members(replay.s3, replay.bucket, backup), building.archive, replay.progress)
+    members = Members(replay.s3, replay.bucket, backup)
+    tasks = TableTasks(building.executor, members, building.archive, replay.progress, building.rerouted)
     already = {e.dump_id for e in _of_partitioned_tables(building.archive, building.division.early)}
     early = [e for e in building.division.early if e.dump_id not in already]
     _run(building, tasks.all(early))
@@ -266,7 +270,8 @@ def _of_partitioned_tables(archive: Archive, entries: tuple[TocEntry, ...]) -> l
 
 def _outcome(building: Building, notes: list[FixUp]) -> dict[str, object]:
     record, backup = building.omissions.record(), building.backup
-    record = record.model_copy(update={"left_out": tuple(_told(backup, note) for note in record.left_out)})
+    told = tuple(_told(backup, note) for note in record.left_out)
+    record = record.model_copy(update={"left_out": told, "through_root": building.rerouted.dump_ids()})
     left_out.save(building.replay.folder, building.database.temporary_name, record)
     loaded = [member for member in backup.tables if member.dump_id not in set(record.dump_ids)]
     objects = sum(member.uncompressed_length for member in backup.large_objects)

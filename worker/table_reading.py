@@ -49,7 +49,7 @@ def reading(connection: Connection, table: TableName, loaded: Iterable[TableName
     Raises NotATable, and psycopg.Error if there is nothing of the name."""
     name = sql.Identifier(*table)
     with connection.transaction(force_rollback=True):
-        _set_encoding(connection, encoding)
+        set_encoding(connection, encoding)
         connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(name))
         kind, is_forced = _kind(connection, name)
         if kind not in ("r", "p"):
@@ -77,8 +77,8 @@ def _require_sequence(connection: Connection, name: sql.Identifier) -> None:
         raise NotASequence(f"{_KINDS.get(kind, 'something else')} stands in the sequence's place")
 
 
-def _set_encoding(connection: Connection, encoding: str) -> None:
-    """A dump in SQL_ASCII holds the bytes of the database as they are."""
+def set_encoding(connection: Connection, encoding: str) -> None:
+    """Until the end of the transaction. A dump in SQL_ASCII holds the bytes of the database as they are."""
     own = connection.info.parameter_status("server_encoding") or ""
     wanted = own if encoding == "SQL_ASCII" else encoding
     # psycopg reads no texts in SQL_ASCII; in a database of that encoding LATIN1 is as good, because nothing is converted.

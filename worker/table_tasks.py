@@ -4,7 +4,7 @@ Invariant: a table's index waits for its rows; rows that the server refused are 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import psycopg
@@ -13,9 +13,11 @@ from repository.errors import ReplayFailed
 from repository.manifest import LargeObjectMember, TableMember
 from repository.pgdump_toc import TocEntry
 from worker import archive as archives
-from worker import copy_target, loading
+from worker import copy_target, loading, partition_roots
 from worker.archive import Archive
+from worker.copy_target import CopyTarget
 from worker.loading import Members
+from worker.partition_roots import Rerouted
 from worker.progress import ProgressWriter
 from worker.scheduling import Task
 from worker.session import Connection, is_transient
@@ -33,6 +35,7 @@ class TableTasks:
     members: Members
     archive: Archive
     progress: ProgressWriter
+    rerouted: Rerouted
 
     def all(self, indexes: Iterable[TocEntry]) -> list[Task]:
         """Rows, large objects, and these indexes."""
@@ -61,15 +64,39 @@ class TableTasks:
 
     def _load(self, connection: Connection, where: Members, member: TableMember) -> None:
         entry = loading.entry_of(member, self.archive.by_dump_id)
+        target = copy_target.of(entry)
+        refusal = self._refusal(connection, where, member, target)
+        if refusal and partition_roots.is_refused_by_partition(refusal):
+            refusal = self._through_root(connection, where, member, target, refusal)
+        if refusal:
+            self.executor.refuse(entry, refusal)
+
+    def _through_root(
+        self, connection: Connection, where: Members, member: TableMember, target: CopyTarget, refusal: psycopg.Error
+    ) -> psycopg.Error | None:
+        """Load what the partition refused; returns why the whole tree doesn't take it either."""
+        root = partition_roots.root_of(connection, target.table, self.members.backup.client_encoding)
+        if root is None:
+            return refusal
+        if still := self._refusal(connection, where, member, replace(target, table=root)):
+            return still
+        self.rerouted.add(member.dump_id, root)
+        return None
+
+    def _refusal(
+        self, connection: Connection, where: Members, member: TableMember, target: CopyTarget
+    ) -> psycopg.Error | None:
+        """Load; returns why the server didn't take the rows, though their bytes are those of the manifest."""
         # In bytes, because psycopg knows no codec for a session in SQL_ASCII.
-        statement = copy_target.of(entry).statement().as_string().encode(self.archive.codec)
+        statement = target.statement().as_string().encode(self.archive.codec)
         try:
             loading.load_table(connection, where, member, statement, self.progress.add)
         except ReplayFailed as error:
             if not isinstance(error.__cause__, psycopg.Error) or is_transient(error):
                 raise
             loading.require_intact(self.members, member)
-            self.executor.refuse(entry, error.__cause__)
+            return error.__cause__
+        return None
 
     def _large_object_task(self, member: LargeObjectMember, number: int) -> Task:
         # A directory has several members with one dump id, so the number stands in for it; negative, because it is no dump id.

@@ -153,7 +153,7 @@ def _checked(
         checks.append(database_locale.check(inside, wanted, subject.backup.server_version))
     checks += data_checks.check(
         partial(server.connect, login, temporary), verification.job.streams, subject.archive, division, subject.backup,
-        contents=verification.job.postgres.verify == "content",
+        contents=verification.job.postgres.verify == "content", through_root=record.through_root,
     )  # fmt: skip
     return result.model_copy(update={"checks": tuple(checks), "fix_ups": tuple(notes), "left_out": record.left_out})
 

@@ -171,8 +171,18 @@ def _compare(servers: Servers, verdict: Verdict, restore: Restore, path: Path) -
         own = [d for d in verdict.false_green if d.kind in ("database", "setting") and verdict.dump.is_whole]
         verdict.false_green = own + [d for d in verdict.false_green if d.fact in facts]
     else:
-        verdict.differences = [d for d in remaining if not _is_refreshed_here_alone(d, made)]
+        differences = [d for d in remaining if not _is_refreshed_here_alone(d, made)]
+        verdict.differences = _without_rows_of_source(servers, name, differences)
         verdict.false_green = untold(verdict.differences, verdict.told)
+
+
+def _without_rows_of_source(servers: Servers, name: str, differences: list[Difference]) -> list[Difference]:
+    """pg_restore may lose rows, by chance even: those of a partition by the hash of an enum's array. Where the restored rows are the
+    source's, it is pg_restore that lost them."""
+    if not any(d.aspect == "rows" for d in differences):
+        return differences
+    source = compare.facts_of(servers.source.superuser_dsn(name), servers.comparing)
+    return [d for d in differences if d.aspect != "rows" or source.get(d.fact) != d.restored]
 
 
 def _is_refreshed_here_alone(difference: Difference, made: Facts) -> bool:
@@ -216,16 +226,8 @@ def plain_failures(servers: Servers, source_name: str, path: Path) -> dict[str, 
     name, cloud = f"plain {uuid.uuid4().hex[:8]}", servers.cloud
     encoding = _create_alike(servers, source_name, cloud.dsn(), name)
     try:
-        command = [
-            str(servers.pg_restore),
-            "-v",
-            "--no-owner",
-            "--no-privileges",
-            "-d",
-            cloud.dsn(name, sslmode="prefer"),
-            str(path),
-        ]
-        done = subprocess.run(command, capture_output=True, check=False)
+        options = ("-v", "--no-owner", "--no-privileges", "-d", cloud.dsn(name, sslmode="prefer"))
+        done = subprocess.run([str(servers.pg_restore), *options, str(path)], capture_output=True, check=False)
         said = done.stderr.decode(_CODECS.get(encoding, "utf-8"), errors="replace")
         found = dict(_FAILED_ENTRY.findall(said))
         return found or ({"": said[-500:]} if done.returncode else {})
