@@ -76,7 +76,8 @@ def _judged(name: str, length: int, read: ReadRange) -> NativeFile:
     media = file.parsed(0, native_header.media)
     first = _header(file, media, 0)
     problems = [*_size_problems(length), *_header_problems(first)]
-    layout = _layout(file, problems)
+    # What RDS takes in no case needs no look at its end.
+    layout = _layout(file, problems) if length <= LARGEST else None
     if layout is None:
         return NativeFile(name, length, (SetInFile(1, first, Extent(0, length)),), tuple(problems))
     headers = [first, *(_header(file, media, extent.begin) for extent in layout.extents[1:])]
