@@ -4,6 +4,7 @@ Progress for people goes to stderr, so that stdout carries nothing but the resul
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from cli.following import Ended, Event, Progressed, StateChanged, StillRunning, 
 from cli.units import duration, number, size
 from lambdas.record import PhaseRow
 
+# Bytes of a file name that are no UTF-8 come as halves of pairs.
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARKS = {"RUNNING": ("…", "yellow"), "SUCCEEDED": ("✓", "green"), "FAILED": ("✗", "red")}
 
 
@@ -138,8 +141,9 @@ def as_json_lines(event: Event) -> Iterator[dict[str, Any]]:
 
 
 def print_json(value: object) -> None:
-    """One line of JSON on stdout, at once."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """One line of JSON on stdout, at once. What a terminal would act on, and what is no character at all, is escaped as JSON does it."""
+    text = json.dumps(value, ensure_ascii=False)
+    sys.stdout.write(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n")
     sys.stdout.flush()
 
 

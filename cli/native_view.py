@@ -6,6 +6,7 @@ from typing import Final
 
 from rich.table import Table
 
+from cli.consoles import one_line
 from cli.units import number, size
 from repository import native_recovery
 from repository.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, NativeKind
@@ -30,8 +31,8 @@ def table(manifest: Manifest) -> Table:
 def _row(database: NativeDatabaseBackup, backup_set: NativeBackupSet) -> tuple[str, ...]:
     finished = f"{backup_set.finished_at:%Y-%m-%d %H:%M:%S}" if backup_set.finished_at else "-"
     return (
-        database.name, backup_set.kind.lower(), f"{backup_set.begun_at:%Y-%m-%d %H:%M:%S}", finished,
-        (backup_set.recovery_model or "-").lower().replace("_", "-"), backup_set.server, backup_set.version,
+        one_line(database.name), backup_set.kind.lower(), f"{backup_set.begun_at:%Y-%m-%d %H:%M:%S}", finished,
+        (backup_set.recovery_model or "-").lower().replace("_", "-"), one_line(backup_set.server), backup_set.version,
         f"{backup_set.first_lsn} to {backup_set.last_lsn}", str(len(backup_set.files)), share(backup_set) or "-",
         _used(backup_set),
         size(backup_set.restored_size), size(backup_set.stored_length),
@@ -56,7 +57,7 @@ def notes(manifest: Manifest) -> Iterator[str]:
     for database in manifest.native_databases:
         yield chain(database)
         for backup_set in database.backup_sets:
-            told = f"{database.name}: the {backup_set.kind.lower()} backup begun {backup_set.begun_at}"
+            told = f"{one_line(database.name)}: the {backup_set.kind.lower()} backup begun {backup_set.begun_at}"
             if backup_set.sets_in_file > 1:
                 yield f"{told} was set {backup_set.position} of {backup_set.sets_in_file} in its file, and is stored alone"
             for sentence in backup_set.checks.not_judged if backup_set.checks else ():
@@ -73,7 +74,7 @@ def chain(database: NativeDatabaseBackup) -> str:
         else:
             runs.append(_Run(backup_set.kind, follows_gap=n in gaps))
     line = "".join(f" {_GAP if run.follows_gap else _JOINED} {run}" for run in runs).removeprefix(f" {_JOINED} ")
-    return f"{database.name}: {line}" + (f" ({_GAP}: a log backup is missing)" if gaps else "")
+    return f"{one_line(database.name)}: {line}" + (f" ({_GAP}: a log backup is missing)" if gaps else "")
 
 
 @dataclass

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from cli import native_view
+from cli import consoles, native_view
 from cli.units import number, size
 from repository import dump_contents
 from repository.manifest import DatabaseBackup, Manifest
@@ -56,7 +56,7 @@ def _some(names: tuple[str, ...], most: int = 20) -> str:
 def contents(manifest: Manifest) -> tuple[str, str]:
     """The databases of a point and their rows, for one line of a listing. A native backup doesn't say how many rows it holds."""
     names = [database.name for database in manifest.databases]
-    names += [database.name for database in manifest.native_databases]
+    names += [consoles.one_line(database.name) for database in manifest.native_databases]
     rows = number(sum(database.rows for database in manifest.databases)) if manifest.databases else "-"
     return ", ".join(names), rows
 
