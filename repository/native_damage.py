@@ -69,7 +69,8 @@ class DamageCheck:
 
     def _finished_compressed(self) -> StripeChecks:
         records = self._records
-        doubtful = len(records.wrong) > records.right
+        # The kind of checksum is known if a single one is right.
+        doubtful = bool(records.wrong) and not records.right
         if records.wrong and not doubtful:
             number, position = records.wrong[0]
             what = f"record {number:,}" if number else "the index of the records"
@@ -164,7 +165,11 @@ class _Wanted:
     def require(self, stripes: Sequence[StripeChecks]) -> None:
         """Raises BackupDamaged."""
         problems = []
-        if self.missing.count >= max(_FEW, self.used):
+        if all(one.empty and one.whole for one in self._places) and self._places:
+            problems.append("it holds no page of its database")
+        if self.missing.count >= max(_FEW, self.used) and self.missing.count <= sum(
+            one.unknown for one in self._places
+        ):
             self.notes.append(f"whether all pages are there: {self.missing.count:,} of those in use were not found")
         elif self.missing.count:
             first = self.missing.pages[0]

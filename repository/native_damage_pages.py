@@ -81,6 +81,7 @@ class Pages:
         right = batch.valid & (without_own(sums, own) == own)
         claimed = batch.valid & ((batch.flags & _HAS_CHECKSUM) != 0)
         self.right += int((claimed & right).sum())
+        self._places.unknown += _not_uniform(data[~batch.valid])
         self.torn_detection += int((batch.valid & ((batch.flags & _TORN_DETECTION) != 0)).sum())
         extents = self._extents(batch, right)
         in_use = np.zeros(len(extents), np.bool_)
@@ -152,6 +153,11 @@ def _by_interval(extents: NDArray[np.int64]) -> Iterator[tuple[tuple[int, int], 
     keys = np.where(extents[:, 0] >= 0, extents[:, 0] << 32 | extents[:, 1] // INTERVAL, -1)
     for key in np.unique(keys[keys >= 0]).tolist():
         yield (key >> 32, key & 0xFFFFFFFF), np.flatnonzero(keys == key)
+
+
+def _not_uniform(pages: NDArray[np.uint8]) -> int:
+    """How many hold more than one byte again and again, as what was never written does."""
+    return int((pages != pages[:, :1]).any(axis=1).sum())
 
 
 def _column(pages: NDArray[np.uint8], offset: int, kind: str) -> NDArray[np.uint32]:

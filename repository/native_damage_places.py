@@ -99,7 +99,8 @@ class Packed:
 
 
 class Places:
-    """All intervals of one stripe. `whole`: the backup holds every allocated page; `alone`: there are no other stripes."""
+    """All intervals of one stripe. `whole`: the backup holds every allocated page; `alone`: there are no other stripes. `unknown` is how
+    many pages are neither pages by their headers nor one byte all over: an encrypted database's may look so."""
 
     def __init__(self, whole: bool, alone: bool) -> None:
         self.whole = whole
@@ -108,6 +109,12 @@ class Places:
         self.packed: dict[Key, Packed] = {}
         self.done: set[Key] = set()
         self.used = 0
+        self.unknown = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether no page was seen, nor what could be one."""
+        return not (self.packed or self.done or self.unknown)
 
     def interval(self, key: Key) -> Interval:
         """The interval `key`: database file, number from 0. Only the last one that was asked for may be changed."""
