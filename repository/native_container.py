@@ -21,7 +21,7 @@ _RECORD_HEADER: Final = 28
 # Kind 0x21, the inflated size (+1, in sectors), the compressed one (+2 u16), and 0 at +20.
 _BEGINNING: Final = re.compile(rb"\x21[^\x00].{18}\x00{4}", re.DOTALL)
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
-_BACK_UP_AGAIN: Final = "back up again WITH NO_COMPRESSION, or WITH COMPRESSION (ALGORITHM = MS_XPRESS)"
+_ANOTHER_WAY: Final = "WITH NO_COMPRESSION, or WITH COMPRESSION (ALGORITHM = MS_XPRESS)"
 
 
 def require_readable(head: bytes) -> None:
@@ -36,11 +36,11 @@ def require_readable(head: bytes) -> None:
         return
     if _ZSTD in head:
         raise CompressionUnreadable(
-            f"is compressed by ZSTD (SQL Server 2025), and only MS_XPRESS can be read: {_BACK_UP_AGAIN}"
+            f"is compressed by ZSTD (SQL Server 2025), and only MS_XPRESS can be read: back up again {_ANOTHER_WAY}"
         )
     raise BackupEncrypted(
         "is a compressed backup whose first record can't be read: it was made WITH ENCRYPTION, or compressed by QAT_DEFLATE (SQL Server "
-        f"2022), or it is damaged. {_BACK_UP_AGAIN.capitalize()}, without encryption, or compare the file with its original"
+        f"2022), or it is damaged. Back up again {_ANOTHER_WAY}, without encryption, or compare the file with its original"
     )
 
 

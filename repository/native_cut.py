@@ -55,7 +55,10 @@ def cut(file: NativeFile, placed: SetInFile, read: ReadRange) -> Cut:
         return Cut(b"", 0, placed.extent.end if len(file.sets) > 1 else file.length, b"")
     if placed.header.compressed:
         raise _impossible(placed, "in a compressed file further sets hold positions that can't be rewritten")
-    return moved(file, placed, read)
+    try:
+        return moved(file, placed, read)
+    except IndexError as error:
+        raise _impossible(placed, "its end or its map of the sets is damaged") from error
 
 
 def moved(file: NativeFile, placed: SetInFile, read: ReadRange) -> Cut:

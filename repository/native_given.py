@@ -1,6 +1,8 @@
 """The files that somebody gives: named one by one, or all of a folder and the folders in it, as backup jobs fill them."""
 
+import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,9 +99,13 @@ def _inspected(path: Path) -> NativeFile:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[int, ReadRange]]:
-    """A file's length now, and how to read ranges of it."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """A file's length now, and how to read ranges of it. Raises OSError, for a pipe or a device too."""
+    # Opening a pipe would wait for somebody who writes to it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        yield os.fstat(descriptor).st_size, lambda offset, count: os.pread(descriptor, count, offset)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device: write it to a file first", str(path))
+        yield found.st_size, lambda offset, count: os.pread(descriptor, count, offset)
     finally:
         os.close(descriptor)

@@ -20,6 +20,10 @@ _WITH_CHECKSUM: Final = 0x10
 _SIMPLE: Final = 0x8
 _BULK_LOGGED: Final = 0x4
 _NO_ID: Final = UUID(int=0)
+# SQL Server's limit for a name, in UTF-16.
+_LONGEST_NAME: Final = 128
+# Each of 32,767 database files and as many filegroups has one.
+_MOST_ITEMS: Final = 1 << 17
 
 Item = tuple[bytes, memoryview]
 
@@ -151,10 +155,11 @@ def items(control: Block) -> tuple[Item, ...]:
     length, payload = _stream(control, b"MQCI")
     if len(payload) < length:
         raise NotEnough(f"{length} bytes of items")
-    found, position = [], 0
+    found: list[Item] = []
+    position = 0
     while position + 8 <= length:
         tag, size = bytes(payload[position : position + 4]), number(payload, position + 4, 4)
-        if size < 8 or position + size > length:
+        if size < 8 or position + size > length or len(found) == _MOST_ITEMS:
             raise ValueError(f"item {tag!r} of {size} bytes")
         found.append((tag, payload[position : position + size]))
         position += size
@@ -172,7 +177,7 @@ def described(items: tuple[Item, ...]) -> BackupSet:
         id=_NO_ID,
         number=0,
         kind=chr(item[87]),
-        database=_text(item, 104),
+        database=_name(item, 104),
         server=_text(item, 108),
         version=f"{item[27]}.{item[26]}.{number(item, 24, 2)}",
         database_version=number(item, 94, 2),
@@ -200,6 +205,13 @@ def _recovery_model(status: int) -> RecoveryModel:
 
 def _database_file(item: memoryview) -> DatabaseFile:
     return DatabaseFile(logical_name=_text(item, 48), physical_path=_text(item, 52), size=number(item, 40, 8))
+
+
+def _name(item: memoryview, pointer: int) -> str:
+    length = number(item, pointer, 2) // 2
+    if not 0 < length <= _LONGEST_NAME:
+        raise ValueError(f"a database name of {length:,} characters")
+    return _text(item, pointer)
 
 
 def _text(item: memoryview, pointer: int) -> str:

@@ -40,7 +40,7 @@ class Blocks:
             except NotEnough:
                 if begin + len(data) >= self.length or size >= self._longest:
                     raise
-            size *= _GROWTH
+            size = min(size * _GROWTH, self._longest)
 
     def copy_before(self, mark: int) -> Items | None:
         """The copy of a set's header that ends at the filemark behind the set's data; None if it isn't there."""

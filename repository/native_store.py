@@ -20,7 +20,7 @@ from repository.manifest import NativeChecks, StoredFile
 from repository.multipart import SMALLEST_PART, MultipartUpload, part_size
 from repository.native_cut import PIECE, Cut, cut
 from repository.native_damage import DamageCheck, StripeChecks
-from repository.native_file import NativeFile
+from repository.native_file import NativeFile, inspect
 from repository.native_given import opened
 from repository.native_marks import ReadRange
 from repository.native_sets import Complaint, Stripe, StripedSet
@@ -73,6 +73,7 @@ class Storing:
         try:
             with opened(Path(stripe.file.name)) as (length, read):
                 _require_length(stripe.file.length, length)
+                _require_same(stripe.file, read)
                 part = cut(stripe.file, stripe.placed, read)
                 if self.complaints:
                     self._checked(stripe, part.pieces(read))
@@ -126,6 +127,14 @@ def _sha256(length: int, read: ReadRange) -> str:
     for offset in range(0, length, PIECE):
         digest.update(read(offset, PIECE))
     return digest.hexdigest()
+
+
+def _require_same(file: NativeFile, read: ReadRange) -> None:
+    """A job that writes over yesterday's file may do so between the two."""
+    if inspect(file.name, file.length, read) != file:
+        raise BackupDamaged(
+            "is another backup than the one that was judged: wait until it is written, then add it again"
+        )
 
 
 def _require_length(judged: int, found: int) -> None:

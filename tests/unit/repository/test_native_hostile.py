@@ -1,0 +1,181 @@
+"""What comes out of a backup or lies in a folder may have been made to harm: it is refused in a sentence, quickly and in little memory."""
+
+import os
+import struct
+import threading
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localcloud.native_backups import PAGE, Written, backup, backup_of_sets, compressed
+from repository import native_file, native_given, native_points
+from repository.errors import BackupDamaged, BackupUnreadable
+from repository.native_blocks import stream_header
+from repository.native_errors import BackupEncrypted
+from repository.native_file import NativeFile
+from tests.unit.repository.conftest import BUCKET, leftovers
+from tests.unit.repository.native_damages import (
+    complaint,
+    overwritten,
+    pages,
+    records,
+    stream,
+    stripes,
+    without_checksum,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+BIG = without_checksum(Written(pages=3000))
+PLAIN = backup(BIG)
+PAGES = pages(PLAIN)
+
+
+def judged(data: bytes) -> NativeFile:
+    return native_file.inspect("x.bak", len(data), lambda offset, count: data[offset : offset + count])
+
+
+def _sentences(file: NativeFile) -> list[str]:
+    return [sentence for _, sentence in file.problems]
+
+
+def test_most_pages_lost_is_damage_however_many_they_are() -> None:
+    """A download that reserved its space and never filled it has its beginning and its end."""
+    first, last = PAGES[1, 8], max(PAGES.values()) + PAGE
+    for new in (bytes(PAGE), b"\xff" * PAGE):
+        lost = overwritten(PLAIN, first, new * ((last - first) // PAGE))
+        assert "page 1:8 is in use and not in its place" in complaint(lost)
+
+
+def test_a_full_backup_without_any_page_is_damage() -> None:
+    begin, length = stream(PLAIN, b"MQDA")
+    assert "holds no page of its database" in complaint(overwritten(PLAIN, begin, bytes(length)))
+
+    striped = [overwritten(data, *_blank_pages(data)) for data in stripes(BIG, 2)]
+    assert "holds no page of its database" in complaint(*striped)
+
+
+def _blank_pages(data: bytes) -> tuple[int, bytes]:
+    begin, length = stream(data, b"MQDA")
+    return begin, bytes(length)
+
+
+def test_most_records_wrong_is_damage_if_the_kind_of_checksum_is_known() -> None:
+    data = compressed(Written(pages=1200))
+    found = list(records(data))
+    header = judged(data).header
+    for at, size in found[2:]:
+        data = overwritten(data, at + size // 2, bytes([data[at + size // 2] ^ 1]))
+
+    assert f"and those of {len(found) - 3:,} more records" in complaint(data, header=header)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 129, "🐘" * 65])
+def test_a_name_that_no_database_can_have_is_a_damaged_header(name: str) -> None:
+    """With none the point would be written and could never be loaded."""
+    [sentence] = _sentences(judged(backup(Written(database=name))))
+
+    assert f"a database name of {len(name.encode('utf-16-le')) // 2} characters" in sentence
+
+
+@pytest.mark.parametrize("name", ["x" * 128, "🐘" * 64, "..", "a/b\n\x1b[31m"])
+def test_every_other_name_is_read(name: str) -> None:
+    header = judged(backup(Written(database=name))).header
+
+    assert header is not None
+    assert header.backup_set.database == name
+
+
+def test_items_are_counted_while_they_are_read() -> None:
+    """Items of eight bytes each would cost forty times as much memory as the file has bytes."""
+    head = bytearray(PLAIN)
+    at, length = head.index(b"MQCI"), 24 << 20
+    head[at : at + 22] = stream_header(bytes(head[at : at + 22]), length)
+    data = bytes(head[: at + 22]) + (b"ABCD" + struct.pack("<I", 8)) * (length // 8) + bytes(512)
+
+    tracemalloc.start()
+    [sentence] = _sentences(judged(data))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert "has a damaged header" in sentence
+    assert peak < 120 << 20
+
+
+def test_a_header_that_announces_more_than_any_has_is_read_no_further_than_64_mib(tmp_path: Path) -> None:
+    head = bytearray(PLAIN[:8192])
+    at = head.index(b"MQCI")
+    head[at : at + 22] = stream_header(bytes(head[at : at + 22]), 1 << 60)
+    path = tmp_path / "x.bak"
+    path.write_bytes(head)
+    os.truncate(path, 1 << 30)
+
+    asked: list[int] = []
+    with native_given.opened(path) as (length, read):
+
+        def counted(offset: int, count: int) -> bytes:
+            asked.append(count)
+            return read(offset, count)
+
+        native_file.inspect("x.bak", length, counted)
+
+    assert max(asked) == 64 << 20
+
+
+@pytest.mark.parametrize("where", [68, 8, 4])
+def test_a_damaged_map_of_the_sets_is_refused_with_the_way_out(s3: "S3Client", tmp_path: Path, where: int) -> None:
+    """The volumes of the first entry, its length, the number of entries: each beyond what is there."""
+    data = backup_of_sets([Written(), replace(Written(), begun=Written().begun.replace(year=2024))])
+    last = data.rindex(b"TSMP") + 22
+    path = tmp_path / "x.bak"
+    path.write_bytes(overwritten(data, last + where, b"\xff\xff"))
+
+    if where == 4:
+        # The set is found before the entries end.
+        assert native_points.add(s3, BUCKET, "crm", [path]).points
+        return
+    with pytest.raises(BackupUnreadable, match=r"can't be cut out \(.*map of the sets.*WITH FILE = 2"):
+        native_points.add(s3, BUCKET, "crm", [path])
+    assert leftovers(s3) == []
+
+
+def test_nobody_is_waited_for_at_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.bak")
+    looked: list[NativeFile] = []
+    thread = threading.Thread(target=lambda: looked.extend(native_given.look([tmp_path / "x.bak"]).files), daemon=True)
+    thread.start()
+    thread.join(10)
+
+    [file] = looked
+    assert "can't be read: it is a pipe or a device" in _sentences(file)[0]
+
+
+def test_another_backup_in_the_place_of_the_judged_one_is_not_stored(
+    s3: "S3Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job writes over yesterday's file with one of the same length, while a large folder is being added."""
+    path = tmp_path / "x.bak"
+    path.write_bytes(backup())
+    chosen = native_points.chosen
+
+    def overwriting(*given: object, **named: object) -> object:
+        path.write_bytes(backup(replace(Written(), begun=Written().begun.replace(year=2024))))
+        return chosen(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(native_points, "chosen", overwriting)
+    with pytest.raises(BackupDamaged, match="is another backup than the one that was judged"):
+        native_points.add(s3, BUCKET, "crm", [path])
+    assert leftovers(s3) == []
+
+
+def test_the_way_out_of_an_unreadable_compression_keeps_its_spelling() -> None:
+    [(kind, sentence)] = judged(b"MSSQLBAK" + struct.pack("<I", 2) + bytes(5000)).problems
+
+    assert kind is BackupEncrypted
+    assert (
+        "Back up again WITH NO_COMPRESSION, or WITH COMPRESSION (ALGORITHM = MS_XPRESS), without encryption" in sentence
+    )
