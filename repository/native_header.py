@@ -19,7 +19,7 @@ _SQL_SERVER: Final = 0x1200
 _WITH_CHECKSUM: Final = 0x10
 _SIMPLE: Final = 0x8
 _BULK_LOGGED: Final = 0x4
-_NO_ID: Final = UUID(int=0)
+NO_ID: Final = UUID(int=0)
 # SQL Server's limit for a name, in UTF-16.
 _LONGEST_NAME: Final = 128
 # Each of 32,767 database files and as many filegroups has one.
@@ -174,7 +174,7 @@ def described(items: tuple[Item, ...]) -> BackupSet:
     if exactly(item, 42, 10) != exactly(item, 144, 10):
         raise ValueError("it tells the last LSN twice, and not alike")
     return BackupSet(
-        id=_NO_ID,
+        id=NO_ID,
         number=0,
         kind=chr(item[87]),
         database=_name(item, 104),

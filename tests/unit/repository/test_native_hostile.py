@@ -7,6 +7,7 @@ import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
@@ -14,7 +15,7 @@ from localcloud.native_backups import PAGE, Written, backup, backup_of_sets, com
 from repository import native_file, native_given, native_points
 from repository.errors import BackupDamaged, BackupUnreadable
 from repository.native_blocks import stream_header
-from repository.native_errors import BackupEncrypted
+from repository.native_errors import BackupEncrypted, BaseBackupMissing
 from repository.native_file import NativeFile
 from tests.unit.repository.conftest import BUCKET, leftovers
 from tests.unit.repository.native_damages import (
@@ -179,3 +180,22 @@ def test_the_way_out_of_an_unreadable_compression_keeps_its_spelling() -> None:
     assert (
         "Back up again WITH NO_COMPRESSION, or WITH COMPRESSION (ALGORITHM = MS_XPRESS), without encryption" in sentence
     )
+
+
+def test_a_differential_names_its_base_by_id(tmp_path: Path) -> None:
+    full = Written()
+    differential = replace(
+        full, kind="I", set_id=UUID(int=2), media=UUID(int=2), first=(21, 182, 34), last=(21, 197, 1), checkpoint=(21, 182, 34),
+        base=full.checkpoint, base_set=full.set_id,
+    )  # fmt: skip
+    paths = [tmp_path / "full.bak", tmp_path / "differential.bak"]
+    paths[0].write_bytes(backup(full))
+
+    paths[1].write_bytes(backup(differential))
+    assert len(native_points.chosen(native_given.look(paths)).points[0][0].sets) == 2
+
+    paths[1].write_bytes(backup(replace(differential, base_set=UUID(int=7))))
+    with pytest.raises(
+        BaseBackupMissing, match=f"set id {UUID(int=7)}, and .* has {full.set_id}, although the LSNs fit"
+    ):
+        native_points.chosen(native_given.look(paths))
