@@ -9,7 +9,6 @@ from cli.control import Account
 from cli.exit_codes import ExitCode
 from cli.options import AsJson
 from cli.points import Instance, progress_bar
-from cli.units import number
 from repository import point_verification, stored_points
 from repository.point_verification import State, Verdict
 
@@ -56,7 +55,7 @@ def _summarize(found: list[Verdict]) -> None:
     wrong = sum(verdict.state in ("damaged", "missing") for verdict in found)
     unread = sum(verdict.state == "archived" for verdict in found)
     told = (
-        f"{number(len(found))} {'file' if len(found) == 1 else 'files'}"
+        f"{len(found)} files"
         + (f", {wrong} damaged or missing" if wrong else "")
         + (f", {unread} not read" if unread else "")
     )

@@ -42,6 +42,7 @@ def look(paths: Sequence[Path], sha256: Sequence[str] = ()) -> Given:
             # Refuses a digest of a folder.
             known_digests.of(path, digest)
             looked.folder(path)
+            looked.files += _not_looked_into(path)
         else:
             looked.file(path, digest)
     return Given(tuple(looked.files), looked.digests, frozenset(looked.in_folders), tuple(looked.passed_over))
@@ -109,3 +110,23 @@ def opened(path: Path) -> Iterator[tuple[int, ReadRange]]:
         yield found.st_size, lambda offset, count: os.pread(descriptor, count, offset)
     finally:
         os.close(descriptor)
+
+
+def _not_looked_into(folder: Path) -> Iterator[NativeFile]:
+    """Folders that can't be read: a backup may be missed in them. Links to other folders and to nothing are told alone, and so is what
+    every mounted disk has."""
+    failed: list[OSError] = []
+    for place, folders, files in os.walk(folder, onerror=failed.append):
+        for path in (Path(place, name) for name in sorted(folders)):
+            if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+                sentence = "is a link to another folder, and was not followed: give that folder too"
+                yield NativeFile(str(path), 0, (), (), notes=(sentence,))
+        for path in (Path(place, name) for name in sorted(files)):
+            if path.suffix.lower() in _BACKUPS and not path.exists():
+                yield NativeFile(str(path), 0, (), (), notes=("is a link that leads nowhere, and was passed over",))
+    for error in failed:
+        sentence = f"can't be read: {error.strerror}"
+        parts = Path(error.filename).relative_to(folder).parts
+        is_of_no_job = any(part.startswith(".") or part == "lost+found" for part in parts)
+        problems = () if is_of_no_job else ((BackupUnreadable, sentence),)
+        yield NativeFile(str(error.filename), 0, (), problems, notes=(sentence,) if is_of_no_job else ())

@@ -199,3 +199,33 @@ def test_a_differential_names_its_base_by_id(tmp_path: Path) -> None:
         BaseBackupMissing, match=f"set id {UUID(int=7)}, and .* has {full.set_id}, although the LSNs fit"
     ):
         native_points.chosen(native_given.look(paths))
+
+
+def test_what_could_not_be_looked_into_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The logs may be in there, and the point would be green without them."""
+    folder, elsewhere = tmp_path / "jobs", tmp_path / "elsewhere"
+    for path in (folder / "LOG", folder / "lost+found", folder / "FULL", elsewhere):
+        path.mkdir(parents=True)
+    (folder / "FULL" / "x.bak").write_bytes(backup())
+    (folder / "FULL" / "inside").symlink_to(folder / "FULL")
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "y.trn").symlink_to(tmp_path / "nowhere")
+    scan = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name in ("LOG", "lost+found"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    # root may read what nobody may.
+    monkeypatch.setattr(os, "scandir", scandir)
+    given = native_given.look([folder])
+
+    problems = {Path(file.name).name: sentence for file in given.files for _, sentence in file.problems}
+    notes = {Path(file.name).name: note for file in given.files for note in file.notes}
+    assert problems == {"LOG": "can't be read: Permission denied"}
+    assert notes == {
+        "linked": "is a link to another folder, and was not followed: give that folder too",
+        "lost+found": "can't be read: Permission denied",
+        "y.trn": "is a link that leads nowhere, and was passed over",
+    }
