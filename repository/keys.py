@@ -1,10 +1,14 @@
 """Where things lie in the buckets, and where the buckets lie. Names of instances and databases are percent-encoded, so any name is one path
 segment."""
 
+import hashlib
 import re
 from urllib.parse import quote
 
 MANIFEST = "manifest.json"
+# What leaves room for the rest of a key of 1,024 bytes, and where a longer one is cut.
+_LONGEST_NAME = 900
+_CUT_AT = 700
 
 
 def segment(name: str) -> str:
@@ -24,8 +28,12 @@ def manifest_key(instance: str, point_id: str) -> str:
 
 
 def database_prefix(instance: str, point_id: str, database: str) -> str:
-    """`<instance>/<point id>/<database>/`."""
-    return f"{point_prefix(instance, point_id)}{segment(database)}/"
+    """`<instance>/<point id>/<database>/`. S3's keys end at 1,024 bytes, and 128 characters may be encoded to more: such a name is cut off,
+    with a digest behind it. The manifest has the key, so nobody needs to lead it back."""
+    name = segment(database)
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[:_CUT_AT].rpartition('%')[0]}-{hashlib.sha256(database.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+    return f"{point_prefix(instance, point_id)}{name}/"
 
 
 def job_prefix(restore_id: str, job_name: str) -> str:

@@ -17,3 +17,12 @@ from repository import keys
 )
 def test_a_bucket_of_an_accounts_regional_namespace_tells_its_region(bucket: str, region: str | None) -> None:
     assert keys.region_of(bucket) == region
+
+
+@pytest.mark.parametrize("name", ["商" * 128, "😀" * 64, "/" * 128])
+def test_any_name_of_a_database_fits_into_a_key(name: str) -> None:
+    prefix = keys.database_prefix("i" * 63, "20261123T051200Z-3fa9c1d2", name)
+
+    assert len(prefix) < 1000
+    assert prefix.count("/") == 3
+    assert prefix != keys.database_prefix("i" * 63, "20261123T051200Z-3fa9c1d2", name[:-1] + "x")
