@@ -105,7 +105,6 @@ def _layout(file: Blocks, problems: list[Problem]) -> Layout | None:
 def _end_problem(file: Blocks) -> str:
     if file.length % SECTOR:
         return f"ends with {file.length % SECTOR} odd bytes (a backup's length is a multiple of {SECTOR})"
-    # Each set adds two filemarks to the one behind the media's block, so the number of those before the last is even.
     if file.last is None or not _closes_a_set(file.last[1]) or not file.end_of_set_is_there(*file.last):
         return "does not end as a backup does"
     if lost := file.displacement(*file.last):
@@ -114,7 +113,8 @@ def _end_problem(file: Blocks) -> str:
 
 
 def _closes_a_set(mark: Filemark) -> bool:
-    return mark.count > 0 and mark.count % 2 == 0 and len(mark.before) > 0
+    # Each set adds two filemarks to the one behind the media's block, so the number of those before the last is even.
+    return len(mark.before) > 0 and (mark.count % 2 == 0 or mark.is_full)
 
 
 def _finished(file: Blocks, layout: Layout, headers: list[NativeHeader]) -> tuple[tuple[SetInFile, ...], list[str]]:
