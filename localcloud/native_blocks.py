@@ -102,7 +102,8 @@ def tape(what: Written) -> bytes:
     algorithm = 5 if what.password else 0
     body = {
         52: struct.pack("<IIHHHB", family(what), 5, 1, algorithm, what.unit // SECTOR, 3), 76: password, 80: program,
-        84: struct.pack("<HH", FORMAT_BLOCK, what.vendor), 88: date(what.overwritten or what.begun) + b"\1", 94: text, 48: bytes([_UNICODE]),
+        84: struct.pack("<HH", FORMAT_BLOCK, what.vendor), 88: date(what.overwritten or what.begun) + b"\1", 94: text,
+        48: bytes([_UNICODE]),
     }  # fmt: skip
     return filled(b"TAPE", body, stream(b"RAID", raid), start=start, unit=wide(what), attributes=_NO_DATA)
 

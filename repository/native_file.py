@@ -28,22 +28,24 @@ Problem = tuple[type[RestoreError], str]
 
 @dataclass(frozen=True)
 class SetInFile:
-    """The `position`-th backup set of a file; before all of them stand the file's media block and first filemark."""
+    """The `position`-th backup set of a file; before all of them stand the file's media block and first filemark. `problems` are why RDS
+    would not restore it, sentences that begin with a verb."""
 
     position: int
     header: NativeHeader
     extent: Extent
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
 class NativeFile:
-    """`name` is what messages call it; `sets` is empty if it can't be read, and `layout` None if its end isn't there. `problems` are
-    sentences that begin with a verb, `notes` tell what could not be judged."""
+    """`name` is what messages call it; `sets` is empty if it can't be read, and `layout` None if its end isn't there. `own_problems` are
+    those of the whole file, `notes` tell what could not be judged."""
 
     name: str
     length: int
     sets: tuple[SetInFile, ...]
-    problems: tuple[Problem, ...]
+    own_problems: tuple[Problem, ...]
     layout: Layout | None = None
     notes: tuple[str, ...] = ()
 
@@ -51,6 +53,11 @@ class NativeFile:
     def header(self) -> NativeHeader | None:
         """Of the first backup set, the one that RDS restores; None if there is none."""
         return self.sets[0].header if self.sets else None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Of all its sets, and its own."""
+        return tuple(dict.fromkeys([*(one for placed in self.sets for one in placed.problems), *self.own_problems]))
 
 
 def inspect(name: str, length: int, read: ReadRange) -> NativeFile:
@@ -75,15 +82,18 @@ def _judged(name: str, length: int, read: ReadRange) -> NativeFile:
     file = Blocks(length, read, head, compressed=compressed)
     media = file.parsed(0, native_header.media)
     first = _header(file, media, 0)
-    problems = [*_size_problems(length), *_header_problems(first)]
+    problems = [*_size_problems(length)]
     # What RDS takes in no case needs no look at its end.
     layout = _layout(file, problems) if length <= LARGEST else None
     if layout is None:
-        return NativeFile(name, length, (SetInFile(1, first, Extent(0, length)),), tuple(problems))
+        return NativeFile(name, length, (_placed(1, first, Extent(0, length)),), tuple(problems))
     headers = [first, *(_header(file, media, extent.begin) for extent in layout.extents[1:])]
     sets, notes = _finished(file, layout, headers)
-    problems += [problem for one in sets[1:] for problem in _header_problems(one.header)]
-    return NativeFile(name, length, sets, tuple(dict.fromkeys(problems)), layout, tuple(notes))
+    return NativeFile(name, length, sets, tuple(problems), layout, tuple(notes))
+
+
+def _placed(position: int, header: NativeHeader, extent: Extent) -> SetInFile:
+    return SetInFile(position, header, extent, tuple(_header_problems(header)))
 
 
 def _header(file: Blocks, media: Media, begin: int) -> NativeHeader:
@@ -132,7 +142,7 @@ def _finished(file: Blocks, layout: Layout, headers: list[NativeHeader]) -> tupl
                     f"its header's two copies differ in {differing} bytes that are alike in every other backup seen"
                 )
         header = replace(header, backup_set=replace(said, number=position))
-        sets.append(SetInFile(position, header, extent))
+        sets.append(_placed(position, header, extent))
     return tuple(sets), notes
 
 

@@ -5,8 +5,8 @@ one ends the file. A filemark lists where those before it stand, the nearest fir
 multiples of that. True of all 230 files that were looked at, in units of 512 and 4096; BACKUP's BLOCKSIZE may be up to 65,536. SQL Server
 2005 lists the positions from byte 60, later ones from byte 72.
 
-A mark of 512 bytes has room for 55 positions (56 in 2005), which 28 sets fill: no file with so many was to be had. Where a mark is full, the
-oldest that it lists leads on, and its count may be of those that it lists (MTF calls the field "entries used") or of all.
+A mark of 512 bytes has room for 55 positions (56 in 2005), which 28 sets fill: no file with so many was to be had. Where a mark is
+full, the oldest that it lists leads on, and its count may be of those that it lists (MTF calls the field "entries used") or of all.
 """
 
 from collections.abc import Callable, Iterator
