@@ -58,7 +58,7 @@ def add(
     given = native_given.look(paths, sha256)
     selection = chosen(given, positions)
     _require_one_name(selection.points, database)
-    total = sum(stripe.file.length for point in selection.points for stripe in _stripes(point))
+    total = sum(stripe.length for point in selection.points for stripe in _stripes(point))
     with removal_on_failure(s3, bucket) as stored:
         storing = Storing(s3, bucket, Meter(total, progress), stored, given.digests)
         now = datetime.now(UTC)
