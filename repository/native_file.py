@@ -139,7 +139,7 @@ def _finished(file: Blocks, layout: Layout, headers: list[NativeHeader]) -> tupl
             said = native_copies.final(header.backup_set, behind)
             if differing := native_copies.differing_bytes(file.parsed(extent.begin, native_header.control), behind):
                 notes.append(
-                    f"its header's two copies differ in {differing} bytes that are alike in every other backup seen"
+                    f"its header's two copies differ in {differing} byte{'s' * (differing > 1)} that are alike in every other backup seen"
                 )
         header = replace(header, backup_set=replace(said, number=position))
         sets.append(_placed(position, header, extent))
