@@ -87,8 +87,8 @@ def _present(s3: "S3Client", bucket: str, file: StoredFile) -> "HeadObjectOutput
 
 def _by_checksum(file: StoredFile, told: "HeadObjectOutputTypeDef") -> tuple[State, str]:
     found, sha256 = told.get("ChecksumCRC32", ""), told.get("ChecksumSHA256", "")
-    # Of an upload in parts it may be one over the parts' checksums: points made before 0.3 have it.
-    is_of_parts = told.get("ChecksumType") == "COMPOSITE"
+    # Of an upload in parts it may be one over the parts' checksums (`...-<parts>`): points made before 0.3 have it.
+    is_of_parts = told.get("ChecksumType") == "COMPOSITE" or "-" in found + sha256
     same: bool | None = None
     if sha256 and not is_of_parts:
         same = base64.b64decode(sha256).hex() == file.sha256

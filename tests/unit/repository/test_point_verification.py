@@ -125,6 +125,20 @@ def test_without_a_checksum_in_s3_other_bytes_show_only_when_they_are_read(s3: "
     assert deep.state == "damaged"
 
 
+@pytest.mark.parametrize(
+    "told", [{"ChecksumType": "COMPOSITE", "ChecksumCRC32": "AAAAAA=="}, {"ChecksumCRC32": "AAAAAA==-2"}]
+)
+def test_a_checksum_over_those_of_parts_is_not_taken_for_the_files(
+    s3: "S3Client", native: Manifest, told: dict[str, str]
+) -> None:
+    """As S3 tells it of points that were made before 0.3; moto doesn't."""
+    s3.meta.events.register("after-call.s3.HeadObject", lambda parsed, **_: parsed.update(told))
+
+    verdicts = judged(s3, native, deep=False)
+
+    assert {(verdict.state, "read it with --deep" in verdict.sentence) for verdict in verdicts} == {("ok", True)}
+
+
 def test_a_checksum_by_sha256_is_compared_as_well(s3: "S3Client", native: Manifest) -> None:
     key = key_of(native, 2)
     s3.put_object(Bucket=BUCKET, Key=key, Body=stored(s3, key), ChecksumAlgorithm="SHA256")
