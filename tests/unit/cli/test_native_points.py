@@ -37,7 +37,7 @@ def test_a_point_is_added_and_shown_as_its_header_says(
     title, names, row, line = capsys.readouterr().out.rstrip().splitlines()
     assert title.startswith(f"crm-mssql {point_id}: sqlserver 15.0.2080, made ")
     assert names.split() == [
-        "database", "backup", "begun", "finished", "recovery", "server", "version", "LSNs", "files", "checked", "size", "stored",
+        "database", "backup", "begun", "finished", "recovery", "server", "version", "LSNs", "files", "checked", "used", "size", "stored",
     ]  # fmt: skip
     assert row.split() == [
         "shop", "full", "2023-02-28", "23:59:58", "2023-03-01", "00:00:03", "full", "HOST\\SQL", "15.0.2080", "21:153:37", "to",
