@@ -66,6 +66,7 @@ target-template: $(INSTALLED) ## the TargetStack as plain CloudFormation (StackS
 
 docs: $(INSTALLED) ## the generated pages and schemas
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m tests.native_table
 
 lock: $(INSTALLED) ## write the installed versions into requirements/constraints.txt
 	@{ echo "# Every package, pinned (pip freeze). Refresh: make lock"; $(BIN)/python -m pip freeze --exclude-editable; } > $(VENV)/constraints.txt

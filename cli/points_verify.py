@@ -52,10 +52,10 @@ def _tell(verdict: Verdict, *, as_json: bool) -> None:
 
 
 def _summarize(found: list[Verdict]) -> None:
-    wrong = sum(verdict.state in ("damaged", "missing") for verdict in found)
+    wrong = len({verdict.key for verdict in found if verdict.state in ("damaged", "missing")})
     unread = sum(verdict.state == "archived" for verdict in found)
     told = (
-        f"{len(found)} files"
+        f"{len({verdict.key for verdict in found})} files"
         + (f", {wrong} damaged or missing" if wrong else "")
         + (f", {unread} not read" if unread else "")
     )

@@ -102,7 +102,8 @@ def tape(what: Written) -> bytes:
     algorithm = 5 if what.password else 0
     body = {
         52: struct.pack("<IIHHHB", family(what), 5, 1, algorithm, what.unit // SECTOR, 3), 76: password, 80: program,
-        84: struct.pack("<HH", FORMAT_BLOCK, what.vendor), 88: date(what.begun) + b"\1", 94: text, 48: bytes([_UNICODE]),
+        84: struct.pack("<HH", FORMAT_BLOCK, what.vendor), 88: date(what.overwritten or what.begun) + b"\1", 94: text,
+        48: bytes([_UNICODE]),
     }  # fmt: skip
     return filled(b"TAPE", body, stream(b"RAID", raid), start=start, unit=wide(what), attributes=_NO_DATA)
 
@@ -110,11 +111,13 @@ def tape(what: Written) -> bytes:
 def filemark(what: Written, positions: list[int], *, indexed: bool = False) -> bytes:
     """A block of one unit that ends a part of the file; `positions` are those of the filemarks before it, the nearest first.
 
-    `indexed` if an index of a compressed set's records stands before it.
+    `indexed` if an index of a compressed set's records stands before it. Of more than it has room for it lists the nearest: MTF 1.00a calls
+    its numbers "entries" and "entries used"; no real file with so many was to be had.
     """
     start = 60 if what.is_of_2005 else 72
     most = (what.unit - start) // 8
-    body = {52: struct.pack("<II", most, len(positions)), start: struct.pack(f"<{len(positions)}Q", *positions)}
+    listed = positions[:most]
+    body = {52: struct.pack("<II", most, len(listed)), start: struct.pack(f"<{len(listed)}Q", *listed)}
     if not what.is_of_2005:
         body[60] = struct.pack("<I", start)
     # The field for the first stream has 16 bits: what SQL Server writes into it for 65,536 nobody has seen.

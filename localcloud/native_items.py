@@ -4,6 +4,7 @@ MSLS repeats them at the end with what was only known there: when the backup fin
 """
 
 import struct
+from dataclasses import replace
 from typing import Final
 
 from localcloud.native_blocks import date, strings, utf16
@@ -21,6 +22,9 @@ _DATA, _LOG = 0x84, 0x0C
 
 def items(what: Written, size: int, pages: dict[int, int], *, finished: bool = False) -> bytes:
     """The payload of MQCI: `size` bytes of data, `pages` of them by the file's number."""
+    if finished and what.final:
+        first, last, checkpoint = what.final
+        what = replace(what, first=first, last=last, checkpoint=checkpoint)
     groups = _filegroup("PRIMARY")
     files = b"".join(_file(what, number, pages.get(number, 0)) for number in range(1, len(what.files) + 1))
     return _set(what, size, finished=finished) + groups + files

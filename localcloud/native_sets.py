@@ -18,6 +18,7 @@ from localcloud.native_blocks import (
     stream,
     stream_header,
     volume,
+    wide,
 )
 from localcloud.native_checksums import SECTOR, stream_checksum, turned
 from localcloud.native_items import items
@@ -65,9 +66,15 @@ class _Set:
         if pages:
             self._add_pages(pages.data, pages.checksum)
         self._add_log()
-        size = (self._length + FORMAT_BLOCK) * what.stripes
+        size = (self._length + self._media()) * what.stripes
         self._add_items(b"MSLS", items(what, size, counts, finished=True), what.unit)
         return Layout(self._pieces, size)
+
+    def _media(self) -> int:
+        """How much of what stands before a set counts as its own: what it wrote itself."""
+        if self._place.number > 1 or self._what.overwritten:
+            return 0
+        return wide(self._what) + (self._what.unit if self._what.is_of_2005 else 0)
 
     def _add(self, data: bytes) -> None:
         self._pieces[-1] += data

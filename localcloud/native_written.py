@@ -38,6 +38,8 @@ class Written:
     one stripe holds, in sectors of 512 bytes: it's rounded up to extents of 64 KiB. `sets` writes so many sets into the
     file, this one last and the older ones a day apart before it; `backup_of_sets` takes any. `unit` is the BLOCKSIZE. `free` of the last
     pages of the first file are free ones, with old bytes of the disk. `finished` is five seconds after `begun` if not said.
+    `final` are the first, last and checkpoint LSN that the header behind the data has, if the data was read twice (they are higher).
+    `overwritten` is when the file was made that this backup WITH INIT wrote over.
     `flags` holds 0x10 for WITH CHECKSUM, `database_number` 1 to 4 for master, tempdb, model, msdb; `base_set` is a differential's full.
     """
 
@@ -68,6 +70,8 @@ class Written:
     finished: datetime | None = None
     database_number: int = 5
     base_set: UUID = NOTHING
+    overwritten: datetime | None = None
+    final: tuple[Lsn, Lsn, Lsn] | None = None
 
     @property
     def end(self) -> datetime:

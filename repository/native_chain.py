@@ -43,11 +43,14 @@ def complaints(chain: Chain) -> Iterator[Complaint]:
     """(file names, error, sentence) for each set that can't be restored after the full backup."""
     full = last = chain.full
     for one in chain.others:
-        if wrong := _wrong_base(one, full) or _stranger(one, full) or _outside(one, full, last):
+        wrong = _wrong_base(one, full) or _stranger(one, full)
+        if not wrong:
+            wrong = _outside(one, full, last)
+            # Also behind a gap, which is told once.
+            last = max(last, one, key=lambda which: which.backup_set.last_lsn)
+        if wrong:
             kind, sentence = wrong
             yield one.names, kind, f"{described(one)}, {sentence}"
-        elif one.backup_set.last_lsn > last.backup_set.last_lsn:
-            last = one
 
 
 def without_full(one: StripedSet) -> Complaint:

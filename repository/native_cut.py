@@ -1,12 +1,15 @@
-"""One backup set cut out of a file that holds several, so that the file is what BACKUP ... WITH INIT would have written.
+"""One backup set cut out of a file that holds several, so that the file is what BACKUP ... WITH INIT leaves of an older one.
 
 RDS restores the first set of a file and takes no position. A set's blocks are contiguous, and only a few of them say where they stand or
 which set they are of: SSET (+62 number, +80 position), the two filemarks (+56 count, +72 positions), both ESET (+78 number; +60 of the
 second leads to the first) and in the first ESET the stream TSMP, the map of all sets so far: u32 family, u16 entries, u16 0, then an
 entry for each set (+0 u16 length, +12 u64 position of SSET, +30 u16 number, +52 u64 size, +60 u16 volumes) followed by its volumes (+0
-u16 length of each, of which they take another copy of the block VOLB). Read from real files of 2005 and 2012 with two and six sets; what
-this makes of a first or only set is that set, byte by byte, in 253 of 259 real files, and but for the date in TAPE in the others. None
-of these fields is under a block's checksum; the streams' headers are.
+u16 length of each, of which they take another copy of the block VOLB). None of these fields is under a block's checksum; the streams'
+headers are. Read from real files of 2005 and 2012 with two and six sets; what this makes of a first or only set is that set, byte by byte,
+in all 259 real files.
+
+The media's block stays older than the set, and the set's size, in the map and in its header, stays without it: so it is where INIT without
+FORMAT wrote over a file (seen once; a size counts the block in 263 backups that wrote it themselves, in 8 further sets it does not).
 """
 
 from collections.abc import Iterator
@@ -69,24 +72,19 @@ def moved(file: NativeFile, placed: SetInFile, read: ReadRange) -> Cut:
     first_mark, data_end = layout.marks[0], layout.marks[2 * placed.position - 1]
     start = first_mark + layout.unit
     away = placed.extent.begin - start
-    head = bytearray(read(0, start))
     set_block = bytearray(read(placed.extent.begin, SECTOR))
-    head[88:93] = set_block[88:93]
     set_block[62:64] = (1).to_bytes(2, "little")
     set_block[80:88] = start.to_bytes(8, "little")
     tail = read(data_end, placed.extent.end - data_end)
-    is_of_2005 = number(bytes(head[first_mark:]), 60, 4) not in LISTED_FROM
-    end = _End(placed, tail, layout.unit, away, start, before=start if is_of_2005 else first_mark)
-    return Cut(
-        bytes(head + set_block), placed.extent.begin + SECTOR, data_end, end.rewritten(data_end - away, first_mark)
-    )
+    end = _End(placed, tail, layout.unit, away, start).rewritten(data_end - away, first_mark)
+    return Cut(read(0, start) + set_block, placed.extent.begin + SECTOR, data_end, end)
 
 
 class _End:
     """The blocks behind a set's data: filemark, first and second end of the set, filemark."""
 
-    def __init__(self, placed: SetInFile, tail: bytes, unit: int, away: int, start: int, before: int) -> None:
-        self._placed, self._tail, self._unit, self._before = placed, tail, unit, before
+    def __init__(self, placed: SetInFile, tail: bytes, unit: int, away: int, start: int) -> None:
+        self._placed, self._tail, self._unit = placed, tail, unit
         # How far the set moves towards the file's beginning, and where it begins then.
         self._away, self._start = away, start
 
@@ -132,9 +130,6 @@ class _End:
             if number(bytes(entry), 30, 2) == self._placed.position:
                 entry[12:20] = self._start.to_bytes(8, "little")
                 entry[30:32] = (1).to_bytes(2, "little")
-                if self._placed.position > 1:
-                    # The first set's size counts what stands before it.
-                    entry[52:60] = (number(bytes(entry), 52, 8) + self._before).to_bytes(8, "little")
                 return payload[:4] + (1).to_bytes(2, "little") + payload[6:8] + bytes(entry)
         raise _impossible(self._placed, "it is missing in the map of the sets")
 

@@ -90,6 +90,12 @@ class DamageCheck:
             problems.append(
                 f"the checksum over stream {tag.decode()} at byte {position:,} is wrong{_and_more(len(streams.wrong), 'stream')}"
             )
+            # It may be a free one, but shows where to look.
+            problems += [
+                f"so is that of page {page} at byte {page.position:,}"
+                for page in pages.undecided.pages[:1]
+                if not doubtful
+            ]
         if problems:
             raise BackupDamaged(f"is damaged: {'; '.join(problems)}: {_ADVICE}")
         notes = tuple(_of_streams(self._walk, streams, pages, doubtful))

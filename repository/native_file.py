@@ -28,22 +28,24 @@ Problem = tuple[type[RestoreError], str]
 
 @dataclass(frozen=True)
 class SetInFile:
-    """The `position`-th backup set of a file; before all of them stand the file's media block and first filemark."""
+    """The `position`-th backup set of a file; before all of them stand the file's media block and first filemark. `problems` are why RDS
+    would not restore it, sentences that begin with a verb."""
 
     position: int
     header: NativeHeader
     extent: Extent
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
 class NativeFile:
-    """`name` is what messages call it; `sets` is empty if it can't be read, and `layout` None if its end isn't there. `problems` are
-    sentences that begin with a verb, `notes` tell what could not be judged."""
+    """`name` is what messages call it; `sets` is empty if it can't be read, and `layout` None if its end isn't there. `own_problems` are
+    those of the whole file, `notes` tell what could not be judged."""
 
     name: str
     length: int
     sets: tuple[SetInFile, ...]
-    problems: tuple[Problem, ...]
+    own_problems: tuple[Problem, ...]
     layout: Layout | None = None
     notes: tuple[str, ...] = ()
 
@@ -51,6 +53,11 @@ class NativeFile:
     def header(self) -> NativeHeader | None:
         """Of the first backup set, the one that RDS restores; None if there is none."""
         return self.sets[0].header if self.sets else None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Of all its sets, and its own."""
+        return tuple(dict.fromkeys([*(one for placed in self.sets for one in placed.problems), *self.own_problems]))
 
 
 def inspect(name: str, length: int, read: ReadRange) -> NativeFile:
@@ -75,15 +82,18 @@ def _judged(name: str, length: int, read: ReadRange) -> NativeFile:
     file = Blocks(length, read, head, compressed=compressed)
     media = file.parsed(0, native_header.media)
     first = _header(file, media, 0)
-    problems = [*_size_problems(length), *_header_problems(first)]
+    problems = [*_size_problems(length)]
     # What RDS takes in no case needs no look at its end.
     layout = _layout(file, problems) if length <= LARGEST else None
     if layout is None:
-        return NativeFile(name, length, (SetInFile(1, first, Extent(0, length)),), tuple(problems))
+        return NativeFile(name, length, (_placed(1, first, Extent(0, length)),), tuple(problems))
     headers = [first, *(_header(file, media, extent.begin) for extent in layout.extents[1:])]
     sets, notes = _finished(file, layout, headers)
-    problems += [problem for one in sets[1:] for problem in _header_problems(one.header)]
-    return NativeFile(name, length, sets, tuple(dict.fromkeys(problems)), layout, tuple(notes))
+    return NativeFile(name, length, sets, tuple(problems), layout, tuple(notes))
+
+
+def _placed(position: int, header: NativeHeader, extent: Extent) -> SetInFile:
+    return SetInFile(position, header, extent, tuple(_header_problems(header)))
 
 
 def _header(file: Blocks, media: Media, begin: int) -> NativeHeader:
@@ -105,7 +115,6 @@ def _layout(file: Blocks, problems: list[Problem]) -> Layout | None:
 def _end_problem(file: Blocks) -> str:
     if file.length % SECTOR:
         return f"ends with {file.length % SECTOR} odd bytes (a backup's length is a multiple of {SECTOR})"
-    # Each set adds two filemarks to the one behind the media's block, so the number of those before the last is even.
     if file.last is None or not _closes_a_set(file.last[1]) or not file.end_of_set_is_there(*file.last):
         return "does not end as a backup does"
     if lost := file.displacement(*file.last):
@@ -114,7 +123,8 @@ def _end_problem(file: Blocks) -> str:
 
 
 def _closes_a_set(mark: Filemark) -> bool:
-    return mark.count > 0 and mark.count % 2 == 0 and len(mark.before) > 0
+    # Each set adds two filemarks to the one behind the media's block, so the number of those before the last is even.
+    return len(mark.before) > 0 and (mark.count % 2 == 0 or mark.is_full)
 
 
 def _finished(file: Blocks, layout: Layout, headers: list[NativeHeader]) -> tuple[tuple[SetInFile, ...], list[str]]:
@@ -129,10 +139,10 @@ def _finished(file: Blocks, layout: Layout, headers: list[NativeHeader]) -> tupl
             said = native_copies.final(header.backup_set, behind)
             if differing := native_copies.differing_bytes(file.parsed(extent.begin, native_header.control), behind):
                 notes.append(
-                    f"its header's two copies differ in {differing} bytes that are alike in every other backup seen"
+                    f"its header's two copies differ in {differing} byte{'s' * (differing > 1)} that are alike in every other backup seen"
                 )
         header = replace(header, backup_set=replace(said, number=position))
-        sets.append(SetInFile(position, header, extent))
+        sets.append(_placed(position, header, extent))
     return tuple(sets), notes
 
 

@@ -17,15 +17,19 @@ from repository.native_errors import NotANativeBackup
 from repository.native_file import NativeFile, inspect
 from repository.native_marks import ReadRange
 
-# What backup jobs and maintenance plans call their files; others in a folder are passed over unless they begin as a backup does.
-_BACKUPS: Final = (".bak", ".dif", ".diff", ".trn", ".trn1", ".log", ".full", ".bkp", ".bck")
+# What backup jobs and maintenance plans call their files; others in a folder are passed over unless they begin as a backup does. Not
+# .log: that is text more often, and one that lost its beginning is told as passed over.
+_BACKUPS: Final = (".bak", ".dif", ".diff", ".trn", ".trn1", ".full", ".bkp", ".bck")
 _BEGINNINGS: Final = (b"TAPE", MAGIC)
+
+# Device and inode.
+_Identity = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Given:
-    """The files that were looked at. `in_folders` are the names of those that nobody named one by one, `passed_over` of those that are no
-    backups."""
+    """The files that were looked at. `in_folders` are the names of those that nobody named one by one, `passed_over` are sentences about
+    others in the folders."""
 
     files: tuple[NativeFile, ...]
     digests: dict[str, KnownDigests]
@@ -37,7 +41,8 @@ def look(paths: Sequence[Path], sha256: Sequence[str] = ()) -> Given:
     """Judge each file. `sha256` has, if anything, an element for each path: its digest, or `-` (`known_digests`)."""
     given = sha256 or [known_digests.NOT_GIVEN] * len(paths)
     looked = _Looked()
-    for path, digest in zip(paths, given, strict=True):
+    # Folders last: what is named as well is looked at once, as named.
+    for path, digest in sorted(zip(paths, given, strict=True), key=lambda pair: pair[0].is_dir()):
         if path.is_dir():
             # Refuses a digest of a folder.
             known_digests.of(path, digest)
@@ -49,37 +54,53 @@ def look(paths: Sequence[Path], sha256: Sequence[str] = ()) -> Given:
 
 
 class _Looked:
-    """What was looked at so far; a file of a folder that was named as well is looked at once."""
+    """What was looked at so far; a file that is met again, by a link or in a folder that was named as well, is looked at once."""
 
     def __init__(self) -> None:
         self.files: list[NativeFile] = []
         self.digests: dict[str, KnownDigests] = {}
         self.in_folders: list[str] = []
         self.passed_over: list[str] = []
+        self._names: dict[_Identity, str] = {}
 
     def file(self, path: Path, digest: str = known_digests.NOT_GIVEN) -> None:
         self.files.append(_inspected(path))
+        if path.is_file():
+            self._names[_identity(path)] = str(path)
         if known := known_digests.of(path, digest):
             self.digests[str(path)] = known
 
     def folder(self, folder: Path) -> None:
-        backups, others = _of_folder(folder)
+        found = [path for path in folder.rglob("*") if path.is_file() and path.suffix != known_digests.SUFFIX]
+        # Links last, so that a file is called by its own name.
+        present = sorted((path for path in found if not _is_hidden(path, folder)), key=lambda at: (at.is_symlink(), at))
+        backups = [path for path in present if path.suffix.lower() in _BACKUPS or _begins_as_one(path)]
         if not backups:
             sentence = "is a folder without a backup in it: give files, or the folder that the backup job writes to"
             self.files.append(NativeFile(str(folder), 0, (), ((NotANativeBackup, sentence),)))
-        seen = {Path(file.name) for file in self.files}
         for path in backups:
-            if path not in seen:
-                self.file(path)
-                self.in_folders.append(str(path))
-        self.passed_over += map(str, others)
+            self._in_folder(path)
+        others = set(present) - set(backups)
+        self.passed_over += [f"{path}: is no backup, and was passed over" for path in sorted(others)]
+        if hidden := len(found) - len(present):
+            self.passed_over.append(f"{folder}: {hidden:,} hidden files (a name begins with a dot) were passed over")
+
+    def _in_folder(self, path: Path) -> None:
+        other = self._names.get(_identity(path))
+        if other is None:
+            self.file(path)
+            self.in_folders.append(str(path))
+        elif other != str(path):
+            self.passed_over.append(f"{path}: is the same file as {other}, and was passed over")
 
 
-def _of_folder(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Backups, and what is none, in the order of their names."""
-    present = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != known_digests.SUFFIX)
-    found = [path for path in present if path.suffix.lower() in _BACKUPS or _begins_as_one(path)]
-    return found, [path for path in present if path not in set(found)]
+def _identity(path: Path) -> _Identity:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _begins_as_one(path: Path) -> bool:

@@ -1,17 +1,21 @@
 """The filemarks of a native backup: where each backup set of a file begins and ends.
 
 A file begins with the media's block and a filemark; each backup set adds its blocks, a filemark, its end (ESET) and a filemark. The last
-one ends the file. A filemark counts those before it and lists where they stand, the nearest first; it takes one unit, so all of a file's
-blocks begin at multiples of that. True of all 230 files that were looked at, in units of 512 and 4096; BACKUP's BLOCKSIZE may be up to
-65,536. SQL Server 2005 lists the positions from byte 60, later ones from byte 72.
+one ends the file. A filemark lists where those before it stand, the nearest first; it takes one unit, so all of a file's blocks begin at
+multiples of that. True of all 230 files that were looked at, in units of 512 and 4096; BACKUP's BLOCKSIZE may be up to 65,536. SQL Server
+2005 lists the positions from byte 60, later ones from byte 72.
+
+A mark of 512 bytes has room for 55 positions (56 in 2005), which 28 sets fill: no file with so many was to be had. Where a mark is
+full, the oldest that it lists leads on, and its count may be of those that it lists (MTF calls the field "entries used") or of all.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from repository.errors import BackupDamaged
-from repository.native_blocks import SECTOR, Block, blocks, number
+from repository.native_blocks import SECTOR, Block, blocks
 
 TAG: Final = b"SFMB"
 UNITS: Final = tuple(SECTOR << power for power in range(8))
@@ -24,11 +28,13 @@ ReadRange = Callable[[int, int], bytes]
 
 @dataclass(frozen=True)
 class Filemark:
-    """One of them; `count` filemarks stand before it, `before` are the positions of those that it lists, the nearest first."""
+    """One of them; `count` filemarks stand before it, `before` are the positions of those that it lists, the nearest first. `is_full` if
+    it has no room for more: then more may stand before it than it counts."""
 
     position: int
     count: int
     before: tuple[int, ...]
+    is_full: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,13 @@ class Layout:
         )
 
 
-def filemark(block: Block, position: int) -> Filemark:
+def filemark(block: Block, position: int, unit: int) -> Filemark:
     """A filemark's words. Raises IndexError where they end too early."""
     count = block.number(56, 4)
     start = LISTED_FROM.get(block.number(60, 4), 60)
-    room = (min(len(block.data), UNITS[-1]) - start) // 8
-    return Filemark(position, count, tuple(block.number(start + 8 * n, 8) for n in range(min(count, room))))
+    room = (unit - start) // 8
+    listed = tuple(block.number(start + 8 * n, 8) for n in range(min(count, room)))
+    return Filemark(position, count, listed, is_full=count >= room)
 
 
 def last_mark(tail: bytes, start: int, length: int) -> tuple[int, Filemark] | None:
@@ -69,28 +76,36 @@ def last_mark(tail: bytes, start: int, length: int) -> tuple[int, Filemark] | No
     for unit in UNITS:
         # Where a filemark's streams would begin it says its own length, in 16 bits.
         if unit in ends and ends[unit].number(8) == unit & 0xFFFF:
-            return unit, filemark(ends[unit], length - unit)
+            return unit, filemark(ends[unit], length - unit, unit)
     return None
 
 
 def layout(read: ReadRange, unit: int, last: Filemark) -> Layout:
     """All filemarks of a file. Raises BackupDamaged if they don't name each other; `read` is asked for what was not read yet."""
     marks, listing = [last.position], last
-    while len(marks) <= last.count:
-        before = listing.before[: last.count + 1 - len(marks)]
-        if not before or any(not 0 < there < here for there, here in zip(before, (marks[-1], *before), strict=False)):
-            raise BackupDamaged(f"has a filemark at byte {listing.position:,} that lists the ones before it wrongly")
-        marks += before
-        if len(marks) <= last.count:
-            listing = _mark_at(read, before[-1], last.count + 1 - len(marks))
+    _require_listed(last)
+    while listing.is_full:
+        marks += listing.before
+        listing = _mark_at(read, marks[-1], unit)
+    marks += listing.before
+    if len(marks) % 2 == 0 or (last.count != len(marks) - 1 and not (last.is_full and last.count == len(last.before))):
+        raise BackupDamaged(f"has {len(marks) - 1} filemarks before the last one, which counts {last.count}")
     return Layout(unit, tuple(reversed(marks)))
 
 
-def _mark_at(read: ReadRange, position: int, count: int) -> Filemark:
-    found = [block for block in blocks(read(position, SECTOR)) if block.tag == TAG]
-    if not found or number(found[0].data, 56, 4) != count:
+def _mark_at(read: ReadRange, position: int, unit: int) -> Filemark:
+    found = [block for block in blocks(read(position, unit)) if block.tag == TAG and not block.position]
+    if not found:
         raise BackupDamaged(f"has no filemark at byte {position:,}, where a later one says that one stands")
-    return filemark(found[0], position)
+    mark = filemark(found[0], position, unit)
+    _require_listed(mark)
+    return mark
+
+
+def _require_listed(mark: Filemark) -> None:
+    """Positions fall, so whoever follows them comes to an end."""
+    if any(not 0 < there < here for here, there in pairwise((mark.position, *mark.before))):
+        raise BackupDamaged(f"has a filemark at byte {mark.position:,} that lists the ones before it wrongly")
 
 
 def displacement(last: Filemark, tail: bytes, start: int) -> int:

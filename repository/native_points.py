@@ -58,7 +58,7 @@ def add(
     given = native_given.look(paths, sha256)
     selection = chosen(given, positions)
     _require_one_name(selection.points, database)
-    total = sum(stripe.file.length for point in selection.points for stripe in _stripes(point))
+    total = sum(stripe.length for point in selection.points for stripe in _stripes(point))
     with removal_on_failure(s3, bucket) as stored:
         storing = Storing(s3, bucket, Meter(total, progress), stored, given.digests)
         now = datetime.now(UTC)
@@ -77,13 +77,14 @@ def add(
 def chosen(given: Given, positions: Sequence[int] = ()) -> Selection:
     """Which sets of these files make which points. Raises as `add` does."""
     selection = native_selection.selected(given.files, positions, given.in_folders)
-    wrong = [(file.name, kind, sentence) for file in given.files for kind, sentence in file.problems]
+    wrong = [(file.name, kind, sentence) for file in given.files for kind, sentence in file.own_problems]
     _raise_if_any([*wrong, *selection.complaints])
+    if not selection.points and selection.left_out:
+        raise BackupUnreadable("\n".join(["nothing that was given makes a restore point:", *selection.left_out]))
     if not selection.points:
         raise BackupUnreadable("no file was given: a restore point holds at least one database")
     notes = [f"{file.name}: {note}" for file in given.files for note in file.notes]
-    passed = [f"{name}: is no backup, and was passed over" for name in given.passed_over]
-    return replace(selection, left_out=[*selection.left_out, *passed, *notes])
+    return replace(selection, left_out=[*selection.left_out, *given.passed_over, *notes])
 
 
 def _raise_if_any(complaints: Sequence[Complaint]) -> None:

@@ -1,16 +1,19 @@
 """Which of the backup sets given make which restore points: one point for each full backup of a database, with what belongs to it.
 
 Of a file with several sets the newest full backup of each database counts, and what follows it; SQL Server itself would take the first,
-which is the oldest. A folder is what a backup job leaves behind: its log backups from before the oldest full one are no mistake there.
+which is the oldest. A folder is what a backup job leaves behind: log backups from before the oldest full one are no mistake there, nor are
+copies of a file and the backups of system databases.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from uuid import UUID
 
 from repository import native_chain, native_sets
 from repository.errors import RestoreRequestInvalid
 from repository.native_chain import Chain
+from repository.native_errors import SystemDatabaseRefused
 from repository.native_file import NativeFile
 from repository.native_sets import Complaint, Stripe, StripedSet
 
@@ -33,8 +36,8 @@ def selected(
     """Of all files that could be read. `positions` are the sets to be taken of each file that holds several, counted from 1; `in_folders`
     are the names of files that nobody named one by one."""
     selection = Selection()
-    stripes = [stripe for file in files for stripe in _stripes(file, positions, selection)]
-    sets = native_sets.grouped(stripes)
+    stripes = (stripe for file in files for stripe in _stripes(file, positions, selection))
+    sets = native_sets.grouped(_once(_restorable(stripes, in_folders, selection), in_folders, selection))
     selection.complaints += native_sets.complaints(sets)
     by_database: dict[str, list[StripedSet]] = {}
     for one in sets:
@@ -73,10 +76,37 @@ def _newest(stripes: list[Stripe], selection: Selection) -> Iterator[Stripe]:
         if stripe.placed.position >= newest:
             yield stripe
         else:
-            told = native_sets.grouped([stripe])[0].told
             selection.left_out.append(
-                f"{stripe.name}: {told} is left out, because set {newest} is a newer full backup; --set {stripe.placed.position} takes it"
+                f"{stripe.name}: {_told(stripe)} is left out, because set {newest} is a newer full backup; "
+                f"--set {stripe.placed.position} takes it"
             )
+
+
+def _restorable(stripes: Iterable[Stripe], in_folders: frozenset[str], selection: Selection) -> Iterator[Stripe]:
+    """All but the system databases that nobody named; what is wrong with the others becomes complaints."""
+    for stripe in stripes:
+        problems = stripe.placed.problems
+        if stripe.file.name in in_folders and any(kind is SystemDatabaseRefused for kind, _ in problems):
+            selection.left_out.append(f"{stripe.name}: {_told(stripe)} is left out: RDS restores no system database")
+            continue
+        selection.complaints += [(stripe.name, kind, sentence) for kind, sentence in problems]
+        yield stripe
+
+
+def _once(stripes: Iterable[Stripe], in_folders: frozenset[str], selection: Selection) -> Iterator[Stripe]:
+    """All but copies that nobody named."""
+    names: dict[tuple[UUID, UUID, int], str] = {}
+    for stripe in stripes:
+        header = stripe.header
+        other = names.setdefault((header.media_set_id, header.backup_set.id, header.stripe), stripe.name)
+        if other != stripe.name and stripe.file.name in in_folders:
+            selection.left_out.append(f"{stripe.name}: is left out: it is the same backup as {other}")
+        else:
+            yield stripe
+
+
+def _told(stripe: Stripe) -> str:
+    return native_sets.grouped([stripe])[0].told
 
 
 def _database(stripe: Stripe) -> str:
@@ -84,7 +114,7 @@ def _database(stripe: Stripe) -> str:
 
 
 def _listed(stripes: Iterable[Stripe]) -> str:
-    return "; ".join(f"{stripe.placed.position} is a {native_sets.grouped([stripe])[0].told}" for stripe in stripes)
+    return "; ".join(f"{stripe.placed.position} is a {_told(stripe)}" for stripe in stripes)
 
 
 def _chains(sets: list[StripedSet], in_folders: frozenset[str], selection: Selection) -> list[Chain]:
@@ -108,18 +138,28 @@ def _chains(sets: list[StripedSet], in_folders: frozenset[str], selection: Selec
 
 
 def _is_older(one: StripedSet, fulls: list[StripedSet]) -> bool:
-    return one.backup_set.last_lsn <= fulls[0].backup_set.last_lsn and not _with_base(one, fulls)
+    """Than all full backups; the LSNs of databases of one name that are not the same can't be compared."""
+    if _with_base(one, fulls):
+        return False
+    if same := _of_its_database(one, fulls):
+        return one.backup_set.last_lsn <= min(fulls[n].backup_set.last_lsn for n in same)
+    return one.backup_set.begun_at < fulls[0].backup_set.begun_at
+
+
+def _of_its_database(one: StripedSet, fulls: list[StripedSet]) -> list[int]:
+    return [n for n, full in enumerate(fulls) if full.backup_set.database_id == one.backup_set.database_id]
 
 
 def _with_base(one: StripedSet, fulls: list[StripedSet]) -> list[int]:
-    return [number for number, full in enumerate(fulls) if native_chain.is_based_on(one, full)]
+    based = [number for number, full in enumerate(fulls) if native_chain.is_based_on(one, full)]
+    return [number for number in based if number in _of_its_database(one, fulls)] or based
 
 
 def _owners(one: StripedSet, fulls: list[StripedSet]) -> list[int]:
     """The full backups that it is restored after; one that fits none goes with the last, for its complaint."""
     if one.backup_set.kind == "I":
         return _with_base(one, fulls)[-1:] or [len(fulls) - 1]
-    same = [n for n, full in enumerate(fulls) if full.backup_set.database_id == one.backup_set.database_id]
+    same = _of_its_database(one, fulls)
     fitting = [
         n for n, following in zip_longest(same, same[1:])
         if one.backup_set.last_lsn > fulls[n].backup_set.last_lsn

@@ -33,6 +33,12 @@ class Stripe:
         return self.placed.header
 
     @property
+    def length(self) -> int:
+        """How many bytes the file of the set alone has; a set behind others may come out a few KB shorter."""
+        extent, several = self.placed.extent, len(self.file.sets) > 1
+        return self.file.sets[0].extent.begin + extent.end - extent.begin if several else self.file.length
+
+    @property
     def name(self) -> str:
         """What messages call it."""
         several = len(self.file.sets) > 1

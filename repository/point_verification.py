@@ -68,27 +68,32 @@ def _files(manifest: Manifest) -> list[StoredFile]:
 
 
 def _described(s3: "S3Client", bucket: str, file: StoredFile) -> Verdict:
+    told = _present(s3, bucket, file)
+    return told if isinstance(told, Verdict) else Verdict(file.key, *_by_checksum(file, told))
+
+
+def _present(s3: "S3Client", bucket: str, file: StoredFile) -> "HeadObjectOutputTypeDef | Verdict":
+    """What S3 says of a file of the right length, or what is wrong with it."""
     try:
         told = s3.head_object(Bucket=bucket, Key=file.key, ChecksumMode="ENABLED")
     except ClientError as error:
         if error.response["Error"]["Code"] in _MISSING:
             return Verdict(file.key, "missing", "is not in the repository: choose another restore point")
         raise
-    if told["ContentLength"] != file.length:
-        return Verdict(
-            file.key, "damaged", f"has {told['ContentLength']:,} bytes, and the manifest says {file.length:,}"
-        )
-    return Verdict(file.key, *_by_checksum(file, told))
+    if told["ContentLength"] == file.length:
+        return told
+    return Verdict(file.key, "damaged", f"has {told['ContentLength']:,} bytes, and the manifest says {file.length:,}")
 
 
 def _by_checksum(file: StoredFile, told: "HeadObjectOutputTypeDef") -> tuple[State, str]:
     found, sha256 = told.get("ChecksumCRC32", ""), told.get("ChecksumSHA256", "")
-    if sha256 and "-" not in sha256:
-        same: bool | None = base64.b64decode(sha256).hex() == file.sha256
-    elif found and file.crc32 and "-" not in found:
+    # Of an upload in parts it may be one over the parts' checksums (`...-<parts>`): points made before 0.3 have it.
+    is_of_parts = told.get("ChecksumType") == "COMPOSITE" or "-" in found + sha256
+    same: bool | None = None
+    if sha256 and not is_of_parts:
+        same = base64.b64decode(sha256).hex() == file.sha256
+    elif found and file.crc32 and not is_of_parts:
         same = found == file.crc32
-    else:
-        same = None
     if same is None:
         return "ok", "has its length; S3 keeps no checksum of it that can be compared: read it with --deep"
     return (
@@ -106,9 +111,9 @@ class _Reader:
 
     def judged(self, file: StoredFile, read: Callable[[StoredFile], object]) -> Verdict:
         """What `read` finds, unless S3 has no bytes to give."""
-        described = _described(self._s3, self._bucket, file)
-        if described.state != "ok":
-            return described
+        present = _present(self._s3, self._bucket, file)
+        if isinstance(present, Verdict):
+            return present
         try:
             read(file)
         except ClientError as error:
@@ -137,8 +142,10 @@ class _Reader:
         for piece in self._pieces(file):
             digest.update(piece)
             check.feed(piece)
+        # What SQL Server's checksums say comes first: they tell where.
+        checks = check.finish()
         _require(file, digest.hexdigest())
-        return check.finish()
+        return checks
 
     def _range(self, file: StoredFile, offset: int, count: int) -> bytes:
         wanted = f"bytes={offset}-{offset + count - 1}"

@@ -121,7 +121,8 @@ def walked(data: bytes) -> Iterator[Block | Broken]:
 
 
 def mark_positions(data: bytes, mark: Block) -> tuple[int, list[int]]:
-    """The filemark's count of filemarks before it, and the positions it names, newest first. Before 2008 they begin at +60."""
+    """The filemark's count of filemarks before it (by MTF "entries used", so of those that it has room for), and the positions it names,
+    newest first. Before 2008 they begin at +60."""
     start = 72 if u32(data, mark.at + 60) == 72 else 60
     count = u32(data, mark.at + 56)
     room = (mark.end - mark.at - start) // 8

@@ -88,8 +88,10 @@ class _Hearing:
         for number, mark in enumerate(marks):
             count, named = mark_positions(self.data, mark)
             before = places[:number][::-1][: len(named)]
+            full = u32(self.data, mark.at + 52)
             self.say(
-                f"filemark {number} at byte {places[number]} says that {count} stand before it", unless=count == number
+                f"filemark {number} at byte {places[number]} says that {count} stand before it",
+                unless=count == number or count == full < number,
             )
             self.say(
                 f"filemark {number} at byte {places[number]} names {named}, they stand at {before}",

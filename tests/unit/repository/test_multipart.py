@@ -54,6 +54,20 @@ def test_the_checksum_is_the_one_that_s3_computes_of_a_copy(s3: "S3Client") -> N
     assert s3.head_object(Bucket=BUCKET, Key="copy", ChecksumMode="ENABLED")["ChecksumCRC32"] == upload.crc32
 
 
+def test_s3_keeps_the_checksum_of_the_whole_object_and_refuses_another(s3: "S3Client") -> None:
+    asked: list[dict[str, str]] = []
+    s3.meta.events.register(
+        "provide-client-params.s3.CompleteMultipartUpload", lambda params, **_: asked.append(params)
+    )
+    with MultipartUpload(s3, BUCKET, "key", 1 << 20) as upload:
+        upload.write(b"x" * (1 << 20))
+        upload.complete()
+
+    told = s3.head_object(Bucket=BUCKET, Key="key", ChecksumMode="ENABLED")
+    assert (told["ChecksumType"], told["ChecksumCRC32"]) == ("FULL_OBJECT", crc32(b"x" * (1 << 20)))
+    assert [params["ChecksumCRC32"] for params in asked] == [upload.crc32]
+
+
 def crc32(data: bytes) -> str:
     return base64.b64encode(struct.pack(">I", zlib.crc32(data))).decode()
 

@@ -9,7 +9,7 @@ import pytest
 from repository import native_points
 from repository.manifest import NativeBackupSet, NativeDatabaseBackup, NativeKind
 from repository.native_errors import PointInTimeUnreachable
-from repository.native_recovery import needed
+from repository.native_recovery import gaps, needed
 from tests.unit.repository.conftest import BUCKET
 from tests.unit.repository.test_native_samples import SAMPLES, paths
 
@@ -129,6 +129,56 @@ def test_a_moment_that_no_log_surely_holds_is_refused_with_what_the_backups_reac
 @pytest.mark.parametrize("sets", [(FULL,), (FULL, DIFFERENTIAL)])
 def test_a_moment_without_any_log_backup_is_refused_as_such(sets: tuple[NativeBackupSet, ...]) -> None:
     assert "has no log backups" in refused(*sets, stop_at="02:45:00")
+
+
+def finished(one: NativeBackupSet, clock: str) -> NativeBackupSet:
+    return one.model_copy(update={"finished_at": at(clock)})
+
+
+FINISHED_FULL = finished(FULL, "01:20:00")
+FINISHED = finished(DIFFERENTIAL, "02:31:00")
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "sets"),
+    [
+        # A second is cut off in the header, so what finished in the same one may have finished after.
+        ("02:31:00", ["full", "log 1", "log 2"]),
+        ("02:30:30", ["full", "log 1", "log 2"]),
+        ("02:31:01", ["full", "diff", "log 2"]),
+    ],
+)
+def test_a_differential_is_used_from_the_second_after_it_finished(stop_at: str, sets: list[str]) -> None:
+    assert chosen(FINISHED_FULL, LOG_1, FINISHED, LOG_2, stop_at=stop_at) == sets
+
+
+def test_a_differential_that_finished_after_the_moment_is_no_way_over_a_gap() -> None:
+    assert "do not join" in refused(FINISHED_FULL, FINISHED, LOG_2, LOG_3, stop_at="02:30:30")
+
+
+def test_a_differential_that_finished_before_the_moment_leads_over_a_gap_in_the_logs() -> None:
+    assert chosen(FINISHED_FULL, FINISHED, LOG_2, LOG_3, stop_at="02:31:01") == ["full", "diff", "log 2"]
+
+
+@pytest.mark.parametrize("stop_at", ["01:10:00", "01:20:00"])
+def test_a_moment_at_which_the_full_backup_had_not_finished_is_refused(stop_at: str) -> None:
+    sentence = refused(FINISHED_FULL, LOG_1, LOG_2, stop_at=stop_at)
+
+    assert "is before the full backup of 'crm' finished (2026-05-12 01:20:00): choose an earlier" in sentence
+
+
+def test_a_moment_a_second_after_the_full_backup_finished_is_reached() -> None:
+    assert chosen(FINISHED_FULL, LOG_1, LOG_2, stop_at="01:20:01") == ["full", "log 1"]
+
+
+def test_a_full_backup_of_an_older_point_is_taken_from_its_beginning_on() -> None:
+    assert chosen(FULL, LOG_1, LOG_2, stop_at="01:00:01") == ["full", "log 1"]
+
+
+def test_gaps_are_named_by_the_log_behind_them_and_a_differential_does_not_fill_one() -> None:
+    assert gaps([FULL, LOG_1, LOG_2, LOG_3]) == ()
+    assert gaps([FULL, LOG_1, DIFFERENTIAL, LOG_3]) == (3,)
+    assert gaps([FULL, LOG_2, LOG_3]) == (1,)
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="no sample backups here (DBRESTORE_SAMPLES)")
