@@ -41,7 +41,7 @@ def test_a_point_is_added_and_shown_as_its_header_says(
     ]  # fmt: skip
     assert row.split() == [
         "shop", "full", "2023-02-28", "23:59:58", "2023-03-01", "00:00:03", "full", "HOST\\SQL", "15.0.2080", "21:153:37", "to",
-        "21:169:1", "1", "53", "%", "9.4", "MB", "215.6", "kB",
+        "21:169:1", "1", "53", "%", "114.7", "kB", "9.4", "MB", "215.6", "kB",
     ]  # fmt: skip
     assert line == "Note: shop: full"
 
