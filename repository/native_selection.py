@@ -36,6 +36,7 @@ def selected(
     """Of all files that could be read. `positions` are the sets to be taken of each file that holds several, counted from 1; `in_folders`
     are the names of files that nobody named one by one."""
     selection = Selection()
+    _require_positions(files, positions, selection)
     stripes = (stripe for file in files for stripe in _stripes(file, positions, selection))
     sets = native_sets.grouped(_once(_restorable(stripes, in_folders, selection), in_folders, selection))
     selection.complaints += native_sets.complaints(sets)
@@ -47,6 +48,17 @@ def selected(
     selection.complaints += [complaint for chain in chains for complaint in native_chain.complaints(chain)]
     selection.points = list(_rounds(chains))
     return selection
+
+
+def _require_positions(files: Sequence[NativeFile], positions: Sequence[int], selection: Selection) -> None:
+    """A position that no file has would be passed over in silence where each file holds one set."""
+    most = max((len(file.sets) for file in files), default=0)
+    if most == 1 and (absent := [position for position in positions if position > most]):
+        asked = " and ".join(map(str, absent))
+        names = ", ".join(file.name for file in files if file.sets)
+        selection.complaints.append(
+            (names, RestoreRequestInvalid, f"--set {asked}: each file holds one backup set: leave it out")
+        )
 
 
 def _stripes(file: NativeFile, positions: Sequence[int], selection: Selection) -> Iterator[Stripe]:

@@ -275,6 +275,14 @@ def test_a_copy_only_full_backup_between_is_a_point_of_its_own_and_keeps_the_dif
     assert told(selection) == [["shop: D L L L I"], ["shop: D L L L"]]
 
 
+def test_a_position_that_no_file_has_is_refused_where_each_holds_one_set(tmp_path: Path) -> None:
+    paths = written(tmp_path, [SHOP.full(0)])
+
+    with pytest.raises(RestoreRequestInvalid, match=r"--set 2: each file holds one backup set"):
+        native_points.chosen(native_given.look(paths), (2,))
+    assert told(native_points.chosen(native_given.look(paths), (1,))) == [["shop: D"]]
+
+
 def test_hidden_files_digests_and_links_in_a_folder_do_no_harm(tmp_path: Path) -> None:
     [path] = written(tmp_path, [SHOP.full(0)])
     path.with_name(path.name + ".sha256").write_text("0" * 64)
