@@ -121,14 +121,14 @@ def end_of(control: ControlPlane, restore_id: str, execution: dict[str, Any]) ->
 def read_report(control: ControlPlane, restore_id: str) -> Report | None:
     """The restore's report; None as long as there is none."""
     text = _read(control, keys.report_key(restore_id))
-    return Report.from_json(text) if text else None
+    return Report.from_json_of_any_version(text) if text else None
 
 
 def read_results(control: ControlPlane, report: Report) -> list[Result]:
     """The worker's own results, which hold the lists that never travel through the state machine."""
     places = [uri.removeprefix("s3://").split("/", 1) for uri in report.results]
     bodies = [control.storage.get_object(Bucket=bucket, Key=key)["Body"] for bucket, key in places]
-    return [Result.from_json(body.read()) for body in bodies]
+    return [Result.from_json_of_any_version(body.read()) for body in bodies]
 
 
 class _Watch:
@@ -156,7 +156,7 @@ class _Watch:
 
     def _progressed(self, state: str) -> Iterator[Event]:
         text = _read(self._control, keys.job_prefix(self._restore_id, JOB_OF_STATE[state]) + "progress.json")
-        progress = Progress.from_json(text) if text else None
+        progress = Progress.from_json_of_any_version(text) if text else None
         if progress and progress != self._progress:
             self._progress = progress
             yield Progressed(self._restore_id, state, progress, *_pace(progress))

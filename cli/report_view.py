@@ -74,7 +74,9 @@ def headline(report: Report) -> Text:
         f"{report.restore_id} {report.status} in {took}: {way}",
         style="green" if report.status == "SUCCEEDED" else "red",
     )
-    return text.append(f"\n{report.error.name}: {report.error.message}") if report.error else text
+    if report.error:
+        text.append(f"\n{report.error.name}: {report.error.message}")
+    return text.append(f"\nThe plan: {report.plan_trouble}", style="yellow") if report.plan_trouble else text
 
 
 def states(phases: tuple[PhaseRow, ...], estimate: Estimate | None = None) -> Table:

@@ -172,4 +172,4 @@ def again(restore: Restore, why: str) -> RestoreError:
 def retrieved(ledger: Ledger) -> ArchiveSection | None:
     """What the last round of retrieval brought, if the restore had one."""
     item = ledger.table.get(ledger.restore_id, RETRIEVED)
-    return ArchiveSection.from_json(item["section"]) if item else None
+    return ArchiveSection.from_json_of_any_version(item["section"]) if item else None

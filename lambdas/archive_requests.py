@@ -22,8 +22,9 @@ from lambdas.ledger import Ledger
 from lambdas.native_jobs import source_manifest
 from lambdas.request import ArchiveTier
 from lambdas.state import Restore, log, state
+from lambdas.stored_plan import WHERE_TO_REPORT
 from lambdas.table import ConditionFailed, Item
-from repository.errors import RestoreFailed
+from repository.errors import InternalContradiction
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -55,7 +56,7 @@ def request_retrieval(section: BatchInput, restore: Restore) -> None:
 def planned(restore: Restore) -> PlannedArchive:
     """What the plan says of the archive."""
     if (wish := restore.ledger.meta().plan.archive) is None:
-        raise RestoreFailed("The plan holds nothing about the archive: start the restore again")
+        raise InternalContradiction(f"The plan holds nothing about the archive. {WHERE_TO_REPORT}")
     return wish
 
 

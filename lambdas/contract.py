@@ -1,4 +1,4 @@
-"""`$.plan`: the document that every state and every remover goes by.
+"""`$.plan`: the document that every state which makes something goes by.
 
     request -> $.plan -> the sections of the states (lambdas.sections)
 
@@ -184,9 +184,11 @@ class PlannedNative(Document):
 
 
 class Plan(Document):
-    """`$.plan`: the validated request, everything that was looked up, every name. Kept in the ledger as well: removers read it there.
+    """`$.plan`: the validated request, everything that was looked up, every name. Kept in the ledger as well, beside its anchor
+    (lambdas.anchor), by which removers go. It is read strictly: a plan of another version can't be carried out.
     `notes` say what could only be estimated, what no plan can see, and which of several backups will be restored."""
 
+    schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
     mode: Mode

@@ -4,7 +4,10 @@ A row of these kinds has the asked name as its role. A row is DELETED only when 
 The role that holds what nobody else may own stays with the database, unless it was seen absent: then it owned nothing.
 """
 
-from lambdas.contract import Plan, PlannedDatabase
+from collections.abc import Iterable
+
+from lambdas.anchor import AnchoredDatabase
+from lambdas.contract import PlannedDatabase
 from lambdas.ledger import Ledger
 from lambdas.record import ResourceRow
 from worker.job import Absence, Result
@@ -32,13 +35,13 @@ def note_made(ledger: Ledger, result: Result) -> None:
     settle_absent(ledger, result)
 
 
-def settle_verified(ledger: Ledger, result: Result, plan: Plan) -> None:
+def settle_verified(ledger: Ledger, result: Result, databases: Iterable[PlannedDatabase | AnchoredDatabase]) -> None:
     """Promoted databases are kept, what the verification saw absent is deleted, and a holder that it did not see absent is kept."""
     promoted = {d.asked_name for d in result.databases if d.status == "PROMOTED"}
     for row in ledger.unsettled(DATABASE):
         if row.role in promoted:
             ledger.kept(row, row.role)
-    holders = {database.holder_role for database in plan.databases}
+    holders = {database.holder_role for database in databases}
     for row in settle_absent(ledger, result):
         if row.kind == HOLDER_ROLE and row.name in holders and row.role in promoted:
             ledger.kept(

@@ -53,7 +53,7 @@ OF_INSTANCE: tuple[Check[InstanceSide], ...] = (
 )
 
 
-@handler(STATE, ExaminationQuestion)
+@handler(STATE, ExaminationQuestion, asked=True)
 def examine_installation(question: ExaminationQuestion, surroundings: Surroundings) -> Examination:
     """All findings. Raises nothing that a check met."""
     control = ControlSide(question, surroundings, os.environ[OWN_NAME])

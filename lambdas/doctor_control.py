@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from lambdas import doctor_versions, limits
+from lambdas.anchor import VERSION
+from lambdas.anchor_reading import DERIVED
 from lambdas.aws import error_code
 from lambdas.doctor_findings import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, unseen, wrong
 from lambdas.doctor_sides import STATE, ControlSide
-from lambdas.ledger import Ledger, Meta, open_restores
-from repository.errors import RestoreNotFound
+from lambdas.ledger import Ledger, Meta, open_meta, open_restores
+from repository.errors import LedgerRowUnreadable
 
 DEPLOY = "deploy the ControlStack of this version again"
 RECOVERY = (
@@ -121,13 +121,30 @@ def abandoned(control: ControlSide) -> Iterator[Outcome]:
     for restore_id in open_restores(table):
         count += 1
         try:
-            outcome = _abandoned(control, restore_id, Ledger(table, restore_id).meta())
-        except ValidationError:
-            outcome = wrong("its row is of another version", restore_id, "deploy that version until it is CLOSED")
-        except RestoreNotFound:
-            outcome = None
-        yield from [outcome] if outcome else []
+            meta = open_meta(Ledger(table, restore_id))
+        except LedgerRowUnreadable as error:
+            yield wrong(str(error), restore_id, "put right in the ledger's table what is named here")
+            continue
+        yield from _of_another_version(restore_id, meta)
+        yield from filter(None, [_abandoned(control, restore_id, meta)])
     yield fine(f"{count} open; each other than those told above is worked on" if count else "none is open")
+
+
+def _of_another_version(restore_id: str, meta: Meta) -> Iterator[Outcome]:
+    """A row that this version did not write so. Clean-up works all the same."""
+    if meta.plan_trouble:
+        mend = "let it end, which clears it up; then start it again"
+        yield doubtful(str(meta.plan_trouble), restore_id, mend)
+    if meta.anchor.schema_version not in (DERIVED, VERSION):
+        told = f"its anchor is of version {meta.anchor.schema_version}, newer than this one's ({VERSION})"
+        yield doubtful(
+            f"{told}: what this version does not know of it is ignored", restore_id, "deploy the newer version"
+        )
+    elif meta.anchor.schema_version == DERIVED:
+        told = "its row has no anchor, as an older version wrote it: clean-up goes by what its plan tells"
+        yield doubtful(told, restore_id, "nothing, if it ends; the rows of newer restores have one")
+    for flaw in meta.flaws:
+        yield wrong(f"of its row this counts as unknown: {flaw}", restore_id, "put it right in the ledger's table")
 
 
 def _abandoned(control: ControlSide, restore_id: str, meta: Meta) -> Outcome | None:

@@ -5,18 +5,19 @@ there stays, our entry is there or not, and entries of restores that are over (b
 one left."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from lambdas import limits, names
+from lambdas.anchor import Anchor, Whereabouts
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan
 from lambdas.ledger import Ledger, Status
 from lambdas.locks import give_up_group_list_lock, group_list_lock
 from lambdas.record import ResourceRow
 from lambdas.state import Restore
-from repository.errors import AwsRefused, NotReady, TargetNotUsable
+from repository.errors import AwsRefused, LedgerRowUnreadable, NotReady, TargetNotUsable
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -27,29 +28,30 @@ KIND = "group-list-entry"
 ROLE = "database"
 
 
-def attach(restore: Restore, target: TargetAccount, plan: Plan, group_id: str, while_: Status) -> None:
+def attach(restore: Restore, target: TargetAccount, where: Whereabouts, group_id: str, while_: Status) -> None:
     """Our group on the instance's list, in force. Raises NotReady, TargetNotUsable."""
-    row = restore.ledger.intend(KIND, ROLE, entry_name(plan.restore_id), while_, again=True)
-    instance = _instance(target.rds, plan)
+    row = restore.ledger.intend(KIND, ROLE, entry_name(where.restore_id), while_, again=True)
+    instance = _instance(target.rds, where)
     if instance is None:
-        raise TargetNotUsable(f"The instance {plan.target.db_instance} was deleted while the restore ran")
+        raise TargetNotUsable(f"The instance {where.target.db_instance} was deleted while the restore ran")
     if _memberships(instance).get(group_id) != "active":
-        _wait_or_write(restore, target, plan, while_, lambda groups: [*groups, group_id])
-        raise NotReady(f"waiting until {group_id} is in force on {plan.target.db_instance}")
-    give_up_group_list_lock(restore.ledger, plan.target.arn, restore.state)
+        _wait_or_write(restore, target, where, while_, lambda groups: [*groups, group_id])
+        raise NotReady(f"waiting until {group_id} is in force on {where.target.db_instance}")
+    give_up_group_list_lock(restore.ledger, where.target.arn, restore.state)
     restore.ledger.created(row, group_id)
 
 
-def detach(restore: Restore, target: TargetAccount, plan: Plan) -> None:
-    """Our group off the instance's list, seen absent. Raises NotReady."""
-    row = restore.ledger.row(KIND, ROLE, entry_name(plan.restore_id))
+def detach(restore: Restore, target: TargetAccount, where: Anchor) -> None:
+    """Our group off the instance's list, seen absent. Raises NotReady, LedgerRowUnreadable."""
+    row = restore.ledger.row(KIND, ROLE, entry_name(where.restore_id))
     if row is None:
         return
-    instance = _instance(target.rds, plan)
-    if instance is not None and (ours := _ours(target.ec2, row, plan.restore_id, list(_memberships(instance)))):
-        _wait_or_write(restore, target, plan, "CLOSING", lambda groups: [g for g in groups if g not in ours])
-        raise NotReady(f"waiting until {', '.join(ours)} is off the list of {plan.target.db_instance}")
-    give_up_group_list_lock(restore.ledger, plan.target.arn, restore.state)
+    where.require("target.arn", "target.db_instance")
+    instance = _instance(target.rds, where)
+    if instance is not None and (ours := _ours(target.ec2, row, where.restore_id, list(_memberships(instance)))):
+        _wait_or_write(restore, target, where, "CLOSING", lambda groups: [g for g in groups if g not in ours])
+        raise NotReady(f"waiting until {', '.join(ours)} is off the list of {where.target.db_instance}")
+    give_up_group_list_lock(restore.ledger, where.target.arn, restore.state)
     # Looked for every time: as long as the group exists, another writer's late list can bring it back.
     if row.state != "DELETED":
         restore.ledger.seen_absent(row)
@@ -61,20 +63,26 @@ def entry_name(restore_id: str) -> str:
 
 
 def _wait_or_write(
-    restore: Restore, target: TargetAccount, plan: Plan, while_: Status, change: Callable[[list[str]], list[str]]
+    restore: Restore,
+    target: TargetAccount,
+    where: Whereabouts,
+    while_: Status,
+    change: Callable[[list[str]], list[str]],
 ) -> None:
-    with group_list_lock(restore.ledger, plan.target.arn, restore.state, while_):
-        instance = _instance(target.rds, plan)
+    with group_list_lock(restore.ledger, where.target.arn, restore.state, while_):
+        instance = _instance(target.rds, where)
         if instance is None:
             return
         _require_settled(restore, instance)
         current = list(_memberships(instance))
         wanted = sorted(set(change(_without_dead(restore.ledger, target.ec2, current))))
         if not wanted:
-            raise AwsRefused(f"{plan.target.db_instance} would be left without any security group: add one of your own")
+            raise AwsRefused(
+                f"{where.target.db_instance} would be left without any security group: add one of your own"
+            )
         if wanted != sorted(current):
             # Never ApplyImmediately: it would also apply whatever else is pending on the instance, perhaps with an outage.
-            target.rds.modify_db_instance(DBInstanceIdentifier=plan.target.db_instance, VpcSecurityGroupIds=wanted)
+            target.rds.modify_db_instance(DBInstanceIdentifier=where.target.db_instance, VpcSecurityGroupIds=wanted)
 
 
 def _require_settled(restore: Restore, instance: "DBInstanceTypeDef") -> None:
@@ -90,9 +98,9 @@ def _require_settled(restore: Restore, instance: "DBInstanceTypeDef") -> None:
     raise NotReady(f"waiting for {name} to be available with a settled group list (now {status}, changing: {changing})")
 
 
-def _instance(rds: "RDSClient", plan: Plan) -> "DBInstanceTypeDef | None":
+def _instance(rds: "RDSClient", where: Whereabouts) -> "DBInstanceTypeDef | None":
     try:
-        return rds.describe_db_instances(DBInstanceIdentifier=plan.target.db_instance)["DBInstances"][0]
+        return rds.describe_db_instances(DBInstanceIdentifier=where.target.db_instance)["DBInstances"][0]
     except ClientError as error:
         if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
             return None
@@ -114,7 +122,9 @@ def _is_dead(ledger: Ledger, restore_id: str | None) -> bool:
     # Only restores of this ledger: another installation's groups are foreign like anybody else's.
     row: ResourceRow | None = None
     if restore_id is not None:
-        row = Ledger(ledger.table, restore_id).row(KIND, ROLE, entry_name(restore_id))
+        # What can't be told of another restore is not changed; its own clean-up names the row.
+        with suppress(LedgerRowUnreadable):
+            row = Ledger(ledger.table, restore_id).row(KIND, ROLE, entry_name(restore_id))
     return row is not None and row.state == "DELETED"
 
 

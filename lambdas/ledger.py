@@ -1,7 +1,7 @@
 """The ledger: what a restore is about to make, has made, and has seen gone. One DynamoDB table, no index.
 
     pk                       sk                              what
-    <restore id>             META                            the restore's own row: status, plan, execution
+    <restore id>             META                            the restore's own row: status, plan, anchor (lambdas.anchor), execution
     <restore id>             PHASE#<state>                   one state of the flow (lambdas.phases)
     <restore id>             RESOURCE#<kind>#<role>#<name>   one thing that was made
     <restore id>             JOB#<name>                      one job of the worker (lambdas.worker_jobs)
@@ -18,15 +18,27 @@ CLOSED: written last, together with the release of the database locks and of the
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
-from lambdas import limits
+from pydantic import ValidationError
+
+from lambdas import anchor, anchor_reading, limits, stored_plan
+from lambdas.anchor import Anchor
 from lambdas.contract import Plan
-from lambdas.database_names import folded
 from lambdas.record import ResourceRow
 from lambdas.table import ConditionFailed, Item, Table, Write
 from repository.document import Document
-from repository.errors import DatabaseBusy, NotReady, RestoreCancelled, RestoreClosed, RestoreFailed, RestoreNotFound
+from repository.errors import (
+    DatabaseBusy,
+    LedgerRowUnreadable,
+    NotReady,
+    PlanOfAnotherVersion,
+    RestoreCancelled,
+    RestoreClosed,
+    RestoreError,
+    RestoreFailed,
+    RestoreNotFound,
+)
 from worker.job import ErrorNote
 
 Status = Literal["RUNNING", "DISCARDING", "CLOSING", "CLOSED"]
@@ -34,20 +46,43 @@ META = "META"
 LOCK = "LOCK"
 OPEN = "OPEN"
 RESOURCE = "RESOURCE#"
+Row = TypeVar("Row", bound=Document)
 MINE_OR_FREE = "attribute_not_exists(pk) OR restoreId = :restore"
 
 
 class Meta(Document):
-    """The restore's own row. `clean_ups` counts the clean-up executions that the sweeper began; `error` is the first error, kept for the
-    report of an execution that clears up later."""
+    """The restore's own row, which any version may have written. `clean_ups` counts the clean-up executions that the sweeper began; `error`
+    is the first error, kept for the report of an execution that clears up later. `plan_text` is JSON; `flaws` say what of the anchor
+    could not be read and counts as unknown."""
 
     status: Status
     execution_arn: str
     started_at: datetime
-    plan: Plan
+    anchor: Anchor
+    plan_text: str
     cancel_requested: bool = False
     clean_ups: int = 0
     error: ErrorNote | None = None
+    flaws: tuple[str, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """What a state that makes something goes by; removers have the anchor. Raises PlanOfAnotherVersion, LedgerRowUnreadable."""
+        return stored_plan.read(self.anchor.restore_id, self.plan_text)
+
+    @property
+    def parts(self) -> stored_plan.Parts:
+        """What a report shows of a plan that can't be read as a whole."""
+        return stored_plan.parts(self.plan_text)
+
+    @property
+    def plan_trouble(self) -> RestoreError | None:
+        """Why the plan can't be read, if it can't."""
+        try:
+            self.plan  # noqa: B018 - it is read to see whether it can be
+        except (PlanOfAnotherVersion, LedgerRowUnreadable) as error:
+            return error
+        return None
 
 
 class Ledger:
@@ -60,7 +95,8 @@ class Ledger:
     def open(self, plan: Plan, started_at: datetime) -> Plan:
         """Write META, the row under OPEN and one lock per target database, all or nothing. A second call of the same execution gives back
         the plan that was stored. Raises DatabaseBusy."""
-        locks = [self._lock(name) for name in _lock_names(plan)]
+        fixed = anchor.of(plan)
+        locks = [self._lock(name) for name in fixed.locks]
         meta = {
             "pk": self.restore_id,
             "sk": META,
@@ -68,6 +104,7 @@ class Ledger:
             "executionArn": plan.execution_arn,
             "startedAt": started_at.isoformat(),
             "plan": plan.to_json(),
+            "anchor": fixed.to_json(),
         }
         opened = {"pk": OPEN, "sk": self.restore_id, "openedAt": _now()}
         try:
@@ -77,16 +114,11 @@ class Ledger:
         return plan
 
     def meta(self) -> Meta:
-        """Raises RestoreNotFound."""
+        """Raises RestoreNotFound, LedgerRowUnreadable."""
         item = self.table.get(self.restore_id, META)
         if item is None:
             raise RestoreNotFound(f"The ledger has no restore {self.restore_id}: check the id")
-        attributes = {name: value for name, value in item.items() if name not in ("pk", "sk")}
-        error = attributes.pop("error", None)
-        return Meta.model_validate(
-            attributes
-            | {"plan": Plan.from_json(attributes["plan"]), "error": ErrorNote.from_json(error) if error else None}
-        )
+        return _meta(self.restore_id, item)
 
     def exists(self) -> bool:
         """Whether this ledger knows the restore: another installation's restores are none of its business."""
@@ -196,12 +228,14 @@ class Ledger:
             )
         )
 
-    def close(self, plan: Plan) -> None:
-        """CLOSED, no more under OPEN, database locks released: one transaction, the restore's last."""
+    def close(self, fixed: Anchor) -> None:
+        """CLOSED, no more under OPEN, database locks released: one transaction, the restore's last. Raises LedgerRowUnreadable if nothing
+        tells which locks it holds."""
+        fixed.require("locks")
         closed = self.table.update(self.restore_id, META, "SET #status = :closed", closed="CLOSED")
         locks = [
             self.table.delete(name, LOCK, "restoreId = :restore", restore=self.restore_id)
-            for name in _lock_names(plan)
+            for name in fixed.locks
             if (self.table.get(name, LOCK) or {}).get("restoreId") == self.restore_id
         ]
         self.table.write(closed, self.table.delete(OPEN, self.restore_id), *locks)
@@ -219,7 +253,7 @@ class Ledger:
                 )
             self.require("RUNNING")
             return meta.plan
-        busy = [_busy(self.table, *database) for database in zip(_lock_names(plan), plan.databases, strict=True)]
+        busy = [_busy(self.table, *database) for database in zip(anchor.lock_names(plan), plan.databases, strict=True)]
         raise DatabaseBusy("\n".join(filter(None, busy)) or "A lock was given back meanwhile: start again") from failed
 
     def _now_further(self, row: ResourceRow) -> ResourceRow:
@@ -247,6 +281,17 @@ def open_restores(table: Table) -> Iterable[str]:
     return (str(item["sk"]) for item in table.query(OPEN))
 
 
+def open_meta(ledger: Ledger) -> Meta:
+    """The own row of a restore under OPEN, which is written and closed together with it. Raises LedgerRowUnreadable."""
+    try:
+        return ledger.meta()
+    except RestoreNotFound as error:
+        raise LedgerRowUnreadable(
+            f"{ledger.restore_id} stands under OPEN in the ledger, and its own row META is gone: somebody deleted it, and with it what "
+            f"tells where things were made. Remove what carries the tag dbrestore:restore-id={ledger.restore_id}, then the row under OPEN"
+        ) from error
+
+
 def request_cancel(table: Table, restore_id: str) -> None:
     """Ask a running restore to stop: its next step raises RestoreCancelled and the removers run. Raises RestoreNotFound, RestoreClosed."""
     wish = table.update(
@@ -265,9 +310,25 @@ def _busy(table: Table, lock: str, database: object) -> str | None:
     return f"{name}: restore {owner} is bringing it back at this moment; wait for it or cancel it" if owner else None
 
 
-def _lock_names(plan: Plan) -> list[str]:
-    names = [folded(database.asked_name, plan.engine) for database in plan.databases]
-    return [f"DATABASE#{plan.target.arn}#{name}" for name in names]
+def _meta(restore_id: str, item: Item) -> Meta:
+    reading = anchor_reading.read(restore_id, item)
+    values: dict[str, Any] = {"startedAt": reading.anchor.planned_at, "executionArn": reading.anchor.execution_arn}
+    values |= {name: value for name, value in item.items() if name not in ("plan", "anchor", "error")}
+    values |= {"anchor": reading.anchor, "planText": str(item.get("plan", "")), "flaws": reading.flaws}
+    try:
+        return Meta.of_any_version(values | {"error": _error(item.get("error"))})
+    except ValidationError as error:
+        raise anchor.unreadable(restore_id, stored_plan.problems(error)) from error
+
+
+def _error(stored: object) -> ErrorNote | None:
+    """The first error; one that can't be read is an error all the same."""
+    if not stored:
+        return None
+    try:
+        return ErrorNote.from_json_of_any_version(str(stored))
+    except ValidationError:
+        return ErrorNote(name=RestoreFailed.__name__, message=f"The error in the ledger can't be read: {stored}")
 
 
 def _resource_key(kind: str, role: str, name: str) -> str:
@@ -275,7 +336,19 @@ def _resource_key(kind: str, role: str, name: str) -> str:
 
 
 def _resource(item: Item) -> ResourceRow:
-    return ResourceRow.model_validate({name: value for name, value in item.items() if name not in ("pk", "sk")})
+    return readable(ResourceRow, item)
+
+
+def readable(model: type[Row], item: Item) -> Row:
+    """A row that any version may have written. Raises LedgerRowUnreadable, which names it."""
+    try:
+        return model.of_any_version({name: value for name, value in item.items() if name not in ("pk", "sk")})
+    except ValidationError as error:
+        flaws = stored_plan.told(stored_plan.problems(error))
+        raise LedgerRowUnreadable(
+            f"The ledger's row {item['sk']} of {item['pk']} can't be read: {flaws}. It was changed by hand, or is of a version that this "
+            "one doesn't know: put right in the table what is named here, and clean-up goes on by itself"
+        ) from error
 
 
 def _now() -> str:

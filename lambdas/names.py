@@ -6,7 +6,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from lambdas.contract import Plan
+from lambdas.anchor import Whereabouts
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, TagTypeDef
@@ -39,13 +39,13 @@ def client_token(restore: str, role: str, attempt: int) -> str:
     return sha256(f"{restore}/{role}/{attempt}".encode()).hexdigest()
 
 
-def tags(plan: Plan, role: str, name: str) -> "list[TagTypeDef]":
+def tags(where: Whereabouts, role: str, name: str) -> "list[TagTypeDef]":
     """The tags of a thing that is made for a restore: those that the worker configuration asks for, and ours, which count when both have
     the same key. It expires when the worker's longest run time is over."""
-    expires_at = plan.planned_at + timedelta(minutes=plan.worker.max_run_minutes)
+    expires_at = where.planned_at + timedelta(minutes=where.worker.max_run_minutes)
     values = {
-        **plan.worker.tags,
-        RESTORE_ID: plan.restore_id,
+        **where.worker.tags,
+        RESTORE_ID: where.restore_id,
         MANAGED: "true",
         EXPIRES_AT: expires_at.isoformat(),
         ROLE: role,

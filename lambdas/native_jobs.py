@@ -40,11 +40,6 @@ def to_verify(plan: Plan, manifest: Manifest, databases: Iterable[PlannedDatabas
     return tuple(_job(plan, database, _sets(plan, manifest, database)) for database in databases)
 
 
-def to_discard(plan: Plan, databases: Iterable[PlannedDatabase]) -> tuple[NativeDatabaseJob, ...]:
-    """Needs nothing of the restore point: it may be gone by now."""
-    return tuple(_job(plan, database) for database in databases)
-
-
 def _job(
     plan: Plan,
     database: PlannedDatabase,

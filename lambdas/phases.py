@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.ledger import Ledger
+from lambdas.ledger import Ledger, readable
 from lambdas.record import PhaseRow
 from lambdas.table import Item
 from worker.job import ErrorNote
@@ -59,7 +59,7 @@ def phases(ledger: Ledger) -> tuple[PhaseRow, ...]:
 
 
 def _phase(item: Item) -> PhaseRow:
-    return PhaseRow.model_validate({name: value for name, value in item.items() if name not in ("pk", "sk")})
+    return readable(PhaseRow, item)
 
 
 def _now() -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas import (
+    anchor,
     archive_plan,
     durations,
     estimate,
@@ -31,10 +32,11 @@ from lambdas.ledger import Ledger
 from lambdas.request import RestoreRequest
 from lambdas.request_problems import Problems, read
 from lambdas.state import Surroundings, handler
+from lambdas.stored_plan import WHERE_TO_REPORT
 from lambdas.target_lookup import POINTER
 from lambdas.worker_plan import Site, WorkerPart
 from repository import keys, stored_points
-from repository.errors import EngineMismatch, RestoreCancelled, RestoreRequestInvalid, TargetNotUsable
+from repository.errors import EngineMismatch, InternalContradiction, RestoreCancelled, TargetNotUsable
 from repository.manifest import Engine, Manifest
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) ->
     Raises RestoreCancelled."""
     execution = described(surroundings, plan.execution_arn)
     if execution and execution["status"] != "RUNNING":
-        ledger.close(plan)
+        ledger.close(anchor.of(plan))
         raise RestoreCancelled(f"The execution ended ({execution['status']}) while the restore was being planned")
 
 
@@ -97,7 +99,7 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
     request = read(section.request, problems)
     if request is None:
         problems.raise_if_any()
-        raise RestoreRequestInvalid("/: is no request")
+        raise InternalContradiction(f"The request was refused without a reason. Nothing was made. {WHERE_TO_REPORT}")
     place = Place.of(request, section.execution_arn)
     found = _find(section, surroundings, request, place, problems)
     instance = found.instance
@@ -108,7 +110,7 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
     archive = archive_plan.part(part.files, request.archive.tier, _reading(part), problems)
     problems.raise_if_any()
     if not (instance and found.manifest and worker and worker.planned and engine):
-        raise RestoreRequestInvalid("/: a look-up gave no answer and no reason; report this as a bug")
+        raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {WHERE_TO_REPORT}")
     return Plan(
         restore_id=found.restore_id,
         execution_arn=section.execution_arn,

@@ -43,13 +43,16 @@ class PhaseRow(Document):
 class Report(Document):
     """`restores/<restore id>/report.json` in the evidence bucket, written by CloseRestore; the event's detail is its short form.
     `postgres`: what was chosen for PostgreSQL databases, `verify` among it. What was left out, the lists of adaptations, of checks and of
-    code that runs by itself are in the `results`. `proofs` are sentences about what a restore into SQL Server proves, and what not."""
+    code that runs by itself are in the `results`. `proofs` are sentences about what a restore into SQL Server proves, and what not.
+    `plan_trouble`: the plan was written by another version, or can't be read; then what only the plan tells may be missing, and the
+    target is what the ledger's anchor knows of it."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
     status: Literal["SUCCEEDED", "FAILED"]
     error: ErrorNote | None = None
+    plan_trouble: str | None = None
     leftovers: tuple[str, ...] = ()
     started_at: datetime
     ended_at: datetime

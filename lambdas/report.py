@@ -46,7 +46,7 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     if leftovers:
         raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
     archive_wait.end(restore.ledger)
-    restore.ledger.close(meta.plan)
+    restore.ledger.close(meta.anchor)
     return where
 
 
@@ -111,29 +111,31 @@ def _message(caught: CaughtError) -> str:
 
 def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tuple[str, ...]) -> Report:
     now = datetime.now(UTC)
-    plan = meta.plan
     results = _results(restore)
+    trouble = meta.plan_trouble
+    told = meta.parts if trouble else meta.plan
     return Report(
-        restore_id=plan.restore_id,
-        execution_arn=plan.execution_arn,
+        restore_id=meta.anchor.restore_id,
+        execution_arn=meta.execution_arn,
+        plan_trouble=str(trouble) if trouble else None,
         status="FAILED" if error else "SUCCEEDED",
         error=error,
         leftovers=leftovers,
         started_at=meta.started_at,
         ended_at=now,
-        target=plan.target,
-        source=plan.source,
+        target=meta.anchor.planned_target,
+        source=meta.anchor.planned_source,
         databases=_databases(restore, results),
         phases=tuple(_ended(phase, now) for phase in phases.phases(restore.ledger)),
         resources=restore.ledger.rows(),
-        postgres=plan.postgres,
-        proofs=native_proof.sentences(plan, results.values()),
-        network=plan.network,
+        postgres=told.postgres,
+        proofs=() if trouble else native_proof.sentences(meta.plan, results.values()),
+        network=told.network,
         archive=archive.retrieved(restore.ledger),
-        estimate=plan.estimate,
+        estimate=told.estimate,
         results=tuple(uri(restore, name, "result.json") for name in results),
-        ticket=plan.ticket,
-        reason=plan.reason,
+        ticket=told.ticket,
+        reason=told.reason,
     )
 
 

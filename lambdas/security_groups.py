@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from lambdas import group_list, names
+from lambdas.anchor import Anchor, Whereabouts
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan
 from lambdas.inputs import RemoverInput, WorkerInput
 from lambdas.ledger import Status
 from lambdas.sections import SecurityGroupsSection
@@ -34,64 +34,68 @@ def pair_security_groups(section: WorkerInput, restore: Restore) -> SecurityGrou
     return pair(restore, section.plan, section.worker.instance_id)
 
 
-def pair(restore: Restore, plan: Plan, instance_id: str, while_: Status = "RUNNING") -> SecurityGroupsSection:
+def pair(restore: Restore, where: Whereabouts, instance_id: str, while_: Status = "RUNNING") -> SecurityGroupsSection:
     """Make sure that both groups exist with their rules and are in force. Raises NotReady."""
-    target = restore.target(plan)
-    worker = _ensure_group(restore, target.ec2, plan, "worker", while_)
-    database = _ensure_group(restore, target.ec2, plan, "database", while_)
-    _ensure_rule(restore, target.ec2, plan, "worker", worker, database, while_)
-    _ensure_rule(restore, target.ec2, plan, "database", database, worker, while_)
-    _put_on_worker(target, instance_id, (*plan.worker.security_group_ids, worker))
-    group_list.attach(restore, target, plan, database, while_)
+    if isinstance(where, Anchor):
+        where.require("worker.security_group_ids", "target.arn", "target.db_instance", "target.port", "target.vpc_id")
+    target = restore.target(where)
+    worker = _ensure_group(restore, target.ec2, where, "worker", while_)
+    database = _ensure_group(restore, target.ec2, where, "database", while_)
+    _ensure_rule(restore, target.ec2, where, "worker", worker, database, while_)
+    _ensure_rule(restore, target.ec2, where, "database", database, worker, while_)
+    _put_on_worker(target, instance_id, (*where.worker.security_group_ids, worker))
+    group_list.attach(restore, target, where, database, while_)
     return SecurityGroupsSection(database_group_id=database, worker_group_id=worker)
 
 
-def _ensure_group(restore: Restore, ec2: "EC2Client", plan: Plan, role: Role, while_: Status) -> str:
-    name = names.resource_name(plan.restore_id, role)
+def _ensure_group(restore: Restore, ec2: "EC2Client", where: Whereabouts, role: Role, while_: Status) -> str:
+    name = names.resource_name(where.restore_id, role)
     row = restore.ledger.intend(KIND, role, name, while_, again=True)
     if row.physical_id:
         return row.physical_id
-    group_id = _create_or_adopt(ec2, plan, role, name)
+    group_id = _create_or_adopt(ec2, where, role, name)
     restore.ledger.created(row, group_id)
     return group_id
 
 
-def _create_or_adopt(ec2: "EC2Client", plan: Plan, role: Role, name: str) -> str:
-    tags: Any = [{"ResourceType": "security-group", "Tags": names.tags(plan, role, name)}]
-    text = f"Temporary: restore {plan.restore_id} into {plan.target.db_instance}"
+def _create_or_adopt(ec2: "EC2Client", where: Whereabouts, role: Role, name: str) -> str:
+    tags: Any = [{"ResourceType": "security-group", "Tags": names.tags(where, role, name)}]
+    text = f"Temporary: restore {where.restore_id} into {where.target.db_instance}"
     try:
         created = ec2.create_security_group(
-            GroupName=name, Description=text, VpcId=plan.target.vpc_id, TagSpecifications=tags
+            GroupName=name, Description=text, VpcId=where.target.vpc_id, TagSpecifications=tags
         )
         return created["GroupId"]
     except ClientError as error:
         # There is no client token: a creation whose answer was lost shows itself as a duplicate.
         if error_code(error) != "InvalidGroup.Duplicate":
             raise
-    return _adopt(ec2, plan, name)
+    return _adopt(ec2, where, name)
 
 
-def _adopt(ec2: "EC2Client", plan: Plan, name: str) -> str:
-    mine = [group for group in find(ec2, plan.restore_id) if group["GroupName"] == name]
+def _adopt(ec2: "EC2Client", where: Whereabouts, name: str) -> str:
+    mine = [group for group in find(ec2, where.restore_id) if group["GroupName"] == name]
     if not mine:
         raise AwsRefused(
-            f"A security group {name} exists in {plan.target.vpc_id} but carries no tag of this restore: "
+            f"A security group {name} exists in {where.target.vpc_id} but carries no tag of this restore: "
             "delete or rename it, then start again"
         )
     return mine[0]["GroupId"]
 
 
 def _ensure_rule(
-    restore: Restore, ec2: "EC2Client", plan: Plan, role: Role, group_id: str, peer: str, while_: Status
+    restore: Restore, ec2: "EC2Client", where: Whereabouts, role: Role, group_id: str, peer: str, while_: Status
 ) -> None:
-    name = f"{names.resource_name(plan.restore_id, role)} {WAY[role]} tcp/{plan.target.port}"
+    name = f"{names.resource_name(where.restore_id, role)} {WAY[role]} tcp/{where.target.port}"
     row = restore.ledger.intend(RULE, role, name, while_, again=True)
     rules = _rules(_shown(ec2, group_id))
     for way, present in rules.items():
         # A new group lets everything out: that default goes, and whatever else somebody may have added.
-        _revoke(ec2, way, group_id, [r for r in present if way != WAY[role] or not _is_rule(r, plan.target.port, peer)])
-    if not any(_is_rule(rule, plan.target.port, peer) for rule in rules[WAY[role]]):
-        _authorize(ec2, WAY[role], group_id, _rule(plan.target.port, peer))
+        _revoke(
+            ec2, way, group_id, [r for r in present if way != WAY[role] or not _is_rule(r, where.target.port, peer)]
+        )
+    if not any(_is_rule(rule, where.target.port, peer) for rule in rules[WAY[role]]):
+        _authorize(ec2, WAY[role], group_id, _rule(where.target.port, peer))
     if row.state == "INTENT":
         restore.ledger.created(row, group_id)
 
@@ -151,10 +155,10 @@ def find(ec2: "EC2Client", restore_id: str) -> "tuple[SecurityGroupTypeDef, ...]
 def unpair_security_groups(section: RemoverInput, restore: Restore) -> None:
     """The entry in the instance's list, the rules and both groups, gone and seen absent."""
     restore.ledger.advance("CLOSING")
-    plan = restore.ledger.meta().plan
-    target = restore.target(plan)
-    group_list.detach(restore, target, plan)
-    _delete_groups(target.ec2, plan.restore_id)
+    where = restore.ledger.meta().anchor
+    target = restore.target(where)
+    group_list.detach(restore, target, where)
+    _delete_groups(target.ec2, where.restore_id)
     for row in restore.ledger.unsettled(KIND, RULE):
         restore.ledger.seen_absent(row)
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambdas import invocations, limits, names, staging_lease, staging_objects
+from lambdas.anchor import Whereabouts
 from lambdas.aws import error_code
 from lambdas.contract import Plan
 from lambdas.inputs import RemoverInput
 from lambdas.record import ResourceRow
 from lambdas.staging_lease import Lease
 from lambdas.state import Restore, log, state
-from repository.errors import NotReady, RestoreFailed
+from lambdas.stored_plan import WHERE_TO_REPORT
+from repository.errors import InternalContradiction, NotReady
 from repository.native_errors import StagingAccessDenied
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def _require_room(plan: Plan, name: str, lease: Lease) -> None:
 
 def _option_role(plan: Plan) -> str:
     if plan.native is None:
-        raise RestoreFailed("The plan holds nothing about SQL Server's option group: start the restore again")
+        raise InternalContradiction(f"The plan holds nothing about SQL Server's option group. {WHERE_TO_REPORT}")
     return plan.native.option_role_arn
 
 
@@ -114,12 +116,12 @@ def _let_join(s3: "S3Client", plan: Plan, name: str, lease: Lease) -> None:
         ) from error
 
 
-def _let_holders_read(s3: "S3Client", plan: Plan, name: str, lease: Lease) -> None:
-    s3.put_bucket_policy(Bucket=name, Policy=_policy_text(plan, name, lease), ExpectedBucketOwner=plan.target.account)
+def _let_holders_read(s3: "S3Client", where: Whereabouts, name: str, lease: Lease) -> None:
+    s3.put_bucket_policy(Bucket=name, Policy=_policy_text(where, name, lease), ExpectedBucketOwner=where.target.account)
 
 
-def _policy_text(plan: Plan, name: str, lease: Lease) -> str:
-    return json.dumps(policy(plan.execution_arn.split(":")[1], name, lease), separators=(",", ":"))
+def _policy_text(where: Whereabouts, name: str, lease: Lease) -> str:
+    return json.dumps(policy(where.execution_arn.split(":")[1], name, lease), separators=(",", ":"))
 
 
 def policy(partition: str, name: str, lease: Lease) -> dict[str, Any]:
@@ -154,23 +156,23 @@ def remove_staging_bucket(section: RemoverInput, restore: Restore) -> None:
     if not restore.ledger.unsettled(BUCKET, OBJECTS):
         return
     invocations.require_none_at_work(restore.ledger, STAGING)
-    plan = restore.ledger.meta().plan
-    s3 = restore.target(plan).s3
+    where = restore.ledger.meta().anchor
+    s3 = restore.target(where).s3
     for row in restore.ledger.unsettled(OBJECTS):
         bucket, _, prefix = row.name.partition("/")
-        staging_objects.remove(s3, bucket, prefix, plan.target.account)
+        staging_objects.remove(s3, bucket, prefix, where.target.account)
         restore.ledger.deleted(row, row.note)
-    with staging_lease.left(restore.ledger, plan.target) as lease:
+    with staging_lease.left(restore.ledger, where.target) as lease:
         if lease.holders:
-            _take_back_grant(s3, plan, lease)
+            _take_back_grant(s3, where, lease)
     for row in restore.ledger.unsettled(BUCKET):
-        _leave(restore, plan, s3, row, lease)
+        _leave(restore, where, s3, row, lease)
 
 
-def _take_back_grant(s3: "S3Client", plan: Plan, lease: Lease) -> None:
-    name = names.staging_bucket(lease.generation, plan.target.account, plan.target.region)
+def _take_back_grant(s3: "S3Client", where: Whereabouts, lease: Lease) -> None:
+    name = names.staging_bucket(lease.generation, where.target.account, where.target.region)
     try:
-        _let_holders_read(s3, plan, name, lease)
+        _let_holders_read(s3, where, name, lease)
     except ClientError as error:
         # Those who hold the lease have not made it yet, or the last of them has deleted it meanwhile.
         if error_code(error) == "NoSuchBucket":
@@ -178,16 +180,16 @@ def _take_back_grant(s3: "S3Client", plan: Plan, lease: Lease) -> None:
         # A holder's role was deleted while it runs. What the grant that stays was for is gone already.
         if error_code(error) != MALFORMED:
             raise
-        log.warning(f"The grant of {plan.restore_id} on {name} stays until the next change: {error}")
+        log.warning(f"The grant of {where.restore_id} on {name} stays until the next change: {error}")
 
 
-def _leave(restore: Restore, plan: Plan, s3: "S3Client", row: ResourceRow, lease: Lease) -> None:
+def _leave(restore: Restore, where: Whereabouts, s3: "S3Client", row: ResourceRow, lease: Lease) -> None:
     """Delete the bucket, or leave it to those who still use it: the last of them deletes it."""
     generation = _generation(row.name)
     if generation > lease.generation:
         restore.ledger.never_begun(row, "the lease on it was never taken, and only its holders make it")
     elif lease.is_over(generation):
-        _delete(s3, plan, row.name)
+        _delete(s3, where, row.name)
         restore.ledger.deleted(row)
     else:
         others = ", ".join(sorted(lease.holders))
@@ -199,22 +201,22 @@ def _generation(name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _delete(s3: "S3Client", plan: Plan, name: str) -> None:
-    staging_objects.remove(s3, name, "", plan.target.account)
+def _delete(s3: "S3Client", where: Whereabouts, name: str) -> None:
+    staging_objects.remove(s3, name, "", where.target.account)
     try:
-        s3.delete_bucket(Bucket=name, ExpectedBucketOwner=plan.target.account)
+        s3.delete_bucket(Bucket=name, ExpectedBucketOwner=where.target.account)
     except ClientError as error:
         if error_code(error) in IN_CHANGE:
             raise NotReady(f"waiting for S3 to let the bucket {name} be deleted") from error
         if error_code(error) not in NOT_THERE:
             raise
-    if _exists(s3, plan, name):
+    if _exists(s3, where, name):
         raise NotReady(f"waiting for the bucket {name} to be gone")
 
 
-def _exists(s3: "S3Client", plan: Plan, name: str) -> bool:
+def _exists(s3: "S3Client", where: Whereabouts, name: str) -> bool:
     try:
-        s3.head_bucket(Bucket=name, ExpectedBucketOwner=plan.target.account)
+        s3.head_bucket(Bucket=name, ExpectedBucketOwner=where.target.account)
     except ClientError as error:
         if error_code(error) not in NOT_THERE:
             raise

@@ -18,12 +18,14 @@ from dataclasses import dataclass, field, replace
 from botocore.exceptions import ClientError
 
 from lambdas import limits
+from lambdas.anchor import AnchoredTarget
 from lambdas.contract import PlannedTarget
 from lambdas.ledger import Ledger
 from lambdas.table import ConditionFailed, Table, Write
 from repository.errors import NotReady, RestoreError
 
 LEASE = "LEASE"
+Target = PlannedTarget | AnchoredTarget
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Lease:
         return generation < self.generation or (generation == self.generation and not self.holders)
 
 
-def read(table: Table, target: PlannedTarget) -> Lease:
+def read(table: Table, target: Target) -> Lease:
     """The lease as it is now."""
     item = table.get(_key(target), LEASE) or {}
     numbers = (int(item.get(name, 0)) for name in ("version", "lockedUntil"))
@@ -57,14 +59,14 @@ def read(table: Table, target: PlannedTarget) -> Lease:
 
 
 @contextmanager
-def joined(ledger: Ledger, target: PlannedTarget, seen: Lease, role: str) -> Iterator[Lease]:
+def joined(ledger: Ledger, target: Target, seen: Lease, role: str) -> Iterator[Lease]:
     """Hold the generation that `seen` offers; until the end of the block nobody else joins or leaves. Raises NotReady, RestoreClosed."""
     with _changed(ledger, target, seen, seen.joined_by(ledger.restore_id, role), joins=True) as lease:
         yield lease
 
 
 @contextmanager
-def left(ledger: Ledger, target: PlannedTarget) -> Iterator[Lease]:
+def left(ledger: Ledger, target: Target) -> Iterator[Lease]:
     """Hold it no longer; until the end of the block nobody else joins or leaves, unless nobody holds the lease: then its generation is over
     whoever comes. A second time the holders stay as they are. Raises NotReady."""
     seen = read(ledger.table, target)
@@ -77,7 +79,7 @@ def left(ledger: Ledger, target: PlannedTarget) -> Iterator[Lease]:
 
 
 @contextmanager
-def _changed(ledger: Ledger, target: PlannedTarget, seen: Lease, wanted: Lease, joins: bool = False) -> Iterator[Lease]:
+def _changed(ledger: Ledger, target: Target, seen: Lease, wanted: Lease, joins: bool = False) -> Iterator[Lease]:
     if seen.locked_until > _now():
         raise NotReady("waiting for another restore, which begins or ends using the temporary bucket at this moment")
     locked = replace(wanted, version=seen.version + 1, locked_until=_now() + limits.VISIBLE_AFTER * 1000)
@@ -92,7 +94,7 @@ def _changed(ledger: Ledger, target: PlannedTarget, seen: Lease, wanted: Lease, 
     _unlock(ledger.table, target, locked)
 
 
-def _write(ledger: Ledger, target: PlannedTarget, lease: Lease, conditions: list[Write]) -> None:
+def _write(ledger: Ledger, target: Target, lease: Lease, conditions: list[Write]) -> None:
     try:
         ledger.table.write(_put(ledger.table, target, lease), *conditions)
     except ConditionFailed:
@@ -103,13 +105,13 @@ def _write(ledger: Ledger, target: PlannedTarget, lease: Lease, conditions: list
             raise NotReady("waiting for another restore, which began or ended using the temporary bucket") from None
 
 
-def _unlock(table: Table, target: PlannedTarget, locked: Lease) -> None:
+def _unlock(table: Table, target: Target, locked: Lease) -> None:
     # Whoever waited this change out has changed the lease since.
     with suppress(ConditionFailed):
         table.write(_put(table, target, replace(locked, version=locked.version + 1, locked_until=0)))
 
 
-def _put(table: Table, target: PlannedTarget, lease: Lease) -> Write:
+def _put(table: Table, target: Target, lease: Lease) -> Write:
     item = {
         "pk": _key(target), "sk": LEASE, "generation": lease.generation, "holders": dict(lease.holders),
         "version": lease.version, "lockedUntil": lease.locked_until,
@@ -117,7 +119,7 @@ def _put(table: Table, target: PlannedTarget, lease: Lease) -> Write:
     return table.put(item, "attribute_not_exists(pk) OR #version = :before", before=lease.version - 1)
 
 
-def _key(target: PlannedTarget) -> str:
+def _key(target: Target) -> str:
     return f"STAGING#{target.account}#{target.region}"
 
 

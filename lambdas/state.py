@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from lambdas import phases
+from lambdas import phases, stored_plan
+from lambdas.anchor import Whereabouts
 from lambdas.aws import ControlAccount, TargetAccount, target_account, translated
-from lambdas.contract import Plan
+from lambdas.inputs import RemoverInput
 from lambdas.ledger import Ledger
 from lambdas.settings import Settings
 from lambdas.table import Table
@@ -83,38 +84,28 @@ class Restore:
         """Seconds since the state was first entered."""
         return (datetime.now(UTC) - self.began_at).total_seconds()
 
-    def target(self, plan: Plan) -> TargetAccount:
+    def target(self, where: Whereabouts) -> TargetAccount:
         """The target's account, with the credentials of its role."""
         return target_account(
             self.surroundings.control,
             self.settings,
-            partition=plan.execution_arn.split(":")[1],
-            account=plan.target.account,
-            region=plan.target.region,
-            restore_id=plan.restore_id,
+            partition=where.execution_arn.split(":")[1],
+            account=where.target.account,
+            region=where.target.region,
+            restore_id=where.restore_id,
         )
 
 
-def handler(name: str, model: type[Input]) -> Callable[[Callable[[Input, Surroundings], Document | None]], Handler]:
-    """Make a function of the control plane out of its work."""
+def handler(
+    name: str, model: type[Input], *, asked: bool = False
+) -> Callable[[Callable[[Input, Surroundings], Document | None]], Handler]:
+    """Make a function of the control plane out of its work. `asked`: its input is a person's question, so what is wrong with it is theirs
+    to change; any other input is written by this application."""
 
     def decorate(work: Callable[[Input, Surroundings], Document | None]) -> Handler:
         @wraps(work)
         def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-            _logged.set({"state": name})
-            try:
-                log.info("start")
-                result = work(_read(model, event), Surroundings())
-            except (ClientError, BotoCoreError) as error:
-                raise _noted(translated(error)) from error
-            except RestoreError as error:
-                _noted(error)
-                raise
-            except Exception:
-                log.exception("a bug: this error has no name that a person could use")
-                raise
-            log.info("done")
-            return result.to_state() if result else {}
+            return _told(name, lambda: work(_read(model, event, asked=asked), Surroundings()))
 
         return handle
 
@@ -124,29 +115,56 @@ def handler(name: str, model: type[Input]) -> Callable[[Callable[[Input, Surroun
 def state(
     name: str, model: type[Input], *, makes: bool = False
 ) -> Callable[[Callable[[Input, Restore], Document | None]], Handler]:
-    """Make a state of the flow out of its work. `makes`: the state makes things, so it refuses when the restore no longer runs."""
+    """Make a state of the flow out of its work. `makes`: the state makes things, so it refuses when the restore no longer runs, or can't be
+    cleared up and told of by the plan that the ledger keeps."""
 
     def decorate(work: Callable[[Input, Restore], Document | None]) -> Handler:
-        @handler(name, model)
         @wraps(work)
-        def in_phase(section: Input, surroundings: Surroundings) -> Document | None:
-            restore_id = section.plan.restore_id  # type: ignore[attr-defined]
+        def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            return _told(name, lambda: in_phase(event, Surroundings()))
+
+        def in_phase(event: dict[str, Any], surroundings: Surroundings) -> Document | None:
+            # The id alone, before anything else of the input: a plan of another version ends the state, and is told as its end.
+            restore_id = _read(RemoverInput, event).plan.restore_id
             _logged.set({"state": name, "restoreId": restore_id})
             ledger = Ledger(surroundings.table, restore_id)
-            ledger.meta()
+            meta = ledger.meta()
+            for flaw in meta.flaws:
+                log.warning("of the ledger's row META this counts as unknown: %s", flaw)
             began = phases.began(ledger, name)
 
             def permitted() -> Document | None:
                 # Inside the phase, so that a state which waits when the restore is asked to stop ends as FAILED and not as RUNNING.
                 if makes:
                     ledger.require("RUNNING")
+                section = _read(model, event)
+                if makes and meta.plan_trouble:
+                    raise meta.plan_trouble
                 return work(section, Restore(surroundings, ledger, name, began.started_at))
 
             return _watched(ledger, name, permitted)
 
-        return in_phase
+        return handle
 
     return decorate
+
+
+def _told(name: str, work: Callable[[], Document | None]) -> dict[str, Any]:
+    """The function's answer; log lines at its beginning and end, and AWS's errors by our names."""
+    _logged.set({"state": name})
+    try:
+        log.info("start")
+        result = work()
+    except (ClientError, BotoCoreError) as error:
+        raise _noted(translated(error)) from error
+    except RestoreError as error:
+        _noted(error)
+        raise
+    except Exception:
+        log.exception("a bug: this error has no name that a person could use")
+        raise
+    log.info("done")
+    return result.to_state() if result else {}
 
 
 def _watched(ledger: Ledger, name: str, work: Callable[[], Document | None]) -> Document | None:
@@ -163,12 +181,13 @@ def _watched(ledger: Ledger, name: str, work: Callable[[], Document | None]) -> 
     return result
 
 
-def _read(model: type[Input], event: dict[str, Any]) -> Input:
+def _read(model: type[Input], event: dict[str, Any], *, asked: bool = False) -> Input:
     try:
         return model.model_validate(event)
     except ValidationError as error:
-        problems = [f"/{'/'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
-        raise RestoreRequestInvalid("\n".join(problems)) from error
+        if asked:
+            raise RestoreRequestInvalid("\n".join(stored_plan.problems(error))) from error
+        raise stored_plan.why_unreadable(error) from error
 
 
 def _noted(error: RestoreError) -> RestoreError:

@@ -8,16 +8,14 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from lambdas import limits
 from lambdas.executions import described
 from lambdas.inputs import SweepInput
-from lambdas.ledger import META, Ledger, Meta, open_restores
+from lambdas.ledger import META, Ledger, Meta, open_meta, open_restores
 from lambdas.state import Surroundings, handler, log
 from lambdas.table import ConditionFailed
 from repository.document import Document
-from repository.errors import RestoreFailed, RestoreNotFound
+from repository.errors import LedgerRowUnreadable
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
@@ -31,30 +29,24 @@ class Swept(Document):
 
 @handler("SweepLedger", SweepInput)
 def sweep_ledger(section: SweepInput, surroundings: Surroundings) -> Swept:
-    """Start what is needed; the names of what was started. Raises RestoreFailed, after that, if a restore's row can't be read."""
+    """Start what is needed; the names of what was started. Raises LedgerRowUnreadable, after that, if a restore's row can't be read."""
     started: list[str | None] = []
-    unreadable: list[str] = []
+    unreadable: list[LedgerRowUnreadable] = []
     for restore_id in open_restores(surroundings.table):
         try:
             started.append(_sweep(surroundings, restore_id))
-        except ValidationError:
+        except LedgerRowUnreadable as error:
             # The others must not wait for it; it is told when they have been looked at, so that the alarm rings.
-            log.exception("the row of %s can't be read", restore_id)
-            unreadable.append(restore_id)
+            log.error("%s: %s", restore_id, error)
+            unreadable.append(error)
     if unreadable:
-        raise RestoreFailed(
-            f"The ledger's rows of {', '.join(unreadable)} are of another version of this application: deploy that version until they are "
-            "CLOSED; all other restores were looked at"
-        )
+        raise LedgerRowUnreadable("\n".join([*map(str, unreadable), "All other restores were looked at"]))
     return Swept(started=tuple(filter(None, started)))
 
 
 def _sweep(surroundings: Surroundings, restore_id: str) -> str | None:
     ledger = Ledger(surroundings.table, restore_id)
-    try:
-        meta = ledger.meta()
-    except RestoreNotFound:
-        return None
+    meta = open_meta(ledger)
     if meta.status == "CLOSED" or _runs(described(surroundings, meta.execution_arn)):
         return None
     number = _number_of_next(surroundings, ledger, meta)

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from lambdas import limits, names, native_jobs, worker_instance
+from lambdas import discard_job, limits, names, worker_instance
+from lambdas.anchor import Anchor
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan
-from lambdas.database_rows import DATABASE, KINDS, settle_verified
+from lambdas.database_rows import KINDS, settle_verified
 from lambdas.inputs import RemoverInput
 from lambdas.job_outcomes import error_of
 from lambdas.ledger import Meta
@@ -22,9 +22,9 @@ from lambdas.security_groups import pair
 from lambdas.sqlserver import JOB_NAME as RESTORE
 from lambdas.state import Restore, log, state
 from lambdas.verification import JOB_NAME as VERIFY
-from lambdas.worker_jobs import JobRow, active_commands, ensure_job, job, job_row, result
+from lambdas.worker_jobs import JobRow, active_commands, ensure_job, job_row, result
 from repository.errors import LeftoversRemain, NotReady, WorkerNotStarted
-from worker.job import Job, Result
+from worker.job import Result
 
 ROLE = "discard-worker"
 FIRST = "discard-1"
@@ -35,25 +35,25 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
     """No temporary database or role, unverified database or task of the restore is left, and a database server said so."""
     restore.ledger.advance("DISCARDING")
     meta = restore.ledger.meta()
-    verified = _verification(restore, meta.plan)
+    verified = _verification(restore, meta.anchor)
     if verified:
-        settle_verified(restore.ledger, verified, meta.plan)
+        settle_verified(restore.ledger, verified, meta.anchor.databases)
     rows = restore.ledger.unsettled(*KINDS)
     if not rows:
         return
     if not any(job_row(restore.ledger, name) for name in (REPLAY, RESTORE)):
         # The job's row comes before its command, and after DISCARDING none can be written: the server was never asked for anything.
         _settle_never_begun(restore, rows)
-    elif not _instance_exists(restore.target(meta.plan), meta.plan):
+    elif not _instance_exists(restore.target(meta.anchor), meta.anchor):
         for row in rows:
             restore.ledger.deleted(row, "the DB instance itself is gone")
     else:
         _discard(restore, meta, rows, verified)
 
 
-def _verification(restore: Restore, plan: Plan) -> Result | None:
+def _verification(restore: Restore, where: Anchor) -> Result | None:
     """A verification whose end nobody saw still counts, unless SQL Server's databases, which bear the asked names, are being dropped."""
-    if plan.engine == "sqlserver" and job_row(restore.ledger, FIRST):
+    if where.engine == "sqlserver" and job_row(restore.ledger, FIRST):
         return None
     return told_so_far(restore, VERIFY)
 
@@ -63,9 +63,10 @@ def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...]) -> None
         restore.ledger.never_begun(row, "no job was ever sent to a worker")
 
 
-def _instance_exists(target: TargetAccount, plan: Plan) -> bool:
+def _instance_exists(target: TargetAccount, where: Anchor) -> bool:
+    where.require("target.db_instance")
     try:
-        target.rds.describe_db_instances(DBInstanceIdentifier=plan.target.db_instance)
+        target.rds.describe_db_instances(DBInstanceIdentifier=where.target.db_instance)
     except ClientError as error:
         if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
             return False
@@ -74,19 +75,19 @@ def _instance_exists(target: TargetAccount, plan: Plan) -> bool:
 
 
 def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...], verified: Result | None) -> None:
-    plan = meta.plan
+    where = meta.anchor
     name, row = _next_job(restore, meta)
     found = result(restore, name) if row else None
     if found is None:
         instance_id = row.instance_id if row else _idle_worker(restore, meta)
-        if _verification(restore, plan) != verified:
+        if _verification(restore, where) != verified:
             raise NotReady("the verification ended while it was being stopped: what it found counts first")
-        pair(restore, plan, instance_id, while_="DISCARDING")
-        work = _job(restore, plan, rows)
+        pair(restore, where, instance_id, while_="DISCARDING")
+        work = discard_job.of(restore, where, rows)
         minutes = limits.DISCARD_MINUTES
-        found = ensure_job(restore, plan, instance_id, name, work, minutes=minutes, while_="DISCARDING")
+        found = ensure_job(restore, where, instance_id, name, work, minutes=minutes, while_="DISCARDING")
     # A worker that died before it could say so may have finished a database: then what was found is that it stays.
-    settle_verified(restore.ledger, found, plan)
+    settle_verified(restore.ledger, found, where.databases)
     left = restore.ledger.unsettled(*KINDS)
     if found.error:
         raise error_of(found.error)
@@ -98,16 +99,6 @@ def _why_left(row: ResourceRow, found: Result) -> str:
     seen = next((a for a in found.absences if (a.kind, a.name) == (row.kind, row.name)), None)
     note = seen.note if seen and seen.note else "drop it by hand if this goes on"
     return f"The {row.kind} {row.name} is still in the instance: {note}"
-
-
-def _job(restore: Restore, plan: Plan, rows: tuple[ResourceRow, ...]) -> Job:
-    unfinished = {row.role for row in rows}
-    if plan.engine == "postgres":
-        return job(restore, plan, "discard", [d for d in plan.databases if d.asked_name in unfinished])
-    # A verified database bears the name that would be dropped, so whatever else is left of it, it may not be named.
-    unfinished -= {row.role for row in restore.ledger.rows(DATABASE) if row.state == "KEPT"}
-    databases = [d for d in plan.databases if d.asked_name in unfinished]
-    return job(restore, plan, "discard", native_databases=native_jobs.to_discard(plan, databases))
 
 
 def _next_job(restore: Restore, meta: Meta) -> tuple[str, JobRow | None]:
@@ -125,8 +116,8 @@ def _left_something(found: Result | None) -> bool:
 
 def _idle_worker(restore: Restore, meta: Meta) -> str:
     """A worker on which no job runs: the first one if it lives, otherwise a replacement."""
-    target = restore.target(meta.plan)
-    for instance in worker_instance.find(target.ec2, meta.plan.restore_id):
+    target = restore.target(meta.anchor)
+    for instance in worker_instance.find(target.ec2, restore.ledger.restore_id):
         instance_id = instance["InstanceId"]
         if instance["State"]["Name"] == "running" and worker_instance.is_online(target, instance_id):
             _stop_jobs(restore, target, instance_id)
@@ -136,7 +127,7 @@ def _idle_worker(restore: Restore, meta: Meta) -> str:
             target.ec2.terminate_instances(InstanceIds=[instance_id])
             raise NotReady(f"waiting for {instance_id} to end: SSM does not reach it any more")
     attempts = limits.WORKER_ATTEMPTS * (meta.clean_ups + 1)
-    return worker_instance.deploy(restore, meta.plan, ROLE, "DISCARDING", attempts)
+    return worker_instance.deploy(restore, meta.anchor, ROLE, "DISCARDING", attempts)
 
 
 def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> None:

@@ -32,7 +32,7 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
         tuple(d for d in plan.databases if d.asked_name in made), lambda databases: _job(restore, plan, databases),
     )  # fmt: skip
     result = repeated_jobs.together(told)
-    settle_verified(restore.ledger, result, plan)
+    settle_verified(restore.ledger, result, plan.databases)
     if result.error:
         raise error_of(result.error)
     databases = together(section.restored.databases, *map(outcomes, told))

@@ -73,7 +73,7 @@ class WorkerConfigurationAnswer(Document):
     checked: CheckedWorker | None = None
 
 
-@handler(STATE, WorkerConfigurationQuestion)
+@handler(STATE, WorkerConfigurationQuestion, asked=True)
 def check_worker_configuration(
     question: WorkerConfigurationQuestion, surroundings: Surroundings
 ) -> WorkerConfigurationAnswer:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambdas import limits, names
+from lambdas.anchor import Anchor, Whereabouts
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan
 from lambdas.inputs import PlannedInput, RemoverInput
 from lambdas.ledger import Status
 from lambdas.record import ResourceRow
@@ -48,15 +48,17 @@ def deploy_worker(section: PlannedInput, restore: Restore) -> WorkerSection:
 
 
 def deploy(
-    restore: Restore, plan: Plan, role: str, while_: Status = "RUNNING", attempts: int = limits.WORKER_ATTEMPTS
+    restore: Restore, where: Whereabouts, role: str, while_: Status = "RUNNING", attempts: int = limits.WORKER_ATTEMPTS
 ) -> str:
     """Make sure that a worker of this role runs; its instance id. Raises NotReady, WorkerNotStarted."""
-    target = restore.target(plan)
+    if isinstance(where, Anchor):
+        where.require("worker.launches", "worker.instance_profile_arn", "worker.program_uri", "worker.max_run_minutes")
+    target = restore.target(where)
     for attempt in range(1, attempts + 1):
-        row = restore.ledger.intend(KIND, role, names.resource_name(plan.restore_id, f"{role}-{attempt}"), while_)
+        row = restore.ledger.intend(KIND, role, names.resource_name(where.restore_id, f"{role}-{attempt}"), while_)
         if row.state == "DELETED":
             continue
-        instance_id = row.physical_id or _launch(target, plan, role, attempt, row.name)
+        instance_id = row.physical_id or _launch(target, where, role, attempt, row.name)
         if instance_id is None:
             restore.ledger.deleted(row, "EC2 had no capacity: nothing was launched")
             continue
@@ -65,18 +67,18 @@ def deploy(
             return instance_id
         restore.ledger.deleted(row)
     raise WorkerNotStarted(
-        f"No worker started in {attempts} attempts ({plan.worker.first.instance_type} in {plan.worker.first.subnet_id} first): EC2 had no "
-        "capacity, or the instance never registered with SSM. Check its way to the SSM endpoints (dbrestore worker-config check), or ask "
-        "for another worker.subnetId or worker.instanceType"
+        f"No worker started in {attempts} attempts ({where.worker.first.instance_type} in {where.worker.first.subnet_id} first): EC2 had "
+        "no capacity, or the instance never registered with SSM. Check its way to the SSM endpoints (dbrestore worker-config check), or "
+        "ask for another worker.subnetId or worker.instanceType"
     )
 
 
-def _launch(target: TargetAccount, plan: Plan, role: str, attempt: int, name: str) -> str | None:
+def _launch(target: TargetAccount, where: Whereabouts, role: str, attempt: int, name: str) -> str | None:
     # A launch whose answer was lost is usually visible by its name; its token covers the seconds in which it is not.
-    for instance in find(target.ec2, plan.restore_id):
+    for instance in find(target.ec2, where.restore_id):
         if names.tag(instance, "Name") == name:
             return instance["InstanceId"]
-    request = _launch_request(plan, role, attempt, name, plan.worker.image_id or _newest_image(target))
+    request = _launch_request(where, role, attempt, name, where.worker.image_id or _newest_image(target))
     try:
         return target.ec2.run_instances(**request)["Instances"][0]["InstanceId"]
     except ClientError as error:
@@ -88,43 +90,43 @@ def _launch(target: TargetAccount, plan: Plan, role: str, attempt: int, name: st
         raise
 
 
-def _launch_request(plan: Plan, role: str, attempt: int, name: str, image: str) -> dict[str, Any]:
-    launches = plan.worker.launches
+def _launch_request(where: Whereabouts, role: str, attempt: int, name: str, image: str) -> dict[str, Any]:
+    launches = where.worker.launches
     launch = launches[(attempt - 1) % len(launches)]
-    tags = names.tags(plan, role, name)
-    disk = {"VolumeSize": plan.worker.volume_gib, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
+    tags = names.tags(where, role, name)
+    disk = {"VolumeSize": where.worker.volume_gib, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
     interface = {
         "DeviceIndex": 0,
         "SubnetId": launch.subnet_id,
-        "Groups": list(plan.worker.security_group_ids),
+        "Groups": list(where.worker.security_group_ids),
         "AssociatePublicIpAddress": False,
         "DeleteOnTermination": True,
     }
     return {
-        "ClientToken": names.client_token(plan.restore_id, role, attempt),
+        "ClientToken": names.client_token(where.restore_id, role, attempt),
         "MinCount": 1,
         "MaxCount": 1,
         "ImageId": image,
         "InstanceType": launch.instance_type,
-        "IamInstanceProfile": {"Arn": plan.worker.instance_profile_arn},
+        "IamInstanceProfile": {"Arn": where.worker.instance_profile_arn},
         "NetworkInterfaces": [interface],
-        "BlockDeviceMappings": [{"DeviceName": plan.worker.root_device, "Ebs": disk}],
+        "BlockDeviceMappings": [{"DeviceName": where.worker.root_device, "Ebs": disk}],
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
         "InstanceInitiatedShutdownBehavior": "terminate",
-        "UserData": _boot_script(plan),
+        "UserData": _boot_script(where),
         "TagSpecifications": [{"ResourceType": t, "Tags": tags} for t in ("instance", "volume", "network-interface")],
     }
 
 
-def _boot_script(plan: Plan) -> str:
+def _boot_script(where: Whereabouts) -> str:
     # Nothing that could be more than a value reaches the script: the proxy's URL has a strict pattern, hosts and numbers are our own.
-    bucket = plan.worker.program_uri.removeprefix("s3://").partition("/")[0]
+    bucket = where.worker.program_uri.removeprefix("s3://").partition("/")[0]
     return Template(BOOT_SCRIPT.read_text()).substitute(
-        program_uri=plan.worker.program_uri,
-        max_minutes=plan.worker.max_run_minutes + limits.DEAD_MAN_MARGIN_MINUTES,
-        region=keys.region_of(bucket) or plan.target.region,
-        proxy=plan.worker.proxy or "",
-        no_proxy=",".join(plan.worker.no_proxy),
+        program_uri=where.worker.program_uri,
+        max_minutes=where.worker.max_run_minutes + limits.DEAD_MAN_MARGIN_MINUTES,
+        region=keys.region_of(bucket) or where.target.region,
+        proxy=where.worker.proxy or "",
+        no_proxy=",".join(where.worker.no_proxy),
     )
 
 
@@ -179,12 +181,12 @@ def _instances(pages: Iterable[Any]) -> "Iterator[InstanceTypeDef]":
 def remove_worker(section: RemoverInput, restore: Restore) -> None:
     """Every worker of the restore, with its volumes and interfaces, gone and seen absent."""
     restore.ledger.advance("CLOSING")
-    plan = restore.ledger.meta().plan
+    where = restore.ledger.meta().anchor
     rows = restore.ledger.unsettled(KIND)
-    target = restore.target(plan)
-    _terminate(target.ec2, plan.restore_id, [row.physical_id for row in rows if row.physical_id])
-    _delete_volumes(target.ec2, plan.restore_id)
-    _delete_interfaces(target.ec2, plan.restore_id)
+    target = restore.target(where)
+    _terminate(target.ec2, where.restore_id, [row.physical_id for row in rows if row.physical_id])
+    _delete_volumes(target.ec2, where.restore_id)
+    _delete_interfaces(target.ec2, where.restore_id)
     for row in rows:
         restore.ledger.seen_absent(row)
 

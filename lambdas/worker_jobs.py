@@ -9,16 +9,26 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
-from lambdas import limits, worker_instance
+from lambdas import limits, stored_plan, worker_instance
+from lambdas.anchor import AnchoredDatabase, Whereabouts
 from lambdas.aws import TargetAccount, error_code
 from lambdas.contract import Plan, PlannedDatabase
-from lambdas.ledger import Ledger, Status
+from lambdas.ledger import Ledger, Status, readable
 from lambdas.state import Restore
 from lambdas.table import ConditionFailed
 from repository import keys
 from repository.document import Document
-from repository.errors import NotReady, RestoreClosed, RestoreError, WorkerFailed, WorkerLost, WorkerTimedOut
+from repository.errors import (
+    InternalContradiction,
+    NotReady,
+    RestoreClosed,
+    RestoreError,
+    WorkerFailed,
+    WorkerLost,
+    WorkerTimedOut,
+)
 from worker.job import (
     DatabaseJob,
     DatabaseServer,
@@ -61,29 +71,36 @@ def job(
         kind=kind,
         restore_id=plan.restore_id,
         engine=plan.engine,
-        server=DatabaseServer(
-            host=plan.target.host,
-            port=plan.target.port,
-            region=plan.target.region,
-            secret_arn=plan.target.secret_arn,
-            ca_bundle=restore.settings.ca_bundle,
-        ),
-        databases=tuple(
-            DatabaseJob(
-                backup_name=d.name,
-                asked_name=d.asked_name,
-                temporary_name=d.temporary_name,
-                login_role=d.login_role,
-                holder_role=d.holder_role,
-            )
-            for d in databases
-        ),
+        server=server(restore, plan),
+        databases=tuple(database_job(database) for database in databases),
         native_databases=native_databases,
         native_options=_native_options(plan),
         postgres=plan.postgres or PostgresOptions(),
-        manifest=None if kind == "discard" else plan.source.manifest,
+        manifest=plan.source.manifest,
         streams=plan.worker.streams,
         keep_toast_compression=plan.worker.keep_toast_compression,
+    )
+
+
+def database_job(database: PlannedDatabase | AnchoredDatabase) -> DatabaseJob:
+    """A PostgreSQL database, as a job names it."""
+    return DatabaseJob(
+        backup_name=database.name,
+        asked_name=database.asked_name,
+        temporary_name=database.temporary_name,
+        login_role=database.login_role,
+        holder_role=database.holder_role,
+    )
+
+
+def server(restore: Restore, where: Whereabouts) -> DatabaseServer:
+    """The database server, as a job names it."""
+    return DatabaseServer(
+        host=where.target.host,
+        port=where.target.port,
+        region=where.target.region,
+        secret_arn=where.target.secret_arn,
+        ca_bundle=restore.settings.ca_bundle,
     )
 
 
@@ -95,17 +112,24 @@ def _native_options(plan: Plan) -> NativeOptions:
 
 
 def ensure_job(
-    restore: Restore, plan: Plan, instance_id: str, name: str, work: Job, *, minutes: int, while_: Status = "RUNNING"
+    restore: Restore,
+    where: Whereabouts,
+    instance_id: str,
+    name: str,
+    work: Job,
+    *,
+    minutes: int,
+    while_: Status = "RUNNING",
 ) -> Result:
     """The job's result, once it is there. Raises NotReady, WorkerLost, WorkerFailed, WorkerTimedOut."""
     if found := result(restore, name):
         return found
     row = job_row(restore.ledger, name) or _begin(restore, name, instance_id, work, while_)
-    target = restore.target(plan)
+    target = restore.target(where)
     if row.command_id is None:
-        row = _send(restore, target, plan, row)
+        row = _send(restore, target, where, row)
     error = _lost(target, row, minutes)
-    if error is None and (_may_run(target, row) or _renewed(restore, target, plan, row, work)):
+    if error is None and (_may_run(target, row) or _renewed(restore, target, where, row, work)):
         raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
     if found := result(restore, name):  # It may have been written between the two looks.
         return found
@@ -115,7 +139,8 @@ def ensure_job(
 
 
 def result(restore: Restore, name: str) -> Result | None:
-    """A job's result document, or None while there is none."""
+    """A job's result document, or None while there is none: the worker's program may be of another version, as it was when it was
+    launched. Raises InternalContradiction."""
     key = keys.job_prefix(restore.ledger.restore_id, name) + "result.json"
     try:
         body = restore.surroundings.control.s3.get_object(Bucket=restore.settings.evidence_bucket, Key=key)["Body"]
@@ -123,7 +148,13 @@ def result(restore: Restore, name: str) -> Result | None:
         if error_code(error) in ("NoSuchKey", "404"):
             return None
         raise
-    return Result.from_json(body.read())
+    try:
+        return Result.from_json_of_any_version(body.read())
+    except ValidationError as error:
+        told = stored_plan.told(stored_plan.problems(error))
+        raise InternalContradiction(
+            f"What the worker wrote as {uri(restore, name, 'result.json')} can't be read: {told}. {stored_plan.WHERE_TO_REPORT}"
+        ) from error
 
 
 def uri(restore: Restore, name: str, document: str) -> str:
@@ -134,7 +165,7 @@ def uri(restore: Restore, name: str, document: str) -> str:
 def job_row(ledger: Ledger, name: str) -> JobRow | None:
     """A job's row, or None if it was never begun."""
     item = ledger.table.get(ledger.restore_id, JOB + name)
-    return JobRow.model_validate({k: v for k, v in item.items() if k not in ("pk", "sk")}) if item else None
+    return readable(JobRow, item) if item else None
 
 
 def job_names(ledger: Ledger) -> tuple[str, ...]:
@@ -152,7 +183,7 @@ def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Sta
     restore.surroundings.control.s3.put_object(
         Bucket=restore.settings.evidence_bucket,
         Key=keys.job_prefix(work.restore_id, name) + "job.json",
-        Body=work.to_json().encode(),
+        Body=_text(work).encode(),
         ContentType="application/json",
     )
     ledger = restore.ledger
@@ -169,8 +200,13 @@ def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Sta
     return row
 
 
-def _send(restore: Restore, target: TargetAccount, plan: Plan, row: JobRow) -> JobRow:
-    sent = _sent_before(target, row, uri(restore, row.name, "job.json")) or _send_command(restore, target, plan, row)
+def _text(work: Job) -> str:
+    """The document. What drops databases names only what it needs: the worker's program may be older than this function."""
+    return work.model_dump_json(by_alias=True, exclude_unset=True) if work.kind == "discard" else work.to_json()
+
+
+def _send(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow) -> JobRow:
+    sent = _sent_before(target, row, uri(restore, row.name, "job.json")) or _send_command(restore, target, where, row)
     row = row.model_copy(update={"command_id": sent})
     _save(restore.ledger, row)
     return row
@@ -181,14 +217,14 @@ def _sent_before(target: TargetAccount, row: JobRow, job_uri: str) -> str | None
     return next((c["CommandId"] for c in commands if c.get("Parameters", {}).get("JobUri") == [job_uri]), None)
 
 
-def _send_command(restore: Restore, target: TargetAccount, plan: Plan, row: JobRow) -> str:
+def _send_command(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow) -> str:
     try:
         command = target.ssm.send_command(
-            DocumentName=plan.worker.document_name,
+            DocumentName=where.worker.document_name,
             InstanceIds=[row.instance_id],
             Parameters={"JobUri": [uri(restore, row.name, "job.json")]},
             TimeoutSeconds=limits.COMMAND_DELIVERED_WITHIN,
-            Comment=f"dbrestore {plan.restore_id} {row.name}",
+            Comment=f"dbrestore {where.restore_id} {row.name}",
         )
     except ClientError as error:
         if error_code(error) != "InvalidInstanceId":
@@ -222,11 +258,11 @@ def _may_run(target: TargetAccount, row: JobRow) -> bool:
     return row.command_id not in [c.get("CommandId") for c in commands] and _age(row) < limits.COMMAND_LISTED_WITHIN
 
 
-def _renewed(restore: Restore, target: TargetAccount, plan: Plan, row: JobRow, work: Job) -> bool:
+def _renewed(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow, work: Job) -> bool:
     """Whether another command goes on with a job whose command SSM has ended."""
     if work.kind not in RENEWABLE or not _is_cut_off(target, row):
         return False
-    _save(restore.ledger, row.model_copy(update={"command_id": _send_command(restore, target, plan, row)}))
+    _save(restore.ledger, row.model_copy(update={"command_id": _send_command(restore, target, where, row)}))
     return True
 
 

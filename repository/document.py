@@ -1,6 +1,7 @@
 """The base of every document that crosses a border: frozen, camelCase in JSON, unknown keys refused."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -25,3 +26,13 @@ class Document(BaseModel):
     def from_json(cls, text: str | bytes) -> Self:
         """Read a document. Raises pydantic.ValidationError with every problem at once."""
         return cls.model_validate_json(text)
+
+    @classmethod
+    def of_any_version(cls, values: Mapping[str, Any]) -> Self:
+        """Read values that another version may have written: unknown keys are ignored. Raises pydantic.ValidationError."""
+        return cls.model_validate(values, extra="ignore")
+
+    @classmethod
+    def from_json_of_any_version(cls, text: str | bytes) -> Self:
+        """The same of a document in JSON. Raises pydantic.ValidationError."""
+        return cls.model_validate_json(text, extra="ignore")

@@ -39,6 +39,9 @@ docs/operations.md.
     ├── RestoreClosed                the restore is closing or closed: nothing may be created any more
     ├── LeftoversRemain              clean-up could not finish
     ├── RestoreNotFound              no such restore in the ledger
+    ├── PlanOfAnotherVersion         the functions were deployed anew or rolled back while the restore ran; it was cleared up
+    ├── LedgerRowUnreadable          a row of the ledger was changed by hand, or nothing tells what it lacks
+    ├── InternalContradiction        what this application wrote itself doesn't fit together: a bug, never the request's fault
     ├── ControlPlaneNotFound         dbrestore isn't deployed here, or the local cloud isn't up
     ├── RestoreFailed                anything else, with its cause
     └── ...                          what only SQL Server's native backups can meet: repository.native_errors
@@ -195,6 +198,18 @@ class LeftoversRemain(RestoreError):
 
 class RestoreNotFound(RestoreError):
     """No such restore in the ledger."""
+
+
+class PlanOfAnotherVersion(RestoreError):
+    """The plan of a restore that runs was written by another version: it is cleared up and has to be started again."""
+
+
+class LedgerRowUnreadable(RestoreError):
+    """A row of the ledger was changed by hand, or lacks what nothing else tells: the message names row and key."""
+
+
+class InternalContradiction(RestoreError):
+    """What one part of this application wrote, another can't read, or a look-up gave neither answer nor reason: to be reported."""
 
 
 class ControlPlaneNotFound(RestoreError):
