@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lambdas import stored_plan
 from lambdas.anchor import Anchor, lock_names, unreadable
 from lambdas.table import Item
 
@@ -91,7 +92,7 @@ def _validated(restore_id: str, values: Mapping[str, Any]) -> tuple[Anchor, list
             return Anchor.model_validate(left), flaws
         except ValidationError as error:
             problem = error.errors()[0]
-            flaws.append(f"/anchor/{'/'.join(map(str, problem['loc']))}: {problem['msg']}")
+            flaws.append(f"/anchor{stored_plan.problems(error)[0]}")
             if not _taken_out(left, problem["loc"]):
                 raise unreadable(restore_id, flaws) from error
 

@@ -12,7 +12,8 @@ from lambdas.anchor_reading import DERIVED
 from lambdas.aws import error_code
 from lambdas.doctor_findings import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, unseen, wrong
 from lambdas.doctor_sides import STATE, ControlSide
-from lambdas.ledger import Ledger, Meta, open_meta, open_restores
+from lambdas.ledger import Ledger, open_meta, open_restores
+from lambdas.stored_rows import Meta
 from repository.errors import LedgerRowUnreadable
 
 DEPLOY = "deploy the ControlStack of this version again"

@@ -13,10 +13,11 @@ from botocore.exceptions import ClientError
 from lambdas import limits, names
 from lambdas.anchor import Anchor, Whereabouts
 from lambdas.aws import TargetAccount, error_code
-from lambdas.ledger import Ledger, Status
+from lambdas.ledger import Ledger
 from lambdas.locks import give_up_group_list_lock, group_list_lock
 from lambdas.record import ResourceRow
 from lambdas.state import Restore
+from lambdas.stored_rows import Status
 from repository.errors import AwsRefused, LedgerRowUnreadable, NotReady, TargetNotUsable
 
 if TYPE_CHECKING:

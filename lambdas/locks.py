@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from lambdas import limits
-from lambdas.ledger import LOCK, Ledger, Status
+from lambdas.ledger import LOCK, Ledger
+from lambdas.stored_rows import Status
 from lambdas.table import ConditionFailed, Item
 from repository.errors import NotReady
 

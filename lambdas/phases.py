@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.ledger import Ledger, readable
+from lambdas.ledger import Ledger
 from lambdas.record import PhaseRow
+from lambdas.stored_rows import readable
 from lambdas.table import Item
 from worker.job import ErrorNote
 

@@ -11,11 +11,11 @@ from lambdas import archive, archive_wait, left_out, native_proof, phases
 from lambdas.database_rows import DATABASE
 from lambdas.inputs import CaughtError, CloseInput
 from lambdas.job_outcomes import outcomes, together
-from lambdas.ledger import Meta
 from lambdas.record import PhaseRow, Report, ResourceRow, RestoreEvent
 from lambdas.repeated_jobs import kind_of
 from lambdas.sections import DatabaseOutcome, ReportSection
 from lambdas.state import Restore, state
+from lambdas.stored_rows import Meta
 from lambdas.worker_jobs import job_names, result, uri
 from repository import keys
 from repository.errors import LeftoversRemain, NotReady, RestoreClosed

@@ -12,9 +12,9 @@ from lambdas import group_list, names
 from lambdas.anchor import Anchor, Whereabouts
 from lambdas.aws import TargetAccount, error_code
 from lambdas.inputs import RemoverInput, WorkerInput
-from lambdas.ledger import Status
 from lambdas.sections import SecurityGroupsSection
 from lambdas.state import Restore, state
+from lambdas.stored_rows import Status
 from repository.errors import AwsRefused, NotReady
 
 if TYPE_CHECKING:

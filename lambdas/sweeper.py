@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from lambdas import limits
 from lambdas.executions import described
 from lambdas.inputs import SweepInput
-from lambdas.ledger import META, Ledger, Meta, open_meta, open_restores
+from lambdas.ledger import META, Ledger, open_meta, open_restores
 from lambdas.state import Surroundings, handler, log
+from lambdas.stored_rows import Meta
 from lambdas.table import ConditionFailed
 from repository.document import Document
 from repository.errors import LedgerRowUnreadable

@@ -14,13 +14,13 @@ from lambdas.aws import TargetAccount, error_code
 from lambdas.database_rows import KINDS, settle_verified
 from lambdas.inputs import RemoverInput
 from lambdas.job_outcomes import error_of
-from lambdas.ledger import Meta
 from lambdas.postgresql import JOB_NAME as REPLAY
 from lambdas.record import ResourceRow
 from lambdas.repeated_jobs import all_of, told_so_far
 from lambdas.security_groups import pair
 from lambdas.sqlserver import JOB_NAME as RESTORE
 from lambdas.state import Restore, log, state
+from lambdas.stored_rows import Meta
 from lambdas.verification import JOB_NAME as VERIFY
 from lambdas.worker_jobs import JobRow, active_commands, ensure_job, job_row, result
 from repository.errors import LeftoversRemain, NotReady, WorkerNotStarted

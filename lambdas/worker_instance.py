@@ -16,10 +16,10 @@ from lambdas import limits, names
 from lambdas.anchor import Anchor, Whereabouts
 from lambdas.aws import TargetAccount, error_code
 from lambdas.inputs import PlannedInput, RemoverInput
-from lambdas.ledger import Status
 from lambdas.record import ResourceRow
 from lambdas.sections import WorkerSection
 from lambdas.state import Restore, log, state
+from lambdas.stored_rows import Status
 from repository import keys
 from repository.errors import NotReady, WorkerNotStarted
 

@@ -15,8 +15,9 @@ from lambdas import limits, stored_plan, worker_instance
 from lambdas.anchor import AnchoredDatabase, Whereabouts
 from lambdas.aws import TargetAccount, error_code
 from lambdas.contract import Plan, PlannedDatabase
-from lambdas.ledger import Ledger, Status, readable
+from lambdas.ledger import Ledger
 from lambdas.state import Restore
+from lambdas.stored_rows import Status, readable
 from lambdas.table import ConditionFailed
 from repository import keys
 from repository.document import Document

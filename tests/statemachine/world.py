@@ -18,9 +18,10 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from infrastructure.functions import FUNCTIONS
 from lambdas import limits, names
-from lambdas.ledger import Ledger, Meta
+from lambdas.ledger import Ledger
 from lambdas.settings import CA_BUNDLE_KEY
 from lambdas.state import Surroundings
+from lambdas.stored_rows import Meta
 from lambdas.target_lookup import OFFER_PARAMETER
 from repository import keys
 from tests.statemachine import plain_moto
@@ -63,7 +64,8 @@ def handlers() -> dict[str, Handler]:
 @dataclass
 class World:
     """`calls` are the states in the order in which their functions were called. `before` and `after` are done around a function by its
-    state, `repeats` says how often each function is called in the place of once, `around` wraps all of them."""
+    state, `repeats` says how often each function is called in the place of once, `around` wraps all of them, `change` makes
+    another input of a function's."""
 
     patch: pytest.MonkeyPatch
     worker: FakeWorker = field(default_factory=FakeWorker)
@@ -71,6 +73,7 @@ class World:
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
     after: dict[str, Callable[[], None]] = field(default_factory=dict)
     repeats: int = 1
+    change: Callable[[str, dict[str, Any]], dict[str, Any]] = lambda _state, event: event
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
     group_list: list[str] = field(default_factory=list)
     subnets: list[str] = field(default_factory=list)
@@ -109,7 +112,7 @@ class World:
         self.before.get(state, _nothing)()
         with self.around():
             for _ in range(self.repeats):
-                result = self._handlers[state](event, None)
+                result = self._handlers[state](self.change(state, event), None)
         self.after.get(state, _nothing)()
         return result
 

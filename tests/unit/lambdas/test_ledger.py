@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lambdas import limits
+from lambdas import anchor, limits
 from lambdas.contract import Plan
 from lambdas.ledger import Ledger, open_restores, request_cancel
 from lambdas.locks import give_up_group_list_lock, group_list_lock
@@ -112,7 +112,7 @@ def test_a_database_is_locked_until_its_restore_is_closed(world: World) -> None:
         opened("restore-2", ("crm", "orders"))
 
     assert not Ledger(Surroundings().table, restore_id(execution_arn("restore-2"))).exists()
-    first.close(plan)
+    first.close(anchor.of(plan))
     opened("restore-2")
 
 
@@ -121,13 +121,13 @@ def test_only_open_restores_are_shown_to_the_sweeper(world: World) -> None:
     second, _ = opened("restore-2", ("crm",))
 
     assert sorted(open_restores(Surroundings().table)) == sorted([first.restore_id, second.restore_id])
-    first.close(plan)
+    first.close(anchor.of(plan))
     assert list(open_restores(Surroundings().table)) == [second.restore_id]
 
 
 def test_a_closed_restore_stays_closed(world: World) -> None:
     ledger, plan = opened()
-    ledger.close(plan)
+    ledger.close(anchor.of(plan))
 
     ledger.advance("DISCARDING")
 

@@ -4,9 +4,9 @@ import boto3
 import pytest
 
 from lambdas import limits, phases
-from lambdas.ledger import META
+from lambdas.ledger import META, Ledger
 from lambdas.sweeper import pause, sweep_ledger
-from repository.errors import RestoreFailed
+from repository.errors import LedgerRowUnreadable
 from tests.statemachine.fake_worker import leave_unfinished
 from tests.statemachine.plain_moto import Died
 from tests.statemachine.world import REQUEST, World, execution_arn
@@ -110,18 +110,54 @@ def test_every_open_restore_is_looked_at(world: World) -> None:
     assert len(sweep()) == 2
 
 
-def test_a_row_of_another_version_keeps_no_other_restore_from_being_cleared_up(world: World) -> None:
+def change(ledger: Ledger, update: str, **values: str) -> None:
+    ledger.table.write(ledger.table.update(ledger.restore_id, META, update, **values))
+
+
+@pytest.mark.parametrize(
+    ("update", "values", "told"),
+    [
+        ("SET #plan = :other REMOVE anchor", {"other": '{"of": "tomorrow"}'}, "/anchor/target/account: is missing"),
+        ("SET #status = :other", {"other": "SLEEPING"}, "/status: Input should be"),
+        ("REMOVE #status", {}, "/status: is missing"),
+        ("SET cleanUps = :other", {"other": "some"}, "/cleanUps: Input should be"),
+    ],
+    ids=["nothing tells where", "unknown status", "no status", "no number"],
+)
+def test_a_row_that_tells_too_little_keeps_no_other_restore_from_being_cleared_up(
+    world: World, update: str, values: dict[str, str], told: str
+) -> None:
     for name, database in (("restore-1", "orders"), ("restore-2", "crm")):
         stopped(world, name, database)
     first, second = sorted((world.ledger("restore-1"), world.ledger("restore-2")), key=lambda ledger: ledger.restore_id)
-    change = first.table.update(first.restore_id, META, "SET #plan = :other", plan="", other='{"of": "tomorrow"}')
-    first.table.write(change)
+    change(first, update, **values)
 
-    with pytest.raises(RestoreFailed, match=first.restore_id) as told:
+    with pytest.raises(LedgerRowUnreadable, match=first.restore_id) as caught:
         sweep()
 
-    assert second.restore_id not in str(told.value)
+    assert told in str(caught.value)
+    assert second.restore_id not in str(caught.value)
     assert second.meta().clean_ups == 1
+
+
+def test_a_plan_of_another_version_is_no_hindrance(world: World) -> None:
+    stopped(world, "restore-1")
+    change(world.ledger(), "SET #plan = :other", other='{"of": "tomorrow"}')
+
+    [clean_up] = world.sweep()
+
+    assert clean_up["status"] == "SUCCEEDED"
+    assert world.meta().status == "CLOSED"
+    assert "another version" in world.report()["planTrouble"]
+
+
+def test_an_open_restore_whose_own_row_was_deleted_is_told(world: World) -> None:
+    stopped(world, "restore-1")
+    ledger = world.ledger()
+    ledger.table.write(ledger.table.delete(ledger.restore_id, META))
+
+    with pytest.raises(LedgerRowUnreadable, match=rf"{ledger.restore_id} stands under OPEN.*META is gone"):
+        sweep()
 
 
 def test_the_report_of_a_stopped_restore_says_that_it_was_stopped(world: World) -> None:

@@ -17,7 +17,7 @@ from lambdas import limits
 from lambdas.plan import plan_restore
 from lambdas.worker_instance import deploy_worker, remove_worker
 from localcloud import clock
-from repository.errors import AwsRefused, NotReady, RestoreClosed, RestoreRequestInvalid, WorkerNotStarted
+from repository.errors import AwsRefused, InternalContradiction, NotReady, RestoreClosed, WorkerNotStarted
 from tests.statemachine.world import REQUEST, World, execution_arn
 
 
@@ -192,7 +192,7 @@ def test_a_stored_plan_brings_nothing_into_the_boot_script_but_a_proxys_url(
 ) -> None:
     planned["plan"]["worker"]["proxy"] = url
 
-    with pytest.raises(RestoreRequestInvalid, match="/plan/worker/proxy"):
+    with pytest.raises(InternalContradiction, match="/plan/worker/proxy"):
         deploy_worker(planned, None)
 
     assert instances() == []
