@@ -37,6 +37,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+# Whatever is not named here is FAILED: what our own parts contradict each other about among it, which no request can mend.
 _BY_ERROR_NAME = {
     "RestoreRequestInvalid": ExitCode.USAGE,
     "NotSupportedYet": ExitCode.USAGE,

@@ -15,6 +15,7 @@ from cli import reference
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
 from lambdas import (
+    anchor,
     contract,
     doctor_findings,
     extension_configuration,
@@ -40,7 +41,7 @@ READ: tuple[type[Document], ...] = (
     sqlserver_configuration.SqlServerConfiguration,
 )  # fmt: skip
 WRITTEN: tuple[type[Document], ...] = (
-    contract.Plan, sections.ArchiveSection, sections.WorkerSection, sections.SecurityGroupsSection, sections.StagingSection,
+    contract.Plan, anchor.Anchor, sections.ArchiveSection, sections.WorkerSection, sections.SecurityGroupsSection, sections.StagingSection,
     sections.RestoredSection, sections.VerifiedSection,
     sections.ReportSection, doctor_findings.Examination, worker_configuration_check.WorkerConfigurationAnswer,
     record.Report, record.RestoreEvent, job.Job, job.Beginning, job.Progress, job.Result, Manifest,

@@ -141,8 +141,14 @@ def test_a_row_that_tells_too_little_keeps_no_other_restore_from_being_cleared_u
 
 
 def test_a_plan_of_another_version_is_no_hindrance(world: World) -> None:
-    stopped(world, "restore-1")
-    change(world.ledger(), "SET #plan = :other", other='{"of": "tomorrow"}')
+    def change_and_stop() -> None:
+        change(world.ledger(), "SET #plan = :other", other='{"of": "tomorrow"}')
+        _stop("restore-1")
+        raise Died("nobody hears this any more")
+
+    world.before["ReplayDumps"] = change_and_stop
+    world.run()
+    world.before.clear()
 
     [clean_up] = world.sweep()
 
