@@ -80,6 +80,28 @@ def abandoned(clean_ups: int) -> Harm:
     return begin
 
 
+def changed_row(name: str, update: str, plan: dict[str, Any] | None = None, **anchored: Any) -> Harm:
+    """A restore whose own row another version wrote, or a hand changed: other keys in plan and anchor."""
+
+    def begin(installation: Installation) -> None:
+        world, arn = installation.world, execution_arn(name)
+        request = {**world.engine.request(), "databases": [{"name": "crm", "as": name}]}
+        world.call("PlanRestore", {"request": request, "executionArn": arn})
+        ledger = world.ledger(name)
+        item = ledger.table.get(ledger.restore_id, META) or {}
+        values = {
+            "plan": json.dumps(json.loads(item["plan"]) | plan if plan is not None else {}),
+            "anchor": json.dumps(json.loads(item["anchor"]) | anchored),
+        }
+        told = {key: value for key, value in values.items() if f":{key}" in update}
+        ledger.table.write(ledger.table.update(ledger.restore_id, META, update, **told))
+
+    return begin
+
+
+BOTH = "SET #plan = :plan, #anchor = :anchor"
+
+
 def bundle(text: bytes) -> Harm:
     return call("s3", "put_object", Bucket="evidence", Key=CA_BUNDLE_KEY, Body=text)
 
@@ -201,6 +223,26 @@ CONTROL = (
     # First, while a plan can still be made.
     Case("open-restores", abandoned(1), "its execution is gone and it is not CLOSED", "dbrestore report", "warning"),
     Case("open-restores", abandoned(4), "after 4 clean-ups", "dbrestore report", round=2),
+    Case(
+        "open-restores", changed_row("older", "SET #plan = :plan REMOVE #anchor", {}), "its row has no anchor", "nothing",
+        "warning",
+    ),
+    Case(
+        "open-restores", changed_row("other", BOTH, {"tenants": []}), "/plan/tenants: is unknown to this version",
+        "start it again", "warning",
+    ),
+    Case(
+        "open-restores", changed_row("newer", BOTH, {}, schemaVersion="2"), "its anchor is of version 2, newer",
+        "deploy the newer version", "warning", round=2,
+    ),
+    Case(
+        "open-restores", changed_row("edited", BOTH, None, target={"account": "mine"}), "/anchor/target/account: ",
+        "put right in the ledger", round=2,
+    ),
+    Case(
+        "open-restores", changed_row("flawed", BOTH, {}, engine="mysql"), "counts as unknown: /anchor/engine: ",
+        "put it right in the ledger", round=2,
+    ),
     Case("code", lambda i: i.expect(code="0"), "is of another version than this command", "deploy the ControlStack"),
     Case("definition", lambda i: i.expect(definition="0"), "runs another definition", TEMPLATE),
     Case("functions", call("lambda", "delete_function", FunctionName="RemoveWorker"), "does not exist", TEMPLATE),
