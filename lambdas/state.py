@@ -138,8 +138,8 @@ def state(
                 if makes:
                     ledger.require("RUNNING")
                 section = _read(model, event)
-                if makes and meta.plan_trouble:
-                    raise meta.plan_trouble
+                if makes and (trouble := meta.plan_trouble):
+                    raise trouble
                 return work(section, Restore(surroundings, ledger, name, began.started_at))
 
             return _watched(ledger, name, permitted)

@@ -9,10 +9,12 @@ import boto3
 import pytest
 
 from lambdas.ledger import META, Ledger
-from repository.errors import AwsRefused
+from repository import keys
+from repository.errors import AwsRefused, NotReady
 from tests.statemachine.engines import ENGINES, POSTGRES, REMOVERS, SQLSERVER, Engine, of_both_engines
-from tests.statemachine.fake_worker import leave_unfinished, lose_worker
+from tests.statemachine.fake_worker import FakeWorker, end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.world import World, execution_arn
+from worker.job import Job
 
 Values = dict[str, Any]
 Change = Callable[[Values], None]
@@ -130,6 +132,43 @@ def test_a_states_plan_of_another_version_leaves_nothing_behind(
     require_next_starts(world, engine, kept)
 
 
+@of_both_engines
+def test_a_plan_that_another_version_stored_while_it_was_planned_is_cleared_up(world: World, engine: Engine) -> None:
+    before = world.use(engine).inventory()
+
+    def change_and_come_back() -> None:
+        if world.calls.count("PlanRestore") == 1:
+            change_row(world.ledger(), unknown_key)
+            raise NotReady("the answer of the first invocation was lost")
+
+    world.after["PlanRestore"] = change_and_come_back
+
+    ended = world.run()
+    swept = world.sweep()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", ANOTHER)
+    assert [clean_up["status"] for clean_up in swept] == ["SUCCEEDED"]
+    assert world.inventory() == before
+    world.after.clear()
+    require_next_starts(world, engine, [])
+
+
+def test_a_state_that_lost_even_the_restores_id_is_cleared_up_by_the_sweeper(world: World) -> None:
+    before = world.inventory()
+
+    def become(called: str, event: Values) -> Values:
+        lost = "ReplayDumps" in world.calls and not event.get("cleanUp")
+        return {**event, "plan": {"id": event["plan"]["restoreId"]}} if lost and "plan" in event else event
+
+    world.change = become
+    ended = world.run()
+    swept = world.sweep()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", ANOTHER)
+    assert [clean_up["status"] for clean_up in swept] == ["SUCCEEDED"]
+    assert world.inventory() == before
+
+
 @pytest.mark.parametrize("change", [unknown_key_deep, version_99], ids=lambda change: change.__name__)
 @of_both_engines
 def test_a_lost_worker_is_replaced_by_the_anchor_alone(world: World, engine: Engine, change: Change) -> None:
@@ -170,6 +209,55 @@ def test_a_stopped_restore_whose_row_no_anchor_has_is_cleared_up_by_what_its_pla
     assert [clean_up["status"] for clean_up in swept] == ["SUCCEEDED"]
     assert world.inventory() == before
     assert "another version" in world.report()["planTrouble"]
+
+
+@of_both_engines
+def test_rows_of_a_newer_version_are_read_as_far_as_they_are_known(world: World, engine: Engine) -> None:
+    before = world.use(engine).inventory()
+    world.worker.behaviour[engine.job] = end_without_result
+
+    def add_keys() -> None:
+        ledger = world.ledger()
+        for item in ledger.table.query(ledger.restore_id):
+            ledger.table.write(ledger.table.update(ledger.restore_id, item["sk"], "SET tenant = :a", a="a"))
+
+    once(world, "DiscardUnfinishedDatabases", add_keys)
+
+    ended = world.run()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "WorkerFailed")
+    assert world.inventory() == before
+
+
+@of_both_engines
+def test_a_worker_of_another_version_is_given_what_it_needs_alone_and_is_understood(
+    world: World, engine: Engine
+) -> None:
+    before = world.use(engine).inventory()
+    given: list[Values] = []
+
+    def newer(worker: FakeWorker, job: Job, command: Any) -> None:
+        s3, key = boto3.client("s3"), keys.job_prefix(job.restore_id, "discard-1")
+        given.append(json.loads(s3.get_object(Bucket="evidence", Key=key + "job.json")["Body"].read()))
+        worker.do(job, command)
+        result = json.loads(s3.get_object(Bucket="evidence", Key=key + "result.json")["Body"].read())
+        body = json.dumps({**result, "tenant": "a"}).encode()
+        s3.put_object(Bucket="evidence", Key=key + "result.json", Body=body)
+
+    world.worker.behaviour |= {engine.job: end_without_result, "discard": newer}
+
+    ended = world.run()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "WorkerFailed")
+    assert world.inventory() == before
+    [job] = given
+    databases = "databases" if engine is POSTGRES else "nativeDatabases"
+    assert job.keys() == {"kind", "restoreId", "engine", "server", databases}
+    assert job[databases][0].keys() == (
+        {"backupName", "askedName", "temporaryName", "loginRole", "holderRole"}
+        if engine is POSTGRES
+        else {"backupName", "askedName", "keyPrefix"}
+    )
 
 
 @of_both_engines
