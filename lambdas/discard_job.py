@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from lambdas.anchor import Anchor, AnchoredDatabase, unreadable
 from lambdas.database_rows import DATABASE, LOGIN_ROLE, NATIVE_TASK
+from lambdas.job_documents import database_job, server
 from lambdas.record import ResourceRow
 from lambdas.state import Restore
-from lambdas.worker_jobs import database_job, server
 from repository import native_staging
 from worker.job import DatabaseJob, Job, NativeDatabaseJob
 

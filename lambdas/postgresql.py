@@ -7,10 +7,11 @@ unfinished.
 from lambdas import repeated_jobs
 from lambdas.database_rows import intend, note_made
 from lambdas.inputs import WorkerInput
+from lambdas.job_documents import job
 from lambdas.job_outcomes import outcomes, raise_if_all_failed, together
 from lambdas.sections import RestoredSection
 from lambdas.state import Restore, state
-from lambdas.worker_jobs import job, job_row, uri
+from lambdas.worker_jobs import job_row, uri
 
 JOB_NAME = "replay"
 

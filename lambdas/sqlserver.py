@@ -7,10 +7,11 @@ DiscardUnfinishedDatabases cancels and drops what stays unfinished, and a verifi
 from lambdas import native_jobs
 from lambdas.database_rows import DATABASE, NATIVE_TASK, note_made
 from lambdas.inputs import NativeRestoreInput
+from lambdas.job_documents import job
 from lambdas.job_outcomes import outcomes, raise_if_all_failed
 from lambdas.sections import RestoredSection
 from lambdas.state import Restore, state
-from lambdas.worker_jobs import ensure_job, job, job_row, uri
+from lambdas.worker_jobs import ensure_job, job_row, uri
 from worker.job import DatabaseResult, ErrorNote, Result
 
 JOB_NAME = "restore"

@@ -9,11 +9,12 @@ from lambdas import left_out, native_jobs, repeated_jobs
 from lambdas.contract import Plan, PlannedDatabase
 from lambdas.database_rows import settle_verified
 from lambdas.inputs import VerifyInput
+from lambdas.job_documents import job
 from lambdas.job_outcomes import error_of, outcomes, together
 from lambdas.postgresql import JOB_NAME as REPLAY
 from lambdas.sections import DatabaseOutcome, VerifiedSection
 from lambdas.state import Restore, state
-from lambdas.worker_jobs import job, uri
+from lambdas.worker_jobs import uri
 from repository.errors import ObjectsLeftOut, SomeDatabasesFailed
 from worker.job import Job, Result
 

@@ -4,7 +4,6 @@ SendCommand has no token, so a job may be sent twice: the worker's own lock make
 first command, under the same condition as every other beginning; what ended without a result is told from the command and the instance.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,8 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from lambdas import limits, stored_plan, worker_instance
-from lambdas.anchor import AnchoredDatabase, Whereabouts
+from lambdas.anchor import Whereabouts
 from lambdas.aws import TargetAccount, error_code
-from lambdas.contract import Plan, PlannedDatabase
 from lambdas.ledger import Ledger
 from lambdas.state import Restore
 from lambdas.stored_rows import Status, readable
@@ -31,13 +29,7 @@ from repository.errors import (
     WorkerTimedOut,
 )
 from worker.job import (
-    DatabaseJob,
-    DatabaseServer,
     Job,
-    JobKind,
-    NativeDatabaseJob,
-    NativeOptions,
-    PostgresOptions,
     Result,
 )
 
@@ -58,58 +50,6 @@ class JobRow(Document):
     sent_at: datetime
     command_id: str | None = None
     error: str | None = None
-
-
-def job(
-    restore: Restore,
-    plan: Plan,
-    kind: JobKind,
-    databases: Iterable[PlannedDatabase] = (),
-    native_databases: tuple[NativeDatabaseJob, ...] = (),
-) -> Job:
-    """The job document of one kind for these databases, of PostgreSQL or of SQL Server."""
-    return Job(
-        kind=kind,
-        restore_id=plan.restore_id,
-        engine=plan.engine,
-        server=server(restore, plan),
-        databases=tuple(database_job(database) for database in databases),
-        native_databases=native_databases,
-        native_options=_native_options(plan),
-        postgres=plan.postgres or PostgresOptions(),
-        manifest=plan.source.manifest,
-        streams=plan.worker.streams,
-        keep_toast_compression=plan.worker.keep_toast_compression,
-    )
-
-
-def database_job(database: PlannedDatabase | AnchoredDatabase) -> DatabaseJob:
-    """A PostgreSQL database, as a job names it."""
-    return DatabaseJob(
-        backup_name=database.name,
-        asked_name=database.asked_name,
-        temporary_name=database.temporary_name,
-        login_role=database.login_role,
-        holder_role=database.holder_role,
-    )
-
-
-def server(restore: Restore, where: Whereabouts) -> DatabaseServer:
-    """The database server, as a job names it."""
-    return DatabaseServer(
-        host=where.target.host,
-        port=where.target.port,
-        region=where.target.region,
-        secret_arn=where.target.secret_arn,
-        ca_bundle=restore.settings.ca_bundle,
-    )
-
-
-def _native_options(plan: Plan) -> NativeOptions:
-    wish = plan.native
-    if wish is None:
-        return NativeOptions()
-    return NativeOptions(fix_users=wish.fix_users, check_database=wish.check_database, stop_at=wish.stop_at)
 
 
 def ensure_job(
