@@ -14,10 +14,12 @@ from botocore.exceptions import ClientError
 
 from cli.control import ControlPlane
 from lambdas import left_out, phases, repeated_jobs
+from lambdas.aws import error_code
 from lambdas.ledger import Ledger
 from lambdas.left_out import Lists
 from lambdas.record import PhaseRow, Report
 from repository import keys
+from repository.errors import RestoreNotFound
 from worker.job import ErrorNote, JobKind, Progress, Result
 
 # The kinds of jobs that take long enough to be watched. A state may have begun several of its kind, one after the other.
@@ -84,7 +86,7 @@ def follow(control: ControlPlane, restore_id: str, arn: str, *, longest: float |
     watch = _Watch(control, restore_id)
     began = last_news = time.monotonic()
     while True:
-        execution = control.executions.describe_execution(executionArn=arn)
+        execution = _described(control, restore_id, arn)
         news = watch.news()
         yield from news
         if execution["status"] != "RUNNING":
@@ -96,6 +98,19 @@ def follow(control: ControlPlane, restore_id: str, arn: str, *, longest: float |
             return
         last_news = now if news else last_news
         time.sleep(min(max(_SHORTEST_PAUSE, _SHARE * (now - last_news)), _LONGEST_PAUSE))
+
+
+def _described(control: ControlPlane, restore_id: str, arn: str) -> dict[str, Any]:
+    try:
+        execution: dict[str, Any] = control.executions.describe_execution(executionArn=arn)
+    except ClientError as error:
+        if error_code(error) != "ExecutionDoesNotExist":
+            raise
+        raise RestoreNotFound(
+            f"Step Functions no longer knows the execution of {restore_id}: it forgets them after 90 days. Its report stays: "
+            f"dbrestore report {restore_id}"
+        ) from None
+    return execution
 
 
 def end_of(control: ControlPlane, restore_id: str, execution: dict[str, Any]) -> Ended:
