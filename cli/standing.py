@@ -121,8 +121,10 @@ def _marked(restore: ListedRestore, *unread: str) -> ListedRestore:
 
 def _together(row: ListedRestore | None, of_meta: ListedRestore) -> ListedRestore:
     """The summary, and what it lacks from the restore's own row."""
-    if row is None or row.target is not None:
-        return row or of_meta
+    if row is None:
+        return of_meta
+    if row.target is not None:
+        return row.model_copy(update={"error": row.error or of_meta.error})
     told = {name: value for name in row.model_fields_set if (value := getattr(row, name))}
     return _marked(of_meta.model_copy(update=told), *of_meta.unread)
 

@@ -11,9 +11,9 @@ import copy
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from lambdas.contract import Plan
 from lambdas.request import TicketRequest
@@ -26,6 +26,19 @@ RESTORES = "RESTORES"
 LONGEST_TEXT = 1000
 _OF_PLAN = ("mode", "engine", "requestedBy", "reason", "ticket")
 _OF_TARGET = ("dbInstance", "account", "region")
+_OF_META = ("executionArn", "startedAt")
+_ALWAYS = ("mode", "target", "databases", *_OF_META)
+
+
+def _iso(value: object) -> datetime:
+    """As this application writes moments; a number, which could be anything, is none."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ValueError("is no moment with a time zone")
+    return moment
+
+
+Moment = Annotated[datetime, BeforeValidator(_iso)]
 
 
 class ListedTarget(Document):
@@ -54,8 +67,8 @@ class ListedRestore(Document):
     engine: str | None = None
     target: ListedTarget | None = None
     databases: tuple[ListedDatabase, ...] = ()
-    started_at: AwareDatetime | None = None
-    ended_at: AwareDatetime | None = None
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
     outcome: Literal["SUCCEEDED", "FAILED"] | None = None
     error: ErrorNote | None = None
     leftovers: int = 0
@@ -131,10 +144,11 @@ def of_meta(restore_id: str, meta: Item) -> ListedRestore:
         planned["target"] = {name: target[name] for name in _OF_TARGET if name in target}
     if isinstance(databases, list):
         planned["databases"] = [_names(one) for one in databases]
-    told = {name: meta[name] for name in ("executionArn", "startedAt") if name in meta}
-    error = _object(meta.get("error"))
-    missing = [name for name in ("mode", "target", "databases") if name not in planned]
-    found = _as_far_as_possible({"restoreId": restore_id, **planned, **told, **({"error": error} if error else {})})
+    planned |= {name: meta[name] for name in _OF_META if name in meta}
+    if error := _object(meta.get("error")):
+        planned["error"] = error
+    missing = [name for name in _ALWAYS if name not in planned]
+    found = _as_far_as_possible({"restoreId": restore_id, **planned})
     return found.model_copy(update={"unread": tuple(dict.fromkeys([*found.unread, *missing]))})
 
 
