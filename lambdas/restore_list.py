@@ -32,10 +32,10 @@ _ALWAYS = ("mode", "target", "databases", *_OF_META)
 
 def _iso(value: object) -> datetime:
     """As this application writes moments; a number, which could be anything, is none."""
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if not isinstance(moment, datetime) or moment.tzinfo is None:
+    moment: Any = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if getattr(moment, "tzinfo", None) is None:
         raise ValueError("is no moment with a time zone")
-    return moment
+    return moment  # type: ignore[no-any-return]
 
 
 Moment = Annotated[datetime, BeforeValidator(_iso)]
@@ -132,7 +132,11 @@ def read(item: Item) -> ListedRestore:
     began, _, restore_id = str(item["sk"]).rpartition("#")
     told = {name: list(value) if isinstance(value, set) else value for name, value in item.items()}
     values = {name: value for name, value in told.items() if name not in ("pk", "sk", "unread") and value is not None}
-    return _as_far_as_possible({"startedAt": began, **values, "restoreId": restore_id})
+    by_key = {"restoreId": restore_id, "startedAt": began}
+    found = _as_far_as_possible({**by_key, **values, "restoreId": restore_id})
+    return (
+        found if found.started_at else found.model_copy(update={"started_at": _as_far_as_possible(by_key).started_at})
+    )
 
 
 def of_meta(restore_id: str, meta: Item) -> ListedRestore:

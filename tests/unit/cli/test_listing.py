@@ -252,6 +252,7 @@ def test_a_summary_of_another_version_is_listed_as_far_as_it_can_be_read_and_mar
 
     assert sorted(lines[plan.restore_id]["unread"]) == sorted(unread)
     assert lines[plan.restore_id]["target"]["dbInstance"] == "shop"
+    assert datetime.fromisoformat(lines[plan.restore_id]["startedAt"]) == NOW
     assert lines[sound.restore_id]["unread"] == []
     assert main.run(["list"]) == 0
     text = " ".join(capsys.readouterr().out.split())
