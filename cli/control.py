@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from lambdas.table import Table
 from repository.errors import ControlPlaneNotFound
@@ -33,6 +34,14 @@ class Account:
     def client(self, service: str) -> Any:
         """A client of one AWS service."""
         return self.session.client(service)  # type: ignore[call-overload]
+
+    def caller(self) -> str | None:
+        """The ARN of whoever calls; None if STS doesn't answer at once. It needs no permission, but there may be no way to STS."""
+        brief = Config(connect_timeout=3, read_timeout=3, retries={"total_max_attempts": 1})
+        try:
+            return self.session.client("sts", config=brief).get_caller_identity()["Arn"]
+        except (ClientError, BotoCoreError):
+            return None
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,8 @@ class _Rendered:
 
 
 def progress_line(event: Progressed) -> str:
-    """`shop: loading rows · 120.0 MB of 300.0 MB (40 %) · 3 of 12 tables · 45.0 MB/s · 4.0 s left`."""
+    """`shop: loading rows · 120.0 MB of 300.0 MB (40 %) · 3 of 12 tables · 45.0 MB/s · 4.0 s left`; the job's name comes last if it isn't
+    the first of its kind."""
     progress = event.progress
     parts = [f"{progress.database}: {progress.phase}" if progress.database else progress.phase]
     if progress.bytes_total:
@@ -123,6 +124,8 @@ def progress_line(event: Progressed) -> str:
         parts.append(f"{size(event.rate)}/s")
     if event.remaining is not None:
         parts.append(f"{duration(event.remaining)} left")
+    if event.job != progress.kind:
+        parts.append(f"job {event.job}")
     return " · ".join(parts)
 
 
@@ -133,7 +136,7 @@ def as_json_lines(event: Event) -> Iterator[dict[str, Any]]:
         yield {"type": "state", **head, **event.phase.to_state(), "seconds": round(seconds_of(event.phase), 3)}
     elif isinstance(event, Progressed):
         pace = {"bytesPerSecond": event.rate, "remainingSeconds": event.remaining}
-        yield {"type": "progress", **head, "state": event.state, **event.progress.to_state(), **pace}
+        yield {"type": "progress", **head, "state": event.state, "job": event.job, **event.progress.to_state(), **pace}
     elif isinstance(event, StillRunning):
         yield {"type": "summary", **head, "status": "RUNNING", "exitCode": int(exit_codes.ExitCode.STILL_RUNNING)}
     else:

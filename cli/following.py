@@ -13,14 +13,16 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.control import ControlPlane
-from lambdas import left_out, phases
+from lambdas import left_out, phases, repeated_jobs
+from lambdas.aws import error_code
 from lambdas.ledger import Ledger
 from lambdas.left_out import Lists
 from lambdas.record import PhaseRow, Report
 from repository import keys
+from repository.errors import RestoreNotFound
 from worker.job import ErrorNote, JobKind, Progress, Result
 
-# The jobs that take long enough to be watched.
+# The kinds of jobs that take long enough to be watched. A state may have begun several of its kind, one after the other.
 JOB_OF_STATE: dict[str, JobKind] = {
     "ReplayDumps": "replay",
     "RestoreNativeBackups": "restore",
@@ -41,10 +43,12 @@ class StateChanged:
 
 @dataclass(frozen=True)
 class Progressed:
-    """The worker's progress in a state. `rate` is in bytes per second, `remaining` in seconds; None while unknown."""
+    """The worker's progress in a state. `job` is the name of the job that runs: `replay`, or `replay-2` when some databases are replayed
+    again. `rate` is in bytes per second, `remaining` in seconds; None while unknown."""
 
     restore_id: str
     state: str
+    job: str
     progress: Progress
     rate: float | None
     remaining: float | None
@@ -82,7 +86,7 @@ def follow(control: ControlPlane, restore_id: str, arn: str, *, longest: float |
     watch = _Watch(control, restore_id)
     began = last_news = time.monotonic()
     while True:
-        execution = control.executions.describe_execution(executionArn=arn)
+        execution = _described(control, restore_id, arn)
         news = watch.news()
         yield from news
         if execution["status"] != "RUNNING":
@@ -94,6 +98,19 @@ def follow(control: ControlPlane, restore_id: str, arn: str, *, longest: float |
             return
         last_news = now if news else last_news
         time.sleep(min(max(_SHORTEST_PAUSE, _SHARE * (now - last_news)), _LONGEST_PAUSE))
+
+
+def _described(control: ControlPlane, restore_id: str, arn: str) -> dict[str, Any]:
+    try:
+        execution: dict[str, Any] = control.executions.describe_execution(executionArn=arn)
+    except ClientError as error:
+        if error_code(error) != "ExecutionDoesNotExist":
+            raise
+        raise RestoreNotFound(
+            f"Step Functions no longer knows the execution of {restore_id}: it forgets them after 90 days. Its report stays: "
+            f"dbrestore report {restore_id}"
+        ) from None
+    return execution
 
 
 def end_of(control: ControlPlane, restore_id: str, execution: dict[str, Any]) -> Ended:
@@ -138,7 +155,7 @@ class _Watch:
         self._control, self._restore_id = control, restore_id
         self._ledger = Ledger(control.ledger, restore_id)
         self._told: dict[str, PhaseRow] = {}
-        self._progress: Progress | None = None
+        self._progress: tuple[str, Progress] | None = None
 
     def news(self) -> list[Event]:
         rows = phases.phases(self._ledger)
@@ -155,11 +172,13 @@ class _Watch:
         return row.waiting_for is not None and told.waiting_for != row.waiting_for
 
     def _progressed(self, state: str) -> Iterator[Event]:
-        text = _read(self._control, keys.job_prefix(self._restore_id, JOB_OF_STATE[state]) + "progress.json")
-        progress = Progress.from_json_of_any_version(text) if text else None
-        if progress and progress != self._progress:
-            self._progress = progress
-            yield Progressed(self._restore_id, state, progress, *_pace(progress))
+        """Of the job that was begun last: those before it have ended."""
+        for job in repeated_jobs.all_of(self._ledger, JOB_OF_STATE[state])[-1:]:
+            text = _read(self._control, keys.job_prefix(self._restore_id, job) + "progress.json")
+            progress = Progress.from_json_of_any_version(text) if text else None
+            if progress and (job, progress) != self._progress:
+                self._progress = (job, progress)
+                yield Progressed(self._restore_id, state, job, progress, *_pace(progress))
 
 
 def _pace(progress: Progress) -> tuple[float | None, float | None]:

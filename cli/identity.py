@@ -1,14 +1,17 @@
 """Which restore is meant: people give a restore id, an execution's name or its ARN; every command needs both the id and the ARN."""
 
+import re
 from dataclasses import dataclass
 from itertools import islice
 
 from botocore.exceptions import ClientError
 
 from cli.control import ControlPlane
+from lambdas.ledger import META
 from lambdas.names import restore_id
 from repository.errors import RestoreNotFound
 
+RESTORE_ID = re.compile(r"r-[0-9a-f]{12}")
 # Executions are kept for 90 days; beyond this many, name the execution instead of the restore.
 _SEARCHED = 5000
 
@@ -33,13 +36,20 @@ def started(arn: str) -> Restore:
 
 def find(control: ControlPlane, text: str) -> Restore:
     """The restore that `text` names: `r-` and twelve hexadecimal digits, an execution's name, or its ARN. Raises RestoreNotFound."""
-    found = _by_name(control, text) or (_by_restore_id(control, text) if text.startswith("r-") else None)
+    found = _by_ledger(control, text) or _by_name(control, text) or _by_restore_id(control, text)
     if found is None:
         raise RestoreNotFound(
-            f"No restore {text!r}. Give a restore id (r-...), an execution's name or its ARN; the list is in the Step Functions console "
-            "or `aws stepfunctions list-executions`."
+            f"No restore {text!r}. Give a restore id (r-...), an execution's name or its ARN; `dbrestore list` has them, and the Step "
+            "Functions console those that were refused."
         )
     return found
+
+
+def _by_ledger(control: ControlPlane, text: str) -> Restore | None:
+    """Also one whose execution Step Functions no longer knows."""
+    meta = control.ledger.get(text, META) if RESTORE_ID.fullmatch(text) else None
+    arn = meta.get("executionArn") if meta else None
+    return Restore(text, arn) if isinstance(arn, str) else None
 
 
 def _by_name(control: ControlPlane, text: str) -> Restore | None:
@@ -58,6 +68,8 @@ def _by_name(control: ControlPlane, text: str) -> Restore | None:
 
 def _by_restore_id(control: ControlPlane, text: str) -> Restore | None:
     """The id is a digest of the ARN, so the newest executions are tried one after the other; even a refused plan is found this way."""
+    if not RESTORE_ID.fullmatch(text):
+        return None
     pages = control.executions.get_paginator("list_executions").paginate(stateMachineArn=control.state_machine_arn)
     arns = (execution["executionArn"] for page in pages for execution in page["executions"])
     return next((restore for restore in map(started, islice(arns, _SEARCHED)) if restore.restore_id == text), None)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cli import consoles, doctor, exit_codes, local, points, points_verify, restore, watch, worker_config  # noqa: F401
+from cli import consoles, doctor, exit_codes, listing, local, points, points_verify, restore, watch, worker_config  # noqa: F401
 from cli.control import Account
 from cli.exit_codes import ExitCode
 
@@ -24,6 +24,7 @@ app.add_typer(points.app, name="points")
 app.add_typer(worker_config.app, name="worker-config")
 app.command()(restore.plan)
 app.command()(restore.restore)
+app.command("list")(listing.list_restores)
 app.command()(watch.status)
 app.command()(watch.watch)
 app.command()(watch.cancel)

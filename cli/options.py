@@ -69,6 +69,6 @@ WorkerWishes = Annotated[
         "tags.team=dba. Repeatable.",
     ),
 ]
-RestoreName = Annotated[
-    str, typer.Argument(metavar="ID", help="A restore id (r-...), or the name or ARN of its execution.")
-]
+_RESTORE_NAME = "A restore id (r-...), or the name or ARN of its execution."
+RestoreName = Annotated[str, typer.Argument(metavar="ID", help=_RESTORE_NAME)]
+RestoreNameOrNone = Annotated[str | None, typer.Argument(metavar="[ID]", help=_RESTORE_NAME)]

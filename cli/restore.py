@@ -123,7 +123,9 @@ def plan(
 
 
 def start(plane: ControlPlane, asked: RestoreRequest) -> identity.Restore:
-    """Start the state machine with the request."""
+    """Start the state machine with the request, in the caller's name if it begins a restore."""
+    if asked.mode != "plan" and asked.requested_by is None:
+        asked = asked.model_copy(update={"requested_by": plane.account.caller()})
     answer: dict[str, Any] = plane.executions.start_execution(
         stateMachineArn=plane.state_machine_arn, name=request.execution_name(asked), input=request.input_text(asked)
     )

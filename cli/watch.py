@@ -3,24 +3,29 @@
 import typer
 from botocore.exceptions import ClientError
 
-from cli import consoles, control, display, identity, left_out_view, report_view, restore
+from cli import consoles, control, display, identity, left_out_view, listing, report_view, restore
 from cli.control import Account, ControlPlane
 from cli.exit_codes import ExitCode
-from cli.following import Ended, StillRunning, follow, read_report, read_results
-from cli.options import AsJson, Longest, RestoreName
+from cli.following import Ended, Progressed, StillRunning, follow, read_report, read_results
+from cli.options import AsJson, Longest, RestoreName, RestoreNameOrNone
 from lambdas import archive_wait, left_out
 from lambdas.aws import error_code
 from lambdas.ledger import Ledger, request_cancel
 from repository.errors import RestoreNotFound
 
 
-def status(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:
-    """Show where a restore stands now. The exit code says whether the question could be answered, not how the restore went."""
+def status(context: typer.Context, restore_id: RestoreNameOrNone = None, as_json: AsJson = False) -> ExitCode:
+    """Show where a restore stands now; without an id, list those that aren't over. The exit code says whether the question could be
+    answered, not how the restore went."""
+    if restore_id is None:
+        return listing.show_running(control.find(context.ensure_object(Account)), as_json=as_json)
     plane, found = _found(context, restore_id)
     shown: display.Display = display.JsonLines() if as_json else display.Lines(consoles.out())
     for event in follow(plane, found.restore_id, found.arn, longest=0):
         shown.show(event)
-        if isinstance(event, StillRunning) and not as_json:
+        if isinstance(event, Progressed) and not as_json:
+            consoles.out().print(display.progress_line(event), soft_wrap=True)
+        elif isinstance(event, StillRunning) and not as_json:
             print(f"{found.restore_id} RUNNING")
         elif isinstance(event, Ended) and not as_json:
             report_view.print_end(consoles.out(), event)

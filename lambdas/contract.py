@@ -207,3 +207,4 @@ class Plan(Document):
     notes: tuple[str, ...] = ()
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
+    requested_by: str | None = None

@@ -6,6 +6,7 @@
     <restore id>             RESOURCE#<kind>#<role>#<name>   one thing that was made
     <restore id>             JOB#<name>                      one job of the worker (lambdas.worker_jobs)
     OPEN                     <restore id>                    every restore that isn't CLOSED: what the sweeper reads
+    RESTORES                 <began>#<restore id>            a summary of every restore, for lists (lambdas.restore_list)
     DATABASE#<arn>#<name>    LOCK                            one restore per target database (lambdas.database_names.folded)
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.locks)
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging_lease)
@@ -20,7 +21,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from lambdas import anchor, limits, stored_rows
+from lambdas import anchor, limits, restore_list, stored_rows
 from lambdas.anchor import Anchor
 from lambdas.contract import Plan
 from lambdas.record import ResourceRow
@@ -52,8 +53,8 @@ class Ledger:
         self.restore_id = restore_id
 
     def open(self, plan: Plan, started_at: datetime) -> Plan:
-        """Write META, the row under OPEN and one lock per target database, all or nothing. A second call of the same execution gives back
-        the plan that was stored. Raises DatabaseBusy."""
+        """Write META, the rows under OPEN and RESTORES and one lock per target database, all or nothing. A second call of the same
+        execution gives back the plan that was stored. Raises DatabaseBusy."""
         fixed = anchor.of(plan)
         locks = [self._lock(name) for name in fixed.locks]
         meta = {
@@ -67,7 +68,8 @@ class Ledger:
         }
         opened = {"pk": OPEN, "sk": self.restore_id, "openedAt": _now()}
         try:
-            self.table.write(self.table.put(meta, "attribute_not_exists(pk)"), self.table.put(opened), *locks)
+            listed = self.table.put(restore_list.row(plan, started_at))
+            self.table.write(self.table.put(meta, "attribute_not_exists(pk)"), self.table.put(opened), listed, *locks)
         except ConditionFailed as failed:
             return self._already_open(plan, failed)
         return plan

@@ -19,6 +19,7 @@ from lambdas import (
     native_plan,
     phases,
     postgresql_plan,
+    restore_list,
     source_lookup,
     target_lookup,
     worker_plan,
@@ -38,6 +39,7 @@ from lambdas.worker_plan import Site, WorkerPart
 from repository import keys, stored_points
 from repository.errors import EngineMismatch, InternalContradiction, RestoreCancelled, TargetNotUsable
 from repository.manifest import Engine, Manifest
+from worker.job import ErrorNote
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
@@ -90,8 +92,11 @@ def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) ->
     Raises RestoreCancelled."""
     execution = described(surroundings, plan.execution_arn)
     if execution and execution["status"] != "RUNNING":
+        stopped = RestoreCancelled(f"The execution ended ({execution['status']}) while the restore was being planned")
+        note = ErrorNote(name=type(stopped).__name__, message=str(stopped))
+        restore_list.ended(ledger.table, plan.restore_id, ledger.meta().started_at, datetime.now(UTC), note)
         ledger.close(anchor.of(plan))
-        raise RestoreCancelled(f"The execution ended ({execution['status']}) while the restore was being planned")
+        raise stopped
 
 
 def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
@@ -129,6 +134,7 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
         notes=part.notes,
         ticket=request.ticket,
         reason=request.reason,
+        requested_by=request.requested_by,
     )
 
 

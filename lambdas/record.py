@@ -69,6 +69,7 @@ class Report(Document):
     estimate: Estimate | None = None
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
+    requested_by: str | None = None
 
 
 class RestoreEvent(Document):

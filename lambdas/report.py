@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from lambdas import archive, archive_wait, left_out, native_proof, phases
+from lambdas import archive, archive_wait, left_out, native_proof, phases, restore_list
 from lambdas.database_rows import DATABASE
 from lambdas.inputs import CaughtError, CloseInput
 from lambdas.job_outcomes import outcomes, together
@@ -43,6 +43,9 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     report = _report(restore, meta, error, leftovers)
     _store(restore, report)
     _tell(restore, report, where.report)
+    restore_list.ended(
+        restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers)
+    )
     if leftovers:
         raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
     archive_wait.end(restore.ledger)
@@ -136,6 +139,7 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
         results=tuple(uri(restore, name, "result.json") for name in results),
         ticket=told.ticket,
         reason=told.reason,
+        requested_by=told.requested_by,
     )
 
 

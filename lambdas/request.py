@@ -92,7 +92,9 @@ class RestoreRequest(Document):
     roles may, but only if the restore point is of the target instance itself. `roles` `create-missing` makes the dump's other roles (no
     login, no rights). `extensions` `skip-missing` leaves out extensions that the target lacks or the configuration doesn't allow, and
     `onUnrestorable` `skip` whatever else the target refuses; what is left out is told and the run never ends green. `encoding` and
-    `locale` are the new databases' (default: those of the dump). `verify` `content` reads every row back, `counts` counts them."""
+    `locale` are the new databases' (default: those of the dump). `verify` `content` reads every row back, `counts` counts them.
+
+    `requestedBy` says who asked for it, as whoever starts the execution puts it: the command writes its caller's ARN. Nobody checks it."""
 
     comment: Any = Field(default=None, alias="Comment", exclude=True)
     schema_version: Literal["1"] = "1"
@@ -113,6 +115,7 @@ class RestoreRequest(Document):
     sqlserver: SqlServerRequest = SqlServerRequest()
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
+    requested_by: str | None = Field(default=None, min_length=1, max_length=1000)
 
     @field_validator("databases", mode="before")
     @classmethod

@@ -46,6 +46,7 @@ class Parts:
     estimate: Estimate | None
     ticket: TicketRequest
     reason: str | None
+    requested_by: str | None
 
 
 def parts(text: str) -> Parts:
@@ -55,14 +56,18 @@ def parts(text: str) -> Parts:
     except ValueError:
         found = {}
     values: dict[str, Any] = found if isinstance(found, dict) else {}
-    reason = values.get("reason")
     return Parts(
         postgres=_part(PostgresOptions, values.get("postgres")),
         network=_part(PlannedNetwork, values.get("network")),
         estimate=_part(Estimate, values.get("estimate")),
         ticket=_part(TicketRequest, values.get("ticket")) or TicketRequest(),
-        reason=reason if isinstance(reason, str) else None,
+        reason=_text(values.get("reason")),
+        requested_by=_text(values.get("requestedBy")),
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _part(model: type[Part], value: object) -> Part | None:

@@ -4,7 +4,7 @@ A condition that did not hold is an answer here, not an error. boto3 repeats a t
 only for ten minutes and not across invocations: callers therefore read again and compare before they believe a failed condition."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -49,6 +49,18 @@ class Table:
             ExpressionAttributeValues=_values({"pk": pk, "prefix": prefix} if prefix else {"pk": pk}),
         )
         return tuple(_plain(item) for page in pages for item in page["Items"])
+
+    def newest(self, pk: str, since: str = "", page: int = 100) -> Iterator[Item]:
+        """Items of `pk` from the highest sort key down to `since`, read `page` at a time as they are asked for."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            KeyConditionExpression="pk = :pk AND sk >= :since" if since else "pk = :pk",
+            ExpressionAttributeValues=_values({"pk": pk, "since": since} if since else {"pk": pk}),
+            PaginationConfig={"PageSize": page},
+        )
+        return (_plain(item) for page in pages for item in page["Items"])
 
     def put(self, item: Item, condition: str = "", **values: Any) -> Write:
         """A write that replaces the item."""

@@ -111,7 +111,7 @@ def job_row(ledger: Ledger, name: str) -> JobRow | None:
 
 def job_names(ledger: Ledger) -> tuple[str, ...]:
     """All jobs that were begun."""
-    return tuple(str(item["name"]) for item in ledger.table.query(ledger.restore_id, JOB))
+    return tuple(str(item["sk"]).removeprefix(JOB) for item in ledger.table.query(ledger.restore_id, JOB))
 
 
 def active_commands(target: TargetAccount, instance_id: str) -> "tuple[CommandTypeDef, ...]":

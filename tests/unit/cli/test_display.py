@@ -25,7 +25,7 @@ def phase(state: str, status: str = "SUCCEEDED", seconds: float = 2, **more: obj
 
 def progressed(**values: object) -> Progressed:
     progress = Progress.model_validate({"kind": "replay", "phase": "data", "database": "shop", **values})
-    return Progressed("r-1", "ReplayDumps", progress, rate=10_000_000, remaining=6)
+    return Progressed("r-1", "ReplayDumps", "replay", progress, rate=10_000_000, remaining=6)
 
 
 def rendered(*events: StateChanged | Progressed) -> list[str]:
@@ -61,9 +61,8 @@ def test_progress_goes_when_its_state_ends_and_a_failure_says_why() -> None:
 
 
 def test_progress_says_only_what_is_known() -> None:
-    unknown = Progressed(
-        "r-1", "VerifyDatabases", Progress(kind="verify", phase="counting rows"), rate=None, remaining=None
-    )
+    told = Progress(kind="verify", phase="counting rows")
+    unknown = Progressed("r-1", "VerifyDatabases", "verify", told, rate=None, remaining=None)
 
     assert progress_line(unknown) == "counting rows"
 
@@ -72,9 +71,16 @@ def test_progress_ends_with_what_rds_said_last() -> None:
     progress = Progress(
         kind="restore", phase="restoring", database="crm", bytes_done=5, bytes_total=20, note="25 percent processed."
     )
-    event = Progressed("r-1", "RestoreNativeBackups", progress, rate=None, remaining=None)
+    event = Progressed("r-1", "RestoreNativeBackups", "restore", progress, rate=None, remaining=None)
 
     assert progress_line(event) == "crm: restoring · 5 B of 20 B (25 %) · 25 percent processed."
+
+
+def test_the_progress_of_a_repeated_job_names_it() -> None:
+    told = Progress(kind="replay", phase="data", database="shop")
+    again = Progressed("r-1", "ReplayDumps", "replay-2", told, rate=None, remaining=None)
+
+    assert progress_line(again) == "shop: data · job replay-2"
 
 
 @pytest.mark.parametrize(

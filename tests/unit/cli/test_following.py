@@ -1,15 +1,18 @@
 """A followed restore tells every state once, progress as it comes, and the truth about the end."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
-from cli import identity
+from cli import identity, main
 from cli.control import ControlPlane
 from cli.display import as_json_lines
 from cli.following import Ended, Progressed, StateChanged, StillRunning, follow
 from lambdas import phases
 from lambdas.ledger import Ledger
+from lambdas.repeated_jobs import numbered
+from lambdas.worker_jobs import JOB, JobRow
 from repository import keys
 from repository.errors import RestoreNotFound
 from tests.unit.cli.conftest import start
@@ -17,9 +20,20 @@ from tests.unit.cli.test_report_view import report
 from worker.job import ErrorNote, JobKind, Progress, Result
 
 
-def put_progress(plane: ControlPlane, restore_id: str, progress: Progress) -> None:
-    key = keys.job_prefix(restore_id, progress.kind) + "progress.json"
+def put_progress(plane: ControlPlane, restore_id: str, progress: Progress, job: str | None = None) -> None:
+    """Of a job that was begun."""
+    name = job or progress.kind
+    row = JobRow(name=name, instance_id="i-1", sent_at=datetime.now(UTC))
+    plane.ledger.write(plane.ledger.put({"pk": restore_id, "sk": JOB + name} | row.to_state()))
+    key = keys.job_prefix(restore_id, name) + "progress.json"
     plane.storage.put_object(Bucket=plane.evidence_bucket, Key=key, Body=progress.to_json())
+
+
+def running(plane: ControlPlane, state: str) -> identity.Restore:
+    """A restore in this state."""
+    restore = identity.started(start(plane, "one", wait=30))
+    phases.began(Ledger(plane.ledger, restore.restore_id), state)
+    return restore
 
 
 def test_states_that_were_passed_are_told_in_order_with_the_end_last(plane: ControlPlane) -> None:
@@ -56,6 +70,57 @@ def test_progress_of_the_running_state_carries_rate_and_remaining_time(
     [progressed] = [event for event in events if isinstance(event, Progressed)]
     assert (progressed.state, progressed.rate, progressed.remaining) == (state, 10, 6)
     assert isinstance(events[-1], StillRunning)
+
+
+@pytest.mark.parametrize(("state", "kind"), [("ReplayDumps", "replay"), ("VerifyDatabases", "verify")])
+@pytest.mark.parametrize("many", [2, 3, 11])
+def test_progress_is_that_of_the_job_that_runs_when_databases_are_done_again(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str], state: str, kind: JobKind, many: int
+) -> None:
+    restore = running(plane, state)
+    for number in range(1, many + 1):
+        told = Progress(kind=kind, phase=f"round {number}", bytes_done=number, bytes_total=100, seconds=1)
+        put_progress(plane, restore.restore_id, told, numbered(kind, number))
+
+    assert main.run(["status", "one", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main.run(["status", "one"]) == 0
+
+    [line] = [line for line in lines if line["type"] == "progress"]
+    assert (line["job"], line["kind"], line["phase"]) == (f"{kind}-{many}", kind, f"round {many}")
+    assert f"round {many} · {many} B of 100 B" in capsys.readouterr().out
+
+
+def test_a_watch_goes_over_to_the_next_job_and_says_nothing_of_it_before_it_tells_something(
+    plane: ControlPlane,
+) -> None:
+    restore = running(plane, "ReplayDumps")
+    stream = follow(plane, restore.restore_id, restore.arn)
+    same = Progress(kind="replay", phase="beginning")
+    put_progress(plane, restore.restore_id, same)
+    first = [next(stream), next(stream)][-1]
+    begun = JobRow(name="replay-2", instance_id="i-1", sent_at=datetime.now(UTC))
+    plane.ledger.write(plane.ledger.put({"pk": restore.restore_id, "sk": f"{JOB}replay-2"} | begun.to_state()))
+    put_progress(plane, restore.restore_id, Progress(kind="replay", phase="the first's last words"), "replay")
+
+    silent = list(follow(plane, restore.restore_id, restore.arn, longest=0))
+    put_progress(plane, restore.restore_id, same, "replay-2")
+    second = next(stream)
+
+    assert [type(event) for event in silent] == [StateChanged, StillRunning]
+    assert isinstance(first, Progressed)
+    assert isinstance(second, Progressed)
+    assert (first.job, second.job) == ("replay", "replay-2")
+
+
+def test_a_job_of_a_newer_version_is_followed_by_its_key(plane: ControlPlane) -> None:
+    restore = running(plane, "ReplayDumps")
+    put_progress(plane, restore.restore_id, Progress(kind="replay", phase="data"), "replay-2")
+    plane.ledger.write(plane.ledger.put({"pk": restore.restore_id, "sk": f"{JOB}replay-2", "title": "of 3.0"}))
+
+    events = list(follow(plane, restore.restore_id, restore.arn, longest=0))
+
+    assert [event.job for event in events if isinstance(event, Progressed)] == ["replay-2"]
 
 
 def test_progress_of_a_state_that_has_ended_is_not_told_again(plane: ControlPlane) -> None:

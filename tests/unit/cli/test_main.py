@@ -74,6 +74,7 @@ def test_no_wait_prints_the_restore_and_returns_at_once(
     assert restore_id == identity.started(arn).restore_id
     assert json.loads(execution["input"]) == {
         "target": {"dbInstance": "shop"}, "source": {"dbInstance": "shop"}, "databases": [{"as": "copy", "name": "shop"}], "reason": "why",
+        "requestedBy": "arn:aws:sts::123456789012:user/moto",
     }  # fmt: skip
     assert execution["name"].startswith("restore-shop-")
 
