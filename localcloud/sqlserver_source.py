@@ -22,7 +22,7 @@ _CAUSES: Final[dict[type[RestoreError], str]] = {
     NotANativeBackup: "not-a-backup",
     BackupEncrypted: "no-certificate",
     MediaPasswordSet: "password",
-    SystemDatabaseRefused: "system-database",
+    SystemDatabaseRefused: "system-backup",
 }
 
 

@@ -181,7 +181,7 @@ TEXTS: Final[dict[str, Text]] = {
         Text("newer-version", 3169, "The database was backed up on a server running version {theirs}. That version is incompatible with "
              "this server, which is running version {ours}. Either restore the database on a server that supports the backup, or use a "
              "backup that is compatible with this server.", "documented", _ERRORS),
-        Text("system-database", 3168, "The backup of the system database on the device {file} cannot be restored because it was created by "
+        Text("system-backup", 3168, "The backup of the system database on the device {file} cannot be restored because it was created by "
              "a different version of the server than this server.", "documented", _ERRORS),
         Text("no-space", 3257, "There is insufficient free space on disk volume 'D:\\' to create the database. The database requires "
              "{needed} additional free bytes, while only {free} bytes are available.", "documented", _ERRORS),

@@ -8,7 +8,7 @@ import pytest
 
 from cli import main
 from cli.control import ControlPlane
-from lambdas import restore_list
+from lambdas import anchor, restore_list
 from lambdas.contract import Plan
 from lambdas.ledger import Ledger
 from lambdas.names import restore_id
@@ -42,7 +42,7 @@ def close(plane: ControlPlane, plan: Plan, error: ErrorNote | None = None, secon
     ledger = Ledger(plane.ledger, plan.restore_id)
     began = ledger.meta().started_at
     restore_list.ended(plane.ledger, plan.restore_id, began, began + timedelta(seconds=seconds), error)
-    ledger.close(plan)
+    ledger.close(anchor.of(plan))
 
 
 def change(plane: ControlPlane, pk: str, sk: str, **attributes: Any) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from cli import main
 from cli.control import ControlPlane
+from lambdas import anchor
 from lambdas.ledger import META, OPEN, Ledger
 from lambdas.restore_list import RESTORES
 from tests.unit.cli.conftest import start
@@ -129,7 +130,7 @@ def test_the_outcome_of_one_that_an_older_version_closed_is_never_guessed(
     ledger = Ledger(plane.ledger, plan.restore_id)
     if error:
         ledger.remember(error)
-    ledger.close(plan)
+    ledger.close(anchor.of(plan))
 
     [line] = listed()
 

@@ -1,6 +1,7 @@
 """The command as people and scripts meet it: exit code, stdout for the result, stderr for problems, never a traceback."""
 
 import _thread
+import gc
 import json
 import signal
 import threading
@@ -187,8 +188,10 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def ctrl_c(after: float) -> Iterator[None]:
-    """Ctrl-C after some seconds, and again if it was lost: what is raised in a callback of the garbage collector, Python only prints."""
+    """Ctrl-C after some seconds. No garbage is collected meanwhile: what is raised in a callback of that, Python only prints, and pytest
+    takes the print for an error."""
     is_over = threading.Event()
+    gc.disable()
 
     def press() -> None:
         pause = after
@@ -201,6 +204,7 @@ def ctrl_c(after: float) -> Iterator[None]:
     try:
         yield
     finally:
+        gc.enable()
         is_over.set()
         presser.join()
 
