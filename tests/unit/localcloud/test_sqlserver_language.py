@@ -283,7 +283,7 @@ def test_rows_of_a_procedure_go_into_a_table_and_are_asked_there() -> None:
     assert message == Message("1")
     assert isinstance(rows, ResultSet)
     assert [row[:4] for row in rows.rows] == [(1, "shop!", "0", " [20")]
-    # It outlives its batch, for this session alone.
+    # It outlives its batch, for this connection alone.
     assert server.rows("SELECT COUNT(*) AS n FROM #status") == [{"n": 1}]
     server.rows("IF OBJECT_ID('tempdb..#status') IS NOT NULL DROP TABLE #status DROP TABLE IF EXISTS #status")
     assert [number for number, _ in errors(server, "DROP TABLE #status")] == [3701]
