@@ -55,7 +55,8 @@ def test_the_running_ones_tell_their_state_of_the_flow(plane: ControlPlane, list
     [line] = listed(*arguments)
 
     assert (line["restoreId"], line["status"], line["state"]) == (running.restore_id, "RUNNING", "ReplayDumps")
-    assert 7200 <= line["seconds"] < 8000
+    # The tests before this one may have run for long.
+    assert 7200 <= line["seconds"] <= 7200 + (datetime.now(UTC) - NOW).total_seconds()
     assert line["report"] is None
 
 
@@ -128,7 +129,7 @@ def test_a_limit_hides_older_ones_and_says_so_and_since_hides_none(
     assert [line["restoreId"] for line in listed("list", "--limit", "2")] == limited[:2]
     assert len(listed("list", "--since", "3w")) == 23
     assert [line["restoreId"] for line in listed("list", "--since", "51h", "--limit", "30")][-1] == oldest.restore_id
-    assert len(listed("list", "--since", "150m")) == 3
+    assert len(listed("list", "--since", "170m")) == 3
     assert listed("list", "--running", "--since", "49h") == []
     main.run(["list", "--limit", "23"])
     assert "older ones" not in capsys.readouterr().err
