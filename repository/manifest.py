@@ -4,7 +4,7 @@
     <repository bucket>/<instance>/<point id>/<database>/dump.pgdump      pg_dump custom format, as it was
     <repository bucket>/<instance>/<point id>/<database>/dump.tar         directory format, packed into one uncompressed tar
 
-    <repository bucket>/<instance>/<point id>/<database>/01-full-1-of-2.bak        native SQL Server backups, as they were
+    <repository bucket>/<instance>/<point id>/<database>/01-full-1-of-2.bak        native SQL Server backups, one set each
 
 Names in keys are percent-encoded (`repository.keys`); the manifest holds them as they are. A member is one byte range of one object, so one
 table's rows are one ranged GET. Without this product, `pg_restore` still reads every file.

@@ -1,5 +1,5 @@
-"""Restore points of native SQL Server backups: judged by their headers, grouped, ordered, stored as they are. Invariant: nothing is
-stored before everything was judged, and each file is read once from end to end while it is stored.
+"""Restore points of native SQL Server backups: judged by their headers, grouped, ordered, stored as they are, but for a set that is cut out
+of a file with several. Invariant: nothing is stored before every header was judged, and what is stored is checked in the same reading.
 """
 
 from collections.abc import Iterator, Sequence
