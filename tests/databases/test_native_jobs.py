@@ -77,7 +77,10 @@ def test_what_was_restored_from_a_real_backup_is_what_its_header_says(
     database = verified(restore)
 
     assert database.status == "PROMOTED"
-    assert results(database.checks) == {"ok"}
+    # A log backup holds no data pages to count, and the check says so.
+    uncounted = [one.check for one in database.checks if one.result == "not checked"]
+    assert uncounted == (["pages in use"] if name == "StopAt" else [])
+    assert results(database.checks) - {"not checked"} == {"ok"}
     assert database.bytes == restore.sets(name)[-1].restored_size
 
 
