@@ -53,7 +53,7 @@ faults: $(INSTALLED) ## every fault in every state, every way to fail; an hour
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow tests/databases tests/unit/localcloud
 
 demo: $(INSTALLED) ## restores of both engines, one whose worker dies, one that is refused, on the local cloud
-	@$(BIN)/python -m localcloud.demo
+	@$(BIN)/python -m demo
 
 bench: $(INSTALLED) ## what is claimed about speed and memory, measured here
 	@$(BIN)/python -m benchmarks

@@ -34,10 +34,10 @@ def synthesise() -> None:
     """Both stacks as a cloud assembly, which the CDK's command deploys."""
     from aws_cdk import App
 
+    from dbrestore.contract.errors import WorkerConfigurationInvalid
     from infrastructure.control_stack import ControlStack
     from infrastructure.settings import read
     from infrastructure.target_stack import TargetStack
-    from repository.errors import WorkerConfigurationInvalid
 
     outdir = os.environ.get("CDK_OUTDIR") or str(ROOT / "cdk.out")
     app = App(outdir=outdir, context=context(), analytics_reporting=False)

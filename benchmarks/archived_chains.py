@@ -15,10 +15,11 @@ from uuid import UUID
 import boto3
 import moto.s3.models as models
 
-from localcloud.clients import ACCOUNT
-from localcloud.native_backups import Written, backup
-from repository import keys, native_points
-from repository.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, StoredFile
+from dbrestore.contract import keys
+from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, StoredFile
+from dbrestore.points.sqlserver import adding as native_points
+from localcloud.backups.files import Written, backup
+from localcloud.base.clients import ACCOUNT
 
 BUCKET = "repository"
 

@@ -15,10 +15,13 @@ import psycopg
 from psycopg import sql
 
 from benchmarks import workload
-from localcloud import certificates, cloud, postgresql
-from repository import keys, points
-from repository.manifest import Manifest
-from worker.job import DatabaseJob, DatabaseServer, Job
+from dbrestore.contract import keys
+from dbrestore.contract.job import DatabaseJob, DatabaseServer, Job
+from dbrestore.contract.manifest import Manifest
+from dbrestore.points.pgdump import adding as points
+from localcloud import cloud
+from localcloud.base import certificates
+from localcloud.postgresql import server as postgresql
 
 REPOSITORY, EVIDENCE = "bench-repository", "bench-evidence"
 PASSWORD = "bench-Passw0rd"

@@ -16,7 +16,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from localcloud.clients import ACCOUNT, REGION
+from localcloud.base.clients import ACCOUNT, REGION
 
 KIB = 1024
 TABLE = "ledger"

@@ -12,11 +12,11 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from localcloud.native_backups import Written, backup, compressed
-from localcloud.native_checksums import record_checksum
-from repository import native_file
-from repository.native_damage import DamageCheck, StripeChecks, whole
-from repository.native_header import NativeHeader
+from dbrestore.points.sqlserver import file as native_file
+from dbrestore.points.sqlserver.damage.file import DamageCheck, StripeChecks, whole
+from dbrestore.points.sqlserver.header import NativeHeader
+from localcloud.backups.checksums import record_checksum
+from localcloud.backups.files import Written, backup, compressed
 
 MEGABYTE, MIB = 10**6, 1 << 20
 PIECE = 8 * MIB

@@ -20,11 +20,13 @@ from benchmarks import archived_chains, quick_s3
 from benchmarks.archived_chains import Chains
 from benchmarks.metering import Meter, largest_state, transitions
 from benchmarks.virtual_time import Happening, VirtualTime
+from dbrestore.contract import limits
 from infrastructure.functions import FUNCTIONS, Function
-from lambdas import archive_wait, limits, orchestration
-from lambdas.prices import prices_in
-from localcloud import s3_events
-from localcloud.clients import ACCOUNT, REGION
+from lambdas.archive import waits as archive_wait
+from lambdas.estimate import orchestration
+from lambdas.estimate.prices import prices_in
+from localcloud.base.clients import ACCOUNT, REGION
+from localcloud.s3 import events as s3_events
 from tests.statemachine import plain_moto, world
 from tests.statemachine.conftest import installed
 from tests.statemachine.engines import SQL_SERVER, SQLSERVER

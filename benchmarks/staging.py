@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from lambdas import limits, staging_check, staging_copy, staging_parts
-from lambdas.staging_copy import Place
-from lambdas.staging_files import StagedFile
+from dbrestore.contract import limits
+from dbrestore.contract.manifest import Manifest
+from dbrestore.points.sqlserver import adding as native_points
+from dbrestore.points.sqlserver.file import inspect
+from lambdas.staging import check as staging_check
+from lambdas.staging import copy as staging_copy
+from lambdas.staging import parts as staging_parts
+from lambdas.staging.copy import Place
+from lambdas.staging.files import StagedFile
 from localcloud import cloud
-from localcloud.clients import ACCOUNT
-from localcloud.native_backups import Written, backup
-from repository import native_points
-from repository.manifest import Manifest
-from repository.native_file import inspect
+from localcloud.backups.files import Written, backup
+from localcloud.base.clients import ACCOUNT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

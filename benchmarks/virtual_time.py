@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from localcloud import clock, glacier, glacier_objects
+from localcloud.base import clock
+from localcloud.s3 import glacier, glacier_objects
 
 Happening = tuple[float, Callable[[], object]]
 

@@ -11,25 +11,20 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from cli import reference
+from dbrestore.cli import reference
+from dbrestore.contract import anchor, job, record, request, sections
+from dbrestore.contract import examination as doctor_findings
+from dbrestore.contract import plan as contract
+from dbrestore.contract.document import Document
+from dbrestore.contract.manifest import Manifest
+from dbrestore.worker.sqlserver import messages as native_messages
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
-from lambdas import (
-    anchor,
-    contract,
-    doctor_findings,
-    extension_configuration,
-    record,
-    request,
-    sections,
-    sqlserver_configuration,
-    worker_configuration,
-    worker_configuration_check,
-)
-from localcloud import sqlserver_page
-from repository.document import Document
-from repository.manifest import Manifest
-from worker import job, native_messages
+from lambdas.configuration import extensions as extension_configuration
+from lambdas.configuration import sqlserver as sqlserver_configuration
+from lambdas.configuration import workers as worker_configuration
+from lambdas.doctor import check_worker_configuration as worker_configuration_check
+from localcloud.sqlserver import page as sqlserver_page
 
 DOCS = Path(__file__).resolve().parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"

@@ -12,12 +12,18 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from dbrestore.contract import versions
 from infrastructure.dependencies import BUILD, ROOT, Dependencies, tree
-from lambdas import extension_configuration, sqlserver_configuration, worker_configuration
+from lambdas.configuration import extensions as extension_configuration
+from lambdas.configuration import sqlserver as sqlserver_configuration
+from lambdas.configuration import workers as worker_configuration
 
 # The newest runtime that all dependencies have wheels for, and the Python that Amazon Linux 2023 installs from its own packages.
 FUNCTION_PYTHON = "3.13"
 WORKER_PYTHON = "3.11"
+
+FUNCTION_PACKAGES = versions.PACKAGES
+WORKER_PACKAGES = ("dbrestore/__init__.py", "dbrestore/contract", "dbrestore/points", "dbrestore/worker")
 
 BUNDLES = BUILD / "bundles"
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -31,7 +37,7 @@ if [ -r "$proxy" ]; then
   while IFS= read -r line; do export "$line"; done < "$proxy"
 fi
 home=$(cd "$(dirname "$0")" && pwd)
-PYTHONPATH="$home" exec "${{DBRESTORE_PYTHON:-python{WORKER_PYTHON}}}" -P -s -S -m worker "$@"
+PYTHONPATH="$home" exec "${{DBRESTORE_PYTHON:-python{WORKER_PYTHON}}}" -P -s -S -m dbrestore.worker "$@"
 """
 
 
@@ -41,17 +47,12 @@ def function_code(
     sqlserver: Path = sqlserver_configuration.DEPLOYED,
 ) -> Path:
     """What all functions share: the control plane, the documents it speaks, and the configurations under the names by which
-    lambdas.worker_configuration, lambdas.extension_configuration and lambdas.sqlserver_configuration find them. Raises
+    lambdas.configuration.workers, lambdas.configuration.extensions and lambdas.configuration.sqlserver find them. Raises
     WorkerConfigurationInvalid, ExtensionConfigurationInvalid or SqlServerConfigurationInvalid: what can't be read must not be deployed."""
     worker_configuration.read(workers)
     extension_configuration.read(extensions)
     sqlserver_configuration.read(sqlserver)
-    packages = [
-        *_sources("lambdas"),
-        *_sources("repository"),
-        ROOT / "worker" / "__init__.py",
-        ROOT / "worker" / "job.py",
-    ]
+    packages = [path for package in FUNCTION_PACKAGES for path in _sources(package)]
     contents = {
         worker_configuration.DEPLOYED: workers.read_bytes(),
         extension_configuration.DEPLOYED: extensions.read_bytes(),
@@ -78,12 +79,14 @@ def worker_program() -> Path:
     base = BUNDLES / f"packages-{packages.name}.zip"
     if not base.exists():
         _archive(base.name, _entries(_files(packages), packages))
-    sources = _entries([*_sources("worker"), *_sources("repository")], ROOT)
+    sources = _entries([path for package in WORKER_PACKAGES for path in _sources(package)], ROOT)
     return _archive("worker.zip", [*sources, ("run", RUN.encode(), 0o755)], base=base)
 
 
 def _sources(package: str) -> list[Path]:
-    return [path for path in _files(ROOT / package) if "__pycache__" not in path.parts]
+    """A folder with all below it, or one file."""
+    whole = ROOT / package
+    return [whole] if whole.is_file() else [path for path in _files(whole) if "__pycache__" not in path.parts]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -32,7 +32,7 @@ class Function:
 
 PLAN = Function(
     "PlanRestore",
-    "lambdas.plan.plan_restore",
+    "lambdas.planning.plan_restore.plan_restore",
     control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS),
     target=(
         may.SEE_INSTANCE, may.SEE_OPTION_GROUP, may.SEE_FREE_STORAGE, may.SEE_NETWORK, may.SEE_IMAGE, may.SEE_SETTINGS,
@@ -42,53 +42,67 @@ FUNCTIONS = (
     PLAN,
     Function(
         "RequestRetrieval",
-        "lambdas.archive_requests.request_retrieval",
+        "lambdas.archive.request_retrieval.request_retrieval",
         control=(*may.READ_REPOSITORY, may.RETRIEVE_FILES),
     ),
-    Function("RetrieveArchive", "lambdas.archive.retrieve_archive", control=(*may.READ_REPOSITORY, may.END_TASKS)),
-    Function("HearRetrieval", "lambdas.archive.hear_retrieval", control=(may.END_TASKS,), timeout=30, memory=128),
-    Function("DeployWorker", "lambdas.worker_instance.deploy_worker", target=may.DEPLOY_WORKER),
-    Function("PairSecurityGroups", "lambdas.security_groups.pair_security_groups", target=may.PAIR_GROUPS),
+    Function(
+        "RetrieveArchive",
+        "lambdas.archive.retrieve_archive.retrieve_archive",
+        control=(*may.READ_REPOSITORY, may.END_TASKS),
+    ),
+    Function(
+        "HearRetrieval",
+        "lambdas.archive.retrieve_archive.hear_retrieval",
+        control=(may.END_TASKS,),
+        timeout=30,
+        memory=128,
+    ),
+    Function("DeployWorker", "lambdas.worker.instance.deploy_worker", target=may.DEPLOY_WORKER),
+    Function("PairSecurityGroups", "lambdas.pairing.security_groups.pair_security_groups", target=may.PAIR_GROUPS),
     Function(
         "StageNativeBackups",
-        "lambdas.staging.stage_native_backups",
+        "lambdas.staging.stage_native_backups.stage_native_backups",
         control=may.READ_REPOSITORY,
         target=may.STAGE_BACKUPS,
     ),
     Function(
         "RestoreNativeBackups",
-        "lambdas.sqlserver.restore_native_backups",
+        "lambdas.databases.restore_native_backups.restore_native_backups",
         control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
         target=may.RUN_JOBS,
     ),
     Function(
         "ReplayDumps",
-        "lambdas.postgresql.replay_dumps",
+        "lambdas.databases.replay_dumps.replay_dumps",
         # What is archived again is looked for there.
         control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
         target=may.RUN_JOBS,
     ),
     Function(
         "VerifyDatabases",
-        "lambdas.verification.verify_databases",
+        "lambdas.databases.verify_databases.verify_databases",
         control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
         target=may.RUN_JOBS,
     ),
     Function(
         "DiscardUnfinishedDatabases",
-        "lambdas.unfinished_databases.discard_unfinished_databases",
+        "lambdas.databases.discard_unfinished_databases.discard_unfinished_databases",
         control=may.KEEP_EVIDENCE,
         # It stops what still runs; when the worker died before it could drop its databases, it launches and pairs another one.
         target=(*may.RUN_JOBS, may.CANCEL_JOBS, *may.DEPLOY_WORKER, *may.PAIR_GROUPS),
     ),
-    Function("RemoveWorker", "lambdas.worker_instance.remove_worker", target=may.REMOVE_WORKER),
-    Function("UnpairSecurityGroups", "lambdas.security_groups.unpair_security_groups", target=may.UNPAIR_GROUPS),
-    Function("RemoveStagingBucket", "lambdas.staging_bucket.remove_staging_bucket", target=may.REMOVE_STAGED),
-    Function("CloseRestore", "lambdas.report.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)),
-    Function("SweepLedger", "lambdas.sweeper.sweep_ledger", control=may.START_CLEAN_UP),
+    Function("RemoveWorker", "lambdas.worker.instance.remove_worker", target=may.REMOVE_WORKER),
+    Function(
+        "UnpairSecurityGroups", "lambdas.pairing.security_groups.unpair_security_groups", target=may.UNPAIR_GROUPS
+    ),
+    Function("RemoveStagingBucket", "lambdas.staging.bucket.remove_staging_bucket", target=may.REMOVE_STAGED),
+    Function(
+        "CloseRestore", "lambdas.closing.close_restore.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)
+    ),
+    Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP),
     Function(
         "ExamineInstallation",
-        "lambdas.doctor.examine_installation",
+        "lambdas.doctor.examine_installation.examine_installation",
         # It makes a plan too: whatever that is refused for is a finding.
         control=(*PLAN.control, *may.EXAMINE_CONTROL_ACCOUNT),
         target=(*PLAN.target, *may.EXAMINE_TARGET_ACCOUNT),
@@ -97,7 +111,7 @@ FUNCTIONS = (
     ),
     Function(
         "CheckWorkerConfiguration",
-        "lambdas.worker_configuration_check.check_worker_configuration",
+        "lambdas.doctor.check_worker_configuration.check_worker_configuration",
         target=(may.SEE_INSTANCE, may.SEE_NETWORK, may.SEE_IMAGE, may.SEE_SETTINGS),
         answers_commands=True,
     ),

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from lambdas import limits
+from dbrestore.contract import limits
 
-# Buckets and keys as repository.keys writes them: nothing that a shell, a path or a second argument could be made of.
+# Buckets and keys as dbrestore.contract.keys writes them: nothing that a shell, a path or a second argument could be made of.
 JOB_URI = r"^s3://[a-z0-9.-]{3,63}/restores/[A-Za-z0-9%._-]+/jobs/[A-Za-z0-9%._-]+/job\.json$"
 # The SSM agent registers while the boot script still unpacks the program; `.ready` is that script's last act.
 SCRIPT = """\

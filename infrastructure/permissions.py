@@ -6,9 +6,9 @@ on `*` have no resource-level permission in IAM.
 
 from typing import Any
 
+from dbrestore.contract.names import ALLOW
 from infrastructure import names
 from infrastructure.statements import Statement
-from lambdas.names import ALLOW
 
 MANAGED = {"dbrestore:managed": "true"}
 # PlanRestore refuses what this tag shields before IAM does.
@@ -179,7 +179,7 @@ CANCEL_JOBS = Statement(("ssm:CancelCommand",), conditions=IN_THIS_REGION)
 
 # Target account: the temporary bucket, made and unmade
 
-# The generation is in the name, between the fixed part and the account: see lambdas.staging_lease.
+# The generation is in the name, between the fixed part and the account: see lambdas.staging.lease.
 STAGING_BUCKETS = "arn:{partition}:s3:::dbrestore-staging-g*-{account}-{region}-an"
 STAGED_OBJECTS = STAGING_BUCKETS + "/*"
 MAKE_STAGING_BUCKET = Statement(

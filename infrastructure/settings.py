@@ -8,7 +8,9 @@ from typing import Any
 
 from infrastructure import names
 from infrastructure.dependencies import ROOT
-from lambdas import extension_configuration, sqlserver_configuration, worker_configuration
+from lambdas.configuration import extensions as extension_configuration
+from lambdas.configuration import sqlserver as sqlserver_configuration
+from lambdas.configuration import workers as worker_configuration
 
 OWN_KEY = "own"
 # A bucket policy has 20 KiB of room (S3 User Guide, "Bucket policies"); each account takes 34 bytes of every statement for workers.

@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from repository.errors import RestoreError
+from dbrestore.contract.errors import RestoreError
 
 # Before anything of AWS is imported: a profile or a configuration of the person must not reach into the local cloud.
 for _name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -31,7 +31,8 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace, ended: threading.Event) -> None:
     # Here, so that `--help` doesn't wait seconds for moto.
-    from localcloud import application, cloud
+    from localcloud import cloud
+    from localcloud.stacks import application
 
     running = cloud.start(arguments.directory, arguments.port, arguments.time_scale)
     try:

@@ -7,28 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localcloud import (
-    assets,
-    callers,
-    certificates,
-    clock,
-    cloudformation,
-    dynamodb,
-    events,
-    instances,
-    lambda_runtime,
-    rds,
-    role_trust,
-    s3,
-    s3_accounts,
-    security_groups,
-    ssm,
-    stepfunctions,
-    vpc,
-)  # fmt: skip
-from localcloud.callers import Call
-from localcloud.clients import ACCOUNT, HOME, REGION, Clients, Place
+from localcloud.base import callers, certificates, clock
+from localcloud.base.callers import Call
+from localcloud.base.clients import ACCOUNT, HOME, REGION, Clients, Place
+from localcloud.ec2 import instances, security_groups, ssm, vpc
+from localcloud.flow import dynamodb, events, lambda_runtime, stepfunctions
+from localcloud.iam import role_trust
+from localcloud.rds import instances as rds
+from localcloud.s3 import accounts as s3_accounts  # fmt: skip
+from localcloud.s3 import objects as s3
 from localcloud.server import LocalCloudError, Server
+from localcloud.stacks import assets, cloudformation
 
 _running = threading.Lock()
 
@@ -68,7 +57,7 @@ class Cloud:
     def deploy(
         self, assembly: Path, *, only: Collection[str] | None = None, place: Place = HOME, **parameters: str
     ) -> None:
-        """Deploy every stack of a cloud assembly (`localcloud.assets.synthesised()` is the application's), or the ones named, unchanged."""
+        """Deploy every stack of a cloud assembly (`assets.synthesised()` is the application's), or the ones named, unchanged."""
         stacks = [stack for stack in assets.stacks(assembly) if only is None or stack.name in only]
         cloudformation.bootstrap(self._clients, place)
         assets.publish(self._clients, assembly, [stack.name for stack in stacks], place)

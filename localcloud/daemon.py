@@ -18,9 +18,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from localcloud import processes
-from localcloud.assets import ROOT
+from localcloud.base import processes
 from localcloud.server import LocalCloudError, refuse_busy
+from localcloud.stacks.assets import ROOT
 
 # Synthesis for the first time, on a busy computer, and the fetching of the dependencies that the templates carry.
 START_SECONDS = 600.0

@@ -8,9 +8,9 @@ from pathlib import Path
 import requests
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from localcloud import processes
-from localcloud.s3_access_log import AccessLog
-from repository.errors import RestoreError
+from dbrestore.contract.errors import RestoreError
+from localcloud.base import processes
+from localcloud.s3.access_log import AccessLog
 
 HOST = "127.0.0.1"
 ACCESS_LOG = "s3-access.jsonl"

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
 
-from localcloud.native_backups import Written, backup, compressed
-from repository import native_cut, native_damage, native_selection
-from repository.errors import BackupUnreadable, RestoreError
-from repository.native_damage import DamageCheck
-from repository.native_file import NativeFile, inspect
-from repository.native_sets import Stripe
+from dbrestore.contract.errors import BackupUnreadable, RestoreError
+from dbrestore.points.sqlserver import cut as native_cut
+from dbrestore.points.sqlserver import selection as native_selection
+from dbrestore.points.sqlserver.damage import file as native_damage
+from dbrestore.points.sqlserver.damage.file import DamageCheck
+from dbrestore.points.sqlserver.file import NativeFile, inspect
+from dbrestore.points.sqlserver.sets import Stripe
+from localcloud.backups.files import Written, backup, compressed
 from tests.judge import judged
 from tests.judge.verdict import BackupSet
 

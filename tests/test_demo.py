@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 import pytest
 from rich.console import Console
 
-from lambdas.record import Report
-from localcloud import demo, demo_native
-from localcloud.demo import Acts
-from localcloud.demo_inventory import Inventory
-from localcloud.demo_stage import Stage
-from localcloud.s3_access_log import Access
+from dbrestore.contract.record import Report
+from demo import __main__ as demo
+from demo import native_acts as demo_native
+from demo.__main__ import Acts
+from demo.inventory import Inventory
+from demo.stage import Stage
+from localcloud.s3.access_log import Access
 
 DEFINITION = Path(__file__).parent.parent / "statemachine" / "restore_databases.asl.json"
 WIDTH = 110

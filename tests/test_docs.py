@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import typer
 
-from cli import reference
-from cli.exit_codes import ExitCode
-from cli.main import app
+from dbrestore.cli import reference
+from dbrestore.cli.exit_codes import ExitCode
+from dbrestore.cli.main import app
+from dbrestore.contract.document import Document
+from dbrestore.contract.errors import RestoreError
+from dbrestore.contract.request import RestoreRequest
+from dbrestore.contract.request_problems import Problems, read
 from infrastructure.functions import FUNCTIONS
-from lambdas.request import RestoreRequest
-from lambdas.request_problems import Problems, read
-from repository.document import Document
-from repository.errors import RestoreError
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -5,7 +5,7 @@ import pytest
 from benchmarks import orchestration
 from benchmarks.archived_chains import Chains
 from benchmarks.metering import largest_state
-from lambdas.looks import PAUSES
+from lambdas.runtime.looks import PAUSES
 
 DAYS = 2.5
 

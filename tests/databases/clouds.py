@@ -6,8 +6,11 @@ from pathlib import Path
 import boto3
 import pytest
 
-from localcloud import certificates, postgresql, postgresql_clients, postgresql_versions
-from localcloud.postgresql_distributions import VersionNotAvailable
+from localcloud.base import certificates
+from localcloud.postgresql import clients as postgresql_clients
+from localcloud.postgresql import server as postgresql
+from localcloud.postgresql import versions as postgresql_versions
+from localcloud.postgresql.distributions import VersionNotAvailable
 from tests.databases.restore_case import EVIDENCE, REPOSITORY, Cloud, secret
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
-from localcloud import certificates, postgresql, postgresql_versions
+from localcloud.base import certificates
+from localcloud.postgresql import server as postgresql
+from localcloud.postgresql import versions as postgresql_versions
 from tests.databases.clouds import Clouds
 from tests.databases.restore_case import Cloud
 

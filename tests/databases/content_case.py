@@ -4,10 +4,12 @@ from pathlib import Path
 
 import psycopg
 
-from repository import pgdump_scan, pgdump_toc
-from worker import content_checks, copy_target
-from worker.content_checks import Content
-from worker.job import Check
+from dbrestore.contract.job import Check
+from dbrestore.points.pgdump import scan as pgdump_scan
+from dbrestore.points.pgdump import toc as pgdump_toc
+from dbrestore.worker.postgresql.checks import content as content_checks
+from dbrestore.worker.postgresql.checks.content import Content
+from dbrestore.worker.postgresql.rows import copy_target
 
 
 def expected(dump: Path) -> dict[str, Content]:

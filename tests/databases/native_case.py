@@ -15,15 +15,19 @@ from unittest.mock import patch
 
 import boto3
 
-from localcloud import certificates, tds_server
-from localcloud.sqlserver_engine import SqlServerEngine
-from localcloud.sqlserver_source import NoSuchBucket, NoSuchKey
-from localcloud.tds_server import TdsServer
-from repository import keys, native_points, native_recovery, native_staging
-from repository.manifest import Manifest, NativeKind
-from tests.unit.repository.native_backups import Written, backup
-from worker import run_job
-from worker.job import DatabaseServer, Job, JobKind, NativeDatabaseJob, NativeOptions, NativeStep, Result
+from dbrestore.contract import keys
+from dbrestore.contract.job import DatabaseServer, Job, JobKind, NativeDatabaseJob, NativeOptions, NativeStep, Result
+from dbrestore.contract.manifest import Manifest, NativeKind
+from dbrestore.points.sqlserver import adding as native_points
+from dbrestore.points.sqlserver import recovery as native_recovery
+from dbrestore.points.sqlserver import staged as native_staging
+from dbrestore.worker import run_job
+from localcloud.base import certificates
+from localcloud.sqlserver.engine import SqlServerEngine
+from localcloud.sqlserver.source import NoSuchBucket, NoSuchKey
+from localcloud.tds import server as tds_server
+from localcloud.tds.server import TdsServer
+from tests.unit.points.sqlserver.backups import Written, backup
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from localcloud import certificates, tds_server
-from repository import native_staging
-from repository.manifest import NativeKind
-from tests.unit.localcloud.sqlserver_objects import MASTER, PASSWORD, Server
-from tests.unit.repository.native_backups import Written, backup
-from worker.job import DatabaseServer, NativeDatabaseJob
-from worker.native_session import SqlServer
-from worker.session import Login
+from dbrestore.contract.job import DatabaseServer, NativeDatabaseJob
+from dbrestore.contract.manifest import NativeKind
+from dbrestore.points.sqlserver import staged as native_staging
+from dbrestore.worker.postgresql.session import Login
+from dbrestore.worker.sqlserver.session import SqlServer
+from localcloud.base import certificates
+from localcloud.tds import server as tds_server
+from tests.unit.localcloud.sqlserver.objects import MASTER, PASSWORD, Server
+from tests.unit.points.sqlserver.backups import Written, backup
 
 RESTORE = "r-20261123-shop"
 PREFIX = native_staging.database_prefix(RESTORE, 1)

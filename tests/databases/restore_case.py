@@ -15,12 +15,13 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from localcloud.postgresql import Server
-from localcloud.postgresql_clients import tool
-from repository import keys, points
-from repository.manifest import ByteRange, DatabaseBackup, Manifest
-from worker import run_job
-from worker.job import DatabaseJob, DatabaseServer, Job, JobKind, PostgresOptions, Result
+from dbrestore.contract import keys
+from dbrestore.contract.job import DatabaseJob, DatabaseServer, Job, JobKind, PostgresOptions, Result
+from dbrestore.contract.manifest import ByteRange, DatabaseBackup, Manifest
+from dbrestore.points.pgdump import adding as points
+from dbrestore.worker import run_job
+from localcloud.postgresql.clients import tool
+from localcloud.postgresql.server import Server
 
 Damage = Callable[[bytearray, ByteRange], bytearray]
 REPOSITORY, EVIDENCE = "repository", "evidence"
@@ -177,7 +178,8 @@ class Restore:
     def start(self, uri: str) -> subprocess.Popen[bytes]:
         """The worker program in its own process."""
         return subprocess.Popen(
-            [sys.executable, "-W", "error::ResourceWarning", "-m", "worker", uri], env=self.cloud.environment()
+            [sys.executable, "-W", "error::ResourceWarning", "-m", "dbrestore.worker", uri],
+            env=self.cloud.environment(),
         )
 
     def result(self, uri: str) -> Result:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
+from dbrestore.contract.job import PostgresOptions
+from dbrestore.worker.postgresql.checks.content import Content
 from tests.databases.conftest import authority, cloud, clouds, nothing_left, server
 from tests.databases.content_case import compared, expected
 from tests.databases.restore_case import Cloud, Restore
-from worker.content_checks import Content
-from worker.job import PostgresOptions
 
 __all__ = ["authority", "cloud", "clouds", "nothing_left", "server"]
 

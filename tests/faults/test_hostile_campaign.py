@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dbrestore.contract.job import PostgresOptions
 from tests.databases.conftest import authority, cloud, clouds, nothing_left, server
 from tests.databases.restore_case import Cloud, Restore
 from tests.faults.hostile_source import ATTEMPTS, BACK, HARMLESS, KINDS, MARK, NEIGHBOUR, SOURCE, TRACE, statements
-from worker.job import PostgresOptions
 
 __all__ = ["authority", "cloud", "clouds", "nothing_left", "server"]
 

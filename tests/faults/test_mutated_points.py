@@ -14,12 +14,17 @@ from typing import Any
 
 import pytest
 
-from repository import known_digests, manifest_check, manifest_reading, pgdump_blocks, pgdump_scan, pgdump_toc, points
-from repository.errors import BackupDamaged, BackupUnreadable
-from repository.manifest import ArchiveFormat, ByteRange, Compression, DatabaseBackup
-from repository.ranges import verified
-from tests.unit.repository import archives
-from tests.unit.repository.conftest import BUCKET, s3  # noqa: F401 # a fixture
+from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
+from dbrestore.contract.manifest import ArchiveFormat, ByteRange, Compression, DatabaseBackup
+from dbrestore.points import known_digests, manifest_reading
+from dbrestore.points.pgdump import adding as points
+from dbrestore.points.pgdump import blocks as pgdump_blocks
+from dbrestore.points.pgdump import manifest_check
+from dbrestore.points.pgdump import scan as pgdump_scan
+from dbrestore.points.pgdump import toc as pgdump_toc
+from dbrestore.points.ranges import verified
+from tests.unit.points.conftest import BUCKET, s3  # noqa: F401 # a fixture
+from tests.unit.points.pgdump import archives
 
 CODECS: tuple[Compression, ...] = ("none", "gzip", "lz4", "zstd")
 FORMATS: tuple[ArchiveFormat, ...] = ("custom", "directory")

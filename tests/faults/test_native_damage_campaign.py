@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.native_backups import PAGE, Written, backup, compressed
-from tests.unit.repository.native_damages import (
+from localcloud.backups.files import PAGE, Written, backup, compressed
+from tests.unit.points.sqlserver.damages import (
     complaint,
     flipped,
     header_of,
@@ -21,7 +21,7 @@ from tests.unit.repository.native_damages import (
     swapped,
     without_checksum,
 )
-from tests.unit.repository.test_native_samples import SAMPLES
+from tests.unit.points.sqlserver.test_samples import SAMPLES
 
 FLIPS, ROUNDS = 1000, 100
 BIG = Written(pages=8_000, free=16)
@@ -96,7 +96,7 @@ def test_no_real_backup_is_called_damaged(name: str) -> None:
 
 MUTATE = """
 import random
-from tests.unit.repository.test_native_damage import judge_mutations
+from tests.unit.points.sqlserver.test_damage import judge_mutations
 judge_mutations(3000, random.Random(17))
 status = open("/proc/self/status").read()
 print(next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")))

@@ -13,15 +13,15 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from localcloud.sqlserver_tasks import Task
-from repository.errors import AwsRefused
+from dbrestore.contract.errors import AwsRefused
+from dbrestore.contract.job import Job
+from localcloud.sqlserver.tasks import Task
 from tests.native.chains import CHAIN
 from tests.native.conftest import authority, native
 from tests.native.installation import BYSTANDER, DATABASE, SHORT_WAITS, Installation
 from tests.statemachine.engines import REMOVERS, SQLSERVER
 from tests.statemachine.fake_worker import FakeWorker
 from tests.statemachine.world import REGION, execution_arn
-from worker.job import Job
 
 __all__ = ["authority", "native"]
 

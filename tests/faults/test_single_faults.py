@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from localcloud import instances
+from localcloud.ec2 import instances
 from tests.faults.injection import KINDS, TRANSIENT, Injector, Kind
 from tests.statemachine.world import World
 

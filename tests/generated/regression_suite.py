@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from localcloud.postgresql import Server
+from localcloud.postgresql.server import Server
 from tests import tar_archives
 
 _PACKAGE, _FILE = "postgresql-15=15.18-0+deb12u1", "postgresql-15_15.18.orig.tar.bz2"

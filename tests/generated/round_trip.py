@@ -12,7 +12,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from repository.errors import RestoreError
+from dbrestore.contract.errors import RestoreError
+from dbrestore.contract.job import DatabaseResult, ErrorNote, PostgresOptions
 from tests.databases.restore_case import Restore
 from tests.generated import compare, script
 from tests.generated.compare import Difference, Expected
@@ -21,7 +22,6 @@ from tests.generated.facts import Facts
 from tests.generated.script import OWNERS, Script
 from tests.generated.servers import Servers
 from tests.generated.told import Told, untold
-from worker.job import DatabaseResult, ErrorNote, PostgresOptions
 
 _SHOWN = 12
 _FAILED_ENTRY = re.compile(r"from TOC entry \d+; \d+ \d+ ((?:.|\n)*?)\npg_restore: error: (.*)")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from moto.server import ThreadedMotoServer
 
-from localcloud import certificates
-from localcloud.postgresql import Server
-from localcloud.postgresql_clients import tool
+from localcloud.base import certificates
+from localcloud.postgresql.clients import tool
+from localcloud.postgresql.server import Server
 from tests.databases.clouds import Clouds
 from tests.databases.conftest import SETTINGS
 from tests.databases.restore_case import Cloud

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.postgresql_clients import tool
-from localcloud.postgresql_distributions import VersionNotAvailable
+from localcloud.postgresql.clients import tool
+from localcloud.postgresql.distributions import VersionNotAvailable
 from tests.generated import regression_suite, round_trip, script
 from tests.generated.dumps import Dump
 from tests.generated.regression_suite import SuiteNotAvailable

@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from dbrestore.contract.errors import (
+    ExtensionConfigurationInvalid,
+    SqlServerConfigurationInvalid,
+    WorkerConfigurationInvalid,
+)
 from infrastructure import bundles, dependencies
 from infrastructure.functions import FUNCTIONS
-from repository.errors import ExtensionConfigurationInvalid, SqlServerConfigurationInvalid, WorkerConfigurationInvalid
 
 from .conftest import ROOT
 
@@ -47,7 +51,7 @@ def test_the_program_starts_from_any_folder(program: Path, tmp_path: Path) -> No
 
     done = _run(program, cwd=tmp_path)
 
-    assert "usage: python -m worker s3://" in done.stderr
+    assert "usage: python -m dbrestore.worker s3://" in done.stderr
     assert done.returncode == 2
 
 
@@ -91,11 +95,14 @@ def test_without_a_proxy_the_program_is_started_without_one(program: Path, stand
 
 
 def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path) -> None:
-    modules = sorted(path.stem for path in (program / "worker").glob("*.py") if path.stem != "__main__")
+    files = (path.relative_to(program) for path in (program / "dbrestore" / "worker").rglob("*.py"))
+    modules = sorted(
+        ".".join(file.with_suffix("").parts) for file in files if file.stem not in ("__main__", "__init__")
+    )
     script = "\n".join(
         [
             "import sys, boto3, psycopg, zstandard, lz4.frame, xxhash",
-            *(f"import worker.{module}" for module in modules),
+            *(f"import {module}" for module in modules),
             "clients = [boto3.client(s, region_name='eu-central-1') for s in ('s3', 'secretsmanager')]",
             "assert psycopg.pq.__impl__ == 'binary', psycopg.pq.__impl__",
             "assert zstandard.backend == 'cext'",
@@ -128,7 +135,7 @@ def test_the_program_is_small_enough_to_arrive_quickly() -> None:
 
 def test_the_same_content_is_the_same_archive(tmp_path: Path) -> None:
     first = bundles.function_code().read_bytes()
-    for path in (ROOT / "repository").glob("*.py"):
+    for path in (ROOT / "dbrestore").rglob("*.py"):
         path.touch()
 
     assert bundles.function_code().read_bytes() == first
@@ -140,9 +147,10 @@ def test_the_functions_carry_their_handlers_and_nothing_of_other_rooms() -> None
         files = set(archive.namelist())
 
     assert {row.handler.rsplit(".", 1)[0].replace(".", "/") + ".py" for row in FUNCTIONS} <= files
-    assert "lambdas/worker_boot.sh" in files
-    assert {file.split("/")[0] for file in files} == {"configuration", "lambdas", "repository", "worker"}
-    assert {file for file in files if file.startswith("worker/")} == {"worker/__init__.py", "worker/job.py"}
+    assert "lambdas/worker/worker_boot.sh" in files
+    assert {file.split("/")[0] for file in files} == {"configuration", "dbrestore", "lambdas"}
+    rooms = {file.split("/")[1] for file in files if file.startswith("dbrestore/")}
+    assert rooms == {"__init__.py", "contract", "ledger", "points"}
 
 
 def test_the_functions_find_the_worker_configuration_that_was_deployed_with_them(tmp_path: Path) -> None:
@@ -155,7 +163,7 @@ def test_the_functions_find_the_worker_configuration_that_was_deployed_with_them
     done = subprocess.run(
         [
             sys.executable, "-P", "-s", "-S", "-c",
-            "from lambdas.worker_configuration import deployed; print(deployed().defaults.volume_gib)",
+            "from lambdas.configuration.workers import deployed; print(deployed().defaults.volume_gib)",
         ],
         env={"PYTHONPATH": f"{tmp_path}:{site_packages}"}, cwd="/", capture_output=True, text=True, check=True,
     )  # fmt: skip
@@ -173,7 +181,7 @@ def test_the_functions_find_the_extensions_that_were_allowed_when_they_were_depl
     done = subprocess.run(
         [
             sys.executable, "-P", "-s", "-S", "-c",
-            "from lambdas.extension_configuration import deployed; print(*deployed().allowed)",
+            "from lambdas.configuration.extensions import deployed; print(*deployed().allowed)",
         ],
         env={"PYTHONPATH": f"{tmp_path}:{site_packages}"}, cwd="/", capture_output=True, text=True, check=True,
     )  # fmt: skip
@@ -276,7 +284,7 @@ def test_the_layer_is_for_the_functions_python() -> None:
     assert any(file.startswith("python/boto3/") for file in files)
 
 
-@pytest.mark.parametrize("package", ["lambdas", "worker"])
+@pytest.mark.parametrize("package", ["lambdas", "dbrestore/worker"])
 def test_the_bundles_carry_the_model_of_every_service_that_is_called(package: str) -> None:
     services = {
         node.args[0].value
@@ -311,4 +319,4 @@ def test_modes_survive_in_the_archive() -> None:
         modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
 
     assert modes["run"] == 0o755
-    assert modes["worker/job.py"] == 0o644
+    assert modes["dbrestore/contract/job.py"] == 0o644

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infrastructure.settings import MOST_TARGET_ACCOUNTS
-from localcloud.access_policies import Question, Statement, may
+from localcloud.iam.access_policies import Question, Statement, may
 
 from .conftest import ACCOUNT, PSEUDO_PARAMETERS, REGION, Template
 

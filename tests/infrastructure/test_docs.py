@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from dbrestore.contract.request import RestoreRequest
 from docs import generate
 from infrastructure.functions import FUNCTIONS
-from lambdas.request import RestoreRequest
 
 from .conftest import ROOT
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dbrestore.contract import keys
 from infrastructure import job_document
-from repository import keys
 
 PATTERN = job_document.content()["parameters"]["JobUri"]["allowedPattern"]
 

@@ -12,10 +12,10 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
+from dbrestore.contract.names import staging_bucket
 from infrastructure import permissions
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
-from lambdas.names import staging_bucket
 
 from .conftest import ACCOUNT, REGION, ROOT, Template
 
@@ -234,7 +234,7 @@ def test_functions_are_granted_what_they_call_and_nothing_else() -> None:
 
 
 def test_a_worker_is_granted_what_it_calls() -> None:
-    assert _called(ROOT / "worker") - _actions(permissions.WORKER) == set()
+    assert _called(ROOT / "dbrestore" / "worker") - _actions(permissions.WORKER) == set()
 
 
 def _called(package: Path) -> set[str]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from dbrestore.contract.errors import RestoreError
 from infrastructure import names
 from infrastructure.settings import MOST_TARGET_ACCOUNTS, OWN_KEY, Settings, read
-from repository.errors import RestoreError
 
 KEY = "arn:aws:kms:eu-central-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 # Bytes (S3 User Guide, "Bucket policies").

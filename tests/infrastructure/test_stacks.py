@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from dbrestore.contract import limits
 from infrastructure.functions import FUNCTIONS
-from lambdas import limits, settings
+from lambdas.runtime import settings
 
 from .conftest import ACCOUNT, REGION, ROOT, Template
 

@@ -80,7 +80,7 @@ def test_the_program_lies_beside_it_under_its_own_digest(build: Path, content: d
     digest = hashlib.sha256(program.read_bytes()).hexdigest()
 
     assert content["Parameters"]["ProgramKey"]["Default"] == f"programs/{digest}.zip" == f"programs/{program.name}"
-    assert {"run", "worker/__main__.py"} <= set(zipfile.ZipFile(program).namelist())
+    assert {"run", "dbrestore/worker/__main__.py"} <= set(zipfile.ZipFile(program).namelist())
 
 
 def test_workers_are_told_to_fetch_it_from_the_control_accounts_evidence_and_may(content: dict[str, Any]) -> None:

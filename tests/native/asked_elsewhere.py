@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud import cloud as local
-from localcloud.clients import Place
+from localcloud.base.clients import Place
 from tests.native.chains import FULL
 from tests.native.granted_calls import not_granted
 from tests.native.whole_cloud import WholeCloud

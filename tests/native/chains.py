@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from localcloud.native_backups import Written
+from localcloud.backups.files import Written
 
 FULL = Written()
 

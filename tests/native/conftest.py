@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import certificates
+from localcloud.base import certificates
 from tests.native.installation import Installation
 from tests.statemachine.conftest import world
 from tests.statemachine.world import World

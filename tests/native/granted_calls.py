@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from localcloud import roles
-from localcloud.callers import Call
+from localcloud.base.callers import Call
+from localcloud.iam import roles
 
 # IAM's names where they differ from the API's, or where a request is signed for a service by another name; moto has S3's from IAM. A call
 # that needs several is allowed by all of them.

@@ -14,20 +14,22 @@ from moto.rds.models import DBInstance
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import S3Backend, s3_backends
 
-from lambdas import limits as lambda_limits
-from lambdas.settings import CA_BUNDLE_KEY
-from localcloud import certificates, tds_engine
-from localcloud.native_backups import Written, backup
-from localcloud.sqlserver_switches import Failure, Intruder
-from localcloud.sqlserver_texts import text
-from repository import keys, stored_points
-from repository.manifest import Manifest, NativeBackupSet
+from dbrestore.contract import keys
+from dbrestore.contract import limits as lambda_limits
+from dbrestore.contract.manifest import Manifest, NativeBackupSet
+from dbrestore.points import stored_points
+from dbrestore.worker.base import limits
+from lambdas.runtime.settings import CA_BUNDLE_KEY
+from localcloud.backups.files import Written, backup
+from localcloud.base import certificates
+from localcloud.sqlserver.switches import Failure, Intruder
+from localcloud.sqlserver.texts import text
+from localcloud.tds import engine as tds_engine
 from tests.native.chains import CHAIN, FULL, another
 from tests.native.installation import DATABASE, Installation, option_role
 from tests.statemachine.engines import SQL_SERVER
 from tests.statemachine.world import ACCOUNT
-from tests.unit.lambdas.test_plan import free_storage
-from worker import limits
+from tests.unit.lambdas.planning.test_plan_restore import free_storage
 
 Harm = Callable[[Installation], None]
 GIB = 1 << 30

@@ -15,19 +15,20 @@ import boto3
 from moto.iam.models import iam_backends
 from moto.rds.models import DBInstance, rds_backends
 
-from lambdas.settings import CA_BUNDLE_KEY
-from localcloud.certificates import Authority
-from localcloud.native_backups import Written, backup
-from localcloud.sqlserver_engine import SqlServerEngine
-from localcloud.sqlserver_instances import SqlServer
-from localcloud.sqlserver_switches import Failure, Switches
-from repository import native_points
-from repository.manifest import Manifest
+from dbrestore.contract.job import Job
+from dbrestore.contract.manifest import Manifest
+from dbrestore.points.sqlserver import adding as native_points
+from dbrestore.worker import run_job
+from dbrestore.worker.base import limits
+from lambdas.runtime.settings import CA_BUNDLE_KEY
+from localcloud.backups.files import Written, backup
+from localcloud.base.certificates import Authority
+from localcloud.sqlserver.engine import SqlServerEngine
+from localcloud.sqlserver.instances import SqlServer
+from localcloud.sqlserver.switches import Failure, Switches
 from tests.statemachine.engines import SQL_SERVER, SQLSERVER
 from tests.statemachine.fake_worker import FakeWorker
 from tests.statemachine.world import ACCOUNT, OPTION_ROLE, REGION, World
-from worker import limits, run_job
-from worker.job import Job
 
 DATABASE = "shop"
 BYSTANDER = "somebody-elses"

@@ -8,9 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from localcloud import application, network
-from localcloud.clients import HOME, Place
+from localcloud.base.clients import HOME, Place
 from localcloud.cloud import Cloud
+from localcloud.ec2 import network
+from localcloud.stacks import application
 
 ROOT = Path(__file__).parents[2]
 

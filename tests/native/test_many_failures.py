@@ -3,12 +3,12 @@
 from collections import defaultdict
 from uuid import UUID
 
-from localcloud.native_backups import Written
-from localcloud.sqlserver_switches import Failure
-from localcloud.sqlserver_texts import text
+from localcloud.backups.files import Written
+from localcloud.sqlserver.switches import Failure
+from localcloud.sqlserver.texts import text
 from tests.native.installation import Installation
 
-# What the simulated server says, by its key in `localcloud.sqlserver_texts`, and what it means.
+# What the simulated server says, by its key in `localcloud.sqlserver.texts`, and what it means.
 CAUSES = {
     "access-denied": "StagingAccessDenied",
     "kms-refused": "KmsKeyRefused",

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localcloud.native_backups import Written, backup
-from repository import native_points
-from repository.errors import BackupDamaged, BackupUnreadable, RestoreError
-from repository.native_errors import (
+from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreError
+from dbrestore.contract.sqlserver_errors import (
     BackupEncrypted,
     BackupTooLarge,
     BaseBackupMissing,
@@ -20,9 +18,11 @@ from repository.native_errors import (
     StripesMixed,
     TooManyStripes,
 )
+from dbrestore.points.sqlserver import adding as native_points
+from localcloud.backups.files import Written, backup
 from tests.native.chains import DIFFERENTIAL, FULL, LOG, another
-from tests.unit.repository.conftest import BUCKET, leftovers, s3
-from tests.unit.repository.native_backups import compressed
+from tests.unit.points.conftest import BUCKET, leftovers, s3
+from tests.unit.points.sqlserver.backups import compressed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

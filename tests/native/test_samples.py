@@ -1,12 +1,12 @@
 """Every real backup that is accepted is restored through the whole flow and verified against its header; what is refused never gets there
-(`tests.unit.repository.test_native_samples`). No SQL Server engine is in it: whether its pages are sound only a real one can tell."""
+(`tests.unit.points.sqlserver.test_samples`). No SQL Server engine is in it: whether its pages are sound only a real one can tell."""
 
 from datetime import datetime
 
 import pytest
 
 from tests.native.installation import Installation
-from tests.unit.repository.test_native_samples import ACCEPTED, SAMPLES, paths
+from tests.unit.points.sqlserver.test_samples import ACCEPTED, SAMPLES, paths
 
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no sample backups here (DBRESTORE_SAMPLES)")
 

@@ -15,7 +15,7 @@ from tests.native.granted_calls import not_granted
 from tests.native.installation import BYSTANDER
 from tests.native.whole_cloud import Run, WholeCloud, wait_for
 from tests.statemachine.plain_moto import know_images
-from tests.unit.repository.test_native_samples import SAMPLES
+from tests.unit.points.sqlserver.test_samples import SAMPLES
 
 pytestmark = [pytest.mark.xdist_group("whole-cloud-native"), pytest.mark.timeout(600), pytest.mark.slow]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli import main
+from dbrestore.cli import main
 from tests.native.asked_elsewhere import ELSEWHERE, WHERE, cloud_elsewhere
 from tests.native.chains import FULL
 from tests.native.whole_cloud import WholeCloud, workers

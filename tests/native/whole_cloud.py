@@ -13,13 +13,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lambdas.names import restore_id
-from localcloud import application, database_servers
-from localcloud.clients import HOME, Place
+from dbrestore.contract import keys
+from dbrestore.contract.names import restore_id
+from dbrestore.points.sqlserver import adding as native_points
+from localcloud.backups.files import Written, backup
+from localcloud.base.clients import HOME, Place
 from localcloud.cloud import Cloud
-from localcloud.native_backups import Written, backup
-from localcloud.sqlserver_engine import SqlServerEngine
-from repository import keys, native_points
+from localcloud.rds import database_servers
+from localcloud.sqlserver.engine import SqlServerEngine
+from localcloud.stacks import application
 from tests.native.installation import BYSTANDER, TRUST
 
 INSTANCES = ("crm", "erp")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 from moto import mock_aws
 
-from localcloud import clock
+from localcloud.base import clock
 from tests.statemachine.world import ENVIRONMENT, World
 
 IN_PROCESS = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from worker.job import DatabaseStatus, JobKind
+from dbrestore.contract.job import DatabaseStatus, JobKind
 
 INSTANCE = "orders-prod"
 SQL_SERVER = "orders-mssql"

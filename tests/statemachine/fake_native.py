@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from worker.job import Absence, DatabaseResult, DatabaseStatus, ErrorNote, Job, NativeDatabaseJob, Result
+from dbrestore.contract.job import Absence, DatabaseResult, DatabaseStatus, ErrorNote, Job, NativeDatabaseJob, Result
 
 ANOTHERS = "a database of this name is there that this restore did not make"
 

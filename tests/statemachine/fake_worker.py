@@ -13,8 +13,8 @@ from moto.ssm.exceptions import SSMException
 from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
+from dbrestore.contract.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result
 from tests.statemachine.fake_native import NativeServer
-from worker.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result
 
 Behaviour = Callable[["FakeWorker", Job, Any], None]
 

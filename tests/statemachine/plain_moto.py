@@ -17,19 +17,23 @@ from moto import settings
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.ec2.models import ec2_backends
 
-from localcloud import clock, dynamodb, glacier_objects, instances, mending, s3_rules, security_groups, stepfunctions
-from localcloud.clients import ACCOUNT, REGION
+from localcloud.base import clock, mending
+from localcloud.base.clients import ACCOUNT, REGION
+from localcloud.ec2 import instances, security_groups
+from localcloud.flow import dynamodb, stepfunctions
+from localcloud.s3 import glacier_objects
+from localcloud.s3 import rules as s3_rules
 
 KEPT = (
-    "localcloud.dynamodb",
-    "localcloud.glacier",
-    "localcloud.instances",
-    "localcloud.s3_events",
-    "localcloud.s3_rules",
-    "localcloud.security_groups",
-    "localcloud.stepfunctions",
-    "localcloud.step_retries",
-    "localcloud.task_tokens",
+    "localcloud.flow.dynamodb",
+    "localcloud.s3.glacier",
+    "localcloud.ec2.instances",
+    "localcloud.s3.events",
+    "localcloud.s3.rules",
+    "localcloud.ec2.security_groups",
+    "localcloud.flow.stepfunctions",
+    "localcloud.flow.step_retries",
+    "localcloud.flow.task_tokens",
 )
 TIME_SCALE = 5000.0
 

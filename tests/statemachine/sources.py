@@ -10,9 +10,10 @@ from uuid import UUID
 
 import boto3
 
-from repository import keys, native_points
-from repository.manifest import ByteRange, DatabaseBackup, Manifest, StoredFile, TableMember
-from tests.unit.repository.native_backups import Written, backup
+from dbrestore.contract import keys
+from dbrestore.contract.manifest import ByteRange, DatabaseBackup, Manifest, StoredFile, TableMember
+from dbrestore.points.sqlserver import adding as native_points
+from tests.unit.points.sqlserver.backups import Written, backup
 
 POINT = "20261122T021500Z-3fa9c1d2"
 

@@ -9,18 +9,17 @@ import boto3
 import pytest
 from moto.s3.models import s3_backends
 
-from lambdas import limits
-from lambdas.archive import hear_retrieval
-from lambdas.archive_wait import ARRIVAL, AWAITED, wake_restore
-from lambdas.ledger import request_cancel
-from localcloud import glacier, glacier_objects
-from localcloud.clients import ACCOUNT
-from repository import keys
+from dbrestore.contract import keys, limits
+from dbrestore.contract.job import ErrorNote, Job
+from lambdas.archive.retrieve_archive import hear_retrieval
+from lambdas.archive.waits import ARRIVAL, AWAITED, wake_restore
+from lambdas.runtime.ledger import request_cancel
+from localcloud.base.clients import ACCOUNT
+from localcloud.s3 import glacier, glacier_objects
 from tests.statemachine.engines import POSTGRES, SQLSERVER, Engine
 from tests.statemachine.fake_worker import FakeWorker, leave_unfinished
 from tests.statemachine.plain_moto import Died
 from tests.statemachine.world import World, execution_arn, start
-from worker.job import ErrorNote, Job
 
 TIERED = ("ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS")
 CAMPAIGN = pytest.mark.slow

@@ -10,12 +10,12 @@ import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.sts.models import sts_backends
 
+from dbrestore.contract import limits
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
-from lambdas import limits
-from lambdas.ledger import request_cancel
-from lambdas.state import Surroundings
-from localcloud import glacier_objects
+from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.state import Surroundings
+from localcloud.s3 import glacier_objects
 from tests.statemachine.conftest import installed
 from tests.statemachine.engines import INSTANCE, POSTGRES, SQLSERVER
 from tests.statemachine.fake_worker import leave_unfinished, lose_worker

@@ -6,12 +6,12 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdas import limits
-from repository.errors import AwsRefused, ReplayFailed
+from dbrestore.contract import limits
+from dbrestore.contract.errors import AwsRefused, ReplayFailed
+from dbrestore.contract.job import ErrorNote, Result
 from tests.statemachine.engines import POSTGRES, REMOVERS, SQLSERVER, Engine, in_each_creator, of, of_both_engines
 from tests.statemachine.fake_worker import Behaviour, end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.world import World
-from worker.job import ErrorNote, Result
 
 
 def failing(error: Exception) -> Callable[[], None]:
@@ -98,7 +98,7 @@ def test_a_job_that_never_ends_is_stopped_in_time(
 ) -> None:
     before = world.use(engine).inventory()
     world.worker.behaviour[engine.job] = leave_unfinished
-    monkeypatch.setattr("lambdas.worker_jobs.datetime", FarFuture)
+    monkeypatch.setattr("lambdas.databases.jobs.datetime", FarFuture)
 
     ended = world.run()
 
@@ -117,7 +117,7 @@ def test_a_job_that_does_not_stop_costs_the_worker_its_life(
         [setattr(c, "status", "InProgress") for c in world.worker.commands[:1]] and None
     )
     monkeypatch.setattr(limits, "JOB_STOPPED_WITHIN", 0)
-    monkeypatch.setattr("lambdas.worker_jobs.datetime", FarFuture)
+    monkeypatch.setattr("lambdas.databases.jobs.datetime", FarFuture)
 
     ended = world.run()
 

@@ -5,14 +5,13 @@ from typing import Any
 import boto3
 import pytest
 
-from cli.exit_codes import ExitCode, of_execution
-from lambdas import limits
-from lambdas.record import Report
-from repository import keys
+from dbrestore.cli.exit_codes import ExitCode, of_execution
+from dbrestore.contract import keys, limits
+from dbrestore.contract.job import ErrorNote, Job, LeftOut, Result
+from dbrestore.contract.record import Report
 from tests.statemachine.engines import POSTGRES
 from tests.statemachine.fake_worker import FakeWorker
 from tests.statemachine.world import World
-from worker.job import ErrorNote, Job, LeftOut, Result
 
 DBLINK = LeftOut(entry="EXTENSION dblink", why="not allowed\nhere", sql="CREATE EXTENSION dblink")
 TABLE = LeftOut(entry="TABLE public.feed", why="type dblink_x does not exist", sql="CREATE TABLE ...", rows=1200)

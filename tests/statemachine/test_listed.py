@@ -8,9 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from cli import control, main
-from lambdas import names
-from repository.errors import AwsRefused
+from dbrestore.cli import control, main
+from dbrestore.contract import names
+from dbrestore.contract.errors import AwsRefused
 from tests.statemachine.engines import Engine, in_each_state, of_both_engines
 from tests.statemachine.world import MACHINE_ARN, REGION, World, execution_arn
 

@@ -6,15 +6,15 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdas.database_rows import NATIVE_TASK
-from lambdas.ledger import request_cancel
-from lambdas.state import Surroundings
+from dbrestore.contract.job import ErrorNote, Job
+from lambdas.databases.rows import NATIVE_TASK
+from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.state import Surroundings
 from tests.statemachine.engines import SQL_SERVER, SQLSERVER
 from tests.statemachine.fake_native import ANOTHERS
 from tests.statemachine.fake_worker import FakeWorker, leave_unfinished, lose_worker, read_job
 from tests.statemachine.sources import store_native_point
 from tests.statemachine.world import World, staged
-from worker.job import ErrorNote, Job
 
 STEPS = [
     "PlanRestore", "DeployWorker", "PairSecurityGroups", "StageNativeBackups", "RestoreNativeBackups", "VerifyDatabases",

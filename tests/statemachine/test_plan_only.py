@@ -9,12 +9,12 @@ import boto3
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 
-from cli import creations
+from dbrestore.cli.views import creations
+from dbrestore.contract import keys, limits
+from dbrestore.contract.plan import ArchivedFiles, ConsideredSubnet, Plan, PlannedArchive, PlannedNetwork
 from infrastructure.functions import FUNCTIONS
-from lambdas import estimate, limits, orchestration
-from lambdas.contract import ArchivedFiles, ConsideredSubnet, Plan, PlannedArchive, PlannedNetwork
-from lambdas.prices import GB
-from repository import keys
+from lambdas.estimate import estimate, orchestration
+from lambdas.estimate.prices import GB
 from tests.statemachine.conftest import installed
 from tests.statemachine.engines import POSTGRES, SQL_SERVER, SQLSERVER, Engine
 from tests.statemachine.sources import POINT, store_native_point, store_point

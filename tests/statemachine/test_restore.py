@@ -5,7 +5,7 @@ import json
 import boto3
 import pytest
 
-from lambdas import names
+from dbrestore.contract import names
 from tests.statemachine.world import INSTANCE, POINT, REQUEST, World, execution_arn
 
 STEPS = [

@@ -4,9 +4,9 @@ from typing import Any
 
 import boto3
 
-from lambdas.ledger import request_cancel
-from lambdas.state import Surroundings
-from repository.errors import AwsRefused
+from dbrestore.contract.errors import AwsRefused
+from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.state import Surroundings
 from tests.statemachine.engines import REMOVERS, Engine, in_each_state, of_both_engines
 from tests.statemachine.fake_worker import leave_unfinished
 from tests.statemachine.plain_moto import Died

@@ -8,13 +8,13 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdas.ledger import META, Ledger
-from repository import keys
-from repository.errors import AwsRefused, NotReady
+from dbrestore.contract import keys
+from dbrestore.contract.errors import AwsRefused, NotReady
+from dbrestore.contract.job import Job
+from lambdas.runtime.ledger import META, Ledger
 from tests.statemachine.engines import ENGINES, POSTGRES, REMOVERS, SQLSERVER, Engine, of_both_engines
 from tests.statemachine.fake_worker import FakeWorker, end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.world import World, execution_arn
-from worker.job import Job
 
 Values = dict[str, Any]
 Change = Callable[[Values], None]

@@ -16,14 +16,13 @@ import pytest
 from moto.ec2.models import ec2_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from dbrestore.contract import keys, limits, names
+from dbrestore.ledger.stored_rows import Meta
 from infrastructure.functions import FUNCTIONS
-from lambdas import limits, names
-from lambdas.ledger import Ledger
-from lambdas.settings import CA_BUNDLE_KEY
-from lambdas.state import Surroundings
-from lambdas.stored_rows import Meta
-from lambdas.target_lookup import OFFER_PARAMETER
-from repository import keys
+from lambdas.lookup.target import OFFER_PARAMETER
+from lambdas.runtime.ledger import Ledger
+from lambdas.runtime.settings import CA_BUNDLE_KEY
+from lambdas.runtime.state import Surroundings
 from tests.statemachine import plain_moto
 from tests.statemachine.engines import INSTANCE, POSTGRES, SQL_SERVER, SQLSERVER, Engine
 from tests.statemachine.fake_worker import FakeWorker

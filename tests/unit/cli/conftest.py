@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from cli import control
-from cli.control import Account, ControlPlane
+from dbrestore.cli import control
+from dbrestore.cli.control import Account, ControlPlane
 
 REGION = "eu-west-1"
 DEFINITION = {

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from cli import main
-from cli.control import ControlPlane
-from lambdas import anchor, restore_list
-from lambdas.contract import Plan
-from lambdas.ledger import Ledger
-from lambdas.names import restore_id
+from dbrestore.cli import main
+from dbrestore.cli.control import ControlPlane
+from dbrestore.contract import anchor
+from dbrestore.contract.job import ErrorNote
+from dbrestore.contract.names import restore_id
+from dbrestore.contract.plan import Plan
+from dbrestore.ledger import restore_list
+from lambdas.runtime.ledger import Ledger
 from tests.unit.cli.conftest import REGION
 from tests.unit.lambdas.estimated_plans import database, planned, target
-from worker.job import ErrorNote
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 JANE = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Dba_1f/jane@example.com"

@@ -8,10 +8,11 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import choices, choices_view, main, request
-from cli.control import ControlPlane
-from repository.errors import RestoreRequestInvalid
-from worker.job import PostgresOptions
+from dbrestore.cli import choices, main, request
+from dbrestore.cli.control import ControlPlane
+from dbrestore.cli.views import choices as choices_view
+from dbrestore.contract.errors import RestoreRequestInvalid
+from dbrestore.contract.job import PostgresOptions
 
 ALL = [
     "--owner", "app=shop owner", "--owner", "reader", "--owner", r"a\=b=c", "--create-missing-roles", "--skip-missing-extensions",

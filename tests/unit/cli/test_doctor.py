@@ -13,12 +13,15 @@ from moto import mock_aws
 from moto.core.exceptions import AccessDeniedError
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from cli import control, doctor, main
-from cli.exit_codes import ExitCode
+from dbrestore.cli import control, doctor, main
+from dbrestore.cli.exit_codes import ExitCode
+from dbrestore.contract import examination as doctor_findings
+from dbrestore.contract import versions as doctor_versions
+from dbrestore.contract.examination import ExaminationQuestion, Finding
 from infrastructure import job_document
-from lambdas import doctor as examiner
-from lambdas import doctor_findings, doctor_instance, doctor_target, doctor_versions
-from lambdas.doctor_findings import ExaminationQuestion, Finding
+from lambdas.doctor import examine_installation as examiner
+from lambdas.doctor import instance as doctor_instance
+from lambdas.doctor import target as doctor_target
 from tests.statemachine.plain_moto import serve
 from tests.statemachine.world import DEFINITION, ENVIRONMENT, MACHINE_ARN
 

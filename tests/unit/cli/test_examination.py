@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto.awslambda_simple.models import LambdaSimpleBackend
 
-from cli import control, examination
-from cli.control import Account, ControlPlane
-from repository.document import Document
-from repository.errors import ControlPlaneNotFound, RestoreError, RestoreFailed, TargetNotFound
-from repository.native_errors import NativeBackupOptionMissing
+from dbrestore.cli import control, examination
+from dbrestore.cli.control import Account, ControlPlane
+from dbrestore.contract.document import Document
+from dbrestore.contract.errors import ControlPlaneNotFound, RestoreError, RestoreFailed, TargetNotFound
+from dbrestore.contract.sqlserver_errors import NativeBackupOptionMissing
 from tests.statemachine.conftest import world
 from tests.statemachine.plain_moto import serve
 from tests.statemachine.world import MACHINE_ARN, World

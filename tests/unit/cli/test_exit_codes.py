@@ -3,10 +3,10 @@
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
-from cli.exit_codes import ExitCode, of_exception, of_execution
-from repository import errors
-from repository.errors import RestoreError
-from worker.job import ErrorNote
+from dbrestore.cli.exit_codes import ExitCode, of_exception, of_execution
+from dbrestore.contract import errors
+from dbrestore.contract.errors import RestoreError
+from dbrestore.contract.job import ErrorNote
 
 
 def note(name: str, message: str = "because") -> ErrorNote:

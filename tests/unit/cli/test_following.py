@@ -5,19 +5,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cli import identity, main
-from cli.control import ControlPlane
-from cli.display import as_json_lines
-from cli.following import Ended, Progressed, StateChanged, StillRunning, follow
-from lambdas import phases
-from lambdas.ledger import Ledger
-from lambdas.repeated_jobs import numbered
-from lambdas.worker_jobs import JOB, JobRow
-from repository import keys
-from repository.errors import RestoreNotFound
+from dbrestore.cli import identity, main
+from dbrestore.cli.control import ControlPlane
+from dbrestore.cli.following import Ended, Progressed, StateChanged, StillRunning, follow
+from dbrestore.cli.views.display import as_json_lines
+from dbrestore.contract import keys
+from dbrestore.contract.errors import RestoreNotFound
+from dbrestore.contract.job import ErrorNote, JobKind, Progress, Result
+from lambdas.databases.jobs import JOB, JobRow
+from lambdas.databases.repeated_jobs import numbered
+from lambdas.runtime import phases
+from lambdas.runtime.ledger import Ledger
 from tests.unit.cli.conftest import start
-from tests.unit.cli.test_report_view import report
-from worker.job import ErrorNote, JobKind, Progress, Result
+from tests.unit.cli.views.test_report import report
 
 
 def put_progress(plane: ControlPlane, restore_id: str, progress: Progress, job: str | None = None) -> None:

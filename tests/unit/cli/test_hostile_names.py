@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import display
-from cli.consoles import one_line, visible
-from cli.control import ControlPlane
-from cli.main import run
-from localcloud.native_backups import Written, backup
+from dbrestore.cli.consoles import one_line, visible
+from dbrestore.cli.control import ControlPlane
+from dbrestore.cli.main import run
+from dbrestore.cli.views import display
+from localcloud.backups.files import Written, backup
 
 
 def test_what_turns_the_direction_of_text_or_ends_a_line_is_shown() -> None:

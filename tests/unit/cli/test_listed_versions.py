@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from cli import main
-from cli.control import ControlPlane
-from lambdas import anchor
-from lambdas.ledger import META, OPEN, Ledger
-from lambdas.restore_list import RESTORES
+from dbrestore.cli import main
+from dbrestore.cli.control import ControlPlane
+from dbrestore.contract import anchor
+from dbrestore.contract.job import ErrorNote
+from dbrestore.ledger.restore_list import RESTORES
+from lambdas.runtime.ledger import META, OPEN, Ledger
 from tests.unit.cli.conftest import start
 from tests.unit.cli.listed_restores import JANE, LOST, NOW, change, close, listed, open_one, summary_key
-from worker.job import ErrorNote
 
 __all__ = ["listed"]
 

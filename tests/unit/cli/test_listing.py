@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 
-from cli import identity, listing, main, standing
-from cli.control import ControlPlane
-from cli.standing_view import who
-from lambdas import phases, restore_list
-from lambdas.ledger import Ledger, request_cancel
-from repository import keys
-from repository.errors import RestoreRequestInvalid
+from dbrestore.cli import identity, listing, main, standing
+from dbrestore.cli.control import ControlPlane
+from dbrestore.cli.views.standing import who
+from dbrestore.contract import keys
+from dbrestore.contract.errors import RestoreRequestInvalid
+from dbrestore.contract.job import ErrorNote
+from dbrestore.ledger import restore_list
+from lambdas.runtime import phases
+from lambdas.runtime.ledger import Ledger, request_cancel
 from tests.unit.cli.conftest import REGION, start
 from tests.unit.cli.listed_restores import JANE, LOST, NOW, close, listed, open_one
-from tests.unit.cli.test_report_view import report
+from tests.unit.cli.views.test_report import report
 from tests.unit.lambdas.estimated_plans import database, target
-from worker.job import ErrorNote
 
 __all__ = ["listed"]
 

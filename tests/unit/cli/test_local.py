@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import main
-from localcloud import processes
+from dbrestore.cli import main
+from localcloud.base import processes
 
 
 @pytest.fixture

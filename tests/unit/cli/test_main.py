@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from cli import identity, main
-from cli.control import PARAMETER, Account, ControlPlane
-from lambdas import phases
-from lambdas.ledger import Ledger
+from dbrestore.cli import identity, main
+from dbrestore.cli.control import PARAMETER, Account, ControlPlane
+from lambdas.runtime import phases
+from lambdas.runtime.ledger import Ledger
 from tests.unit.cli.conftest import start
 
 

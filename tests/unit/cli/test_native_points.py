@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from cli import main, native_view
-from cli.control import ControlPlane
-from repository.manifest import NativeBackupSet, NativeDatabaseBackup, NativeKind
-from tests.unit.repository.native_backups import Written, backup
+from dbrestore.cli import main
+from dbrestore.cli.control import ControlPlane
+from dbrestore.cli.views import native_point as native_view
+from dbrestore.contract.manifest import NativeBackupSet, NativeDatabaseBackup, NativeKind
+from tests.unit.points.sqlserver.backups import Written, backup
 
 
 @pytest.fixture

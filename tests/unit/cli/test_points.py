@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import main
-from cli.control import ControlPlane
-from repository import keys
-from tests.unit.repository import archives
-from tests.unit.repository.test_points import dump
+from dbrestore.cli import main
+from dbrestore.cli.control import ControlPlane
+from dbrestore.contract import keys
+from tests.unit.points.pgdump import archives
+from tests.unit.points.pgdump.test_adding import dump
 
 
 def add(path: Path, *arguments: str) -> int:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import main
-from cli.control import ControlPlane
-from tests.unit.repository.native_backups import Written, backup
-from tests.unit.repository.native_damages import flipped
-from tests.unit.repository.test_points import dump
+from dbrestore.cli import main
+from dbrestore.cli.control import ControlPlane
+from tests.unit.points.pgdump.test_adding import dump
+from tests.unit.points.sqlserver.backups import Written, backup
+from tests.unit.points.sqlserver.damages import flipped
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import request
-from lambdas.request import RestoreRequest
-from repository.errors import NotSupportedYet, RestoreRequestInvalid
+from dbrestore.cli import request
+from dbrestore.contract.errors import NotSupportedYet, RestoreRequestInvalid
+from dbrestore.contract.request import RestoreRequest
 
 MOMENT = datetime(2026, 11, 23, 5, 12, 0, tzinfo=UTC)
 

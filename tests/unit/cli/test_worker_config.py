@@ -7,9 +7,9 @@ from typing import Any
 import boto3
 import pytest
 
-from cli import control, main, request
-from lambdas.request import RestoreRequest
-from repository.errors import RestoreRequestInvalid
+from dbrestore.cli import control, main, request
+from dbrestore.contract.errors import RestoreRequestInvalid
+from dbrestore.contract.request import RestoreRequest
 from tests.statemachine.conftest import world
 from tests.statemachine.engines import INSTANCE
 from tests.statemachine.world import ACCOUNT, MACHINE_ARN, REGION, World

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas import limits
-from lambdas.contract import (
+from dbrestore.contract import limits
+from dbrestore.contract.plan import (
     ArchivedFiles,
     ConsideredSubnet,
     Launch,
@@ -17,8 +17,8 @@ from lambdas.contract import (
     PlannedTarget,
     PlannedWorker,
 )
-from lambdas.prices import GB
-from lambdas.request import ArchiveTier
+from dbrestore.contract.request import ArchiveTier
+from lambdas.estimate.prices import GB
 
 REGION = "us-east-1"
 WAITS = {"Expedited": 0.08, "Standard": 12.0, "Bulk": 48.0}

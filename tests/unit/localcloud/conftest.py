@@ -10,9 +10,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from localcloud import clock, instances, security_groups
+from localcloud.base import clock
 from localcloud.cloud import Cloud
 from localcloud.cloud import start as start_cloud
+from localcloud.ec2 import instances, security_groups
 from tests.statemachine.plain_moto import know_images
 
 TIME_SCALE = 100.0

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from localcloud import clock
-from localcloud.agenda import Agenda
+from localcloud.base import clock
+from localcloud.base.agenda import Agenda
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from localcloud import cloud as local
 from localcloud.cloud import Cloud
 from localcloud.server import LocalCloudError
-from tests.unit.localcloud import lambda_functions
+from tests.unit.localcloud.flow import lambda_functions
 
 
 @pytest.fixture

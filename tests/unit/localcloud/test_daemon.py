@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from localcloud import daemon
-from localcloud.clients import Clients
+from localcloud.base.clients import Clients
 from localcloud.daemon import Running
 from localcloud.server import LocalCloudError
 

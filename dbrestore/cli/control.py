@@ -1,0 +1,113 @@
+"""Where the control plane is: one SSM parameter that the deployed application writes, so no command needs an ARN or a bucket's name.
+
+The endpoint is boto3's own affair: with AWS_ENDPOINT_URL set, every command talks to the local cloud instead of AWS.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+from dbrestore.contract.errors import ControlPlaneNotFound
+from dbrestore.ledger.table import Table
+
+PARAMETER = "/dbrestore/control"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who calls, and where: the credentials' profile and the Region, both boto3's defaults if None."""
+
+    profile: str | None = None
+    region: str | None = None
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """The boto3 session that every client comes from."""
+        return boto3.Session(profile_name=self.profile, region_name=self.region)
+
+    def client(self, service: str) -> Any:
+        """A client of one AWS service."""
+        return self.session.client(service)  # type: ignore[call-overload]
+
+    def caller(self) -> str | None:
+        """The ARN of whoever calls; None if STS doesn't answer at once. It needs no permission, but there may be no way to STS."""
+        brief = Config(connect_timeout=3, read_timeout=3, retries={"total_max_attempts": 1})
+        try:
+            return self.session.client("sts", config=brief).get_caller_identity()["Arn"]
+        except (ClientError, BotoCoreError):
+            return None
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """The deployed application: its state machine, ledger and buckets; `functions` are the names of those that commands ask questions."""
+
+    account: Account
+    state_machine_arn: str
+    ledger_table: str
+    repository_bucket: str
+    evidence_bucket: str
+    functions: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def executions(self) -> Any:
+        """The Step Functions client."""
+        return self.account.client("stepfunctions")
+
+    @cached_property
+    def ledger(self) -> Table:
+        """The ledger's table."""
+        return Table(self.account.client("dynamodb"), self.ledger_table)
+
+    @cached_property
+    def storage(self) -> Any:
+        """The S3 client."""
+        return self.account.client("s3")
+
+
+def find(account: Account) -> ControlPlane:
+    """Read the SSM parameter `/dbrestore/control`, a JSON object {stateMachineArn, ledgerTable, repositoryBucket, evidenceBucket,
+    functions}.
+
+    Raises ControlPlaneNotFound if it isn't there or nothing answers at the endpoint.
+    """
+    client = account.client("ssm")
+    try:
+        text = client.get_parameter(Name=PARAMETER)["Parameter"]["Value"]
+    except EndpointConnectionError as error:
+        raise ControlPlaneNotFound(
+            f"Nothing answers at {error.kwargs['endpoint_url']}. Is the local cloud up (`dbrestore local up`)? "
+            "For AWS itself, unset AWS_ENDPOINT_URL."
+        ) from None
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ParameterNotFound":
+            raise
+        raise ControlPlaneNotFound(
+            f"There is no SSM parameter {PARAMETER} in {client.meta.region_name}: dbrestore isn't deployed in this account and Region. "
+            "Deploy it, name another with --region or --profile, or start a local cloud with `dbrestore local up`."
+        ) from None
+    return _read(account, text)
+
+
+def _read(account: Account, text: str) -> ControlPlane:
+    try:
+        values = json.loads(text)
+        return ControlPlane(
+            account,
+            values["stateMachineArn"],
+            values["ledgerTable"],
+            values["repositoryBucket"],
+            values["evidenceBucket"],
+            # A version that had no such functions wrote none.
+            dict(values.get("functions", {})),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ControlPlaneNotFound(
+            f"The SSM parameter {PARAMETER} can't be read ({error!r}). Deploy dbrestore again: it writes the parameter."
+        ) from None

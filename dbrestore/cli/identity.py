@@ -1,0 +1,75 @@
+"""Which restore is meant: people give a restore id, an execution's name or its ARN; every command needs both the id and the ARN."""
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+
+from botocore.exceptions import ClientError
+
+from dbrestore.cli.control import ControlPlane
+from dbrestore.contract.errors import RestoreNotFound
+from dbrestore.contract.names import restore_id
+from lambdas.runtime.ledger import META
+
+RESTORE_ID = re.compile(r"r-[0-9a-f]{12}")
+# Executions are kept for 90 days; beyond this many, name the execution instead of the restore.
+_SEARCHED = 5000
+
+
+@dataclass(frozen=True)
+class Restore:
+    """One restore by both of its names."""
+
+    restore_id: str
+    arn: str
+
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        return self.arn.rsplit(":", 1)[-1]
+
+
+def started(arn: str) -> Restore:
+    """The restore of an execution."""
+    return Restore(restore_id(arn), arn)
+
+
+def find(control: ControlPlane, text: str) -> Restore:
+    """The restore that `text` names: `r-` and twelve hexadecimal digits, an execution's name, or its ARN. Raises RestoreNotFound."""
+    found = _by_ledger(control, text) or _by_name(control, text) or _by_restore_id(control, text)
+    if found is None:
+        raise RestoreNotFound(
+            f"No restore {text!r}. Give a restore id (r-...), an execution's name or its ARN; `dbrestore list` has them, and the Step "
+            "Functions console those that were refused."
+        )
+    return found
+
+
+def _by_ledger(control: ControlPlane, text: str) -> Restore | None:
+    """Also one whose execution Step Functions no longer knows."""
+    meta = control.ledger.get(text, META) if RESTORE_ID.fullmatch(text) else None
+    arn = meta.get("executionArn") if meta else None
+    return Restore(text, arn) if isinstance(arn, str) else None
+
+
+def _by_name(control: ControlPlane, text: str) -> Restore | None:
+    arn = (
+        text
+        if text.startswith("arn:")
+        else f"{control.state_machine_arn.replace(':stateMachine:', ':execution:')}:{text}"
+    )
+    try:
+        return started(control.executions.describe_execution(executionArn=arn)["executionArn"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn", "ValidationException"):
+            return None
+        raise
+
+
+def _by_restore_id(control: ControlPlane, text: str) -> Restore | None:
+    """The id is a digest of the ARN, so the newest executions are tried one after the other; even a refused plan is found this way."""
+    if not RESTORE_ID.fullmatch(text):
+        return None
+    pages = control.executions.get_paginator("list_executions").paginate(stateMachineArn=control.state_machine_arn)
+    arns = (execution["executionArn"] for page in pages for execution in page["executions"])
+    return next((restore for restore in map(started, islice(arns, _SEARCHED)) if restore.restore_id == text), None)

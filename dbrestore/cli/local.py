@@ -1,0 +1,97 @@
+"""`dbrestore local`: the embedded local cloud in the background, so that everything can be tried without an AWS account."""
+
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbrestore.cli import consoles
+from dbrestore.cli.exit_codes import ExitCode
+from dbrestore.cli.options import AsJson
+from dbrestore.cli.views import display
+
+if TYPE_CHECKING:
+    from localcloud.daemon import Running
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The local cloud: the whole application on this computer, without AWS. There is one per directory: DBRESTORE_LOCAL_DIR names it "
+    "(default: ~/.dbrestore/local; for root /var/tmp/dbrestore-0, which all who work as root share). Several are several clouds side by "
+    "side, each on its own port; none of these commands touches another directory's.",
+)
+
+
+@app.command()
+def up(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The endpoint's port; default: a free one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> ExitCode:
+    """Start it, unless it runs already, and print export lines: eval "$(dbrestore local up)"."""
+    # Here, because an installation without the local cloud has no moto; the other commands don't need it.
+    from localcloud import daemon
+
+    if daemon.status() is None:
+        consoles.say(
+            "Starting the local cloud ... (the first time takes a minute: templates and dependencies are made)"
+        )
+    running = daemon.up(port)
+    _print(running, as_json=as_json)
+    consoles.say(
+        f"{'Was up already' if running.already else 'Up'}: {running.endpoint}, in {running.directory.parent}. "
+        "To end it: dbrestore local down"
+    )
+    if running.already and port not in (None, running.port):
+        consoles.say(f"It is not on port {port}: end it first, or name another directory with DBRESTORE_LOCAL_DIR.")
+    return ExitCode.DONE
+
+
+@app.command()
+def down(as_json: AsJson = False) -> ExitCode:
+    """End it and everything that it started, and remove its files."""
+    from localcloud import daemon
+
+    was_up = daemon.down()
+    if as_json:
+        display.print_json({"type": "down", "wasUp": was_up})
+    else:
+        consoles.say("The local cloud is down." if was_up else "The local cloud was not up.")
+    return ExitCode.DONE
+
+
+@app.command()
+def status(as_json: AsJson = False) -> ExitCode:
+    """Say where it is, with export lines; exit code 10 if it is not up."""
+    from localcloud import daemon
+
+    running = daemon.status()
+    if running is None:
+        if as_json:
+            display.print_json({"type": "local", "up": False})
+        consoles.say("The local cloud is not up. To start it: dbrestore local up")
+        return ExitCode.NOT_FOUND
+    _print(running, as_json=as_json)
+    return ExitCode.DONE
+
+
+def environment(running: "Running") -> dict[str, str]:
+    """The variables with which the AWS CLI, boto3 and dbrestore find this cloud. The keys mean nothing."""
+    from localcloud.base.clients import REGION
+
+    return {
+        "AWS_ENDPOINT_URL": running.endpoint,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "localcloud",
+        "AWS_SECRET_ACCESS_KEY": "localcloud",
+    }
+
+
+def _print(running: "Running", *, as_json: bool) -> None:
+    if as_json:
+        display.print_json({"type": "local", "up": True, "pid": running.pid, "environment": environment(running)})
+        return
+    for name, value in environment(running).items():
+        print(f"export {name}={shlex.quote(value)}")

@@ -1,0 +1,109 @@
+"""The `dbrestore` command: options for all commands, the commands, and how an error ends.
+
+Invariant: the exit code says what happened (`exit_codes`), problems go to stderr one per line, and a person never sees a traceback
+for something that is no bug.
+"""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from dbrestore.cli import (  # noqa: F401
+    consoles,
+    doctor,
+    exit_codes,
+    listing,
+    local,
+    points,
+    points_verify,
+    restore,
+    watch,
+    worker_config,
+)
+from dbrestore.cli.control import Account
+from dbrestore.cli.exit_codes import ExitCode
+
+app = typer.Typer(
+    name="dbrestore", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+app.add_typer(local.app, name="local")
+app.add_typer(points.app, name="points")
+app.add_typer(worker_config.app, name="worker-config")
+app.command()(restore.plan)
+app.command()(restore.restore)
+app.command("list")(listing.list_restores)
+app.command()(watch.status)
+app.command()(watch.watch)
+app.command()(watch.cancel)
+app.command()(watch.report)
+app.command()(doctor.doctor)
+
+
+def print_version(asked: bool) -> None:
+    """The version, and nothing else: in the option's own callback, because the command's runs only when a command is named."""
+    if asked:
+        print(version("dbrestore"))
+        raise typer.Exit
+
+
+@app.callback()
+def global_options(
+    context: typer.Context,
+    profile: Annotated[str | None, typer.Option(help="The AWS profile; default: as the AWS CLI finds it.")] = None,
+    region: Annotated[
+        str | None, typer.Option(help="The Region of the control account; default: as the AWS CLI finds it.")
+    ] = None,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)
+    ] = False,
+) -> None:
+    """Restore single databases into running Amazon RDS instances, and leave nothing behind."""
+    context.obj = Account(profile, region)
+
+
+def main() -> None:
+    """The entry point of the command."""
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = typer.main.get_command(app).main(arguments, prog_name="dbrestore", standalone_mode=False)
+    except TyperException as error:
+        _problem(f"{error.format_message()}{_hint(error)}")
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        if not exit_codes.is_explained(error):
+            raise
+        _explain(error)
+        return exit_codes.of_exception(error)
+    return int(code or 0)
+
+
+def _hint(error: TyperException) -> str:
+    context: typer.Context | None = getattr(error, "ctx", None)
+    if context is None or error.format_message().startswith("Usage:"):
+        return ""
+    return f" (see {context.command_path} --help)"
+
+
+def _explain(error: Exception) -> None:
+    for line in str(error).splitlines():
+        _problem(f"{type(error).__name__}: {line}")
+    for note in getattr(error, "__notes__", []):
+        _problem(note)
+
+
+def _problem(line: str) -> None:
+    consoles.say(line, style="red")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""`dbrestore points`: the restore points of the repository."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as ProgressBar
+from rich.table import Table
+
+from dbrestore.cli import consoles, control
+from dbrestore.cli.control import Account, ControlPlane
+from dbrestore.cli.exit_codes import ExitCode
+from dbrestore.cli.options import AsJson
+from dbrestore.cli.views import display
+from dbrestore.cli.views import point as point_view
+from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
+from dbrestore.contract.manifest import Manifest
+from dbrestore.points import known_digests, stored_points
+from dbrestore.points.pgdump import adding as points
+from dbrestore.points.sqlserver import adding as native_points
+from dbrestore.points.unfinished_point import Progress
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Restore points of the backup repository.")
+
+Unread = BackupDamaged | BackupUnreadable
+Instance = Annotated[str, typer.Argument(help="The instance that was backed up.")]
+
+
+class Engine(StrEnum):
+    """Whose backups are added."""
+
+    POSTGRES = "postgres"
+    SQLSERVER = "sqlserver"
+
+
+Sources = Annotated[
+    list[Path],
+    typer.Option(
+        "--from",
+        metavar="PATH",
+        help="A pg_dump custom-format file or directory, a file of a native SQL Server backup, or a folder with such files (a backup "
+        "job's: all that is in it and its folders). Repeatable.",
+    ),
+]
+DatabaseNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--database",
+        metavar="NAME",
+        help="The database's name; default: the backup's own. One per --from, for SQL Server one in all.",
+    ),
+]
+Digests = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sha256",
+        metavar="DIGEST",
+        help="The SHA-256 of a file from where it was made, compared while it is read. One per --from, in order; - for none. "
+        "A file PATH.sha256 beside it (sha256sum's output; of a directory, all its files) is read by itself.",
+    ),
+]
+
+
+Positions = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--set",
+        metavar="N",
+        min=1,
+        help="SQL Server: of files that hold several backup sets take the N-th, counted from 1 (RESTORE ... WITH FILE = N). Repeatable. "
+        "Default: the newest full backup of each database and what follows it.",
+    ),
+]
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    instance: Instance,
+    source: Sources,
+    engine: Annotated[Engine, typer.Option(help="Whose backups they are.")] = Engine.POSTGRES,
+    database: DatabaseNames = None,
+    sha256: Digests = None,
+    position: Positions = None,
+    as_json: AsJson = False,
+) -> ExitCode:
+    """Make restore points out of backups that exist: read once, checked, copied into the repository. One point for all dumps given; for
+    SQL Server as many as there are full backups of a database."""
+    names = database or []
+    _require_fitting_names(engine, names, source)
+    _require_fitting_positions(engine, position or [])
+    digests = _digests(sha256 or [], source)
+    plane = control.find(context.ensure_object(Account))
+    with progress_bar() as told:
+        added = _add(plane, instance, engine, source, names, digests, position or [], told)
+    for manifest in added.points:
+        _tell_added(manifest, as_json=as_json)
+    for sentence in added.left_out:
+        if as_json:
+            display.print_json({"type": "leftOut", "message": sentence})
+        else:
+            consoles.say(f"Left out: {sentence}")
+    return ExitCode.DONE
+
+
+def _tell_added(manifest: Manifest, *, as_json: bool) -> None:
+    if as_json:
+        display.print_json({"type": "summary", **point_view.summary(manifest)})
+        return
+    print(manifest.point_id)
+    for note in point_view.notes(manifest):
+        consoles.say(f"Note: {note}")
+
+
+@app.command("list")
+def list_points(
+    context: typer.Context,
+    instance: Annotated[str | None, typer.Argument(help="Only this instance's points.")] = None,
+    as_json: AsJson = False,
+) -> ExitCode:
+    """List the restore points, oldest first within an instance."""
+    plane = control.find(context.ensure_object(Account))
+    found = stored_points.list_points(plane.storage, plane.repository_bucket, instance)
+    if instance is not None and not found:
+        raise stored_points.no_point_of(plane.storage, plane.repository_bucket, instance)
+    if as_json:
+        for point in found:
+            display.print_json(_point_line(point, _manifest(plane, point)))
+        return ExitCode.DONE
+    table = Table("instance", "restore point", "written", "databases", "rows", box=None, padding=(0, 2, 0, 0))
+    for point in found:
+        manifest = _manifest(plane, point)
+        contents = point_view.contents(manifest) if isinstance(manifest, Manifest) else (_unread(manifest), "-")
+        table.add_row(point.instance, point.point_id, f"{point.written_at:%Y-%m-%d %H:%M:%S %Z}", *contents)
+    consoles.out().print(table if found else "No restore point yet. Make one with `dbrestore points add`.")
+    return ExitCode.DONE
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    instance: Instance,
+    point: Annotated[str, typer.Argument(metavar="[ID]", help="A restore point's id.")] = stored_points.LATEST,
+    as_json: AsJson = False,
+) -> ExitCode:
+    """Show what a restore point holds; without an id, the latest."""
+    plane = control.find(context.ensure_object(Account))
+    manifest = stored_points.load(plane.storage, plane.repository_bucket, instance, point)
+    if as_json:
+        display.print_json({"type": "manifest", **manifest.to_state()})
+        return ExitCode.DONE
+    console = consoles.out()
+    console.print(
+        f"{manifest.instance} {manifest.point_id}: {manifest.engine} {manifest.engine_version}, "
+        f"made {manifest.created_at:%Y-%m-%d %H:%M:%S %Z}"
+    )
+    console.print(point_view.databases(manifest))
+    for note in point_view.notes(manifest):
+        console.print(f"Note: {note}", soft_wrap=True)
+    return ExitCode.DONE
+
+
+def _manifest(plane: ControlPlane, point: stored_points.PointName) -> Manifest | Unread:
+    """What the point holds; one that can't be read must not hide the others."""
+    try:
+        return stored_points.load(plane.storage, plane.repository_bucket, point.instance, point.point_id)
+    except (BackupDamaged, BackupUnreadable) as error:
+        return error
+
+
+def _unread(error: Unread) -> str:
+    return "manifest damaged" if isinstance(error, BackupDamaged) else "manifest of a newer version"
+
+
+def _point_line(point: stored_points.PointName, manifest: Manifest | Unread) -> dict[str, object]:
+    if isinstance(manifest, Manifest):
+        told = point_view.summary(manifest)
+    else:
+        told = {"error": {"name": type(manifest).__name__, "message": str(manifest)}}
+    names = {"instance": point.instance, "pointId": point.point_id}
+    return {"type": "point", **names, "writtenAt": point.written_at.isoformat(), **told}
+
+
+def _require_fitting_names(engine: Engine, names: list[str], sources: list[Path]) -> None:
+    if engine is Engine.SQLSERVER and len(names) > 1:
+        raise RestoreRequestInvalid(
+            f"{len(names)} --database for native backups: one, if all files are of one database, or none"
+        )
+    if engine is Engine.POSTGRES and names and len(names) != len(sources):
+        raise RestoreRequestInvalid(
+            f"{len(names)} --database for {len(sources)} --from: name every database or none (then each dump's own name is taken)"
+        )
+
+
+def _require_fitting_positions(engine: Engine, positions: list[int]) -> None:
+    if positions and engine is Engine.POSTGRES:
+        raise RestoreRequestInvalid("--set is for native SQL Server backups (--engine sqlserver): leave it out")
+
+
+def _digests(given: list[str], sources: list[Path]) -> list[str]:
+    if given and len(given) != len(sources):
+        raise RestoreRequestInvalid(
+            f"{len(given)} --sha256 for {len(sources)} --from: give one for each, in order, - where there is none, or none at all"
+        )
+    return given or [known_digests.NOT_GIVEN] * len(sources)
+
+
+def _add(
+    plane: ControlPlane,
+    instance: str,
+    engine: Engine,
+    sources: list[Path],
+    names: list[str],
+    digests: list[str],
+    positions: list[int],
+    told: Progress,
+) -> native_points.Added:
+    if engine is Engine.SQLSERVER:
+        name = names[0] if names else None
+        return native_points.add(
+            plane.storage, plane.repository_bucket, instance, sources, name, told, digests, positions
+        )
+    own_names: list[str | None] = [None] * len(sources)
+    pairs = list(zip(names or own_names, sources, strict=True))
+    made = points.add(plane.storage, plane.repository_bucket, instance, pairs, told, digests)
+    return native_points.Added((made,), ())
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar on stderr; nothing where stderr is no terminal."""
+    console = consoles.err()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with ProgressBar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda done, total, label: bar.update(task, completed=done, total=total, description=label)

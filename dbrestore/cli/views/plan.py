@@ -1,0 +1,146 @@
+"""A plan as people read it: what would be made, where, for how long and for how much. Nothing of it exists yet."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dbrestore.cli.views import choices as choices_view
+from dbrestore.cli.views import creations
+from dbrestore.cli.views.tables import explained, table
+from dbrestore.cli.views.units import dollars, duration, number, size
+from dbrestore.contract.plan import ConsideredSubnet, Estimate, Plan, PlannedArchive, PlannedNetwork
+
+_WAYS = {"endpoints": "endpoints", "nat": "NAT gateway", "proxy": "proxy", "elsewhere": "not visible"}
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """Everything, the data first and the money last."""
+    for part in _parts(plan, console.width):
+        console.print(part)
+
+
+def _parts(plan: Plan, width: int) -> Iterator[RenderableType]:
+    yield _headlines(plan)
+    yield ""
+    yield _planned_dumps(plan) if plan.engine == "postgres" else _planned_native_backups(plan)
+    if plan.archive and plan.archive.classes:
+        yield from archive(plan.archive)
+    if plan.network:
+        yield from network(plan.network, "would stand", width)
+    yield _heading("Would be created, and removed again unless it says that it stays")
+    yield from explained(("what", "name", ""), [(c.kind, c.name, c.what) for c in creations.of(plan)], width)
+    if plan.estimate:
+        yield from _duration(plan.estimate)
+        yield from _cost(plan.estimate)
+    yield Text()
+    yield from (f"Note: {note}" for note in _notes(plan))
+
+
+def _headlines(plan: Plan) -> Table:
+    shown = Table.grid(padding=(0, 2, 0, 0))
+    for label, told in _told(plan):
+        shown.add_row(label, told)
+    return shown
+
+
+def _told(plan: Plan) -> Iterator[tuple[str, str]]:
+    target, source, worker = plan.target, plan.source, plan.worker
+    archived = " (archived)" if plan.archived else ""
+    yield "From", f"{source.db_instance}, restore point {source.restore_point}{archived}"
+    place = f"{target.availability_zone}, {target.vpc_id}, account {target.account}"
+    yield "Into", f"{target.db_instance}: {target.engine} {target.engine_version} in {place}"
+    yield "", f"at {target.host}:{target.port}"
+    streams = f", {worker.streams} streams" if plan.engine == "postgres" else ""
+    longest = f"at most {duration(worker.max_run_minutes * 60)}"
+    yield (
+        "Worker",
+        f"{worker.first.instance_type} in {worker.first.subnet_id}{streams}, {longest}, by {worker.configured_by}",
+    )
+    if plan.native:
+        runs = "runs" if plan.native.check_database else "does not run"
+        yield "Checked", f"DBCC CHECKDB {runs}, by {plan.native.check_decided_by}"
+        told = f"{size(plan.native.staged_bytes)} into a temporary bucket"
+        yield "Copied", f"{told}, which RDS reads with {plan.native.option_role_arn}"
+    if plan.postgres:
+        yield from choices_view.told(plan.postgres)
+    if plan.estimate:
+        yield "Takes", _in_short(plan.estimate)
+
+
+def _in_short(estimate: Estimate) -> str:
+    hours = f"{estimate.worker_hours:,.2f} worker hours"
+    return f"about {duration(estimate.seconds)}, {hours}, about {dollars(estimate.dollars)}"
+
+
+def _planned_dumps(plan: Plan) -> Table:
+    shown = table("database", "comes back as", "is built as", "tables", "rows", "size")
+    for database in plan.databases:
+        shown.add_row(
+            database.name, database.asked_name, database.temporary_name,
+            number(database.tables), number(database.rows), size(database.bytes),
+        )  # fmt: skip
+    return shown
+
+
+def _planned_native_backups(plan: Plan) -> Table:
+    shown = table("database", "comes back as", "size", "of it log", "pages in use")
+    for database in plan.databases:
+        in_use = "not known" if database.page_bytes is None else size(database.page_bytes)
+        shown.add_row(database.name, database.asked_name, size(database.bytes), size(database.log_bytes), in_use)
+    return shown
+
+
+def archive(planned: PlannedArchive) -> Iterator[RenderableType]:
+    """What must be retrieved, by storage class, and how long S3 says that takes."""
+    yield _heading(f"To be retrieved from the archive, tier {planned.tier}, kept for {planned.days} days")
+    shown = table("class", "files", "size", "at most")
+    for files in planned.classes:
+        wait = duration(files.wait_hours * 3600)
+        shown.add_row(files.storage_class, number(files.objects), size(files.bytes), wait)
+    yield shown
+
+
+def network(planned: PlannedNetwork, stands: str, width: int) -> Iterator[RenderableType]:
+    """Every subnet that was considered, with its reasons."""
+    yield _heading(f"Where the worker {stands} in {planned.vpc_id}")
+    yield from explained(("", "subnet", "zone", "to AWS by", "why"), [_considered(s) for s in planned.subnets], width)
+    if planned.unlisted:
+        yield f"and {number(planned.unlisted)} more subnets that are not listed"
+
+
+def _considered(subnet: ConsideredSubnet) -> tuple[str, ...]:
+    place = f"{subnet.rank}." if subnet.rank else "no"
+    way = _WAYS[subnet.way] if subnet.way else "-"
+    return place, subnet.subnet_id, subnet.availability_zone, way, "; ".join(subnet.reasons)
+
+
+def _duration(estimate: Estimate) -> Iterator[RenderableType]:
+    yield _heading(f"Expected duration: {duration(estimate.seconds)}, of it {estimate.worker_hours:,.2f} worker hours")
+    shown = table("state", "took", "by")
+    shown.columns[1].header = "takes"
+    for item in estimate.durations:
+        shown.add_row(item.state, duration(item.seconds), item.basis)
+    yield shown
+
+
+def _cost(estimate: Estimate) -> Iterator[RenderableType]:
+    prices = f"prices of {estimate.prices_in} as of {estimate.prices_of}"
+    yield _heading(f"Expected cost: {dollars(estimate.dollars)}, {prices}")
+    shown = table("item", "dollars", "by")
+    for item in estimate.costs:
+        shown.add_row(item.item, dollars(item.dollars), item.basis)
+    yield shown
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    yield from plan.notes
+    yield from plan.estimate.notes if plan.estimate else ()
+    yield "a restore has an id of its own, and so have the names of what it makes"
+    state = "ReplayDumps" if plan.engine == "postgres" else "RestoreNativeBackups"
+    yield f"not looked at yet: whether a name is free in the target. Only the worker can see that, first thing in {state}."
+
+
+def _heading(words: str) -> Text:
+    return Text(f"\n{words}", style="bold")

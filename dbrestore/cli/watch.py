@@ -1,0 +1,89 @@
+"""`dbrestore status`, `watch`, `cancel` and `report`: a restore that was started before, by its id or its execution."""
+
+import typer
+from botocore.exceptions import ClientError
+
+from dbrestore.cli import consoles, control, identity, listing, restore
+from dbrestore.cli.control import Account, ControlPlane
+from dbrestore.cli.exit_codes import ExitCode
+from dbrestore.cli.following import Ended, Progressed, StillRunning, follow, read_report, read_results
+from dbrestore.cli.options import AsJson, Longest, RestoreName, RestoreNameOrNone
+from dbrestore.cli.views import display
+from dbrestore.cli.views import left_out as left_out_view
+from dbrestore.cli.views import report as report_view
+from dbrestore.contract import left_out_lists as left_out
+from dbrestore.contract.errors import RestoreNotFound
+from lambdas.archive import waits as archive_wait
+from lambdas.runtime.aws import error_code
+from lambdas.runtime.ledger import Ledger, request_cancel
+
+
+def status(context: typer.Context, restore_id: RestoreNameOrNone = None, as_json: AsJson = False) -> ExitCode:
+    """Show where a restore stands now; without an id, list those that aren't over. The exit code says whether the question could be
+    answered, not how the restore went."""
+    if restore_id is None:
+        return listing.show_running(control.find(context.ensure_object(Account)), as_json=as_json)
+    plane, found = _found(context, restore_id)
+    shown: display.Display = display.JsonLines() if as_json else display.Lines(consoles.out())
+    for event in follow(plane, found.restore_id, found.arn, longest=0):
+        shown.show(event)
+        if isinstance(event, Progressed) and not as_json:
+            consoles.out().print(display.progress_line(event), soft_wrap=True)
+        elif isinstance(event, StillRunning) and not as_json:
+            print(f"{found.restore_id} RUNNING")
+        elif isinstance(event, Ended) and not as_json:
+            report_view.print_end(consoles.out(), event)
+    return ExitCode.DONE
+
+
+def watch(
+    context: typer.Context, restore_id: RestoreName, longest: Longest = None, as_json: AsJson = False
+) -> ExitCode:
+    """Follow a restore to its end; the exit code says how it ended."""
+    plane, found = _found(context, restore_id)
+    return restore.watch(plane, found, longest=longest, as_json=consoles.for_programs(as_json))
+
+
+def cancel(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:
+    """Ask a restore to stop. It removes what it made and ends with RestoreCancelled; the databases that were finished stay."""
+    plane, found = _found(context, restore_id)
+    request_cancel(plane.ledger, found.restore_id)
+    _look_at_once(plane, found.restore_id)
+    if as_json:
+        display.print_json({"type": "cancel", "restoreId": found.restore_id, "cancelRequested": True})
+    else:
+        print(f"{found.restore_id} was asked to stop. To see it clean up: dbrestore watch {found.restore_id}")
+    return ExitCode.DONE
+
+
+def _look_at_once(plane: ControlPlane, restore_id: str) -> None:
+    """A restore that waits for the archive looks twice an hour. Who may not wake it has asked it to stop all the same."""
+    try:
+        archive_wait.wake_restore(plane.executions, Ledger(plane.ledger, restore_id))
+    except ClientError as error:
+        if error_code(error) not in ("AccessDenied", "AccessDeniedException"):
+            raise
+
+
+def report(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:
+    """Print the report of a finished restore: states, verification, and the proof that nothing is left."""
+    plane, found = _found(context, restore_id)
+    written = read_report(plane, found.restore_id)
+    if written is None:
+        raise RestoreNotFound(
+            f"{found.restore_id} has no report: it still runs, or was refused before anything was made "
+            f"(`dbrestore status {found.restore_id}`)."
+        )
+    worker_results = read_results(plane, written)
+    if as_json:
+        missing = left_out_view.as_state(left_out.by_database(worker_results))
+        told = [result.to_state() for result in worker_results]
+        display.print_json({"type": "report", "leftOut": missing, **written.to_state(), "workerResults": told})
+    else:
+        report_view.print_report(consoles.out(), written, worker_results)
+    return ExitCode.DONE
+
+
+def _found(context: typer.Context, text: str) -> tuple[ControlPlane, identity.Restore]:
+    plane = control.find(context.ensure_object(Account))
+    return plane, identity.find(plane, text)

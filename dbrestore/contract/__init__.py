@@ -1,0 +1,1 @@
+"""What crosses a border: documents, errors, names and numbers. Nothing of ours is imported here."""

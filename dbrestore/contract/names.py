@@ -1,0 +1,65 @@
+"""Names, tags and tokens of everything that is made, derived from the restore's id alone, so that the intent to make a thing is enough to
+find it."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from dbrestore.contract.anchor import Whereabouts
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, TagTypeDef
+
+RESTORE_ID = "dbrestore:restore-id"
+MANAGED = "dbrestore:managed"
+EXPIRES_AT = "dbrestore:expires-at"
+ROLE = "dbrestore:role"
+STANDING = "dbrestore:standing"
+ALLOW = "dbrestore:allow"
+
+
+def restore_id(execution_arn: str) -> str:
+    """The id of the restore that an execution is: `r-` and 12 hexadecimal digits."""
+    return "r-" + sha256(execution_arn.encode()).hexdigest()[:12]
+
+
+def resource_name(restore: str, role: str) -> str:
+    """`dbrestore-<restore id>-<role>`."""
+    return f"dbrestore-{restore}-{role}"
+
+
+def staging_bucket(generation: int, account: str, region: str) -> str:
+    """A temporary bucket in the account-regional namespace: no other account can take the name, also after its deletion."""
+    return f"dbrestore-staging-g{generation}-{account}-{region}-an"
+
+
+def client_token(restore: str, role: str, attempt: int) -> str:
+    """64 hexadecimal digits, the longest that EC2 takes; another attempt is another launch."""
+    return sha256(f"{restore}/{role}/{attempt}".encode()).hexdigest()
+
+
+def tags(where: Whereabouts, role: str, name: str) -> "list[TagTypeDef]":
+    """The tags of a thing that is made for a restore: those that the worker configuration asks for, and ours, which count when both have
+    the same key. It expires when the worker's longest run time is over."""
+    expires_at = where.planned_at + timedelta(minutes=where.worker.max_run_minutes)
+    values = {
+        **where.worker.tags,
+        RESTORE_ID: where.restore_id,
+        MANAGED: "true",
+        EXPIRES_AT: expires_at.isoformat(),
+        ROLE: role,
+        "Name": name,
+    }
+    return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def tagged(restore: str) -> "list[FilterTypeDef]":
+    """The filter that finds everything of a restore."""
+    return [{"Name": f"tag:{RESTORE_ID}", "Values": [restore]}]
+
+
+def tag(resource: Mapping[str, Any], key: str) -> str | None:
+    """One tag of a described resource."""
+    found: Iterable[Mapping[str, str]] = resource.get("Tags") or []
+    return next((item["Value"] for item in found if item["Key"] == key), None)

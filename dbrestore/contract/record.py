@@ -1,0 +1,89 @@
+"""What is on record of a restore: the rows of things and states in the ledger, and the report and the event made of them."""
+
+from datetime import datetime
+from typing import Literal
+
+from dbrestore.contract.document import Document
+from dbrestore.contract.job import ErrorNote, PostgresOptions
+from dbrestore.contract.plan import Estimate, PlannedNetwork, PlannedSource, PlannedTarget
+from dbrestore.contract.request import TicketRequest
+from dbrestore.contract.sections import ArchiveSection, DatabaseOutcome
+
+
+class ResourceRow(Document):
+    """One thing that the restore made, with the proof that it is gone. `state` is INTENT, CREATED, DELETED or KEPT (a promoted database).
+    `seen_absent_at` is when AWS or the database server was asked and answered that it does not exist; a row that is DELETED without it
+    was never begun, or belongs to other restores now that use it and remove it: `note` says which, and why that is certain."""
+
+    kind: str
+    role: str
+    name: str
+    physical_id: str | None = None
+    state: Literal["INTENT", "CREATED", "DELETED", "KEPT"]
+    intended_at: datetime
+    created_at: datetime | None = None
+    deleted_at: datetime | None = None
+    seen_absent_at: datetime | None = None
+    note: str | None = None
+
+
+class PhaseRow(Document):
+    """One state of the flow as it went: name as in the definition, first start, last end, attempts that ended in NotReady not counted
+    as failures; `waiting_for` is what the last of those waited for."""
+
+    state: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    attempts: int = 1
+    status: Literal["RUNNING", "SUCCEEDED", "FAILED"] = "RUNNING"
+    error: ErrorNote | None = None
+    waiting_for: str | None = None
+
+
+class Report(Document):
+    """`restores/<restore id>/report.json` in the evidence bucket, written by CloseRestore; the event's detail is its short form.
+    `postgres`: what was chosen for PostgreSQL databases, `verify` among it. What was left out, the lists of adaptations, of checks and of
+    code that runs by itself are in the `results`. `proofs` are sentences about what a restore into SQL Server proves, and what not.
+    `plan_trouble`: the plan was written by another version, or can't be read; then what only the plan tells may be missing, and the
+    target is what the ledger's anchor knows of it."""
+
+    schema_version: Literal["1"] = "1"
+    restore_id: str
+    execution_arn: str
+    status: Literal["SUCCEEDED", "FAILED"]
+    error: ErrorNote | None = None
+    plan_trouble: str | None = None
+    leftovers: tuple[str, ...] = ()
+    started_at: datetime
+    ended_at: datetime
+    target: PlannedTarget
+    source: PlannedSource
+    databases: tuple[DatabaseOutcome, ...] = ()
+    phases: tuple[PhaseRow, ...]
+    resources: tuple[ResourceRow, ...]
+    results: tuple[str, ...] = ()
+    postgres: PostgresOptions | None = None
+    proofs: tuple[str, ...] = ()
+    network: PlannedNetwork | None = None
+    archive: ArchiveSection | None = None
+    estimate: Estimate | None = None
+    ticket: TicketRequest = TicketRequest()
+    reason: str | None = None
+    requested_by: str | None = None
+
+
+class RestoreEvent(Document):
+    """Detail of the event `Restore Succeeded` / `Restore Failed` / `Cleanup Incomplete` (source `dbrestore.restore`) on the default bus."""
+
+    schema_version: Literal["1"] = "1"
+    restore_id: str
+    execution_arn: str
+    status: Literal["SUCCEEDED", "FAILED"]
+    error: ErrorNote | None = None
+    target: str
+    databases: tuple[DatabaseOutcome, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    started_at: datetime
+    ended_at: datetime
+    report: str
+    ticket: TicketRequest = TicketRequest()

@@ -1,0 +1,125 @@
+"""The request: the input of the state machine, as people, schedulers and ticket systems write it.
+
+Unknown keys are refused, everything but the target and the databases has a default. Its JSON Schema is generated into docs/contract/.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NaiveDatetime, StringConstraints, field_validator
+
+from dbrestore.contract.document import Document
+from dbrestore.contract.point_names import INSTANCE_NAME
+from dbrestore.contract.worker_settings import WorkerSettings
+
+Mode = Literal["restore", "plan", "drill"]
+ArchiveTier = Literal["Expedited", "Standard", "Bulk"]
+AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+InstanceName = Annotated[str, StringConstraints(pattern=INSTANCE_NAME)]
+
+
+class DatabaseRequest(Document):
+    """One database: its name in the restore point, and the name to bring it back under (the same name by default)."""
+
+    name: str = Field(min_length=1)
+    as_: str | None = Field(default=None, alias="as", min_length=1)
+
+    @property
+    def asked_name(self) -> str:
+        """The name in the target."""
+        return self.as_ or self.name
+
+
+class TargetRequest(Document):
+    """The running instance. Account and Region default to the control account's."""
+
+    db_instance: InstanceName
+    account: AccountId | None = None
+    region: Region | None = None
+
+
+class SourceRequest(Document):
+    """Where the data comes from: the backed-up instance (default: the target's name) and `latest` or a restore point's id."""
+
+    db_instance: str | None = None
+    restore_point: str = "latest"
+
+
+class ArchiveRequest(Document):
+    """How archived data is retrieved."""
+
+    tier: ArchiveTier = "Standard"
+
+
+class WorkerRequest(WorkerSettings):
+    """The worker of this restore. What isn't set here comes from the worker configuration of the target's place, then from the built-in
+    defaults. `subnet_id` and `instance_type` are short for lists of one."""
+
+    subnet_id: str | None = None
+    instance_type: str | None = None
+    streams: int = Field(default=2, ge=1, le=16)
+    keep_toast_compression: bool = False
+
+
+class SqlServerRequest(Document):
+    """What concerns SQL Server alone. `stop_at`: restore log backups up to this moment, on the clock of the server that was backed up,
+    without a zone (`2026-05-12T13:29:50`). `fix_users` maps orphaned users to logins of the same name. `check_database` runs DBCC
+    CHECKDB before the restore is green; without it the installation's SQL Server configuration decides."""
+
+    stop_at: NaiveDatetime | None = None
+    fix_users: bool = False
+    check_database: bool | None = None
+
+
+class TicketRequest(Document):
+    """The change or incident this restore belongs to."""
+
+    system: str | None = None
+    id: str | None = None
+    url: str | None = None
+
+
+def _or_names_alone(schema: dict[str, Any]) -> None:
+    """In JSON a database may be given as its name alone."""
+    schema["items"] = {"anyOf": [{"type": "string", "minLength": 1}, schema["items"]]}
+
+
+class RestoreRequest(Document):
+    """The input of the state machine. `{"target": {"dbInstance": "orders-prod"}, "databases": ["orders"]}` is enough. `Comment` is
+    tolerated because the console's start box is prefilled with one; every other unknown key is refused.
+
+    For PostgreSQL alone: `owners` maps roles of the dump to roles of the target that may own what those owned; without it the dump's own
+    roles may, but only if the restore point is of the target instance itself. `roles` `create-missing` makes the dump's other roles (no
+    login, no rights). `extensions` `skip-missing` leaves out extensions that the target lacks or the configuration doesn't allow, and
+    `onUnrestorable` `skip` whatever else the target refuses; what is left out is told and the run never ends green. `encoding` and
+    `locale` are the new databases' (default: those of the dump). `verify` `content` reads every row back, `counts` counts them.
+
+    `requestedBy` says who asked for it, as whoever starts the execution puts it: the command writes its caller's ARN. Nobody checks it."""
+
+    comment: Any = Field(default=None, alias="Comment", exclude=True)
+    schema_version: Literal["1"] = "1"
+    target: TargetRequest
+    source: SourceRequest = SourceRequest()
+    databases: tuple[DatabaseRequest, ...] = Field(min_length=1, max_length=40, json_schema_extra=_or_names_alone)
+    on_conflict: Literal["fail", "replace"] = "fail"
+    on_unrestorable: Literal["fail", "skip"] = "fail"
+    owners: dict[str, str] | None = Field(default=None, max_length=200)
+    roles: Literal["existing", "create-missing"] = "existing"
+    extensions: Literal["all", "skip-missing"] = "all"
+    encoding: str | None = Field(default=None, min_length=1, max_length=100)
+    locale: str | None = Field(default=None, min_length=1, max_length=100)
+    verify: Literal["counts", "content"] | None = None
+    mode: Mode = "restore"
+    archive: ArchiveRequest = ArchiveRequest()
+    worker: WorkerRequest = WorkerRequest()
+    sqlserver: SqlServerRequest = SqlServerRequest()
+    ticket: TicketRequest = TicketRequest()
+    reason: str | None = None
+    requested_by: str | None = Field(default=None, min_length=1, max_length=1000)
+
+    @field_validator("databases", mode="before")
+    @classmethod
+    def _names_are_databases(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [{"name": item} if isinstance(item, str) else item for item in value]
+        return value

@@ -1,0 +1,112 @@
+"""What is wrong with a request, all of it at once: each problem with the JSON pointer of its place and the error that it would be alone."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from dbrestore.contract import form_problems
+from dbrestore.contract.database_names import place_of
+from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
+from dbrestore.contract.request import DatabaseRequest, RestoreRequest, WorkerRequest
+from dbrestore.contract.worker_settings import EXPECTED
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One line of the answer."""
+
+    kind: type[RestoreError]
+    pointer: str
+    sentence: str
+
+
+@dataclass
+class Problems:
+    """Collects problems. `waiting` is something that time mends: it counts only when nothing else is wrong."""
+
+    found: list[Problem] = field(default_factory=list)
+    waiting: NotReady | None = None
+
+    def add(self, kind: type[RestoreError], pointer: str, sentence: str) -> None:
+        """One more problem."""
+        self.found.append(Problem(kind, pointer, sentence))
+
+    def collect(self, pointer: str, look_up: Callable[[], Found]) -> Found | None:
+        """The look-up's answer, or None if it found a problem. NotReady is kept for later."""
+        try:
+            return look_up()
+        except NotReady as later:
+            self.waiting = later
+        except RestoreError as error:
+            self.add(type(error), pointer, str(error))
+        return None
+
+    def raise_if_any(self) -> None:
+        """Problems of one kind are raised under its name, a mixture as RestoreRequestInvalid."""
+        kinds = {problem.kind for problem in self.found}
+        if kinds:
+            kind = kinds.pop() if len(kinds) == 1 else RestoreRequestInvalid
+            raise kind("\n".join(f"{problem.pointer}: {problem.sentence}" for problem in self.found))
+        if self.waiting:
+            raise self.waiting
+
+
+def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | None:
+    """The request, or None if its form is wrong; what is wrong with its wishes whatever the engine goes to the problems as well."""
+    try:
+        read_request = RestoreRequest.model_validate(request)
+    except ValidationError as error:
+        for where, sentence in form_problems.told(error, RestoreRequest, EXPECTED):
+            problems.add(RestoreRequestInvalid, form_problems.pointer(where), sentence)
+        return None
+    for n, database in enumerate(read_request.databases):
+        for place, sentence in _half_characters(database):
+            problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
+    _note_duplicates(read_request, problems)
+    note_rivals(read_request.worker, problems)
+    _note_later_wishes(read_request, problems)
+    return read_request
+
+
+def _half_characters(database: DatabaseRequest) -> Iterator[tuple[str, str]]:
+    for place, name in (("name", database.name), ("as", database.as_)):
+        if any("\ud800" <= character <= "\udfff" for character in name or ""):
+            yield place, "holds half a surrogate pair, which is no text: write the name as Unicode"
+
+
+def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:
+    names = Counter(database.name for database in request.databases)
+    asked = Counter(database.asked_name for database in request.databases)
+    for n, database in enumerate(request.databases):
+        if names[database.name] > 1:
+            problems.add(
+                RestoreRequestInvalid, f"/databases/{n}/name", f"{database.name!r} is asked for twice: ask once"
+            )
+        elif asked[database.asked_name] > 1:
+            place = place_of(database)
+            sentence = f"two databases would get the name {database.asked_name!r}: give one another name"
+            problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
+
+
+def note_rivals(worker: WorkerRequest, problems: Problems) -> None:
+    """Adds a problem for each wish that stands in both of its forms."""
+    if worker.subnet_id and worker.subnet_ids:
+        problems.add(RestoreRequestInvalid, "/worker/subnetId", "stands beside subnetIds: give one of the two")
+    if worker.instance_type and worker.instance_types:
+        problems.add(RestoreRequestInvalid, "/worker/instanceType", "stands beside instanceTypes: give one of the two")
+
+
+def _note_later_wishes(request: RestoreRequest, problems: Problems) -> None:
+    if request.on_conflict == "replace":
+        sentence = (
+            "replacing a database comes in a later version: use fail, and bring the database back under another name"
+        )
+        problems.add(NotSupportedYet, "/onConflict", sentence)
+    if request.mode == "drill":
+        sentence = "drills come in a later version: use restore with another name for the database, or plan"
+        problems.add(NotSupportedYet, "/mode", sentence)

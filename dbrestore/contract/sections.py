@@ -1,0 +1,82 @@
+"""What the states of a restore write, each exactly one section, in the order of the flow.
+
+    $.archive -> $.worker -> $.securityGroups -> ($.staging) -> $.restored -> $.verified -> $.report
+
+Long lists (tables, members, fix-ups) stay in the worker's result in S3. The JSON Schema of each model is generated into docs/contract/.
+"""
+
+from datetime import datetime
+
+from dbrestore.contract.document import Document
+from dbrestore.contract.job import ErrorNote
+from dbrestore.contract.request import ArchiveTier
+
+
+class ArchiveSection(Document):
+    """`$.archive`: the data is there. `requested` counts what was asked of S3 by this restore, `found_ready` what was retrieved already or
+    on its way; `fell_back` those for which Expedited had no capacity and Standard was taken. `readable_until` is when the first of the
+    retrieved copies goes; None if nothing does (Intelligent-Tiering)."""
+
+    objects: int
+    bytes: int
+    tier: ArchiveTier
+    requested: int
+    found_ready: int
+    fell_back: int
+    readable_until: datetime | None = None
+
+
+class WorkerSection(Document):
+    """`$.worker`: the instance that runs, registered with SSM."""
+
+    instance_id: str
+
+
+class SecurityGroupsSection(Document):
+    """`$.securityGroups`: the pair. The database's lets in only the worker's on the instance's port; the worker's lets out only there."""
+
+    database_group_id: str
+    worker_group_id: str
+
+
+class StagingSection(Document):
+    """`$.staging`: the temporary bucket, and what was copied into it under `prefix` (the restore's id and `/`)."""
+
+    bucket: str
+    prefix: str
+    objects: int
+    bytes: int
+
+
+class DatabaseOutcome(Document):
+    """One database in `$.restored` and `$.verified`; there and in the report `seconds` are those of both jobs. `left_out` counts entries of
+    the dump that were left out on request."""
+
+    name: str
+    asked_name: str
+    status: str
+    rows: int
+    bytes: int
+    seconds: float
+    left_out: int = 0
+    error: ErrorNote | None = None
+
+
+class RestoredSection(Document):
+    """`$.restored`: what the replay did; `result` is the s3:// URI of the worker's whole result."""
+
+    databases: tuple[DatabaseOutcome, ...]
+    result: str
+
+
+class VerifiedSection(Document):
+    """`$.verified`: what verification found; only promoted databases carry the asked name."""
+
+    databases: tuple[DatabaseOutcome, ...]
+    result: str
+
+
+class ReportSection(Document):
+    """`$.report`: where the report lies."""
+
+    report: str

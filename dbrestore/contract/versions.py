@@ -1,0 +1,44 @@
+"""Fingerprints of what is deployed, equal on both sides if and only if both are of one version.
+
+Version numbers are written by people, who forget; these are made of the very bytes.
+"""
+
+import json
+import re
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# What infrastructure.bundles puts into every function.
+PACKAGES = ("lambdas", "dbrestore/__init__.py", "dbrestore/contract", "dbrestore/ledger", "dbrestore/points")
+
+
+@cache
+def of_code(root: Path = ROOT) -> str:
+    """Of the control plane's code, wherever it lies."""
+    found = sha256()
+    for name in sorted(_files(root)):
+        found.update(f"{name}\0".encode() + sha256((root / name).read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _files(root: Path) -> list[str]:
+    paths = (path for package in PACKAGES for path in (root / package, *(root / package).rglob("*")))
+    return [p.relative_to(root).as_posix() for p in paths if p.is_file() and "__pycache__" not in p.parts]
+
+
+def of_definition(text: str, prefix: str) -> str:
+    """Of a state machine's definition; the functions' ARNs stand for their states, as in the file that it was made from."""
+    named = re.sub(rf"arn:[^:\"]+:lambda:[^:\"]+:\d+:function:{re.escape(prefix)}(\w+)", r"${\1}", text)
+    return of_json(named)
+
+
+def of_json(text: str) -> str:
+    """Of a JSON document, whatever its layout."""
+    return of_value(json.loads(text))
+
+
+def of_value(value: object) -> str:
+    """Of what a JSON document holds."""
+    return sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

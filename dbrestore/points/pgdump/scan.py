@@ -1,0 +1,279 @@
+"""Reads a dump once, from its first byte to its last, while it is stored. Invariant: what is scanned without an error can be replayed:
+every member is there, decodes to its end, and has the rows the manifest says.
+
+What no reader can see: pg_dump's zstd, lz4 and uncompressed data carry no checksum, so a bit that flipped before this scan and
+still decodes to rows of the right shape (any line, where a table has one column) goes unnoticed; gzip would tell, and so do digests
+that were taken where the dump was made (`known_digests`). From here on the SHA-256 of the manifest guards every byte.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
+from dbrestore.contract.manifest import ByteRange, LargeObjectMember, ObjectDigest, RowDigest, TableMember
+from dbrestore.points.byte_reader import ByteReader
+from dbrestore.points.known_digests import KnownDigests
+from dbrestore.points.pgdump import blocks as pgdump_blocks
+from dbrestore.points.pgdump import copy_text
+from dbrestore.points.pgdump import directory as pgdump_directory
+from dbrestore.points.pgdump import entries as pgdump_entries
+from dbrestore.points.pgdump.row_digest import DumpDigests, ObjectDigester
+from dbrestore.points.pgdump.toc import Toc, TocEntry, client_encoding, parse, parse_trailing
+
+Store = Callable[[bytes], None]
+
+_KINDS: Final[dict[str, pgdump_blocks.BlockKind]] = {"TABLE DATA": "rows", "BLOBS": "large objects"}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The byte ranges of one stored dump, in the order in which they lie in it."""
+
+    toc: ByteRange
+    tables: tuple[TableMember, ...]
+    large_objects: tuple[LargeObjectMember, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the rows of one table come to. `length` counts the bytes of their COPY text."""
+
+    length: int
+    rows: int
+    content: RowDigest | None
+
+
+def peek(path: Path) -> Toc:
+    """The table of contents alone, of a custom-format file or a directory; refuses early what can't be restored later.
+
+    Raises BackupUnreadable or BackupDamaged."""
+    if path.is_dir():
+        toc = parse(pgdump_directory.pieces(pgdump_directory.toc_path(path)))
+        if toc.format != "directory":
+            raise BackupUnreadable("its toc.dat is a custom-format dump: offer that file instead of the directory")
+        pgdump_directory.refuse_strangers(path, toc)
+    elif path.is_file():
+        toc = parse(pgdump_directory.pieces(path))
+        if toc.format != "custom":
+            raise BackupUnreadable("the toc.dat of a directory-format dump: offer the directory instead of the file")
+    else:
+        raise BackupUnreadable(
+            "there is no such file or directory" if not path.exists() else "neither a file nor a directory"
+        )
+    _refuse_unrestorable(toc)
+    return toc
+
+
+def stored_length(path: Path) -> int:
+    """How many bytes `scan` will store."""
+    return pgdump_directory.tar_length(path) if path.is_dir() else path.stat().st_size
+
+
+def scan(path: Path, toc: Toc, store: Store, known: KnownDigests | None = None) -> Contents:
+    """Read the whole dump and hand each byte of its stored form to `store`. `toc` is what `peek` returned; `known` are the digests of a
+    directory's files (that of a file the caller compares, who takes it anyway).
+
+    Raises BackupDamaged or BackupUnreadable, naming the member; `store` may have seen any part by then."""
+    contents = _scan_directory(path, toc, store, known) if toc.format == "directory" else _scan_file(path, toc, store)
+    _require_declared_objects(toc, contents.large_objects)
+    return replace(contents, tables=tuple(_with_extension(toc, member) for member in contents.tables))
+
+
+def _with_extension(toc: Toc, member: TableMember) -> TableMember:
+    extension = pgdump_entries.extension_of(toc, toc.by_dump_id[member.dump_id])
+    return member if extension is None else member.model_copy(update={"extension": extension})
+
+
+def _refuse_unrestorable(toc: Toc) -> None:
+    for entry in (e for e in toc.entries if e.has_data):
+        if entry.description not in _KINDS:
+            raise BackupUnreadable(f"{entry.label}: data of a kind that isn't known: update this program")
+        if entry.description == "TABLE DATA":
+            _refuse_unrestorable_rows(toc, entry)
+
+
+def _refuse_unrestorable_rows(toc: Toc, entry: TocEntry) -> None:
+    if not entry.copy_statement:
+        raise BackupUnreadable(f"{entry.label}: made with --inserts: dump again without it")
+    try:
+        pgdump_entries.extension_of(toc, entry)
+    except BackupDamaged as error:
+        raise BackupUnreadable(f"{error}: dump again without --data-only") from error
+
+
+def _scan_file(path: Path, toc: Toc, store: Store) -> Contents:
+    reader = ByteReader(_tee(pgdump_directory.pieces(path), store))
+    reader.start_digest()
+    if parse(reader) != toc:
+        raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
+    toc_range = ByteRange(offset=0, length=toc.length, sha256=reader.digest())
+    missing = {e.dump_id: e for e in toc.entries if e.has_data}
+    offsets, members = {}, []
+    digests = DumpDigests(toc)
+    while missing and not reader.at_end():
+        entry, offset = _begin_block(reader, missing)
+        offsets[entry.dump_id] = offset
+        with _naming(entry.label):
+            members.append(_scan_block(reader, toc, entry, offset, digests))
+    if missing:
+        raise BackupDamaged(
+            f"the file ends before the data of {next(iter(missing.values())).label} ({len(missing)} missing)"
+        )
+    _check_rest(reader, toc, offsets)
+    tables = tuple(m for m in members if isinstance(m, TableMember))
+    return Contents(toc_range, tables, tuple(m for m in members if isinstance(m, LargeObjectMember)))
+
+
+def _begin_block(reader: ByteReader, missing: dict[int, TocEntry]) -> tuple[TocEntry, int]:
+    offset = reader.position
+    reader.start_digest()
+    kind, dump_id = pgdump_blocks.read_block(reader)
+    entry = missing.pop(dump_id, None)
+    if entry is None or _KINDS[entry.description] != kind:
+        raise BackupDamaged(
+            f"the block of {kind} at byte {offset} (dump id {dump_id}) has no entry in the table of contents"
+        )
+    if entry.offset not in (None, offset):
+        raise BackupDamaged(
+            f"{entry.label}: its data begins at byte {offset}, the table of contents says {entry.offset}"
+        )
+    return entry, offset
+
+
+def _scan_block(
+    reader: ByteReader, toc: Toc, entry: TocEntry, offset: int, digests: DumpDigests
+) -> TableMember | LargeObjectMember:
+    if entry.description == "TABLE DATA":
+        found = _checked_rows(entry, toc, pgdump_blocks.rows(reader, toc.compression), digests)
+        return _table(entry, found, _range_to(reader, offset))
+    objects = digests.objects()
+    sizes = [(oid, objects.add(oid, content)) for oid, content in pgdump_blocks.objects(reader, toc.compression)]
+    return _large_objects(entry, sizes, _range_to(reader, offset), objects.digest())
+
+
+def _range_to(reader: ByteReader, offset: int) -> ByteRange:
+    return ByteRange(offset=offset, length=reader.position - offset, sha256=reader.digest())
+
+
+def _check_rest(reader: ByteReader, toc: Toc, offsets: dict[int, int]) -> None:
+    """Behind the last block there is nothing, or (standard output redirected to a file) the entries once more, with their offsets."""
+    if reader.at_end():
+        return
+    begin = reader.position
+    try:
+        trailing = parse_trailing(reader, toc)
+    except BackupDamaged as error:
+        raise BackupDamaged(f"unknown bytes follow the last data block at byte {begin}") from error
+    if tuple(map(_without_offset, trailing)) != tuple(map(_without_offset, toc.entries)) or not reader.at_end():
+        raise BackupDamaged(f"unknown bytes follow the last data block at byte {begin}")
+    if any(e.offset not in (None, offsets.get(e.dump_id)) for e in trailing):
+        raise BackupDamaged("the table of contents at the end of the file has other offsets than the data")
+
+
+def _without_offset(entry: TocEntry) -> TocEntry:
+    return replace(entry, offset_state="not set", offset=None)
+
+
+def _scan_directory(path: Path, toc: Toc, store: Store, known: KnownDigests | None) -> Contents:
+    tar = pgdump_directory.TarStream(path, store, known)
+    found, toc_range = tar.add("toc.dat", _parse_all)
+    if found != toc:
+        raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
+    tables: list[TableMember] = []
+    objects: list[LargeObjectMember] = []
+    digests = DumpDigests(toc)
+    for entry in (e for e in toc.entries if e.has_data):
+        with _naming(entry.label):
+            if entry.description == "TABLE DATA":
+                tables.append(_scan_rows_file(tar, toc, entry, digests))
+            else:
+                objects.extend(_scan_object_files(tar, toc, entry, digests))
+    tar.close()
+    return Contents(toc_range, tuple(tables), tuple(objects))
+
+
+def _parse_all(stored: Iterator[bytes]) -> Toc:
+    reader = ByteReader(stored)
+    toc = parse(reader)
+    if not reader.at_end():
+        raise BackupDamaged("bytes follow the table of contents in toc.dat")
+    return toc
+
+
+def _scan_rows_file(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry, digests: DumpDigests) -> TableMember:
+    def check(stored: Iterator[bytes]) -> Rows:
+        rows = pgdump_blocks.table_rows(stored, "directory", toc.compression, entry.dump_id)
+        return _checked_rows(entry, toc, rows, digests)
+
+    found, stored = tar.add(pgdump_directory.rows_file(entry, toc.compression), check)
+    return _table(entry, found, stored)
+
+
+def _scan_object_files(
+    tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry, digests: DumpDigests
+) -> Iterator[LargeObjectMember]:
+    oids, _ = tar.add(pgdump_directory.objects_file(entry), pgdump_directory.parse_objects)
+    for oid in oids:
+        objects = digests.objects()
+
+        def size(stored: Iterator[bytes], oid: int = oid, objects: ObjectDigester = objects) -> int:
+            found = pgdump_blocks.large_objects(stored, "directory", toc.compression, entry.dump_id, (oid,))
+            return sum(objects.add(oid, content) for oid, content in found)
+
+        length, stored = tar.add(pgdump_directory.object_file(oid, toc.compression), size)
+        yield _large_objects(entry, [(oid, length)], stored, objects.digest())
+
+
+def _checked_rows(entry: TocEntry, toc: Toc, rows: Iterable[bytes], digests: DumpDigests) -> Rows:
+    check = copy_text.RowCheck(copy_text.column_count(entry.copy_statement), client_encoding(toc.entries))
+    content = digests.rows(entry)
+    for piece in rows:
+        check.add(piece)
+        content.add(piece)
+    check.close()
+    return Rows(check.length, check.rows, content.digest())
+
+
+def _table(entry: TocEntry, found: Rows, stored: ByteRange) -> TableMember:
+    return TableMember(
+        dump_id=entry.dump_id, schema_name=entry.schema_name or "", table=entry.tag, stored=stored,
+        uncompressed_length=found.length, rows=found.rows, content=found.content,
+    )  # fmt: skip
+
+
+def _large_objects(
+    entry: TocEntry, sizes: list[tuple[int, int]], stored: ByteRange, content: ObjectDigest
+) -> LargeObjectMember:
+    return LargeObjectMember(
+        dump_id=entry.dump_id, oids=tuple(oid for oid, _ in sizes), stored=stored,
+        uncompressed_length=sum(size for _, size in sizes), content=content,
+    )  # fmt: skip
+
+
+def _require_declared_objects(toc: Toc, members: tuple[LargeObjectMember, ...]) -> None:
+    """Every large object that the TOC creates has content, and the reverse: a shortened list of them would go unnoticed."""
+    if not any(e.description == "BLOBS" for e in toc.entries):
+        return
+    declared = pgdump_entries.large_objects(toc)
+    stored = [oid for member in members for oid in member.oids]
+    if declared != set(stored) or len(stored) != len(declared):
+        raise BackupDamaged(
+            f"the dump holds {len(stored)} large objects but its table of contents names {len(declared)}"
+        )
+
+
+def _tee(source: Iterable[bytes], store: Store) -> Iterator[bytes]:
+    for piece in source:
+        store(piece)
+        yield piece
+
+
+@contextmanager
+def _naming(label: str) -> Iterator[None]:
+    try:
+        yield
+    except BackupDamaged as error:
+        raise BackupDamaged(f"{label}: {error}") from error

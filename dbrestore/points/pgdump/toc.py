@@ -1,0 +1,317 @@
+"""The header and table of contents (TOC) of a pg_dump archive, versions 1.12 to 1.16. Invariant: it is understood whole, or refused.
+
+An Int is a sign byte and four bytes, little endian; a String is an Int length (negative: NULL) and its bytes. The first
+`length` bytes of a custom-format file, saved alone, are what `pg_restore -l`, `-L` and `--section` need; a directory has
+them as `toc.dat`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Final, Literal
+
+from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
+from dbrestore.contract.manifest import ArchiveFormat, Compression
+from dbrestore.points.byte_reader import ByteReader
+from dbrestore.points.pgdump import encoding as pgdump_encoding
+from dbrestore.points.pgdump import signature as pgdump_signature
+
+Section = Literal["none", "pre-data", "data", "post-data"]
+OffsetState = Literal["not set", "set", "no data"]
+Version = tuple[int, int]
+
+MAGIC: Final = b"PGDMP"
+OLDEST: Final[Version] = (1, 12)
+NEWEST: Final[Version] = (1, 16)
+# Definitions have kilobytes, the longest known a few megabytes; what is longer is a length that was damaged, or meant to exhaust memory.
+LONGEST_STRING: Final = 64 << 20
+# A million entries have some 500 MB.
+LONGEST: Final = 1 << 30
+
+_FORMATS: Final[dict[int, ArchiveFormat]] = {1: "custom", 3: "directory"}
+_COMPRESSIONS: Final[tuple[Compression, ...]] = ("none", "gzip", "lz4", "zstd")
+_SECTIONS: Final[dict[int, Section]] = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
+_WITH_DATA_ALONE: Final = (
+    "ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES", "BLOB", "BLOB METADATA", "ACL", "COMMENT", "SECURITY LABEL",
+)  # fmt: skip
+_HEADER_TEXTS: Final = ("database", "server_version", "dump_version")
+_TEXTS: Final = (
+    "tag", "description", "definition", "owner", "copy_statement", "schema_name", "tablespace", "drop_statement", "access_method",
+)  # fmt: skip
+_OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no data"}
+
+
+@dataclass(frozen=True)
+class TocEntry:
+    """One object of the dump. `offset` (custom format) is where its data block begins, if pg_dump knew; `member_name` (directory format)
+    its file without the compression's suffix. `access_method` is a table's (`heap`), from archive version 1.14 on."""
+
+    dump_id: int
+    has_data: bool
+    tag: str
+    description: str
+    section: Section
+    definition: str
+    copy_statement: str
+    schema_name: str | None
+    tablespace: str
+    owner: str
+    relkind: str
+    dependencies: tuple[int, ...]
+    offset_state: OffsetState
+    offset: int | None
+    member_name: str | None
+    drop_statement: str = ""
+    access_method: str = ""
+
+    @property
+    def label(self) -> str:
+        """How messages name it: `TABLE DATA public.orders`."""
+        return (
+            f"{self.description} {self.schema_name}.{self.tag}"
+            if self.schema_name
+            else f"{self.description} {self.tag}"
+        )
+
+
+@dataclass(frozen=True)
+class Toc:
+    """The header and the entries in archive order. `version` is (1, 12) to (1, 16); `dumped_at` is the clock of the computer that dumped
+    (the archive names no time zone); `length` counts the bytes of header and entries."""
+
+    version: Version
+    offset_size: int
+    format: ArchiveFormat
+    compression: Compression
+    dumped_at: datetime
+    database: str
+    server_version: str
+    dump_version: str
+    entries: tuple[TocEntry, ...]
+    length: int
+
+    @property
+    def archive_version(self) -> str:
+        """As pg_restore prints it: `1.16`."""
+        return f"{self.version[0]}.{self.version[1]}"
+
+    @cached_property
+    def by_dump_id(self) -> dict[int, TocEntry]:
+        """Each entry by its dump id."""
+        return {e.dump_id: e for e in self.entries}
+
+    @cached_property
+    def tables(self) -> frozenset[tuple[str | None, str]]:
+        """Schema and name of every table that the dump creates."""
+        return frozenset((e.schema_name, e.tag) for e in self.entries if e.description in ("TABLE", "FOREIGN TABLE"))
+
+    @cached_property
+    def has_definitions(self) -> bool:
+        """Whether it is more than `pg_dump --data-only` writes."""
+        return any(
+            e.section == "pre-data" and not e.has_data and e.description not in _WITH_DATA_ALONE for e in self.entries
+        )
+
+    @cached_property
+    def extensions(self) -> frozenset[str]:
+        """The names of the extensions that the dump creates."""
+        return frozenset(e.tag for e in self.entries if e.description == "EXTENSION")
+
+
+def parse(source: Iterable[bytes] | ByteReader) -> Toc:
+    """Read the TOC from the beginning of a custom-format file or of a directory's toc.dat; takes no more of the source than it needs.
+
+    Raises BackupUnreadable for what is no archive of a known version, BackupDamaged for one that breaks off or contradicts itself."""
+    reader = source if isinstance(source, ByteReader) else ByteReader(source)
+    header = _header(reader)
+    entries = parse_entries(reader, header)
+    codec = pgdump_encoding.python_codec(client_encoding(entries))
+    return _decoded(replace(header, entries=entries, length=reader.position), codec)
+
+
+def parse_trailing(reader: ByteReader, toc: Toc) -> tuple[TocEntry, ...]:
+    """The entries that pg_dump repeats behind the last block when its standard output was redirected to a file: no header, but offsets."""
+    codec = pgdump_encoding.python_codec(client_encoding(toc.entries))
+    return _decoded(replace(toc, entries=parse_entries(reader, toc)), codec).entries
+
+
+def recoded(toc: Toc, codec: str) -> Toc:
+    """The TOC of an SQL_ASCII dump, which was read byte by byte, with its texts read in a codec after all. Raises BackupDamaged."""
+    raw = "latin-1"
+    entries = tuple(_decoded_entry(entry, codec, raw) for entry in toc.entries)
+    return replace(toc, database=_text(toc.database, codec, raw), entries=entries)
+
+
+def client_encoding(entries: tuple[TocEntry, ...]) -> str:
+    """The encoding of the dump's texts and rows, from its ENCODING entry (`SET client_encoding = 'UTF8';`)."""
+    definitions = (e.definition for e in entries if e.description == "ENCODING")
+    quoted = next(definitions, "'UTF8'").split("'")
+    if len(quoted) < 2:
+        raise BackupDamaged("the ENCODING entry of the dump names no encoding")
+    return quoted[1]
+
+
+def read_int(reader: ByteReader) -> int:
+    """One Int."""
+    raw = reader.read(5)
+    if raw[0] > 1:
+        raise BackupDamaged(f"byte {reader.position - 5} should be the sign of a number but is {raw[0]}")
+    value = int.from_bytes(raw[1:], "little")
+    return -value if raw[0] else value
+
+
+def _header(reader: ByteReader) -> Toc:
+    pgdump_signature.require(reader.peek(pgdump_signature.LENGTH), MAGIC)
+    reader.read(len(MAGIC))
+    version = _version(reader.read(3))
+    int_size, offset_size, format_code = reader.read(3)
+    if int_size != 4 or offset_size not in (4, 8):
+        raise BackupUnreadable(f"numbers of {int_size} and offsets of {offset_size} bytes: only 4 and 4 or 8 are known")
+    if format_code not in _FORMATS:
+        raise BackupUnreadable(f"archive format {format_code} is unknown: dump again with pg_dump -Fc or -Fd")
+    compression = _compression(reader, version)
+    dumped_at = _time([read_int(reader) for _ in range(7)])
+    database, server_version, dump_version = (_string(reader) or "" for _ in range(3))
+    return Toc(
+        version, offset_size, _FORMATS[format_code], compression, dumped_at, database, server_version, dump_version, (), 0
+    )  # fmt: skip
+
+
+def _version(raw: bytes) -> Version:
+    version = (raw[0], raw[1])
+    if version < OLDEST:
+        raise BackupUnreadable(f"archive version {raw[0]}.{raw[1]} is too old: dump again with pg_dump 10 or newer")
+    if version > NEWEST:
+        raise BackupUnreadable(
+            f"archive version {raw[0]}.{raw[1]} is newer than 1.16, the newest known: update this program"
+        )
+    return version
+
+
+def _compression(reader: ByteReader, version: Version) -> Compression:
+    if version < (1, 15):  # a zlib level, and no other codec existed
+        return "gzip" if read_int(reader) else "none"
+    code = reader.read(1)[0]
+    if code >= len(_COMPRESSIONS):
+        raise BackupUnreadable(f"compression method {code} is unknown")
+    return _COMPRESSIONS[code]
+
+
+def _time(parts: list[int]) -> datetime:
+    second, minute, hour, day, month, year, _ = parts
+    try:
+        # A leap second is 60.
+        return datetime(year + 1900, month + 1, day, hour, minute, min(second, 59))
+    except (ValueError, OverflowError) as error:
+        raise BackupDamaged(f"the date in the dump's header is impossible: {error}") from error
+
+
+def parse_entries(reader: ByteReader, header: Toc) -> tuple[TocEntry, ...]:
+    """The entries behind the header, their texts not yet in the dump's encoding."""
+    count, begin = read_int(reader), reader.position
+    if count < 0:
+        raise BackupDamaged(f"the table of contents says it has {count} entries")
+    entries = tuple(_entry(reader, header, begin + LONGEST) for _ in range(count))
+    if len({e.dump_id for e in entries}) != count:
+        raise BackupDamaged("two entries of the table of contents have the same dump id")
+    return entries
+
+
+def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
+    if reader.position > end:
+        raise BackupDamaged(
+            f"the table of contents goes on after {LONGEST:,} bytes: longer than any that this program reads"
+        )
+    dump_id, has_data = read_int(reader), read_int(reader)
+    if dump_id <= 0 or has_data not in (0, 1):
+        raise BackupDamaged(f"the entry before byte {reader.position} has the impossible dump id {dump_id}")
+    _string(reader), _string(reader)  # the object ids in the source's catalogue
+    tag, description = _string(reader) or "", _string(reader) or ""
+    section = _section(read_int(reader))
+    definition, drop_statement, copy_statement = (_string(reader) or "" for _ in range(3))
+    schema_name, tablespace = _string(reader), _string(reader) or ""
+    access_method = (_string(reader) or "") if header.version >= (1, 14) else ""
+    relkind = _relkind(read_int(reader)) if header.version >= (1, 16) else ""
+    owner, _with_oids = _string(reader) or "", _string(reader)
+    dependencies = _dependencies(reader)
+    state, offset, member_name = _place(reader, header)
+    return TocEntry(
+        dump_id, bool(has_data), tag, description, section, definition, copy_statement, schema_name or None, tablespace, owner,
+        relkind, dependencies, state, offset, member_name, drop_statement, access_method,
+    )  # fmt: skip
+
+
+def _section(code: int) -> Section:
+    if code not in _SECTIONS:
+        raise BackupDamaged(f"an entry of the table of contents is in section {code}: there are 1 to 4")
+    return _SECTIONS[code]
+
+
+def _relkind(code: int) -> str:
+    if not 0 <= code < 128:
+        raise BackupDamaged(f"an entry of the table of contents has the impossible relkind {code}")
+    return chr(code) if code else ""
+
+
+def _dependencies(reader: ByteReader) -> tuple[int, ...]:
+    found = []
+    while (text := _string(reader)) is not None:
+        # Python refuses to read numbers of thousands of digits, with another error.
+        if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+            raise BackupDamaged("a dependency in the table of contents is no number")
+        found.append(int(text))
+    return tuple(found)
+
+
+def _place(reader: ByteReader, header: Toc) -> tuple[OffsetState, int | None, str | None]:
+    if header.format == "directory":
+        return "no data", None, _string(reader) or None
+    flag = reader.read(1)[0]
+    if flag not in _OFFSET_STATES:
+        raise BackupDamaged(f"an entry of the table of contents has the unknown offset flag {flag}")
+    offset = int.from_bytes(reader.read(header.offset_size), "little")
+    state = _OFFSET_STATES[flag]
+    return state, offset if state == "set" else None, None
+
+
+def _string(reader: ByteReader) -> str | None:
+    length = read_int(reader)
+    if length < 0:
+        return None
+    if length > LONGEST_STRING:
+        raise BackupDamaged(
+            f"a text of {length} bytes before byte {reader.position}: longer than any that pg_dump writes"
+        )
+    raw = reader.read(length)
+    if b"\0" in raw:
+        raise BackupDamaged(f"the text before byte {reader.position} holds a zero byte: PostgreSQL allows none")
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _decoded(toc: Toc, codec: str) -> Toc:
+    """The TOC with its texts read in the dump's encoding, which only an entry of the TOC itself names."""
+    if (
+        codec == "utf-8"
+        and all(getattr(toc, name).isascii() for name in _HEADER_TEXTS)
+        and all(map(_is_clean, toc.entries))
+    ):
+        return toc
+    header = {name: _text(getattr(toc, name), codec) for name in _HEADER_TEXTS}
+    return replace(toc, entries=tuple(_decoded_entry(e, codec) for e in toc.entries), **header)  # type: ignore[arg-type]
+
+
+def _decoded_entry(entry: TocEntry, codec: str, raw: str = "utf-8") -> TocEntry:
+    texts = {name: _text(getattr(entry, name) or "", codec, raw) for name in _TEXTS}
+    return replace(entry, **{**texts, "schema_name": texts["schema_name"] or None})  # type: ignore[arg-type]
+
+
+def _is_clean(entry: TocEntry) -> bool:
+    return all((getattr(entry, name) or "").isascii() for name in _TEXTS)
+
+
+def _text(text: str, codec: str, raw: str = "utf-8") -> str:
+    try:
+        return text.encode(raw, "surrogateescape").decode(codec)
+    except UnicodeDecodeError as error:
+        raise BackupDamaged(f"a text of the table of contents is no valid {codec}: {error}") from error

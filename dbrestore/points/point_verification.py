@@ -1,0 +1,173 @@
+"""The stored files of a restore point against its manifest: as S3 describes them, or byte by byte.
+
+A file is what was added if it has its length and the checksum that S3 keeps is the manifest's. Read deeply, every byte is: its SHA-256 is
+computed anew and, for native backups, everything that `points add` checks.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from botocore.exceptions import ClientError
+
+from dbrestore.contract.errors import BackupDamaged, RestoreError
+from dbrestore.contract.manifest import Manifest, StoredFile
+from dbrestore.points.sqlserver.damage import file as native_damage
+from dbrestore.points.sqlserver.damage.file import DamageCheck, StripeChecks
+from dbrestore.points.sqlserver.file import inspect
+from dbrestore.points.unfinished_point import Meter, Progress
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+State = Literal["ok", "damaged", "missing", "archived"]
+PIECE: Final = 1 << 20
+
+_MISSING: Final = ("404", "NoSuchKey", "NoSuchVersion", "NotFound")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of one file, or of one backup set by the key of its first file. `sentence` begins with a verb."""
+
+    key: str
+    state: State
+    sentence: str
+
+
+def shallow(s3: "S3Client", bucket: str, manifest: Manifest) -> Iterator[Verdict]:
+    """By what S3 says of each file; nothing is read."""
+    for file in _files(manifest):
+        yield _described(s3, bucket, file)
+
+
+def deep(s3: "S3Client", bucket: str, manifest: Manifest, progress: Progress) -> Iterator[Verdict]:
+    """By every byte of each file that isn't archived. `progress` gets (bytes done, bytes in all, the key being read)."""
+    meter = Meter(sum(file.length for file in _files(manifest)), progress)
+    reader = _Reader(s3, bucket, meter)
+    for database in manifest.databases:
+        for file in database.files:
+            yield reader.judged(file, reader.digest)
+    for native in manifest.native_databases:
+        for backup_set in native.backup_sets:
+            stripes: list[StripeChecks] = []
+            verdicts = [reader.judged(file, lambda file, found=stripes: found.append(reader.checked(file)))  # type: ignore[misc]
+                        for file in backup_set.files]  # fmt: skip
+            yield from verdicts
+            if len(stripes) == len(backup_set.files):
+                yield from _together(backup_set.files[0].key, stripes)
+
+
+def _files(manifest: Manifest) -> list[StoredFile]:
+    dumped = [file for database in manifest.databases for file in database.files]
+    return [*dumped, *(file for database in manifest.native_databases for file in database.files)]
+
+
+def _described(s3: "S3Client", bucket: str, file: StoredFile) -> Verdict:
+    told = _present(s3, bucket, file)
+    return told if isinstance(told, Verdict) else Verdict(file.key, *_by_checksum(file, told))
+
+
+def _present(s3: "S3Client", bucket: str, file: StoredFile) -> "HeadObjectOutputTypeDef | Verdict":
+    """What S3 says of a file of the right length, or what is wrong with it."""
+    try:
+        told = s3.head_object(Bucket=bucket, Key=file.key, ChecksumMode="ENABLED")
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _MISSING:
+            return Verdict(file.key, "missing", "is not in the repository: choose another restore point")
+        raise
+    if told["ContentLength"] == file.length:
+        return told
+    return Verdict(file.key, "damaged", f"has {told['ContentLength']:,} bytes, and the manifest says {file.length:,}")
+
+
+def _by_checksum(file: StoredFile, told: "HeadObjectOutputTypeDef") -> tuple[State, str]:
+    found, sha256 = told.get("ChecksumCRC32", ""), told.get("ChecksumSHA256", "")
+    # Of an upload in parts it may be one over the parts' checksums (`...-<parts>`): points made before 0.3 have it.
+    is_of_parts = told.get("ChecksumType") == "COMPOSITE" or "-" in found + sha256
+    same: bool | None = None
+    if sha256 and not is_of_parts:
+        same = base64.b64decode(sha256).hex() == file.sha256
+    elif found and file.crc32 and not is_of_parts:
+        same = found == file.crc32
+    if same is None:
+        return "ok", "has its length; S3 keeps no checksum of it that can be compared: read it with --deep"
+    return (
+        ("ok", "has its length and its checksum")
+        if same
+        else ("damaged", "has another checksum than the manifest says")
+    )
+
+
+class _Reader:
+    """Reads files from end to end, each piece once."""
+
+    def __init__(self, s3: "S3Client", bucket: str, meter: Meter) -> None:
+        self._s3, self._bucket, self._meter = s3, bucket, meter
+
+    def judged(self, file: StoredFile, read: Callable[[StoredFile], object]) -> Verdict:
+        """What `read` finds, unless S3 has no bytes to give."""
+        present = _present(self._s3, self._bucket, file)
+        if isinstance(present, Verdict):
+            return present
+        try:
+            read(file)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "InvalidObjectState":
+                raise
+            return Verdict(
+                file.key, "archived", "is archived, so nothing of it can be read: a restore retrieves it first"
+            )
+        except RestoreError as error:
+            return Verdict(file.key, "damaged", str(error))
+        return Verdict(file.key, "ok", "is what was added, byte by byte")
+
+    def digest(self, file: StoredFile) -> None:
+        """Raises BackupDamaged unless the bytes have the manifest's SHA-256."""
+        digest = hashlib.sha256()
+        for piece in self._pieces(file):
+            digest.update(piece)
+        _require(file, digest.hexdigest())
+
+    def checked(self, file: StoredFile) -> StripeChecks:
+        """The same, and what the checksums of a native backup's file come to. Raises BackupDamaged."""
+        judged = inspect(file.key, file.length, lambda offset, count: self._range(file, offset, count))
+        if judged.header is None or judged.problems:
+            raise BackupDamaged(judged.problems[0][1])
+        check, digest = DamageCheck(file.key, judged.header), hashlib.sha256()
+        for piece in self._pieces(file):
+            digest.update(piece)
+            check.feed(piece)
+        # What SQL Server's checksums say comes first: they tell where.
+        checks = check.finish()
+        _require(file, digest.hexdigest())
+        return checks
+
+    def _range(self, file: StoredFile, offset: int, count: int) -> bytes:
+        wanted = f"bytes={offset}-{offset + count - 1}"
+        with closing(self._s3.get_object(Bucket=self._bucket, Key=file.key, Range=wanted)["Body"]) as body:
+            return body.read()
+
+    def _pieces(self, file: StoredFile) -> Iterator[bytes]:
+        with closing(self._s3.get_object(Bucket=self._bucket, Key=file.key)["Body"]) as body:
+            for piece in body.iter_chunks(PIECE):
+                self._meter.add(len(piece), file.key)
+                yield piece
+
+
+def _require(file: StoredFile, found: str) -> None:
+    if found != file.sha256:
+        raise BackupDamaged(
+            f"has the SHA-256 {found}, and the manifest says {file.sha256}: choose another restore point"
+        )
+
+
+def _together(key: str, stripes: list[StripeChecks]) -> Iterator[Verdict]:
+    try:
+        native_damage.whole(stripes)
+    except BackupDamaged as error:
+        yield Verdict(key, "damaged", str(error))

@@ -1,0 +1,1 @@
+"""Native backups of SQL Server: read, judged and made into restore points."""

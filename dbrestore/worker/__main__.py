@@ -1,0 +1,21 @@
+"""The worker program: `python -m dbrestore.worker s3://<bucket>/restores/<restore id>/jobs/<name>/job.json`.
+
+Exit code 0 means that result.json was written, whatever the outcome; anything else that it could not be.
+"""
+
+import sys
+
+from dbrestore.worker import run_job
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job of the only argument."""
+    if len(arguments) != 1:
+        print("usage: python -m dbrestore.worker s3://BUCKET/restores/ID/jobs/NAME/job.json", file=sys.stderr)
+        return 2
+    run_job.run(arguments[0])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

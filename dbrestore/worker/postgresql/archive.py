@@ -1,0 +1,188 @@
+"""The dump's table of contents: fetched alone, and every entry assigned to the step that restores it.
+
+Invariant: an entry is in exactly one place: an own step, the pre-data list, the early indexes, the post-data list, or left
+out with its reason.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from dbrestore.contract.errors import BackupDamaged, ReplayFailed
+from dbrestore.contract.job import FixUp
+from dbrestore.contract.manifest import DatabaseBackup
+from dbrestore.points.pgdump import encoding as pgdump_encoding
+from dbrestore.points.pgdump import manifest_check
+from dbrestore.points.pgdump import toc as pgdump_toc
+from dbrestore.points.pgdump.toc import Toc, TocEntry
+from dbrestore.points.ranges import verified_range
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+# Restored by a step of their own (extensions, rows, large objects, privileges, promotion) or only settings of the archive itself.
+OWN_STEPS = frozenset({
+    "EXTENSION", "TABLE DATA", "BLOB", "BLOBS", "BLOB METADATA", "ACL", "DEFAULT ACL", "DATABASE", "DATABASE PROPERTIES", "ENCODING",
+    "STDSTRINGS", "SEARCHPATH",
+})  # fmt: skip
+_COMMENTS_OF_OWN_STEPS = ("EXTENSION ", "DATABASE ")
+# Why an entry isn't restored. What names another server or acts beyond this database is for a person to decide.
+LEFT_OUT = {
+    "EVENT TRIGGER": "needs a superuser and would run at every later command; create it by hand",
+    "PUBLICATION": "a copy must not begin to publish by itself; create it by hand",
+    "PUBLICATION TABLE": "a copy must not begin to publish by itself; create it by hand",
+    "PUBLICATION TABLES IN SCHEMA": "a copy must not begin to publish by itself; create it by hand",
+    "SUBSCRIPTION": "a copy must not take the changes meant for the original; create it by hand",
+    "SUBSCRIPTION TABLE": "a copy must not take the changes meant for the original; create it by hand",
+    "SECURITY LABEL": "needs the label provider of the source server",
+    "FOREIGN DATA WRAPPER": "reaches other servers; create it by hand",
+    "SERVER": "reaches another server; create it by hand",
+    "USER MAPPING": "holds a password for another server; create it by hand",
+    "FOREIGN TABLE": "its server was not restored; create it by hand",
+    "PROCEDURAL LANGUAGE": "needs a superuser; install its extension",
+    "ACCESS METHOD": "needs a superuser",
+}
+_RELATIONS = ("TABLE", "SEQUENCE", "MATERIALIZED VIEW", "FOREIGN TABLE", "VIEW")
+_OF_PUBLIC = (("SCHEMA", "public"), ("COMMENT", "SCHEMA public"), ("ACL", "SCHEMA public"))
+_PUBLIC_SCHEMA = "every new database has it; its owner and its comment are settled with the other owners"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The parsed TOC, and the codec that makes its texts the bytes that they are in the dump."""
+
+    toc: Toc
+    codec: str = "utf-8"
+
+    @cached_property
+    def by_dump_id(self) -> dict[int, TocEntry]:
+        """Every entry."""
+        return {e.dump_id: e for e in self.toc.entries}
+
+    @cached_property
+    def relations(self) -> frozenset[tuple[str | None, str]]:
+        """(schema, name) of all that the dump creates and that can hold rows or a value."""
+        return frozenset((e.schema_name, e.tag) for e in self.toc.entries if e.description in _RELATIONS)
+
+    @cached_property
+    def tables(self) -> frozenset[int]:
+        """The dump ids of the tables that the dump creates."""
+        return frozenset(e.dump_id for e in self.toc.entries if e.description == "TABLE")
+
+    def first(self, description: str) -> TocEntry | None:
+        """The only (or first) entry of this kind."""
+        return next((e for e in self.toc.entries if e.description == description), None)
+
+
+@dataclass(frozen=True)
+class Division:
+    """Which step restores what; `left_out` maps dump ids to reasons."""
+
+    extensions: tuple[TocEntry, ...]
+    pre_data: tuple[TocEntry, ...]
+    early: tuple[TocEntry, ...]
+    post_data: tuple[TocEntry, ...]
+    left_out: dict[int, str]
+
+
+def fetch(s3: "S3Client", bucket: str, backup: DatabaseBackup, encoding: str | None = None) -> Archive:
+    """Read the TOC (never the dump). `encoding` is that of the new database, if it isn't the dump's.
+
+    Raises BackupDamaged if the TOC isn't what the manifest says, ReplayFailed if its texts can't be in that encoding."""
+    stored = backup.toc
+    content = b"".join(
+        verified_range(
+            s3, bucket, backup.files[stored.file].key, offset=stored.offset, length=stored.length, sha256=stored.sha256,
+            what=f"the table of contents of {backup.name}",
+        )
+    )  # fmt: skip
+    toc, codec = pgdump_toc.parse([content]), pgdump_encoding.python_codec(backup.client_encoding)
+    manifest_check.require_whole(toc, backup)
+    if backup.client_encoding != "SQL_ASCII" or encoding in (None, "SQL_ASCII"):
+        return Archive(toc, codec)
+    # A server takes bytes of no encoding as those of the database's own.
+    codec = pgdump_encoding.python_codec(encoding)
+    try:
+        return Archive(pgdump_toc.recoded(toc, codec), codec)
+    except BackupDamaged as error:
+        raise ReplayFailed(f"{backup.name}: not everything in this SQL_ASCII dump is {encoding}: {error}") from error
+
+
+def divide(toc: Toc) -> Division:
+    """Assign every entry."""
+    left_out = _left_out(toc.entries)
+    extensions = tuple(e for e in toc.entries if e.description == "EXTENSION")
+    made_with_extensions = _schemas_of(extensions, toc.entries)
+    remaining = [
+        e for e in toc.entries if e.dump_id not in left_out and e.dump_id not in made_with_extensions and not _has_own_step(e)
+    ]  # fmt: skip
+    early = tuple(_early(remaining, toc.entries))
+    early_ids = {e.dump_id for e in early}
+    return Division(
+        extensions,
+        tuple(e for e in remaining if e.section == "pre-data"),
+        early,
+        tuple(e for e in remaining if e.section != "pre-data" and e.dump_id not in early_ids),
+        left_out,
+    )
+
+
+def fix_ups(toc: Toc, reasons: dict[int, str]) -> list[FixUp]:
+    """One line per entry that is not restored for one of the `reasons` (by dump id), or whose tablespace isn't used."""
+    labels = {e.dump_id: e.label for e in toc.entries}
+    left_out = [FixUp(entry=labels[i], what=f"not restored: {reason}") for i, reason in reasons.items()]
+    moved = [
+        FixUp(entry=e.label, what=f"tablespace {e.tablespace} is not used; it lies in the target's default tablespace")
+        for e in toc.entries if e.tablespace and e.description != "DATABASE"
+    ]  # fmt: skip
+    return left_out + moved
+
+
+def tables_of_data(entries: tuple[TocEntry, ...]) -> dict[int, int]:
+    """The dump id of each TABLE that has rows in the dump -> the dump id of its TABLE DATA."""
+    tables = {e.dump_id for e in entries if e.description == "TABLE"}
+    return {d: e.dump_id for e in entries if e.description == "TABLE DATA" for d in e.dependencies if d in tables}
+
+
+def _left_out(entries: tuple[TocEntry, ...]) -> dict[int, str]:
+    """Entries with a reason of their own, then those that cannot be without one of them. TOC order puts what is needed first."""
+    found: dict[int, str] = {}
+    labels = {e.dump_id: e.label for e in entries}
+    for entry in entries:
+        missing = [d for d in entry.dependencies if d in found]
+        if entry.description in LEFT_OUT:
+            found[entry.dump_id] = LEFT_OUT[entry.description]
+        elif missing:
+            found[entry.dump_id] = f"it depends on {labels[missing[0]]}, which was not restored"
+    # What lies in the schema public doesn't need the dump's entry for it, so that one takes nothing with it.
+    return found | {e.dump_id: _PUBLIC_SCHEMA for e in entries if e.description != "ACL" and is_public(e)}
+
+
+def is_public(entry: TocEntry) -> bool:
+    """Whether the entry is the schema public, its comment or its privileges."""
+    # --quote-all-identifiers quotes in the tags of comments and privileges too.
+    return (entry.description, entry.tag.replace('"', "")) in _OF_PUBLIC
+
+
+def _has_own_step(entry: TocEntry) -> bool:
+    return entry.description in OWN_STEPS or (
+        entry.description == "COMMENT" and entry.tag.startswith(_COMMENTS_OF_OWN_STEPS)
+    )
+
+
+def _schemas_of(extensions: tuple[TocEntry, ...], entries: tuple[TocEntry, ...]) -> set[int]:
+    """Schemas that must be there before the extensions that live in them."""
+    needed = {d for e in extensions for d in e.dependencies}
+    return {e.dump_id for e in entries if e.description == "SCHEMA" and e.dump_id in needed}
+
+
+def _early(remaining: list[TocEntry], entries: tuple[TocEntry, ...]) -> Iterator[TocEntry]:
+    """Indexes and unique constraints that wait for the rows of one table and for each other (a partition's for its parent's) alone."""
+    tables = {e.dump_id for e in entries if e.description == "TABLE"}
+    late = {e.dump_id for e in entries if e.section == "post-data"}
+    for entry in remaining:
+        needed = set(entry.dependencies)
+        if entry.description in ("INDEX", "CONSTRAINT") and len(needed & tables) == 1 and not needed & late:
+            late.remove(entry.dump_id)
+            yield entry

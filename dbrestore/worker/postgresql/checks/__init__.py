@@ -1,0 +1,1 @@
+"""What a restored database is compared with, and the comparisons."""

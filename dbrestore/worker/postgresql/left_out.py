@@ -1,0 +1,122 @@
+"""What of a dump was left out because the request allowed it, and what depends on that: written down by the replay, read by verification.
+
+Invariant: an entry that is left out takes with it every entry that the dump says depends on it, and each is told with its reason.
+"""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from dbrestore.contract.document import Document
+from dbrestore.contract.job import LeftOut
+from dbrestore.contract.manifest import DatabaseBackup
+from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.base.job_folder import JobFolder
+from dbrestore.worker.postgresql.archive import Archive, Division
+
+
+class LeftOutRecord(Document):
+    """`restores/<restore id>/left-out/<temporary name>.json`. `dump_ids`: entries that verification must not look for; `left_out` tells of
+    those that make the restore incomplete (the others have a fix-up); `through_root`: rows that were loaded through the root of their
+    partition."""
+
+    dump_ids: tuple[int, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    through_root: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why an entry is left out; what is `harmless` is told as a fix-up and no loss."""
+
+    why: str
+    harmless: bool = False
+
+
+class Omissions:
+    """What is left out of one database so far. All methods may be called from any thread."""
+
+    def __init__(self, archive: Archive, backup: DatabaseBackup) -> None:
+        self._entries = archive.toc.entries
+        self._labels = {e.dump_id: e.label for e in self._entries}
+        self._transforms = {e.dump_id for e in self._entries if e.description == "TRANSFORM"}
+        self._rows = {member.dump_id: member.rows for member in backup.tables}
+        self._reasons: dict[int, Reason] = {}
+        self._further: list[LeftOut] = []
+        self._lock = threading.Lock()
+
+    def add(self, entry: TocEntry, why: str, *, harmless: bool = False) -> None:
+        """Leave the entry out; a first reason stands."""
+        with self._lock:
+            self._reasons.setdefault(entry.dump_id, Reason(why, harmless))
+
+    def tell(self, note: LeftOut) -> None:
+        """Tell of something that is no entry of the dump."""
+        with self._lock:
+            self._further.append(note)
+
+    def includes(self, entry: TocEntry) -> bool:
+        """Whether the entry is left out, which it is with anything that it depends on."""
+        with self._lock:
+            return self._follows(entry)
+
+    def without(self, entries: Iterable[TocEntry]) -> tuple[TocEntry, ...]:
+        """Those that are not left out, in their order, which must be the dump's."""
+        return tuple(entry for entry in entries if not self.includes(entry))
+
+    def record(self) -> LeftOutRecord:
+        """Everything, in the dump's order."""
+        with self._lock:
+            chosen = [entry for entry in self._entries if self._follows(entry)]
+            notes = [self._note(e) for e in chosen if not self._reasons[e.dump_id].harmless and self._is_told(e)]
+        return LeftOutRecord(dump_ids=tuple(e.dump_id for e in chosen), left_out=(*self._further, *notes))
+
+    def _follows(self, entry: TocEntry) -> bool:
+        if entry.dump_id in self._reasons:
+            return True
+        missing = next((d for d in entry.dependencies if self._takes_with_it(d)), None)
+        if missing is not None:
+            self._reasons[entry.dump_id] = Reason(f"it depends on {self._labels[missing]}, which was left out")
+        return missing is not None
+
+    def _takes_with_it(self, dump_id: int) -> bool:
+        """A function is said to depend on each transform of its language for one of its types, whether it uses it or not; the server
+        refuses one that does."""
+        reason = self._reasons.get(dump_id)
+        return reason is not None and not reason.harmless and dump_id not in self._transforms
+
+    def _is_told(self, entry: TocEntry) -> bool:
+        return entry.description != "TABLE DATA" or self._rows.get(entry.dump_id, 0) > 0
+
+    def _note(self, entry: TocEntry) -> LeftOut:
+        statement = (entry.definition or entry.copy_statement).strip()
+        rows = self._rows.get(entry.dump_id, 0)
+        return LeftOut(entry=entry.label, why=self._reasons[entry.dump_id].why, sql=statement, rows=rows)
+
+
+def save(folder: JobFolder, database: str, record: LeftOutRecord) -> None:
+    """Keep the record of the database with this temporary name, over that of an earlier attempt."""
+    folder.write_left_out(database, record)
+
+
+def load(folder: JobFolder, database: str) -> LeftOutRecord:
+    """The record that the replay kept of the database with this temporary name; an empty one if it kept none."""
+    content = folder.left_out(database)
+    return LeftOutRecord.from_json(content) if content else LeftOutRecord()
+
+
+def applied(division: Division, record: LeftOutRecord) -> Division:
+    """The division without what was left out: it is in `left_out`, with a reason."""
+    gone = set(record.dump_ids)
+
+    def kept(entries: tuple[TocEntry, ...]) -> tuple[TocEntry, ...]:
+        return tuple(e for e in entries if e.dump_id not in gone)
+
+    return replace(
+        division,
+        extensions=kept(division.extensions),
+        pre_data=kept(division.pre_data),
+        early=kept(division.early),
+        post_data=kept(division.post_data),
+        left_out=division.left_out | dict.fromkeys(gone - division.left_out.keys(), "left out by the replay"),
+    )

@@ -1,0 +1,301 @@
+"""Step 5: a dump becomes a database under a temporary name. Invariant: nothing of the dump runs as anybody but the temporary login.
+
+names free? -> login and empty database -> extensions and their rows -> pre-data -> rows, large objects, indexes -> the rest
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from dbrestore.contract.errors import (
+    DatabaseExists,
+    DatabaseNotInRestorePoint,
+    ReplayFailed,
+    RestoreError,
+    RestoreFailed,
+)
+from dbrestore.contract.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job, LeftOut
+from dbrestore.contract.manifest import DatabaseBackup, Manifest
+from dbrestore.points.pgdump import encoding as pgdump_encoding
+from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.base.job_folder import JobFolder
+from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.postgresql import archive as archives
+from dbrestore.worker.postgresql import (
+    extensions,
+    foreseen,
+    growth,
+    left_out,
+    planner_statistics,
+    post_data,
+    scheduling,
+    temporary_database,
+)
+from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql.database_locale import DatabaseLocale
+from dbrestore.worker.postgresql.growth import Watch
+from dbrestore.worker.postgresql.left_out import Omissions
+from dbrestore.worker.postgresql.post_data import Phase
+from dbrestore.worker.postgresql.rights import (
+    lending,
+    named_roles,
+    owners,
+    powerless_roles,
+    public_schema,
+    row_security,
+)
+from dbrestore.worker.postgresql.rights.row_security import LateRefreshes
+from dbrestore.worker.postgresql.rows import extension_rows
+from dbrestore.worker.postgresql.rows.loading import Members
+from dbrestore.worker.postgresql.rows.partition_roots import Rerouted
+from dbrestore.worker.postgresql.rows.table_tasks import TableTasks
+from dbrestore.worker.postgresql.scheduling import Task
+from dbrestore.worker.postgresql.session import Connection, Login, Server, explained
+from dbrestore.worker.postgresql.statements import Executor
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+
+# Since PostgreSQL 14, and only where the server was built with it, as RDS's are.
+_PREFER_LZ4 = """SELECT set_config(name, 'lz4', false) FROM pg_settings
+    WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What replaying any database of the job needs."""
+
+    s3: "S3Client"
+    bucket: str
+    manifest: Manifest
+    server: Server
+    job: Job
+    progress: ProgressWriter
+    folder: JobFolder
+
+
+def run(replay: Replay) -> Iterator[DatabaseResult]:
+    """Replay each database of the job; one that fails doesn't stop the next. Raises only what would fail all of them."""
+    backups = [backup_of(replay.manifest, database) for database in replay.job.databases]
+    replay.server.connect_master().close()
+    for database, backup in zip(replay.job.databases, backups, strict=True):
+        yield _replay_one(replay, database, backup)
+
+
+def backup_of(manifest: Manifest, database: DatabaseJob) -> DatabaseBackup:
+    """The manifest's part about the database. Raises DatabaseNotInRestorePoint with what there is."""
+    for backup in manifest.databases:
+        if backup.name == database.backup_name:
+            return backup
+    has = ", ".join(repr(backup.name) for backup in manifest.databases)
+    raise DatabaseNotInRestorePoint(f"{manifest.point_id} has no database {database.backup_name!r}; it has {has}")
+
+
+def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -> DatabaseResult:
+    """Whatever goes wrong is this database's own misfortune."""
+    began = time.monotonic()
+    result = DatabaseResult(
+        backup_name=database.backup_name, asked_name=database.asked_name, temporary_name=database.temporary_name, status="REPLAYED",
+        rows=backup.rows, bytes=backup.uncompressed_length, tables=len(backup.tables),
+    )  # fmt: skip
+    try:
+        replay.progress.phase("preparing", backup.name)
+        archive = archives.fetch(replay.s3, replay.bucket, backup, replay.job.postgres.encoding)
+        changes = _build(replay, database, backup, archive, _require_possible(replay, database, backup, archive))
+    except RestoreError as error:
+        changes = _failure(backup, type(error).__name__, str(error))
+    except psycopg.Error as error:
+        changes = _failure(backup, ReplayFailed.__name__, f"{backup.name}: {explained(error)}")
+    except Exception as error:
+        changes = _failure(backup, RestoreFailed.__name__, f"{backup.name}: {type(error).__name__}: {error}")
+    return result.model_copy(update={**changes, "seconds": round(time.monotonic() - began, 3)})
+
+
+def _require_possible(
+    replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive
+) -> dict[str, str]:
+    """What can be known before anything is created. Returns the extensions to leave out, with the reason.
+
+    Raises DatabaseExists, OwnerNotUsable or ReplayFailed."""
+    with replay.server.connect_master() as master:
+        if temporary_database.exists(master, database.asked_name):
+            raise DatabaseExists(
+                f"the target already has: {database.asked_name!r}; restore under another name or rename the old one"
+            )
+        owners.require_usable(master, replay.job.postgres, replay.server.master_user)
+        return extensions.refused(master, backup, archive, replay.job.postgres)
+
+
+def _failure(backup: DatabaseBackup, name: str, message: str) -> dict[str, object]:
+    note = ErrorNote(name=name, message=_legible(backup, message))
+    return {"status": "FAILED", "error": note, "rows": 0, "bytes": 0, "tables": 0}
+
+
+@dataclass(frozen=True)
+class Building:
+    """One database that is being built: its sources, its login and what executes its statements."""
+
+    replay: Replay
+    database: DatabaseJob
+    backup: DatabaseBackup
+    archive: Archive
+    division: Division
+    omissions: Omissions
+    login: Login
+    executor: Executor
+    watch: Watch
+    rerouted: Rerouted = field(default_factory=Rerouted)
+
+    def connect(self) -> Connection:
+        """A session of the temporary login, for definitions and rows."""
+        connection = self.executor.connect(self.replay.server, self.login, self.database.temporary_name)
+        if not self.replay.job.keep_toast_compression:
+            connection.execute(_PREFER_LZ4)
+        return connection
+
+
+def _build(
+    replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive, refused: dict[str, str]
+) -> dict[str, object]:
+    """Build the database. Returns what the result tells of it."""
+    omissions, skips = Omissions(archive, backup), replay.job.postgres.skip_unrestorable
+    division = foreseen.leave_out(archive, omissions, refused, skips=skips)
+    locale = DatabaseLocale.wanted(backup, archive.toc, replay.job.postgres)
+    login = temporary_database.create(replay.server, database, locale)
+    executor = Executor(archive, backup, omissions, skips)
+    with growth.watched(replay.server, database, backup) as watch:
+        building = Building(replay, database, backup, archive, division, omissions, login, executor, watch)
+        notes = foreseen.fix_ups(archive, division, omissions)
+        notes += _prepare(building)
+        _define(building)
+        _load(building)
+        notes += building.rerouted.fix_ups()
+        notes += _complete(building)
+    return _outcome(building, notes)
+
+
+def _prepare(building: Building) -> list[FixUp]:
+    """Everything that only the master user can do, while the database holds nothing of the dump."""
+    server, target = building.replay.server, building.database.temporary_name
+    with server.connect_master(target) as master, server.connect(building.login, target) as owner:
+        chosen = building.omissions.without(building.division.extensions)
+        public_schema.foresee(
+            master, building.archive, building.omissions, skips=building.replay.job.postgres.skip_unrestorable
+        )
+        notes = _make_roles(master, building)
+        notes += extensions.create(master, owner, building.archive, chosen, building.backup.extensions)
+        notes += foreseen.make_missing_schemas(master, owner, building.omissions.without(building.division.pre_data))
+        members = Members(building.replay.s3, building.replay.bucket, building.backup)
+        return notes + extension_rows.load(master, building.archive, building.omissions, members, building.login)
+
+
+def _make_roles(master: Connection, building: Building) -> list[FixUp]:
+    """Policies name their roles, so these come before the definitions."""
+    if not building.replay.job.postgres.create_missing_roles:
+        return []
+    return powerless_roles.make_missing(master, building.database, named_roles.of(building.archive.toc))
+
+
+def _define(building: Building) -> None:
+    """The definitions that come before the rows."""
+    building.replay.progress.phase("schema")
+    with (
+        building.replay.server.connect_master(building.database.temporary_name) as master,
+        lending.parameters(master, building.division.pre_data, building.login.user),
+        building.connect() as connection,
+    ):
+        building.executor.run_all(connection, building.division.pre_data)
+        # The index of a partitioned table is one of its partitions' names only: at once, before anybody works on these.
+        building.executor.run_all(connection, _of_partitioned_tables(building.archive, building.division.early))
+
+
+def _load(building: Building) -> None:
+    """Rows and large objects, and each index as soon as its table is loaded."""
+    replay, backup = building.replay, building.backup
+    replay.progress.phase("data")
+    replay.progress.expect(backup.uncompressed_length, len(backup.tables))
+    members = Members(replay.s3, replay.bucket, backup)
+    tasks = TableTasks(building.executor, members, building.archive, replay.progress, building.rerouted)
+    already = {e.dump_id for e in _of_partitioned_tables(building.archive, building.division.early)}
+    early = [e for e in building.division.early if e.dump_id not in already]
+    _run(building, tasks.all(early))
+
+
+def _complete(building: Building) -> list[FixUp]:
+    """What follows the rows, in an order of its own."""
+    building.replay.progress.phase("constraints")
+    entries = building.archive.toc.entries
+    late = row_security.late_refreshes(entries)
+    units, phases = post_data.lock_units(entries), post_data.phases(building.division.post_data, late)
+    for phase, chosen in phases.items():
+        if phase in post_data.PARALLEL:
+            _run(building, [_task(building.executor, e, units.of(e)) for e in chosen])
+        elif chosen and phase == Phase.SECURED_VIEWS:
+            _refresh_under_row_security(building, chosen, late)
+        elif chosen and phase != Phase.STATISTICS:
+            with building.connect() as connection:
+                building.executor.run_all(connection, chosen)
+    notes = row_security.fix_ups(building.omissions.without(phases[Phase.SECURED_VIEWS]), late)
+    with building.connect() as connection:
+        return notes + planner_statistics.restore(connection, building.executor, phases[Phase.STATISTICS])
+
+
+def _refresh_under_row_security(building: Building, entries: list[TocEntry], late: LateRefreshes) -> None:
+    before, after = row_security.forcing({i: building.omissions.without(tables) for i, tables in late.items()})
+    with building.connect() as connection:
+        connection.execute("SET row_security = on")
+        for statement in before:
+            connection.execute(statement)
+        building.executor.run_all(connection, entries)
+        for statement in after:
+            connection.execute(statement)
+
+
+def _task(executor: Executor, entry: TocEntry, units: frozenset[int]) -> Task:
+    return Task(
+        name=entry.dump_id, cost=0, run=partial(_execute, executor, entry), units=units, after=set(entry.dependencies)
+    )
+
+
+def _execute(executor: Executor, entry: TocEntry, connection: Connection) -> None:
+    executor.run(connection, entry)
+
+
+def _run(building: Building, tasks: list[Task]) -> None:
+    if tasks:
+        scheduling.run(tasks, building.connect, building.replay.job.streams, building.watch.end_sessions)
+
+
+def _of_partitioned_tables(archive: Archive, entries: tuple[TocEntry, ...]) -> list[TocEntry]:
+    tables = {e.dump_id for e in archive.toc.entries if e.description == "TABLE" and post_data.is_partitioned(e)}
+    return [e for e in entries if not tables.isdisjoint(e.dependencies)]
+
+
+def _outcome(building: Building, notes: list[FixUp]) -> dict[str, object]:
+    record, backup = building.omissions.record(), building.backup
+    told = tuple(_told(backup, note) for note in record.left_out)
+    record = record.model_copy(update={"left_out": told, "through_root": building.rerouted.dump_ids()})
+    left_out.save(building.replay.folder, building.database.temporary_name, record)
+    loaded = [member for member in backup.tables if member.dump_id not in set(record.dump_ids)]
+    objects = sum(member.uncompressed_length for member in backup.large_objects)
+    return {
+        "fix_ups": tuple(FixUp(entry=_legible(backup, n.entry), what=_legible(backup, n.what)) for n in notes),
+        "left_out": record.left_out,
+        "rows": sum(member.rows for member in loaded),
+        "bytes": sum(member.uncompressed_length for member in loaded) + objects,
+        "tables": len(loaded),
+    }
+
+
+def _told(backup: DatabaseBackup, note: LeftOut) -> LeftOut:
+    texts = (_legible(backup, text) for text in (note.entry, note.why, note.sql))
+    return LeftOut(**dict(zip(("entry", "why", "sql"), texts, strict=True)), rows=note.rows)
+
+
+def _legible(backup: DatabaseBackup, text: str) -> str:
+    return pgdump_encoding.readable(text, backup.client_encoding)

@@ -1,0 +1,1 @@
+"""The rows of a dump on their way into its tables."""

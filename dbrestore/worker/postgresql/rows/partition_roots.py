@@ -1,0 +1,82 @@
+"""Rows that their partition refuses belong to another one here: they are loaded through the root of the tree, and looked for there.
+
+The hash of an enum's label or of a regclass is made of numbers that each server gives anew, that of a text of its bytes, and texts are
+ordered as the collation's version has it. pg_dump loads through the root by itself for enums alone, not for arrays or composites of them.
+
+Invariant: a tree of which any rows went through the root is compared as a whole, since they may lie in any of its partitions.
+"""
+
+import threading
+from collections.abc import Iterable
+
+import psycopg
+from psycopg import sql
+
+from dbrestore.contract.job import FixUp
+from dbrestore.worker.postgresql.rows import table_reading
+from dbrestore.worker.postgresql.rows.table_reading import TableName
+from dbrestore.worker.postgresql.session import Connection
+
+_ROOT = """SELECT n.nspname::text, c.relname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.oid = pg_partition_root(%(table)s::regclass) AND c.oid <> %(table)s::regclass"""
+_TREE = """SELECT n.nspname::text, c.relname::text FROM pg_partition_tree(pg_partition_root(%s::regclass)) AS t
+    JOIN pg_class AS c ON c.oid = t.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace"""
+_WHY = (
+    "rows of {} of its partitions belong to others on this server (their hash or their order is another): "
+    "loaded through the root, and verified in all partitions together"
+)
+
+
+class Rerouted:
+    """The members of one database that were loaded through their root. All methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._roots: dict[int, TableName] = {}
+        self._lock = threading.Lock()
+
+    def add(self, dump_id: int, root: TableName) -> None:
+        """Note one member, by its TABLE DATA entry."""
+        with self._lock:
+            self._roots[dump_id] = root
+
+    def dump_ids(self) -> tuple[int, ...]:
+        """Of all members."""
+        return tuple(sorted(self._roots))
+
+    def fix_ups(self) -> list[FixUp]:
+        """One line per root."""
+        members = list(self._roots.values())
+        return [
+            FixUp(entry=f"TABLE {'.'.join(root)}", what=_WHY.format(members.count(root)))
+            for root in sorted(set(members))
+        ]
+
+
+def is_refused_by_partition(error: psycopg.Error) -> bool:
+    """Whether a row isn't the partition's: a constraint of the table or of a domain would have a name."""
+    return isinstance(error, psycopg.errors.CheckViolation) and not error.diag.constraint_name
+
+
+def root_of(connection: Connection, table: TableName, encoding: str) -> TableName | None:
+    """The topmost partitioned table above this one; None if there is none. `encoding` is that of the dump, whose name it is."""
+    # psycopg reads no names in a session in SQL_ASCII, in which the rows of such a dump are sent.
+    with connection.transaction(force_rollback=True):
+        table_reading.set_encoding(connection, encoding)
+        return _root(connection, table)
+
+
+def of_trees(connection: Connection, tables: Iterable[TableName], encoding: str) -> dict[TableName, TableName]:
+    """Every table of the trees that these belong to -> the root. `encoding` is that of the dump, whose names they are."""
+    found: dict[TableName, TableName] = {}
+    with connection.transaction(force_rollback=True):
+        table_reading.set_encoding(connection, encoding)
+        for table in tables:
+            if table not in found and (root := _root(connection, table)):
+                name = sql.Identifier(*table).as_string(connection)
+                found |= {(str(s), str(n)): root for s, n in connection.execute(_TREE, [name]).fetchall()}
+    return found
+
+
+def _root(connection: Connection, table: TableName) -> TableName | None:
+    name = sql.Identifier(*table).as_string(connection)
+    return connection.execute(_ROOT, {"table": name}).fetchone()

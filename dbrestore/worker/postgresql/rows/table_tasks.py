@@ -1,0 +1,122 @@
+"""What the scheduler is given for the rows: a task per table or group of small ones, per large-object member, and per index.
+
+Invariant: a table's index waits for its rows; rows that the server refused are only left out if their bytes are those of the manifest.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import psycopg
+
+from dbrestore.contract.errors import ReplayFailed
+from dbrestore.contract.manifest import LargeObjectMember, TableMember
+from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.postgresql import archive as archives
+from dbrestore.worker.postgresql.archive import Archive
+from dbrestore.worker.postgresql.rows import copy_target, loading, partition_roots
+from dbrestore.worker.postgresql.rows.copy_target import CopyTarget
+from dbrestore.worker.postgresql.rows.loading import Members
+from dbrestore.worker.postgresql.rows.partition_roots import Rerouted
+from dbrestore.worker.postgresql.scheduling import Task
+from dbrestore.worker.postgresql.session import Connection, is_transient
+from dbrestore.worker.postgresql.statements import Executor
+
+# A constraint that carries further statements (CLUSTER ON, REPLICA IDENTITY, SET STATISTICS) needs its table for itself.
+_FURTHER_STATEMENT = "ALTER "
+
+
+@dataclass(frozen=True)
+class TableTasks:
+    """The tasks of one database."""
+
+    executor: Executor
+    members: Members
+    archive: Archive
+    progress: ProgressWriter
+    rerouted: Rerouted
+
+    def all(self, indexes: Iterable[TocEntry]) -> list[Task]:
+        """Rows, large objects, and these indexes."""
+        tables = tuple(m for m in self.members.backup.tables if not self._is_left_out(m))
+        groups = list(loading.groups(tables))
+        return [
+            *(self._table_task(group) for group in groups),
+            *(self._large_object_task(m, n) for n, m in enumerate(self.members.backup.large_objects, start=1)),
+            *self._index_tasks(groups, indexes),
+        ]
+
+    def _is_left_out(self, member: TableMember) -> bool:
+        return self.executor.omissions.includes(loading.entry_of(member, self.archive.by_dump_id))
+
+    def _table_task(self, group: tuple[TableMember, ...]) -> Task:
+        remaining = list(group)
+
+        def load(connection: Connection) -> None:
+            where = self.members.fetch(group) if len(group) > 1 else self.members
+            while remaining:
+                self._load(connection, where, remaining[0])
+                remaining.pop(0)
+                self.progress.table_done()
+
+        return Task(name=group[0].dump_id, cost=sum(member.uncompressed_length for member in group), run=load)
+
+    def _load(self, connection: Connection, where: Members, member: TableMember) -> None:
+        entry = loading.entry_of(member, self.archive.by_dump_id)
+        target = copy_target.of(entry)
+        refusal = self._refusal(connection, where, member, target)
+        if refusal and partition_roots.is_refused_by_partition(refusal):
+            refusal = self._through_root(connection, where, member, target, refusal)
+        if refusal:
+            self.executor.refuse(entry, refusal)
+
+    def _through_root(
+        self, connection: Connection, where: Members, member: TableMember, target: CopyTarget, refusal: psycopg.Error
+    ) -> psycopg.Error | None:
+        """Load what the partition refused; returns why the whole tree doesn't take it either."""
+        root = partition_roots.root_of(connection, target.table, self.members.backup.client_encoding)
+        if root is None:
+            return refusal
+        if still := self._refusal(connection, where, member, replace(target, table=root)):
+            return still
+        self.rerouted.add(member.dump_id, root)
+        return None
+
+    def _refusal(
+        self, connection: Connection, where: Members, member: TableMember, target: CopyTarget
+    ) -> psycopg.Error | None:
+        """Load; returns why the server didn't take the rows, though their bytes are those of the manifest."""
+        # In bytes, because psycopg knows no codec for a session in SQL_ASCII.
+        statement = target.statement().as_string().encode(self.archive.codec)
+        try:
+            loading.load_table(connection, where, member, statement, self.progress.add)
+        except ReplayFailed as error:
+            if not isinstance(error.__cause__, psycopg.Error) or is_transient(error):
+                raise
+            loading.require_intact(self.members, member)
+            return error.__cause__
+        return None
+
+    def _large_object_task(self, member: LargeObjectMember, number: int) -> Task:
+        # A directory has several members with one dump id, so the number stands in for it; negative, because it is no dump id.
+        return Task(
+            name=-number, cost=member.uncompressed_length,
+            run=lambda connection: loading.load_large_objects(connection, self.members, member, self.progress.add),
+        )  # fmt: skip
+
+    def _index_tasks(self, groups: list[tuple[TableMember, ...]], indexes: Iterable[TocEntry]) -> Iterator[Task]:
+        data_of = archives.tables_of_data(self.archive.toc.entries)
+        size_of = {member.dump_id: member.uncompressed_length for group in groups for member in group}
+        loaded_by = {member.dump_id: group[0].dump_id for group in groups for member in group}
+        for entry in indexes:
+            table = next(d for d in entry.dependencies if d in self.archive.tables)
+            data = data_of.get(table, 0)
+            yield Task(
+                name=entry.dump_id, cost=size_of.get(data, 0), run=partial(self._build_index, entry), units=frozenset((table,)),
+                exclusive=entry.description == "CONSTRAINT" or _FURTHER_STATEMENT in entry.definition,
+                after={loaded_by.get(data, 0), *entry.dependencies},
+            )  # fmt: skip
+
+    def _build_index(self, entry: TocEntry, connection: Connection) -> None:
+        self.executor.run(connection, entry)

@@ -1,0 +1,215 @@
+"""Runs tasks side by side on a few connections, the longest first: rows, indexes, foreign keys, materialized views.
+
+Invariants: two tasks of which one needs a lock unit (a table, or all tables of a partition tree) for itself never run at once, so none can
+wait in a circle; what fails for a passing reason is repeated while nothing else runs. Cost per task: a few steps, however many wait.
+"""
+
+import heapq
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import psycopg
+
+from dbrestore.worker.base import limits
+from dbrestore.worker.postgresql.session import Connection, is_transient
+
+
+@dataclass
+class Task:
+    """`cost` orders the tasks that are ready (bytes, roughly); `units` is what it locks; `after` names the tasks it waits for. It leaves
+    nothing behind when it fails, so that it may be repeated."""
+
+    name: int
+    cost: int
+    run: Callable[[Connection], None]
+    units: frozenset[int] = frozenset()
+    exclusive: bool = True
+    after: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, order=True)
+class Waiting:
+    """A task that is ready: the longest first, then as given. `woken_by`: the unit that it waited for until a moment ago."""
+
+    order: tuple[int, int]
+    name: int
+    woken_by: int | None = field(default=None, compare=False)
+
+
+class Schedule:
+    """The tasks that wait, run and are done. All methods may be called from any thread. `looks` counts how often a task was considered."""
+
+    def __init__(self, tasks: list[Task]) -> None:
+        self._tasks = {task.name: task for task in tasks}
+        self._unmet = {task.name: len(task.after & self._tasks.keys()) for task in tasks}
+        self._followers: dict[int, list[int]] = {}
+        for task in tasks:
+            for name in task.after & self._tasks.keys():
+                self._followers.setdefault(name, []).append(task.name)
+        self._order = {task.name: (-task.cost, position) for position, task in enumerate(tasks)}
+        self._ready: list[Waiting] = []
+        # Tasks that are ready but for a unit: when somebody leaves it, the first of them is looked at again.
+        self._parked: dict[tuple[int, bool], list[Waiting]] = {}
+        self._shared: Counter[int] = Counter()
+        self._exclusive: set[int] = set()
+        self._again: deque[Task] = deque()
+        self._attempts: Counter[int] = Counter()
+        self._alone: Task | None = None
+        self._untaken, self._running = len(tasks), 0
+        self._changed = threading.Condition()
+        self.failure: BaseException | None = None
+        self.looks = 0
+        for task in tasks:
+            if not self._unmet[task.name]:
+                self._make_ready(task.name)
+
+    def take(self) -> Task | None:
+        """The longest task that may run now; waits for one. None when all are taken or one has failed."""
+        with self._changed:
+            while self._untaken and self.failure is None:
+                task = self.poll()
+                if task is not None:
+                    return task
+                self._changed.wait()
+            return None
+
+    def poll(self) -> Task | None:
+        """The longest task that may run now, if there is one."""
+        with self._changed:
+            task = self._next()
+            self._untaken -= task is not None
+            return task
+
+    def done(self, task: Task) -> None:
+        """What waited for the task may run."""
+        with self._changed:
+            self._leave(task)
+            for follower in self._followers.get(task.name, ()):
+                self._unmet[follower] -= 1
+                if not self._unmet[follower]:
+                    self._make_ready(follower)
+            self._changed.notify_all()
+
+    def fail(self, task: Task, error: BaseException) -> bool:
+        """Repeat the task by itself if that may help; else stop handing out tasks. True for the failure that stops."""
+        with self._changed:
+            self._attempts[task.name] += 1
+            is_last = self._attempts[task.name] >= limits.ATTEMPTS or not is_transient(error)
+            if not is_last and self.failure is None:
+                self._leave(task)
+                self._untaken += 1
+                self._again.append(task)
+            first = is_last and self.failure is None
+            self.failure = error if first else self.failure
+            self._changed.notify_all()
+            return first
+
+    def _next(self) -> Task | None:
+        if self._again or self._alone:
+            return self._take_alone() if not self._running else None
+        while self._ready:
+            waiting = heapq.heappop(self._ready)
+            task = self._tasks[waiting.name]
+            self.looks += 1
+            hindrance = next((unit for unit in task.units if not self._admits(unit, task)), None)
+            if hindrance is None:
+                self._occupy(task)
+            else:
+                place = self._parked.setdefault((hindrance, task.exclusive), [])
+                heapq.heappush(place, replace(waiting, woken_by=None))
+            if waiting.woken_by not in (None, hindrance):
+                self._wake(waiting.woken_by)
+            if hindrance is None:
+                return task
+        return None
+
+    def _take_alone(self) -> Task:
+        self._alone = self._again.popleft()
+        self._occupy(self._alone)
+        return self._alone
+
+    def _admits(self, unit: int, task: Task) -> bool:
+        return unit not in self._exclusive and not (task.exclusive and self._shared[unit])
+
+    def _occupy(self, task: Task) -> None:
+        self._running += 1
+        if task.exclusive:
+            self._exclusive.update(task.units)
+        else:
+            self._shared.update(task.units)
+
+    def _leave(self, task: Task) -> None:
+        self._running -= 1
+        self._alone = None
+        if task.exclusive:
+            self._exclusive.difference_update(task.units)
+        else:
+            self._shared.subtract(task.units)
+        for unit in task.units:
+            self._wake(unit)
+
+    def _wake(self, unit: int | None) -> None:
+        """Look again at the first of those that wait for the unit, if there may be room. It wakes the next if it doesn't take the room."""
+        if unit is None or unit in self._exclusive:
+            return
+        admitted = (False,) if self._shared[unit] else (False, True)
+        waiting = [place for exclusive in admitted if (place := self._parked.get((unit, exclusive)))]
+        if waiting:
+            heapq.heappush(self._ready, replace(heapq.heappop(min(waiting)), woken_by=unit))
+
+    def _make_ready(self, name: int) -> None:
+        heapq.heappush(self._ready, Waiting(self._order[name], name))
+
+
+def run(
+    tasks: list[Task], connect: Callable[[], Connection], connections: int, abort: Callable[[], None] | None = None
+) -> None:
+    """Run all tasks, each connection in a thread of its own. The first failure stops the others and is raised.
+
+    `abort` ends the sessions by force if they don't let themselves be cancelled."""
+    schedule = Schedule(tasks)
+    opened: list[Connection] = []
+    try:
+        opened.extend(connect() for _ in range(min(connections, max(1, len(tasks)))))
+        threads = [threading.Thread(target=_work, args=(schedule, each, opened)) for each in opened]
+        for thread in threads:
+            thread.start()
+        _join(threads, schedule, abort)
+    finally:
+        for each in opened:
+            each.close()
+    if schedule.failure is not None:
+        raise schedule.failure
+
+
+def _work(schedule: Schedule, connection: Connection, all_connections: list[Connection]) -> None:
+    while (task := schedule.take()) is not None:
+        try:
+            task.run(connection)
+        except BaseException as error:  # raised again by run()
+            if schedule.fail(task, error):
+                _cancel([each for each in all_connections if each is not connection])
+            if schedule.failure is not None:
+                return
+        else:
+            schedule.done(task)
+
+
+def _join(threads: list[threading.Thread], schedule: Schedule, abort: Callable[[], None] | None) -> None:
+    """Wait for all; after a failure not for ever."""
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(limits.CANCEL_SECONDS)
+            if thread.is_alive() and schedule.failure is not None and abort is not None:
+                abort()
+
+
+def _cancel(connections: list[Connection]) -> None:
+    """Interrupt what the others do: an index of hours must not delay the end of a run that has failed."""
+    for connection in connections:
+        try:
+            connection.cancel_safe(timeout=5)
+        except psycopg.Error:
+            connection.close()

@@ -1,0 +1,178 @@
+"""Logins and connections to the target server.
+
+Invariants: TLS is verified, host name included. Names are resolved in pg_catalog alone, whatever the database or the role says,
+so nothing a dump defines can stand in for a function that the worker means. Passwords appear in no argument, log or message.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from dbrestore.contract.errors import RestoreFailed, TargetNotUsable
+from dbrestore.contract.job import DatabaseServer
+from dbrestore.worker.base import limits
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped, and the connection exceptions.
+_ENDED = ("57P01", "57P02", "57P03", "57P04", "08000", "08003", "08006", "08P01")
+
+# deadlock_detected, lock_not_available, serialization_failure.
+_TRANSIENT = ("40P01", "55P03", "40001")
+# Classes of SQLSTATE that say more about the server's moment than about the statement: connection, resources, operator, system.
+_CONDITIONS = ("08", "53", "57", "58")
+
+# How psycopg begins when a connection could not even be made.
+_NEVER_BEGAN = ("connection failed", "connection timeout", "failed to resolve", "connection is bad")
+_WRONG_PASSWORD = "password authentication failed"  # noqa: S105 - a message
+
+# Whatever changes what a value or a statement means, so that neither the instance's parameter group nor the database nor the role decides.
+# Row security off means an error instead of silently fewer rows. All are known to every server from 13 on.
+_SETTINGS = {
+    "search_path": "", "role": "none", "row_security": "off", "jit": "off", "client_min_messages": "warning",
+    "statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
+    "default_transaction_isolation": "read committed", "default_transaction_read_only": "off", "default_transaction_deferrable": "off",
+    "default_tablespace": "", "temp_tablespaces": "", "default_table_access_method": "heap",
+    "standard_conforming_strings": "on", "backslash_quote": "safe_encoding", "transform_null_equals": "off",
+    "quote_all_identifiers": "off", "array_nulls": "on", "xmloption": "content", "xmlbinary": "base64", "bytea_output": "hex",
+    "DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "extra_float_digits": "3", "gin_fuzzy_search_limit": "0",
+}  # fmt: skip
+# Those that only newer servers (or newer minor releases) know are set after the login.
+_NEWER_SETTINGS = {
+    "idle_session_timeout": "0", "transaction_timeout": "0", "createrole_self_grant": "", "icu_validation_level": "warning",
+    "restrict_nonsystem_relation_kind": "",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Login:
+    """A role and its password; the password never shows in a representation."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass
+class Server:
+    """The target server: opens connections as its master user or as another role."""
+
+    address: DatabaseServer
+    ca_file: Path
+    read_secret: Callable[[], Login]
+    _master: Login | None = None
+
+    @property
+    def master_user(self) -> str:
+        """The name of the master user."""
+        return self._login().user
+
+    def connect_master(self, database: str = limits.MAINTENANCE_DATABASE) -> Connection:
+        """Log in as the master user. A refusal may mean that the secret was rotated since it was read: then it is read once more.
+
+        Raises TargetNotUsable if the server does not take the secret's password, psycopg.OperationalError if it can't be reached."""
+        try:
+            return self._connect_with_latest(database)
+        except psycopg.OperationalError as error:
+            # psycopg has no SQLSTATE for a login that failed.
+            if _WRONG_PASSWORD not in str(error):
+                raise
+            raise TargetNotUsable(
+                f"{self.address.host}: the password in {self.address.secret_arn} was refused ({_WRONG_PASSWORD} for "
+                f"{self.master_user!r}): let RDS rotate the managed master password, so that both have the same, and restore again"
+            ) from error
+
+    def _connect_with_latest(self, database: str) -> Connection:
+        login = self._login()
+        try:
+            return self.connect(login, database)
+        except psycopg.OperationalError:
+            self._master = self.read_secret()
+            if self._master == login:
+                raise
+            return self.connect(self._master, database)
+
+    def connect(self, login: Login, database: str, **settings: str) -> Connection:
+        """Log in as any role, in autocommit; `settings` are sent with the login and so prevail over the database's own.
+
+        Texts are UTF-8. In a database in SQL_ASCII each byte is one character, both ways."""
+        connection = psycopg.connect(
+            self._conninfo(login.user, database), password=login.password, autocommit=True, prepare_threshold=None,
+            connect_timeout=limits.CONNECT_TIMEOUT_SECONDS, options=_options({**_SETTINGS, **settings}), client_encoding="UTF8",
+        )  # fmt: skip
+        try:
+            _settle(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _conninfo(self, user: str, database: str) -> str:
+        return make_conninfo(
+            host=self.address.host, port=self.address.port, user=user, dbname=database, sslmode="verify-full",
+            sslrootcert=str(self.ca_file), gssencmode="disable", application_name="dbrestore",
+            keepalives_idle=limits.KEEPALIVE_IDLE_SECONDS, keepalives_interval=limits.KEEPALIVE_INTERVAL_SECONDS,
+            keepalives_count=limits.KEEPALIVE_COUNT,
+        )  # fmt: skip
+
+    def _login(self) -> Login:
+        if self._master is None:
+            self._master = self.read_secret()
+        return self._master
+
+
+def managed_secret(secrets: "SecretsManagerClient", arn: str) -> Callable[[], Login]:
+    """Reads the master login `{"username": ..., "password": ...}` from Secrets Manager each time it is called."""
+
+    def read() -> Login:
+        try:
+            value = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
+            return Login(value["username"], value["password"])
+        except (KeyError, TypeError, ValueError):
+            # The message must not quote the secret.
+            raise RestoreFailed(f"{arn} does not hold JSON with username and password") from None
+
+    return read
+
+
+def _options(settings: dict[str, str]) -> str:
+    # In `options` a backslash protects a blank; an empty value is written as nothing.
+    return " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in settings.items())
+
+
+def _settle(connection: Connection) -> None:
+    connection.execute(
+        "SELECT set_config(wanted.name, wanted.value, false) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value) "
+        "JOIN pg_settings AS known ON known.name = wanted.name",
+        [list(_NEWER_SETTINGS), list(_NEWER_SETTINGS.values())],
+    )
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        connection.execute("SET client_encoding = LATIN1")
+
+
+def explained(error: psycopg.Error) -> str:
+    """The server's words, with the cause before them if what ended is the connection and not the statement. Code of a dump can make
+    them as long as it likes."""
+    words = str(error)[: limits.MESSAGE_LENGTH].strip()
+    # What libpq and psycopg say themselves has no SQLSTATE.
+    is_ours = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
+    is_lost = (is_ours and not words.startswith(_NEVER_BEGAN)) or error.sqlstate in _ENDED
+    return f"the connection to the instance was lost: {words}" if is_lost else words
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same again may succeed: a deadlock, a lock that could not be had, a serialization failure."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    return isinstance(cause, psycopg.Error) and cause.sqlstate in _TRANSIENT
+
+
+def is_refusal(error: psycopg.Error) -> bool:
+    """Whether the server judged the statement itself, and would judge it so again; not for want of space, memory or a connection."""
+    return error.sqlstate is not None and error.sqlstate not in _TRANSIENT and error.sqlstate[:2] not in _CONDITIONS

@@ -1,0 +1,141 @@
+"""Executes the SQL that pg_dump wrote for an entry, logged in as the temporary login, as pg_restore would.
+
+Invariants: an entry is executed whole or not at all; one that the server refuses fails the database, or is left out with all that depends
+on it if the request allows that; and the name of the entry stands in every error.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from dbrestore.contract.errors import ReplayFailed
+from dbrestore.contract.manifest import DatabaseBackup
+from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.base import limits
+from dbrestore.worker.postgresql.archive import Archive
+from dbrestore.worker.postgresql.left_out import Omissions
+from dbrestore.worker.postgresql.session import Connection, Login, Server, explained, is_refusal, is_transient
+
+WAY_OUT = "onUnrestorable `skip` (--skip-unrestorable) restores the rest without it and what depends on it"
+_HEAP = "heap"
+
+
+@dataclass(frozen=True)
+class Executor:
+    """How the statements of one database are executed. `skips`: what the server refuses is left out and not an error."""
+
+    archive: Archive
+    backup: DatabaseBackup
+    omissions: Omissions
+    skips: bool
+
+    def connect(self, server: Server, login: Login, database: str) -> Connection:
+        """A session with the settings that pg_dump expects, in the encoding of the dump's texts."""
+        connection = server.connect(
+            login, database, check_function_bodies="off", synchronous_commit="off",
+            standard_conforming_strings="off" if self._has_old_strings() else "on",
+        )  # fmt: skip
+        # Rows are sent as they lie in the dump. Set in the end, so that psycopg's own statements before it are plain ASCII.
+        connection.execute(sql.SQL("SET client_encoding = {}").format(sql.Literal(self._client_encoding(connection))))
+        return connection
+
+    def run_all(self, connection: Connection, entries: Iterable[TocEntry]) -> None:
+        """Execute in this order, in transactions of limited size. Raises ReplayFailed for what is refused, unless that is skipped."""
+        remaining = iter(entries)
+        while batch := list(islice(remaining, limits.OBJECTS_PER_TRANSACTION)):
+            repeated(lambda batch=batch: self._run_batch(connection, batch))  # type: ignore[misc]
+
+    def run(self, connection: Connection, entry: TocEntry) -> None:
+        """Execute one in a transaction of its own. Raises as `run_all`."""
+        self._run_batch(connection, [entry])
+
+    def run_strictly(self, connection: Connection, entry: TocEntry) -> None:
+        """The same, but what is refused is an error even if such things are skipped."""
+        replace(self, skips=False).run(connection, entry)
+
+    def refuse(self, entry: TocEntry, error: psycopg.Error) -> None:
+        """Leave the entry out for this reason; raises ReplayFailed if that isn't allowed or not the entry's own fault."""
+        words = explained(error)
+        if not is_refusal(error):
+            raise ReplayFailed(f"{entry.label}: {words}") from error
+        if not self.skips:
+            raise ReplayFailed(f"{entry.label}: {words}; {WAY_OUT}") from error
+        self.omissions.add(entry, words)
+
+    def _run_batch(self, connection: Connection, batch: list[TocEntry]) -> None:
+        with connection.transaction():
+            for entry in batch:
+                if not self.omissions.includes(entry):
+                    self._run_entry(connection, entry)
+
+    def _run_entry(self, connection: Connection, entry: TocEntry) -> None:
+        try:
+            if self.skips:
+                with connection.transaction():
+                    self._execute(connection, entry)
+            else:
+                self._execute(connection, entry)
+        except psycopg.Error as error:
+            self.refuse(entry, error)
+
+    def _execute(self, connection: Connection, entry: TocEntry) -> None:
+        before, after = self._surroundings(connection, entry)
+        for statement in before:
+            connection.execute(statement)
+        # Without parameters this is one simple query, which may hold several statements.
+        connection.execute(entry.definition.encode(self.archive.codec))
+        if connection.info.transaction_status != TransactionStatus.INTRANS:
+            raise ReplayFailed(f"{entry.label}: its statements end the transaction, which pg_dump never writes")
+        for statement in after:
+            connection.execute(statement)
+
+    def _surroundings(self, connection: Connection, entry: TocEntry) -> tuple[list[sql.Composed], list[sql.Composed]]:
+        """What pg_restore sends before and after some entries."""
+        before, after = [], []
+        if entry.access_method not in ("", _HEAP):
+            if entry.relkind != "p":
+                before.append(_set_local("default_table_access_method", entry.access_method))
+                after.append(_set_local("default_table_access_method", _HEAP))
+            elif connection.info.server_version >= 170000:
+                after.append(
+                    sql.SQL("ALTER TABLE {} SET ACCESS METHOD {}").format(
+                        sql.Identifier(*filter(None, (entry.schema_name, entry.tag))),
+                        sql.Identifier(entry.access_method),
+                    )
+                )
+        if self._names_are_unqualified() and entry.schema_name not in (None, "pg_catalog"):
+            before.append(sql.SQL("SET LOCAL search_path = {}, pg_catalog").format(sql.Identifier(entry.schema_name)))
+            after.append(_set_local("search_path", ""))
+        return before, after
+
+    def _client_encoding(self, connection: Connection) -> str:
+        encoding = self.backup.client_encoding
+        is_byte_by_byte = encoding == connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+        return "LATIN1" if is_byte_by_byte else encoding
+
+    def _has_old_strings(self) -> bool:
+        entry = self.archive.first("STDSTRINGS")
+        return entry is not None and "'off'" in entry.definition
+
+    def _names_are_unqualified(self) -> bool:
+        return self.archive.toc.version < (1, 13)
+
+
+def repeated(work: Callable[[], None]) -> None:
+    """Do it, and again if what went wrong may go right the next time."""
+    for attempt in range(1, limits.ATTEMPTS + 1):
+        try:
+            work()
+        except (ReplayFailed, psycopg.Error) as error:
+            if attempt == limits.ATTEMPTS or not is_transient(error):
+                raise
+        else:
+            return
+
+
+def _set_local(name: str, value: str) -> sql.Composed:
+    return sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value))

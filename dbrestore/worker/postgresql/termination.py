@@ -1,0 +1,40 @@
+"""Ends other sessions of the target and waits for each to be gone, at most `limits.TERMINATION_SECONDS`.
+
+Sessions of superusers (RDS's own) can't be ended by the master.
+"""
+
+import time
+from typing import LiteralString
+
+from dbrestore.worker.base import limits
+from dbrestore.worker.postgresql.session import Connection
+
+_OF_DATABASE: LiteralString = (
+    "datname = %s AND pid <> pg_backend_pid() AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)"
+)
+_OF_ROLE: LiteralString = "usename = %s AND pid <> pg_backend_pid()"
+
+
+def end_sessions_in(master: Connection, database: str) -> None:
+    """All but our own and those of superusers."""
+    _end(master, _OF_DATABASE, database)
+
+
+def end_sessions_of(master: Connection, role: str) -> None:
+    """All of one role."""
+    _end(master, _OF_ROLE, role)
+
+
+def _end(master: Connection, which: LiteralString, name: str) -> None:
+    if master.info.server_version >= 140000:
+        patience = int(limits.TERMINATION_SECONDS * 1000)
+        query = f"SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE {which}"  # noqa: S608
+        master.execute(query, [patience, name])
+        return
+    # PostgreSQL 13 ends a session without waiting for it.
+    deadline = time.monotonic() + limits.TERMINATION_SECONDS
+    query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {which}"  # noqa: S608
+    while master.execute(query, [name]).fetchall():
+        if time.monotonic() > deadline:
+            return
+        time.sleep(limits.TERMINATION_PAUSE_SECONDS)

@@ -1,0 +1,90 @@
+"""One job from its document to its result. Invariant: every outcome is written down, once, even when nothing could begin."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import psycopg
+
+from dbrestore.contract import keys
+from dbrestore.contract.errors import RestoreError, RestoreFailed
+from dbrestore.contract.job import Absence, DatabaseResult, ErrorNote, Job, Result
+from dbrestore.points.ranges import CLIENT_CONFIG
+from dbrestore.worker.base import limits, private_folder
+from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest, read_object
+from dbrestore.worker.base.lock import only_one
+from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.postgresql import discard, replay, verification
+from dbrestore.worker.postgresql.session import Server, explained, managed_secret
+from dbrestore.worker.sqlserver import jobs as native_job
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+
+def run(job_uri: str) -> None:
+    """Do the job unless its result is there. Returns when result.json exists; raises if it could not be written."""
+    # An SSM command has no AWS_REGION, and repository and evidence lie in the control account's Region, not always in this one. S3 would
+    # redirect, but from names that private endpoints don't serve.
+    s3 = boto3.client("s3", region_name=keys.region_of(Location.parse(job_uri).bucket), config=CLIENT_CONFIG)
+    folder = JobFolder.of(s3, job_uri)
+    with only_one(job_uri):
+        if folder.has_result():
+            return
+        job = folder.job()
+        progress = ProgressWriter(job.kind, folder.write_progress)
+        with private_folder.of_job(job_uri) as private:
+            result = _result(s3, job, folder, progress, private)
+        folder.write_result(result)
+
+
+def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWriter, private: Path) -> Result:
+    databases: list[DatabaseResult] = []
+    absences: list[Absence] = []
+    error = None
+    try:
+        for result, seen in _work(s3, job, folder, progress, private):
+            databases.append(result)
+            absences.extend(seen)
+    except RestoreError as problem:
+        error = ErrorNote(name=type(problem).__name__, message=str(problem))
+    except psycopg.Error as problem:
+        error = ErrorNote(name="ReplayFailed", message=f"{job.server.host}: {explained(problem)}")
+    except Exception as problem:  # whatever it was, the result must tell
+        error = ErrorNote(name="RestoreFailed", message=f"{type(problem).__name__}: {problem}")
+    return Result(
+        kind=job.kind, restore_id=job.restore_id, error=error, databases=tuple(databases), absences=tuple(absences),
+        seconds=round(progress.seconds, 3), peak_memory=_peak_memory(),
+    )  # fmt: skip
+
+
+def _work(
+    s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWriter, private: Path
+) -> Iterator[tuple[DatabaseResult, Sequence[Absence]]]:
+    """Each database as it is finished, with what was seen gone."""
+    secrets = boto3.client("secretsmanager", region_name=job.server.region, config=limits.AWS)
+    ca_file = private / "ca.pem"
+    ca_file.write_bytes(read_object(s3, Location.parse(job.server.ca_bundle)))
+    if job.engine == "sqlserver":
+        yield from native_job.run(folder, secrets, job, ca_file, progress)
+        return
+    server = Server(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
+    if job.kind == "discard":
+        yield from discard.run(server, job.databases)
+        return
+    if job.manifest is None:
+        raise RestoreFailed(f"a {job.kind} job must name its manifest")
+    where, manifest = Location.parse(job.manifest), read_manifest(s3, job.manifest)
+    if job.kind == "replay":
+        for result in replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress, folder)):
+            yield result, ()
+        return
+    subject = verification.Verification(s3, where.bucket, manifest, server, job, progress, folder)
+    yield from verification.run(subject)
+
+
+def _peak_memory() -> int:
+    """Of this process, in bytes. Not from getrusage: there Linux begins with the peak of the process that started this one."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

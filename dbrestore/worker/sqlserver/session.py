@@ -1,0 +1,199 @@
+"""Logins and connections to SQL Server.
+
+Invariants: TLS is verified, host name included. Every statement is its own transaction (the procedures of RDS refuse to run inside one).
+Values travel as parameters. Passwords appear in no argument, log or message.
+"""
+
+import contextlib
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytds
+
+from dbrestore.contract.errors import CertificateBundleMissing
+from dbrestore.contract.job import DatabaseServer
+from dbrestore.contract.sqlserver_errors import CertificateRefused, LoginRefused, ServerUnreachable
+from dbrestore.worker.base import limits
+from dbrestore.worker.postgresql.session import Login
+from dbrestore.worker.sqlserver import tds_tls
+
+Value = None | int | float | bool | str | bytes | datetime
+Row = dict[str, Any]
+
+_LOGIN_FAILED = 18456
+# Of a database that can't be opened the server says this first, and then that the login failed.
+_DATABASE_FAILED, _DATABASE_WORDS = 4060, "Cannot open database"
+# SHUTDOWN is in progress; the session is in the kill state. The statement's own error is lost with the connection.
+_ENDED = (6005, 596)
+
+tds_tls.install()
+
+
+def _attempt_once(work: Callable[[float], Any], *, max_time_sec: float, **_: Any) -> Any:
+    return work(max_time_sec)
+
+
+# python-tds would sleep out the rest of its time limit after a refusal and then say no more than TimeoutError.
+pytds.utils.exponential_backoff = _attempt_once
+
+
+class EngineError(Exception):
+    """SQL Server refused a statement. `number` as in sys.messages; the message holds every message of the statement."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(f"{message} ({number})")
+        self.number, self.message = number, message
+
+
+class ConnectionLost(Exception):
+    """The connection ended, or no answer came in time: whether the statement was carried out is unknown."""
+
+
+class NativeConnection:
+    """One login. Not to be shared between threads."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+
+    def rows(self, text: str, parameters: Sequence[Value] = ()) -> list[Row]:
+        """All rows of the last result set; keys are the column names in lower case without spaces (`%complete`). `%s` stands for a
+        parameter, `%%` for a per cent sign. Raises EngineError, ConnectionLost."""
+        with self._explained():
+            self._cursor.execute(text, tuple(parameters))
+            seen, found = None, []
+            while True:
+                # A statement that returns no rows leaves the description of the one before.
+                if self._cursor.description is not seen:
+                    seen = self._cursor.description
+                    names = [re.sub(r"\s", "", column[0]).lower() for column in seen]
+                    found = [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()]
+                if not self._cursor.nextset():
+                    return found
+
+    def run(self, text: str, parameters: Sequence[Value] = ()) -> None:
+        """The same for what answers nothing."""
+        self.rows(text, parameters)
+
+    def close(self) -> None:
+        """End it; never raises."""
+        with contextlib.suppress(OSError, pytds.Error):
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except pytds.DatabaseError as error:
+            if error.number not in _ENDED:
+                raise EngineError(error.number, _words(error)) from error
+            self.close()
+            raise ConnectionLost(_words(error)) from error
+        except (pytds.Error, OSError) as error:
+            self.close()
+            raise ConnectionLost(_words(error)) from error
+
+
+@dataclass
+class SqlServer:
+    """The target server: opens connections as its master user."""
+
+    address: DatabaseServer
+    ca_file: Path
+    read_secret: Callable[[], Login]
+    _login: Login | None = None
+
+    def connect(
+        self, database: str = "master", answer_within: float | None = limits.NATIVE_ANSWER_SECONDS
+    ) -> NativeConnection:
+        """Log in as the master user; a refusal may mean that the secret was rotated since it was read: then it is read once more.
+
+        `answer_within` are the seconds that a statement may take, None for any time. Raises ServerUnreachable, CertificateRefused,
+        LoginRefused; EngineError 4060 if the database can't be opened."""
+        login = self._login = self._login or self.read_secret()
+        try:
+            return self._connect(login, database, answer_within)
+        except LoginRefused:
+            self._login = self.read_secret()
+            if self._login == login:
+                raise
+            return self._connect(self._login, database, answer_within)
+
+    def _connect(self, login: Login, database: str, answer_within: float | None) -> NativeConnection:
+        raw = self._open()
+        try:
+            return NativeConnection(
+                pytds.connect(
+                    self.address.host, database=database, user=login.user, password=login.password, port=self.address.port,
+                    sock=raw, cafile=str(self.ca_file), validate_host=True, autocommit=True, appname="dbrestore",
+                    login_timeout=limits.CONNECT_TIMEOUT_SECONDS, timeout=answer_within,
+                )
+            )  # fmt: skip
+        except (pytds.Error, OSError) as error:
+            raw.close()
+            raise self._refusal(error, login) from error
+
+    def _open(self) -> socket.socket:
+        """With probes of our own, so that a silent end is noticed while a long statement runs."""
+        host, port = self.address.host, self.address.port
+        try:
+            raw = socket.create_connection((host, port), limits.CONNECT_TIMEOUT_SECONDS)
+        except OSError as error:
+            raise self._unreachable(error) from error
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, limits.KEEPALIVE_IDLE_SECONDS)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, limits.KEEPALIVE_INTERVAL_SECONDS)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, limits.KEEPALIVE_COUNT)
+        return raw
+
+    def _refusal(self, error: Exception, login: Login) -> Exception:
+        where, words = f"{self.address.host}:{self.address.port}", _words(error)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return CertificateRefused(
+                f"{where}: {error.verify_message}: no CA in {self.address.ca_bundle} vouches for this server under this name; renew the "
+                "bundle if RDS has a newer CA, and find out who answers there if not"
+            )
+        if isinstance(error, ssl.SSLError) and error.reason == "NO_CERTIFICATE_OR_CRL_FOUND":
+            return CertificateBundleMissing(
+                f"{self.address.ca_bundle} holds no certificate in PEM format: put RDS's bundle there"
+            )
+        if not isinstance(error, pytds.DatabaseError):
+            no_tls = "encrypt" in words.lower()
+            return CertificateRefused(f"{where} offers no TLS: {words}") if no_tls else self._unreachable(error)
+        if error.number == _DATABASE_FAILED or (error.number == _LOGIN_FAILED and _DATABASE_WORDS in words):
+            return EngineError(_DATABASE_FAILED, words)
+        if error.number == _LOGIN_FAILED:
+            return LoginRefused(
+                f"{where}: the login {login.user!r} of {self.address.secret_arn} was refused ({words}): let RDS set the master password "
+                "anew, so that both have the same, and restore again"
+            )
+        return self._unreachable(error)
+
+    def _unreachable(self, error: BaseException) -> ServerUnreachable:
+        return ServerUnreachable(
+            f"{self.address.host}:{self.address.port} can't be reached ({_words(error)}): see that the instance is available, that its "
+            "security groups let the worker in on this port, and that its subnets have a route to the worker's"
+        )
+
+
+def _words(error: BaseException) -> str:
+    """What the server or the system said, without the driver's frame."""
+    if isinstance(error, pytds.DatabaseError):
+        return str(error.args[0]).strip()
+    if isinstance(error, TimeoutError):
+        return str(error) or "timed out"
+    return str(error).strip() or type(error).__name__

@@ -1,0 +1,108 @@
+"""A connection to SQL Server that is made again when it was lost, as by a fail-over.
+
+Invariant: only questions are asked twice; what changes something is sent once, and whoever sent it must look what became of it.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final, Self, TypeVar
+
+from dbrestore.contract.sqlserver_errors import ServerUnreachable
+from dbrestore.worker.base import limits
+from dbrestore.worker.sqlserver.session import ConnectionLost, EngineError, NativeConnection, SqlServer
+
+T = TypeVar("T")
+
+# Errors that pass by themselves, by their numbers in sys.messages ("Database Engine events and errors" in SQL Server's documentation).
+# 921, 922: the database is being recovered, or not yet: the server is up, msdb is not. 976, 983: its availability replica takes no
+# queries yet, as in the middle of a fail-over. 1205: chosen as the victim of a deadlock.
+TEMPORARY: Final = frozenset({921, 922, 976, 983, 1205})
+
+
+class StandingConnection:
+    """To `master`. `with` opens it, and raises what SqlServer.connect does: the first time it must succeed at once, unless the server
+    is known to have been there, `at_once` False: then the first question waits for it like any other."""
+
+    def __init__(self, server: SqlServer, *, at_once: bool = True) -> None:
+        self._server, self._at_once = server, at_once
+        self._connection: NativeConnection | None = None
+
+    def __enter__(self) -> Self:
+        if self._at_once:
+            self._connection = self._server.connect()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drop()
+
+    def ask(self, question: Callable[[NativeConnection], T]) -> T:
+        """The answer, from a new connection if need be: a Multi-AZ instance takes a minute or two to fail over. Raises ServerUnreachable
+        when that takes too long or comes too often."""
+        patience = _Patience()
+        while True:
+            try:
+                connection = self._connected()
+                patience.begin()
+                return question(connection)
+            except (ConnectionLost, ServerUnreachable, EngineError) as problem:
+                if isinstance(problem, EngineError) and problem.number not in TEMPORARY:
+                    raise
+                self._drop()
+                if end := patience.end(problem):
+                    raise self._gone(end, problem) from problem
+            time.sleep(limits.NATIVE_RECONNECT_PAUSE_SECONDS)
+
+    def send(self, order: Callable[[NativeConnection], T]) -> T:
+        """Once. Raises ConnectionLost when it may or may not have been carried out, EngineError, ServerUnreachable."""
+        connection = self.ask(lambda open_one: open_one)
+        try:
+            return order(connection)
+        except ConnectionLost:
+            self._drop()
+            raise
+
+    def _connected(self) -> NativeConnection:
+        if self._connection is None:
+            try:
+                self._connection = self._server.connect()
+            except EngineError as error:
+                # 4060: right after a fail-over logins are taken before master can be opened.
+                raise ServerUnreachable(str(error)) from error
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+    def _gone(self, end: str, problem: Exception) -> ServerUnreachable:
+        address = self._server.address
+        return ServerUnreachable(
+            f"{address.host}:{address.port}: {end} ({problem}): see that the instance is available, then restore again"
+        )
+
+
+class _Patience:
+    """With one question: how long the server may be away, anew each time that it was back, and how often."""
+
+    def __init__(self) -> None:
+        self._began = self._deadline = 0.0
+        self._interruptions = 0
+
+    def begin(self) -> None:
+        """The connection is there, the question is put."""
+        self._began = time.monotonic()
+
+    def end(self, problem: Exception) -> str | None:
+        """After a failure: None, or why the question is given up."""
+        now = time.monotonic()
+        # What failed at once doesn't show that the server was back: one that fails over may take logins and end them.
+        lasted = now - self._began > limits.NATIVE_RECONNECT_PAUSE_SECONDS
+        if not self._interruptions or (lasted and not isinstance(problem, ServerUnreachable)):
+            self._interruptions += 1
+            self._deadline = now + limits.NATIVE_RECONNECT_SECONDS
+        if self._interruptions >= limits.NATIVE_INTERRUPTIONS:
+            return f"one question was interrupted {self._interruptions} times"
+        if now >= self._deadline:
+            return f"it gave no answer for {limits.NATIVE_RECONNECT_SECONDS / 60:g} minutes"
+        return None

@@ -1,0 +1,99 @@
+"""`make demo`: the whole application on this computer, in four acts, and a check of everything that it claims.
+
+Act 1: somebody forgets a WHERE; the database is restored beside the original. Act 2: the worker is killed in the middle of a restore.
+Act 3: native backups of SQL Server, to a point in time, without an engine. Act 4: an instance that RDS could not restore into is refused.
+Invariant: the exit code is 0 only if every claim that is printed was seen to be true, asked of AWS and the database servers themselves.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbrestore.cli import consoles, control, local
+from dbrestore.cli.control import Account, ControlPlane
+from demo import native_acts as demo_native
+from demo import postgresql_acts as demo_postgresql
+from demo.restores import Act, Refusal
+from demo.stage import Stage
+from localcloud import daemon
+from localcloud.daemon import Running
+from localcloud.server import ACCESS_LOG
+
+ROWS = 300_000
+
+
+@dataclass(frozen=True)
+class Acts:
+    """How each ended."""
+
+    first: Act
+    second: Act
+    third: Act
+    fourth: Refusal
+
+
+def main() -> int:
+    """Play all acts; 0 if everything was as claimed."""
+    if not sys.stdout.isatty():
+        os.environ.setdefault("COLUMNS", "110")
+    stage = Stage(consoles.out())
+    with private_directory() as directory:
+        play(stage, directory)
+    stage.claim("everything that the demonstration started has been stopped and removed", not directory.exists())
+    return 1 if stage.broken else 0
+
+
+def play(stage: Stage, directory: Path, rows: int = ROWS) -> Acts:
+    """All acts in a local cloud of their own, which ends with them."""
+    stage.title("A shop on RDS, its backup, and an accident")
+    with _local_cloud(stage, directory) as (account, plane, running):
+        shop, before = demo_postgresql.prepare(stage, account, plane, directory, rows)
+        stage.title("Act 1: the backup comes back beside the damaged original")
+        first = demo_postgresql.restore_beside(stage, plane, shop, before)
+        stage.title("Act 2: the worker is killed while it loads rows")
+        second = demo_postgresql.lose_the_worker(stage, plane, shop)
+        stage.title("Act 3: native backups of SQL Server, to a point in time")
+        crm = demo_native.prepare(stage, account, plane, directory)
+        third = demo_native.restore_to_a_moment(stage, plane, crm, running.directory / ACCESS_LOG)
+        stage.title("Act 4: an instance whose option group lacks the option is refused at once")
+        fourth = demo_native.refuse(stage, account, plane, directory)
+    return Acts(first, second, third, fourth)
+
+
+@contextmanager
+def _local_cloud(stage: Stage, directory: Path) -> Iterator[tuple[Account, ControlPlane, Running]]:
+    outside = dict(os.environ)
+    with stage.step("start a local cloud") as details:
+        # A directory of its own: a local cloud that the person at the keyboard uses stays as it is.
+        os.environ["DBRESTORE_LOCAL_DIR"] = str(directory / "local")
+        running = daemon.up()
+        os.environ.update(local.environment(running))
+        details.append(f"{running.endpoint}, both stacks deployed")
+    try:
+        account = Account()
+        yield account, control.find(account), running
+    finally:
+        daemon.down()
+        os.environ.clear()
+        os.environ.update(outside)
+
+
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """A directory of the demonstration's own, which goes with it."""
+    directory = Path(tempfile.mkdtemp(prefix="dbrestore-demo-"))
+    # PostgreSQL refuses to run as root and then runs as nobody, who must be able to enter.
+    directory.chmod(0o755)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

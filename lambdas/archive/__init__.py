@@ -1,0 +1,1 @@
+"""Step 1: an archived restore point is retrieved."""

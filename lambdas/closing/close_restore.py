@@ -1,0 +1,209 @@
+"""The end: the report with the proof of each resource's absence, the event, and the ledger closed last.
+
+The report tells what the ledger and the worker's results say, not what the states carried: so it is the same whether the flow ended,
+failed or was stopped and cleared up later. While a row isn't settled the restore stays open and the sweeper comes again."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from dbrestore.contract import keys
+from dbrestore.contract import left_out_lists as left_out
+from dbrestore.contract.errors import LeftoversRemain, NotReady, RestoreClosed
+from dbrestore.contract.job import ErrorNote, Result
+from dbrestore.contract.record import PhaseRow, Report, ResourceRow, RestoreEvent
+from dbrestore.contract.sections import DatabaseOutcome, ReportSection
+from dbrestore.ledger import restore_list
+from dbrestore.ledger.stored_rows import Meta
+from lambdas.archive import retrieve_archive as archive
+from lambdas.archive import waits as archive_wait
+from lambdas.databases import native_proof
+from lambdas.databases.jobs import job_names, result, uri
+from lambdas.databases.outcomes import outcomes, together
+from lambdas.databases.repeated_jobs import kind_of
+from lambdas.databases.rows import DATABASE
+from lambdas.runtime import phases
+from lambdas.runtime.inputs import CaughtError, CloseInput
+from lambdas.runtime.state import Restore, state
+
+STATE = "CloseRestore"
+FIRST_REMOVER = "DiscardUnfinishedDatabases"
+SOURCE = "dbrestore.restore"
+
+
+@state(STATE, CloseInput)
+def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
+    """Report and event; CLOSED if everything is settled. Raises LeftoversRemain."""
+    meta = restore.ledger.meta()
+    where = ReportSection(
+        report=f"s3://{restore.settings.evidence_bucket}/{keys.report_key(restore.ledger.restore_id)}"
+    )
+    if meta.status == "CLOSED":
+        return where
+    leftovers = tuple(f"{row.kind} {row.physical_id or row.name}" for row in restore.ledger.unsettled())
+    error = _first_error(restore, section, meta, leftovers)
+    if error:
+        restore.ledger.remember(error)
+    _end_phases(restore, meta, error)
+    report = _report(restore, meta, error, leftovers)
+    _store(restore, report)
+    _tell(restore, report, where.report)
+    restore_list.ended(
+        restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers)
+    )
+    if leftovers:
+        raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
+    archive_wait.end(restore.ledger)
+    restore.ledger.close(meta.anchor)
+    return where
+
+
+def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: tuple[str, ...]) -> ErrorNote | None:
+    """What the execution fails with: the first error, whatever happened while clearing up."""
+    if meta.error:
+        return meta.error
+    if section.failure:
+        return ErrorNote(name=section.failure.error, message=_message(section.failure))
+    if section.clean_up:
+        return _stopped(restore, meta)
+    if section.leftovers or leftovers:
+        told = [f"{what}: {caught.error}: {_message(caught)}" for what, caught in section.leftovers.items()]
+        return ErrorNote(name="LeftoversRemain", message="\n".join([*leftovers, *told]))
+    return None
+
+
+def _stopped(restore: Restore, meta: Meta) -> ErrorNote:
+    """Why there was something to clear up: the error of the state that failed, if one did before the execution was stopped. A function that
+    outlives its execution meets the clean-up: that it may make nothing any more is no cause."""
+    told = [phase.error for phase in phases.phases(restore.ledger) if phase.error]
+    failed = [error for error in told if error.name != RestoreClosed.__name__]
+    if failed:
+        return failed[0]
+    if meta.cancel_requested:
+        return ErrorNote(name="RestoreCancelled", message="The restore was asked to stop")
+    message = "The execution ended before it could report (stopped, timed out or broken off); a clean-up removed what it had made"
+    return ErrorNote(name="RestoreFailed", message=message)
+
+
+def _end_phases(restore: Restore, meta: Meta, error: ErrorNote | None) -> None:
+    """No state runs any more, but one that waited, or broke off, when the execution went on without it could not note its own end."""
+    rows = phases.phases(restore.ledger)
+    clearing_up = next((row.started_at for row in rows if row.state == FIRST_REMOVER), None)
+    for row in rows:
+        if row.status != "RUNNING" or row.state == STATE:
+            continue
+        # The first remover begins when the last state that makes things is over; a remover's own end nobody saw.
+        before = clearing_up is not None and row.started_at < clearing_up
+        ended_at = clearing_up if before else datetime.now(UTC)
+        phases.failed(restore.ledger, row.state, _broken_off(row, meta, error if before else None), ended_at)
+
+
+def _broken_off(row: PhaseRow, meta: Meta, error: ErrorNote | None) -> ErrorNote:
+    """Why a state has no end of its own; `error` is the restore's, None for a state that it did not end."""
+    if error and meta.cancel_requested:
+        return ErrorNote(name="RestoreCancelled", message="The restore was asked to stop")
+    if error:
+        return error
+    waited = f": {row.waiting_for}" if row.waiting_for else ""
+    return ErrorNote(name="RestoreFailed", message=f"The execution ended while this state waited{waited}")
+
+
+def _message(caught: CaughtError) -> str:
+    """A function's own sentence out of what Lambda wraps around it."""
+    try:
+        cause = json.loads(caught.cause)
+    except ValueError:
+        return caught.cause
+    return str(cause.get("errorMessage", caught.cause)) if isinstance(cause, dict) else caught.cause
+
+
+def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tuple[str, ...]) -> Report:
+    now = datetime.now(UTC)
+    results = _results(restore)
+    trouble = meta.plan_trouble
+    told = meta.parts if trouble else meta.plan
+    return Report(
+        restore_id=meta.anchor.restore_id,
+        execution_arn=meta.execution_arn,
+        plan_trouble=str(trouble) if trouble else None,
+        status="FAILED" if error else "SUCCEEDED",
+        error=error,
+        leftovers=leftovers,
+        started_at=meta.started_at,
+        ended_at=now,
+        target=meta.anchor.planned_target,
+        source=meta.anchor.planned_source,
+        databases=_databases(restore, results),
+        phases=tuple(_ended(phase, now) for phase in phases.phases(restore.ledger)),
+        resources=restore.ledger.rows(),
+        postgres=told.postgres,
+        proofs=() if trouble else native_proof.sentences(meta.plan, results.values()),
+        network=told.network,
+        archive=archive.retrieved(restore.ledger),
+        estimate=told.estimate,
+        results=tuple(uri(restore, name, "result.json") for name in results),
+        ticket=told.ticket,
+        reason=told.reason,
+        requested_by=told.requested_by,
+    )
+
+
+def _results(restore: Restore) -> dict[str, Result]:
+    """Of all jobs that ended, by the job's name."""
+    names = sorted(job_names(restore.ledger), key=lambda name: (kind_of(name), len(name), name))
+    return {name: told for name in names if (told := result(restore, name))}
+
+
+def _databases(restore: Restore, found: Mapping[str, Result]) -> tuple[DatabaseOutcome, ...]:
+    """Each database's last outcome that isn't its clearing up."""
+    last = together(
+        *(outcomes(told) for name, told in found.items() if kind_of(name) in ("replay", "restore", "verify"))
+    )
+    counted = left_out.counted(last, left_out.by_database(found.values()))
+    rows = {row.role: row for row in restore.ledger.rows(DATABASE)}
+    return tuple(_as_it_ended(outcome, rows.get(outcome.asked_name)) for outcome in counted)
+
+
+def _as_it_ended(outcome: DatabaseOutcome, row: ResourceRow | None) -> DatabaseOutcome:
+    """What stood under the asked name and was dropped again is not told as if it stood there still, and what a worker finished before it
+    died is told as finished."""
+    if row and row.state == "DELETED" and row.name == outcome.asked_name and outcome.status != "FAILED":
+        return outcome.model_copy(update={"status": "DISCARDED"})
+    if row and row.state == "KEPT" and outcome.status == "REPLAYED":
+        return outcome.model_copy(update={"status": "PROMOTED"})
+    return outcome
+
+
+def _ended(phase: PhaseRow, now: datetime) -> PhaseRow:
+    # The report can't hold the end of the state that writes it: its own row ends with the report.
+    return phase.model_copy(update={"ended_at": now, "status": "SUCCEEDED"}) if phase.state == STATE else phase
+
+
+def _store(restore: Restore, report: Report) -> None:
+    restore.surroundings.control.s3.put_object(
+        Bucket=restore.settings.evidence_bucket,
+        Key=keys.report_key(report.restore_id),
+        Body=report.to_json().encode(),
+        ContentType="application/json",
+    )
+
+
+def _tell(restore: Restore, report: Report, where: str) -> None:
+    event = RestoreEvent(
+        restore_id=report.restore_id,
+        execution_arn=report.execution_arn,
+        status=report.status,
+        error=report.error,
+        target=report.target.arn,
+        databases=report.databases,
+        leftovers=report.leftovers,
+        started_at=report.started_at,
+        ended_at=report.ended_at,
+        report=where,
+        ticket=report.ticket,
+    )
+    ended = "Restore Succeeded" if report.status == "SUCCEEDED" else "Restore Failed"
+    kind = "Cleanup Incomplete" if report.leftovers else ended
+    entry = {"Source": SOURCE, "DetailType": kind, "Detail": event.to_json(), "Resources": [report.execution_arn]}
+    if restore.surroundings.control.events.put_events(Entries=[entry])["FailedEntryCount"]:  # type: ignore[list-item]
+        raise NotReady("waiting for EventBridge to take the event")

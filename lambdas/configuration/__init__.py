@@ -1,0 +1,1 @@
+"""The files of an installation's configuration, deployed with the functions."""

@@ -1,0 +1,106 @@
+"""The worker configuration: what workers are in each account and Region, in one file that is deployed with the functions.
+
+Invariant: a file that could mean two things for one place is refused, with everything else that is wrong in it, before anything is
+deployed. What a restore takes from it stands in lambdas.placement.effective_worker.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from dbrestore.contract.document import Document
+from dbrestore.contract.errors import WorkerConfigurationInvalid
+from dbrestore.contract.request import AccountId, Region
+from dbrestore.contract.worker_settings import EXPECTED, VpcId, WorkerSettings
+from lambdas.configuration import files as configuration_file
+
+# Beside the code, in a checkout as in the functions' archive.
+DEPLOYED = Path(__file__).parents[2] / "configuration" / "workers.json"
+# What lies in one Region and is wrong in every other.
+_REGIONAL = ("subnetIds", "securityGroupIds", "imageId")
+_PLACE = ("vpcId", "region", "account")
+
+
+class PlaceSettings(WorkerSettings):
+    """What holds in one place: a Region, an account, both, or one VPC there."""
+
+    account: AccountId | None = None
+    region: Region | None = None
+    vpc_id: VpcId | None = None
+
+    def __str__(self) -> str:
+        return _name({"account": self.account, "region": self.region, "vpcId": self.vpc_id})
+
+
+class WorkerConfigurations(Document):
+    """The file `configuration/workers.json`. Editors read `$schema`, people `Comment`; both are ignored."""
+
+    schema_: str | None = Field(default=None, alias="$schema", exclude=True)
+    comment: Any = Field(default=None, alias="Comment", exclude=True)
+    defaults: WorkerSettings = WorkerSettings()
+    places: tuple[PlaceSettings, ...] = ()
+
+
+def deployed(path: str | None = None) -> WorkerConfigurations:
+    """The file that came with the code, or the one at `path`; read once per process. Raises WorkerConfigurationInvalid."""
+    return _cached(Path(path) if path else DEPLOYED)
+
+
+@cache
+def _cached(path: Path) -> WorkerConfigurations:
+    return read(path)
+
+
+def read(path: Path) -> WorkerConfigurations:
+    """Raises WorkerConfigurationInvalid, one line per problem: `workers.json#<JSON pointer> (<which place>): <what to write instead>`."""
+    return configuration_file.read(
+        path, WorkerConfigurations, WorkerConfigurationInvalid,
+        expected=EXPECTED, contradictions=_contradictions, label=_label,
+    )  # fmt: skip
+
+
+def _contradictions(values: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Place and sentence. Looks at the JSON itself, so that it finds them beside values of a wrong form."""
+    taken: dict[str, int] = {}
+    defaults = values.get("defaults") if isinstance(values, dict) else None
+    for key in _without_region(defaults):
+        yield ("defaults", key), "lies in one Region: move it to a place that names its region"
+    for n, place in _places(values):
+        where = json.dumps([place.get(key) for key in _PLACE])
+        if where in taken:
+            yield ("places", n), f"is the same place as places/{taken[where]}: put both into one"
+        taken.setdefault(where, n)
+        if not any(place.get(key) for key in _PLACE):
+            yield ("places", n), "names no account, no region and no vpcId: put into defaults what holds everywhere"
+        elif place.get("vpcId") and not (place.get("account") and place.get("region")):
+            yield ("places", n, "vpcId"), "stands alone: name its account and its region too"
+        for key in () if place.get("region") else _without_region(place):
+            yield ("places", n, key), "lies in one Region: name the region of this place too"
+
+
+def _without_region(settings: Any) -> list[str]:
+    return [key for key in _REGIONAL if isinstance(settings, dict) and settings.get(key)]
+
+
+def _places(values: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    places = values.get("places") if isinstance(values, dict) else None
+    for n, place in enumerate(places if isinstance(places, list) else []):
+        if isinstance(place, dict):
+            yield n, place
+
+
+def _label(place: tuple[str | int, ...], values: Any) -> str:
+    """` (eu-central-1 of 123456789012)` for everything below a place that says where it is."""
+    found = dict(_places(values)).get(place[1], {}) if len(place) > 1 and isinstance(place[1], int) else {}
+    name = _name(found)
+    return f" ({name})" if name else ""
+
+
+def _name(place: dict[str, Any]) -> str:
+    where = " in ".join(str(place[key]) for key in ("vpcId", "region") if place.get(key))
+    account = f"account {place['account']}" if place.get("account") else ""
+    return ", ".join(filter(None, (where, account)))

@@ -1,0 +1,159 @@
+"""Before step 6: what is unfinished in the database server goes, by the worker or, if it died, by another one.
+
+Of PostgreSQL these are temporary databases and login roles; of SQL Server RDS's tasks, and databases that were restored and not verified.
+The database server is reached only by a worker, so while something may be left a worker is needed even to prove that nothing is.
+"""
+
+from datetime import UTC, datetime
+
+from botocore.exceptions import ClientError
+
+from dbrestore.contract import limits, names
+from dbrestore.contract.anchor import Anchor
+from dbrestore.contract.errors import LeftoversRemain, NotReady, WorkerNotStarted
+from dbrestore.contract.job import Result
+from dbrestore.contract.record import ResourceRow
+from dbrestore.ledger.stored_rows import Meta
+from lambdas.databases import discard_job
+from lambdas.databases.jobs import JobRow, active_commands, ensure_job, job_row, result
+from lambdas.databases.outcomes import error_of
+from lambdas.databases.repeated_jobs import all_of, told_so_far
+from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
+from lambdas.databases.restore_native_backups import JOB_NAME as RESTORE
+from lambdas.databases.rows import KINDS, settle_verified
+from lambdas.databases.verify_databases import JOB_NAME as VERIFY
+from lambdas.pairing.security_groups import pair
+from lambdas.runtime.aws import TargetAccount, error_code
+from lambdas.runtime.inputs import RemoverInput
+from lambdas.runtime.state import Restore, log, state
+from lambdas.worker import instance as worker_instance
+
+ROLE = "discard-worker"
+FIRST = "discard-1"
+
+
+@state("DiscardUnfinishedDatabases", RemoverInput)
+def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> None:
+    """No temporary database or role, unverified database or task of the restore is left, and a database server said so."""
+    restore.ledger.advance("DISCARDING")
+    meta = restore.ledger.meta()
+    verified = _verification(restore, meta.anchor)
+    if verified:
+        settle_verified(restore.ledger, verified, meta.anchor.databases)
+    rows = restore.ledger.unsettled(*KINDS)
+    if not rows:
+        return
+    if not any(job_row(restore.ledger, name) for name in (REPLAY, RESTORE)):
+        # The job's row comes before its command, and after DISCARDING none can be written: the server was never asked for anything.
+        _settle_never_begun(restore, rows)
+    elif not _instance_exists(restore.target(meta.anchor), meta.anchor):
+        for row in rows:
+            restore.ledger.deleted(row, "the DB instance itself is gone")
+    else:
+        _discard(restore, meta, rows, verified)
+
+
+def _verification(restore: Restore, where: Anchor) -> Result | None:
+    """A verification whose end nobody saw still counts, unless SQL Server's databases, which bear the asked names, are being dropped."""
+    if where.engine == "sqlserver" and job_row(restore.ledger, FIRST):
+        return None
+    return told_so_far(restore, VERIFY)
+
+
+def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...]) -> None:
+    for row in rows:
+        restore.ledger.never_begun(row, "no job was ever sent to a worker")
+
+
+def _instance_exists(target: TargetAccount, where: Anchor) -> bool:
+    where.require("target.db_instance")
+    try:
+        target.rds.describe_db_instances(DBInstanceIdentifier=where.target.db_instance)
+    except ClientError as error:
+        if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
+            return False
+        raise
+    return True
+
+
+def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...], verified: Result | None) -> None:
+    where = meta.anchor
+    name, row = _next_job(restore, meta)
+    found = result(restore, name) if row else None
+    if found is None:
+        instance_id = row.instance_id if row else _idle_worker(restore, meta)
+        if _verification(restore, where) != verified:
+            raise NotReady("the verification ended while it was being stopped: what it found counts first")
+        pair(restore, where, instance_id, while_="DISCARDING")
+        work = discard_job.of(restore, where, rows)
+        minutes = limits.DISCARD_MINUTES
+        found = ensure_job(restore, where, instance_id, name, work, minutes=minutes, while_="DISCARDING")
+    # A worker that died before it could say so may have finished a database: then what was found is that it stays.
+    settle_verified(restore.ledger, found, where.databases)
+    left = restore.ledger.unsettled(*KINDS)
+    if found.error:
+        raise error_of(found.error)
+    if left:
+        raise LeftoversRemain("\n".join(_why_left(row, found) for row in left))
+
+
+def _why_left(row: ResourceRow, found: Result) -> str:
+    seen = next((a for a in found.absences if (a.kind, a.name) == (row.kind, row.name)), None)
+    note = seen.note if seen and seen.note else "drop it by hand if this goes on"
+    return f"The {row.kind} {row.name} is still in the instance: {note}"
+
+
+def _next_job(restore: Restore, meta: Meta) -> tuple[str, JobRow | None]:
+    """The first discard job that hasn't failed; each clean-up execution adds some attempts."""
+    for n in range(1, limits.DISCARD_ATTEMPTS * (meta.clean_ups + 1) + 1):
+        row = job_row(restore.ledger, f"discard-{n}")
+        if row is None or (row.error is None and not _left_something(result(restore, row.name))):
+            return f"discard-{n}", row
+    raise WorkerNotStarted("Every attempt to drop the unfinished databases failed: the report lists them")
+
+
+def _left_something(found: Result | None) -> bool:
+    return found is not None and (found.error is not None or not all(a.seen_absent for a in found.absences))
+
+
+def _idle_worker(restore: Restore, meta: Meta) -> str:
+    """A worker on which no job runs: the first one if it lives, otherwise a replacement."""
+    target = restore.target(meta.anchor)
+    for instance in worker_instance.find(target.ec2, restore.ledger.restore_id):
+        instance_id = instance["InstanceId"]
+        if instance["State"]["Name"] == "running" and worker_instance.is_online(target, instance_id):
+            _stop_jobs(restore, target, instance_id)
+            return instance_id
+        if names.tag(instance, names.ROLE) != ROLE:
+            # It worked once and answers no more: never two workers at a time.
+            target.ec2.terminate_instances(InstanceIds=[instance_id])
+            raise NotReady(f"waiting for {instance_id} to end: SSM does not reach it any more")
+    attempts = limits.WORKER_ATTEMPTS * (meta.clean_ups + 1)
+    return worker_instance.deploy(restore, meta.anchor, ROLE, "DISCARDING", attempts)
+
+
+def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> None:
+    _wait_for_late_commands(restore, instance_id)
+    commands = active_commands(target, instance_id)
+    if not commands:
+        return
+    if restore.waited > limits.JOB_STOPPED_WITHIN:
+        # Cancelling a command promises nothing; the end of the instance does.
+        log.warning("terminating %s: its job did not stop", instance_id)
+        target.ec2.terminate_instances(InstanceIds=[instance_id])
+    for command in commands:
+        target.ssm.cancel_command(CommandId=command["CommandId"], InstanceIds=[instance_id])
+    raise NotReady(f"waiting for the job on {instance_id} to stop")
+
+
+def _wait_for_late_commands(restore: Restore, instance_id: str) -> None:
+    """A command whose sending was not recorded may still arrive, while its sender can still run."""
+    names = all_of(restore.ledger, REPLAY, RESTORE, VERIFY)
+    rows = [row for name in names if (row := job_row(restore.ledger, name))]
+    unrecorded = [row for row in rows if row.instance_id == instance_id and row.command_id is None]
+    if any(_age(row) < limits.VISIBLE_AFTER for row in unrecorded):
+        raise NotReady("waiting until a command that was sent would have to be visible")
+
+
+def _age(row: JobRow) -> float:
+    return (datetime.now(UTC) - row.sent_at).total_seconds()

@@ -1,0 +1,249 @@
+"""Jobs of the worker: one document in S3, one SSM command with its URI, one result document.
+
+SendCommand has no token, so a job may be sent twice: the worker's own lock makes two commands one job. A job's row is written before its
+first command, under the same condition as every other beginning; what ended without a result is told from the command and the instance.
+"""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from dbrestore.contract import keys, limits
+from dbrestore.contract.anchor import Whereabouts
+from dbrestore.contract.document import Document
+from dbrestore.contract.errors import (
+    InternalContradiction,
+    NotReady,
+    RestoreClosed,
+    RestoreError,
+    WorkerFailed,
+    WorkerLost,
+    WorkerTimedOut,
+)
+from dbrestore.contract.job import Job, Result
+from dbrestore.ledger import stored_plan
+from dbrestore.ledger.stored_rows import Status, readable
+from dbrestore.ledger.table import ConditionFailed
+from lambdas.runtime.aws import TargetAccount, error_code
+from lambdas.runtime.ledger import Ledger
+from lambdas.runtime.state import Restore
+from lambdas.worker import instance as worker_instance
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import CommandTypeDef
+
+JOB = "JOB#"
+# What RDS does, not the worker: its tasks run on, and a program that begins again finds them by their keys.
+RENEWABLE = ("restore",)
+ACTIVE = ("Pending", "InProgress", "Delayed", "Cancelling")
+
+
+class JobRow(Document):
+    """One job in the ledger. `error` is the name of the error that it ended with when there is no result to read."""
+
+    name: str
+    instance_id: str
+    sent_at: datetime
+    command_id: str | None = None
+    error: str | None = None
+
+
+def ensure_job(
+    restore: Restore,
+    where: Whereabouts,
+    instance_id: str,
+    name: str,
+    work: Job,
+    *,
+    minutes: int,
+    while_: Status = "RUNNING",
+) -> Result:
+    """The job's result, once it is there. Raises NotReady, WorkerLost, WorkerFailed, WorkerTimedOut."""
+    if found := result(restore, name):
+        return found
+    row = job_row(restore.ledger, name) or _begin(restore, name, instance_id, work, while_)
+    target = restore.target(where)
+    if row.command_id is None:
+        row = _send(restore, target, where, row)
+    error = _lost(target, row, minutes)
+    if error is None and (_may_run(target, row) or _renewed(restore, target, where, row, work)):
+        raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
+    if found := result(restore, name):  # It may have been written between the two looks.
+        return found
+    error = error or _ended(target, row)
+    _save(restore.ledger, row.model_copy(update={"error": type(error).__name__}))
+    raise error
+
+
+def result(restore: Restore, name: str) -> Result | None:
+    """A job's result document, or None while there is none: the worker's program may be of another version, as it was when it was
+    launched. Raises InternalContradiction."""
+    key = keys.job_prefix(restore.ledger.restore_id, name) + "result.json"
+    try:
+        body = restore.surroundings.control.s3.get_object(Bucket=restore.settings.evidence_bucket, Key=key)["Body"]
+    except ClientError as error:
+        if error_code(error) in ("NoSuchKey", "404"):
+            return None
+        raise
+    try:
+        return Result.from_json_of_any_version(body.read())
+    except ValidationError as error:
+        told = stored_plan.told(stored_plan.problems(error))
+        raise InternalContradiction(
+            f"What the worker wrote as {uri(restore, name, 'result.json')} can't be read: {told}. {stored_plan.WHERE_TO_REPORT}"
+        ) from error
+
+
+def uri(restore: Restore, name: str, document: str) -> str:
+    """The s3:// URI of one of a job's documents."""
+    return f"s3://{restore.settings.evidence_bucket}/{keys.job_prefix(restore.ledger.restore_id, name)}{document}"
+
+
+def job_row(ledger: Ledger, name: str) -> JobRow | None:
+    """A job's row, or None if it was never begun."""
+    item = ledger.table.get(ledger.restore_id, JOB + name)
+    return readable(JobRow, item) if item else None
+
+
+def job_names(ledger: Ledger) -> tuple[str, ...]:
+    """All jobs that were begun."""
+    return tuple(str(item["sk"]).removeprefix(JOB) for item in ledger.table.query(ledger.restore_id, JOB))
+
+
+def active_commands(target: TargetAccount, instance_id: str) -> "tuple[CommandTypeDef, ...]":
+    """Commands that may still run on the instance."""
+    return tuple(command for command in _commands(target, instance_id) if command.get("Status") in ACTIVE)
+
+
+def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Status) -> JobRow:
+    row = JobRow(name=name, instance_id=instance_id, sent_at=datetime.now(UTC))
+    restore.surroundings.control.s3.put_object(
+        Bucket=restore.settings.evidence_bucket,
+        Key=keys.job_prefix(work.restore_id, name) + "job.json",
+        Body=_text(work).encode(),
+        ContentType="application/json",
+    )
+    ledger = restore.ledger
+    try:
+        ledger.table.write(
+            ledger.table.put(_item(ledger, row), "attribute_not_exists(pk)"), ledger.while_status(while_)
+        )
+    except ConditionFailed:
+        ledger.require(while_)
+        found = job_row(ledger, name)
+        if found is None:
+            raise RestoreClosed(f"Restore {ledger.restore_id} changed while the job {name} was begun") from None
+        return found
+    return row
+
+
+def _text(work: Job) -> str:
+    """The document. What drops databases names only what it needs: the worker's program may be older than this function."""
+    return work.model_dump_json(by_alias=True, exclude_unset=True) if work.kind == "discard" else work.to_json()
+
+
+def _send(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow) -> JobRow:
+    sent = _sent_before(target, row, uri(restore, row.name, "job.json")) or _send_command(restore, target, where, row)
+    row = row.model_copy(update={"command_id": sent})
+    _save(restore.ledger, row)
+    return row
+
+
+def _sent_before(target: TargetAccount, row: JobRow, job_uri: str) -> str | None:
+    commands = _commands(target, row.instance_id)
+    return next((c["CommandId"] for c in commands if c.get("Parameters", {}).get("JobUri") == [job_uri]), None)
+
+
+def _send_command(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow) -> str:
+    try:
+        command = target.ssm.send_command(
+            DocumentName=where.worker.document_name,
+            InstanceIds=[row.instance_id],
+            Parameters={"JobUri": [uri(restore, row.name, "job.json")]},
+            TimeoutSeconds=limits.COMMAND_DELIVERED_WITHIN,
+            Comment=f"dbrestore {where.restore_id} {row.name}",
+        )
+    except ClientError as error:
+        if error_code(error) != "InvalidInstanceId":
+            raise
+        status = worker_instance.state_of(target.ec2, row.instance_id)
+        lost = WorkerLost(
+            f"The worker {row.instance_id} is {status or 'gone'}: it could not be given the job {row.name}"
+        )
+        _save(restore.ledger, row.model_copy(update={"error": "WorkerLost"}))
+        raise lost from error
+    return command["Command"]["CommandId"]
+
+
+def _lost(target: TargetAccount, row: JobRow, minutes: int) -> RestoreError | None:
+    """Why no result can be expected any more, whatever the command says."""
+    status = worker_instance.state_of(target.ec2, row.instance_id)
+    if status != "running":
+        return WorkerLost(
+            f"The worker {row.instance_id} is {status or 'gone'} while it worked on the job {row.name}: start the restore again"
+        )
+    if _age(row) > minutes * 60:
+        return WorkerTimedOut(f"The job {row.name} was not done after {minutes} minutes: raise worker.maxRunHours")
+    return None
+
+
+def _may_run(target: TargetAccount, row: JobRow) -> bool:
+    # Any command of the instance counts: a job that was sent twice is done by the first.
+    commands = _commands(target, row.instance_id)
+    if any(command.get("Status") in ACTIVE for command in commands):
+        return True
+    return row.command_id not in [c.get("CommandId") for c in commands] and _age(row) < limits.COMMAND_LISTED_WITHIN
+
+
+def _renewed(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow, work: Job) -> bool:
+    """Whether another command goes on with a job whose command SSM has ended."""
+    if work.kind not in RENEWABLE or not _is_cut_off(target, row):
+        return False
+    _save(restore.ledger, row.model_copy(update={"command_id": _send_command(restore, target, where, row)}))
+    return True
+
+
+def _is_cut_off(target: TargetAccount, row: JobRow) -> bool:
+    told = next((c for c in _commands(target, row.instance_id) if c["CommandId"] == row.command_id), None)
+    # "Execution Timed Out", not "Delivery Timed Out": it ran, for as long as the document lets it.
+    return told is not None and told.get("StatusDetails", "").startswith("Execution")
+
+
+def _ended(target: TargetAccount, row: JobRow) -> RestoreError:
+    """What it means that the command is over and there is no result."""
+    if _is_cut_off(target, row):
+        return WorkerTimedOut(
+            f"The job {row.name} was not done after {limits.COMMAND_HOURS} hours, the longest that SSM lets a command run: restore fewer "
+            "databases at a time"
+        )
+    return WorkerFailed(_last_words(target, row))
+
+
+def _age(row: JobRow) -> float:
+    return (datetime.now(UTC) - row.sent_at).total_seconds()
+
+
+def _last_words(target: TargetAccount, row: JobRow) -> str:
+    try:
+        told = target.ssm.get_command_invocation(CommandId=row.command_id or "", InstanceId=row.instance_id)
+    except ClientError as error:
+        return f"The worker's command for the job {row.name} ended without a result, and SSM says: {error}"
+    tail = told.get("StandardErrorContent", "")[-limits.ERROR_TAIL_CHARACTERS :].strip()
+    return (
+        f"The worker's program ended without a result for the job {row.name} ({told.get('StatusDetails')}, exit code "
+        f"{told.get('ResponseCode')}). Its last words: {tail or 'none'}"
+    )
+
+
+def _commands(target: TargetAccount, instance_id: str) -> "list[CommandTypeDef]":
+    return target.ssm.list_commands(InstanceId=instance_id, MaxResults=50)["Commands"]
+
+
+def _save(ledger: Ledger, row: JobRow) -> None:
+    ledger.table.write(ledger.table.put(_item(ledger, row)))
+
+
+def _item(ledger: Ledger, row: JobRow) -> dict[str, Any]:
+    return {"pk": ledger.restore_id, "sk": JOB + row.name} | row.to_state()

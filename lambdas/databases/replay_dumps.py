@@ -1,0 +1,35 @@
+"""Step 5: the dumps are replayed by the worker into databases with temporary names.
+
+A row for each temporary database and its two roles is written before the job is sent: DiscardUnfinishedDatabases drops what stays
+unfinished.
+"""
+
+from dbrestore.contract.sections import RestoredSection
+from lambdas.databases import repeated_jobs
+from lambdas.databases.job_documents import job
+from lambdas.databases.jobs import job_row, uri
+from lambdas.databases.outcomes import outcomes, raise_if_all_failed, together
+from lambdas.databases.rows import intend, note_made
+from lambdas.runtime.inputs import WorkerInput
+from lambdas.runtime.state import Restore, state
+
+JOB_NAME = "replay"
+
+
+@state("ReplayDumps", WorkerInput, makes=True)
+def replay_dumps(section: WorkerInput, restore: Restore) -> RestoredSection:
+    """What became of each database. Fails with a database's own error if none was replayed."""
+    plan = section.plan
+    # Thousands of looks follow the first: once the job has its row, the databases have theirs.
+    if job_row(restore.ledger, JOB_NAME) is None:
+        for database in plan.databases:
+            intend(restore.ledger, database)
+    told = repeated_jobs.results(
+        restore, plan, section.worker.instance_id, JOB_NAME, plan.databases,
+        lambda databases: job(restore, plan, "replay", databases),
+    )  # fmt: skip
+    result = repeated_jobs.together(told)
+    note_made(restore.ledger, result)
+    raise_if_all_failed(result)
+    last = repeated_jobs.numbered(JOB_NAME, len(told))
+    return RestoredSection(databases=together(*map(outcomes, told)), result=uri(restore, last, "result.json"))

@@ -1,0 +1,1 @@
+"""`dbrestore doctor` and `dbrestore worker-config`: everything a restore leans on, examined without changing anything."""

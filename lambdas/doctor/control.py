@@ -1,0 +1,247 @@
+"""The control account's own parts: code, functions, state machine, ledger, rules, and restores that nobody works on any more."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dbrestore.contract import limits
+from dbrestore.contract import versions as doctor_versions
+from dbrestore.contract.anchor import VERSION
+from dbrestore.contract.errors import LedgerRowUnreadable
+from dbrestore.contract.examination import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, unseen, wrong
+from dbrestore.ledger.anchor_reading import DERIVED
+from dbrestore.ledger.stored_rows import Meta
+from lambdas.doctor.sides import STATE, ControlSide
+from lambdas.runtime.aws import error_code
+from lambdas.runtime.ledger import Ledger, open_meta, open_restores
+
+DEPLOY = "deploy the ControlStack of this version again"
+RECOVERY = (
+    "aws dynamodb update-continuous-backups --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
+)
+NOT_TOLD = "who asked did not say of which version it is"
+
+
+def code(control: ControlSide) -> Iterator[Outcome]:
+    """The deployed code against the asking command's."""
+    expected = control.question.expected.code
+    if expected is None:
+        yield unseen(NOT_TOLD, mend="ask with dbrestore doctor")
+    elif doctor_versions.of_code() == expected:
+        yield fine("is of this command's version")
+    else:
+        yield wrong("is of another version than this command")
+
+
+def functions(control: ControlSide) -> Iterator[Outcome]:
+    """All functions that the definition calls, and those that are called by others."""
+    own = control.lambdas.get_function_configuration(FunctionName=control.own_function)
+    missing = 0
+    arns = sorted(_called(control))
+    for arn in arns:
+        outcome = _function(control, arn, own["CodeSha256"])
+        missing += outcome is not None
+        yield from [outcome] if outcome else []
+    if not missing:
+        yield fine(f"{len(arns)} are there, active, and of one version")
+
+
+def _called(control: ControlSide) -> set[str]:
+    text = control.surroundings.control.stepfunctions.describe_state_machine(stateMachineArn=control.machine_arn)
+    in_definition = re.findall(r"arn:[^:\"]+:lambda:[^:\"]+:\d+:function:[\w-]+", text["definition"])
+    by_commands = (
+        control.function_arn(STATE).replace(control.own_function, name) for name in control.question.functions
+    )
+    return {*in_definition, *by_commands, *(control.function_arn(rule.state) for rule in RULES)}
+
+
+def _function(control: ControlSide, arn: str, code_sha256: str) -> Outcome | None:
+    """What is wrong with one function, or None."""
+    name = arn.rsplit(":", 1)[-1]
+    client = control.lambdas
+    try:
+        found = client.get_function_configuration(FunctionName=arn)
+    except client.exceptions.ResourceNotFoundException:
+        return wrong("does not exist", name)
+    if found["CodeSha256"] != code_sha256:
+        return wrong(f"has other code than {control.own_function}", name)
+    state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
+    if state not in ("Active", "Inactive") or update == "Failed":
+        return wrong(f"is {state}, its last update {update}: {found.get('StateReason', 'no reason is given')}", name)
+    return None
+
+
+def definition(control: ControlSide) -> Iterator[Outcome]:
+    """The state machine against the asking command's copy of the flow."""
+    client = control.surroundings.control.stepfunctions
+    try:
+        machine = client.describe_state_machine(stateMachineArn=control.machine_arn)
+    except client.exceptions.StateMachineDoesNotExist:
+        yield wrong("does not exist", control.machine_arn)
+        return
+    expected = control.question.expected.definition
+    prefix = control.own_function.removesuffix(STATE)
+    if machine.get("status", "ACTIVE") != "ACTIVE":
+        yield wrong(f"is {machine['status']}", control.machine_arn)
+    elif expected is None:
+        yield unseen(f"exists; {NOT_TOLD}", control.machine_arn, "ask with dbrestore doctor")
+    elif doctor_versions.of_definition(machine["definition"], prefix) == expected:
+        yield fine("runs the definition of this version", control.machine_arn)
+    else:
+        yield wrong("runs another definition than this version's", control.machine_arn)
+
+
+def ledger(control: ControlSide) -> Iterator[Outcome]:
+    """The table itself."""
+    name, client = control.surroundings.settings.ledger_table, control.surroundings.control.dynamodb
+    try:
+        status = client.describe_table(TableName=name)["Table"]["TableStatus"]
+    except client.exceptions.ResourceNotFoundException:
+        yield wrong(f"the table {name} does not exist: no restore can begin", name)
+        return
+    yield fine(f"is {status}", name) if status in ("ACTIVE", "UPDATING") else wrong(f"is {status}", name)
+
+
+def ledger_recovery(control: ControlSide) -> Iterator[Outcome]:
+    """Point-in-time recovery: the ledger alone knows what a restore has made."""
+    name = control.surroundings.settings.ledger_table
+    told = control.surroundings.control.dynamodb.describe_continuous_backups(TableName=name)
+    recovery = told["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+    if recovery.get("PointInTimeRecoveryStatus") == "ENABLED":
+        yield fine("can be brought back to any second", name)
+    else:
+        lack = "has no point-in-time recovery: a lost ledger is lost knowledge of what restores have made"
+        yield wrong(lack, name, f"{RECOVERY} --table-name {name}")
+
+
+def abandoned(control: ControlSide) -> Iterator[Outcome]:
+    """Restores under OPEN whose execution no longer runs: the sweeper begins a clean-up for each within five minutes."""
+    table = control.surroundings.table
+    count = 0
+    for restore_id in open_restores(table):
+        count += 1
+        try:
+            meta = open_meta(Ledger(table, restore_id))
+        except LedgerRowUnreadable as error:
+            yield wrong(str(error), restore_id, "put right in the ledger's table what is named here")
+            continue
+        yield from _of_another_version(restore_id, meta)
+        yield from filter(None, [_abandoned(control, restore_id, meta)])
+    yield fine(f"{count} open; each other than those told above is worked on" if count else "none is open")
+
+
+def _of_another_version(restore_id: str, meta: Meta) -> Iterator[Outcome]:
+    """A row that this version did not write so. Clean-up works all the same."""
+    if meta.plan_trouble:
+        mend = "let it end, which clears it up; then start it again"
+        yield doubtful(str(meta.plan_trouble), restore_id, mend)
+    if meta.anchor.schema_version not in (DERIVED, VERSION):
+        told = f"its anchor is of version {meta.anchor.schema_version}, newer than this one's ({VERSION})"
+        yield doubtful(
+            f"{told}: what this version does not know of it is ignored", restore_id, "deploy the newer version"
+        )
+    elif meta.anchor.schema_version == DERIVED:
+        told = "its row has no anchor, as an older version wrote it: clean-up goes by what its plan tells"
+        yield doubtful(told, restore_id, "nothing, if it ends; the rows of newer restores have one")
+    for flaw in meta.flaws:
+        yield wrong(f"of its row this counts as unknown: {flaw}", restore_id, "put it right in the ledger's table")
+
+
+def _abandoned(control: ControlSide, restore_id: str, meta: Meta) -> Outcome | None:
+    client = control.surroundings.control.stepfunctions
+    try:
+        status: str = client.describe_execution(executionArn=meta.execution_arn)["status"]
+    except client.exceptions.ExecutionDoesNotExist:
+        status = "gone"
+    if status == "RUNNING":
+        return None
+    told = f"its execution is {status} and it is not CLOSED"
+    if meta.clean_ups < limits.CLEAN_UPS_AT_ONCE:
+        return doubtful(f"{told}; the sweeper has begun {meta.clean_ups} clean-ups", restore_id)
+    return wrong(f"{told} after {meta.clean_ups} clean-ups", restore_id)
+
+
+@dataclass(frozen=True)
+class ExpectedRule:
+    """`state` is the function that the rule wakes; `fits` knows it by its pattern or its schedule. `lack` says what happens without it;
+    `missing` makes an outcome of that."""
+
+    purpose: str
+    state: str
+    fits: Callable[[Mapping[str, Any]], bool]
+    lack: str
+    missing: Callable[[str, str, str], Outcome] = wrong
+
+
+def _ended(rule: Mapping[str, Any]) -> bool:
+    pattern = json.loads(rule.get("EventPattern") or "{}")
+    statuses = {"FAILED", "TIMED_OUT", "ABORTED"}
+    return pattern.get("source") == ["aws.states"] and statuses <= set(pattern.get("detail", {}).get("status", []))
+
+
+def _scheduled(rule: Mapping[str, Any]) -> bool:
+    return bool(rule.get("ScheduleExpression"))
+
+
+def _retrieved(rule: Mapping[str, Any]) -> bool:
+    pattern = json.loads(rule.get("EventPattern") or "{}")
+    return "Object Restore Completed" in pattern.get("detail-type", [])
+
+
+RULES = (
+    ExpectedRule("executions that ended", "SweepLedger", _ended, "a stopped restore is cleared up five minutes later"),
+    ExpectedRule("the look every five minutes", "SweepLedger", _scheduled, "what fell through the nets stays"),
+    ExpectedRule(
+        "retrieved archives",
+        "HearRetrieval",
+        _retrieved,
+        "a retrieved archive is noticed half an hour later",
+        doubtful,
+    ),
+)
+
+
+def rules(control: ControlSide) -> Iterator[Outcome]:
+    """The rules that wake functions, found by whom they wake: their own names are the stack's."""
+    for expected in RULES:
+        arn = control.function_arn(expected.state)
+        found = [rule for rule in _rules_of(control, arn) if expected.fits(rule)]
+        told = f"{expected.purpose} -> {expected.state}"
+        if not found:
+            yield expected.missing(f"there is no such rule: {expected.lack}", told, "")
+        elif not any(rule.get("State") == "ENABLED" for rule in found):
+            name = found[0]["Name"]
+            sentence = f"the rule {name} is disabled: {expected.lack}"
+            yield expected.missing(sentence, told, f"aws events enable-rule --name {name}")
+        else:
+            yield fine(f"the rule {found[0]['Name']} is enabled", told)
+
+
+def _rules_of(control: ControlSide, arn: str) -> list[Mapping[str, Any]]:
+    client = control.surroundings.control.events
+    try:
+        listed = client.list_rule_names_by_target(TargetArn=arn)["RuleNames"]
+    except client.exceptions.ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        listed = []
+    return [client.describe_rule(Name=name) for name in listed]
+
+
+CHECKS: tuple[Check[ControlSide], ...] = (
+    Check("code", "the functions' code", f"{DEPLOY}, or use the command of the deployed version", code),
+    Check("functions", "the functions", BACK_TO_TEMPLATE, functions),
+    Check("definition", "the state machine", BACK_TO_TEMPLATE, definition),
+    Check("rules", "the rules that wake the control plane", BACK_TO_TEMPLATE, rules),
+    Check("ledger", "the ledger", BACK_TO_TEMPLATE, ledger, is_vital=True),
+    Check("ledger-recovery", "the ledger's point-in-time recovery", BACK_TO_TEMPLATE, ledger_recovery),
+    Check(
+        "open-restores",
+        "open restores",
+        "look at it with dbrestore report and dbrestore watch; mend what its leftovers name",
+        abandoned,
+        is_vital=True,
+    ),
+)

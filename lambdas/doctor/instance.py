@@ -1,0 +1,125 @@
+"""The instance as a target: what the plan would refuse, its master secret and the key of that, its certificate and its space."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from dbrestore.contract import limits
+from dbrestore.contract.examination import Check, Outcome, doubtful, fine, unseen, wrong
+from lambdas.doctor.sides import InstanceSide, TargetSide
+from lambdas.lookup import target as target_lookup
+from lambdas.planning.findings import gib
+
+NO_SECRET = "has no managed master secret, as told above"  # noqa: S105 - a sentence
+
+
+def present(target: TargetSide) -> Iterator[Outcome]:
+    """The instance that the question names is there."""
+    instance = target.instance
+    told = f"{instance['Engine']} {instance['EngineVersion']}, {instance['DBInstanceClass']}"
+    yield fine(told, instance["DBInstanceIdentifier"])
+
+
+def usable(patient: InstanceSide) -> Iterator[Outcome]:
+    """All that the plan asks of an instance, in its words: status, secret, replica, shield, group list."""
+    problems = target_lookup.instance_problems(patient.instance)
+    yield from (wrong(f"{patient.name} {sentence}", patient.name, _mend(sentence)) for sentence in problems)
+    target_lookup.require_available(patient.instance, timedelta())
+    if not problems:
+        yield fine(f"is {patient.instance['DBInstanceStatus']} and takes part", patient.name)
+
+
+def _mend(sentence: str) -> str:
+    return sentence.rpartition(": ")[2]
+
+
+def engine(patient: InstanceSide) -> Iterator[Outcome]:
+    """An engine that restores know."""
+    family = target_lookup.engine_of(patient.instance)
+    yield fine(f"{family} {patient.instance['EngineVersion']}", patient.name)
+
+
+def secret(patient: InstanceSide) -> Iterator[Outcome]:
+    """The managed master secret exists and is not on its way out. Its value stays where it is."""
+    arn = patient.instance.get("MasterUserSecret", {}).get("SecretArn")
+    if not arn:
+        yield unseen(NO_SECRET, patient.name)
+        return
+    client = patient.target.client("secretsmanager")
+    try:
+        found = client.describe_secret(SecretId=arn)
+    except client.exceptions.ResourceNotFoundException:
+        yield wrong("does not exist although RDS names it", arn)
+        return
+    status = patient.instance.get("MasterUserSecret", {}).get("SecretStatus", "active")
+    if found.get("DeletedDate"):
+        yield wrong(f"is to be deleted on {found['DeletedDate']:%Y-%m-%d}", arn)
+    elif status not in ("active", "rotating"):
+        yield wrong(f"RDS calls it {status}", arn)
+    else:
+        yield fine(f"is {status}", arn)
+
+
+def key(patient: InstanceSide) -> Iterator[Outcome]:
+    """The KMS key of the secret is enabled."""
+    found = patient.instance.get("MasterUserSecret", {})
+    if not found.get("SecretArn"):
+        yield unseen(NO_SECRET, patient.name)
+        return
+    key_id = found.get("KmsKeyId")
+    if not key_id:
+        yield fine("is Secrets Manager's own", patient.name)
+        return
+    client = patient.target.client("kms")
+    try:
+        state = client.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"]
+    except client.exceptions.NotFoundException:
+        yield wrong("does not exist", key_id)
+        return
+    yield (
+        fine("is enabled", key_id)
+        if state == "Enabled"
+        else wrong(f"is {state}: no worker can read the secret", key_id)
+    )
+
+
+def certificate(patient: InstanceSide) -> Iterator[Outcome]:
+    """The end of the instance's own certificate: afterwards no worker trusts it."""
+    told = patient.instance.get("CertificateDetails", {}).get("ValidTill")
+    if told is None:
+        yield unseen("RDS does not tell its end", patient.name, "look at it in the RDS console")
+        return
+    left = told - datetime.now(UTC)
+    if left < timedelta():
+        yield wrong(f"ended on {told:%Y-%m-%d}", patient.name)
+    elif left < timedelta(days=limits.CERTIFICATE_WARNING_DAYS):
+        yield doubtful(f"ends on {told:%Y-%m-%d}", patient.name)
+    else:
+        yield fine(f"is valid until {told:%Y-%m-%d}", patient.name)
+
+
+def storage(patient: InstanceSide) -> Iterator[Outcome]:
+    """Free storage. How much a restore needs the plan says; here a full disk is told."""
+    found = target_lookup.free_storage(patient.target.account, patient.instance)
+    allocated = patient.instance["AllocatedStorage"] * 1024**3
+    told = f"{gib(found.free)} of {gib(allocated)} are free"
+    if found.note:
+        yield unseen(f"{found.note}", patient.name, "see whether CloudWatch gets the instance's metrics")
+    elif found.free < limits.LEAST_FREE_STORAGE * allocated:
+        yield doubtful(told, patient.name)
+    else:
+        yield fine(told, patient.name)
+
+
+INSTANCE: Check[TargetSide] = Check(
+    "instance", "the instance", "name an instance of that account and Region", present, is_vital=True
+)
+CHECKS: tuple[Check[InstanceSide], ...] = (
+    Check("instance-usable", "the instance as a target", "start again when it is available", usable, is_vital=True),
+    Check("engine", "the engine", "restore into an RDS instance of PostgreSQL or SQL Server", engine),
+    Check(
+        "master-secret", "the master secret", "aws rds modify-db-instance --manage-master-user-password makes another", secret
+    ),
+    Check("secret-key", "the secret's KMS key", "enable the key, or give the secret another one", key),
+    Check("server-certificate", "the instance's certificate", "aws rds modify-db-instance --ca-certificate-identifier", certificate),
+    Check("free-storage", "free storage", "grow the instance's storage", storage, is_vital=True),
+)  # fmt: skip

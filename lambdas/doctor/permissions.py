@@ -1,0 +1,104 @@
+"""What IAM would say to calls that change or read what no look-up touches, asked before they are made.
+
+IAM's simulation sees identity policies, permissions boundaries and service control policies, but no policy of a key or a bucket: an allowed
+call may still be refused, a denied one surely is.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dbrestore.contract import names
+from dbrestore.contract.examination import Check, Outcome, fine, unseen, wrong
+from lambdas.doctor.sides import InstanceSide, TargetSide
+
+GROUP_CALLS = (
+    "ec2:CreateSecurityGroup",
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:AuthorizeSecurityGroupEgress",
+    "ec2:RevokeSecurityGroupIngress",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:DeleteSecurityGroup",
+)
+OF_THE_STACK = "deploy the TargetStack of this version again"
+TAGGED = {f"aws:RequestTag/{names.MANAGED}": "true", f"aws:ResourceTag/{names.MANAGED}": "true"}
+
+
+def target_role(target: TargetSide) -> Iterator[Outcome]:
+    """The calls that make and remove groups and workers, with the tags that they carry."""
+    place, role = target.control.place, target.control.target_role_arn
+    resources = f"arn:{place.partition}:ec2:{place.region}:{place.account}"
+    yield from _simulated(target, role, f"{resources}:security-group/*", GROUP_CALLS, TAGGED)
+    yield from _simulated(target, role, f"{resources}:instance/*", ("ec2:TerminateInstances",), TAGGED)
+    # Allowed by many conditions together, which can't all be told to the simulation: only what forbids them counts.
+    yield from _simulated(target, role, f"{resources}:instance/*", ("ec2:RunInstances",), TAGGED, if_forbidden=True)
+    passed = {"iam:PassedToService": "ec2.amazonaws.com"}
+    for worker in target.worker_roles:
+        yield from _simulated(target, role, worker, ("iam:PassRole",), passed)
+
+
+def group_list(patient: InstanceSide) -> Iterator[Outcome]:
+    """The one call that changes the instance: its list of security groups."""
+    tags = {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in patient.instance.get("TagList", [])}
+    arn, role = patient.instance["DBInstanceArn"], patient.target.control.target_role_arn
+    yield from _simulated(patient.target, role, arn, ("rds:ModifyDBInstance",), tags)
+
+
+def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
+    """The worker's role may read the master secret and the backups, and write its results."""
+    target, settings = patient.target, patient.target.control.surroundings.settings
+    if not target.worker_roles:
+        yield unseen("there is no worker role, as told above")
+        return
+    buckets = f"arn:{target.control.place.partition}:s3:::"
+    asked = {
+        "secretsmanager:GetSecretValue": patient.instance.get("MasterUserSecret", {}).get("SecretArn"),
+        "s3:GetObject": f"{buckets}{settings.repository_bucket}/*",
+        "s3:PutObject": f"{buckets}{settings.evidence_bucket}/restores/*",
+    }
+    for action, resource in asked.items():
+        if resource:
+            yield from _simulated(target, target.worker_roles[0], resource, (action,), {})
+
+
+def _simulated(
+    target: TargetSide,
+    role: str,
+    resource: str,
+    actions: tuple[str, ...],
+    context: Mapping[str, str],
+    *,
+    if_forbidden: bool = False,
+) -> Iterator[Outcome]:
+    told = target.iam.simulate_principal_policy(
+        PolicySourceArn=role,
+        ActionNames=list(actions),
+        ResourceArns=[resource],
+        ContextEntries=[
+            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            for key, value in context.items()
+        ],
+    )
+    denied = [result for result in told["EvaluationResults"] if result["EvalDecision"] != "allowed"]
+    denied = [result for result in denied if not if_forbidden or _who_forbids(result)]
+    for result in denied:
+        who = _who_forbids(result)
+        sentence = f"may not call {result['EvalActionName']} on {resource}: {who or 'nothing allows it'}"
+        yield wrong(sentence, role, f"let the owners of {who} except the role" if who else OF_THE_STACK)
+    if not denied:
+        yield fine(f"may call {', '.join(actions)} on {resource}", role)
+
+
+def _who_forbids(result: Mapping[str, Any]) -> str | None:
+    """Whose policy it is, if the call is forbidden and not merely allowed by none."""
+    if not result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True):
+        return "the organization's service control policies"
+    if not result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True):
+        return "the role's permissions boundary"
+    return "a policy that denies it" if result["EvalDecision"] == "explicitDeny" else None
+
+
+ROLE: Check[TargetSide] = Check("role-permissions", "the target role's permissions", OF_THE_STACK, target_role)
+CHECKS: tuple[Check[InstanceSide], ...] = (
+    Check("instance-permissions", "the change of the instance's group list", OF_THE_STACK, group_list),
+    Check("worker-permissions", "the worker role's permissions", OF_THE_STACK, worker_role),
+)

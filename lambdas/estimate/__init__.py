@@ -1,0 +1,1 @@
+"""How long a restore will take and what it will cost. Pure arithmetic."""

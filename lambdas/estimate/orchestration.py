@@ -1,0 +1,133 @@
+"""How much the control plane itself does for a restore that goes as planned: transitions, invocations, requests to the ledger and to S3.
+
+What a state costs is mostly how often it looks again, so all of it follows from the expected durations.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dbrestore.contract import limits
+from dbrestore.contract.plan import Plan, PlannedArchive
+from lambdas.estimate.durations import to_retrieve
+from lambdas.runtime.looks import PAUSES
+
+# What a restore does however long it takes: states that are passed, those without a function included, and units of the ledger; a write in
+# a transaction takes two. Tests count them.
+TRANSITIONS = 20
+INVOCATIONS = 12
+WRITES, READS = 240, 400
+# A look notes its beginning and what is still waited for, and reads the plan.
+WRITES_PER_LOOK, READS_PER_LOOK = 4, 12
+# Of memory times seconds: a look takes about a second, with what the start of the function takes in it.
+FUNCTION_GB = 0.5
+LOOK_SECONDS = 1.0
+
+ARCHIVE_LOOK_SECONDS = 1800
+TRANSITIONS_PER_BATCH = 3
+# A batch of files: asked for by many threads, and listed a thousand with one request.
+BATCH_SECONDS = 8.0
+LISTING_SECONDS = 0.2 * limits.ARCHIVE_BATCH / 1000
+# S3 tells of each file's arrival; all but a few of them wake nobody, after one read, of half a unit, by a smaller function.
+ARRIVAL_GB_SECONDS = 0.125 * 0.02
+ARRIVAL_READS = 0.5
+
+PART_BYTES = limits.STAGING_PART_BYTES
+REQUESTS_PER_STAGED_FILE = 6
+# While RDS restores, the worker notes its progress when it asks RDS; while it replays, ever more rarely (dbrestore.worker.base.progress).
+NATIVE_PROGRESS_SECONDS = 60.0
+SHORTEST_PROGRESS_SECONDS, PROGRESS_SHARE, LONGEST_PROGRESS_SECONDS = 1.0, 0.01, 60.0
+# The worker joins what it reads to pieces of at least so many bytes.
+READ_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Of Step Functions, Lambda and DynamoDB; `writes` and `reads` are units."""
+
+    transitions: int = 0
+    invocations: int = 0
+    gb_seconds: float = 0.0
+    writes: int = 0
+    reads: int = 0
+
+    def __add__(self, other: "Effort") -> "Effort":
+        return Effort(
+            self.transitions + other.transitions,
+            self.invocations + other.invocations,
+            self.gb_seconds + other.gb_seconds,
+            self.writes + other.writes,
+            self.reads + other.reads,
+        )
+
+
+@dataclass(frozen=True)
+class S3Requests:
+    """`puts` are PUT, COPY and LIST, `gets` GET and HEAD."""
+
+    puts: int
+    gets: int
+
+
+def effort(plan: Plan, seconds: Mapping[str, float]) -> Effort:
+    """What the flow does; `seconds` are the expected ones by state."""
+    looks = sum(PAUSES[state].looks(took) for state, took in seconds.items() if state in PAUSES)
+    once = Effort(TRANSITIONS, INVOCATIONS, INVOCATIONS * LOOK_SECONDS * FUNCTION_GB, WRITES, READS)
+    archive = to_retrieve(plan)
+    retrieving = _retrieving(archive, seconds["RetrieveArchive"]) if archive else Effort()
+    return once + _looking(looks, LOOK_SECONDS) + _staging(seconds.get("StageNativeBackups", 0.0)) + retrieving
+
+
+def _looking(times: int, seconds: float) -> Effort:
+    """So many invocations of so many seconds each, one after the other."""
+    return Effort(times, times, times * seconds * FUNCTION_GB, times * WRITES_PER_LOOK, times * READS_PER_LOOK)
+
+
+def s3_requests(plan: Plan, seconds: Mapping[str, float]) -> S3Requests:
+    """What is asked of S3, the requests for the retrieval itself left out."""
+    archive = to_retrieve(plan)
+    puts, gets = _looks_at_archive(archive, seconds["RetrieveArchive"]) if archive else (0, 0)
+    if plan.native:
+        puts += round(seconds.get("RestoreNativeBackups", 0.0) / NATIVE_PROGRESS_SECONDS)
+        parts = -(-plan.native.staged_bytes // PART_BYTES)
+        return S3Requests(puts + parts + REQUESTS_PER_STAGED_FILE * len(plan.databases), gets + parts)
+    read = sum(database.stored_bytes // READ_BYTES + database.tables for database in plan.databases)
+    return S3Requests(puts + _progress_notes(seconds.get("ReplayDumps", 0.0)), gets + read)
+
+
+def _progress_notes(seconds: float) -> int:
+    """One a second at first, then one per hundredth of the time, then one a minute."""
+    shortest, longest = SHORTEST_PROGRESS_SECONDS, LONGEST_PROGRESS_SECONDS
+    grows_from, grows_to = shortest / PROGRESS_SHARE, longest / PROGRESS_SHARE
+    growing = math.log(max(1.0, min(seconds, grows_to) / grows_from)) / PROGRESS_SHARE
+    return round(min(seconds, grows_from) / shortest + growing + max(0.0, seconds - grows_to) / longest)
+
+
+def _staging(seconds: float) -> Effort:
+    """Each invocation copies as long as it may, and the next one begins a second later."""
+    again = int(seconds // (limits.STAGING_SECONDS + 1))
+    return _looking(again, limits.STAGING_SECONDS) + Effort(gb_seconds=seconds % limits.STAGING_SECONDS * FUNCTION_GB)
+
+
+def _retrieving(archive: PlannedArchive, seconds: float) -> Effort:
+    batches = len(archive.batches)
+    asking = _looking(batches, BATCH_SECONDS) + Effort(transitions=batches * (TRANSITIONS_PER_BATCH - 1))
+    # Without an arrival one file is looked at; after one, all.
+    slow, woken = int(seconds // ARCHIVE_LOOK_SECONDS), _woken_looks(archive)
+    looking = _looking(slow, LOOK_SECONDS) + _looking(woken, LOOK_SECONDS + batches * LISTING_SECONDS)
+    arrivals = archive.objects
+    return asking + looking + Effort(0, arrivals, arrivals * ARRIVAL_GB_SECONDS, reads=round(arrivals * ARRIVAL_READS))
+
+
+def _looks_at_archive(archive: PlannedArchive, seconds: float) -> tuple[int, int]:
+    """Lists a thousand files at a time; those of Intelligent-Tiering are asked one by one."""
+    woken = _woken_looks(archive)
+    one_by_one = sum(one.objects for one in archive.classes if one.storage_class.endswith("_ACCESS"))
+    return woken * len(archive.batches) * (limits.ARCHIVE_BATCH // 1000), int(
+        seconds // ARCHIVE_LOOK_SECONDS
+    ) + woken * (one_by_one + 1)
+
+
+def _woken_looks(archive: PlannedArchive) -> int:
+    """One file at a time is waited for, so they are as many as halvings of the files."""
+    return archive.objects.bit_length() + 1

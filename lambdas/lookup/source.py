@@ -1,0 +1,61 @@
+"""What PlanRestore learns in the repository: the restore point and its databases."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from botocore.exceptions import ClientError
+
+from dbrestore.contract.errors import CertificateBundleMissing, DatabaseNotInRestorePoint
+from dbrestore.contract.manifest import DatabaseBackup, Manifest, NativeDatabaseBackup
+from dbrestore.contract.request import DatabaseRequest, RestoreRequest
+from dbrestore.contract.request_problems import Problems
+from lambdas.runtime.aws import error_code
+from lambdas.runtime.settings import CA_BUNDLE_KEY
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+Backup = TypeVar("Backup", DatabaseBackup, NativeDatabaseBackup)
+
+
+@dataclass(frozen=True)
+class Asked(Generic[Backup]):
+    """One database of the request and its backup. `number` is its place in the request, counted from 1."""
+
+    number: int
+    request: DatabaseRequest
+    backup: Backup
+
+    @property
+    def pointer(self) -> str:
+        return f"/databases/{self.number - 1}/name"
+
+
+def asked_databases(
+    manifest: Manifest, held: Sequence[Backup], request: RestoreRequest, problems: Problems
+) -> list[Asked[Backup]]:
+    """The asked ones of the databases that the point holds; one that it hasn't got is a problem, with what it has."""
+    known = {backup.name: backup for backup in held}
+    found = []
+    for number, database in enumerate(request.databases, start=1):
+        if database.name in known:
+            found.append(Asked(number, database, known[database.name]))
+            continue
+        has = ", ".join(sorted(known))
+        sentence = f"the restore point {manifest.point_id} has no database {database.name!r}; it has {has}"
+        problems.add(DatabaseNotInRestorePoint, f"/databases/{number - 1}/name", sentence)
+    return found
+
+
+def require_ca_bundle(s3: "S3Client", bucket: str) -> None:
+    """Raises CertificateBundleMissing with the mend."""
+    try:
+        s3.head_object(Bucket=bucket, Key=CA_BUNDLE_KEY)
+    except ClientError as error:
+        if error_code(error) not in ("404", "NoSuchKey"):
+            raise
+        raise CertificateBundleMissing(
+            f"s3://{bucket}/{CA_BUNDLE_KEY} does not exist, and the worker trusts no server without it: download the bundle from "
+            "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem and copy it there"
+        ) from error

@@ -1,0 +1,173 @@
+"""What PlanRestore learns in the target's account: the instance, its free storage, what the TargetStack offers there."""
+
+import difflib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from dbrestore.contract import limits, names
+from dbrestore.contract.document import Document
+from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable
+from dbrestore.contract.manifest import Engine
+from lambdas.runtime.aws import TargetAccount, error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+OFFER_PARAMETER = "/dbrestore/target"
+# Where a request names the instance.
+POINTER = "/target/dbInstance"
+TRANSIENT = {
+    "backing-up",
+    "configuring-enhanced-monitoring",
+    "configuring-iam-database-auth",
+    "configuring-log-exports",
+    "creating",
+    "maintenance",
+    "modifying",
+    "rebooting",
+    "renaming",
+    "resetting-master-credentials",
+    "starting",
+    "storage-optimization",
+    "upgrading",
+}
+
+
+class Offer(Document):
+    """What the TargetStack of an account and Region has ready for workers."""
+
+    instance_profile_arn: str
+    document_name: str
+    program_uri: str
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Free bytes; `note` says so when they could only be estimated."""
+
+    free: int
+    note: str | None = None
+
+
+def find_instance(target: TargetAccount, name: str) -> "DBInstanceTypeDef":
+    """The instance as RDS describes it. Raises TargetNotFound with near names."""
+    try:
+        return target.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+    except ClientError as error:
+        if error_code(error) not in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
+            raise
+    raise TargetNotFound(f"no DB instance {name!r} in this account and Region{_near(target, name)}")
+
+
+def _near(target: TargetAccount, name: str) -> str:
+    pages = target.rds.get_paginator("describe_db_instances").paginate()
+    known = [instance["DBInstanceIdentifier"] for page in pages for instance in page["DBInstances"]]
+    if near := difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5):
+        return f": did you mean {' or '.join(near)}?"
+    return ": check its name, target.account and target.region"
+
+
+def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
+    """Why the instance can't take part, apart from a status that passes."""
+    engine, status = instance["Engine"], instance["DBInstanceStatus"]
+    problems = []
+    if engine.startswith("aurora"):
+        problems.append(
+            "is an Aurora instance, whose security groups belong to its cluster: restore into an RDS instance"
+        )
+    if status != "available" and status not in TRANSIENT:
+        problems.append(f"is {status}: bring it to available, then start again")
+    if not instance.get("MasterUserSecret", {}).get("SecretArn"):
+        problems.append("has no managed master secret: turn on --manage-master-user-password for it")
+    if source := instance.get("ReadReplicaSourceDBInstanceIdentifier"):
+        problems.append(f"is a read replica of {source} and takes no database of its own: restore into {source}")
+    if shield := _shield(instance):
+        problems.append(
+            f"is shielded from restores by its tag {shield} = false: take the tag off, or restore into another instance"
+        )
+    if (groups := len(instance.get("VpcSecurityGroups", []))) >= limits.MOST_GROUPS_OF_AN_INSTANCE:
+        problems.append(f"has {groups} security groups already and a restore needs room for one more: take one off")
+    return problems
+
+
+def _shield(instance: "DBInstanceTypeDef") -> str | None:
+    """The key of the tag by which IAM will refuse ModifyDBInstance. As in IAM, the case matters in its value but not in its key."""
+    tags = {tag["Key"]: tag["Value"] for tag in instance.get("TagList", [])}
+    return next((key for key, value in tags.items() if key.lower() == names.ALLOW and value == "false"), None)
+
+
+def engine_of(instance: "DBInstanceTypeDef") -> Engine:
+    """The engine without its edition. Raises TargetNotUsable for other engines."""
+    engine, name = instance["Engine"], instance["DBInstanceIdentifier"]
+    if engine.startswith("sqlserver-"):
+        return "sqlserver"
+    if engine == "postgres":
+        return "postgres"
+    raise TargetNotUsable(f"{name} is a {engine} instance: only PostgreSQL and SQL Server can be restored into")
+
+
+def require_available(instance: "DBInstanceTypeDef", waited: timedelta) -> None:
+    """Raises NotReady while a passing status lasts, TargetNotUsable when it lasted too long."""
+    status = instance["DBInstanceStatus"]
+    if status == "available" and instance.get("Endpoint", {}).get("Address"):
+        return
+    if waited.total_seconds() > limits.TARGET_AVAILABLE_WITHIN:
+        minutes = limits.TARGET_AVAILABLE_WITHIN // 60
+        raise TargetNotUsable(
+            f"{instance['DBInstanceIdentifier']} is still {status} after {minutes} minutes: start again when it is available"
+        )
+    raise NotReady(f"waiting for {instance['DBInstanceIdentifier']} to be available (now {status})")
+
+
+def free_storage(target: TargetAccount, instance: "DBInstanceTypeDef") -> Storage:
+    """Free bytes by CloudWatch's FreeStorageSpace; without a datapoint the allocated storage, which is only an upper bound."""
+    now = datetime.now(UTC)
+    points = target.cloudwatch.get_metric_statistics(
+        Namespace="AWS/RDS",
+        MetricName="FreeStorageSpace",
+        Dimensions=[{"Name": "DBInstanceIdentifier", "Value": instance["DBInstanceIdentifier"]}],
+        StartTime=now - timedelta(seconds=limits.STORAGE_METRIC_WINDOW),
+        EndTime=now,
+        Period=60,
+        Statistics=["Minimum"],
+    )["Datapoints"]
+    if points:
+        return Storage(int(max(points, key=lambda point: point["Timestamp"])["Minimum"]))
+    note = "CloudWatch has no FreeStorageSpace of the last hour: the allocated storage was taken for the free one"
+    return Storage(instance["AllocatedStorage"] * 1024**3, note)
+
+
+def offer(target: TargetAccount) -> Offer:
+    """What the TargetStack offers. Raises TargetNotUsable with the mend."""
+    mend = "deploy the TargetStack in the target's account and Region"
+    try:
+        text = target.ssm.get_parameter(Name=OFFER_PARAMETER)["Parameter"]["Value"]
+    except ClientError as error:
+        if error_code(error) != "ParameterNotFound":
+            raise
+        raise TargetNotUsable(f"the SSM parameter {OFFER_PARAMETER} does not exist: {mend}") from error
+    try:
+        return Offer.model_validate(json.loads(text))
+    except (ValidationError, ValueError) as error:
+        raise TargetNotUsable(
+            f"the SSM parameter {OFFER_PARAMETER} is not what this version writes: {mend} again"
+        ) from error
+
+
+def standing_group(target: TargetAccount, vpc_id: str) -> str:
+    """The security group that lets workers of this VPC reach AWS's endpoints. Raises TargetNotUsable with the mend."""
+    filters: Any = [
+        {"Name": f"tag:{names.STANDING}", "Values": ["worker"]},
+        {"Name": "vpc-id", "Values": [vpc_id]},
+    ]
+    found = sorted(g["GroupId"] for g in target.ec2.describe_security_groups(Filters=filters)["SecurityGroups"])
+    if not found:
+        raise TargetNotUsable(
+            f"no security group tagged {names.STANDING}=worker in {vpc_id}: deploy the TargetStack with this VPC among its VPCs"
+        )
+    return found[0]

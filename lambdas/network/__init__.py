@@ -1,0 +1,1 @@
+"""Where in a VPC a worker can stand, and what its packets meet."""

@@ -1,0 +1,139 @@
+"""Steps 3 and 6, the part on the instance: our group's entry in its list of security groups, and its removal.
+
+RDS replaces the whole list. Every write is made under a lock from a list that was read under it, and is level-triggered: what others put
+there stays, our entry is there or not, and entries of restores that are over (by this ledger) go. So any writer repairs what an earlier
+one left."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from dbrestore.contract import limits, names
+from dbrestore.contract.anchor import Anchor, Whereabouts
+from dbrestore.contract.errors import AwsRefused, LedgerRowUnreadable, NotReady, TargetNotUsable
+from dbrestore.contract.record import ResourceRow
+from dbrestore.ledger.stored_rows import Status
+from lambdas.runtime.aws import TargetAccount, error_code
+from lambdas.runtime.ledger import Ledger
+from lambdas.runtime.locks import give_up_group_list_lock, group_list_lock
+from lambdas.runtime.state import Restore
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+KIND = "group-list-entry"
+ROLE = "database"
+
+
+def attach(restore: Restore, target: TargetAccount, where: Whereabouts, group_id: str, while_: Status) -> None:
+    """Our group on the instance's list, in force. Raises NotReady, TargetNotUsable."""
+    row = restore.ledger.intend(KIND, ROLE, entry_name(where.restore_id), while_, again=True)
+    instance = _instance(target.rds, where)
+    if instance is None:
+        raise TargetNotUsable(f"The instance {where.target.db_instance} was deleted while the restore ran")
+    if _memberships(instance).get(group_id) != "active":
+        _wait_or_write(restore, target, where, while_, lambda groups: [*groups, group_id])
+        raise NotReady(f"waiting until {group_id} is in force on {where.target.db_instance}")
+    give_up_group_list_lock(restore.ledger, where.target.arn, restore.state)
+    restore.ledger.created(row, group_id)
+
+
+def detach(restore: Restore, target: TargetAccount, where: Anchor) -> None:
+    """Our group off the instance's list, seen absent. Raises NotReady, LedgerRowUnreadable."""
+    row = restore.ledger.row(KIND, ROLE, entry_name(where.restore_id))
+    if row is None:
+        return
+    where.require("target.arn", "target.db_instance")
+    instance = _instance(target.rds, where)
+    if instance is not None and (ours := _ours(target.ec2, row, where.restore_id, list(_memberships(instance)))):
+        _wait_or_write(restore, target, where, "CLOSING", lambda groups: [g for g in groups if g not in ours])
+        raise NotReady(f"waiting until {', '.join(ours)} is off the list of {where.target.db_instance}")
+    give_up_group_list_lock(restore.ledger, where.target.arn, restore.state)
+    # Looked for every time: as long as the group exists, another writer's late list can bring it back.
+    if row.state != "DELETED":
+        restore.ledger.seen_absent(row)
+
+
+def entry_name(restore_id: str) -> str:
+    """The entry's name in the ledger."""
+    return names.resource_name(restore_id, ROLE)
+
+
+def _wait_or_write(
+    restore: Restore,
+    target: TargetAccount,
+    where: Whereabouts,
+    while_: Status,
+    change: Callable[[list[str]], list[str]],
+) -> None:
+    with group_list_lock(restore.ledger, where.target.arn, restore.state, while_):
+        instance = _instance(target.rds, where)
+        if instance is None:
+            return
+        _require_settled(restore, instance)
+        current = list(_memberships(instance))
+        wanted = sorted(set(change(_without_dead(restore.ledger, target.ec2, current))))
+        if not wanted:
+            raise AwsRefused(
+                f"{where.target.db_instance} would be left without any security group: add one of your own"
+            )
+        if wanted != sorted(current):
+            # Never ApplyImmediately: it would also apply whatever else is pending on the instance, perhaps with an outage.
+            target.rds.modify_db_instance(DBInstanceIdentifier=where.target.db_instance, VpcSecurityGroupIds=wanted)
+
+
+def _require_settled(restore: Restore, instance: "DBInstanceTypeDef") -> None:
+    status, name = instance["DBInstanceStatus"], instance["DBInstanceIdentifier"]
+    changing = sorted(group for group, state in _memberships(instance).items() if state != "active")
+    if status == "available" and not changing:
+        return
+    if restore.waited > limits.GROUPS_ACTIVE_WITHIN:
+        raise TargetNotUsable(
+            f"{name} has been {status} for over {limits.GROUPS_ACTIVE_WITHIN // 60} minutes, and its group list can only be "
+            "changed while it is available: start again when it is"
+        )
+    raise NotReady(f"waiting for {name} to be available with a settled group list (now {status}, changing: {changing})")
+
+
+def _instance(rds: "RDSClient", where: Whereabouts) -> "DBInstanceTypeDef | None":
+    try:
+        return rds.describe_db_instances(DBInstanceIdentifier=where.target.db_instance)["DBInstances"][0]
+    except ClientError as error:
+        if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
+            return None
+        raise
+
+
+def _memberships(instance: "DBInstanceTypeDef") -> dict[str, str]:
+    return {g["VpcSecurityGroupId"]: g.get("Status", "") for g in instance.get("VpcSecurityGroups", [])}
+
+
+def _without_dead(ledger: Ledger, ec2: "EC2Client", groups: Sequence[str]) -> list[str]:
+    dead = {
+        group["GroupId"] for group in _described(ec2, groups) if _is_dead(ledger, names.tag(group, names.RESTORE_ID))
+    }
+    return [group for group in groups if group not in dead]
+
+
+def _is_dead(ledger: Ledger, restore_id: str | None) -> bool:
+    # Only restores of this ledger: another installation's groups are foreign like anybody else's.
+    row: ResourceRow | None = None
+    if restore_id is not None:
+        # What can't be told of another restore is not changed; its own clean-up names the row.
+        with suppress(LedgerRowUnreadable):
+            row = Ledger(ledger.table, restore_id).row(KIND, ROLE, entry_name(restore_id))
+    return row is not None and row.state == "DELETED"
+
+
+def _ours(ec2: "EC2Client", row: ResourceRow, restore_id: str, groups: Sequence[str]) -> list[str]:
+    # The id from the ledger counts too: somebody may have deleted the group, and its tag, before the list was mended.
+    tagged = {g["GroupId"] for g in _described(ec2, groups) if names.tag(g, names.RESTORE_ID) == restore_id}
+    return [group for group in groups if group in tagged or group == row.physical_id]
+
+
+def _described(ec2: "EC2Client", groups: Sequence[str]) -> Sequence[Any]:
+    return ec2.describe_security_groups(Filters=[{"Name": "group-id", "Values": list(groups)}])["SecurityGroups"]

@@ -1,0 +1,1 @@
+"""Which instance a worker will be, and where its settings come from."""

@@ -1,0 +1,257 @@
+"""Step 0: the request is validated, everything is looked up, all names are fixed, and what can't work is refused, all problems in one
+answer.
+
+Nothing is created before the last act, which opens the ledger: a request that is refused here leaves nothing to clean up. With mode
+`plan` not even that happens. What the two engines ask for stands in lambdas.planning.postgresql_plan and lambdas.planning.native_plan."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dbrestore.contract import anchor, keys, names
+from dbrestore.contract.errors import EngineMismatch, InternalContradiction, RestoreCancelled, TargetNotUsable
+from dbrestore.contract.job import ErrorNote
+from dbrestore.contract.manifest import Engine, Manifest
+from dbrestore.contract.plan import Plan, PlannedSource, PlannedTarget
+from dbrestore.contract.request import RestoreRequest
+from dbrestore.contract.request_problems import Problems, read
+from dbrestore.ledger import restore_list
+from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
+from dbrestore.points import stored_points
+from lambdas.estimate import durations, estimate
+from lambdas.lookup import source as source_lookup
+from lambdas.lookup import target as target_lookup
+from lambdas.lookup.target import POINTER
+from lambdas.planning import archive as archive_plan
+from lambdas.planning import native_plan, postgresql_plan
+from lambdas.planning import worker as worker_plan
+from lambdas.planning.findings import EnginePart, Findings
+from lambdas.planning.worker import Site, WorkerPart
+from lambdas.runtime import phases
+from lambdas.runtime.aws import TargetAccount, error_code, target_account
+from lambdas.runtime.executions import described
+from lambdas.runtime.inputs import PlanInput
+from lambdas.runtime.ledger import Ledger
+from lambdas.runtime.state import Surroundings, handler
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+STATE = "PlanRestore"
+PARTS = {"postgres": postgresql_plan.part, "sqlserver": native_plan.part}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the target lies; by default where the state machine runs."""
+
+    partition: str
+    region: str
+    account: str
+
+    @classmethod
+    def of(cls, request: RestoreRequest, execution_arn: str) -> "Place":
+        home = cls.home(execution_arn)
+        return replace(
+            home, region=request.target.region or home.region, account=request.target.account or home.account
+        )
+
+    @classmethod
+    def home(cls, execution_arn: str) -> "Place":
+        """Where the state machine runs."""
+        _, partition, _, region, account, *_ = execution_arn.split(":")
+        return cls(partition, region, account)
+
+
+@handler(STATE, PlanInput)
+def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan:
+    """The plan. Raises every error that can be told before anything is made."""
+    began = datetime.now(UTC)
+    plan = _plan(section, surroundings)
+    plan = plan.model_copy(update={"estimate": estimate.of(plan)})
+    if plan.mode == "plan":
+        return plan
+    ledger = Ledger(surroundings.table, plan.restore_id)
+    plan = ledger.open(plan, section.started_at or began)
+    _close_if_stopped(surroundings, ledger, plan)
+    phases.passed(ledger, STATE, began)
+    return plan
+
+
+def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) -> None:
+    """A stop before the ledger was open woke a sweeper that found nothing, and the next one comes with the clock: until then the databases
+    would stay locked for a restore that will never be. A stop after this look wakes a sweeper that finds the row.
+
+    Raises RestoreCancelled."""
+    execution = described(surroundings, plan.execution_arn)
+    if execution and execution["status"] != "RUNNING":
+        stopped = RestoreCancelled(f"The execution ended ({execution['status']}) while the restore was being planned")
+        note = ErrorNote(name=type(stopped).__name__, message=str(stopped))
+        restore_list.ended(ledger.table, plan.restore_id, ledger.meta().started_at, datetime.now(UTC), note)
+        ledger.close(anchor.of(plan))
+        raise stopped
+
+
+def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
+    problems = Problems()
+    request = read(section.request, problems)
+    if request is None:
+        problems.raise_if_any()
+        raise InternalContradiction(f"The request was refused without a reason. Nothing was made. {WHERE_TO_REPORT}")
+    place = Place.of(request, section.execution_arn)
+    found = _find(section, surroundings, request, place, problems)
+    instance = found.instance
+    engine, part = _engine_part(found, problems)
+    settings = surroundings.settings
+    problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, settings.evidence_bucket))
+    worker = _worker(found, place, section, part, problems)
+    archive = archive_plan.part(part.files, request.archive.tier, _reading(part), problems)
+    problems.raise_if_any()
+    if not (instance and found.manifest and worker and worker.planned and engine):
+        raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {WHERE_TO_REPORT}")
+    return Plan(
+        restore_id=found.restore_id,
+        execution_arn=section.execution_arn,
+        mode=request.mode,
+        planned_at=datetime.now(UTC),
+        engine=engine,
+        archived=archive.objects > 0,
+        archive=archive,
+        target=_target(place, instance),
+        source=_source(surroundings, found.manifest),
+        databases=part.databases,
+        worker=worker.planned,
+        network=worker.network,
+        native=part.native,
+        postgres=part.postgres,
+        notes=part.notes,
+        ticket=request.ticket,
+        reason=request.reason,
+        requested_by=request.requested_by,
+    )
+
+
+def _reading(part: EnginePart) -> float:
+    """Hours in which the files are read."""
+    if part.native:
+        return durations.reading_hours(part.native.staged_bytes, "sqlserver")
+    return durations.reading_hours(sum(database.bytes for database in part.databases), "postgres")
+
+
+def _find(
+    section: PlanInput, surroundings: Surroundings, request: RestoreRequest, place: Place, problems: Problems
+) -> Findings:
+    target = problems.collect("/target", lambda: assume(surroundings, place, section.execution_arn))
+    name = request.target.db_instance
+    instance = problems.collect(POINTER, lambda: target_lookup.find_instance(target, name)) if target else None
+    return Findings(
+        request=request,
+        restore_id=names.restore_id(section.execution_arn),
+        waited=datetime.now(UTC) - (section.started_at or datetime.now(UTC)),
+        surroundings=surroundings,
+        target=target,
+        instance=instance,
+        manifest=_manifest(surroundings, request, problems),
+        at_home=place == Place.home(section.execution_arn),
+    )
+
+
+def assume(surroundings: Surroundings, place: Place, execution_arn: str) -> TargetAccount:
+    """The target's account as its role. Raises TargetNotUsable with the mend if the role can't be assumed or its workers would not be let
+    in."""
+    _require_let_in(surroundings, place.account, execution_arn)
+    role = surroundings.settings.target_role_name.replace("{region}", place.region)
+    try:
+        return target_account(
+            surroundings.control,
+            surroundings.settings,
+            partition=place.partition,
+            account=place.account,
+            region=place.region,
+            restore_id=names.restore_id(execution_arn),
+        )
+    except ClientError as error:
+        if error_code(error) != "AccessDenied":
+            raise
+        raise TargetNotUsable(
+            f"the role {role} of account {place.account} can't be assumed: deploy the TargetStack there, with this control account "
+            "and its external id"
+        ) from error
+
+
+def _require_let_in(surroundings: Surroundings, account: str, execution_arn: str) -> None:
+    """A worker that may not read its job can't say so either: it would be seen only when it has died."""
+    known = surroundings.settings.target_accounts
+    if known is not None and account not in (execution_arn.split(":")[4], *known):
+        raise TargetNotUsable(
+            f"account {account} is not among the ControlStack's targetAccounts, so a worker there could read no backup: deploy the "
+            f"ControlStack with -c targetAccounts={','.join((*known, account))}"
+        )
+
+
+def _manifest(surroundings: Surroundings, request: RestoreRequest, problems: Problems) -> Manifest | None:
+    instance = request.source.db_instance or request.target.db_instance
+    s3, bucket = surroundings.control.s3, surroundings.settings.repository_bucket
+    pointer = "/source/dbInstance" if request.source.restore_point == stored_points.LATEST else "/source/restorePoint"
+    return problems.collect(pointer, lambda: stored_points.load(s3, bucket, instance, request.source.restore_point))
+
+
+def _engine_part(found: Findings, problems: Problems) -> tuple[Engine | None, EnginePart]:
+    """The engine, by the instance or else by the restore point, and what its part of the plan is."""
+    instance, manifest = found.instance, found.manifest
+    family = _check_instance(found, instance, problems) if instance else None
+    if instance and family and manifest and manifest.engine != family:
+        told = f"{instance['DBInstanceIdentifier']} is a {family} instance"
+        sentence = f"{told}, the restore point {manifest.point_id} is of {manifest.engine}"
+        problems.add(EngineMismatch, POINTER, f"{sentence}: choose another target or source")
+        # What one engine asks of the instance and the other of the files would only distract.
+        found = replace(found, instance=None, manifest=None)
+    engine = family or (manifest.engine if manifest else None)
+    if engine is None:
+        return None, EnginePart((), ())
+    return engine, PARTS[engine](found if family else replace(found, instance=None), problems)
+
+
+def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Problems) -> Engine | None:
+    for sentence in target_lookup.instance_problems(instance):
+        problems.add(TargetNotUsable, POINTER, f"{instance['DBInstanceIdentifier']} {sentence}")
+    problems.collect(POINTER, lambda: target_lookup.require_available(instance, found.waited))
+    return problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
+
+
+def _worker(
+    found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems
+) -> WorkerPart | None:
+    if found.target is None or found.instance is None:
+        return None
+    # The repository lies where the state machine runs.
+    site = Site(place.partition, place.account, place.region, section.execution_arn.split(":")[3])
+    size = sum(database.bytes for database in part.databases)
+    asked, settings = found.request.worker, found.surroundings.settings
+    return worker_plan.part(found.target, found.instance, site, size, asked, settings, problems)
+
+
+def _target(place: Place, instance: "DBInstanceTypeDef") -> PlannedTarget:
+    secret = instance["MasterUserSecret"]
+    return PlannedTarget(
+        account=place.account,
+        region=place.region,
+        db_instance=instance["DBInstanceIdentifier"],
+        arn=instance["DBInstanceArn"],
+        engine=instance["Engine"],
+        engine_version=instance["EngineVersion"],
+        host=instance["Endpoint"]["Address"],
+        port=instance["Endpoint"]["Port"],
+        vpc_id=instance["DBSubnetGroup"]["VpcId"],
+        availability_zone=instance["AvailabilityZone"],
+        secret_arn=secret["SecretArn"],
+        kms_key_id=secret.get("KmsKeyId"),
+    )
+
+
+def _source(surroundings: Surroundings, manifest: Manifest) -> PlannedSource:
+    key = keys.manifest_key(manifest.instance, manifest.point_id)
+    uri = f"s3://{surroundings.settings.repository_bucket}/{key}"
+    return PlannedSource(db_instance=manifest.instance, restore_point=manifest.point_id, manifest=uri)

@@ -1,0 +1,1 @@
+"""What every function stands on: clients, settings, the ledger, locks, and the frame around a state's work."""

@@ -1,0 +1,162 @@
+"""The two accounts as typed clients, and what AWS's refusals mean.
+
+The target's account is always reached through the role that its TargetStack made, also when it is the control account: one code path.
+Sessions live 15 minutes: roles are chained, so they could not live longer than an hour anyway."""
+
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
+
+from dbrestore.contract import limits
+from dbrestore.contract.errors import AwsRefused, NotReady, RestoreError
+from lambdas.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_sts import STSClient
+
+CONFIG = Config(
+    connect_timeout=limits.CONNECT_TIMEOUT,
+    read_timeout=limits.READ_TIMEOUT,
+    retries={"mode": "standard", "total_max_attempts": limits.AWS_ATTEMPTS},
+)
+# The repository is looked at, and asked for archived files, by many threads: each keeps its connection.
+ASKING = CONFIG.merge(Config(max_pool_connections=limits.ARCHIVE_THREADS))
+# S3 answers a request to copy when it has copied: many at a time, and each may take longer than other calls do.
+COPYING = CONFIG.merge(Config(max_pool_connections=limits.STAGING_THREADS, read_timeout=limits.STAGING_READ_TIMEOUT))
+THROTTLED = {
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionCanceledException",  # a failed condition was taken out before: what is left is a conflict or a throttled item
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
+
+
+@cache
+def _session() -> boto3.Session:
+    # One session per process: it keeps the service models, which take longer to read than most calls take.
+    return boto3.Session()
+
+
+@dataclass(frozen=True)
+class ControlAccount:
+    """The account that the functions run in."""
+
+    @cached_property
+    def dynamodb(self) -> "DynamoDBClient":
+        return _session().client("dynamodb", config=CONFIG)
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        return _session().client("s3", config=ASKING)
+
+    @cached_property
+    def sts(self) -> "STSClient":
+        return _session().client("sts", config=CONFIG)
+
+    @cached_property
+    def stepfunctions(self) -> "SFNClient":
+        return _session().client("stepfunctions", config=CONFIG)
+
+    @cached_property
+    def events(self) -> "EventBridgeClient":
+        return _session().client("events", config=CONFIG)
+
+
+class Access(TypedDict):
+    """What boto3's `client` takes to work elsewhere as somebody else."""
+
+    region_name: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    aws_session_token: str
+
+
+@dataclass(frozen=True)
+class TargetAccount:
+    """The target's account and Region with the credentials of its role."""
+
+    access: Access = field(repr=False)
+
+    @cached_property
+    def ec2(self) -> "EC2Client":
+        return _session().client("ec2", config=CONFIG, **self.access)
+
+    @cached_property
+    def rds(self) -> "RDSClient":
+        return _session().client("rds", config=CONFIG, **self.access)
+
+    @cached_property
+    def ssm(self) -> "SSMClient":
+        return _session().client("ssm", config=CONFIG, **self.access)
+
+    @cached_property
+    def cloudwatch(self) -> "CloudWatchClient":
+        return _session().client("cloudwatch", config=CONFIG, **self.access)
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        return _session().client("s3", config=COPYING, **self.access)
+
+
+def target_account(
+    control: ControlAccount, settings: Settings, *, partition: str, account: str, region: str, restore_id: str
+) -> TargetAccount:
+    """Assume the target's role. The session carries the restore's id, so CloudTrail of the target's account names the restore."""
+    role = settings.target_role_name.replace("{region}", region)
+    request: dict[str, Any] = {
+        "RoleArn": f"arn:{partition}:iam::{account}:role/{role}",
+        "RoleSessionName": restore_id,
+        "ExternalId": settings.external_id,
+        "DurationSeconds": limits.SESSION_SECONDS,
+    }
+    if settings.target_policy:
+        request["Policy"] = settings.target_policy
+    credentials = control.sts.assume_role(**request)["Credentials"]
+    return TargetAccount(
+        {
+            "region_name": region,
+            "aws_access_key_id": credentials["AccessKeyId"],
+            "aws_secret_access_key": credentials["SecretAccessKey"],
+            "aws_session_token": credentials["SessionToken"],
+        }
+    )
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's own name of the refusal."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def translated(error: BotoCoreError | ClientError) -> RestoreError:
+    """What a failed call means for the restore: later (throttled, 5xx, no connection), or refused."""
+    # A connection that does not come about is no HTTPClientError.
+    if isinstance(error, HTTPClientError | BotocoreConnectionError):
+        return NotReady(f"AWS did not answer: {error}")
+    if not isinstance(error, ClientError):
+        return AwsRefused(f"AWS could not be called: {error}")
+    code, operation = error_code(error), error.operation_name
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in THROTTLED or status >= 500:
+        return NotReady(f"AWS asks {operation} to come back later ({code})")
+    message = error.response.get("Error", {}).get("Message", "")
+    return AwsRefused(f"AWS refused {operation}: {code}: {message}")

@@ -1,0 +1,284 @@
+"""The ledger: what a restore is about to make, has made, and has seen gone. One DynamoDB table, no index.
+
+    pk                       sk                              what
+    <restore id>             META                            the restore's own row: status, plan, anchor (contract.anchor), execution
+    <restore id>             PHASE#<state>                   one state of the flow (lambdas.runtime.phases)
+    <restore id>             RESOURCE#<kind>#<role>#<name>   one thing that was made
+    <restore id>             JOB#<name>                      one job of the worker (lambdas.databases.jobs)
+    OPEN                     <restore id>                    every restore that isn't CLOSED: what the sweeper reads
+    RESTORES                 <began>#<restore id>            a summary of every restore, for lists (dbrestore.ledger.restore_list)
+    DATABASE#<arn>#<name>    LOCK                            one restore per target database (dbrestore.contract.database_names.folded)
+    GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
+    STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
+    <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
+
+Write-ahead: INTENT is written before anything is created, in one transaction with a check of the restore's status, so nothing can be begun
+after its remover looked. RUNNING: everything may be made. DISCARDING: only what is needed to drop unfinished databases. CLOSING: nothing.
+CLOSED: written last, together with the release of the database locks and of the row under OPEN.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from dbrestore.contract import anchor, limits
+from dbrestore.contract.anchor import Anchor
+from dbrestore.contract.errors import (
+    DatabaseBusy,
+    LedgerRowUnreadable,
+    NotReady,
+    RestoreCancelled,
+    RestoreClosed,
+    RestoreFailed,
+    RestoreNotFound,
+)
+from dbrestore.contract.job import ErrorNote
+from dbrestore.contract.plan import Plan
+from dbrestore.contract.record import ResourceRow
+from dbrestore.ledger import restore_list, stored_rows
+from dbrestore.ledger.stored_rows import Meta, Status
+from dbrestore.ledger.table import ConditionFailed, Item, Table, Write
+
+META = "META"
+LOCK = "LOCK"
+OPEN = "OPEN"
+RESOURCE = "RESOURCE#"
+MINE_OR_FREE = "attribute_not_exists(pk) OR restoreId = :restore"
+
+
+class Ledger:
+    """The rows of one restore."""
+
+    def __init__(self, table: Table, restore_id: str) -> None:
+        self.table = table
+        self.restore_id = restore_id
+
+    def open(self, plan: Plan, started_at: datetime) -> Plan:
+        """Write META, the rows under OPEN and RESTORES and one lock per target database, all or nothing. A second call of the same
+        execution gives back the plan that was stored. Raises DatabaseBusy."""
+        fixed = anchor.of(plan)
+        locks = [self._lock(name) for name in fixed.locks]
+        meta = {
+            "pk": self.restore_id,
+            "sk": META,
+            "status": "RUNNING",
+            "executionArn": plan.execution_arn,
+            "startedAt": started_at.isoformat(),
+            "plan": plan.to_json(),
+            "anchor": fixed.to_json(),
+        }
+        opened = {"pk": OPEN, "sk": self.restore_id, "openedAt": _now()}
+        try:
+            listed = self.table.put(restore_list.row(plan, started_at))
+            self.table.write(self.table.put(meta, "attribute_not_exists(pk)"), self.table.put(opened), listed, *locks)
+        except ConditionFailed as failed:
+            return self._already_open(plan, failed)
+        return plan
+
+    def meta(self) -> Meta:
+        """Raises RestoreNotFound, LedgerRowUnreadable."""
+        item = self.table.get(self.restore_id, META)
+        if item is None:
+            raise RestoreNotFound(f"The ledger has no restore {self.restore_id}: check the id")
+        return stored_rows.meta(self.restore_id, item)
+
+    def exists(self) -> bool:
+        """Whether this ledger knows the restore: another installation's restores are none of its business."""
+        return self.table.get(self.restore_id, META) is not None
+
+    def require(self, status: Status) -> None:
+        """Raises RestoreClosed, RestoreCancelled or RestoreNotFound unless the restore has this status and nobody asked it to stop."""
+        meta = self.meta()
+        if status == "RUNNING" and meta.cancel_requested:
+            raise RestoreCancelled(f"Restore {self.restore_id} was asked to stop")
+        if meta.status != status:
+            raise RestoreClosed(f"Restore {self.restore_id} is {meta.status}: it may not make anything any more")
+
+    def while_status(self, status: Status) -> Write:
+        """The condition that goes with every write that begins something."""
+        return self.table.check(self.restore_id, META, "#status = :status", status=status)
+
+    def advance(self, status: Literal["DISCARDING", "CLOSING"]) -> None:
+        """From here on nothing of the earlier kind can be begun. Clearing up may go round again, so CLOSING can lead back to DISCARDING; a
+        restore that is CLOSED stays so. Raises RestoreNotFound."""
+        change = self.table.update(
+            self.restore_id, META, "SET #status = :status", "#status <> :closed AND attribute_exists(pk)",
+            status=status, closed="CLOSED",
+        )  # fmt: skip
+        try:
+            self.table.write(change)
+        except ConditionFailed:
+            self.meta()
+
+    def intend(
+        self, kind: str, role: str, name: str, while_: Status = "RUNNING", *, again: bool = False
+    ) -> ResourceRow:
+        """Say what will be made, before it is. A row that is further already comes back as it is; `again` begins a DELETED one anew, which
+        things without a token of their own allow. Raises RestoreClosed."""
+        begins = ("INTENT", "DELETED") if again else ("INTENT", "INTENT")
+        found = self.row(kind, role, name)
+        if found and found.state not in begins:
+            return found
+        row = ResourceRow(kind=kind, role=role, name=name, state="INTENT", intended_at=datetime.now(UTC))
+        unless_further = "attribute_not_exists(pk) OR #state IN (:a, :b)"
+        try:
+            self.table.write(
+                self.while_status(while_), self.table.put(self._item(row), unless_further, a=begins[0], b=begins[1])
+            )
+        except ConditionFailed:
+            self.require(while_)
+            return self._now_further(row)
+        return row
+
+    def created(self, row: ResourceRow, physical_id: str) -> ResourceRow:
+        """Say that it was made, and how it is called. Raises RestoreClosed if a remover has already settled the row."""
+        made = row.model_copy(
+            update={"state": "CREATED", "physical_id": physical_id, "created_at": row.created_at or datetime.now(UTC)}
+        )
+        try:
+            self.table.write(
+                self.table.put(self._item(made), "#state IN (:a, :b)", a="INTENT", b="CREATED"),
+            )
+        except ConditionFailed:
+            raise RestoreClosed(f"{row.kind} {row.name} of restore {self.restore_id} was removed meanwhile") from None
+        return made
+
+    def seen_absent(self, row: ResourceRow) -> None:
+        """Say that it was looked for and is not there, once not seeing it proves that. Raises NotReady before: what was begun a moment
+        ago may still come into being, or exist without being visible yet."""
+        age = datetime.now(UTC) - row.intended_at
+        if row.state == "INTENT" and age < timedelta(seconds=limits.VISIBLE_AFTER):
+            raise NotReady(f"waiting until the {row.kind} {row.name} would have to be visible if it existed")
+        self.deleted(row)
+
+    def deleted(self, row: ResourceRow, note: str | None = None) -> None:
+        """Say that it was looked for and is not there."""
+        now = datetime.now(UTC)
+        self._settle(row, {"state": "DELETED", "deleted_at": now, "seen_absent_at": now, "note": note})
+
+    def never_begun(self, row: ResourceRow, note: str) -> None:
+        """Say that it was never asked for, and why that is certain; nobody looked."""
+        self._settle(row, {"state": "DELETED", "deleted_at": datetime.now(UTC), "note": note})
+
+    def handed_over(self, row: ResourceRow, note: str) -> None:
+        """Say that it stays, and who uses and removes it: it is this restore's no longer."""
+        self._settle(row, {"state": "DELETED", "deleted_at": datetime.now(UTC), "note": note})
+
+    def kept(self, row: ResourceRow, physical_id: str, note: str | None = None) -> None:
+        """Say that it stays: it is what the restore was for, or belongs to that, as `note` says."""
+        self._settle(row, {"state": "KEPT", "physical_id": physical_id, "note": note})
+
+    def row(self, kind: str, role: str, name: str) -> ResourceRow | None:
+        """One row, or None."""
+        item = self.table.get(self.restore_id, _resource_key(kind, role, name))
+        return _resource(item) if item else None
+
+    def rows(self, *kinds: str) -> tuple[ResourceRow, ...]:
+        """All rows, or those of these kinds."""
+        rows = (_resource(item) for item in self.table.query(self.restore_id, RESOURCE))
+        return tuple(row for row in rows if not kinds or row.kind in kinds)
+
+    def unsettled(self, *kinds: str) -> tuple[ResourceRow, ...]:
+        """Rows of things that may exist and are not to stay."""
+        return tuple(row for row in self.rows(*kinds) if row.state in ("INTENT", "CREATED"))
+
+    def remember(self, error: ErrorNote) -> None:
+        """Keep the restore's first error for the report of a later clean-up."""
+        self.table.write(
+            self.table.update(
+                self.restore_id, META, "SET #error = if_not_exists(#error, :error)", error=error.to_json()
+            )
+        )
+
+    def close(self, fixed: Anchor) -> None:
+        """CLOSED, no more under OPEN, database locks released: one transaction, the restore's last. Raises LedgerRowUnreadable if nothing
+        tells which locks it holds."""
+        fixed.require("locks")
+        closed = self.table.update(self.restore_id, META, "SET #status = :closed", closed="CLOSED")
+        locks = [
+            self.table.delete(name, LOCK, "restoreId = :restore", restore=self.restore_id)
+            for name in fixed.locks
+            if (self.table.get(name, LOCK) or {}).get("restoreId") == self.restore_id
+        ]
+        self.table.write(closed, self.table.delete(OPEN, self.restore_id), *locks)
+
+    def _lock(self, name: str) -> Write:
+        lock = {"pk": name, "sk": LOCK, "restoreId": self.restore_id, "since": _now()}
+        return self.table.put(lock, MINE_OR_FREE, restore=self.restore_id)
+
+    def _already_open(self, plan: Plan, failed: ConditionFailed) -> Plan:
+        if self.exists():
+            meta = self.meta()
+            if meta.execution_arn != plan.execution_arn:
+                raise RestoreFailed(
+                    f"The id {self.restore_id} is taken by {meta.execution_arn}: start the restore again"
+                )
+            self.require("RUNNING")
+            return meta.plan
+        busy = [_busy(self.table, *database) for database in zip(anchor.lock_names(plan), plan.databases, strict=True)]
+        raise DatabaseBusy("\n".join(filter(None, busy)) or "A lock was given back meanwhile: start again") from failed
+
+    def _now_further(self, row: ResourceRow) -> ResourceRow:
+        found = self.row(row.kind, row.role, row.name)
+        if found is None:
+            raise RestoreClosed(f"Restore {self.restore_id} changed while {row.kind} {row.name} was begun")
+        return found
+
+    def _settle(self, row: ResourceRow, change: dict[str, object]) -> None:
+        # What is kept is never told as deleted by one who looked earlier, nor the other way round.
+        settled = row.model_copy(update=change)
+        try:
+            self.table.write(
+                self.table.put(self._item(settled), "#state IN (:a, :b, :c)", a="INTENT", b="CREATED", c=settled.state)
+            )
+        except ConditionFailed:
+            raise RestoreClosed(f"{row.kind} {row.name} of restore {self.restore_id} was settled meanwhile") from None
+
+    def _item(self, row: ResourceRow) -> Item:
+        return {"pk": self.restore_id, "sk": _resource_key(row.kind, row.role, row.name)} | row.to_state()
+
+
+def open_restores(table: Table) -> Iterable[str]:
+    """Ids of all restores that aren't CLOSED."""
+    return (str(item["sk"]) for item in table.query(OPEN))
+
+
+def open_meta(ledger: Ledger) -> Meta:
+    """The own row of a restore under OPEN, which is written and closed together with it. Raises LedgerRowUnreadable."""
+    try:
+        return ledger.meta()
+    except RestoreNotFound as error:
+        raise LedgerRowUnreadable(
+            f"{ledger.restore_id} stands under OPEN in the ledger, and its own row META is gone: somebody deleted it, and with it what "
+            f"tells where things were made. Remove what carries the tag dbrestore:restore-id={ledger.restore_id}, then the row under OPEN"
+        ) from error
+
+
+def request_cancel(table: Table, restore_id: str) -> None:
+    """Ask a running restore to stop: its next step raises RestoreCancelled and the removers run. Raises RestoreNotFound, RestoreClosed."""
+    wish = table.update(
+        restore_id, META, "SET cancelRequested = :yes", "#status = :running", yes=True, running="RUNNING"
+    )
+    try:
+        table.write(wish)
+    except ConditionFailed:
+        status = Ledger(table, restore_id).meta().status
+        raise RestoreClosed(f"Restore {restore_id} is {status} already: there is nothing to stop") from None
+
+
+def _busy(table: Table, lock: str, database: object) -> str | None:
+    owner = (table.get(lock, LOCK) or {}).get("restoreId")
+    name = getattr(database, "asked_name", "")
+    return f"{name}: restore {owner} is bringing it back at this moment; wait for it or cancel it" if owner else None
+
+
+def _resource_key(kind: str, role: str, name: str) -> str:
+    return f"{RESOURCE}{kind}#{role}#{name}"
+
+
+def _resource(item: Item) -> ResourceRow:
+    return stored_rows.readable(ResourceRow, item)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

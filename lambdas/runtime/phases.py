@@ -1,0 +1,67 @@
+"""Phase rows: when each state of the flow began and ended, how often it was tried, and what it waits for."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from dbrestore.contract.job import ErrorNote
+from dbrestore.contract.record import PhaseRow
+from dbrestore.ledger.stored_rows import readable
+from dbrestore.ledger.table import Item
+from lambdas.runtime.ledger import Ledger
+
+PHASE = "PHASE#"
+
+
+def began(ledger: Ledger, state: str) -> PhaseRow:
+    """Note the beginning of an attempt; the first one's time stays, so a wait can be bounded from it."""
+    change = (
+        "SET #state = :state, #status = :running, #startedAt = if_not_exists(#startedAt, :now) "
+        "REMOVE #endedAt, #error, #waitingFor ADD #attempts :one"
+    )
+    update = ledger.table.update(
+        ledger.restore_id, PHASE + state, change, state=state, running="RUNNING", now=_now(), one=1
+    )
+    ledger.table.write(update)
+    return _phase(ledger.table.get(ledger.restore_id, PHASE + state) or {})
+
+
+def waits(ledger: Ledger, state: str, what: str) -> None:
+    """Note what the state waits for; it is still running."""
+    ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, "SET #waitingFor = :what", what=what))
+
+
+def succeeded(ledger: Ledger, state: str) -> None:
+    """Note the end."""
+    change = "SET #status = :status, #endedAt = :now"
+    ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, status="SUCCEEDED", now=_now()))
+
+
+def passed(ledger: Ledger, state: str, started_at: datetime) -> None:
+    """Note a state that was over before the ledger was opened."""
+    row = PhaseRow(state=state, started_at=started_at, ended_at=datetime.now(UTC), status="SUCCEEDED")
+    ledger.table.write(ledger.table.put({"pk": ledger.restore_id, "sk": PHASE + state} | row.to_state()))
+
+
+def failed(ledger: Ledger, state: str, error: ErrorNote, ended_at: datetime | None = None) -> None:
+    """Note the end (now, unless it was earlier) and the error; a later attempt of a remover may still succeed."""
+    change = "SET #status = :status, #endedAt = :now, #error = :error"
+    values: dict[str, Any] = {
+        "status": "FAILED",
+        "now": ended_at.isoformat() if ended_at else _now(),
+        "error": error.to_state(),
+    }
+    ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, **values))
+
+
+def phases(ledger: Ledger) -> tuple[PhaseRow, ...]:
+    """All states that were entered, by the time of their beginning."""
+    found = (_phase(item) for item in ledger.table.query(ledger.restore_id, PHASE))
+    return tuple(sorted(found, key=lambda phase: phase.started_at))
+
+
+def _phase(item: Item) -> PhaseRow:
+    return readable(PhaseRow, item)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

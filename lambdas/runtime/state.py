@@ -1,0 +1,199 @@
+"""What every state has around its work: input validation, log lines, phase rows, the check that the restore may still make things, and
+the translation of AWS's errors. The work itself is the function below the decorator."""
+
+import json
+import logging
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
+
+from dbrestore.contract.anchor import Whereabouts
+from dbrestore.contract.document import Document
+from dbrestore.contract.errors import NotReady, RestoreError, RestoreRequestInvalid
+from dbrestore.contract.job import ErrorNote
+from dbrestore.ledger import stored_plan
+from dbrestore.ledger.table import Table
+from lambdas.runtime import phases
+from lambdas.runtime.aws import ControlAccount, TargetAccount, target_account, translated
+from lambdas.runtime.inputs import RemoverInput
+from lambdas.runtime.ledger import Ledger
+from lambdas.runtime.settings import Settings
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Input = TypeVar("Input", bound=Document)
+
+_logged: ContextVar[dict[str, str]] = ContextVar("_logged", default={})  # noqa: B039 - never changed, only replaced
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line, with the state and the restore's id."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"level": record.levelname, "message": record.getMessage(), **_logged.get()}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _logger() -> logging.Logger:
+    logger = logging.getLogger("dbrestore")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonLines())
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    return logger
+
+
+log = _logger()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a function stands in: its settings, its own account and the ledger's table."""
+
+    settings: Settings = field(default_factory=Settings.from_environment)
+    control: ControlAccount = field(default_factory=ControlAccount)
+
+    @property
+    def table(self) -> Table:
+        return Table(self.control.dynamodb, self.settings.ledger_table)
+
+
+@dataclass(frozen=True)
+class Restore:
+    """One restore as its states see it. `phase` is the state's own row: its beginning bounds what the state may wait."""
+
+    surroundings: Surroundings
+    ledger: Ledger
+    state: str
+    began_at: datetime
+
+    @property
+    def settings(self) -> Settings:
+        return self.surroundings.settings
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the state was first entered."""
+        return (datetime.now(UTC) - self.began_at).total_seconds()
+
+    def target(self, where: Whereabouts) -> TargetAccount:
+        """The target's account, with the credentials of its role."""
+        return target_account(
+            self.surroundings.control,
+            self.settings,
+            partition=where.execution_arn.split(":")[1],
+            account=where.target.account,
+            region=where.target.region,
+            restore_id=where.restore_id,
+        )
+
+
+def handler(
+    name: str, model: type[Input], *, asked: bool = False
+) -> Callable[[Callable[[Input, Surroundings], Document | None]], Handler]:
+    """Make a function of the control plane out of its work. `asked`: its input is a person's question, so what is wrong with it is theirs
+    to change; any other input is written by this application."""
+
+    def decorate(work: Callable[[Input, Surroundings], Document | None]) -> Handler:
+        @wraps(work)
+        def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            return _told(name, lambda: work(_read(model, event, asked=asked), Surroundings()))
+
+        return handle
+
+    return decorate
+
+
+def state(
+    name: str, model: type[Input], *, makes: bool = False
+) -> Callable[[Callable[[Input, Restore], Document | None]], Handler]:
+    """Make a state of the flow out of its work. `makes`: the state makes things, so it refuses when the restore no longer runs, or can't be
+    cleared up and told of by the plan that the ledger keeps."""
+
+    def decorate(work: Callable[[Input, Restore], Document | None]) -> Handler:
+        @wraps(work)
+        def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            return _told(name, lambda: in_phase(event, Surroundings()))
+
+        def in_phase(event: dict[str, Any], surroundings: Surroundings) -> Document | None:
+            # The id alone, before anything else of the input: a plan of another version ends the state, and is told as its end.
+            restore_id = _read(RemoverInput, event).plan.restore_id
+            _logged.set({"state": name, "restoreId": restore_id})
+            ledger = Ledger(surroundings.table, restore_id)
+            meta = ledger.meta()
+            for flaw in meta.flaws:
+                log.warning("of the ledger's row META this counts as unknown: %s", flaw)
+            began = phases.began(ledger, name)
+
+            def permitted() -> Document | None:
+                # Inside the phase, so that a state which waits when the restore is asked to stop ends as FAILED and not as RUNNING.
+                if makes:
+                    ledger.require("RUNNING")
+                section = _read(model, event)
+                if makes and (trouble := meta.plan_trouble):
+                    raise trouble
+                return work(section, Restore(surroundings, ledger, name, began.started_at))
+
+            return _watched(ledger, name, permitted)
+
+        return handle
+
+    return decorate
+
+
+def _told(name: str, work: Callable[[], Document | None]) -> dict[str, Any]:
+    """The function's answer; log lines at its beginning and end, and AWS's errors by our names."""
+    _logged.set({"state": name})
+    try:
+        log.info("start")
+        result = work()
+    except (ClientError, BotoCoreError) as error:
+        raise _noted(translated(error)) from error
+    except RestoreError as error:
+        _noted(error)
+        raise
+    except Exception:
+        log.exception("a bug: this error has no name that a person could use")
+        raise
+    log.info("done")
+    return result.to_state() if result else {}
+
+
+def _watched(ledger: Ledger, name: str, work: Callable[[], Document | None]) -> Document | None:
+    try:
+        result = work()
+    except (ClientError, BotoCoreError, RestoreError) as caught:
+        error = caught if isinstance(caught, RestoreError) else translated(caught)
+        if isinstance(error, NotReady):
+            phases.waits(ledger, name, str(error))
+        else:
+            phases.failed(ledger, name, ErrorNote(name=type(error).__name__, message=str(error)))
+        raise error from caught
+    phases.succeeded(ledger, name)
+    return result
+
+
+def _read(model: type[Input], event: dict[str, Any], *, asked: bool = False) -> Input:
+    try:
+        return model.model_validate(event)
+    except ValidationError as error:
+        if asked:
+            raise RestoreRequestInvalid("\n".join(stored_plan.problems(error))) from error
+        raise stored_plan.why_unreadable(error) from error
+
+
+def _noted(error: RestoreError) -> RestoreError:
+    if isinstance(error, NotReady):
+        log.info("not ready: %s", error)
+    else:
+        log.error("%s: %s", type(error).__name__, error)
+    return error

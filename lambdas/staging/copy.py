@@ -1,0 +1,232 @@
+"""Step 4: S3 copies the files into the temporary bucket itself; no byte passes a Lambda or the worker.
+
+An invocation copies for a while and stops between two parts; the next one finds in S3 what is there. Invariant: a key holds the whole file
+or nothing, because an upload is completed only with every part of the plan. Two invocations at once do no harm: the same part of the same
+upload is the same bytes, and so is the same key of two uploads.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from dbrestore.contract import limits
+from dbrestore.contract.errors import BackupArchived, BackupDamaged, NotReady, RestoreError
+from dbrestore.contract.sqlserver_errors import CrossRegionCopyRefused, StagedBackupMissing
+from lambdas.runtime.aws import error_code
+from lambdas.staging import objects as staging_objects
+from lambdas.staging import parts as staging_parts
+from lambdas.staging.files import StagedFile
+from lambdas.staging.parts import Part
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+Done = TypeVar("Done")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A bucket, whose it is, and a client that may use it."""
+
+    s3: "S3Client"
+    bucket: str
+    owner: str
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What every call about the bucket has."""
+        return {"Bucket": self.bucket, "ExpectedBucketOwner": self.owner}
+
+
+@dataclass(frozen=True)
+class _Upload:
+    """A file that is copied in parts; `parts` holds what S3 has."""
+
+    file: StagedFile
+    etag: str
+    id: str
+    parts: "dict[int, CompletedPartTypeDef]"
+
+    @property
+    def missing(self) -> list[Part]:
+        return [part for part in staging_parts.parts(self.file.length) if part.number not in self.parts]
+
+
+def copy(files: Iterable[StagedFile], source: Place, target: Place, prefix: str, until: float) -> None:
+    """Make sure that every file lies under its key. `until` (monotonic seconds) is when to stop. Raises NotReady, which says how much is
+    there, BackupDamaged, CrossRegionCopyRefused, StagedBackupMissing."""
+    try:
+        _copy(tuple(files), source, target, prefix, until)
+    except ClientError as error:
+        if error_code(error) != "NoSuchBucket":
+            raise
+        raise StagedBackupMissing(f"{target.bucket} is gone: somebody deleted it; start the restore again") from error
+
+
+def _copy(files: tuple[StagedFile, ...], source: Place, target: Place, prefix: str, until: float) -> None:
+    there = _lengths(target, prefix)
+    missing = [file for file in files if there.get(file.key) != file.length]
+    if not missing:
+        return
+    begun = _uploads(target, prefix)
+    uploads = [u for u in _at_once(lambda f: _begin(f, source, target, begun.get(f.key)), missing, until) if u]
+    # What an earlier invocation copied to its end comes first, and then what lacks least: a whole file is safe from the rule that aborts
+    # uploads, and time may run out before the last part of the last file.
+    _complete_whole(uploads, target, until)
+    unfinished = sorted((upload for upload in uploads if upload.missing), key=lambda upload: len(upload.missing))
+    pieces = [(upload, part) for upload in unfinished for part in upload.missing]
+    _at_once(lambda piece: _copy_part(piece[0], piece[1], source, target), pieces, until)
+    _complete_whole(unfinished, target, until)
+    _require_all(files, target, prefix, uploads)
+
+
+def _lengths(target: Place, prefix: str) -> dict[str, int]:
+    pages = target.s3.get_paginator("list_objects_v2").paginate(**target.arguments, Prefix=prefix)
+    return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+
+
+def _uploads(target: Place, prefix: str) -> dict[str, str]:
+    """Key -> the upload that is carried on: of several, all invocations choose the same."""
+    found = staging_objects.uploads(target.s3, target.bucket, prefix, target.owner)
+    newest_first = sorted(found, key=lambda upload: (upload["Initiated"], upload["UploadId"]), reverse=True)
+    return {upload["Key"]: upload["UploadId"] for upload in newest_first}
+
+
+def _at_once(work: Callable[[Any], Done], items: Iterable[Any], until: float) -> list[Done]:
+    """The results of what was begun in time. The first error ends it, when the requests under way have been answered."""
+
+    def in_time(item: Any) -> list[Done]:
+        return [work(item)] if time.monotonic() < until else []
+
+    with ThreadPoolExecutor(limits.STAGING_THREADS, thread_name_prefix="stage") as threads:
+        futures = [threads.submit(in_time, item) for item in items]
+        try:
+            return [result for future in as_completed(futures) for result in future.result()]
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+def _begin(file: StagedFile, source: Place, target: Place, upload_id: str | None) -> _Upload | None:
+    """Copy a small file, or begin or find the upload of a large one."""
+    etag = _source_etag(file, source)
+    if not staging_parts.parts(file.length):
+        _copy_whole(file, etag, source, target)
+        return None
+    if upload_id is None:
+        created = target.s3.create_multipart_upload(
+            **target.arguments, Key=file.key, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT"
+        )
+        return _Upload(file, etag, created["UploadId"], {})
+    return _Upload(file, etag, upload_id, _parts(file, target, upload_id))
+
+
+def _source_etag(file: StagedFile, source: Place) -> str:
+    try:
+        found = source.s3.head_object(**source.arguments, Key=file.source_key)
+    except ClientError as error:
+        raise _explained(error, file) from error
+    if found["ContentLength"] != file.length:
+        raise BackupDamaged(
+            f"{file.source_key} has {found['ContentLength']:,} bytes, and the manifest says {file.length:,}: take another restore point"
+        )
+    return found["ETag"]
+
+
+def _copy_whole(file: StagedFile, etag: str, source: Place, target: Place) -> None:
+    # One request has one checksum: SHA-256 is the one that every manifest has. Tags would need permissions of their own.
+    try:
+        target.s3.copy_object(
+            **_from(file, etag, source, target), ChecksumAlgorithm="SHA256", TaggingDirective="REPLACE"
+        )
+    except ClientError as error:
+        raise _explained(error, file) from error
+
+
+def _parts(file: StagedFile, target: Place, upload_id: str) -> "dict[int, CompletedPartTypeDef]":
+    lengths = {part.number: part.length for part in staging_parts.parts(file.length)}
+    pages = target.s3.get_paginator("list_parts").paginate(**target.arguments, Key=file.key, UploadId=upload_id)
+    try:
+        found = [part for page in pages for part in page.get("Parts", [])]
+    except ClientError as error:
+        raise _explained(error, file) from error
+    return {p["PartNumber"]: _completed(p["PartNumber"], p) for p in found if p["Size"] == lengths.get(p["PartNumber"])}
+
+
+def _copy_part(upload: _Upload, part: Part, source: Place, target: Place) -> None:
+    try:
+        copied = target.s3.upload_part_copy(
+            **_from(upload.file, upload.etag, source, target),
+            UploadId=upload.id,
+            PartNumber=part.number,
+            CopySourceRange=f"bytes={part.first}-{part.last}",
+        )["CopyPartResult"]
+    except ClientError as error:
+        raise _explained(error, upload.file) from error
+    upload.parts[part.number] = _completed(part.number, copied)
+
+
+def _from(file: StagedFile, etag: str, source: Place, target: Place) -> dict[str, Any]:
+    """Copied from exactly what was looked at: a file that is replaced meanwhile gives an error and not a mixture."""
+    return {
+        **target.arguments,
+        "Key": file.key,
+        "CopySource": {"Bucket": source.bucket, "Key": file.source_key},
+        "CopySourceIfMatch": etag,
+        "ExpectedSourceBucketOwner": source.owner,
+    }
+
+
+def _completed(number: int, told: Mapping[str, Any]) -> "CompletedPartTypeDef":
+    part: CompletedPartTypeDef = {"PartNumber": number, "ETag": told["ETag"]}
+    if checksum := told.get("ChecksumCRC32"):
+        part["ChecksumCRC32"] = checksum
+    return part
+
+
+def _complete_whole(uploads: list[_Upload], target: Place, until: float) -> None:
+    whole = [upload for upload in uploads if not upload.missing]
+    _at_once(lambda upload: _complete(upload, target), whole, until)
+
+
+def _complete(upload: _Upload, target: Place) -> None:
+    parts = [upload.parts[number] for number in sorted(upload.parts)]
+    try:
+        target.s3.complete_multipart_upload(
+            **target.arguments, Key=upload.file.key, UploadId=upload.id, MultipartUpload={"Parts": parts}
+        )
+    except ClientError as error:
+        raise _explained(error, upload.file) from error
+
+
+def _require_all(files: tuple[StagedFile, ...], target: Place, prefix: str, uploads: list[_Upload]) -> None:
+    there = _lengths(target, prefix)
+    pieces = {file.key: len(staging_parts.parts(file.length)) or 1 for file in files}
+    done = sum(pieces[file.key] for file in files if there.get(file.key) == file.length)
+    done += sum(len(upload.parts) for upload in uploads if there.get(upload.file.key) != upload.file.length)
+    if any(there.get(file.key) != file.length for file in files):
+        raise NotReady(f"{done:,} of {sum(pieces.values()):,} parts are copied")
+
+
+def _explained(error: ClientError, file: StagedFile) -> RestoreError | ClientError:
+    """What S3's refusal of a copy means."""
+    code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
+    if code in ("NoSuchKey", "404"):
+        return BackupDamaged(f"{file.source_key} is no longer in the repository: take another restore point")
+    if code in ("PreconditionFailed", "412"):
+        return BackupDamaged(f"{file.source_key} was replaced while it was copied: start the restore again")
+    if code in ("InvalidObjectState", "ObjectNotInActiveTierError"):
+        return BackupArchived(f"{file.source_key} is archived")
+    if code == "NoSuchUpload":
+        return NotReady(f"waiting for another invocation, which ended the upload of {file.key}")
+    if "cross-region" in message.lower():
+        return CrossRegionCopyRefused(
+            f"S3 refused to copy {file.source_key} to the target's Region ({message}): the functions must not run in a VPC with a gateway "
+            "endpoint for S3"
+        )
+    return error

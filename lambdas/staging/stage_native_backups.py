@@ -1,0 +1,63 @@
+"""Step 4: SQL Server's backup files, copied by S3 into the temporary bucket and compared with the manifest, for RDS to read.
+
+Rows of the bucket and of the objects stand in the ledger before either exists; RemoveStagingBucket (lambdas.staging.bucket) removes both.
+"""
+
+import time
+
+from dbrestore.contract import limits
+from dbrestore.contract.errors import BackupArchived, NotReady
+from dbrestore.contract.plan import Plan
+from dbrestore.contract.sections import StagingSection
+from dbrestore.points import stored_points
+from dbrestore.points.sqlserver import staged as native_staging
+from lambdas.archive import retrieve_archive as archive
+from lambdas.runtime import invocations
+from lambdas.runtime.inputs import PlannedInput
+from lambdas.runtime.state import Restore, state
+from lambdas.staging import bucket as staging_bucket
+from lambdas.staging import check as staging_check
+from lambdas.staging import copy as staging_copy
+from lambdas.staging.bucket import OBJECTS, ROLE, STAGING
+from lambdas.staging.copy import Place
+from lambdas.staging.files import StagedFile, staged_files
+
+
+@state(STAGING, PlannedInput, makes=True)
+def stage_native_backups(section: PlannedInput, restore: Restore) -> StagingSection:
+    """The files, in the bucket and compared. Raises NotReady until all are."""
+    until = time.monotonic() + limits.STAGING_SECONDS
+    with invocations.at_work(restore.ledger, STAGING):
+        try:
+            return _stage(restore, section.plan, until)
+        except NotReady:
+            archive.require_readable(restore)
+            raise
+        except BackupArchived as error:
+            raise archive.again(restore, str(error)) from error
+
+
+def _stage(restore: Restore, plan: Plan, until: float) -> StagingSection:
+    s3 = restore.target(plan).s3
+    bucket = staging_bucket.ensure(restore, plan, s3)
+    prefix = native_staging.restore_prefix(plan.restore_id)
+    files = _files(restore, plan)
+    row = restore.ledger.intend(OBJECTS, ROLE, f"{bucket}/{prefix}")
+    if row.state == "INTENT":
+        target = Place(s3, bucket, plan.target.account)
+        staging_copy.copy(files, _repository(restore, plan), target, prefix, until)
+        note = staging_check.compare(files, target, until)
+        restore.ledger.created(row.model_copy(update={"note": note}), f"s3://{bucket}/{prefix}")
+    return StagingSection(bucket=bucket, prefix=prefix, objects=len(files), bytes=sum(file.length for file in files))
+
+
+def _files(restore: Restore, plan: Plan) -> tuple[StagedFile, ...]:
+    source = plan.source
+    s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
+    return staged_files(plan, stored_points.load(s3, bucket, source.db_instance, source.restore_point))
+
+
+def _repository(restore: Restore, plan: Plan) -> Place:
+    """It lies in the control account, which the execution's ARN names."""
+    account = plan.execution_arn.split(":")[4]
+    return Place(restore.surroundings.control.s3, restore.settings.repository_bucket, account)

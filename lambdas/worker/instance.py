@@ -1,0 +1,218 @@
+"""Steps 2 and 6: the worker, an EC2 instance near the target, and its removal.
+
+Each attempt to launch it is a ledger row with a token of its own, so a launch whose answer was lost is found and not repeated. The row is
+DELETED only after EC2 was asked and knows no instance, volume or interface of it any more.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from dbrestore.contract import keys, limits, names
+from dbrestore.contract.anchor import Anchor, Whereabouts
+from dbrestore.contract.errors import NotReady, WorkerNotStarted
+from dbrestore.contract.record import ResourceRow
+from dbrestore.contract.sections import WorkerSection
+from dbrestore.ledger.stored_rows import Status
+from lambdas.runtime.aws import TargetAccount, error_code
+from lambdas.runtime.inputs import PlannedInput, RemoverInput
+from lambdas.runtime.state import Restore, log, state
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
+
+KIND = "instance"
+BOOT_SCRIPT = Path(__file__).with_name("worker_boot.sh")
+IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+NO_CAPACITY = {
+    "InsufficientFreeAddressesInSubnet",
+    "InsufficientHostCapacity",
+    "InsufficientInstanceCapacity",
+    "InstanceLimitExceeded",
+    "MaxSpotInstanceCountExceeded",
+    "Unsupported",
+    "VcpuLimitExceeded",
+}
+
+
+@state("DeployWorker", PlannedInput, makes=True)
+def deploy_worker(section: PlannedInput, restore: Restore) -> WorkerSection:
+    """The worker, running and registered with SSM."""
+    return WorkerSection(instance_id=deploy(restore, section.plan, "worker"))
+
+
+def deploy(
+    restore: Restore, where: Whereabouts, role: str, while_: Status = "RUNNING", attempts: int = limits.WORKER_ATTEMPTS
+) -> str:
+    """Make sure that a worker of this role runs; its instance id. Raises NotReady, WorkerNotStarted."""
+    if isinstance(where, Anchor):
+        where.require("worker.launches", "worker.instance_profile_arn", "worker.program_uri", "worker.max_run_minutes")
+    target = restore.target(where)
+    for attempt in range(1, attempts + 1):
+        row = restore.ledger.intend(KIND, role, names.resource_name(where.restore_id, f"{role}-{attempt}"), while_)
+        if row.state == "DELETED":
+            continue
+        instance_id = row.physical_id or _launch(target, where, role, attempt, row.name)
+        if instance_id is None:
+            restore.ledger.deleted(row, "EC2 had no capacity: nothing was launched")
+            continue
+        row = restore.ledger.created(row, instance_id) if row.state == "INTENT" else row
+        if _is_ready(target, row):
+            return instance_id
+        restore.ledger.deleted(row)
+    raise WorkerNotStarted(
+        f"No worker started in {attempts} attempts ({where.worker.first.instance_type} in {where.worker.first.subnet_id} first): EC2 had "
+        "no capacity, or the instance never registered with SSM. Check its way to the SSM endpoints (dbrestore worker-config check), or "
+        "ask for another worker.subnetId or worker.instanceType"
+    )
+
+
+def _launch(target: TargetAccount, where: Whereabouts, role: str, attempt: int, name: str) -> str | None:
+    # A launch whose answer was lost is usually visible by its name; its token covers the seconds in which it is not.
+    for instance in find(target.ec2, where.restore_id):
+        if names.tag(instance, "Name") == name:
+            return instance["InstanceId"]
+    request = _launch_request(where, role, attempt, name, where.worker.image_id or _newest_image(target))
+    try:
+        return target.ec2.run_instances(**request)["Instances"][0]["InstanceId"]
+    except ClientError as error:
+        if error_code(error) in NO_CAPACITY:
+            log.warning("attempt %d: %s", attempt, error)
+            return None
+        if error_code(error) == "IdempotentParameterMismatch":
+            raise NotReady(f"waiting for EC2 to show the instance {name}, which was launched already") from error
+        raise
+
+
+def _launch_request(where: Whereabouts, role: str, attempt: int, name: str, image: str) -> dict[str, Any]:
+    launches = where.worker.launches
+    launch = launches[(attempt - 1) % len(launches)]
+    tags = names.tags(where, role, name)
+    disk = {"VolumeSize": where.worker.volume_gib, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
+    interface = {
+        "DeviceIndex": 0,
+        "SubnetId": launch.subnet_id,
+        "Groups": list(where.worker.security_group_ids),
+        "AssociatePublicIpAddress": False,
+        "DeleteOnTermination": True,
+    }
+    return {
+        "ClientToken": names.client_token(where.restore_id, role, attempt),
+        "MinCount": 1,
+        "MaxCount": 1,
+        "ImageId": image,
+        "InstanceType": launch.instance_type,
+        "IamInstanceProfile": {"Arn": where.worker.instance_profile_arn},
+        "NetworkInterfaces": [interface],
+        "BlockDeviceMappings": [{"DeviceName": where.worker.root_device, "Ebs": disk}],
+        "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "UserData": _boot_script(where),
+        "TagSpecifications": [{"ResourceType": t, "Tags": tags} for t in ("instance", "volume", "network-interface")],
+    }
+
+
+def _boot_script(where: Whereabouts) -> str:
+    # Nothing that could be more than a value reaches the script: the proxy's URL has a strict pattern, hosts and numbers are our own.
+    bucket = where.worker.program_uri.removeprefix("s3://").partition("/")[0]
+    return Template(BOOT_SCRIPT.read_text()).substitute(
+        program_uri=where.worker.program_uri,
+        max_minutes=where.worker.max_run_minutes + limits.DEAD_MAN_MARGIN_MINUTES,
+        region=keys.region_of(bucket) or where.target.region,
+        proxy=where.worker.proxy or "",
+        no_proxy=",".join(where.worker.no_proxy),
+    )
+
+
+def _newest_image(target: TargetAccount) -> str:
+    return target.ssm.get_parameter(Name=IMAGE_PARAMETER)["Parameter"]["Value"]
+
+
+def _is_ready(target: TargetAccount, row: ResourceRow) -> bool:
+    """True when it is registered, False when it is gone for good; NotReady between."""
+    instance_id = row.physical_id or ""
+    status = state_of(target.ec2, instance_id)
+    age = (datetime.now(UTC) - (row.created_at or row.intended_at)).total_seconds()
+    if status == "terminated" or (status is None and age > limits.VISIBLE_AFTER):
+        return False
+    # First of all: when the flow comes back here from the archive, the worker is hours old and may be at work.
+    if status == "running" and is_online(target, instance_id):
+        return True
+    if status in ("running", "pending") and age > limits.WORKER_ONLINE_WITHIN:
+        target.ec2.terminate_instances(InstanceIds=[instance_id])
+        raise NotReady(f"waiting for {instance_id} to end: SSM does not reach it")
+    raise NotReady(f"waiting for {instance_id} ({status or 'not visible yet'}) to run and to register with SSM")
+
+
+def is_online(target: TargetAccount, instance_id: str) -> bool:
+    """Whether SSM reaches the instance's agent."""
+    wanted: Any = [{"Key": "InstanceIds", "Values": [instance_id]}]
+    found = target.ssm.describe_instance_information(Filters=wanted)["InstanceInformationList"]
+    return any(info.get("PingStatus") == "Online" for info in found)
+
+
+def state_of(ec2: "EC2Client", instance_id: str) -> str | None:
+    """The instance's state, or None if EC2 doesn't know it (yet, or any more)."""
+    found = ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": [instance_id]}])
+    return next((instance["State"]["Name"] for instance in _instances([found])), None)
+
+
+def find(ec2: "EC2Client", restore_id: str, known: Iterable[str] = ()) -> "tuple[InstanceTypeDef, ...]":
+    """All instances of a restore that aren't gone, by tag and by the ids that the ledger knows."""
+    filters: list[Any] = [names.tagged(restore_id)]
+    if ids := list(known):
+        filters.append([{"Name": "instance-id", "Values": ids}])
+    pages = (page for f in filters for page in ec2.get_paginator("describe_instances").paginate(Filters=f))
+    found = {instance["InstanceId"]: instance for instance in _instances(pages)}
+    return tuple(instance for instance in found.values() if instance["State"]["Name"] != "terminated")
+
+
+def _instances(pages: Iterable[Any]) -> "Iterator[InstanceTypeDef]":
+    return (i for page in pages for reservation in page["Reservations"] for i in reservation["Instances"])
+
+
+@state("RemoveWorker", RemoverInput)
+def remove_worker(section: RemoverInput, restore: Restore) -> None:
+    """Every worker of the restore, with its volumes and interfaces, gone and seen absent."""
+    restore.ledger.advance("CLOSING")
+    where = restore.ledger.meta().anchor
+    rows = restore.ledger.unsettled(KIND)
+    target = restore.target(where)
+    _terminate(target.ec2, where.restore_id, [row.physical_id for row in rows if row.physical_id])
+    _delete_volumes(target.ec2, where.restore_id)
+    _delete_interfaces(target.ec2, where.restore_id)
+    for row in rows:
+        restore.ledger.seen_absent(row)
+
+
+def _terminate(ec2: "EC2Client", restore_id: str, known: list[str]) -> None:
+    instances = find(ec2, restore_id, known)
+    for instance in instances:
+        # One by one: a single unknown id in the list and EC2 terminates none of them.
+        if instance["State"]["Name"] != "shutting-down":
+            ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+    if left := find(ec2, restore_id, known):
+        raise NotReady(f"waiting for {', '.join(i['InstanceId'] for i in left)} to terminate")
+
+
+def _delete_volumes(ec2: "EC2Client", restore_id: str) -> None:
+    volumes = ec2.describe_volumes(Filters=names.tagged(restore_id))["Volumes"]
+    for volume in volumes:
+        if volume["State"] == "available":
+            ec2.delete_volume(VolumeId=volume["VolumeId"])
+    if volumes:
+        raise NotReady(f"waiting for {', '.join(volume['VolumeId'] for volume in volumes)} to be deleted")
+
+
+def _delete_interfaces(ec2: "EC2Client", restore_id: str) -> None:
+    interfaces = ec2.describe_network_interfaces(Filters=names.tagged(restore_id))["NetworkInterfaces"]
+    for interface in interfaces:
+        if interface["Status"] == "available":
+            ec2.delete_network_interface(NetworkInterfaceId=interface["NetworkInterfaceId"])
+    if interfaces:
+        raise NotReady(f"waiting for {', '.join(i['NetworkInterfaceId'] for i in interfaces)} to be deleted")

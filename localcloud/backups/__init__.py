@@ -1,0 +1,1 @@
+"""Native backups written as SQL Server writes them."""

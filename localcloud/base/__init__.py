@@ -1,0 +1,1 @@
+"""What every service of the local cloud stands on: clients, the clock, processes, corrections to moto."""

@@ -1,0 +1,58 @@
+"""The one time scale of the local cloud: the seconds that AWS needs for something, shortened by a factor."""
+
+import threading
+import time
+from collections.abc import Callable
+from weakref import WeakSet
+
+from localcloud.base.agenda import Agenda
+
+# Real seconds that an action under way is waited for.
+_END_WITHIN = 5.0
+# Real seconds between two looks whether a wait is over: who waits may sleep through what happens.
+_LOOK = 0.5
+
+_scale = 1.0
+_timers: WeakSet[threading.Timer] = WeakSet()
+_agenda = Agenda()
+
+
+def set_scale(scale: float) -> None:
+    """`scale` 20 means: what takes AWS 20 seconds takes 1 second here. Real work (a command, a query) is never scaled."""
+    global _scale
+    _scale = scale
+
+
+def shortened(seconds: float) -> float:
+    """Real seconds for AWS's seconds."""
+    return seconds / _scale
+
+
+def later(seconds: float, action: Callable[[], object]) -> None:
+    """Do `action` after AWS's `seconds`, in a thread that never keeps the process alive."""
+    timer = threading.Timer(shortened(seconds), action)
+    timer.daemon = True
+    _timers.add(timer)
+    timer.start()
+
+
+def wait(seconds: float, is_over: Callable[[], bool], sleep: Callable[[float], object]) -> None:
+    """Wait AWS's `seconds` or until it `is_over`. `sleep` takes real seconds, and may return earlier when something happens."""
+    until = time.monotonic() + shortened(seconds)
+    while not is_over() and (left := until - time.monotonic()) > 0:
+        sleep(min(left, _LOOK))
+
+
+def at(moment: float, action: Callable[[], object]) -> None:
+    """Do `action` at this moment, in seconds since 1970. Of these there may be tens of thousands; each should be over in an instant."""
+    _agenda.at(moment, action)
+
+
+def forget() -> None:
+    """Nothing that was put off happens any more; what has just begun is waited for. Else it would meet the next cloud of this process."""
+    _agenda.forget()
+    for timer in list(_timers):
+        timer.cancel()
+    for timer in list(_timers):
+        if timer is not threading.current_thread():
+            timer.join(_END_WITHIN)

@@ -1,0 +1,1 @@
+"""EC2 and SSM: instances that run programs, security groups, a VPC's routes and endpoints."""

@@ -1,0 +1,247 @@
+"""What is inside an EC2 instance of the local cloud: a folder, the worker's program, and the processes of its commands.
+
+The user data is not executed. Its comment lines say what it would have done:
+`# dbrestore-program: s3://bucket/key` is unpacked to opt/dbrestore (with `.ready` in it), `# dbrestore-max-minutes: N` ends the instance
+N (scaled) minutes after the launch. Like a real agent, the host registers with SSM only if it has an instance profile, and never when the
+program can't be fetched with the profile's role; `console.log` says why.
+
+Invariant: when the instance ends, every process group of its commands is killed at once, and its folder goes like an encrypted volume.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from localcloud.base import clock
+from localcloud.ec2 import instances
+from localcloud.ec2.command_documents import Script
+from localcloud.iam import roles
+
+# Seconds on AWS from `running` until the agent answers (assumed).
+REGISTRATION = 20.0
+# Seconds, at most, until the last system call of a killed process has come back.
+DELETION = 5.0
+PROGRAM = re.compile(r"^# dbrestore-program: s3://([^/\s]+)/(\S+)$", re.MULTILINE)
+PROGRAM_REGION = re.compile(r'^ *aws s3 cp --region "([a-z0-9-]+)" ', re.MULTILINE)
+MAX_MINUTES = re.compile(r"^# dbrestore-max-minutes: (\d+)$", re.MULTILINE)
+# On every host's PATH. Instances know no other way out than the API; this one leaves a note that the command's keeper reads.
+SHUTDOWN = '#!/bin/sh\nfor when; do :; done\necho "${when:-now}" > "$HOME/power-off"\n'
+
+_directory = Path()
+_endpoint = ""
+_hosts: dict[str, "Host"] = {}
+
+
+@dataclass
+class Host:
+    """One instance from the inside. `instance` is moto's."""
+
+    instance: Any
+    directory: Path
+    is_registered: bool = False
+    has_ended: bool = False
+    groups: set[int] = field(default_factory=set)
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_online(self) -> bool:
+        """Whether SSM can reach the agent."""
+        return self.is_registered and self.instance.state == "running"
+
+    @property
+    def role_arn(self) -> str | None:
+        """The role of the instance profile, if there is one."""
+        association = self.instance.ec2_backend.iam_instance_profile_associations.get(self.instance.id)
+        roles = association.iam_instance_profile.roles if association else []
+        return roles[0].arn if roles else None
+
+
+def install(directory: Path, endpoint: str) -> None:
+    """Give every instance launched from now on an inside under `directory`/instances; `endpoint` is the cloud's URL."""
+    global _directory, _endpoint
+    _directory, _endpoint = directory, endpoint
+    if _boot not in instances.launched:
+        instances.launched.append(_boot)
+        instances.ended.append(_end)
+
+
+def shutdown() -> None:
+    """Kill everything that runs in any instance and delete their folders."""
+    while _hosts:
+        host = _hosts.popitem()[1]
+        _kill(host)
+        _delete_volume(host)
+
+
+def find(instance_id: str) -> Host | None:
+    """The inside of an instance."""
+    return _hosts.get(instance_id)
+
+
+def online(account: str, region: str) -> list[Host]:
+    """The hosts that SSM can reach there."""
+    hosts = [host for host in list(_hosts.values()) if host.is_online]
+    return [host for host in hosts if (host.instance.owner_id, host.instance.region_name) == (account, region)]
+
+
+def start(host: Host, script: Script, folder: Path) -> "subprocess.Popen[bytes] | None":
+    """Run a script under bash in a process group of its own, its output in `folder`; None if the instance has ended."""
+    variables = environment(host) | script.environment
+    with host.guard, ExitStack() as files:
+        if host.has_ended:
+            return None
+        folder.mkdir(parents=True)
+        (folder / "script.sh").write_text(script.text)
+        out, err = (files.enter_context((folder / name).open("wb")) for name in ("stdout", "stderr"))
+        process = subprocess.Popen(
+            ["/bin/bash", str(folder / "script.sh")], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+            cwd=script.working_directory or host.directory, env=variables, process_group=0,
+        )  # fmt: skip
+        host.groups.add(process.pid)
+    return process
+
+
+def environment(host: Host) -> dict[str, str]:
+    """All that a command finds: nothing of the environment of whoever started the local cloud, and as from a real agent no AWS_REGION."""
+    home, region = host.directory, host.instance.region_name
+    return {
+        "PATH": f"{home / 'bin'}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "AWS_ENDPOINT_URL": _endpoint,
+        "AWS_SSM_REGION_NAME": region,
+        "AWS_SSM_INSTANCE_ID": host.instance.id,
+        "DBRESTORE_HOME": str(home / "opt" / "dbrestore"),
+        "DBRESTORE_STATE_DIR": str(home / "state"),
+        **{name.upper(): value for name, value in _credentials(host).items()},
+    }
+
+
+def keep_power(host: Host) -> None:
+    """End the instance if something inside asked for it with `shutdown`."""
+    note = host.directory / "power-off"
+    with suppress(FileNotFoundError):
+        when = note.read_text().strip()
+        note.unlink()
+        minutes = float(when[1:]) if re.fullmatch(r"\+\d+", when) else 0.0
+        clock.later(minutes * 60, lambda: _power_off(host))
+
+
+def forget_group(host: Host, group: int) -> None:
+    """Stop watching a process group whose processes have all ended, before its number is given to another."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        host.groups.discard(group)
+
+
+def kill_group(group: int) -> None:
+    """SIGKILL to a process group; absence is success."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _boot(instance: Any) -> None:
+    host = Host(instance, _directory / "instances" / instance.id)
+    _hosts[instance.id] = host
+    (host.directory / "bin").mkdir(parents=True)
+    (host.directory / "state").mkdir()
+    (host.directory / "bin" / "shutdown").write_text(SHUTDOWN)
+    (host.directory / "bin" / "shutdown").chmod(0o755)
+    user_data = instance.user_data.decode() if instance.user_data else ""
+    if limit := MAX_MINUTES.search(user_data):
+        clock.later(float(limit[1]) * 60, lambda: _power_off(host))
+    threading.Thread(target=_register, args=(host, user_data), daemon=True).start()
+
+
+def _register(host: Host, user_data: str) -> None:
+    time.sleep(clock.shortened(instances.BOOT))
+    try:
+        if host.role_arn is None:
+            raise LookupError("no instance profile with a role: the SSM agent has no credentials")
+        program, region = PROGRAM.search(user_data), PROGRAM_REGION.search(user_data)
+        if program:
+            (host.directory / "opt").mkdir()
+            place = region[1] if region else host.instance.region_name
+            (host.directory / "opt" / "dbrestore").symlink_to(_program(host, program[1], program[2], place))
+    except Exception as error:
+        # The folder is gone if the cloud was shut down meanwhile; then nobody reads the log.
+        with suppress(FileNotFoundError):
+            (host.directory / "console.log").write_text(f"{type(error).__name__}: {error}\n")
+        return
+    time.sleep(clock.shortened(REGISTRATION))
+    host.is_registered = True
+
+
+def _program(host: Host, bucket: str, key: str, region: str) -> Path:
+    """The unpacked program, shared by all instances: it has about 100 MB. Fetched with the instance's own role, as the real boot does."""
+    credentials: dict[str, Any] = _credentials(host)
+    s3 = boto3.client(
+        "s3", endpoint_url=_endpoint, region_name=region, config=Config(s3={"addressing_style": "path"}), **credentials
+    )
+    version = s3.head_object(Bucket=bucket, Key=key)["ETag"]
+    unpacked = _directory / "programs" / sha256(f"{bucket}/{key}/{version}".encode()).hexdigest()[:16]
+    if not unpacked.exists():
+        unpacked.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=unpacked.parent) as folder:
+            s3.download_file(bucket, key, f"{folder}/program.zip")
+            _unpack(Path(folder, "program.zip"), Path(folder, "tree"))
+            # Another instance may have been faster: its tree is as good.
+            with suppress(OSError):
+                Path(folder, "tree").rename(unpacked)
+    return unpacked
+
+
+def _unpack(archive: Path, tree: Path) -> None:
+    with zipfile.ZipFile(archive) as program:
+        for entry in program.infolist():
+            path = Path(program.extract(entry, tree))
+            if not entry.is_dir() and entry.external_attr >> 16 & 0o111:
+                path.chmod(0o755)
+    (tree / ".ready").touch()
+
+
+def _credentials(host: Host) -> dict[str, str]:
+    """What the instance's metadata service would give."""
+    return roles.session(host.role_arn, host.instance.id) if host.role_arn else {}
+
+
+def _power_off(host: Host) -> None:
+    if not host.has_ended:
+        is_final = host.instance.instance_initiated_shutdown_behavior == "terminate"
+        (host.instance.terminate if is_final else host.instance.stop)()
+
+
+def _end(instance: Any) -> None:
+    if host := _hosts.get(instance.id):
+        _kill(host)
+        _delete_volume(host)
+
+
+def _kill(host: Host) -> None:
+    with host.guard:
+        host.has_ended = True
+        for group in host.groups:
+            kill_group(group)
+
+
+def _delete_volume(host: Host) -> None:
+    """A process that is being killed may finish the writing of a last file, so deleting once isn't always enough."""
+    deadline = time.monotonic() + DELETION
+    while host.directory.exists() and time.monotonic() < deadline:
+        shutil.rmtree(host.directory, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Step Functions, Lambda, EventBridge and DynamoDB: what runs the application's flow."""

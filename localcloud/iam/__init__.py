@@ -1,0 +1,1 @@
+"""Roles, trust and policies, judged as IAM judges them."""

@@ -1,0 +1,1 @@
+"""Real PostgreSQL servers and clients of every version that can be had."""

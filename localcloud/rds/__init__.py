@@ -1,0 +1,1 @@
+"""RDS: DB instances with database servers behind them."""

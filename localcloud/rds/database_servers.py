@@ -1,0 +1,118 @@
+"""The servers behind the DB instances of the local cloud: real PostgreSQL, simulated SQL Server.
+
+Invariant: a server runs only while its DB instance exists; `shutdown` ends all, and a start removes what a killed cloud left.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from localcloud.base import certificates, clock
+from localcloud.base.clients import HOME, Place
+from localcloud.postgresql import instances as postgresql_instances
+from localcloud.postgresql.instances import PostgreSql
+from localcloud.sqlserver import instances as sqlserver_instances
+from localcloud.sqlserver.engine import SqlServerEngine
+from localcloud.sqlserver.instances import SqlServer
+
+HOST = "localhost"
+POSTGRESQL = "postgres"
+ENGINES = (POSTGRESQL, *sqlserver_instances.ENGINES)
+# Seconds on AWS until a simulated server is there (assumed); a real one takes its time by itself.
+CREATION = 30.0
+
+
+class Server(Protocol):
+    """What stands behind a DB instance. A stopped one starts again on its port, with all it held."""
+
+    @property
+    def port(self) -> int: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def discard(self) -> None: ...
+
+    def set_password(self, password: str) -> None: ...
+
+    def free_bytes(self) -> int: ...
+
+    def change(self, asked: Mapping[str, Any]) -> None: ...
+
+
+_log = logging.getLogger(__name__)
+_servers: dict[str, Server] = {}
+_directory = Path()
+_authority = certificates.Authority(Path())
+
+
+def install(directory: Path, authority: certificates.Authority) -> None:
+    """Keep servers under `directory` (short paths: a socket's path may have 107 bytes), with certificates of `authority`.
+
+    Run as root, the PostgreSQL servers run as an unprivileged user, who must be able to enter `directory`.
+    """
+    global _directory, _authority
+    _directory, _authority = directory, authority
+    postgresql_instances.clear(directory)
+
+
+def server_of(instance: Any) -> Server | None:
+    """The server of moto's DB instance; None while it is being made and for engines that have none here."""
+    return _servers.get(instance.dbi_resource_id)
+
+
+def engine_of(identifier: str, place: Place = HOME) -> SqlServerEngine:
+    """The simulated SQL Server of a DB instance, for tests that set its switches. Raises LookupError."""
+    for server in list(_servers.values()):
+        if isinstance(server, SqlServer) and (server.identifier, server.place) == (identifier.lower(), place):
+            return server.engine
+    raise LookupError(f"no running SQL Server belongs to a DB instance {identifier}")
+
+
+def create(instance: Any, password: str) -> None:
+    """Start a server for moto's DB instance in the background; its status then becomes `available`, or `failed`."""
+    instance.status = "creating"
+    name = f"making {instance.db_instance_identifier}"
+    threading.Thread(target=_create, args=(instance, password), name=name, daemon=True).start()
+
+
+def remove(instance: Any) -> None:
+    """Stop the server and delete its data; absence is success."""
+    if server := _servers.pop(instance.dbi_resource_id, None):
+        server.discard()
+
+
+def shutdown() -> None:
+    """End and delete all servers."""
+    while _servers:
+        _servers.popitem()[1].discard()
+
+
+def _create(instance: Any, password: str) -> None:
+    try:
+        server = _started(instance, password)
+    except Exception:
+        _log.exception("the server of DB instance %s did not start", instance.db_instance_identifier)
+        instance.status = "failed"
+    else:
+        _join(instance, server)
+
+
+def _join(instance: Any, server: Server) -> None:
+    if instance.status == "deleting":  # which people may do before it is there
+        server.discard()
+        return
+    _servers[instance.dbi_resource_id] = server
+    instance.port = server.port
+    instance.status = "available"
+
+
+def _started(instance: Any, password: str) -> Server:
+    if instance.engine == POSTGRESQL:
+        return PostgreSql(instance, password, _authority, HOST, _directory)
+    time.sleep(clock.shortened(CREATION))
+    return SqlServer(instance, password, _authority, HOST)

@@ -1,0 +1,1 @@
+"""S3: large objects, archived objects, several accounts, copies, access logs."""

@@ -1,0 +1,1 @@
+"""The simulated RDS for SQL Server: databases, restore tasks, system views."""

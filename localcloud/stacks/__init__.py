@@ -1,0 +1,1 @@
+"""CloudFormation: the application's own templates, deployed as they are."""

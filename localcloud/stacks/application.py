@@ -1,0 +1,41 @@
+"""The application inside the local cloud: its own templates, and the one file that an operator puts there by hand."""
+
+import json
+from pathlib import Path
+
+from localcloud.base.clients import HOME, Place
+from localcloud.cloud import Cloud
+from localcloud.ec2 import network
+from localcloud.stacks import assets
+
+# The account that the control stack lets in beside its own. Always, so that one synthesis serves every rehearsal and every test.
+MEMBER = "222222222222"
+CONTROL_STACK, TARGET_STACK = "DbrestoreControl", "DbrestoreTarget"
+CONTROL_PARAMETER = "/dbrestore/control"
+# Where the worker reads the CA bundle of the databases (docs/operations.md says how it gets there on AWS).
+CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"
+
+
+def deploy(cloud: Cloud, target: Place = HOME) -> None:
+    """Synthesise the application if it has changed, deploy it, its target's half into the default VPC of that place (the first account's or
+    `MEMBER`'s), and upload the local cloud's CA bundle."""
+    cloud.deploy(assembly(), only=[CONTROL_STACK])
+    deploy_target(cloud, target)
+    names = json.loads(cloud.client("ssm").get_parameter(Name=CONTROL_PARAMETER)["Parameter"]["Value"])
+    cloud.client("s3").put_object(
+        Bucket=names["evidenceBucket"], Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes()
+    )
+
+
+def assembly() -> Path:
+    """The folder of the application's assembly as it is deployed here."""
+    return assets.synthesised({"targetAccounts": MEMBER})
+
+
+def deploy_target(cloud: Cloud, target: Place) -> None:
+    """The target's half alone, in the default VPC, for a control stack that is in the first account and Region."""
+    vpc = network.prepare(cloud, target)
+    cloud.deploy(
+        assembly(), only=[TARGET_STACK], place=target,
+        VpcId=vpc, ControlAccount=HOME.account, ControlRegion=HOME.region,
+    )  # fmt: skip

@@ -1,0 +1,40 @@
+"""What a template says of protection: buckets that nobody can make public, tables that can be brought back to any second.
+
+| moto 5.2.5 | mended to |
+|---|---|
+| a template's PublicAccessBlockConfiguration of a bucket is left out | it is set |
+| a template's PointInTimeRecoverySpecification of a table is left out | it is set |
+
+Neither changes what a rehearsal may do; `dbrestore doctor` looks at both.
+"""
+
+from typing import Any
+
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.table import Table
+from moto.s3.models import FakeBucket, s3_backends
+from moto.utilities.utils import get_partition
+
+from localcloud.base.mending import mend
+
+
+def install() -> None:
+    """Mend how moto reads templates."""
+    mend(FakeBucket, "create_from_cloudformation_json", _closed_bucket)
+    mend(Table, "create_from_cloudformation_json", _recoverable_table)
+
+
+def _closed_bucket(original: Any, name: str, description: Any, account: str, region: str, **more: Any) -> Any:
+    bucket = original(name, description, account, region, **more)
+    flags = description.get("Properties", {}).get("PublicAccessBlockConfiguration")
+    if flags:
+        s3_backends[account][get_partition(region)].put_public_access_block(bucket.name, flags)
+    return bucket
+
+
+def _recoverable_table(original: Any, name: str, description: Any, account: str, region: str, **more: Any) -> Any:
+    table = original(name, description, account, region, **more)
+    wanted = description["Properties"].get("PointInTimeRecoverySpecification")
+    if wanted:
+        dynamodb_backends[account][region].update_continuous_backups(table.name, wanted)
+    return table

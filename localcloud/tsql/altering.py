@@ -1,0 +1,51 @@
+"""ALTER DATABASE and DROP DATABASE on the simulated server.
+
+What isn't here: SINGLE_USER keeps nobody out, and RDS's own putting a recovery model back to FULL.
+"""
+
+from localcloud.sqlserver.databases import Database
+from localcloud.sqlserver.instance import Instance
+from localcloud.sqlserver.tasks import Tasks
+from localcloud.sqlserver.texts import text
+from localcloud.tds.engine import Session
+from localcloud.tsql.syntax import AlterDatabase, DropDatabase
+
+
+def alter(instance: Instance, session: Session, statement: AlterDatabase) -> None:
+    """Raises SqlError 911, 5052."""
+    name = session.database if statement.database.upper() == "CURRENT" else statement.database
+    database = instance.databases.find(name)
+    if database is None:
+        raise text("unknown-database").error(database=name)
+    if database.state != "ONLINE":
+        raise text("alter-restoring").error()
+    match statement.setting:
+        case "ACCESS":
+            database.user_access = statement.value
+        case "RECOVERY":
+            database.recovery_model = statement.value
+        case "TRUSTWORTHY":
+            database.is_trustworthy_on = statement.value == "ON"
+        case "COMPATIBILITY_LEVEL":
+            database.compatibility_level = int(statement.value)
+
+
+def drop(instance: Instance, tasks: Tasks, session: Session, statement: DropDatabase) -> None:
+    """Raises SqlError 3701, 3702, 3708, 3752; what stood before the one that fails is gone."""
+    for name in statement.databases:
+        database = instance.databases.find(name)
+        if database is None:
+            if not statement.if_exists:
+                raise text("no-database-to-drop").error(database=name)
+            continue
+        _require_droppable(instance, tasks, session, database)
+        instance.databases.drop(database)
+
+
+def _require_droppable(instance: Instance, tasks: Tasks, session: Session, database: Database) -> None:
+    if database.is_system:
+        raise text("system-database").error(database=database.name)
+    if tasks.unfinished(database.name) or session.database.casefold() == database.name.casefold():
+        raise text("database-in-use").error(database=database.name)
+    if instance.multi_az:
+        raise text("in-availability-group").error(database=database.name)

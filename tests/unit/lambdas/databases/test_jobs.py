@@ -1,0 +1,141 @@
+"""A job of the worker: sent once as far as anybody can tell, waited for, and its end understood."""
+
+from typing import Any
+
+import boto3
+import pytest
+
+from dbrestore.contract.errors import NotReady, RestoreClosed, WorkerFailed, WorkerLost, WorkerTimedOut
+from lambdas.databases.jobs import job_row
+from lambdas.databases.replay_dumps import replay_dumps
+from lambdas.planning.plan_restore import plan_restore
+from lambdas.worker.instance import deploy_worker
+from tests.statemachine.fake_worker import leave_unfinished
+from tests.statemachine.world import REQUEST, World, execution_arn
+from tests.unit.lambdas.worker.test_instance import until_done
+
+
+@pytest.fixture
+def deployed(world: World) -> dict[str, Any]:
+    """A restore whose worker stands."""
+    state: dict[str, Any] = {
+        "plan": plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)
+    }
+    return state | {"worker": until_done(deploy_worker, state)}
+
+
+def test_the_command_carries_the_jobs_uri_and_nothing_else(world: World, deployed: dict[str, Any]) -> None:
+    until_done(replay_dumps, deployed)
+
+    restore = deployed["plan"]["restoreId"]
+    (command,) = world.worker.commands
+    assert command.parameters == {"JobUri": [f"s3://evidence/restores/{restore}/jobs/replay/job.json"]}
+    assert command.document_name == "dbrestore-run-job"
+    assert command.instance_ids == [deployed["worker"]["instanceId"]]
+
+
+def test_the_job_says_all_that_the_worker_needs(world: World, deployed: dict[str, Any]) -> None:
+    until_done(replay_dumps, deployed)
+
+    (job,) = world.worker.jobs
+    plan = deployed["plan"]
+    assert job.server.host == plan["target"]["host"]
+    assert job.server.secret_arn == plan["target"]["secretArn"]
+    assert job.server.ca_bundle == "s3://evidence/certificates/rds-ca.pem"
+    assert job.manifest == plan["source"]["manifest"]
+    assert [d.temporary_name for d in job.databases] == [d["temporaryName"] for d in plan["databases"]]
+
+
+def test_a_command_whose_record_was_lost_is_found_and_not_sent_again(world: World, deployed: dict[str, Any]) -> None:
+    world.worker.behaviour["replay"] = leave_unfinished
+    with pytest.raises(NotReady, match="finish the job replay"):
+        replay_dumps(deployed, None)
+    ledger = world.ledger()
+    row = job_row(ledger, "replay")
+    assert row is not None
+    forgotten = row.model_copy(update={"command_id": None}).to_state()
+    ledger.table.write(ledger.table.put({"pk": ledger.restore_id, "sk": "JOB#replay"} | forgotten))
+
+    with pytest.raises(NotReady):
+        replay_dumps(deployed, None)
+
+    assert len(world.worker.commands) == 1
+    assert job_row(ledger, "replay") == row
+
+
+def test_a_job_that_runs_is_waited_for_and_says_so_in_the_ledger(world: World, deployed: dict[str, Any]) -> None:
+    world.worker.behaviour["replay"] = leave_unfinished
+
+    for _ in range(3):
+        with pytest.raises(NotReady):
+            replay_dumps(deployed, None)
+
+    item = world.ledger().table.get(world.ledger().restore_id, "PHASE#ReplayDumps")
+    assert item is not None
+    assert (item["status"], item["attempts"]) == ("RUNNING", 3)
+    assert "finish the job replay" in item["waitingFor"]
+
+
+def test_a_result_that_arrives_late_counts(world: World, deployed: dict[str, Any]) -> None:
+    world.worker.behaviour["replay"] = leave_unfinished
+    with pytest.raises(NotReady):
+        replay_dumps(deployed, None)
+    world.worker.do(world.worker.jobs[0], world.worker.commands[0])
+
+    told = replay_dumps(deployed, None)
+
+    assert told["databases"][0]["status"] == "REPLAYED"
+    assert told["result"].endswith("/jobs/replay/result.json")
+
+
+def test_a_worker_that_vanished_before_its_job_is_lost(world: World, deployed: dict[str, Any]) -> None:
+    boto3.client("ec2").terminate_instances(InstanceIds=[deployed["worker"]["instanceId"]])
+
+    with pytest.raises(WorkerLost):
+        until_done(replay_dumps, deployed)
+
+    assert world.worker.jobs == []
+
+
+def test_a_command_that_ended_without_a_result_is_a_failure_with_its_last_words(
+    world: World, deployed: dict[str, Any]
+) -> None:
+    world.worker.behaviour["replay"] = leave_unfinished
+    with pytest.raises(NotReady):
+        replay_dumps(deployed, None)
+    command = world.worker.commands[0]
+    command.status = "Failed"
+    command.invocations[0].update(StatusDetails="Failed", ResponseCode=1, StandardErrorContent="x" * 9000 + "no disk")
+
+    with pytest.raises(WorkerFailed, match="no disk") as caught:
+        replay_dumps(deployed, None)
+
+    assert len(str(caught.value)) < 3000
+
+
+def cut_off(command: Any) -> None:
+    """As SSM ends a command that ran for 48 hours."""
+    command.status, command.status_details = "TimedOut", "Execution Timed Out"
+    command.invocations[0].update(Status="TimedOut", StatusDetails="Execution Timed Out", ResponseCode=-1)
+
+
+def test_a_replay_that_ssm_cut_off_says_how_long_a_command_may_run(world: World, deployed: dict[str, Any]) -> None:
+    world.worker.behaviour["replay"] = leave_unfinished
+    with pytest.raises(NotReady):
+        replay_dumps(deployed, None)
+    cut_off(world.worker.commands[0])
+
+    with pytest.raises(WorkerTimedOut, match="48 hours"):
+        replay_dumps(deployed, None)
+
+    assert len(world.worker.commands) == 1
+
+
+def test_a_restore_that_closes_sends_no_job(world: World, deployed: dict[str, Any]) -> None:
+    world.ledger().advance("DISCARDING")
+
+    with pytest.raises(RestoreClosed):
+        replay_dumps(deployed, None)
+
+    assert world.worker.jobs == []
+    assert boto3.client("s3").list_objects_v2(Bucket="evidence", Prefix="restores/").get("Contents", []) == []

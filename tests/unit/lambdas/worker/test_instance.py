@@ -1,0 +1,358 @@
+"""The worker: how it is launched, found again, given up and removed."""
+
+import base64
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.instances import InstanceBackend
+from moto.ssm.models import SimpleSystemManagerBackend
+
+from dbrestore.contract import limits
+from dbrestore.contract.errors import AwsRefused, InternalContradiction, NotReady, RestoreClosed, WorkerNotStarted
+from lambdas.planning.plan_restore import plan_restore
+from lambdas.worker.instance import deploy_worker, remove_worker
+from localcloud.base import clock
+from tests.statemachine.world import REQUEST, World, execution_arn
+
+
+@pytest.fixture
+def planned(world: World) -> dict[str, Any]:
+    return {"plan": plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)}
+
+
+def until_done(handler: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Call like the state's Retry does."""
+    for _ in range(200):
+        try:
+            return dict(handler(state, None))
+        except NotReady:
+            continue
+    raise AssertionError("never ready")
+
+
+def instances() -> list[dict[str, Any]]:
+    return [i for r in boto3.client("ec2").describe_instances()["Reservations"] for i in r["Instances"]]
+
+
+def test_the_worker_is_what_the_design_says(world: World, planned: dict[str, Any]) -> None:
+    told = until_done(deploy_worker, planned)
+
+    (worker,) = instances()
+    restore = planned["plan"]["restoreId"]
+    assert told == {"instanceId": worker["InstanceId"]}
+    assert worker["SubnetId"] == planned["plan"]["worker"]["launches"][0]["subnetId"]
+    assert [g["GroupId"] for g in worker["NetworkInterfaces"][0]["Groups"]] == [
+        planned["plan"]["worker"]["securityGroupIds"][0]
+    ]
+    assert worker["MetadataOptions"]["HttpTokens"] == "required"
+    assert "KeyName" not in worker
+    tags = {tag["Key"]: tag["Value"] for tag in worker["Tags"]}
+    assert tags["dbrestore:restore-id"] == restore
+    assert tags["dbrestore:managed"] == "true"
+    assert tags["Name"] == f"dbrestore-{restore}-worker-1"
+    assert tags["dbrestore:expires-at"] > planned["plan"]["plannedAt"]
+    ec2 = boto3.client("ec2")
+    attribute = ec2.describe_instance_attribute(
+        InstanceId=worker["InstanceId"], Attribute="instanceInitiatedShutdownBehavior"
+    )
+    assert attribute["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate"
+    (volume,) = ec2.describe_volumes()["Volumes"]
+    assert volume["Encrypted"]
+
+
+def test_a_worker_that_is_hours_old_and_answers_is_taken_again(
+    world: World, planned: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = until_done(deploy_worker, planned)
+    monkeypatch.setattr(limits, "WORKER_ONLINE_WITHIN", -1)
+
+    again = until_done(deploy_worker, planned)
+
+    assert again == told
+    assert [instance["State"]["Name"] for instance in instances()] == ["running"]
+
+
+def test_the_boot_script_arms_the_timer_before_anything_that_can_fail(world: World, planned: dict[str, Any]) -> None:
+    until_done(deploy_worker, planned)
+
+    (worker,) = instances()
+    script = boot_script(worker)
+    lines = [line for line in script.splitlines() if line and not line.startswith("#")]
+    minutes = 168 * 60 + limits.DEAD_MAN_MARGIN_MINUTES
+    assert "# dbrestore-program: s3://evidence/programs/worker.zip" in script.splitlines()
+    assert f"# dbrestore-max-minutes: {minutes}" in script.splitlines()
+    assert lines[0] == f"shutdown -h +{minutes}"
+    assert "${" not in script
+
+
+def test_the_worker_is_what_the_request_asks_for(world: World) -> None:
+    extra = world.group("to-the-proxy")
+    asked = {
+        "securityGroupIds": [extra],
+        "volumeGib": 33,
+        "tags": {"team": "dba", "dbrestore": "ours"},
+        "maxRunHours": 2,
+    }
+    request = {**REQUEST, "worker": asked}
+    plan = {"plan": plan_restore({"request": request, "executionArn": execution_arn("restore-1")}, None)}
+
+    until_done(deploy_worker, plan)
+
+    (worker,) = instances()
+    (volume,) = boto3.client("ec2").describe_volumes()["Volumes"]
+    tags = {tag["Key"]: tag["Value"] for tag in worker["Tags"]}
+    assert [g["GroupId"] for g in worker["NetworkInterfaces"][0]["Groups"]][1:] == [extra]
+    assert volume["Size"] == 33
+    assert (tags["team"], tags["dbrestore:managed"]) == ("dba", "true")
+    assert tags.items() <= {tag["Key"]: tag["Value"] for tag in volume["Tags"]}.items()
+    assert f"# dbrestore-max-minutes: {120 + limits.DEAD_MAN_MARGIN_MINUTES}" in boot_script(worker).splitlines()
+
+
+def test_the_worker_boots_from_the_image_that_is_set_on_the_volume_that_it_names(
+    world: World, planned: dict[str, Any]
+) -> None:
+    asked = refuse_launches(world, [])
+    planned["plan"]["worker"] |= {"imageId": "ami-0123456789abcdef0", "rootDevice": "/dev/sda1"}
+
+    until_done(deploy_worker, planned)
+
+    assert instances()[0]["ImageId"] == "ami-0123456789abcdef0"
+    assert [m["DeviceName"] for m in asked[0]["block_device_mappings"]] == ["/dev/sda1"]
+
+
+def test_a_worker_with_a_proxy_uses_it_for_everything_but_what_the_vpc_serves(
+    world: World, planned: dict[str, Any], tmp_path: Path
+) -> None:
+    proxy, direct = "http://proxy.example.com:3128", ["169.254.169.254", "s3.eu-central-1.amazonaws.com"]
+    planned["plan"]["worker"] |= {"proxy": proxy, "noProxy": direct}
+    until_done(deploy_worker, planned)
+
+    called = run_boot_script(boot_script(instances()[0]), tmp_path)
+
+    variables = f"{proxy} {proxy} {','.join(direct)}"
+    agent = (tmp_path / "etc/systemd/system/amazon-ssm-agent.service.d/dbrestore-proxy.conf").read_text()
+    assert called == [
+        f"shutdown -h +{168 * 60 + limits.DEAD_MAN_MARGIN_MINUTES} with",
+        f"systemctl daemon-reload with {variables}",
+        f"systemctl --no-block restart amazon-ssm-agent with {variables}",
+        f"dnf install -y python3.11 unzip with {variables}",
+        f"aws s3 cp --region eu-central-1 s3://evidence/programs/worker.zip {tmp_path}/opt/dbrestore.zip with {variables}",
+        f"unzip -q -o {tmp_path}/opt/dbrestore.zip -d {tmp_path}/opt/dbrestore with {variables}",
+    ]
+    assert agent == f"[Service]\nEnvironmentFile={tmp_path}/etc/dbrestore/proxy\n"
+    assert (tmp_path / "etc/dbrestore/proxy").read_text().splitlines() == [
+        *(f"{name}={proxy}" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")),
+        *(f"{name}={','.join(direct)}" for name in ("no_proxy", "NO_PROXY")),
+    ]
+
+
+def test_a_worker_without_a_proxy_leaves_the_agent_and_the_environment_alone(
+    world: World, planned: dict[str, Any], tmp_path: Path
+) -> None:
+    until_done(deploy_worker, planned)
+
+    called = run_boot_script(boot_script(instances()[0]), tmp_path)
+
+    assert [line.split()[0] for line in called] == ["shutdown", "dnf", "aws", "unzip"]
+    assert all(line.endswith(" with") for line in called)
+    assert not (tmp_path / "etc").exists()
+    assert (tmp_path / "opt/dbrestore/.ready").exists()
+
+
+@pytest.mark.parametrize(
+    ("bucket", "region"),
+    [
+        ("dbrestore-evidence-999999999999-eu-west-1-an", "eu-west-1"),
+        ("cdk-hnb659fds-assets-123456789012-eu-central-1", "eu-central-1"),
+    ],
+    ids=["the control account's", "the target's own"],
+)
+def test_a_worker_asks_for_its_program_in_the_region_where_it_lies(
+    world: World, planned: dict[str, Any], tmp_path: Path, bucket: str, region: str
+) -> None:
+    planned["plan"]["worker"]["programUri"] = f"s3://{bucket}/programs/worker.zip"
+    until_done(deploy_worker, planned)
+
+    called = run_boot_script(boot_script(instances()[0]), tmp_path)
+
+    assert [line.split()[3:6] for line in called if line.startswith("aws ")] == [
+        ["--region", region, f"s3://{bucket}/programs/worker.zip"]
+    ]
+
+
+@pytest.mark.parametrize("url", ['http://x";reboot;"', "http://x$(reboot)", "http://x\nreboot", "http://me:secret@x"])
+def test_a_stored_plan_brings_nothing_into_the_boot_script_but_a_proxys_url(
+    world: World, planned: dict[str, Any], url: str
+) -> None:
+    planned["plan"]["worker"]["proxy"] = url
+
+    with pytest.raises(InternalContradiction, match="/plan/worker/proxy"):
+        deploy_worker(planned, None)
+
+    assert instances() == []
+
+
+def boot_script(worker: dict[str, Any]) -> str:
+    told = boto3.client("ec2").describe_instance_attribute(InstanceId=worker["InstanceId"], Attribute="userData")
+    return base64.b64decode(told["UserData"]["Value"]).decode()
+
+
+def run_boot_script(script: str, root: Path) -> list[str]:
+    """Run it under bash with `root` in the place of `/`: each program that it calls, with the proxy's variables that it then has."""
+    programs = root / "bin"
+    programs.mkdir()
+    for name in ("shutdown", "systemctl", "dnf", "aws", "unzip"):
+        told = f'echo "{name} $* with" $https_proxy $HTTP_PROXY $no_proxy >> {root}/called'
+        made = f"touch {root}/opt/dbrestore.zip" if name == "aws" else ":"
+        (programs / name).write_text(f"#!/bin/sh\n{told}\n{made}\n")
+        (programs / name).chmod(0o755)
+    inside = re.sub(r"(?<![\w.])/(etc|opt)/", rf"{root}/\1/", script)
+    done = subprocess.run(
+        ["/bin/bash", "-c", inside], env={"PATH": f"{programs}:/usr/bin:/bin"}, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    return (root / "called").read_text().splitlines()
+
+
+def test_a_launch_whose_record_was_lost_is_found_again(world: World, planned: dict[str, Any]) -> None:
+    until_done(deploy_worker, planned)
+    ledger = world.ledger()
+    row = ledger.rows("instance")[0]
+    ledger.table.write(ledger.table.put(ledger._item(row.model_copy(update={"state": "INTENT", "physical_id": None}))))
+
+    until_done(deploy_worker, planned)
+
+    assert len(instances()) == 1
+    assert ledger.rows("instance")[0].physical_id == row.physical_id
+
+
+def test_a_launch_is_found_again_even_when_it_would_be_asked_for_differently_now(
+    world: World, planned: dict[str, Any]
+) -> None:
+    # Amazon publishes a new image between two attempts: EC2 refuses the old token with the new request.
+    until_done(deploy_worker, planned)
+    ledger = world.ledger()
+    row = ledger.rows("instance")[0]
+    ledger.table.write(ledger.table.put(ledger._item(row.model_copy(update={"state": "INTENT", "physical_id": None}))))
+    planned["plan"]["worker"]["launches"][0]["instanceType"] = "m6i.xlarge"
+
+    told = until_done(deploy_worker, planned)
+
+    assert told["instanceId"] == row.physical_id
+
+
+def refuse_launches(world: World, codes: list[str]) -> list[dict[str, Any]]:
+    """The first launches are refused with these codes; the requests."""
+    launch = InstanceBackend.run_instances
+    asked: list[dict[str, Any]] = []
+
+    def run_instances(backend: Any, *arguments: Any, **request: Any) -> Any:
+        asked.append(request)
+        if len(asked) <= len(codes):
+            raise EC2ClientError(codes[len(asked) - 1], "not now")
+        return launch(backend, *arguments, **request)
+
+    world.patch.setattr(InstanceBackend, "run_instances", run_instances)
+    return asked
+
+
+def test_without_capacity_the_next_subnet_is_tried(world: World, planned: dict[str, Any]) -> None:
+    refuse_launches(world, ["InsufficientInstanceCapacity"])
+
+    until_done(deploy_worker, planned)
+
+    (worker,) = instances()
+    assert worker["SubnetId"] == planned["plan"]["worker"]["launches"][1]["subnetId"]
+    assert [row.state for row in world.ledger().rows("instance")] == ["DELETED", "CREATED"]
+
+
+def test_without_any_capacity_the_worker_is_given_up(world: World, planned: dict[str, Any]) -> None:
+    asked = refuse_launches(world, ["InsufficientInstanceCapacity"] * 99)
+
+    with pytest.raises(WorkerNotStarted, match=r"worker\.subnetId"):
+        deploy_worker(planned, None)
+
+    assert len(asked) == limits.WORKER_ATTEMPTS
+    assert len({request["client_token"] for request in asked}) == limits.WORKER_ATTEMPTS
+
+
+def test_another_refusal_is_told_with_operation_and_code(world: World, planned: dict[str, Any]) -> None:
+    refuse_launches(world, ["UnauthorizedOperation"])
+
+    with pytest.raises(AwsRefused, match="RunInstances: UnauthorizedOperation"):
+        deploy_worker(planned, None)
+
+
+def test_a_worker_that_never_registers_is_replaced_and_in_the_end_given_up(
+    world: World, planned: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.worker.online = False
+    monkeypatch.setattr(limits, "WORKER_ONLINE_WITHIN", 0)
+
+    with pytest.raises(WorkerNotStarted):
+        until_done(deploy_worker, planned)
+
+    assert len(instances()) == limits.WORKER_ATTEMPTS
+    assert {i["State"]["Name"] for i in instances()} == {"terminated"}
+
+
+def test_a_restore_that_closes_launches_nothing(world: World, planned: dict[str, Any]) -> None:
+    world.ledger().advance("CLOSING")
+
+    with pytest.raises(RestoreClosed):
+        deploy_worker(planned, None)
+
+    assert instances() == []
+
+
+def test_the_removal_finds_a_worker_that_the_ledger_does_not_know_by_id(world: World, planned: dict[str, Any]) -> None:
+    until_done(deploy_worker, planned)
+    ledger = world.ledger()
+    row = ledger.rows("instance")[0].model_copy(update={"state": "INTENT", "physical_id": None})
+    ledger.table.write(ledger.table.put(ledger._item(row)))
+
+    until_done(remove_worker, {"plan": {"restoreId": ledger.restore_id}, "cleanUp": True})
+
+    assert [i["State"]["Name"] for i in instances()] == ["terminated"]
+    assert boto3.client("ec2").describe_volumes()["Volumes"] == []
+    assert ledger.rows("instance")[0].seen_absent_at is not None
+
+
+def test_a_worker_is_not_called_gone_while_it_shuts_down(world: World, planned: dict[str, Any]) -> None:
+    until_done(deploy_worker, planned)
+    world.patch.setattr(clock, "_scale", 1.0)
+
+    with pytest.raises(NotReady, match="to terminate"):
+        remove_worker(planned, None)
+
+    assert [row.state for row in world.ledger().rows("instance")] == ["CREATED"]
+    assert [i["State"]["Name"] for i in instances()] == ["shutting-down"]
+
+
+def test_the_removal_leaves_instances_of_others_alone(world: World, planned: dict[str, Any]) -> None:
+    theirs = boto3.client("ec2").run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0][
+        "InstanceId"
+    ]
+    until_done(deploy_worker, planned)
+
+    until_done(remove_worker, planned)
+
+    living = [i["InstanceId"] for i in instances() if i["State"]["Name"] != "terminated"]
+    assert living == [theirs]
+
+
+def test_throttling_is_something_to_wait_for(world: World, planned: dict[str, Any]) -> None:
+    def throttled(*_: Any, **__: Any) -> Any:
+        error = {"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}
+        raise ClientError(error, "GetParameter")
+
+    world.patch.setattr(SimpleSystemManagerBackend, "get_parameter", throttled)
+
+    with pytest.raises(NotReady, match="ThrottlingException"):
+        deploy_worker(planned, None)
