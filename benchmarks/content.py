@@ -20,9 +20,10 @@ import psycopg
 
 from benchmarks import replay
 from benchmarks.bench_cloud import PASSWORD, REPOSITORY, Bench, forget
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql.checks import data as data_checks
-from dbrestore.worker.postgresql.session import Login, Server
+from dbrestore.worker.postgresql.session import Server
 
 DATABASE = "dbrestore_timed"
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -7,10 +7,11 @@ from typing import Any
 import pytds
 
 from dbrestore.cli.control import Account, ControlPlane
+from dbrestore.contract.names import NATIVE_OPTION as OPTION
+from dbrestore.contract.names import NATIVE_ROLE_SETTING as ROLE
 from dbrestore.worker.sqlserver import tds_tls
 from demo import instances as demo_instances
 from demo.instances import Instance
-from lambdas.planning.native_target import OPTION, ROLE
 
 INSTANCE = "crm"
 # Its option group is the default one.

@@ -12,10 +12,10 @@ from dbrestore.cli.control import ControlPlane
 from dbrestore.cli.following import read_report
 from dbrestore.cli.views import report as report_view
 from dbrestore.contract.record import Report
+from dbrestore.ledger import reading
 from demo import inventory as demo_inventory
 from demo.inventory import Inventory, Server
 from demo.stage import Stage
-from lambdas.runtime.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def run_refused(stage: Stage, plane: ControlPlane, wish: Wish) -> Refusal:
     exit_code, started = _run(stage, plane, wish)
     ended = plane.executions.describe_execution(executionArn=started.arn)
     sentence = json.loads(ended.get("cause", "{}")).get("errorMessage", "")
-    made = len(Ledger(plane.ledger, started.restore_id).rows())
+    made = reading.things_made(plane.ledger, started.restore_id)
     return Refusal(exit_code, ended.get("error", "no error"), sentence, made)
 
 

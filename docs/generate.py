@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dbrestore.cli import reference
-from dbrestore.contract import anchor, job, record, request, sections
+from dbrestore.contract import anchor, cancellation, job, record, request, sections, worker_configuration
 from dbrestore.contract import examination as doctor_findings
 from dbrestore.contract import plan as contract
 from dbrestore.contract.document import Document
@@ -22,8 +22,6 @@ from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
 from lambdas.configuration import extensions as extension_configuration
 from lambdas.configuration import sqlserver as sqlserver_configuration
-from lambdas.configuration import workers as worker_configuration
-from lambdas.doctor import check_worker_configuration as worker_configuration_check
 from localcloud.sqlserver import page as sqlserver_page
 
 DOCS = Path(__file__).resolve().parent
@@ -31,14 +29,14 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 # What others write and we read may leave out what has a default; what we write has every key.
 READ: tuple[type[Document], ...] = (
-    request.RestoreRequest, worker_configuration.WorkerConfigurations, doctor_findings.ExaminationQuestion,
-    worker_configuration_check.WorkerConfigurationQuestion, extension_configuration.ExtensionConfiguration,
+    request.RestoreRequest, worker_configuration.WorkerConfigurations, doctor_findings.ExaminationQuestion, cancellation.CancelQuestion,
+    worker_configuration.WorkerConfigurationQuestion, extension_configuration.ExtensionConfiguration,
     sqlserver_configuration.SqlServerConfiguration,
 )  # fmt: skip
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan, anchor.Anchor, sections.ArchiveSection, sections.WorkerSection, sections.SecurityGroupsSection, sections.StagingSection,
     sections.RestoredSection, sections.VerifiedSection,
-    sections.ReportSection, doctor_findings.Examination, worker_configuration_check.WorkerConfigurationAnswer,
+    sections.ReportSection, doctor_findings.Examination, cancellation.CancelAnswer, worker_configuration.WorkerConfigurationAnswer,
     record.Report, record.RestoreEvent, job.Job, job.Beginning, job.Progress, job.Result, Manifest,
 )  # fmt: skip
 

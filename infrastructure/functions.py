@@ -101,6 +101,12 @@ FUNCTIONS = (
     ),
     Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP),
     Function(
+        "CancelRestore",
+        "lambdas.entrances.cancel_restore.cancel_restore",
+        control=(may.END_TASKS,),
+        answers_commands=True,
+    ),
+    Function(
         "ExamineInstallation",
         "lambdas.doctor.examine_installation.examine_installation",
         # It makes a plan too: whatever that is refused for is a finding.

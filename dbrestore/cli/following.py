@@ -19,10 +19,8 @@ from dbrestore.contract.errors import RestoreNotFound
 from dbrestore.contract.job import ErrorNote, JobKind, Progress, Result
 from dbrestore.contract.left_out_lists import Lists
 from dbrestore.contract.record import PhaseRow, Report
-from lambdas.databases import repeated_jobs
-from lambdas.runtime import phases
-from lambdas.runtime.aws import error_code
-from lambdas.runtime.ledger import Ledger
+from dbrestore.contract.refusals import error_code
+from dbrestore.ledger import reading
 
 # The kinds of jobs that take long enough to be watched. A state may have begun several of its kind, one after the other.
 JOB_OF_STATE: dict[str, JobKind] = {
@@ -155,12 +153,11 @@ class _Watch:
 
     def __init__(self, control: ControlPlane, restore_id: str) -> None:
         self._control, self._restore_id = control, restore_id
-        self._ledger = Ledger(control.ledger, restore_id)
         self._told: dict[str, PhaseRow] = {}
         self._progress: tuple[str, Progress] | None = None
 
     def news(self) -> list[Event]:
-        rows = phases.phases(self._ledger)
+        rows = reading.phases(self._control.ledger, self._restore_id)
         changed: list[Event] = [StateChanged(self._restore_id, row) for row in rows if self._is_news(row)]
         self._told = {row.state: row for row in rows}
         running = [row.state for row in rows if row.status == "RUNNING" and row.state in JOB_OF_STATE]
@@ -175,7 +172,7 @@ class _Watch:
 
     def _progressed(self, state: str) -> Iterator[Event]:
         """Of the job that was begun last: those before it have ended."""
-        for job in repeated_jobs.all_of(self._ledger, JOB_OF_STATE[state])[-1:]:
+        for job in reading.jobs_of(self._control.ledger, self._restore_id, JOB_OF_STATE[state])[-1:]:
             text = _read(self._control, keys.job_prefix(self._restore_id, job) + "progress.json")
             progress = Progress.from_json_of_any_version(text) if text else None
             if progress and (job, progress) != self._progress:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import RestoreNotFound
 from dbrestore.contract.names import restore_id
-from lambdas.runtime.ledger import META
+from dbrestore.ledger.reading import META
 
 RESTORE_ID = re.compile(r"r-[0-9a-f]{12}")
 # Executions are kept for 90 days; beyond this many, name the execution instead of the restore.

@@ -12,12 +12,11 @@ from typing import Literal
 from botocore.exceptions import ClientError
 
 from dbrestore.cli.control import ControlPlane
+from dbrestore.contract.refusals import error_code
 from dbrestore.ledger import restore_list
+from dbrestore.ledger.reading import META, PHASE, open_restores
 from dbrestore.ledger.restore_list import RESTORES, ListedRestore
 from dbrestore.ledger.table import Item
-from lambdas.runtime.aws import error_code
-from lambdas.runtime.ledger import META, open_restores
-from lambdas.runtime.phases import PHASE
 
 # STOPPED: its execution is over, and the sweeper's clean-up is not. UNKNOWN: the rows don't say.
 Status = Literal["RUNNING", "STOPPED", "SUCCEEDED", "FAILED", "UNKNOWN"]

@@ -1,9 +1,8 @@
 """`dbrestore status`, `watch`, `cancel` and `report`: a restore that was started before, by its id or its execution."""
 
 import typer
-from botocore.exceptions import ClientError
 
-from dbrestore.cli import consoles, control, identity, listing, restore
+from dbrestore.cli import consoles, control, examination, identity, listing, restore
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.cli.following import Ended, Progressed, StillRunning, follow, read_report, read_results
@@ -12,10 +11,8 @@ from dbrestore.cli.views import display
 from dbrestore.cli.views import left_out as left_out_view
 from dbrestore.cli.views import report as report_view
 from dbrestore.contract import left_out_lists as left_out
+from dbrestore.contract.cancellation import CancelAnswer, CancelQuestion
 from dbrestore.contract.errors import RestoreNotFound
-from lambdas.archive import waits as archive_wait
-from lambdas.runtime.aws import error_code
-from lambdas.runtime.ledger import Ledger, request_cancel
 
 
 def status(context: typer.Context, restore_id: RestoreNameOrNone = None, as_json: AsJson = False) -> ExitCode:
@@ -47,22 +44,12 @@ def watch(
 def cancel(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:
     """Ask a restore to stop. It removes what it made and ends with RestoreCancelled; the databases that were finished stay."""
     plane, found = _found(context, restore_id)
-    request_cancel(plane.ledger, found.restore_id)
-    _look_at_once(plane, found.restore_id)
+    examination.ask(plane, "CancelRestore", CancelQuestion(restore_id=found.restore_id), CancelAnswer)
     if as_json:
         display.print_json({"type": "cancel", "restoreId": found.restore_id, "cancelRequested": True})
     else:
         print(f"{found.restore_id} was asked to stop. To see it clean up: dbrestore watch {found.restore_id}")
     return ExitCode.DONE
-
-
-def _look_at_once(plane: ControlPlane, restore_id: str) -> None:
-    """A restore that waits for the archive looks twice an hour. Who may not wake it has asked it to stop all the same."""
-    try:
-        archive_wait.wake_restore(plane.executions, Ledger(plane.ledger, restore_id))
-    except ClientError as error:
-        if error_code(error) not in ("AccessDenied", "AccessDeniedException"):
-            raise
 
 
 def report(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:

@@ -21,16 +21,15 @@ from dbrestore.cli.views import display
 from dbrestore.cli.views import plan as plan_view
 from dbrestore.cli.views.tables import table
 from dbrestore.contract import form_problems
+from dbrestore.contract.allowed.worker_settings import EXPECTED
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.request_problems import Problems, note_rivals
-from dbrestore.contract.worker_settings import EXPECTED
-from lambdas.configuration.workers import WorkerConfigurations
-from lambdas.doctor.check_worker_configuration import (
-    STATE,
+from dbrestore.contract.worker_configuration import (
     CheckedWorker,
     ConfiguredValue,
     WorkerConfigurationAnswer,
     WorkerConfigurationQuestion,
+    WorkerConfigurations,
 )
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The worker configuration that is deployed.")
@@ -110,7 +109,7 @@ def build(instance: str, account: str | None, region: str | None, worker: Sequen
 
 def _ask(context: typer.Context, question: WorkerConfigurationQuestion) -> WorkerConfigurationAnswer:
     plane = control.find(context.ensure_object(Account))
-    return examination.ask(plane, STATE, question, WorkerConfigurationAnswer)
+    return examination.ask(plane, "CheckWorkerConfiguration", question, WorkerConfigurationAnswer)
 
 
 def _places(configurations: WorkerConfigurations) -> Iterator[tuple[str, str, dict[str, Any]]]:

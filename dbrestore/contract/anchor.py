@@ -12,13 +12,13 @@ from typing import Final
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from dbrestore.contract.database_names import folded
+from dbrestore.contract.allowed.database_names import folded
+from dbrestore.contract.allowed.worker_settings import ProxyUrl
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import LedgerRowUnreadable
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.plan import Plan, PlannedSource, PlannedTarget
 from dbrestore.contract.request import AccountId, Region
-from dbrestore.contract.worker_settings import ProxyUrl
 
 VERSION: Final = "1"
 

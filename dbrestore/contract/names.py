@@ -18,6 +18,10 @@ ROLE = "dbrestore:role"
 STANDING = "dbrestore:standing"
 ALLOW = "dbrestore:allow"
 
+# RDS's own: the option with which an instance restores native backups, and its setting that names the role to read them with.
+NATIVE_OPTION = "SQLSERVER_BACKUP_RESTORE"
+NATIVE_ROLE_SETTING = "IAM_ROLE_ARN"
+
 
 def restore_id(execution_arn: str) -> str:
     """The id of the restore that an execution is: `r-` and 12 hexadecimal digits."""

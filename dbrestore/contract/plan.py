@@ -10,10 +10,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from dbrestore.contract.allowed.worker_settings import ProxyUrl
 from dbrestore.contract.document import Document
 from dbrestore.contract.job import PostgresOptions
 from dbrestore.contract.request import AccountId, ArchiveTier, Mode, Region, TicketRequest
-from dbrestore.contract.worker_settings import ProxyUrl
 
 
 class PlannedTarget(Document):

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NaiveDatetime, StringConstraints, field_validator
 
+from dbrestore.contract.allowed.point_names import INSTANCE_NAME
+from dbrestore.contract.allowed.worker_settings import WorkerSettings
 from dbrestore.contract.document import Document
-from dbrestore.contract.point_names import INSTANCE_NAME
-from dbrestore.contract.worker_settings import WorkerSettings
 
 Mode = Literal["restore", "plan", "drill"]
 ArchiveTier = Literal["Expedited", "Standard", "Bulk"]

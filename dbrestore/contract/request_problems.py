@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from dbrestore.contract import form_problems
-from dbrestore.contract.database_names import place_of
+from dbrestore.contract.allowed.database_names import place_of
+from dbrestore.contract.allowed.worker_settings import EXPECTED
 from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.request import DatabaseRequest, RestoreRequest, WorkerRequest
-from dbrestore.contract.worker_settings import EXPECTED
 
 Found = TypeVar("Found")
 

@@ -15,8 +15,9 @@ from dbrestore.worker.base import limits, private_folder
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest, read_object
 from dbrestore.worker.base.lock import only_one
 from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.base.secrets import managed_secret
 from dbrestore.worker.postgresql import discard, replay, verification
-from dbrestore.worker.postgresql.session import Server, explained, managed_secret
+from dbrestore.worker.postgresql.session import Server, explained
 from dbrestore.worker.sqlserver import jobs as native_job
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupDamaged, DatabaseNotInRestorePoint
 from dbrestore.contract.manifest import Manifest, StoredFile
 from dbrestore.contract.plan import Plan
+from dbrestore.contract.refusals import error_code
 from dbrestore.points.sqlserver import recovery as native_recovery
-from lambdas.runtime.aws import error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -15,14 +15,14 @@ from botocore.exceptions import ClientError
 from dbrestore.contract import limits
 from dbrestore.contract.errors import InternalContradiction
 from dbrestore.contract.plan import PlannedArchive
+from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import ArchiveTier
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from dbrestore.ledger.table import ConditionFailed, Item
 from lambdas.archive import files as archive_files
 from lambdas.archive.files import FoundFile
-from lambdas.databases.native_jobs import source_manifest
-from lambdas.planning.archive import LONGEST_WAIT
-from lambdas.runtime.aws import error_code
+from lambdas.archive.plan import LONGEST_WAIT
+from lambdas.lookup.source import source_manifest
 from lambdas.runtime.inputs import BatchInput
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Restore, log, state

@@ -14,14 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, NotReady, RestoreError, RetrievalTimedOut
 from dbrestore.contract.plan import Plan
+from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sections import ArchiveSection
 from lambdas.archive import files as archive_files
+from lambdas.archive import plan as archive_plan
 from lambdas.archive import request_retrieval as archive_requests
 from lambdas.archive import waits as archive_wait
 from lambdas.archive.files import FoundFile
-from lambdas.databases.native_jobs import source_manifest
-from lambdas.planning import archive as archive_plan
-from lambdas.runtime.aws import error_code, translated
+from lambdas.lookup.source import source_manifest
+from lambdas.runtime.aws import translated
 from lambdas.runtime.inputs import RetrievalEvent, RetrievalInput, Woken
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Restore, Surroundings, handler, log, state

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from dbrestore.contract.refusals import error_code
 from dbrestore.ledger.table import ConditionFailed, Item, Table
 from lambdas.archive.files import FoundFile
-from lambdas.runtime.aws import error_code
 from lambdas.runtime.ledger import Ledger
 
 if TYPE_CHECKING:

@@ -13,15 +13,14 @@ from dbrestore.contract.errors import LeftoversRemain, NotReady, RestoreClosed
 from dbrestore.contract.job import ErrorNote, Result
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow, RestoreEvent
 from dbrestore.contract.sections import DatabaseOutcome, ReportSection
-from dbrestore.ledger import restore_list
+from dbrestore.contract.things import DATABASE
+from dbrestore.ledger import reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.archive import retrieve_archive as archive
 from lambdas.archive import waits as archive_wait
 from lambdas.databases import native_proof
-from lambdas.databases.jobs import job_names, result, uri
+from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
-from lambdas.databases.repeated_jobs import kind_of
-from lambdas.databases.rows import DATABASE
 from lambdas.runtime import phases
 from lambdas.runtime.inputs import CaughtError, CloseInput
 from lambdas.runtime.state import Restore, state
@@ -75,7 +74,7 @@ def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: t
 def _stopped(restore: Restore, meta: Meta) -> ErrorNote:
     """Why there was something to clear up: the error of the state that failed, if one did before the execution was stopped. A function that
     outlives its execution meets the clean-up: that it may make nothing any more is no cause."""
-    told = [phase.error for phase in phases.phases(restore.ledger) if phase.error]
+    told = [phase.error for phase in reading.phases(restore.ledger.table, restore.ledger.restore_id) if phase.error]
     failed = [error for error in told if error.name != RestoreClosed.__name__]
     if failed:
         return failed[0]
@@ -87,7 +86,7 @@ def _stopped(restore: Restore, meta: Meta) -> ErrorNote:
 
 def _end_phases(restore: Restore, meta: Meta, error: ErrorNote | None) -> None:
     """No state runs any more, but one that waited, or broke off, when the execution went on without it could not note its own end."""
-    rows = phases.phases(restore.ledger)
+    rows = reading.phases(restore.ledger.table, restore.ledger.restore_id)
     clearing_up = next((row.started_at for row in rows if row.state == FIRST_REMOVER), None)
     for row in rows:
         if row.status != "RUNNING" or row.state == STATE:
@@ -134,7 +133,7 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
         target=meta.anchor.planned_target,
         source=meta.anchor.planned_source,
         databases=_databases(restore, results),
-        phases=tuple(_ended(phase, now) for phase in phases.phases(restore.ledger)),
+        phases=tuple(_ended(phase, now) for phase in reading.phases(restore.ledger.table, restore.ledger.restore_id)),
         resources=restore.ledger.rows(),
         postgres=told.postgres,
         proofs=() if trouble else native_proof.sentences(meta.plan, results.values()),
@@ -150,14 +149,17 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
 
 def _results(restore: Restore) -> dict[str, Result]:
     """Of all jobs that ended, by the job's name."""
-    names = sorted(job_names(restore.ledger), key=lambda name: (kind_of(name), len(name), name))
+    names = sorted(
+        reading.job_names(restore.ledger.table, restore.ledger.restore_id),
+        key=lambda name: (reading.kind_of(name), len(name), name),
+    )
     return {name: told for name in names if (told := result(restore, name))}
 
 
 def _databases(restore: Restore, found: Mapping[str, Result]) -> tuple[DatabaseOutcome, ...]:
     """Each database's last outcome that isn't its clearing up."""
     last = together(
-        *(outcomes(told) for name, told in found.items() if kind_of(name) in ("replay", "restore", "verify"))
+        *(outcomes(told) for name, told in found.items() if reading.kind_of(name) in ("replay", "restore", "verify"))
     )
     counted = left_out.counted(last, left_out.by_database(found.values()))
     rows = {row.role: row for row in restore.ledger.rows(DATABASE)}

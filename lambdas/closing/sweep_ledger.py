@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from dbrestore.contract import limits
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import LedgerRowUnreadable
+from dbrestore.ledger.reading import META, open_restores
 from dbrestore.ledger.stored_rows import Meta
 from dbrestore.ledger.table import ConditionFailed
 from lambdas.runtime.executions import described
 from lambdas.runtime.inputs import SweepInput
-from lambdas.runtime.ledger import META, Ledger, open_meta, open_restores
+from lambdas.runtime.ledger import Ledger, open_meta
 from lambdas.runtime.state import Surroundings, handler, log
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from dbrestore.contract.allowed_extensions import DEFAULT_EXTENSIONS
+from dbrestore.contract.allowed.extensions import DEFAULT_EXTENSIONS
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import ExtensionConfigurationInvalid
 from lambdas.configuration import files as configuration_file

@@ -10,12 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
-from dbrestore.contract.document import Document
+from dbrestore.contract.allowed.worker_settings import EXPECTED
 from dbrestore.contract.errors import WorkerConfigurationInvalid
-from dbrestore.contract.request import AccountId, Region
-from dbrestore.contract.worker_settings import EXPECTED, VpcId, WorkerSettings
+from dbrestore.contract.worker_configuration import WorkerConfigurations, place_name
 from lambdas.configuration import files as configuration_file
 
 # Beside the code, in a checkout as in the functions' archive.
@@ -23,26 +20,6 @@ DEPLOYED = Path(__file__).parents[2] / "configuration" / "workers.json"
 # What lies in one Region and is wrong in every other.
 _REGIONAL = ("subnetIds", "securityGroupIds", "imageId")
 _PLACE = ("vpcId", "region", "account")
-
-
-class PlaceSettings(WorkerSettings):
-    """What holds in one place: a Region, an account, both, or one VPC there."""
-
-    account: AccountId | None = None
-    region: Region | None = None
-    vpc_id: VpcId | None = None
-
-    def __str__(self) -> str:
-        return _name({"account": self.account, "region": self.region, "vpcId": self.vpc_id})
-
-
-class WorkerConfigurations(Document):
-    """The file `configuration/workers.json`. Editors read `$schema`, people `Comment`; both are ignored."""
-
-    schema_: str | None = Field(default=None, alias="$schema", exclude=True)
-    comment: Any = Field(default=None, alias="Comment", exclude=True)
-    defaults: WorkerSettings = WorkerSettings()
-    places: tuple[PlaceSettings, ...] = ()
 
 
 def deployed(path: str | None = None) -> WorkerConfigurations:
@@ -96,11 +73,5 @@ def _places(values: Any) -> Iterator[tuple[int, dict[str, Any]]]:
 def _label(place: tuple[str | int, ...], values: Any) -> str:
     """` (eu-central-1 of 123456789012)` for everything below a place that says where it is."""
     found = dict(_places(values)).get(place[1], {}) if len(place) > 1 and isinstance(place[1], int) else {}
-    name = _name(found)
+    name = place_name(found)
     return f" ({name})" if name else ""
-
-
-def _name(place: dict[str, Any]) -> str:
-    where = " in ".join(str(place[key]) for key in ("vpcId", "region") if place.get(key))
-    account = f"account {place['account']}" if place.get("account") else ""
-    return ", ".join(filter(None, (where, account)))

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dbrestore.contract.anchor import Anchor, AnchoredDatabase, unreadable
 from dbrestore.contract.job import DatabaseJob, Job, NativeDatabaseJob
 from dbrestore.contract.record import ResourceRow
+from dbrestore.contract.things import DATABASE, LOGIN_ROLE, NATIVE_TASK
 from dbrestore.points.sqlserver import staged as native_staging
 from lambdas.databases.job_documents import database_job, server
-from lambdas.databases.rows import DATABASE, LOGIN_ROLE, NATIVE_TASK
 from lambdas.runtime.state import Restore
 
 

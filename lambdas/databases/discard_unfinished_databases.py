@@ -13,17 +13,19 @@ from dbrestore.contract.anchor import Anchor
 from dbrestore.contract.errors import LeftoversRemain, NotReady, WorkerNotStarted
 from dbrestore.contract.job import Result
 from dbrestore.contract.record import ResourceRow
+from dbrestore.contract.refusals import error_code
+from dbrestore.ledger.reading import jobs_of
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.databases import discard_job
 from lambdas.databases.jobs import JobRow, active_commands, ensure_job, job_row, result
 from lambdas.databases.outcomes import error_of
-from lambdas.databases.repeated_jobs import all_of, told_so_far
+from lambdas.databases.repeated_jobs import told_so_far
 from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
 from lambdas.databases.restore_native_backups import JOB_NAME as RESTORE
 from lambdas.databases.rows import KINDS, settle_verified
 from lambdas.databases.verify_databases import JOB_NAME as VERIFY
 from lambdas.pairing.security_groups import pair
-from lambdas.runtime.aws import TargetAccount, error_code
+from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.state import Restore, log, state
 from lambdas.worker import instance as worker_instance
@@ -148,7 +150,7 @@ def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> Non
 
 def _wait_for_late_commands(restore: Restore, instance_id: str) -> None:
     """A command whose sending was not recorded may still arrive, while its sender can still run."""
-    names = all_of(restore.ledger, REPLAY, RESTORE, VERIFY)
+    names = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE, VERIFY)
     rows = [row for name in names if (row := job_row(restore.ledger, name))]
     unrecorded = [row for row in rows if row.instance_id == instance_id and row.command_id is None]
     if any(_age(row) < limits.VISIBLE_AFTER for row in unrecorded):

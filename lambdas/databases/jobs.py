@@ -23,10 +23,12 @@ from dbrestore.contract.errors import (
     WorkerTimedOut,
 )
 from dbrestore.contract.job import Job, Result
+from dbrestore.contract.refusals import error_code
 from dbrestore.ledger import stored_plan
+from dbrestore.ledger.reading import JOB
 from dbrestore.ledger.stored_rows import Status, readable
 from dbrestore.ledger.table import ConditionFailed
-from lambdas.runtime.aws import TargetAccount, error_code
+from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Restore
 from lambdas.worker import instance as worker_instance
@@ -34,7 +36,6 @@ from lambdas.worker import instance as worker_instance
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import CommandTypeDef
 
-JOB = "JOB#"
 # What RDS does, not the worker: its tasks run on, and a program that begins again finds them by their keys.
 RENEWABLE = ("restore",)
 ACTIVE = ("Pending", "InProgress", "Delayed", "Cancelling")
@@ -105,11 +106,6 @@ def job_row(ledger: Ledger, name: str) -> JobRow | None:
     """A job's row, or None if it was never begun."""
     item = ledger.table.get(ledger.restore_id, JOB + name)
     return readable(JobRow, item) if item else None
-
-
-def job_names(ledger: Ledger) -> tuple[str, ...]:
-    """All jobs that were begun."""
-    return tuple(str(item["sk"]).removeprefix(JOB) for item in ledger.table.query(ledger.restore_id, JOB))
 
 
 def active_commands(target: TargetAccount, instance_id: str) -> "tuple[CommandTypeDef, ...]":

@@ -9,18 +9,8 @@ from dbrestore.contract.job import NativeDatabaseJob, NativeStep
 from dbrestore.contract.manifest import Manifest, NativeBackupSet
 from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.contract.sections import StagingSection
-from dbrestore.points import stored_points
 from dbrestore.points.sqlserver import recovery as native_recovery
 from dbrestore.points.sqlserver import staged as native_staging
-from lambdas.runtime.state import Restore
-
-
-def source_manifest(restore: Restore, plan: Plan) -> Manifest:
-    """The restore point's manifest. Raises RestorePointNotFound, BackupDamaged."""
-    bucket = restore.settings.repository_bucket
-    return stored_points.load(
-        restore.surroundings.control.s3, bucket, plan.source.db_instance, plan.source.restore_point
-    )
 
 
 def key_prefix(plan: Plan, database: PlannedDatabase) -> str:

@@ -10,9 +10,9 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, NotReady, RetrievalTimedOut
 from dbrestore.contract.job import Job, Result
 from dbrestore.contract.plan import Plan, PlannedDatabase
+from dbrestore.ledger.reading import jobs_of, numbered
 from lambdas.archive import retrieve_archive as archive
-from lambdas.databases.jobs import ensure_job, job_names, job_row, result
-from lambdas.runtime.ledger import Ledger
+from lambdas.databases.jobs import ensure_job, job_row, result
 from lambdas.runtime.state import Restore
 
 
@@ -62,22 +62,6 @@ def _cold(told: Result, databases: tuple[PlannedDatabase, ...]) -> tuple[Planned
     return tuple(database for database in databases if database.asked_name in cold)
 
 
-def numbered(name: str, number: int) -> str:
-    """The name of the n-th job of a kind."""
-    return name if number == 1 else f"{name}-{number}"
-
-
-def kind_of(name: str) -> str:
-    """`replay` of `replay-2`."""
-    return name.partition("-")[0]
-
-
-def all_of(ledger: Ledger, *kinds: str) -> tuple[str, ...]:
-    """The names of all jobs of these kinds that were begun, in the order of the kinds and of their numbers."""
-    names = [name for name in job_names(ledger) if kind_of(name) in kinds]
-    return tuple(sorted(names, key=lambda name: (kinds.index(kind_of(name)), len(name), name)))
-
-
 def told_so_far(restore: Restore, name: str) -> Result | None:
     """What the jobs of this kind have told, as one; None if none of them has."""
     found = all_results(restore, name)
@@ -86,7 +70,9 @@ def told_so_far(restore: Restore, name: str) -> Result | None:
 
 def all_results(restore: Restore, name: str) -> list[Result]:
     """The results of all jobs of this kind that have one, oldest first."""
-    return [one for each in all_of(restore.ledger, name) if (one := result(restore, each))]
+    return [
+        one for each in jobs_of(restore.ledger.table, restore.ledger.restore_id, name) if (one := result(restore, each))
+    ]
 
 
 def together(told: list[Result]) -> Result:

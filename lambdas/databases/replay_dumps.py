@@ -5,6 +5,7 @@ unfinished.
 """
 
 from dbrestore.contract.sections import RestoredSection
+from dbrestore.ledger import reading
 from lambdas.databases import repeated_jobs
 from lambdas.databases.job_documents import job
 from lambdas.databases.jobs import job_row, uri
@@ -31,5 +32,5 @@ def replay_dumps(section: WorkerInput, restore: Restore) -> RestoredSection:
     result = repeated_jobs.together(told)
     note_made(restore.ledger, result)
     raise_if_all_failed(result)
-    last = repeated_jobs.numbered(JOB_NAME, len(told))
+    last = reading.numbered(JOB_NAME, len(told))
     return RestoredSection(databases=together(*map(outcomes, told)), result=uri(restore, last, "result.json"))

@@ -6,11 +6,13 @@ DiscardUnfinishedDatabases cancels and drops what stays unfinished, and a verifi
 
 from dbrestore.contract.job import DatabaseResult, ErrorNote, Result
 from dbrestore.contract.sections import RestoredSection
+from dbrestore.contract.things import DATABASE, NATIVE_TASK
 from lambdas.databases import native_jobs
 from lambdas.databases.job_documents import job
 from lambdas.databases.jobs import ensure_job, job_row, uri
 from lambdas.databases.outcomes import outcomes, raise_if_all_failed
-from lambdas.databases.rows import DATABASE, NATIVE_TASK, note_made
+from lambdas.databases.rows import note_made
+from lambdas.lookup.source import source_manifest
 from lambdas.runtime.inputs import NativeRestoreInput
 from lambdas.runtime.state import Restore, state
 
@@ -27,7 +29,7 @@ def restore_native_backups(section: NativeRestoreInput, restore: Restore) -> Res
         for database in plan.databases:
             restore.ledger.intend(DATABASE, database.asked_name, database.temporary_name)
             restore.ledger.intend(NATIVE_TASK, database.asked_name, native_jobs.key_prefix(plan, database))
-        databases = native_jobs.to_restore(plan, native_jobs.source_manifest(restore, plan), section.staging)
+        databases = native_jobs.to_restore(plan, source_manifest(restore, plan), section.staging)
         work = job(restore, plan, "restore", native_databases=databases)
     minutes = plan.worker.max_run_minutes
     result = ensure_job(restore, plan, section.worker.instance_id, JOB_NAME, work, minutes=minutes)

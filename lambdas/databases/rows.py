@@ -10,12 +10,9 @@ from dbrestore.contract.anchor import AnchoredDatabase
 from dbrestore.contract.job import Absence, Result
 from dbrestore.contract.plan import PlannedDatabase
 from dbrestore.contract.record import ResourceRow
+from dbrestore.contract.things import DATABASE, HOLDER_ROLE, LOGIN_ROLE, NATIVE_TASK
 from lambdas.runtime.ledger import Ledger
 
-DATABASE = "database"
-LOGIN_ROLE = "role"
-HOLDER_ROLE = "role"
-NATIVE_TASK = "native-task"
 KINDS = (DATABASE, LOGIN_ROLE, NATIVE_TASK)
 
 

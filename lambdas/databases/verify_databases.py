@@ -10,12 +10,14 @@ from dbrestore.contract.errors import ObjectsLeftOut, SomeDatabasesFailed
 from dbrestore.contract.job import Job, Result
 from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.contract.sections import DatabaseOutcome, VerifiedSection
+from dbrestore.ledger import reading
 from lambdas.databases import native_jobs, repeated_jobs
 from lambdas.databases.job_documents import job
 from lambdas.databases.jobs import uri
 from lambdas.databases.outcomes import error_of, outcomes, together
 from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
 from lambdas.databases.rows import settle_verified
+from lambdas.lookup.source import source_manifest
 from lambdas.runtime.inputs import VerifyInput
 from lambdas.runtime.state import Restore, state
 
@@ -42,14 +44,14 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
     _raise_if_failed(databases, missing)
     if missing:
         raise ObjectsLeftOut(missing)
-    last = repeated_jobs.numbered(JOB_NAME, len(told))
+    last = reading.numbered(JOB_NAME, len(told))
     return VerifiedSection(databases=databases, result=uri(restore, last, "result.json"))
 
 
 def _job(restore: Restore, plan: Plan, databases: tuple[PlannedDatabase, ...]) -> Job:
     if plan.engine == "postgres":
         return job(restore, plan, "verify", databases)
-    manifest = native_jobs.source_manifest(restore, plan)
+    manifest = source_manifest(restore, plan)
     return job(restore, plan, "verify", native_databases=native_jobs.to_verify(plan, manifest, databases))
 
 

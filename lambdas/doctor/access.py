@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from dbrestore.contract.examination import BACK_TO_TEMPLATE, Check, Outcome, fine, wrong
+from lambdas.doctor.findings import BACK_TO_TEMPLATE, Check, Outcome, fine, wrong
 from lambdas.doctor.sides import ControlSide, TargetSide, client
 from lambdas.doctor.storage import default_encryption
 

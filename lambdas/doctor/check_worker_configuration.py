@@ -8,13 +8,16 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from dbrestore.contract.document import Document
-from dbrestore.contract.plan import Launch, PlannedNetwork
-from dbrestore.contract.request import AccountId, InstanceName, Region, WorkerRequest
+from dbrestore.contract.allowed.worker_settings import WorkerSettings
 from dbrestore.contract.request_problems import Problems
-from dbrestore.contract.worker_settings import WorkerSettings
+from dbrestore.contract.worker_configuration import (
+    CheckedWorker,
+    ConfiguredValue,
+    WorkerConfigurationAnswer,
+    WorkerConfigurationQuestion,
+    WorkerFinding,
+)
 from lambdas.configuration import workers as worker_configuration
-from lambdas.configuration.workers import WorkerConfigurations
 from lambdas.lookup import target as target_lookup
 from lambdas.placement.effective_worker import BUILT_IN, EffectiveWorker
 from lambdas.planning import worker as worker_plan
@@ -23,56 +26,6 @@ from lambdas.planning.worker import Site
 from lambdas.runtime.state import Surroundings, handler
 
 STATE = "CheckWorkerConfiguration"
-
-
-class WorkerConfigurationQuestion(Document):
-    """For which instance a worker is wanted, and what the request would set for it; without an instance only the file is wanted. Account
-    and Region are by default those of the control account."""
-
-    db_instance: InstanceName | None = None
-    account: AccountId | None = None
-    region: Region | None = None
-    worker: WorkerRequest = WorkerRequest()
-
-
-class ConfiguredValue(Document):
-    """One value of a worker; each tag is one (`tags/<key>`). `value` None: nothing sets it, and the plan decides. `origin` says who sets
-    it, `place` where: in the request, or in the file after `workers.json#`."""
-
-    key: str
-    value: JsonValue
-    origin: str
-    place: str
-
-
-class WorkerFinding(Document):
-    """What a restore would be refused for: the error's name, the place of the value, and a sentence with the mend."""
-
-    error: str
-    place: str
-    sentence: str
-
-
-class CheckedWorker(Document):
-    """The worker for one instance. Without a place for it `launches` are empty and `network` is None; the findings say why. The types in
-    `launches` are for a small database: without any set, they follow from the work."""
-
-    db_instance: str
-    account: str
-    region: str
-    vpc_id: str
-    values: tuple[ConfiguredValue, ...]
-    security_group_ids: tuple[str, ...]
-    launches: tuple[Launch, ...]
-    network: PlannedNetwork | None
-    findings: tuple[WorkerFinding, ...]
-
-
-class WorkerConfigurationAnswer(Document):
-    """The deployed file, and the worker if an instance was named."""
-
-    configurations: WorkerConfigurations
-    checked: CheckedWorker | None = None
 
 
 @handler(STATE, WorkerConfigurationQuestion, asked=True)

@@ -10,12 +10,13 @@ from dbrestore.contract import limits
 from dbrestore.contract import versions as doctor_versions
 from dbrestore.contract.anchor import VERSION
 from dbrestore.contract.errors import LedgerRowUnreadable
-from dbrestore.contract.examination import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, unseen, wrong
+from dbrestore.contract.refusals import error_code
 from dbrestore.ledger.anchor_reading import DERIVED
+from dbrestore.ledger.reading import open_restores
 from dbrestore.ledger.stored_rows import Meta
+from lambdas.doctor.findings import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, unseen, wrong
 from lambdas.doctor.sides import STATE, ControlSide
-from lambdas.runtime.aws import error_code
-from lambdas.runtime.ledger import Ledger, open_meta, open_restores
+from lambdas.runtime.ledger import Ledger, open_meta
 
 DEPLOY = "deploy the ControlStack of this version again"
 RECOVERY = (

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from dbrestore.contract.examination import Check, Examination, ExaminationQuestion, Finding, examine, judge, skipped
+from dbrestore.contract.examination import Examination, ExaminationQuestion, Finding
 from lambdas.doctor import access as doctor_access
 from lambdas.doctor import control as doctor_control
 from lambdas.doctor import instance as doctor_instance
@@ -19,6 +19,7 @@ from lambdas.doctor import plan as doctor_plan
 from lambdas.doctor import quotas as doctor_quotas
 from lambdas.doctor import storage as doctor_storage
 from lambdas.doctor import target as doctor_target
+from lambdas.doctor.findings import Check, examine, judge, skipped
 from lambdas.doctor.sides import STATE, ControlSide, InstanceSide, TargetSide
 from lambdas.runtime.state import Surroundings, handler
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from dbrestore.contract import limits
-from dbrestore.contract.examination import Check, Outcome, doubtful, fine, unseen, wrong
+from lambdas.doctor.findings import Check, Outcome, doubtful, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide, TargetSide
 from lambdas.lookup import target as target_lookup
 from lambdas.planning.findings import gib

@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from dbrestore.contract.errors import NotReady
-from dbrestore.contract.examination import Check, Outcome, fine, unseen, wrong
 from dbrestore.contract.sqlserver_errors import NativeBackupOptionMissing
+from lambdas.doctor.findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide
 from lambdas.planning import native_target
 

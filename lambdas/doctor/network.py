@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dbrestore.contract.examination import Check, Outcome, doubtful, fine, wrong
 from dbrestore.contract.plan import PlannedNetwork
 from dbrestore.contract.request import WorkerRequest
 from dbrestore.contract.request_problems import Problems
+from lambdas.doctor.findings import Check, Outcome, doubtful, fine, wrong
 from lambdas.doctor.sides import InstanceSide
 from lambdas.lookup import target as target_lookup
 from lambdas.planning import worker as worker_plan

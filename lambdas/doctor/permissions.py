@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dbrestore.contract import names
-from dbrestore.contract.examination import Check, Outcome, fine, unseen, wrong
+from lambdas.doctor.findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide, TargetSide
 
 GROUP_CALLS = (

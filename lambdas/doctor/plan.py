@@ -4,8 +4,8 @@ very code that would refuse it; a plan creates nothing."""
 from collections.abc import Iterator
 
 from dbrestore.contract.errors import NotReady, RestoreError, RestorePointNotFound
-from dbrestore.contract.examination import Check, Outcome, fine, unseen, wrong
 from dbrestore.points import stored_points
+from lambdas.doctor.findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide
 from lambdas.planning.plan_restore import plan_restore
 

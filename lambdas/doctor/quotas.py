@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from dbrestore.contract import limits
-from dbrestore.contract.examination import Check, Outcome, fine, unseen, wrong
+from lambdas.doctor.findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide, TargetSide
 
 

@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import RestorePointNotFound
-from dbrestore.contract.examination import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, wrong
+from dbrestore.contract.refusals import error_code
 from dbrestore.points import stored_points
+from lambdas.doctor.findings import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, wrong
 from lambdas.doctor.sides import ControlSide
 from lambdas.lookup import source as source_lookup
-from lambdas.runtime.aws import error_code
 from lambdas.runtime.settings import CA_BUNDLE_KEY
 
 if TYPE_CHECKING:

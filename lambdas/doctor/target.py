@@ -8,10 +8,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dbrestore.contract import versions as doctor_versions
 from dbrestore.contract.errors import TargetNotUsable
-from dbrestore.contract.examination import Check, Outcome, fine, unseen, wrong
+from dbrestore.contract.refusals import error_code
+from lambdas.doctor.findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor.sides import ControlSide, TargetSide
 from lambdas.lookup import target as target_lookup
-from lambdas.runtime.aws import error_code
 from lambdas.worker.instance import IMAGE_PARAMETER
 
 DEPLOY = "deploy the TargetStack of this version in the target's account and Region"

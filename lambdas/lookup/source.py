@@ -1,4 +1,4 @@
-"""What PlanRestore learns in the repository: the restore point and its databases."""
+"""What is read in the repository: the restore point, its databases, the certificates that the worker trusts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,13 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract.errors import CertificateBundleMissing, DatabaseNotInRestorePoint
 from dbrestore.contract.manifest import DatabaseBackup, Manifest, NativeDatabaseBackup
+from dbrestore.contract.plan import Plan
+from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import DatabaseRequest, RestoreRequest
 from dbrestore.contract.request_problems import Problems
-from lambdas.runtime.aws import error_code
+from dbrestore.points import stored_points
 from lambdas.runtime.settings import CA_BUNDLE_KEY
+from lambdas.runtime.state import Restore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,6 +33,14 @@ class Asked(Generic[Backup]):
     @property
     def pointer(self) -> str:
         return f"/databases/{self.number - 1}/name"
+
+
+def source_manifest(restore: Restore, plan: Plan) -> Manifest:
+    """The restore point's manifest. Raises RestorePointNotFound, BackupDamaged."""
+    bucket = restore.settings.repository_bucket
+    return stored_points.load(
+        restore.surroundings.control.s3, bucket, plan.source.db_instance, plan.source.restore_point
+    )
 
 
 def asked_databases(

@@ -13,7 +13,8 @@ from dbrestore.contract import limits, names
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable
 from dbrestore.contract.manifest import Engine
-from lambdas.runtime.aws import TargetAccount, error_code
+from dbrestore.contract.refusals import error_code
+from lambdas.runtime.aws import TargetAccount
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef

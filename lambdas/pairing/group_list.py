@@ -14,8 +14,10 @@ from dbrestore.contract import limits, names
 from dbrestore.contract.anchor import Anchor, Whereabouts
 from dbrestore.contract.errors import AwsRefused, LedgerRowUnreadable, NotReady, TargetNotUsable
 from dbrestore.contract.record import ResourceRow
+from dbrestore.contract.refusals import error_code
+from dbrestore.contract.things import GROUP_LIST_ENTRY, group_list_entry
 from dbrestore.ledger.stored_rows import Status
-from lambdas.runtime.aws import TargetAccount, error_code
+from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.locks import give_up_group_list_lock, group_list_lock
 from lambdas.runtime.state import Restore
@@ -25,13 +27,12 @@ if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
-KIND = "group-list-entry"
 ROLE = "database"
 
 
 def attach(restore: Restore, target: TargetAccount, where: Whereabouts, group_id: str, while_: Status) -> None:
     """Our group on the instance's list, in force. Raises NotReady, TargetNotUsable."""
-    row = restore.ledger.intend(KIND, ROLE, entry_name(where.restore_id), while_, again=True)
+    row = restore.ledger.intend(GROUP_LIST_ENTRY, ROLE, group_list_entry(where.restore_id), while_, again=True)
     instance = _instance(target.rds, where)
     if instance is None:
         raise TargetNotUsable(f"The instance {where.target.db_instance} was deleted while the restore ran")
@@ -44,7 +45,7 @@ def attach(restore: Restore, target: TargetAccount, where: Whereabouts, group_id
 
 def detach(restore: Restore, target: TargetAccount, where: Anchor) -> None:
     """Our group off the instance's list, seen absent. Raises NotReady, LedgerRowUnreadable."""
-    row = restore.ledger.row(KIND, ROLE, entry_name(where.restore_id))
+    row = restore.ledger.row(GROUP_LIST_ENTRY, ROLE, group_list_entry(where.restore_id))
     if row is None:
         return
     where.require("target.arn", "target.db_instance")
@@ -56,11 +57,6 @@ def detach(restore: Restore, target: TargetAccount, where: Anchor) -> None:
     # Looked for every time: as long as the group exists, another writer's late list can bring it back.
     if row.state != "DELETED":
         restore.ledger.seen_absent(row)
-
-
-def entry_name(restore_id: str) -> str:
-    """The entry's name in the ledger."""
-    return names.resource_name(restore_id, ROLE)
 
 
 def _wait_or_write(
@@ -125,7 +121,7 @@ def _is_dead(ledger: Ledger, restore_id: str | None) -> bool:
     if restore_id is not None:
         # What can't be told of another restore is not changed; its own clean-up names the row.
         with suppress(LedgerRowUnreadable):
-            row = Ledger(ledger.table, restore_id).row(KIND, ROLE, entry_name(restore_id))
+            row = Ledger(ledger.table, restore_id).row(GROUP_LIST_ENTRY, ROLE, group_list_entry(restore_id))
     return row is not None and row.state == "DELETED"
 
 

@@ -4,29 +4,25 @@ The rules name the other group, so no address is opened. A group can be deleted 
 instance's list, then the rules of both, then both."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from dbrestore.contract import names
 from dbrestore.contract.anchor import Anchor, Whereabouts
 from dbrestore.contract.errors import AwsRefused, NotReady
+from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sections import SecurityGroupsSection
+from dbrestore.contract.things import SECURITY_GROUP, SECURITY_GROUP_RULE, WAY, GroupRole, Way, rule_name
 from dbrestore.ledger.stored_rows import Status
 from lambdas.pairing import group_list
-from lambdas.runtime.aws import TargetAccount, error_code
+from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import RemoverInput, WorkerInput
 from lambdas.runtime.state import Restore, state
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import SecurityGroupTypeDef
-
-KIND = "security-group"
-RULE = "security-group-rule"
-Role = Literal["worker", "database"]
-Way = Literal["ingress", "egress"]
-WAY: dict[Role, Way] = {"worker": "egress", "database": "ingress"}
 
 
 @state("PairSecurityGroups", WorkerInput, makes=True)
@@ -49,9 +45,9 @@ def pair(restore: Restore, where: Whereabouts, instance_id: str, while_: Status 
     return SecurityGroupsSection(database_group_id=database, worker_group_id=worker)
 
 
-def _ensure_group(restore: Restore, ec2: "EC2Client", where: Whereabouts, role: Role, while_: Status) -> str:
+def _ensure_group(restore: Restore, ec2: "EC2Client", where: Whereabouts, role: GroupRole, while_: Status) -> str:
     name = names.resource_name(where.restore_id, role)
-    row = restore.ledger.intend(KIND, role, name, while_, again=True)
+    row = restore.ledger.intend(SECURITY_GROUP, role, name, while_, again=True)
     if row.physical_id:
         return row.physical_id
     group_id = _create_or_adopt(ec2, where, role, name)
@@ -59,7 +55,7 @@ def _ensure_group(restore: Restore, ec2: "EC2Client", where: Whereabouts, role: 
     return group_id
 
 
-def _create_or_adopt(ec2: "EC2Client", where: Whereabouts, role: Role, name: str) -> str:
+def _create_or_adopt(ec2: "EC2Client", where: Whereabouts, role: GroupRole, name: str) -> str:
     tags: Any = [{"ResourceType": "security-group", "Tags": names.tags(where, role, name)}]
     text = f"Temporary: restore {where.restore_id} into {where.target.db_instance}"
     try:
@@ -85,10 +81,10 @@ def _adopt(ec2: "EC2Client", where: Whereabouts, name: str) -> str:
 
 
 def _ensure_rule(
-    restore: Restore, ec2: "EC2Client", where: Whereabouts, role: Role, group_id: str, peer: str, while_: Status
+    restore: Restore, ec2: "EC2Client", where: Whereabouts, role: GroupRole, group_id: str, peer: str, while_: Status
 ) -> None:
-    name = f"{names.resource_name(where.restore_id, role)} {WAY[role]} tcp/{where.target.port}"
-    row = restore.ledger.intend(RULE, role, name, while_, again=True)
+    name = rule_name(where.restore_id, role, where.target.port)
+    row = restore.ledger.intend(SECURITY_GROUP_RULE, role, name, while_, again=True)
     rules = _rules(_shown(ec2, group_id))
     for way, present in rules.items():
         # A new group lets everything out: that default goes, and whatever else somebody may have added.
@@ -160,7 +156,7 @@ def unpair_security_groups(section: RemoverInput, restore: Restore) -> None:
     target = restore.target(where)
     group_list.detach(restore, target, where)
     _delete_groups(target.ec2, where.restore_id)
-    for row in restore.ledger.unsettled(KIND, RULE):
+    for row in restore.ledger.unsettled(SECURITY_GROUP, SECURITY_GROUP_RULE):
         restore.ledger.seen_absent(row)
 
 

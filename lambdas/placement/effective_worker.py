@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dbrestore.contract import form_problems, limits
+from dbrestore.contract.allowed.worker_settings import WorkerSettings
 from dbrestore.contract.document import Document
 from dbrestore.contract.request import WorkerRequest
-from dbrestore.contract.worker_settings import WorkerSettings
-from lambdas.configuration.workers import PlaceSettings, WorkerConfigurations
+from dbrestore.contract.worker_configuration import PlaceSettings, WorkerConfigurations
 
 FILE = "workers.json"
 REQUEST = "the request"

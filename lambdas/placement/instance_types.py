@@ -19,7 +19,8 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import TargetNotUsable
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.plan import Launch
-from lambdas.runtime.aws import TargetAccount, error_code
+from dbrestore.contract.refusals import error_code
+from lambdas.runtime.aws import TargetAccount
 
 # By the vCPUs that they have.
 SIZES = {2: "large", 4: "xlarge", 8: "2xlarge", 16: "4xlarge"}

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dbrestore.contract import database_names, limits
+from dbrestore.contract import limits
+from dbrestore.contract.allowed import database_names
 from dbrestore.contract.errors import NotEnoughStorage, RestoreRequestInvalid
 from dbrestore.contract.job import PostgresOptions
 from dbrestore.contract.manifest import Engine, Manifest, StoredFile

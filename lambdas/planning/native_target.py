@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from dbrestore.contract import limits
 from dbrestore.contract.errors import NotReady
 from dbrestore.contract.manifest import NativeBackupSet
+from dbrestore.contract.names import NATIVE_OPTION as OPTION
+from dbrestore.contract.names import NATIVE_ROLE_SETTING as ROLE
 from dbrestore.contract.sqlserver_errors import NativeBackupOptionMissing
 from lambdas.runtime.aws import TargetAccount
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef, OptionGroupMembershipTypeDef, OptionTypeDef
 
-OPTION = "SQLSERVER_BACKUP_RESTORE"
-ROLE = "IAM_ROLE_ARN"
 IN_EFFECT = "in-sync"
 TAKING_EFFECT = ("pending-apply", "applying")
 LEAVING = ("pending-removal", "pending-maintenance-removal", "removing")

@@ -15,22 +15,23 @@ from dbrestore.contract.errors import EngineMismatch, InternalContradiction, Res
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.manifest import Engine, Manifest
 from dbrestore.contract.plan import Plan, PlannedSource, PlannedTarget
+from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import RestoreRequest
 from dbrestore.contract.request_problems import Problems, read
 from dbrestore.ledger import restore_list
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from dbrestore.points import stored_points
+from lambdas.archive import plan as archive_plan
 from lambdas.estimate import durations, estimate
 from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
-from lambdas.planning import archive as archive_plan
 from lambdas.planning import native_plan, postgresql_plan
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.findings import EnginePart, Findings
 from lambdas.planning.worker import Site, WorkerPart
 from lambdas.runtime import phases
-from lambdas.runtime.aws import TargetAccount, error_code, target_account
+from lambdas.runtime.aws import TargetAccount, target_account
 from lambdas.runtime.executions import described
 from lambdas.runtime.inputs import PlanInput
 from lambdas.runtime.ledger import Ledger

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from dbrestore.contract.allowed.worker_settings import MOST_TAGS, proxy_port
 from dbrestore.contract.errors import WorkerConfigurationInvalid
+from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request_problems import Problems
-from dbrestore.contract.worker_settings import MOST_TAGS, proxy_port
 from lambdas.placement.effective_worker import EffectiveWorker
-from lambdas.runtime.aws import TargetAccount, error_code
+from lambdas.runtime.aws import TargetAccount
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import ImageTypeDef, SecurityGroupTypeDef

@@ -14,6 +14,7 @@ from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import AwsRefused, NotReady, RestoreError
+from dbrestore.contract.refusals import error_code
 from lambdas.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -140,11 +141,6 @@ def target_account(
             "aws_session_token": credentials["SessionToken"],
         }
     )
-
-
-def error_code(error: ClientError) -> str:
-    """AWS's own name of the refusal."""
-    return error.response.get("Error", {}).get("Code", "")
 
 
 def translated(error: BotoCoreError | ClientError) -> RestoreError:

@@ -7,7 +7,7 @@
     <restore id>             JOB#<name>                      one job of the worker (lambdas.databases.jobs)
     OPEN                     <restore id>                    every restore that isn't CLOSED: what the sweeper reads
     RESTORES                 <began>#<restore id>            a summary of every restore, for lists (dbrestore.ledger.restore_list)
-    DATABASE#<arn>#<name>    LOCK                            one restore per target database (dbrestore.contract.database_names.folded)
+    DATABASE#<arn>#<name>    LOCK                            one restore per target database (contract.allowed.database_names.folded)
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
     <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
@@ -17,7 +17,6 @@ after its remover looked. RUNNING: everything may be made. DISCARDING: only what
 CLOSED: written last, together with the release of the database locks and of the row under OPEN.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -36,13 +35,11 @@ from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.record import ResourceRow
 from dbrestore.ledger import restore_list, stored_rows
+from dbrestore.ledger.reading import META, OPEN, RESOURCE
 from dbrestore.ledger.stored_rows import Meta, Status
 from dbrestore.ledger.table import ConditionFailed, Item, Table, Write
 
-META = "META"
 LOCK = "LOCK"
-OPEN = "OPEN"
-RESOURCE = "RESOURCE#"
 MINE_OR_FREE = "attribute_not_exists(pk) OR restoreId = :restore"
 
 
@@ -236,11 +233,6 @@ class Ledger:
 
     def _item(self, row: ResourceRow) -> Item:
         return {"pk": self.restore_id, "sk": _resource_key(row.kind, row.role, row.name)} | row.to_state()
-
-
-def open_restores(table: Table) -> Iterable[str]:
-    """Ids of all restores that aren't CLOSED."""
-    return (str(item["sk"]) for item in table.query(OPEN))
 
 
 def open_meta(ledger: Ledger) -> Meta:

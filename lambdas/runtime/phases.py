@@ -1,15 +1,13 @@
-"""Phase rows: when each state of the flow began and ended, how often it was tried, and what it waits for."""
+"""Phase rows, written: when each state of the flow began and ended, how often it was tried, and what it waits for."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.record import PhaseRow
-from dbrestore.ledger.stored_rows import readable
-from dbrestore.ledger.table import Item
+from dbrestore.ledger import reading
+from dbrestore.ledger.reading import PHASE
 from lambdas.runtime.ledger import Ledger
-
-PHASE = "PHASE#"
 
 
 def began(ledger: Ledger, state: str) -> PhaseRow:
@@ -22,7 +20,7 @@ def began(ledger: Ledger, state: str) -> PhaseRow:
         ledger.restore_id, PHASE + state, change, state=state, running="RUNNING", now=_now(), one=1
     )
     ledger.table.write(update)
-    return _phase(ledger.table.get(ledger.restore_id, PHASE + state) or {})
+    return reading.phase(ledger.table.get(ledger.restore_id, PHASE + state) or {})
 
 
 def waits(ledger: Ledger, state: str, what: str) -> None:
@@ -51,16 +49,6 @@ def failed(ledger: Ledger, state: str, error: ErrorNote, ended_at: datetime | No
         "error": error.to_state(),
     }
     ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, **values))
-
-
-def phases(ledger: Ledger) -> tuple[PhaseRow, ...]:
-    """All states that were entered, by the time of their beginning."""
-    found = (_phase(item) for item in ledger.table.query(ledger.restore_id, PHASE))
-    return tuple(sorted(found, key=lambda phase: phase.started_at))
-
-
-def _phase(item: Item) -> PhaseRow:
-    return readable(PhaseRow, item)
 
 
 def _now() -> str:

@@ -15,10 +15,11 @@ from dbrestore.contract.anchor import Whereabouts
 from dbrestore.contract.errors import InternalContradiction, NotReady
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.record import ResourceRow
+from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sqlserver_errors import StagingAccessDenied
+from dbrestore.contract.things import BUCKET, STAGED_OBJECTS
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from lambdas.runtime import invocations
-from lambdas.runtime.aws import error_code
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.state import Restore, log, state
 from lambdas.staging import lease as staging_lease
@@ -28,8 +29,6 @@ from lambdas.staging.lease import Lease
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-BUCKET = "bucket"
-OBJECTS = "staged-objects"
 ROLE = "staging"
 STAGING = "StageNativeBackups"
 # Bytes: S3 takes no longer policy of a bucket (User Guide, "Bucket policies").
@@ -156,12 +155,12 @@ def _reading(bucket: str, role: str, lease: Lease) -> list[dict[str, Any]]:
 def remove_staging_bucket(section: RemoverInput, restore: Restore) -> None:
     """The restore's objects, gone and seen absent, and the bucket too unless another restore uses it. Raises NotReady."""
     restore.ledger.advance("CLOSING")
-    if not restore.ledger.unsettled(BUCKET, OBJECTS):
+    if not restore.ledger.unsettled(BUCKET, STAGED_OBJECTS):
         return
     invocations.require_none_at_work(restore.ledger, STAGING)
     where = restore.ledger.meta().anchor
     s3 = restore.target(where).s3
-    for row in restore.ledger.unsettled(OBJECTS):
+    for row in restore.ledger.unsettled(STAGED_OBJECTS):
         bucket, _, prefix = row.name.partition("/")
         staging_objects.remove(s3, bucket, prefix, where.target.account)
         restore.ledger.deleted(row, row.note)

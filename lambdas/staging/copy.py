@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, BackupDamaged, NotReady, RestoreError
+from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sqlserver_errors import CrossRegionCopyRefused, StagedBackupMissing
-from lambdas.runtime.aws import error_code
 from lambdas.staging import objects as staging_objects
 from lambdas.staging import parts as staging_parts
 from lambdas.staging.files import StagedFile

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from dbrestore.contract.errors import NotReady
-from lambdas.runtime.aws import error_code
+from dbrestore.contract.refusals import error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,6 +9,7 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, NotReady
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.sections import StagingSection
+from dbrestore.contract.things import STAGED_OBJECTS
 from dbrestore.points import stored_points
 from dbrestore.points.sqlserver import staged as native_staging
 from lambdas.archive import retrieve_archive as archive
@@ -18,7 +19,7 @@ from lambdas.runtime.state import Restore, state
 from lambdas.staging import bucket as staging_bucket
 from lambdas.staging import check as staging_check
 from lambdas.staging import copy as staging_copy
-from lambdas.staging.bucket import OBJECTS, ROLE, STAGING
+from lambdas.staging.bucket import ROLE, STAGING
 from lambdas.staging.copy import Place
 from lambdas.staging.files import StagedFile, staged_files
 
@@ -42,7 +43,7 @@ def _stage(restore: Restore, plan: Plan, until: float) -> StagingSection:
     bucket = staging_bucket.ensure(restore, plan, s3)
     prefix = native_staging.restore_prefix(plan.restore_id)
     files = _files(restore, plan)
-    row = restore.ledger.intend(OBJECTS, ROLE, f"{bucket}/{prefix}")
+    row = restore.ledger.intend(STAGED_OBJECTS, ROLE, f"{bucket}/{prefix}")
     if row.state == "INTENT":
         target = Place(s3, bucket, plan.target.account)
         staging_copy.copy(files, _repository(restore, plan), target, prefix, until)

@@ -16,9 +16,11 @@ from dbrestore.contract import keys, limits, names
 from dbrestore.contract.anchor import Anchor, Whereabouts
 from dbrestore.contract.errors import NotReady, WorkerNotStarted
 from dbrestore.contract.record import ResourceRow
+from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sections import WorkerSection
+from dbrestore.contract.things import INSTANCE
 from dbrestore.ledger.stored_rows import Status
-from lambdas.runtime.aws import TargetAccount, error_code
+from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import PlannedInput, RemoverInput
 from lambdas.runtime.state import Restore, log, state
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
-KIND = "instance"
 BOOT_SCRIPT = Path(__file__).with_name("worker_boot.sh")
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 NO_CAPACITY = {
@@ -54,7 +55,7 @@ def deploy(
         where.require("worker.launches", "worker.instance_profile_arn", "worker.program_uri", "worker.max_run_minutes")
     target = restore.target(where)
     for attempt in range(1, attempts + 1):
-        row = restore.ledger.intend(KIND, role, names.resource_name(where.restore_id, f"{role}-{attempt}"), while_)
+        row = restore.ledger.intend(INSTANCE, role, names.resource_name(where.restore_id, f"{role}-{attempt}"), while_)
         if row.state == "DELETED":
             continue
         instance_id = row.physical_id or _launch(target, where, role, attempt, row.name)
@@ -181,7 +182,7 @@ def remove_worker(section: RemoverInput, restore: Restore) -> None:
     """Every worker of the restore, with its volumes and interfaces, gone and seen absent."""
     restore.ledger.advance("CLOSING")
     where = restore.ledger.meta().anchor
-    rows = restore.ledger.unsettled(KIND)
+    rows = restore.ledger.unsettled(INSTANCE)
     target = restore.target(where)
     _terminate(target.ec2, where.restore_id, [row.physical_id for row in rows if row.physical_id])
     _delete_volumes(target.ec2, where.restore_id)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dbrestore.contract.job import DatabaseServer, NativeDatabaseJob
 from dbrestore.contract.manifest import NativeKind
 from dbrestore.points.sqlserver import staged as native_staging
-from dbrestore.worker.postgresql.session import Login
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.sqlserver.session import SqlServer
 from localcloud.base import certificates
 from localcloud.tds import server as tds_server

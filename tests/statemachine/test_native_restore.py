@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from dbrestore.contract.job import ErrorNote, Job
-from lambdas.databases.rows import NATIVE_TASK
+from dbrestore.contract.things import NATIVE_TASK
 from lambdas.runtime.ledger import request_cancel
 from lambdas.runtime.state import Surroundings
 from tests.statemachine.engines import SQL_SERVER, SQLSERVER

@@ -11,7 +11,8 @@ import pytest
 from dbrestore.contract import keys
 from dbrestore.contract.errors import AwsRefused, NotReady
 from dbrestore.contract.job import Job
-from lambdas.runtime.ledger import META, Ledger
+from dbrestore.ledger.reading import META
+from lambdas.runtime.ledger import Ledger
 from tests.statemachine.engines import ENGINES, POSTGRES, REMOVERS, SQLSERVER, Engine, of_both_engines
 from tests.statemachine.fake_worker import FakeWorker, end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.world import World, execution_arn

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dbrestore.contract import keys, point_names
+from dbrestore.contract import keys
+from dbrestore.contract.allowed import point_names
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
 from dbrestore.contract.manifest import DatabaseBackup, Manifest, StoredFile
 from dbrestore.points import known_digests

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final
 
-from dbrestore.contract import keys, point_names
+from dbrestore.contract import keys
+from dbrestore.contract.allowed import point_names
 from dbrestore.contract.errors import BackupDamaged, RestoreRequestInvalid
 from dbrestore.contract.manifest import (
     ByteRange,

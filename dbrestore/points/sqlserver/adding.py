@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dbrestore.contract import keys, point_names
+from dbrestore.contract import keys
+from dbrestore.contract.allowed import point_names
 from dbrestore.contract.errors import BackupUnreadable, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, NativeDatabaseFile, NativeKind
 from dbrestore.points.sqlserver import given as native_given

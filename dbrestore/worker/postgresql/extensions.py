@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from psycopg import Error, sql
 
-from dbrestore.contract.allowed_extensions import DEFAULT_EXTENSIONS
+from dbrestore.contract.allowed.extensions import DEFAULT_EXTENSIONS
 from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.job import FixUp, PostgresOptions
 from dbrestore.contract.manifest import DatabaseBackup, Extension

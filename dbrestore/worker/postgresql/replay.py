@@ -24,6 +24,7 @@ from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import (
     extensions,
@@ -54,7 +55,7 @@ from dbrestore.worker.postgresql.rows.loading import Members
 from dbrestore.worker.postgresql.rows.partition_roots import Rerouted
 from dbrestore.worker.postgresql.rows.table_tasks import TableTasks
 from dbrestore.worker.postgresql.scheduling import Task
-from dbrestore.worker.postgresql.session import Connection, Login, Server, explained
+from dbrestore.worker.postgresql.session import Connection, Server, explained
 from dbrestore.worker.postgresql.statements import Executor
 
 if TYPE_CHECKING:

@@ -4,21 +4,18 @@ Invariants: TLS is verified, host name included. Names are resolved in pg_catalo
 so nothing a dump defines can stand in for a function that the worker means. Passwords appear in no argument, log or message.
 """
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from dbrestore.contract.errors import RestoreFailed, TargetNotUsable
+from dbrestore.contract.errors import TargetNotUsable
 from dbrestore.contract.job import DatabaseServer
 from dbrestore.worker.base import limits
-
-if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+from dbrestore.worker.base.secrets import Login
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -50,14 +47,6 @@ _NEWER_SETTINGS = {
     "idle_session_timeout": "0", "transaction_timeout": "0", "createrole_self_grant": "", "icu_validation_level": "warning",
     "restrict_nonsystem_relation_kind": "",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Login:
-    """A role and its password; the password never shows in a representation."""
-
-    user: str
-    password: str = field(repr=False)
 
 
 @dataclass
@@ -126,20 +115,6 @@ class Server:
         if self._master is None:
             self._master = self.read_secret()
         return self._master
-
-
-def managed_secret(secrets: "SecretsManagerClient", arn: str) -> Callable[[], Login]:
-    """Reads the master login `{"username": ..., "password": ...}` from Secrets Manager each time it is called."""
-
-    def read() -> Login:
-        try:
-            value = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
-            return Login(value["username"], value["password"])
-        except (KeyError, TypeError, ValueError):
-            # The message must not quote the secret.
-            raise RestoreFailed(f"{arn} does not hold JSON with username and password") from None
-
-    return read
 
 
 def _options(settings: dict[str, str]) -> str:

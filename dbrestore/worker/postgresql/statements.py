@@ -16,9 +16,10 @@ from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.manifest import DatabaseBackup
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.left_out import Omissions
-from dbrestore.worker.postgresql.session import Connection, Login, Server, explained, is_refusal, is_transient
+from dbrestore.worker.postgresql.session import Connection, Server, explained, is_refusal, is_transient
 
 WAY_OUT = "onUnrestorable `skip` (--skip-unrestorable) restores the rest without it and what depends on it"
 _HEAP = "heap"

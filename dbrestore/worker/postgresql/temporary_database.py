@@ -14,10 +14,11 @@ from psycopg import sql
 from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.job import Absence, DatabaseJob
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import template, termination
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
 from dbrestore.worker.postgresql.rights import lending, membership, powerless_roles
-from dbrestore.worker.postgresql.session import Connection, Login, Server
+from dbrestore.worker.postgresql.session import Connection, Server
 
 # What PostgreSQL 13 to 18 answer to an encoding, locale or provider that they don't have: invalid_parameter_value, undefined_object,
 # wrong_object_type, feature_not_supported (built without ICU), invalid_object_definition (provider), syntax_error (option unknown then).

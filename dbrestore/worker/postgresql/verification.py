@@ -17,7 +17,7 @@ from psycopg import sql
 from dbrestore.contract.errors import ReplayFailed, RestoreError, RestoreFailed, VerificationFailed
 from dbrestore.contract.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, Job
 from dbrestore.contract.manifest import DatabaseBackup, Manifest
-from dbrestore.worker.base import limits
+from dbrestore.worker.base import check_list, limits
 from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.postgresql import archive as archives
@@ -30,7 +30,7 @@ from dbrestore.worker.postgresql import (
     termination,
 )
 from dbrestore.worker.postgresql.archive import Archive, Division
-from dbrestore.worker.postgresql.checks import check_list, code_objects
+from dbrestore.worker.postgresql.checks import code_objects
 from dbrestore.worker.postgresql.checks import data as data_checks
 from dbrestore.worker.postgresql.checks import ownership as owner_checks
 from dbrestore.worker.postgresql.checks import structure as structure_checks

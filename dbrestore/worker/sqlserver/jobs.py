@@ -9,7 +9,7 @@ from dbrestore.contract.job import Absence, DatabaseResult, Job
 from dbrestore.contract.sqlserver_errors import ServerUnreachable
 from dbrestore.worker.base.job_folder import JobFolder, read_manifest
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.postgresql.session import managed_secret
+from dbrestore.worker.base.secrets import managed_secret
 from dbrestore.worker.sqlserver import discard as native_discard
 from dbrestore.worker.sqlserver import restore as native_restore
 from dbrestore.worker.sqlserver import verification as native_verification

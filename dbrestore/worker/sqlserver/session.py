@@ -21,7 +21,7 @@ from dbrestore.contract.errors import CertificateBundleMissing
 from dbrestore.contract.job import DatabaseServer
 from dbrestore.contract.sqlserver_errors import CertificateRefused, LoginRefused, ServerUnreachable
 from dbrestore.worker.base import limits
-from dbrestore.worker.postgresql.session import Login
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.sqlserver import tds_tls
 
 Value = None | int | float | bool | str | bytes | datetime

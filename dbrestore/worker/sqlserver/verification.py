@@ -25,9 +25,8 @@ from dbrestore.contract.job import (
 )
 from dbrestore.contract.manifest import Manifest, NativeBackupSet
 from dbrestore.contract.sqlserver_errors import CertificateRefused, LoginRefused, ServerUnreachable
-from dbrestore.worker.base import limits
+from dbrestore.worker.base import check_list, limits
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.postgresql.checks import check_list
 from dbrestore.worker.sqlserver import checks as native_checks
 from dbrestore.worker.sqlserver.checks import Expected
 from dbrestore.worker.sqlserver.messages import error_of_engine

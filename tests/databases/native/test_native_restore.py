@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from dbrestore.contract.job import Progress, Result
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.postgresql.session import Login
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.sqlserver import restore as native_restore
 from dbrestore.worker.sqlserver.beginnings import Beginnings
 from dbrestore.worker.sqlserver.session import SqlServer

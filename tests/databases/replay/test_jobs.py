@@ -14,7 +14,8 @@ import pytest
 from dbrestore.contract.job import DatabaseServer
 from dbrestore.worker.base import private_folder
 from dbrestore.worker.base.lock import only_one
-from dbrestore.worker.postgresql.session import Login, Server, explained
+from dbrestore.worker.base.secrets import Login
+from dbrestore.worker.postgresql.session import Server, explained
 from localcloud.base import certificates
 from tests.databases.hostile.test_damage import flip_a_bit
 from tests.databases.restore_case import EVIDENCE, Cloud, Restore, dump_that_needs_a_missing_extension, edited

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dbrestore.contract.allowed_extensions import DEFAULT_EXTENSIONS
+from dbrestore.contract.allowed.extensions import DEFAULT_EXTENSIONS
 from dbrestore.contract.job import DatabaseResult, PostgresOptions
 from tests.databases import shared_data
 from tests.databases.clouds import Clouds

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dbrestore.contract.allowed_extensions import DEFAULT_EXTENSIONS
+from dbrestore.contract.allowed.extensions import DEFAULT_EXTENSIONS
 from dbrestore.contract.job import PostgresOptions
 from localcloud.postgresql.versions import SERVERS
 from tests.databases import version_sample

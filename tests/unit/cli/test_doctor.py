@@ -15,11 +15,11 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 
 from dbrestore.cli import control, doctor, main
 from dbrestore.cli.exit_codes import ExitCode
-from dbrestore.contract import examination as doctor_findings
 from dbrestore.contract import versions as doctor_versions
 from dbrestore.contract.examination import ExaminationQuestion, Finding
 from infrastructure import job_document
 from lambdas.doctor import examine_installation as examiner
+from lambdas.doctor import findings as doctor_findings
 from lambdas.doctor import instance as doctor_instance
 from lambdas.doctor import target as doctor_target
 from tests.statemachine.plain_moto import serve

@@ -12,8 +12,8 @@ from dbrestore.cli.views.display import as_json_lines
 from dbrestore.contract import keys
 from dbrestore.contract.errors import RestoreNotFound
 from dbrestore.contract.job import ErrorNote, JobKind, Progress, Result
+from dbrestore.ledger.reading import numbered
 from lambdas.databases.jobs import JOB, JobRow
-from lambdas.databases.repeated_jobs import numbered
 from lambdas.runtime import phases
 from lambdas.runtime.ledger import Ledger
 from tests.unit.cli.conftest import start

@@ -9,8 +9,9 @@ from dbrestore.cli import main
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract import anchor
 from dbrestore.contract.job import ErrorNote
+from dbrestore.ledger.reading import META, OPEN
 from dbrestore.ledger.restore_list import RESTORES
-from lambdas.runtime.ledger import META, OPEN, Ledger
+from lambdas.runtime.ledger import Ledger
 from tests.unit.cli.conftest import start
 from tests.unit.cli.listed_restores import JANE, LOST, NOW, change, close, listed, open_one, summary_key
 

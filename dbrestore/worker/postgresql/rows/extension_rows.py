@@ -13,11 +13,12 @@ from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.job import FixUp
 from dbrestore.contract.manifest import TableMember
 from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.left_out import Omissions
 from dbrestore.worker.postgresql.rows import copy_target, loading, sequence_value
 from dbrestore.worker.postgresql.rows.loading import Members
-from dbrestore.worker.postgresql.session import Connection, Login, explained, is_refusal
+from dbrestore.worker.postgresql.session import Connection, explained, is_refusal
 
 # pg_cron runs the commands in its table, pg_partman's maintenance the functions that its table names, orafce opens the folders in its own,
 # and the geocoder writes shell scripts from what stands in its own.

@@ -12,6 +12,7 @@ from moto.stepfunctions.responses import StepFunctionResponse
 from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupDamaged, NotReady, RestoreCancelled, RestoreClosed, RetrievalTimedOut
 from dbrestore.contract.job import ErrorNote, Job
+from dbrestore.ledger.reading import PHASE
 from lambdas.archive import files as archive_files
 from lambdas.archive import request_retrieval as archive_requests
 from lambdas.archive import retrieve_archive as archive
@@ -21,7 +22,6 @@ from lambdas.archive.retrieve_archive import retrieve_archive
 from lambdas.databases.replay_dumps import replay_dumps
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime.ledger import request_cancel
-from lambdas.runtime.phases import PHASE
 from lambdas.worker.instance import deploy_worker
 from localcloud.s3 import glacier, glacier_objects
 from tests.statemachine.engines import INSTANCE, POSTGRES, SQL_SERVER

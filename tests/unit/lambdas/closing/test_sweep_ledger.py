@@ -5,9 +5,10 @@ import pytest
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import LedgerRowUnreadable
+from dbrestore.ledger import reading
+from dbrestore.ledger.reading import META
 from lambdas.closing.sweep_ledger import pause, sweep_ledger
-from lambdas.runtime import phases
-from lambdas.runtime.ledger import META, Ledger
+from lambdas.runtime.ledger import Ledger
 from tests.statemachine.fake_worker import leave_unfinished
 from tests.statemachine.plain_moto import Died
 from tests.statemachine.world import REQUEST, World, execution_arn
@@ -189,7 +190,9 @@ def test_the_report_of_a_stopped_restore_shows_no_state_that_still_runs(world: W
 
     world.before["ReplayDumps"] = stop_while_it_waits
     world.run()
-    assert {p.state: p.status for p in phases.phases(world.ledger())}["ReplayDumps"] == "RUNNING"
+    assert {p.state: p.status for p in reading.phases(world.ledger().table, world.ledger().restore_id)}[
+        "ReplayDumps"
+    ] == "RUNNING"
     world.before.clear()
 
     world.sweep()
@@ -199,7 +202,7 @@ def test_the_report_of_a_stopped_restore_shows_no_state_that_still_runs(world: W
     assert told["ReplayDumps"]["status"] == "FAILED"
     assert told["ReplayDumps"]["error"]["name"] == "RestoreFailed"
     assert told["ReplayDumps"]["endedAt"] == told["DiscardUnfinishedDatabases"]["startedAt"]
-    kept = {phase.state: phase.status for phase in phases.phases(world.ledger())}
+    kept = {phase.state: phase.status for phase in reading.phases(world.ledger().table, world.ledger().restore_id)}
     assert "RUNNING" not in kept.values(), "whoever looks at the ledger afterwards sees the same"
 
 

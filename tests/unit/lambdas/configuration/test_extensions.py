@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dbrestore.contract.allowed_extensions import DEFAULT_EXTENSIONS
+from dbrestore.contract.allowed.extensions import DEFAULT_EXTENSIONS
 from dbrestore.contract.errors import ExtensionConfigurationInvalid
 from docs import generate
 from lambdas.configuration.extensions import DEPLOYED, ExtensionConfiguration, deployed, read

@@ -9,8 +9,9 @@ import pytest
 
 from dbrestore.contract.errors import WorkerConfigurationInvalid
 from dbrestore.contract.request import WorkerRequest
+from dbrestore.contract.worker_configuration import WorkerConfigurations
 from docs import generate
-from lambdas.configuration.workers import DEPLOYED, WorkerConfigurations, deployed, read
+from lambdas.configuration.workers import DEPLOYED, deployed, read
 from lambdas.placement.effective_worker import EffectiveWorker, effective
 
 EXAMPLE = DEPLOYED.parents[1] / "examples" / "configuration" / "workers.json"

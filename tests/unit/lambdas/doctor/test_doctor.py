@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto.sts.responses import TokenResponse
 
-from dbrestore.contract.examination import ExaminationQuestion, Finding, judge
+from dbrestore.contract.examination import ExaminationQuestion, Finding
 from lambdas.doctor import access as doctor_access
 from lambdas.doctor import examine_installation as doctor
 from lambdas.doctor import instance as doctor_instance
@@ -20,6 +20,7 @@ from lambdas.doctor import native_restores as doctor_native
 from lambdas.doctor import permissions as doctor_permissions
 from lambdas.doctor import storage as doctor_storage
 from lambdas.doctor import target as doctor_target
+from lambdas.doctor.findings import judge
 from lambdas.doctor.sides import ControlSide, InstanceSide, TargetSide
 from lambdas.lookup.target import OFFER_PARAMETER
 from lambdas.runtime.state import Surroundings

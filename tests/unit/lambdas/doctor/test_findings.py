@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.parsers import ResponseParserError
 
-from dbrestore.contract import examination as doctor_findings
 from dbrestore.contract import limits
 from dbrestore.contract import versions as doctor_versions
 from dbrestore.contract.errors import NotReady, TargetNotUsable
-from dbrestore.contract.examination import Check, Outcome, doubtful, examine, fine, judge, wrong
+from lambdas.doctor import findings as doctor_findings
+from lambdas.doctor.findings import Check, Outcome, doubtful, examine, fine, judge, wrong
 from tests.statemachine.world import DEFINITION
 
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole")

@@ -21,7 +21,7 @@ from moto.rds.models import rds_backends
 
 from dbrestore.contract import names
 from dbrestore.contract.examination import Finding
-from lambdas.runtime.ledger import META
+from dbrestore.ledger.reading import META
 from lambdas.runtime.settings import CA_BUNDLE_KEY
 from tests.statemachine.conftest import installed
 from tests.statemachine.engines import INSTANCE

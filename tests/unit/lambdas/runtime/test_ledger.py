@@ -8,8 +8,9 @@ from dbrestore.contract import anchor, limits
 from dbrestore.contract.errors import DatabaseBusy, NotReady, RestoreCancelled, RestoreClosed, RestoreNotFound
 from dbrestore.contract.names import restore_id
 from dbrestore.contract.plan import Plan
+from dbrestore.ledger.reading import open_restores
 from lambdas.planning.plan_restore import plan_restore
-from lambdas.runtime.ledger import Ledger, open_restores, request_cancel
+from lambdas.runtime.ledger import Ledger, request_cancel
 from lambdas.runtime.locks import give_up_group_list_lock, group_list_lock
 from lambdas.runtime.state import Surroundings
 from tests.statemachine.world import REQUEST, World, execution_arn

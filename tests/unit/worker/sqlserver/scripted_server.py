@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dbrestore.contract.job import DatabaseServer
-from dbrestore.worker.postgresql.session import Login
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.sqlserver.session import SqlServer
 from localcloud.base import certificates
 from localcloud.tds import server as tds_server

@@ -12,7 +12,7 @@ import pytest
 from dbrestore.contract.errors import CertificateBundleMissing
 from dbrestore.contract.sqlserver_errors import CertificateRefused, LoginRefused, ServerUnreachable
 from dbrestore.worker.base import limits
-from dbrestore.worker.postgresql.session import Login
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.sqlserver.session import ConnectionLost, EngineError, NativeConnection, SqlServer
 from dbrestore.worker.sqlserver.standing_connection import StandingConnection
 from localcloud.base import certificates

@@ -7,8 +7,8 @@ import pytest
 from dbrestore.contract.errors import ArchiveTierImpossible
 from dbrestore.contract.plan import PlannedArchive
 from dbrestore.contract.request_problems import Problems
+from lambdas.archive import plan as archive_plan
 from lambdas.archive.files import FoundFile
-from lambdas.planning import archive as archive_plan
 
 READABLE = ("STANDARD", "GLACIER_IR", "INTELLIGENT_TIERING", "ONEZONE_IA")
 

@@ -1,0 +1,1 @@
+"""Which names, settings and choices a request or a restore point may have."""

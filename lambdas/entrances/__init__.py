@@ -1,0 +1,1 @@
+"""What comes in from outside and isn't a state of the flow: commands that change something."""
