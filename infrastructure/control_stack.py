@@ -32,6 +32,7 @@ class ControlStack(Stack):
         super().__init__(scope, id_, description="dbrestore: restores databases into running RDS instances", **options)
         self.external_id = settings.external_id
         self.target_accounts = settings.target_accounts
+        self.tracing = settings.tracing
         self.configurations = (
             settings.worker_configuration, settings.extension_configuration, settings.sqlserver_configuration,
         )  # fmt: skip
@@ -88,6 +89,7 @@ class ControlStack(Stack):
             environment=self._environment(row),
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
+            tracing=lambda_.Tracing.ACTIVE if self.tracing else lambda_.Tracing.DISABLED,
         )
 
     def _function_role(self, row: Function, log_group: logs.LogGroup) -> iam.Role:
@@ -124,6 +126,7 @@ class ControlStack(Stack):
             "EXTERNAL_ID": self.external_id,
             "TARGET_POLICY": session_policy(row.target),
             "TARGET_ACCOUNTS": ",".join(self.target_accounts),
+            **({"TRACING": "on"} if self.tracing else {}),
         }
 
     def _machine(self, definition: Path) -> sfn.StateMachine:
@@ -144,6 +147,7 @@ class ControlStack(Stack):
             definition_body=sfn.DefinitionBody.from_string(text),
             definition_substitutions={state: function.function_arn for state, function in steps.items()},
             role=role,
+            tracing_enabled=self.tracing,
             logs=sfn.LogOptions(
                 destination=logs.LogGroup(
                     self,

@@ -21,7 +21,8 @@ MOST_TARGET_ACCOUNTS = 100
 class Settings:
     """`target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
     encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration`,
-    `extension_configuration` and `sqlserver_configuration`: the files that the functions take with them."""
+    `extension_configuration` and `sqlserver_configuration`: the files that the functions take with them. `tracing`: whether
+    the functions and the state machine send traces to X-Ray, which costs money."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
@@ -29,6 +30,7 @@ class Settings:
     worker_configuration: Path = worker_configuration.DEPLOYED
     extension_configuration: Path = extension_configuration.DEPLOYED
     sqlserver_configuration: Path = sqlserver_configuration.DEPLOYED
+    tracing: bool = False
 
 
 def read(context: Callable[[str], Any]) -> Settings:
@@ -46,6 +48,7 @@ def read(context: Callable[[str], Any]) -> Settings:
         _configuration(
             context("sqlserverConfiguration"), sqlserver_configuration.DEPLOYED, sqlserver_configuration.read
         ),
+        _switch("tracing", context("tracing")),
     )
 
 
@@ -65,6 +68,15 @@ def _configuration(text: Any, shipped: Path, read_file: Callable[[Path], object]
     path = ROOT / str(text or shipped)
     read_file(path)
     return path
+
+
+def _switch(name: str, value: Any) -> bool:
+    """The CDK's command hands over texts, cdk.json truth values."""
+    if value in (None, "", False, "false"):
+        return False
+    if value in (True, "true"):
+        return True
+    raise ValueError(f"{name}: {value!r} is neither true nor false")
 
 
 def _key(text: str) -> str:

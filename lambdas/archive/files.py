@@ -6,8 +6,8 @@ time; only those in Intelligent-Tiering are asked one by one, because a listing 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from dbrestore.contract.manifest import Manifest, StoredFile
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.refusals import error_code
 from dbrestore.points.sqlserver import recovery as native_recovery
+from lambdas.runtime.clock import system_clock
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,13 +33,15 @@ ARCHIVES = ("GLACIER", "DEEP_ARCHIVE", "ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS")
 @dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file as it lies in S3. `storage_class` of an object in an archive tier of Intelligent-Tiering is that tier. `readable_until` is
-    when the retrieved copy of an archived file goes; None while there is none."""
+    when the retrieved copy of an archived file goes; None while there is none. What it can be used for is judged by the moment of
+    the look."""
 
     key: str
     length: int
     storage_class: str
     in_progress: bool = False
     readable_until: datetime | None = None
+    looked_at: datetime = field(default_factory=system_clock)
 
     @property
     def is_archived(self) -> bool:
@@ -52,7 +55,7 @@ class FoundFile:
         """Whether it can be read now and for so long."""
         if not self.is_archived:
             return True
-        return self.readable_until is not None and self.readable_until > datetime.now(UTC) + needed
+        return self.readable_until is not None and self.readable_until > self.looked_at + needed
 
 
 def of_plan(plan: Plan, manifest: Manifest) -> tuple[StoredFile, ...]:

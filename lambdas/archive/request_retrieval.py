@@ -25,7 +25,8 @@ from lambdas.archive.plan import LONGEST_WAIT
 from lambdas.lookup.source import source_manifest
 from lambdas.runtime.inputs import BatchInput
 from lambdas.runtime.ledger import Ledger
-from lambdas.runtime.state import Restore, log, state
+from lambdas.runtime.state import Restore, state
+from lambdas.runtime.telemetry import log
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

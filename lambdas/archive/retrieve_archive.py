@@ -6,7 +6,7 @@ when what is still being read would soon be archived again, or is.
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,7 +25,8 @@ from lambdas.lookup.source import source_manifest
 from lambdas.runtime.aws import translated
 from lambdas.runtime.inputs import RetrievalEvent, RetrievalInput, Woken
 from lambdas.runtime.ledger import Ledger
-from lambdas.runtime.state import Restore, Surroundings, handler, log, state
+from lambdas.runtime.state import Restore, Surroundings, handler, state
+from lambdas.runtime.telemetry import log
 
 RETRIEVED = "RETRIEVED"
 ROUNDS = "RETRIEVAL#ROUNDS"
@@ -59,7 +60,7 @@ def _require_in_time(restore: Restore, file: FoundFile) -> None:
     possible = archive_plan.LONGEST_WAIT.get(file.storage_class, {"Standard": limits.LONGEST_RETRIEVAL_HOURS})
     tiers = ("Standard", archive_requests.planned(restore).tier)
     longest = max(hours for tier, hours in possible.items() if tier in tiers)
-    hours = (datetime.now(UTC) - _asked_at(restore)).total_seconds() / 3600
+    hours = (restore.now() - _asked_at(restore)).total_seconds() / 3600
     if hours > longest * limits.RETRIEVAL_PATIENCE + limits.RETRIEVAL_GRACE_HOURS:
         raise RetrievalTimedOut(
             f"S3 has not retrieved all files after {hours:.0f} hours, and says that it takes {longest:g} at most: ask AWS, then start the "
@@ -151,7 +152,7 @@ def require_readable(restore: Restore) -> None:
     section = retrieved(restore.ledger)
     if section is None or section.readable_until is None:
         return
-    left = section.readable_until - datetime.now(UTC)
+    left = section.readable_until - restore.now()
     if left < timedelta(hours=limits.ARCHIVE_MARGIN_HOURS):
         raise again(restore, f"the retrieved copies go at {section.readable_until}, and the restore still reads them")
 
@@ -163,7 +164,7 @@ def require_retrieved(restore: Restore, plan: Plan) -> None:
 
 def again(restore: Restore, why: str) -> RestoreError:
     """The error that leads back to RequestRetrieval, a limited number of times."""
-    table, restore_id, now = restore.ledger.table, restore.ledger.restore_id, datetime.now(UTC).isoformat()
+    table, restore_id, now = restore.ledger.table, restore.ledger.restore_id, restore.now().isoformat()
     table.write(table.update(restore_id, ROUNDS, "SET since = :now ADD rounds :one", one=1, now=now))
     rounds = int((table.get(restore_id, ROUNDS) or {"rounds": 1})["rounds"])
     if rounds <= limits.ARCHIVE_ROUNDS:

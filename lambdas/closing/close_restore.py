@@ -5,7 +5,7 @@ failed or was stopped and cleared up later. While a row isn't settled the restor
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from dbrestore.contract import keys
 from dbrestore.contract import left_out_lists as left_out
@@ -21,7 +21,7 @@ from lambdas.archive import waits as archive_wait
 from lambdas.databases import native_proof
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
-from lambdas.runtime import phases
+from lambdas.runtime import phases, telemetry
 from lambdas.runtime.inputs import CaughtError, CloseInput
 from lambdas.runtime.state import Restore, state
 
@@ -51,10 +51,21 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
         restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers)
     )
     if leftovers:
+        telemetry.count("Leftovers", len(leftovers))
         raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
     archive_wait.end(restore.ledger)
     restore.ledger.close(meta.anchor)
+    _count(restore, meta, report)
     return where
+
+
+def _count(restore: Restore, meta: Meta, report: Report) -> None:
+    """Once per restore: a restore is closed once."""
+    mode = "unknown" if meta.plan_trouble else meta.plan.mode
+    dimensions: dict[str, str] = {"outcome": report.status, "engine": meta.anchor.engine or "unknown", "mode": mode}
+    telemetry.count("Restores", **dimensions)
+    telemetry.seconds("RestoreSeconds", (report.ended_at - report.started_at).total_seconds(), **dimensions)
+    telemetry.size("RestoredBytes", sum(one.bytes for one in report.databases), engine=dimensions["engine"])
 
 
 def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: tuple[str, ...]) -> ErrorNote | None:
@@ -93,7 +104,7 @@ def _end_phases(restore: Restore, meta: Meta, error: ErrorNote | None) -> None:
             continue
         # The first remover begins when the last state that makes things is over; a remover's own end nobody saw.
         before = clearing_up is not None and row.started_at < clearing_up
-        ended_at = clearing_up if before else datetime.now(UTC)
+        ended_at = clearing_up if before else restore.now()
         phases.failed(restore.ledger, row.state, _broken_off(row, meta, error if before else None), ended_at)
 
 
@@ -117,7 +128,7 @@ def _message(caught: CaughtError) -> str:
 
 
 def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tuple[str, ...]) -> Report:
-    now = datetime.now(UTC)
+    now = restore.now()
     results = _results(restore)
     trouble = meta.plan_trouble
     told = meta.parts if trouble else meta.plan

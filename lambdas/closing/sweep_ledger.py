@@ -5,7 +5,7 @@ function needs no event's content: an event and a clock merely wake it. One clea
 After some that failed the next ones come at growing distances: what only a person can mend must not cost a worker every few minutes."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dbrestore.contract import limits
@@ -14,10 +14,12 @@ from dbrestore.contract.errors import LedgerRowUnreadable
 from dbrestore.ledger.reading import META, open_restores
 from dbrestore.ledger.stored_rows import Meta
 from dbrestore.ledger.table import ConditionFailed
+from lambdas.runtime import telemetry
 from lambdas.runtime.executions import described
 from lambdas.runtime.inputs import SweepInput
 from lambdas.runtime.ledger import Ledger, open_meta
-from lambdas.runtime.state import Surroundings, handler, log
+from lambdas.runtime.state import Surroundings, handler
+from lambdas.runtime.telemetry import log
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
@@ -47,7 +49,7 @@ def sweep_ledger(section: SweepInput, surroundings: Surroundings) -> Swept:
 
 
 def _sweep(surroundings: Surroundings, restore_id: str) -> str | None:
-    ledger = Ledger(surroundings.table, restore_id)
+    ledger = surroundings.ledger(restore_id)
     meta = open_meta(ledger)
     if meta.status == "CLOSED" or _runs(described(surroundings, meta.execution_arn)):
         return None
@@ -62,7 +64,7 @@ def _number_of_next(surroundings: Surroundings, ledger: Ledger, meta: Meta) -> i
         last = described(surroundings, _execution_arn(surroundings, _name(ledger.restore_id, number)))
         if last is None:
             return number
-        if _runs(last) or _age(last) < pause(number):
+        if _runs(last) or _age(last, surroundings.clock()) < pause(number):
             return None
     change = "SET cleanUps = :next"
     condition = "attribute_not_exists(cleanUps) OR cleanUps = :seen"
@@ -86,6 +88,7 @@ def _start(surroundings: Surroundings, restore_id: str, number: int) -> str | No
         )
     except stepfunctions.exceptions.ExecutionAlreadyExists:
         return None
+    telemetry.count("CleanUps")
     log.warning("restore %s is cleared up by %s: its execution runs no more", restore_id, name)
     return name
 
@@ -100,9 +103,9 @@ def _runs(execution: "DescribeExecutionOutputTypeDef | None") -> bool:
     return execution is not None and execution["status"] == "RUNNING"
 
 
-def _age(execution: "DescribeExecutionOutputTypeDef") -> float:
+def _age(execution: "DescribeExecutionOutputTypeDef", now: datetime) -> float:
     """Seconds since its end."""
-    return (datetime.now(UTC) - execution["stopDate"]).total_seconds()
+    return (now - execution["stopDate"]).total_seconds()
 
 
 def _execution_arn(surroundings: Surroundings, name: str) -> str:

@@ -4,7 +4,7 @@ Of PostgreSQL these are temporary databases and login roles; of SQL Server RDS's
 The database server is reached only by a worker, so while something may be left a worker is needed even to prove that nothing is.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from botocore.exceptions import ClientError
 
@@ -27,7 +27,8 @@ from lambdas.databases.verify_databases import JOB_NAME as VERIFY
 from lambdas.pairing.security_groups import pair
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import RemoverInput
-from lambdas.runtime.state import Restore, log, state
+from lambdas.runtime.state import Restore, state
+from lambdas.runtime.telemetry import log
 from lambdas.worker import instance as worker_instance
 
 ROLE = "discard-worker"
@@ -153,9 +154,9 @@ def _wait_for_late_commands(restore: Restore, instance_id: str) -> None:
     names = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE, VERIFY)
     rows = [row for name in names if (row := job_row(restore.ledger, name))]
     unrecorded = [row for row in rows if row.instance_id == instance_id and row.command_id is None]
-    if any(_age(row) < limits.VISIBLE_AFTER for row in unrecorded):
+    if any(_age(row, restore.now()) < limits.VISIBLE_AFTER for row in unrecorded):
         raise NotReady("waiting until a command that was sent would have to be visible")
 
 
-def _age(row: JobRow) -> float:
-    return (datetime.now(UTC) - row.sent_at).total_seconds()
+def _age(row: JobRow, now: datetime) -> float:
+    return (now - row.sent_at).total_seconds()

@@ -4,7 +4,7 @@ SendCommand has no token, so a job may be sent twice: the worker's own lock make
 first command, under the same condition as every other beginning; what ended without a result is told from the command and the instance.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -68,8 +68,8 @@ def ensure_job(
     target = restore.target(where)
     if row.command_id is None:
         row = _send(restore, target, where, row)
-    error = _lost(target, row, minutes)
-    if error is None and (_may_run(target, row) or _renewed(restore, target, where, row, work)):
+    error = _lost(target, row, minutes, restore.now())
+    if error is None and (_may_run(target, row, restore.now()) or _renewed(restore, target, where, row, work)):
         raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
     if found := result(restore, name):  # It may have been written between the two looks.
         return found
@@ -114,7 +114,7 @@ def active_commands(target: TargetAccount, instance_id: str) -> "tuple[CommandTy
 
 
 def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Status) -> JobRow:
-    row = JobRow(name=name, instance_id=instance_id, sent_at=datetime.now(UTC))
+    row = JobRow(name=name, instance_id=instance_id, sent_at=restore.now())
     restore.surroundings.control.s3.put_object(
         Bucket=restore.settings.evidence_bucket,
         Key=keys.job_prefix(work.restore_id, name) + "job.json",
@@ -173,24 +173,26 @@ def _send_command(restore: Restore, target: TargetAccount, where: Whereabouts, r
     return command["Command"]["CommandId"]
 
 
-def _lost(target: TargetAccount, row: JobRow, minutes: int) -> RestoreError | None:
+def _lost(target: TargetAccount, row: JobRow, minutes: int, now: datetime) -> RestoreError | None:
     """Why no result can be expected any more, whatever the command says."""
     status = worker_instance.state_of(target.ec2, row.instance_id)
     if status != "running":
         return WorkerLost(
             f"The worker {row.instance_id} is {status or 'gone'} while it worked on the job {row.name}: start the restore again"
         )
-    if _age(row) > minutes * 60:
+    if _age(row, now) > minutes * 60:
         return WorkerTimedOut(f"The job {row.name} was not done after {minutes} minutes: raise worker.maxRunHours")
     return None
 
 
-def _may_run(target: TargetAccount, row: JobRow) -> bool:
+def _may_run(target: TargetAccount, row: JobRow, now: datetime) -> bool:
     # Any command of the instance counts: a job that was sent twice is done by the first.
     commands = _commands(target, row.instance_id)
     if any(command.get("Status") in ACTIVE for command in commands):
         return True
-    return row.command_id not in [c.get("CommandId") for c in commands] and _age(row) < limits.COMMAND_LISTED_WITHIN
+    return (
+        row.command_id not in [c.get("CommandId") for c in commands] and _age(row, now) < limits.COMMAND_LISTED_WITHIN
+    )
 
 
 def _renewed(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow, work: Job) -> bool:
@@ -217,8 +219,8 @@ def _ended(target: TargetAccount, row: JobRow) -> RestoreError:
     return WorkerFailed(_last_words(target, row))
 
 
-def _age(row: JobRow) -> float:
-    return (datetime.now(UTC) - row.sent_at).total_seconds()
+def _age(row: JobRow, now: datetime) -> float:
+    return (now - row.sent_at).total_seconds()
 
 
 def _last_words(target: TargetAccount, row: JobRow) -> str:

@@ -18,7 +18,7 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import NotReady, RestoreError
 from dbrestore.contract.examination import Finding, State
 from lambdas.runtime.aws import translated
-from lambdas.runtime.state import log
+from lambdas.runtime.telemetry import log
 
 Side = TypeVar("Side")
 

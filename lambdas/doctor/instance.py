@@ -1,7 +1,7 @@
 """The instance as a target: what the plan would refuse, its master secret and the key of that, its certificate and its space."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from dbrestore.contract import limits
 from lambdas.doctor.findings import Check, Outcome, doubtful, fine, unseen, wrong
@@ -88,7 +88,7 @@ def certificate(patient: InstanceSide) -> Iterator[Outcome]:
     if told is None:
         yield unseen("RDS does not tell its end", patient.name, "look at it in the RDS console")
         return
-    left = told - datetime.now(UTC)
+    left = told - patient.now()
     if left < timedelta():
         yield wrong(f"ended on {told:%Y-%m-%d}", patient.name)
     elif left < timedelta(days=limits.CERTIFICATE_WARNING_DAYS):
@@ -99,7 +99,7 @@ def certificate(patient: InstanceSide) -> Iterator[Outcome]:
 
 def storage(patient: InstanceSide) -> Iterator[Outcome]:
     """Free storage. How much a restore needs the plan says; here a full disk is told."""
-    found = target_lookup.free_storage(patient.target.account, patient.instance)
+    found = target_lookup.free_storage(patient.target.account, patient.instance, patient.now())
     allocated = patient.instance["AllocatedStorage"] * 1024**3
     told = f"{gib(found.free)} of {gib(allocated)} are free"
     if found.note:

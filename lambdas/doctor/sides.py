@@ -5,6 +5,7 @@ looked at by somebody who waits.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,10 @@ class InstanceSide:
     @property
     def name(self) -> str:
         return self.instance["DBInstanceIdentifier"]
+
+    def now(self) -> datetime:
+        """The moment now, in UTC."""
+        return self.target.control.surroundings.clock()
 
     @property
     def is_sql_server(self) -> bool:

@@ -132,7 +132,7 @@ def certificates(control: ControlSide) -> Iterator[Outcome]:
     except (ssl.SSLError, ValueError) as error:
         yield wrong(f"holds no certificates that can be read ({error})", settings.ca_bundle)
         return
-    yield _judged(ends, settings.ca_bundle)
+    yield _judged(ends, settings.ca_bundle, control.surroundings.clock())
 
 
 def _ends(text: str) -> list[datetime]:
@@ -143,8 +143,7 @@ def _ends(text: str) -> list[datetime]:
     return sorted(datetime.fromtimestamp(ssl.cert_time_to_seconds(one), UTC) for one in told)
 
 
-def _judged(ends: list[datetime], looked_at: str) -> Outcome:
-    now = datetime.now(UTC)
+def _judged(ends: list[datetime], looked_at: str, now: datetime) -> Outcome:
     valid = [end for end in ends if end > now]
     if not valid:
         return wrong("holds no authority that is still valid: no worker can connect", looked_at)

@@ -2,7 +2,7 @@
 
 from dbrestore.contract.cancellation import CancelAnswer, CancelQuestion
 from lambdas.archive import waits
-from lambdas.runtime.ledger import Ledger, request_cancel
+from lambdas.runtime.ledger import request_cancel
 from lambdas.runtime.state import Surroundings, handler
 
 
@@ -10,6 +10,6 @@ from lambdas.runtime.state import Surroundings, handler
 def cancel_restore(question: CancelQuestion, surroundings: Surroundings) -> CancelAnswer:
     """A restore that waits for the archive looks twice an hour: it is woken. Raises RestoreNotFound, RestoreClosed."""
     request_cancel(surroundings.table, question.restore_id)
-    ledger = Ledger(surroundings.table, question.restore_id)
+    ledger = surroundings.ledger(question.restore_id)
     was_waiting = waits.wake_restore(surroundings.control.stepfunctions, ledger)
     return CancelAnswer(restore_id=question.restore_id, was_waiting=was_waiting)

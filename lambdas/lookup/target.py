@@ -3,7 +3,7 @@
 import difflib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -125,9 +125,8 @@ def require_available(instance: "DBInstanceTypeDef", waited: timedelta) -> None:
     raise NotReady(f"waiting for {instance['DBInstanceIdentifier']} to be available (now {status})")
 
 
-def free_storage(target: TargetAccount, instance: "DBInstanceTypeDef") -> Storage:
+def free_storage(target: TargetAccount, instance: "DBInstanceTypeDef", now: datetime) -> Storage:
     """Free bytes by CloudWatch's FreeStorageSpace; without a datapoint the allocated storage, which is only an upper bound."""
-    now = datetime.now(UTC)
     points = target.cloudwatch.get_metric_statistics(
         Namespace="AWS/RDS",
         MetricName="FreeStorageSpace",

@@ -46,7 +46,16 @@ NO_ROUTES = RouteTable("of nobody", ())
 
 
 def read(target: TargetAccount, vpc_id: str, group_ids: Iterable[str]) -> Vpc:
-    """The VPC with everything in it that bears on where a worker can stand. Of its security groups those of endpoints, and `group_ids`."""
+    """The VPC with everything in it that bears on where a worker can stand. Of its security groups those of endpoints, and `group_ids`.
+    Read once per invocation."""
+    wanted = tuple(sorted(group_ids))
+    seen: Vpc | None = target.seen.get((vpc_id, *wanted))
+    if seen is None:
+        seen = target.seen[(vpc_id, *wanted)] = _read(target, vpc_id, wanted)
+    return seen
+
+
+def _read(target: TargetAccount, vpc_id: str, group_ids: Iterable[str]) -> Vpc:
     ec2, by_vpc = target.ec2, {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]}
     tables = _all(ec2.get_paginator("describe_route_tables"), "RouteTables", by_vpc)
     endpoints = [_endpoint(e) for e in _all(ec2.get_paginator("describe_vpc_endpoints"), "VpcEndpoints", by_vpc)]

@@ -72,7 +72,7 @@ def check_storage(found: Findings, needed: int, purpose: str, mend: str, problem
     """Whether the target has `needed` bytes free. Gives notes about what could only be estimated."""
     if found.target is None or found.instance is None:
         return []
-    storage = target_lookup.free_storage(found.target, found.instance)
+    storage = target_lookup.free_storage(found.target, found.instance, found.surroundings.clock())
     if needed > storage.free:
         told = f" ({storage.note})" if storage.note else ""
         sentence = f"needs about {gib(needed)} for {purpose}, free are {gib(storage.free)}{told}: {mend}"

@@ -4,14 +4,21 @@ answer.
 Nothing is created before the last act, which opens the ledger: a request that is refused here leaves nothing to clean up. With mode
 `plan` not even that happens. What the two engines ask for stands in lambdas.planning.postgresql_plan and lambdas.planning.native_plan."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from dbrestore.contract import anchor, keys, names
-from dbrestore.contract.errors import EngineMismatch, InternalContradiction, RestoreCancelled, TargetNotUsable
+from dbrestore.contract.errors import (
+    EngineMismatch,
+    InternalContradiction,
+    NotReady,
+    RestoreCancelled,
+    RestoreError,
+    TargetNotUsable,
+)
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.manifest import Engine, Manifest
 from dbrestore.contract.plan import Plan, PlannedSource, PlannedTarget
@@ -30,8 +37,8 @@ from lambdas.planning import native_plan, postgresql_plan
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.findings import EnginePart, Findings
 from lambdas.planning.worker import Site, WorkerPart
-from lambdas.runtime import phases
-from lambdas.runtime.aws import TargetAccount, target_account
+from lambdas.runtime import phases, telemetry
+from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.executions import described
 from lambdas.runtime.inputs import PlanInput
 from lambdas.runtime.ledger import Ledger
@@ -69,16 +76,26 @@ class Place:
 @handler(STATE, PlanInput)
 def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan:
     """The plan. Raises every error that can be told before anything is made."""
-    began = datetime.now(UTC)
-    plan = _plan(section, surroundings)
+    began = surroundings.clock()
+    plan = _counted(lambda: _plan(section, surroundings))
     plan = plan.model_copy(update={"estimate": estimate.of(plan)})
     if plan.mode == "plan":
         return plan
-    ledger = Ledger(surroundings.table, plan.restore_id)
+    ledger = surroundings.ledger(plan.restore_id)
     plan = ledger.open(plan, section.started_at or began)
     _close_if_stopped(surroundings, ledger, plan)
     phases.passed(ledger, STATE, began)
     return plan
+
+
+def _counted(work: Callable[[], Plan]) -> Plan:
+    try:
+        return work()
+    except NotReady:
+        raise
+    except RestoreError as error:
+        telemetry.count("Refusals", error=type(error).__name__)
+        raise
 
 
 def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) -> None:
@@ -90,7 +107,7 @@ def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) ->
     if execution and execution["status"] != "RUNNING":
         stopped = RestoreCancelled(f"The execution ended ({execution['status']}) while the restore was being planned")
         note = ErrorNote(name=type(stopped).__name__, message=str(stopped))
-        restore_list.ended(ledger.table, plan.restore_id, ledger.meta().started_at, datetime.now(UTC), note)
+        restore_list.ended(ledger.table, plan.restore_id, ledger.meta().started_at, surroundings.clock(), note)
         ledger.close(anchor.of(plan))
         raise stopped
 
@@ -116,7 +133,7 @@ def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
         restore_id=found.restore_id,
         execution_arn=section.execution_arn,
         mode=request.mode,
-        planned_at=datetime.now(UTC),
+        planned_at=surroundings.clock(),
         engine=engine,
         archived=archive.objects > 0,
         archive=archive,
@@ -150,7 +167,7 @@ def _find(
     return Findings(
         request=request,
         restore_id=names.restore_id(section.execution_arn),
-        waited=datetime.now(UTC) - (section.started_at or datetime.now(UTC)),
+        waited=surroundings.clock() - (section.started_at or surroundings.clock()),
         surroundings=surroundings,
         target=target,
         instance=instance,
@@ -165,9 +182,7 @@ def assume(surroundings: Surroundings, place: Place, execution_arn: str) -> Targ
     _require_let_in(surroundings, place.account, execution_arn)
     role = surroundings.settings.target_role_name.replace("{region}", place.region)
     try:
-        return target_account(
-            surroundings.control,
-            surroundings.settings,
+        return surroundings.target(
             partition=place.partition,
             account=place.account,
             region=place.region,

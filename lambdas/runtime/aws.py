@@ -97,6 +97,8 @@ class TargetAccount:
     """The target's account and Region with the credentials of its role."""
 
     access: Access = field(repr=False)
+    # What was read there in this invocation and needn't be read twice.
+    seen: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def ec2(self) -> "EC2Client":

@@ -7,7 +7,6 @@ signed in until it can do nothing any more. So a remover that sees nobody signed
 doesn't find will not come either.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -36,12 +35,12 @@ def at_work(ledger: Ledger, state: str) -> Iterator[None]:
 
 def require_none_at_work(ledger: Ledger, state: str) -> None:
     """Call it when no invocation may sign in any more. Raises NotReady."""
-    if _until(ledger, state) > _now():
+    if _until(ledger, state) > _milliseconds(ledger):
         raise NotReady(f"waiting until an invocation of {state} that did not end properly can do nothing any more")
 
 
 def _sign_in(ledger: Ledger, state: str, before: int) -> int:
-    until = max(_now() + limits.VISIBLE_AFTER * 1000, before + 1)
+    until = max(_milliseconds(ledger) + limits.VISIBLE_AFTER * 1000, before + 1)
     item = {"pk": ledger.restore_id, "sk": WORK + state, "until": until}
     unchanged = "attribute_not_exists(pk) OR #until = :before"
     try:
@@ -67,5 +66,5 @@ def _until(ledger: Ledger, state: str) -> int:
     return int((ledger.table.get(ledger.restore_id, WORK + state) or {}).get("until", 0))
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+def _milliseconds(ledger: Ledger) -> int:
+    return int(ledger.clock().timestamp() * 1000)

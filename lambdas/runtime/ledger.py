@@ -17,7 +17,7 @@ after its remover looked. RUNNING: everything may be made. DISCARDING: only what
 CLOSED: written last, together with the release of the database locks and of the row under OPEN.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from dbrestore.contract import anchor, limits
@@ -38,6 +38,7 @@ from dbrestore.ledger import restore_list, stored_rows
 from dbrestore.ledger.reading import META, OPEN, RESOURCE
 from dbrestore.ledger.stored_rows import Meta, Status
 from dbrestore.ledger.table import ConditionFailed, Item, Table, Write
+from lambdas.runtime.clock import Clock, system_clock
 
 LOCK = "LOCK"
 MINE_OR_FREE = "attribute_not_exists(pk) OR restoreId = :restore"
@@ -46,9 +47,10 @@ MINE_OR_FREE = "attribute_not_exists(pk) OR restoreId = :restore"
 class Ledger:
     """The rows of one restore."""
 
-    def __init__(self, table: Table, restore_id: str) -> None:
+    def __init__(self, table: Table, restore_id: str, clock: Clock = system_clock) -> None:
         self.table = table
         self.restore_id = restore_id
+        self.clock = clock
 
     def open(self, plan: Plan, started_at: datetime) -> Plan:
         """Write META, the rows under OPEN and RESTORES and one lock per target database, all or nothing. A second call of the same
@@ -64,7 +66,7 @@ class Ledger:
             "plan": plan.to_json(),
             "anchor": fixed.to_json(),
         }
-        opened = {"pk": OPEN, "sk": self.restore_id, "openedAt": _now()}
+        opened = {"pk": OPEN, "sk": self.restore_id, "openedAt": self.clock().isoformat()}
         try:
             listed = self.table.put(restore_list.row(plan, started_at))
             self.table.write(self.table.put(meta, "attribute_not_exists(pk)"), self.table.put(opened), listed, *locks)
@@ -116,7 +118,7 @@ class Ledger:
         found = self.row(kind, role, name)
         if found and found.state not in begins:
             return found
-        row = ResourceRow(kind=kind, role=role, name=name, state="INTENT", intended_at=datetime.now(UTC))
+        row = ResourceRow(kind=kind, role=role, name=name, state="INTENT", intended_at=self.clock())
         unless_further = "attribute_not_exists(pk) OR #state IN (:a, :b)"
         try:
             self.table.write(
@@ -130,7 +132,7 @@ class Ledger:
     def created(self, row: ResourceRow, physical_id: str) -> ResourceRow:
         """Say that it was made, and how it is called. Raises RestoreClosed if a remover has already settled the row."""
         made = row.model_copy(
-            update={"state": "CREATED", "physical_id": physical_id, "created_at": row.created_at or datetime.now(UTC)}
+            update={"state": "CREATED", "physical_id": physical_id, "created_at": row.created_at or self.clock()}
         )
         try:
             self.table.write(
@@ -143,23 +145,23 @@ class Ledger:
     def seen_absent(self, row: ResourceRow) -> None:
         """Say that it was looked for and is not there, once not seeing it proves that. Raises NotReady before: what was begun a moment
         ago may still come into being, or exist without being visible yet."""
-        age = datetime.now(UTC) - row.intended_at
+        age = self.clock() - row.intended_at
         if row.state == "INTENT" and age < timedelta(seconds=limits.VISIBLE_AFTER):
             raise NotReady(f"waiting until the {row.kind} {row.name} would have to be visible if it existed")
         self.deleted(row)
 
     def deleted(self, row: ResourceRow, note: str | None = None) -> None:
         """Say that it was looked for and is not there."""
-        now = datetime.now(UTC)
+        now = self.clock()
         self._settle(row, {"state": "DELETED", "deleted_at": now, "seen_absent_at": now, "note": note})
 
     def never_begun(self, row: ResourceRow, note: str) -> None:
         """Say that it was never asked for, and why that is certain; nobody looked."""
-        self._settle(row, {"state": "DELETED", "deleted_at": datetime.now(UTC), "note": note})
+        self._settle(row, {"state": "DELETED", "deleted_at": self.clock(), "note": note})
 
     def handed_over(self, row: ResourceRow, note: str) -> None:
         """Say that it stays, and who uses and removes it: it is this restore's no longer."""
-        self._settle(row, {"state": "DELETED", "deleted_at": datetime.now(UTC), "note": note})
+        self._settle(row, {"state": "DELETED", "deleted_at": self.clock(), "note": note})
 
     def kept(self, row: ResourceRow, physical_id: str, note: str | None = None) -> None:
         """Say that it stays: it is what the restore was for, or belongs to that, as `note` says."""
@@ -200,7 +202,7 @@ class Ledger:
         self.table.write(closed, self.table.delete(OPEN, self.restore_id), *locks)
 
     def _lock(self, name: str) -> Write:
-        lock = {"pk": name, "sk": LOCK, "restoreId": self.restore_id, "since": _now()}
+        lock = {"pk": name, "sk": LOCK, "restoreId": self.restore_id, "since": self.clock().isoformat()}
         return self.table.put(lock, MINE_OR_FREE, restore=self.restore_id)
 
     def _already_open(self, plan: Plan, failed: ConditionFailed) -> Plan:
@@ -270,7 +272,3 @@ def _resource_key(kind: str, role: str, name: str) -> str:
 
 def _resource(item: Item) -> ResourceRow:
     return stored_rows.readable(ResourceRow, item)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

@@ -5,7 +5,6 @@ back at once; another step of the same restore only after the first one's functi
 and only the holder of that fence releases, so a holder that comes back late releases nothing. A step that finds its work done by a holder
 that died before it released gives up that lock, so that nobody else waits for it."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -34,7 +33,7 @@ def give_up_group_list_lock(ledger: Ledger, instance_arn: str, holder: str) -> N
 
 
 def _acquire(ledger: Ledger, name: str, holder: str, while_: Status) -> int:
-    now = int(time.time())
+    now = int(ledger.clock().timestamp())
     found = ledger.table.get(name, LOCK) or {}
     if not _is_free(found, ledger.restore_id, holder, now):
         raise NotReady(f"waiting for restore {found['restoreId']}, which changes the instance's group list")

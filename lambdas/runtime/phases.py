@@ -1,6 +1,6 @@
 """Phase rows, written: when each state of the flow began and ended, how often it was tried, and what it waits for."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from dbrestore.contract.job import ErrorNote
@@ -17,7 +17,7 @@ def began(ledger: Ledger, state: str) -> PhaseRow:
         "REMOVE #endedAt, #error, #waitingFor ADD #attempts :one"
     )
     update = ledger.table.update(
-        ledger.restore_id, PHASE + state, change, state=state, running="RUNNING", now=_now(), one=1
+        ledger.restore_id, PHASE + state, change, state=state, running="RUNNING", now=ledger.clock().isoformat(), one=1
     )
     ledger.table.write(update)
     return reading.phase(ledger.table.get(ledger.restore_id, PHASE + state) or {})
@@ -31,12 +31,16 @@ def waits(ledger: Ledger, state: str, what: str) -> None:
 def succeeded(ledger: Ledger, state: str) -> None:
     """Note the end."""
     change = "SET #status = :status, #endedAt = :now"
-    ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, status="SUCCEEDED", now=_now()))
+    ledger.table.write(
+        ledger.table.update(
+            ledger.restore_id, PHASE + state, change, status="SUCCEEDED", now=ledger.clock().isoformat()
+        )
+    )
 
 
 def passed(ledger: Ledger, state: str, started_at: datetime) -> None:
     """Note a state that was over before the ledger was opened."""
-    row = PhaseRow(state=state, started_at=started_at, ended_at=datetime.now(UTC), status="SUCCEEDED")
+    row = PhaseRow(state=state, started_at=started_at, ended_at=ledger.clock(), status="SUCCEEDED")
     ledger.table.write(ledger.table.put({"pk": ledger.restore_id, "sk": PHASE + state} | row.to_state()))
 
 
@@ -45,11 +49,7 @@ def failed(ledger: Ledger, state: str, error: ErrorNote, ended_at: datetime | No
     change = "SET #status = :status, #endedAt = :now, #error = :error"
     values: dict[str, Any] = {
         "status": "FAILED",
-        "now": ended_at.isoformat() if ended_at else _now(),
+        "now": ended_at.isoformat() if ended_at else ledger.clock().isoformat(),
         "error": error.to_state(),
     }
     ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, **values))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

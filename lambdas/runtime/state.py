@@ -1,12 +1,9 @@
 """What every state has around its work: input validation, log lines, phase rows, the check that the restore may still make things, and
 the translation of AWS's errors. The work itself is the function below the decorator."""
 
-import json
-import logging
 from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -19,52 +16,44 @@ from dbrestore.contract.errors import NotReady, RestoreError, RestoreRequestInva
 from dbrestore.contract.job import ErrorNote
 from dbrestore.ledger import stored_plan
 from dbrestore.ledger.table import Table
-from lambdas.runtime import phases
+from lambdas.runtime import phases, telemetry
 from lambdas.runtime.aws import ControlAccount, TargetAccount, target_account, translated
+from lambdas.runtime.clock import Clock, system_clock
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.settings import Settings
+from lambdas.runtime.telemetry import log
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Handler = Callable[..., dict[str, Any]]
 Input = TypeVar("Input", bound=Document)
-
-_logged: ContextVar[dict[str, str]] = ContextVar("_logged", default={})  # noqa: B039 - never changed, only replaced
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object per line, with the state and the restore's id."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {"level": record.levelname, "message": record.getMessage(), **_logged.get()}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
-
-
-def _logger() -> logging.Logger:
-    logger = logging.getLogger("dbrestore")
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(JsonLines())
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    return logger
-
-
-log = _logger()
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a function stands in: its settings, its own account and the ledger's table."""
+    """What a function stands in: its settings, its own account, the ledger's table and the time. One invocation has one, and in it the
+    target's role is assumed once."""
 
     settings: Settings = field(default_factory=Settings.from_environment)
     control: ControlAccount = field(default_factory=ControlAccount)
+    clock: Clock = system_clock
+    _targets: dict[tuple[str, str, str], TargetAccount] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def table(self) -> Table:
         return Table(self.control.dynamodb, self.settings.ledger_table)
+
+    def ledger(self, restore_id: str) -> Ledger:
+        """The rows of one restore."""
+        return Ledger(self.table, restore_id, self.clock)
+
+    def target(self, *, partition: str, account: str, region: str, restore_id: str) -> TargetAccount:
+        """An account and Region as its target role. Raises ClientError if the role can't be assumed."""
+        key = (account, region, restore_id)
+        if key not in self._targets:
+            self._targets[key] = target_account(
+                self.control, self.settings, partition=partition, account=account, region=region, restore_id=restore_id
+            )
+        return self._targets[key]
 
 
 @dataclass(frozen=True)
@@ -83,13 +72,15 @@ class Restore:
     @property
     def waited(self) -> float:
         """Seconds since the state was first entered."""
-        return (datetime.now(UTC) - self.began_at).total_seconds()
+        return (self.now() - self.began_at).total_seconds()
+
+    def now(self) -> datetime:
+        """The moment now, in UTC."""
+        return self.surroundings.clock()
 
     def target(self, where: Whereabouts) -> TargetAccount:
         """The target's account, with the credentials of its role."""
-        return target_account(
-            self.surroundings.control,
-            self.settings,
+        return self.surroundings.target(
             partition=where.execution_arn.split(":")[1],
             account=where.target.account,
             region=where.target.region,
@@ -105,8 +96,9 @@ def handler(
 
     def decorate(work: Callable[[Input, Surroundings], Document | None]) -> Handler:
         @wraps(work)
-        def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-            return _told(name, lambda: work(_read(model, event, asked=asked), Surroundings()))
+        def handle(event: dict[str, Any], context: Any, surroundings: Surroundings | None = None) -> dict[str, Any]:
+            telemetry.begin(name, context)
+            return _told(name, lambda: work(_read(model, event, asked=asked), surroundings or Surroundings()))
 
         return handle
 
@@ -121,15 +113,16 @@ def state(
 
     def decorate(work: Callable[[Input, Restore], Document | None]) -> Handler:
         @wraps(work)
-        def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-            return _told(name, lambda: in_phase(event, Surroundings()))
+        def handle(event: dict[str, Any], context: Any, surroundings: Surroundings | None = None) -> dict[str, Any]:
+            telemetry.begin(name, context)
+            return _told(name, lambda: in_phase(event, surroundings or Surroundings()))
 
         def in_phase(event: dict[str, Any], surroundings: Surroundings) -> Document | None:
             # The id alone, before anything else of the input: a plan of another version ends the state, and is told as its end.
             restore_id = _read(RemoverInput, event).plan.restore_id
-            _logged.set({"state": name, "restoreId": restore_id})
-            ledger = Ledger(surroundings.table, restore_id)
+            ledger = surroundings.ledger(restore_id)
             meta = ledger.meta()
+            telemetry.concerns(restore_id, meta.execution_arn, meta.anchor.target.db_instance)
             for flaw in meta.flaws:
                 log.warning("of the ledger's row META this counts as unknown: %s", flaw)
             began = phases.began(ledger, name)
@@ -143,7 +136,7 @@ def state(
                     raise trouble
                 return work(section, Restore(surroundings, ledger, name, began.started_at))
 
-            return _watched(ledger, name, permitted)
+            return _watched(ledger, name, began.started_at, permitted)
 
         return handle
 
@@ -152,10 +145,9 @@ def state(
 
 def _told(name: str, work: Callable[[], Document | None]) -> dict[str, Any]:
     """The function's answer; log lines at its beginning and end, and AWS's errors by our names."""
-    _logged.set({"state": name})
     try:
         log.info("start")
-        result = work()
+        result = telemetry.traced(name, work)
     except (ClientError, BotoCoreError) as error:
         raise _noted(translated(error)) from error
     except RestoreError as error:
@@ -168,7 +160,7 @@ def _told(name: str, work: Callable[[], Document | None]) -> dict[str, Any]:
     return result.to_state() if result else {}
 
 
-def _watched(ledger: Ledger, name: str, work: Callable[[], Document | None]) -> Document | None:
+def _watched(ledger: Ledger, name: str, began_at: datetime, work: Callable[[], Document | None]) -> Document | None:
     try:
         result = work()
     except (ClientError, BotoCoreError, RestoreError) as caught:
@@ -177,9 +169,15 @@ def _watched(ledger: Ledger, name: str, work: Callable[[], Document | None]) -> 
             phases.waits(ledger, name, str(error))
         else:
             phases.failed(ledger, name, ErrorNote(name=type(error).__name__, message=str(error)))
+            _measured(ledger, name, began_at, "FAILED")
         raise error from caught
     phases.succeeded(ledger, name)
+    _measured(ledger, name, began_at, "SUCCEEDED")
     return result
+
+
+def _measured(ledger: Ledger, name: str, began_at: datetime, outcome: str) -> None:
+    telemetry.seconds("StateSeconds", (ledger.clock() - began_at).total_seconds(), state=name, outcome=outcome)
 
 
 def _read(model: type[Input], event: dict[str, Any], *, asked: bool = False) -> Input:

@@ -21,7 +21,8 @@ from dbrestore.contract.things import BUCKET, STAGED_OBJECTS
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from lambdas.runtime import invocations
 from lambdas.runtime.inputs import RemoverInput
-from lambdas.runtime.state import Restore, log, state
+from lambdas.runtime.state import Restore, state
+from lambdas.runtime.telemetry import log
 from lambdas.staging import lease as staging_lease
 from lambdas.staging import objects as staging_objects
 from lambdas.staging.lease import Lease

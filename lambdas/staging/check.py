@@ -13,7 +13,7 @@ from dbrestore.contract.manifest import NativeKind
 from dbrestore.contract.sqlserver_errors import StagedCopyDiffers
 from dbrestore.points.sqlserver.file import inspect
 from dbrestore.points.sqlserver.header import NativeHeader
-from lambdas.runtime.state import log
+from lambdas.runtime.telemetry import log
 from lambdas.staging.copy import Place
 from lambdas.staging.files import StagedFile
 

@@ -10,7 +10,6 @@ The bucket's policy follows the holders, and S3 knows no compare-and-set: so a c
 are one locked section. A holder of the lock that died is waited out.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -80,9 +79,9 @@ def left(ledger: Ledger, target: Target) -> Iterator[Lease]:
 
 @contextmanager
 def _changed(ledger: Ledger, target: Target, seen: Lease, wanted: Lease, joins: bool = False) -> Iterator[Lease]:
-    if seen.locked_until > _now():
+    if seen.locked_until > _milliseconds(ledger):
         raise NotReady("waiting for another restore, which begins or ends using the temporary bucket at this moment")
-    locked = replace(wanted, version=seen.version + 1, locked_until=_now() + limits.VISIBLE_AFTER * 1000)
+    locked = replace(wanted, version=seen.version + 1, locked_until=_milliseconds(ledger) + limits.VISIBLE_AFTER * 1000)
     _write(ledger, target, locked, [ledger.while_status("RUNNING")] if joins else [])
     try:
         yield locked
@@ -123,5 +122,5 @@ def _key(target: Target) -> str:
     return f"STAGING#{target.account}#{target.region}"
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+def _milliseconds(ledger: Ledger) -> int:
+    return int(ledger.clock().timestamp() * 1000)

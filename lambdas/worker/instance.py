@@ -5,7 +5,7 @@ DELETED only after EC2 was asked and knows no instance, volume or interface of i
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,8 @@ from dbrestore.contract.things import INSTANCE
 from dbrestore.ledger.stored_rows import Status
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import PlannedInput, RemoverInput
-from lambdas.runtime.state import Restore, log, state
+from lambdas.runtime.state import Restore, state
+from lambdas.runtime.telemetry import log
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -63,7 +64,7 @@ def deploy(
             restore.ledger.deleted(row, "EC2 had no capacity: nothing was launched")
             continue
         row = restore.ledger.created(row, instance_id) if row.state == "INTENT" else row
-        if _is_ready(target, row):
+        if _is_ready(target, row, restore.now()):
             return instance_id
         restore.ledger.deleted(row)
     raise WorkerNotStarted(
@@ -134,11 +135,11 @@ def _newest_image(target: TargetAccount) -> str:
     return target.ssm.get_parameter(Name=IMAGE_PARAMETER)["Parameter"]["Value"]
 
 
-def _is_ready(target: TargetAccount, row: ResourceRow) -> bool:
+def _is_ready(target: TargetAccount, row: ResourceRow, now: datetime) -> bool:
     """True when it is registered, False when it is gone for good; NotReady between."""
     instance_id = row.physical_id or ""
     status = state_of(target.ec2, instance_id)
-    age = (datetime.now(UTC) - (row.created_at or row.intended_at)).total_seconds()
+    age = (now - (row.created_at or row.intended_at)).total_seconds()
     if status == "terminated" or (status is None and age > limits.VISIBLE_AFTER):
         return False
     # First of all: when the flow comes back here from the archive, the worker is hours old and may be at work.

@@ -93,12 +93,10 @@ def test_the_last_words_of_a_crashed_worker_are_in_the_error(world: World) -> No
 
 
 @of_both_engines
-def test_a_job_that_never_ends_is_stopped_in_time(
-    world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_never_ends_is_stopped_in_time(world: World, engine: Engine) -> None:
     before = world.use(engine).inventory()
     world.worker.behaviour[engine.job] = leave_unfinished
-    monkeypatch.setattr("lambdas.databases.jobs.datetime", FarFuture)
+    world.before[engine.restoring] = lambda: world.clock.let_pass(days=40)
 
     ended = world.run()
 
@@ -108,16 +106,17 @@ def test_a_job_that_never_ends_is_stopped_in_time(
 
 
 @of_both_engines
-def test_a_job_that_does_not_stop_costs_the_worker_its_life(
-    world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_does_not_stop_costs_the_worker_its_life(world: World, engine: Engine) -> None:
     before = world.use(engine).inventory()
     world.worker.behaviour[engine.job] = leave_unfinished
-    world.before["DiscardUnfinishedDatabases"] = lambda: (
-        [setattr(c, "status", "InProgress") for c in world.worker.commands[:1]] and None
-    )
-    monkeypatch.setattr(limits, "JOB_STOPPED_WITHIN", 0)
-    monkeypatch.setattr("lambdas.databases.jobs.datetime", FarFuture)
+
+    def goes_on() -> None:
+        for command in world.worker.commands[:1]:
+            command.status = "InProgress"
+        world.clock.let_pass(seconds=limits.JOB_STOPPED_WITHIN + 1)
+
+    world.before["DiscardUnfinishedDatabases"] = goes_on
+    world.before[engine.restoring] = lambda: world.clock.let_pass(days=40)
 
     ended = world.run()
 
@@ -280,16 +279,3 @@ def test_a_deleted_instance_takes_its_unfinished_databases_with_it(world: World,
         assert (rows[kind]["state"], rows[kind]["note"]) == ("DELETED", "the DB instance itself is gone")
     assert "database" in rows
     assert world.meta().status == "CLOSED"
-
-
-class FarFuture:
-    """`datetime` for which every job began long ago."""
-
-    @staticmethod
-    def now(zone: Any) -> Any:
-        from datetime import datetime, timedelta
-
-        FarFuture.calls += 1
-        return datetime.now(zone) + timedelta(days=40 * FarFuture.calls)
-
-    calls = 0

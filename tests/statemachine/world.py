@@ -23,6 +23,7 @@ from lambdas.lookup.target import OFFER_PARAMETER
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.settings import CA_BUNDLE_KEY
 from lambdas.runtime.state import Surroundings
+from tests.moving_clock import MovingClock
 from tests.statemachine import plain_moto
 from tests.statemachine.engines import INSTANCE, POSTGRES, SQL_SERVER, SQLSERVER, Engine
 from tests.statemachine.fake_worker import FakeWorker
@@ -48,7 +49,7 @@ ENVIRONMENT = {
     "STATE_MACHINE_ARN": MACHINE_ARN,
 }
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Handler = Callable[..., dict[str, Any]]
 
 
 def handlers() -> dict[str, Handler]:
@@ -78,6 +79,7 @@ class World:
     subnets: list[str] = field(default_factory=list)
     vpc_id: str = ""
     engine: Engine = POSTGRES
+    clock: MovingClock = field(default_factory=MovingClock)
     _handlers: dict[str, Handler] = field(default_factory=handlers)
 
     def build(self) -> "World":
@@ -111,9 +113,13 @@ class World:
         self.before.get(state, _nothing)()
         with self.around():
             for _ in range(self.repeats):
-                result = self._handlers[state](self.change(state, event), None)
+                result = self._handlers[state](self.change(state, event), None, self.surroundings())
         self.after.get(state, _nothing)()
         return result
+
+    def surroundings(self) -> Surroundings:
+        """What a function stands in, with the world's own time."""
+        return Surroundings(clock=self.clock)
 
     def run(self, request: dict[str, Any] | None = None, name: str = "restore-1") -> dict[str, Any]:
         """One execution from its start to its end: DescribeExecution's answer."""

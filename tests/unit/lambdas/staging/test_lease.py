@@ -3,7 +3,6 @@
 import inspect
 import json
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from lambdas.runtime.ledger import Ledger
 from lambdas.staging import lease as staging_lease
 from lambdas.staging.bucket import STAGING, ensure, policy, remove_staging_bucket
 from localcloud.iam import access_policies
+from tests.moving_clock import MovingClock
 from tests.statemachine.plain_moto import Died
 from tests.unit.lambdas.staging.interleaving import Buckets, Items, Schedule, until_done
 from tests.unit.lambdas.staging.staged_restores import ACCOUNT, REGION, ROLE, hand_made_plan
@@ -44,7 +44,7 @@ class Restore:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.account.table, self.plan.restore_id)
+        return Ledger(self.account.table, self.plan.restore_id, self.account.clock)
 
     def target(self, _plan: Plan) -> Any:
         return SimpleNamespace(s3=self.account.s3)
@@ -73,6 +73,7 @@ class Account:
     items: Items = field(default_factory=Items)
     s3: Buckets = field(default_factory=Buckets)
     restores: list[Restore] = field(default_factory=list)
+    clock: MovingClock = field(default_factory=MovingClock)
 
     @property
     def table(self) -> Table:
@@ -219,7 +220,7 @@ def test_no_order_with_two_preemptions_takes_or_leaves_a_bucket(actors: Actors) 
     assert sum(1 for _ in schedules(actors, {}, 2)) > 500
 
 
-def test_whoever_dies_while_it_changes_the_lease_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_dies_while_it_changes_the_lease_is_waited_out() -> None:
     account = Account()
     first, second = account.restore("a"), account.restore("b")
     account.s3.dies_at = 1
@@ -229,8 +230,7 @@ def test_whoever_dies_while_it_changes_the_lease_is_waited_out(monkeypatch: pyte
     for invoke in (first.remove, second.stage):
         with pytest.raises(NotReady):
             invoke()
-    later = time.time_ns() + (limits.VISIBLE_AFTER + 1) * 10**9
-    monkeypatch.setattr(time, "time_ns", lambda: later)
+    account.clock.let_pass(seconds=limits.VISIBLE_AFTER + 1)
     second.stage()
     first.remove()
     account.check()
