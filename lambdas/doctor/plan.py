@@ -7,7 +7,8 @@ from dbrestore.contract.errors import NotReady, RestoreError, RestorePointNotFou
 from dbrestore.points import stored_points
 from lambdas.doctor.findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide
-from lambdas.planning.plan_restore import plan_restore
+from lambdas.planning.plan_restore import look_up
+from lambdas.runtime.inputs import PlanInput
 
 
 def plan(patient: InstanceSide) -> Iterator[Outcome]:
@@ -24,7 +25,7 @@ def plan(patient: InstanceSide) -> Iterator[Outcome]:
     target = {"dbInstance": patient.name, "account": control.place.account, "region": control.place.region}
     request = {"target": target, "databases": names, "mode": "plan"}
     try:
-        plan_restore({"request": request, "executionArn": control.execution_arn()}, None)
+        look_up(PlanInput(request=request, execution_arn=control.execution_arn()), control.surroundings)
     except NotReady:
         raise
     except RestoreError as refused:

@@ -49,10 +49,11 @@ def read(target: TargetAccount, vpc_id: str, group_ids: Iterable[str]) -> Vpc:
     """The VPC with everything in it that bears on where a worker can stand. Of its security groups those of endpoints, and `group_ids`.
     Read once per invocation."""
     wanted = tuple(sorted(group_ids))
-    seen: Vpc | None = target.seen.get((vpc_id, *wanted))
-    if seen is None:
-        seen = target.seen[(vpc_id, *wanted)] = _read(target, vpc_id, wanted)
-    return seen
+    with target.seeing:
+        seen: Vpc | None = target.seen.get((vpc_id, *wanted))
+        if seen is None:
+            seen = target.seen[(vpc_id, *wanted)] = _read(target, vpc_id, wanted)
+        return seen
 
 
 def _read(target: TargetAccount, vpc_id: str, group_ids: Iterable[str]) -> Vpc:

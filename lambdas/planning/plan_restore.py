@@ -77,7 +77,7 @@ class Place:
 def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan:
     """The plan. Raises every error that can be told before anything is made."""
     began = surroundings.clock()
-    plan = _counted(lambda: _plan(section, surroundings))
+    plan = _counted(lambda: look_up(section, surroundings))
     plan = plan.model_copy(update={"estimate": estimate.of(plan)})
     if plan.mode == "plan":
         return plan
@@ -112,7 +112,8 @@ def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) ->
         raise stopped
 
 
-def _plan(section: PlanInput, surroundings: Surroundings) -> Plan:
+def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
+    """The plan without its estimate; nothing is written. Raises every error that can be told before anything is made."""
     problems = Problems()
     request = read(section.request, problems)
     if request is None:

@@ -5,6 +5,7 @@ Sessions live 15 minutes: roles are chained, so they could not live longer than 
 
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import boto3
@@ -99,6 +100,7 @@ class TargetAccount:
     access: Access = field(repr=False)
     # What was read there in this invocation and needn't be read twice.
     seen: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
+    seeing: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     @cached_property
     def ec2(self) -> "EC2Client":

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
+from threading import Lock
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -36,6 +37,7 @@ class Surroundings:
     settings: Settings = field(default_factory=Settings.from_environment)
     control: ControlAccount = field(default_factory=ControlAccount)
     clock: Clock = system_clock
+    _assuming: Lock = field(default_factory=Lock, repr=False, compare=False)
     _targets: dict[tuple[str, str, str], TargetAccount] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -49,11 +51,18 @@ class Surroundings:
     def target(self, *, partition: str, account: str, region: str, restore_id: str) -> TargetAccount:
         """An account and Region as its target role. Raises ClientError if the role can't be assumed."""
         key = (account, region, restore_id)
-        if key not in self._targets:
-            self._targets[key] = target_account(
-                self.control, self.settings, partition=partition, account=account, region=region, restore_id=restore_id
-            )
-        return self._targets[key]
+        # An examination's checks come at once.
+        with self._assuming:
+            if key not in self._targets:
+                self._targets[key] = target_account(
+                    self.control,
+                    self.settings,
+                    partition=partition,
+                    account=account,
+                    region=region,
+                    restore_id=restore_id,
+                )
+            return self._targets[key]
 
 
 @dataclass(frozen=True)
