@@ -7,13 +7,14 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import content, memory, native_checks, orchestration, planning, replay, staging
+from benchmarks import content, imports, memory, native_checks, orchestration, planning, replay, staging
 from benchmarks.bench_cloud import prepare
 
-SECTIONS = ("replay", "content", "memory", "staging", "native-checks", "planning", "orchestration")
+SECTIONS = ("replay", "content", "memory", "staging", "native-checks", "planning", "orchestration", "imports")
 STAGED_MEGABYTES = 200
 CHECKED_MEGABYTES = 1_000
 CONTENT_ROUNDS = 8
+IMPORT_ROUNDS = 5
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
@@ -38,6 +39,8 @@ def main() -> None:
         lines += ["", "## Planning", "", *_planning(arguments.rounds)]
     if "orchestration" in arguments.only and not arguments.quick:
         lines += ["", "## Orchestration of the longest restore", "", *orchestration.report()]
+    if "imports" in arguments.only:
+        lines += ["", "## Cold starts", "", *imports.report(max(arguments.rounds, IMPORT_ROUNDS))]
     print("\n".join(lines))
     if arguments.write:
         DOCUMENT.write_text(_INTRODUCTION + "\n".join(lines) + "\n")

@@ -52,7 +52,7 @@ FUNCTIONS = (
     ),
     Function(
         "HearRetrieval",
-        "lambdas.archive.retrieve_archive.hear_retrieval",
+        "lambdas.archive.hear_retrieval.hear_retrieval",
         control=(may.END_TASKS,),
         timeout=30,
         memory=128,

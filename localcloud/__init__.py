@@ -1,1 +1,1 @@
-"""The embedded local cloud: for development, demonstration and rehearsal. Nothing under lambdas/, worker/ or repository/ knows of it."""
+"""The embedded local cloud: for development, demonstration and rehearsal. Nothing that is deployed knows of it."""

@@ -1,9 +1,8 @@
 """The data plane: the program that runs on the EC2 worker, one job per call (`python -m dbrestore.worker JOB_URI`).
 
-    __main__ -> run_job -> replay        archive, foreseen, temporary_database, extensions, extension_rows; statements;
-                                         left_out; table_tasks, loading, post_data, scheduling; growth (bounds all of it)
-                        -> verification  data_checks, structure_checks, ownership, grants, promotion
-                        -> discard       temporary_database
+    __main__ -> run_job -> postgresql   replay (rows/, rights/), verification (checks/), promotion, discard
+                        -> sqlserver    restore, verification, discard: RDS does the work, the worker submits and follows
+                           base         the job's folder in S3, its lock and progress, the master secret; `limits` has every number
 
-The job's documents are in `job` and travel through `job_folder`; `session` opens every connection; `limits` has every number.
+The job's documents are in `dbrestore.contract.job`.
 """

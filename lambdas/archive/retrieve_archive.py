@@ -23,9 +23,9 @@ from lambdas.archive import waits as archive_wait
 from lambdas.archive.files import FoundFile
 from lambdas.lookup.source import source_manifest
 from lambdas.runtime.aws import translated
-from lambdas.runtime.inputs import RetrievalEvent, RetrievalInput, Woken
+from lambdas.runtime.inputs import RetrievalInput
 from lambdas.runtime.ledger import Ledger
-from lambdas.runtime.state import Restore, Surroundings, handler, state
+from lambdas.runtime.state import Restore, Surroundings, state
 from lambdas.runtime.telemetry import log
 
 RETRIEVED = "RETRIEVED"
@@ -117,12 +117,12 @@ def _arrived(restore: Restore, found: Sequence[FoundFile]) -> ArchiveSection:
     return section
 
 
-def retrieve_archive(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def retrieve_archive(event: dict[str, Any], context: Any, surroundings: Surroundings | None = None) -> dict[str, Any]:
     """The function of the state RetrieveArchive, which waits for its task token and not for this function's answer. It succeeds when
     everything is there; S3's event, or the state's own time-out, has it look again. Raises NotReady, upon which the state calls it again,
     if Step Functions did not take the answer."""
     try:
-        section = _wait(event, context)
+        section = _wait(event, context, surroundings)
     except NotReady:
         return {}
     _end_task(event["taskToken"], section)
@@ -137,14 +137,6 @@ def _end_task(token: str, section: dict[str, Any]) -> None:
         if not isinstance(error, ClientError) or error_code(error) not in archive_wait.TOO_LATE:
             raise translated(error) from error
         log.info("the execution went on without this answer: %s", error)
-
-
-@handler("HearRetrieval", RetrievalEvent)
-def hear_retrieval(event: RetrievalEvent, surroundings: Surroundings) -> Woken:
-    """S3's event `Object Restore Completed` wakes who waits for that file."""
-    return Woken(
-        woken=archive_wait.wake(surroundings.control.stepfunctions, surroundings.table, event.detail.object.key)
-    )
 
 
 def require_readable(restore: Restore) -> None:

@@ -1,4 +1,4 @@
-"""The statements that the simulated server knows, as `sqlserver_statements` reads them. Expressions are tokens: they are worked out when
+"""The statements that the simulated server knows, as `statements` reads them. Expressions are tokens: they are worked out when
 the statement runs."""
 
 from dataclasses import dataclass
