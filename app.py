@@ -34,7 +34,7 @@ def synthesise() -> None:
     """Both stacks as a cloud assembly, which the CDK's command deploys."""
     from aws_cdk import App
 
-    from dbrestore.contract.errors import WorkerConfigurationInvalid
+    from dbrestore.contract.errors import ConfigurationInvalid
     from infrastructure.control_stack import ControlStack
     from infrastructure.settings import read
     from infrastructure.target_stack import TargetStack
@@ -45,8 +45,8 @@ def synthesise() -> None:
         settings = read(app.node.try_get_context)
     except ValueError as error:
         sys.exit(f"The context (cdk.json, -c) can't be used: {error}")
-    except WorkerConfigurationInvalid as error:
-        sys.exit(f"The worker configuration can't be used:\n{error}")
+    except ConfigurationInvalid as error:
+        sys.exit(f"The configuration can't be used:\n{error}")
     ControlStack(app, "DbrestoreControl", settings=settings, synthesizer=_synthesizer())
     TargetStack(app, "DbrestoreTarget", synthesizer=_synthesizer())
     app.synth()

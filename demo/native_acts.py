@@ -14,6 +14,7 @@ from dbrestore.cli.following import read_results
 from dbrestore.cli.views import report as report_view
 from dbrestore.cli.views.units import size
 from dbrestore.contract.record import Report
+from dbrestore.contract.sqlserver_errors import NativeBackupOptionMissing
 from dbrestore.points import stored_points
 from dbrestore.points.sqlserver import adding as native_points
 from demo import crm as demo_crm
@@ -83,8 +84,8 @@ def refuse(stage: Stage, account: Account, plane: ControlPlane, directory: Path)
     before = demo_inventory.take(bare)
     refusal = demo_restores.run_refused(stage, plane, Wish(INSTANCE, DATABASE, DATABASE, target=BARE_INSTANCE))
     stage.claim("the restore FAILED with exit code 1", refusal.exit_code == 1, str(refusal.exit_code))
-    is_named = refusal.error == "NativeBackupOptionMissing"
-    stage.claim("the error says what is missing: NativeBackupOptionMissing", is_named, refusal.error)
+    is_named = refusal.error == NativeBackupOptionMissing.__name__
+    stage.claim(f"the error says what is missing: {NativeBackupOptionMissing.__name__}", is_named, refusal.error)
     stage.claim("nothing was made", refusal.things_made == 0, f"{refusal.things_made} things")
     demo_restores.claim_as_before(stage, bare, before, set())
     return refusal

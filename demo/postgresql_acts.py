@@ -11,6 +11,7 @@ from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.following import read_results
 from dbrestore.cli.views import report as report_view
 from dbrestore.cli.views.units import number, size
+from dbrestore.contract.errors import WorkerLost
 from dbrestore.contract.names import RESTORE_ID
 from dbrestore.points.pgdump import adding as points
 from demo import inventory as demo_inventory
@@ -90,7 +91,7 @@ def lose_the_worker(stage: Stage, plane: ControlPlane, shop: Shop) -> Act:
     stage.claim(
         "the restore FAILED with exit code 1", (act.exit_code, act.report.status) == (1, "FAILED"), str(act.exit_code)
     )
-    stage.claim("the first error is reported: WorkerLost", error == "WorkerLost", error)
+    stage.claim(f"the first error is reported: {WorkerLost.__name__}", error == WorkerLost.__name__, error)
     demo_restores.claim_nothing_is_left(stage, shop, act.report, inventory, set())
     return act
 

@@ -1,5 +1,6 @@
 """Write what the docs say by themselves: `docs/contract/*.schema.json` from the models, `docs/functions.md` from the table of functions,
-`docs/commands.md` from the command's own help, `docs/native-errors.md` and `docs/simulated-sqlserver.md` from the code's tables of texts.
+`docs/commands.md` from the command's own help, `docs/errors.md` from the tree of errors, `docs/native-errors.md` and
+`docs/simulated-sqlserver.md` from the code's tables of texts.
 
 python docs/generate.py            write
 python docs/generate.py --check    write nothing; end with 1 and the names of the files that are out of date
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from dbrestore.cli import reference
+from dbrestore.cli import error_reference, reference
 from dbrestore.contract import anchor, cancellation, job, record, request, sections, worker_configuration
 from dbrestore.contract import examination as doctor_findings
 from dbrestore.contract import plan as contract
@@ -46,6 +47,7 @@ def generated() -> dict[Path, str]:
     files = {
         DOCS / "functions.md": functions_page(),
         DOCS / "commands.md": reference.page(),
+        DOCS / "errors.md": error_reference.page(),
         DOCS / "native-errors.md": native_messages.page(),
         DOCS / "simulated-sqlserver.md": sqlserver_page.page(),
     }

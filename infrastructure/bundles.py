@@ -48,7 +48,7 @@ def function_code(
 ) -> Path:
     """What all functions share: the control plane, the documents it speaks, and the configurations under the names by which
     lambdas.configuration.workers, lambdas.configuration.extensions and lambdas.configuration.sqlserver find them. Raises
-    WorkerConfigurationInvalid, ExtensionConfigurationInvalid or SqlServerConfigurationInvalid: what can't be read must not be deployed."""
+    ConfigurationInvalid: what can't be read must not be deployed."""
     worker_configuration.read(workers)
     extension_configuration.read(extensions)
     sqlserver_configuration.read(sqlserver)

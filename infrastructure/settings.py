@@ -35,8 +35,7 @@ class Settings:
 
 def read(context: Callable[[str], Any]) -> Settings:
     """The settings; `context` gives a key's value or None. Raises ValueError naming the key, with what to write, and
-    WorkerConfigurationInvalid, ExtensionConfigurationInvalid or SqlServerConfigurationInvalid with everything that is wrong in that
-    file."""
+    ConfigurationInvalid with everything that is wrong in the file of one of the configurations."""
     return Settings(
         _accounts(str(context("targetAccounts") or "")),
         _key(str(context("encryptionKey") or "")),

@@ -8,10 +8,10 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.cli.request import split_names
 from dbrestore.contract import limits
 from dbrestore.contract.errors import RestoreRequestInvalid
+from dbrestore.contract.exit_code import ExitCode
 
 Command = Callable[..., ExitCode]
 

@@ -19,12 +19,12 @@ from rich.text import Text
 from dbrestore.cli import consoles, control, examination
 from dbrestore.cli.consoles import visible
 from dbrestore.cli.control import Account, ControlPlane
-from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.cli.options import AsJson
 from dbrestore.cli.views import display
 from dbrestore.contract import versions as doctor_versions
 from dbrestore.contract.errors import ControlPlaneNotFound, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.examination import Examination, ExaminationQuestion, Expected, Finding, State
+from dbrestore.contract.exit_code import ExitCode
 from infrastructure import job_document
 
 FUNCTION = "ExamineInstallation"

@@ -1,9 +1,7 @@
-"""The exit codes of `dbrestore`. They are an interface: a script may rely on them, so one table says which error means which code.
+"""Which exit code the process ends with: that of the error's class, and what botocore's errors and the end of a restore mean.
 
 A clean-up that could not finish outranks everything else: something that costs money or lets traffic in is still there.
 """
-
-from enum import IntEnum
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -17,44 +15,10 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from dbrestore.contract.errors import RestoreError
+from dbrestore.contract.error_names import by_name
+from dbrestore.contract.errors import AwsRefused, NotReady, RestoreError
+from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.job import ErrorNote
-
-
-class ExitCode(IntEnum):
-    """What the process returns; any other code is a failure of dbrestore itself."""
-
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    SOME_FAILED = 3
-    NOT_VERIFIED = 4
-    LEFTOVERS = 5
-    NOT_FOUND = 10
-    BUSY = 11
-    DENIED = 12
-    STILL_RUNNING = 13
-    INTERRUPTED = 130
-
-
-# Whatever is not named here is FAILED: what our own parts contradict each other about among it, which no request can mend.
-_BY_ERROR_NAME = {
-    "RestoreRequestInvalid": ExitCode.USAGE,
-    "NotSupportedYet": ExitCode.USAGE,
-    "SomeDatabasesFailed": ExitCode.SOME_FAILED,
-    "VerificationFailed": ExitCode.NOT_VERIFIED,
-    "ObjectsLeftOut": ExitCode.NOT_VERIFIED,
-    "LeftoversRemain": ExitCode.LEFTOVERS,
-    "ControlPlaneNotFound": ExitCode.NOT_FOUND,
-    "TargetNotFound": ExitCode.NOT_FOUND,
-    "RestorePointNotFound": ExitCode.NOT_FOUND,
-    "DatabaseNotInRestorePoint": ExitCode.NOT_FOUND,
-    "PointInTimeUnreachable": ExitCode.NOT_FOUND,
-    "RestoreNotFound": ExitCode.NOT_FOUND,
-    "DatabaseBusy": ExitCode.BUSY,
-    "RestoreClosed": ExitCode.BUSY,
-    "NotReady": ExitCode.BUSY,
-}
 
 _DENIED_CODES = (
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "ExpiredToken", "ExpiredTokenException",
@@ -73,17 +37,15 @@ def of_execution(status: str, error: ErrorNote | None, leftovers: tuple[str, ...
         return ExitCode.LEFTOVERS
     if status == "SUCCEEDED":
         return ExitCode.DONE
-    if error and error.name == "NotReady":
+    if error and error.name == NotReady.__name__:
         # In this process it means come back later; as a restore's end, that the last of many attempts was in vain.
         return ExitCode.FAILED
     return of_note(error) if error else ExitCode.FAILED
 
 
 def of_note(error: ErrorNote) -> ExitCode:
-    """The code of an error that came back by name."""
-    if error.name == "AwsRefused" and any(code in error.message for code in _DENIED_CODES[:-1]):
-        return ExitCode.DENIED
-    return _BY_ERROR_NAME.get(error.name, ExitCode.FAILED)
+    """The code of an error that came back by name; a name that isn't in the tree means that the restore failed."""
+    return _of_kind(by_name(error.name), error.message)
 
 
 def of_exception(error: BaseException) -> ExitCode:
@@ -91,7 +53,7 @@ def of_exception(error: BaseException) -> ExitCode:
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     if isinstance(error, RestoreError):
-        return of_note(ErrorNote(name=type(error).__name__, message=str(error)))
+        return _of_kind(type(error), str(error))
     if isinstance(error, ClientError):
         return _of_aws_code(str(error.response.get("Error", {}).get("Code", "")))
     if isinstance(error, _NO_CREDENTIALS):
@@ -102,6 +64,12 @@ def of_exception(error: BaseException) -> ExitCode:
 def is_explained(error: BaseException) -> bool:
     """Whether the error's own sentence is enough for a person; anything else is a bug of ours and may be reported as one."""
     return isinstance(error, RestoreError | ClientError | BotoCoreError | ConnectionError | HTTPClientError | OSError)
+
+
+def _of_kind(kind: type[RestoreError], message: str) -> ExitCode:
+    if issubclass(kind, AwsRefused) and any(code in message for code in _DENIED_CODES[:-1]):
+        return ExitCode.DENIED
+    return kind.exit_code
 
 
 def _of_aws_code(code: str) -> ExitCode:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbrestore.cli import consoles
-from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.cli.options import AsJson
 from dbrestore.cli.views import display
+from dbrestore.contract.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from localcloud.daemon import Running

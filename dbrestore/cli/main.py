@@ -24,7 +24,7 @@ from dbrestore.cli import (  # noqa: F401
     worker_config,
 )
 from dbrestore.cli.control import Account
-from dbrestore.cli.exit_codes import ExitCode
+from dbrestore.contract.exit_code import ExitCode
 
 app = typer.Typer(
     name="dbrestore", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,

@@ -13,11 +13,11 @@ from rich.table import Table
 
 from dbrestore.cli import consoles, control
 from dbrestore.cli.control import Account, ControlPlane
-from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.cli.options import AsJson
 from dbrestore.cli.views import display
 from dbrestore.cli.views import point as point_view
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
+from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.manifest import Manifest
 from dbrestore.points import known_digests, stored_points
 from dbrestore.points.pgdump import adding as points

@@ -6,10 +6,10 @@ import typer
 
 from dbrestore.cli import consoles, control, points
 from dbrestore.cli.control import Account
-from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.cli.options import AsJson
 from dbrestore.cli.points import Instance, progress_bar
 from dbrestore.cli.views import display
+from dbrestore.contract.exit_code import ExitCode
 from dbrestore.points import point_verification, stored_points
 from dbrestore.points.point_verification import State, Verdict
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import typer
 
-from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.cli.main import app
+from dbrestore.contract.exit_code import ExitCode
 
 _WIDTH = 110
 _MEANINGS = {

@@ -8,7 +8,6 @@ import typer
 from dbrestore.cli import consoles, control, exit_codes, identity, request
 from dbrestore.cli.choices import with_choices
 from dbrestore.cli.control import Account, ControlPlane
-from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.cli.following import Ended, StillRunning, follow
 from dbrestore.cli.options import (
     AsJson,
@@ -25,6 +24,7 @@ from dbrestore.cli.options import (
 from dbrestore.cli.views import display
 from dbrestore.cli.views import plan as plan_view
 from dbrestore.cli.views import report as report_view
+from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.request import RestoreRequest
 

@@ -4,7 +4,6 @@ import typer
 
 from dbrestore.cli import consoles, control, examination, identity, listing, restore
 from dbrestore.cli.control import Account, ControlPlane
-from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.cli.following import Ended, Progressed, StillRunning, follow, read_report, read_results
 from dbrestore.cli.options import AsJson, Longest, RestoreName, RestoreNameOrNone
 from dbrestore.cli.views import display
@@ -13,6 +12,7 @@ from dbrestore.cli.views import report as report_view
 from dbrestore.contract import left_out_lists as left_out
 from dbrestore.contract.cancellation import CancelAnswer, CancelQuestion
 from dbrestore.contract.errors import RestoreNotFound
+from dbrestore.contract.exit_code import ExitCode
 
 
 def status(context: typer.Context, restore_id: RestoreNameOrNone = None, as_json: AsJson = False) -> ExitCode:

@@ -14,7 +14,6 @@ from rich.text import Text
 from dbrestore.cli import consoles, control, examination
 from dbrestore.cli.consoles import visible
 from dbrestore.cli.control import Account
-from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.cli.options import AsJson, WorkerWishes
 from dbrestore.cli.request import worker_wishes
 from dbrestore.cli.views import display
@@ -23,6 +22,7 @@ from dbrestore.cli.views.tables import table
 from dbrestore.contract import form_problems
 from dbrestore.contract.allowed.worker_settings import EXPECTED
 from dbrestore.contract.errors import RestoreRequestInvalid
+from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.request_problems import Problems, note_rivals
 from dbrestore.contract.worker_configuration import (
     CheckedWorker,

@@ -1,220 +1,287 @@
 """Every error a person may meet, named for what happened. The name is the Step Functions error, the CLI's error and the heading in
-docs/operations.md.
+docs/operations.md. The classes between RestoreError and the names are groups by what a caller would do about it: they are there to be
+caught, carry the exit code of all that is below them, and are never raised themselves.
 
-    RestoreError
-    ├── NotReady                     not an error: come back later (the state's Retry does)
-    ├── NotSupportedYet              asked for something that a later version will do
-    ├── RestoreRequestInvalid        the request; every problem with its JSON pointer
-    ├── TargetNotFound               no such DB instance
-    ├── TargetNotUsable              the instance can't take part: Aurora, status, no managed secret, full group list, ...
-    ├── NoUsableSubnet               no subnet of the target's VPC can hold the worker; what each one lacks
-    ├── RestorePointNotFound         no such instance or point in the repository
-    ├── DatabaseNotInRestorePoint    the point has other databases
-    ├── DatabaseExists               the asked name is taken in the target
-    ├── OwnerNotUsable               a role that the request lets own what the dump brings can't, or may not
-    ├── DatabaseBusy                 another restore is bringing back the same database
-    ├── WorkerConfigurationInvalid   what the file or the request sets for the worker: wrong form, or AWS has no such thing
-    ├── ExtensionConfigurationInvalid  the file that says which extensions dumps may create
-    ├── SqlServerConfigurationInvalid  the file that says what restores into SQL Server do by default
-    ├── ExtensionNotAllowed          the dump creates extensions that the installation doesn't allow
-    ├── EngineMismatch               the point is of another engine
-    ├── TargetVersionTooOld          the target can't hold what a newer server dumped
-    ├── NotEnoughStorage             free storage of the target is smaller than the data
-    ├── CertificateBundleMissing     the RDS CA bundle isn't where the worker reads it
-    ├── BackupUnreadable             points add: not a dump that can be restored later (plain SQL, unknown version, ...)
-    ├── BackupDamaged                a member's length, checksum or framing isn't what the manifest says
-    ├── BackupArchived               files are archived, or will be again while they are read: leads back to the retrieval
-    ├── ArchiveTierImpossible        the asked retrieval does not exist for the files' storage class
-    ├── RetrievalTimedOut            S3 did not retrieve the files in time, or takes them away too early
-    ├── WorkerNotStarted             no capacity, never registered with SSM, boot failed
-    ├── WorkerLost                   the worker died while it worked
-    ├── WorkerFailed                 the worker's program ended without a result
-    ├── WorkerTimedOut               longer than the worker's longest run time
-    ├── ReplayFailed                 PostgreSQL refused something; the message says what
-    ├── VerificationFailed           the database isn't what the manifest says; the list is in the report
-    ├── ObjectsLeftOut               all databases are there, without what the request allowed to leave out
-    ├── SomeDatabasesFailed          several databases were asked for; the good ones stay
-    ├── AwsRefused                   AWS refused a call (denied, quota, bad state): operation, code and message
-    ├── RestoreCancelled             somebody asked to stop
-    ├── RestoreClosed                the restore is closing or closed: nothing may be created any more
-    ├── LeftoversRemain              clean-up could not finish
-    ├── RestoreNotFound              no such restore in the ledger
-    ├── PlanOfAnotherVersion         the functions were deployed anew or rolled back while the restore ran; it was cleared up
-    ├── LedgerRowUnreadable          a row of the ledger was changed by hand, or nothing tells what it lacks
-    ├── InternalContradiction        what this application wrote itself doesn't fit together: a bug, never the request's fault
-    ├── ControlPlaneNotFound         dbrestore isn't deployed here, or the local cloud isn't up
-    ├── RestoreFailed                anything else, with its cause
-    └── ...                          what only SQL Server's native backups can meet: dbrestore.contract.sqlserver_errors
+    RestoreError                         1
+    ├── RequestRefused                   2
+    │   RestoreRequestInvalid, NotSupportedYet
+    ├── NotFound                        10
+    │   TargetNotFound, RestorePointNotFound, DatabaseNotInRestorePoint, RestoreNotFound, ControlPlaneNotFound,
+    │   PointInTimeUnreachable
+    ├── Busy                            11
+    │   NotReady, DatabaseBusy, RestoreClosed
+    ├── InstallationUnfit                1
+    │   └── ConfigurationInvalid         1
+    │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid
+    │   ExtensionNotAllowed, CertificateBundleMissing, CrossRegionCopyRefused
+    ├── AccountUnfit                     1
+    │   AwsRefused, StagingAccessDenied, KmsKeyRefused
+    ├── TargetUnfit                      1
+    │   └── ServerOutOfReach             1
+    │       ServerUnreachable, CertificateRefused, LoginRefused
+    │   TargetNotUsable, NoUsableSubnet, DatabaseExists, OwnerNotUsable, EngineMismatch, TargetVersionTooOld,
+    │   NotEnoughStorage, NativeBackupOptionMissing, CrossRegionReplica, EditionLimit, NotMasterUser,
+    │   CertificateMissing, FileGuidsExist, RecoveryModelRefused
+    ├── BackupUnfit                      1
+    │   BackupUnreadable, BackupDamaged, NotANativeBackup, BackupEncrypted, CompressionUnreadable, BackupTooOld,
+    │   SystemDatabaseRefused, MediaPasswordSet, BackupTooLarge, TooManyStripes, StripeMissing, StripesMixed,
+    │   BaseBackupMissing, DatabaseDamaged, FilestreamRefused
+    ├── BackupOutOfReach                 1
+    │   BackupArchived, ArchiveTierImpossible, RetrievalTimedOut
+    ├── WorkFailed                       1
+    │   WorkerNotStarted, WorkerLost, WorkerFailed, WorkerTimedOut, ReplayFailed, StagedCopyDiffers,
+    │   NativeSlotsTaken, NativeTaskStuck, NativeTaskCancelled, NativeTaskFailed, NativeTransferAborted,
+    │   StagedBackupMissing, AutomatedBackupRunning
+    ├── SomeDatabasesFailed              3
+    ├── NotAsBackedUp                    4
+    │   VerificationFailed, ObjectsLeftOut
+    ├── RestoreCancelled                 1
+    ├── LeftoversRemain                  5
+    ├── RecordUnreadable                 1
+    │   PlanOfAnotherVersion, LedgerRowUnreadable
+    └── OwnFault                         1
+        InternalContradiction, RestoreFailed, BucketInOtherRegion
 """
+
+from typing import ClassVar
+
+from dbrestore.contract.exit_code import ExitCode
 
 
 class RestoreError(Exception):
     """The base. `str(error)` is a sentence for a person: what is wrong and what to do."""
 
-
-class NotReady(RestoreError):
-    """Come back later: a step that waits raises it and the state's Retry returns."""
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
-class NotSupportedYet(RestoreError):
-    """A known wish that this version does not fulfil."""
+class RequestRefused(RestoreError):
+    """The command or the request is wrong: change it and ask again. Nothing was begun."""
+
+    exit_code = ExitCode.USAGE
 
 
-class RestoreRequestInvalid(RestoreError):
+class RestoreRequestInvalid(RequestRefused):
     """The request: one line per problem, `<JSON pointer>: <what is wrong and what to do>`."""
 
 
-class TargetNotFound(RestoreError):
+class NotSupportedYet(RequestRefused):
+    """A known wish that this version does not fulfil."""
+
+
+class NotFound(RestoreError):
+    """Something that was named does not exist: compare the name, account and Region with what there is."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class TargetNotFound(NotFound):
     """No such DB instance in the target's account and Region."""
 
 
-class TargetNotUsable(RestoreError):
-    """The instance exists but can't take part in a restore."""
-
-
-class NoUsableSubnet(RestoreError):
-    """No subnet of the target's VPC, or none of those that were asked for, can hold the worker: a line per kind of fault."""
-
-
-class RestorePointNotFound(RestoreError):
+class RestorePointNotFound(NotFound):
     """No such instance or restore point in the repository."""
 
 
-class DatabaseNotInRestorePoint(RestoreError):
+class DatabaseNotInRestorePoint(NotFound):
     """The restore point holds other databases."""
 
 
-class DatabaseExists(RestoreError):
-    """The asked name is taken in the target instance."""
+class RestoreNotFound(NotFound):
+    """No such restore in the ledger."""
 
 
-class OwnerNotUsable(RestoreError):
-    """A role that was asked for as an owner does not exist, can't be acted for, or belongs to the system."""
+class ControlPlaneNotFound(NotFound):
+    """dbrestore isn't deployed in this account and Region, or nothing answers at the endpoint."""
 
 
-class DatabaseBusy(RestoreError):
+class Busy(RestoreError):
+    """Another run is at work on it, or has ended it: look at that one, or come back later."""
+
+    exit_code = ExitCode.BUSY
+
+
+class NotReady(Busy):
+    """Not an error but "come back later": a step that waits raises it and the state's Retry returns."""
+
+
+class DatabaseBusy(Busy):
     """Another restore that still runs is bringing back the same database."""
 
 
-class WorkerConfigurationInvalid(RestoreError):
+class RestoreClosed(Busy):
+    """The restore is closing or closed: nothing may be created any more."""
+
+
+class InstallationUnfit(RestoreError):
+    """This installation of dbrestore doesn't allow it or lacks something: its operator changes the configuration."""
+
+
+class ConfigurationInvalid(InstallationUnfit):
+    """What is set for all restores is wrong: correct the file, or what the request sets instead, and deploy again."""
+
+
+class WorkerConfigurationInvalid(ConfigurationInvalid):
     """What is set for the worker, in the configuration's file or in the request: one line per problem, with its place."""
 
 
-class ExtensionConfigurationInvalid(RestoreError):
+class ExtensionConfigurationInvalid(ConfigurationInvalid):
     """The file that says which extensions dumps may create: one line per problem, with its place."""
 
 
-class SqlServerConfigurationInvalid(RestoreError):
-    """The file that says what restores into SQL Server do by default has a wrong form: every problem with its place."""
+class SqlServerConfigurationInvalid(ConfigurationInvalid):
+    """The file that says what restores into SQL Server do by default: one line per problem, with its place."""
 
 
-class ExtensionNotAllowed(RestoreError):
+class ExtensionNotAllowed(InstallationUnfit):
     """The dump creates extensions that this installation doesn't allow."""
 
 
-class EngineMismatch(RestoreError):
-    """The restore point is of another engine than the target."""
-
-
-class TargetVersionTooOld(RestoreError):
-    """The target is older than the server that was dumped."""
-
-
-class NotEnoughStorage(RestoreError):
-    """The target's free storage is smaller than what the data needs."""
-
-
-class CertificateBundleMissing(RestoreError):
+class CertificateBundleMissing(InstallationUnfit):
     """The RDS CA bundle is not where the worker reads it."""
 
 
-class BackupUnreadable(RestoreError):
-    """Not a backup that could be restored later."""
+class AccountUnfit(RestoreError):
+    """AWS doesn't let this account or one of its roles do what is needed: permissions, quotas and keys are there to change."""
 
 
-class BackupDamaged(RestoreError):
-    """Stored bytes are not what the manifest says."""
+class AwsRefused(AccountUnfit):
+    """AWS refused a call for a reason that waiting doesn't cure (denied, quota, bad state): operation, code and message. What was denied
+    ends the command with DENIED, which only the message tells."""
 
 
-class BackupArchived(RestoreError):
+class TargetUnfit(RestoreError):
+    """The target instance, its network or what is in it can't take the databases as it is: change that, or choose another target."""
+
+
+class TargetNotUsable(TargetUnfit):
+    """The instance exists but can't take part in a restore: Aurora, its status, no managed secret, a full group list and the like."""
+
+
+class NoUsableSubnet(TargetUnfit):
+    """No subnet of the target's VPC, or none of those that were asked for, can hold the worker: a line per kind of fault."""
+
+
+class DatabaseExists(TargetUnfit):
+    """The asked name is taken in the target instance."""
+
+
+class OwnerNotUsable(TargetUnfit):
+    """A role that was asked for as an owner does not exist, can't be acted for, or belongs to the system."""
+
+
+class EngineMismatch(TargetUnfit):
+    """The restore point is of another engine than the target."""
+
+
+class TargetVersionTooOld(TargetUnfit):
+    """The target is older than the server that was dumped."""
+
+
+class NotEnoughStorage(TargetUnfit):
+    """The target's free storage is smaller than what the data needs."""
+
+
+class BackupUnfit(RestoreError):
+    """The backup can't be restored, into whatever target: choose another one, or back up again."""
+
+
+class BackupUnreadable(BackupUnfit):
+    """Not a backup that could be restored later: plain SQL, a version that isn't known, and the like."""
+
+
+class BackupDamaged(BackupUnfit):
+    """Stored bytes are not what the manifest says: a length, a checksum or the framing differs."""
+
+
+class BackupOutOfReach(RestoreError):
+    """The backup lies in an archive of S3: retrieve it in another way, or wait longer."""
+
+
+class BackupArchived(BackupOutOfReach):
     """A file lies in an archive and has no retrieved copy that could be read (long enough)."""
 
 
-class ArchiveTierImpossible(RestoreError):
+class ArchiveTierImpossible(BackupOutOfReach):
     """The asked tier of retrieval does not exist for the storage class of the files."""
 
 
-class RetrievalTimedOut(RestoreError):
+class RetrievalTimedOut(BackupOutOfReach):
     """S3 did not retrieve all files within its own times and much patience, or the copies go again and again."""
 
 
-class WorkerNotStarted(RestoreError):
+class WorkFailed(RestoreError):
+    """The restore was at work and could not finish; what it had made is cleared up: see what the message says, then start it again."""
+
+
+class WorkerNotStarted(WorkFailed):
     """The worker could not be launched or never came under SSM's control."""
 
 
-class WorkerLost(RestoreError):
+class WorkerLost(WorkFailed):
     """The worker died while it worked."""
 
 
-class WorkerFailed(RestoreError):
+class WorkerFailed(WorkFailed):
     """The worker's program ended without writing its result."""
 
 
-class WorkerTimedOut(RestoreError):
+class WorkerTimedOut(WorkFailed):
     """The work took longer than the worker's longest run time."""
 
 
-class ReplayFailed(RestoreError):
+class ReplayFailed(WorkFailed):
     """PostgreSQL refused a part of the dump."""
-
-
-class VerificationFailed(RestoreError):
-    """The restored database is not what the manifest says."""
-
-
-class ObjectsLeftOut(RestoreError):
-    """Every database came back and stays, but without some objects: the request allowed to leave out what the target refuses."""
 
 
 class SomeDatabasesFailed(RestoreError):
     """Some of several databases failed; the good ones stay."""
 
+    exit_code = ExitCode.SOME_FAILED
 
-class AwsRefused(RestoreError):
-    """AWS refused a call for a reason that waiting does not mend."""
+
+class NotAsBackedUp(RestoreError):
+    """What came back is not all that was backed up: the report lists what differs."""
+
+    exit_code = ExitCode.NOT_VERIFIED
+
+
+class VerificationFailed(NotAsBackedUp):
+    """The restored database is not what the manifest says."""
+
+
+class ObjectsLeftOut(NotAsBackedUp):
+    """Every database came back and stays, but without some objects: the request allowed to leave out what the target refuses."""
 
 
 class RestoreCancelled(RestoreError):
     """Somebody asked for the restore to stop."""
 
 
-class RestoreClosed(RestoreError):
-    """The restore is closing or closed: nothing may be created any more."""
-
-
 class LeftoversRemain(RestoreError):
     """Clean-up could not finish: the list names what is left."""
 
-
-class RestoreNotFound(RestoreError):
-    """No such restore in the ledger."""
+    exit_code = ExitCode.LEFTOVERS
 
 
-class PlanOfAnotherVersion(RestoreError):
+class RecordUnreadable(RestoreError):
+    """The ledger's record of the restore can't be read: another version wrote it, or a hand changed it."""
+
+
+class PlanOfAnotherVersion(RecordUnreadable):
     """The plan of a restore that runs was written by another version: it is cleared up and has to be started again."""
 
 
-class LedgerRowUnreadable(RestoreError):
+class LedgerRowUnreadable(RecordUnreadable):
     """A row of the ledger was changed by hand, or lacks what nothing else tells: the message names row and key."""
 
 
-class InternalContradiction(RestoreError):
-    """What one part of this application wrote, another can't read, or a look-up gave neither answer nor reason: to be reported."""
+class OwnFault(RestoreError):
+    """A bug of dbrestore's own, or a broken state of AWS: nothing has to be changed in the request; report it."""
 
 
-class ControlPlaneNotFound(RestoreError):
-    """dbrestore isn't deployed in this account and Region, or nothing answers at the endpoint."""
+class InternalContradiction(OwnFault):
+    """What one part of this application wrote, another can't read, or a look-up gave neither answer nor reason."""
 
 
-class RestoreFailed(RestoreError):
-    """Anything that has no better name."""
+class RestoreFailed(OwnFault):
+    """Anything that has no better name, with its cause."""

@@ -6,11 +6,12 @@ carries the job's URI and nothing else. The lambdas import this module; it impor
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field
 
 from dbrestore.contract.document import Document
+from dbrestore.contract.errors import RestoreError
 from dbrestore.contract.manifest import Engine, NativeKind
 
 JobKind = Literal["replay", "restore", "verify", "discard"]
@@ -152,6 +153,11 @@ class ErrorNote(Document):
 
     name: str
     message: Text
+
+    @classmethod
+    def of(cls, error: RestoreError) -> Self:
+        """What a document keeps of the error."""
+        return cls(name=type(error).__name__, message=str(error))
 
 
 class FixUp(Document):

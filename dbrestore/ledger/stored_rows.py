@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from dbrestore.contract import anchor
 from dbrestore.contract.anchor import Anchor
 from dbrestore.contract.document import Document
-from dbrestore.contract.errors import LedgerRowUnreadable, PlanOfAnotherVersion, RestoreError, RestoreFailed
+from dbrestore.contract.errors import LedgerRowUnreadable, RecordUnreadable, RestoreError, RestoreFailed
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.plan import Plan
 from dbrestore.ledger import anchor_reading, stored_plan
@@ -51,7 +51,7 @@ class Meta(Document):
         """Why the plan can't be read, if it can't."""
         try:
             self.plan  # noqa: B018 - it is read to see whether it can be
-        except (PlanOfAnotherVersion, LedgerRowUnreadable) as error:
+        except RecordUnreadable as error:
             return error
         return None
 
@@ -75,7 +75,7 @@ def _error(stored: object) -> ErrorNote | None:
     try:
         return ErrorNote.from_json_of_any_version(str(stored))
     except ValidationError:
-        return ErrorNote(name=RestoreFailed.__name__, message=f"The error in the ledger can't be read: {stored}")
+        return ErrorNote.of(RestoreFailed(f"The error in the ledger can't be read: {stored}"))
 
 
 def readable(model: type[Row], item: Item) -> Row:

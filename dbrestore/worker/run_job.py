@@ -8,7 +8,7 @@ import boto3
 import psycopg
 
 from dbrestore.contract import keys
-from dbrestore.contract.errors import RestoreError, RestoreFailed
+from dbrestore.contract.errors import ReplayFailed, RestoreError, RestoreFailed
 from dbrestore.contract.job import Absence, DatabaseResult, ErrorNote, Job, Result
 from dbrestore.points.ranges import CLIENT_CONFIG
 from dbrestore.worker.base import limits, private_folder
@@ -49,11 +49,11 @@ def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWrite
             databases.append(result)
             absences.extend(seen)
     except RestoreError as problem:
-        error = ErrorNote(name=type(problem).__name__, message=str(problem))
+        error = ErrorNote.of(problem)
     except psycopg.Error as problem:
-        error = ErrorNote(name="ReplayFailed", message=f"{job.server.host}: {explained(problem)}")
+        error = ErrorNote.of(ReplayFailed(f"{job.server.host}: {explained(problem)}"))
     except Exception as problem:  # whatever it was, the result must tell
-        error = ErrorNote(name="RestoreFailed", message=f"{type(problem).__name__}: {problem}")
+        error = ErrorNote.of(RestoreFailed(f"{type(problem).__name__}: {problem}"))
     return Result(
         kind=job.kind, restore_id=job.restore_id, error=error, databases=tuple(databases), absences=tuple(absences),
         seconds=round(progress.seconds, 3), peak_memory=_peak_memory(),

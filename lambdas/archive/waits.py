@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from dbrestore.contract.errors import NotReady
 from dbrestore.contract.refusals import error_code
 from dbrestore.ledger.table import ConditionFailed, Item, Table
 from lambdas.archive.files import FoundFile
@@ -105,7 +106,7 @@ def _wake(stepfunctions: "SFNClient", table: Table, item: Item, cause: str) -> b
     except ConditionFailed:
         return False
     try:
-        stepfunctions.send_task_failure(taskToken=token, error="NotReady", cause=cause)
+        stepfunctions.send_task_failure(taskToken=token, error=NotReady.__name__, cause=cause)
     except ClientError as error:
         if error_code(error) not in TOO_LATE:
             raise

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dbrestore.contract import keys
 from dbrestore.contract import left_out_lists as left_out
-from dbrestore.contract.errors import LeftoversRemain, NotReady, RestoreClosed
+from dbrestore.contract.errors import LeftoversRemain, NotReady, RestoreCancelled, RestoreClosed, RestoreFailed
 from dbrestore.contract.job import ErrorNote, Result
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow, RestoreEvent
 from dbrestore.contract.sections import DatabaseOutcome, ReportSection
@@ -78,7 +78,7 @@ def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: t
         return _stopped(restore, meta)
     if section.leftovers or leftovers:
         told = [f"{what}: {caught.error}: {_message(caught)}" for what, caught in section.leftovers.items()]
-        return ErrorNote(name="LeftoversRemain", message="\n".join([*leftovers, *told]))
+        return ErrorNote.of(LeftoversRemain("\n".join([*leftovers, *told])))
     return None
 
 
@@ -90,9 +90,9 @@ def _stopped(restore: Restore, meta: Meta) -> ErrorNote:
     if failed:
         return failed[0]
     if meta.cancel_requested:
-        return ErrorNote(name="RestoreCancelled", message="The restore was asked to stop")
+        return ErrorNote.of(RestoreCancelled("The restore was asked to stop"))
     message = "The execution ended before it could report (stopped, timed out or broken off); a clean-up removed what it had made"
-    return ErrorNote(name="RestoreFailed", message=message)
+    return ErrorNote.of(RestoreFailed(message))
 
 
 def _end_phases(restore: Restore, meta: Meta, error: ErrorNote | None) -> None:
@@ -111,11 +111,11 @@ def _end_phases(restore: Restore, meta: Meta, error: ErrorNote | None) -> None:
 def _broken_off(row: PhaseRow, meta: Meta, error: ErrorNote | None) -> ErrorNote:
     """Why a state has no end of its own; `error` is the restore's, None for a state that it did not end."""
     if error and meta.cancel_requested:
-        return ErrorNote(name="RestoreCancelled", message="The restore was asked to stop")
+        return ErrorNote.of(RestoreCancelled("The restore was asked to stop"))
     if error:
         return error
     waited = f": {row.waiting_for}" if row.waiting_for else ""
-    return ErrorNote(name="RestoreFailed", message=f"The execution ended while this state waited{waited}")
+    return ErrorNote.of(RestoreFailed(f"The execution ended while this state waited{waited}"))
 
 
 def _message(caught: CaughtError) -> str:

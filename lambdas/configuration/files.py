@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from dbrestore.contract import form_problems
 from dbrestore.contract.document import Document
-from dbrestore.contract.errors import RestoreError
+from dbrestore.contract.errors import ConfigurationInvalid
 
 Model = TypeVar("Model", bound=Document)
 Place = tuple[str | int, ...]
@@ -23,7 +23,7 @@ def _unlabelled(place: Place, values: Any) -> str:
 def read(
     path: Path,
     model: type[Model],
-    refusal: type[RestoreError],
+    refusal: type[ConfigurationInvalid],
     *,
     expected: Mapping[str, str],
     contradictions: Contradictions,

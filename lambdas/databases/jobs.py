@@ -168,7 +168,7 @@ def _send_command(restore: Restore, target: TargetAccount, where: Whereabouts, r
         lost = WorkerLost(
             f"The worker {row.instance_id} is {status or 'gone'}: it could not be given the job {row.name}"
         )
-        _save(restore.ledger, row.model_copy(update={"error": "WorkerLost"}))
+        _save(restore.ledger, row.model_copy(update={"error": WorkerLost.__name__}))
         raise lost from error
     return command["Command"]["CommandId"]
 

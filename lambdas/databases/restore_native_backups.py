@@ -6,6 +6,7 @@ DiscardUnfinishedDatabases cancels and drops what stays unfinished, and a verifi
 
 from dbrestore.contract.job import DatabaseResult, ErrorNote, Result
 from dbrestore.contract.sections import RestoredSection
+from dbrestore.contract.sqlserver_errors import NativeTaskFailed
 from dbrestore.contract.things import DATABASE, NATIVE_TASK
 from lambdas.databases import native_jobs
 from lambdas.databases.job_documents import job
@@ -53,6 +54,4 @@ def _proven(database: DatabaseResult, tasks_are_over: bool) -> DatabaseResult:
     if database.status != "RESTORED" or tasks_are_over:
         return database
     message = f"RDS may still work on {database.asked_name!r}: it was not seen that no task of it is left; start the restore again"
-    return database.model_copy(
-        update={"status": "FAILED", "error": ErrorNote(name="NativeTaskFailed", message=message)}
-    )
+    return database.model_copy(update={"status": "FAILED", "error": ErrorNote.of(NativeTaskFailed(message))})

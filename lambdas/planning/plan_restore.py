@@ -106,7 +106,7 @@ def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) ->
     execution = described(surroundings, plan.execution_arn)
     if execution and execution["status"] != "RUNNING":
         stopped = RestoreCancelled(f"The execution ended ({execution['status']}) while the restore was being planned")
-        note = ErrorNote(name=type(stopped).__name__, message=str(stopped))
+        note = ErrorNote.of(stopped)
         restore_list.ended(ledger.table, plan.restore_id, ledger.meta().started_at, surroundings.clock(), note)
         ledger.close(anchor.of(plan))
         raise stopped

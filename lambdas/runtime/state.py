@@ -177,7 +177,7 @@ def _watched(ledger: Ledger, name: str, began_at: datetime, work: Callable[[], D
         if isinstance(error, NotReady):
             phases.waits(ledger, name, str(error))
         else:
-            phases.failed(ledger, name, ErrorNote(name=type(error).__name__, message=str(error)))
+            phases.failed(ledger, name, ErrorNote.of(error))
             _measured(ledger, name, began_at, "FAILED")
         raise error from caught
     phases.succeeded(ledger, name)

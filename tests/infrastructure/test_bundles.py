@@ -212,18 +212,32 @@ def test_the_functions_find_the_sql_server_configuration_that_was_deployed(tmp_p
         bundles.function_code(sqlserver=other)
 
 
-def test_a_worker_configuration_that_is_wrong_stops_the_synthesis_in_the_same_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "text", "problems"),
+    [
+        (
+            "workerConfiguration",
+            '{"defaults": {"volume": 77}, "places": [{}]}',
+            [
+                "ours.json#/defaults/volume: is no known key: did you mean volumeGib?",
+                "ours.json#/places/0: names no account, no region and no vpcId: put into defaults what holds everywhere",
+            ],
+        ),
+        ("extensionConfiguration", '{"allowed": []}', ["ours.json#/allowed: is no known key"]),
+        ("sqlserverConfiguration", '{"check": "never"}', ["ours.json#/check: is no known key"]),
+    ],
+)
+def test_a_configuration_that_is_wrong_stops_the_synthesis_in_the_same_words(
+    tmp_path: Path, key: str, text: str, problems: list[str]
+) -> None:
     path = tmp_path / "ours.json"
-    path.write_text('{"defaults": {"volume": 77}, "places": [{}]}')
-    context = {"CDK_CONTEXT_JSON": json.dumps({"workerConfiguration": str(path)}), "CDK_OUTDIR": str(tmp_path / "out")}
+    path.write_text(text)
+    context = {"CDK_CONTEXT_JSON": json.dumps({key: str(path)}), "CDK_OUTDIR": str(tmp_path / "out")}
 
     done = subprocess.run([sys.executable, ROOT / "app.py"], env=context, capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert done.stderr.splitlines()[1:] == [
-        "ours.json#/defaults/volume: is no known key: did you mean volumeGib?",
-        "ours.json#/places/0: names no account, no region and no vpcId: put into defaults what holds everywhere",
-    ]
+    assert done.stderr.splitlines() == ["The configuration can't be used:", *problems]
     assert not list((tmp_path / "out").glob("*.json"))
 
 

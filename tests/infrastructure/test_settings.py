@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dbrestore.contract.errors import RestoreError
+from dbrestore.contract.errors import ConfigurationInvalid
 from infrastructure import names
 from infrastructure.settings import MOST_TARGET_ACCOUNTS, OWN_KEY, Settings, read
 
@@ -62,5 +62,5 @@ def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_pa
     assert path in (
         settings.worker_configuration, settings.extension_configuration, settings.sqlserver_configuration,
     )  # fmt: skip
-    with pytest.raises(RestoreError, match=r"ours\.json#/unknown: is no known key"):
+    with pytest.raises(ConfigurationInvalid, match=r"ours\.json#/unknown: is no known key"):
         read({key: str(path)}.get)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dbrestore.contract.error_names import ERRORS
 from infrastructure.functions import FUNCTIONS
 from tests.statemachine.world import DEFINITION, handlers
 
@@ -109,6 +110,33 @@ def test_no_retry_of_an_unknown_error_outside_the_removers() -> None:
             retried = [error for retry in state["Retry"] for error in retry["ErrorEquals"]]
             assert "States.ALL" not in retried, name
             assert retried[0] == "NotReady", name
+
+
+def error_names() -> Iterator[tuple[str, str]]:
+    """Each state and each error that it retries, catches or ends with."""
+    for name, state in states():
+        for rule in [*state.get("Retry", []), *state.get("Catch", [])]:
+            yield from ((name, error) for error in rule["ErrorEquals"])
+        if "Error" in state:
+            yield name, state["Error"]
+
+
+def test_every_error_of_ours_that_the_definition_names_is_one_that_may_be_raised() -> None:
+    # Step Functions compares names, not classes: a group's name would match nothing.
+    # Sandbox.Timedout and Runtime.ExitError are Lambda's, for functions that ran out of time and died.
+    unknown = {
+        (state, error)
+        for state, error in error_names()
+        if error not in ERRORS and not error.startswith(("States.", "Lambda.", "Sandbox.", "Runtime."))
+    }
+
+    assert unknown == set()
+    assert {error for _, error in error_names()} >= {
+        "NotReady",
+        "BackupArchived",
+        "InternalContradiction",
+        "States.ALL",
+    }
 
 
 def test_no_machine_level_timeout() -> None:

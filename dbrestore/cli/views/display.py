@@ -21,6 +21,7 @@ from dbrestore.cli.consoles import visible
 from dbrestore.cli.following import Ended, Event, Progressed, StateChanged, StillRunning, seconds_of
 from dbrestore.cli.views import left_out as left_out_view
 from dbrestore.cli.views.units import duration, number, size
+from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.record import PhaseRow
 
 # Bytes of a file name that are no UTF-8 come as halves of pairs.
@@ -139,7 +140,7 @@ def as_json_lines(event: Event) -> Iterator[dict[str, Any]]:
         pace = {"bytesPerSecond": event.rate, "remainingSeconds": event.remaining}
         yield {"type": "progress", **head, "state": event.state, "job": event.job, **event.progress.to_state(), **pace}
     elif isinstance(event, StillRunning):
-        yield {"type": "summary", **head, "status": "RUNNING", "exitCode": int(exit_codes.ExitCode.STILL_RUNNING)}
+        yield {"type": "summary", **head, "status": "RUNNING", "exitCode": int(ExitCode.STILL_RUNNING)}
     else:
         yield from _end_lines(head, event)
 

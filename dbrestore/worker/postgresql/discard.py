@@ -5,6 +5,7 @@ A promoted database has another name and stays, with its holder.
 
 from collections.abc import Iterator
 
+from dbrestore.contract.errors import LeftoversRemain
 from dbrestore.contract.job import Absence, DatabaseJob, DatabaseResult, DatabaseStatus, ErrorNote
 from dbrestore.worker.postgresql import temporary_database
 from dbrestore.worker.postgresql.session import Connection, Server
@@ -22,10 +23,10 @@ def _discard(server: Server, master: Connection, database: DatabaseJob) -> tuple
     try:
         temporary_database.drop(server, master, database)
     except Exception as error:  # the next database must be tried all the same
-        problem = ErrorNote(name="LeftoversRemain", message=f"{database.temporary_name}: {error}")
+        problem = ErrorNote.of(LeftoversRemain(f"{database.temporary_name}: {error}"))
     absences = temporary_database.absences(master, database)
     if problem is None and not all(each.seen_absent for each in absences):
-        problem = ErrorNote(name="LeftoversRemain", message=f"{database.temporary_name} or a role of it is still there")
+        problem = ErrorNote.of(LeftoversRemain(f"{database.temporary_name} or a role of it is still there"))
     # The holder goes with what it owns: if it stays, a run that died before it could say so had promoted the database.
     promoted = temporary_database.role_exists(master, database.holder_role)
     status: DatabaseStatus = "FAILED" if problem else "PROMOTED" if promoted else "DISCARDED"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from dbrestore.contract.errors import DatabaseExists
+from dbrestore.contract.errors import DatabaseExists, LeftoversRemain
 from dbrestore.contract.job import Absence, DatabaseResult, ErrorNote, NativeDatabaseJob
 from dbrestore.worker.base import limits
 from dbrestore.worker.sqlserver import tasks as native_tasks
@@ -64,7 +64,7 @@ def _settle(
     message = f"{database.asked_name}: {'; '.join([*notes, *([problem] if problem else [])])}"
     result = DatabaseResult(
         backup_name=database.backup_name, asked_name=database.asked_name, temporary_name=database.asked_name,
-        status="FAILED" if left else "DISCARDED", error=ErrorNote(name="LeftoversRemain", message=message) if left else None,
+        status="FAILED" if left else "DISCARDED", error=ErrorNote.of(LeftoversRemain(message)) if left else None,
     )  # fmt: skip
     return result, absences
 

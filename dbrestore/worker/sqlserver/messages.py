@@ -131,7 +131,7 @@ def page() -> str:
             "Generated from `dbrestore/worker/sqlserver/meanings.py` by `make docs`. `…` stands for any words. A *documented* text",
             "stands in AWS's documentation, an *observed* one was quoted in public by people who met it, an *assumed* one has not been",
             "seen in a task.",
-            "Any other text becomes `NativeTaskFailed`, with RDS's own words.",
+            f"Any other text becomes `{NativeTaskFailed.__name__}`, with RDS's own words.",
             "",
             "| RDS or SQL Server says | number | error | what to do | mark | source |",
             "|---|---|---|---|---|---|",

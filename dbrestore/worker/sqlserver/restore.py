@@ -195,7 +195,7 @@ def _restored(chain: Chain, listing: Listing) -> Settled:
 
 
 def _failed(chain: Chain, problem: RestoreError, listing: Listing) -> Settled:
-    return _result(chain, ErrorNote(name=type(problem).__name__, message=str(problem))), _absences(chain, listing)
+    return _result(chain, ErrorNote.of(problem)), _absences(chain, listing)
 
 
 def _result(chain: Chain, error: ErrorNote | None) -> DatabaseResult:

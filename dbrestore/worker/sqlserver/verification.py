@@ -24,7 +24,7 @@ from dbrestore.contract.job import (
     NativeOptions,
 )
 from dbrestore.contract.manifest import Manifest, NativeBackupSet
-from dbrestore.contract.sqlserver_errors import CertificateRefused, LoginRefused, ServerUnreachable
+from dbrestore.contract.sqlserver_errors import ServerOutOfReach
 from dbrestore.worker.base import check_list, limits
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.sqlserver import checks as native_checks
@@ -36,12 +36,10 @@ from dbrestore.worker.sqlserver.standing_connection import TEMPORARY, StandingCo
 Settled = tuple[DatabaseResult, tuple[Absence, ...]]
 
 _CAN_NOT_BE_OPENED: Final = 4060
-# What means that no database can be looked at.
-_ALL_ARE_LOST = (ServerUnreachable, CertificateRefused, LoginRefused)
 
 
 def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter) -> Iterator[Settled]:
-    """Each database, PROMOTED or FAILED; one that fails doesn't stop the next. Raises ServerUnreachable and what else means that none
+    """Each database, PROMOTED or FAILED; one that fails doesn't stop the next. Raises ServerOutOfReach: then none
     can be looked at."""
     # The restore reached the server a moment ago: what can't be reached now is failing over.
     with StandingConnection(server, at_once=False) as connection:
@@ -74,7 +72,7 @@ def _verified(connection: StandingConnection, verification: Verification, manife
         last_set = _last_set(database, manifest)
         expected = Expected(last_set, goes_on=_goes_on(last_set, verification.options.stop_at))
         return _examined(connection, verification, expected, result)
-    except _ALL_ARE_LOST:
+    except ServerOutOfReach:
         raise
     except EngineError as problem:
         return _failed(result, error_of_engine(problem.number, f"{database.asked_name}: {problem.message}"))
@@ -212,5 +210,4 @@ def bracketed(name: str) -> str:
 
 
 def _failed(result: DatabaseResult, problem: RestoreError) -> DatabaseResult:
-    note = ErrorNote(name=type(problem).__name__, message=str(problem))
-    return result.model_copy(update={"status": "FAILED", "error": note})
+    return result.model_copy(update={"status": "FAILED", "error": ErrorNote.of(problem)})

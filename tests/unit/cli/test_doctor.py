@@ -14,9 +14,9 @@ from moto.core.exceptions import AccessDeniedError
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from dbrestore.cli import control, doctor, main
-from dbrestore.cli.exit_codes import ExitCode
 from dbrestore.contract import versions as doctor_versions
 from dbrestore.contract.examination import ExaminationQuestion, Finding
+from dbrestore.contract.exit_code import ExitCode
 from infrastructure import job_document
 from lambdas.doctor import examine_installation as examiner
 from lambdas.doctor import findings as doctor_findings

@@ -3,9 +3,10 @@
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
-from dbrestore.cli.exit_codes import ExitCode, of_exception, of_execution
+from dbrestore.cli.exit_codes import of_exception, of_execution
 from dbrestore.contract import errors
 from dbrestore.contract.errors import RestoreError
+from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.job import ErrorNote
 
 
