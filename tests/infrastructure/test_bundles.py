@@ -223,8 +223,16 @@ def test_the_functions_find_the_sql_server_configuration_that_was_deployed(tmp_p
                 "ours.json#/places/0: names no account, no region and no vpcId: put into defaults what holds everywhere",
             ],
         ),
-        ("extensionConfiguration", '{"allowed": []}', ["ours.json#/allowed: is no known key"]),
-        ("sqlserverConfiguration", '{"check": "never"}', ["ours.json#/check: is no known key"]),
+        (
+            "extensionConfiguration",
+            '{"allowed": []}',
+            ["ours.json#/allowed: is no known key here: use $schema, only, also, not"],
+        ),
+        (
+            "sqlserverConfiguration",
+            '{"check": "never"}',
+            ["ours.json#/check: is no known key here: use $schema, checkDatabase"],
+        ),
     ],
 )
 def test_a_configuration_that_is_wrong_stops_the_synthesis_in_the_same_words(
