@@ -3,6 +3,7 @@
 | moto 5.2.5 | mended to |
 |---|---|
 | a reader sees an item that an update has made and not yet filled, and a transaction half done | one operation at a time |
+| every answer and every transaction copies each value that it may touch, the whole table's | values that nothing changes are shared |
 """
 
 import copy
@@ -11,10 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DDBType, DynamoType
 
 from localcloud.base.mending import mend
 
 _one_at_a_time = threading.RLock()
+
+# moto puts another value in their place; into sets, lists and maps it writes.
+_NEVER_CHANGED = frozenset({DDBType.STRING, DDBType.NUMBER, DDBType.BINARY, DDBType.BOOLEAN, DDBType.NULL})
 
 
 def install() -> None:
@@ -23,6 +28,7 @@ def install() -> None:
         mend(DynamoDBBackend, operation, _alone)
     for operation in ("get_item", "query", "scan"):
         mend(DynamoDBBackend, operation, _copied)
+    mend(DynamoType, "__deepcopy__", _shared)
 
 
 def _alone(original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
@@ -34,3 +40,7 @@ def _copied(original: Callable[..., Any], *arguments: Any, **keywords: Any) -> A
     # moto gives its own items, and writes the answer when others may change them again.
     with _one_at_a_time:
         return copy.deepcopy(original(*arguments, **keywords))
+
+
+def _shared(original: Callable[..., Any], value: DynamoType, memo: dict[int, Any]) -> DynamoType:
+    return value if value.type in _NEVER_CHANGED else original(value, memo)

@@ -12,6 +12,9 @@ from psycopg import sql
 from localcloud.base import certificates
 from localcloud.postgresql import server as postgresql
 
+# What `kill` and `stop -m immediate` leave is read again without these: they are for a computer that loses power.
+_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+
 
 class PostgreSql:
     """A running server. Stopping it keeps its data; `discard` deletes them."""
@@ -24,7 +27,9 @@ class PostgreSql:
         place = directory / instance.dbi_resource_id[3:11]
         certificate, key = certificates.issue(authority, host)
         try:
-            self._server = postgresql.start(place, certificate=certificate, key=key, version=instance.engine_version)
+            self._server = postgresql.start(
+                place, certificate=certificate, key=key, settings=_SETTINGS, version=instance.engine_version
+            )
             postgresql.create_master(self._server, instance.master_username, password)
             if instance.db_name:
                 _create_database(self._server, instance.db_name, instance.master_username)
@@ -42,7 +47,7 @@ class PostgreSql:
         port = self._server.port
         certificate, key = certificates.issue(self._authority, self._host)
         again = postgresql.start(
-            self._server.directory, certificate=certificate, key=key, settings={"port": str(port)},
+            self._server.directory, certificate=certificate, key=key, settings={**_SETTINGS, "port": str(port)},
             version=self._instance.engine_version,
         )  # fmt: skip
         self._server = replace(again, port=port)

@@ -1,9 +1,8 @@
 """A real PostgreSQL server for the tests of this folder, started once."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
+import psycopg
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -12,6 +11,7 @@ from localcloud.postgresql import server as postgresql
 from localcloud.postgresql import versions as postgresql_versions
 from tests.databases.clouds import Clouds
 from tests.databases.restore_case import Cloud
+from tests.server_folder import server_folder
 
 SMALL = """
 CREATE TABLE items (id serial PRIMARY KEY, label text NOT NULL);
@@ -25,8 +25,11 @@ CREATE VIEW totals AS SELECT sum(amount) FROM lines;
 SELECT lo_from_bytea(0, '\\x0102');
 """
 
-# As few locks as the smallest RDS instance has, in proportion.
-SETTINGS = {"fsync": "off", "max_locks_per_transaction": "24", "max_prepared_transactions": "2"}
+# As few locks as the smallest RDS instance has, in proportion. No server outlives a crash here, so nothing is written for one.
+SETTINGS = {
+    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB", "max_locks_per_transaction": "24",
+    "max_prepared_transactions": "2",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -40,10 +43,8 @@ def clouds(authority: certificates.Authority, tmp_path_factory: pytest.TempPathF
     """S3 with the repository and the evidence bucket, Secrets Manager, and one target server per version that is asked for."""
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
-    # Not below tmp_path: the servers run as another user when the tests run as root, and every run of pytest locks others out of there.
-    with tempfile.TemporaryDirectory(prefix="dbrestore-test-", dir="/var/tmp") as directory:
-        Path(directory).chmod(0o755)
-        made = Clouds(moto.get_host_and_port(), authority, Path(directory), tmp_path_factory.mktemp("cloud"), SETTINGS)
+    with server_folder("dbrestore-test-") as directory:
+        made = Clouds(moto.get_host_and_port(), authority, directory, tmp_path_factory.mktemp("cloud"), SETTINGS)
         try:
             yield made
         finally:
@@ -78,11 +79,9 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     cloud: Cloud = request.getfixturevalue("cloud")
-    databases_before, roles_before = cloud.names()
-    lent_before = lent(cloud)
+    databases_before, roles_before, lent_before = standing(cloud)
     yield
-    databases, roles = cloud.names()
-    lent_now = lent(cloud)
+    databases, roles, lent_now = standing(cloud)
     for name in databases - databases_before:
         cloud.drop_database(name)
     for name in roles - roles_before:
@@ -93,6 +92,16 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     assert lent_now <= lent_before | {row for row in lent_now if row[0] not in roles_before}
 
 
-def lent(cloud: Cloud) -> set[tuple[object, ...]]:
-    """Memberships that the master user has given."""
-    return {row for row in cloud.memberships() if row[2] == "master"}
+def standing(cloud: Cloud) -> tuple[set[str], set[str], set[tuple[object, ...]]]:
+    """Databases, roles, and the memberships that the master user has given. Through the socket: a login over TLS takes longer than that."""
+    names, roles, lent = (
+        "SELECT datname FROM pg_database",
+        "SELECT rolname FROM pg_roles",
+        "SELECT roleid::regrole::text, member::regrole::text, grantor::regrole::text FROM pg_auth_members",
+    )
+    with psycopg.connect(cloud.server.superuser_dsn(), autocommit=True) as connection:
+        return (
+            {row[0] for row in connection.execute(names)},
+            {row[0] for row in connection.execute(roles)},
+            {row for row in connection.execute(lent) if row[2] == "master"},
+        )

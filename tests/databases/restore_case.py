@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from unittest.mock import patch
 
@@ -45,7 +46,11 @@ class Cloud:
         }  # fmt: skip
 
     def s3(self):
-        """A client of the endpoint."""
+        """The client of the endpoint."""
+        return self._s3
+
+    @cached_property
+    def _s3(self):
         keys_ = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", **keys_)
 

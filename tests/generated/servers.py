@@ -1,6 +1,5 @@
 """The servers of generated databases: sources and targets of each version, behind the local stand-ins of S3 and Secrets Manager."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from tests.databases.clouds import Clouds
 from tests.databases.conftest import SETTINGS
 from tests.databases.restore_case import Cloud
 from tests.generated.script import FIRST, FOREIGN, OWNER, READER, ROLES, SECOND, create_roles
+from tests.server_folder import server_folder
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,7 @@ class Pool:
 @contextmanager
 def started() -> Iterator[Pool]:
     """No server yet: they start when they are asked for."""
-    # Not below /tmp: the servers run as another user when the tests run as root, and pytest locks others out of there.
-    with tempfile.TemporaryDirectory(prefix="dbrestore-generated-", dir="/var/tmp") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
+    with server_folder("dbrestore-generated-") as directory:
         authority = certificates.create(directory)
         moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         moto.start()

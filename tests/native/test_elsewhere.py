@@ -5,7 +5,6 @@ template that StackSets roll out."""
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from tests.native.chains import FULL
 from tests.native.granted_calls import not_granted
 from tests.native.installation import BYSTANDER
 from tests.native.whole_cloud import Run, WholeCloud, wait_for, workers
+from tests.server_folder import server_folder
 from tests.statemachine.plain_moto import know_images
 
 ELSEWHERE = Place("222222222222", "eu-west-1")
@@ -81,13 +81,11 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[WholeCloud]:
-    # Passable for the unprivileged user that runs PostgreSQL.
-    with tempfile.TemporaryDirectory(prefix="elsewhere-") as folder:
-        Path(folder).chmod(0o711)
-        running = local.start(Path(folder, "cloud"), time_scale=100.0, schedules=False)
+    with server_folder("elsewhere-") as folder:
+        running = local.start(folder / "cloud", time_scale=100.0, schedules=False)
         try:
             know_images()
-            yield WholeCloud(running, Path(folder), ELSEWHERE, ["crm"], stack_set.deploy).build()
+            yield WholeCloud(running, folder, ELSEWHERE, ["crm"], stack_set.deploy).build()
             assert not_granted(running.calls) == set()
         finally:
             running.stop()

@@ -49,12 +49,12 @@ SQLSERVER = Engine(
 ENGINES = (POSTGRES, SQLSERVER)
 
 # Nothing in these depends on the engine: a campaign goes through them for the second one too.
-_ALIKE = ("DeployWorker", "PairSecurityGroups", "RemoveWorker", "UnpairSecurityGroups", "CloseRestore")
+ALIKE = ("DeployWorker", "PairSecurityGroups", "RemoveWorker", "UnpairSecurityGroups", "CloseRestore")
 
 
 def of(engine: Engine, state: str) -> Any:
     """The case of this engine and state."""
-    slow = engine is SQLSERVER and state in _ALIKE
+    slow = engine is SQLSERVER and state in ALIKE
     return pytest.param(engine, state, marks=pytest.mark.slow if slow else ())
 
 

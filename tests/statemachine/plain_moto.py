@@ -6,15 +6,17 @@ The local cloud's mends last as long as the process: those that start real serve
 import inspect
 import json
 import ssl
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import boto3
 import pytest
-from botocore import httpsession
+from botocore import httpsession, session
 from botocore.client import ClientCreator
 from moto import settings
 from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.core import responses
 from moto.ec2.models import ec2_backends
 
 from localcloud.base import clock, mending
@@ -55,11 +57,14 @@ def install(patch: pytest.MonkeyPatch) -> None:
             patch.setattr(owner, name, _original(owner, name))
     for (owner, name), original in mending.replaced.items():
         patch.setattr(owner, name, original)
-    # What costs most of the time and proves nothing here: 800 images per Region, a TLS context and a class per client,
-    # and a client per question that a test asks.
+    # What costs most of the time and proves nothing here: 800 images per Region, service models read again for each session, a TLS context
+    # and a class per client, a client per question that a test or a function asks, and moto's look for its methods at each call.
     patch.setattr(settings, "ENABLE_AMI_VALIDATION", False)
     patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    patch.setattr(boto3.Session, "client", _made_once(boto3.Session.client))
     patch.setattr(boto3, "client", cache(boto3.client))
+    patch.setattr(session, "create_loader", _loader)
+    patch.setattr(responses, "method_names_from_class", _method_names)
     patch.setattr(ClientCreator, "_create_client_class", _client_class)
     patch.setattr(httpsession, "create_urllib3_context", _tls_context)
     patch.setattr(instances, "launched", [])
@@ -96,6 +101,30 @@ def _client_class(creator: ClientCreator, service_name: str, service_model: Any)
     if service_name not in _client_classes:
         _client_classes[service_name] = _new_client_class(creator, service_name, service_model)
     return _client_classes[service_name]
+
+
+_loader = cache(session.create_loader)
+_look_for_methods = responses.method_names_from_class
+
+
+@cache
+def _names_of_methods(owner: type, _attributes: int) -> list[str]:
+    return _look_for_methods(owner)
+
+
+def _method_names(owner: type) -> list[str]:
+    # Tests give moto's classes methods that they lack.
+    return _names_of_methods(owner, len(vars(owner)))
+
+
+def _made_once(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A client of the control account is the same for all functions; those with a role's keys go with the session that has them."""
+    kept = cache(make)
+
+    def client(owner: boto3.Session, service: str, **how: Any) -> Any:
+        return (make if "aws_access_key_id" in how else kept)(owner, service, **how)
+
+    return client
 
 
 @cache

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from localcloud import daemon
 from localcloud.base.clients import Clients
 from localcloud.daemon import Running
 from localcloud.server import LocalCloudError
+from tests.server_folder import server_folder
 
 ASSEMBLY = Path(__file__).parent / "assembly"
 
@@ -28,9 +28,7 @@ ASSEMBLY = Path(__file__).parent / "assembly"
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The home of the daemon, passable for an unprivileged database server (pytest's own folders are closed again by every other run),
     and a profile that must not matter."""
-    with tempfile.TemporaryDirectory(prefix="dbrestore-test-", dir="/var/tmp") as directory:
-        home = Path(directory)
-        home.chmod(0o755)
+    with server_folder("dbrestore-test-") as home:
         monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(home))
         monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
         yield home
@@ -167,9 +165,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(folder: Path) -> None:
 @pytest.fixture
 def other_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The home of another cloud on this computer."""
-    with tempfile.TemporaryDirectory(prefix="dbrestore-test-", dir="/var/tmp") as directory:
-        home = Path(directory)
-        home.chmod(0o755)
+    with server_folder("dbrestore-test-") as home:
         yield home
         with monkeypatch.context() as elsewhere:
             elsewhere.setenv("DBRESTORE_LOCAL_DIR", str(home))

@@ -1,7 +1,6 @@
 """Each version of PostgreSQL that the local cloud offers is what it says, with a master as RDS's."""
 
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from localcloud.postgresql import extensions as postgresql_extensions
 from localcloud.postgresql import server as postgresql
 from localcloud.postgresql import versions as postgresql_versions
 from localcloud.postgresql.distributions import Npm, VersionNotAvailable, Wheel, kept
+from tests.server_folder import server_folder
 
 QUICK = ("13.23", "17.10", "18.4")
 NOT_ON_RDS = ("adminpack", "file_fdw", "pg_surgery", "xml2")
@@ -53,16 +53,15 @@ def running(request: pytest.FixtureRequest) -> Iterator[Running]:
         postgresql_versions.installation(version)
     except VersionNotAvailable as error:
         pytest.skip(f"PostgreSQL {version} can't be had here: {error}")
-    with tempfile.TemporaryDirectory(prefix="dbrestore-test-", dir="/var/tmp") as directory:
-        Path(directory).chmod(0o755)
-        certificate, key = certificates.issue(certificates.create(Path(directory) / "ca"), "localhost")
+    with server_folder("dbrestore-test-") as directory:
+        certificate, key = certificates.issue(certificates.create(directory / "ca"), "localhost")
         server = postgresql.start(
-            Path(directory) / "pg", certificate=certificate, key=key, settings={"fsync": "off"}, version=version
+            directory / "pg", certificate=certificate, key=key, settings={"fsync": "off"}, version=version
         )
         postgresql.create_master(server, "master", "secret")
         yield Running(version, server)
         # Another version's program, as when a new cloud clears away what a killed one left.
-        postgresql.stop(postgresql.Server(server.directory, 0, postgresql.binaries(Path(directory))))
+        postgresql.stop(postgresql.Server(server.directory, 0, postgresql.binaries(directory)))
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(server.superuser_dsn())
 
