@@ -14,7 +14,6 @@ from statemachine import asl, definition, retries
 from tests.statemachine.test_definition import STATES, levels
 
 ROOT = Path(__file__).parents[2]
-SOURCE = sorted((ROOT / "statemachine").glob("*.py"))
 
 
 def test_the_committed_definition_is_what_the_source_makes() -> None:
@@ -81,26 +80,6 @@ def test_every_pause_belongs_to_a_state() -> None:
     }
 
     assert used == {*named, "ARCHIVE_LOOK_SECONDS"}
-
-
-@pytest.mark.parametrize("path", SOURCE, ids=lambda path: path.name)
-def test_the_source_imports_the_contract_and_nothing_else_of_ours(path: Path) -> None:
-    ours = {entry.name for entry in ROOT.iterdir() if (entry / "__init__.py").exists()}
-    imported = [
-        name
-        for node in ast.walk(ast.parse(path.read_text()))
-        for name in (
-            [f"{node.module}.{alias.name}" for alias in node.names]
-            if isinstance(node, ast.ImportFrom)
-            else [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else []
-        )
-    ]
-
-    of_ours = [name for name in imported if name.split(".")[0] in ours]
-
-    assert [name for name in of_ours if not name.startswith(("dbrestore.contract.", "statemachine."))] == []
 
 
 def test_the_fields_of_a_state_come_in_one_order_and_none_is_null() -> None:
