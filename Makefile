@@ -31,11 +31,12 @@ $(INSTALLED): requirements.txt $(wildcard requirements/*.txt) pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-check: $(INSTALLED) ## format, linter, types, templates, definition, generated docs
+check: $(INSTALLED) ## format, linter, types, generated files, templates, definition
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy app.py docs/generate.py
+	$(BIN)/python docs/generate.py --check
 	$(BIN)/python app.py
 	$(BIN)/python app.py target-template
 	# W3005: the CDK writes DependsOn beside a reference that implies it.
@@ -43,7 +44,6 @@ check: $(INSTALLED) ## format, linter, types, templates, definition, generated d
 	mkdir -p build
 	sed -E 's/\$$\{([A-Za-z]+)\}/arn:aws:lambda:eu-central-1:123456789012:function:\1/g' $(DEFINITION) > build/definition.json
 	$(BIN)/statelint build/definition.json
-	$(BIN)/python docs/generate.py --check
 
 test: $(INSTALLED) ## every test that takes seconds, in three processes: each waits a third of its time
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
@@ -64,7 +64,7 @@ synth: $(INSTALLED) ## the CloudFormation templates, into cdk.out/
 target-template: $(INSTALLED) ## the TargetStack as plain CloudFormation (StackSets) and the worker's program, into build/
 	@$(BIN)/python app.py target-template
 
-docs: $(INSTALLED) ## the generated pages and schemas
+docs: $(INSTALLED) ## the generated pages, schemas and definition
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m tests.native_table
 

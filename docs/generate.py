@@ -1,9 +1,9 @@
-"""Write what the docs say by themselves: `docs/contract/*.schema.json` from the models, `docs/functions.md` from the table of functions,
+"""Write what follows from the code: `docs/contract/*.schema.json` from the models, `docs/functions.md` from the table of functions,
 `docs/commands.md` from the command's own help, `docs/errors.md` from the tree of errors, `docs/native-errors.md` and
-`docs/simulated-sqlserver.md` from the code's tables of texts.
+`docs/simulated-sqlserver.md` from the code's tables of texts, `statemachine/restore_databases.asl.json` from `statemachine/definition.py`.
 
 python docs/generate.py            write
-python docs/generate.py --check    write nothing; end with 1 and the names of the files that are out of date
+python docs/generate.py --check    write nothing; end with 1 and the names of the files that aren't what their source makes
 """
 
 import json
@@ -24,6 +24,7 @@ from infrastructure.statements import Statement
 from lambdas.configuration import extensions as extension_configuration
 from lambdas.configuration import sqlserver as sqlserver_configuration
 from localcloud.sqlserver import page as sqlserver_page
+from statemachine import definition
 
 DOCS = Path(__file__).resolve().parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -50,6 +51,7 @@ def generated() -> dict[Path, str]:
         DOCS / "errors.md": error_reference.page(),
         DOCS / "native-errors.md": native_messages.page(),
         DOCS / "simulated-sqlserver.md": sqlserver_page.page(),
+        definition.FILE: definition.text(),
     }
     for model in (*READ, *WRITTEN):
         files[DOCS / "contract" / f"{_kebab(model.__name__)}.schema.json"] = schema(model)
@@ -116,14 +118,20 @@ def _kebab(name: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or check; the exit code."""
-    stale = [path for path, text in generated().items() if not path.exists() or path.read_text() != text]
+    # Bytes, because another end of line is another file too.
+    files = {path: text.encode() for path, text in generated().items()}
+    stale = [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
     if "--check" in arguments:
         for path in stale:
-            print(f"{path.relative_to(DOCS.parent)} is out of date: run `make docs`", file=sys.stderr)
+            name = path.relative_to(DOCS.parent)
+            print(
+                f"{name} isn't what its source makes: change the source, not this file, and run `make docs`",
+                file=sys.stderr,
+            )
         return 1 if stale else 0
     for path in stale:
         path.parent.mkdir(exist_ok=True)
-        path.write_text(generated()[path])
+        path.write_bytes(files[path])
     return 0
 
 

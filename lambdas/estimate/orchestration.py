@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dbrestore.contract import limits
+from dbrestore.contract.pauses import ARCHIVE_LOOK_SECONDS
 from dbrestore.contract.plan import Plan, PlannedArchive
 from lambdas.estimate.durations import to_retrieve
 from lambdas.runtime.looks import PAUSES
@@ -23,7 +24,6 @@ WRITES_PER_LOOK, READS_PER_LOOK = 4, 12
 FUNCTION_GB = 0.5
 LOOK_SECONDS = 1.0
 
-ARCHIVE_LOOK_SECONDS = 1800
 TRANSITIONS_PER_BATCH = 3
 # A batch of files: asked for by many threads, and listed a thousand with one request.
 BATCH_SECONDS = 8.0

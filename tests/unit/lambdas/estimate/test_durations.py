@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from dbrestore.contract import pauses
+from dbrestore.contract.pauses import Pauses
 from dbrestore.contract.plan import Plan, PlannedNative
-from lambdas.estimate import durations, orchestration
+from lambdas.estimate import durations
 from lambdas.estimate.prices import GB
-from lambdas.runtime.looks import PAUSES, Pauses
+from lambdas.runtime.looks import PAUSES
 from tests.statemachine.world import DEFINITION
 from tests.unit.lambdas.estimated_plans import archived, database, planned, planned_native, target, worker
 
@@ -31,13 +33,15 @@ def test_the_pauses_are_those_of_the_definition(state: str) -> None:
     found = dict(every_state(json.loads(DEFINITION.read_text())["States"]))
 
     [retry] = [retry for retry in found[state]["Retry"] if "NotReady" in retry["ErrorEquals"]]
-    assert PAUSES[state] == Pauses(retry["IntervalSeconds"], retry["BackoffRate"], retry["MaxDelaySeconds"])
+    assert PAUSES[state] == Pauses(
+        retry["IntervalSeconds"], retry["BackoffRate"], retry["MaxDelaySeconds"], retry["MaxAttempts"]
+    )
 
 
 def test_a_state_is_seen_to_be_over_by_the_first_look_after_its_end() -> None:
-    pauses = Pauses(10, 2.0, 40)
+    doubling = Pauses(10, 2.0, 40, looks_at_most=9)
 
-    assert [(pauses.looks(seconds), pauses.seen(seconds)) for seconds in (0, 10, 11, 31, 71)] == [
+    assert [(doubling.looks(seconds), doubling.seen(seconds)) for seconds in (0, 10, 11, 31, 71)] == [
         (0, 0), (1, 10), (2, 30), (3, 70), (4, 110),
     ]  # fmt: skip
 
@@ -45,7 +49,7 @@ def test_a_state_is_seen_to_be_over_by_the_first_look_after_its_end() -> None:
 def test_the_archive_is_looked_at_as_often_as_the_definition_says() -> None:
     found = dict(every_state(json.loads(DEFINITION.read_text())["States"]))
 
-    assert found["RetrieveArchive"]["TimeoutSeconds"] == orchestration.ARCHIVE_LOOK_SECONDS
+    assert found["RetrieveArchive"]["TimeoutSeconds"] == pauses.ARCHIVE_LOOK_SECONDS
 
 
 def test_the_states_come_in_the_order_of_the_flow() -> None:
@@ -77,10 +81,10 @@ def test_a_replay_takes_its_bytes_by_its_streams_and_is_seen_a_tenth_later_at_mo
         assert 10 * GB / rate <= took <= 10 * GB / rate * 1.1 + 15
 
 
-def test_a_replay_of_days_is_seen_ten_minutes_late_at_most() -> None:
+def test_a_replay_of_days_is_seen_twenty_minutes_late_at_most() -> None:
     took = seconds(planned(databases=(database("huge", 10_000 * GB),)))["ReplayDumps"]
 
-    assert 0 <= took - 10_000 * GB / 9.2e6 <= 600
+    assert 0 <= took - 10_000 * GB / 9.2e6 <= 1200
 
 
 def test_a_copy_into_another_region_is_slower_and_says_that_it_is_assumed() -> None:

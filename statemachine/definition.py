@@ -1,0 +1,277 @@
+"""The flow of a restore, state by state in its order. `make docs` writes restore_databases.asl.json from it, which is what is deployed.
+
+A task calls the function of its own name (`infrastructure.functions`). One that must wait raises NotReady, and is called again after
+pauses whose numbers stand in `dbrestore.contract.pauses`. Whatever fails in MAKING leads to the first state of REMOVING.
+"""
+
+import json
+from pathlib import Path
+
+from dbrestore.contract import errors, pauses
+from statemachine.asl import ALL, TIMEOUT, Json, State, catch, choice, compare, fail, flow, state, task, when
+from statemachine.retries import (
+    FUNCTION_FAILED,
+    REMOVER_FAILED,
+    REPORT_FAILED,
+    TOKEN_FUNCTION_FAILED,
+    look_again,
+    never_again,
+)
+
+FILE = Path(__file__).parent / "restore_databases.asl.json"
+
+# The copies of archived files that S3 made would be gone before they are read.
+ARCHIVED_AGAIN = catch(errors.BackupArchived, into=None, then="ForEachBatch")
+
+
+def _remover(name: str, comment: str, *, leftovers: str, then: str, first: tuple[Json, ...] = ()) -> State:
+    """Leads to the next one however it ends; if it fails for good, that is noted under `leftovers`. `first` is caught before anything."""
+    return task(
+        name,
+        Comment=comment,
+        ResultPath=None,
+        Retry=[never_again(errors.RestoreNotFound), look_again(pauses.REMOVAL), REMOVER_FAILED],
+        Catch=[*first, catch(ALL, into=f"$.leftovers.{leftovers}", then=then)],
+        Next=then,
+    )
+
+
+ENTERING = (
+    choice(
+        "IsCleanUpOnly",
+        when(
+            compare("$.cleanUp", IsPresent=True),
+            compare("$.cleanUp.restoreId", IsPresent=True),
+            compare("$.cleanUp.restoreId", IsString=True),
+            then="AdoptRestore",
+        ),
+        when(compare("$.cleanUp", IsPresent=True), then="CleanUpRequestInvalid"),
+        Comment="A second entrance for the sweeper and for people: only the removers run.",
+        Default="PlanRestore",
+    ),
+    state(
+        "AdoptRestore",
+        Type="Pass",
+        Comment="Removers need the restore's id alone: they find things in the ledger and in AWS.",
+        Parameters={"plan.$": "$.cleanUp", "cleanUp": True},
+        Next="DiscardUnfinishedDatabases",
+    ),
+    fail(
+        "CleanUpRequestInvalid",
+        errors.RestoreRequestInvalid,
+        Cause="/cleanUp/restoreId: must be the id of a restore, as text",
+    ),
+    task(
+        "PlanRestore",
+        Comment="Looks everything up, fixes all names, refuses early. What fails here has created nothing.",
+        Parameters={"request.$": "$", "executionArn.$": "$$.Execution.Id", "startedAt.$": "$$.Execution.StartTime"},
+        ResultSelector={"plan.$": "$"},
+        Retry=[look_again(pauses.PLANNING), FUNCTION_FAILED],
+        Next="IsPlanOnly",
+    ),
+    choice(
+        "IsPlanOnly",
+        when(compare("$.plan.mode", StringEquals="plan"), then="PlanSucceeded"),
+        Default="Restore",
+    ),
+    state("PlanSucceeded", Type="Succeed"),
+)
+
+# What a batch of archived files goes through.
+REQUESTING = task(
+    "RequestRetrieval",
+    ResultSelector={},
+    Retry=[look_again(pauses.RETRIEVAL_REQUESTS), FUNCTION_FAILED],
+    End=True,
+)
+
+MAKING = (
+    # Step 1
+    choice(
+        "IsArchived",
+        when(compare("$.plan.archived", BooleanEquals=True), then="ForEachBatch"),
+        Default="DeployWorker",
+    ),
+    state(
+        "ForEachBatch",
+        Type="Map",
+        Comment="Step 1: asks S3 for the archived files, two thousand per function and some functions at once."
+        " Also entered again when what is read would soon be archived again.",
+        ItemsPath="$.plan.archive.batches",
+        ItemSelector={"plan": {"restoreId.$": "$.plan.restoreId"}, "batch.$": "$$.Map.Item.Value"},
+        MaxConcurrency=4,
+        ItemProcessor={"ProcessorConfig": {"Mode": "INLINE"}, **flow(REQUESTING)},
+        ResultPath=None,
+        Next="RetrieveArchive",
+    ),
+    task(
+        "RetrieveArchive",
+        Comment="Step 1: waits until all of it can be read. S3's event wakes it; the time-out is the slow look that comes anyway.",
+        Resource="arn:aws:states:::lambda:invoke.waitForTaskToken",
+        Parameters={
+            "FunctionName": "${RetrieveArchive}",
+            "Payload": {"plan.$": "$.plan", "taskToken.$": "$$.Task.Token"},
+        },
+        TimeoutSeconds=pauses.ARCHIVE_LOOK_SECONDS,
+        ResultPath="$.archive",
+        Retry=[look_again(pauses.ARCHIVE), look_again(pauses.ARCHIVE, TIMEOUT), TOKEN_FUNCTION_FAILED],
+        Catch=[ARCHIVED_AGAIN],
+        Next="DeployWorker",
+    ),
+    # Steps 2 and 3
+    task(
+        "DeployWorker",
+        Comment="Step 2: a worker in the target's Region and account.",
+        ResultPath="$.worker",
+        Retry=[look_again(pauses.WORKER_START), FUNCTION_FAILED],
+        Next="PairSecurityGroups",
+    ),
+    task(
+        "PairSecurityGroups",
+        Comment="Step 3: two groups that let the worker reach the instance's port and nothing else.",
+        ResultPath="$.securityGroups",
+        Retry=[look_again(pauses.PAIRING), FUNCTION_FAILED],
+        Next="ChooseEngine",
+    ),
+    choice(
+        "ChooseEngine",
+        when(compare("$.plan.engine", StringEquals="postgres"), then="ReplayDumps"),
+        when(compare("$.plan.engine", StringEquals="sqlserver"), then="StageNativeBackups"),
+        Default="EngineUnknown",
+    ),
+    fail(
+        "EngineUnknown",
+        errors.InternalContradiction,
+        Comment="Without a Default a new engine would end the run where no Catch sees it.",
+        Cause="/plan/engine: the definition knows no way for this engine, which the plan accepted: report this as a bug",
+    ),
+    # Step 4: SQL Server
+    task(
+        "StageNativeBackups",
+        Comment="Step 4: native backups into the temporary bucket."
+        " Each call copies for about a minute and a half, so the next one comes at once.",
+        ResultPath="$.staging",
+        Retry=[look_again(pauses.STAGING), FUNCTION_FAILED],
+        Catch=[ARCHIVED_AGAIN],
+        Next="RestoreNativeBackups",
+    ),
+    task(
+        "RestoreNativeBackups",
+        Comment="Step 4: the worker has RDS restore from the temporary bucket, two databases at a time.",
+        ResultPath="$.restored",
+        Retry=[look_again(pauses.JOB), FUNCTION_FAILED],
+        Next="VerifyDatabases",
+    ),
+    # Step 5: PostgreSQL
+    task(
+        "ReplayDumps",
+        Comment="Step 5: the worker replays schema, data, triggers and stored procedures under a temporary name.",
+        ResultPath="$.restored",
+        Retry=[look_again(pauses.JOB), FUNCTION_FAILED],
+        Catch=[ARCHIVED_AGAIN],
+        Next="VerifyDatabases",
+    ),
+    # Both engines
+    task(
+        "VerifyDatabases",
+        Comment="Compares with the manifest; only then is a database kept, and of PostgreSQL gets the name that was asked for.",
+        ResultPath="$.verified",
+        Retry=[look_again(pauses.JOB), FUNCTION_FAILED],
+        Catch=[ARCHIVED_AGAIN],
+        End=True,
+    ),
+)
+
+TRYING = state(
+    "Restore",
+    Type="Parallel",
+    Comment="One branch: a try block. Whatever fails in it, the removers run next, and the first error is kept.",
+    OutputPath="$[0]",
+    Branches=[flow(*MAKING)],
+    Catch=[catch(ALL, into="$.failure", then="DiscardUnfinishedDatabases")],
+    Next="DiscardUnfinishedDatabases",
+)
+
+REMOVING = (
+    _remover(
+        "DiscardUnfinishedDatabases",
+        "Finally: cancels what RDS still restores and drops what was not verified, with a fresh worker if the first one died.",
+        leftovers="databases",
+        then="RemoveWorker",
+        first=(catch(errors.RestoreNotFound, into="$.failure", then="HowDidItEnd"),),
+    ),
+    # Steps 6 and 7
+    _remover(
+        "RemoveWorker",
+        "Step 6: from here on nothing may be created for this restore.",
+        leftovers="worker",
+        then="UnpairSecurityGroups",
+    ),
+    _remover(
+        "UnpairSecurityGroups",
+        "Step 6: off the instance's list, rules revoked, both groups deleted.",
+        leftovers="securityGroups",
+        then="RemoveStagingBucket",
+    ),
+    _remover(
+        "RemoveStagingBucket",
+        "Step 7: the temporary bucket, unless another recovery uses it.",
+        leftovers="stagingBucket",
+        then="CloseRestore",
+    ),
+    task(
+        "CloseRestore",
+        Comment="Report, event, ledger closed last. Fails if the ledger still holds something that was not seen absent.",
+        ResultPath="$.report",
+        Retry=[look_again(pauses.CLOSING), never_again(errors.LeftoversRemain), REPORT_FAILED],
+        Catch=[catch(ALL, into="$.leftovers.report", then="HowDidItEnd")],
+        Next="HowDidItEnd",
+    ),
+)
+
+ENDING = (
+    choice(
+        "HowDidItEnd",
+        when(
+            compare("$.failure", IsPresent=True),
+            compare("$.failure.Error", StringMatches="States.*"),
+            then="RestoreBroke",
+        ),
+        when(compare("$.failure", IsPresent=True), then="RestoreFailed"),
+        when(compare("$.leftovers", IsPresent=True), then="LeftoversRemain"),
+        when(compare("$.verified", IsPresent=True), then="RestoreSucceeded"),
+        when(compare("$.cleanUp", IsPresent=True), then="CleanUpSucceeded"),
+        Comment="The first error wins over leftovers; green needs verified databases.",
+        Default="NothingRestored",
+    ),
+    state("RestoreSucceeded", Type="Succeed"),
+    state("CleanUpSucceeded", Type="Succeed"),
+    state("RestoreFailed", Type="Fail", ErrorPath="$.failure.Error", CausePath="$.failure.Cause"),
+    fail(
+        "RestoreBroke",
+        errors.RestoreFailed,
+        Comment="A States.* error may not be a Fail state's own name; it stays in the cause.",
+        CausePath="States.JsonToString($.failure)",
+    ),
+    fail(
+        "LeftoversRemain",
+        errors.LeftoversRemain,
+        CausePath="States.JsonToString($.leftovers)",
+    ),
+    fail(
+        "NothingRestored",
+        errors.InternalContradiction,
+        Cause="The flow ended without a verified database and without an error: report this as a bug",
+    ),
+)
+
+MACHINE: Json = {
+    "Comment": "Restores single databases into a running RDS instance and removes everything made on the way."
+    ' Start it with a request, or with {"cleanUp": {"restoreId": "..."}} to clear up after a restore that was stopped.',
+    **flow(*ENTERING, TRYING, *REMOVING, *ENDING),
+}
+
+
+def text() -> str:
+    """The file's."""
+    return json.dumps(MACHINE, indent=2, ensure_ascii=False) + "\n"
