@@ -4,8 +4,8 @@ must know of them before anything exists.
 
 from collections.abc import Iterator, Sequence
 
-from dbrestore.contract import form_problems, limits, role_names
-from dbrestore.contract.allowed import encodings
+from dbrestore.contract import form_problems, limits
+from dbrestore.contract.allowed import encodings, role_names
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.job import PostgresOptions
 from dbrestore.contract.manifest import DatabaseBackup

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dbrestore.contract import limits, role_names
-from dbrestore.contract.allowed import encodings
+from dbrestore.contract import limits
+from dbrestore.contract.allowed import encodings, role_names
 from dbrestore.contract.errors import ExtensionNotAllowed, RestoreRequestInvalid, TargetVersionTooOld
 from dbrestore.contract.manifest import ByteRange, Extension, RowDigest, TableMember
 from lambdas.planning.plan_restore import plan_restore
