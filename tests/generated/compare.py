@@ -60,6 +60,11 @@ def differences(original: Facts, restored: Facts, expected: Expected | None = No
     return [d for d in found if d.aspect == "there" or not _is_absent(d, first, second)]
 
 
+def parents(found: Facts) -> dict[str, str]:
+    """The identity of each partition -> that of the table of which it is one."""
+    return {identity: parent for (_, identity, aspect), parent in found.items() if aspect == "inherits"}
+
+
 def _is_absent(difference: Difference, first: Facts, second: Facts) -> bool:
     """Whether it only repeats that the whole object isn't there."""
     there: Fact = (difference.kind, difference.identity, "there")

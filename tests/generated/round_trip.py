@@ -6,7 +6,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
@@ -117,7 +117,7 @@ def judge(servers: Servers, verdict: Verdict, name: str, choices: Choices) -> No
     result = _restored(restore)
     verdict.outcome, verdict.error = result.status, result.error
     verdict.told = [Told(f.entry, f.what, was_left_out=False) for f in result.fix_ups]
-    verdict.told += [Told(e.entry, e.why, was_left_out=True) for e in result.left_out]
+    verdict.told += [Told(e.entry, e.why, was_left_out=True, rows=e.rows) for e in result.left_out]
     if result.status != "PROMOTED" or result.left_out:
         verdict.plain = plain_failures(servers, name, path)
         verdict.needlessly_left_out = _needlessly_left_out(result, verdict.plain)
@@ -161,7 +161,7 @@ def _compare(servers: Servers, verdict: Verdict, restore: Restore, path: Path) -
     if servers.source_version == servers.target_version:
         source = compare.facts_of(servers.source.superuser_dsn(name), servers.comparing)
         verdict.differences = compare.differences(source, restored, expected)
-        verdict.false_green = untold(verdict.differences, verdict.told)
+        verdict.false_green = untold(verdict.differences, verdict.told, compare.parents(source))
         if not verdict.false_green:
             return
     made = _reference(servers, name, path)
@@ -171,18 +171,22 @@ def _compare(servers: Servers, verdict: Verdict, restore: Restore, path: Path) -
         own = [d for d in verdict.false_green if d.kind in ("database", "setting") and verdict.dump.is_whole]
         verdict.false_green = own + [d for d in verdict.false_green if d.fact in facts]
     else:
-        differences = [d for d in remaining if not _is_refreshed_here_alone(d, made)]
-        verdict.differences = _without_rows_of_source(servers, name, differences)
-        verdict.false_green = untold(verdict.differences, verdict.told)
+        verdict.differences = [d for d in remaining if not _is_refreshed_here_alone(d, made)]
+        untold_ones = untold(verdict.differences, verdict.told, compare.parents(made))
+        verdict.false_green = _not_as_in_source(servers, name, untold_ones, verdict.told)
+        kept = {d.fact for d in verdict.false_green}
+        verdict.differences = [d for d in verdict.differences if d not in untold_ones or d.fact in kept]
 
 
-def _without_rows_of_source(servers: Servers, name: str, differences: list[Difference]) -> list[Difference]:
+def _not_as_in_source(servers: Servers, name: str, differences: list[Difference], told: list[Told]) -> list[Difference]:
     """pg_restore may lose rows, by chance even: those of a partition by the hash of an enum's array. Where the restored rows are the
-    source's, it is pg_restore that lost them."""
+    source's, but for what was told, it is pg_restore that lost them."""
     if not any(d.aspect == "rows" for d in differences):
         return differences
     source = compare.facts_of(servers.source.superuser_dsn(name), servers.comparing)
-    return [d for d in differences if d.aspect != "rows" or source.get(d.fact) != d.restored]
+    rows = [replace(d, original=source.get(d.fact)) for d in differences if d.aspect == "rows"]
+    wrong = {d.fact for d in untold(rows, told, compare.parents(source)) if d.original != d.restored}
+    return [d for d in differences if d.aspect != "rows" or d.fact in wrong]
 
 
 def _is_refreshed_here_alone(difference: Difference, made: Facts) -> bool:

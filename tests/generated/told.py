@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.generated.compare import Difference
@@ -12,11 +13,12 @@ _PRIVILEGES, _COMMENTS = ("ACL", "DEFAULT ACL"), ("COMMENT",)
 
 @dataclass(frozen=True)
 class Told:
-    """One line of the result: the entry as `ACL public.TABLE orders`, and what was said about it."""
+    """One line of the result: the entry as `ACL public.TABLE orders`, what was said about it, and how many rows it says are missing."""
 
     entry: str
     what: str
     was_left_out: bool
+    rows: int = 0
 
     @property
     def is_gone(self) -> bool:
@@ -24,9 +26,32 @@ class Told:
         return self.was_left_out or self.what.startswith("not restored")
 
 
-def untold(differences: list[Difference], told: list[Told]) -> list[Difference]:
-    """Those that nothing explains."""
-    return [d for d in differences if not any(_explains(each, d) for each in told)]
+def untold(
+    differences: list[Difference], told: list[Told], parents: Mapping[str, str] | None = None
+) -> list[Difference]:
+    """Those that nothing explains. `parents`: the identity of each partition -> that of the table above it; rows of hashed partitions are
+    compared in the tree's topmost hashed table."""
+    return [
+        d for d in differences
+        if not any(_explains(each, d) for each in told) and not _is_loss_of_partitions(d, told, parents or {})
+    ]  # fmt: skip
+
+
+def _is_loss_of_partitions(difference: Difference, told: list[Told], parents: Mapping[str, str]) -> bool:
+    """Whether exactly as many rows are missing as were left out of the partitions below the table."""
+    if difference.aspect != "rows" or difference.original is None or difference.restored is None:
+        return False
+    entries = {_squeezed(f"TABLE DATA {child}") for child in parents if difference.identity in _above(child, parents)}
+    left_out = sum(each.rows for each in told if each.was_left_out and _squeezed(each.entry) in entries)
+    before, after = (int(text.split(" ")[0]) for text in (difference.original, difference.restored))
+    return 0 < left_out == before - after
+
+
+def _above(table: str, parents: Mapping[str, str]) -> list[str]:
+    found: list[str] = []
+    while (parent := parents.get(found[-1] if found else table)) is not None:
+        found.append(parent)
+    return found
 
 
 def _explains(told: Told, difference: Difference) -> bool:

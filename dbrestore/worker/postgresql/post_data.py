@@ -1,6 +1,7 @@
 """The order of what comes after the rows. Invariant: it can't deadlock with itself, and nothing overtakes what it needs unsaid.
 
-cheap definitions, one by one -> keys and constraints side by side -> materialized views side by side -> what depends on those
+cheap definitions, one by one -> keys and constraints side by side -> foreign keys to tables of extensions, one by one
+-> materialized views side by side -> what depends on those
 -> row security, which would hide rows from both -> materialized views that mustn't show what it hides -> statistics
 
 pg_restore's own order with several jobs knows only the dump's dependencies: attached indexes against foreign keys deadlock, row security
@@ -19,11 +20,12 @@ class Phase(IntEnum):
 
     CHEAP = 0
     CONSTRAINTS = 1
-    VIEWS = 2
-    DEPENDENT = 3
-    ROW_SECURITY = 4
-    SECURED_VIEWS = 5
-    STATISTICS = 6
+    EXTENSION_KEYS = 2
+    VIEWS = 3
+    DEPENDENT = 4
+    ROW_SECURITY = 5
+    SECURED_VIEWS = 6
+    STATISTICS = 7
 
 
 # Phases whose entries run side by side; the others keep the dump's order.
@@ -49,13 +51,16 @@ class LockUnits:
         )
 
 
-def phases(entries: Iterable[TocEntry], secured_views: Collection[int] = ()) -> dict[Phase, list[TocEntry]]:
+def phases(
+    entries: Iterable[TocEntry], secured_views: Collection[int] = (), extension_keys: Collection[int] = ()
+) -> dict[Phase, list[TocEntry]]:
     """Every entry in its phase, within it in the dump's order; trigger states follow the triggers. `secured_views` are the dump ids of
-    refreshes that must wait for row security."""
+    refreshes that must wait for row security, `extension_keys` those of foreign keys to tables that the dump doesn't make."""
     found: dict[Phase, list[TocEntry]] = {phase: [] for phase in Phase}
     placed: dict[int, Phase] = {}
+    special = dict.fromkeys(secured_views, Phase.SECURED_VIEWS) | dict.fromkeys(extension_keys, Phase.EXTENSION_KEYS)
     for entry in entries:
-        own = Phase.SECURED_VIEWS if entry.dump_id in secured_views else _PHASES.get(entry.description, Phase.CHEAP)
+        own = special.get(entry.dump_id) or _PHASES.get(entry.description, Phase.CHEAP)
         latest = max((placed[d] for d in entry.dependencies if d in placed), default=Phase.CHEAP)
         if latest > own or (latest == Phase.CONSTRAINTS and own == Phase.CHEAP):
             own = max(latest, Phase.DEPENDENT)

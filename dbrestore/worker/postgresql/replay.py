@@ -6,7 +6,6 @@ names free? -> login and empty database -> extensions and their rows -> pre-data
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -27,6 +26,7 @@ from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import (
+    extension_keys,
     extensions,
     foreseen,
     growth,
@@ -152,6 +152,10 @@ class Building:
     watch: Watch
     rerouted: Rerouted = field(default_factory=Rerouted)
 
+    def connect_master(self) -> Connection:
+        """A session of the master user in the temporary database."""
+        return self.replay.server.connect_master(self.database.temporary_name)
+
     def connect(self) -> Connection:
         """A session of the temporary login, for definitions and rows."""
         connection = self.executor.connect(self.replay.server, self.login, self.database.temporary_name)
@@ -206,7 +210,7 @@ def _define(building: Building) -> None:
     """The definitions that come before the rows."""
     building.replay.progress.phase("schema")
     with (
-        building.replay.server.connect_master(building.database.temporary_name) as master,
+        building.connect_master() as master,
         lending.parameters(master, building.division.pre_data, building.login.user),
         building.connect() as connection,
     ):
@@ -231,13 +235,16 @@ def _complete(building: Building) -> list[FixUp]:
     """What follows the rows, in an order of its own."""
     building.replay.progress.phase("constraints")
     entries = building.archive.toc.entries
-    late = row_security.late_refreshes(entries)
-    units, phases = post_data.lock_units(entries), post_data.phases(building.division.post_data, late)
+    late, keys = row_security.late_refreshes(entries), extension_keys.among(entries, building.archive)
+    units, phases = post_data.lock_units(entries), post_data.phases(building.division.post_data, late, keys)
     for phase, chosen in phases.items():
         if phase in post_data.PARALLEL:
             _run(building, [_task(building.executor, e, units.of(e)) for e in chosen])
         elif chosen and phase == Phase.SECURED_VIEWS:
             _refresh_under_row_security(building, chosen, late)
+        elif chosen and phase == Phase.EXTENSION_KEYS:
+            with building.connect_master() as master, building.connect() as connection:
+                extension_keys.add(master, connection, building.executor, keys, chosen)
         elif chosen and phase != Phase.STATISTICS:
             with building.connect() as connection:
                 building.executor.run_all(connection, chosen)
@@ -259,12 +266,9 @@ def _refresh_under_row_security(building: Building, entries: list[TocEntry], lat
 
 def _task(executor: Executor, entry: TocEntry, units: frozenset[int]) -> Task:
     return Task(
-        name=entry.dump_id, cost=0, run=partial(_execute, executor, entry), units=units, after=set(entry.dependencies)
-    )
-
-
-def _execute(executor: Executor, entry: TocEntry, connection: Connection) -> None:
-    executor.run(connection, entry)
+        name=entry.dump_id, cost=0, run=lambda connection: executor.run(connection, entry), units=units,
+        after=set(entry.dependencies),
+    )  # fmt: skip
 
 
 def _run(building: Building, tasks: list[Task]) -> None:

@@ -1,5 +1,5 @@
-"""A lexer for the few statements that are rebuilt from a dump (GRANT, REVOKE, ALTER DEFAULT PRIVILEGES, COPY, CREATE DATABASE) or that name
-its objects (COMMENT, DROP).
+"""A lexer for the few statements that are rebuilt from a dump (GRANT, REVOKE, ALTER DEFAULT PRIVILEGES, COPY, CREATE DATABASE, foreign
+keys) or that name its objects (COMMENT, DROP).
 
 Invariant: it understands a text whole or raises NotUnderstood; what comes out holds no comment, no dollar quoting and no second meaning.
 """

@@ -63,9 +63,13 @@ class Executor:
         words = explained(error)
         if not is_refusal(error):
             raise ReplayFailed(f"{entry.label}: {words}") from error
+        self.leave_out(entry, words, error)
+
+    def leave_out(self, entry: TocEntry, why: str, error: psycopg.Error | None = None) -> None:
+        """Leave the entry out for this reason; raises ReplayFailed if the request doesn't allow that."""
         if not self.skips:
-            raise ReplayFailed(f"{entry.label}: {words}; {WAY_OUT}") from error
-        self.omissions.add(entry, words)
+            raise ReplayFailed(f"{entry.label}: {why}; {WAY_OUT}") from error
+        self.omissions.add(entry, why)
 
     def _run_batch(self, connection: Connection, batch: list[TocEntry]) -> None:
         with connection.transaction():
@@ -126,7 +130,7 @@ class Executor:
         return self.archive.toc.version < (1, 13)
 
 
-def repeated(work: Callable[[], None]) -> None:
+def repeated(work: Callable[[], object]) -> None:
     """Do it, and again if what went wrong may go right the next time."""
     for attempt in range(1, limits.ATTEMPTS + 1):
         try:

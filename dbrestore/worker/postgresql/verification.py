@@ -23,6 +23,7 @@ from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import (
     database_locale,
+    extension_keys,
     left_out,
     promotion,
     statistics,
@@ -170,7 +171,7 @@ def _handed_over(
         notes += grants.execute(inside, subject.archive, division, subject.owners)
         repeated(partial(ownership.release, inside, database.login_role, subject.owners))
         checks = (*checked.checks, *_owner_checks(inside, subject, division))
-        checks += tuple(public_schema.check(inside, subject.archive, record))
+        checks += (*public_schema.check(inside, subject.archive, record), extension_keys.check(inside))
         code = code_objects.code_objects(inside)
     result = checked.model_copy(update={"fix_ups": tuple(notes), "code": code, "checks": checks})
     if check_list.failed(checks):

@@ -1,11 +1,14 @@
 """Ways by which a dump could reach beyond its login, its time or its report, each found by looking for one."""
 
+import hashlib
 import time
+import tracemalloc
 
 import psycopg
 import pytest
 
 from dbrestore.worker.base import limits
+from dbrestore.worker.postgresql.checks import comments
 from tests.databases.hostile.test_hostile_dump import hostile
 from tests.databases.restore_case import Cloud, Restore, edited
 
@@ -82,6 +85,20 @@ def test_a_function_that_was_hidden_in_an_extension_is_told(cloud: Cloud) -> Non
 
     assert (database.status, database.error) == ("PROMOTED", None)
     assert [(each.name, each.runs_as) for each in database.code] == [("public.hidden()", restore.holder)]
+
+
+def test_a_comment_as_long_as_code_likes_is_not_read(cloud: Cloud) -> None:
+    cloud.create_database("said")
+    cloud.execute("CREATE TABLE t (x int); COMMENT ON COLUMN t.x IS 'short'", "said")
+    cloud.execute("DO $$ BEGIN EXECUTE format('COMMENT ON TABLE t IS %L', repeat('x', 20000000)); END $$", "said")
+    with psycopg.connect(cloud.dsn("said")) as connection:
+        tracemalloc.start()
+        found = comments.read(connection)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert peak < 10_000_000
+    assert hashlib.sha256(b"x" * 20_000_000).digest() in found.of_objects.values()
 
 
 def test_code_that_holds_a_lock_does_not_hold_up_the_hand_over(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

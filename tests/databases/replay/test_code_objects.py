@@ -20,6 +20,12 @@ CREATE OPERATOR ### (rightarg = int, function = said);
 CREATE DOMAIN odd AS int CHECK (said(VALUE));
 CREATE TABLE t (x int, c citext); CREATE INDEX plain ON t (x); CREATE INDEX of_server ON t (abs(x)) WHERE c = 'a';
 CREATE INDEX expressed ON t (("Own"(x) + 1)); CREATE INDEX partial ON t (x) WHERE ### x; CREATE INDEX by_domain ON t ((x::odd));
+CREATE DOMAIN wide AS odd; CREATE DOMAIN even AS int CHECK (### VALUE); CREATE TYPE pair AS (a odd, b int);
+CREATE INDEX by_wide ON t ((x::wide)); CREATE INDEX by_even ON t ((x::even)); CREATE INDEX by_array ON t ((ARRAY[x]::odd[]));
+CREATE INDEX by_pair ON t ((ROW(x, x)::pair));
+CREATE FUNCTION apart(int, int) RETURNS float8 LANGUAGE sql IMMUTABLE AS 'SELECT 1::float8';
+CREATE TYPE span AS RANGE (subtype = int, subtype_diff = apart, multirange_type_name = multispan); CREATE DOMAIN term AS span;
+CREATE TABLE spans (a span, b term, c int4range, d multispan, e text); CREATE TABLE of_range (r int4range);
 CREATE STATISTICS of_server_too ON abs(x), c FROM t; CREATE STATISTICS counted ON ("Own"(x)), c FROM t;
 CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE FUNCTION "def; iner"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NEW; END';
@@ -71,19 +77,42 @@ def test_what_runs_by_itself_or_as_its_owner_is_listed(cloud: Cloud, listed: psy
     found = [(c.kind, c.name, c.function, c.runs_as, c.when) for c in code_objects(listed)]
 
     superuser = listed.info.user
+    on_spans = "whenever autovacuum or ANALYZE works on public.spans"
     analysed = "whenever autovacuum, ANALYZE or REINDEX works on public.t"
     assert found == [
         ("security definer function", 'public."def; iner"()', 'public."def; iner"()', "app", "whenever a role that may call it does"),
+        ("expression index", "public.by_array", "public.said(integer)", "app", analysed),
         ("expression index", "public.by_domain", "public.said(integer)", "app", analysed),
+        ("expression index", "public.by_even", "public.said(integer)", "app", analysed),
+        ("expression index", "public.by_pair", "public.said(integer)", "app", analysed),
+        ("expression index", "public.by_wide", "public.said(integer)", "app", analysed),
         ("expression index", "public.expressed", 'public."Own"(integer)', "app", analysed),
         ("partial index", "public.partial", "public.said(integer)", "app", analysed),
         ("statistics object", "public.counted", 'public."Own"(integer)', "app", "whenever autovacuum or ANALYZE works on public.t"),
+        ("range column", "public.spans.a", "public.apart(integer,integer)", superuser, on_spans),
+        ("range column", "public.spans.b", "public.apart(integer,integer)", superuser, on_spans),
+        ("range column", "public.spans.d", "public.apart(integer,integer)", superuser, on_spans),
         ("event trigger", "watched", "public.watch()", "whoever gives the command", "at each ddl_command_end"),
         ("trigger", "a on public.s", "public.fire()", "whoever writes the table", "whenever somebody writes public.s"),
         ("trigger", "a on public.t", "public.fire()", "whoever writes the table", "whenever somebody writes public.t"),
         ("trigger", "b on public.t", 'public."def; iner"()', "app", "whenever somebody writes public.t"),
     ]  # fmt: skip
-    assert superuser not in {runs_as for _, _, _, runs_as, _ in found}
+
+
+def test_statistics_of_ranges_run_their_functions_as_the_owner_of_the_table(
+    cloud: Cloud, listed: psycopg.Connection
+) -> None:
+    cloud.execute(
+        """CREATE ROLE app; GRANT CREATE ON SCHEMA public TO app; SET ROLE app; CREATE TABLE public.seen (who text);
+        CREATE FUNCTION public.v() RETURNS void LANGUAGE sql AS 'INSERT INTO public.seen SELECT current_user';
+        CREATE FUNCTION public.apart(int, int) RETURNS float8 LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM public.v(); RETURN 1; END';
+        CREATE TYPE public.span AS RANGE (subtype = int, subtype_diff = public.apart); CREATE TABLE public.spans (a public.span);
+        INSERT INTO public.spans SELECT public.span(i, i + 2) FROM generate_series(1, 9) AS i; RESET ROLE; ANALYZE public.spans""",
+        "listed", superuser=True,
+    )  # fmt: skip
+
+    assert set(cloud.execute("SELECT who FROM public.seen", "listed", superuser=True)) == {("app",)}
+    assert [(each.kind, each.runs_as) for each in code_objects(listed)] == [("range column", "app")]
 
 
 def test_a_long_list_says_how_much_it_leaves_out(

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from dbrestore.contract.job import PostgresOptions
 from tests.databases.hostile.test_hostile_dump import hostile
 from tests.databases.replay.test_cases_replay import SKIP, come_back, left_out, message, replayed, restore_of
-from tests.databases.restore_case import Cloud
+from tests.databases.restore_case import Cloud, edited
 
 # Stand-ins for PostGIS (a table with rows of its own, to which a database adds) and pg_cron (rows that are commands; only its own show).
 # They put extensions into the installation, which all test processes share.
@@ -103,14 +104,90 @@ def test_an_extension_that_reaches_other_databases_is_not_allowed_by_default(clo
     assert "dblink: the configuration doesn't allow it" in told
 
 
-@pytest.mark.usefixtures("stubs")
-def test_a_foreign_key_to_an_extensions_table_is_refused_unless_it_may_be_left_out(cloud: Cloud) -> None:
-    statements = f"{GEO}; ALTER TABLE places ADD CONSTRAINT known FOREIGN KEY (srid) REFERENCES geo_ref"
-    options = SKIP.model_copy(update={"allowed_extensions": ("plpgsql", "geostub")})
+ALLOWED = PostgresOptions(allowed_extensions=("plpgsql", "geostub"))
+SKIPPING = ALLOWED.model_copy(update={"skip_unrestorable": True})
+POINTING = "ALTER TABLE places ADD CONSTRAINT known FOREIGN KEY (srid) REFERENCES geo_ref"
+KEYS = "SELECT conname, convalidated, condeferrable, confmatchtype::text, confdeltype::text FROM pg_constraint WHERE contype = 'f'"
 
-    result = come_back(restore_of(cloud, statements, postgres=options))
+
+@pytest.mark.usefixtures("stubs")
+@pytest.mark.parametrize("options", ["", " NOT VALID", " MATCH FULL ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED"])
+def test_a_foreign_key_to_an_extensions_table_comes_back(cloud: Cloud, options: str) -> None:
+    said = f"{GEO}; {POINTING}{options}; COMMENT ON CONSTRAINT known ON places IS 'mine'"
+
+    result = come_back(restore_of(cloud, said, postgres=ALLOWED))
+
+    assert left_out(result) == {}
+    assert cloud.execute(KEYS, "case_back") == cloud.execute(KEYS, "case")
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        cloud.execute("INSERT INTO places VALUES (101, 1234)", "case_back", superuser=True)
+    granted = "SELECT count(*) FROM pg_class AS c, aclexplode(relacl) AS a WHERE relname = 'geo_ref' AND privilege_type = 'REFERENCES'"
+    assert cloud.execute(f"{granted} AND a.grantee <> c.relowner", "case_back") == [(0,)]
+
+
+NO_OWN_FUNCTION = {
+    "an action": f"{POINTING} ON DELETE CASCADE",
+    "a type of its own": "CREATE DOMAIN ref AS int; ALTER TABLE places ALTER srid TYPE ref; " + POINTING,
+    "another type": "ALTER TABLE places ALTER srid TYPE bigint; " + POINTING,
+    "a function": "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; " + POINTING,
+}
+
+
+@pytest.mark.usefixtures("stubs")
+@pytest.mark.parametrize("kind", NO_OWN_FUNCTION)
+def test_a_foreign_key_by_which_code_could_run_for_others_is_left_out(cloud: Cloud, kind: str) -> None:
+    result = come_back(restore_of(cloud, f"{GEO}; {NO_OWN_FUNCTION[kind]}", postgres=SKIPPING))
 
     assert left_out(result) == {"FK CONSTRAINT public.places known": 0}
+    assert cloud.execute(KEYS, "case_back") == []
+
+
+@pytest.mark.usefixtures("stubs")
+def test_a_foreign_key_of_a_partitioned_table_is_left_out_where_it_can_not_be_added_unproven(cloud: Cloud) -> None:
+    parted = """CREATE TABLE parted (id int, srid int) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parted DEFAULT;
+        INSERT INTO parted VALUES (1, 9001); ALTER TABLE parted ADD CONSTRAINT known FOREIGN KEY (srid) REFERENCES geo_ref"""
+
+    result = come_back(restore_of(cloud, f"{GEO}; {parted}", postgres=SKIPPING))
+
+    assert left_out(result) == {"FK CONSTRAINT public.parted known": 0}
+    assert "NOT VALID" in result.left_out[0].why
+
+
+@pytest.mark.usefixtures("stubs")
+def test_a_foreign_key_to_an_extensions_table_is_refused_with_the_reason(cloud: Cloud) -> None:
+    told = message(replayed(restore_of(cloud, f"{GEO}; {NO_OWN_FUNCTION['a function']}", postgres=ALLOWED)))
+
+    assert "FK CONSTRAINT public.places known: it points at a table of an extension" in told
+    assert "skip" in told
+
+
+@pytest.mark.usefixtures("stubs")
+def test_a_foreign_key_to_rows_that_did_not_come_is_left_out(cloud: Cloud) -> None:
+    restore = restore_of(
+        cloud, f"{GEO}; INSERT INTO places VALUES (101, 77777); {POINTING} NOT VALID", postgres=SKIPPING
+    )
+    restore.dumps["case"] = edited(restore.dumps["case"], b" NOT VALID;\n", b"          ;\n")
+    restore.add_point()
+
+    result = come_back(restore)
+
+    assert left_out(result) == {"FK CONSTRAINT public.places known": 0}
+    assert cloud.execute(KEYS, "case_back") == []
+
+
+# What it makes while it is restored: a function, though the dump has none when the key is added.
+@pytest.mark.usefixtures("stubs")
+def test_functions_that_come_after_the_foreign_key_stop_the_promotion(cloud: Cloud) -> None:
+    restore = restore_of(cloud, f"{GEO}; {POINTING}", postgres=ALLOWED)
+    assert restore.run("replay").databases[0].error is None
+    database = restore.databases()[0]
+    late = f"SET ROLE \"{database.login_role}\"; CREATE FUNCTION public.late() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+    cloud.execute(late, database.temporary_name, superuser=True)
+
+    (verified,) = restore.run("verify").databases
+    restore.run("discard")
+
+    assert "foreign keys to tables of extensions" in message(verified)
 
 
 # A foreign key is checked as the owner of the table that it points at, and the check casts the value.
@@ -139,3 +216,48 @@ def test_no_foreign_key_of_the_dump_runs_its_casts_as_the_owner_of_an_extensions
 
     assert (database.status, database.error) == ("PROMOTED", None)
     assert cloud.execute("SELECT rolconfig FROM pg_roles WHERE rolname = 'master'") == [(None,)]
+
+
+# Called when the restore is over: as the owner of the database's objects, by autovacuum for one.
+LATER = """CREATE EXTENSION geostub; CREATE SCHEMA own;
+CREATE TYPE own.disguise AS (x int);
+CREATE FUNCTION own.unmask(own.disguise) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+    EXECUTE 'ALTER ROLE master SET work_mem = ''1MB'''; RETURN 401; END $$;
+CREATE CAST (own.disguise AS int) WITH FUNCTION own.unmask(own.disguise) AS IMPLICIT;
+CREATE FUNCTION own.attack() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+    CREATE TABLE own.pointing (x own.disguise REFERENCES public.geo_ref);
+    INSERT INTO own.pointing VALUES (ROW(1)); END $$"""
+
+
+@pytest.mark.usefixtures("stubs")
+@pytest.mark.parametrize("granted", ["ALL", "REFERENCES", "ALL (srid)", "REFERENCES (srid)"])
+def test_no_privilege_of_the_dump_opens_an_extensions_table_to_its_code(cloud: Cloud, granted: str) -> None:
+    restore = hostile(cloud, f"{LATER}; GRANT {granted} ON geo_ref TO PUBLIC")
+    restore.postgres = ALLOWED
+
+    (database,) = restore.run_all().databases
+
+    assert (database.status, database.error) == ("PROMOTED", None)
+    attack = f'SET SESSION AUTHORIZATION "{restore.holder}"; SELECT own.attack()'
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        cloud.execute(attack, "hostile_back", superuser=True)
+    assert cloud.execute("SELECT rolconfig FROM pg_roles WHERE rolname = 'master'") == [(None,)]
+    assert [f.entry for f in database.fix_ups if "could run as its owner" in f.what] != []
+
+
+@pytest.mark.usefixtures("stubs")
+def test_harmless_privileges_on_an_extensions_table_come_back(cloud: Cloud) -> None:
+    cloud.execute("CREATE ROLE reader_of_geo")
+    granted = "GRANT ALL ON geo_ref TO reader_of_geo; GRANT UPDATE (auth) ON geo_ref TO PUBLIC"
+    restore = hostile(cloud, f"CREATE EXTENSION geostub; {granted}")
+    restore.postgres = ALLOWED
+
+    (database,) = restore.run_all().databases
+
+    assert (database.status, database.error) == ("PROMOTED", None)
+    assert not [f for f in database.fix_ups if "after the privileges were executed" in f.what]
+    held = "SELECT privilege_type FROM pg_class, aclexplode(relacl) WHERE relname = 'geo_ref' AND grantee = 'reader_of_geo'::regrole"
+    found = {row[0] for row in cloud.execute(held, "hostile_back")}
+    assert found == {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "MAINTAIN"}
+    of_column = "SELECT has_column_privilege('public', 'geo_ref', 'auth', 'UPDATE')"
+    assert cloud.execute(of_column, "hostile_back") == [(True,)]

@@ -7,6 +7,10 @@ import psycopg
 import pytest
 
 from dbrestore.contract.job import DatabaseResult, PostgresOptions
+from dbrestore.contract.manifest import TableMember
+from dbrestore.worker.postgresql.rows import loading
+from dbrestore.worker.postgresql.rows.loading import Count, Members
+from dbrestore.worker.postgresql.session import Connection
 from tests.databases.replay.test_cases_replay import left_out, message, of_dump, replayed, restore_of
 from tests.databases.restore_case import Cloud, Restore
 
@@ -65,7 +69,7 @@ def test_rows_that_belong_to_another_partition_here_come_back(
     before, after = restored(restore)
 
     (note,) = [f for f in before.fix_ups if f.entry == "TABLE public.root"]
-    assert note.what.startswith("rows of 2 of its partitions belong to others on this server")
+    assert "2 partitions were loaded through the root" in note.what
     assert checked(after) == {f"{check} public.root": "4000 rows" if verify == "content" else "4000"}
     same = "SELECT at, k::text FROM root ORDER BY at"
     assert cloud.execute(same, "case_back", superuser=True) == cloud.execute(same, "case")
@@ -83,6 +87,22 @@ def test_a_tree_with_one_such_level_is_proven_as_a_whole(cloud: Cloud, encoding:
 
     assert [f.entry for f in before.fix_ups if "through the root" in f.what] == ["TABLE public.r.oöt"]
     assert list(checked(after).values()) == ["300 rows"]
+
+
+def test_only_the_first_of_such_partitions_is_asked_itself(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    load_table = loading.load_table
+
+    def listening(connection: Connection, members: Members, member: TableMember, copy: bytes, count: Count) -> None:
+        sent.append(copy.decode())
+        load_table(connection, members, member, copy, count)
+
+    monkeypatch.setattr(loading, "load_table", listening)
+
+    restored(restore_of(cloud, KINDS + HASHED))
+
+    # Small members that lie together are one task.
+    assert [statement.split('"')[3] for statement in sent] == ["h0", "root", "root"]
 
 
 def test_a_row_that_is_missing_in_such_a_tree_is_found(cloud: Cloud) -> None:

@@ -69,13 +69,13 @@ PLACES = Expected(
     red="FK CONSTRAINT public.places places_srid_fkey", left_out={"FK CONSTRAINT public.places places_srid_fkey": 0}
 )
 CASES = {
-    # Its owner, who isn't the master user, lets nobody add rows; and no foreign key of a dump points at an extension's table.
+    # Its owner, who isn't the master user, lets nobody add rows nor point at it.
     "c01": Case(
         "c01_extcfg", extension="geostub", allowed=("geostub",),
         expected=Expected(red=PLACES.red, left_out=PLACES.left_out, differs=("public.geo_ref",)),
     ),
     "c01 of the master": Case(
-        "c01_extcfg", extension="geostub", allowed=("geostub",), and_says="ALTER TABLE geo_ref OWNER TO @extowner@;", expected=PLACES
+        "c01_extcfg", extension="geostub", allowed=("geostub",), and_says="ALTER TABLE geo_ref OWNER TO @extowner@;"
     ),
     "c03": Case("c03_lo_acl"),
     "c04": Case("c04_notvalid_inherit"),

@@ -1,5 +1,9 @@
-"""The comments of a dump, each compared with what the catalogue says of the very object that it is on."""
+"""The comments of a dump, each compared with what the catalogue says of the very object that it is on.
 
+Invariant: no comment is read, only its digest: code of the dump can make any number of them as long as a gigabyte.
+"""
+
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,10 +19,13 @@ _CONSTRAINTS = ("CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT")
 # Restored by steps of their own, which report for themselves.
 _ELSEWHERE = ("DATABASE ", "EXTENSION ")
 
-_COLUMNS = """SELECT n.nspname, ARRAY[c.relname::text, a.attname], d.description FROM pg_description AS d
+# Of the bytes in the session's encoding.
+_DIGEST = "sha256(textsend(d.description))"
+_OBJECTS = f"SELECT d.classoid, d.objoid, {_DIGEST} FROM pg_description AS d WHERE d.objsubid = 0"  # noqa: S608
+_COLUMNS = f"""SELECT n.nspname, ARRAY[c.relname::text, a.attname], {_DIGEST} FROM pg_description AS d
     JOIN pg_class AS c ON c.oid = d.objoid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.objsubid
-    WHERE d.classoid = 'pg_class'::regclass AND d.objsubid > 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema')"""
+    WHERE d.classoid = 'pg_class'::regclass AND d.objsubid > 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema')"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -31,26 +38,28 @@ class Comment:
 
 @dataclass(frozen=True)
 class Comments:
-    """The catalogue's comments: of objects by class and object id, of columns by key."""
+    """The digests of the catalogue's comments in the session's encoding: of objects by class and object id, of columns by key."""
 
-    of_objects: dict[tuple[int, int], str]
-    of_columns: dict[Key, str]
+    encoding: str
+    of_objects: dict[tuple[int, int], bytes]
+    of_columns: dict[Key, bytes]
 
     def has(self, comment: Comment, present: Objects) -> bool:
         """Whether the object has exactly this comment."""
+        digest = hashlib.sha256(comment.text.encode(self.encoding, "backslashreplace")).digest()
         if comment.key.kind == "COLUMN":
-            return self.of_columns.get(comment.key) == comment.text
+            return self.of_columns.get(comment.key) == digest
         kinds = _CONSTRAINTS if comment.key.kind == "CONSTRAINT" else (comment.key.kind,)
         found = [each for kind in kinds for each in present.get(comment.key._replace(kind=kind), ())]
-        return any(self.of_objects.get((each.class_id, each.object_id)) == comment.text for each in found)
+        return any(self.of_objects.get((each.class_id, each.object_id)) == digest for each in found)
 
 
 def read(master: Connection) -> Comments:
     """All comments of the database."""
-    rows = master.execute("SELECT classoid, objoid, description FROM pg_description WHERE objsubid = 0")
-    of_objects = {(class_id, object_id): text for class_id, object_id, text in rows}
-    columns = {Key("COLUMN", schema, tuple(names)): text for schema, names, text in master.execute(_COLUMNS)}
-    return Comments(of_objects, columns)
+    of_objects = {(class_id, object_id): digest for class_id, object_id, digest in master.execute(_OBJECTS.encode())}
+    rows = master.execute(_COLUMNS.encode())
+    columns = {Key("COLUMN", schema, tuple(names)): digest for schema, names, digest in rows}
+    return Comments(master.info.encoding, of_objects, columns)
 
 
 def lost(entries: list[TocEntry], present: Objects, found: Comments) -> Iterator[TocEntry]:

@@ -4,17 +4,14 @@ a dump may stand for many objects.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
 
 from dbrestore.contract.job import FixUp
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.rights import acl_sources
 from dbrestore.worker.postgresql.rights.acl_sources import GRANTABLE, HELD_ONLY, NONE, AllPrivileges, Held
-from dbrestore.worker.postgresql.rights.privileges import Privilege
+from dbrestore.worker.postgresql.rights.privileges import PRIVILEGES_OF_COLUMNS, Privilege
 from dbrestore.worker.postgresql.session import Connection
-
-_OF_COLUMNS: Final = ("SELECT", "INSERT", "UPDATE", "REFERENCES")
 
 
 @dataclass
@@ -43,7 +40,7 @@ class Expected:
         for key in privilege.objects:
             for name, columns in privilege.listed if acl_sources.is_known(key.kind) else ():
                 for column in columns or ("",):
-                    whole = _OF_COLUMNS if column else self.all_of.get(key.kind, ())
+                    whole = PRIVILEGES_OF_COLUMNS if column else self.all_of.get(key.kind, ())
                     for one in whole if name == "ALL" else (name,):
                         yield Held(key, column, one, privilege.grantee)
 

@@ -4,6 +4,7 @@ Invariant: whatever isn't understood (`rights.privileges`), names a role that th
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 import psycopg
@@ -14,7 +15,7 @@ from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.archive import Archive, Division, is_public
 from dbrestore.worker.postgresql.checks import privileges as privilege_checks
 from dbrestore.worker.postgresql.checks.privileges import Expected
-from dbrestore.worker.postgresql.rights import acl_sources, membership, public_schema
+from dbrestore.worker.postgresql.rights import acl_sources, extension_privileges, membership, public_schema
 from dbrestore.worker.postgresql.rights.owners import Owners
 from dbrestore.worker.postgresql.rights.privileges import Privilege, Surroundings, privileges
 from dbrestore.worker.postgresql.session import Connection
@@ -29,13 +30,14 @@ def execute(master: Connection, archive: Archive, division: Division, owners: Ow
     ])  # fmt: skip
     large_objects, owner_of_public = _large_objects(archive), public_schema.owner(master)
     expected = Expected(acl_sources.all_privileges(master))
+    allowed = extension_privileges.allowed(master, expected.all_of)
     notes: list[FixUp] = []
     while batch := list(islice(entries, limits.OBJECTS_PER_TRANSACTION)):
         acting = {owners.of(e.owner) for e in batch}
         with master.transaction(), membership.acting_for(master, acting):
             for entry in batch:
                 owner = owner_of_public if is_public(entry) else owners.of(entry.owner)
-                around = _surroundings(entry, large_objects, owner)
+                around = replace(_surroundings(entry, large_objects, owner), allowed=allowed)
                 notes += execute_entry(master, entry, owners, around, expected)
     return notes + privilege_checks.lost(master, expected)
 

@@ -13,6 +13,8 @@ from psycopg import sql
 
 from dbrestore.worker.postgresql import addresses
 from dbrestore.worker.postgresql.addresses import Key
+from dbrestore.worker.postgresql.rights import extension_privileges
+from dbrestore.worker.postgresql.rights.extension_privileges import Allowed
 from dbrestore.worker.postgresql.sql_tokens import Cursor, NotUnderstood, Token, statements
 
 _PRIVILEGES = (
@@ -32,9 +34,12 @@ _DEFAULT_KINDS = (
     ("types",),
     ("schemas",),
 )
+PRIVILEGES_OF_COLUMNS = ("SELECT", "INSERT", "UPDATE", "REFERENCES")
 _ARGUMENT_SYMBOLS = frozenset("(),.[]")
 _ROUTINES = ("FUNCTION", "PROCEDURE", "ROUTINE")
 _PUBLIC = "public"
+# Privileges, each with its columns.
+Listed = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 # What they hold belongs to the server, and nobody's dump says who may use it.
@@ -53,7 +58,7 @@ class Privilege:
     defaults_of: str | None
     grants: bool
     option: bool
-    listed: tuple[tuple[str, tuple[str, ...]], ...]
+    listed: Listed
     grantee: str | None
     objects: tuple[Key, ...] = ()
 
@@ -61,11 +66,12 @@ class Privilege:
 @dataclass(frozen=True)
 class Surroundings:
     """What a definition doesn't say itself: the `database` that it is about, whatever the dump calls it; the large objects that it is
-    repeated for; and roles that others stand in for."""
+    repeated for; roles that others stand in for; and what may be given of extensions' objects."""
 
     database: str | None = None
     large_objects: tuple[int, ...] = ()
     stand_ins: Mapping[str, str] = field(default_factory=dict)
+    allowed: Allowed = field(default_factory=dict)
 
     def role(self, name: str) -> str:
         """Who stands for the role."""
@@ -84,7 +90,7 @@ def privileges(definition: str, around: Surroundings = NOTHING_ELSE) -> Iterator
         elif statement[0].is_word("alter") and around.database is None:
             yield _default_privilege(cursor, around)
         else:
-            yield _privilege(cursor, around)
+            yield from _privilege(cursor, around)
 
 
 def _other_grantor(cursor: Cursor) -> Iterator[str]:
@@ -97,12 +103,33 @@ def _other_grantor(cursor: Cursor) -> Iterator[str]:
     cursor.end()
 
 
-def _privilege(cursor: Cursor, around: Surroundings) -> Privilege:
+def _privilege(cursor: Cursor, around: Surroundings) -> Iterator[Privilege | str]:
     action = _action(cursor)
     listed = _privilege_list(cursor)
     cursor.word("on")
     target = _database(cursor, around.database) if around.database is not None else _object(cursor, around)
-    return _rebuilt(cursor, around, action, listed, target)
+    if action.preposition == "to" and (allowed := _allowed(target, around)) is not None:
+        given = tuple(_harmless(listed, allowed))
+        if given != listed:
+            yield (
+                f"of what is asked for on {target.statement.as_string()}, which is an extension's, only {', '.join(allowed) or 'nothing'} "
+                "may be given: with more, code could run as its owner"
+            )
+        listed = given
+    if listed:
+        yield _rebuilt(cursor, around, action, listed, target)
+
+
+def _allowed(target: "_Target", around: Surroundings) -> tuple[str, ...] | None:
+    found = [extension_privileges.of(key, around.allowed) for key in target.objects]
+    return next((each for each in found if each is not None), None)
+
+
+def _harmless(listed: Listed, allowed: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name, columns in listed:
+        for one in allowed:
+            if name == one or (name == "ALL" and (not columns or one in PRIVILEGES_OF_COLUMNS)):
+                yield one, columns
 
 
 @dataclass(frozen=True)
@@ -116,7 +143,7 @@ class _Target:
 
 
 def _rebuilt(
-    cursor: Cursor, around: Surroundings, action: "_Action", listed: tuple[tuple[str, tuple[str, ...]], ...], target: _Target
+    cursor: Cursor, around: Surroundings, action: "_Action", listed: Listed, target: _Target
 ) -> Privilege:  # fmt: skip
     grantee, option, to_role = _grantee(cursor, action, around)
     what = sql.SQL(", ").join([_rebuilt_privilege(*each) for each in listed])
@@ -158,7 +185,7 @@ def _action(cursor: Cursor) -> _Action:
     return _Action(sql.SQL("REVOKE {}").format(sql.SQL("GRANT OPTION FOR " if option else "")), "from", option)
 
 
-def _privilege_list(cursor: Cursor) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _privilege_list(cursor: Cursor) -> Listed:
     found = [_one_privilege(cursor)]
     while cursor.symbol(","):
         found.append(_one_privilege(cursor))

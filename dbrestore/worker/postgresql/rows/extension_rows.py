@@ -21,8 +21,8 @@ from dbrestore.worker.postgresql.rows.loading import Members
 from dbrestore.worker.postgresql.session import Connection, explained, is_refusal
 
 # pg_cron runs the commands in its table, pg_partman's maintenance the functions that its table names, orafce opens the folders in its own,
-# and the geocoder writes shell scripts from what stands in its own.
-_INSTRUCTIONS = frozenset({"pg_cron", "pg_partman", "orafce", "postgis_tiger_geocoder"})
+# the geocoder writes shell scripts from what stands in its own, and pg_hint_plan's hints set parameters while anybody's query is planned.
+INSTRUCTIONS = frozenset({"pg_cron", "pg_partman", "orafce", "pg_hint_plan", "postgis_tiger_geocoder"})
 _BY_HAND = "load them by hand if they are wanted (pg_restore --data-only --table)"
 _PLAIN_TABLE = """SELECT e.extname FROM pg_class AS c
     JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
@@ -67,7 +67,7 @@ def _load_one(master: Connection, rows: ExtensionRows, members: Members, login: 
     found = master.execute(_PLAIN_TABLE, [sql.Identifier(*table).as_string()]).fetchone()
     if found is None:
         return [_listed(rows, "the extension's table is missing, or has triggers, rules or row security")]
-    if found[0] in _INSTRUCTIONS:
+    if found[0] in INSTRUCTIONS:
         return [_listed(rows, f"to {found[0]} they are instructions, which a copy must not carry out by itself")]
     try:
         taken = _insert(master, rows, members)
@@ -107,8 +107,7 @@ def _insert(master: Connection, rows: ExtensionRows, members: Members) -> int:
 
 
 def _let_read(master: Connection, table: tuple[str, ...], login: Login) -> None:
-    """Views of the dump may read it. No foreign key may point at it: each value is checked as the owner of the table pointed at, and with
-    a cast of the dump's own that would be code of the dump running as the master user."""
+    """Views of the dump may read it. No foreign key of the login's may point at it (dbrestore.worker.postgresql.extension_keys)."""
     try:
         master.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(*table), sql.Identifier(login.user)))
     except psycopg.errors.InsufficientPrivilege:

@@ -8,6 +8,7 @@ Invariant: a tree of which any rows went through the root is compared as a whole
 
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
@@ -18,13 +19,22 @@ from dbrestore.worker.postgresql.rows.table_reading import TableName
 from dbrestore.worker.postgresql.session import Connection
 
 _ROOT = """SELECT n.nspname::text, c.relname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.oid = pg_partition_root(%(table)s::regclass) AND c.oid <> %(table)s::regclass"""
+    WHERE c.oid = pg_partition_root(to_regclass(%(table)s)) AND c.oid <> to_regclass(%(table)s)"""
+_PARENT = "SELECT inhparent::bigint FROM pg_inherits WHERE inhrelid = to_regclass(%(table)s)"
 _TREE = """SELECT n.nspname::text, c.relname::text FROM pg_partition_tree(pg_partition_root(%s::regclass)) AS t
     JOIN pg_class AS c ON c.oid = t.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace"""
 _WHY = (
-    "rows of {} of its partitions belong to others on this server (their hash or their order is another): "
-    "loaded through the root, and verified in all partitions together"
+    "rows of its partitions belong to others on this server (their hash or their order is another): {} partitions were loaded through "
+    "the root, and verified all together"
 )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a partition is: the topmost table of its tree, and the oid of the one right above it."""
+
+    root: TableName
+    parent: int
 
 
 class Rerouted:
@@ -32,12 +42,22 @@ class Rerouted:
 
     def __init__(self) -> None:
         self._roots: dict[int, TableName] = {}
+        self._parents: set[int] = set()
         self._lock = threading.Lock()
 
-    def add(self, dump_id: int, root: TableName) -> None:
+    def add(self, dump_id: int, place: Place) -> None:
         """Note one member, by its TABLE DATA entry."""
         with self._lock:
-            self._roots[dump_id] = root
+            self._roots[dump_id] = place.root
+            self._parents.add(place.parent)
+
+    def is_empty(self) -> bool:
+        """Whether no partition refused rows so far."""
+        return not self._parents
+
+    def has_sister_of(self, place: Place) -> bool:
+        """Whether a partition beside this one refused rows: then this one will, and need not be asked with all of them first."""
+        return place.parent in self._parents
 
     def dump_ids(self) -> tuple[int, ...]:
         """Of all members."""
@@ -57,12 +77,15 @@ def is_refused_by_partition(error: psycopg.Error) -> bool:
     return isinstance(error, psycopg.errors.CheckViolation) and not error.diag.constraint_name
 
 
-def root_of(connection: Connection, table: TableName, encoding: str) -> TableName | None:
-    """The topmost partitioned table above this one; None if there is none. `encoding` is that of the dump, whose name it is."""
+def place_of(connection: Connection, table: TableName, encoding: str) -> Place | None:
+    """Of a partition; None if the table is none. `encoding` is that of the dump, whose name it is."""
     # psycopg reads no names in a session in SQL_ASCII, in which the rows of such a dump are sent.
     with connection.transaction(force_rollback=True):
         table_reading.set_encoding(connection, encoding)
-        return _root(connection, table)
+        if (root := _root(connection, table)) is None:
+            return None
+        row = connection.execute(_PARENT, {"table": sql.Identifier(*table).as_string(connection)}).fetchone()
+        return Place(root, row[0] if row else 0)
 
 
 def of_trees(connection: Connection, tables: Iterable[TableName], encoding: str) -> dict[TableName, TableName]:

@@ -18,7 +18,7 @@ from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.rows import copy_target, loading, partition_roots
 from dbrestore.worker.postgresql.rows.copy_target import CopyTarget
 from dbrestore.worker.postgresql.rows.loading import Members
-from dbrestore.worker.postgresql.rows.partition_roots import Rerouted
+from dbrestore.worker.postgresql.rows.partition_roots import Place, Rerouted
 from dbrestore.worker.postgresql.scheduling import Task
 from dbrestore.worker.postgresql.session import Connection, is_transient
 from dbrestore.worker.postgresql.statements import Executor
@@ -65,23 +65,31 @@ class TableTasks:
     def _load(self, connection: Connection, where: Members, member: TableMember) -> None:
         entry = loading.entry_of(member, self.archive.by_dump_id)
         target = copy_target.of(entry)
-        refusal = self._refusal(connection, where, member, target)
-        if refusal and partition_roots.is_refused_by_partition(refusal):
-            refusal = self._through_root(connection, where, member, target, refusal)
+        place = None if self.rerouted.is_empty() else self._place(connection, target)
+        if place and self.rerouted.has_sister_of(place):
+            refusal = self._through_root(connection, where, member, target, place)
+        else:
+            refusal = self._refusal(connection, where, member, target)
+            if (
+                refusal
+                and partition_roots.is_refused_by_partition(refusal)
+                and (place := self._place(connection, target))
+            ):
+                refusal = self._through_root(connection, where, member, target, place)
         if refusal:
             self.executor.refuse(entry, refusal)
 
+    def _place(self, connection: Connection, target: CopyTarget) -> Place | None:
+        return partition_roots.place_of(connection, target.table, self.members.backup.client_encoding)
+
     def _through_root(
-        self, connection: Connection, where: Members, member: TableMember, target: CopyTarget, refusal: psycopg.Error
+        self, connection: Connection, where: Members, member: TableMember, target: CopyTarget, place: Place
     ) -> psycopg.Error | None:
-        """Load what the partition refused; returns why the whole tree doesn't take it either."""
-        root = partition_roots.root_of(connection, target.table, self.members.backup.client_encoding)
-        if root is None:
-            return refusal
-        if still := self._refusal(connection, where, member, replace(target, table=root)):
-            return still
-        self.rerouted.add(member.dump_id, root)
-        return None
+        """Load what the partition refuses; returns why the whole tree doesn't take it either."""
+        refusal = self._refusal(connection, where, member, replace(target, table=place.root))
+        if refusal is None:
+            self.rerouted.add(member.dump_id, place)
+        return refusal
 
     def _refusal(
         self, connection: Connection, where: Members, member: TableMember, target: CopyTarget

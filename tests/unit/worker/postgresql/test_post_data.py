@@ -41,6 +41,21 @@ def test_what_depends_on_a_key_or_a_view_follows_it() -> None:
     assert found == {Phase.CONSTRAINTS: [1, 3], Phase.VIEWS: [5, 6], Phase.DEPENDENT: [2, 4, 7, 8]}
 
 
+def test_a_key_to_a_table_of_an_extension_follows_the_others_and_its_comment_follows_it() -> None:
+    entries = (
+        entry(1, "FK CONSTRAINT", "t f", "post-data", 100),
+        entry(2, "COMMENT", "CONSTRAINT f ON t", "none", 1),
+        entry(3, "FK CONSTRAINT", "t g", "post-data", 100),
+        entry(4, "MATERIALIZED VIEW DATA", "m", "post-data", 102),
+    )
+
+    found = {phase: [e.dump_id for e in each] for phase, each in phases(entries, (), [1]).items() if each}
+
+    assert list(found.items()) == [
+        (Phase.CONSTRAINTS, [3]), (Phase.EXTENSION_KEYS, [1]), (Phase.VIEWS, [4]), (Phase.DEPENDENT, [2]),
+    ]  # fmt: skip
+
+
 def test_a_trigger_comes_before_what_its_partitions_say_of_it() -> None:
     found = order(
         entry(1, "TRIGGER", "a t", "post-data", 100, definition="\nALTER TABLE app.a DISABLE TRIGGER t;\n"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dbrestore.worker.postgresql.addresses import Key
 from dbrestore.worker.postgresql.rights.privileges import NOTHING_ELSE, Privilege, Surroundings, privileges
 from dbrestore.worker.postgresql.sql_tokens import NotUnderstood
 
@@ -79,3 +80,35 @@ def test_privileges_of_the_database_go_to_the_database_being_restored() -> None:
     assert rebuilt("REVOKE CONNECT ON DATABASE shop FROM PUBLIC;", Surroundings("temp;name")) == [
         'REVOKE CONNECT ON DATABASE "temp;name" FROM PUBLIC'
     ]
+
+
+GIVEN = {
+    Key("TABLE", "ext", ("jobs",)): ("SELECT",), Key("TABLE", "ext", ("t",)): ("INSERT", "SELECT", "DELETE"),
+    Key("SCHEMA", None, ("ext",)): ("USAGE",), Key("FUNCTION", "ext", ("as_owner",)): (),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("definition", "expected"),
+    [
+        ("GRANT ALL ON TABLE ext.t TO c;", ['GRANT INSERT, SELECT, DELETE ON TABLE "ext"."t" TO "c"']),
+        ("GRANT ALL(x),TRIGGER ON TABLE ext.t TO c;", ['GRANT INSERT ("x"), SELECT ("x") ON TABLE "ext"."t" TO "c"']),
+        ("GRANT SELECT,INSERT ON TABLE ext.jobs TO c WITH GRANT OPTION;",
+         ['GRANT SELECT ON TABLE "ext"."jobs" TO "c" WITH GRANT OPTION']),
+        ("GRANT CREATE ON SCHEMA ext TO c;", []),
+        ("GRANT ALL ON FUNCTION ext.as_owner(int4) TO c;", []), ("GRANT EXECUTE ON ROUTINE ext.as_owner(x int) TO c;", []),
+    ],
+)  # fmt: skip
+def test_of_an_extensions_object_only_what_is_harmless_is_given(definition: str, expected: list[str]) -> None:
+    told, *statements = rebuilt(definition, Surroundings(allowed=GIVEN))
+
+    assert "an extension's" in told
+    assert statements == expected
+
+
+@pytest.mark.parametrize(
+    "definition",
+    ["REVOKE ALL ON TABLE ext.t FROM c;", "GRANT SELECT ON TABLE ext.t TO c;", "GRANT ALL ON TABLE t TO c;"],
+)
+def test_what_is_taken_away_or_harmless_or_of_others_is_as_the_dump_says(definition: str) -> None:
+    assert rebuilt(definition, Surroundings(allowed=GIVEN)) == rebuilt(definition)
