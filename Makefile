@@ -28,14 +28,16 @@ $(INSTALLED): requirements.txt $(wildcard requirements/*.txt) pyproject.toml
 	@echo "Installing the packages (once, about a minute)"
 	@# --no-compile: most of what the CDK brings is never imported.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@# What building a wheel left here would be found before what is installed, old entry points included.
+	@rm -rf dbrestore.egg-info
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 check: $(INSTALLED) ## format, linter, types, generated files, templates, definition
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy app.py docs/generate.py
+	$(BIN)/mypy app.py setup.py docs/generate.py
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python app.py
 	$(BIN)/python app.py target-template
@@ -69,9 +71,9 @@ docs: $(INSTALLED) ## the generated pages, schemas and definition
 	$(BIN)/python -m tests.native_table
 
 lock: $(INSTALLED) ## write the installed versions into requirements/constraints.txt
-	@{ echo "# Every package, pinned (pip freeze). Refresh: make lock"; $(BIN)/python -m pip freeze --exclude-editable; } > $(VENV)/constraints.txt
+	@{ echo "# Every package, pinned (pip freeze). Refresh: make lock"; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > $(VENV)/constraints.txt
 	@mv $(VENV)/constraints.txt requirements/constraints.txt
 
 clean: ## everything that can be made again
-	rm -rf $(VENV) build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build cdk.out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbrestore.cli import consoles, control, local
+from dbrestore.cli import consoles, control
 from dbrestore.cli.control import Account, ControlPlane
 from demo import native_acts as demo_native
 from demo import postgresql_acts as demo_postgresql
 from demo.restores import Act, Refusal
 from demo.stage import Stage
-from localcloud import daemon
+from localcloud import command, daemon
 from localcloud.daemon import Running
 from localcloud.server import ACCESS_LOG
 
@@ -72,7 +72,7 @@ def _local_cloud(stage: Stage, directory: Path) -> Iterator[tuple[Account, Contr
         # A directory of its own: a local cloud that the person at the keyboard uses stays as it is.
         os.environ["DBRESTORE_LOCAL_DIR"] = str(directory / "local")
         running = daemon.up()
-        os.environ.update(local.environment(running))
+        os.environ.update(command.environment(running))
         details.append(f"{running.endpoint}, both stacks deployed")
     try:
         account = Account()

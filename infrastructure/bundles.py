@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from dbrestore.contract import versions
+from dbrestore.contract.deployed import versions
 from infrastructure.dependencies import BUILD, ROOT, Dependencies, tree
 from lambdas.configuration import extensions as extension_configuration
 from lambdas.configuration import sqlserver as sqlserver_configuration

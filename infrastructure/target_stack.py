@@ -15,7 +15,8 @@ from aws_cdk import aws_s3_assets as assets
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from infrastructure import job_document, names
+from dbrestore.contract.deployed import job_document
+from infrastructure import names
 from infrastructure import permissions as may
 from infrastructure.bundles import worker_program
 from infrastructure.functions import FUNCTIONS

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 DEFINITION = json.loads((ROOT / "statemachine" / "restore_databases.asl.json").read_text())
 EXAMPLES = sorted((ROOT / "examples").glob("*.json"))
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def entries(page: str) -> dict[str, str]:
@@ -151,6 +151,20 @@ def test_every_anchor_is_a_heading(page: Path) -> None:
             for line in re.findall(r"^#+ (.+)$", text, flags=re.M)
         }
         assert anchor in headings, anchor
+
+
+def test_every_path_that_contributors_are_sent_to_exists() -> None:
+    paths = re.findall(r"`([\w.-]+/[\w./-]*)`", (ROOT / "CONTRIBUTING.md").read_text())
+
+    assert len(paths) > 50
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_command_of_make_that_a_page_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    named = {name for page in PAGES for name in re.findall(r"`make ([a-z-]+)", page.read_text())}
+
+    assert named - targets == set()
 
 
 def test_the_changelog_is_in_the_users_words() -> None:

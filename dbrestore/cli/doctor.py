@@ -6,7 +6,6 @@ itself (no signpost, no such function, no permission to ask) is a finding like a
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,19 +15,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dbrestore.cli import consoles, control, examination
+from dbrestore.cli import consoles, control, examination, own_version
 from dbrestore.cli.consoles import visible
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.options import AsJson
 from dbrestore.cli.views import display
-from dbrestore.contract import versions as doctor_versions
 from dbrestore.contract.errors import ControlPlaneNotFound, RestoreError, RestoreRequestInvalid
-from dbrestore.contract.examination import Examination, ExaminationQuestion, Expected, Finding, State
+from dbrestore.contract.examination import Examination, ExaminationQuestion, Finding, State
 from dbrestore.contract.exit_code import ExitCode
-from infrastructure import job_document
 
 FUNCTION = "ExamineInstallation"
-DEFINITION = Path(__file__).resolve().parents[2] / "statemachine" / "restore_databases.asl.json"
 MENDS = {
     "signpost": "deploy the ControlStack in this account and Region, name another with --region or --profile, or allow the call",
     "examiner": "deploy the ControlStack of this version, or allow the call; the function's log is in CloudWatch",
@@ -65,22 +61,12 @@ def doctor(
 
 def build(instance: str | None, account: str | None, region: str | None) -> ExaminationQuestion:
     """The question of one command. Raises RestoreRequestInvalid, one line per problem."""
-    values = {"dbInstance": instance, "account": account, "region": region, "expected": expected()}
+    values = {"dbInstance": instance, "account": account, "region": region, "expected": own_version.expected()}
     try:
         return ExaminationQuestion.model_validate(values)
     except ValidationError as error:
         lines = [f"{_OPTIONS[str(one['loc'][0])]}: {one['msg']}, not {one['input']!r}" for one in error.errors()]
         raise RestoreRequestInvalid("\n".join(lines)) from None
-
-
-def expected() -> Expected:
-    """What this command's version consists of. The definition lies beside the packages only where these are not installed by copy."""
-    has_definition = DEFINITION.exists()
-    return Expected(
-        code=doctor_versions.of_code(),
-        definition=doctor_versions.of_definition(DEFINITION.read_text(), "") if has_definition else None,
-        document=doctor_versions.of_value(job_document.content()),
-    )
 
 
 def ask(account: Account, question: ExaminationQuestion) -> Iterator[Finding]:

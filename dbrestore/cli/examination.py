@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract import limits
+from dbrestore.contract.deployed import versions
 from dbrestore.contract.document import Document
 from dbrestore.contract.error_names import by_name
 from dbrestore.contract.errors import ControlPlaneNotFound, RestoreError, RestoreFailed
@@ -23,13 +25,16 @@ _PATIENT = Config(read_timeout=limits.FUNCTION_TIMEOUT + 10, retries={"total_max
 def ask(plane: ControlPlane, function: str, question: Document, answer: type[Answer]) -> Answer:
     """What the function answers; `function` is its row in the table of functions, such as `CheckWorkerConfiguration`.
 
-    Raises the function's own error under its name, RestoreFailed for one that has none, and ControlPlaneNotFound if the deployed
-    version has no such function.
+    Raises the function's own error under its name, RestoreFailed for one that has none or an answer that another version gave and this one
+    can't read, and ControlPlaneNotFound if the deployed version has no such function.
     """
     payload = _invoke(plane, _name(plane, function), question)
     if isinstance(payload, dict) and "errorType" in payload:
         raise _error(function, payload)
-    return answer.model_validate(payload)
+    try:
+        return answer.of_any_version(payload)
+    except ValidationError as error:
+        raise _unreadable(function, error) from None
 
 
 def _name(plane: ControlPlane, function: str) -> str:
@@ -51,6 +56,15 @@ def _invoke(plane: ControlPlane, name: str, question: Document) -> Any:
             f"There is no Lambda function {name} although the SSM parameter names it: deploy dbrestore again."
         ) from None
     return json.loads(told["Payload"].read())
+
+
+def _unreadable(function: str, error: ValidationError) -> RestoreFailed:
+    first = error.errors()[0]
+    where = "/".join(str(part) for part in first["loc"]) or "all of it"
+    return RestoreFailed(
+        f"{function} gave an answer that this command, {versions.NUMBER}, can't read ({where}: {first['msg']}): the deployed functions "
+        "are of another version. Use the command of that version, or deploy this one."
+    )
 
 
 def _error(function: str, payload: dict[str, Any]) -> RestoreError:

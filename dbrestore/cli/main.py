@@ -5,18 +5,17 @@ for something that is no bug.
 """
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from dbrestore.cli import (  # noqa: F401
+    checkout_commands,
     consoles,
     doctor,
     exit_codes,
     listing,
-    local,
     points,
     points_verify,
     restore,
@@ -24,13 +23,14 @@ from dbrestore.cli import (  # noqa: F401
     worker_config,
 )
 from dbrestore.cli.control import Account
+from dbrestore.contract.deployed import versions
 from dbrestore.contract.exit_code import ExitCode
 
 app = typer.Typer(
     name="dbrestore", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
-app.add_typer(local.app, name="local")
+checkout_commands.add_to(app)
 app.add_typer(points.app, name="points")
 app.add_typer(worker_config.app, name="worker-config")
 app.command()(restore.plan)
@@ -46,7 +46,7 @@ app.command()(doctor.doctor)
 def print_version(asked: bool) -> None:
     """The version, and nothing else: in the option's own callback, because the command's runs only when a command is named."""
     if asked:
-        print(version("dbrestore"))
+        print(versions.NUMBER)
         raise typer.Exit
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbrestore.contract import limits
-from dbrestore.contract import versions as doctor_versions
 from dbrestore.contract.anchor import VERSION
+from dbrestore.contract.deployed import versions as doctor_versions
 from dbrestore.contract.errors import LedgerRowUnreadable
+from dbrestore.contract.examination import Expected
 from dbrestore.contract.refusals import error_code
 from dbrestore.ledger.anchor_reading import DERIVED
 from dbrestore.ledger.reading import open_restores
@@ -19,21 +20,42 @@ from lambdas.doctor.sides import STATE, ControlSide
 from lambdas.runtime.ledger import Ledger, open_meta
 
 DEPLOY = "deploy the ControlStack of this version again"
+USE_ONE_VERSION = f"{DEPLOY}, or use the command of the deployed version"
 RECOVERY = (
     "aws dynamodb update-continuous-backups --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
+)
+ASK_WITH_FINGERPRINTS = (
+    "ask with a dbrestore command that was installed from a source checkout, or from a wheel that was built there"
 )
 NOT_TOLD = "who asked did not say of which version it is"
 
 
 def code(control: ControlSide) -> Iterator[Outcome]:
     """The deployed code against the asking command's."""
-    expected = control.question.expected.code
-    if expected is None:
-        yield unseen(NOT_TOLD, mend="ask with dbrestore doctor")
-    elif doctor_versions.of_code() == expected:
-        yield fine("is of this command's version")
+    expected, own = control.question.expected, doctor_versions.of_code()
+    if expected.code is None:
+        sentence, mend = _unknown(expected)
+        yield unseen(sentence, mend=mend)
+    elif own == expected.code:
+        yield fine(f"is of this command's version, {doctor_versions.NUMBER}")
     else:
-        yield wrong("is of another version than this command")
+        asking = f"{expected.version or 'of another version'} (code {expected.code[:12]})"
+        yield wrong(f"is dbrestore {doctor_versions.NUMBER} (code {own[:12]}); this command is {asking}")
+
+
+def incomparable(expected: Expected, fingerprint: str | None) -> tuple[str, str] | None:
+    """Sentence and mend where the asking side's fingerprint of a part tells nothing about what is deployed; None if it does."""
+    if fingerprint is None:
+        return _unknown(expected)
+    if expected.code not in (None, doctor_versions.of_code()):
+        return "can't be compared: this command is of another version than the functions", USE_ONE_VERSION
+    return None
+
+
+def _unknown(expected: Expected) -> tuple[str, str]:
+    if expected.why_unknown:
+        return f"can't be compared: {expected.why_unknown}", ASK_WITH_FINGERPRINTS
+    return NOT_TOLD, "ask with dbrestore doctor"
 
 
 def functions(control: ControlSide) -> Iterator[Outcome]:
@@ -82,13 +104,13 @@ def definition(control: ControlSide) -> Iterator[Outcome]:
     except client.exceptions.StateMachineDoesNotExist:
         yield wrong("does not exist", control.machine_arn)
         return
-    expected = control.question.expected.definition
+    expected = control.question.expected
     prefix = control.own_function.removesuffix(STATE)
     if machine.get("status", "ACTIVE") != "ACTIVE":
         yield wrong(f"is {machine['status']}", control.machine_arn)
-    elif expected is None:
-        yield unseen(f"exists; {NOT_TOLD}", control.machine_arn, "ask with dbrestore doctor")
-    elif doctor_versions.of_definition(machine["definition"], prefix) == expected:
+    elif why := incomparable(expected, expected.definition):
+        yield unseen(f"exists; {why[0]}", control.machine_arn, why[1])
+    elif doctor_versions.of_definition(machine["definition"], prefix) == expected.definition:
         yield fine("runs the definition of this version", control.machine_arn)
     else:
         yield wrong("runs another definition than this version's", control.machine_arn)
@@ -232,7 +254,7 @@ def _rules_of(control: ControlSide, arn: str) -> list[Mapping[str, Any]]:
 
 
 CHECKS: tuple[Check[ControlSide], ...] = (
-    Check("code", "the functions' code", f"{DEPLOY}, or use the command of the deployed version", code),
+    Check("code", "the functions' code", USE_ONE_VERSION, code),
     Check("functions", "the functions", BACK_TO_TEMPLATE, functions),
     Check("definition", "the state machine", BACK_TO_TEMPLATE, definition),
     Check("rules", "the rules that wake the control plane", BACK_TO_TEMPLATE, rules),

@@ -6,16 +6,16 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dbrestore.contract import versions as doctor_versions
+from dbrestore.contract.deployed import versions as doctor_versions
 from dbrestore.contract.errors import TargetNotUsable
 from dbrestore.contract.refusals import error_code
+from lambdas.doctor.control import incomparable
 from lambdas.doctor.findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor.sides import ControlSide, TargetSide
 from lambdas.lookup import target as target_lookup
 from lambdas.worker.instance import IMAGE_PARAMETER
 
 DEPLOY = "deploy the TargetStack of this version in the target's account and Region"
-NOT_TOLD = "who asked did not say of which version it is"
 
 
 def role(control: ControlSide) -> Iterator[Outcome]:
@@ -82,12 +82,12 @@ def document(target: TargetSide) -> Iterator[Outcome]:
     except client.exceptions.InvalidDocument:
         yield wrong("does not exist", name)
         return
-    expected = target.control.question.expected.document
+    expected = target.control.question.expected
     if found.get("Status", "Active") != "Active":
         yield wrong(f"is {found['Status']}", name)
-    elif expected is None:
-        yield unseen(f"is active; {NOT_TOLD}", name, "ask with dbrestore doctor")
-    elif doctor_versions.of_json(found["Content"]) == expected:
+    elif why := incomparable(expected, expected.document):
+        yield unseen(f"is active; {why[0]}", name, why[1])
+    elif doctor_versions.of_json(found["Content"]) == expected.document:
         yield fine("is active and of this version", name)
     else:
         yield wrong("has another content than this version's", name)

@@ -12,6 +12,7 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 
 from dbrestore.cli import control, examination
 from dbrestore.cli.control import Account, ControlPlane
+from dbrestore.contract.deployed import versions
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import ControlPlaneNotFound, RestoreError, RestoreFailed, TargetNotFound
 from dbrestore.contract.sqlserver_errors import NativeBackupOptionMissing
@@ -62,6 +63,22 @@ def test_an_error_without_a_name_of_ours_says_which_function_and_where_to_look(
     serve(world.patch, fails_with(KeyError("x")))
 
     with pytest.raises(RestoreFailed, match=r"Ask ended with KeyError: 'x'.*CloudWatch"):
+        examination.ask(plane, "Ask", Question(db_instance="shop"), Reply)
+
+
+def test_what_a_newer_function_tells_besides_is_ignored(world: World, plane: ControlPlane) -> None:
+    serve(world.patch, lambda _name, _event: {"seen": "shop", "weather": "fine"})
+
+    assert examination.ask(plane, "Ask", Question(db_instance="shop"), Reply).seen == "shop"
+
+
+@pytest.mark.parametrize(("answer", "where"), [({"found": "shop"}, "seen: Field required"), ("shop", "all of it: ")])
+def test_an_answer_of_another_version_that_cannot_be_read_says_so(
+    world: World, plane: ControlPlane, answer: Any, where: str
+) -> None:
+    serve(world.patch, lambda _name, _event: answer)
+
+    with pytest.raises(RestoreFailed, match=f"Ask gave an answer .*{versions.NUMBER}.*{where}.*are of another version"):
         examination.ask(plane, "Ask", Question(db_instance="shop"), Reply)
 
 

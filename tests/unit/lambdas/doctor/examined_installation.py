@@ -11,9 +11,9 @@ import boto3
 from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
 
-from dbrestore.contract import versions as doctor_versions
+from dbrestore.contract.deployed import job_document
+from dbrestore.contract.deployed import versions as doctor_versions
 from dbrestore.contract.examination import Expected, Finding
-from infrastructure import job_document
 from infrastructure.functions import FUNCTIONS
 from lambdas.runtime.settings import CA_BUNDLE_KEY
 from localcloud.base import certificates
@@ -64,7 +64,7 @@ class Installation:
         answer = self.world.call("ExamineInstallation", asked)
         return [Finding.model_validate(finding) for finding in answer["findings"]]
 
-    def expect(self, **sums: str) -> None:
+    def expect(self, **sums: str | None) -> None:
         """The asking side is of another version."""
         self.expected = self.expected.model_copy(update=sums)
 

@@ -14,6 +14,7 @@ from moto.sts.responses import TokenResponse
 
 from dbrestore.contract.examination import ExaminationQuestion, Finding
 from lambdas.doctor import access as doctor_access
+from lambdas.doctor import control as doctor_control
 from lambdas.doctor import examine_installation as doctor
 from lambdas.doctor import instance as doctor_instance
 from lambdas.doctor import native_restores as doctor_native
@@ -103,6 +104,41 @@ def test_one_cause_is_told_once_and_the_others_point_to_it(installation: Install
     assert {"instance-profile", "job-document", "worker-program", "worker-place", "plan"} <= pointing
     # Nor does anybody guess of which version the rest should be.
     assert {"code", "definition"} <= {check for check, _ in told(findings, "not checked")}
+
+
+def test_a_command_without_fingerprints_gets_no_difference_but_the_reason(installation: Installation) -> None:
+    installation.expect(code=None, definition=None, why_unknown="the asking command lost its fingerprints")
+
+    findings = installation.examine(INSTANCE)
+
+    assert told(findings, "problem") == []
+    unknown = {check: said for check, said in told(findings, "not checked") if check not in NOT_IN_MOTO}
+    assert unknown == {
+        "code": "can't be compared: the asking command lost its fingerprints",
+        "definition": "exists; can't be compared: the asking command lost its fingerprints",
+    }
+    assert {f.mend for f in findings if f.check in unknown} == {doctor_control.ASK_WITH_FINGERPRINTS}
+
+
+def test_what_only_a_command_of_another_version_misses_is_no_difference(installation: Installation) -> None:
+    other = dict.fromkeys(("code", "definition", "document"), "0" * 64)
+    installation.expect(version="9.9.9", **other)
+
+    findings = installation.examine(INSTANCE)
+
+    assert [check for check, _ in told(findings, "problem")] == ["code"]
+    unknown = {f.check: f for f in findings if f.state == "not checked" and f.check not in NOT_IN_MOTO}
+    assert set(unknown) == {"definition", "job-document"}
+    assert all("of another version than the functions" in f.sentence for f in unknown.values())
+    assert {f.mend for f in unknown.values()} == {doctor_control.USE_ONE_VERSION}
+
+
+def test_a_question_of_a_newer_command_is_answered(installation: Installation) -> None:
+    newer = {**installation.expected.to_state(), "definitionOfTheFuture": "f" * 64}
+
+    findings = installation.examine(expected=newer, howLoud="very")
+
+    assert told(findings, "problem") == []
 
 
 def control_side(installation: Installation, **question: Any) -> ControlSide:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.parsers import ResponseParserError
 
 from dbrestore.contract import limits
-from dbrestore.contract import versions as doctor_versions
+from dbrestore.contract.deployed import versions as doctor_versions
 from dbrestore.contract.errors import NotReady, TargetNotUsable
 from lambdas.doctor import findings as doctor_findings
 from lambdas.doctor.findings import Check, Outcome, doubtful, examine, fine, judge, wrong

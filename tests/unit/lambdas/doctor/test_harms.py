@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from moto.rds.models import rds_backends
 
 from dbrestore.contract import names
+from dbrestore.contract.deployed.versions import NUMBER, of_code
 from dbrestore.contract.examination import Finding
 from dbrestore.ledger.reading import META
 from lambdas.runtime.settings import CA_BUNDLE_KEY
@@ -243,7 +244,14 @@ CONTROL = (
         "open-restores", changed_row("flawed", BOTH, {}, engine="mysql"), "counts as unknown: /anchor/engine: ",
         "put it right in the ledger", round=2,
     ),
-    Case("code", lambda i: i.expect(code="0"), "is of another version than this command", "deploy the ControlStack"),
+    Case(
+        "code",
+        lambda i: i.expect(code="0" * 64, version="9.9.9"),
+        f"is dbrestore {NUMBER} (code {of_code()[:12]}); this command is 9.9.9 (code 000000000000)",
+        "or use the command of the deployed version",
+        round=3,
+    ),
+    Case("code", lambda i: i.expect(code="0" * 64, version=None), "this command is of another version", "ControlStack", round=2),
     Case("definition", lambda i: i.expect(definition="0"), "runs another definition", TEMPLATE),
     Case("functions", call("lambda", "delete_function", FunctionName="RemoveWorker"), "does not exist", TEMPLATE),
     Case("rules", unruled("ExecutionEnded"), "a stopped restore is cleared up five minutes later", TEMPLATE),

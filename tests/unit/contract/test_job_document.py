@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dbrestore.contract import keys
-from infrastructure import job_document
+from dbrestore.contract.deployed import job_document
 
 PATTERN = job_document.content()["parameters"]["JobUri"]["allowedPattern"]
 

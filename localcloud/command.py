@@ -1,13 +1,15 @@
-"""`dbrestore local`: the embedded local cloud in the background, so that everything can be tried without an AWS account."""
+"""`dbrestore local`: the embedded local cloud in the background, so that everything can be tried without an AWS account.
 
+The command line finds it by its entry point (pyproject.toml). It is loaded whenever `dbrestore` starts, so what takes time is imported
+only by the command that needs it.
+"""
+
+import json
 import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbrestore.cli import consoles
-from dbrestore.cli.options import AsJson
-from dbrestore.cli.views import display
 from dbrestore.contract.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -21,6 +23,14 @@ app = typer.Typer(
     "side, each on its own port; none of these commands touches another directory's.",
 )
 
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="JSON Lines on stdout, for programs; `restore` and `watch` write them wherever stdout is no terminal.",
+    ),
+]
+
 
 @app.command()
 def up(
@@ -30,21 +40,18 @@ def up(
     as_json: AsJson = False,
 ) -> ExitCode:
     """Start it, unless it runs already, and print export lines: eval "$(dbrestore local up)"."""
-    # Here, because an installation without the local cloud has no moto; the other commands don't need it.
     from localcloud import daemon
 
     if daemon.status() is None:
-        consoles.say(
-            "Starting the local cloud ... (the first time takes a minute: templates and dependencies are made)"
-        )
+        _say("Starting the local cloud ... (the first time takes a minute: templates and dependencies are made)")
     running = daemon.up(port)
     _print(running, as_json=as_json)
-    consoles.say(
+    _say(
         f"{'Was up already' if running.already else 'Up'}: {running.endpoint}, in {running.directory.parent}. "
         "To end it: dbrestore local down"
     )
     if running.already and port not in (None, running.port):
-        consoles.say(f"It is not on port {port}: end it first, or name another directory with DBRESTORE_LOCAL_DIR.")
+        _say(f"It is not on port {port}: end it first, or name another directory with DBRESTORE_LOCAL_DIR.")
     return ExitCode.DONE
 
 
@@ -55,9 +62,9 @@ def down(as_json: AsJson = False) -> ExitCode:
 
     was_up = daemon.down()
     if as_json:
-        display.print_json({"type": "down", "wasUp": was_up})
+        _print_json({"type": "down", "wasUp": was_up})
     else:
-        consoles.say("The local cloud is down." if was_up else "The local cloud was not up.")
+        _say("The local cloud is down." if was_up else "The local cloud was not up.")
     return ExitCode.DONE
 
 
@@ -69,8 +76,8 @@ def status(as_json: AsJson = False) -> ExitCode:
     running = daemon.status()
     if running is None:
         if as_json:
-            display.print_json({"type": "local", "up": False})
-        consoles.say("The local cloud is not up. To start it: dbrestore local up")
+            _print_json({"type": "local", "up": False})
+        _say("The local cloud is not up. To start it: dbrestore local up")
         return ExitCode.NOT_FOUND
     _print(running, as_json=as_json)
     return ExitCode.DONE
@@ -91,7 +98,16 @@ def environment(running: "Running") -> dict[str, str]:
 
 def _print(running: "Running", *, as_json: bool) -> None:
     if as_json:
-        display.print_json({"type": "local", "up": True, "pid": running.pid, "environment": environment(running)})
+        _print_json({"type": "local", "up": True, "pid": running.pid, "environment": environment(running)})
         return
     for name, value in environment(running).items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+def _print_json(value: dict[str, object]) -> None:
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def _say(line: str) -> None:
+    """For people, on stderr: stdout is for the result."""
+    typer.echo(line, err=True)

@@ -1,6 +1,7 @@
 """Fingerprints of what is deployed, equal on both sides if and only if both are of one version.
 
-Version numbers are written by people, who forget; these are made of the very bytes.
+Version numbers are written by people, who forget; these are made of the very bytes. The standard library is enough for them, because the
+build of a wheel takes them too.
 """
 
 import json
@@ -9,9 +10,21 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+NUMBER = "0.1.0"
+ROOT = Path(__file__).resolve().parents[3]
+DEFINITION = "statemachine/restore_databases.asl.json"
 # What infrastructure.bundles puts into every function.
 PACKAGES = ("lambdas", "dbrestore/__init__.py", "dbrestore/contract", "dbrestore/ledger", "dbrestore/points")
+
+
+def is_source_tree(root: Path) -> bool:
+    """Whether all lies there that is deployed: an installed package has only a part of it."""
+    return (root / DEFINITION).is_file() and (root / "lambdas").is_dir()
+
+
+def of_tree(root: Path) -> dict[str, str]:
+    """`code` and `definition` of a source tree."""
+    return {"code": of_code(root), "definition": of_definition((root / DEFINITION).read_text(), "")}
 
 
 @cache
