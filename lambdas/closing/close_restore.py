@@ -18,9 +18,9 @@ from dbrestore.ledger import reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.archive import retrieve_archive as archive
 from lambdas.archive import waits as archive_wait
-from lambdas.databases import native_proof
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
+from lambdas.databases.sqlserver import proof as native_proof
 from lambdas.runtime import phases, telemetry
 from lambdas.runtime.inputs import CaughtError, CloseInput
 from lambdas.runtime.state import Restore, state

@@ -8,11 +8,11 @@ from dbrestore.contract.job import DatabaseResult, ErrorNote, Result
 from dbrestore.contract.sections import RestoredSection
 from dbrestore.contract.sqlserver_errors import NativeTaskFailed
 from dbrestore.contract.things import DATABASE, NATIVE_TASK
-from lambdas.databases import native_jobs
 from lambdas.databases.job_documents import job
 from lambdas.databases.jobs import ensure_job, job_row, uri
 from lambdas.databases.outcomes import outcomes, raise_if_all_failed
 from lambdas.databases.rows import note_made
+from lambdas.databases.sqlserver import jobs as native_jobs
 from lambdas.lookup.source import source_manifest
 from lambdas.runtime.inputs import NativeRestoreInput
 from lambdas.runtime.state import Restore, state

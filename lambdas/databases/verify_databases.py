@@ -11,12 +11,13 @@ from dbrestore.contract.job import Job, Result
 from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.contract.sections import DatabaseOutcome, VerifiedSection
 from dbrestore.ledger import reading
-from lambdas.databases import native_jobs, repeated_jobs
+from lambdas.databases import repeated_jobs
 from lambdas.databases.job_documents import job
 from lambdas.databases.jobs import uri
 from lambdas.databases.outcomes import error_of, outcomes, together
 from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
 from lambdas.databases.rows import settle_verified
+from lambdas.databases.sqlserver import jobs as native_jobs
 from lambdas.lookup.source import source_manifest
 from lambdas.runtime.inputs import VerifyInput
 from lambdas.runtime.state import Restore, state

@@ -2,7 +2,7 @@
 answer.
 
 Nothing is created before the last act, which opens the ledger: a request that is refused here leaves nothing to clean up. With mode
-`plan` not even that happens. What the two engines ask for stands in lambdas.planning.postgresql_plan and lambdas.planning.native_plan."""
+`plan` not even that happens. What the two engines ask for stands in lambdas.planning.postgresql and lambdas.planning.sqlserver."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,9 +33,10 @@ from lambdas.estimate import durations, estimate
 from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
-from lambdas.planning import native_plan, postgresql_plan
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.findings import EnginePart, Findings
+from lambdas.planning.postgresql import part as postgresql
+from lambdas.planning.sqlserver import part as sqlserver
 from lambdas.planning.worker import Site, WorkerPart
 from lambdas.runtime import phases, telemetry
 from lambdas.runtime.aws import TargetAccount
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 STATE = "PlanRestore"
-PARTS = {"postgres": postgresql_plan.part, "sqlserver": native_plan.part}
+PARTS = {"postgres": postgresql.part, "sqlserver": sqlserver.part}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from dbrestore.cli import consoles
-from dbrestore.cli.views import native_point as native_view
+from dbrestore.cli.views import sqlserver as native_view
 from dbrestore.cli.views.units import number, size
 from dbrestore.contract.manifest import DatabaseBackup, Manifest
 from dbrestore.points.pgdump import dump_contents
