@@ -15,7 +15,7 @@ RDS = "rds.amazonaws.com"
 
 def option(patient: InstanceSide) -> Iterator[Outcome]:
     """The option is there, in effect, and names a role."""
-    if not patient.is_sql_server:
+    if patient.engine != "sqlserver":
         return
     role = rds_target.option_role(patient.target.account, patient.instance, timedelta())
     yield fine(f"is in effect with {role}", patient.name)
@@ -23,7 +23,7 @@ def option(patient: InstanceSide) -> Iterator[Outcome]:
 
 def role(patient: InstanceSide) -> Iterator[Outcome]:
     """The option's role exists and trusts RDS. What it may read is granted by the temporary bucket."""
-    if not patient.is_sql_server:
+    if patient.engine != "sqlserver":
         return
     try:
         arn = rds_target.option_role(patient.target.account, patient.instance, timedelta())

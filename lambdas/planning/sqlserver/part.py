@@ -22,10 +22,12 @@ from dbrestore.contract.sqlserver_errors import (
     SystemDatabaseRefused,
     TooManyStripes,
 )
+from dbrestore.points.sqlserver import carried
 from dbrestore.points.sqlserver.file import LARGEST
 from dbrestore.points.sqlserver.recovery import needed
 from dbrestore.points.sqlserver.sets import MOST_STRIPES
 from lambdas.configuration import sqlserver as sqlserver_configuration
+from lambdas.estimate import durations
 from lambdas.lookup.source import Asked, asked_databases
 from lambdas.lookup.target import POINTER
 from lambdas.planning.findings import EnginePart, Findings, check_names, check_storage, gib, listed, look_at_files
@@ -53,6 +55,11 @@ class Chosen:
         return [file for backup_set in self.sets for file in backup_set.files]
 
     @property
+    def stored_length(self) -> int:
+        """Bytes of all that is restored from."""
+        return sum(one.stored_length for one in self.sets)
+
+    @property
     def restored_size(self) -> int:
         """Bytes of the largest state on the way."""
         return max(one.restored_size for one in self.sets)
@@ -71,8 +78,10 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     notes += check_storage(found, space, "the files of the databases", mend, problems)
     notes += _unseen(found.instance, chosen) if found.instance else []
     checking = _checking(found, problems)
-    native = _native(found, role, chosen, checking) if role and checking else None
-    return EnginePart(tuple(map(_planned, chosen)), tuple(notes), native, tuple(files))
+    stored = sum(one.stored_length for one in chosen)
+    hours = durations.reading_hours(stored, "sqlserver")
+    native = _native(found, role, stored, checking) if role and checking else None
+    return EnginePart(tuple(map(_planned, chosen)), tuple(notes), tuple(files), hours, native=native)
 
 
 def _refuse_wishes_of_postgresql(request: RestoreRequest, problems: Problems) -> None:
@@ -88,7 +97,7 @@ def _refuse_wishes_of_postgresql(request: RestoreRequest, problems: Problems) ->
 def _chosen(found: Findings, problems: Problems) -> list[Chosen]:
     """The sets of each database, unless its backups can't be restored or don't reach the point in time."""
     manifest, stop_at = found.manifest, found.request.sqlserver.stop_at
-    asked = asked_databases(manifest, manifest.native_databases, found.request, problems) if manifest else []
+    asked = asked_databases(manifest, NativeDatabaseBackup, found.request, problems) if manifest else []
     chosen = []
     for one in asked:
         flaws = list(_flaws(one.backup))
@@ -181,8 +190,9 @@ def _planned(one: Chosen) -> PlannedDatabase:
         bytes=one.restored_size,
         log_bytes=rds_target.log_size(one.sets),
         page_bytes=rds_target.page_size(one.sets),
-        stored_bytes=sum(backup_set.stored_length for backup_set in one.sets),
+        stored_bytes=one.stored_length,
         checked=backups_told.checked(one.sets),
+        backup_sets=carried.runs(one.asked.backup, one.sets),
         rows=0,
         tables=0,
     )
@@ -198,11 +208,11 @@ def _checking(found: Findings, problems: Problems) -> tuple[bool, str] | None:
     return (policy.checks(found.request.mode), f"the configuration ({policy.check_database})") if policy else None
 
 
-def _native(found: Findings, role: str, chosen: list[Chosen], checking: tuple[bool, str]) -> PlannedNative:
+def _native(found: Findings, role: str, stored: int, checking: tuple[bool, str]) -> PlannedNative:
     wishes = found.request.sqlserver
     return PlannedNative(
         option_role_arn=role,
-        staged_bytes=sum(backup_set.stored_length for one in chosen for backup_set in one.sets),
+        staged_bytes=stored,
         stop_at=wishes.stop_at,
         fix_users=wishes.fix_users,
         check_database=checking[0],
