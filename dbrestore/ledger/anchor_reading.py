@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dbrestore.contract import engines
+from dbrestore.contract.allowed import engines
 from dbrestore.contract.anchor import Anchor, lock_names, unreadable
 from dbrestore.ledger import stored_plan
 from dbrestore.ledger.table import Item

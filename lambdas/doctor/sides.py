@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from dbrestore.contract import engines, limits
+from dbrestore.contract import limits
+from dbrestore.contract.allowed import engines
 from dbrestore.contract.examination import ExaminationQuestion
 from dbrestore.contract.manifest import Engine
 from lambdas.lookup import target as target_lookup

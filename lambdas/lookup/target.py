@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from dbrestore.contract import engines, limits, names
+from dbrestore.contract import limits, names
+from dbrestore.contract.allowed import engines
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable
 from dbrestore.contract.manifest import Engine

@@ -7,7 +7,7 @@ problem and goes on.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbrestore.contract import engines
+from dbrestore.contract.allowed import engines
 from dbrestore.contract.plan import PlannedNetwork, PlannedWorker
 from dbrestore.contract.request import WorkerRequest
 from dbrestore.contract.request_problems import Problems

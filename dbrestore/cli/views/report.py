@@ -14,8 +14,8 @@ from dbrestore.cli.views import plan as plan_view
 from dbrestore.cli.views.engines import ENGINES
 from dbrestore.cli.views.tables import table
 from dbrestore.cli.views.units import dollars, duration, number, size
-from dbrestore.contract import engines
 from dbrestore.contract import left_out_lists as left_out
+from dbrestore.contract.allowed import engines
 from dbrestore.contract.job import Check, DatabaseResult, FixUp, Result
 from dbrestore.contract.plan import Estimate
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow
