@@ -231,7 +231,7 @@ class NativeRestore:
     def start(self, uri: str, **limits: float) -> subprocess.Popen[bytes]:
         """The worker program in its own process, with other limits if given."""
         changes = "; ".join(f"limits.{name} = {value}" for name, value in limits.items())
-        program = f"from worker import limits, run_job; {changes}; run_job.run({uri!r})"
+        program = f"from dbrestore.worker import run_job; from dbrestore.worker.base import limits; {changes}; run_job.run({uri!r})"
         command = [sys.executable, "-W", "error::ResourceWarning", "-c", program]
         return subprocess.Popen(command, env=self.cloud.environment())
 
