@@ -98,6 +98,141 @@ def test_the_two_engines_of_the_worker_never_meet() -> None:
         assert [f"{module} imports {name}" for module, name in arrows(room) if below(name, others)] == []
 
 
+# A module of an engine bears one of these names, or lies in a room that does.
+ENGINE_ROOMS = {"postgresql", "sqlserver", "pgdump"}
+ENGINES = {"postgres", "sqlserver"}
+OF_ONE_ENGINE = {"native", "native_databases", "postgres"}
+# How often a module may still ask, and why.
+MAY_ASK = {
+    # It makes one list of the two, for everybody.
+    "dbrestore.contract.manifest": 1,
+    # A report shows the section of PostgreSQL's choices if it is there, and hands it on without looking into it.
+    "dbrestore.cli.views.report": 2,
+    "lambdas.closing.close_restore": 1,
+    # The plan is put together of the parts' sections; and whether instance and point are of one engine is the question itself.
+    "lambdas.planning.plan_restore": 3,
+    # The room is SQL Server's alone: a plan without the section is a contradiction, which it says.
+    "lambdas.staging.bucket": 2,
+    # Aurora is none of the engines, and is told apart by its name.
+    "lambdas.lookup.target": 1,
+}
+
+
+def is_engine_word(node: ast.expr) -> bool:
+    if isinstance(node, ast.Tuple | ast.Set | ast.List):
+        return bool(node.elts) and all(map(is_engine_word, node.elts))
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and (
+            node.value in ENGINES or node.value.startswith(("sqlserver-", "aurora"))
+        )
+    return (isinstance(node, ast.Attribute) and node.attr in {"engine", "POSTGRES", "SQLSERVER"}) or (
+        isinstance(node, ast.Name) and node.id == "engine"
+    )
+
+
+def asks(node: ast.AST) -> bool:
+    """A comparison with an engine, a look at the beginning of its name, a table by engine that isn't called ENGINES, or a read of what
+    only one engine's plan or manifest has."""
+    if isinstance(node, ast.Compare):
+        sides = (node.left, *node.comparators)
+        # Whether it is known at all is another question.
+        return any(map(is_engine_word, sides)) and not any(
+            isinstance(one, ast.Constant) and one.value is None for one in sides
+        )
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "startswith":
+        return any(map(is_engine_word, node.args))
+    if isinstance(node, ast.Dict):
+        return bool(node.keys) and all(key is not None and is_engine_word(key) for key in node.keys)
+    if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load):
+        return False
+    return node.attr in OF_ONE_ENGINE or (node.attr == "databases" and ast.unparse(node.value).endswith("manifest"))
+
+
+def tables(tree: ast.AST) -> Iterator[ast.expr | None]:
+    """What is assigned to ENGINES."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (node.value for target in targets if isinstance(target, ast.Name) and target.id == "ENGINES")
+
+
+def questions(tree: ast.AST) -> list[str]:
+    exempt = set(tables(tree))
+    return [ast.unparse(node)[:80] for node in ast.walk(tree) if node not in exempt and asks(node)]
+
+
+def test_nobody_asks_which_engine_it_is_but_the_tables_and_the_engines_own_rooms() -> None:
+    asked = {
+        module: questions(ast.parse(path.read_text()))
+        for part in ("dbrestore", "lambdas")
+        for module, path in modules(part)
+        if not ENGINE_ROOMS & set(module.split("."))
+    }
+
+    assert {module: found for module, found in asked.items() if len(found) > MAY_ASK.get(module, 0)} == {}
+    assert {module for module, most in MAY_ASK.items() if len(asked[module]) < most} == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'plan.engine == "postgres"', 'engine in ("sqlserver",)', 'name.startswith("sqlserver-")', "plan.native", "manifest.databases",
+        'PARTS = {"postgres": 1, "sqlserver": 2}', "found.manifest.native_databases", "engine is Engine.SQLSERVER",
+    ],
+)  # fmt: skip
+def test_a_question_for_the_engine_is_seen(text: str) -> None:
+    assert len(questions(ast.parse(text))) == 1
+
+
+def test_every_table_of_engines_has_a_row_for_each() -> None:
+    found = {
+        f"{module}": {key.value for key in table.keys if isinstance(key, ast.Constant)}
+        for part in ("dbrestore", "lambdas")
+        for module, path in modules(part)
+        for table in tables(ast.parse(path.read_text()))
+        if isinstance(table, ast.Dict)
+    }
+
+    assert len(found) > 8
+    assert {module: rows for module, rows in found.items() if rows != ENGINES} == {}
+
+
+def test_the_plan_alone_chooses_backup_sets() -> None:
+    chosen_by = set()
+    for part in ("dbrestore", "lambdas"):
+        for module, path in modules(part):
+            calls = {ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)}
+            if calls & {"needed", "recovery.needed", "native_recovery.needed"}:
+                chosen_by.add(module)
+
+    assert chosen_by == {"lambdas.planning.sqlserver.part"}
+
+
+def searches(tree: ast.AST) -> list[str]:
+    """Walks over backups of a manifest that compare names."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For | ast.comprehension) and ast.unparse(node.iter).split(".")[-1] in {
+            "backups", "databases", "native_databases",
+        }:  # fmt: skip
+            inside = node.body if isinstance(node, ast.For) else node.ifs
+            tests = [ast.unparse(one) for part in inside for one in ast.walk(part) if isinstance(one, ast.Compare)]
+            found += [test for test in tests if ".name == " in test and "manifest" in ast.unparse(node.iter)]
+    return found
+
+
+def test_a_database_is_looked_up_in_a_manifest_in_one_way() -> None:
+    found = {
+        module: found
+        for part in ("dbrestore", "lambdas")
+        for module, path in modules(part)
+        if (found := searches(ast.parse(path.read_text())))
+    }
+
+    assert found == {}
+    assert searches(ast.parse("next(b for b in plan.manifest.databases if b.name == name)"))
+
+
 def test_what_removes_reads_the_anchor_and_not_the_plan() -> None:
     """Whoever takes `meta().plan` makes things or (the report) says first why it can't be read."""
     readers = set()

@@ -12,6 +12,8 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from dbrestore.cli import consoles, control
+from dbrestore.cli.adding.engines import ENGINES
+from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.options import AsJson
 from dbrestore.cli.views import display
@@ -20,8 +22,6 @@ from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreRe
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.manifest import Manifest
 from dbrestore.points import known_digests, stored_points
-from dbrestore.points.pgdump import adding as points
-from dbrestore.points.sqlserver import adding as native_points
 from dbrestore.points.unfinished_point import Progress
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Restore points of the backup repository.")
@@ -90,13 +90,12 @@ def add(
 ) -> ExitCode:
     """Make restore points out of backups that exist: read once, checked, copied into the repository. One point for all dumps given; for
     SQL Server as many as there are full backups of a database."""
-    names = database or []
-    _require_fitting_names(engine, names, source)
-    _require_fitting_positions(engine, position or [])
+    of_engine, given = ENGINES[engine.value], Given(instance, source, database or [], position or [])
+    of_engine.require_fitting(given)
     digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))
     with progress_bar() as told:
-        added = _add(plane, instance, engine, source, names, digests, position or [], told)
+        added = of_engine.add(plane, given, digests, told)
     for manifest in added.points:
         _tell_added(manifest, as_json=as_json)
     for sentence in added.left_out:
@@ -185,49 +184,12 @@ def _point_line(point: stored_points.PointName, manifest: Manifest | Unread) -> 
     return {"type": "point", **names, "writtenAt": point.written_at.isoformat(), **told}
 
 
-def _require_fitting_names(engine: Engine, names: list[str], sources: list[Path]) -> None:
-    if engine is Engine.SQLSERVER and len(names) > 1:
-        raise RestoreRequestInvalid(
-            f"{len(names)} --database for native backups: one, if all files are of one database, or none"
-        )
-    if engine is Engine.POSTGRES and names and len(names) != len(sources):
-        raise RestoreRequestInvalid(
-            f"{len(names)} --database for {len(sources)} --from: name every database or none (then each dump's own name is taken)"
-        )
-
-
-def _require_fitting_positions(engine: Engine, positions: list[int]) -> None:
-    if positions and engine is Engine.POSTGRES:
-        raise RestoreRequestInvalid("--set is for native SQL Server backups (--engine sqlserver): leave it out")
-
-
 def _digests(given: list[str], sources: list[Path]) -> list[str]:
     if given and len(given) != len(sources):
         raise RestoreRequestInvalid(
             f"{len(given)} --sha256 for {len(sources)} --from: give one for each, in order, - where there is none, or none at all"
         )
     return given or [known_digests.NOT_GIVEN] * len(sources)
-
-
-def _add(
-    plane: ControlPlane,
-    instance: str,
-    engine: Engine,
-    sources: list[Path],
-    names: list[str],
-    digests: list[str],
-    positions: list[int],
-    told: Progress,
-) -> native_points.Added:
-    if engine is Engine.SQLSERVER:
-        name = names[0] if names else None
-        return native_points.add(
-            plane.storage, plane.repository_bucket, instance, sources, name, told, digests, positions
-        )
-    own_names: list[str | None] = [None] * len(sources)
-    pairs = list(zip(names or own_names, sources, strict=True))
-    made = points.add(plane.storage, plane.repository_bucket, instance, pairs, told, digests)
-    return native_points.Added((made,), ())
 
 
 @contextmanager

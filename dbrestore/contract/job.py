@@ -59,10 +59,11 @@ class DatabaseJob(Document):
 class NativeStep(Document):
     """One restore task: the backup set's place in the temporary bucket as RDS takes it (one object, or a prefix and `*` for stripes). A
     database of one step is recovered by it; in a chain every step leaves it RESTORING and `rds_finish_restore` recovers it. `stop_at` goes
-    with log backups only; it is the clock of the server that was backed up, without a zone."""
+    with log backups only; it is the clock of the server that was backed up, without a zone. `set_id` is the set's id in the manifest."""
 
     kind: NativeKind
     s3_arn: str
+    set_id: str = ""
     stop_at: datetime | None = None
 
 

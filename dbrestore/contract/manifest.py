@@ -11,11 +11,12 @@ one table's rows are one ranged GET. Without this product, `pg_restore` still re
 """
 
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import Field
 
 from dbrestore.contract.document import Document
+from dbrestore.contract.errors import DatabaseNotInRestorePoint
 
 SCHEMA_VERSION: Final = "1"
 
@@ -228,6 +229,9 @@ class NativeDatabaseBackup(Document):
         return max(backup_set.restored_size for backup_set in self.backup_sets)
 
 
+Backup = TypeVar("Backup", DatabaseBackup, NativeDatabaseBackup)
+
+
 class Manifest(Document):
     """One restore point of one instance: `databases` if it is of PostgreSQL, `native_databases` if of SQL Server. `point_id` sorts by time:
     `20261123T051200Z-3fa9c1d2`."""
@@ -240,6 +244,20 @@ class Manifest(Document):
     created_at: datetime
     databases: tuple[DatabaseBackup, ...] = ()
     native_databases: tuple[NativeDatabaseBackup, ...] = ()
+
+    @property
+    def backups(self) -> tuple[DatabaseBackup | NativeDatabaseBackup, ...]:
+        """Every database of the point, whichever engine it is of."""
+        return (*self.databases, *self.native_databases)
+
+    def backup(self, name: str, kind: type[Backup]) -> Backup:
+        """The one look-up of a database. Raises DatabaseNotInRestorePoint, with what there is, if the point has none of this name and
+        kind."""
+        for backup in self.backups:
+            if isinstance(backup, kind) and backup.name == name:
+                return backup
+        has = ", ".join(sorted(backup.name for backup in self.backups))
+        raise DatabaseNotInRestorePoint(f"the restore point {self.point_id} has no database {name!r}; it has {has}")
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:

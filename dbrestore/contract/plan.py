@@ -41,12 +41,20 @@ class PlannedSource(Document):
     manifest: str
 
 
+class SetRun(Document):
+    """Backup sets of a database that follow each other in its manifest, by their places there, counted from 1; `last` is one of them."""
+
+    first: int = Field(ge=1)
+    last: int = Field(ge=1)
+
+
 class PlannedDatabase(Document):
     """One database with every name that will be made, all fixed before anything exists. SQL Server restores straight under the asked name:
     there the temporary name is the same, and there are no roles (`dbrestore.contract.job.DatabaseJob` says what they are for).
     `bytes` of COPY text, for SQL Server of the database's files;
     of these `log_bytes` are those of the log files, and `page_bytes` those of the pages in use, None if the point doesn't know them;
-    `stored_bytes` of what the repository holds of it, `checked` how much of these was recomputed when they were added."""
+    `stored_bytes` of what the repository holds of it, `checked` how much of these was recomputed when they were added. `backup_sets` are
+    those of SQL Server that are restored, in this order: chosen once, by the plan."""
 
     name: str
     asked_name: str
@@ -58,6 +66,7 @@ class PlannedDatabase(Document):
     page_bytes: int | None = None
     stored_bytes: int = 0
     checked: str = ""
+    backup_sets: tuple[SetRun, ...] = ()
     rows: int
     tables: int
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from dbrestore.contract import form_problems
-from dbrestore.contract.allowed.database_names import place_of
+from dbrestore.contract.allowed.name_flaws import place_of
 from dbrestore.contract.allowed.worker_settings import EXPECTED
 from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.request import DatabaseRequest, RestoreRequest, WorkerRequest

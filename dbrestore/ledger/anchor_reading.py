@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dbrestore.contract.allowed import engines
 from dbrestore.contract.anchor import Anchor, lock_names, unreadable
 from dbrestore.ledger import stored_plan
 from dbrestore.ledger.table import Item
@@ -37,7 +38,7 @@ def read(restore_id: str, item: Item) -> Reading:
     told["executionArn"] = item.get("executionArn") or told.get("executionArn")
     told["plannedAt"] = told.get("plannedAt") or item.get("startedAt")
     told["target"] = _target(told.get("target"), str(told["executionArn"] or ""))
-    told["engine"] = told.get("engine") or _engine(str(told["target"].get("engine", "")))
+    told["engine"] = told.get("engine") or engines.of_instance(str(told["target"].get("engine", "")))
     anchor, flaws = _validated(restore_id, told)
     if not anchor.locks and anchor.target.arn and anchor.engine:
         anchor = anchor.model_copy(update={"locks": tuple(lock_names(anchor))})
@@ -75,12 +76,6 @@ def _target(told: Any, execution_arn: str) -> Values:
         partition = execution_arn.split(":")[1]
         target["arn"] = f"arn:{partition}:rds:{target['region']}:{target['account']}:db:{target['dbInstance']}"
     return target
-
-
-def _engine(of_instance: str) -> str | None:
-    if of_instance.startswith("sqlserver"):
-        return "sqlserver"
-    return "postgres" if of_instance == "postgres" else None
 
 
 def _validated(restore_id: str, values: Mapping[str, Any]) -> tuple[Anchor, list[str]]:

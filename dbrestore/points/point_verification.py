@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from botocore.exceptions import ClientError
 
 from dbrestore.contract.errors import BackupDamaged, RestoreError
-from dbrestore.contract.manifest import Manifest, StoredFile
+from dbrestore.contract.manifest import DatabaseBackup, Engine, Manifest, NativeDatabaseBackup, StoredFile
 from dbrestore.points.sqlserver.damage import file as native_damage
 from dbrestore.points.sqlserver.damage.file import DamageCheck, StripeChecks
 from dbrestore.points.sqlserver.file import inspect
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
+Backup = DatabaseBackup | NativeDatabaseBackup
 State = Literal["ok", "damaged", "missing", "archived"]
 PIECE: Final = 1 << 20
 
@@ -49,22 +50,13 @@ def deep(s3: "S3Client", bucket: str, manifest: Manifest, progress: Progress) ->
     """By every byte of each file that isn't archived. `progress` gets (bytes done, bytes in all, the key being read)."""
     meter = Meter(sum(file.length for file in _files(manifest)), progress)
     reader = _Reader(s3, bucket, meter)
-    for database in manifest.databases:
-        for file in database.files:
-            yield reader.judged(file, reader.digest)
-    for native in manifest.native_databases:
-        for backup_set in native.backup_sets:
-            stripes: list[StripeChecks] = []
-            verdicts = [reader.judged(file, lambda file, found=stripes: found.append(reader.checked(file)))  # type: ignore[misc]
-                        for file in backup_set.files]  # fmt: skip
-            yield from verdicts
-            if len(stripes) == len(backup_set.files):
-                yield from _together(backup_set.files[0].key, stripes)
+    judged = ENGINES[manifest.engine]
+    for database in manifest.backups:
+        yield from judged(reader, database)
 
 
 def _files(manifest: Manifest) -> list[StoredFile]:
-    dumped = [file for database in manifest.databases for file in database.files]
-    return [*dumped, *(file for database in manifest.native_databases for file in database.files)]
+    return [file for database in manifest.backups for file in database.files]
 
 
 def _described(s3: "S3Client", bucket: str, file: StoredFile) -> Verdict:
@@ -171,3 +163,21 @@ def _together(key: str, stripes: list[StripeChecks]) -> Iterator[Verdict]:
         native_damage.whole(stripes)
     except BackupDamaged as error:
         yield Verdict(key, "damaged", str(error))
+
+
+def _dump(reader: _Reader, database: Backup) -> Iterator[Verdict]:
+    for file in database.files:
+        yield reader.judged(file, reader.digest)
+
+
+def _native(reader: _Reader, database: Backup) -> Iterator[Verdict]:
+    for backup_set in database.backup_sets if isinstance(database, NativeDatabaseBackup) else ():
+        stripes: list[StripeChecks] = []
+        verdicts = [reader.judged(file, lambda file, found=stripes: found.append(reader.checked(file)))  # type: ignore[misc]
+                    for file in backup_set.files]  # fmt: skip
+        yield from verdicts
+        if len(stripes) == len(backup_set.files):
+            yield from _together(backup_set.files[0].key, stripes)
+
+
+ENGINES: Final[dict[Engine, Callable[[_Reader, Backup], Iterator[Verdict]]]] = {"postgres": _dump, "sqlserver": _native}

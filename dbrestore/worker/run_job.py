@@ -2,26 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import boto3
-import psycopg
 
 from dbrestore.contract import keys
-from dbrestore.contract.errors import ReplayFailed, RestoreError, RestoreFailed
+from dbrestore.contract.errors import RestoreError, RestoreFailed
 from dbrestore.contract.job import Absence, DatabaseResult, ErrorNote, Job, Result
 from dbrestore.points.ranges import CLIENT_CONFIG
 from dbrestore.worker.base import limits, private_folder
-from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest, read_object
+from dbrestore.worker.base.job_folder import JobFolder, Location, read_object
 from dbrestore.worker.base.lock import only_one
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.base.secrets import managed_secret
-from dbrestore.worker.postgresql import discard, replay, verification
-from dbrestore.worker.postgresql.session import Server, explained
-from dbrestore.worker.sqlserver import jobs as native_job
+from dbrestore.worker.postgresql import jobs as postgresql
+from dbrestore.worker.sqlserver import jobs as sqlserver
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+ENGINES: Final = {"postgres": postgresql.run, "sqlserver": sqlserver.run}
 
 
 def run(job_uri: str) -> None:
@@ -50,8 +49,6 @@ def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWrite
             absences.extend(seen)
     except RestoreError as problem:
         error = ErrorNote.of(problem)
-    except psycopg.Error as problem:
-        error = ErrorNote.of(ReplayFailed(f"{job.server.host}: {explained(problem)}"))
     except Exception as problem:  # whatever it was, the result must tell
         error = ErrorNote.of(RestoreFailed(f"{type(problem).__name__}: {problem}"))
     return Result(
@@ -67,22 +64,7 @@ def _work(
     secrets = boto3.client("secretsmanager", region_name=job.server.region, config=limits.AWS)
     ca_file = private / "ca.pem"
     ca_file.write_bytes(read_object(s3, Location.parse(job.server.ca_bundle)))
-    if job.engine == "sqlserver":
-        yield from native_job.run(folder, secrets, job, ca_file, progress)
-        return
-    server = Server(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
-    if job.kind == "discard":
-        yield from discard.run(server, job.databases)
-        return
-    if job.manifest is None:
-        raise RestoreFailed(f"a {job.kind} job must name its manifest")
-    where, manifest = Location.parse(job.manifest), read_manifest(s3, job.manifest)
-    if job.kind == "replay":
-        for result in replay.run(replay.Replay(s3, where.bucket, manifest, server, job, progress, folder)):
-            yield result, ()
-        return
-    subject = verification.Verification(s3, where.bucket, manifest, server, job, progress, folder)
-    yield from verification.run(subject)
+    yield from ENGINES[job.engine](folder, secrets, job, ca_file, progress)
 
 
 def _peak_memory() -> int:

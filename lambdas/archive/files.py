@@ -4,22 +4,22 @@ The truth is the class of today, not that of the manifest: lifecycle rules move 
 time; only those in Intelligent-Tiering are asked one by one, because a listing does not tell their archive tier.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from dbrestore.contract import limits
-from dbrestore.contract.errors import BackupDamaged, DatabaseNotInRestorePoint
-from dbrestore.contract.manifest import Manifest, StoredFile
-from dbrestore.contract.plan import Plan
+from dbrestore.contract.errors import BackupDamaged
+from dbrestore.contract.manifest import DatabaseBackup, Engine, Manifest, StoredFile
+from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.contract.refusals import error_code
-from dbrestore.points.sqlserver import recovery as native_recovery
+from lambdas.lookup.sqlserver import planned_sets
 from lambdas.runtime.clock import system_clock
 
 if TYPE_CHECKING:
@@ -60,20 +60,24 @@ class FoundFile:
 
 def of_plan(plan: Plan, manifest: Manifest) -> tuple[StoredFile, ...]:
     """Every file that the plan's databases are restored from, in the order in which S3 lists them. Raises DatabaseNotInRestorePoint,
-    PointInTimeUnreachable."""
-    found = {file.key: file for database in plan.databases for file in _of_database(plan, manifest, database.name)}
+    PlanOfAnotherVersion."""
+    of_database = ENGINES[plan.engine]
+    found = {file.key: file for database in plan.databases for file in of_database(manifest, database)}
     return tuple(found[key] for key in sorted(found))
 
 
-def _of_database(plan: Plan, manifest: Manifest, name: str) -> Iterable[StoredFile]:
-    for backup in manifest.databases:
-        if backup.name == name:
-            return backup.files
-    for native in manifest.native_databases:
-        if native.name == name:
-            sets = native_recovery.needed(native, plan.native.stop_at if plan.native else None)
-            return [file for one in sets for file in one.files]
-    raise DatabaseNotInRestorePoint(f"{manifest.point_id} has no database {name!r}: start the restore again")
+def _of_dump(manifest: Manifest, database: PlannedDatabase) -> Iterable[StoredFile]:
+    return manifest.backup(database.name, DatabaseBackup).files
+
+
+def _of_sets(manifest: Manifest, database: PlannedDatabase) -> Iterable[StoredFile]:
+    return (file for one in planned_sets(manifest, database) for file in one.files)
+
+
+ENGINES: Final[dict[Engine, Callable[[Manifest, PlannedDatabase], Iterable[StoredFile]]]] = {
+    "postgres": _of_dump,
+    "sqlserver": _of_sets,
+}
 
 
 def look(s3: "S3Client", bucket: str, files: Sequence[StoredFile]) -> tuple[FoundFile, ...]:

@@ -18,7 +18,7 @@ from dbrestore.ledger import reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.archive import retrieve_archive as archive
 from lambdas.archive import waits as archive_wait
-from lambdas.databases import native_proof
+from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
 from lambdas.runtime import phases, telemetry
@@ -147,7 +147,7 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
         phases=tuple(_ended(phase, now) for phase in reading.phases(restore.ledger.table, restore.ledger.restore_id)),
         resources=restore.ledger.rows(),
         postgres=told.postgres,
-        proofs=() if trouble else native_proof.sentences(meta.plan, results.values()),
+        proofs=() if trouble else ENGINES[meta.plan.engine].proofs(meta.plan, results.values()),
         network=told.network,
         archive=archive.retrieved(restore.ledger),
         estimate=told.estimate,

@@ -17,6 +17,7 @@ from dbrestore.contract.refusals import error_code
 from dbrestore.ledger.reading import jobs_of
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.databases import discard_job
+from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import JobRow, active_commands, ensure_job, job_row, result
 from lambdas.databases.outcomes import error_of
 from lambdas.databases.repeated_jobs import told_so_far
@@ -57,8 +58,8 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
 
 
 def _verification(restore: Restore, where: Anchor) -> Result | None:
-    """A verification whose end nobody saw still counts, unless SQL Server's databases, which bear the asked names, are being dropped."""
-    if where.engine == "sqlserver" and job_row(restore.ledger, FIRST):
+    """A verification whose end nobody saw still counts, unless databases that bear the asked names are being dropped."""
+    if where.engine and ENGINES[where.engine].under_asked_names and job_row(restore.ledger, FIRST):
         return None
     return told_so_far(restore, VERIFY)
 

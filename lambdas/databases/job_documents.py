@@ -1,57 +1,33 @@
-"""What the worker's jobs are told, made of the plan; what drops unfinished databases is made without it (lambdas.databases.discard_job)."""
+"""What the documents of the worker's jobs have in common: made of the plan, or, of a job that drops what is unfinished, of the anchor and
+the ledger's own rows alone. The engines' parts add the databases.
+"""
 
-from collections.abc import Iterable
-
-from dbrestore.contract.anchor import AnchoredDatabase, Whereabouts
-from dbrestore.contract.job import (
-    DatabaseJob,
-    DatabaseServer,
-    Job,
-    JobKind,
-    NativeDatabaseJob,
-    NativeOptions,
-    PostgresOptions,
-)
-from dbrestore.contract.plan import Plan, PlannedDatabase
+from dbrestore.contract.anchor import Anchor, AnchoredDatabase, Whereabouts
+from dbrestore.contract.job import DatabaseServer, Job, JobKind
+from dbrestore.contract.manifest import Engine
+from dbrestore.contract.plan import Plan
 from lambdas.runtime.state import Restore
 
 
-def job(
-    restore: Restore,
-    plan: Plan,
-    kind: JobKind,
-    databases: Iterable[PlannedDatabase] = (),
-    native_databases: tuple[NativeDatabaseJob, ...] = (),
-) -> Job:
-    """The job document of one kind for these databases, of PostgreSQL or of SQL Server."""
+def planned(restore: Restore, plan: Plan, kind: JobKind) -> Job:
+    """A job of this kind, as yet without databases."""
     return Job(
         kind=kind,
         restore_id=plan.restore_id,
         engine=plan.engine,
-        server=server(restore, plan),
-        databases=tuple(database_job(database) for database in databases),
-        native_databases=native_databases,
-        native_options=_native_options(plan),
-        postgres=plan.postgres or PostgresOptions(),
+        server=_server(restore, plan),
         manifest=plan.source.manifest,
         streams=plan.worker.streams,
         keep_toast_compression=plan.worker.keep_toast_compression,
     )
 
 
-def database_job(database: PlannedDatabase | AnchoredDatabase) -> DatabaseJob:
-    """A PostgreSQL database, as a job names it."""
-    return DatabaseJob(
-        backup_name=database.name,
-        asked_name=database.asked_name,
-        temporary_name=database.temporary_name,
-        login_role=database.login_role,
-        holder_role=database.holder_role,
-    )
+def discard(restore: Restore, where: Anchor, engine: Engine) -> Job:
+    """A job that drops, as yet without databases."""
+    return Job(kind="discard", restore_id=where.restore_id, engine=engine, server=_server(restore, where))
 
 
-def server(restore: Restore, where: Whereabouts) -> DatabaseServer:
-    """The database server, as a job names it."""
+def _server(restore: Restore, where: Whereabouts) -> DatabaseServer:
     return DatabaseServer(
         host=where.target.host,
         port=where.target.port,
@@ -61,8 +37,12 @@ def server(restore: Restore, where: Whereabouts) -> DatabaseServer:
     )
 
 
-def _native_options(plan: Plan) -> NativeOptions:
-    wish = plan.native
-    if wish is None:
-        return NativeOptions()
-    return NativeOptions(fix_users=wish.fix_users, check_database=wish.check_database, stop_at=wish.stop_at)
+def in_order(where: Anchor, names: set[str]) -> list[str]:
+    """Asked names in the order of the plan; last those that the anchor doesn't know."""
+    planned = [database.asked_name for database in where.databases]
+    return sorted(names, key=lambda name: (planned.index(name) if name in planned else len(planned), name))
+
+
+def known(where: Anchor, name: str) -> AnchoredDatabase | None:
+    """What the anchor tells of the database that was asked for under this name."""
+    return next((database for database in where.databases if database.asked_name == name), None)

@@ -7,9 +7,9 @@ unfinished.
 from dbrestore.contract.sections import RestoredSection
 from dbrestore.ledger import reading
 from lambdas.databases import repeated_jobs
-from lambdas.databases.job_documents import job
 from lambdas.databases.jobs import job_row, uri
 from lambdas.databases.outcomes import outcomes, raise_if_all_failed, together
+from lambdas.databases.postgresql import jobs as postgresql
 from lambdas.databases.rows import intend, note_made
 from lambdas.runtime.inputs import WorkerInput
 from lambdas.runtime.state import Restore, state
@@ -27,7 +27,7 @@ def replay_dumps(section: WorkerInput, restore: Restore) -> RestoredSection:
             intend(restore.ledger, database)
     told = repeated_jobs.results(
         restore, plan, section.worker.instance_id, JOB_NAME, plan.databases,
-        lambda databases: job(restore, plan, "replay", databases),
+        lambda databases: postgresql.job(restore, plan, "replay", databases),
     )  # fmt: skip
     result = repeated_jobs.together(told)
     note_made(restore.ledger, result)

@@ -8,12 +8,10 @@ from dbrestore.contract.job import DatabaseResult, ErrorNote, Result
 from dbrestore.contract.sections import RestoredSection
 from dbrestore.contract.sqlserver_errors import NativeTaskFailed
 from dbrestore.contract.things import DATABASE, NATIVE_TASK
-from lambdas.databases import native_jobs
-from lambdas.databases.job_documents import job
 from lambdas.databases.jobs import ensure_job, job_row, uri
 from lambdas.databases.outcomes import outcomes, raise_if_all_failed
 from lambdas.databases.rows import note_made
-from lambdas.lookup.source import source_manifest
+from lambdas.databases.sqlserver import jobs as sqlserver
 from lambdas.runtime.inputs import NativeRestoreInput
 from lambdas.runtime.state import Restore, state
 
@@ -25,16 +23,15 @@ def restore_native_backups(section: NativeRestoreInput, restore: Restore) -> Res
     """What became of each database. Fails with a database's own error if none was restored."""
     plan = section.plan
     # Thousands of looks follow the first: once the job has its row, the databases have theirs and the job its document.
-    work = job(restore, plan, "restore")
+    work = sqlserver.job(restore, plan, "restore")
     if job_row(restore.ledger, JOB_NAME) is None:
         for database in plan.databases:
             restore.ledger.intend(DATABASE, database.asked_name, database.temporary_name)
-            restore.ledger.intend(NATIVE_TASK, database.asked_name, native_jobs.key_prefix(plan, database))
-        databases = native_jobs.to_restore(plan, source_manifest(restore, plan), section.staging)
-        work = job(restore, plan, "restore", native_databases=databases)
+            restore.ledger.intend(NATIVE_TASK, database.asked_name, sqlserver.key_prefix(plan, database))
+        work = sqlserver.restoration(restore, plan, section.staging)
     minutes = plan.worker.max_run_minutes
     result = ensure_job(restore, plan, section.worker.instance_id, JOB_NAME, work, minutes=minutes)
-    result = proven(result, {d.asked_name: native_jobs.key_prefix(plan, d) for d in plan.databases})
+    result = proven(result, {d.asked_name: sqlserver.key_prefix(plan, d) for d in plan.databases})
     note_made(restore.ledger, result)
     raise_if_all_failed(result)
     return RestoredSection(databases=outcomes(result), result=uri(restore, JOB_NAME, "result.json"))

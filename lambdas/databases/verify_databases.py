@@ -5,19 +5,14 @@ A promoted database is KEPT: it is what the restore was for. What is promoted st
 of it; but then the restore does not succeed.
 """
 
-from dbrestore.contract import left_out_lists as left_out
 from dbrestore.contract.errors import ObjectsLeftOut, SomeDatabasesFailed
-from dbrestore.contract.job import Job, Result
-from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.contract.sections import DatabaseOutcome, VerifiedSection
 from dbrestore.ledger import reading
-from lambdas.databases import native_jobs, repeated_jobs
-from lambdas.databases.job_documents import job
+from lambdas.databases import repeated_jobs
+from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import uri
 from lambdas.databases.outcomes import error_of, outcomes, together
-from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
 from lambdas.databases.rows import settle_verified
-from lambdas.lookup.source import source_manifest
 from lambdas.runtime.inputs import VerifyInput
 from lambdas.runtime.state import Restore, state
 
@@ -30,37 +25,23 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
     """What became of each database, those that failed before included. Raises the error of the only one, or
     SomeDatabasesFailed; ObjectsLeftOut if all are there, but not all of the dump."""
     plan = section.plan
+    engine = ENGINES[plan.engine]
     made = {d.asked_name for d in section.restored.databases if d.status in MADE}
     told = repeated_jobs.results(
         restore, plan, section.worker.instance_id, JOB_NAME,
-        tuple(d for d in plan.databases if d.asked_name in made), lambda databases: _job(restore, plan, databases),
+        tuple(d for d in plan.databases if d.asked_name in made), lambda databases: engine.verify(restore, plan, databases),
     )  # fmt: skip
     result = repeated_jobs.together(told)
     settle_verified(restore.ledger, result, plan.databases)
     if result.error:
         raise error_of(result.error)
     databases = together(section.restored.databases, *map(outcomes, told))
-    missing = _left_out(restore, plan, told)
+    missing = engine.left_out(restore, plan, told)
     _raise_if_failed(databases, missing)
     if missing:
         raise ObjectsLeftOut(missing)
     last = reading.numbered(JOB_NAME, len(told))
     return VerifiedSection(databases=databases, result=uri(restore, last, "result.json"))
-
-
-def _job(restore: Restore, plan: Plan, databases: tuple[PlannedDatabase, ...]) -> Job:
-    if plan.engine == "postgres":
-        return job(restore, plan, "verify", databases)
-    manifest = source_manifest(restore, plan)
-    return job(restore, plan, "verify", native_databases=native_jobs.to_verify(plan, manifest, databases))
-
-
-def _left_out(restore: Restore, plan: Plan, told: list[Result]) -> str:
-    """What the restored databases lack, in some lines; empty if they lack nothing."""
-    if plan.engine != "postgres":
-        return ""
-    found = left_out.by_database([*repeated_jobs.all_results(restore, REPLAY), *told])
-    return left_out.told(found, f"dbrestore report {plan.restore_id}") if found else ""
 
 
 def _raise_if_failed(databases: tuple[DatabaseOutcome, ...], missing: str) -> None:

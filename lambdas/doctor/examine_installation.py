@@ -12,11 +12,11 @@ from dbrestore.contract.examination import Examination, ExaminationQuestion, Fin
 from lambdas.doctor import access as doctor_access
 from lambdas.doctor import control as doctor_control
 from lambdas.doctor import instance as doctor_instance
-from lambdas.doctor import native_restores as doctor_native
 from lambdas.doctor import network as doctor_network
 from lambdas.doctor import permissions as doctor_permissions
 from lambdas.doctor import plan as doctor_plan
 from lambdas.doctor import quotas as doctor_quotas
+from lambdas.doctor import sqlserver as doctor_native
 from lambdas.doctor import storage as doctor_storage
 from lambdas.doctor import target as doctor_target
 from lambdas.doctor.findings import Check, examine, judge, skipped

@@ -21,7 +21,7 @@ def plan(patient: InstanceSide) -> Iterator[Outcome]:
         told = "the repository has no restore point of it: a request would have to name source.dbInstance"
         yield unseen(told, patient.name, "add one with dbrestore points add, or plan from another instance's")
         return
-    names = [*(one.name for one in manifest.databases), *(one.name for one in manifest.native_databases)]
+    names = [backup.name for backup in manifest.backups]
     target = {"dbInstance": patient.name, "account": control.place.account, "region": control.place.region}
     request = {"target": target, "databases": names, "mode": "plan"}
     try:

@@ -13,7 +13,9 @@ import boto3
 from botocore.config import Config
 
 from dbrestore.contract import limits
+from dbrestore.contract.allowed import engines
 from dbrestore.contract.examination import ExaminationQuestion
+from dbrestore.contract.manifest import Engine
 from lambdas.lookup import target as target_lookup
 from lambdas.planning.plan_restore import Place, assume
 from lambdas.runtime.aws import TargetAccount
@@ -125,8 +127,9 @@ class InstanceSide:
         return self.target.control.surroundings.clock()
 
     @property
-    def is_sql_server(self) -> bool:
-        return self.instance["Engine"].startswith("sqlserver-")
+    def engine(self) -> Engine | None:
+        """None of an instance that restores don't know."""
+        return engines.of_instance(self.instance["Engine"])
 
 
 STATE = "ExamineInstallation"

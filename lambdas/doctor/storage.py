@@ -168,9 +168,8 @@ def restore_points(control: ControlSide) -> Iterator[Outcome]:
     except RestorePointNotFound as missing:
         yield doubtful(str(missing))
         return
-    held = len(manifest.databases) + len(manifest.native_databases)
     yield fine(
-        f"can be read: {held} databases of {manifest.engine} {manifest.engine_version}",
+        f"can be read: {len(manifest.backups)} databases of {manifest.engine} {manifest.engine_version}",
         f"{instance}/{manifest.point_id}",
     )
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from dbrestore.contract.plan import ArchivedFiles, CostItem, Plan, PlannedArchive
 from lambdas.estimate import orchestration
-from lambdas.estimate.durations import is_abroad, to_retrieve
+from lambdas.estimate.durations import to_retrieve
+from lambdas.estimate.engines import ENGINES
 from lambdas.estimate.prices import GB, MONTH_HOURS, Prices
+from lambdas.estimate.rates import is_abroad
 
 # The worker is paid for from its launch to its end.
 STATES_WITH_WORKER = (
@@ -96,22 +98,23 @@ def _worker(costing: Costing) -> Iterator[CostItem]:
 
 
 def _staged(costing: Costing) -> Iterator[CostItem]:
-    native = costing.plan.native
-    if native is None:
+    engine = ENGINES[costing.plan.engine]
+    if not engine.staged:
         return
+    stored = engine.stored_bytes(costing.plan)
     price, hours = costing.here.price("s3-gb-month"), costing.hours(STATES_WITH_STAGED_FILES)
-    told = f"{_gb(native.staged_bytes)} for {hours:.2f} h x ${price.dollars:g} per GiB and month"
-    yield _item("Temporary bucket", price.of(native.staged_bytes / GB * hours / MONTH_HOURS), told)
+    told = f"{_gb(stored)} for {hours:.2f} h x ${price.dollars:g} per GiB and month"
+    yield _item("Temporary bucket", price.of(stored / GB * hours / MONTH_HOURS), told)
 
 
 def _way(costing: Costing) -> Iterator[CostItem]:
     """What the data's way costs: from Region to Region, through what the worker reaches S3 by, from zone to zone."""
     plan = costing.plan
-    stored = plan.native.staged_bytes if plan.native else sum(database.stored_bytes for database in plan.databases)
+    engine = ENGINES[plan.engine]
+    stored = engine.stored_bytes(plan)
     if is_abroad(plan):
         yield _transfer("Transfer between Regions", "between-regions-gb", stored, costing.at_source)
-    if plan.native:
-        # The worker moves no byte of a native backup.
+    if not engine.through_worker:
         return
     place = _place(plan)
     if place is None:

@@ -1,7 +1,7 @@
 """The estimate of a plan: how long the restore will take and what it will cost. Pure arithmetic: nothing is asked of AWS."""
 
 from dbrestore.contract.plan import Estimate, Plan
-from lambdas.estimate import costs, durations
+from lambdas.estimate import costs, durations, rates
 from lambdas.estimate.prices import prices_in
 
 
@@ -9,7 +9,7 @@ def of(plan: Plan) -> Estimate:
     """The estimate of this plan; whatever the plan says of an estimate already is not looked at."""
     expected = durations.expected(plan)
     seconds = {item.state: item.seconds for item in expected}
-    here, at_source = prices_in(plan.target.region), prices_in(durations.repository_region(plan))
+    here, at_source = prices_in(plan.target.region), prices_in(rates.repository_region(plan))
     costing = costs.Costing(plan, seconds, here, at_source)
     items = costs.items(costing)
     return Estimate(

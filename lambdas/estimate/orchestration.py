@@ -3,7 +3,6 @@
 What a state costs is mostly how often it looks again, so all of it follows from the expected durations.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +10,8 @@ from dbrestore.contract import limits
 from dbrestore.contract.pauses import ARCHIVE_LOOK_SECONDS
 from dbrestore.contract.plan import Plan, PlannedArchive
 from lambdas.estimate.durations import to_retrieve
+from lambdas.estimate.engines import ENGINES
+from lambdas.estimate.requests import S3Requests
 from lambdas.runtime.looks import PAUSES
 
 # What a restore does however long it takes: states that are passed, those without a function included, and units of the ledger; a write in
@@ -31,14 +32,6 @@ LISTING_SECONDS = 0.2 * limits.ARCHIVE_BATCH / 1000
 # S3 tells of each file's arrival; all but a few of them wake nobody, after one read, of half a unit, by a smaller function.
 ARRIVAL_GB_SECONDS = 0.125 * 0.02
 ARRIVAL_READS = 0.5
-
-PART_BYTES = limits.STAGING_PART_BYTES
-REQUESTS_PER_STAGED_FILE = 6
-# While RDS restores, the worker notes its progress when it asks RDS; while it replays, ever more rarely (dbrestore.worker.base.progress).
-NATIVE_PROGRESS_SECONDS = 60.0
-SHORTEST_PROGRESS_SECONDS, PROGRESS_SHARE, LONGEST_PROGRESS_SECONDS = 1.0, 0.01, 60.0
-# The worker joins what it reads to pieces of at least so many bytes.
-READ_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -61,14 +54,6 @@ class Effort:
         )
 
 
-@dataclass(frozen=True)
-class S3Requests:
-    """`puts` are PUT, COPY and LIST, `gets` GET and HEAD."""
-
-    puts: int
-    gets: int
-
-
 def effort(plan: Plan, seconds: Mapping[str, float]) -> Effort:
     """What the flow does; `seconds` are the expected ones by state."""
     looks = sum(PAUSES[state].looks(took) for state, took in seconds.items() if state in PAUSES)
@@ -87,20 +72,7 @@ def s3_requests(plan: Plan, seconds: Mapping[str, float]) -> S3Requests:
     """What is asked of S3, the requests for the retrieval itself left out."""
     archive = to_retrieve(plan)
     puts, gets = _looks_at_archive(archive, seconds["RetrieveArchive"]) if archive else (0, 0)
-    if plan.native:
-        puts += round(seconds.get("RestoreNativeBackups", 0.0) / NATIVE_PROGRESS_SECONDS)
-        parts = -(-plan.native.staged_bytes // PART_BYTES)
-        return S3Requests(puts + parts + REQUESTS_PER_STAGED_FILE * len(plan.databases), gets + parts)
-    read = sum(database.stored_bytes // READ_BYTES + database.tables for database in plan.databases)
-    return S3Requests(puts + _progress_notes(seconds.get("ReplayDumps", 0.0)), gets + read)
-
-
-def _progress_notes(seconds: float) -> int:
-    """One a second at first, then one per hundredth of the time, then one a minute."""
-    shortest, longest = SHORTEST_PROGRESS_SECONDS, LONGEST_PROGRESS_SECONDS
-    grows_from, grows_to = shortest / PROGRESS_SHARE, longest / PROGRESS_SHARE
-    growing = math.log(max(1.0, min(seconds, grows_to) / grows_from)) / PROGRESS_SHARE
-    return round(min(seconds, grows_from) / shortest + growing + max(0.0, seconds - grows_to) / longest)
+    return S3Requests(puts, gets) + ENGINES[plan.engine].requests(plan, seconds)
 
 
 def _staging(seconds: float) -> Effort:

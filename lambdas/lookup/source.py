@@ -1,13 +1,13 @@
 """What is read in the repository: the restore point, its databases, the certificates that the worker trusts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Generic
 
 from botocore.exceptions import ClientError
 
-from dbrestore.contract.errors import CertificateBundleMissing, DatabaseNotInRestorePoint
-from dbrestore.contract.manifest import DatabaseBackup, Manifest, NativeDatabaseBackup
+from dbrestore.contract.errors import CertificateBundleMissing
+from dbrestore.contract.manifest import Backup, Manifest
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import DatabaseRequest, RestoreRequest
@@ -18,8 +18,6 @@ from lambdas.runtime.state import Restore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-Backup = TypeVar("Backup", DatabaseBackup, NativeDatabaseBackup)
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Asked(Generic[Backup]):
 
     @property
     def pointer(self) -> str:
-        return f"/databases/{self.number - 1}/name"
+        return _pointer(self.number)
 
 
 def source_manifest(restore: Restore, plan: Plan) -> Manifest:
@@ -44,19 +42,18 @@ def source_manifest(restore: Restore, plan: Plan) -> Manifest:
 
 
 def asked_databases(
-    manifest: Manifest, held: Sequence[Backup], request: RestoreRequest, problems: Problems
+    manifest: Manifest, kind: type[Backup], request: RestoreRequest, problems: Problems
 ) -> list[Asked[Backup]]:
     """The asked ones of the databases that the point holds; one that it hasn't got is a problem, with what it has."""
-    known = {backup.name: backup for backup in held}
     found = []
     for number, database in enumerate(request.databases, start=1):
-        if database.name in known:
-            found.append(Asked(number, database, known[database.name]))
-            continue
-        has = ", ".join(sorted(known))
-        sentence = f"the restore point {manifest.point_id} has no database {database.name!r}; it has {has}"
-        problems.add(DatabaseNotInRestorePoint, f"/databases/{number - 1}/name", sentence)
+        backup = problems.collect(_pointer(number), partial(manifest.backup, database.name, kind))
+        found += [Asked(number, database, backup)] if backup else []
     return found
+
+
+def _pointer(number: int) -> str:
+    return f"/databases/{number - 1}/name"
 
 
 def require_ca_bundle(s3: "S3Client", bucket: str) -> None:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from dbrestore.contract import limits, names
+from dbrestore.contract.allowed import engines
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable
 from dbrestore.contract.manifest import Engine
@@ -104,12 +105,12 @@ def _shield(instance: "DBInstanceTypeDef") -> str | None:
 
 def engine_of(instance: "DBInstanceTypeDef") -> Engine:
     """The engine without its edition. Raises TargetNotUsable for other engines."""
-    engine, name = instance["Engine"], instance["DBInstanceIdentifier"]
-    if engine.startswith("sqlserver-"):
-        return "sqlserver"
-    if engine == "postgres":
-        return "postgres"
-    raise TargetNotUsable(f"{name} is a {engine} instance: only PostgreSQL and SQL Server can be restored into")
+    engine, name = engines.of_instance(instance["Engine"]), instance["DBInstanceIdentifier"]
+    if engine is None:
+        raise TargetNotUsable(
+            f"{name} is a {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into"
+        )
+    return engine
 
 
 def require_available(instance: "DBInstanceTypeDef", waited: timedelta) -> None:

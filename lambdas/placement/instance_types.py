@@ -9,9 +9,9 @@ For SQL Server the worker only tells RDS what to do (78 MB of memory after 600 l
 packages has room enough.
 Invariant: only types of x86_64, which the program is built for, and only launches that EC2 offers in that zone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -35,9 +35,9 @@ ONE_SIZE_MORE = 1 << 40
 
 @dataclass(frozen=True)
 class Work:
-    """What the worker has to do. `size` in bytes of COPY text."""
+    """What the worker has to do. `size` in bytes of COPY text; `engine` None is one that the plan refuses."""
 
-    engine: Engine
+    engine: Engine | None
     size: int
     streams: int
 
@@ -57,11 +57,20 @@ def candidates(target: TargetAccount, work: Work, asked: Sequence[str] = (), *, 
 
 def by_work(work: Work) -> tuple[str, ...]:
     """The types for this work."""
-    if work.engine == "sqlserver":
-        return STEERING
+    return ENGINES[work.engine or "postgres"](work)
+
+
+def _by_streams(work: Work) -> tuple[str, ...]:
     wanted = max(work.streams, 4 if work.size > ONE_SIZE_MORE else 2)
     size = SIZES[next(processors for processors in SIZES if processors >= wanted)]
     return tuple(f"{family}.{size}" for family in FAMILIES)
+
+
+def _steering(work: Work) -> tuple[str, ...]:
+    return STEERING
+
+
+ENGINES: Final[dict[Engine, Callable[[Work], tuple[str, ...]]]] = {"postgres": _by_streams, "sqlserver": _steering}
 
 
 def _require_x86(target: TargetAccount, asked: Sequence[str]) -> None:

@@ -45,12 +45,13 @@ class Findings:
 @dataclass(frozen=True)
 class EnginePart:
     """What the plan says of the databases; `native` for SQL Server alone, `postgres` for PostgreSQL.
-    `files` are all that will be read, as they lie in S3."""
+    `files` are all that will be read, as they lie in S3, and `reading_hours` how long they are read."""
 
-    databases: tuple[PlannedDatabase, ...]
-    notes: tuple[str, ...]
-    native: PlannedNative | None = None
+    databases: tuple[PlannedDatabase, ...] = ()
+    notes: tuple[str, ...] = ()
     files: tuple[FoundFile, ...] = ()
+    reading_hours: float = 0.0
+    native: PlannedNative | None = None
     postgres: PostgresOptions | None = None
 
 

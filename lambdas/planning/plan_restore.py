@@ -2,11 +2,11 @@
 answer.
 
 Nothing is created before the last act, which opens the ledger: a request that is refused here leaves nothing to clean up. With mode
-`plan` not even that happens. What the two engines ask for stands in lambdas.planning.postgresql_plan and lambdas.planning.native_plan."""
+`plan` not even that happens. What the two engines ask for stands in lambdas.planning.postgresql and lambdas.planning.sqlserver."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
@@ -29,13 +29,14 @@ from dbrestore.ledger import restore_list
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from dbrestore.points import stored_points
 from lambdas.archive import plan as archive_plan
-from lambdas.estimate import durations, estimate
+from lambdas.estimate import estimate
 from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
-from lambdas.planning import native_plan, postgresql_plan
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.findings import EnginePart, Findings
+from lambdas.planning.postgresql import part as postgresql
+from lambdas.planning.sqlserver import part as sqlserver
 from lambdas.planning.worker import Site, WorkerPart
 from lambdas.runtime import phases, telemetry
 from lambdas.runtime.aws import TargetAccount
@@ -48,7 +49,10 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 STATE = "PlanRestore"
-PARTS = {"postgres": postgresql_plan.part, "sqlserver": native_plan.part}
+ENGINES: Final[dict[Engine, Callable[[Findings, Problems], EnginePart]]] = {
+    "postgres": postgresql.part,
+    "sqlserver": sqlserver.part,
+}
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     settings = surroundings.settings
     problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, settings.evidence_bucket))
     worker = _worker(found, place, section, part, problems)
-    archive = archive_plan.part(part.files, request.archive.tier, _reading(part), problems)
+    archive = archive_plan.part(part.files, request.archive.tier, part.reading_hours, problems)
     problems.raise_if_any()
     if not (instance and found.manifest and worker and worker.planned and engine):
         raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {WHERE_TO_REPORT}")
@@ -150,13 +154,6 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         reason=request.reason,
         requested_by=request.requested_by,
     )
-
-
-def _reading(part: EnginePart) -> float:
-    """Hours in which the files are read."""
-    if part.native:
-        return durations.reading_hours(part.native.staged_bytes, "sqlserver")
-    return durations.reading_hours(sum(database.bytes for database in part.databases), "postgres")
 
 
 def _find(
@@ -227,8 +224,8 @@ def _engine_part(found: Findings, problems: Problems) -> tuple[Engine | None, En
         found = replace(found, instance=None, manifest=None)
     engine = family or (manifest.engine if manifest else None)
     if engine is None:
-        return None, EnginePart((), ())
-    return engine, PARTS[engine](found if family else replace(found, instance=None), problems)
+        return None, EnginePart()
+    return engine, ENGINES[engine](found if family else replace(found, instance=None), problems)
 
 
 def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Problems) -> Engine | None:

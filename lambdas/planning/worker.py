@@ -7,7 +7,7 @@ problem and goes on.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbrestore.contract.manifest import Engine
+from dbrestore.contract.allowed import engines
 from dbrestore.contract.plan import PlannedNetwork, PlannedWorker
 from dbrestore.contract.request import WorkerRequest
 from dbrestore.contract.request_problems import Problems
@@ -75,8 +75,7 @@ def part(
         vpc_id=vpc_id,
         request=request,
     )
-    engine: Engine = "sqlserver" if instance["Engine"].startswith("sqlserver") else "postgres"
-    work = Work(engine, size, request.streams)
+    work = Work(engines.of_instance(instance["Engine"]), size, request.streams)
     stand = network_plan.part(target, instance, site.regions, work, _wishes(worker, request), problems)
     standing = stand.group_ids[0] if stand else None
     root_device = worker_checks.check(Checks(target, site.account, vpc_id, standing, worker, problems))

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from dbrestore.contract.errors import DatabaseNotInRestorePoint
-from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, StoredFile
+from dbrestore.contract.manifest import Manifest, NativeBackupSet, StoredFile
 from dbrestore.contract.plan import Plan
 from dbrestore.points.sqlserver import staged as native_staging
-from dbrestore.points.sqlserver.recovery import needed
+from lambdas.lookup.sqlserver import planned_sets
 
 
 @dataclass(frozen=True)
@@ -28,18 +27,10 @@ class StagedFile:
 
 
 def staged_files(plan: Plan, manifest: Manifest) -> tuple[StagedFile, ...]:
-    """What the plan's databases need up to its point in time. Raises PointInTimeUnreachable, DatabaseNotInRestorePoint."""
-    stop_at = plan.native.stop_at if plan.native else None
+    """What the plan chose. Raises DatabaseNotInRestorePoint, PlanOfAnotherVersion."""
     return tuple(
         StagedFile(file, one, stripe, native_staging.stripe_key(plan.restore_id, database, number, one.kind, stripe))
         for database, planned in enumerate(plan.databases, 1)
-        for number, one in enumerate(needed(_backup(manifest, planned.name), stop_at), 1)
+        for number, one in enumerate(planned_sets(manifest, planned), 1)
         for stripe, file in enumerate(one.files, 1)
     )
-
-
-def _backup(manifest: Manifest, name: str) -> NativeDatabaseBackup:
-    for backup in manifest.native_databases:
-        if backup.name == name:
-            return backup
-    raise DatabaseNotInRestorePoint(f"{manifest.point_id} has no SQL Server database {name!r}: start the restore again")

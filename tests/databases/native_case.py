@@ -17,7 +17,7 @@ import boto3
 
 from dbrestore.contract import keys
 from dbrestore.contract.job import DatabaseServer, Job, JobKind, NativeDatabaseJob, NativeOptions, NativeStep, Result
-from dbrestore.contract.manifest import Manifest, NativeKind
+from dbrestore.contract.manifest import Manifest, NativeDatabaseBackup, NativeKind
 from dbrestore.points.sqlserver import adding as native_points
 from dbrestore.points.sqlserver import recovery as native_recovery
 from dbrestore.points.sqlserver import staged as native_staging
@@ -175,8 +175,7 @@ class NativeRestore:
 
     def sets(self, name: str):
         """What is restored of a database."""
-        backup_ = next(one for one in self.manifest.native_databases if one.name == name)
-        return native_recovery.needed(backup_, self.stop_at)
+        return native_recovery.needed(self.manifest.backup(name, NativeDatabaseBackup), self.stop_at)
 
     def databases(self) -> tuple[NativeDatabaseJob, ...]:
         """As the control plane writes them."""
@@ -186,7 +185,7 @@ class NativeRestore:
         sets = self.sets(name)
         steps = tuple(
             NativeStep(
-                kind=one.kind, stop_at=self.stop_at if one.kind == "LOG" else None,
+                kind=one.kind, set_id=one.set_id, stop_at=self.stop_at if one.kind == "LOG" else None,
                 s3_arn=native_staging.set_arn("aws", STAGING, self.restore_id, number, n, one.kind, len(one.files)),
             )
             for n, one in enumerate(sets, start=1)
@@ -232,7 +231,7 @@ class NativeRestore:
     def start(self, uri: str, **limits: float) -> subprocess.Popen[bytes]:
         """The worker program in its own process, with other limits if given."""
         changes = "; ".join(f"limits.{name} = {value}" for name, value in limits.items())
-        program = f"from worker import limits, run_job; {changes}; run_job.run({uri!r})"
+        program = f"from dbrestore.worker import run_job; from dbrestore.worker.base import limits; {changes}; run_job.run({uri!r})"
         command = [sys.executable, "-W", "error::ResourceWarning", "-c", program]
         return subprocess.Popen(command, env=self.cloud.environment())
 

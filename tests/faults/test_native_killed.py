@@ -26,7 +26,10 @@ from tests.statemachine.world import REGION, execution_arn
 __all__ = ["authority", "native"]
 
 QUICK = ("StageNativeBackups", "VerifyDatabases")
-PROGRAM = "from worker import limits, run_job\nvars(limits).update({limits!r})\nrun_job.run({uri!r})"
+PROGRAM = (
+    "from dbrestore.worker import run_job\nfrom dbrestore.worker.base import limits\n"
+    "vars(limits).update({limits!r})\nrun_job.run({uri!r})"
+)
 
 
 def stop_execution() -> None:

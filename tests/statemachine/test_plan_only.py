@@ -10,6 +10,7 @@ import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 
 from dbrestore.cli.views import creations
+from dbrestore.cli.views import sqlserver as sqlserver_view
 from dbrestore.contract import keys, limits
 from dbrestore.contract.plan import ArchivedFiles, ConsideredSubnet, Plan, PlannedArchive, PlannedNetwork
 from infrastructure.functions import FUNCTIONS
@@ -154,7 +155,7 @@ def test_a_restore_is_seen_to_change_things_by_the_same_watch(restored: Restored
 def test_what_a_plan_announces_is_what_a_restore_makes(restored: Restored) -> None:
     recorded = [creation for creation in creations.of(restored.plan) if creation.is_recorded]
 
-    rows, any_ = restored.report["resources"], f"-g{creations.ANY_GENERATION}-"
+    rows, any_ = restored.report["resources"], f"-g{sqlserver_view.ANY_GENERATION}-"
     assert {(c.kind, c.name) for c in recorded} == {(row["kind"], re.sub(r"-g\d+-", any_, row["name"])) for row in rows}
     assert {c.name for c in recorded if c.stays} == {row["name"] for row in rows if row["state"] == "KEPT"}
 

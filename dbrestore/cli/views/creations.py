@@ -4,31 +4,16 @@ Invariant: each row of a restore's report is in here under the same kind and nam
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from dbrestore.cli.views.creation import Creation
+from dbrestore.cli.views.engines import ENGINES
 from dbrestore.contract import keys, names, things
 from dbrestore.contract.plan import Plan
-from dbrestore.contract.things import DATABASE, HOLDER_ROLE, LOGIN_ROLE, NATIVE_TASK
-from dbrestore.points.sqlserver import staged as native_staging
-
-ANY_GENERATION = "<n>"
-
-
-@dataclass(frozen=True)
-class Creation:
-    """One thing. `is_recorded`: it has a row of its own in the ledger and the report; `stays`: it is there after the restore for
-    certain."""
-
-    kind: str
-    name: str
-    what: str = ""
-    is_recorded: bool = True
-    stays: bool = False
 
 
 def of(plan: Plan) -> tuple[Creation, ...]:
     """In the order in which they would be made."""
-    parts = (_worker(plan), _groups(plan), _staged(plan), _databases(plan), _records(plan))
+    parts = (_worker(plan), _groups(plan), ENGINES[plan.engine].creations(plan), _records(plan))
     return tuple(creation for part in parts for creation in part)
 
 
@@ -53,34 +38,6 @@ def _groups(plan: Plan) -> Iterator[Creation]:
     yield Creation(things.SECURITY_GROUP_RULE, into, "from the other group")
     entry = things.group_list_entry(plan.restore_id)
     yield Creation(things.GROUP_LIST_ENTRY, entry, f"in the list of {plan.target.db_instance}")
-
-
-def _staged(plan: Plan) -> Iterator[Creation]:
-    if plan.native is None:
-        return
-    bucket = names.staging_bucket(0, plan.target.account, plan.target.region).replace("-g0-", f"-g{ANY_GENERATION}-")
-    yield Creation(things.BUCKET, bucket, "shared with other restores of that account and Region")
-    prefix = native_staging.restore_prefix(plan.restore_id)
-    yield Creation(things.STAGED_OBJECTS, f"{bucket}/{prefix}", "copies of the backup files")
-
-
-def _databases(plan: Plan) -> Iterator[Creation]:
-    for number, database in enumerate(plan.databases, start=1):
-        if plan.native:
-            yield Creation(DATABASE, database.temporary_name, "stays if it is verified", stays=True)
-            yield Creation(
-                NATIVE_TASK,
-                native_staging.database_prefix(plan.restore_id, number),
-                f"RDS restores {database.asked_name}",
-            )
-        else:
-            what = f"stays as {database.asked_name} if it is verified"
-            yield Creation(DATABASE, database.temporary_name, what, stays=True)
-            yield Creation(
-                LOGIN_ROLE, database.login_role, f"fills {database.temporary_name} and is gone when it is verified"
-            )
-            holds = f"no login, no rights; stays with {database.asked_name} if it owns something there"
-            yield Creation(HOLDER_ROLE, database.holder_role, holds)
 
 
 def _records(plan: Plan) -> Iterator[Creation]:

@@ -6,8 +6,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dbrestore.cli.views import choices as choices_view
 from dbrestore.cli.views import creations
+from dbrestore.cli.views.engines import ENGINES
 from dbrestore.cli.views.tables import explained, table
 from dbrestore.cli.views.units import dollars, duration, number, size
 from dbrestore.contract.plan import ConsideredSubnet, Estimate, Plan, PlannedArchive, PlannedNetwork
@@ -24,7 +24,7 @@ def print_plan(console: Console, plan: Plan) -> None:
 def _parts(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield _headlines(plan)
     yield ""
-    yield _planned_dumps(plan) if plan.engine == "postgres" else _planned_native_backups(plan)
+    yield ENGINES[plan.engine].planned(plan)
     if plan.archive and plan.archive.classes:
         yield from archive(plan.archive)
     if plan.network:
@@ -52,19 +52,14 @@ def _told(plan: Plan) -> Iterator[tuple[str, str]]:
     place = f"{target.availability_zone}, {target.vpc_id}, account {target.account}"
     yield "Into", f"{target.db_instance}: {target.engine} {target.engine_version} in {place}"
     yield "", f"at {target.host}:{target.port}"
-    streams = f", {worker.streams} streams" if plan.engine == "postgres" else ""
+    engine = ENGINES[plan.engine]
+    of_engine = "".join(f", {word}" for word in engine.of_worker(worker))
     longest = f"at most {duration(worker.max_run_minutes * 60)}"
     yield (
         "Worker",
-        f"{worker.first.instance_type} in {worker.first.subnet_id}{streams}, {longest}, by {worker.configured_by}",
+        f"{worker.first.instance_type} in {worker.first.subnet_id}{of_engine}, {longest}, by {worker.configured_by}",
     )
-    if plan.native:
-        runs = "runs" if plan.native.check_database else "does not run"
-        yield "Checked", f"DBCC CHECKDB {runs}, by {plan.native.check_decided_by}"
-        told = f"{size(plan.native.staged_bytes)} into a temporary bucket"
-        yield "Copied", f"{told}, which RDS reads with {plan.native.option_role_arn}"
-    if plan.postgres:
-        yield from choices_view.told(plan.postgres)
+    yield from engine.headlines(plan)
     if plan.estimate:
         yield "Takes", _in_short(plan.estimate)
 
@@ -72,24 +67,6 @@ def _told(plan: Plan) -> Iterator[tuple[str, str]]:
 def _in_short(estimate: Estimate) -> str:
     hours = f"{estimate.worker_hours:,.2f} worker hours"
     return f"about {duration(estimate.seconds)}, {hours}, about {dollars(estimate.dollars)}"
-
-
-def _planned_dumps(plan: Plan) -> Table:
-    shown = table("database", "comes back as", "is built as", "tables", "rows", "size")
-    for database in plan.databases:
-        shown.add_row(
-            database.name, database.asked_name, database.temporary_name,
-            number(database.tables), number(database.rows), size(database.bytes),
-        )  # fmt: skip
-    return shown
-
-
-def _planned_native_backups(plan: Plan) -> Table:
-    shown = table("database", "comes back as", "size", "of it log", "pages in use")
-    for database in plan.databases:
-        in_use = "not known" if database.page_bytes is None else size(database.page_bytes)
-        shown.add_row(database.name, database.asked_name, size(database.bytes), size(database.log_bytes), in_use)
-    return shown
 
 
 def archive(planned: PlannedArchive) -> Iterator[RenderableType]:
@@ -138,7 +115,7 @@ def _notes(plan: Plan) -> Iterator[str]:
     yield from plan.notes
     yield from plan.estimate.notes if plan.estimate else ()
     yield "a restore has an id of its own, and so have the names of what it makes"
-    state = "ReplayDumps" if plan.engine == "postgres" else "RestoreNativeBackups"
+    state = ENGINES[plan.engine].making_state
     yield f"not looked at yet: whether a name is free in the target. Only the worker can see that, first thing in {state}."
 
 

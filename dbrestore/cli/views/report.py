@@ -11,9 +11,11 @@ from dbrestore.cli.following import Ended, seconds_of
 from dbrestore.cli.views import choices as choices_view
 from dbrestore.cli.views import left_out as left_out_view
 from dbrestore.cli.views import plan as plan_view
+from dbrestore.cli.views.engines import ENGINES
 from dbrestore.cli.views.tables import table
 from dbrestore.cli.views.units import dollars, duration, number, size
 from dbrestore.contract import left_out_lists as left_out
+from dbrestore.contract.allowed import engines
 from dbrestore.contract.job import Check, DatabaseResult, FixUp, Result
 from dbrestore.contract.plan import Estimate
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow
@@ -129,7 +131,8 @@ def retrieval(archive: ArchiveSection) -> str:
 
 def databases(report: Report) -> Table:
     """What became of each database. The rows of a native backup are counted by nobody."""
-    has_rows = report.target.engine == "postgres"
+    engine = engines.of_instance(report.target.engine)
+    has_rows = engine is not None and ENGINES[engine].counts_rows
     shown = table("database", "as", "outcome", *(["rows"] if has_rows else []), "size", "took")
     for outcome in report.databases:
         words = f"{outcome.status}, {number(outcome.left_out)} left out" if outcome.left_out else outcome.status

@@ -12,7 +12,6 @@ import psycopg
 
 from dbrestore.contract.errors import (
     DatabaseExists,
-    DatabaseNotInRestorePoint,
     ReplayFailed,
     RestoreError,
     RestoreFailed,
@@ -82,19 +81,10 @@ class Replay:
 
 def run(replay: Replay) -> Iterator[DatabaseResult]:
     """Replay each database of the job; one that fails doesn't stop the next. Raises only what would fail all of them."""
-    backups = [backup_of(replay.manifest, database) for database in replay.job.databases]
+    backups = [replay.manifest.backup(database.backup_name, DatabaseBackup) for database in replay.job.databases]
     replay.server.connect_master().close()
     for database, backup in zip(replay.job.databases, backups, strict=True):
         yield _replay_one(replay, database, backup)
-
-
-def backup_of(manifest: Manifest, database: DatabaseJob) -> DatabaseBackup:
-    """The manifest's part about the database. Raises DatabaseNotInRestorePoint with what there is."""
-    for backup in manifest.databases:
-        if backup.name == database.backup_name:
-            return backup
-    has = ", ".join(repr(backup.name) for backup in manifest.databases)
-    raise DatabaseNotInRestorePoint(f"{manifest.point_id} has no database {database.backup_name!r}; it has {has}")
 
 
 def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -> DatabaseResult:

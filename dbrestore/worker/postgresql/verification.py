@@ -37,7 +37,6 @@ from dbrestore.worker.postgresql.checks import ownership as owner_checks
 from dbrestore.worker.postgresql.checks import structure as structure_checks
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
 from dbrestore.worker.postgresql.promotion import Promotion
-from dbrestore.worker.postgresql.replay import backup_of
 from dbrestore.worker.postgresql.rights import grants, named_roles, owners, ownership, powerless_roles, public_schema
 from dbrestore.worker.postgresql.session import Connection, Server, explained
 from dbrestore.worker.postgresql.statements import repeated
@@ -63,7 +62,7 @@ def run(verification: Verification) -> Iterator[tuple[DatabaseResult, tuple[Abse
     """Verify and promote each database that is there under its temporary name; one that fails doesn't stop the next."""
     for database in verification.job.databases:
         began = time.monotonic()
-        backup = backup_of(verification.manifest, database)
+        backup = verification.manifest.backup(database.backup_name, DatabaseBackup)
         verification.progress.phase("verifying", backup.name)
         result = DatabaseResult(
             backup_name=database.backup_name, asked_name=database.asked_name, temporary_name=database.temporary_name, status="FAILED",

@@ -9,11 +9,10 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from dbrestore.contract.errors import DatabaseExists, DatabaseNotInRestorePoint, RestoreError, RestoreFailed
+from dbrestore.contract.errors import DatabaseExists, RestoreError, RestoreFailed
 from dbrestore.contract.job import Absence, DatabaseResult, ErrorNote, Job, NativeDatabaseJob
-from dbrestore.contract.manifest import Manifest
+from dbrestore.contract.manifest import Manifest, NativeDatabaseBackup
 from dbrestore.contract.sqlserver_errors import NativeSlotsTaken, NativeTaskStuck
-from dbrestore.points.sqlserver import recovery as native_recovery
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.sqlserver import database_names as native_names
@@ -167,19 +166,14 @@ class NativeRestore:
 
 def _lengths(database: NativeDatabaseJob, manifest: Manifest) -> tuple[int, ...]:
     """The bytes of each step's files. Raises DatabaseNotInRestorePoint, RestoreFailed if the steps are not the manifest's."""
-    backup = next((one for one in manifest.native_databases if one.name == database.backup_name), None)
-    if backup is None:
-        raise DatabaseNotInRestorePoint(
-            f"the restore point {manifest.point_id} has no database {database.backup_name!r}"
-        )
-    stop_at = next((step.stop_at for step in database.steps if step.stop_at), None)
-    sets = native_recovery.needed(backup, stop_at)
-    if [one.kind for one in sets] != [step.kind for step in database.steps]:
+    held = {one.set_id: one for one in manifest.backup(database.backup_name, NativeDatabaseBackup).backup_sets}
+    sets = [held.get(step.set_id) for step in database.steps]
+    if [one and one.kind for one in sets] != [step.kind for step in database.steps]:
         raise RestoreFailed(
             f"{database.backup_name}: the job has {[step.kind for step in database.steps]} to restore where the manifest has "
-            f"{[one.kind for one in sets]}: control plane and worker are of different versions, deploy both again"
+            f"{[one.kind if one else None for one in sets]}: control plane and worker are of different versions, deploy both again"
         )
-    return tuple(one.stored_length for one in sets)
+    return tuple(one.stored_length for one in sets if one)
 
 
 def _slots_taken(listing: Listing) -> NativeSlotsTaken:

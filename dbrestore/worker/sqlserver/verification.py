@@ -23,7 +23,7 @@ from dbrestore.contract.job import (
     NativeDatabaseJob,
     NativeOptions,
 )
-from dbrestore.contract.manifest import Manifest, NativeBackupSet
+from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup
 from dbrestore.contract.sqlserver_errors import ServerOutOfReach
 from dbrestore.worker.base import check_list, limits
 from dbrestore.worker.base.progress import ProgressWriter
@@ -81,8 +81,8 @@ def _verified(connection: StandingConnection, verification: Verification, manife
 
 
 def _last_set(database: NativeDatabaseJob, manifest: Manifest) -> NativeBackupSet:
-    backup = next((one for one in manifest.native_databases if one.name == database.backup_name), None)
-    found = next((one for one in backup.backup_sets if one.set_id == database.last_set), None) if backup else None
+    backup = manifest.backup(database.backup_name, NativeDatabaseBackup)
+    found = next((one for one in backup.backup_sets if one.set_id == database.last_set), None)
     if found is None:
         raise DatabaseNotInRestorePoint(
             f"the restore point {manifest.point_id} has no backup set {database.last_set} of a database {database.backup_name!r}: choose "

@@ -10,7 +10,7 @@ import pytest
 
 from dbrestore.cli import main
 from dbrestore.cli.control import ControlPlane
-from dbrestore.cli.views import native_point as native_view
+from dbrestore.cli.views import sqlserver as native_view
 from dbrestore.contract.manifest import NativeBackupSet, NativeDatabaseBackup, NativeKind
 from tests.unit.points.sqlserver.backups import Written, backup
 

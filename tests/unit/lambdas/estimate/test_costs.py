@@ -5,7 +5,7 @@ import pytest
 from dbrestore.contract.plan import Estimate
 from dbrestore.contract.request import ArchiveTier
 from dbrestore.worker.base import limits
-from lambdas.estimate import estimate, orchestration
+from lambdas.estimate import estimate, orchestration, postgresql
 from lambdas.estimate.orchestration import Effort
 from lambdas.estimate.prices import GB, prices_in
 from tests.unit.lambdas.estimated_plans import archived, database, network, planned, planned_native, target, worker
@@ -155,14 +155,14 @@ def test_the_estimate_says_of_when_and_where_its_prices_are() -> None:
 
 def test_the_workers_notes_are_counted_with_the_workers_own_numbers() -> None:
     told = (
-        orchestration.SHORTEST_PROGRESS_SECONDS, orchestration.PROGRESS_SHARE, orchestration.LONGEST_PROGRESS_SECONDS,
+        postgresql.SHORTEST_PROGRESS_SECONDS, postgresql.PROGRESS_SHARE, postgresql.LONGEST_PROGRESS_SECONDS,
     )  # fmt: skip
 
     assert told == (limits.PROGRESS_SECONDS, limits.PROGRESS_SHARE, limits.LONGEST_PROGRESS_SECONDS)
-    assert orchestration._progress_notes(50) == 50
+    assert postgresql.progress_notes(50) == 50
     # Simulated second by second.
     count, last = 0, -1.0
     for second in range(100_000):
         if second - last >= min(max(1.0, 0.01 * second), 60.0):
             count, last = count + 1, second
-    assert abs(orchestration._progress_notes(100_000) - count) < 0.05 * count
+    assert abs(postgresql.progress_notes(100_000) - count) < 0.05 * count

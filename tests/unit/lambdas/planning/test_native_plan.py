@@ -175,11 +175,13 @@ def test_a_plan_names_the_databases_the_role_and_what_will_be_staged(sql_server:
         {
             "name": "crm", "askedName": "crm", "temporaryName": "crm", "loginRole": "", "holderRole": "", "bytes": 4 * GIB,
             "logBytes": GIB, "pageBytes": None, "storedBytes": 30, "checked": "not checked: point of version 0.2", "rows": 0, "tables": 0,
+            "backupSets": [{"first": 1, "last": 3}],
         },
         {
             "name": "stock", "askedName": "Lager Süd", "temporaryName": "Lager Süd", "loginRole": "", "holderRole": "",
             "bytes": 4 * GIB,
             "logBytes": GIB, "pageBytes": None, "storedBytes": 10, "checked": "not checked: point of version 0.2", "rows": 0, "tables": 0,
+            "backupSets": [{"first": 1, "last": 1}],
         },
     ]  # fmt: skip
     assert told["native"] == {
@@ -199,6 +201,7 @@ def test_a_point_in_time_stages_only_what_it_needs(sql_server: World) -> None:
     told = plan(asking(sqlserver={"stopAt": "2026-11-22T01:30:00"}))
 
     assert (told["native"]["stopAt"], told["native"]["stagedBytes"]) == ("2026-11-22T01:30:00", 20)
+    assert told["databases"][0]["backupSets"] == [{"first": 1, "last": 2}]
     assert told["notes"] == [
         "crm: full backup begun 2026-11-22 01:00:00; log backups 1, the last begun 2026-11-22 02:00:00; up to 2026-11-22 01:30:00; "
         "not checked: point of version 0.2"

@@ -25,6 +25,7 @@ from dbrestore.contract.plan import (
 )
 from dbrestore.contract.record import ResourceRow
 from dbrestore.points.sqlserver import adding as native_points
+from dbrestore.points.sqlserver import carried, recovery
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Surroundings
 from lambdas.staging.bucket import remove_staging_bucket
@@ -173,8 +174,16 @@ def hand_made_plan(name: str, role: str = ROLE) -> Plan:
 def _plan(point: Manifest, name: str) -> Plan:
     plan = hand_made_plan(name)
     databases = tuple(
-        PlannedDatabase(name=b.name, asked_name=f"{b.name}-{name}", temporary_name=f"{b.name}-{name}", bytes=1, rows=0, tables=0)
+        PlannedDatabase(
+            name=b.name,
+            asked_name=f"{b.name}-{name}",
+            temporary_name=f"{b.name}-{name}",
+            bytes=1,
+            rows=0,
+            tables=0,
+            backup_sets=carried.runs(b, recovery.needed(b)),
+        )
         for b in point.native_databases
-    )  # fmt: skip
+    )
     source = plan.source.model_copy(update={"restore_point": point.point_id})
     return plan.model_copy(update={"databases": databases, "source": source})

@@ -12,8 +12,8 @@ from dbrestore.contract.manifest import DatabaseBackup
 from dbrestore.contract.request import RestoreRequest
 from dbrestore.contract.request_problems import Problems
 from lambdas.lookup.source import Asked
-from lambdas.planning import extension_choices
 from lambdas.planning.findings import Findings, listed
+from lambdas.planning.postgresql import extensions
 
 Databases = Sequence[Asked[DatabaseBackup]]
 
@@ -27,7 +27,7 @@ def options(found: Findings, asked: Databases, problems: Problems) -> PostgresOp
         owners=request.owners or {},
         keep_owners=request.owners is None and is_of_the_target(found),
         create_missing_roles=request.roles == "create-missing",
-        allowed_extensions=extension_choices.allowed(found, asked, problems),
+        allowed_extensions=extensions.allowed(found, asked, problems),
         skip_missing_extensions=request.extensions == "skip-missing",
         skip_unrestorable=request.on_unrestorable == "skip",
         encoding=encodings.canonical(request.encoding) if request.encoding else None,
@@ -56,7 +56,7 @@ def notes(found: Findings, asked: Databases, chosen: PostgresOptions) -> Iterato
 
 def _of_one(found: Findings, backup: DatabaseBackup, chosen: PostgresOptions) -> Iterator[str]:
     yield from _of_owners(found, backup, chosen)
-    yield from extension_choices.notes(backup, chosen)
+    yield from extensions.notes(backup, chosen)
     yield from _of_text(backup, chosen)
     if chosen.verify == "content":
         yield from _of_values(backup)

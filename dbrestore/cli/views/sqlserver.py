@@ -1,4 +1,5 @@
-"""What a restore point of native SQL Server backups holds, as the command prints it."""
+"""SQL Server in what the command prints: the native backups of a restore point, and what a plan says of databases that RDS restores from
+them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +8,43 @@ from typing import Final
 from rich.table import Table
 
 from dbrestore.cli.consoles import one_line
+from dbrestore.cli.views.creation import Creation
+from dbrestore.cli.views.tables import table as plain_table
 from dbrestore.cli.views.units import number, size
+from dbrestore.contract import names as fixed_names
+from dbrestore.contract import things
 from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, NativeKind
+from dbrestore.contract.plan import Plan, PlannedWorker
 from dbrestore.points.sqlserver import recovery as native_recovery
+from dbrestore.points.sqlserver import staged as native_staging
 
+MAKING_STATE: Final = "RestoreNativeBackups"
+ANY_GENERATION: Final = "<n>"
 _PAGE: Final = 8192
 _GAP: Final = "╳"
 _JOINED: Final = "──"
+
+
+def summaries(manifest: Manifest) -> list[dict[str, object]]:
+    """Each database in a few JSON-ready words."""
+    return [
+        {
+            "name": database.name,
+            "backups": [backup_set.kind for backup_set in database.backup_sets],
+            "bytes": database.restored_size,
+        }
+        for database in manifest.native_databases
+    ]
+
+
+def names(manifest: Manifest) -> list[str]:
+    """Of the databases, for one line."""
+    return [one_line(database.name) for database in manifest.native_databases]
+
+
+def rows(manifest: Manifest) -> str:
+    """A native backup doesn't say how many it holds."""
+    return "-"
 
 
 def table(manifest: Manifest) -> Table:
@@ -87,3 +118,39 @@ class _Run:
 
     def __str__(self) -> str:
         return self.kind.lower() if self.count == 1 else f"{number(self.count)} {self.kind.lower()}s"
+
+
+def planned(plan: Plan) -> Table:
+    """One row per database."""
+    shown = plain_table("database", "comes back as", "size", "of it log", "pages in use")
+    for database in plan.databases:
+        in_use = "not known" if database.page_bytes is None else size(database.page_bytes)
+        shown.add_row(database.name, database.asked_name, size(database.bytes), size(database.log_bytes), in_use)
+    return shown
+
+
+def of_worker(worker: PlannedWorker) -> Iterator[str]:
+    """Nothing besides: it only tells RDS what to do."""
+    yield from ()
+
+
+def headlines(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What is checked and copied: a label and a sentence each."""
+    if plan.native:
+        runs = "runs" if plan.native.check_database else "does not run"
+        yield "Checked", f"DBCC CHECKDB {runs}, by {plan.native.check_decided_by}"
+        told = f"{size(plan.native.staged_bytes)} into a temporary bucket"
+        yield "Copied", f"{told}, which RDS reads with {plan.native.option_role_arn}"
+
+
+def creations(plan: Plan) -> Iterator[Creation]:
+    """The temporary bucket, and what would be made in the database server."""
+    target = plan.target
+    bucket = fixed_names.staging_bucket(0, target.account, target.region).replace("-g0-", f"-g{ANY_GENERATION}-")
+    yield Creation(things.BUCKET, bucket, "shared with other restores of that account and Region")
+    prefix = native_staging.restore_prefix(plan.restore_id)
+    yield Creation(things.STAGED_OBJECTS, f"{bucket}/{prefix}", "copies of the backup files")
+    for place, database in enumerate(plan.databases, start=1):
+        yield Creation(things.DATABASE, database.temporary_name, "stays if it is verified", stays=True)
+        task = native_staging.database_prefix(plan.restore_id, place)
+        yield Creation(things.NATIVE_TASK, task, f"RDS restores {database.asked_name}")

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from dbrestore.contract.job import Check, DatabaseResult, JobKind, Result
 from dbrestore.contract.plan import PlannedNative
 from dbrestore.worker.sqlserver import checks as native_checks
-from lambdas.databases import native_proof
+from lambdas.databases.sqlserver import proof as native_proof
 from tests.unit.lambdas.estimated_plans import database, planned, planned_native
 
 

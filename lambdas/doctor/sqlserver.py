@@ -8,25 +8,25 @@ from dbrestore.contract.errors import NotReady
 from dbrestore.contract.sqlserver_errors import NativeBackupOptionMissing
 from lambdas.doctor.findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide
-from lambdas.planning import native_target
+from lambdas.planning.sqlserver import target as rds_target
 
 RDS = "rds.amazonaws.com"
 
 
 def option(patient: InstanceSide) -> Iterator[Outcome]:
     """The option is there, in effect, and names a role."""
-    if not patient.is_sql_server:
+    if patient.engine != "sqlserver":
         return
-    role = native_target.option_role(patient.target.account, patient.instance, timedelta())
+    role = rds_target.option_role(patient.target.account, patient.instance, timedelta())
     yield fine(f"is in effect with {role}", patient.name)
 
 
 def role(patient: InstanceSide) -> Iterator[Outcome]:
     """The option's role exists and trusts RDS. What it may read is granted by the temporary bucket."""
-    if not patient.is_sql_server:
+    if patient.engine != "sqlserver":
         return
     try:
-        arn = native_target.option_role(patient.target.account, patient.instance, timedelta())
+        arn = rds_target.option_role(patient.target.account, patient.instance, timedelta())
     except (NativeBackupOptionMissing, NotReady):
         yield unseen("the option names none that is in effect, as told above")
         return

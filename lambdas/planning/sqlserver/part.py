@@ -22,14 +22,17 @@ from dbrestore.contract.sqlserver_errors import (
     SystemDatabaseRefused,
     TooManyStripes,
 )
+from dbrestore.points.sqlserver import carried
 from dbrestore.points.sqlserver.file import LARGEST
 from dbrestore.points.sqlserver.recovery import needed
 from dbrestore.points.sqlserver.sets import MOST_STRIPES
 from lambdas.configuration import sqlserver as sqlserver_configuration
+from lambdas.estimate import durations
 from lambdas.lookup.source import Asked, asked_databases
 from lambdas.lookup.target import POINTER
-from lambdas.planning import native_target, native_told
 from lambdas.planning.findings import EnginePart, Findings, check_names, check_storage, gib, listed, look_at_files
+from lambdas.planning.sqlserver import target as rds_target
+from lambdas.planning.sqlserver import told as backups_told
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
@@ -52,6 +55,11 @@ class Chosen:
         return [file for backup_set in self.sets for file in backup_set.files]
 
     @property
+    def stored_length(self) -> int:
+        """Bytes of all that is restored from."""
+        return sum(one.stored_length for one in self.sets)
+
+    @property
     def restored_size(self) -> int:
         """Bytes of the largest state on the way."""
         return max(one.restored_size for one in self.sets)
@@ -66,12 +74,14 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     role = _check_instance(found, chosen, problems)
     space = sum(one.restored_size for one in chosen)
     mend = "grow its storage first, because storage autoscaling is too slow for a restore"
-    notes = [native_told.told(one.asked.backup.name, one.sets, found.request.sqlserver.stop_at) for one in chosen]
+    notes = [backups_told.told(one.asked.backup.name, one.sets, found.request.sqlserver.stop_at) for one in chosen]
     notes += check_storage(found, space, "the files of the databases", mend, problems)
     notes += _unseen(found.instance, chosen) if found.instance else []
     checking = _checking(found, problems)
-    native = _native(found, role, chosen, checking) if role and checking else None
-    return EnginePart(tuple(map(_planned, chosen)), tuple(notes), native, tuple(files))
+    stored = sum(one.stored_length for one in chosen)
+    hours = durations.reading_hours(stored, "sqlserver")
+    native = _native(found, role, stored, checking) if role and checking else None
+    return EnginePart(tuple(map(_planned, chosen)), tuple(notes), tuple(files), hours, native=native)
 
 
 def _refuse_wishes_of_postgresql(request: RestoreRequest, problems: Problems) -> None:
@@ -87,7 +97,7 @@ def _refuse_wishes_of_postgresql(request: RestoreRequest, problems: Problems) ->
 def _chosen(found: Findings, problems: Problems) -> list[Chosen]:
     """The sets of each database, unless its backups can't be restored or don't reach the point in time."""
     manifest, stop_at = found.manifest, found.request.sqlserver.stop_at
-    asked = asked_databases(manifest, manifest.native_databases, found.request, problems) if manifest else []
+    asked = asked_databases(manifest, NativeDatabaseBackup, found.request, problems) if manifest else []
     chosen = []
     for one in asked:
         flaws = list(_flaws(one.backup))
@@ -102,11 +112,11 @@ def _chosen(found: Findings, problems: Problems) -> list[Chosen]:
 def _flaws(backup: NativeDatabaseBackup) -> Iterator[tuple[type[RestoreError], str]]:
     """What `points add` refuses: a point may also be made by other means."""
     name, sets = backup.name, backup.backup_sets
-    if backup.source_name.casefold() in native_target.SYSTEM_DATABASES:
+    if backup.source_name.casefold() in rds_target.SYSTEM_DATABASES:
         told = f"{name!r} is a backup of the system database {backup.source_name}, and RDS keeps its own"
         yield SystemDatabaseRefused, f"{told}: restore user databases, and run what a server needs besides as scripts"
-    if old := next((one for one in sets if native_target.is_too_old(one)), None):
-        told = f"{name!r} was backed up by {native_target.product(old.version)}, and SQL Server 2008 R2 was the last to restore such"
+    if old := next((one for one in sets if rds_target.is_too_old(one)), None):
+        told = f"{name!r} was backed up by {rds_target.product(old.version)}, and SQL Server 2008 R2 was the last to restore such"
         yield BackupTooOld, f"{told}: restore it there, and back it up there"
     if not sets or sets[0].kind != "FULL":
         yield BaseBackupMissing, f"{name!r} begins with no full backup in this restore point: choose another one"
@@ -126,7 +136,7 @@ def _check_instance(found: Findings, chosen: list[Chosen], problems: Problems) -
     if instance is None or target is None:
         return None
     name = instance["DBInstanceIdentifier"]
-    if replicas := native_target.foreign_replicas(instance):
+    if replicas := rds_target.foreign_replicas(instance):
         told = f"{name} has read replicas in other Regions ({', '.join(replicas)})"
         mend = "delete them and create them anew afterwards, or restore into another instance"
         problems.add(CrossRegionReplica, POINTER, f"{told}, and RDS restores no native backup beside them: {mend}")
@@ -135,21 +145,21 @@ def _check_instance(found: Findings, chosen: list[Chosen], problems: Problems) -
         problems.add(NotSupportedYet, "/onConflict", f"{told}: use fail, and another name for the database")
     for one in chosen:
         _check_backup(instance, one, problems)
-    return problems.collect(POINTER, lambda: native_target.option_role(target, instance, found.waited))
+    return problems.collect(POINTER, lambda: rds_target.option_role(target, instance, found.waited))
 
 
 def _check_backup(instance: "DBInstanceTypeDef", one: Chosen, problems: Problems) -> None:
     name, backup = instance["DBInstanceIdentifier"], one.asked.backup.name
-    newer = [backup_set for backup_set in one.sets if native_target.is_newer(backup_set, instance)]
+    newer = [backup_set for backup_set in one.sets if rds_target.is_newer(backup_set, instance)]
     if newer:
-        told = f"{name} is {native_target.product(instance['EngineVersion'])}, the backup of {backup!r} is of"
+        told = f"{name} is {rds_target.product(instance['EngineVersion'])}, the backup of {backup!r} is of"
         mend = "SQL Server restores no backup of a newer version: upgrade the instance or restore into a newer one"
-        problems.add(TargetVersionTooOld, POINTER, f"{told} {native_target.product(newer[-1].version)}, and {mend}")
-    if instance.get("MultiAZ") and (model := native_target.refused_model(one.sets)):
+        problems.add(TargetVersionTooOld, POINTER, f"{told} {rds_target.product(newer[-1].version)}, and {mend}")
+    if instance.get("MultiAZ") and (model := rds_target.refused_model(one.sets)):
         told = f"{backup!r} was in the recovery model {model} when it was backed up, and {name} is Multi-AZ, where RDS restores FULL alone"
         mend = f"run ALTER DATABASE [{one.asked.backup.source_name}] SET RECOVERY FULL at the source and make a new full backup"
         problems.add(RecoveryModelRefused, one.asked.pointer, f"{told}: {mend}, or turn Multi-AZ off for the restore")
-    if too_large := native_target.too_large_for_express(one.sets, instance):
+    if too_large := rds_target.too_large_for_express(one.sets, instance):
         size, limit = too_large
         told = f"{backup!r} has data files of {gib(size)}, and {name} is an Express edition, whose databases end at {limit} GiB"
         problems.add(EditionLimit, one.asked.pointer, f"{told}: restore into another edition")
@@ -178,10 +188,11 @@ def _planned(one: Chosen) -> PlannedDatabase:
         asked_name=one.asked.request.asked_name,
         temporary_name=one.asked.request.asked_name,
         bytes=one.restored_size,
-        log_bytes=native_target.log_size(one.sets),
-        page_bytes=native_target.page_size(one.sets),
-        stored_bytes=sum(backup_set.stored_length for backup_set in one.sets),
-        checked=native_told.checked(one.sets),
+        log_bytes=rds_target.log_size(one.sets),
+        page_bytes=rds_target.page_size(one.sets),
+        stored_bytes=one.stored_length,
+        checked=backups_told.checked(one.sets),
+        backup_sets=carried.runs(one.asked.backup, one.sets),
         rows=0,
         tables=0,
     )
@@ -197,11 +208,11 @@ def _checking(found: Findings, problems: Problems) -> tuple[bool, str] | None:
     return (policy.checks(found.request.mode), f"the configuration ({policy.check_database})") if policy else None
 
 
-def _native(found: Findings, role: str, chosen: list[Chosen], checking: tuple[bool, str]) -> PlannedNative:
+def _native(found: Findings, role: str, stored: int, checking: tuple[bool, str]) -> PlannedNative:
     wishes = found.request.sqlserver
     return PlannedNative(
         option_role_arn=role,
-        staged_bytes=sum(backup_set.stored_length for one in chosen for backup_set in one.sets),
+        staged_bytes=stored,
         stop_at=wishes.stop_at,
         fix_users=wishes.fix_users,
         check_database=checking[0],

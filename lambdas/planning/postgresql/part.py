@@ -7,10 +7,11 @@ from dbrestore.contract.plan import PlannedDatabase
 from dbrestore.contract.request import SqlServerRequest
 from dbrestore.contract.request_problems import Problems
 from dbrestore.points.pgdump import dump_contents
+from lambdas.estimate import durations
 from lambdas.lookup.source import Asked, asked_databases
 from lambdas.lookup.target import POINTER
-from lambdas.planning import postgresql_choices
 from lambdas.planning.findings import EnginePart, Findings, check_names, check_storage, look_at_files
+from lambdas.planning.postgresql import choices
 
 
 def part(found: Findings, problems: Problems) -> EnginePart:
@@ -18,16 +19,17 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     check_names(found, "postgres", problems)
     _refuse_wishes_of_sql_server(found.request.sqlserver, problems)
     manifest = found.manifest
-    asked = asked_databases(manifest, manifest.databases, found.request, problems) if manifest else []
+    asked = asked_databases(manifest, DatabaseBackup, found.request, problems) if manifest else []
     files = [file for one in asked for file in look_at_files(found, one.pointer, one.backup.files, problems)]
     _check_version(found, asked, problems)
-    chosen = postgresql_choices.options(found, asked, problems)
+    chosen = choices.options(found, asked, problems)
     notes = [f"{one.backup.name}: {note}" for one in asked for note in dump_contents.notes(one.backup)]
-    notes += postgresql_choices.notes(found, asked, chosen)
+    notes += choices.notes(found, asked, chosen)
     needed = int(sum(one.backup.uncompressed_length for one in asked) * limits.STORAGE_FACTOR)
     notes += check_storage(found, needed, "the data and its indexes", "grow its storage", problems)
     databases = tuple(_planned(found.restore_id, one) for one in asked)
-    return EnginePart(databases, tuple(notes), files=tuple(files), postgres=chosen)
+    hours = durations.reading_hours(sum(database.bytes for database in databases), "postgres")
+    return EnginePart(databases, tuple(notes), tuple(files), hours, postgres=chosen)
 
 
 def _refuse_wishes_of_sql_server(wishes: SqlServerRequest, problems: Problems) -> None:

@@ -1,0 +1,27 @@
+"""Dumps: one restore point of all."""
+
+from dbrestore.cli.adding.given import Given
+from dbrestore.cli.control import ControlPlane
+from dbrestore.contract.errors import RestoreRequestInvalid
+from dbrestore.points.pgdump import adding
+from dbrestore.points.sqlserver.adding import Added
+from dbrestore.points.unfinished_point import Progress
+
+
+def require_fitting(given: Given) -> None:
+    """Raises RestoreRequestInvalid for options that don't go with dumps."""
+    names, sources = given.names, given.sources
+    if names and len(names) != len(sources):
+        raise RestoreRequestInvalid(
+            f"{len(names)} --database for {len(sources)} --from: name every database or none (then each dump's own name is taken)"
+        )
+    if given.positions:
+        raise RestoreRequestInvalid("--set is for native SQL Server backups (--engine sqlserver): leave it out")
+
+
+def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -> Added:
+    """The point, read once and checked."""
+    own_names: list[str | None] = [None] * len(given.sources)
+    pairs = list(zip(given.names or own_names, given.sources, strict=True))
+    made = adding.add(plane.storage, plane.repository_bucket, given.instance, pairs, told, digests)
+    return Added((made,), ())

@@ -1,0 +1,14 @@
+"""Which engine an instance is of, by RDS's name for it: `postgres`, `sqlserver-se`."""
+
+import re
+from typing import Final
+
+from dbrestore.contract.manifest import Engine
+
+# SQL Server's names end with the edition. Aurora's and RDS Custom's begin otherwise: they are other engines.
+ENGINES: Final[dict[Engine, str]] = {"postgres": "postgres", "sqlserver": "sqlserver-.*"}
+
+
+def of_instance(name: str) -> Engine | None:
+    """The engine without its edition; None if it is none of ours."""
+    return next((engine for engine, names in ENGINES.items() if re.fullmatch(names, name)), None)

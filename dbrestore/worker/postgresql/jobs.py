@@ -1,0 +1,46 @@
+"""PostgreSQL's jobs, by their kind: replay, verify, discard. Invariant: what the server said comes out under an error name."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from dbrestore.contract.errors import ReplayFailed, RestoreFailed
+from dbrestore.contract.job import Absence, DatabaseResult, Job
+from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest
+from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.base.secrets import managed_secret
+from dbrestore.worker.postgresql import discard, replay, verification
+from dbrestore.worker.postgresql.session import Server, explained
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+Settled = tuple[DatabaseResult, Sequence[Absence]]
+
+
+def run(
+    folder: JobFolder, secrets: "SecretsManagerClient", job: Job, ca_file: Path, progress: ProgressWriter
+) -> Iterator[Settled]:
+    """Each database as it is settled. Raises the RestoreError that none of them can go on after."""
+    server = Server(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
+    try:
+        yield from _settled(folder, server, job, progress)
+    except psycopg.Error as problem:
+        raise ReplayFailed(f"{job.server.host}: {explained(problem)}") from problem
+
+
+def _settled(folder: JobFolder, server: Server, job: Job, progress: ProgressWriter) -> Iterator[Settled]:
+    if job.kind == "discard":
+        yield from discard.run(server, job.databases)
+        return
+    if job.manifest is None:
+        raise RestoreFailed(f"a {job.kind} job must name its manifest")
+    where, manifest = Location.parse(job.manifest), read_manifest(folder.s3, job.manifest)
+    if job.kind == "replay":
+        for result in replay.run(replay.Replay(folder.s3, where.bucket, manifest, server, job, progress, folder)):
+            yield result, ()
+        return
+    subject = verification.Verification(folder.s3, where.bucket, manifest, server, job, progress, folder)
+    yield from verification.run(subject)

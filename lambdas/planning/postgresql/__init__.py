@@ -1,0 +1,1 @@
+"""PostgreSQL: what its part of a plan is."""

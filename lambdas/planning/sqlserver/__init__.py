@@ -1,0 +1,1 @@
+"""SQL Server: what its part of a plan is."""
