@@ -88,7 +88,7 @@ def with_choices(command: Command) -> Command:
 
 
 def owners(options: Sequence[str]) -> dict[str, str]:
-    """`owners` of a request from `ROLE` and `ROLE=OWNER`. Raises RestoreRequestInvalid for what is no pair or names a role twice."""
+    """`owners` of a request from `ROLE` and `ROLE=OWNER`. Raises RestoreRequestInvalid for what isn't a pair or names a role twice."""
     found: dict[str, str] = {}
     for option in options:
         role, owner = split_names(option, "--owner", "ROLE or ROLE=OWNER")

@@ -28,7 +28,7 @@ def err() -> Console:
 
 
 def for_programs(asked: bool) -> bool:
-    """Whether a followed restore is told in JSON Lines: if asked for, and wherever stdout is no terminal."""
+    """Whether a followed restore is told in JSON Lines: if asked for, and whenever stdout isn't a terminal."""
     return asked or not sys.stdout.isatty()
 
 

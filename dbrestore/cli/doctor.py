@@ -49,7 +49,7 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Examine the installation, and an instance as a target: each finding with its mend. Nothing is changed."""
+    """Examine the installation, and an instance as a target: each finding with its fix. Nothing is changed."""
     question = build(instance, account, to_region)
     findings = list(ask(context.ensure_object(Account), question))
     if as_json:
@@ -108,12 +108,12 @@ def _refused(error: ClientError, action: str) -> str:
 
 def _finding(check: str, looked_at: str, state: State, sentence: str) -> Finding:
     return Finding(
-        check=check, looked_at=looked_at, state=state, sentence=sentence, mend="" if state == "ok" else MENDS[check]
+        check=check, looked_at=looked_at, state=state, sentence=sentence, fix="" if state == "ok" else MENDS[check]
     )
 
 
 def print_table(console: Console, findings: Sequence[Finding]) -> None:
-    """One row per finding, its mend below its sentence, and how many there are of each state."""
+    """One row per finding, its fix below its sentence, and how many there are of each state."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("", "check", "what was found"):
         table.add_column(column, overflow="fold")
@@ -121,7 +121,7 @@ def print_table(console: Console, findings: Sequence[Finding]) -> None:
         mark, style = MARKS[finding.state]
         words = f"{finding.looked_at}: {finding.sentence}"
         table.add_row(
-            Text(mark, style=style), finding.check, visible(f"{words}\n-> {finding.mend}" if finding.mend else words)
+            Text(mark, style=style), finding.check, visible(f"{words}\n-> {finding.fix}" if finding.fix else words)
         )
     console.print(table)
     console.print(summary(findings))

@@ -41,7 +41,7 @@ def list_restores(
     context: typer.Context, running: Running = False, since: Since = None, limit: Limit = None, as_json: AsJson = False
 ) -> ExitCode:
     """List the restores, newest first. The exit code says whether the question could be answered, not how they went. A request that was
-    refused is no restore: it began nothing."""
+    refused isn't a restore: it began nothing."""
     moment = read_since(since, datetime.now(UTC)) if since is not None else None
     plane = control.find(context.ensure_object(Account))
     if running:

@@ -1,7 +1,7 @@
 """The `dbrestore` command: options for all commands, the commands, and how an error ends.
 
 Invariant: the exit code says what happened (`exit_codes`), problems go to stderr one per line, and a person never sees a traceback
-for something that is no bug.
+for something that isn't a bug.
 """
 
 import sys

@@ -18,7 +18,7 @@ AsJson = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="JSON Lines on stdout, for programs; `restore` and `watch` write them wherever stdout is no terminal.",
+        help="JSON Lines on stdout, for programs; `restore` and `watch` write them whenever stdout isn't a terminal.",
     ),
 ]
 Longest = Annotated[

@@ -194,7 +194,7 @@ def _digests(given: list[str], sources: list[Path]) -> list[str]:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A bar on stderr; nothing where stderr is no terminal."""
+    """A bar on stderr; nothing where stderr isn't a terminal."""
     console = consoles.err()
     columns = (
         TextColumn("{task.description}"),

@@ -58,7 +58,7 @@ def build(
 
 def worker_wishes(options: Sequence[str]) -> dict[str, Any]:
     """`worker` of a request from `KEY=VALUE`: lists have commas between their items, a tag is `tags.NAME=VALUE`. Values stay text: the
-    request's own types read them. Raises RestoreRequestInvalid for what is no pair or is given twice."""
+    request's own types read them. Raises RestoreRequestInvalid for what isn't a pair or is given twice."""
     wishes: dict[str, Any] = {}
     for option in options:
         key, equals, value = option.partition("=")

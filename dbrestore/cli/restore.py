@@ -52,7 +52,7 @@ class Mode(StrEnum):
 
 
 class OnConflict(StrEnum):
-    """What to do if the asked name is taken."""
+    """What to do if the requested name is taken."""
 
     FAIL = "fail"
     REPLACE = "replace"
@@ -72,9 +72,9 @@ def restore(
     tier: Tier = RetrievalTier.STANDARD,
     mode: Annotated[Mode, typer.Option(help="`plan` only says what a restore would do.")] = Mode.RESTORE,
     on_conflict: Annotated[
-        OnConflict, typer.Option(help="What to do if the asked name is taken; `replace` comes in a later version.")
+        OnConflict, typer.Option(help="What to do if the requested name is taken; `replace` comes in a later version.")
     ] = OnConflict.FAIL,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; it stands in the report.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, for the report.")] = None,
     stop_at: StopAt = None,
     fix_users: FixUsers = False,
     check_database: CheckDatabase = None,

@@ -137,7 +137,7 @@ def print_worker(console: Console, checked: CheckedWorker) -> None:
             console.print(part)
     for n, launch in enumerate(checked.launches, 1):
         console.print(f"launch {n}: {launch.instance_type} in {launch.subnet_id}")
-    console.print("" if checked.findings else "\nNothing stands in its way.")
+    console.print("" if checked.findings else "\nNo problems found.")
     for finding in checked.findings:
         consoles.say(f"{finding.error}: {finding.place}: {finding.sentence}", style="red")
 

@@ -41,13 +41,13 @@ class ExaminationQuestion(Document):
 
 
 class Finding(Document):
-    """One thing that was looked at. `check` is its entry in docs/doctor.md, `mend` is empty where nothing is to be mended."""
+    """One thing that was looked at. `check` is its entry in docs/doctor.md, `fix` is empty where nothing is to be fixed."""
 
     check: str
     looked_at: str
     state: State
     sentence: str
-    mend: str = ""
+    fix: str = ""
 
 
 class Examination(Document):

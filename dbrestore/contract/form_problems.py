@@ -24,7 +24,7 @@ def told(
 
 
 def pointer(place: tuple[str | int, ...]) -> str:
-    """The place as a JSON pointer (RFC 6901: `~` and `/` inside a key are escaped). What is no text in a key is written as `\\ud800`: the
+    """The place as a JSON pointer (RFC 6901: `~` and `/` inside a key are escaped). What isn't text in a key is written as `\\ud800`: the
     pointer becomes part of an error's message, which must be text."""
     keys = (str(part).replace("~", "~0").replace("/", "~1") for part in place)
     return "".join("/" + key.encode("utf-8", "backslashreplace").decode() for key in keys) or "/"
@@ -89,7 +89,7 @@ def _unknown_key(place: tuple[str | int, ...], model: type[BaseModel]) -> str:
     known = keys_at(model, place[:-1])
     near = difflib.get_close_matches(str(place[-1]).lower(), [key.lower() for key in known], n=1)
     near = [key for key in known if key.lower() in near]
-    return f"is no known key: did you mean {near[0]}?" if near else f"is no known key here: use {', '.join(known)}"
+    return f"isn't a known key: did you mean {near[0]}?" if near else f"isn't a known key here: use {', '.join(known)}"
 
 
 def keys_at(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:

@@ -52,7 +52,7 @@ CONTENT_UP_TO_BYTES = 100 * 1000**3
 # What an error says of each database's objects that were left out; the whole list is in the worker's result.
 NAMED_LEFT_OUT = 10
 LEFT_OUT_CHARACTERS = 150
-# Names that one note of a plan lists, and one refusal, where they are what has to be mended.
+# Names that one note of a plan lists, and one refusal, where they are what has to be fixed.
 NAMED_IN_NOTES = 8
 NAMED_IN_REFUSALS = 100
 

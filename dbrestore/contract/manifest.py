@@ -156,7 +156,7 @@ class NativeDatabaseFile(Document):
 class NativeChecks(Document):
     """What `points add` recomputed of a backup set, over all its stripes, and found right. Of `length` bytes `covered` lie under a checksum
     that SQL Server wrote; `pages` and `records` (of a compressed backup) are how many of these were compared. `allocated_pages` are the
-    pages of 8 KiB that the set holds and the database uses, None if it can't be told (compressed, a log). `not_judged` are sentences
+    pages of 8 KiB that the set holds and the database uses, None if it can't be determined (compressed, a log). `not_judged` are sentences
     about what has checksums of no known kind, or none."""
 
     length: Count

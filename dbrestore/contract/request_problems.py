@@ -27,7 +27,7 @@ class Problem:
 
 @dataclass
 class Problems:
-    """Collects problems. `waiting` is something that time mends: it counts only when nothing else is wrong."""
+    """Collects problems. `waiting` is something that time fixes: it counts only when nothing else is wrong."""
 
     found: list[Problem] = field(default_factory=list)
     waiting: NotReady | None = None
@@ -76,7 +76,7 @@ def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | Non
 def _half_characters(database: DatabaseRequest) -> Iterator[tuple[str, str]]:
     for place, name in (("name", database.name), ("as", database.as_)):
         if any("\ud800" <= character <= "\udfff" for character in name or ""):
-            yield place, "holds half a surrogate pair, which is no text: write the name as Unicode"
+            yield place, "holds half a surrogate pair, which isn't text: write the name as Unicode"
 
 
 def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:
@@ -96,9 +96,11 @@ def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:
 def note_rivals(worker: WorkerRequest, problems: Problems) -> None:
     """Adds a problem for each wish that stands in both of its forms."""
     if worker.subnet_id and worker.subnet_ids:
-        problems.add(RestoreRequestInvalid, "/worker/subnetId", "stands beside subnetIds: give one of the two")
+        problems.add(RestoreRequestInvalid, "/worker/subnetId", "can't be combined with subnetIds: give one of the two")
     if worker.instance_type and worker.instance_types:
-        problems.add(RestoreRequestInvalid, "/worker/instanceType", "stands beside instanceTypes: give one of the two")
+        problems.add(
+            RestoreRequestInvalid, "/worker/instanceType", "can't be combined with instanceTypes: give one of the two"
+        )
 
 
 def _note_later_wishes(request: RestoreRequest, problems: Problems) -> None:

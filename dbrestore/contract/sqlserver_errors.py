@@ -14,7 +14,7 @@ from dbrestore.contract.errors import (
 
 
 class NotANativeBackup(BackupUnfit):
-    """The file is no native SQL Server backup: empty, a Git LFS pointer, something else."""
+    """The file isn't a native SQL Server backup: empty, a Git LFS pointer, something else."""
 
 
 class BackupEncrypted(BackupUnfit):

@@ -51,7 +51,7 @@ class ConfiguredValue(Document):
 
 
 class WorkerFinding(Document):
-    """What a restore would be refused for: the error's name, the place of the value, and a sentence with the mend."""
+    """What a restore would be refused for: the error's name, the place of the value, and a sentence with the fix."""
 
     error: str
     place: str

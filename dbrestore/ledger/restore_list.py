@@ -34,7 +34,7 @@ def _iso(value: object) -> datetime:
     """As this application writes moments; a number, which could be anything, is none."""
     moment: Any = datetime.fromisoformat(value) if isinstance(value, str) else value
     if getattr(moment, "tzinfo", None) is None:
-        raise ValueError("is no moment with a time zone")
+        raise ValueError("isn't a moment with a time zone")
     return moment  # type: ignore[no-any-return]
 
 

@@ -92,8 +92,8 @@ def of_another_version(lines: list[str]) -> PlanOfAnotherVersion:
     """The error of a plan whose form is not this version's."""
     return PlanOfAnotherVersion(
         f"The plan of this restore was written by another version of dbrestore than the one that is deployed now: {told(lines)}. The "
-        "functions were deployed or rolled back while it ran, and it can't go on by that plan. What it had made is removed, as its report "
-        "shows: start the restore again"
+        "functions were deployed or rolled back while it ran, and it can't continue with that plan. Whatever it made is removed, as its "
+        "report shows: start the restore again"
     )
 
 

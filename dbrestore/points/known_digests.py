@@ -71,7 +71,7 @@ def _required(path: Path, given: str) -> str:
 def _lines(listed: Path) -> Iterator[tuple[str, str]]:
     """Name (empty if a digest stands alone) and digest of every line."""
     if listed.stat().st_size > _LONGEST_LIST:
-        raise BackupUnreadable(f"{listed} is no list of digests: it has more than {_LONGEST_LIST:,} bytes")
+        raise BackupUnreadable(f"{listed} isn't a list of digests: it has more than {_LONGEST_LIST:,} bytes")
     text = listed.read_text("utf-8", "surrogateescape").removeprefix("\ufeff")
     for number, line in enumerate(filter(str.strip, text.split("\n")), start=1):
         found = next(filter(None, (form.fullmatch(line.removesuffix("\r")) for form in _LINES)), None)

@@ -58,7 +58,7 @@ def parse(uri: str, text: bytes) -> Manifest:
     """The manifest that a text is. Raises BackupDamaged, naming `uri`, for one that can't be read or contradicts itself, BackupUnreadable
     for one of another schema version."""
     if len(text) > _WITHOUT_COUNTING and (text.count(b"[") + text.count(b"{")) * _SHORTEST_ON_AVERAGE > len(text):
-        raise BackupDamaged(f"{uri} is no manifest: it consists of short lists and objects: {_MEND}")
+        raise BackupDamaged(f"{uri} isn't a manifest: it consists of short lists and objects: {_MEND}")
     try:
         manifest = Manifest.from_json(text)
     except ValidationError as error:

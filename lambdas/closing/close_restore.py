@@ -84,7 +84,7 @@ def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: t
 
 def _stopped(restore: Restore, meta: Meta) -> ErrorNote:
     """Why there was something to clear up: the error of the state that failed, if one did before the execution was stopped. A function that
-    outlives its execution meets the clean-up: that it may make nothing any more is no cause."""
+    outlives its execution meets the clean-up: that it may make nothing any more isn't a cause."""
     told = [phase.error for phase in reading.phases(restore.ledger.table, restore.ledger.restore_id) if phase.error]
     failed = [error for error in told if error.name != RestoreClosed.__name__]
     if failed:

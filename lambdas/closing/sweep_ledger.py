@@ -2,7 +2,7 @@
 
 No Catch runs when an execution is stopped, times out or breaks at the top level. The rows under OPEN name every such restore, so this
 function needs no event's content: an event and a clock merely wake it. One clean-up at a time per restore, with names that say which.
-After some that failed the next ones come at growing distances: what only a person can mend must not cost a worker every few minutes."""
+After some that failed the next ones come at growing distances: what only a person can fix must not cost a worker every few minutes."""
 
 import json
 from datetime import datetime

@@ -66,11 +66,14 @@ def _contradictions(values: Any) -> Iterator[tuple[configuration_file.Place, str
     for key, names in lists.items():
         for n, name in enumerate(names):
             if name in names[:n]:
-                yield (key, n), f"{name!r} stands here twice: name it once"
+                yield (key, n), f"{name!r} is listed twice: name it once"
     if "only" in lists:
         for key in ("also", "not"):
             if lists.get(key):
-                yield (key,), "stands beside only, which is the whole list: put everything there, or leave only out"
+                yield (
+                    (key,),
+                    "can't be combined with only, which is the whole list: put everything there, or leave only out",
+                )
         return
     for n, name in enumerate(lists.get("not", [])):
         if name in lists.get("also", []):

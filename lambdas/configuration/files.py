@@ -35,7 +35,7 @@ def read(
         text = path.read_text()
         values = json.loads(text, object_pairs_hook=_without_repeats)
     except (OSError, ValueError) as error:
-        raise refusal(f"{path}: can't be read as JSON ({error}): mend the file") from error
+        raise refusal(f"{path}: can't be read as JSON ({error}): fix the file") from error
     problems = list(contradictions(values))
     try:
         found = model.model_validate_json(text, strict=True)

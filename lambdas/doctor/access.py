@@ -38,19 +38,19 @@ def let_in(target: TargetSide) -> Iterator[Outcome]:
     if account == control.account:
         yield fine(f"{account} owns the buckets: IAM alone decides")
         return
-    mend = f"deploy the ControlStack with {account} among its targetAccounts"
+    fix = f"deploy the ControlStack with {account} among its targetAccounts"
     for bucket, key_id in _keys(control):
         policy = control.surroundings.control.s3.get_bucket_policy(Bucket=bucket)["Policy"]
-        yield _judged(policy, account, bucket, mend)
+        yield _judged(policy, account, bucket, fix)
         if key_id:
             answer = client("kms").get_key_policy(KeyId=key_id, PolicyName="default")
-            yield _judged(answer["Policy"], account, key_id, mend)
+            yield _judged(answer["Policy"], account, key_id, fix)
 
 
-def _judged(policy: str, account: str, looked_at: str, mend: str) -> Outcome:
+def _judged(policy: str, account: str, looked_at: str, fix: str) -> Outcome:
     if any(_names(statement, account) for statement in json.loads(policy)["Statement"]):
         return fine(f"lets in roles of {account}", looked_at)
-    return wrong(f"lets in nobody of {account}: its workers can read no backup", looked_at, mend)
+    return wrong(f"lets in nobody of {account}: its workers can read no backup", looked_at, fix)
 
 
 def _names(statement: dict[str, Any], account: str) -> bool:

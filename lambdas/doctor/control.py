@@ -34,8 +34,8 @@ def code(control: ControlSide) -> Iterator[Outcome]:
     """The deployed code against the asking command's."""
     expected, own = control.question.expected, doctor_versions.of_code()
     if expected.code is None:
-        sentence, mend = _unknown(expected)
-        yield unseen(sentence, mend=mend)
+        sentence, fix = _unknown(expected)
+        yield unseen(sentence, fix=fix)
     elif own == expected.code:
         yield fine(f"is of this command's version, {doctor_versions.NUMBER}")
     else:
@@ -44,7 +44,7 @@ def code(control: ControlSide) -> Iterator[Outcome]:
 
 
 def incomparable(expected: Expected, fingerprint: str | None) -> tuple[str, str] | None:
-    """Sentence and mend where the asking side's fingerprint of a part tells nothing about what is deployed; None if it does."""
+    """Sentence and fix where the asking side's fingerprint of a part tells nothing about what is deployed; None if it does."""
     if fingerprint is None:
         return _unknown(expected)
     if expected.code not in (None, doctor_versions.of_code()):
@@ -148,25 +148,25 @@ def abandoned(control: ControlSide) -> Iterator[Outcome]:
         try:
             meta = open_meta(Ledger(table, restore_id))
         except LedgerRowUnreadable as error:
-            yield wrong(str(error), restore_id, "put right in the ledger's table what is named here")
+            yield wrong(str(error), restore_id, "correct the named keys in the ledger's table")
             continue
         yield from _of_another_version(restore_id, meta)
         yield from filter(None, [_abandoned(control, restore_id, meta)])
-    yield fine(f"{count} open; each other than those told above is worked on" if count else "none is open")
+    yield fine(f"{count} open; all but those listed above are making progress" if count else "none is open")
 
 
 def _of_another_version(restore_id: str, meta: Meta) -> Iterator[Outcome]:
     """A row that this version did not write so. Clean-up works all the same."""
     if meta.plan_trouble:
-        mend = "let it end, which clears it up; then start it again"
-        yield doubtful(str(meta.plan_trouble), restore_id, mend)
+        fix = "let it end, which clears it up; then start it again"
+        yield doubtful(str(meta.plan_trouble), restore_id, fix)
     if meta.anchor.schema_version not in (DERIVED, VERSION):
         told = f"its anchor is of version {meta.anchor.schema_version}, newer than this one's ({VERSION})"
         yield doubtful(
             f"{told}: what this version does not know of it is ignored", restore_id, "deploy the newer version"
         )
     elif meta.anchor.schema_version == DERIVED:
-        told = "its row has no anchor, as an older version wrote it: clean-up goes by what its plan tells"
+        told = "its row has no anchor because an older version wrote it: clean-up uses its plan"
         yield doubtful(told, restore_id, "nothing, if it ends; the rows of newer restores have one")
     for flaw in meta.flaws:
         yield wrong(f"of its row this counts as unknown: {flaw}", restore_id, "put it right in the ledger's table")
@@ -263,7 +263,7 @@ CHECKS: tuple[Check[ControlSide], ...] = (
     Check(
         "open-restores",
         "open restores",
-        "look at it with dbrestore report and dbrestore watch; mend what its leftovers name",
+        "look at it with dbrestore report and dbrestore watch; fix what its leftovers name",
         abandoned,
         is_vital=True,
     ),

@@ -84,5 +84,5 @@ def _without_echoes(findings: list[Finding]) -> Iterator[Finding]:
         if finding.state in ("ok", "not checked") or first.check == finding.check:
             yield finding
         else:
-            update = {"state": "not checked", "sentence": f"stopped by what {first.check} found", "mend": first.mend}
+            update = {"state": "not checked", "sentence": f"stopped by what {first.check} found", "fix": first.fix}
             yield finding.model_copy(update=update)

@@ -32,12 +32,12 @@ REPORT_IT = "report this as a bug, with the function's log"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check saw. Without a mend of its own it gets the check's."""
+    """What a check saw. Without a fix of its own it gets the check's."""
 
     state: State
     sentence: str
     looked_at: str = ""
-    mend: str = ""
+    fix: str = ""
 
 
 def fine(sentence: str, looked_at: str = "") -> Outcome:
@@ -45,19 +45,19 @@ def fine(sentence: str, looked_at: str = "") -> Outcome:
     return Outcome("ok", sentence, looked_at)
 
 
-def doubtful(sentence: str, looked_at: str = "", mend: str = "") -> Outcome:
+def doubtful(sentence: str, looked_at: str = "", fix: str = "") -> Outcome:
     """Restores work, but somebody should look."""
-    return Outcome("warning", sentence, looked_at, mend)
+    return Outcome("warning", sentence, looked_at, fix)
 
 
-def wrong(sentence: str, looked_at: str = "", mend: str = "") -> Outcome:
+def wrong(sentence: str, looked_at: str = "", fix: str = "") -> Outcome:
     """Restores fail, or something is less safe than it must be."""
-    return Outcome("problem", sentence, looked_at, mend)
+    return Outcome("problem", sentence, looked_at, fix)
 
 
-def unseen(sentence: str, looked_at: str = "", mend: str = "") -> Outcome:
+def unseen(sentence: str, looked_at: str = "", fix: str = "") -> Outcome:
     """Nobody looked; the sentence says why."""
-    return Outcome("not checked", sentence, looked_at, mend)
+    return Outcome("not checked", sentence, looked_at, fix)
 
 
 @dataclass(frozen=True)
@@ -66,19 +66,19 @@ class Check(Generic[Side]):
 
     name: str
     subject: str
-    mend: str
+    fix: str
     look: Callable[[Side], Iterable[Outcome]]
     is_vital: bool = False
 
     def finding(self, outcome: Outcome) -> Finding:
         """The outcome under this check's name."""
-        mend = "" if outcome.state == "ok" else outcome.mend or self.mend
+        fix = "" if outcome.state == "ok" else outcome.fix or self.fix
         return Finding(
             check=self.name,
             looked_at=outcome.looked_at or self.subject,
             state=outcome.state,
             sentence=outcome.sentence,
-            mend=mend,
+            fix=fix,
         )
 
 
@@ -95,14 +95,14 @@ def examine(checks: Iterable[Check[Side]], side: Side) -> list[Finding]:
             findings += look.result(max(until - monotonic(), 0.0))
         except TooLate:
             late = f"no answer within {limits.EXAMINATION_SECONDS} seconds"
-            findings.append(check.finding(unseen(late, mend=ASK_AGAIN)))
+            findings.append(check.finding(unseen(late, fix=ASK_AGAIN)))
     pool.shutdown(wait=False, cancel_futures=True)
     return findings
 
 
 def skipped(checks: Iterable[Check[Side]], reason: str) -> list[Finding]:
     """The findings of checks that could not be begun."""
-    return [check.finding(unseen(reason, mend="mend what is told above, then " + ASK_AGAIN)) for check in checks]
+    return [check.finding(unseen(reason, fix="fix the problems above, then " + ASK_AGAIN)) for check in checks]
 
 
 def judge(check: Check[Side], side: Side) -> list[Finding]:
@@ -114,22 +114,22 @@ def _outcomes(check: Check[Side], side: Side) -> Iterator[Outcome]:
     try:
         yield from check.look(side)
     except NotReady as later:
-        yield doubtful(str(later), mend=ASK_AGAIN)
+        yield doubtful(str(later), fix=ASK_AGAIN)
     except RestoreError as error:
         yield wrong(str(error))
     except (ClientError, BotoCoreError) as error:
         yield _refused(check, error)
     except ResponseParserError:
         told = "the endpoint gave an answer that can't be read: it may not know the call"
-        yield unseen(told, mend=f"{ASK_AGAIN}; if AWS_ENDPOINT_URL is set, ask AWS itself")
+        yield unseen(told, fix=f"{ASK_AGAIN}; if AWS_ENDPOINT_URL is set, ask AWS itself")
     except Exception as error:
         log.exception("the check %s broke", check.name)
-        yield unseen(f"the check itself broke: {type(error).__name__}: {error}", mend=REPORT_IT)
+        yield unseen(f"the check itself broke: {type(error).__name__}: {error}", fix=REPORT_IT)
 
 
 def _refused(check: Check[Side], error: ClientError | BotoCoreError) -> Outcome:
     meaning = translated(error)
     passes = isinstance(meaning, NotReady) or isinstance(error, ConnectionError)
     if check.is_vital and not passes:
-        return wrong(str(meaning), mend=ASK_FOR_ACCESS)
-    return unseen(str(meaning), mend=ASK_AGAIN if passes else ASK_FOR_ACCESS)
+        return wrong(str(meaning), fix=ASK_FOR_ACCESS)
+    return unseen(str(meaning), fix=ASK_AGAIN if passes else ASK_FOR_ACCESS)

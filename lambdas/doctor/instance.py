@@ -22,13 +22,13 @@ def present(target: TargetSide) -> Iterator[Outcome]:
 def usable(patient: InstanceSide) -> Iterator[Outcome]:
     """All that the plan asks of an instance, in its words: status, secret, replica, shield, group list."""
     problems = target_lookup.instance_problems(patient.instance)
-    yield from (wrong(f"{patient.name} {sentence}", patient.name, _mend(sentence)) for sentence in problems)
+    yield from (wrong(f"{patient.name} {sentence}", patient.name, _fix(sentence)) for sentence in problems)
     target_lookup.require_available(patient.instance, timedelta())
     if not problems:
         yield fine(f"is {patient.instance['DBInstanceStatus']} and takes part", patient.name)
 
 
-def _mend(sentence: str) -> str:
+def _fix(sentence: str) -> str:
     return sentence.rpartition(": ")[2]
 
 

@@ -14,7 +14,7 @@ from lambdas.planning.worker import Site
 
 HTTPS = 443
 DEPLOY = "deploy the TargetStack with the instance's VPC"
-MEND = "mend one of the subnets, or name another in the worker configuration or in the request's worker.subnetId"
+MEND = "fix one of the subnets, or name another in the worker configuration or in the request's worker.subnetId"
 ENDPOINTS = "add interface endpoints of ssm, ssmmessages, ec2messages, secretsmanager and a gateway endpoint of s3, or a NAT gateway"
 
 

@@ -57,7 +57,7 @@ def _pointer(number: int) -> str:
 
 
 def require_ca_bundle(s3: "S3Client", bucket: str) -> None:
-    """Raises CertificateBundleMissing with the mend."""
+    """Raises CertificateBundleMissing with the fix."""
     try:
         s3.head_object(Bucket=bucket, Key=CA_BUNDLE_KEY)
     except ClientError as error:

@@ -87,7 +87,7 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
     if not instance.get("MasterUserSecret", {}).get("SecretArn"):
         problems.append("has no managed master secret: turn on --manage-master-user-password for it")
     if source := instance.get("ReadReplicaSourceDBInstanceIdentifier"):
-        problems.append(f"is a read replica of {source} and takes no database of its own: restore into {source}")
+        problems.append(f"is a read replica of {source} and can't have databases of its own: restore into {source}")
     if shield := _shield(instance):
         problems.append(
             f"is shielded from restores by its tag {shield} = false: take the tag off, or restore into another instance"
@@ -144,24 +144,24 @@ def free_storage(target: TargetAccount, instance: "DBInstanceTypeDef", now: date
 
 
 def offer(target: TargetAccount) -> Offer:
-    """What the TargetStack offers. Raises TargetNotUsable with the mend."""
-    mend = "deploy the TargetStack in the target's account and Region"
+    """What the TargetStack offers. Raises TargetNotUsable with the fix."""
+    fix = "deploy the TargetStack in the target's account and Region"
     try:
         text = target.ssm.get_parameter(Name=OFFER_PARAMETER)["Parameter"]["Value"]
     except ClientError as error:
         if error_code(error) != "ParameterNotFound":
             raise
-        raise TargetNotUsable(f"the SSM parameter {OFFER_PARAMETER} does not exist: {mend}") from error
+        raise TargetNotUsable(f"the SSM parameter {OFFER_PARAMETER} does not exist: {fix}") from error
     try:
         return Offer.model_validate(json.loads(text))
     except (ValidationError, ValueError) as error:
         raise TargetNotUsable(
-            f"the SSM parameter {OFFER_PARAMETER} is not what this version writes: {mend} again"
+            f"the SSM parameter {OFFER_PARAMETER} is not what this version writes: {fix} again"
         ) from error
 
 
 def standing_group(target: TargetAccount, vpc_id: str) -> str:
-    """The security group that lets workers of this VPC reach AWS's endpoints. Raises TargetNotUsable with the mend."""
+    """The security group that lets workers of this VPC reach AWS's endpoints. Raises TargetNotUsable with the fix."""
     filters: Any = [
         {"Name": f"tag:{names.STANDING}", "Values": ["worker"]},
         {"Name": "vpc-id", "Values": [vpc_id]},

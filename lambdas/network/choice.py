@@ -52,7 +52,7 @@ def choose(vpc: Vpc, database: Database, caller: Caller, allowed: Sequence[str] 
     """All subnets of the VPC, best first; only those of `allowed` are candidates, if it names any. Raises TargetNotUsable for an unknown
     one."""
     if unknown := [subnet_id for subnet_id in allowed if subnet_id not in vpc.subnets]:
-        told = f"{unknown[0]!r} is no subnet of the instance's VPC {vpc.vpc_id}"
+        told = f"{unknown[0]!r} isn't a subnet of the instance's VPC {vpc.vpc_id}"
         raise TargetNotUsable(f"{told}: leave it out or name one of that VPC")
     candidates = [_candidate(vpc, subnet, database, caller, allowed) for subnet in vpc.subnets.values()]
     usable = sorted((c for c in candidates if not c.faults), key=_order(database))

@@ -189,9 +189,7 @@ def _beyond(vpc: Vpc, subnet: Subnet, caller: Caller, lack: str) -> Way:
     if caller.proxy:
         return _by_proxy(caller.proxy, f"it has {lack}")
     if route and fault is None:
-        sentence = (
-            f"sends what is for AWS to {route.target}, and what lies behind can't be seen from here: it has {lack}"
-        )
+        sentence = f"routes AWS traffic to {route.target}; what is beyond it can't be seen from here: it has {lack}"
         return Way("elsewhere", (sentence,))
     return Way(None, (f"has no way to AWS: {lack}, and {fault}: add the endpoints, or a route to a NAT gateway",))
 

@@ -119,7 +119,7 @@ def _is_dead(ledger: Ledger, restore_id: str | None) -> bool:
     # Only restores of this ledger: another installation's groups are foreign like anybody else's.
     row: ResourceRow | None = None
     if restore_id is not None:
-        # What can't be told of another restore is not changed; its own clean-up names the row.
+        # What can't be determined of another restore is not changed; its own clean-up names the row.
         with suppress(LedgerRowUnreadable):
             row = Ledger(ledger.table, restore_id, ledger.clock).row(
                 GROUP_LIST_ENTRY, ROLE, group_list_entry(restore_id)
@@ -128,7 +128,7 @@ def _is_dead(ledger: Ledger, restore_id: str | None) -> bool:
 
 
 def _ours(ec2: "EC2Client", row: ResourceRow, restore_id: str, groups: Sequence[str]) -> list[str]:
-    # The id from the ledger counts too: somebody may have deleted the group, and its tag, before the list was mended.
+    # The id from the ledger counts too: somebody may have deleted the group, and its tag, before the list was fixed.
     tagged = {g["GroupId"] for g in _described(ec2, groups) if names.tag(g, names.RESTORE_ID) == restore_id}
     return [group for group in groups if group in tagged or group == row.physical_id]
 

@@ -76,7 +76,9 @@ ENGINES: Final[dict[Engine, Callable[[Work], tuple[str, ...]]]] = {"postgres": _
 def _require_x86(target: TargetAccount, asked: Sequence[str]) -> None:
     for kind in asked:
         if "x86_64" not in _architectures(target, kind):
-            raise TargetNotUsable(f"{kind!r} is no x86_64 instance type of this Region: leave it out or name another")
+            raise TargetNotUsable(
+                f"{kind!r} isn't an x86_64 instance type of this Region: leave it out or name another"
+            )
 
 
 def _architectures(target: TargetAccount, kind: str) -> list[str]:

@@ -69,14 +69,14 @@ def look_at_files(
     return problems.collect(pointer, lambda: archive_files.look(s3, bucket, files)) or ()
 
 
-def check_storage(found: Findings, needed: int, purpose: str, mend: str, problems: Problems) -> list[str]:
+def check_storage(found: Findings, needed: int, purpose: str, fix: str, problems: Problems) -> list[str]:
     """Whether the target has `needed` bytes free. Gives notes about what could only be estimated."""
     if found.target is None or found.instance is None:
         return []
     storage = target_lookup.free_storage(found.target, found.instance, found.surroundings.clock())
     if needed > storage.free:
         told = f" ({storage.note})" if storage.note else ""
-        sentence = f"needs about {gib(needed)} for {purpose}, free are {gib(storage.free)}{told}: {mend}"
+        sentence = f"needs about {gib(needed)} for {purpose}, free are {gib(storage.free)}{told}: {fix}"
         problems.add(NotEnoughStorage, target_lookup.POINTER, f"{found.instance['DBInstanceIdentifier']} {sentence}")
     return [storage.note] if storage.note else []
 

@@ -175,7 +175,7 @@ def _find(
 
 
 def assume(surroundings: Surroundings, place: Place, execution_arn: str) -> TargetAccount:
-    """The target's account as its role. Raises TargetNotUsable with the mend if the role can't be assumed or its workers would not be let
+    """The target's account as its role. Raises TargetNotUsable with the fix if the role can't be assumed or its workers would not be let
     in."""
     _require_let_in(surroundings, place.account, execution_arn)
     role = surroundings.settings.target_role_name.replace("{region}", place.region)

@@ -58,7 +58,7 @@ def _check_groups(checks: Checks) -> None:
     for group_id in asked:
         if group_id not in found:
             checks.problem(
-                "securityGroupIds", f"{group_id} is no security group of this account and Region: name another"
+                "securityGroupIds", f"{group_id} isn't a security group of this account and Region: name another"
             )
         elif (vpc_id := found[group_id].get("VpcId")) != checks.vpc_id:
             sentence = f"{group_id} belongs to {vpc_id}, and the worker stands in {checks.vpc_id}: name one of that VPC"
@@ -135,5 +135,5 @@ def _flaws(image: "ImageTypeDef", account: str) -> list[str]:
     if kind != "x86_64":
         flaws.append(f"is for {kind}, and the worker's program for x86_64: name another")
     if image.get("Platform") == "windows" or image.get("RootDeviceType") != "ebs":
-        flaws.append("is no Linux image on an EBS volume: make one from Amazon Linux 2023")
+        flaws.append("isn't a Linux image on an EBS volume: make one from Amazon Linux 2023")
     return flaws

@@ -149,7 +149,7 @@ def target_account(
 
 def translated(error: BotoCoreError | ClientError) -> RestoreError:
     """What a failed call means for the restore: later (throttled, 5xx, no connection), or refused."""
-    # A connection that does not come about is no HTTPClientError.
+    # A connection that does not come about isn't an HTTPClientError.
     if isinstance(error, HTTPClientError | BotocoreConnectionError):
         return NotReady(f"AWS did not answer: {error}")
     if not isinstance(error, ClientError):

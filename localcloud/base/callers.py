@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.core.authorization import ActionAuthenticatorMixin
 
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.iam import roles
 
 _HERE = "{region}:{account}"
@@ -47,7 +47,7 @@ def install(calls: list[Call]) -> None:
     """Append every call from now on to `calls`."""
     global _calls
     _calls = calls
-    mend(ActionAuthenticatorMixin, "_authenticate_and_authorize_action", _note)
+    fix(ActionAuthenticatorMixin, "_authenticate_and_authorize_action", _note)
 
 
 def _note(original: Any, response: Any, kind: type, resource: str = "*") -> None:

@@ -1,6 +1,6 @@
 """EC2 instances as the product meets them: launched once per client token, alive and dying in steps.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | a known ClientToken launches again | the same reservation, terminated or not; `IdempotentParameterMismatch` |
 | `running` at once, `terminated` at once | `pending`, `shutting-down` and `stopping` last for a (scaled) while |
@@ -31,7 +31,7 @@ from moto.ec2.utils import filter_dict_attribute_mapping
 from moto.iam.exceptions import NotFoundException
 
 from localcloud.base import clock
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 
 # Seconds on AWS, the usual order of magnitude (assumed: AWS promises none).
 BOOT = 20.0
@@ -47,16 +47,16 @@ _launching = threading.Lock()
 
 
 def install(time_scale: float) -> None:
-    """Mend moto's EC2 instances. `time_scale`: see `localcloud.base.clock.set_scale`."""
+    """Fix moto's EC2 instances. `time_scale`: see `localcloud.base.clock.set_scale`."""
     clock.set_scale(time_scale)
     settings.ENABLE_AMI_VALIDATION = True
     filter_dict_attribute_mapping["client-token"] = "client_token"
     # moto says `pending` in every answer of RunInstances, even of an instance that a repeated token finds terminated.
     EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER.pop("RunInstances.Reservation.Instances.Instance.State", None)
-    mend(instance_responses.InstanceResponse, "run_instances", _run_instances)
-    mend(instance_responses, "filter_iam_instance_profiles", _existing_instance_profile)
-    mend(Instance, "__init__", _launch)
-    mend(Instance, "terminate", _terminate)
+    fix(instance_responses.InstanceResponse, "run_instances", _run_instances)
+    fix(instance_responses, "filter_iam_instance_profiles", _existing_instance_profile)
+    fix(Instance, "__init__", _launch)
+    fix(Instance, "terminate", _terminate)
 
 
 class GradualState:

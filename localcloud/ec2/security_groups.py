@@ -1,6 +1,6 @@
 """Security groups that hold on to what uses them.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | DeleteSecurityGroup always succeeds | `DependencyViolation` while an interface, another group's rule or a DB instance uses it |
 | an interface asked for with an unknown group invents the group | `InvalidGroup.NotFound` |
@@ -19,17 +19,17 @@ from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.rds.models import rds_backends
 
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 
 # AWS's default quota "security groups per network interface".
 GROUPS_PER_INTERFACE = 5
 
 
 def install() -> None:
-    """Mend moto's security groups."""
-    mend(SecurityGroupBackend, "delete_security_group", _delete_security_group)
-    mend(NetworkInterfaceBackend, "create_network_interface", _create_network_interface)
-    mend(InstanceBackend, "modify_instance_security_groups", _modify_instance_security_groups)
+    """Fix moto's security groups."""
+    fix(SecurityGroupBackend, "delete_security_group", _delete_security_group)
+    fix(NetworkInterfaceBackend, "create_network_interface", _create_network_interface)
+    fix(InstanceBackend, "modify_instance_security_groups", _modify_instance_security_groups)
 
 
 def _delete_security_group(

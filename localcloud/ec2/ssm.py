@@ -1,6 +1,6 @@
 """SSM Run Command that really runs.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | SendCommand succeeds at once, for any document and instance | the document's script runs under bash inside the instance |
 | unknown, ended or unregistered instances accepted | `InvalidInstanceId` |
@@ -28,7 +28,7 @@ from moto.ssm.models import Command, SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from localcloud.base import clock
-from localcloud.base.mending import add, mend
+from localcloud.base.corrections import add, fix
 from localcloud.ec2 import command_documents, hosts
 from localcloud.ec2.command_documents import Script
 from localcloud.ec2.hosts import Host
@@ -43,12 +43,12 @@ _running: dict[tuple[str, str], "subprocess.Popen[bytes]"] = {}
 
 
 def install(directory: Path, time_scale: float, endpoint: str) -> None:
-    """Mend moto's SSM. Instances live under `directory`/instances, see `localcloud.ec2.hosts`; `endpoint` is the cloud's URL."""
+    """Fix moto's SSM. Instances live under `directory`/instances, see `localcloud.ec2.hosts`; `endpoint` is the cloud's URL."""
     clock.set_scale(time_scale)
     hosts.install(directory, endpoint)
-    mend(SimpleSystemManagerBackend, "create_document", _create_document)
-    mend(SimpleSystemManagerBackend, "send_command", _send_command)
-    mend(Command, "_get_instance_ids_from_targets", _targets)
+    fix(SimpleSystemManagerBackend, "create_document", _create_document)
+    fix(SimpleSystemManagerBackend, "send_command", _send_command)
+    fix(Command, "_get_instance_ids_from_targets", _targets)
     add(SimpleSystemManagerResponse, "cancel_command", _cancel_command)
     add(SimpleSystemManagerResponse, "list_command_invocations", _list_command_invocations)
     add(SimpleSystemManagerResponse, "describe_instance_information", _describe_instance_information)

@@ -1,6 +1,6 @@
 """Routes and endpoints that tell the truth about what they lead to.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | a route to a deleted NAT gateway stays `active` | `blackhole` |
 | an interface endpoint asked for without security groups has none | the VPC's default group |
@@ -15,14 +15,14 @@ from typing import Any
 from moto.ec2.models.route_tables import Route
 from moto.ec2.models.vpcs import VPCBackend
 
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 
 
 def install() -> None:
-    """Mend moto's VPCs."""
-    mend(Route, "state", _state)
-    mend(VPCBackend, "create_vpc_endpoint", _create_endpoint)
-    mend(VPCBackend, "delete_vpc_endpoints", _delete_endpoints)
+    """Fix moto's VPCs."""
+    fix(Route, "state", _state)
+    fix(VPCBackend, "create_vpc_endpoint", _create_endpoint)
+    fix(VPCBackend, "delete_vpc_endpoints", _delete_endpoints)
 
 
 def _state(original: Callable[..., Any], route: Any) -> str:

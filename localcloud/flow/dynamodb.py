@@ -1,6 +1,6 @@
 """DynamoDB: nobody sees half a write.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | a reader sees an item that an update has made and not yet filled, and a transaction half done | one operation at a time |
 | every answer and every transaction copies each value that it may touch, the whole table's | values that nothing changes are shared |
@@ -14,7 +14,7 @@ from typing import Any
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DDBType, DynamoType
 
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 
 _one_at_a_time = threading.RLock()
 
@@ -23,12 +23,12 @@ _NEVER_CHANGED = frozenset({DDBType.STRING, DDBType.NUMBER, DDBType.BINARY, DDBT
 
 
 def install() -> None:
-    """Mend moto's DynamoDB."""
+    """Fix moto's DynamoDB."""
     for operation in ("put_item", "update_item", "delete_item", "transact_write_items"):
-        mend(DynamoDBBackend, operation, _alone)
+        fix(DynamoDBBackend, operation, _alone)
     for operation in ("get_item", "query", "scan"):
-        mend(DynamoDBBackend, operation, _copied)
-    mend(DynamoType, "__deepcopy__", _shared)
+        fix(DynamoDBBackend, operation, _copied)
+    fix(DynamoType, "__deepcopy__", _shared)
 
 
 def _alone(original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:

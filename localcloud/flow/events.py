@@ -1,6 +1,6 @@
 """EventBridge: rules reach Lambda functions and state machines, and schedules fire on the local cloud's clock.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | targets `lambda` and `states` raise NotImplementedError | delivered in a thread of their own |
 | a disabled rule delivers | it doesn't |
@@ -26,7 +26,7 @@ from moto.scheduler.models import scheduler_backends
 
 from localcloud.base import clock
 from localcloud.base.clients import Clients, Place
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.flow import stepfunctions
 
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
@@ -36,10 +36,10 @@ _log = logging.getLogger(__name__)
 
 
 def install(clients: Clients) -> None:
-    """Mend moto's EventBridge. `clients` are those with which it reaches its targets."""
+    """Fix moto's EventBridge. `clients` are those with which it reaches its targets."""
     global _clients
     _clients = clients
-    mend(Rule, "send_to_targets", _send)
+    fix(Rule, "send_to_targets", _send)
     if _publish_status not in stepfunctions.status_listeners:
         stepfunctions.status_listeners.append(_publish_status)
 
@@ -160,7 +160,7 @@ def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
 
 
 def _call(target: dict[str, Any], text: str, name: str) -> None:
-    assert _clients is not None  # noqa: S101 - install() sets it before the mend
+    assert _clients is not None  # noqa: S101 - install() sets it before the fix
     role = target.get("RoleArn")
     _, _, _, region, account, _ = target["Arn"].split(":", 5)
     place = Place(account, region)

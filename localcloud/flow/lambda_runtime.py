@@ -1,6 +1,6 @@
 """Lambda: every function of a template really runs, with its own code, variables, time-out and the credentials of its own role.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | Docker, or an echo of the input | sandboxes (`lambda_sandbox`), started when first needed, kept warm, as many at a time as are invoked |
 | an invocation of type Event is awaited | answered 202 at once, runs by itself; a failed one is tried twice more |
@@ -31,7 +31,7 @@ from moto.core.config import default_user_config
 
 from localcloud.base import clock
 from localcloud.base.clients import Clients
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.flow.lambda_sandbox import Outcome, Sandbox
 from localcloud.iam import roles
 
@@ -129,17 +129,17 @@ _functions: Functions | None = None
 
 
 def install(functions: Functions) -> None:
-    """Mend moto's Lambda: `functions` run what is invoked."""
+    """Fix moto's Lambda: `functions` run what is invoked."""
     global _functions
     _functions = functions
     # Not the Docker-less backend: that one echoes and knows no unknown function.
     default_user_config["lambda"] = {"use_docker": True}
-    mend(LambdaFunction, "invoke", _invoke)
-    mend(models, "_s3_content", _code_from_s3)
+    fix(LambdaFunction, "invoke", _invoke)
+    fix(models, "_s3_content", _code_from_s3)
 
 
 def _invoke(original: Any, function: Any, body: Any, request_headers: Any, response_headers: Any) -> str | bytes:
-    assert _functions is not None  # noqa: S101 - install() sets it before the mend
+    assert _functions is not None  # noqa: S101 - install() sets it before the fix
     event = body.encode() if isinstance(body, str) else body or b"{}"
     kind = request_headers.get("x-amz-invocation-type", "RequestResponse")
     if kind == "Event":

@@ -1,6 +1,6 @@
 """Retries of Step Functions wait as they are told, in the cloud's own time.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | `MaxDelaySeconds` and `JitterStrategy` are parsed and dropped | honoured |
 | retry delays in real time, deaf to StopExecution | scaled, and they end with the execution |
@@ -14,14 +14,14 @@ from moto.stepfunctions.parser.asl.component.common.retry.jitter_strategy_decl i
 from moto.stepfunctions.parser.asl.component.common.retry.max_delay_seconds_decl import MaxDelaySecondsDecl
 
 from localcloud.base import clock
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 
 
 def install() -> None:
-    """Mend moto's retries."""
-    mend(retrier_decl.RetrierDecl, "from_retrier_props", _complete_retrier)
+    """Fix moto's retries."""
+    fix(retrier_decl.RetrierDecl, "from_retrier_props", _complete_retrier)
     retrier_decl.time = _retry_clock
-    mend(retrier_decl.RetrierDecl, "_eval_body", _retry)
+    fix(retrier_decl.RetrierDecl, "_eval_body", _retry)
 
 
 def _complete_retrier(original: Any, props: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Step Functions: moto's interpreter runs the real definition; what it gets wrong for this product is mended here.
+"""Step Functions: moto's interpreter runs the real definition; what it gets wrong for this product is fixed here.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | machines made by CloudFormation never execute, substitutions and type ignored | they execute, as substituted |
 | an execution without a name is called "None" | a UUID |
@@ -46,7 +46,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfun
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from localcloud.base.clients import Clients
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.flow import step_retries, task_tokens
 
 # Called with every execution that starts or ends, and the status that it took by that: a short one has ended before its start is told.
@@ -59,22 +59,22 @@ _log = logging.getLogger("moto.stepfunctions.localcloud")
 
 
 def install(clients: Clients) -> None:
-    """Mend moto's Step Functions. `clients` are those with which a machine invokes its functions."""
+    """Fix moto's Step Functions. `clients` are those with which a machine invokes its functions."""
     global _clients
     _clients = clients
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     plain_models.stepfunctions_backends = stepfunctions_parser_backends
-    mend(AmazonStateLanguageParser, "parse", _parse)
-    mend(plain_models.StateMachine, "create_from_cloudformation_json", _create_from_template)
-    mend(EvalComponent, "_log_failure_event_exception", _say_nothing)
-    mend(EvalComponent, "_log_exception", _log_unexpected)
-    mend(StepFunctionsParserBackend, "start_execution", _start)
-    mend(lambda_eval_utils, "boto_client_for", _client_of_machine)
-    mend(StateTaskLambda, "_from_error", _lambda_error)
-    mend(CustomErrorName, "__init__", _any_error_name)
-    mend(StepFunctionResponse, "stop_execution", _stop)
-    mend(Execution, "to_history_output", _history)
-    mend(BaseExecutionWorkerCommunication, "terminated", _end)
+    fix(AmazonStateLanguageParser, "parse", _parse)
+    fix(plain_models.StateMachine, "create_from_cloudformation_json", _create_from_template)
+    fix(EvalComponent, "_log_failure_event_exception", _say_nothing)
+    fix(EvalComponent, "_log_exception", _log_unexpected)
+    fix(StepFunctionsParserBackend, "start_execution", _start)
+    fix(lambda_eval_utils, "boto_client_for", _client_of_machine)
+    fix(StateTaskLambda, "_from_error", _lambda_error)
+    fix(CustomErrorName, "__init__", _any_error_name)
+    fix(StepFunctionResponse, "stop_execution", _stop)
+    fix(Execution, "to_history_output", _history)
+    fix(BaseExecutionWorkerCommunication, "terminated", _end)
     step_retries.install()
     task_tokens.install()
 
@@ -133,7 +133,7 @@ def _log_unexpected(original: Any, component: Any, exception: Exception) -> None
 
 
 def _client_of_machine(original: Any, region: str, service: str, state_credentials: Any = None) -> Any:
-    assert _clients is not None  # noqa: S101 - install() sets it before the mend
+    assert _clients is not None  # noqa: S101 - install() sets it before the fix
     return _clients.client(service, state_credentials.role_arn)
 
 

@@ -1,6 +1,6 @@
 """Task tokens of Step Functions (`lambda:invoke.waitForTaskToken`): one per attempt, one answer each, and a wait in the cloud's own time.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | one token for all attempts of a state: the second ends at once, with the answer to the first | a new one for every attempt |
 | an answer to a token whose task is over is taken, or its token called unknown | `TaskTimedOut` |
@@ -33,17 +33,17 @@ from moto.stepfunctions.parser.asl.eval.callback.callback import (
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from localcloud.base import clock
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 
 _answering = threading.Lock()
 
 
 def install() -> None:
-    """Mend moto's tasks that wait for their token."""
-    mend(StateTaskService, "_eval_execution", _attempt)
-    mend(StateTaskServiceCallback, "_eval_wait_for_task_token", _wait)
-    mend(StepFunctionResponse, "send_task_success", _succeed)
-    mend(StepFunctionResponse, "send_task_failure", _fail)
+    """Fix moto's tasks that wait for their token."""
+    fix(StateTaskService, "_eval_execution", _attempt)
+    fix(StateTaskServiceCallback, "_eval_wait_for_task_token", _wait)
+    fix(StepFunctionResponse, "send_task_success", _succeed)
+    fix(StepFunctionResponse, "send_task_failure", _fail)
 
 
 def _attempt(original: Any, state: Any, env: Any) -> None:

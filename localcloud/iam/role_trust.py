@@ -1,6 +1,6 @@
 """AssumeRole as IAM judges it: who is trusted under which conditions, and for how long.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | a role that does not exist is assumed | `AccessDenied`, the same as for one that does not trust the caller |
 | trust policies are not looked at | principal, ExternalId and `aws:PrincipalArn` are judged, and the caller's own policies |
@@ -16,7 +16,7 @@ from moto.core.exceptions import AccessDeniedError
 from moto.sts.exceptions import STSValidationError
 from moto.sts.responses import TokenResponse
 
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.iam import access_policies, roles
 from localcloud.iam.access_policies import Question, Statement, statements
 
@@ -30,7 +30,7 @@ def install() -> None:
     """Judge every AssumeRole until `shutdown`."""
     global _is_judging
     _is_judging = True
-    mend(TokenResponse, "assume_role", _assume_role)
+    fix(TokenResponse, "assume_role", _assume_role)
 
 
 def shutdown() -> None:

@@ -1,6 +1,6 @@
 """RDS DB instances as the product meets them: a real PostgreSQL server behind `postgres`, a simulated SQL Server behind `sqlserver-*`.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | no engine, `available` at once | a server, `creating` until it accepts connections |
 | endpoint `<id>.aaaaaaaaaa...:5432`, or 1433 | `localhost` and the server's port, absent while creating |
@@ -17,7 +17,7 @@
 | no FreeStorageSpace in CloudWatch | allocated storage less the real size of the data directory, or the simulated one of the databases |
 | a replica has its source's DbiResourceId; one in another Region cannot be deleted | its own; can |
 
-Option groups: `localcloud.rds.option_groups`. Not mended: DeleteDBInstance makes the instance vanish at once; snapshots and replicas have
+Option groups: `localcloud.rds.option_groups`. Not fixed: DeleteDBInstance makes the instance vanish at once; snapshots and replicas have
 no server; parameter groups change nothing.
 """
 
@@ -39,7 +39,7 @@ from moto.rds.models import DBInstance, DBSubnetGroup, MasterUserSecret, RDSBack
 
 from localcloud.base import clock
 from localcloud.base.certificates import Authority
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.postgresql import versions as postgresql_versions
 from localcloud.postgresql.distributions import VersionNotAvailable
 from localcloud.rds import database_servers, option_groups
@@ -52,24 +52,24 @@ GROUP_CHANGE = 30.0
 
 
 def install(directory: Path, time_scale: float, authority: Authority) -> None:
-    """Mend moto's RDS. Servers live under `directory`/rds with certificates of `authority` (its `bundle` is the CA that clients trust)."""
+    """Fix moto's RDS. Servers live under `directory`/rds with certificates of `authority` (its `bundle` is the CA that clients trust)."""
     clock.set_scale(time_scale)
     database_servers.install(directory / "rds", authority)
     sqlserver_instances.install()
     DBInstance.default_engine_versions[database_servers.POSTGRESQL] = postgresql_versions.DEFAULT
-    mend(DBInstance, "__init__", _describe_truly)
-    mend(DBInstance, "address", _address)
-    mend(DBInstance, "endpoint", _endpoint)
-    mend(DBInstance, "vpc_security_group_membership_list", _group_memberships)
-    mend(MasterUserSecret, "_generate_secret_string", _secret_string)
-    mend(MasterUserSecret, "rotate_secret", _rotate_secret)
-    mend(RDSBackend, "create_db_instance", _create)
-    mend(RDSBackend, "modify_db_instance", _modify)
-    mend(RDSBackend, "stop_db_instance", _stop)
-    mend(RDSBackend, "start_db_instance", _start)
-    mend(RDSBackend, "delete_db_instance", _delete)
-    mend(RDSBackend, "create_db_instance_read_replica", _create_replica)
-    mend(DBInstance, "remove_replica", _remove_replica)
+    fix(DBInstance, "__init__", _describe_truly)
+    fix(DBInstance, "address", _address)
+    fix(DBInstance, "endpoint", _endpoint)
+    fix(DBInstance, "vpc_security_group_membership_list", _group_memberships)
+    fix(MasterUserSecret, "_generate_secret_string", _secret_string)
+    fix(MasterUserSecret, "rotate_secret", _rotate_secret)
+    fix(RDSBackend, "create_db_instance", _create)
+    fix(RDSBackend, "modify_db_instance", _modify)
+    fix(RDSBackend, "stop_db_instance", _stop)
+    fix(RDSBackend, "start_db_instance", _start)
+    fix(RDSBackend, "delete_db_instance", _delete)
+    fix(RDSBackend, "create_db_instance_read_replica", _create_replica)
+    fix(DBInstance, "remove_replica", _remove_replica)
 
 
 def shutdown() -> None:

@@ -1,6 +1,6 @@
 """Option groups of SQL Server instances, with the option that lets RDS restore native backups.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | no option group for SQL Server 2022 and 2025 | accepted like the older versions |
 | any OptionGroupName accepted by ModifyDBInstance | unknown: `OptionGroupNotFoundFault` |
@@ -20,7 +20,7 @@ from moto.rds.models import DBInstance, RDSBackend
 from moto.rds.responses import RDSResponse
 
 from localcloud.base import clock
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.sqlserver.instance import OptionState
 
 OPTION = "SQLSERVER_BACKUP_RESTORE"
@@ -41,10 +41,10 @@ class _Change:
 
 
 def install() -> None:
-    """Mend moto's option groups."""
-    mend(RDSBackend, "create_option_group", _create)
-    mend(RDSResponse, "modify_option_group", _modify)
-    mend(DBInstance, "option_group_memberships", _memberships)
+    """Fix moto's option groups."""
+    fix(RDSBackend, "create_option_group", _create)
+    fix(RDSResponse, "modify_option_group", _modify)
+    fix(DBInstance, "option_group_memberships", _memberships)
 
 
 def require_known(backend: Any, name: str | None) -> None:

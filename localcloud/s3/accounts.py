@@ -1,6 +1,6 @@
 """S3 over the borders of accounts and Regions: a bucket's name is known everywhere, and its bytes are not.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | any account reads and writes any bucket | another account's caller needs the bucket's policy and its own role's; else `AccessDenied` |
 | a bucket answers in every Region | a request to another Region's endpoint is told where it lies: 301 `PermanentRedirect` |
@@ -20,7 +20,7 @@ from moto.s3.responses import S3Response
 
 from localcloud.base import callers
 from localcloud.base.callers import Call
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.iam import access_policies, role_trust, roles
 from localcloud.iam.access_policies import Question, statements
 
@@ -40,9 +40,9 @@ def install(redirected: list[Call]) -> None:
     """Judge every request to S3 until `shutdown`; those that came to the wrong Region are appended to `redirected`."""
     global _is_judging, _redirected
     _is_judging, _redirected = True, redirected
-    mend(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", _authorize)
-    mend(S3Response, "bucket_response", _of_this_region)
-    mend(S3Response, "key_response", _of_this_region)
+    fix(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", _authorize)
+    fix(S3Response, "bucket_response", _of_this_region)
+    fix(S3Response, "key_response", _of_this_region)
 
 
 def shutdown() -> None:

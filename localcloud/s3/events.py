@@ -1,6 +1,6 @@
 """What S3 tells EventBridge about archived objects, from buckets whose configuration has that switched on.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | restore events lack storage class and expiry, and name the ETag otherwise | S3's user guide, "EventBridge event message structure" |
 | no event when a temporary copy goes | `Object Restore Expired` |
@@ -19,14 +19,14 @@ from typing import Any
 import moto.s3.models as models
 from moto.events.models import events_backends
 
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 
 _log = logging.getLogger(__name__)
 
 
 def install() -> None:
-    """Mend moto's notifications."""
-    mend(models.FakeBucket, "create_from_cloudformation_json", _create_from_template)
+    """Fix moto's notifications."""
+    fix(models.FakeBucket, "create_from_cloudformation_json", _create_from_template)
 
 
 def tell_restore(key: Any, what: str, expiry: datetime | None = None) -> None:

@@ -1,6 +1,6 @@
 """Glacier: what is archived can't be read until it was retrieved, which takes hours, and is cold again some days later.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | RestoreObject ends at once | it takes the longest time that AWS states for class and tier, scaled |
 | a second request while one is under way: 200 | 409 RestoreAlreadyInProgress; a faster tier is taken and speeds it up |
@@ -31,7 +31,7 @@ from moto.s3.exceptions import InvalidObjectState, MissingKey, S3ClientError
 from moto.s3.responses import S3Response
 from moto.s3.utils import ARCHIVE_STORAGE_CLASSES
 
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.s3 import events as s3_events
 from localcloud.s3 import glacier_objects
 from localcloud.s3.glacier_objects import Retrieval, archive_of, is_readable, retrieval_of
@@ -53,12 +53,12 @@ _requesting = threading.Lock()
 
 
 def install() -> None:
-    """Mend moto's S3 wherever archived objects lie."""
+    """Fix moto's S3 wherever archived objects lie."""
     s3_events.install()
-    mend(S3Response, "_key_response_post", _post)
-    mend(S3Response, "_get_key", _get_key)
-    mend(S3Response, "serialized", _serialized)
-    mend(models.FakeKey, "response_dict", _headers)
+    fix(S3Response, "_key_response_post", _post)
+    fix(S3Response, "_get_key", _get_key)
+    fix(S3Response, "serialized", _serialized)
+    fix(models.FakeKey, "response_dict", _headers)
 
 
 def require_readable(key: Any, message: str = InvalidObjectState("").message) -> None:

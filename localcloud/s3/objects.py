@@ -1,6 +1,6 @@
 """S3 objects of hundreds of megabytes, read and written without a copy of the whole in memory.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | a ranged GET copies the whole object, then cuts | reads the range from the object's file while it is sent, many at a time |
 | CompleteMultipartUpload joins all parts in memory, twice, and keeps them | file to file, each part let go when it is copied |
@@ -31,25 +31,25 @@ import moto.s3.responses as responses
 from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
 
-from localcloud.base.mending import mend, replace
+from localcloud.base.corrections import fix, replace
 from localcloud.s3 import rules as s3_rules
 
 CHUNK = 1 << 20
 
 
 def install(directory: Path) -> None:
-    """Mend moto's S3. Objects over 1 MiB lie under `directory`/objects, in files without a name: they vanish with the process."""
+    """Fix moto's S3. Objects over 1 MiB lie under `directory`/objects, in files without a name: they vanish with the process."""
     spool = directory / "objects"
     spool.mkdir(parents=True, exist_ok=True)
     # Every object and every part of an upload is an open file.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     replace(models, "tempfile", lambda _: SimpleNamespace(SpooledTemporaryFile=partial(_spooled, spool)))
     replace(models, "get_s3_default_key_buffer_size", lambda _: lambda: CHUNK)
-    # Mending a property would keep its getter only.
+    # Fixing a property would keep its getter only.
     replace(models.FakeKey, "value", _Value)
-    mend(models.FakeMultipart, "complete", _complete)
-    mend(models.S3Backend, "copy_object", _copy)
-    mend(responses, "compute_checksum", _checksum)
+    fix(models.FakeMultipart, "complete", _complete)
+    fix(models.S3Backend, "copy_object", _copy)
+    fix(responses, "compute_checksum", _checksum)
     s3_rules.install()
 
 

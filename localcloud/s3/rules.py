@@ -1,6 +1,6 @@
 """What S3 refuses and tells, and moto doesn't, as far as copying and bucket policies go; archived objects: `localcloud.s3.glacier`.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | a bucket policy's statement with a Condition denies everybody | such statements are left out: conditions are not judged here |
 | ExpectedBucketOwner is not looked at | another owner's bucket is refused |
@@ -34,7 +34,7 @@ from moto.s3.exceptions import (
 )
 from moto.s3.responses import S3Response
 
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.s3 import glacier
 
 LARGEST_PART = 5 << 30
@@ -46,17 +46,17 @@ _assembling = threading.Lock()
 
 
 def install() -> None:
-    """Mend moto's S3, wherever objects lie."""
+    """Fix moto's S3, wherever objects lie."""
     glacier.install()
-    mend(models.FakeBucket, "get_permission", _permission)
-    mend(S3Response, "_bucket_response", _of_expected_owner)
-    mend(S3Response, "_key_response", _of_expected_owner)
-    mend(S3Response, "copy_object", _copy_object)
-    mend(S3Response, "upload_part_copy", _upload_part_copy)
-    mend(S3Response, "head_object", _head_object)
-    mend(S3Response, "get_bucket_notification", _notification)
-    mend(models.FakeMultipart, "set_part", _set_part)
-    mend(models.S3Backend, "complete_multipart_upload", _complete)
+    fix(models.FakeBucket, "get_permission", _permission)
+    fix(S3Response, "_bucket_response", _of_expected_owner)
+    fix(S3Response, "_key_response", _of_expected_owner)
+    fix(S3Response, "copy_object", _copy_object)
+    fix(S3Response, "upload_part_copy", _upload_part_copy)
+    fix(S3Response, "head_object", _head_object)
+    fix(S3Response, "get_bucket_notification", _notification)
+    fix(models.FakeMultipart, "set_part", _set_part)
+    fix(models.S3Backend, "complete_multipart_upload", _complete)
 
 
 def _permission(_original: Callable[..., Any], bucket: Any, action: str, resource_arn: str) -> Any:

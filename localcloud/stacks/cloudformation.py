@@ -3,7 +3,7 @@
 moto knows most of their resource types; the missing ones are added here, and a type that neither knows is refused before anything is made:
 moto would leave it out and go on.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | a security group keeps the rule "everything out" beside those of the template | it has the template's rules only |
 | no schedules, CDK metadata, bucket policies | there; `localcloud.s3.accounts` judges the policies, where another account asks |
@@ -25,7 +25,7 @@ from moto.core.common_models import CloudFormationModel
 from moto.ec2.models.security_groups import SecurityGroup
 
 from localcloud.base.clients import HOME, Clients, Place
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 from localcloud.server import LocalCloudError
 from localcloud.stacks import protections
 
@@ -52,7 +52,7 @@ def install(clients: Clients) -> None:
     if not _types:
         # moto finds them as subclasses, which Python forgets unless somebody keeps them.
         _types.extend(_added_type(kind, *made) for kind, made in _ADDED.items())
-    mend(SecurityGroup, "create_from_cloudformation_json", _group_with_its_rules)
+    fix(SecurityGroup, "create_from_cloudformation_json", _group_with_its_rules)
     protections.install()
     for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cache.cache_clear()

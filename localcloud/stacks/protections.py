@@ -1,6 +1,6 @@
 """What a template says of protection: buckets that nobody can make public, tables that can be brought back to any second.
 
-| moto 5.2.5 | mended to |
+| moto 5.2.5 | fixed to |
 |---|---|
 | a template's PublicAccessBlockConfiguration of a bucket is left out | it is set |
 | a template's PointInTimeRecoverySpecification of a table is left out | it is set |
@@ -15,13 +15,13 @@ from moto.dynamodb.models.table import Table
 from moto.s3.models import FakeBucket, s3_backends
 from moto.utilities.utils import get_partition
 
-from localcloud.base.mending import mend
+from localcloud.base.corrections import fix
 
 
 def install() -> None:
-    """Mend how moto reads templates."""
-    mend(FakeBucket, "create_from_cloudformation_json", _closed_bucket)
-    mend(Table, "create_from_cloudformation_json", _recoverable_table)
+    """Fix how moto reads templates."""
+    fix(FakeBucket, "create_from_cloudformation_json", _closed_bucket)
+    fix(Table, "create_from_cloudformation_json", _recoverable_table)
 
 
 def _closed_bucket(original: Any, name: str, description: Any, account: str, region: str, **more: Any) -> Any:

@@ -45,7 +45,7 @@ class Clouds:
             postgresql.stop(cloud.server)
 
     def _start(self, version: str, name: str, parameters: dict[str, str]) -> Cloud:
-        # Every login takes half as long, and a password that is no secret is proven as well.
+        # Every login takes half as long, and a password that isn't a secret is proven as well.
         hashed_once = {"scram_iterations": "1"} if int(version.split(".")[0]) >= 16 else {}
         server = self._server(version, name, self.settings | hashed_once | parameters)
         endpoint = "http://{}:{}".format(*self.address)

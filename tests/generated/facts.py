@@ -87,7 +87,7 @@ _TABLES = f"""SELECT IDENTITY(pg_class, c.oid), nspname, relname, CASE WHEN relk
     WHERE relispopulated AND relpersistence <> 't' AND relnamespace NOT IN {SYSTEM}
     AND (relkind IN ('r', 'm') AND NOT EXISTS (SELECT FROM {_HASHED})
         OR relkind = 'p' AND ARRAY[c.oid] = ARRAY(SELECT partrelid FROM {_HASHED}))"""
-# The alias is no column's name: a column of that name would be meant.
+# The alias isn't a column's name: a column of that name would be meant.
 _HASH = """SELECT count(*) || ' rows, ' || md5(coalesce(string_agg(x, chr(10) ORDER BY x COLLATE "C"), ''))
     FROM (SELECT "the whole row"::text AS x FROM {} {} AS "the whole row") AS r"""
 _SEQUENCES = f"""SELECT IDENTITY(pg_class, c.oid), nspname, relname, concat_ws(' ', seqtypid::regtype, seqstart, seqincrement,

@@ -219,19 +219,19 @@ def test_the_functions_find_the_sql_server_configuration_that_was_deployed(tmp_p
             "workerConfiguration",
             '{"defaults": {"volume": 77}, "places": [{}]}',
             [
-                "ours.json#/defaults/volume: is no known key: did you mean volumeGib?",
+                "ours.json#/defaults/volume: isn't a known key: did you mean volumeGib?",
                 "ours.json#/places/0: names no account, no region and no vpcId: put into defaults what holds everywhere",
             ],
         ),
         (
             "extensionConfiguration",
             '{"allowed": []}',
-            ["ours.json#/allowed: is no known key here: use $schema, only, also, not"],
+            ["ours.json#/allowed: isn't a known key here: use $schema, only, also, not"],
         ),
         (
             "sqlserverConfiguration",
             '{"check": "never"}',
-            ["ours.json#/check: is no known key here: use $schema, checkDatabase"],
+            ["ours.json#/check: isn't a known key here: use $schema, checkDatabase"],
         ),
     ],
 )
@@ -253,7 +253,7 @@ def test_a_worker_configuration_that_is_wrong_is_not_bundled(tmp_path: Path) -> 
     path = tmp_path / "workers.json"
     path.write_text('{"defaults": {"volume": 77}}')
 
-    with pytest.raises(WorkerConfigurationInvalid, match=r"workers\.json#/defaults/volume: is no known key"):
+    with pytest.raises(WorkerConfigurationInvalid, match=r"workers\.json#/defaults/volume: isn't a known key"):
         bundles.function_code(path)
 
 

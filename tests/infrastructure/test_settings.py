@@ -31,7 +31,7 @@ def test_a_key_is_none_our_own_or_somebodys(key: str) -> None:
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ({"targetAccounts": "111111111111,22"}, "targetAccounts: '22' is no account id: write 12 digits"),
+        ({"targetAccounts": "111111111111,22"}, "targetAccounts: '22' isn't an account id: write 12 digits"),
         ({"targetAccounts": ",".join(str(10**11 + n) for n in range(101))}, "101 accounts are more than the 100"),
         ({"encryptionKey": "alias/backups"}, "encryptionKey: 'alias/backups' is neither empty, nor 'own', nor the ARN"),
         ({"encryptionKey": KEY.replace("key/", "alias/")}, "policies can't name a key by its alias"),
@@ -62,5 +62,5 @@ def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_pa
     assert path in (
         settings.worker_configuration, settings.extension_configuration, settings.sqlserver_configuration,
     )  # fmt: skip
-    with pytest.raises(ConfigurationInvalid, match=r"ours\.json#/unknown: is no known key"):
+    with pytest.raises(ConfigurationInvalid, match=r"ours\.json#/unknown: isn't a known key"):
         read({key: str(path)}.get)

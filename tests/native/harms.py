@@ -1,6 +1,6 @@
 """What goes wrong, as somebody or something outside does it: each takes the installation, most before the restore begins.
 
-A harm to what is staged is done between StageNativeBackups and RestoreNativeBackups. `mended` harms are undone by `Installation.mend`.
+A harm to what is staged is done between StageNativeBackups and RestoreNativeBackups. `fixed` harms are undone by `Installation.fix`.
 """
 
 import json
@@ -116,14 +116,14 @@ def setting(**values: Any) -> Harm:
 def misaligned(native: Installation) -> None:
     """The master user lost its rights, until somebody sets its password anew."""
     native.switches.master_is_misaligned = True
-    native.mends.append(lambda: setattr(native.switches, "master_is_misaligned", False))
+    native.fixes.append(lambda: setattr(native.switches, "master_is_misaligned", False))
 
 
 def stale_secret(native: Installation) -> None:
     """The secret has another password than the server."""
     right = native.engine.instance.master.password
     native.engine.set_master_password("another password")
-    native.mends.append(lambda: native.engine.set_master_password(right))
+    native.fixes.append(lambda: native.engine.set_master_password(right))
 
 
 def far_replica(native: Installation) -> None:
@@ -406,7 +406,7 @@ def bundle_of(make: Callable[[Installation], bytes]) -> Harm:
     def harm(native: Installation) -> None:
         put = partial(boto3.client("s3").put_object, Bucket="evidence", Key=CA_BUNDLE_KEY)
         put(Body=make(native))
-        native.mends.append(lambda: put(Body=native.authority.bundle.read_bytes()))
+        native.fixes.append(lambda: put(Body=native.authority.bundle.read_bytes()))
 
     return harm
 
@@ -418,13 +418,13 @@ def of_another_authority(native: Installation) -> bytes:
 def other_host(native: Installation) -> None:
     """The server's certificate is for another host's name."""
     native.certify_for("elsewhere.example")
-    native.mends.append(lambda: native.certify_for("localhost"))
+    native.fixes.append(lambda: native.certify_for("localhost"))
 
 
 def closed_port(native: Installation) -> None:
     """Nothing answers on the instance's port, until the instance runs again."""
     native.server.stop()
-    native.mends.append(native.server.start)
+    native.fixes.append(native.server.start)
 
 
 def silent_port(native: Installation) -> None:
@@ -437,4 +437,4 @@ def silent_port(native: Installation) -> None:
         silent.close()
         native.server.start()
 
-    native.mends.append(answer_again)
+    native.fixes.append(answer_again)

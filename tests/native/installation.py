@@ -46,7 +46,7 @@ SHORT_WAITS = {
 
 @dataclass
 class Installation:
-    """`request` is what is asked for, `server` stands behind the instance. `mends` undo harm, `strangers` are databases that others make
+    """`request` is what is asked for, `server` stands behind the instance. `fixes` undo harm, `strangers` are databases that others make
     meanwhile. Databases and tasks in the inventory are the server's own."""
 
     world: World
@@ -55,7 +55,7 @@ class Installation:
     request: dict[str, Any] = field(
         default_factory=lambda: {"target": {"dbInstance": SQL_SERVER}, "databases": [DATABASE]}
     )
-    mends: list[Callable[[], object]] = field(default_factory=list)
+    fixes: list[Callable[[], object]] = field(default_factory=list)
     strangers: set[str] = field(default_factory=set)
     server: SqlServer = field(init=False)
 
@@ -107,10 +107,10 @@ class Installation:
         """One restore from its start to its end: DescribeExecution's answer."""
         return self.world.run(self.request, name)
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """Undo the harm, as a person would, and let the sweeper do the rest."""
-        while self.mends:
-            self.mends.pop()()
+        while self.fixes:
+            self.fixes.pop()()
         while self.world.sweep():
             pass
 

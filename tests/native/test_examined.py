@@ -40,7 +40,7 @@ def checks(findings: list[dict[str, Any]], state: str) -> dict[str, str]:
     return {finding["check"]: finding["sentence"] for finding in findings if finding["state"] == state}
 
 
-def test_a_deployment_that_nobody_touched_has_nothing_to_mend(doctor: Any) -> None:
+def test_a_deployment_that_nobody_touched_has_nothing_to_fix(doctor: Any) -> None:
     code, findings = doctor("crm", *WHERE)
 
     assert checks(findings, "problem") == {}

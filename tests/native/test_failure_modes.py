@@ -65,7 +65,7 @@ MODES = (
     Mode("FILESTREAM", RESTORE, "FilestreamRefused", h.switch(source_has_filestream=True), rest=True),
     Mode("TDE certificate missing", RESTORE, "CertificateMissing", h.switch(certificate_missing=True), rest=True),
     Mode("staged file truncated", RESTORE, "BackupDamaged", h.cut_short, rest=True),
-    Mode("staged file is no backup", RESTORE, "NotANativeBackup", h.replace_staged(b"version https://git-lfs"), rest=True),
+    Mode("staged file isn't a backup", RESTORE, "NotANativeBackup", h.replace_staged(b"version https://git-lfs"), rest=True),
     Mode("staged file is empty", RESTORE, "NotANativeBackup", h.replace_staged(b""), rest=True),
     Mode("staged file has a password", RESTORE, "MediaPasswordSet", h.replace_staged(backup(Written(password=b"x" * 16))), rest=True),
     Mode("staged file is encrypted", RESTORE, "CertificateMissing", h.replace_staged(compressed()[:477] + bytes(4096)), rest=True),
@@ -121,7 +121,7 @@ def test_a_restore_that_fails_says_why_and_leaves_nothing(native: Installation, 
 
     assert (ended["status"], ended.get("error")) == ("FAILED", mode.error), ended.get("cause")
     assert native.world.calls[-1] == ("PlanRestore" if mode.state == PLAN else "CloseRestore")
-    native.mend()
+    native.fix()
     assert native.inventory() == before
     if mode.state != PLAN:
         assert_proven(native, mode)

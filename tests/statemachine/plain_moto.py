@@ -1,6 +1,6 @@
 """moto as these tests need it, in this process: instances, groups and executions as true as the local cloud makes them, the rest plain.
 
-The local cloud's mends last as long as the process: those that start real servers are taken back here for the time of a test.
+The local cloud's fixes last as long as the process: those that start real servers are taken back here for the time of a test.
 """
 
 import inspect
@@ -19,7 +19,7 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core import responses
 from moto.ec2.models import ec2_backends
 
-from localcloud.base import clock, mending
+from localcloud.base import clock, corrections
 from localcloud.base.clients import ACCOUNT, REGION
 from localcloud.ec2 import instances, security_groups
 from localcloud.flow import dynamodb, stepfunctions
@@ -52,10 +52,10 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(clock, "_scale", TIME_SCALE)
     # A test says when a retrieval ends and when its data goes: `glacier_objects.finish` and `expire`.
     patch.setattr(glacier_objects, "by_hand", True)
-    for owner, name, replacement in list(mending._mended):
+    for owner, name, replacement in list(corrections._fixed):
         if replacement.__module__ not in KEPT:
             patch.setattr(owner, name, _original(owner, name))
-    for (owner, name), original in mending.replaced.items():
+    for (owner, name), original in corrections.replaced.items():
         patch.setattr(owner, name, original)
     # What costs most of the time and proves nothing here: 800 images per Region, service models read again for each session, a TLS context
     # and a class per client, a client per question that a test or a function asks, and moto's look for its methods at each call.
@@ -144,7 +144,7 @@ class _InProcess:
 
 
 def _original(owner: Any, name: str) -> Any:
-    mended = inspect.getattr_static(owner, name)
-    if isinstance(mended, property) and mended.fget:
-        return property(inspect.unwrap(mended.fget))
-    return inspect.unwrap(getattr(owner, name)) if isinstance(mended, staticmethod) else inspect.unwrap(mended)
+    fixed = inspect.getattr_static(owner, name)
+    if isinstance(fixed, property) and fixed.fget:
+        return property(inspect.unwrap(fixed.fget))
+    return inspect.unwrap(getattr(owner, name)) if isinstance(fixed, staticmethod) else inspect.unwrap(fixed)

@@ -146,7 +146,7 @@ def as_json_lines(event: Event) -> Iterator[dict[str, Any]]:
 
 
 def print_json(value: object) -> None:
-    """One line of JSON on stdout, at once. What a terminal would act on, and what is no character at all, is escaped as JSON does it."""
+    """One line of JSON on stdout, at once. What a terminal would act on, and what isn't a character at all, is escaped as JSON does it."""
     text = json.dumps(value, ensure_ascii=False)
     sys.stdout.write(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n")
     sys.stdout.flush()

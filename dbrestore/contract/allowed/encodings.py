@@ -29,7 +29,7 @@ def flaw(name: str) -> str | None:
     found = canonical(name)
     if found is None:
         near = difflib.get_close_matches(name.upper(), _OF_DATABASES, n=1) or ["UTF8"]
-        return f"{name!r} is no encoding of PostgreSQL: write its name, such as {near[0]}"
+        return f"{name!r} isn't an encoding of PostgreSQL: write its name, such as {near[0]}"
     if found in _OF_CLIENTS_ALONE:
         return f"{found} is for clients alone, no database can have it: use UTF8"
     return None

@@ -12,11 +12,11 @@ LONGEST_DATABASE_NAME: Final = 63
 
 
 def require_instance_name(name: str) -> None:
-    """Raises RestoreRequestInvalid for what is no DB instance identifier."""
+    """Raises RestoreRequestInvalid for what isn't a DB instance identifier."""
     # `$` alone would let a line end pass.
     if not re.fullmatch(INSTANCE_NAME, name):
         raise RestoreRequestInvalid(
-            f"{name!r} is no name of a DB instance: a letter, then letters, digits and hyphens, at most 63 in all"
+            f"{name!r} isn't a name of a DB instance: a letter, then letters, digits and hyphens, at most 63 in all"
         )
 
 

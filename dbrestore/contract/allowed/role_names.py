@@ -33,14 +33,14 @@ def _form_flaws(name: str) -> Iterator[str]:
     if "\0" in name:
         yield "holds a NUL character, which no PostgreSQL name may: write it without"
     if any("\ud800" <= character <= "\udfff" for character in name):
-        yield "holds half a surrogate pair, which is no text: write it as Unicode"
+        yield "holds half a surrogate pair, which isn't text: write it as Unicode"
     length, longest = len(name.encode("utf-8", "surrogatepass")), limits.LONGEST_DATABASE_NAME_BYTES
     if length > longest:
         yield f"is {length} bytes long, PostgreSQL's names end at {longest}: shorten it"
 
 
 def _power(owner: str, master_user: str | None) -> str | None:
-    """Why this role may own nothing of a dump. Case does not matter here: a twin of such a name is no name for an owner either."""
+    """Why this role may own nothing of a dump. Case does not matter here: a twin of such a name isn't a name for an owner either."""
     folded = owner.lower()
     if master_user is not None and folded == master_user.lower():
         return "is the instance's master user"

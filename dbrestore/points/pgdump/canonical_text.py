@@ -26,7 +26,7 @@ _ERA_YEARS, _ERA_DAYS = 400, 146_097
 
 
 class CanonicalText:
-    """For the rows of one member, block by block. Text that is no instant and no bytea stays as it is."""
+    """For the rows of one member, block by block. Text that isn't an instant and no bytea stays as it is."""
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns

@@ -15,7 +15,7 @@ _BEHIND_A_TYPE: Final = (
     "collate", "not", "null", "default", "generated", "constraint", "check", "primary", "unique", "references", "storage", "compression",
     "options",
 )  # fmt: skip
-# What begins an element of CREATE TABLE that is no column.
+# What begins an element of CREATE TABLE that isn't a column.
 _CONSTRAINTS: Final = ("constraint", "check", "primary", "unique", "foreign", "exclude", "like")
 _OPEN, _CLOSE, _BEGIN_ARRAY = Token("symbol", "("), Token("symbol", ")"), Token("symbol", "[")
 

@@ -69,7 +69,7 @@ def collation_rules(toc: Toc) -> str:
 
 
 def _options(definition: str) -> dict[str, str]:
-    """The `KEY = value` pairs of CREATE DATABASE. A quoted name is no key, whatever it spells."""
+    """The `KEY = value` pairs of CREATE DATABASE. A quoted name isn't a key, whatever it spells."""
     tokens = next(statements(definition[:_LONGEST_CREATE]))
     return {tokens[i - 1]: unquoted(tokens[i + 1]) for i in range(1, len(tokens) - 1) if tokens[i] == "="}
 

@@ -117,7 +117,7 @@ def _refuse_kind(name: str, mode: int) -> None:
             f"{name} is a symbolic link, which isn't followed: offer a directory that holds the files themselves"
         )
     raise BackupUnreadable(
-        f"{name} doesn't belong to the dump, it is no file: offer a directory that holds nothing else"
+        f"{name} doesn't belong to the dump, it isn't a file: offer a directory that holds nothing else"
     )
 
 

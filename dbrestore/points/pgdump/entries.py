@@ -42,5 +42,5 @@ def oid(text: str) -> int:
     """A large object's number. Raises BackupDamaged for what is none."""
     # Python refuses to read numbers of thousands of digits, with another error.
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= _LARGEST_OID):
-        raise BackupDamaged(f"{text[:20]!r} is no number of a large object")
+        raise BackupDamaged(f"{text[:20]!r} isn't a number of a large object")
     return int(text)

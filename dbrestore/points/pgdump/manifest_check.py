@@ -101,7 +101,7 @@ def _require_ranges(backup: DatabaseBackup) -> None:
     _require(len(backup.files) == 1, f"{backup.name}: it lists {len(backup.files)} files, and a dump is one")
     length = backup.files[0].length
     for stored in _ranges(backup):
-        _require(bool(_SHA256.fullmatch(stored.sha256)), f"{backup.name}: {_short(stored.sha256)} is no SHA-256")
+        _require(bool(_SHA256.fullmatch(stored.sha256)), f"{backup.name}: {_short(stored.sha256)} isn't a SHA-256")
         _require(stored.file == 0, f"{backup.name}: a range is of the file {stored.file}, and there is only file 0")
         end = stored.offset + stored.length
         _require(end <= length, f"{backup.name}: a range ends at byte {end}, and its file has {length}")

@@ -122,7 +122,7 @@ class Toc:
 def parse(source: Iterable[bytes] | ByteReader) -> Toc:
     """Read the TOC from the beginning of a custom-format file or of a directory's toc.dat; takes no more of the source than it needs.
 
-    Raises BackupUnreadable for what is no archive of a known version, BackupDamaged for one that breaks off or contradicts itself."""
+    Raises BackupUnreadable for what isn't an archive of a known version, BackupDamaged for one that breaks off or contradicts itself."""
     reader = source if isinstance(source, ByteReader) else ByteReader(source)
     header = _header(reader)
     entries = parse_entries(reader, header)
@@ -259,7 +259,7 @@ def _dependencies(reader: ByteReader) -> tuple[int, ...]:
     while (text := _string(reader)) is not None:
         # Python refuses to read numbers of thousands of digits, with another error.
         if not (text.isascii() and text.isdecimal() and len(text) <= 10):
-            raise BackupDamaged("a dependency in the table of contents is no number")
+            raise BackupDamaged("a dependency in the table of contents isn't a number")
         found.append(int(text))
     return tuple(found)
 
@@ -314,4 +314,4 @@ def _text(text: str, codec: str, raw: str = "utf-8") -> str:
     try:
         return text.encode(raw, "surrogateescape").decode(codec)
     except UnicodeDecodeError as error:
-        raise BackupDamaged(f"a text of the table of contents is no valid {codec}: {error}") from error
+        raise BackupDamaged(f"a text of the table of contents isn't valid {codec}: {error}") from error

@@ -19,7 +19,7 @@ _RESERVED: Final = 3
 def block_groups(stored: Iterable[bytes], output: int) -> Iterator[bytes]:
     """The bytes of one frame in groups of whole blocks, each decoding to at most `output` bytes; nothing for an empty stream.
 
-    Raises BackupDamaged for what is no frame, for one that breaks off, and for bytes behind it."""
+    Raises BackupDamaged for what isn't a frame, for one that breaks off, and for bytes behind it."""
     reader = ByteReader(stored, "zstd data")
     if reader.at_end():
         return

@@ -45,7 +45,7 @@ def require_readable(head: bytes) -> None:
 
 
 def inflated(data: bytes, begin: int = 0) -> Iterator[bytes]:
-    """The blocks of each record that stands whole in `data` from `begin` on, in order; what is no record is passed over."""
+    """The blocks of each record that stands whole in `data` from `begin` on, in order; what isn't a record is passed over."""
     for record, size in _records(data, begin):
         yield xpress_huffman.inflate(record, size)
 

@@ -81,7 +81,7 @@ class _Looked:
         for path in backups:
             self._in_folder(path)
         others = set(present) - set(backups)
-        self.passed_over += [f"{path}: is no backup, and was passed over" for path in sorted(others)]
+        self.passed_over += [f"{path}: isn't a backup, and was passed over" for path in sorted(others)]
         if hidden := len(found) - len(present):
             self.passed_over.append(f"{folder}: {hidden:,} hidden files (a name begins with a dot) were passed over")
 

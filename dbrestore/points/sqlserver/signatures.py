@@ -1,4 +1,4 @@
-"""What a file is that is no native backup, told by its first bytes: people give the wrong one, or one that was packed or encrypted."""
+"""What a file is that isn't a native backup, told by its first bytes: people give the wrong one, or one that was packed or encrypted."""
 
 from typing import Final
 
@@ -52,7 +52,7 @@ def _what_it_is(head: bytes) -> str:
             "begins with what looks like random bytes, so it is encrypted as a whole. RDS does that to a backup made with "
             f"@kms_master_key_arn, which only rds_restore_database can read: make one without, or {_MAKE_ONE}"
         )
-    return f"is no native SQL Server backup (it begins with {head[:8]!r}): {_MAKE_ONE}"
+    return f"isn't a native SQL Server backup (it begins with {head[:8]!r}): {_MAKE_ONE}"
 
 
 def _zip(head: bytes) -> str:

@@ -31,7 +31,7 @@ class Location:
         """Read the URI. Raises RestoreFailed for anything else."""
         parts = urlsplit(uri)
         if parts.scheme != "s3" or not parts.netloc or parts.path in ("", "/"):
-            raise RestoreFailed(f"{uri} is no s3://<bucket>/<key> URI")
+            raise RestoreFailed(f"{uri} isn't an s3://<bucket>/<key> URI")
         return cls(parts.netloc, uri.removeprefix("s3://").partition("/")[2])
 
 

@@ -51,7 +51,7 @@ class Omissions:
             self._reasons.setdefault(entry.dump_id, Reason(why, harmless))
 
     def tell(self, note: LeftOut) -> None:
-        """Tell of something that is no entry of the dump."""
+        """Tell of something that isn't an entry of the dump."""
         with self._lock:
             self._further.append(note)
 

@@ -1,4 +1,4 @@
-"""What `pg_dump --statistics` (18) recorded for the planner. Invariant: it is no part of the data, so none of it fails a restore."""
+"""What `pg_dump --statistics` (18) recorded for the planner. Invariant: it isn't part of the data, so none of it fails a restore."""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,6 @@
 """Unfinished SQL Server databases go: RDS's tasks of this restore are cancelled and waited for, then what they made is dropped.
 
-Invariants: a database is dropped only if this restore's own tasks made it; when that can't be told it stays, and is told as left.
+Invariants: a database is dropped only if this restore's own tasks made it; when that can't be determined it stays, and is told as left.
 Nothing is called absent that was not looked for after the last task ended. To discard again does no harm.
 """
 
@@ -122,8 +122,9 @@ def _drop_own(master: NativeConnection, database: NativeDatabaseJob, listing: Li
 
 def maker(row: Row, database: NativeDatabaseJob, listing: Listing, *, has_begun: bool) -> Maker:
     """Who made the database that is there. It is ours if it came into being while the one task of ours that makes a database was at work,
-    and no such task of others was. It is another's if this restore never asked for one, or met the taken name. Else it can't be told, once
-    this restore has begun: RDS's list may have been lost in a fail-over, and its times may be of another zone than the database's.
+    and no such task of others was. It is another's if this restore never asked for one, or met the taken name. Else it can't be
+    determined, once this restore has begun: RDS's list may have been lost in a fail-over, and its times may be of another zone than the
+    database's.
     If none of ours succeeded, an ONLINE one can hardly be ours."""
     own = own_tasks(listing, database)
     makers = [task for task in own if task.makes_database]
@@ -173,8 +174,8 @@ def _database_absence(database: NativeDatabaseJob, found: Maker | None) -> Absen
         "us": None,
         "another": "there is a database of this name that this restore did not make: it stays",
         "unclear": (
-            f"whether this restore or somebody else made the database {database.asked_name} can't be told: drop it, or rename it if it is "
-            "somebody's"
+            f"whether this restore or somebody else made the database {database.asked_name} can't be determined: drop it, or rename it "
+            "if it is somebody's"
         ),
     }[found]
     return Absence(kind="database", name=database.asked_name, seen_absent=found in (None, "another"), note=note)

@@ -83,7 +83,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
     Meaning("Database backup/restore option is not enabled yet or is in the process of being enabled", NativeBackupOptionMissing,
             "documented", _AWS, "attach an option group with SQLSERVER_BACKUP_RESTORE to the instance and wait until it is in-sync"),
     Meaning("The EXECUTE permission was denied on the object 'rds_…'", NotMasterUser, "documented", _AWS,
-            "set the master user's password anew (ModifyDBInstance), which gives its rights back", (229,)),
+            "reset the master user's password (ModifyDBInstance), which restores its rights", (229,)),
     Meaning("Login failed for user", LoginRefused, "documented", _AWS,
             "let RDS set the master password anew, so that the server and the secret have the same", (18456,)),
     Meaning("Access Denied", StagingAccessDenied, "documented", _AWS,
@@ -127,7 +127,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
             "wait for the other task of this database or cancel it, and restore again"),
     # The backup
     Meaning("The media family on device … is incorrectly formed", NotANativeBackup, "observed", _POSTS,
-            "it is no backup, one that was encrypted before it was stored, or one of a newer SQL Server", (3241,)),
+            "it isn't a backup, one that was encrypted before it was stored, or one of a newer SQL Server", (3241,)),
     Meaning("is not a valid Microsoft Tape Format backup set", NotANativeBackup, "assumed", _SQL, _COPY, (3242,)),
     Meaning("was created using Microsoft Tape Format version", NotANativeBackup, "assumed", _SQL, _COPY, (3243,)),
     Meaning("The volume on device … is empty", NotANativeBackup, "assumed", _SQL, _COPY, (3254,)),

@@ -1,7 +1,7 @@
 """Whether a restored database uses as many pages as its backup holds: a wrong or half-empty database of the right name would not.
 
 A full backup holds every allocated extent, and `points add` counted the pages in it that their PFS page calls allocated. The server counts
-whole extents of 8 pages, so it says at least as many, and more is no sign of anything. It may say fewer for one good reason: extents that
+whole extents of 8 pages, so it says at least as many, and more isn't a sign of anything. It may say fewer for one good reason: extents that
 were freed while the backup ran. The backup's own log does that again at the end of the restore, and it must be long enough for it: a log
 record takes at least 24 bytes and frees an extent or a few (64 are assumed, to be on the safe side). So only fewer pages than that log can
 explain are a failure. A differential holds what

@@ -36,7 +36,7 @@ def _anchored(restore: Restore, where: Anchor, name: str) -> DatabaseJob:
     told = {row.name.rpartition("_")[2]: row.name for row in restore.ledger.rows(LOGIN_ROLE) if row.role == name}
     temporary = [row.name for row in restore.ledger.rows(DATABASE) if row.role == name]
     if not temporary or not {"owner", "holder"} <= told.keys():
-        raise unreadable(where.restore_id, [f"/anchor/databases does not tell the names that were made for {name}"])
+        raise unreadable(where.restore_id, [f"/anchor/databases lacks the names made for {name}"])
     return DatabaseJob(
         backup_name=name,
         asked_name=name,

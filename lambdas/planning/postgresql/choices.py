@@ -73,7 +73,7 @@ def _check_text(request: RestoreRequest, asked: Databases, problems: Problems) -
     if request.encoding:
         flaws["/encoding"] = encodings.flaw(request.encoding)
     if request.locale and not (request.locale.isascii() and request.locale.isprintable()):
-        flaws["/locale"] = "is no name of a locale: write one that the server has, such as C or en_US.UTF-8"
+        flaws["/locale"] = "isn't a name of a locale: write one that the server has, such as C or en_US.UTF-8"
     if (request.encoding or request.locale) and not any(flaws.values()):
         place = "/encoding" if request.encoding else "/locale"
         told = dict.fromkeys(_mismatch(one.backup, request.encoding, request.locale) for one in asked)

@@ -23,8 +23,8 @@ def allowed(found: Findings, asked: Sequence[Asked[DatabaseBackup]], problems: P
         refused = sorted(_names(one.backup) - permitted)
         if refused and not may_skip:
             told = f"creates the extensions {listed(refused, limits.NAMED_IN_REFUSALS)}, which this installation does not allow"
-            mend = "leave them out with extensions skip-missing, or have them added to configuration/extensions.json"
-            problems.add(ExtensionNotAllowed, one.pointer, f"{one.backup.name!r} {told}: {mend}")
+            fix = "leave them out with extensions skip-missing, or have them added to configuration/extensions.json"
+            problems.add(ExtensionNotAllowed, one.pointer, f"{one.backup.name!r} {told}: {fix}")
     return tuple(sorted(permitted.intersection(name for one in asked for name in _names(one.backup))))
 
 

@@ -44,14 +44,14 @@ def _check_version(found: Findings, asked: list[Asked[DatabaseBackup]], problems
         return
     name, runs = found.instance["DBInstanceIdentifier"], found.instance["EngineVersion"]
     if _major(runs) < (limits.OLDEST_POSTGRESQL,):
-        mend = f"restore into PostgreSQL {limits.OLDEST_POSTGRESQL} or newer, or upgrade the instance"
-        problems.add(TargetVersionTooOld, POINTER, f"{name} runs PostgreSQL {runs}, which no restore goes into: {mend}")
+        fix = f"restore into PostgreSQL {limits.OLDEST_POSTGRESQL} or newer, or upgrade the instance"
+        problems.add(TargetVersionTooOld, POINTER, f"{name} runs PostgreSQL {runs}, which no restore goes into: {fix}")
         return
     for one in asked:
         if _major(one.backup.server_version) > _major(runs):
             sentence = f"the database {one.backup.name!r} was dumped from {one.backup.server_version}"
-            mend = "upgrade the instance or restore into a newer one"
-            problems.add(TargetVersionTooOld, POINTER, f"{name} runs PostgreSQL {runs}, {sentence}: {mend}")
+            fix = "upgrade the instance or restore into a newer one"
+            problems.add(TargetVersionTooOld, POINTER, f"{name} runs PostgreSQL {runs}, {sentence}: {fix}")
 
 
 def _major(version: str) -> tuple[int, ...]:

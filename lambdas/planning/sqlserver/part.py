@@ -73,9 +73,9 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     files = [file for one in chosen for file in look_at_files(found, one.asked.pointer, one.files, problems)]
     role = _check_instance(found, chosen, problems)
     space = sum(one.restored_size for one in chosen)
-    mend = "grow its storage first, because storage autoscaling is too slow for a restore"
+    fix = "grow its storage first, because storage autoscaling is too slow for a restore"
     notes = [backups_told.told(one.asked.backup.name, one.sets, found.request.sqlserver.stop_at) for one in chosen]
-    notes += check_storage(found, space, "the files of the databases", mend, problems)
+    notes += check_storage(found, space, "the files of the databases", fix, problems)
     notes += _unseen(found.instance, chosen) if found.instance else []
     checking = _checking(found, problems)
     stored = sum(one.stored_length for one in chosen)
@@ -138,8 +138,8 @@ def _check_instance(found: Findings, chosen: list[Chosen], problems: Problems) -
     name = instance["DBInstanceIdentifier"]
     if replicas := rds_target.foreign_replicas(instance):
         told = f"{name} has read replicas in other Regions ({', '.join(replicas)})"
-        mend = "delete them and create them anew afterwards, or restore into another instance"
-        problems.add(CrossRegionReplica, POINTER, f"{told}, and RDS restores no native backup beside them: {mend}")
+        fix = "delete them and create them anew afterwards, or restore into another instance"
+        problems.add(CrossRegionReplica, POINTER, f"{told}, and RDS restores no native backup beside them: {fix}")
     if instance.get("MultiAZ") and found.request.on_conflict == "replace":
         told = f"{name} is Multi-AZ, and RDS renames no database there"
         problems.add(NotSupportedYet, "/onConflict", f"{told}: use fail, and another name for the database")
@@ -153,12 +153,12 @@ def _check_backup(instance: "DBInstanceTypeDef", one: Chosen, problems: Problems
     newer = [backup_set for backup_set in one.sets if rds_target.is_newer(backup_set, instance)]
     if newer:
         told = f"{name} is {rds_target.product(instance['EngineVersion'])}, the backup of {backup!r} is of"
-        mend = "SQL Server restores no backup of a newer version: upgrade the instance or restore into a newer one"
-        problems.add(TargetVersionTooOld, POINTER, f"{told} {rds_target.product(newer[-1].version)}, and {mend}")
+        fix = "SQL Server restores no backup of a newer version: upgrade the instance or restore into a newer one"
+        problems.add(TargetVersionTooOld, POINTER, f"{told} {rds_target.product(newer[-1].version)}, and {fix}")
     if instance.get("MultiAZ") and (model := rds_target.refused_model(one.sets)):
         told = f"{backup!r} was in the recovery model {model} when it was backed up, and {name} is Multi-AZ, where RDS restores FULL alone"
-        mend = f"run ALTER DATABASE [{one.asked.backup.source_name}] SET RECOVERY FULL at the source and make a new full backup"
-        problems.add(RecoveryModelRefused, one.asked.pointer, f"{told}: {mend}, or turn Multi-AZ off for the restore")
+        fix = f"run ALTER DATABASE [{one.asked.backup.source_name}] SET RECOVERY FULL at the source and make a new full backup"
+        problems.add(RecoveryModelRefused, one.asked.pointer, f"{told}: {fix}, or turn Multi-AZ off for the restore")
     if too_large := rds_target.too_large_for_express(one.sets, instance):
         size, limit = too_large
         told = f"{backup!r} has data files of {gib(size)}, and {name} is an Express edition, whose databases end at {limit} GiB"

@@ -41,7 +41,7 @@ YEARS = {
 
 
 def option_role(target: TargetAccount, instance: "DBInstanceTypeDef", waited: timedelta) -> str:
-    """The role with which RDS reads backups. Raises NativeBackupOptionMissing with the mend, NotReady while the option is being applied."""
+    """The role with which RDS reads backups. Raises NativeBackupOptionMissing with the fix, NotReady while the option is being applied."""
     name = instance["DBInstanceIdentifier"]
     membership = _membership(instance)
     group = membership.get("OptionGroupName", "")

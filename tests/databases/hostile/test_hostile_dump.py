@@ -267,7 +267,7 @@ OWNED = (
 
 
 def _owners(cloud: Cloud, database: str) -> set[str]:
-    """Everybody who owns something in the database that is no part of PostgreSQL."""
+    """Everybody who owns something in the database that isn't part of PostgreSQL."""
     rows = cloud.execute(
         """SELECT DISTINCT r.rolname FROM pg_shdepend AS d JOIN pg_roles AS r ON r.oid = d.refobjid
         WHERE d.deptype = 'o' AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())""",

@@ -146,7 +146,7 @@ def test_a_database_that_may_be_anybodys_stays_and_is_told_as_left(case: NativeS
     assert result.status == "FAILED"
     assert result.error
     assert result.error.name == "LeftoversRemain"
-    assert "can't be told" in result.error.message
+    assert "can't be determined" in result.error.message
     assert tasks.seen_absent
     assert not database.seen_absent
 
@@ -176,7 +176,7 @@ def assert_left(found: tuple[DatabaseResult, Absence, Absence]) -> None:
     assert result.status == "FAILED"
     assert result.error
     assert result.error.name == "LeftoversRemain"
-    assert "can't be told" in result.error.message
+    assert "can't be determined" in result.error.message
     assert not database.seen_absent
 
 

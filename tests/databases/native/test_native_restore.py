@@ -425,7 +425,7 @@ def test_a_half_database_is_told_as_left_when_rds_has_forgotten_its_task(mssql: 
     assert_failed(failed, "NativeTaskFailed", "does not list it any more")
     assert mssql.tasks() == []
     assert mssql.state_of("shop") == "RESTORING"
-    assert_failed(discarded, "LeftoversRemain", "can't be told")
+    assert_failed(discarded, "LeftoversRemain", "can't be determined")
     assert absent(discarded) == [f"{restore.restore_id}/1/"]
 
 

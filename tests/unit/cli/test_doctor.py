@@ -29,9 +29,9 @@ Harm = Callable[[pytest.MonkeyPatch], None]
 FUNCTION = MACHINE_ARN.replace(":states:", ":lambda:").replace(":stateMachine:dbrestore", ":function:Examine")
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!db-1"
 FINE = Finding(check="master-secret", looked_at=SECRET, state="ok", sentence="is active")
-DOUBT = Finding(check="free-storage", looked_at="shop", state="warning", sentence="1 GiB", mend="grow it")
-UNSEEN = Finding(check="quotas", looked_at="vCPUs", state="not checked", sentence="denied", mend="allow it")
-BAD = Finding(check="ledger", looked_at="table", state="problem", sentence="is gone", mend="deploy the ControlStack")
+DOUBT = Finding(check="free-storage", looked_at="shop", state="warning", sentence="1 GiB", fix="grow it")
+UNSEEN = Finding(check="quotas", looked_at="vCPUs", state="not checked", sentence="denied", fix="allow it")
+BAD = Finding(check="ledger", looked_at="table", state="problem", sentence="is gone", fix="deploy the ControlStack")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_only_a_problem_makes_the_exit_code(
     assert run(capsys)[0] == code
 
 
-def test_people_see_every_finding_with_its_mend_below(
+def test_people_see_every_finding_with_its_fix_below(
     patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answering(patch, FINE, BAD)
@@ -109,7 +109,7 @@ def test_programs_get_a_line_per_finding_and_a_summary(
     assert [(line["check"], line["state"]) for line in lines[:-1]] == [
         ("signpost", "ok"), ("examiner", "ok"), ("free-storage", "warning"), ("ledger", "problem"),
     ]  # fmt: skip
-    assert lines[3]["mend"] == "deploy the ControlStack"
+    assert lines[3]["fix"] == "deploy the ControlStack"
     counts = {"ok": 2, "warning": 1, "problem": 1, "not checked": 0}
     assert lines[-1] == {"type": "summary", "findings": counts, "exitCode": 1}
 
@@ -157,7 +157,7 @@ def silent_function(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "check", "words", "mend"),
+    ("harm", "check", "words", "fix"),
     [
         (no_signpost, "signpost", "There is no SSM parameter /dbrestore/control", "deploy the ControlStack"),
         (older_deployment, "examiner", "has no function ExamineInstallation", "deploy the ControlStack"),
@@ -172,7 +172,7 @@ def test_what_stops_the_question_is_a_finding_too(
     harm: Harm,
     check: str,
     words: str,
-    mend: str,
+    fix: str,
 ) -> None:
     harm(patch)
 
@@ -181,7 +181,7 @@ def test_what_stops_the_question_is_a_finding_too(
     *_, found, _summary = [json.loads(line) for line in out.splitlines()]
     assert (found["check"], found["state"], code) == (check, "problem", ExitCode.FAILED)
     assert words in found["sentence"]
-    assert mend in found["mend"]
+    assert fix in found["fix"]
 
 
 def test_who_may_not_ask_is_told_which_permission_it_takes(
@@ -217,7 +217,7 @@ def test_what_is_no_account_region_or_instance_is_refused_before_anybody_is_aske
 PAGE = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text()
 
 
-def test_every_check_has_an_entry_with_its_mend_in_the_order_of_the_findings() -> None:
+def test_every_check_has_an_entry_with_its_fix_in_the_order_of_the_findings() -> None:
     entries = re.findall(r"^### (.+)\n((?:.+\n)+)", PAGE, flags=re.M)
     checks = [
         *doctor.MENDS, *(check.name for check in examiner.OF_CONTROL), doctor_target.ROLE.name,
@@ -226,10 +226,10 @@ def test_every_check_has_an_entry_with_its_mend_in_the_order_of_the_findings() -
     ]  # fmt: skip
 
     assert [name for name, _ in entries] == checks
-    assert [name for name, text in entries if "Mend: " not in text and "Mend:\n" not in text] == []
+    assert [name for name, text in entries if "Fix: " not in text and "Fix:\n" not in text] == []
 
 
-def test_every_section_that_a_mend_names_is_on_the_page() -> None:
+def test_every_section_that_a_fix_names_is_on_the_page() -> None:
     named = re.findall(r"docs/doctor\.md, ([A-Z][\w ]+)", doctor_findings.BACK_TO_TEMPLATE)
 
     assert named

@@ -1,4 +1,4 @@
-"""`dbrestore worker-config`: what is deployed, what the worker for an instance would be, and every finding with its place and its mend."""
+"""`dbrestore worker-config`: what is deployed, what the worker for an instance would be, and every finding with its place and its fix."""
 
 import json
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_check_shows_each_value_with_who_sets_it_and_the_subnets_with_their_reas
     assert "imageId the newest Amazon Linux 2023 built in" in lines
     assert any(line.startswith("1. subnet-") and "endpoints" in line for line in lines)
     assert any(line.startswith("launch 1: m5.large in subnet-") for line in lines)
-    assert "Nothing stands in its way." in lines
+    assert "No problems found." in lines
 
 
 def test_check_finds_what_a_restore_would_be_refused_for(deployed: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +108,7 @@ def test_check_finds_what_a_restore_would_be_refused_for(deployed: Any, capsys: 
     assert main.run(["worker-config", "check", INSTANCE]) == 1
 
     assert capsys.readouterr().err.splitlines() == [
-        "WorkerConfigurationInvalid: workers.json#/places/0/securityGroupIds: sg-0123456789abcdef0 is no security group of this account "
+        "WorkerConfigurationInvalid: workers.json#/places/0/securityGroupIds: sg-0123456789abcdef0 isn't a security group of this account "
         "and Region: name another",
         "WorkerConfigurationInvalid: workers.json#/places/0/imageId: ami-0123456789abcdef0 does not exist in this Region for account "
         f"{ACCOUNT}: name another",
@@ -170,11 +170,11 @@ def test_an_instance_is_looked_for_in_the_region_that_is_named(
             '--to-region: must be the name of a Region, like eu-central-1, not "frankfurt"',
         ),
         ([INSTANCE, "--worker", "volumeGib"], "--worker 'volumeGib': write KEY=VALUE"),
-        ([INSTANCE, "--worker", "volumeGb=40"], "/worker/volumeGb: is no known key: did you mean volumeGib?"),
+        ([INSTANCE, "--worker", "volumeGb=40"], "/worker/volumeGb: isn't a known key: did you mean volumeGib?"),
         ([INSTANCE, "--worker", "proxy=http://a:b@c"], "/worker/proxy: must be the URL of a proxy"),
         (
             [INSTANCE, "--worker", "subnetId=subnet-1", "--worker", "subnetIds=subnet-01234567"],
-            "/worker/subnetId: stands beside",
+            "/worker/subnetId: can't be combined with",
         ),
     ],
     ids=str,

@@ -1,4 +1,4 @@
-"""One moto server on localhost per module, mended by `localcloud`, reached the way a user reaches it: by AWS_ENDPOINT_URL."""
+"""One moto server on localhost per module, fixed by `localcloud`, reached the way a user reaches it: by AWS_ENDPOINT_URL."""
 
 import tempfile
 import urllib.request

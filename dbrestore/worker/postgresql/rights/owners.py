@@ -50,7 +50,7 @@ class _Policy:
         """Why this role of the dump may own nothing; None if it may."""
         state = self.roles[role]
         if role == self.master_user:
-            return "is the master user, as whom nothing of a dump may run"
+            return "is the master user, and nothing from a dump may run as that user"
         if is_reserved(role) or state.is_superuser:
             return "is a role of the system, as which nothing of a dump may run"
         if not state.exists:
@@ -112,7 +112,7 @@ def is_reserved(role: str) -> bool:
 
 def _unusable(role: str, state: RoleState, master_user: str) -> str | None:
     if role == master_user:
-        return "is the master user, as whom nothing of a dump may run: name another role"
+        return "is the master user, and nothing from a dump may run as that user: name another role"
     if is_reserved(role) or state.is_superuser:
         return "is a role of the system, as which nothing of a dump may run: name another role"
     if not state.exists:

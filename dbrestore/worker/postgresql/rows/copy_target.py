@@ -43,7 +43,7 @@ def parse(statement: str) -> CopyTarget:
         cursor.symbol(";")
         cursor.end()
     except NotUnderstood as error:
-        raise BackupDamaged(f"the dump's statement {statement!r} is no COPY FROM stdin: {error}") from error
+        raise BackupDamaged(f"the dump's statement {statement!r} isn't a COPY FROM stdin: {error}") from error
     return CopyTarget(table, columns)
 
 

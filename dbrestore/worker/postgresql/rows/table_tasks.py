@@ -107,7 +107,7 @@ class TableTasks:
         return None
 
     def _large_object_task(self, member: LargeObjectMember, number: int) -> Task:
-        # A directory has several members with one dump id, so the number stands in for it; negative, because it is no dump id.
+        # A directory has several members with one dump id, so the number stands in for it; negative, because it isn't a dump id.
         return Task(
             name=-number, cost=member.uncompressed_length,
             run=lambda connection: loading.load_large_objects(connection, self.members, member, self.progress.add),

@@ -76,8 +76,8 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         f'extensions.json#/also/2: {name}, not "post gis"',
         f'extensions.json#/also/3: {name}, not "x\\"; DROP"',
         f"extensions.json#/also/4: {name}, not 7",
-        "extensions.json#/allow: is no known key: did you mean also?",
-        "extensions.json#/also/1: 'hstore' stands here twice: name it once",
+        "extensions.json#/allow: isn't a known key: did you mean also?",
+        "extensions.json#/also/1: 'hstore' is listed twice: name it once",
         "extensions.json#/not/0: 'hstore' stands in also too: name it in one of them",
         "extensions.json#/not/1: 'pg_crypto' is not in the default list: correct the name, or leave it out",
     ])  # fmt: skip
@@ -86,7 +86,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 def test_a_whole_list_stands_alone(tmp_path: Path) -> None:
     path = written(tmp_path, **{"only": ["hstore"], "also": ["dblink"], "not": ["pgcrypto"]})
 
-    sentence = "stands beside only, which is the whole list: put everything there, or leave only out"
+    sentence = "can't be combined with only, which is the whole list: put everything there, or leave only out"
     assert refused(path) == [f"extensions.json#/also: {sentence}", f"extensions.json#/not: {sentence}"]
 
 

@@ -56,7 +56,7 @@ def test_each_policy_checks_the_restores_of_its_modes(tmp_path: Path, policy: st
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert refused(written(tmp_path, checkDatabase=True, checkDatabases="always")) == [
         "sqlserver.json#/checkDatabase: must be never, drills or always, not true",
-        "sqlserver.json#/checkDatabases: is no known key: did you mean checkDatabase?",
+        "sqlserver.json#/checkDatabases: isn't a known key: did you mean checkDatabase?",
     ]
 
 

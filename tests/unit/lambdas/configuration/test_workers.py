@@ -87,7 +87,7 @@ def test_the_file_is_read_once_per_process(tmp_path: Path) -> None:
         ({"proxy": "http://proxy:3128\nreboot"}, "/proxy", "without user, password and path"),
         ({"proxy": "http://proxy:70000"}, "/proxy", "has a port above 65535"),
         ({"instanceTyps": ["c6i.large"]}, "/instanceTyps", "did you mean instanceTypes?"),
-        ({"streams": 2}, "/streams", "is no known key here"),
+        ({"streams": 2}, "/streams", "isn't a known key here"),
     ],
     ids=str,
 )

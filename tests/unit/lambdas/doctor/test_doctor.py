@@ -46,16 +46,16 @@ def told(findings: list[Finding], state: str) -> list[tuple[str, str]]:
 NOT_IN_MOTO = {"quotas", "server-certificate"}
 
 
-def test_a_healthy_installation_has_nothing_to_mend(installation: Installation) -> None:
+def test_a_healthy_installation_has_nothing_to_fix(installation: Installation) -> None:
     findings = installation.examine(INSTANCE)
 
     assert told(findings, "problem") == []
     assert told(findings, "warning") == []
     assert {check for check, _ in told(findings, "not checked")} == NOT_IN_MOTO
-    assert not [finding for finding in findings if finding.state == "ok" and finding.mend]
+    assert not [finding for finding in findings if finding.state == "ok" and finding.fix]
 
 
-def test_a_healthy_instance_of_sql_server_has_nothing_to_mend(installation: Installation) -> None:
+def test_a_healthy_instance_of_sql_server_has_nothing_to_fix(installation: Installation) -> None:
     installation.world.use(SQLSERVER)
 
     findings = installation.examine(SQL_SERVER)
@@ -117,7 +117,7 @@ def test_a_command_without_fingerprints_gets_no_difference_but_the_reason(instal
         "code": "can't be compared: the asking command lost its fingerprints",
         "definition": "exists; can't be compared: the asking command lost its fingerprints",
     }
-    assert {f.mend for f in findings if f.check in unknown} == {doctor_control.ASK_WITH_FINGERPRINTS}
+    assert {f.fix for f in findings if f.check in unknown} == {doctor_control.ASK_WITH_FINGERPRINTS}
 
 
 def test_what_only_a_command_of_another_version_misses_is_no_difference(installation: Installation) -> None:
@@ -130,7 +130,7 @@ def test_what_only_a_command_of_another_version_misses_is_no_difference(installa
     unknown = {f.check: f for f in findings if f.state == "not checked" and f.check not in NOT_IN_MOTO}
     assert set(unknown) == {"definition", "job-document"}
     assert all("of another version than the functions" in f.sentence for f in unknown.values())
-    assert {f.mend for f in unknown.values()} == {doctor_control.USE_ONE_VERSION}
+    assert {f.fix for f in unknown.values()} == {doctor_control.USE_ONE_VERSION}
 
 
 def test_a_question_of_a_newer_command_is_answered(installation: Installation) -> None:
@@ -162,7 +162,7 @@ def trusting(external_id: str, functions: str) -> Callable[[], object]:
 
 @pytest.mark.usefixtures("judged")
 @pytest.mark.parametrize(
-    ("harm", "account", "mend"),
+    ("harm", "account", "fix"),
     [
         (lambda: boto3.client("iam").delete_role(RoleName=ROLE), ACCOUNT, "the role does not exist: deploy the TargetStack"),
         (trusting("another", "*"), ACCOUNT, "its external id is not the ControlStack's"),
@@ -175,7 +175,7 @@ def trusting(external_id: str, functions: str) -> Callable[[], object]:
     ids=["missing", "external id", "other functions", "another account"],
 )  # fmt: skip
 def test_why_the_target_role_refuses_is_told_apart_as_far_as_iam_lets_it(
-    installation: Installation, harm: Callable[[], object], account: str, mend: str
+    installation: Installation, harm: Callable[[], object], account: str, fix: str
 ) -> None:
     harm()
 
@@ -183,7 +183,7 @@ def test_why_the_target_role_refuses_is_told_apart_as_far_as_iam_lets_it(
 
     assert finding.state == "problem"
     assert f"the role {ROLE} of account {account} can't be assumed" in finding.sentence
-    assert mend in finding.mend
+    assert fix in finding.fix
 
 
 @pytest.mark.usefixtures("judged")
@@ -202,7 +202,7 @@ def sql_server_without_option() -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "check", "words", "mend"),
+    ("harm", "check", "words", "fix"),
     [
         (sql_server_without_option, "native-option", "the option group native of orders-mssql lacks an option", "add the option"),
         (lambda: boto3.client("iam").delete_role(RoleName="rds-reads-backups"), "native-role", "does not exist", "aws iam create-role"),
@@ -216,7 +216,7 @@ def sql_server_without_option() -> None:
     ids=["no option", "no role", "no trust"],
 )  # fmt: skip
 def test_what_sql_server_can_not_restore_with_is_found(
-    installation: Installation, harm: Callable[[], object], check: str, words: str, mend: str
+    installation: Installation, harm: Callable[[], object], check: str, words: str, fix: str
 ) -> None:
     installation.world.use(SQLSERVER)
     harm()
@@ -225,7 +225,7 @@ def test_what_sql_server_can_not_restore_with_is_found(
     findings = [f for c in doctor_native.CHECKS for f in judge(c, InstanceSide(target, target.instance))]
 
     [found] = [finding for finding in findings if finding.state == "problem"]
-    assert (found.check, words in found.sentence, mend in found.mend) == (check, True, True), found
+    assert (found.check, words in found.sentence, fix in found.fix) == (check, True, True), found
 
 
 def test_a_bucket_that_is_gone_is_found(installation: Installation) -> None:
@@ -235,7 +235,7 @@ def test_a_bucket_that_is_gone_is_found(installation: Installation) -> None:
     findings = judge(check, control_side(installation))
 
     assert [(f.looked_at, f.state) for f in findings] == [("gone", "problem"), ("evidence", "ok")]
-    assert "back to its template" in findings[0].mend
+    assert "back to its template" in findings[0].fix
 
 
 def test_another_account_must_be_let_in_by_the_policies_of_the_buckets(installation: Installation) -> None:
@@ -250,7 +250,7 @@ def test_another_account_must_be_let_in_by_the_policies_of_the_buckets(installat
     findings = judge(doctor_access.LET_IN, target)
 
     assert [(f.looked_at, f.state) for f in findings] == [("repository", "ok"), ("evidence", "problem")]
-    assert "deploy the ControlStack with 210987654321 among its targetAccounts" in findings[1].mend
+    assert "deploy the ControlStack with 210987654321 among its targetAccounts" in findings[1].fix
 
 
 def test_that_nothing_allows_a_launch_is_not_told_because_its_conditions_can_not_be_simulated(

@@ -27,13 +27,13 @@ def check(error: Exception | None = None, *before: Outcome, is_vital: bool = Fal
         if error:
             raise error
 
-    return Check("some-check", "some thing", "some mend", look, is_vital)
+    return Check("some-check", "some thing", "some fix", look, is_vital)
 
 
 @pytest.mark.parametrize(
-    ("error", "is_vital", "state", "words", "mend"),
+    ("error", "is_vital", "state", "words", "fix"),
     [
-        (TargetNotUsable("is full: take one off"), False, "problem", "is full: take one off", "some mend"),
+        (TargetNotUsable("is full: take one off"), False, "problem", "is full: take one off", "some fix"),
         (NotReady("waiting for it"), False, "warning", "waiting for it", "run dbrestore doctor again"),
         (DENIED, False, "not checked", "AWS refused GetRole: AccessDenied: no", "deploy both stacks"),
         (DENIED, True, "problem", "AWS refused GetRole: AccessDenied: no", "deploy both stacks"),
@@ -45,24 +45,24 @@ def check(error: Exception | None = None, *before: Outcome, is_vital: bool = Fal
     ids=str,
 )  # fmt: skip
 def test_what_a_check_meets_becomes_a_finding(
-    error: Exception, is_vital: bool, state: str, words: str, mend: str
+    error: Exception, is_vital: bool, state: str, words: str, fix: str
 ) -> None:
     [first, met] = judge(check(error, fine("is there"), is_vital=is_vital), None)
 
-    assert (first.state, first.sentence, first.mend) == ("ok", "is there", "")
+    assert (first.state, first.sentence, first.fix) == ("ok", "is there", "")
     assert (met.state, met.looked_at) == (state, "some thing")
     assert words in met.sentence
-    assert mend in met.mend
+    assert fix in met.fix
 
 
-def test_an_outcome_has_the_checks_mend_unless_it_has_its_own_and_none_if_all_is_well() -> None:
+def test_an_outcome_has_the_checks_fix_unless_it_has_its_own_and_none_if_all_is_well() -> None:
     outcomes = (fine("well"), doubtful("hm"), wrong("bad", "this one", "do that"))
 
     findings = judge(check(None, *outcomes), None)
 
-    assert [(f.looked_at, f.mend) for f in findings] == [
+    assert [(f.looked_at, f.fix) for f in findings] == [
         ("some thing", ""),
-        ("some thing", "some mend"),
+        ("some thing", "some fix"),
         ("this one", "do that"),
     ]
 
@@ -80,7 +80,7 @@ def test_a_check_that_hangs_is_told_and_the_others_are_answered(monkeypatch: pyt
     assert time.monotonic() - began < 0.9
     assert [(f.check, f.state) for f in findings] == [("slow", "not checked"), ("some-check", "ok")]
     assert findings[0].sentence == "no answer within 0.2 seconds"
-    assert findings[0].mend == doctor_findings.ASK_AGAIN
+    assert findings[0].fix == doctor_findings.ASK_AGAIN
 
 
 def test_a_byte_of_the_code_makes_another_version_and_compiled_files_do_not(tmp_path: Path) -> None:

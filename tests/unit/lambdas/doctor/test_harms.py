@@ -1,4 +1,4 @@
-"""Whatever breaks is found: each harm has its finding, with these words and this mend.
+"""Whatever breaks is found: each harm has its finding, with these words and this fix.
 
 Harms that don't meet are done to one installation, which is examined once; `round` says to which. `test_doctor` shows
 that none of these findings comes without its harm.
@@ -41,7 +41,7 @@ class Case:
     check: str
     harm: Harm
     words: str
-    mend: str
+    fix: str
     state: str = "problem"
     round: int = 1
 
@@ -347,7 +347,7 @@ DATABASE = (
         "bring it to available", round=2,
     ),
     Case("standing-group", no_standing_group, "no security group tagged", TARGET_STACK, round=2),
-    Case("worker-place", closed_network, "can't hold the worker", "mend one of the subnets", round=3),
+    Case("worker-place", closed_network, "can't hold the worker", "fix one of the subnets", round=3),
     Case("plan", full_disk, "orders-prod needs about", "do what the sentence says", round=3),
 )  # fmt: skip
 CASES = (*CONTROL, *STORAGE, *TARGET, *DATABASE)
@@ -371,10 +371,10 @@ def harmed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], list[Fin
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.check}: {case.words}")
-def test_what_breaks_is_found_and_has_its_mend(harmed: Callable[[int], list[Finding]], case: Case) -> None:
+def test_what_breaks_is_found_and_has_its_fix(harmed: Callable[[int], list[Finding]], case: Case) -> None:
     findings = [finding for finding in harmed(case.round) if finding.check == case.check]
 
     told = [finding for finding in findings if case.words in finding.sentence]
 
     assert {finding.state for finding in told} == {case.state}, findings
-    assert all(case.mend in finding.mend for finding in told)
+    assert all(case.fix in finding.fix for finding in told)

@@ -404,7 +404,7 @@ def test_a_subnet_of_another_vpc_is_refused(layout: Layout) -> None:
     layout.endpoints()
     layout.ids["elsewhere"] = "subnet-0123456789abcdef0"
 
-    with pytest.raises(TargetNotUsable, match="'subnet-0123456789abcdef0' is no subnet of the instance's VPC vpc-"):
+    with pytest.raises(TargetNotUsable, match="'subnet-0123456789abcdef0' isn't a subnet of the instance's VPC vpc-"):
         layout.choose(allowed=["elsewhere"])
 
 

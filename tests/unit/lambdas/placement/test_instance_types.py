@@ -82,7 +82,7 @@ def test_a_type_that_was_asked_for_comes_first_then_others_of_its_size(
 
 @pytest.mark.parametrize("kind", ["m7g.large", "x99.huge"])
 def test_a_type_that_cannot_run_the_program_is_refused(target: TargetAccount, kind: str) -> None:
-    with pytest.raises(TargetNotUsable, match=f"'{kind}' is no x86_64 instance type of this Region"):
+    with pytest.raises(TargetNotUsable, match=f"'{kind}' isn't an x86_64 instance type of this Region"):
         instance_types.candidates(target, Work("postgres", 1, 2), ["c5.large", kind])
 
 

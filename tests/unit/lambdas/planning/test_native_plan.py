@@ -221,7 +221,7 @@ def test_a_point_in_time_out_of_reach_is_refused_for_each_database(sql_server: W
 # The option
 
 
-def test_a_default_option_group_is_refused_with_the_mend(world: World) -> None:
+def test_a_default_option_group_is_refused_with_the_fix(world: World) -> None:
     option_group("unused")
     create_target(world, OptionGroupName="unused")
     memberships(world, ("default:sqlserver-se-15-00", "in-sync"))
@@ -254,7 +254,7 @@ def test_a_default_option_group_is_refused_with_the_mend(world: World) -> None:
     ],
     ids=["no option", "another option", "no role"],
 )
-def test_an_option_group_without_the_option_or_its_role_is_refused_with_the_mend(
+def test_an_option_group_without_the_option_or_its_role_is_refused_with_the_fix(
     world: World, options: list[dict[str, Any]], sentence: str
 ) -> None:
     option_group("native", *options)
@@ -378,8 +378,8 @@ def test_a_backup_of_a_newer_server_is_refused_with_both_years(
     create_target(world, EngineVersion=target)
     store_chains({"version": backup})
 
-    mend = "SQL Server restores no backup of a newer version: upgrade the instance or restore into a newer one"
-    assert refused(TargetVersionTooOld) == [f"{TARGET} is {told}, and {mend}"]
+    fix = "SQL Server restores no backup of a newer version: upgrade the instance or restore into a newer one"
+    assert refused(TargetVersionTooOld) == [f"{TARGET} is {told}, and {fix}"]
 
 
 @pytest.mark.parametrize("backup", ["15.0.9999", "14.0.1", "10.50.4042", "9.0.5000"])

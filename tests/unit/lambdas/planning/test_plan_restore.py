@@ -108,9 +108,9 @@ def test_a_second_call_of_the_same_execution_gives_the_stored_plan(world: World)
     ("request_", "lines"),
     [
         ({}, ["/target: is missing: add it", "/databases: is missing: add it"]),
-        (asking(database=["orders"]), ["/database: is no known key: did you mean databases?"]),
+        (asking(database=["orders"]), ["/database: isn't a known key: did you mean databases?"]),
         (asking(databases=[]), ["/databases: is empty: name at least one database"]),
-        (asking(databases=[{"name": "orders", "As": "x"}]), ["/databases/0/As: is no known key: did you mean as?"]),
+        (asking(databases=[{"name": "orders", "As": "x"}]), ["/databases/0/As: isn't a known key: did you mean as?"]),
         (asking(databases=[7]), ['/databases/0: must be a name or {"name": ..., "as": ...}, not 7']),
         (asking(databases="orders"), ['/databases: must be a list of database names, not "orders"']),
         (asking(target="orders-prod"), ['/target: must be an object like {"dbInstance": ...}, not "orders-prod"']),
@@ -228,7 +228,7 @@ def test_an_instance_that_cannot_take_part_is_refused(
 
 
 @pytest.mark.parametrize("key", ["dbrestore:allow", "DBRestore:Allow"])
-def test_a_shielded_instance_is_refused_with_the_mend(world: World, key: str) -> None:
+def test_a_shielded_instance_is_refused_with_the_fix(world: World, key: str) -> None:
     _tag_instance(key, "false")
 
     told = refused(REQUEST, TargetNotUsable)
@@ -285,7 +285,7 @@ def test_a_read_replica_is_refused_with_its_source(world: World) -> None:
 
     told = refused(asking(target={"dbInstance": "orders-copy"}, source={"dbInstance": INSTANCE}), TargetNotUsable)
 
-    assert any("is a read replica of orders-prod and takes no database of its own" in line for line in told)
+    assert any("is a read replica of orders-prod and can't have databases of its own" in line for line in told)
 
 
 @pytest.mark.parametrize("value", ["yesterday", "2026-05-12T13:29:50Z", "2026-05-12T13:29:50+02:00"])
@@ -375,7 +375,7 @@ def test_without_a_storage_metric_the_allocated_storage_counts_and_the_plan_says
     assert sum("FreeStorageSpace" in note for note in told["notes"]) == 1
 
 
-def test_a_missing_ca_bundle_is_refused_with_the_mend(world: World) -> None:
+def test_a_missing_ca_bundle_is_refused_with_the_fix(world: World) -> None:
     boto3.client("s3").delete_object(Bucket="evidence", Key=CA_BUNDLE_KEY)
 
     told = refused(REQUEST, CertificateBundleMissing)
@@ -403,7 +403,7 @@ def test_a_file_that_is_not_what_the_manifest_says_is_refused(
 
 
 @pytest.mark.parametrize("value", [None, "{}", "nonsense", json.dumps({"documentName": "x"})])
-def test_an_account_without_the_target_stack_is_refused_with_the_mend(world: World, value: str | None) -> None:
+def test_an_account_without_the_target_stack_is_refused_with_the_fix(world: World, value: str | None) -> None:
     ssm = boto3.client("ssm")
     ssm.delete_parameter(Name=OFFER_PARAMETER)
     if value:
@@ -432,7 +432,7 @@ def test_the_control_account_needs_no_entry(world: World, monkeypatch: pytest.Mo
     assert plan()["target"]["account"] == ARN.split(":")[4]
 
 
-def test_a_vpc_without_a_standing_group_is_refused_with_the_mend(world: World) -> None:
+def test_a_vpc_without_a_standing_group_is_refused_with_the_fix(world: World) -> None:
     ec2 = boto3.client("ec2")
     group = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["dbrestore-standing"]}])
     ec2.delete_security_group(GroupId=group["SecurityGroups"][0]["GroupId"])

@@ -230,7 +230,7 @@ def test_an_unknown_encoding_is_refused_with_a_near_one(world: World) -> None:
 
     [line] = refused(asking(**OTHER, encoding="latin11"), RestoreRequestInvalid)
 
-    assert line == "/encoding: 'latin11' is no encoding of PostgreSQL: write its name, such as LATIN1"
+    assert line == "/encoding: 'latin11' isn't an encoding of PostgreSQL: write its name, such as LATIN1"
 
 
 def test_an_encoding_that_the_locale_does_not_go_with_is_refused(world: World) -> None:
@@ -263,7 +263,7 @@ def test_what_is_no_name_of_a_locale_is_refused(world: World, locale: str) -> No
 
     [line] = refused(asking(**OTHER, locale=locale), RestoreRequestInvalid)
 
-    assert line.startswith("/locale: is no name of a locale")
+    assert line.startswith("/locale: isn't a name of a locale")
 
 
 def test_rows_of_much_data_are_counted_unless_more_is_asked_for(world: World) -> None:

@@ -132,8 +132,8 @@ def test_two_forms_of_one_wish_are_refused(world: World) -> None:
         RestoreRequestInvalid,
     )  # fmt: skip
 
-    assert "/worker/subnetId: stands beside subnetIds: give one of the two" in lines
-    assert "/worker/instanceType: stands beside instanceTypes: give one of the two" in lines
+    assert "/worker/subnetId: can't be combined with subnetIds: give one of the two" in lines
+    assert "/worker/instanceType: can't be combined with instanceTypes: give one of the two" in lines
 
 
 def test_groups_that_are_not_there_elsewhere_or_standing_are_refused_each_with_its_place(
@@ -147,7 +147,7 @@ def test_groups_that_are_not_there_elsewhere_or_standing_are_refused_each_with_i
 
     place = "workers.json#/places/0/securityGroupIds"
     assert lines == [
-        f"{place}: sg-0123456789abcdef0 is no security group of this account and Region: name another",
+        f"{place}: sg-0123456789abcdef0 isn't a security group of this account and Region: name another",
         f"{place}: {foreign} belongs to {elsewhere}, and the worker stands in {world.vpc_id}: name one of that VPC",
         f"{place}: {standing} is the standing group, which every worker has: leave it out",
     ]
@@ -204,8 +204,11 @@ def test_an_image_that_is_not_there_is_refused(world: World, configure: Any) -> 
         ),
         ({"state": "pending"}, "is pending: name one that is available"),
         ({"architecture": "arm64"}, "is for arm64, and the worker's program for x86_64: name another"),
-        ({"root_device_type": "instance-store"}, "is no Linux image on an EBS volume: make one from Amazon Linux 2023"),
-        ({"platform": "windows"}, "is no Linux image on an EBS volume: make one from Amazon Linux 2023"),
+        (
+            {"root_device_type": "instance-store"},
+            "isn't a Linux image on an EBS volume: make one from Amazon Linux 2023",
+        ),
+        ({"platform": "windows"}, "isn't a Linux image on an EBS volume: make one from Amazon Linux 2023"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -234,7 +237,7 @@ def test_subnets_and_types_are_refused_where_they_are_set(world: World, configur
 
     assert lines[0].startswith("workers.json#/places/0/subnetIds: ")
     assert "subnet-0123456789abcdef0" in lines[0]
-    assert lines[1].startswith("workers.json#/places/0/instanceTypes: 'm6g.large' is no x86_64")
+    assert lines[1].startswith("workers.json#/places/0/instanceTypes: 'm6g.large' isn't an x86_64")
 
 
 def test_tags_that_add_up_to_too_many_are_refused(world: World, configure: Any) -> None:

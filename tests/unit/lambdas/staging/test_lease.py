@@ -98,7 +98,7 @@ class Account:
         self.check_grants()
 
     def check_grants(self) -> None:
-        """Whoever holds the lease and has its bucket may read there. Looking is no step of the schedule."""
+        """Whoever holds the lease and has its bucket may read there. Looking isn't a step of the schedule."""
         table = Table(Items(items=self.items.items), "ledger")  # type: ignore[arg-type]
         holders = staging_lease.read(table, self.restores[0].plan.target).holders
         for restore in self.restores:

@@ -1,4 +1,4 @@
-"""The contract of the mended EC2 instances."""
+"""The contract of the fixed EC2 instances."""
 
 import time
 import uuid

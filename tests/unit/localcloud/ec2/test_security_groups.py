@@ -1,4 +1,4 @@
-"""The contract of the mended security groups: what uses a group keeps it."""
+"""The contract of the fixed security groups: what uses a group keeps it."""
 
 import uuid
 from typing import Any

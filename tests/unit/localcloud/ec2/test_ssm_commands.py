@@ -1,4 +1,4 @@
-"""The contract of the mended SSM: commands really run inside instances."""
+"""The contract of the fixed SSM: commands really run inside instances."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The contract of the mended VPCs: routes and endpoints tell what they lead to."""
+"""The contract of the fixed VPCs: routes and endpoints tell what they lead to."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The contract of the mended RDS: a real PostgreSQL server stands behind a DB instance."""
+"""The contract of the fixed RDS: a real PostgreSQL server stands behind a DB instance."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The contract of the mended option groups: when the option that lets RDS restore backups is in effect, and what its role may read."""
+"""The contract of the fixed option groups: when the option that lets RDS restore backups is in effect, and what its role may read."""
 
 import json
 import uuid

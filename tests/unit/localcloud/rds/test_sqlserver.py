@@ -1,4 +1,4 @@
-"""The contract of the mended RDS for SQL Server: a simulated server behind the endpoint, reading S3 with the role of its option."""
+"""The contract of the fixed RDS for SQL Server: a simulated server behind the endpoint, reading S3 with the role of its option."""
 
 import json
 import os

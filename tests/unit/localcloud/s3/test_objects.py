@@ -1,4 +1,4 @@
-"""The contract of the mended S3: big objects are streamed, and policies with conditions block nobody."""
+"""The contract of the fixed S3: big objects are streamed, and policies with conditions block nobody."""
 
 import base64
 import json

@@ -246,7 +246,7 @@ def test_a_damaged_manifest_is_named(s3: "S3Client", tmp_path: Path, text: bytes
             stored_points.load(s3, BUCKET, "orders-prod", point)
 
 
-def test_a_manifest_of_a_later_schema_is_refused_with_the_mend(s3: "S3Client", tmp_path: Path) -> None:
+def test_a_manifest_of_a_later_schema_is_refused_with_the_fix(s3: "S3Client", tmp_path: Path) -> None:
     made = points.add(s3, BUCKET, "orders-prod", [(None, dump(tmp_path / "a"))])
     text = made.to_json().replace('"schemaVersion":"1"', '"schemaVersion":"2"')
     s3.put_object(Bucket=BUCKET, Key=keys.manifest_key("orders-prod", made.point_id), Body=text.encode())

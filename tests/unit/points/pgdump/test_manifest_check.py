@@ -67,7 +67,7 @@ CHANGES: dict[str, tuple[DatabasesChange, str]] = {
     "a range past the end": (lambda m, d: member(d).update(length=10**12), "shop: a range ends at byte .*, and its file has"),
     "overlapping ranges": (lambda m, d: member(d).update(offset=d[0]["toc"]["length"] - 1), "shop: two ranges share the byte"),
     "a number of 5,000 digits": (lambda m, d: member(d).update(length=int("9" * 4000)), "manifest"),
-    "no digest": (lambda m, d: member(d).update(sha256="9" * 5000), "'9+\\.\\.\\. is no SHA-256"),
+    "no digest": (lambda m, d: member(d).update(sha256="9" * 5000), "'9+\\.\\.\\. isn't a SHA-256"),
     "a file of another point": (lambda m, d: d[0]["files"][0].update(key="shop/other/shop/dump.pgdump"), "doesn't lie below"),
     "another instance": (lambda m, d: m.update(instance="other"), "doesn't lie below other/"),
     "an impossible instance": (lambda m, d: m.update(instance="../x"), "no name of a DB instance"),
@@ -174,5 +174,5 @@ def test_what_was_added_is_whole(s3: "S3Client", tmp_path: Path, version: tuple[
 def test_a_text_that_would_take_gigabytes_to_parse_is_refused_before(piece: bytes) -> None:
     text = b'{"schemaVersion":"1","x":[' + piece * 1_000_000 + b"1]}"
 
-    with pytest.raises(BackupDamaged, match="is no manifest: it consists of short lists and objects"):
+    with pytest.raises(BackupDamaged, match="isn't a manifest: it consists of short lists and objects"):
         manifest_reading.parse("manifest", text)

@@ -258,7 +258,7 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -
     (path / name).unlink()
     os.mkfifo(path / name)
 
-    with pytest.raises(BackupUnreadable, match=f"{name} doesn't belong to the dump, it is no file"):
+    with pytest.raises(BackupUnreadable, match=f"{name} doesn't belong to the dump, it isn't a file"):
         scanned(path)
 
 

@@ -192,7 +192,7 @@ def test_a_dependency_that_is_no_number_is_damage(dependency: str) -> None:
     entry = archives.Entry(1, "TABLE", "a", dependencies=(7,))
     whole = archives.custom(archives.Archive((entry,)))
 
-    with pytest.raises(BackupDamaged, match="dependency in the table of contents is no number"):
+    with pytest.raises(BackupDamaged, match="dependency in the table of contents isn't a number"):
         pgdump_toc.parse([whole.replace(archives.text("7"), archives.text(dependency))])
 
 

@@ -185,7 +185,7 @@ def test_a_folder_of_a_backup_job_becomes_a_point_for_each_round_of_full_backups
     over = [one.backup_set.begun_at for one in old if one in new]
     assert over == [BEGIN + timedelta(hours=49)]
     assert sorted(line.partition("/SQL1/shop/")[2] for line in selection.left_out) == [
-        "DatabaseBackup.txt: is no backup, and was passed over",
+        "DatabaseBackup.txt: isn't a backup, and was passed over",
         "LOG/SQL1_shop_LOG_20261119_220000.trn: log backup of 'shop' begun 2026-11-19 22:00:00 is left out: "
         "it is older than the first full backup",
     ]
@@ -332,7 +332,7 @@ def test_a_text_called_log_is_passed_over_and_a_log_backup_of_that_name_is_not(t
     selection = chosen(tmp_path)
 
     assert told(selection) == [["shop: D L"]]
-    assert selection.left_out == [f"{tmp_path / 'job.log'}: is no backup, and was passed over"]
+    assert selection.left_out == [f"{tmp_path / 'job.log'}: isn't a backup, and was passed over"]
 
 
 @pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n"])

@@ -1,6 +1,6 @@
-"""How the local cloud mends moto: one method at a time, once per process, and never silently.
+"""How the local cloud fixes moto: one method at a time, once per process, and never silently.
 
-A name that moto no longer has raises AttributeError at once, so an upgrade of moto cannot leave a mend without effect.
+A name that moto no longer has raises AttributeError at once, so an upgrade of moto cannot leave a fix without effect.
 """
 
 import functools
@@ -8,16 +8,16 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-_mended: set[tuple[Any, str, Any]] = set()
+_fixed: set[tuple[Any, str, Any]] = set()
 replaced: dict[tuple[Any, str], Any] = {}
 
 
-def mend(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
+def fix(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
     """Put `replacement(original, *arguments)` in the place of `owner.name`; a second time it does nothing.
 
     A property stays one; the original of a class method comes bound to `owner`.
     """
-    if (owner, name, replacement) in _mended:
+    if (owner, name, replacement) in _fixed:
         return
     original = inspect.getattr_static(owner, name)
     if isinstance(original, property) and original.fget:
@@ -26,7 +26,7 @@ def mend(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
         setattr(owner, name, staticmethod(_wrapped(getattr(owner, name), replacement)))
     else:
         setattr(owner, name, _wrapped(original, replacement))
-    _mended.add((owner, name, replacement))
+    _fixed.add((owner, name, replacement))
 
 
 def add(owner: Any, name: str, method: Callable[..., Any]) -> None:
@@ -42,7 +42,7 @@ def replace(owner: Any, name: str, value: Callable[[Any], Any]) -> None:
 
 def _wrapped(original: Callable[..., Any], replacement: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
-    def mended(*arguments: Any, **keywords: Any) -> Any:
+    def fixed(*arguments: Any, **keywords: Any) -> Any:
         return replacement(original, *arguments, **keywords)
 
-    return mended
+    return fixed
