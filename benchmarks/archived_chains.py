@@ -64,15 +64,24 @@ def _template(instance: str, chains: Chains) -> Manifest:
 def _written(database: int, number: int, stripe: int, chains: Chains) -> Written:
     """The n-th backup of a database: a full one, then logs that follow each other."""
     full = Written(
-        database=chains.names[database], set_id=UUID(int=database * 10_000 + 1), media=UUID(int=database * 10_000 + 1),
-        database_id=UUID(int=database + 1), stripe=stripe + 1, stripes=chains.stripes,
-    )  # fmt: skip
+        database=chains.names[database],
+        set_id=UUID(int=database * 10_000 + 1),
+        media=UUID(int=database * 10_000 + 1),
+        database_id=UUID(int=database + 1),
+        stripe=stripe + 1,
+        stripes=chains.stripes,
+    )
     if number == 0:
         return full
     return replace(
-        full, kind="L", set_id=UUID(int=full.set_id.int + number), media=UUID(int=full.media.int + number),
-        first=(21, 150 + 10 * number, 1), last=(21, 160 + 10 * number, 1), begun=full.begun + timedelta(hours=number),
-    )  # fmt: skip
+        full,
+        kind="L",
+        set_id=UUID(int=full.set_id.int + number),
+        media=UUID(int=full.media.int + number),
+        first=(21, 150 + 10 * number, 1),
+        last=(21, 160 + 10 * number, 1),
+        begun=full.begun + timedelta(hours=number),
+    )
 
 
 def _database(instance: str, template: Manifest, database: int, name: str, chains: Chains) -> NativeDatabaseBackup:
@@ -85,9 +94,7 @@ def _database(instance: str, template: Manifest, database: int, name: str, chain
 
 def _set(one: NativeBackupSet, prefix: str, database: int, number: int, chains: Chains) -> NativeBackupSet:
     stripes = [_written(database, number, stripe, chains) for stripe in range(chains.stripes)]
-    files = tuple(
-        _stored(f"{prefix}{number + 1:03}-{stripe.stripe}-of-{chains.stripes}.bak", stripe) for stripe in stripes
-    )
+    files = tuple(_stored(f"{prefix}{number + 1:03}-{stripe.stripe}-of-{chains.stripes}.bak", stripe) for stripe in stripes)
     ids = {"set_id": str(stripes[0].set_id), "media_set_id": str(stripes[0].media)}
     return one.model_copy(update={**ids, "files": files})
 

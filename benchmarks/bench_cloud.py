@@ -81,9 +81,7 @@ def _add_point(directory: Path, server: postgresql.Server, bundle: Path) -> Benc
     manifest = points.add(s3, REPOSITORY, "bench", [("bench", dump)])
     uri = f"s3://{REPOSITORY}/{keys.manifest_key('bench', manifest.point_id)}"
     environment = {name: os.environ[name] for name in _environment("")}
-    return Bench(
-        directory, server, dump, manifest.databases[0].files[0].key, manifest, uri, environment, _job_server(server)
-    )
+    return Bench(directory, server, dump, manifest.databases[0].files[0].key, manifest, uri, environment, _job_server(server))
 
 
 def _job_server(server: postgresql.Server) -> DatabaseServer:

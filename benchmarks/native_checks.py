@@ -86,10 +86,7 @@ def _write_compressed(path: Path, length: int) -> None:
 
 def _row(name: str, path: Path) -> str:
     length = path.stat().st_size
-    pairs = [
-        (_seconds([sys.executable, "-m", "benchmarks.native_checks", str(path)]), _timed_sum(path))
-        for _ in range(ROUNDS)
-    ]
+    pairs = [(_seconds([sys.executable, "-m", "benchmarks.native_checks", str(path)]), _timed_sum(path)) for _ in range(ROUNDS)]
     own, theirs = [one[0]["seconds"] for one in pairs], [one[1] for one in pairs]
     ratios = [mine / other for mine, other in zip(own, theirs, strict=True)]
     half = _T_OF_8 * stdev(ratios) / len(ratios) ** 0.5

@@ -72,9 +72,12 @@ def _delete(asked: dict[str, Any]) -> Answer:
 
 def _item(key: Any, wanted: tuple[str, ...]) -> dict[str, Any]:
     item = {
-        "Key": key.name, "Size": key.size, "ETag": key.etag, "StorageClass": key.storage_class,
+        "Key": key.name,
+        "Size": key.size,
+        "ETag": key.etag,
+        "StorageClass": key.storage_class,
         "LastModified": key.last_modified.replace(tzinfo=UTC),
-    }  # fmt: skip
+    }
     if "RestoreStatus" in wanted and (status := glacier.restore_status(key)):
         item["RestoreStatus"] = status
     return item
@@ -146,6 +149,11 @@ def _ours(bucket: str, name: str) -> Any:
 
 
 _QUICK: dict[str, Callable[[dict[str, Any]], Answer]] = {
-    "ListObjectsV2": _list, "HeadObject": _head, "GetObject": _get, "CopyObject": _copy, "RestoreObject": _restore,
-    "ListObjectVersions": _list_versions, "DeleteObjects": _delete,
-}  # fmt: skip
+    "ListObjectsV2": _list,
+    "HeadObject": _head,
+    "GetObject": _get,
+    "CopyObject": _copy,
+    "RestoreObject": _restore,
+    "ListObjectVersions": _list_versions,
+    "DeleteObjects": _delete,
+}

@@ -33,9 +33,7 @@ def run_worker(bench: Bench, uri: str) -> dict[str, object]:
     state = bench.directory / "state"
     state.mkdir(exist_ok=True)
     environment = {"PATH": os.environ["PATH"], "DBRESTORE_STATE_DIR": str(state), **bench.environment}
-    subprocess.run(
-        [sys.executable, "-m", "dbrestore.worker", uri], env=environment, cwd=Path(__file__).parent.parent, check=True
-    )
+    subprocess.run([sys.executable, "-m", "dbrestore.worker", uri], env=environment, cwd=Path(__file__).parent.parent, check=True)
     key = uri.removeprefix(f"s3://{EVIDENCE}/").replace("job.json", "result.json")
     result: dict[str, object] = json.load(boto3.client("s3").get_object(Bucket=EVIDENCE, Key=key)["Body"])
     if result["error"] or any(d["error"] for d in result["databases"]):  # type: ignore[attr-defined]
@@ -74,9 +72,7 @@ def download_then_pg_restore(bench: Bench) -> float:
 
 def _create_empty(bench: Bench) -> None:
     with psycopg.connect(bench.server.superuser_dsn(), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE template0 OWNER postgres").format(sql.Identifier(RESTORED))
-        )
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 OWNER postgres").format(sql.Identifier(RESTORED)))
 
 
 CONTESTANTS: dict[str, Callable[[Bench], float]] = {

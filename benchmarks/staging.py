@@ -86,14 +86,18 @@ def report(directory: Path, megabytes: int, rounds: int) -> list[str]:
         in_parts, traffic_of_parts = _timed(rounds, contest, 16 * MIB)
         by_hand = median(_by_hand(contest) for _ in range(rounds))
     return [
-        *_plans(), "",
-        f"Staged on the local cloud: {megabytes} MB, median of {rounds}; compared with the manifest where S3 copied.", "",
-        "| how | seconds | ratio | requests | bytes through the caller |", "|---|---|---|---|---|",
+        *_plans(),
+        "",
+        f"Staged on the local cloud: {megabytes} MB, median of {rounds}; compared with the manifest where S3 copied.",
+        "",
+        "| how | seconds | ratio | requests | bytes through the caller |",
+        "|---|---|---|---|---|",
         _row("CopyObject", whole, by_hand, traffic),
         _row("UploadPartCopy, 16 MiB each", in_parts, by_hand, traffic_of_parts),
-        f"| download_file, upload_file | {by_hand:.2f} | 1.00 | | {2 * contest.file.length:,} |", "",
+        f"| download_file, upload_file | {by_hand:.2f} | 1.00 | | {2 * contest.file.length:,} |",
+        "",
         *_headers(),
-    ]  # fmt: skip
+    ]
 
 
 @contextmanager
@@ -139,9 +143,7 @@ def _staged(contest: Contest) -> tuple[float, Traffic]:
         raise SystemExit("the copy had no checksum to compare")
     seconds = time.monotonic() - began
     if sum(traffic.requests.values()) != _requests(1, contest.file.length):
-        raise SystemExit(
-            f"the plan says {_requests(1, contest.file.length)} requests, and there were {traffic.requests}"
-        )
+        raise SystemExit(f"the plan says {_requests(1, contest.file.length)} requests, and there were {traffic.requests}")
     boto3.client("s3").delete_object(Bucket=STAGING, Key=contest.file.key)
     return seconds, traffic
 
@@ -183,9 +185,7 @@ def _headers() -> list[str]:
     for name, data in files.items():
         inspect(name, len(data), _counted(name, data, reads))
     seconds, kind = time.monotonic() - began, "real" if found else "synthetic"
-    return [
-        f"Headers of {len(files)} {kind} backup files: {seconds:.3f} s, {max(reads.values())} ranged reads of a file at most."
-    ]
+    return [f"Headers of {len(files)} {kind} backup files: {seconds:.3f} s, {max(reads.values())} ranged reads of a file at most."]
 
 
 def _counted(name: str, data: bytes, reads: Counter[str]) -> Callable[[int, int], bytes]:

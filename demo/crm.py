@@ -29,11 +29,17 @@ class Crm(Instance):
         """The rows of one query by a connection of its own, over TLS that is verified, host name included."""
         with (
             pytds.connect(
-                self.host, port=self.port, user=self.user, password=self.password, cafile=str(self.ca_bundle), validate_host=True,
-                as_dict=True, autocommit=True,
+                self.host,
+                port=self.port,
+                user=self.user,
+                password=self.password,
+                cafile=str(self.ca_bundle),
+                validate_host=True,
+                as_dict=True,
+                autocommit=True,
             ) as connection,
             connection.cursor() as cursor,
-        ):  # fmt: skip
+        ):
             cursor.execute(statement)
             return list(cursor.fetchall())
 
@@ -62,9 +68,7 @@ class Crm(Instance):
     def tasks(self) -> frozenset[str]:
         """Those of RDS that could still do something."""
         tasks = self.rows("exec msdb.dbo.rds_task_status")
-        return frozenset(
-            str(row["task_id"]) for row in tasks if row["lifecycle"] not in ("SUCCESS", "ERROR", "CANCELLED")
-        )
+        return frozenset(str(row["task_id"]) for row in tasks if row["lifecycle"] not in ("SUCCESS", "ERROR", "CANCELLED"))
 
 
 def create_option_group(account: Account) -> str:
@@ -76,7 +80,7 @@ def create_option_group(account: Account) -> str:
     rds = account.client("rds")
     rds.create_option_group(
         OptionGroupName=GROUP, EngineName=ENGINE, MajorEngineVersion=MAJOR_VERSION, OptionGroupDescription="native restore"
-    )  # fmt: skip
+    )
     option = {"OptionName": OPTION, "OptionSettings": [{"Name": ROLE, "Value": role["Arn"]}]}
     rds.modify_option_group(OptionGroupName=GROUP, OptionsToInclude=[option], ApplyImmediately=True)
     return GROUP
@@ -85,6 +89,4 @@ def create_option_group(account: Account) -> str:
 def create(account: Account, plane: ControlPlane, directory: Path, name: str, option_group: str | None = None) -> Crm:
     """The instance, without databases."""
     group = {"OptionGroupName": option_group} if option_group else {}
-    return demo_instances.create(
-        Crm, account, plane, directory, name, Engine=ENGINE, DBInstanceClass="db.m6i.large", **group
-    )
+    return demo_instances.create(Crm, account, plane, directory, name, Engine=ENGINE, DBInstanceClass="db.m6i.large", **group)

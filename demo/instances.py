@@ -36,7 +36,7 @@ def create(kind: type[Kind], account: Account, plane: ControlPlane, directory: P
     rds = account.client("rds")
     rds.create_db_instance(
         DBInstanceIdentifier=name, AllocatedStorage=20, MasterUsername=f"{name}master", ManageMasterUserPassword=True, **wishes
-    )  # fmt: skip
+    )
     described = _available(rds, name)
     secret = account.client("secretsmanager").get_secret_value(SecretId=described["MasterUserSecret"]["SecretArn"])
     login = json.loads(secret["SecretString"])

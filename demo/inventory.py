@@ -69,13 +69,9 @@ def take(server: Server) -> Inventory:
     return Inventory(
         instances=frozenset(alive),
         volumes=frozenset(volume["VolumeId"] for volume in ec2.describe_volumes()["Volumes"]),
-        interfaces=frozenset(
-            one["NetworkInterfaceId"] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]
-        ),
+        interfaces=frozenset(one["NetworkInterfaceId"] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]),
         security_groups=frozenset(group["GroupId"] for group in ec2.describe_security_groups()["SecurityGroups"]),
-        rules=frozenset(
-            rule["SecurityGroupRuleId"] for rule in ec2.describe_security_group_rules()["SecurityGroupRules"]
-        ),
+        rules=frozenset(rule["SecurityGroupRuleId"] for rule in ec2.describe_security_group_rules()["SecurityGroupRules"]),
         groups_of_the_database=server.groups(),
         buckets=frozenset(bucket["Name"] for bucket in server.account.client("s3").list_buckets()["Buckets"]),
         databases=server.databases(),

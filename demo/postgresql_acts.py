@@ -85,12 +85,8 @@ def lose_the_worker(stage: Stage, plane: ControlPlane, shop: Shop) -> Act:
     act = demo_restores.run(stage, plane, Wish(INSTANCE, DATABASE, "shop_again"))
     killer.join()
     error = act.report.error.name if act.report.error else "no error"
-    stage.claim(
-        f"the worker {killer.killed} was terminated after {size(killer.bytes_loaded)} of rows", killer.bytes_loaded > 0
-    )
-    stage.claim(
-        "the restore FAILED with exit code 1", (act.exit_code, act.report.status) == (1, "FAILED"), str(act.exit_code)
-    )
+    stage.claim(f"the worker {killer.killed} was terminated after {size(killer.bytes_loaded)} of rows", killer.bytes_loaded > 0)
+    stage.claim("the restore FAILED with exit code 1", (act.exit_code, act.report.status) == (1, "FAILED"), str(act.exit_code))
     stage.claim(f"the first error is reported: {WorkerLost.__name__}", error == WorkerLost.__name__, error)
     demo_restores.claim_nothing_is_left(stage, shop, act.report, inventory, set())
     return act

@@ -75,9 +75,15 @@ def run_refused(stage: Stage, plane: ControlPlane, wish: Wish) -> Refusal:
 def _run(stage: Stage, plane: ControlPlane, wish: Wish) -> tuple[int, identity.Restore]:
     stage.command(wish.command)
     asked = request.build(
-        wish.target or wish.source, [f"{wish.database}={wish.new}"], source=wish.source, point="latest", mode="restore",
-        on_conflict="fail", reason="demonstration", sqlserver={"stopAt": wish.stop_at},
-    )  # fmt: skip
+        wish.target or wish.source,
+        [f"{wish.database}={wish.new}"],
+        source=wish.source,
+        point="latest",
+        mode="restore",
+        on_conflict="fail",
+        reason="demonstration",
+        sqlserver={"stopAt": wish.stop_at},
+    )
     started = restore.start(plane, asked)
     restore.announce(started, as_json=False)
     return restore.watch(plane, started, longest=None, as_json=False), started
@@ -119,9 +125,7 @@ def _holders(report: Report, databases: int) -> set[str]:
     return {f"dbrestore_{digits}_{number}_holder" for number in range(1, databases + 1)}
 
 
-def claim_as_before(
-    stage: Stage, server: Server, before: Inventory, wanted: set[str], holders: set[str] | None = None
-) -> None:
+def claim_as_before(stage: Stage, server: Server, before: Inventory, wanted: set[str], holders: set[str] | None = None) -> None:
     """What AWS and the database server list."""
     found = demo_inventory.take(server)
     as_it_was = found.difference(before.with_restored(wanted, holders or set()))

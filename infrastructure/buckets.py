@@ -22,9 +22,7 @@ def repository_bucket(scope: Construct, target_accounts: Sequence[str], key: kms
     bucket = _bucket(scope, "Repository", names.REPOSITORY_BUCKET, [_abandoned_uploads()], key)
     told = s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
     # Not by the construct's own means, which deploy a function that changes the bucket afterwards.
-    _resource(bucket).notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
-        event_bridge_configuration=told
-    )
+    _resource(bucket).notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(event_bridge_configuration=told)
     for role in (names.WORKER_ROLE, names.TARGET_ROLE):
         _let(role, bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("*"))
     # Else S3 would call a missing file a denied one.

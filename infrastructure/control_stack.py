@@ -34,8 +34,10 @@ class ControlStack(Stack):
         self.target_accounts = settings.target_accounts
         self.tracing = settings.tracing
         self.configurations = (
-            settings.worker_configuration, settings.extension_configuration, settings.sqlserver_configuration,
-        )  # fmt: skip
+            settings.worker_configuration,
+            settings.extension_configuration,
+            settings.sqlserver_configuration,
+        )
         self.ledger = _ledger(self)
         self.key = encryption.key(self, settings)
         self.repository = repository_bucket(self, settings.target_accounts, self.key)
@@ -227,8 +229,6 @@ def _ledger(scope: Construct) -> dynamodb.Table:
         sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
         encryption=dynamodb.TableEncryption.AWS_MANAGED,
-        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-            point_in_time_recovery_enabled=True
-        ),
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
         removal_policy=RemovalPolicy.RETAIN,
     )

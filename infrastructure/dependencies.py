@@ -19,9 +19,21 @@ CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
 
 # AWS services whose models the bundles carry; botocore's other 400 are 27 of its 28 MB.
 SERVICES = (
-    "cloudwatch", "dynamodb", "ec2", "events", "iam", "kms", "lambda", "rds", "s3", "secretsmanager", "service-quotas", "ssm",
-    "stepfunctions", "sts",
-)  # fmt: skip
+    "cloudwatch",
+    "dynamodb",
+    "ec2",
+    "events",
+    "iam",
+    "kms",
+    "lambda",
+    "rds",
+    "s3",
+    "secretsmanager",
+    "service-quotas",
+    "ssm",
+    "stepfunctions",
+    "sts",
+)
 # Lambda's python3.13 and Amazon Linux 2023 both have glibc 2.34. pip doesn't take an older platform's wheels unless they are named too.
 PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 
@@ -66,11 +78,26 @@ def tree(dependencies: Dependencies) -> Path:
 
 def _install(dependencies: Dependencies, folder: Path) -> None:
     command = [
-        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary=:all:",
-        "--implementation", "cp", "--python-version", dependencies.python, "--target", str(folder),
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-compile",
+        "--only-binary=:all:",
+        "--implementation",
+        "cp",
+        "--python-version",
+        dependencies.python,
+        "--target",
+        str(folder),
         *(f"--platform={platform}" for platform in PLATFORMS),
-        "-c", str(CONSTRAINTS), "-r", str(dependencies.requirements),
-    ]  # fmt: skip
+        "-c",
+        str(CONSTRAINTS),
+        "-r",
+        str(dependencies.requirements),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"pip could not fetch {dependencies.requirements}:\n{done.stderr[-2000:]}")

@@ -21,9 +21,21 @@ READING = ("kms:Decrypt",)
 WRITING = ("kms:Decrypt", "kms:GenerateDataKey")
 # All but the use of the key; without them nobody could change its policy any more.
 ADMINISTRATION = (
-    "kms:Create*", "kms:Describe*", "kms:Enable*", "kms:List*", "kms:Put*", "kms:Update*", "kms:Revoke*", "kms:Disable*", "kms:Get*",
-    "kms:Delete*", "kms:TagResource", "kms:UntagResource", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion",
-)  # fmt: skip
+    "kms:Create*",
+    "kms:Describe*",
+    "kms:Enable*",
+    "kms:List*",
+    "kms:Put*",
+    "kms:Update*",
+    "kms:Revoke*",
+    "kms:Disable*",
+    "kms:Get*",
+    "kms:Delete*",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:ScheduleKeyDeletion",
+    "kms:CancelKeyDeletion",
+)
 
 
 def key(scope: Construct, settings: Settings) -> kms.IKey | None:
@@ -56,9 +68,7 @@ def _policy(accounts: Sequence[str]) -> list[iam.PolicyStatement]:
     return statements
 
 
-def _use(
-    principals: Sequence[iam.IPrincipal], actions: Iterable[str], buckets: Iterable[str], *roles: str
-) -> iam.PolicyStatement:
+def _use(principals: Sequence[iam.IPrincipal], actions: Iterable[str], buckets: Iterable[str], *roles: str) -> iam.PolicyStatement:
     """Through S3, for objects of these buckets; by every principal that IAM allows it, or by these roles alone."""
     arns = [f"arn:{Aws.PARTITION}:s3:::{names.bucket(bucket, Aws.ACCOUNT_ID, Aws.REGION)}" for bucket in buckets]
     conditions: dict[str, Any] = {

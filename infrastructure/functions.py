@@ -35,9 +35,14 @@ PLAN = Function(
     "lambdas.planning.plan_restore.plan_restore",
     control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS),
     target=(
-        may.SEE_INSTANCE, may.SEE_OPTION_GROUP, may.SEE_FREE_STORAGE, may.SEE_NETWORK, may.SEE_IMAGE, may.SEE_SETTINGS,
+        may.SEE_INSTANCE,
+        may.SEE_OPTION_GROUP,
+        may.SEE_FREE_STORAGE,
+        may.SEE_NETWORK,
+        may.SEE_IMAGE,
+        may.SEE_SETTINGS,
     ),
-)  # fmt: skip
+)
 FUNCTIONS = (
     PLAN,
     Function(
@@ -92,13 +97,9 @@ FUNCTIONS = (
         target=(*may.RUN_JOBS, may.CANCEL_JOBS, *may.DEPLOY_WORKER, *may.PAIR_GROUPS),
     ),
     Function("RemoveWorker", "lambdas.worker.instance.remove_worker", target=may.REMOVE_WORKER),
-    Function(
-        "UnpairSecurityGroups", "lambdas.pairing.security_groups.unpair_security_groups", target=may.UNPAIR_GROUPS
-    ),
+    Function("UnpairSecurityGroups", "lambdas.pairing.security_groups.unpair_security_groups", target=may.UNPAIR_GROUPS),
     Function("RemoveStagingBucket", "lambdas.staging.bucket.remove_staging_bucket", target=may.REMOVE_STAGED),
-    Function(
-        "CloseRestore", "lambdas.closing.close_restore.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)
-    ),
+    Function("CloseRestore", "lambdas.closing.close_restore.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)),
     Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP),
     Function(
         "CancelRestore",

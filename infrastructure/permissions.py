@@ -35,11 +35,15 @@ EXECUTIONS = f"arn:{{partition}}:states:{{region}}:{{account}}:execution:{names.
 
 LEDGER = Statement(
     (
-        "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:Query",
         "dynamodb:ConditionCheckItem",
     ),
     ("{ledger}",),
-)  # fmt: skip
+)
 ASSUME_TARGET_ROLE = Statement(("sts:AssumeRole",), (f"arn:{{partition}}:iam::*:role/{names.TARGET_ROLE}-*",))
 # Listing lets a missing key answer "not found" instead of "denied".
 READ_REPOSITORY = (
@@ -75,23 +79,22 @@ SEE_OPTION_GROUP = Statement(("rds:DescribeOptionGroups",), ("arn:{partition}:rd
 SEE_FREE_STORAGE = Statement(("cloudwatch:GetMetricStatistics",), conditions=IN_THIS_REGION)
 SEE_NETWORK = Statement(
     (
-        "ec2:DescribeSubnets", "ec2:DescribeRouteTables", "ec2:DescribeNetworkAcls", "ec2:DescribeVpcEndpoints",
-        "ec2:DescribeNatGateways", "ec2:DescribeSecurityGroups", "ec2:DescribeInstanceTypes",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeNetworkAcls",
+        "ec2:DescribeVpcEndpoints",
+        "ec2:DescribeNatGateways",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeInstanceTypes",
         "ec2:DescribeInstanceTypeOfferings",
     ),
     conditions=IN_THIS_REGION,
-)  # fmt: skip
+)
 SEE_GROUPS = Statement(("ec2:DescribeSecurityGroups",), conditions=IN_THIS_REGION)
 SEE_WORKERS = Statement(("ec2:DescribeInstances",), conditions=IN_THIS_REGION)
-SEE_WHAT_A_WORKER_LEAVES = Statement(
-    ("ec2:DescribeVolumes", "ec2:DescribeNetworkInterfaces"), conditions=IN_THIS_REGION
-)
-SEE_SETTINGS = Statement(
-    ("ssm:GetParameter",), (f"arn:{{partition}}:ssm:{{region}}:{{account}}:parameter{names.TARGET_PARAMETER}",)
-)
-SEE_IMAGES = Statement(
-    ("ssm:GetParameter",), ("arn:{partition}:ssm:{region}::parameter/aws/service/ami-amazon-linux-latest/*",)
-)
+SEE_WHAT_A_WORKER_LEAVES = Statement(("ec2:DescribeVolumes", "ec2:DescribeNetworkInterfaces"), conditions=IN_THIS_REGION)
+SEE_SETTINGS = Statement(("ssm:GetParameter",), (f"arn:{{partition}}:ssm:{{region}}:{{account}}:parameter{names.TARGET_PARAMETER}",))
+SEE_IMAGES = Statement(("ssm:GetParameter",), ("arn:{partition}:ssm:{region}::parameter/aws/service/ami-amazon-linux-latest/*",))
 SEE_IMAGE = Statement(("ec2:DescribeImages",), conditions=IN_THIS_REGION)
 SEE_REGISTRATION = Statement(("ssm:DescribeInstanceInformation",), conditions=IN_THIS_REGION)
 
@@ -109,15 +112,11 @@ LAUNCH_WORKER = (
         {
             "StringEquals": {**ASKED_WITH_OUR_TAG["StringEquals"], "ec2:MetadataHttpTokens": "required"},
             "NumericEquals": {"ec2:MetadataHttpPutResponseHopLimit": "1"},
-            "ArnEquals": {
-                "ec2:InstanceProfile": f"arn:{{partition}}:iam::{{account}}:instance-profile/{names.WORKER_ROLE}-{{region}}"
-            },
+            "ArnEquals": {"ec2:InstanceProfile": f"arn:{{partition}}:iam::{{account}}:instance-profile/{names.WORKER_ROLE}-{{region}}"},
         },
     ),
     Statement(("ec2:RunInstances",), (VOLUMES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:Encrypted": "true"}}),
-    Statement(
-        ("ec2:RunInstances",), (INTERFACES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:AssociatePublicIpAddress": "false"}}
-    ),
+    Statement(("ec2:RunInstances",), (INTERFACES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:AssociatePublicIpAddress": "false"}}),
     Statement(("ec2:RunInstances",), ("arn:{partition}:ec2:{region}:{account}:subnet/*", GROUPS), IN_THIS_VPC),
     # Amazon's images and those that this account made itself: what others share with it is never run.
     Statement(
@@ -133,9 +132,7 @@ LAUNCH_WORKER = (
     ),
 )
 TERMINATE_WORKER = Statement(("ec2:TerminateInstances",), (INSTANCES,), BEARING_OUR_TAG)
-DELETE_WHAT_A_WORKER_LEAVES = Statement(
-    ("ec2:DeleteVolume", "ec2:DeleteNetworkInterface"), (VOLUMES, INTERFACES), BEARING_OUR_TAG
-)
+DELETE_WHAT_A_WORKER_LEAVES = Statement(("ec2:DeleteVolume", "ec2:DeleteNetworkInterface"), (VOLUMES, INTERFACES), BEARING_OUR_TAG)
 DEPLOY_WORKER = (SEE_IMAGES, SEE_REGISTRATION, SEE_WORKERS, *LAUNCH_WORKER, TERMINATE_WORKER)
 REMOVE_WORKER = (SEE_WORKERS, SEE_WHAT_A_WORKER_LEAVES, TERMINATE_WORKER, DELETE_WHAT_A_WORKER_LEAVES)
 
@@ -147,9 +144,7 @@ CREATE_GROUPS = (
     TAG_ON_CREATION,
     Statement(("ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress"), (GROUPS,), BEARING_OUR_TAG),
 )
-REVOKE_RULES = Statement(
-    ("ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"), (GROUPS,), BEARING_OUR_TAG
-)
+REVOKE_RULES = Statement(("ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"), (GROUPS,), BEARING_OUR_TAG)
 GIVE_WORKER_ITS_GROUP = (
     Statement(("ec2:ModifyInstanceAttribute",), (INSTANCES,), BEARING_OUR_TAG),
     Statement(("ec2:ModifyInstanceAttribute",), (GROUPS,), IN_THIS_VPC),
@@ -163,8 +158,14 @@ CHANGE_GROUP_LIST = Statement(
 )
 DELETE_GROUPS = Statement(("ec2:DeleteSecurityGroup",), (GROUPS,), BEARING_OUR_TAG)
 PAIR_GROUPS = (
-    SEE_GROUPS, SEE_WORKERS, SEE_INSTANCE, *CREATE_GROUPS, REVOKE_RULES, *GIVE_WORKER_ITS_GROUP, CHANGE_GROUP_LIST,
-)  # fmt: skip
+    SEE_GROUPS,
+    SEE_WORKERS,
+    SEE_INSTANCE,
+    *CREATE_GROUPS,
+    REVOKE_RULES,
+    *GIVE_WORKER_ITS_GROUP,
+    CHANGE_GROUP_LIST,
+)
 UNPAIR_GROUPS = (SEE_GROUPS, SEE_INSTANCE, CHANGE_GROUP_LIST, REVOKE_RULES, DELETE_GROUPS)
 
 # Target account: the work
@@ -184,11 +185,16 @@ STAGING_BUCKETS = "arn:{partition}:s3:::dbrestore-staging-g*-{account}-{region}-
 STAGED_OBJECTS = STAGING_BUCKETS + "/*"
 MAKE_STAGING_BUCKET = Statement(
     (
-        "s3:CreateBucket", "s3:PutBucketOwnershipControls", "s3:PutBucketPublicAccessBlock",
-        "s3:PutEncryptionConfiguration", "s3:PutBucketTagging", "s3:PutLifecycleConfiguration", "s3:PutBucketPolicy",
+        "s3:CreateBucket",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutEncryptionConfiguration",
+        "s3:PutBucketTagging",
+        "s3:PutLifecycleConfiguration",
+        "s3:PutBucketPolicy",
     ),
     (STAGING_BUCKETS,),
-)  # fmt: skip
+)
 SEE_STAGED = Statement(("s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"), (STAGING_BUCKETS,))
 # S3 copies on behalf of one caller: it must be allowed to read there and to write here.
 COPY_BACKUPS = (
@@ -218,7 +224,9 @@ EXAMINE_CONTROL_ACCOUNT = (
     Statement(("events:DescribeRule",), ("arn:{partition}:events:{region}:{account}:rule/*",)),
     Statement(
         (
-            "s3:GetBucketPublicAccessBlock", "s3:GetEncryptionConfiguration", "s3:GetBucketPolicy",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetEncryptionConfiguration",
+            "s3:GetBucketPolicy",
             "s3:GetBucketNotification",
         ),
         ("arn:{partition}:s3:::{repository}", "arn:{partition}:s3:::{evidence}"),
@@ -226,7 +234,7 @@ EXAMINE_CONTROL_ACCOUNT = (
     Statement(("kms:DescribeKey", "kms:GetKeyPolicy"), ("arn:{partition}:kms:{region}:{account}:key/*",)),
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{evidence}/programs/*",)),
     Statement(("iam:GetRole",), (f"arn:{{partition}}:iam::{{account}}:role/{names.TARGET_ROLE}-*",)),
-)  # fmt: skip
+)
 EXAMINE_TARGET_ACCOUNT = (
     SEE_IMAGES,
     Statement(("ssm:GetDocument",), (f"arn:{{partition}}:ssm:{{region}}:{{account}}:document/{names.JOB_DOCUMENT}",)),
@@ -239,10 +247,7 @@ EXAMINE_TARGET_ACCOUNT = (
     ),
     Statement(
         ("iam:SimulatePrincipalPolicy",),
-        tuple(
-            f"arn:{{partition}}:iam::{{account}}:role/{name}-{{region}}"
-            for name in (names.TARGET_ROLE, names.WORKER_ROLE)
-        ),
+        tuple(f"arn:{{partition}}:iam::{{account}}:role/{name}-{{region}}" for name in (names.TARGET_ROLE, names.WORKER_ROLE)),
     ),
     Statement(("secretsmanager:DescribeSecret",), ("arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*",)),
     Statement(("kms:DescribeKey",), ("arn:{partition}:kms:{region}:{account}:key/*",)),
@@ -255,11 +260,22 @@ WORKER = (
     # What the SSM agent needs to take a command; the managed policy for it would also read every parameter of the account.
     Statement(
         (
-            "ssm:UpdateInstanceInformation", "ssm:ListAssociations", "ssm:ListInstanceAssociations",
-            "ssm:UpdateInstanceAssociationStatus", "ssm:GetDocument", "ssm:DescribeDocument",
-            "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
-            "ssmmessages:OpenDataChannel", "ec2messages:AcknowledgeMessage", "ec2messages:DeleteMessage",
-            "ec2messages:FailMessage", "ec2messages:GetEndpoint", "ec2messages:GetMessages", "ec2messages:SendReply",
+            "ssm:UpdateInstanceInformation",
+            "ssm:ListAssociations",
+            "ssm:ListInstanceAssociations",
+            "ssm:UpdateInstanceAssociationStatus",
+            "ssm:GetDocument",
+            "ssm:DescribeDocument",
+            "ssmmessages:CreateControlChannel",
+            "ssmmessages:CreateDataChannel",
+            "ssmmessages:OpenControlChannel",
+            "ssmmessages:OpenDataChannel",
+            "ec2messages:AcknowledgeMessage",
+            "ec2messages:DeleteMessage",
+            "ec2messages:FailMessage",
+            "ec2messages:GetEndpoint",
+            "ec2messages:GetMessages",
+            "ec2messages:SendReply",
         ),
         conditions=IN_THIS_REGION,
     ),
@@ -274,4 +290,4 @@ WORKER = (
         ("arn:{partition}:kms:*:{account}:key/*", "arn:{partition}:kms:*:{control}:key/*"),
         {"StringLike": {"kms:ViaService": ("secretsmanager.{region}.amazonaws.com", "s3.*.amazonaws.com")}},
     ),
-)  # fmt: skip
+)

@@ -41,12 +41,8 @@ def read(context: Callable[[str], Any]) -> Settings:
         _key(str(context("encryptionKey") or "")),
         str(context("externalId") or names.DEFAULT_EXTERNAL_ID),
         _configuration(context("workerConfiguration"), worker_configuration.DEPLOYED, worker_configuration.read),
-        _configuration(
-            context("extensionConfiguration"), extension_configuration.DEPLOYED, extension_configuration.read
-        ),
-        _configuration(
-            context("sqlserverConfiguration"), sqlserver_configuration.DEPLOYED, sqlserver_configuration.read
-        ),
+        _configuration(context("extensionConfiguration"), extension_configuration.DEPLOYED, extension_configuration.read),
+        _configuration(context("sqlserverConfiguration"), sqlserver_configuration.DEPLOYED, sqlserver_configuration.read),
         _switch("tracing", context("tracing")),
     )
 
@@ -54,9 +50,7 @@ def read(context: Callable[[str], Any]) -> Settings:
 def _accounts(text: str) -> tuple[str, ...]:
     accounts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if wrong := [account for account in accounts if not re.fullmatch(r"\d{12}", account)]:
-        raise ValueError(
-            f"targetAccounts: {wrong[0]!r} isn't an account id: write 12 digits, several with commas between"
-        )
+        raise ValueError(f"targetAccounts: {wrong[0]!r} isn't an account id: write 12 digits, several with commas between")
     if len(accounts) > MOST_TARGET_ACCOUNTS:
         raise ValueError(
             f"targetAccounts: {len(accounts)} accounts are more than the {MOST_TARGET_ACCOUNTS} that a bucket policy has room for: "

@@ -30,8 +30,7 @@ class Statement:
         }
         if self.conditions:
             statement["Condition"] = {
-                operator: {key: _fill(value, places) for key, value in tests.items()}
-                for operator, tests in self.conditions.items()
+                operator: {key: _fill(value, places) for key, value in tests.items()} for operator, tests in self.conditions.items()
             }
         return statement
 

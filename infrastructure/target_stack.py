@@ -56,9 +56,7 @@ class TargetStack(Stack):
     def __init__(self, scope: Construct, id_: str, *, program_key: str | None = None, **options: Any) -> None:
         super().__init__(scope, id_, description="dbrestore: what restores need beside the DB instances", **options)
         self.control_account = self._or("ControlAccount", Aws.ACCOUNT_ID, r"^(\d{12})?$", OF_THE_CONTROL_STACK)
-        self.control_region = self._or(
-            "ControlRegion", Aws.REGION, r"^([a-z]{2,4}(-[a-z]+)+-\d)?$", OF_THE_CONTROL_STACK
-        )
+        self.control_region = self._or("ControlRegion", Aws.REGION, r"^([a-z]{2,4}(-[a-z]+)+-\d)?$", OF_THE_CONTROL_STACK)
         self.external_id = self._external_id()
         self.vpcs = self._vpcs()
         self.evidence = names.bucket(names.EVIDENCE_BUCKET, self.control_account, self.control_region)
@@ -127,9 +125,7 @@ class TargetStack(Stack):
     def _instance_profile(self) -> iam.CfnInstanceProfile:
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
         role = self._role("WorkerRole", names.WORKER_ROLE, trust, list(may.WORKER))
-        return iam.CfnInstanceProfile(
-            self, "WorkerProfile", instance_profile_name=f"{names.WORKER_ROLE}-{Aws.REGION}", roles=[role.ref]
-        )
+        return iam.CfnInstanceProfile(self, "WorkerProfile", instance_profile_name=f"{names.WORKER_ROLE}-{Aws.REGION}", roles=[role.ref])
 
     def _role(self, id_: str, name: str, trust: dict[str, Any], statements: list[Statement]) -> iam.CfnRole:
         return iam.CfnRole(

@@ -14,7 +14,7 @@ from localcloud.ec2 import instances, security_groups, ssm, vpc
 from localcloud.flow import dynamodb, events, lambda_runtime, stepfunctions
 from localcloud.iam import role_trust
 from localcloud.rds import instances as rds
-from localcloud.s3 import accounts as s3_accounts  # fmt: skip
+from localcloud.s3 import accounts as s3_accounts
 from localcloud.s3 import objects as s3
 from localcloud.server import LocalCloudError, Server
 from localcloud.stacks import assets, cloudformation
@@ -54,9 +54,7 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": "localcloud",
         }
 
-    def deploy(
-        self, assembly: Path, *, only: Collection[str] | None = None, place: Place = HOME, **parameters: str
-    ) -> None:
+    def deploy(self, assembly: Path, *, only: Collection[str] | None = None, place: Place = HOME, **parameters: str) -> None:
         """Deploy every stack of a cloud assembly (`assets.synthesised()` is the application's), or the ones named, unchanged."""
         stacks = [stack for stack in assets.stacks(assembly) if only is None or stack.name in only]
         cloudformation.bootstrap(self._clients, place)
@@ -114,8 +112,16 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     _install_resources(directory, time_scale, server.url, authority)
     s3_accounts.install(redirected)
     return Cloud(
-        directory, server.url, authority, calls, redirected, server, clients, functions, events.Schedules() if schedules else None,
-    )  # fmt: skip
+        directory,
+        server.url,
+        authority,
+        calls,
+        redirected,
+        server,
+        clients,
+        functions,
+        events.Schedules() if schedules else None,
+    )
 
 
 def _install_resources(directory: Path, time_scale: float, endpoint: str, authority: certificates.Authority) -> None:

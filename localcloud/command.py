@@ -34,9 +34,7 @@ AsJson = Annotated[
 
 @app.command()
 def up(
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="The endpoint's port; default: a free one.")
-    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The endpoint's port; default: a free one.")] = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Start it, unless it runs already, and print export lines: eval "$(dbrestore local up)"."""

@@ -56,9 +56,7 @@ def home() -> Path:
     return Path("/var/tmp/dbrestore-0") if os.getuid() == 0 else Path.home() / ".dbrestore" / "local"  # noqa: S108
 
 
-def up(
-    port: int | None = None, directory: Path | None = None, *, time_scale: float = 60.0, assembly: Path | None = None
-) -> Running:
+def up(port: int | None = None, directory: Path | None = None, *, time_scale: float = 60.0, assembly: Path | None = None) -> Running:
     """Start the local cloud and wait until the application is deployed. One that runs already is returned as it is.
 
     `directory`: for its files, else `home()`. `assembly`: deployed in place of the application.
@@ -145,9 +143,7 @@ def _alone() -> Iterator[None]:
 def _require_own(folder: Path) -> None:
     # What stands in another person's folder must not decide what is ended and removed here; a link may lead anywhere.
     if folder.lstat().st_uid != os.getuid() or folder.stat().st_uid != os.getuid():
-        raise LocalCloudError(
-            f"{folder} belongs to another user. Name a directory of your own with DBRESTORE_LOCAL_DIR."
-        )
+        raise LocalCloudError(f"{folder} belongs to another user. Name a directory of your own with DBRESTORE_LOCAL_DIR.")
 
 
 def _own_folder(folder: Path) -> Path:
@@ -155,22 +151,35 @@ def _own_folder(folder: Path) -> Path:
     _require_own(folder)
     leftover = folder / "cloud"
     if leftover.exists():
-        raise LocalCloudError(
-            f"{leftover} exists already and is no local cloud of this user: move it away or name another directory."
-        )
+        raise LocalCloudError(f"{leftover} exists already and is no local cloud of this user: move it away or name another directory.")
     return folder
 
 
 def _spawn(folder: Path, port: int, time_scale: float, assembly: Path | None) -> subprocess.Popen[bytes]:
     command = [
-        sys.executable, "-m", "localcloud", "--port", str(port), "--directory", str(folder), "--time-scale", str(time_scale),
-        "--ready", str(_ready_file(folder)), *(["--assembly", str(assembly.absolute())] if assembly else []),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "localcloud",
+        "--port",
+        str(port),
+        "--directory",
+        str(folder),
+        "--time-scale",
+        str(time_scale),
+        "--ready",
+        str(_ready_file(folder)),
+        *(["--assembly", str(assembly.absolute())] if assembly else []),
+    ]
     with _log_file(folder).open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "DBRESTORE_LOCAL_CLOUD": str(folder)}, stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=ROOT,
+            env={**os.environ, "DBRESTORE_LOCAL_CLOUD": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     _started.append(process)
     return process
 

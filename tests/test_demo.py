@@ -66,9 +66,17 @@ def test_the_database_comes_back_whole_beside_the_original(played: Played) -> No
     assert (database.name, database.asked_name, database.status) == ("shop", "shop_restored", "PROMOTED")
     assert database.rows > demo.ROWS
     assert states_of(report) == [
-        "PlanRestore", "DeployWorker", "PairSecurityGroups", "ReplayDumps", "VerifyDatabases", "DiscardUnfinishedDatabases",
-        "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "CloseRestore",
-    ]  # fmt: skip
+        "PlanRestore",
+        "DeployWorker",
+        "PairSecurityGroups",
+        "ReplayDumps",
+        "VerifyDatabases",
+        "DiscardUnfinishedDatabases",
+        "RemoveWorker",
+        "UnpairSecurityGroups",
+        "RemoveStagingBucket",
+        "CloseRestore",
+    ]
 
 
 def test_a_restore_whose_worker_died_fails_with_that_error_and_still_runs_every_remover(played: Played) -> None:
@@ -89,9 +97,18 @@ def test_native_backups_come_back_to_a_moment_by_way_of_the_temporary_bucket(pla
     assert (played.acts.third.exit_code, report.status, report.error, report.leftovers) == (0, "SUCCEEDED", None, ())
     assert (database.name, database.asked_name, database.status) == ("crm", "crm_at_1010", "PROMOTED")
     assert states_of(report) == [
-        "PlanRestore", "DeployWorker", "PairSecurityGroups", "StageNativeBackups", "RestoreNativeBackups", "VerifyDatabases",
-        "DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "CloseRestore",
-    ]  # fmt: skip
+        "PlanRestore",
+        "DeployWorker",
+        "PairSecurityGroups",
+        "StageNativeBackups",
+        "RestoreNativeBackups",
+        "VerifyDatabases",
+        "DiscardUnfinishedDatabases",
+        "RemoveWorker",
+        "UnpairSecurityGroups",
+        "RemoveStagingBucket",
+        "CloseRestore",
+    ]
     assert {"bucket", "staged-objects", "native-task"} <= {row.kind for row in report.resources if row.seen_absent_at}
 
 
@@ -110,9 +127,7 @@ def test_an_instance_without_the_option_is_refused_and_nothing_is_made(played: P
 
 
 @pytest.mark.parametrize("act", ["first", "second", "third"])
-def test_every_resource_is_proven_gone_and_only_the_restored_database_stays_with_its_holder(
-    played: Played, act: str
-) -> None:
+def test_every_resource_is_proven_gone_and_only_the_restored_database_stays_with_its_holder(played: Played, act: str) -> None:
     resources = getattr(played.acts, act).report.resources
 
     kept = [row.physical_id for row in resources if row.state == "KEPT"]
@@ -187,9 +202,7 @@ def test_a_set_that_rds_restored_twice_late_or_in_vain_breaks_the_demonstration(
 
 
 @pytest.mark.parametrize(("received", "sent", "is_true"), [(0, 40, True), (0, 1000, False), (1000, 0, False)])
-def test_bytes_that_passed_a_function_or_the_worker_break_the_demonstration(
-    received: int, sent: int, is_true: bool
-) -> None:
+def test_bytes_that_passed_a_function_or_the_worker_break_the_demonstration(received: int, sent: int, is_true: bool) -> None:
     stage = a_stage()
 
     demo_native.claim_copied_by_s3(stage, 1000, [Access("a role", "GET", "bucket", "key", received, sent)])

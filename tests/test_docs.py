@@ -146,10 +146,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_anchor_is_a_heading(page: Path) -> None:
     for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", page.read_text()):
         text = (page.parent / target).read_text() if target else page.read_text()
-        headings = {
-            re.sub(r"[^\w\- ]", "", line).strip().lower().replace(" ", "-")
-            for line in re.findall(r"^#+ (.+)$", text, flags=re.M)
-        }
+        headings = {re.sub(r"[^\w\- ]", "", line).strip().lower().replace(" ", "-") for line in re.findall(r"^#+ (.+)$", text, flags=re.M)}
         assert anchor in headings, anchor
 
 

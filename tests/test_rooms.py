@@ -25,7 +25,7 @@ PARTS = {
     "statemachine": {"dbrestore.contract"},
     "localcloud": {"dbrestore.contract", "dbrestore.points"},
     "demo": {"dbrestore.contract", "dbrestore.points", "dbrestore.ledger", "dbrestore.cli", "dbrestore.worker.sqlserver", "localcloud"},
-}  # fmt: skip
+}
 
 # The rooms of the control plane. Everybody stands on `runtime`; `asked` answer others; a room of the flow may use those before it.
 FLOW = ("archive", "placement", "worker", "pairing", "staging", "databases", "closing")
@@ -84,9 +84,7 @@ def may_use(user: str, used: str) -> bool:
 def test_the_rooms_of_the_control_plane_use_each_other_downwards() -> None:
     crossing = [(module, name) for module, name in arrows("lambdas") if name.startswith("lambdas.")]
 
-    assert [
-        f"{module} imports {name}" for module, name in crossing if not may_use(room_of(module), room_of(name))
-    ] == []
+    assert [f"{module} imports {name}" for module, name in crossing if not may_use(room_of(module), room_of(name))] == []
     rooms = {path.name for path in (ROOT / "lambdas").iterdir() if (path / "__init__.py").exists()}
     assert rooms == {"runtime", *FLOW, *ASKED, *ENTRANCES}
 
@@ -122,9 +120,7 @@ def is_engine_word(node: ast.expr) -> bool:
     if isinstance(node, ast.Tuple | ast.Set | ast.List):
         return bool(node.elts) and all(map(is_engine_word, node.elts))
     if isinstance(node, ast.Constant):
-        return isinstance(node.value, str) and (
-            node.value in ENGINES or node.value.startswith(("sqlserver-", "aurora"))
-        )
+        return isinstance(node.value, str) and (node.value in ENGINES or node.value.startswith(("sqlserver-", "aurora")))
     return (isinstance(node, ast.Attribute) and node.attr in {"engine", "POSTGRES", "SQLSERVER"}) or (
         isinstance(node, ast.Name) and node.id == "engine"
     )
@@ -136,9 +132,7 @@ def asks(node: ast.AST) -> bool:
     if isinstance(node, ast.Compare):
         sides = (node.left, *node.comparators)
         # Whether it is known at all is another question.
-        return any(map(is_engine_word, sides)) and not any(
-            isinstance(one, ast.Constant) and one.value is None for one in sides
-        )
+        return any(map(is_engine_word, sides)) and not any(isinstance(one, ast.Constant) and one.value is None for one in sides)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "startswith":
         return any(map(is_engine_word, node.args))
     if isinstance(node, ast.Dict):
@@ -176,10 +170,16 @@ def test_nobody_asks_which_engine_it_is_but_the_tables_and_the_engines_own_rooms
 @pytest.mark.parametrize(
     "text",
     [
-        'plan.engine == "postgres"', 'engine in ("sqlserver",)', 'name.startswith("sqlserver-")', "plan.native", "manifest.databases",
-        'PARTS = {"postgres": 1, "sqlserver": 2}', "found.manifest.native_databases", "engine is Engine.SQLSERVER",
+        'plan.engine == "postgres"',
+        'engine in ("sqlserver",)',
+        'name.startswith("sqlserver-")',
+        "plan.native",
+        "manifest.databases",
+        'PARTS = {"postgres": 1, "sqlserver": 2}',
+        "found.manifest.native_databases",
+        "engine is Engine.SQLSERVER",
     ],
-)  # fmt: skip
+)
 def test_a_question_for_the_engine_is_seen(text: str) -> None:
     assert len(questions(ast.parse(text))) == 1
 
@@ -213,8 +213,10 @@ def searches(tree: ast.AST) -> list[str]:
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.For | ast.comprehension) and ast.unparse(node.iter).split(".")[-1] in {
-            "backups", "databases", "native_databases",
-        }:  # fmt: skip
+            "backups",
+            "databases",
+            "native_databases",
+        }:
             inside = node.body if isinstance(node, ast.For) else node.ifs
             tests = [ast.unparse(one) for part in inside for one in ast.walk(part) if isinstance(one, ast.Compare)]
             found += [test for test in tests if ".name == " in test and "manifest" in ast.unparse(node.iter)]

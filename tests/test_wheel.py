@@ -22,9 +22,18 @@ from tests import tar_archives
 
 ROOT = Path(__file__).parent.parent
 SOURCES = (
-    "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "requirements.txt", "configuration", "dbrestore", "lambdas",
-    "requirements", "statemachine",
-)  # fmt: skip
+    "pyproject.toml",
+    "setup.py",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+    "requirements.txt",
+    "configuration",
+    "dbrestore",
+    "lambdas",
+    "requirements",
+    "statemachine",
+)
 STAMP = "dbrestore/cli/fingerprints.json"
 COMPILED = shutil.ignore_patterns("__pycache__")
 # boto3's and pydantic's own other halves: neither can be installed without them.
@@ -73,8 +82,13 @@ def python(installed: Path, *arguments: str) -> "subprocess.CompletedProcess[str
     site_packages = next(path for path in sys.path if path.endswith("site-packages"))
     return subprocess.run(
         [sys.executable, "-P", "-s", "-S", *arguments],
-        env={"PYTHONPATH": f"{installed}:{site_packages}"}, cwd="/", capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        env={"PYTHONPATH": f"{installed}:{site_packages}"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def command(installed: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

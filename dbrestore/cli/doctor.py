@@ -41,12 +41,8 @@ MARKS: dict[State, tuple[str, str]] = {
 def doctor(
     context: typer.Context,
     instance: Annotated[str | None, typer.Argument(help="The RDS instance to look at as a restore's target.")] = None,
-    account: Annotated[
-        str | None, typer.Option(metavar="ID", help="The target's account; default: the control account.")
-    ] = None,
-    to_region: Annotated[
-        str | None, typer.Option(metavar="REGION", help="The target's Region; default: the control account's.")
-    ] = None,
+    account: Annotated[str | None, typer.Option(metavar="ID", help="The target's account; default: the control account.")] = None,
+    to_region: Annotated[str | None, typer.Option(metavar="REGION", help="The target's Region; default: the control account's.")] = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Examine the installation, and an instance as a target: each finding with its fix. Nothing is changed."""
@@ -77,9 +73,7 @@ def ask(account: Account, question: ExaminationQuestion) -> Iterator[Finding]:
         yield _finding("signpost", control.PARAMETER, "problem", str(error))
         return
     except ClientError as error:
-        yield _finding(
-            "signpost", control.PARAMETER, "problem", _refused(error, f"ssm:GetParameter on {control.PARAMETER}")
-        )
+        yield _finding("signpost", control.PARAMETER, "problem", _refused(error, f"ssm:GetParameter on {control.PARAMETER}"))
         return
     yield _finding("signpost", control.PARAMETER, "ok", f"leads to {plane.state_machine_arn}")
     functions = tuple(sorted(plane.functions.values()))
@@ -107,9 +101,7 @@ def _refused(error: ClientError, action: str) -> str:
 
 
 def _finding(check: str, looked_at: str, state: State, sentence: str) -> Finding:
-    return Finding(
-        check=check, looked_at=looked_at, state=state, sentence=sentence, fix="" if state == "ok" else MENDS[check]
-    )
+    return Finding(check=check, looked_at=looked_at, state=state, sentence=sentence, fix="" if state == "ok" else MENDS[check])
 
 
 def print_table(console: Console, findings: Sequence[Finding]) -> None:
@@ -120,9 +112,7 @@ def print_table(console: Console, findings: Sequence[Finding]) -> None:
     for finding in findings:
         mark, style = MARKS[finding.state]
         words = f"{finding.looked_at}: {finding.sentence}"
-        table.add_row(
-            Text(mark, style=style), finding.check, visible(f"{words}\n-> {finding.fix}" if finding.fix else words)
-        )
+        table.add_row(Text(mark, style=style), finding.check, visible(f"{words}\n-> {finding.fix}" if finding.fix else words))
     console.print(table)
     console.print(summary(findings))
 

@@ -21,13 +21,28 @@ from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.job import ErrorNote
 
 _DENIED_CODES = (
-    "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "ExpiredToken", "ExpiredTokenException",
-    "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId", "403",
-)  # fmt: skip
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "InvalidAccessKeyId",
+    "403",
+)
 _BUSY_CODES = (
-    "Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown", "ExecutionAlreadyExists", "ExecutionLimitExceeded",
-    "ProvisionedThroughputExceededException", "RequestLimitExceeded",
-)  # fmt: skip
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "SlowDown",
+    "ExecutionAlreadyExists",
+    "ExecutionLimitExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+)
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, TokenRetrievalError)
 
 

@@ -53,11 +53,7 @@ def _by_ledger(control: ControlPlane, text: str) -> Restore | None:
 
 
 def _by_name(control: ControlPlane, text: str) -> Restore | None:
-    arn = (
-        text
-        if text.startswith("arn:")
-        else f"{control.state_machine_arn.replace(':stateMachine:', ':execution:')}:{text}"
-    )
+    arn = text if text.startswith("arn:") else f"{control.state_machine_arn.replace(':stateMachine:', ':execution:')}:{text}"
     try:
         return started(control.executions.describe_execution(executionArn=arn)["executionArn"])
     except ClientError as error:

@@ -16,9 +16,7 @@ from dbrestore.contract.exit_code import ExitCode
 DEFAULT_LIMIT = 20
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
-Running = Annotated[
-    bool, typer.Option("--running", help="Only those that aren't over: they run, or are still being cleared up.")
-]
+Running = Annotated[bool, typer.Option("--running", help="Only those that aren't over: they run, or are still being cleared up.")]
 Since = Annotated[
     str | None,
     typer.Option(
@@ -52,9 +50,7 @@ def list_restores(
     return ExitCode.DONE
 
 
-def show_running(
-    plane: ControlPlane, since: datetime | None = None, limit: int | None = None, *, as_json: bool
-) -> ExitCode:
+def show_running(plane: ControlPlane, since: datetime | None = None, limit: int | None = None, *, as_json: bool) -> ExitCode:
     """The restores that aren't over."""
     which = f" that began since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
     found = standing.open_ones(plane, since, limit)

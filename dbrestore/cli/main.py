@@ -27,9 +27,12 @@ from dbrestore.contract.deployed import versions
 from dbrestore.contract.exit_code import ExitCode
 
 app = typer.Typer(
-    name="dbrestore", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    name="dbrestore",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+)
 checkout_commands.add_to(app)
 app.add_typer(points.app, name="points")
 app.add_typer(worker_config.app, name="worker-config")
@@ -54,12 +57,8 @@ def print_version(asked: bool) -> None:
 def global_options(
     context: typer.Context,
     profile: Annotated[str | None, typer.Option(help="The AWS profile; default: as the AWS CLI finds it.")] = None,
-    region: Annotated[
-        str | None, typer.Option(help="The Region of the control account; default: as the AWS CLI finds it.")
-    ] = None,
-    show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)
-    ] = False,
+    region: Annotated[str | None, typer.Option(help="The Region of the control account; default: as the AWS CLI finds it.")] = None,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)] = False,
 ) -> None:
     """Restore single databases into running Amazon RDS instances, and leave nothing behind."""
     context.obj = Account(profile, region)

@@ -23,9 +23,7 @@ AsJson = Annotated[
 ]
 Longest = Annotated[
     float | None,
-    typer.Option(
-        "--timeout", metavar="SECONDS", min=0, help="Stop waiting after so long (exit code 13); the restore goes on."
-    ),
+    typer.Option("--timeout", metavar="SECONDS", min=0, help="Stop waiting after so long (exit code 13); the restore goes on."),
 ]
 StopAt = Annotated[
     str | None,
@@ -45,9 +43,7 @@ CheckDatabase = Annotated[
         help="SQL Server: run DBCC CHECKDB before the restore counts as succeeded; by default the installation's configuration decides.",
     ),
 ]
-ToAccount = Annotated[
-    str | None, typer.Option("--account", metavar="ID", help="The target's account; default: the control account.")
-]
+ToAccount = Annotated[str | None, typer.Option("--account", metavar="ID", help="The target's account; default: the control account.")]
 ToRegion = Annotated[
     str | None,
     typer.Option("--to-region", metavar="REGION", help="The target's Region; default: the control account's."),

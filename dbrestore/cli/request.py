@@ -66,9 +66,7 @@ def worker_wishes(options: Sequence[str]) -> dict[str, Any]:
             raise RestoreRequestInvalid(f"--worker {option!r}: write KEY=VALUE, such as volumeGib=40 or tags.team=dba")
         into, name = (wishes.setdefault("tags", {}), key[5:]) if key.startswith("tags.") else (wishes, key)
         if name in into:
-            raise RestoreRequestInvalid(
-                f"--worker {option!r}: {key} is given twice; a list has commas between its items"
-            )
+            raise RestoreRequestInvalid(f"--worker {option!r}: {key} is given twice; a list has commas between its items")
         into[name] = value.split(",") if name in LISTS and into is wishes else value
     return wishes
 
@@ -82,9 +80,7 @@ def split_names(text: str, option: str = "-d", form: str = "NAME or NAME=NEW") -
         else:
             names[-1] += part[1:] if part in ("\\=", "\\\\") else part
     if len(names) > 2 or "" in names:
-        raise RestoreRequestInvalid(
-            f"{option} {text!r}: write {form}, neither of them empty; an equals sign inside a name is written \\="
-        )
+        raise RestoreRequestInvalid(f"{option} {text!r}: write {form}, neither of them empty; an equals sign inside a name is written \\=")
     return names[0], names[1] if len(names) == 2 else None
 
 

@@ -28,9 +28,7 @@ from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.request import RestoreRequest
 
-Instance = Annotated[
-    str, typer.Argument(help="The RDS instance that was backed up; also the target unless --to names another.")
-]
+Instance = Annotated[str, typer.Argument(help="The RDS instance that was backed up; also the target unless --to names another.")]
 Databases = Annotated[
     list[str],
     typer.Option(
@@ -58,6 +56,9 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
 
 
+OnTakenName = Annotated[OnConflict, typer.Option(help="What to do if the requested name is taken; `replace` comes in a later version.")]
+
+
 @with_choices
 def restore(
     context: typer.Context,
@@ -71,9 +72,7 @@ def restore(
     point: Point = "latest",
     tier: Tier = RetrievalTier.STANDARD,
     mode: Annotated[Mode, typer.Option(help="`plan` only says what a restore would do.")] = Mode.RESTORE,
-    on_conflict: Annotated[
-        OnConflict, typer.Option(help="What to do if the requested name is taken; `replace` comes in a later version.")
-    ] = OnConflict.FAIL,
+    on_conflict: OnTakenName = OnConflict.FAIL,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, for the report.")] = None,
     stop_at: StopAt = None,
     fix_users: FixUsers = False,
@@ -85,13 +84,26 @@ def restore(
 ) -> ExitCode:
     """Restore databases into a running RDS instance."""
     asked = request.build(
-        to or instance, database, source=instance, point=point, mode=mode, on_conflict=on_conflict, reason=reason,
-        account=account, region=to_region, tier=tier,
-        sqlserver=_wishes(stop_at, fix_users=fix_users, check_database=check_database), worker=worker or (), choices=choices,
-    )  # fmt: skip
+        to or instance,
+        database,
+        source=instance,
+        point=point,
+        mode=mode,
+        on_conflict=on_conflict,
+        reason=reason,
+        account=account,
+        region=to_region,
+        tier=tier,
+        sqlserver=_wishes(stop_at, fix_users=fix_users, check_database=check_database),
+        worker=worker or (),
+        choices=choices,
+    )
+    return _begin(context, asked, follows=wait and mode is Mode.RESTORE, wait=wait, longest=longest, as_json=as_json)
+
+
+def _begin(context: typer.Context, asked: RestoreRequest, *, follows: bool, wait: bool, longest: float | None, as_json: bool) -> ExitCode:
     plane = control.find(context.ensure_object(Account))
     started = start(plane, asked)
-    follows = wait and mode is Mode.RESTORE
     as_json = consoles.for_programs(as_json) if follows else as_json
     announce(started, as_json=as_json)
     if follows:
@@ -117,10 +129,20 @@ def plan(
 ) -> ExitCode:
     """Say what a restore would do, and refuse what it would refuse. Nothing is created."""
     asked = request.build(
-        to or instance, database, source=instance, point=point, mode="plan", on_conflict="fail", reason=None,
-        account=account, region=to_region, tier=tier,
-        sqlserver=_wishes(stop_at), worker=worker or (), choices=choices,
-    )  # fmt: skip
+        to or instance,
+        database,
+        source=instance,
+        point=point,
+        mode="plan",
+        on_conflict="fail",
+        reason=None,
+        account=account,
+        region=to_region,
+        tier=tier,
+        sqlserver=_wishes(stop_at),
+        worker=worker or (),
+        choices=choices,
+    )
     plane = control.find(context.ensure_object(Account))
     return show_plan(plane, start(plane, asked), as_json=as_json)
 
@@ -177,9 +199,7 @@ def _wishes(stop_at: str | None, *, fix_users: bool = False, check_database: boo
     return {"stopAt": stop_at, "fixUsers": fix_users, "checkDatabase": check_database}
 
 
-def _shown(
-    plane: ControlPlane, restore: identity.Restore, *, longest: float | None, as_json: bool
-) -> Ended | StillRunning:
+def _shown(plane: ControlPlane, restore: identity.Restore, *, longest: float | None, as_json: bool) -> Ended | StillRunning:
     end: Ended | StillRunning | None = None
     with display.display(as_json=as_json) as shown:
         for event in follow(plane, restore.restore_id, restore.arn, longest=longest):

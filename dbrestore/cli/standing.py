@@ -77,9 +77,7 @@ def newest(plane: ControlPlane, since: datetime | None, limit: int | None) -> Li
 
 def _newest_first(found: Iterable[Standing], since: datetime | None, limit: int | None) -> Listing:
     """One whose beginning can't be read comes first: it must not be overlooked."""
-    wanted = [
-        one for one in found if since is None or one.restore.started_at is None or one.restore.started_at >= since
-    ]
+    wanted = [one for one in found if since is None or one.restore.started_at is None or one.restore.started_at >= since]
     wanted.sort(key=lambda one: one.restore.started_at or _FIRST, reverse=True)
     hidden = wanted[limit:] if limit is not None else []
     return Listing(tuple(wanted[:limit]), bool(hidden), sum(one.is_open for one in hidden))

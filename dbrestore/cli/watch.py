@@ -33,9 +33,7 @@ def status(context: typer.Context, restore_id: RestoreNameOrNone = None, as_json
     return ExitCode.DONE
 
 
-def watch(
-    context: typer.Context, restore_id: RestoreName, longest: Longest = None, as_json: AsJson = False
-) -> ExitCode:
+def watch(context: typer.Context, restore_id: RestoreName, longest: Longest = None, as_json: AsJson = False) -> ExitCode:
     """Follow a restore to its end; the exit code says how it ended."""
     plane, found = _found(context, restore_id)
     return restore.watch(plane, found, longest=longest, as_json=consoles.for_programs(as_json))

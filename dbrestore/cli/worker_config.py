@@ -68,12 +68,8 @@ def list_places(context: typer.Context, as_json: AsJson = False) -> ExitCode:
 def check(
     context: typer.Context,
     instance: Annotated[str, typer.Argument(help="The RDS instance that would be restored into.")],
-    account: Annotated[
-        str | None, typer.Option(metavar="ID", help="The instance's account; default: the control account.")
-    ] = None,
-    to_region: Annotated[
-        str | None, typer.Option(metavar="REGION", help="The instance's Region; default: the control account's.")
-    ] = None,
+    account: Annotated[str | None, typer.Option(metavar="ID", help="The instance's account; default: the control account.")] = None,
+    to_region: Annotated[str | None, typer.Option(metavar="REGION", help="The instance's Region; default: the control account's.")] = None,
     worker: WorkerWishes = None,
     as_json: AsJson = False,
 ) -> ExitCode:
@@ -156,9 +152,7 @@ def _told(key: str, value: Any) -> str:
 
 def _lines(checked: CheckedWorker) -> Iterator[dict[str, Any]]:
     whole = checked.to_state()
-    yield {
-        "type": "worker", **{key: whole[key] for key in ("dbInstance", "account", "region", "vpcId", "securityGroupIds", "launches")}
-    }  # fmt: skip
+    yield {"type": "worker", **{key: whole[key] for key in ("dbInstance", "account", "region", "vpcId", "securityGroupIds", "launches")}}
     for value in checked.values:
         yield {"type": "value", **value.to_state()}
     for subnet in checked.network.subnets if checked.network else ():

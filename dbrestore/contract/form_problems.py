@@ -14,9 +14,7 @@ MOMENT = "must be a moment on the clock of the server that was backed up, withou
 _UNSHOWN = {"proxy"}
 
 
-def told(
-    error: ValidationError, model: type[BaseModel], expected: Mapping[str, str]
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def told(error: ValidationError, model: type[BaseModel], expected: Mapping[str, str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Place and sentence of each problem. `expected` says what a value must be, by the key that it stands under."""
     for detail in _without_echoes(error.errors()):
         place = tuple(part for part in detail["loc"] if part != "[key]")
@@ -41,9 +39,7 @@ def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
     return [detail for detail in details if not is_echo(detail)]
 
 
-def _sentence(
-    detail: ErrorDetails, place: tuple[str | int, ...], model: type[BaseModel], expected: Mapping[str, str]
-) -> str:
+def _sentence(detail: ErrorDetails, place: tuple[str | int, ...], model: type[BaseModel], expected: Mapping[str, str]) -> str:
     kind = detail["type"]
     if kind == "extra_forbidden":
         return _unknown_key(place, model)
@@ -56,16 +52,10 @@ def _sentence(
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     expectation = _expectation(detail, place, model, expected)
-    return (
-        expectation
-        if _key(place) in _UNSHOWN
-        else f"{expectation}, not {json.dumps(detail['input'], default=str)[:80]}"
-    )
+    return expectation if _key(place) in _UNSHOWN else f"{expectation}, not {json.dumps(detail['input'], default=str)[:80]}"
 
 
-def _expectation(
-    detail: ErrorDetails, place: tuple[str | int, ...], model: type[BaseModel], expected: Mapping[str, str]
-) -> str:
+def _expectation(detail: ErrorDetails, place: tuple[str | int, ...], model: type[BaseModel], expected: Mapping[str, str]) -> str:
     # Pydantic names its own types and our classes, which mean nothing to who wrote the JSON.
     if detail["type"] == "tuple_type":
         return f"must be a list of {'database names' if place == ('databases',) else 'values'}"

@@ -134,9 +134,7 @@ def read(item: Item) -> ListedRestore:
     values = {name: value for name, value in told.items() if name not in ("pk", "sk", "unread") and value is not None}
     by_key = {"restoreId": restore_id, "startedAt": began}
     found = _as_far_as_possible({**by_key, **values, "restoreId": restore_id})
-    return (
-        found if found.started_at else found.model_copy(update={"started_at": _as_far_as_possible(by_key).started_at})
-    )
+    return found if found.started_at else found.model_copy(update={"started_at": _as_far_as_possible(by_key).started_at})
 
 
 def of_meta(restore_id: str, meta: Item) -> ListedRestore:

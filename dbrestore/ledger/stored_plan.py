@@ -18,9 +18,7 @@ Part = TypeVar("Part", bound=Document)
 # What can only be of another version: a key that this one doesn't know or misses, or another number.
 _OF_SHAPE = {"extra_forbidden", "missing", "literal_error"}
 _TOLD_AT_MOST = 5
-WHERE_TO_REPORT = (
-    "Report this, with the restore's id and this text, to those who maintain your installation of dbrestore"
-)
+WHERE_TO_REPORT = "Report this, with the restore's id and this text, to those who maintain your installation of dbrestore"
 
 
 def read(restore_id: str, text: str) -> Plan:

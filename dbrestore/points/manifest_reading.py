@@ -48,9 +48,7 @@ def fetch(s3: "S3Client", bucket: str, key: str) -> Manifest:
         text = body.read()
     manifest = parse(uri, text)
     if keys.manifest_key(manifest.instance, manifest.point_id) != key:
-        raise BackupDamaged(
-            f"{uri} is the manifest of {manifest.instance} {manifest.point_id}, which lies elsewhere: {_MEND}"
-        )
+        raise BackupDamaged(f"{uri} is the manifest of {manifest.instance} {manifest.point_id}, which lies elsewhere: {_MEND}")
     return manifest
 
 
@@ -65,9 +63,7 @@ def parse(uri: str, text: bytes) -> Manifest:
         _refuse_other_version(uri, text)
         first = error.errors(include_url=False, include_input=False)[0]
         place = "".join(f"/{part}" for part in first["loc"])
-        raise BackupDamaged(
-            f"{uri} can't be read as a manifest ({place[:_LONGEST_PLACE] or '/'}: {first['msg']}): {_MEND}"
-        ) from error
+        raise BackupDamaged(f"{uri} can't be read as a manifest ({place[:_LONGEST_PLACE] or '/'}: {first['msg']}): {_MEND}") from error
     try:
         manifest_check.require_consistent(manifest)
     except BackupDamaged as error:
@@ -81,6 +77,4 @@ def _refuse_other_version(uri: str, text: bytes) -> None:
     except ValidationError:
         return
     if version != SCHEMA_VERSION:
-        raise BackupUnreadable(
-            f"{uri} has the schema version {version[:20]!r}, and this program knows {SCHEMA_VERSION!r}: update it"
-        )
+        raise BackupUnreadable(f"{uri} has the schema version {version[:20]!r}, and this program knows {SCHEMA_VERSION!r}: update it")

@@ -59,9 +59,12 @@ class MultipartUpload:
 
     def __enter__(self) -> Self:
         response = self._s3.create_multipart_upload(
-            Bucket=self._bucket, Key=self._key, ContentType="application/octet-stream", ChecksumAlgorithm="CRC32",
+            Bucket=self._bucket,
+            Key=self._key,
+            ContentType="application/octet-stream",
+            ChecksumAlgorithm="CRC32",
             ChecksumType="FULL_OBJECT",
-        )  # fmt: skip
+        )
         self._upload_id = response["UploadId"]
         return self
 
@@ -80,16 +83,17 @@ class MultipartUpload:
         if self._filled:
             self._send()
         response = self._s3.complete_multipart_upload(
-            Bucket=self._bucket, Key=self._key, UploadId=self._upload_id,
-            MultipartUpload={"Parts": [part.result() for part in self._parts]}, ChecksumType="FULL_OBJECT",
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._upload_id,
+            MultipartUpload={"Parts": [part.result() for part in self._parts]},
+            ChecksumType="FULL_OBJECT",
             ChecksumCRC32=self.crc32,
-        )  # fmt: skip
+        )
         self._upload_id = ""
         self.version_id = response.get("VersionId")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         # A part that arrives after the abort would stay: wait for those under way.
         self._threads.shutdown(wait=True, cancel_futures=True)
         if self._upload_id:
@@ -104,9 +108,13 @@ class MultipartUpload:
 
     def _upload_part(self, number: int, body: bytes) -> "CompletedPartTypeDef":
         response = self._s3.upload_part(
-            Bucket=self._bucket, Key=self._key, UploadId=self._upload_id, PartNumber=number, Body=body,
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._upload_id,
+            PartNumber=number,
+            Body=body,
             ChecksumAlgorithm="CRC32",
-        )  # fmt: skip
+        )
         part: CompletedPartTypeDef = {"PartNumber": number, "ETag": response["ETag"]}
         if checksum := response.get("ChecksumCRC32"):
             part["ChecksumCRC32"] = checksum

@@ -88,11 +88,7 @@ def _by_checksum(file: StoredFile, told: "HeadObjectOutputTypeDef") -> tuple[Sta
         same = found == file.crc32
     if same is None:
         return "ok", "has its length; S3 keeps no checksum of it that can be compared: read it with --deep"
-    return (
-        ("ok", "has its length and its checksum")
-        if same
-        else ("damaged", "has another checksum than the manifest says")
-    )
+    return ("ok", "has its length and its checksum") if same else ("damaged", "has another checksum than the manifest says")
 
 
 class _Reader:
@@ -111,9 +107,7 @@ class _Reader:
         except ClientError as error:
             if error.response["Error"]["Code"] != "InvalidObjectState":
                 raise
-            return Verdict(
-                file.key, "archived", "is archived, so nothing of it can be read: a restore retrieves it first"
-            )
+            return Verdict(file.key, "archived", "is archived, so nothing of it can be read: a restore retrieves it first")
         except RestoreError as error:
             return Verdict(file.key, "damaged", str(error))
         return Verdict(file.key, "ok", "is what was added, byte by byte")
@@ -153,9 +147,7 @@ class _Reader:
 
 def _require(file: StoredFile, found: str) -> None:
     if found != file.sha256:
-        raise BackupDamaged(
-            f"has the SHA-256 {found}, and the manifest says {file.sha256}: choose another restore point"
-        )
+        raise BackupDamaged(f"has the SHA-256 {found}, and the manifest says {file.sha256}: choose another restore point")
 
 
 def _together(key: str, stripes: list[StripeChecks]) -> Iterator[Verdict]:
@@ -173,8 +165,10 @@ def _dump(reader: _Reader, database: Backup) -> Iterator[Verdict]:
 def _native(reader: _Reader, database: Backup) -> Iterator[Verdict]:
     for backup_set in database.backup_sets if isinstance(database, NativeDatabaseBackup) else ():
         stripes: list[StripeChecks] = []
-        verdicts = [reader.judged(file, lambda file, found=stripes: found.append(reader.checked(file)))  # type: ignore[misc]
-                    for file in backup_set.files]  # fmt: skip
+        verdicts = [
+            reader.judged(file, lambda file, found=stripes: found.append(reader.checked(file)))  # type: ignore[misc]
+            for file in backup_set.files
+        ]
         yield from verdicts
         if len(stripes) == len(backup_set.files):
             yield from _together(backup_set.files[0].key, stripes)

@@ -23,17 +23,18 @@ CHUNK: Final = 1 << 20
 # Drops in a row without a single byte; a read that moves on may be taken up again any number of times.
 FRUITLESS_ATTEMPTS: Final = 5
 CLIENT_CONFIG: Final = Config(
-    connect_timeout=10, read_timeout=60, tcp_keepalive=True, max_pool_connections=32,
+    connect_timeout=10,
+    read_timeout=60,
+    tcp_keepalive=True,
+    max_pool_connections=32,
     retries={"mode": "standard", "total_max_attempts": 5},
-)  # fmt: skip
+)
 
 # botocore translates a broken protocol but not a broken TLS session in the middle of a body.
 _DROPPED: Final = (HTTPClientError, ResponseStreamingError, IncompleteReadError, SSLError)
 
 
-def verified_range(
-    s3: "S3Client", bucket: str, key: str, *, offset: int, length: int, sha256: str, what: str
-) -> Iterator[bytes]:
+def verified_range(s3: "S3Client", bucket: str, key: str, *, offset: int, length: int, sha256: str, what: str) -> Iterator[bytes]:
     """`read_range` and `verified` in one: the bytes of a member, refused at their end if they aren't what the manifest says."""
     return verified(read_range(s3, bucket, key, offset=offset, length=length), length=length, sha256=sha256, what=what)
 
@@ -67,9 +68,7 @@ def verified(stream: Iterable[bytes], *, length: int, sha256: str, what: str) ->
     if seen != length:
         raise BackupDamaged(f"{what}: {seen} bytes were read where the manifest says {length}")
     if digest.hexdigest() != sha256:
-        raise BackupDamaged(
-            f"{what}: the SHA-256 of the stored bytes is {digest.hexdigest()}, the manifest says {sha256}"
-        )
+        raise BackupDamaged(f"{what}: the SHA-256 of the stored bytes is {digest.hexdigest()}, the manifest says {sha256}")
 
 
 def _attempt(s3: "S3Client", bucket: str, key: str, position: int, end: int) -> Iterator[bytes]:

@@ -89,9 +89,7 @@ def _no_point(s3: "S3Client", bucket: str, instance: str, point: str) -> Restore
     if not ids:
         return no_point_of(s3, bucket, instance)
     near = difflib.get_close_matches(point, ids, n=3)
-    return RestorePointNotFound(
-        f"{instance!r} has no restore point {point!r}{_did_you_mean(near)}; it has {_some(ids[::-1])}"
-    )
+    return RestorePointNotFound(f"{instance!r} has no restore point {point!r}{_did_you_mean(near)}; it has {_some(ids[::-1])}")
 
 
 def _did_you_mean(near: list[str]) -> str:

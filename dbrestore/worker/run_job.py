@@ -52,9 +52,14 @@ def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWrite
     except Exception as problem:  # whatever it was, the result must tell
         error = ErrorNote.of(RestoreFailed(f"{type(problem).__name__}: {problem}"))
     return Result(
-        kind=job.kind, restore_id=job.restore_id, error=error, databases=tuple(databases), absences=tuple(absences),
-        seconds=round(progress.seconds, 3), peak_memory=_peak_memory(),
-    )  # fmt: skip
+        kind=job.kind,
+        restore_id=job.restore_id,
+        error=error,
+        databases=tuple(databases),
+        absences=tuple(absences),
+        seconds=round(progress.seconds, 3),
+        peak_memory=_peak_memory(),
+    )
 
 
 def _work(

@@ -109,9 +109,7 @@ def _require_as_stored(file: StoredFile, found: FoundFile | None) -> None:
     if found is None:
         raise gone(file.key)
     if found.length != file.length:
-        raise BackupDamaged(
-            f"{file.key} has {found.length} bytes, the manifest says {file.length}: choose another restore point"
-        )
+        raise BackupDamaged(f"{file.key} has {found.length} bytes, the manifest says {file.length}: choose another restore point")
 
 
 def gone(key: str) -> BackupDamaged:

@@ -43,9 +43,7 @@ def request_retrieval(section: BatchInput, restore: Restore) -> None:
     s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
     found = archive_files.look(s3, bucket, files[first : first + limits.ARCHIVE_BATCH])
     archived = [file for file in found if file.is_archived]
-    _note_asked(
-        restore.ledger, section.batch, [file for file in archived if not file.is_readable and not file.in_progress]
-    )
+    _note_asked(restore.ledger, section.batch, [file for file in archived if not file.is_readable and not file.in_progress])
     # What is under way comes last: an invocation that S3 stopped goes on with what was not asked for yet.
     wanted = sorted((file for file in archived if _is_worth_asking(file, wish)), key=lambda file: file.in_progress)
     if without_capacity := _request(s3, bucket, wanted, wish.tier, wish.days):
@@ -125,9 +123,7 @@ def _note_fallen_back(ledger: Ledger, batch: int, number: int) -> None:
     """The most that an invocation had to tell: a repeated one finds those on their way that the first has told of."""
     row = f"{BATCH}{batch:06}"
     try:
-        ledger.table.write(
-            ledger.table.update(ledger.restore_id, row, "SET fellBack = :number", "fellBack < :number", number=number)
-        )
+        ledger.table.write(ledger.table.update(ledger.restore_id, row, "SET fellBack = :number", "fellBack < :number", number=number))
     except ConditionFailed:
         log.info("that files of batch %d fell back was told before", batch)
 

@@ -111,9 +111,7 @@ def _arrived(restore: Restore, found: Sequence[FoundFile]) -> ArchiveSection:
         fell_back=sum(int(row["fellBack"]) for row in rows),
         readable_until=min(ends, default=None),
     )
-    restore.ledger.table.write(
-        restore.ledger.table.put({"pk": restore.ledger.restore_id, "sk": RETRIEVED, "section": section.to_json()})
-    )
+    restore.ledger.table.write(restore.ledger.table.put({"pk": restore.ledger.restore_id, "sk": RETRIEVED, "section": section.to_json()}))
     return section
 
 

@@ -34,9 +34,7 @@ SOURCE = "dbrestore.restore"
 def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     """Report and event; CLOSED if everything is settled. Raises LeftoversRemain."""
     meta = restore.ledger.meta()
-    where = ReportSection(
-        report=f"s3://{restore.settings.evidence_bucket}/{keys.report_key(restore.ledger.restore_id)}"
-    )
+    where = ReportSection(report=f"s3://{restore.settings.evidence_bucket}/{keys.report_key(restore.ledger.restore_id)}")
     if meta.status == "CLOSED":
         return where
     leftovers = tuple(f"{row.kind} {row.physical_id or row.name}" for row in restore.ledger.unsettled())
@@ -47,9 +45,7 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     report = _report(restore, meta, error, leftovers)
     _store(restore, report)
     _tell(restore, report, where.report)
-    restore_list.ended(
-        restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers)
-    )
+    restore_list.ended(restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers))
     if leftovers:
         telemetry.count("Leftovers", len(leftovers))
         raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
@@ -169,9 +165,7 @@ def _results(restore: Restore) -> dict[str, Result]:
 
 def _databases(restore: Restore, found: Mapping[str, Result]) -> tuple[DatabaseOutcome, ...]:
     """Each database's last outcome that isn't its clearing up."""
-    last = together(
-        *(outcomes(told) for name, told in found.items() if reading.kind_of(name) in ("replay", "restore", "verify"))
-    )
+    last = together(*(outcomes(told) for name, told in found.items() if reading.kind_of(name) in ("replay", "restore", "verify")))
     counted = left_out.counted(last, left_out.by_database(found.values()))
     rows = {row.role: row for row in restore.ledger.rows(DATABASE)}
     return tuple(_as_it_ended(outcome, rows.get(outcome.asked_name)) for outcome in counted)

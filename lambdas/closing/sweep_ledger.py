@@ -69,9 +69,7 @@ def _number_of_next(surroundings: Surroundings, ledger: Ledger, meta: Meta) -> i
     change = "SET cleanUps = :next"
     condition = "attribute_not_exists(cleanUps) OR cleanUps = :seen"
     try:
-        ledger.table.write(
-            ledger.table.update(ledger.restore_id, META, change, condition, next=number + 1, seen=number)
-        )
+        ledger.table.write(ledger.table.update(ledger.restore_id, META, change, condition, next=number + 1, seen=number))
     except ConditionFailed:
         return None
     return number + 1

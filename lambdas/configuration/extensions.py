@@ -29,9 +29,7 @@ class ExtensionConfiguration(Document):
 
     schema_: str | None = Field(default=None, alias="$schema", exclude=True)
     comment: Any = Field(default=None, alias="Comment", exclude=True)
-    only: tuple[ExtensionName, ...] | None = Field(
-        default=None, description="These and no others; without it the default list counts."
-    )
+    only: tuple[ExtensionName, ...] | None = Field(default=None, description="These and no others; without it the default list counts.")
     also: tuple[ExtensionName, ...] = Field(default=(), description="These besides the default list.")
     not_: tuple[ExtensionName, ...] = Field(default=(), alias="not", description="The default list without these.")
 
@@ -56,9 +54,12 @@ def _cached(path: Path) -> ExtensionConfiguration:
 def read(path: Path) -> ExtensionConfiguration:
     """Raises ExtensionConfigurationInvalid, one line per problem: `extensions.json#<JSON pointer>: <what to write instead>`."""
     return configuration_file.read(
-        path, ExtensionConfiguration, ExtensionConfigurationInvalid,
-        expected=EXPECTED, contradictions=_contradictions,
-    )  # fmt: skip
+        path,
+        ExtensionConfiguration,
+        ExtensionConfigurationInvalid,
+        expected=EXPECTED,
+        contradictions=_contradictions,
+    )
 
 
 def _contradictions(values: Any) -> Iterator[tuple[configuration_file.Place, str]]:

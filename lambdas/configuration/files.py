@@ -43,10 +43,7 @@ def read(
         problems = [*form_problems.told(error, model, expected), *problems]
     if problems:
         raise refusal(
-            "\n".join(
-                f"{path.name}#{form_problems.pointer(place)}{label(place, values)}: {sentence}"
-                for place, sentence in problems
-            )
+            "\n".join(f"{path.name}#{form_problems.pointer(place)}{label(place, values)}: {sentence}" for place, sentence in problems)
         )
     return found
 

@@ -35,9 +35,13 @@ def _cached(path: Path) -> WorkerConfigurations:
 def read(path: Path) -> WorkerConfigurations:
     """Raises WorkerConfigurationInvalid, one line per problem: `workers.json#<JSON pointer> (<which place>): <what to write instead>`."""
     return configuration_file.read(
-        path, WorkerConfigurations, WorkerConfigurationInvalid,
-        expected=EXPECTED, contradictions=_contradictions, label=_label,
-    )  # fmt: skip
+        path,
+        WorkerConfigurations,
+        WorkerConfigurationInvalid,
+        expected=EXPECTED,
+        contradictions=_contradictions,
+        label=_label,
+    )
 
 
 def _contradictions(values: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -123,9 +123,7 @@ def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Sta
     )
     ledger = restore.ledger
     try:
-        ledger.table.write(
-            ledger.table.put(_item(ledger, row), "attribute_not_exists(pk)"), ledger.while_status(while_)
-        )
+        ledger.table.write(ledger.table.put(_item(ledger, row), "attribute_not_exists(pk)"), ledger.while_status(while_))
     except ConditionFailed:
         ledger.require(while_)
         found = job_row(ledger, name)
@@ -165,9 +163,7 @@ def _send_command(restore: Restore, target: TargetAccount, where: Whereabouts, r
         if error_code(error) != "InvalidInstanceId":
             raise
         status = worker_instance.state_of(target.ec2, row.instance_id)
-        lost = WorkerLost(
-            f"The worker {row.instance_id} is {status or 'gone'}: it could not be given the job {row.name}"
-        )
+        lost = WorkerLost(f"The worker {row.instance_id} is {status or 'gone'}: it could not be given the job {row.name}")
         _save(restore.ledger, row.model_copy(update={"error": WorkerLost.__name__}))
         raise lost from error
     return command["Command"]["CommandId"]
@@ -190,9 +186,7 @@ def _may_run(target: TargetAccount, row: JobRow, now: datetime) -> bool:
     commands = _commands(target, row.instance_id)
     if any(command.get("Status") in ACTIVE for command in commands):
         return True
-    return (
-        row.command_id not in [c.get("CommandId") for c in commands] and _age(row, now) < limits.COMMAND_LISTED_WITHIN
-    )
+    return row.command_id not in [c.get("CommandId") for c in commands] and _age(row, now) < limits.COMMAND_LISTED_WITHIN
 
 
 def _renewed(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow, work: Job) -> bool:

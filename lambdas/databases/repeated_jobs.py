@@ -33,10 +33,14 @@ def results(
         try:
             told.append(
                 ensure_job(
-                    restore, plan, instance_id, numbered(name, number), work(databases),
+                    restore,
+                    plan,
+                    instance_id,
+                    numbered(name, number),
+                    work(databases),
                     minutes=plan.worker.max_run_minutes,
                 )
-            )  # fmt: skip
+            )
         except NotReady:
             archive.require_readable(restore)
             raise
@@ -70,9 +74,7 @@ def told_so_far(restore: Restore, name: str) -> Result | None:
 
 def all_results(restore: Restore, name: str) -> list[Result]:
     """The results of all jobs of this kind that have one, oldest first."""
-    return [
-        one for each in jobs_of(restore.ledger.table, restore.ledger.restore_id, name) if (one := result(restore, each))
-    ]
+    return [one for each in jobs_of(restore.ledger.table, restore.ledger.restore_id, name) if (one := result(restore, each))]
 
 
 def together(told: list[Result]) -> Result:

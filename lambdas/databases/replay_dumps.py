@@ -26,9 +26,13 @@ def replay_dumps(section: WorkerInput, restore: Restore) -> RestoredSection:
         for database in plan.databases:
             intend(restore.ledger, database)
     told = repeated_jobs.results(
-        restore, plan, section.worker.instance_id, JOB_NAME, plan.databases,
+        restore,
+        plan,
+        section.worker.instance_id,
+        JOB_NAME,
+        plan.databases,
         lambda databases: postgresql.job(restore, plan, "replay", databases),
-    )  # fmt: skip
+    )
     result = repeated_jobs.together(told)
     note_made(restore.ledger, result)
     raise_if_all_failed(result)

@@ -41,9 +41,7 @@ def settle_verified(ledger: Ledger, result: Result, databases: Iterable[PlannedD
     holders = {database.holder_role for database in databases}
     for row in settle_absent(ledger, result):
         if row.kind == HOLDER_ROLE and row.name in holders and row.role in promoted:
-            ledger.kept(
-                row, row.name, f"owns objects of {row.role}; goes with the first restore after that database is dropped"
-            )
+            ledger.kept(row, row.name, f"owns objects of {row.role}; goes with the first restore after that database is dropped")
 
 
 def settle_absent(ledger: Ledger, result: Result) -> tuple[ResourceRow, ...]:

@@ -28,9 +28,13 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
     engine = ENGINES[plan.engine]
     made = {d.asked_name for d in section.restored.databases if d.status in MADE}
     told = repeated_jobs.results(
-        restore, plan, section.worker.instance_id, JOB_NAME,
-        tuple(d for d in plan.databases if d.asked_name in made), lambda databases: engine.verify(restore, plan, databases),
-    )  # fmt: skip
+        restore,
+        plan,
+        section.worker.instance_id,
+        JOB_NAME,
+        tuple(d for d in plan.databases if d.asked_name in made),
+        lambda databases: engine.verify(restore, plan, databases),
+    )
     result = repeated_jobs.together(told)
     settle_verified(restore.ledger, result, plan.databases)
     if result.error:
@@ -52,6 +56,4 @@ def _raise_if_failed(databases: tuple[DatabaseOutcome, ...], missing: str) -> No
         good = ", ".join(d.asked_name for d in databases if d.status == "PROMOTED")
         whole = "stay, without what was left out of them" if missing else "came back whole"
         lines = [f"{d.asked_name}: {d.error.name}: {d.error.message}" if d.error else d.asked_name for d in failed]
-        raise SomeDatabasesFailed(
-            "\n".join([f"{len(failed)} of {len(databases)} failed; {good} {whole}", *lines, *missing.splitlines()])
-        )
+        raise SomeDatabasesFailed("\n".join([f"{len(failed)} of {len(databases)} failed; {good} {whole}", *lines, *missing.splitlines()]))

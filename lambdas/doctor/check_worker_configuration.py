@@ -29,9 +29,7 @@ STATE = "CheckWorkerConfiguration"
 
 
 @handler(STATE, WorkerConfigurationQuestion, asked=True)
-def check_worker_configuration(
-    question: WorkerConfigurationQuestion, surroundings: Surroundings
-) -> WorkerConfigurationAnswer:
+def check_worker_configuration(question: WorkerConfigurationQuestion, surroundings: Surroundings) -> WorkerConfigurationAnswer:
     """Raises TargetNotFound, TargetNotUsable if the target's role can't be assumed, WorkerConfigurationInvalid if the file can't be
     read."""
     configurations = worker_configuration.deployed(surroundings.settings.worker_configuration)
@@ -60,10 +58,7 @@ def _checked(question: WorkerConfigurationQuestion, db_instance: str, surroundin
         security_group_ids=part.planned.security_group_ids if part.planned else (),
         launches=part.planned.launches if part.planned else (),
         network=part.network,
-        findings=tuple(
-            WorkerFinding(error=found.kind.__name__, place=found.pointer, sentence=found.sentence)
-            for found in problems.found
-        ),
+        findings=tuple(WorkerFinding(error=found.kind.__name__, place=found.pointer, sentence=found.sentence) for found in problems.found),
     )
 
 
@@ -77,6 +72,4 @@ def _values(worker: EffectiveWorker) -> tuple[ConfiguredValue, ...]:
 
 def _value(worker: EffectiveWorker, key: str, value: JsonValue) -> ConfiguredValue:
     origin = worker.origins.get(key)
-    return ConfiguredValue(
-        key=key, value=value, origin=origin.name if origin else BUILT_IN, place=origin.pointer if origin else ""
-    )
+    return ConfiguredValue(key=key, value=value, origin=origin.name if origin else BUILT_IN, place=origin.pointer if origin else "")

@@ -21,12 +21,8 @@ from lambdas.runtime.ledger import Ledger, open_meta
 
 DEPLOY = "deploy the ControlStack of this version again"
 USE_ONE_VERSION = f"{DEPLOY}, or use the command of the deployed version"
-RECOVERY = (
-    "aws dynamodb update-continuous-backups --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
-)
-ASK_WITH_FINGERPRINTS = (
-    "ask with a dbrestore command that was installed from a source checkout, or from a wheel that was built there"
-)
+RECOVERY = "aws dynamodb update-continuous-backups --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
+ASK_WITH_FINGERPRINTS = "ask with a dbrestore command that was installed from a source checkout, or from a wheel that was built there"
 NOT_TOLD = "who asked did not say of which version it is"
 
 
@@ -74,9 +70,7 @@ def functions(control: ControlSide) -> Iterator[Outcome]:
 def _called(control: ControlSide) -> set[str]:
     text = control.surroundings.control.stepfunctions.describe_state_machine(stateMachineArn=control.machine_arn)
     in_definition = re.findall(r"arn:[^:\"]+:lambda:[^:\"]+:\d+:function:[\w-]+", text["definition"])
-    by_commands = (
-        control.function_arn(STATE).replace(control.own_function, name) for name in control.question.functions
-    )
+    by_commands = (control.function_arn(STATE).replace(control.own_function, name) for name in control.question.functions)
     return {*in_definition, *by_commands, *(control.function_arn(rule.state) for rule in RULES)}
 
 
@@ -162,9 +156,7 @@ def _of_another_version(restore_id: str, meta: Meta) -> Iterator[Outcome]:
         yield doubtful(str(meta.plan_trouble), restore_id, fix)
     if meta.anchor.schema_version not in (DERIVED, VERSION):
         told = f"its anchor is of version {meta.anchor.schema_version}, newer than this one's ({VERSION})"
-        yield doubtful(
-            f"{told}: what this version does not know of it is ignored", restore_id, "deploy the newer version"
-        )
+        yield doubtful(f"{told}: what this version does not know of it is ignored", restore_id, "deploy the newer version")
     elif meta.anchor.schema_version == DERIVED:
         told = "its row has no anchor because an older version wrote it: clean-up uses its plan"
         yield doubtful(told, restore_id, "nothing, if it ends; the rows of newer restores have one")

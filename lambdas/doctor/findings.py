@@ -24,9 +24,7 @@ Side = TypeVar("Side")
 
 ASK_FOR_ACCESS = "deploy both stacks of this version again; a permissions boundary or a service control policy may refuse the call too"
 ASK_AGAIN = "run dbrestore doctor again"
-BACK_TO_TEMPLATE = (
-    "bring the ControlStack back to its template (docs/doctor.md, Back to the template), or deploy this version's"
-)
+BACK_TO_TEMPLATE = "bring the ControlStack back to its template (docs/doctor.md, Back to the template), or deploy this version's"
 REPORT_IT = "report this as a bug, with the function's log"
 
 

@@ -75,11 +75,7 @@ def key(patient: InstanceSide) -> Iterator[Outcome]:
     except client.exceptions.NotFoundException:
         yield wrong("does not exist", key_id)
         return
-    yield (
-        fine("is enabled", key_id)
-        if state == "Enabled"
-        else wrong(f"is {state}: no worker can read the secret", key_id)
-    )
+    yield (fine("is enabled", key_id) if state == "Enabled" else wrong(f"is {state}: no worker can read the secret", key_id))
 
 
 def certificate(patient: InstanceSide) -> Iterator[Outcome]:
@@ -110,16 +106,12 @@ def storage(patient: InstanceSide) -> Iterator[Outcome]:
         yield fine(told, patient.name)
 
 
-INSTANCE: Check[TargetSide] = Check(
-    "instance", "the instance", "name an instance of that account and Region", present, is_vital=True
-)
+INSTANCE: Check[TargetSide] = Check("instance", "the instance", "name an instance of that account and Region", present, is_vital=True)
 CHECKS: tuple[Check[InstanceSide], ...] = (
     Check("instance-usable", "the instance as a target", "start again when it is available", usable, is_vital=True),
     Check("engine", "the engine", "restore into an RDS instance of PostgreSQL or SQL Server", engine),
-    Check(
-        "master-secret", "the master secret", "aws rds modify-db-instance --manage-master-user-password makes another", secret
-    ),
+    Check("master-secret", "the master secret", "aws rds modify-db-instance --manage-master-user-password makes another", secret),
     Check("secret-key", "the secret's KMS key", "enable the key, or give the secret another one", key),
     Check("server-certificate", "the instance's certificate", "aws rds modify-db-instance --ca-certificate-identifier", certificate),
     Check("free-storage", "free storage", "grow the instance's storage", storage, is_vital=True),
-)  # fmt: skip
+)

@@ -73,10 +73,7 @@ def _simulated(
         PolicySourceArn=role,
         ActionNames=list(actions),
         ResourceArns=[resource],
-        ContextEntries=[
-            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-            for key, value in context.items()
-        ],
+        ContextEntries=[{"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"} for key, value in context.items()],
     )
     denied = [result for result in told["EvaluationResults"] if result["EvalDecision"] != "allowed"]
     denied = [result for result in denied if not if_forbidden or _who_forbids(result)]

@@ -42,9 +42,7 @@ def room(patient: InstanceSide) -> Iterator[Outcome]:
     """One more group fits into the instance's list. With a quota that was lowered, less fits than the default lets believe."""
     has = len(patient.instance.get("VpcSecurityGroups", []))
     told = _value(patient.target, GROUPS)
-    most = (
-        limits.MOST_GROUPS_OF_AN_INSTANCE if isinstance(told, Outcome) else min(told, limits.MOST_GROUPS_OF_AN_INSTANCE)
-    )
+    most = limits.MOST_GROUPS_OF_AN_INSTANCE if isinstance(told, Outcome) else min(told, limits.MOST_GROUPS_OF_AN_INSTANCE)
     if has < most:
         yield fine(f"has {has} of {most} security groups", patient.name)
         return
@@ -71,9 +69,5 @@ def _raise(quota: Quota) -> str:
     )
 
 
-CHECKS: tuple[Check[TargetSide], ...] = (
-    Check("quotas", "quotas", "let the target's role call servicequotas:GetServiceQuota", quotas),
-)
-ROOM: Check[InstanceSide] = Check(
-    "group-room", "room in the instance's group list", "take a group off the instance", room
-)
+CHECKS: tuple[Check[TargetSide], ...] = (Check("quotas", "quotas", "let the target's role call servicequotas:GetServiceQuota", quotas),)
+ROOM: Check[InstanceSide] = Check("group-room", "room in the instance's group list", "take a group off the instance", room)

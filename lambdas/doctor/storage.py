@@ -87,11 +87,7 @@ def over_tls(control: ControlSide) -> Iterator[Outcome]:
         )
         statements = json.loads(found.get("Policy", "{}")).get("Statement", [])
         closed = any(_denies_plain(statement) for statement in statements)
-        yield (
-            fine("refuses what does not come over TLS", bucket)
-            if closed
-            else wrong("takes requests that don't come over TLS", bucket)
-        )
+        yield (fine("refuses what does not come over TLS", bucket) if closed else wrong("takes requests that don't come over TLS", bucket))
 
 
 def _denies_plain(statement: dict[str, Any]) -> bool:
@@ -159,9 +155,7 @@ def restore_points(control: ControlSide) -> Iterator[Outcome]:
     instance, bucket = control.question.db_instance, control.surroundings.settings.repository_bucket
     if instance is None:
         found = stored_points.list_points(control.surroundings.control.s3, bucket)
-        yield fine(
-            f"{len(found)} of {len({point.instance for point in found})} instances; name an instance to have its newest read"
-        )
+        yield fine(f"{len(found)} of {len({point.instance for point in found})} instances; name an instance to have its newest read")
         return
     try:
         manifest = stored_points.load(control.surroundings.control.s3, bucket, instance)

@@ -15,11 +15,21 @@ from lambdas.estimate.rates import is_abroad
 
 # The worker is paid for from its launch to its end.
 STATES_WITH_WORKER = (
-    "DeployWorker", "PairSecurityGroups", "StageNativeBackups", "RestoreNativeBackups", "ReplayDumps", "VerifyDatabases", "RemoveWorker",
-)  # fmt: skip
+    "DeployWorker",
+    "PairSecurityGroups",
+    "StageNativeBackups",
+    "RestoreNativeBackups",
+    "ReplayDumps",
+    "VerifyDatabases",
+    "RemoveWorker",
+)
 STATES_WITH_STAGED_FILES = (
-    "StageNativeBackups", "RestoreNativeBackups", "VerifyDatabases", "RemoveWorker", "UnpairSecurityGroups",
-)  # fmt: skip
+    "StageNativeBackups",
+    "RestoreNativeBackups",
+    "VerifyDatabases",
+    "RemoveWorker",
+    "UnpairSecurityGroups",
+)
 # Of these S3 makes a second copy for the time that was asked for; in Intelligent-Tiering the object itself comes back.
 COPIED_WHEN_RETRIEVED = ("GLACIER", "DEEP_ARCHIVE")
 WAYS_WITH_A_PRICE = {"nat": ("NAT gateway", "nat-gb"), "endpoints": ("Interface endpoints", "endpoint-gb")}
@@ -71,9 +81,7 @@ def _archive(archive: PlannedArchive, prices: Prices) -> Iterator[CostItem]:
         if price is None:
             continue
         dollars = price.gb * files.bytes / GB + price.thousand_requests * files.objects / 1000
-        told = (
-            f"{_gb(files.bytes)} x ${price.gb:g} + {files.objects:,} requests x ${price.thousand_requests:g} per 1,000"
-        )
+        told = f"{_gb(files.bytes)} x ${price.gb:g} + {files.objects:,} requests x ${price.thousand_requests:g} per 1,000"
         yield _item(f"Retrieval of {files.storage_class}, {archive.tier}", dollars, told)
     copied = [files for files in archive.classes if files.storage_class in COPIED_WHEN_RETRIEVED]
     if copied:

@@ -95,9 +95,7 @@ def _looks_at_archive(archive: PlannedArchive, seconds: float) -> tuple[int, int
     """Lists a thousand files at a time; those of Intelligent-Tiering are asked one by one."""
     woken = _woken_looks(archive)
     one_by_one = sum(one.objects for one in archive.classes if one.storage_class.endswith("_ACCESS"))
-    return woken * len(archive.batches) * (limits.ARCHIVE_BATCH // 1000), int(
-        seconds // ARCHIVE_LOOK_SECONDS
-    ) + woken * (one_by_one + 1)
+    return woken * len(archive.batches) * (limits.ARCHIVE_BATCH // 1000), int(seconds // ARCHIVE_LOOK_SECONDS) + woken * (one_by_one + 1)
 
 
 def _woken_looks(archive: PlannedArchive) -> int:

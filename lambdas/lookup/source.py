@@ -36,14 +36,10 @@ class Asked(Generic[Backup]):
 def source_manifest(restore: Restore, plan: Plan) -> Manifest:
     """The restore point's manifest. Raises RestorePointNotFound, BackupDamaged."""
     bucket = restore.settings.repository_bucket
-    return stored_points.load(
-        restore.surroundings.control.s3, bucket, plan.source.db_instance, plan.source.restore_point
-    )
+    return stored_points.load(restore.surroundings.control.s3, bucket, plan.source.db_instance, plan.source.restore_point)
 
 
-def asked_databases(
-    manifest: Manifest, kind: type[Backup], request: RestoreRequest, problems: Problems
-) -> list[Asked[Backup]]:
+def asked_databases(manifest: Manifest, kind: type[Backup], request: RestoreRequest, problems: Problems) -> list[Asked[Backup]]:
     """The asked ones of the databases that the point holds; one that it hasn't got is a problem, with what it has."""
     found = []
     for number, database in enumerate(request.databases, start=1):

@@ -79,9 +79,7 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
     engine, status = instance["Engine"], instance["DBInstanceStatus"]
     problems = []
     if engine.startswith("aurora"):
-        problems.append(
-            "is an Aurora instance, whose security groups belong to its cluster: restore into an RDS instance"
-        )
+        problems.append("is an Aurora instance, whose security groups belong to its cluster: restore into an RDS instance")
     if status != "available" and status not in TRANSIENT:
         problems.append(f"is {status}: bring it to available, then start again")
     if not instance.get("MasterUserSecret", {}).get("SecretArn"):
@@ -89,9 +87,7 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
     if source := instance.get("ReadReplicaSourceDBInstanceIdentifier"):
         problems.append(f"is a read replica of {source} and can't have databases of its own: restore into {source}")
     if shield := _shield(instance):
-        problems.append(
-            f"is shielded from restores by its tag {shield} = false: take the tag off, or restore into another instance"
-        )
+        problems.append(f"is shielded from restores by its tag {shield} = false: take the tag off, or restore into another instance")
     if (groups := len(instance.get("VpcSecurityGroups", []))) >= limits.MOST_GROUPS_OF_AN_INSTANCE:
         problems.append(f"has {groups} security groups already and a restore needs room for one more: take one off")
     return problems
@@ -107,9 +103,7 @@ def engine_of(instance: "DBInstanceTypeDef") -> Engine:
     """The engine without its edition. Raises TargetNotUsable for other engines."""
     engine, name = engines.of_instance(instance["Engine"]), instance["DBInstanceIdentifier"]
     if engine is None:
-        raise TargetNotUsable(
-            f"{name} is a {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into"
-        )
+        raise TargetNotUsable(f"{name} is a {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into")
     return engine
 
 
@@ -155,9 +149,7 @@ def offer(target: TargetAccount) -> Offer:
     try:
         return Offer.model_validate(json.loads(text))
     except (ValidationError, ValueError) as error:
-        raise TargetNotUsable(
-            f"the SSM parameter {OFFER_PARAMETER} is not what this version writes: {fix} again"
-        ) from error
+        raise TargetNotUsable(f"the SSM parameter {OFFER_PARAMETER} is not what this version writes: {fix} again") from error
 
 
 def standing_group(target: TargetAccount, vpc_id: str) -> str:

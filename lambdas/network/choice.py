@@ -56,9 +56,7 @@ def choose(vpc: Vpc, database: Database, caller: Caller, allowed: Sequence[str] 
         raise TargetNotUsable(f"{told}: leave it out or name one of that VPC")
     candidates = [_candidate(vpc, subnet, database, caller, allowed) for subnet in vpc.subnets.values()]
     usable = sorted((c for c in candidates if not c.faults), key=_order(database))
-    rejected = sorted(
-        (c for c in candidates if c.faults), key=lambda c: (not c.asked_for, c.subnet.zone, c.subnet.subnet_id)
-    )
+    rejected = sorted((c for c in candidates if c.faults), key=lambda c: (not c.asked_for, c.subnet.zone, c.subnet.subnet_id))
     listed = [_listed(candidate, rank) for rank, candidate in enumerate(usable, 1)]
     listed += [_listed(candidate, None) for candidate in rejected]
     return Choice(_cut(vpc.vpc_id, listed), () if usable else tuple(_refusals(vpc, rejected)))

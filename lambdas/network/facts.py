@@ -39,9 +39,17 @@ if TYPE_CHECKING:
 # How EC2 writes TCP and "all protocols"; groups are answered by name, network ACLs by number.
 TCP = {"tcp", "6", "-1", "all"}
 TARGETS = (
-    "GatewayId", "NatGatewayId", "TransitGatewayId", "VpcPeeringConnectionId", "CarrierGatewayId", "LocalGatewayId",
-    "CoreNetworkArn", "EgressOnlyInternetGatewayId", "NetworkInterfaceId", "InstanceId",
-)  # fmt: skip
+    "GatewayId",
+    "NatGatewayId",
+    "TransitGatewayId",
+    "VpcPeeringConnectionId",
+    "CarrierGatewayId",
+    "LocalGatewayId",
+    "CoreNetworkArn",
+    "EgressOnlyInternetGatewayId",
+    "NetworkInterfaceId",
+    "InstanceId",
+)
 NO_ROUTES = RouteTable("of nobody", ())
 
 

@@ -15,8 +15,7 @@ HTTPS = 443
 EVERYWHERE = IPv4Network("0.0.0.0/0")
 # RFC 1918, 6598, 3927 and this host: AWS's own addresses are none of these.
 NOT_PUBLIC = tuple(
-    IPv4Network(block)
-    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8")
+    IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8")
 )
 
 
@@ -151,10 +150,7 @@ def _covers(piece: Traffic, traffic: Traffic) -> bool:
 def lets_in(groups: Sequence[Group], client: Subnet, worker_groups: Sequence[str]) -> bool:
     """Whether security groups let in HTTPS from a worker in this subnet. What a prefix list holds isn't looked into: it counts as open."""
     rules = [rule for group in groups for rule in group.inbound if _has_https(rule)]
-    return any(
-        rule.prefix_lists or rule.group_ids.intersection(worker_groups) or _holds(rule, client.network)
-        for rule in rules
-    )
+    return any(rule.prefix_lists or rule.group_ids.intersection(worker_groups) or _holds(rule, client.network) for rule in rules)
 
 
 def lets_out(groups: Sequence[Group], server: IPv4Network | None, server_groups: Sequence[str] = ()) -> bool:
@@ -162,9 +158,7 @@ def lets_out(groups: Sequence[Group], server: IPv4Network | None, server_groups:
     rules = [rule for group in groups for rule in group.outbound if _has_https(rule)]
     if server is None:
         return any(rule.prefix_lists or any(_is_public(network) for network in rule.networks) for rule in rules)
-    return any(
-        rule.prefix_lists or rule.group_ids.intersection(server_groups) or _holds(rule, server) for rule in rules
-    )
+    return any(rule.prefix_lists or rule.group_ids.intersection(server_groups) or _holds(rule, server) for rule in rules)
 
 
 def _has_https(rule: GroupRule) -> bool:

@@ -70,9 +70,7 @@ def find(vpc: Vpc, subnet: Subnet, caller: Caller) -> Way:
 def served(vpc: Vpc, subnet: Subnet, caller: Caller) -> frozenset[tuple[str, str]]:
     """Name and Region of the services to which endpoints lead from this subnet: what a worker with a proxy calls without it."""
     services = [_look(vpc, subnet, caller, *service) for service in _needed(caller)]
-    return frozenset(
-        (service.name, service.region) for service in services if service.endpoint_ids and not service.closed
-    )
+    return frozenset((service.name, service.region) for service in services if service.endpoint_ids and not service.closed)
 
 
 def _needed(caller: Caller) -> list[tuple[str, str]]:
@@ -170,9 +168,7 @@ def _lack(missing: list[_Service], caller: Caller) -> str:
     parts = [f"no endpoint for {', '.join(here)}"] if here else []
     if any(service.region != caller.region for service in missing):
         there = caller.repository_region
-        parts.append(
-            f"no endpoint that reaches the repository in {there} (a gateway endpoint serves {caller.region} alone)"
-        )
+        parts.append(f"no endpoint that reaches the repository in {there} (a gateway endpoint serves {caller.region} alone)")
     return " and ".join(parts)
 
 
@@ -206,9 +202,7 @@ def _is_nat(vpc: Vpc, route: Route) -> bool:
 
 
 def _gateway_told(vpc: Vpc, route: Route) -> str:
-    return (
-        route.target if route.target in vpc.nat_gateways else f"{route.target} (of another account, not visible here)"
-    )
+    return route.target if route.target in vpc.nat_gateways else f"{route.target} (of another account, not visible here)"
 
 
 def _route_fault(vpc: Vpc, subnet: Subnet, caller: Caller, route: Route | None) -> str | None:

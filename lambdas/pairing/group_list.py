@@ -74,9 +74,7 @@ def _wait_or_write(
         current = list(_memberships(instance))
         wanted = sorted(set(change(_without_dead(restore.ledger, target.ec2, current))))
         if not wanted:
-            raise AwsRefused(
-                f"{where.target.db_instance} would be left without any security group: add one of your own"
-            )
+            raise AwsRefused(f"{where.target.db_instance} would be left without any security group: add one of your own")
         if wanted != sorted(current):
             # Never ApplyImmediately: it would also apply whatever else is pending on the instance, perhaps with an outage.
             target.rds.modify_db_instance(DBInstanceIdentifier=where.target.db_instance, VpcSecurityGroupIds=wanted)
@@ -109,9 +107,7 @@ def _memberships(instance: "DBInstanceTypeDef") -> dict[str, str]:
 
 
 def _without_dead(ledger: Ledger, ec2: "EC2Client", groups: Sequence[str]) -> list[str]:
-    dead = {
-        group["GroupId"] for group in _described(ec2, groups) if _is_dead(ledger, names.tag(group, names.RESTORE_ID))
-    }
+    dead = {group["GroupId"] for group in _described(ec2, groups) if _is_dead(ledger, names.tag(group, names.RESTORE_ID))}
     return [group for group in groups if group not in dead]
 
 
@@ -121,9 +117,7 @@ def _is_dead(ledger: Ledger, restore_id: str | None) -> bool:
     if restore_id is not None:
         # What can't be determined of another restore is not changed; its own clean-up names the row.
         with suppress(LedgerRowUnreadable):
-            row = Ledger(ledger.table, restore_id, ledger.clock).row(
-                GROUP_LIST_ENTRY, ROLE, group_list_entry(restore_id)
-            )
+            row = Ledger(ledger.table, restore_id, ledger.clock).row(GROUP_LIST_ENTRY, ROLE, group_list_entry(restore_id))
     return row is not None and row.state == "DELETED"
 
 

@@ -59,9 +59,7 @@ def _create_or_adopt(ec2: "EC2Client", where: Whereabouts, role: GroupRole, name
     tags: Any = [{"ResourceType": "security-group", "Tags": names.tags(where, role, name)}]
     text = f"Temporary: restore {where.restore_id} into {where.target.db_instance}"
     try:
-        created = ec2.create_security_group(
-            GroupName=name, Description=text, VpcId=where.target.vpc_id, TagSpecifications=tags
-        )
+        created = ec2.create_security_group(GroupName=name, Description=text, VpcId=where.target.vpc_id, TagSpecifications=tags)
         return created["GroupId"]
     except ClientError as error:
         # There is no client token: a creation whose answer was lost shows itself as a duplicate.
@@ -80,17 +78,13 @@ def _adopt(ec2: "EC2Client", where: Whereabouts, name: str) -> str:
     return mine[0]["GroupId"]
 
 
-def _ensure_rule(
-    restore: Restore, ec2: "EC2Client", where: Whereabouts, role: GroupRole, group_id: str, peer: str, while_: Status
-) -> None:
+def _ensure_rule(restore: Restore, ec2: "EC2Client", where: Whereabouts, role: GroupRole, group_id: str, peer: str, while_: Status) -> None:
     name = rule_name(where.restore_id, role, where.target.port)
     row = restore.ledger.intend(SECURITY_GROUP_RULE, role, name, while_, again=True)
     rules = _rules(_shown(ec2, group_id))
     for way, present in rules.items():
         # A new group lets everything out: that default goes, and whatever else somebody may have added.
-        _revoke(
-            ec2, way, group_id, [r for r in present if way != WAY[role] or not _is_rule(r, where.target.port, peer)]
-        )
+        _revoke(ec2, way, group_id, [r for r in present if way != WAY[role] or not _is_rule(r, where.target.port, peer)])
     if not any(_is_rule(rule, where.target.port, peer) for rule in rules[WAY[role]]):
         _authorize(ec2, WAY[role], group_id, _rule(where.target.port, peer))
     if row.state == "INTENT":

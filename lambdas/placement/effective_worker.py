@@ -53,9 +53,7 @@ class EffectiveWorker(Document):
 _Layer = dict[str, tuple[Any, Origin]]
 
 
-def effective(
-    configurations: WorkerConfigurations, *, account: str, region: str, vpc_id: str, request: WorkerRequest
-) -> EffectiveWorker:
+def effective(configurations: WorkerConfigurations, *, account: str, region: str, vpc_id: str, request: WorkerRequest) -> EffectiveWorker:
     """The values for a worker in this VPC."""
     layers = (
         _layer(_BUILT_IN, BUILT_IN, ""),
@@ -67,15 +65,11 @@ def effective(
     values = {key: value for key, (value, _) in merged.items() if not key.startswith(TAGS)}
     tags = {key.removeprefix(TAGS): value for key, (value, _) in merged.items() if key.startswith(TAGS)}
     origins = {key: origin for key, (_, origin) in merged.items()}
-    return EffectiveWorker.model_validate(
-        {**values, "tags": tags, "origins": origins, "configuredBy": _told(layers, origins)}
-    )
+    return EffectiveWorker.model_validate({**values, "tags": tags, "origins": origins, "configuredBy": _told(layers, origins)})
 
 
 def _layer(settings: WorkerSettings, name: str, pointer: str) -> _Layer:
-    values = settings.model_dump(
-        mode="json", by_alias=True, exclude_none=True, include=set(WorkerSettings.model_fields)
-    )
+    values = settings.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(WorkerSettings.model_fields))
     tags = values.pop("tags", {})
 
     def valued(value: Any, *place: str) -> tuple[Any, Origin]:

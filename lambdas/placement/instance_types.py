@@ -76,9 +76,7 @@ ENGINES: Final[dict[Engine, Callable[[Work], tuple[str, ...]]]] = {"postgres": _
 def _require_x86(target: TargetAccount, asked: Sequence[str]) -> None:
     for kind in asked:
         if "x86_64" not in _architectures(target, kind):
-            raise TargetNotUsable(
-                f"{kind!r} isn't an x86_64 instance type of this Region: leave it out or name another"
-            )
+            raise TargetNotUsable(f"{kind!r} isn't an x86_64 instance type of this Region: leave it out or name another")
 
 
 def _architectures(target: TargetAccount, kind: str) -> list[str]:
@@ -98,9 +96,7 @@ def offered(target: TargetAccount, kinds: Sequence[str]) -> frozenset[tuple[str,
     return frozenset((o["InstanceType"], o["Location"]) for page in pages for o in page["InstanceTypeOfferings"])
 
 
-def launches(
-    kinds: Sequence[str], subnets: Sequence[tuple[str, str]], offers: frozenset[tuple[str, str]]
-) -> tuple[Launch, ...]:
+def launches(kinds: Sequence[str], subnets: Sequence[tuple[str, str]], offers: frozenset[tuple[str, str]]) -> tuple[Launch, ...]:
     """Every try, in its order; `subnets` are pairs of id and zone, best first. Raises TargetNotUsable if EC2 has none of the types there.
 
     All types in the best zone come first: another type of the same size costs a tenth more by the hour, another zone a cent for every GiB

@@ -61,9 +61,7 @@ def check_names(found: Findings, engine: Engine, problems: Problems) -> None:
         problems.add(RestoreRequestInvalid, pointer, sentence)
 
 
-def look_at_files(
-    found: Findings, pointer: str, files: Sequence[StoredFile], problems: Problems
-) -> tuple[FoundFile, ...]:
+def look_at_files(found: Findings, pointer: str, files: Sequence[StoredFile], problems: Problems) -> tuple[FoundFile, ...]:
     """The files of one database as they lie in the repository."""
     s3, bucket = found.surroundings.control.s3, found.surroundings.settings.repository_bucket
     return problems.collect(pointer, lambda: archive_files.look(s3, bucket, files)) or ()

@@ -72,18 +72,14 @@ def part(
     return Stand(offer, group_ids, launches, choice.network) if offer and choice and launches else None
 
 
-def _choice(
-    target: TargetAccount, instance: "DBInstanceTypeDef", caller: Caller, wishes: Wishes, problems: Problems
-) -> Choice | None:
+def _choice(target: TargetAccount, instance: "DBInstanceTypeDef", caller: Caller, wishes: Wishes, problems: Problems) -> Choice | None:
     choice = problems.collect(wishes.subnet_place, lambda: look(target, instance, caller, wishes.subnet_ids))
     for sentence in choice.refusals if choice else ():
         problems.add(NoUsableSubnet, wishes.subnet_place if wishes.subnet_ids else "/target", sentence)
     return None if choice and choice.refusals else choice
 
 
-def look(
-    target: TargetAccount, instance: "DBInstanceTypeDef", caller: Caller, subnet_ids: Sequence[str] = ()
-) -> Choice:
+def look(target: TargetAccount, instance: "DBInstanceTypeDef", caller: Caller, subnet_ids: Sequence[str] = ()) -> Choice:
     """Every subnet of the instance's VPC, judged. Raises TargetNotUsable if one of `subnet_ids`, the only candidates,
     is not of that VPC."""
     vpc = network_facts.read(target, instance["DBSubnetGroup"]["VpcId"], caller.group_ids)
@@ -106,6 +102,4 @@ def _launches(
     target: TargetAccount, kinds: tuple[str, ...], choice: Choice, wishes: Wishes, problems: Problems
 ) -> tuple[Launch, ...] | None:
     ranked = [(s.subnet_id, s.availability_zone) for s in choice.network.subnets if s.rank]
-    return problems.collect(
-        wishes.type_place, lambda: instance_types.launches(kinds, ranked, instance_types.offered(target, kinds))
-    )
+    return problems.collect(wishes.type_place, lambda: instance_types.launches(kinds, ranked, instance_types.offered(target, kinds)))

@@ -66,9 +66,7 @@ class Place:
     @classmethod
     def of(cls, request: RestoreRequest, execution_arn: str) -> "Place":
         home = cls.home(execution_arn)
-        return replace(
-            home, region=request.target.region or home.region, account=request.target.account or home.account
-        )
+        return replace(home, region=request.target.region or home.region, account=request.target.account or home.account)
 
     @classmethod
     def home(cls, execution_arn: str) -> "Place":
@@ -156,9 +154,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     )
 
 
-def _find(
-    section: PlanInput, surroundings: Surroundings, request: RestoreRequest, place: Place, problems: Problems
-) -> Findings:
+def _find(section: PlanInput, surroundings: Surroundings, request: RestoreRequest, place: Place, problems: Problems) -> Findings:
     target = problems.collect("/target", lambda: assume(surroundings, place, section.execution_arn))
     name = request.target.db_instance
     instance = problems.collect(POINTER, lambda: target_lookup.find_instance(target, name)) if target else None
@@ -235,9 +231,7 @@ def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Pr
     return problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
 
 
-def _worker(
-    found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems
-) -> WorkerPart | None:
+def _worker(found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems) -> WorkerPart | None:
     if found.target is None or found.instance is None:
         return None
     # The repository lies where the state machine runs.

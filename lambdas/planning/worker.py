@@ -109,9 +109,7 @@ def _direct_hosts(target: TargetAccount, vpc_id: str, site: Site, stand: Stand) 
     return (*METADATA, *sorted(f"{service}.{region}.{suffix}" for service, region in served))
 
 
-def _planned(
-    worker: EffectiveWorker, stand: Stand, request: WorkerRequest, root_device: str, no_proxy: tuple[str, ...]
-) -> PlannedWorker:
+def _planned(worker: EffectiveWorker, stand: Stand, request: WorkerRequest, root_device: str, no_proxy: tuple[str, ...]) -> PlannedWorker:
     return PlannedWorker(
         launches=stand.launches,
         security_group_ids=stand.group_ids,

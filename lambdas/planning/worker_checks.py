@@ -57,16 +57,12 @@ def _check_groups(checks: Checks) -> None:
     found = _groups(checks.target, [*asked, *filter(None, [checks.standing])])
     for group_id in asked:
         if group_id not in found:
-            checks.problem(
-                "securityGroupIds", f"{group_id} isn't a security group of this account and Region: name another"
-            )
+            checks.problem("securityGroupIds", f"{group_id} isn't a security group of this account and Region: name another")
         elif (vpc_id := found[group_id].get("VpcId")) != checks.vpc_id:
             sentence = f"{group_id} belongs to {vpc_id}, and the worker stands in {checks.vpc_id}: name one of that VPC"
             checks.problem("securityGroupIds", sentence)
         elif group_id == checks.standing:
-            checks.problem(
-                "securityGroupIds", f"{group_id} is the standing group, which every worker has: leave it out"
-            )
+            checks.problem("securityGroupIds", f"{group_id} is the standing group, which every worker has: leave it out")
     if checks.worker.proxy and checks.standing:
         _check_proxy_door(checks, checks.worker.proxy, list(found.values()))
 
@@ -102,9 +98,7 @@ def _image(checks: Checks, image_id: str) -> "ImageTypeDef | None":
             raise
         found = []
     if not found:
-        checks.problem(
-            "imageId", f"{image_id} does not exist in this Region for account {checks.account}: name another"
-        )
+        checks.problem("imageId", f"{image_id} does not exist in this Region for account {checks.account}: name another")
         return None
     return found[0]
 

@@ -56,9 +56,7 @@ def _sign_off(ledger: Ledger, state: str, until: int, before: int) -> None:
     """Back to what was found: an invocation that began earlier and has not ended stays signed in."""
     with suppress(ConditionFailed):
         ledger.table.write(
-            ledger.table.update(
-                ledger.restore_id, WORK + state, "SET #until = :before", "#until = :mine", before=before, mine=until
-            )
+            ledger.table.update(ledger.restore_id, WORK + state, "SET #until = :before", "#until = :mine", before=before, mine=until)
         )
 
 

@@ -101,17 +101,19 @@ class Ledger:
         """From here on nothing of the earlier kind can be begun. Clearing up may go round again, so CLOSING can lead back to DISCARDING; a
         restore that is CLOSED stays so. Raises RestoreNotFound."""
         change = self.table.update(
-            self.restore_id, META, "SET #status = :status", "#status <> :closed AND attribute_exists(pk)",
-            status=status, closed="CLOSED",
-        )  # fmt: skip
+            self.restore_id,
+            META,
+            "SET #status = :status",
+            "#status <> :closed AND attribute_exists(pk)",
+            status=status,
+            closed="CLOSED",
+        )
         try:
             self.table.write(change)
         except ConditionFailed:
             self.meta()
 
-    def intend(
-        self, kind: str, role: str, name: str, while_: Status = "RUNNING", *, again: bool = False
-    ) -> ResourceRow:
+    def intend(self, kind: str, role: str, name: str, while_: Status = "RUNNING", *, again: bool = False) -> ResourceRow:
         """Say what will be made, before it is. A row that is further already comes back as it is; `again` begins a DELETED one anew, which
         things without a token of their own allow. Raises RestoreClosed."""
         begins = ("INTENT", "DELETED") if again else ("INTENT", "INTENT")
@@ -121,9 +123,7 @@ class Ledger:
         row = ResourceRow(kind=kind, role=role, name=name, state="INTENT", intended_at=self.clock())
         unless_further = "attribute_not_exists(pk) OR #state IN (:a, :b)"
         try:
-            self.table.write(
-                self.while_status(while_), self.table.put(self._item(row), unless_further, a=begins[0], b=begins[1])
-            )
+            self.table.write(self.while_status(while_), self.table.put(self._item(row), unless_further, a=begins[0], b=begins[1]))
         except ConditionFailed:
             self.require(while_)
             return self._now_further(row)
@@ -131,9 +131,7 @@ class Ledger:
 
     def created(self, row: ResourceRow, physical_id: str) -> ResourceRow:
         """Say that it was made, and how it is called. Raises RestoreClosed if a remover has already settled the row."""
-        made = row.model_copy(
-            update={"state": "CREATED", "physical_id": physical_id, "created_at": row.created_at or self.clock()}
-        )
+        made = row.model_copy(update={"state": "CREATED", "physical_id": physical_id, "created_at": row.created_at or self.clock()})
         try:
             self.table.write(
                 self.table.put(self._item(made), "#state IN (:a, :b)", a="INTENT", b="CREATED"),
@@ -183,11 +181,7 @@ class Ledger:
 
     def remember(self, error: ErrorNote) -> None:
         """Keep the restore's first error for the report of a later clean-up."""
-        self.table.write(
-            self.table.update(
-                self.restore_id, META, "SET #error = if_not_exists(#error, :error)", error=error.to_json()
-            )
-        )
+        self.table.write(self.table.update(self.restore_id, META, "SET #error = if_not_exists(#error, :error)", error=error.to_json()))
 
     def close(self, fixed: Anchor) -> None:
         """CLOSED, no more under OPEN, database locks released: one transaction, the restore's last. Raises LedgerRowUnreadable if nothing
@@ -209,9 +203,7 @@ class Ledger:
         if self.exists():
             meta = self.meta()
             if meta.execution_arn != plan.execution_arn:
-                raise RestoreFailed(
-                    f"The id {self.restore_id} is taken by {meta.execution_arn}: start the restore again"
-                )
+                raise RestoreFailed(f"The id {self.restore_id} is taken by {meta.execution_arn}: start the restore again")
             self.require("RUNNING")
             return meta.plan
         busy = [_busy(self.table, *database) for database in zip(anchor.lock_names(plan), plan.databases, strict=True)]
@@ -227,9 +219,7 @@ class Ledger:
         # What is kept is never told as deleted by one who looked earlier, nor the other way round.
         settled = row.model_copy(update=change)
         try:
-            self.table.write(
-                self.table.put(self._item(settled), "#state IN (:a, :b, :c)", a="INTENT", b="CREATED", c=settled.state)
-            )
+            self.table.write(self.table.put(self._item(settled), "#state IN (:a, :b, :c)", a="INTENT", b="CREATED", c=settled.state))
         except ConditionFailed:
             raise RestoreClosed(f"{row.kind} {row.name} of restore {self.restore_id} was settled meanwhile") from None
 
@@ -250,9 +240,7 @@ def open_meta(ledger: Ledger) -> Meta:
 
 def request_cancel(table: Table, restore_id: str) -> None:
     """Ask a running restore to stop: its next step raises RestoreCancelled and the removers run. Raises RestoreNotFound, RestoreClosed."""
-    wish = table.update(
-        restore_id, META, "SET cancelRequested = :yes", "#status = :running", yes=True, running="RUNNING"
-    )
+    wish = table.update(restore_id, META, "SET cancelRequested = :yes", "#status = :running", yes=True, running="RUNNING")
     try:
         table.write(wish)
     except ConditionFailed:

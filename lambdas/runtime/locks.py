@@ -39,9 +39,14 @@ def _acquire(ledger: Ledger, name: str, holder: str, while_: Status) -> int:
         raise NotReady(f"waiting for restore {found['restoreId']}, which changes the instance's group list")
     fence = int(found.get("fence", 0)) + 1
     lock = {
-        "pk": name, "sk": LOCK, "restoreId": ledger.restore_id, "holder": holder, "since": now,
-        "expires": now + limits.LOCK_SECONDS, "fence": fence,
-    }  # fmt: skip
+        "pk": name,
+        "sk": LOCK,
+        "restoreId": ledger.restore_id,
+        "holder": holder,
+        "since": now,
+        "expires": now + limits.LOCK_SECONDS,
+        "fence": fence,
+    }
     # The fence doubles as the version: nobody else may have taken the lock since it was read.
     unchanged = "attribute_not_exists(pk) OR #fence = :seen"
     try:

@@ -31,11 +31,7 @@ def waits(ledger: Ledger, state: str, what: str) -> None:
 def succeeded(ledger: Ledger, state: str) -> None:
     """Note the end."""
     change = "SET #status = :status, #endedAt = :now"
-    ledger.table.write(
-        ledger.table.update(
-            ledger.restore_id, PHASE + state, change, status="SUCCEEDED", now=ledger.clock().isoformat()
-        )
-    )
+    ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, status="SUCCEEDED", now=ledger.clock().isoformat()))
 
 
 def passed(ledger: Ledger, state: str, started_at: datetime) -> None:

@@ -97,9 +97,7 @@ class Restore:
         )
 
 
-def handler(
-    name: str, model: type[Input], *, asked: bool = False
-) -> Callable[[Callable[[Input, Surroundings], Document | None]], Handler]:
+def handler(name: str, model: type[Input], *, asked: bool = False) -> Callable[[Callable[[Input, Surroundings], Document | None]], Handler]:
     """Make a function of the control plane out of its work. `asked`: its input is a person's question, so what is wrong with it is theirs
     to change; any other input is written by this application."""
 
@@ -114,9 +112,7 @@ def handler(
     return decorate
 
 
-def state(
-    name: str, model: type[Input], *, makes: bool = False
-) -> Callable[[Callable[[Input, Restore], Document | None]], Handler]:
+def state(name: str, model: type[Input], *, makes: bool = False) -> Callable[[Callable[[Input, Restore], Document | None]], Handler]:
     """Make a state of the flow out of its work. `makes`: the state makes things, so it refuses when the restore no longer runs, or can't be
     cleared up and told of by the plan that the ledger keeps."""
 

@@ -91,18 +91,19 @@ def _create(s3: "S3Client", plan: Plan, name: str) -> None:
 def _close_to_others(s3: "S3Client", plan: Plan, name: str) -> None:
     """Each a setting as a whole, so it doesn't matter who of the holders writes it, and how often."""
     bucket: Any = {"Bucket": name, "ExpectedBucketOwner": plan.target.account}
-    block: Any = dict.fromkeys(
-        ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
-    )
+    block: Any = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
     s3.put_public_access_block(**bucket, PublicAccessBlockConfiguration=block)
     encryption: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
     s3.put_bucket_encryption(**bucket, ServerSideEncryptionConfiguration=encryption)
     s3.put_bucket_tagging(**bucket, Tagging={"TagSet": [{"Key": names.MANAGED, "Value": "true"}]})
     # What is left if everything else fails: no object outlives these days.
     rule: Any = {
-        "ID": "temporary", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": limits.STAGED_DAYS},
+        "ID": "temporary",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "Expiration": {"Days": limits.STAGED_DAYS},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": limits.ABANDONED_UPLOAD_DAYS},
-    }  # fmt: skip
+    }
     s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [rule]})
 
 
@@ -132,9 +133,12 @@ def policy(partition: str, name: str, lease: Lease) -> dict[str, Any]:
     most restores of an account have the same role and there is little room."""
     bucket = f"arn:{partition}:s3:::{name}"
     tls_only = {
-        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket, f"{bucket}/*"],
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket, f"{bucket}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }  # fmt: skip
+    }
     roles = sorted(set(lease.holders.values()))
     reading = [statement for role in roles for statement in _reading(bucket, role, lease)]
     locating = {"Effect": "Allow", "Principal": {"AWS": roles}, "Action": "s3:GetBucketLocation", "Resource": bucket}

@@ -86,6 +86,4 @@ def _expected(file: StagedFile) -> tuple[str, str, int, int, str]:
 
 
 def _differs(file: StagedFile, why: str) -> StagedCopyDiffers:
-    return StagedCopyDiffers(
-        f"The copy of {file.source_key} is not what was backed up: {why}; take another restore point"
-    )
+    return StagedCopyDiffers(f"The copy of {file.source_key} is not what was backed up: {why}; take another restore point")

@@ -119,9 +119,7 @@ def _begin(file: StagedFile, source: Place, target: Place, upload_id: str | None
         _copy_whole(file, etag, source, target)
         return None
     if upload_id is None:
-        created = target.s3.create_multipart_upload(
-            **target.arguments, Key=file.key, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT"
-        )
+        created = target.s3.create_multipart_upload(**target.arguments, Key=file.key, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
         return _Upload(file, etag, created["UploadId"], {})
     return _Upload(file, etag, upload_id, _parts(file, target, upload_id))
 
@@ -141,9 +139,7 @@ def _source_etag(file: StagedFile, source: Place) -> str:
 def _copy_whole(file: StagedFile, etag: str, source: Place, target: Place) -> None:
     # One request has one checksum: SHA-256 is the one that every manifest has. Tags would need permissions of their own.
     try:
-        target.s3.copy_object(
-            **_from(file, etag, source, target), ChecksumAlgorithm="SHA256", TaggingDirective="REPLACE"
-        )
+        target.s3.copy_object(**_from(file, etag, source, target), ChecksumAlgorithm="SHA256", TaggingDirective="REPLACE")
     except ClientError as error:
         raise _explained(error, file) from error
 
@@ -197,9 +193,7 @@ def _complete_whole(uploads: list[_Upload], target: Place, until: float) -> None
 def _complete(upload: _Upload, target: Place) -> None:
     parts = [upload.parts[number] for number in sorted(upload.parts)]
     try:
-        target.s3.complete_multipart_upload(
-            **target.arguments, Key=upload.file.key, UploadId=upload.id, MultipartUpload={"Parts": parts}
-        )
+        target.s3.complete_multipart_upload(**target.arguments, Key=upload.file.key, UploadId=upload.id, MultipartUpload={"Parts": parts})
     except ClientError as error:
         raise _explained(error, upload.file) from error
 

@@ -112,9 +112,13 @@ def _unlock(table: Table, target: Target, locked: Lease) -> None:
 
 def _put(table: Table, target: Target, lease: Lease) -> Write:
     item = {
-        "pk": _key(target), "sk": LEASE, "generation": lease.generation, "holders": dict(lease.holders),
-        "version": lease.version, "lockedUntil": lease.locked_until,
-    }  # fmt: skip
+        "pk": _key(target),
+        "sk": LEASE,
+        "generation": lease.generation,
+        "holders": dict(lease.holders),
+        "version": lease.version,
+        "lockedUntil": lease.locked_until,
+    }
     return table.put(item, "attribute_not_exists(pk) OR #version = :before", before=lease.version - 1)
 
 

@@ -37,6 +37,4 @@ def parts(length: int) -> tuple[Part, ...]:
     size = part_size(length)
     if length <= size:
         return ()
-    return tuple(
-        Part(number, first, min(first + size, length) - 1) for number, first in enumerate(range(0, length, size), 1)
-    )
+    return tuple(Part(number, first, min(first + size, length) - 1) for number, first in enumerate(range(0, length, size), 1))

@@ -48,9 +48,7 @@ def deploy_worker(section: PlannedInput, restore: Restore) -> WorkerSection:
     return WorkerSection(instance_id=deploy(restore, section.plan, "worker"))
 
 
-def deploy(
-    restore: Restore, where: Whereabouts, role: str, while_: Status = "RUNNING", attempts: int = limits.WORKER_ATTEMPTS
-) -> str:
+def deploy(restore: Restore, where: Whereabouts, role: str, while_: Status = "RUNNING", attempts: int = limits.WORKER_ATTEMPTS) -> str:
     """Make sure that a worker of this role runs; its instance id. Raises NotReady, WorkerNotStarted."""
     if isinstance(where, Anchor):
         where.require("worker.launches", "worker.instance_profile_arn", "worker.program_uri", "worker.max_run_minutes")

@@ -59,11 +59,7 @@ def block(
 
 def stream(tag: bytes, payload: bytes, media: int = 0, length: int | None = None) -> bytes:
     """A stream, filled up to a multiple of four; `length` if more of its payload follows elsewhere."""
-    return (
-        stream_header(tag, len(payload) if length is None else length, media)
-        + payload
-        + bytes(-(STREAM + len(payload)) % 4)
-    )
+    return stream_header(tag, len(payload) if length is None else length, media) + payload + bytes(-(STREAM + len(payload)) % 4)
 
 
 def stream_header(tag: bytes, length: int, media: int = 0) -> bytes:
@@ -86,9 +82,7 @@ def strings(first: int, *texts: bytes) -> tuple[bytes, list[bytes]]:
     return b"".join(texts), fields
 
 
-def filled(
-    tag: bytes, body: dict[int, bytes], streams: bytes = b"", *, start: int, unit: int = FORMAT_BLOCK, **header: object
-) -> bytes:
+def filled(tag: bytes, body: dict[int, bytes], streams: bytes = b"", *, start: int, unit: int = FORMAT_BLOCK, **header: object) -> bytes:
     """A block whose streams, ended by SPAD, begin at `start` and fill it up to a multiple of `unit`."""
     whole = streams + padding(start + len(streams), unit)
     return block(tag, {**body, start: whole}, start + len(whole), start, **header)  # type: ignore[arg-type]
@@ -101,10 +95,14 @@ def tape(what: Written) -> bytes:
     raid = what.media.bytes_le + struct.pack("<IHHHIH", 0xF00000AD, what.stripes, 1, what.stripe, 0, 0x0100)
     algorithm = 5 if what.password else 0
     body = {
-        52: struct.pack("<IIHHHB", family(what), 5, 1, algorithm, what.unit // SECTOR, 3), 76: password, 80: program,
-        84: struct.pack("<HH", FORMAT_BLOCK, what.vendor), 88: date(what.overwritten or what.begun) + b"\1", 94: text,
+        52: struct.pack("<IIHHHB", family(what), 5, 1, algorithm, what.unit // SECTOR, 3),
+        76: password,
+        80: program,
+        84: struct.pack("<HH", FORMAT_BLOCK, what.vendor),
+        88: date(what.overwritten or what.begun) + b"\1",
+        94: text,
         48: bytes([_UNICODE]),
-    }  # fmt: skip
+    }
     return filled(b"TAPE", body, stream(b"RAID", raid), start=start, unit=wide(what), attributes=_NO_DATA)
 
 
@@ -130,10 +128,16 @@ def set_start(what: Written, place: Place) -> bytes:
     major, minor, _ = what.version
     start = (122 + len(text) + 3) & ~3
     body = {
-        44: struct.pack("<HHH", 21, 100, _UNICODE), 52: struct.pack("<I", _attributes(what)),
-        60: struct.pack("<HH", 0x1200, place.number), 72: password, 76: user, 80: struct.pack("<Q", place.position),
-        88: date(what.begun) + bytes([major, minor, 0, 0, 2]), 100: what.set_id.bytes_le, 122: text,
-    }  # fmt: skip
+        44: struct.pack("<HHH", 21, 100, _UNICODE),
+        52: struct.pack("<I", _attributes(what)),
+        60: struct.pack("<HH", 0x1200, place.number),
+        72: password,
+        76: user,
+        80: struct.pack("<Q", place.position),
+        88: date(what.begun) + bytes([major, minor, 0, 0, 2]),
+        100: what.set_id.bytes_le,
+        122: text,
+    }
     return filled(b"SSET", body, start=start)
 
 
@@ -141,8 +145,12 @@ def volume(what: Written) -> bytes:
     """VOLB: the volume that the database stood on."""
     text, fields = strings(73, utf16(_DEVICE), utf16(VOLUME), utf16(MACHINE))
     body = {
-        48: bytes([_UNICODE]), 52: struct.pack("<I", 2), 56: b"".join(fields), 68: date(what.begun), 73: text,
-    }  # fmt: skip
+        48: bytes([_UNICODE]),
+        52: struct.pack("<I", 2),
+        56: b"".join(fields),
+        68: date(what.begun),
+        73: text,
+    }
     return filled(b"VOLB", body, start=(73 + len(text) + 3) & ~3, address=(1, 1))
 
 
@@ -151,15 +159,14 @@ def set_ends(sets: list[tuple[Written, Place, int]], position: int) -> bytes:
     what, place, _ = sets[-1]
     unit, start = wide(what), 88
     said = {
-        52: struct.pack("<I", _attributes(what)), 78: struct.pack("<H", place.number) + date(what.begun),
-    }  # fmt: skip
+        52: struct.pack("<I", _attributes(what)),
+        78: struct.pack("<H", place.number) + date(what.begun),
+    }
     listed = struct.pack("<II", family(what), len(sets)) + b"".join(_listed(*one) for one in sets)
     catalogue = stream(b"OTCP", bytes(unit - start - STREAM)) + stream(b"TSMP", listed)
     # SQL Server 2005 has the catalogue's position here, later ones have the block's.
     where = {60: struct.pack("<Q", position + unit if what.is_of_2005 else position)}
-    return filled(b"ESET", said, catalogue, start=start, unit=unit) + filled(
-        b"ESET", said | where, start=start, unit=unit
-    )
+    return filled(b"ESET", said, catalogue, start=start, unit=unit) + filled(b"ESET", said | where, start=start, unit=unit)
 
 
 def wide(what: Written) -> int:
@@ -191,10 +198,13 @@ def _listed(what: Written, place: Place, size: int) -> bytes:
     text, (user,) = strings(92, utf16(USER))
     out = bytearray(92) + text
     pieces = {
-        0: struct.pack("<HH", len(out), 1), 8: struct.pack("<IQ", _attributes(what), place.position),
-        30: struct.pack("<H", place.number), 52: struct.pack("<QH", size, 1), 76: user,
+        0: struct.pack("<HH", len(out), 1),
+        8: struct.pack("<IQ", _attributes(what), place.position),
+        30: struct.pack("<H", place.number),
+        52: struct.pack("<QH", size, 1),
+        76: user,
         80: date(what.begun) + struct.pack("<BHHH", 0, _WINDOWS, _UNICODE, _UNICODE),
-    }  # fmt: skip
+    }
     return _with(out, pieces) + _listed_volume(what)
 
 
@@ -202,9 +212,12 @@ def _listed_volume(what: Written) -> bytes:
     text, fields = strings(62, utf16(_DEVICE), utf16(VOLUME), utf16(MACHINE))
     out = bytearray(62) + text
     pieces = {
-        0: struct.pack("<H4sI", len(out), b"VOLB", 1), 12: b"\1", 32: struct.pack("<HHH", _WINDOWS, _UNICODE, _UNICODE),
-        40: b"".join(fields), 56: date(what.begun),
-    }  # fmt: skip
+        0: struct.pack("<H4sI", len(out), b"VOLB", 1),
+        12: b"\1",
+        32: struct.pack("<HHH", _WINDOWS, _UNICODE, _UNICODE),
+        40: b"".join(fields),
+        56: date(what.begun),
+    }
     return _with(out, pieces)
 
 

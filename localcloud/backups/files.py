@@ -13,8 +13,18 @@ from localcloud.backups.sets import layout
 from localcloud.backups.written import DATABASE, EXTENT, MEDIA, NOTHING, PAGE, SECTOR, SET, Written, older_sets
 
 __all__ = [
-    "DATABASE", "EXTENT", "MEDIA", "NOTHING", "PAGE", "SECTOR", "SET", "Written", "backup", "backup_of_sets", "compressed",
-]  # fmt: skip
+    "DATABASE",
+    "EXTENT",
+    "MEDIA",
+    "NOTHING",
+    "PAGE",
+    "SECTOR",
+    "SET",
+    "Written",
+    "backup",
+    "backup_of_sets",
+    "compressed",
+]
 
 _DEFAULT = Written()
 

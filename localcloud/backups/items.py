@@ -35,14 +35,25 @@ def _set(what: Written, size: int, *, finished: bool) -> bytes:
     out = bytearray(_SET_ITEM) + text
     major, minor, build = what.version
     pieces = {
-        0: b"SCIN" + struct.pack("<IIII", len(out), what.set_flags, 1, 1), 24: struct.pack("<HBBI", build, minor, major, 9),
+        0: b"SCIN" + struct.pack("<IIII", len(out), what.set_flags, 1, 1),
+        24: struct.pack("<HBBI", build, minor, major, 9),
         32: _lsn(what.first) + _lsn(what.last) + _lsn(what.checkpoint) + _lsn(what.base),
-        72: date(what.begun) + date(what.begun), 87: what.kind.encode(), 89: b"\1", 91: b"\x96",
-        92: struct.pack("<HHQ", what.database_number, what.database_version, size), 104: name + server,
-        116: struct.pack("<IHH", _LANGUAGE, 1, 3), 124: what.database_id.bytes_le, 144: _lsn(what.last),
-        156: what.database_id.bytes_le, 200: what.base_set.bytes_le, 216: struct.pack("<I", 0xD00409),
-        224: what.database_id.bytes_le, 240: struct.pack("<II", 0x10000, what.status), 344: struct.pack("<Q", size),
-    }  # fmt: skip
+        72: date(what.begun) + date(what.begun),
+        87: what.kind.encode(),
+        89: b"\1",
+        91: b"\x96",
+        92: struct.pack("<HHQ", what.database_number, what.database_version, size),
+        104: name + server,
+        116: struct.pack("<IHH", _LANGUAGE, 1, 3),
+        124: what.database_id.bytes_le,
+        144: _lsn(what.last),
+        156: what.database_id.bytes_le,
+        200: what.base_set.bytes_le,
+        216: struct.pack("<I", 0xD00409),
+        224: what.database_id.bytes_le,
+        240: struct.pack("<II", 0x10000, what.status),
+        344: struct.pack("<Q", size),
+    }
     if finished:
         pieces[82] = date(what.end)
     return _with(out, pieces)
@@ -62,12 +73,20 @@ def _file(what: Written, number: int, pages: int) -> bytes:
     group = 0 if is_log(path) else 1
     flags = _LOG if is_log(path) else _DATA
     pieces = {
-        0: b"SFIN" + struct.pack("<II", len(out), flags), 16: struct.pack("<IIIIII", PAGE, number, pages, number, 512, group),
-        40: struct.pack("<Q", size) + name + place, 86: struct.pack("<QQ", _NO_LIMIT, 1 << 20), 118: struct.pack("<I", size // EXTENT),
-        122: struct.pack("<Q", _NO_LIMIT), 134: struct.pack("<I", size // EXTENT), 158: _lsn(what.base), 170: what.base_set.bytes_le,
-        186: what.database_id.bytes_le[:12] + struct.pack("<I", number), 202: _lsn(what.first), 218: _lsn(what.last),
+        0: b"SFIN" + struct.pack("<II", len(out), flags),
+        16: struct.pack("<IIIIII", PAGE, number, pages, number, 512, group),
+        40: struct.pack("<Q", size) + name + place,
+        86: struct.pack("<QQ", _NO_LIMIT, 1 << 20),
+        118: struct.pack("<I", size // EXTENT),
+        122: struct.pack("<Q", _NO_LIMIT),
+        134: struct.pack("<I", size // EXTENT),
+        158: _lsn(what.base),
+        170: what.base_set.bytes_le,
+        186: what.database_id.bytes_le[:12] + struct.pack("<I", number),
+        202: _lsn(what.first),
+        218: _lsn(what.last),
         234: _lsn(what.checkpoint),
-    }  # fmt: skip
+    }
     return _with(out, pieces)
 
 

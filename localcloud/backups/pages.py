@@ -67,9 +67,7 @@ def extents(what: Written) -> list[Extent]:
     room = what.stripes * what.extents
     # One less than there's room for: so one stripe is filled up, as it happens.
     short = what.stripes > 1 and what.extents > 1
-    starts = (
-        _changed(max(1, room - short - len(others))) if what.kind == "I" else range(max(1, room - short - len(others)))
-    )
+    starts = _changed(max(1, room - short - len(others))) if what.kind == "I" else range(max(1, room - short - len(others)))
     return [Extent(first, start * PER_EXTENT) for start in starts] + [Extent(file, 0) for file in others]
 
 
@@ -186,9 +184,7 @@ def _file_page(what: Written, file: int, number: int) -> bytearray:
 def _allocation(what: Written, file: int, number: int) -> bytearray:
     """PFS: a byte for each of 8,088 pages from `number` (or 0) on."""
     start = number // PFS_INTERVAL * PFS_INTERVAL
-    near = [
-        extent.start for extent in extents(what) if extent.file == file and start <= extent.start < start + PFS_INTERVAL
-    ]
+    near = [extent.start for extent in extents(what) if extent.file == file and start <= extent.start < start + PFS_INTERVAL]
     said = bytearray(PFS_INTERVAL)
     for first in near:
         said[first - start : first - start + PER_EXTENT] = bytes([ALLOCATED]) * PER_EXTENT
@@ -225,12 +221,15 @@ def _boot(what: Written, file: int, number: int) -> bytearray:
     """The boot page: versions, status word, name."""
     version = struct.pack("<HH", what.database_version, what.database_version)
     name = utf16(what.database).ljust(256, b"\x20")[:256]
-    return _laid_out(
-        _BOOT, file, number, {_HEADER: b"\0\0\xa4\x05" + version, 132: struct.pack("<I", what.status), 148: name}
-    )
+    return _laid_out(_BOOT, file, number, {_HEADER: b"\0\0\xa4\x05" + version, 132: struct.pack("<I", what.status), 148: name})
 
 
 _OWN: Final[dict[int, Callable[[Written, int, int], bytearray]]] = {
-    0: _file_page, 1: _allocation, 2: _extent_map(_GAM, _unallocated), 3: _extent_map(_SGAM, lambda what, file: ()),
-    6: _extent_map(_CHANGED, _since_full), 7: _extent_map(_MINIMAL, lambda what, file: ()), 9: _boot,
-}  # fmt: skip
+    0: _file_page,
+    1: _allocation,
+    2: _extent_map(_GAM, _unallocated),
+    3: _extent_map(_SGAM, lambda what, file: ()),
+    6: _extent_map(_CHANGED, _since_full),
+    7: _extent_map(_MINIMAL, lambda what, file: ()),
+    9: _boot,
+}

@@ -17,10 +17,15 @@ STOP_AT: Final = datetime(2026, 11, 23, 10, 10)
 
 _MIB: Final = 1 << 20
 _FULL: Final = Written(
-    database=DATABASE, stripes=2, media=uuid.uuid4(), set_id=uuid.uuid4(), database_id=uuid.uuid4(),
-    begun=datetime(2026, 11, 23, 2, 0), pages=8 * _MIB // SECTOR,
+    database=DATABASE,
+    stripes=2,
+    media=uuid.uuid4(),
+    set_id=uuid.uuid4(),
+    database_id=uuid.uuid4(),
+    begun=datetime(2026, 11, 23, 2, 0),
+    pages=8 * _MIB // SECTOR,
     files=((DATABASE, "D:\\data\\crm.mdf", 64 * _MIB), (f"{DATABASE}_log", "L:\\log\\crm.ldf", 16 * _MIB)),
-)  # fmt: skip
+)
 
 
 def create(directory: Path) -> tuple[Path, ...]:
@@ -37,6 +42,13 @@ def create(directory: Path) -> tuple[Path, ...]:
 
 def _log(begun: datetime, first: tuple[int, int, int], last: tuple[int, int, int]) -> Written:
     return replace(
-        _FULL, kind="L", stripes=1, media=uuid.uuid4(), set_id=uuid.uuid4(), begun=begun, first=first, last=last,
+        _FULL,
+        kind="L",
+        stripes=1,
+        media=uuid.uuid4(),
+        set_id=uuid.uuid4(),
+        begun=begun,
+        first=first,
+        last=last,
         pages=_MIB // SECTOR,
-    )  # fmt: skip
+    )

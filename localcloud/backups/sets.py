@@ -93,9 +93,7 @@ class _Set:
         """MSCI, MSLS: stream MQCI, filled up to a multiple of `unit` in the file."""
         said = stream(b"MQCI", payload)
         before = self._place.position + self._length
-        said += padding(
-            (before + _ITEMS_AT + len(said)) if unit > FORMAT_BLOCK else _ITEMS_AT + len(said), max(unit, FORMAT_BLOCK)
-        )
+        said += padding((before + _ITEMS_AT + len(said)) if unit > FORMAT_BLOCK else _ITEMS_AT + len(said), max(unit, FORMAT_BLOCK))
         self._add(block(tag, {**_UNICODE, _ITEMS_AT: said}, _ITEMS_AT + len(said), _ITEMS_AT, address=self._address()))
 
     def _add_pages(self, data: bytes, checksum: int) -> None:
@@ -117,9 +115,7 @@ class _Set:
         said = padding(start)
         self._add(block(b"MSTL", {**body, start: said}, start + len(said), start, address=self._address()))
 
-    def _add_carrier(
-        self, tag: bytes, kind: bytes, body: dict[int, bytes], start: int, carried: tuple[bytes, int]
-    ) -> None:
+    def _add_carrier(self, tag: bytes, kind: bytes, body: dict[int, bytes], start: int, carried: tuple[bytes, int]) -> None:
         """A block whose stream `kind` carries data of whole sectors, from a boundary on, with its checksum after it if there's one."""
         data, checksum = carried
         follows = self._boundary(start) - STREAM - 2
@@ -148,9 +144,12 @@ def _log_file(what: Written, start: int, number: int) -> dict[int, bytes]:
     """What MSTL says of the n-th virtual log file; of the first one also which part of it follows."""
     size, offset = _LOG_BYTES, _LOG_START + number * _LOG_BYTES
     body = {
-        58: b"\1", 76: struct.pack("<IHH", _LOG_FILE, start - 92, 92), 96: struct.pack("<QQ", size, offset),
-        112: struct.pack("<I", 0x400002), 126: b"\2" if what.is_of_2005 else b"\4" if what.version[0] < 11 else b"\5",
-    }  # fmt: skip
+        58: b"\1",
+        76: struct.pack("<IHH", _LOG_FILE, start - 92, 92),
+        96: struct.pack("<QQ", size, offset),
+        112: struct.pack("<I", 0x400002),
+        126: b"\2" if what.is_of_2005 else b"\4" if what.version[0] < 11 else b"\5",
+    }
     if number == 0:
         body |= {60: struct.pack("<QQ", offset + 0x3800, offset + 0x5800), 92: struct.pack("<I", what.first[0])}
     return body

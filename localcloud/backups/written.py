@@ -17,9 +17,17 @@ EXTENT: Final = 8 * PAGE
 WITH_CHECKSUM: Final = 0x10
 # What the first page of a file says of itself since SQL Server 2005 (9.0), by major and minor version.
 _DATABASE_VERSIONS: Final = {
-    (9, 0): 611, (10, 0): 655, (10, 50): 661, (11, 0): 706, (12, 0): 782, (13, 0): 852, (14, 0): 869, (15, 0): 904,
-    (16, 0): 957, (17, 0): 998,
-}  # fmt: skip
+    (9, 0): 611,
+    (10, 0): 655,
+    (10, 50): 661,
+    (11, 0): 706,
+    (12, 0): 782,
+    (13, 0): 852,
+    (14, 0): 869,
+    (15, 0): 904,
+    (16, 0): 957,
+    (17, 0): 998,
+}
 _OF_DIFFERENTIAL: Final = 0x800
 # sysdatabases.status, which the header and the boot page repeat.
 _RECOVERY: Final = {"FULL": 0, "BULK_LOGGED": 0x4, "SIMPLE": 0x8}
@@ -120,8 +128,11 @@ def older_sets(what: Written) -> list[Written]:
     """The sets that stand before `what` in its file, the oldest first."""
     return [
         replace(
-            what, sets=1, set_id=UUID(int=what.set_id.int ^ ago), begun=what.begun - timedelta(days=ago),
+            what,
+            sets=1,
+            set_id=UUID(int=what.set_id.int ^ ago),
+            begun=what.begun - timedelta(days=ago),
             finished=what.end - timedelta(days=ago),
         )
         for ago in range(what.sets - 1, 0, -1)
-    ]  # fmt: skip
+    ]

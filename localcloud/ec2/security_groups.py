@@ -32,9 +32,7 @@ def install() -> None:
     fix(InstanceBackend, "modify_instance_security_groups", _modify_instance_security_groups)
 
 
-def _delete_security_group(
-    original: Callable[..., Any], backend: Any, name: str | None = None, group_id: str | None = None
-) -> None:
+def _delete_security_group(original: Callable[..., Any], backend: Any, name: str | None = None, group_id: str | None = None) -> None:
     group = backend.get_security_group_from_id(group_id) if group_id else backend.get_security_group_from_name(name)
     user = next(_users(backend, group), None) if group else None
     if user:
@@ -61,9 +59,7 @@ def _create_network_interface(original: Callable[..., Any], backend: Any, *argum
     return original(backend, *arguments, **keywords)
 
 
-def _modify_instance_security_groups(
-    original: Callable[..., Any], backend: Any, instance_id: str, new_group_id_list: list[str]
-) -> Any:
+def _modify_instance_security_groups(original: Callable[..., Any], backend: Any, instance_id: str, new_group_id_list: list[str]) -> Any:
     groups = _existing_groups(backend, new_group_id_list)
     instance = original(backend, instance_id, new_group_id_list)
     instance.nics[0]._group_set = groups

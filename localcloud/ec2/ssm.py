@@ -95,9 +95,7 @@ def _reachable(backend: Any, instance_id: str) -> Host:
     for host in hosts.online(backend.account_id, backend.region_name):
         if host.instance.id == instance_id:
             return host
-    raise SSMException(
-        "InvalidInstanceId", f"Instances [[{instance_id}]] not in a valid state for account {backend.account_id}"
-    )
+    raise SSMException("InvalidInstanceId", f"Instances [[{instance_id}]] not in a valid state for account {backend.account_id}")
 
 
 def _targets(original: Callable[..., Any], command: Any) -> list[str]:
@@ -190,14 +188,20 @@ def _list_command_invocations(response: Any) -> ActionResult:
 def _listed(command: Any, invocation: dict[str, Any], with_details: bool) -> dict[str, Any]:
     state = {"Status": invocation["Status"], "StatusDetails": invocation["StatusDetails"]}
     plugin = {
-        "Name": invocation["PluginName"], "ResponseCode": invocation["ResponseCode"], **state,
+        "Name": invocation["PluginName"],
+        "ResponseCode": invocation["ResponseCode"],
+        **state,
         "Output": invocation["StandardOutputContent"][:2500],
-    }  # fmt: skip
+    }
     return {
-        "CommandId": command.command_id, "InstanceId": invocation["InstanceId"], "DocumentName": command.document_name,
-        "Comment": command.comment, "RequestedDateTime": command.requested_date_time, **state,
+        "CommandId": command.command_id,
+        "InstanceId": invocation["InstanceId"],
+        "DocumentName": command.document_name,
+        "Comment": command.comment,
+        "RequestedDateTime": command.requested_date_time,
+        **state,
         "CommandPlugins": [plugin] if with_details else [],
-    }  # fmt: skip
+    }
 
 
 def _describe_instance_information(response: Any) -> ActionResult:
@@ -220,9 +224,16 @@ def _has(host: Host, key: str, values: list[str]) -> bool:
 
 def _information(host: Host) -> dict[str, Any]:
     return {
-        "InstanceId": host.instance.id, "PingStatus": "Online", "LastPingDateTime": datetime.now(UTC),
+        "InstanceId": host.instance.id,
+        "PingStatus": "Online",
+        "LastPingDateTime": datetime.now(UTC),
         # The first agent that knows interpolationType ENV_VAR.
-        "AgentVersion": "3.3.2746.0", "IsLatestVersion": True,
-        "PlatformType": "Linux", "PlatformName": "Amazon Linux", "PlatformVersion": "2023",
-        "ResourceType": "EC2Instance", "IPAddress": host.instance.private_ip, "ComputerName": host.instance.private_dns_name,
-    }  # fmt: skip
+        "AgentVersion": "3.3.2746.0",
+        "IsLatestVersion": True,
+        "PlatformType": "Linux",
+        "PlatformName": "Amazon Linux",
+        "PlatformVersion": "2023",
+        "ResourceType": "EC2Instance",
+        "IPAddress": host.instance.private_ip,
+        "ComputerName": host.instance.private_dns_name,
+    }

@@ -125,9 +125,7 @@ def _send(original: Any, rule: Any, event: Any, *arguments: Any, **keywords: Any
         return
     ours = [target for target in rule.targets if _service(target) in ("lambda", "states")]
     for target in ours:
-        _deliver(
-            target, {**event, "time": datetime.fromtimestamp(float(event["time"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-        )
+        _deliver(target, {**event, "time": datetime.fromtimestamp(float(event["time"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
     others = [target for target in rule.targets if target not in ours]
     if others:
         original(_with_targets(rule, others), event, *arguments, **keywords)
@@ -153,9 +151,7 @@ def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
     if "Input" in target:
         return str(target["Input"])
     if transformer:
-        return json.dumps(
-            EventTemplateParser.parse(transformer["InputTemplate"], transformer.get("InputPathsMap", {}), event)
-        )
+        return json.dumps(EventTemplateParser.parse(transformer["InputTemplate"], transformer.get("InputPathsMap", {}), event))
     return json.dumps(event)
 
 
@@ -168,9 +164,7 @@ def _call(target: dict[str, Any], text: str, name: str) -> None:
         if _service(target) == "states":
             _start_once(_clients.client("stepfunctions", role, place), target["Arn"], name, text)
         else:
-            _clients.client("lambda", role, place).invoke(
-                FunctionName=target["Arn"], InvocationType="Event", Payload=text.encode()
-            )
+            _clients.client("lambda", role, place).invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=text.encode())
     except Exception:
         # EventBridge tells nobody either; but a person who rehearses wants to know.
         _log.exception("The event could not be delivered to %s", target["Arn"])
@@ -185,6 +179,13 @@ def _start_once(steps: Any, machine: str, name: str, text: str) -> None:
 def _event(source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> dict[str, Any]:
     _, _, _, region, account, _ = resources[0].split(":", 5)
     return {
-        "version": "0", "id": str(uuid.uuid4()), "source": source, "detail-type": detail_type, "account": account, "region": region,
-        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "resources": resources, "detail": detail,
-    }  # fmt: skip
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "source": source,
+        "detail-type": detail_type,
+        "account": account,
+        "region": region,
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "resources": resources,
+        "detail": detail,
+    }

@@ -54,9 +54,13 @@ class Sandbox:
         self._log = log
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "awslambdaric", handler], cwd=task_root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                [sys.executable, "-m", "awslambdaric", handler],
+                cwd=task_root,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
                 env={**variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}"},
-            )  # fmt: skip
+            )
 
     @property
     def alive(self) -> bool:

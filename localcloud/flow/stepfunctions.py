@@ -99,9 +99,7 @@ def _tree(original: Any, definition: str) -> Any:
     return original(definition)[1]
 
 
-def _create_from_template(
-    original: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
-) -> Any:
+def _create_from_template(original: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:
     properties = cloudformation_json["Properties"]
     return stepfunctions_parser_backends[account_id][region_name].create_state_machine(
         properties.get("StateMachineName", resource_name),
@@ -116,9 +114,7 @@ def _substituted(definition: str, substitutions: dict[str, Any]) -> str:
     return re.sub(r"\$\{(\w+)\}", lambda match: str(substitutions.get(match[1], match[0])), definition)
 
 
-def _start(
-    original: Any, backend: Any, state_machine_arn: str, name: str | None = None, *rest: Any, **keywords: Any
-) -> Any:
+def _start(original: Any, backend: Any, state_machine_arn: str, name: str | None = None, *rest: Any, **keywords: Any) -> Any:
     execution = original(backend, state_machine_arn, name or str(uuid.uuid4()), *rest, **keywords)
     _announce(execution, "RUNNING")
     return execution

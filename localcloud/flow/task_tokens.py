@@ -57,9 +57,7 @@ def _attempt(original: Any, state: Any, env: Any) -> None:
         _close(endpoint)
 
 
-def _wait(
-    original: Any, state: Any, env: Any, timeout_seconds: int, callback_endpoint: Any, heartbeat_endpoint: Any
-) -> Any:
+def _wait(original: Any, state: Any, env: Any, timeout_seconds: int, callback_endpoint: Any, heartbeat_endpoint: Any) -> Any:
     if heartbeat_endpoint is not None:
         return original(state, env, timeout_seconds, callback_endpoint, heartbeat_endpoint)
     clock.wait(timeout_seconds, lambda: _is_over(env, callback_endpoint), callback_endpoint.wait)
@@ -92,11 +90,7 @@ def _answer(response: Any, token: str, outcome: Any) -> Any:
         endpoint = environment and environment.callback_pool_manager.get(token)
         if endpoint:
             with _answering:
-                if (
-                    endpoint.consumer_error
-                    or endpoint.get_outcome()
-                    or execution.exec_status != ExecutionStatus.RUNNING
-                ):
+                if endpoint.consumer_error or endpoint.get_outcome() or execution.exec_status != ExecutionStatus.RUNNING:
                     raise AWSError("Task Timed Out: 'Provided task does not exist anymore'", "TaskTimedOut")
                 endpoint.notify(outcome)
             return EmptyResult()

@@ -15,9 +15,13 @@ Statement = Mapping[str, Any]
 
 _OPERATOR = re.compile(r"(String|Arn)(Not)?(Equals|Like)(IfExists)?|(Bool)(IfExists)?")
 _NUMERIC: Mapping[str, Callable[[float, float], bool]] = {
-    "NumericEquals": comparison.eq, "NumericNotEquals": comparison.ne, "NumericLessThan": comparison.lt,
-    "NumericLessThanEquals": comparison.le, "NumericGreaterThan": comparison.gt, "NumericGreaterThanEquals": comparison.ge,
-}  # fmt: skip
+    "NumericEquals": comparison.eq,
+    "NumericNotEquals": comparison.ne,
+    "NumericLessThan": comparison.lt,
+    "NumericLessThanEquals": comparison.le,
+    "NumericGreaterThan": comparison.gt,
+    "NumericGreaterThanEquals": comparison.ge,
+}
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,7 @@ def _assume_role(original: Callable[..., Any], response: Any) -> Any:
     if _is_judging:
         caller = roles.session_of(response.get_access_key())
         role = _trusting(response, caller)
-        _require_duration(
-            response._get_int_param("DurationSeconds", CHAINED_SECONDS), role, is_chained=caller is not None
-        )
+        _require_duration(response._get_int_param("DurationSeconds", CHAINED_SECONDS), role, is_chained=caller is not None)
     return original(response)
 
 
@@ -75,8 +73,6 @@ def _permissions(caller: Any) -> list[Statement]:
 def _require_duration(seconds: int, role: Any, *, is_chained: bool) -> None:
     # The code of both is in the STS API reference, the wording is assumed.
     if is_chained and seconds > CHAINED_SECONDS:
-        raise STSValidationError(
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
-        )
+        raise STSValidationError("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
     if seconds > int(role.max_session_duration or CHAINED_SECONDS):
         raise STSValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")

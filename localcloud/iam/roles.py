@@ -27,9 +27,7 @@ def find(arn: str) -> Any:
 
 def permissions(role: Any) -> list[Statement]:
     """What its policies say, inline and attached."""
-    managed = (
-        version.document for policy in role.managed_policies.values() for version in policy.versions if version.is_default
-    )  # fmt: skip
+    managed = (version.document for policy in role.managed_policies.values() for version in policy.versions if version.is_default)
     return statements(*role.policies.values(), *managed)
 
 
@@ -37,9 +35,13 @@ def session(arn: str, name: str) -> dict[str, str]:
     """Keys of a new session, which a service of AWS opens for itself: no call, so nobody judges it. See `keys`."""
     _, partition, _, _, account, _ = arn.split(":", 5)
     made = sts_backends[account][partition].assume_role("aws-global", name[:64], arn, None, _SESSION_SECONDS, None)
-    return keys({
-        "AccessKeyId": made.access_key_id, "SecretAccessKey": made.secret_access_key, "SessionToken": made.session_token,
-    })  # fmt: skip
+    return keys(
+        {
+            "AccessKeyId": made.access_key_id,
+            "SecretAccessKey": made.secret_access_key,
+            "SessionToken": made.session_token,
+        }
+    )
 
 
 def keys(given: Mapping[str, str]) -> dict[str, str]:

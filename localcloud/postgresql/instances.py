@@ -19,17 +19,13 @@ _SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 class PostgreSql:
     """A running server. Stopping it keeps its data; `discard` deletes them."""
 
-    def __init__(
-        self, instance: Any, password: str, authority: certificates.Authority, host: str, directory: Path
-    ) -> None:
+    def __init__(self, instance: Any, password: str, authority: certificates.Authority, host: str, directory: Path) -> None:
         self._instance, self._authority, self._host = instance, authority, host
         # Never the identifier: 63 characters of it would not leave room for the socket's name.
         place = directory / instance.dbi_resource_id[3:11]
         certificate, key = certificates.issue(authority, host)
         try:
-            self._server = postgresql.start(
-                place, certificate=certificate, key=key, settings=_SETTINGS, version=instance.engine_version
-            )
+            self._server = postgresql.start(place, certificate=certificate, key=key, settings=_SETTINGS, version=instance.engine_version)
             postgresql.create_master(self._server, instance.master_username, password)
             if instance.db_name:
                 _create_database(self._server, instance.db_name, instance.master_username)
@@ -47,9 +43,12 @@ class PostgreSql:
         port = self._server.port
         certificate, key = certificates.issue(self._authority, self._host)
         again = postgresql.start(
-            self._server.directory, certificate=certificate, key=key, settings={**_SETTINGS, "port": str(port)},
+            self._server.directory,
+            certificate=certificate,
+            key=key,
+            settings={**_SETTINGS, "port": str(port)},
             version=self._instance.engine_version,
-        )  # fmt: skip
+        )
         self._server = replace(again, port=port)
 
     def stop(self) -> None:

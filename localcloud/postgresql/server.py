@@ -36,9 +36,7 @@ class Server:
 
     def superuser_dsn(self, database: str = "postgres") -> str:
         """Log in as rdsadmin through the socket: for the local cloud and for tests, never for the product."""
-        return psycopg.conninfo.make_conninfo(
-            host=str(self.directory), port=self.port, user="rdsadmin", dbname=database
-        )
+        return psycopg.conninfo.make_conninfo(host=str(self.directory), port=self.port, user="rdsadmin", dbname=database)
 
 
 def binaries(directory: Path, version: str = postgresql_versions.DEFAULT) -> Path:
@@ -72,8 +70,15 @@ def free_port() -> int:
 
 
 _INITDB = (
-    "-U", "rdsadmin", "--auth-local=trust", "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
-)  # fmt: skip
+    "-U",
+    "rdsadmin",
+    "--auth-local=trust",
+    "--auth-host=scram-sha-256",
+    "-E",
+    "UTF8",
+    "--locale=C.UTF-8",
+    "--no-sync",
+)
 
 
 def start(
@@ -97,11 +102,17 @@ def start(
         _install_certificate(data, certificate, key)
     port = free_port()
     options = {
-        "port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(directory), "ssl": "on",
-        "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "shared_buffers": "128MB", "max_connections": "60",
+        "port": str(port),
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": str(directory),
+        "ssl": "on",
+        "ssl_cert_file": "server.crt",
+        "ssl_key_file": "server.key",
+        "shared_buffers": "128MB",
+        "max_connections": "60",
         "shared_preload_libraries": "pg_stat_statements",
         **(settings or {}),
-    }  # fmt: skip
+    }
     arguments = " ".join(f"-c {name}='{value}'" for name, value in options.items())
     _run(programs / "pg_ctl", "-D", data, "-l", directory / "log", "-w", "-o", arguments, "start")
     return Server(directory, port, programs, version)
@@ -174,12 +185,15 @@ def _install_certificate(data: Path, certificate: Path, key: Path) -> None:
 
 
 def _run(program: Path, *arguments: object, check: bool = True) -> None:
-    identity: dict[str, Any] = (
-        {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
-    )
+    identity: dict[str, Any] = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
     done = subprocess.run(
-        [str(program), *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        cwd="/", check=False, **identity,
-    )  # fmt: skip
+        [str(program), *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd="/",
+        check=False,
+        **identity,
+    )
     if check and done.returncode:
         raise RuntimeError(f"{program.name} ended with {done.returncode}: {done.stderr[-2000:]}")

@@ -84,22 +84,23 @@ class FreeStorageSpace(CloudWatchMetricProvider):  # type: ignore[misc] # moto i
     def get_cloudwatch_metrics(account_id: str, region: str) -> list[Any]:
         return [
             MetricDatum(
-                "AWS/RDS", "FreeStorageSpace", server.free_bytes(),
+                "AWS/RDS",
+                "FreeStorageSpace",
+                server.free_bytes(),
                 [{"Name": "DBInstanceIdentifier", "Value": instance.db_instance_identifier}],
-                utcnow() - timedelta(minutes=1), "Bytes",
+                utcnow() - timedelta(minutes=1),
+                "Bytes",
             )
             for instance in list(rds_backends[account_id][region].databases.values())
             if (server := database_servers.server_of(instance))
-        ]  # fmt: skip
+        ]
 
 
 def _create(original: Callable[..., Any], backend: Any, db_kwargs: Any) -> Any:
     _check_groups(backend, db_kwargs.get("vpc_security_group_ids") or [])
     is_ours = db_kwargs.get("engine") in database_servers.ENGINES
     if is_ours and not (db_kwargs.get("manage_master_user_password") or db_kwargs.get("master_user_password")):
-        raise RDSClientError(
-            "InvalidParameterValue", "The parameter MasterUserPassword must be provided and must not be blank."
-        )
+        raise RDSClientError("InvalidParameterValue", "The parameter MasterUserPassword must be provided and must not be blank.")
     if db_kwargs.get("engine") in sqlserver_instances.ENGINES:
         sqlserver_instances.complete(db_kwargs)
     if db_kwargs.get("engine") == database_servers.POSTGRESQL:
@@ -116,9 +117,7 @@ def _version_to_run(asked: str | None) -> str:
         version = postgresql_versions.resolve(asked)
         postgresql_versions.installation(version)
     except VersionNotAvailable as error:
-        raise RDSClientError(
-            "InvalidParameterCombination", f"Cannot find version {asked} for postgres: {error}"
-        ) from error
+        raise RDSClientError("InvalidParameterCombination", f"Cannot find version {asked} for postgres: {error}") from error
     return version
 
 
@@ -133,9 +132,7 @@ def _describe_truly(original: Callable[..., Any], instance: Any, *arguments: Any
     instance.dbi_resource_id = _resource_id()
     if "db_subnet_group" not in vars(instance):
         ec2 = ec2_backends[instance.account_id][instance.region]
-        instance.db_subnet_group = DBSubnetGroup(
-            instance.backend, "default", "default", list(ec2.get_default_subnets().values()), []
-        )
+        instance.db_subnet_group = DBSubnetGroup(instance.backend, "default", "default", list(ec2.get_default_subnets().values()), [])
 
 
 def _resource_id() -> str:

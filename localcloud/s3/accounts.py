@@ -69,9 +69,7 @@ def _of_this_region(original: Callable[..., Any], response: Any, request: Any, f
     return 301, {"x-amz-bucket-region": bucket.region_name, "content-type": "application/xml"}, body
 
 
-def _authorize(
-    original: Callable[..., Any], response: Any, bucket_name: str | None = None, key_name: str | None = None
-) -> None:
+def _authorize(original: Callable[..., Any], response: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
     original(response, bucket_name=bucket_name, key_name=key_name)
     if not _is_judging or bucket_name is None:
         return

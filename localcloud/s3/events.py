@@ -57,10 +57,16 @@ def restore_event(bucket: Any, key: Any, what: str, expiry: datetime | None = No
     if what == "Completed" and expiry:
         detail["restore-expiry-time"] = expiry.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
-        "version": "0", "id": str(uuid.uuid4()), "detail-type": f"Object Restore {what}", "source": "aws.s3",
-        "account": key.account_id, "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "region": bucket.region_name,
-        "resources": [bucket.arn], "detail": detail,
-    }  # fmt: skip
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": f"Object Restore {what}",
+        "source": "aws.s3",
+        "account": key.account_id,
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": bucket.region_name,
+        "resources": [bucket.arn],
+        "detail": detail,
+    }
 
 
 def _is_on(bucket: Any) -> bool:

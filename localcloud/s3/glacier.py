@@ -69,9 +69,7 @@ def require_readable(key: Any, message: str = InvalidObjectState("").message) ->
         raise error
 
 
-def _post(
-    original: Callable[..., Any], response: Any, request: Any, body: bytes, bucket_name: str, query: Any, key_name: str
-) -> Any:
+def _post(original: Callable[..., Any], response: Any, request: Any, body: bytes, bucket_name: str, query: Any, key_name: str) -> Any:
     if "restore" not in query:
         return original(response, request, body, bucket_name, query, key_name)
     response._set_action("KEY", "POST", query)

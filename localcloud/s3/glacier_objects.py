@@ -114,11 +114,7 @@ def finish(bucket: str | None = None, name: str | None = None) -> list[str]:
 
 def expire(bucket: str | None = None, name: str | None = None) -> list[str]:
     """Temporary copies (of this bucket, of this object) go now, whatever their days; the names of their objects."""
-    copies = [
-        (key, retrieval)
-        for key, retrieval in _retrieved(bucket, name)
-        if archive_of(key) and retrieval.ready <= time.time()
-    ]
+    copies = [(key, retrieval) for key, retrieval in _retrieved(bucket, name) if archive_of(key) and retrieval.ready <= time.time()]
     for key, retrieval in copies:
         retrieval.gone = time.time()
         _settle(key)

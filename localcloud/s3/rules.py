@@ -134,18 +134,14 @@ def _require_cut(size: int, asked: str | None) -> None:
         first, last = (int(number) for number in asked.removeprefix("bytes=").split("-"))
         length = last - first + 1
         if size <= SMALLEST_CUT:
-            raise S3ClientError(
-                "InvalidRequest", "The specified copy source is not supported as a byte-range copy source"
-            )
+            raise S3ClientError("InvalidRequest", "The specified copy source is not supported as a byte-range copy source")
         if not 0 <= first <= last < size:
             raise S3ClientError("InvalidArgument", f"Range specified is not valid for source object of size: {size}")
     if length > LARGEST_PART:
         raise S3ClientError("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
 
 
-def _head_object(
-    original: Callable[..., Any], response: Any, bucket_name: str, query: Any, key_name: str, headers: Any
-) -> Any:
+def _head_object(original: Callable[..., Any], response: Any, bucket_name: str, query: Any, key_name: str, headers: Any) -> Any:
     status, told, body = original(response, bucket_name, query, key_name, headers=headers)
     found = response.backend.get_object(bucket_name, key_name, version_id=query.get("versionId", [None])[0])
     name = f"x-amz-checksum-{found.checksum_algorithm.lower()}" if found and found.checksum_algorithm else ""

@@ -109,9 +109,7 @@ class SqlServerEngine:
         """Run one batch; other sessions' statements may run between its own. Raises SqlError 102 if it isn't understood, DropConnection."""
         nodes = parse(text)
         frame = Frame(session, {name.lower(): Variable(given) for name, given in parameters.items()})
-        batch = Interpreter(
-            Queries(self.instance, frame, self._procedures.status), self._served, lambda: self._turn(session)
-        )
+        batch = Interpreter(Queries(self.instance, frame, self._procedures.status), self._served, lambda: self._turn(session))
         batch.run(nodes)
         return batch.results
 

@@ -15,17 +15,40 @@ Columns = tuple[tuple[str, str], ...]
 
 # In `type` of both tables and in `restore_type`: D for the database, I for a differential, L for the log.
 BACKUP_SET: Final[Columns] = (
-    ("backup_set_id", "INT"), ("media_set_id", "INT"), ("position", "INT"), ("name", "NVARCHAR"), ("user_name", "NVARCHAR"),
-    ("software_major_version", "INT"), ("software_minor_version", "INT"), ("software_build_version", "INT"),
-    ("database_version", "INT"), ("compatibility_level", "INT"),
-    ("first_lsn", "SQL_NUMERIC"), ("last_lsn", "SQL_NUMERIC"), ("checkpoint_lsn", "SQL_NUMERIC"), ("database_backup_lsn", "SQL_NUMERIC"),
-    ("backup_start_date", ""), ("backup_finish_date", ""), ("type", "NVARCHAR"), ("backup_size", "SQL_NUMERIC"),
-    ("database_name", "NVARCHAR"), ("server_name", "NVARCHAR"), ("recovery_model", "NVARCHAR"), ("has_backup_checksums", "SQL_BIT"),
-)  # fmt: skip
+    ("backup_set_id", "INT"),
+    ("media_set_id", "INT"),
+    ("position", "INT"),
+    ("name", "NVARCHAR"),
+    ("user_name", "NVARCHAR"),
+    ("software_major_version", "INT"),
+    ("software_minor_version", "INT"),
+    ("software_build_version", "INT"),
+    ("database_version", "INT"),
+    ("compatibility_level", "INT"),
+    ("first_lsn", "SQL_NUMERIC"),
+    ("last_lsn", "SQL_NUMERIC"),
+    ("checkpoint_lsn", "SQL_NUMERIC"),
+    ("database_backup_lsn", "SQL_NUMERIC"),
+    ("backup_start_date", ""),
+    ("backup_finish_date", ""),
+    ("type", "NVARCHAR"),
+    ("backup_size", "SQL_NUMERIC"),
+    ("database_name", "NVARCHAR"),
+    ("server_name", "NVARCHAR"),
+    ("recovery_model", "NVARCHAR"),
+    ("has_backup_checksums", "SQL_BIT"),
+)
 RESTORE_HISTORY: Final[Columns] = (
-    ("restore_history_id", "INT"), ("restore_date", ""), ("destination_database_name", "NVARCHAR"), ("user_name", "NVARCHAR"),
-    ("backup_set_id", "INT"), ("restore_type", "NVARCHAR"), ("replace", "SQL_BIT"), ("recovery", "SQL_BIT"), ("stop_at", ""),
-)  # fmt: skip
+    ("restore_history_id", "INT"),
+    ("restore_date", ""),
+    ("destination_database_name", "NVARCHAR"),
+    ("user_name", "NVARCHAR"),
+    ("backup_set_id", "INT"),
+    ("restore_type", "NVARCHAR"),
+    ("replace", "SQL_BIT"),
+    ("recovery", "SQL_BIT"),
+    ("stop_at", ""),
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +83,29 @@ class History:
             said = one.backup_set
             major, minor, build = (*map(int, said.version.split(".")), 0, 0, 0)[:3]
             yield (
-                number, number, said.number, None, None, major, minor, build, said.database_version, said.compatibility_level,
-                _numeric(said.first_lsn), _numeric(said.last_lsn), _numeric(said.checkpoint_lsn), _numeric(said.base_lsn),
-                said.begun_at, said.finished_at, said.kind, said.data_size, said.database, said.server, one.recovery_model, said.checksums,
-            )  # fmt: skip
+                number,
+                number,
+                said.number,
+                None,
+                None,
+                major,
+                minor,
+                build,
+                said.database_version,
+                said.compatibility_level,
+                _numeric(said.first_lsn),
+                _numeric(said.last_lsn),
+                _numeric(said.checkpoint_lsn),
+                _numeric(said.base_lsn),
+                said.begun_at,
+                said.finished_at,
+                said.kind,
+                said.data_size,
+                said.database,
+                said.server,
+                one.recovery_model,
+                said.checksums,
+            )
 
     def rows(self) -> Iterator[tuple[Value, ...]]:
         """The rows of `restorehistory`."""
@@ -71,8 +113,16 @@ class History:
         for number, one in enumerate(self.restores, start=1):
             set_number = numbers.setdefault(one.backup_set.id, len(numbers) + 1)
             yield (
-                number, one.at, one.database, one.user, set_number, one.backup_set.kind, False, one.with_recovery, one.stop_at,
-            )  # fmt: skip
+                number,
+                one.at,
+                one.database,
+                one.user,
+                set_number,
+                one.backup_set.kind,
+                False,
+                one.with_recovery,
+                one.stop_at,
+            )
 
 
 def _numeric(lsn: Lsn) -> int:

@@ -10,24 +10,39 @@ from localcloud.tsql.interpreter import MOST_STATEMENTS
 
 # What is known, and where it is less than on a real server.
 STATEMENTS: Final = (
-    ("`EXEC` of RDS's procedures, `sp_executesql`, `EXEC (\'...\' + @x)`", "arguments by position and name, `OUTPUT` of `sp_executesql`, "
-     "`EXEC @rc = ...`, the name in a variable; a function call as an argument is refused, as by a real server"),
+    (
+        "`EXEC` of RDS's procedures, `sp_executesql`, `EXEC ('...' + @x)`",
+        "arguments by position and name, `OUTPUT` of `sp_executesql`, "
+        "`EXEC @rc = ...`, the name in a variable; a function call as an argument is refused, as by a real server",
+    ),
     ("`SELECT`, `SELECT @x = ...`", "views, own tables, functions below, joins, subqueries, `TOP`; no `WITH`, no `INTO`, no windows"),
-    ("`DECLARE`, `SET @x =`, `SET @x +=`", "int, bigint, smallint, tinyint, bit, float, real, (n)char, (n)varchar, sysname, datetime, "
-     "datetime2, smalldatetime, tables; no decimal, date, xml, no cursors"),
-    ("`IF`, `ELSE`, `WHILE`, `BEGIN ... END`, `BREAK`, `CONTINUE`, `RETURN`",
-     f"a batch ends after {MOST_STATEMENTS:,} statements; no `GOTO`"),
+    (
+        "`DECLARE`, `SET @x =`, `SET @x +=`",
+        "int, bigint, smallint, tinyint, bit, float, real, (n)char, (n)varchar, sysname, datetime, "
+        "datetime2, smalldatetime, tables; no decimal, date, xml, no cursors",
+    ),
+    (
+        "`IF`, `ELSE`, `WHILE`, `BEGIN ... END`, `BREAK`, `CONTINUE`, `RETURN`",
+        f"a batch ends after {MOST_STATEMENTS:,} statements; no `GOTO`",
+    ),
     ("`BEGIN TRY ... BEGIN CATCH`, `THROW`, `RAISERROR`, `PRINT`", "severities up to 10 and `PRINT` are INFO messages"),
     ("`WAITFOR DELAY`", "moves the server's clock, and the tasks once every two minutes of it; nobody sleeps. No `WAITFOR TIME`"),
-    ("`CREATE TABLE #t`, `DROP TABLE #t`, `INSERT`, `DELETE`, `UPDATE`", "table variables and temporary tables only; `INSERT ... EXEC`, "
-     "`VALUES`, `SELECT`; no joins in `DELETE` and `UPDATE`"),
-    ("`ALTER DATABASE ... SET`", "`SINGLE_USER`, `RESTRICTED_USER`, `MULTI_USER` (seen in `sys.databases`, keep nobody out), `RECOVERY` "
-     "(RDS would put FULL back where it keeps backups; here it stays), `TRUSTWORTHY`, `COMPATIBILITY_LEVEL`"),
+    (
+        "`CREATE TABLE #t`, `DROP TABLE #t`, `INSERT`, `DELETE`, `UPDATE`",
+        "table variables and temporary tables only; `INSERT ... EXEC`, `VALUES`, `SELECT`; no joins in `DELETE` and `UPDATE`",
+    ),
+    (
+        "`ALTER DATABASE ... SET`",
+        "`SINGLE_USER`, `RESTRICTED_USER`, `MULTI_USER` (seen in `sys.databases`, keep nobody out), `RECOVERY` "
+        "(RDS would put FULL back where it keeps backups; here it stays), `TRUSTWORTHY`, `COMPATIBILITY_LEVEL`",
+    ),
     ("`DROP DATABASE [IF EXISTS]`", "refused while a task is at work on it, from within it, for system databases, and with Multi-AZ"),
-    ("`USE`, `ALTER USER ... WITH LOGIN`, `DBCC CHECKDB`, `BEGIN`/`COMMIT`/`ROLLBACK TRANSACTION`", "transactions change nothing but "
-     "`@@TRANCOUNT` and what RDS's procedures refuse"),
+    (
+        "`USE`, `ALTER USER ... WITH LOGIN`, `DBCC CHECKDB`, `BEGIN`/`COMMIT`/`ROLLBACK TRANSACTION`",
+        "transactions change nothing but `@@TRANCOUNT` and what RDS's procedures refuse",
+    ),
     ("`SET NOCOUNT` and other settings of sessions", "only `XACT_ABORT` has an effect; `GO` is the client's"),
-)  # fmt: skip
+)
 
 
 def page() -> str:
@@ -47,9 +62,7 @@ def page() -> str:
             "Number 50000 is what a raised text carries (assumed for RDS's own); without a number it is a line of `task_info`. Errors of",
             "the engine that stop a restore are seen in `task_info` only, without their number: that RDS passes them on so is assumed.",
             "",
-            *_table(
-                ("number", "severity", "text", "mark", "source"), map(_message_row, sqlserver_texts.TEXTS.values())
-            ),
+            *_table(("number", "severity", "text", "mark", "source"), map(_message_row, sqlserver_texts.TEXTS.values())),
             "",
             "## Columns of `rds_task_status`",
             "",
@@ -61,9 +74,7 @@ def page() -> str:
             "",
             "## Values of `task_type` and `lifecycle`",
             "",
-            *_table(
-                ("value", "mark", "source"), ((f"`{one.name}`", one.mark, one.source) for one in sqlserver_texts.VALUES)
-            ),
+            *_table(("value", "mark", "source"), ((f"`{one.name}`", one.mark, one.source) for one in sqlserver_texts.VALUES)),
             "",
         ]
     )
@@ -84,13 +95,7 @@ def _statements() -> Iterator[str]:
         + ", with only those columns that are true here. msdb has a row for each backup set that was restored; that RDS"
     )
     yield "keeps such rows is assumed. Functions:"
-    yield (
-        ", ".join(
-            f"`{name}`"
-            for name in sorted({*sqlserver_functions.NAMES, *sqlserver_functions.GLOBALS, "CAST", "CONVERT"})
-        )
-        + "."
-    )
+    yield (", ".join(f"`{name}`" for name in sorted({*sqlserver_functions.NAMES, *sqlserver_functions.GLOBALS, "CAST", "CONVERT"})) + ".")
     yield ""
 
 

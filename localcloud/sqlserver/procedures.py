@@ -44,9 +44,10 @@ class Procedures:
         self.instance.clock.poll()
         self.tasks.move()
         wanted = [
-            task for task in self.tasks.all
+            task
+            for task in self.tasks.all
             if task_id in (None, 0, task.id) and (not database or task.database.casefold() == database.casefold())
-        ]  # fmt: skip
+        ]
         return ResultSet(columns(TASK_STATUS), [_status_row(task) for task in wanted])
 
     def _require_permission(self, session: Session, procedure: str) -> None:
@@ -105,6 +106,18 @@ class Procedures:
 
 def _status_row(task: Task) -> tuple[Value, ...]:
     return (
-        task.id, task.type, task.database, task.percent, task.minutes, task.lifecycle, task.info, task.last_updated, task.created_at,
-        task.arn, False, task.kms_key_arn, None, False,
-    )  # fmt: skip
+        task.id,
+        task.type,
+        task.database,
+        task.percent,
+        task.minutes,
+        task.lifecycle,
+        task.info,
+        task.last_updated,
+        task.created_at,
+        task.arn,
+        False,
+        task.kms_key_arn,
+        None,
+        False,
+    )

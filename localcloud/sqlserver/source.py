@@ -136,9 +136,7 @@ def read(s3: S3Reader, place: Place, keys: Sequence[str]) -> Source:
 def _file(s3: S3Reader, bucket: str, key: str) -> NativeFile:
     name = key.rpartition("/")[2]
     try:
-        return native_file.inspect(
-            name, s3.length(bucket, key), lambda offset, count: s3.read(bucket, key, offset, count)
-        )
+        return native_file.inspect(name, s3.length(bucket, key), lambda offset, count: s3.read(bucket, key, offset, count))
     except NoSuchKey as error:
         raise failed("wrong-object") from error
     except AccessDenied as error:

@@ -19,8 +19,10 @@ from localcloud.tds.engine import DropConnection, ResultSet, Session
 from localcloud.tsql.arguments import Arguments, flag, moment
 
 _TYPES: Final[dict[Kind, str]] = {
-    "FULL": "RESTORE_DB", "DIFFERENTIAL": "RESTORE_DB_DIFFERENTIAL", "LOG": "RESTORE_DB_LOG",
-}  # fmt: skip
+    "FULL": "RESTORE_DB",
+    "DIFFERENTIAL": "RESTORE_DB_DIFFERENTIAL",
+    "LOG": "RESTORE_DB_LOG",
+}
 
 
 @dataclass
@@ -117,7 +119,16 @@ def _place(arn: str) -> Place:
 
 def _row(task: Task) -> ResultSet:
     row = (
-        task.id, task.type, task.lifecycle, task.created_at, task.last_updated, task.database, task.arn, False, task.kms_key_arn,
-        task.percent, task.info,
-    )  # fmt: skip
+        task.id,
+        task.type,
+        task.lifecycle,
+        task.created_at,
+        task.last_updated,
+        task.database,
+        task.arn,
+        False,
+        task.kms_key_arn,
+        task.percent,
+        task.info,
+    )
     return ResultSet(columns(SUBMITTED), [row])

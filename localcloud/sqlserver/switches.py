@@ -63,9 +63,7 @@ class Switches:
         """The next task that starts ends in ERROR with this text of the table."""
         self.failures.append(Failure(text(key).line(**values), leaves_database))
 
-    def counted_down(
-        self, name: Literal["drop_before_submit", "drop_after_submit", "fail_over_at_poll", "cancel_at_poll"]
-    ) -> bool:
+    def counted_down(self, name: Literal["drop_before_submit", "drop_after_submit", "fail_over_at_poll", "cancel_at_poll"]) -> bool:
         """Count one event; true at the one that was chosen."""
         left: int | None = getattr(self, name)
         if left is None:

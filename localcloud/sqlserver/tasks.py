@@ -100,9 +100,7 @@ class Tasks:
         """Those of a database that still do something."""
         return [task for task in self._all if not task.has_ended and task.database.casefold() == database.casefold()]
 
-    def add(
-        self, type_: str, database: str, arn: str | None, work: Work, user: str, kms_key_arn: str | None = None
-    ) -> Task:
+    def add(self, type_: str, database: str, arn: str | None, work: Work, user: str, kms_key_arn: str | None = None) -> Task:
         """A new task, CREATED."""
         now = self._instance.clock.now
         self._last_id += 1

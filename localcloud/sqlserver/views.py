@@ -62,11 +62,27 @@ def name_of(instance: Instance, sid: bytes) -> str | None:
 def _databases(instance: Instance, _: Database) -> Rows:
     for one in instance.databases:
         yield (
-            one.name, one.database_id, one.create_date, 0 if one.state == "ONLINE" else 1, one.state, one.compatibility_level,
-            COLLATION, sid_of(instance, one.owner), one.is_trustworthy_on, one.recovery_model, _ACCESS.index(one.user_access),
-            one.user_access, False, False, False,
-            False, False, False, 0, "NONE",
-        )  # fmt: skip
+            one.name,
+            one.database_id,
+            one.create_date,
+            0 if one.state == "ONLINE" else 1,
+            one.state,
+            one.compatibility_level,
+            COLLATION,
+            sid_of(instance, one.owner),
+            one.is_trustworthy_on,
+            one.recovery_model,
+            _ACCESS.index(one.user_access),
+            one.user_access,
+            False,
+            False,
+            False,
+            False,
+            False,
+            False,
+            0,
+            "NONE",
+        )
 
 
 def _database_files(_: Instance, database: Database) -> Rows:
@@ -135,18 +151,38 @@ _PRINCIPAL: Final[Columns] = (
     ("sid", ""),
 )
 _FILE: Final[Columns] = (
-    ("file_id", "INT"), ("type", "INT"), ("type_desc", "NVARCHAR"), ("name", "NVARCHAR"), ("physical_name", "NVARCHAR"),
-    ("size", "INT"), ("state", "INT"), ("state_desc", "NVARCHAR"),
-)  # fmt: skip
+    ("file_id", "INT"),
+    ("type", "INT"),
+    ("type_desc", "NVARCHAR"),
+    ("name", "NVARCHAR"),
+    ("physical_name", "NVARCHAR"),
+    ("size", "INT"),
+    ("state", "INT"),
+    ("state_desc", "NVARCHAR"),
+)
 
 VIEWS: Final[dict[str, View]] = {
     "databases": View(
         (
-            ("name", "NVARCHAR"), ("database_id", "INT"), ("create_date", ""), ("state", "INT"), ("state_desc", "NVARCHAR"),
-            ("compatibility_level", "INT"), ("collation_name", "NVARCHAR"), ("owner_sid", ""), ("is_trustworthy_on", "SQL_BIT"),
-            ("recovery_model_desc", "NVARCHAR"), ("user_access", "INT"), ("user_access_desc", "NVARCHAR"), ("is_read_only", "SQL_BIT"),
-            ("is_in_standby", "SQL_BIT"), ("is_cdc_enabled", "SQL_BIT"),
-            ("is_broker_enabled", "SQL_BIT"), ("is_db_chaining_on", "SQL_BIT"), ("is_encrypted", "SQL_BIT"), ("containment", "INT"),
+            ("name", "NVARCHAR"),
+            ("database_id", "INT"),
+            ("create_date", ""),
+            ("state", "INT"),
+            ("state_desc", "NVARCHAR"),
+            ("compatibility_level", "INT"),
+            ("collation_name", "NVARCHAR"),
+            ("owner_sid", ""),
+            ("is_trustworthy_on", "SQL_BIT"),
+            ("recovery_model_desc", "NVARCHAR"),
+            ("user_access", "INT"),
+            ("user_access_desc", "NVARCHAR"),
+            ("is_read_only", "SQL_BIT"),
+            ("is_in_standby", "SQL_BIT"),
+            ("is_cdc_enabled", "SQL_BIT"),
+            ("is_broker_enabled", "SQL_BIT"),
+            ("is_db_chaining_on", "SQL_BIT"),
+            ("is_encrypted", "SQL_BIT"),
+            ("containment", "INT"),
             ("containment_desc", "NVARCHAR"),
         ),
         _databases,
@@ -155,7 +191,10 @@ VIEWS: Final[dict[str, View]] = {
     "database_files": View(_FILE, _database_files),
     "dm_db_file_space_usage": View(
         (
-            ("database_id", "INT"), ("file_id", "INT"), ("total_page_count", "INT"), ("allocated_extent_page_count", "INT"),
+            ("database_id", "INT"),
+            ("file_id", "INT"),
+            ("total_page_count", "INT"),
+            ("allocated_extent_page_count", "INT"),
             ("unallocated_extent_page_count", "INT"),
         ),
         _file_space,
@@ -166,7 +205,7 @@ VIEWS: Final[dict[str, View]] = {
     ),
     "server_principals": View((*_PRINCIPAL, ("is_disabled", "SQL_BIT")), _server_principals),
     "assemblies": View((("name", "NVARCHAR"), ("is_user_defined", "SQL_BIT")), _nothing),
-}  # fmt: skip
+}
 # Tables of msdb, schema dbo.
 HISTORY: Final[dict[str, View]] = {
     "backupset": View(BACKUP_SET, _backup_sets),

@@ -22,9 +22,7 @@ def deploy(cloud: Cloud, target: Place = HOME) -> None:
     cloud.deploy(assembly(), only=[CONTROL_STACK])
     deploy_target(cloud, target)
     names = json.loads(cloud.client("ssm").get_parameter(Name=CONTROL_PARAMETER)["Parameter"]["Value"])
-    cloud.client("s3").put_object(
-        Bucket=names["evidenceBucket"], Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes()
-    )
+    cloud.client("s3").put_object(Bucket=names["evidenceBucket"], Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes())
 
 
 def assembly() -> Path:
@@ -36,6 +34,10 @@ def deploy_target(cloud: Cloud, target: Place) -> None:
     """The target's half alone, in the default VPC, for a control stack that is in the first account and Region."""
     vpc = network.prepare(cloud, target)
     cloud.deploy(
-        assembly(), only=[TARGET_STACK], place=target,
-        VpcId=vpc, ControlAccount=HOME.account, ControlRegion=HOME.region,
-    )  # fmt: skip
+        assembly(),
+        only=[TARGET_STACK],
+        place=target,
+        VpcId=vpc,
+        ControlAccount=HOME.account,
+        ControlRegion=HOME.region,
+    )

@@ -32,13 +32,18 @@ KEPT = 4
 
 # What a template or an asset is made from.
 _INPUTS = (
-    "app.py", "cdk.json", "configuration", "infrastructure", "lambdas", "dbrestore", "statemachine", "requirements",
-)  # fmt: skip
+    "app.py",
+    "cdk.json",
+    "configuration",
+    "infrastructure",
+    "lambdas",
+    "dbrestore",
+    "statemachine",
+    "requirements",
+)
 
 
-def synthesised(
-    context: Mapping[str, str] = MappingProxyType({}), cache: Path = ROOT / ".local" / "assemblies"
-) -> Path:
+def synthesised(context: Mapping[str, str] = MappingProxyType({}), cache: Path = ROOT / ".local" / "assemblies") -> Path:
     """The folder of the application's assembly, synthesised if anything has changed since the last time.
 
     `context` wins over cdk.json's, as `cdk -c` does. Raises LocalCloudError with the end of the program's own words.
@@ -125,9 +130,7 @@ def _synthesise(target: Path, context: dict[str, str]) -> None:
         "PYTHONDONTWRITEBYTECODE": "1",
         "CDK_CONTEXT_JSON": json.dumps(context),
     }
-    done = subprocess.run(
-        [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode or not (target / "manifest.json").exists():
         raise LocalCloudError(f"The application's templates could not be synthesised: {done.stderr[-3000:]}")
 

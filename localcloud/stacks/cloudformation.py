@@ -87,9 +87,7 @@ def _made_with() -> Clients:
 
 def bootstrap(clients: Clients, place: Place = HOME) -> None:
     """What `cdk bootstrap` does to an account and Region, as far as a template asks for it."""
-    clients.client("ssm", place=place).put_parameter(
-        Name=BOOTSTRAP_PARAMETER, Value=BOOTSTRAP_VERSION, Type="String", Overwrite=True
-    )
+    clients.client("ssm", place=place).put_parameter(Name=BOOTSTRAP_PARAMETER, Value=BOOTSTRAP_VERSION, Type="String", Overwrite=True)
 
 
 def deploy(clients: Clients, stack: Stack, parameters: dict[str, str], place: Place = HOME) -> None:
@@ -112,9 +110,7 @@ def _refuse_unknown_types(stack: Stack, template: dict[str, Any]) -> None:
     types = {resource["Type"] for resource in template["Resources"].values()}
     unknown = sorted(types - parsing.get_model_map().keys())
     if unknown:
-        raise LocalCloudError(
-            f"The local cloud has no {', '.join(unknown)}, which the template of {stack.name} asks for."
-        )
+        raise LocalCloudError(f"The local cloud has no {', '.join(unknown)}, which the template of {stack.name} asks for.")
 
 
 def _make_nothing(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
@@ -122,17 +118,22 @@ def _make_nothing(properties: dict[str, Any], name: str, place: Place) -> dict[s
 
 
 def _make_bucket_policy(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
-    _made_with().client("s3", place=place).put_bucket_policy(
-        Bucket=properties["Bucket"], Policy=json.dumps(properties["PolicyDocument"])
-    )
+    _made_with().client("s3", place=place).put_bucket_policy(Bucket=properties["Bucket"], Policy=json.dumps(properties["PolicyDocument"]))
     return {}
 
 
 def _make_schedule(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
-    made = _made_with().client("scheduler", place=place).create_schedule(
-        Name=name, ScheduleExpression=properties["ScheduleExpression"], FlexibleTimeWindow=properties["FlexibleTimeWindow"],
-        Target=properties["Target"], State=properties.get("State", "ENABLED"),
-    )  # fmt: skip
+    made = (
+        _made_with()
+        .client("scheduler", place=place)
+        .create_schedule(
+            Name=name,
+            ScheduleExpression=properties["ScheduleExpression"],
+            FlexibleTimeWindow=properties["FlexibleTimeWindow"],
+            Target=properties["Target"],
+            State=properties.get("State", "ENABLED"),
+        )
+    )
     return {"Arn": made["ScheduleArn"]}
 
 
@@ -166,9 +167,7 @@ def _added_type(kind: str, name_property: str, make: Callable[[dict[str, Any], s
             return cls(resource_name, make(cloudformation_json["Properties"], resource_name, place))
 
         @classmethod
-        def delete_from_cloudformation_json(
-            cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
-        ) -> None:
+        def delete_from_cloudformation_json(cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> None:
             """A stack is deleted with the whole cloud."""
 
         @classmethod

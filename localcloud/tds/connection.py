@@ -99,11 +99,7 @@ class Connection:
             statement = work.statement
             results = self._engine.execute(session, statement.text, statement.parameters) if statement else ()
             answer = tds_answers.of_call(self._version, results, work.handle)
-        return (
-            answer
-            if session.database == before
-            else tokens.database_changed(self._version, session.database, before) + answer
-        )
+        return answer if session.database == before else tokens.database_changed(self._version, session.database, before) + answer
 
     def _changed_transaction(self, session: Session, change: TransactionChange) -> bytes:
         answer = b""

@@ -43,9 +43,7 @@ class SqlError(Exception):
     """An error as the server sends it: number, state, severity (11 to 16: the statement; 20 and more: the connection ends too).
     `ends_batch`: nothing more of the batch runs."""
 
-    def __init__(
-        self, number: int, message: str, *, severity: int = 16, state: int = 1, ends_batch: bool = False
-    ) -> None:
+    def __init__(self, number: int, message: str, *, severity: int = 16, state: int = 1, ends_batch: bool = False) -> None:
         super().__init__(message)
         self.number, self.severity, self.state, self.ends_batch = number, severity, state, ends_batch
 

@@ -49,8 +49,7 @@ class Packets:
         pieces = [content[start : start + room] for start in range(0, len(content), room)] or [b""]
         self.transport.sendall(
             b"".join(
-                _HEADER.pack(kind, _LAST * (number == len(pieces)), len(piece) + _HEADER.size, 0, number % 256, 0)
-                + piece
+                _HEADER.pack(kind, _LAST * (number == len(pieces)), len(piece) + _HEADER.size, 0, number % 256, 0) + piece
                 for number, piece in enumerate(pieces, 1)
             )
         )

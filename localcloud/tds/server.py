@@ -62,9 +62,7 @@ class TdsServer:
                 del self._clients[threading.current_thread()]
 
 
-def start(
-    engine: Engine, *, certificate: Path | None, key: Path | None, host: str = "127.0.0.1", port: int = 0
-) -> TdsServer:
+def start(engine: Engine, *, certificate: Path | None, key: Path | None, host: str = "127.0.0.1", port: int = 0) -> TdsServer:
     """Serve `engine`; port 0 takes a free one. Without a certificate the server says that it cannot encrypt. Raises OSError if the
     port is taken."""
     tls = tds_handshake.context(certificate, key) if certificate and key else None

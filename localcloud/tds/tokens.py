@@ -78,9 +78,11 @@ def return_status(status: int = 0) -> bytes:
 def returned_number(version: Version, name: str, number: int) -> bytes:
     """The int that a procedure left in its first output parameter."""
     return (
-        struct.pack("<BH", _RETURN_VALUE, 0) + short_text(name)
-        + struct.pack(f"<B{version.user_type}HBB", 0x01, 0, 0, 0x26, 4) + struct.pack("<Bi", 4, number)
-    )  # fmt: skip
+        struct.pack("<BH", _RETURN_VALUE, 0)
+        + short_text(name)
+        + struct.pack(f"<B{version.user_type}HBB", 0x01, 0, 0, 0x26, 4)
+        + struct.pack("<Bi", 4, number)
+    )
 
 
 def _message(version: Version, token: int, number: int, state: int, severity: int, text: str) -> bytes:

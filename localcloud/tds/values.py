@@ -12,8 +12,17 @@ from localcloud.tds.fields import Reader, WireError, decoded
 _INT, _BIT, _FLOAT, _MONEY, _DATETIME = 0x26, 0x68, 0x6D, 0x6E, 0x6F
 _DATETIME2 = 0x2A
 # Types without any length, as the ones above.
-_FIXED = {0x30: (_INT, 1), 0x34: (_INT, 2), 0x38: (_INT, 4), 0x7F: (_INT, 8), 0x32: (_BIT, 1), 0x3B: (_FLOAT, 4),
-          0x3E: (_FLOAT, 8), 0x3D: (_DATETIME, 8), 0x3A: (_DATETIME, 4)}  # fmt: skip
+_FIXED = {
+    0x30: (_INT, 1),
+    0x34: (_INT, 2),
+    0x38: (_INT, 4),
+    0x7F: (_INT, 8),
+    0x32: (_BIT, 1),
+    0x3B: (_FLOAT, 4),
+    0x3E: (_FLOAT, 8),
+    0x3D: (_DATETIME, 8),
+    0x3A: (_DATETIME, 4),
+}
 _UNICODE, _TEXTS, _BINARIES = {0xE7, 0xEF}, {0xA7, 0xAF}, {0xA5, 0xAD}
 _NTEXT, _TEXT, _IMAGE = 0x63, 0x23, 0x22
 

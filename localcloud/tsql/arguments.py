@@ -23,20 +23,39 @@ class Call:
 _OPTIONS: Final = ("block_size", "max_transfer_size", "buffer_count")
 # In the order of the documentation; the first so many are required.
 PARAMETERS: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
-    "rds_restore_database": (2, (
-        "restore_db_name", "s3_arn_to_restore_from", "with_norecovery", "keep_cdc", "data_file_volume", "log_file_volume",
-        "kms_master_key_arn", *_OPTIONS, "type",
-    )),
-    "rds_restore_log": (2, (
-        "restore_db_name", "s3_arn_to_restore_from", "kms_master_key_arn", "with_norecovery", "keep_cdc", "stopat", *_OPTIONS,
-    )),
+    "rds_restore_database": (
+        2,
+        (
+            "restore_db_name",
+            "s3_arn_to_restore_from",
+            "with_norecovery",
+            "keep_cdc",
+            "data_file_volume",
+            "log_file_volume",
+            "kms_master_key_arn",
+            *_OPTIONS,
+            "type",
+        ),
+    ),
+    "rds_restore_log": (
+        2,
+        (
+            "restore_db_name",
+            "s3_arn_to_restore_from",
+            "kms_master_key_arn",
+            "with_norecovery",
+            "keep_cdc",
+            "stopat",
+            *_OPTIONS,
+        ),
+    ),
     "rds_finish_restore": (1, ("db_name",)),
     "rds_cancel_task": (1, ("task_id",)),
     "rds_drop_database": (1, ("db_name",)),
     "rds_task_status": (0, ("db_name", "task_id")),
     "rds_modify_db_name": (2, ("old_name", "new_name")),
     "sp_delete_database_backuphistory": (1, ("database_name",)),
-}  # fmt: skip
+}
 
 
 def bound(call: Call) -> dict[str, Value]:

@@ -24,10 +24,21 @@ _LONGEST_NAME: Final = 128
 DECLARED, CAST = 1, 30
 # What CONVERT's third argument means; 0 stands for its absence.
 _STYLES: Final = {
-    0: "%b %e %Y %l:%M%p", 100: "%b %e %Y %l:%M%p", 101: "%m/%d/%Y", 103: "%d/%m/%Y", 104: "%d.%m.%Y", 108: "%H:%M:%S", 8: "%H:%M:%S",
-    112: "%Y%m%d", 20: "%Y-%m-%d %H:%M:%S", 120: "%Y-%m-%d %H:%M:%S", 23: "%Y-%m-%d", 21: "%Y-%m-%d %H:%M:%S.", 121: "%Y-%m-%d %H:%M:%S.",
+    0: "%b %e %Y %l:%M%p",
+    100: "%b %e %Y %l:%M%p",
+    101: "%m/%d/%Y",
+    103: "%d/%m/%Y",
+    104: "%d.%m.%Y",
+    108: "%H:%M:%S",
+    8: "%H:%M:%S",
+    112: "%Y%m%d",
+    20: "%Y-%m-%d %H:%M:%S",
+    120: "%Y-%m-%d %H:%M:%S",
+    23: "%Y-%m-%d",
+    21: "%Y-%m-%d %H:%M:%S.",
+    121: "%Y-%m-%d %H:%M:%S.",
     126: "%Y-%m-%dT%H:%M:%S.",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,7 @@ class Table:
             given = dict(zip(places, row, strict=True))
             self.rows.append(
                 tuple(
-                    self.counted if column.counts else column.type.converted(given.get(place))
-                    for place, column in enumerate(self.columns)
+                    self.counted if column.counts else column.type.converted(given.get(place)) for place, column in enumerate(self.columns)
                 )
             )
 

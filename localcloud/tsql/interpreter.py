@@ -259,9 +259,7 @@ class Interpreter:
 
     def _nested(self, batch: str, frame: Frame) -> None:
         frame.catching = self.frame.catching
-        inner = Interpreter(
-            Queries(self.queries.instance, frame, self.queries.status_of), self.serve, self.turn, self.results, self.ran
-        )
+        inner = Interpreter(Queries(self.queries.instance, frame, self.queries.status_of), self.serve, self.turn, self.results, self.ran)
         nodes = parse(batch)
         frame.declare(declarations(nodes))
         try:

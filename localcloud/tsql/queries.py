@@ -61,10 +61,7 @@ class Queries:
             into = "FROM " if statement.verb == "DELETE" else ""
             changed = query.run(f"{statement.verb} {into}{name} {rest}").rowcount
             rows = query.connection.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608 (our own name)
-        table.rows = [
-            tuple(column.type.converted(loaded(cell)) for column, cell in zip(table.columns, row, strict=True))
-            for row in rows
-        ]
+        table.rows = [tuple(column.type.converted(loaded(cell)) for column, cell in zip(table.columns, row, strict=True)) for row in rows]
         return changed
 
 
@@ -103,10 +100,7 @@ class _Query:
         table = self.asked.frame.table(name)
         if table is None:
             return None
-        columns = tuple(
-            (one.name, "NVARCHAR" if one.type.is_text else BIT if one.type.name == "bit" else "")
-            for one in table.columns
-        )
+        columns = tuple((one.name, "NVARCHAR" if one.type.is_text else BIT if one.type.name == "bit" else "") for one in table.columns)
         return self._filled(name.lower(), columns, iter(table.rows))
 
     def _table(self, names: Sequence[str], arguments: Sequence[Token] | None) -> str | None:
@@ -127,8 +121,7 @@ class _Query:
         number = None if task_id is None else int(task_id)  # type: ignore[arg-type]
         found = self.asked.status_of(None if database is None else str(database), number)
         columns = tuple(
-            (one.name, BIT if one.type == "bit" else "NVARCHAR" if one.type.startswith("nvarchar") else "")
-            for one in found.columns
+            (one.name, BIT if one.type == "bit" else "NVARCHAR" if one.type.startswith("nvarchar") else "") for one in found.columns
         )
         return self._filled(_STATUS, columns, iter(found.rows))
 
@@ -137,8 +130,7 @@ class _Query:
             return quoted(table)
         self.tables.add(table)
         said = ", ".join(
-            f"{quoted(name)} {type_}" + (f" COLLATE {self._collation(COLLATION)}" if type_ == "NVARCHAR" else "")
-            for name, type_ in columns
+            f"{quoted(name)} {type_}" + (f" COLLATE {self._collation(COLLATION)}" if type_ == "NVARCHAR" else "") for name, type_ in columns
         )
         self.columns.update(name for name, _ in columns)
         self.connection.execute(f"CREATE TABLE {quoted(table)} ({said})")
@@ -151,7 +143,5 @@ class _Query:
         fold_parts = name.upper().split("_")
         fold = folded if "AI" in fold_parts else str.casefold if "CI" in fold_parts else str
         known = f"fold_{fold.__name__}"
-        self.connection.create_collation(
-            known, lambda one, other: (fold(one) > fold(other)) - (fold(one) < fold(other))
-        )
+        self.connection.create_collation(known, lambda one, other: (fold(one) > fold(other)) - (fold(one) < fold(other)))
         return known

@@ -72,9 +72,7 @@ class Rewriting:
         if token.upper == "WITH" and following == "(":
             return self._hint(tokens, position)
         if token.upper == "NULL" or (token.upper == "LEFT" and following == "("):
-            return (
-                self._operand(tokens, position) if token.upper == "LEFT" else (_Piece("NULL", "operand"), position + 1)
-            )
+            return self._operand(tokens, position) if token.upper == "LEFT" else (_Piece("NULL", "operand"), position + 1)
         if token.upper in _KEYWORDS:
             return _Piece(token.upper, "other"), position + 1
         if token.kind == "sign":
@@ -164,9 +162,7 @@ class Rewriting:
         out: list[str] = []
         position = 0
         while position < len(pieces):
-            text, position = (
-                _sum(pieces, position) if _begins_term(pieces, position) else (pieces[position].text, position + 1)
-            )
+            text, position = _sum(pieces, position) if _begins_term(pieces, position) else (pieces[position].text, position + 1)
             out.append(text)
         return " ".join(filter(None, out))
 

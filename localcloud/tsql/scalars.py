@@ -26,9 +26,24 @@ _SECONDS: Final = {
 }
 _MONTHS: Final = {"month": 1, "mm": 1, "m": 1, "year": 12, "yy": 12, "yyyy": 12}
 _PARTS: Final = {
-    "second": "second", "ss": "second", "s": "second", "minute": "minute", "mi": "minute", "n": "minute", "hour": "hour", "hh": "hour",
-    "day": "day", "dd": "day", "d": "day", "month": "month", "mm": "month", "m": "month", "year": "year", "yy": "year", "yyyy": "year",
-}  # fmt: skip
+    "second": "second",
+    "ss": "second",
+    "s": "second",
+    "minute": "minute",
+    "mi": "minute",
+    "n": "minute",
+    "hour": "hour",
+    "hh": "hour",
+    "day": "day",
+    "dd": "day",
+    "d": "day",
+    "month": "month",
+    "mm": "month",
+    "m": "month",
+    "year": "year",
+    "yy": "year",
+    "yyyy": "year",
+}
 # .NET's custom formats, as FORMAT takes them.
 _FORMATS: Final = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
 _LONGEST_QUOTED: Final = 128
@@ -82,9 +97,7 @@ def date_added(unit: str, count: int | None, given: Stored) -> Stored:
         return stored(moment + timedelta(seconds=_SECONDS[unit] * int(count)))
     year, month = divmod(moment.year * 12 + moment.month - 1 + _MONTHS[unit] * int(count), 12)
     # The 31st of a month that has none is its last day.
-    return stored(
-        moment.replace(year=year, month=month + 1, day=min(moment.day, calendar.monthrange(year, month + 1)[1]))
-    )
+    return stored(moment.replace(year=year, month=month + 1, day=min(moment.day, calendar.monthrange(year, month + 1)[1])))
 
 
 def date_part(unit: str, given: Stored) -> int | None:
@@ -147,10 +160,19 @@ def _number(given: Value, beside: Value) -> float:
 
 # SQLite's name and how many arguments it takes.
 SCALARS: Final[dict[str, tuple[Callable[..., Stored], tuple[int, ...]]]] = {
-    "added": (added, (2,)), "taken_away": (taken_away, (2,)), "converted": (converted, (4,)), "datediff": (difference, (3,)),
-    "dateadd": (date_added, (3,)), "datepart": (date_part, (2,)), "format": (formatted, (2,)), "concat": (joined, (-1,)),
-    "quotename": (quoted_name, (1, 2)), "charindex": (place_of, (2, 3)), "replaced": (replaced, (3,)), "len": (length, (1,)),
+    "added": (added, (2,)),
+    "taken_away": (taken_away, (2,)),
+    "converted": (converted, (4,)),
+    "datediff": (difference, (3,)),
+    "dateadd": (date_added, (3,)),
+    "datepart": (date_part, (2,)),
+    "format": (formatted, (2,)),
+    "concat": (joined, (-1,)),
+    "quotename": (quoted_name, (1, 2)),
+    "charindex": (place_of, (2, 3)),
+    "replaced": (replaced, (3,)),
+    "len": (length, (1,)),
     "substring": (substring, (3,)),
     "left_of": (lambda given, count: None if given is None else str(given)[:count], (2,)),
     "right_of": (lambda given, count: None if given is None else str(given)[-count:] if count else "", (2,)),
-}  # fmt: skip
+}

@@ -115,9 +115,7 @@ def declarations(nodes: Iterable[Node]) -> Iterator[tuple[str, DataType | tuple[
     for node in nodes:
         match node:
             case Several():
-                yield from (
-                    (one.name, one.type if isinstance(one, Declare) else one.columns) for one in node.statements
-                )
+                yield from ((one.name, one.type if isinstance(one, Declare) else one.columns) for one in node.statements)
             case Block():
                 yield from declarations(node.body)
             case If():

@@ -37,9 +37,7 @@ from localcloud.tsql.syntax import (
 from localcloud.tsql.tables import columns_of, table_statement
 from localcloud.tsql.tokens import Token, closing, depths, parts, written
 
-_CHECK_OPTIONS: Final = frozenset(
-    {"NO_INFOMSGS", "ALL_ERRORMSGS", "PHYSICAL_ONLY", "EXTENDED_LOGICAL_CHECKS", ",", "NOINDEX"}
-)
+_CHECK_OPTIONS: Final = frozenset({"NO_INFOMSGS", "ALL_ERRORMSGS", "PHYSICAL_ONLY", "EXTENDED_LOGICAL_CHECKS", ",", "NOINDEX"})
 _RAISE_OPTIONS: Final = frozenset({"NOWAIT", "LOG", "SETERROR", ","})
 # What drivers and scripts set and what changes nothing here.
 _SETTINGS: Final = frozenset(
@@ -74,11 +72,27 @@ _ENDINGS: Final[tuple[list[str], ...]] = (["WITH", "ROLLBACK", "IMMEDIATE"], ["W
 def recognise(tokens: Sequence[Token]) -> Statement:
     """Raises SqlError 102 for what isn't known."""
     known: dict[str, Callable[[Sequence[Token]], Statement | None]] = {
-        "EXEC": _execute, "EXECUTE": _execute, "SELECT": _select, "DECLARE": _declare, "SET": _set, "PRINT": _print,
-        "RAISERROR": _raise, "THROW": _throw, "WAITFOR": _wait_for, "USE": _use, "ALTER": _alter, "DROP": _drop, "DBCC": _check,
-        "CREATE": table_statement, "INSERT": _insert, "DELETE": table_statement, "UPDATE": table_statement,
-        "BEGIN": _transaction, "COMMIT": _transaction, "ROLLBACK": _transaction,
-    }  # fmt: skip
+        "EXEC": _execute,
+        "EXECUTE": _execute,
+        "SELECT": _select,
+        "DECLARE": _declare,
+        "SET": _set,
+        "PRINT": _print,
+        "RAISERROR": _raise,
+        "THROW": _throw,
+        "WAITFOR": _wait_for,
+        "USE": _use,
+        "ALTER": _alter,
+        "DROP": _drop,
+        "DBCC": _check,
+        "CREATE": table_statement,
+        "INSERT": _insert,
+        "DELETE": table_statement,
+        "UPDATE": table_statement,
+        "BEGIN": _transaction,
+        "COMMIT": _transaction,
+        "ROLLBACK": _transaction,
+    }
     read = known.get(tokens[0].upper)
     found = read(tokens) if read else None
     if found is None:
@@ -96,9 +110,7 @@ def _execute(tokens: Sequence[Token]) -> Execute | ExecuteText | None:
         rest, status = rest[2:], rest[0].text
     if rest and rest[0].upper == "(":
         inner = rest[1:-1]
-        is_plain = closing(rest, 0) == len(rest) - 1 and all(
-            token.kind in ("string", "variable") or token.upper == "+" for token in inner
-        )
+        is_plain = closing(rest, 0) == len(rest) - 1 and all(token.kind in ("string", "variable") or token.upper == "+" for token in inner)
         return ExecuteText(tuple(inner)) if inner and is_plain and not status else None
     by_variable = bool(rest) and rest[0].kind == "variable"
     end = 1 if by_variable else _end_of_name(rest)
@@ -202,11 +214,7 @@ def _insert(tokens: Sequence[Token]) -> Insert | None:
     if not isinstance(found, Insert):
         return None
     source = recognise(found.source) if found.source else None
-    is_known = (
-        source is None
-        or isinstance(source, Execute | ExecuteText)
-        or (isinstance(source, Select) and not source.variables)
-    )
+    is_known = source is None or isinstance(source, Execute | ExecuteText) or (isinstance(source, Select) and not source.variables)
     return found if is_known else None
 
 

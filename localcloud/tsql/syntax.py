@@ -197,6 +197,24 @@ class Several:
 
 
 Statement = (
-    Execute | ExecuteText | Select | Several | Assign | Print | Raise | Throw | WaitFor | Use | AlterUser | AlterDatabase | DropDatabase
-    | CheckDatabase | Transaction | Setting | Insert | Modify | CreateTable | DropTable
-)  # fmt: skip
+    Execute
+    | ExecuteText
+    | Select
+    | Several
+    | Assign
+    | Print
+    | Raise
+    | Throw
+    | WaitFor
+    | Use
+    | AlterUser
+    | AlterDatabase
+    | DropDatabase
+    | CheckDatabase
+    | Transaction
+    | Setting
+    | Insert
+    | Modify
+    | CreateTable
+    | DropTable
+)

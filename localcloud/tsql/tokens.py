@@ -90,8 +90,12 @@ def written(found: Sequence[Token]) -> str:
 
 def _kind(group: str | None) -> Kind:
     kinds: dict[str | None, Kind] = {
-        "string": "string", "name": "name", "variable": "variable", "number": "number", "word": "word",
-    }  # fmt: skip
+        "string": "string",
+        "name": "name",
+        "variable": "variable",
+        "number": "number",
+        "word": "word",
+    }
     return kinds.get(group, "sign")
 
 

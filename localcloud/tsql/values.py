@@ -48,16 +48,11 @@ def result(names: Sequence[str], known: Container[str], rows: Sequence[tuple[obj
     """`known` are the names of columns and aliases."""
     values = [tuple(map(loaded, row)) for row in rows]
     types = [_type([row[number] for row in values]) for number in range(len(names))]
-    long = [
-        any(isinstance(row[number], str) and str(row[number]).startswith(_NUMBER) for row in rows)
-        for number in range(len(names))
-    ]
+    long = [any(isinstance(row[number], str) and str(row[number]).startswith(_NUMBER) for row in rows) for number in range(len(names))]
     # SQL Server gives an expression no name; SQLite gives it its text.
     said = [name if name in known else "" for name in names]
     return ResultSet(
-        tuple(
-            Column(name, "numeric" if is_long else kind) for name, kind, is_long in zip(said, types, long, strict=True)
-        ),
+        tuple(Column(name, "numeric" if is_long else kind) for name, kind, is_long in zip(said, types, long, strict=True)),
         values,
     )
 

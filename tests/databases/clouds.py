@@ -51,9 +51,7 @@ class Clouds:
         endpoint = "http://{}:{}".format(*self.address)
         keys = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
         secrets = boto3.client("secretsmanager", endpoint_url=endpoint, **keys)
-        arn = secrets.create_secret(
-            Name=f"rds!master-{self.directory.name}-{name}", SecretString=secret("master", "secret")
-        )["ARN"]
+        arn = secrets.create_secret(Name=f"rds!master-{self.directory.name}-{name}", SecretString=secret("master", "secret"))["ARN"]
         made = Cloud(endpoint, server, self.authority.bundle, arn, self.private)
         for bucket in (REPOSITORY, EVIDENCE):
             made.s3().create_bucket(Bucket=bucket)
@@ -62,9 +60,7 @@ class Clouds:
 
     def _server(self, version: str, name: str, settings: dict[str, str]) -> postgresql.Server:
         certificate, key = certificates.issue(self.authority, "localhost")
-        started = postgresql.start(
-            self.directory / name, certificate=certificate, key=key, settings=settings, version=version
-        )
+        started = postgresql.start(self.directory / name, certificate=certificate, key=key, settings=settings, version=version)
         try:
             postgresql.create_master(started, "master", "secret")
         except Exception:

@@ -27,9 +27,13 @@ SELECT lo_from_bytea(0, '\\x0102');
 
 # As few locks as the smallest RDS instance has, in proportion. No server outlives a crash here, so nothing is written for one.
 SETTINGS = {
-    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB", "max_locks_per_transaction": "24",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "256MB",
+    "max_locks_per_transaction": "24",
     "max_prepared_transactions": "2",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="session")

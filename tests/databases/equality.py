@@ -15,9 +15,15 @@ _ROWS = """SELECT count(*), md5(string_agg(row, chr(10) ORDER BY row COLLATE "C"
     FROM (SELECT ROW("all columns".*)::text FROM ONLY {} AS "all columns") AS found (row)"""
 # What a value's text depends on, and what would end a long reading, on servers with a parameter group.
 _PINNED = {
-    "DateStyle": "ISO", "IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "3", "bytea_output": "hex",
-    "statement_timeout": "0", "transaction_timeout": "0", "idle_in_transaction_session_timeout": "0",
-}  # fmt: skip
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "statement_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
 
 
 def contents(cloud: Cloud, database: str, owners: Mapping[str, str] | None = None) -> dict[str, object]:

@@ -46,9 +46,14 @@ def another(of: Written = FULL, **fields: Any) -> Written:
 
 
 DIFFERENTIAL = another(
-    kind="I", flags=0xA10, base=FULL.checkpoint, first=(21, 170, 1), last=(21, 180, 1), checkpoint=(21, 170, 1),
+    kind="I",
+    flags=0xA10,
+    base=FULL.checkpoint,
+    first=(21, 170, 1),
+    last=(21, 180, 1),
+    checkpoint=(21, 170, 1),
     begun=datetime(2023, 3, 1, 6),
-)  # fmt: skip
+)
 LOG_1 = another(kind="L", first=(21, 150, 1), last=(21, 175, 1), begun=datetime(2023, 3, 1, 1))
 LOG_2 = another(kind="L", first=(21, 175, 1), last=(21, 220, 1), begun=datetime(2023, 3, 1, 2))
 CRM, HR = (another(database=name, database_id=uuid.uuid4()) for name in ("crm", "hr"))
@@ -106,9 +111,13 @@ class NativeCloud:
     def environment(self) -> dict[str, str]:
         """What the worker finds on its instance."""
         return {
-            **os.environ, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1", "DBRESTORE_STATE_DIR": str(self.directory / "state"),
-        }  # fmt: skip
+            **os.environ,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "DBRESTORE_STATE_DIR": str(self.directory / "state"),
+        }
 
     def s3(self) -> "S3Client":
         """A client of the endpoint."""
@@ -169,9 +178,7 @@ class NativeRestore:
             for n, backup_set in enumerate(self.sets(name), start=1):
                 for stripe, file in enumerate(backup_set.files, start=1):
                     key = native_staging.stripe_key(self.restore_id, number, n, backup_set.kind, stripe)
-                    self.cloud.staged.content[key] = (
-                        self.cloud.s3().get_object(Bucket=REPOSITORY, Key=file.key)["Body"].read()
-                    )
+                    self.cloud.staged.content[key] = self.cloud.s3().get_object(Bucket=REPOSITORY, Key=file.key)["Body"].read()
 
     def sets(self, name: str):
         """What is restored of a database."""
@@ -185,15 +192,20 @@ class NativeRestore:
         sets = self.sets(name)
         steps = tuple(
             NativeStep(
-                kind=one.kind, set_id=one.set_id, stop_at=self.stop_at if one.kind == "LOG" else None,
+                kind=one.kind,
+                set_id=one.set_id,
+                stop_at=self.stop_at if one.kind == "LOG" else None,
                 s3_arn=native_staging.set_arn("aws", STAGING, self.restore_id, number, n, one.kind, len(one.files)),
             )
             for n, one in enumerate(sets, start=1)
-        )  # fmt: skip
+        )
         return NativeDatabaseJob(
-            backup_name=name, asked_name=self.asked[name], steps=steps, last_set=sets[-1].set_id,
+            backup_name=name,
+            asked_name=self.asked[name],
+            steps=steps,
+            last_set=sets[-1].set_id,
             key_prefix=native_staging.database_prefix(self.restore_id, number),
-        )  # fmt: skip
+        )
 
     def job(self, kind: JobKind) -> Job:
         """As the control plane writes it."""
@@ -205,10 +217,14 @@ class NativeRestore:
             ca_bundle=self.ca_bundle,
         )
         return Job(
-            kind=kind, restore_id=self.restore_id, engine="sqlserver", server=server, native_databases=self.databases(),
+            kind=kind,
+            restore_id=self.restore_id,
+            engine="sqlserver",
+            server=server,
+            native_databases=self.databases(),
             native_options=self.options,
             manifest=f"s3://{REPOSITORY}/{keys.manifest_key('mssql', self.manifest.point_id)}",
-        )  # fmt: skip
+        )
 
     def job_uri(self, kind: JobKind, name: str = "") -> str:
         """Write the job's document."""

@@ -41,9 +41,13 @@ class Cloud:
     def environment(self) -> dict[str, str]:
         """What the worker finds on its instance."""
         return {
-            **os.environ, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1", "DBRESTORE_STATE_DIR": str(self.directory / "state"),
-        }  # fmt: skip
+            **os.environ,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "DBRESTORE_STATE_DIR": str(self.directory / "state"),
+        }
 
     def s3(self):
         """The client of the endpoint."""
@@ -57,9 +61,14 @@ class Cloud:
     def dsn(self, database: str = "postgres", *, sslmode: str = "verify-full") -> str:
         """The master user's login."""
         return make_conninfo(
-            host="localhost", port=self.server.port, user="master", password="secret", dbname=database, sslmode=sslmode,
+            host="localhost",
+            port=self.server.port,
+            user="master",
+            password="secret",
+            dbname=database,
+            sslmode=sslmode,
             sslrootcert=str(self.ca_file),
-        )  # fmt: skip
+        )
 
     def execute(self, statement: str, database: str = "postgres", *, superuser: bool = False) -> list[tuple]:
         """Run statements in a database; returns the rows of the last one."""
@@ -92,18 +101,14 @@ class Cloud:
 
     def memberships(self) -> set[tuple]:
         """Every row of pg_auth_members, by name."""
-        return set(
-            self.execute("SELECT roleid::regrole::text, member::regrole::text, grantor::regrole::text FROM pg_auth_members")
-        )  # fmt: skip
+        return set(self.execute("SELECT roleid::regrole::text, member::regrole::text, grantor::regrole::text FROM pg_auth_members"))
 
     def dump(self, database: str, *options: str, superuser: bool = False) -> Path:
         """Run the pg_dump of the server's version; `-Fd` among the options makes a directory."""
         path = self.directory / f"{uuid.uuid4().hex}.dump"
         # Some of the pg_dump that can be had know no TLS.
         dsn = self.server.superuser_dsn(database) if superuser else self.dsn(database, sslmode="prefer")
-        subprocess.run(
-            [tool(self.server.version, "pg_dump"), *(options or ("-Fc",)), "-f", path, "-d", dsn], check=True
-        )
+        subprocess.run([tool(self.server.version, "pg_dump"), *(options or ("-Fc",)), "-f", path, "-d", dsn], check=True)
         return path
 
     def schema(self, database: str) -> str:
@@ -159,23 +164,33 @@ class Restore:
         """The databases with the names that the plan gives them."""
         return tuple(
             DatabaseJob(
-                backup_name=name, asked_name=self.asked[name], temporary_name=f"dbrestore-{self.restore_id}-{number}",
-                login_role=f"dbrestore-{self.restore_id}-{number}", holder_role=f"dbrestore-{self.restore_id}-{number}-holder",
+                backup_name=name,
+                asked_name=self.asked[name],
+                temporary_name=f"dbrestore-{self.restore_id}-{number}",
+                login_role=f"dbrestore-{self.restore_id}-{number}",
+                holder_role=f"dbrestore-{self.restore_id}-{number}-holder",
             )
             for number, name in enumerate(self.dumps)
-        )  # fmt: skip
+        )
 
     def job_uri(self, kind: JobKind, name: str) -> str:
         """Write the job's document."""
         server = DatabaseServer(
-            host="localhost", port=self.cloud.server.port, region="us-east-1", secret_arn=self.cloud.secret_arn,
+            host="localhost",
+            port=self.cloud.server.port,
+            region="us-east-1",
+            secret_arn=self.cloud.secret_arn,
             ca_bundle=f"s3://{EVIDENCE}/certificates/rds-ca.pem",
-        )  # fmt: skip
+        )
         manifest = None if kind == "discard" else self.manifest_uri
         job = Job(
-            kind=kind, restore_id=self.restore_id, server=server, databases=self.databases(), manifest=manifest,
+            kind=kind,
+            restore_id=self.restore_id,
+            server=server,
+            databases=self.databases(),
+            manifest=manifest,
             postgres=self.postgres,
-        )  # fmt: skip
+        )
         key = keys.job_prefix(self.restore_id, name) + "job.json"
         self.cloud.s3().put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())
         return f"s3://{EVIDENCE}/{key}"

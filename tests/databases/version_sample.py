@@ -73,7 +73,7 @@ _SINCE: Final = {
         CREATE TABLE stock.leases (item int4range, during daterange, PRIMARY KEY (item, during WITHOUT OVERLAPS));
         INSERT INTO stock.leases VALUES ('[1,2)', '[2024-01-01,2024-02-01)');
     """,
-}  # fmt: skip
+}
 
 
 def create(dsn: str) -> None:

@@ -90,12 +90,20 @@ ATTEMPTS: Final = {
     "an advisory lock": "SELECT pg_catalog.pg_try_advisory_lock(1)",
     "a function besides": "CREATE OR REPLACE FUNCTION public.besides() RETURNS text SECURITY DEFINER LANGUAGE sql "
     "AS ''SELECT current_user::text''",
-}  # fmt: skip
+}
 # These are no gain: whoever is nobody stays so, a GRANT without the right to grant is a warning, and what is made belongs to its maker.
-HARMLESS: Final = frozenset({
-    "reset role", "reset authorization", "notify", "an advisory lock", "a function besides", "publish a table", "a grant on the database",
-    "a grant on another database",
-})  # fmt: skip
+HARMLESS: Final = frozenset(
+    {
+        "reset role",
+        "reset authorization",
+        "notify",
+        "an advisory lock",
+        "a function besides",
+        "publish a table",
+        "a grant on the database",
+        "a grant on another database",
+    }
+)
 
 # {f}: a function of int that may stand in an expression. {t}: the name of the table.
 _ROWS: Final = "INSERT INTO {t} (x) SELECT generate_series(1, 3)"
@@ -144,7 +152,7 @@ KINDS: Final = {
     "exclusion": f"CREATE TABLE {{t}} (x int, EXCLUDE USING gist (int4range({{f}}(x), x + 1) WITH &&)); {_ROWS}",
     "procedure": "CREATE PROCEDURE {t}() LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN PERFORM {f}(1); END'",
     "security definer": "CREATE FUNCTION {t}() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN {f}(1); END'",
-}  # fmt: skip
+}
 # Tables whose expressions autovacuum evaluates.
 _EVALUATED: Final = ("expression index", "unique index", "brin index", "partial index", "statistics", "operator")
 
@@ -165,9 +173,7 @@ def statements(kinds: tuple[str, ...]) -> str:
         )
         made.append(KINDS[kind].format(f=f, t=name, n="#" * (number + 1)))
         if kind in _EVALUATED:
-            made.append(
-                f"ALTER TABLE {name} SET (autovacuum_analyze_threshold = 1, autovacuum_analyze_scale_factor = 0)"
-            )
+            made.append(f"ALTER TABLE {name} SET (autovacuum_analyze_threshold = 1, autovacuum_analyze_scale_factor = 0)")
     return ";\n".join(made)
 
 

@@ -76,9 +76,7 @@ class Injector:
         """What a function's own threads ask for is the function's doing too."""
         submit = ThreadPoolExecutor.submit
 
-        def as_the_submitter(
-            pool: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **named: Any
-        ) -> Future[Any]:
+        def as_the_submitter(pool: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
             function = getattr(self._inside, "function", False)
 
             def run() -> Any:
@@ -102,9 +100,7 @@ class Injector:
 
     def _refusal(self, service: str) -> tuple[int, str]:
         if self.kind == "denied":
-            return DENIED.get(
-                service, (403 if service in ("sts", "rds", "cloudwatch") else 400, "AccessDeniedException")
-            )
+            return DENIED.get(service, (403 if service in ("sts", "rds", "cloudwatch") else 400, "AccessDeniedException"))
         return THROTTLED.get(service, (400, "ThrottlingException"))
 
 

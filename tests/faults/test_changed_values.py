@@ -83,9 +83,7 @@ class Replayed:
 def replayed(cloud: Cloud) -> Iterator[Replayed]:
     cloud.create_database("mixed")
     cloud.execute(SOURCE, "mixed")
-    restore = Restore(
-        cloud, {"mixed": cloud.dump("mixed")}, {"mixed": "back"}, postgres=PostgresOptions(verify="content")
-    )
+    restore = Restore(cloud, {"mixed": cloud.dump("mixed")}, {"mixed": "back"}, postgres=PostgresOptions(verify="content"))
     restore.add_point()
     restore.run("replay")
     dsn = cloud.server.superuser_dsn(restore.databases()[0].temporary_name)

@@ -33,7 +33,7 @@ _UNTOUCHED = {
     "comments": "SELECT objoid, description FROM pg_shdescription WHERE description !~ '^dbrestore dbrestore-'",
     "rest": "SELECT count(*), (SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM pg_tablespace), "
     "(SELECT count(*) FROM pg_subscription), (SELECT count(*) FROM pg_parameter_acl) FROM pg_prepared_xacts",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,7 @@ def neighbour(cloud: Cloud) -> Iterator[psycopg.Connection]:
     """Somebody else's login, in a session of its own, with a database and rows; and autovacuum that comes every second."""
     cloud.execute("CREATE ROLE neighbour LOGIN PASSWORD 'n'; CREATE ROLE onlooker LOGIN PASSWORD 'o'")
     cloud.create_database(NEIGHBOUR)
-    cloud.execute(
-        "CREATE TABLE kept AS SELECT generate_series(1, 100) AS x; GRANT SELECT ON kept TO neighbour", NEIGHBOUR
-    )
+    cloud.execute("CREATE TABLE kept AS SELECT generate_series(1, 100) AS x; GRANT SELECT ON kept TO neighbour", NEIGHBOUR)
     _set_autovacuum(cloud, "ALTER SYSTEM SET autovacuum_naptime = '1s'")
     with psycopg.connect(cloud.dsn(NEIGHBOUR), user="neighbour", password="n", autocommit=True) as session:
         yield session
@@ -60,9 +58,7 @@ def neighbour(cloud: Cloud) -> Iterator[psycopg.Connection]:
 
 
 @pytest.mark.parametrize("options", [PostgresOptions(), ALL_ASKED], ids=["default", "owners asked for"])
-@pytest.mark.parametrize(
-    ("kinds", "seconds"), [(QUICK, 4), pytest.param(tuple(KINDS), 120, marks=pytest.mark.slow)], ids=["quick", "all"]
-)
+@pytest.mark.parametrize(("kinds", "seconds"), [(QUICK, 4), pytest.param(tuple(KINDS), 120, marks=pytest.mark.slow)], ids=["quick", "all"])
 def test_nobody_gains_anything(
     cloud: Cloud, neighbour: psycopg.Connection, kinds: tuple[str, ...], seconds: int, options: PostgresOptions
 ) -> None:
@@ -121,13 +117,8 @@ def _call_everything(cloud: Cloud) -> None:
             """SELECT prokind::text, oid::regproc::text, pronargs FROM pg_proc WHERE pronamespace = 'public'::regnamespace
             AND has_function_privilege(oid, 'EXECUTE') AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"""
         ).fetchall()
-        tables = session.execute(
-            "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-        ).fetchall()
-        calls = [
-            f"{'CALL' if kind == 'p' else 'SELECT'} {name}({', '.join(['NULL'] * given)})"
-            for kind, name, given in callable_
-        ]
+        tables = session.execute("SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchall()
+        calls = [f"{'CALL' if kind == 'p' else 'SELECT'} {name}({', '.join(['NULL'] * given)})" for kind, name, given in callable_]
         for statement in [
             *calls,
             *(f"{verb} {name}" for (name,) in tables for verb in ("TABLE", "ANALYZE", "TRUNCATE")),
@@ -147,11 +138,10 @@ def _require_tame(cloud: Cloud, owners: set[str]) -> None:
     owned = cloud.execute(
         """SELECT DISTINCT r.rolname FROM pg_shdepend AS d JOIN pg_roles AS r ON r.oid = d.refobjid
         WHERE d.deptype = 'o' AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())""",
-        BACK, superuser=True,
-    )  # fmt: skip
-    made = " UNION ALL ".join(
-        f"SELECT oid::bigint FROM {name}" for name in ("pg_publication", "pg_event_trigger", "pg_foreign_server")
+        BACK,
+        superuser=True,
     )
+    made = " UNION ALL ".join(f"SELECT oid::bigint FROM {name}" for name in ("pg_publication", "pg_event_trigger", "pg_foreign_server"))
 
     assert settings == ("master", False, -1, True)
     assert {name for (name,) in owned} <= owners
@@ -159,14 +149,10 @@ def _require_tame(cloud: Cloud, owners: set[str]) -> None:
 
 
 def _state(cloud: Cloud) -> dict[str, object]:
-    state: dict[str, object] = {
-        name: sorted(cloud.execute(query, superuser=True)) for name, query in _UNTOUCHED.items()
-    }
+    state: dict[str, object] = {name: sorted(cloud.execute(query, superuser=True)) for name, query in _UNTOUCHED.items()}
     state |= {f"schema of {name}": cloud.schema(name) for name in ("postgres", "template1", NEIGHBOUR)}
     data = cloud.server.directory / "data"
-    return state | {
-        name: (data / name).read_text() for name in ("pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf")
-    }
+    return state | {name: (data / name).read_text() for name in ("pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf")}
 
 
 def _differences(before: object, after: object) -> list[object]:

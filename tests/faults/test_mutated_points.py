@@ -32,9 +32,28 @@ COUNTS = [200, pytest.param(10_000, marks=pytest.mark.slow)]
 MIB = 1 << 20
 SECONDS, MEMORY = 5.0, 300 * MIB
 HOSTILE: tuple[Any, ...] = (
-    None, True, -1, 0, 1, 7, 2**31, 2**63, 10**30, 1e308, 0.5, "", "x", "../../etc/passwd", "a\0b", "\ud800", "9" * 5000, [],
-    [[]], {}, {"a": 1},
-)  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    1,
+    7,
+    2**31,
+    2**63,
+    10**30,
+    1e308,
+    0.5,
+    "",
+    "x",
+    "../../etc/passwd",
+    "a\0b",
+    "\ud800",
+    "9" * 5000,
+    [],
+    [[]],
+    {},
+    {"a": 1},
+)
 
 
 @dataclass(frozen=True)
@@ -90,9 +109,7 @@ def _database(point: Point, backup: DatabaseBackup) -> object:
     rows = {}
     for member in backup.tables:
         stored = _stored(point, backup, member.stored)
-        rows[member.dump_id] = b"".join(
-            pgdump_blocks.table_rows(stored, backup.format, backup.compression, member.dump_id)
-        )
+        rows[member.dump_id] = b"".join(pgdump_blocks.table_rows(stored, backup.format, backup.compression, member.dump_id))
         found = len(rows[member.dump_id]), rows[member.dump_id].count(b"\n")
         if found != (member.uncompressed_length, member.rows):
             raise BackupDamaged("other rows")
@@ -213,9 +230,7 @@ def test_a_changed_object_of_a_point_is_refused_or_means_the_same(point: Point, 
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("count", COUNTS)
-def test_a_dump_that_changed_before_it_was_added_is_refused_by_its_digest(
-    sources: list[Path], tmp_path: Path, count: int
-) -> None:
+def test_a_dump_that_changed_before_it_was_added_is_refused_by_its_digest(sources: list[Path], tmp_path: Path, count: int) -> None:
     chance, unseen = random.Random(count + 3), 0
     for path in sources:
         _note_digests(path)
@@ -252,9 +267,7 @@ def _copy_damaged(source: Path, target: Path, chance: random.Random) -> None:
     name = chance.choice([name for name, content in contents.items() if content])
     while (changed := damaged(contents[name], chance)) == contents[name]:
         pass
-    target.with_name(target.name + known_digests.SUFFIX).write_text(
-        source.with_name(source.name + known_digests.SUFFIX).read_text()
-    )
+    target.with_name(target.name + known_digests.SUFFIX).write_text(source.with_name(source.name + known_digests.SUFFIX).read_text())
     if source.is_dir():
         target.mkdir(exist_ok=True)
     for file, content in (contents | {name: changed}).items():

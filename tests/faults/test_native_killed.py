@@ -27,8 +27,7 @@ __all__ = ["authority", "native"]
 
 QUICK = ("StageNativeBackups", "VerifyDatabases")
 PROGRAM = (
-    "from dbrestore.worker import run_job\nfrom dbrestore.worker.base import limits\n"
-    "vars(limits).update({limits!r})\nrun_job.run({uri!r})"
+    "from dbrestore.worker import run_job\nfrom dbrestore.worker.base import limits\nvars(limits).update({limits!r})\nrun_job.run({uri!r})"
 )
 
 
@@ -47,10 +46,7 @@ def beside_others(native: Installation) -> Installation:
 
 @pytest.mark.parametrize(
     "state",
-    [
-        pytest.param(state, marks=() if state in QUICK else pytest.mark.slow)
-        for state in (*SQLSERVER.creators, *REMOVERS)
-    ],
+    [pytest.param(state, marks=() if state in QUICK else pytest.mark.slow) for state in (*SQLSERVER.creators, *REMOVERS)],
 )
 def test_a_restore_stopped_in_a_state_is_cleared_up_by_the_sweeper(beside_others: Installation, state: str) -> None:
     native, before = beside_others, beside_others.inventory()
@@ -94,12 +90,8 @@ def endpoint(native: Installation) -> Iterator[str]:
     server.stop()
 
 
-@pytest.mark.parametrize(
-    "moment", [pytest.param(name, marks=() if name in QUICK_MOMENTS else pytest.mark.slow) for name in MOMENTS]
-)
-def test_a_worker_that_dies_while_rds_restores_leaves_nothing(
-    beside_others: Installation, endpoint: str, moment: str
-) -> None:
+@pytest.mark.parametrize("moment", [pytest.param(name, marks=() if name in QUICK_MOMENTS else pytest.mark.slow) for name in MOMENTS])
+def test_a_worker_that_dies_while_rds_restores_leaves_nothing(beside_others: Installation, endpoint: str, moment: str) -> None:
     native, before = beside_others, beside_others.inventory()
     native.switches.percent_per_poll = 5
     native.switches.stuck_in_created = "waits" in moment

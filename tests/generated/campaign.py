@@ -39,9 +39,7 @@ def judge(pool: Pool, number: int, drawn: Script | None = None) -> Verdict:
         content=chance.random() < 0.5,
         extensions=(*EXTENSIONS, "earthdistance"),
     )
-    return round_trip.run(
-        servers, number, drawn, dump_of(number, servers.source_version, servers.target_version), choices
-    )
+    return round_trip.run(servers, number, drawn, dump_of(number, servers.source_version, servers.target_version), choices)
 
 
 def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
@@ -68,9 +66,7 @@ def shrink(pool: Pool, number: int) -> Verdict:
         start = 0
         while start < len(kept):
             fewer = kept[:start] + kept[start + piece :]
-            tried = judge(
-                pool, number, Script(worst.script.encoding, worst.script.locale, worst.script.hard, tuple(fewer))
-            )
+            tried = judge(pool, number, Script(worst.script.encoding, worst.script.locale, worst.script.hard, tuple(fewer)))
             if tried.way == worst.way:
                 worst, kept = tried, fewer
             else:

@@ -125,9 +125,7 @@ def _as_expected(found: Facts, original: Facts, expected: Expected) -> Facts:
             changed[fact] = _owner(value, expected) if found is original else value
         elif aspect == "privileges":
             lines = {
-                line.replace(f"\t{old}", f"\t{new}")
-                for line in value.split("\n")
-                if old == new or line.split("\t")[0] not in (old, new)
+                line.replace(f"\t{old}", f"\t{new}") for line in value.split("\n") if old == new or line.split("\t")[0] not in (old, new)
             }
             changed[fact] = "\n".join(sorted(lines))
         else:

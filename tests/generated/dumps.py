@@ -14,10 +14,19 @@ _WHOLE = (
     ("--quote-all-identifiers", "--load-via-partition-root"),
 )
 _PARTS = (
-    ("--no-owner",), ("--no-comments",), ("--no-privileges",), ("--section=pre-data", "--section=data"), ("--schema-only",),
-    ("--no-large-objects",), ("--exclude-table-data=public.*",), ("-n", "public"), ("-N", "public"), ("-t", "public.t*"),
-    ("--section=pre-data", "--section=data", "--section=post-data"), ("--no-owner", "--quote-all-identifiers"),
-)  # fmt: skip
+    ("--no-owner",),
+    ("--no-comments",),
+    ("--no-privileges",),
+    ("--section=pre-data", "--section=data"),
+    ("--schema-only",),
+    ("--no-large-objects",),
+    ("--exclude-table-data=public.*",),
+    ("-n", "public"),
+    ("-N", "public"),
+    ("-t", "public.t*"),
+    ("--section=pre-data", "--section=data", "--section=post-data"),
+    ("--no-owner", "--quote-all-identifiers"),
+)
 # Those of 16 and 18 that can be had here know the first three only.
 _CODECS = ("none", "gzip", "gzip:9", "lz4", "zstd")
 
@@ -31,9 +40,7 @@ class Dump:
 
     def run(self, pg_dump: Path, dsn: str, path: Path) -> Path:
         """Dump; raises RuntimeError with what pg_dump said."""
-        done = subprocess.run(
-            [str(pg_dump), *self.arguments, "-f", str(path), "-d", dsn], capture_output=True, check=False
-        )
+        done = subprocess.run([str(pg_dump), *self.arguments, "-f", str(path), "-d", dsn], capture_output=True, check=False)
         if done.returncode:
             raise RuntimeError(f"pg_dump: {done.stderr.decode(errors='replace')[-1000:]}")
         return path

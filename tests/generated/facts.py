@@ -79,9 +79,7 @@ _ASPECTS = {
     "content": "SELECT 'large object', m.oid::text, md5(lo_get(m.oid)) FROM pg_largeobject_metadata AS m",
 }
 # Into which partition a value falls by its hash may be up to the numbers that a server gave to an enum's labels: read together.
-_HASHED = (
-    "pg_partitioned_table AS h WHERE partstrat = 'h' AND partrelid IN (SELECT relid FROM pg_partition_ancestors(c.oid))"
-)
+_HASHED = "pg_partitioned_table AS h WHERE partstrat = 'h' AND partrelid IN (SELECT relid FROM pg_partition_ancestors(c.oid))"
 _TABLES = f"""SELECT IDENTITY(pg_class, c.oid), nspname, relname, CASE WHEN relkind = 'p' THEN '' ELSE 'ONLY' END
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
     WHERE relispopulated AND relpersistence <> 't' AND relnamespace NOT IN {SYSTEM}

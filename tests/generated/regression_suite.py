@@ -28,14 +28,18 @@ def fetch(folder: Path) -> Path:
     (lists / "partial").mkdir(parents=True)
     (folder / "sources.list").write_text(_SOURCES)
     options = [
-        "-o", f"Dir::Etc::sourcelist={folder / 'sources.list'}", "-o", "Dir::Etc::sourceparts=-", "-o", f"Dir::State::lists={lists}",
-        "-o", "APT::Sandbox::User=root",
-    ]  # fmt: skip
+        "-o",
+        f"Dir::Etc::sourcelist={folder / 'sources.list'}",
+        "-o",
+        "Dir::Etc::sourceparts=-",
+        "-o",
+        f"Dir::State::lists={lists}",
+        "-o",
+        "APT::Sandbox::User=root",
+    ]
     for command in (["update"], ["source", "--download-only", _PACKAGE]):
         try:
-            done = subprocess.run(
-                ["apt-get", *options, *command], cwd=folder, capture_output=True, text=True, timeout=200, check=False
-            )
+            done = subprocess.run(["apt-get", *options, *command], cwd=folder, capture_output=True, text=True, timeout=200, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SuiteNotAvailable(str(error)) from error
         if done.returncode:
@@ -59,10 +63,18 @@ def run(server: Server, psql: Path, suite: Path, database: str) -> None:
     """Run every test's SQL in order as superuser; most errors in it are intended, and C functions of the suite's own are missing."""
     with tempfile.TemporaryDirectory() as results:
         environment = {
-            **os.environ, "PGHOST": str(server.directory), "PGPORT": str(server.port), "PGUSER": "rdsadmin", "PG_ABS_SRCDIR": str(suite),
-            "PG_ABS_BUILDDIR": results, "PG_LIBDIR": str(server.binaries.parent / "lib"), "PG_DLSUFFIX": ".so", "PGTZ": "PST8PDT",
-            "PGDATESTYLE": "Postgres, MDY", "PGOPTIONS": "-c intervalstyle=postgres_verbose -c statement_timeout=60000",
-        }  # fmt: skip
+            **os.environ,
+            "PGHOST": str(server.directory),
+            "PGPORT": str(server.port),
+            "PGUSER": "rdsadmin",
+            "PG_ABS_SRCDIR": str(suite),
+            "PG_ABS_BUILDDIR": results,
+            "PG_LIBDIR": str(server.binaries.parent / "lib"),
+            "PG_DLSUFFIX": ".so",
+            "PGTZ": "PST8PDT",
+            "PGDATESTYLE": "Postgres, MDY",
+            "PGOPTIONS": "-c intervalstyle=postgres_verbose -c statement_timeout=60000",
+        }
         Path(results, "results").mkdir()
         for test in _tests(suite):
             command = [str(psql), "-X", "-q", "-d", database, "-f", str(suite / "sql" / f"{test}.sql")]

@@ -46,16 +46,21 @@ class Catalogue:
 _NO_INDEX = f"{_OWN} AND relkind NOT IN ('t', 'i', 'I', 'c')"
 _NO_ROW_TYPE = f"{_OWN} AND typcategory <> 'A' AND NOT EXISTS (SELECT FROM pg_class AS r WHERE r.oid = typrelid AND relkind <> 'c')"
 # acldefault() doesn't know large objects before PostgreSQL 18.
-_LARGE_OBJECT = (
-    "ARRAY[makeaclitem(lomowner, lomowner, 'SELECT', false), makeaclitem(lomowner, lomowner, 'UPDATE', false)]"
-)
+_LARGE_OBJECT = "ARRAY[makeaclitem(lomowner, lomowner, 'SELECT', false), makeaclitem(lomowner, lomowner, 'UPDATE', false)]"
 _CATALOGUES = (
-    Catalogue("pg_class", "relnamespace", "relowner", "relacl",
-              "acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", relowner)", _NO_INDEX),
+    Catalogue(
+        "pg_class",
+        "relnamespace",
+        "relowner",
+        "relacl",
+        "acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", relowner)",
+        _NO_INDEX,
+    ),
     Catalogue("pg_proc", "pronamespace", "proowner", "proacl", "acldefault('f', proowner)"),
     Catalogue("pg_type", "typnamespace", "typowner", "typacl", "acldefault('T', typowner)", _NO_ROW_TYPE),
-    Catalogue("pg_namespace", None, "nspowner", "nspacl", "acldefault('n', nspowner)",
-              f"c.oid NOT IN {SYSTEM} AND nspname !~ '^pg_(toast_)?temp'"),
+    Catalogue(
+        "pg_namespace", None, "nspowner", "nspacl", "acldefault('n', nspowner)", f"c.oid NOT IN {SYSTEM} AND nspname !~ '^pg_(toast_)?temp'"
+    ),
     Catalogue("pg_operator", "oprnamespace", "oprowner"),
     Catalogue("pg_opclass", "opcnamespace", "opcowner"),
     Catalogue("pg_opfamily", "opfnamespace", "opfowner"),
@@ -76,7 +81,7 @@ _CATALOGUES = (
     Catalogue("pg_am"),
     Catalogue("pg_policy"),
     Catalogue("pg_largeobject_metadata", None, "lomowner", "lomacl", _LARGE_OBJECT, "true"),
-)  # fmt: skip
+)
 
 
 def _exploded(owner: str, is_members: str = "false") -> str:
@@ -110,11 +115,7 @@ def read(connection: psycopg.Connection) -> Iterator[tuple[Fact, str]]:
 
 def _objects(connection: psycopg.Connection, catalogue: Catalogue) -> Iterator[tuple[Fact, str]]:
     name = catalogue.name
-    owner = (
-        f"CASE WHEN NOT {catalogue.is_members} THEN pg_get_userbyid({catalogue.owner}) END"
-        if catalogue.owner
-        else "NULL"
-    )
+    owner = f"CASE WHEN NOT {catalogue.is_members} THEN pg_get_userbyid({catalogue.owner}) END" if catalogue.owner else "NULL"
     query = f"SELECT {catalogue.identity}, {owner} FROM {name} AS c WHERE {catalogue.condition}"
     for identity, role in connection.execute(query.encode()).fetchall():
         yield (name, identity, "there"), "yes"

@@ -51,9 +51,11 @@ class Choices:
     def options(self) -> PostgresOptions:
         """As the worker gets them."""
         return PostgresOptions(
-            owners={role: role for role in OWNERS} if self.owners_kept else {}, skip_unrestorable=self.skip,
-            allowed_extensions=(*self.extensions, "plpgsql"), verify="content" if self.content else "counts",
-        )  # fmt: skip
+            owners={role: role for role in OWNERS} if self.owners_kept else {},
+            skip_unrestorable=self.skip,
+            allowed_extensions=(*self.extensions, "plpgsql"),
+            verify="content" if self.content else "counts",
+        )
 
 
 @dataclass
@@ -133,9 +135,7 @@ def _restored(restore: Restore) -> DatabaseResult:
     try:
         restore.add_point()
     except RestoreError as error:
-        return failed.model_copy(
-            update={"error": ErrorNote(name=f"points add: {type(error).__name__}", message=str(error))}
-        )
+        return failed.model_copy(update={"error": ErrorNote(name=f"points add: {type(error).__name__}", message=str(error))})
     replayed = restore.run("replay")
     if replayed.error or replayed.databases[0].status != "REPLAYED":
         restore.run("discard")
@@ -144,9 +144,7 @@ def _restored(restore: Restore) -> DatabaseResult:
     (before,), (after,) = replayed.databases, verified.databases
     if after.status != "PROMOTED":
         restore.run("discard")
-    return after.model_copy(
-        update={"fix_ups": before.fix_ups + after.fix_ups, "left_out": tuple({*before.left_out, *after.left_out})}
-    )
+    return after.model_copy(update={"fix_ups": before.fix_ups + after.fix_ups, "left_out": tuple({*before.left_out, *after.left_out})})
 
 
 def _compare(servers: Servers, verdict: Verdict, restore: Restore, path: Path) -> None:
@@ -199,11 +197,7 @@ def _is_refreshed_here_alone(difference: Difference, made: Facts) -> bool:
 def _reference(servers: Servers, name: str, path: Path) -> Facts:
     """What a superuser's pg_restore makes of the dump, on the source's server if it is of the target's version: every role is there."""
     same = servers.source_version == servers.target_version
-    server, pg_restore = (
-        (servers.source, servers.pg_dump.with_name("pg_restore"))
-        if same
-        else (servers.cloud.server, servers.pg_restore)
-    )
+    server, pg_restore = (servers.source, servers.pg_dump.with_name("pg_restore")) if same else (servers.cloud.server, servers.pg_restore)
     reference = f"{name} reference"
     _create_alike(servers, name, server.superuser_dsn(), reference)
     dsn = server.superuser_dsn(reference)
@@ -247,11 +241,7 @@ def _needlessly_left_out(result: DatabaseResult, plain: dict[str, str]) -> list[
         for e in result.left_out
         if not e.entry.startswith(("ACL", "DEFAULT ACL", *_NEVER_RESTORED)) and e.entry not in elsewhere
     ]
-    return [
-        f"{label}: {why}"
-        for label, why in labels
-        if not any(entry.startswith(_without_schema(label)) for entry in plain)
-    ]
+    return [f"{label}: {why}" for label, why in labels if not any(entry.startswith(_without_schema(label)) for entry in plain)]
 
 
 def _of_missing_access_methods(result: DatabaseResult) -> set[str]:
@@ -260,8 +250,7 @@ def _of_missing_access_methods(result: DatabaseResult) -> set[str]:
     while more := {
         e.entry
         for e in result.left_out
-        if e.entry not in found
-        and e.why.startswith(("it depends on ACCESS METHOD ", *(f"it depends on {entry}, " for entry in found)))
+        if e.entry not in found and e.why.startswith(("it depends on ACCESS METHOD ", *(f"it depends on {entry}, " for entry in found)))
     }:
         found |= more
     return found

@@ -8,8 +8,13 @@ from psycopg.conninfo import make_conninfo
 
 # Roles of every generated database. The target lacks GONE; FOREIGN exists there, but its master user may not act for it.
 OWNER, FIRST, SECOND, READER, GONE, FOREIGN = (
-    "gen_owner", "gen_first", 'Gen "2"; x', "gen_reader", "gen_gone", "gen_foreign",
-)  # fmt: skip
+    "gen_owner",
+    "gen_first",
+    'Gen "2"; x',
+    "gen_reader",
+    "gen_gone",
+    "gen_foreign",
+)
 ROLES = (OWNER, FIRST, SECOND, READER, GONE, FOREIGN)
 OWNERS = (OWNER, FIRST, SECOND)
 

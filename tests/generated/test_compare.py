@@ -121,9 +121,7 @@ def original(newest: Servers) -> Iterator[Facts]:
 @pytest.fixture
 def changed(newest: Servers, original: Facts) -> Iterator[str]:
     """A copy that may be changed."""
-    _execute(
-        newest.source.superuser_dsn(), 'CREATE DATABASE "comparison b" OWNER gen_owner TEMPLATE "comparison template"'
-    )
+    _execute(newest.source.superuser_dsn(), 'CREATE DATABASE "comparison b" OWNER gen_owner TEMPLATE "comparison template"')
     yield newest.source.superuser_dsn("comparison b")
     _execute(newest.source.superuser_dsn(), 'DROP DATABASE "comparison b" WITH (FORCE)')
 
@@ -133,9 +131,7 @@ def test_equal_databases_have_no_difference(newest: Servers, original: Facts, ch
 
 
 # Each comparison takes a dump: the quick tests make every sixth change.
-@pytest.mark.parametrize(
-    "change", [pytest.param(change, marks=[pytest.mark.slow] if n % 6 else []) for n, change in enumerate(CHANGES)]
-)
+@pytest.mark.parametrize("change", [pytest.param(change, marks=[pytest.mark.slow] if n % 6 else []) for n, change in enumerate(CHANGES)])
 def test_one_change_is_found(newest: Servers, original: Facts, changed: str, change: str) -> None:
     _execute(changed, change)
 

@@ -10,9 +10,7 @@ ALL = 300
 
 
 # To repeat one: -k 'test_comes_back[17]'; to make it small: python -m tests.generated shrink 17.
-@pytest.mark.parametrize(
-    "number", [pytest.param(n, marks=[pytest.mark.slow] if n >= campaign.QUICK else []) for n in range(ALL)]
-)
+@pytest.mark.parametrize("number", [pytest.param(n, marks=[pytest.mark.slow] if n >= campaign.QUICK else []) for n in range(ALL)])
 def test_comes_back(pool: Pool, number: int) -> None:
     verdict = campaign.judge(pool, number)
 

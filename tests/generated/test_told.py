@@ -26,7 +26,7 @@ def rows(before: int, after: int) -> Difference:
         ([Told("TABLE DATA public.other", "refused", was_left_out=True, rows=10)], False),
         ([], False),
     ],
-)  # fmt: skip
+)
 def test_a_loss_is_explained_by_as_many_rows_of_its_partitions(told: list[Told], is_explained: bool) -> None:
     assert (untold([rows(100, 90)], told, PARENTS) == []) == is_explained
 

@@ -26,15 +26,10 @@ class Told:
         return self.was_left_out or self.what.startswith("not restored")
 
 
-def untold(
-    differences: list[Difference], told: list[Told], parents: Mapping[str, str] | None = None
-) -> list[Difference]:
+def untold(differences: list[Difference], told: list[Told], parents: Mapping[str, str] | None = None) -> list[Difference]:
     """Those that nothing explains. `parents`: the identity of each partition -> that of the table above it; rows of hashed partitions are
     compared in the tree's topmost hashed table."""
-    return [
-        d for d in differences
-        if not any(_explains(each, d) for each in told) and not _is_loss_of_partitions(d, told, parents or {})
-    ]  # fmt: skip
+    return [d for d in differences if not any(_explains(each, d) for each in told) and not _is_loss_of_partitions(d, told, parents or {})]
 
 
 def _is_loss_of_partitions(difference: Difference, told: list[Told], parents: Mapping[str, str]) -> bool:

@@ -69,11 +69,7 @@ class Template:
         if name in self.content.get("Parameters", {}):
             return str(self.parameters.get(name, self.content["Parameters"][name].get("Default")))
         properties = self.content["Resources"][name].get("Properties", {})
-        named = {
-            key: self.resolve(properties[key])
-            for key in ("BucketName", "TableName", "Name", "RoleName")
-            if key in properties
-        }
+        named = {key: self.resolve(properties[key]) for key in ("BucketName", "TableName", "Name", "RoleName") if key in properties}
         return next(iter(named.values()), name)
 
     def _holds(self, condition: str) -> bool:
@@ -91,9 +87,7 @@ def synthesise(folder: Path, **context: str) -> Path:
     environment = {"PATH": "/nowhere", "HOME": os.environ["HOME"], "CDK_OUTDIR": str(folder), "LANG": "C.UTF-8"}
     if context:
         environment["CDK_CONTEXT_JSON"] = json.dumps(context)
-    done = subprocess.run(
-        [sys.executable, ROOT / "app.py"], env=environment, cwd="/", capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, ROOT / "app.py"], env=environment, cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return folder
@@ -121,9 +115,7 @@ def target(cdk_out: Path) -> Template:
 @pytest.fixture(scope="session")
 def target_elsewhere(cdk_out: Path) -> Template:
     """The same template in another account than the control account."""
-    return _template(
-        cdk_out, "DbrestoreTarget", VpcId="vpc-1", ControlAccount="999999999999", ControlRegion="eu-west-1"
-    )
+    return _template(cdk_out, "DbrestoreTarget", VpcId="vpc-1", ControlAccount="999999999999", ControlRegion="eu-west-1")
 
 
 @pytest.fixture(scope="session")

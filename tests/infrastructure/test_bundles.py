@@ -40,9 +40,7 @@ def _run(program: Path, *arguments: str, cwd: Path) -> "subprocess.CompletedProc
         "PYTHONPATH": "/poisoned",
         "LANG": "C.UTF-8",
     }
-    return subprocess.run(
-        [program / "run", *arguments], env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=60
-    )
+    return subprocess.run([program / "run", *arguments], env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_the_program_starts_from_any_folder(program: Path, tmp_path: Path) -> None:
@@ -64,21 +62,23 @@ def stand_in(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_program_takes_the_way_to_aws_that_the_boot_script_left(
-    program: Path, stand_in: Path, tmp_path: Path
-) -> None:
+def test_the_program_takes_the_way_to_aws_that_the_boot_script_left(program: Path, stand_in: Path, tmp_path: Path) -> None:
     left = tmp_path / "proxy"
     left.write_text("https_proxy=http://proxy.example.com:3128\nno_proxy=169.254.169.254,$(touch harm)\n")
 
     done = subprocess.run(
         [program / "run", "s3://b/restores/r/jobs/j/job.json"],
         env={"PATH": "/usr/bin:/bin", "DBRESTORE_PYTHON": str(stand_in), "DBRESTORE_PROXY": str(left)},
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     assert done.stdout.splitlines() == [
-        "https_proxy=http://proxy.example.com:3128", "no_proxy=169.254.169.254,$(touch harm)",
-    ]  # fmt: skip
+        "https_proxy=http://proxy.example.com:3128",
+        "no_proxy=169.254.169.254,$(touch harm)",
+    ]
     assert not (tmp_path / "harm").exists()
 
 
@@ -96,9 +96,7 @@ def test_without_a_proxy_the_program_is_started_without_one(program: Path, stand
 
 def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path) -> None:
     files = (path.relative_to(program) for path in (program / "dbrestore" / "worker").rglob("*.py"))
-    modules = sorted(
-        ".".join(file.with_suffix("").parts) for file in files if file.stem not in ("__main__", "__init__")
-    )
+    modules = sorted(".".join(file.with_suffix("").parts) for file in files if file.stem not in ("__main__", "__init__"))
     script = "\n".join(
         [
             "import sys, boto3, psycopg, zstandard, lz4.frame, xxhash",
@@ -162,11 +160,19 @@ def test_the_functions_find_the_worker_configuration_that_was_deployed_with_them
 
     done = subprocess.run(
         [
-            sys.executable, "-P", "-s", "-S", "-c",
+            sys.executable,
+            "-P",
+            "-s",
+            "-S",
+            "-c",
             "from lambdas.configuration.workers import deployed; print(deployed().defaults.volume_gib)",
         ],
-        env={"PYTHONPATH": f"{tmp_path}:{site_packages}"}, cwd="/", capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env={"PYTHONPATH": f"{tmp_path}:{site_packages}"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     assert done.stdout == "77\n"
 
@@ -180,11 +186,19 @@ def test_the_functions_find_the_extensions_that_were_allowed_when_they_were_depl
 
     done = subprocess.run(
         [
-            sys.executable, "-P", "-s", "-S", "-c",
+            sys.executable,
+            "-P",
+            "-s",
+            "-S",
+            "-c",
             "from lambdas.configuration.extensions import deployed; print(*deployed().allowed)",
         ],
-        env={"PYTHONPATH": f"{tmp_path}:{site_packages}"}, cwd="/", capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env={"PYTHONPATH": f"{tmp_path}:{site_packages}"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     assert done.stdout == "hstore\n"
     assert bundles.function_code(extensions=other) != bundles.function_code()
@@ -194,9 +208,7 @@ def test_an_extension_configuration_that_is_wrong_is_not_bundled(tmp_path: Path)
     path = tmp_path / "extensions.json"
     path.write_text('{"not": ["pg_crypto"]}')
 
-    with pytest.raises(
-        ExtensionConfigurationInvalid, match=r"extensions\.json#/not/0: 'pg_crypto' is not in the default"
-    ):
+    with pytest.raises(ExtensionConfigurationInvalid, match=r"extensions\.json#/not/0: 'pg_crypto' is not in the default"):
         bundles.function_code(extensions=path)
 
 
@@ -312,8 +324,7 @@ def test_the_bundles_carry_the_model_of_every_service_that_is_called(package: st
         node.args[0].value
         for path in (ROOT / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("client", "_client")
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("client", "_client")
         if node.args and isinstance(node.args[0], ast.Constant)
     }
 
@@ -321,9 +332,7 @@ def test_the_bundles_carry_the_model_of_every_service_that_is_called(package: st
     assert services <= set(dependencies.SERVICES)
 
 
-def test_a_list_that_pip_cannot_fulfil_is_reported_with_pips_own_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_list_that_pip_cannot_fulfil_is_reported_with_pips_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "worker.txt").write_text("no-such-package-of-ours==1.0\n")
     monkeypatch.setattr(dependencies, "ROOT", tmp_path)

@@ -53,11 +53,7 @@ def _role(account: str, name: str) -> str:
 def _bucket_policy(template: Template, bucket: str) -> list[Statement]:
     """The statements of a bucket's policy, with the ARNs that the stack would have."""
     ids = {id_: b["BucketName"] for id_, b in template.of_type("AWS::S3::Bucket").items()}
-    (document,) = [
-        policy["PolicyDocument"]
-        for policy in template.of_type("AWS::S3::BucketPolicy").values()
-        if policy["Bucket"] == bucket
-    ]
+    (document,) = [policy["PolicyDocument"] for policy in template.of_type("AWS::S3::BucketPolicy").values() if policy["Bucket"] == bucket]
     text = json.dumps(document)
     for id_, name in ids.items():
         text = text.replace(f"{id_}.Arn", f"arn:aws:s3:::{name}")
@@ -67,8 +63,11 @@ def _bucket_policy(template: Template, bucket: str) -> list[Statement]:
 
 def _asked(principal: str, action: str, resource: str, **context: str) -> Question:
     keys = {
-        "aws:principalarn": principal, "aws:securetransport": "true", "s3:tlsversion": "1.3", "s3:prefix": "restores/r-1/",
-    }  # fmt: skip
+        "aws:principalarn": principal,
+        "aws:securetransport": "true",
+        "s3:tlsversion": "1.3",
+        "s3:prefix": "restores/r-1/",
+    }
     return Question(principal, action, f"arn:aws:s3:::{resource}", keys | context)
 
 
@@ -93,9 +92,7 @@ def _words(value: str | set[str]) -> str:
 
 
 @pytest.mark.parametrize(("action", "resource", "roles"), QUESTIONS, ids=_words)
-def test_the_buckets_let_in_exactly_the_named_accounts_roles(
-    shared_control: Template, action: str, resource: str, roles: set[str]
-) -> None:
+def test_the_buckets_let_in_exactly_the_named_accounts_roles(shared_control: Template, action: str, resource: str, roles: set[str]) -> None:
     policy = _bucket_policy(shared_control, resource.partition("/")[0])
 
     def may_(account: str, role: str) -> bool:
@@ -205,9 +202,7 @@ def test_the_key_serves_the_named_accounts_roles_as_far_as_the_buckets_do(
     ],
     ids=["by itself", "another service", "another bucket"],
 )
-def test_the_key_decrypts_nothing_but_objects_of_the_two_buckets(
-    shared_control: Template, context: dict[str, str]
-) -> None:
+def test_the_key_decrypts_nothing_but_objects_of_the_two_buckets(shared_control: Template, context: dict[str, str]) -> None:
     for principal in (_role(ACCOUNT, "Admin"), _role(NAMED, f"dbrestore-worker-{REGION}")):
         assert not _may_use(shared_control, principal, "kms:Decrypt", EVERYTHING, context)
         assert not _may_use(shared_control, principal, "kms:GenerateDataKey", EVERYTHING, context)

@@ -24,9 +24,7 @@ def test_the_committed_copy_is_what_would_be_generated(path: Path) -> None:
 
 
 def test_no_schema_is_left_of_a_document_that_is_gone() -> None:
-    assert set((ROOT / "docs" / "contract").iterdir()) == {
-        p for p in generate.generated() if p.parent.name == "contract"
-    }
+    assert set((ROOT / "docs" / "contract").iterdir()) == {p for p in generate.generated() if p.parent.name == "contract"}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

@@ -26,12 +26,24 @@ READING = ("Describe", "Get", "List", "Query")
 # IAM has no resource-level permission for these: the SSM agent's own channels, the delivery of logs that Step Functions sets up, and the
 # answer to a task, for which one has to know its token.
 WITHOUT_RESOURCES = {
-    "ssm:CancelCommand", "ssm:UpdateInstanceInformation", "ssm:UpdateInstanceAssociationStatus",
-    "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
-    "ssmmessages:OpenDataChannel", "ec2messages:AcknowledgeMessage", "ec2messages:DeleteMessage", "ec2messages:FailMessage",
-    "ec2messages:SendReply", "logs:CreateLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
-    "logs:PutResourcePolicy", "states:SendTaskSuccess", "states:SendTaskFailure",
-}  # fmt: skip
+    "ssm:CancelCommand",
+    "ssm:UpdateInstanceInformation",
+    "ssm:UpdateInstanceAssociationStatus",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+    "ec2messages:AcknowledgeMessage",
+    "ec2messages:DeleteMessage",
+    "ec2messages:FailMessage",
+    "ec2messages:SendReply",
+    "logs:CreateLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:PutResourcePolicy",
+    "states:SendTaskSuccess",
+    "states:SendTaskFailure",
+}
 # Actions that no client method names: they come with another call.
 IMPLIED = {
     "iam:PassRole": "ec2:RunInstances",
@@ -217,9 +229,7 @@ def test_a_worker_reads_backups_and_writes_only_its_restores(target: Template) -
     evidence = f"arn:aws:s3:::dbrestore-evidence-{ACCOUNT}-{REGION}-an"
 
     writes = [s["Resource"] for s in policy["PolicyDocument"]["Statement"] if "s3:PutObject" in s["Action"]]
-    secrets = [
-        s["Resource"] for s in policy["PolicyDocument"]["Statement"] if "secretsmanager:GetSecretValue" in s["Action"]
-    ]
+    secrets = [s["Resource"] for s in policy["PolicyDocument"]["Statement"] if "secretsmanager:GetSecretValue" in s["Action"]]
 
     assert writes == [[f"{evidence}/restores/*"]]
     assert secrets == [[f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!*"]]
@@ -255,9 +265,21 @@ def _method_names(tree: ast.AST) -> Iterator[str]:
 
 
 SERVICES = (
-    "cloudwatch", "dynamodb", "ec2", "events", "iam", "kms", "lambda", "rds", "s3", "secretsmanager", "service-quotas", "ssm",
-    "stepfunctions", "sts",
-)  # fmt: skip
+    "cloudwatch",
+    "dynamodb",
+    "ec2",
+    "events",
+    "iam",
+    "kms",
+    "lambda",
+    "rds",
+    "s3",
+    "secretsmanager",
+    "service-quotas",
+    "ssm",
+    "stepfunctions",
+    "sts",
+)
 
 
 def _operations() -> dict[str, tuple[str, ...]]:

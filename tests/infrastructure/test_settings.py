@@ -60,7 +60,9 @@ def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_pa
     path.write_text('{"unknown": 1}')
 
     assert path in (
-        settings.worker_configuration, settings.extension_configuration, settings.sqlserver_configuration,
-    )  # fmt: skip
+        settings.worker_configuration,
+        settings.extension_configuration,
+        settings.sqlserver_configuration,
+    )
     with pytest.raises(ConfigurationInvalid, match=r"ours\.json#/unknown: isn't a known key"):
         read({key: str(path)}.get)

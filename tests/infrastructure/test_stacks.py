@@ -23,13 +23,9 @@ STATES = set(re.findall(r"\$\{(\w+)\}", DEFINITION))
 def test_every_state_has_its_function_and_every_function_its_state(control: Template) -> None:
     functions = {row.state for row in FUNCTIONS}
 
-    assert functions - STATES == {"SweepLedger", "HearRetrieval"} | {
-        row.state for row in FUNCTIONS if row.answers_commands
-    }
+    assert functions - STATES == {"SweepLedger", "HearRetrieval"} | {row.state for row in FUNCTIONS if row.answers_commands}
     assert functions >= STATES
-    assert {f["FunctionName"] for f in control.of_type("AWS::Lambda::Function").values()} == {
-        f"dbrestore-{state}" for state in functions
-    }
+    assert {f["FunctionName"] for f in control.of_type("AWS::Lambda::Function").values()} == {f"dbrestore-{state}" for state in functions}
 
 
 def test_a_state_calls_the_function_of_its_own_name(control: Template) -> None:
@@ -62,9 +58,7 @@ def test_functions_run_no_longer_than_the_control_plane_believes(control: Templa
         assert function["LoggingConfig"]["LogFormat"] == "JSON"
 
 
-def test_every_function_finds_every_variable_that_the_settings_read(
-    control: Template, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_function_finds_every_variable_that_the_settings_read(control: Template, monkeypatch: pytest.MonkeyPatch) -> None:
     for function in control.of_type("AWS::Lambda::Function").values():
         for name, value in function["Environment"]["Variables"].items():
             monkeypatch.setenv(name, value)
@@ -137,9 +131,7 @@ def test_buckets_refuse_whatever_does_not_come_over_tls(control: Template) -> No
     for policy in policies:
         denials = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
         insecure = {"Bool": {"aws:SecureTransport": "false"}}
-        assert [(s["Principal"], s["Action"]) for s in denials if s["Condition"] == insecure] == [
-            ({"AWS": "*"}, "s3:*")
-        ]
+        assert [(s["Principal"], s["Action"]) for s in denials if s["Condition"] == insecure] == [({"AWS": "*"}, "s3:*")]
         assert all(s["Effect"] == "Deny" for s in policy["PolicyDocument"]["Statement"])
     assert len(policies) == 2
 

@@ -30,8 +30,12 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = {"PATH": "/nowhere", "HOME": os.environ["HOME"], "DBRESTORE_BUILD": str(folder), "LANG": "C.UTF-8"}
     done = subprocess.run(
         [sys.executable, ROOT / "app.py", "target-template"],
-        env=environment, cwd="/", capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == str(folder / "dbrestore-target.template.json")
     return folder
@@ -49,8 +53,12 @@ def test_it_needs_no_bootstrap_no_transform_no_other_file_and_fits_inline(build:
     assert set(content) == {"Description", "Parameters", "Conditions", "Resources", "Outputs"}
     assert "cdk-" not in json.dumps(content)
     assert {kind["Type"] for kind in content["Resources"].values()} == {
-        "AWS::IAM::Role", "AWS::IAM::InstanceProfile", "AWS::EC2::SecurityGroup", "AWS::SSM::Document", "AWS::SSM::Parameter",
-    }  # fmt: skip
+        "AWS::IAM::Role",
+        "AWS::IAM::InstanceProfile",
+        "AWS::EC2::SecurityGroup",
+        "AWS::SSM::Document",
+        "AWS::SSM::Parameter",
+    }
     assert size <= LARGEST_INLINE_TEMPLATE
 
 
@@ -101,9 +109,7 @@ def test_another_program_can_be_named_but_nothing_else_of_the_bucket(content: di
     assert pattern == r"^programs/[0-9a-f]{64}\.zip$"
 
 
-def test_stacks_of_several_regions_of_one_account_have_different_roles(
-    content: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stacks_of_several_regions_of_one_account_have_different_roles(content: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     here = _global_names(Template(content, {"VpcId": "vpc-1"}))
 
     monkeypatch.setitem(PSEUDO_PARAMETERS, "AWS::Region", "eu-west-3")

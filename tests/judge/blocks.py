@@ -63,9 +63,7 @@ def u64(data: bytes, at: int) -> int:
 
 
 def is_block(data: bytes, at: int) -> bool:
-    return (
-        data[at : at + 4] in TAGS and at + HEADER <= len(data) and xor_words(data[at : at + 50]) == u16(data, at + 50)
-    )
+    return data[at : at + 4] in TAGS and at + HEADER <= len(data) and xor_words(data[at : at + 50]) == u16(data, at + 50)
 
 
 def block_at(data: bytes, at: int) -> Block:
@@ -108,11 +106,7 @@ def walked(data: bytes) -> Iterator[Block | Broken]:
         except Broken as broken:
             yield broken
             at = next(
-                (
-                    place
-                    for place in range((max(at, broken.at) // 512 + 1) * 512, len(data), 512)
-                    if is_block(data, place)
-                ),
+                (place for place in range((max(at, broken.at) // 512 + 1) * 512, len(data), 512) if is_block(data, place)),
                 len(data),
             )
         else:

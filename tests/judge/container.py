@@ -31,9 +31,7 @@ class Unwrapped:
     def at(self, offset: int) -> int:
         """The file's byte for the stream's byte `offset`; of a record its first."""
         piece = bisect_right(self.starts, offset) - 1
-        return self.places[piece] + (
-            0 if self.compressed and not self.is_mark(self.starts[piece]) else offset - self.starts[piece]
-        )
+        return self.places[piece] + (0 if self.compressed and not self.is_mark(self.starts[piece]) else offset - self.starts[piece])
 
     def is_mark(self, start: int) -> bool:
         return self.stream[start : start + 4] == b"SFMB"
@@ -86,9 +84,7 @@ def _next_piece(file: bytes, position: int, container: Unwrapped) -> tuple[int, 
     if kind == DATA and position + 28 + size <= len(file):
         return 28 + size, _record(file, position, blocks * 512, size, container)
     if kind == DATA:
-        container.problems.append(
-            f"truncated: the record at byte {position} needs {28 + size} bytes, {len(file) - position} are left"
-        )
+        container.problems.append(f"truncated: the record at byte {position} needs {28 + size} bytes, {len(file) - position} are left")
         return len(file) - position, b""
     container.problems.append(f"structure broken: no record at byte {position}")
     following = file.find(b"SFMB", position)

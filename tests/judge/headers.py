@@ -46,11 +46,7 @@ def described(position: int, header: Items, repeated: Items, start: int, end: in
     """LSNs are the second header's: SQL Server 2019 and later take a second checkpoint at the end of a full backup, and it is this one that
     a differential refers to (held on a database's next full; before 2019 both headers say the same)."""
     scin, again = header["SCIN"], repeated.get("SCIN", b"")
-    files = tuple(
-        DataFile(_text(item, 48), _text(item, 52), u64(item, 40))
-        for name, item in header.items()
-        if name.startswith("SFIN")
-    )
+    files = tuple(DataFile(_text(item, 48), _text(item, 52), u64(item, 40)) for name, item in header.items() if name.startswith("SFIN"))
     status = u32(scin, 244)
     return BackupSet(
         position=position,

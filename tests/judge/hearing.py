@@ -120,9 +120,7 @@ class _Hearing:
             self.say(f"set {number} has no header (SCIN in stream MQCI of block MSCI)")
             return
         if second:
-            self.verdict.problems += [
-                f"set {number}: header and MSLS copy differ in {what}" for what in differences(header, repeated)
-            ]
+            self.verdict.problems += [f"set {number}: header and MSLS copy differ in {what}" for what in differences(header, repeated)]
         last = blocks[-1]
         end = self.place(last.at) + last.end - last.at if _ended(blocks) else None
         self.verdict.sets.append(described(number, header, repeated, self.place(blocks[0].at), end))
@@ -171,10 +169,7 @@ class _Hearing:
         if stream is None:
             self.say(f"set {number} has no set map (stream TSMP in ESET)")
             return
-        named = [
-            (u16(self.data, at + 30), u64(self.data, at + 12))
-            for at in self._entries(stream.payload, stream.payload + stream.length)
-        ]
+        named = [(u16(self.data, at + 30), u64(self.data, at + 12)) for at in self._entries(stream.payload, stream.payload + stream.length)]
         right = [each for each, _ in named] == list(range(1, number + 1)) and named[-1][1] == self.place(start.at)
         self.say(
             f"set {number}: its set map lists (set, place) {named}",

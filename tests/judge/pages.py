@@ -97,9 +97,7 @@ def _check_sums(data: bytes, blocks: list[Block], found: Pages) -> None:
                 total = folded(data, places.start, places.stop, total)
             if stream.tag == "CSUM":
                 found.sums += 1
-                found.covered += sum(
-                    len(each.aligned()) for each in block.streams if each.tag in ("MQDA", "MQTL") and each.length > 2
-                )
+                found.covered += sum(len(each.aligned()) for each in block.streams if each.tag in ("MQDA", "MQTL") and each.length > 2)
                 if total != u32(data, stream.payload):
                     found.bad_sums.append(stream.at)
                 total = 0
@@ -110,12 +108,7 @@ def _allocation(data: bytes, slots: list[int], unsound: dict[int, bool]) -> dict
     allocation: dict[PageId, bool] = {}
     for at in slots:
         file, page = page_id(data, at)
-        if (
-            is_page(data, at)
-            and data[at + 1] == PFS
-            and (page == 1 or page % PFS_INTERVAL == 0)
-            and not unsound.get(at)
-        ):
+        if is_page(data, at) and data[at + 1] == PFS and (page == 1 or page % PFS_INTERVAL == 0) and not unsound.get(at):
             first = 0 if page == 1 else page
             flags = data[at + 100 : at + 100 + PFS_INTERVAL]
             allocation.update({(file, first + number): bool(flag & ALLOCATED) for number, flag in enumerate(flags)})

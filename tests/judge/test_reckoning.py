@@ -13,10 +13,7 @@ def test_the_two_examples_of_ms_xca_inflate() -> None:
     alphabet, thrice = bytearray(256), bytearray(256)
     alphabet[48], alphabet[49:59], alphabet[59:62], alphabet[128] = 0x50, b"\x55" * 10, b"\x45\x44\x04", 0x04
     thrice[48:50], thrice[128], thrice[143] = b"\x30\x23", 0x02, 0x20
-    assert (
-        inflate(bytes(alphabet) + bytes.fromhex("d8523ed794115be9195ff9d67cdf8d0400000000"), 26)
-        == b"abcdefghijklmnopqrstuvwxyz"
-    )
+    assert inflate(bytes(alphabet) + bytes.fromhex("d8523ed794115be9195ff9d67cdf8d0400000000"), 26) == b"abcdefghijklmnopqrstuvwxyz"
     assert inflate(bytes(thrice) + bytes.fromhex("a8dc0000ff2601"), 300) == b"abc" * 100
 
 

@@ -17,8 +17,13 @@ def another(of: Written = FULL, *, keeps_ids: bool = False, **fields: Any) -> Wr
 
 
 DIFFERENTIAL = another(
-    kind="I", flags=0xA10, base=FULL.checkpoint, first=(21, 170, 1), last=(21, 180, 1), checkpoint=(21, 170, 1),
+    kind="I",
+    flags=0xA10,
+    base=FULL.checkpoint,
+    first=(21, 170, 1),
+    last=(21, 180, 1),
+    checkpoint=(21, 170, 1),
     begun=datetime(2023, 3, 1, 6),
-)  # fmt: skip
+)
 LOG = another(kind="L", first=(21, 175, 1), last=(21, 220, 1), begun=datetime(2023, 3, 2))
 CHAIN = (FULL, DIFFERENTIAL, LOG)

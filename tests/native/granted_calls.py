@@ -14,9 +14,7 @@ from localcloud.iam import roles
 # IAM's names where they differ from the API's, or where a request is signed for a service by another name; moto has S3's from IAM. A call
 # that needs several is allowed by all of them.
 ACTIONS = {
-    "dynamodb:TransactWriteItems": tuple(
-        f"dynamodb:{action}" for action in ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
-    ),
+    "dynamodb:TransactWriteItems": tuple(f"dynamodb:{action}" for action in ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")),
     "lambda:Invoke": ("lambda:InvokeFunction",),
     "s3:HeadBucket": ("s3:ListBucket",),
     "monitoring:GetMetricStatistics": ("cloudwatch:GetMetricStatistics",),
@@ -32,8 +30,7 @@ def _is_granted(call: Call) -> bool:
     role = roles.find(call.principal)
     allowed = [one for one in roles.permissions(role) if one["Effect"] == "Allow"] if role else []
     return all(
-        any(_covers(statement, action, _resource(call)) for statement in allowed)
-        for action in ACTIONS.get(call.action, (call.action,))
+        any(_covers(statement, action, _resource(call)) for statement in allowed) for action in ACTIONS.get(call.action, (call.action,))
     )
 
 
@@ -44,9 +41,7 @@ def _resource(call: Call) -> str:
 
 def _covers(statement: Any, action: str, resource: str) -> bool:
     is_meant = any(fnmatchcase(action.lower(), pattern.lower()) for pattern in _listed(statement["Action"]))
-    return is_meant and (
-        resource == "*" or any(fnmatchcase(resource, pattern) for pattern in _listed(statement["Resource"]))
-    )
+    return is_meant and (resource == "*" or any(fnmatchcase(resource, pattern) for pattern in _listed(statement["Resource"])))
 
 
 def _listed(value: str | list[str]) -> list[str]:

@@ -44,9 +44,7 @@ def change_options(*options: dict[str, Any]) -> Harm:
 
     def harm(native: Installation) -> None:
         rds = boto3.client("rds")
-        rds.modify_option_group(
-            OptionGroupName="native", OptionsToRemove=["SQLSERVER_BACKUP_RESTORE"], ApplyImmediately=True
-        )
+        rds.modify_option_group(OptionGroupName="native", OptionsToRemove=["SQLSERVER_BACKUP_RESTORE"], ApplyImmediately=True)
         if options:
             rds.modify_option_group(OptionGroupName="native", OptionsToInclude=list(options), ApplyImmediately=True)
 
@@ -86,9 +84,7 @@ def distrust_rds(_native: Installation) -> None:
 def deny_bucket(_native: Installation) -> None:
     """As a permissions boundary or a service control policy would."""
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}]}
-    boto3.client("iam").put_role_policy(
-        RoleName=option_role().name, PolicyName="deny", PolicyDocument=json.dumps(policy)
-    )
+    boto3.client("iam").put_role_policy(RoleName=option_role().name, PolicyName="deny", PolicyDocument=json.dumps(policy))
 
 
 def switch(**values: Any) -> Harm:
@@ -325,9 +321,7 @@ def of_two_stripes(harm: Harm) -> Harm:
     """The same to the second of two stripes."""
 
     def striped(native: Installation) -> None:
-        native.point(
-            another(FULL, stripe=1, stripes=2, keeps_ids=True), another(FULL, stripe=2, stripes=2, keeps_ids=True)
-        )
+        native.point(another(FULL, stripe=1, stripes=2, keeps_ids=True), another(FULL, stripe=2, stripes=2, keeps_ids=True))
         harm(native)
 
     return striped

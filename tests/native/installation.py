@@ -38,10 +38,14 @@ TRUST = {
 }
 # The server's clock moves by polling, so nothing is gained by waiting.
 SHORT_WAITS = {
-    "NATIVE_POLL_SECONDS": 0.001, "NATIVE_LONGEST_POLL_SECONDS": 0.005, "NATIVE_LOOK_AGAIN_SECONDS": 0.3,
-    "NATIVE_RECONNECT_PAUSE_SECONDS": 0.02, "NATIVE_RECONNECT_SECONDS": 0.5, "NATIVE_LATE_SUBMISSION_SECONDS": 0.0,
+    "NATIVE_POLL_SECONDS": 0.001,
+    "NATIVE_LONGEST_POLL_SECONDS": 0.005,
+    "NATIVE_LOOK_AGAIN_SECONDS": 0.3,
+    "NATIVE_RECONNECT_PAUSE_SECONDS": 0.02,
+    "NATIVE_RECONNECT_SECONDS": 0.5,
+    "NATIVE_LATE_SUBMISSION_SECONDS": 0.0,
     "NATIVE_ONLINE_WITHIN_SECONDS": 0.1,
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -52,9 +56,7 @@ class Installation:
     world: World
     authority: Authority
     folder: Path
-    request: dict[str, Any] = field(
-        default_factory=lambda: {"target": {"dbInstance": SQL_SERVER}, "databases": [DATABASE]}
-    )
+    request: dict[str, Any] = field(default_factory=lambda: {"target": {"dbInstance": SQL_SERVER}, "databases": [DATABASE]})
     fixes: list[Callable[[], object]] = field(default_factory=list)
     strangers: set[str] = field(default_factory=set)
     server: SqlServer = field(init=False)
@@ -62,9 +64,7 @@ class Installation:
     def build(self) -> "Installation":
         """Start the server and store a restore point of one full backup."""
         self.world.use(SQLSERVER)
-        boto3.client("iam").create_role(
-            RoleName=OPTION_ROLE.rpartition("/")[2], AssumeRolePolicyDocument=json.dumps(TRUST)
-        )
+        boto3.client("iam").create_role(RoleName=OPTION_ROLE.rpartition("/")[2], AssumeRolePolicyDocument=json.dumps(TRUST))
         boto3.client("s3").put_object(Bucket="evidence", Key=CA_BUNDLE_KEY, Body=self.authority.bundle.read_bytes())
         secret = json.loads(self.instance.master_user_secret.secret.secret_string)
         self.instance.master_username = secret["username"]

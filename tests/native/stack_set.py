@@ -26,12 +26,16 @@ def deploy(cloud: Cloud, target: Place) -> None:
         template, program = _exported(Path(folder))
         s3.put_object(Bucket=evidence, Key=f"programs/{program.name}", Body=program.read_bytes())
         parameters = {
-            "VpcId": network.prepare(cloud, target), "ControlAccount": HOME.account, "ControlRegion": HOME.region,
-        }  # fmt: skip
+            "VpcId": network.prepare(cloud, target),
+            "ControlAccount": HOME.account,
+            "ControlRegion": HOME.region,
+        }
         cloud.client("cloudformation", place=target).create_stack(
-            StackName="StackSet-dbrestore-target", TemplateBody=template.read_text(), Capabilities=["CAPABILITY_NAMED_IAM"],
+            StackName="StackSet-dbrestore-target",
+            TemplateBody=template.read_text(),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        )  # fmt: skip
+        )
 
 
 def _exported(folder: Path) -> tuple[Path, Path]:

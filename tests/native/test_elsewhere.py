@@ -41,9 +41,14 @@ class Shop:
     def __init__(self, whole: WholeCloud) -> None:
         self._whole = whole
         whole.client("rds").create_db_instance(
-            DBInstanceIdentifier="shop", Engine="postgres", DBInstanceClass="db.t4g.medium", AllocatedStorage=20, DBName="shop",
-            MasterUsername="boss", ManageMasterUserPassword=True,
-        )  # fmt: skip
+            DBInstanceIdentifier="shop",
+            Engine="postgres",
+            DBInstanceClass="db.t4g.medium",
+            AllocatedStorage=20,
+            DBName="shop",
+            MasterUsername="boss",
+            ManageMasterUserPassword=True,
+        )
         whole.await_available("shop")
         sample.create(self.dsn("shop"), ROWS)
         points.add(whole.cloud.client("s3"), whole.names["repositoryBucket"], "shop", [(None, self._dump())])
@@ -51,14 +56,17 @@ class Shop:
     def dsn(self, database: str) -> str:
         """The master user's way in."""
         described = self._whole.instance("shop")
-        secret = self._whole.client("secretsmanager").get_secret_value(
-            SecretId=described["MasterUserSecret"]["SecretArn"]
-        )
+        secret = self._whole.client("secretsmanager").get_secret_value(SecretId=described["MasterUserSecret"]["SecretArn"])
         login, endpoint = json.loads(secret["SecretString"]), described["Endpoint"]
         return psycopg.conninfo.make_conninfo(
-            host=endpoint["Address"], port=endpoint["Port"], user=login["username"], password=login["password"], dbname=database,
-            sslmode="verify-full", sslrootcert=str(self._whole.cloud.authority.bundle),
-        )  # fmt: skip
+            host=endpoint["Address"],
+            port=endpoint["Port"],
+            user=login["username"],
+            password=login["password"],
+            dbname=database,
+            sslmode="verify-full",
+            sslrootcert=str(self._whole.cloud.authority.bundle),
+        )
 
     def names(self) -> set[str]:
         """Of all databases and roles."""
@@ -113,13 +121,13 @@ def test_a_postgresql_database_is_restored_in_another_account_and_region(whole: 
 
 @pytest.mark.parametrize(
     ("place", "told"),
-    [(Place(ELSEWHERE.account, "eu-north-1"), "the role dbrestore-target-eu-north-1 of account 222222222222 can't be assumed"),
-     (Place("333333333333", ELSEWHERE.region), "333333333333 is not among the ControlStack's targetAccounts")],
+    [
+        (Place(ELSEWHERE.account, "eu-north-1"), "the role dbrestore-target-eu-north-1 of account 222222222222 can't be assumed"),
+        (Place("333333333333", ELSEWHERE.region), "333333333333 is not among the ControlStack's targetAccounts"),
+    ],
     ids=["no TargetStack", "not let in"],
-)  # fmt: skip
-def test_a_place_that_is_not_prepared_is_refused_before_anything_is_made(
-    whole: WholeCloud, shop: Shop, place: Place, told: str
-) -> None:
+)
+def test_a_place_that_is_not_prepared_is_refused_before_anything_is_made(whole: WholeCloud, shop: Shop, place: Place, told: str) -> None:
     before = whole.inventory()
     target = {"dbInstance": "shop", "account": place.account, "region": place.region}
 

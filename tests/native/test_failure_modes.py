@@ -58,8 +58,13 @@ MODES = (
     Mode("newer than the server", RESTORE, "TargetVersionTooOld", h.setting(product_version="14.0.1000.1"), rest=True),
     Mode("Express size", PLAN, "EditionLimit", h.express),
     Mode("Express size as RDS sees it", RESTORE, "EditionLimit", h.express_as_rds_sees_it, rest=True),
-    Mode("feature of another edition", RESTORE, "EditionLimit", h.ends_saying(
-        "Database 'shop' cannot be started in this edition of SQL Server because it contains a partition function."), rest=True),
+    Mode(
+        "feature of another edition",
+        RESTORE,
+        "EditionLimit",
+        h.ends_saying("Database 'shop' cannot be started in this edition of SQL Server because it contains a partition function."),
+        rest=True,
+    ),
     Mode("replaced after the plan", STAGE, "BackupDamaged", h.after_planning(h.replace_in_repository), rest=True),
     Mode("copy differs", STAGE, "StagedCopyDiffers", h.points_says(h.other_checksums)),
     Mode("FILESTREAM", RESTORE, "FilestreamRefused", h.switch(source_has_filestream=True), rest=True),
@@ -82,8 +87,10 @@ MODES = (
     Mode("name differs by accent", RESTORE, "DatabaseExists", h.taken("shóp"), rest=True),
     Mode("name taken just before the task", RESTORE, "DatabaseExists", h.intruder("submit"), rest=True),
     Mode("name taken just before it starts", RESTORE, "DatabaseExists", h.intruder("start")),
-    *(Mode(f"reserved name {name}", PLAN, "RestoreRequestInvalid", h.asks_for(name), rest=name != "master")
-      for name in ("master", "msdb", "model", "tempdb", "rdsadmin")),
+    *(
+        Mode(f"reserved name {name}", PLAN, "RestoreRequestInvalid", h.asks_for(name), rest=name != "master")
+        for name in ("master", "msdb", "model", "tempdb", "rdsadmin")
+    ),
     Mode("left RESTORING", VERIFY, "VerificationFailed", h.left_restoring),
     Mode("chain fails half-way", RESTORE, "NativeTransferAborted", h.log_fails_half_way),
     # The bucket
@@ -107,12 +114,10 @@ MODES = (
     Mode("CA bundle is empty", RESTORE, "CertificateBundleMissing", h.bundle_of(lambda _native: b""), rest=True),
     Mode("port closed", RESTORE, "ServerUnreachable", h.closed_port),
     Mode("driver's time is up", RESTORE, "ServerUnreachable", h.silent_port, rest=True),
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "mode", [pytest.param(mode, id=str(mode), marks=pytest.mark.slow if mode.rest else ()) for mode in MODES]
 )
+
+
+@pytest.mark.parametrize("mode", [pytest.param(mode, id=str(mode), marks=pytest.mark.slow if mode.rest else ()) for mode in MODES])
 def test_a_restore_that_fails_says_why_and_leaves_nothing(native: Installation, mode: Mode) -> None:
     mode.harm(native)
     before = native.inventory()

@@ -63,13 +63,11 @@ REFUSALS = (
     Refusal("differential of another base", BaseBackupMissing, (backup(), backup(another(DIFFERENTIAL, base=(20, 1, 1))))),
     Refusal("media password", MediaPasswordSet, (backup(another(FULL, password=b"x" * 16)),)),
     Refusal("encrypted", BackupEncrypted, (compressed()[:477] + bytes(4096 - 477),)),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
-def test_a_file_that_rds_could_not_restore_is_refused_and_nothing_is_stored(
-    s3: "S3Client", tmp_path: Path, refusal: Refusal
-) -> None:
+def test_a_file_that_rds_could_not_restore_is_refused_and_nothing_is_stored(s3: "S3Client", tmp_path: Path, refusal: Refusal) -> None:
     with pytest.raises(RestoreError) as refused:
         native_points.add(s3, BUCKET, "mssql", write(tmp_path, refusal.files))
 

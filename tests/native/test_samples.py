@@ -22,9 +22,7 @@ POINTS_IN_TIME = {"StopAt": datetime(2020, 5, 12, 13, 29, 50)}
         for names, database, _, kinds, _ in ACCEPTED
     ],
 )
-def test_an_accepted_sample_is_restored_whole(
-    native: Installation, names: str, database: str, kinds: list[str]
-) -> None:
+def test_an_accepted_sample_is_restored_whole(native: Installation, names: str, database: str, kinds: list[str]) -> None:
     moment = POINTS_IN_TIME.get(database) if "LOG" in kinds else None
     native.point_of(paths(names))
     native.request.update(databases=[database], sqlserver={"stopAt": moment.isoformat()} if moment else {})

@@ -10,9 +10,11 @@ from tests.native.chains import CHAIN
 from tests.native.installation import DATABASE, Installation
 
 CHAIN_TASKS = [
-    ("RESTORE_DB_NORECOVERY", DATABASE, "SUCCESS"), ("RESTORE_DB_DIFFERENTIAL_NORECOVERY", DATABASE, "SUCCESS"),
-    ("RESTORE_DB_LOG_NORECOVERY", DATABASE, "SUCCESS"), ("FINISH_RESTORE", DATABASE, "SUCCESS"),
-]  # fmt: skip
+    ("RESTORE_DB_NORECOVERY", DATABASE, "SUCCESS"),
+    ("RESTORE_DB_DIFFERENTIAL_NORECOVERY", DATABASE, "SUCCESS"),
+    ("RESTORE_DB_LOG_NORECOVERY", DATABASE, "SUCCESS"),
+    ("FINISH_RESTORE", DATABASE, "SUCCESS"),
+]
 
 
 def assert_succeeded(native: Installation, before: dict[str, Any], ended: dict[str, Any]) -> None:
@@ -81,9 +83,7 @@ def test_a_restore_that_reads_from_the_bucket_keeps_it_when_another_one_ends(nat
         if not inner and any(task.lifecycle == "IN_PROGRESS" for task in native.engine.tasks):
             inner.append({})
             seen.append(staged_keys())
-            inner[0] = native.world.run(
-                native.request | {"databases": [{"name": DATABASE, "as": "beside"}]}, "restore-2"
-            )
+            inner[0] = native.world.run(native.request | {"databases": [{"name": DATABASE, "as": "beside"}]}, "restore-2")
             seen.append(staged_keys())
         return answer
 

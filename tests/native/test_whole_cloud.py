@@ -85,8 +85,9 @@ def test_a_restore_that_ends_takes_nothing_from_one_that_shares_its_bucket(whole
     assert ended["status"] == "SUCCEEDED", ended
     after = whole.inventory()
     assert {name: set(found) for name, found in after.pop("databases").items()} == {
-        "crm": {BYSTANDER, CHAINED}, "erp": {BYSTANDER, *OTHERS}
-    }  # fmt: skip
+        "crm": {BYSTANDER, CHAINED},
+        "erp": {BYSTANDER, *OTHERS},
+    }
     assert after == {name: found for name, found in before.items() if name != "databases"}
     restored = whole.engine("crm").database(CHAINED)
     assert restored

@@ -46,7 +46,7 @@ def configure(whole: WholeCloud, **here: Any) -> None:
         variables = functions.get_function_configuration(FunctionName=f"dbrestore-{state}")["Environment"]["Variables"]
         functions.update_function_configuration(
             FunctionName=f"dbrestore-{state}", Environment={"Variables": {**variables, "WORKER_CONFIGURATION": str(path)}}
-        )  # fmt: skip
+        )
 
 
 def test_the_file_that_was_deployed_sets_nothing(command: Any) -> None:

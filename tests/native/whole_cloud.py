@@ -50,9 +50,14 @@ class WholeCloud:
         self._option_group()
         for name in self.instances:
             self.client("rds").create_db_instance(
-                DBInstanceIdentifier=name, Engine="sqlserver-se", DBInstanceClass="db.m6i.large", AllocatedStorage=20,
-                MasterUsername="boss", ManageMasterUserPassword=True, OptionGroupName="native",
-            )  # fmt: skip
+                DBInstanceIdentifier=name,
+                Engine="sqlserver-se",
+                DBInstanceClass="db.m6i.large",
+                AllocatedStorage=20,
+                MasterUsername="boss",
+                ManageMasterUserPassword=True,
+                OptionGroupName="native",
+            )
         for name in self.instances:
             self.await_available(name)
             self.engine(name).create_database(BYSTANDER)
@@ -123,7 +128,7 @@ class WholeCloud:
             "databases": {name: self.databases(name) for name in self.instances},
             "tasks": [task.id for name in self.instances for task in self.engine(name).tasks if not task.has_ended],
             "ledger": self._open_rows(),
-        }  # fmt: skip
+        }
 
     def databases(self, instance: str) -> dict[str, tuple[str, datetime]]:
         """State and moment of creation of everybody's databases."""
@@ -135,7 +140,7 @@ class WholeCloud:
         role = iam.create_role(RoleName="rds-reads-backups", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
         rds.create_option_group(
             OptionGroupName="native", EngineName="sqlserver-se", MajorEngineVersion="15.00", OptionGroupDescription="native"
-        )  # fmt: skip
+        )
         option = {
             "OptionName": "SQLSERVER_BACKUP_RESTORE",
             "OptionSettings": [{"Name": "IAM_ROLE_ARN", "Value": role}],

@@ -10,8 +10,12 @@ from dbrestore.contract.job import DatabaseStatus, JobKind
 INSTANCE = "orders-prod"
 SQL_SERVER = "orders-mssql"
 REMOVERS = (
-    "DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "CloseRestore",
-)  # fmt: skip
+    "DiscardUnfinishedDatabases",
+    "RemoveWorker",
+    "UnpairSecurityGroups",
+    "RemoveStagingBucket",
+    "CloseRestore",
+)
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,14 @@ class Engine:
         return {"target": {"dbInstance": self.instance}, "databases": list(databases or ("orders",))}
 
 
-POSTGRES = Engine(
-    "postgres", INSTANCE, ("DeployWorker", "PairSecurityGroups", "ReplayDumps", "VerifyDatabases"), "replay", "REPLAYED"
-)
+POSTGRES = Engine("postgres", INSTANCE, ("DeployWorker", "PairSecurityGroups", "ReplayDumps", "VerifyDatabases"), "replay", "REPLAYED")
 SQLSERVER = Engine(
-    "sqlserver", SQL_SERVER,
+    "sqlserver",
+    SQL_SERVER,
     ("DeployWorker", "PairSecurityGroups", "StageNativeBackups", "RestoreNativeBackups", "VerifyDatabases"),
-    "restore", "RESTORED",
-)  # fmt: skip
+    "restore",
+    "RESTORED",
+)
 ENGINES = (POSTGRES, SQLSERVER)
 
 # Nothing in these depends on the engine: a campaign goes through them for the second one too.
@@ -59,10 +63,6 @@ def of(engine: Engine, state: str) -> Any:
 
 
 # What differs for SQL Server is met by tests/native; here its turn comes in the campaign.
-of_both_engines = pytest.mark.parametrize(
-    "engine", [POSTGRES, pytest.param(SQLSERVER, marks=pytest.mark.slow)], ids=str
-)
+of_both_engines = pytest.mark.parametrize("engine", [POSTGRES, pytest.param(SQLSERVER, marks=pytest.mark.slow)], ids=str)
 in_each_creator = pytest.mark.parametrize(("engine", "state"), [of(e, s) for e in ENGINES for s in e.creators], ids=str)
-in_each_state = pytest.mark.parametrize(
-    ("engine", "state"), [of(e, s) for e in ENGINES for s in (*e.creators, *REMOVERS)], ids=str
-)
+in_each_state = pytest.mark.parametrize(("engine", "state"), [of(e, s) for e in ENGINES for s in (*e.creators, *REMOVERS)], ids=str)

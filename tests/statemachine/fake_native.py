@@ -37,9 +37,7 @@ class NativeServer:
 
     def _restore(self, database: NativeDatabaseJob) -> DatabaseResult:
         if database.asked_name in self.databases and not self._is_ours(database):
-            return _result(
-                database, "FAILED", ErrorNote(name="DatabaseExists", message=f"{database.asked_name} is there")
-            )
+            return _result(database, "FAILED", ErrorNote(name="DatabaseExists", message=f"{database.asked_name} is there"))
         self.begin([database])
         self.tasks.discard(database.key_prefix)
         return self._told(database, "RESTORED")

@@ -91,9 +91,7 @@ class FakeWorker:
     def write(self, job: Job, command: Any, result: Result) -> None:
         """Write the result beside the job and end the command."""
         bucket, key = _place(command.parameters["JobUri"][0])
-        boto3.client("s3").put_object(
-            Bucket=bucket, Key=key.replace("job.json", "result.json"), Body=result.to_json().encode()
-        )
+        boto3.client("s3").put_object(Bucket=bucket, Key=key.replace("job.json", "result.json"), Body=result.to_json().encode())
         command.status = "Success"
 
     def _replay(self, database: DatabaseJob) -> DatabaseResult:

@@ -44,13 +44,27 @@ def _backup(instance: str, point: str, name: str, changes: dict[str, Any]) -> Da
     file = StoredFile(key=keys.database_prefix(instance, point, name) + "dump.pgdump", length=10, sha256=digest)
     return DatabaseBackup(
         **{
-            "name": name, "files": (file,), "format": "custom", "compression": "gzip", "archive_version": "1.15",
-            "server_version": "16.4", "dump_version": "16.4", "dumped_at": datetime(2026, 11, 22, 2, 15, tzinfo=UTC),
-            "encoding": "UTF8", "collate": "C", "ctype": "C", "owner": "app", "owners": ("app",), "extensions": (),
-            "object_counts": {"TABLE": 1, "TABLE DATA": 1}, "toc": toc, "tables": (member,), "large_objects": (),
+            "name": name,
+            "files": (file,),
+            "format": "custom",
+            "compression": "gzip",
+            "archive_version": "1.15",
+            "server_version": "16.4",
+            "dump_version": "16.4",
+            "dumped_at": datetime(2026, 11, 22, 2, 15, tzinfo=UTC),
+            "encoding": "UTF8",
+            "collate": "C",
+            "ctype": "C",
+            "owner": "app",
+            "owners": ("app",),
+            "extensions": (),
+            "object_counts": {"TABLE": 1, "TABLE DATA": 1},
+            "toc": toc,
+            "tables": (member,),
+            "large_objects": (),
         }
         | changes
-    )  # fmt: skip
+    )
 
 
 def store_native_point(instance: str, databases: list[str], stripes: int = 1, logs: int = 0) -> Manifest:
@@ -58,9 +72,7 @@ def store_native_point(instance: str, databases: list[str], stripes: int = 1, lo
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         for n, database in enumerate(databases):
-            full = Written(
-                database=database, set_id=UUID(int=100 * n + 1), media=UUID(int=n + 1), database_id=UUID(int=n + 1)
-            )
+            full = Written(database=database, set_id=UUID(int=100 * n + 1), media=UUID(int=n + 1), database_id=UUID(int=n + 1))
             written = [replace(full, stripe=stripe + 1, stripes=stripes) for stripe in range(stripes)]
             written += [_log(full, number) for number in range(logs)]
             for what in written:
@@ -72,6 +84,11 @@ def store_native_point(instance: str, databases: list[str], stripes: int = 1, lo
 def _log(full: Written, number: int) -> Written:
     """The n-th log backup after a full one, begun on as many days later."""
     return replace(
-        full, kind="L", set_id=UUID(int=full.set_id.int + number + 1), media=UUID(int=full.media.int * 1000 + number),
-        first=(21, 160 + 10 * number, 1), last=(21, 170 + 10 * number, 1), begun=full.begun + timedelta(days=number + 1),
-    )  # fmt: skip
+        full,
+        kind="L",
+        set_id=UUID(int=full.set_id.int + number + 1),
+        media=UUID(int=full.media.int * 1000 + number),
+        first=(21, 160 + 10 * number, 1),
+        last=(21, 170 + 10 * number, 1),
+        begun=full.begun + timedelta(days=number + 1),
+    )

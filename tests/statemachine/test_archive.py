@@ -66,15 +66,15 @@ def under_way() -> list[str]:
     ("engine", "storage_class"),
     [
         # What differs between the classes is S3's: each is met once here, and the rest in the campaign.
-        (POSTGRES, "DEEP_ARCHIVE"), (SQLSERVER, "GLACIER"), (POSTGRES, "ARCHIVE_ACCESS"),
+        (POSTGRES, "DEEP_ARCHIVE"),
+        (SQLSERVER, "GLACIER"),
+        (POSTGRES, "ARCHIVE_ACCESS"),
         *(pytest.param(POSTGRES, one, marks=CAMPAIGN) for one in ("GLACIER", "DEEP_ARCHIVE_ACCESS")),
         *(pytest.param(SQLSERVER, one, marks=CAMPAIGN) for one in ("DEEP_ARCHIVE", *TIERED)),
     ],
     ids=str,
-)  # fmt: skip
-def test_an_archived_restore_point_is_retrieved_before_anything_is_deployed(
-    world: World, engine: Engine, storage_class: str
-) -> None:
+)
+def test_an_archived_restore_point_is_retrieved_before_anything_is_deployed(world: World, engine: Engine, storage_class: str) -> None:
     world.use(engine)
     archive(storage_class, *files(engine.instance))
     seen: list[Any] = []
@@ -126,9 +126,7 @@ def test_only_the_files_of_the_asked_databases_are_asked_for(world: World) -> No
 
 @pytest.mark.parametrize("storage_class", ["DEEP_ARCHIVE", pytest.param("DEEP_ARCHIVE_ACCESS", marks=CAMPAIGN)])
 @ENGINES
-def test_a_tier_that_the_class_has_not_is_refused_before_anything_is_asked_for(
-    world: World, engine: Engine, storage_class: str
-) -> None:
+def test_a_tier_that_the_class_has_not_is_refused_before_anything_is_asked_for(world: World, engine: Engine, storage_class: str) -> None:
     world.use(engine)
     archive(storage_class, *files(engine.instance))
 
@@ -145,16 +143,20 @@ def test_a_tier_that_the_class_has_not_is_refused_before_anything_is_asked_for(
 @pytest.mark.parametrize(
     ("storage_class", "tier", "hours"),
     [
-        ("GLACIER", "Expedited", 0.08), ("DEEP_ARCHIVE", "Bulk", 48),
+        ("GLACIER", "Expedited", 0.08),
+        ("DEEP_ARCHIVE", "Bulk", 48),
         *(
             pytest.param(*case, marks=CAMPAIGN)
             for case in [
-                ("GLACIER", "Standard", 5), ("GLACIER", "Bulk", 12), ("DEEP_ARCHIVE", "Standard", 12),
-                ("ARCHIVE_ACCESS", "Expedited", 0.08), ("DEEP_ARCHIVE_ACCESS", "Bulk", 48),
+                ("GLACIER", "Standard", 5),
+                ("GLACIER", "Bulk", 12),
+                ("DEEP_ARCHIVE", "Standard", 12),
+                ("ARCHIVE_ACCESS", "Expedited", 0.08),
+                ("DEEP_ARCHIVE_ACCESS", "Bulk", 48),
             ]
         ),
     ],
-)  # fmt: skip
+)
 def test_the_plan_says_how_long_the_archive_takes(world: World, storage_class: str, tier: str, hours: float) -> None:
     archive(storage_class, *files(POSTGRES.instance))
 
@@ -229,9 +231,7 @@ def test_what_somebody_else_has_asked_for_is_not_asked_for_again(world: World, i
     assert (told["requested"], told["foundReady"]) == (0, 2)
 
 
-def test_without_capacity_for_expedited_standard_is_taken_and_told(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_capacity_for_expedited_standard_is_taken_and_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(glacier, "expedited_has_capacity", False)
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     archive("GLACIER", *files(POSTGRES.instance))

@@ -186,12 +186,7 @@ def test_the_target_is_reached_through_its_role_alone(recorded: Recorder) -> Non
     assert {role["RoleArn"] for role in recorded.roles} == {f"arn:aws:iam::{ACCOUNT}:role/dbrestore-target-{REGION}"}
     assert {role["ExternalId"] for role in recorded.roles} == {"0123456789abcdef"}
     assert all(role["RoleSessionName"].startswith("r-") for role in recorded.roles)
-    in_control = {
-        action.split(":")[0]
-        for (_, account), actions in recorded.calls.items()
-        if account == "control"
-        for action in actions
-    }
+    in_control = {action.split(":")[0] for (_, account), actions in recorded.calls.items() if account == "control" for action in actions}
     assert in_control <= {"dynamodb", "s3", "sts", "events", "states"}
 
 

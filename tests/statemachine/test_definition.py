@@ -83,9 +83,7 @@ def test_the_try_block_leads_to_the_first_remover_however_it_ends() -> None:
     block = MACHINE["States"]["Restore"]
 
     assert block["Next"] == REMOVERS[0]
-    assert [(c["ErrorEquals"], c["Next"], c["ResultPath"]) for c in block["Catch"]] == [
-        (["States.ALL"], REMOVERS[0], "$.failure")
-    ]
+    assert [(c["ErrorEquals"], c["Next"], c["ResultPath"]) for c in block["Catch"]] == [(["States.ALL"], REMOVERS[0], "$.failure")]
 
 
 def test_a_remover_that_fails_leads_to_the_next_remover() -> None:

@@ -35,9 +35,7 @@ def in_order(world: World) -> list[str]:
 
 @in_each_creator
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_any_failure_runs_every_remover_and_keeps_the_first_error(
-    world: World, engine: Engine, state: str, when: str
-) -> None:
+def test_any_failure_runs_every_remover_and_keeps_the_first_error(world: World, engine: Engine, state: str, when: str) -> None:
     before = world.use(engine).inventory()
     getattr(world, when)[state] = failing(ReplayFailed("broken on purpose"))
 
@@ -70,9 +68,7 @@ def test_a_failing_plan_makes_nothing_and_runs_nothing_else(world: World) -> Non
 )
 @pytest.mark.parametrize("job", ["the first", "verify"])
 @of_both_engines
-def test_a_worker_that_dies_leaves_no_database_behind(
-    world: World, engine: Engine, job: str, behaviour: Behaviour, error: str
-) -> None:
+def test_a_worker_that_dies_leaves_no_database_behind(world: World, engine: Engine, job: str, behaviour: Behaviour, error: str) -> None:
     before = world.use(engine).inventory()
     world.worker.behaviour[engine.job if job == "the first" else job] = behaviour
 
@@ -178,9 +174,7 @@ def test_a_job_that_could_not_begin_fails_with_its_own_error(world: World, engin
     [of(POSTGRES, r) for r in REMOVERS if r != "RemoveStagingBucket"] + [of(SQLSERVER, r) for r in REMOVERS],
     ids=str,
 )
-def test_a_remover_that_cannot_finish_stops_no_other_and_the_sweeper_finishes_it(
-    world: World, engine: Engine, remover: str
-) -> None:
+def test_a_remover_that_cannot_finish_stops_no_other_and_the_sweeper_finishes_it(world: World, engine: Engine, remover: str) -> None:
     before = world.use(engine).inventory()
     world.worker.behaviour["verify"] = end_without_result
     world.before[remover] = failing(AwsRefused("denied on purpose"))

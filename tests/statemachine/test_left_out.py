@@ -85,9 +85,7 @@ def test_a_database_that_was_discarded_lacks_nothing(world: World) -> None:
 
 
 def test_however_much_is_left_out_the_error_stays_short(world: World) -> None:
-    world.worker.left_out["REPLAYED orders"] = tuple(
-        LeftOut(entry=f"VIEW {'v' * 200}{n}", why="w" * 9000) for n in range(5000)
-    )
+    world.worker.left_out["REPLAYED orders"] = tuple(LeftOut(entry=f"VIEW {'v' * 200}{n}", why="w" * 9000) for n in range(5000))
 
     world.run()
 
@@ -138,9 +136,7 @@ def test_a_database_that_was_finished_by_a_worker_that_then_died_is_kept_with_it
 
     def finish_and_die(worker: FakeWorker, job: Job, command: Any) -> None:
         worker.do(job, command)
-        boto3.client("s3").delete_object(
-            Bucket="evidence", Key=keys.job_prefix(job.restore_id, "verify") + "result.json"
-        )
+        boto3.client("s3").delete_object(Bucket="evidence", Key=keys.job_prefix(job.restore_id, "verify") + "result.json")
         command.status = "Failed"
 
     world.worker.behaviour["verify"] = finish_and_die
@@ -149,9 +145,7 @@ def test_a_database_that_was_finished_by_a_worker_that_then_died_is_kept_with_it
 
     assert (ended["status"], ended["error"]) == ("FAILED", "WorkerFailed")
     told = report(world)
-    states = {
-        (row.kind, row.name.rpartition("_")[2]): row.state for row in told.resources if row.kind in ("database", "role")
-    }
+    states = {(row.kind, row.name.rpartition("_")[2]): row.state for row in told.resources if row.kind in ("database", "role")}
     assert states == {("database", "1"): "KEPT", ("role", "owner"): "DELETED", ("role", "holder"): "KEPT"}
     assert [(d.status, d.left_out) for d in told.databases] == [("PROMOTED", 1)]
     assert told.leftovers == ()
@@ -159,9 +153,14 @@ def test_a_database_that_was_finished_by_a_worker_that_then_died_is_kept_with_it
 
 def test_the_worker_gets_what_was_chosen(world: World) -> None:
     request = POSTGRES.request() | {
-        "owners": {"app": "orders_owner"}, "roles": "create-missing", "extensions": "skip-missing", "onUnrestorable": "skip",
-        "encoding": "utf-8", "locale": "C", "verify": "counts",
-    }  # fmt: skip
+        "owners": {"app": "orders_owner"},
+        "roles": "create-missing",
+        "extensions": "skip-missing",
+        "onUnrestorable": "skip",
+        "encoding": "utf-8",
+        "locale": "C",
+        "verify": "counts",
+    }
 
     world.run(request)
 

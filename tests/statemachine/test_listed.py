@@ -21,8 +21,11 @@ JO = "arn:aws:iam::123456789012:user/jo"
 @pytest.fixture
 def listed(world: World, capsys: pytest.CaptureFixture[str]) -> Lines:
     parts = {
-        "stateMachineArn": MACHINE_ARN, "ledgerTable": "ledger", "repositoryBucket": "repository", "evidenceBucket": "evidence",
-    }  # fmt: skip
+        "stateMachineArn": MACHINE_ARN,
+        "ledgerTable": "ledger",
+        "repositoryBucket": "repository",
+        "evidenceBucket": "evidence",
+    }
     boto3.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
 
     def lines(*arguments: str) -> list[dict[str, Any]]:
@@ -61,9 +64,7 @@ def test_of_several_restores_the_newest_comes_first_with_its_own_error(world: Wo
 
     lines = listed("list")
 
-    assert [line["restoreId"] for line in lines] == [
-        names.restore_id(execution_arn(name)) for name in ("second", "first")
-    ]
+    assert [line["restoreId"] for line in lines] == [names.restore_id(execution_arn(name)) for name in ("second", "first")]
     assert [line["status"] for line in lines] == ["FAILED", "SUCCEEDED"]
     assert lines[0]["error"] == world.report("second")["error"]
     assert lines[0]["error"]["name"] == "AwsRefused"

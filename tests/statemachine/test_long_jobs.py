@@ -32,9 +32,7 @@ class Written:
 
 
 @of_both_engines
-def test_a_look_at_a_job_writes_no_row_of_its_databases(
-    world: World, monkeypatch: pytest.MonkeyPatch, engine: Engine
-) -> None:
+def test_a_look_at_a_job_writes_no_row_of_its_databases(world: World, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
     world.use(engine)
     written = Written(monkeypatch, world, engine.restoring)
     waiting: list[Any] = []
@@ -45,9 +43,7 @@ def test_a_look_at_a_job_writes_no_row_of_its_databases(
             waiting.pop()()
 
     world.before[engine.restoring] = look
-    world.worker.behaviour[engine.job] = lambda worker, job, command: waiting.append(
-        lambda: FakeWorker.do(worker, job, command)
-    )
+    world.worker.behaviour[engine.job] = lambda worker, job, command: waiting.append(lambda: FakeWorker.do(worker, job, command))
 
     ended = world.run(engine.request("orders", "crm"))
 

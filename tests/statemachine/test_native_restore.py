@@ -17,9 +17,18 @@ from tests.statemachine.sources import store_native_point
 from tests.statemachine.world import World, staged
 
 STEPS = [
-    "PlanRestore", "DeployWorker", "PairSecurityGroups", "StageNativeBackups", "RestoreNativeBackups", "VerifyDatabases",
-    "DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "CloseRestore",
-]  # fmt: skip
+    "PlanRestore",
+    "DeployWorker",
+    "PairSecurityGroups",
+    "StageNativeBackups",
+    "RestoreNativeBackups",
+    "VerifyDatabases",
+    "DiscardUnfinishedDatabases",
+    "RemoveWorker",
+    "UnpairSecurityGroups",
+    "RemoveStagingBucket",
+    "CloseRestore",
+]
 BOTH = SQLSERVER.request("orders", "crm")
 
 
@@ -75,9 +84,15 @@ def test_the_report_proves_the_absence_of_every_resource(native: World) -> None:
     report = native.report()
 
     assert {row["kind"] for row in report["resources"]} == {
-        "instance", "security-group", "security-group-rule", "group-list-entry", "database", "native-task", "bucket",
+        "instance",
+        "security-group",
+        "security-group-rule",
+        "group-list-entry",
+        "database",
+        "native-task",
+        "bucket",
         "staged-objects",
-    }  # fmt: skip
+    }
     for row in report["resources"]:
         kept = row["kind"] == "database"
         assert row["state"] == ("KEPT" if kept else "DELETED"), row

@@ -68,9 +68,7 @@ def everything(world: World) -> dict[str, Any]:
     """The inventory, the ledger's table row by row, and both buckets object by object."""
     s3, items = boto3.client("s3"), boto3.client("dynamodb").scan(TableName="ledger")["Items"]
     stored = {bucket: s3.list_objects_v2(Bucket=bucket)["Contents"] for bucket in ("repository", "evidence")}
-    objects = {
-        name: sorted((o["Key"], o["ETag"], str(o["LastModified"])) for o in all_) for name, all_ in stored.items()
-    }
+    objects = {name: sorted((o["Key"], o["ETag"], str(o["LastModified"])) for o in all_) for name, all_ in stored.items()}
     return {**world.inventory(), "rows": items, "objects": objects}
 
 
@@ -117,9 +115,7 @@ def test_a_refused_plan_leaves_everything_as_it_was_and_names_all_its_problems(w
     assert asked.changes() == set()
     assert everything(world) == before
     told = json.loads(ended["cause"])["errorMessage"] if ended["cause"].startswith("{") else ended["cause"]
-    assert {"/databases/1/name", "/archive/tier", "/worker/subnetId"} <= {
-        line.split(":")[0] for line in told.splitlines()
-    }
+    assert {"/databases/1/name", "/archive/tier", "/worker/subnetId"} <= {line.split(":")[0] for line in told.splitlines()}
 
 
 @dataclass(frozen=True)
@@ -167,9 +163,7 @@ def test_the_report_keeps_what_the_plan_expected(restored: Restored) -> None:
 
 def test_a_restore_does_no_more_than_is_priced(restored: Restored) -> None:
     # A plan of some kilobytes takes two units to read, and most reads are of it.
-    reads = [
-        operation for service, operation in restored.asked.requests if service == "dynamodb" and READS.match(operation)
-    ]
+    reads = [operation for service, operation in restored.asked.requests if service == "dynamodb" and READS.match(operation)]
 
     assert 15 < restored.states <= orchestration.TRANSITIONS
     assert 9 < len(restored.functions) <= orchestration.INVOCATIONS
@@ -202,9 +196,7 @@ def crowded(plan: Plan) -> Plan:
         ArchivedFiles(storage_class=name, objects=12_500, bytes=2**40, wait_hours=48.0)
         for name in ("GLACIER", "DEEP_ARCHIVE", "ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS")
     )
-    archive = PlannedArchive(
-        tier="Standard", objects=50_000, bytes=4 * 2**40, classes=classes, days=30, batches=tuple(range(50))
-    )
+    archive = PlannedArchive(tier="Standard", objects=50_000, bytes=4 * 2**40, classes=classes, days=30, batches=tuple(range(50)))
     network = PlannedNetwork(vpc_id=plan.target.vpc_id, subnets=tuple(subnets), unlisted=160)
     filled = plan.model_copy(update={"archive": archive, "archived": True, "network": network})
     return filled.model_copy(update={"estimate": estimate.of(filled)})

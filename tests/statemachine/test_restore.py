@@ -9,9 +9,17 @@ from dbrestore.contract import names
 from tests.statemachine.world import INSTANCE, POINT, REQUEST, World, execution_arn
 
 STEPS = [
-    "PlanRestore", "DeployWorker", "PairSecurityGroups", "ReplayDumps", "VerifyDatabases",
-    "DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "CloseRestore",
-]  # fmt: skip
+    "PlanRestore",
+    "DeployWorker",
+    "PairSecurityGroups",
+    "ReplayDumps",
+    "VerifyDatabases",
+    "DiscardUnfinishedDatabases",
+    "RemoveWorker",
+    "UnpairSecurityGroups",
+    "RemoveStagingBucket",
+    "CloseRestore",
+]
 
 
 def test_a_restore_succeeds_and_leaves_only_the_database(world: World) -> None:

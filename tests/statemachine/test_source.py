@@ -40,8 +40,7 @@ def test_a_definition_changed_by_hand_is_told_with_what_to_do(change: Callable[[
 
     assert found.returncode == 1
     assert found.stderr == (
-        "statemachine/restore_databases.asl.json isn't what its source makes:"
-        " change the source, not this file, and run `make docs`\n"
+        "statemachine/restore_databases.asl.json isn't what its source makes: change the source, not this file, and run `make docs`\n"
     )
     assert generate(tmp_path).returncode == 0
     assert committed.read_bytes() == definition.FILE.read_bytes()
@@ -59,12 +58,7 @@ def generate(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_function_of_the_flow_is_a_task_of_the_source() -> None:
-    tasks = [
-        name
-        for level in levels(definition.MACHINE)
-        for name, state in level["States"].items()
-        if state["Type"] == "Task"
-    ]
+    tasks = [name for level in levels(definition.MACHINE) for name, state in level["States"].items() if state["Type"] == "Task"]
 
     assert sorted(tasks) == sorted(STATES)
 
@@ -74,9 +68,7 @@ def test_every_pause_belongs_to_a_state() -> None:
     text = (ROOT / "statemachine" / "definition.py").read_text()
 
     used = {
-        node.attr
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "pauses"
+        node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "pauses"
     }
 
     assert used == {*named, "ARCHIVE_LOOK_SECONDS"}
@@ -86,8 +78,12 @@ def test_the_fields_of_a_state_come_in_one_order_and_none_is_null() -> None:
     made = asl.task("CopyRows", Next="Done", ResultPath=None, Comment="Copies.")
 
     assert list(made.fields.items()) == [
-        ("Type", "Task"), ("Comment", "Copies."), ("Resource", "${CopyRows}"), ("ResultPath", None), ("Next", "Done"),
-    ]  # fmt: skip
+        ("Type", "Task"),
+        ("Comment", "Copies."),
+        ("Resource", "${CopyRows}"),
+        ("ResultPath", None),
+        ("Next", "Done"),
+    ]
 
 
 def test_a_rule_with_several_comparisons_wants_all_of_them() -> None:
@@ -104,11 +100,17 @@ def test_two_states_of_one_name_are_refused() -> None:
 
 def test_a_look_is_a_retry_after_not_ready_with_the_numbers_of_the_pauses() -> None:
     assert retries.look_again(pauses.Pauses(7, 1.5, 90, looks_at_most=11)) == {
-        "ErrorEquals": ["NotReady"], "IntervalSeconds": 7, "BackoffRate": 1.5, "MaxDelaySeconds": 90, "MaxAttempts": 11,
-    }  # fmt: skip
+        "ErrorEquals": ["NotReady"],
+        "IntervalSeconds": 7,
+        "BackoffRate": 1.5,
+        "MaxDelaySeconds": 90,
+        "MaxAttempts": 11,
+    }
 
 
 def test_errors_are_named_as_their_classes_are() -> None:
     assert asl.catch(errors.BackupArchived, into="$.why", then="Again") == {
-        "ErrorEquals": ["BackupArchived"], "ResultPath": "$.why", "Next": "Again",
-    }  # fmt: skip
+        "ErrorEquals": ["BackupArchived"],
+        "ResultPath": "$.why",
+        "Next": "Again",
+    }

@@ -15,10 +15,13 @@ HALF_AN_HOUR = 1800
 
 def _run(world: World) -> dict[str, Any]:
     wait = {
-        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "TimeoutSeconds": HALF_AN_HOUR,
-        "Parameters": {"FunctionName": FUNCTION, "Payload": {"token.$": "$$.Task.Token"}}, "End": True,
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "TimeoutSeconds": HALF_AN_HOUR,
+        "Parameters": {"FunctionName": FUNCTION, "Payload": {"token.$": "$$.Task.Token"}},
+        "End": True,
         "Retry": [{"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 1, "MaxAttempts": 1}],
-    }  # fmt: skip
+    }
     steps = boto3.client("stepfunctions")
     machine = steps.create_state_machine(
         name="waiting",

@@ -49,9 +49,7 @@ def cases(*, twice: bool) -> list[Any]:
     """Every change in every state; those of the second engine that the first one meets alike come in the campaign. `twice`: the states in
     which nothing depends on the engine are met for the second one too."""
     return [
-        pytest.param(
-            engine, state, change, id=f"{engine}-{state}-{change.__name__}", marks=marks(engine, change, alike)
-        )
+        pytest.param(engine, state, change, id=f"{engine}-{state}-{change.__name__}", marks=marks(engine, change, alike))
         for engine in ENGINES
         for state in (*engine.creators, *REMOVERS)
         for alike in [not twice and engine is SQLSERVER and state in ALIKE]
@@ -92,9 +90,7 @@ def require_next_starts(world: World, engine: Engine, kept: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("engine", "state", "change"), cases(twice=False))
-def test_a_stored_plan_of_another_version_leaves_nothing_behind(
-    world: World, engine: Engine, state: str, change: Change
-) -> None:
+def test_a_stored_plan_of_another_version_leaves_nothing_behind(world: World, engine: Engine, state: str, change: Change) -> None:
     before = world.use(engine).inventory()
     once(world, state, lambda: change_row(world.ledger(), change))
 
@@ -113,9 +109,7 @@ def test_a_stored_plan_of_another_version_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize(("engine", "state", "change"), cases(twice=True))
-def test_a_states_plan_of_another_version_leaves_nothing_behind(
-    world: World, engine: Engine, state: str, change: Change
-) -> None:
+def test_a_states_plan_of_another_version_leaves_nothing_behind(world: World, engine: Engine, state: str, change: Change) -> None:
     before = world.use(engine).inventory()
 
     def become(called: str, event: Values) -> Values:
@@ -194,9 +188,7 @@ def test_a_lost_worker_is_replaced_by_the_anchor_alone(world: World, engine: Eng
 
 
 @of_both_engines
-def test_a_stopped_restore_whose_row_no_anchor_has_is_cleared_up_by_what_its_plan_tells(
-    world: World, engine: Engine
-) -> None:
+def test_a_stopped_restore_whose_row_no_anchor_has_is_cleared_up_by_what_its_plan_tells(world: World, engine: Engine) -> None:
     before = world.use(engine).inventory()
     world.worker.behaviour[engine.job] = leave_unfinished
 
@@ -235,9 +227,7 @@ def test_rows_of_a_newer_version_are_read_as_far_as_they_are_known(world: World,
 
 
 @of_both_engines
-def test_a_worker_of_another_version_is_given_what_it_needs_alone_and_is_understood(
-    world: World, engine: Engine
-) -> None:
+def test_a_worker_of_another_version_is_given_what_it_needs_alone_and_is_understood(world: World, engine: Engine) -> None:
     before = world.use(engine).inventory()
     given: list[Values] = []
 

@@ -178,9 +178,7 @@ class World:
         return {
             "instances": sorted(i["InstanceId"] for i in instances),
             "volumes": sorted(v["VolumeId"] for v in ec2.describe_volumes()["Volumes"]),
-            "interfaces": sorted(
-                i["NetworkInterfaceId"] for i in ec2.describe_network_interfaces()["NetworkInterfaces"]
-            ),
+            "interfaces": sorted(i["NetworkInterfaceId"] for i in ec2.describe_network_interfaces()["NetworkInterfaces"]),
             "groups": sorted(g["GroupId"] for g in groups),
             "rules": sorted(json.dumps([g["IpPermissions"], g["IpPermissionsEgress"]], sort_keys=True) for g in groups),
             "group list": sorted(self.groups_of_instance()),
@@ -196,16 +194,12 @@ class World:
 
     def groups_of_instance(self) -> list[str]:
         """The instance's list of security groups."""
-        instance = boto3.client("rds").describe_db_instances(DBInstanceIdentifier=self.engine.instance)["DBInstances"][
-            0
-        ]
+        instance = boto3.client("rds").describe_db_instances(DBInstanceIdentifier=self.engine.instance)["DBInstances"][0]
         return [g["VpcSecurityGroupId"] for g in instance["VpcSecurityGroups"]]
 
     def change_group_list(self, *groups: str) -> None:
         """Somebody else's ModifyDBInstance."""
-        boto3.client("rds").modify_db_instance(
-            DBInstanceIdentifier=self.engine.instance, VpcSecurityGroupIds=list(groups)
-        )
+        boto3.client("rds").modify_db_instance(DBInstanceIdentifier=self.engine.instance, VpcSecurityGroupIds=list(groups))
 
     def _network(self) -> None:
         ec2 = boto3.client("ec2")
@@ -220,9 +214,11 @@ class World:
         """A security group that isn't ours."""
         labels: Any = [{"Key": key, "Value": value} for key, value in (tags or {"owner": "somebody"}).items()]
         created = boto3.client("ec2").create_security_group(
-            GroupName=name, Description=name, VpcId=self.vpc_id,
+            GroupName=name,
+            Description=name,
+            VpcId=self.vpc_id,
             TagSpecifications=[{"ResourceType": "security-group", "Tags": labels}],
-        )  # fmt: skip
+        )
         return str(created["GroupId"])
 
     def _buckets(self) -> None:
@@ -235,9 +231,7 @@ class World:
     def _database_instance(self) -> None:
         self.group_list = [self.group("of-the-application")]
         rds = boto3.client("rds")
-        rds.create_db_subnet_group(
-            DBSubnetGroupName="private", DBSubnetGroupDescription="private", SubnetIds=self.subnets
-        )
+        rds.create_db_subnet_group(DBSubnetGroupName="private", DBSubnetGroupDescription="private", SubnetIds=self.subnets)
         create_instance(INSTANCE, self.group_list)
 
     def _sql_server_instance(self) -> None:
@@ -254,15 +248,21 @@ class World:
         }
         rds.modify_option_group(OptionGroupName="native", OptionsToInclude=[option], ApplyImmediately=True)
         create_instance(
-            SQL_SERVER, self.group_list, Engine="sqlserver-se", EngineVersion="15.00.4430.1.v1", Port=1433,
-            LicenseModel="license-included", MasterUsername="admin", OptionGroupName="native",
-        )  # fmt: skip
+            SQL_SERVER,
+            self.group_list,
+            Engine="sqlserver-se",
+            EngineVersion="15.00.4430.1.v1",
+            Port=1433,
+            LicenseModel="license-included",
+            MasterUsername="admin",
+            OptionGroupName="native",
+        )
 
     def _listen(self) -> None:
         sqs, events = boto3.client("sqs"), boto3.client("events")
-        queue = sqs.get_queue_attributes(
-            QueueUrl=sqs.create_queue(QueueName="heard")["QueueUrl"], AttributeNames=["QueueArn"]
-        )["Attributes"]["QueueArn"]
+        queue = sqs.get_queue_attributes(QueueUrl=sqs.create_queue(QueueName="heard")["QueueUrl"], AttributeNames=["QueueArn"])[
+            "Attributes"
+        ]["QueueArn"]
         events.put_rule(Name="heard", EventPattern=json.dumps({"source": ["dbrestore.restore"]}))
         events.put_targets(Rule="heard", Targets=[{"Id": "queue", "Arn": queue}])
 
@@ -275,18 +275,31 @@ def _endpoints(vpc_id: str, subnets: list[str], group: str) -> None:
     ec2.create_vpc_endpoint(vpc_id, f"com.amazonaws.{REGION}.s3", "Gateway", None, [main.id])
     for service in ("ssm", "ssmmessages", "ec2messages", "secretsmanager"):
         ec2.create_vpc_endpoint(
-            vpc_id, f"com.amazonaws.{REGION}.{service}", "Interface", None, [],
-            subnet_ids=subnets, security_group_ids=[group], private_dns_enabled=True,
-        )  # fmt: skip
+            vpc_id,
+            f"com.amazonaws.{REGION}.{service}",
+            "Interface",
+            None,
+            [],
+            subnet_ids=subnets,
+            security_group_ids=[group],
+            private_dns_enabled=True,
+        )
 
 
 def create_instance(name: str, groups: list[str], **more: Any) -> None:
     """An instance with a managed secret and 10 GiB of free storage, of PostgreSQL unless told otherwise."""
     settings = {
-        "Engine": "postgres", "EngineVersion": "16.4", "DBInstanceClass": "db.m6g.large", "AllocatedStorage": 20,
-        "MasterUsername": "postgres", "ManageMasterUserPassword": True, "VpcSecurityGroupIds": groups,
-        "DBSubnetGroupName": "private", "AvailabilityZone": f"{REGION}b", "Port": 5432,
-    }  # fmt: skip
+        "Engine": "postgres",
+        "EngineVersion": "16.4",
+        "DBInstanceClass": "db.m6g.large",
+        "AllocatedStorage": 20,
+        "MasterUsername": "postgres",
+        "ManageMasterUserPassword": True,
+        "VpcSecurityGroupIds": groups,
+        "DBSubnetGroupName": "private",
+        "AvailabilityZone": f"{REGION}b",
+        "Port": 5432,
+    }
     boto3.client("rds").create_db_instance(DBInstanceIdentifier=name, **(settings | more))
     free: Any = {
         "MetricName": "FreeStorageSpace",
@@ -310,9 +323,7 @@ def staged() -> list[str]:
 
 def start(request: dict[str, Any], name: str) -> str:
     """Start an execution; its ARN."""
-    started = boto3.client("stepfunctions").start_execution(
-        stateMachineArn=MACHINE_ARN, name=name, input=json.dumps(request)
-    )
+    started = boto3.client("stepfunctions").start_execution(stateMachineArn=MACHINE_ARN, name=name, input=json.dumps(request))
     return str(started["executionArn"])
 
 
@@ -348,6 +359,4 @@ def _machine() -> None:
     text = re.sub(r"\$\{(\w+)\}", lambda match: prefix + match[1], DEFINITION.read_text())
     # Waits are hundredths of seconds here, so what isn't there after some attempts will never be.
     text = re.sub(r'("MaxAttempts": )(\d+)', lambda match: match[1] + str(min(int(match[2]), MOST_ATTEMPTS)), text)
-    boto3.client("stepfunctions").create_state_machine(
-        name="dbrestore", definition=text, roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine"
-    )
+    boto3.client("stepfunctions").create_state_machine(name="dbrestore", definition=text, roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine")

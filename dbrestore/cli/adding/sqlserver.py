@@ -11,14 +11,10 @@ from dbrestore.points.unfinished_point import Progress
 def require_fitting(given: Given) -> None:
     """Raises RestoreRequestInvalid for options that don't go with native backups."""
     if len(given.names) > 1:
-        raise RestoreRequestInvalid(
-            f"{len(given.names)} --database for native backups: one, if all files are of one database, or none"
-        )
+        raise RestoreRequestInvalid(f"{len(given.names)} --database for native backups: one, if all files are of one database, or none")
 
 
 def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -> Added:
     """The points, and what was left out of them."""
     name = given.names[0] if given.names else None
-    return adding.add(
-        plane.storage, plane.repository_bucket, given.instance, given.sources, name, told, digests, given.positions
-    )
+    return adding.add(plane.storage, plane.repository_bucket, given.instance, given.sources, name, told, digests, given.positions)

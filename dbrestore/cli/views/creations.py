@@ -29,9 +29,7 @@ def _worker(plan: Plan) -> Iterator[Creation]:
 def _groups(plan: Plan) -> Iterator[Creation]:
     of_worker, of_database = (names.resource_name(plan.restore_id, role) for role in ("worker", "database"))
     port = plan.target.port
-    yield Creation(
-        things.SECURITY_GROUP, of_worker, f"on the worker, beside {', '.join(plan.worker.security_group_ids)}"
-    )
+    yield Creation(things.SECURITY_GROUP, of_worker, f"on the worker, beside {', '.join(plan.worker.security_group_ids)}")
     yield Creation(things.SECURITY_GROUP, of_database, f"on {plan.target.db_instance}")
     out, into = (things.rule_name(plan.restore_id, role, port) for role in things.WAY)
     yield Creation(things.SECURITY_GROUP_RULE, out, "to the other group")

@@ -157,11 +157,17 @@ def _end_lines(head: dict[str, Any], end: Ended) -> Iterator[dict[str, Any]]:
         yield {"type": "error", **head, "name": end.error.name, "message": end.error.message}
     databases = [outcome.to_state() for outcome in end.report.databases] if end.report else []
     yield {
-        "type": "summary", **head, "leftOut": left_out_view.as_state(end.left_out), "status": end.status,
+        "type": "summary",
+        **head,
+        "leftOut": left_out_view.as_state(end.left_out),
+        "status": end.status,
         "error": end.error.to_state() if end.error else None,
-        "leftovers": list(end.leftovers), "databases": databases, "adapted": end.adapted, "report": end.report_uri,
+        "leftovers": list(end.leftovers),
+        "databases": databases,
+        "adapted": end.adapted,
+        "report": end.report_uri,
         "exitCode": int(exit_codes.of_execution(end.status, end.error, end.leftovers)),
-    }  # fmt: skip
+    }
 
 
 def _state_line(phase: PhaseRow) -> str:

@@ -19,10 +19,7 @@ MAKING_STATE: Final = "ReplayDumps"
 
 def summaries(manifest: Manifest) -> list[dict[str, object]]:
     """Each database in a few JSON-ready words."""
-    return [
-        {"name": database.name, "rows": database.rows, "bytes": database.uncompressed_length}
-        for database in manifest.databases
-    ]
+    return [{"name": database.name, "rows": database.rows, "bytes": database.uncompressed_length} for database in manifest.databases]
 
 
 def names(manifest: Manifest) -> list[str]:
@@ -71,10 +68,16 @@ def table(manifest: Manifest) -> Table:
     )
     for database in manifest.databases:
         made.add_row(
-            database.name, f"{database.format} {database.compression}", f"{database.dumped_at:%Y-%m-%d %H:%M:%S}",
-            database.encoding, _locale(database), number(len(database.tables)), number(database.rows), size(database.uncompressed_length),
+            database.name,
+            f"{database.format} {database.compression}",
+            f"{database.dumped_at:%Y-%m-%d %H:%M:%S}",
+            database.encoding,
+            _locale(database),
+            number(len(database.tables)),
+            number(database.rows),
+            size(database.uncompressed_length),
             size(sum(file.length for file in database.files)),
-        )  # fmt: skip
+        )
     return made
 
 
@@ -88,9 +91,13 @@ def planned(plan: Plan) -> Table:
     shown = plain_table("database", "comes back as", "is built as", "tables", "rows", "size")
     for database in plan.databases:
         shown.add_row(
-            database.name, database.asked_name, database.temporary_name,
-            number(database.tables), number(database.rows), size(database.bytes),
-        )  # fmt: skip
+            database.name,
+            database.asked_name,
+            database.temporary_name,
+            number(database.tables),
+            number(database.rows),
+            size(database.bytes),
+        )
     return shown
 
 

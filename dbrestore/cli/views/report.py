@@ -90,9 +90,7 @@ def states(phases: tuple[PhaseRow, ...], estimate: Estimate | None = None) -> Ta
     for phase in phases:
         outcome = f"{phase.status} {phase.error.name}" if phase.error else phase.status
         before = [expected.get(phase.state, "-")] if expected else []
-        shown.add_row(
-            phase.state, f"{phase.started_at:%H:%M:%S}", duration(seconds_of(phase)), *before, _coloured(outcome, phase.status)
-        )  # fmt: skip
+        shown.add_row(phase.state, f"{phase.started_at:%H:%M:%S}", duration(seconds_of(phase)), *before, _coloured(outcome, phase.status))
     return shown
 
 
@@ -139,9 +137,13 @@ def databases(report: Report) -> Table:
         words = f"{words} {outcome.error.name}: {outcome.error.message}" if outcome.error else words
         rows = [number(outcome.rows)] if has_rows else []
         shown.add_row(
-            outcome.name, outcome.asked_name, _coloured(words, outcome.status),
-            *rows, size(outcome.bytes), duration(outcome.seconds),
-        )  # fmt: skip
+            outcome.name,
+            outcome.asked_name,
+            _coloured(words, outcome.status),
+            *rows,
+            size(outcome.bytes),
+            duration(outcome.seconds),
+        )
     return shown
 
 

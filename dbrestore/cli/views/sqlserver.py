@@ -50,9 +50,22 @@ def rows(manifest: Manifest) -> str:
 def table(manifest: Manifest) -> Table:
     """One row per backup."""
     made = Table(
-        "database", "backup", "begun", "finished", "recovery", "server", "version", "LSNs", "files", "checked", "used", "size", "stored",
-        box=None, padding=(0, 2, 0, 0),
-    )  # fmt: skip
+        "database",
+        "backup",
+        "begun",
+        "finished",
+        "recovery",
+        "server",
+        "version",
+        "LSNs",
+        "files",
+        "checked",
+        "used",
+        "size",
+        "stored",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     for database in manifest.native_databases:
         for backup_set in database.backup_sets:
             made.add_row(*_row(database, backup_set))
@@ -62,12 +75,20 @@ def table(manifest: Manifest) -> Table:
 def _row(database: NativeDatabaseBackup, backup_set: NativeBackupSet) -> tuple[str, ...]:
     finished = f"{backup_set.finished_at:%Y-%m-%d %H:%M:%S}" if backup_set.finished_at else "-"
     return (
-        one_line(database.name), backup_set.kind.lower(), f"{backup_set.begun_at:%Y-%m-%d %H:%M:%S}", finished,
-        (backup_set.recovery_model or "-").lower().replace("_", "-"), one_line(backup_set.server), backup_set.version,
-        f"{backup_set.first_lsn} to {backup_set.last_lsn}", str(len(backup_set.files)), share(backup_set) or "-",
+        one_line(database.name),
+        backup_set.kind.lower(),
+        f"{backup_set.begun_at:%Y-%m-%d %H:%M:%S}",
+        finished,
+        (backup_set.recovery_model or "-").lower().replace("_", "-"),
+        one_line(backup_set.server),
+        backup_set.version,
+        f"{backup_set.first_lsn} to {backup_set.last_lsn}",
+        str(len(backup_set.files)),
+        share(backup_set) or "-",
         _used(backup_set),
-        size(backup_set.restored_size), size(backup_set.stored_length),
-    )  # fmt: skip
+        size(backup_set.restored_size),
+        size(backup_set.stored_length),
+    )
 
 
 def _used(backup_set: NativeBackupSet) -> str:

@@ -39,10 +39,15 @@ def as_line(plane: ControlPlane, one: Standing) -> dict[str, Any]:
     has_report = one.restore.ended_at is not None
     uri = f"s3://{plane.evidence_bucket}/{keys.report_key(one.restore.restore_id)}"
     return {
-        "type": "restore", **{name: restore[name] for name in ("restoreId", "mode")}, "status": one.status, "state": one.state,
-        "cancelRequested": one.cancel_requested, **restore, "seconds": None if seconds is None else round(seconds, 3),
+        "type": "restore",
+        **{name: restore[name] for name in ("restoreId", "mode")},
+        "status": one.status,
+        "state": one.state,
+        "cancelRequested": one.cancel_requested,
+        **restore,
+        "seconds": None if seconds is None else round(seconds, 3),
         "report": uri if has_report else None,
-    }  # fmt: skip
+    }
 
 
 def print_table(console: Console, plane: ControlPlane, shown: Iterable[Standing]) -> None:

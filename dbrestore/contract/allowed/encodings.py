@@ -5,17 +5,50 @@ import re
 from typing import Final
 
 _OF_DATABASES: Final = (
-    "EUC_CN", "EUC_JIS_2004", "EUC_JP", "EUC_KR", "EUC_TW", "ISO_8859_5", "ISO_8859_6", "ISO_8859_7", "ISO_8859_8", "KOI8R", "KOI8U",
-    *(f"LATIN{n}" for n in range(1, 11)), "MULE_INTERNAL", "SQL_ASCII", "UTF8", "WIN866", "WIN874", *(f"WIN125{n}" for n in range(9)),
-)  # fmt: skip
+    "EUC_CN",
+    "EUC_JIS_2004",
+    "EUC_JP",
+    "EUC_KR",
+    "EUC_TW",
+    "ISO_8859_5",
+    "ISO_8859_6",
+    "ISO_8859_7",
+    "ISO_8859_8",
+    "KOI8R",
+    "KOI8U",
+    *(f"LATIN{n}" for n in range(1, 11)),
+    "MULE_INTERNAL",
+    "SQL_ASCII",
+    "UTF8",
+    "WIN866",
+    "WIN874",
+    *(f"WIN125{n}" for n in range(9)),
+)
 _OF_CLIENTS_ALONE: Final = ("BIG5", "GB18030", "GBK", "JOHAB", "SHIFT_JIS_2004", "SJIS", "UHC")
 _ALIASES: Final = {
-    "abc": "WIN1258", "alt": "WIN866", "koi8": "KOI8R", "mskanji": "SJIS", "shiftjis": "SJIS", "tcvn": "WIN1258", "tcvn5712": "WIN1258",
-    "unicode": "UTF8", "vscii": "WIN1258", "win": "WIN1251", "win932": "SJIS", "win936": "GBK", "win949": "UHC", "win950": "BIG5",
-    "windows932": "SJIS", "windows936": "GBK", "windows949": "UHC", "windows950": "BIG5", "windows866": "WIN866", "windows874": "WIN874",
+    "abc": "WIN1258",
+    "alt": "WIN866",
+    "koi8": "KOI8R",
+    "mskanji": "SJIS",
+    "shiftjis": "SJIS",
+    "tcvn": "WIN1258",
+    "tcvn5712": "WIN1258",
+    "unicode": "UTF8",
+    "vscii": "WIN1258",
+    "win": "WIN1251",
+    "win932": "SJIS",
+    "win936": "GBK",
+    "win949": "UHC",
+    "win950": "BIG5",
+    "windows932": "SJIS",
+    "windows936": "GBK",
+    "windows949": "UHC",
+    "windows950": "BIG5",
+    "windows866": "WIN866",
+    "windows874": "WIN874",
     **{f"windows125{n}": f"WIN125{n}" for n in range(9)},
     **{f"iso8859{part}": f"LATIN{n}" for n, part in enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), start=1)},
-}  # fmt: skip
+}
 
 
 def canonical(name: str) -> str | None:

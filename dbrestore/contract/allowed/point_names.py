@@ -28,6 +28,4 @@ def require_database_name(name: str) -> None:
     if "\0" in name:
         raise RestoreRequestInvalid(f"the database name {name!r} holds a zero byte: PostgreSQL allows none")
     if length > LONGEST_DATABASE_NAME:
-        raise RestoreRequestInvalid(
-            f"the database name {name!r} has {length} bytes: PostgreSQL allows {LONGEST_DATABASE_NAME}"
-        )
+        raise RestoreRequestInvalid(f"the database name {name!r} has {length} bytes: PostgreSQL allows {LONGEST_DATABASE_NAME}")

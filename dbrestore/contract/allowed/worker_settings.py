@@ -50,27 +50,35 @@ class WorkerSettings(Document):
     """Each key with what it means; editors show these texts."""
 
     subnet_ids: tuple[SubnetId, ...] | None = Field(
-        default=None, min_length=1, max_length=20,
+        default=None,
+        min_length=1,
+        max_length=20,
         description="The worker stands in one of these subnets and nowhere else; without them the best of the VPC is chosen.",
-    )  # fmt: skip
+    )
     # A network interface takes five groups: the standing one and the pair's need two.
     security_group_ids: tuple[GroupId, ...] | None = Field(
-        default=None, min_length=1, max_length=3,
+        default=None,
+        min_length=1,
+        max_length=3,
         description="Security groups of the worker besides those that it always has.",
-    )  # fmt: skip
+    )
     instance_types: tuple[InstanceType, ...] | None = Field(
-        default=None, min_length=1, max_length=10,
+        default=None,
+        min_length=1,
+        max_length=10,
         description="Types of the worker, tried in this order when EC2 has no capacity; without them they follow from the work.",
-    )  # fmt: skip
+    )
     image_id: ImageId | None = Field(
         default=None,
         description="An image made from Amazon Linux 2023 for x86_64, Amazon's or the target account's own; without it Amazon's newest.",
     )
     volume_gib: int | None = Field(default=None, ge=8, le=16384, description="The size of the worker's volume; 20.")
     tags: dict[TagKey, TagValue] | None = Field(
-        default=None, max_length=MOST_TAGS, json_schema_extra={"propertyNames": {"pattern": "^(?!aws:|dbrestore:)"}},
+        default=None,
+        max_length=MOST_TAGS,
+        json_schema_extra={"propertyNames": {"pattern": "^(?!aws:|dbrestore:)"}},
         description="Tags of the worker and its security groups besides the application's own.",
-    )  # fmt: skip
+    )
     proxy: ProxyUrl | None = Field(
         default=None,
         description="The HTTP proxy through which the worker reaches AWS. The way to the database never goes through it.",

@@ -68,13 +68,15 @@ def add(
     point_id = new_point_id(now)
     meter = Meter(sum(d.length for d in dumps), progress)
     with removal_on_failure(s3, bucket) as stored:
-        backups = tuple(
-            _store(s3, bucket, keys.database_prefix(instance, point_id, d.name), d, meter, stored) for d in dumps
-        )
+        backups = tuple(_store(s3, bucket, keys.database_prefix(instance, point_id, d.name), d, meter, stored) for d in dumps)
         manifest = Manifest(
-            point_id=point_id, instance=instance, engine="postgres", engine_version=_newest_version(backups),
-            created_at=now.replace(microsecond=0), databases=backups,
-        )  # fmt: skip
+            point_id=point_id,
+            instance=instance,
+            engine="postgres",
+            engine_version=_newest_version(backups),
+            created_at=now.replace(microsecond=0),
+            databases=backups,
+        )
         write_manifest(s3, bucket, manifest)
     return manifest
 
@@ -101,9 +103,7 @@ def _refuse_twice(dumps: list[_Dump]) -> None:
         raise BackupUnreadable(f"{times} dumps are of the database {name!r} ({paths}): give one, or name them apart")
 
 
-def _store(
-    s3: "S3Client", bucket: str, prefix: str, dump: _Dump, meter: Meter, stored: list[StoredObject]
-) -> DatabaseBackup:
+def _store(s3: "S3Client", bucket: str, prefix: str, dump: _Dump, meter: Meter, stored: list[StoredObject]) -> DatabaseBackup:
     key = prefix + FILE_NAMES[dump.toc.format]
     with MultipartUpload(s3, bucket, key, dump.length) as upload:
 
@@ -123,13 +123,30 @@ def _store(
 def _backup(dump: _Dump, file: StoredFile, contents: pgdump_scan.Contents) -> DatabaseBackup:
     toc, said = dump.toc, pgdump_database.describe(dump.toc)
     return DatabaseBackup(
-        name=dump.name, files=(file,), format=toc.format, compression=toc.compression, archive_version=toc.archive_version,
-        server_version=toc.server_version, dump_version=toc.dump_version, dumped_at=toc.dumped_at, encoding=said.encoding,
-        client_encoding=said.client_encoding, locale_provider=said.locale_provider, collate=said.collate, ctype=said.ctype,
-        provider_locale=said.provider_locale, owner=said.owner, owners=said.owners, extensions=said.extensions,
-        object_counts=said.object_counts, toc=contents.toc, tables=contents.tables, large_objects=contents.large_objects,
-        notes=(*said.notes, *_unproven(dump), *pgdump_outlook.notes(toc)), roles=pgdump_outlook.roles(toc),
-    )  # fmt: skip
+        name=dump.name,
+        files=(file,),
+        format=toc.format,
+        compression=toc.compression,
+        archive_version=toc.archive_version,
+        server_version=toc.server_version,
+        dump_version=toc.dump_version,
+        dumped_at=toc.dumped_at,
+        encoding=said.encoding,
+        client_encoding=said.client_encoding,
+        locale_provider=said.locale_provider,
+        collate=said.collate,
+        ctype=said.ctype,
+        provider_locale=said.provider_locale,
+        owner=said.owner,
+        owners=said.owners,
+        extensions=said.extensions,
+        object_counts=said.object_counts,
+        toc=contents.toc,
+        tables=contents.tables,
+        large_objects=contents.large_objects,
+        notes=(*said.notes, *_unproven(dump), *pgdump_outlook.notes(toc)),
+        roles=pgdump_outlook.roles(toc),
+    )
 
 
 def _unproven(dump: _Dump) -> Iterator[str]:

@@ -24,9 +24,7 @@ _KINDS: Final[dict[int, BlockKind]] = {1: "rows", 3: "large objects"}
 _LENGTH: Final = struct.Struct("<BI")
 
 
-def table_rows(
-    stored: Iterable[bytes], archive_format: ArchiveFormat, compression: Compression, dump_id: int
-) -> Iterator[bytes]:
+def table_rows(stored: Iterable[bytes], archive_format: ArchiveFormat, compression: Compression, dump_id: int) -> Iterator[bytes]:
     """The COPY text of one member as it lies in the repository, without the closing `\\.` lines, in pieces up to about 1 MiB.
 
     Raises BackupDamaged at the first byte that doesn't fit, at the latest when the stream is exhausted: commit nothing before."""
@@ -125,9 +123,7 @@ def _buffered_chunks(reader: ByteReader, missing: int) -> tuple[list[bytes], int
         sign, length = unpack(data, cursor)
         cursor += 5
         if sign:
-            raise BackupDamaged(
-                f"byte {reader.position + cursor - reader.cursor - 5} should begin a chunk, but its length is negative"
-            )
+            raise BackupDamaged(f"byte {reader.position + cursor - reader.cursor - 5} should begin a chunk, but its length is negative")
         if not length:
             reader.cursor = cursor
             return pieces, 0, True

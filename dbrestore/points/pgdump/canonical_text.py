@@ -10,9 +10,7 @@ from typing import Final
 from dbrestore.contract.errors import BackupDamaged
 from dbrestore.points.pgdump.proven_columns import Columns
 
-_INSTANT: Final = re.compile(
-    rb"(\d{4,})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(\.\d+)?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?( BC)?"
-)
+_INSTANT: Final = re.compile(rb"(\d{4,})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(\.\d+)?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?( BC)?")
 _OTHER_OFFSET: Final = re.compile(rb":\d\d(?:\.\d+)?[+-](?!00[^\d:])")
 # Also the day of a date; each of an instant's own hyphens fails at its third character.
 _PERHAPS_WEST: Final = re.compile(rb"-[01]\d(?:[^\d -]| BC)")

@@ -93,8 +93,11 @@ def _zstd(stored: Iterable[bytes]) -> Iterator[bytes]:
 
 
 _CODECS: Final[dict[Compression, Callable[[Iterable[bytes]], Iterator[bytes]]]] = {
-    "none": _none, "gzip": _gzip, "lz4": _lz4, "zstd": _zstd,
-}  # fmt: skip
+    "none": _none,
+    "gzip": _gzip,
+    "lz4": _lz4,
+    "zstd": _zstd,
+}
 
 
 def _slices(stored: Iterable[bytes]) -> Iterator[bytes]:

@@ -12,9 +12,20 @@ Kind = Literal["composite", "domain", "enum", "range", "base"]
 
 # What may follow the type of a column, a field or a domain.
 _BEHIND_A_TYPE: Final = (
-    "collate", "not", "null", "default", "generated", "constraint", "check", "primary", "unique", "references", "storage", "compression",
+    "collate",
+    "not",
+    "null",
+    "default",
+    "generated",
+    "constraint",
+    "check",
+    "primary",
+    "unique",
+    "references",
+    "storage",
+    "compression",
     "options",
-)  # fmt: skip
+)
 # What begins an element of CREATE TABLE that isn't a column.
 _CONSTRAINTS: Final = ("constraint", "check", "primary", "unique", "foreign", "exclude", "like")
 _OPEN, _CLOSE, _BEGIN_ARRAY = Token("symbol", "("), Token("symbol", ")"), Token("symbol", "[")

@@ -53,9 +53,7 @@ class RowCheck:
         self._decode(b"", final=True)
         expected = self.rows * max(self._columns - 1, 0)
         if self._tabs != expected:
-            raise BackupDamaged(
-                f"{self.rows} rows of {self._columns} columns need {expected} tabs but have {self._tabs}"
-            )
+            raise BackupDamaged(f"{self.rows} rows of {self._columns} columns need {expected} tabs but have {self._tabs}")
 
     def _decode(self, text: bytes, *, final: bool) -> None:
         if self._decoder is None:

@@ -119,8 +119,10 @@ def _columns_not_proven(toc: Toc) -> list[str]:
     reader = ColumnReader.of(toc)
     found = [
         f"{entry.schema_name}.{entry.tag}: {column.column} ({column.why})"
-        for entry in toc.entries if entry.description == "TABLE DATA" for column in reader.columns(entry).left_out
-    ]  # fmt: skip
+        for entry in toc.entries
+        if entry.description == "TABLE DATA"
+        for column in reader.columns(entry).left_out
+    ]
     if not found:
         return []
     more = f"; and {len(found) - _NAMED_COLUMNS} more" if len(found) > _NAMED_COLUMNS else ""

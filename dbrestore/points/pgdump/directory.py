@@ -113,12 +113,8 @@ def _refuse_kind(name: str, mode: int) -> None:
     if stat.S_ISREG(mode):
         return
     if stat.S_ISLNK(mode):
-        raise BackupUnreadable(
-            f"{name} is a symbolic link, which isn't followed: offer a directory that holds the files themselves"
-        )
-    raise BackupUnreadable(
-        f"{name} doesn't belong to the dump, it isn't a file: offer a directory that holds nothing else"
-    )
+        raise BackupUnreadable(f"{name} is a symbolic link, which isn't followed: offer a directory that holds the files themselves")
+    raise BackupUnreadable(f"{name} doesn't belong to the dump, it isn't a file: offer a directory that holds nothing else")
 
 
 def tar_length(directory: Path) -> int:

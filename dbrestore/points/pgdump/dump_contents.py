@@ -10,11 +10,17 @@ from dbrestore.contract.manifest import DatabaseBackup
 _AFTER_THE_DATA: Final = ("INDEX", "CONSTRAINT", "FK CONSTRAINT", "CHECK CONSTRAINT", "TRIGGER")
 # The kinds that the worker leaves to a person (`LEFT_OUT` of the worker's archive), with one description for each: others depend on them.
 LEFT_TO_A_PERSON: Final = {
-    "EVENT TRIGGER": "event triggers", "PUBLICATION": "publications", "SUBSCRIPTION": "subscriptions",
-    "SECURITY LABEL": "security labels", "FOREIGN DATA WRAPPER": "foreign data wrappers", "SERVER": "foreign servers",
-    "USER MAPPING": "user mappings", "FOREIGN TABLE": "foreign tables", "PROCEDURAL LANGUAGE": "procedural languages",
+    "EVENT TRIGGER": "event triggers",
+    "PUBLICATION": "publications",
+    "SUBSCRIPTION": "subscriptions",
+    "SECURITY LABEL": "security labels",
+    "FOREIGN DATA WRAPPER": "foreign data wrappers",
+    "SERVER": "foreign servers",
+    "USER MAPPING": "user mappings",
+    "FOREIGN TABLE": "foreign tables",
+    "PROCEDURAL LANGUAGE": "procedural languages",
     "ACCESS METHOD": "access methods",
-}  # fmt: skip
+}
 
 
 def tables(backup: DatabaseBackup) -> int:
@@ -38,11 +44,7 @@ def notes(backup: DatabaseBackup) -> list[str]:
         )
     if tables(backup) and not any(backup.object_counts.get(description) for description in _AFTER_THE_DATA):
         found.append("no indexes, constraints or triggers in this dump")
-    left = [
-        f"{backup.object_counts[kind]} {name}"
-        for kind, name in LEFT_TO_A_PERSON.items()
-        if kind in backup.object_counts
-    ]
+    left = [f"{backup.object_counts[kind]} {name}" for kind, name in LEFT_TO_A_PERSON.items() if kind in backup.object_counts]
     if left:
         found.append(f"not restored, because they reach beyond the database or need a superuser: {', '.join(left)}")
     return [*found, *backup.notes]

@@ -7,13 +7,37 @@ from dbrestore.contract.errors import BackupUnreadable
 # PostgreSQL manual, table "PostgreSQL Character Sets". EUC_TW, EUC_JIS_2004, SHIFT_JIS_2004 and MULE_INTERNAL have no sure
 # twin in Python.
 _CODECS: Final = {
-    "UTF8": "utf-8", "SQL_ASCII": "latin-1", "LATIN1": "latin-1", "LATIN2": "iso8859-2", "LATIN3": "iso8859-3", "LATIN4": "iso8859-4",
-    "LATIN5": "iso8859-9", "LATIN6": "iso8859-10", "LATIN7": "iso8859-13", "LATIN8": "iso8859-14", "LATIN9": "iso8859-15",
-    "LATIN10": "iso8859-16", "ISO_8859_5": "iso8859-5", "ISO_8859_6": "iso8859-6", "ISO_8859_7": "iso8859-7", "ISO_8859_8": "iso8859-8",
-    "WIN866": "cp866", "WIN874": "cp874", "KOI8R": "koi8_r", "KOI8U": "koi8_u", "EUC_CN": "gb2312", "EUC_JP": "euc_jp",
-    "EUC_KR": "euc_kr", "SJIS": "cp932", "BIG5": "cp950", "GBK": "cp936", "UHC": "cp949", "GB18030": "gb18030", "JOHAB": "johab",
+    "UTF8": "utf-8",
+    "SQL_ASCII": "latin-1",
+    "LATIN1": "latin-1",
+    "LATIN2": "iso8859-2",
+    "LATIN3": "iso8859-3",
+    "LATIN4": "iso8859-4",
+    "LATIN5": "iso8859-9",
+    "LATIN6": "iso8859-10",
+    "LATIN7": "iso8859-13",
+    "LATIN8": "iso8859-14",
+    "LATIN9": "iso8859-15",
+    "LATIN10": "iso8859-16",
+    "ISO_8859_5": "iso8859-5",
+    "ISO_8859_6": "iso8859-6",
+    "ISO_8859_7": "iso8859-7",
+    "ISO_8859_8": "iso8859-8",
+    "WIN866": "cp866",
+    "WIN874": "cp874",
+    "KOI8R": "koi8_r",
+    "KOI8U": "koi8_u",
+    "EUC_CN": "gb2312",
+    "EUC_JP": "euc_jp",
+    "EUC_KR": "euc_kr",
+    "SJIS": "cp932",
+    "BIG5": "cp950",
+    "GBK": "cp936",
+    "UHC": "cp949",
+    "GB18030": "gb18030",
+    "JOHAB": "johab",
     **{f"WIN125{n}": f"cp125{n}" for n in range(9)},
-}  # fmt: skip
+}
 
 
 def python_codec(encoding: str) -> str:

@@ -7,9 +7,13 @@ from dbrestore.points.pgdump.toc import Toc, TocEntry
 
 # Which extension makes these configuration tables, where a dump has several extensions: its entries don't tell.
 _MAKERS: Final = {
-    "spatial_ref_sys": "postgis", "topology": "postgis_topology", "layer": "postgis_topology", "job": "pg_cron",
-    "part_config": "pg_partman", "part_config_sub": "pg_partman",
-}  # fmt: skip
+    "spatial_ref_sys": "postgis",
+    "topology": "postgis_topology",
+    "layer": "postgis_topology",
+    "job": "pg_cron",
+    "part_config": "pg_partman",
+    "part_config_sub": "pg_partman",
+}
 _LARGEST_OID: Final = (1 << 32) - 1
 
 

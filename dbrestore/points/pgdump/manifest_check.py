@@ -26,9 +26,17 @@ from dbrestore.points.pgdump.toc import Toc
 
 # Facts that stand in both places.
 _SAID: Final = (
-    "encoding", "client_encoding", "locale_provider", "collate", "ctype", "provider_locale", "owner", "owners", "extensions",
+    "encoding",
+    "client_encoding",
+    "locale_provider",
+    "collate",
+    "ctype",
+    "provider_locale",
+    "owner",
+    "owners",
+    "extensions",
     "object_counts",
-)  # fmt: skip
+)
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _IN_HEADER: Final = ("format", "compression", "archive_version", "server_version", "dump_version", "dumped_at")
 
@@ -36,9 +44,7 @@ _IN_HEADER: Final = ("format", "compression", "archive_version", "server_version
 def require_consistent(manifest: Manifest) -> None:
     """Raise BackupDamaged if the manifest contradicts itself. The dumps are not read for it."""
     _require(manifest.engine == "postgres" or not manifest.databases, "it is of SQL Server and lists PostgreSQL dumps")
-    _require(
-        manifest.engine == "sqlserver" or not manifest.native_databases, "it is of PostgreSQL and lists native backups"
-    )
+    _require(manifest.engine == "sqlserver" or not manifest.native_databases, "it is of PostgreSQL and lists native backups")
     databases: tuple[DatabaseBackup | NativeDatabaseBackup, ...] = (*manifest.databases, *manifest.native_databases)
     _require(bool(databases), "it lists no database")
     _refuse_twice((d.name for d in databases), "databases are called")
@@ -152,9 +158,7 @@ def _require_large_objects(toc: Toc, backup: DatabaseBackup) -> None:
     )
 
 
-def _require_offset(
-    backup: DatabaseBackup, member: TableMember | LargeObjectMember | None, offset: int | None, label: str
-) -> None:
+def _require_offset(backup: DatabaseBackup, member: TableMember | LargeObjectMember | None, offset: int | None, label: str) -> None:
     _require(
         offset is None or member is None or member.stored.offset == offset,
         f"{backup.name}: the manifest and the table of contents disagree where the data of {label} begins",

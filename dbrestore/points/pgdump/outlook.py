@@ -17,8 +17,11 @@ _COMMA: Final = (",",)
 _BEFORE_ROLES: Final = ("TO", "FROM", "ROLE", "AUTHORIZATION")
 # Which entries name roles, besides their owners, and the words that end the part which does.
 _NAMING: Final = {
-    "ACL": (), "DEFAULT ACL": (), "DATABASE PROPERTIES": ("SET", "RESET"), "POLICY": ("USING", "WITH"),
-}  # fmt: skip
+    "ACL": (),
+    "DEFAULT ACL": (),
+    "DATABASE PROPERTIES": ("SET", "RESET"),
+    "POLICY": ("USING", "WITH"),
+}
 # They belong to an object whose own entry tells the same.
 _ATTACHED: Final = ("ACL", "COMMENT", "DEFAULT ACL", "SECURITY LABEL", "TABLE ATTACH", "SEQUENCE OWNED BY", "DEFAULT")
 _FROM_THE_START: Final = ("public", "information_schema")
@@ -38,9 +41,13 @@ def roles(toc: Toc) -> tuple[str, ...]:
 def notes(toc: Toc) -> list[str]:
     """Sentences, in the order of how much depends on them."""
     found = [
-        _missing_schemas(toc), _locale(pgdump_database.describe(toc)), _access_methods(toc), _superusers_functions(toc),
-        _extensions_tables(toc), _policies(toc),
-    ]  # fmt: skip
+        _missing_schemas(toc),
+        _locale(pgdump_database.describe(toc)),
+        _access_methods(toc),
+        _superusers_functions(toc),
+        _extensions_tables(toc),
+        _policies(toc),
+    ]
     return [note for note in found if note]
 
 
@@ -90,11 +97,7 @@ def _locale(said: pgdump_database.DatabaseDescription) -> str:
 
 
 def _access_methods(toc: Toc) -> str:
-    tables = [
-        e
-        for e in toc.entries
-        if e.access_method not in ("", "heap") and e.description in ("TABLE", "MATERIALIZED VIEW")
-    ]
+    tables = [e for e in toc.entries if e.access_method not in ("", "heap") and e.description in ("TABLE", "MATERIALIZED VIEW")]
     methods = sorted({e.access_method for e in tables})
     names = _some(f"{e.schema_name}.{e.tag}" for e in tables)
     return f"tables in the access methods {_some(methods)}, which a target needs for them: {names}" if tables else ""
@@ -102,9 +105,10 @@ def _access_methods(toc: Toc) -> str:
 
 def _superusers_functions(toc: Toc) -> str:
     found = [
-        f"{e.schema_name}.{e.tag}" for e in toc.entries
+        f"{e.schema_name}.{e.tag}"
+        for e in toc.entries
         if e.description in ("FUNCTION", "PROCEDURE") and _SUPERUSERS_LANGUAGE.search(e.definition.partition("\n    AS ")[0])
-    ]  # fmt: skip
+    ]
     return f"functions in C or internal ones, which only a superuser may create: {_some(found)}" if found else ""
 
 
@@ -125,9 +129,7 @@ def _extensions_tables(toc: Toc) -> str:
 def _policies(toc: Toc) -> str:
     """Roles belong to the server, and PostgreSQL makes no policy for one that it doesn't have."""
     needed = sorted(set().union(*(_roles_of(e) for e in toc.entries if e.description == "POLICY")))
-    return (
-        f"policies are for the roles {_some(needed)}: a target that lacks one can't have its policies" if needed else ""
-    )
+    return f"policies are for the roles {_some(needed)}: a target that lacks one can't have its policies" if needed else ""
 
 
 def _some(names: Iterable[str]) -> str:

@@ -14,19 +14,68 @@ from dbrestore.points.pgdump.toc import Toc, TocEntry
 
 Text = Literal["plain", "time", "bytes"]
 
-_PLAIN: Final = frozenset({
-    "smallint", "integer", "bigint", "numeric", "boolean", "character", "character varying", "text", "name", "bpchar", "bit",
-    "bit varying", "date", "time", "time without time zone", "time with time zone", "timestamp", "timestamp without time zone",
-    "interval", "uuid", "inet", "cidr", "macaddr", "macaddr8", "json", "jsonb", "int4range", "int8range", "numrange", "daterange",
-    "tsrange", "int4multirange", "int8multirange", "nummultirange", "datemultirange", "tsmultirange", "tsvector", "tsquery", "oid",
-    "xid", "xid8", "cid", "tid", "pg_lsn", "txid_snapshot", "pg_snapshot", "int2vector", "oidvector", "refcursor",
-})  # fmt: skip
+_PLAIN: Final = frozenset(
+    {
+        "smallint",
+        "integer",
+        "bigint",
+        "numeric",
+        "boolean",
+        "character",
+        "character varying",
+        "text",
+        "name",
+        "bpchar",
+        "bit",
+        "bit varying",
+        "date",
+        "time",
+        "time without time zone",
+        "time with time zone",
+        "timestamp",
+        "timestamp without time zone",
+        "interval",
+        "uuid",
+        "inet",
+        "cidr",
+        "macaddr",
+        "macaddr8",
+        "json",
+        "jsonb",
+        "int4range",
+        "int8range",
+        "numrange",
+        "daterange",
+        "tsrange",
+        "int4multirange",
+        "int8multirange",
+        "nummultirange",
+        "datemultirange",
+        "tsmultirange",
+        "tsvector",
+        "tsquery",
+        "oid",
+        "xid",
+        "xid8",
+        "cid",
+        "tid",
+        "pg_lsn",
+        "txid_snapshot",
+        "pg_snapshot",
+        "int2vector",
+        "oidvector",
+        "refcursor",
+    }
+)
 _TIMES: Final = frozenset({"timestamp with time zone", "tstzrange", "tstzmultirange"})
 _FLOATS: Final = frozenset({"real", "double precision", "point", "lseg", "box", "path", "polygon", "line", "circle"})
 _UNPROVEN: Final = {
-    "money": "its text depends on the server's lc_monetary", "xml": "its text is normalised when it is read", "aclitem": "it names roles",
-    "char": "PostgreSQL 16 writes it differently", "jsonpath": "its text depends on the server's version",
-}  # fmt: skip
+    "money": "its text depends on the server's lc_monetary",
+    "xml": "its text is normalised when it is read",
+    "aclitem": "it names roles",
+    "char": "PostgreSQL 16 writes it differently",
+    "jsonpath": "its text depends on the server's version",
+}
 _OBJECT_NAMES: Final = re.compile(r"reg[a-z]+")
 # Types of extensions whose text is a function of the value alone.
 _EXTENSION_TYPES: Final = {"citext": "citext", "hstore": "hstore", "ltree": "ltree"}
@@ -92,9 +141,11 @@ class ColumnReader:
             except (NotProven, NotUnderstood) as error:
                 left_out.append(LeftOut(name, f"{types.get(name, 'unknown type')}: {error}"))
         return Columns(
-            tuple(texts) if left_out else None, tuple(p for p, t in texts.items() if t == "time"),
-            tuple(p for p, t in texts.items() if t == "bytes"), tuple(left_out),
-        )  # fmt: skip
+            tuple(texts) if left_out else None,
+            tuple(p for p, t in texts.items() if t == "time"),
+            tuple(p for p, t in texts.items() if t == "bytes"),
+            tuple(left_out),
+        )
 
     def _table_columns(self, name: Name, below: frozenset[Name]) -> dict[str, ColumnType]:
         entry = self.entries.get(("table", name))

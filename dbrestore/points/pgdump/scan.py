@@ -60,9 +60,7 @@ def peek(path: Path) -> Toc:
         if toc.format != "custom":
             raise BackupUnreadable("the toc.dat of a directory-format dump: offer the directory instead of the file")
     else:
-        raise BackupUnreadable(
-            "there is no such file or directory" if not path.exists() else "neither a file nor a directory"
-        )
+        raise BackupUnreadable("there is no such file or directory" if not path.exists() else "neither a file nor a directory")
     _refuse_unrestorable(toc)
     return toc
 
@@ -119,9 +117,7 @@ def _scan_file(path: Path, toc: Toc, store: Store) -> Contents:
         with _naming(entry.label):
             members.append(_scan_block(reader, toc, entry, offset, digests))
     if missing:
-        raise BackupDamaged(
-            f"the file ends before the data of {next(iter(missing.values())).label} ({len(missing)} missing)"
-        )
+        raise BackupDamaged(f"the file ends before the data of {next(iter(missing.values())).label} ({len(missing)} missing)")
     _check_rest(reader, toc, offsets)
     tables = tuple(m for m in members if isinstance(m, TableMember))
     return Contents(toc_range, tables, tuple(m for m in members if isinstance(m, LargeObjectMember)))
@@ -133,19 +129,13 @@ def _begin_block(reader: ByteReader, missing: dict[int, TocEntry]) -> tuple[TocE
     kind, dump_id = pgdump_blocks.read_block(reader)
     entry = missing.pop(dump_id, None)
     if entry is None or _KINDS[entry.description] != kind:
-        raise BackupDamaged(
-            f"the block of {kind} at byte {offset} (dump id {dump_id}) has no entry in the table of contents"
-        )
+        raise BackupDamaged(f"the block of {kind} at byte {offset} (dump id {dump_id}) has no entry in the table of contents")
     if entry.offset not in (None, offset):
-        raise BackupDamaged(
-            f"{entry.label}: its data begins at byte {offset}, the table of contents says {entry.offset}"
-        )
+        raise BackupDamaged(f"{entry.label}: its data begins at byte {offset}, the table of contents says {entry.offset}")
     return entry, offset
 
 
-def _scan_block(
-    reader: ByteReader, toc: Toc, entry: TocEntry, offset: int, digests: DumpDigests
-) -> TableMember | LargeObjectMember:
+def _scan_block(reader: ByteReader, toc: Toc, entry: TocEntry, offset: int, digests: DumpDigests) -> TableMember | LargeObjectMember:
     if entry.description == "TABLE DATA":
         found = _checked_rows(entry, toc, pgdump_blocks.rows(reader, toc.compression), digests)
         return _table(entry, found, _range_to(reader, offset))
@@ -212,9 +202,7 @@ def _scan_rows_file(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry, 
     return _table(entry, found, stored)
 
 
-def _scan_object_files(
-    tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry, digests: DumpDigests
-) -> Iterator[LargeObjectMember]:
+def _scan_object_files(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry, digests: DumpDigests) -> Iterator[LargeObjectMember]:
     oids, _ = tar.add(pgdump_directory.objects_file(entry), pgdump_directory.parse_objects)
     for oid in oids:
         objects = digests.objects()
@@ -239,18 +227,24 @@ def _checked_rows(entry: TocEntry, toc: Toc, rows: Iterable[bytes], digests: Dum
 
 def _table(entry: TocEntry, found: Rows, stored: ByteRange) -> TableMember:
     return TableMember(
-        dump_id=entry.dump_id, schema_name=entry.schema_name or "", table=entry.tag, stored=stored,
-        uncompressed_length=found.length, rows=found.rows, content=found.content,
-    )  # fmt: skip
+        dump_id=entry.dump_id,
+        schema_name=entry.schema_name or "",
+        table=entry.tag,
+        stored=stored,
+        uncompressed_length=found.length,
+        rows=found.rows,
+        content=found.content,
+    )
 
 
-def _large_objects(
-    entry: TocEntry, sizes: list[tuple[int, int]], stored: ByteRange, content: ObjectDigest
-) -> LargeObjectMember:
+def _large_objects(entry: TocEntry, sizes: list[tuple[int, int]], stored: ByteRange, content: ObjectDigest) -> LargeObjectMember:
     return LargeObjectMember(
-        dump_id=entry.dump_id, oids=tuple(oid for oid, _ in sizes), stored=stored,
-        uncompressed_length=sum(size for _, size in sizes), content=content,
-    )  # fmt: skip
+        dump_id=entry.dump_id,
+        oids=tuple(oid for oid, _ in sizes),
+        stored=stored,
+        uncompressed_length=sum(size for _, size in sizes),
+        content=content,
+    )
 
 
 def _require_declared_objects(toc: Toc, members: tuple[LargeObjectMember, ...]) -> None:
@@ -260,9 +254,7 @@ def _require_declared_objects(toc: Toc, members: tuple[LargeObjectMember, ...]) 
     declared = pgdump_entries.large_objects(toc)
     stored = [oid for member in members for oid in member.oids]
     if declared != set(stored) or len(stored) != len(declared):
-        raise BackupDamaged(
-            f"the dump holds {len(stored)} large objects but its table of contents names {len(declared)}"
-        )
+        raise BackupDamaged(f"the dump holds {len(stored)} large objects but its table of contents names {len(declared)}")
 
 
 def _tee(source: Iterable[bytes], store: Store) -> Iterator[bytes]:

@@ -33,12 +33,29 @@ _FORMATS: Final[dict[int, ArchiveFormat]] = {1: "custom", 3: "directory"}
 _COMPRESSIONS: Final[tuple[Compression, ...]] = ("none", "gzip", "lz4", "zstd")
 _SECTIONS: Final[dict[int, Section]] = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
 _WITH_DATA_ALONE: Final = (
-    "ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES", "BLOB", "BLOB METADATA", "ACL", "COMMENT", "SECURITY LABEL",
-)  # fmt: skip
+    "ENCODING",
+    "STDSTRINGS",
+    "SEARCHPATH",
+    "DATABASE",
+    "DATABASE PROPERTIES",
+    "BLOB",
+    "BLOB METADATA",
+    "ACL",
+    "COMMENT",
+    "SECURITY LABEL",
+)
 _HEADER_TEXTS: Final = ("database", "server_version", "dump_version")
 _TEXTS: Final = (
-    "tag", "description", "definition", "owner", "copy_statement", "schema_name", "tablespace", "drop_statement", "access_method",
-)  # fmt: skip
+    "tag",
+    "description",
+    "definition",
+    "owner",
+    "copy_statement",
+    "schema_name",
+    "tablespace",
+    "drop_statement",
+    "access_method",
+)
 _OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no data"}
 
 
@@ -68,11 +85,7 @@ class TocEntry:
     @property
     def label(self) -> str:
         """How messages name it: `TABLE DATA public.orders`."""
-        return (
-            f"{self.description} {self.schema_name}.{self.tag}"
-            if self.schema_name
-            else f"{self.description} {self.tag}"
-        )
+        return f"{self.description} {self.schema_name}.{self.tag}" if self.schema_name else f"{self.description} {self.tag}"
 
 
 @dataclass(frozen=True)
@@ -109,9 +122,7 @@ class Toc:
     @cached_property
     def has_definitions(self) -> bool:
         """Whether it is more than `pg_dump --data-only` writes."""
-        return any(
-            e.section == "pre-data" and not e.has_data and e.description not in _WITH_DATA_ALONE for e in self.entries
-        )
+        return any(e.section == "pre-data" and not e.has_data and e.description not in _WITH_DATA_ALONE for e in self.entries)
 
     @cached_property
     def extensions(self) -> frozenset[str]:
@@ -173,9 +184,7 @@ def _header(reader: ByteReader) -> Toc:
     compression = _compression(reader, version)
     dumped_at = _time([read_int(reader) for _ in range(7)])
     database, server_version, dump_version = (_string(reader) or "" for _ in range(3))
-    return Toc(
-        version, offset_size, _FORMATS[format_code], compression, dumped_at, database, server_version, dump_version, (), 0
-    )  # fmt: skip
+    return Toc(version, offset_size, _FORMATS[format_code], compression, dumped_at, database, server_version, dump_version, (), 0)
 
 
 def _version(raw: bytes) -> Version:
@@ -183,9 +192,7 @@ def _version(raw: bytes) -> Version:
     if version < OLDEST:
         raise BackupUnreadable(f"archive version {raw[0]}.{raw[1]} is too old: dump again with pg_dump 10 or newer")
     if version > NEWEST:
-        raise BackupUnreadable(
-            f"archive version {raw[0]}.{raw[1]} is newer than 1.16, the newest known: update this program"
-        )
+        raise BackupUnreadable(f"archive version {raw[0]}.{raw[1]} is newer than 1.16, the newest known: update this program")
     return version
 
 
@@ -220,9 +227,7 @@ def parse_entries(reader: ByteReader, header: Toc) -> tuple[TocEntry, ...]:
 
 def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
     if reader.position > end:
-        raise BackupDamaged(
-            f"the table of contents goes on after {LONGEST:,} bytes: longer than any that this program reads"
-        )
+        raise BackupDamaged(f"the table of contents goes on after {LONGEST:,} bytes: longer than any that this program reads")
     dump_id, has_data = read_int(reader), read_int(reader)
     if dump_id <= 0 or has_data not in (0, 1):
         raise BackupDamaged(f"the entry before byte {reader.position} has the impossible dump id {dump_id}")
@@ -237,9 +242,24 @@ def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
     dependencies = _dependencies(reader)
     state, offset, member_name = _place(reader, header)
     return TocEntry(
-        dump_id, bool(has_data), tag, description, section, definition, copy_statement, schema_name or None, tablespace, owner,
-        relkind, dependencies, state, offset, member_name, drop_statement, access_method,
-    )  # fmt: skip
+        dump_id,
+        bool(has_data),
+        tag,
+        description,
+        section,
+        definition,
+        copy_statement,
+        schema_name or None,
+        tablespace,
+        owner,
+        relkind,
+        dependencies,
+        state,
+        offset,
+        member_name,
+        drop_statement,
+        access_method,
+    )
 
 
 def _section(code: int) -> Section:
@@ -280,9 +300,7 @@ def _string(reader: ByteReader) -> str | None:
     if length < 0:
         return None
     if length > LONGEST_STRING:
-        raise BackupDamaged(
-            f"a text of {length} bytes before byte {reader.position}: longer than any that pg_dump writes"
-        )
+        raise BackupDamaged(f"a text of {length} bytes before byte {reader.position}: longer than any that pg_dump writes")
     raw = reader.read(length)
     if b"\0" in raw:
         raise BackupDamaged(f"the text before byte {reader.position} holds a zero byte: PostgreSQL allows none")
@@ -291,11 +309,7 @@ def _string(reader: ByteReader) -> str | None:
 
 def _decoded(toc: Toc, codec: str) -> Toc:
     """The TOC with its texts read in the dump's encoding, which only an entry of the TOC itself names."""
-    if (
-        codec == "utf-8"
-        and all(getattr(toc, name).isascii() for name in _HEADER_TEXTS)
-        and all(map(_is_clean, toc.entries))
-    ):
+    if codec == "utf-8" and all(getattr(toc, name).isascii() for name in _HEADER_TEXTS) and all(map(_is_clean, toc.entries)):
         return toc
     header = {name: _text(getattr(toc, name), codec) for name in _HEADER_TEXTS}
     return replace(toc, entries=tuple(_decoded_entry(e, codec) for e in toc.entries), **header)  # type: ignore[arg-type]

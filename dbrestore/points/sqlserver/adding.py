@@ -61,10 +61,7 @@ def add(
         now = datetime.now(UTC)
         # A millisecond apart, so that their ids sort as they do.
         moments = [now + n * timedelta(milliseconds=1) for n in range(len(selection.points))]
-        points = [
-            _point(instance, moment, point, database, storing)
-            for moment, point in zip(moments, selection.points, strict=True)
-        ]
+        points = [_point(instance, moment, point, database, storing) for moment, point in zip(moments, selection.points, strict=True)]
         _raise_if_any(storing.complaints)
         for point in points:
             stored.append(write_manifest(s3, bucket, point))
@@ -95,9 +92,7 @@ def _raise_if_any(complaints: Sequence[Complaint]) -> None:
 def _require_one_name(points: Sequence[Round], database: str | None) -> None:
     names = sorted({chain.database for point in points for chain in point})
     if database is not None and len({name.casefold() for name in names}) > 1:
-        raise RestoreRequestInvalid(
-            f"the files are of {len(names)} databases ({', '.join(names)}), and one name was given: give none"
-        )
+        raise RestoreRequestInvalid(f"the files are of {len(names)} databases ({', '.join(names)}), and one name was given: give none")
 
 
 def _stripes(point: Round) -> Iterator[Stripe]:
@@ -111,9 +106,13 @@ def _point(instance: str, now: datetime, point: Round, database: str | None, sto
         name = database or chain.database
         backups.append(_backup(name, chain, keys.database_prefix(instance, point_id, name), storing))
     return Manifest(
-        point_id=point_id, instance=instance, engine="sqlserver", engine_version=_newest_version(backups),
-        created_at=now.replace(microsecond=0), native_databases=tuple(backups),
-    )  # fmt: skip
+        point_id=point_id,
+        instance=instance,
+        engine="sqlserver",
+        engine_version=_newest_version(backups),
+        created_at=now.replace(microsecond=0),
+        native_databases=tuple(backups),
+    )
 
 
 def _backup(name: str, chain: Chain, prefix: str, storing: Storing) -> NativeDatabaseBackup:
@@ -129,18 +128,32 @@ def _backup_set(one: StripedSet, prefix: str, storing: Storing) -> NativeBackupS
     said, kind, first = one.backup_set, _KINDS[one.backup_set.kind], one.stripes[0]
     files, checks = storing.backup_set(one, f"{prefix}-{kind.lower()}")
     return NativeBackupSet(
-        kind=kind, set_id=str(said.id), media_set_id=str(one.header.media_set_id), files=files,
-        compressed=one.header.compressed, checksums=said.checksums, server=said.server, version=said.version,
-        database_version=said.database_version, compatibility_level=said.compatibility_level, begun_at=said.begun_at,
-        first_lsn=str(said.first_lsn), last_lsn=str(said.last_lsn), checkpoint_lsn=str(said.checkpoint_lsn),
-        base_lsn=str(said.base_lsn), data_size=said.data_size,
+        kind=kind,
+        set_id=str(said.id),
+        media_set_id=str(one.header.media_set_id),
+        files=files,
+        compressed=one.header.compressed,
+        checksums=said.checksums,
+        server=said.server,
+        version=said.version,
+        database_version=said.database_version,
+        compatibility_level=said.compatibility_level,
+        begun_at=said.begun_at,
+        first_lsn=str(said.first_lsn),
+        last_lsn=str(said.last_lsn),
+        checkpoint_lsn=str(said.checkpoint_lsn),
+        base_lsn=str(said.base_lsn),
+        data_size=said.data_size,
         database_files=tuple(
             NativeDatabaseFile(logical_name=file.logical_name, physical_path=file.physical_path, size=file.size)
             for file in said.database_files
         ),
-        finished_at=said.finished_at, recovery_model=said.recovery_model, position=first.placed.position,
-        sets_in_file=len(first.file.sets), checks=checks,
-    )  # fmt: skip
+        finished_at=said.finished_at,
+        recovery_model=said.recovery_model,
+        position=first.placed.position,
+        sets_in_file=len(first.file.sets),
+        checks=checks,
+    )
 
 
 def _newest_version(backups: Sequence[NativeDatabaseBackup]) -> str:

@@ -83,9 +83,7 @@ def date(data: bytes | memoryview, offset: int) -> datetime:
     """Five bytes: 14 bits of year, 4 month, 5 day, 5 hour, 6 minute, 6 second, in the server's own time without a zone.
     Raises ValueError if they name no date."""
     bits = int.from_bytes(exactly(data, offset, 5), "big")
-    return datetime(
-        bits >> 26, bits >> 22 & 15, bits >> 17 & 31, bits >> 12 & 31, bits >> 6 & 63, bits & 63
-    )  # fmt: skip
+    return datetime(bits >> 26, bits >> 22 & 15, bits >> 17 & 31, bits >> 12 & 31, bits >> 6 & 63, bits & 63)
 
 
 def stream_header(header: bytes, length: int) -> bytes:

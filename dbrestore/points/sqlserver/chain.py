@@ -87,9 +87,7 @@ def _wrong_base(one: StripedSet, full: StripedSet) -> Problem | None:
         )
         return BaseBackupMissing, sentence
     base, checkpoint = one.backup_set.base_lsn, full.backup_set.checkpoint_lsn
-    sentence = (
-        f"but based on a full backup with checkpoint LSN {base}, and {full.names} has {checkpoint}: give the right one"
-    )
+    sentence = f"but based on a full backup with checkpoint LSN {base}, and {full.names} has {checkpoint}: give the right one"
     return BaseBackupMissing, sentence
 
 
@@ -113,8 +111,6 @@ def _outside(one: StripedSet, full: StripedSet, last: StripedSet) -> Problem | N
             f"but ends at LSN {end}, before {full.names} does ({full.backup_set.last_lsn}): leave it out",
         )
     if begin > reached:
-        sentence = (
-            f"and begins at LSN {begin}, but {last.names} ends at {reached}: give the log backups between them too"
-        )
+        sentence = f"and begins at LSN {begin}, but {last.names} ends at {reached}: give the log backups between them too"
         return BaseBackupMissing, sentence
     return None

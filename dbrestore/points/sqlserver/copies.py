@@ -41,8 +41,19 @@ def differing_bytes(first: Items, behind: Items) -> int:
 
 
 def _contradiction(head: BackupSet, last: BackupSet) -> str:
-    same = ("kind", "database", "server", "version", "begun_at", "database_version", "checksums", "base_lsn",
-            "base_id", "database_id", "database_number")  # fmt: skip
+    same = (
+        "kind",
+        "database",
+        "server",
+        "version",
+        "begun_at",
+        "database_version",
+        "checksums",
+        "base_lsn",
+        "base_id",
+        "database_id",
+        "database_number",
+    )
     wrong = [name.replace("_", " ") for name in same if getattr(head, name) != getattr(last, name)]
     for name in ("first_lsn", "last_lsn", "checkpoint_lsn"):
         if getattr(last, name) < getattr(head, name):

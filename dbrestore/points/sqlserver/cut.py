@@ -99,10 +99,14 @@ class _End:
         second_end = bytearray(self._tail[other.position : marks])
         second_end[60:68] = (number(bytes(second_end), 60, 8) - self._away).to_bytes(8, "little")
         second_end[78:80] = (1).to_bytes(2, "little")
-        return b"".join((
-            _mark(self._tail[: self._unit], [first_mark]), first_end, bytes(second_end),
-            _mark(self._tail[marks:], [position, first_mark]),
-        ))  # fmt: skip
+        return b"".join(
+            (
+                _mark(self._tail[: self._unit], [first_mark]),
+                first_end,
+                bytes(second_end),
+                _mark(self._tail[marks:], [position, first_mark]),
+            )
+        )
 
     def _first_end(self, block: Block, data: bytes) -> bytes:
         place = block.stream_position(b"TSMP")

@@ -109,9 +109,7 @@ def media(data: bytes) -> Media:
     """The media that the first block describes. Raises NotANativeBackup; NotEnough, ValueError and IndexError for what isn't whole."""
     tape = block_of(data, b"TAPE")
     if tape.number(86) != _SQL_SERVER:
-        raise NotANativeBackup(
-            f"is a backup in Microsoft Tape Format by another program than SQL Server (vendor {tape.number(86):#06x})"
-        )
+        raise NotANativeBackup(f"is a backup in Microsoft Tape Format by another program than SQL Server (vendor {tape.number(86):#06x})")
     _, payload = _stream(tape, b"RAID")
     stripe, stripes = number(payload, 24, 2), number(payload, 20, 2)
     if not 1 <= stripe <= stripes:
@@ -124,10 +122,13 @@ def header(of: Media, data: bytes, *, compressed: bool) -> NativeHeader:
     head = block_of(data, b"SSET")
     said = described(control(data))
     return NativeHeader(
-        compressed=compressed, media_set_id=of.id, stripe=of.stripe, stripes=of.stripes,
+        compressed=compressed,
+        media_set_id=of.id,
+        stripe=of.stripe,
+        stripes=of.stripes,
         has_password=of.has_password or bool(head.number(72)),
         backup_set=replace(said, id=_id(head.pointed(44), 0), number=head.number(62)),
-    )  # fmt: skip
+    )
 
 
 def control(data: bytes) -> tuple[Item, ...]:

@@ -55,10 +55,7 @@ class Layout:
     @property
     def extents(self) -> tuple[Extent, ...]:
         """Of each backup set."""
-        return tuple(
-            Extent(begin + self.unit, end + self.unit)
-            for begin, end in zip(self.marks[:-2:2], self.marks[2::2], strict=True)
-        )
+        return tuple(Extent(begin + self.unit, end + self.unit) for begin, end in zip(self.marks[:-2:2], self.marks[2::2], strict=True))
 
 
 def filemark(block: Block, position: int, unit: int) -> Filemark:

@@ -42,9 +42,7 @@ def lsn(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(":"))
 
 
-def _up_to(
-    backup: NativeDatabaseBackup, full: NativeBackupSet, logs: list[NativeBackupSet], stop_at: datetime
-) -> list[NativeBackupSet]:
+def _up_to(backup: NativeDatabaseBackup, full: NativeBackupSet, logs: list[NativeBackupSet], stop_at: datetime) -> list[NativeBackupSet]:
     """The logs up to the one that holds the moment."""
     known = full.finished_at or full.begun_at
     if stop_at <= known:
@@ -53,9 +51,7 @@ def _up_to(
             f"{stop_at} is before the full backup of {backup.name!r} {did} ({known}): choose an earlier restore point"
         )
     if not logs:
-        raise PointInTimeUnreachable(
-            f"{backup.name!r} has no log backups in this restore point: leave the point in time out"
-        )
+        raise PointInTimeUnreachable(f"{backup.name!r} has no log backups in this restore point: leave the point in time out")
     holding = next((n for n, log in enumerate(logs) if log.begun_at > stop_at), None)
     if holding is None:
         raise PointInTimeUnreachable(

@@ -31,9 +31,7 @@ class Selection:
     complaints: list[Complaint] = field(default_factory=list)
 
 
-def selected(
-    files: Sequence[NativeFile], positions: Sequence[int] = (), in_folders: frozenset[str] = frozenset()
-) -> Selection:
+def selected(files: Sequence[NativeFile], positions: Sequence[int] = (), in_folders: frozenset[str] = frozenset()) -> Selection:
     """Of all files that could be read. `positions` are the sets to be taken of each file that holds several, counted from 1; `in_folders`
     are the names of files that nobody named one by one."""
     selection = Selection()
@@ -57,9 +55,7 @@ def _require_positions(files: Sequence[NativeFile], positions: Sequence[int], se
     if most == 1 and (absent := [position for position in positions if position > most]):
         asked = " and ".join(map(str, absent))
         names = ", ".join(file.name for file in files if file.sets)
-        selection.complaints.append(
-            (names, RestoreRequestInvalid, f"--set {asked}: each file holds one backup set: leave it out")
-        )
+        selection.complaints.append((names, RestoreRequestInvalid, f"--set {asked}: each file holds one backup set: leave it out"))
 
 
 def _stripes(file: NativeFile, positions: Sequence[int], selection: Selection) -> Iterator[Stripe]:
@@ -174,11 +170,12 @@ def _owners(one: StripedSet, fulls: list[StripedSet]) -> list[int]:
         return _with_base(one, fulls)[-1:] or [len(fulls) - 1]
     same = _of_its_database(one, fulls)
     fitting = [
-        n for n, following in zip_longest(same, same[1:])
+        n
+        for n, following in zip_longest(same, same[1:])
         if one.backup_set.last_lsn > fulls[n].backup_set.last_lsn
         # The log that runs past the next full backup's end still leads up to it.
         and (following is None or one.backup_set.first_lsn < fulls[following].backup_set.last_lsn)
-    ]  # fmt: skip
+    ]
     return fitting or same[:1] or [len(fulls) - 1]
 
 

@@ -94,9 +94,7 @@ def complaints(sets: Sequence[StripedSet]) -> Iterator[Complaint]:
         numbers = Counter(stripe.header.stripe for stripe in one.stripes)
         announced = one.header.stripes
         if announced > MOST_STRIPES:
-            sentence = (
-                f"belong to a backup of {announced} files, and RDS restores {MOST_STRIPES} at most: back up to fewer"
-            )
+            sentence = f"belong to a backup of {announced} files, and RDS restores {MOST_STRIPES} at most: back up to fewer"
             yield one.names, TooManyStripes, sentence
         if twice := [str(number) for number, times in numbers.items() if times > 1]:
             sentence = f"stripe {_listed(twice)} of {_described(one)} was given twice: give each file once"

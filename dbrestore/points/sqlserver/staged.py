@@ -24,9 +24,7 @@ def stripe_key(restore_id: str, database: int, backup_set: int, kind: NativeKind
     return f"{_set_prefix(restore_id, database, backup_set, kind)}s-{stripe:02}.bak"
 
 
-def set_arn(
-    partition: str, bucket: str, restore_id: str, database: int, backup_set: int, kind: NativeKind, stripes: int
-) -> str:
+def set_arn(partition: str, bucket: str, restore_id: str, database: int, backup_set: int, kind: NativeKind, stripes: int) -> str:
     """What rds_restore_database takes: the object of a single file, the prefix and `*` of several."""
     last = "s-01.bak" if stripes == 1 else "s-*"
     return f"arn:{partition}:s3:::{bucket}/{_set_prefix(restore_id, database, backup_set, kind)}{last}"

@@ -106,9 +106,7 @@ class Storing:
         except BackupDamaged as error:
             if not (away := stripe.moved_by):
                 raise
-            raise BackupDamaged(
-                f"{error} (bytes are counted in the set alone: it stands {away:,} bytes later)"
-            ) from error
+            raise BackupDamaged(f"{error} (bytes are counted in the set alone: it stands {away:,} bytes later)") from error
 
     def _require_known(self, file: NativeFile, found: str | None, read: ReadRange) -> None:
         """The digest that somebody knows is of the whole file; of one that is cut all of it is read for that."""
@@ -132,13 +130,9 @@ def _sha256(length: int, read: ReadRange) -> str:
 def _require_same(file: NativeFile, read: ReadRange) -> None:
     """A job that writes over yesterday's file may do so between the two."""
     if inspect(file.name, file.length, read) != file:
-        raise BackupDamaged(
-            "is another backup than the one that was judged: wait until it is written, then add it again"
-        )
+        raise BackupDamaged("is another backup than the one that was judged: wait until it is written, then add it again")
 
 
 def _require_length(judged: int, found: int) -> None:
     if found != judged:
-        raise BackupDamaged(
-            f"had {judged:,} bytes when it was judged and {found:,} when it was read: wait until it is written"
-        )
+        raise BackupDamaged(f"had {judged:,} bytes when it was judged and {found:,} when it was read: wait until it is written")

@@ -22,10 +22,22 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 # Restored by a step of their own (extensions, rows, large objects, privileges, promotion) or only settings of the archive itself.
-OWN_STEPS = frozenset({
-    "EXTENSION", "TABLE DATA", "BLOB", "BLOBS", "BLOB METADATA", "ACL", "DEFAULT ACL", "DATABASE", "DATABASE PROPERTIES", "ENCODING",
-    "STDSTRINGS", "SEARCHPATH",
-})  # fmt: skip
+OWN_STEPS = frozenset(
+    {
+        "EXTENSION",
+        "TABLE DATA",
+        "BLOB",
+        "BLOBS",
+        "BLOB METADATA",
+        "ACL",
+        "DEFAULT ACL",
+        "DATABASE",
+        "DATABASE PROPERTIES",
+        "ENCODING",
+        "STDSTRINGS",
+        "SEARCHPATH",
+    }
+)
 _COMMENTS_OF_OWN_STEPS = ("EXTENSION ", "DATABASE ")
 # Why an entry isn't restored. What names another server or acts beyond this database is for a person to decide.
 LEFT_OUT = {
@@ -93,10 +105,15 @@ def fetch(s3: "S3Client", bucket: str, backup: DatabaseBackup, encoding: str | N
     stored = backup.toc
     content = b"".join(
         verified_range(
-            s3, bucket, backup.files[stored.file].key, offset=stored.offset, length=stored.length, sha256=stored.sha256,
+            s3,
+            bucket,
+            backup.files[stored.file].key,
+            offset=stored.offset,
+            length=stored.length,
+            sha256=stored.sha256,
             what=f"the table of contents of {backup.name}",
         )
-    )  # fmt: skip
+    )
     toc, codec = pgdump_toc.parse([content]), pgdump_encoding.python_codec(backup.client_encoding)
     manifest_check.require_whole(toc, backup)
     if backup.client_encoding != "SQL_ASCII" or encoding in (None, "SQL_ASCII"):
@@ -114,9 +131,7 @@ def divide(toc: Toc) -> Division:
     left_out = _left_out(toc.entries)
     extensions = tuple(e for e in toc.entries if e.description == "EXTENSION")
     made_with_extensions = _schemas_of(extensions, toc.entries)
-    remaining = [
-        e for e in toc.entries if e.dump_id not in left_out and e.dump_id not in made_with_extensions and not _has_own_step(e)
-    ]  # fmt: skip
+    remaining = [e for e in toc.entries if e.dump_id not in left_out and e.dump_id not in made_with_extensions and not _has_own_step(e)]
     early = tuple(_early(remaining, toc.entries))
     early_ids = {e.dump_id for e in early}
     return Division(
@@ -134,8 +149,9 @@ def fix_ups(toc: Toc, reasons: dict[int, str]) -> list[FixUp]:
     left_out = [FixUp(entry=labels[i], what=f"not restored: {reason}") for i, reason in reasons.items()]
     moved = [
         FixUp(entry=e.label, what=f"tablespace {e.tablespace} is not used; it lies in the target's default tablespace")
-        for e in toc.entries if e.tablespace and e.description != "DATABASE"
-    ]  # fmt: skip
+        for e in toc.entries
+        if e.tablespace and e.description != "DATABASE"
+    ]
     return left_out + moved
 
 
@@ -166,9 +182,7 @@ def is_public(entry: TocEntry) -> bool:
 
 
 def _has_own_step(entry: TocEntry) -> bool:
-    return entry.description in OWN_STEPS or (
-        entry.description == "COMMENT" and entry.tag.startswith(_COMMENTS_OF_OWN_STEPS)
-    )
+    return entry.description in OWN_STEPS or (entry.description == "COMMENT" and entry.tag.startswith(_COMMENTS_OF_OWN_STEPS))
 
 
 def _schemas_of(extensions: tuple[TocEntry, ...], entries: tuple[TocEntry, ...]) -> set[int]:

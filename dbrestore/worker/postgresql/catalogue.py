@@ -67,7 +67,7 @@ _SOURCES: Final = {
         FROM {{}} AS x JOIN pg_namespace AS n ON n.oid = x.pronamespace CROSS JOIN LATERAL ({_ROUTINE_KINDS}) AS k (kind, arguments)
         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')""",  # noqa: S608
     "pg_operator": _in_schema("'OPERATOR'", "opr", f", {_SIDE.format('left')}, {_SIDE.format('right')}")
-        + " WHERE x.oprcode <> 0 AND n.nspname <> 'pg_catalog'",
+    + " WHERE x.oprcode <> 0 AND n.nspname <> 'pg_catalog'",
     "pg_opclass": _in_schema("'OPERATOR CLASS'", "opc", ", (SELECT amname FROM pg_am WHERE oid = x.opcmethod)"),
     "pg_opfamily": _in_schema("'OPERATOR FAMILY'", "opf", ", (SELECT amname FROM pg_am WHERE oid = x.opfmethod)"),
     "pg_collation": _in_schema("'COLLATION'", "coll"),
@@ -91,22 +91,32 @@ _SOURCES: Final = {
         FROM {{}} AS x JOIN pg_namespace AS n ON n.oid = x.connamespace
         LEFT JOIN pg_class AS c ON c.oid = nullif(x.conrelid, 0) LEFT JOIN pg_type AS t ON t.oid = nullif(x.contypid, 0)
         WHERE x.contype <> 't'""",  # noqa: S608
-    "pg_trigger": _on_table("TRIGGER", "tgrelid", "tgname", """CASE x.tgenabled
-        WHEN 'D' THEN 'disabled' WHEN 'A' THEN 'always' WHEN 'R' THEN 'replica' ELSE 'enabled' END""")
-        # Until PostgreSQL 14 a partition's copy of a trigger counts as internal.
-        + " WHERE NOT x.tgisinternal OR (x.tgparentid <> 0 AND current_setting('server_version_num')::int < 150000)",
+    "pg_trigger": _on_table(
+        "TRIGGER",
+        "tgrelid",
+        "tgname",
+        """CASE x.tgenabled
+        WHEN 'D' THEN 'disabled' WHEN 'A' THEN 'always' WHEN 'R' THEN 'replica' ELSE 'enabled' END""",
+    )
+    # Until PostgreSQL 14 a partition's copy of a trigger counts as internal.
+    + " WHERE NOT x.tgisinternal OR (x.tgparentid <> 0 AND current_setting('server_version_num')::int < 150000)",
     "pg_rewrite": _on_table("RULE", "ev_class", "rulename"),
     "pg_policy": _on_table("POLICY", "polrelid", "polname"),
     "pg_cast": "SELECT 'CAST', NULL, ARRAY[format_type(castsource, NULL), format_type(casttarget, NULL)], oid, '' FROM {}",
     "pg_transform": """SELECT 'TRANSFORM', NULL, ARRAY[format_type(t.trftype, NULL), l.lanname], t.oid, ''
         FROM {} AS t JOIN pg_language AS l ON l.oid = t.trflang""",
     "pg_largeobject_metadata": "SELECT 'LARGE OBJECT', NULL, ARRAY[oid::text], oid, '' FROM {}",
-}  # fmt: skip
+}
 # Which names of a kind are types, as the server spells them.
 _SPELLED: Final = {
-    "FUNCTION": (1,), "PROCEDURE": (1,), "AGGREGATE": (1,), "AGGREGATE AS FUNCTION": (1,),
-    "OPERATOR": (1, 2), "CAST": (0, 1), "TRANSFORM": (0,),
-}  # fmt: skip
+    "FUNCTION": (1,),
+    "PROCEDURE": (1,),
+    "AGGREGATE": (1,),
+    "AGGREGATE AS FUNCTION": (1,),
+    "OPERATOR": (1, 2),
+    "CAST": (0, 1),
+    "TRANSFORM": (0,),
+}
 _MEMBERS: Final = """SELECT classid, objid FROM pg_depend
     WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND classid <> 'pg_extension'::regclass"""
 

@@ -42,7 +42,7 @@ class DatabaseLocale:
             raise ReplayFailed(f"{backup.name}: the locale provider {backup.locale_provider} is unknown")
         return cls(
             encoding, backup.collate, backup.ctype, backup.locale_provider, backup.provider_locale, pgdump_database.collation_rules(toc)
-        )  # fmt: skip
+        )
 
     @property
     def options(self) -> dict[str, str]:
@@ -57,9 +57,7 @@ class DatabaseLocale:
     def told(self) -> str:
         """In one line."""
         provider = "" if self.provider == "libc" else f", {self.provider} {self.provider_locale}"
-        return f"{self.encoding}, {self.collate}, {self.ctype}{provider}" + (
-            f", rules {self.rules}" if self.rules else ""
-        )
+        return f"{self.encoding}, {self.collate}, {self.ctype}{provider}" + (f", rules {self.rules}" if self.rules else "")
 
 
 def actual(connection: Connection) -> DatabaseLocale:
@@ -73,13 +71,9 @@ def check(master: Connection, wanted: DatabaseLocale, server_version: str) -> Ch
     found = actual(master)
     expected, is_as = wanted.told, found == wanted
     if wanted.provider == "icu" and not _is_comparable(server_version, master.info.server_version):
-        expected = DatabaseLocale(
-            wanted.encoding, wanted.collate, wanted.ctype, "icu", found.provider_locale, wanted.rules
-        ).told
+        expected = DatabaseLocale(wanted.encoding, wanted.collate, wanted.ctype, "icu", found.provider_locale, wanted.rules).told
         is_as = expected == found.told
-    return Check(
-        check="encoding, collation, character type", expected=expected, actual=found.told, result="ok" if is_as else "failed"
-    )  # fmt: skip
+    return Check(check="encoding, collation, character type", expected=expected, actual=found.told, result="ok" if is_as else "failed")
 
 
 def _is_comparable(source: str, target: int) -> bool:

@@ -31,7 +31,10 @@ def _discard(server: Server, master: Connection, database: DatabaseJob) -> tuple
     promoted = temporary_database.role_exists(master, database.holder_role)
     status: DatabaseStatus = "FAILED" if problem else "PROMOTED" if promoted else "DISCARDED"
     result = DatabaseResult(
-        backup_name=database.backup_name, asked_name=database.asked_name, temporary_name=database.temporary_name,
-        status=status, error=problem,
-    )  # fmt: skip
+        backup_name=database.backup_name,
+        asked_name=database.asked_name,
+        temporary_name=database.temporary_name,
+        status=status,
+        error=problem,
+    )
     return result, absences

@@ -30,9 +30,7 @@ _HAS_FUNCTIONS = (
 )
 _OTHER_TYPES = "it points at a table of an extension, and its columns are not of the same built-in types there"
 _OTHER_TABLE = "it points at a table of an extension, and isn't a key of a table of the dump"
-_OWN_TABLE = (
-    "SELECT relkind IN ('r', 'p') AND relowner = to_regrole(quote_ident(%s)) FROM pg_class WHERE oid = to_regclass(%s)"
-)
+_OWN_TABLE = "SELECT relkind IN ('r', 'p') AND relowner = to_regrole(quote_ident(%s)) FROM pg_class WHERE oid = to_regclass(%s)"
 _IS_OF_EXTENSION = """SELECT c.relkind = 'r' AND EXISTS (SELECT FROM pg_depend AS d
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') FROM pg_class AS c WHERE c.oid = to_regclass(%s)"""
 # Numbers below 16384 came with the server; a domain among its types would bring checks.
@@ -71,9 +69,13 @@ class ForeignKey:
         """The statement, rebuilt."""
         listed = [sql.SQL(", ").join(map(sql.Identifier, each)) for each in (self.columns, self.referenced_columns)]
         return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){} NOT VALID").format(
-            sql.Identifier(*self.table), sql.Identifier(self.name), listed[0], sql.Identifier(*self.referenced), listed[1],
+            sql.Identifier(*self.table),
+            sql.Identifier(self.name),
+            listed[0],
+            sql.Identifier(*self.referenced),
+            listed[1],
             sql.SQL(self.options),
-        )  # fmt: skip
+        )
 
 
 def among(entries: Iterable[TocEntry], archive: Archive) -> dict[int, ForeignKey]:
@@ -113,9 +115,7 @@ def parse(entry: TocEntry) -> ForeignKey:
     return ForeignKey(name, table, columns, referenced, referenced_columns, options, is_proven)
 
 
-def add(
-    master: Connection, owner: Connection, executor: Executor, keys: dict[int, ForeignKey], entries: Iterable[TocEntry]
-) -> None:
+def add(master: Connection, owner: Connection, executor: Executor, keys: dict[int, ForeignKey], entries: Iterable[TocEntry]) -> None:
     """Add those that point at tables of extensions; the temporary login (`owner`) executes the others. Raises ReplayFailed for what is
     refused, unless that is skipped."""
     for entry in executor.omissions.without(entries):
@@ -127,9 +127,11 @@ def check(master: Connection) -> Check:
     found = [row[0] for row in master.execute(_POINTING)]
     actual = ", ".join(found) if found and code_objects.has_functions(master) else "none"
     return Check(
-        check="foreign keys to tables of extensions, in a database with functions of its own", expected="none",
-        actual=actual, result="ok" if actual == "none" else "failed",
-    )  # fmt: skip
+        check="foreign keys to tables of extensions, in a database with functions of its own",
+        expected="none",
+        actual=actual,
+        result="ok" if actual == "none" else "failed",
+    )
 
 
 def _add_one(master: Connection, owner: Connection, executor: Executor, entry: TocEntry, key: ForeignKey) -> None:

@@ -79,9 +79,7 @@ def _comment(master: Connection, entry: TocEntry, created: set[str]) -> list[Fix
         name, text = _comment_parts(entry.definition)
         if name not in created:
             return []
-        present = master.execute(
-            "SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = %s", [name]
-        ).fetchone()
+        present = master.execute("SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = %s", [name]).fetchone()
         if present != (text,):
             master.execute(sql.SQL("COMMENT ON EXTENSION {} IS {}").format(sql.Identifier(name), sql.Literal(text)))
     except (Error, NotUnderstood) as error:

@@ -35,9 +35,10 @@ def leave_out(archive: Archive, omissions: Omissions, refused: dict[str, str], *
 def fix_ups(archive: Archive, division: Division, omissions: Omissions) -> list[FixUp]:
     """One line per entry that is never restored, unless another step tells of it, and per tablespace that isn't used."""
     by_rule = {
-        i: why for i, why in division.left_out.items()
+        i: why
+        for i, why in division.left_out.items()
         if not (omissions.includes(archive.by_dump_id[i]) or archives.is_public(archive.by_dump_id[i]))
-    }  # fmt: skip
+    }
     return archives.fix_ups(archive.toc, by_rule)
 
 

@@ -83,9 +83,7 @@ def bound(backup: DatabaseBackup) -> int:
 
 
 def _size(master: Connection, database: DatabaseJob) -> int:
-    row = master.execute(
-        "SELECT pg_database_size(oid) FROM pg_database WHERE datname = %s", [database.temporary_name]
-    ).fetchone()
+    row = master.execute("SELECT pg_database_size(oid) FROM pg_database WHERE datname = %s", [database.temporary_name]).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -31,10 +31,15 @@ class Phase(IntEnum):
 # Phases whose entries run side by side; the others keep the dump's order.
 PARALLEL = (Phase.CONSTRAINTS, Phase.VIEWS)
 _PHASES = {
-    "INDEX": Phase.CONSTRAINTS, "CONSTRAINT": Phase.CONSTRAINTS, "FK CONSTRAINT": Phase.CONSTRAINTS, "CHECK CONSTRAINT": Phase.CONSTRAINTS,
-    "MATERIALIZED VIEW DATA": Phase.VIEWS, "ROW SECURITY": Phase.ROW_SECURITY, "POLICY": Phase.ROW_SECURITY,
+    "INDEX": Phase.CONSTRAINTS,
+    "CONSTRAINT": Phase.CONSTRAINTS,
+    "FK CONSTRAINT": Phase.CONSTRAINTS,
+    "CHECK CONSTRAINT": Phase.CONSTRAINTS,
+    "MATERIALIZED VIEW DATA": Phase.VIEWS,
+    "ROW SECURITY": Phase.ROW_SECURITY,
+    "POLICY": Phase.ROW_SECURITY,
     "STATISTICS DATA": Phase.STATISTICS,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,7 @@ class LockUnits:
 
     def of(self, entry: TocEntry) -> frozenset[int]:
         """The units that a constraint or index of the entry's kind locks: its tables', and those of the key that it refers to."""
-        return frozenset(
-            self.unit_of[t] for d in entry.dependencies for t in self.tables_of.get(d, ()) if t in self.unit_of
-        )
+        return frozenset(self.unit_of[t] for d in entry.dependencies for t in self.tables_of.get(d, ()) if t in self.unit_of)
 
 
 def phases(

@@ -75,8 +75,9 @@ def database_notes(promotion: Promotion) -> list[FixUp]:
     """What of the database itself is not restored: settings are listed, an unknown owner replaced."""
     notes = [
         FixUp(entry=e.label, what=f"not executed; run it yourself if it is wanted: {' '.join(e.definition.split())}")
-        for e in promotion.archive.toc.entries if e.description == "DATABASE PROPERTIES"
-    ]  # fmt: skip
+        for e in promotion.archive.toc.entries
+        if e.description == "DATABASE PROPERTIES"
+    ]
     owner = promotion.owners.database_owner
     if promotion.backup.owner not in ("", owner):
         what = f"{owner!r} owns the database itself instead of {promotion.backup.owner!r}"
@@ -100,10 +101,11 @@ def _grant(master: Connection, promotion: Promotion, owner: str) -> list[FixUp]:
     """The privileges on the database itself. Returns what was not executed, and what was and isn't there."""
     expected = Expected(acl_sources.all_privileges(master))
     notes = [
-        note for entry in promotion.archive.toc.entries if grants.of_database(entry)
-        for note in grants.execute_entry(
-            master, entry, promotion.owners, _about(promotion.database.temporary_name, entry, owner), expected)
-    ]  # fmt: skip
+        note
+        for entry in promotion.archive.toc.entries
+        if grants.of_database(entry)
+        for note in grants.execute_entry(master, entry, promotion.owners, _about(promotion.database.temporary_name, entry, owner), expected)
+    ]
     return notes + privilege_checks.lost(master, expected)
 
 

@@ -91,9 +91,14 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
     """Whatever goes wrong is this database's own misfortune."""
     began = time.monotonic()
     result = DatabaseResult(
-        backup_name=database.backup_name, asked_name=database.asked_name, temporary_name=database.temporary_name, status="REPLAYED",
-        rows=backup.rows, bytes=backup.uncompressed_length, tables=len(backup.tables),
-    )  # fmt: skip
+        backup_name=database.backup_name,
+        asked_name=database.asked_name,
+        temporary_name=database.temporary_name,
+        status="REPLAYED",
+        rows=backup.rows,
+        bytes=backup.uncompressed_length,
+        tables=len(backup.tables),
+    )
     try:
         replay.progress.phase("preparing", backup.name)
         archive = archives.fetch(replay.s3, replay.bucket, backup, replay.job.postgres.encoding)
@@ -107,17 +112,13 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
     return result.model_copy(update={**changes, "seconds": round(time.monotonic() - began, 3)})
 
 
-def _require_possible(
-    replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive
-) -> dict[str, str]:
+def _require_possible(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive) -> dict[str, str]:
     """What can be known before anything is created. Returns the extensions to leave out, with the reason.
 
     Raises DatabaseExists, OwnerNotUsable or ReplayFailed."""
     with replay.server.connect_master() as master:
         if temporary_database.exists(master, database.asked_name):
-            raise DatabaseExists(
-                f"the target already has: {database.asked_name!r}; restore under another name or rename the old one"
-            )
+            raise DatabaseExists(f"the target already has: {database.asked_name!r}; restore under another name or rename the old one")
         owners.require_usable(master, replay.job.postgres, replay.server.master_user)
         return extensions.refused(master, backup, archive, replay.job.postgres)
 
@@ -154,9 +155,7 @@ class Building:
         return connection
 
 
-def _build(
-    replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive, refused: dict[str, str]
-) -> dict[str, object]:
+def _build(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive, refused: dict[str, str]) -> dict[str, object]:
     """Build the database. Returns what the result tells of it."""
     omissions, skips = Omissions(archive, backup), replay.job.postgres.skip_unrestorable
     division = foreseen.leave_out(archive, omissions, refused, skips=skips)
@@ -179,9 +178,7 @@ def _prepare(building: Building) -> list[FixUp]:
     server, target = building.replay.server, building.database.temporary_name
     with server.connect_master(target) as master, server.connect(building.login, target) as owner:
         chosen = building.omissions.without(building.division.extensions)
-        public_schema.foresee(
-            master, building.archive, building.omissions, skips=building.replay.job.postgres.skip_unrestorable
-        )
+        public_schema.foresee(master, building.archive, building.omissions, skips=building.replay.job.postgres.skip_unrestorable)
         notes = _make_roles(master, building)
         notes += extensions.create(master, owner, building.archive, chosen, building.backup.extensions)
         notes += foreseen.make_missing_schemas(master, owner, building.omissions.without(building.division.pre_data))
@@ -256,9 +253,12 @@ def _refresh_under_row_security(building: Building, entries: list[TocEntry], lat
 
 def _task(executor: Executor, entry: TocEntry, units: frozenset[int]) -> Task:
     return Task(
-        name=entry.dump_id, cost=0, run=lambda connection: executor.run(connection, entry), units=units,
+        name=entry.dump_id,
+        cost=0,
+        run=lambda connection: executor.run(connection, entry),
+        units=units,
         after=set(entry.dependencies),
-    )  # fmt: skip
+    )
 
 
 def _run(building: Building, tasks: list[Task]) -> None:

@@ -163,9 +163,7 @@ class Schedule:
         heapq.heappush(self._ready, Waiting(self._order[name], name))
 
 
-def run(
-    tasks: list[Task], connect: Callable[[], Connection], connections: int, abort: Callable[[], None] | None = None
-) -> None:
+def run(tasks: list[Task], connect: Callable[[], Connection], connections: int, abort: Callable[[], None] | None = None) -> None:
     """Run all tasks, each connection in a thread of its own. The first failure stops the others and is raised.
 
     `abort` ends the sessions by force if they don't let themselves be cancelled."""

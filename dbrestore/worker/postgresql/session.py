@@ -34,19 +34,41 @@ _WRONG_PASSWORD = "password authentication failed"  # noqa: S105 - a message
 # Whatever changes what a value or a statement means, so that neither the instance's parameter group nor the database nor the role decides.
 # Row security off means an error instead of silently fewer rows. All are known to every server from 13 on.
 _SETTINGS = {
-    "search_path": "", "role": "none", "row_security": "off", "jit": "off", "client_min_messages": "warning",
-    "statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
-    "default_transaction_isolation": "read committed", "default_transaction_read_only": "off", "default_transaction_deferrable": "off",
-    "default_tablespace": "", "temp_tablespaces": "", "default_table_access_method": "heap",
-    "standard_conforming_strings": "on", "backslash_quote": "safe_encoding", "transform_null_equals": "off",
-    "quote_all_identifiers": "off", "array_nulls": "on", "xmloption": "content", "xmlbinary": "base64", "bytea_output": "hex",
-    "DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "extra_float_digits": "3", "gin_fuzzy_search_limit": "0",
-}  # fmt: skip
+    "search_path": "",
+    "role": "none",
+    "row_security": "off",
+    "jit": "off",
+    "client_min_messages": "warning",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "default_tablespace": "",
+    "temp_tablespaces": "",
+    "default_table_access_method": "heap",
+    "standard_conforming_strings": "on",
+    "backslash_quote": "safe_encoding",
+    "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
+    "array_nulls": "on",
+    "xmloption": "content",
+    "xmlbinary": "base64",
+    "bytea_output": "hex",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "3",
+    "gin_fuzzy_search_limit": "0",
+}
 # Those that only newer servers (or newer minor releases) know are set after the login.
 _NEWER_SETTINGS = {
-    "idle_session_timeout": "0", "transaction_timeout": "0", "createrole_self_grant": "", "icu_validation_level": "warning",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+    "createrole_self_grant": "",
+    "icu_validation_level": "warning",
     "restrict_nonsystem_relation_kind": "",
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -93,9 +115,14 @@ class Server:
 
         Texts are UTF-8. In a database in SQL_ASCII each byte is one character, both ways."""
         connection = psycopg.connect(
-            self._conninfo(login.user, database), password=login.password, autocommit=True, prepare_threshold=None,
-            connect_timeout=limits.CONNECT_TIMEOUT_SECONDS, options=_options({**_SETTINGS, **settings}), client_encoding="UTF8",
-        )  # fmt: skip
+            self._conninfo(login.user, database),
+            password=login.password,
+            autocommit=True,
+            prepare_threshold=None,
+            connect_timeout=limits.CONNECT_TIMEOUT_SECONDS,
+            options=_options({**_SETTINGS, **settings}),
+            client_encoding="UTF8",
+        )
         try:
             _settle(connection)
         except BaseException:
@@ -105,11 +132,18 @@ class Server:
 
     def _conninfo(self, user: str, database: str) -> str:
         return make_conninfo(
-            host=self.address.host, port=self.address.port, user=user, dbname=database, sslmode="verify-full",
-            sslrootcert=str(self.ca_file), gssencmode="disable", application_name="dbrestore",
-            keepalives_idle=limits.KEEPALIVE_IDLE_SECONDS, keepalives_interval=limits.KEEPALIVE_INTERVAL_SECONDS,
+            host=self.address.host,
+            port=self.address.port,
+            user=user,
+            dbname=database,
+            sslmode="verify-full",
+            sslrootcert=str(self.ca_file),
+            gssencmode="disable",
+            application_name="dbrestore",
+            keepalives_idle=limits.KEEPALIVE_IDLE_SECONDS,
+            keepalives_interval=limits.KEEPALIVE_INTERVAL_SECONDS,
             keepalives_count=limits.KEEPALIVE_COUNT,
-        )  # fmt: skip
+        )
 
     def _login(self) -> Login:
         if self._master is None:

@@ -37,9 +37,12 @@ class Executor:
     def connect(self, server: Server, login: Login, database: str) -> Connection:
         """A session with the settings that pg_dump expects, in the encoding of the dump's texts."""
         connection = server.connect(
-            login, database, check_function_bodies="off", synchronous_commit="off",
+            login,
+            database,
+            check_function_bodies="off",
+            synchronous_commit="off",
             standard_conforming_strings="off" if self._has_old_strings() else "on",
-        )  # fmt: skip
+        )
         # Rows are sent as they lie in the dump. Set in the end, so that psycopg's own statements before it are plain ASCII.
         connection.execute(sql.SQL("SET client_encoding = {}").format(sql.Literal(self._client_encoding(connection))))
         return connection

@@ -34,11 +34,7 @@ def collect(owner: Connection, archive: Archive, division: Division, end_session
     psycopg.Error when the connection is lost."""
     owner.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(f"{limits.ANALYZE_SECONDS}s")))
     if _imported(archive, division):
-        return [
-            note
-            for schema, table in _tables(owner, lacking=True)
-            for note in _analyze(owner, schema, table, end_sessions)
-        ]
+        return [note for schema, table in _tables(owner, lacking=True) for note in _analyze(owner, schema, table, end_sessions)]
     try:
         with _bounded(end_sessions):
             owner.execute("ANALYZE")
@@ -64,9 +60,7 @@ def _bounded(end_sessions: EndSessions) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         if ended.is_set():
-            raise ReplayFailed(
-                "ANALYZE could not be cancelled: an expression of an index or of statistics catches that"
-            ) from error
+            raise ReplayFailed("ANALYZE could not be cancelled: an expression of an index or of statistics catches that") from error
         raise
     finally:
         timer.cancel()

@@ -17,17 +17,37 @@ _OWN: Final = "template1"
 _PUBLIC_OF_DATABASE_OWNER: Final = 150000
 _FIRST_OF_USERS: Final = 16384
 _CATALOGUES: Final = (
-    "pg_namespace", "pg_class", "pg_proc", "pg_type", "pg_extension", "pg_cast", "pg_operator", "pg_opclass", "pg_opfamily", "pg_collation",
-    "pg_conversion", "pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template", "pg_language", "pg_foreign_data_wrapper",
-    "pg_foreign_server", "pg_event_trigger", "pg_publication", "pg_default_acl", "pg_am", "pg_transform",
-)  # fmt: skip
-_UNTOUCHED: Final = " AND ".join((
-    "SELECT NOT EXISTS (SELECT FROM pg_largeobject_metadata)",
-    *(f"NOT EXISTS (SELECT FROM {catalogue} WHERE oid >= {_FIRST_OF_USERS})" for catalogue in _CATALOGUES),
-))  # fmt: skip
-_PUBLIC_IS_OURS: Final = (
-    "SELECT coalesce(bool_or(pg_has_role(nspowner, 'USAGE')), false) FROM pg_namespace WHERE nspname = 'public'"
+    "pg_namespace",
+    "pg_class",
+    "pg_proc",
+    "pg_type",
+    "pg_extension",
+    "pg_cast",
+    "pg_operator",
+    "pg_opclass",
+    "pg_opfamily",
+    "pg_collation",
+    "pg_conversion",
+    "pg_ts_config",
+    "pg_ts_dict",
+    "pg_ts_parser",
+    "pg_ts_template",
+    "pg_language",
+    "pg_foreign_data_wrapper",
+    "pg_foreign_server",
+    "pg_event_trigger",
+    "pg_publication",
+    "pg_default_acl",
+    "pg_am",
+    "pg_transform",
 )
+_UNTOUCHED: Final = " AND ".join(
+    (
+        "SELECT NOT EXISTS (SELECT FROM pg_largeobject_metadata)",
+        *(f"NOT EXISTS (SELECT FROM {catalogue} WHERE oid >= {_FIRST_OF_USERS})" for catalogue in _CATALOGUES),
+    )
+)
+_PUBLIC_IS_OURS: Final = "SELECT coalesce(bool_or(pg_has_role(nspowner, 'USAGE')), false) FROM pg_namespace WHERE nspname = 'public'"
 
 
 def of(server: Server, master: Connection, locale: DatabaseLocale) -> str:

@@ -104,18 +104,12 @@ def absences(master: Connection, database: DatabaseJob) -> tuple[Absence, ...]:
         Absence(kind="database", name=name, seen_absent=not exists(master, name)),
         Absence(kind="role", name=login, seen_absent=not role_exists(master, login)),
     )
-    return (
-        looked_for
-        if role_exists(master, holder)
-        else (*looked_for, Absence(kind="role", name=holder, seen_absent=True))
-    )
+    return looked_for if role_exists(master, holder) else (*looked_for, Absence(kind="role", name=holder, seen_absent=True))
 
 
 def _create(master: Connection, database: DatabaseJob, locale: DatabaseLocale, made_of: str) -> None:
     """The master user owns it: its owner could change its settings, and make it a template that can't be dropped."""
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-        sql.Identifier(database.temporary_name), sql.Identifier(made_of)
-    )
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(database.temporary_name), sql.Identifier(made_of))
     for option, value in locale.options.items():
         statement += sql.SQL(" {} {}").format(sql.SQL(option.upper()), sql.Literal(value))
     try:

@@ -9,9 +9,7 @@ from typing import LiteralString
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.session import Connection
 
-_OF_DATABASE: LiteralString = (
-    "datname = %s AND pid <> pg_backend_pid() AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)"
-)
+_OF_DATABASE: LiteralString = "datname = %s AND pid <> pg_backend_pid() AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)"
 _OF_ROLE: LiteralString = "usename = %s AND pid <> pg_backend_pid()"
 
 

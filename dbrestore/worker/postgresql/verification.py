@@ -65,9 +65,14 @@ def run(verification: Verification) -> Iterator[tuple[DatabaseResult, tuple[Abse
         backup = verification.manifest.backup(database.backup_name, DatabaseBackup)
         verification.progress.phase("verifying", backup.name)
         result = DatabaseResult(
-            backup_name=database.backup_name, asked_name=database.asked_name, temporary_name=database.temporary_name, status="FAILED",
-            rows=backup.rows, bytes=backup.uncompressed_length, tables=len(backup.tables),
-        )  # fmt: skip
+            backup_name=database.backup_name,
+            asked_name=database.asked_name,
+            temporary_name=database.temporary_name,
+            status="FAILED",
+            rows=backup.rows,
+            bytes=backup.uncompressed_length,
+            tables=len(backup.tables),
+        )
         result, absences = _verify_one(verification, database, backup, result)
         yield result.model_copy(update={"seconds": round(time.monotonic() - began, 3)}), absences
 
@@ -79,9 +84,7 @@ def _verify_one(
         with verification.server.connect_master() as master:
             archive = archives.fetch(verification.s3, verification.bucket, backup, verification.job.postgres.encoding)
             subject = _promotion(verification, master, database, backup, archive)
-            result = verification.folder.promoted(database.temporary_name) or _promoted(
-                verification, master, subject, result
-            )
+            result = verification.folder.promoted(database.temporary_name) or _promoted(verification, master, subject, result)
             if result.status != "PROMOTED":
                 return result, ()
             # Kept before the last traces on the server go: a run after this one knows from it what it would otherwise find nowhere.
@@ -102,15 +105,17 @@ def _promotion(
 ) -> Promotion:
     """Decides for every role that the dump names who owns instead."""
     decided = owners.decide(
-        master, database, verification.job.postgres, named_roles.of(archive.toc), backup.owner,
+        master,
+        database,
+        verification.job.postgres,
+        named_roles.of(archive.toc),
+        backup.owner,
         verification.server.master_user,
-    )  # fmt: skip
+    )
     return Promotion(verification.job.restore_id, database, backup, archive, decided)
 
 
-def _promoted(
-    verification: Verification, master: Connection, subject: Promotion, result: DatabaseResult
-) -> DatabaseResult:
+def _promoted(verification: Verification, master: Connection, subject: Promotion, result: DatabaseResult) -> DatabaseResult:
     """Checked, handed over and renamed, from wherever an earlier run got to.
 
     Whether one began to hand over is known from the evidence: what the database says of it, code of the dump could have written."""
@@ -129,9 +134,7 @@ def _promoted(
     return _handed_over(verification, master, subject, checked)
 
 
-def _checked(
-    verification: Verification, master: Connection, subject: Promotion, result: DatabaseResult
-) -> DatabaseResult:
+def _checked(verification: Verification, master: Connection, subject: Promotion, result: DatabaseResult) -> DatabaseResult:
     """Everything that can be compared is, by the temporary login where rows are read, because what it reads may run code of the dump."""
     server, temporary = verification.server, subject.database.temporary_name
     record = left_out.load(verification.folder, temporary)
@@ -146,15 +149,18 @@ def _checked(
         wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
         checks.append(database_locale.check(inside, wanted, subject.backup.server_version))
     checks += data_checks.check(
-        partial(server.connect, login, temporary), verification.job.streams, subject.archive, division, subject.backup,
-        contents=verification.job.postgres.verify == "content", through_root=record.through_root,
-    )  # fmt: skip
+        partial(server.connect, login, temporary),
+        verification.job.streams,
+        subject.archive,
+        division,
+        subject.backup,
+        contents=verification.job.postgres.verify == "content",
+        through_root=record.through_root,
+    )
     return result.model_copy(update={"checks": tuple(checks), "fix_ups": tuple(notes), "left_out": record.left_out})
 
 
-def _handed_over(
-    verification: Verification, master: Connection, subject: Promotion, checked: DatabaseResult
-) -> DatabaseResult:
+def _handed_over(verification: Verification, master: Connection, subject: Promotion, checked: DatabaseResult) -> DatabaseResult:
     verification.progress.phase("owners and privileges")
     database = subject.database
     record = left_out.load(verification.folder, database.temporary_name)

@@ -81,9 +81,7 @@ def consistency(inside: NativeConnection, *, wanted: bool) -> Check:
 
 
 def _files(inside: NativeConnection, expected: Expected) -> Iterator[Check]:
-    sizes = {
-        str(row["name"]): int(row["size"]) * _PAGE for row in inside.rows("SELECT name, size FROM sys.database_files")
-    }
+    sizes = {str(row["name"]): int(row["size"]) * _PAGE for row in inside.rows("SELECT name, size FROM sys.database_files")}
     wanted = {file.logical_name: file.size for file in expected.last_set.database_files}
     is_same = sizes.keys() == wanted.keys()
     yield _check("files", _listed(wanted), _listed(sizes), is_same, expected)
@@ -100,11 +98,7 @@ def _listed(names: dict[str, int]) -> str:
 def _compatibility_level(row: Row, expected: Expected) -> Check:
     found, wanted = int(row["compatibility_level"]), expected.last_set.compatibility_level
     is_raised = wanted < _LOWEST_COMPATIBILITY_LEVEL <= found
-    words = (
-        str(wanted)
-        if wanted >= _LOWEST_COMPATIBILITY_LEVEL
-        else f"at least {_LOWEST_COMPATIBILITY_LEVEL} (it was {wanted})"
-    )
+    words = str(wanted) if wanted >= _LOWEST_COMPATIBILITY_LEVEL else f"at least {_LOWEST_COMPATIBILITY_LEVEL} (it was {wanted})"
     return _check("compatibility level", words, str(found), found == wanted or is_raised, expected)
 
 

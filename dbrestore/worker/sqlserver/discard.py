@@ -23,9 +23,7 @@ Settled = tuple[DatabaseResult, tuple[Absence, Absence]]
 Maker = Literal["us", "another", "unclear"]
 
 
-def run(
-    server: SqlServer, databases: Sequence[NativeDatabaseJob], has_begun: Callable[[NativeDatabaseJob], bool]
-) -> Iterator[Settled]:
+def run(server: SqlServer, databases: Sequence[NativeDatabaseJob], has_begun: Callable[[NativeDatabaseJob], bool]) -> Iterator[Settled]:
     """Cancel all, then settle one after the other. `has_begun` says whether the restore may have submitted anything of a database. Raises
     EngineError, ServerUnreachable and what else keeps the worker from looking."""
     # Whatever is asked here may be asked again after the connection was lost: it looks before it changes anything.
@@ -48,9 +46,7 @@ def _cancel_all(master: NativeConnection, databases: Sequence[NativeDatabaseJob]
     return listing.now
 
 
-def _settle(
-    connection: StandingConnection, database: NativeDatabaseJob, deadline: datetime, *, has_begun: bool
-) -> Settled:
+def _settle(connection: StandingConnection, database: NativeDatabaseJob, deadline: datetime, *, has_begun: bool) -> Settled:
     problem = ""
     try:
         listing = connection.ask(lambda master: _await_end(master, database, deadline))
@@ -63,9 +59,12 @@ def _settle(
     notes = [absence.note or f"the database {absence.name} is still there" for absence in left]
     message = f"{database.asked_name}: {'; '.join([*notes, *([problem] if problem else [])])}"
     result = DatabaseResult(
-        backup_name=database.backup_name, asked_name=database.asked_name, temporary_name=database.asked_name,
-        status="FAILED" if left else "DISCARDED", error=ErrorNote.of(LeftoversRemain(message)) if left else None,
-    )  # fmt: skip
+        backup_name=database.backup_name,
+        asked_name=database.asked_name,
+        temporary_name=database.asked_name,
+        status="FAILED" if left else "DISCARDED",
+        error=ErrorNote.of(LeftoversRemain(message)) if left else None,
+    )
     return result, absences
 
 
@@ -108,10 +107,10 @@ def _of_name(listing: Listing, database: NativeDatabaseJob) -> list[Task]:
     """Restores into the database's name, by anybody, oldest first."""
     name = database.asked_name.casefold()
     return [
-        task for task in listing.tasks
-        if task.key.startswith(database.key_prefix)
-        or (task.database_name.casefold() == name and not task.task_type.startswith("BACKUP"))
-    ]  # fmt: skip
+        task
+        for task in listing.tasks
+        if task.key.startswith(database.key_prefix) or (task.database_name.casefold() == name and not task.task_type.startswith("BACKUP"))
+    ]
 
 
 def _drop_own(master: NativeConnection, database: NativeDatabaseJob, listing: Listing, *, has_begun: bool) -> None:
@@ -161,9 +160,11 @@ def _absences(master: NativeConnection, database: NativeDatabaseJob, *, has_begu
     unfinished = [task for task in own_tasks(listing, database) if not task.is_over]
     said = ", ".join(f"{task.task_id} ({task.task_type}) is {task.lifecycle}" for task in unfinished)
     tasks = Absence(
-        kind="native-task", name=database.key_prefix, seen_absent=not unfinished,
+        kind="native-task",
+        name=database.key_prefix,
+        seen_absent=not unfinished,
         note=f"RDS's task {said} and did not end in time" if unfinished else None,
-    )  # fmt: skip
+    )
     row = _database(master, database)
     return tasks, _database_absence(database, maker(row, database, listing, has_begun=has_begun) if row else None)
 

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 Settled = tuple[DatabaseResult, Sequence[Absence]]
 
 
-def run(
-    folder: JobFolder, secrets: "SecretsManagerClient", job: Job, ca_file: Path, progress: ProgressWriter
-) -> Iterator[Settled]:
+def run(folder: JobFolder, secrets: "SecretsManagerClient", job: Job, ca_file: Path, progress: ProgressWriter) -> Iterator[Settled]:
     """Each database as it is settled. Raises the RestoreError that none of them can go on after."""
     server = SqlServer(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
     try:

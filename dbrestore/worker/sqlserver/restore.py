@@ -27,9 +27,7 @@ from dbrestore.worker.sqlserver.tasks import SLOTS, Listing
 Settled = tuple[DatabaseResult, tuple[Absence, ...]]
 
 
-def run(
-    server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter, beginnings: Beginnings
-) -> Iterator[Settled]:
+def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter, beginnings: Beginnings) -> Iterator[Settled]:
     """Restore all databases of the job; each as it is settled, RESTORED or FAILED. Raises ServerUnreachable and what else means that
     none can go on."""
     chains = [Chain(database, _lengths(database, manifest)) for database in job.native_databases]
@@ -40,9 +38,7 @@ def run(
 class NativeRestore:
     """The loop over the databases that are not settled yet."""
 
-    def __init__(
-        self, connection: StandingConnection, chains: list[Chain], progress: ProgressWriter, beginnings: Beginnings
-    ) -> None:
+    def __init__(self, connection: StandingConnection, chains: list[Chain], progress: ProgressWriter, beginnings: Beginnings) -> None:
         self._connection, self._chains, self._progress, self._beginnings = connection, chains, progress, beginnings
         self._free_slots = 0
         self._waiting: list[Chain] = []
@@ -154,10 +150,12 @@ class NativeRestore:
         chain = next((one for one in left if one.current), left[0] if left else self._chains[-1])
         entries = split_entries(chain.current.task_info) if chain.current else []
         self._progress.follow(
-            "waiting for a free task slot" if chain in self._waiting else "restoring", chain.job.asked_name,
-            done=sum(one.bytes_done for one in self._chains), total=sum(sum(one.lengths) for one in self._chains),
+            "waiting for a free task slot" if chain in self._waiting else "restoring",
+            chain.job.asked_name,
+            done=sum(one.bytes_done for one in self._chains),
+            total=sum(sum(one.lengths) for one in self._chains),
             note=entries[-1] if entries else "",
-        )  # fmt: skip
+        )
 
     def _wait(self) -> None:
         time.sleep(self._pause)
@@ -195,9 +193,14 @@ def _failed(chain: Chain, problem: RestoreError, listing: Listing) -> Settled:
 def _result(chain: Chain, error: ErrorNote | None) -> DatabaseResult:
     job = chain.job
     return DatabaseResult(
-        backup_name=job.backup_name, asked_name=job.asked_name, temporary_name=job.asked_name,
-        status="FAILED" if error else "RESTORED", error=error, bytes=chain.bytes_done, seconds=chain.seconds,
-    )  # fmt: skip
+        backup_name=job.backup_name,
+        asked_name=job.asked_name,
+        temporary_name=job.asked_name,
+        status="FAILED" if error else "RESTORED",
+        error=error,
+        bytes=chain.bytes_done,
+        seconds=chain.seconds,
+    )
 
 
 def _absences(chain: Chain, listing: Listing) -> tuple[Absence, ...]:

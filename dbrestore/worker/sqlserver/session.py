@@ -90,9 +90,7 @@ class NativeConnection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     @contextlib.contextmanager
@@ -118,9 +116,7 @@ class SqlServer:
     read_secret: Callable[[], Login]
     _login: Login | None = None
 
-    def connect(
-        self, database: str = "master", answer_within: float | None = limits.NATIVE_ANSWER_SECONDS
-    ) -> NativeConnection:
+    def connect(self, database: str = "master", answer_within: float | None = limits.NATIVE_ANSWER_SECONDS) -> NativeConnection:
         """Log in as the master user; a refusal may mean that the secret was rotated since it was read: then it is read once more.
 
         `answer_within` are the seconds that a statement may take, None for any time. Raises ServerUnreachable, CertificateRefused,
@@ -139,11 +135,20 @@ class SqlServer:
         try:
             return NativeConnection(
                 pytds.connect(
-                    self.address.host, database=database, user=login.user, password=login.password, port=self.address.port,
-                    sock=raw, cafile=str(self.ca_file), validate_host=True, autocommit=True, appname="dbrestore",
-                    login_timeout=limits.CONNECT_TIMEOUT_SECONDS, timeout=answer_within,
+                    self.address.host,
+                    database=database,
+                    user=login.user,
+                    password=login.password,
+                    port=self.address.port,
+                    sock=raw,
+                    cafile=str(self.ca_file),
+                    validate_host=True,
+                    autocommit=True,
+                    appname="dbrestore",
+                    login_timeout=limits.CONNECT_TIMEOUT_SECONDS,
+                    timeout=answer_within,
                 )
-            )  # fmt: skip
+            )
         except (pytds.Error, OSError) as error:
             raw.close()
             raise self._refusal(error, login) from error
@@ -168,9 +173,7 @@ class SqlServer:
                 "bundle if RDS has a newer CA, and find out who answers there if not"
             )
         if isinstance(error, ssl.SSLError) and error.reason == "NO_CERTIFICATE_OR_CRL_FOUND":
-            return CertificateBundleMissing(
-                f"{self.address.ca_bundle} holds no certificate in PEM format: put RDS's bundle there"
-            )
+            return CertificateBundleMissing(f"{self.address.ca_bundle} holds no certificate in PEM format: put RDS's bundle there")
         if not isinstance(error, pytds.DatabaseError):
             no_tls = "encrypt" in words.lower()
             return CertificateRefused(f"{where} offers no TLS: {words}") if no_tls else self._unreachable(error)

@@ -86,10 +86,7 @@ class Listing:
 
     def works_on(self, key_prefix: str) -> bool:
         """Whether RDS works on a task of the prefix now, or on a FINISH_RESTORE: that has no key, so it may be one of them."""
-        return any(
-            task.is_running and (task.key.startswith(key_prefix) or task.task_type == "FINISH_RESTORE")
-            for task in self.tasks
-        )
+        return any(task.is_running and (task.key.startswith(key_prefix) or task.task_type == "FINISH_RESTORE") for task in self.tasks)
 
     @property
     def free_slots(self) -> int:
@@ -104,9 +101,7 @@ def listing(connection: NativeConnection) -> Listing:
     [clock] = connection.rows("SELECT GETUTCDATE() AS server_time")
     for task in tasks:
         if task.lifecycle not in _OVER + _IN_FLIGHT:
-            _log.warning(
-                "RDS's task %d is %r, which is not known: it is taken for unfinished", task.task_id, task.lifecycle
-            )
+            _log.warning("RDS's task %d is %r, which is not known: it is taken for unfinished", task.task_id, task.lifecycle)
     return Listing(tuple(sorted(tasks, key=lambda task: task.task_id)), clock["server_time"])
 
 
@@ -117,8 +112,10 @@ def submit(connection: NativeConnection, database: str, step: NativeStep | None,
         _execute(connection, "rds_finish_restore", [("db_name", database)])
         return
     arguments: list[tuple[str, Value]] = [
-        ("restore_db_name", database), ("s3_arn_to_restore_from", step.s3_arn), ("with_norecovery", 0 if recover else 1),
-    ]  # fmt: skip
+        ("restore_db_name", database),
+        ("s3_arn_to_restore_from", step.s3_arn),
+        ("with_norecovery", 0 if recover else 1),
+    ]
     if step.kind != "LOG":
         _execute(connection, "rds_restore_database", [*arguments, ("type", step.kind)])
         return
@@ -145,11 +142,16 @@ def _execute(connection: NativeConnection, procedure: str, arguments: Sequence[t
 
 def _task(row: Row) -> Task:
     return Task(
-        task_id=int(row["task_id"]), task_type=_text(row, "task_type"), database_name=_text(row, "database_name"),
-        lifecycle=_text(row, "lifecycle"), percent=int(row.get("%complete") or 0), task_info=_text(row, "task_info"),
-        created_at=row.get("created_at"), s3_arn=_text(row, "s3_object_arn"),
+        task_id=int(row["task_id"]),
+        task_type=_text(row, "task_type"),
+        database_name=_text(row, "database_name"),
+        lifecycle=_text(row, "lifecycle"),
+        percent=int(row.get("%complete") or 0),
+        task_info=_text(row, "task_info"),
+        created_at=row.get("created_at"),
+        s3_arn=_text(row, "s3_object_arn"),
         last_updated=row.get("last_updated"),
-    )  # fmt: skip
+    )
 
 
 def _text(row: Row, name: str) -> str:

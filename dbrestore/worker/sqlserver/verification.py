@@ -95,9 +95,7 @@ def _goes_on(last_set: NativeBackupSet, stop_at: datetime | None) -> bool:
     return stop_at is not None and last_set.kind == "LOG"
 
 
-def _examined(
-    connection: StandingConnection, verification: Verification, expected: Expected, result: DatabaseResult
-) -> DatabaseResult:
+def _examined(connection: StandingConnection, verification: Verification, expected: Expected, result: DatabaseResult) -> DatabaseResult:
     """Waits for a database that is coming up, as after a fail-over: a good one must not be given up, because it is dropped then."""
     findings, waited = _findings(connection, verification, expected), 0.0
     while native_checks.may_come_up(findings.checks[0]) and waited < limits.NATIVE_ONLINE_WITHIN_SECONDS:
@@ -106,9 +104,7 @@ def _examined(
         waited += limits.NATIVE_RECONNECT_PAUSE_SECONDS
         findings = _findings(connection, verification, expected)
     size = sum(file.size for file in expected.last_set.database_files)
-    result = result.model_copy(
-        update={"checks": tuple(findings.checks), "fix_ups": tuple(findings.notes), "bytes": size}
-    )
+    result = result.model_copy(update={"checks": tuple(findings.checks), "fix_ups": tuple(findings.notes), "bytes": size})
     if check_list.failed(findings.checks):
         name = verification.database.asked_name
         return _failed(result, VerificationFailed(f"{name}: {check_list.summary(findings.checks)}"))

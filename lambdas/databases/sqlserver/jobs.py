@@ -21,9 +21,7 @@ from lambdas.runtime.state import Restore
 
 def job(restore: Restore, plan: Plan, kind: JobKind, databases: tuple[NativeDatabaseJob, ...] = ()) -> Job:
     """The job document of one kind for these databases."""
-    return job_documents.planned(restore, plan, kind).model_copy(
-        update={"native_databases": databases, "native_options": _options(plan)}
-    )
+    return job_documents.planned(restore, plan, kind).model_copy(update={"native_databases": databases, "native_options": _options(plan)})
 
 
 def _options(plan: Plan) -> NativeOptions:
@@ -92,16 +90,12 @@ def _job(plan: Plan, database: PlannedDatabase, sets: tuple[NativeBackupSet, ...
     )
 
 
-def _steps(
-    plan: Plan, database: PlannedDatabase, sets: tuple[NativeBackupSet, ...], bucket: str
-) -> tuple[NativeStep, ...]:
+def _steps(plan: Plan, database: PlannedDatabase, sets: tuple[NativeBackupSet, ...], bucket: str) -> tuple[NativeStep, ...]:
     partition, number = plan.target.arn.split(":")[1], _number(plan, database)
     return tuple(
         NativeStep(
             kind=one.kind,
-            s3_arn=native_staging.set_arn(
-                partition, bucket, plan.restore_id, number, n, one.kind, stripes=len(one.files)
-            ),
+            s3_arn=native_staging.set_arn(partition, bucket, plan.restore_id, number, n, one.kind, stripes=len(one.files)),
             set_id=one.set_id,
             # RDS takes it for logs alone, and for all of them: those that end before it are restored whole.
             stop_at=plan.native.stop_at if plan.native and one.kind == "LOG" else None,

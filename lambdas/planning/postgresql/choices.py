@@ -108,11 +108,7 @@ def _of_owners(found: Findings, backup: DatabaseBackup, chosen: PostgresOptions)
     if pairs:
         yield f"owners: {listed(pairs)}"
     if others:
-        why = (
-            ""
-            if found.request.owners is not None
-            else ", because the restore point is of another instance and owners names nobody"
-        )
+        why = "" if found.request.owners is not None else ", because the restore point is of another instance and owners names nobody"
         yield f"what {listed(others)} owned belongs to {holder}{why}"
 
 
@@ -139,9 +135,7 @@ def _of_values(backup: DatabaseBackup) -> Iterator[str]:
 
 def _of_all(request: RestoreRequest, asked: Databases, chosen: PostgresOptions) -> Iterator[str]:
     if chosen.verify == "counts" and request.verify is None:
-        told = (
-            f"the data is larger than {limits.CONTENT_UP_TO_BYTES // 1000**3} GB, so rows are counted and not compared"
-        )
+        told = f"the data is larger than {limits.CONTENT_UP_TO_BYTES // 1000**3} GB, so rows are counted and not compared"
         yield f"{told}: ask for verify content to have every value read back"
     if chosen.create_missing_roles:
         yield "roles that the dump names and the target lacks are made, without login, password or rights; they stay with the database"

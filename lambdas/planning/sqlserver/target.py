@@ -35,9 +35,18 @@ DATA_FILES = (".mdf", ".ndf")
 LOG_FILES = ".ldf"
 PAGE = 8192
 YEARS = {
-    (8, 0): "2000", (9, 0): "2005", (10, 0): "2008", (10, 50): "2008 R2", (11, 0): "2012", (12, 0): "2014",
-    (13, 0): "2016", (14, 0): "2017", (15, 0): "2019", (16, 0): "2022", (17, 0): "2025",
-}  # fmt: skip
+    (8, 0): "2000",
+    (9, 0): "2005",
+    (10, 0): "2008",
+    (10, 50): "2008 R2",
+    (11, 0): "2012",
+    (12, 0): "2014",
+    (13, 0): "2016",
+    (14, 0): "2017",
+    (15, 0): "2019",
+    (16, 0): "2022",
+    (17, 0): "2025",
+}
 
 
 def option_role(target: TargetAccount, instance: "DBInstanceTypeDef", waited: timedelta) -> str:
@@ -48,14 +57,11 @@ def option_role(target: TargetAccount, instance: "DBInstanceTypeDef", waited: ti
     if not group or group.startswith("default:"):
         told = f"{name} has the default option group {group}".rstrip()
         raise NativeBackupOptionMissing(
-            f"{told}, which can't be changed: create an option group with {WITH_ROLE} and attach it to the instance "
-            f"{NO_RESTART}"
+            f"{told}, which can't be changed: create an option group with {WITH_ROLE} and attach it to the instance {NO_RESTART}"
         )
     option = _option(target, group)
     if option is None:
-        raise NativeBackupOptionMissing(
-            f"the option group {group} of {name} lacks an option: add {WITH_ROLE} {NO_RESTART}"
-        )
+        raise NativeBackupOptionMissing(f"the option group {group} of {name} lacks an option: add {WITH_ROLE} {NO_RESTART}")
     role = next((s.get("Value") for s in option.get("OptionSettings", []) if s.get("Name") == ROLE), None)
     if not role:
         raise NativeBackupOptionMissing(
@@ -85,9 +91,7 @@ def _require_in_effect(name: str, group: str, status: str, waited: timedelta) ->
         raise NotReady(f"waiting until the option {OPTION} is in effect: {told}")
     if status in TAKING_EFFECT:
         minutes = limits.TARGET_AVAILABLE_WITHIN // 60
-        raise NativeBackupOptionMissing(
-            f"{told} and still not in effect after {minutes} minutes: start again when it is {IN_EFFECT}"
-        )
+        raise NativeBackupOptionMissing(f"{told} and still not in effect after {minutes} minutes: start again when it is {IN_EFFECT}")
     raise NativeBackupOptionMissing(
         f"{told}: apply it to the instance at once (modify-db-instance --option-group-name {group} --apply-immediately) and start "
         f"again when it is {IN_EFFECT}"

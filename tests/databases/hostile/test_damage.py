@@ -38,9 +38,7 @@ def replace_the_member_by_zeros(data: bytearray, member: ByteRange) -> bytearray
     [("-Fc", "-Z", "zstd"), ("-Fc", "-Z", "none"), ("-Fd", "-Z", "zstd"), ("-Fd", "-Z", "gzip")],
     ids=" ".join,
 )
-def test_a_damaged_member_is_never_committed(
-    cloud: Cloud, small: str, options: tuple[str, ...], damage: Damage
-) -> None:
+def test_a_damaged_member_is_never_committed(cloud: Cloud, small: str, options: tuple[str, ...], damage: Damage) -> None:
     restore = Restore(cloud, {small: cloud.dump(small, *options)}, {small: "damaged"})
     restore.add_point()
     restore.damage(small, damage)
@@ -52,9 +50,7 @@ def test_a_damaged_member_is_never_committed(
     assert replayed.error is not None
     assert (replayed.status, replayed.error.name) == ("FAILED", "BackupDamaged")
     # Where the object is cut, what lay behind may be missed first.
-    assert "public.lines" in replayed.error.message or (
-        damage is cut_the_object and "large objects" in replayed.error.message
-    )
+    assert "public.lines" in replayed.error.message or (damage is cut_the_object and "large objects" in replayed.error.message)
     assert rows == [(0,)]
     assert "damaged" not in cloud.names()[0]
 
@@ -68,9 +64,7 @@ def test_damage_names_its_table_once(cloud: Cloud, small: str) -> None:
     restore.run("discard")
 
     assert replayed.error is not None
-    assert replayed.error.message.startswith(
-        "table public.lines of small was not loaded: the SHA-256 of the stored bytes"
-    )
+    assert replayed.error.message.startswith("table public.lines of small was not loaded: the SHA-256 of the stored bytes")
 
 
 def test_a_damaged_table_of_contents_is_refused(cloud: Cloud, small: str) -> None:
@@ -87,9 +81,7 @@ def test_a_damaged_table_of_contents_is_refused(cloud: Cloud, small: str) -> Non
 
 @pytest.mark.parametrize("with_its_count", [False, True])
 @pytest.mark.parametrize("kind", ["replay", "verify"])
-def test_a_manifest_that_lost_a_table_restores_nothing(
-    cloud: Cloud, small: str, with_its_count: bool, kind: JobKind
-) -> None:
+def test_a_manifest_that_lost_a_table_restores_nothing(cloud: Cloud, small: str, with_its_count: bool, kind: JobKind) -> None:
     """It was green, the table empty: nothing else says that the archive has rows for it."""
     restore = Restore(cloud, {small: cloud.dump(small)}, {small: "incomplete"})
     restore.add_point()
@@ -110,7 +102,5 @@ def test_a_manifest_that_lost_a_table_restores_nothing(
     error = next(one.error for one in result.databases) if with_its_count else result.error
     assert error is not None
     assert error.name == "BackupDamaged"
-    assert (
-        "of object_counts" if with_its_count else "lists the rows of 1 tables, and the dump has those of 2"
-    ) in error.message
+    assert ("of object_counts" if with_its_count else "lists the rows of 1 tables, and the dump has those of 2") in error.message
     assert "incomplete" not in cloud.names()[0]

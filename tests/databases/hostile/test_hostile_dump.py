@@ -61,9 +61,13 @@ def test_code_of_the_dump_runs_without_rights_in(cloud: Cloud, bait: str) -> Non
 
 
 CHANGES_OF_THE_DATABASE = {
-    "a setting": "SET search_path = evil, pg_catalog", "a setting of everybody's": "SET default_transaction_read_only = on",
-    "a template": "IS_TEMPLATE true", "a limit": "CONNECTION LIMIT 0", "an owner": "OWNER TO pg_monitor", "a name": "RENAME TO mine",
-}  # fmt: skip
+    "a setting": "SET search_path = evil, pg_catalog",
+    "a setting of everybody's": "SET default_transaction_read_only = on",
+    "a template": "IS_TEMPLATE true",
+    "a limit": "CONNECTION LIMIT 0",
+    "an owner": "OWNER TO pg_monitor",
+    "a name": "RENAME TO mine",
+}
 DATABASE = """SELECT datname, datdba::regrole::text, datistemplate, datconnlimit,
         has_database_privilege('onlooker', oid, 'CONNECT'), (SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = d.oid)
     FROM pg_database AS d WHERE datname = '{}'"""
@@ -75,8 +79,7 @@ def test_code_of_the_dump_can_change_nothing_of_the_database_itself(cloud: Cloud
     attempts = [f"ALTER DATABASE %I {change}" for change in CHANGES_OF_THE_DATABASE.values()]
     attempts += ["GRANT ALL ON DATABASE %I TO PUBLIC", "COMMENT ON DATABASE %I IS ''mine''", "DROP DATABASE %I"]
     tries = " ".join(
-        f"BEGIN EXECUTE format('{attempt}', current_database()); EXCEPTION WHEN OTHERS THEN NULL; END;"
-        for attempt in attempts
+        f"BEGIN EXECUTE format('{attempt}', current_database()); EXCEPTION WHEN OTHERS THEN NULL; END;" for attempt in attempts
     )
     baits = {
         "check": "CREATE TABLE bait (x int CHECK (bend(x)))",
@@ -105,10 +108,17 @@ def test_code_of_the_dump_can_change_nothing_of_the_database_itself(cloud: Cloud
 
 # Each owner of the dump, the role in the target that may stand for it by default, and whether the point is of the target itself.
 OWNERS = [
-    ("unknown", None, True), ("billing", None, False), ("billing", "billing", True), ("master", None, True), ("rds_superuser", None, True),
-    ("pg_monitor", None, True), ("rdsadmin", None, True), ("admin_too", None, True), ("reads_all", None, True),
+    ("unknown", None, True),
+    ("billing", None, False),
+    ("billing", "billing", True),
+    ("master", None, True),
+    ("rds_superuser", None, True),
+    ("pg_monitor", None, True),
+    ("rdsadmin", None, True),
+    ("admin_too", None, True),
+    ("reads_all", None, True),
     ("foreign_role", None, True),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("owner", "kept", "of_the_target"), OWNERS)
@@ -173,14 +183,10 @@ def test_roles_of_the_dump_are_made_without_login_or_rights_and_go_with_a_discar
     assert (database.status, database.error) == ("PROMOTED", None)
     assert sorted(cloud.execute(made)) == [(role, False, False, False) for role in ("policed", "seen_only", "unknown")]
     assert _owners(cloud, "hostile_back") == {"unknown"}
-    assert cloud.execute("SELECT datdba::regrole::text FROM pg_database WHERE datname = 'hostile_back'") == [
-        ("master",)
-    ]
+    assert cloud.execute("SELECT datdba::regrole::text FROM pg_database WHERE datname = 'hostile_back'") == [("master",)]
 
 
-def test_the_role_that_holds_a_database_goes_when_the_next_restore_finds_that_database_gone(
-    cloud: Cloud, small: str
-) -> None:
+def test_the_role_that_holds_a_database_goes_when_the_next_restore_finds_that_database_gone(cloud: Cloud, small: str) -> None:
     first = Restore(cloud, {small: cloud.dump(small)}, {small: "held"})
     first.add_point()
     first.run_all()
@@ -218,9 +224,7 @@ def test_what_the_code_of_the_dump_made_besides_goes_to_the_powerless_role(cloud
         SELECT proowner FROM pg_proc WHERE proname = 'besides' UNION ALL SELECT nspowner FROM pg_namespace WHERE nspname = 'besides')
         AS found (owner)"""
     assert cloud.execute(owners, "besides") == [(restore.holder,)]
-    assert cloud.execute(f"SELECT has_schema_privilege('{restore.holder}', 'public', 'CREATE')", "besides") == [
-        (False,)
-    ]
+    assert cloud.execute(f"SELECT has_schema_privilege('{restore.holder}', 'public', 'CREATE')", "besides") == [(False,)]
 
 
 def test_a_prepared_transaction_does_not_keep_the_database(cloud: Cloud, small: str) -> None:
@@ -246,8 +250,9 @@ def _dump_owned_by(cloud: Cloud, owner: str, more: str = "", *others: str) -> Re
         f"""CREATE SCHEMA own; CREATE TYPE own.t AS (x int); CREATE DOMAIN own.d AS int; CREATE SEQUENCE own.s;
         CREATE TABLE bait (x int); CREATE FUNCTION f() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text';
         CREATE VIEW v AS SELECT 1 AS x; SELECT lo_create(777); GRANT ALL ON SCHEMA public TO PUBLIC; {more}""",
-        "hostile", superuser=True,
-    )  # fmt: skip
+        "hostile",
+        superuser=True,
+    )
     if not known:
         cloud.execute(f"CREATE ROLE {owner}", superuser=True)
     for kind, name in OWNED:
@@ -261,9 +266,15 @@ def _dump_owned_by(cloud: Cloud, owner: str, more: str = "", *others: str) -> Re
 
 
 OWNED = (
-    ("SCHEMA", "own"), ("TYPE", "own.t"), ("DOMAIN", "own.d"), ("SEQUENCE", "own.s"), ("TABLE", "bait"), ("FUNCTION", "f()"),
-    ("VIEW", "v"), ("LARGE OBJECT", "777"),
-)  # fmt: skip
+    ("SCHEMA", "own"),
+    ("TYPE", "own.t"),
+    ("DOMAIN", "own.d"),
+    ("SEQUENCE", "own.s"),
+    ("TABLE", "bait"),
+    ("FUNCTION", "f()"),
+    ("VIEW", "v"),
+    ("LARGE OBJECT", "777"),
+)
 
 
 def _owners(cloud: Cloud, database: str) -> set[str]:
@@ -271,8 +282,9 @@ def _owners(cloud: Cloud, database: str) -> set[str]:
     rows = cloud.execute(
         """SELECT DISTINCT r.rolname FROM pg_shdepend AS d JOIN pg_roles AS r ON r.oid = d.refobjid
         WHERE d.deptype = 'o' AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())""",
-        database, superuser=True,
-    )  # fmt: skip
+        database,
+        superuser=True,
+    )
     return {row[0] for row in rows}
 
 
@@ -284,8 +296,9 @@ def test_what_acts_beyond_the_database_is_listed_and_not_restored(cloud: Cloud) 
         "CREATE PUBLICATION everything FOR ALL TABLES; CREATE FOREIGN DATA WRAPPER far; CREATE SERVER away FOREIGN DATA WRAPPER far;"
         "CREATE USER MAPPING FOR PUBLIC SERVER away OPTIONS (password 'p'); CREATE FOREIGN TABLE elsewhere (x int) SERVER away;"
         "CREATE VIEW over AS SELECT * FROM elsewhere; CREATE TABLE here (x int); COMMENT ON EVENT TRIGGER always IS 'c'",
-        "hostile", superuser=True,
-    )  # fmt: skip
+        "hostile",
+        superuser=True,
+    )
     restore = Restore(cloud, {"hostile": cloud.dump("hostile", superuser=True)}, {"hostile": "hostile_back"})
     restore.add_point()
 
@@ -294,9 +307,15 @@ def test_what_acts_beyond_the_database_is_listed_and_not_restored(cloud: Cloud) 
 
     assert verified.status == "PROMOTED"
     assert {fix_up.entry for fix_up in replayed.fix_ups} == {
-        "EVENT TRIGGER always", "COMMENT EVENT TRIGGER always", "PUBLICATION everything", "FOREIGN DATA WRAPPER far", "SERVER away",
-        "USER MAPPING USER MAPPING public SERVER away", "FOREIGN TABLE public.elsewhere", "VIEW public.over",
-    }  # fmt: skip
+        "EVENT TRIGGER always",
+        "COMMENT EVENT TRIGGER always",
+        "PUBLICATION everything",
+        "FOREIGN DATA WRAPPER far",
+        "SERVER away",
+        "USER MAPPING USER MAPPING public SERVER away",
+        "FOREIGN TABLE public.elsewhere",
+        "VIEW public.over",
+    }
 
 
 def test_an_extension_that_the_target_lacks_is_refused_before_anything_is_created(cloud: Cloud) -> None:
@@ -348,9 +367,7 @@ LATE = """CREATE FUNCTION late(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE A
     CREATE TABLE wrong (x int CHECK (late(x)), y text); INSERT INTO wrong VALUES (1, repeat('y', 2000000));"""
 
 
-def test_a_replay_that_failed_returns_whatever_the_code_of_the_dump_does(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_replay_that_failed_returns_whatever_the_code_of_the_dump_does(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CANCEL_SECONDS", 2.0)
     restore = hostile(cloud, ENDLESS + LATE)
     monkeypatch.setattr(limits, "SMALL_MEMBER", 0)
@@ -412,9 +429,7 @@ def edited(dump: Path) -> Path:
 
 
 def test_an_unexpected_error_of_one_database_harms_no_other(cloud: Cloud, small: str) -> None:
-    restore = Restore(
-        cloud, {"first": cloud.dump(small), "second": cloud.dump(small)}, {"first": "one", "second": "two"}
-    )
+    restore = Restore(cloud, {"first": cloud.dump(small), "second": cloud.dump(small)}, {"first": "one", "second": "two"})
     restore.add_point()
     point = restore.manifest_uri.removeprefix(f"s3://{REPOSITORY}/").rpartition("/")[0]
     cloud.s3().delete_object(Bucket=REPOSITORY, Key=f"{point}/first/dump.pgdump")

@@ -36,9 +36,7 @@ CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM 
 CREATE TABLE bait (x int) WITH (autovacuum_enabled = off); INSERT INTO bait VALUES (1); CREATE INDEX ON bait (f(x))"""
 
 
-def test_code_that_can_not_be_cancelled_does_not_hold_the_verification(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_code_that_can_not_be_cancelled_does_not_hold_the_verification(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ANALYZE_SECONDS", 1)
     monkeypatch.setattr(limits, "CANCEL_SECONDS", 1.0)
     restore = hostile(cloud, STUBBORN)
@@ -54,15 +52,18 @@ def test_code_that_can_not_be_cancelled_does_not_hold_the_verification(
 BESIDES = {
     "a function": "CREATE FUNCTION public.besides() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "an operator": "CREATE OPERATOR public.#@# (LEFTARG = int, RIGHTARG = int, FUNCTION = pg_catalog.int4pl)",
-    "a type": "CREATE TYPE public.besides AS ENUM ('a')", "a schema": "CREATE SCHEMA besides CREATE TABLE besides (x int)",
-    "a publication": "CREATE PUBLICATION besides FOR TABLE public.bait", "an extension": "CREATE EXTENSION citext SCHEMA public",
-    "statistics": "CREATE STATISTICS public.besides ON x, y FROM public.bait", "a large object": "PERFORM lo_create(4242)",
+    "a type": "CREATE TYPE public.besides AS ENUM ('a')",
+    "a schema": "CREATE SCHEMA besides CREATE TABLE besides (x int)",
+    "a publication": "CREATE PUBLICATION besides FOR TABLE public.bait",
+    "an extension": "CREATE EXTENSION citext SCHEMA public",
+    "statistics": "CREATE STATISTICS public.besides ON x, y FROM public.bait",
+    "a large object": "PERFORM lo_create(4242)",
     "default privileges": "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC",
-    "a collation": "CREATE COLLATION public.besides FROM \"C\"",
+    "a collation": 'CREATE COLLATION public.besides FROM "C"',
     "a text search": "CREATE TEXT SEARCH CONFIGURATION public.besides (COPY = pg_catalog.simple)",
     "a cast": "CREATE TYPE public.besides AS (x int); CREATE FUNCTION public.c(public.besides) RETURNS int LANGUAGE sql AS 'SELECT 1'; "
     "CREATE CAST (public.besides AS int) WITH FUNCTION public.c(public.besides)",
-}  # fmt: skip
+}
 
 
 def doing(statements: str) -> str:

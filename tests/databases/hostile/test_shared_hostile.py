@@ -74,7 +74,7 @@ def test_autovacuum_runs_what_it_brings_as_nobody(target: Cloud) -> None:
         target.execute("SELECT public.sd()", "hostile_back")
     assert target.execute("SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relname IN ('t1', 't2')", "hostile_back") == [
         (holder,)
-    ]  # fmt: skip
+    ]
 
 
 def test_what_becomes_a_view_is_not_read_as_the_master(target: Cloud) -> None:

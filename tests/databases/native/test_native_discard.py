@@ -26,9 +26,7 @@ def case(authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch) -> 
         yield made
 
 
-def discard(
-    case: NativeServer, *databases: NativeDatabaseJob, has_begun: bool = False
-) -> list[tuple[DatabaseResult, Absence, Absence]]:
+def discard(case: NativeServer, *databases: NativeDatabaseJob, has_begun: bool = False) -> list[tuple[DatabaseResult, Absence, Absence]]:
     found = native_discard.run(case.server, databases or (job(),), lambda _: has_begun)
     return [(result, tasks, database) for result, (tasks, database) in found]
 
@@ -411,11 +409,7 @@ def test_the_deadline_is_the_servers_own_clock(case: NativeServer) -> None:
     discard(case)
 
     waited = case.engine.instance.clock.now - began
-    assert (
-        timedelta(seconds=limits.NATIVE_CANCEL_SECONDS)
-        <= waited
-        <= timedelta(seconds=limits.NATIVE_CANCEL_SECONDS + 600)
-    )
+    assert timedelta(seconds=limits.NATIVE_CANCEL_SECONDS) <= waited <= timedelta(seconds=limits.NATIVE_CANCEL_SECONDS + 600)
 
 
 def test_a_master_user_without_rights_can_prove_nothing(case: NativeServer) -> None:

@@ -67,12 +67,8 @@ def results(checks: Sequence[Check]) -> set[str]:
         ("StopAt", list(CHAIN)),
     ],
 )
-def test_what_was_restored_from_a_real_backup_is_what_its_header_says(
-    native: NativeCloud, name: str, files: list[str]
-) -> None:
-    restore = NativeRestore(
-        native, samples(*files), {name: "Kopie ü"}, options=NativeOptions(fix_users=True, check_database=True)
-    )
+def test_what_was_restored_from_a_real_backup_is_what_its_header_says(native: NativeCloud, name: str, files: list[str]) -> None:
+    restore = NativeRestore(native, samples(*files), {name: "Kopie ü"}, options=NativeOptions(fix_users=True, check_database=True))
 
     database = verified(restore)
 
@@ -87,16 +83,12 @@ def test_what_was_restored_from_a_real_backup_is_what_its_header_says(
 @real
 def test_a_point_in_time_within_the_last_log_is_verified(native: NativeCloud) -> None:
     stop_at = datetime(2020, 5, 12, 13, 29)
-    restore = NativeRestore(
-        native, samples(*CHAIN), {"StopAt": "Copy"}, stop_at=stop_at, options=NativeOptions(stop_at=stop_at)
-    )
+    restore = NativeRestore(native, samples(*CHAIN), {"StopAt": "Copy"}, stop_at=stop_at, options=NativeOptions(stop_at=stop_at))
 
     assert verified(restore).status == "PROMOTED"
 
 
-def test_a_verified_database_is_dropped_all_the_same_when_the_restore_is_discarded(
-    native: NativeCloud, tmp_path: Path
-) -> None:
+def test_a_verified_database_is_dropped_all_the_same_when_the_restore_is_discarded(native: NativeCloud, tmp_path: Path) -> None:
     restore = NativeRestore(native, write(tmp_path, FULL), {"shop": "shop_copy"})
     assert verified(restore).status == "PROMOTED"
 
@@ -110,9 +102,7 @@ def test_a_verified_database_is_dropped_all_the_same_when_the_restore_is_discard
     assert native.engine.database("shop_copy") is None
 
 
-def test_a_taken_name_fails_the_restore_and_the_discard_leaves_that_database(
-    native: NativeCloud, tmp_path: Path
-) -> None:
+def test_a_taken_name_fails_the_restore_and_the_discard_leaves_that_database(native: NativeCloud, tmp_path: Path) -> None:
     native.engine.create_database("shop_copy")
     restore = NativeRestore(native, write(tmp_path, FULL), {"shop": "shop_copy"})
 

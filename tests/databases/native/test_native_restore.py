@@ -68,9 +68,12 @@ def mssql(endpoint: str, authority: certificates.Authority, tmp_path: Path) -> I
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server's clock moves by polling, so nothing is gained by waiting."""
     for name, value in {
-        "NATIVE_POLL_SECONDS": 0.01, "NATIVE_LONGEST_POLL_SECONDS": 0.02, "NATIVE_LOOK_AGAIN_SECONDS": 0.3,
-        "NATIVE_RECONNECT_PAUSE_SECONDS": 0.02, "NATIVE_RECONNECT_SECONDS": 1.0,
-    }.items():  # fmt: skip
+        "NATIVE_POLL_SECONDS": 0.01,
+        "NATIVE_LONGEST_POLL_SECONDS": 0.02,
+        "NATIVE_LOOK_AGAIN_SECONDS": 0.3,
+        "NATIVE_RECONNECT_PAUSE_SECONDS": 0.02,
+        "NATIVE_RECONNECT_SECONDS": 1.0,
+    }.items():
         monkeypatch.setattr(limits, name, value)
 
 
@@ -85,14 +88,10 @@ def test_a_full_backup_is_restored_with_recovery_by_one_task(mssql: NativeCloud,
     assert database.bytes == sum(map(len, mssql.staged.content.values()))
     assert 0 < database.seconds <= result.seconds
     assert mssql.tasks() == [("RESTORE_DB", "shop_check", "SUCCESS")]
-    assert [(one.kind, one.name, one.seen_absent) for one in result.absences] == [
-        ("native-task", f"{restore.restore_id}/1/", True)
-    ]
+    assert [(one.kind, one.name, one.seen_absent) for one in result.absences] == [("native-task", f"{restore.restore_id}/1/", True)]
 
 
-def test_the_stripes_of_a_backup_are_restored_by_one_task_under_their_prefix(
-    mssql: NativeCloud, tmp_path: Path
-) -> None:
+def test_the_stripes_of_a_backup_are_restored_by_one_task_under_their_prefix(mssql: NativeCloud, tmp_path: Path) -> None:
     stripes = write(tmp_path, *(replace(FULL, stripe=number, stripes=3) for number in (1, 2, 3)))
     restore = NativeRestore(mssql, stripes, {"shop": "shop"})
 
@@ -111,9 +110,10 @@ def test_a_chain_is_restored_without_recovery_and_then_finished(mssql: NativeClo
     assert result.databases[0].status == "RESTORED", result
     assert result.databases[0].bytes == sum(map(len, mssql.staged.content.values()))
     assert mssql.tasks() == [
-        ("RESTORE_DB_NORECOVERY", "shop", "SUCCESS"), ("RESTORE_DB_DIFFERENTIAL_NORECOVERY", "shop", "SUCCESS"),
+        ("RESTORE_DB_NORECOVERY", "shop", "SUCCESS"),
+        ("RESTORE_DB_DIFFERENTIAL_NORECOVERY", "shop", "SUCCESS"),
         ("FINISH_RESTORE", "shop", "SUCCESS"),
-    ]  # fmt: skip
+    ]
     assert mssql.state_of("shop") == "ONLINE"
 
 
@@ -125,8 +125,11 @@ def test_logs_are_restored_up_to_a_point_in_time(mssql: NativeCloud, tmp_path: P
 
     assert result.databases[0].status == "RESTORED", result
     assert [kind for kind, *_ in mssql.tasks()] == [
-        "RESTORE_DB_NORECOVERY", "RESTORE_DB_LOG_NORECOVERY", "RESTORE_DB_LOG_NORECOVERY", "FINISH_RESTORE",
-    ]  # fmt: skip
+        "RESTORE_DB_NORECOVERY",
+        "RESTORE_DB_LOG_NORECOVERY",
+        "RESTORE_DB_LOG_NORECOVERY",
+        "FINISH_RESTORE",
+    ]
     found = mssql.engine.database("shop")
     assert found
     assert (found.state, found.recovered_to) == ("ONLINE", moment)
@@ -143,9 +146,7 @@ def test_logs_are_restored_up_to_a_point_in_time(mssql: NativeCloud, tmp_path: P
         ("chain-b-full.bak chain-b-log-1.trn chain-b-log-2.trn", "StopAt", datetime(2020, 5, 12, 13, 29, 50), 4),
     ],
 )
-def test_real_backups_are_restored(
-    mssql: NativeCloud, files: str, name: str, stop_at: datetime | None, tasks: int
-) -> None:
+def test_real_backups_are_restored(mssql: NativeCloud, files: str, name: str, stop_at: datetime | None, tasks: int) -> None:
     restore = NativeRestore(mssql, [SAMPLES / one for one in files.split()], {name: f"{name} Übung's"}, stop_at=stop_at)
 
     result = restore.run()
@@ -168,9 +169,10 @@ def test_a_connection_lost_around_a_submission_makes_no_task_twice_and_leaves_no
     assert result.databases[0].status == "RESTORED", result
     assert getattr(mssql.engine.switches, moment) is None
     assert mssql.tasks() == [
-        ("RESTORE_DB_NORECOVERY", "shop", "SUCCESS"), ("RESTORE_DB_DIFFERENTIAL_NORECOVERY", "shop", "SUCCESS"),
+        ("RESTORE_DB_NORECOVERY", "shop", "SUCCESS"),
+        ("RESTORE_DB_DIFFERENTIAL_NORECOVERY", "shop", "SUCCESS"),
         ("FINISH_RESTORE", "shop", "SUCCESS"),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_submission_whose_answer_was_lost_is_looked_for_before_it_is_made_again(
@@ -188,9 +190,7 @@ def test_a_submission_whose_answer_was_lost_is_looked_for_before_it_is_made_agai
 
 
 @pytest.mark.parametrize("progress", ["CREATED", "IN_PROGRESS", "first of the chain done"])
-def test_a_worker_that_died_is_followed_by_one_that_goes_on_with_its_tasks(
-    mssql: NativeCloud, tmp_path: Path, progress: str
-) -> None:
+def test_a_worker_that_died_is_followed_by_one_that_goes_on_with_its_tasks(mssql: NativeCloud, tmp_path: Path, progress: str) -> None:
     restore = NativeRestore(mssql, write(tmp_path, FULL, DIFFERENTIAL), {"shop": "shop"})
     uri = restore.job_uri("restore")
     mssql.engine.switches.percent_per_poll = 50 if progress.startswith("first") else 5
@@ -207,9 +207,10 @@ def test_a_worker_that_died_is_followed_by_one_that_goes_on_with_its_tasks(
 
     assert result.databases[0].status == "RESTORED", result
     assert mssql.tasks() == [
-        ("RESTORE_DB_NORECOVERY", "shop", "SUCCESS"), ("RESTORE_DB_DIFFERENTIAL_NORECOVERY", "shop", "SUCCESS"),
+        ("RESTORE_DB_NORECOVERY", "shop", "SUCCESS"),
+        ("RESTORE_DB_DIFFERENTIAL_NORECOVERY", "shop", "SUCCESS"),
         ("FINISH_RESTORE", "shop", "SUCCESS"),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_chain_that_is_finished_already_is_not_finished_again(mssql: NativeCloud, tmp_path: Path) -> None:
@@ -227,9 +228,7 @@ def test_a_chain_that_is_finished_already_is_not_finished_again(mssql: NativeClo
     assert [kind for kind, *_ in mssql.tasks()] == ["RESTORE_DB_NORECOVERY", "RESTORE_DB_DIFFERENTIAL_NORECOVERY"]
 
 
-def test_three_databases_are_restored_two_at_a_time_and_one_that_fails_stops_no_other(
-    mssql: NativeCloud, tmp_path: Path
-) -> None:
+def test_three_databases_are_restored_two_at_a_time_and_one_that_fails_stops_no_other(mssql: NativeCloud, tmp_path: Path) -> None:
     restore = NativeRestore(mssql, write(tmp_path, FULL, CRM, HR), {"shop": "shop", "crm": "crm", "hr": "hr"})
     mssql.engine.switches.percent_per_poll = 25
     mssql.engine.switches.fail_next("access-denied")
@@ -263,9 +262,7 @@ def test_a_restore_waits_for_a_slot_while_others_have_both(mssql: NativeCloud, t
     assert own.created_at > max(task.last_updated for task in others)
 
 
-def test_waiting_for_a_slot_has_an_end_that_names_the_others(
-    mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_for_a_slot_has_an_end_that_names_the_others(mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "NATIVE_SLOT_WAIT_SECONDS", 3600)
     mssql.engine.take_slots(2)
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
@@ -338,9 +335,7 @@ def test_a_task_that_somebody_else_cancels_is_told_so(mssql: NativeCloud, tmp_pa
         ("transfer-aborted", "NativeTransferAborted"),
     ],
 )
-def test_a_task_that_ends_in_error_fails_under_its_name(
-    mssql: NativeCloud, tmp_path: Path, line: str, name: str
-) -> None:
+def test_a_task_that_ends_in_error_fails_under_its_name(mssql: NativeCloud, tmp_path: Path, line: str, name: str) -> None:
     mssql.engine.switches.fail_next(line, file="s-01.bak")
     restore = NativeRestore(mssql, write(tmp_path, FULL, DIFFERENTIAL), {"shop": "shop"})
 
@@ -352,9 +347,7 @@ def test_a_task_that_ends_in_error_fails_under_its_name(
 
 
 def test_a_staged_stripe_that_is_gone_fails_as_rds_says(mssql: NativeCloud, tmp_path: Path) -> None:
-    restore = NativeRestore(
-        mssql, write(tmp_path, replace(FULL, stripes=2), replace(FULL, stripe=2, stripes=2)), {"shop": "shop"}
-    )
+    restore = NativeRestore(mssql, write(tmp_path, replace(FULL, stripes=2), replace(FULL, stripe=2, stripes=2)), {"shop": "shop"})
     mssql.staged.content.popitem()
 
     result = restore.run()
@@ -362,12 +355,8 @@ def test_a_staged_stripe_that_is_gone_fails_as_rds_says(mssql: NativeCloud, tmp_
     assert_failed(result, "StripeMissing", "2 media families but only 1")
 
 
-@pytest.mark.parametrize(
-    ("there", "asked"), [("shop", "shop"), ("SHOP", "shop"), ("Café", "CAFE"), ("cafe", "Cafe\u0301")]
-)
-def test_a_name_that_is_taken_is_refused_before_anything_is_submitted(
-    mssql: NativeCloud, tmp_path: Path, there: str, asked: str
-) -> None:
+@pytest.mark.parametrize(("there", "asked"), [("shop", "shop"), ("SHOP", "shop"), ("Café", "CAFE"), ("cafe", "Cafe\u0301")])
+def test_a_name_that_is_taken_is_refused_before_anything_is_submitted(mssql: NativeCloud, tmp_path: Path, there: str, asked: str) -> None:
     mssql.engine.create_database(there)
     restore = NativeRestore(mssql, write(tmp_path, FULL, CRM), {"shop": asked, "crm": "crm"})
 
@@ -395,9 +384,7 @@ def test_a_name_that_is_taken_in_the_last_moment_is_refused_by_rds(
     assert absent(result) == [f"{restore.restore_id}/1/"]
 
 
-def test_what_rds_was_asked_for_is_noted_before_it_is_asked(
-    mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_rds_was_asked_for_is_noted_before_it_is_asked(mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
     seen = list[list[str]]()
     execute = mssql.engine.execute
@@ -460,9 +447,7 @@ def test_nothing_more_goes_onto_a_database_that_somebody_put_in_the_place_of_our
     restore = NativeRestore(mssql, write(tmp_path, FULL, LOG_1, LOG_2), {"shop": "shop"}, stop_at=moment)
     execute, databases, theirs = mssql.engine.execute, mssql.engine.instance.databases, list[Database]()
 
-    def replace_when_it_ended(
-        session: Session, text: str, parameters: Mapping[str, Value]
-    ) -> Sequence[ResultSet | Message]:
+    def replace_when_it_ended(session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[ResultSet | Message]:
         answer = execute(session, text, parameters)
         ours = databases.find("shop")
         # Its n-th log is restored, and the worker has not seen that yet.
@@ -564,9 +549,7 @@ def test_an_instance_whose_option_went_away_is_told_so(mssql: NativeCloud, tmp_p
     assert_failed(result, "NativeBackupOptionMissing", "not enabled yet")
 
 
-def test_progress_tells_the_bytes_and_the_last_message(
-    mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_tells_the_bytes_and_the_last_message(mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PROGRESS_SECONDS", 0.0)
     mssql.engine.switches.percent_per_poll = 25
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})

@@ -43,15 +43,26 @@ def case(authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch) -> 
 FILES = {"shop": 8 << 20, "shop_log": 1 << 20}
 
 
-def backup_set(
-    kind: NativeKind = "FULL", set_id: str = "set-1", level: int = 150, files: Mapping[str, int] = FILES
-) -> NativeBackupSet:
+def backup_set(kind: NativeKind = "FULL", set_id: str = "set-1", level: int = 150, files: Mapping[str, int] = FILES) -> NativeBackupSet:
     return NativeBackupSet(
-        kind=kind, set_id=set_id, media_set_id="media", files=(), compressed=False, checksums=True, server="HOST", version="15.0.2080",
-        database_version=904, compatibility_level=level, begun_at=datetime(2023, 3, 1), first_lsn="1:1:1", last_lsn="2:1:1",
-        checkpoint_lsn="1:1:1", base_lsn="0:0:0", data_size=1,
+        kind=kind,
+        set_id=set_id,
+        media_set_id="media",
+        files=(),
+        compressed=False,
+        checksums=True,
+        server="HOST",
+        version="15.0.2080",
+        database_version=904,
+        compatibility_level=level,
+        begun_at=datetime(2023, 3, 1),
+        first_lsn="1:1:1",
+        last_lsn="2:1:1",
+        checkpoint_lsn="1:1:1",
+        base_lsn="0:0:0",
+        data_size=1,
         database_files=tuple(NativeDatabaseFile(logical_name=n, physical_path=f"D:\\{n}", size=s) for n, s in files.items()),
-    )  # fmt: skip
+    )
 
 
 def verify(
@@ -73,9 +84,13 @@ def verify(
         native_databases=(backup,),
     )
     work = Job(
-        kind="verify", restore_id="r", engine="sqlserver", server=case.server.address, native_options=options,
+        kind="verify",
+        restore_id="r",
+        engine="sqlserver",
+        server=case.server.address,
+        native_options=options,
         native_databases=databases or (job(last_set=chain[-1].set_id),),
-    )  # fmt: skip
+    )
     progress = ProgressWriter("verify", lambda _: None)
     return [result for result, _ in native_verification.run(server or case.server, work, manifest, progress)]
 
@@ -98,9 +113,16 @@ def test_a_whole_database_is_promoted_and_every_check_is_told(case: NativeServer
 
     assert (result.status, result.error, result.asked_name) == ("PROMOTED", None, "shop")
     assert [(one.check, one.result) for one in result.checks] == [
-        ("state", "ok"), ("files", "ok"), ("size of file shop", "ok"), ("size of file shop_log", "ok"), ("pages in use", "not checked"),
-        ("compatibility level", "ok"), ("owner", "ok"), ("TRUSTWORTHY", "ok"), ("DBCC CHECKDB", "not checked"),
-    ]  # fmt: skip
+        ("state", "ok"),
+        ("files", "ok"),
+        ("size of file shop", "ok"),
+        ("size of file shop_log", "ok"),
+        ("pages in use", "not checked"),
+        ("compatibility level", "ok"),
+        ("owner", "ok"),
+        ("TRUSTWORTHY", "ok"),
+        ("DBCC CHECKDB", "not checked"),
+    ]
     assert check(result, "owner").actual == "admin"
     assert result.fix_ups == ()
     assert result.bytes == 9 << 20
@@ -175,9 +197,7 @@ def test_a_file_that_is_larger_than_its_backup_is_fine(case: NativeServer) -> No
         (150, 100, False),
     ],
 )
-def test_the_compatibility_level_is_kept_or_raised_to_the_lowest(
-    case: NativeServer, backed_up: int, found: int, is_good: bool
-) -> None:
+def test_the_compatibility_level_is_kept_or_raised_to_the_lowest(case: NativeServer, backed_up: int, found: int, is_good: bool) -> None:
     case.restored()
     database(case).compatibility_level = found
 
@@ -195,9 +215,7 @@ def holding(pages: int | None, log: tuple[str, str] = ("1:1:1", "1:9:1"), kind: 
 
 @pytest.mark.parametrize("kind", ["FULL", "DIFFERENTIAL"])
 @pytest.mark.parametrize(("backed_up", "found"), [(1000, 1000), (1000, 1024), (1, 1000)])
-def test_as_many_pages_as_in_the_backup_or_more_are_right(
-    case: NativeServer, backed_up: int, found: int, kind: NativeKind
-) -> None:
+def test_as_many_pages_as_in_the_backup_or_more_are_right(case: NativeServer, backed_up: int, found: int, kind: NativeKind) -> None:
     case.restored()
     case.switches.allocated_pages = found
 
@@ -220,10 +238,7 @@ def test_fewer_pages_than_the_log_in_the_backup_can_have_freed_fail_the_database
     assert right.status == "PROMOTED"
     assert check(right, "pages in use").result == "not checked"
     assert wrong.status == "FAILED"
-    assert (
-        check(wrong, "pages in use").actual
-        == "1000: 1399260 fewer, and the log in the backup can have freed 1397760 at most"
-    )
+    assert check(wrong, "pages in use").actual == "1000: 1399260 fewer, and the log in the backup can have freed 1397760 at most"
 
 
 def test_a_database_that_shrank_while_a_long_log_was_written_is_not_thrown_away(case: NativeServer) -> None:
@@ -247,9 +262,7 @@ def test_a_database_that_shrank_while_a_long_log_was_written_is_not_thrown_away(
     ],
     ids=["older point", "compressed", "log"],
 )
-def test_pages_that_are_not_known_are_told_and_compared_with_nothing(
-    case: NativeServer, last: NativeBackupSet, words: str
-) -> None:
+def test_pages_that_are_not_known_are_told_and_compared_with_nothing(case: NativeServer, last: NativeBackupSet, words: str) -> None:
     case.restored()
 
     [result] = verify(case, last)
@@ -260,9 +273,7 @@ def test_pages_that_are_not_known_are_told_and_compared_with_nothing(
     assert words in told.actual
 
 
-def test_a_server_that_does_not_tell_its_pages_fails_nothing(
-    case: NativeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_does_not_tell_its_pages_fails_nothing(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     case.restored()
     monkeypatch.delitem(VIEWS, "dm_db_file_space_usage")
 
@@ -276,9 +287,7 @@ def test_a_server_that_does_not_tell_its_pages_fails_nothing(
 def test_the_last_restored_set_is_what_counts(case: NativeServer) -> None:
     case.restored()
 
-    [result] = verify(
-        case, backup_set(set_id="older", level=130, files={"old": 1}), backup_set("DIFFERENTIAL", set_id="newer")
-    )
+    [result] = verify(case, backup_set(set_id="older", level=130, files={"old": 1}), backup_set("DIFFERENTIAL", set_id="newer"))
 
     assert result.status == "PROMOTED"
 
@@ -398,9 +407,7 @@ def test_a_user_whose_name_is_full_of_signs_is_mapped_and_no_other(case: NativeS
     assert users[name].sid == next(login.sid for login in case.engine.instance.logins if login.name == name)
 
 
-def test_a_user_that_can_not_be_mapped_is_told_and_fails_nothing(
-    case: NativeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_user_that_can_not_be_mapped_is_told_and_fails_nothing(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     case.switches.source_users = ("bert",)
     case.engine.add_login("bert", "secret")
     case.restored()
@@ -454,9 +461,7 @@ def test_a_damaged_page_fails_the_database_with_what_the_check_said(case: Native
 def test_the_next_database_is_verified_although_one_failed(case: NativeServer) -> None:
     case.restored()
 
-    results = verify(
-        case, databases=(job("gone", last_set="set-1"), job(last_set="set-1"), job("shop", last_set="none"))
-    )
+    results = verify(case, databases=(job("gone", last_set="set-1"), job(last_set="set-1"), job("shop", last_set="none")))
 
     assert [one.status for one in results] == ["FAILED", "PROMOTED", "FAILED"]
     assert results[2].error
@@ -644,9 +649,7 @@ def test_a_deadlock_in_the_check_of_all_pages_is_no_damage(case: NativeServer, m
     assert result.status == "PROMOTED"
 
 
-def test_a_deadlock_in_switching_trustworthy_off_fails_nothing(
-    case: NativeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deadlock_in_switching_trustworthy_off_fails_nothing(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     case.switches.source_is_trustworthy = True
     case.restored()
     original = case.engine._alter_database
@@ -697,13 +700,15 @@ def test_progress_names_the_database(case: NativeServer, monkeypatch: pytest.Mon
     case.restored()
     written: list[Progress] = []
     progress = ProgressWriter("verify", written.append)
-    work = Job(
-        kind="verify", restore_id="r", engine="sqlserver", server=case.server.address, native_databases=(job(last_set="set-1"),)
-    )  # fmt: skip
+    work = Job(kind="verify", restore_id="r", engine="sqlserver", server=case.server.address, native_databases=(job(last_set="set-1"),))
     manifest = Manifest(
-        point_id="p", instance="i", engine="sqlserver", engine_version="15", created_at=datetime.now(UTC),
+        point_id="p",
+        instance="i",
+        engine="sqlserver",
+        engine_version="15",
+        created_at=datetime.now(UTC),
         native_databases=(NativeDatabaseBackup(name="shop", source_name="shop", database_id="i", backup_sets=(backup_set(),)),),
-    )  # fmt: skip
+    )
 
     list(native_verification.run(case.server, work, manifest, progress))
 

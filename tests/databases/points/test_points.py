@@ -48,9 +48,7 @@ def bucket(s3: "S3Client") -> str:
 
 def read(s3: "S3Client", bucket: str, backup: DatabaseBackup, stored: ByteRange) -> Iterator[bytes]:
     key = backup.files[stored.file].key
-    return verified_range(
-        s3, bucket, key, offset=stored.offset, length=stored.length, sha256=stored.sha256, what="member"
-    )
+    return verified_range(s3, bucket, key, offset=stored.offset, length=stored.length, sha256=stored.sha256, what="member")
 
 
 def restored_rows(s3: "S3Client", bucket: str, backup: DatabaseBackup) -> dict[tuple[str, str], bytes]:
@@ -90,8 +88,11 @@ def test_every_format_and_compression_holds_exactly_the_database(
     [backup] = points.add(s3, bucket, "orders-prod", [(None, path)]).databases
 
     assert (backup.name, backup.format, backup.compression, backup.archive_version) == (
-        "points_source", archive_format, compression, "1.16",
-    )  # fmt: skip
+        "points_source",
+        archive_format,
+        compression,
+        "1.16",
+    )
     assert_is_the_database(s3, bucket, backup, source)
 
 
@@ -124,9 +125,7 @@ def test_the_toc_range_alone_is_what_pg_restore_needs_for_everything_but_rows(
         assert pg_restore(*options, str(toc)) == pg_restore(*options, str(path))
 
 
-def test_a_packed_directory_unpacks_to_what_pg_restore_reads(
-    s3: "S3Client", bucket: str, source: Source, tmp_path: Path
-) -> None:
+def test_a_packed_directory_unpacks_to_what_pg_restore_reads(s3: "S3Client", bucket: str, source: Source, tmp_path: Path) -> None:
     path = source.dump(tmp_path / "dump", "-Fd", "--compress=zstd", "-j2")
     [backup] = points.add(s3, bucket, "orders-prod", [(None, path)]).databases
 
@@ -134,16 +133,12 @@ def test_a_packed_directory_unpacks_to_what_pg_restore_reads(
     with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
         tar_archives.unpack(tar, tmp_path / "unpacked")
 
-    assert pg_restore("--restrict-key=x", "-f", "-", str(tmp_path / "unpacked")) == pg_restore(
-        "--restrict-key=x", "-f", "-", str(path)
-    )
+    assert pg_restore("--restrict-key=x", "-f", "-", str(tmp_path / "unpacked")) == pg_restore("--restrict-key=x", "-f", "-", str(path))
     assert b"".join(read(s3, bucket, backup, backup.toc)) == (path / "toc.dat").read_bytes()
 
 
 @pytest.mark.parametrize("name", ['a"b', "two words Straße 😀", "../../etc", "$(reboot); --", "'", "x" * 63])
-def test_the_dumps_own_name_is_taken_whatever_it_is(
-    s3: "S3Client", bucket: str, server: Server, tmp_path: Path, name: str
-) -> None:
+def test_the_dumps_own_name_is_taken_whatever_it_is(s3: "S3Client", bucket: str, server: Server, tmp_path: Path, name: str) -> None:
     with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         command = [tool("pg_dump"), "-Fc", "-f", tmp_path / "dump", "-d", server.superuser_dsn(name)]
@@ -157,18 +152,12 @@ def test_the_dumps_own_name_is_taken_whatever_it_is(
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_database_in_another_encoding_keeps_its_bytes(
-    s3: "S3Client", bucket: str, server: Server, tmp_path: Path, encoding: str
-) -> None:
+def test_a_database_in_another_encoding_keeps_its_bytes(s3: "S3Client", bucket: str, server: Server, tmp_path: Path, encoding: str) -> None:
     name = f"in_{encoding.lower()}"
     with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")  # type: ignore[arg-type]
         with psycopg.connect(server.superuser_dsn(name), autocommit=True) as inside:
-            inside.execute(
-                "CREATE TABLE t AS SELECT chr(223) AS x"
-                if encoding == "LATIN1"
-                else "CREATE TABLE t AS SELECT E'\\xdf' AS x"
-            )
+            inside.execute("CREATE TABLE t AS SELECT chr(223) AS x" if encoding == "LATIN1" else "CREATE TABLE t AS SELECT E'\\xdf' AS x")
         subprocess.run([tool("pg_dump"), "-Fc", "-f", tmp_path / "dump", "-d", server.superuser_dsn(name)], check=True)
         connection.execute(f"DROP DATABASE {name}")  # type: ignore[arg-type]
 

@@ -24,11 +24,7 @@ Dumps = dict[tuple[str, Compression], Path]
 def dumps(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dumps]:
     directory = tmp_path_factory.mktemp("damage")
     with filled_database(server.superuser_dsn(), "points_damage", str(tool("pg_dump"))) as source:
-        yield {
-            (f, c): source.dump(directory / f"{f}.{c}", f"-F{f[0]}", f"--compress={c}")
-            for f in ("custom", "directory")
-            for c in CODECS
-        }
+        yield {(f, c): source.dump(directory / f"{f}.{c}", f"-F{f[0]}", f"--compress={c}") for f in ("custom", "directory") for c in CODECS}
 
 
 def scan(path: Path) -> pgdump_scan.Contents:
@@ -50,11 +46,7 @@ def is_refused(path: Path) -> bool:
 @pytest.mark.parametrize("compression", CODECS)
 def test_a_file_cut_anywhere_is_refused(dumps: Dumps, tmp_path: Path, compression: Compression) -> None:
     whole = dumps["custom", compression].read_bytes()
-    borders = [
-        b
-        for m in members(scan(dumps["custom", compression]))
-        for b in (m.offset, m.offset + 6, m.offset + m.length // 2)
-    ]
+    borders = [b for m in members(scan(dumps["custom", compression])) for b in (m.offset, m.offset + 6, m.offset + m.length // 2)]
     cuts = {0, 4, 80, len(whole) - 1, *borders, *random.Random(7).sample(range(len(whole)), 25)}
 
     for cut in cuts:
@@ -141,11 +133,7 @@ def copied(directory: Path, path: Path) -> Path:
 def chunk_lengths(whole: bytes, position: int, end: int) -> list[int]:
     """Where the chunk lengths of a block of rows stand (in one of large objects: that of the first object's oid, then chunks)."""
     places = []
-    while (
-        position + 5 <= end
-        and (length := int.from_bytes(whole[position + 1 : position + 5], "little"))
-        and position + length < end
-    ):
+    while position + 5 <= end and (length := int.from_bytes(whole[position + 1 : position + 5], "little")) and position + length < end:
         places.append(position)
         position += 5 + length
     return places or [position]

@@ -36,15 +36,13 @@ def peak_and_length(cloud: Cloud, path: Path) -> tuple[int, int]:
     """MiB of memory at most, MiB of rows read."""
     done = subprocess.run(
         [sys.executable, "-c", ADD, REPOSITORY, str(path)], env=cloud.environment(), check=True, capture_output=True, text=True
-    )  # fmt: skip
+    )
     peak, length = map(int, done.stdout.split())
     return peak, length
 
 
 @pytest.mark.parametrize("compression", ["none", "zstd", "lz4", "gzip"])
-def test_a_long_dump_needs_no_more_memory_than_a_shorter_one(
-    cloud: Cloud, tmp_path: Path, compression: Compression
-) -> None:
+def test_a_long_dump_needs_no_more_memory_than_a_shorter_one(cloud: Cloud, tmp_path: Path, compression: Compression) -> None:
     shorter = peak_and_length(cloud, dump(tmp_path / "shorter", 50, compression))
     longer = peak_and_length(cloud, dump(tmp_path / "longer", 200, compression))
 

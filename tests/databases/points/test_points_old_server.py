@@ -23,9 +23,7 @@ def source(clouds: Clouds) -> Iterator[Source]:
 
 @pytest.mark.parametrize("level", ["0", "6"])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_an_older_dump_holds_exactly_the_database(
-    source: Source, tmp_path: Path, archive_format: str, level: str
-) -> None:
+def test_an_older_dump_holds_exactly_the_database(source: Source, tmp_path: Path, archive_format: str, level: str) -> None:
     path = source.dump(tmp_path / "dump", f"-F{archive_format[0]}", "-Z", level)
 
     toc, stored = pgdump_scan.peek(path), bytearray()
@@ -38,9 +36,7 @@ def test_an_older_dump_holds_exactly_the_database(
     )
     rows = {
         (t.schema_name, t.table): b"".join(
-            pgdump_blocks.table_rows(
-                [bytes(stored[t.stored.offset :][: t.stored.length])], toc.format, toc.compression, t.dump_id
-            )
+            pgdump_blocks.table_rows([bytes(stored[t.stored.offset :][: t.stored.length])], toc.format, toc.compression, t.dump_id)
         )
         for t in contents.tables
     }

@@ -16,9 +16,7 @@ from tests.databases.restore_case import Cloud, Restore
 SKIP = PostgresOptions(skip_unrestorable=True)
 
 
-def restore_of(
-    cloud: Cloud, statements: str, *options: str, superuser: bool = False, postgres: PostgresOptions | None = None
-) -> Restore:
+def restore_of(cloud: Cloud, statements: str, *options: str, superuser: bool = False, postgres: PostgresOptions | None = None) -> Restore:
     """A restore of the database `case`, made by these statements, as `case_back`."""
     cloud.create_database("case")
     cloud.execute(statements, "case", superuser=superuser)
@@ -97,11 +95,13 @@ def test_a_materialized_view_that_needs_a_search_path_comes_without_rows(cloud: 
     result = come_back(restore_of(cloud, statements, postgres=SKIP))
 
     assert left_out(result) == {
-        "MATERIALIZED VIEW DATA public.counted": 0, "MATERIALIZED VIEW DATA public.more": 0,
-    }  # fmt: skip
+        "MATERIALIZED VIEW DATA public.counted": 0,
+        "MATERIALIZED VIEW DATA public.more": 0,
+    }
     assert cloud.execute("SELECT relname, relispopulated FROM pg_class WHERE relkind = 'm' ORDER BY 1", "case_back") == [
-        ("counted", False), ("more", False),
-    ]  # fmt: skip
+        ("counted", False),
+        ("more", False),
+    ]
 
 
 GENERATED = """CREATE TABLE words (w text); INSERT INTO words VALUES ('x');
@@ -138,8 +138,11 @@ def test_what_depends_on_a_refused_object_goes_with_it(cloud: Cloud) -> None:
     result = come_back(restore_of(cloud, statements, superuser=True, postgres=SKIP))
 
     assert set(left_out(result)) == {
-        "OPERATOR FAMILY public.fam", "OPERATOR CLASS public.ops", "INDEX public.by_ops", "AGGREGATE public.whole(text, text)",
-    }  # fmt: skip
+        "OPERATOR FAMILY public.fam",
+        "OPERATOR CLASS public.ops",
+        "INDEX public.by_ops",
+        "AGGREGATE public.whole(text, text)",
+    }
     assert cloud.execute("SELECT count(*) FROM points", "case_back") == [(1,)]
 
 
@@ -159,8 +162,10 @@ def test_a_table_in_an_access_method_that_is_not_restored_takes_its_rows_with_it
     result = come_back(restore_of(cloud, ACCESS_METHOD, superuser=True, postgres=SKIP))
 
     assert left_out(result) == {
-        "TABLE public.facts": 0, "TABLE DATA public.facts": 100, "CONSTRAINT public.facts facts_pkey": 0,
-    }  # fmt: skip
+        "TABLE public.facts": 0,
+        "TABLE DATA public.facts": 100,
+        "CONSTRAINT public.facts facts_pkey": 0,
+    }
     assert {fix_up.entry for fix_up in result.fix_ups} == {"ACCESS METHOD heap2"}
     assert cloud.execute("SELECT count(*) FROM usual", "case_back") == [(1,)]
 
@@ -221,9 +226,7 @@ def test_foreign_keys_come_before_row_security_and_views_of_what_it_hides_after_
 
     assert cloud.execute("SELECT sum(n) FROM totals", "case_back") == [(10,)]
     assert [note.entry for note in result.fix_ups] == ["MATERIALIZED VIEW DATA public.totals"]
-    assert cloud.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated", "case_back") == [
-        (1,)
-    ]
+    assert cloud.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated", "case_back") == [(1,)]
 
 
 PARTITIONS = """CREATE TABLE customers (id int PRIMARY KEY); INSERT INTO customers SELECT generate_series(1, 5000);
@@ -267,12 +270,27 @@ INSERT INTO v VALUES (1, '{a,NULL,"NULL"}', '-1 year +3 days -04:05:06', '2024-0
 CREATE TABLE n (id int PRIMARY KEY, x text, CHECK (x IS NULL OR x = 'a'), CHECK ((x = NULL) IS NULL)); INSERT INTO n VALUES (1, NULL)"""
 # What a parameter group may say. For all roles, it also holds for sessions of our own master user.
 PARAMETERS = {
-    "array_nulls": "off", "xmloption": "document", "datestyle": "German, DMY", "intervalstyle": "sql_standard", "bytea_output": "escape",
-    "transform_null_equals": "on", "default_transaction_read_only": "on", "default_transaction_isolation": "serializable",
-    "statement_timeout": "1ms", "lock_timeout": "1ms", "idle_in_transaction_session_timeout": "1ms", "idle_session_timeout": "200ms",
-    "transaction_timeout": "200ms", "row_security": "off", "quote_all_identifiers": "on", "standard_conforming_strings": "off",
-    "extra_float_digits": "-5", "default_tablespace": "nowhere", "client_encoding": "LATIN1", "search_path": "evil",
-}  # fmt: skip
+    "array_nulls": "off",
+    "xmloption": "document",
+    "datestyle": "German, DMY",
+    "intervalstyle": "sql_standard",
+    "bytea_output": "escape",
+    "transform_null_equals": "on",
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "serializable",
+    "statement_timeout": "1ms",
+    "lock_timeout": "1ms",
+    "idle_in_transaction_session_timeout": "1ms",
+    "idle_session_timeout": "200ms",
+    "transaction_timeout": "200ms",
+    "row_security": "off",
+    "quote_all_identifiers": "on",
+    "standard_conforming_strings": "off",
+    "extra_float_digits": "-5",
+    "default_tablespace": "nowhere",
+    "client_encoding": "LATIN1",
+    "search_path": "evil",
+}
 
 
 def test_no_setting_of_the_instance_changes_what_values_mean(cloud: Cloud) -> None:
@@ -310,12 +328,8 @@ def ascii_database(cloud: Cloud, *statements: bytes) -> None:
     "statements",
     [
         [ASCII.encode()],
-        [
-            b"CREATE TABLE t (x text DEFAULT '\xfc'); INSERT INTO t VALUES ('\xe9\xf1'), ('\xc3\xbc'); COMMENT ON TABLE t IS 'L\xe4nge'"
-        ],
-        [
-            b"CREATE TABLE t (id int PRIMARY KEY, n text DEFAULT 'x'); INSERT INTO t VALUES (1, 'n'); COMMENT ON TABLE t IS 'plain'"
-        ],
+        [b"CREATE TABLE t (x text DEFAULT '\xfc'); INSERT INTO t VALUES ('\xe9\xf1'), ('\xc3\xbc'); COMMENT ON TABLE t IS 'L\xe4nge'"],
+        [b"CREATE TABLE t (id int PRIMARY KEY, n text DEFAULT 'x'); INSERT INTO t VALUES (1, 'n'); COMMENT ON TABLE t IS 'plain'"],
     ],
     ids=["UTF-8 in names", "bytes of another encoding", "plain ASCII"],
 )
@@ -388,8 +402,9 @@ def test_an_operator_whose_negator_was_never_made_comes_back(cloud: Cloud, keep_
 
     owner = "case_owner" if keep_owners else restore.holder
     assert cloud.execute("SELECT oprname FROM pg_operator WHERE oprnamespace = 'app'::regnamespace ORDER BY 1", "case_back") == [
-        ("<<<",), (">>>=",),
-    ]  # fmt: skip
+        ("<<<",),
+        (">>>=",),
+    ]
     granted = "SELECT r.rolname, r.rolname = pg_get_userbyid(nspowner) FROM pg_namespace, aclexplode(nspacl) AS a"
     granted += " JOIN pg_roles AS r ON r.oid = grantee WHERE nspname = 'app' GROUP BY 1, 2"
     assert cloud.execute(granted, "case_back") in ([], [(owner, True)])
@@ -401,9 +416,7 @@ def test_a_database_without_an_encoding_can_become_utf_8(cloud: Cloud) -> None:
     restore = of_dump(cloud, cloud.dump("case", superuser=True), PostgresOptions(encoding="UTF8"))
 
     (result,) = restore.run("replay").databases
-    rows = cloud.execute(
-        'SELECT "naïve" FROM "Größe" ORDER BY 1', restore.databases()[0].temporary_name, superuser=True
-    )
+    rows = cloud.execute('SELECT "naïve" FROM "Größe" ORDER BY 1', restore.databases()[0].temporary_name, superuser=True)
     restore.run("discard")
 
     assert (result.status, result.error) == ("REPLAYED", None)

@@ -56,18 +56,29 @@ CREATE TEXT SEARCH DICTIONARY of_app.i (TEMPLATE = simple); CREATE CONVERSION of
 SELECT lo_create(77); RESET ROLE; CREATE OPERATOR FAMILY of_app.o USING btree; ALTER OPERATOR FAMILY of_app.o USING btree OWNER TO app
 """
 KINDS = {
-    "aggregate": 1, "collation": 1, "conversion": 1, "function": 1, "large": 1, "materialized": 1, "operator": 2, "procedure": 1,
-    "schema": 1, "sequence": 3, "statistics": 1, "table": 1, "text": 2, "type": 4, "view": 1,
-}  # fmt: skip
+    "aggregate": 1,
+    "collation": 1,
+    "conversion": 1,
+    "function": 1,
+    "large": 1,
+    "materialized": 1,
+    "operator": 2,
+    "procedure": 1,
+    "schema": 1,
+    "sequence": 3,
+    "statistics": 1,
+    "table": 1,
+    "text": 2,
+    "type": 4,
+    "view": 1,
+}
 
 
 @pytest.fixture
 def listed(cloud: Cloud) -> Iterator[psycopg.Connection]:
     """A session of the superuser in an empty database."""
     cloud.create_database("listed")
-    with psycopg.connect(
-        cloud.server.superuser_dsn("listed"), autocommit=True, options="-c search_path="
-    ) as connection:
+    with psycopg.connect(cloud.server.superuser_dsn("listed"), autocommit=True, options="-c search_path=") as connection:
         yield connection
 
 
@@ -96,28 +107,25 @@ def test_what_runs_by_itself_or_as_its_owner_is_listed(cloud: Cloud, listed: psy
         ("trigger", "a on public.s", "public.fire()", "whoever writes the table", "whenever somebody writes public.s"),
         ("trigger", "a on public.t", "public.fire()", "whoever writes the table", "whenever somebody writes public.t"),
         ("trigger", "b on public.t", 'public."def; iner"()', "app", "whenever somebody writes public.t"),
-    ]  # fmt: skip
+    ]
 
 
-def test_statistics_of_ranges_run_their_functions_as_the_owner_of_the_table(
-    cloud: Cloud, listed: psycopg.Connection
-) -> None:
+def test_statistics_of_ranges_run_their_functions_as_the_owner_of_the_table(cloud: Cloud, listed: psycopg.Connection) -> None:
     cloud.execute(
         """CREATE ROLE app; GRANT CREATE ON SCHEMA public TO app; SET ROLE app; CREATE TABLE public.seen (who text);
         CREATE FUNCTION public.v() RETURNS void LANGUAGE sql AS 'INSERT INTO public.seen SELECT current_user';
         CREATE FUNCTION public.apart(int, int) RETURNS float8 LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM public.v(); RETURN 1; END';
         CREATE TYPE public.span AS RANGE (subtype = int, subtype_diff = public.apart); CREATE TABLE public.spans (a public.span);
         INSERT INTO public.spans SELECT public.span(i, i + 2) FROM generate_series(1, 9) AS i; RESET ROLE; ANALYZE public.spans""",
-        "listed", superuser=True,
-    )  # fmt: skip
+        "listed",
+        superuser=True,
+    )
 
     assert set(cloud.execute("SELECT who FROM public.seen", "listed", superuser=True)) == {("app",)}
     assert [(each.kind, each.runs_as) for each in code_objects(listed)] == [("range column", "app")]
 
 
-def test_a_long_list_says_how_much_it_leaves_out(
-    cloud: Cloud, listed: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_list_says_how_much_it_leaves_out(cloud: Cloud, listed: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LISTED_OBJECTS", 2)
     for number in range(5):
         listed.execute(f"CREATE FUNCTION public.f{number}() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'")
@@ -150,5 +158,6 @@ def test_each_owner_is_compared_with_what_was_decided(cloud: Cloud, listed: psyc
 
     assert (as_decided.result, as_decided.actual) == ("ok", "none")
     assert (changed.result, changed.actual) == (
-        "failed", "OPERATOR of_app.### of other, not app, BLOB METADATA 77 of other, not app",
-    )  # fmt: skip
+        "failed",
+        "OPERATOR of_app.### of other, not app, BLOB METADATA 77 of other, not app",
+    )

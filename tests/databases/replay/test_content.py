@@ -23,9 +23,7 @@ SOURCE_SETTINGS = {
 
 def restored(cloud: Cloud, source: str, *options: str) -> DatabaseResult:
     """Dump with these options, restore, drop what came out; returns the verified result."""
-    restore = Restore(
-        cloud, {source: cloud.dump(source, *options, superuser=True)}, {source: f"{source}_back"}, postgres=CONTENT
-    )
+    restore = Restore(cloud, {source: cloud.dump(source, *options, superuser=True)}, {source: f"{source}_back"}, postgres=CONTENT)
     restore.add_point()
     (result,) = restore.run_all().databases
     return result
@@ -48,9 +46,23 @@ def typed(cloud: Cloud) -> str:
 
 
 TYPED_TABLES = {
-    "binaries", "child", "columnless", "documents", "hidden", "made", "nets", "numbers", "of_type", "parent", "parts1", "parts2", "shapes",
-    "texts", "times", 'we ird"s',
-}  # fmt: skip
+    "binaries",
+    "child",
+    "columnless",
+    "documents",
+    "hidden",
+    "made",
+    "nets",
+    "numbers",
+    "of_type",
+    "parent",
+    "parts1",
+    "parts2",
+    "shapes",
+    "texts",
+    "times",
+    'we ird"s',
+}
 
 
 @pytest.mark.parametrize(
@@ -112,9 +124,7 @@ INSERT INTO hopeless VALUES ('1'), ('2');
 def test_what_another_server_may_write_differently_is_told_and_the_rest_is_proven(cloud: Cloud) -> None:
     cloud.create_database("partly")
     cloud.execute(NOT_PROVEN, "partly", superuser=True)
-    restore = Restore(
-        cloud, {"partly": cloud.dump("partly", superuser=True)}, {"partly": "partly_back"}, postgres=CONTENT
-    )
+    restore = Restore(cloud, {"partly": cloud.dump("partly", superuser=True)}, {"partly": "partly_back"}, postgres=CONTENT)
     restore.add_point()
     restore.run("replay")
     temporary = restore.databases()[0].temporary_name
@@ -128,26 +138,27 @@ def test_what_another_server_may_write_differently_is_told_and_the_rest_is_prove
         f"public.t: {column}" for column in ("price", "regs", "doc", "one", "rights", "way", "c", "d", "e")
     }
     assert told["public.t: price"].actual == "money: its text depends on the server's lc_monetary"
-    assert [(c.check, c.actual) for c in green.checks if c.check.startswith("rows")] == [
-        ("rows of public.hopeless", "2")
-    ]
+    assert [(c.check, c.actual) for c in green.checks if c.check.startswith("rows")] == [("rows of public.hopeless", "2")]
 
 
 SPOILED = {
     "one value": ("UPDATE lines SET amount = amount + 1 WHERE item = 7", "public.lines"),
     "values swapped between rows": (
-        "UPDATE lines SET amount = CASE item WHEN 7 THEN 8 ELSE 7 END WHERE item IN (7, 8)", "public.lines",
+        "UPDATE lines SET amount = CASE item WHEN 7 THEN 8 ELSE 7 END WHERE item IN (7, 8)",
+        "public.lines",
     ),
     "one row twice, another gone": ("UPDATE lines SET item = 8, amount = 8 WHERE item = 7", "public.lines"),
     "a value for a missing one": ("UPDATE items SET label = '\\N' WHERE id = 5", "public.items"),
     "one byte of a large object": ("SELECT lo_put(oid, 1, '\\x03') FROM pg_largeobject_metadata", "large objects"),
     "a large object under another number": (
-        "SELECT lo_from_bytea(77, lo_get(oid)), lo_unlink(oid) FROM pg_largeobject_metadata", "large objects",
+        "SELECT lo_from_bytea(77, lo_get(oid)), lo_unlink(oid) FROM pg_largeobject_metadata",
+        "large objects",
     ),
     "a view in a table's place": (
-        "ALTER TABLE lines RENAME TO lines_; CREATE VIEW lines AS SELECT * FROM lines_", "public.lines",
+        "ALTER TABLE lines RENAME TO lines_; CREATE VIEW lines AS SELECT * FROM lines_",
+        "public.lines",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("change", SPOILED)
@@ -184,8 +195,10 @@ def test_partitions_that_were_dumped_through_their_root_are_proven_together(clou
     result = restored(cloud, "rooted")
     assert result.error is None, result.error
     assert {name: check.actual.split(",")[0] for name, check in contents(result, "ok").items()} == {
-        "large objects": "0 of 0 bytes", "public.plain": "100 rows", "public.root": "100 rows",
-    }  # fmt: skip
+        "large objects": "0 of 0 bytes",
+        "public.plain": "100 rows",
+        "public.root": "100 rows",
+    }
     cloud.drop_database("rooted_back")
 
     result = restored(cloud, "rooted", "-Fc", "--load-via-partition-root")
@@ -208,9 +221,7 @@ def test_a_point_without_digests_is_counted_and_told(cloud: Cloud, small: str) -
 
 def test_bytes_of_no_encoding_are_proven(cloud: Cloud) -> None:
     cloud.execute("CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'", superuser=True)
-    cloud.execute(
-        "CREATE TABLE t (a text); INSERT INTO t VALUES (E'\\377\\001x'), (E'\\303\\244')", "bytes", superuser=True
-    )
+    cloud.execute("CREATE TABLE t (a text); INSERT INTO t VALUES (E'\\377\\001x'), (E'\\303\\244')", "bytes", superuser=True)
     content = content_case.expected(cloud.dump("bytes", superuser=True))["t"]
 
     with psycopg.connect(cloud.server.superuser_dsn("bytes"), autocommit=True) as connection:

@@ -59,9 +59,7 @@ def test_rows_of_an_extensions_table_join_those_that_it_ships(cloud: Cloud) -> N
 
 @pytest.mark.usefixtures("stubs")
 def test_rows_that_must_not_be_loaded_for_an_extension_are_listed(cloud: Cloud) -> None:
-    statements = (
-        "CREATE EXTENSION cronstub; INSERT INTO cronjobs VALUES (1, 'DROP DATABASE x'); CREATE TABLE t AS SELECT 1 AS x"
-    )
+    statements = "CREATE EXTENSION cronstub; INSERT INTO cronjobs VALUES (1, 'DROP DATABASE x'); CREATE TABLE t AS SELECT 1 AS x"
     options = PostgresOptions(allowed_extensions=("cronstub",))
 
     result = come_back(restore_of(cloud, statements, superuser=True, postgres=options))
@@ -81,9 +79,7 @@ def test_an_extension_that_is_not_allowed_is_refused_with_the_way_out(cloud: Clo
 
 
 @pytest.mark.usefixtures("stubs")
-@pytest.mark.parametrize(
-    "options", [SKIP, PostgresOptions(skip_missing_extensions=True)], ids=["unrestorable", "extensions"]
-)
+@pytest.mark.parametrize("options", [SKIP, PostgresOptions(skip_missing_extensions=True)], ids=["unrestorable", "extensions"])
 def test_what_depends_on_an_extension_that_is_left_out_goes_with_it(cloud: Cloud, options: PostgresOptions) -> None:
     statements = """CREATE EXTENSION citext; CREATE TABLE people (name citext PRIMARY KEY); INSERT INTO people VALUES ('a'), ('b');
     CREATE VIEW names AS SELECT name FROM people; CREATE TABLE other (x int); INSERT INTO other VALUES (1)"""
@@ -92,9 +88,13 @@ def test_what_depends_on_an_extension_that_is_left_out_goes_with_it(cloud: Cloud
     result = come_back(restore_of(cloud, statements, postgres=options))
 
     assert left_out(result) == {
-        "EXTENSION citext": 0, "COMMENT EXTENSION citext": 0, "TABLE public.people": 0, "TABLE DATA public.people": 2,
-        "VIEW public.names": 0, "CONSTRAINT public.people people_pkey": 0,
-    }  # fmt: skip
+        "EXTENSION citext": 0,
+        "COMMENT EXTENSION citext": 0,
+        "TABLE public.people": 0,
+        "TABLE DATA public.people": 2,
+        "VIEW public.names": 0,
+        "CONSTRAINT public.people people_pkey": 0,
+    }
     assert cloud.execute("SELECT x FROM other", "case_back") == [(1,)]
 
 
@@ -163,9 +163,7 @@ def test_a_foreign_key_to_an_extensions_table_is_refused_with_the_reason(cloud: 
 
 @pytest.mark.usefixtures("stubs")
 def test_a_foreign_key_to_rows_that_did_not_come_is_left_out(cloud: Cloud) -> None:
-    restore = restore_of(
-        cloud, f"{GEO}; INSERT INTO places VALUES (101, 77777); {POINTING} NOT VALID", postgres=SKIPPING
-    )
+    restore = restore_of(cloud, f"{GEO}; INSERT INTO places VALUES (101, 77777); {POINTING} NOT VALID", postgres=SKIPPING)
     restore.dumps["case"] = edited(restore.dumps["case"], b" NOT VALID;\n", b"          ;\n")
     restore.add_point()
 

@@ -122,9 +122,7 @@ def test_a_killed_worker_leaves_nothing_outside_its_state_directory_and_the_next
     assert list(private.iterdir()) == []
 
 
-def test_the_private_files_of_a_job_that_runs_stay_when_another_begins(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_private_files_of_a_job_that_runs_stay_when_another_begins(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBRESTORE_STATE_DIR", str(cloud.directory / "state"))
     with only_one("s3://one"), private_folder.of_job("s3://one") as first:
         (first / "pgpass").touch()
@@ -145,9 +143,7 @@ def test_discard_of_what_never_was_is_a_success(cloud: Cloud, small: str, dump: 
     assert small in cloud.names()[0]
 
 
-def test_a_taken_name_fails_its_database_alone_before_anything_of_it_is_created(
-    cloud: Cloud, small: str, dump: Path
-) -> None:
+def test_a_taken_name_fails_its_database_alone_before_anything_of_it_is_created(cloud: Cloud, small: str, dump: Path) -> None:
     restore = Restore(cloud, {"first": dump, "second": dump}, {"first": small, "second": "free"})
     restore.add_point()
 
@@ -168,9 +164,7 @@ def test_a_taken_name_fails_its_database_alone_before_anything_of_it_is_created(
     assert all(absence.seen_absent for absence in discarded.absences)
 
 
-def test_a_missing_extension_fails_its_database_alone_before_anything_of_it_is_created(
-    cloud: Cloud, small: str, dump: Path
-) -> None:
+def test_a_missing_extension_fails_its_database_alone_before_anything_of_it_is_created(cloud: Cloud, small: str, dump: Path) -> None:
     lacking = dump_that_needs_a_missing_extension(cloud)
     restore = Restore(cloud, {"first": lacking, "second": dump}, {"first": "first", "second": "second"})
     restore.add_point()
@@ -186,9 +180,7 @@ def test_a_missing_extension_fails_its_database_alone_before_anything_of_it_is_c
     assert good.status == "REPLAYED"
 
 
-def test_when_every_name_is_taken_nothing_is_created_and_each_database_says_so(
-    cloud: Cloud, small: str, dump: Path
-) -> None:
+def test_when_every_name_is_taken_nothing_is_created_and_each_database_says_so(cloud: Cloud, small: str, dump: Path) -> None:
     before = cloud.names()
     restore = Restore(cloud, {"first": dump, "second": dump}, {"first": small, "second": "postgres"})
     restore.add_point()
@@ -330,6 +322,4 @@ def _wait_for_database(cloud: Cloud, name: str) -> None:
 
 
 def _address(cloud: Cloud) -> DatabaseServer:
-    return DatabaseServer(
-        host="localhost", port=cloud.server.port, region="us-east-1", secret_arn=cloud.secret_arn, ca_bundle=""
-    )
+    return DatabaseServer(host="localhost", port=cloud.server.port, region="us-east-1", secret_arn=cloud.secret_arn, ca_bundle="")

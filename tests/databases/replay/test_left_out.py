@@ -15,6 +15,8 @@ def test_functions_that_do_not_use_a_transform_are_there_without_it(cloud: Cloud
     result = come_back(restore_of(cloud, TRANSFORM, superuser=True, postgres=SKIP))
 
     assert set(left_out(result)) == {
-        "TRANSFORM TRANSFORM FOR integer LANGUAGE sql", "FUNCTION public.uses_it(integer)", "VIEW public.uses",
-    }  # fmt: skip
+        "TRANSFORM TRANSFORM FOR integer LANGUAGE sql",
+        "FUNCTION public.uses_it(integer)",
+        "VIEW public.uses",
+    }
     assert cloud.execute("SELECT x FROM twice", "case_back", superuser=True) == [(8,)]

@@ -16,9 +16,7 @@ def restored(cloud: Cloud, target: Cloud, options: str, postgres: PostgresOption
     """The result of restoring a database made with these options as `sorted_back`."""
     cloud.execute(f"CREATE DATABASE sorted TEMPLATE template0 {options}")
     cloud.execute(NAMES, "sorted")
-    restore = Restore(
-        target, {"sorted": cloud.dump("sorted")}, {"sorted": "sorted_back"}, postgres=postgres or PostgresOptions()
-    )
+    restore = Restore(target, {"sorted": cloud.dump("sorted")}, {"sorted": "sorted_back"}, postgres=postgres or PostgresOptions())
     restore.add_point()
     (result,) = restore.run_all().databases
     return result
@@ -65,10 +63,8 @@ def test_the_locale_comes_back(clouds: Clouds, source: str, target: str, options
         ("LOCALE 'C' ENCODING 'SQL_ASCII'", PostgresOptions(encoding="UTF8"), "UTF8, C, C"),
         ("LOCALE_PROVIDER icu ICU_LOCALE 'en' ICU_RULES '&V << w <<< W'", PostgresOptions(locale="C.UTF-8"), "UTF8, C.UTF-8, C.UTF-8"),
     ],
-)  # fmt: skip
-def test_what_was_asked_for_is_what_is_verified(
-    clouds: Clouds, options: str, chosen: PostgresOptions, says: str
-) -> None:
+)
+def test_what_was_asked_for_is_what_is_verified(clouds: Clouds, options: str, chosen: PostgresOptions, says: str) -> None:
     cloud = clouds.of("16")
     try:
         result = restored(cloud, cloud, options, chosen)
@@ -80,9 +76,7 @@ def test_what_was_asked_for_is_what_is_verified(
     assert found == Check(check=found.check, expected=says, actual=says, result="ok")
 
 
-@pytest.mark.parametrize(
-    "made", ["LOCALE_PROVIDER icu ICU_LOCALE 'en'", "LOCALE_PROVIDER icu ICU_LOCALE 'de' ICU_RULES '&V << w'", ""]
-)
+@pytest.mark.parametrize("made", ["LOCALE_PROVIDER icu ICU_LOCALE 'en'", "LOCALE_PROVIDER icu ICU_LOCALE 'de' ICU_RULES '&V << w'", ""])
 def test_another_provider_locale_or_rules_are_found(clouds: Clouds, made: str) -> None:
     cloud = clouds.of("16")
     cloud.execute("CREATE DATABASE sorted TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' ICU_RULES '&V << w'")

@@ -26,9 +26,7 @@ def test_a_database_of_any_name_comes_back_under_any_name(cloud: Cloud, name: st
     identifier = sql.Identifier(name[:50])
     with psycopg.connect(cloud.dsn(name), autocommit=True) as connection:
         connection.execute(
-            sql.SQL(
-                "CREATE SCHEMA {0}; CREATE TABLE {0}.{0} ({0} int PRIMARY KEY); INSERT INTO {0}.{0} VALUES (7)"
-            ).format(identifier)
+            sql.SQL("CREATE SCHEMA {0}; CREATE TABLE {0}.{0} ({0} int PRIMARY KEY); INSERT INTO {0}.{0} VALUES (7)").format(identifier)
         )
         connection.execute(
             sql.SQL("CREATE SEQUENCE {0}.{1}; CREATE VIEW {0}.{2} AS SELECT * FROM {0}.{0}").format(
@@ -46,8 +44,8 @@ def test_a_database_of_any_name_comes_back_under_any_name(cloud: Cloud, name: st
 
     assert (database.status, database.error) == ("PROMOTED", None)
     with psycopg.connect(cloud.dsn(name)) as connection:
-        assert connection.execute(
-            sql.SQL("SELECT {0} FROM {0}.{1}").format(identifier, sql.Identifier("v" + name[:40]))
-        ).fetchall() == [(7,)]
+        assert connection.execute(sql.SQL("SELECT {0} FROM {0}.{1}").format(identifier, sql.Identifier("v" + name[:40]))).fetchall() == [
+            (7,)
+        ]
         query = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
         assert connection.execute(query, [name]).fetchone() == (name,)

@@ -61,9 +61,7 @@ def checked(result: DatabaseResult) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("verify", "check"), [("content", "content of"), ("counts", "rows of")])
-def test_rows_that_belong_to_another_partition_here_come_back(
-    cloud: Cloud, verify: Literal["content", "counts"], check: str
-) -> None:
+def test_rows_that_belong_to_another_partition_here_come_back(cloud: Cloud, verify: Literal["content", "counts"], check: str) -> None:
     restore = restore_of(cloud, KINDS + HASHED, postgres=PostgresOptions(verify=verify))
 
     before, after = restored(restore)
@@ -75,9 +73,7 @@ def test_rows_that_belong_to_another_partition_here_come_back(
     assert cloud.execute(same, "case_back", superuser=True) == cloud.execute(same, "case")
 
 
-@pytest.mark.parametrize(
-    ("encoding", "wanted"), [("UTF8", None), ("SQL_ASCII", None), ("SQL_ASCII", "UTF8"), ("LATIN1", None)]
-)
+@pytest.mark.parametrize(("encoding", "wanted"), [("UTF8", None), ("SQL_ASCII", None), ("SQL_ASCII", "UTF8"), ("LATIN1", None)])
 def test_a_tree_with_one_such_level_is_proven_as_a_whole(cloud: Cloud, encoding: str, wanted: str | None) -> None:
     in_encoding(cloud, encoding, KINDS + BELOW)
     choices = PostgresOptions(verify="content", encoding=wanted)

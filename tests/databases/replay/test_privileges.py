@@ -67,10 +67,7 @@ def test_privileges_on_every_kind_of_object_come_back(cloud: Cloud, option: str)
 
     database, holder = come_back(cloud, "granted", option)
 
-    found = sorted(
-        (what, "master" if role == holder else role, *rest)
-        for what, role, *rest in cloud.execute(PRIVILEGES, "granted_back")
-    )
+    found = sorted((what, "master" if role == holder else role, *rest) for what, role, *rest in cloud.execute(PRIVILEGES, "granted_back"))
     assert found == sorted(cloud.execute(PRIVILEGES, "granted"))
     assert database.fix_ups == ()
 
@@ -81,9 +78,7 @@ def test_privileges_of_each_large_object_come_back(cloud: Cloud) -> None:
 
     database, holder = come_back(cloud, "granted")
 
-    found = (
-        str(sorted(contents(cloud, "granted_back").items())).replace(f'"{holder}"', "master").replace(holder, "master")
-    )
+    found = str(sorted(contents(cloud, "granted_back").items())).replace(f'"{holder}"', "master").replace(holder, "master")
     assert found == str(sorted(contents(cloud, "granted").items()))
     query = "SELECT count(*) FROM pg_largeobject_metadata WHERE lomacl::text LIKE '%reader=rw*%'"
     assert cloud.execute(query, "granted_back") == [(3,)]
@@ -96,10 +91,12 @@ def test_privileges_on_what_belongs_to_the_server_are_listed(cloud: Cloud) -> No
 
     database, _ = come_back(cloud, "granted")
 
-    assert [(fix_up.entry, fix_up.what) for fix_up in database.fix_ups] == [(
-        "ACL pg_catalog.FUNCTION pg_stat_reset()",
-        "not executed: GRANT ALL ON FUNCTION pg_catalog.pg_stat_reset() TO reader; (what lies in pg_catalog belongs to the server)",
-    )]  # fmt: skip
+    assert [(fix_up.entry, fix_up.what) for fix_up in database.fix_ups] == [
+        (
+            "ACL pg_catalog.FUNCTION pg_stat_reset()",
+            "not executed: GRANT ALL ON FUNCTION pg_catalog.pg_stat_reset() TO reader; (what lies in pg_catalog belongs to the server)",
+        )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,25 +106,35 @@ def test_privileges_on_what_belongs_to_the_server_are_listed(cloud: Cloud) -> No
         ("GRANT SELECT(x) ON TABLE public.t TO reader;", ["SELECT (column 'x') on TABLE public.t of reader is missing"]),
         ("GRANT UPDATE ON TABLE public.t TO reader WITH GRANT OPTION;", ["UPDATE on TABLE public.t of reader is missing"]),
         ("REVOKE ALL ON FUNCTION public.f() FROM PUBLIC;", ["EXECUTE on FUNCTION public.f of PUBLIC is still there"]),
-        ("GRANT ALL ON LARGE OBJECT 77 TO reader;", [
-            "SELECT on LARGE OBJECT 77 of reader is missing", "UPDATE on LARGE OBJECT 77 of reader is missing"]),
-        ("GRANT SELECT ON TABLE public.t TO reader; REVOKE ALL ON TABLE public.t FROM reader;", [
-            "UPDATE on TABLE public.t of reader is still there"]),
+        (
+            "GRANT ALL ON LARGE OBJECT 77 TO reader;",
+            ["SELECT on LARGE OBJECT 77 of reader is missing", "UPDATE on LARGE OBJECT 77 of reader is missing"],
+        ),
+        (
+            "GRANT SELECT ON TABLE public.t TO reader; REVOKE ALL ON TABLE public.t FROM reader;",
+            ["UPDATE on TABLE public.t of reader is still there"],
+        ),
         ("GRANT UPDATE ON TABLE public.t TO reader;", []),
         (f"{BY_DEFAULT} GRANT SELECT ON TABLES TO PUBLIC;", ["SELECT on TABLES that 'reader' will make of PUBLIC is missing"]),
-        (f"{BY_DEFAULT} IN SCHEMA app GRANT SELECT ON TABLES TO PUBLIC;", [
-            "SELECT on TABLES that 'reader' will make in schema app of PUBLIC is missing"]),
+        (
+            f"{BY_DEFAULT} IN SCHEMA app GRANT SELECT ON TABLES TO PUBLIC;",
+            ["SELECT on TABLES that 'reader' will make in schema app of PUBLIC is missing"],
+        ),
         (f"{BY_DEFAULT} REVOKE ALL ON FUNCTIONS FROM PUBLIC;", ["EXECUTE on FUNCTIONS that 'reader' will make of PUBLIC is still there"]),
         (f"{BY_DEFAULT} GRANT USAGE ON TYPES TO PUBLIC;", []),
-        (f"{BY_DEFAULT} IN SCHEMA app GRANT UPDATE ON SEQUENCES TO PUBLIC WITH GRANT OPTION;", [
-            "UPDATE on SEQUENCES that 'reader' will make in schema app of PUBLIC is missing"]),
+        (
+            f"{BY_DEFAULT} IN SCHEMA app GRANT UPDATE ON SEQUENCES TO PUBLIC WITH GRANT OPTION;",
+            ["UPDATE on SEQUENCES that 'reader' will make in schema app of PUBLIC is missing"],
+        ),
         (f"{BY_DEFAULT} IN SCHEMA app GRANT USAGE ON SEQUENCES TO reader;", []),
-        ("REVOKE ALL ON DATABASE granted FROM PUBLIC;", [
-            "TEMPORARY on DATABASE granted of PUBLIC is still there", "CONNECT on DATABASE granted of PUBLIC is still there"]),
+        (
+            "REVOKE ALL ON DATABASE granted FROM PUBLIC;",
+            ["TEMPORARY on DATABASE granted of PUBLIC is still there", "CONNECT on DATABASE granted of PUBLIC is still there"],
+        ),
         ("GRANT CREATE, CONNECT ON DATABASE granted TO reader;", ["CREATE on DATABASE granted of reader is missing"]),
         ("GRANT CONNECT ON DATABASE granted TO PUBLIC;", []),
     ],
-)  # fmt: skip
+)
 def test_a_privilege_that_was_lost_in_silence_is_told(cloud: Cloud, definition: str, says: list[str]) -> None:
     cloud.create_database("granted")
     made = "CREATE ROLE reader; CREATE TABLE t (x int); GRANT UPDATE ON t TO reader; SELECT lo_create(77); "

@@ -86,10 +86,8 @@ def told(result: DatabaseResult) -> list[str]:
 @pytest.mark.parametrize(
     "statements",
     ["", HARDENED, "REVOKE ALL ON SCHEMA public FROM PUBLIC", "ALTER SCHEMA public OWNER TO app; GRANT ALL ON SCHEMA public TO reader"],
-)  # fmt: skip
-def test_what_everybody_may_do_in_it_comes_back(
-    clouds: Clouds, roles: None, statements: str, target: str, client: str
-) -> None:
+)
+def test_what_everybody_may_do_in_it_comes_back(clouds: Clouds, roles: None, statements: str, target: str, client: str) -> None:
     source, other = made(clouds.of("14"), statements), clouds.of(target)
 
     result = come_back(restore_of(source, other, client))
@@ -111,12 +109,8 @@ def test_its_comment_comes_back(clouds: Clouds, roles: None, target: str, client
     assert told(result) == []
 
 
-@pytest.mark.parametrize(
-    "statements", ["", HARDENED, "ALTER SCHEMA public OWNER TO app", "REVOKE ALL ON SCHEMA public FROM PUBLIC"]
-)
-def test_it_comes_back_to_a_server_where_it_goes_with_the_database(
-    clouds: Clouds, roles: None, statements: str
-) -> None:
+@pytest.mark.parametrize("statements", ["", HARDENED, "ALTER SCHEMA public OWNER TO app", "REVOKE ALL ON SCHEMA public FROM PUBLIC"])
+def test_it_comes_back_to_a_server_where_it_goes_with_the_database(clouds: Clouds, roles: None, statements: str) -> None:
     cloud = made(clouds.of("16"), statements)
 
     result = come_back(restore_of(cloud, cloud))
@@ -136,12 +130,8 @@ def test_an_owner_that_was_not_asked_for_is_told(clouds: Clouds, roles: None, ta
     assert told(result) == [f"{owner!r} owns it instead of 'app'"]
 
 
-@pytest.mark.parametrize(
-    ("options", "in_template"), [("TEMPLATE template0 LOCALE 'C'", ""), ("", "CREATE TABLE of_somebody (x int)")]
-)
-def test_what_can_not_be_taken_from_everybody_is_never_green(
-    clouds: Clouds, roles: None, options: str, in_template: str
-) -> None:
+@pytest.mark.parametrize(("options", "in_template"), [("TEMPLATE template0 LOCALE 'C'", ""), ("", "CREATE TABLE of_somebody (x int)")])
+def test_what_can_not_be_taken_from_everybody_is_never_green(clouds: Clouds, roles: None, options: str, in_template: str) -> None:
     cloud = made(clouds.of("14"), "", options)
     cloud.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC", "open", superuser=True)
     restore = restore_of(cloud, cloud)
@@ -154,13 +144,9 @@ def test_what_can_not_be_taken_from_everybody_is_never_green(
         cloud.execute("DROP TABLE IF EXISTS of_somebody", "template1")
 
     assert refused.error is not None
-    assert refused.error.message.startswith(
-        "SCHEMA public: everybody would have CREATE and USAGE on it, other than in the source"
-    )
+    assert refused.error.message.startswith("SCHEMA public: everybody would have CREATE and USAGE on it, other than in the source")
     assert (result.status, result.error) == ("PROMOTED", None)
-    assert [(note.entry, note.sql) for note in result.left_out] == [
-        ("SCHEMA public", "REVOKE CREATE, USAGE ON SCHEMA public FROM PUBLIC;")
-    ]
+    assert [(note.entry, note.sql) for note in result.left_out] == [("SCHEMA public", "REVOKE CREATE, USAGE ON SCHEMA public FROM PUBLIC;")]
     assert cloud.execute("SELECT to_regclass('of_somebody')", "open_back") == [(None,)]
 
 
@@ -181,9 +167,7 @@ def test_a_right_that_everybody_got_on_the_way_is_found(clouds: Clouds, roles: N
     restore = restore_of(cloud, cloud)
     restore.run("replay")
     temporary = restore.databases()[0].temporary_name
-    cloud.execute(
-        "ALTER SCHEMA public OWNER TO rdsadmin; GRANT ALL ON SCHEMA public TO PUBLIC", temporary, superuser=True
-    )
+    cloud.execute("ALTER SCHEMA public OWNER TO rdsadmin; GRANT ALL ON SCHEMA public TO PUBLIC", temporary, superuser=True)
 
     (result,) = restore.run("verify").databases
     restore.run("discard")
@@ -198,9 +182,7 @@ def test_what_was_usual_before_and_is_not_now_is_told(clouds: Clouds, roles: Non
     result = come_back(restore_of(source, other))
 
     assert [row for row in public(other, "open_back").privileges if row[0] == "PUBLIC"] == [("PUBLIC", "USAGE")]
-    assert told(result) == [
-        "everybody could create in it, as everywhere before PostgreSQL 15; here only its owner can, as is usual since"
-    ]
+    assert told(result) == ["everybody could create in it, as everywhere before PostgreSQL 15; here only its owner can, as is usual since"]
 
 
 def test_one_that_the_source_did_not_have_is_told_where_the_dump_shows_it(clouds: Clouds, roles: None) -> None:

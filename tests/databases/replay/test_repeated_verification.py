@@ -34,9 +34,7 @@ def test_death_after_the_rename(cloud: Cloud, replayed: Restore) -> None:
     (result,) = replayed.run("verify").databases
 
     assert (result.status, result.error) == ("PROMOTED", None)
-    assert cloud.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'again'") == [
-        (None,)
-    ]
+    assert cloud.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'again'") == [(None,)]
     assert database.login_role not in cloud.names()[1]
 
 
@@ -81,8 +79,9 @@ def test_what_a_table_became_after_the_checks_is_not_read_by_anybody(cloud: Clou
         "ALTER TABLE items RENAME TO away; CREATE SEQUENCE reads; "
         "CREATE VIEW items AS SELECT nextval('reads') AS id, 'x'::text AS label;"
         f'ALTER SEQUENCE reads OWNER TO "{database.login_role}"; ALTER VIEW items OWNER TO "{database.login_role}"',
-        temporary, superuser=True,
-    )  # fmt: skip
+        temporary,
+        superuser=True,
+    )
 
     replayed.run("verify")
 

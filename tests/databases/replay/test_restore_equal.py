@@ -32,18 +32,14 @@ def formats() -> list[Any]:
 @pytest.mark.parametrize(("archive_format", "compression"), formats())
 def test_an_equal_database_comes_back(cloud: Cloud, shop: str, archive_format: str, compression: str) -> None:
     before = cloud.names(), cloud.memberships()
-    restore = Restore(
-        cloud, {shop: cloud.dump(shop, archive_format, "-Z", compression)}, {shop: "shop_back"}
-    ).keeping_owners()
+    restore = Restore(cloud, {shop: cloud.dump(shop, archive_format, "-Z", compression)}, {shop: "shop_back"}).keeping_owners()
     restore.add_point()
 
     result = restore.run_all()
 
     (database,) = result.databases
     assert (database.status, database.error) == ("PROMOTED", None)
-    assert schema_without_publications(cloud, "shop_back", {restore.holder: "master"}) == schema_without_publications(
-        cloud, shop
-    )
+    assert schema_without_publications(cloud, "shop_back", {restore.holder: "master"}) == schema_without_publications(cloud, shop)
     assert contents(cloud, "shop_back", {restore.holder: "master"}) == contents(cloud, shop)
     assert all(check.result == "ok" for check in database.checks)
     assert len(database.checks) > 50

@@ -106,9 +106,7 @@ def test_what_no_entry_names_is_handed_over_before_its_schema(cloud: Cloud) -> N
     (database,) = restore.run_all().databases
 
     assert (database.status, database.error) == ("PROMOTED", None)
-    query = (
-        "SELECT oprname, oprowner::regrole::text FROM pg_operator WHERE oprnamespace = 'sales'::regnamespace ORDER BY 1"
-    )
+    query = "SELECT oprname, oprowner::regrole::text FROM pg_operator WHERE oprnamespace = 'sales'::regnamespace ORDER BY 1"
     holder = f'"{restore.holder}"'
     assert cloud.execute(query, "owned_back") == [("<<<=", holder), (">>>>", holder)]
     query = """SELECT nspowner::regrole::text, coalesce(nspacl, acldefault('n', nspowner))::text
@@ -129,9 +127,7 @@ def test_a_role_that_owns_nothing_is_not_told_as_an_owner(cloud: Cloud) -> None:
     (database,) = restore.run_all().databases
 
     assert [f.entry for f in database.fix_ups if f.entry.startswith("ROLE")] == ["ROLE master"]
-    assert cloud.execute("SELECT relacl::text LIKE '%listed=r/%' FROM pg_class WHERE relname = 't'", "owned_back") == [
-        (True,)
-    ]
+    assert cloud.execute("SELECT relacl::text LIKE '%listed=r/%' FROM pg_class WHERE relname = 't'", "owned_back") == [(True,)]
 
 
 def test_the_database_itself_gets_its_privileges_and_owner(cloud: Cloud) -> None:

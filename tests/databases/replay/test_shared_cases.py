@@ -58,67 +58,79 @@ class Case:
 
 
 KID = {
-    "FUNCTION public.n_remote()": 0, "VIEW public.both_orders": 0, "MATERIALIZED VIEW public.cached": 0, "TABLE public.kid": 0,
-    "TABLE public.uses_rowtype": 0, "TABLE DATA public.kid": 1,
-}  # fmt: skip
+    "FUNCTION public.n_remote()": 0,
+    "VIEW public.both_orders": 0,
+    "MATERIALIZED VIEW public.cached": 0,
+    "TABLE public.kid": 0,
+    "TABLE public.uses_rowtype": 0,
+    "TABLE DATA public.kid": 1,
+}
 FOREIGN = Expected(
-    red="TABLE public.kid: it depends on FOREIGN TABLE public.remote_orders", differs=("public.kid", "public.uses_rowtype"),
+    red="TABLE public.kid: it depends on FOREIGN TABLE public.remote_orders",
+    differs=("public.kid", "public.uses_rowtype"),
     left_out={"TABLE public.kid": 0, "TABLE public.uses_rowtype": 0, "TABLE DATA public.kid": 1},
-)  # fmt: skip
-PLACES = Expected(
-    red="FK CONSTRAINT public.places places_srid_fkey", left_out={"FK CONSTRAINT public.places places_srid_fkey": 0}
 )
+PLACES = Expected(red="FK CONSTRAINT public.places places_srid_fkey", left_out={"FK CONSTRAINT public.places places_srid_fkey": 0})
 CASES = {
     # Its owner, who isn't the master user, lets nobody add rows nor point at it.
     "c01": Case(
-        "c01_extcfg", extension="geostub", allowed=("geostub",),
+        "c01_extcfg",
+        extension="geostub",
+        allowed=("geostub",),
         expected=Expected(red=PLACES.red, left_out=PLACES.left_out, differs=("public.geo_ref",)),
     ),
-    "c01 of the master": Case(
-        "c01_extcfg", extension="geostub", allowed=("geostub",), and_says="ALTER TABLE geo_ref OWNER TO @extowner@;"
-    ),
+    "c01 of the master": Case("c01_extcfg", extension="geostub", allowed=("geostub",), and_says="ALTER TABLE geo_ref OWNER TO @extowner@;"),
     "c03": Case("c03_lo_acl"),
     "c04": Case("c04_notvalid_inherit"),
     "c05": Case("c05_quoteall", options=("--quote-all-identifiers",)),
     "c06": Case(
-        "c06_policy_role", ghosts=("ghost_authenticated", "ghost_anon"), expected=Expected(
+        "c06_policy_role",
+        ghosts=("ghost_authenticated", "ghost_anon"),
+        expected=Expected(
             red='POLICY public.notes own: role "ghost_authenticated" does not exist',
             left_out={"POLICY public.notes own": 0, "POLICY public.notes readers": 0},
         ),
     ),
     "c07": Case(
-        "c07_matview_unqualified", source="15", expected=Expected(
-            red="MATERIALIZED VIEW DATA public.", differs=("public.counted", "public.words"),
+        "c07_matview_unqualified",
+        source="15",
+        expected=Expected(
+            red="MATERIALIZED VIEW DATA public.",
+            differs=("public.counted", "public.words"),
             left_out={"MATERIALIZED VIEW DATA public.counted": 0, "MATERIALIZED VIEW DATA public.words": 0},
         ),
     ),
     "c08": Case(
-        "c08_generated_unqualified", expected=Expected(
-            red="TABLE DATA public.articles: function unaccent(text) does not exist", left_out={"TABLE DATA public.articles": 100},
+        "c08_generated_unqualified",
+        expected=Expected(
+            red="TABLE DATA public.articles: function unaccent(text) does not exist",
+            left_out={"TABLE DATA public.articles": 100},
             differs=("public.articles",),
         ),
     ),
     "c09": Case(
-        "c09_opclass", expected=Expected(
+        "c09_opclass",
+        expected=Expected(
             red="OPERATOR FAMILY public.pt_fam: must be superuser",
             left_out={"OPERATOR FAMILY public.pt_fam": 0, "OPERATOR CLASS public.pt_ops": 0},
         ),
     ),
-    "c10b": Case(
-        "c10b_function_set", granted="GRANT SET ON PARAMETER session_replication_role TO master WITH GRANT OPTION"
-    ),
+    "c10b": Case("c10b_function_set", granted="GRANT SET ON PARAMETER session_replication_role TO master WITH GRANT OPTION"),
     "c11": Case("c11_sqlascii_data", encoding="SQL_ASCII"),
     "c11b": Case("c11b_sqlascii_utf8names", encoding="SQL_ASCII"),
     "c11d": Case("c11d_sqlascii_pure", encoding="SQL_ASCII"),
     "c15": Case(
-        "c15_unaccent_immutable", expected=Expected(
+        "c15_unaccent_immutable",
+        expected=Expected(
             red="INDEX public.partner_name_unaccent: functions in index expression must be marked IMMUTABLE",
             left_out={"INDEX public.partner_name_unaccent": 0},
         ),
     ),
     "c19": Case(
-        "c19_access_method", expected=Expected(
-            red="TABLE public.facts: it depends on ACCESS METHOD heap2", differs=("public.facts",),
+        "c19_access_method",
+        expected=Expected(
+            red="TABLE public.facts: it depends on ACCESS METHOD heap2",
+            differs=("public.facts",),
             left_out={"TABLE public.facts": 0, "TABLE DATA public.facts": 100, "CONSTRAINT public.facts facts_pkey": 0},
         ),
     ),
@@ -126,37 +138,53 @@ CASES = {
     # The policy binds whoever refreshes it now, as it would the table's owner.
     "c20b": Case("c20b_force_rls_matview", expected=Expected(differs=("public.totals",))),
     "c21": Case(
-        "c21_foreign", expected=Expected(
+        "c21_foreign",
+        expected=Expected(
             red="case: extensions of the dump that can't be created: postgres_fdw: the configuration doesn't allow it",
-            left_out=KID | {
-                "EXTENSION postgres_fdw": 0, "COMMENT EXTENSION postgres_fdw": 0, "SERVER far": 0, "FOREIGN TABLE public.remote_orders": 0,
-                "FOREIGN TABLE public.parts_25": 0, "TABLE ATTACH public.parts_25": 0, "TRIGGER public.remote_orders tr": 0,
+            left_out=KID
+            | {
+                "EXTENSION postgres_fdw": 0,
+                "COMMENT EXTENSION postgres_fdw": 0,
+                "SERVER far": 0,
+                "FOREIGN TABLE public.remote_orders": 0,
+                "FOREIGN TABLE public.parts_25": 0,
+                "TABLE ATTACH public.parts_25": 0,
+                "TRIGGER public.remote_orders tr": 0,
             },
             differs=FOREIGN.differs,
         ),
     ),
     "c21 allowed": Case("c21_foreign", expected=FOREIGN, allowed=("postgres_fdw",)),
     "c34": Case(
-        "c34_tsfile", synonyms="pgcases_syn", expected=Expected(
+        "c34_tsfile",
+        synonyms="pgcases_syn",
+        expected=Expected(
             red="TEXT SEARCH DICTIONARY public.odd_syn: could not open synonym file",
             left_out={
-                "TEXT SEARCH DICTIONARY public.odd_syn": 0, "TEXT SEARCH CONFIGURATION public.odd": 0,
+                "TEXT SEARCH DICTIONARY public.odd_syn": 0,
+                "TEXT SEARCH CONFIGURATION public.odd": 0,
                 "INDEX public.t_to_tsvector_idx": 0,
             },
         ),
     ),
     "c38": Case(
-        "c38_missing_ext", source="15", expected=Expected(
+        "c38_missing_ext",
+        source="15",
+        expected=Expected(
             red="case: extensions of the dump that can't be created: uuid-ossp: the target server doesn't offer it",
             left_out={
-                "EXTENSION uuid-ossp": 0, 'COMMENT EXTENSION "uuid-ossp"': 0, "TABLE public.t": 0, "TABLE DATA public.t": 100,
+                "EXTENSION uuid-ossp": 0,
+                'COMMENT EXTENSION "uuid-ossp"': 0,
+                "TABLE public.t": 0,
+                "TABLE DATA public.t": 100,
                 "CONSTRAINT public.t t_pkey": 0,
             },
             differs=("public.t",),
         ),
     ),
     "c39": Case(
-        "c39_internal_agg", expected=Expected(
+        "c39_internal_agg",
+        expected=Expected(
             red='FUNCTION public.with_custom(): permission denied to set parameter "app.user_id"',
             left_out={"FUNCTION public.with_custom()": 0, "AGGREGATE public.concat_all(text, text)": 0},
         ),
@@ -167,7 +195,7 @@ CASES = {
     "c53": Case("c53_shell_operator"),
     "c54": Case("c54_operator_owner"),
     "c56": Case("c56_attach_fk_deadlock"),
-}  # fmt: skip
+}
 # More than a million rows, and two hundred thousand in partitions.
 SLOW = ("c40", "c56")
 
@@ -202,7 +230,7 @@ def test_every_file_has_an_expectation() -> None:
 def _restore(target: Cloud, source: Source, case: Case, *, skips: bool) -> Restore:
     options = PostgresOptions(
         keep_owners=True, verify="content", allowed_extensions=(*DEFAULT_EXTENSIONS, *case.allowed), skip_unrestorable=skips
-    )  # fmt: skip
+    )
     restore = Restore(target, {"case": source.dump}, {"case": "case_back"}, postgres=options)
     restore.add_point()
     return restore

@@ -32,18 +32,14 @@ def test_row_security_that_binds_the_owner_hides_no_rows(cloud: Cloud) -> None:
 def test_a_database_in_another_encoding_keeps_its_texts(cloud: Cloud) -> None:
     cloud.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     with psycopg.connect(cloud.dsn("latin"), autocommit=True, client_encoding="UTF8") as connection:
-        connection.execute(
-            "CREATE TABLE \"Größe\" (t text DEFAULT 'ä'); INSERT INTO \"Größe\" VALUES ('Straße'), ('\u00a9')"
-        )
-        connection.execute(
-            'CREATE INDEX "Maß" ON "Größe" (t) WHERE t <> \'ö\'; COMMENT ON TABLE "Größe" IS \'für alle\''
-        )
+        connection.execute("CREATE TABLE \"Größe\" (t text DEFAULT 'ä'); INSERT INTO \"Größe\" VALUES ('Straße'), ('\u00a9')")
+        connection.execute('CREATE INDEX "Maß" ON "Größe" (t) WHERE t <> \'ö\'; COMMENT ON TABLE "Größe" IS \'für alle\'')
 
     come_back(cloud, "latin", "-Fd")
 
-    assert cloud.execute(
-        "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = 'latin_back'"
-    ) == [("LATIN1", "C")]
+    assert cloud.execute("SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = 'latin_back'") == [
+        ("LATIN1", "C")
+    ]
     with psycopg.connect(cloud.dsn("latin_back"), client_encoding="UTF8") as connection:
         assert connection.execute('SELECT max(t) FROM "Größe"').fetchone() == ("©",)
 
@@ -79,9 +75,7 @@ def test_many_tables_need_no_more_locks_than_the_server_has(cloud: Cloud) -> Non
 
 def test_comments_and_settings_of_extensions_come_back(cloud: Cloud) -> None:
     cloud.create_database("extended")
-    cloud.execute(
-        "CREATE SCHEMA e; CREATE EXTENSION citext SCHEMA e; COMMENT ON EXTENSION citext IS 'own; text'", "extended"
-    )
+    cloud.execute("CREATE SCHEMA e; CREATE EXTENSION citext SCHEMA e; COMMENT ON EXTENSION citext IS 'own; text'", "extended")
 
     come_back(cloud, "extended")
 

@@ -103,7 +103,7 @@ ALTER TABLE y" """,
         CREATE OPERATOR public.<<<= (LEFTARG = text, RIGHTARG = int, FUNCTION = s.f, NEGATOR = OPERATOR(public.>>>>));
         CREATE SCHEMA "S; 2";
         CREATE OPERATOR "S; 2".<<<= (LEFTARG = text, RIGHTARG = int, FUNCTION = s.f, NEGATOR = OPERATOR("S; 2".>>>>))""",
-}  # fmt: skip
+}
 DUMPS = {"plainly": (), "with all names quoted": ("--quote-all-identifiers",)}
 
 
@@ -143,13 +143,14 @@ SPOILING = {
     "COMMENT ON TABLE t IS NULL; COMMENT ON TABLE u IS 'about t'": ("COMMENT public.TABLE t", "missing"),
     "COMMENT ON COLUMN t.x IS NULL; COMMENT ON COLUMN u.x IS 'about x'": ("COMMENT public.COLUMN t.x", "missing"),
     "DROP OPERATOR @#@ (NONE, int); CREATE OPERATOR @#@ (leftarg = int, rightarg = int, function = int4mi)": (
-        "OPERATOR public.@#@", "missing",
+        "OPERATOR public.@#@",
+        "missing",
     ),
     "DROP PROCEDURE p(IN int); CREATE PROCEDURE p(OUT a int) LANGUAGE plpgsql AS 'BEGIN END'": ("PROCEDURE public.p(integer)", "missing"),
     "ALTER TABLE t NO FORCE ROW LEVEL SECURITY": ("row security forced on owners", "none"),
     "ALTER TABLE one DISABLE TRIGGER fired": ("triggers firing differently", "one fired is not as its parent's"),
     "ALTER TABLE t DROP CONSTRAINT c; ALTER TABLE t ADD CONSTRAINT c CHECK (x > 0) NOT VALID": ("constraints not validated", "public.t c"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("statements", SPOILING)
@@ -165,8 +166,6 @@ def test_verification_goes_red_after(cloud: Cloud, statements: str) -> None:
     restore.run("discard")
 
     assert verified.status == "FAILED"
-    assert [
-        (c.check, c.actual)
-        for c in verified.checks
-        if c.expected in ("present", "none", "public.t") and c.result == "failed"
-    ] == [SPOILING[statements]]
+    assert [(c.check, c.actual) for c in verified.checks if c.expected in ("present", "none", "public.t") and c.result == "failed"] == [
+        SPOILING[statements]
+    ]

@@ -12,7 +12,9 @@ SPOILED = {
     "INSERT INTO lines VALUES (1, 1)": ("rows of public.lines", "3000", "3001"),
     "DROP INDEX lines_item": ("INDEX public.lines_item", "present", "missing"),
     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'lines_item'::regclass": (
-        "indexes that are not valid", "none", "public.lines_item",
+        "indexes that are not valid",
+        "none",
+        "public.lines_item",
     ),
     "DROP TRIGGER noted ON items": ("TRIGGER public.items noted", "present", "missing"),
     "ALTER TABLE items DISABLE TRIGGER noted": ("triggers firing differently", "none", "items noted is disabled, was enabled"),
@@ -21,7 +23,9 @@ SPOILED = {
     "DROP VIEW totals": ("VIEW public.totals", "present", "missing"),
     "ALTER TABLE lines DROP CONSTRAINT lines_item_fkey": ("FK CONSTRAINT public.lines lines_item_fkey", "present", "missing"),
     "UPDATE pg_constraint SET convalidated = false WHERE conname = 'lines_item_fkey'": (
-        "constraints not validated", "none", "public.lines lines_item_fkey",
+        "constraints not validated",
+        "none",
+        "public.lines lines_item_fkey",
     ),
     "ALTER TABLE items ALTER id DROP DEFAULT": ("DEFAULT public.items id", "present", "missing"),
     "SELECT lo_unlink(oid) FROM pg_largeobject_metadata": ("large objects", "1 of 2 bytes", "0 of 0 bytes"),
@@ -29,15 +33,19 @@ SPOILED = {
     "COMMENT ON TABLE items IS NULL": ("COMMENT public.TABLE items", "present", "missing"),
     """ALTER SEQUENCE items_id_seq RENAME TO was; CREATE VIEW items_id_seq AS SELECT 3000::bigint AS last_value, true AS is_called;
         GRANT SELECT ON items_id_seq TO PUBLIC""": (
-        "value of sequence public.items_id_seq", "3000, true", "a view stands in the sequence's place",
+        "value of sequence public.items_id_seq",
+        "3000, true",
+        "a view stands in the sequence's place",
     ),
     "ALTER TABLE lines ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON lines": ("row security enabled", "none", "public.lines"),
     "CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler; UPDATE pg_class SET relam = "
     "(SELECT oid FROM pg_am WHERE amname = 'heap2') WHERE relname = 'lines'": (
-        "access methods other than the dump's", "none", "public.lines is heap2, was heap",
+        "access methods other than the dump's",
+        "none",
+        "public.lines is heap2, was heap",
     ),
     "DROP TABLE empty": ("TABLE public.empty", "present", "missing"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +69,5 @@ def test_verification_goes_red_after(cloud: Cloud, small: str, dump: Path, state
     assert verified.error is not None
     assert (verified.status, verified.error.name) == ("FAILED", "VerificationFailed")
     assert check in verified.error.message
-    assert (check, expected, actual) in [
-        (c.check, c.expected, c.actual) for c in verified.checks if c.result == "failed"
-    ]
+    assert (check, expected, actual) in [(c.check, c.expected, c.actual) for c in verified.checks if c.result == "failed"]
     assert "spoiled" not in cloud.names()[0]

@@ -45,12 +45,8 @@ def dumped(clouds: Clouds) -> Callable[[str], Dumped]:
     return of
 
 
-@pytest.mark.parametrize(
-    ("source", "target"), [pytest.param(*pair, marks=() if pair in QUICK else pytest.mark.slow) for pair in PAIRS]
-)
-def test_a_database_goes_from_version_to_version(
-    clouds: Clouds, dumped: Callable[[str], Dumped], source: str, target: str
-) -> None:
+@pytest.mark.parametrize(("source", "target"), [pytest.param(*pair, marks=() if pair in QUICK else pytest.mark.slow) for pair in PAIRS])
+def test_a_database_goes_from_version_to_version(clouds: Clouds, dumped: Callable[[str], Dumped], source: str, target: str) -> None:
     dump, cloud, name = dumped(source), clouds.of(target), f"from_{source}"
     before = lent(cloud)
     options = PostgresOptions(allowed_extensions=(*DEFAULT_EXTENSIONS, "dblink"))

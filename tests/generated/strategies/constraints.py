@@ -59,9 +59,7 @@ def _exclude(world: World, table: Table) -> None:
         return
     ranges = [c.name for c in table.columns if c.type.endswith("range")]
     key = table.columns[0].name
-    elements = world.one(
-        [f"USING gist ({r} WITH &&)" for r in ranges] or [f"USING btree ({key} WITH =)", f"({key} WITH =)"]
-    )
+    elements = world.one([f"USING gist ({r} WITH &&)" for r in ranges] or [f"USING btree ({key} WITH =)", f"({key} WITH =)"])
     where = f" WHERE ({key} > 1000000)" if world.chance(70) else ""
     _add(world, table, f"EXCLUDE {elements}{where}{_deferrable(world)}")
 
@@ -95,9 +93,7 @@ def _foreign_key(world: World, child: Table, parent: Table) -> None:
 def _circle(world: World, one: Table, other: Table) -> None:
     for child, parent in ((one, other), (other, one)):
         name = world.name()
-        world.run(
-            f"ALTER TABLE {child.reference} ADD COLUMN {name} integer REFERENCES {parent.reference}{_deferrable(world)}"
-        )
+        world.run(f"ALTER TABLE {child.reference} ADD COLUMN {name} integer REFERENCES {parent.reference}{_deferrable(world)}")
         world.run(f"UPDATE {child.reference} SET {name} = (SELECT min({parent.key}) FROM {parent.reference})")
 
 
@@ -110,13 +106,9 @@ def _temporal(world: World) -> None:
         world.name(),
     )
     world.run(f"CREATE TABLE {one} ({key} int4range, {span} daterange, PRIMARY KEY ({key}, {span} WITHOUT OVERLAPS))")
-    world.run(
-        f"INSERT INTO {one} SELECT int4range(i, i + 1), '[2024-01-01,2025-01-01)' FROM generate_series(1, 9) AS i"
-    )
+    world.run(f"INSERT INTO {one} SELECT int4range(i, i + 1), '[2024-01-01,2025-01-01)' FROM generate_series(1, 9) AS i")
     world.run(f"CREATE TABLE {other} ({key} int4range, {span} daterange)")
-    world.run(
-        f"INSERT INTO {other} SELECT int4range(i, i + 1), '[2024-02-01,2024-03-01)' FROM generate_series(1, 9) AS i"
-    )
+    world.run(f"INSERT INTO {other} SELECT int4range(i, i + 1), '[2024-02-01,2024-03-01)' FROM generate_series(1, 9) AS i")
     world.run(f"ALTER TABLE {other} ADD FOREIGN KEY ({key}, PERIOD {span}) REFERENCES {one} ({key}, PERIOD {span})")
 
 

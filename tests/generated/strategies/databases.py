@@ -60,9 +60,7 @@ def database(number: int, version: int) -> Script:
 
     # Of two examples the first is always the simplest one.
     @seed(number)
-    @settings(
-        max_examples=2, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=2, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(databases(version))
     def draw(script: Script) -> None:
         drawn.append(script)

@@ -57,9 +57,7 @@ def extensions(world: World) -> None:
 
 
 def _table_with(world: World, type_: str, value: str, shape: str) -> None:
-    table = Table(
-        world.make("TABLE", world.place()), [Column(world.name(), "integer", "i"), Column(world.name(), type_, value)]
-    )
+    table = Table(world.make("TABLE", world.place()), [Column(world.name(), "integer", "i"), Column(world.name(), type_, value)])
     key, column = table.columns
     world.run(f"CREATE TABLE {table.reference} ({key.name} integer PRIMARY KEY, {column.name} {type_})")
     world.run(f"INSERT INTO {table.reference} SELECT i, {value} FROM generate_series(1, 30) AS i")
@@ -75,9 +73,7 @@ def sequences(world: World) -> None:
         unlogged = "UNLOGGED " if world.version >= 15 and world.chance(10) else ""
         world.run(f"CREATE {unlogged}SEQUENCE {name} {world.one(_PARAMETERS)}")
         if world.chance(60):
-            world.run(
-                f"SELECT setval('{name.replace(chr(39), chr(39) * 2)}', {world.one(['7, true', '9, false', '50'])})"
-            )
+            world.run(f"SELECT setval('{name.replace(chr(39), chr(39) * 2)}', {world.one(['7, true', '9, false', '50'])})")
         if world.chance(20) and world.real_tables():
             table = world.one(world.real_tables())
             world.run(f"ALTER SEQUENCE {name} OWNED BY {table.reference}.{table.columns[0].name}")
@@ -87,9 +83,7 @@ def large_objects(world: World) -> None:
     """Groups of the same owner and privileges, as they are dumped together."""
     for number in range(world.number(0, 6)):
         oid = 20000 + number if world.chance(80) else 4200000000 + number
-        content = world.one(
-            ["''", "decode('00ff0d0a5c', 'hex')", "convert_to(repeat('picture', 9000), 'SQL_ASCII')", "'\\x41'"]
-        )
+        content = world.one(["''", "decode('00ff0d0a5c', 'hex')", "convert_to(repeat('picture', 9000), 'SQL_ASCII')", "'\\x41'"])
         world.run(f"SELECT lo_from_bytea({oid}, {content}::bytea)")
         world.make("LARGE OBJECT", str(oid))
 
@@ -140,9 +134,7 @@ def outside(world: World) -> None:
         (10, [f"CREATE PUBLICATION {name} FOR ALL TABLES", f"COMMENT ON PUBLICATION {name} IS 'p'"]),
         (
             8,
-            [
-                f"CREATE SUBSCRIPTION {name} CONNECTION 'dbname=x' PUBLICATION y WITH (connect = false, slot_name = NONE)"
-            ],
+            [f"CREATE SUBSCRIPTION {name} CONNECTION 'dbname=x' PUBLICATION y WITH (connect = false, slot_name = NONE)"],
         ),
         (
             10,

@@ -69,8 +69,6 @@ def _statistics(world: World, table: Table) -> None:
     shape = f"{first}, {second}"
     if world.version >= 14 and world.chance(30):
         shape, kinds = f"({first} % 10), {second}", []
-    world.run(
-        f"CREATE STATISTICS {name}{' (' + ', '.join(kinds) + ')' if kinds else ''} ON {shape} FROM {table.reference}"
-    )
+    world.run(f"CREATE STATISTICS {name}{' (' + ', '.join(kinds) + ')' if kinds else ''} ON {shape} FROM {table.reference}")
     if world.chance(30):
         world.run(f"ALTER STATISTICS {name} SET STATISTICS 55")

@@ -11,9 +11,7 @@ def partitions(world: World) -> None:
 
 
 def _root(world: World) -> None:
-    table = Table(
-        world.make("TABLE", world.place()), [Column(world.name(), "integer", "i"), values.column(world)], kind="root"
-    )
+    table = Table(world.make("TABLE", world.place()), [Column(world.name(), "integer", "i"), values.column(world)], kind="root")
     key, more = table.columns
     by_enum = [t for t in world.types if "'l'" in t[1]]
     if by_enum and world.chance(30):
@@ -76,7 +74,5 @@ def _attached(world: World, table: Table, how: str) -> None:
         return
     key, more = table.columns
     name = world.make("TABLE", world.place())
-    world.run(
-        f"CREATE TABLE {name} ({world.name()} integer, {more.name} {more.type}, {key.name} integer NOT NULL DEFAULT 900)"
-    )
+    world.run(f"CREATE TABLE {name} ({world.name()} integer, {more.name} {more.type}, {key.name} integer NOT NULL DEFAULT 900)")
     world.run(f"ALTER TABLE {table.reference} ATTACH PARTITION {name} FOR VALUES IN (900, 901)")

@@ -2,17 +2,21 @@
 
 from tests.generated.strategies.world import World
 
-_SETTINGS = ("SET search_path TO public, pg_temp", "SET work_mem TO '4MB'", "SET \"DateStyle\" TO 'ISO, DMY'", "SET search_path TO ''",
-             "SET statement_timeout TO '9s'", "SET search_path FROM CURRENT")  # fmt: skip
+_SETTINGS = (
+    "SET search_path TO public, pg_temp",
+    "SET work_mem TO '4MB'",
+    "SET \"DateStyle\" TO 'ISO, DMY'",
+    "SET search_path TO ''",
+    "SET statement_timeout TO '9s'",
+    "SET search_path FROM CURRENT",
+)
 _ATTRIBUTES = ("IMMUTABLE", "STABLE", "STRICT", "SECURITY DEFINER", "PARALLEL SAFE", "COST 42", "LEAKPROOF")
 
 
 def programs(world: World) -> None:
     """Several of each."""
     for _ in range(world.number(1, 5)):
-        world.one([_scalar, _scalar, _plpgsql, _table_function, _out, _variadic, _procedure, _overloaded, _compiled])(
-            world
-        )
+        world.one([_scalar, _scalar, _plpgsql, _table_function, _out, _variadic, _procedure, _overloaded, _compiled])(world)
     for make, percent in (
         (_trigger_function, 100),
         (_aggregate, 40),
@@ -27,9 +31,7 @@ def programs(world: World) -> None:
 
 def _function(world: World, signature: str, rest: str, kind: str = "FUNCTION", arguments: str | None = None) -> str:
     name = world.place()
-    attributes = " ".join(
-        a for a in world.some(_ATTRIBUTES, 2) if (a != "LEAKPROOF" or world.hard) and kind == "FUNCTION"
-    )
+    attributes = " ".join(a for a in world.some(_ATTRIBUTES, 2) if (a != "LEAKPROOF" or world.hard) and kind == "FUNCTION")
     settings = " ".join(world.some(_SETTINGS, 1)) if "$sql$" in rest or kind == "PROCEDURE" else ""
     role = None if "LEAKPROOF" in attributes else "gen_owner"
     rest = rest.replace("{attributes}", attributes).replace("{settings}", settings)
@@ -55,13 +57,22 @@ def _plpgsql(world: World) -> None:
 
 
 def _table_function(world: World) -> None:
-    _function(world, "n integer", f"RETURNS TABLE ({world.name()} integer, {world.name()} text) LANGUAGE sql ROWS 7 "
-              "{attributes} {settings} AS $sql$SELECT i, i::text FROM generate_series(1, $1) AS i$sql$", arguments="integer")  # fmt: skip
+    _function(
+        world,
+        "n integer",
+        f"RETURNS TABLE ({world.name()} integer, {world.name()} text) LANGUAGE sql ROWS 7 "
+        "{attributes} {settings} AS $sql$SELECT i, i::text FROM generate_series(1, $1) AS i$sql$",
+        arguments="integer",
+    )
 
 
 def _out(world: World) -> None:
-    _function(world, "IN a integer, OUT b integer, INOUT c text", "LANGUAGE sql {attributes} {settings} AS $sql$SELECT $1, $2$sql$",
-              arguments="integer, text")  # fmt: skip
+    _function(
+        world,
+        "IN a integer, OUT b integer, INOUT c text",
+        "LANGUAGE sql {attributes} {settings} AS $sql$SELECT $1, $2$sql$",
+        arguments="integer, text",
+    )
 
 
 def _variadic(world: World) -> None:
@@ -112,21 +123,30 @@ def _trigger_function(world: World) -> None:
 
 def _aggregate(world: World) -> None:
     name = world.place()
-    arguments, definition = world.one([
-        ("integer", "SFUNC = int4pl, STYPE = integer, INITCOND = '0', COMBINEFUNC = int4pl, PARALLEL = SAFE"),
-        ("text", "SFUNC = textcat, STYPE = text, INITCOND = 'it''s;'"),
-        ("integer", "SFUNC = int4larger, STYPE = integer, SORTOP = >"),
-        ("integer", "SFUNC = int4pl, STYPE = integer, MSFUNC = int4pl, MINVFUNC = int4mi, MSTYPE = integer"),
-        ("ORDER BY integer", "SFUNC = int4pl, STYPE = integer, INITCOND = '0'"),
-    ])  # fmt: skip
+    arguments, definition = world.one(
+        [
+            ("integer", "SFUNC = int4pl, STYPE = integer, INITCOND = '0', COMBINEFUNC = int4pl, PARALLEL = SAFE"),
+            ("text", "SFUNC = textcat, STYPE = text, INITCOND = 'it''s;'"),
+            ("integer", "SFUNC = int4larger, STYPE = integer, SORTOP = >"),
+            ("integer", "SFUNC = int4pl, STYPE = integer, MSFUNC = int4pl, MINVFUNC = int4mi, MSTYPE = integer"),
+            ("ORDER BY integer", "SFUNC = int4pl, STYPE = integer, INITCOND = '0'"),
+        ]
+    )
     world.run(f"CREATE AGGREGATE {name}({arguments}) ({definition})")
     world.make("AGGREGATE", f"{name}({arguments})")
 
 
 def _operator(world: World) -> None:
     symbol, schema = world.one(["@#@", "<->>", "~~~", "|+|", "=#="]), world.one(world.schemas)
-    left, right, function = world.one([("integer", "integer", "int4pl"), ("text", "text", "textcat"), ("NONE", "integer", "int4um"),
-                                       ("NONE", "bigint", "int8um"), ("numeric", "numeric", "numeric_eq")])  # fmt: skip
+    left, right, function = world.one(
+        [
+            ("integer", "integer", "int4pl"),
+            ("text", "text", "textcat"),
+            ("NONE", "integer", "int4um"),
+            ("NONE", "bigint", "int8um"),
+            ("numeric", "numeric", "numeric_eq"),
+        ]
+    )
     more = f", COMMUTATOR = OPERATOR({schema}.{symbol}), HASHES, MERGES" if function == "numeric_eq" else ""
     left_part = "" if left == "NONE" else f"LEFTARG = {left}, "
     world.run(f"CREATE OPERATOR {schema}.{symbol} ({left_part}RIGHTARG = {right}, FUNCTION = {function}{more})")
@@ -146,9 +166,7 @@ def _shell_operator(world: World) -> None:
 
 def _less(world: World) -> str:
     name = world.place()
-    world.run(
-        f"CREATE FUNCTION {name}(text, integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS $sql$SELECT length($1) < $2$sql$"
-    )
+    world.run(f"CREATE FUNCTION {name}(text, integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS $sql$SELECT length($1) < $2$sql$")
     return name
 
 
@@ -159,9 +177,7 @@ def _cast(world: World) -> None:
     enum, how = world.one(enums), world.one(["WITH INOUT", "WITH INOUT AS ASSIGNMENT", "WITH FUNCTION {}"])
     if "FUNCTION" in how:
         name = world.place()
-        world.run(
-            f"CREATE FUNCTION {name}({enum}) RETURNS integer LANGUAGE sql STABLE AS $sql$SELECT length($1::text)$sql$"
-        )
+        world.run(f"CREATE FUNCTION {name}({enum}) RETURNS integer LANGUAGE sql STABLE AS $sql$SELECT length($1::text)$sql$")
         how = how.format(f"{name}({enum}) AS IMPLICIT")
     world.run(f"CREATE CAST ({enum} AS integer) {how}")
     world.make("CAST", f"({enum} AS integer)")

@@ -18,11 +18,16 @@ def reactions(world: World) -> None:
 
 def _trigger(world: World, table: Table) -> None:
     function, name, column = world.one(world.trigger_functions), world.name(), world.one(table.columns).name
-    shape = world.one([
-        "BEFORE INSERT ON {} FOR EACH ROW", "AFTER UPDATE OF {column} ON {} FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)",
-        "AFTER DELETE ON {} REFERENCING OLD TABLE AS gone FOR EACH STATEMENT", "BEFORE TRUNCATE ON {} FOR EACH STATEMENT",
-        "AFTER INSERT OR UPDATE OR DELETE ON {} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW", "AFTER INSERT ON {} FOR EACH ROW",
-    ])  # fmt: skip
+    shape = world.one(
+        [
+            "BEFORE INSERT ON {} FOR EACH ROW",
+            "AFTER UPDATE OF {column} ON {} FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+            "AFTER DELETE ON {} REFERENCING OLD TABLE AS gone FOR EACH STATEMENT",
+            "BEFORE TRUNCATE ON {} FOR EACH STATEMENT",
+            "AFTER INSERT OR UPDATE OR DELETE ON {} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW",
+            "AFTER INSERT ON {} FOR EACH ROW",
+        ]
+    )
     constraint = "CONSTRAINT " if "DEFERRABLE" in shape else ""
     where = shape.replace("{column}", column).replace("{}", table.reference)
     arguments = world.one(["", "'a', 'it''s;'", "1"])
@@ -47,9 +52,7 @@ def _rule(world: World, table: Table) -> None:
     )
     world.run(f"CREATE RULE {name} AS {what.format(table.reference)}")
     if world.chance(40):
-        world.run(
-            f"ALTER TABLE {table.reference} {world.one(['DISABLE RULE', 'ENABLE REPLICA RULE', 'ENABLE ALWAYS RULE'])} {name}"
-        )
+        world.run(f"ALTER TABLE {table.reference} {world.one(['DISABLE RULE', 'ENABLE REPLICA RULE', 'ENABLE ALWAYS RULE'])} {name}")
     if world.chance(30):
         world.run(f"COMMENT ON RULE {name} ON {table.reference} IS {world.text()}")
 

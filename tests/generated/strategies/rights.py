@@ -45,9 +45,7 @@ def _grant(world: World, made: Made) -> None:
     option = " WITH GRANT OPTION" if grantee != "PUBLIC" and world.chance(20) else ""
     world.run(f"GRANT {world.one(choices)} ON {kind} {made.reference} TO {grantee}{option}")
     if option and world.chance(50):
-        world.run(
-            f"GRANT {world.one(choices)} ON {kind} {made.reference} TO gen_reader", grantee[1:-1].replace('""', '"')
-        )
+        world.run(f"GRANT {world.one(choices)} ON {kind} {made.reference} TO gen_reader", grantee[1:-1].replace('""', '"'))
     if world.chance(20):
         world.run(f"REVOKE ALL ON {kind} {made.reference} FROM {world.one(['PUBLIC', quoted(OWNER)])}")
 

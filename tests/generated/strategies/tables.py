@@ -35,9 +35,7 @@ def _table(world: World) -> None:
     for _ in range(world.number(0, 6)):
         made = values.column(world)
         table.columns.append(made)
-        parts.append(
-            f"{made.name} {made.type}{_collation(world, made)}{values.default_of(world, made) if world.chance(25) else ''}"
-        )
+        parts.append(f"{made.name} {made.type}{_collation(world, made)}{values.default_of(world, made) if world.chance(25) else ''}")
     parts += _special_columns(world, table)
     unlogged = "UNLOGGED " if world.chance(8) else ""
     world.run(f"CREATE {unlogged}TABLE {table.reference} ({', '.join(parts)}){_storage_parameters(world)}")

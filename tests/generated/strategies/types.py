@@ -52,9 +52,7 @@ def _domain(world: World) -> None:
 
 def _range(world: World) -> None:
     name = world.make("TYPE", world.place())
-    subtype, low, high = world.one(
-        [("numeric", "i", "i + 1"), ("text", "'a'", "'b' || i"), ("time", "'00:00'", "'12:00'")]
-    )
+    subtype, low, high = world.one([("numeric", "i", "i + 1"), ("text", "'a'", "'b' || i"), ("time", "'00:00'", "'12:00'")])
     more = f", multirange_type_name = {world.place()}" if world.version >= 14 and world.chance(40) else ""
     collation = ', collation = "C"' if subtype == "text" else ""
     world.run(f"CREATE TYPE {name} AS RANGE (subtype = {subtype}{collation}{more})")

@@ -40,9 +40,7 @@ def _materialized(world: World) -> None:
     columns = [Column(world.name(), c.type, None) for c in base.columns]
     listed = ", ".join(f"{c.name} AS {v.name}" for c, v in zip(base.columns, columns, strict=True))
     data = world.one(["", "", "", " WITH NO DATA"])
-    world.run(
-        f"CREATE MATERIALIZED VIEW {name}{world.one(['', ' WITH (fillfactor = 80)'])} AS SELECT {listed} FROM {base.reference}{data}"
-    )
+    world.run(f"CREATE MATERIALIZED VIEW {name}{world.one(['', ' WITH (fillfactor = 80)'])} AS SELECT {listed} FROM {base.reference}{data}")
     if not data:
         world.tables.append(Table(name, columns, kind="matview"))
     if world.functions and world.chance(30):
@@ -63,11 +61,7 @@ def _function_of_rows(world: World) -> None:
     """A function that takes a table's row, one that returns it, and a view over that."""
     base = world.one(world.readable())
     takes, returns = world.place(), world.place()
-    world.run(
-        f"CREATE FUNCTION {takes}({base.reference}) RETURNS text LANGUAGE sql STABLE AS $sql$SELECT $1::text$sql$"
-    )
-    world.run(
-        f"CREATE FUNCTION {returns}() RETURNS SETOF {base.reference} LANGUAGE sql STABLE AS $sql$SELECT * FROM {base.reference}$sql$"
-    )
+    world.run(f"CREATE FUNCTION {takes}({base.reference}) RETURNS text LANGUAGE sql STABLE AS $sql$SELECT $1::text$sql$")
+    world.run(f"CREATE FUNCTION {returns}() RETURNS SETOF {base.reference} LANGUAGE sql STABLE AS $sql$SELECT * FROM {base.reference}$sql$")
     world.run(f"CREATE VIEW {world.make('VIEW', world.place())} AS SELECT {takes}(x) AS shown FROM {returns}() AS x")
     world.make("FUNCTION", f"{returns}()")

@@ -46,26 +46,29 @@ def plane(account: Account) -> ControlPlane:
         account.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     keys = (("pk", "HASH"), ("sk", "RANGE"))
     account.client("dynamodb").create_table(
-        TableName="ledger", BillingMode="PAY_PER_REQUEST",
+        TableName="ledger",
+        BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
         KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
-    )  # fmt: skip
+    )
     machine = account.client("stepfunctions").create_state_machine(
         name="dbrestore", definition=json.dumps(DEFINITION), roleArn="arn:aws:iam::123456789012:role/machine"
     )
     parts = {
-        "stateMachineArn": machine["stateMachineArn"], "ledgerTable": "ledger",
-        "repositoryBucket": "repository", "evidenceBucket": "evidence",
-    }  # fmt: skip
+        "stateMachineArn": machine["stateMachineArn"],
+        "ledgerTable": "ledger",
+        "repositoryBucket": "repository",
+        "evidenceBucket": "evidence",
+    }
     account.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
     return control.find(account)
 
 
 def start(plane: ControlPlane, name: str, **values: object) -> str:
     """An execution that ends as it is told: {"wait": seconds} or {"fail": {"error", "cause"}}; returns its ARN."""
-    arn: str = plane.executions.start_execution(
-        stateMachineArn=plane.state_machine_arn, name=name, input=json.dumps(values)
-    )["executionArn"]
+    arn: str = plane.executions.start_execution(stateMachineArn=plane.state_machine_arn, name=name, input=json.dumps(values))[
+        "executionArn"
+    ]
     return arn
 
 

@@ -15,21 +15,37 @@ from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.job import PostgresOptions
 
 ALL = [
-    "--owner", "app=shop owner", "--owner", "reader", "--owner", r"a\=b=c", "--create-missing-roles", "--skip-missing-extensions",
-    "--skip-unrestorable", "--encoding", "UTF8", "--locale", "C", "--verify", "counts",
-]  # fmt: skip
+    "--owner",
+    "app=shop owner",
+    "--owner",
+    "reader",
+    "--owner",
+    r"a\=b=c",
+    "--create-missing-roles",
+    "--skip-missing-extensions",
+    "--skip-unrestorable",
+    "--encoding",
+    "UTF8",
+    "--locale",
+    "C",
+    "--verify",
+    "counts",
+]
 IN_A_REQUEST = {
-    "owners": {"app": "shop owner", "reader": "reader", "a=b": "c"}, "roles": "create-missing", "extensions": "skip-missing",
-    "onUnrestorable": "skip", "encoding": "UTF8", "locale": "C", "verify": "counts",
-}  # fmt: skip
+    "owners": {"app": "shop owner", "reader": "reader", "a=b": "c"},
+    "roles": "create-missing",
+    "extensions": "skip-missing",
+    "onUnrestorable": "skip",
+    "encoding": "UTF8",
+    "locale": "C",
+    "verify": "counts",
+}
 
 
 def input_of(plane: ControlPlane, *options: str) -> dict[str, Any]:
     assert main.run(["restore", "shop", "-d", "shop", "--no-wait", *options]) == 0
     [execution] = plane.executions.list_executions(stateMachineArn=plane.state_machine_arn)["executions"]
-    asked: dict[str, Any] = json.loads(
-        plane.executions.describe_execution(executionArn=execution["executionArn"])["input"]
-    )
+    asked: dict[str, Any] = json.loads(plane.executions.describe_execution(executionArn=execution["executionArn"])["input"])
     return asked
 
 
@@ -45,10 +61,7 @@ def test_without_options_nothing_is_chosen(plane: ControlPlane) -> None:
 
 def test_plan_and_restore_have_the_same_choices() -> None:
     commands: Any = typer.main.get_command(main.app)
-    options = {
-        name: {option for parameter in commands.commands[name].params for option in parameter.opts}
-        for name in ("plan", "restore")
-    }
+    options = {name: {option for parameter in commands.commands[name].params for option in parameter.opts} for name in ("plan", "restore")}
 
     offered = {word for word in ALL if word.startswith("--")}
     assert offered <= options["plan"] & options["restore"]
@@ -99,7 +112,7 @@ def test_a_request_without_choices_is_as_before() -> None:
         ({"verify": "content"}, "Proof", "every value is read back and compared"),
         ({"verify": "counts"}, "Proof", "rows are counted, values are not compared"),
     ],
-)  # fmt: skip
+)
 def test_each_choice_is_told_in_words(chosen: dict[str, Any], label: str, words: str) -> None:
     told = dict(choices_view.told(PostgresOptions(**chosen)))
 

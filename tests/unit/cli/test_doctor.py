@@ -47,9 +47,12 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 def signpost(functions: dict[str, str]) -> None:
     parts = {
-        "stateMachineArn": MACHINE_ARN, "ledgerTable": "ledger", "repositoryBucket": "repository",
-        "evidenceBucket": "evidence", "functions": functions,
-    }  # fmt: skip
+        "stateMachineArn": MACHINE_ARN,
+        "ledgerTable": "ledger",
+        "repositoryBucket": "repository",
+        "evidenceBucket": "evidence",
+        "functions": functions,
+    }
     boto3.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
 
 
@@ -83,9 +86,7 @@ def test_only_a_problem_makes_the_exit_code(
     assert run(capsys)[0] == code
 
 
-def test_people_see_every_finding_with_its_fix_below(
-    patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_people_see_every_finding_with_its_fix_below(patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     answering(patch, FINE, BAD)
     patch.setenv("COLUMNS", "200")
 
@@ -99,16 +100,17 @@ def test_people_see_every_finding_with_its_fix_below(
     assert lines[-1] == "1 problem, 0 warnings, 0 not checked, 3 ok"
 
 
-def test_programs_get_a_line_per_finding_and_a_summary(
-    patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_programs_get_a_line_per_finding_and_a_summary(patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     answering(patch, DOUBT, BAD)
 
     lines = [json.loads(line) for line in run(capsys, "--json")[1].splitlines()]
 
     assert [(line["check"], line["state"]) for line in lines[:-1]] == [
-        ("signpost", "ok"), ("examiner", "ok"), ("free-storage", "warning"), ("ledger", "problem"),
-    ]  # fmt: skip
+        ("signpost", "ok"),
+        ("examiner", "ok"),
+        ("free-storage", "warning"),
+        ("ledger", "problem"),
+    ]
     assert lines[3]["fix"] == "deploy the ControlStack"
     counts = {"ok": 2, "warning": 1, "problem": 1, "not checked": 0}
     assert lines[-1] == {"type": "summary", "findings": counts, "exitCode": 1}
@@ -184,9 +186,7 @@ def test_what_stops_the_question_is_a_finding_too(
     assert fix in found["fix"]
 
 
-def test_who_may_not_ask_is_told_which_permission_it_takes(
-    patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_may_not_ask_is_told_which_permission_it_takes(patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     denied = AccessDeniedError("arn:aws:iam::123456789012:user/ann", "ssm:GetParameter")
     patch.setattr(SimpleSystemManagerResponse, "get_parameter", fails(denied))
 
@@ -220,10 +220,13 @@ PAGE = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text()
 def test_every_check_has_an_entry_with_its_fix_in_the_order_of_the_findings() -> None:
     entries = re.findall(r"^### (.+)\n((?:.+\n)+)", PAGE, flags=re.M)
     checks = [
-        *doctor.MENDS, *(check.name for check in examiner.OF_CONTROL), doctor_target.ROLE.name,
-        *(check.name for check in examiner.OF_TARGET), doctor_instance.INSTANCE.name,
+        *doctor.MENDS,
+        *(check.name for check in examiner.OF_CONTROL),
+        doctor_target.ROLE.name,
+        *(check.name for check in examiner.OF_TARGET),
+        doctor_instance.INSTANCE.name,
         *(check.name for check in examiner.OF_INSTANCE),
-    ]  # fmt: skip
+    ]
 
     assert [name for name, _ in entries] == checks
     assert [name for name, text in entries if "Fix: " not in text and "Fix:\n" not in text] == []

@@ -36,9 +36,12 @@ class Reply(Document):
 @pytest.fixture
 def plane(world: World) -> ControlPlane:
     parts = {
-        "stateMachineArn": MACHINE_ARN, "ledgerTable": "ledger", "repositoryBucket": "repository", "evidenceBucket": "evidence",
+        "stateMachineArn": MACHINE_ARN,
+        "ledgerTable": "ledger",
+        "repositoryBucket": "repository",
+        "evidenceBucket": "evidence",
         "functions": {"Ask": FUNCTION},
-    }  # fmt: skip
+    }
     boto3.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
     return control.find(Account())
 
@@ -57,9 +60,7 @@ def test_an_error_comes_back_under_its_own_name(world: World, plane: ControlPlan
         examination.ask(plane, "Ask", Question(db_instance="shop"), Reply)
 
 
-def test_an_error_without_a_name_of_ours_says_which_function_and_where_to_look(
-    world: World, plane: ControlPlane
-) -> None:
+def test_an_error_without_a_name_of_ours_says_which_function_and_where_to_look(world: World, plane: ControlPlane) -> None:
     serve(world.patch, fails_with(KeyError("x")))
 
     with pytest.raises(RestoreFailed, match=r"Ask ended with KeyError: 'x'.*CloudWatch"):
@@ -73,9 +74,7 @@ def test_what_a_newer_function_tells_besides_is_ignored(world: World, plane: Con
 
 
 @pytest.mark.parametrize(("answer", "where"), [({"found": "shop"}, "seen: Field required"), ("shop", "all of it: ")])
-def test_an_answer_of_another_version_that_cannot_be_read_says_so(
-    world: World, plane: ControlPlane, answer: Any, where: str
-) -> None:
+def test_an_answer_of_another_version_that_cannot_be_read_says_so(world: World, plane: ControlPlane, answer: Any, where: str) -> None:
     serve(world.patch, lambda _name, _event: answer)
 
     with pytest.raises(RestoreFailed, match=f"Ask gave an answer .*{versions.NUMBER}.*{where}.*are of another version"):

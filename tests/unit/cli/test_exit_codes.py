@@ -42,10 +42,8 @@ def refused(code: str) -> ClientError:
         ("FAILED", note("AwsRefused", "AWS refused RunInstances: UnauthorizedOperation: no"), (), 12),
         ("FAILED", note("AwsRefused", "AWS refused RunInstances: VcpuLimitExceeded: no"), (), 1),
     ],
-)  # fmt: skip
-def test_the_end_of_a_restore_has_its_code(
-    status: str, error: ErrorNote | None, leftovers: tuple[str, ...], code: int
-) -> None:
+)
+def test_the_end_of_a_restore_has_its_code(status: str, error: ErrorNote | None, leftovers: tuple[str, ...], code: int) -> None:
     assert of_execution(status, error, leftovers) == code
 
 
@@ -71,7 +69,7 @@ def test_leftovers_outrank_every_error_and_even_success() -> None:
         (OSError("disk"), 1),
         (KeyboardInterrupt(), 130),
     ],
-)  # fmt: skip
+)
 def test_what_goes_wrong_in_the_command_itself_has_its_code(error: BaseException, code: int) -> None:
     assert of_exception(error) == code
 

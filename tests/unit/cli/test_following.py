@@ -56,9 +56,7 @@ def test_states_that_were_passed_are_told_in_order_with_the_end_last(plane: Cont
 
 
 @pytest.mark.parametrize(("state", "job"), [("ReplayDumps", "replay"), ("RestoreNativeBackups", "restore")])
-def test_progress_of_the_running_state_carries_rate_and_remaining_time(
-    plane: ControlPlane, state: str, job: JobKind
-) -> None:
+def test_progress_of_the_running_state_carries_rate_and_remaining_time(plane: ControlPlane, state: str, job: JobKind) -> None:
     arn = start(plane, "one", wait=30)
     restore = identity.started(arn)
     phases.began(Ledger(plane.ledger, restore.restore_id), state)
@@ -160,10 +158,8 @@ def test_another_attempt_at_the_same_wait_is_no_news(plane: ControlPlane) -> Non
         ("just text", "just text"),
         ('{"worker": {"Error": "x"}}', '{"worker": {"Error": "x"}}'),
     ],
-)  # fmt: skip
-def test_the_error_of_a_failed_execution_is_a_sentence_and_no_stack_trace(
-    plane: ControlPlane, cause: str, message: str
-) -> None:
+)
+def test_the_error_of_a_failed_execution_is_a_sentence_and_no_stack_trace(plane: ControlPlane, cause: str, message: str) -> None:
     arn = start(plane, "one", fail={"error": "WorkerLost", "cause": cause})
 
     end = list(follow(plane, identity.started(arn).restore_id, arn))[-1]
@@ -181,9 +177,7 @@ def test_a_restore_is_found_by_its_id_its_name_and_its_arn(plane: ControlPlane) 
     assert restore.name == "two"
 
 
-@pytest.mark.parametrize(
-    "text", ["r-000000000000", "unknown", "arn:aws:states:eu-west-1:123456789012:execution:dbrestore:no", "in valid;"]
-)
+@pytest.mark.parametrize("text", ["r-000000000000", "unknown", "arn:aws:states:eu-west-1:123456789012:execution:dbrestore:no", "in valid;"])
 def test_a_restore_that_does_not_exist_is_said_to_be_missing(plane: ControlPlane, text: str) -> None:
     start(plane, "one", wait=0)
 

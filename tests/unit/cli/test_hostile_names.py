@@ -33,9 +33,7 @@ def test_json_lines_hold_no_byte_that_a_terminal_acts_on(capsys: pytest.CaptureF
     assert line == '{"name": "\\u001b\\u009b31m\\u202e\\u2028 é", "file": "\\udcff.bak"}\n'
 
 
-def test_a_line_feed_in_a_database_name_makes_no_line(
-    plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_line_feed_in_a_database_name_makes_no_line(plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.bak"
     path.write_bytes(backup(replace(Written(), database="a\nNote: all is well")))
 

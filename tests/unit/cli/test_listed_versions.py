@@ -51,10 +51,7 @@ def test_a_summary_of_another_version_is_listed_as_far_as_it_can_be_read_and_mar
     assert main.run(["list"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert plan.restore_id in text
-    assert (
-        not unread
-        or f"not read, because another version or a hand wrote it: {lines[plan.restore_id]['unread'][0]}" in text
-    )
+    assert not unread or f"not read, because another version or a hand wrote it: {lines[plan.restore_id]['unread'][0]}" in text
 
 
 def test_a_summary_whose_key_nobody_can_read_is_listed(plane: ControlPlane, listed: Any) -> None:
@@ -96,9 +93,7 @@ def test_a_running_restore_is_listed_whatever_another_version_wrote_and_without_
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["list", "--running"]])
-def test_a_restore_under_open_without_its_row_is_listed_and_marked(
-    plane: ControlPlane, listed: Any, arguments: list[str]
-) -> None:
+def test_a_restore_under_open_without_its_row_is_listed_and_marked(plane: ControlPlane, listed: Any, arguments: list[str]) -> None:
     change(plane, OPEN, "r-0123456789ab")
 
     [line] = listed(*arguments)
@@ -106,9 +101,7 @@ def test_a_restore_under_open_without_its_row_is_listed_and_marked(
     assert (line["restoreId"], line["status"], line["unread"]) == ("r-0123456789ab", "UNKNOWN", ["META"])
 
 
-@pytest.mark.parametrize(
-    ("error", "status"), [(None, "SUCCEEDED"), (LOST, "FAILED")]
-)  # fmt: skip
+@pytest.mark.parametrize(("error", "status"), [(None, "SUCCEEDED"), (LOST, "FAILED")])
 def test_a_restore_that_an_older_version_opened_gets_its_summary_at_its_end(
     plane: ControlPlane, listed: Any, error: ErrorNote | None, status: str
 ) -> None:

@@ -103,9 +103,7 @@ def test_leftovers_are_told_while_the_clean_up_goes_on(plane: ControlPlane, list
         ),
     ],
 )
-def test_an_empty_list_says_so(
-    plane: ControlPlane, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
-) -> None:
+def test_an_empty_list_says_so(plane: ControlPlane, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str) -> None:
     assert main.run(arguments) == 0
     assert capsys.readouterr().out.strip() == sentence
     assert main.run([*arguments, "--json"]) == 0
@@ -168,9 +166,7 @@ def test_since_is_an_age_or_a_moment(text: str, moment: datetime) -> None:
     assert listing.read_since(text, datetime(2026, 11, 23, 12, tzinfo=UTC)) == moment
 
 
-@pytest.mark.parametrize(
-    "text", ["", "yesterday", "24", "h", "-1h", "99999999999d", "0001-01-01T00:00+05:00", "2026-13-01"]
-)
+@pytest.mark.parametrize("text", ["", "yesterday", "24", "h", "-1h", "99999999999d", "0001-01-01T00:00+05:00", "2026-13-01"])
 def test_a_since_that_is_no_moment_ends_with_2(no_aws: None, capsys: pytest.CaptureFixture[str], text: str) -> None:
     with pytest.raises(RestoreRequestInvalid):
         listing.read_since(text, NOW)
@@ -192,9 +188,15 @@ def test_for_people_a_line_says_who_what_and_where(
 
     text = " ".join(capsys.readouterr().out.split())
     for words in (
-        plan.restore_id, "FAILED", "shop in 444444444444/us-east-1", "a, b, c and 2 more", f"{NOW:%Y-%m-%d %H:%M:%S} UTC",
-        "1 min 30 s", "jane@example.com", "WorkerLost: The worker is gone; reason: OPS-7",
-    ):  # fmt: skip
+        plan.restore_id,
+        "FAILED",
+        "shop in 444444444444/us-east-1",
+        "a, b, c and 2 more",
+        f"{NOW:%Y-%m-%d %H:%M:%S} UTC",
+        "1 min 30 s",
+        "jane@example.com",
+        "WorkerLost: The worker is gone; reason: OPS-7",
+    ):
         assert words in text
 
 

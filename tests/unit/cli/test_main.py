@@ -23,15 +23,20 @@ from tests.unit.cli.conftest import start
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["restore"], ["restore", "shop"], ["restore", "shop", "-d"], ["nonsense"], ["restore", "shop", "-d", "a", "--mode", "drill"],
-        ["watch", "x", "--timeout", "soon"], ["restore", "shop", "-d", "a=b=c"], ["restore", "no such!", "-d", "a"],
-        ["plan", "shop", "-d", "a", "--account", "123"], ["plan", "shop", "-d", "a", "--to-region", "Ireland"],
+        ["restore"],
+        ["restore", "shop"],
+        ["restore", "shop", "-d"],
+        ["nonsense"],
+        ["restore", "shop", "-d", "a", "--mode", "drill"],
+        ["watch", "x", "--timeout", "soon"],
+        ["restore", "shop", "-d", "a=b=c"],
+        ["restore", "no such!", "-d", "a"],
+        ["plan", "shop", "-d", "a", "--account", "123"],
+        ["plan", "shop", "-d", "a", "--to-region", "Ireland"],
         ["points", "add", "shop", "--from", "x", "--database", "a", "--database", "b"],
     ],
-)  # fmt: skip
-def test_wrong_usage_ends_with_2_and_one_problem_per_line(
-    arguments: list[str], no_aws: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+)
+def test_wrong_usage_ends_with_2_and_one_problem_per_line(arguments: list[str], no_aws: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(arguments) == 2
 
     printed = capsys.readouterr()
@@ -40,9 +45,7 @@ def test_wrong_usage_ends_with_2_and_one_problem_per_line(
     assert "Traceback" not in printed.err
 
 
-def test_an_endpoint_where_nobody_listens_ends_with_10_and_says_what_to_do(
-    no_aws: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_endpoint_where_nobody_listens_ends_with_10_and_says_what_to_do(no_aws: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["plan", "shop", "-d", "shop"]) == 10
 
     assert "dbrestore local up" in capsys.readouterr().err
@@ -65,18 +68,19 @@ def test_a_profile_that_does_not_exist_ends_with_12(no_aws: None) -> None:
     assert main.run(["--profile", "no-such-profile", "points", "list"]) == 12
 
 
-def test_no_wait_prints_the_restore_and_returns_at_once(
-    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_wait_prints_the_restore_and_returns_at_once(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["restore", "shop", "-d", "shop=copy", "--no-wait", "--reason", "why"]) == 0
 
     restore_id, arn = capsys.readouterr().out.split()
     execution = plane.executions.describe_execution(executionArn=arn)
     assert restore_id == identity.started(arn).restore_id
     assert json.loads(execution["input"]) == {
-        "target": {"dbInstance": "shop"}, "source": {"dbInstance": "shop"}, "databases": [{"as": "copy", "name": "shop"}], "reason": "why",
+        "target": {"dbInstance": "shop"},
+        "source": {"dbInstance": "shop"},
+        "databases": [{"as": "copy", "name": "shop"}],
+        "reason": "why",
         "requestedBy": "arn:aws:sts::123456789012:user/moto",
-    }  # fmt: skip
+    }
     assert execution["name"].startswith("restore-shop-")
 
 
@@ -91,15 +95,8 @@ def test_the_target_may_lie_in_another_account_and_region(
     assert asked["target"] == {"dbInstance": "shop", "account": "222222222222", "region": "eu-west-1"}
 
 
-def test_another_target_gets_the_data_of_the_named_instance(
-    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert (
-        main.run(
-            ["restore", "shop", "-d", "shop", "--to", "rehearsal", "--point", "20261123T051200Z-3fa9c1d2", "--no-wait"]
-        )
-        == 0
-    )
+def test_another_target_gets_the_data_of_the_named_instance(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["restore", "shop", "-d", "shop", "--to", "rehearsal", "--point", "20261123T051200Z-3fa9c1d2", "--no-wait"]) == 0
 
     asked = json.loads(plane.executions.describe_execution(executionArn=capsys.readouterr().out.split()[1])["input"])
     assert asked["target"] == {"dbInstance": "rehearsal"}
@@ -111,13 +108,13 @@ def test_wishes_for_sql_server_reach_the_input(plane: ControlPlane) -> None:
     assert main.run(["restore", "crm", "-d", "crm", "--no-wait", *wishes]) == 0
 
     assert input_of_only_execution(plane)["sqlserver"] == {
-        "stopAt": "2026-05-12T13:29:50", "fixUsers": True, "checkDatabase": True,
-    }  # fmt: skip
+        "stopAt": "2026-05-12T13:29:50",
+        "fixUsers": True,
+        "checkDatabase": True,
+    }
 
 
-@pytest.mark.parametrize(
-    ("option", "asked"), [("--check-database", True), ("--no-check-database", False), ("--fix-users", None)]
-)
+@pytest.mark.parametrize(("option", "asked"), [("--check-database", True), ("--no-check-database", False), ("--fix-users", None)])
 def test_a_check_of_the_database_is_asked_for_refused_or_left_to_the_configuration(
     plane: ControlPlane, option: str, asked: bool | None
 ) -> None:
@@ -145,9 +142,7 @@ def interrupt_when_started(plane: ControlPlane) -> None:
 
 def input_of_only_execution(plane: ControlPlane) -> dict[str, Any]:
     [execution] = plane.executions.list_executions(stateMachineArn=plane.state_machine_arn)["executions"]
-    asked: dict[str, Any] = json.loads(
-        plane.executions.describe_execution(executionArn=execution["executionArn"])["input"]
-    )
+    asked: dict[str, Any] = json.loads(plane.executions.describe_execution(executionArn=execution["executionArn"])["input"])
     return asked
 
 
@@ -167,9 +162,7 @@ def test_watch_ends_with_the_code_of_the_first_error(
     assert identity.started(arn).restore_id in printed.out
 
 
-def test_watch_gives_up_after_its_time_with_13_and_the_restore_goes_on(
-    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_watch_gives_up_after_its_time_with_13_and_the_restore_goes_on(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
     arn = start(plane, "one", wait=20)
 
     assert main.run(["watch", "one", "--timeout", "0.1"]) == 13
@@ -230,9 +223,7 @@ def test_ctrl_c_while_a_plan_is_made_ends_with_130(plane: ControlPlane, capsys: 
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_json_gives_one_object_per_line_and_the_summary_has_the_exit_code(
-    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_gives_one_object_per_line_and_the_summary_has_the_exit_code(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
     arn = start(plane, "one", fail={"error": "ReplayFailed", "cause": "no"})
     ledger = Ledger(plane.ledger, identity.started(arn).restore_id)
     phases.began(ledger, "ReplayDumps")
@@ -246,9 +237,7 @@ def test_json_gives_one_object_per_line_and_the_summary_has_the_exit_code(
     assert (lines[2]["status"], lines[2]["exitCode"]) == ("FAILED", 1)
 
 
-def test_without_a_terminal_what_happens_is_told_in_json_lines(
-    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_terminal_what_happens_is_told_in_json_lines(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
     arn = start(plane, "one", wait=0)
     ledger = Ledger(plane.ledger, identity.started(arn).restore_id)
     phases.began(ledger, "DeployWorker")
@@ -261,9 +250,7 @@ def test_without_a_terminal_what_happens_is_told_in_json_lines(
     assert (last["type"], last["status"]) == ("summary", "SUCCEEDED")
 
 
-def test_status_answers_with_0_while_it_runs_and_after_it_failed(
-    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_status_answers_with_0_while_it_runs_and_after_it_failed(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
     start(plane, "long", wait=20)
     start(plane, "bad", fail={"error": "WorkerLost", "cause": "gone"})
     time.sleep(1)
@@ -282,9 +269,7 @@ def test_a_restore_without_a_report_or_a_ledger_row_ends_with_10(plane: ControlP
     assert main.run(["status", "r-000000000000"]) == 10
 
 
-def test_a_name_with_markup_or_escapes_reaches_the_terminal_as_text(
-    plane: ControlPlane, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_name_with_markup_or_escapes_reaches_the_terminal_as_text(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
     start(plane, "one", fail={"error": "ReplayFailed", "cause": "[red]\x1b[2J[/red]"})
 
     assert main.run(["watch", "one"]) == 1

@@ -38,12 +38,43 @@ def test_a_point_is_added_and_shown_as_its_header_says(
     title, names, row, line = capsys.readouterr().out.rstrip().splitlines()
     assert title.startswith(f"crm-mssql {point_id}: sqlserver 15.0.2080, made ")
     assert names.split() == [
-        "database", "backup", "begun", "finished", "recovery", "server", "version", "LSNs", "files", "checked", "used", "size", "stored",
-    ]  # fmt: skip
+        "database",
+        "backup",
+        "begun",
+        "finished",
+        "recovery",
+        "server",
+        "version",
+        "LSNs",
+        "files",
+        "checked",
+        "used",
+        "size",
+        "stored",
+    ]
     assert row.split() == [
-        "shop", "full", "2023-02-28", "23:59:58", "2023-03-01", "00:00:03", "full", "HOST\\SQL", "15.0.2080", "21:153:37", "to",
-        "21:169:1", "1", "53", "%", "114.7", "kB", "9.4", "MB", "215.6", "kB",
-    ]  # fmt: skip
+        "shop",
+        "full",
+        "2023-02-28",
+        "23:59:58",
+        "2023-03-01",
+        "00:00:03",
+        "full",
+        "HOST\\SQL",
+        "15.0.2080",
+        "21:153:37",
+        "to",
+        "21:169:1",
+        "1",
+        "53",
+        "%",
+        "114.7",
+        "kB",
+        "9.4",
+        "MB",
+        "215.6",
+        "kB",
+    ]
     assert line == "Note: shop: full"
 
 
@@ -56,13 +87,27 @@ def sets(text: str) -> list[NativeBackupSet]:
     kinds: dict[str, NativeKind] = {"F": "FULL", "D": "DIFFERENTIAL", "L": "LOG"}
     return [
         NativeBackupSet(
-            kind=kinds[word[0]], set_id="s", media_set_id="m", files=(), compressed=False, checksums=True, server="s",
-            version="15.0.2080", database_version=904, compatibility_level=150, begun_at=datetime(2026, 5, 12),
-            first_lsn=f"21:{begin}:1", last_lsn=f"21:{end}:1", checkpoint_lsn="21:1:1", base_lsn="0:0:0", data_size=1,
+            kind=kinds[word[0]],
+            set_id="s",
+            media_set_id="m",
+            files=(),
+            compressed=False,
+            checksums=True,
+            server="s",
+            version="15.0.2080",
+            database_version=904,
+            compatibility_level=150,
+            begun_at=datetime(2026, 5, 12),
+            first_lsn=f"21:{begin}:1",
+            last_lsn=f"21:{end}:1",
+            checkpoint_lsn="21:1:1",
+            base_lsn="0:0:0",
+            data_size=1,
             database_files=(),
         )
-        for word in text.split() for begin, end in [word[1:].split("-")]
-    ]  # fmt: skip
+        for word in text.split()
+        for begin, end in [word[1:].split("-")]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -89,22 +134,18 @@ def test_a_set_that_was_cut_out_and_what_was_not_judged_are_told(
     assert add("--from", path) == 0
 
     told = capsys.readouterr().err.splitlines()
-    assert (
-        f"Left out: {path} (set 1 of 3): full backup of 'shop' begun 2023-02-26 23:59:58 is left out, because set 3 is"
-        in told[-2]
-    )
+    assert f"Left out: {path} (set 1 of 3): full backup of 'shop' begun 2023-02-26 23:59:58 is left out, because set 3 is" in told[-2]
     assert "Note: shop: full" in told
-    assert (
-        "Note: shop: the full backup begun 2023-02-28 23:59:58 was set 3 of 3 in its file, and is stored alone" in told
-    )
+    assert "Note: shop: the full backup begun 2023-02-28 23:59:58 was set 3 of 3 in its file, and is stored alone" in told
     assert any("torn-page detection" in line for line in told)
 
 
 def test_each_point_of_a_folder_is_printed_the_oldest_first_and_json_tells_what_was_left_out(
     plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    newer = Written(set_id=UUID(int=9), media=UUID(int=9), begun=datetime(2023, 3, 7), first=(30, 1, 1), last=(30, 9, 1),
-                    checkpoint=(30, 1, 1))  # fmt: skip
+    newer = Written(
+        set_id=UUID(int=9), media=UUID(int=9), begun=datetime(2023, 3, 7), first=(30, 1, 1), last=(30, 9, 1), checkpoint=(30, 1, 1)
+    )
     (tmp_path / "a.bak").write_bytes(backup(newer))
     (tmp_path / "b.bak").write_bytes(backup())
     (tmp_path / "job.txt").write_text("done")
@@ -113,17 +154,13 @@ def test_each_point_of_a_folder_is_printed_the_oldest_first_and_json_tells_what_
 
     first, second, left_out = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first["pointId"] < second["pointId"]
-    assert left_out == {
-        "type": "leftOut", "message": f"{tmp_path / 'job.txt'}: isn't a backup, and was passed over"
-    }  # fmt: skip
+    assert left_out == {"type": "leftOut", "message": f"{tmp_path / 'job.txt'}: isn't a backup, and was passed over"}
     assert main.run(["points", "list", "--json"]) == 0
     listed = [json.loads(line)["pointId"] for line in capsys.readouterr().out.splitlines()]
     assert listed == [first["pointId"], second["pointId"]]
 
 
-def test_a_set_is_chosen_by_its_position(
-    plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_set_is_chosen_by_its_position(plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "shop.bak"
     path.write_bytes(backup(Written(sets=3)))
 
@@ -140,9 +177,7 @@ def test_a_position_is_for_native_backups_alone(no_aws: None, whole: Path, capsy
     assert "--set is for native SQL Server backups" in capsys.readouterr().err
 
 
-def test_json_gives_a_summary_and_the_manifest(
-    plane: ControlPlane, whole: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_gives_a_summary_and_the_manifest(plane: ControlPlane, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert add("--from", whole, "--database", "crm", "--json") == 0
     assert main.run(["points", "show", "crm-mssql", "--json"]) == 0
 
@@ -152,9 +187,7 @@ def test_json_gives_a_summary_and_the_manifest(
     assert manifest["pointId"] == summary["pointId"]
 
 
-def test_every_problem_is_one_line_that_names_its_file(
-    plane: ControlPlane, whole: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_problem_is_one_line_that_names_its_file(plane: ControlPlane, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty, half = whole.with_name("empty"), whole.with_name("half")
     empty.touch()
     half.write_bytes(backup(Written(database="crm", stripes=2, set_id=UUID(int=9))))
@@ -163,9 +196,7 @@ def test_every_problem_is_one_line_that_names_its_file(
 
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert [
-        f"{empty}: is empty" in line or f"{half}: the set of 'crm'" in line for line in printed.err.splitlines()
-    ] == [True, True]
+    assert [f"{empty}: is empty" in line or f"{half}: the set of 'crm'" in line for line in printed.err.splitlines()] == [True, True]
 
 
 def test_two_names_are_wrong_usage(no_aws: None, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,9 +205,7 @@ def test_two_names_are_wrong_usage(no_aws: None, whole: Path, capsys: pytest.Cap
     assert "2 --database for native backups" in capsys.readouterr().err
 
 
-def test_a_native_backup_offered_as_a_dump_is_refused(
-    plane: ControlPlane, whole: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_native_backup_offered_as_a_dump_is_refused(plane: ControlPlane, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["points", "add", "crm-mssql", "--from", str(whole)]) == 1
 
     assert "SQL Server backup" in capsys.readouterr().err

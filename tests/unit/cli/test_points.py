@@ -59,9 +59,7 @@ def test_a_dump_without_data_is_said_to_be_one_when_it_is_added_and_shown(
     assert "C.UTF-8" in shown
 
 
-def test_a_digest_from_where_the_dump_was_made_is_compared(
-    plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_digest_from_where_the_dump_was_made_is_compared(plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = dump(tmp_path / "a")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -78,9 +76,7 @@ def test_a_digest_that_cannot_be_one_is_wrong_usage(plane: ControlPlane, tmp_pat
     assert add(dump(tmp_path / "a"), *arguments) == 2
 
 
-def test_the_listing_says_what_each_point_holds(
-    plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_listing_says_what_each_point_holds(plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert add(dump(tmp_path / "a"), "--from", str(dump(tmp_path / "b", database="crm"))) == 0
     point_id = capsys.readouterr().out.strip()
 

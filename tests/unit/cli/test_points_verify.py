@@ -43,9 +43,7 @@ def damage(plane: ControlPlane, key: str) -> None:
 
 
 @pytest.mark.parametrize("how", [[], ["--deep"]])
-def test_a_point_in_order_ends_with_0_and_a_line_per_file(
-    key: str, capsys: pytest.CaptureFixture[str], how: list[str]
-) -> None:
+def test_a_point_in_order_ends_with_0_and_a_line_per_file(key: str, capsys: pytest.CaptureFixture[str], how: list[str]) -> None:
     code, lines, said = verified(capsys, *how)
 
     assert code == 0
@@ -106,14 +104,13 @@ def test_json_is_a_line_per_verdict_and_nothing_else(
     told = [json.loads(line) for line in lines]
     assert (code, said) == (1, "")
     assert [(one["type"], one["key"], one["state"]) for one in told] == [
-        ("file", key.replace("2-of-2", "1-of-2"), "ok"), ("file", key, "damaged"),
-    ]  # fmt: skip
+        ("file", key.replace("2-of-2", "1-of-2"), "ok"),
+        ("file", key, "damaged"),
+    ]
     assert all(one["message"] for one in told)
 
 
-def test_points_of_dumps_are_verified_too(
-    plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_points_of_dumps_are_verified_too(plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["points", "add", "shop", "--from", str(dump(tmp_path / "a"))]) == 0
     capsys.readouterr()
 

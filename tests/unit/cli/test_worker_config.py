@@ -23,9 +23,12 @@ PLACE = f"{REGION}, account {ACCOUNT}"
 def deployed(world: World, tmp_path: Path) -> Any:
     """Deploy a file with these defaults and these places; the command finds the functions by the signpost."""
     parts = {
-        "stateMachineArn": MACHINE_ARN, "ledgerTable": "ledger", "repositoryBucket": "repository", "evidenceBucket": "evidence",
+        "stateMachineArn": MACHINE_ARN,
+        "ledgerTable": "ledger",
+        "repositoryBucket": "repository",
+        "evidenceBucket": "evidence",
         "functions": {"CheckWorkerConfiguration": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:CheckWorkerConfiguration"},
-    }  # fmt: skip
+    }
     boto3.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
 
     def deploy(*places: dict[str, Any], **defaults: Any) -> None:
@@ -51,8 +54,10 @@ def test_list_shows_every_place_and_what_it_sets(deployed: Any, capsys: pytest.C
 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[1:] == [
-        ["defaults", "maxRunHours", "24"], [*PLACE.split(), "tags", "team=dba"], [REGION, "volumeGib", "30"],
-    ]  # fmt: skip
+        ["defaults", "maxRunHours", "24"],
+        [*PLACE.split(), "tags", "team=dba"],
+        [REGION, "volumeGib", "30"],
+    ]
 
 
 def test_list_says_where_nothing_is_set(deployed: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,12 +117,10 @@ def test_check_finds_what_a_restore_would_be_refused_for(deployed: Any, capsys: 
         "and Region: name another",
         "WorkerConfigurationInvalid: workers.json#/places/0/imageId: ami-0123456789abcdef0 does not exist in this Region for account "
         f"{ACCOUNT}: name another",
-    ]  # fmt: skip
+    ]
 
 
-def test_check_as_json_has_a_line_per_value_subnet_and_finding(
-    world: World, deployed: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_as_json_has_a_line_per_value_subnet_and_finding(world: World, deployed: Any, capsys: pytest.CaptureFixture[str]) -> None:
     deployed({"region": REGION, "imageId": "ami-0123456789abcdef0"})
 
     assert main.run(["worker-config", "check", INSTANCE, "--json"]) == 1
@@ -126,8 +129,13 @@ def test_check_as_json_has_a_line_per_value_subnet_and_finding(
     by_type = {kind: [line for line in lines if line["type"] == kind] for kind in ("value", "subnet", "finding")}
     assert (lines[0]["type"], lines[0]["dbInstance"], lines[0]["vpcId"]) == ("worker", INSTANCE, world.vpc_id)
     assert lines[0]["launches"]
-    assert {"type": "value", "key": "imageId", "value": "ami-0123456789abcdef0", "origin": f"workers.json, {REGION}",
-            "place": "workers.json#/places/0/imageId"} in by_type["value"]  # fmt: skip
+    assert {
+        "type": "value",
+        "key": "imageId",
+        "value": "ami-0123456789abcdef0",
+        "origin": f"workers.json, {REGION}",
+        "place": "workers.json#/places/0/imageId",
+    } in by_type["value"]
     assert {line["subnetId"] for line in by_type["subnet"]} == set(world.subnets)
     assert [line["error"] for line in by_type["finding"]] == ["WorkerConfigurationInvalid"]
     assert lines[-1] == {"type": "summary", "findings": 1, "exitCode": 1}
@@ -150,9 +158,7 @@ def test_an_instance_that_is_not_there_ends_with_10(deployed: Any, capsys: pytes
     assert "TargetNotFound: no DB instance 'no-such-instance'" in capsys.readouterr().err
 
 
-def test_an_instance_is_looked_for_in_the_region_that_is_named(
-    deployed: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_instance_is_looked_for_in_the_region_that_is_named(deployed: Any, capsys: pytest.CaptureFixture[str]) -> None:
     deployed()
 
     assert main.run(["worker-config", "check", INSTANCE, "--to-region", "eu-west-1"]) == 10
@@ -188,9 +194,7 @@ def test_a_wrong_question_ends_with_2_before_anything_is_asked(
 
 
 def asked(*worker: str) -> RestoreRequest:
-    return request.build(
-        "shop", ["shop"], source=None, point="latest", mode="restore", on_conflict="fail", reason=None, worker=worker
-    )
+    return request.build("shop", ["shop"], source=None, point="latest", mode="restore", on_conflict="fail", reason=None, worker=worker)
 
 
 def test_wishes_for_the_worker_reach_the_input_with_the_requests_own_types() -> None:
@@ -203,9 +207,11 @@ def test_wishes_for_the_worker_reach_the_input_with_the_requests_own_types() -> 
     )
 
     assert json.loads(request.input_text(wishes))["worker"] == {
-        "subnetIds": ["subnet-01234567", "subnet-89abcdef"], "volumeGib": 40, "tags": {"team": "a=b", "x.y": "z"},
+        "subnetIds": ["subnet-01234567", "subnet-89abcdef"],
+        "volumeGib": 40,
+        "tags": {"team": "a=b", "x.y": "z"},
         "keepToastCompression": True,
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,7 @@ EXIT_CODES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "code"), [(name, code) for code, names in EXIT_CODES.items() for name in names.split()]
-)
+@pytest.mark.parametrize(("name", "code"), [(name, code) for code, names in EXIT_CODES.items() for name in names.split()])
 def test_an_error_keeps_its_exit_code_raised_here_or_come_back_by_name(name: str, code: int) -> None:
     assert ERRORS[name].exit_code == code
     assert of_exception(ERRORS[name]("because")) == code
@@ -71,10 +69,11 @@ def test_a_group_is_caught_and_never_raised() -> None:
 
     raised = [
         f"{path}: {line.strip()}"
-        for path in sources.splitlines() if not path.startswith("tests/")
+        for path in sources.splitlines()
+        if not path.startswith("tests/")
         for line in (ROOT / path).read_text().splitlines()
         if re.search(rf"(?<!class )\b({names})\(|raise ({names})\b", line)
-    ]  # fmt: skip
+    ]
 
     assert raised == []
 

@@ -9,9 +9,7 @@ from dbrestore.contract.manifest import DatabaseBackup, Manifest, NativeDatabase
 
 
 def manifest() -> Manifest:
-    databases = tuple(
-        NativeDatabaseBackup(name=name, source_name=name, database_id="i", backup_sets=()) for name in ("orders", "crm")
-    )
+    databases = tuple(NativeDatabaseBackup(name=name, source_name=name, database_id="i", backup_sets=()) for name in ("orders", "crm"))
     return Manifest(
         point_id="20261123T051200Z-3fa9c1d2",
         instance="shop",

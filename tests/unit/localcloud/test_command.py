@@ -17,9 +17,7 @@ from localcloud.base import processes
 def up_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A process with the daemon's command line and its state file: all that tells whether a local cloud is up."""
     monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(tmp_path))
-    process = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)", "localcloud", "--directory", str(tmp_path / "cloud")]
-    )
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "localcloud", "--directory", str(tmp_path / "cloud")])
     state = {
         "pid": process.pid,
         "endpoint": "http://127.0.0.1:4566",

@@ -45,9 +45,13 @@ def _busy(running: Running) -> tuple[int, int]:
     name = functions.list_functions()["Functions"][0]["FunctionName"]
     functions.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"sleep": 60}')
     _client(running, "rds").create_db_instance(
-        DBInstanceIdentifier="shop", Engine="postgres", DBInstanceClass="db.t4g.micro", AllocatedStorage=20,
-        MasterUsername="boss", ManageMasterUserPassword=True,
-    )  # fmt: skip
+        DBInstanceIdentifier="shop",
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        AllocatedStorage=20,
+        MasterUsername="boss",
+        ManageMasterUserPassword=True,
+    )
     try:
         return _eventually(lambda: _pid_of_function(running)), _eventually(lambda: _pid_of_database(running))
     except AssertionError as error:
@@ -55,11 +59,7 @@ def _busy(running: Running) -> tuple[int, int]:
 
 
 def _pid_of_function(running: Running) -> int | None:
-    found = [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _runs_in(entry, running.directory / "lambda")
-    ]
+    found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _runs_in(entry, running.directory / "lambda")]
     return found[0] if found else None
 
 
@@ -172,9 +172,7 @@ def other_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
             daemon.down()
 
 
-def test_two_clouds_side_by_side_never_end_one_another(
-    folder: Path, other_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_clouds_side_by_side_never_end_one_another(folder: Path, other_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = daemon.up(assembly=ASSEMBLY)
     monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(other_folder))
     second = daemon.up(assembly=ASSEMBLY)
@@ -193,9 +191,7 @@ def test_two_clouds_side_by_side_never_end_one_another(
     assert _client(second, "sts").get_caller_identity()["Account"] == "123456789012"
 
 
-def test_a_port_that_another_cloud_holds_is_named_with_its_owner(
-    folder: Path, other_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_that_another_cloud_holds_is_named_with_its_owner(folder: Path, other_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = daemon.up(assembly=ASSEMBLY)
     monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(other_folder))
 
@@ -214,9 +210,7 @@ def test_a_port_that_a_program_holds_is_named_with_the_program(folder: Path) -> 
     try:
         assert program.stdout
         port = int(program.stdout.readline())
-        with pytest.raises(
-            LocalCloudError, match=rf"in use by the program python.* \(process {program.pid} of the user "
-        ):
+        with pytest.raises(LocalCloudError, match=rf"in use by the program python.* \(process {program.pid} of the user "):
             daemon.up(port=port, assembly=ASSEMBLY)
     finally:
         program.kill()
@@ -225,13 +219,9 @@ def test_a_port_that_a_program_holds_is_named_with_the_program(folder: Path) -> 
 
 @pytest.mark.parametrize("is_cloud", [False, True], ids=["a shell", "another cloud"])
 @pytest.mark.parametrize("started", ["long ago", ""], ids=["recorded", "by an older version"])
-def test_a_process_that_got_the_number_of_a_dead_cloud_is_left_alone(
-    folder: Path, is_cloud: bool, started: str
-) -> None:
+def test_a_process_that_got_the_number_of_a_dead_cloud_is_left_alone(folder: Path, is_cloud: bool, started: str) -> None:
     disguise = ["localcloud", "--directory", str(folder.parent / "elsewhere" / "cloud")] if is_cloud else []
-    innocent = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)", *disguise], start_new_session=True
-    )
+    innocent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *disguise], start_new_session=True)
     try:
         cloud = {
             "pid": innocent.pid,
@@ -251,9 +241,7 @@ def test_a_process_that_got_the_number_of_a_dead_cloud_is_left_alone(
         innocent.wait()
 
 
-def test_what_stands_in_another_person_s_folder_decides_nothing(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_stands_in_another_person_s_folder_decides_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     thesis = tmp_path / "thesis"
     thesis.mkdir()
     trap = {"pid": 1, "endpoint": "http://127.0.0.1:4566", "directory": str(thesis)}

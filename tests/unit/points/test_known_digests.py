@@ -66,9 +66,7 @@ def test_a_file_with_another_digest_is_damaged_and_nothing_of_it_stays(s3: "S3Cl
     flipped(shop)
     source = "--sha256" if given else "shop.dump.sha256"
 
-    with pytest.raises(
-        BackupDamaged, match=f"shop.dump: the SHA-256 of its bytes is [0-9a-f]{{64}}, {source} says {digest}"
-    ):
+    with pytest.raises(BackupDamaged, match=f"shop.dump: the SHA-256 of its bytes is [0-9a-f]{{64}}, {source} says {digest}"):
         points.add(s3, BUCKET, "i", [(None, shop)], sha256=[digest] if given else [])
 
     assert leftovers(s3) == []
@@ -84,9 +82,7 @@ def test_a_directory_is_compared_file_by_file(s3: "S3Client", folder: Path, name
     sound = len(leftovers(s3))
     flipped(folder / name)
 
-    with pytest.raises(
-        BackupDamaged, match=f"shop.dir: .*{name}: the SHA-256 of its bytes is .*, shop.dir.sha256 says"
-    ):
+    with pytest.raises(BackupDamaged, match=f"shop.dir: .*{name}: the SHA-256 of its bytes is .*, shop.dir.sha256 says"):
         points.add(s3, BUCKET, "i", [("damaged", folder)])
 
     assert len(leftovers(s3)) == sound

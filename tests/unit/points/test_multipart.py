@@ -56,9 +56,7 @@ def test_the_checksum_is_the_one_that_s3_computes_of_a_copy(s3: "S3Client") -> N
 
 def test_s3_keeps_the_checksum_of_the_whole_object_and_refuses_another(s3: "S3Client") -> None:
     asked: list[dict[str, str]] = []
-    s3.meta.events.register(
-        "provide-client-params.s3.CompleteMultipartUpload", lambda params, **_: asked.append(params)
-    )
+    s3.meta.events.register("provide-client-params.s3.CompleteMultipartUpload", lambda params, **_: asked.append(params))
     with MultipartUpload(s3, BUCKET, "key", 1 << 20) as upload:
         upload.write(b"x" * (1 << 20))
         upload.complete()

@@ -64,9 +64,7 @@ def damage(s3: "S3Client", key: str, byte: int | None = None) -> None:
 def test_what_was_added_is_in_order(s3: "S3Client", native: Manifest, deep: bool) -> None:
     verdicts = judged(s3, native, deep=deep)
 
-    assert [(verdict.key, verdict.state) for verdict in verdicts] == [
-        (file.key, "ok") for file in native.native_databases[0].files
-    ]
+    assert [(verdict.key, verdict.state) for verdict in verdicts] == [(file.key, "ok") for file in native.native_databases[0].files]
     if deep:
         assert {verdict.sentence for verdict in verdicts} == {"is what was added, byte by byte"}
 
@@ -82,9 +80,7 @@ def test_dumps_are_compared_too(s3: "S3Client", tmp_path: Path, deep: bool) -> N
 
 
 @BOTH
-def test_a_file_of_another_length_is_damaged_and_both_lengths_are_told(
-    s3: "S3Client", native: Manifest, deep: bool
-) -> None:
+def test_a_file_of_another_length_is_damaged_and_both_lengths_are_told(s3: "S3Client", native: Manifest, deep: bool) -> None:
     key = key_of(native, 2)
     data = stored(s3, key)
     s3.put_object(Bucket=BUCKET, Key=key, Body=data[:-512])
@@ -96,9 +92,7 @@ def test_a_file_of_another_length_is_damaged_and_both_lengths_are_told(
 
 @BOTH
 @pytest.mark.parametrize("versioned", [False, True])
-def test_a_file_that_is_gone_is_missing_and_the_others_are_judged(
-    s3: "S3Client", native: Manifest, deep: bool, versioned: bool
-) -> None:
+def test_a_file_that_is_gone_is_missing_and_the_others_are_judged(s3: "S3Client", native: Manifest, deep: bool, versioned: bool) -> None:
     if versioned:
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     s3.delete_object(Bucket=BUCKET, Key=key_of(native, 1))
@@ -127,12 +121,8 @@ def test_without_a_checksum_in_s3_other_bytes_show_only_when_they_are_read(s3: "
     assert deep.state == "damaged"
 
 
-@pytest.mark.parametrize(
-    "told", [{"ChecksumType": "COMPOSITE", "ChecksumCRC32": "AAAAAA=="}, {"ChecksumCRC32": "AAAAAA==-2"}]
-)
-def test_a_checksum_over_those_of_parts_is_not_taken_for_the_files(
-    s3: "S3Client", native: Manifest, told: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("told", [{"ChecksumType": "COMPOSITE", "ChecksumCRC32": "AAAAAA=="}, {"ChecksumCRC32": "AAAAAA==-2"}])
+def test_a_checksum_over_those_of_parts_is_not_taken_for_the_files(s3: "S3Client", native: Manifest, told: dict[str, str]) -> None:
     """As S3 tells it of points that were made before 0.3; moto doesn't."""
     s3.meta.events.register("after-call.s3.HeadObject", lambda parsed, **_: parsed.update(told))
 

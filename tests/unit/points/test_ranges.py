@@ -120,9 +120,7 @@ def test_an_empty_range_asks_nothing_of_s3(s3: "S3Client") -> None:
         ("key", 10, 1, "has no bytes 10 to 10"),
     ],
 )
-def test_an_object_that_is_gone_or_shorter_is_damage(
-    s3: "S3Client", key: str, offset: int, length: int, sentence: str
-) -> None:
+def test_an_object_that_is_gone_or_shorter_is_damage(s3: "S3Client", key: str, offset: int, length: int, sentence: str) -> None:
     s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
 
     with pytest.raises(BackupDamaged, match=sentence):

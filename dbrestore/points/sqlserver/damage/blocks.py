@@ -58,9 +58,7 @@ class Walk:
         end = self._position
         head = yield from self._take(BLOCK_HEADER, may_end=self._marks.complete)
         if self._marks.complete:
-            raise BackupDamaged(
-                f"is damaged: it goes on after its end at byte {end:,}: compare it with its original, or make it again"
-            )
+            raise BackupDamaged(f"is damaged: it goes on after its end at byte {end:,}: compare it with its original, or make it again")
         while not is_block(head):
             yield from self._skip(SECTOR - BLOCK_HEADER)
             if self._position - end >= _LARGEST_UNIT:

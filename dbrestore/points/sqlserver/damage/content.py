@@ -75,9 +75,7 @@ class Streams:
         sectors = np.frombuffer(data, np.uint8, len(data) // SECTOR * SECTOR)
         pages = len(sectors) // PAGE if self._tag == _PAGES else 0
         if pages:
-            self._add(
-                sectors[: pages * PAGE], self._pages.judge(sectors[: pages * PAGE].reshape(pages, PAGE), position)
-            )
+            self._add(sectors[: pages * PAGE], self._pages.judge(sectors[: pages * PAGE].reshape(pages, PAGE), position))
         if len(sectors) > pages * PAGE:
             rest = sectors[pages * PAGE :]
             self._add(rest, sector_sums(rest))

@@ -91,20 +91,14 @@ class DamageCheck:
                 f"the checksum over stream {tag.decode()} at byte {position:,} is wrong{_and_more(len(streams.wrong), 'stream')}"
             )
             # It may be a free one, but shows where to look.
-            problems += [
-                f"so is that of page {page} at byte {page.position:,}"
-                for page in pages.undecided.pages[:1]
-                if not doubtful
-            ]
+            problems += [f"so is that of page {page} at byte {page.position:,}" for page in pages.undecided.pages[:1] if not doubtful]
         if problems:
             raise BackupDamaged(f"is damaged: {'; '.join(problems)}: {_ADVICE}")
         notes = tuple(_of_streams(self._walk, streams, pages, doubtful))
         pages.undecided = Found() if doubtful else pages.undecided
         return self._checks(streams.covered + self._walk.headers, pages.right, 0, self._places, notes)
 
-    def _checks(
-        self, covered: int, pages: int, records: int, places: Places | None, not_judged: tuple[str, ...]
-    ) -> StripeChecks:
+    def _checks(self, covered: int, pages: int, records: int, places: Places | None, not_judged: tuple[str, ...]) -> StripeChecks:
         return StripeChecks(
             name=self._name,
             stripe=self._header.stripe,
@@ -146,11 +140,7 @@ class _Wanted:
         for key in sorted({key for one in places for key in one.packed}):
             self._judge(key)
         if self._unsettled:
-            parts = (
-                "1 part of 63 MiB that was"
-                if self._unsettled == 1
-                else f"{self._unsettled:,} parts of 63 MiB that were"
-            )
+            parts = "1 part of 63 MiB that was" if self._unsettled == 1 else f"{self._unsettled:,} parts of 63 MiB that were"
             self.notes.append(f"whether all pages are there in {parts} changed during the backup")
 
     def _judge(self, key: tuple[int, int]) -> None:
@@ -173,15 +163,11 @@ class _Wanted:
         problems = []
         if all(one.empty and one.whole for one in self._places) and self._places:
             problems.append("it holds no page of its database")
-        if self.missing.count >= max(_FEW, self.used) and self.missing.count <= sum(
-            one.unknown for one in self._places
-        ):
+        if self.missing.count >= max(_FEW, self.used) and self.missing.count <= sum(one.unknown for one in self._places):
             self.notes.append(f"whether all pages are there: {self.missing.count:,} of those in use were not found")
         elif self.missing.count:
             first = self.missing.pages[0]
-            problems.append(
-                f"page {first} is in use and not in its place{_and_more(self.missing.count, 'page', 'nor are')}"
-            )
+            problems.append(f"page {first} is in use and not in its place{_and_more(self.missing.count, 'page', 'nor are')}")
         for stripe in stripes:
             if found := [page for page in stripe.undecided.pages if self.allocated(page.file, page.page)]:
                 where = f" of {stripe.name}" if len(stripes) > 1 else ""

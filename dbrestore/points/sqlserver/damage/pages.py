@@ -117,9 +117,7 @@ class Pages:
         best = max({int(name) for name in names if name >= 0}, key=weight)
         return best >> 32, best & 0xFFFFFFFF
 
-    def _settle(
-        self, batch: _Batch, extents: NDArray[np.int64], key: tuple[int, int], rows: NDArray[np.intp]
-    ) -> NDArray[np.bool_]:
+    def _settle(self, batch: _Batch, extents: NDArray[np.int64], key: tuple[int, int], rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Note the pages of one interval that are there. Returns which of the extents have one in use."""
         interval = self._places.interval(key)
         base = key[1] * INTERVAL

@@ -55,9 +55,7 @@ class Records:
         begin = self._position
         head = yield from self._take(4, may_end=self._marks.complete)
         if self._marks.complete:
-            raise BackupDamaged(
-                f"is damaged: it goes on after its end at byte {begin:,}: compare it with its original, or make it again"
-            )
+            raise BackupDamaged(f"is damaged: it goes on after its end at byte {begin:,}: compare it with its original, or make it again")
         size = number(head, 2, 2)
         if not any(head) and begin % SECTOR == 0 and begin - self._after_mark < _LARGEST_UNIT:
             # The rest of the unit that the filemark began.

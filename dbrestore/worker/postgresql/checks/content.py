@@ -29,8 +29,12 @@ from dbrestore.worker.postgresql.session import Connection, explained
 _NO_DIGESTS: Final = "the restore point has no digests: add it again"
 # pg_dump pins the first three; what it leaves to the server is what `points add` has translated the dump's text into.
 _SETTINGS: Final = {
-    "DateStyle": "ISO", "IntervalStyle": "postgres", "extra_float_digits": "3", "TimeZone": "UTC", "bytea_output": "hex",
-}  # fmt: skip
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "3",
+    "TimeZone": "UTC",
+    "bytea_output": "hex",
+}
 # Every text of these comes back the same after it was converted to Unicode; of East Asian encodings some don't.
 _ONE_TO_ONE: Final = ("UTF8", "SQL_ASCII", "LATIN", "ISO_8859_", "WIN", "KOI8")
 _SHOWN_DIGITS: Final = 12
@@ -60,15 +64,11 @@ def expected(members: Iterable[tuple[CopyTarget, TableMember]], encoding: str) -
             raise NotComparable("none of its columns can be compared")
         kept = member.content.columns
         columns = target.columns if kept is None else tuple(target.columns[position] for position in kept)
-        found.append(
-            Content(target.table, columns, encoding, member.rows, member.content.seed, int(member.content.total, 16))
-        )
+        found.append(Content(target.table, columns, encoding, member.rows, member.content.seed, int(member.content.total, 16)))
     first = found[0]
     if any((each.columns, each.seed) != (first.columns, first.seed) for each in found):
         raise NotComparable("its partitions were dumped with their columns in different orders")
-    return Content(
-        first.table, first.columns, encoding, sum(c.rows for c in found), first.seed, sum(c.total for c in found)
-    )
+    return Content(first.table, first.columns, encoding, sum(c.rows for c in found), first.seed, sum(c.total for c in found))
 
 
 def compare(content: Content, loaded: Iterable[TableName], found: list[Check], connection: Connection) -> None:
@@ -124,9 +124,7 @@ def _why_not_comparable(connection: Connection, encoding: str) -> str | None:
     own = connection.info.parameter_status("server_encoding") or ""
     if own == encoding or "SQL_ASCII" in (own, encoding) or encoding.startswith(_ONE_TO_ONE):
         return None
-    return (
-        f"the dump is in {encoding} and the database in {own}: some characters come back as others that mean the same"
-    )
+    return f"the dump is in {encoding} and the database in {own}: some characters come back as others that mean the same"
 
 
 def _described(rows: int, total: int) -> str:

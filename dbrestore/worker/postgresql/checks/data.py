@@ -90,9 +90,7 @@ def _roots(
         return partition_roots.of_trees(connection, tables, backup.client_encoding)
 
 
-def _loaded(
-    archive: Archive, division: Division, backup: DatabaseBackup, roots: dict[TableName, TableName]
-) -> dict[TableName, Loaded]:
+def _loaded(archive: Archive, division: Division, backup: DatabaseBackup, roots: dict[TableName, TableName]) -> dict[TableName, Loaded]:
     """`roots`: for tables that are compared only together with their tree, its root. Rows of extensions' configuration tables are among
     what the replay left out of the later steps: extensions ship rows of their own."""
     found: dict[TableName, Loaded] = defaultdict(Loaded)
@@ -104,9 +102,7 @@ def _loaded(
     return found
 
 
-def _of_tables(
-    loaded: dict[TableName, Loaded], backup: DatabaseBackup, found: list[Check], *, contents: bool
-) -> Iterator[Run]:
+def _of_tables(loaded: dict[TableName, Loaded], backup: DatabaseBackup, found: list[Check], *, contents: bool) -> Iterator[Run]:
     """Cost and work for each table: its rows are compared, or only counted."""
     for table, one in loaded.items():
         if not contents:

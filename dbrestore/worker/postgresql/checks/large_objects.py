@@ -84,9 +84,11 @@ def _pieces(connection: Connection, oid: int, start: bytes) -> Iterator[bytes]:
         offset += len(piece)
         if len(piece) < limits.LARGE_OBJECT_CHUNK:
             return
-        row = connection.cursor(binary=True).execute(
-            "SELECT lo_get(%s::oid, %s::bigint, %s)", [oid, offset, limits.LARGE_OBJECT_CHUNK]
-        ).fetchone()  # fmt: skip
+        row = (
+            connection.cursor(binary=True)
+            .execute("SELECT lo_get(%s::oid, %s::bigint, %s)", [oid, offset, limits.LARGE_OBJECT_CHUNK])
+            .fetchone()
+        )
         piece = row[0] if row else b""
 
 

@@ -18,10 +18,19 @@ from dbrestore.worker.postgresql.session import Connection
 _OWNED: Final = (
     ("pg_class", "pg_class", "relowner", "o.relkind NOT IN ('t', 'i', 'I', 'c')"),
     # The constructors of a range type belong to the server's first superuser, whoever makes the type.
-    ("pg_proc", "pg_proc", "proowner", "NOT EXISTS (SELECT FROM pg_depend AS d "
-        "WHERE d.classid = 'pg_proc'::regclass AND d.objid = o.oid AND d.deptype = 'i')"),
-    ("pg_type", "pg_type", "typowner", "o.typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type AS e WHERE e.typarray = o.oid) "
-        "AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = o.typrelid AND c.relkind <> 'c')"),
+    (
+        "pg_proc",
+        "pg_proc",
+        "proowner",
+        "NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = o.oid AND d.deptype = 'i')",
+    ),
+    (
+        "pg_type",
+        "pg_type",
+        "typowner",
+        "o.typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type AS e WHERE e.typarray = o.oid) "
+        "AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = o.typrelid AND c.relkind <> 'c')",
+    ),
     ("pg_namespace", "pg_namespace", "nspowner", "o.nspname !~ '^pg_(toast_)?temp_'"),
     ("pg_operator", "pg_operator", "oprowner", ""),
     ("pg_opclass", "pg_opclass", "opcowner", ""),
@@ -37,7 +46,7 @@ _OWNED: Final = (
     ("pg_language", "pg_language", "lanowner", ""),
     ("pg_publication", "pg_publication", "pubowner", ""),
     ("pg_event_trigger", "pg_event_trigger", "evtowner", ""),
-)  # fmt: skip
+)
 _ALL_OWNED: Final = " UNION ALL ".join(
     f"SELECT '{class_name}'::regclass::oid, o.oid, o.{owner} FROM {catalogue_name} AS o WHERE {which or 'true'}"  # noqa: S608
     for class_name, catalogue_name, owner, which in _OWNED
@@ -57,9 +66,7 @@ _OWNERS: Final = f"""SELECT o.class_id, o.object_id, r.rolname::text FROM ({_ALL
     JOIN pg_roles AS r ON r.oid = o.owner"""  # noqa: S608
 
 
-def owners_check(
-    master: Connection, entries: Collection[TocEntry], decided: Mapping[str, str], otherwise: str
-) -> Check:  # fmt: skip
+def owners_check(master: Connection, entries: Collection[TocEntry], decided: Mapping[str, str], otherwise: str) -> Check:
     """Each object that an entry stands for has the owner that was decided: `decided` maps the dump's roles to the target's, `otherwise`
     owns for all that aren't in it. `entries` are those that were restored; run it after the hand-over."""
     present = catalogue.objects(master)

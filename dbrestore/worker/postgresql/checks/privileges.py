@@ -50,8 +50,9 @@ def lost(master: Connection, expected: Expected) -> list[FixUp]:
     actual = acl_sources.read(master, {held.object for held in expected.held})
     notes = [
         FixUp(entry=entry.label, what=f"{_named(held)} is {'missing' if level else 'still there'} after the privileges were executed")
-        for held, (level, entry) in expected.held.items() if not _is_as(level, actual.get(held, NONE))
-    ]  # fmt: skip
+        for held, (level, entry) in expected.held.items()
+        if not _is_as(level, actual.get(held, NONE))
+    ]
     more = len(notes) - limits.LISTED_OBJECTS
     if more > 0:
         notes[limits.LISTED_OBJECTS :] = [FixUp(entry="ACL", what=f"{more} more privileges are not as in the dump")]

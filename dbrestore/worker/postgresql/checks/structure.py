@@ -19,10 +19,21 @@ from dbrestore.worker.postgresql.rights import row_security
 from dbrestore.worker.postgresql.session import Connection
 
 # Checked by the steps that do them: rows and sequence values, privileges, the promotion; the rest are settings of the archive.
-_CHECKED_ELSEWHERE = frozenset({
-    "TABLE DATA", "BLOBS", "SEQUENCE SET", "STATISTICS DATA", "ACL", "DEFAULT ACL", "DATABASE", "DATABASE PROPERTIES", "ENCODING",
-    "STDSTRINGS", "SEARCHPATH",
-})  # fmt: skip
+_CHECKED_ELSEWHERE = frozenset(
+    {
+        "TABLE DATA",
+        "BLOBS",
+        "SEQUENCE SET",
+        "STATISTICS DATA",
+        "ACL",
+        "DEFAULT ACL",
+        "DATABASE",
+        "DATABASE PROPERTIES",
+        "ENCODING",
+        "STDSTRINGS",
+        "SEARCHPATH",
+    }
+)
 _CONSTRAINTS = ("CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT")
 # How the definition of a constraint ends -> what the catalogue says of it.
 _UNPROVEN = {" NOT VALID": "not valid", " NOT ENFORCED": "not enforced"}
@@ -76,12 +87,12 @@ def _unproven(entries: list[TocEntry], present: Objects) -> Iterator[Check]:
     """The dump itself says which constraints were never validated, or are not enforced."""
     for ending, state in _UNPROVEN.items():
         allowed = {
-            key for e in entries if e.description in _CONSTRAINTS and e.definition.rstrip().removesuffix(";").endswith(ending)
+            key
+            for e in entries
+            if e.description in _CONSTRAINTS and e.definition.rstrip().removesuffix(";").endswith(ending)
             for key in addresses.object_keys(e)
-        }  # fmt: skip
-        found = {
-            key for key, each in present.items() if key.kind in _CONSTRAINTS and any(o.state == state for o in each)
         }
+        found = {key for key, each in present.items() if key.kind in _CONSTRAINTS and any(o.state == state for o in each)}
         yield _row(f"constraints {state.replace('valid', 'validated')}", _listed(allowed), _listed(found))
 
 
@@ -96,13 +107,13 @@ def _valid_indexes(master: Connection) -> Check:
 
 def _triggers(master: Connection, entries: list[TocEntry], present: Objects) -> Check:
     """Each as its entry says; a partition's trigger that has no entry as its parent's."""
-    expected = {
-        key: addresses.firing(e) for e in entries if e.description == "TRIGGER" for key in addresses.object_keys(e)
-    }
+    expected = {key: addresses.firing(e) for e in entries if e.description == "TRIGGER" for key in addresses.object_keys(e)}
     wrong = [
         f"{' '.join(key.names)} is {found.state}, was {state}"
-        for key, state in expected.items() for found in present.get(key, ()) if found.state != state
-    ]  # fmt: skip
+        for key, state in expected.items()
+        for found in present.get(key, ())
+        if found.state != state
+    ]
     deviating = {Key("TRIGGER", schema, tuple(names)) for schema, names in master.execute(_DEVIATING)}
     wrong += [f"{' '.join(key.names)} is not as its parent's" for key in deviating - expected.keys() if key in present]
     return _row("triggers firing differently", "none", ", ".join(wrong) or "none")
@@ -120,9 +131,10 @@ def _access_methods(master: Connection, entries: list[TocEntry]) -> Check:
     """Archives before version 1.14 (pg_dump 11 and older) name none."""
     found = {(schema, name): method for schema, name, method in master.execute(_ACCESS_METHODS)}
     wrong = [
-        f"{e.schema_name}.{e.tag} is {method}, was {e.access_method}" for e in entries
+        f"{e.schema_name}.{e.tag} is {method}, was {e.access_method}"
+        for e in entries
         if e.access_method and (method := found.get((e.schema_name, e.tag), e.access_method)) != e.access_method
-    ]  # fmt: skip
+    ]
     return _row("access methods other than the dump's", "none", ", ".join(wrong) or "none")
 
 

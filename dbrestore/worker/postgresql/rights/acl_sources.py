@@ -25,12 +25,19 @@ _OBJECTS: Final = {
 }
 # The same of what a role will make -> what acldefault() and pg_default_acl call it.
 _BY_DEFAULT: Final = {
-    "TABLES": ("r", "r"), "SEQUENCES": ("s", "S"), "FUNCTIONS": ("f", "f"), "ROUTINES": ("f", "f"), "TYPES": ("T", "T"),
-    "SCHEMAS": ("n", "n"), "LARGE OBJECTS": ("L", "L"),
-}  # fmt: skip
+    "TABLES": ("r", "r"),
+    "SEQUENCES": ("s", "S"),
+    "FUNCTIONS": ("f", "f"),
+    "ROUTINES": ("f", "f"),
+    "TYPES": ("T", "T"),
+    "SCHEMAS": ("n", "n"),
+    "LARGE OBJECTS": ("L", "L"),
+}
 _CODES: Final = {
-    **{kind: code for kind, (_, code) in _OBJECTS.items()}, **{kind: code for kind, (code, _) in _BY_DEFAULT.items()}, "DATABASE": "d",
-}  # fmt: skip
+    **{kind: code for kind, (_, code) in _OBJECTS.items()},
+    **{kind: code for kind, (code, _) in _BY_DEFAULT.items()},
+    "DATABASE": "d",
+}
 
 _ALL: Final = """SELECT k, privilege_type FROM unnest(%s::"char"[]) AS k CROSS JOIN LATERAL aclexplode(acldefault(k, 10))
     WHERE grantee = 10"""

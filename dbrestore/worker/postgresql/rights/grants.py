@@ -24,10 +24,13 @@ from dbrestore.worker.postgresql.sql_tokens import NotUnderstood
 
 def execute(master: Connection, archive: Archive, division: Division, owners: Owners) -> list[FixUp]:
     """Execute the privileges of all objects of the database. Returns what was not executed, and why."""
-    entries = iter([
-        e for e in archive.toc.entries
-        if e.description in ("ACL", "DEFAULT ACL") and e.dump_id not in division.left_out and not of_database(e)
-    ])  # fmt: skip
+    entries = iter(
+        [
+            e
+            for e in archive.toc.entries
+            if e.description in ("ACL", "DEFAULT ACL") and e.dump_id not in division.left_out and not of_database(e)
+        ]
+    )
     large_objects, owner_of_public = _large_objects(archive), public_schema.owner(master)
     expected = Expected(acl_sources.all_privileges(master))
     allowed = extension_privileges.allowed(master, expected.all_of)
@@ -49,9 +52,7 @@ def of_database(entry: TocEntry) -> bool:
 
 def _large_objects(archive: Archive) -> dict[int, tuple[int, ...]]:
     """The large objects that an entry lists, by its dump id."""
-    return {
-        e.dump_id: tuple(map(int, e.definition.split())) for e in archive.toc.entries if e.description == "BLOB METADATA"
-    }  # fmt: skip
+    return {e.dump_id: tuple(map(int, e.definition.split())) for e in archive.toc.entries if e.description == "BLOB METADATA"}
 
 
 def _surroundings(entry: TocEntry, large_objects: Mapping[int, tuple[int, ...]], owner: str) -> Surroundings:
@@ -63,9 +64,7 @@ def _surroundings(entry: TocEntry, large_objects: Mapping[int, tuple[int, ...]],
     return Surroundings(None, repeated, {entry.owner: owner} if entry.description == "ACL" else {})
 
 
-def execute_entry(
-    master: Connection, entry: TocEntry, owners: Owners, around: Surroundings, expected: Expected
-) -> Iterator[FixUp]:
+def execute_entry(master: Connection, entry: TocEntry, owners: Owners, around: Surroundings, expected: Expected) -> Iterator[FixUp]:
     """Execute one entry inside a transaction, and note in `expected` what must be there afterwards."""
     try:
         found = list(privileges(entry.definition, around))
@@ -92,9 +91,7 @@ def roles_in(entry: TocEntry) -> set[str]:
     """The roles that the statements of an entry name."""
     try:
         around = Surroundings("" if of_database(entry) else None)
-        return {
-            role for each in privileges(entry.definition, around) if not isinstance(each, str) for role in each.roles
-        }
+        return {role for each in privileges(entry.definition, around) if not isinstance(each, str) for role in each.roles}
     except NotUnderstood:
         return set()
 

@@ -54,9 +54,7 @@ def role_states(master: Connection, roles: Iterable[str]) -> dict[str, RoleState
 def is_member(master: Connection, role: str) -> bool:
     """Whether the session's user has all rights of the role, and may become it."""
     modes = ("USAGE", "SET") if master.info.server_version >= 160000 else ("USAGE",)
-    row = master.execute(
-        "SELECT bool_and(pg_has_role(%s, mode)) FROM unnest(%s::text[]) AS mode", [role, list(modes)]
-    ).fetchone()
+    row = master.execute("SELECT bool_and(pg_has_role(%s, mode)) FROM unnest(%s::text[]) AS mode", [role, list(modes)]).fetchone()
     return row is not None and bool(row[0])
 
 

@@ -68,9 +68,13 @@ class _Policy:
 
 
 def decide(
-    master: Connection, database: DatabaseJob, options: PostgresOptions, named: Mapping[str, bool], database_owner: str,
+    master: Connection,
+    database: DatabaseJob,
+    options: PostgresOptions,
+    named: Mapping[str, bool],
+    database_owner: str,
     master_user: str,
-) -> Owners:  # fmt: skip
+) -> Owners:
     """Decide for every role that the dump names (`named`: whether it owns anything); `database_owner` is who owned the database there.
     Raises OwnerNotUsable."""
     require_usable(master, options, master_user)
@@ -81,8 +85,9 @@ def decide(
     kept = {role: role for role, refusal in refusals.items() if refusal is None}
     reasons = {
         role: f"{refusal}: what it owned belongs to {database.holder_role!r}"
-        for role, refusal in refusals.items() if refusal and named.get(role)
-    }  # fmt: skip
+        for role, refusal in refusals.items()
+        if refusal and named.get(role)
+    }
     owner_of = options.owners | kept
     # Its owner can change settings that bend the sessions of everybody who logs in, so it is nobody who was not asked for.
     asked = options.owners.get(database_owner) or (database_owner if options.keep_owners else "")
@@ -96,11 +101,7 @@ def decide(
 def require_usable(master: Connection, options: PostgresOptions, master_user: str) -> None:
     """Raise OwnerNotUsable, a line per role that was asked for and can't own."""
     roles = role_states(master, options.owners.values())
-    problems = [
-        f"owners: {role!r} {why}"
-        for role in sorted(roles)
-        if (why := _unusable(role, roles[role], master_user)) is not None
-    ]
+    problems = [f"owners: {role!r} {why}" for role in sorted(roles) if (why := _unusable(role, roles[role], master_user)) is not None]
     if problems:
         raise OwnerNotUsable("\n".join(problems))
 

@@ -18,13 +18,35 @@ from dbrestore.worker.postgresql.rights.extension_privileges import Allowed
 from dbrestore.worker.postgresql.sql_tokens import Cursor, NotUnderstood, Token, statements
 
 _PRIVILEGES = (
-    "all", "select", "insert", "update", "delete", "truncate", "references", "trigger", "maintain", "usage", "create", "execute",
-    "connect", "temporary",
-)  # fmt: skip
+    "all",
+    "select",
+    "insert",
+    "update",
+    "delete",
+    "truncate",
+    "references",
+    "trigger",
+    "maintain",
+    "usage",
+    "create",
+    "execute",
+    "connect",
+    "temporary",
+)
 _KINDS = (
-    ("large", "object"), ("foreign", "data", "wrapper"), ("foreign", "server"), ("schema",), ("table",), ("sequence",), ("function",),
-    ("procedure",), ("routine",), ("type",), ("domain",), ("language",),
-)  # fmt: skip
+    ("large", "object"),
+    ("foreign", "data", "wrapper"),
+    ("foreign", "server"),
+    ("schema",),
+    ("table",),
+    ("sequence",),
+    ("function",),
+    ("procedure",),
+    ("routine",),
+    ("type",),
+    ("domain",),
+    ("language",),
+)
 _DEFAULT_KINDS = (
     ("large", "objects"),
     ("tables",),
@@ -142,17 +164,13 @@ class _Target:
     defaults_of: str | None = None
 
 
-def _rebuilt(
-    cursor: Cursor, around: Surroundings, action: "_Action", listed: Listed, target: _Target
-) -> Privilege:  # fmt: skip
+def _rebuilt(cursor: Cursor, around: Surroundings, action: "_Action", listed: Listed, target: _Target) -> Privilege:
     grantee, option, to_role = _grantee(cursor, action, around)
     what = sql.SQL(", ").join([_rebuilt_privilege(*each) for each in listed])
     statement = sql.Composed([target.head, action.statement, what, sql.SQL(" ON "), target.statement, to_role])
     roles = tuple(role for role in (target.defaults_of, grantee) if role is not None)
     grants = action.preposition == "to"
-    return Privilege(
-        statement, roles, target.defaults_of, grants, action.option or option, listed, grantee, target.objects
-    )
+    return Privilege(statement, roles, target.defaults_of, grants, action.option or option, listed, grantee, target.objects)
 
 
 def _default_privilege(cursor: Cursor, around: Surroundings) -> Privilege:

@@ -198,9 +198,7 @@ def _untold(master: Connection, said: _Said) -> list[FixUp]:
         return [] if is_used else [FixUp(entry=LABEL, what=what)]
     if master.info.server_version < _NEW_DEFAULTS * 10000 or not said.is_silent_about_everybody:
         return []
-    what = (
-        "everybody could create in it, as everywhere before PostgreSQL 15; here only its owner can, as is usual since"
-    )
+    what = "everybody could create in it, as everywhere before PostgreSQL 15; here only its owner can, as is usual since"
     return [FixUp(entry=LABEL, what=what)]
 
 

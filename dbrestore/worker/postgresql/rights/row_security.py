@@ -32,10 +32,7 @@ def late_refreshes(entries: Iterable[TocEntry]) -> LateRefreshes:
     code of the dump that they call."""
     by_dump_id = {e.dump_id: e for e in entries}
     secured = {(e.schema_name, e.tag) for e in by_dump_id.values() if e.description == "ROW SECURITY"}
-    tables = {
-        e.dump_id: is_forced(e) for e in by_dump_id.values()
-        if e.description == "TABLE" and (e.schema_name, e.tag) in secured
-    }  # fmt: skip
+    tables = {e.dump_id: is_forced(e) for e in by_dump_id.values() if e.description == "TABLE" and (e.schema_name, e.tag) in secured}
     refreshes = [e for e in by_dump_id.values() if tables and e.description == "MATERIALIZED VIEW DATA"]
     found = {e.dump_id: set(_hiding(e, by_dump_id, tables)) for e in refreshes}
     return {i: tuple(by_dump_id[d] for d in sorted(hiding)) for i, hiding in found.items() if hiding}
@@ -59,8 +56,7 @@ def forcing(late: LateRefreshes) -> tuple[list[sql.Composed], list[sql.Composed]
 def _told(tables: tuple[TocEntry, ...]) -> str:
     names = ", ".join(f"{t.schema_name}.{t.tag}" for t in tables)
     return (
-        f"refreshed under row security ({names}) as a role that no policy names: "
-        "run REFRESH MATERIALIZED VIEW as its owner if it held more"
+        f"refreshed under row security ({names}) as a role that no policy names: run REFRESH MATERIALIZED VIEW as its owner if it held more"
     )
 
 

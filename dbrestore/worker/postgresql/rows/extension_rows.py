@@ -79,9 +79,7 @@ def _load_one(master: Connection, rows: ExtensionRows, members: Members, login: 
         return [_listed(rows, explained(cause))]
     if taken == rows.member.rows:
         return []
-    return [
-        FixUp(entry=rows.entry.label, what=f"{rows.member.rows - taken} of {rows.member.rows} rows were already there")
-    ]
+    return [FixUp(entry=rows.entry.label, what=f"{rows.member.rows - taken} of {rows.member.rows} rows were already there")]
 
 
 def _insert(master: Connection, rows: ExtensionRows, members: Members) -> int:
@@ -91,17 +89,13 @@ def _insert(master: Connection, rows: ExtensionRows, members: Members) -> int:
     columns = sql.SQL(", ").join(map(sql.Identifier, target.columns)) if target.columns else sql.SQL("*")
     with master.transaction():
         master.execute(
-            sql.SQL("CREATE TEMPORARY TABLE rows_of_extension ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0").format(
-                columns, table
-            )
+            sql.SQL("CREATE TEMPORARY TABLE rows_of_extension ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0").format(columns, table)
         )
         master.execute(sql.SQL("SET LOCAL client_encoding = {}").format(sql.Literal(members.backup.client_encoding)))
         loading.load_table(master, members, rows.member, b"COPY pg_temp.rows_of_extension FROM STDIN", lambda _: None)
         into = sql.SQL(" ({})").format(columns) if target.columns else sql.SQL("")
         done = master.execute(
-            sql.SQL("INSERT INTO {}{} OVERRIDING SYSTEM VALUE SELECT * FROM {} ON CONFLICT DO NOTHING").format(
-                table, into, own
-            )
+            sql.SQL("INSERT INTO {}{} OVERRIDING SYSTEM VALUE SELECT * FROM {} ON CONFLICT DO NOTHING").format(table, into, own)
         )
         return done.rowcount
 

@@ -41,9 +41,14 @@ class Members:
             part = self.fetched[begin : begin + stored.length]
             return verified([part], length=stored.length, sha256=stored.sha256, what=what)
         return verified_range(
-            self.s3, self.bucket, self.backup.files[stored.file].key, offset=stored.offset, length=stored.length,
-            sha256=stored.sha256, what=what,
-        )  # fmt: skip
+            self.s3,
+            self.bucket,
+            self.backup.files[stored.file].key,
+            offset=stored.offset,
+            length=stored.length,
+            sha256=stored.sha256,
+            what=what,
+        )
 
     def fetch(self, group: tuple[TableMember, ...]) -> Self:
         """The same, with the bytes of the whole group read at once. If they can't be had, each member is read, and judged, alone."""
@@ -78,9 +83,7 @@ def _belongs(group: list[TableMember], member: TableMember) -> bool:
     )
 
 
-def load_table(
-    connection: Connection, members: Members, member: TableMember, copy_statement: bytes, count: Count
-) -> None:
+def load_table(connection: Connection, members: Members, member: TableMember, copy_statement: bytes, count: Count) -> None:
     """COPY one member in one transaction. Raises BackupDamaged or ReplayFailed, naming the table."""
     what = f"table {member.schema_name}.{member.table} of {members.backup.name}"
     try:
@@ -108,9 +111,7 @@ def load_large_objects(connection: Connection, members: Members, member: LargeOb
     try:
         with connection.transaction():
             stored = members.stored(member.stored, what)
-            for oid, content in pgdump_blocks.large_objects(
-                stored, backup.format, backup.compression, member.dump_id, member.oids
-            ):
+            for oid, content in pgdump_blocks.large_objects(stored, backup.format, backup.compression, member.dump_id, member.oids):
                 size += _fill(connection, oid, content, count)
             _exhaust(stored)
             _require(size == member.uncompressed_length, "bytes", size, member.uncompressed_length)
@@ -179,7 +180,5 @@ def entry_of(member: TableMember, entries: dict[int, TocEntry]) -> TocEntry:
     """The TABLE DATA entry of a member. Raises BackupDamaged if the dump has none."""
     entry = entries.get(member.dump_id)
     if entry is None or entry.description != "TABLE DATA":
-        raise BackupDamaged(
-            f"the dump has no TABLE DATA entry {member.dump_id} for {member.schema_name}.{member.table}"
-        )
+        raise BackupDamaged(f"the dump has no TABLE DATA entry {member.dump_id} for {member.schema_name}.{member.table}")
     return entry

@@ -66,10 +66,7 @@ class Rerouted:
     def fix_ups(self) -> list[FixUp]:
         """One line per root."""
         members = list(self._roots.values())
-        return [
-            FixUp(entry=f"TABLE {'.'.join(root)}", what=_WHY.format(members.count(root)))
-            for root in sorted(set(members))
-        ]
+        return [FixUp(entry=f"TABLE {'.'.join(root)}", what=_WHY.format(members.count(root))) for root in sorted(set(members))]
 
 
 def is_refused_by_partition(error: psycopg.Error) -> bool:

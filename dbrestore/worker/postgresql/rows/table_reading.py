@@ -82,9 +82,7 @@ def set_encoding(connection: Connection, encoding: str) -> None:
     own = connection.info.parameter_status("server_encoding") or ""
     wanted = own if encoding == "SQL_ASCII" else encoding
     # psycopg reads no texts in SQL_ASCII; in a database of that encoding LATIN1 is as good, because nothing is converted.
-    connection.execute(
-        "SELECT set_config('client_encoding', %s, true)", ["LATIN1" if wanted == "SQL_ASCII" else wanted]
-    )
+    connection.execute("SELECT set_config('client_encoding', %s, true)", ["LATIN1" if wanted == "SQL_ASCII" else wanted])
 
 
 def _kind(connection: Connection, name: sql.Identifier) -> tuple[str, bool]:

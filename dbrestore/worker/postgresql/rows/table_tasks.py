@@ -70,11 +70,7 @@ class TableTasks:
             refusal = self._through_root(connection, where, member, target, place)
         else:
             refusal = self._refusal(connection, where, member, target)
-            if (
-                refusal
-                and partition_roots.is_refused_by_partition(refusal)
-                and (place := self._place(connection, target))
-            ):
+            if refusal and partition_roots.is_refused_by_partition(refusal) and (place := self._place(connection, target)):
                 refusal = self._through_root(connection, where, member, target, place)
         if refusal:
             self.executor.refuse(entry, refusal)
@@ -91,9 +87,7 @@ class TableTasks:
             self.rerouted.add(member.dump_id, place)
         return refusal
 
-    def _refusal(
-        self, connection: Connection, where: Members, member: TableMember, target: CopyTarget
-    ) -> psycopg.Error | None:
+    def _refusal(self, connection: Connection, where: Members, member: TableMember, target: CopyTarget) -> psycopg.Error | None:
         """Load; returns why the server didn't take the rows, though their bytes are those of the manifest."""
         # In bytes, because psycopg knows no codec for a session in SQL_ASCII.
         statement = target.statement().as_string().encode(self.archive.codec)
@@ -109,9 +103,10 @@ class TableTasks:
     def _large_object_task(self, member: LargeObjectMember, number: int) -> Task:
         # A directory has several members with one dump id, so the number stands in for it; negative, because it isn't a dump id.
         return Task(
-            name=-number, cost=member.uncompressed_length,
+            name=-number,
+            cost=member.uncompressed_length,
             run=lambda connection: loading.load_large_objects(connection, self.members, member, self.progress.add),
-        )  # fmt: skip
+        )
 
     def _index_tasks(self, groups: list[tuple[TableMember, ...]], indexes: Iterable[TocEntry]) -> Iterator[Task]:
         data_of = archives.tables_of_data(self.archive.toc.entries)
@@ -121,10 +116,13 @@ class TableTasks:
             table = next(d for d in entry.dependencies if d in self.archive.tables)
             data = data_of.get(table, 0)
             yield Task(
-                name=entry.dump_id, cost=size_of.get(data, 0), run=partial(self._build_index, entry), units=frozenset((table,)),
+                name=entry.dump_id,
+                cost=size_of.get(data, 0),
+                run=partial(self._build_index, entry),
+                units=frozenset((table,)),
                 exclusive=entry.description == "CONSTRAINT" or _FURTHER_STATEMENT in entry.definition,
                 after={loaded_by.get(data, 0), *entry.dependencies},
-            )  # fmt: skip
+            )
 
     def _build_index(self, entry: TocEntry, connection: Connection) -> None:
         self.executor.run(connection, entry)

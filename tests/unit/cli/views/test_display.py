@@ -53,9 +53,7 @@ def test_each_state_has_a_line_with_its_mark_and_time_and_the_progress_stands_be
 def test_progress_goes_when_its_state_ends_and_a_failure_says_why() -> None:
     error = ErrorNote(name="ReplayFailed", message="no such type\nDETAIL: more")
 
-    lines = rendered(
-        phase("ReplayDumps", "RUNNING"), progressed(bytesTotal=1), phase("ReplayDumps", "FAILED", error=error)
-    )
+    lines = rendered(phase("ReplayDumps", "RUNNING"), progressed(bytesTotal=1), phase("ReplayDumps", "FAILED", error=error))
 
     assert lines == ["✗  ReplayDumps  2.0 s  ReplayFailed: no such type", ""]
 
@@ -68,9 +66,7 @@ def test_progress_says_only_what_is_known() -> None:
 
 
 def test_progress_ends_with_what_rds_said_last() -> None:
-    progress = Progress(
-        kind="restore", phase="restoring", database="crm", bytes_done=5, bytes_total=20, note="25 percent processed."
-    )
+    progress = Progress(kind="restore", phase="restoring", database="crm", bytes_done=5, bytes_total=20, note="25 percent processed.")
     event = Progressed("r-1", "RestoreNativeBackups", "restore", progress, rate=None, remaining=None)
 
     assert progress_line(event) == "crm: restoring · 5 B of 20 B (25 %) · 25 percent processed."
@@ -86,14 +82,14 @@ def test_the_progress_of_a_repeated_job_names_it() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2_500_000, "2.5 MB"), (7_000_000_000, "7.0 GB"), (5e15, "5000.0 TB")],
-)  # fmt: skip
+)
 def test_sizes_are_decimal(value: float, text: str) -> None:
     assert size(value) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (60, "1 min 00 s"), (187, "3 min 07 s"), (7500, "2 h 05 min")]
-)  # fmt: skip
+)
 def test_durations_grow_coarser(value: float, text: str) -> None:
     assert duration(value) == text
 

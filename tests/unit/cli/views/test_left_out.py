@@ -18,7 +18,7 @@ VIEW = LeftOut(entry="VIEW public.v", why="function f() does not exist", sql="CR
 TABLE = LeftOut(entry="TABLE public.t", why="type x does not exist", rows=1200)
 TRIGGER = CodeObject(
     kind="expression index", name="public.t_f", function="public.f(integer)", runs_as="app", when="whenever autovacuum analyses public.t"
-)  # fmt: skip
+)
 
 
 def shown(*parts: RenderableType) -> str:
@@ -94,8 +94,11 @@ def test_programs_get_it_first_and_whole() -> None:
 
     assert list(summary).index("leftOut") < list(summary).index("status")
     assert summary["leftOut"]["copy"][0] == {
-        "entry": "VIEW public.v", "why": "function f() does not exist", "sql": VIEW.sql, "rows": 0,
-    }  # fmt: skip
+        "entry": "VIEW public.v",
+        "why": "function f() does not exist",
+        "sql": VIEW.sql,
+        "rows": 0,
+    }
     assert summary["exitCode"] == 4
 
 
@@ -104,11 +107,7 @@ def test_a_database_that_does_not_stay_lacks_nothing() -> None:
         update={"databases": tuple(d.model_copy(update={"status": "FAILED"}) for d in result("verify").databases)}
     )
     replayed = result("replay", left_out=(VIEW,)).model_copy(
-        update={
-            "databases": tuple(
-                d.model_copy(update={"status": "REPLAYED", "left_out": (VIEW,)}) for d in failed.databases
-            )
-        }
+        update={"databases": tuple(d.model_copy(update={"status": "REPLAYED", "left_out": (VIEW,)}) for d in failed.databases)}
     )
 
     assert by_database([replayed, failed]) == {}

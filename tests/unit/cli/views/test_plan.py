@@ -15,13 +15,11 @@ from tests.unit.lambdas.estimated_plans import archived, database, planned, plan
 NETWORK = PlannedNetwork(
     vpc_id="vpc-1",
     subnets=(
-        ConsideredSubnet(
-            subnet_id="subnet-1", availability_zone="us-east-1a", rank=1, way="nat", reasons=("in the same zone", "9 free")
-        ),
+        ConsideredSubnet(subnet_id="subnet-1", availability_zone="us-east-1a", rank=1, way="nat", reasons=("in the same zone", "9 free")),
         ConsideredSubnet(subnet_id="subnet-2", availability_zone="us-east-1b", reasons=("has no way to AWS",)),
     ),
     unlisted=12,
-)  # fmt: skip
+)
 
 
 def printed(plan: Plan, width: int = 160) -> str:

@@ -14,9 +14,14 @@ from dbrestore.contract.record import Report
 BEGAN = datetime(2026, 11, 23, 5, 12, tzinfo=UTC)
 
 ESTIMATE = {
-    "seconds": 1200, "workerHours": 0.3, "dollars": 0.04, "pricesOf": "2026-06-18", "pricesIn": "us-east-1", "costs": [],
+    "seconds": 1200,
+    "workerHours": 0.3,
+    "dollars": 0.04,
+    "pricesOf": "2026-06-18",
+    "pricesIn": "us-east-1",
+    "costs": [],
     "durations": [{"state": "DeployWorker", "seconds": 111.6, "basis": "assumed"}],
-}  # fmt: skip
+}
 
 
 def resource(kind: str, state: str, **more: Any) -> dict[str, Any]:
@@ -26,10 +31,23 @@ def resource(kind: str, state: str, **more: Any) -> dict[str, Any]:
 def report(**changes: Any) -> Report:
     later = BEGAN + timedelta(seconds=9)
     values: dict[str, Any] = {
-        "restoreId": "r-1", "executionArn": "arn", "status": "SUCCEEDED", "startedAt": BEGAN, "endedAt": BEGAN + timedelta(seconds=75),
+        "restoreId": "r-1",
+        "executionArn": "arn",
+        "status": "SUCCEEDED",
+        "startedAt": BEGAN,
+        "endedAt": BEGAN + timedelta(seconds=75),
         "target": {
-            "account": "123456789012", "region": "eu-central-1", "dbInstance": "shop", "arn": "arn", "engine": "postgres",
-            "engineVersion": "17.10", "host": "h", "port": 5432, "vpcId": "vpc-1", "availabilityZone": "a", "secretArn": "arn",
+            "account": "123456789012",
+            "region": "eu-central-1",
+            "dbInstance": "shop",
+            "arn": "arn",
+            "engine": "postgres",
+            "engineVersion": "17.10",
+            "host": "h",
+            "port": 5432,
+            "vpcId": "vpc-1",
+            "availabilityZone": "a",
+            "secretArn": "arn",
         },
         "source": {"dbInstance": "shop", "restorePoint": "p1", "manifest": "s3://b/m"},
         "databases": [{"name": "shop", "askedName": "copy", "status": "PROMOTED", "rows": 1234, "bytes": 5_000_000, "seconds": 3}],
@@ -43,7 +61,7 @@ def report(**changes: Any) -> Report:
             resource("database", "KEPT", physicalId="copy", createdAt=later),
         ],
         **changes,
-    }  # fmt: skip
+    }
     return Report.model_validate(values)
 
 
@@ -82,17 +100,11 @@ def test_a_thing_that_others_still_use_is_not_counted_as_gone_and_the_report_say
     shared = report(resources=[resource("bucket", "DELETED", createdAt=BEGAN, deletedAt=BEGAN, note=note)])
 
     assert f"name of bucket: {note}" in printed(shared)
-    assert "all 0 temporary resources were removed and seen absent. bucket name of bucket is used" in (
-        report_view.left_behind(shared)
-    )
+    assert "all 0 temporary resources were removed and seen absent. bucket name of bucket is used" in (report_view.left_behind(shared))
 
 
 def test_what_was_left_behind_is_the_last_and_loudest_line() -> None:
-    text = printed(
-        report(
-            status="FAILED", leftovers=["instance i-1"], error={"name": "LeftoversRemain", "message": "not seen absent"}
-        )
-    )
+    text = printed(report(status="FAILED", leftovers=["instance i-1"], error={"name": "LeftoversRemain", "message": "not seen absent"}))
 
     assert text.splitlines()[-1] == "LEFT BEHIND: instance i-1"
     assert "LeftoversRemain: not seen absent" in text
@@ -197,9 +209,14 @@ def test_the_report_says_why_the_worker_stood_where_it_stood() -> None:
 
 def test_the_report_says_how_the_archived_files_came() -> None:
     archive = {
-        "objects": 1200, "bytes": 5_000_000_000, "tier": "Expedited", "requested": 1100, "foundReady": 100, "fellBack": 3,
+        "objects": 1200,
+        "bytes": 5_000_000_000,
+        "tier": "Expedited",
+        "requested": 1100,
+        "foundReady": 100,
+        "fellBack": 3,
         "readableUntil": datetime(2026, 11, 26, 5, 12, tzinfo=UTC),
-    }  # fmt: skip
+    }
 
     assert (
         "Retrieved from the archive: 1,200 files, 5.0 GB, tier Expedited; 1,100 asked for, 100 were ready or on their way, 3 by Standard "

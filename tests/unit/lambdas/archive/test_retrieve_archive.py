@@ -96,9 +96,7 @@ def test_a_function_that_outlives_its_restore_leaves_nothing_that_waits(world: W
     assert ledger.table.query(archive_wait.ARRIVAL + "a/key") == ()
 
 
-def test_a_wish_to_stop_that_comes_while_the_token_is_noted_is_heard(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wish_to_stop_that_comes_while_the_token_is_noted_is_heard(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     move_to("GLACIER", *files(INSTANCE))
     state = planned("orders")
     ask(state)
@@ -157,9 +155,7 @@ def test_what_moved_since_the_plan_to_a_class_without_the_tier_is_asked_for_by_s
     assert found.tier == "Standard"
 
 
-def test_an_expedited_retrieval_is_given_the_time_of_the_standard_that_it_may_become(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_expedited_retrieval_is_given_the_time_of_the_standard_that_it_may_become(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "RETRIEVAL_PATIENCE", 1.0)
     monkeypatch.setattr(limits, "RETRIEVAL_GRACE_HOURS", 0.0)
     move_to("GLACIER", *files(INSTANCE))
@@ -198,9 +194,7 @@ def test_files_that_the_plan_did_not_see_in_an_archive_are_counted(world: World)
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_an_answer_that_step_functions_does_not_take_is_given_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_step_functions_does_not_take_is_given_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     move_to("GLACIER", *files(INSTANCE))
     state = planned("orders")
     ask(state)
@@ -240,9 +234,7 @@ def test_how_many_fell_back_to_standard_is_told_though_s3_stopped_the_function_i
     assert (row["asked"], row["fellBack"]) == (2, 2)
 
 
-def test_a_batch_of_a_large_folder_is_listed_without_the_rest_of_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_of_a_large_folder_is_listed_without_the_rest_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = store_native_point(SQL_SERVER, ["orders"], stripes=9)
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     stored = sorted((f for one in manifest.native_databases for f in one.files), key=lambda file: file.key)

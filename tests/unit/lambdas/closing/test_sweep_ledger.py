@@ -190,9 +190,7 @@ def test_the_report_of_a_stopped_restore_shows_no_state_that_still_runs(world: W
 
     world.before["ReplayDumps"] = stop_while_it_waits
     world.run()
-    assert {p.state: p.status for p in reading.phases(world.ledger().table, world.ledger().restore_id)}[
-        "ReplayDumps"
-    ] == "RUNNING"
+    assert {p.state: p.status for p in reading.phases(world.ledger().table, world.ledger().restore_id)}["ReplayDumps"] == "RUNNING"
     world.before.clear()
 
     world.sweep()

@@ -72,15 +72,17 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     )
 
     name = "must be the name of an extension, like pg_trgm or uuid-ossp"
-    assert sorted(refused(path)) == sorted([
-        f'extensions.json#/also/2: {name}, not "post gis"',
-        f'extensions.json#/also/3: {name}, not "x\\"; DROP"',
-        f"extensions.json#/also/4: {name}, not 7",
-        "extensions.json#/allow: isn't a known key: did you mean also?",
-        "extensions.json#/also/1: 'hstore' is listed twice: name it once",
-        "extensions.json#/not/0: 'hstore' stands in also too: name it in one of them",
-        "extensions.json#/not/1: 'pg_crypto' is not in the default list: correct the name, or leave it out",
-    ])  # fmt: skip
+    assert sorted(refused(path)) == sorted(
+        [
+            f'extensions.json#/also/2: {name}, not "post gis"',
+            f'extensions.json#/also/3: {name}, not "x\\"; DROP"',
+            f"extensions.json#/also/4: {name}, not 7",
+            "extensions.json#/allow: isn't a known key: did you mean also?",
+            "extensions.json#/also/1: 'hstore' is listed twice: name it once",
+            "extensions.json#/not/0: 'hstore' stands in also too: name it in one of them",
+            "extensions.json#/not/1: 'pg_crypto' is not in the default list: correct the name, or leave it out",
+        ]
+    )
 
 
 def test_a_whole_list_stands_alone(tmp_path: Path) -> None:

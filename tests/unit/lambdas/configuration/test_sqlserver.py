@@ -42,9 +42,7 @@ def test_the_example_fits_the_schema_and_checks_drills_alone() -> None:
     assert not read(EXAMPLE).checks("restore")
 
 
-@pytest.mark.parametrize(
-    ("policy", "modes"), [("never", []), ("drills", ["drill"]), ("always", ["restore", "plan", "drill"])]
-)
+@pytest.mark.parametrize(("policy", "modes"), [("never", []), ("drills", ["drill"]), ("always", ["restore", "plan", "drill"])])
 def test_each_policy_checks_the_restores_of_its_modes(tmp_path: Path, policy: str, modes: list[str]) -> None:
     every: list[Mode] = ["restore", "plan", "drill"]
 

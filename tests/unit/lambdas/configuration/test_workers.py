@@ -130,14 +130,24 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
             default={},
             defaults={"subnetIds": [SUBNET]},
             places=[
-                {"region": REGION, "volumeGib": 1}, {"region": REGION}, {}, {"vpcId": VPC}, {"account": ACCOUNT, "imageId": "ami-01234567"},
+                {"region": REGION, "volumeGib": 1},
+                {"region": REGION},
+                {},
+                {"vpcId": VPC},
+                {"account": ACCOUNT, "imageId": "ami-01234567"},
             ],
         )
-    )  # fmt: skip
+    )
 
     assert sorted(line.removeprefix("workers.json#").split(":")[0].split(" ")[0] for line in told) == [
-        "/default", "/defaults/subnetIds", "/places/0/volumeGib", "/places/1", "/places/2", "/places/3/vpcId", "/places/4/imageId",
-    ]  # fmt: skip
+        "/default",
+        "/defaults/subnetIds",
+        "/places/0/volumeGib",
+        "/places/1",
+        "/places/2",
+        "/places/3/vpcId",
+        "/places/4/imageId",
+    ]
     assert any("is the same place as places/0" in line for line in told)
 
 
@@ -197,14 +207,10 @@ PLACES = [
         (4, 20, "/defaults"),
     ],
 )
-def test_the_most_specific_place_that_sets_a_value_counts_wherever_it_stands(
-    tmp_path: Path, without: int, gib: int, pointer: str
-) -> None:
+def test_the_most_specific_place_that_sets_a_value_counts_wherever_it_stands(tmp_path: Path, without: int, gib: int, pointer: str) -> None:
     by_rank = (PLACES[0], PLACES[2], PLACES[3], PLACES[1])
     silent = [{key: value for key, value in place.items() if key != "volumeGib"} for place in by_rank[:without]]
-    places = [
-        next((s for s in silent if s.items() <= place.items() and len(s) == len(place) - 1), place) for place in PLACES
-    ]
+    places = [next((s for s in silent if s.items() <= place.items() and len(s) == len(place) - 1), place) for place in PLACES]
 
     found = worker(written(tmp_path, defaults={"volumeGib": 20}, places=places))
 
@@ -226,15 +232,13 @@ def test_each_value_comes_from_its_own_place_and_says_from_which(tmp_path: Path)
     assert found.origins["subnetIds"].name == f"workers.json, {REGION}, account {ACCOUNT}"
     assert found.configured_by == "; ".join(
         ["the request", f"workers.json, {REGION}, account {ACCOUNT}", f"workers.json, {REGION}", "the defaults of workers.json"]
-    )  # fmt: skip
+    )
 
 
 def test_tags_add_up_and_of_the_same_key_the_most_specific_counts(tmp_path: Path) -> None:
     places = [{"region": REGION, "tags": {"team": "regional", "a/b": "1"}}]
 
-    found = worker(
-        written(tmp_path, defaults={"tags": {"team": "all", "cost": "7"}}, places=places), tags={"why": "drill"}
-    )
+    found = worker(written(tmp_path, defaults={"tags": {"team": "all", "cost": "7"}}, places=places), tags={"why": "drill"})
 
     assert found.tags == {"team": "regional", "cost": "7", "a/b": "1", "why": "drill"}
     assert found.origins["tags/team"].pointer == "workers.json#/places/0/tags/team"
@@ -244,12 +248,16 @@ def test_tags_add_up_and_of_the_same_key_the_most_specific_counts(tmp_path: Path
 
 def test_the_request_counts_above_everything(tmp_path: Path) -> None:
     request = {
-        "subnetIds": ["subnet-01234567"], "securityGroupIds": [GROUP], "instanceTypes": ["r6i.large"], "imageId": "ami-01234567",
-        "volumeGib": 99, "tags": {"a": "b"}, "proxy": "https://other", "maxRunHours": 2,
-    }  # fmt: skip
+        "subnetIds": ["subnet-01234567"],
+        "securityGroupIds": [GROUP],
+        "instanceTypes": ["r6i.large"],
+        "imageId": "ami-01234567",
+        "volumeGib": 99,
+        "tags": {"a": "b"},
+        "proxy": "https://other",
+        "maxRunHours": 2,
+    }
 
     found = worker(EXAMPLE, **request).to_state()
 
-    assert {key: found[key] for key in request} == request | {
-        "tags": {"cost-center": "4711", "owner": "database-team", "a": "b"}
-    }
+    assert {key: found[key] for key in request} == request | {"tags": {"cost-center": "4711", "owner": "database-team", "a": "b"}}

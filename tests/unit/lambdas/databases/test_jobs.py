@@ -18,9 +18,7 @@ from tests.unit.lambdas.worker.test_instance import until_done
 @pytest.fixture
 def deployed(world: World) -> dict[str, Any]:
     """A restore whose worker stands."""
-    state: dict[str, Any] = {
-        "plan": plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)
-    }
+    state: dict[str, Any] = {"plan": plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)}
     return state | {"worker": until_done(deploy_worker, state)}
 
 
@@ -97,9 +95,7 @@ def test_a_worker_that_vanished_before_its_job_is_lost(world: World, deployed: d
     assert world.worker.jobs == []
 
 
-def test_a_command_that_ended_without_a_result_is_a_failure_with_its_last_words(
-    world: World, deployed: dict[str, Any]
-) -> None:
+def test_a_command_that_ended_without_a_result_is_a_failure_with_its_last_words(world: World, deployed: dict[str, Any]) -> None:
     world.worker.behaviour["replay"] = leave_unfinished
     with pytest.raises(NotReady):
         replay_dumps(deployed, None)

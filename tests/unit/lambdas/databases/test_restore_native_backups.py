@@ -26,9 +26,7 @@ REQUEST = SQLSERVER.request("orders", "crm")
 
 def staged(world: World, request: dict[str, Any] = REQUEST) -> dict[str, Any]:
     """A restore whose worker stands and whose backups are staged."""
-    state: dict[str, Any] = {
-        "plan": plan_restore({"request": request, "executionArn": execution_arn("restore-1")}, None)
-    }
+    state: dict[str, Any] = {"plan": plan_restore({"request": request, "executionArn": execution_arn("restore-1")}, None)}
     staging = {"bucket": BUCKET, "prefix": f"{state['plan']['restoreId']}/", "objects": 1, "bytes": 1}
     return state | {"staging": staging, "worker": until_done(deploy_worker, state)}
 
@@ -56,8 +54,11 @@ def test_the_job_names_one_object_for_one_file_and_a_prefix_for_stripes(native: 
         ("LOG", f"arn:aws:s3:::{BUCKET}/{restore_id}/1/02-log/s-01.bak"),
     ]
     assert (orders.asked_name, orders.key_prefix, crm.asked_name, crm.key_prefix) == (
-        "orders", f"{restore_id}/1/", "crm", f"{restore_id}/2/",
-    )  # fmt: skip
+        "orders",
+        f"{restore_id}/1/",
+        "crm",
+        f"{restore_id}/2/",
+    )
     sets = {backup.name: backup.backup_sets for backup in point.native_databases}
     assert (orders.last_set, crm.last_set) == (sets["orders"][-1].set_id, sets["crm"][-1].set_id)
 
@@ -97,9 +98,7 @@ def test_the_rows_stand_before_the_worker_is_asked(native: World) -> None:
         restore_native_backups(staged(native), None)
 
     assert found == [{(kind, name): "INTENT" for kind in ("database", "native-task") for name in ("crm", "orders")}]
-    assert {row.name for row in native.ledger().rows("native-task")} == {
-        f"{native.ledger().restore_id}/{n}/" for n in (1, 2)
-    }
+    assert {row.name for row in native.ledger().rows("native-task")} == {f"{native.ledger().restore_id}/{n}/" for n in (1, 2)}
 
 
 def test_a_restored_database_is_created_and_its_tasks_are_over(native: World) -> None:
@@ -110,10 +109,12 @@ def test_a_restored_database_is_created_and_its_tasks_are_over(native: World) ->
     assert [(d["askedName"], d["status"]) for d in told["databases"]] == [("orders", "RESTORED"), ("crm", "FAILED")]
     assert told["result"].endswith("/jobs/restore/result.json")
     assert states(native) == {
-        ("database", "orders"): "CREATED", ("native-task", "orders"): "DELETED",
+        ("database", "orders"): "CREATED",
+        ("native-task", "orders"): "DELETED",
         # Both are looked for again when it is discarded.
-        ("database", "crm"): "INTENT", ("native-task", "crm"): "INTENT",
-    }  # fmt: skip
+        ("database", "crm"): "INTENT",
+        ("native-task", "crm"): "INTENT",
+    }
     created = {row.role for row in native.ledger().rows("native-task") if row.created_at}
     assert created == {"orders"}
 

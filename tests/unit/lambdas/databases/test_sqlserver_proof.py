@@ -36,9 +36,7 @@ def test_nothing_is_said_of_postgresql() -> None:
 def test_the_checksums_of_the_files_prove_the_bytes_and_no_more() -> None:
     [sentence] = of()
 
-    assert sentence.startswith(
-        "Backup files, when they were added: shop: 81 % of its bytes are under a checksum. A byte "
-    )
+    assert sentence.startswith("Backup files, when they were added: shop: 81 % of its bytes are under a checksum. A byte ")
     assert "what lies under none was not looked at" in sentence
 
 

@@ -21,9 +21,12 @@ from tests.statemachine.world import ACCOUNT, DEFINITION, ENVIRONMENT, MACHINE_A
 
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
 TLS_ONLY = {
-    "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "s3:*", "Resource": "*",
+    "Effect": "Deny",
+    "Principal": {"AWS": "*"},
+    "Action": "s3:*",
+    "Resource": "*",
     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-}  # fmt: skip
+}
 
 
 def this_version() -> Expected:
@@ -58,9 +61,7 @@ class Installation:
     def examine(self, db_instance: str | None = None, **question: Any) -> list[Finding]:
         """The function's answer."""
         functions = [row.state for row in FUNCTIONS if row.answers_commands]
-        asked = {
-            "dbInstance": db_instance, "functions": functions, "expected": self.expected.to_state(), **question
-        }  # fmt: skip
+        asked = {"dbInstance": db_instance, "functions": functions, "expected": self.expected.to_state(), **question}
         answer = self.world.call("ExamineInstallation", asked)
         return [Finding.model_validate(finding) for finding in answer["findings"]]
 
@@ -94,9 +95,12 @@ class Installation:
     def _functions(self) -> None:
         for row in FUNCTIONS:
             boto3.client("lambda").create_function(
-                FunctionName=row.state, Runtime="python3.13", Handler=row.handler, Code={"ZipFile": b"one version"},
+                FunctionName=row.state,
+                Runtime="python3.13",
+                Handler=row.handler,
+                Code={"ZipFile": b"one version"},
                 Role=f"arn:aws:iam::{ACCOUNT}:role/machine",
-            )  # fmt: skip
+            )
         text = re.sub(r"\$\{(\w+)\}", lambda match: FUNCTION + match[1], DEFINITION.read_text())
         boto3.client("stepfunctions").update_state_machine(stateMachineArn=MACHINE_ARN, definition=text)
 
@@ -116,9 +120,7 @@ class Installation:
             encryption: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
             s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encryption)
             s3.put_bucket_policy(Bucket=bucket, Policy=statements())
-        s3.put_bucket_notification_configuration(
-            Bucket="repository", NotificationConfiguration={"EventBridgeConfiguration": {}}
-        )
+        s3.put_bucket_notification_configuration(Bucket="repository", NotificationConfiguration={"EventBridgeConfiguration": {}})
         bundle = certificates.create(self.folder / "authority").bundle.read_bytes()
         s3.put_object(Bucket="evidence", Key=CA_BUNDLE_KEY, Body=bundle)
         boto3.client("dynamodb").update_continuous_backups(
@@ -127,9 +129,7 @@ class Installation:
 
     def _target(self) -> None:
         boto3.client("s3").put_object(Bucket="evidence", Key="programs/worker.zip", Body=b"PK")
-        boto3.client("ssm").create_document(
-            Name="dbrestore-run-job", DocumentType="Command", Content=json.dumps(job_document.content())
-        )
+        boto3.client("ssm").create_document(Name="dbrestore-run-job", DocumentType="Command", Content=json.dumps(job_document.content()))
 
 
 def statements(*more: dict[str, Any]) -> str:

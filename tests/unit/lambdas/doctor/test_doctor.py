@@ -167,13 +167,14 @@ def trusting(external_id: str, functions: str) -> Callable[[], object]:
         (lambda: boto3.client("iam").delete_role(RoleName=ROLE), ACCOUNT, "the role does not exist: deploy the TargetStack"),
         (trusting("another", "*"), ACCOUNT, "its external id is not the ControlStack's"),
         (
-            trusting(ENVIRONMENT["EXTERNAL_ID"], "arn:aws:iam::210987654321:role/*"), ACCOUNT,
+            trusting(ENVIRONMENT["EXTERNAL_ID"], "arn:aws:iam::210987654321:role/*"),
+            ACCOUNT,
             f"it trusts other functions: deploy the TargetStack again with ControlAccount={ACCOUNT}",
         ),
         (lambda: None, "210987654321", f"in account 210987654321, see whether the role {ROLE} exists"),
     ],
     ids=["missing", "external id", "other functions", "another account"],
-)  # fmt: skip
+)
 def test_why_the_target_role_refuses_is_told_apart_as_far_as_iam_lets_it(
     installation: Installation, harm: Callable[[], object], account: str, fix: str
 ) -> None:
@@ -196,9 +197,7 @@ def test_a_role_that_can_not_be_assumed_leaves_the_rest_of_the_target_unseen(ins
 
 
 def sql_server_without_option() -> None:
-    boto3.client("rds").modify_option_group(
-        OptionGroupName="native", OptionsToRemove=["SQLSERVER_BACKUP_RESTORE"], ApplyImmediately=True
-    )
+    boto3.client("rds").modify_option_group(OptionGroupName="native", OptionsToRemove=["SQLSERVER_BACKUP_RESTORE"], ApplyImmediately=True)
 
 
 @pytest.mark.parametrize(
@@ -210,11 +209,13 @@ def sql_server_without_option() -> None:
             lambda: boto3.client("iam").update_assume_role_policy(
                 RoleName="rds-reads-backups", PolicyDocument=trust(Service="ec2.amazonaws.com")
             ),
-            "native-role", "does not trust rds.amazonaws.com", "a trust in rds.amazonaws.com",
+            "native-role",
+            "does not trust rds.amazonaws.com",
+            "a trust in rds.amazonaws.com",
         ),
     ],
     ids=["no option", "no role", "no trust"],
-)  # fmt: skip
+)
 def test_what_sql_server_can_not_restore_with_is_found(
     installation: Installation, harm: Callable[[], object], check: str, words: str, fix: str
 ) -> None:
@@ -242,9 +243,11 @@ def test_another_account_must_be_let_in_by_the_policies_of_the_buckets(installat
     side = control_side(installation, account="210987654321")
     target = TargetSide(side, side.target)
     let_in = {
-        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::210987654321:root"}, "Action": "s3:GetObject",
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::210987654321:root"},
+        "Action": "s3:GetObject",
         "Resource": "arn:aws:s3:::repository/*",
-    }  # fmt: skip
+    }
 
     boto3.client("s3").put_bucket_policy(Bucket="repository", Policy=statements(let_in))
     findings = judge(doctor_access.LET_IN, target)

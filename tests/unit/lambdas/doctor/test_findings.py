@@ -43,10 +43,8 @@ def check(error: Exception | None = None, *before: Outcome, is_vital: bool = Fal
         (KeyError("Tables"), False, "not checked", "the check itself broke: KeyError: 'Tables'", "report this as a bug"),
     ],
     ids=str,
-)  # fmt: skip
-def test_what_a_check_meets_becomes_a_finding(
-    error: Exception, is_vital: bool, state: str, words: str, fix: str
-) -> None:
+)
+def test_what_a_check_meets_becomes_a_finding(error: Exception, is_vital: bool, state: str, words: str, fix: str) -> None:
     [first, met] = judge(check(error, fine("is there"), is_vital=is_vital), None)
 
     assert (first.state, first.sentence, first.fix) == ("ok", "is there", "")

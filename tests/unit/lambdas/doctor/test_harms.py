@@ -144,9 +144,7 @@ def disabled_key(_: Installation) -> None:
 
 
 def shielded(_: Installation) -> None:
-    boto3.client("rds").add_tags_to_resource(
-        ResourceName=database().db_instance_arn, Tags=[{"Key": names.ALLOW, "Value": "false"}]
-    )
+    boto3.client("rds").add_tags_to_resource(ResourceName=database().db_instance_arn, Tags=[{"Key": names.ALLOW, "Value": "false"}])
 
 
 def full_list(installation: Installation) -> None:
@@ -172,9 +170,7 @@ def standing_group() -> dict[str, Any]:
 
 def shut_in(_: Installation) -> None:
     group = standing_group()
-    boto3.client("ec2").revoke_security_group_egress(
-        GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"]
-    )
+    boto3.client("ec2").revoke_security_group_egress(GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"])
 
 
 def no_standing_group(_: Installation) -> None:
@@ -186,9 +182,13 @@ def closed_network(_: Installation) -> None:
     ec2 = boto3.client("ec2")
     for acl in ec2.describe_network_acls()["NetworkAcls"]:
         ec2.create_network_acl_entry(
-            NetworkAclId=acl["NetworkAclId"], RuleNumber=1, Protocol="-1", RuleAction="deny", Egress=True,
+            NetworkAclId=acl["NetworkAclId"],
+            RuleNumber=1,
+            Protocol="-1",
+            RuleAction="deny",
+            Egress=True,
             CidrBlock="0.0.0.0/0",
-        )  # fmt: skip
+        )
 
 
 def damaged_manifests(_: Installation) -> None:
@@ -200,16 +200,12 @@ def damaged_manifests(_: Installation) -> None:
 
 def other_document(_: Installation) -> None:
     content = {"schemaVersion": "2.2", "description": "somebody's", "mainSteps": []}
-    boto3.client("ssm").update_document(
-        Name="dbrestore-run-job", Content=json.dumps(content), DocumentVersion="$LATEST"
-    )
+    boto3.client("ssm").update_document(Name="dbrestore-run-job", Content=json.dumps(content), DocumentVersion="$LATEST")
     boto3.client("ssm").update_document_default_version(Name="dbrestore-run-job", DocumentVersion="2")
 
 
 def profile_without_role(_: Installation) -> None:
-    boto3.client("iam").remove_role_from_instance_profile(
-        InstanceProfileName="dbrestore-worker", RoleName="dbrestore-worker"
-    )
+    boto3.client("iam").remove_role_from_instance_profile(InstanceProfileName="dbrestore-worker", RoleName="dbrestore-worker")
 
 
 def no_profile(installation: Installation) -> None:
@@ -225,24 +221,40 @@ CONTROL = (
     Case("open-restores", abandoned(1), "its execution is gone and it is not CLOSED", "dbrestore report", "warning"),
     Case("open-restores", abandoned(4), "after 4 clean-ups", "dbrestore report", round=2),
     Case(
-        "open-restores", changed_row("older", "SET #plan = :plan REMOVE #anchor", {}), "its row has no anchor", "nothing",
+        "open-restores",
+        changed_row("older", "SET #plan = :plan REMOVE #anchor", {}),
+        "its row has no anchor",
+        "nothing",
         "warning",
     ),
     Case(
-        "open-restores", changed_row("other", BOTH, {"tenants": []}), "/plan/tenants: is unknown to this version",
-        "start it again", "warning",
+        "open-restores",
+        changed_row("other", BOTH, {"tenants": []}),
+        "/plan/tenants: is unknown to this version",
+        "start it again",
+        "warning",
     ),
     Case(
-        "open-restores", changed_row("newer", BOTH, {}, schemaVersion="2"), "its anchor is of version 2, newer",
-        "deploy the newer version", "warning", round=2,
+        "open-restores",
+        changed_row("newer", BOTH, {}, schemaVersion="2"),
+        "its anchor is of version 2, newer",
+        "deploy the newer version",
+        "warning",
+        round=2,
     ),
     Case(
-        "open-restores", changed_row("edited", BOTH, None, target={"account": "mine"}), "/anchor/target/account: ",
-        "put right in the ledger", round=2,
+        "open-restores",
+        changed_row("edited", BOTH, None, target={"account": "mine"}),
+        "/anchor/target/account: ",
+        "put right in the ledger",
+        round=2,
     ),
     Case(
-        "open-restores", changed_row("flawed", BOTH, {}, engine="mysql"), "counts as unknown: /anchor/engine: ",
-        "put it right in the ledger", round=2,
+        "open-restores",
+        changed_row("flawed", BOTH, {}, engine="mysql"),
+        "counts as unknown: /anchor/engine: ",
+        "put it right in the ledger",
+        round=2,
     ),
     Case(
         "code",
@@ -256,83 +268,113 @@ CONTROL = (
     Case("functions", call("lambda", "delete_function", FunctionName="RemoveWorker"), "does not exist", TEMPLATE),
     Case("rules", unruled("ExecutionEnded"), "a stopped restore is cleared up five minutes later", TEMPLATE),
     Case(
-        "rules", call("events", "disable_rule", Name="EveryFiveMinutes"), "EveryFiveMinutes is disabled",
+        "rules",
+        call("events", "disable_rule", Name="EveryFiveMinutes"),
+        "EveryFiveMinutes is disabled",
         "aws events enable-rule --name EveryFiveMinutes",
     ),
     Case("rules", unruled("RetrievalCompleted"), "noticed half an hour later", TEMPLATE, "warning"),
     Case(
         "ledger-recovery",
         call(
-            "dynamodb", "update_continuous_backups", TableName="ledger",
+            "dynamodb",
+            "update_continuous_backups",
+            TableName="ledger",
             PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False},
         ),
-        "has no point-in-time recovery", "aws dynamodb update-continuous-backups",
+        "has no point-in-time recovery",
+        "aws dynamodb update-continuous-backups",
     ),
     Case("rules", unruled("EveryFiveMinutes"), "what fell through the nets stays", TEMPLATE, round=2),
     Case(
-        "functions", call("lambda", "update_function_code", FunctionName="DeployWorker", ZipFile=b"another version"),
-        "has other code than ExamineInstallation", TEMPLATE, round=2,
+        "functions",
+        call("lambda", "update_function_code", FunctionName="DeployWorker", ZipFile=b"another version"),
+        "has other code than ExamineInstallation",
+        TEMPLATE,
+        round=2,
     ),
     Case(
-        "definition", call("stepfunctions", "delete_state_machine", stateMachineArn=MACHINE_ARN),
-        "does not exist", TEMPLATE, round=3,
+        "definition",
+        call("stepfunctions", "delete_state_machine", stateMachineArn=MACHINE_ARN),
+        "does not exist",
+        TEMPLATE,
+        round=3,
     ),
     Case("ledger", call("dynamodb", "delete_table", TableName="ledger"), "the table ledger does not exist", TEMPLATE, round=3),
-)  # fmt: skip
+)
 STORAGE = (
     Case(
-        "bucket-public", call("s3", "delete_public_access_block", Bucket="repository"),
-        "could become public: BlockPublicAcls", "aws s3api put-public-access-block --bucket repository",
+        "bucket-public",
+        call("s3", "delete_public_access_block", Bucket="repository"),
+        "could become public: BlockPublicAcls",
+        "aws s3api put-public-access-block --bucket repository",
     ),
     Case("bucket-encryption", call("s3", "delete_bucket_encryption", Bucket="evidence"), "no default encryption", TEMPLATE),
     Case("bucket-tls", call("s3", "delete_bucket_policy", Bucket="repository"), "don't come over TLS", TEMPLATE),
     Case(
         "bucket-events",
         call("s3", "put_bucket_notification_configuration", Bucket="repository", NotificationConfiguration={}),
-        "sends no events to EventBridge", "aws s3api put-bucket-notification-configuration", "warning",
+        "sends no events to EventBridge",
+        "aws s3api put-bucket-notification-configuration",
+        "warning",
     ),
     Case("bucket-key", disabled_key, "of repository is Disabled: nobody can read", "enable the key", round=2),
     Case("certificates", bundle(b"no certificate"), "holds no certificates that can be read", BUNDLE),
     Case("certificates", bundle(expired_authority()), "no authority that is still valid", BUNDLE, round=2),
     Case("restore-points", damaged_manifests, "can't be read as a manifest", "dbrestore points", round=2),
     Case(
-        "certificates", call("s3", "delete_object", Bucket="evidence", Key=CA_BUNDLE_KEY),
-        f"s3://evidence/{CA_BUNDLE_KEY} does not exist", BUNDLE, round=3,
+        "certificates",
+        call("s3", "delete_object", Bucket="evidence", Key=CA_BUNDLE_KEY),
+        f"s3://evidence/{CA_BUNDLE_KEY} does not exist",
+        BUNDLE,
+        round=3,
     ),
-)  # fmt: skip
+)
 TARGET = (
     Case("instance-profile", profile_without_role, "holds no role", TARGET_STACK),
     Case("instance-profile", no_profile, "does not exist", TARGET_STACK, round=2),
     Case("job-document", other_document, "has another content than this version's", TARGET_STACK),
+    Case("job-document", call("ssm", "delete_document", Name="dbrestore-run-job"), "does not exist", TARGET_STACK, round=2),
     Case(
-        "job-document", call("ssm", "delete_document", Name="dbrestore-run-job"), "does not exist", TARGET_STACK, round=2
+        "worker-program",
+        call("s3", "delete_object", Bucket="evidence", Key="programs/worker.zip"),
+        "does not exist: no worker could start",
+        TARGET_STACK,
     ),
     Case(
-        "worker-program", call("s3", "delete_object", Bucket="evidence", Key="programs/worker.zip"),
-        "does not exist: no worker could start", TARGET_STACK,
+        "role-permissions",
+        denied("ec2:CreateSecurityGroup"),
+        "security-group/*: nothing allows it",
+        TARGET_STACK,
     ),
     Case(
-        "role-permissions", denied("ec2:CreateSecurityGroup"),
-        "security-group/*: nothing allows it", TARGET_STACK,
+        "role-permissions",
+        denied("ec2:RunInstances", **BY_ORGANIZATION),
+        "instance/*: the organization's service control policies",
+        "let the owners of the organization's",
     ),
     Case(
-        "role-permissions", denied("ec2:RunInstances", **BY_ORGANIZATION),
-        "instance/*: the organization's service control policies", "let the owners of the organization's",
+        "role-permissions",
+        denied("iam:PassRole", **BY_BOUNDARY),
+        "role/dbrestore-worker: the role's permissions boundary",
+        "let the owners of the role's permissions boundary",
+        round=3,
     ),
     Case(
-        "role-permissions", denied("iam:PassRole", **BY_BOUNDARY),
-        "role/dbrestore-worker: the role's permissions boundary", "let the owners of the role's permissions boundary", round=3,
+        "instance-permissions",
+        denied("rds:ModifyDBInstance", "explicitDeny"),
+        "may not call rds:ModifyDBInstance",
+        "let the owners of a policy that denies it",
     ),
     Case(
-        "instance-permissions", denied("rds:ModifyDBInstance", "explicitDeny"),
-        "may not call rds:ModifyDBInstance", "let the owners of a policy that denies it",
-    ),
-    Case(
-        "worker-permissions", denied("secretsmanager:GetSecretValue"),
-        "may not call secretsmanager:GetSecretValue", TARGET_STACK, round=3,
+        "worker-permissions",
+        denied("secretsmanager:GetSecretValue"),
+        "may not call secretsmanager:GetSecretValue",
+        TARGET_STACK,
+        round=3,
     ),
     Case("worker-permissions", denied("s3:GetObject"), "may not call s3:GetObject on arn:aws:s3:::repository/*", TARGET_STACK, round=3),
-)  # fmt: skip
+)
 DATABASE = (
     Case("instance-usable", shielded, "is shielded from restores by its tag", "take the tag off"),
     Case("instance-usable", full_list, "has 5 security groups already", "take one off"),
@@ -343,13 +385,16 @@ DATABASE = (
     Case("free-storage", full_disk, "0.0 GiB of 20.0 GiB are free", "grow the instance's storage", "warning"),
     Case("standing-group", shut_in, "lets nothing out to port 443", TARGET_STACK),
     Case(
-        "instance-usable", lambda _: setattr(database(), "status", "stopped"), "is stopped",
-        "bring it to available", round=2,
+        "instance-usable",
+        lambda _: setattr(database(), "status", "stopped"),
+        "is stopped",
+        "bring it to available",
+        round=2,
     ),
     Case("standing-group", no_standing_group, "no security group tagged", TARGET_STACK, round=2),
     Case("worker-place", closed_network, "can't hold the worker", "fix one of the subnets", round=3),
     Case("plan", full_disk, "orders-prod needs about", "do what the sentence says", round=3),
-)  # fmt: skip
+)
 CASES = (*CONTROL, *STORAGE, *TARGET, *DATABASE)
 
 

@@ -117,9 +117,7 @@ def test_data_that_leaves_its_region_is_paid_for_by_what_lies_in_the_repository(
     assert dollars(dumps, "Transfer between Regions") == pytest.approx(4 * 0.02)
 
 
-@pytest.mark.parametrize(
-    ("way", "item", "expected"), [("nat", "NAT gateway", 4 * 0.045), ("endpoints", "Interface endpoints", 4 * 0.01)]
-)
+@pytest.mark.parametrize(("way", "item", "expected"), [("nat", "NAT gateway", 4 * 0.045), ("endpoints", "Interface endpoints", 4 * 0.01)])
 def test_the_dumps_way_to_the_worker_is_paid_for(way: str, item: str, expected: float) -> None:
     assert dollars(estimate.of(planned(network=network(way))), item) == pytest.approx(expected)
 
@@ -155,8 +153,10 @@ def test_the_estimate_says_of_when_and_where_its_prices_are() -> None:
 
 def test_the_workers_notes_are_counted_with_the_workers_own_numbers() -> None:
     told = (
-        postgresql.SHORTEST_PROGRESS_SECONDS, postgresql.PROGRESS_SHARE, postgresql.LONGEST_PROGRESS_SECONDS,
-    )  # fmt: skip
+        postgresql.SHORTEST_PROGRESS_SECONDS,
+        postgresql.PROGRESS_SHARE,
+        postgresql.LONGEST_PROGRESS_SECONDS,
+    )
 
     assert told == (limits.PROGRESS_SECONDS, limits.PROGRESS_SHARE, limits.LONGEST_PROGRESS_SECONDS)
     assert postgresql.progress_notes(50) == 50

@@ -33,17 +33,19 @@ def test_the_pauses_are_those_of_the_definition(state: str) -> None:
     found = dict(every_state(json.loads(DEFINITION.read_text())["States"]))
 
     [retry] = [retry for retry in found[state]["Retry"] if "NotReady" in retry["ErrorEquals"]]
-    assert PAUSES[state] == Pauses(
-        retry["IntervalSeconds"], retry["BackoffRate"], retry["MaxDelaySeconds"], retry["MaxAttempts"]
-    )
+    assert PAUSES[state] == Pauses(retry["IntervalSeconds"], retry["BackoffRate"], retry["MaxDelaySeconds"], retry["MaxAttempts"])
 
 
 def test_a_state_is_seen_to_be_over_by_the_first_look_after_its_end() -> None:
     doubling = Pauses(10, 2.0, 40, looks_at_most=9)
 
     assert [(doubling.looks(seconds), doubling.seen(seconds)) for seconds in (0, 10, 11, 31, 71)] == [
-        (0, 0), (1, 10), (2, 30), (3, 70), (4, 110),
-    ]  # fmt: skip
+        (0, 0),
+        (1, 10),
+        (2, 30),
+        (3, 70),
+        (4, 110),
+    ]
 
 
 def test_the_archive_is_looked_at_as_often_as_the_definition_says() -> None:

@@ -11,9 +11,7 @@ from tests.unit.points.sqlserver.test_recovery import DIFFERENTIAL, FULL, LOG_2
 
 
 def planned(*runs: SetRun) -> PlannedDatabase:
-    return PlannedDatabase(
-        name="crm", asked_name="crm", temporary_name="crm", bytes=1, rows=0, tables=0, backup_sets=runs
-    )
+    return PlannedDatabase(name="crm", asked_name="crm", temporary_name="crm", bytes=1, rows=0, tables=0, backup_sets=runs)
 
 
 def test_they_are_taken_from_the_manifest_as_the_plan_says() -> None:

@@ -62,22 +62,33 @@ class Layout:
     def s3_gateway(self, *tables: str) -> str:
         """The gateway endpoint of S3 in these route tables, or in the main one."""
         created = self.ec2.create_vpc_endpoint(
-            VpcId=self.vpc_id, ServiceName=f"com.amazonaws.{REGION}.s3", VpcEndpointType="Gateway",
+            VpcId=self.vpc_id,
+            ServiceName=f"com.amazonaws.{REGION}.s3",
+            VpcEndpointType="Gateway",
             RouteTableIds=list(tables or [self.table()]),
-        )  # fmt: skip
+        )
         return str(created["VpcEndpoint"]["VpcEndpointId"])
 
     def interfaces(
-        self, services: Sequence[str] = (*INTERFACES, "ec2messages"), *, subnets: Sequence[str] = "a",
-        group: str | None = None, private_dns: bool = True, region: str = REGION,
-    ) -> None:  # fmt: skip
+        self,
+        services: Sequence[str] = (*INTERFACES, "ec2messages"),
+        *,
+        subnets: Sequence[str] = "a",
+        group: str | None = None,
+        private_dns: bool = True,
+        region: str = REGION,
+    ) -> None:
         """Interface endpoints; their security group is open to the VPC unless another is given."""
         group = group or self.security_group(f"endpoints-{len(services)}-{region}", "10.0.0.0/16")
         for service in services:
             self.ec2.create_vpc_endpoint(
-                VpcId=self.vpc_id, ServiceName=f"com.amazonaws.{region}.{service}", VpcEndpointType="Interface",
-                SubnetIds=[self.ids[name] for name in subnets], SecurityGroupIds=[group], PrivateDnsEnabled=private_dns,
-            )  # fmt: skip
+                VpcId=self.vpc_id,
+                ServiceName=f"com.amazonaws.{region}.{service}",
+                VpcEndpointType="Interface",
+                SubnetIds=[self.ids[name] for name in subnets],
+                SecurityGroupIds=[group],
+                PrivateDnsEnabled=private_dns,
+            )
 
     def endpoints(self) -> None:
         """All that a worker needs, for every subnet that uses the main route table."""
@@ -113,25 +124,26 @@ class Layout:
         acl = self.ec2.create_network_acl(VpcId=self.vpc_id)["NetworkAcl"]["NetworkAclId"]
         for number, (way, action, network, first, last) in enumerate(rules, 1):
             self.ec2.create_network_acl_entry(
-                NetworkAclId=acl, RuleNumber=number * 10, Protocol="6", RuleAction=action, Egress=way == "out",
-                CidrBlock=network, PortRange={"From": first, "To": last},
-            )  # fmt: skip
+                NetworkAclId=acl,
+                RuleNumber=number * 10,
+                Protocol="6",
+                RuleAction=action,
+                Egress=way == "out",
+                CidrBlock=network,
+                PortRange={"From": first, "To": last},
+            )
         of_subnet = [{"Name": "association.subnet-id", "Values": [self.ids[name]]}]
         for old in self.ec2.describe_network_acls(Filters=of_subnet)["NetworkAcls"]:
             for association in old["Associations"]:
                 if association["SubnetId"] == self.ids[name]:
-                    self.ec2.replace_network_acl_association(
-                        AssociationId=association["NetworkAclAssociationId"], NetworkAclId=acl
-                    )
+                    self.ec2.replace_network_acl_association(AssociationId=association["NetworkAclAssociationId"], NetworkAclId=acl)
         return str(acl)
 
     def read(self) -> Vpc:
         """The VPC as the product reads it."""
         return network_facts.read(_account(), self.vpc_id, [self.group])
 
-    def choose(
-        self, vpc: Vpc | None = None, *, repository: str = REGION, proxy: str | None = None, allowed: Sequence[str] = ()
-    ) -> Choice:
+    def choose(self, vpc: Vpc | None = None, *, repository: str = REGION, proxy: str | None = None, allowed: Sequence[str] = ()) -> Choice:
         """The choice for this layout, or for what was changed of it after it was read; `allowed` by name."""
         subnets = tuple((self.ids[name], f"{REGION}{name}") for name in self.database_subnets)
         database = Database("orders", f"{REGION}a", self.standby_zone, PORT, subnets)
@@ -141,9 +153,7 @@ class Layout:
     def told(self, choice: Choice) -> dict[str, tuple[int | None, str | None, str]]:
         """By name: rank, way, and all reasons in one text, with names in the place of ids."""
         names = {subnet_id: name for name, subnet_id in self.ids.items()}
-        return {
-            names[s.subnet_id]: (s.rank, s.way, _renamed("; ".join(s.reasons), names)) for s in choice.network.subnets
-        }
+        return {names[s.subnet_id]: (s.rank, s.way, _renamed("; ".join(s.reasons), names)) for s in choice.network.subnets}
 
 
 @cache

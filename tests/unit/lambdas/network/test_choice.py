@@ -143,9 +143,7 @@ def acl_refuses_the_internet(layout: Layout) -> None:
 
 def acl_with_a_list_of_refused_networks(layout: Layout) -> None:
     layout.nat()
-    layout.acl(
-        "a", ("in", "deny", "203.0.113.0/24", 0, 65535), ("out", "deny", "203.0.113.0/24", 0, 65535), *EVERYTHING
-    )
+    layout.acl("a", ("in", "deny", "203.0.113.0/24", 0, 65535), ("out", "deny", "203.0.113.0/24", 0, 65535), *EVERYTHING)
 
 
 def acl_of_the_nat_gateway(layout: Layout) -> None:
@@ -189,14 +187,13 @@ PROXY: dict[str, Any] = {"proxy": "http://proxy.example.com:3128"}
 
 CASES = {
     "private with endpoints": Case(
-        Layout.endpoints, "a b c",
+        Layout.endpoints,
+        "a b c",
         {"a": "in the Availability Zone of orders; reaches AWS by endpoints alone: s3 vpce-", "b": "in another Availability Zone"},
     ),
     "NAT gateway": Case(Layout.nat, "a b c", {"a": "through the NAT gateway nat-", "public": "no public address"}),
     "the zone beats the way": Case(zone_before_way, "a b c", {"a": "through the NAT gateway", "b": "by endpoints alone"}),
-    "what can't be seen comes last": Case(
-        a_transit_gateway_in_the_same_zone, "b c a", {"a": "to tgw-", "b": "by endpoints alone"}
-    ),
+    "what can't be seen comes last": Case(a_transit_gateway_in_the_same_zone, "b c a", {"a": "to tgw-", "b": "by endpoints alone"}),
     "only public subnets": Case(
         only_public_subnets, "", {"a": "internet gateway igw-"}, "no endpoint for s3, ssm, ssmmessages, secretsmanager, and the default"
     ),
@@ -247,15 +244,13 @@ CASES = {
         Layout.endpoints, "", {}, "no endpoint that reaches the repository in us-east-1 (a gateway endpoint serves", asked=ABROAD
     ),
     "repository abroad, NAT gateway": Case(Layout.nat, "a b c", {"a": "repository in us-east-1"}, asked=ABROAD),
-    "repository abroad, endpoint across Regions": Case(
-        endpoint_across_regions, "a b c", {"a": "by endpoints alone"}, asked=ABROAD
-    ),
+    "repository abroad, endpoint across Regions": Case(endpoint_across_regions, "a b c", {"a": "by endpoints alone"}, asked=ABROAD),
     "proxy": Case(nothing, "a b c", {"a": "the proxy proxy.example.com"}, asked=PROXY),
     "a wish": Case(Layout.endpoints, "c", {"a": "left out: c was asked for"}, asked={"allowed": ["c"]}),
     "a wish for two": Case(Layout.endpoints, "b c", {"a": "left out: 2 others were asked for"}, asked={"allowed": ["c", "b"]}),
     "a wish that can't be": Case(few_addresses, "", {}, "has 2 free addresses", asked={"allowed": ["tiny"]}),
     "none fits": Case(nothing, "", {"a": "its route table rtb-"}, "add the endpoints, or a route to a NAT gateway"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -277,7 +272,7 @@ def test_a_layout_has_its_choice_and_its_reasons(layout: Layout, case: Case) -> 
 @pytest.mark.parametrize(
     ("build", "asked", "way"),
     [(Layout.endpoints, {}, "endpoints"), (Layout.nat, {}, "nat"), (nothing, PROXY, "proxy"), (Layout.transit_gateway, {}, "elsewhere")],
-)  # fmt: skip
+)
 def test_each_way_has_its_name(layout: Layout, build: Callable[[Layout], Any], asked: dict[str, Any], way: str) -> None:
     build(layout)
 
@@ -372,9 +367,7 @@ def test_a_regional_nat_gateway_needs_no_subnet(layout: Layout) -> None:
     assert layout.told(layout.choose(replace(vpc_, nat_gateways={gateway: regional})))["a"][:2] == (1, "nat")
 
 
-@pytest.mark.parametrize(
-    ("target", "usable"), [("vgw-1", True), ("vpce-1", True), ("eni-1", True), ("pcx-1", False), ("cagw-1", False)]
-)
+@pytest.mark.parametrize(("target", "usable"), [("vgw-1", True), ("vpce-1", True), ("eni-1", True), ("pcx-1", False), ("cagw-1", False)])
 def test_what_a_default_route_may_lead_to(layout: Layout, target: str, usable: bool) -> None:
     vpc_ = layout.read()
     table = RouteTable("rtb-1", (Route("0.0.0.0/0", target),))

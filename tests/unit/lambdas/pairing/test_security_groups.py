@@ -25,9 +25,7 @@ from tests.unit.lambdas.worker.test_instance import until_done
 @pytest.fixture
 def deployed(world: World) -> dict[str, Any]:
     """A restore whose worker stands."""
-    state: dict[str, Any] = {
-        "plan": plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)
-    }
+    state: dict[str, Any] = {"plan": plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)}
     return state | {"worker": until_done(deploy_worker, state)}
 
 
@@ -63,9 +61,7 @@ def test_the_pair_opens_one_port_between_the_two_and_nothing_else(world: World, 
 def test_the_pair_stands_beside_what_was_there(world: World, deployed: dict[str, Any]) -> None:
     told = until_done(pair_security_groups, deployed)
 
-    reservation = boto3.client("ec2").describe_instances(InstanceIds=[deployed["worker"]["instanceId"]])[
-        "Reservations"
-    ][0]
+    reservation = boto3.client("ec2").describe_instances(InstanceIds=[deployed["worker"]["instanceId"]])["Reservations"][0]
     interface = reservation["Instances"][0]["NetworkInterfaces"][0]
     standing = deployed["plan"]["worker"]["securityGroupIds"][0]
     assert sorted(g["GroupId"] for g in interface["Groups"]) == sorted([standing, told["workerGroupId"]])
@@ -167,9 +163,7 @@ def test_entries_of_restores_that_are_over_go_and_those_of_strangers_stay(world:
     assert sorted(world.groups_of_instance()) == sorted([*world.group_list, strange])
 
 
-def test_an_entry_that_comes_back_after_it_was_seen_absent_is_taken_off_again(
-    world: World, deployed: dict[str, Any]
-) -> None:
+def test_an_entry_that_comes_back_after_it_was_seen_absent_is_taken_off_again(world: World, deployed: dict[str, Any]) -> None:
     told = until_done(pair_security_groups, deployed)
     until_done(remove_worker, deployed)
     delete = SecurityGroupBackend.delete_security_group

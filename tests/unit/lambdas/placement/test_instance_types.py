@@ -56,9 +56,7 @@ def test_sql_server_s_worker_is_small_whatever_the_size_of_the_databases(size: i
     assert instance_types.by_work(Work("sqlserver", size, 16))[0] == "t3.small"
 
 
-@pytest.mark.parametrize(
-    "work", [Work("sqlserver", 1, 2), *(Work("postgres", 1, n) for n in (2, 4, 8, 16))], ids=lambda w: w.streams
-)
+@pytest.mark.parametrize("work", [Work("sqlserver", 1, 2), *(Work("postgres", 1, n) for n in (2, 4, 8, 16))], ids=lambda w: w.streams)
 def test_every_type_that_is_taken_by_itself_is_an_x86_type_that_ec2_offers(target: TargetAccount, work: Work) -> None:
     kinds = instance_types.by_work(work)
 
@@ -123,9 +121,7 @@ def test_there_are_no_more_launches_than_attempts() -> None:
 
 
 def test_types_that_no_zone_has_are_refused() -> None:
-    with pytest.raises(
-        TargetNotUsable, match=r"none of c6i.large, m6i.large, c5.large in eu-central-1a, eu-central-1b"
-    ):
+    with pytest.raises(TargetNotUsable, match=r"none of c6i.large, m6i.large, c5.large in eu-central-1a, eu-central-1b"):
         tries(KINDS, ZONES, frozenset())
 
 

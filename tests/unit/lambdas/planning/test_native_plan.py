@@ -65,29 +65,43 @@ CHAIN: tuple[tuple[NativeKind, str, int, int], ...] = (
 
 def backup_set(database: str, number: int, kind: NativeKind, begun: str, first: int, last: int) -> NativeBackupSet:
     """A backup of one 10-byte file, of a database with 3 GiB of data and 1 GiB of log."""
-    file = StoredFile(
-        key=f"{keys.database_prefix(MSSQL, POINT, database)}{number:02}-1-of-1.bak", length=10, sha256="0" * 64
-    )
+    file = StoredFile(key=f"{keys.database_prefix(MSSQL, POINT, database)}{number:02}-1-of-1.bak", length=10, sha256="0" * 64)
     files = (("data", "D:\\a.mdf", 3 * GIB), ("log", "E:\\a.LDF", GIB))
     return NativeBackupSet(
-        kind=kind, set_id=f"{database} {number}", media_set_id="m", files=(file,), compressed=False, checksums=True, server="HOST",
-        version="15.0.2080", database_version=904, compatibility_level=150, begun_at=datetime.fromisoformat(begun),
-        first_lsn=f"21:{first}:1", last_lsn=f"21:{last}:1", checkpoint_lsn="21:100:1", base_lsn="0:0:0", data_size=1,
+        kind=kind,
+        set_id=f"{database} {number}",
+        media_set_id="m",
+        files=(file,),
+        compressed=False,
+        checksums=True,
+        server="HOST",
+        version="15.0.2080",
+        database_version=904,
+        compatibility_level=150,
+        begun_at=datetime.fromisoformat(begun),
+        first_lsn=f"21:{first}:1",
+        last_lsn=f"21:{last}:1",
+        checkpoint_lsn="21:100:1",
+        base_lsn="0:0:0",
+        data_size=1,
         database_files=tuple(NativeDatabaseFile(logical_name=n, physical_path=p, size=size) for n, p, size in files),
-    )  # fmt: skip
+    )
 
 
 def store_point(sets: dict[str, tuple[NativeBackupSet, ...]], source_name: str | None = None) -> None:
     """A restore point of these databases, with all their files; in their headers they have another name if one is given."""
     s3 = boto3.client("s3")
     databases = tuple(
-        NativeDatabaseBackup(name=name, source_name=source_name or name, database_id="i", backup_sets=chain)
-        for name, chain in sets.items()
+        NativeDatabaseBackup(name=name, source_name=source_name or name, database_id="i", backup_sets=chain) for name, chain in sets.items()
     )
     manifest = Manifest(
-        point_id=POINT, instance=MSSQL, engine="sqlserver", engine_version="15.0.2080",
-        created_at=datetime(2026, 11, 22, 4, tzinfo=UTC), native_databases=databases,
-    )  # fmt: skip
+        point_id=POINT,
+        instance=MSSQL,
+        engine="sqlserver",
+        engine_version="15.0.2080",
+        created_at=datetime(2026, 11, 22, 4, tzinfo=UTC),
+        native_databases=databases,
+    )
     for file in (file for database in databases for file in database.files if file.length < 100):
         s3.put_object(Bucket="repository", Key=file.key, Body=b"x" * file.length)
     s3.put_object(Bucket="repository", Key=keys.manifest_key(MSSQL, POINT), Body=manifest.to_json().encode())
@@ -97,9 +111,7 @@ def store_chains(change: dict[str, Any] | None = None) -> None:
     """`crm` with a full backup and two logs, `stock` with a full backup; the last set of each may be changed."""
     crm = tuple(backup_set("crm", n, *one) for n, one in enumerate(CHAIN, start=1))
     chains = {"crm": crm, "stock": (backup_set("stock", 1, *CHAIN[0]),)}
-    store_point(
-        {n: (*sets[:-1], sets[-1].model_copy(update=_of_database(n, change or {}))) for n, sets in chains.items()}
-    )
+    store_point({n: (*sets[:-1], sets[-1].model_copy(update=_of_database(n, change or {}))) for n, sets in chains.items()})
 
 
 def _of_database(name: str, change: dict[str, Any]) -> dict[str, Any]:
@@ -117,9 +129,7 @@ def create_target(world: World, **settings: Any) -> None:
 
 def option_group(name: str, *options: dict[str, Any]) -> None:
     rds = boto3.client("rds")
-    rds.create_option_group(
-        OptionGroupName=name, EngineName="sqlserver-se", MajorEngineVersion="15.00", OptionGroupDescription=name
-    )
+    rds.create_option_group(OptionGroupName=name, EngineName="sqlserver-se", MajorEngineVersion="15.00", OptionGroupDescription=name)
     if options:
         rds.modify_option_group(OptionGroupName=name, OptionsToInclude=list(options), ApplyImmediately=True)
 
@@ -166,28 +176,49 @@ def refused(kind: type[RestoreError], request: dict[str, Any] | None = None, **m
 
 
 def test_a_plan_names_the_databases_the_role_and_what_will_be_staged(sql_server: World) -> None:
-    told = plan(
-        asking("crm", {"name": "stock", "as": "Lager Süd"}, sqlserver={"fixUsers": True, "checkDatabase": True})
-    )
+    told = plan(asking("crm", {"name": "stock", "as": "Lager Süd"}, sqlserver={"fixUsers": True, "checkDatabase": True}))
 
     assert told["engine"] == "sqlserver"
     assert told["databases"] == [
         {
-            "name": "crm", "askedName": "crm", "temporaryName": "crm", "loginRole": "", "holderRole": "", "bytes": 4 * GIB,
-            "logBytes": GIB, "pageBytes": None, "storedBytes": 30, "checked": "not checked: point of version 0.2", "rows": 0, "tables": 0,
+            "name": "crm",
+            "askedName": "crm",
+            "temporaryName": "crm",
+            "loginRole": "",
+            "holderRole": "",
+            "bytes": 4 * GIB,
+            "logBytes": GIB,
+            "pageBytes": None,
+            "storedBytes": 30,
+            "checked": "not checked: point of version 0.2",
+            "rows": 0,
+            "tables": 0,
             "backupSets": [{"first": 1, "last": 3}],
         },
         {
-            "name": "stock", "askedName": "Lager Süd", "temporaryName": "Lager Süd", "loginRole": "", "holderRole": "",
+            "name": "stock",
+            "askedName": "Lager Süd",
+            "temporaryName": "Lager Süd",
+            "loginRole": "",
+            "holderRole": "",
             "bytes": 4 * GIB,
-            "logBytes": GIB, "pageBytes": None, "storedBytes": 10, "checked": "not checked: point of version 0.2", "rows": 0, "tables": 0,
+            "logBytes": GIB,
+            "pageBytes": None,
+            "storedBytes": 10,
+            "checked": "not checked: point of version 0.2",
+            "rows": 0,
+            "tables": 0,
             "backupSets": [{"first": 1, "last": 1}],
         },
-    ]  # fmt: skip
+    ]
     assert told["native"] == {
-        "optionRoleArn": ROLE, "stagedBytes": 40, "stopAt": None, "fixUsers": True, "checkDatabase": True,
+        "optionRoleArn": ROLE,
+        "stagedBytes": 40,
+        "stopAt": None,
+        "fixUsers": True,
+        "checkDatabase": True,
         "checkDecidedBy": "the request",
-    }  # fmt: skip
+    }
     assert (told["target"]["engine"], told["target"]["port"]) == ("sqlserver-se", 1433)
     assert told["notes"] == [
         "crm: full backup begun 2026-11-22 01:00:00; log backups 2, the last begun 2026-11-22 03:00:00; not checked: point of version 0.2",
@@ -287,9 +318,7 @@ def test_an_option_that_time_does_not_bring_into_effect_is_refused(sql_server: W
 
     [line] = refused(NativeBackupOptionMissing)
 
-    assert line.startswith(
-        f"/target/dbInstance: the option group native of crm-mssql is {status or 'of unknown status'}: apply it"
-    )
+    assert line.startswith(f"/target/dbInstance: the option group native of crm-mssql is {status or 'of unknown status'}: apply it")
 
 
 def test_the_group_that_takes_anothers_place_is_the_one_that_counts(sql_server: World) -> None:
@@ -307,9 +336,7 @@ def test_the_engines_must_match(sql_server: World) -> None:
     assert refused(EngineMismatch, dumps) == [
         f"{TARGET} is a sqlserver instance, the restore point {POINT} is of postgres: choose another target or source"
     ]
-    [line] = refused(
-        EngineMismatch, {"target": {"dbInstance": INSTANCE}, "source": {"dbInstance": MSSQL}, "databases": ["crm"]}
-    )
+    [line] = refused(EngineMismatch, {"target": {"dbInstance": INSTANCE}, "source": {"dbInstance": MSSQL}, "databases": ["crm"]})
     assert f"{INSTANCE} is a postgres instance, the restore point {POINT} is of sqlserver" in line
 
 
@@ -318,9 +345,7 @@ def test_other_engines_are_refused(sql_server: World, engine: str) -> None:
     instance = rds_backends[ACCOUNT][REGION].databases[MSSQL]
     sql_server.patch.setattr(instance, "engine", engine)
 
-    assert refused(TargetNotUsable) == [
-        f"{TARGET} is a {engine} instance: only PostgreSQL and SQL Server can be restored into"
-    ]
+    assert refused(TargetNotUsable) == [f"{TARGET} is a {engine} instance: only PostgreSQL and SQL Server can be restored into"]
 
 
 @pytest.mark.parametrize("engine", ["sqlserver-ee", "sqlserver-se", "sqlserver-web", "sqlserver-ex"])
@@ -371,9 +396,7 @@ def test_an_instance_without_a_managed_secret_is_refused(world: World) -> None:
         ),
     ],
 )
-def test_a_backup_of_a_newer_server_is_refused_with_both_years(
-    world: World, target: str, backup: str, told: str
-) -> None:
+def test_a_backup_of_a_newer_server_is_refused_with_both_years(world: World, target: str, backup: str, told: str) -> None:
     option_group("native", with_role(ROLE))
     create_target(world, EngineVersion=target)
     store_chains({"version": backup})
@@ -430,9 +453,7 @@ def test_replacing_is_refused_and_on_multi_az_with_its_own_reason(world: World) 
     told = refused(NotSupportedYet, asking(onConflict="replace"))
 
     assert [line.split(":")[0] for line in told] == ["/onConflict", "/onConflict"]
-    assert told[1] == (
-        f"/onConflict: {MSSQL} is Multi-AZ, and RDS renames no database there: use fail, and another name for the database"
-    )
+    assert told[1] == (f"/onConflict: {MSSQL} is Multi-AZ, and RDS renames no database there: use fail, and another name for the database")
 
 
 # Space
@@ -455,11 +476,7 @@ def test_space_for_the_asked_database_alone_is_enough(sql_server: World) -> None
 
 def sized(data: int, log: int) -> dict[str, Any]:
     files = (("D:\\a.mdf", data // 2), ("D:\\b.ndf", data - data // 2), ("E:\\a.LDF", log))
-    return {
-        "database_files": tuple(
-            NativeDatabaseFile(logical_name="f", physical_path=path, size=size) for path, size in files
-        )
-    }
+    return {"database_files": tuple(NativeDatabaseFile(logical_name="f", physical_path=path, size=size) for path, size in files)}
 
 
 def test_express_takes_no_database_with_more_data_than_it_may_hold(world: World) -> None:
@@ -512,14 +529,22 @@ def test_a_name_that_sql_server_allows_is_planned_to_the_letter(sql_server: Worl
         ("a\0b", "holds a control character, which has no place in a name: "),
         ("crm ", "'crm ' begins or ends with a space, which SQL Server overlooks when it compares names: "),
         (" crm", "' crm' begins or ends with a space, which SQL Server overlooks when it compares names: "),
-        *((name, f"{name!r} belongs to the server: ") for name in (
-            "master", "MSDB", "Model", "tempdb", "rdsadmin", "resource", "Distribution", "máster",
-        )),
+        *(
+            (name, f"{name!r} belongs to the server: ")
+            for name in (
+                "master",
+                "MSDB",
+                "Model",
+                "tempdb",
+                "rdsadmin",
+                "resource",
+                "Distribution",
+                "máster",
+            )
+        ),
     ],
-)  # fmt: skip
-def test_a_name_that_sql_server_would_refuse_is_refused_with_its_place(
-    sql_server: World, name: str, sentence: str
-) -> None:
+)
+def test_a_name_that_sql_server_would_refuse_is_refused_with_its_place(sql_server: World, name: str, sentence: str) -> None:
     told = refused(RestoreRequestInvalid, asking({"name": "crm", "as": name}))
 
     assert told == [f"/databases/0/as: {sentence}bring it back under another name with `as`"]
@@ -607,17 +632,19 @@ def file(length: int = 10, number: int = 0) -> StoredFile:
     [
         ({"kind": "LOG"}, BaseBackupMissing, "'stock' begins with no full backup in this restore point: choose another one"),
         (
-            {"files": tuple(file(number=n) for n in range(11))}, TooManyStripes,
+            {"files": tuple(file(number=n) for n in range(11))},
+            TooManyStripes,
             "'stock' has a backup of 11 files, and RDS restores 10 at most: back it up to fewer",
         ),
         (
-            {"files": (file(length=(5 << 40) + 1),)}, BackupTooLarge,
+            {"files": (file(length=(5 << 40) + 1),)},
+            BackupTooLarge,
             f"{keys.database_prefix(MSSQL, POINT, 'stock')}stripe-0 has 5,497,558,138,881 bytes, and RDS restores files up to 5 TB: "
             "back up to several files",
         ),
     ],
     ids=["no full backup", "eleven files", "5 TB and a byte"],
-)  # fmt: skip
+)
 def test_a_point_made_by_other_means_is_held_to_the_same_limits(
     sql_server: World, change: dict[str, Any], kind: type[RestoreError], sentence: str
 ) -> None:
@@ -632,16 +659,19 @@ def test_every_problem_is_in_one_answer(world: World) -> None:
     store_chains()
     replicas(world, f"arn:aws:rds:eu-west-1:{ACCOUNT}:db:crm-far")
     free_storage(MSSQL, 1.0 * GIB)
-    request = asking(
-        {"name": "crm", "as": "master"}, "nothing", worker={"streams": 4}, sqlserver={"stopAt": "2026-11-22T02:30:00"}
-    )
+    request = asking({"name": "crm", "as": "master"}, "nothing", worker={"streams": 4}, sqlserver={"stopAt": "2026-11-22T02:30:00"})
 
     told = refused(RestoreRequestInvalid, request)
 
     assert [line.split(":")[0] for line in told] == [
-        "/databases/0/as", "/worker/streams", "/databases/1/name", "/target/dbInstance", "/target/dbInstance", "/target/dbInstance",
+        "/databases/0/as",
+        "/worker/streams",
+        "/databases/1/name",
         "/target/dbInstance",
-    ]  # fmt: skip
+        "/target/dbInstance",
+        "/target/dbInstance",
+        "/target/dbInstance",
+    ]
 
 
 def test_without_a_target_the_restore_point_says_whose_rules_hold(sql_server: World) -> None:

@@ -70,8 +70,10 @@ def test_a_plan_names_everything_before_anything_exists(world: World) -> None:
     assert [d["askedName"] for d in told["databases"]] == ["orders", "CRM 'copy'; --"]
     assert told["databases"][0]["rows"] == 3
     assert told["source"] == {
-        "dbInstance": INSTANCE, "restorePoint": POINT, "manifest": f"s3://repository/{INSTANCE}/{POINT}/manifest.json",
-    }  # fmt: skip
+        "dbInstance": INSTANCE,
+        "restorePoint": POINT,
+        "manifest": f"s3://repository/{INSTANCE}/{POINT}/manifest.json",
+    }
     assert told["target"]["port"] == 5432
     assert told["target"]["secretArn"].startswith("arn:aws:secretsmanager:")
     assert told["worker"]["programUri"] == "s3://evidence/programs/worker.zip"
@@ -117,28 +119,35 @@ def test_a_second_call_of_the_same_execution_gives_the_stored_plan(world: World)
         (asking(target={"dbInstance": "-x"}), None),
         (asking(worker={"streams": 0}), None),
         (asking(onConflict="overwrite"), None),
-        (asking(databases=["orders", "orders"]), [
-            "/databases/0/name: 'orders' is asked for twice: ask once",
-            "/databases/1/name: 'orders' is asked for twice: ask once",
-        ]),
-        (asking(databases=["orders", {"name": "crm", "as": "orders"}]), [
-            "/databases/0/name: two databases would get the name 'orders': give one another name",
-            "/databases/1/as: two databases would get the name 'orders': give one another name",
-        ]),
-        (asking(databases=[{"name": "orders", "as": "ä" * 32}]), [
-            "/databases/0/as: is 64 bytes long, PostgreSQL's names end at 63: shorten it"
-        ]),
-        (asking(databases=[{"name": "orders", "as": "a\0b"}]), [
-            "/databases/0/as: holds a NUL character, which no PostgreSQL name may: write the name without it"
-        ]),
-        (asking(databases=[{"name": "orders", "as": "template1"}]), [
-            "/databases/0/as: 'template1' belongs to the server: bring it back under another name with `as`"
-        ]),
+        (
+            asking(databases=["orders", "orders"]),
+            [
+                "/databases/0/name: 'orders' is asked for twice: ask once",
+                "/databases/1/name: 'orders' is asked for twice: ask once",
+            ],
+        ),
+        (
+            asking(databases=["orders", {"name": "crm", "as": "orders"}]),
+            [
+                "/databases/0/name: two databases would get the name 'orders': give one another name",
+                "/databases/1/as: two databases would get the name 'orders': give one another name",
+            ],
+        ),
+        (
+            asking(databases=[{"name": "orders", "as": "ä" * 32}]),
+            ["/databases/0/as: is 64 bytes long, PostgreSQL's names end at 63: shorten it"],
+        ),
+        (
+            asking(databases=[{"name": "orders", "as": "a\0b"}]),
+            ["/databases/0/as: holds a NUL character, which no PostgreSQL name may: write the name without it"],
+        ),
+        (
+            asking(databases=[{"name": "orders", "as": "template1"}]),
+            ["/databases/0/as: 'template1' belongs to the server: bring it back under another name with `as`"],
+        ),
     ],
-)  # fmt: skip
-def test_a_bad_request_is_refused_with_a_pointer_to_each_problem(
-    world: World, request_: Any, lines: list[str] | None
-) -> None:
+)
+def test_a_bad_request_is_refused_with_a_pointer_to_each_problem(world: World, request_: Any, lines: list[str] | None) -> None:
     told = refused(request_, RestoreRequestInvalid)
 
     assert all(line.startswith("/") for line in told)
@@ -148,15 +157,18 @@ def test_a_bad_request_is_refused_with_a_pointer_to_each_problem(
 def test_every_problem_is_in_one_answer(world: World) -> None:
     boto3.client("s3").delete_object(Bucket="evidence", Key=CA_BUNDLE_KEY)
     boto3.client("ssm").delete_parameter(Name=OFFER_PARAMETER)
-    request = asking(
-        databases=["ordres", {"name": "crm", "as": "rdsadmin"}], worker={"subnetId": "subnet-0"}, mode="drill"
-    )
+    request = asking(databases=["ordres", {"name": "crm", "as": "rdsadmin"}], worker={"subnetId": "subnet-0"}, mode="drill")
 
     told = refused(request, RestoreRequestInvalid)
 
     assert [line.split(":")[0] for line in told] == [
-        "/mode", "/databases/1/as", "/databases/0/name", "/", "/target", "/worker/subnetId",
-    ]  # fmt: skip
+        "/mode",
+        "/databases/1/as",
+        "/databases/0/name",
+        "/",
+        "/target",
+        "/worker/subnetId",
+    ]
 
 
 def test_nothing_is_in_the_ledger_after_a_refusal(world: World) -> None:
@@ -177,9 +189,7 @@ def test_an_unknown_instance_is_refused_with_near_names(world: World) -> None:
 
     told = refused(request, TargetNotFound)
 
-    assert told == [
-        "/target/dbInstance: no DB instance 'order-prod' in this account and Region: did you mean orders-prod?"
-    ]
+    assert told == ["/target/dbInstance: no DB instance 'order-prod' in this account and Region: did you mean orders-prod?"]
 
 
 def test_an_unknown_point_is_refused_with_what_there_is(world: World) -> None:
@@ -195,9 +205,7 @@ def test_an_unknown_database_is_refused_with_what_the_point_has(world: World) ->
     assert told == [f"/databases/0/name: the restore point {POINT} has no database 'Orders'; it has crm, orders"]
 
 
-@pytest.mark.parametrize(
-    ("change", "kind"), [({"onConflict": "replace"}, NotSupportedYet), ({"mode": "drill"}, NotSupportedYet)]
-)
+@pytest.mark.parametrize(("change", "kind"), [({"onConflict": "replace"}, NotSupportedYet), ({"mode": "drill"}, NotSupportedYet)])
 def test_a_wish_for_later_is_refused_as_such(world: World, change: dict[str, Any], kind: type[RestoreError]) -> None:
     assert len(refused(asking(**change), kind)) == 1
 
@@ -215,9 +223,7 @@ def test_a_wish_for_later_is_refused_as_such(world: World, change: dict[str, Any
         ({"EngineVersion": "15.8"}, TargetVersionTooOld, "was dumped from 16.4"),
     ],
 )
-def test_an_instance_that_cannot_take_part_is_refused(
-    world: World, settings: dict[str, Any], kind: type[RestoreError], part: str
-) -> None:
+def test_an_instance_that_cannot_take_part_is_refused(world: World, settings: dict[str, Any], kind: type[RestoreError], part: str) -> None:
     create_instance("other", world.group_list, **settings)
     request = asking(target={"dbInstance": "other"}, source={"dbInstance": INSTANCE})
 
@@ -279,9 +285,7 @@ def test_not_to_check_a_sql_server_database_is_no_wish(world: World) -> None:
 
 
 def test_a_read_replica_is_refused_with_its_source(world: World) -> None:
-    boto3.client("rds").create_db_instance_read_replica(
-        DBInstanceIdentifier="orders-copy", SourceDBInstanceIdentifier=INSTANCE
-    )
+    boto3.client("rds").create_db_instance_read_replica(DBInstanceIdentifier="orders-copy", SourceDBInstanceIdentifier=INSTANCE)
 
     told = refused(asking(target={"dbInstance": "orders-copy"}, source={"dbInstance": INSTANCE}), TargetNotUsable)
 
@@ -292,9 +296,7 @@ def test_a_read_replica_is_refused_with_its_source(world: World) -> None:
 def test_a_point_in_time_that_is_no_moment_or_has_a_zone_is_refused_with_an_example(world: World, value: str) -> None:
     [line] = refused(asking(sqlserver={"stopAt": value}), RestoreRequestInvalid)
 
-    assert line.startswith(
-        "/sqlserver/stopAt: must be a moment on the clock of the server that was backed up, without a zone, like 2026"
-    )
+    assert line.startswith("/sqlserver/stopAt: must be a moment on the clock of the server that was backed up, without a zone, like 2026")
     assert value in line
 
 
@@ -347,12 +349,14 @@ def free_storage(instance: str, bytes_: float) -> None:
         Namespace="AWS/RDS",
         MetricData=[
             {
-                "MetricName": "FreeStorageSpace", "Unit": "Bytes", "Value": bytes_,
+                "MetricName": "FreeStorageSpace",
+                "Unit": "Bytes",
+                "Value": bytes_,
                 "Timestamp": datetime.now(UTC) - timedelta(minutes=1),
                 "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": instance}],
             }
         ],
-    )  # fmt: skip
+    )
 
 
 def test_too_little_free_storage_is_refused_with_both_numbers(world: World) -> None:
@@ -392,9 +396,7 @@ def cut_file(key: str) -> None:
 
 
 @pytest.mark.parametrize(("harm", "part"), [(lose_file, "is missing"), (cut_file, "has 9 bytes, the manifest says 10")])
-def test_a_file_that_is_not_what_the_manifest_says_is_refused(
-    world: World, harm: Callable[[str], None], part: str
-) -> None:
+def test_a_file_that_is_not_what_the_manifest_says_is_refused(world: World, harm: Callable[[str], None], part: str) -> None:
     harm(f"{INSTANCE}/{POINT}/orders/dump.pgdump")
 
     told = refused(REQUEST, BackupDamaged)
@@ -457,9 +459,7 @@ def test_every_subnet_is_in_the_plan_with_its_reasons_the_chosen_one_first(world
 
 def no_way_to_aws(service: str) -> None:
     ec2 = boto3.client("ec2")
-    found = ec2.describe_vpc_endpoints(
-        Filters=[{"Name": "service-name", "Values": [f"com.amazonaws.{REGION}.{service}"]}]
-    )
+    found = ec2.describe_vpc_endpoints(Filters=[{"Name": "service-name", "Values": [f"com.amazonaws.{REGION}.{service}"]}])
     ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"] for endpoint in found["VpcEndpoints"]])
 
 

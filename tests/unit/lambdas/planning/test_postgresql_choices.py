@@ -27,9 +27,7 @@ def asking(**changes: Any) -> dict[str, Any]:
 
 def member(name: str, content: RowDigest | None) -> TableMember:
     stored = ByteRange(offset=0, length=10, sha256="0" * 64)
-    return TableMember(
-        dump_id=1, schema_name="s", table=name, stored=stored, uncompressed_length=30, rows=3, content=content
-    )
+    return TableMember(dump_id=1, schema_name="s", table=name, stored=stored, uncompressed_length=30, rows=3, content=content)
 
 
 def store(instance: str = "elsewhere", *extensions: str, **more: Any) -> None:
@@ -39,9 +37,7 @@ def store(instance: str = "elsewhere", *extensions: str, **more: Any) -> None:
         for n, each in enumerate(more.pop("tables", (member("t", DIGEST),)), start=1)
     ]
     counts = {"TABLE": len(tables), "TABLE DATA": len(tables), **({"EXTENSION": len(made)} if made else {})}
-    store_point(
-        instance, POINT, ["orders"], **{"extensions": made, "tables": tuple(tables), "object_counts": counts, **more}
-    )
+    store_point(instance, POINT, ["orders"], **{"extensions": made, "tables": tuple(tables), "object_counts": counts, **more})
 
 
 def notes(told: dict[str, Any], about: str) -> list[str]:
@@ -54,9 +50,16 @@ def test_by_default_a_point_of_the_target_itself_keeps_its_owners_and_every_valu
     told = plan()
 
     assert told["postgres"] == {
-        "owners": {}, "keepOwners": True, "createMissingRoles": False, "allowedExtensions": [], "skipMissingExtensions": False,
-        "skipUnrestorable": False, "encoding": None, "locale": None, "verify": "content",
-    }  # fmt: skip
+        "owners": {},
+        "keepOwners": True,
+        "createMissingRoles": False,
+        "allowedExtensions": [],
+        "skipMissingExtensions": False,
+        "skipUnrestorable": False,
+        "encoding": None,
+        "locale": None,
+        "verify": "content",
+    }
     assert notes(told, "owned by app as before, where the target has the role")
 
 
@@ -145,8 +148,13 @@ def test_every_pair_that_cannot_be_is_told_at_once_at_an_escaped_place(world: Wo
     )
 
     assert [line.split(": ")[0] for line in lines] == [
-        "/owners/a~1b~0c", "/owners/", "/owners/x", "/owners/long", "/owners/nul\0", "/owners/half\\ud800",
-    ]  # fmt: skip
+        "/owners/a~1b~0c",
+        "/owners/",
+        "/owners/x",
+        "/owners/long",
+        "/owners/nul\0",
+        "/owners/half\\ud800",
+    ]
     assert lines[3].endswith("the owner's name is 64 bytes long, PostgreSQL's names end at 63: shorten it")
 
 
@@ -166,17 +174,13 @@ def test_extensions_that_are_not_allowed_are_refused_all_at_once_before_anything
 
     [line] = refused(asking(**OTHER), ExtensionNotAllowed)
 
-    assert line.startswith(
-        "/databases/0/name: 'orders' creates the extensions aws_s3, dblink, which this installation does not allow: "
-    )
+    assert line.startswith("/databases/0/name: 'orders' creates the extensions aws_s3, dblink, which this installation does not allow: ")
     assert "extensions skip-missing" in line
     assert "configuration/extensions.json" in line
 
 
 @pytest.mark.parametrize("wish", [{"extensions": "skip-missing"}, {"onUnrestorable": "skip"}])
-def test_extensions_that_are_not_allowed_are_left_out_on_request_and_the_plan_says_so(
-    world: World, wish: dict[str, Any]
-) -> None:
+def test_extensions_that_are_not_allowed_are_left_out_on_request_and_the_plan_says_so(world: World, wish: dict[str, Any]) -> None:
     store("elsewhere", "dblink", "hstore")
 
     told = plan(asking(**OTHER, **wish))
@@ -201,10 +205,17 @@ def test_the_deployed_list_decides(world: World, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("written", "encoding"),
-    [("utf-8", "UTF8"), ("Unicode", "UTF8"), ("latin1", "LATIN1"), ("ISO-8859-15", "LATIN9"), ("windows-1252", "WIN1252"),
-     ("sql_ascii", "SQL_ASCII"),
-     ("EUC_JIS_2004", "EUC_JIS_2004"), ("KOI8-R", "KOI8R")],
-)  # fmt: skip
+    [
+        ("utf-8", "UTF8"),
+        ("Unicode", "UTF8"),
+        ("latin1", "LATIN1"),
+        ("ISO-8859-15", "LATIN9"),
+        ("windows-1252", "WIN1252"),
+        ("sql_ascii", "SQL_ASCII"),
+        ("EUC_JIS_2004", "EUC_JIS_2004"),
+        ("KOI8-R", "KOI8R"),
+    ],
+)
 def test_an_encoding_is_taken_by_any_of_its_names(world: World, written: str, encoding: str) -> None:
     store()
 
@@ -214,9 +225,7 @@ def test_an_encoding_is_taken_by_any_of_its_names(world: World, written: str, en
     assert bool(notes(told, f"the dump's encoding is UTF8, the database's will be {encoding}")) is (encoding != "UTF8")
 
 
-@pytest.mark.parametrize(
-    "name", ["SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS_2004", "shift-jis", "windows-949"]
-)
+@pytest.mark.parametrize("name", ["SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS_2004", "shift-jis", "windows-949"])
 def test_an_encoding_that_only_clients_have_is_refused(world: World, name: str) -> None:
     store()
 
@@ -243,9 +252,7 @@ def test_an_encoding_that_the_locale_does_not_go_with_is_refused(world: World) -
     told = "the encoding LATIN1 does not go with the"
     assert of_dump.startswith(f"/encoding: {told} dump's locale en_US.UTF-8, which is of UTF8")
     assert of_request.startswith(f"/encoding: {told} locale de_DE.ISO8859-15@euro, which is of LATIN9")
-    assert locale.startswith(
-        "/locale: the dump's encoding UTF8 does not go with the locale de_DE.ISO8859-1, which is of"
-    )
+    assert locale.startswith("/locale: the dump's encoding UTF8 does not go with the locale de_DE.ISO8859-1, which is of")
     assert plan(asking(**OTHER, encoding="LATIN1", locale="C"))["postgres"]["locale"] == "C"
 
 
@@ -304,14 +311,16 @@ def test_an_instance_older_than_postgresql_13_is_refused(world: World) -> None:
 @pytest.mark.parametrize(
     ("wish", "pointer"),
     [
-        ({"owners": {}}, "/owners"), ({"roles": "create-missing"}, "/roles"), ({"extensions": "skip-missing"}, "/extensions"),
-        ({"encoding": "UTF8"}, "/encoding"), ({"locale": "C"}, "/locale"), ({"verify": "counts"}, "/verify"),
+        ({"owners": {}}, "/owners"),
+        ({"roles": "create-missing"}, "/roles"),
+        ({"extensions": "skip-missing"}, "/extensions"),
+        ({"encoding": "UTF8"}, "/encoding"),
+        ({"locale": "C"}, "/locale"),
+        ({"verify": "counts"}, "/verify"),
         ({"onUnrestorable": "skip"}, "/onUnrestorable"),
     ],
-)  # fmt: skip
-def test_a_choice_that_is_for_postgresql_is_refused_for_sql_server(
-    world: World, wish: dict[str, Any], pointer: str
-) -> None:
+)
+def test_a_choice_that_is_for_postgresql_is_refused_for_sql_server(world: World, wish: dict[str, Any], pointer: str) -> None:
     world.use(SQLSERVER)
 
     [line] = refused({**SQLSERVER.request(), **wish}, RestoreRequestInvalid)

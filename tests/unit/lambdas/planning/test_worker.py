@@ -31,9 +31,7 @@ def configure(world: World, tmp_path: Path) -> Any:
 
 def planned(worker: dict[str, Any] | None = None) -> dict[str, Any]:
     request = {**REQUEST, "worker": worker or {}}
-    told: dict[str, Any] = plan_restore({"request": request, "executionArn": execution_arn("restore-1")}, None)[
-        "worker"
-    ]
+    told: dict[str, Any] = plan_restore({"request": request, "executionArn": execution_arn("restore-1")}, None)["worker"]
     return told
 
 
@@ -58,9 +56,7 @@ def image(**changes: Any) -> str:
 def group(world: World, port: int, vpc_id: str | None = None) -> str:
     """A security group that lets out to one port."""
     ec2 = boto3.client("ec2")
-    made = ec2.create_security_group(GroupName=f"out-{port}", Description="out", VpcId=vpc_id or world.vpc_id)[
-        "GroupId"
-    ]
+    made = ec2.create_security_group(GroupName=f"out-{port}", Description="out", VpcId=vpc_id or world.vpc_id)["GroupId"]
     everything = ec2.describe_security_groups(GroupIds=[made])["SecurityGroups"][0]["IpPermissionsEgress"]
     ec2.revoke_security_group_egress(GroupId=made, IpPermissions=everything)
     rule: Any = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
@@ -83,17 +79,21 @@ def test_the_worker_is_what_the_file_sets_for_the_place(world: World, configure:
     extra, own_image = group(world, 3128), image()
     configure(
         {
-            "subnetIds": [world.subnets[2]], "securityGroupIds": [extra], "instanceTypes": ["m6i.large", "m5.large"],
-            "imageId": own_image, "volumeGib": 40, "tags": {"team": "dba"}, "proxy": "http://proxy.example.com:3128",
+            "subnetIds": [world.subnets[2]],
+            "securityGroupIds": [extra],
+            "instanceTypes": ["m6i.large", "m5.large"],
+            "imageId": own_image,
+            "volumeGib": 40,
+            "tags": {"team": "dba"},
+            "proxy": "http://proxy.example.com:3128",
         },
-        maxRunHours=24, tags={"cost": "7"},
-    )  # fmt: skip
+        maxRunHours=24,
+        tags={"cost": "7"},
+    )
 
     told = planned()
 
-    assert told["launches"] == [
-        {"instanceType": kind, "subnetId": world.subnets[2]} for kind in ("m6i.large", "m5.large")
-    ]
+    assert told["launches"] == [{"instanceType": kind, "subnetId": world.subnets[2]} for kind in ("m6i.large", "m5.large")]
     assert told["securityGroupIds"][1:] == [extra]
     assert (told["imageId"], told["rootDevice"], told["volumeGib"]) == (own_image, "/dev/sda1", 40)
     assert told["tags"] == {"team": "dba", "cost": "7"}
@@ -130,15 +130,13 @@ def test_two_forms_of_one_wish_are_refused(world: World) -> None:
     lines = refused(
         {"subnetId": world.subnets[0], "subnetIds": [world.subnets[1]], "instanceType": "a1.b", "instanceTypes": ["m5.large"]},
         RestoreRequestInvalid,
-    )  # fmt: skip
+    )
 
     assert "/worker/subnetId: can't be combined with subnetIds: give one of the two" in lines
     assert "/worker/instanceType: can't be combined with instanceTypes: give one of the two" in lines
 
 
-def test_groups_that_are_not_there_elsewhere_or_standing_are_refused_each_with_its_place(
-    world: World, configure: Any
-) -> None:
+def test_groups_that_are_not_there_elsewhere_or_standing_are_refused_each_with_its_place(world: World, configure: Any) -> None:
     elsewhere = boto3.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     foreign, standing = group(world, 3128, elsewhere), only_https(world)
     configure({"securityGroupIds": ["sg-0123456789abcdef0", foreign, standing]})
@@ -182,9 +180,11 @@ def test_what_the_vpc_has_endpoints_for_is_called_without_the_proxy(world: World
     told = planned()
 
     assert told["noProxy"] == [
-        "localhost", "127.0.0.1", "169.254.169.254",
+        "localhost",
+        "127.0.0.1",
+        "169.254.169.254",
         *(f"{name}.{REGION}.amazonaws.com" for name in ("s3", "ssm", "ssmmessages")),
-    ]  # fmt: skip
+    ]
 
 
 def test_an_image_that_is_not_there_is_refused(world: World, configure: Any) -> None:
@@ -266,9 +266,11 @@ def test_everything_that_aws_does_not_have_is_told_at_once(world: World, configu
     lines = refused({"subnetIds": ["subnet-0123456789abcdef0"]}, RestoreRequestInvalid)
 
     assert [line.split(":")[0] for line in lines] == [
-        "/worker/subnetIds", "workers.json#/places/0/instanceTypes", "workers.json#/places/0/securityGroupIds",
+        "/worker/subnetIds",
+        "workers.json#/places/0/instanceTypes",
+        "workers.json#/places/0/securityGroupIds",
         "workers.json#/places/0/imageId",
-    ]  # fmt: skip
+    ]
 
 
 def test_a_whole_restore_runs_with_a_configuration(world: World, configure: Any) -> None:

@@ -34,7 +34,5 @@ def refused(code: str, status: int) -> ClientError:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.__name__,
 )
-def test_what_passes_is_waited_for_and_what_stays_is_told(
-    error: BotoCoreError | ClientError, meaning: type[RestoreError]
-) -> None:
+def test_what_passes_is_waited_for_and_what_stays_is_told(error: BotoCoreError | ClientError, meaning: type[RestoreError]) -> None:
     assert type(translated(error)) is meaning

@@ -182,9 +182,7 @@ def test_two_restores_never_hold_the_lock_of_a_group_list_at_once(world: World) 
         pass
 
 
-def test_a_step_gets_its_own_lock_back_and_another_step_waits_for_its_zombie(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_gets_its_own_lock_back_and_another_step_waits_for_its_zombie(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "VISIBLE_AFTER", 150)
     ledger, plan = opened()
     held = group_list_lock(ledger, plan.target.arn, "PairSecurityGroups", "RUNNING")

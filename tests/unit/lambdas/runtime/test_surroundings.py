@@ -25,9 +25,7 @@ def asked(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[tup
     events.unregister("before-call", listen)
 
 
-def test_an_invocation_assumes_the_targets_role_once_and_reads_its_vpc_once(
-    world: World, asked: Counter[tuple[int, str]]
-) -> None:
+def test_an_invocation_assumes_the_targets_role_once_and_reads_its_vpc_once(world: World, asked: Counter[tuple[int, str]]) -> None:
     world.use(SQLSERVER).run()
     world.call("ExamineInstallation", {"dbInstance": SQLSERVER.request()["target"]["dbInstance"]})
 

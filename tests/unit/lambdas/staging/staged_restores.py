@@ -38,10 +38,15 @@ INSTANCE = "crm-mssql"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/rds-native-restore"
 MIB = 1 << 20
 ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION,
-    "LEDGER_TABLE": "ledger", "REPOSITORY_BUCKET": "repository", "EVIDENCE_BUCKET": "evidence",
-    "TARGET_ROLE_NAME": "dbrestore-target-{region}", "EXTERNAL_ID": "external",
-}  # fmt: skip
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "LEDGER_TABLE": "ledger",
+    "REPOSITORY_BUCKET": "repository",
+    "EVIDENCE_BUCKET": "evidence",
+    "TARGET_ROLE_NAME": "dbrestore-target-{region}",
+    "EXTERNAL_ID": "external",
+}
 
 
 def bucket_name(generation: int = 1) -> str:
@@ -65,9 +70,7 @@ def account(patch: pytest.MonkeyPatch, folder: Path) -> "Iterator[Account]":
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         plain_moto.install(patch)
         patch.setattr("moto.s3.models.get_s3_default_key_buffer_size", lambda: 1 << 30)
-        boto3.client("s3").create_bucket(
-            Bucket="repository", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-        )
+        boto3.client("s3").create_bucket(Bucket="repository", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         boto3.client("dynamodb").create_table(
             TableName="ledger",
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
@@ -154,21 +157,41 @@ def hand_made_plan(name: str, role: str = ROLE) -> Plan:
     """Of no database."""
     execution = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:dbrestore:{name}"
     target = PlannedTarget(
-        account=ACCOUNT, region=REGION, db_instance=INSTANCE, arn=f"arn:aws:rds:{REGION}:{ACCOUNT}:db:{INSTANCE}",
-        engine="sqlserver-se", engine_version="15.00", host="crm", port=1433, vpc_id="vpc-1", availability_zone="b",
+        account=ACCOUNT,
+        region=REGION,
+        db_instance=INSTANCE,
+        arn=f"arn:aws:rds:{REGION}:{ACCOUNT}:db:{INSTANCE}",
+        engine="sqlserver-se",
+        engine_version="15.00",
+        host="crm",
+        port=1433,
+        vpc_id="vpc-1",
+        availability_zone="b",
         secret_arn="arn:secret",
-    )  # fmt: skip
+    )
     worker = PlannedWorker(
-        launches=(Launch(instance_type="c6i.large", subnet_id="subnet-1"),), security_group_ids=("sg-1",),
-        instance_profile_arn="arn:profile", document_name="document", program_uri="s3://program",
-        streams=1, keep_toast_compression=False, max_run_minutes=60,
-    )  # fmt: skip
+        launches=(Launch(instance_type="c6i.large", subnet_id="subnet-1"),),
+        security_group_ids=("sg-1",),
+        instance_profile_arn="arn:profile",
+        document_name="document",
+        program_uri="s3://program",
+        streams=1,
+        keep_toast_compression=False,
+        max_run_minutes=60,
+    )
     return Plan(
-        restore_id=names.restore_id(execution), execution_arn=execution, mode="restore", planned_at=datetime.now(UTC),
-        engine="sqlserver", archived=False, target=target, databases=(), worker=worker,
+        restore_id=names.restore_id(execution),
+        execution_arn=execution,
+        mode="restore",
+        planned_at=datetime.now(UTC),
+        engine="sqlserver",
+        archived=False,
+        target=target,
+        databases=(),
+        worker=worker,
         source=PlannedSource(db_instance=INSTANCE, restore_point="latest", manifest="s3://repository/manifest.json"),
         native=PlannedNative(option_role_arn=role, staged_bytes=1),
-    )  # fmt: skip
+    )
 
 
 def _plan(point: Manifest, name: str) -> Plan:

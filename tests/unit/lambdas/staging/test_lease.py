@@ -195,9 +195,7 @@ def schedules(actors: Actors, preemptions: dict[int, int], most: int) -> Iterato
                 yield from schedules(actors, {**preemptions, step: other}, most - 1)
 
 
-ACTORS = pytest.mark.parametrize(
-    "actors", [two_whole, removed_twice, removed_twice_beside_others, given_up_while_it_stages]
-)
+ACTORS = pytest.mark.parametrize("actors", [two_whole, removed_twice, removed_twice_beside_others, given_up_while_it_stages])
 
 
 @ACTORS

@@ -173,9 +173,7 @@ def test_every_call_about_a_bucket_names_whose_it_must_be(there: Account, monkey
 
 
 @pytest.mark.parametrize("survived", range(6))
-def test_who_dies_after_some_parts_is_carried_on(
-    there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch, survived: int
-) -> None:
+def test_who_dies_after_some_parts_is_carried_on(there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch, survived: int) -> None:
     point = there.point(big(22))
     restore = there.restore(point)
     monkeypatch.setattr(limits, "STAGING_THREADS", 1)
@@ -198,9 +196,7 @@ def test_who_dies_after_some_parts_is_carried_on(
     assert stored(there, BUCKET, copied) == stored(there, "repository", files(point)[0])
 
 
-def test_an_invocation_stops_in_time_and_says_how_far_it_came(
-    there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_invocation_stops_in_time_and_says_how_far_it_came(there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     restore = there.restore(there.point(big(22)))
     monkeypatch.setattr(limits, "STAGING_THREADS", 1)
     clock = SimpleNamespace(monotonic=lambda: 1e9 if len(parts) == 2 else 0.0)
@@ -214,9 +210,7 @@ def test_an_invocation_stops_in_time_and_says_how_far_it_came(
     assert parts == [1, 2, 3, 4, 5]
 
 
-def test_a_file_that_is_whole_does_not_wait_for_the_others(
-    there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_whole_does_not_wait_for_the_others(there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     point = there.point(big(12, stripe=1, stripes=2, free=UNEQUAL), big(22, stripe=2, stripes=2, free=UNEQUAL))
     restore = there.restore(point)
     monkeypatch.setattr(limits, "STAGING_THREADS", 1)
@@ -232,12 +226,8 @@ def test_a_file_that_is_whole_does_not_wait_for_the_others(
     assert parts == [1, 2, 3, 1, 2, 3, 4, 5]
 
 
-def test_the_file_that_lacks_the_fewest_parts_is_copied_first(
-    there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    restore = there.restore(
-        there.point(big(22, stripe=1, stripes=2, free=UNEQUAL), big(12, stripe=2, stripes=2, free=UNEQUAL))
-    )
+def test_the_file_that_lacks_the_fewest_parts_is_copied_first(there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    restore = there.restore(there.point(big(22, stripe=1, stripes=2, free=UNEQUAL), big(12, stripe=2, stripes=2, free=UNEQUAL)))
     monkeypatch.setattr(limits, "STAGING_THREADS", 1)
 
     until_done(restore.stage)
@@ -297,9 +287,7 @@ def test_an_upload_that_another_invocation_ended_is_no_error(there: Account, mon
     assert until_done(restore.stage)["objects"] == 1
 
 
-def test_parts_of_another_plan_are_copied_again(
-    there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_of_another_plan_are_copied_again(there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     point = there.point(big(12))
     restore = there.restore(point)
     monkeypatch.setattr(limits, "STAGING_THREADS", 1)
@@ -354,9 +342,7 @@ def shortened(there: Account, key: str) -> None:
 
 
 def archived(there: Account, key: str) -> None:
-    there.s3.put_object(
-        Bucket="repository", Key=key, Body=stored(there, "repository", key), StorageClass="DEEP_ARCHIVE"
-    )
+    there.s3.put_object(Bucket="repository", Key=key, Body=stored(there, "repository", key), StorageClass="DEEP_ARCHIVE")
 
 
 @pytest.mark.parametrize("mebibytes", [1, 12])
@@ -386,9 +372,7 @@ def test_a_source_that_is_not_what_it_was_ends_the_staging(
 
 
 @pytest.mark.parametrize("mebibytes", [1, 12])
-def test_a_source_that_is_replaced_while_it_is_copied_is_not_mixed(
-    there: Account, mebibytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_is_replaced_while_it_is_copied_is_not_mixed(there: Account, mebibytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     point = there.point(big(mebibytes))
     restore = there.restore(point)
     head = S3Backend.head_object
@@ -472,9 +456,7 @@ def test_a_small_copy_that_differs_by_one_byte_is_found_by_its_sha_256(
         until_done(restore.stage)
 
 
-def test_a_large_copy_that_differs_by_one_byte_is_found_by_its_crc_32(
-    there: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_copy_that_differs_by_one_byte_is_found_by_its_crc_32(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     restore = there.restore(there.point(big(12)))
     spoil_part(monkeypatch, 2, flipped(100))
 
@@ -493,9 +475,7 @@ def test_without_a_crc_32_a_large_copy_is_compared_by_its_header_and_that_is_tol
     assert restore.row("staged-objects").note == told
 
 
-def test_a_header_that_is_of_another_backup_is_found_without_a_checksum(
-    there: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_header_that_is_of_another_backup_is_found_without_a_checksum(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     other = big(12, set_id=UUID(int=9))
     restore = there.restore(without_crc32(there, there.point(big(12))))
     spoil_part(monkeypatch, 1, lambda data: backup(other)[: len(data)])
@@ -504,9 +484,7 @@ def test_a_header_that_is_of_another_backup_is_found_without_a_checksum(
         until_done(restore.stage)
 
 
-def test_a_header_that_cannot_be_read_is_found_without_a_checksum(
-    there: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_header_that_cannot_be_read_is_found_without_a_checksum(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     restore = there.restore(without_crc32(there, there.point(big(12))))
     spoil_part(monkeypatch, 1, lambda data: bytes(len(data)))
 
@@ -516,9 +494,7 @@ def test_a_header_that_cannot_be_read_is_found_without_a_checksum(
 
 def spoil_part(patch: pytest.MonkeyPatch, number: int, change: Callable[[bytes], bytes]) -> None:
     set_part = FakeMultipart.set_part
-    patch.setattr(
-        FakeMultipart, "set_part", lambda u, n, value: set_part(u, n, change(value) if n == number else value)
-    )
+    patch.setattr(FakeMultipart, "set_part", lambda u, n, value: set_part(u, n, change(value) if n == number else value))
 
 
 def without_crc32(there: Account, point: Manifest) -> Manifest:
@@ -575,9 +551,7 @@ def test_versions_uploads_and_strangers_objects_do_not_keep_the_bucket(there: Ac
     assert there.buckets() == []
 
 
-def test_a_restore_that_staged_nothing_is_removed_by_the_ledger_alone(
-    there: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_restore_that_staged_nothing_is_removed_by_the_ledger_alone(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     restore = there.restore(there.point(Written()))
     asked = requests(monkeypatch)
 
@@ -608,12 +582,8 @@ def test_one_restore_ends_while_another_still_reads(there: Account) -> None:
     assert until_done(third.stage)["bucket"] == bucket_name(2)
 
 
-@pytest.mark.parametrize(
-    "lost", ["CreateBucket", "PutBucketPolicy", "CreateMultipartUpload", "UploadPartCopy", "CompleteMultipartUpload"]
-)
-def test_who_dies_after_any_request_is_carried_on_and_removed(
-    there: Account, monkeypatch: pytest.MonkeyPatch, lost: str
-) -> None:
+@pytest.mark.parametrize("lost", ["CreateBucket", "PutBucketPolicy", "CreateMultipartUpload", "UploadPartCopy", "CompleteMultipartUpload"])
+def test_who_dies_after_any_request_is_carried_on_and_removed(there: Account, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
     restore = there.restore(there.point(big(6)))
     dead = threading.Event()
     through = BotocoreStubber.__call__
@@ -634,9 +604,7 @@ def test_who_dies_after_any_request_is_carried_on_and_removed(
     assert there.buckets() == []
 
 
-def test_the_remover_waits_for_an_invocation_that_did_not_end_properly(
-    there: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_remover_waits_for_an_invocation_that_did_not_end_properly(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     restore = there.restore(there.point(big(6)))
     monkeypatch.setattr(limits, "VISIBLE_AFTER", 150)
     with monkeypatch.context() as patch:
@@ -649,9 +617,7 @@ def test_the_remover_waits_for_an_invocation_that_did_not_end_properly(
             restore.remove()
 
 
-def test_the_remover_waits_for_nobody_after_invocations_that_ended(
-    there: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_remover_waits_for_nobody_after_invocations_that_ended(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     restore = there.restore(there.point(big(6)))
     monkeypatch.setattr(limits, "VISIBLE_AFTER", 150)
     until_done(restore.stage)

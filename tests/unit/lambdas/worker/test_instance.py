@@ -47,9 +47,7 @@ def test_the_worker_is_what_the_design_says(world: World, planned: dict[str, Any
     restore = planned["plan"]["restoreId"]
     assert told == {"instanceId": worker["InstanceId"]}
     assert worker["SubnetId"] == planned["plan"]["worker"]["launches"][0]["subnetId"]
-    assert [g["GroupId"] for g in worker["NetworkInterfaces"][0]["Groups"]] == [
-        planned["plan"]["worker"]["securityGroupIds"][0]
-    ]
+    assert [g["GroupId"] for g in worker["NetworkInterfaces"][0]["Groups"]] == [planned["plan"]["worker"]["securityGroupIds"][0]]
     assert worker["MetadataOptions"]["HttpTokens"] == "required"
     assert "KeyName" not in worker
     tags = {tag["Key"]: tag["Value"] for tag in worker["Tags"]}
@@ -58,9 +56,7 @@ def test_the_worker_is_what_the_design_says(world: World, planned: dict[str, Any
     assert tags["Name"] == f"dbrestore-{restore}-worker-1"
     assert tags["dbrestore:expires-at"] > planned["plan"]["plannedAt"]
     ec2 = boto3.client("ec2")
-    attribute = ec2.describe_instance_attribute(
-        InstanceId=worker["InstanceId"], Attribute="instanceInitiatedShutdownBehavior"
-    )
+    attribute = ec2.describe_instance_attribute(InstanceId=worker["InstanceId"], Attribute="instanceInitiatedShutdownBehavior")
     assert attribute["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate"
     (volume,) = ec2.describe_volumes()["Volumes"]
     assert volume["Encrypted"]
@@ -114,9 +110,7 @@ def test_the_worker_is_what_the_request_asks_for(world: World) -> None:
     assert f"# dbrestore-max-minutes: {120 + limits.DEAD_MAN_MARGIN_MINUTES}" in boot_script(worker).splitlines()
 
 
-def test_the_worker_boots_from_the_image_that_is_set_on_the_volume_that_it_names(
-    world: World, planned: dict[str, Any]
-) -> None:
+def test_the_worker_boots_from_the_image_that_is_set_on_the_volume_that_it_names(world: World, planned: dict[str, Any]) -> None:
     asked = refuse_launches(world, [])
     planned["plan"]["worker"] |= {"imageId": "ami-0123456789abcdef0", "rootDevice": "/dev/sda1"}
 
@@ -152,9 +146,7 @@ def test_a_worker_with_a_proxy_uses_it_for_everything_but_what_the_vpc_serves(
     ]
 
 
-def test_a_worker_without_a_proxy_leaves_the_agent_and_the_environment_alone(
-    world: World, planned: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_worker_without_a_proxy_leaves_the_agent_and_the_environment_alone(world: World, planned: dict[str, Any], tmp_path: Path) -> None:
     until_done(deploy_worker, planned)
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path)
@@ -181,15 +173,11 @@ def test_a_worker_asks_for_its_program_in_the_region_where_it_lies(
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path)
 
-    assert [line.split()[3:6] for line in called if line.startswith("aws ")] == [
-        ["--region", region, f"s3://{bucket}/programs/worker.zip"]
-    ]
+    assert [line.split()[3:6] for line in called if line.startswith("aws ")] == [["--region", region, f"s3://{bucket}/programs/worker.zip"]]
 
 
 @pytest.mark.parametrize("url", ['http://x";reboot;"', "http://x$(reboot)", "http://x\nreboot", "http://me:secret@x"])
-def test_a_stored_plan_brings_nothing_into_the_boot_script_but_a_proxys_url(
-    world: World, planned: dict[str, Any], url: str
-) -> None:
+def test_a_stored_plan_brings_nothing_into_the_boot_script_but_a_proxys_url(world: World, planned: dict[str, Any], url: str) -> None:
     planned["plan"]["worker"]["proxy"] = url
 
     with pytest.raises(InternalContradiction, match="/plan/worker/proxy"):
@@ -215,7 +203,7 @@ def run_boot_script(script: str, root: Path) -> list[str]:
     inside = re.sub(r"(?<![\w.])/(etc|opt)/", rf"{root}/\1/", script)
     done = subprocess.run(
         ["/bin/bash", "-c", inside], env={"PATH": f"{programs}:/usr/bin:/bin"}, capture_output=True, text=True, check=False
-    )  # fmt: skip
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return (root / "called").read_text().splitlines()
 
@@ -232,9 +220,7 @@ def test_a_launch_whose_record_was_lost_is_found_again(world: World, planned: di
     assert ledger.rows("instance")[0].physical_id == row.physical_id
 
 
-def test_a_launch_is_found_again_even_when_it_would_be_asked_for_differently_now(
-    world: World, planned: dict[str, Any]
-) -> None:
+def test_a_launch_is_found_again_even_when_it_would_be_asked_for_differently_now(world: World, planned: dict[str, Any]) -> None:
     # Amazon publishes a new image between two attempts: EC2 refuses the old token with the new request.
     until_done(deploy_worker, planned)
     ledger = world.ledger()
@@ -336,9 +322,7 @@ def test_a_worker_is_not_called_gone_while_it_shuts_down(world: World, planned: 
 
 
 def test_the_removal_leaves_instances_of_others_alone(world: World, planned: dict[str, Any]) -> None:
-    theirs = boto3.client("ec2").run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0][
-        "InstanceId"
-    ]
+    theirs = boto3.client("ec2").run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     until_done(deploy_worker, planned)
 
     until_done(remove_worker, planned)

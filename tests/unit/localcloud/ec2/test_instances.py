@@ -98,9 +98,7 @@ def test_tags_reach_instance_volume_and_interface(ec2: Any, image: str) -> None:
     tag = {"Key": "dbrestore:restore-id", "Value": uuid.uuid4().hex}
     kinds = ("instance", "volume", "network-interface")
 
-    instance_id = launch(ec2, image, TagSpecifications=[{"ResourceType": kind, "Tags": [tag]} for kind in kinds])[
-        "InstanceId"
-    ]
+    instance_id = launch(ec2, image, TagSpecifications=[{"ResourceType": kind, "Tags": [tag]} for kind in kinds])["InstanceId"]
 
     tagged = [{"Name": f"tag:{tag['Key']}", "Values": [tag["Value"]]}]
     found = ec2.describe_instances(Filters=tagged)["Reservations"][0]["Instances"]

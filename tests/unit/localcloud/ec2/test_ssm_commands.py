@@ -141,9 +141,7 @@ def test_a_registered_document_gets_its_parameters_and_only_its_own_environment(
 def test_a_document_made_by_cloudformation_runs_as_its_resource_says(systems: Any, worker: str) -> None:
     name = f"RunJob-{uuid.uuid4().hex}"
     resource = {"Type": "AWS::SSM::Document", "Properties": {"Name": name, "Content": DOCUMENT}}
-    boto3.client("cloudformation").create_stack(
-        StackName=name, TemplateBody=json.dumps({"Resources": {"Run": resource}})
-    )
+    boto3.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Run": resource}}))
 
     parameters = {"JobUri": ["s3://evidence/job.json"]}
     command = systems.send_command(InstanceIds=[worker], DocumentName=name, Parameters=parameters)["Command"]
@@ -172,9 +170,7 @@ def test_unknown_documents_and_commands_are_refused(systems: Any, worker: str) -
 
 def test_output_is_empty_until_the_end_and_then_cut(systems: Any, worker: str, home: Path) -> None:
     go_on = home / "instances" / worker / "go-on"
-    command_id = send(
-        systems, worker, "head -c 30000 /dev/zero | tr '\\0' x", "until [ -e go-on ]; do sleep 0.05; done"
-    )
+    command_id = send(systems, worker, "head -c 30000 /dev/zero | tr '\\0' x", "until [ -e go-on ]; do sleep 0.05; done")
     wait_for(lambda: invocation(systems, command_id, worker)["Status"] == "InProgress")
     meanwhile = invocation(systems, command_id, worker)
 
@@ -215,22 +211,16 @@ def test_commands_and_invocations_are_listed(systems: Any, worker: str) -> None:
     assert (command["Status"], command["CompletedCount"], command["ErrorCount"]) == ("Success", 1, 0)
 
 
-def test_a_command_reaches_only_the_instance_that_was_named(
-    systems: Any, ec2: Any, image: str, worker: str, profile: str
-) -> None:
+def test_a_command_reaches_only_the_instance_that_was_named(systems: Any, ec2: Any, image: str, worker: str, profile: str) -> None:
     bystander = registered(systems, ec2, image, profile)
 
     command_id = send(systems, worker, "true")
 
-    assert (
-        refusal(systems.get_command_invocation, CommandId=command_id, InstanceId=bystander) == "InvocationDoesNotExist"
-    )
+    assert refusal(systems.get_command_invocation, CommandId=command_id, InstanceId=bystander) == "InvocationDoesNotExist"
     assert systems.list_commands(CommandId=command_id)["Commands"][0]["InstanceIds"] == [worker]
 
 
-def test_an_instance_is_reachable_only_between_registration_and_end(
-    systems: Any, ec2: Any, image: str, profile: str
-) -> None:
+def test_an_instance_is_reachable_only_between_registration_and_end(systems: Any, ec2: Any, image: str, profile: str) -> None:
     instance_id = launch(ec2, image, IamInstanceProfile={"Name": profile})["InstanceId"]
 
     assert refusal(send, systems=systems, instance_id=instance_id) == "InvalidInstanceId"
@@ -244,9 +234,7 @@ def test_an_instance_is_reachable_only_between_registration_and_end(
     assert refusal(send, systems=systems, instance_id="i-00000000000000000") == "InvalidInstanceId"
 
 
-def test_terminating_an_instance_kills_its_processes_at_once(
-    systems: Any, ec2: Any, image: str, profile: str, home: Path
-) -> None:
+def test_terminating_an_instance_kills_its_processes_at_once(systems: Any, ec2: Any, image: str, profile: str, home: Path) -> None:
     instance_id = registered(systems, ec2, image, profile)
     note = home / "instances" / instance_id / "processes"
     command_id = send(systems, instance_id, "sleep 60 &", "echo $$ $! > note && mv note processes", "wait")
@@ -281,9 +269,7 @@ def test_the_volume_of_a_terminated_instance_goes_with_it_even_under_a_command_t
     assert not volume.exists()
 
 
-def test_processes_left_behind_by_a_finished_command_die_with_the_instance(
-    systems: Any, ec2: Any, image: str, profile: str
-) -> None:
+def test_processes_left_behind_by_a_finished_command_die_with_the_instance(systems: Any, ec2: Any, image: str, profile: str) -> None:
     instance_id = registered(systems, ec2, image, profile)
     done = finished(systems, send(systems, instance_id, "sleep 60 & echo $!"), instance_id)
     process = int(done["StandardOutputContent"])
@@ -294,9 +280,7 @@ def test_processes_left_behind_by_a_finished_command_die_with_the_instance(
     wait_for(lambda: not is_alive(process), seconds=1)
 
 
-def test_shutdown_from_inside_terminates_the_instance_that_asked_for_it(
-    systems: Any, ec2: Any, image: str, profile: str
-) -> None:
+def test_shutdown_from_inside_terminates_the_instance_that_asked_for_it(systems: Any, ec2: Any, image: str, profile: str) -> None:
     instance_id = registered(systems, ec2, image, profile, InstanceInitiatedShutdownBehavior="terminate")
 
     send(systems, instance_id, "shutdown -h now")
@@ -315,22 +299,16 @@ def test_shutdown_from_inside_stops_an_instance_by_default(systems: Any, ec2: An
 def test_the_dead_man_timer_ends_the_instance(systems: Any, ec2: Any, image: str, profile: str) -> None:
     user_data = "#!/bin/bash\n# dbrestore-max-minutes: 2\nshutdown -h +2\n"
 
-    instance_id = registered(
-        systems, ec2, image, profile, UserData=user_data, InstanceInitiatedShutdownBehavior="terminate"
-    )
+    instance_id = registered(systems, ec2, image, profile, UserData=user_data, InstanceInitiatedShutdownBehavior="terminate")
 
     wait_for(lambda: state(ec2, instance_id) == "terminated")
 
 
-def test_the_program_of_the_user_data_is_unpacked_once_and_runs(
-    systems: Any, ec2: Any, image: str, profile: str, home: Path
-) -> None:
+def test_the_program_of_the_user_data_is_unpacked_once_and_runs(systems: Any, ec2: Any, image: str, profile: str, home: Path) -> None:
     user_data = f"#!/bin/bash\n# dbrestore-program: {upload(program())}\n"
 
     first, second = (registered(systems, ec2, image, profile, UserData=user_data) for _ in range(2))
-    done = finished(
-        systems, send(systems, first, '[ -e "$DBRESTORE_HOME/.ready" ] && exec "$DBRESTORE_HOME/run" yes'), first
-    )
+    done = finished(systems, send(systems, first, '[ -e "$DBRESTORE_HOME/.ready" ] && exec "$DBRESTORE_HOME/run" yes'), first)
 
     assert (done["Status"], done["StandardOutputContent"]) == ("Success", "ran yes\n")
     trees = {(home / "instances" / each / "opt" / "dbrestore").resolve() for each in (first, second)}

@@ -11,9 +11,7 @@ from localcloud.cloud import Cloud
 def machine(cloud: Cloud, role: str, states: dict[str, Any]) -> str:
     """The ARN of a new machine that starts at the first of these states."""
     definition = json.dumps({"StartAt": next(iter(states)), "States": states})
-    answer = cloud.client("stepfunctions").create_state_machine(
-        name=f"machine-{uuid.uuid4().hex[:8]}", definition=definition, roleArn=role
-    )
+    answer = cloud.client("stepfunctions").create_state_machine(name=f"machine-{uuid.uuid4().hex[:8]}", definition=definition, roleArn=role)
     return str(answer["stateMachineArn"])
 
 
@@ -26,9 +24,12 @@ def token_task(function: str, event: dict[str, Any], **more: Any) -> dict[str, A
     """A state that calls a function with a token, and waits until somebody answers that."""
     payload = {**_unlike(event), "token.$": "$$.Task.Token"}
     return {
-        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
-        "Parameters": {"FunctionName": arn(function), "Payload": payload}, "End": True, **more,
-    }  # fmt: skip
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "Parameters": {"FunctionName": arn(function), "Payload": payload},
+        "End": True,
+        **more,
+    }
 
 
 def start(cloud: Cloud, role: str, states: dict[str, Any], document: Any = None) -> str:

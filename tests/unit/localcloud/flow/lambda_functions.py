@@ -30,9 +30,14 @@ def create(cloud: Cloud, *, timeout: int = 20, program: str = PROGRAM, role_arn:
     """The name of a new function."""
     name = f"function-{uuid.uuid4().hex[:8]}"
     cloud.client("lambda").create_function(
-        FunctionName=name, Runtime="python3.11", Role=role_arn or role(cloud), Handler="program.handle", Timeout=timeout,
-        Code={"ZipFile": zipped(program)}, Environment={"Variables": {"GREETING": "hello"}},
-    )  # fmt: skip
+        FunctionName=name,
+        Runtime="python3.11",
+        Role=role_arn or role(cloud),
+        Handler="program.handle",
+        Timeout=timeout,
+        Code={"ZipFile": zipped(program)},
+        Environment={"Variables": {"GREETING": "hello"}},
+    )
     return name
 
 

@@ -41,9 +41,7 @@ def test_a_reader_sees_an_item_as_it_was_or_as_it_is(client: Any, monkeypatch: p
 
     def read() -> None:
         while not done.is_set():
-            items = client.query(
-                TableName=TABLE, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "a"}}
-            )["Items"]
+            items = client.query(TableName=TABLE, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "a"}})["Items"]
             seen.extend(len(item) for item in items)
 
     readers = [threading.Thread(target=read) for _ in range(3)]
@@ -51,9 +49,11 @@ def test_a_reader_sees_an_item_as_it_was_or_as_it_is(client: Any, monkeypatch: p
         reader.start()
     for number in range(20):
         update = {
-            "TableName": TABLE, "Key": KEY, "UpdateExpression": "SET x = :v, y = :v, z = :v",
+            "TableName": TABLE,
+            "Key": KEY,
+            "UpdateExpression": "SET x = :v, y = :v, z = :v",
             "ExpressionAttributeValues": {":v": {"N": str(number)}},
-        }  # fmt: skip
+        }
         client.transact_write_items(TransactItems=[{"Update": update}])
         client.delete_item(TableName=TABLE, Key=KEY)
     done.set()

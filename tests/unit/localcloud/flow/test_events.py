@@ -61,9 +61,10 @@ def _eventually(look: Any) -> Any:
 
 def _machine(cloud: Cloud, state: dict[str, Any]) -> str:
     answer = cloud.client("stepfunctions").create_state_machine(
-        name=f"machine-{uuid.uuid4().hex[:8]}", definition=json.dumps({"StartAt": "Only", "States": {"Only": state}}),
+        name=f"machine-{uuid.uuid4().hex[:8]}",
+        definition=json.dumps({"StartAt": "Only", "States": {"Only": state}}),
         roleArn=lambda_functions.role(cloud),
-    )  # fmt: skip
+    )
     return str(answer["stateMachineArn"])
 
 
@@ -87,9 +88,7 @@ def _executions(cloud: Cloud, machine: str) -> list[dict[str, Any]]:
         ({"Type": "Wait", "Seconds": 60, "End": True}, "ABORTED"),
     ],
 )
-def test_the_end_of_an_execution_starts_another_machine_with_the_event(
-    cloud: Cloud, rule: str, state: dict[str, Any], status: str
-) -> None:
+def test_the_end_of_an_execution_starts_another_machine_with_the_event(cloud: Cloud, rule: str, state: dict[str, Any], status: str) -> None:
     watched, sweeper = _machine(cloud, state), _machine(cloud, {"Type": "Succeed"})
     role = lambda_functions.role(cloud)
     _put_rule(cloud, rule, {"Arn": sweeper, "RoleArn": role}, EventPattern=_ended_pattern(watched, status))
@@ -110,9 +109,7 @@ def test_the_end_of_an_execution_starts_another_machine_with_the_event(
     assert len(_executions(cloud, sweeper)) == 1
 
 
-def test_an_event_reaches_a_function_with_the_input_of_the_rule(
-    cloud: Cloud, rule: str, bucket: str, function_arn: str
-) -> None:
+def test_an_event_reaches_a_function_with_the_input_of_the_rule(cloud: Cloud, rule: str, bucket: str, function_arn: str) -> None:
     target = {"Arn": function_arn, "Input": _writes_to(bucket)}
     _put_rule(cloud, rule, target, EventPattern=json.dumps({"source": ["shop"]}))
 
@@ -143,7 +140,7 @@ def test_a_disabled_rule_delivers_nothing(cloud: Cloud, rule: str, bucket: str, 
 def test_other_targets_of_a_rule_still_get_the_event(cloud: Cloud, rule: str, bucket: str, function_arn: str) -> None:
     queues, events = cloud.client("sqs"), cloud.client("events")
     url = queues.create_queue(QueueName="beside")["QueueUrl"]
-    _put_rule(cloud, rule, {"Arn": function_arn, "Input": _writes_to(bucket)}, EventPattern=json.dumps({"source": ["both"]}))  # fmt: skip
+    _put_rule(cloud, rule, {"Arn": function_arn, "Input": _writes_to(bucket)}, EventPattern=json.dumps({"source": ["both"]}))
     events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": "arn:aws:sqs:eu-central-1:123456789012:beside"}])
 
     events.put_events(Entries=[{"Source": "both", "DetailType": "sold", "Detail": "{}"}])
@@ -175,9 +172,11 @@ def test_a_schedule_of_the_scheduler_fires_under_its_role(cloud: Cloud, bucket: 
     role, name = lambda_functions.role(cloud), f"schedule-{uuid.uuid4().hex[:8]}"
     scheduler = cloud.client("scheduler")
     scheduler.create_schedule(
-        Name=name, ScheduleExpression="rate(1 minutes)", FlexibleTimeWindow={"Mode": "OFF"},
+        Name=name,
+        ScheduleExpression="rate(1 minutes)",
+        FlexibleTimeWindow={"Mode": "OFF"},
         Target={"Arn": function_arn, "RoleArn": role, "Input": _writes_to(bucket)},
-    )  # fmt: skip
+    )
     schedules = Schedules()
 
     _eventually(lambda: _written(cloud, bucket))

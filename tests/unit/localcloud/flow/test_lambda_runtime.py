@@ -99,9 +99,7 @@ def test_new_code_and_variables_reach_the_next_invocation(cloud: Cloud) -> None:
 
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"GREETING": "good evening"}})
     answer, _ = lambda_functions.invoke(cloud, name)
-    functions.update_function_code(
-        FunctionName=name, ZipFile=lambda_functions.zipped("def handle(event, context):\n    return 'new'\n")
-    )
+    functions.update_function_code(FunctionName=name, ZipFile=lambda_functions.zipped("def handle(event, context):\n    return 'new'\n"))
     newest, _ = lambda_functions.invoke(cloud, name)
 
     assert answer["variable"] == "good evening"
@@ -124,9 +122,7 @@ def test_an_unknown_function_is_refused(cloud: Cloud) -> None:
 
 def test_an_event_invocation_is_answered_at_once_and_tried_again(cloud: Cloud) -> None:
     name = lambda_functions.create(cloud)
-    cloud.client("s3").create_bucket(
-        Bucket="event-invocation", CreateBucketConfiguration={"LocationConstraint": cloud.region}
-    )
+    cloud.client("s3").create_bucket(Bucket="event-invocation", CreateBucketConfiguration={"LocationConstraint": cloud.region})
     event = b'{"put": "event-invocation", "error": "Oops", "failures": 1, "sleep": 1}'
     started = time.monotonic()
 

@@ -54,9 +54,7 @@ def test_an_unknown_function_fails_the_execution(cloud: Cloud, role: str) -> Non
     assert "nobody" in ended["cause"]
 
 
-def test_retry_comes_back_by_class_of_error_and_its_delay_is_scaled_and_bounded(
-    cloud: Cloud, role: str, function: str
-) -> None:
+def test_retry_comes_back_by_class_of_error_and_its_delay_is_scaled_and_bounded(cloud: Cloud, role: str, function: str) -> None:
     retry = [
         {
             "ErrorEquals": ["NotReady"],
@@ -77,9 +75,7 @@ def test_retry_comes_back_by_class_of_error_and_its_delay_is_scaled_and_bounded(
     assert [event["type"] for event in history(cloud, ended["executionArn"])].count("LambdaFunctionFailed") == 3
 
 
-def test_retry_gives_up_after_its_attempts_with_the_error_of_the_function(
-    cloud: Cloud, role: str, function: str
-) -> None:
+def test_retry_gives_up_after_its_attempts_with_the_error_of_the_function(cloud: Cloud, role: str, function: str) -> None:
     retry = [{"ErrorEquals": ["NotReady"], "IntervalSeconds": 1, "BackoffRate": 1.0, "MaxAttempts": 2}]
 
     ended = run(cloud, role, {"Wait": task(function, {"error": "NotReady", "failures": 9}, Retry=retry)})
@@ -88,31 +84,30 @@ def test_retry_gives_up_after_its_attempts_with_the_error_of_the_function(
     assert json.loads(ended["cause"])["errorMessage"] == "attempt 3"
 
 
-def test_a_task_that_times_out_in_a_branch_is_caught_and_leaves_under_its_name(
-    cloud: Cloud, role: str, function: str
-) -> None:
+def test_a_task_that_times_out_in_a_branch_is_caught_and_leaves_under_its_name(cloud: Cloud, role: str, function: str) -> None:
     slow = task(function, {"sleep": 3}, TimeoutSeconds=1)
     states = {
         "Try": {
-            "Type": "Parallel", "Branches": [{"StartAt": "Slow", "States": {"Slow": slow}}], "End": True,
+            "Type": "Parallel",
+            "Branches": [{"StartAt": "Slow", "States": {"Slow": slow}}],
+            "End": True,
             "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "CleanUp"}],
         },
         "CleanUp": {"Type": "Pass", "Next": "HowDidItEnd"},
         "HowDidItEnd": {
-            "Type": "Choice", "Default": "Good",
+            "Type": "Choice",
+            "Default": "Good",
             "Choices": [{"Variable": "$.failure", "IsPresent": True, "Next": "Bad"}],
         },
         "Bad": {"Type": "Fail", "ErrorPath": "$.failure.Error", "CausePath": "States.JsonToString($.failure)"},
         "Good": {"Type": "Succeed"},
-    }  # fmt: skip
+    }
 
     ended = run(cloud, role, states)
 
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Timeout")
     entered = [
-        event["stateEnteredEventDetails"]["name"]
-        for event in history(cloud, ended["executionArn"])
-        if "stateEnteredEventDetails" in event
+        event["stateEnteredEventDetails"]["name"] for event in history(cloud, ended["executionArn"]) if "stateEnteredEventDetails" in event
     ]
     assert entered == ["Try", "Slow", "CleanUp", "HowDidItEnd", "Bad"]
 
@@ -143,11 +138,13 @@ def test_a_state_that_is_entered_again_has_all_its_attempts_again(cloud: Cloud, 
     states = {
         "Work": {**task(function, {"error": "NotReady", "failures": 99}, Retry=retry, Catch=catch)},
         "WasItTheSecondTime": {
-            "Type": "Choice", "Default": "GoBack", "Choices": [{"Variable": "$.again", "IsPresent": True, "Next": "Done"}],
+            "Type": "Choice",
+            "Default": "GoBack",
+            "Choices": [{"Variable": "$.again", "IsPresent": True, "Next": "Done"}],
         },
         "GoBack": {"Type": "Pass", "Result": True, "ResultPath": "$.again", "Next": "Work"},
         "Done": {"Type": "Succeed"},
-    }  # fmt: skip
+    }
 
     ended = run(cloud, role, states)
 
@@ -162,17 +159,22 @@ def test_a_map_over_numbers_retries_and_catches_for_each_of_them(cloud: Cloud, r
     work["Parameters"] |= {"failures.$": "$.batch", "batch.$": "$.batch"}
     del work["End"]
     processor = {
-        "ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "Work",
+        "ProcessorConfig": {"Mode": "INLINE"},
+        "StartAt": "Work",
         "States": {
             "Work": work,
             "Good": {"Type": "Pass", "Parameters": {"batch.$": "$.batch"}, "End": True},
             "Note": {"Type": "Pass", "Parameters": {"failed.$": "$.failure.Error"}, "End": True},
         },
-    }  # fmt: skip
+    }
     each = {
-        "Type": "Map", "ItemsPath": "$.batches", "ItemSelector": {"batch.$": "$$.Map.Item.Value"}, "MaxConcurrency": 1,
-        "ItemProcessor": processor, "End": True,
-    }  # fmt: skip
+        "Type": "Map",
+        "ItemsPath": "$.batches",
+        "ItemSelector": {"batch.$": "$$.Map.Item.Value"},
+        "MaxConcurrency": 1,
+        "ItemProcessor": processor,
+        "End": True,
+    }
 
     ended = run(cloud, role, {"Each": each}, {"batches": [0, 2, 5]})
 

@@ -40,9 +40,7 @@ def _answer(cloud: Cloud, token: str, **failure: str) -> str | None:
     return None
 
 
-def test_the_answer_is_the_result_and_the_function_is_called_by_the_machines_role(
-    cloud: Cloud, role: str, function: str
-) -> None:
+def test_the_answer_is_the_result_and_the_function_is_called_by_the_machines_role(cloud: Cloud, role: str, function: str) -> None:
     before = len(cloud.calls)
     execution = start(cloud, role, {"Wait": token_task(function, {}, TimeoutSeconds=LONG)})
 
@@ -54,9 +52,7 @@ def test_the_answer_is_the_result_and_the_function_is_called_by_the_machines_rol
     assert kinds(cloud, execution)[2:6] == ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"]
 
 
-def test_its_time_is_scaled_and_a_retry_on_the_time_out_waits_again_with_a_token_of_its_own(
-    cloud: Cloud, role: str, function: str
-) -> None:
+def test_its_time_is_scaled_and_a_retry_on_the_time_out_waits_again_with_a_token_of_its_own(cloud: Cloud, role: str, function: str) -> None:
     retry = [{"ErrorEquals": ["States.Timeout"], **SOON}]
     started = time.monotonic()
 

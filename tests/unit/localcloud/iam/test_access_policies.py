@@ -10,17 +10,13 @@ from localcloud.iam.access_policies import Question, may, may_assume, may_become
 ROLE = "arn:aws:iam::111111111111:role/backups"
 HOME, ELSEWHERE = "111111111111", "222222222222"
 BUCKET = "arn:aws:s3:::staging"
-LIST = Question(
-    ROLE, "s3:ListBucket", BUCKET, {"s3:prefix": "r-1/1/", "aws:securetransport": "true", "s3:tlsversion": "1.3"}
-)
+LIST = Question(ROLE, "s3:ListBucket", BUCKET, {"s3:prefix": "r-1/1/", "aws:securetransport": "true", "s3:tlsversion": "1.3"})
 ALLOW: dict[str, Any] = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": BUCKET}
 MINE = {**ALLOW, "Principal": {"AWS": ROLE}}
 
 
 def judge(of_role: list[dict[str, Any]], of_bucket: list[dict[str, Any]], owner: str = HOME) -> bool:
-    return may(
-        LIST, statements(json.dumps({"Statement": of_role})), statements(json.dumps({"Statement": of_bucket})), owner
-    )
+    return may(LIST, statements(json.dumps({"Statement": of_role})), statements(json.dumps({"Statement": of_bucket})), owner)
 
 
 def test_within_an_account_either_policy_suffices_and_none_does_not() -> None:
@@ -54,18 +50,31 @@ def test_a_denial_wins_wherever_it_stands() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"Action": "s3:GetObject"}, {"Action": ["s3:Get*", "s3:Put*"]}, {"Resource": f"{BUCKET}/*"}, {"Resource": "arn:aws:s3:::other"},
-     {"Principal": {"AWS": "arn:aws:iam::111111111111:role/another"}}, {"Principal": {"Service": "rds.amazonaws.com"}}],
-)  # fmt: skip
+    [
+        {"Action": "s3:GetObject"},
+        {"Action": ["s3:Get*", "s3:Put*"]},
+        {"Resource": f"{BUCKET}/*"},
+        {"Resource": "arn:aws:s3:::other"},
+        {"Principal": {"AWS": "arn:aws:iam::111111111111:role/another"}},
+        {"Principal": {"Service": "rds.amazonaws.com"}},
+    ],
+)
 def test_a_statement_about_something_else_opens_nothing(change: dict[str, Any]) -> None:
     assert not judge([], [{**MINE, **change}])
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"Action": "s3:*"}, {"Action": "S3:listbucket"}, {"Action": ["s3:Get*", "s3:List*"]}, {"Resource": "*"},
-     {"Resource": "arn:aws:s3:::stag?ng"}, {"Principal": "*"}, {"Principal": {"AWS": ["arn:aws:iam::1:role/x", ROLE]}}],
-)  # fmt: skip
+    [
+        {"Action": "s3:*"},
+        {"Action": "S3:listbucket"},
+        {"Action": ["s3:Get*", "s3:List*"]},
+        {"Resource": "*"},
+        {"Resource": "arn:aws:s3:::stag?ng"},
+        {"Principal": "*"},
+        {"Principal": {"AWS": ["arn:aws:iam::1:role/x", ROLE]}},
+    ],
+)
 def test_wildcards_and_lists_are_understood(change: dict[str, Any]) -> None:
     assert judge([], [{**MINE, **change}])
 

@@ -29,7 +29,7 @@ def may(cloud: Cloud, arn: str, *statements: dict[str, Any]) -> None:
     listed = [{"Effect": "Allow", "Resource": "*", **statement} for statement in statements]
     cloud.client("iam", place=Place(arn.split(":")[4])).put_role_policy(
         RoleName=arn.rpartition("/")[2], PolicyName="own", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": listed})
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +62,26 @@ def test_a_function_works_in_the_other_account_as_the_role_that_trusts_it(roles:
     given = assume(roles, CALLER)["Credentials"]
 
     sts = boto3.client(
-        "sts", endpoint_url=roles.endpoint, region_name="eu-west-1", aws_access_key_id=given["AccessKeyId"],
-        aws_secret_access_key=given["SecretAccessKey"], aws_session_token=given["SessionToken"],
-    )  # fmt: skip
+        "sts",
+        endpoint_url=roles.endpoint,
+        region_name="eu-west-1",
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
     assert sts.get_caller_identity()["Account"] == ELSEWHERE.account
     assert (TARGET_ROLE, "sts:GetCallerIdentity") in [(call.principal, call.action) for call in roles.calls]
 
 
 @pytest.mark.parametrize(
     "wish",
-    [{"ExternalId": "guessed"}, {"RoleArn": "arn:aws:iam::222222222222:role/nobody"},
-     {"RoleArn": "arn:aws:iam::333333333333:role/dbrestore-target-eu-west-1"}],
+    [
+        {"ExternalId": "guessed"},
+        {"RoleArn": "arn:aws:iam::222222222222:role/nobody"},
+        {"RoleArn": "arn:aws:iam::333333333333:role/dbrestore-target-eu-west-1"},
+    ],
     ids=["another external id", "no such role", "no such account"],
-)  # fmt: skip
+)
 def test_who_may_not_assume_a_role_learns_nothing_of_it(roles: Cloud, wish: dict[str, str]) -> None:
     code, message = refusal(assume, roles, CALLER, **wish)
 
@@ -118,10 +125,7 @@ def test_nobody_has_a_role_for_longer_than_it_allows(roles: Cloud) -> None:
 
 
 def test_the_owners_keys_of_one_account_show_nothing_of_the_other(cloud: Cloud) -> None:
-    there = {
-        service: cloud.client(service, place=ELSEWHERE)
-        for service in ("ec2", "rds", "ssm", "secretsmanager", "s3", "iam")
-    }
+    there = {service: cloud.client(service, place=ELSEWHERE) for service in ("ec2", "rds", "ssm", "secretsmanager", "s3", "iam")}
     here = {service: cloud.client(service, place=Place(HOME.account, ELSEWHERE.region)) for service in there}
     vpc = there["ec2"].describe_vpcs()["Vpcs"][0]["VpcId"]
     group = there["ec2"].create_security_group(GroupName="theirs", Description="theirs", VpcId=vpc)["GroupId"]
@@ -129,9 +133,13 @@ def test_the_owners_keys_of_one_account_show_nothing_of_the_other(cloud: Cloud) 
     image = there["ec2"].describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     there["ec2"].run_instances(ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnet)
     there["rds"].create_db_instance(
-        DBInstanceIdentifier="theirs", Engine="mysql", DBInstanceClass="db.m6i.large", AllocatedStorage=20,
-        MasterUsername="boss", MasterUserPassword="not-a-secret",
-    )  # fmt: skip
+        DBInstanceIdentifier="theirs",
+        Engine="mysql",
+        DBInstanceClass="db.m6i.large",
+        AllocatedStorage=20,
+        MasterUsername="boss",
+        MasterUserPassword="not-a-secret",
+    )
     there["ssm"].put_parameter(Name="/theirs", Value="x", Type="String")
     there["secretsmanager"].create_secret(Name="theirs", SecretString="x")
     there["s3"].create_bucket(Bucket="theirs", CreateBucketConfiguration={"LocationConstraint": ELSEWHERE.region})
@@ -182,14 +190,19 @@ def opened(repository: Cloud) -> Cloud:
 def let_in(cloud: Cloud, **changes: Any) -> None:
     """The bucket's policy, as the control stack writes it."""
     tls_only = {
-        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{REPOSITORY}/*"],
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::{REPOSITORY}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }  # fmt: skip
+    }
     reading = {
-        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::222222222222:root"}, "Action": "s3:GetObject",
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::222222222222:root"},
+        "Action": "s3:GetObject",
         "Resource": f"arn:aws:s3:::{REPOSITORY}/*",
         "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::222222222222:role/dbrestore-worker-*"}},
-    }  # fmt: skip
+    }
     old_tls = {**tls_only, "Condition": {"NumericLessThan": {"s3:TlsVersion": 1.2}}}
     policy = {"Version": "2012-10-17", "Statement": [tls_only, old_tls, {**reading, **changes}]}
     cloud.client("s3").put_bucket_policy(Bucket=REPOSITORY, Policy=json.dumps(policy))
@@ -218,10 +231,13 @@ def test_without_its_own_policy_a_worker_elsewhere_reads_nothing(opened: Cloud) 
 
 @pytest.mark.parametrize(
     "change",
-    [{"Principal": {"AWS": "arn:aws:iam::333333333333:root"}}, {"Resource": f"arn:aws:s3:::{REPOSITORY}/crm/*"},
-     {"Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::222222222222:role/another-*"}}}],
+    [
+        {"Principal": {"AWS": "arn:aws:iam::333333333333:root"}},
+        {"Resource": f"arn:aws:s3:::{REPOSITORY}/crm/*"},
+        {"Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::222222222222:role/another-*"}}},
+    ],
     ids=["account", "objects", "role"],
-)  # fmt: skip
+)
 def test_a_policy_for_others_opens_nothing(opened: Cloud, change: dict[str, Any]) -> None:
     let_in(opened, **change)
 
@@ -242,9 +258,7 @@ def test_the_owner_of_the_other_account_needs_the_policy_too(opened: Cloud) -> N
 
 def test_a_copy_reads_by_the_policies_of_its_source(opened: Cloud) -> None:
     s3 = opened.client("s3", READER, ELSEWHERE)
-    opened.client("s3", place=ELSEWHERE).create_bucket(
-        Bucket="copies", CreateBucketConfiguration={"LocationConstraint": ELSEWHERE.region}
-    )
+    opened.client("s3", place=ELSEWHERE).create_bucket(Bucket="copies", CreateBucketConfiguration={"LocationConstraint": ELSEWHERE.region})
     wish = {"Bucket": "copies", "Key": "copy", "CopySource": {"Bucket": REPOSITORY, "Key": "orders/dump"}}
 
     s3.copy_object(**wish)
@@ -256,20 +270,27 @@ def test_a_copy_reads_by_the_policies_of_its_source(opened: Cloud) -> None:
 
 def test_a_session_policy_narrows_what_is_read_in_the_other_account(opened: Cloud) -> None:
     make_role(
-        opened, "arn:aws:iam::222222222222:role/dbrestore-worker-narrow",
-        {"Principal": {"AWS": "arn:aws:iam::222222222222:root"}}, {"Action": "s3:GetObject"},
-    )  # fmt: skip
+        opened,
+        "arn:aws:iam::222222222222:role/dbrestore-worker-narrow",
+        {"Principal": {"AWS": "arn:aws:iam::222222222222:root"}},
+        {"Action": "s3:GetObject"},
+    )
     sts = opened.client("sts", place=ELSEWHERE)
 
     def reads(policy: dict[str, Any]) -> bytes:
         given = sts.assume_role(
-            RoleArn="arn:aws:iam::222222222222:role/dbrestore-worker-narrow", RoleSessionName="narrow",
+            RoleArn="arn:aws:iam::222222222222:role/dbrestore-worker-narrow",
+            RoleSessionName="narrow",
             Policy=json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", **policy}]}),
-        )["Credentials"]  # fmt: skip
+        )["Credentials"]
         s3 = boto3.client(
-            "s3", endpoint_url=opened.endpoint, region_name=HOME.region, aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"], aws_session_token=given["SessionToken"],
-        )  # fmt: skip
+            "s3",
+            endpoint_url=opened.endpoint,
+            region_name=HOME.region,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
         return bytes(s3.get_object(Bucket=REPOSITORY, Key="orders/dump")["Body"].read())
 
     assert reads({"Action": "s3:GetObject"}) == b"rows"
@@ -289,8 +310,6 @@ def test_a_bucket_answers_in_its_own_region_and_says_elsewhere_which_that_is(clo
     assert told[0]["headers"]["x-amz-bucket-region"] == "eu-west-1"
     assert found["BucketRegion"] == "eu-west-1"
     assert (cloud.redirected[-1].action, cloud.redirected[-1].resource) == ("s3:HEAD", "arn:aws:s3:::in-the-west")
-    cloud.client("s3", place=Place(region="eu-north-1")).put_object(
-        Bucket="in-the-west", Key="key", Body=b"x" * 3_000_000
-    )
+    cloud.client("s3", place=Place(region="eu-north-1")).put_object(Bucket="in-the-west", Key="key", Body=b"x" * 3_000_000)
     assert s3.head_object(Bucket="in-the-west", Key="key")["ContentLength"] == 3_000_000
     assert s3.get_bucket_location(Bucket="in-the-west")["LocationConstraint"] == "eu-west-1"

@@ -59,9 +59,13 @@ def describe(databases: Any, name: str) -> dict[str, Any]:
 def create(databases: Any, **more: Any) -> str:
     name = f"db-{uuid.uuid4().hex}"
     databases.create_db_instance(
-        DBInstanceIdentifier=name, Engine="postgres", DBInstanceClass="db.t3.medium", AllocatedStorage=20,
-        MasterUsername="boss", **{"MasterUserPassword": "open sesame'\\", **more},
-    )  # fmt: skip
+        DBInstanceIdentifier=name,
+        Engine="postgres",
+        DBInstanceClass="db.t3.medium",
+        AllocatedStorage=20,
+        MasterUsername="boss",
+        **{"MasterUserPassword": "open sesame'\\", **more},
+    )
     wait_for(lambda: describe(databases, name)["DBInstanceStatus"] == "available", seconds=60)
     return name
 
@@ -81,9 +85,7 @@ def memberships(databases: Any, name: str) -> dict[str, str]:
     return {each["VpcSecurityGroupId"]: each["Status"] for each in describe(databases, name)["VpcSecurityGroups"]}
 
 
-def test_the_managed_master_logs_in_over_verified_tls_and_is_no_superuser(
-    shop: dict[str, Any], authority: certificates.Authority
-) -> None:
+def test_the_managed_master_logs_in_over_verified_tls_and_is_no_superuser(shop: dict[str, Any], authority: certificates.Authority) -> None:
     secret = secret_of(shop)
 
     with log_in(shop, secret["username"], secret["password"], authority.bundle) as connection:
@@ -124,16 +126,12 @@ def test_a_given_password_version_and_database_are_used(databases: Any, authorit
 def test_a_version_that_cannot_be_had_is_refused_as_rds_does(databases: Any, shop: dict[str, Any]) -> None:
     with pytest.raises(ClientError, match=r"\(InvalidParameterCombination\).* Cannot find version 12\.22 for postgres"):
         create(databases, EngineVersion="12.22")
-    with pytest.raises(
-        ClientError, match=r"\(InvalidParameterCombination\).* Cannot upgrade postgres from 17\.10 to 18"
-    ):
+    with pytest.raises(ClientError, match=r"\(InvalidParameterCombination\).* Cannot upgrade postgres from 17\.10 to 18"):
         databases.modify_db_instance(DBInstanceIdentifier="shop", EngineVersion="18")
     assert describe(databases, "shop")["EngineVersion"] == "17.10"
 
 
-def test_a_changed_and_a_rotated_password_change_the_server_too(
-    databases: Any, authority: certificates.Authority
-) -> None:
+def test_a_changed_and_a_rotated_password_change_the_server_too(databases: Any, authority: certificates.Authority) -> None:
     name = create(databases)
 
     databases.modify_db_instance(DBInstanceIdentifier=name, MasterUserPassword="another")
@@ -150,9 +148,7 @@ def test_a_changed_and_a_rotated_password_change_the_server_too(
     assert first != second
 
 
-def test_a_group_list_is_replaced_and_becomes_active_after_a_while(
-    databases: Any, shop: dict[str, Any], ec2: Any
-) -> None:
+def test_a_group_list_is_replaced_and_becomes_active_after_a_while(databases: Any, shop: dict[str, Any], ec2: Any) -> None:
     before = shop["VpcSecurityGroups"][0]["VpcSecurityGroupId"]
     paired = group(ec2)
 
@@ -177,9 +173,7 @@ def test_unknown_and_too_many_groups_are_refused(databases: Any, shop: dict[str,
     assert list(memberships(databases, "shop").values()) == ["active"]
 
 
-def test_an_instance_that_is_not_available_cannot_be_modified(
-    databases: Any, authority: certificates.Authority
-) -> None:
+def test_an_instance_that_is_not_available_cannot_be_modified(databases: Any, authority: certificates.Authority) -> None:
     name = create(databases)
     endpoint = describe(databases, name)["Endpoint"]
     databases.stop_db_instance(DBInstanceIdentifier=name)
@@ -194,9 +188,7 @@ def test_an_instance_that_is_not_available_cannot_be_modified(
     log_in(describe(databases, name), "boss", "open sesame'\\", authority.bundle).close()
 
 
-def test_a_deleted_instance_has_no_server_and_no_data(
-    databases: Any, home: Path, authority: certificates.Authority
-) -> None:
+def test_a_deleted_instance_has_no_server_and_no_data(databases: Any, home: Path, authority: certificates.Authority) -> None:
     before = set((home / "rds").iterdir())
     name = create(databases)
     endpoint = describe(databases, name)["Endpoint"]
@@ -216,9 +208,7 @@ def test_unknown_names_and_a_missing_password_are_refused(databases: Any, shop: 
     assert refusal(create, databases=databases, MasterUserPassword="") == "InvalidParameterValue"
 
 
-def test_free_storage_shrinks_by_what_is_stored(
-    databases: Any, shop: dict[str, Any], authority: certificates.Authority
-) -> None:
+def test_free_storage_shrinks_by_what_is_stored(databases: Any, shop: dict[str, Any], authority: certificates.Authority) -> None:
     before, secret = free_storage(), secret_of(shop)
 
     with log_in(shop, secret["username"], secret["password"], authority.bundle) as connection:

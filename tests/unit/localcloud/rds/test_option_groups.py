@@ -27,8 +27,10 @@ REGION = KEYS["AWS_REGION"]
 RESTORE = "exec msdb.dbo.rds_restore_database @restore_db_name=%s, @s3_arn_to_restore_from=%s"
 STATUS = "exec msdb.dbo.rds_task_status"
 TRUST: dict[str, Any] = {
-    "Effect": "Allow", "Principal": {"Service": "rds.amazonaws.com"}, "Action": "sts:AssumeRole",
-}  # fmt: skip
+    "Effect": "Allow",
+    "Principal": {"Service": "rds.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+}
 PREFIX = "r-0123/1/"
 
 
@@ -96,12 +98,17 @@ def reading(bucket: str, role: str) -> list[dict[str, Any]]:
     arn, may = f"arn:aws:s3:::{bucket}", {"Effect": "Allow", "Principal": {"AWS": role}}
     prefix = {"StringLikeIfExists": {"s3:prefix": "r-0123/*"}}
     return [
-        {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"],
-         "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [arn, f"{arn}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
         {**may, "Action": "s3:GetObject", "Resource": f"{arn}/r-0123/*"},
         {**may, "Action": "s3:ListBucket", "Resource": arn, "Condition": prefix},
         {**may, "Action": "s3:GetBucketLocation", "Resource": arn},
-    ]  # fmt: skip
+    ]
 
 
 def restored(connection: Any, bucket: str, key: str = f"{PREFIX}*") -> tuple[str, str]:
@@ -130,17 +137,16 @@ def test_the_option_and_its_role_are_told_as_on_aws(databases: Any, options: str
     assert membership(databases, target) == {options: "in-sync"}
 
 
-def test_an_attached_group_is_in_effect_after_a_while(
-    databases: Any, options: str, authority: certificates.Authority
-) -> None:
+def test_an_attached_group_is_in_effect_after_a_while(databases: Any, options: str, authority: certificates.Authority) -> None:
     name = create(databases)
     with closing(log_in(describe(databases, name), authority.bundle)) as connection:
         with pytest.raises(pytds.Error, match="option is not enabled yet"):
             rows(connection, RESTORE, "orders", "arn:aws:s3:::b/k")
         databases.modify_db_instance(DBInstanceIdentifier=name, OptionGroupName=options, ApplyImmediately=True)
         assert membership(databases, name) == {
-            options: "pending-apply", "default:sqlserver-se-15-00": "pending-removal",
-        }  # fmt: skip
+            options: "pending-apply",
+            "default:sqlserver-se-15-00": "pending-removal",
+        }
         with pytest.raises(pytds.Error, match="option is not enabled yet"):
             rows(connection, RESTORE, "orders", "arn:aws:s3:::b/k")
 
@@ -183,9 +189,7 @@ def test_groups_of_newer_versions_can_be_made_and_unknown_ones_not_attached(data
     assert refusal(change, DBInstanceIdentifier=target, OptionGroupName="nobodys") == "OptionGroupNotFoundFault"
 
 
-def test_a_backup_is_restored_with_nothing_but_the_temporary_buckets_policy(
-    connection: Any, bucket: str, role: str, target: str
-) -> None:
+def test_a_backup_is_restored_with_nothing_but_the_temporary_buckets_policy(connection: Any, bucket: str, role: str, target: str) -> None:
     open_to(bucket, *reading(bucket, role))
     before = free_storage(target)
 

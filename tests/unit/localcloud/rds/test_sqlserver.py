@@ -59,9 +59,10 @@ def shop(databases: Any) -> dict[str, Any]:
 def create(databases: Any, **more: Any) -> str:
     name = f"db-{uuid.uuid4().hex}"
     databases.create_db_instance(
-        DBInstanceIdentifier=name, DBInstanceClass="db.m6i.large",
+        DBInstanceIdentifier=name,
+        DBInstanceClass="db.m6i.large",
         **{"Engine": "sqlserver-se", "AllocatedStorage": 20, "MasterUsername": "boss", "MasterUserPassword": PASSWORD, **more},
-    )  # fmt: skip
+    )
     wait_for(lambda: describe(databases, name)["DBInstanceStatus"] == "available")
     return name
 
@@ -69,9 +70,17 @@ def create(databases: Any, **more: Any) -> str:
 def log_in(instance: dict[str, Any], ca: Path, user: str = "boss", password: str = PASSWORD) -> Any:
     tds_tls.install()
     return pytds.connect(
-        instance["Endpoint"]["Address"], port=instance["Endpoint"]["Port"], user=user, password=password, cafile=str(ca),
-        autocommit=True, as_dict=True, disable_connect_retry=True, login_timeout=1, timeout=10,
-    )  # fmt: skip
+        instance["Endpoint"]["Address"],
+        port=instance["Endpoint"]["Port"],
+        user=user,
+        password=password,
+        cafile=str(ca),
+        autocommit=True,
+        as_dict=True,
+        disable_connect_retry=True,
+        login_timeout=1,
+        timeout=10,
+    )
 
 
 def rows(connection: Any, text: str, *parameters: Any) -> list[dict[str, Any]]:
@@ -81,17 +90,16 @@ def rows(connection: Any, text: str, *parameters: Any) -> list[dict[str, Any]]:
 
 
 def properties(connection: Any) -> tuple[str, str]:
-    [found] = rows(
-        connection, "SELECT SERVERPROPERTY('ProductVersion') AS version, SERVERPROPERTY('Edition') AS edition"
-    )
+    [found] = rows(connection, "SELECT SERVERPROPERTY('ProductVersion') AS version, SERVERPROPERTY('Edition') AS edition")
     return str(found["version"]), str(found["edition"])
 
 
 def free_storage(name: str) -> float:
     metric = {
-        "Namespace": "AWS/RDS", "MetricName": "FreeStorageSpace",
+        "Namespace": "AWS/RDS",
+        "MetricName": "FreeStorageSpace",
         "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": name}],
-    }  # fmt: skip
+    }
     query = {"Id": "free", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Average"}}
     now = datetime.now(UTC)
     window: dict[str, Any] = {"StartTime": now - timedelta(minutes=10), "EndTime": now}
@@ -137,9 +145,7 @@ def test_the_server_is_of_the_edition_and_version_that_was_asked_for(
     assert found[1].startswith(edition)
 
 
-def test_a_changed_and_a_rotated_password_change_the_server_too(
-    databases: Any, authority: certificates.Authority
-) -> None:
+def test_a_changed_and_a_rotated_password_change_the_server_too(databases: Any, authority: certificates.Authority) -> None:
     name = create(databases)
 
     databases.modify_db_instance(DBInstanceIdentifier=name, MasterUserPassword="another")
@@ -155,9 +161,7 @@ def test_a_changed_and_a_rotated_password_change_the_server_too(
         log_in(describe(databases, name), authority.bundle, password=first)
 
 
-def test_a_stopped_server_lets_nobody_in_and_keeps_its_databases(
-    databases: Any, authority: certificates.Authority
-) -> None:
+def test_a_stopped_server_lets_nobody_in_and_keeps_its_databases(databases: Any, authority: certificates.Authority) -> None:
     name = create(databases)
     endpoint = describe(databases, name)["Endpoint"]
     database_servers.engine_of(name).create_database("orders")
@@ -186,9 +190,13 @@ def test_a_deleted_instance_has_no_server(databases: Any, authority: certificate
 
 def test_an_instance_that_is_deleted_while_it_is_made_leaves_no_server(databases: Any) -> None:
     databases.create_db_instance(
-        DBInstanceIdentifier="short-lived", DBInstanceClass="db.m6i.large", Engine="sqlserver-se", AllocatedStorage=20,
-        MasterUsername="boss", MasterUserPassword=PASSWORD,
-    )  # fmt: skip
+        DBInstanceIdentifier="short-lived",
+        DBInstanceClass="db.m6i.large",
+        Engine="sqlserver-se",
+        AllocatedStorage=20,
+        MasterUsername="boss",
+        MasterUserPassword=PASSWORD,
+    )
     databases.delete_db_instance(DBInstanceIdentifier="short-lived", SkipFinalSnapshot=True)
 
     wait_for(lambda: not [one for one in threading.enumerate() if one.name == "making short-lived"])
@@ -207,18 +215,14 @@ def test_groups_storage_and_availability_zones_can_be_changed(databases: Any, ec
     engine = database_servers.engine_of(name)
     assert (engine.instance.multi_az, describe(databases, name)["MultiAZ"]) == (True, True)
 
-    databases.modify_db_instance(
-        DBInstanceIdentifier=name, VpcSecurityGroupIds=[paired], MultiAZ=False, AllocatedStorage=30
-    )
+    databases.modify_db_instance(DBInstanceIdentifier=name, VpcSecurityGroupIds=[paired], MultiAZ=False, AllocatedStorage=30)
 
     assert memberships(databases, name)[paired] == "adding"
     assert (engine.instance.multi_az, describe(databases, name)["MultiAZ"]) == (False, False)
     assert free_storage(name) == 30 * 1024**3
 
 
-def test_replicas_are_told_and_can_go_without_harm_to_their_source(
-    databases: Any, authority: certificates.Authority
-) -> None:
+def test_replicas_are_told_and_can_go_without_harm_to_their_source(databases: Any, authority: certificates.Authority) -> None:
     name = create(databases, Engine="sqlserver-ee", BackupRetentionPeriod=1)
     source = describe(databases, name)
     elsewhere = boto3.client("rds", region_name="us-east-1")

@@ -97,14 +97,14 @@ def test_what_is_archived_can_be_looked_at_but_not_read_or_copied(
 
     assert refusals == [(403, "InvalidObjectState")] * 4
     assert (head["ContentLength"], head.get("ArchiveStatus"), "Restore" in head) == (
-        len(BYTES), archive if archive in TIERED else None, False,
-    )  # fmt: skip
+        len(BYTES),
+        archive if archive in TIERED else None,
+        False,
+    )
 
 
 @pytest.mark.parametrize("archive", ["DEEP_ARCHIVE", "DEEP_ARCHIVE_ACCESS"])
-def test_the_refusal_tells_class_and_tier(
-    objects: Any, by_hand: None, archived: Callable[[str], str], archive: str
-) -> None:
+def test_the_refusal_tells_class_and_tier(objects: Any, by_hand: None, archived: Callable[[str], str], archive: str) -> None:
     with pytest.raises(ClientError) as refused:
         read(objects, archived(archive))
 
@@ -123,9 +123,7 @@ def test_what_is_not_archived_is_read_at_once_and_cannot_be_retrieved(
     assert refusal(restore, objects, key) == (403, "InvalidObjectState")
 
 
-def test_intelligent_tiering_that_is_not_archived_is_in_an_active_tier(
-    objects: Any, archived: Callable[[str], str]
-) -> None:
+def test_intelligent_tiering_that_is_not_archived_is_in_an_active_tier(objects: Any, archived: Callable[[str], str]) -> None:
     key = archived("INTELLIGENT_TIERING")
 
     assert read(objects, key) == BYTES
@@ -151,9 +149,7 @@ def test_a_retrieval_is_accepted_refused_a_second_time_and_ends_readable(
 
 
 @pytest.mark.parametrize("archive", list(WAITS))
-def test_without_a_tier_it_is_the_standard_one(
-    objects: Any, by_hand: None, archived: Callable[[str], str], archive: str
-) -> None:
+def test_without_a_tier_it_is_the_standard_one(objects: Any, by_hand: None, archived: Callable[[str], str], archive: str) -> None:
     key = archived(archive)
 
     restore(objects, key, None, days_for(archive))
@@ -259,9 +255,7 @@ def test_a_copy_that_goes_leaves_the_object_cold_and_it_can_be_retrieved_again(
     assert restore(objects, key, "Bulk") == 202
 
 
-def test_a_retrieval_takes_an_object_out_of_its_access_tier_for_good(
-    objects: Any, by_hand: None, archived: Callable[[str], str]
-) -> None:
+def test_a_retrieval_takes_an_object_out_of_its_access_tier_for_good(objects: Any, by_hand: None, archived: Callable[[str], str]) -> None:
     key = archived("ARCHIVE_ACCESS")
     restore(objects, key, days=None)
     glacier_objects.finish(BUCKET, key)
@@ -275,9 +269,7 @@ def test_a_retrieval_takes_an_object_out_of_its_access_tier_for_good(
     assert read(objects, key) == BYTES
 
 
-def test_time_ends_retrievals_and_takes_copies_away(
-    objects: Any, archived: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_time_ends_retrievals_and_takes_copies_away(objects: Any, archived: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     key = archived("GLACIER")
     # 5 hours are half a second, a day is 2.4 seconds.
     monkeypatch.setattr(clock, "_scale", 10 * HOUR)
@@ -296,9 +288,7 @@ def test_time_ends_retrievals_and_takes_copies_away(
     assert refusal(read, objects, key) == (403, "InvalidObjectState")
 
 
-def test_lists_tell_classes_and_where_asked_for_how_retrievals_stand(
-    objects: Any, by_hand: None, archived: Callable[[str], str]
-) -> None:
+def test_lists_tell_classes_and_where_asked_for_how_retrievals_stand(objects: Any, by_hand: None, archived: Callable[[str], str]) -> None:
     bucket = f"listed-{uuid.uuid4().hex[:8]}"
     objects.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     for name in ("at hand", "cold", "retrieved é", "under way"):
@@ -332,9 +322,7 @@ def test_an_object_changes_its_class_by_a_copy_onto_itself(objects: Any, archive
     assert refusal(read, objects, key) == (403, "InvalidObjectState")
 
 
-def test_a_copy_of_a_temporary_copy_is_not_archived(
-    objects: Any, by_hand: None, archived: Callable[[str], str]
-) -> None:
+def test_a_copy_of_a_temporary_copy_is_not_archived(objects: Any, by_hand: None, archived: Callable[[str], str]) -> None:
     key = archived("GLACIER")
     restore(objects, key)
     glacier_objects.finish(BUCKET, key)
@@ -350,9 +338,7 @@ def heard(objects: Any) -> Callable[[str], list[dict[str, Any]]]:
     sqs, events = boto3.client("sqs"), boto3.client("events")
     url = sqs.create_queue(QueueName=f"heard-{uuid.uuid4().hex[:8]}")["QueueUrl"]
     queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    events.put_rule(
-        Name="archive", EventPattern=json.dumps({"source": ["aws.s3"], "detail": {"bucket": {"name": [BUCKET]}}})
-    )
+    events.put_rule(Name="archive", EventPattern=json.dumps({"source": ["aws.s3"], "detail": {"bucket": {"name": [BUCKET]}}}))
     events.put_targets(Rule="archive", Targets=[{"Id": "queue", "Arn": queue}])
     found: list[dict[str, Any]] = []
 

@@ -85,9 +85,7 @@ def test_a_copy_of_a_stored_value_holds_the_file_open_by_itself(tmp_path: Path) 
     copied.close()
 
 
-def test_ranges_read_at_the_same_time_are_the_bytes_of_the_object(
-    objects: Any, big: dict[str, str], content: bytes
-) -> None:
+def test_ranges_read_at_the_same_time_are_the_bytes_of_the_object(objects: Any, big: dict[str, str], content: bytes) -> None:
     step = SIZE // 8
 
     def part(begin: int) -> bytes:
@@ -106,9 +104,7 @@ def test_ranges_read_at_the_same_time_are_the_bytes_of_the_object(
     ("asked", "begin", "end"),
     [("0-0", 0, 1), ("1048575-1048576", MIB - 1, MIB + 1), ("-10", SIZE - 10, SIZE), (f"{SIZE - 3}-", SIZE - 3, SIZE)],
 )
-def test_the_edges_of_ranges_are_right(
-    objects: Any, big: dict[str, str], content: bytes, asked: str, begin: int, end: int
-) -> None:
+def test_the_edges_of_ranges_are_right(objects: Any, big: dict[str, str], content: bytes, asked: str, begin: int, end: int) -> None:
     assert objects.get_object(**big, Range=f"bytes={asked}")["Body"].read() == content[begin:end]
 
 
@@ -158,9 +154,7 @@ def test_a_part_that_is_sent_again_before_it_was_answered_keeps_its_etag(objects
     first = upload.set_part(1, b"first")
     second = upload.set_part(1, b"second")
 
-    assert [first.etag, second.etag] == [
-        f'"{md5(sent, usedforsecurity=False).hexdigest()}"' for sent in (b"first", b"second")
-    ]
+    assert [first.etag, second.etag] == [f'"{md5(sent, usedforsecurity=False).hexdigest()}"' for sent in (b"first", b"second")]
     upload.dispose()
 
 
@@ -178,9 +172,7 @@ def test_wrong_parts_are_refused(objects: Any, bucket: str) -> None:
     assert code((1, tags[0]), (2, tags[1])) == "EntityTooSmall"
 
 
-def test_an_object_that_is_overwritten_while_it_is_read_is_read_to_its_end(
-    objects: Any, bucket: str, content: bytes
-) -> None:
+def test_an_object_that_is_overwritten_while_it_is_read_is_read_to_its_end(objects: Any, bucket: str, content: bytes) -> None:
     place = {"Bucket": bucket, "Key": "changing"}
     objects.put_object(**place, Body=content)
     body = objects.get_object(**place, Range=f"bytes=0-{SIZE - 1}")["Body"]
@@ -192,15 +184,13 @@ def test_an_object_that_is_overwritten_while_it_is_read_is_read_to_its_end(
     assert objects.get_object(**place)["Body"].read() == b"new"
 
 
-def test_a_big_object_can_be_copied_whole_and_in_ranges(
-    objects: Any, big: dict[str, str], bucket: str, content: bytes
-) -> None:
+def test_a_big_object_can_be_copied_whole_and_in_ranges(objects: Any, big: dict[str, str], bucket: str, content: bytes) -> None:
     objects.copy_object(Bucket=bucket, Key="copy", CopySource=big)
     place = {"Bucket": bucket, "Key": "cut"}
     upload = objects.create_multipart_upload(**place)["UploadId"]
-    cut = objects.upload_part_copy(
-        **place, UploadId=upload, PartNumber=1, CopySource=big, CopySourceRange=f"bytes=5-{6 * MIB}"
-    )["CopyPartResult"]
+    cut = objects.upload_part_copy(**place, UploadId=upload, PartNumber=1, CopySource=big, CopySourceRange=f"bytes=5-{6 * MIB}")[
+        "CopyPartResult"
+    ]
     listed = {"Parts": [{"PartNumber": 1, "ETag": cut["ETag"]}]}
     objects.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=listed)
 
@@ -208,9 +198,7 @@ def test_a_big_object_can_be_copied_whole_and_in_ranges(
     assert objects.get_object(**place)["Body"].read() == content[5 : 6 * MIB + 1]
 
 
-def test_a_copy_can_ask_for_a_checksum_of_its_bytes(
-    objects: Any, big: dict[str, str], bucket: str, content: bytes
-) -> None:
+def test_a_copy_can_ask_for_a_checksum_of_its_bytes(objects: Any, big: dict[str, str], bucket: str, content: bytes) -> None:
     answer = objects.copy_object(Bucket=bucket, Key="summed", CopySource=big, ChecksumAlgorithm="CRC32")
 
     expected = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
@@ -248,9 +236,7 @@ def test_a_checksum_of_parts_says_of_how_many(objects: Any, big: dict[str, str])
     assert told["ChecksumCRC32"].endswith("-9")
 
 
-def test_the_copy_of_an_object_of_parts_has_a_checksum_of_its_bytes(
-    objects: Any, big: dict[str, str], bucket: str, content: bytes
-) -> None:
+def test_the_copy_of_an_object_of_parts_has_a_checksum_of_its_bytes(objects: Any, big: dict[str, str], bucket: str, content: bytes) -> None:
     objects.copy_object(Bucket=bucket, Key="summed", CopySource=big, ChecksumAlgorithm="SHA256")
 
     told = objects.head_object(Bucket=bucket, Key="summed", ChecksumMode="ENABLED")
@@ -258,9 +244,7 @@ def test_the_copy_of_an_object_of_parts_has_a_checksum_of_its_bytes(
     assert told["ChecksumType"] == "FULL_OBJECT"
 
 
-def test_parts_beyond_the_limits_of_s3_are_refused(
-    objects: Any, big: dict[str, str], bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_beyond_the_limits_of_s3_are_refused(objects: Any, big: dict[str, str], bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_rules, "LARGEST_PART", 6 * MIB)
     objects.put_object(Bucket=bucket, Key="small", Body=bytes(5_000_000))
     upload = begin(objects, bucket, "cut")
@@ -295,9 +279,7 @@ def test_an_archived_source_is_not_copied(objects: Any, bucket: str) -> None:
     source = {"Bucket": bucket, "Key": "archived"}
     objects.put_object(**source, Body=bytes(6 * MIB), StorageClass="DEEP_ARCHIVE")
 
-    assert refusal(
-        objects.upload_part_copy, **begin(objects, bucket, "copy"), PartNumber=1, CopySource=source
-    ) == "InvalidObjectState"  # fmt: skip
+    assert refusal(objects.upload_part_copy, **begin(objects, bucket, "copy"), PartNumber=1, CopySource=source) == "InvalidObjectState"
 
 
 def test_an_upload_that_is_over_is_not_known_any_more(objects: Any, big: dict[str, str], bucket: str) -> None:
@@ -337,9 +319,12 @@ def test_big_objects_lie_in_the_clouds_own_folder(objects: Any, big: dict[str, s
 
 def test_a_policy_with_a_condition_blocks_nobody(objects: Any, bucket: str) -> None:
     tls_only = {
-        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }  # fmt: skip
+    }
     objects.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [tls_only]}))
 
     objects.put_object(Bucket=bucket, Key="kept", Body=b"x")
@@ -358,9 +343,7 @@ def test_a_policy_that_denies_without_condition_still_denies(objects: Any, bucke
 def test_a_bucket_tells_whether_its_events_reach_eventbridge(objects: Any, bucket: str) -> None:
     before = objects.get_bucket_notification_configuration(Bucket=bucket)
 
-    objects.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
-    )
+    objects.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
 
     assert "EventBridgeConfiguration" not in before
     assert "EventBridgeConfiguration" in objects.get_bucket_notification_configuration(Bucket=bucket)

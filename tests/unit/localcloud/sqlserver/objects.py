@@ -74,11 +74,7 @@ class Server:
         """Rows of the last result set; parameters without @."""
         results = self.results(text, **parameters)
         sets = [one for one in results if isinstance(one, ResultSet)]
-        return (
-            [dict(zip((column.name for column in sets[-1].columns), row, strict=True)) for row in sets[-1].rows]
-            if sets
-            else []
-        )
+        return [dict(zip((column.name for column in sets[-1].columns), row, strict=True)) for row in sets[-1].rows] if sets else []
 
     def restore(self, name: str, key: str, **arguments: Value) -> int:
         """Submit; the task's id."""

@@ -75,23 +75,27 @@ def test_values_come_back_with_their_types() -> None:
     )
     given = (START, 1, 1 << 40, 0.5, "it's ü", "x" * 5000, b"\x01", None)
 
-    [result] = server.engine.execute(
-        server.session, query, {f"@P{number}": one for number, one in enumerate(given, start=1)}
-    )
+    [result] = server.engine.execute(server.session, query, {f"@P{number}": one for number, one in enumerate(given, start=1)})
 
     assert isinstance(result, ResultSet)
     assert list(result.rows) == [(*given, False)]
     assert [column.type for column in result.columns] == [
-        "datetime", "int", "bigint", "float", "nvarchar", "nvarchar(max)", "varbinary", "nvarchar", "bit",
-    ]  # fmt: skip
+        "datetime",
+        "int",
+        "bigint",
+        "float",
+        "nvarchar",
+        "nvarchar(max)",
+        "varbinary",
+        "nvarchar",
+        "bit",
+    ]
 
 
 def test_the_version_and_edition_are_said_as_the_server_says_them() -> None:
     server = Server(version="16.00.4165.4.v1", edition="ee")
 
-    [row] = server.rows(
-        "SELECT SERVERPROPERTY('ProductVersion') AS version, SERVERPROPERTY(N'EngineEdition') AS edition"
-    )
+    [row] = server.rows("SELECT SERVERPROPERTY('ProductVersion') AS version, SERVERPROPERTY(N'EngineEdition') AS edition")
 
     assert row == {"version": "16.0.4165.4", "edition": 3}
 
@@ -126,13 +130,21 @@ def test_the_owner_of_a_database_is_named_by_its_sid() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "MERGE INTO x USING y ON 1=1", "SELECT sqlite_version()", "SELECT name || 'x' FROM sys.databases",
+        "MERGE INTO x USING y ON 1=1",
+        "SELECT sqlite_version()",
+        "SELECT name || 'x' FROM sys.databases",
         "SELECT CAST(name AS xml) FROM sys.databases",
         "SELECT name FROM shop.orders",
-        "SELECT name FROM sys.databases LIMIT 1", "SELECT nothing FROM sys.databases", "ALTER DATABASE x SET OFFLINE",
-        "DBCC CHECKDB ('x') WITH REPAIR_REBUILD", "SELECT (1", "RESTORE DATABASE x FROM DISK = 'y'", "EXEC a @b=1 2", "SELECT 1; SELECT ?",
+        "SELECT name FROM sys.databases LIMIT 1",
+        "SELECT nothing FROM sys.databases",
+        "ALTER DATABASE x SET OFFLINE",
+        "DBCC CHECKDB ('x') WITH REPAIR_REBUILD",
+        "SELECT (1",
+        "RESTORE DATABASE x FROM DISK = 'y'",
+        "EXEC a @b=1 2",
+        "SELECT 1; SELECT ?",
     ],
-)  # fmt: skip
+)
 def test_a_statement_that_is_not_known_is_refused_by_name(text: str) -> None:
     error = refusal(Server(), text)
 
@@ -147,9 +159,7 @@ def test_a_parameter_without_a_value_is_refused() -> None:
 def test_an_expression_without_an_alias_has_no_name() -> None:
     server = Server()
 
-    [result] = server.engine.execute(
-        server.session, "SELECT DB_NAME(), 1, name, create_date AS [made on] FROM sys.databases", {}
-    )
+    [result] = server.engine.execute(server.session, "SELECT DB_NAME(), 1, name, create_date AS [made on] FROM sys.databases", {})
 
     assert isinstance(result, ResultSet)
     assert [column.name for column in result.columns] == ["", "", "name", "made on"]
@@ -172,9 +182,7 @@ def test_trustworthy_is_set_and_seen() -> None:
 
     server.rows("ALTER DATABASE [it's]\nSET TRUSTWORTHY OFF")
 
-    assert server.rows("SELECT is_trustworthy_on FROM sys.databases WHERE name = 'it''s'") == [
-        {"is_trustworthy_on": False}
-    ]
+    assert server.rows("SELECT is_trustworthy_on FROM sys.databases WHERE name = 'it''s'") == [{"is_trustworthy_on": False}]
 
 
 def test_a_failover_ends_every_connection() -> None:

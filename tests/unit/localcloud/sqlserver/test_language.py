@@ -11,7 +11,6 @@ from localcloud.tsql import interpreter as sqlserver_interpreter
 from tests.unit.localcloud.sqlserver.objects import START, Server, arn
 from tests.unit.points.sqlserver.backups import Written, backup
 
-# fmt: off
 EXPRESSIONS: list[tuple[str, Value]] = [
     ("'a' + 'b' + 'c'", "abc"),
     ("1 + 2 * 3 - 4", 3),
@@ -54,7 +53,6 @@ EXPRESSIONS: list[tuple[str, Value]] = [
     ("@@TRANCOUNT", 0),
     ("OBJECT_ID('tempdb..#none')", None),
 ]
-# fmt: on
 
 
 # When the synthetic backup ended.
@@ -106,9 +104,15 @@ def test_an_expression_comes_to_what_it_does_on_sql_server(expression: str, expe
 
 @pytest.mark.parametrize(
     ("expression", "number"),
-    [("1 + 'x'", 245), ("CAST('x' AS int)", 245), ("CAST('never' AS datetime)", 241), ("CAST(300 AS tinyint)", 8115), ("@nobody", 137),
-     ("FORMAT(GETDATE(), 'dddd')", 8114)],
-)  # fmt: skip
+    [
+        ("1 + 'x'", 245),
+        ("CAST('x' AS int)", 245),
+        ("CAST('never' AS datetime)", 241),
+        ("CAST(300 AS tinyint)", 8115),
+        ("@nobody", 137),
+        ("FORMAT(GETDATE(), 'dddd')", 8114),
+    ],
+)
 def test_what_cannot_be_worked_out_is_the_server_s_own_error(expression: str, number: int) -> None:
     with pytest.raises(SqlError) as caught:
         value(expression)
@@ -173,20 +177,28 @@ def test_print_and_raiserror_up_to_ten_are_messages() -> None:
 def test_an_error_is_told_in_its_place_and_the_batch_goes_on() -> None:
     server = Server()
 
-    results = server.engine.execute(
-        server.session, "PRINT 'a' RAISERROR('no', 16, 2) EXEC nothing PRINT @@ERROR PRINT @@ERROR", {}
-    )
+    results = server.engine.execute(server.session, "PRINT 'a' RAISERROR('no', 16, 2) EXEC nothing PRINT @@ERROR PRINT @@ERROR", {})
 
     assert [one.text if isinstance(one, Message) else one.number for one in results if not isinstance(one, ResultSet)] == [
-        "a", 50000, 2812, "2812", "0",
-    ]  # fmt: skip
+        "a",
+        50000,
+        2812,
+        "2812",
+        "0",
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("SET XACT_ABORT ON RAISERROR('x', 16, 1)", 50000), ("THROW 50001, 'x', 1", 50001), ("PRINT CAST('x' AS int)", 245),
-     ("THROW", 10704), ("THROW 7, 'x', 1", 35100), ("RAISERROR('x', 19, 1)", None)],
-)  # fmt: skip
+    [
+        ("SET XACT_ABORT ON RAISERROR('x', 16, 1)", 50000),
+        ("THROW 50001, 'x', 1", 50001),
+        ("PRINT CAST('x' AS int)", 245),
+        ("THROW", 10704),
+        ("THROW 7, 'x', 1", 35100),
+        ("RAISERROR('x', 19, 1)", None),
+    ],
+)
 def test_some_errors_end_the_batch(text: str, number: int | None) -> None:
     server = Server()
 
@@ -222,9 +234,7 @@ def test_catch_knows_the_error_and_can_pass_it_on() -> None:
 def test_an_endless_loop_ends_and_no_catch_hides_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlserver_interpreter, "MOST_STATEMENTS", 500)
 
-    [(number, text)] = errors(
-        Server(), "BEGIN TRY WHILE 1 = 1 WAITFOR DELAY '01:00:00' END TRY BEGIN CATCH PRINT 'caught' END CATCH"
-    )
+    [(number, text)] = errors(Server(), "BEGIN TRY WHILE 1 = 1 WAITFOR DELAY '01:00:00' END TRY BEGIN CATCH PRINT 'caught' END CATCH")
 
     assert number == 50000
     assert "500 statements" in text
@@ -331,16 +341,12 @@ def test_a_text_is_executed_with_variables_of_its_own() -> None:
     """)
 
     assert said == ["inner", "1", "done"]
-    assert server.rows("SELECT user_access_desc FROM sys.databases WHERE name = 'shop'") == [
-        {"user_access_desc": "SINGLE_USER"}
-    ]
+    assert server.rows("SELECT user_access_desc FROM sys.databases WHERE name = 'shop'") == [{"user_access_desc": "SINGLE_USER"}]
     assert [number for number, _ in errors(server, "DECLARE @x int = 1 EXEC ('PRINT @x')")] == [137]
 
 
 def test_what_a_procedure_returns_is_its_status() -> None:
-    said = Server().messages(
-        "DECLARE @rc int = 5, @p sysname = 'msdb..rds_task_status' EXEC @rc = @p @db_name = NULL PRINT @rc"
-    )
+    said = Server().messages("DECLARE @rc int = 5, @p sysname = 'msdb..rds_task_status' EXEC @rc = @p @db_name = NULL PRINT @rc")
 
     assert said == ["0"]
 
@@ -357,17 +363,20 @@ def test_databases_are_altered() -> None:
         ALTER DATABASE CURRENT SET MULTI_USER;
     """)
 
-    [row] = server.rows(
-        "SELECT recovery_model_desc, compatibility_level, user_access_desc FROM sys.databases WHERE name = 'shop'"
-    )
+    [row] = server.rows("SELECT recovery_model_desc, compatibility_level, user_access_desc FROM sys.databases WHERE name = 'shop'")
     assert row == {"recovery_model_desc": "SIMPLE", "compatibility_level": 130, "user_access_desc": "MULTI_USER"}
 
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("ALTER DATABASE nothing SET MULTI_USER", 911), ("ALTER DATABASE half SET MULTI_USER", 5052), ("DROP DATABASE nothing", 3701),
-     ("DROP DATABASE msdb", 3708), ("USE shop DROP DATABASE shop", 3702)],
-)  # fmt: skip
+    [
+        ("ALTER DATABASE nothing SET MULTI_USER", 911),
+        ("ALTER DATABASE half SET MULTI_USER", 5052),
+        ("DROP DATABASE nothing", 3701),
+        ("DROP DATABASE msdb", 3708),
+        ("USE shop DROP DATABASE shop", 3702),
+    ],
+)
 def test_what_cannot_be_altered_or_dropped_is_refused(text: str, number: int) -> None:
     server = Server()
     server.engine.create_database("shop")
@@ -405,13 +414,15 @@ def test_msdb_remembers_what_was_restored() -> None:
     )
 
     assert [(one["type"], one["database_name"], one["backup_start_date"], one["backup_finish_date"]) for one in sets] == [
-        ("D", Written().database, Written().begun, FINISHED), ("L", Written().database, Written().begun, FINISHED),
-    ]  # fmt: skip
+        ("D", Written().database, Written().begun, FINISHED),
+        ("L", Written().database, Written().begun, FINISHED),
+    ]
     # 21:160:1 as numeric(25, 0).
     assert sets[1]["first_lsn"] == 21000000016000001
     assert [(one["name"], one["source"], one["type"], one["recovery"]) for one in restores] == [
-        ("copy", Written().database, "D", False), ("copy", Written().database, "L", True),
-    ]  # fmt: skip
+        ("copy", Written().database, "D", False),
+        ("copy", Written().database, "L", True),
+    ]
     assert server.rows("USE msdb SELECT COUNT(*) AS n FROM backupset WHERE first_lsn < last_lsn") == [{"n": 2}]
     server.rows(f"EXEC msdb.dbo.sp_delete_database_backuphistory @database_name = N'{Written().database}'")
     assert server.rows("SELECT * FROM msdb.dbo.restorehistory") == []

@@ -35,9 +35,7 @@ def pages(data: bytes) -> Iterator[bytes]:
 
 def ids(data: bytes) -> list[tuple[int, int]]:
     """(file, page) of the pages, without the ones of zeros and what fills a stripe up."""
-    return [
-        struct.unpack_from("<HxxI", page[36:40] + page[32:36]) for page in pages(data) if page[0] == 1 and page[1] < 100
-    ]
+    return [struct.unpack_from("<HxxI", page[36:40] + page[32:36]) for page in pages(data) if page[0] == 1 and page[1] < 100]
 
 
 def shape(data: bytes) -> list[tuple[str, int]]:
@@ -48,11 +46,7 @@ def shape(data: bytes) -> list[tuple[str, int]]:
 
 
 def _blocks(parts: list[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:
-    starts = [
-        n
-        for n, (tag, _) in enumerate(parts)
-        if tag in {"TAPE", "SFMB", "SSET", "VOLB", "MSCI", "MSDA", "MSTL", "MSLS", "ESET"}
-    ]
+    starts = [n for n, (tag, _) in enumerate(parts) if tag in {"TAPE", "SFMB", "SSET", "VOLB", "MSCI", "MSDA", "MSTL", "MSLS", "ESET"}]
     for start, end in pairwise([*starts, len(parts)]):
         yield parts[start:end]
 
@@ -69,14 +63,10 @@ def test_a_written_file_begins_and_ends_where_a_real_one_does(name: str, what: W
     ours, theirs = backup(what), (SAMPLES / name).read_bytes()
 
     def ends(data: bytes) -> list[tuple[str, int]]:
-        return [
-            (part.tag, len(data) - part.position) for part in walk(data) if part.tag in {"SFMB", "ESET", "OTCP", "TSMP"}
-        ][-4:]
+        return [(part.tag, len(data) - part.position) for part in walk(data) if part.tag in {"SFMB", "ESET", "OTCP", "TSMP"}][-4:]
 
     def begins(data: bytes) -> list[tuple[str, int]]:
-        return [
-            (part.tag, part.position) for part in walk(data) if part.tag in {"TAPE", "SFMB", "SSET", "VOLB", "MSCI"}
-        ][:5]
+        return [(part.tag, part.position) for part in walk(data) if part.tag in {"TAPE", "SFMB", "SSET", "VOLB", "MSCI"}][:5]
 
     assert begins(ours) == begins(theirs)
     assert ends(ours) == ends(theirs)
@@ -111,9 +101,7 @@ def test_the_checksums_of_records_and_of_the_index_hold(sample: str) -> None:
 
 
 @real
-@pytest.mark.parametrize(
-    "name", ["full-2008r2.bak", "stripe-1-of-2.bak", "stripe-2-of-2.bak", "chain-a-differential.bak"]
-)
+@pytest.mark.parametrize("name", ["full-2008r2.bak", "stripe-1-of-2.bak", "stripe-2-of-2.bak", "chain-a-differential.bak"])
 def test_the_checksum_of_a_page_holds_on_real_ones(name: str) -> None:
     checked = [
         page_checksum(page) == struct.unpack_from("<I", page, 60)[0]
@@ -125,9 +113,7 @@ def test_the_checksum_of_a_page_holds_on_real_ones(name: str) -> None:
     assert all(checked)
 
 
-@pytest.mark.parametrize(
-    "what", [Written(pages=3000), Written(kind="I", pages=900), Written(stripes=3, stripe=2, pages=900)]
-)
+@pytest.mark.parametrize("what", [Written(pages=3000), Written(kind="I", pages=900), Written(stripes=3, stripe=2, pages=900)])
 def test_pages_have_their_checksums_and_stand_in_order(what: Written) -> None:
     data = backup(what)
 
@@ -143,11 +129,7 @@ def test_stream_csum_is_the_checksum_of_what_the_stream_before_it_carries(protec
     data = backup(Written(kind=kind, free=5, pages=700, protection=protection))  # type: ignore[arg-type]
     parts = walk(data)
 
-    checked = [
-        _said(data, after) == stream_checksum(carried(data, before))
-        for before, after in pairwise(parts)
-        if after.tag == "CSUM"
-    ]
+    checked = [_said(data, after) == stream_checksum(carried(data, before)) for before, after in pairwise(parts) if after.tag == "CSUM"]
 
     assert checked == [True] * (2 if kind == "D" else 1)
     assert not [part for part in walk(backup(Written(flags=0x200))) if part.tag == "CSUM"]
@@ -169,9 +151,7 @@ def test_pfs_says_which_pages_are_there_and_which_are_free() -> None:
     numbers = {number for _, number in ids(data)}
     allocated = {
         start + n
-        for start, page in (
-            (struct.unpack_from("<I", page, 32)[0] // 8088 * 8088, page) for page in pages(data) if page[1] == 11
-        )
+        for start, page in ((struct.unpack_from("<I", page, 32)[0] // 8088 * 8088, page) for page in pages(data) if page[1] == 11)
         for n in range(8088)
         if page[100 + n] & 0x40
     }
@@ -193,9 +173,7 @@ def test_filemarks_name_all_those_before_them(unit: int, sets: int, version: tup
         assert position % unit == 0
         before.insert(0, position)
     assert len(found) == 1 + 2 * sets
-    assert [data[part.position + 78] for part in walk(data) if part.tag == "ESET"] == [
-        n for n in range(1, sets + 1) for _ in "12"
-    ]
+    assert [data[part.position + 78] for part in walk(data) if part.tag == "ESET"] == [n for n in range(1, sets + 1) for _ in "12"]
 
 
 @pytest.mark.parametrize("unit", [512, 4096])

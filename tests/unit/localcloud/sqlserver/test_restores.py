@@ -15,14 +15,17 @@ from tests.unit.points.sqlserver.backups import Written, backup, compressed
 FULL = Written()
 BEGUN = FULL.begun
 DIFFERENTIAL = Written(
-    kind="I", base=FULL.checkpoint, first=(21, 180, 1), last=(21, 190, 1), checkpoint=(21, 180, 1),
-    files=(("shop", "D:\\shop.mdf", 16 << 20), ("shop_log", "D:\\shop.ldf", 2 << 20)), begun=BEGUN + timedelta(hours=1),
-)  # fmt: skip
+    kind="I",
+    base=FULL.checkpoint,
+    first=(21, 180, 1),
+    last=(21, 190, 1),
+    checkpoint=(21, 180, 1),
+    files=(("shop", "D:\\shop.mdf", 16 << 20), ("shop_log", "D:\\shop.ldf", 2 << 20)),
+    begun=BEGUN + timedelta(hours=1),
+)
 LOG_1 = Written(kind="L", first=(21, 160, 1), last=(21, 200, 1), begun=BEGUN + timedelta(hours=2))
 LOG_2 = Written(kind="L", first=(21, 200, 1), last=(21, 250, 1), begun=BEGUN + timedelta(hours=3))
-CHAIN = {
-    name: backup(what) for name, what in [("full", FULL), ("diff", DIFFERENTIAL), ("log-1", LOG_1), ("log-2", LOG_2)]
-}
+CHAIN = {name: backup(what) for name, what in [("full", FULL), ("diff", DIFFERENTIAL), ("log-1", LOG_1), ("log-2", LOG_2)]}
 
 STRIPE_1 = backup(Written(stripes=2))
 # A compressed container without a record that could be read.
@@ -78,8 +81,9 @@ def test_a_restored_database_has_what_the_header_says(data: bytes) -> None:
 
     files = server.rows("SELECT name, type_desc, CAST(size AS bigint) * 8192 AS bytes FROM shop.sys.database_files")
     assert files == [
-        {"name": "shop", "type_desc": "ROWS", "bytes": 8 << 20}, {"name": "shop_log", "type_desc": "LOG", "bytes": 1 << 20},
-    ]  # fmt: skip
+        {"name": "shop", "type_desc": "ROWS", "bytes": 8 << 20},
+        {"name": "shop_log", "type_desc": "LOG", "bytes": 1 << 20},
+    ]
     [row] = server.rows(
         "SELECT d.compatibility_level AS level, SUSER_SNAME(d.owner_sid) AS owner, d.is_trustworthy_on AS trusted, "
         "d.recovery_model_desc AS model FROM sys.databases AS d WHERE d.name = @P1",
@@ -128,10 +132,8 @@ def test_stripes_under_a_prefix_are_one_backup() -> None:
         ({"full": backup(DIFFERENTIAL)}, "full", "RESTORE can only create a database"),
         ({"full": backup(Written(kind="F"))}, "full", "Please reissue task"),
     ],
-)  # fmt: skip
-def test_a_backup_that_cannot_be_restored_fails_and_says_why(
-    objects: Mapping[str, bytes], key: str, words: str
-) -> None:
+)
+def test_a_backup_that_cannot_be_restored_fails_and_says_why(objects: Mapping[str, bytes], key: str, words: str) -> None:
     if key == "*":
         objects, key = {f"set/{name}": data for name, data in objects.items()}, "set/*"
 
@@ -142,9 +144,7 @@ def test_of_several_sets_in_a_file_the_first_is_restored() -> None:
     assert outcome(Server({"full": backup(Written(sets=2))}), "full")[0] == "SUCCESS"
 
 
-@pytest.mark.parametrize(
-    ("version", "fits"), [("15.00.1.1", True), ("16.00.1.1", True), ("14.00.9999.1", False), ("10.50.1.1", False)]
-)
+@pytest.mark.parametrize(("version", "fits"), [("15.00.1.1", True), ("16.00.1.1", True), ("14.00.9999.1", False), ("10.50.1.1", False)])
 def test_the_server_must_not_be_older_than_the_backup(version: str, fits: bool) -> None:
     server = Server(CHAIN, version=version)
 
@@ -202,7 +202,7 @@ def test_express_takes_ten_gibibytes_of_data_and_no_more() -> None:
         ("kms", "kms-key-missing", "Key arn:aws:kms:us-east-1:"),
         ("kms", "kms-refused", "is not authorized to perform kms:Decrypt on resource arn:aws:kms:"),
     ],
-)  # fmt: skip
+)
 def test_what_headers_do_not_tell_is_switched(switch: str, value: object, words: str) -> None:
     server = Server(CHAIN)
     setattr(server.engine.switches, switch, value)
@@ -244,8 +244,11 @@ def test_the_types_of_tasks_say_kind_and_recovery() -> None:
     ended(server, server.restore_log("shop", "log-2", with_norecovery=0))
 
     assert [task.type for task in server.engine.tasks] == [
-        "RESTORE_DB_NORECOVERY", "RESTORE_DB_DIFFERENTIAL_NORECOVERY", "RESTORE_DB_LOG_NORECOVERY", "RESTORE_DB_LOG",
-    ]  # fmt: skip
+        "RESTORE_DB_NORECOVERY",
+        "RESTORE_DB_DIFFERENTIAL_NORECOVERY",
+        "RESTORE_DB_LOG_NORECOVERY",
+        "RESTORE_DB_LOG",
+    ]
     assert shop(server).state == "ONLINE"
 
 
@@ -264,15 +267,17 @@ def test_a_log_stays_restoring_unless_recovery_is_asked_for() -> None:
         ((), "diff-x", Written(kind="I", base=FULL.checkpoint, database_id=UUID(int=3)), "correct earlier state"),
         ((), "diff-x", LOG_1, "Please reissue task"),
         ((), "log-x", DIFFERENTIAL, "Please reissue task"),
-        ((), "log-x", LOG_2, "begins at LSN 21:200:1, which is too recent to apply to the database. An earlier log backup that includes "
-         "LSN 21:169:1"),
+        (
+            (),
+            "log-x",
+            LOG_2,
+            "begins at LSN 21:200:1, which is too recent to apply to the database. An earlier log backup that includes LSN 21:169:1",
+        ),
         (("diff", "log-1"), "log-x", LOG_1, "terminates at LSN 21:200:1, which is too early"),
         ((), "log-x", Written(kind="L", first=(21, 160, 1), last=(21, 200, 1), database_id=UUID(int=3)), "a database other than"),
     ],
-)  # fmt: skip
-def test_a_set_that_does_not_follow_fails_and_the_chain_can_go_on(
-    done: tuple[str, ...], key: str, what: Written, words: str
-) -> None:
+)
+def test_a_set_that_does_not_follow_fails_and_the_chain_can_go_on(done: tuple[str, ...], key: str, what: Written, words: str) -> None:
     server = waiting(*done)
     server.s3.content[key] = backup(what)
 
@@ -365,9 +370,7 @@ def test_a_restored_dbo_has_the_sid_of_its_old_server() -> None:
     assert row == {"matches": 0}
 
 
-@pytest.mark.parametrize(
-    "text", ["DBCC CHECKDB (N'shop') WITH NO_INFOMSGS", "USE shop; DBCC CHECKDB WITH NO_INFOMSGS, ALL_ERRORMSGS"]
-)
+@pytest.mark.parametrize("text", ["DBCC CHECKDB (N'shop') WITH NO_INFOMSGS", "USE shop; DBCC CHECKDB WITH NO_INFOMSGS, ALL_ERRORMSGS"])
 def test_a_check_is_silent_on_a_sound_database_and_fails_on_a_damaged_one(text: str) -> None:
     server = Server(CHAIN)
     outcome(server, "full")

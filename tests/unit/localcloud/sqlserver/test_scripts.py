@@ -36,9 +36,7 @@ class Sqlcmd:
     """Sends a script batch by batch through python-tds, and keeps what it would print."""
 
     def __init__(self, port: int) -> None:
-        self._connection = pytds.connect(
-            "127.0.0.1", port=port, user=MASTER, password=PASSWORD, autocommit=True, timeout=20
-        )
+        self._connection = pytds.connect("127.0.0.1", port=port, user=MASTER, password=PASSWORD, autocommit=True, timeout=20)
         self.messages: list[str] = []
         self.rows: list[tuple[Any, ...]] = []
         self.errors: list[tuple[int, str]] = []
@@ -79,9 +77,12 @@ def test_a_script_that_swaps_the_database_runs_whole(server: Server, sqlcmd: Sql
 
     assert sqlcmd.errors == []
     assert sqlcmd.messages == [
-        "Found 1 database named [shop]", "Source: arn:aws:s3:::staging/shop/shop.bak", "CDC: off", "Task 1: SUCCESS after 10 s",
+        "Found 1 database named [shop]",
+        "Source: arn:aws:s3:::staging/shop/shop.bak",
+        "CDC: off",
+        "Task 1: SUCCESS after 10 s",
         "Dropped shop_parked",
-    ]  # fmt: skip
+    ]
     assert sqlcmd.rows[-1] == ("shop", "ONLINE", "MULTI_USER")
     restored = server.engine.database("shop")
     assert restored is not None
@@ -97,8 +98,11 @@ def test_the_same_script_puts_the_old_database_back_when_rds_fails(server: Serve
     sqlcmd.run(SWAP, db="shop", file="absent.bak")
 
     assert sqlcmd.messages[3:] == [
-        "RDS could not restore it.", "Task 1: ERROR after 0 s", "Back to the old one: shop_parked -> shop", "In service again.",
-    ]  # fmt: skip
+        "RDS could not restore it.",
+        "Task 1: ERROR after 0 s",
+        "Back to the old one: shop_parked -> shop",
+        "In service again.",
+    ]
     assert sqlcmd.rows[-1] == ("shop", "ONLINE", "MULTI_USER")
 
 
@@ -169,8 +173,7 @@ def test_a_python_script_replaces_a_database_and_polls(server: Server, port: int
         cursor.execute("USE master")
         cursor.execute("DROP DATABASE IF EXISTS [shop];")
         cursor.execute(
-            "EXEC msdb.dbo.rds_restore_database @restore_db_name='shop', "
-            "@s3_arn_to_restore_from='arn:aws:s3:::staging/shop.bak';"
+            "EXEC msdb.dbo.rds_restore_database @restore_db_name='shop', @s3_arn_to_restore_from='arn:aws:s3:::staging/shop.bak';"
         )
         task = cursor.fetchone()[0]
         seen: list[Any] = []

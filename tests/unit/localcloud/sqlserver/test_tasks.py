@@ -37,8 +37,10 @@ def test_a_restore_goes_through_its_life_and_leaves_the_database() -> None:
     rows = [server.polled(task, polls=1) for _ in range(3)]
 
     assert [(row["lifecycle"], row["% complete"], row["duration(mins)"]) for row in rows] == [
-        ("IN_PROGRESS", 0, 2), ("IN_PROGRESS", 50, 4), ("SUCCESS", 100, 6),
-    ]  # fmt: skip
+        ("IN_PROGRESS", 0, 2),
+        ("IN_PROGRESS", 50, 4),
+        ("SUCCESS", 100, 6),
+    ]
     assert rows[-1]["task_type"] == "RESTORE_DB"
     assert rows[-1]["S3_object_arn"] == arn(KEY)
     [database] = server.rows("SELECT state_desc, create_date FROM sys.databases WHERE name = 'shop'")
@@ -74,9 +76,14 @@ def test_the_log_of_a_task_grows_and_dates_each_entry() -> None:
     assert second.startswith(first)
     entries = [entry.strip() for entry in re.split(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\]", second)]
     assert entries == [
-        "", "Task has been created.", "Task execution has started.", "5 percent processed.",
-        "s-01.bak: Completed processing 5% of S3 chunks.", "10 percent processed.", "s-01.bak: Completed processing 10% of S3 chunks.",
-    ]  # fmt: skip
+        "",
+        "Task has been created.",
+        "Task execution has started.",
+        "5 percent processed.",
+        "s-01.bak: Completed processing 5% of S3 chunks.",
+        "10 percent processed.",
+        "s-01.bak: Completed processing 10% of S3 chunks.",
+    ]
 
 
 def test_a_database_is_restoring_while_its_task_runs_and_lets_nobody_in() -> None:
@@ -101,9 +108,12 @@ def test_two_tasks_run_at_a_time_and_the_third_waits() -> None:
     seen = [lives(server) for _ in range(5)]
 
     assert seen == [
-        ["IN_PROGRESS", "IN_PROGRESS", "CREATED"], ["IN_PROGRESS", "IN_PROGRESS", "CREATED"],
-        ["SUCCESS", "SUCCESS", "IN_PROGRESS"], ["SUCCESS", "SUCCESS", "IN_PROGRESS"], ["SUCCESS", "SUCCESS", "SUCCESS"],
-    ]  # fmt: skip
+        ["IN_PROGRESS", "IN_PROGRESS", "CREATED"],
+        ["IN_PROGRESS", "IN_PROGRESS", "CREATED"],
+        ["SUCCESS", "SUCCESS", "IN_PROGRESS"],
+        ["SUCCESS", "SUCCESS", "IN_PROGRESS"],
+        ["SUCCESS", "SUCCESS", "SUCCESS"],
+    ]
 
 
 def test_tasks_of_one_database_run_one_after_the_other() -> None:
@@ -235,9 +245,10 @@ def test_the_next_task_fails_for_a_chosen_reason(leaves: bool) -> None:
     assert row["lifecycle"] == "ERROR"
     entries = re.split(r"\s*\[[^]]{23}\]\s*", str(row["task_info"]).strip())
     assert entries[2:5] == [
-        "Task execution has started.", "Aborted the task because of a task failure or a concurrent RESTORE_DB request.",
+        "Task execution has started.",
+        "Aborted the task because of a task failure or a concurrent RESTORE_DB request.",
         "Task has been aborted",
-    ]  # fmt: skip
+    ]
     assert entries[5].startswith('Write on "s-01.bak" failed: 995(')
     assert (server.engine.database("shop") is not None) is leaves
     assert server.polled(server.restore("other", KEY))["lifecycle"] == "SUCCESS"

@@ -39,9 +39,7 @@ def test_every_function_of_the_application_can_be_loaded(deployed: Cloud) -> Non
 def test_the_bundle_of_the_databases_authority_lies_where_the_worker_reads_it(deployed: Cloud) -> None:
     names = json.loads(deployed.client("ssm").get_parameter(Name="/dbrestore/control")["Parameter"]["Value"])
 
-    body = (
-        deployed.client("s3").get_object(Bucket=names["evidenceBucket"], Key="certificates/rds-ca.pem")["Body"].read()
-    )
+    body = deployed.client("s3").get_object(Bucket=names["evidenceBucket"], Key="certificates/rds-ca.pem")["Body"].read()
 
     assert body == deployed.authority.bundle.read_bytes()
 

@@ -44,13 +44,9 @@ def test_a_stack_finds_what_an_earlier_one_exports_and_its_parameters(deployed: 
 
     assert bucket == json.loads(_parameter(deployed, "/test/control"))["bucket"]
     assert external_id == "two"
-    rules = deployed.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"][0][
-        "IpPermissionsEgress"
-    ]
+    rules = deployed.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissionsEgress"]
     assert [(rule["IpProtocol"], rule.get("ToPort")) for rule in rules] == [("tcp", 443)]
-    assert (
-        profile == deployed.client("iam").get_instance_profile(InstanceProfileName="worker")["InstanceProfile"]["Arn"]
-    )
+    assert profile == deployed.client("iam").get_instance_profile(InstanceProfileName="worker")["InstanceProfile"]["Arn"]
 
 
 def test_a_bucket_policy_that_asks_for_tls_does_not_lock_the_bucket(deployed: Cloud) -> None:
@@ -68,9 +64,7 @@ def test_the_document_rule_and_schedule_of_a_template_are_there(deployed: Cloud)
     assert deployed.client("scheduler").get_schedule(Name=schedule["Name"])["ScheduleExpression"] == "rate(5 minutes)"
 
 
-def test_a_resource_type_that_would_be_left_out_is_refused_before_anything_is_made(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_a_resource_type_that_would_be_left_out_is_refused_before_anything_is_made(cloud: Cloud, tmp_path: Path) -> None:
     template = {"Resources": {"Api": {"Type": "AWS::ApiGateway::Stage"}, "Queue": {"Type": "AWS::SQS::Queue"}}}
     stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "template.json"}}
     (tmp_path / "template.json").write_text(json.dumps(template))

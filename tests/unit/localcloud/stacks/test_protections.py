@@ -5,8 +5,11 @@ import json
 from localcloud.cloud import Cloud
 
 CLOSED = {
-    "BlockPublicAcls": True, "BlockPublicPolicy": True, "IgnorePublicAcls": True, "RestrictPublicBuckets": True,
-}  # fmt: skip
+    "BlockPublicAcls": True,
+    "BlockPublicPolicy": True,
+    "IgnorePublicAcls": True,
+    "RestrictPublicBuckets": True,
+}
 KEY = {"AttributeName": "pk", "KeyType": "HASH"}
 TEMPLATE = {
     "Resources": {

@@ -21,8 +21,15 @@ TYPES: dict[ColumnType, Value] = {
     "nvarchar(max)": "x" * 100_000 + "ü",
     "varbinary": bytes(range(256)),
 }
-_BY_CLASS: dict[type, ColumnType] = {int: "bigint", float: "float", bool: "bit", str: "nvarchar(max)", bytes: "varbinary",
-                                     datetime: "datetime", type(None): "nvarchar"}  # fmt: skip
+_BY_CLASS: dict[type, ColumnType] = {
+    int: "bigint",
+    float: "float",
+    bool: "bit",
+    str: "nvarchar(max)",
+    bytes: "varbinary",
+    datetime: "datetime",
+    type(None): "nvarchar",
+}
 
 
 @dataclass
@@ -74,15 +81,11 @@ def _answer(word: str, text: str, rest: list[str], parameters: Mapping[str, Valu
 
 
 def _single_row(values: Mapping[str, Value]) -> ResultSet:
-    return ResultSet(
-        tuple(Column(name, _BY_CLASS[type(value)]) for name, value in values.items()), [tuple(values.values())]
-    )
+    return ResultSet(tuple(Column(name, _BY_CLASS[type(value)]) for name, value in values.items()), [tuple(values.values())])
 
 
 @contextmanager
-def serving(
-    engine: EchoEngine, certificate: Path | None = None, key: Path | None = None
-) -> Iterator[tds_server.TdsServer]:
+def serving(engine: EchoEngine, certificate: Path | None = None, key: Path | None = None) -> Iterator[tds_server.TdsServer]:
     """A server for the time of the block."""
     server = tds_server.start(engine, certificate=certificate, key=key)
     try:

@@ -21,9 +21,7 @@ _PROGRAM = _NODE / "bin" / "node"
 _NPM = _NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
-def asked(
-    port: int, user: str, password: str, version: str, batches: Sequence[str | dict[str, Any]]
-) -> list[dict[str, Any]]:
+def asked(port: int, user: str, password: str, version: str, batches: Sequence[str | dict[str, Any]]) -> list[dict[str, Any]]:
     """What a server answered, in its order: {"row": ...}, {"message": ...}, {"error": [number, text]}, {"count": ...} after each batch."""
     question = {"port": port, "user": user, "password": password, "tdsVersion": version, "batches": batches}
     command = [str(_PROGRAM), str(FOLDER / "ask.js"), json.dumps(question)]

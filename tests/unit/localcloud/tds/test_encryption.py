@@ -38,16 +38,31 @@ def server(authority: certificates.Authority) -> Iterator[tds_server.TdsServer]:
 def by_pytds(port: int, ca_file: Path, host: str = HOST) -> Any:
     tds_tls.install()
     return pytds.connect(
-        host, port=port, user=USER, password=PASSWORD, autocommit=True, as_dict=True, cafile=str(ca_file),
-        disable_connect_retry=True, login_timeout=3, timeout=10,
-    )  # fmt: skip
+        host,
+        port=port,
+        user=USER,
+        password=PASSWORD,
+        autocommit=True,
+        as_dict=True,
+        cafile=str(ca_file),
+        disable_connect_retry=True,
+        login_timeout=3,
+        timeout=10,
+    )
 
 
 def by_pymssql(port: int, encryption: str) -> Any:
     return pymssql.connect(
-        server="127.0.0.1", port=str(port), user=USER, password=PASSWORD, database="master", login_timeout=5,
-        encryption=encryption, as_dict=True, autocommit=True,
-    )  # fmt: skip
+        server="127.0.0.1",
+        port=str(port),
+        user=USER,
+        password=PASSWORD,
+        database="master",
+        login_timeout=5,
+        encryption=encryption,
+        as_dict=True,
+        autocommit=True,
+    )
 
 
 def rows(connection: Any, text: str) -> list[dict[str, Any]]:
@@ -56,9 +71,7 @@ def rows(connection: Any, text: str) -> list[dict[str, Any]]:
         return list(cursor.fetchall())
 
 
-def test_a_client_that_trusts_the_authority_talks_encrypted(
-    server: tds_server.TdsServer, authority: certificates.Authority
-) -> None:
+def test_a_client_that_trusts_the_authority_talks_encrypted(server: tds_server.TdsServer, authority: certificates.Authority) -> None:
     with closing(by_pytds(server.port, authority.bundle)) as connection:
         assert rows(connection, "types")[0]["nvarchar(max)"] == TYPES["nvarchar(max)"]
         assert len(rows(connection, "rows 20000")) == 20000
@@ -66,26 +79,20 @@ def test_a_client_that_trusts_the_authority_talks_encrypted(
 
 
 @pytest.mark.parametrize("encryption", ["off", "request", "require"])
-def test_another_driver_talks_with_as_much_encryption_as_it_wants(
-    server: tds_server.TdsServer, encryption: str
-) -> None:
+def test_another_driver_talks_with_as_much_encryption_as_it_wants(server: tds_server.TdsServer, encryption: str) -> None:
     with closing(by_pymssql(server.port, encryption)) as connection:
         assert rows(connection, "types")[0]["nvarchar(max)"] == TYPES["nvarchar(max)"]
         assert len(rows(connection, "rows 20000")) == 20000
 
 
-def test_a_certificate_of_an_unknown_authority_is_refused_by_the_client(
-    server: tds_server.TdsServer, tmp_path: Path
-) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused_by_the_client(server: tds_server.TdsServer, tmp_path: Path) -> None:
     stranger = certificates.create(tmp_path)
 
     with pytest.raises(ssl.SSLCertVerificationError):
         by_pytds(server.port, stranger.bundle)
 
 
-def test_a_certificate_of_another_host_is_refused_by_the_client(
-    server: tds_server.TdsServer, authority: certificates.Authority
-) -> None:
+def test_a_certificate_of_another_host_is_refused_by_the_client(server: tds_server.TdsServer, authority: certificates.Authority) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
         by_pytds(server.port, authority.bundle, host="127.0.0.1")
 

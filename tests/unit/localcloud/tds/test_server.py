@@ -36,9 +36,7 @@ def connection(server: tds_server.TdsServer) -> Iterator[Any]:
 
 def by_pytds(server: tds_server.TdsServer, **keywords: Any) -> Any:
     keywords = {"user": USER, "password": PASSWORD, "autocommit": True, "login_timeout": 5, **keywords}
-    return pytds.connect(
-        "127.0.0.1", port=server.port, as_dict=True, disable_connect_retry=True, timeout=10, **keywords
-    )
+    return pytds.connect("127.0.0.1", port=server.port, as_dict=True, disable_connect_retry=True, timeout=10, **keywords)
 
 
 def by_pymssql(server: tds_server.TdsServer, **keywords: Any) -> Any:
@@ -73,11 +71,26 @@ def test_every_column_type_arrives_and_so_does_null(connect: Any, server: tds_se
 
 @pytest.mark.parametrize(
     "value",
-    [True, False, 0, -5, 2**31 - 1, -(2**62), 1.25, "", "O'Brien ü 🦊 --", "y" * 5000, "ü" * 300_000,
-     pytds.Binary(b""), pytds.Binary(b"\0\xff"), pytds.Binary(b"z" * 7000),
-     datetime(2026, 2, 28, 23, 59, 59, 990000), datetime(1753, 1, 1)],
+    [
+        True,
+        False,
+        0,
+        -5,
+        2**31 - 1,
+        -(2**62),
+        1.25,
+        "",
+        "O'Brien ü 🦊 --",
+        "y" * 5000,
+        "ü" * 300_000,
+        pytds.Binary(b""),
+        pytds.Binary(b"\0\xff"),
+        pytds.Binary(b"z" * 7000),
+        datetime(2026, 2, 28, 23, 59, 59, 990000),
+        datetime(1753, 1, 1),
+    ],
     ids=lambda value: repr(value)[:20],
-)  # fmt: skip
+)
 def test_a_parameter_comes_back_as_it_was_sent(connection: Any, value: Any) -> None:
     assert rows(connection, "echo %s", (value,)) == [{"@P1": value}]
 
@@ -88,9 +101,7 @@ def test_parameters_are_told_apart_by_name(connection: Any, engine: EchoEngine) 
 
 
 @pytest.mark.parametrize("connect", [by_pytds, by_pymssql])
-def test_a_procedure_call_reaches_the_engine_as_exec(
-    connect: Any, server: tds_server.TdsServer, engine: EchoEngine
-) -> None:
+def test_a_procedure_call_reaches_the_engine_as_exec(connect: Any, server: tds_server.TdsServer, engine: EchoEngine) -> None:
     with closing(connect(server)) as connection, closing(connection.cursor()) as cursor:
         cursor.callproc("msdb.dbo.rds_task_status", ("shop", 3))
         answer = cursor.fetchall()
@@ -117,9 +128,7 @@ def test_null_is_a_parameter_too(connection: Any) -> None:
 
 def test_a_statement_is_prepared_once_and_executed_until_it_is_unprepared(connection: Any) -> None:
     with closing(connection.cursor()) as cursor:
-        handle = cursor.callproc(
-            "sp_prepare", (pytds.output(param_type=int), "@a int, @b nvarchar(9)", "echo @a, @b", 1)
-        )[0]
+        handle = cursor.callproc("sp_prepare", (pytds.output(param_type=int), "@a int, @b nvarchar(9)", "echo @a, @b", 1))[0]
         cursor.callproc("sp_execute", (handle, 1, "x"))
         assert cursor.fetchall() == [{"@a": 1, "@b": "x"}]
         other = cursor.callproc("sp_prepexec", (pytds.output(param_type=int), "@a int", "echo @a", 7))
@@ -200,9 +209,7 @@ def test_a_bug_of_the_engine_is_told(connection: Any, caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("connect", [by_pytds, by_pymssql])
-def test_a_dropped_connection_gives_no_answer_but_the_work_is_done(
-    connect: Any, server: tds_server.TdsServer, engine: EchoEngine
-) -> None:
+def test_a_dropped_connection_gives_no_answer_but_the_work_is_done(connect: Any, server: tds_server.TdsServer, engine: EchoEngine) -> None:
     with closing(connect(server)) as connection, pytest.raises((pytds.Error, pymssql.Error, OSError)):
         rows(connection, "drop")
 
@@ -211,9 +218,7 @@ def test_a_dropped_connection_gives_no_answer_but_the_work_is_done(
         assert rows(again, "where")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "text"), [({"password": "guess"}, "Login failed"), ({"database": "nowhere"}, "nowhere")]
-)
+@pytest.mark.parametrize(("wrong", "text"), [({"password": "guess"}, "Login failed"), ({"database": "nowhere"}, "nowhere")])
 def test_a_refused_login_says_why(server: tds_server.TdsServer, wrong: dict[str, str], text: str) -> None:
     with pytest.raises(pytds.OperationalError, match=text):
         by_pytds(server, **wrong)

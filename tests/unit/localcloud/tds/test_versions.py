@@ -51,10 +51,17 @@ def test_tedious_understands_every_version(server: tds_server.TdsServer, version
     assert empty == dict.fromkeys(TYPES)
     rest = answer[answer.index({"row": empty}) + 1 :]
     assert rest == [
-        {"count": 2}, {"message": "first"}, {"row": {"a": "1"}}, {"row": {"b": "2"}}, {"count": 2},
-        {"row": {"@a": LONG, "@b": "5"}}, {"count": 1}, {"error": [50000, "error ü of severity 16"]},
-        {"row": {"database": "master", "in_transaction": False}}, {"count": 1},
-    ]  # fmt: skip
+        {"count": 2},
+        {"message": "first"},
+        {"row": {"a": "1"}},
+        {"row": {"b": "2"}},
+        {"count": 2},
+        {"row": {"@a": LONG, "@b": "5"}},
+        {"count": 1},
+        {"error": [50000, "error ü of severity 16"]},
+        {"row": {"database": "master", "in_transaction": False}},
+        {"count": 1},
+    ]
 
 
 @pytest.mark.parametrize("version", ["7.1", "7.2", "7.3", "7.4"])
@@ -66,18 +73,14 @@ def test_freetds_understands_every_version(server: tds_server.TdsServer, version
         "password": PASSWORD,
         "database": "master",
     }
-    with closing(
-        pymssql.connect(**address, tds_version=version, login_timeout=5, timeout=10, encryption="off", as_dict=True)
-    ) as opened:
+    with closing(pymssql.connect(**address, tds_version=version, login_timeout=5, timeout=10, encryption="off", as_dict=True)) as opened:
         _check(opened, pymssql.Error)
 
 
 @pytest.mark.parametrize("version", [tds_base.TDS71, tds_base.TDS72, tds_base.TDS73, tds_base.TDS74])
 def test_python_tds_understands_every_version(server: tds_server.TdsServer, version: int) -> None:
     address: dict[str, Any] = {"dsn": "127.0.0.1", "port": server.port, "user": USER, "password": PASSWORD}
-    with closing(
-        pytds.connect(**address, tds_version=version, login_timeout=5, timeout=10, as_dict=True, autocommit=True)
-    ) as opened:
+    with closing(pytds.connect(**address, tds_version=version, login_timeout=5, timeout=10, as_dict=True, autocommit=True)) as opened:
         _check(opened, pytds.Error)
 
 
@@ -136,9 +139,7 @@ def test_a_request_has_headers_from_7_2_on_only() -> None:
     assert tds_requests.read(NEWEST, BATCH, headers + text) == Batch("SELECT 1")
 
 
-@pytest.mark.parametrize(
-    ("asked", "answered"), [(0x71000000, 0x71000000), (0x730B0003, 0x730B0003), (0x75000000, 0x74000004)]
-)
+@pytest.mark.parametrize(("asked", "answered"), [(0x71000000, 0x71000000), (0x730B0003, 0x730B0003), (0x75000000, 0x74000004)])
 def test_the_server_speaks_what_the_client_wants_up_to_7_4(asked: int, answered: int) -> None:
     assert tds_versions.agreed(asked).number == answered
 

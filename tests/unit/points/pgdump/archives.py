@@ -67,9 +67,7 @@ def header(archive: Archive, archive_format: int) -> bytes:
 
 
 def entries(archive: Archive, archive_format: int, offsets: dict[int, int] | None = None) -> bytes:
-    return number(len(archive.entries)) + b"".join(
-        _entry(archive, e, archive_format, offsets or {}) for e in archive.entries
-    )
+    return number(len(archive.entries)) + b"".join(_entry(archive, e, archive_format, offsets or {}) for e in archive.entries)
 
 
 def _entry(archive: Archive, entry: Entry, archive_format: int, offsets: dict[int, int]) -> bytes:
@@ -165,16 +163,50 @@ def shop(compression: Compression = "none", version: tuple[int, int] = (1, 16), 
             Entry(10, "TABLE", "orders", "public", definition="CREATE TABLE public.orders (id integer, note text);\n", relkind=114),
             Entry(11, "TABLE", 'od"d', "public", definition='CREATE TABLE public.x ("a,b" text);\n', owner="other", relkind=114),
             *metadata,
-            Entry(20, "TABLE DATA", "orders", "public", copy="COPY public.orders (id, note) FROM stdin;\n", section=3,
-                  dependencies=(10,), has_data=True, member="20.dat"),
-            Entry(21, "TABLE DATA", 'od"d', "public", copy='COPY public."od""d" ("a,b") FROM stdin;\n', section=3,
-                  dependencies=(11,), has_data=True, member="21.dat"),
-            Entry(22, "BLOBS", "BLOBS", section=3, dependencies=(90,), has_data=True,
-                  member="blobs_22.toc" if version >= (1, 16) else "blobs.toc"),
-            Entry(30, "INDEX", "orders_idx", "public", definition="CREATE INDEX orders_idx ON public.orders (id);\n", section=4,
-                  dependencies=(10,)),
+            Entry(
+                20,
+                "TABLE DATA",
+                "orders",
+                "public",
+                copy="COPY public.orders (id, note) FROM stdin;\n",
+                section=3,
+                dependencies=(10,),
+                has_data=True,
+                member="20.dat",
+            ),
+            Entry(
+                21,
+                "TABLE DATA",
+                'od"d',
+                "public",
+                copy='COPY public."od""d" ("a,b") FROM stdin;\n',
+                section=3,
+                dependencies=(11,),
+                has_data=True,
+                member="21.dat",
+            ),
+            Entry(
+                22,
+                "BLOBS",
+                "BLOBS",
+                section=3,
+                dependencies=(90,),
+                has_data=True,
+                member="blobs_22.toc" if version >= (1, 16) else "blobs.toc",
+            ),
+            Entry(
+                30,
+                "INDEX",
+                "orders_idx",
+                "public",
+                definition="CREATE INDEX orders_idx ON public.orders (id);\n",
+                section=4,
+                dependencies=(10,),
+            ),
         ),
         rows={20: "".join(f"{i}\tnote {i} ä😀\n" for i in range(3000)).encode(), 21: b""},
         objects={22: {16401: b"picture" * 3000, 3000000001: b""}},
-        compression=compression, version=version, database=database,
-    )  # fmt: skip
+        compression=compression,
+        version=version,
+        database=database,
+    )

@@ -60,8 +60,9 @@ def test_a_point_is_loaded_as_it_was_made(s3: "S3Client", tmp_path: Path) -> Non
     assert stored_points.load(s3, BUCKET, "orders-prod") == made
     assert stored_points.load(s3, BUCKET, "orders-prod", made.point_id) == made
     assert [(d.name, d.format, d.compression, d.rows) for d in made.databases] == [
-        ("shop", "custom", "zstd", 3000), ("crm", "directory", "gzip", 3000),
-    ]  # fmt: skip
+        ("shop", "custom", "zstd", 3000),
+        ("crm", "directory", "gzip", 3000),
+    ]
     assert (made.instance, made.engine, made.engine_version) == ("orders-prod", "postgres", "17.10")
 
 
@@ -174,13 +175,14 @@ def test_progress_counts_every_byte_of_all_dumps(s3: "S3Client", tmp_path: Path)
 def test_points_are_listed_by_instance_and_time(s3: "S3Client", tmp_path: Path) -> None:
     path = dump(tmp_path / "a")
     ids = [points.add(s3, BUCKET, instance, [(None, path)]).point_id for instance in ("b-1", "a", "b-1", "b-1")]
-    s3.put_object(
-        Bucket=BUCKET, Key=keys.database_prefix("a", "20990101T000000Z-00000000", "x") + "dump.tar", Body=b"half"
-    )
+    s3.put_object(Bucket=BUCKET, Key=keys.database_prefix("a", "20990101T000000Z-00000000", "x") + "dump.tar", Body=b"half")
 
     assert [(p.instance, p.point_id) for p in stored_points.list_points(s3, BUCKET)] == [
-        ("a", ids[1]), ("b-1", ids[0]), ("b-1", ids[2]), ("b-1", ids[3]),
-    ]  # fmt: skip
+        ("a", ids[1]),
+        ("b-1", ids[0]),
+        ("b-1", ids[2]),
+        ("b-1", ids[3]),
+    ]
     assert [p.point_id for p in stored_points.list_points(s3, BUCKET, "b-1")] == [ids[0], ids[2], ids[3]]
     assert stored_points.load(s3, BUCKET, "b-1").point_id == ids[3]
     assert stored_points.load(s3, BUCKET, "a").point_id == ids[1]
@@ -194,9 +196,7 @@ def test_what_is_not_there_is_refused_with_what_is(s3: "S3Client", tmp_path: Pat
     made = points.add(s3, BUCKET, "orders-prod", [(None, dump(tmp_path / "a"))])
 
     for point in (stored_points.LATEST, made.point_id):
-        with pytest.raises(
-            RestorePointNotFound, match=r"'order-prod' \(did you mean 'orders-prod'\?\); it has points of orders-prod"
-        ):
+        with pytest.raises(RestorePointNotFound, match=r"'order-prod' \(did you mean 'orders-prod'\?\); it has points of orders-prod"):
             stored_points.load(s3, BUCKET, "order-prod", point)
     almost = made.point_id[:-1] + "x"
     with pytest.raises(RestorePointNotFound, match=rf"no restore point '{almost}' \(did you mean '{made.point_id}'"):
@@ -206,26 +206,20 @@ def test_what_is_not_there_is_refused_with_what_is(s3: "S3Client", tmp_path: Pat
 def test_the_newest_servers_version_is_the_points(s3: "S3Client", tmp_path: Path) -> None:
     versions = ["9.6.24", "15.4 (Debian 15.4-1)", "16beta1"]
 
-    made = points.add(
-        s3, BUCKET, "i", [(v, dump(tmp_path / str(n), server=v)) for n, v in enumerate(versions)]
-    )  # fmt: skip
+    made = points.add(s3, BUCKET, "i", [(v, dump(tmp_path / str(n), server=v)) for n, v in enumerate(versions)])
 
     assert made.engine_version == "15.4"
 
 
 @pytest.mark.parametrize("instance", ["", "../x", "$(id)", "orders\n", "1st", "o" * 64, "a/b"])
-def test_an_instance_that_no_request_could_name_is_refused_and_nothing_stored(
-    s3: "S3Client", tmp_path: Path, instance: str
-) -> None:
+def test_an_instance_that_no_request_could_name_is_refused_and_nothing_stored(s3: "S3Client", tmp_path: Path, instance: str) -> None:
     with pytest.raises(RestoreRequestInvalid, match="no name of a DB instance"):
         points.add(s3, BUCKET, instance, [(None, dump(tmp_path / "a"))])
 
     assert leftovers(s3) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "problem"), [("", "empty"), ("ä" * 32, "64 bytes"), ("x" * 64, "64 bytes"), ("a\0b", "zero byte")]
-)
+@pytest.mark.parametrize(("name", "problem"), [("", "empty"), ("ä" * 32, "64 bytes"), ("x" * 64, "64 bytes"), ("a\0b", "zero byte")])
 def test_a_name_that_postgresql_could_not_give_is_refused_and_nothing_stored(
     s3: "S3Client", tmp_path: Path, name: str, problem: str
 ) -> None:

@@ -20,18 +20,12 @@ def rows_of(block: bytes, compression: Compression = "none", size: int = 1 << 20
 
 
 def block_of(rows: bytes, compression: Compression = "none", chunk: int = 4096) -> bytes:
-    return (
-        b"\x01"
-        + archives.number(7)
-        + archives.chunks(archives.compress(rows + archives.TERMINATOR, compression), chunk)
-    )
+    return b"\x01" + archives.number(7) + archives.chunks(archives.compress(rows + archives.TERMINATOR, compression), chunk)
 
 
 @pytest.mark.parametrize("compression", ALL)
 @given(lines=st.lists(st.text("ab\t\\Nä", max_size=9), max_size=40), chunk=st.integers(1, 60), size=st.integers(1, 90))
-def test_rows_survive_any_chunking_and_any_reading(
-    compression: Compression, lines: list[str], chunk: int, size: int
-) -> None:
+def test_rows_survive_any_chunking_and_any_reading(compression: Compression, lines: list[str], chunk: int, size: int) -> None:
     rows = "".join(line + "\n" for line in lines).encode()
 
     assert rows_of(block_of(rows, compression, chunk), compression, size) == rows
@@ -43,9 +37,7 @@ def test_rows_survive_any_chunking_and_any_reading(
     chunk=st.integers(1, 60),
     size=st.integers(1, 90),
 )
-def test_large_objects_survive_with_any_oid_and_content(
-    compression: Compression, objects: dict[int, bytes], chunk: int, size: int
-) -> None:
+def test_large_objects_survive_with_any_oid_and_content(compression: Compression, objects: dict[int, bytes], chunk: int, size: int) -> None:
     archive = archives.Archive((), objects={7: objects}, compression=compression)
     stored = cut(archives.objects_block(archive, 7), size)
 
@@ -76,8 +68,7 @@ def test_a_directorys_member_files_give_rows_and_large_objects(compression: Comp
 
     rows = b"".join(pgdump_blocks.table_rows(cut(member, 100), "directory", compression, 7))
     [(oid, picture)] = [
-        (oid, b"".join(pieces))
-        for oid, pieces in pgdump_blocks.large_objects([content], "directory", compression, 7, (5,))
+        (oid, b"".join(pieces)) for oid, pieces in pgdump_blocks.large_objects([content], "directory", compression, 7, (5,))
     ]
 
     assert (rows, oid, picture) == (ROWS, 5, b"picture")

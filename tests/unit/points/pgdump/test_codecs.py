@@ -98,9 +98,7 @@ def test_every_flipped_bit_of_gzip_data_is_found() -> None:
 
 @pytest.mark.parametrize("compression", ["lz4", "zstd"])
 @given(position=st.integers(0, 3000), bit=st.integers(0, 7))
-def test_a_flipped_bit_is_an_error_or_other_data_but_nothing_else(
-    compression: Compression, position: int, bit: int
-) -> None:
+def test_a_flipped_bit_is_an_error_or_other_data_but_nothing_else(compression: Compression, position: int, bit: int) -> None:
     damaged = bytearray(archives.compress(SAMPLE[:20_000], compression))
     damaged[position % len(damaged)] ^= 1 << bit
 

@@ -16,9 +16,7 @@ def test_the_closing_lines_are_taken_away_wherever_the_pieces_part(rows: list[st
     assert b"".join(without_terminator(cut(text + b"\\.\n\n\n", size))) == text
 
 
-@pytest.mark.parametrize(
-    "text", [b"", b"1\n", b"1\n\\.\n", b"1\n\\.\n\n", b"1\n\\.\n\n\n\n", b"1\\.\n\n\n", b"1\n.\n\n\n", b"\n\n\n"]
-)
+@pytest.mark.parametrize("text", [b"", b"1\n", b"1\n\\.\n", b"1\n\\.\n\n", b"1\n\\.\n\n\n\n", b"1\\.\n\n\n", b"1\n.\n\n\n", b"\n\n\n"])
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_anything_but_exactly_the_closing_lines_is_damage(text: bytes, size: int) -> None:
     with pytest.raises(BackupDamaged, match="some are missing"):
@@ -26,9 +24,7 @@ def test_anything_but_exactly_the_closing_lines_is_damage(text: bytes, size: int
 
 
 @given(
-    table=st.integers(1, 5).flatmap(
-        lambda n: st.lists(st.lists(st.text("aä😀 \\N", max_size=4), min_size=n, max_size=n), max_size=9)
-    ),
+    table=st.integers(1, 5).flatmap(lambda n: st.lists(st.lists(st.text("aä😀 \\N", max_size=4), min_size=n, max_size=n), max_size=9)),
     size=st.integers(1, 20),
 )
 def test_rows_and_bytes_are_counted(table: list[list[str]], size: int) -> None:

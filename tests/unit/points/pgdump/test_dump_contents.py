@@ -55,9 +55,7 @@ def test_what_is_left_to_a_person_is_counted(s3: "S3Client", tmp_path: Path) -> 
 
     notes = dump_contents.notes(found.model_copy(update={"object_counts": found.object_counts | kinds}))
 
-    assert notes == [
-        "not restored, because they reach beyond the database or need a superuser: 2 publications, 1 foreign servers"
-    ]
+    assert notes == ["not restored, because they reach beyond the database or need a superuser: 2 publications, 1 foreign servers"]
 
 
 def test_nothing_is_called_left_out_that_the_worker_restores() -> None:

@@ -72,7 +72,7 @@ CHANGES: dict[str, tuple[DatabasesChange, str]] = {
     "another instance": (lambda m, d: m.update(instance="other"), "doesn't lie below other/"),
     "an impossible instance": (lambda m, d: m.update(instance="../x"), "no name of a DB instance"),
     "an impossible name": (lambda m, d: d[0].update(name="a\0b"), "zero byte"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -110,9 +110,7 @@ def test_keys_of_a_later_version_are_ignored_wherever_they_stand(s3: "S3Client",
     assert stored_points.load(s3, BUCKET, "shop") == made
 
 
-def test_a_manifest_that_is_too_long_is_refused_unread(
-    s3: "S3Client", made: Manifest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_manifest_that_is_too_long_is_refused_unread(s3: "S3Client", made: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest_reading, "LONGEST", 1000)
 
     with pytest.raises(BackupDamaged, match=r"has [\d,]+ bytes and was not read: a manifest has 1,000 at most"):
@@ -137,7 +135,7 @@ TOC_CHANGES: dict[str, tuple[Change, str]] = {
     "another locale": (lambda b: b.update(collate="C"), "says of collate 'C'"),
     "another owner": (lambda b: b.update(owners=["postgres"]), "says of owners"),
     "an extension more": (lambda b: b["extensions"].append({"name": "dblink", "schemaName": "x"}), "says of extensions"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TOC_CHANGES)

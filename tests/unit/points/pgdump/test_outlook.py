@@ -23,10 +23,18 @@ def test_an_ordinary_dump_gets_no_note() -> None:
 @pytest.mark.parametrize(
     ("locale", "is_known"),
     [
-        ("C", True), ("POSIX", True), ("en_US.UTF-8", True), ("de_DE.utf8", True), ("C.UTF-8", True), ("ca_ES.UTF-8@valencia", True),
-        ("fr_FR", True), ("German_Germany.1252", False), ("English_United States.1252", False), ("Chinese (Simplified)_China.936", False),
+        ("C", True),
+        ("POSIX", True),
+        ("en_US.UTF-8", True),
+        ("de_DE.utf8", True),
+        ("C.UTF-8", True),
+        ("ca_ES.UTF-8@valencia", True),
+        ("fr_FR", True),
+        ("German_Germany.1252", False),
+        ("English_United States.1252", False),
+        ("Chinese (Simplified)_China.936", False),
     ],
-)  # fmt: skip
+)
 def test_a_locale_of_windows_is_told(locale: str, is_known: bool) -> None:
     create = f"CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = '{locale}';\n"
 
@@ -40,16 +48,22 @@ def test_a_locale_of_windows_is_told(locale: str, is_known: bool) -> None:
     ("description", "definition", "names"),
     [
         ("ACL", "REVOKE ALL ON SCHEMA role FROM PUBLIC;\nGRANT ALL ON SCHEMA role TO b;\n", {"b"}),
-        ("ACL", 'SET SESSION AUTHORIZATION "g 1";\nGRANT SELECT ON TABLE a."to" TO "x, y" WITH GRANT OPTION;\nRESET SESSION AUTHORIZATION;',
-         {"g 1", "x, y"}),
+        (
+            "ACL",
+            'SET SESSION AUTHORIZATION "g 1";\nGRANT SELECT ON TABLE a."to" TO "x, y" WITH GRANT OPTION;\nRESET SESSION AUTHORIZATION;',
+            {"g 1", "x, y"},
+        ),
         ("DEFAULT ACL", "ALTER DEFAULT PRIVILEGES FOR ROLE m IN SCHEMA s REVOKE ALL ON TABLES FROM m;\n", {"m"}),
-        ("POLICY", "CREATE POLICY p ON s.t AS RESTRICTIVE TO a, \"b\"\"c\" USING ((EXTRACT(year FROM x) > 1)) WITH CHECK (true);",
-         {"a", 'b"c'}),
+        (
+            "POLICY",
+            'CREATE POLICY p ON s.t AS RESTRICTIVE TO a, "b""c" USING ((EXTRACT(year FROM x) > 1)) WITH CHECK (true);',
+            {"a", 'b"c'},
+        ),
         ("POLICY", "CREATE POLICY p ON s.t USING ((EXTRACT(year FROM x) > 1));\n", set()),
         ("DATABASE PROPERTIES", "ALTER DATABASE d SET search_path TO 'a', 'b';\nALTER ROLE r IN DATABASE d SET x TO 'y';\n", {"r"}),
         ("VIEW", "CREATE VIEW v AS SELECT 1 FROM nobody;\n", set()),
     ],
-)  # fmt: skip
+)
 def test_roles_are_found_where_a_statement_names_them(description: str, definition: str, names: set[str]) -> None:
     found = pgdump_outlook.roles(toc(Entry(1, description, "x", "s", definition=definition, owner="")))
 

@@ -196,9 +196,7 @@ def test_damage_is_named_by_its_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("archive_format", ["custom", "directory"])
 @pytest.mark.parametrize("version", [(1, 14), (1, 16)])
-def test_a_large_object_that_the_toc_creates_must_have_its_content(
-    tmp_path: Path, version: tuple[int, int], archive_format: str
-) -> None:
+def test_a_large_object_that_the_toc_creates_must_have_its_content(tmp_path: Path, version: tuple[int, int], archive_format: str) -> None:
     archive = replace(archives.shop(version=version), objects={22: {16401: b"picture"}})
     is_file = archive_format == "custom"
     path = file_of(archive, tmp_path / "dump") if is_file else archives.directory(archive, tmp_path / "dump")
@@ -215,9 +213,7 @@ def test_a_large_object_that_the_toc_creates_must_have_its_content(
         ((Entry(20, "STATISTICS DATA", "t", "s", has_data=True),), "a kind that isn't known"),
     ],
 )
-def test_data_that_could_not_be_replayed_is_refused_early(
-    tmp_path: Path, entries: tuple[Entry, ...], sentence: str
-) -> None:
+def test_data_that_could_not_be_replayed_is_refused_early(tmp_path: Path, entries: tuple[Entry, ...], sentence: str) -> None:
     path = file_of(Archive(entries, rows={20: b""}), tmp_path / "dump")
 
     with pytest.raises(BackupUnreadable, match=sentence):
@@ -263,9 +259,7 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize("replaced", [Path.symlink_to, lambda path, _: os.mkfifo(path)])
-def test_what_takes_a_files_place_after_the_first_look_is_refused(
-    tmp_path: Path, replaced: Callable[[Path, Path], None]
-) -> None:
+def test_what_takes_a_files_place_after_the_first_look_is_refused(tmp_path: Path, replaced: Callable[[Path, Path], None]) -> None:
     path = archives.directory(archives.shop(), tmp_path / "dump")
     toc = pgdump_scan.peek(path)
     (path / "blob_16401.dat").rename(tmp_path / "private")
@@ -312,9 +306,7 @@ def test_rows_whose_table_is_simply_missing_are_still_refused(tmp_path: Path) ->
     alone = replace(configured((220,)), entries=configured((220,)).entries[-1:])
 
     for archive in (renamed, alone):
-        with pytest.raises(
-            BackupUnreadable, match="the table itself isn't in the dump: dump again without --data-only"
-        ):
+        with pytest.raises(BackupUnreadable, match="the table itself isn't in the dump: dump again without --data-only"):
             scanned(file_of(archive, tmp_path / "dump"))
 
 
@@ -323,17 +315,13 @@ def test_a_member_name_never_leads_out_of_the_directory(tmp_path: Path, member: 
     archive = archives.shop()
     entries = tuple(replace(e, member=member) if e.dump_id == 20 else e for e in archive.entries)
     (tmp_path / "dump").mkdir()
-    (tmp_path / "dump" / "toc.dat").write_bytes(
-        archives.header(archive, 3) + archives.entries(replace(archive, entries=entries), 3)
-    )
+    (tmp_path / "dump" / "toc.dat").write_bytes(archives.header(archive, 3) + archives.entries(replace(archive, entries=entries), 3))
 
     with pytest.raises(BackupDamaged, match="impossible file"):
         scanned(tmp_path / "dump")
 
 
-@pytest.mark.parametrize(
-    "line", ["16401 ../toc.dat\n", "16401 blob_16401.dat", "x blob_x.dat\n", "16401\n", "16401 blob_1.dat\n"]
-)
+@pytest.mark.parametrize("line", ["16401 ../toc.dat\n", "16401 blob_16401.dat", "x blob_x.dat\n", "16401\n", "16401 blob_1.dat\n"])
 def test_a_list_of_large_objects_that_cannot_be_is_damage(tmp_path: Path, line: str) -> None:
     path = archives.directory(archives.shop(), tmp_path / "dump")
     (path / "blobs_22.toc").write_text(line)

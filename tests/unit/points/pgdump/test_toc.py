@@ -45,8 +45,10 @@ def test_every_known_version_is_read_to_the_last_byte_of_its_toc(version: tuple[
         True,
     )
     assert (rows.copy_statement, rows.offset_state, rows.offset) == (
-        "COPY public.orders (id, note) FROM stdin;\n", "set", toc.length,
-    )  # fmt: skip
+        "COPY public.orders (id, note) FROM stdin;\n",
+        "set",
+        toc.length,
+    )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -110,8 +112,11 @@ def test_names_are_read_in_the_encoding_of_the_dump() -> None:
     toc = pgdump_toc.parse([archives.custom(archives.Archive(entries, codec="latin-1", database="größe"))])
 
     assert (toc.database, toc.entries[1].tag, toc.entries[1].schema_name, toc.entries[1].owner) == (
-        "größe", "straße", "öffentlich", "jürgen",
-    )  # fmt: skip
+        "größe",
+        "straße",
+        "öffentlich",
+        "jürgen",
+    )
 
 
 @pytest.mark.parametrize(

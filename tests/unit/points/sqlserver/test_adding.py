@@ -84,8 +84,10 @@ def test_the_manifest_describes_exactly_the_stored_bytes(s3: "S3Client", tmp_pat
     files = made.native_databases[0].files
     prefix = f"crm-mssql/{made.point_id}/shop/"
     assert [file.key for file in files] == [
-        prefix + "01-full-1-of-2.bak", prefix + "01-full-2-of-2.bak", prefix + "02-log-1-of-1.bak",
-    ]  # fmt: skip
+        prefix + "01-full-1-of-2.bak",
+        prefix + "01-full-2-of-2.bak",
+        prefix + "02-log-1-of-1.bak",
+    ]
     for file, path in zip(files, (first, second, log), strict=True):
         stored = s3.get_object(Bucket=BUCKET, Key=file.key)["Body"].read()
         assert stored == path.read_bytes()
@@ -136,10 +138,7 @@ def test_no_file_at_all_is_refused(s3: "S3Client") -> None:
 def test_the_newest_servers_version_is_the_points(s3: "S3Client", tmp_path: Path) -> None:
     crm = replace(FULL, database="crm", set_id=UUID(int=9), version=(9, 0, 5000))
 
-    assert (
-        native_points.add(s3, BUCKET, "i", [write(tmp_path / "a"), write(tmp_path / "b", crm)]).points[0].engine_version
-        == "15.0.2080"
-    )
+    assert native_points.add(s3, BUCKET, "i", [write(tmp_path / "a"), write(tmp_path / "b", crm)]).points[0].engine_version == "15.0.2080"
 
 
 def test_nothing_is_asked_of_s3_before_all_files_are_judged(s3: "S3Client", tmp_path: Path) -> None:
@@ -170,9 +169,7 @@ def test_each_file_is_sent_once_and_the_manifest_last(s3: "S3Client", tmp_path: 
 
 
 @pytest.mark.parametrize("versioned", [False, True])
-def test_a_file_that_grows_while_it_is_read_removes_the_whole_point(
-    s3: "S3Client", tmp_path: Path, versioned: bool
-) -> None:
+def test_a_file_that_grows_while_it_is_read_removes_the_whole_point(s3: "S3Client", tmp_path: Path, versioned: bool) -> None:
     if versioned:
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     paths = chain(tmp_path)
@@ -229,9 +226,7 @@ def test_a_file_larger_than_a_part_arrives_whole(s3: "S3Client", tmp_path: Path)
     [database] = native_points.add(s3, BUCKET, "i", [path]).points[0].native_databases
 
     stored = s3.get_object(Bucket=BUCKET, Key=database.files[0].key)["Body"].read()
-    assert (
-        hashlib.sha256(stored).hexdigest() == database.files[0].sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    )
+    assert hashlib.sha256(stored).hexdigest() == database.files[0].sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_manifest_of_dumps_from_before_is_still_read(s3: "S3Client", tmp_path: Path) -> None:

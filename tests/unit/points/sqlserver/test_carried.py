@@ -27,8 +27,9 @@ def test_what_is_restored_over_a_differential_takes_a_run_for_each_side() -> Non
     backup = point()
 
     assert carried.runs(backup, recovery.needed(backup)) == (
-        SetRun(first=1, last=1), SetRun(first=3, last=5),
-    )  # fmt: skip
+        SetRun(first=1, last=1),
+        SetRun(first=3, last=5),
+    )
 
 
 def test_sets_that_follow_each_other_take_one_run() -> None:
@@ -42,8 +43,9 @@ def test_a_choice_survives_equal_sets() -> None:
     backup = point().model_copy(update={"backup_sets": (one, one.model_copy(), one.model_copy())})
 
     assert carried.runs(backup, [backup.backup_sets[0], backup.backup_sets[2]]) == (
-        SetRun(first=1, last=1), SetRun(first=3, last=3),
-    )  # fmt: skip
+        SetRun(first=1, last=1),
+        SetRun(first=3, last=3),
+    )
 
 
 def test_a_manifest_that_has_become_shorter_is_not_the_plans() -> None:

@@ -24,11 +24,23 @@ def flipped(copy: str, offset: int, mask: int) -> bytes:
 
 # Offsets from the item's tag.
 IDENTITY = [
-    ("kind", 87, 0x40), ("version", 24, 0x40), ("version", 27, 0x40), ("database version", 94, 0x40), ("checksums", 8, 0x10),
-    ("database number", 92, 0x40), ("base lsn", 62, 0x40), ("base lsn", 66, 0x40), ("base lsn", 70, 0x40), ("begun at", 81, 0x01),
-    ("base id", 200, 0x40), ("base id", 215, 0x40), ("database id", 224, 0x40), ("database id", 239, 0x40),
-    ("database", 364, 0x01), ("server", 364 + 8, 0x01),
-]  # fmt: skip
+    ("kind", 87, 0x40),
+    ("version", 24, 0x40),
+    ("version", 27, 0x40),
+    ("database version", 94, 0x40),
+    ("checksums", 8, 0x10),
+    ("database number", 92, 0x40),
+    ("base lsn", 62, 0x40),
+    ("base lsn", 66, 0x40),
+    ("base lsn", 70, 0x40),
+    ("begun at", 81, 0x01),
+    ("base id", 200, 0x40),
+    ("base id", 215, 0x40),
+    ("database id", 224, 0x40),
+    ("database id", 239, 0x40),
+    ("database", 364, 0x01),
+    ("server", 364 + 8, 0x01),
+]
 
 
 @EITHER
@@ -97,10 +109,7 @@ def test_bytes_whose_meaning_is_not_known_are_told(copy: str) -> None:
 def test_no_flipped_bit_in_the_items_passes_unless_the_copies_of_sound_backups_differ_there(copy: str) -> None:
     varying = {offset for begin, end in _VARYING[b"SCIN"] for offset in range(begin, end)}
 
-    silent = [
-        offset for offset in range(400)
-        if not (found := judged(flipped(copy, offset, 0x04))).problems and not found.notes
-    ]  # fmt: skip
+    silent = [offset for offset in range(400) if not (found := judged(flipped(copy, offset, 0x04))).problems and not found.notes]
 
     assert set(silent) <= varying
 

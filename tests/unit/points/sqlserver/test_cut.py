@@ -97,9 +97,7 @@ def test_both_stripes_cut_out_are_a_whole_set_without_damage() -> None:
 def test_sets_of_different_kinds_and_sizes_are_cut_out_each() -> None:
     full = Written(pages=200)
     log = replace(full, kind="L", set_id=UUID(int=3), begun=datetime(2023, 3, 1), pages=900)
-    other = replace(
-        full, database="crm", database_id=UUID(int=7), set_id=UUID(int=7), begun=datetime(2023, 3, 2), pages=1
-    )
+    other = replace(full, database="crm", database_id=UUID(int=7), set_id=UUID(int=7), begun=datetime(2023, 3, 2), pages=1)
     data = backup_of_sets([full, log, other])
 
     assert cut(data, 2) == backup(replace(log, overwritten=full.begun))
@@ -126,9 +124,7 @@ def test_an_end_of_a_set_without_its_map_is_refused() -> None:
 @pytest.mark.parametrize("unit", [512, 4096])
 @pytest.mark.parametrize("version", [(9, 0, 5000), (15, 0, 2080)])
 @pytest.mark.parametrize("sets", [27, 28, 29, 30, 60])
-def test_every_set_is_found_where_there_are_more_than_a_filemark_lists(
-    version: tuple[int, int, int], sets: int, unit: int
-) -> None:
+def test_every_set_is_found_where_there_are_more_than_a_filemark_lists(version: tuple[int, int, int], sets: int, unit: int) -> None:
     what = Written(version=version, sets=sets, pages=1, kind="L", unit=unit)
     data = backup(what)
 

@@ -275,9 +275,7 @@ def test_records_of_another_kind_are_told() -> None:
     unknown = overwritten(COMPRESSED, at - 28, b"\x77")
     other_layout = overwritten(COMPRESSED, 8, b"\x01")
 
-    assert (
-        f"records from byte {at - 28:,} on: of an unknown kind" in checked(unknown, header=COMPRESSED_HEADER).not_judged
-    )
+    assert f"records from byte {at - 28:,} on: of an unknown kind" in checked(unknown, header=COMPRESSED_HEADER).not_judged
     assert "layout 1" in checked(other_layout, header=COMPRESSED_HEADER).not_judged[0]
 
 

@@ -30,9 +30,7 @@ BOTH = pytest.mark.parametrize("write", [backup, compressed])
 
 @BOTH
 def test_every_field_is_read_as_it_was_written(write: Write) -> None:
-    header = header_of(
-        write(Written(stripe=2, stripes=3, last=(21, 169, 1), checkpoint=(21, 160, 5), base=(20, 74, 170)))
-    )
+    header = header_of(write(Written(stripe=2, stripes=3, last=(21, 169, 1), checkpoint=(21, 160, 5), base=(20, 74, 170))))
 
     said = header.backup_set
     assert header.compressed == (write is compressed)
@@ -46,13 +44,17 @@ def test_every_field_is_read_as_it_was_written(write: Write) -> None:
     )
     assert said.begun_at == datetime(2023, 2, 28, 23, 59, 58)
     assert [str(lsn) for lsn in (said.first_lsn, said.last_lsn, said.checkpoint_lsn, said.base_lsn)] == [
-        "21:153:37", "21:169:1", "21:160:5", "20:74:170",
-    ]  # fmt: skip
+        "21:153:37",
+        "21:169:1",
+        "21:160:5",
+        "20:74:170",
+    ]
     # The size is known behind the data alone, and of all stripes.
     assert (said.database_id, said.base_id, said.data_size) == (DATABASE, UUID(int=0), 227_328)
     assert said.database_files == (
-        DatabaseFile("shop", "D:\\shop.mdf", 8 << 20), DatabaseFile("shop_log", "D:\\shop.ldf", 1 << 20),
-    )  # fmt: skip
+        DatabaseFile("shop", "D:\\shop.mdf", 8 << 20),
+        DatabaseFile("shop_log", "D:\\shop.ldf", 1 << 20),
+    )
 
 
 @BOTH
@@ -164,9 +166,7 @@ WHOLE = {True: compressed(), False: backup()}
 
 
 @given(st.booleans(), st.data())
-def test_whatever_the_bytes_are_the_answer_is_a_header_or_an_error_of_ours(
-    in_container: bool, data: st.DataObject
-) -> None:
+def test_whatever_the_bytes_are_the_answer_is_a_header_or_an_error_of_ours(in_container: bool, data: st.DataObject) -> None:
     changed = bytearray(WHOLE[in_container][:8192])
     for _ in range(data.draw(st.integers(1, 8))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))

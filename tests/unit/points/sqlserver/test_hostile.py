@@ -179,17 +179,22 @@ def test_the_way_out_of_an_unreadable_compression_keeps_its_spelling() -> None:
     [(kind, sentence)] = judged(b"MSSQLBAK" + struct.pack("<I", 2) + bytes(5000)).problems
 
     assert kind is BackupEncrypted
-    assert (
-        "Back up again WITH NO_COMPRESSION, or WITH COMPRESSION (ALGORITHM = MS_XPRESS), without encryption" in sentence
-    )
+    assert "Back up again WITH NO_COMPRESSION, or WITH COMPRESSION (ALGORITHM = MS_XPRESS), without encryption" in sentence
 
 
 def test_a_differential_names_its_base_by_id(tmp_path: Path) -> None:
     full = Written()
     differential = replace(
-        full, kind="I", set_id=UUID(int=2), media=UUID(int=2), first=(21, 182, 34), last=(21, 197, 1), checkpoint=(21, 182, 34),
-        base=full.checkpoint, base_set=full.set_id,
-    )  # fmt: skip
+        full,
+        kind="I",
+        set_id=UUID(int=2),
+        media=UUID(int=2),
+        first=(21, 182, 34),
+        last=(21, 197, 1),
+        checkpoint=(21, 182, 34),
+        base=full.checkpoint,
+        base_set=full.set_id,
+    )
     paths = [tmp_path / "full.bak", tmp_path / "differential.bak"]
     paths[0].write_bytes(backup(full))
 
@@ -197,9 +202,7 @@ def test_a_differential_names_its_base_by_id(tmp_path: Path) -> None:
     assert len(native_points.chosen(native_given.look(paths)).points[0][0].sets) == 2
 
     paths[1].write_bytes(backup(replace(differential, base_set=UUID(int=7))))
-    with pytest.raises(
-        BaseBackupMissing, match=f"set id {UUID(int=7)}, and .* has {full.set_id}, although the LSNs fit"
-    ):
+    with pytest.raises(BaseBackupMissing, match=f"set id {UUID(int=7)}, and .* has {full.set_id}, although the LSNs fit"):
         native_points.chosen(native_given.look(paths))
 
 

@@ -24,10 +24,24 @@ def at(clock: str) -> datetime:
 def backup_set(name: str, kind: NativeKind, begun: str, first: int, last: int) -> NativeBackupSet:
     """A set from one LSN to another."""
     return NativeBackupSet(
-        kind=kind, set_id=name, media_set_id=name, files=(), compressed=False, checksums=True, server="s", version="15.0.2080",
-        database_version=904, compatibility_level=150, begun_at=at(begun), first_lsn=f"21:{first}:1", last_lsn=f"21:{last}:1",
-        checkpoint_lsn="21:100:1", base_lsn="0:0:0", data_size=1, database_files=(),
-    )  # fmt: skip
+        kind=kind,
+        set_id=name,
+        media_set_id=name,
+        files=(),
+        compressed=False,
+        checksums=True,
+        server="s",
+        version="15.0.2080",
+        database_version=904,
+        compatibility_level=150,
+        begun_at=at(begun),
+        first_lsn=f"21:{first}:1",
+        last_lsn=f"21:{last}:1",
+        checkpoint_lsn="21:100:1",
+        base_lsn="0:0:0",
+        data_size=1,
+        database_files=(),
+    )
 
 
 FULL = backup_set("full", "FULL", "01:00:00", 100, 110)
@@ -182,12 +196,16 @@ def test_gaps_are_named_by_the_log_behind_them_and_a_differential_does_not_fill_
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="no sample backups here (DBRESTORE_SAMPLES)")
-@pytest.mark.parametrize(("stop_at", "kinds"), [
-    (None, ["FULL", "LOG", "LOG"]), ("13:29:00", ["FULL", "LOG"]), ("13:29:50", ["FULL", "LOG", "LOG"]), ("13:30:24", None),
-])  # fmt: skip
-def test_the_headers_of_a_real_chain_say_which_log_holds_a_moment(
-    s3: "S3Client", stop_at: str | None, kinds: list[str] | None
-) -> None:
+@pytest.mark.parametrize(
+    ("stop_at", "kinds"),
+    [
+        (None, ["FULL", "LOG", "LOG"]),
+        ("13:29:00", ["FULL", "LOG"]),
+        ("13:29:50", ["FULL", "LOG", "LOG"]),
+        ("13:30:24", None),
+    ],
+)
+def test_the_headers_of_a_real_chain_say_which_log_holds_a_moment(s3: "S3Client", stop_at: str | None, kinds: list[str] | None) -> None:
     made = native_points.add(s3, BUCKET, "i", paths("chain-b-full.bak chain-b-log-1.trn chain-b-log-2.trn")).points[0]
     moment = datetime.fromisoformat(f"2020-05-12T{stop_at}") if stop_at else None
 

@@ -55,7 +55,7 @@ REFUSED: list[tuple[str, type[RestoreError], str]] = [
     ("chain-a-differential.bak", BaseBackupMissing, "no full backup"),
     ("chain-b-log-1.trn chain-b-log-2.trn", BaseBackupMissing, "no full backup"),
     ("chain-b-full.bak chain-b-log-2.trn", BaseBackupMissing, "begins at LSN 19:183:1, but .*ends at 19:161:1"),
-]  # fmt: skip
+]
 
 
 def paths(names: str) -> list[Path]:
@@ -63,9 +63,7 @@ def paths(names: str) -> list[Path]:
 
 
 @pytest.mark.parametrize(("names", "database", "version", "kinds", "size"), ACCEPTED)
-def test_a_sample_becomes_a_restore_point(
-    s3: "S3Client", names: str, database: str, version: str, kinds: str, size: int
-) -> None:
+def test_a_sample_becomes_a_restore_point(s3: "S3Client", names: str, database: str, version: str, kinds: str, size: int) -> None:
     made = native_points.add(s3, BUCKET, "mssql", paths(names)).points[0]
 
     [backup] = stored_points.load(s3, BUCKET, "mssql").native_databases
@@ -77,9 +75,7 @@ def test_a_sample_becomes_a_restore_point(
 
 
 @pytest.mark.parametrize(("names", "kind", "part"), REFUSED)
-def test_a_sample_is_refused_and_leaves_nothing(
-    s3: "S3Client", names: str, kind: type[RestoreError], part: str
-) -> None:
+def test_a_sample_is_refused_and_leaves_nothing(s3: "S3Client", names: str, kind: type[RestoreError], part: str) -> None:
     with pytest.raises(kind, match=part) as caught:
         native_points.add(s3, BUCKET, "mssql", paths(names))
 
@@ -93,9 +89,7 @@ def test_every_sample_is_accepted_or_refused_by_one_of_the_cases() -> None:
     assert tried == {path.name for path in SAMPLES.iterdir()}
 
 
-@pytest.mark.parametrize(
-    "name", ["full-2008r2.bak", "full-2019.bak", "compressed-2016.bak", "chain-b-log-1.trn", "stripe-2-of-2.bak"]
-)
+@pytest.mark.parametrize("name", ["full-2008r2.bak", "full-2019.bak", "compressed-2016.bak", "chain-b-log-1.trn", "stripe-2-of-2.bak"])
 def test_a_real_backup_that_lost_its_end_is_truncated_however_little_it_lost(name: str) -> None:
     data = (SAMPLES / name).read_bytes()
 
@@ -110,9 +104,7 @@ def test_the_headers_of_all_samples_are_read_in_less_than_half_a_second() -> Non
 
     for path in sorted(SAMPLES.iterdir()):
         with path.open("rb") as file:
-            inspect(
-                path.name, path.stat().st_size, lambda offset, count, file=file: os.pread(file.fileno(), count, offset)
-            )  # type: ignore[misc]
+            inspect(path.name, path.stat().st_size, lambda offset, count, file=file: os.pread(file.fileno(), count, offset))  # type: ignore[misc]
 
     took = time.perf_counter() - begun
     print(f"headers of {len(list(SAMPLES.iterdir()))} samples: {took * 1000:.1f} ms")

@@ -74,10 +74,7 @@ def chosen(*paths: Path, positions: Sequence[int] = ()) -> Selection:
 
 def told(selection: Selection) -> list[list[str]]:
     """Of each point: `crm: D L L`."""
-    return [
-        [f"{chain.database}: {' '.join(one.backup_set.kind for one in chain.sets)}" for chain in point]
-        for point in selection.points
-    ]
+    return [[f"{chain.database}: {' '.join(one.backup_set.kind for one in chain.sets)}" for chain in point] for point in selection.points]
 
 
 def refused(kind: type[RestoreError], *paths: Path, positions: Sequence[int] = ()) -> str:
@@ -127,9 +124,7 @@ def test_a_position_that_no_set_has_is_refused_with_what_there_is(tmp_path: Path
 
     sentence = refused(RestoreRequestInvalid, path, positions=[7])
 
-    assert sentence.startswith(
-        f"{path}: holds 2 backup sets, and --set 7 is none of them: 1 is a full backup of 'shop' begun"
-    )
+    assert sentence.startswith(f"{path}: holds 2 backup sets, and --set 7 is none of them: 1 is a full backup of 'shop' begun")
     assert "; 2 is a full backup of 'shop' begun 2026-11-21 02:00:00" in sentence
 
 
@@ -233,17 +228,14 @@ def test_a_log_after_the_full_backups_first_end_and_before_its_final_one_does_no
 
 
 def test_system_databases_in_a_folder_are_left_out_and_told(tmp_path: Path) -> None:
-    systems = [
-        replace(Database(name, 9 + n).full(n), database_number=n) for n, name in enumerate(("master", "model", "msdb"), 1)
-    ]  # fmt: skip
+    systems = [replace(Database(name, 9 + n).full(n), database_number=n) for n, name in enumerate(("master", "model", "msdb"), 1)]
     written(tmp_path, [SHOP.full(0), *systems])
 
     selection = chosen(tmp_path)
 
     assert told(selection) == [["shop: D"]]
     assert [line.rpartition("bak: ")[2] for line in selection.left_out] == [
-        f"full backup of '{one.database}' begun {one.begun} is left out: RDS restores no system database"
-        for one in systems
+        f"full backup of '{one.database}' begun {one.begun} is left out: RDS restores no system database" for one in systems
     ]
 
 
@@ -251,9 +243,7 @@ def test_a_system_database_that_is_named_is_refused_although_its_folder_is_given
     master = replace(Database("master", 9).full(0), database_number=1)
     [_, path] = written(tmp_path, [SHOP.full(0), master])
 
-    assert refused(SystemDatabaseRefused, path, tmp_path).startswith(
-        f"{path}: is a backup of the system database 'master'"
-    )
+    assert refused(SystemDatabaseRefused, path, tmp_path).startswith(f"{path}: is a backup of the system database 'master'")
 
 
 def test_a_folder_with_system_databases_alone_makes_no_point_and_says_why(tmp_path: Path) -> None:
@@ -299,12 +289,14 @@ def test_hidden_files_digests_and_links_in_a_folder_do_no_harm(tmp_path: Path) -
 
     assert told(selection) == [["shop: D"]]
     assert list(given.digests) == [str(path)]
-    assert sorted(selection.left_out) == sorted([
-        f"{tmp_path / 'z.bak'}: is the same file as {path}, and was passed over",
-        f"{tmp_path / 'latest.bak'}: is the same file as {path}, and was passed over",
-        f"{tmp_path}: 2 hidden files (a name begins with a dot) were passed over",
-        f"{tmp_path / 'gone.bak'}: is a link that leads nowhere, and was passed over",
-    ])  # fmt: skip
+    assert sorted(selection.left_out) == sorted(
+        [
+            f"{tmp_path / 'z.bak'}: is the same file as {path}, and was passed over",
+            f"{tmp_path / 'latest.bak'}: is the same file as {path}, and was passed over",
+            f"{tmp_path}: 2 hidden files (a name begins with a dot) were passed over",
+            f"{tmp_path / 'gone.bak'}: is a link that leads nowhere, and was passed over",
+        ]
+    )
 
 
 def test_a_copy_in_a_folder_is_left_out_and_one_that_is_named_is_refused(tmp_path: Path) -> None:
@@ -346,8 +338,14 @@ def test_a_backup_in_a_folder_that_is_none_any_more_is_refused_not_left_out(tmp_
 def test_a_folder_of_two_servers_with_a_database_of_one_name_keeps_their_chains_apart(tmp_path: Path) -> None:
     twin = Database("shop", 3)
     one, other = SHOP.full(0), twin.full(0)
-    sets = [one, SHOP.differential(3, one), *SHOP.logs([1, 2]), replace(other, begun=BEGIN + timedelta(minutes=1)),
-            twin.differential(3, other), twin.log(0, 1)]  # fmt: skip
+    sets = [
+        one,
+        SHOP.differential(3, one),
+        *SHOP.logs([1, 2]),
+        replace(other, begun=BEGIN + timedelta(minutes=1)),
+        twin.differential(3, other),
+        twin.log(0, 1),
+    ]
     for n, what in enumerate(sets):
         write(tmp_path / f"{n}.bak", what)
 

@@ -22,9 +22,15 @@ from tests.unit.points.sqlserver.backups import Written, backup
 
 FULL = Written()
 DIFFERENTIAL = replace(
-    FULL, kind="I", set_id=UUID(int=2), media=UUID(int=2), first=(21, 182, 34), last=(21, 197, 1), checkpoint=(21, 182, 34),
+    FULL,
+    kind="I",
+    set_id=UUID(int=2),
+    media=UUID(int=2),
+    first=(21, 182, 34),
+    last=(21, 197, 1),
+    checkpoint=(21, 182, 34),
     base=FULL.checkpoint,
-)  # fmt: skip
+)
 LOG = replace(FULL, kind="L", set_id=UUID(int=3), media=UUID(int=3), first=(21, 150, 1), last=(21, 180, 1))
 NEXT_LOG = replace(FULL, kind="L", set_id=UUID(int=4), media=UUID(int=4), first=(21, 180, 1), last=(21, 200, 1))
 LAST_LOG = replace(FULL, kind="L", set_id=UUID(int=5), media=UUID(int=5), first=(21, 200, 1), last=(22, 1, 1))
@@ -149,9 +155,7 @@ def test_what_builds_on_a_full_backup_is_refused_without_one(files: Files, alone
 def test_a_differential_of_another_full_backup_is_refused_with_both_lsns(files: Files) -> None:
     [line] = files.refused(BaseBackupMissing, files.write(full=FULL, diff=replace(DIFFERENTIAL, base=(21, 153, 38))))
 
-    assert line.startswith(
-        "diff: is a differential backup of 'shop', but based on a full backup with checkpoint LSN 21:153:38"
-    )
+    assert line.startswith("diff: is a differential backup of 'shop', but based on a full backup with checkpoint LSN 21:153:38")
     assert "full has 21:153:37" in line
 
 
@@ -187,8 +191,9 @@ def test_a_log_of_a_database_made_anew_is_refused_although_its_lsns_fit(files: F
 
 
 def test_two_full_backups_of_a_database_are_two_points(files: Files) -> None:
-    newer = replace(FULL, set_id=UUID(int=9), media=UUID(int=9), begun=datetime(2023, 3, 7), first=(30, 1, 1), last=(30, 9, 1),
-                    checkpoint=(30, 1, 1))  # fmt: skip
+    newer = replace(
+        FULL, set_id=UUID(int=9), media=UUID(int=9), begun=datetime(2023, 3, 7), first=(30, 1, 1), last=(30, 9, 1), checkpoint=(30, 1, 1)
+    )
 
     older, newest = native_points.chosen(native_given.look(files.write(a=newer, b=FULL))).points
 
@@ -209,8 +214,13 @@ def test_all_problems_of_all_files_are_told_at_once(files: Files) -> None:
     lines = files.refused(BackupUnreadable, [*paths, files.folder / "empty", files.folder / "nowhere", folder])
 
     assert [line.split(":")[0].removesuffix("/") for line in lines] == [
-        "cut", "empty", "nowhere", "folder", "stripe", "diff",
-    ]  # fmt: skip
+        "cut",
+        "empty",
+        "nowhere",
+        "folder",
+        "stripe",
+        "diff",
+    ]
     assert "can't be read: No such file" in lines[2]
     assert "is a folder without a backup in it" in lines[3]
 

@@ -30,8 +30,9 @@ BOTH = pytest.mark.parametrize("versioned", [False, True])
 def day(number: int) -> Written:
     """A full backup of each day."""
     at, ids = 30 + number, {"set_id": UUID(int=number + 1), "media": UUID(int=number + 1)}
-    return replace(FULL, begun=datetime(2026, 11, 1) + timedelta(days=number), first=(at, 1, 1), checkpoint=(at, 1, 1),
-                   last=(at, 9, 1), **ids)  # type: ignore[arg-type]  # fmt: skip
+    return replace(
+        FULL, begun=datetime(2026, 11, 1) + timedelta(days=number), first=(at, 1, 1), checkpoint=(at, 1, 1), last=(at, 9, 1), **ids
+    )  # type: ignore[arg-type]
 
 
 def write(path: Path, data: bytes) -> Path:
@@ -66,9 +67,7 @@ def test_points_stored_at_once_sort_as_their_full_backups_do(s3: "S3Client", tmp
 
 @BOTH
 @pytest.mark.parametrize("which", [1, 2])
-def test_a_manifest_that_cannot_be_written_takes_all_points_with_it(
-    s3: "S3Client", tmp_path: Path, versioned: bool, which: int
-) -> None:
+def test_a_manifest_that_cannot_be_written_takes_all_points_with_it(s3: "S3Client", tmp_path: Path, versioned: bool, which: int) -> None:
     if versioned:
         set_versioning(s3)
     paths = [write(tmp_path / f"{number}.bak", backup(day(number))) for number in range(3)]
@@ -89,9 +88,7 @@ def test_a_manifest_that_cannot_be_written_takes_all_points_with_it(
 
 
 @BOTH
-def test_a_flipped_bit_in_a_page_is_refused_with_file_page_and_byte(
-    s3: "S3Client", tmp_path: Path, versioned: bool
-) -> None:
+def test_a_flipped_bit_in_a_page_is_refused_with_file_page_and_byte(s3: "S3Client", tmp_path: Path, versioned: bool) -> None:
     if versioned:
         set_versioning(s3)
     damaged, at = in_a_page(backup(day(1)))
@@ -181,9 +178,7 @@ def test_a_compressed_backup_is_checked_by_its_records(s3: "S3Client", tmp_path:
 
 
 @pytest.mark.parametrize("position", [1, 2, 3])
-def test_a_set_of_several_is_stored_alone_with_its_own_length_and_digests(
-    s3: "S3Client", tmp_path: Path, position: int
-) -> None:
+def test_a_set_of_several_is_stored_alone_with_its_own_length_and_digests(s3: "S3Client", tmp_path: Path, position: int) -> None:
     sets = [day(0), day(1), day(2)]
     path = write(tmp_path / "a.bak", backup_of_sets(sets))
 
@@ -191,18 +186,14 @@ def test_a_set_of_several_is_stored_alone_with_its_own_length_and_digests(
 
     [one] = point.native_databases[0].backup_sets
     [file] = one.files
-    expected = backup(
-        sets[0] if position == 1 else replace(sets[position - 1], media=sets[0].media, overwritten=sets[0].begun)
-    )
+    expected = backup(sets[0] if position == 1 else replace(sets[position - 1], media=sets[0].media, overwritten=sets[0].begun))
     assert stored(s3, file.key) == expected
     assert (file.length, file.sha256) == (len(expected), hashlib.sha256(expected).hexdigest())
     assert (one.position, one.sets_in_file) == (position, 3)
     assert heard(expected).in_order
 
 
-def test_a_digest_that_is_known_is_of_the_whole_file_also_where_a_set_is_cut_out(
-    s3: "S3Client", tmp_path: Path
-) -> None:
+def test_a_digest_that_is_known_is_of_the_whole_file_also_where_a_set_is_cut_out(s3: "S3Client", tmp_path: Path) -> None:
     path = write(tmp_path / "a.bak", backup_of_sets([day(0), day(1)]))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     of_the_cut = hashlib.sha256(backup(day(0))).hexdigest()

@@ -42,9 +42,7 @@ def test_a_copy_from_before_the_beginning_is_damage() -> None:
         xpress_huffman.inflate(bytes(table) + b"\xff" * 8, 100)
 
 
-@pytest.mark.parametrize(
-    "table", [b"", bytes(256), b"\x99" * 255, b"\x98" + b"\x99" * 255], ids=["none", "0", "short", "over"]
-)
+@pytest.mark.parametrize("table", [b"", bytes(256), b"\x99" * 255, b"\x98" + b"\x99" * 255], ids=["none", "0", "short", "over"])
 def test_an_incomplete_set_of_codes_is_no_table(table: bytes) -> None:
     assert not xpress_huffman.is_table(table)
     with pytest.raises(BackupDamaged, match="no valid table"):

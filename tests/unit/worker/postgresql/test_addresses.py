@@ -10,23 +10,28 @@ def entry(description: str, tag: str, drop: str = "", definition: str = "", sche
     """An entry of the table of contents."""
     return TocEntry(
         1, False, tag, description, "pre-data", definition, "", schema, "", "owner", "", (), "no data", None, None, drop_statement=drop
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
     ("plain", "quoted", "names"),
     [
-        ("DROP FUNCTION s.f(a integer, VARIADIC b text[]);", 'DROP FUNCTION "s"."f"("a" integer, VARIADIC "b" "text"[]);',
-         ("f", "a integer , variadic b text [ ]")),
-        ('DROP PROCEDURE s."p(x"(IN a double precision, OUT "B c" s."T");',
-         'DROP PROCEDURE "s"."p(x"("a" double precision, OUT "B c" "s"."T");',
-         ("p(x", 'a double precision , out "B c" s . T')),
+        (
+            "DROP FUNCTION s.f(a integer, VARIADIC b text[]);",
+            'DROP FUNCTION "s"."f"("a" integer, VARIADIC "b" "text"[]);',
+            ("f", "a integer , variadic b text [ ]"),
+        ),
+        (
+            'DROP PROCEDURE s."p(x"(IN a double precision, OUT "B c" s."T");',
+            'DROP PROCEDURE "s"."p(x"("a" double precision, OUT "B c" "s"."T");',
+            ("p(x", 'a double precision , out "B c" s . T'),
+        ),
         ("DROP AGGREGATE s.n(*);", 'DROP AGGREGATE "s"."n"();', ("n", "")),
         ("DROP OPERATOR s.<>@ (NONE, integer);", 'DROP OPERATOR "s".<>@ (NONE, integer);', ("<>@", "none", "integer")),
         ("DROP OPERATOR CLASS s.o USING btree;", 'DROP OPERATOR CLASS "s"."o" USING "btree";', ("o", "btree")),
         ('DROP TRIGGER "t; ON x" ON s."a b";', 'DROP TRIGGER "t; ON x" ON "s"."a b";', ("a b", "t; ON x")),
     ],
-)  # fmt: skip
+)
 def test_quoting_makes_no_difference(plain: str, quoted: str, names: tuple[str, ...]) -> None:
     kind = " ".join(word for word in plain.split(" s.")[0].split()[1:3] if word.isupper() and word.isalpha())
 
@@ -49,11 +54,16 @@ def test_what_belongs_to_a_table_is_named_with_it(description: str, drop: str, n
 @pytest.mark.parametrize(
     "drop",
     [
-        "", "DROP FUNCTION s.f;", "DROP FUNCTION f(integer);", "DROP FUNCTION s.f(integer); DROP TABLE s.t;",
+        "",
+        "DROP FUNCTION s.f;",
+        "DROP FUNCTION f(integer);",
+        "DROP FUNCTION s.f(integer); DROP TABLE s.t;",
         "DROP FUNCTION s.f(integer) --",
-        "DROP PROCEDURE s.f(integer);", "DROP FUNCTION s.f(integer", "DROP FUNCTION IF EXISTS s.f(integer);",
+        "DROP PROCEDURE s.f(integer);",
+        "DROP FUNCTION s.f(integer",
+        "DROP FUNCTION IF EXISTS s.f(integer);",
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_is_no_object(drop: str) -> None:
     assert object_keys(entry("FUNCTION", "f(integer)", drop)) == []
 
@@ -74,7 +84,7 @@ def test_a_schema_named_like_a_part_of_a_kind_is_a_schema() -> None:
         ("\nALTER TABLE s.t ENABLE REPLICA TRIGGER x;\n", "", "replica"),
         ("\nALTER TABLE s.t ENABLE TRIGGER x;\n", "", "enabled"),
     ],
-)  # fmt: skip
+)
 def test_how_a_trigger_fires_is_read_from_the_statement_that_says_so(definition: str, drop: str, state: str) -> None:
     assert firing(entry("TRIGGER", "t x", drop, definition)) == state
     assert object_keys(entry("TRIGGER", "t x", drop, definition)) == [Key("TRIGGER", "s", ("t", "x"))]

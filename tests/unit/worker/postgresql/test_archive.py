@@ -6,14 +6,25 @@ from dbrestore.points.pgdump.toc import Section, Toc, TocEntry
 from dbrestore.worker.postgresql.archive import divide, fix_ups
 
 
-def entry(
-    dump_id: int, description: str, tag: str, section: Section, *needs: int, definition: str = "", tablespace: str = ""
-) -> TocEntry:
+def entry(dump_id: int, description: str, tag: str, section: Section, *needs: int, definition: str = "", tablespace: str = "") -> TocEntry:
     """An entry in the schema app."""
     return TocEntry(
-        dump_id, description == "TABLE DATA", tag, description, section, definition, "", "app", tablespace, "owner", "", needs,
-        "no data", None, None,
-    )  # fmt: skip
+        dump_id,
+        description == "TABLE DATA",
+        tag,
+        description,
+        section,
+        definition,
+        "",
+        "app",
+        tablespace,
+        "owner",
+        "",
+        needs,
+        "no data",
+        None,
+        None,
+    )
 
 
 def toc(*entries: TocEntry) -> Toc:
@@ -59,8 +70,11 @@ def test_what_depends_on_something_left_out_is_left_out_and_listed() -> None:
     assert sorted(division.left_out) == [1, 2, 3, 4]
     assert ids((*division.pre_data, *division.post_data)) == [5]
     assert {note.entry for note in fix_ups(archive, division.left_out)} == {
-        "SERVER app.far", "FOREIGN TABLE app.there", "VIEW app.over", "COMMENT app.VIEW over",
-    }  # fmt: skip
+        "SERVER app.far",
+        "FOREIGN TABLE app.there",
+        "VIEW app.over",
+        "COMMENT app.VIEW over",
+    }
 
 
 def test_the_schema_public_is_kept_and_takes_nothing_with_it() -> None:

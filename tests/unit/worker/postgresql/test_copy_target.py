@@ -22,10 +22,15 @@ def test_a_copy_from_stdin_is_rebuilt(statement: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "COPY a.b FROM PROGRAM 'rm -rf /';", "COPY a.b FROM '/etc/passwd';", "COPY a.b TO stdout;", "COPY a.b FROM stdin; DROP TABLE a;",
-        "COPY (SELECT 1) TO stdout;", "", "INSERT INTO a VALUES (1);",
+        "COPY a.b FROM PROGRAM 'rm -rf /';",
+        "COPY a.b FROM '/etc/passwd';",
+        "COPY a.b TO stdout;",
+        "COPY a.b FROM stdin; DROP TABLE a;",
+        "COPY (SELECT 1) TO stdout;",
+        "",
+        "INSERT INTO a VALUES (1);",
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_refused(statement: str) -> None:
     with pytest.raises(BackupDamaged):
         parse(statement)

@@ -22,13 +22,12 @@ def key(ending: str, beginning: str = BEGINS) -> extension_keys.ForeignKey:
         (" MATCH FULL ON UPDATE RESTRICT ON DELETE RESTRICT;", " MATCH FULL ON UPDATE RESTRICT ON DELETE RESTRICT NOT VALID"),
         (" DEFERRABLE INITIALLY DEFERRED NOT VALID;", " DEFERRABLE INITIALLY DEFERRED NOT VALID"),
     ],
-)  # fmt: skip
+)
 def test_the_statement_is_rebuilt(ending: str, rebuilt: str) -> None:
     found = key(ending)
 
     assert found.statement().as_string() == (
-        'ALTER TABLE "app"."Pläces" ADD CONSTRAINT "a""b" FOREIGN KEY ("x", "y") REFERENCES "public"."geo_ref" ("a", "B")'
-        + rebuilt
+        'ALTER TABLE "app"."Pläces" ADD CONSTRAINT "a""b" FOREIGN KEY ("x", "y") REFERENCES "public"."geo_ref" ("a", "B")' + rebuilt
     )
     assert found.is_proven == ("NOT VALID" not in ending)
 
@@ -36,10 +35,15 @@ def test_the_statement_is_rebuilt(ending: str, rebuilt: str) -> None:
 @pytest.mark.parametrize(
     "ending",
     [
-        " ON DELETE CASCADE;", " ON DELETE SET NULL (x);", " ON UPDATE SET DEFAULT;", " NOT ENFORCED;", "; SELECT 1;", " -- ;",
+        " ON DELETE CASCADE;",
+        " ON DELETE SET NULL (x);",
+        " ON UPDATE SET DEFAULT;",
+        " NOT ENFORCED;",
+        "; SELECT 1;",
+        " -- ;",
         ", ADD CHECK (f());",
     ],
-)  # fmt: skip
+)
 def test_what_is_more_than_a_plain_key_is_not_understood(ending: str) -> None:
     with pytest.raises(NotUnderstood):
         key(ending)

@@ -10,9 +10,7 @@ def members(*lengths: int, gap: int = 0, file: int = 0) -> tuple[TableMember, ..
     made, offset = [], 1000
     for number, length in enumerate(lengths):
         stored = ByteRange(file=file, offset=offset, length=length, sha256="")
-        made.append(
-            TableMember(dump_id=number, schema_name="s", table="t", stored=stored, uncompressed_length=0, rows=0)
-        )
+        made.append(TableMember(dump_id=number, schema_name="s", table="t", stored=stored, uncompressed_length=0, rows=0))
         offset += length + gap
     return tuple(made)
 

@@ -21,8 +21,12 @@ def test_row_security_waits_for_keys_and_views_whatever_the_dump_says() -> None:
     )
 
     assert found == {
-        Phase.CHEAP: [6], Phase.CONSTRAINTS: [4], Phase.VIEWS: [5], Phase.ROW_SECURITY: [1, 2, 3], Phase.STATISTICS: [7],
-    }  # fmt: skip
+        Phase.CHEAP: [6],
+        Phase.CONSTRAINTS: [4],
+        Phase.VIEWS: [5],
+        Phase.ROW_SECURITY: [1, 2, 3],
+        Phase.STATISTICS: [7],
+    }
     assert list(found) == sorted(found)
 
 
@@ -52,8 +56,11 @@ def test_a_key_to_a_table_of_an_extension_follows_the_others_and_its_comment_fol
     found = {phase: [e.dump_id for e in each] for phase, each in phases(entries, (), [1]).items() if each}
 
     assert list(found.items()) == [
-        (Phase.CONSTRAINTS, [3]), (Phase.EXTENSION_KEYS, [1]), (Phase.VIEWS, [4]), (Phase.DEPENDENT, [2]),
-    ]  # fmt: skip
+        (Phase.CONSTRAINTS, [3]),
+        (Phase.EXTENSION_KEYS, [1]),
+        (Phase.VIEWS, [4]),
+        (Phase.DEPENDENT, [2]),
+    ]
 
 
 def test_a_trigger_comes_before_what_its_partitions_say_of_it() -> None:
@@ -67,10 +74,14 @@ def test_a_trigger_comes_before_what_its_partitions_say_of_it() -> None:
 
 def test_tables_of_one_tree_are_one_lock_unit() -> None:
     entries = (
-        entry(1, "TABLE", "root", "pre-data"), entry(2, "TABLE", "leaf", "pre-data"), entry(3, "TABLE ATTACH", "leaf", "pre-data", 1, 2),
-        entry(4, "TABLE", "parent", "pre-data"), entry(5, "TABLE", "child", "pre-data", 4), entry(6, "TABLE", "alone", "pre-data"),
+        entry(1, "TABLE", "root", "pre-data"),
+        entry(2, "TABLE", "leaf", "pre-data"),
+        entry(3, "TABLE ATTACH", "leaf", "pre-data", 1, 2),
+        entry(4, "TABLE", "parent", "pre-data"),
+        entry(5, "TABLE", "child", "pre-data", 4),
+        entry(6, "TABLE", "alone", "pre-data"),
         entry(7, "CONSTRAINT", "leaf pkey", "post-data", 2),
-    )  # fmt: skip
+    )
 
     units = lock_units(entries)
 

@@ -9,30 +9,36 @@ from dbrestore.worker.postgresql.sql_tokens import NotUnderstood
 
 def rebuilt(definition: str, around: Surroundings = NOTHING_ELSE) -> list[str]:
     """The statements as text; what is passed over as it is said."""
-    return [
-        each.statement.as_string() if isinstance(each, Privilege) else each for each in privileges(definition, around)
-    ]
+    return [each.statement.as_string() if isinstance(each, Privilege) else each for each in privileges(definition, around)]
 
 
 @pytest.mark.parametrize(
     ("definition", "expected"),
     [
         ("GRANT ALL ON TABLE a.b TO c;", 'GRANT ALL ON TABLE "a"."b" TO "c"'),
-        ('GRANT SELECT(id),UPDATE("n,m") ON TABLE a.b TO "C d" WITH GRANT OPTION;',
-         'GRANT SELECT ("id"), UPDATE ("n,m") ON TABLE "a"."b" TO "C d" WITH GRANT OPTION'),
+        (
+            'GRANT SELECT(id),UPDATE("n,m") ON TABLE a.b TO "C d" WITH GRANT OPTION;',
+            'GRANT SELECT ("id"), UPDATE ("n,m") ON TABLE "a"."b" TO "C d" WITH GRANT OPTION',
+        ),
         ("REVOKE ALL ON SCHEMA public FROM PUBLIC;", 'REVOKE ALL ON SCHEMA "public" FROM PUBLIC'),
         ("REVOKE GRANT OPTION FOR USAGE ON SEQUENCE s.q FROM r;", 'REVOKE GRANT OPTION FOR USAGE ON SEQUENCE "s"."q" FROM "r"'),
-        ('GRANT ALL ON FUNCTION s."F; x"("A" integer, VARIADIC r text[], timestamp without time zone) TO r;',
-         'GRANT ALL ON FUNCTION "s"."F; x"( "A" integer , variadic r text [ ] , timestamp without time zone ) TO "r"'),
+        (
+            'GRANT ALL ON FUNCTION s."F; x"("A" integer, VARIADIC r text[], timestamp without time zone) TO r;',
+            'GRANT ALL ON FUNCTION "s"."F; x"( "A" integer , variadic r text [ ] , timestamp without time zone ) TO "r"',
+        ),
         ("GRANT SELECT ON LARGE OBJECT 17 TO r;", 'GRANT SELECT ON LARGE OBJECT 17 TO "r"'),
         ('GRANT SELECT ON TABLE t TO "public";', 'GRANT SELECT ON TABLE "t" TO "public"'),
         ("GRANT SELECT ON TABLE t TO current_user;", 'GRANT SELECT ON TABLE "t" TO "current_user"'),
-        ("ALTER DEFAULT PRIVILEGES FOR ROLE a IN SCHEMA b GRANT SELECT ON TABLES TO c;",
-         'ALTER DEFAULT PRIVILEGES FOR ROLE "a" IN SCHEMA "b" GRANT SELECT ON TABLES TO "c"'),
-        ("ALTER DEFAULT PRIVILEGES FOR ROLE a REVOKE ALL ON FUNCTIONS FROM PUBLIC;",
-         'ALTER DEFAULT PRIVILEGES FOR ROLE "a" REVOKE ALL ON FUNCTIONS FROM PUBLIC'),
+        (
+            "ALTER DEFAULT PRIVILEGES FOR ROLE a IN SCHEMA b GRANT SELECT ON TABLES TO c;",
+            'ALTER DEFAULT PRIVILEGES FOR ROLE "a" IN SCHEMA "b" GRANT SELECT ON TABLES TO "c"',
+        ),
+        (
+            "ALTER DEFAULT PRIVILEGES FOR ROLE a REVOKE ALL ON FUNCTIONS FROM PUBLIC;",
+            'ALTER DEFAULT PRIVILEGES FOR ROLE "a" REVOKE ALL ON FUNCTIONS FROM PUBLIC',
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_allowed_statement_is_rebuilt_with_quoted_names(definition: str, expected: str) -> None:
     assert rebuilt(definition) == [expected]
 
@@ -83,9 +89,11 @@ def test_privileges_of_the_database_go_to_the_database_being_restored() -> None:
 
 
 GIVEN = {
-    Key("TABLE", "ext", ("jobs",)): ("SELECT",), Key("TABLE", "ext", ("t",)): ("INSERT", "SELECT", "DELETE"),
-    Key("SCHEMA", None, ("ext",)): ("USAGE",), Key("FUNCTION", "ext", ("as_owner",)): (),
-}  # fmt: skip
+    Key("TABLE", "ext", ("jobs",)): ("SELECT",),
+    Key("TABLE", "ext", ("t",)): ("INSERT", "SELECT", "DELETE"),
+    Key("SCHEMA", None, ("ext",)): ("USAGE",),
+    Key("FUNCTION", "ext", ("as_owner",)): (),
+}
 
 
 @pytest.mark.parametrize(
@@ -93,12 +101,12 @@ GIVEN = {
     [
         ("GRANT ALL ON TABLE ext.t TO c;", ['GRANT INSERT, SELECT, DELETE ON TABLE "ext"."t" TO "c"']),
         ("GRANT ALL(x),TRIGGER ON TABLE ext.t TO c;", ['GRANT INSERT ("x"), SELECT ("x") ON TABLE "ext"."t" TO "c"']),
-        ("GRANT SELECT,INSERT ON TABLE ext.jobs TO c WITH GRANT OPTION;",
-         ['GRANT SELECT ON TABLE "ext"."jobs" TO "c" WITH GRANT OPTION']),
+        ("GRANT SELECT,INSERT ON TABLE ext.jobs TO c WITH GRANT OPTION;", ['GRANT SELECT ON TABLE "ext"."jobs" TO "c" WITH GRANT OPTION']),
         ("GRANT CREATE ON SCHEMA ext TO c;", []),
-        ("GRANT ALL ON FUNCTION ext.as_owner(int4) TO c;", []), ("GRANT EXECUTE ON ROUTINE ext.as_owner(x int) TO c;", []),
+        ("GRANT ALL ON FUNCTION ext.as_owner(int4) TO c;", []),
+        ("GRANT EXECUTE ON ROUTINE ext.as_owner(x int) TO c;", []),
     ],
-)  # fmt: skip
+)
 def test_of_an_extensions_object_only_what_is_harmless_is_given(definition: str, expected: list[str]) -> None:
     told, *statements = rebuilt(definition, Surroundings(allowed=GIVEN))
 

@@ -201,8 +201,6 @@ def test_sessions_that_can_not_be_cancelled_are_ended(monkeypatch: pytest.Monkey
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        scheduling.run(
-            [Task(name=1, cost=2, run=hang), Task(name=2, cost=1, run=fail)], lambda: cast(Any, Idle()), 2, ended.set
-        )
+        scheduling.run([Task(name=1, cost=2, run=hang), Task(name=2, cost=1, run=fail)], lambda: cast(Any, Idle()), 2, ended.set)
 
     assert ended.is_set()

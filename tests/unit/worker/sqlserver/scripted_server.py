@@ -28,9 +28,7 @@ class Script:
         if password not in self.passwords:
             raise SqlError(18456, f"Login failed for user '{user}'.", severity=14)
         if database in self.closed:
-            raise SqlError(
-                4060, f'Cannot open database "{database}" requested by the login. The login failed.', severity=11
-            )
+            raise SqlError(4060, f'Cannot open database "{database}" requested by the login. The login failed.', severity=11)
         return Session(user, database)
 
     def execute(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Answer:

@@ -49,23 +49,25 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "NATIVE_RECONNECT_SECONDS", 0.3)
 
 
-def test_rows_are_those_of_the_last_result_set_by_names_without_case_and_spaces(
-    script: Script, target: SqlServer
-) -> None:
+def test_rows_are_those_of_the_last_result_set_by_names_without_case_and_spaces(script: Script, target: SqlServer) -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5)
     script.answer = lambda text: (
-        ResultSet((Column("other", "int"),), [(7,)]), Message("what PRINT says"),
-        ResultSet((Column("Task ID", "int"), Column("% Complete", "int"), Column("Duration (mins)", "datetime")),
-                  [(1, None, moment), (2, 100, moment)]),
+        ResultSet((Column("other", "int"),), [(7,)]),
+        Message("what PRINT says"),
+        ResultSet(
+            (Column("Task ID", "int"), Column("% Complete", "int"), Column("Duration (mins)", "datetime")),
+            [(1, None, moment), (2, 100, moment)],
+        ),
         Message("more"),
-    )  # fmt: skip
+    )
 
     with target.connect() as connection:
         rows = connection.rows("exec anything")
 
     assert rows == [
-        {"taskid": 1, "%complete": None, "duration(mins)": moment}, {"taskid": 2, "%complete": 100, "duration(mins)": moment},
-    ]  # fmt: skip
+        {"taskid": 1, "%complete": None, "duration(mins)": moment},
+        {"taskid": 2, "%complete": 100, "duration(mins)": moment},
+    ]
 
 
 def test_a_statement_without_rows_does_not_show_those_of_the_one_before(script: Script, target: SqlServer) -> None:
@@ -91,9 +93,7 @@ def test_values_travel_as_parameters_and_no_transaction_is_opened(script: Script
     ]
 
 
-def test_an_error_of_the_engine_has_its_number_and_leaves_the_connection_usable(
-    script: Script, target: SqlServer
-) -> None:
+def test_an_error_of_the_engine_has_its_number_and_leaves_the_connection_usable(script: Script, target: SqlServer) -> None:
     script.answer = raising(SqlError(229, "The EXECUTE permission was denied."))
     with target.connect() as connection:
         with pytest.raises(EngineError) as caught:
@@ -104,9 +104,7 @@ def test_an_error_of_the_engine_has_its_number_and_leaves_the_connection_usable(
     assert (caught.value.number, caught.value.message) == (229, "The EXECUTE permission was denied.")
 
 
-@pytest.mark.parametrize(
-    "end", [DropConnection(), SqlError(6005, "SHUTDOWN is in progress."), SqlError(596, "killed", severity=21)]
-)
+@pytest.mark.parametrize("end", [DropConnection(), SqlError(6005, "SHUTDOWN is in progress."), SqlError(596, "killed", severity=21)])
 def test_a_connection_that_ends_under_a_statement_is_lost(script: Script, target: SqlServer, end: Exception) -> None:
     script.answer = raising(end)
 
@@ -201,16 +199,12 @@ def test_a_bundle_without_certificates_is_told_as_missing(target: SqlServer, tmp
 
 
 @pytest.mark.parametrize(("host", "port", "words"), [("localhost", 1, "refused"), ("no-such-host.invalid", 1433, ".")])
-def test_a_server_that_is_not_there_is_told_with_host_and_port(
-    authority: certificates.Authority, host: str, port: int, words: str
-) -> None:
+def test_a_server_that_is_not_there_is_told_with_host_and_port(authority: certificates.Authority, host: str, port: int, words: str) -> None:
     with pytest.raises(ServerUnreachable, match=f"{host}:{port} can't be reached .*{words}.*security groups"):
         sql_server(port, authority.bundle, host=host).connect()
 
 
-def test_a_server_that_accepts_and_says_nothing_is_given_up(
-    authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_accepts_and_says_nothing_is_given_up(authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CONNECT_TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ServerUnreachable, match="timed out"):
         sql_server(silent.getsockname()[1], authority.bundle).connect()
@@ -259,9 +253,7 @@ def test_master_that_can_not_be_opened_yet_after_a_fail_over_is_waited_for(
     assert len(script.statements) == 2
 
 
-def test_a_database_that_can_not_be_opened_within_a_question_is_not_asked_again(
-    script: Script, target: SqlServer
-) -> None:
+def test_a_database_that_can_not_be_opened_within_a_question_is_not_asked_again(script: Script, target: SqlServer) -> None:
     script.closed = {"shop"}
     asked: list[str] = []
 
@@ -290,9 +282,7 @@ def test_a_long_question_that_is_lost_twice_has_the_whole_time_each_time(script:
     assert len(script.statements) == 4
 
 
-def test_a_long_question_that_is_lost_each_time_is_given_up(
-    script: Script, target: SqlServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_question_that_is_lost_each_time_is_given_up(script: Script, target: SqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "NATIVE_INTERRUPTIONS", 2)
 
     def long(_: str) -> Answer:
@@ -383,9 +373,7 @@ class Refusals:
         if not self.left:
             return self._login(user, password, database)
         self.left -= 1
-        raise SqlError(
-            4060, f'Cannot open database "{database}" requested by the login. The login failed.', severity=11
-        )
+        raise SqlError(4060, f'Cannot open database "{database}" requested by the login. The login failed.', severity=11)
 
 
 def raising(error: Exception):

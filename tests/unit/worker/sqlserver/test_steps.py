@@ -35,9 +35,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def chain(steps: int = 3) -> Chain:
-    return Chain(
-        NativeDatabaseJob(backup_name="shop", asked_name="shop", key_prefix=PREFIX, steps=STEPS[:steps]), [100] * steps
-    )
+    return Chain(NativeDatabaseJob(backup_name="shop", asked_name="shop", key_prefix=PREFIX, steps=STEPS[:steps]), [100] * steps)
 
 
 def listing(*tasks: Task, minutes: float = 0) -> Listing:
@@ -61,9 +59,12 @@ def test_each_step_follows_the_one_before_and_the_finish_follows_all() -> None:
     due = [asked.next(listing(*map(task, range(done)))) for done in range(5)]
 
     assert due == [
-        Submission(0, STEPS[0], recover=False), Submission(1, STEPS[1], recover=False), Submission(2, STEPS[2], recover=False),
-        Submission(3, None, recover=True), "restored",
-    ]  # fmt: skip
+        Submission(0, STEPS[0], recover=False),
+        Submission(1, STEPS[1], recover=False),
+        Submission(2, STEPS[2], recover=False),
+        Submission(3, None, recover=True),
+        "restored",
+    ]
     assert asked.bytes_done == 300
 
 

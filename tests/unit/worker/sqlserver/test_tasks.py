@@ -20,11 +20,18 @@ ARN = "arn:aws-cn:s3:::bucket/r-1/1/01-full/s-*"
 SPELLINGS = [
     ("task_id", "task_type", "database_name", "% complete", "lifecycle", "task_info", "last_updated", "created_at", "S3_object_arn"),
     ("Lifecycle", "%complete", "s3_object_ARN", "TASK_ID", "Task_Info", "created_at ", "Database_Name", "task_type", "last_updated"),
-]  # fmt: skip
+]
 VALUES: dict[str, Value] = {
-    "taskid": 7, "tasktype": "RESTORE_DB", "databasename": "shop", "%complete": 45, "lifecycle": "IN_PROGRESS", "taskinfo": "[..] 45",
-    "lastupdated": MOMENT, "createdat": MOMENT, "s3objectarn": ARN,
-}  # fmt: skip
+    "taskid": 7,
+    "tasktype": "RESTORE_DB",
+    "databasename": "shop",
+    "%complete": 45,
+    "lifecycle": "IN_PROGRESS",
+    "taskinfo": "[..] 45",
+    "lastupdated": MOMENT,
+    "createdat": MOMENT,
+    "s3objectarn": ARN,
+}
 
 
 @pytest.fixture
@@ -42,16 +49,12 @@ def connection(script: Script, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.mark.parametrize("names", SPELLINGS)
-def test_tasks_are_read_by_the_names_of_their_columns(
-    script: Script, connection: NativeConnection, names: Sequence[str]
-) -> None:
+def test_tasks_are_read_by_the_names_of_their_columns(script: Script, connection: NativeConnection, names: Sequence[str]) -> None:
     script.answer = answering(names, [VALUES])
 
     listing = native_tasks.listing(connection)
 
-    assert listing == Listing(
-        (Task(7, "RESTORE_DB", "shop", "IN_PROGRESS", 45, "[..] 45", MOMENT, ARN, MOMENT),), MOMENT
-    )
+    assert listing == Listing((Task(7, "RESTORE_DB", "shop", "IN_PROGRESS", 45, "[..] 45", MOMENT, ARN, MOMENT),), MOMENT)
     assert listing.tasks[0].key == "r-1/1/01-full/s-*"
     assert [text for text, _ in script.statements] == [
         "exec msdb.dbo.rds_task_status",
@@ -60,9 +63,12 @@ def test_tasks_are_read_by_the_names_of_their_columns(
 
 
 def test_empty_values_and_missing_columns_are_empty(script: Script, connection: NativeConnection) -> None:
-    script.answer = answering(("task_id", "lifecycle", "% complete", "task_info"), [
-        {**VALUES, "%complete": None, "taskinfo": None, "lifecycle": "CREATED"},
-    ])  # fmt: skip
+    script.answer = answering(
+        ("task_id", "lifecycle", "% complete", "task_info"),
+        [
+            {**VALUES, "%complete": None, "taskinfo": None, "lifecycle": "CREATED"},
+        ],
+    )
 
     [task] = native_tasks.listing(connection).tasks
 
@@ -91,10 +97,14 @@ def test_a_lifecycle_that_nobody_knows_is_unfinished_and_logged(
 @pytest.mark.parametrize(
     ("lives", "free", "running"),
     [
-        ((), 2, 0), (("SUCCESS", "ERROR", "CANCELLED"), 2, 0), (("CREATED",), 1, 0), (("CREATED", "IN_PROGRESS"), 0, 1),
-        (("CANCEL_REQUESTED",), 1, 1), (("IN_PROGRESS", "IN_PROGRESS", "CREATED"), -1, 2),
+        ((), 2, 0),
+        (("SUCCESS", "ERROR", "CANCELLED"), 2, 0),
+        (("CREATED",), 1, 0),
+        (("CREATED", "IN_PROGRESS"), 0, 1),
+        (("CANCEL_REQUESTED",), 1, 1),
+        (("IN_PROGRESS", "IN_PROGRESS", "CREATED"), -1, 2),
     ],
-)  # fmt: skip
+)
 def test_slots_are_taken_by_everybodys_tasks_that_are_not_over(lives: Sequence[str], free: int, running: int) -> None:
     listing = Listing(tuple(task(number, life) for number, life in enumerate(lives)), MOMENT)
 
@@ -111,9 +121,11 @@ def test_a_restores_own_tasks_are_those_below_its_prefix() -> None:
 
 def test_the_finish_of_a_database_is_the_one_after_its_restores() -> None:
     tasks = (
-        task(1, "SUCCESS", "", "FINISH_RESTORE", "shop"), task(2, "SUCCESS", ARN), task(3, "SUCCESS", "", "FINISH_RESTORE", "crm"),
+        task(1, "SUCCESS", "", "FINISH_RESTORE", "shop"),
+        task(2, "SUCCESS", ARN),
+        task(3, "SUCCESS", "", "FINISH_RESTORE", "crm"),
         task(4, "CREATED", "", "FINISH_RESTORE", "Shop"),
-    )  # fmt: skip
+    )
 
     found = Listing(tasks, MOMENT).finishing("shop", after=2)
 
@@ -125,17 +137,33 @@ def test_the_finish_of_a_database_is_the_one_after_its_restores() -> None:
 @pytest.mark.parametrize(
     ("step", "recover", "text", "values"),
     [
-        (NativeStep(kind="FULL", s3_arn=ARN), True, "rds_restore_database @restore_db_name={}, @s3_arn_to_restore_from={}, "
-         "@with_norecovery={}, @type={}", ["O'Brien", ARN, 0, "FULL"]),
-        (NativeStep(kind="DIFFERENTIAL", s3_arn=ARN), False, "rds_restore_database @restore_db_name={}, @s3_arn_to_restore_from={}, "
-         "@with_norecovery={}, @type={}", ["O'Brien", ARN, 1, "DIFFERENTIAL"]),
-        (NativeStep(kind="LOG", s3_arn=ARN), False, "rds_restore_log @restore_db_name={}, @s3_arn_to_restore_from={}, "
-         "@with_norecovery={}", ["O'Brien", ARN, 1]),
-        (NativeStep(kind="LOG", s3_arn=ARN, stop_at=MOMENT), False, "rds_restore_log @restore_db_name={}, "
-         "@s3_arn_to_restore_from={}, @with_norecovery={}, @stopat={}", ["O'Brien", ARN, 1, "2026-01-02T03:04:05.000"]),
+        (
+            NativeStep(kind="FULL", s3_arn=ARN),
+            True,
+            "rds_restore_database @restore_db_name={}, @s3_arn_to_restore_from={}, @with_norecovery={}, @type={}",
+            ["O'Brien", ARN, 0, "FULL"],
+        ),
+        (
+            NativeStep(kind="DIFFERENTIAL", s3_arn=ARN),
+            False,
+            "rds_restore_database @restore_db_name={}, @s3_arn_to_restore_from={}, @with_norecovery={}, @type={}",
+            ["O'Brien", ARN, 1, "DIFFERENTIAL"],
+        ),
+        (
+            NativeStep(kind="LOG", s3_arn=ARN),
+            False,
+            "rds_restore_log @restore_db_name={}, @s3_arn_to_restore_from={}, @with_norecovery={}",
+            ["O'Brien", ARN, 1],
+        ),
+        (
+            NativeStep(kind="LOG", s3_arn=ARN, stop_at=MOMENT),
+            False,
+            "rds_restore_log @restore_db_name={}, @s3_arn_to_restore_from={}, @with_norecovery={}, @stopat={}",
+            ["O'Brien", ARN, 1, "2026-01-02T03:04:05.000"],
+        ),
         (None, True, "rds_finish_restore @db_name={}", ["O'Brien"]),
     ],
-)  # fmt: skip
+)
 def test_a_submission_calls_the_procedure_for_its_kind(
     script: Script, connection: NativeConnection, step: NativeStep | None, recover: bool, text: str, values: list[Value]
 ) -> None:
@@ -150,9 +178,7 @@ def test_a_submission_calls_the_procedure_for_its_kind(
 def test_a_task_is_cancelled_by_its_number(script: Script, connection: NativeConnection) -> None:
     native_tasks.cancel(connection, task(7, "IN_PROGRESS"))
 
-    assert [(text, dict(values)) for text, values in script.statements] == [
-        ("exec msdb.dbo.rds_cancel_task @task_id=@P1", {"@P1": 7})
-    ]
+    assert [(text, dict(values)) for text, values in script.statements] == [("exec msdb.dbo.rds_cancel_task @task_id=@P1", {"@P1": 7})]
 
 
 def task(number: int, lifecycle: str, arn: str = ARN, kind: str = "RESTORE_DB", database: str = "shop") -> Task:

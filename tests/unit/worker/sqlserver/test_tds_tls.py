@@ -37,9 +37,7 @@ def test_the_context_trusts_the_file_alone_and_insists_on_host_names(authority: 
 
 
 @pytest.mark.parametrize("length", [1, 4_000, 100_000])
-def test_statements_and_answers_of_any_length_go_through_encrypted(
-    authority: certificates.Authority, length: int
-) -> None:
+def test_statements_and_answers_of_any_length_go_through_encrypted(authority: certificates.Authority, length: int) -> None:
     script = Script(lambda text: (ResultSet((Column("value", "nvarchar(max)"),), [("ß" * length,)]),))
     server = start(script, authority)
 
@@ -79,9 +77,7 @@ def test_a_record_that_arrives_in_pieces_is_read_whole(authority: certificates.A
     assert bytes(buffer[:count]) == b"twelve bytes"
 
 
-def test_a_closed_connection_ends_the_stream_with_or_without_a_farewell(
-    authority: certificates.Authority, pair: Pair
-) -> None:
+def test_a_closed_connection_ends_the_stream_with_or_without_a_farewell(authority: certificates.Authority, pair: Pair) -> None:
     client, server = pair
     stream, peer, _, outgoing = shaken(authority, client)
     with pytest.raises(ssl.SSLWantReadError):
@@ -97,9 +93,7 @@ def test_a_closed_connection_ends_the_stream_with_or_without_a_farewell(
         assert stream.recv(10) == b""
 
 
-def shaken(
-    authority: certificates.Authority, client: socket.socket
-) -> tuple[EncryptedStream, ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]:
+def shaken(authority: certificates.Authority, client: socket.socket) -> tuple[EncryptedStream, ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]:
     """A stream over the socket after the handshake; the other side of it, what that receives, and what it sends."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
