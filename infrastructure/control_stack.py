@@ -79,7 +79,7 @@ class ControlStack(Stack):
             self,
             row.state,
             function_name=name,
-            description=f"State {row.state}",
+            description=f"dbrestore: {row.state}",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.X86_64,
             handler=row.handler,

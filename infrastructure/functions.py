@@ -104,7 +104,7 @@ FUNCTIONS = (
     Function(
         "CancelRestore",
         "lambdas.entrances.cancel_restore.cancel_restore",
-        control=(may.END_TASKS,),
+        control=(may.SEE_EXECUTIONS, may.END_TASKS),
         answers_commands=True,
     ),
     Function(

@@ -8,14 +8,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract import keys
 from dbrestore.contract import left_out_lists as left_out
-from dbrestore.contract.errors import RestoreNotFound
+from dbrestore.contract.errors import EvidenceUnreadable, RestoreNotFound
 from dbrestore.contract.job import ErrorNote, JobKind, Progress, Result
 from dbrestore.contract.left_out_lists import Lists
 from dbrestore.contract.record import PhaseRow, Report
@@ -78,6 +79,7 @@ class StillRunning:
     waited: float
 
 
+Written = TypeVar("Written", Report, Result)
 Event = StateChanged | Progressed | Ended | StillRunning
 
 
@@ -137,15 +139,37 @@ def end_of(control: ControlPlane, restore_id: str, execution: dict[str, Any]) ->
 
 def read_report(control: ControlPlane, restore_id: str) -> Report | None:
     """The restore's report; None as long as there is none."""
-    text = _read(control, keys.report_key(restore_id))
-    return Report.from_json_of_any_version(text) if text else None
+    key = keys.report_key(restore_id)
+    text = _read(control, key)
+    return _understood(Report, text, f"s3://{control.evidence_bucket}/{key}") if text else None
 
 
 def read_results(control: ControlPlane, report: Report) -> list[Result]:
     """The worker's own results, which hold the lists that never travel through the state machine."""
     places = [uri.removeprefix("s3://").split("/", 1) for uri in report.results]
     bodies = [control.storage.get_object(Bucket=bucket, Key=key)["Body"] for bucket, key in places]
-    return [Result.from_json_of_any_version(body.read()) for body in bodies]
+    return [_understood(Result, body.read(), uri) for body, uri in zip(bodies, report.results, strict=True)]
+
+
+def _understood(model: type[Written], text: bytes, uri: str) -> Written:
+    """Raises EvidenceUnreadable."""
+    try:
+        return model.from_json_of_any_version(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "/".join(map(str, first["loc"]))
+        raise EvidenceUnreadable(
+            f"{uri} isn't what dbrestore writes (/{place}: {first['msg']}): somebody changed it, or a version that this command doesn't "
+            "know wrote it. Restore its earlier version in S3, or use that version's command"
+        ) from error
+
+
+def _progress_of(text: bytes | None) -> Progress | None:
+    """None if there is none, or none that can be read: it is shown, and decides nothing."""
+    try:
+        return Progress.from_json_of_any_version(text) if text else None
+    except ValidationError:
+        return None
 
 
 class _Watch:
@@ -174,7 +198,7 @@ class _Watch:
         """Of the job that was begun last: those before it have ended."""
         for job in reading.jobs_of(self._control.ledger, self._restore_id, JOB_OF_STATE[state])[-1:]:
             text = _read(self._control, keys.job_prefix(self._restore_id, job) + "progress.json")
-            progress = Progress.from_json_of_any_version(text) if text else None
+            progress = _progress_of(text)
             if progress and (job, progress) != self._progress:
                 self._progress = (job, progress)
                 yield Progressed(self._restore_id, state, job, progress, *_pace(progress))

@@ -42,7 +42,7 @@ def watch(context: typer.Context, restore_id: RestoreName, longest: Longest = No
 def cancel(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:
     """Ask a restore to stop. It removes what it made and ends with RestoreCancelled; the databases that were finished stay."""
     plane, found = _found(context, restore_id)
-    examination.ask(plane, "CancelRestore", CancelQuestion(restore_id=found.restore_id), CancelAnswer)
+    examination.ask(plane, "CancelRestore", CancelQuestion(restore_id=found.restore_id, execution_arn=found.arn), CancelAnswer)
     if as_json:
         display.print_json({"type": "cancel", "restoreId": found.restore_id, "cancelRequested": True})
     else:

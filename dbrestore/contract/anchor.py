@@ -6,10 +6,9 @@ alone, which is read tolerantly (dbrestore.ledger.anchor_reading). So a key may 
 its meaning.
 """
 
-from datetime import datetime
 from typing import Final
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from dbrestore.contract.allowed.database_names import folded
@@ -99,7 +98,7 @@ class Anchor(Anchored):
     schema_version: str = VERSION
     restore_id: str
     execution_arn: str
-    planned_at: datetime
+    planned_at: AwareDatetime
     engine: Engine | None = None
     target: AnchoredTarget
     source: AnchoredSource = AnchoredSource()

@@ -1,12 +1,15 @@
 """What `dbrestore cancel` asks a function of the control plane, and what it is answered."""
 
+from pydantic import Field
+
 from dbrestore.contract.document import Document
 
 
 class CancelQuestion(Document):
-    """The restore that is to stop."""
+    """The restore that is to stop. `execution_arn` lets one stop that is still being planned, of which the ledger knows nothing yet."""
 
-    restore_id: str
+    restore_id: str = Field(pattern=r"^r-[0-9a-f]{12}$")
+    execution_arn: str | None = Field(default=None, max_length=2048)
 
 
 class CancelAnswer(Document):

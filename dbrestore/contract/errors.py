@@ -38,7 +38,7 @@ caught, carry the exit code of all that is below them, and are never raised them
     ├── RestoreCancelled                 1
     ├── LeftoversRemain                  5
     ├── RecordUnreadable                 1
-    │   PlanOfAnotherVersion, LedgerRowUnreadable
+    │   PlanOfAnotherVersion, LedgerRowUnreadable, EvidenceUnreadable
     └── OwnFault                         1
         InternalContradiction, RestoreFailed, BucketInOtherRegion
 """
@@ -264,7 +264,7 @@ class LeftoversRemain(RestoreError):
 
 
 class RecordUnreadable(RestoreError):
-    """The ledger's record of the restore can't be read: another version wrote it, or a hand changed it."""
+    """A record of the restore, in the ledger or the evidence, can't be read: another version wrote it, or a hand changed it."""
 
 
 class PlanOfAnotherVersion(RecordUnreadable):
@@ -273,6 +273,10 @@ class PlanOfAnotherVersion(RecordUnreadable):
 
 class LedgerRowUnreadable(RecordUnreadable):
     """A row of the ledger was changed by hand, or lacks what nothing else tells: the message names row and key."""
+
+
+class EvidenceUnreadable(RecordUnreadable):
+    """A report or a result in the evidence bucket isn't what dbrestore writes: the message names the object."""
 
 
 class OwnFault(RestoreError):

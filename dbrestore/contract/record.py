@@ -1,7 +1,8 @@
 """What is on record of a restore: the rows of things and states in the ledger, and the report and the event made of them."""
 
-from datetime import datetime
 from typing import Literal
+
+from pydantic import AwareDatetime
 
 from dbrestore.contract.document import Document
 from dbrestore.contract.job import ErrorNote, PostgresOptions
@@ -20,10 +21,10 @@ class ResourceRow(Document):
     name: str
     physical_id: str | None = None
     state: Literal["INTENT", "CREATED", "DELETED", "KEPT"]
-    intended_at: datetime
-    created_at: datetime | None = None
-    deleted_at: datetime | None = None
-    seen_absent_at: datetime | None = None
+    intended_at: AwareDatetime
+    created_at: AwareDatetime | None = None
+    deleted_at: AwareDatetime | None = None
+    seen_absent_at: AwareDatetime | None = None
     note: str | None = None
 
 
@@ -32,8 +33,8 @@ class PhaseRow(Document):
     as failures; `waiting_for` is what the last of those waited for."""
 
     state: str
-    started_at: datetime
-    ended_at: datetime | None = None
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
     attempts: int = 1
     status: Literal["RUNNING", "SUCCEEDED", "FAILED"] = "RUNNING"
     error: ErrorNote | None = None
@@ -54,8 +55,8 @@ class Report(Document):
     error: ErrorNote | None = None
     plan_trouble: str | None = None
     leftovers: tuple[str, ...] = ()
-    started_at: datetime
-    ended_at: datetime
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
     target: PlannedTarget
     source: PlannedSource
     databases: tuple[DatabaseOutcome, ...] = ()
@@ -83,7 +84,7 @@ class RestoreEvent(Document):
     target: str
     databases: tuple[DatabaseOutcome, ...] = ()
     leftovers: tuple[str, ...] = ()
-    started_at: datetime
-    ended_at: datetime
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
     report: str
     ticket: TicketRequest = TicketRequest()

@@ -3,10 +3,9 @@
 Unknown keys are ignored; what is missing and nothing tells is named. Nothing here ends with an error that has no name.
 """
 
-from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 from dbrestore.contract import anchor
 from dbrestore.contract.anchor import Anchor
@@ -28,7 +27,7 @@ class Meta(Document):
 
     status: Status
     execution_arn: str
-    started_at: datetime
+    started_at: AwareDatetime
     anchor: Anchor
     plan_text: str
     cancel_requested: bool = False

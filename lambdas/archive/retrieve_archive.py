@@ -123,12 +123,12 @@ def retrieve_archive(event: dict[str, Any], context: Any, surroundings: Surround
         section = _wait(event, context, surroundings)
     except NotReady:
         return {}
-    _end_task(event["taskToken"], section)
+    _end_task(event["taskToken"], section, surroundings or Surroundings())
     return section
 
 
-def _end_task(token: str, section: dict[str, Any]) -> None:
-    stepfunctions = Surroundings().control.stepfunctions
+def _end_task(token: str, section: dict[str, Any], surroundings: Surroundings) -> None:
+    stepfunctions = surroundings.control.stepfunctions
     try:
         stepfunctions.send_task_success(taskToken=token, output=json.dumps(section))
     except (ClientError, BotoCoreError) as error:

@@ -33,7 +33,7 @@ TOO_LATE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
 def awaited(ledger: Ledger) -> str | None:
     """The key that the restore waits for, if it does."""
     item = ledger.table.get(ledger.restore_id, AWAITED)
-    return str(item["key"]) if item else None
+    return str(item["key"]) if item and "key" in item else None
 
 
 def choose(ledger: Ledger, missing: Sequence[FoundFile]) -> str:

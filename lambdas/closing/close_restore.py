@@ -60,7 +60,7 @@ def _count(restore: Restore, meta: Meta, report: Report) -> None:
     mode = "unknown" if meta.plan_trouble else meta.plan.mode
     dimensions: dict[str, str] = {"outcome": report.status, "engine": meta.anchor.engine or "unknown", "mode": mode}
     telemetry.count("Restores", **dimensions)
-    telemetry.seconds("RestoreSeconds", (report.ended_at - report.started_at).total_seconds(), **dimensions)
+    telemetry.duration("RestoreSeconds", report.started_at, report.ended_at, **dimensions)
     telemetry.size("RestoredBytes", sum(one.bytes for one in report.databases), engine=dimensions["engine"])
 
 

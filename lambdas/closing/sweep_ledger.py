@@ -49,6 +49,7 @@ def sweep_ledger(section: SweepInput, surroundings: Surroundings) -> Swept:
 
 
 def _sweep(surroundings: Surroundings, restore_id: str) -> str | None:
+    telemetry.log.append_keys(restoreId=restore_id)
     ledger = surroundings.ledger(restore_id)
     meta = open_meta(ledger)
     if meta.status == "CLOSED" or _runs(described(surroundings, meta.execution_arn)):

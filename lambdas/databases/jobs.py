@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 from dbrestore.contract import keys, limits
 from dbrestore.contract.anchor import Whereabouts
@@ -46,7 +46,7 @@ class JobRow(Document):
 
     name: str
     instance_id: str
-    sent_at: datetime
+    sent_at: AwareDatetime
     command_id: str | None = None
     error: str | None = None
 

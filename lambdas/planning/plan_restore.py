@@ -79,6 +79,7 @@ class Place:
 def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan:
     """The plan. Raises every error that can be told before anything is made."""
     began = surroundings.clock()
+    telemetry.concerns(names.restore_id(section.execution_arn), section.execution_arn)
     plan = _counted(lambda: look_up(section, surroundings))
     plan = plan.model_copy(update={"estimate": estimate.of(plan)})
     if plan.mode == "plan":
@@ -106,8 +107,10 @@ def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) ->
 
     Raises RestoreCancelled."""
     execution = described(surroundings, plan.execution_arn)
-    if execution and execution["status"] != "RUNNING":
-        stopped = RestoreCancelled(f"The execution ended ({execution['status']}) while the restore was being planned")
+    ended = execution["status"] if execution and execution["status"] != "RUNNING" else None
+    if ended or ledger.was_cancelled_early:
+        why = f"The execution ended ({ended})" if ended else "The restore was asked to stop"
+        stopped = RestoreCancelled(f"{why} while it was being planned")
         note = ErrorNote.of(stopped)
         restore_list.ended(ledger.table, plan.restore_id, ledger.meta().started_at, surroundings.clock(), note)
         ledger.close(anchor.of(plan))

@@ -11,6 +11,10 @@
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
     <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
+    <restore id>             CANCELLED                       a wish to stop that came before META was written
+    <restore id>             RETRIEVAL#BATCH#<n>, RETRIEVAL#ROUNDS, RETRIEVED   what was asked of the archive (lambdas.archive)
+    <restore id>             AWAITED                         the file that the restore waits for (lambdas.archive.waits)
+    ARRIVAL#<key>            <restore id>                    the token that wakes it when the file arrives
 
 Write-ahead: INTENT is written before anything is created, in one transaction with a check of the restore's status, so nothing can be begun
 after its remover looked. RUNNING: everything may be made. DISCARDING: only what is needed to drop unfinished databases. CLOSING: nothing.
@@ -41,6 +45,7 @@ from dbrestore.ledger.table import ConditionFailed, Item, Table, Write
 from lambdas.runtime.clock import Clock, system_clock
 
 LOCK = "LOCK"
+CANCELLED_EARLY = "CANCELLED"
 MINE_OR_FREE = "attribute_not_exists(pk) OR restoreId = :restore"
 
 
@@ -73,6 +78,15 @@ class Ledger:
         except ConditionFailed as failed:
             return self._already_open(plan, failed)
         return plan
+
+    def cancel_early(self) -> None:
+        """Ask a restore to stop that isn't in the ledger yet: PlanRestore looks for this row when it has opened the ledger."""
+        self.table.write(self.table.put({"pk": self.restore_id, "sk": CANCELLED_EARLY, "since": self.clock().isoformat()}))
+
+    @property
+    def was_cancelled_early(self) -> bool:
+        """Whether somebody asked it to stop before it was in the ledger."""
+        return self.table.get(self.restore_id, CANCELLED_EARLY) is not None
 
     def meta(self) -> Meta:
         """Raises RestoreNotFound, LedgerRowUnreadable."""

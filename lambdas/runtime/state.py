@@ -119,7 +119,7 @@ def state(name: str, model: type[Input], *, makes: bool = False) -> Callable[[Ca
     def decorate(work: Callable[[Input, Restore], Document | None]) -> Handler:
         @wraps(work)
         def handle(event: dict[str, Any], context: Any, surroundings: Surroundings | None = None) -> dict[str, Any]:
-            telemetry.begin(name, context)
+            telemetry.begin(name, context, _restore_id(event))
             return _told(name, lambda: in_phase(event, surroundings or Surroundings()))
 
         def in_phase(event: dict[str, Any], surroundings: Surroundings) -> Document | None:
@@ -146,6 +146,13 @@ def state(name: str, model: type[Input], *, makes: bool = False) -> Callable[[Ca
         return handle
 
     return decorate
+
+
+def _restore_id(event: dict[str, Any]) -> str | None:
+    """As far as the input tells it, for the log alone."""
+    plan = event.get("plan")
+    found = plan.get("restoreId") if isinstance(plan, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _told(name: str, work: Callable[[], Document | None]) -> dict[str, Any]:
@@ -182,7 +189,7 @@ def _watched(ledger: Ledger, name: str, began_at: datetime, work: Callable[[], D
 
 
 def _measured(ledger: Ledger, name: str, began_at: datetime, outcome: str) -> None:
-    telemetry.seconds("StateSeconds", (ledger.clock() - began_at).total_seconds(), state=name, outcome=outcome)
+    telemetry.duration("StateSeconds", began_at, ledger.clock(), state=name, outcome=outcome)
 
 
 def _read(model: type[Input], event: dict[str, Any], *, asked: bool = False) -> Input:

@@ -51,8 +51,8 @@ def page() -> str:
         [
             "# What the simulated SQL Server says",
             "",
-            "Generated from `localcloud/sqlserver/texts.py` and `sqlserver_page.py` by `make docs`. No SQL Server engine and no real",
-            "RDS instance stands behind the local cloud's SQL Server: this is all it can say, and how sure each part is. *documented*: in",
+            "Generated from `localcloud/sqlserver/texts.py` and `localcloud/sqlserver/page.py` by `make docs`. No SQL Server engine and no",
+            "real RDS instance stands behind the local cloud's SQL Server: this is all it can say, and how sure each part is. *documented*: in",
             "AWS's or Microsoft's documentation; *observed*: quoted in public by people who met it; *assumed*: ours, and a real server may",
             "differ.",
             "",

@@ -4,6 +4,7 @@ Invariants: TLS is verified, host name included. Names are resolved in pg_catalo
 so nothing a dump defines can stand in for a function that the worker means. Passwords appear in no argument, log or message.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ _CONDITIONS = ("08", "53", "57", "58")
 
 # How psycopg begins when a connection could not even be made.
 _NEVER_BEGAN = ("connection failed", "connection timeout", "failed to resolve", "connection is bad")
+# What a COPY was at: table, line and column, without the row.
+_COPY_LINE = re.compile(r"COPY [^:\n]{1,200}, line \d+(?:, column [^:\n]{1,100})?")
 _WRONG_PASSWORD = "password authentication failed"  # noqa: S105 - a message
 
 # Whatever changes what a value or a statement means, so that neither the instance's parameter group nor the database nor the role decides.
@@ -167,13 +170,25 @@ def _settle(connection: Connection) -> None:
 
 
 def explained(error: psycopg.Error) -> str:
-    """The server's words, with the cause before them if what ended is the connection and not the statement. Code of a dump can make
-    them as long as it likes."""
-    words = str(error)[: limits.MESSAGE_LENGTH].strip()
+    """The server's words without what they quote of rows, with the cause before them if what ended is the connection and not the statement.
+    They reach logs, events and the console. Code of a dump can make them as long as it likes, and say what it likes."""
+    words = _without_rows(error)[: limits.MESSAGE_LENGTH].strip()
     # What libpq and psycopg say themselves has no SQLSTATE.
     is_ours = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
     is_lost = (is_ours and not words.startswith(_NEVER_BEGAN)) or error.sqlstate in _ENDED
     return f"the connection to the instance was lost: {words}" if is_lost else words
+
+
+def _without_rows(error: psycopg.Error) -> str:
+    """The first line of the message, and where it happened. DETAIL, CONTEXT and the excerpt of the statement quote rows; the line number of
+    a COPY doesn't. Data exceptions (class 22) quote the value after a colon."""
+    said = error.diag.message_primary
+    if said is None:
+        return str(error)
+    if error.sqlstate and error.sqlstate.startswith("22"):
+        said = said.partition(': "')[0]
+    copied = _COPY_LINE.match(error.diag.context or "")
+    return f"{said} ({copied.group(0)})" if copied else said
 
 
 def is_transient(error: BaseException) -> bool:

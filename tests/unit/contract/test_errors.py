@@ -23,7 +23,7 @@ EXIT_CODES = {
         ArchiveTierImpossible AutomatedBackupRunning AwsRefused BackupArchived BackupDamaged BackupEncrypted
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing
         CertificateMissing CertificateRefused CompressionUnreadable CrossRegionCopyRefused CrossRegionReplica
-        DatabaseDamaged DatabaseExists EditionLimit EngineMismatch ExtensionConfigurationInvalid ExtensionNotAllowed
+        DatabaseDamaged DatabaseExists EditionLimit EngineMismatch EvidenceUnreadable ExtensionConfigurationInvalid ExtensionNotAllowed
         FileGuidsExist FilestreamRefused InternalContradiction KmsKeyRefused LedgerRowUnreadable LoginRefused
         MediaPasswordSet NativeBackupOptionMissing NativeSlotsTaken NativeTaskCancelled NativeTaskFailed
         NativeTaskStuck NativeTransferAborted NoUsableSubnet NotANativeBackup NotEnoughStorage NotMasterUser

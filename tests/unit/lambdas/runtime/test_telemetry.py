@@ -2,6 +2,9 @@
 
 import io
 import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,13 +38,17 @@ def test_the_lines_of_a_state_name_its_restore_execution_and_target(world: World
     world.run()
 
     told, _ = lines()
-    removed = [line for line in told if line["state"] == "RemoveWorker" and "restoreId" in line]
-    assert removed
-    for line in removed:
+    removed = [line for line in told if line["state"] == "RemoveWorker"]
+    assert {line["restoreId"] for line in removed} == {world.ledger().restore_id}
+    # Before the ledger was read, only the id is known.
+    known = [line for line in removed if "executionArn" in line]
+    assert known
+    for line in known:
         assert line["restoreId"] == world.ledger().restore_id
         assert line["executionArn"] == line["correlation_id"] == execution_arn("restore-1")
         assert line["target"] == REQUEST["target"]["dbInstance"]
-    assert not any("restoreId" in line for line in told if line["state"] == "PlanRestore")
+    planned = [line for line in told if line["state"] == "PlanRestore"]
+    assert planned[-1]["restoreId"] == world.ledger().restore_id
 
 
 def test_nothing_of_an_earlier_invocation_stands_in_the_lines_of_the_next(lines: Any) -> None:
@@ -86,3 +93,25 @@ def test_waiting_is_no_refusal(world: World, lines: Any) -> None:
         plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)
 
     assert metric(lines()[1], "Refusals") == []
+
+
+def test_the_dimensions_of_every_metric_are_those_that_operations_md_names(world: World, lines: Any) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "operations.md").read_text()
+    table = dict(re.findall(r"^\| `(\w+)` \| (?:count|seconds|bytes) \|([^|]*)\|", page, flags=re.M))
+    documented = {name: sorted(re.findall(r"`(\w+)`", dimensions)) for name, dimensions in table.items()}
+    telemetry.count("Leftovers", 2)
+    telemetry.count("CleanUps")
+    telemetry.count("Refusals", error="X")
+    world.run()
+
+    written = {one["Metrics"][0]["Name"]: one["Dimensions"] for line in lines()[1] for one in line["_aws"]["CloudWatchMetrics"]}
+    assert {name: sorted(found[0]) if found else [] for name, found in written.items()} == documented
+
+
+def test_what_can_not_be_measured_is_logged_and_fails_nothing(lines: Any) -> None:
+    telemetry.duration("StateSeconds", datetime(2026, 1, 1), datetime.now(UTC), state="X", outcome="FAILED")
+    telemetry.size("RestoredBytes", None)  # type: ignore[arg-type]
+
+    told, metrics = lines()
+    assert [line["message"] for line in told] == ["not measured: StateSeconds", "not measured: RestoredBytes"]
+    assert metrics == []
