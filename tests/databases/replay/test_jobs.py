@@ -285,6 +285,37 @@ def test_a_session_that_the_server_ended_reads_as_a_lost_connection(cloud: Cloud
     assert messages[1].startswith("the connection to the instance was lost: ")
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("INSERT INTO kept VALUES (7, 'ada@secret.example')", 'duplicate key value violates unique constraint "kept_pkey"'),
+        ("INSERT INTO kept VALUES (-1, 'eve@ada@secret.example')", 'new row for relation "kept" violates check constraint "kept_id_check"'),
+        ("SELECT 'ada@secret.example'::int", "invalid input syntax for type integer"),
+        ("SELECT 1 FROM ada WHERE 'ada@secret.example' = nobody", 'relation "ada" does not exist'),
+    ],
+)
+def test_what_postgresql_quotes_of_rows_is_in_no_message(cloud: Cloud, statement: str, said: str) -> None:
+    server = Server(_address(cloud), cloud.ca_file, lambda: Login("master", "secret"))
+    with server.connect_master() as connection:
+        connection.execute("CREATE TEMPORARY TABLE kept (id int CHECK (id > 0), mail text PRIMARY KEY)")
+        connection.execute("INSERT INTO kept VALUES (7, 'ada@secret.example')")
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(statement)
+
+    assert "ada@secret" in str(caught.value)
+    assert explained(caught.value) == said
+
+
+def test_a_row_that_copy_refuses_is_named_by_its_line(cloud: Cloud) -> None:
+    server = Server(_address(cloud), cloud.ca_file, lambda: Login("master", "secret"))
+    with server.connect_master() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE kept (id int, mail text)")
+        with pytest.raises(psycopg.Error) as caught, cursor.copy("COPY kept FROM STDIN") as copy:
+            copy.write("1\tx\n078-05-1120\tada@secret.example\n")
+
+    assert explained(caught.value) == "invalid input syntax for type integer (COPY kept, line 2, column id)"
+
+
 def test_a_server_with_another_certificate_is_not_trusted(cloud: Cloud, tmp_path: Path) -> None:
     stranger = certificates.create(tmp_path / "other").bundle
     server = Server(_address(cloud), stranger, lambda: Login("master", "secret"))
