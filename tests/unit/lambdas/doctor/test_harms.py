@@ -246,7 +246,7 @@ CONTROL = (
         "open-restores",
         changed_row("edited", BOTH, None, target={"account": "mine"}),
         "/anchor/target/account: ",
-        "put right in the ledger",
+        "correct the named keys in the ledger",
         round=2,
     ),
     Case(
