@@ -15,7 +15,7 @@ ADD = """
 import sys
 from pathlib import Path
 import boto3
-from repository import points
+from dbrestore.points.pgdump import adding as points
 manifest = points.add(boto3.client("s3"), sys.argv[1], "memory", [(None, Path(sys.argv[2]))])
 # Not getrusage: its maximum begins with that of the process that started this one.
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
