@@ -30,6 +30,9 @@ _CONDITIONS = ("08", "53", "57", "58")
 
 # How psycopg begins when a connection could not even be made.
 _NEVER_BEGAN = ("connection failed", "connection timeout", "failed to resolve", "connection is bad")
+# Classes of SQLSTATE whose messages quote values: cardinality, data, constraints, conflicts, checks of views, code's own, internal.
+_ABOUT_ROWS = ("21", "22", "23", "40", "44", "P0", "XX")
+_ABOUT_A_SETTING = "22023"
 # What a COPY was at: table, line and column, without the row.
 _COPY_LINE = re.compile(r"COPY [^:\n]{1,200}, line \d+(?:, column [^:\n]{1,100})?")
 _WRONG_PASSWORD = "password authentication failed"  # noqa: S105 - a message
@@ -180,15 +183,17 @@ def explained(error: psycopg.Error) -> str:
 
 
 def _without_rows(error: psycopg.Error) -> str:
-    """The first line of the message, and where it happened. DETAIL, CONTEXT and the excerpt of the statement quote rows; the line number of
-    a COPY doesn't. Data exceptions (class 22) quote the value after a colon."""
-    said = error.diag.message_primary
+    """The message and where it happened. CONTEXT and the excerpt of the statement quote rows, except for the line of a COPY; about values and
+    constraints so do DETAIL and what stands after a colon."""
+    said, diag = error.diag.message_primary, error.diag
     if said is None:
         return str(error)
-    if error.sqlstate and error.sqlstate.startswith("22"):
+    about_rows = error.sqlstate is not None and error.sqlstate[:2] in _ABOUT_ROWS and error.sqlstate != _ABOUT_A_SETTING
+    if about_rows:
         said = said.partition(': "')[0]
-    copied = _COPY_LINE.match(error.diag.context or "")
-    return f"{said} ({copied.group(0)})" if copied else said
+    copied = _COPY_LINE.match(diag.context or "")
+    detail = f"\nDETAIL:  {diag.message_detail}" if diag.message_detail and not about_rows else ""
+    return f"{said} ({copied.group(0)}){detail}" if copied else said + detail
 
 
 def is_transient(error: BaseException) -> bool:
