@@ -183,8 +183,8 @@ def explained(error: psycopg.Error) -> str:
 
 
 def _without_rows(error: psycopg.Error) -> str:
-    """The message and where it happened. CONTEXT and the excerpt of the statement quote rows, except for the line of a COPY; about values and
-    constraints so do DETAIL and what stands after a colon."""
+    """The message and where it happened. CONTEXT and the excerpt of the statement quote rows, except for the line of a COPY; about
+    values and constraints so do DETAIL and what stands after a colon."""
     said, diag = error.diag.message_primary, error.diag
     if said is None:
         return str(error)
