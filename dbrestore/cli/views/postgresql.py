@@ -117,7 +117,7 @@ def creations(plan: Plan) -> Iterator[Creation]:
     for database in plan.databases:
         what = f"stays as {database.asked_name} if it is verified"
         yield Creation(DATABASE, database.temporary_name, what, stays=True)
-        fills = f"fills {database.temporary_name} and is gone when it is verified"
+        fills = f"fills {database.temporary_name} and is removed once it is verified"
         yield Creation(LOGIN_ROLE, database.login_role, fills)
         holds = f"no login, no rights; stays with {database.asked_name} if it owns something there"
         yield Creation(HOLDER_ROLE, database.holder_role, holds)

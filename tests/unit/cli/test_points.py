@@ -64,9 +64,9 @@ def test_a_digest_from_where_the_dump_was_made_is_compared(plane: ControlPlane, 
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
 
     assert add(path) == 0
-    assert "its data (zstd) carries no checksum" in capsys.readouterr().err
+    assert "its data (zstd) has no checksum" in capsys.readouterr().err
     assert add(path, "--sha256", digest) == 0
-    assert "carries no checksum" not in capsys.readouterr().err
+    assert "has no checksum" not in capsys.readouterr().err
     assert add(path, "--sha256", "0" * 64) == 1
     assert f"a: the SHA-256 of its bytes is {digest}, --sha256 says {'0' * 64}" in capsys.readouterr().err
 

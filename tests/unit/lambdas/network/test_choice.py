@@ -189,7 +189,7 @@ CASES = {
     "private with endpoints": Case(
         Layout.endpoints,
         "a b c",
-        {"a": "in the Availability Zone of orders; reaches AWS by endpoints alone: s3 vpce-", "b": "in another Availability Zone"},
+        {"a": "in the Availability Zone of orders; reaches AWS through endpoints alone: s3 vpce-", "b": "in a different Availability Zone"},
     ),
     "NAT gateway": Case(Layout.nat, "a b c", {"a": "through the NAT gateway nat-", "public": "no public address"}),
     "the zone beats the way": Case(zone_before_way, "a b c", {"a": "through the NAT gateway", "b": "by endpoints alone"}),
@@ -234,7 +234,7 @@ CASES = {
     "an ACL for private networks": Case(acl_refuses_the_internet, "a b", {"c": "needs the endpoint of s3 (vpce-"}),
     "an ACL with refused networks": Case(acl_with_a_list_of_refused_networks, "a b c", {"a": "through the NAT gateway"}),
     "the NAT gateway's ACL": Case(acl_of_the_nat_gateway, "", {}, "refuses TCP 32768-60999 out to 10.0.1.0/24"),
-    "no free addresses": Case(few_addresses, "a b c", {"tiny": "has 2 free addresses, 3 are needed"}),
+    "no free addresses": Case(few_addresses, "a b c", {"tiny": "has 2 free addresses, but 3 are needed"}),
     "NAT gateway deleted": Case(nat_gateway_deleted, "", {}, "leads to nat-"),
     "NAT gateway without internet": Case(nat_gateway_without_internet, "", {}, "has no route to an internet gateway"),
     "transit gateway only": Case(
@@ -303,7 +303,7 @@ def test_more_free_addresses_come_first_among_equals(layout: Layout) -> None:
     ("change", "words"),
     [
         ({"state": "pending"}, "is pending, not available"),
-        ({"network": None}, "has IPv6 addresses alone"),
+        ({"network": None}, "has only IPv6 addresses"),
         ({"on_outpost": True}, "is on an Outpost"),
         ({"zone": f"{REGION}-ham-1a"}, "is in eu-central-1-ham-1a, a Local or Wavelength Zone"),
     ],

@@ -84,14 +84,14 @@ def test_a_manifest_that_contradicts_itself_is_damaged(s3: "S3Client", made: Man
         stored_points.load(s3, BUCKET, "shop")
 
     assert str(caught.value).startswith(f"s3://{BUCKET}/shop/{made.point_id}/manifest.json")
-    assert str(caught.value).endswith("take another restore point, or add the backups again")
+    assert str(caught.value).endswith("choose another restore point, or add the backups again")
 
 
 def test_a_manifest_in_anothers_place_is_damaged(s3: "S3Client", made: Manifest) -> None:
     key = keys.manifest_key("shop", "20990101T000000Z-00000000")
     s3.put_object(Bucket=BUCKET, Key=key, Body=made.to_json().encode())
 
-    with pytest.raises(BackupDamaged, match=f"{key} is the manifest of shop {made.point_id}, which lies elsewhere"):
+    with pytest.raises(BackupDamaged, match=f"{key} is the manifest of shop {made.point_id}, which is stored elsewhere"):
         stored_points.load(s3, BUCKET, "shop")
 
 
