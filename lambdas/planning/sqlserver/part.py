@@ -116,8 +116,7 @@ def _flaws(backup: NativeDatabaseBackup) -> Iterator[tuple[type[RestoreError], s
         told = f"{name!r} is a backup of the system database {backup.source_name}, and RDS keeps its own"
         yield SystemDatabaseRefused, f"{told}: restore user databases, and run whatever else a server needs as scripts"
     if old := next((one for one in sets if rds_target.is_too_old(one)), None):
-        told = f"{name!r} was backed up by {rds_target.product(old.version)}, and SQL Server 2008 R2 was the last to restore "
-        "such a backup"
+        told = f"{name!r} was backed up by {rds_target.product(old.version)}, and SQL Server 2008 R2 was the last to restore such backups"
         yield BackupTooOld, f"{told}: restore it there, and back it up there"
     if not sets or sets[0].kind != "FULL":
         yield BaseBackupMissing, f"{name!r} doesn't begin with a full backup in this restore point: choose another one"

@@ -139,7 +139,7 @@ def test_a_name_with_a_line_end_is_understood_as_sha256sum_escapes_it(tmp_path: 
         (f"{DIGEST}  b.dump\n", "has 0 digests for a.dump"),
         (f"{DIGEST}  a.dump\n{'0' * 64}  x/a.dump\n", "has 2 digests for a.dump"),
         (f"{DIGEST}  a.dump\n# made today\n", "line 2 isn't one that sha256sum writes"),
-        (DIGEST[:-1] + "  a.dump\n", "line 1 is none"),
+        (DIGEST[:-1] + "  a.dump\n", "line 1 isn't one that sha256sum writes"),
     ],
 )
 def test_a_list_that_does_not_say_it_is_refused(tmp_path: Path, text: str, sentence: str) -> None:

@@ -116,7 +116,7 @@ def test_duration_and_cost_are_shown_item_by_item_with_what_they_rest_on() -> No
     for item in plan.estimate.costs:
         assert f"{item.item} " in text
     assert f"Expected cost: ${plan.estimate.dollars:.2f}, prices of us-east-1 as of 2026-06-18" in text
-    assert "Expected duration: 28 min 15 s, of it 0.44 worker hours" in text
+    assert "Expected duration: 28 min 15 s, including 0.44 worker hours" in text
     assert f"Note: {plan.estimate.notes[0]}" in words(text)
 
 

@@ -488,7 +488,7 @@ def test_a_header_that_cannot_be_read_is_found_without_a_checksum(there: Account
     restore = there.restore(without_crc32(there, there.point(big(12))))
     spoil_part(monkeypatch, 1, lambda data: bytes(len(data)))
 
-    with pytest.raises(StagedCopyDiffers, match="no native SQL Server backup"):
+    with pytest.raises(StagedCopyDiffers, match="isn't a native SQL Server backup"):
         until_done(restore.stage)
 
 

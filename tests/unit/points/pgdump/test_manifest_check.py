@@ -70,7 +70,7 @@ CHANGES: dict[str, tuple[DatabasesChange, str]] = {
     "no digest": (lambda m, d: member(d).update(sha256="9" * 5000), "'9+\\.\\.\\. isn't a SHA-256"),
     "a file of another point": (lambda m, d: d[0]["files"][0].update(key="shop/other/shop/dump.pgdump"), "doesn't lie below"),
     "another instance": (lambda m, d: m.update(instance="other"), "doesn't lie below other/"),
-    "an impossible instance": (lambda m, d: m.update(instance="../x"), "no name of a DB instance"),
+    "an impossible instance": (lambda m, d: m.update(instance="../x"), "isn't a DB instance name"),
     "an impossible name": (lambda m, d: d[0].update(name="a\0b"), "zero byte"),
 }
 

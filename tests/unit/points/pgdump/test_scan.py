@@ -210,7 +210,7 @@ def test_a_large_object_that_the_toc_creates_must_have_its_content(tmp_path: Pat
     [
         ((Entry(20, "TABLE DATA", "t", "s", copy="COPY s.t (a) FROM stdin;\n", has_data=True),), "without --data-only"),
         ((Entry(1, "TABLE", "t", "s"), Entry(20, "TABLE DATA", "t", "s", has_data=True)), "made with --inserts"),
-        ((Entry(20, "STATISTICS DATA", "t", "s", has_data=True),), "a kind that isn't known"),
+        ((Entry(20, "STATISTICS DATA", "t", "s", has_data=True),), "data of an unknown kind"),
     ],
 )
 def test_data_that_could_not_be_replayed_is_refused_early(tmp_path: Path, entries: tuple[Entry, ...], sentence: str) -> None:

@@ -121,7 +121,7 @@ def test_names_are_read_in_the_encoding_of_the_dump() -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "error", "sentence"),
-    [("MULE_INTERNAL", BackupUnreadable, "--encoding=UTF8"), ("UTF8", BackupDamaged, "no valid utf-8")],
+    [("MULE_INTERNAL", BackupUnreadable, "--encoding=UTF8"), ("UTF8", BackupDamaged, "isn't valid utf-8")],
 )
 def test_names_that_cannot_be_read_are_refused(encoding: str, error: type[Exception], sentence: str) -> None:
     entries = (
