@@ -129,7 +129,7 @@ def print_worker(console: Console, checked: CheckedWorker) -> None:
         shown.add_row(value.key, _worth(value), f"{value.origin} ({value.place})" if value.place else value.origin)
     console.print(shown)
     if checked.network:
-        for part in plan_view.network(checked.network, "would stand", console.width):
+        for part in plan_view.network(checked.network, "would run", console.width):
             console.print(part)
     for n, launch in enumerate(checked.launches, 1):
         console.print(f"launch {n}: {launch.instance_type} in {launch.subnet_id}")

@@ -105,7 +105,7 @@ class NotReady(Busy):
 
 
 class DatabaseBusy(Busy):
-    """Another restore that still runs is restoring the same database."""
+    """Another restore of the same database is still running."""
 
 
 class RestoreClosed(Busy):
@@ -145,8 +145,8 @@ class AccountUnfit(RestoreError):
 
 
 class AwsRefused(AccountUnfit):
-    """AWS refused a call for a reason that waiting doesn't fix (denied, quota, bad state): operation, code and message. What was denied
-    ends the command with DENIED, which only the message tells."""
+    """AWS refused a call for a reason that waiting doesn't fix (denied, quota, bad state): operation, code and message. If the call
+    was denied, which only the message shows, the command ends with DENIED."""
 
 
 class TargetUnfit(RestoreError):
@@ -268,7 +268,7 @@ class RecordUnreadable(RestoreError):
 
 
 class PlanOfAnotherVersion(RecordUnreadable):
-    """The plan of a restore that runs was written by another version: it is cleared up and has to be started again."""
+    """The plan of a restore that runs was written by another version: it is cleaned up and has to be started again."""
 
 
 class LedgerRowUnreadable(RecordUnreadable):
@@ -284,4 +284,4 @@ class InternalContradiction(OwnFault):
 
 
 class RestoreFailed(OwnFault):
-    """Anything that has no better name, with its cause."""
+    """Anything that has no name of its own, with its cause."""

@@ -72,7 +72,7 @@ class EditionLimit(TargetUnfit):
 
 
 class PointInTimeUnreachable(NotFound):
-    """The backups of the restore point do not reach the point in time that was asked for."""
+    """The backups of the restore point do not reach the requested point in time."""
 
 
 class StagedCopyDiffers(WorkFailed):
@@ -116,7 +116,7 @@ class NativeTaskCancelled(WorkFailed):
 
 
 class NativeTaskFailed(WorkFailed):
-    """The task ended in ERROR for a reason that has no better name."""
+    """The task ended in ERROR for a reason that has no name of its own."""
 
 
 class NativeTransferAborted(WorkFailed):

@@ -78,7 +78,7 @@ def _contradictions(values: Any) -> Iterator[tuple[configuration_file.Place, str
         return
     for n, name in enumerate(lists.get("not", [])):
         if name in lists.get("also", []):
-            yield ("not", n), f"{name!r} is in also as well: name it in one of them"
+            yield ("not", n), f"{name!r} is listed under also too: name it in one of them"
         elif name not in DEFAULT_EXTENSIONS:
             # A slip of the pen here would go on allowing what was to be forbidden.
             yield ("not", n), f"{name!r} is not in the default list: correct the name, or leave it out"

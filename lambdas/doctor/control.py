@@ -152,7 +152,7 @@ def abandoned(control: ControlSide) -> Iterator[Outcome]:
 def _of_another_version(restore_id: str, meta: Meta) -> Iterator[Outcome]:
     """A row that this version did not write so. Clean-up works all the same."""
     if meta.plan_trouble:
-        fix = "let it end, which clears it up; then start it again"
+        fix = "let it end, which cleans it up; then start it again"
         yield doubtful(str(meta.plan_trouble), restore_id, fix)
     if meta.anchor.schema_version not in (DERIVED, VERSION):
         told = f"its anchor is of version {meta.anchor.schema_version}, newer than this one's ({VERSION})"
@@ -206,7 +206,7 @@ def _retrieved(rule: Mapping[str, Any]) -> bool:
 
 
 RULES = (
-    ExpectedRule("executions that ended", "SweepLedger", _ended, "a stopped restore is cleared up five minutes later"),
+    ExpectedRule("executions that ended", "SweepLedger", _ended, "a stopped restore is cleaned up five minutes later"),
     ExpectedRule("the look every five minutes", "SweepLedger", _scheduled, "what everything else missed is left behind"),
     ExpectedRule(
         "retrieved archives",

@@ -215,7 +215,7 @@ def _route_fault(vpc: Vpc, subnet: Subnet, caller: Caller, route: Route | None) 
     if route.target.startswith("igw-"):
         return f"the default route of {table} leads to the internet gateway {route.target}, and a worker has no public address"
     if not route.target.startswith(("nat-", *ELSEWHERE)):
-        return f"the default route of {table} leads to {route.target}, which doesn't lead to AWS"
+        return f"the default route of {table} leads to {route.target}, which passes no traffic on to AWS"
     workers = [vpc.groups[group_id] for group_id in caller.group_ids if group_id in vpc.groups]
     if not network_rules.lets_out(workers, None):
         return f"{_named(caller.group_ids)} lets no HTTPS out to public addresses"

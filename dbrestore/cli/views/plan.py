@@ -28,7 +28,7 @@ def _parts(plan: Plan, width: int) -> Iterator[RenderableType]:
     if plan.archive and plan.archive.classes:
         yield from archive(plan.archive)
     if plan.network:
-        yield from network(plan.network, "would stand", width)
+        yield from network(plan.network, "would run", width)
     yield _heading("Would be created, and removed again unless noted otherwise")
     yield from explained(("what", "name", ""), [(c.kind, c.name, c.what) for c in creations.of(plan)], width)
     if plan.estimate:

@@ -180,7 +180,7 @@ def _of_altered_table(entry: TocEntry, cursor: Cursor) -> Key:
 def _in_schema(cursor: Cursor) -> tuple[str, str]:
     found = cursor.qualified_name()
     if len(found) != 2:
-        raise NotUnderstood(f"{'.'.join(found)!r} where schema and name was expected")
+        raise NotUnderstood(f"{'.'.join(found)!r} where schema and name were expected")
     return found[0], found[1]
 
 
@@ -239,7 +239,7 @@ def _of_a_table(kind: str, cursor: Cursor) -> Key:
 def _column(kind: str, cursor: Cursor) -> Key:
     found = cursor.qualified_name()
     if len(found) != 3:
-        raise NotUnderstood(f"{'.'.join(found)!r} where schema, table and column was expected")
+        raise NotUnderstood(f"{'.'.join(found)!r} where schema, table and column were expected")
     return Key(kind, found[0], found[1:])
 
 

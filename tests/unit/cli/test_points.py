@@ -52,7 +52,7 @@ def test_a_dump_without_data_is_said_to_be_one_when_it_is_added_and_shown(
     for text in (added.err, shown):
         assert "Note: shop: tables 2, without data 2: " in text
         assert "Note: shop: no indexes, constraints or triggers in this dump" in text
-        assert "Note: shop: it names the roles other, shop_owner, and no dump of a database creates roles" in text
+        assert "Note: shop: it names the roles other, shop_owner, and a dump of a database doesn't create roles" in text
         assert "Note: shop: it needs the extensions uuid-ossp" in text
     assert [note.split(":")[0] for note in summary["notes"]] == ["shop"] * 4
     assert "UTF8" in shown

@@ -61,7 +61,7 @@ class _Policy:
 
     def _not_kept(self, state: RoleState) -> str | None:
         if not self.options.keep_owners:
-            return "was not asked for as an owner (`owners` of the request)"
+            return "was not requested as an owner (`owners` of the request)"
         if state.is_powerful:
             return "has more rights than a database's owner needs; ask for it by name (`owners` of the request)"
         return None

@@ -266,7 +266,7 @@ CONTROL = (
     Case("code", lambda i: i.expect(code="0" * 64, version=None), "this command is of another version", "ControlStack", round=2),
     Case("definition", lambda i: i.expect(definition="0"), "runs a different definition", TEMPLATE),
     Case("functions", call("lambda", "delete_function", FunctionName="RemoveWorker"), "does not exist", TEMPLATE),
-    Case("rules", unruled("ExecutionEnded"), "a stopped restore is cleared up five minutes later", TEMPLATE),
+    Case("rules", unruled("ExecutionEnded"), "a stopped restore is cleaned up five minutes later", TEMPLATE),
     Case(
         "rules",
         call("events", "disable_rule", Name="EveryFiveMinutes"),

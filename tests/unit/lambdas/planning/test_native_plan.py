@@ -768,8 +768,8 @@ def test_a_backup_of_sql_server_2000_is_refused(sql_server: World) -> None:
     store_chains({"version": "8.0.2039"})
 
     assert refused(BackupTooOld, asking("stock")) == [
-        "/databases/0/name: 'stock' was backed up by SQL Server 2000 (8.0.2039), and SQL Server 2008 R2 was the last to restore such a "
-        "backup: restore it there, and back it up there"
+        "/databases/0/name: 'stock' was backed up by SQL Server 2000 (8.0.2039), and SQL Server 2008 R2 was the last to restore such "
+        "backups: restore it there, and back it up there"
     ]
 
 
