@@ -19,7 +19,7 @@ _RESERVED = ("aws:", "dbrestore:")
 
 def _unreserved(key: str) -> str:
     if key.lower().startswith(_RESERVED):
-        raise ValueError(f"is a key of {'AWS' if key.lower().startswith('aws:') else 'dbrestore'} alone: use another")
+        raise ValueError(f"is a key of {'AWS' if key.lower().startswith('aws:') else 'dbrestore'} itself: use another")
     return key
 
 

@@ -246,7 +246,7 @@ CONTROL = (
         "open-restores",
         changed_row("edited", BOTH, None, target={"account": "mine"}),
         "/anchor/target/account: ",
-        "put right in the ledger",
+        "correct the named keys in the ledger",
         round=2,
     ),
     Case(
@@ -376,10 +376,10 @@ TARGET = (
     Case("worker-permissions", denied("s3:GetObject"), "may not call s3:GetObject on arn:aws:s3:::repository/*", TARGET_STACK, round=3),
 )
 DATABASE = (
-    Case("instance-usable", shielded, "is shielded from restores by its tag", "take the tag off"),
-    Case("instance-usable", full_list, "has 5 security groups already", "take one off"),
+    Case("instance-usable", shielded, "is shielded from restores by its tag", "remove the tag"),
+    Case("instance-usable", full_list, "has 5 security groups already", "remove one"),
     # By the same harm, and in the same words.
-    Case("group-room", lambda _: None, "stopped by what instance-usable found", "take one off", "not checked"),
+    Case("group-room", lambda _: None, "stopped by what instance-usable found", "remove one", "not checked"),
     Case("master-secret", secret_that_goes, "is to be deleted on", "--manage-master-user-password"),
     Case("secret-key", key_that_goes, "is PendingDeletion", "enable the key"),
     Case("free-storage", full_disk, "0.0 GiB of 20.0 GiB are free", "grow the instance's storage", "warning"),

@@ -334,10 +334,10 @@ def test_the_engines_must_match(sql_server: World) -> None:
     dumps = asking("orders", source={"dbInstance": INSTANCE})
 
     assert refused(EngineMismatch, dumps) == [
-        f"{TARGET} is a sqlserver instance, the restore point {POINT} is of postgres: choose another target or source"
+        f"{TARGET} is a sqlserver instance, but the restore point {POINT} is of postgres: choose another target or source"
     ]
     [line] = refused(EngineMismatch, {"target": {"dbInstance": INSTANCE}, "source": {"dbInstance": MSSQL}, "databases": ["crm"]})
-    assert f"{INSTANCE} is a postgres instance, the restore point {POINT} is of sqlserver" in line
+    assert f"{INSTANCE} is a postgres instance, but the restore point {POINT} is of sqlserver" in line
 
 
 @pytest.mark.parametrize("engine", ["custom-sqlserver-se", "oracle-se2"])
