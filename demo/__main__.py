@@ -53,7 +53,7 @@ def play(stage: Stage, directory: Path, rows: int = ROWS) -> Acts:
     stage.title("A shop on RDS, its backup, and an accident")
     with _local_cloud(stage, directory) as (account, plane, running):
         shop, before = demo_postgresql.prepare(stage, account, plane, directory, rows)
-        stage.title("Act 1: the backup comes back beside the damaged original")
+        stage.title("Act 1: the backup is restored next to the damaged original")
         first = demo_postgresql.restore_beside(stage, plane, shop, before)
         stage.title("Act 2: the worker is killed while it loads rows")
         second = demo_postgresql.lose_the_worker(stage, plane, shop)

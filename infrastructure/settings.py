@@ -50,7 +50,7 @@ def read(context: Callable[[str], Any]) -> Settings:
 def _accounts(text: str) -> tuple[str, ...]:
     accounts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if wrong := [account for account in accounts if not re.fullmatch(r"\d{12}", account)]:
-        raise ValueError(f"targetAccounts: {wrong[0]!r} isn't an account id: write 12 digits, several with commas between")
+        raise ValueError(f"targetAccounts: {wrong[0]!r} isn't an account id: write 12 digits, and separate several with commas")
     if len(accounts) > MOST_TARGET_ACCOUNTS:
         raise ValueError(
             f"targetAccounts: {len(accounts)} accounts are more than the {MOST_TARGET_ACCOUNTS} that a bucket policy has room for: "

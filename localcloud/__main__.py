@@ -62,10 +62,10 @@ def _write_at_once(path: Path, text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; 0 picks a free one")
     parser.add_argument("--directory", type=Path, required=True, help="for everything that must be a file")
     parser.add_argument("--time-scale", type=float, default=60.0, help="60: a minute of AWS's waiting takes a second")
-    parser.add_argument("--assembly", type=Path, help="deploy this cloud assembly and not the application's own")
+    parser.add_argument("--assembly", type=Path, help="deploy this cloud assembly instead of the application's own")
     parser.add_argument("--ready", type=Path, help="a file to write when everything is up")
     return parser
 

@@ -19,8 +19,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="The local cloud: the whole application on this computer, without AWS. There is one per directory: DBRESTORE_LOCAL_DIR names it "
-    "(default: ~/.dbrestore/local; for root /var/tmp/dbrestore-0, which all who work as root share). Several are several clouds side by "
-    "side, each on its own port; none of these commands touches another directory's.",
+    "(default: ~/.dbrestore/local; for root /var/tmp/dbrestore-0, shared by everyone who works as root). Each directory has a cloud of "
+    "its own, on its own port; none of these commands touches another directory's.",
 )
 
 AsJson = Annotated[
@@ -37,7 +37,7 @@ def up(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The endpoint's port; default: a free one.")] = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Start it, unless it runs already, and print export lines: eval "$(dbrestore local up)"."""
+    """Start it, unless it is already running, and print export lines: eval "$(dbrestore local up)"."""
     from localcloud import daemon
 
     if daemon.status() is None:
@@ -45,17 +45,16 @@ def up(
     running = daemon.up(port)
     _print(running, as_json=as_json)
     _say(
-        f"{'Was up already' if running.already else 'Up'}: {running.endpoint}, in {running.directory.parent}. "
-        "To end it: dbrestore local down"
+        f"{'Already up' if running.already else 'Up'}: {running.endpoint}, in {running.directory.parent}. To stop it: dbrestore local down"
     )
     if running.already and port not in (None, running.port):
-        _say(f"It is not on port {port}: end it first, or name another directory with DBRESTORE_LOCAL_DIR.")
+        _say(f"It is not on port {port}: stop it first, or name another directory with DBRESTORE_LOCAL_DIR.")
     return ExitCode.DONE
 
 
 @app.command()
 def down(as_json: AsJson = False) -> ExitCode:
-    """End it and everything that it started, and remove its files."""
+    """Stop it and everything that it started, and remove its files."""
     from localcloud import daemon
 
     was_up = daemon.down()
@@ -68,7 +67,7 @@ def down(as_json: AsJson = False) -> ExitCode:
 
 @app.command()
 def status(as_json: AsJson = False) -> ExitCode:
-    """Say where it is, with export lines; exit code 10 if it is not up."""
+    """Show where it is, with export lines; exit code 10 if it is not up."""
     from localcloud import daemon
 
     running = daemon.status()

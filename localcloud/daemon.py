@@ -122,7 +122,7 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists():
             if time.monotonic() > deadline:
-                raise LocalCloudError(f"{folder} can't be removed: end what still writes into it, and repeat.")
+                raise LocalCloudError(f"{folder} can't be removed: stop whatever still writes to it, then try again.")
             time.sleep(0.05)
 
 
@@ -151,7 +151,7 @@ def _own_folder(folder: Path) -> Path:
     _require_own(folder)
     leftover = folder / "cloud"
     if leftover.exists():
-        raise LocalCloudError(f"{leftover} exists already and is no local cloud of this user: move it away or name another directory.")
+        raise LocalCloudError(f"{leftover} already exists and isn't a local cloud of this user: move it or name another directory.")
     return folder
 
 

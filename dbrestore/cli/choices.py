@@ -28,15 +28,15 @@ Owners = Annotated[
     typer.Option(
         "--owner",
         metavar="ROLE[=OWNER]",
-        help="PostgreSQL: what this role of the dump owned belongs to this role of the target (the same name by default). Repeatable; "
-        "roles that are not named own nothing then. Without it the dump's roles own if the restore point is of the target itself.",
+        help="PostgreSQL: give what this role owned in the dump to this role of the target (default: the same name). Repeatable; roles "
+        "that are not named then own nothing. Without it, the dump's roles own their objects if the restore point is of the target itself.",
     ),
 ]
 CreateMissingRoles = Annotated[
     bool,
     typer.Option(
         "--create-missing-roles",
-        help="PostgreSQL: make the dump's roles that the target lacks, without login and rights.",
+        help="PostgreSQL: create the dump's roles that the target lacks, without login or rights.",
     ),
 ]
 SkipMissingExtensions = Annotated[
@@ -55,11 +55,11 @@ SkipUnrestorable = Annotated[
 ]
 Encoding = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="PostgreSQL: the encoding of the new databases; default: that of the dump."),
+    typer.Option(metavar="NAME", help="PostgreSQL: the encoding of the new databases; default: the dump's."),
 ]
 Locale = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="PostgreSQL: the locale of the new databases; default: that of the dump."),
+    typer.Option(metavar="NAME", help="PostgreSQL: the locale of the new databases; default: the dump's."),
 ]
 Verify = Annotated[
     Proof | None,
@@ -93,7 +93,7 @@ def owners(options: Sequence[str]) -> dict[str, str]:
     for option in options:
         role, owner = split_names(option, "--owner", "ROLE or ROLE=OWNER")
         if role in found:
-            raise RestoreRequestInvalid(f"--owner {option!r}: {role} is given twice; one role owns in its place")
+            raise RestoreRequestInvalid(f"--owner {option!r}: {role} is given twice: only one role can own in its place")
         found[role] = owner or role
     return found
 

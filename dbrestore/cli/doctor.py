@@ -40,7 +40,7 @@ MARKS: dict[State, tuple[str, str]] = {
 
 def doctor(
     context: typer.Context,
-    instance: Annotated[str | None, typer.Argument(help="The RDS instance to look at as a restore's target.")] = None,
+    instance: Annotated[str | None, typer.Argument(help="The RDS instance to check as a restore's target.")] = None,
     account: Annotated[str | None, typer.Option(metavar="ID", help="The target's account; default: the control account.")] = None,
     to_region: Annotated[str | None, typer.Option(metavar="REGION", help="The target's Region; default: the control account's.")] = None,
     as_json: AsJson = False,
@@ -97,7 +97,7 @@ def _examined(plane: ControlPlane, question: ExaminationQuestion) -> Iterator[Fi
 
 def _refused(error: ClientError, action: str) -> str:
     told = error.response.get("Error", {})
-    return f"you may not: {told.get('Code')}: {told.get('Message')}. It takes {action}"
+    return f"denied: {told.get('Code')}: {told.get('Message')}. You need {action}"
 
 
 def _finding(check: str, looked_at: str, state: State, sentence: str) -> Finding:

@@ -27,7 +27,7 @@ def page() -> str:
             "A group is what Python code catches (`except NotFound`); no execution, report or event ends with its name. Everything in a",
             "group has the group's exit code. An error whose name isn't here, such as `States.Timeout` or one of another version, has 1.",
             "If something is left behind, the code of a restore is 5, whatever its error. As the end of a restore, `NotReady` has 1:",
-            "the last of many attempts was in vain. `AwsRefused` has 12 when permissions or credentials were refused.",
+            "the last of many attempts failed. `AwsRefused` has 12 when permissions or credentials were refused.",
             "",
             "| group | exit code | in | what it means |",
             "|---|---|---|---|",

@@ -53,7 +53,7 @@ def of_execution(status: str, error: ErrorNote | None, leftovers: tuple[str, ...
     if status == "SUCCEEDED":
         return ExitCode.DONE
     if error and error.name == NotReady.__name__:
-        # In this process it means come back later; as a restore's end, that the last of many attempts was in vain.
+        # In this process it means come back later; as a restore's end, that the last of many attempts failed.
         return ExitCode.FAILED
     return of_note(error) if error else ExitCode.FAILED
 

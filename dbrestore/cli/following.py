@@ -109,8 +109,8 @@ def _described(control: ControlPlane, restore_id: str, arn: str) -> dict[str, An
         if error_code(error) != "ExecutionDoesNotExist":
             raise
         raise RestoreNotFound(
-            f"Step Functions no longer knows the execution of {restore_id}: it forgets them after 90 days. Its report stays: "
-            f"dbrestore report {restore_id}"
+            f"Step Functions no longer knows the execution of {restore_id}: it forgets them after 90 days. The report is still "
+            f"there: dbrestore report {restore_id}"
         ) from None
     return execution
 

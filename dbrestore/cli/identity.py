@@ -39,7 +39,7 @@ def find(control: ControlPlane, text: str) -> Restore:
     found = _by_ledger(control, text) or _by_name(control, text) or _by_restore_id(control, text)
     if found is None:
         raise RestoreNotFound(
-            f"No restore {text!r}. Give a restore id (r-...), an execution's name or its ARN; `dbrestore list` has them, and the Step "
+            f"No restore {text!r}. Give a restore id (r-...), or an execution's name or ARN: `dbrestore list` lists them, and the Step "
             "Functions console those that were refused."
         )
     return found

@@ -16,13 +16,13 @@ from dbrestore.contract.exit_code import ExitCode
 DEFAULT_LIMIT = 20
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
-Running = Annotated[bool, typer.Option("--running", help="Only those that aren't over: they run, or are still being cleared up.")]
+Running = Annotated[bool, typer.Option("--running", help="Only restores that aren't over: running, or still being cleaned up.")]
 Since = Annotated[
     str | None,
     typer.Option(
         metavar="AGE|MOMENT",
-        help="Only those that began since: 90m, 24h, 7d, 2w, or a moment like 2026-11-20 or 2026-11-20T13:30 (UTC unless it names another "
-        "zone).",
+        help="Only restores that began since: an age (90m, 24h, 7d, 2w) or a moment like 2026-11-20 or 2026-11-20T13:30 (UTC unless it "
+        "names another zone).",
     ),
 ]
 Limit = Annotated[
@@ -45,7 +45,7 @@ def list_restores(
     if running:
         return show_running(plane, moment, limit, as_json=as_json)
     most = limit if limit is not None or moment else DEFAULT_LIMIT
-    nothing = f"No restore began since {moment:%Y-%m-%d %H:%M:%S} UTC." if moment else "No restore was begun yet."
+    nothing = f"No restore has begun since {moment:%Y-%m-%d %H:%M:%S} UTC." if moment else "No restore has been started yet."
     standing_view.show(plane, standing.newest(plane, moment, most), nothing, as_json=as_json)
     return ExitCode.DONE
 

@@ -56,8 +56,10 @@ def print_version(asked: bool) -> None:
 @app.callback()
 def global_options(
     context: typer.Context,
-    profile: Annotated[str | None, typer.Option(help="The AWS profile; default: as the AWS CLI finds it.")] = None,
-    region: Annotated[str | None, typer.Option(help="The Region of the control account; default: as the AWS CLI finds it.")] = None,
+    profile: Annotated[str | None, typer.Option(help="The AWS profile; default: the one that the AWS CLI would use.")] = None,
+    region: Annotated[
+        str | None, typer.Option(help="The Region of the control account; default: the one that the AWS CLI would use.")
+    ] = None,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)] = False,
 ) -> None:
     """Restore single databases into running Amazon RDS instances, and leave nothing behind."""

@@ -23,7 +23,7 @@ AsJson = Annotated[
 ]
 Longest = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="SECONDS", min=0, help="Stop waiting after so long (exit code 13); the restore goes on."),
+    typer.Option("--timeout", metavar="SECONDS", min=0, help="Stop waiting after this many seconds (exit code 13); the restore goes on."),
 ]
 StopAt = Annotated[
     str | None,
@@ -34,7 +34,7 @@ StopAt = Annotated[
 ]
 FixUsers = Annotated[
     bool,
-    typer.Option("--fix-users", help="SQL Server: map users whose login is not here to the login of the same name."),
+    typer.Option("--fix-users", help="SQL Server: map users whose login doesn't exist on this server to the login of the same name."),
 ]
 CheckDatabase = Annotated[
     bool | None,
@@ -61,7 +61,7 @@ WorkerWishes = Annotated[
     typer.Option(
         "--worker",
         metavar="KEY=VALUE",
-        help="For this worker instead of what is configured; the keys are those of `worker` in a request: subnetIds=ID,ID volumeGib=40 "
+        help="Override a configured setting of the worker; the keys are those of `worker` in a request: subnetIds=ID,ID volumeGib=40 "
         "tags.team=dba. Repeatable.",
     ),
 ]

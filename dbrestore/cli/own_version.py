@@ -29,7 +29,7 @@ def _stamped(path: Path) -> dict[str, str]:
         stamp = json.loads(path.read_text())
         version, sums = stamp["version"], {name: str(stamp[name]) for name in ("code", "definition")}
     except FileNotFoundError:
-        raise ValueError(f"the asking command was installed without {path.name}, so it knows no fingerprints") from None
+        raise ValueError(f"the asking command was installed without {path.name}, so it has no fingerprints to compare") from None
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"the asking command's {path.name} can't be read ({error!r})") from None
     if version != versions.NUMBER:

@@ -43,7 +43,7 @@ Sources = Annotated[
         "--from",
         metavar="PATH",
         help="A pg_dump custom-format file or directory, a file of a native SQL Server backup, or a folder with such files (a backup "
-        "job's: all that is in it and its folders). Repeatable.",
+        "job's: everything in it and its subfolders). Repeatable.",
     ),
 ]
 DatabaseNames = Annotated[
@@ -51,7 +51,7 @@ DatabaseNames = Annotated[
     typer.Option(
         "--database",
         metavar="NAME",
-        help="The database's name; default: the backup's own. One per --from, for SQL Server one in all.",
+        help="The database's name; default: the backup's own. One per --from; for SQL Server, one for all.",
     ),
 ]
 Digests = Annotated[
@@ -59,8 +59,8 @@ Digests = Annotated[
     typer.Option(
         "--sha256",
         metavar="DIGEST",
-        help="The SHA-256 of a file from where it was made, compared while it is read. One per --from, in order; - for none. "
-        "A file PATH.sha256 beside it (sha256sum's output; of a directory, all its files) is read by itself.",
+        help="The SHA-256 of a file, computed where it was made; compared while the file is read. One per --from, in order; - for none. "
+        "A file PATH.sha256 next to it (sha256sum's output; for a directory, of all its files) is read automatically.",
     ),
 ]
 
@@ -71,7 +71,7 @@ Positions = Annotated[
         "--set",
         metavar="N",
         min=1,
-        help="SQL Server: of files that hold several backup sets take the N-th, counted from 1 (RESTORE ... WITH FILE = N). Repeatable. "
+        help="SQL Server: from files that hold several backup sets, take the N-th, counted from 1 (RESTORE ... WITH FILE = N). Repeatable. "
         "Default: the newest full backup of each database and what follows it.",
     ),
 ]
@@ -82,14 +82,14 @@ def add(
     context: typer.Context,
     instance: Instance,
     source: Sources,
-    engine: Annotated[Engine, typer.Option(help="Whose backups they are.")] = Engine.POSTGRES,
+    engine: Annotated[Engine, typer.Option(help="The engine that made the backups.")] = Engine.POSTGRES,
     database: DatabaseNames = None,
     sha256: Digests = None,
     position: Positions = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Make restore points out of backups that exist: read once, checked, copied into the repository. One point for all dumps given; for
-    SQL Server as many as there are full backups of a database."""
+    """Make restore points from existing backups: each is read once, checked and copied into the repository. One point for all dumps given;
+    for SQL Server as many as there are full backups of a database."""
     of_engine, given = ENGINES[engine.value], Given(instance, source, database or [], position or [])
     of_engine.require_fitting(given)
     digests = _digests(sha256 or [], source)
@@ -187,7 +187,7 @@ def _point_line(point: stored_points.PointName, manifest: Manifest | Unread) -> 
 def _digests(given: list[str], sources: list[Path]) -> list[str]:
     if given and len(given) != len(sources):
         raise RestoreRequestInvalid(
-            f"{len(given)} --sha256 for {len(sources)} --from: give one for each, in order, - where there is none, or none at all"
+            f"{len(given)} --sha256 for {len(sources)} --from: give one for each, in order (- where there is none), or none at all"
         )
     return given or [known_digests.NOT_GIVEN] * len(sources)
 

@@ -25,7 +25,7 @@ def verify(
         bool,
         typer.Option(
             "--deep",
-            help="Read every byte: the SHA-256 of each file, and the checksums that SQL Server wrote into native backups.",
+            help="Read every byte, and check the SHA-256 of each file and the checksums that SQL Server wrote into native backups.",
         ),
     ] = False,
     as_json: AsJson = False,

@@ -14,11 +14,11 @@ _MEANINGS = {
     ExitCode.FAILED: "failed, and cleaned up",
     ExitCode.USAGE: "the command or the request is wrong; nothing was begun",
     ExitCode.SOME_FAILED: "some databases failed; the others are restored",
-    ExitCode.NOT_VERIFIED: "verification found a difference, and nothing stands under the asked name; or the databases stand there without "
-    "what the request allowed to leave out",
+    ExitCode.NOT_VERIFIED: "verification found a difference, and no database has the requested name; or the databases were restored "
+    "without what the request allowed to leave out",
     ExitCode.LEFTOVERS: "clean-up could not finish: something is left (the report names it)",
     ExitCode.NOT_FOUND: "not found: the instance, the restore point, the restore, or dbrestore itself",
-    ExitCode.BUSY: "busy: another restore has the same database, or AWS asks to come back later",
+    ExitCode.BUSY: "busy: another restore has the same database, or AWS asks to try again later",
     ExitCode.DENIED: "denied, or no credentials",
     ExitCode.STILL_RUNNING: "still running when the wait ended; the restore goes on",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the restore goes on",

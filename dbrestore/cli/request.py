@@ -66,7 +66,7 @@ def worker_wishes(options: Sequence[str]) -> dict[str, Any]:
             raise RestoreRequestInvalid(f"--worker {option!r}: write KEY=VALUE, such as volumeGib=40 or tags.team=dba")
         into, name = (wishes.setdefault("tags", {}), key[5:]) if key.startswith("tags.") else (wishes, key)
         if name in into:
-            raise RestoreRequestInvalid(f"--worker {option!r}: {key} is given twice; a list has commas between its items")
+            raise RestoreRequestInvalid(f"--worker {option!r}: {key} is given twice: separate the items of a list with commas")
         into[name] = value.split(",") if name in LISTS and into is wishes else value
     return wishes
 

@@ -35,7 +35,7 @@ Databases = Annotated[
         "--database",
         "-d",
         metavar="NAME[=NEW]",
-        help="A database, and the name to bring it back under. Repeatable. \\= is an equals sign inside a name.",
+        help="A database, and the name to restore it under. Repeatable. \\= is an equals sign inside a name.",
     ),
 ]
 Target = Annotated[str | None, typer.Option("--to", metavar="TARGET", help="The running RDS instance to restore into.")]
@@ -206,7 +206,7 @@ def _shown(plane: ControlPlane, restore: identity.Restore, *, longest: float | N
             shown.show(event)
             end = event if isinstance(event, Ended | StillRunning) else end
     if end is None:
-        raise RuntimeError("The stream of events ended without an end: report this as a bug")
+        raise RuntimeError("The stream of events ended before the restore did: report this as a bug")
     return end
 
 

@@ -73,8 +73,8 @@ def check(
     worker: WorkerWishes = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Show what the worker for an instance would be and who says so, and check it against AWS. Nothing is made. Ends with 1 if a restore
-    would be refused for it."""
+    """Show the worker that an instance would get and where each setting comes from, and check it against AWS. Nothing is created.
+    Ends with 1 if a restore would be refused for it."""
     checked = _ask(context, build(instance, account, to_region, worker or ())).checked
     if checked is None:
         raise RuntimeError("an instance was named and nothing was checked: report this as a bug")
@@ -129,7 +129,7 @@ def print_worker(console: Console, checked: CheckedWorker) -> None:
         shown.add_row(value.key, _worth(value), f"{value.origin} ({value.place})" if value.place else value.origin)
     console.print(shown)
     if checked.network:
-        for part in plan_view.network(checked.network, "would stand", console.width):
+        for part in plan_view.network(checked.network, "would run", console.width):
             console.print(part)
     for n, launch in enumerate(checked.launches, 1):
         console.print(f"launch {n}: {launch.instance_type} in {launch.subnet_id}")

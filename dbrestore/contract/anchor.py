@@ -142,7 +142,7 @@ def unreadable(restore_id: str, flaws: list[str]) -> LedgerRowUnreadable:
     """The error that names what is wrong with the restore's own row."""
     return LedgerRowUnreadable(
         f"The ledger's row META of {restore_id} can't be read: {'; '.join(flaws)}. It was changed by hand, or is of a version that this "
-        f"one doesn't know. Put right in the table what is named here, and clean-up goes on by itself; what is left carries the tag "
+        f"one doesn't know. Correct in the table what is named here, and clean-up continues automatically; what is left carries the tag "
         f"dbrestore:restore-id={restore_id}"
     )
 

@@ -65,11 +65,11 @@ class RestoreRequestInvalid(RequestRefused):
 
 
 class NotSupportedYet(RequestRefused):
-    """A known wish that this version does not fulfil."""
+    """A known feature request that this version does not support."""
 
 
 class NotFound(RestoreError):
-    """Something that was named does not exist: compare the name, account and Region with what there is."""
+    """Something that was named does not exist: compare the name, account and Region with what exists."""
 
     exit_code = ExitCode.NOT_FOUND
 
@@ -95,17 +95,17 @@ class ControlPlaneNotFound(NotFound):
 
 
 class Busy(RestoreError):
-    """Another run is at work on it, or has ended it: look at that one, or come back later."""
+    """Another run is at work on it, or has ended it: look at that one, or try again later."""
 
     exit_code = ExitCode.BUSY
 
 
 class NotReady(Busy):
-    """Not an error but "come back later": a step that waits raises it and the state's Retry returns."""
+    """Not an error but "try again later": a step that waits raises it, and the state's Retry runs the step again."""
 
 
 class DatabaseBusy(Busy):
-    """Another restore that still runs is bringing back the same database."""
+    """Another restore of the same database is still running."""
 
 
 class RestoreClosed(Busy):
@@ -141,12 +141,12 @@ class CertificateBundleMissing(InstallationUnfit):
 
 
 class AccountUnfit(RestoreError):
-    """AWS doesn't let this account or one of its roles do what is needed: permissions, quotas and keys are there to change."""
+    """AWS doesn't let this account or one of its roles do what is needed: change permissions, quotas or keys."""
 
 
 class AwsRefused(AccountUnfit):
-    """AWS refused a call for a reason that waiting doesn't cure (denied, quota, bad state): operation, code and message. What was denied
-    ends the command with DENIED, which only the message tells."""
+    """AWS refused a call for a reason that waiting doesn't fix (denied, quota, bad state): operation, code and message. If the call
+    was denied, which only the message shows, the command ends with DENIED."""
 
 
 class TargetUnfit(RestoreError):
@@ -162,7 +162,7 @@ class NoUsableSubnet(TargetUnfit):
 
 
 class DatabaseExists(TargetUnfit):
-    """The asked name is taken in the target instance."""
+    """The requested name is taken in the target instance."""
 
 
 class OwnerNotUsable(TargetUnfit):
@@ -182,7 +182,7 @@ class NotEnoughStorage(TargetUnfit):
 
 
 class BackupUnfit(RestoreError):
-    """The backup can't be restored, into whatever target: choose another one, or back up again."""
+    """The backup can't be restored into any target: choose another one, or back up again."""
 
 
 class BackupUnreadable(BackupUnfit):
@@ -194,23 +194,23 @@ class BackupDamaged(BackupUnfit):
 
 
 class BackupOutOfReach(RestoreError):
-    """The backup lies in an archive of S3: retrieve it in another way, or wait longer."""
+    """The backup is in an S3 archive: retrieve it in another way, or wait longer."""
 
 
 class BackupArchived(BackupOutOfReach):
-    """A file lies in an archive and has no retrieved copy that could be read (long enough)."""
+    """A file is in an archive and has no retrieved copy that can be read (for long enough)."""
 
 
 class ArchiveTierImpossible(BackupOutOfReach):
-    """The asked tier of retrieval does not exist for the storage class of the files."""
+    """The requested retrieval tier does not exist for the storage class of the files."""
 
 
 class RetrievalTimedOut(BackupOutOfReach):
-    """S3 did not retrieve all files within its own times and much patience, or the copies go again and again."""
+    """S3 did not retrieve all files within its own times and a generous margin, or the copies keep expiring."""
 
 
 class WorkFailed(RestoreError):
-    """The restore was at work and could not finish; what it had made is cleared up: see what the message says, then start it again."""
+    """The restore was running and could not finish; what it had made is cleaned up: see what the message says, then start it again."""
 
 
 class WorkerNotStarted(WorkFailed):
@@ -240,7 +240,7 @@ class SomeDatabasesFailed(RestoreError):
 
 
 class NotAsBackedUp(RestoreError):
-    """What came back is not all that was backed up: the report lists what differs."""
+    """Not everything that was backed up was restored: the report lists what differs."""
 
     exit_code = ExitCode.NOT_VERIFIED
 
@@ -250,7 +250,7 @@ class VerificationFailed(NotAsBackedUp):
 
 
 class ObjectsLeftOut(NotAsBackedUp):
-    """Every database came back and stays, but without some objects: the request allowed to leave out what the target refuses."""
+    """Every database was restored and stays, but without some objects: the request allowed to leave out what the target refuses."""
 
 
 class RestoreCancelled(RestoreError):
@@ -264,15 +264,15 @@ class LeftoversRemain(RestoreError):
 
 
 class RecordUnreadable(RestoreError):
-    """A record of the restore, in the ledger or the evidence, can't be read: another version wrote it, or a hand changed it."""
+    """A record of the restore, in the ledger or the evidence, can't be read: another version wrote it, or it was changed by hand."""
 
 
 class PlanOfAnotherVersion(RecordUnreadable):
-    """The plan of a restore that runs was written by another version: it is cleared up and has to be started again."""
+    """The plan of a restore that runs was written by another version: it is cleaned up and has to be started again."""
 
 
 class LedgerRowUnreadable(RecordUnreadable):
-    """A row of the ledger was changed by hand, or lacks what nothing else tells: the message names row and key."""
+    """A row of the ledger was changed by hand, or lacks what is recorded nowhere else: the message names the row and the key."""
 
 
 class EvidenceUnreadable(RecordUnreadable):
@@ -280,12 +280,12 @@ class EvidenceUnreadable(RecordUnreadable):
 
 
 class OwnFault(RestoreError):
-    """A bug of dbrestore's own, or a broken state of AWS: nothing has to be changed in the request; report it."""
+    """A bug in dbrestore, or a broken state of AWS: nothing has to be changed in the request; report it."""
 
 
 class InternalContradiction(OwnFault):
-    """What one part of this application wrote, another can't read, or a look-up gave neither answer nor reason."""
+    """One part of this application can't read what another wrote, or a look-up gave neither an answer nor a reason."""
 
 
 class RestoreFailed(OwnFault):
-    """Anything that has no better name, with its cause."""
+    """Anything that has no name of its own, with its cause."""

@@ -19,7 +19,7 @@ InstanceName = Annotated[str, StringConstraints(pattern=INSTANCE_NAME)]
 
 
 class DatabaseRequest(Document):
-    """One database: its name in the restore point, and the name to bring it back under (the same name by default)."""
+    """One database: its name in the restore point, and the name to restore it under (the same name by default)."""
 
     name: str = Field(min_length=1)
     as_: str | None = Field(default=None, alias="as", min_length=1)

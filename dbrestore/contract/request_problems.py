@@ -84,7 +84,7 @@ def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:
     asked = Counter(database.asked_name for database in request.databases)
     for n, database in enumerate(request.databases):
         if names[database.name] > 1:
-            problems.add(RestoreRequestInvalid, f"/databases/{n}/name", f"{database.name!r} is asked for twice: ask once")
+            problems.add(RestoreRequestInvalid, f"/databases/{n}/name", f"{database.name!r} is requested twice: request it once")
         elif asked[database.asked_name] > 1:
             place = place_of(database)
             sentence = f"two databases would get the name {database.asked_name!r}: give one another name"
@@ -101,7 +101,7 @@ def note_rivals(worker: WorkerRequest, problems: Problems) -> None:
 
 def _note_later_wishes(request: RestoreRequest, problems: Problems) -> None:
     if request.on_conflict == "replace":
-        sentence = "replacing a database comes in a later version: use fail, and bring the database back under another name"
+        sentence = "replacing a database comes in a later version: use fail, and restore the database under another name"
         problems.add(NotSupportedYet, "/onConflict", sentence)
     if request.mode == "drill":
         sentence = "drills come in a later version: use restore with another name for the database, or plan"

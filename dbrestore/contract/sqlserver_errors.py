@@ -22,7 +22,7 @@ class BackupEncrypted(BackupUnfit):
 
 
 class CompressionUnreadable(BackupUnfit):
-    """A native backup compressed in a way that nothing here reads: ZSTD (SQL Server 2025), QAT (2022), or the layout before SQL Server
+    """A native backup compressed in a way that dbrestore can't read: ZSTD (SQL Server 2025), QAT (2022), or the layout before SQL Server
     2014. It is neither damaged nor encrypted; one WITH COMPRESSION (ALGORITHM = MS_XPRESS) or WITH NO_COMPRESSION can be read."""
 
 
@@ -36,7 +36,7 @@ class SystemDatabaseRefused(BackupUnfit):
 
 
 class MediaPasswordSet(BackupUnfit):
-    """A native backup under a password: no procedure of RDS takes one."""
+    """A native backup with a password: no procedure of RDS accepts one."""
 
 
 class BackupTooLarge(BackupUnfit):
@@ -68,27 +68,27 @@ class CrossRegionReplica(TargetUnfit):
 
 
 class EditionLimit(TargetUnfit):
-    """The target's edition can't hold the database (Express: 10 or 50 GB), or hasn't got a feature that it uses."""
+    """The target's edition can't hold the database (Express: 10 or 50 GB), or lacks a feature that it uses."""
 
 
 class PointInTimeUnreachable(NotFound):
-    """The backups of the restore point do not reach the point in time that was asked for."""
+    """The backups of the restore point do not reach the requested point in time."""
 
 
 class StagedCopyDiffers(WorkFailed):
-    """What lies in the temporary bucket is not what the manifest says."""
+    """What is in the temporary bucket is not what the manifest says."""
 
 
 class CrossRegionCopyRefused(InstallationUnfit):
-    """S3 refused to copy between Regions: a VPC endpoint in the way."""
+    """S3 refused to copy between Regions: a VPC endpoint doesn't allow it."""
 
 
 class ServerOutOfReach(TargetUnfit):
-    """There is no session with the SQL Server: nothing there can be asked or dropped, whichever database it concerns."""
+    """There is no session with the SQL Server: no database there can be queried or dropped."""
 
 
 class ServerUnreachable(ServerOutOfReach):
-    """SQL Server could not be reached, or stopped answering: its port, or the driver's time is up."""
+    """SQL Server could not be reached at its port, or did not answer within the driver's time limit."""
 
 
 class CertificateRefused(ServerOutOfReach):
@@ -116,7 +116,7 @@ class NativeTaskCancelled(WorkFailed):
 
 
 class NativeTaskFailed(WorkFailed):
-    """The task ended in ERROR for a reason that has no better name."""
+    """The task ended in ERROR for a reason that has no name of its own."""
 
 
 class NativeTransferAborted(WorkFailed):
@@ -153,7 +153,7 @@ class FilestreamRefused(BackupUnfit):
 
 
 class FileGuidsExist(TargetUnfit):
-    """The instance holds a copy of the same database and takes no second one."""
+    """The instance holds a copy of the same database and doesn't accept a second one."""
 
 
 class RecoveryModelRefused(TargetUnfit):
@@ -161,4 +161,4 @@ class RecoveryModelRefused(TargetUnfit):
 
 
 class AutomatedBackupRunning(WorkFailed):
-    """The instance's own automated backup stood in the way."""
+    """The instance's own automated backup was running."""

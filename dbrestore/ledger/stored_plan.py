@@ -81,7 +81,7 @@ def why_unreadable(error: ValidationError) -> RestoreError:
     if all(problem["loc"][:1] == ("plan",) for problem in error.errors()) and _is_of_shape(error):
         return of_another_version(lines)
     return InternalContradiction(
-        f"What an earlier state of this restore wrote is not what this one reads: {told(lines)}. The request is not at fault. Unless the "
+        f"This state can't read what an earlier state of this restore wrote: {told(lines)}. The request is not at fault. Unless the "
         f"functions were deployed while the restore ran (then start it again), this is a bug. {WHERE_TO_REPORT}"
     )
 

@@ -85,5 +85,5 @@ def readable(model: type[Row], item: Item) -> Row:
         flaws = stored_plan.told(stored_plan.problems(error))
         raise LedgerRowUnreadable(
             f"The ledger's row {item['sk']} of {item['pk']} can't be read: {flaws}. It was changed by hand, or is of a version that this "
-            "one doesn't know: correct the named keys in the table, and clean-up continues by itself"
+            "one doesn't know: correct the named keys in the table, and clean-up continues automatically"
         ) from error

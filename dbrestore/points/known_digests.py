@@ -62,7 +62,7 @@ def _required(path: Path, given: str) -> str:
         raise RestoreRequestInvalid(f"--sha256 {given}: a SHA-256 has 64 hexadecimal digits")
     if path.is_dir():
         raise RestoreRequestInvalid(
-            f"{path} is a directory, which has no SHA-256 of its own: write those of its files into {path.name}{SUFFIX} beside it "
+            f"{path} is a directory, which has no SHA-256 of its own: write those of its files into {path.name}{SUFFIX} next to it "
             f"(sha256sum), and give --sha256 {NOT_GIVEN} or none"
         )
     return given.lower()
@@ -76,7 +76,7 @@ def _lines(listed: Path) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(filter(str.strip, text.split("\n")), start=1):
         found = next(filter(None, (form.fullmatch(line.removesuffix("\r")) for form in _LINES)), None)
         if not found:
-            raise BackupUnreadable(f"{listed}: line {number} is none that sha256sum writes")
+            raise BackupUnreadable(f"{listed}: line {number} isn't one that sha256sum writes")
         yield _unescaped(found["name"]) if found["escaped"] else found["name"], found["digest"].lower()
 
 

@@ -27,7 +27,7 @@ _WITHOUT_COUNTING: Final = 1 << 20
 _LONGEST_PLACE: Final = 200
 _LONGEST_SENTENCE: Final = 500
 
-_MEND: Final = "take another restore point, or add the backups again"
+_MEND: Final = "choose another restore point, or add the backups again"
 
 
 class _Versioned(BaseModel):
@@ -48,7 +48,7 @@ def fetch(s3: "S3Client", bucket: str, key: str) -> Manifest:
         text = body.read()
     manifest = parse(uri, text)
     if keys.manifest_key(manifest.instance, manifest.point_id) != key:
-        raise BackupDamaged(f"{uri} is the manifest of {manifest.instance} {manifest.point_id}, which lies elsewhere: {_MEND}")
+        raise BackupDamaged(f"{uri} is the manifest of {manifest.instance} {manifest.point_id}, which is stored elsewhere: {_MEND}")
     return manifest
 
 

@@ -88,7 +88,7 @@ def _by_checksum(file: StoredFile, told: "HeadObjectOutputTypeDef") -> tuple[Sta
         same = found == file.crc32
     if same is None:
         return "ok", "has its length; S3 keeps no checksum of it that can be compared: read it with --deep"
-    return ("ok", "has its length and its checksum") if same else ("damaged", "has another checksum than the manifest says")
+    return ("ok", "has its length and its checksum") if same else ("damaged", "has a different checksum than the manifest says")
 
 
 class _Reader:
@@ -107,7 +107,7 @@ class _Reader:
         except ClientError as error:
             if error.response["Error"]["Code"] != "InvalidObjectState":
                 raise
-            return Verdict(file.key, "archived", "is archived, so nothing of it can be read: a restore retrieves it first")
+            return Verdict(file.key, "archived", "is archived, so it can't be read: a restore retrieves it first")
         except RestoreError as error:
             return Verdict(file.key, "damaged", str(error))
         return Verdict(file.key, "ok", "is what was added, byte by byte")

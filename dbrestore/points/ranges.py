@@ -90,7 +90,7 @@ def _attempt(s3: "S3Client", bucket: str, key: str, position: int, end: int) -> 
 def _damage(error: ClientError, key: str, position: int, end: int) -> RestoreError | None:
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("NoSuchKey", "404"):
-        return BackupDamaged(f"{key}: the object isn't in the repository any more")
+        return BackupDamaged(f"{key}: the object is no longer in the repository")
     if code == "InvalidObjectState":
         return BackupArchived(f"{key}: the object is archived, and its retrieved copy is gone")
     if code in ("InvalidRange", "416"):

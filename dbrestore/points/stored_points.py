@@ -80,7 +80,7 @@ def _archived_manifest(bucket: str, instance: str, point: str) -> BackupArchived
     return BackupArchived(
         f"s3://{bucket}/{keys.manifest_key(instance, point)} is archived, and nothing can be planned without it: retrieve it with S3 "
         "RestoreObject, copy it onto itself into STANDARD, and keep manifests out of the lifecycle rule (a manifest is small; a rule can "
-        "name a least size)"
+        "set a minimum size)"
     )
 
 

@@ -39,8 +39,8 @@ def write_manifest(s3: "S3Client", bucket: str, manifest: Manifest) -> StoredObj
     body = manifest.to_json().encode()
     if len(body) > LONGEST_MANIFEST:
         raise BackupUnreadable(
-            f"the point's manifest would have {len(body):,} bytes, {LONGEST_MANIFEST:,} can be read: make a point of fewer databases, or "
-            "dump in parts (pg_dump -n)"
+            f"the point's manifest would have {len(body):,} bytes, but at most {LONGEST_MANIFEST:,} can be read: make a point of fewer "
+            "databases, or dump in parts (pg_dump -n)"
         )
     key = keys.manifest_key(manifest.instance, manifest.point_id)
     answer = s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", ChecksumAlgorithm="CRC32")

@@ -47,7 +47,7 @@ def request_retrieval(section: BatchInput, restore: Restore) -> None:
     # What is under way comes last: an invocation that S3 stopped goes on with what was not asked for yet.
     wanted = sorted((file for file in archived if _is_worth_asking(file, wish)), key=lambda file: file.in_progress)
     if without_capacity := _request(s3, bucket, wanted, wish.tier, wish.days):
-        log.warning("Expedited had no capacity for %d files: Standard is taken", len(without_capacity))
+        log.warning("Expedited had no capacity for %d files: using Standard", len(without_capacity))
         # First told and then done: of one that is under way nobody could say any more why it is slow.
         _note_fallen_back(restore.ledger, section.batch, sum(not file.in_progress for file in without_capacity))
         _request(s3, bucket, without_capacity, "Standard", wish.days)

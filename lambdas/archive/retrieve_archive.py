@@ -144,7 +144,7 @@ def require_readable(restore: Restore) -> None:
         return
     left = section.readable_until - restore.now()
     if left < timedelta(hours=limits.ARCHIVE_MARGIN_HOURS):
-        raise again(restore, f"the retrieved copies go at {section.readable_until}, and the restore still reads them")
+        raise again(restore, f"the retrieved copies expire at {section.readable_until}, and the restore is still reading them")
 
 
 def require_retrieved(restore: Restore, plan: Plan) -> None:
@@ -160,8 +160,8 @@ def again(restore: Restore, why: str) -> RestoreError:
     if rounds <= limits.ARCHIVE_ROUNDS:
         return BackupArchived(f"{why}; what the restore reads is retrieved once more")
     return RetrievalTimedOut(
-        f"{why}, after {rounds} retrievals: a lifecycle rule of the repository's bucket may remove the copies before their days are over; "
-        "take the prefix out of the rule, or copy the files to a storage class that can be read at once, then start the restore again"
+        f"{why}, after {rounds} retrievals: a lifecycle rule of the repository's bucket may remove the copies before they expire; take "
+        "the prefix out of the rule, or copy the files to a storage class that can be read at once, then start the restore again"
     )
 
 

@@ -87,7 +87,7 @@ def _stopped(restore: Restore, meta: Meta) -> ErrorNote:
         return failed[0]
     if meta.cancel_requested:
         return ErrorNote.of(RestoreCancelled("The restore was asked to stop"))
-    message = "The execution ended before it could report (stopped, timed out or broken off); a clean-up removed what it had made"
+    message = "The execution ended before it could report (stopped, timed out or aborted); a clean-up removed what it had made"
     return ErrorNote.of(RestoreFailed(message))
 
 

@@ -29,8 +29,8 @@ class ExtensionConfiguration(Document):
 
     schema_: str | None = Field(default=None, alias="$schema", exclude=True)
     comment: Any = Field(default=None, alias="Comment", exclude=True)
-    only: tuple[ExtensionName, ...] | None = Field(default=None, description="These and no others; without it the default list counts.")
-    also: tuple[ExtensionName, ...] = Field(default=(), description="These besides the default list.")
+    only: tuple[ExtensionName, ...] | None = Field(default=None, description="Only these; without it, the default list applies.")
+    also: tuple[ExtensionName, ...] = Field(default=(), description="These in addition to the default list.")
     not_: tuple[ExtensionName, ...] = Field(default=(), alias="not", description="The default list without these.")
 
     @property
@@ -78,7 +78,7 @@ def _contradictions(values: Any) -> Iterator[tuple[configuration_file.Place, str
         return
     for n, name in enumerate(lists.get("not", [])):
         if name in lists.get("also", []):
-            yield ("not", n), f"{name!r} stands in also too: name it in one of them"
+            yield ("not", n), f"{name!r} is listed under also too: name it in one of them"
         elif name not in DEFAULT_EXTENSIONS:
             # A slip of the pen here would go on allowing what was to be forbidden.
             yield ("not", n), f"{name!r} is not in the default list: correct the name, or leave it out"

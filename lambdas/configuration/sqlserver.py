@@ -26,7 +26,7 @@ class SqlServerConfiguration(Document):
     comment: Any = Field(default=None, alias="Comment", exclude=True)
     check_database: CheckPolicy = Field(
         default="never",
-        description="When DBCC CHECKDB runs before a restore is green, unless the request says it (sqlserver.checkDatabase).",
+        description="When DBCC CHECKDB runs before a restore is green, unless the request sets it (sqlserver.checkDatabase).",
     )
 
     def checks(self, mode: Mode) -> bool:

@@ -49,7 +49,7 @@ def _contradictions(values: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
     taken: dict[str, int] = {}
     defaults = values.get("defaults") if isinstance(values, dict) else None
     for key in _without_region(defaults):
-        yield ("defaults", key), "lies in one Region: move it to a place that names its region"
+        yield ("defaults", key), "belongs to one Region: move it to a place that names its region"
     for n, place in _places(values):
         where = json.dumps([place.get(key) for key in _PLACE])
         if where in taken:
@@ -58,9 +58,9 @@ def _contradictions(values: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
         if not any(place.get(key) for key in _PLACE):
             yield ("places", n), "names no account, no region and no vpcId: put into defaults what holds everywhere"
         elif place.get("vpcId") and not (place.get("account") and place.get("region")):
-            yield ("places", n, "vpcId"), "stands alone: name its account and its region too"
+            yield ("places", n, "vpcId"), "is given alone: name its account and its region too"
         for key in () if place.get("region") else _without_region(place):
-            yield ("places", n, key), "lies in one Region: name the region of this place too"
+            yield ("places", n, key), "belongs to one Region: name the region of this place too"
 
 
 def _without_region(settings: Any) -> list[str]:

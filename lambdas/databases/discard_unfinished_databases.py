@@ -131,7 +131,7 @@ def _idle_worker(restore: Restore, meta: Meta) -> str:
         if names.tag(instance, names.ROLE) != ROLE:
             # It worked once and answers no more: never two workers at a time.
             target.ec2.terminate_instances(InstanceIds=[instance_id])
-            raise NotReady(f"waiting for {instance_id} to end: SSM does not reach it any more")
+            raise NotReady(f"waiting for {instance_id} to end: SSM can no longer reach it")
     attempts = limits.WORKER_ATTEMPTS * (meta.clean_ups + 1)
     return worker_instance.deploy(restore, meta.anchor, ROLE, "DISCARDING", attempts)
 

@@ -54,6 +54,6 @@ def _raise_if_failed(databases: tuple[DatabaseOutcome, ...], missing: str) -> No
         raise error_of(failed[0].error)
     if failed:
         good = ", ".join(d.asked_name for d in databases if d.status == "PROMOTED")
-        whole = "stay, without what was left out of them" if missing else "came back whole"
+        whole = "stay, without what was left out of them" if missing else "were restored whole"
         lines = [f"{d.asked_name}: {d.error.name}: {d.error.message}" if d.error else d.asked_name for d in failed]
         raise SomeDatabasesFailed("\n".join([f"{len(failed)} of {len(databases)} failed; {good} {whole}", *lines, *missing.splitlines()]))

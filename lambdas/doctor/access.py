@@ -23,7 +23,7 @@ def key(control: ControlSide) -> Iterator[Outcome]:
             continue
         state = client("kms").describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"]
         told = f"of {bucket} is {state}"
-        yield fine(told, key_id) if state == "Enabled" else wrong(f"{told}: nobody can read what lies there", key_id)
+        yield fine(told, key_id) if state == "Enabled" else wrong(f"{told}: nobody can read what is stored there", key_id)
 
 
 def _keys(control: ControlSide) -> Iterator[tuple[str, str | None]]:
@@ -49,8 +49,8 @@ def let_in(target: TargetSide) -> Iterator[Outcome]:
 
 def _judged(policy: str, account: str, looked_at: str, fix: str) -> Outcome:
     if any(_names(statement, account) for statement in json.loads(policy)["Statement"]):
-        return fine(f"lets in roles of {account}", looked_at)
-    return wrong(f"lets in nobody of {account}: its workers can read no backup", looked_at, fix)
+        return fine(f"allows roles of account {account}", looked_at)
+    return wrong(f"doesn't allow account {account}: its workers can't read any backup", looked_at, fix)
 
 
 def _names(statement: dict[str, Any], account: str) -> bool:

@@ -23,7 +23,7 @@ DEPLOY = "deploy the ControlStack of this version again"
 USE_ONE_VERSION = f"{DEPLOY}, or use the command of the deployed version"
 RECOVERY = "aws dynamodb update-continuous-backups --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
 ASK_WITH_FINGERPRINTS = "ask with a dbrestore command that was installed from a source checkout, or from a wheel that was built there"
-NOT_TOLD = "who asked did not say of which version it is"
+NOT_TOLD = "the caller did not say which version it is"
 
 
 def code(control: ControlSide) -> Iterator[Outcome]:
@@ -83,7 +83,7 @@ def _function(control: ControlSide, arn: str, code_sha256: str) -> Outcome | Non
     except client.exceptions.ResourceNotFoundException:
         return wrong("does not exist", name)
     if found["CodeSha256"] != code_sha256:
-        return wrong(f"has other code than {control.own_function}", name)
+        return wrong(f"has different code from {control.own_function}", name)
     state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
     if state not in ("Active", "Inactive") or update == "Failed":
         return wrong(f"is {state}, its last update {update}: {found.get('StateReason', 'no reason is given')}", name)
@@ -107,7 +107,7 @@ def definition(control: ControlSide) -> Iterator[Outcome]:
     elif doctor_versions.of_definition(machine["definition"], prefix) == expected.definition:
         yield fine("runs the definition of this version", control.machine_arn)
     else:
-        yield wrong("runs another definition than this version's", control.machine_arn)
+        yield wrong("runs a different definition from this version's", control.machine_arn)
 
 
 def ledger(control: ControlSide) -> Iterator[Outcome]:
@@ -127,9 +127,9 @@ def ledger_recovery(control: ControlSide) -> Iterator[Outcome]:
     told = control.surroundings.control.dynamodb.describe_continuous_backups(TableName=name)
     recovery = told["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
     if recovery.get("PointInTimeRecoveryStatus") == "ENABLED":
-        yield fine("can be brought back to any second", name)
+        yield fine("can be restored to any second", name)
     else:
-        lack = "has no point-in-time recovery: a lost ledger is lost knowledge of what restores have made"
+        lack = "has no point-in-time recovery: if the ledger is lost, nothing knows what restores have made"
         yield wrong(lack, name, f"{RECOVERY} --table-name {name}")
 
 
@@ -152,7 +152,7 @@ def abandoned(control: ControlSide) -> Iterator[Outcome]:
 def _of_another_version(restore_id: str, meta: Meta) -> Iterator[Outcome]:
     """A row that this version did not write so. Clean-up works all the same."""
     if meta.plan_trouble:
-        fix = "let it end, which clears it up; then start it again"
+        fix = "let it end, which cleans it up; then start it again"
         yield doubtful(str(meta.plan_trouble), restore_id, fix)
     if meta.anchor.schema_version not in (DERIVED, VERSION):
         told = f"its anchor is of version {meta.anchor.schema_version}, newer than this one's ({VERSION})"
@@ -161,7 +161,7 @@ def _of_another_version(restore_id: str, meta: Meta) -> Iterator[Outcome]:
         told = "its row has no anchor because an older version wrote it: clean-up uses its plan"
         yield doubtful(told, restore_id, "nothing, if it ends; the rows of newer restores have one")
     for flaw in meta.flaws:
-        yield wrong(f"of its row this counts as unknown: {flaw}", restore_id, "put it right in the ledger's table")
+        yield wrong(f"of its row this counts as unknown: {flaw}", restore_id, "correct it in the ledger's table")
 
 
 def _abandoned(control: ControlSide, restore_id: str, meta: Meta) -> Outcome | None:
@@ -206,8 +206,8 @@ def _retrieved(rule: Mapping[str, Any]) -> bool:
 
 
 RULES = (
-    ExpectedRule("executions that ended", "SweepLedger", _ended, "a stopped restore is cleared up five minutes later"),
-    ExpectedRule("the look every five minutes", "SweepLedger", _scheduled, "what fell through the nets stays"),
+    ExpectedRule("executions that ended", "SweepLedger", _ended, "a stopped restore is cleaned up five minutes later"),
+    ExpectedRule("the look every five minutes", "SweepLedger", _scheduled, "what everything else missed is left behind"),
     ExpectedRule(
         "retrieved archives",
         "HearRetrieval",

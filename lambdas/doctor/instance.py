@@ -9,7 +9,7 @@ from lambdas.doctor.sides import InstanceSide, TargetSide
 from lambdas.lookup import target as target_lookup
 from lambdas.planning.findings import gib
 
-NO_SECRET = "has no managed master secret, as told above"  # noqa: S105 - a sentence
+NO_SECRET = "has no managed master secret, as reported above"  # noqa: S105 - a sentence
 
 
 def present(target: TargetSide) -> Iterator[Outcome]:
@@ -82,7 +82,7 @@ def certificate(patient: InstanceSide) -> Iterator[Outcome]:
     """The end of the instance's own certificate: afterwards no worker trusts it."""
     told = patient.instance.get("CertificateDetails", {}).get("ValidTill")
     if told is None:
-        yield unseen("RDS does not tell its end", patient.name, "look at it in the RDS console")
+        yield unseen("RDS does not say when it expires", patient.name, "look at it in the RDS console")
         return
     left = told - patient.now()
     if left < timedelta():
@@ -99,7 +99,7 @@ def storage(patient: InstanceSide) -> Iterator[Outcome]:
     allocated = patient.instance["AllocatedStorage"] * 1024**3
     told = f"{gib(found.free)} of {gib(allocated)} are free"
     if found.note:
-        yield unseen(f"{found.note}", patient.name, "see whether CloudWatch gets the instance's metrics")
+        yield unseen(f"{found.note}", patient.name, "check whether CloudWatch gets the instance's metrics")
     elif found.free < limits.LEAST_FREE_STORAGE * allocated:
         yield doubtful(told, patient.name)
     else:
@@ -110,7 +110,7 @@ INSTANCE: Check[TargetSide] = Check("instance", "the instance", "name an instanc
 CHECKS: tuple[Check[InstanceSide], ...] = (
     Check("instance-usable", "the instance as a target", "start again when it is available", usable, is_vital=True),
     Check("engine", "the engine", "restore into an RDS instance of PostgreSQL or SQL Server", engine),
-    Check("master-secret", "the master secret", "aws rds modify-db-instance --manage-master-user-password makes another", secret),
+    Check("master-secret", "the master secret", "aws rds modify-db-instance --manage-master-user-password creates another", secret),
     Check("secret-key", "the secret's KMS key", "enable the key, or give the secret another one", key),
     Check("server-certificate", "the instance's certificate", "aws rds modify-db-instance --ca-certificate-identifier", certificate),
     Check("free-storage", "free storage", "grow the instance's storage", storage, is_vital=True),

@@ -61,5 +61,5 @@ def _second_best(network: PlannedNetwork) -> Iterator[Outcome]:
 
 CHECKS: tuple[Check[InstanceSide], ...] = (
     Check("standing-group", "the workers' standing group", DEPLOY, standing_group, is_vital=True),
-    Check("worker-place", "where a worker would stand", MEND, worker_place, is_vital=True),
+    Check("worker-place", "where a worker would run", MEND, worker_place, is_vital=True),
 )

@@ -47,7 +47,7 @@ def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
     """The worker's role may read the master secret and the backups, and write its results."""
     target, settings = patient.target, patient.target.control.surroundings.settings
     if not target.worker_roles:
-        yield unseen("there is no worker role, as told above")
+        yield unseen("there is no worker role, as reported above")
         return
     buckets = f"arn:{target.control.place.partition}:s3:::"
     asked = {

@@ -34,4 +34,4 @@ def plan(patient: InstanceSide) -> Iterator[Outcome]:
     yield fine(f"{len(names)} databases of it could be restored here", f"{patient.name}/{manifest.point_id}")
 
 
-PLAN: Check[InstanceSide] = Check("plan", "a plan of the newest restore point", "do what the sentence says", plan, is_vital=True)
+PLAN: Check[InstanceSide] = Check("plan", "a plan of the newest restore point", "do what the finding says", plan, is_vital=True)

@@ -46,7 +46,7 @@ def room(patient: InstanceSide) -> Iterator[Outcome]:
     if has < most:
         yield fine(f"has {has} of {most} security groups", patient.name)
         return
-    sentence = f"{patient.name} has {has} security groups already and a restore needs room for one more: take one off"
+    sentence = f"{patient.name} has {has} security groups already, and a restore needs room for one more: remove one"
     yield wrong(sentence, patient.name)
 
 
@@ -70,4 +70,4 @@ def _raise(quota: Quota) -> str:
 
 
 CHECKS: tuple[Check[TargetSide], ...] = (Check("quotas", "quotas", "let the target's role call servicequotas:GetServiceQuota", quotas),)
-ROOM: Check[InstanceSide] = Check("group-room", "room in the instance's group list", "take a group off the instance", room)
+ROOM: Check[InstanceSide] = Check("group-room", "room in the instance's group list", "remove a group from the instance", room)

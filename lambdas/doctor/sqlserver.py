@@ -28,18 +28,18 @@ def role(patient: InstanceSide) -> Iterator[Outcome]:
     try:
         arn = rds_target.option_role(patient.target.account, patient.instance, timedelta())
     except (NativeBackupOptionMissing, NotReady):
-        yield unseen("the option names none that is in effect, as told above")
+        yield unseen("the option names none that is in effect, as reported above")
         return
     client = patient.target.iam
     try:
         found = client.get_role(RoleName=arn.rsplit("/", 1)[-1])["Role"]
     except client.exceptions.NoSuchEntityException:
-        yield wrong("does not exist: RDS could read no backup", arn)
+        yield wrong("does not exist: RDS couldn't read any backup", arn)
         return
     if _trusts_rds(found["AssumeRolePolicyDocument"]):
         yield fine(f"exists and trusts {RDS}", arn)
     else:
-        yield wrong(f"does not trust {RDS}: RDS could read no backup", arn)
+        yield wrong(f"does not trust {RDS}: RDS couldn't read any backup", arn)
 
 
 def _trusts_rds(trust: dict[str, Any]) -> bool:

@@ -87,7 +87,7 @@ def over_tls(control: ControlSide) -> Iterator[Outcome]:
         )
         statements = json.loads(found.get("Policy", "{}")).get("Statement", [])
         closed = any(_denies_plain(statement) for statement in statements)
-        yield (fine("refuses what does not come over TLS", bucket) if closed else wrong("takes requests that don't come over TLS", bucket))
+        yield (fine("refuses requests without TLS", bucket) if closed else wrong("accepts requests without TLS", bucket))
 
 
 def _denies_plain(statement: dict[str, Any]) -> bool:
@@ -142,11 +142,11 @@ def _ends(text: str) -> list[datetime]:
 def _judged(ends: list[datetime], looked_at: str, now: datetime) -> Outcome:
     valid = [end for end in ends if end > now]
     if not valid:
-        return wrong("holds no authority that is still valid: no worker can connect", looked_at)
+        return wrong("has no authority that is still valid: no worker can connect", looked_at)
     if valid[-1] - now < timedelta(days=limits.CERTIFICATE_WARNING_DAYS):
-        return doubtful(f"its last authority ends on {valid[-1]:%Y-%m-%d}", looked_at)
+        return doubtful(f"its last authority expires on {valid[-1]:%Y-%m-%d}", looked_at)
     if expired := len(ends) - len(valid):
-        return doubtful(f"{expired} of its {len(ends)} authorities have ended", looked_at)
+        return doubtful(f"{expired} of its {len(ends)} authorities have expired", looked_at)
     return fine(f"valid authorities: {len(ends)}, the first until {ends[0]:%Y-%m-%d}", looked_at)
 
 

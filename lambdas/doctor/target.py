@@ -70,7 +70,7 @@ def profile(target: TargetSide) -> Iterator[Outcome]:
     except target.iam.exceptions.NoSuchEntityException:
         yield wrong("does not exist: no worker could be launched", arn)
         return
-    yield fine(f"holds {roles[0]}", arn) if roles else wrong("holds no role: a worker could do nothing", arn)
+    yield fine(f"holds {roles[0]}", arn) if roles else wrong("has no role: a worker couldn't do anything", arn)
 
 
 def document(target: TargetSide) -> Iterator[Outcome]:
@@ -90,7 +90,7 @@ def document(target: TargetSide) -> Iterator[Outcome]:
     elif doctor_versions.of_json(found["Content"]) == expected.document:
         yield fine("is active and of this version", name)
     else:
-        yield wrong("has another content than this version's", name)
+        yield wrong("has different content from this version's", name)
 
 
 def program(target: TargetSide) -> Iterator[Outcome]:

@@ -34,8 +34,8 @@ STATES_WITH_STAGED_FILES = (
 COPIED_WHEN_RETRIEVED = ("GLACIER", "DEEP_ARCHIVE")
 WAYS_WITH_A_PRICE = {"nat": ("NAT gateway", "nat-gb"), "endpoints": ("Interface endpoints", "endpoint-gb")}
 LEFT_OUT = (
-    "Not in the sum: the database instance itself, KMS, logs and metrics, taxes, what a restore that fails costs besides; free tiers "
-    "and discounts are not taken off"
+    "Not in the sum: the database instance itself, KMS, logs and metrics, taxes, what a failed restore costs in addition; free tiers "
+    "and discounts are not subtracted"
 )
 
 

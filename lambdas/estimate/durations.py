@@ -42,7 +42,7 @@ def to_retrieve(plan: Plan) -> PlannedArchive | None:
 
 def _retrieval(archive: PlannedArchive) -> Iterator[DurationItem]:
     slowest = max(archive.classes, key=lambda one: one.wait_hours)
-    told = f"the longest that S3 says for {archive.tier} of {slowest.storage_class}"
+    told = f"the longest that S3 states for {archive.tier} of {slowest.storage_class}"
     yield item("RetrieveArchive", slowest.wait_hours * 3600, f"{told}; half an hour more if its event is lost")
 
 

@@ -20,7 +20,7 @@ def replay(streams: int) -> Rate:
     """Bytes of COPY text with so many streams."""
     rate = min(streams * REPLAY_BYTES_PER_STREAM, MOST_REPLAY_BYTES)
     told = f"{rate / MEGABYTE:.1f} MB/s of COPY text"
-    return Rate(rate, f"{told}: published for 50 GB into Aurora are 4.6 with one stream, 15.7 with several")
+    return Rate(rate, f"{told}: published figures for 50 GB into Aurora are 4.6 with one stream, 15.7 with several")
 
 
 READING = replay(streams=2)

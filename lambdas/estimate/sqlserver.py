@@ -7,14 +7,14 @@ from dbrestore.contract.plan import DurationItem, Plan, PlannedDatabase
 from lambdas.estimate.rates import LOOKING, MEGABYTE, READING_AGAIN, Rate, Span, is_abroad, item, looked_for
 from lambdas.estimate.requests import S3Requests
 
-STAGING = Rate(250 * MEGABYTE, "assumed 250 MB/s, S3 copies by itself; published: 445 MB/s with 40 parts at once")
-STAGING_ABROAD = Rate(100 * MEGABYTE, "assumed 100 MB/s, S3 copies by itself from Region to Region")
+STAGING = Rate(250 * MEGABYTE, "assumed 250 MB/s, S3 copies on its own; published: 445 MB/s with 40 parts at once")
+STAGING_ABROAD = Rate(100 * MEGABYTE, "assumed 100 MB/s, S3 copies on its own from Region to Region")
 NATIVE_RESTORE = Rate(50 * MEGABYTE, "assumed 50 MB/s of backup files for the instance; RDS gives no figure")
 # SQL Server writes a new log file full of zeros before it restores anything; data files are only reserved (instant file initialisation,
 # which a log can't have: Microsoft Learn, "Database instant file initialization"). That RDS has it switched on is assumed.
 ZEROING = Rate(100 * MEGABYTE, "assumed 100 MB/s to fill the log files with zeros")
 # RDS brings the state of its tasks up to date about every two minutes, and works on two at a time.
-NATIVE_TASK = Span(120, "2 min for the start and the end of each two databases")
+NATIVE_TASK = Span(120, "2 min for the start and the end of every two databases")
 TASKS_AT_ONCE = 2
 EMPTYING = Span(5, "assumed: objects and bucket are deleted in one go")
 # It is read when it is staged.

@@ -87,9 +87,9 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
     if source := instance.get("ReadReplicaSourceDBInstanceIdentifier"):
         problems.append(f"is a read replica of {source} and can't have databases of its own: restore into {source}")
     if shield := _shield(instance):
-        problems.append(f"is shielded from restores by its tag {shield} = false: take the tag off, or restore into another instance")
+        problems.append(f"is shielded from restores by its tag {shield} = false: remove the tag, or restore into another instance")
     if (groups := len(instance.get("VpcSecurityGroups", []))) >= limits.MOST_GROUPS_OF_AN_INSTANCE:
-        problems.append(f"has {groups} security groups already and a restore needs room for one more: take one off")
+        problems.append(f"has {groups} security groups already, and a restore needs room for one more: remove one")
     return problems
 
 
@@ -133,7 +133,7 @@ def free_storage(target: TargetAccount, instance: "DBInstanceTypeDef", now: date
     )["Datapoints"]
     if points:
         return Storage(int(max(points, key=lambda point: point["Timestamp"])["Minimum"]))
-    note = "CloudWatch has no FreeStorageSpace of the last hour: the allocated storage was taken for the free one"
+    note = "CloudWatch has no FreeStorageSpace for the last hour: the allocated storage was used instead"
     return Storage(instance["AllocatedStorage"] * 1024**3, note)
 
 

@@ -80,13 +80,13 @@ def _place_faults(subnet: Subnet, caller: Caller) -> Iterator[str]:
     if subnet.state != "available":
         yield f"is {subnet.state}, not available"
     if subnet.network is None:
-        yield "has IPv6 addresses alone: the worker needs one of IPv4"
+        yield "has only IPv6 addresses: the worker needs an IPv4 one"
     if subnet.on_outpost:
         yield "is on an Outpost: name one of the Region"
     elif not re.fullmatch(re.escape(caller.region) + "[a-z]", subnet.zone):
         yield f"is in {subnet.zone}, a Local or Wavelength Zone: name one of an Availability Zone"
     if subnet.free < limits.FREE_ADDRESSES:
-        yield f"has {subnet.free} free addresses, {limits.FREE_ADDRESSES} are needed: release some"
+        yield f"has {subnet.free} free addresses, but {limits.FREE_ADDRESSES} are needed: release some"
 
 
 def _doors(vpc: Vpc, subnet: Subnet, database: Database) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -108,7 +108,7 @@ def _doors(vpc: Vpc, subnet: Subnet, database: Database) -> tuple[tuple[str, ...
 def _zone_told(subnet: Subnet, database: Database) -> str:
     if subnet.zone == database.zone:
         return f"in the Availability Zone of {database.name}"
-    return f"in another Availability Zone than {database.name}, so every byte crosses zones and is paid for"
+    return f"in a different Availability Zone from {database.name}, so every byte crosses zones and is charged"
 
 
 def _order(database: Database) -> Callable[[_Candidate], tuple[bool, bool, int, bool, int, str]]:
@@ -159,4 +159,4 @@ def _refusals(vpc: Vpc, rejected: list[_Candidate]) -> Iterator[str]:
     for faults, names in groups[: limits.NAMED_REFUSALS]:
         yield f"{', '.join(names)} can't hold the worker: {'; '.join(faults)}"
     if left := sum(len(names) for _, names in groups[limits.NAMED_REFUSALS :]):
-        yield f"{left} more subnets can't hold the worker either: begin with those named"
+        yield f"{left} more subnets can't hold the worker either: start with those named"

@@ -138,7 +138,7 @@ def _named(ids: tuple[str, ...]) -> str:
 
 def _told_endpoints(services: list[_Service]) -> str:
     told = ", ".join(f"{service.name} {' '.join(service.endpoint_ids)}" for service in services)
-    return f"reaches AWS by endpoints alone: {told}"
+    return f"reaches AWS through endpoints alone: {told}"
 
 
 def _told_closed(services: list[_Service]) -> tuple[str, ...]:
@@ -215,7 +215,7 @@ def _route_fault(vpc: Vpc, subnet: Subnet, caller: Caller, route: Route | None) 
     if route.target.startswith("igw-"):
         return f"the default route of {table} leads to the internet gateway {route.target}, and a worker has no public address"
     if not route.target.startswith(("nat-", *ELSEWHERE)):
-        return f"the default route of {table} leads to {route.target}, which passes nothing on to AWS"
+        return f"the default route of {table} leads to {route.target}, which passes no traffic on to AWS"
     workers = [vpc.groups[group_id] for group_id in caller.group_ids if group_id in vpc.groups]
     if not network_rules.lets_out(workers, None):
         return f"{_named(caller.group_ids)} lets no HTTPS out to public addresses"
@@ -236,5 +236,5 @@ def _gateway_fault(vpc: Vpc, subnet: Subnet, gateway: NatGateway) -> str | None:
     onward, wanted = vpc.default_route(place.subnet_id), "igw-" if gateway.is_public else ELSEWHERE
     if not onward or not onward.alive or not onward.target.startswith(wanted):
         out = "to an internet gateway" if gateway.is_public else "out of this VPC, and is a private one"
-        return f"the NAT gateway {gateway.gateway_id} stands in {place.subnet_id}, which has no route {out}"
+        return f"the NAT gateway {gateway.gateway_id} is in {place.subnet_id}, which has no route {out}"
     return "; ".join(network_rules.closed_through(vpc, subnet, place)) or None

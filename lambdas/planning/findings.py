@@ -74,7 +74,7 @@ def check_storage(found: Findings, needed: int, purpose: str, fix: str, problems
     storage = target_lookup.free_storage(found.target, found.instance, found.surroundings.clock())
     if needed > storage.free:
         told = f" ({storage.note})" if storage.note else ""
-        sentence = f"needs about {gib(needed)} for {purpose}, free are {gib(storage.free)}{told}: {fix}"
+        sentence = f"needs about {gib(needed)} for {purpose}, but only {gib(storage.free)} is free{told}: {fix}"
         problems.add(NotEnoughStorage, target_lookup.POINTER, f"{found.instance['DBInstanceIdentifier']} {sentence}")
     return [storage.note] if storage.note else []
 

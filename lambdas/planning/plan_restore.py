@@ -199,7 +199,7 @@ def _require_let_in(surroundings: Surroundings, account: str, execution_arn: str
     known = surroundings.settings.target_accounts
     if known is not None and account not in (execution_arn.split(":")[4], *known):
         raise TargetNotUsable(
-            f"account {account} is not among the ControlStack's targetAccounts, so a worker there could read no backup: deploy the "
+            f"account {account} is not among the ControlStack's targetAccounts, so a worker there couldn't read any backup: deploy the "
             f"ControlStack with -c targetAccounts={','.join((*known, account))}"
         )
 
@@ -217,7 +217,7 @@ def _engine_part(found: Findings, problems: Problems) -> tuple[Engine | None, En
     family = _check_instance(found, instance, problems) if instance else None
     if instance and family and manifest and manifest.engine != family:
         told = f"{instance['DBInstanceIdentifier']} is a {family} instance"
-        sentence = f"{told}, the restore point {manifest.point_id} is of {manifest.engine}"
+        sentence = f"{told}, but the restore point {manifest.point_id} is of {manifest.engine}"
         problems.add(EngineMismatch, POINTER, f"{sentence}: choose another target or source")
         # What one engine asks of the instance and the other of the files would only distract.
         found = replace(found, instance=None, manifest=None)

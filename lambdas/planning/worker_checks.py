@@ -59,7 +59,7 @@ def _check_groups(checks: Checks) -> None:
         if group_id not in found:
             checks.problem("securityGroupIds", f"{group_id} isn't a security group of this account and Region: name another")
         elif (vpc_id := found[group_id].get("VpcId")) != checks.vpc_id:
-            sentence = f"{group_id} belongs to {vpc_id}, and the worker stands in {checks.vpc_id}: name one of that VPC"
+            sentence = f"{group_id} belongs to {vpc_id}, but the worker is in {checks.vpc_id}: name one of that VPC"
             checks.problem("securityGroupIds", sentence)
         elif group_id == checks.standing:
             checks.problem("securityGroupIds", f"{group_id} is the standing group, which every worker has: leave it out")
@@ -123,7 +123,7 @@ def _flaws(image: "ImageTypeDef", account: str) -> list[str]:
     flaws = []
     if image.get("ImageOwnerAlias") != AMAZON and owner != account:
         # IAM lets the functions launch no other, because whoever owns an image decides what runs in it.
-        flaws.append(f"belongs to {owner}: take one of Amazon's, or copy it into account {account}")
+        flaws.append(f"belongs to {owner}: use one of Amazon's, or copy it into account {account}")
     if state != "available":
         flaws.append(f"is {state}: name one that is available")
     if kind != "x86_64":

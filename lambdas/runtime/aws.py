@@ -157,6 +157,6 @@ def translated(error: BotoCoreError | ClientError) -> RestoreError:
     code, operation = error_code(error), error.operation_name
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in THROTTLED or status >= 500:
-        return NotReady(f"AWS asks {operation} to come back later ({code})")
+        return NotReady(f"AWS asks to try {operation} again later ({code})")
     message = error.response.get("Error", {}).get("Message", "")
     return AwsRefused(f"AWS refused {operation}: {code}: {message}")

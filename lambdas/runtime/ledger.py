@@ -105,7 +105,7 @@ class Ledger:
         if status == "RUNNING" and meta.cancel_requested:
             raise RestoreCancelled(f"Restore {self.restore_id} was asked to stop")
         if meta.status != status:
-            raise RestoreClosed(f"Restore {self.restore_id} is {meta.status}: it may not make anything any more")
+            raise RestoreClosed(f"Restore {self.restore_id} is {meta.status}: it may no longer create anything")
 
     def while_status(self, status: Status) -> Write:
         """The condition that goes with every write that begins something."""
@@ -221,7 +221,7 @@ class Ledger:
             self.require("RUNNING")
             return meta.plan
         busy = [_busy(self.table, *database) for database in zip(anchor.lock_names(plan), plan.databases, strict=True)]
-        raise DatabaseBusy("\n".join(filter(None, busy)) or "A lock was given back meanwhile: start again") from failed
+        raise DatabaseBusy("\n".join(filter(None, busy)) or "A lock was released in the meantime: start again") from failed
 
     def _now_further(self, row: ResourceRow) -> ResourceRow:
         found = self.row(row.kind, row.role, row.name)
@@ -247,8 +247,9 @@ def open_meta(ledger: Ledger) -> Meta:
         return ledger.meta()
     except RestoreNotFound as error:
         raise LedgerRowUnreadable(
-            f"{ledger.restore_id} stands under OPEN in the ledger, and its own row META is gone: somebody deleted it, and with it what "
-            f"tells where things were made. Remove what carries the tag dbrestore:restore-id={ledger.restore_id}, then the row under OPEN"
+            f"{ledger.restore_id} is listed under OPEN in the ledger, but its own row META is gone: somebody deleted it, and with it the "
+            f"record of where things were made. Remove what carries the tag dbrestore:restore-id={ledger.restore_id}, then the row under "
+            "OPEN"
         ) from error
 
 
@@ -259,13 +260,13 @@ def request_cancel(table: Table, restore_id: str) -> None:
         table.write(wish)
     except ConditionFailed:
         status = Ledger(table, restore_id).meta().status
-        raise RestoreClosed(f"Restore {restore_id} is {status} already: there is nothing to stop") from None
+        raise RestoreClosed(f"Restore {restore_id} is already {status}: there is nothing to stop") from None
 
 
 def _busy(table: Table, lock: str, database: object) -> str | None:
     owner = (table.get(lock, LOCK) or {}).get("restoreId")
     name = getattr(database, "asked_name", "")
-    return f"{name}: restore {owner} is bringing it back at this moment; wait for it or cancel it" if owner else None
+    return f"{name}: restore {owner} is working on it right now: wait for it or cancel it" if owner else None
 
 
 def _resource_key(kind: str, role: str, name: str) -> str:

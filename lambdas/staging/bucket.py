@@ -115,7 +115,7 @@ def _let_join(s3: "S3Client", plan: Plan, name: str, lease: Lease) -> None:
             raise
         raise StagingAccessDenied(
             f"S3 refuses to let {_option_role(plan)} read the temporary bucket ({error}): the role that IAM_ROLE_ARN of the option "
-            "SQLSERVER_BACKUP_RESTORE names, or that of another restore that runs, does not exist; make it again or name another in the "
+            "SQLSERVER_BACKUP_RESTORE names, or that of another restore that runs, does not exist; create it again or name another in the "
             "option, then start the restore again"
         ) from error
 

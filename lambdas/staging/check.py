@@ -72,7 +72,7 @@ def _compare_header(file: StagedFile, target: Place) -> None:
     if len(found.sets) > 1:
         raise _differs(file, f"it holds {len(found.sets)} backup sets, and RDS restores the first alone")
     if found.header is None or _identity(found.header) != _expected(file):
-        raise _differs(file, "its header is of another backup than the manifest says")
+        raise _differs(file, "its header is of a different backup than the manifest says")
 
 
 def _identity(header: NativeHeader) -> tuple[str, str, int, int, str]:
@@ -86,4 +86,4 @@ def _expected(file: StagedFile) -> tuple[str, str, int, int, str]:
 
 
 def _differs(file: StagedFile, why: str) -> StagedCopyDiffers:
-    return StagedCopyDiffers(f"The copy of {file.source_key} is not what was backed up: {why}; take another restore point")
+    return StagedCopyDiffers(f"The copy of {file.source_key} is not what was backed up: {why}; choose another restore point")

@@ -131,7 +131,7 @@ def _source_etag(file: StagedFile, source: Place) -> str:
         raise _explained(error, file) from error
     if found["ContentLength"] != file.length:
         raise BackupDamaged(
-            f"{file.source_key} has {found['ContentLength']:,} bytes, and the manifest says {file.length:,}: take another restore point"
+            f"{file.source_key} has {found['ContentLength']:,} bytes, and the manifest says {file.length:,}: choose another restore point"
         )
     return found["ETag"]
 
@@ -211,7 +211,7 @@ def _explained(error: ClientError, file: StagedFile) -> RestoreError | ClientErr
     """What S3's refusal of a copy means."""
     code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
     if code in ("NoSuchKey", "404"):
-        return BackupDamaged(f"{file.source_key} is no longer in the repository: take another restore point")
+        return BackupDamaged(f"{file.source_key} is no longer in the repository: choose another restore point")
     if code in ("PreconditionFailed", "412"):
         return BackupDamaged(f"{file.source_key} was replaced while it was copied: start the restore again")
     if code in ("InvalidObjectState", "ObjectNotInActiveTierError"):

@@ -13,7 +13,7 @@ def require_fitting(given: Given) -> None:
     names, sources = given.names, given.sources
     if names and len(names) != len(sources):
         raise RestoreRequestInvalid(
-            f"{len(names)} --database for {len(sources)} --from: name every database or none (then each dump's own name is taken)"
+            f"{len(names)} --database for {len(sources)} --from: name every database, or none to use each dump's own name"
         )
     if given.positions:
         raise RestoreRequestInvalid("--set is for native SQL Server backups (--engine sqlserver): leave it out")

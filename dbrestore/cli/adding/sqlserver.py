@@ -11,7 +11,9 @@ from dbrestore.points.unfinished_point import Progress
 def require_fitting(given: Given) -> None:
     """Raises RestoreRequestInvalid for options that don't go with native backups."""
     if len(given.names) > 1:
-        raise RestoreRequestInvalid(f"{len(given.names)} --database for native backups: one, if all files are of one database, or none")
+        raise RestoreRequestInvalid(
+            f"{len(given.names)} --database for native backups: give one if all files are of one database, otherwise none"
+        )
 
 
 def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -> Added:

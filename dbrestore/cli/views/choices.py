@@ -11,7 +11,7 @@ def told(chosen: PostgresOptions) -> Iterator[tuple[str, str]]:
     """Every choice, those that were left at their defaults too if they decide who gets power or what is proven."""
     yield "Owners", _owners(chosen)
     if chosen.create_missing_roles:
-        yield "Roles", "those that the target lacks are made, without login and rights"
+        yield "Roles", "those that the target lacks are created, without login or rights"
     if chosen.encoding or chosen.locale:
         texts = [f"encoding {chosen.encoding}"] if chosen.encoding else []
         texts += [f"locale {chosen.locale}"] if chosen.locale else []
@@ -27,7 +27,7 @@ def told(chosen: PostgresOptions) -> Iterator[tuple[str, str]]:
 
 
 def _owners(chosen: PostgresOptions) -> str:
-    rest = "a role without login and rights, one per database"
+    rest = "a role without login or rights, one per database"
     if chosen.keep_owners:
         return f"as in the dump, where the target has the role; the rest: {rest}"
     pairs = ", ".join(f"{role} -> {owner}" for role, owner in sorted(chosen.owners.items()))

@@ -23,13 +23,13 @@ def _worker(plan: Plan) -> Iterator[Creation]:
     others = [f"{launch.instance_type} in {launch.subnet_id}" for launch in worker.launches[1:]]
     instead = f"; without capacity {', then '.join(others)}" if others else ""
     yield Creation(things.INSTANCE, name, first + instead)
-    yield Creation("volume", name, f"{worker.volume_gib} GiB gp3, encrypted, goes with the instance", is_recorded=False)
+    yield Creation("volume", name, f"{worker.volume_gib} GiB gp3, encrypted, deleted with the instance", is_recorded=False)
 
 
 def _groups(plan: Plan) -> Iterator[Creation]:
     of_worker, of_database = (names.resource_name(plan.restore_id, role) for role in ("worker", "database"))
     port = plan.target.port
-    yield Creation(things.SECURITY_GROUP, of_worker, f"on the worker, beside {', '.join(plan.worker.security_group_ids)}")
+    yield Creation(things.SECURITY_GROUP, of_worker, f"on the worker, in addition to {', '.join(plan.worker.security_group_ids)}")
     yield Creation(things.SECURITY_GROUP, of_database, f"on {plan.target.db_instance}")
     out, into = (things.rule_name(plan.restore_id, role, port) for role in things.WAY)
     yield Creation(things.SECURITY_GROUP_RULE, out, "to the other group")

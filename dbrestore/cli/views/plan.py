@@ -28,8 +28,8 @@ def _parts(plan: Plan, width: int) -> Iterator[RenderableType]:
     if plan.archive and plan.archive.classes:
         yield from archive(plan.archive)
     if plan.network:
-        yield from network(plan.network, "would stand", width)
-    yield _heading("Would be created, and removed again unless it says that it stays")
+        yield from network(plan.network, "would run", width)
+    yield _heading("Would be created, and removed again unless noted otherwise")
     yield from explained(("what", "name", ""), [(c.kind, c.name, c.what) for c in creations.of(plan)], width)
     if plan.estimate:
         yield from _duration(plan.estimate)
@@ -94,7 +94,7 @@ def _considered(subnet: ConsideredSubnet) -> tuple[str, ...]:
 
 
 def _duration(estimate: Estimate) -> Iterator[RenderableType]:
-    yield _heading(f"Expected duration: {duration(estimate.seconds)}, of it {estimate.worker_hours:,.2f} worker hours")
+    yield _heading(f"Expected duration: {duration(estimate.seconds)}, including {estimate.worker_hours:,.2f} worker hours")
     shown = table("state", "took", "by")
     shown.columns[1].header = "takes"
     for item in estimate.durations:
@@ -114,9 +114,9 @@ def _cost(estimate: Estimate) -> Iterator[RenderableType]:
 def _notes(plan: Plan) -> Iterator[str]:
     yield from plan.notes
     yield from plan.estimate.notes if plan.estimate else ()
-    yield "a restore has an id of its own, and so have the names of what it makes"
+    yield "a restore gets an id of its own, and so do the names of what it creates"
     state = ENGINES[plan.engine].making_state
-    yield f"not looked at yet: whether a name is free in the target. Only the worker can see that, first thing in {state}."
+    yield f"not checked yet: whether a name is free in the target. Only the worker can check that, first thing in {state}."
 
 
 def _heading(words: str) -> Text:

@@ -41,7 +41,7 @@ def notes(manifest: Manifest) -> Iterator[str]:
 def _needs(database: DatabaseBackup) -> Iterator[str]:
     """What isn't in the dump because it isn't the database's own. The plan says more of both: it knows the target."""
     if database.roles:
-        yield f"it names the roles {_some(database.roles)}, and no dump of a database creates roles"
+        yield f"it names the roles {_some(database.roles)}, and a dump of a database doesn't create roles"
     if database.extensions:
         yield f"it needs the extensions {_some(tuple(extension.name for extension in database.extensions))}"
 
@@ -88,7 +88,7 @@ def _locale(database: DatabaseBackup) -> str:
 
 def planned(plan: Plan) -> Table:
     """One row per database, with the name under which it is built."""
-    shown = plain_table("database", "comes back as", "is built as", "tables", "rows", "size")
+    shown = plain_table("database", "restored as", "is built as", "tables", "rows", "size")
     for database in plan.databases:
         shown.add_row(
             database.name,
@@ -117,7 +117,7 @@ def creations(plan: Plan) -> Iterator[Creation]:
     for database in plan.databases:
         what = f"stays as {database.asked_name} if it is verified"
         yield Creation(DATABASE, database.temporary_name, what, stays=True)
-        fills = f"fills {database.temporary_name} and is gone when it is verified"
+        fills = f"fills {database.temporary_name} and is removed once it is verified"
         yield Creation(LOGIN_ROLE, database.login_role, fills)
         holds = f"no login, no rights; stays with {database.asked_name} if it owns something there"
         yield Creation(HOLDER_ROLE, database.holder_role, holds)

@@ -196,7 +196,7 @@ def proof(resources: tuple[ResourceRow, ...]) -> Table:
         shown.add_row(_kind(row), row.physical_id or row.name, created, *removed)
     remarks = [f"{row.physical_id or row.name}: {row.note}" for row in resources if row.note]
     if any(row.created_at is None for row in resources):
-        remarks.append("(time): when it was announced; that it was made was never confirmed")
+        remarks.append("(time): when it was announced; its creation was never confirmed")
     if remarks:
         shown.caption = Text("\n".join(remarks))
         shown.caption_justify = "left"

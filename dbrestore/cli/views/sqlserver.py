@@ -143,7 +143,7 @@ class _Run:
 
 def planned(plan: Plan) -> Table:
     """One row per database."""
-    shown = plain_table("database", "comes back as", "size", "of it log", "pages in use")
+    shown = plain_table("database", "restored as", "size", "incl. log", "pages in use")
     for database in plan.databases:
         in_use = "not known" if database.page_bytes is None else size(database.page_bytes)
         shown.add_row(database.name, database.asked_name, size(database.bytes), size(database.log_bytes), in_use)

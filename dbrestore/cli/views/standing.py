@@ -103,10 +103,10 @@ def remarks(one: Standing) -> Iterator[str]:
     if restore.error:
         yield f"{restore.error.name}: {restore.error.message.partition(chr(10))[0]}"
     if one.status == "STOPPED":
-        yield "its execution is over, its clean-up is not: the sweeper looks every five minutes"
+        yield "its execution is over, but its clean-up is not: the sweeper checks every five minutes"
     if one.cancel_requested and one.is_open:
         yield "was asked to stop"
     if restore.unread:
-        yield f"not read, because another version or a hand wrote it: {', '.join(restore.unread)}"
+        yield f"not read, because another version wrote it or it was edited by hand: {', '.join(restore.unread)}"
     if restore.reason:
         yield f"reason: {restore.reason.partition(chr(10))[0]}"

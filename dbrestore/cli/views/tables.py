@@ -9,7 +9,7 @@ from rich.text import Text
 
 from dbrestore.cli.consoles import visible
 
-_NUMBERS = {"rows", "size", "took", "tables", "files", "dollars", "expected", "at most", "of it log", "pages in use"}
+_NUMBERS = {"rows", "size", "took", "tables", "files", "dollars", "expected", "at most", "incl. log", "pages in use"}
 
 
 def table(*columns: str) -> Table:

@@ -16,5 +16,5 @@ def place_of(database: DatabaseRequest) -> str:
 def reserved(database: DatabaseRequest, is_reserved: bool) -> Iterator[Flaw]:
     """The flaw of a name that is the server's own."""
     if is_reserved:
-        sentence = f"{database.asked_name!r} belongs to the server: bring it back under another name with `as`"
+        sentence = f"{database.asked_name!r} belongs to the server: restore it under another name with `as`"
         yield place_of(database), sentence

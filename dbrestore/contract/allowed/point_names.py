@@ -15,16 +15,14 @@ def require_instance_name(name: str) -> None:
     """Raises RestoreRequestInvalid for what isn't a DB instance identifier."""
     # `$` alone would let a line end pass.
     if not re.fullmatch(INSTANCE_NAME, name):
-        raise RestoreRequestInvalid(
-            f"{name!r} isn't a name of a DB instance: a letter, then letters, digits and hyphens, at most 63 in all"
-        )
+        raise RestoreRequestInvalid(f"{name!r} isn't a DB instance name: use a letter, then letters, digits and hyphens, at most 63 in all")
 
 
 def require_database_name(name: str) -> None:
     """Raises RestoreRequestInvalid for what PostgreSQL could not call a database."""
     length = len(name.encode("utf-8", "surrogateescape"))
     if not name:
-        raise RestoreRequestInvalid("a database's name is empty: leave --database out to take each dump's own")
+        raise RestoreRequestInvalid("a database's name is empty: leave --database out to use each dump's own")
     if "\0" in name:
         raise RestoreRequestInvalid(f"the database name {name!r} holds a zero byte: PostgreSQL allows none")
     if length > LONGEST_DATABASE_NAME:

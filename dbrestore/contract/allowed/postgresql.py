@@ -16,10 +16,10 @@ def flaws(database: DatabaseRequest) -> Iterator[Flaw]:
         if name is None:
             continue
         if "\0" in name:
-            yield place, "holds a NUL character, which no PostgreSQL name may: write the name without it"
+            yield place, "contains a NUL character, which no PostgreSQL name may: write the name without it"
         length, longest = len(name.encode("utf-8", "surrogatepass")), limits.LONGEST_DATABASE_NAME_BYTES
         if length > longest:
-            yield place, f"is {length} bytes long, PostgreSQL's names end at {longest}: shorten it"
+            yield place, f"is {length} bytes long, but PostgreSQL's names have at most {longest}: shorten it"
     yield from reserved(database, database.asked_name in RESERVED)
 
 

@@ -31,12 +31,12 @@ def _form_flaws(name: str) -> Iterator[str]:
     if not name:
         yield "is empty: name a role"
     if "\0" in name:
-        yield "holds a NUL character, which no PostgreSQL name may: write it without"
+        yield "contains a NUL character, which no PostgreSQL name may: write it without"
     if any("\ud800" <= character <= "\udfff" for character in name):
         yield "holds half a surrogate pair, which isn't text: write it as Unicode"
     length, longest = len(name.encode("utf-8", "surrogatepass")), limits.LONGEST_DATABASE_NAME_BYTES
     if length > longest:
-        yield f"is {length} bytes long, PostgreSQL's names end at {longest}: shorten it"
+        yield f"is {length} bytes long, but PostgreSQL's names have at most {longest}: shorten it"
 
 
 def _power(owner: str, master_user: str | None) -> str | None:

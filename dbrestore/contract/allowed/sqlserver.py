@@ -14,15 +14,15 @@ RESERVED: Final = ("distribution", "master", "model", "msdb", "rdsadmin", "resou
 def flaws(database: DatabaseRequest) -> Iterator[Flaw]:
     """What the server would refuse of its name, by its key."""
     place, name = place_of(database), database.asked_name
-    fix = "bring it back under another name with `as`"
+    fix = "restore it under another name with `as`"
     # sysname is nvarchar(128): characters beyond the basic plane count twice.
     length, longest = len(name.encode("utf-16-le", "surrogatepass")) // 2, limits.LONGEST_SQLSERVER_NAME
     if length > longest:
-        yield place, f"is {length} characters long, SQL Server's names end at {longest}: {fix}"
+        yield place, f"is {length} characters long, but SQL Server's names have at most {longest}: {fix}"
     if any(unicodedata.category(character) == "Cc" for character in name):
         yield place, f"holds a control character, which has no place in a name: {fix}"
     if name != name.strip():
-        yield place, f"{name!r} begins or ends with a space, which SQL Server overlooks when it compares names: {fix}"
+        yield place, f"{name!r} begins or ends with a space, which SQL Server ignores when it compares names: {fix}"
     yield from reserved(database, folded(name.strip()) in RESERVED)
 
 

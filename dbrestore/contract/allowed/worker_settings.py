@@ -25,7 +25,7 @@ def _unreserved(key: str) -> str:
 
 def _within_ports(url: str) -> str:
     if proxy_port(url) > 65535:
-        raise ValueError("has a port above 65535: name the proxy's own")
+        raise ValueError("has a port above 65535: give the proxy's port")
     return url
 
 
@@ -53,37 +53,37 @@ class WorkerSettings(Document):
         default=None,
         min_length=1,
         max_length=20,
-        description="The worker stands in one of these subnets and nowhere else; without them the best of the VPC is chosen.",
+        description="The worker runs in one of these subnets and nowhere else; without them, the best one of the VPC is chosen.",
     )
     # A network interface takes five groups: the standing one and the pair's need two.
     security_group_ids: tuple[GroupId, ...] | None = Field(
         default=None,
         min_length=1,
         max_length=3,
-        description="Security groups of the worker besides those that it always has.",
+        description="Security groups of the worker, in addition to those that it always has.",
     )
     instance_types: tuple[InstanceType, ...] | None = Field(
         default=None,
         min_length=1,
         max_length=10,
-        description="Types of the worker, tried in this order when EC2 has no capacity; without them they follow from the work.",
+        description="Types of the worker, tried in this order when EC2 has no capacity; without them, they depend on the work.",
     )
     image_id: ImageId | None = Field(
         default=None,
-        description="An image made from Amazon Linux 2023 for x86_64, Amazon's or the target account's own; without it Amazon's newest.",
+        description="An image made from Amazon Linux 2023 for x86_64, Amazon's or the target account's own; without it, Amazon's newest.",
     )
-    volume_gib: int | None = Field(default=None, ge=8, le=16384, description="The size of the worker's volume; 20.")
+    volume_gib: int | None = Field(default=None, ge=8, le=16384, description="The size of the worker's volume; default: 20.")
     tags: dict[TagKey, TagValue] | None = Field(
         default=None,
         max_length=MOST_TAGS,
         json_schema_extra={"propertyNames": {"pattern": "^(?!aws:|dbrestore:)"}},
-        description="Tags of the worker and its security groups besides the application's own.",
+        description="Tags of the worker and its security groups, in addition to the application's own.",
     )
     proxy: ProxyUrl | None = Field(
         default=None,
         description="The HTTP proxy through which the worker reaches AWS. The way to the database never goes through it.",
     )
-    max_run_hours: int | None = Field(default=None, ge=1, le=240, description="The longest that a worker lives; 168.")
+    max_run_hours: int | None = Field(default=None, ge=1, le=240, description="The longest that a worker lives; default: 168.")
 
 
 # What a wrong value should have been, by the field's name in JSON: pydantic would show the pattern.

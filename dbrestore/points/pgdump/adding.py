@@ -153,8 +153,9 @@ def _unproven(dump: _Dump) -> Iterator[str]:
     codec = dump.toc.compression
     if dump.known is None and codec != "gzip":
         yield (
-            f"its data ({'uncompressed' if codec == 'none' else codec}) carries no checksum: bits that flipped before it was added can't "
-            f"be seen. To prove it: its SHA-256 from where it was made, as --sha256 or in {dump.path.name}{known_digests.SUFFIX} beside it"
+            f"its data ({'uncompressed' if codec == 'none' else codec}) has no checksum: bits that flipped before it was added can't be "
+            f"detected. To prove it, give its SHA-256 from where it was made as --sha256 or in {dump.path.name}{known_digests.SUFFIX} "
+            "next to it"
         )
 
 

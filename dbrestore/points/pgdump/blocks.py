@@ -73,7 +73,7 @@ def require_block(reader: ByteReader, kind: BlockKind, dump_id: int) -> None:
     """Read the beginning of a block that must be this one."""
     found = read_block(reader)
     if found != (kind, dump_id):
-        raise BackupDamaged(f"a block of {found[0]} with dump id {found[1]} stands where {kind} of {dump_id} should")
+        raise BackupDamaged(f"a block of {found[0]} with dump id {found[1]} was found where {kind} of {dump_id} was expected")
 
 
 def rows(reader: ByteReader, compression: Compression) -> Iterator[bytes]:

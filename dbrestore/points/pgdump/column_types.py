@@ -131,7 +131,7 @@ def _type(found: Sequence[Token], place: int) -> ColumnType:
             words.append(found[place].value)
             place += 1
     if bool(name) == bool(words):
-        raise NotUnderstood(f"{found[place].value!r} where a type should stand")
+        raise NotUnderstood(f"{found[place].value!r} where a type was expected")
     return ColumnType(name or (" ".join(words),), found[place] == _BEGIN_ARRAY)
 
 

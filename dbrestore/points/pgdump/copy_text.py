@@ -61,7 +61,7 @@ class RowCheck:
         try:
             self._decoder.decode(text, final)
         except UnicodeDecodeError as error:
-            raise BackupDamaged(f"the rows hold bytes that are no UTF-8: {error.reason}") from error
+            raise BackupDamaged(f"the rows contain bytes that aren't UTF-8: {error.reason}") from error
 
 
 def column_count(copy_statement: str) -> int:

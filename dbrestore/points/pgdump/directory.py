@@ -35,7 +35,7 @@ def toc_path(directory: Path) -> Path:
         return path
     if (directory / "PG_VERSION").exists():
         raise BackupUnreadable("a server's data directory, not a dump: make the dump with pg_dump -Fc or -Fd")
-    raise BackupUnreadable("a directory without toc.dat: no dump, or pg_dump -Fd was interrupted before its end")
+    raise BackupUnreadable("a directory without toc.dat: not a dump, or pg_dump -Fd was interrupted before its end")
 
 
 def refuse_strangers(directory: Path, toc: Toc) -> None:
@@ -50,7 +50,7 @@ def refuse_strangers(directory: Path, toc: Toc) -> None:
         raise BackupDamaged(f"the file {name}{f' of {rows[name].label}' if name in rows else ''} is missing")
     for name in sorted(present - known):
         if not _OBJECT.fullmatch(name):
-            raise BackupUnreadable(f"{name} doesn't belong to the dump: offer a directory that holds nothing else")
+            raise BackupUnreadable(f"{name} doesn't belong to the dump: give a directory that holds nothing else")
 
 
 def rows_file(entry: TocEntry, compression: Compression) -> str:
@@ -113,8 +113,8 @@ def _refuse_kind(name: str, mode: int) -> None:
     if stat.S_ISREG(mode):
         return
     if stat.S_ISLNK(mode):
-        raise BackupUnreadable(f"{name} is a symbolic link, which isn't followed: offer a directory that holds the files themselves")
-    raise BackupUnreadable(f"{name} doesn't belong to the dump, it isn't a file: offer a directory that holds nothing else")
+        raise BackupUnreadable(f"{name} is a symbolic link, which isn't followed: give a directory that holds the files themselves")
+    raise BackupUnreadable(f"{name} doesn't belong to the dump, it isn't a file: give a directory that holds nothing else")
 
 
 def tar_length(directory: Path) -> int:
@@ -157,7 +157,7 @@ class TarStream:
     def close(self) -> None:
         """End the tar. Raises BackupUnreadable if the directory holds a large object that no list names."""
         for name in sorted({p.name for p in self._directory.iterdir()} - self._added):
-            raise BackupUnreadable(f"{name} doesn't belong to the dump: offer a directory that holds nothing else")
+            raise BackupUnreadable(f"{name} doesn't belong to the dump: give a directory that holds nothing else")
         self._put(_END_OF_TAR)
 
     def _content(self, path: Path, look: Callable[[bytes], None]) -> Iterator[bytes]:

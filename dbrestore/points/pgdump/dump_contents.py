@@ -39,8 +39,8 @@ def notes(backup: DatabaseBackup) -> list[str]:
     without = tables_without_data(backup)
     if without:
         found.append(
-            f"tables {tables(backup)}, without data {without}: they come back empty. Partitioned tables hold no rows themselves, and those "
-            "of unlogged tables may be left out; otherwise pg_dump left data out (--schema-only, --exclude-table-data, --section)"
+            f"tables {tables(backup)}, without data {without}: they are restored empty. Partitioned tables hold no rows themselves, and "
+            "those of unlogged tables may be left out; otherwise pg_dump left data out (--schema-only, --exclude-table-data, --section)"
         )
     if tables(backup) and not any(backup.object_counts.get(description) for description in _AFTER_THE_DATA):
         found.append("no indexes, constraints or triggers in this dump")

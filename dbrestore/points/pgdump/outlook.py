@@ -123,7 +123,7 @@ def _extensions_tables(toc: Toc) -> str:
             f"rows of tables that it doesn't create, probably an extension's, which pg_dump -n and -t leave out: {_some(found)}. They "
             "can't be restored: dump again without -n, or with --extension"
         )
-    return f"rows of tables that an extension makes, restored if the target's lets it: {_some(found)}" if found else ""
+    return f"rows of tables that an extension makes, restored if the target's extension allows it: {_some(found)}" if found else ""
 
 
 def _policies(toc: Toc) -> str:

@@ -53,12 +53,12 @@ def peek(path: Path) -> Toc:
     if path.is_dir():
         toc = parse(pgdump_directory.pieces(pgdump_directory.toc_path(path)))
         if toc.format != "directory":
-            raise BackupUnreadable("its toc.dat is a custom-format dump: offer that file instead of the directory")
+            raise BackupUnreadable("its toc.dat is a custom-format dump: give that file instead of the directory")
         pgdump_directory.refuse_strangers(path, toc)
     elif path.is_file():
         toc = parse(pgdump_directory.pieces(path))
         if toc.format != "custom":
-            raise BackupUnreadable("the toc.dat of a directory-format dump: offer the directory instead of the file")
+            raise BackupUnreadable("the toc.dat of a directory-format dump: give the directory instead of the file")
     else:
         raise BackupUnreadable("there is no such file or directory" if not path.exists() else "neither a file nor a directory")
     _refuse_unrestorable(toc)
@@ -88,7 +88,7 @@ def _with_extension(toc: Toc, member: TableMember) -> TableMember:
 def _refuse_unrestorable(toc: Toc) -> None:
     for entry in (e for e in toc.entries if e.has_data):
         if entry.description not in _KINDS:
-            raise BackupUnreadable(f"{entry.label}: data of a kind that isn't known: update this program")
+            raise BackupUnreadable(f"{entry.label}: data of an unknown kind: update this program")
         if entry.description == "TABLE DATA":
             _refuse_unrestorable_rows(toc, entry)
 

@@ -9,7 +9,7 @@ LENGTH: Final = 265
 
 _DUMP_AGAIN = "make the dump with pg_dump -Fc or -Fd"
 _AS_NATIVE = "add it with --engine sqlserver"
-_UNPACK = "unpack it first and offer what is in it"
+_UNPACK = "unpack it first and give what is in it"
 _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x1f\x8b", f"a gzip file, not a dump: {_UNPACK}"),
     (b"PK\x03\x04", f"a zip file, not a dump: {_UNPACK}"),
@@ -53,4 +53,4 @@ def _what_it_is(beginning: bytes) -> str:
         return f"a tar file (pg_dump -Ft makes those): {_DUMP_AGAIN}"
     if beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_SQL_BEGINNINGS):
         return f"a plain SQL text, which can't be checked or restored object by object: {_DUMP_AGAIN}"
-    return f"no pg_dump archive (it doesn't begin with PGDMP): {_DUMP_AGAIN}"
+    return f"not a pg_dump archive (it doesn't begin with PGDMP): {_DUMP_AGAIN}"

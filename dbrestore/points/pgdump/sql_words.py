@@ -68,7 +68,7 @@ def qualified(found: Sequence[Token], place: int) -> tuple[tuple[str, ...], int]
     parts = []
     while True:
         if not found[place].is_name:
-            raise NotUnderstood(f"{found[place].value!r} where a name should stand")
+            raise NotUnderstood(f"{found[place].value!r} where a name was expected")
         parts.append(found[place].value)
         place += 1
         if found[place] != Token("symbol", "."):

@@ -74,7 +74,7 @@ def chosen(given: Given, positions: Sequence[int] = ()) -> Selection:
     wrong = [(file.name, kind, sentence) for file in given.files for kind, sentence in file.own_problems]
     _raise_if_any([*wrong, *selection.complaints])
     if not selection.points and selection.left_out:
-        raise BackupUnreadable("\n".join(["nothing that was given makes a restore point:", *selection.left_out]))
+        raise BackupUnreadable("\n".join(["nothing that was given can become a restore point:", *selection.left_out]))
     if not selection.points:
         raise BackupUnreadable("no file was given: a restore point holds at least one database")
     notes = [f"{file.name}: {note}" for file in given.files for note in file.notes]

@@ -158,7 +158,7 @@ def _header_problems(header: NativeHeader) -> Iterator[Problem]:
     if header.has_password:
         yield (
             MediaPasswordSet,
-            "has a media password, and RDS takes none: back up again without MEDIAPASSWORD and PASSWORD",
+            "has a media password, which RDS doesn't accept: back up again without MEDIAPASSWORD and PASSWORD",
         )
     if said.kind not in "DIL":
         kind = _KINDS.get(said.kind, f"{said.kind!r}")
@@ -167,7 +167,7 @@ def _header_problems(header: NativeHeader) -> Iterator[Problem]:
         yield (
             SystemDatabaseRefused,
             f"is a backup of the system database {said.database!r}, and RDS restores none: leave it out (logins, jobs and settings that "
-            "live there are made anew on the instance)",
+            "live there are recreated on the instance)",
         )
 
 

@@ -81,9 +81,9 @@ class _Looked:
         for path in backups:
             self._in_folder(path)
         others = set(present) - set(backups)
-        self.passed_over += [f"{path}: isn't a backup, and was passed over" for path in sorted(others)]
+        self.passed_over += [f"{path}: isn't a backup, and was skipped" for path in sorted(others)]
         if hidden := len(found) - len(present):
-            self.passed_over.append(f"{folder}: {hidden:,} hidden files (a name begins with a dot) were passed over")
+            self.passed_over.append(f"{folder}: {hidden:,} hidden files (names that begin with a dot) were skipped")
 
     def _in_folder(self, path: Path) -> None:
         other = self._names.get(_identity(path))
@@ -91,7 +91,7 @@ class _Looked:
             self.file(path)
             self.in_folders.append(str(path))
         elif other != str(path):
-            self.passed_over.append(f"{path}: is the same file as {other}, and was passed over")
+            self.passed_over.append(f"{path}: is the same file as {other}, and was skipped")
 
 
 def _identity(path: Path) -> _Identity:
@@ -144,7 +144,7 @@ def _not_looked_into(folder: Path) -> Iterator[NativeFile]:
                 yield NativeFile(str(path), 0, (), (), notes=(sentence,))
         for path in (Path(place, name) for name in sorted(files)):
             if path.suffix.lower() in _BACKUPS and not path.exists():
-                yield NativeFile(str(path), 0, (), (), notes=("is a link that leads nowhere, and was passed over",))
+                yield NativeFile(str(path), 0, (), (), notes=("is a link that leads nowhere, and was skipped",))
     for error in failed:
         sentence = f"can't be read: {error.strerror}"
         parts = Path(error.filename).relative_to(folder).parts

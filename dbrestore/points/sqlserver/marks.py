@@ -93,7 +93,7 @@ def layout(read: ReadRange, unit: int, last: Filemark) -> Layout:
 def _mark_at(read: ReadRange, position: int, unit: int) -> Filemark:
     found = [block for block in blocks(read(position, unit)) if block.tag == TAG and not block.position]
     if not found:
-        raise BackupDamaged(f"has no filemark at byte {position:,}, where a later one says that one stands")
+        raise BackupDamaged(f"has no filemark at byte {position:,}, where a later one says that there is one")
     mark = filemark(found[0], position, unit)
     _require_listed(mark)
     return mark

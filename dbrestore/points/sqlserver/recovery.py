@@ -25,8 +25,8 @@ def needed(backup: NativeDatabaseBackup, stop_at: datetime | None = None) -> tup
     chains = [chain for chain in (_chain(base, logs) for base in bases) if _is_whole(chain)]
     if not chains:
         raise PointInTimeUnreachable(
-            f"the log backups of {backup.name!r} up to {stop_at} do not join: one between them is missing in this restore point. Make one "
-            "with it, or leave the point in time out"
+            f"the log backups of {backup.name!r} up to {stop_at} do not join: one between them is missing in this restore point. Make a "
+            "restore point with it, or leave the point in time out"
         )
     return next((chain for chain in chains if _is_certain(chain)), chains[-1])
 

@@ -72,7 +72,7 @@ def _asked(file: NativeFile, stripes: list[Stripe], positions: Sequence[int], se
     found = [stripe for stripe in stripes if stripe.placed.position in positions]
     if stripes and not found:
         asked = " and ".join(map(str, positions))
-        sentence = f"holds {len(stripes)} backup sets, and --set {asked} is none of them: {_listed(stripes)}"
+        sentence = f"holds {len(stripes)} backup sets, and --set {asked} isn't one of them: {_listed(stripes)}"
         selection.complaints.append((file.name, RestoreRequestInvalid, sentence))
     yield from found
 

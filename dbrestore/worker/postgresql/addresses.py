@@ -140,7 +140,7 @@ def address(cursor: Cursor) -> Key:
         # The last of them may be a schema's name instead: `OPERATOR class.@ (...)`.
         if cursor.peek(len(words)) != Token("symbol", ".") and cursor.skip(*words):
             return read(kind, cursor)
-    raise NotUnderstood(f"{cursor.peek().value!r} where a kind of object should stand")
+    raise NotUnderstood(f"{cursor.peek().value!r} where a kind of object was expected")
 
 
 def _dropped(entry: TocEntry) -> Key:
@@ -180,7 +180,7 @@ def _of_altered_table(entry: TocEntry, cursor: Cursor) -> Key:
 def _in_schema(cursor: Cursor) -> tuple[str, str]:
     found = cursor.qualified_name()
     if len(found) != 2:
-        raise NotUnderstood(f"{'.'.join(found)!r} where schema and name should stand")
+        raise NotUnderstood(f"{'.'.join(found)!r} where schema and name were expected")
     return found[0], found[1]
 
 
@@ -196,7 +196,7 @@ def _without_schema(kind: str, cursor: Cursor) -> Key:
 def _numbered(_: str, cursor: Cursor) -> Key:
     token = cursor.take()
     if token.kind != "number":
-        raise NotUnderstood(f"{token.value!r} where a large object's number should stand")
+        raise NotUnderstood(f"{token.value!r} where a large object's number was expected")
     return large_object(token.value)
 
 
@@ -216,7 +216,7 @@ def _operator(kind: str, cursor: Cursor) -> Key:
 def _operator_name(cursor: Cursor) -> str:
     token = cursor.take()
     if token.kind != "operator" and token != Token("symbol", "="):
-        raise NotUnderstood(f"{token.value!r} where an operator should stand")
+        raise NotUnderstood(f"{token.value!r} where an operator was expected")
     return token.value
 
 
@@ -239,7 +239,7 @@ def _of_a_table(kind: str, cursor: Cursor) -> Key:
 def _column(kind: str, cursor: Cursor) -> Key:
     found = cursor.qualified_name()
     if len(found) != 3:
-        raise NotUnderstood(f"{'.'.join(found)!r} where schema, table and column should stand")
+        raise NotUnderstood(f"{'.'.join(found)!r} where schema, table and column were expected")
     return Key(kind, found[0], found[1:])
 
 

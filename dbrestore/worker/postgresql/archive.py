@@ -42,9 +42,9 @@ _COMMENTS_OF_OWN_STEPS = ("EXTENSION ", "DATABASE ")
 # Why an entry isn't restored. What names another server or acts beyond this database is for a person to decide.
 LEFT_OUT = {
     "EVENT TRIGGER": "needs a superuser and would run at every later command; create it by hand",
-    "PUBLICATION": "a copy must not begin to publish by itself; create it by hand",
-    "PUBLICATION TABLE": "a copy must not begin to publish by itself; create it by hand",
-    "PUBLICATION TABLES IN SCHEMA": "a copy must not begin to publish by itself; create it by hand",
+    "PUBLICATION": "a copy must not start publishing by itself; create it by hand",
+    "PUBLICATION TABLE": "a copy must not start publishing by itself; create it by hand",
+    "PUBLICATION TABLES IN SCHEMA": "a copy must not start publishing by itself; create it by hand",
     "SUBSCRIPTION": "a copy must not take the changes meant for the original; create it by hand",
     "SUBSCRIPTION TABLE": "a copy must not take the changes meant for the original; create it by hand",
     "SECURITY LABEL": "needs the label provider of the source server",
@@ -148,7 +148,7 @@ def fix_ups(toc: Toc, reasons: dict[int, str]) -> list[FixUp]:
     labels = {e.dump_id: e.label for e in toc.entries}
     left_out = [FixUp(entry=labels[i], what=f"not restored: {reason}") for i, reason in reasons.items()]
     moved = [
-        FixUp(entry=e.label, what=f"tablespace {e.tablespace} is not used; it lies in the target's default tablespace")
+        FixUp(entry=e.label, what=f"tablespace {e.tablespace} is not used; it is in the target's default tablespace")
         for e in toc.entries
         if e.tablespace and e.description != "DATABASE"
     ]

@@ -26,7 +26,7 @@ def _discard(server: Server, master: Connection, database: DatabaseJob) -> tuple
         problem = ErrorNote.of(LeftoversRemain(f"{database.temporary_name}: {error}"))
     absences = temporary_database.absences(master, database)
     if problem is None and not all(each.seen_absent for each in absences):
-        problem = ErrorNote.of(LeftoversRemain(f"{database.temporary_name} or a role of it is still there"))
+        problem = ErrorNote.of(LeftoversRemain(f"{database.temporary_name} or one of its roles is still there"))
     # The holder goes with what it owns: if it stays, a run that died before it could say so had promoted the database.
     promoted = temporary_database.role_exists(master, database.holder_role)
     status: DatabaseStatus = "FAILED" if problem else "PROMOTED" if promoted else "DISCARDED"

@@ -18,7 +18,7 @@ from dbrestore.worker.postgresql.session import Connection, explained
 from dbrestore.worker.postgresql.sql_tokens import Cursor, NotUnderstood, tokens
 
 _WAY_OUT = (
-    "allow them in the configuration, install what the server lacks, or leave them out with all that depends on them: extensions "
+    "allow them in the configuration, install what the server lacks, or leave them out with everything that depends on them: extensions "
     "`skip-missing` (--extensions skip-missing)"
 )
 

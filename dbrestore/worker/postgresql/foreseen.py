@@ -49,5 +49,5 @@ def make_missing_schemas(master: Connection, owner: Connection, pre_data: tuple[
     missing = sorted({e.schema_name for e in pre_data if e.schema_name} - present - defined)
     for name in missing:
         owner.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
-    what = "the dump doesn't define it (it is one of chosen tables): made without its owner, its privileges and its comment"
+    what = "the dump doesn't define it (it holds chosen tables only): created without its owner, its privileges and its comment"
     return [FixUp(entry=f"SCHEMA {name}", what=what) for name in missing]

@@ -12,7 +12,7 @@ from dbrestore.worker.postgresql.statements import Executor
 
 _FIRST_VERSION = 180000
 _TOO_OLD = "this server can't import it"
-_ANEW = "ANALYZE collects the statistics anew"
+_ANEW = "ANALYZE collects the statistics again"
 
 
 def restore(connection: Connection, executor: Executor, entries: Iterable[TocEntry]) -> list[FixUp]:

@@ -49,7 +49,7 @@ def promote(master: Connection, promotion: Promotion) -> list[FixUp]:
         return _rename(master, promotion)
     except psycopg.errors.DuplicateDatabase as error:
         raise DatabaseExists(
-            f"the target has got a database {promotion.database.asked_name!r} since the restore began; restore under another name"
+            f"since the restore began, the target has got a database {promotion.database.asked_name!r}; restore under another name"
         ) from error
 
 

@@ -119,7 +119,7 @@ class Cursor:
         """One of these keywords."""
         token = self.take()
         if not token.is_word(*words):
-            raise NotUnderstood(f"{token.value!r} where {' or '.join(words).upper()} should stand")
+            raise NotUnderstood(f"{token.value!r} where {' or '.join(words).upper()} was expected")
         return token.value
 
     def skip(self, *words: str) -> bool:
@@ -141,14 +141,14 @@ class Cursor:
         """One identifier, quoted or not."""
         token = self.take()
         if token.kind not in ("word", "name"):
-            raise NotUnderstood(f"{token.value!r} where a name should stand")
+            raise NotUnderstood(f"{token.value!r} where a name was expected")
         return token.value
 
     def text(self) -> str:
         """One string."""
         token = self.take()
         if token.kind != "text":
-            raise NotUnderstood(f"{token.value!r} where a text should stand")
+            raise NotUnderstood(f"{token.value!r} where a text was expected")
         return token.value
 
     def qualified_name(self) -> tuple[str, ...]:
@@ -170,7 +170,7 @@ class Cursor:
     def require(self, symbol: str) -> None:
         """Exactly this symbol."""
         if not self.symbol(symbol):
-            raise NotUnderstood(f"{self.peek().value!r} where {symbol} should stand")
+            raise NotUnderstood(f"{self.peek().value!r} where {symbol} was expected")
 
     def end(self) -> None:
         """Nothing may follow."""

@@ -121,8 +121,8 @@ def _create(master: Connection, database: DatabaseJob, locale: DatabaseLocale, m
             raise
         asked = ", ".join(f"{option.replace('_', ' ')} {value}" for option, value in locale.options.items())
         raise ReplayFailed(
-            f"{database.backup_name}: the target can't hold a database with {asked}: {_first_line(error)}; choose what it has with "
-            "`encoding` and `locale` of the request"
+            f"{database.backup_name}: the target can't hold a database with {asked}: {_first_line(error)}; choose ones that it has "
+            "with `encoding` and `locale` of the request"
         ) from error
 
 

@@ -18,12 +18,12 @@ from dbrestore.worker.sqlserver.standing_connection import TEMPORARY
 _PAGE: Final = 8192
 _LOWEST_COMPATIBILITY_LEVEL: Final = 100
 _COMING_UP: Final = ("RECOVERING", "RECOVERY_PENDING", "RESTORING", "ONLINE")
-_PAST: Final = "the backup ends after the point in time that was asked for, when the database may have been different"
+_PAST: Final = "the backup ends after the requested point in time, when the database may have been different"
 
 
 @dataclass(frozen=True)
 class Expected:
-    """`last_set` is the last that was restored. If it goes on after the point in time that was asked for, what differs from its header may
+    """`last_set` is the last that was restored. If it goes on after the requested point in time, what differs from its header may
     have been so at that point."""
 
     last_set: NativeBackupSet
@@ -66,7 +66,7 @@ def consistency(inside: NativeConnection, *, wanted: bool) -> Check:
         return Check(
             check="DBCC CHECKDB",
             expected="no errors",
-            actual="not asked for (sqlserver.checkDatabase)",
+            actual="not requested (sqlserver.checkDatabase)",
             result="not checked",
         )
     try:

@@ -32,7 +32,7 @@ def run(folder: JobFolder, secrets: "SecretsManagerClient", job: Job, ca_file: P
         raise error_of_engine(problem.number, problem.message) from problem
     except ConnectionLost as problem:
         raise ServerUnreachable(
-            f"{job.server.host}:{job.server.port}: the connection was lost ({problem}): see that the instance is available, then "
+            f"{job.server.host}:{job.server.port}: the connection was lost ({problem}): check that the instance is available, then "
             "restore again"
         ) from problem
 

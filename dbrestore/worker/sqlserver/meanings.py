@@ -98,7 +98,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         LoginRefused,
         "documented",
         _AWS,
-        "let RDS set the master password anew, so that the server and the secret have the same",
+        "let RDS set the master password again, so that the server and the secret have the same",
         (18456,),
     ),
     Meaning(
@@ -106,7 +106,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         StagingAccessDenied,
         "documented",
         _AWS,
-        "see that the option's role trusts rds.amazonaws.com, and that no permissions boundary or service control policy keeps it "
+        "check that the option's role trusts rds.amazonaws.com, and that no permissions boundary or service control policy keeps it "
         "from the temporary bucket",
     ),
     Meaning(
@@ -176,7 +176,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         TooManyStripes,
         "documented",
         _AWS,
-        "see that nothing else writes to the temporary bucket; a backup may have 10 files at most",
+        "check that nothing else writes to the temporary bucket; a backup may have 10 files at most",
     ),
     Meaning("S3 ARN prefix cannot be empty", NativeTaskFailed, "documented", _AWS, _BUG),
     Meaning(
@@ -184,7 +184,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         NativeTransferAborted,
         "observed",
         _POSTS,
-        "restore again; if it comes again, look at the option's role and the bucket's policy in CloudTrail",
+        "restore again; if it happens again, look at the option's role and the bucket's policy in CloudTrail",
     ),
     # The name
     Meaning(
@@ -223,7 +223,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         NotANativeBackup,
         "observed",
         _POSTS,
-        "it isn't a backup, one that was encrypted before it was stored, or one of a newer SQL Server",
+        "it isn't a backup, or it was encrypted before it was stored, or it is of a newer SQL Server",
         (3241,),
     ),
     Meaning("is not a valid Microsoft Tape Format backup set", NotANativeBackup, "assumed", _SQL, _COPY, (3242,)),
@@ -260,7 +260,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         MediaPasswordSet,
         "assumed",
         _SQL,
-        "make a backup without a media password: RDS takes none",
+        "make a backup without a media password: RDS doesn't accept one",
         (3279,),
     ),
     Meaning("RESTORE detected an error on page", BackupDamaged, "assumed", _SQL, _COPY, (3183,)),
@@ -329,7 +329,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         BaseBackupMissing,
         "assumed",
         _SQL,
-        "the backups are not of one history: add a full backup and what was made after it",
+        "the backups do not share one history: add a full backup and what was made after it",
         (4330,),
     ),
     Meaning("because no files are ready to rollforward", BaseBackupMissing, "assumed", _SQL, _CHAIN, (3117,)),

@@ -34,7 +34,7 @@ def in_use(inside: NativeConnection, backup_set: NativeBackupSet) -> Check:
     except EngineError as problem:
         if problem.number in TEMPORARY:
             raise
-        return _check(backed_up, f"not told: {problem}", "not checked")
+        return _check(backed_up, f"not reported: {problem}", "not checked")
     found = sum(int(row["allocated_extent_page_count"]) for row in rows)
     if backed_up is None:
         return _check(backed_up, f"{found}; {_why_unknown(backup_set)}", "not checked")

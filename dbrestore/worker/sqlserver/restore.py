@@ -107,7 +107,7 @@ class NativeRestore:
         taken = self._connection.ask(lambda asked: native_names.taken_by(asked, name))
         if taken is not None:
             raise DatabaseExists(
-                f"the target already has a database {taken!r}, and RDS takes none beside it whose name differs only by case or accent: "
+                f"the target already has a database {taken!r}, and RDS doesn't allow another whose name differs only by case or accent: "
                 f"restore {name!r} under another name"
             )
 
@@ -121,8 +121,8 @@ class NativeRestore:
             chain.made = (base, found)
         if found and found != chain.made[1]:
             raise DatabaseExists(
-                f"{chain.job.asked_name}: somebody replaced the database while it was being restored: there is another of this name, made "
-                f"at {found} by the server's clock: it stays as it is, restore again under another name"
+                f"{chain.job.asked_name}: somebody replaced the database while it was being restored: there is another of this name, "
+                f"created at {found} by the server's clock: it stays as it is, restore again under another name"
             )
 
     def _cancel(self, chain: Chain) -> None:

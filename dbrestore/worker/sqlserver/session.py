@@ -182,13 +182,13 @@ class SqlServer:
         if error.number == _LOGIN_FAILED:
             return LoginRefused(
                 f"{where}: the login {login.user!r} of {self.address.secret_arn} was refused ({words}): let RDS set the master password "
-                "anew, so that both have the same, and restore again"
+                "again, so that both have the same, and restore again"
             )
         return self._unreachable(error)
 
     def _unreachable(self, error: BaseException) -> ServerUnreachable:
         return ServerUnreachable(
-            f"{self.address.host}:{self.address.port} can't be reached ({_words(error)}): see that the instance is available, that its "
+            f"{self.address.host}:{self.address.port} can't be reached ({_words(error)}): check that the instance is available, that its "
             "security groups let the worker in on this port, and that its subnets have a route to the worker's"
         )
 

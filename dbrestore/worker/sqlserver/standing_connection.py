@@ -78,7 +78,7 @@ class StandingConnection:
     def _gone(self, end: str, problem: Exception) -> ServerUnreachable:
         address = self._server.address
         return ServerUnreachable(
-            f"{address.host}:{address.port}: {end} ({problem}): see that the instance is available, then restore again"
+            f"{address.host}:{address.port}: {end} ({problem}): check that the instance is available, then restore again"
         )
 
 

@@ -103,7 +103,7 @@ class Chain:
             self._uncertain = -1
             return submission
         raise NativeTaskFailed(
-            f"{self.job.asked_name}: RDS took the task and does not list it any more, as after a fail-over to another host: restore again "
+            f"{self.job.asked_name}: RDS accepted the task but no longer lists it, as after a fail-over to another host: restore again "
             "when the instance is available"
         )
 

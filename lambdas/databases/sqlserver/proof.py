@@ -12,7 +12,7 @@ from dbrestore.contract.plan import Plan, PlannedDatabase, PlannedNative
 
 CHECKDB: Final = "DBCC CHECKDB"
 _ADDING: Final = (
-    "A byte under a checksum is as SQL Server wrote it; what lies under none was not looked at, and a page that was wrong before it was "
+    "A byte under a checksum is as SQL Server wrote it; what has no checksum was not checked, and a page that was wrong before it was "
     "backed up may have a right checksum"
 )
 _RAN: Final = (

@@ -91,7 +91,7 @@ def _mismatch(backup: DatabaseBackup, encoding: str | None, locale: str | None) 
         return None
     whose = f"locale {locale}" if locale else f"dump's locale {backup.ctype}"
     text = f"encoding {chosen}" if encoding else f"dump's encoding {chosen}"
-    return f"the {text} does not go with the {whose}, which is of {needed}: choose locale C, or one of that encoding"
+    return f"the {text} doesn't fit the {whose}, which needs {needed}: choose locale C, or one of that encoding"
 
 
 def _of_owners(found: Findings, backup: DatabaseBackup, chosen: PostgresOptions) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _of_owners(found: Findings, backup: DatabaseBackup, chosen: PostgresOptions)
     unknown = sorted(chosen.owners.keys() - named.union(backup.roles))
     if unknown:
         yield f"the dump names no role {listed(unknown)}: check the spelling in owners"
-    holder = "a role without login and rights, which stays with the database"
+    holder = "a role without login or rights, which stays with the database"
     if chosen.keep_owners:
         yield f"owned by {listed(sorted(named))} as before, where the target has the role, and otherwise by {holder}"
         return
@@ -114,12 +114,13 @@ def _of_owners(found: Findings, backup: DatabaseBackup, chosen: PostgresOptions)
 
 def _of_text(backup: DatabaseBackup, chosen: PostgresOptions) -> Iterator[str]:
     if not (chosen.encoding or chosen.locale) and (mismatch := _mismatch(backup, None, None)):
-        yield f"{mismatch}; only a superuser could make that database"
+        yield f"{mismatch}; only a superuser could create that database"
     if chosen.encoding and chosen.encoding != backup.encoding:
-        yield f"the dump's encoding is {backup.encoding}, the database's will be {chosen.encoding}: a text that this lacks can't be loaded"
+        told = f"the dump's encoding is {backup.encoding}, the database's will be {chosen.encoding}"
+        yield f"{told}: text that it can't represent can't be loaded"
     if chosen.locale and (chosen.locale, chosen.locale) != (backup.collate, backup.ctype):
         told = f"the dump's locale is {backup.provider_locale or backup.collate} ({backup.locale_provider})"
-        yield f"{told}, the database's will be {chosen.locale}: texts sort by its rules"
+        yield f"{told}, the database's will be {chosen.locale}: text sorts by its rules"
 
 
 def _of_values(backup: DatabaseBackup) -> Iterator[str]:
@@ -141,8 +142,8 @@ def _of_all(request: RestoreRequest, asked: Databases, chosen: PostgresOptions) 
         yield "roles that the dump names and the target lacks are made, without login, password or rights; they stay with the database"
     if chosen.skip_unrestorable:
         yield (
-            "what the target refuses is left out, and what depends on it: the database is then kept and reported, and the restore ends "
-            "as ObjectsLeftOut with exit code 4"
+            "what the target refuses is left out, with everything that depends on it: the database is then kept and reported, and the "
+            "restore ends as ObjectsLeftOut with exit code 4"
         )
 
 

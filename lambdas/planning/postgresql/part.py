@@ -35,7 +35,7 @@ def part(found: Findings, problems: Problems) -> EnginePart:
 def _refuse_wishes_of_sql_server(wishes: SqlServerRequest, problems: Problems) -> None:
     for name in (name for name, wish in wishes if wish):
         key = SqlServerRequest.model_fields[name].alias
-        sentence = "is for SQL Server alone, and this restore is of PostgreSQL: leave it out"
+        sentence = "is only for SQL Server, and this restore is of PostgreSQL: leave it out"
         problems.add(RestoreRequestInvalid, f"/sqlserver/{key}", sentence)
 
 
@@ -45,7 +45,7 @@ def _check_version(found: Findings, asked: list[Asked[DatabaseBackup]], problems
     name, runs = found.instance["DBInstanceIdentifier"], found.instance["EngineVersion"]
     if _major(runs) < (limits.OLDEST_POSTGRESQL,):
         fix = f"restore into PostgreSQL {limits.OLDEST_POSTGRESQL} or newer, or upgrade the instance"
-        problems.add(TargetVersionTooOld, POINTER, f"{name} runs PostgreSQL {runs}, which no restore goes into: {fix}")
+        problems.add(TargetVersionTooOld, POINTER, f"{name} runs PostgreSQL {runs}, which is too old to restore into: {fix}")
         return
     for one in asked:
         if _major(one.backup.server_version) > _major(runs):

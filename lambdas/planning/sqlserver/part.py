@@ -90,7 +90,7 @@ def _refuse_wishes_of_postgresql(request: RestoreRequest, problems: Problems) ->
     given = request.worker.model_dump(include=set(OF_POSTGRESQL_S_WORKER), exclude_defaults=True)
     places += [f"/worker/{WorkerRequest.model_fields[name].alias}" for name in given]
     for place in places:
-        sentence = "is for PostgreSQL alone, and SQL Server restores its backups itself: leave it out"
+        sentence = "is only for PostgreSQL, and SQL Server restores its backups itself: leave it out"
         problems.add(RestoreRequestInvalid, place, sentence)
 
 
@@ -114,12 +114,12 @@ def _flaws(backup: NativeDatabaseBackup) -> Iterator[tuple[type[RestoreError], s
     name, sets = backup.name, backup.backup_sets
     if backup.source_name.casefold() in rds_target.SYSTEM_DATABASES:
         told = f"{name!r} is a backup of the system database {backup.source_name}, and RDS keeps its own"
-        yield SystemDatabaseRefused, f"{told}: restore user databases, and run what a server needs besides as scripts"
+        yield SystemDatabaseRefused, f"{told}: restore user databases, and run whatever else a server needs as scripts"
     if old := next((one for one in sets if rds_target.is_too_old(one)), None):
-        told = f"{name!r} was backed up by {rds_target.product(old.version)}, and SQL Server 2008 R2 was the last to restore such"
+        told = f"{name!r} was backed up by {rds_target.product(old.version)}, and SQL Server 2008 R2 was the last to restore such backups"
         yield BackupTooOld, f"{told}: restore it there, and back it up there"
     if not sets or sets[0].kind != "FULL":
-        yield BaseBackupMissing, f"{name!r} begins with no full backup in this restore point: choose another one"
+        yield BaseBackupMissing, f"{name!r} doesn't begin with a full backup in this restore point: choose another one"
     for one in sets:
         if len(one.files) > MOST_STRIPES:
             told = f"{name!r} has a backup of {len(one.files)} files, and RDS restores {MOST_STRIPES} at most"
@@ -138,10 +138,10 @@ def _check_instance(found: Findings, chosen: list[Chosen], problems: Problems) -
     name = instance["DBInstanceIdentifier"]
     if replicas := rds_target.foreign_replicas(instance):
         told = f"{name} has read replicas in other Regions ({', '.join(replicas)})"
-        fix = "delete them and create them anew afterwards, or restore into another instance"
-        problems.add(CrossRegionReplica, POINTER, f"{told}, and RDS restores no native backup beside them: {fix}")
+        fix = "delete them and recreate them afterwards, or restore into another instance"
+        problems.add(CrossRegionReplica, POINTER, f"{told}, and RDS restores no native backup while they exist: {fix}")
     if instance.get("MultiAZ") and found.request.on_conflict == "replace":
-        told = f"{name} is Multi-AZ, and RDS renames no database there"
+        told = f"{name} is Multi-AZ, and RDS can't rename a database there"
         problems.add(NotSupportedYet, "/onConflict", f"{told}: use fail, and another name for the database")
     for one in chosen:
         _check_backup(instance, one, problems)
@@ -156,7 +156,7 @@ def _check_backup(instance: "DBInstanceTypeDef", one: Chosen, problems: Problems
         fix = "SQL Server restores no backup of a newer version: upgrade the instance or restore into a newer one"
         problems.add(TargetVersionTooOld, POINTER, f"{told} {rds_target.product(newer[-1].version)}, and {fix}")
     if instance.get("MultiAZ") and (model := rds_target.refused_model(one.sets)):
-        told = f"{backup!r} was in the recovery model {model} when it was backed up, and {name} is Multi-AZ, where RDS restores FULL alone"
+        told = f"{backup!r} was in the recovery model {model} when it was backed up, and {name} is Multi-AZ, where RDS restores only FULL"
         fix = f"run ALTER DATABASE [{one.asked.backup.source_name}] SET RECOVERY FULL at the source and make a new full backup"
         problems.add(RecoveryModelRefused, one.asked.pointer, f"{told}: {fix}, or turn Multi-AZ off for the restore")
     if too_large := rds_target.too_large_for_express(one.sets, instance):

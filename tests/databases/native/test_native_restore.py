@@ -409,7 +409,7 @@ def test_a_half_database_is_told_as_left_when_rds_has_forgotten_its_task(mssql: 
 
     failed, discarded = restore.run(), restore.run("discard")
 
-    assert_failed(failed, "NativeTaskFailed", "does not list it any more")
+    assert_failed(failed, "NativeTaskFailed", "no longer lists it")
     assert mssql.tasks() == []
     assert mssql.state_of("shop") == "RESTORING"
     assert_failed(discarded, "LeftoversRemain", "can't be determined")

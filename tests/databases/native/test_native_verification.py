@@ -281,7 +281,7 @@ def test_a_server_that_does_not_tell_its_pages_fails_nothing(case: NativeServer,
 
     assert result.status == "PROMOTED"
     assert check(result, "pages in use").result == "not checked"
-    assert check(result, "pages in use").actual.startswith("not told: ")
+    assert check(result, "pages in use").actual.startswith("not reported: ")
 
 
 def test_the_last_restored_set_is_what_counts(case: NativeServer) -> None:

@@ -75,7 +75,7 @@ def test_rows_of_extensions_tables_are_taken_and_told(source: Source, tmp_path: 
         ("app", "places"): (None, 1),
         ("app", "elsewhere"): (None, 0),
     }
-    told = "rows of tables that an extension makes, restored if the target's lets it: pointscron.job, public.pointsgeo_ref"
+    told = "rows of tables that an extension makes, restored if the target's extension allows it: pointscron.job, public.pointsgeo_ref"
     assert told in pgdump_outlook.notes(pgdump_scan.peek(path))
 
 

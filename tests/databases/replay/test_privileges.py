@@ -94,7 +94,7 @@ def test_privileges_on_what_belongs_to_the_server_are_listed(cloud: Cloud) -> No
     assert [(fix_up.entry, fix_up.what) for fix_up in database.fix_ups] == [
         (
             "ACL pg_catalog.FUNCTION pg_stat_reset()",
-            "not executed: GRANT ALL ON FUNCTION pg_catalog.pg_stat_reset() TO reader; (what lies in pg_catalog belongs to the server)",
+            "not executed: GRANT ALL ON FUNCTION pg_catalog.pg_stat_reset() TO reader; (what is in pg_catalog belongs to the server)",
         )
     ]
 

@@ -144,7 +144,7 @@ def test_what_can_not_be_taken_from_everybody_is_never_green(clouds: Clouds, rol
         cloud.execute("DROP TABLE IF EXISTS of_somebody", "template1")
 
     assert refused.error is not None
-    assert refused.error.message.startswith("SCHEMA public: everybody would have CREATE and USAGE on it, other than in the source")
+    assert refused.error.message.startswith("SCHEMA public: everybody would have CREATE and USAGE on it, unlike in the source")
     assert (result.status, result.error) == ("PROMOTED", None)
     assert [(note.entry, note.sql) for note in result.left_out] == [("SCHEMA public", "REVOKE CREATE, USAGE ON SCHEMA public FROM PUBLIC;")]
     assert cloud.execute("SELECT to_regclass('of_somebody')", "open_back") == [(None,)]
@@ -173,7 +173,7 @@ def test_a_right_that_everybody_got_on_the_way_is_found(clouds: Clouds, roles: N
     restore.run("discard")
 
     assert result.error is not None
-    assert "privileges on schema public that everybody has more than in the source" in result.error.message
+    assert "privileges on schema public that everybody has beyond those in the source" in result.error.message
 
 
 def test_what_was_usual_before_and_is_not_now_is_told(clouds: Clouds, roles: None) -> None:
@@ -191,7 +191,7 @@ def test_one_that_the_source_did_not_have_is_told_where_the_dump_shows_it(clouds
     (new, old) = (come_back(restore_of(source, source, "17")), restore_of(source, source, "14"))
 
     assert told(new) == [
-        "the dump lacks it (the source had none, or it was left out of the dump): the database has one, as every new database"
+        "the dump lacks it (the source had none, or it was left out of the dump): the database has one, like every new database"
     ]
     source.drop_database("open_back")
     assert told(come_back(old)) == []

@@ -88,7 +88,7 @@ def test_a_role_that_the_master_may_not_act_for_is_listed(cloud: Cloud) -> None:
     (database,) = restore.run_all().databases
 
     assert database.status == "PROMOTED"
-    assert "may not be handed to" in next(f.what for f in database.fix_ups if f.entry == "ROLE foreign_role")
+    assert "can't be given anything" in next(f.what for f in database.fix_ups if f.entry == "ROLE foreign_role")
 
 
 def test_what_no_entry_names_is_handed_over_before_its_schema(cloud: Cloud) -> None:

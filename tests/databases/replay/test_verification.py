@@ -35,7 +35,7 @@ SPOILED = {
         GRANT SELECT ON items_id_seq TO PUBLIC""": (
         "value of sequence public.items_id_seq",
         "3000, true",
-        "a view stands in the sequence's place",
+        "a view is in the sequence's place",
     ),
     "ALTER TABLE lines ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON lines": ("row security enabled", "none", "public.lines"),
     "CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler; UPDATE pg_class SET relam = "

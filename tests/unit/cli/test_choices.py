@@ -101,10 +101,10 @@ def test_a_request_without_choices_is_as_before() -> None:
 @pytest.mark.parametrize(
     ("chosen", "label", "words"),
     [
-        ({"keep_owners": True}, "Owners", "as in the dump, where the target has the role; the rest: a role without login and rights"),
+        ({"keep_owners": True}, "Owners", "as in the dump, where the target has the role; the rest: a role without login or rights"),
         ({"owners": {"app": "x"}}, "Owners", "app -> x; the rest: a role without"),
-        ({}, "Owners", "a role without login and rights, one per database"),
-        ({"create_missing_roles": True}, "Roles", "are made, without login and rights"),
+        ({}, "Owners", "a role without login or rights, one per database"),
+        ({"create_missing_roles": True}, "Roles", "are created, without login or rights"),
         ({"encoding": "LATIN1"}, "Text", "encoding LATIN1, in place of the dump's"),
         ({"encoding": "UTF8", "locale": "C"}, "Text", "encoding UTF8, locale C, in place"),
         ({"skip_unrestorable": True, "skip_missing_extensions": True}, "Left out", "what the target refuses"),

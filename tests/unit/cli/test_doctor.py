@@ -193,7 +193,7 @@ def test_who_may_not_ask_is_told_which_permission_it_takes(patch: pytest.MonkeyP
     code, out = run(capsys, "--json")
 
     assert code == ExitCode.FAILED
-    assert "It takes ssm:GetParameter on /dbrestore/control" in json.loads(out.splitlines()[0])["sentence"]
+    assert "You need ssm:GetParameter on /dbrestore/control" in json.loads(out.splitlines()[0])["sentence"]
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_what_was_stopped_or_asked_to_stop_is_told_until_it_is_cleared_up(
     assert [(line["status"], line["cancelRequested"]) for line in lines] == [("RUNNING", True), ("STOPPED", False)]
     text = " ".join(capsys.readouterr().out.split())
     assert "was asked to stop" in text
-    assert "its execution is over, its clean-up is not" in text
+    assert "its execution is over, but its clean-up is not" in text
     close(plane, stopped, LOST)
     assert [line["restoreId"] for line in listed("status")] == [cancelled.restore_id]
 
@@ -93,10 +93,10 @@ def test_leftovers_are_told_while_the_clean_up_goes_on(plane: ControlPlane, list
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["list"], "No restore was begun yet."),
+        (["list"], "No restore has been started yet."),
         (["list", "--running"], "No restore is running."),
         (["status"], "No restore is running."),
-        (["list", "--since", "2026-11-20"], "No restore began since 2026-11-20 00:00:00 UTC."),
+        (["list", "--since", "2026-11-20"], "No restore has begun since 2026-11-20 00:00:00 UTC."),
         (
             ["list", "--running", "--since", "2026-11-20T10:00+02:00"],
             "No restore that began since 2026-11-20 08:00:00 UTC is running.",

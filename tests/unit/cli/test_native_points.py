@@ -154,7 +154,7 @@ def test_each_point_of_a_folder_is_printed_the_oldest_first_and_json_tells_what_
 
     first, second, left_out = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first["pointId"] < second["pointId"]
-    assert left_out == {"type": "leftOut", "message": f"{tmp_path / 'job.txt'}: isn't a backup, and was passed over"}
+    assert left_out == {"type": "leftOut", "message": f"{tmp_path / 'job.txt'}: isn't a backup, and was skipped"}
     assert main.run(["points", "list", "--json"]) == 0
     listed = [json.loads(line)["pointId"] for line in capsys.readouterr().out.splitlines()]
     assert listed == [first["pointId"], second["pointId"]]

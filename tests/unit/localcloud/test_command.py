@@ -36,7 +36,7 @@ def test_up_says_at_once_that_it_is_up_already(up_already: int, capsys: pytest.C
 
     printed = capsys.readouterr()
     assert "Starting" not in printed.err
-    assert "Was up already: http://127.0.0.1:4566" in printed.err
+    assert "Already up: http://127.0.0.1:4566" in printed.err
     assert f"in {os.environ['DBRESTORE_LOCAL_DIR']}" in printed.err
     assert "export AWS_ENDPOINT_URL=http://127.0.0.1:4566\n" in printed.out
 

@@ -156,7 +156,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(folder: Path) -> None:
     (folder / "cloud").mkdir()
     (folder / "cloud" / "thesis.tex").write_text("years of work")
 
-    with pytest.raises(LocalCloudError, match="move it away"):
+    with pytest.raises(LocalCloudError, match="move it or name"):
         daemon.up(assembly=ASSEMBLY)
 
     assert (folder / "cloud" / "thesis.tex").read_text() == "years of work"

@@ -45,8 +45,8 @@ def test_a_bit_that_flipped_on_the_way_is_unseen_without_a_digest_and_told(s3: "
 
     [database] = points.add(s3, BUCKET, "i", [(None, shop)]).databases
 
-    assert database.notes[0].startswith("its data (uncompressed) carries no checksum")
-    assert "in shop.dump.sha256 beside it" in database.notes[0]
+    assert database.notes[0].startswith("its data (uncompressed) has no checksum")
+    assert "in shop.dump.sha256 next to it" in database.notes[0]
 
 
 def test_gzip_and_a_proven_dump_need_no_such_note(s3: "S3Client", shop: Path, tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ def test_a_name_with_a_line_end_is_understood_as_sha256sum_escapes_it(tmp_path: 
         ("", "has 0 digests for a.dump"),
         (f"{DIGEST}  b.dump\n", "has 0 digests for a.dump"),
         (f"{DIGEST}  a.dump\n{'0' * 64}  x/a.dump\n", "has 2 digests for a.dump"),
-        (f"{DIGEST}  a.dump\n# made today\n", "line 2 is none that sha256sum writes"),
-        (DIGEST[:-1] + "  a.dump\n", "line 1 is none"),
+        (f"{DIGEST}  a.dump\n# made today\n", "line 2 isn't one that sha256sum writes"),
+        (DIGEST[:-1] + "  a.dump\n", "line 1 isn't one that sha256sum writes"),
     ],
 )
 def test_a_list_that_does_not_say_it_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
@@ -163,7 +163,7 @@ def test_a_list_must_name_exactly_the_files_of_the_directory(folder: Path) -> No
 
 
 def test_a_directory_has_no_digest_of_its_own(folder: Path) -> None:
-    with pytest.raises(RestoreRequestInvalid, match=r"write those of its files into shop.dir.sha256 beside it"):
+    with pytest.raises(RestoreRequestInvalid, match=r"write those of its files into shop.dir.sha256 next to it"):
         known_digests.of(folder, DIGEST)
     with pytest.raises(RestoreRequestInvalid, match="64 hexadecimal digits"):
         known_digests.of(folder, "abc")

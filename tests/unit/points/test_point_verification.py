@@ -105,7 +105,7 @@ def test_other_bytes_show_in_the_checksum_that_s3_keeps(s3: "S3Client", native: 
 
     [first, *others] = judged(s3, native, deep=False)
 
-    assert (first.state, first.sentence) == ("damaged", "has another checksum than the manifest says")
+    assert (first.state, first.sentence) == ("damaged", "has a different checksum than the manifest says")
     assert [verdict.state for verdict in others] == ["ok", "ok"]
 
 

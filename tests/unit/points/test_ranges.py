@@ -115,7 +115,7 @@ def test_an_empty_range_asks_nothing_of_s3(s3: "S3Client") -> None:
 @pytest.mark.parametrize(
     ("key", "offset", "length", "sentence"),
     [
-        ("missing", 0, 5, "isn't in the repository any more"),
+        ("missing", 0, 5, "is no longer in the repository"),
         ("key", 5, 6, "ends before byte 11"),
         ("key", 10, 1, "has no bytes 10 to 10"),
     ],

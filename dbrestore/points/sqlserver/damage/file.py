@@ -184,7 +184,7 @@ def _of_pages(pages: Pages) -> Iterable[str]:
         yield f"the checksum of page {first} at byte {first.position:,} is wrong{_and_more(pages.damaged.count, 'page')}"
     if pages.displaced.count:
         first = pages.displaced.pages[0]
-        yield f"page {first} at byte {first.position:,} stands after higher ones{_and_more(pages.displaced.count, 'page', 'so do')}"
+        yield f"page {first} at byte {first.position:,} comes after higher ones{_and_more(pages.displaced.count, 'page', 'so do')}"
 
 
 def _of_streams(walk: Walk, streams: Streams, pages: Pages, doubtful: bool) -> Iterable[str]:

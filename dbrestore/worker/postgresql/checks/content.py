@@ -124,7 +124,7 @@ def _why_not_comparable(connection: Connection, encoding: str) -> str | None:
     own = connection.info.parameter_status("server_encoding") or ""
     if own == encoding or "SQL_ASCII" in (own, encoding) or encoding.startswith(_ONE_TO_ONE):
         return None
-    return f"the dump is in {encoding} and the database in {own}: some characters come back as others that mean the same"
+    return f"the dump is in {encoding} and the database in {own}: some characters are read back as others that mean the same"
 
 
 def _described(rows: int, total: int) -> str:

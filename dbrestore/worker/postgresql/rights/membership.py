@@ -16,7 +16,7 @@ from dbrestore.worker.postgresql.session import Connection
 @dataclass(frozen=True)
 class RoleState:
     """Whether the role exists in the target and whether the master user may act for it. `is_powerful`: it has an attribute, or is a member
-    of a role, with which more can be done than a database's owner needs. `was_made` by a restore, without login and rights."""
+    of a role, with which more can be done than a database's owner needs. `was_made` by a restore, without login or rights."""
 
     exists: bool
     may_act: bool

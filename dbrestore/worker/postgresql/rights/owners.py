@@ -52,16 +52,16 @@ class _Policy:
         if role == self.master_user:
             return "is the master user, and nothing from a dump may run as that user"
         if is_reserved(role) or state.is_superuser:
-            return "is a role of the system, as which nothing of a dump may run"
+            return "is a system role, and nothing from a dump may run as that role"
         if not state.exists:
             return "does not exist in the target"
         if not state.may_act:
-            return "may not be handed to by the master user"
+            return "can't be given anything by the master user"
         return None if self.options.create_missing_roles and state.was_made else self._not_kept(state)
 
     def _not_kept(self, state: RoleState) -> str | None:
         if not self.options.keep_owners:
-            return "was not asked for as an owner (`owners` of the request)"
+            return "was not requested as an owner (`owners` of the request)"
         if state.is_powerful:
             return "has more rights than a database's owner needs; ask for it by name (`owners` of the request)"
         return None
@@ -115,9 +115,9 @@ def _unusable(role: str, state: RoleState, master_user: str) -> str | None:
     if role == master_user:
         return "is the master user, and nothing from a dump may run as that user: name another role"
     if is_reserved(role) or state.is_superuser:
-        return "is a role of the system, as which nothing of a dump may run: name another role"
+        return "is a system role, and nothing from a dump may run as that role: name another role"
     if not state.exists:
         return "does not exist in the target: create it first or leave it out"
     if not state.may_act:
-        return "can't be handed anything by the master user: grant it to the master user first"
+        return "can't be given anything by the master user: grant it to the master user first"
     return None

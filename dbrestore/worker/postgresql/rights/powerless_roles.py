@@ -35,7 +35,7 @@ def make_missing(master: Connection, database: DatabaseJob, named: Iterable[str]
     for role in wanted:
         if role not in present:
             _make(master, role, mark)
-    return [FixUp(entry=f"ROLE {role}", what="made, without login and rights") for role in made_for(master, database)]
+    return [FixUp(entry=f"ROLE {role}", what="created, without login or rights") for role in made_for(master, database)]
 
 
 def made_for(master: Connection, database: DatabaseJob) -> list[str]:

@@ -229,7 +229,7 @@ def _object(cursor: Cursor, around: Surroundings) -> _Target:
         return _large_objects(cursor, around)
     name = cursor.qualified_name()
     if name[0] in _SYSTEM_SCHEMAS:
-        raise NotUnderstood(f"what lies in {name[0]} belongs to the server")
+        raise NotUnderstood(f"what is in {name[0]} belongs to the server")
     schema, own = (name[0], name[1:]) if len(name) > 1 else (None, name)
     arguments = _arguments(cursor) if text in _ROUTINES else []
     parts = [kind, sql.SQL(" "), sql.Identifier(*name), sql.SQL(" ").join(map(_argument_part, arguments))]
@@ -240,7 +240,7 @@ def _object(cursor: Cursor, around: Surroundings) -> _Target:
 def _large_objects(cursor: Cursor, around: Surroundings) -> _Target:
     token = cursor.take()
     if token.kind != "number":
-        raise NotUnderstood(f"{token.value!r} where a large object's number should stand")
+        raise NotUnderstood(f"{token.value!r} where a large object's number was expected")
     numbers = around.large_objects or (int(token.value),)
     listed = sql.SQL(", ").join(map(sql.Literal, numbers))
     return _Target(sql.SQL("LARGE OBJECT {}").format(listed), tuple(map(addresses.large_object, numbers)))
@@ -280,7 +280,7 @@ def _grantee(cursor: Cursor, action: _Action, around: Surroundings) -> tuple[str
     cursor.word(action.preposition)
     token = cursor.take()
     if token.kind not in ("word", "name"):
-        raise NotUnderstood(f"{token.value!r} where a role should stand")
+        raise NotUnderstood(f"{token.value!r} where a role was expected")
     grantee = None if token.is_word(_PUBLIC) else around.role(token.value)
     role = sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee)
     option = action.preposition == "to" and cursor.skip("with", "grant", "option")

@@ -96,8 +96,8 @@ def foresee(master: Connection, archive: Archive, omissions: Omissions, *, skips
     if not more:
         return
     why = (
-        f"everybody would have {' and '.join(more)} on it, other than in the source: it belongs to {state.owner!r}, because the database "
-        f"could not be made of template1 (another encoding or locale, objects of somebody's in it, or in use)"
+        f"everybody would have {' and '.join(more)} on it, unlike in the source: it belongs to {state.owner!r}, because the database "
+        f"could not be created from template1 (another encoding or locale, objects of somebody's in it, or in use)"
     )
     if not skips:
         raise ReplayFailed(f"{LABEL}: {why}; {WAY_OUT}")
@@ -139,7 +139,7 @@ def check(master: Connection, archive: Archive, record: LeftOutRecord) -> list[C
     except NotUnderstood:
         return []
     more = ", ".join(sorted(state.of_everybody - allowed)) or "none"
-    name = "privileges on schema public that everybody has more than in the source"
+    name = "privileges on schema public that everybody has beyond those in the source"
     return [Check(check=name, expected="none", actual=more, result="ok" if more == "none" else "failed")]
 
 
@@ -194,7 +194,7 @@ def _untold(master: Connection, said: _Said) -> list[FixUp]:
         return []
     if said.is_of_new_pg_dump:
         is_used = said.schema or any(e.schema_name == "public" for e in said.toc.entries)
-        what = "the dump lacks it (the source had none, or it was left out of the dump): the database has one, as every new database"
+        what = "the dump lacks it (the source had none, or it was left out of the dump): the database has one, like every new database"
         return [] if is_used else [FixUp(entry=LABEL, what=what)]
     if master.info.server_version < _NEW_DEFAULTS * 10000 or not said.is_silent_about_everybody:
         return []

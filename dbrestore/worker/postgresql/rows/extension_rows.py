@@ -68,7 +68,7 @@ def _load_one(master: Connection, rows: ExtensionRows, members: Members, login: 
     if found is None:
         return [_listed(rows, "the extension's table is missing, or has triggers, rules or row security")]
     if found[0] in INSTRUCTIONS:
-        return [_listed(rows, f"to {found[0]} they are instructions, which a copy must not carry out by itself")]
+        return [_listed(rows, f"to {found[0]} they are instructions, which a copy must not carry out on its own")]
     try:
         taken = _insert(master, rows, members)
         _let_read(master, table, login)

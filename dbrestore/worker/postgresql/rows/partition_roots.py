@@ -24,7 +24,7 @@ _PARENT = "SELECT inhparent::bigint FROM pg_inherits WHERE inhrelid = to_regclas
 _TREE = """SELECT n.nspname::text, c.relname::text FROM pg_partition_tree(pg_partition_root(%s::regclass)) AS t
     JOIN pg_class AS c ON c.oid = t.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace"""
 _WHY = (
-    "rows of its partitions belong to others on this server (their hash or their order is another): {} partitions were loaded through "
+    "rows of its partitions belong to other partitions on this server (their hash or order differs): {} partitions were loaded through "
     "the root, and verified all together"
 )
 

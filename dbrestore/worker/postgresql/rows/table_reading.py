@@ -53,7 +53,7 @@ def reading(connection: Connection, table: TableName, loaded: Iterable[TableName
         connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(name))
         kind, is_forced = _kind(connection, name)
         if kind not in ("r", "p"):
-            raise NotATable(f"{_KINDS.get(kind, 'something else')} stands in the table's place")
+            raise NotATable(f"{_KINDS.get(kind, 'something else')} is in the table's place")
         if is_forced:
             connection.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(name))
         rows = _partitions(connection, name, loaded) if kind == "p" else sql.SQL("ONLY {}").format(name)
@@ -74,7 +74,7 @@ def sequence_value(connection: Connection, sequence: TableName) -> tuple[int, bo
 def _require_sequence(connection: Connection, name: sql.Identifier) -> None:
     kind, _ = _kind(connection, name)
     if kind != "S":
-        raise NotASequence(f"{_KINDS.get(kind, 'something else')} stands in the sequence's place")
+        raise NotASequence(f"{_KINDS.get(kind, 'something else')} is in the sequence's place")
 
 
 def set_encoding(connection: Connection, encoding: str) -> None:

@@ -136,7 +136,7 @@ def test_a_report_says_what_was_chosen_and_how_it_was_verified() -> None:
     text = printed(report(postgres=PostgresOptions(verify="counts").to_state()))
 
     assert "Proof: rows are counted, values are not compared" in text
-    assert "Owners: a role without login and rights, one per database" in text
+    assert "Owners: a role without login or rights, one per database" in text
 
 
 def test_what_was_not_checked_is_neither_good_nor_bad() -> None:

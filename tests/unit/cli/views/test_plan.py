@@ -66,7 +66,7 @@ def test_everything_that_would_be_made_is_named() -> None:
 
     prefix = "dbrestore-r-0123456789ab"
     assert row(text, "instance ") == f"instance {prefix}-worker-1 c6i.large in subnet-1"
-    assert row(text, "volume ") == f"volume {prefix}-worker-1 20 GiB gp3, encrypted, goes with the instance"
+    assert row(text, "volume ") == f"volume {prefix}-worker-1 20 GiB gp3, encrypted, deleted with the instance"
     assert row(text, f"security-group-rule  {prefix}-worker").endswith("worker egress tcp/5432 to the other group")
     assert row(text, f"security-group-rule  {prefix}-database").endswith("ingress tcp/5432 from the other group")
     assert row(text, "group-list-entry") == f"group-list-entry {prefix}-database in the list of shop"
@@ -116,7 +116,7 @@ def test_duration_and_cost_are_shown_item_by_item_with_what_they_rest_on() -> No
     for item in plan.estimate.costs:
         assert f"{item.item} " in text
     assert f"Expected cost: ${plan.estimate.dollars:.2f}, prices of us-east-1 as of 2026-06-18" in text
-    assert "Expected duration: 28 min 15 s, of it 0.44 worker hours" in text
+    assert "Expected duration: 28 min 15 s, including 0.44 worker hours" in text
     assert f"Note: {plan.estimate.notes[0]}" in words(text)
 
 

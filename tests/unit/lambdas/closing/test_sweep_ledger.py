@@ -164,7 +164,7 @@ def test_an_open_restore_whose_own_row_was_deleted_is_told(world: World) -> None
     ledger = world.ledger()
     ledger.table.write(ledger.table.delete(ledger.restore_id, META))
 
-    with pytest.raises(LedgerRowUnreadable, match=rf"{ledger.restore_id} stands under OPEN.*META is gone"):
+    with pytest.raises(LedgerRowUnreadable, match=rf"{ledger.restore_id} is listed under OPEN.*META is gone"):
         sweep()
 
 

@@ -79,7 +79,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
             f"extensions.json#/also/4: {name}, not 7",
             "extensions.json#/allow: isn't a known key: did you mean also?",
             "extensions.json#/also/1: 'hstore' is listed twice: name it once",
-            "extensions.json#/not/0: 'hstore' stands in also too: name it in one of them",
+            "extensions.json#/not/0: 'hstore' is listed under also too: name it in one of them",
             "extensions.json#/not/1: 'pg_crypto' is not in the default list: correct the name, or leave it out",
         ]
     )

@@ -155,7 +155,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("{", "line 1 column 2"),
-        ('{"defaults": {}, "defaults": {}}', "'defaults' stands twice"),
+        ('{"defaults": {}, "defaults": {}}', "'defaults' appears twice"),
         ("[]", "must be an object"),
     ],
 )

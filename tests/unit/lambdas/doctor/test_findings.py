@@ -37,7 +37,7 @@ def check(error: Exception | None = None, *before: Outcome, is_vital: bool = Fal
         (NotReady("waiting for it"), False, "warning", "waiting for it", "run dbrestore doctor again"),
         (DENIED, False, "not checked", "AWS refused GetRole: AccessDenied: no", "deploy both stacks"),
         (DENIED, True, "problem", "AWS refused GetRole: AccessDenied: no", "deploy both stacks"),
-        (THROTTLED, True, "not checked", "come back later", "run dbrestore doctor again"),
+        (THROTTLED, True, "not checked", "again later", "run dbrestore doctor again"),
         (ConnectTimeoutError(endpoint_url="https://x"), True, "not checked", "https://x", "run dbrestore doctor again"),
         (ResponseParserError("<html>"), False, "not checked", "can't be read", "run dbrestore doctor again"),
         (KeyError("Tables"), False, "not checked", "the check itself broke: KeyError: 'Tables'", "report this as a bug"),

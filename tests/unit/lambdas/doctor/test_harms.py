@@ -253,7 +253,7 @@ CONTROL = (
         "open-restores",
         changed_row("flawed", BOTH, {}, engine="mysql"),
         "counts as unknown: /anchor/engine: ",
-        "put it right in the ledger",
+        "correct it in the ledger",
         round=2,
     ),
     Case(
@@ -264,9 +264,9 @@ CONTROL = (
         round=3,
     ),
     Case("code", lambda i: i.expect(code="0" * 64, version=None), "this command is of another version", "ControlStack", round=2),
-    Case("definition", lambda i: i.expect(definition="0"), "runs another definition", TEMPLATE),
+    Case("definition", lambda i: i.expect(definition="0"), "runs a different definition", TEMPLATE),
     Case("functions", call("lambda", "delete_function", FunctionName="RemoveWorker"), "does not exist", TEMPLATE),
-    Case("rules", unruled("ExecutionEnded"), "a stopped restore is cleared up five minutes later", TEMPLATE),
+    Case("rules", unruled("ExecutionEnded"), "a stopped restore is cleaned up five minutes later", TEMPLATE),
     Case(
         "rules",
         call("events", "disable_rule", Name="EveryFiveMinutes"),
@@ -285,11 +285,11 @@ CONTROL = (
         "has no point-in-time recovery",
         "aws dynamodb update-continuous-backups",
     ),
-    Case("rules", unruled("EveryFiveMinutes"), "what fell through the nets stays", TEMPLATE, round=2),
+    Case("rules", unruled("EveryFiveMinutes"), "what everything else missed is left behind", TEMPLATE, round=2),
     Case(
         "functions",
         call("lambda", "update_function_code", FunctionName="DeployWorker", ZipFile=b"another version"),
-        "has other code than ExamineInstallation",
+        "has different code from ExamineInstallation",
         TEMPLATE,
         round=2,
     ),
@@ -310,7 +310,7 @@ STORAGE = (
         "aws s3api put-public-access-block --bucket repository",
     ),
     Case("bucket-encryption", call("s3", "delete_bucket_encryption", Bucket="evidence"), "no default encryption", TEMPLATE),
-    Case("bucket-tls", call("s3", "delete_bucket_policy", Bucket="repository"), "don't come over TLS", TEMPLATE),
+    Case("bucket-tls", call("s3", "delete_bucket_policy", Bucket="repository"), "accepts requests without TLS", TEMPLATE),
     Case(
         "bucket-events",
         call("s3", "put_bucket_notification_configuration", Bucket="repository", NotificationConfiguration={}),
@@ -331,9 +331,9 @@ STORAGE = (
     ),
 )
 TARGET = (
-    Case("instance-profile", profile_without_role, "holds no role", TARGET_STACK),
+    Case("instance-profile", profile_without_role, "has no role", TARGET_STACK),
     Case("instance-profile", no_profile, "does not exist", TARGET_STACK, round=2),
-    Case("job-document", other_document, "has another content than this version's", TARGET_STACK),
+    Case("job-document", other_document, "has different content from this version's", TARGET_STACK),
     Case("job-document", call("ssm", "delete_document", Name="dbrestore-run-job"), "does not exist", TARGET_STACK, round=2),
     Case(
         "worker-program",
@@ -376,10 +376,10 @@ TARGET = (
     Case("worker-permissions", denied("s3:GetObject"), "may not call s3:GetObject on arn:aws:s3:::repository/*", TARGET_STACK, round=3),
 )
 DATABASE = (
-    Case("instance-usable", shielded, "is shielded from restores by its tag", "take the tag off"),
-    Case("instance-usable", full_list, "has 5 security groups already", "take one off"),
+    Case("instance-usable", shielded, "is shielded from restores by its tag", "remove the tag"),
+    Case("instance-usable", full_list, "has 5 security groups already", "remove one"),
     # By the same harm, and in the same words.
-    Case("group-room", lambda _: None, "stopped by what instance-usable found", "take one off", "not checked"),
+    Case("group-room", lambda _: None, "stopped by what instance-usable found", "remove one", "not checked"),
     Case("master-secret", secret_that_goes, "is to be deleted on", "--manage-master-user-password"),
     Case("secret-key", key_that_goes, "is PendingDeletion", "enable the key"),
     Case("free-storage", full_disk, "0.0 GiB of 20.0 GiB are free", "grow the instance's storage", "warning"),
@@ -393,7 +393,7 @@ DATABASE = (
     ),
     Case("standing-group", no_standing_group, "no security group tagged", TARGET_STACK, round=2),
     Case("worker-place", closed_network, "can't hold the worker", "fix one of the subnets", round=3),
-    Case("plan", full_disk, "orders-prod needs about", "do what the sentence says", round=3),
+    Case("plan", full_disk, "orders-prod needs about", "do what the finding says", round=3),
 )
 CASES = (*CONTROL, *STORAGE, *TARGET, *DATABASE)
 

@@ -189,15 +189,15 @@ CASES = {
     "private with endpoints": Case(
         Layout.endpoints,
         "a b c",
-        {"a": "in the Availability Zone of orders; reaches AWS by endpoints alone: s3 vpce-", "b": "in another Availability Zone"},
+        {"a": "in the Availability Zone of orders; reaches AWS through endpoints alone: s3 vpce-", "b": "in a different Availability Zone"},
     ),
     "NAT gateway": Case(Layout.nat, "a b c", {"a": "through the NAT gateway nat-", "public": "no public address"}),
-    "the zone beats the way": Case(zone_before_way, "a b c", {"a": "through the NAT gateway", "b": "by endpoints alone"}),
-    "what can't be seen comes last": Case(a_transit_gateway_in_the_same_zone, "b c a", {"a": "to tgw-", "b": "by endpoints alone"}),
+    "the zone beats the way": Case(zone_before_way, "a b c", {"a": "through the NAT gateway", "b": "through endpoints alone"}),
+    "what can't be seen comes last": Case(a_transit_gateway_in_the_same_zone, "b c a", {"a": "to tgw-", "b": "through endpoints alone"}),
     "only public subnets": Case(
         only_public_subnets, "", {"a": "internet gateway igw-"}, "no endpoint for s3, ssm, ssmmessages, secretsmanager, and the default"
     ),
-    "public subnets with endpoints": Case(public_subnets_with_endpoints, "a b c", {"a": "by endpoints alone"}),
+    "public subnets with endpoints": Case(public_subnets_with_endpoints, "a b c", {"a": "through endpoints alone"}),
     "one endpoint is missing": Case(without_a_messages_endpoint, "", {}, "has no way to AWS: no endpoint for ssmmessages, and"),
     "no ec2messages endpoint": Case(
         without_the_old_messages_endpoint, "a b c", {"a": "no endpoint for ec2messages: its image needs SSM Agent 3.3.40"}
@@ -212,7 +212,7 @@ CASES = {
     "closed endpoints and a proxy": Case(
         closed_endpoints, "a b c", {"a": "through the proxy proxy.example.com, which can't be seen"}, asked=PROXY
     ),
-    "endpoints open to the standing group": Case(endpoints_open_to_the_standing_group, "a b c", {"c": "by endpoints alone"}),
+    "endpoints open to the standing group": Case(endpoints_open_to_the_standing_group, "a b c", {"c": "through endpoints alone"}),
     "the workers' group lets nothing out": Case(workers_let_nothing_out, "", {}, "lets no HTTPS out to"),
     "the workers' group lets out to the VPC alone": Case(
         workers_let_out_to_the_vpc_alone, "", {}, "lets no HTTPS out to public addresses, which S3 keeps behind it"
@@ -230,21 +230,21 @@ CASES = {
     "an ACL denies the replies": Case(
         acl_denies_replies, "a", {"b": "of a refuses TCP 32768-60999 out to 10.0.2.0/24: allow it", "c": "out to 10.0.3.0/24"}
     ),
-    "an ACL with what Linux needs": Case(acl_allows_what_linux_needs, "a b c", {"c": "by endpoints alone"}),
+    "an ACL with what Linux needs": Case(acl_allows_what_linux_needs, "a b c", {"c": "through endpoints alone"}),
     "an ACL for private networks": Case(acl_refuses_the_internet, "a b", {"c": "needs the endpoint of s3 (vpce-"}),
     "an ACL with refused networks": Case(acl_with_a_list_of_refused_networks, "a b c", {"a": "through the NAT gateway"}),
     "the NAT gateway's ACL": Case(acl_of_the_nat_gateway, "", {}, "refuses TCP 32768-60999 out to 10.0.1.0/24"),
-    "no free addresses": Case(few_addresses, "a b c", {"tiny": "has 2 free addresses, 3 are needed"}),
+    "no free addresses": Case(few_addresses, "a b c", {"tiny": "has 2 free addresses, but 3 are needed"}),
     "NAT gateway deleted": Case(nat_gateway_deleted, "", {}, "leads to nat-"),
     "NAT gateway without internet": Case(nat_gateway_without_internet, "", {}, "has no route to an internet gateway"),
     "transit gateway only": Case(
-        Layout.transit_gateway, "a b c", {"a": "and what lies behind can't be seen from here: it has no endpoint for s3"}
+        Layout.transit_gateway, "a b c", {"a": "; what is beyond it can't be seen from here: it has no endpoint for s3"}
     ),
     "repository abroad, endpoints": Case(
         Layout.endpoints, "", {}, "no endpoint that reaches the repository in us-east-1 (a gateway endpoint serves", asked=ABROAD
     ),
     "repository abroad, NAT gateway": Case(Layout.nat, "a b c", {"a": "repository in us-east-1"}, asked=ABROAD),
-    "repository abroad, endpoint across Regions": Case(endpoint_across_regions, "a b c", {"a": "by endpoints alone"}, asked=ABROAD),
+    "repository abroad, endpoint across Regions": Case(endpoint_across_regions, "a b c", {"a": "through endpoints alone"}, asked=ABROAD),
     "proxy": Case(nothing, "a b c", {"a": "the proxy proxy.example.com"}, asked=PROXY),
     "a wish": Case(Layout.endpoints, "c", {"a": "left out: c was asked for"}, asked={"allowed": ["c"]}),
     "a wish for two": Case(Layout.endpoints, "b c", {"a": "left out: 2 others were asked for"}, asked={"allowed": ["c", "b"]}),
@@ -303,7 +303,7 @@ def test_more_free_addresses_come_first_among_equals(layout: Layout) -> None:
     ("change", "words"),
     [
         ({"state": "pending"}, "is pending, not available"),
-        ({"network": None}, "has IPv6 addresses alone"),
+        ({"network": None}, "has only IPv6 addresses"),
         ({"on_outpost": True}, "is on an Outpost"),
         ({"zone": f"{REGION}-ham-1a"}, "is in eu-central-1-ham-1a, a Local or Wavelength Zone"),
     ],

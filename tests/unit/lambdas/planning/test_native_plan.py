@@ -334,10 +334,10 @@ def test_the_engines_must_match(sql_server: World) -> None:
     dumps = asking("orders", source={"dbInstance": INSTANCE})
 
     assert refused(EngineMismatch, dumps) == [
-        f"{TARGET} is a sqlserver instance, the restore point {POINT} is of postgres: choose another target or source"
+        f"{TARGET} is a sqlserver instance, but the restore point {POINT} is of postgres: choose another target or source"
     ]
     [line] = refused(EngineMismatch, {"target": {"dbInstance": INSTANCE}, "source": {"dbInstance": MSSQL}, "databases": ["crm"]})
-    assert f"{INSTANCE} is a postgres instance, the restore point {POINT} is of sqlserver" in line
+    assert f"{INSTANCE} is a postgres instance, but the restore point {POINT} is of sqlserver" in line
 
 
 @pytest.mark.parametrize("engine", ["custom-sqlserver-se", "oracle-se2"])
@@ -421,8 +421,8 @@ def test_a_read_replica_in_another_region_is_refused_with_its_arn(sql_server: Wo
     replicas(sql_server, "crm-near", far)
 
     assert refused(CrossRegionReplica) == [
-        f"{TARGET} has read replicas in other Regions ({far}), and RDS restores no native backup beside them: delete them and create "
-        "them anew afterwards, or restore into another instance"
+        f"{TARGET} has read replicas in other Regions ({far}), and RDS restores no native backup while they exist: delete them and "
+        "recreate them afterwards, or restore into another instance"
     ]
 
 
@@ -453,7 +453,9 @@ def test_replacing_is_refused_and_on_multi_az_with_its_own_reason(world: World) 
     told = refused(NotSupportedYet, asking(onConflict="replace"))
 
     assert [line.split(":")[0] for line in told] == ["/onConflict", "/onConflict"]
-    assert told[1] == (f"/onConflict: {MSSQL} is Multi-AZ, and RDS renames no database there: use fail, and another name for the database")
+    assert told[1] == (
+        f"/onConflict: {MSSQL} is Multi-AZ, and RDS can't rename a database there: use fail, and another name for the database"
+    )
 
 
 # Space
@@ -463,7 +465,7 @@ def test_too_little_free_storage_for_the_restored_files_is_refused_with_both_num
     free_storage(MSSQL, 7.0 * GIB)
 
     assert refused(NotEnoughStorage, asking("crm", "stock")) == [
-        f"{TARGET} needs about 8.0 GiB for the files of the databases, free are 7.0 GiB: grow its storage first, because storage "
+        f"{TARGET} needs about 8.0 GiB for the files of the databases, but only 7.0 GiB is free: grow its storage first, because storage "
         "autoscaling is too slow for a restore"
     ]
 
@@ -523,12 +525,12 @@ def test_a_name_that_sql_server_allows_is_planned_to_the_letter(sql_server: Worl
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("x" * 129, "is 129 characters long, SQL Server's names end at 128: "),
-        ("🐘" * 65, "is 130 characters long, SQL Server's names end at 128: "),
+        ("x" * 129, "is 129 characters long, but SQL Server's names have at most 128: "),
+        ("🐘" * 65, "is 130 characters long, but SQL Server's names have at most 128: "),
         ("a\nb", "holds a control character, which has no place in a name: "),
         ("a\0b", "holds a control character, which has no place in a name: "),
-        ("crm ", "'crm ' begins or ends with a space, which SQL Server overlooks when it compares names: "),
-        (" crm", "' crm' begins or ends with a space, which SQL Server overlooks when it compares names: "),
+        ("crm ", "'crm ' begins or ends with a space, which SQL Server ignores when it compares names: "),
+        (" crm", "' crm' begins or ends with a space, which SQL Server ignores when it compares names: "),
         *(
             (name, f"{name!r} belongs to the server: ")
             for name in (
@@ -547,7 +549,7 @@ def test_a_name_that_sql_server_allows_is_planned_to_the_letter(sql_server: Worl
 def test_a_name_that_sql_server_would_refuse_is_refused_with_its_place(sql_server: World, name: str, sentence: str) -> None:
     told = refused(RestoreRequestInvalid, asking({"name": "crm", "as": name}))
 
-    assert told == [f"/databases/0/as: {sentence}bring it back under another name with `as`"]
+    assert told == [f"/databases/0/as: {sentence}restore it under another name with `as`"]
 
 
 @pytest.mark.parametrize("other", ["CRM", "crm\u0301", "ＣＲＭ"])
@@ -579,7 +581,7 @@ def test_one_restore_at_a_time_brings_back_a_name_whatever_its_case(sql_server: 
 @pytest.mark.parametrize(("key", "value"), [("streams", 4), ("keepToastCompression", True)])
 def test_a_wish_that_only_postgresql_can_fulfil_is_refused(sql_server: World, key: str, value: object) -> None:
     assert refused(RestoreRequestInvalid, asking(worker={key: value})) == [
-        f"/worker/{key}: is for PostgreSQL alone, and SQL Server restores its backups itself: leave it out"
+        f"/worker/{key}: is only for PostgreSQL, and SQL Server restores its backups itself: leave it out"
     ]
 
 
@@ -630,7 +632,7 @@ def file(length: int = 10, number: int = 0) -> StoredFile:
 @pytest.mark.parametrize(
     ("change", "kind", "sentence"),
     [
-        ({"kind": "LOG"}, BaseBackupMissing, "'stock' begins with no full backup in this restore point: choose another one"),
+        ({"kind": "LOG"}, BaseBackupMissing, "'stock' doesn't begin with a full backup in this restore point: choose another one"),
         (
             {"files": tuple(file(number=n) for n in range(11))},
             TooManyStripes,
@@ -724,7 +726,7 @@ def test_multi_az_refuses_a_backup_of_another_recovery_model_than_full(world: Wo
 
     assert crm == (
         f"/databases/0/name: 'crm' was in the recovery model {model} when it was backed up, and {MSSQL} is Multi-AZ, where RDS restores "
-        "FULL alone: run ALTER DATABASE [crm] SET RECOVERY FULL at the source and make a new full backup, or turn Multi-AZ off for the "
+        "only FULL: run ALTER DATABASE [crm] SET RECOVERY FULL at the source and make a new full backup, or turn Multi-AZ off for the "
         "restore"
     )
     assert stock.startswith("/databases/1/name: 'stock' was in the recovery model ")
@@ -758,7 +760,7 @@ def test_a_system_database_is_refused_whatever_the_point_calls_it(sql_server: Wo
 
     assert refused(SystemDatabaseRefused) == [
         f"/databases/0/name: 'crm' is a backup of the system database {source}, and RDS keeps its own: restore user databases, and run "
-        "what a server needs besides as scripts"
+        "whatever else a server needs as scripts"
     ]
 
 
@@ -766,8 +768,8 @@ def test_a_backup_of_sql_server_2000_is_refused(sql_server: World) -> None:
     store_chains({"version": "8.0.2039"})
 
     assert refused(BackupTooOld, asking("stock")) == [
-        "/databases/0/name: 'stock' was backed up by SQL Server 2000 (8.0.2039), and SQL Server 2008 R2 was the last to restore such: "
-        "restore it there, and back it up there"
+        "/databases/0/name: 'stock' was backed up by SQL Server 2000 (8.0.2039), and SQL Server 2008 R2 was the last to restore such "
+        "backups: restore it there, and back it up there"
     ]
 
 

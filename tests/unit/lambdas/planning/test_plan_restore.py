@@ -80,7 +80,7 @@ def test_a_plan_names_everything_before_anything_exists(world: World) -> None:
     assert told["worker"]["maxRunMinutes"] == 168 * 60
     assert told["reason"] == "rehearsal"
     lacks = "no indexes, constraints or triggers in this dump"
-    owned = "owned by app as before, where the target has the role, and otherwise by a role without login and rights"
+    owned = "owned by app as before, where the target has the role, and otherwise by a role without login or rights"
     uncompared = "1 of 1 tables can't be compared value by value, because the restore point has no digest of them"
     beginnings = [f"orders: {lacks}", f"crm: {lacks}"]
     beginnings += [f"orders, crm: {note}" for note in (owned, uncompared)]
@@ -122,8 +122,8 @@ def test_a_second_call_of_the_same_execution_gives_the_stored_plan(world: World)
         (
             asking(databases=["orders", "orders"]),
             [
-                "/databases/0/name: 'orders' is asked for twice: ask once",
-                "/databases/1/name: 'orders' is asked for twice: ask once",
+                "/databases/0/name: 'orders' is requested twice: request it once",
+                "/databases/1/name: 'orders' is requested twice: request it once",
             ],
         ),
         (
@@ -135,15 +135,15 @@ def test_a_second_call_of_the_same_execution_gives_the_stored_plan(world: World)
         ),
         (
             asking(databases=[{"name": "orders", "as": "ä" * 32}]),
-            ["/databases/0/as: is 64 bytes long, PostgreSQL's names end at 63: shorten it"],
+            ["/databases/0/as: is 64 bytes long, but PostgreSQL's names have at most 63: shorten it"],
         ),
         (
             asking(databases=[{"name": "orders", "as": "a\0b"}]),
-            ["/databases/0/as: holds a NUL character, which no PostgreSQL name may: write the name without it"],
+            ["/databases/0/as: contains a NUL character, which no PostgreSQL name may: write the name without it"],
         ),
         (
             asking(databases=[{"name": "orders", "as": "template1"}]),
-            ["/databases/0/as: 'template1' belongs to the server: bring it back under another name with `as`"],
+            ["/databases/0/as: 'template1' belongs to the server: restore it under another name with `as`"],
         ),
     ],
 )
@@ -240,7 +240,7 @@ def test_a_shielded_instance_is_refused_with_the_fix(world: World, key: str) -> 
     told = refused(REQUEST, TargetNotUsable)
 
     assert told == [
-        f"/target/dbInstance: {INSTANCE} is shielded from restores by its tag {key} = false: take the tag off, or restore into "
+        f"/target/dbInstance: {INSTANCE} is shielded from restores by its tag {key} = false: remove the tag, or restore into "
         "another instance"
     ]
 
@@ -277,7 +277,7 @@ def test_a_full_group_list_is_refused(world: World) -> None:
 def test_a_wish_that_only_sql_server_can_fulfil_is_refused(world: World, wish: dict[str, Any], pointer: str) -> None:
     [line] = refused(asking(sqlserver=wish), RestoreRequestInvalid)
 
-    assert line == f"{pointer}: is for SQL Server alone, and this restore is of PostgreSQL: leave it out"
+    assert line == f"{pointer}: is only for SQL Server, and this restore is of PostgreSQL: leave it out"
 
 
 def test_not_to_check_a_sql_server_database_is_no_wish(world: World) -> None:
@@ -454,7 +454,7 @@ def test_every_subnet_is_in_the_plan_with_its_reasons_the_chosen_one_first(world
     assert {subnet["way"] for subnet in subnets} == {"endpoints"}
     assert subnets[0]["subnetId"] == told["worker"]["launches"][0]["subnetId"]
     assert subnets[0]["reasons"][0] == f"in the Availability Zone of {INSTANCE}"
-    assert subnets[1]["reasons"][0].startswith("in another Availability Zone")
+    assert subnets[1]["reasons"][0].startswith("in a different Availability Zone")
 
 
 def no_way_to_aws(service: str) -> None:

@@ -99,7 +99,7 @@ def test_who_owns_and_who_does_not_is_told(world: World) -> None:
 
     assert told["postgres"]["owners"] == {"app": "shop_owner", "ap": "x", "reader": "y"}
     assert notes(told, "orders: owners: app as shop_owner")
-    assert notes(told, "orders: what billing owned belongs to a role without login and rights")
+    assert notes(told, "orders: what billing owned belongs to a role without login or rights")
     assert notes(told, "orders: the dump names no role ap: check the spelling in owners")
     assert notes(plan(asking(**OTHER)), "because the restore point is of another instance and owners names nobody")
 
@@ -155,7 +155,7 @@ def test_every_pair_that_cannot_be_is_told_at_once_at_an_escaped_place(world: Wo
         "/owners/nul\0",
         "/owners/half\\ud800",
     ]
-    assert lines[3].endswith("the owner's name is 64 bytes long, PostgreSQL's names end at 63: shorten it")
+    assert lines[3].endswith("the owner's name is 64 bytes long, but PostgreSQL's names have at most 63: shorten it")
 
 
 def test_the_map_of_owners_fits_into_a_plan(world: World) -> None:
@@ -249,17 +249,17 @@ def test_an_encoding_that_the_locale_does_not_go_with_is_refused(world: World) -
     [of_request] = refused(asking(**OTHER, encoding="LATIN1", locale="de_DE.ISO8859-15@euro"), RestoreRequestInvalid)
     [locale] = refused(asking(**OTHER, locale="de_DE.ISO8859-1"), RestoreRequestInvalid)
 
-    told = "the encoding LATIN1 does not go with the"
-    assert of_dump.startswith(f"/encoding: {told} dump's locale en_US.UTF-8, which is of UTF8")
-    assert of_request.startswith(f"/encoding: {told} locale de_DE.ISO8859-15@euro, which is of LATIN9")
-    assert locale.startswith("/locale: the dump's encoding UTF8 does not go with the locale de_DE.ISO8859-1, which is of")
+    told = "the encoding LATIN1 doesn't fit the"
+    assert of_dump.startswith(f"/encoding: {told} dump's locale en_US.UTF-8, which needs UTF8")
+    assert of_request.startswith(f"/encoding: {told} locale de_DE.ISO8859-15@euro, which needs LATIN9")
+    assert locale.startswith("/locale: the dump's encoding UTF8 doesn't fit the locale de_DE.ISO8859-1, which needs")
     assert plan(asking(**OTHER, encoding="LATIN1", locale="C"))["postgres"]["locale"] == "C"
 
 
 def test_a_dump_whose_own_encoding_and_locale_only_a_superuser_can_join_is_told(world: World) -> None:
     store(encoding="SQL_ASCII", ctype="en_US.UTF-8", collate="en_US.UTF-8")
 
-    told = "the dump's encoding SQL_ASCII does not go with the dump's locale en_US.UTF-8"
+    told = "the dump's encoding SQL_ASCII doesn't fit the dump's locale en_US.UTF-8"
     assert notes(plan(asking(**OTHER)), told)
     assert not notes(plan(asking(**OTHER, locale="C")), told)
 
@@ -303,7 +303,7 @@ def test_an_instance_older_than_postgresql_13_is_refused(world: World) -> None:
     [line] = refused(asking(target={"dbInstance": "old"}, **OTHER), TargetVersionTooOld)
 
     assert line == (
-        "/target/dbInstance: old runs PostgreSQL 12.19, which no restore goes into: restore into PostgreSQL 13 or newer, or upgrade "
+        "/target/dbInstance: old runs PostgreSQL 12.19, which is too old to restore into: restore into PostgreSQL 13 or newer, or upgrade "
         "the instance"
     )
 
@@ -325,4 +325,4 @@ def test_a_choice_that_is_for_postgresql_is_refused_for_sql_server(world: World,
 
     [line] = refused({**SQLSERVER.request(), **wish}, RestoreRequestInvalid)
 
-    assert line == f"{pointer}: is for PostgreSQL alone, and SQL Server restores its backups itself: leave it out"
+    assert line == f"{pointer}: is only for PostgreSQL, and SQL Server restores its backups itself: leave it out"

@@ -146,7 +146,7 @@ def test_groups_that_are_not_there_elsewhere_or_standing_are_refused_each_with_i
     place = "workers.json#/places/0/securityGroupIds"
     assert lines == [
         f"{place}: sg-0123456789abcdef0 isn't a security group of this account and Region: name another",
-        f"{place}: {foreign} belongs to {elsewhere}, and the worker stands in {world.vpc_id}: name one of that VPC",
+        f"{place}: {foreign} belongs to {elsewhere}, but the worker is in {world.vpc_id}: name one of that VPC",
         f"{place}: {standing} is the standing group, which every worker has: leave it out",
     ]
 
@@ -200,7 +200,7 @@ def test_an_image_that_is_not_there_is_refused(world: World, configure: Any) -> 
     [
         (
             {"owner_id": "999999999999"},
-            f"belongs to 999999999999: take one of Amazon's, or copy it into account {ACCOUNT}",
+            f"belongs to 999999999999: use one of Amazon's, or copy it into account {ACCOUNT}",
         ),
         ({"state": "pending"}, "is pending: name one that is available"),
         ({"architecture": "arm64"}, "is for arm64, and the worker's program for x86_64: name another"),

@@ -109,7 +109,7 @@ def test_the_same_end_may_be_told_twice(world: World) -> None:
 def test_a_database_is_locked_until_its_restore_is_closed(world: World) -> None:
     first, plan = opened()
 
-    with pytest.raises(DatabaseBusy, match=f"orders: restore {plan.restore_id} is bringing it back"):
+    with pytest.raises(DatabaseBusy, match=f"orders: restore {plan.restore_id} is working on it right now"):
         opened("restore-2", ("crm", "orders"))
 
     assert not Ledger(Surroundings().table, restore_id(execution_arn("restore-2"))).exists()

@@ -480,7 +480,7 @@ def test_a_header_that_is_of_another_backup_is_found_without_a_checksum(there: A
     restore = there.restore(without_crc32(there, there.point(big(12))))
     spoil_part(monkeypatch, 1, lambda data: backup(other)[: len(data)])
 
-    with pytest.raises(StagedCopyDiffers, match="its header is of another backup"):
+    with pytest.raises(StagedCopyDiffers, match="its header is of a different backup"):
         until_done(restore.stage)
 
 
@@ -488,7 +488,7 @@ def test_a_header_that_cannot_be_read_is_found_without_a_checksum(there: Account
     restore = there.restore(without_crc32(there, there.point(big(12))))
     spoil_part(monkeypatch, 1, lambda data: bytes(len(data)))
 
-    with pytest.raises(StagedCopyDiffers, match="no native SQL Server backup"):
+    with pytest.raises(StagedCopyDiffers, match="isn't a native SQL Server backup"):
         until_done(restore.stage)
 
 

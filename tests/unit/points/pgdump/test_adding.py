@@ -213,7 +213,7 @@ def test_the_newest_servers_version_is_the_points(s3: "S3Client", tmp_path: Path
 
 @pytest.mark.parametrize("instance", ["", "../x", "$(id)", "orders\n", "1st", "o" * 64, "a/b"])
 def test_an_instance_that_no_request_could_name_is_refused_and_nothing_stored(s3: "S3Client", tmp_path: Path, instance: str) -> None:
-    with pytest.raises(RestoreRequestInvalid, match="no name of a DB instance"):
+    with pytest.raises(RestoreRequestInvalid, match="isn't a DB instance name"):
         points.add(s3, BUCKET, instance, [(None, dump(tmp_path / "a"))])
 
     assert leftovers(s3) == []

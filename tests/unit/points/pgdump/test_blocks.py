@@ -97,10 +97,10 @@ def test_a_chunk_length_of_zero_ends_no_block_early(compression: Compression) ->
     [
         (block_of(ROWS) + b"\x01", "bytes follow"),
         (block_of(ROWS)[:6] + archives.number(-4) + b"rows", "length is negative"),
-        (b"\x03" + block_of(ROWS)[1:], "block of large objects with dump id 7 stands where rows of 7"),
+        (b"\x03" + block_of(ROWS)[1:], "block of large objects with dump id 7 was found where rows of 7"),
         (b"\x02" + block_of(ROWS)[1:], "byte 0 should begin a data block but is 2"),
         (b"\x01\x07" + block_of(ROWS)[2:], "sign of a number but is 7"),
-        (b"\x01" + archives.number(8) + block_of(ROWS)[6:], "dump id 8 stands where rows of 7"),
+        (b"\x01" + archives.number(8) + block_of(ROWS)[6:], "dump id 8 was found where rows of 7"),
     ],
 )
 def test_framing_that_cannot_be_is_named(block: bytes, sentence: str) -> None:

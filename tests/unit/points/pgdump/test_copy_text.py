@@ -50,10 +50,10 @@ def test_a_row_with_another_number_of_columns_is_damage(text: bytes) -> None:
 def test_bytes_that_are_no_utf8_are_damage_but_only_where_utf8_was_promised() -> None:
     promised, cut_short, other = RowCheck(1, "UTF8"), RowCheck(1, "UTF8"), RowCheck(1, "LATIN1")
 
-    with pytest.raises(BackupDamaged, match="no UTF-8"):
+    with pytest.raises(BackupDamaged, match="aren't UTF-8"):
         promised.add(b"stra\xdfe\n")
     cut_short.add("ß".encode()[:1])
-    with pytest.raises(BackupDamaged, match="no UTF-8"):
+    with pytest.raises(BackupDamaged, match="aren't UTF-8"):
         cut_short.close()
     other.add(b"stra\xdfe\n")
     other.close()

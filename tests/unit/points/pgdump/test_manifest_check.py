@@ -70,7 +70,7 @@ CHANGES: dict[str, tuple[DatabasesChange, str]] = {
     "no digest": (lambda m, d: member(d).update(sha256="9" * 5000), "'9+\\.\\.\\. isn't a SHA-256"),
     "a file of another point": (lambda m, d: d[0]["files"][0].update(key="shop/other/shop/dump.pgdump"), "doesn't lie below"),
     "another instance": (lambda m, d: m.update(instance="other"), "doesn't lie below other/"),
-    "an impossible instance": (lambda m, d: m.update(instance="../x"), "no name of a DB instance"),
+    "an impossible instance": (lambda m, d: m.update(instance="../x"), "isn't a DB instance name"),
     "an impossible name": (lambda m, d: d[0].update(name="a\0b"), "zero byte"),
 }
 
@@ -84,14 +84,14 @@ def test_a_manifest_that_contradicts_itself_is_damaged(s3: "S3Client", made: Man
         stored_points.load(s3, BUCKET, "shop")
 
     assert str(caught.value).startswith(f"s3://{BUCKET}/shop/{made.point_id}/manifest.json")
-    assert str(caught.value).endswith("take another restore point, or add the backups again")
+    assert str(caught.value).endswith("choose another restore point, or add the backups again")
 
 
 def test_a_manifest_in_anothers_place_is_damaged(s3: "S3Client", made: Manifest) -> None:
     key = keys.manifest_key("shop", "20990101T000000Z-00000000")
     s3.put_object(Bucket=BUCKET, Key=key, Body=made.to_json().encode())
 
-    with pytest.raises(BackupDamaged, match=f"{key} is the manifest of shop {made.point_id}, which lies elsewhere"):
+    with pytest.raises(BackupDamaged, match=f"{key} is the manifest of shop {made.point_id}, which is stored elsewhere"):
         stored_points.load(s3, BUCKET, "shop")
 
 

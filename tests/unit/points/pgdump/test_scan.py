@@ -210,7 +210,7 @@ def test_a_large_object_that_the_toc_creates_must_have_its_content(tmp_path: Pat
     [
         ((Entry(20, "TABLE DATA", "t", "s", copy="COPY s.t (a) FROM stdin;\n", has_data=True),), "without --data-only"),
         ((Entry(1, "TABLE", "t", "s"), Entry(20, "TABLE DATA", "t", "s", has_data=True)), "made with --inserts"),
-        ((Entry(20, "STATISTICS DATA", "t", "s", has_data=True),), "a kind that isn't known"),
+        ((Entry(20, "STATISTICS DATA", "t", "s", has_data=True),), "data of an unknown kind"),
     ],
 )
 def test_data_that_could_not_be_replayed_is_refused_early(tmp_path: Path, entries: tuple[Entry, ...], sentence: str) -> None:
@@ -365,7 +365,7 @@ def test_a_member_file_that_still_grows_is_damage(tmp_path: Path) -> None:
     [
         (lambda p: p / "nothing", "no such file or directory"),
         (lambda p: p, "a directory without toc.dat"),
-        (lambda p: archives.directory(archives.shop(), p / "d") / "toc.dat", "offer the directory instead of the file"),
+        (lambda p: archives.directory(archives.shop(), p / "d") / "toc.dat", "give the directory instead of the file"),
     ],
 )
 def test_a_path_that_is_no_dump_is_refused(tmp_path: Path, make: Callable[[Path], Path], sentence: str) -> None:
@@ -379,5 +379,5 @@ def test_a_data_directory_and_a_wrapped_custom_file_are_refused(tmp_path: Path) 
         pgdump_scan.peek(tmp_path)
 
     file_of(archives.shop(), tmp_path / "toc.dat")
-    with pytest.raises(BackupUnreadable, match="offer that file instead of the directory"):
+    with pytest.raises(BackupUnreadable, match="give that file instead of the directory"):
         pgdump_scan.peek(tmp_path)

@@ -121,7 +121,7 @@ def test_names_are_read_in_the_encoding_of_the_dump() -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "error", "sentence"),
-    [("MULE_INTERNAL", BackupUnreadable, "--encoding=UTF8"), ("UTF8", BackupDamaged, "no valid utf-8")],
+    [("MULE_INTERNAL", BackupUnreadable, "--encoding=UTF8"), ("UTF8", BackupDamaged, "isn't valid utf-8")],
 )
 def test_names_that_cannot_be_read_are_refused(encoding: str, error: type[Exception], sentence: str) -> None:
     entries = (
@@ -147,8 +147,8 @@ def test_names_that_cannot_be_read_are_refused(encoding: str, error: type[Except
         (b"MSSQLBAK\x02\x00", "a compressed SQL Server backup .*--engine sqlserver"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "a Git LFS pointer"),
         (b"toc.dat".ljust(257, b"\0") + b"ustar\x0000", "a tar file"),
-        (b"\x7fELF", "no pg_dump archive"),
-        (b"PGDM", "no pg_dump archive"),
+        (b"\x7fELF", "not a pg_dump archive"),
+        (b"PGDM", "not a pg_dump archive"),
     ],
 )
 def test_a_file_that_is_no_archive_is_refused_by_what_it_is(beginning: bytes, sentence: str) -> None:

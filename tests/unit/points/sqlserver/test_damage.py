@@ -153,7 +153,7 @@ def test_swapped_extents_are_found() -> None:
 
     found = complaint(swapped(PLAIN, one, other, EXTENT))
 
-    assert re.search(r"page 1:88 at byte [\d,]+ stands after higher ones, so do \d+ more pages", found)
+    assert re.search(r"page 1:88 at byte [\d,]+ comes after higher ones, so do \d+ more pages", found)
 
 
 def test_a_page_that_is_zeros_or_noise_is_missed() -> None:

@@ -59,7 +59,7 @@ def test_no_file_is_read_in_more_than_two_ranges_of_64_kib(size: int) -> None:
         (b"\x1f\x8b\x08\0", "gzip file: unpack"),
         (b"PK\3\4", "zip file: unpack"),
         (b"BACKUP DATABASE shop", "it begins with b'BACKUP D'"),
-        (b"\0" * 4096, "no native SQL Server backup"),
+        (b"\0" * 4096, "isn't a native SQL Server backup"),
         (b"7z\xbc\xaf\x27\x1c", "7-Zip archive: unpack"),
         (b"<!DOCTYPE html>", "web page"),
         (b"\1\x0f\0\0" + bytes(8188), "file of a database"),

@@ -232,5 +232,5 @@ def test_what_could_not_be_looked_into_is_not_passed_over(tmp_path: Path, monkey
     assert notes == {
         "linked": "is a link to another folder, and was not followed: give that folder too",
         "lost+found": "can't be read: Permission denied",
-        "y.trn": "is a link that leads nowhere, and was passed over",
+        "y.trn": "is a link that leads nowhere, and was skipped",
     }

@@ -124,7 +124,7 @@ def test_a_position_that_no_set_has_is_refused_with_what_there_is(tmp_path: Path
 
     sentence = refused(RestoreRequestInvalid, path, positions=[7])
 
-    assert sentence.startswith(f"{path}: holds 2 backup sets, and --set 7 is none of them: 1 is a full backup of 'shop' begun")
+    assert sentence.startswith(f"{path}: holds 2 backup sets, and --set 7 isn't one of them: 1 is a full backup of 'shop' begun")
     assert "; 2 is a full backup of 'shop' begun 2026-11-21 02:00:00" in sentence
 
 
@@ -180,7 +180,7 @@ def test_a_folder_of_a_backup_job_becomes_a_point_for_each_round_of_full_backups
     over = [one.backup_set.begun_at for one in old if one in new]
     assert over == [BEGIN + timedelta(hours=49)]
     assert sorted(line.partition("/SQL1/shop/")[2] for line in selection.left_out) == [
-        "DatabaseBackup.txt: isn't a backup, and was passed over",
+        "DatabaseBackup.txt: isn't a backup, and was skipped",
         "LOG/SQL1_shop_LOG_20261119_220000.trn: log backup of 'shop' begun 2026-11-19 22:00:00 is left out: "
         "it is older than the first full backup",
     ]
@@ -251,7 +251,7 @@ def test_a_folder_with_system_databases_alone_makes_no_point_and_says_why(tmp_pa
 
     first, second = refused(BackupUnreadable, tmp_path).splitlines()
 
-    assert first == "nothing that was given makes a restore point:"
+    assert first == "nothing that was given can become a restore point:"
     assert second.endswith("is left out: RDS restores no system database")
 
 
@@ -291,10 +291,10 @@ def test_hidden_files_digests_and_links_in_a_folder_do_no_harm(tmp_path: Path) -
     assert list(given.digests) == [str(path)]
     assert sorted(selection.left_out) == sorted(
         [
-            f"{tmp_path / 'z.bak'}: is the same file as {path}, and was passed over",
-            f"{tmp_path / 'latest.bak'}: is the same file as {path}, and was passed over",
-            f"{tmp_path}: 2 hidden files (a name begins with a dot) were passed over",
-            f"{tmp_path / 'gone.bak'}: is a link that leads nowhere, and was passed over",
+            f"{tmp_path / 'z.bak'}: is the same file as {path}, and was skipped",
+            f"{tmp_path / 'latest.bak'}: is the same file as {path}, and was skipped",
+            f"{tmp_path}: 2 hidden files (names that begin with a dot) were skipped",
+            f"{tmp_path / 'gone.bak'}: is a link that leads nowhere, and was skipped",
         ]
     )
 
@@ -324,7 +324,7 @@ def test_a_text_called_log_is_passed_over_and_a_log_backup_of_that_name_is_not(t
     selection = chosen(tmp_path)
 
     assert told(selection) == [["shop: D L"]]
-    assert selection.left_out == [f"{tmp_path / 'job.log'}: isn't a backup, and was passed over"]
+    assert selection.left_out == [f"{tmp_path / 'job.log'}: isn't a backup, and was skipped"]
 
 
 @pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n"])

@@ -132,7 +132,7 @@ def test_a_task_that_rds_forgets_is_not_submitted_twice_but_told(how: str, passe
     assert asked.next(listing()) == "awaited", "a fail-over takes that long"
     passes(1)
 
-    with pytest.raises(NativeTaskFailed, match="does not list it any more"):
+    with pytest.raises(NativeTaskFailed, match="no longer lists it"):
         asked.next(listing())
 
 
