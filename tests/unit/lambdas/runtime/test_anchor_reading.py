@@ -1,8 +1,6 @@
 """The anchor of a row: written from the plan, read whatever version wrote it."""
 
-import ast
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,21 +112,4 @@ def test_what_is_needed_and_unknown_is_named(world: World) -> None:
         unknown.require("locks", "target.host", "target.arn")
 
 
-def readers_of_stored_plans() -> set[str]:
-    """Modules that take the plan out of the ledger: `<...>.meta().plan` or `meta.plan`."""
-    found = set()
-    for path in LAMBDAS.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and node.attr == "plan":
-                origin = ast.unparse(node.value)
-                found |= {path.name} if origin == "meta" or origin.endswith(".meta()") else set()
-    return found
-
-
-def test_no_remover_and_no_lock_reads_the_stored_plan() -> None:
-    # Who does makes things, or (the report) says first why it can't be read.
-    assert readers_of_stored_plans() == {"request_retrieval.py", "ledger.py", "close_restore.py"}
-
-
-LAMBDAS = Path(anchor_reading.__file__).parents[1]
 START = "2026-11-23T10:00:00+00:00"

@@ -97,7 +97,7 @@ class Account:
     def restore(self, point: Manifest, name: str = "restore-1", role: str = ROLE, **native: Any) -> "Staged":
         """A restore of the point that has been planned and opened."""
         native = {"option_role_arn": role, "staged_bytes": 1, **native}
-        plan = _plan(point, name).model_copy(update={"native": PlannedNative(**native)})
+        plan = _plan(point, name, native.get("stop_at")).model_copy(update={"native": PlannedNative(**native)})
         Ledger(Surroundings().table, plan.restore_id).open(plan, datetime.now(UTC))
         return Staged(plan)
 
@@ -194,7 +194,7 @@ def hand_made_plan(name: str, role: str = ROLE) -> Plan:
     )
 
 
-def _plan(point: Manifest, name: str) -> Plan:
+def _plan(point: Manifest, name: str, stop_at: datetime | None = None) -> Plan:
     plan = hand_made_plan(name)
     databases = tuple(
         PlannedDatabase(
@@ -204,7 +204,7 @@ def _plan(point: Manifest, name: str) -> Plan:
             bytes=1,
             rows=0,
             tables=0,
-            backup_sets=carried.runs(b, recovery.needed(b)),
+            backup_sets=carried.runs(b, recovery.needed(b, stop_at)),
         )
         for b in point.native_databases
     )
