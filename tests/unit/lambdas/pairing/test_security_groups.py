@@ -11,7 +11,7 @@ from moto.rds.models import DBInstance
 from dbrestore.contract import limits, names
 from dbrestore.contract.errors import AwsRefused, NotReady, TargetNotUsable
 from dbrestore.contract.plan import Plan
-from lambdas.pairing.group_list import entry_name
+from dbrestore.contract.things import group_list_entry
 from lambdas.pairing.security_groups import pair_security_groups, unpair_security_groups
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime.ledger import Ledger
@@ -182,7 +182,7 @@ def test_an_entry_that_comes_back_after_it_was_seen_absent_is_taken_off_again(wo
 
     assert came_back
     assert world.groups_of_instance() == world.group_list
-    row = world.ledger().row("group-list-entry", "database", entry_name(deployed["plan"]["restoreId"]))
+    row = world.ledger().row("group-list-entry", "database", group_list_entry(deployed["plan"]["restoreId"]))
     assert row is not None
     assert row.state == "DELETED"
 
