@@ -6,6 +6,8 @@ only by the command that needs it.
 
 import json
 import shlex
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,14 +34,23 @@ AsJson = Annotated[
 ]
 
 
+def _daemon() -> ModuleType:
+    """Raises typer.BadParameter if this environment has only what the command needs."""
+    try:
+        return import_module("localcloud.daemon")
+    except ModuleNotFoundError as error:
+        raise typer.BadParameter(
+            f"the local cloud needs the package {error.name}, which isn't installed here: run `make install` in the checkout"
+        ) from error
+
+
 @app.command()
 def up(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The endpoint's port; default: a free one.")] = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Start it, unless it is already running, and print export lines: eval "$(dbrestore local up)"."""
-    from localcloud import daemon
-
+    daemon = _daemon()
     if daemon.status() is None:
         _say("Starting the local cloud ... (the first time takes a minute: templates and dependencies are made)")
     running = daemon.up(port)
@@ -55,8 +66,7 @@ def up(
 @app.command()
 def down(as_json: AsJson = False) -> ExitCode:
     """Stop it and everything that it started, and remove its files."""
-    from localcloud import daemon
-
+    daemon = _daemon()
     was_up = daemon.down()
     if as_json:
         _print_json({"type": "down", "wasUp": was_up})
@@ -68,8 +78,7 @@ def down(as_json: AsJson = False) -> ExitCode:
 @app.command()
 def status(as_json: AsJson = False) -> ExitCode:
     """Show where it is, with export lines; exit code 10 if it is not up."""
-    from localcloud import daemon
-
+    daemon = _daemon()
     running = daemon.status()
     if running is None:
         if as_json:

@@ -54,6 +54,8 @@ def _by_ledger(control: ControlPlane, text: str) -> Restore | None:
 
 def _by_name(control: ControlPlane, text: str) -> Restore | None:
     arn = text if text.startswith("arn:") else f"{control.state_machine_arn.replace(':stateMachine:', ':execution:')}:{text}"
+    if arn.rpartition(":")[0] != control.state_machine_arn.replace(":stateMachine:", ":execution:"):
+        return None
     try:
         return started(control.executions.describe_execution(executionArn=arn)["executionArn"])
     except ClientError as error:

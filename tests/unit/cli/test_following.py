@@ -1,6 +1,7 @@
 """A followed restore tells every state once, progress as it comes, and the truth about the end."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -183,6 +184,14 @@ def test_a_restore_that_does_not_exist_is_said_to_be_missing(plane: ControlPlane
 
     with pytest.raises(RestoreNotFound, match="restore id"):
         identity.find(plane, text)
+
+
+def test_an_execution_of_another_state_machine_is_no_restore(plane: ControlPlane) -> None:
+    arn = start(plane, "one", wait=0)
+    other = replace(plane, state_machine_arn=plane.state_machine_arn + "-other")
+
+    with pytest.raises(RestoreNotFound):
+        identity.find(other, arn)
 
 
 def test_the_end_counts_what_every_result_of_the_worker_adapted(plane: ControlPlane) -> None:
