@@ -89,9 +89,9 @@ def _statements() -> Iterator[str]:
     yield ""
     yield from _table(("statement", "what it does here"), iter(STATEMENTS))
     yield ""
-    yield "Queries see `sys.` " + ", ".join(f"`{name}`" for name in VIEWS) + " and, in msdb,"
+    yield "Queries see `sys.` " + ", ".join(f"`{name}`" for name in sorted(VIEWS)) + " and, in msdb,"
     yield (
-        ", ".join(f"`{name}`" for name in HISTORY)
+        ", ".join(f"`{name}`" for name in sorted(HISTORY))
         + ", with only those columns that are true here. msdb has a row for each backup set that was restored; that RDS"
     )
     yield "keeps such rows is assumed. Functions:"

@@ -300,7 +300,7 @@ def test_what_a_log_says_after_the_point_in_time_fails_nothing_and_is_told(case:
 
     assert result.status == "PROMOTED"
     assert check(result, "files").result == "not checked"
-    assert "after the point in time" in check(result, "size of file shop").actual
+    assert "after the requested point in time" in check(result, "size of file shop").actual
     assert check(result, "size of file shop_log").result == "ok"
 
 
