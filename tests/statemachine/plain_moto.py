@@ -121,8 +121,8 @@ def _made_once(make: Callable[..., Any]) -> Callable[..., Any]:
     """A client of the control account is the same for all functions; those with a role's keys go with the session that has them."""
     kept = cache(make)
 
-    def client(owner: boto3.Session, service: str, **how: Any) -> Any:
-        return (make if "aws_access_key_id" in how else kept)(owner, service, **how)
+    def client(owner: boto3.Session, service: str, *place: Any, **how: Any) -> Any:
+        return (make if "aws_access_key_id" in how else kept)(owner, service, *place, **how)
 
     return client
 

@@ -107,6 +107,6 @@ def remarks(one: Standing) -> Iterator[str]:
     if one.cancel_requested and one.is_open:
         yield "was asked to stop"
     if restore.unread:
-        yield f"not read, because another version wrote it or it was edited by hand: {', '.join(restore.unread)}"
+        yield f"not read (another version wrote it, or it was edited): {', '.join(restore.unread)}"
     if restore.reason:
         yield f"reason: {restore.reason.partition(chr(10))[0]}"

@@ -51,9 +51,7 @@ def test_a_summary_of_another_version_is_listed_as_far_as_it_can_be_read_and_mar
     assert main.run(["list"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert plan.restore_id in text
-    assert (
-        not unread or f"not read, because another version wrote it or it was edited by hand: {lines[plan.restore_id]['unread'][0]}" in text
-    )
+    assert not unread or f"not read (another version wrote it, or it was edited): {lines[plan.restore_id]['unread'][0]}" in text
 
 
 def test_a_summary_whose_key_nobody_can_read_is_listed(plane: ControlPlane, listed: Any) -> None:
