@@ -102,7 +102,7 @@ def claim_the_command_reports(stage: Stage, report: Report) -> None:
     ended = subprocess.run([script, "report", report.restore_id], capture_output=True, text=True, check=False)
     is_told = ended.returncode == 0 and ended.stdout.startswith(f"{report.restore_id} {report.status}")
     told = ended.stderr.strip() or ended.stdout[:100]
-    stage.claim("`dbrestore report` run as a separate process, says the same", is_told, told)
+    stage.claim("`dbrestore report`, run as a separate process, says the same", is_told, told)
 
 
 def claim_nothing_is_left(stage: Stage, server: Server, report: Report, before: Inventory, wanted: set[str]) -> None:
