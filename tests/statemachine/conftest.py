@@ -6,6 +6,7 @@ import pytest
 from moto import mock_aws
 
 from localcloud.base import clock
+from tests.statemachine import plain_moto
 from tests.statemachine.world import ENVIRONMENT, World
 
 IN_PROCESS = {
@@ -31,9 +32,12 @@ def installed(patch: pytest.MonkeyPatch) -> Iterator[World]:
         patch.setenv(name, value)
     # moto logs a traceback for every modelled failure of an execution.
     logging.getLogger("moto").setLevel(logging.CRITICAL)
+    before = plain_moto.executions()
     with mock_aws(config=IN_PROCESS):
         try:
             yield World(patch).build()
         finally:
+            # The next world has restores of the same ids: what still runs here must not clear them up.
+            plain_moto.wait_for_executions(before)
             # Before moto's next reset, which takes the attributes away that an interface's late release looks at.
             clock.forget()

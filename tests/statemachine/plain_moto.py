@@ -6,8 +6,10 @@ The local cloud's fixes last as long as the process: those that start real serve
 import inspect
 import json
 import ssl
+import time
 from collections.abc import Callable
 from functools import cache
+from threading import Thread
 from typing import Any
 
 import boto3
@@ -18,6 +20,7 @@ from moto import settings
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core import responses
 from moto.ec2.models import ec2_backends
+from moto.stepfunctions.parser.backend.execution_worker import TMP_THREADS
 
 from localcloud.base import clock, corrections
 from localcloud.base.clients import ACCOUNT, REGION
@@ -148,3 +151,15 @@ def _original(owner: Any, name: str) -> Any:
     if isinstance(fixed, property) and fixed.fget:
         return property(inspect.unwrap(fixed.fget))
     return inspect.unwrap(getattr(owner, name)) if isinstance(fixed, staticmethod) else inspect.unwrap(fixed)
+
+
+def executions() -> frozenset[Thread]:
+    """The threads of all executions that were started in this process."""
+    return frozenset(TMP_THREADS)
+
+
+def wait_for_executions(but: frozenset[Thread] = frozenset(), seconds: float = 20.0) -> None:
+    """Until no execution but those does anything any more: one that was stopped ends with the function that it is in."""
+    until = time.monotonic() + seconds
+    for thread in executions() - but:
+        thread.join(max(0.0, until - time.monotonic()))

@@ -7,6 +7,7 @@ import boto3
 from dbrestore.contract.errors import AwsRefused
 from lambdas.runtime.ledger import request_cancel
 from lambdas.runtime.state import Surroundings
+from tests.statemachine import plain_moto
 from tests.statemachine.engines import REMOVERS, Engine, in_each_state, of_both_engines
 from tests.statemachine.fake_worker import leave_unfinished
 from tests.statemachine.plain_moto import Died
@@ -103,6 +104,7 @@ def test_a_restore_that_is_stopped_while_it_is_planned_keeps_no_lock(world: Worl
 
     world.before["PlanRestore"] = stop_and_go_on
     ended = world.run()
+    plain_moto.wait_for_executions()
     world.before.clear()
 
     assert ended["status"] == "ABORTED"

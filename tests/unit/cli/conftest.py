@@ -8,6 +8,7 @@ from moto import mock_aws
 
 from dbrestore.cli import control
 from dbrestore.cli.control import Account, ControlPlane
+from localcloud.base import clock
 
 REGION = "eu-west-1"
 DEFINITION = {
@@ -36,6 +37,8 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    # A local cloud that ran in this process may have left its own: the executions here wait as long as they say.
+    monkeypatch.setattr(clock, "_scale", 1.0)
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         yield Account()
 

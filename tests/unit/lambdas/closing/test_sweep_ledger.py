@@ -9,6 +9,7 @@ from dbrestore.ledger import reading
 from dbrestore.ledger.reading import META
 from lambdas.closing.sweep_ledger import pause, sweep_ledger
 from lambdas.runtime.ledger import Ledger
+from tests.statemachine import plain_moto
 from tests.statemachine.fake_worker import leave_unfinished
 from tests.statemachine.plain_moto import Died
 from tests.statemachine.world import REQUEST, World, execution_arn
@@ -19,6 +20,7 @@ def stopped(world: World, name: str, database: str = "orders") -> None:
     world.worker.behaviour["replay"] = leave_unfinished
     world.before["ReplayDumps"] = lambda: _stop(name)
     world.run({**REQUEST, "databases": [database]}, name=name)
+    plain_moto.wait_for_executions()
     world.before.clear()
     world.worker.behaviour.clear()
 
