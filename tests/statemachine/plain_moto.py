@@ -8,7 +8,6 @@ import json
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from threading import Thread
 from typing import Any
@@ -163,6 +162,10 @@ def wait_for_executions(but: frozenset[Thread] = frozenset(), seconds: float = 2
     """Until no execution but those does anything any more: one that was stopped ends with the function that it is in."""
     until = time.monotonic() + seconds
     for thread in executions() - but:
-        # moto keeps some that it never began.
-        with suppress(RuntimeError):
-            thread.join(max(0.0, until - time.monotonic()))
+        while time.monotonic() < until:
+            try:
+                thread.join(until - time.monotonic())
+                break
+            except RuntimeError:
+                # moto lists a thread a moment before it starts it.
+                time.sleep(0.01)
