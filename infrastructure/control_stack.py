@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infrastructure import encryption, names
+from infrastructure.alarms import Watched, alarms, undelivered
 from infrastructure.buckets import evidence_bucket, repository_bucket
 from infrastructure.bundles import dependency_layer, function_code
 from infrastructure.dependencies import ROOT
@@ -49,10 +50,14 @@ class ControlStack(Stack):
             resource_name=names.STATE_MACHINE,
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
+        self.undelivered = undelivered(self)
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
         self._sweeping()
         self._hearing()
+        self._undelivered_of_lambda()
+        watched = Watched(self.machine, self.functions["SweepLedger"], self.undelivered)
+        self.alarms = alarms(self, watched, settings.alarm_addresses)
         self._signposts()
 
     def _functions(self) -> dict[str, lambda_.Function]:
@@ -115,6 +120,7 @@ class ControlStack(Stack):
             "ledger": self.ledger.table_arn,
             "repository": self.repository.bucket_name,
             "evidence": self.evidence.bucket_name,
+            "undelivered": self.undelivered.queue_arn,
         }
 
     def _environment(self, row: Function) -> dict[str, str]:
@@ -177,14 +183,14 @@ class ControlStack(Stack):
                 detail_type=["Step Functions Execution Status Change"],
                 detail={"status": ["FAILED", "TIMED_OUT", "ABORTED"], "stateMachineArn": [self.machine_arn]},
             ),
-            targets=[targets.LambdaFunction(sweeper)],
+            targets=[self._target(sweeper)],
         )
         events.Rule(
             self,
             "EveryFiveMinutes",
             description="dbrestore: find restores whose execution no longer runs",
             schedule=events.Schedule.rate(Duration.minutes(5)),
-            targets=[targets.LambdaFunction(sweeper)],
+            targets=[self._target(sweeper)],
         )
 
     def _hearing(self) -> None:
@@ -198,8 +204,25 @@ class ControlStack(Stack):
                 detail_type=["Object Restore Completed"],
                 detail={"bucket": {"name": [self.repository.bucket_name]}},
             ),
-            targets=[targets.LambdaFunction(self.functions["HearRetrieval"])],
+            targets=[self._target(self.functions["HearRetrieval"])],
         )
+
+    def _target(self, function: lambda_.Function) -> targets.LambdaFunction:
+        return targets.LambdaFunction(function, dead_letter_queue=self.undelivered)
+
+    def _undelivered_of_lambda(self) -> None:
+        """What the bus calls runs asynchronously: Lambda answers at once, tries twice more after an error, and then drops the event."""
+        for row in FUNCTIONS:
+            if row.hears_events:
+                lambda_.CfnEventInvokeConfig(
+                    self,
+                    f"{row.state}Undelivered",
+                    function_name=self.functions[row.state].function_name,
+                    qualifier="$LATEST",
+                    destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                        on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.undelivered.queue_arn)
+                    ),
+                )
 
     def _signposts(self) -> None:
         places = {

@@ -14,7 +14,8 @@ from infrastructure.statements import Statement
 @dataclass(frozen=True)
 class Function:
     """`handler` is `module.function`; `timeout` is in seconds, `memory` in MB. `answers_commands`: no state of the flow, the `dbrestore`
-    command invokes it and finds its name in the control account's signpost."""
+    command invokes it and finds its name in the control account's signpost. `hears_events`: the event bus calls it, and what it fails to
+    take is kept."""
 
     state: str
     handler: str
@@ -23,11 +24,16 @@ class Function:
     timeout: int = 120
     memory: int = 512
     answers_commands: bool = False
+    hears_events: bool = False
 
     @property
     def own_statements(self) -> tuple[Statement, ...]:
         """For the function's role: every function keeps the ledger, and assumes the target role if it has anything to do there."""
-        return (may.LEDGER, *((may.ASSUME_TARGET_ROLE,) if self.target else ()), *self.control)
+        return (may.LEDGER, *((may.ASSUME_TARGET_ROLE,) if self.target else ()), *self._kept, *self.control)
+
+    @property
+    def _kept(self) -> tuple[Statement, ...]:
+        return (may.KEEP_UNDELIVERED,) if self.hears_events else ()
 
 
 PLAN = Function(
@@ -61,6 +67,7 @@ FUNCTIONS = (
         control=(may.END_TASKS,),
         timeout=30,
         memory=128,
+        hears_events=True,
     ),
     Function("DeployWorker", "lambdas.worker.instance.deploy_worker", target=may.DEPLOY_WORKER),
     Function("PairSecurityGroups", "lambdas.pairing.security_groups.pair_security_groups", target=may.PAIR_GROUPS),
@@ -100,7 +107,7 @@ FUNCTIONS = (
     Function("UnpairSecurityGroups", "lambdas.pairing.security_groups.unpair_security_groups", target=may.UNPAIR_GROUPS),
     Function("RemoveStagingBucket", "lambdas.staging.bucket.remove_staging_bucket", target=may.REMOVE_STAGED),
     Function("CloseRestore", "lambdas.closing.close_restore.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)),
-    Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP),
+    Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP, hears_events=True),
     Function(
         "CancelRestore",
         "lambdas.entrances.cancel_restore.cancel_restore",

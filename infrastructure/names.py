@@ -5,6 +5,8 @@ PRODUCT = "dbrestore"
 
 STATE_MACHINE = PRODUCT
 LEDGER_TABLE = f"{PRODUCT}-ledger"
+ALARMS = f"{PRODUCT}-alarms"
+UNDELIVERED = f"{PRODUCT}-undelivered"
 # Followed by -<account>-<Region>-an: names of that form can only be taken by that account.
 REPOSITORY_BUCKET = f"{PRODUCT}-repository"
 EVIDENCE_BUCKET = f"{PRODUCT}-evidence"

@@ -70,6 +70,8 @@ TELL_THE_BUS = Statement(
     {"StringEquals": {"events:source": "dbrestore.restore"}},
 )
 SEE_EXECUTIONS = Statement(("states:DescribeExecution",), (EXECUTIONS,))
+# Lambda sends it in the name of the function whose event is lost.
+KEEP_UNDELIVERED = Statement(("sqs:SendMessage",), ("{undelivered}",))
 START_CLEAN_UP = (Statement(("states:StartExecution",), (MACHINE,)), SEE_EXECUTIONS)
 
 # Target account: looking

@@ -22,7 +22,7 @@ class Settings:
     """`target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
     encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration`,
     `extension_configuration` and `sqlserver_configuration`: the files that the functions take with them. `tracing`: whether
-    the functions and the state machine send traces to X-Ray, which costs money."""
+    the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
@@ -31,6 +31,7 @@ class Settings:
     extension_configuration: Path = extension_configuration.DEPLOYED
     sqlserver_configuration: Path = sqlserver_configuration.DEPLOYED
     tracing: bool = False
+    alarm_addresses: tuple[str, ...] = ()
 
 
 def read(context: Callable[[str], Any]) -> Settings:
@@ -44,6 +45,7 @@ def read(context: Callable[[str], Any]) -> Settings:
         _configuration(context("extensionConfiguration"), extension_configuration.DEPLOYED, extension_configuration.read),
         _configuration(context("sqlserverConfiguration"), sqlserver_configuration.DEPLOYED, sqlserver_configuration.read),
         _switch("tracing", context("tracing")),
+        _addresses(str(context("alarmAddresses") or "")),
     )
 
 
@@ -57,6 +59,13 @@ def _accounts(text: str) -> tuple[str, ...]:
             "deploy a second ControlStack in another account for the others"
         )
     return accounts
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    addresses = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if wrong := [address for address in addresses if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address)]:
+        raise ValueError(f"alarmAddresses: {wrong[0]!r} isn't a mail address: write name@example.com, and separate several with commas")
+    return addresses
 
 
 def _configuration(text: Any, shipped: Path, read_file: Callable[[Path], object]) -> Path:

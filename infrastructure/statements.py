@@ -14,7 +14,8 @@ class Statement:
     """Allowed `actions` on `resources` under `conditions`.
 
     Resources and condition values may hold places in braces that the stack fills in: its own `{partition}`, `{region}`, `{account}`;
-    `{ledger}`, `{repository}`, `{evidence}`, `{program}`, `{control}`, the control account, and `{vpc}`, which stands for each of several.
+    `{ledger}`, `{repository}`, `{evidence}`, `{undelivered}`, `{program}`, `{control}`, the control account, and `{vpc}`, which stands for
+    each of several.
     """
 
     actions: tuple[str, ...]

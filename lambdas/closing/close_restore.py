@@ -60,6 +60,8 @@ def _count(restore: Restore, meta: Meta, report: Report) -> None:
     mode = "unknown" if meta.plan_trouble else meta.plan.mode
     dimensions: dict[str, str] = {"outcome": report.status, "engine": meta.anchor.engine or "unknown", "mode": mode}
     telemetry.count("Restores", **dimensions)
+    if report.error and report.error.name != RestoreCancelled.__name__:
+        telemetry.count("FailedRestores")
     telemetry.duration("RestoreSeconds", report.started_at, report.ended_at, **dimensions)
     telemetry.size("RestoredBytes", sum(one.bytes for one in report.databases), engine=dimensions["engine"])
 

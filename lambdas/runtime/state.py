@@ -167,6 +167,7 @@ def _told(name: str, work: Callable[[], Document | None]) -> dict[str, Any]:
         raise
     except Exception:
         log.exception("a bug: this error has no name that a person could use")
+        telemetry.count("UnexpectedErrors")
         raise
     log.info("done")
     return result.to_state() if result else {}

@@ -3,7 +3,7 @@
 | moto 5.2.5 | fixed to |
 |---|---|
 | Docker, or an echo of the input | sandboxes (`lambda_sandbox`), started when first needed, kept warm, as many at a time as are invoked |
-| an invocation of type Event is awaited | answered 202 at once, runs by itself; a failed one is tried twice more |
+| an invocation of type Event is awaited | answered 202 at once, runs by itself; a failed one is tried twice more, then goes to its queue |
 | `Handled` for any error | `Unhandled`, as AWS says for an exception of a Python handler |
 
 What a function writes is in CloudWatch Logs under its own group.
@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,7 @@ from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
 
 from localcloud.base import clock
-from localcloud.base.clients import Clients
+from localcloud.base.clients import Clients, Place
 from localcloud.base.corrections import fix
 from localcloud.flow.lambda_sandbox import Outcome, Sandbox
 from localcloud.iam import roles
@@ -69,8 +70,20 @@ class Functions:
 
     def _invoke_event(self, function: Any, event: bytes, retries: tuple[float, ...]) -> None:
         with suppress(ConnectionAbortedError):
-            if _logged(function, self.invoke(function, event)).failed and retries:
+            outcome = _logged(function, self.invoke(function, event))
+            if outcome.failed and retries:
                 clock.later(retries[0], lambda: self._invoke_event(function, event, retries[1:]))
+            elif outcome.failed:
+                self._tell_destination(function, event, outcome)
+
+    def _tell_destination(self, function: Any, event: bytes, outcome: Outcome) -> None:
+        """With the function's own role, as AWS does: one that may not send loses the event."""
+        for config in function.event_invoke_config:
+            queue = config.config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+            if queue.split(":")[2:3] == ["sqs"]:
+                _, _, _, region, account, name = queue.split(":")
+                sqs = self._clients.client("sqs", function.role, Place(account, region))
+                sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MessageBody=_record(function, event, outcome))
 
     def close(self) -> None:
         """Kill every child."""
@@ -162,6 +175,24 @@ def _logged(function: Any, outcome: Outcome) -> Outcome:
     if outcome.log:
         function.save_logs(outcome.log)
     return outcome
+
+
+def _record(function: Any, event: bytes, outcome: Outcome) -> str:
+    """What a destination gets (Lambda developer guide, "Capturing records of Lambda asynchronous invocations")."""
+    record = {
+        "version": "1.0",
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "requestContext": {
+            "requestId": str(uuid.uuid4()),
+            "functionArn": f"{function.function_arn}:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 1 + len(EVENT_RETRIES),
+        },
+        "requestPayload": json.loads(event),
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": json.loads(outcome.payload),
+    }
+    return json.dumps(record)
 
 
 def _configuration_hash(function: Any) -> str:

@@ -7,6 +7,7 @@ moto would leave it out and go on.
 |---|---|
 | a security group keeps the rule "everything out" beside those of the template | it has the template's rules only |
 | no schedules, CDK metadata, bucket policies | there; `localcloud.s3.accounts` judges the policies, where another account asks |
+| no alarms, policies of queues and topics, asynchronous invocations' destinations | there; no metric ever reaches an alarm |
 
 Left out without a word, as the product doesn't rely on it: a bucket's lifecycle and versioning, a function's layers and log format.
 """
@@ -137,10 +138,40 @@ def _make_schedule(properties: dict[str, Any], name: str, place: Place) -> dict[
     return {"Arn": made["ScheduleArn"]}
 
 
+def _make_alarm(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
+    cloudwatch = _made_with().client("cloudwatch", place=place)
+    cloudwatch.put_metric_alarm(**properties)
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[properties["AlarmName"]])["MetricAlarms"]
+    return {"Arn": alarm["AlarmArn"]}
+
+
+def _make_queue_policy(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
+    for url in properties["Queues"]:
+        document = json.dumps(properties["PolicyDocument"])
+        _made_with().client("sqs", place=place).set_queue_attributes(QueueUrl=url, Attributes={"Policy": document})
+    return {}
+
+
+def _make_topic_policy(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
+    for arn in properties["Topics"]:
+        document = json.dumps(properties["PolicyDocument"])
+        _made_with().client("sns", place=place).set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=document)
+    return {}
+
+
+def _make_event_invoke_config(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
+    _made_with().client("lambda", place=place).put_function_event_invoke_config(**properties)
+    return {}
+
+
 # Resource type: the property that names it, and the call that makes it and returns its attributes.
 _ADDED: dict[str, tuple[str, Callable[[dict[str, Any], str, Place], dict[str, str]]]] = {
     "AWS::CDK::Metadata": ("", _make_nothing),
+    "AWS::CloudWatch::Alarm": ("AlarmName", _make_alarm),
+    "AWS::Lambda::EventInvokeConfig": ("", _make_event_invoke_config),
     "AWS::S3::BucketPolicy": ("", _make_bucket_policy),
+    "AWS::SNS::TopicPolicy": ("", _make_topic_policy),
+    "AWS::SQS::QueuePolicy": ("", _make_queue_policy),
     "AWS::Scheduler::Schedule": ("Name", _make_schedule),
 }
 

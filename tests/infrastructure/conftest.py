@@ -98,28 +98,28 @@ def cdk_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthesise(tmp_path_factory.mktemp("cdk") / "out")
 
 
-def _template(cdk_out: Path, stack: str, **parameters: str) -> Template:
+def template_of(cdk_out: Path, stack: str, **parameters: str) -> Template:
     return Template(json.loads((cdk_out / f"{stack}.template.json").read_text()), parameters)
 
 
 @pytest.fixture(scope="session")
 def control(cdk_out: Path) -> Template:
-    return _template(cdk_out, "DbrestoreControl")
+    return template_of(cdk_out, "DbrestoreControl")
 
 
 @pytest.fixture(scope="session")
 def target(cdk_out: Path) -> Template:
-    return _template(cdk_out, "DbrestoreTarget", VpcId="vpc-1")
+    return template_of(cdk_out, "DbrestoreTarget", VpcId="vpc-1")
 
 
 @pytest.fixture(scope="session")
 def target_elsewhere(cdk_out: Path) -> Template:
     """The same template in another account than the control account."""
-    return _template(cdk_out, "DbrestoreTarget", VpcId="vpc-1", ControlAccount="999999999999", ControlRegion="eu-west-1")
+    return template_of(cdk_out, "DbrestoreTarget", VpcId="vpc-1", ControlAccount="999999999999", ControlRegion="eu-west-1")
 
 
 @pytest.fixture(scope="session")
 def shared_control(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """A control account that other accounts restore from, with a key of its own."""
     context = {"targetAccounts": "111111111111, 222222222222", "externalId": "our-secret", "encryptionKey": "own"}
-    return _template(synthesise(tmp_path_factory.mktemp("shared") / "out", **context), "DbrestoreControl")
+    return template_of(synthesise(tmp_path_factory.mktemp("shared") / "out", **context), "DbrestoreControl")

@@ -52,6 +52,8 @@ IMPLIED = {
     "s3:PutBucketOwnershipControls": "s3:CreateBucket",
     "kms:Decrypt": "s3:GetObject",
 }
+# Lambda itself does this, in the name of the function whose event it gives up.
+BY_LAMBDA = {"sqs:SendMessage"}
 REMOVERS = {
     "ec2:RunInstances": "ec2:TerminateInstances",
     "ec2:CreateSecurityGroup": "ec2:DeleteSecurityGroup",
@@ -240,7 +242,7 @@ def test_functions_are_granted_what_they_call_and_nothing_else() -> None:
     granted = _actions(s for row in FUNCTIONS for s in (*row.own_statements, *row.target))
 
     assert called - granted == set()
-    assert {a for a in granted - called if IMPLIED.get(a) not in called} == set()
+    assert {a for a in granted - called - BY_LAMBDA if IMPLIED.get(a) not in called} == set()
 
 
 def test_a_worker_is_granted_what_it_calls() -> None:

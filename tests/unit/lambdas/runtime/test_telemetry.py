@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
-from dbrestore.contract.errors import NotReady, RestoreRequestInvalid
+from dbrestore.contract.errors import NotReady, ReplayFailed, RestoreRequestInvalid
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime import telemetry
+from lambdas.runtime.inputs import RemoverInput
+from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.state import Surroundings, handler
 from lambdas.runtime.telemetry import log
+from tests.statemachine.fake_worker import lose_worker
 from tests.statemachine.world import REQUEST, World, execution_arn
 from tests.unit.lambdas.planning.test_plan_restore import with_status
 
@@ -75,7 +79,37 @@ def test_a_restore_is_counted_once_with_its_outcome_and_each_state_with_its_time
     assert len(metric(metrics, "RestoreSeconds")) == len(metric(metrics, "RestoredBytes")) == 1
     states = {one["state"]: one["outcome"] for one in metric(metrics, "StateSeconds")}
     assert states["ReplayDumps"] == states["RemoveWorker"] == states["CloseRestore"] == "SUCCEEDED"
-    assert not metric(metrics, "Leftovers")
+    assert not metric(metrics, "Leftovers") + metric(metrics, "FailedRestores") + metric(metrics, "UnexpectedErrors")
+
+
+def test_a_restore_that_fails_rings_and_one_that_somebody_cancelled_does_not(world: World, lines: Any) -> None:
+    world.before["ReplayDumps"] = lambda: request_cancel(world.ledger().table, world.ledger().restore_id)
+    world.run()
+    assert world.report()["error"]["name"] == "RestoreCancelled"
+    assert not metric(lines()[1], "FailedRestores")
+
+    del world.before["ReplayDumps"]
+    world.worker.behaviour["replay"] = lose_worker
+    world.run(name="restore-2")
+
+    [failed] = metric(lines()[1], "FailedRestores")
+    assert failed["FailedRestores"] == [1]
+    assert failed["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
+
+
+def test_an_error_without_a_name_is_counted_and_a_named_one_is_not(world: World, lines: Any) -> None:
+    def broken(error: Exception) -> Any:
+        @handler("CheckWorkerConfiguration", RemoverInput)
+        def work(section: RemoverInput, surroundings: Surroundings) -> None:
+            raise error
+
+        return work
+
+    event = {"plan": {"restoreId": "r-0123456789ab"}}
+    for error, counted in [(NotReady("waiting"), []), (ReplayFailed("no"), []), (ZeroDivisionError("a bug"), [[1]])]:
+        with pytest.raises(type(error)):
+            broken(error)(event, None)
+        assert [one["UnexpectedErrors"] for one in metric(lines()[1], "UnexpectedErrors")] == counted
 
 
 def test_a_refusal_is_counted_by_its_error(world: World, lines: Any) -> None:
@@ -101,6 +135,8 @@ def test_the_dimensions_of_every_metric_are_those_that_operations_md_names(world
     documented = {name: sorted(re.findall(r"`(\w+)`", dimensions)) for name, dimensions in table.items()}
     telemetry.count("Leftovers", 2)
     telemetry.count("CleanUps")
+    telemetry.count("FailedRestores")
+    telemetry.count("UnexpectedErrors")
     telemetry.count("Refusals", error="X")
     world.run()
 

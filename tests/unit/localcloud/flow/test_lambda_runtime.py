@@ -1,5 +1,6 @@
 """Lambda functions really run."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -134,3 +135,26 @@ def test_an_event_invocation_is_answered_at_once_and_tried_again(cloud: Cloud) -
     while not cloud.client("s3").list_objects_v2(Bucket="event-invocation")["KeyCount"]:
         assert time.monotonic() < deadline, "The event was never tried again."
         time.sleep(0.1)
+
+
+def test_an_event_that_fails_for_good_is_told_to_its_destination_by_the_functions_own_role(cloud: Cloud) -> None:
+    name = lambda_functions.create(cloud)
+    queue = cloud.client("sqs").create_queue(QueueName="lost-events")["QueueUrl"]
+    arn = cloud.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    cloud.client("lambda").put_function_event_invoke_config(FunctionName=name, DestinationConfig={"OnFailure": {"Destination": arn}})
+
+    cloud.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b'{"error": "Oops", "failures": 9}')
+
+    told = json.loads(first_message(cloud, queue))
+    assert told["requestContext"]["condition"] == "RetriesExhausted"
+    assert told["requestContext"]["approximateInvokeCount"] == 3
+    assert told["requestPayload"] == {"error": "Oops", "failures": 9}
+    assert told["responsePayload"]["errorType"] == "Oops"
+
+
+def first_message(cloud: Cloud, queue: str) -> str:
+    deadline = time.monotonic() + 20
+    while not (messages := cloud.client("sqs").receive_message(QueueUrl=queue).get("Messages")):
+        assert time.monotonic() < deadline, "Nothing was told to the destination."
+        time.sleep(0.1)
+    return str(messages[0]["Body"])

@@ -1,0 +1,117 @@
+"""Who is told when: one topic, and an alarm for everything that nobody would see otherwise.
+
+Alarms are set on the project's own metrics and not on Lambda's `Errors`: a state that waits raises NotReady, so that Step Functions' Retry
+comes back, and Lambda counts that as an error (docs/decisions.md says why it stays so). The sweeper never waits; its errors are errors.
+"""
+
+from dataclasses import dataclass
+
+from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infrastructure import names
+
+# EventBridge and Lambda keep what they could not deliver for as long as SQS does (its longest retention).
+KEPT = Duration.days(14)
+SOON = Duration.minutes(5)
+SWEEPS_MISSED = Duration.minutes(15)
+
+
+def undelivered(scope: Construct) -> sqs.Queue:
+    """Where events end that no function could take: the bus' after its attempts, Lambda's after its own."""
+    return sqs.Queue(
+        scope,
+        "Undelivered",
+        queue_name=names.UNDELIVERED,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=KEPT,
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What alarms are set on."""
+
+    machine: sfn.StateMachine
+    sweeper: lambda_.Function
+    undelivered: sqs.Queue
+
+
+def alarms(scope: Construct, watched: Watched, addresses: tuple[str, ...]) -> sns.Topic:
+    """The topic and all alarms; `addresses` get mail once they confirmed. Its messages name alarms and numbers, nothing of a restore."""
+    topic = sns.Topic(scope, "Alarms", topic_name=names.ALARMS, enforce_ssl=True)
+    # A policy of its own replaces the one that every topic is born with, by which alarms of the account may publish.
+    topic.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            actions=["sns:Publish"],
+            resources=[topic.topic_arn],
+            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+        )
+    )
+    for address in addresses:
+        topic.add_subscription(subscriptions.EmailSubscription(address))
+    ring = actions.SnsAction(topic)
+    for name, metric, description in _more_than_none(watched):
+        _alarm(scope, name, metric, description).add_alarm_action(ring)
+    _nobody_sweeps(scope, watched.sweeper).add_alarm_action(ring)
+    return topic
+
+
+def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, str], ...]:
+    """Each rings at the first."""
+    return (
+        ("RestoreFailed", _own("FailedRestores"), "A restore that had begun ended FAILED: its report says why"),
+        ("Leftovers", _own("Leftovers"), "A restore left something behind that wasn't seen absent: its report names it"),
+        ("FunctionFailed", _own("UnexpectedErrors"), "A function met an error that has no name: a bug, see its log"),
+        ("RestoreTimedOut", watched.machine.metric_timed_out(period=SOON), "An execution ran into the state machine's time limit"),
+        ("SweeperFailed", watched.sweeper.metric_errors(period=SOON), "SweepLedger fails: interrupted restores aren't cleaned up"),
+        (
+            "Undelivered",
+            watched.undelivered.metric_approximate_number_of_messages_visible(period=SOON, statistic="Maximum"),
+            "An event that wakes a function could not be delivered: the message in the queue says which",
+        ),
+    )
+
+
+def _own(name: str) -> cloudwatch.Metric:
+    return cloudwatch.Metric(namespace=names.PRODUCT, metric_name=name, period=SOON, statistic="Sum")
+
+
+def _alarm(scope: Construct, name: str, metric: cloudwatch.IMetric, description: str) -> cloudwatch.Alarm:
+    return cloudwatch.Alarm(
+        scope,
+        f"{name}Alarm",
+        alarm_name=f"{names.PRODUCT}-{name}",
+        alarm_description=f"dbrestore: {description}",
+        metric=metric,
+        threshold=0,
+        evaluation_periods=1,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        # No value means that nothing happened.
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )
+
+
+def _nobody_sweeps(scope: Construct, sweeper: lambda_.Function) -> cloudwatch.Alarm:
+    return cloudwatch.Alarm(
+        scope,
+        "NobodySweepsAlarm",
+        alarm_name=f"{names.PRODUCT}-NobodySweeps",
+        alarm_description="dbrestore: SweepLedger, which runs every five minutes, didn't run: interrupted restores aren't cleaned up",
+        metric=sweeper.metric_invocations(period=SWEEPS_MISSED),
+        threshold=1,
+        evaluation_periods=1,
+        comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+    )
