@@ -51,6 +51,7 @@ class AnchoredSource(Anchored):
     db_instance: str = ""
     restore_point: str = ""
     manifest: str = ""
+    manifest_sha256: str | None = None
 
 
 class AnchoredDatabase(Anchored):

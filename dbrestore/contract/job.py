@@ -110,7 +110,8 @@ class PostgresOptions(Document):
 class Job(Document):
     """What the worker is to do. `replay` (PostgreSQL) builds each database under its temporary name, `restore` (SQL Server) has RDS restore
     it; `verify` compares it with the manifest, for PostgreSQL settles owners and grants and renames it; `discard` drops what this restore
-    made. `databases` are PostgreSQL's, `native_databases` SQL Server's. `manifest` is an s3:// URI; `streams` the number of parallel COPY
+    made. `databases` are PostgreSQL's, `native_databases` SQL Server's. `manifest` is an s3:// URI, `manifest_sha256` what its
+    text was when the restore was planned; `streams` the number of parallel COPY
     connections; `keep_toast_compression` leaves the target's default codec alone."""
 
     kind: JobKind
@@ -122,6 +123,7 @@ class Job(Document):
     native_options: NativeOptions = NativeOptions()
     postgres: PostgresOptions = PostgresOptions()
     manifest: str | None = None
+    manifest_sha256: str | None = None
     streams: int = 2
     keep_toast_compression: bool = False
 

@@ -34,11 +34,13 @@ class PlannedTarget(Document):
 
 
 class PlannedSource(Document):
-    """The restore point that was chosen; `manifest` is its s3:// URI."""
+    """The restore point that was chosen; `manifest` is its s3:// URI. `manifest_sha256` of its text, in hexadecimal digits: whoever reads
+    the manifest later refuses another one. None in plans of versions that didn't know it."""
 
     db_instance: str
     restore_point: str
     manifest: str
+    manifest_sha256: str | None = None
 
 
 class SetRun(Document):

@@ -4,8 +4,9 @@ what is wrong with it; nothing in it makes the reader take more memory than a ma
 Written strictly, read tolerantly: keys that this version doesn't know are ignored, what it needs must be there.
 """
 
+import hashlib
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -36,8 +37,16 @@ class _Versioned(BaseModel):
     schemaVersion: str  # noqa: N815 # as it stands in the JSON
 
 
-def fetch(s3: "S3Client", bucket: str, key: str) -> Manifest:
-    """The manifest at `key`. Raises BackupDamaged if it is too long or `parse` refuses it, and S3's own error if it can't be had."""
+class Stored(NamedTuple):
+    """A manifest and the SHA-256 of its text, in hexadecimal digits."""
+
+    manifest: Manifest
+    sha256: str
+
+
+def fetch(s3: "S3Client", bucket: str, key: str, expected: str | None = None) -> Stored:
+    """The manifest at `key`. `expected` is the SHA-256 that the plan found, None if no plan says. Raises BackupDamaged if the text is
+    another one, too long or refused by `parse`, and S3's own error if it can't be had."""
     uri = f"s3://{bucket}/{key}"
     response = s3.get_object(Bucket=bucket, Key=key)
     with closing(response["Body"]) as body:
@@ -46,10 +55,16 @@ def fetch(s3: "S3Client", bucket: str, key: str) -> Manifest:
                 f"{uri} has {response['ContentLength']:,} bytes and was not read: a manifest has {LONGEST:,} at most: {_MEND}"
             )
         text = body.read()
+    sha256 = hashlib.sha256(text).hexdigest()
+    if expected not in (None, sha256):
+        raise BackupDamaged(
+            f"{uri} was changed after the restore had been planned: its SHA-256 was {expected} and is {sha256}. Find out who changed it "
+            "before you restore from this point; then start the restore again, so that it is planned anew"
+        )
     manifest = parse(uri, text)
     if keys.manifest_key(manifest.instance, manifest.point_id) != key:
         raise BackupDamaged(f"{uri} is the manifest of {manifest.instance} {manifest.point_id}, which is stored elsewhere: {_MEND}")
-    return manifest
+    return Stored(manifest, sha256)
 
 
 def parse(uri: str, text: bytes) -> Manifest:

@@ -16,6 +16,7 @@ from dbrestore.contract import keys
 from dbrestore.contract.errors import BackupArchived, RestorePointNotFound
 from dbrestore.contract.manifest import Manifest
 from dbrestore.points import manifest_reading
+from dbrestore.points.manifest_reading import Stored
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -39,15 +40,20 @@ def list_points(s3: "S3Client", bucket: str, instance: str | None = None) -> tup
 
 
 def load(s3: "S3Client", bucket: str, instance: str, point: str = LATEST) -> Manifest:
-    """The manifest of a point, by its id or `latest`. Raises RestorePointNotFound with what there is, BackupDamaged if it can't be read,
-    BackupArchived if S3 keeps it in an archive."""
+    """The manifest of a point, by its id or `latest`; raises what `find` does."""
+    return find(s3, bucket, instance, point).manifest
+
+
+def find(s3: "S3Client", bucket: str, instance: str, point: str = LATEST, expected: str | None = None) -> Stored:
+    """The manifest of a point, by its id or `latest`, with its SHA-256. Raises RestorePointNotFound with what there is, BackupDamaged if it
+    can't be read or doesn't have the `expected` SHA-256, BackupArchived if S3 keeps it in an archive."""
     if point == LATEST:
         found = list_points(s3, bucket, instance)
         if not found:
             raise no_point_of(s3, bucket, instance)
         point = found[-1].point_id
     try:
-        return manifest_reading.fetch(s3, bucket, keys.manifest_key(instance, point))
+        return manifest_reading.fetch(s3, bucket, keys.manifest_key(instance, point), expected)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
         if code == "InvalidObjectState":

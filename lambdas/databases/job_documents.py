@@ -17,6 +17,7 @@ def planned(restore: Restore, plan: Plan, kind: JobKind) -> Job:
         engine=plan.engine,
         server=_server(restore, plan),
         manifest=plan.source.manifest,
+        manifest_sha256=plan.source.manifest_sha256,
         streams=plan.worker.streams,
         keep_toast_compression=plan.worker.keep_toast_compression,
     )

@@ -34,9 +34,9 @@ class Asked(Generic[Backup]):
 
 
 def source_manifest(restore: Restore, plan: Plan) -> Manifest:
-    """The restore point's manifest. Raises RestorePointNotFound, BackupDamaged."""
-    bucket = restore.settings.repository_bucket
-    return stored_points.load(restore.surroundings.control.s3, bucket, plan.source.db_instance, plan.source.restore_point)
+    """The restore point's manifest, the very one that was planned with. Raises RestorePointNotFound, BackupDamaged."""
+    s3, bucket, source = restore.surroundings.control.s3, restore.settings.repository_bucket, plan.source
+    return stored_points.find(s3, bucket, source.db_instance, source.restore_point, source.manifest_sha256).manifest
 
 
 def asked_databases(manifest: Manifest, kind: type[Backup], request: RestoreRequest, problems: Problems) -> list[Asked[Backup]]:

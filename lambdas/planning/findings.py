@@ -39,6 +39,7 @@ class Findings:
     target: TargetAccount | None
     instance: "DBInstanceTypeDef | None"
     manifest: Manifest | None
+    manifest_sha256: str | None = None
     at_home: bool = False
 
 

@@ -28,6 +28,7 @@ from dbrestore.contract.request_problems import Problems, read
 from dbrestore.ledger import restore_list
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from dbrestore.points import stored_points
+from dbrestore.points.manifest_reading import Stored
 from lambdas.archive import plan as archive_plan
 from lambdas.estimate import estimate
 from lambdas.lookup import source as source_lookup
@@ -144,7 +145,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         archived=archive.objects > 0,
         archive=archive,
         target=_target(place, instance),
-        source=_source(surroundings, found.manifest),
+        source=_source(surroundings, found.manifest, found.manifest_sha256),
         databases=part.databases,
         worker=worker.planned,
         network=worker.network,
@@ -161,6 +162,7 @@ def _find(section: PlanInput, surroundings: Surroundings, request: RestoreReques
     target = problems.collect("/target", lambda: assume(surroundings, place, section.execution_arn))
     name = request.target.db_instance
     instance = problems.collect(POINTER, lambda: target_lookup.find_instance(target, name)) if target else None
+    stored = _stored(surroundings, request, problems)
     return Findings(
         request=request,
         restore_id=names.restore_id(section.execution_arn),
@@ -168,7 +170,8 @@ def _find(section: PlanInput, surroundings: Surroundings, request: RestoreReques
         surroundings=surroundings,
         target=target,
         instance=instance,
-        manifest=_manifest(surroundings, request, problems),
+        manifest=stored.manifest if stored else None,
+        manifest_sha256=stored.sha256 if stored else None,
         at_home=place == Place.home(section.execution_arn),
     )
 
@@ -204,11 +207,11 @@ def _require_let_in(surroundings: Surroundings, account: str, execution_arn: str
         )
 
 
-def _manifest(surroundings: Surroundings, request: RestoreRequest, problems: Problems) -> Manifest | None:
+def _stored(surroundings: Surroundings, request: RestoreRequest, problems: Problems) -> Stored | None:
     instance = request.source.db_instance or request.target.db_instance
     s3, bucket = surroundings.control.s3, surroundings.settings.repository_bucket
     pointer = "/source/dbInstance" if request.source.restore_point == stored_points.LATEST else "/source/restorePoint"
-    return problems.collect(pointer, lambda: stored_points.load(s3, bucket, instance, request.source.restore_point))
+    return problems.collect(pointer, lambda: stored_points.find(s3, bucket, instance, request.source.restore_point))
 
 
 def _engine_part(found: Findings, problems: Problems) -> tuple[Engine | None, EnginePart]:
@@ -262,7 +265,7 @@ def _target(place: Place, instance: "DBInstanceTypeDef") -> PlannedTarget:
     )
 
 
-def _source(surroundings: Surroundings, manifest: Manifest) -> PlannedSource:
+def _source(surroundings: Surroundings, manifest: Manifest, sha256: str | None) -> PlannedSource:
     key = keys.manifest_key(manifest.instance, manifest.point_id)
     uri = f"s3://{surroundings.settings.repository_bucket}/{key}"
-    return PlannedSource(db_instance=manifest.instance, restore_point=manifest.point_id, manifest=uri)
+    return PlannedSource(db_instance=manifest.instance, restore_point=manifest.point_id, manifest=uri, manifest_sha256=sha256)

@@ -10,9 +10,9 @@ from dbrestore.contract.errors import BackupArchived, NotReady
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.sections import StagingSection
 from dbrestore.contract.things import STAGED_OBJECTS
-from dbrestore.points import stored_points
 from dbrestore.points.sqlserver import staged as native_staging
 from lambdas.archive import retrieve_archive as archive
+from lambdas.lookup.source import source_manifest
 from lambdas.runtime import invocations
 from lambdas.runtime.inputs import PlannedInput
 from lambdas.runtime.state import Restore, state
@@ -53,9 +53,7 @@ def _stage(restore: Restore, plan: Plan, until: float) -> StagingSection:
 
 
 def _files(restore: Restore, plan: Plan) -> tuple[StagedFile, ...]:
-    source = plan.source
-    s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
-    return staged_files(plan, stored_points.load(s3, bucket, source.db_instance, source.restore_point))
+    return staged_files(plan, source_manifest(restore, plan))
 
 
 def _repository(restore: Restore, plan: Plan) -> Place:

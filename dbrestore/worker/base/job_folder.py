@@ -127,13 +127,16 @@ def read_object(s3: "S3Client", where: Location) -> bytes:
         raise RestoreFailed(f"s3://{where.bucket}/{where.key} can't be read: {error}") from error
 
 
-def read_manifest(s3: "S3Client", uri: str) -> Manifest:
-    """The restore point's manifest. Raises BackupDamaged if it isn't whole, RestoreFailed if there is none."""
-    where = Location.parse(uri)
+def read_manifest(s3: "S3Client", job: Job) -> Manifest:
+    """The manifest of the job's restore point. Raises BackupDamaged if it isn't whole or isn't the one that was planned with, RestoreFailed
+    if there is none."""
+    if job.manifest is None:
+        raise RestoreFailed(f"a {job.kind} job must name its manifest")
+    where = Location.parse(job.manifest)
     try:
-        return manifest_reading.fetch(s3, where.bucket, where.key)
+        return manifest_reading.fetch(s3, where.bucket, where.key, job.manifest_sha256).manifest
     except ClientError as error:
-        raise RestoreFailed(f"{uri} can't be read: {error}") from error
+        raise RestoreFailed(f"{job.manifest} can't be read: {error}") from error
 
 
 def _promoted(temporary_name: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from dbrestore.contract.errors import ReplayFailed, RestoreFailed
+from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.job import Absence, DatabaseResult, Job
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest
 from dbrestore.worker.base.progress import ProgressWriter
@@ -33,12 +33,11 @@ def _settled(folder: JobFolder, server: Server, job: Job, progress: ProgressWrit
     if job.kind == "discard":
         yield from discard.run(server, job.databases)
         return
-    if job.manifest is None:
-        raise RestoreFailed(f"a {job.kind} job must name its manifest")
-    where, manifest = Location.parse(job.manifest), read_manifest(folder.s3, job.manifest)
+    manifest = read_manifest(folder.s3, job)
+    bucket = Location.parse(job.manifest or "").bucket
     if job.kind == "replay":
-        for result in replay.run(replay.Replay(folder.s3, where.bucket, manifest, server, job, progress, folder)):
+        for result in replay.run(replay.Replay(folder.s3, bucket, manifest, server, job, progress, folder)):
             yield result, ()
         return
-    subject = verification.Verification(folder.s3, where.bucket, manifest, server, job, progress, folder)
+    subject = verification.Verification(folder.s3, bucket, manifest, server, job, progress, folder)
     yield from verification.run(subject)

@@ -42,9 +42,7 @@ def _settled(folder: JobFolder, server: SqlServer, job: Job, progress: ProgressW
     if job.kind == "discard":
         yield from native_discard.run(server, job.native_databases, beginnings.has)
         return
-    if job.manifest is None:
-        raise RestoreFailed(f"a {job.kind} job must name its manifest")
-    manifest = read_manifest(folder.s3, job.manifest)
+    manifest = read_manifest(folder.s3, job)
     if job.kind == "replay":
         raise RestoreFailed("SQL Server has no dumps to replay: its jobs are restore, verify and discard")
     if job.kind == "restore":
