@@ -15,11 +15,16 @@ from constructs import Construct
 
 from infrastructure import names
 
+# What was overwritten or deleted can be had back for so long.
+SECOND_THOUGHTS = Duration.days(30)
 
-def repository_bucket(scope: Construct, target_accounts: Sequence[str], key: kms.IKey | None) -> s3.Bucket:
+
+def repository_bucket(scope: Construct, target_accounts: Sequence[str], key: kms.IKey | None, lock_days: int = 0) -> s3.Bucket:
     """The restore points. Workers of other accounts may read them, and their target roles have S3 copy from them. What happens to an object
-    is told on the event bus: a retrieval from the archive that is complete wakes the restore that waits for it."""
-    bucket = _bucket(scope, "Repository", names.REPOSITORY_BUCKET, [_abandoned_uploads()], key)
+    is told on the event bus: a retrieval from the archive that is complete wakes the restore that waits for it. Versioned: who overwrites
+    or deletes a backup hides it only. `lock_days`: nobody but those who may bypass governance removes a version sooner; 0: no lock."""
+    old_versions = s3.LifecycleRule(noncurrent_version_expiration=SECOND_THOUGHTS, expired_object_delete_marker=True)
+    bucket = _bucket(scope, "Repository", names.REPOSITORY_BUCKET, [_abandoned_uploads(), old_versions], key, lock_days)
     told = s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
     # Not by the construct's own means, which deploy a function that changes the bucket afterwards.
     _resource(bucket).notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(event_bridge_configuration=told)
@@ -35,7 +40,7 @@ def evidence_bucket(scope: Construct, target_accounts: Sequence[str], key: kms.I
     bucket of the CDK (`programs/`). Versioned: nobody rewrites a report unseen."""
     old_versions = s3.LifecycleRule(noncurrent_version_expiration=Duration.days(365))
     rules = [_abandoned_uploads(), old_versions]
-    bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, rules, key, versioned=True)
+    bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, rules, key)
     of_restores = bucket.arn_for_objects("restores/*")
     only_those = {"StringLike": {"s3:prefix": "restores/*"}}
     _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], of_restores)
@@ -51,7 +56,7 @@ def _bucket(
     name: str,
     rules: list[s3.LifecycleRule],
     key: kms.IKey | None,
-    versioned: bool = False,
+    lock_days: int = 0,
 ) -> s3.Bucket:
     bucket = s3.Bucket(
         scope,
@@ -65,9 +70,12 @@ def _bucket(
         bucket_key_enabled=True if key else None,
         enforce_ssl=True,
         minimum_tls_version=1.2,
-        versioned=versioned,
+        versioned=True,
+        # None, not False: a bucket can't be told so.
+        object_lock_default_retention=s3.ObjectLockRetention.governance(Duration.days(lock_days)) if lock_days else None,
         lifecycle_rules=rules,
-        removal_policy=RemovalPolicy.RETAIN,
+        # Kept whatever becomes of the stack, but not after a first deployment that failed: the next one would fail on the name.
+        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
     # The whole name is given and not a prefix alone, because the target account must be able to say it.
     _resource(bucket).bucket_namespace = "account-regional"

@@ -41,7 +41,7 @@ class ControlStack(Stack):
         )
         self.ledger = _ledger(self)
         self.key = encryption.key(self, settings)
-        self.repository = repository_bucket(self, settings.target_accounts, self.key)
+        self.repository = repository_bucket(self, settings.target_accounts, self.key, settings.repository_lock_days)
         self.evidence = evidence_bucket(self, settings.target_accounts, self.key)
         # Built from its name: the functions name the machine and the machine names the functions.
         self.machine_arn = self.format_arn(
@@ -253,5 +253,6 @@ def _ledger(scope: Construct) -> dynamodb.Table:
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
         encryption=dynamodb.TableEncryption.AWS_MANAGED,
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
-        removal_policy=RemovalPolicy.RETAIN,
+        deletion_protection=True,
+        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )

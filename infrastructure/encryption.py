@@ -51,7 +51,7 @@ def key(scope: Construct, settings: Settings) -> kms.IKey | None:
         description="dbrestore: restore points and reports",
         enable_key_rotation=True,
         policy=iam.PolicyDocument(statements=_policy(settings.target_accounts)),
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
 
 

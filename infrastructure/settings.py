@@ -15,6 +15,8 @@ from lambdas.configuration import workers as worker_configuration
 OWN_KEY = "own"
 # A bucket policy has 20 KiB of room (S3 User Guide, "Bucket policies"); each account takes 34 bytes of every statement for workers.
 MOST_TARGET_ACCOUNTS = 100
+# S3 User Guide, "Object Lock": a retention period ends after 100 years at the latest.
+LONGEST_LOCK_DAYS = 36500
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Settings:
     """`target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
     encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration`,
     `extension_configuration` and `sqlserver_configuration`: the files that the functions take with them. `tracing`: whether
-    the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings."""
+    the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings.
+    `repository_lock_days`: how long S3's Object Lock keeps every version in the repository, 0 for not at all."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
@@ -32,6 +35,7 @@ class Settings:
     sqlserver_configuration: Path = sqlserver_configuration.DEPLOYED
     tracing: bool = False
     alarm_addresses: tuple[str, ...] = ()
+    repository_lock_days: int = 0
 
 
 def read(context: Callable[[str], Any]) -> Settings:
@@ -46,6 +50,7 @@ def read(context: Callable[[str], Any]) -> Settings:
         _configuration(context("sqlserverConfiguration"), sqlserver_configuration.DEPLOYED, sqlserver_configuration.read),
         _switch("tracing", context("tracing")),
         _addresses(str(context("alarmAddresses") or "")),
+        _days("repositoryLockDays", context("repositoryLockDays")),
     )
 
 
@@ -81,6 +86,13 @@ def _switch(name: str, value: Any) -> bool:
     if value in (True, "true"):
         return True
     raise ValueError(f"{name}: {value!r} is neither true nor false")
+
+
+def _days(name: str, value: Any) -> int:
+    text = str(value or 0)
+    if not re.fullmatch(r"\d{1,5}", text) or int(text) > LONGEST_LOCK_DAYS:
+        raise ValueError(f"{name}: {value!r} isn't a number of days from 0 (no lock) to {LONGEST_LOCK_DAYS}")
+    return int(text)
 
 
 def _key(text: str) -> str:

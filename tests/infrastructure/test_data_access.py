@@ -214,7 +214,7 @@ def test_administrators_of_the_control_account_keep_the_key_in_their_hands(share
     assert _may_use(shared_control, _role(ACCOUNT, "Admin"), "kms:PutKeyPolicy", EVERYTHING, {})
     assert not _may_use(shared_control, _role(NAMED, "Admin"), "kms:PutKeyPolicy", EVERYTHING, {})
     assert shared_control.only("AWS::KMS::Key")["EnableKeyRotation"] is True
-    assert shared_control.content["Resources"][key]["DeletionPolicy"] == "Retain"
+    assert shared_control.content["Resources"][key]["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 def test_both_buckets_encrypt_with_the_key_that_was_asked_for(control: Template, shared_control: Template) -> None:
