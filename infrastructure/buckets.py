@@ -1,9 +1,11 @@
-"""The repository and the evidence: private, encrypted, TLS only, and still there when the stack is gone.
+"""The repository, the evidence, and the log of who read or wrote them: private, encrypted, TLS only, and still there when the stack is
+gone.
 
 Of other accounts exactly the roles of the TargetStacks in the accounts that were named are let in. In the control account IAM decides.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -19,12 +21,43 @@ from infrastructure import names
 SECOND_THOUGHTS = Duration.days(30)
 
 
-def repository_bucket(scope: Construct, target_accounts: Sequence[str], key: kms.IKey | None, lock_days: int = 0) -> s3.Bucket:
+# The time in which somebody asks who read a backup.
+LOGGED = Duration.days(365)
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How the buckets keep what is in them: encrypted by `key`, None for S3's own; accesses are logged in `log`."""
+
+    key: kms.IKey | None
+    log: s3.Bucket
+
+
+def access_log_bucket(scope: Construct) -> s3.Bucket:
+    """S3's server access logs of the other two. S3 delivers them to buckets with its own encryption only (S3 User Guide, "Enabling Amazon
+    S3 server access logging")."""
+    bucket = s3.Bucket(
+        scope,
+        "AccessLog",
+        bucket_name=names.bucket(names.ACCESS_LOG_BUCKET, Aws.ACCOUNT_ID, Aws.REGION),
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        lifecycle_rules=[s3.LifecycleRule(expiration=LOGGED), _abandoned_uploads()],
+        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+    )
+    _resource(bucket).bucket_namespace = "account-regional"
+    return bucket
+
+
+def repository_bucket(scope: Construct, target_accounts: Sequence[str], keeping: Keeping, lock_days: int = 0) -> s3.Bucket:
     """The restore points. Workers of other accounts may read them, and their target roles have S3 copy from them. What happens to an object
     is told on the event bus: a retrieval from the archive that is complete wakes the restore that waits for it. Versioned: who overwrites
     or deletes a backup hides it only. `lock_days`: nobody but those who may bypass governance removes a version sooner; 0: no lock."""
     old_versions = s3.LifecycleRule(noncurrent_version_expiration=SECOND_THOUGHTS, expired_object_delete_marker=True)
-    bucket = _bucket(scope, "Repository", names.REPOSITORY_BUCKET, [_abandoned_uploads(), old_versions], key, lock_days)
+    bucket = _bucket(scope, "Repository", names.REPOSITORY_BUCKET, [_abandoned_uploads(), old_versions], keeping, lock_days)
     told = s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
     # Not by the construct's own means, which deploy a function that changes the bucket afterwards.
     _resource(bucket).notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(event_bridge_configuration=told)
@@ -35,12 +68,12 @@ def repository_bucket(scope: Construct, target_accounts: Sequence[str], key: kms
     return bucket
 
 
-def evidence_bucket(scope: Construct, target_accounts: Sequence[str], key: kms.IKey | None) -> s3.Bucket:
+def evidence_bucket(scope: Construct, target_accounts: Sequence[str], keeping: Keeping) -> s3.Bucket:
     """Jobs, results and reports (`restores/`), the certificate bundle (`certificates/`), and the worker's program for accounts without a
     bucket of the CDK (`programs/`). Versioned: nobody rewrites a report unseen."""
     old_versions = s3.LifecycleRule(noncurrent_version_expiration=Duration.days(365))
     rules = [_abandoned_uploads(), old_versions]
-    bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, rules, key)
+    bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, rules, keeping)
     of_restores = bucket.arn_for_objects("restores/*")
     only_those = {"StringLike": {"s3:prefix": "restores/*"}}
     _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], of_restores)
@@ -55,7 +88,7 @@ def _bucket(
     id_: str,
     name: str,
     rules: list[s3.LifecycleRule],
-    key: kms.IKey | None,
+    keeping: Keeping,
     lock_days: int = 0,
 ) -> s3.Bucket:
     bucket = s3.Bucket(
@@ -64,10 +97,12 @@ def _bucket(
         bucket_name=names.bucket(name, Aws.ACCOUNT_ID, Aws.REGION),
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
-        encryption_key=key,
+        encryption=s3.BucketEncryption.KMS if keeping.key else s3.BucketEncryption.S3_MANAGED,
+        encryption_key=keeping.key,
         # One request to KMS for many objects instead of one for each.
-        bucket_key_enabled=True if key else None,
+        bucket_key_enabled=True if keeping.key else None,
+        server_access_logs_bucket=keeping.log,
+        server_access_logs_prefix=f"{id_.lower()}/",
         enforce_ssl=True,
         minimum_tls_version=1.2,
         versioned=True,

@@ -16,7 +16,7 @@ from constructs import Construct
 
 from infrastructure import encryption, names
 from infrastructure.alarms import Watched, alarms, undelivered
-from infrastructure.buckets import evidence_bucket, repository_bucket
+from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket
 from infrastructure.bundles import dependency_layer, function_code
 from infrastructure.dependencies import ROOT
 from infrastructure.functions import FUNCTIONS, Function
@@ -41,8 +41,9 @@ class ControlStack(Stack):
         )
         self.ledger = _ledger(self)
         self.key = encryption.key(self, settings)
-        self.repository = repository_bucket(self, settings.target_accounts, self.key, settings.repository_lock_days)
-        self.evidence = evidence_bucket(self, settings.target_accounts, self.key)
+        keeping = Keeping(self.key, access_log_bucket(self))
+        self.repository = repository_bucket(self, settings.target_accounts, keeping, settings.repository_lock_days)
+        self.evidence = evidence_bucket(self, settings.target_accounts, keeping)
         # Built from its name: the functions name the machine and the machine names the functions.
         self.machine_arn = self.format_arn(
             service="states",

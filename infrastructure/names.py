@@ -10,6 +10,7 @@ UNDELIVERED = f"{PRODUCT}-undelivered"
 # Followed by -<account>-<Region>-an: names of that form can only be taken by that account.
 REPOSITORY_BUCKET = f"{PRODUCT}-repository"
 EVIDENCE_BUCKET = f"{PRODUCT}-evidence"
+ACCESS_LOG_BUCKET = f"{PRODUCT}-access-log"
 # Worker programs lie in the evidence bucket under this and their digest, for accounts that have no bucket of the CDK.
 PROGRAMS = "programs/"
 CONTROL_PARAMETER = f"/{PRODUCT}/control"

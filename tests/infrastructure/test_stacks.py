@@ -115,7 +115,7 @@ def _rules(control: Template, state: str) -> list[dict[str, Any]]:
 def test_buckets_are_private_encrypted_and_survive_the_stack(control: Template) -> None:
     buckets = control.of_type("AWS::S3::Bucket")
 
-    assert len(buckets) == 2
+    assert len(buckets) == 3
     for id_, bucket in buckets.items():
         assert all(bucket["PublicAccessBlockConfiguration"].values())
         assert len(bucket["PublicAccessBlockConfiguration"]) == 4
@@ -138,8 +138,27 @@ def test_buckets_refuse_whatever_does_not_come_over_tls(control: Template) -> No
         denials = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
         insecure = {"Bool": {"aws:SecureTransport": "false"}}
         assert [(s["Principal"], s["Action"]) for s in denials if s["Condition"] == insecure] == [({"AWS": "*"}, "s3:*")]
-        assert all(s["Effect"] == "Deny" for s in policy["PolicyDocument"]["Statement"])
-    assert len(policies) == 2
+        allowed = [s["Principal"] for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
+        # Only S3 itself, into the log of accesses.
+        logs = "access-log" in policy["Bucket"]
+        assert allowed == [{"Service": "logging.s3.amazonaws.com"}] * 2 * logs
+    assert len(policies) == 3
+
+
+def test_who_reads_or_writes_backups_and_reports_is_logged(control: Template) -> None:
+    buckets = {bucket["BucketName"]: bucket for bucket in control.of_type("AWS::S3::Bucket").values()}
+
+    logged = {name: bucket["LoggingConfiguration"] for name, bucket in buckets.items() if "LoggingConfiguration" in bucket}
+
+    log = f"dbrestore-access-log-{ACCOUNT}-{REGION}-an"
+    assert logged == {
+        f"dbrestore-{kind}-{ACCOUNT}-{REGION}-an": {"DestinationBucketName": log, "LogFilePrefix": f"{kind}/"}
+        for kind in ("repository", "evidence")
+    }
+    # S3 delivers to no bucket that a KMS key encrypts.
+    (encryption,) = buckets[log]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert buckets[log]["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == 365
 
 
 def test_reports_are_never_rewritten_unseen(control: Template) -> None:
