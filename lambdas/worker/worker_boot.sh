@@ -5,6 +5,16 @@
 # First thing: the dead-man timer. Shutting down terminates the instance, whatever becomes of the control plane.
 shutdown -h +${max_minutes}
 set -euo pipefail
+mkdir -p /opt/dbrestore
+failed() {
+  # For the command that waits for the program, and for the console, whose text EC2 keeps when the instance is gone.
+  echo "$$1" > /opt/dbrestore/.failed
+  echo "dbrestore: the worker could not boot: $$1" >&2
+  exit 1
+}
+lacking() {
+  for program in python3.11 unzip aws; do command -v "$$program" > /dev/null || echo "$$program"; done
+}
 proxy="${proxy}"
 no_proxy_hosts="${no_proxy}"
 if [ -n "$$proxy" ]; then
@@ -19,16 +29,21 @@ if [ -n "$$proxy" ]; then
   # Not waited for: the agent may itself be waiting for the end of this script.
   systemctl --no-block restart amazon-ssm-agent
 fi
+# An image that brings them needs no package server, and its subnet no way to one.
 for attempt in 1 2 3 4 5; do
-  dnf install -y python3.11 unzip && break
-  sleep 10
+  [ -n "$$(lacking)" ] || break
+  dnf install -y python3.11 unzip || sleep 10
 done
-mkdir -p /opt/dbrestore
+[ -z "$$(lacking)" ] || failed "the image lacks $$(lacking | xargs), and dnf can't install it: open the subnet's way to the package \
+repository (for Amazon Linux the S3 bucket al2023-repos-<Region>-de612dc2, which an endpoint's policy may forbid), or name an image that \
+brings Python 3.11 and unzip (worker.imageId)"
 for attempt in 1 2 3 4 5; do
   aws s3 cp --region "${region}" "${program_uri}" /opt/dbrestore.zip && break
   sleep 10
 done
-unzip -q -o /opt/dbrestore.zip -d /opt/dbrestore
+[ -e /opt/dbrestore.zip ] || failed "${program_uri} could not be fetched: check the subnet's way to S3, the endpoint's policy, and that the \
+TargetStack's program is there"
+unzip -q -o /opt/dbrestore.zip -d /opt/dbrestore || failed "${program_uri} could not be unpacked"
 rm /opt/dbrestore.zip
 # Last thing: the SSM agent answers before this script is done, so a command waits for this file.
 touch /opt/dbrestore/.ready

@@ -31,6 +31,8 @@ RUN_SHELL_SCRIPT: dict[str, Any] = {
     ],
 }
 DEFAULT_TIMEOUT = "3600"
+# The first agent that knows interpolationType ENV_VAR; an older one puts the parameter into the text, whatever the document says.
+KNOWS_VARIABLES = "3.3.2746.0"
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,27 @@ class Script:
     seconds: float
 
 
-def render(document: dict[str, Any], given: dict[str, list[str]]) -> Script:
-    """The script of a document for the parameters of SendCommand. Raises SSM's InvalidParameters and InvalidDocument."""
+def render(document: dict[str, Any], given: dict[str, list[str]], agent: str = KNOWS_VARIABLES) -> Script:
+    """The script that an agent of this version makes of a document and the parameters of SendCommand. Raises SSM's InvalidParameters and
+    InvalidDocument."""
     steps = document.get("mainSteps", [])
     if [step.get("action") for step in steps] != ["aws:runShellScript"]:
         raise SSMException("InvalidDocument", "The local cloud runs documents with exactly one step aws:runShellScript.")
     declared = document.get("parameters", {})
     values = _values(declared, given)
+    variables = {name for name in declared if declared[name].get("interpolationType") == "ENV_VAR" and _is_new(agent)}
     inputs = steps[0]["inputs"]
     return Script(
         step=steps[0]["name"],
-        text="\n".join(_lines(inputs["runCommand"], values)) + "\n",
-        environment={f"SSM_{name}": values[name][0] for name in declared if declared[name].get("interpolationType") == "ENV_VAR"},
+        text="\n".join(_lines(inputs["runCommand"], {name: values[name] for name in values.keys() - variables})) + "\n",
+        environment={f"SSM_{name}": values[name][0] for name in variables},
         working_directory=_text(str(inputs.get("workingDirectory", "")), values),
         seconds=float(_text(str(inputs.get("timeoutSeconds", DEFAULT_TIMEOUT)), values)),
     )
+
+
+def _is_new(agent: str) -> bool:
+    return [int(part) for part in agent.split(".")] >= [int(part) for part in KNOWS_VARIABLES.split(".")]
 
 
 def _values(declared: dict[str, Any], given: dict[str, list[str]]) -> dict[str, list[str]]:

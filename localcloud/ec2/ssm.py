@@ -227,8 +227,7 @@ def _information(host: Host) -> dict[str, Any]:
         "InstanceId": host.instance.id,
         "PingStatus": "Online",
         "LastPingDateTime": datetime.now(UTC),
-        # The first agent that knows interpolationType ENV_VAR.
-        "AgentVersion": "3.3.2746.0",
+        "AgentVersion": command_documents.KNOWS_VARIABLES,
         "IsLatestVersion": True,
         "PlatformType": "Linux",
         "PlatformName": "Amazon Linux",

@@ -6,11 +6,16 @@ from dbrestore.contract import limits
 
 # Buckets and keys as dbrestore.contract.keys writes them: nothing that a shell, a path or a second argument could be made of.
 JOB_URI = r"^s3://[a-z0-9.-]{3,63}/restores/[A-Za-z0-9%._-]+/jobs/[A-Za-z0-9%._-]+/job\.json$"
-# The SSM agent registers while the boot script still unpacks the program; `.ready` is that script's last act.
+# The SSM agent registers while the boot script still unpacks the program; `.ready` is that script's last act, `.failed` its last
+# words.
+# An agent before 3.3.2746.0 doesn't know ENV_VAR and puts the parameter into the text instead (AWS Systems Manager User Guide,
+# "Troubleshooting parameter handling issues"): harmless, because the pattern lets nothing through that a shell would read.
 SCRIPT = """\
+if [ -z "${SSM_JobUri+x}" ]; then SSM_JobUri="{{ JobUri }}"; fi
 home="${DBRESTORE_HOME:-/opt/dbrestore}"
 tries=0
 until [ -e "$home/.ready" ]; do
+  if [ -e "$home/.failed" ]; then echo "the worker could not boot: $(cat "$home/.failed")" >&2; exit 69; fi
   tries=$((tries + 1))
   if [ "$tries" -gt 600 ]; then echo "the worker's program did not arrive in $home within 10 minutes" >&2; exit 69; fi
   sleep 1

@@ -9,6 +9,7 @@ import pytest
 
 from dbrestore.contract import keys
 from dbrestore.contract.deployed import job_document
+from localcloud.ec2 import command_documents
 
 PATTERN = job_document.content()["parameters"]["JobUri"]["allowedPattern"]
 
@@ -46,8 +47,37 @@ def test_the_parameter_is_never_part_of_the_script() -> None:
     document = job_document.content()
 
     assert document["parameters"]["JobUri"]["interpolationType"] == "ENV_VAR"
-    assert "{{" not in job_document.SCRIPT
+    # But for an agent that doesn't know variables: the pattern lets nothing through that a shell would read.
+    assert [line for line in job_document.SCRIPT.splitlines() if "{{" in line] == [
+        'if [ -z "${SSM_JobUri+x}" ]; then SSM_JobUri="{{ JobUri }}"; fi'
+    ]
+    assert not set('$`"\\\n') & set(characters_that_pass(PATTERN))
     assert document["mainSteps"][0]["inputs"]["timeoutSeconds"] == "172800"
+
+
+def characters_that_pass(pattern: str) -> str:
+    """All characters of the ASCII table that stand anywhere in a URI that the pattern takes."""
+    uris = ("s3://b{}b/restores/r/jobs/j/job.json", "s3://bbb/restores/r{}/jobs/j/job.json", "s3://bbb/restores/r/jobs/j{}/job.json")
+    return "".join(c for c in map(chr, range(128)) if any(re.search(pattern, uri.format(c)) for uri in uris))
+
+
+@pytest.mark.parametrize("agent", ["3.3.2299.0", "3.3.2746.0"])
+def test_agents_that_know_no_variables_run_the_same_command(tmp_path: Path, agent: str) -> None:
+    uri = "s3://dbrestore-evidence-123456789012-eu-central-1-an/restores/r-1/jobs/replay-1/job.json"
+    _program(tmp_path)
+    (tmp_path / ".ready").touch()
+
+    script = command_documents.render(job_document.content(), {"JobUri": [uri]}, agent)
+    done = subprocess.run(
+        ["/bin/sh", "-c", script.text],
+        env={"PATH": "/usr/bin:/bin", "DBRESTORE_HOME": str(tmp_path)} | script.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert script.environment == ({"SSM_JobUri": uri} if agent == "3.3.2746.0" else {})
+    assert (done.stdout, done.stderr, done.returncode) == (f"1\n{uri}\n", "", 3)
 
 
 def _program(home: Path) -> None:

@@ -2,7 +2,9 @@
 
 import base64
 import re
+import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from moto.ec2.models.instances import InstanceBackend
 from moto.ssm.models import SimpleSystemManagerBackend
 
 from dbrestore.contract import limits
+from dbrestore.contract.deployed import job_document
 from dbrestore.contract.errors import AwsRefused, InternalContradiction, NotReady, RestoreClosed, WorkerNotStarted
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.worker.instance import deploy_worker, remove_worker
@@ -191,21 +194,75 @@ def boot_script(worker: dict[str, Any]) -> str:
     return base64.b64decode(told["UserData"]["Value"]).decode()
 
 
-def run_boot_script(script: str, root: Path) -> list[str]:
-    """Run it under bash with `root` in the place of `/`: each program that it calls, with the proxy's variables that it then has."""
-    programs = root / "bin"
-    programs.mkdir()
-    for name in ("shutdown", "systemctl", "dnf", "aws", "unzip"):
-        told = f'echo "{name} $* with" $https_proxy $HTTP_PROXY $no_proxy >> {root}/called'
-        made = f"touch {root}/opt/dbrestore.zip" if name == "aws" else ":"
-        (programs / name).write_text(f"#!/bin/sh\n{told}\n{made}\n")
-        (programs / name).chmod(0o755)
-    inside = re.sub(r"(?<![\w.])/(etc|opt)/", rf"{root}/\1/", script)
-    done = subprocess.run(
-        ["/bin/bash", "-c", inside], env={"PATH": f"{programs}:/usr/bin:/bin"}, capture_output=True, text=True, check=False
-    )
+BROUGHT = ("python3.11", "unzip", "aws")
+
+
+def run_boot_script(script: str, root: Path, brings: Sequence[str] = ("aws",), installs: bool = True, fetches: bool = True) -> list[str]:
+    """Run it under bash with `root` in the place of `/`: each program that it calls, with the proxy's variables that it then has. `brings`
+    of what it needs is on the image; whether dnf `installs` the rest and S3 gives the program is the subnet's."""
+    done = boot(script, root, brings, installs, fetches)
     assert (done.returncode, done.stderr) == (0, "")
     return (root / "called").read_text().splitlines()
+
+
+def boot(script: str, root: Path, brings: Sequence[str], installs: bool, fetches: bool) -> "subprocess.CompletedProcess[str]":
+    programs = root / "bin"
+    programs.mkdir()
+    for name in ("cat", "echo", "mkdir", "rm", "sh", "touch", "xargs"):
+        (programs / name).symlink_to(str(shutil.which(name, path="/usr/bin:/bin")))
+    away = [name for name in BROUGHT if name not in brings]
+    outcome = {
+        "dnf": "; ".join(f"cp {programs}/.{name} {programs}/{name}" for name in away) if installs else "exit 1",
+        "aws": f"touch {root}/opt/dbrestore.zip" if fetches else "exit 1",
+    }
+    for name in ("shutdown", "systemctl", "dnf", "sleep", *BROUGHT):
+        told = f'echo "{name} $* with" $https_proxy $HTTP_PROXY $no_proxy >> {root}/called'
+        program = programs / (f".{name}" if name in away else name)
+        program.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{told}\n{outcome.get(name, ':')}\n")
+        program.chmod(0o755)
+    inside = re.sub(r"(?<![\w.])/(etc|opt)/", rf"{root}/\1/", script)
+    return subprocess.run(["/bin/bash", "-c", inside], env={"PATH": str(programs)}, capture_output=True, text=True, check=False)
+
+
+def test_an_image_that_brings_everything_needs_no_package_server(world: World, planned: dict[str, Any], tmp_path: Path) -> None:
+    until_done(deploy_worker, planned)
+
+    called = run_boot_script(boot_script(instances()[0]), tmp_path, brings=BROUGHT, installs=False)
+
+    assert [line.split()[0] for line in called] == ["shutdown", "aws", "unzip"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [
+        (
+            {"brings": ("aws", "unzip"), "installs": False},
+            r"the image lacks python3\.11, and dnf can't install it: open .* \(worker\.imageId\)",
+        ),
+        ({"brings": ("aws",), "installs": False}, r"the image lacks python3\.11 unzip, and dnf"),
+        ({"fetches": False}, r"s3://evidence/programs/worker\.zip could not be fetched: check the subnet's way to S3, .* is there"),
+    ],
+    ids=["no Python", "no Python, no unzip", "no program"],
+)
+def test_a_boot_that_fails_says_why_to_the_console_and_to_the_command_and_is_not_ready(
+    world: World, planned: dict[str, Any], tmp_path: Path, conditions: dict[str, Any], words: str
+) -> None:
+    until_done(deploy_worker, planned)
+
+    done = boot(boot_script(instances()[0]), tmp_path, **{"brings": ("aws",), "installs": True, "fetches": True} | conditions)
+
+    last_words = (tmp_path / "opt/dbrestore/.failed").read_text().strip()
+    assert re.fullmatch(words + ".*", last_words), last_words
+    assert (done.returncode, done.stderr) == (1, f"dbrestore: the worker could not boot: {last_words}\n")
+    assert not (tmp_path / "opt/dbrestore/.ready").exists()
+    command = subprocess.run(
+        ["/bin/sh", "-c", job_document.SCRIPT],
+        env={"PATH": "/usr/bin:/bin", "DBRESTORE_HOME": str(tmp_path / "opt/dbrestore"), "SSM_JobUri": "s3://b/job"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (command.returncode, command.stderr) == (69, f"the worker could not boot: {last_words}\n")
 
 
 def test_a_launch_whose_record_was_lost_is_found_again(world: World, planned: dict[str, Any]) -> None:
