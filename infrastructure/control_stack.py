@@ -59,6 +59,9 @@ class ControlStack(Stack):
         self._undelivered_of_lambda()
         watched = Watched(self.machine, self.functions["SweepLedger"], self.undelivered)
         self.alarms = alarms(self, watched, settings.alarm_addresses)
+        if settings.permissions_boundary:
+            boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)
+            iam.PermissionsBoundary.of(self).apply(boundary)
         self._signposts()
 
     def _functions(self) -> dict[str, lambda_.Function]:

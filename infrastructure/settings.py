@@ -17,6 +17,7 @@ OWN_KEY = "own"
 MOST_TARGET_ACCOUNTS = 100
 # S3 User Guide, "Object Lock": a retention period ends after 100 years at the latest.
 LONGEST_LOCK_DAYS = 36500
+POLICY_ARN = r"arn:aws[a-z-]*:iam::(aws|\d{12}):policy/[\w+=,.@/-]{1,511}"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Settings:
     encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration`,
     `extension_configuration` and `sqlserver_configuration`: the files that the functions take with them. `tracing`: whether
     the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings.
-    `repository_lock_days`: how long S3's Object Lock keeps every version in the repository, 0 for not at all."""
+    `repository_lock_days`: how long S3's Object Lock keeps every version in the repository, 0 for not at all.
+    `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
@@ -36,6 +38,7 @@ class Settings:
     tracing: bool = False
     alarm_addresses: tuple[str, ...] = ()
     repository_lock_days: int = 0
+    permissions_boundary: str = ""
 
 
 def read(context: Callable[[str], Any]) -> Settings:
@@ -51,6 +54,7 @@ def read(context: Callable[[str], Any]) -> Settings:
         _switch("tracing", context("tracing")),
         _addresses(str(context("alarmAddresses") or "")),
         _days("repositoryLockDays", context("repositoryLockDays")),
+        _boundary(str(context("permissionsBoundary") or "")),
     )
 
 
@@ -86,6 +90,12 @@ def _switch(name: str, value: Any) -> bool:
     if value in (True, "true"):
         return True
     raise ValueError(f"{name}: {value!r} is neither true nor false")
+
+
+def _boundary(text: str) -> str:
+    if not text or re.fullmatch(POLICY_ARN, text):
+        return text
+    raise ValueError(f"permissionsBoundary: {text!r} isn't the ARN of a policy (arn:aws:iam::<account>:policy/<name>)")
 
 
 def _days(name: str, value: Any) -> int:

@@ -20,6 +20,7 @@ from infrastructure import names
 from infrastructure import permissions as may
 from infrastructure.bundles import worker_program
 from infrastructure.functions import FUNCTIONS
+from infrastructure.settings import POLICY_ARN
 from infrastructure.statements import Places, Statement, policy
 
 # CloudFormation has no loops without a transform, which StackSets of an organisation refuse: each VPC is a parameter of its own.
@@ -49,8 +50,8 @@ class TargetStack(Stack):
     """Deploy once per account and Region.
 
     Parameters: `VpcId` and `VpcId2` to `VpcId4` (of the DB instances), `ControlAccount` and `ControlRegion` (empty: the same as here),
-    `ExternalId` (as in the ControlStack). `program_key`: the program lies there in the control account's evidence bucket, and the
-    parameter `ProgramKey` may name another; None: the CDK publishes it as an asset of the stack.
+    `ExternalId` (as in the ControlStack), `PermissionsBoundary` (empty: none). `program_key`: the program lies there in the control
+    account's evidence bucket, and the parameter `ProgramKey` may name another; None: the CDK publishes it as an asset of the stack.
     """
 
     def __init__(self, scope: Construct, id_: str, *, program_key: str | None = None, **options: Any) -> None:
@@ -58,6 +59,8 @@ class TargetStack(Stack):
         self.control_account = self._or("ControlAccount", Aws.ACCOUNT_ID, r"^(\d{12})?$", OF_THE_CONTROL_STACK)
         self.control_region = self._or("ControlRegion", Aws.REGION, r"^([a-z]{2,4}(-[a-z]+)+-\d)?$", OF_THE_CONTROL_STACK)
         self.external_id = self._external_id()
+        boundary = "The ARN of the policy that bounds the roles of this stack, or empty"
+        self.permissions_boundary = self._or("PermissionsBoundary", Aws.NO_VALUE, rf"^({POLICY_ARN})?$", boundary)
         self.vpcs = self._vpcs()
         self.evidence = names.bucket(names.EVIDENCE_BUCKET, self.control_account, self.control_region)
         self.program = self._program_at(program_key) if program_key else self._published(worker_program())
@@ -128,13 +131,17 @@ class TargetStack(Stack):
         return iam.CfnInstanceProfile(self, "WorkerProfile", instance_profile_name=f"{names.WORKER_ROLE}-{Aws.REGION}", roles=[role.ref])
 
     def _role(self, id_: str, name: str, trust: dict[str, Any], statements: list[Statement]) -> iam.CfnRole:
-        return iam.CfnRole(
+        made = iam.CfnRole(
             self,
             id_,
             role_name=f"{name}-{Aws.REGION}",
             assume_role_policy_document={"Version": "2012-10-17", "Statement": [trust]},
+            permissions_boundary=self.permissions_boundary,
             policies=[iam.CfnRole.PolicyProperty(policy_name=name, policy_document=policy(statements, self._places()))],
         )
+        # It checks the parameter's default, which stands for no boundary.
+        Validations.of(made).acknowledge(Acknowledgment(id="CloudFormation-Validate::F3033", reason="empty: no boundary"))
+        return made
 
     def _places(self) -> Places:
         return {

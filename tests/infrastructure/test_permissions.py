@@ -17,7 +17,7 @@ from infrastructure import permissions
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
 
-from .conftest import ACCOUNT, REGION, ROOT, Template
+from .conftest import ACCOUNT, REGION, ROOT, Template, synthesise, template_of
 
 # One process synthesises each template once.
 pytestmark = pytest.mark.xdist_group("templates")
@@ -321,3 +321,15 @@ def test_every_handler_exists(row: Function) -> None:
     tree = ast.parse((ROOT / (module.replace(".", "/") + ".py")).read_text())
 
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+BOUNDARY = "arn:aws:iam::123456789012:policy/platform/boundary"
+
+
+def test_every_role_is_bounded_where_the_account_asks_for_it(control: Template, target: Template, cdk_out: Path, tmp_path: Path) -> None:
+    bounded = template_of(synthesise(tmp_path / "out", permissionsBoundary=BOUNDARY), "DbrestoreControl")
+    bounded_target = template_of(cdk_out, "DbrestoreTarget", VpcId="vpc-1", PermissionsBoundary=BOUNDARY)
+
+    for free, held in ((control, bounded), (target, bounded_target)):
+        assert {role["PermissionsBoundary"] for role in held.of_type("AWS::IAM::Role").values()} == {BOUNDARY}
+        assert {role.get("PermissionsBoundary", "AWS::NoValue") for role in free.of_type("AWS::IAM::Role").values()} == {"AWS::NoValue"}
