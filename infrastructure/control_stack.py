@@ -101,6 +101,8 @@ class ControlStack(Stack):
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE if self.tracing else lambda_.Tracing.DISABLED,
+            # A restore keeps the code that it began with, for days: an execution's definition names versions, and they stay.
+            current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
 
     def _function_role(self, row: Function, log_group: logs.LogGroup) -> iam.Role:
@@ -150,14 +152,15 @@ class ControlStack(Stack):
         )
         text = definition.read_text()
         steps = {state: function for state, function in self.functions.items() if f"${{{state}}}" in text}
-        arns = [function.function_arn for function in steps.values()]
+        # Also the versions of earlier deployments, which restores call that were running then.
+        arns = [arn for function in steps.values() for arn in (function.function_arn, f"{function.function_arn}:*")]
         role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=arns))
         machine = sfn.StateMachine(
             self,
             "RestoreDatabases",
             state_machine_name=names.STATE_MACHINE,
             definition_body=sfn.DefinitionBody.from_string(text),
-            definition_substitutions={state: function.function_arn for state, function in steps.items()},
+            definition_substitutions={state: function.current_version.function_arn for state, function in steps.items()},
             role=role,
             tracing_enabled=self.tracing,
             logs=sfn.LogOptions(

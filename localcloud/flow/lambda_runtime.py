@@ -4,6 +4,7 @@
 |---|---|
 | Docker, or an echo of the input | sandboxes (`lambda_sandbox`), started when first needed, kept warm, as many at a time as are invoked |
 | an invocation of type Event is awaited | answered 202 at once, runs by itself; a failed one is tried twice more, then goes to its queue |
+| a version in a template has no ARN | its own |
 | `Handled` for any error | `Unhandled`, as AWS says for an exception of a Python handler |
 
 What a function writes is in CloudWatch Logs under its own group.
@@ -149,6 +150,7 @@ def install(functions: Functions) -> None:
     default_user_config["lambda"] = {"use_docker": True}
     fix(LambdaFunction, "invoke", _invoke)
     fix(models, "_s3_content", _code_from_s3)
+    fix(models.LambdaVersion, "create_from_cloudformation_json", _version_of_template)
 
 
 def _invoke(original: Any, function: Any, body: Any, request_headers: Any, response_headers: Any) -> str | bytes:
@@ -163,6 +165,13 @@ def _invoke(original: Any, function: Any, body: Any, request_headers: Any, respo
     if outcome.failed:
         response_headers["x-amz-function-error"] = "Unhandled"
     return outcome.payload.encode()
+
+
+def _version_of_template(original: Any, name: str, template: Any, account: str, region: str, **more: Any) -> Any:
+    version = original(name, template, account, region, **more)
+    function = models.lambda_backends[account][region].get_function(template["Properties"]["FunctionName"], str(version.version))
+    version.physical_resource_id = function.function_arn
+    return version
 
 
 def _code_from_s3(original: Any, key: Any) -> Any:

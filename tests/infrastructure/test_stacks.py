@@ -29,13 +29,21 @@ def test_every_state_has_its_function_and_every_function_its_state(control: Temp
 
 
 def test_a_state_calls_the_function_of_its_own_name(control: Template) -> None:
-    functions = control.of_type("AWS::Lambda::Function")
+    functions, versions = control.of_type("AWS::Lambda::Function"), control.of_type("AWS::Lambda::Version")
 
     substitutions = control.only("AWS::StepFunctions::StateMachine")["DefinitionSubstitutions"]
 
     assert set(substitutions) == STATES
-    for state, reference in substitutions.items():
-        assert functions[reference.removesuffix(".Arn")]["FunctionName"] == f"dbrestore-{state}"
+    for state, version in substitutions.items():
+        assert functions[versions[version]["FunctionName"]]["FunctionName"] == f"dbrestore-{state}"
+
+
+def test_a_restore_keeps_the_code_that_it_began_with(control: Template) -> None:
+    """An execution keeps its definition, which names versions; a deployment makes new ones and leaves these."""
+    versions = control.only("AWS::StepFunctions::StateMachine")["DefinitionSubstitutions"].values()
+
+    assert {control.content["Resources"][version]["DeletionPolicy"] for version in versions} == {"Retain"}
+    assert {control.content["Resources"][version]["UpdateReplacePolicy"] for version in versions} == {"Retain"}
 
 
 def test_the_definition_is_deployed_as_it_is_read(control: Template) -> None:
@@ -43,12 +51,13 @@ def test_the_definition_is_deployed_as_it_is_read(control: Template) -> None:
 
 
 def test_the_machine_may_call_its_functions_and_nothing_else(control: Template) -> None:
-    invoked = control.only("AWS::StepFunctions::StateMachine")["DefinitionSubstitutions"].values()
+    versions, named = control.of_type("AWS::Lambda::Version"), control.only("AWS::StepFunctions::StateMachine")["DefinitionSubstitutions"]
+    invoked = {f"{versions[version]['FunctionName']}.Arn" for version in named.values()}
     statements = control.only("AWS::IAM::Policy")["PolicyDocument"]["Statement"]
 
     allowed = [s["Resource"] for s in statements if s["Action"] == "lambda:InvokeFunction"]
 
-    assert [set(resources) for resources in allowed] == [set(invoked)]
+    assert [set(resources) for resources in allowed] == [invoked | {f"{arn}:*" for arn in invoked}]
 
 
 def test_functions_run_no_longer_than_the_control_plane_believes(control: Template) -> None:

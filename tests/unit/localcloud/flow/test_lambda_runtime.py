@@ -158,3 +158,19 @@ def first_message(cloud: Cloud, queue: str) -> str:
         assert time.monotonic() < deadline, "Nothing was told to the destination."
         time.sleep(0.1)
     return str(messages[0]["Body"])
+
+
+def test_a_version_of_a_template_has_its_own_arn_and_keeps_its_code(cloud: Cloud) -> None:
+    name = lambda_functions.create(cloud, program="def handle(event, context):\n    return 'old'\n")
+    version = {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": name}}
+    template = {"Resources": {"Version": version}, "Outputs": {"Arn": {"Value": {"Ref": "Version"}}}}
+    formation = cloud.client("cloudformation")
+    formation.create_stack(StackName="versions", TemplateBody=json.dumps(template))
+    [output] = formation.describe_stacks(StackName="versions")["Stacks"][0]["Outputs"]
+
+    code = lambda_functions.zipped("def handle(event, context):\n    return 'new'\n")
+    cloud.client("lambda").update_function_code(FunctionName=name, ZipFile=code)
+
+    assert output["OutputValue"].endswith(f":function:{name}:1")
+    assert lambda_functions.invoke(cloud, output["OutputValue"]) == ("old", None)
+    assert lambda_functions.invoke(cloud, name) == ("new", None)
