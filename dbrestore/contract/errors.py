@@ -20,8 +20,8 @@ caught, carry the exit code of all that is below them, and are never raised them
     │   └── ServerOutOfReach             1
     │       ServerUnreachable, CertificateRefused, LoginRefused
     │   TargetNotUsable, NoUsableSubnet, DatabaseExists, OwnerNotUsable, EngineMismatch, TargetVersionTooOld,
-    │   NotEnoughStorage, NativeBackupOptionMissing, CrossRegionReplica, EditionLimit, NotMasterUser,
-    │   CertificateMissing, FileGuidsExist, RecoveryModelRefused
+    │   TargetVersionTooNew, NotEnoughStorage, NativeBackupOptionMissing, CrossRegionReplica, EditionLimit,
+    │   NotMasterUser, CertificateMissing, FileGuidsExist, RecoveryModelRefused
     ├── BackupUnfit                      1
     │   BackupUnreadable, BackupDamaged, NotANativeBackup, BackupEncrypted, CompressionUnreadable, BackupTooOld,
     │   SystemDatabaseRefused, MediaPasswordSet, BackupTooLarge, TooManyStripes, StripeMissing, StripesMixed,
@@ -174,7 +174,11 @@ class EngineMismatch(TargetUnfit):
 
 
 class TargetVersionTooOld(TargetUnfit):
-    """The target is older than the server that was dumped."""
+    """The target is older than the server that was backed up, or than every version that can be restored into."""
+
+
+class TargetVersionTooNew(TargetUnfit):
+    """The target is of a version that this version of dbrestore doesn't know."""
 
 
 class NotEnoughStorage(TargetUnfit):

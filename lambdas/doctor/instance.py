@@ -33,8 +33,9 @@ def _fix(sentence: str) -> str:
 
 
 def engine(patient: InstanceSide) -> Iterator[Outcome]:
-    """An engine that restores know."""
+    """An engine that restores know, in a version that they go into."""
     family = target_lookup.engine_of(patient.instance)
+    target_lookup.require_supported(patient.instance, family)
     yield fine(f"{family} {patient.instance['EngineVersion']}", patient.name)
 
 

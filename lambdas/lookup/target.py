@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from dbrestore.contract import limits, names
-from dbrestore.contract.allowed import engines
+from dbrestore.contract.allowed import engines, versions
 from dbrestore.contract.document import Document
-from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable
+from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable, TargetVersionTooNew, TargetVersionTooOld
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
 from lambdas.runtime.aws import TargetAccount
@@ -105,6 +105,20 @@ def engine_of(instance: "DBInstanceTypeDef") -> Engine:
     if engine is None:
         raise TargetNotUsable(f"{name} is a {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into")
     return engine
+
+
+def require_supported(instance: "DBInstanceTypeDef", engine: Engine) -> None:
+    """Raises TargetVersionTooOld or TargetVersionTooNew for a version that no restore goes into."""
+    runs, supported = instance["EngineVersion"], versions.ENGINES[engine]
+    told = f"{instance['DBInstanceIdentifier']} runs {supported.product} {runs}"
+    if versions.is_too_old(engine, runs):
+        oldest = supported.name(supported.oldest)
+        raise TargetVersionTooOld(f"{told}, which is too old to restore into: restore into {oldest} or newer, or upgrade the instance")
+    if versions.is_too_new(engine, runs):
+        raise TargetVersionTooNew(
+            f"{told}, which this version of dbrestore doesn't know, so that it can't tell what it would miss: restore into "
+            f"{supported.told}, or install a version of dbrestore that knows it"
+        )
 
 
 def require_available(instance: "DBInstanceTypeDef", waited: timedelta) -> None:

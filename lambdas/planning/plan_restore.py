@@ -234,7 +234,10 @@ def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Pr
     for sentence in target_lookup.instance_problems(instance):
         problems.add(TargetNotUsable, POINTER, f"{instance['DBInstanceIdentifier']} {sentence}")
     problems.collect(POINTER, lambda: target_lookup.require_available(instance, found.waited))
-    return problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
+    engine = problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
+    if engine:
+        problems.collect(POINTER, lambda: target_lookup.require_supported(instance, engine))
+    return engine
 
 
 def _worker(found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems) -> WorkerPart | None:

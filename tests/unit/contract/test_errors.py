@@ -29,7 +29,7 @@ EXIT_CODES = {
         NativeTaskStuck NativeTransferAborted NoUsableSubnet NotANativeBackup NotEnoughStorage NotMasterUser
         OwnerNotUsable PlanOfAnotherVersion RecoveryModelRefused ReplayFailed RestoreCancelled RestoreFailed
         RetrievalTimedOut ServerUnreachable SqlServerConfigurationInvalid StagedBackupMissing StagedCopyDiffers
-        StagingAccessDenied StripeMissing StripesMixed SystemDatabaseRefused TargetNotUsable TargetVersionTooOld
+        StagingAccessDenied StripeMissing StripesMixed SystemDatabaseRefused TargetNotUsable TargetVersionTooNew TargetVersionTooOld
         TooManyStripes WorkerConfigurationInvalid WorkerFailed WorkerLost WorkerNotStarted WorkerTimedOut
     """,
     2: "NotSupportedYet RestoreRequestInvalid",

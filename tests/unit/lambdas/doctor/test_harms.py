@@ -391,6 +391,9 @@ DATABASE = (
         "bring it to available",
         round=2,
     ),
+    Case(
+        "engine", lambda _: setattr(database(), "engine_version", "19.1"), "runs PostgreSQL 19.1", "restore into an RDS instance", round=2
+    ),
     Case("standing-group", no_standing_group, "no security group tagged", TARGET_STACK, round=2),
     Case("worker-place", closed_network, "can't hold the worker", "fix one of the subnets", round=3),
     Case("plan", full_disk, "orders-prod needs about", "do what the finding says", round=3),

@@ -376,6 +376,15 @@ def test_an_instance_without_a_managed_secret_is_refused(world: World) -> None:
     assert line.startswith(f"{TARGET} has no managed master secret")
 
 
+def test_an_instance_older_than_sql_server_2016_is_refused(world: World) -> None:
+    option_group("native", with_role(ROLE))
+    create_target(world, EngineVersion="12.00.6444.4.v1")
+    store_chains({"version": "11.0.7507"})
+
+    told, fix = "runs SQL Server 12.00.6444.4.v1, which is too old to restore into", "restore into SQL Server 2016 or newer"
+    assert f"{TARGET} {told}: {fix}, or upgrade the instance" in refused(TargetVersionTooOld)
+
+
 @pytest.mark.parametrize(
     ("target", "backup", "told"),
     [

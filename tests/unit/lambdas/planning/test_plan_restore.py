@@ -23,6 +23,7 @@ from dbrestore.contract.errors import (
     RestoreRequestInvalid,
     TargetNotFound,
     TargetNotUsable,
+    TargetVersionTooNew,
     TargetVersionTooOld,
 )
 from dbrestore.contract.names import restore_id
@@ -221,6 +222,7 @@ def test_a_wish_for_later_is_refused_as_such(world: World, change: dict[str, Any
             "no managed master secret",
         ),
         ({"EngineVersion": "15.8"}, TargetVersionTooOld, "was dumped from 16.4"),
+        ({"EngineVersion": "19.1"}, TargetVersionTooNew, "runs PostgreSQL 19.1, which this version of dbrestore doesn't know"),
     ],
 )
 def test_an_instance_that_cannot_take_part_is_refused(world: World, settings: dict[str, Any], kind: type[RestoreError], part: str) -> None:
