@@ -41,11 +41,15 @@ TRANSIENT = {
 
 
 class Offer(Document):
-    """What the TargetStack of an account and Region has ready for workers."""
+    """What the TargetStack of an account and Region has ready for workers. Besides the secrets that RDS manages, their role may read those
+    that have the tag `dbrestore:credentials` = `true` or a name beginning with `credential_prefix`, and log in to databases as `iam_user`
+    with tokens of IAM; empty: none."""
 
     instance_profile_arn: str
     document_name: str
     program_uri: str
+    credential_prefix: str = ""
+    iam_user: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,6 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
         problems.append("is an Aurora instance, whose security groups belong to its cluster: restore into an RDS instance")
     if status != "available" and status not in TRANSIENT:
         problems.append(f"is {status}: bring it to available, then start again")
-    if not instance.get("MasterUserSecret", {}).get("SecretArn"):
-        problems.append("has no managed master secret: turn on --manage-master-user-password for it")
     if source := instance.get("ReadReplicaSourceDBInstanceIdentifier"):
         problems.append(f"is a read replica of {source} and can't have databases of its own: restore into {source}")
     if shield := _shield(instance):

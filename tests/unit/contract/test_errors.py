@@ -22,7 +22,8 @@ EXIT_CODES = {
     1: """
         ArchiveTierImpossible AutomatedBackupRunning AwsRefused BackupArchived BackupDamaged BackupEncrypted
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing
-        CertificateMissing CertificateRefused CompressionUnreadable CrossRegionCopyRefused CrossRegionReplica
+        CertificateMissing CertificateRefused CompressionUnreadable CredentialConfigurationInvalid CredentialsNotUsable
+        CrossRegionCopyRefused CrossRegionReplica
         DatabaseDamaged DatabaseExists EditionLimit EngineMismatch EvidenceUnreadable ExtensionConfigurationInvalid ExtensionNotAllowed
         FileGuidsExist FilestreamRefused InternalContradiction KmsKeyRefused LedgerRowUnreadable LoginRefused
         MediaPasswordSet NativeBackupOptionMissing NativeSlotsTaken NativeTaskCancelled NativeTaskFailed

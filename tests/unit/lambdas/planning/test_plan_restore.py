@@ -13,6 +13,7 @@ from moto.rds.models import rds_backends
 from dbrestore.contract.errors import (
     BackupDamaged,
     CertificateBundleMissing,
+    CredentialsNotUsable,
     DatabaseNotInRestorePoint,
     NotEnoughStorage,
     NotReady,
@@ -218,8 +219,8 @@ def test_a_wish_for_later_is_refused_as_such(world: World, change: dict[str, Any
         ({"Engine": "mysql", "EngineVersion": "8.0.36"}, TargetNotUsable, "only PostgreSQL and SQL Server"),
         (
             {"ManageMasterUserPassword": False, "MasterUserPassword": "s3cr3t-s3cr3t"},
-            TargetNotUsable,
-            "no managed master secret",
+            CredentialsNotUsable,
+            "gives the master user a new password at once and every 7 days",
         ),
         ({"EngineVersion": "15.8"}, TargetVersionTooOld, "was dumped from 16.4"),
         ({"EngineVersion": "19.1"}, TargetVersionTooNew, "runs PostgreSQL 19.1, which this version of dbrestore doesn't know"),
