@@ -20,7 +20,7 @@ import psycopg
 
 from benchmarks import replay
 from benchmarks.bench_cloud import PASSWORD, REPOSITORY, Bench, forget
-from dbrestore.worker.base.secrets import Login
+from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql.checks import data as data_checks
 from dbrestore.worker.postgresql.session import Server
@@ -104,7 +104,7 @@ def _server_cpu(bench: Bench) -> float:
 def _checks(bench: Bench, *, contents: bool) -> None:
     """What the verification reads, on as many connections as the worker has by default."""
     backup = bench.manifest.databases[0]
-    server = Server(bench.job_server, bench.directory / "ca" / "ca.pem", lambda: Login("postgres", PASSWORD))
+    server = Server(bench.job_server, bench.directory / "ca" / "ca.pem", Credentials(lambda: Login("postgres", PASSWORD), "", ""))
     archive = archives.fetch(boto3.client("s3"), REPOSITORY, backup)
     division = archives.divide(archive.toc)
     connect = partial(server.connect, Login("postgres", PASSWORD), DATABASE)

@@ -21,6 +21,7 @@ from dbrestore.contract.manifest import Manifest
 from dbrestore.worker.sqlserver import messages as native_messages
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
+from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import extensions as extension_configuration
 from lambdas.configuration import sqlserver as sqlserver_configuration
 from localcloud.sqlserver import page as sqlserver_page
@@ -37,6 +38,7 @@ READ: tuple[type[Document], ...] = (
     cancellation.CancelQuestion,
     worker_configuration.WorkerConfigurationQuestion,
     extension_configuration.ExtensionConfiguration,
+    credential_configuration.CredentialConfiguration,
     sqlserver_configuration.SqlServerConfiguration,
 )
 WRITTEN: tuple[type[Document], ...] = (

@@ -38,6 +38,7 @@ class ControlStack(Stack):
             settings.worker_configuration,
             settings.extension_configuration,
             settings.sqlserver_configuration,
+            settings.credential_configuration,
         )
         self.ledger = _ledger(self)
         self.key = encryption.key(self, settings)

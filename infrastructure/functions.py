@@ -43,6 +43,7 @@ PLAN = Function(
     target=(
         may.SEE_INSTANCE,
         may.SEE_OPTION_GROUP,
+        may.SEE_SECRETS,
         may.SEE_FREE_STORAGE,
         may.SEE_NETWORK,
         may.SEE_IMAGE,

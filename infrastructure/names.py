@@ -16,6 +16,10 @@ PROGRAMS = "programs/"
 CONTROL_PARAMETER = f"/{PRODUCT}/control"
 FUNCTION_ROLE = f"{PRODUCT}-control"
 DEFAULT_EXTERNAL_ID = PRODUCT
+# The user of PostgreSQL databases as whom workers may log in with tokens of IAM, where there is one.
+DEFAULT_IAM_USER = PRODUCT
+# How the names of all secrets begin that RDS manages.
+MANAGED_SECRETS = "rds!"
 
 TARGET_ROLE = f"{PRODUCT}-target"
 TARGET_PARAMETER = f"/{PRODUCT}/target"

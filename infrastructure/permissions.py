@@ -6,7 +6,7 @@ on `*` have no resource-level permission in IAM.
 
 from typing import Any
 
-from dbrestore.contract.names import ALLOW
+from dbrestore.contract.names import ALLOW, CREDENTIALS
 from infrastructure import names
 from infrastructure.statements import Statement
 
@@ -27,6 +27,7 @@ GROUPS = "arn:{partition}:ec2:{region}:{account}:security-group/*"
 INSTANCES = "arn:{partition}:ec2:{region}:{account}:instance/*"
 VOLUMES = "arn:{partition}:ec2:{region}:{account}:volume/*"
 INTERFACES = "arn:{partition}:ec2:{region}:{account}:network-interface/*"
+SECRETS = "arn:{partition}:secretsmanager:{region}:{account}:secret:"
 DB_INSTANCES = "arn:{partition}:rds:{region}:{account}:db:*"
 MACHINE = f"arn:{{partition}}:states:{{region}}:{{account}}:stateMachine:{names.STATE_MACHINE}"
 EXECUTIONS = f"arn:{{partition}}:states:{{region}}:{{account}}:execution:{names.STATE_MACHINE}:*"
@@ -78,6 +79,7 @@ START_CLEAN_UP = (Statement(("states:StartExecution",), (MACHINE,)), SEE_EXECUTI
 
 SEE_INSTANCE = Statement(("rds:DescribeDBInstances",), (DB_INSTANCES,))
 SEE_OPTION_GROUP = Statement(("rds:DescribeOptionGroups",), ("arn:{partition}:rds:{region}:{account}:og:*",))
+SEE_SECRETS = Statement(("secretsmanager:DescribeSecret",), (SECRETS + "*",))
 SEE_FREE_STORAGE = Statement(("cloudwatch:GetMetricStatistics",), conditions=IN_THIS_REGION)
 SEE_NETWORK = Statement(
     (
@@ -155,7 +157,7 @@ CHANGE_GROUP_LIST = Statement(
     ("rds:ModifyDBInstance",),
     (DB_INSTANCES,),
     # There is no condition for the group list alone. RDS takes a new password for a master user that Secrets Manager manages only together
-    # with this flag, and PlanRestore refuses instances whose master user is managed otherwise. A tag shields an instance altogether.
+    # with this flag; one that it doesn't manage is in docs/security.md. A tag shields an instance altogether.
     {"StringNotEquals": SHIELDED, "Null": {"rds:ManageMasterUserPassword": "true"}},
 )
 DELETE_GROUPS = Statement(("ec2:DeleteSecurityGroup",), (GROUPS,), BEARING_OUR_TAG)
@@ -251,7 +253,6 @@ EXAMINE_TARGET_ACCOUNT = (
         ("iam:SimulatePrincipalPolicy",),
         tuple(f"arn:{{partition}}:iam::{{account}}:role/{name}-{{region}}" for name in (names.TARGET_ROLE, names.WORKER_ROLE)),
     ),
-    Statement(("secretsmanager:DescribeSecret",), ("arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*",)),
     Statement(("kms:DescribeKey",), ("arn:{partition}:kms:{region}:{account}:key/*",)),
     Statement(("servicequotas:GetServiceQuota",), conditions=IN_THIS_REGION),
 )
@@ -286,7 +287,11 @@ WORKER = (
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
     Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",), {"StringLike": {"s3:prefix": "restores/*"}}),
-    Statement(("secretsmanager:GetSecretValue",), ("arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*",)),
+    # Those that RDS manages, and those that were marked for this by their name or by a tag.
+    Statement(("secretsmanager:GetSecretValue",), (SECRETS + "rds!*", SECRETS + "{credential_prefix}*")),
+    Statement(("secretsmanager:GetSecretValue",), (SECRETS + "*",), _tagged({CREDENTIALS: "true"})),
+    # One user of the databases, where somebody made it and gave it rds_iam.
+    Statement(("rds-db:connect",), ("arn:{partition}:rds-db:{region}:{account}:dbuser:*/{iam_user}",)),
     Statement(
         ("kms:Decrypt", "kms:GenerateDataKey"),
         ("arn:{partition}:kms:*:{account}:key/*", "arn:{partition}:kms:*:{control}:key/*"),

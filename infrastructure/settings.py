@@ -8,11 +8,15 @@ from typing import Any
 
 from infrastructure import names
 from infrastructure.dependencies import ROOT
+from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import extensions as extension_configuration
 from lambdas.configuration import sqlserver as sqlserver_configuration
 from lambdas.configuration import workers as worker_configuration
 
 OWN_KEY = "own"
+# A short prefix would open secrets that have nothing to do with restores.
+CREDENTIAL_PREFIX = r"^([A-Za-z0-9/_+=.@-]{3,100})?$"
+IAM_USER = r"^([A-Za-z_][A-Za-z0-9_-]{0,62})?$"
 # A bucket policy has 20 KiB of room (S3 User Guide, "Bucket policies"); each account takes 34 bytes of every statement for workers.
 MOST_TARGET_ACCOUNTS = 100
 # S3 User Guide, "Object Lock": a retention period ends after 100 years at the latest.
@@ -24,7 +28,8 @@ POLICY_ARN = r"arn:aws[a-z-]*:iam::(aws|\d{12}):policy/[\w+=,.@/-]{1,511}"
 class Settings:
     """`target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
     encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration`,
-    `extension_configuration` and `sqlserver_configuration`: the files that the functions take with them. `tracing`: whether
+    `extension_configuration`, `sqlserver_configuration` and `credential_configuration`: the files that the functions take with them.
+    What workers may log in with (`credentialPrefix`, `iamUser`) is checked here and read by the TargetStack. `tracing`: whether
     the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings.
     `repository_lock_days`: how long S3's Object Lock keeps every version in the repository, 0 for not at all.
     `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none."""
@@ -35,6 +40,7 @@ class Settings:
     worker_configuration: Path = worker_configuration.DEPLOYED
     extension_configuration: Path = extension_configuration.DEPLOYED
     sqlserver_configuration: Path = sqlserver_configuration.DEPLOYED
+    credential_configuration: Path = credential_configuration.DEPLOYED
     tracing: bool = False
     alarm_addresses: tuple[str, ...] = ()
     repository_lock_days: int = 0
@@ -44,6 +50,13 @@ class Settings:
 def read(context: Callable[[str], Any]) -> Settings:
     """The settings; `context` gives a key's value or None. Raises ValueError naming the key, with what to write, and
     ConfigurationInvalid with everything that is wrong in the file of one of the configurations."""
+    _matching(
+        "credentialPrefix",
+        context("credentialPrefix"),
+        CREDENTIAL_PREFIX,
+        "write three or more letters, digits or /_+=.@-, or leave it empty",
+    )
+    _matching("iamUser", context("iamUser"), IAM_USER, "write a user's name of letters, digits, _ and -, or leave it empty")
     return Settings(
         _accounts(str(context("targetAccounts") or "")),
         _key(str(context("encryptionKey") or "")),
@@ -51,11 +64,17 @@ def read(context: Callable[[str], Any]) -> Settings:
         _configuration(context("workerConfiguration"), worker_configuration.DEPLOYED, worker_configuration.read),
         _configuration(context("extensionConfiguration"), extension_configuration.DEPLOYED, extension_configuration.read),
         _configuration(context("sqlserverConfiguration"), sqlserver_configuration.DEPLOYED, sqlserver_configuration.read),
+        _configuration(context("credentialConfiguration"), credential_configuration.DEPLOYED, credential_configuration.read),
         _switch("tracing", context("tracing")),
         _addresses(str(context("alarmAddresses") or "")),
         _days("repositoryLockDays", context("repositoryLockDays")),
         _boundary(str(context("permissionsBoundary") or "")),
     )
+
+
+def _matching(name: str, value: Any, pattern: str, fix: str) -> None:
+    if not re.fullmatch(pattern, str(value or "")):
+        raise ValueError(f"{name}: {value!r} can't be used: {fix}")
 
 
 def _accounts(text: str) -> tuple[str, ...]:

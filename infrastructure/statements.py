@@ -15,7 +15,7 @@ class Statement:
 
     Resources and condition values may hold places in braces that the stack fills in: its own `{partition}`, `{region}`, `{account}`;
     `{ledger}`, `{repository}`, `{evidence}`, `{undelivered}`, `{program}`, `{control}`, the control account, and `{vpc}`, which stands for
-    each of several.
+    each of several; `{credential_prefix}` and `{iam_user}`, what workers may log in with.
     """
 
     actions: tuple[str, ...]

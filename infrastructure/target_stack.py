@@ -20,7 +20,7 @@ from infrastructure import names
 from infrastructure import permissions as may
 from infrastructure.bundles import worker_program
 from infrastructure.functions import FUNCTIONS
-from infrastructure.settings import POLICY_ARN
+from infrastructure.settings import CREDENTIAL_PREFIX, IAM_USER, POLICY_ARN
 from infrastructure.statements import Places, Statement, policy
 
 # CloudFormation has no loops without a transform, which StackSets of an organisation refuse: each VPC is a parameter of its own.
@@ -50,8 +50,9 @@ class TargetStack(Stack):
     """Deploy once per account and Region.
 
     Parameters: `VpcId` and `VpcId2` to `VpcId4` (of the DB instances), `ControlAccount` and `ControlRegion` (empty: the same as here),
-    `ExternalId` (as in the ControlStack), `PermissionsBoundary` (empty: none). `program_key`: the program lies there in the control
-    account's evidence bucket, and the parameter `ProgramKey` may name another; None: the CDK publishes it as an asset of the stack.
+    `ExternalId` (as in the ControlStack), `CredentialPrefix` and `IamUser` (what workers log in with), `PermissionsBoundary` (empty: none).
+    `program_key`: the program lies there in the control account's evidence bucket, and the parameter `ProgramKey` may name another; None:
+    the CDK publishes it as an asset of the stack.
     """
 
     def __init__(self, scope: Construct, id_: str, *, program_key: str | None = None, **options: Any) -> None:
@@ -59,6 +60,8 @@ class TargetStack(Stack):
         self.control_account = self._or("ControlAccount", Aws.ACCOUNT_ID, r"^(\d{12})?$", OF_THE_CONTROL_STACK)
         self.control_region = self._or("ControlRegion", Aws.REGION, r"^([a-z]{2,4}(-[a-z]+)+-\d)?$", OF_THE_CONTROL_STACK)
         self.external_id = self._external_id()
+        self.credential_prefix = self._credential_prefix()
+        self.iam_user = self._iam_user()
         boundary = "The ARN of the policy that bounds the roles of this stack, or empty"
         self.permissions_boundary = self._or("PermissionsBoundary", Aws.NO_VALUE, rf"^({POLICY_ARN})?$", boundary)
         self.vpcs = self._vpcs()
@@ -70,9 +73,9 @@ class TargetStack(Stack):
         document = self._document()
         self._signposts(role, profile, document)
 
-    def _or(self, name: str, otherwise: str, pattern: str, description: str) -> str:
+    def _or(self, name: str, otherwise: str, pattern: str, description: str, default: str = "") -> str:
         """A parameter that may be left empty, with what it then means."""
-        parameter = CfnParameter(self, name, default="", allowed_pattern=pattern, description=description)
+        parameter = CfnParameter(self, name, default=default, allowed_pattern=pattern, description=description)
         empty = CfnCondition(self, f"No{name}", expression=Fn.condition_equals(parameter.value_as_string, ""))
         return Fn.condition_if(empty.logical_id, otherwise, parameter.value_as_string).to_string()
 
@@ -92,6 +95,24 @@ class TargetStack(Stack):
             default=self.node.try_get_context("externalId") or names.DEFAULT_EXTERNAL_ID,
             allowed_pattern=r"^[\w+=,.@:/-]{2,1224}$",
             description="The same as the ControlStack's context value externalId",
+        ).value_as_string
+
+    def _credential_prefix(self) -> str:
+        """Without one it is the prefix of what workers may read anyway: a policy that names it twice allows the same."""
+        default, told = (
+            self.node.try_get_context("credentialPrefix") or "",
+            "How the names of secrets begin that workers may read, or empty",
+        )
+        return self._or("CredentialPrefix", names.MANAGED_SECRETS, CREDENTIAL_PREFIX, told, default)
+
+    def _iam_user(self) -> str:
+        default = self.node.try_get_context("iamUser")
+        return CfnParameter(
+            self,
+            "IamUser",
+            default=names.DEFAULT_IAM_USER if default is None else default,
+            allowed_pattern=IAM_USER,
+            description="The user of PostgreSQL databases as whom workers log in with tokens of IAM, or empty",
         ).value_as_string
 
     def _program_at(self, default: str) -> Program:
@@ -153,6 +174,8 @@ class TargetStack(Stack):
             "repository": names.bucket(names.REPOSITORY_BUCKET, self.control_account, self.control_region),
             "evidence": self.evidence,
             "program": self.program.arn,
+            "credential_prefix": self.credential_prefix,
+            "iam_user": self.iam_user,
         }
 
     def _standing_groups(self) -> None:
@@ -204,7 +227,7 @@ class TargetStack(Stack):
             "Signpost",
             parameter_name=names.TARGET_PARAMETER,
             description="What dbrestore gives a worker in this account and Region",
-            string_value=self.to_json_string(places),
+            string_value=self.to_json_string({**places, "credentialPrefix": Fn.ref("CredentialPrefix"), "iamUser": self.iam_user}),
         )
         for name, value in {**places, "targetRoleArn": role.attr_arn}.items():
             CfnOutput(self, name[0].upper() + name[1:], value=value)

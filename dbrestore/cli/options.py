@@ -48,6 +48,19 @@ ToRegion = Annotated[
     str | None,
     typer.Option("--to-region", metavar="REGION", help="The target's Region; default: the control account's."),
 ]
+Secret = Annotated[
+    str | None,
+    typer.Option(
+        "--secret",
+        metavar="ARN",
+        help="Log in to the target with this secret of its account and Region: JSON with username and password. Default: what the "
+        "installation's configuration says, else the master secret that RDS manages.",
+    ),
+]
+IamUserName = Annotated[
+    str | None,
+    typer.Option("--iam-user", metavar="USER", help="PostgreSQL: log in to the target as this user, with tokens of IAM and no password."),
+]
 Tier = Annotated[
     RetrievalTier,
     typer.Option(

@@ -25,20 +25,22 @@ def build(
     reason: str | None,
     account: str | None = None,
     region: str | None = None,
+    credentials: Mapping[str, Any] | None = None,
     tier: str = "Standard",
     sqlserver: Mapping[str, Any] | None = None,
     worker: Sequence[str] = (),
     choices: Mapping[str, Any] | None = None,
 ) -> RestoreRequest:
     """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target;
-    `account` and `region` are the target's if they aren't the control plane's; `tier` is how archived files are retrieved; `sqlserver`
+    `account` and `region` are the target's if they aren't the control plane's; `credentials` are by reference, with the request's own keys;
+    `tier` is how archived files are retrieved; `sqlserver`
     are the wishes that only SQL Server knows, with the request's own keys; `worker` those for the worker, as `KEY=VALUE`; `choices` those
     for PostgreSQL databases, with the request's own keys.
 
     Raises what PlanRestore would raise of the request alone (RestoreRequestInvalid, NotSupportedYet), one line per problem.
     """
     values: dict[str, Any] = {
-        "target": {"dbInstance": target, "account": account, "region": region},
+        "target": {"dbInstance": target, "account": account, "region": region, "credentials": credentials},
         "source": {"dbInstance": source, "restorePoint": point},
         "databases": [_named(text) for text in databases],
         "archive": {"tier": tier},

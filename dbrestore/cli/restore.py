@@ -13,8 +13,10 @@ from dbrestore.cli.options import (
     AsJson,
     CheckDatabase,
     FixUsers,
+    IamUserName,
     Longest,
     RetrievalTier,
+    Secret,
     StopAt,
     Tier,
     ToAccount,
@@ -69,6 +71,8 @@ def restore(
     to: Target = None,
     account: ToAccount = None,
     to_region: ToRegion = None,
+    secret: Secret = None,
+    iam_user: IamUserName = None,
     point: Point = "latest",
     tier: Tier = RetrievalTier.STANDARD,
     mode: Annotated[Mode, typer.Option(help="`plan` only says what a restore would do.")] = Mode.RESTORE,
@@ -93,6 +97,7 @@ def restore(
         reason=reason,
         account=account,
         region=to_region,
+        credentials=_credentials(secret, iam_user),
         tier=tier,
         sqlserver=_wishes(stop_at, fix_users=fix_users, check_database=check_database),
         worker=worker or (),
@@ -121,6 +126,8 @@ def plan(
     to: Target = None,
     account: ToAccount = None,
     to_region: ToRegion = None,
+    secret: Secret = None,
+    iam_user: IamUserName = None,
     point: Point = "latest",
     tier: Tier = RetrievalTier.STANDARD,
     stop_at: StopAt = None,
@@ -138,6 +145,7 @@ def plan(
         reason=None,
         account=account,
         region=to_region,
+        credentials=_credentials(secret, iam_user),
         tier=tier,
         sqlserver=_wishes(stop_at),
         worker=worker or (),
@@ -197,6 +205,10 @@ def show_plan(plane: ControlPlane, restore: identity.Restore, *, as_json: bool) 
 
 def _wishes(stop_at: str | None, *, fix_users: bool = False, check_database: bool | None = None) -> dict[str, Any]:
     return {"stopAt": stop_at, "fixUsers": fix_users, "checkDatabase": check_database}
+
+
+def _credentials(secret: str | None, iam_user: str | None) -> dict[str, Any] | None:
+    return {"secretArn": secret, "iamUser": iam_user} if secret or iam_user else None
 
 
 def _shown(plane: ControlPlane, restore: identity.Restore, *, longest: float | None, as_json: bool) -> Ended | StillRunning:

@@ -42,7 +42,9 @@ class AnchoredTarget(Anchored):
     vpc_id: str = ""
     availability_zone: str = ""
     secret_arn: str = ""
+    iam_user: str = ""
     kms_key_id: str | None = None
+    credentials_by: str = ""
 
 
 class AnchoredSource(Anchored):

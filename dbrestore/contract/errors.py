@@ -12,16 +12,17 @@ caught, carry the exit code of all that is below them, and are never raised them
     │   NotReady, DatabaseBusy, RestoreClosed
     ├── InstallationUnfit                1
     │   └── ConfigurationInvalid         1
-    │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid
+    │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
+    │       CredentialConfigurationInvalid
     │   ExtensionNotAllowed, CertificateBundleMissing, CrossRegionCopyRefused
     ├── AccountUnfit                     1
     │   AwsRefused, StagingAccessDenied, KmsKeyRefused
     ├── TargetUnfit                      1
     │   └── ServerOutOfReach             1
     │       ServerUnreachable, CertificateRefused, LoginRefused
-    │   TargetNotUsable, NoUsableSubnet, DatabaseExists, OwnerNotUsable, EngineMismatch, TargetVersionTooOld,
-    │   NotEnoughStorage, NativeBackupOptionMissing, CrossRegionReplica, EditionLimit, NotMasterUser,
-    │   CertificateMissing, FileGuidsExist, RecoveryModelRefused
+    │   TargetNotUsable, CredentialsNotUsable, NoUsableSubnet, DatabaseExists, OwnerNotUsable, EngineMismatch,
+    │   TargetVersionTooOld, TargetVersionTooNew, NotEnoughStorage, NativeBackupOptionMissing, CrossRegionReplica,
+    │   EditionLimit, NotMasterUser, CertificateMissing, FileGuidsExist, RecoveryModelRefused
     ├── BackupUnfit                      1
     │   BackupUnreadable, BackupDamaged, NotANativeBackup, BackupEncrypted, CompressionUnreadable, BackupTooOld,
     │   SystemDatabaseRefused, MediaPasswordSet, BackupTooLarge, TooManyStripes, StripeMissing, StripesMixed,
@@ -132,6 +133,10 @@ class SqlServerConfigurationInvalid(ConfigurationInvalid):
     """The file that says what restores into SQL Server do by default: one line per problem, with its place."""
 
 
+class CredentialConfigurationInvalid(ConfigurationInvalid):
+    """The file that says with which credentials restores log in to which instances: one line per problem, with its place."""
+
+
 class ExtensionNotAllowed(InstallationUnfit):
     """The dump creates extensions that this installation doesn't allow."""
 
@@ -154,7 +159,12 @@ class TargetUnfit(RestoreError):
 
 
 class TargetNotUsable(TargetUnfit):
-    """The instance exists but can't take part in a restore: Aurora, its status, no managed secret, a full group list and the like."""
+    """The instance exists but can't take part in a restore: Aurora, its status, a full group list and the like."""
+
+
+class CredentialsNotUsable(TargetUnfit):
+    """There is nothing to log in with: no secret is known for the instance, or the secret is missing, unreadable or malformed, or IAM
+    database authentication is off."""
 
 
 class NoUsableSubnet(TargetUnfit):
@@ -174,7 +184,11 @@ class EngineMismatch(TargetUnfit):
 
 
 class TargetVersionTooOld(TargetUnfit):
-    """The target is older than the server that was dumped."""
+    """The target is older than the server that was backed up, or than every version that can be restored into."""
+
+
+class TargetVersionTooNew(TargetUnfit):
+    """The target is of a version that this version of dbrestore doesn't know."""
 
 
 class NotEnoughStorage(TargetUnfit):

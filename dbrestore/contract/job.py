@@ -34,13 +34,15 @@ SqlText = Annotated[str, AfterValidator(partial(_cut, LONGEST_SQL))]
 
 
 class DatabaseServer(Document):
-    """Where and how to log in. The secret is JSON `{"username": ..., "password": ...}` in Secrets Manager; `ca_bundle` is an s3:// URI
-    of PEM certificates; TLS is always verified, host name included."""
+    """Where and how to log in. The secret is JSON `{"username": ..., "password": ...}` in Secrets Manager; with `iam_user` (PostgreSQL
+    alone) there is none, and that user logs in with tokens of IAM. `ca_bundle` is an s3:// URI of PEM certificates; TLS is always verified,
+    host name included."""
 
     host: str
     port: int
     region: str
-    secret_arn: str
+    secret_arn: str = ""
+    iam_user: str = ""
     ca_bundle: str
 
 
@@ -233,11 +235,13 @@ class Absence(Document):
 
 
 class Result(Document):
-    """Written once, at the end. A job that could not begin has `error` and no databases."""
+    """Written once, at the end. A job that could not begin has `error` and no databases. `logged_in` False: no worker of this restore ever
+    had a session with the server, so nothing can be there."""
 
     kind: JobKind
     restore_id: str
     error: ErrorNote | None = None
+    logged_in: bool = True
     databases: tuple[DatabaseResult, ...] = ()
     absences: tuple[Absence, ...] = ()
     seconds: float = 0.0

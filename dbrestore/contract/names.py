@@ -17,6 +17,8 @@ EXPIRES_AT = "dbrestore:expires-at"
 ROLE = "dbrestore:role"
 STANDING = "dbrestore:standing"
 ALLOW = "dbrestore:allow"
+# On a secret: with the value `true` workers may read it.
+CREDENTIALS = "dbrestore:credentials"
 
 # RDS's own: the option with which an instance restores native backups, and its setting that names the role to read them with.
 NATIVE_OPTION = "SQLSERVER_BACKUP_RESTORE"

@@ -17,7 +17,9 @@ from dbrestore.contract.request import AccountId, ArchiveTier, Mode, Region, Tic
 
 
 class PlannedTarget(Document):
-    """What is known of the instance. `host` and `port` are its endpoint; `secret_arn` its managed master secret."""
+    """What is known of the instance. `host` and `port` are its endpoint. The worker logs in with what `secret_arn` holds (`kms_key_id`: the
+    key of that secret, if it has one of its own) or, PostgreSQL alone, with tokens of IAM as `iam_user`; `credentials_by` says who decided
+    that: the request, a rule of the credential configuration, or nobody, and RDS manages the master secret."""
 
     account: AccountId
     region: Region
@@ -29,8 +31,10 @@ class PlannedTarget(Document):
     port: int
     vpc_id: str
     availability_zone: str
-    secret_arn: str
+    secret_arn: str = ""
+    iam_user: str = ""
     kms_key_id: str | None = None
+    credentials_by: str = ""
 
 
 class PlannedSource(Document):

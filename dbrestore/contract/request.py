@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NaiveDatetime, StringConstraints, field_validator
 
+from dbrestore.contract.allowed.credentials import IamUser, SecretArn
 from dbrestore.contract.allowed.point_names import INSTANCE_NAME
 from dbrestore.contract.allowed.worker_settings import WorkerSettings
 from dbrestore.contract.document import Document
@@ -30,12 +31,22 @@ class DatabaseRequest(Document):
         return self.as_ or self.name
 
 
+class CredentialsRequest(Document):
+    """How the worker logs in, by reference and never by value: one of the two. `secret_arn`: a secret of the target's account and Region
+    that holds JSON `{"username": ..., "password": ...}`. `iam_user` (PostgreSQL): a user of the database that has `rds_iam`."""
+
+    secret_arn: SecretArn | None = None
+    iam_user: IamUser | None = None
+
+
 class TargetRequest(Document):
-    """The running instance. Account and Region default to the control account's."""
+    """The running instance. Account and Region default to the control account's. Without `credentials` the installation's credential
+    configuration decides, and then the master secret that RDS manages."""
 
     db_instance: InstanceName
     account: AccountId | None = None
     region: Region | None = None
+    credentials: CredentialsRequest | None = None
 
 
 class SourceRequest(Document):

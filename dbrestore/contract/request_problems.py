@@ -8,12 +8,15 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from dbrestore.contract import form_problems
+from dbrestore.contract.allowed import credentials as allowed_credentials
+from dbrestore.contract.allowed import worker_settings
 from dbrestore.contract.allowed.name_flaws import place_of
-from dbrestore.contract.allowed.worker_settings import EXPECTED
 from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
-from dbrestore.contract.request import DatabaseRequest, RestoreRequest, WorkerRequest
+from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, RestoreRequest, WorkerRequest
 
 Found = TypeVar("Found")
+
+EXPECTED = {**worker_settings.EXPECTED, **allowed_credentials.EXPECTED}
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | Non
         for place, sentence in _half_characters(database):
             problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
     _note_duplicates(read_request, problems)
+    _note_credentials(read_request.target.credentials, problems)
     note_rivals(read_request.worker, problems)
     _note_later_wishes(read_request, problems)
     return read_request
@@ -89,6 +93,12 @@ def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:
             place = place_of(database)
             sentence = f"two databases would get the name {database.asked_name!r}: give one another name"
             problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
+
+
+def _note_credentials(asked: CredentialsRequest | None, problems: Problems) -> None:
+    if asked and (asked.secret_arn is None) is (asked.iam_user is None):
+        given = "both secretArn and iamUser" if asked.secret_arn else "neither secretArn nor iamUser"
+        problems.add(RestoreRequestInvalid, "/target/credentials", f"names {given}: name one of the two, or leave credentials out")
 
 
 def note_rivals(worker: WorkerRequest, problems: Problems) -> None:

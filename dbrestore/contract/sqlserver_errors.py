@@ -84,7 +84,7 @@ class CrossRegionCopyRefused(InstallationUnfit):
 
 
 class ServerOutOfReach(TargetUnfit):
-    """There is no session with the SQL Server: no database there can be queried or dropped."""
+    """There is no session with the server: no database there can be queried or dropped."""
 
 
 class ServerUnreachable(ServerOutOfReach):
@@ -96,7 +96,7 @@ class CertificateRefused(ServerOutOfReach):
 
 
 class LoginRefused(ServerOutOfReach):
-    """The server refused the login of the master secret (18456)."""
+    """The server refused the user or its password (SQL Server: 18456), even after they were read again."""
 
 
 class NotMasterUser(TargetUnfit):

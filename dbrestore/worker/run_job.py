@@ -8,12 +8,13 @@ import boto3
 
 from dbrestore.contract import keys
 from dbrestore.contract.errors import RestoreError, RestoreFailed
-from dbrestore.contract.job import Absence, DatabaseResult, ErrorNote, Job, Result
+from dbrestore.contract.job import Absence, DatabaseResult, DatabaseServer, ErrorNote, Job, Result
 from dbrestore.points.ranges import CLIENT_CONFIG
-from dbrestore.worker.base import limits, private_folder
+from dbrestore.worker.base import limits, private_folder, secrets
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_object
 from dbrestore.worker.base.lock import only_one
 from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.base.secrets import Credentials
 from dbrestore.worker.postgresql import jobs as postgresql
 from dbrestore.worker.sqlserver import jobs as sqlserver
 
@@ -55,6 +56,7 @@ def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWrite
         kind=job.kind,
         restore_id=job.restore_id,
         error=error,
+        logged_in=error is None or folder.has_logged_in(),
         databases=tuple(databases),
         absences=tuple(absences),
         seconds=round(progress.seconds, 3),
@@ -66,10 +68,15 @@ def _work(
     s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWriter, private: Path
 ) -> Iterator[tuple[DatabaseResult, Sequence[Absence]]]:
     """Each database as it is finished, with what was seen gone."""
-    secrets = boto3.client("secretsmanager", region_name=job.server.region, config=limits.AWS)
     ca_file = private / "ca.pem"
     ca_file.write_bytes(read_object(s3, Location.parse(job.server.ca_bundle)))
-    yield from ENGINES[job.engine](folder, secrets, job, ca_file, progress)
+    yield from ENGINES[job.engine](folder, _credentials(job.server), job, ca_file, progress)
+
+
+def _credentials(server: DatabaseServer) -> Credentials:
+    if server.iam_user:
+        return secrets.by_iam(boto3.client("rds", region_name=server.region, config=limits.AWS), server)
+    return secrets.by_secret(boto3.client("secretsmanager", region_name=server.region, config=limits.AWS), server.secret_arn)
 
 
 def _peak_memory() -> int:

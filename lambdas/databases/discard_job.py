@@ -12,7 +12,8 @@ from lambdas.runtime.state import Restore
 
 def of(restore: Restore, where: Anchor, rows: Iterable[ResourceRow]) -> Job:
     """Every database of which one of these rows is left. Raises LedgerRowUnreadable."""
-    where.require("engine", "target.host", "target.port", "target.secret_arn")
+    credentials = () if where.target.iam_user else ("target.secret_arn",)
+    where.require("engine", "target.host", "target.port", *credentials)
     if where.engine is None:
         raise unreadable(where.restore_id, ["/anchor/engine is missing"])
     return ENGINES[where.engine].discard(restore, where, {row.role for row in rows})

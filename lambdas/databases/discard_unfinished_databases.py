@@ -49,7 +49,9 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
         return
     if not any(job_row(restore.ledger, name) for name in (REPLAY, RESTORE)):
         # The job's row comes before its command, and after DISCARDING none can be written: the server was never asked for anything.
-        _settle_never_begun(restore, rows)
+        _settle_never_begun(restore, rows, "no job was ever sent to a worker")
+    elif _nobody_logged_in(restore):
+        _settle_never_begun(restore, rows, "no worker ever had a session with the server")
     elif not _instance_exists(restore.target(meta.anchor), meta.anchor):
         for row in rows:
             restore.ledger.deleted(row, "the DB instance itself is gone")
@@ -64,9 +66,17 @@ def _verification(restore: Restore, where: Anchor) -> Result | None:
     return told_so_far(restore, VERIFY)
 
 
-def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...]) -> None:
+def _nobody_logged_in(restore: Restore) -> bool:
+    """Whether every job that makes something has ended, and says that no worker of the restore ever had a session with the server, as when
+    the secret is gone: then there is nothing to drop, and no worker that could log in to look."""
+    begun = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE)
+    told = [result(restore, name) for name in begun]
+    return bool(told) and all(one is not None and one.error is not None and not one.logged_in for one in told)
+
+
+def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...], why: str) -> None:
     for row in rows:
-        restore.ledger.never_begun(row, "no job was ever sent to a worker")
+        restore.ledger.never_begun(row, why)
 
 
 def _instance_exists(target: TargetAccount, where: Anchor) -> bool:

@@ -34,6 +34,7 @@ def _server(restore: Restore, where: Whereabouts) -> DatabaseServer:
         port=where.target.port,
         region=where.target.region,
         secret_arn=where.target.secret_arn,
+        iam_user=where.target.iam_user,
         ca_bundle=restore.settings.ca_bundle,
     )
 

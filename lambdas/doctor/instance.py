@@ -1,15 +1,18 @@
-"""The instance as a target: what the plan would refuse, its master secret and the key of that, its certificate and its space."""
+"""The instance as a target: what the plan would refuse, its credentials and the key of a secret, its certificate and its space."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
 from dbrestore.contract import limits
+from dbrestore.contract.errors import CredentialsNotUsable
 from lambdas.doctor.findings import Check, Outcome, doubtful, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide, TargetSide
 from lambdas.lookup import target as target_lookup
 from lambdas.planning.findings import gib
 
-NO_SECRET = "has no managed master secret, as reported above"  # noqa: S105 - a sentence
+NO_CREDENTIALS = "no credentials can be used, as reported above"
+# No word of --manage-master-user-password: that changes the master user's password at once.
+CREDENTIALS_FIX = "do what the finding says; docs/deploying.md says what a restore can log in with"
 
 
 def present(target: TargetSide) -> Iterator[Outcome]:
@@ -20,7 +23,7 @@ def present(target: TargetSide) -> Iterator[Outcome]:
 
 
 def usable(patient: InstanceSide) -> Iterator[Outcome]:
-    """All that the plan asks of an instance, in its words: status, secret, replica, shield, group list."""
+    """All that the plan asks of an instance, in its words: status, replica, shield, group list."""
     problems = target_lookup.instance_problems(patient.instance)
     yield from (wrong(f"{patient.name} {sentence}", patient.name, _fix(sentence)) for sentence in problems)
     target_lookup.require_available(patient.instance, timedelta())
@@ -33,41 +36,36 @@ def _fix(sentence: str) -> str:
 
 
 def engine(patient: InstanceSide) -> Iterator[Outcome]:
-    """An engine that restores know."""
+    """An engine that restores know, in a version that they go into."""
     family = target_lookup.engine_of(patient.instance)
+    target_lookup.require_supported(patient.instance, family)
     yield fine(f"{family} {patient.instance['EngineVersion']}", patient.name)
 
 
-def secret(patient: InstanceSide) -> Iterator[Outcome]:
-    """The managed master secret exists and is not on its way out. Its value stays where it is."""
-    arn = patient.instance.get("MasterUserSecret", {}).get("SecretArn")
-    if not arn:
-        yield unseen(NO_SECRET, patient.name)
+def credentials(patient: InstanceSide) -> Iterator[Outcome]:
+    """What a restore logs in with unless its request says otherwise: it is there, will stay, and a worker may read it. Its value stays
+    where it is."""
+    chosen = patient.credentials
+    if chosen.iam_user:
+        yield fine(f"workers log in as {chosen.iam_user} with tokens of IAM, by {chosen.by}", patient.name)
         return
-    client = patient.target.client("secretsmanager")
-    try:
-        found = client.describe_secret(SecretId=arn)
-    except client.exceptions.ResourceNotFoundException:
-        yield wrong("does not exist although RDS names it", arn)
-        return
-    status = patient.instance.get("MasterUserSecret", {}).get("SecretStatus", "active")
-    if found.get("DeletedDate"):
-        yield wrong(f"is to be deleted on {found['DeletedDate']:%Y-%m-%d}", arn)
-    elif status not in ("active", "rotating"):
-        yield wrong(f"RDS calls it {status}", arn)
+    managed = patient.instance.get("MasterUserSecret", {})
+    status = managed.get("SecretStatus", "active") if managed.get("SecretArn") == chosen.secret_arn else "active"
+    if status in ("active", "rotating"):
+        yield fine(f"is {status}, by {chosen.by}", chosen.secret_arn)
     else:
-        yield fine(f"is {status}", arn)
+        yield wrong(f"RDS calls it {status}", chosen.secret_arn)
 
 
 def key(patient: InstanceSide) -> Iterator[Outcome]:
     """The KMS key of the secret is enabled."""
-    found = patient.instance.get("MasterUserSecret", {})
-    if not found.get("SecretArn"):
-        yield unseen(NO_SECRET, patient.name)
+    try:
+        key_id = patient.credentials.kms_key_id
+    except CredentialsNotUsable:
+        yield unseen(NO_CREDENTIALS, patient.name)
         return
-    key_id = found.get("KmsKeyId")
     if not key_id:
-        yield fine("is Secrets Manager's own", patient.name)
+        yield fine("there is none, or it is Secrets Manager's own", patient.name)
         return
     client = patient.target.client("kms")
     try:
@@ -110,7 +108,7 @@ INSTANCE: Check[TargetSide] = Check("instance", "the instance", "name an instanc
 CHECKS: tuple[Check[InstanceSide], ...] = (
     Check("instance-usable", "the instance as a target", "start again when it is available", usable, is_vital=True),
     Check("engine", "the engine", "restore into an RDS instance of PostgreSQL or SQL Server", engine),
-    Check("master-secret", "the master secret", "aws rds modify-db-instance --manage-master-user-password creates another", secret),
+    Check("credentials", "the credentials", CREDENTIALS_FIX, credentials),
     Check("secret-key", "the secret's KMS key", "enable the key, or give the secret another one", key),
     Check("server-certificate", "the instance's certificate", "aws rds modify-db-instance --ca-certificate-identifier", certificate),
     Check("free-storage", "free storage", "grow the instance's storage", storage, is_vital=True),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dbrestore.contract import names
+from dbrestore.contract.errors import CredentialsNotUsable
 from lambdas.doctor.findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide, TargetSide
 
@@ -44,20 +45,33 @@ def group_list(patient: InstanceSide) -> Iterator[Outcome]:
 
 
 def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
-    """The worker's role may read the master secret and the backups, and write its results."""
+    """The worker's role may read the secret, or log in by IAM, and read the backups, and write its results."""
     target, settings = patient.target, patient.target.control.surroundings.settings
     if not target.worker_roles:
         yield unseen("there is no worker role, as reported above")
         return
     buckets = f"arn:{target.control.place.partition}:s3:::"
     asked = {
-        "secretsmanager:GetSecretValue": patient.instance.get("MasterUserSecret", {}).get("SecretArn"),
         "s3:GetObject": f"{buckets}{settings.repository_bucket}/*",
         "s3:PutObject": f"{buckets}{settings.evidence_bucket}/restores/*",
+        **_login(patient),
     }
+    # Of the secret's tags only one counts, and the look at the credentials has seen that it is there or not needed.
+    tags = {f"aws:ResourceTag/{names.CREDENTIALS}": "true"}
     for action, resource in asked.items():
-        if resource:
-            yield from _simulated(target, target.worker_roles[0], resource, (action,), {})
+        yield from _simulated(target, target.worker_roles[0], resource, (action,), tags)
+
+
+def _login(patient: InstanceSide) -> dict[str, str]:
+    """The call by which a worker logs in; none if no credentials can be used, which is told already."""
+    try:
+        chosen = patient.credentials
+    except CredentialsNotUsable:
+        return {}
+    if chosen.secret_arn:
+        return {"secretsmanager:GetSecretValue": chosen.secret_arn}
+    place, resource_id = patient.target.control.place, patient.instance["DbiResourceId"]
+    return {"rds-db:connect": f"arn:{place.partition}:rds-db:{place.region}:{place.account}:dbuser:{resource_id}/{chosen.iam_user}"}
 
 
 def _simulated(

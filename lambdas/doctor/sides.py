@@ -17,7 +17,10 @@ from dbrestore.contract.allowed import engines
 from dbrestore.contract.examination import ExaminationQuestion
 from dbrestore.contract.manifest import Engine
 from lambdas.lookup import target as target_lookup
-from lambdas.planning.plan_restore import Place, assume
+from lambdas.planning import credentials as credential_plan
+from lambdas.planning.credentials import Credentials
+from lambdas.planning.findings import Place
+from lambdas.planning.plan_restore import assume
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.state import Surroundings
 
@@ -125,6 +128,14 @@ class InstanceSide:
     def now(self) -> datetime:
         """The moment now, in UTC."""
         return self.target.control.surroundings.clock()
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """What a restore that asks for nothing else logs in with, looked at. Raises CredentialsNotUsable."""
+        control = self.target.control
+        configuration = control.surroundings.settings.credential_configuration
+        chosen = credential_plan.without_request(configuration, control.place, self.instance)
+        return credential_plan.checked(self.target.account, self.instance, control.place, self.engine, chosen)
 
     @property
     def engine(self) -> Engine | None:

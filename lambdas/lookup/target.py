@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from dbrestore.contract import limits, names
-from dbrestore.contract.allowed import engines
+from dbrestore.contract.allowed import engines, versions
 from dbrestore.contract.document import Document
-from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable
+from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable, TargetVersionTooNew, TargetVersionTooOld
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
 from lambdas.runtime.aws import TargetAccount
@@ -41,11 +41,15 @@ TRANSIENT = {
 
 
 class Offer(Document):
-    """What the TargetStack of an account and Region has ready for workers."""
+    """What the TargetStack of an account and Region has ready for workers. Besides the secrets that RDS manages, their role may read those
+    that have the tag `dbrestore:credentials` = `true` or a name beginning with `credential_prefix`, and log in to databases as `iam_user`
+    with tokens of IAM; empty: none."""
 
     instance_profile_arn: str
     document_name: str
     program_uri: str
+    credential_prefix: str = ""
+    iam_user: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,6 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
         problems.append("is an Aurora instance, whose security groups belong to its cluster: restore into an RDS instance")
     if status != "available" and status not in TRANSIENT:
         problems.append(f"is {status}: bring it to available, then start again")
-    if not instance.get("MasterUserSecret", {}).get("SecretArn"):
-        problems.append("has no managed master secret: turn on --manage-master-user-password for it")
     if source := instance.get("ReadReplicaSourceDBInstanceIdentifier"):
         problems.append(f"is a read replica of {source} and can't have databases of its own: restore into {source}")
     if shield := _shield(instance):
@@ -105,6 +107,20 @@ def engine_of(instance: "DBInstanceTypeDef") -> Engine:
     if engine is None:
         raise TargetNotUsable(f"{name} is a {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into")
     return engine
+
+
+def require_supported(instance: "DBInstanceTypeDef", engine: Engine) -> None:
+    """Raises TargetVersionTooOld or TargetVersionTooNew for a version that no restore goes into."""
+    runs, supported = instance["EngineVersion"], versions.ENGINES[engine]
+    told = f"{instance['DBInstanceIdentifier']} runs {supported.product} {runs}"
+    if versions.is_too_old(engine, runs):
+        oldest = supported.name(supported.oldest)
+        raise TargetVersionTooOld(f"{told}, which is too old to restore into: restore into {oldest} or newer, or upgrade the instance")
+    if versions.is_too_new(engine, runs):
+        raise TargetVersionTooNew(
+            f"{told}, which this version of dbrestore doesn't know, so that it can't tell what it would miss: restore into "
+            f"{supported.told}, or install a version of dbrestore that knows it"
+        )
 
 
 def require_available(instance: "DBInstanceTypeDef", waited: timedelta) -> None:

@@ -5,7 +5,7 @@ all of them are in one answer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,27 @@ from lambdas.runtime.state import Surroundings
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the target lies; by default where the state machine runs."""
+
+    partition: str
+    region: str
+    account: str
+
+    @classmethod
+    def of(cls, request: RestoreRequest, execution_arn: str) -> "Place":
+        """By the request."""
+        home = cls.home(execution_arn)
+        return replace(home, region=request.target.region or home.region, account=request.target.account or home.account)
+
+    @classmethod
+    def home(cls, execution_arn: str) -> "Place":
+        """Where the state machine runs."""
+        _, partition, _, region, account, *_ = execution_arn.split(":")
+        return cls(partition, region, account)
 
 
 @dataclass(frozen=True)

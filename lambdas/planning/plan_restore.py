@@ -5,7 +5,7 @@ Nothing is created before the last act, which opens the ledger: a request that i
 `plan` not even that happens. What the two engines ask for stands in lambdas.planning.postgresql and lambdas.planning.sqlserver."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
@@ -34,8 +34,10 @@ from lambdas.estimate import estimate
 from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
+from lambdas.planning import credentials as credential_plan
 from lambdas.planning import worker as worker_plan
-from lambdas.planning.findings import EnginePart, Findings
+from lambdas.planning.credentials import Credentials
+from lambdas.planning.findings import EnginePart, Findings, Place
 from lambdas.planning.postgresql import part as postgresql
 from lambdas.planning.sqlserver import part as sqlserver
 from lambdas.planning.worker import Site, WorkerPart
@@ -54,26 +56,6 @@ ENGINES: Final[dict[Engine, Callable[[Findings, Problems], EnginePart]]] = {
     "postgres": postgresql.part,
     "sqlserver": sqlserver.part,
 }
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the target lies; by default where the state machine runs."""
-
-    partition: str
-    region: str
-    account: str
-
-    @classmethod
-    def of(cls, request: RestoreRequest, execution_arn: str) -> "Place":
-        home = cls.home(execution_arn)
-        return replace(home, region=request.target.region or home.region, account=request.target.account or home.account)
-
-    @classmethod
-    def home(cls, execution_arn: str) -> "Place":
-        """Where the state machine runs."""
-        _, partition, _, region, account, *_ = execution_arn.split(":")
-        return cls(partition, region, account)
 
 
 @handler(STATE, PlanInput)
@@ -132,9 +114,10 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     settings = surroundings.settings
     problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, settings.evidence_bucket))
     worker = _worker(found, place, section, part, problems)
+    credentials = credential_plan.part(found, place, engine, problems)
     archive = archive_plan.part(part.files, request.archive.tier, part.reading_hours, problems)
     problems.raise_if_any()
-    if not (instance and found.manifest and worker and worker.planned and engine):
+    if not (instance and found.manifest and worker and worker.planned and engine and credentials):
         raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {WHERE_TO_REPORT}")
     return Plan(
         restore_id=found.restore_id,
@@ -144,14 +127,14 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         engine=engine,
         archived=archive.objects > 0,
         archive=archive,
-        target=_target(place, instance),
+        target=_target(place, instance, credentials),
         source=_source(surroundings, found.manifest, found.manifest_sha256),
         databases=part.databases,
         worker=worker.planned,
         network=worker.network,
         native=part.native,
         postgres=part.postgres,
-        notes=part.notes,
+        notes=(*part.notes, *credentials.notes),
         ticket=request.ticket,
         reason=request.reason,
         requested_by=request.requested_by,
@@ -234,7 +217,10 @@ def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Pr
     for sentence in target_lookup.instance_problems(instance):
         problems.add(TargetNotUsable, POINTER, f"{instance['DBInstanceIdentifier']} {sentence}")
     problems.collect(POINTER, lambda: target_lookup.require_available(instance, found.waited))
-    return problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
+    engine = problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
+    if engine:
+        problems.collect(POINTER, lambda: target_lookup.require_supported(instance, engine))
+    return engine
 
 
 def _worker(found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems) -> WorkerPart | None:
@@ -247,8 +233,7 @@ def _worker(found: Findings, place: Place, section: PlanInput, part: EnginePart,
     return worker_plan.part(found.target, found.instance, site, size, asked, settings, problems)
 
 
-def _target(place: Place, instance: "DBInstanceTypeDef") -> PlannedTarget:
-    secret = instance["MasterUserSecret"]
+def _target(place: Place, instance: "DBInstanceTypeDef", credentials: Credentials) -> PlannedTarget:
     return PlannedTarget(
         account=place.account,
         region=place.region,
@@ -260,8 +245,10 @@ def _target(place: Place, instance: "DBInstanceTypeDef") -> PlannedTarget:
         port=instance["Endpoint"]["Port"],
         vpc_id=instance["DBSubnetGroup"]["VpcId"],
         availability_zone=instance["AvailabilityZone"],
-        secret_arn=secret["SecretArn"],
-        kms_key_id=secret.get("KmsKeyId"),
+        secret_arn=credentials.secret_arn,
+        iam_user=credentials.iam_user,
+        kms_key_id=credentials.kms_key_id,
+        credentials_by=credentials.by,
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
@@ -113,6 +114,11 @@ class TargetAccount:
     @cached_property
     def ssm(self) -> "SSMClient":
         return _session().client("ssm", config=CONFIG, **self.access)
+
+    @cached_property
+    def secretsmanager(self) -> "SecretsManagerClient":
+        """To look at secrets: no function may read one."""
+        return _session().client("secretsmanager", config=CONFIG, **self.access)
 
     @cached_property
     def cloudwatch(self) -> "CloudWatchClient":

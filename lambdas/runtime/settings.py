@@ -13,6 +13,7 @@ TARGET_POLICY = "TARGET_POLICY"
 WORKER_CONFIGURATION = "WORKER_CONFIGURATION"
 EXTENSION_CONFIGURATION = "EXTENSION_CONFIGURATION"
 SQLSERVER_CONFIGURATION = "SQLSERVER_CONFIGURATION"
+CREDENTIAL_CONFIGURATION = "CREDENTIAL_CONFIGURATION"
 TARGET_ACCOUNTS = "TARGET_ACCOUNTS"
 TRACING = "TRACING"
 
@@ -23,8 +24,8 @@ CA_BUNDLE_KEY = "certificates/rds-ca.pem"
 class Settings:
     """`target_role_name` may hold `{region}`: role names are one space per account, and each Region's TargetStack has its own.
     `target_policy` is the JSON session policy that narrows the target's role to what this function needs, if there is one.
-    `worker_configuration`, `extension_configuration` and `sqlserver_configuration` are paths of other files than those that came with the
-    code. `target_accounts` are the other accounts whose workers the buckets let in; None: not known."""
+    `worker_configuration`, `extension_configuration`, `sqlserver_configuration` and `credential_configuration` are paths of other files
+    than those that came with the code. `target_accounts` are the other accounts whose workers the buckets let in; None: not known."""
 
     ledger_table: str
     repository_bucket: str
@@ -36,6 +37,7 @@ class Settings:
     worker_configuration: str | None = None
     extension_configuration: str | None = None
     sqlserver_configuration: str | None = None
+    credential_configuration: str | None = None
     target_accounts: tuple[str, ...] | None = None
 
     @classmethod
@@ -52,6 +54,7 @@ class Settings:
             worker_configuration=os.environ.get(WORKER_CONFIGURATION),
             extension_configuration=os.environ.get(EXTENSION_CONFIGURATION),
             sqlserver_configuration=os.environ.get(SQLSERVER_CONFIGURATION),
+            credential_configuration=os.environ.get(CREDENTIAL_CONFIGURATION),
             target_accounts=_listed(os.environ.get(TARGET_ACCOUNTS)),
         )
 

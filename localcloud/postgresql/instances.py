@@ -10,7 +10,10 @@ import psycopg
 from psycopg import sql
 
 from localcloud.base import certificates
+from localcloud.iam import database_tokens
+from localcloud.iam.database_tokens import Door
 from localcloud.postgresql import server as postgresql
+from localcloud.postgresql.iam_logins import IamLogins
 
 # What `kill` and `stop -m immediate` leave is read again without these: they are for a computer that loses power.
 _SETTINGS = {"fsync": "off", "full_page_writes": "off"}
@@ -29,14 +32,15 @@ class PostgreSql:
             postgresql.create_master(self._server, instance.master_username, password)
             if instance.db_name:
                 _create_database(self._server, instance.db_name, instance.master_username)
+            self._logins = self._with_iam(certificate, key) if instance.iam_database_authentication_enabled else None
         except Exception:
             _discard(postgresql.Server(place, 0, postgresql.binaries(directory)))
             raise
 
     @property
     def port(self) -> int:
-        """Where it listens."""
-        return self._server.port
+        """Where clients find it."""
+        return self._logins.port if self._logins else self._server.port
 
     def start(self) -> None:
         """Start it again on the port it had."""
@@ -50,14 +54,28 @@ class PostgreSql:
             version=self._instance.engine_version,
         )
         self._server = replace(again, port=port)
+        if self._logins:
+            self._logins = self._with_iam(certificate, key, self._logins.port)
 
     def stop(self) -> None:
         """Stop it."""
+        if self._logins:
+            self._logins.stop()
         postgresql.stop(self._server)
 
     def discard(self) -> None:
         """Stop it and delete its data."""
+        if self._logins:
+            self._logins.stop()
         _discard(self._server)
+
+    def _with_iam(self, certificate: Path, key: Path, port: int = 0) -> IamLogins:
+        return IamLogins(self._server, certificate, key, self._refusal, port)
+
+    def _refusal(self, user: str, token: str) -> str | None:
+        instance = self._instance
+        where = Door(self._host, self.port, instance.region, instance.account_id, instance.dbi_resource_id, user)
+        return database_tokens.refusal(token, where)
 
     def set_password(self, password: str) -> None:
         """The master user's."""

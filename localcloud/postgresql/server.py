@@ -131,7 +131,8 @@ def kill(server: Server) -> None:
 
 
 def create_master(server: Server, user: str, password: str) -> None:
-    """The master user as RDS makes it: no superuser, but CREATEDB, CREATEROLE and the roles that rds_superuser carries."""
+    """The master user as RDS makes it: no superuser, but CREATEDB, CREATEROLE and the roles that rds_superuser carries. It may give
+    `rds_iam`, which it must not have itself: whoever has it logs in with tokens of IAM and no password."""
     with psycopg.connect(server.superuser_dsn(), autocommit=True) as connection:
         connection.execute("CREATE ROLE rds_superuser NOLOGIN")
         for role in _carried_by_rds_superuser(connection):
@@ -141,6 +142,7 @@ def create_master(server: Server, user: str, password: str) -> None:
                 sql.Identifier(user), sql.Literal(password)
             )
         )
+        _let_give_roles(connection, user)
         connection.execute("CREATE DATABASE rdsadmin")
         connection.execute("REVOKE CONNECT ON DATABASE rdsadmin FROM PUBLIC")
     for database in ("postgres", "template1"):
@@ -154,6 +156,15 @@ def _carried_by_rds_superuser(connection: psycopg.Connection) -> Iterator[str]:
     yield from ("pg_monitor", "pg_signal_backend")
     if connection.info.server_version >= 150000:
         yield "pg_checkpoint"
+
+
+def _let_give_roles(connection: psycopg.Connection, user: str) -> None:
+    """The RDS User Guide has the master user give both in every version; before 16 CREATEROLE is enough for that."""
+    connection.execute("CREATE ROLE rds_iam NOLOGIN")
+    if connection.info.server_version >= 160000:
+        master = sql.Identifier(user)
+        connection.execute(sql.SQL("GRANT rds_superuser TO {} WITH ADMIN TRUE").format(master))
+        connection.execute(sql.SQL("GRANT rds_iam TO {} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE").format(master))
 
 
 def _give(server: Server, database: str, user: str) -> None:

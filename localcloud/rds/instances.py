@@ -171,6 +171,8 @@ def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: 
             "InvalidDBInstanceState",
             f"Database instance {db_instance_identifier} is not in available state: {instance.status}.",
         )
+    if db_kwargs.get("enable_iam_database_authentication") and not instance.iam_database_authentication_enabled:
+        raise RDSClientError("InvalidParameterCombination", "The local cloud enables IAM logins with CreateDBInstance only")
     asked = db_kwargs.get("vpc_security_group_ids")
     _check_groups(backend, asked or [])
     option_groups.require_known(backend, db_kwargs.get("option_group_name"))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dbrestore.contract.job import DatabaseServer, NativeDatabaseJob
 from dbrestore.contract.manifest import NativeKind
 from dbrestore.points.sqlserver import staged as native_staging
-from dbrestore.worker.base.secrets import Login
+from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.sqlserver.session import SqlServer
 from localcloud.base import certificates
 from localcloud.tds import server as tds_server
@@ -74,6 +74,8 @@ def native_server(authority: certificates.Authority) -> Iterator[NativeServer]:
             secret_arn="arn:secret",
             ca_bundle="s3://evidence/ca.pem",
         )
-        yield NativeServer(simulated, SqlServer(address, authority.bundle, lambda: Login(MASTER, PASSWORD)))
+        yield NativeServer(
+            simulated, SqlServer(address, authority.bundle, Credentials(lambda: Login(MASTER, PASSWORD), "the secret", "put it right"))
+        )
     finally:
         wire.stop()

@@ -37,6 +37,9 @@ class Cloud:
     ca_file: Path
     secret_arn: str
     directory: Path
+    # Another way in: as this user of IAM, at this port.
+    iam_user: str = ""
+    iam_port: int = 0
 
     def environment(self) -> dict[str, str]:
         """What the worker finds on its instance."""
@@ -177,9 +180,10 @@ class Restore:
         """Write the job's document."""
         server = DatabaseServer(
             host="localhost",
-            port=self.cloud.server.port,
+            port=self.cloud.iam_port or self.cloud.server.port,
             region="us-east-1",
-            secret_arn=self.cloud.secret_arn,
+            secret_arn="" if self.cloud.iam_user else self.cloud.secret_arn,
+            iam_user=self.cloud.iam_user,
             ca_bundle=f"s3://{EVIDENCE}/certificates/rds-ca.pem",
         )
         manifest = None if kind == "discard" else self.manifest_uri

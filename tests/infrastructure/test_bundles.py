@@ -245,6 +245,14 @@ def test_the_functions_find_the_sql_server_configuration_that_was_deployed(tmp_p
             '{"check": "never"}',
             ["ours.json#/check: isn't a known key here: use $schema, checkDatabase"],
         ),
+        (
+            "credentialConfiguration",
+            '{"rules": [{"dbInstance": "a"}, {"iamUser": "b"}]}',
+            [
+                "ours.json#/rules/0: names no credentials: give one of secretArn, secretName, iamUser",
+                "ours.json#/rules/1: says of no instance that it is for it: give dbInstance (* for all) or tag",
+            ],
+        ),
     ],
 )
 def test_a_configuration_that_is_wrong_stops_the_synthesis_in_the_same_words(

@@ -231,10 +231,28 @@ def test_a_worker_reads_backups_and_writes_only_its_restores(target: Template) -
     evidence = f"arn:aws:s3:::dbrestore-evidence-{ACCOUNT}-{REGION}-an"
 
     writes = [s["Resource"] for s in policy["PolicyDocument"]["Statement"] if "s3:PutObject" in s["Action"]]
-    secrets = [s["Resource"] for s in policy["PolicyDocument"]["Statement"] if "secretsmanager:GetSecretValue" in s["Action"]]
 
     assert writes == [[f"{evidence}/restores/*"]]
-    assert secrets == [[f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!*"]]
+
+
+def test_a_worker_logs_in_with_what_is_marked_for_it_and_nothing_else(target: Template) -> None:
+    (policy,) = target.only("AWS::IAM::Role", RoleName=f"dbrestore-worker-{REGION}")["Policies"]
+    allowed = policy["PolicyDocument"]["Statement"]
+    every = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
+
+    secrets = [(s["Resource"], s.get("Condition")) for s in allowed if "secretsmanager:GetSecretValue" in s["Action"]]
+    connects = [s["Resource"] for s in allowed if "rds-db:connect" in s["Action"]]
+
+    by_tag = {"StringEquals": {"aws:ResourceTag/dbrestore:credentials": "true"}}
+    # Without a prefix of one's own it is that of the managed secrets once more.
+    assert secrets == [([f"{every}rds!*", f"{every}rds!*"], None), ([f"{every}*"], by_tag)]
+    assert connects == [[f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:*/dbrestore"]]
+
+
+def test_no_function_reads_a_secret_or_logs_in_to_a_database() -> None:
+    granted = _actions(s for row in FUNCTIONS for s in (*row.own_statements, *row.target))
+
+    assert {action for action in granted if action.startswith(("secretsmanager:", "rds-db:"))} == {"secretsmanager:DescribeSecret"}
 
 
 def test_functions_are_granted_what_they_call_and_nothing_else() -> None:

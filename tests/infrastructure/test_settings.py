@@ -56,7 +56,15 @@ def test_the_most_accounts_fit_into_the_buckets_policies() -> None:
     assert MOST_TARGET_ACCOUNTS * principal * statements < LARGEST_BUCKET_POLICY - 3_000
 
 
-@pytest.mark.parametrize("key", ["workerConfiguration", "extensionConfiguration", "sqlserverConfiguration"])
+@pytest.mark.parametrize(
+    ("key", "value"), [("credentialPrefix", "a*"), ("credentialPrefix", "ab"), ("iamUser", "a/*"), ("iamUser", "two words")]
+)
+def test_what_workers_log_in_with_can_not_be_a_wildcard(key: str, value: str) -> None:
+    with pytest.raises(ValueError, match=rf"{key}: .* can't be used: write"):
+        read({key: value}.get)
+
+
+@pytest.mark.parametrize("key", ["workerConfiguration", "extensionConfiguration", "sqlserverConfiguration", "credentialConfiguration"])
 def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_path: Path, key: str) -> None:
     path = tmp_path / "ours.json"
     path.write_text("{}")
@@ -68,6 +76,7 @@ def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_pa
         settings.worker_configuration,
         settings.extension_configuration,
         settings.sqlserver_configuration,
+        settings.credential_configuration,
     )
     with pytest.raises(ConfigurationInvalid, match=r"ours\.json#/unknown: isn't a known key"):
         read({key: str(path)}.get)

@@ -122,6 +122,22 @@ def stale_secret(native: Installation) -> None:
     native.fixes.append(lambda: native.engine.set_master_password(right))
 
 
+def secret_says(text: str) -> Harm:
+    """Somebody wrote something else into the secret."""
+
+    def harm(native: Installation) -> None:
+        secret = native.instance.master_user_secret.secret
+        boto3.client("secretsmanager").put_secret_value(SecretId=secret.arn, SecretString=text)
+
+    return harm
+
+
+def secret_goes(native: Installation) -> None:
+    """The plan has seen the secret; when the worker reads it, it is to be deleted."""
+    arn = native.instance.master_user_secret.secret.arn
+    native.world.after["PlanRestore"] = lambda: boto3.client("secretsmanager").delete_secret(SecretId=arn, RecoveryWindowInDays=7)
+
+
 def far_replica(native: Installation) -> None:
     """A read replica in another Region."""
     listed = property(lambda _instance: [FOREIGN_REPLICA])

@@ -46,6 +46,8 @@ MODES = (
     Mode("role may not use the KMS key", RESTORE, "KmsKeyRefused", h.switch(kms="kms-refused"), rest=True),
     Mode("KMS key does not exist", RESTORE, "KmsKeyRefused", h.switch(kms="kms-key-missing"), rest=True),
     Mode("not the master user's rights", RESTORE, "NotMasterUser", h.misaligned, rest=True),
+    Mode("secret has another form", RESTORE, "CredentialsNotUsable", h.secret_says("hunter2")),
+    Mode("secret goes after the plan", RESTORE, "CredentialsNotUsable", h.secret_goes, rest=True),
     Mode("secret is stale", RESTORE, "LoginRefused", h.stale_secret, rest=True),
     Mode("read replica in another Region", PLAN, "CrossRegionReplica", h.far_replica),
     Mode("SIMPLE recovery to Multi-AZ", RESTORE, "RecoveryModelRefused", h.simple_recovery_to_multi_az, rest=True),

@@ -8,9 +8,9 @@ import pytest
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import AwsRefused, ReplayFailed
-from dbrestore.contract.job import ErrorNote, Result
+from dbrestore.contract.job import ErrorNote, Job, Result
 from tests.statemachine.engines import POSTGRES, REMOVERS, SQLSERVER, Engine, in_each_creator, of, of_both_engines
-from tests.statemachine.fake_worker import Behaviour, end_without_result, leave_unfinished, lose_worker
+from tests.statemachine.fake_worker import Behaviour, FakeWorker, end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.world import World
 
 
@@ -59,6 +59,46 @@ def test_a_failing_plan_makes_nothing_and_runs_nothing_else(world: World) -> Non
 
     assert (ended["status"], ended["error"]) == ("FAILED", "RestoreRequestInvalid")
     assert world.calls == ["PlanRestore"]
+    assert world.inventory() == before
+
+
+def locked_out(worker: FakeWorker, job: Job, command: Any) -> None:
+    """The secret is gone before the worker had its first session."""
+    note = ErrorNote(name="CredentialsNotUsable", message="the secret does not exist (any more): put it back, or name another one")
+    worker.write(job, command, Result(kind=job.kind, restore_id=job.restore_id, error=note, logged_in=False))
+
+
+def locked_out_later(worker: FakeWorker, job: Job, command: Any) -> None:
+    """The secret goes when databases are there."""
+    leave_unfinished(worker, job, command)
+    note = ErrorNote(name="CredentialsNotUsable", message="the secret does not exist (any more): put it back, or name another one")
+    worker.write(job, command, Result(kind=job.kind, restore_id=job.restore_id, error=note))
+
+
+@of_both_engines
+def test_a_worker_that_never_could_log_in_leaves_nothing_and_none_is_asked_to_look(world: World, engine: Engine) -> None:
+    before = world.use(engine).inventory()
+    world.worker.behaviour[engine.job] = locked_out
+
+    ended = world.run()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "CredentialsNotUsable")
+    assert world.inventory() == before
+    assert [job.kind for job in world.worker.jobs] == [engine.job]
+    rows = [row for row in world.report()["resources"] if row["kind"] in ("database", "role", "native-task")]
+    assert rows
+    assert {(row["state"], row["note"]) for row in rows} == {("DELETED", "no worker ever had a session with the server")}
+
+
+@of_both_engines
+def test_a_worker_that_can_no_longer_log_in_is_followed_by_one_that_drops(world: World, engine: Engine) -> None:
+    before = world.use(engine).inventory()
+    world.worker.behaviour[engine.job] = locked_out_later
+
+    ended = world.run()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "CredentialsNotUsable")
+    assert [job.kind for job in world.worker.jobs][-1] == "discard"
     assert world.inventory() == before
 
 

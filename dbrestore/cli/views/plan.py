@@ -52,6 +52,9 @@ def _told(plan: Plan) -> Iterator[tuple[str, str]]:
     place = f"{target.availability_zone}, {target.vpc_id}, account {target.account}"
     yield "Into", f"{target.db_instance}: {target.engine} {target.engine_version} in {place}"
     yield "", f"at {target.host}:{target.port}"
+    if target.credentials_by:
+        login = f"{target.iam_user} with tokens of IAM" if target.iam_user else target.secret_arn
+        yield "Login", f"{login}, by {target.credentials_by}"
     engine = ENGINES[plan.engine]
     of_engine = "".join(f", {word}" for word in engine.of_worker(worker))
     longest = f"at most {duration(worker.max_run_minutes * 60)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import RestoreFailed
@@ -64,6 +64,21 @@ class JobFolder:
     def write_progress(self, progress: Progress) -> None:
         """Overwrites the previous one."""
         self._write("progress.json", progress)
+
+    def note_login(self) -> None:
+        """Write down, for all jobs of the restore, that a worker has a session with the server: from now on something may be there."""
+        where = self._login()
+        self.s3.put_object(Bucket=where.bucket, Key=where.key, Body=b"{}")
+
+    def has_logged_in(self) -> bool:
+        """Whether a worker of this restore ever had a session. Yes, as long as S3 doesn't say no."""
+        try:
+            return exists(self.s3, self._login())
+        except (BotoCoreError, ClientError):
+            return True
+
+    def _login(self) -> Location:
+        return Location(self.bucket, f"{self.prefix.partition('/jobs/')[0]}/logged-in.json")
 
     def promoted(self, temporary_name: str) -> DatabaseResult | None:
         """The result of a database that this job has already renamed, if it died after that."""

@@ -8,6 +8,10 @@ from botocore.config import Config
 AWS: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
 
 CONNECT_TIMEOUT_SECONDS: Final = 15
+# How long after a refused login the secret is watched for another password: between a rotation's two writes lie seconds, and Secrets
+# Manager's own functions for it end after 30.
+ROTATION_SECONDS: Final = 60.0
+ROTATION_PAUSE_SECONDS: Final = 3.0
 # A restore may run for days over an otherwise quiet network path.
 KEEPALIVE_IDLE_SECONDS: Final = 60
 KEEPALIVE_INTERVAL_SECONDS: Final = 15

@@ -1,14 +1,37 @@
-"""The master login of the target server, read from Secrets Manager. Passwords appear in no argument, log or message."""
+"""How the worker logs in to the target server: by a secret of Secrets Manager, or by a token of IAM that lives 15 minutes.
+
+Invariant: passwords and tokens appear in no argument, log, document or message; what is wrong with a secret is told without its value.
+"""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from dbrestore.contract.errors import RestoreFailed
+from botocore.exceptions import ClientError
+
+from dbrestore.contract.allowed import credentials as allowed
+from dbrestore.contract.errors import CredentialsNotUsable
+from dbrestore.contract.job import DatabaseServer
+from dbrestore.contract.names import CREDENTIALS
+from dbrestore.contract.refusals import error_code
+from dbrestore.worker.base import limits
 
 if TYPE_CHECKING:
+    from mypy_boto3_rds.client import RDSClient
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+# What GetSecretValue answers, by its API reference, and what to do about it.
+_UNREADABLE: Final = {
+    "ResourceNotFoundException": "does not exist (any more), or has no value: put it back, or name another one",
+    "InvalidRequestException": "is about to be deleted, or has no current version: aws secretsmanager restore-secret brings it back",
+    "AccessDeniedException": (
+        f"may not be read by the worker's role: give it the tag {CREDENTIALS} = true, or a name with the TargetStack's prefix, and look "
+        "at the secret's own policy and at the policy of its KMS key"
+    ),
+    "DecryptionFailure": "can't be decrypted: enable its KMS key, and let the worker's role use it through Secrets Manager",
+}
 
 
 @dataclass(frozen=True)
@@ -19,15 +42,87 @@ class Login:
     password: str = field(repr=False)
 
 
-def managed_secret(secrets: "SecretsManagerClient", arn: str) -> Callable[[], Login]:
-    """Reads the master login `{"username": ..., "password": ...}` from Secrets Manager each time it is called."""
+@dataclass
+class Credentials:
+    """The login of the user that restores. `read` gets it anew; `told` says where from, and `advice` what to do when the server refuses it.
+    `lasts`: it serves every connection until the server refuses it; if not, each connection needs one of its own."""
 
-    def read() -> Login:
-        try:
-            value = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
-            return Login(value["username"], value["password"])
-        except (KeyError, TypeError, ValueError):
-            # The message must not quote the secret.
-            raise RestoreFailed(f"{arn} does not hold JSON with username and password") from None
+    read: Callable[[], Login]
+    told: str
+    advice: str
+    lasts: bool = True
+    _last: Login | None = field(default=None, repr=False)
 
-    return read
+    def login(self) -> Login:
+        """For a new connection. Raises CredentialsNotUsable."""
+        if self._last is None or not self.lasts:
+            self._last = self.read()
+        return self._last
+
+    def after_refusal(self, refused: Login) -> Login:
+        """What to try instead, once. A rotation changes the server and the secret one after the other, so the secret is waited for, and not
+        the server asked again and again: it might lock the user. The same login in the end: then the server may have been behind.
+
+        Raises CredentialsNotUsable."""
+        deadline = time.monotonic() + limits.ROTATION_SECONDS
+        self._last = self.read()
+        while self._last == refused and time.monotonic() < deadline:
+            time.sleep(limits.ROTATION_PAUSE_SECONDS)
+            self._last = self.read()
+        return self._last
+
+
+def by_secret(secrets: "SecretsManagerClient", arn: str) -> Credentials:
+    """JSON with `username` and `password`, as Secrets Manager's own templates for RDS write it; other keys are ignored."""
+    advice = (
+        "have it rotated (aws secretsmanager rotate-secret), which gives the master user a new password, so that server and secret agree"
+        if allowed.is_managed(arn)
+        else "put the user's present password into the secret"
+    )
+    return Credentials(lambda: _read(secrets, arn), f"the password in {arn}", advice)
+
+
+def by_iam(rds: "RDSClient", server: DatabaseServer) -> Credentials:
+    """A token instead of a password, signed here with the worker's own credentials: no call of AWS, and nothing that could be kept."""
+    user = server.iam_user
+
+    def token() -> Login:
+        signed = rds.generate_db_auth_token(DBHostname=server.host, Port=server.port, DBUsername=user, Region=server.region)
+        return Login(user, signed)
+
+    return Credentials(
+        token,
+        f"IAM's token for {user!r}",
+        "check that IAM database authentication is enabled for the instance, that the user exists and has rds_iam (GRANT rds_iam TO "
+        f"{user}), and that the TargetStack lets workers log in as this user",
+        lasts=False,
+    )
+
+
+def _read(secrets: "SecretsManagerClient", arn: str) -> Login:
+    try:
+        text = secrets.get_secret_value(SecretId=arn).get("SecretString", "")
+    except ClientError as error:
+        code = error_code(error)
+        if code not in _UNREADABLE:
+            raise
+        raise CredentialsNotUsable(f"the secret {arn} {_UNREADABLE[code]} ({code})") from error
+    try:
+        value = json.loads(text)
+        login = Login(value["username"], value["password"])
+    except (KeyError, TypeError, ValueError):
+        raise _malformed(arn) from None
+    if not (_is_text(login.user) and _is_text(login.password)):
+        raise _malformed(arn)
+    return login
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _malformed(arn: str) -> CredentialsNotUsable:
+    return CredentialsNotUsable(
+        f'the secret {arn} does not hold JSON with username and password: write {{"username": ..., "password": ...}}, both texts; other '
+        "keys are ignored"
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -10,19 +9,16 @@ from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.job import Absence, DatabaseResult, Job
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.base.secrets import managed_secret
+from dbrestore.worker.base.secrets import Credentials
 from dbrestore.worker.postgresql import discard, replay, verification
 from dbrestore.worker.postgresql.session import Server, explained
-
-if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 Settled = tuple[DatabaseResult, Sequence[Absence]]
 
 
-def run(folder: JobFolder, secrets: "SecretsManagerClient", job: Job, ca_file: Path, progress: ProgressWriter) -> Iterator[Settled]:
+def run(folder: JobFolder, credentials: Credentials, job: Job, ca_file: Path, progress: ProgressWriter) -> Iterator[Settled]:
     """Each database as it is settled. Raises the RestoreError that none of them can go on after."""
-    server = Server(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
+    server = Server(job.server, ca_file, credentials, folder.note_login)
     try:
         yield from _settled(folder, server, job, progress)
     except psycopg.Error as problem:

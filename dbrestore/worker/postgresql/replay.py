@@ -32,6 +32,7 @@ from dbrestore.worker.postgresql import (
     left_out,
     planner_statistics,
     post_data,
+    restoring_user,
     scheduling,
     temporary_database,
 )
@@ -82,7 +83,8 @@ class Replay:
 def run(replay: Replay) -> Iterator[DatabaseResult]:
     """Replay each database of the job; one that fails doesn't stop the next. Raises only what would fail all of them."""
     backups = [replay.manifest.backup(database.backup_name, DatabaseBackup) for database in replay.job.databases]
-    replay.server.connect_master().close()
+    with replay.server.connect_master() as master:
+        restoring_user.require_able(master, replay.server)
     for database, backup in zip(replay.job.databases, backups, strict=True):
         yield _replay_one(replay, database, backup)
 

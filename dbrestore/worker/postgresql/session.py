@@ -13,10 +13,10 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from dbrestore.contract.errors import TargetNotUsable
 from dbrestore.contract.job import DatabaseServer
+from dbrestore.contract.sqlserver_errors import LoginRefused
 from dbrestore.worker.base import limits
-from dbrestore.worker.base.secrets import Login
+from dbrestore.worker.base.secrets import Credentials, Login
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -35,7 +35,8 @@ _ABOUT_ROWS = ("21", "22", "23", "40", "44", "P0", "XX")
 _ABOUT_A_SETTING = "22023"
 # What a COPY was at: table, line and column, without the row.
 _COPY_LINE = re.compile(r"COPY [^:\n]{1,200}, line \d+(?:, column [^:\n]{1,100})?")
-_WRONG_PASSWORD = "password authentication failed"  # noqa: S105 - a message
+# psycopg has no SQLSTATE for a login that failed. RDS checks IAM's tokens through PAM.
+_REFUSED = re.compile("(?:password|PAM) authentication failed")
 
 # Whatever changes what a value or a statement means, so that neither the instance's parameter group nor the database nor the role decides.
 # Row security off means an error instead of silently fewer rows. All are known to every server from 13 on.
@@ -79,42 +80,51 @@ _NEWER_SETTINGS = {
 
 @dataclass
 class Server:
-    """The target server: opens connections as its master user or as another role."""
+    """The target server: opens connections as the user that restores or as another role. `note_login` is called once, before anything is
+    done in the first session."""
 
     address: DatabaseServer
     ca_file: Path
-    read_secret: Callable[[], Login]
-    _master: Login | None = None
+    credentials: Credentials
+    note_login: Callable[[], None] = lambda: None
+    _has_logged_in: bool = False
 
     @property
     def master_user(self) -> str:
-        """The name of the master user."""
-        return self._login().user
+        """The name of the user that restores: the master user, or the one whose credentials were asked for."""
+        return self.credentials.login().user
 
     def connect_master(self, database: str = limits.MAINTENANCE_DATABASE) -> Connection:
-        """Log in as the master user. A refusal may mean that the secret was rotated since it was read: then it is read once more.
+        """Log in as that user. A refusal may mean that the password is being rotated: then it is read once more.
 
-        Raises TargetNotUsable if the server does not take the secret's password, psycopg.OperationalError if it can't be reached."""
-        try:
-            return self._connect_with_latest(database)
-        except psycopg.OperationalError as error:
-            # psycopg has no SQLSTATE for a login that failed.
-            if _WRONG_PASSWORD not in str(error):
-                raise
-            raise TargetNotUsable(
-                f"{self.address.host}: the password in {self.address.secret_arn} was refused ({_WRONG_PASSWORD} for "
-                f"{self.master_user!r}): let RDS rotate the managed master password, so that both have the same, and restore again"
-            ) from error
+        Raises CredentialsNotUsable, LoginRefused if the server does not take the user or the password, psycopg.OperationalError if it can't
+        be reached."""
+        connection = self._logged_in(database)
+        if not self._has_logged_in:
+            self.note_login()
+            self._has_logged_in = True
+        return connection
 
-    def _connect_with_latest(self, database: str) -> Connection:
-        login = self._login()
+    def _logged_in(self, database: str) -> Connection:
+        login = self.credentials.login()
         try:
             return self.connect(login, database)
-        except psycopg.OperationalError:
-            self._master = self.read_secret()
-            if self._master == login:
+        except psycopg.OperationalError as error:
+            if not _REFUSED.search(str(error)):
                 raise
-            return self.connect(self._master, database)
+        try:
+            return self.connect(self.credentials.after_refusal(login), database)
+        except psycopg.OperationalError as error:
+            if refused := _REFUSED.search(str(error)):
+                raise self._refusal(refused[0]) from error
+            raise
+
+    def _refusal(self, words: str) -> LoginRefused:
+        credentials = self.credentials
+        return LoginRefused(
+            f"{self.address.host}: {credentials.told} was refused ({words} for {self.master_user!r}): {credentials.advice}, and restore "
+            "again"
+        )
 
     def connect(self, login: Login, database: str, **settings: str) -> Connection:
         """Log in as any role, in autocommit; `settings` are sent with the login and so prevail over the database's own.
@@ -150,11 +160,6 @@ class Server:
             keepalives_interval=limits.KEEPALIVE_INTERVAL_SECONDS,
             keepalives_count=limits.KEEPALIVE_COUNT,
         )
-
-    def _login(self) -> Login:
-        if self._master is None:
-            self._master = self.read_secret()
-        return self._master
 
 
 def _options(settings: dict[str, str]) -> str:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dbrestore.contract.errors import RestoreFailed
 from dbrestore.contract.job import Absence, DatabaseResult, Job
 from dbrestore.contract.sqlserver_errors import ServerUnreachable
 from dbrestore.worker.base.job_folder import JobFolder, read_manifest
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.base.secrets import managed_secret
+from dbrestore.worker.base.secrets import Credentials
 from dbrestore.worker.sqlserver import discard as native_discard
 from dbrestore.worker.sqlserver import restore as native_restore
 from dbrestore.worker.sqlserver import verification as native_verification
@@ -17,15 +16,12 @@ from dbrestore.worker.sqlserver.beginnings import Beginnings
 from dbrestore.worker.sqlserver.messages import error_of_engine
 from dbrestore.worker.sqlserver.session import ConnectionLost, EngineError, SqlServer
 
-if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager.client import SecretsManagerClient
-
 Settled = tuple[DatabaseResult, Sequence[Absence]]
 
 
-def run(folder: JobFolder, secrets: "SecretsManagerClient", job: Job, ca_file: Path, progress: ProgressWriter) -> Iterator[Settled]:
+def run(folder: JobFolder, credentials: Credentials, job: Job, ca_file: Path, progress: ProgressWriter) -> Iterator[Settled]:
     """Each database as it is settled. Raises the RestoreError that none of them can go on after."""
-    server = SqlServer(job.server, ca_file, managed_secret(secrets, job.server.secret_arn))
+    server = SqlServer(job.server, ca_file, credentials, folder.note_login)
     try:
         yield from _settled(folder, server, job, progress)
     except EngineError as problem:

@@ -90,7 +90,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         NotMasterUser,
         "documented",
         _AWS,
-        "reset the master user's password (ModifyDBInstance), which restores its rights",
+        "set the master user's password anew (ModifyDBInstance), which restores its rights and changes it for everybody who uses it",
         (229,),
     ),
     Meaning(
@@ -98,7 +98,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         LoginRefused,
         "documented",
         _AWS,
-        "let RDS set the master password again, so that the server and the secret have the same",
+        "put the user's present password into the secret, or have a managed one rotated, which gives the master user a new password",
         (18456,),
     ),
     Meaning(

@@ -21,7 +21,7 @@ from dbrestore.contract.errors import CertificateBundleMissing
 from dbrestore.contract.job import DatabaseServer
 from dbrestore.contract.sqlserver_errors import CertificateRefused, LoginRefused, ServerUnreachable
 from dbrestore.worker.base import limits
-from dbrestore.worker.base.secrets import Login
+from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.sqlserver import tds_tls
 
 Value = None | int | float | bool | str | bytes | datetime
@@ -109,26 +109,29 @@ class NativeConnection:
 
 @dataclass
 class SqlServer:
-    """The target server: opens connections as its master user."""
+    """The target server: opens connections as the user that restores, its master user as a rule. `note_login` is called once, before
+    anything is done in the first session."""
 
     address: DatabaseServer
     ca_file: Path
-    read_secret: Callable[[], Login]
-    _login: Login | None = None
+    credentials: Credentials
+    note_login: Callable[[], None] = lambda: None
+    _has_logged_in: bool = False
 
     def connect(self, database: str = "master", answer_within: float | None = limits.NATIVE_ANSWER_SECONDS) -> NativeConnection:
-        """Log in as the master user; a refusal may mean that the secret was rotated since it was read: then it is read once more.
+        """Log in as that user; a refusal may mean that the password is being rotated: then it is read once more.
 
-        `answer_within` are the seconds that a statement may take, None for any time. Raises ServerUnreachable, CertificateRefused,
-        LoginRefused; EngineError 4060 if the database can't be opened."""
-        login = self._login = self._login or self.read_secret()
+        `answer_within` are the seconds that a statement may take, None for any time. Raises CredentialsNotUsable, ServerUnreachable,
+        CertificateRefused, LoginRefused; EngineError 4060 if the database can't be opened."""
+        login = self.credentials.login()
         try:
-            return self._connect(login, database, answer_within)
+            connection = self._connect(login, database, answer_within)
         except LoginRefused:
-            self._login = self.read_secret()
-            if self._login == login:
-                raise
-            return self._connect(self._login, database, answer_within)
+            connection = self._connect(self.credentials.after_refusal(login), database, answer_within)
+        if not self._has_logged_in:
+            self.note_login()
+            self._has_logged_in = True
+        return connection
 
     def _connect(self, login: Login, database: str, answer_within: float | None) -> NativeConnection:
         raw = self._open()
@@ -181,8 +184,7 @@ class SqlServer:
             return EngineError(_DATABASE_FAILED, words)
         if error.number == _LOGIN_FAILED:
             return LoginRefused(
-                f"{where}: the login {login.user!r} of {self.address.secret_arn} was refused ({words}): let RDS set the master password "
-                "again, so that both have the same, and restore again"
+                f"{where}: {self.credentials.told} was refused for {login.user!r} ({words}): {self.credentials.advice}, and restore again"
             )
         return self._unreachable(error)
 

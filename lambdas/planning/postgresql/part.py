@@ -1,6 +1,7 @@
 """PostgreSQL's part of the plan: names, dumps, version, space, and what each database is called while it is built."""
 
 from dbrestore.contract import limits
+from dbrestore.contract.allowed import versions
 from dbrestore.contract.errors import RestoreRequestInvalid, TargetVersionTooOld
 from dbrestore.contract.manifest import DatabaseBackup
 from dbrestore.contract.plan import PlannedDatabase
@@ -43,10 +44,8 @@ def _check_version(found: Findings, asked: list[Asked[DatabaseBackup]], problems
     if found.instance is None:
         return
     name, runs = found.instance["DBInstanceIdentifier"], found.instance["EngineVersion"]
-    if _major(runs) < (limits.OLDEST_POSTGRESQL,):
-        fix = f"restore into PostgreSQL {limits.OLDEST_POSTGRESQL} or newer, or upgrade the instance"
-        problems.add(TargetVersionTooOld, POINTER, f"{name} runs PostgreSQL {runs}, which is too old to restore into: {fix}")
-        return
+    if versions.is_too_old("postgres", runs):
+        return  # Told already, whatever was dumped.
     for one in asked:
         if _major(one.backup.server_version) > _major(runs):
             sentence = f"the database {one.backup.name!r} was dumped from {one.backup.server_version}"

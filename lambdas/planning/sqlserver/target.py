@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from dbrestore.contract import limits
+from dbrestore.contract.allowed import versions
 from dbrestore.contract.errors import NotReady
 from dbrestore.contract.manifest import NativeBackupSet
 from dbrestore.contract.names import NATIVE_OPTION as OPTION
@@ -34,19 +35,6 @@ EXPRESS = "sqlserver-ex"
 DATA_FILES = (".mdf", ".ndf")
 LOG_FILES = ".ldf"
 PAGE = 8192
-YEARS = {
-    (8, 0): "2000",
-    (9, 0): "2005",
-    (10, 0): "2008",
-    (10, 50): "2008 R2",
-    (11, 0): "2012",
-    (12, 0): "2014",
-    (13, 0): "2016",
-    (14, 0): "2017",
-    (15, 0): "2019",
-    (16, 0): "2022",
-    (17, 0): "2025",
-}
 
 
 def option_role(target: TargetAccount, instance: "DBInstanceTypeDef", waited: timedelta) -> str:
@@ -123,7 +111,7 @@ def refused_model(sets: tuple[NativeBackupSet, ...]) -> str | None:
 
 def product(version: str) -> str:
     """`SQL Server 2019 (15.00.4430.1.v1)`."""
-    year = YEARS.get(_version(version))
+    year = versions.SQL_SERVER.get(_version(version))
     return f"SQL Server {year} ({version})" if year else f"SQL Server {version}"
 
 

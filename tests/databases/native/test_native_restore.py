@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from dbrestore.contract.job import Progress, Result
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.base.secrets import Login
+from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.sqlserver import restore as native_restore
 from dbrestore.worker.sqlserver.beginnings import Beginnings
 from dbrestore.worker.sqlserver.session import SqlServer
@@ -521,13 +521,16 @@ def test_a_certificate_of_another_host_is_refused(mssql: NativeCloud, tmp_path: 
     assert_refused(result, "CertificateRefused", "127.0.0.1:.*mismatch")
 
 
-def test_a_stale_secret_is_a_refused_login_that_shows_no_password(mssql: NativeCloud, tmp_path: Path) -> None:
+def test_a_stale_secret_is_a_refused_login_that_shows_no_password(
+    mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ROTATION_SECONDS", 0.0)
     mssql.put_secret("stale-password")
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
 
     result = restore.run()
 
-    assert_refused(result, "LoginRefused", "'master' of arn:aws:secretsmanager.*Login failed")
+    assert_refused(result, "LoginRefused", "the password in arn:aws:secretsmanager.* was refused for 'master' .*Login failed")
     assert "stale-password" not in result.to_json()
 
 
@@ -555,7 +558,7 @@ def test_progress_tells_the_bytes_and_the_last_message(mssql: NativeCloud, tmp_p
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
     told: list[Progress] = []
     job = restore.job("restore")
-    server = SqlServer(job.server, mssql.authority.bundle, lambda: Login("master", "secret"))
+    server = SqlServer(job.server, mssql.authority.bundle, Credentials(lambda: Login("master", "secret"), "the secret", "put it right"))
 
     beginnings = Beginnings(mssql.s3(), EVIDENCE, restore.restore_id)
     list(native_restore.run(server, job, restore.manifest, ProgressWriter("restore", told.append), beginnings))

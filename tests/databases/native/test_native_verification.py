@@ -484,7 +484,7 @@ class FailingOver(SqlServer):
 
 
 def failing_over(case: NativeServer, times: int) -> FailingOver:
-    return FailingOver(case.server.address, case.server.ca_file, case.server.read_secret, case=case, times=times)
+    return FailingOver(case.server.address, case.server.ca_file, case.server.credentials, case=case, times=times)
 
 
 def test_a_fail_over_in_the_middle_is_survived(case: NativeServer) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
@@ -12,9 +13,9 @@ import psycopg
 import pytest
 
 from dbrestore.contract.job import DatabaseServer
-from dbrestore.worker.base import private_folder
+from dbrestore.worker.base import limits, private_folder, secrets
 from dbrestore.worker.base.lock import only_one
-from dbrestore.worker.base.secrets import Login
+from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.postgresql.session import Server, explained
 from localcloud.base import certificates
 from tests.databases.hostile.test_damage import flip_a_bit
@@ -222,14 +223,43 @@ def test_one_bad_database_does_not_stop_the_next(cloud: Cloud, small: str, dump:
 
 def test_a_rotated_password_is_read_again(cloud: Cloud) -> None:
     secret_over_time = [Login("master", "before the rotation"), Login("master", "secret")]
-    server = Server(_address(cloud), cloud.ca_file, lambda: secret_over_time.pop(0))
+    server = Server(_address(cloud), cloud.ca_file, _reading(lambda: secret_over_time.pop(0)))
 
     with server.connect_master() as connection:
         assert connection.execute("SELECT current_user").fetchone() == ("master",)
     assert secret_over_time == []
 
 
-def test_a_wrong_password_ends_the_job_and_is_not_quoted(cloud: Cloud, small: str, dump: Path) -> None:
+def test_a_password_that_is_being_rotated_is_waited_for_without_asking_the_server_again(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ROTATION_PAUSE_SECONDS", 0.01)
+    old, new = Login("master", "before the rotation"), Login("master", "secret")
+    # The server has the new password already, the secret gets it after some looks.
+    read = [old, old, old, new]
+    server = Server(_address(cloud), cloud.ca_file, _reading(lambda: read.pop(0)))
+
+    server.connect_master().close()
+
+    assert read == []
+
+
+def test_a_server_that_is_behind_the_secret_is_asked_once_more(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The secret has the new password already, the server gets it after the first refusal.
+    cloud.execute("ALTER ROLE master PASSWORD 'before the rotation'", superuser=True)
+    monkeypatch.setattr(limits, "ROTATION_SECONDS", 0.1)
+
+    def pause(_: float) -> None:
+        cloud.execute("ALTER ROLE master PASSWORD 'secret'", superuser=True)
+
+    monkeypatch.setattr(secrets.time, "sleep", pause)
+    server = Server(_address(cloud), cloud.ca_file, _reading(lambda: Login("master", "secret")))
+
+    server.connect_master().close()
+
+
+def test_a_wrong_password_ends_the_job_and_is_not_quoted(cloud: Cloud, small: str, dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ROTATION_SECONDS", 0.1)
     restore = Restore(cloud, {small: dump}, {small: "refused"})
     restore.add_point()
     cloud.execute("ALTER ROLE master PASSWORD 'other'", superuser=True)
@@ -238,24 +268,28 @@ def test_a_wrong_password_ends_the_job_and_is_not_quoted(cloud: Cloud, small: st
     cloud.execute("ALTER ROLE master PASSWORD 'secret'", superuser=True)
 
     assert refused.error is not None
-    assert refused.error.name == "TargetNotUsable"
+    assert refused.error.name == "LoginRefused"
+    assert not refused.logged_in
     assert f"the password in {cloud.secret_arn} was refused" in refused.error.message
-    assert "rotate" in refused.error.message
+    assert "rotate-secret), which gives the master user a new password" in refused.error.message
     assert "password authentication failed" in refused.error.message
-    assert "secret" not in refused.error.message.replace(cloud.secret_arn, "").replace("Secrets Manager", "")
+    assert "'secret'" not in refused.error.message
 
 
-def test_what_has_nothing_to_do_with_locales_is_not_blamed_on_them(cloud: Cloud, small: str, dump: Path) -> None:
+def test_a_user_who_lacks_rights_is_told_which_before_anything_is_made(cloud: Cloud, small: str, dump: Path) -> None:
     restore = Restore(cloud, {small: dump}, {small: "unmade"})
     restore.add_point()
-    cloud.execute("ALTER ROLE master NOCREATEDB", superuser=True)
+    before = cloud.names()
+    cloud.execute("ALTER ROLE master NOCREATEDB; REVOKE rds_superuser FROM master", superuser=True)
 
-    (replayed,) = restore.run("replay").databases
-    cloud.execute("ALTER ROLE master CREATEDB", superuser=True)
-    restore.run("discard")
+    result = restore.run("replay")
+    cloud.execute("ALTER ROLE master CREATEDB; GRANT rds_superuser TO master", superuser=True)
 
-    assert replayed.error is not None
-    assert replayed.error.message == "small: permission denied to create database"
+    assert result.error is not None
+    assert result.error.name == "CredentialsNotUsable"
+    assert result.error.message.endswith('run ALTER ROLE "master" CREATEDB; GRANT rds_superuser TO "master"')
+    assert result.databases == ()
+    assert cloud.names() == before
 
 
 def test_a_locale_that_the_server_lacks_is_named(cloud: Cloud, small: str, dump: Path) -> None:
@@ -271,7 +305,7 @@ def test_a_locale_that_the_server_lacks_is_named(cloud: Cloud, small: str, dump:
 
 
 def test_a_session_that_the_server_ended_reads_as_a_lost_connection(cloud: Cloud) -> None:
-    server = Server(_address(cloud), cloud.ca_file, lambda: Login("master", "secret"))
+    server = Server(_address(cloud), cloud.ca_file, _reading(lambda: Login("master", "secret")))
     messages = []
 
     with server.connect_master() as connection:
@@ -295,7 +329,7 @@ def test_a_session_that_the_server_ended_reads_as_a_lost_connection(cloud: Cloud
     ],
 )
 def test_what_postgresql_quotes_of_rows_is_in_no_message(cloud: Cloud, statement: str, said: str) -> None:
-    server = Server(_address(cloud), cloud.ca_file, lambda: Login("master", "secret"))
+    server = Server(_address(cloud), cloud.ca_file, _reading(lambda: Login("master", "secret")))
     with server.connect_master() as connection:
         connection.execute("CREATE TEMPORARY TABLE kept (id int CHECK (id > 0), mail text PRIMARY KEY)")
         connection.execute("INSERT INTO kept VALUES (7, 'ada@secret.example')")
@@ -307,7 +341,7 @@ def test_what_postgresql_quotes_of_rows_is_in_no_message(cloud: Cloud, statement
 
 
 def test_a_row_that_copy_refuses_is_named_by_its_line(cloud: Cloud) -> None:
-    server = Server(_address(cloud), cloud.ca_file, lambda: Login("master", "secret"))
+    server = Server(_address(cloud), cloud.ca_file, _reading(lambda: Login("master", "secret")))
     with server.connect_master() as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE kept (id int, mail text)")
         with pytest.raises(psycopg.Error) as caught, cursor.copy("COPY kept FROM STDIN") as copy:
@@ -318,7 +352,7 @@ def test_a_row_that_copy_refuses_is_named_by_its_line(cloud: Cloud) -> None:
 
 def test_a_server_with_another_certificate_is_not_trusted(cloud: Cloud, tmp_path: Path) -> None:
     stranger = certificates.create(tmp_path / "other").bundle
-    server = Server(_address(cloud), stranger, lambda: Login("master", "secret"))
+    server = Server(_address(cloud), stranger, _reading(lambda: Login("master", "secret")))
 
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
         server.connect_master()
@@ -326,7 +360,7 @@ def test_a_server_with_another_certificate_is_not_trusted(cloud: Cloud, tmp_path
 
 def test_a_server_of_another_name_is_not_trusted(cloud: Cloud) -> None:
     address = _address(cloud).model_copy(update={"host": "127.0.0.1"})
-    server = Server(address, cloud.ca_file, lambda: Login("master", "secret"))
+    server = Server(address, cloud.ca_file, _reading(lambda: Login("master", "secret")))
 
     with pytest.raises(psycopg.OperationalError, match="does not match host name"):
         server.connect_master()
@@ -350,6 +384,10 @@ def _wait_for_database(cloud: Cloud, name: str) -> None:
     while name not in cloud.names()[0]:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def _reading(read: Callable[[], Login]) -> Credentials:
+    return Credentials(read, "the secret", "put it right")
 
 
 def _address(cloud: Cloud) -> DatabaseServer:

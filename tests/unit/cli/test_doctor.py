@@ -28,7 +28,7 @@ from tests.statemachine.world import DEFINITION, ENVIRONMENT, MACHINE_ARN
 Harm = Callable[[pytest.MonkeyPatch], None]
 FUNCTION = MACHINE_ARN.replace(":states:", ":lambda:").replace(":stateMachine:dbrestore", ":function:Examine")
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!db-1"
-FINE = Finding(check="master-secret", looked_at=SECRET, state="ok", sentence="is active")
+FINE = Finding(check="credentials", looked_at=SECRET, state="ok", sentence="is active")
 DOUBT = Finding(check="free-storage", looked_at="shop", state="warning", sentence="1 GiB", fix="grow it")
 UNSEEN = Finding(check="quotas", looked_at="vCPUs", state="not checked", sentence="denied", fix="allow it")
 BAD = Finding(check="ledger", looked_at="table", state="problem", sentence="is gone", fix="deploy the ControlStack")
@@ -93,7 +93,7 @@ def test_people_see_every_finding_with_its_fix_below(patch: pytest.MonkeyPatch, 
     lines = [line.rstrip() for line in run(capsys)[1].splitlines()]
 
     # The whole ARN: a console that knows emoji makes a sign of its `:secret:`.
-    assert [line for line in lines if "master-secret" in line and f"{SECRET}: is active" in line and "ok" in line]
+    assert [line for line in lines if "credentials" in line and f"{SECRET}: is active" in line and "ok" in line]
     place = next(n for n, line in enumerate(lines) if "PROBLEM" in line)
     assert lines[place].endswith("table: is gone")
     assert lines[place + 1].strip() == "-> deploy the ControlStack"

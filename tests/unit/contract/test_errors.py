@@ -22,14 +22,15 @@ EXIT_CODES = {
     1: """
         ArchiveTierImpossible AutomatedBackupRunning AwsRefused BackupArchived BackupDamaged BackupEncrypted
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing
-        CertificateMissing CertificateRefused CompressionUnreadable CrossRegionCopyRefused CrossRegionReplica
+        CertificateMissing CertificateRefused CompressionUnreadable CredentialConfigurationInvalid CredentialsNotUsable
+        CrossRegionCopyRefused CrossRegionReplica
         DatabaseDamaged DatabaseExists EditionLimit EngineMismatch EvidenceUnreadable ExtensionConfigurationInvalid ExtensionNotAllowed
         FileGuidsExist FilestreamRefused InternalContradiction KmsKeyRefused LedgerRowUnreadable LoginRefused
         MediaPasswordSet NativeBackupOptionMissing NativeSlotsTaken NativeTaskCancelled NativeTaskFailed
         NativeTaskStuck NativeTransferAborted NoUsableSubnet NotANativeBackup NotEnoughStorage NotMasterUser
         OwnerNotUsable PlanOfAnotherVersion RecoveryModelRefused ReplayFailed RestoreCancelled RestoreFailed
         RetrievalTimedOut ServerUnreachable SqlServerConfigurationInvalid StagedBackupMissing StagedCopyDiffers
-        StagingAccessDenied StripeMissing StripesMixed SystemDatabaseRefused TargetNotUsable TargetVersionTooOld
+        StagingAccessDenied StripeMissing StripesMixed SystemDatabaseRefused TargetNotUsable TargetVersionTooNew TargetVersionTooOld
         TooManyStripes WorkerConfigurationInvalid WorkerFailed WorkerLost WorkerNotStarted WorkerTimedOut
     """,
     2: "NotSupportedYet RestoreRequestInvalid",

@@ -6,6 +6,7 @@ restore into the instance sees that its database is gone. With `create_missing_r
 likewise while nothing is theirs. The comment of a role says which restore made it; no code of a dump can write one.
 """
 
+import contextlib
 from collections.abc import Iterable
 
 import psycopg
@@ -50,7 +51,8 @@ def drop_unused(master: Connection, database: DatabaseJob) -> None:
 
 
 def drop_orphans(master: Connection) -> None:
-    """Drop the holders of databases that are gone: neither is their database built at the moment, nor is anything theirs."""
+    """Drop the holders of databases that are gone: neither is their database built at the moment, nor is anything theirs. Since
+    PostgreSQL 16 one that another user made is not ours to drop: it goes with that user's next restore."""
     holders = master.execute(
         "SELECT rolname FROM pg_roles AS r, shobj_description(oid, 'pg_authid') AS mark "
         "WHERE mark LIKE 'dbrestore %%: ' || %s AND NOT rolcanlogin "
@@ -59,7 +61,8 @@ def drop_orphans(master: Connection) -> None:
         [_HOLDS],
     ).fetchall()
     for (role,) in holders:
-        _drop_if_unused(master, role)
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            _drop_if_unused(master, role)
 
 
 def _mark(database: DatabaseJob, purpose: str) -> str:

@@ -380,8 +380,9 @@ DATABASE = (
     Case("instance-usable", full_list, "has 5 security groups already", "remove one"),
     # By the same harm, and in the same words.
     Case("group-room", lambda _: None, "stopped by what instance-usable found", "remove one", "not checked"),
-    Case("master-secret", secret_that_goes, "is to be deleted on", "--manage-master-user-password"),
-    Case("secret-key", key_that_goes, "is PendingDeletion", "enable the key"),
+    Case("credentials", secret_that_goes, "is to be deleted on", "do what the finding says"),
+    Case("secret-key", lambda _: None, "no credentials can be used", "enable the key", "not checked"),
+    Case("secret-key", key_that_goes, "is PendingDeletion", "enable the key", round=2),
     Case("free-storage", full_disk, "0.0 GiB of 20.0 GiB are free", "grow the instance's storage", "warning"),
     Case("standing-group", shut_in, "lets nothing out to port 443", TARGET_STACK),
     Case(
@@ -390,6 +391,9 @@ DATABASE = (
         "is stopped",
         "bring it to available",
         round=2,
+    ),
+    Case(
+        "engine", lambda _: setattr(database(), "engine_version", "19.1"), "runs PostgreSQL 19.1", "restore into an RDS instance", round=2
     ),
     Case("standing-group", no_standing_group, "no security group tagged", TARGET_STACK, round=2),
     Case("worker-place", closed_network, "can't hold the worker", "fix one of the subnets", round=3),

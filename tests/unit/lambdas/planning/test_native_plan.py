@@ -13,6 +13,7 @@ from moto.rds.models import DBInstance, rds_backends
 from dbrestore.contract import keys
 from dbrestore.contract.errors import (
     BackupDamaged,
+    CredentialsNotUsable,
     DatabaseBusy,
     DatabaseNotInRestorePoint,
     EngineMismatch,
@@ -366,14 +367,38 @@ def test_a_passing_status_is_waited_for(sql_server: World, status: str) -> None:
         plan(asking())
 
 
-def test_an_instance_without_a_managed_secret_is_refused(world: World) -> None:
+def test_an_instance_without_credentials_is_refused(world: World) -> None:
     option_group("native", with_role(ROLE))
     create_target(world, ManageMasterUserPassword=False, MasterUserPassword="s3cr3t-s3cr3t")
     store_chains()
 
-    [line] = refused(TargetNotUsable)
+    [line] = refused(CredentialsNotUsable)
 
-    assert line.startswith(f"{TARGET} has no managed master secret")
+    assert line.startswith(f"{TARGET} has no credentials for a restore: name a secret")
+
+
+def test_a_secret_of_ones_own_is_planned_and_a_user_of_iam_is_refused(world: World) -> None:
+    option_group("native", with_role(ROLE))
+    create_target(world, ManageMasterUserPassword=False, MasterUserPassword="s3cr3t-s3cr3t")
+    store_chains()
+    tags: Any = [{"Key": "dbrestore:credentials", "Value": "true"}]
+    arn = boto3.client("secretsmanager").create_secret(Name="crm", SecretString="{}", Tags=tags)["ARN"]
+    asked = asking()
+
+    told = plan({**asked, "target": {**asked["target"], "credentials": {"secretArn": arn}}})
+    with pytest.raises(CredentialsNotUsable, match="which only PostgreSQL has: name a secret"):
+        plan({**asked, "target": {**asked["target"], "credentials": {"iamUser": "dbrestore"}}})
+
+    assert (told["target"]["secretArn"], told["target"]["credentialsBy"]) == (arn, "the request")
+
+
+def test_an_instance_older_than_sql_server_2016_is_refused(world: World) -> None:
+    option_group("native", with_role(ROLE))
+    create_target(world, EngineVersion="12.00.6444.4.v1")
+    store_chains({"version": "11.0.7507"})
+
+    told, fix = "runs SQL Server 12.00.6444.4.v1, which is too old to restore into", "restore into SQL Server 2016 or newer"
+    assert f"{TARGET} {told}: {fix}, or upgrade the instance" in refused(TargetVersionTooOld)
 
 
 @pytest.mark.parametrize(

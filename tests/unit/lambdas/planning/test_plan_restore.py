@@ -13,6 +13,7 @@ from moto.rds.models import rds_backends
 from dbrestore.contract.errors import (
     BackupDamaged,
     CertificateBundleMissing,
+    CredentialsNotUsable,
     DatabaseNotInRestorePoint,
     NotEnoughStorage,
     NotReady,
@@ -23,6 +24,7 @@ from dbrestore.contract.errors import (
     RestoreRequestInvalid,
     TargetNotFound,
     TargetNotUsable,
+    TargetVersionTooNew,
     TargetVersionTooOld,
 )
 from dbrestore.contract.names import restore_id
@@ -217,10 +219,11 @@ def test_a_wish_for_later_is_refused_as_such(world: World, change: dict[str, Any
         ({"Engine": "mysql", "EngineVersion": "8.0.36"}, TargetNotUsable, "only PostgreSQL and SQL Server"),
         (
             {"ManageMasterUserPassword": False, "MasterUserPassword": "s3cr3t-s3cr3t"},
-            TargetNotUsable,
-            "no managed master secret",
+            CredentialsNotUsable,
+            "gives the master user a new password at once and every 7 days",
         ),
         ({"EngineVersion": "15.8"}, TargetVersionTooOld, "was dumped from 16.4"),
+        ({"EngineVersion": "19.1"}, TargetVersionTooNew, "runs PostgreSQL 19.1, which this version of dbrestore doesn't know"),
     ],
 )
 def test_an_instance_that_cannot_take_part_is_refused(world: World, settings: dict[str, Any], kind: type[RestoreError], part: str) -> None:

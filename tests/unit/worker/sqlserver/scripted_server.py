@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dbrestore.contract.job import DatabaseServer
-from dbrestore.worker.base.secrets import Login
+from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.sqlserver.session import SqlServer
 from localcloud.base import certificates
 from localcloud.tds import server as tds_server
@@ -57,4 +57,4 @@ def sql_server(
         secret_arn="arn:aws:secretsmanager:rds!x",
         ca_bundle="s3://evidence/ca.pem",
     )
-    return SqlServer(address, ca_file, read_secret)
+    return SqlServer(address, ca_file, Credentials(read_secret, f"the password in {address.secret_arn}", "put it right"))
