@@ -15,6 +15,7 @@ from dbrestore.contract.document import Document
 from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
+from lambdas.lookup import instance_kinds
 from lambdas.runtime.aws import TargetAccount
 
 if TYPE_CHECKING:
@@ -75,17 +76,13 @@ def _near(target: TargetAccount, name: str) -> str:
 
 
 def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
-    """Why the instance can't take part, apart from a status that passes."""
-    engine, status = instance["Engine"], instance["DBInstanceStatus"]
+    """Why an instance of a kind that can take part can't as it is, apart from a status that passes."""
+    status = instance["DBInstanceStatus"]
     problems = []
-    if engine.startswith("aurora"):
-        problems.append("is an Aurora instance, whose security groups belong to its cluster: restore into an RDS instance")
     if status != "available" and status not in TRANSIENT:
         problems.append(f"is {status}: bring it to available, then start again")
     if not instance.get("MasterUserSecret", {}).get("SecretArn"):
         problems.append("has no managed master secret: turn on --manage-master-user-password for it")
-    if source := instance.get("ReadReplicaSourceDBInstanceIdentifier"):
-        problems.append(f"is a read replica of {source} and can't have databases of its own: restore into {source}")
     if shield := _shield(instance):
         problems.append(f"is shielded from restores by its tag {shield} = false: remove the tag, or restore into another instance")
     if (groups := len(instance.get("VpcSecurityGroups", []))) >= limits.MOST_GROUPS_OF_AN_INSTANCE:
@@ -100,10 +97,10 @@ def _shield(instance: "DBInstanceTypeDef") -> str | None:
 
 
 def engine_of(instance: "DBInstanceTypeDef") -> Engine:
-    """The engine without its edition. Raises TargetNotUsable for other engines."""
-    engine, name = engines.of_instance(instance["Engine"]), instance["DBInstanceIdentifier"]
-    if engine is None:
-        raise TargetNotUsable(f"{name} is a {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into")
+    """The engine without its edition. Raises TargetNotUsable for other engines, members of clusters, replicas and the like."""
+    engine, refusal = engines.of_instance(instance["Engine"]), instance_kinds.refusal(instance)
+    if engine is None or refusal:
+        raise TargetNotUsable(f"{instance['DBInstanceIdentifier']} {refusal}")
     return engine
 
 

@@ -13,6 +13,7 @@
 | the same DbiResourceId everywhere | one per instance |
 | any VpcSecurityGroupIds accepted | unknown: `InvalidParameterValue`; more than 5: `InvalidParameterValue` too |
 | groups always `active` | `adding` and `removing` for a (scaled) while |
+| ModifyDBInstance changes the groups of a cluster's member | `InvalidParameterCombination` |
 | ModifyDBInstance in every status | `InvalidDBInstanceState` unless `available` |
 | no FreeStorageSpace in CloudWatch | allocated storage less the real size of the data directory, or the simulated one of the databases |
 | a replica has its source's DbiResourceId; one in another Region cannot be deleted | its own; can |
@@ -172,6 +173,7 @@ def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: 
             f"Database instance {db_instance_identifier} is not in available state: {instance.status}.",
         )
     asked = db_kwargs.get("vpc_security_group_ids")
+    _require_no_member(instance, asked)
     _check_groups(backend, asked or [])
     option_groups.require_known(backend, db_kwargs.get("option_group_name"))
     _require_same_version(instance, db_kwargs.get("engine_version"))
@@ -183,6 +185,16 @@ def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: 
     if server := database_servers.server_of(instance):
         _change_server(server, instance, db_kwargs)
     return instance
+
+
+def _require_no_member(instance: Any, asked: list[str] | None) -> None:
+    if asked is not None and instance.db_cluster_identifier:
+        # The code is in RDS's handlers for CloudFormation (github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds,
+        # pull 262), the wording is assumed.
+        raise RDSClientError(
+            "InvalidParameterCombination",
+            "The specified DB Instance is a member of a cluster. Modify the vpc security group membership for the DB Cluster.",
+        )
 
 
 def _change_server(server: database_servers.Server, instance: Any, asked: Any) -> None:
