@@ -16,6 +16,7 @@ from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
 from lambdas.lookup import instance_kinds
+from lambdas.lookup.instance_status import PASSING, USABLE
 from lambdas.runtime.aws import TargetAccount
 
 if TYPE_CHECKING:
@@ -24,21 +25,6 @@ if TYPE_CHECKING:
 OFFER_PARAMETER = "/dbrestore/target"
 # Where a request names the instance.
 POINTER = "/target/dbInstance"
-TRANSIENT = {
-    "backing-up",
-    "configuring-enhanced-monitoring",
-    "configuring-iam-database-auth",
-    "configuring-log-exports",
-    "creating",
-    "maintenance",
-    "modifying",
-    "rebooting",
-    "renaming",
-    "resetting-master-credentials",
-    "starting",
-    "storage-optimization",
-    "upgrading",
-}
 
 
 class Offer(Document):
@@ -79,7 +65,7 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
     """Why an instance of a kind that can take part can't as it is, apart from a status that passes."""
     status = instance["DBInstanceStatus"]
     problems = []
-    if status != "available" and status not in TRANSIENT:
+    if status not in USABLE | PASSING:
         problems.append(f"is {status}: bring it to available, then start again")
     if not instance.get("MasterUserSecret", {}).get("SecretArn"):
         problems.append("has no managed master secret: turn on --manage-master-user-password for it")
@@ -105,9 +91,9 @@ def engine_of(instance: "DBInstanceTypeDef") -> Engine:
 
 
 def require_available(instance: "DBInstanceTypeDef", waited: timedelta) -> None:
-    """Raises NotReady while a passing status lasts, TargetNotUsable when it lasted too long."""
+    """Raises NotReady while a status lasts in which the server may be away, TargetNotUsable when it lasted too long."""
     status = instance["DBInstanceStatus"]
-    if status == "available" and instance.get("Endpoint", {}).get("Address"):
+    if status in USABLE and instance.get("Endpoint", {}).get("Address"):
         return
     if waited.total_seconds() > limits.TARGET_AVAILABLE_WITHIN:
         minutes = limits.TARGET_AVAILABLE_WITHIN // 60

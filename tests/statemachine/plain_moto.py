@@ -26,6 +26,7 @@ from localcloud.base import clock, corrections
 from localcloud.base.clients import ACCOUNT, REGION
 from localcloud.ec2 import instances, security_groups
 from localcloud.flow import dynamodb, stepfunctions
+from localcloud.rds import instance_states
 from localcloud.s3 import glacier_objects
 from localcloud.s3 import rules as s3_rules
 
@@ -36,6 +37,7 @@ KEPT = (
     "localcloud.s3.events",
     "localcloud.s3.rules",
     "localcloud.ec2.security_groups",
+    "localcloud.rds.instance_states",
     "localcloud.flow.stepfunctions",
     "localcloud.flow.step_retries",
     "localcloud.flow.task_tokens",
@@ -47,6 +49,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     """Everything but the handlers."""
     instances.install(TIME_SCALE)
     security_groups.install()
+    instance_states.install()
     s3_rules.install()
     dynamodb.install()
     patch.setattr(stepfunctions, "_clients", None)

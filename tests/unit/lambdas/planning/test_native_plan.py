@@ -356,7 +356,7 @@ def test_every_edition_can_be_restored_into(world: World, engine: str) -> None:
     assert plan(asking())["target"]["engine"] == engine
 
 
-@pytest.mark.parametrize("status", ["backing-up", "modifying"])
+@pytest.mark.parametrize("status", ["rebooting", "modifying"])
 def test_a_passing_status_is_waited_for(sql_server: World, status: str) -> None:
     instance = rds_backends[ACCOUNT][REGION].databases[MSSQL]
     sql_server.patch.setattr(instance, "status", status)

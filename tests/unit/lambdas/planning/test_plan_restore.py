@@ -334,7 +334,14 @@ def with_status(world: World, status: str) -> None:
     world.patch.setattr(instance, "status", status)
 
 
-@pytest.mark.parametrize("status", ["backing-up", "modifying", "starting"])
+@pytest.mark.parametrize("status", ["backing-up", "storage-optimization", "storage-initialization", "configuring-log-exports"])
+def test_what_rds_does_beside_the_server_is_not_waited_for(world: World, status: str) -> None:
+    with_status(world, status)
+
+    assert plan()["target"]["dbInstance"] == INSTANCE
+
+
+@pytest.mark.parametrize("status", ["maintenance", "modifying", "starting"])
 def test_a_passing_status_is_waited_for(world: World, status: str) -> None:
     with_status(world, status)
 
