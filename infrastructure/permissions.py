@@ -156,7 +156,8 @@ CHANGE_GROUP_LIST = Statement(
     (DB_INSTANCES,),
     # There is no condition for the group list alone. RDS takes a new password for a master user that Secrets Manager manages only together
     # with this flag, and PlanRestore refuses instances whose master user is managed otherwise. A tag shields an instance altogether.
-    {"StringNotEquals": SHIELDED, "Null": {"rds:ManageMasterUserPassword": "true"}},
+    # Whether RDS fills a condition key in whose parameter the request lacks, no page says: this holds either way.
+    {"StringNotEquals": SHIELDED, "BoolIfExists": {"rds:ManageMasterUserPassword": "false"}},
 )
 DELETE_GROUPS = Statement(("ec2:DeleteSecurityGroup",), (GROUPS,), BEARING_OUR_TAG)
 PAIR_GROUPS = (

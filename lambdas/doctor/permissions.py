@@ -40,7 +40,9 @@ def group_list(patient: InstanceSide) -> Iterator[Outcome]:
     """The one call that changes the instance: its list of security groups."""
     tags = {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in patient.instance.get("TagList", [])}
     arn, role = patient.instance["DBInstanceArn"], patient.target.control.target_role_arn
-    yield from _simulated(patient.target, role, arn, ("rds:ModifyDBInstance",), tags)
+    # Whether RDS fills in the key of a parameter that a request lacks is not documented, so the call must be allowed in either case.
+    for filled in ({}, {"rds:ManageMasterUserPassword": "false"}):
+        yield from _simulated(patient.target, role, arn, ("rds:ModifyDBInstance",), tags, filled)
 
 
 def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
@@ -66,6 +68,7 @@ def _simulated(
     resource: str,
     actions: tuple[str, ...],
     context: Mapping[str, str],
+    truths: Mapping[str, str] | None = None,
     *,
     if_forbidden: bool = False,
 ) -> Iterator[Outcome]:
@@ -73,7 +76,7 @@ def _simulated(
         PolicySourceArn=role,
         ActionNames=list(actions),
         ResourceArns=[resource],
-        ContextEntries=[{"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"} for key, value in context.items()],
+        ContextEntries=[*_entries(context, "string"), *_entries(truths or {}, "boolean")],
     )
     denied = [result for result in told["EvaluationResults"] if result["EvalDecision"] != "allowed"]
     denied = [result for result in denied if not if_forbidden or _who_forbids(result)]
@@ -83,6 +86,10 @@ def _simulated(
         yield wrong(sentence, role, f"let the owners of {who} except the role" if who else OF_THE_STACK)
     if not denied:
         yield fine(f"may call {', '.join(actions)} on {resource}", role)
+
+
+def _entries(context: Mapping[str, str], kind: str) -> list[dict[str, Any]]:
+    return [{"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": kind} for key, value in context.items()]
 
 
 def _who_forbids(result: Mapping[str, Any]) -> str | None:

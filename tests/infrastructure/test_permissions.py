@@ -115,7 +115,12 @@ def test_only_the_states_of_step_3_and_their_removers_may_touch_the_instance() -
     assert may_touch == {"PairSecurityGroups", "UnpairSecurityGroups", "DiscardUnfinishedDatabases"}
     conditions = permissions.CHANGE_GROUP_LIST.conditions
     assert conditions["StringNotEquals"] == {"aws:ResourceTag/dbrestore:allow": "false"}
-    assert conditions["Null"] == {"rds:ManageMasterUserPassword": "true"}
+    assert conditions["BoolIfExists"] == {"rds:ManageMasterUserPassword": "false"}
+
+
+def test_no_permission_depends_on_whether_aws_fills_in_a_key(control: Template, target: Template) -> None:
+    for statement in (*_statements(control), *_statements(target)):
+        assert not [operator for operator in statement.get("Condition", {}) if "Null" in operator], statement
 
 
 def test_only_temporary_buckets_of_this_account_may_be_made_filled_and_deleted(target: Template) -> None:

@@ -276,3 +276,13 @@ def test_a_certificate_that_ends_soon_is_told(installation: Installation) -> Non
         told: Any = {**target.instance, "CertificateDetails": {"ValidTill": datetime.now(UTC) + timedelta(days=days)}}
         [finding] = judge(check, InstanceSide(target, told))
         assert finding.state == state
+
+
+def test_a_permission_that_fails_when_rds_fills_in_a_key_is_found(installation: Installation) -> None:
+    installation.denied["rds:ModifyDBInstance"] = {"EvalDecision": "implicitDeny"}
+    installation.only_with["rds:ModifyDBInstance"] = "rds:ManageMasterUserPassword"
+
+    [wrong] = [finding for finding in installation.examine(INSTANCE) if finding.state == "problem"]
+
+    assert wrong.check == "instance-permissions"
+    assert "may not call rds:ModifyDBInstance" in wrong.sentence
