@@ -20,10 +20,13 @@ def _tagged(tags: dict[str, str], key: str = "aws:ResourceTag") -> dict[str, dic
 
 
 IN_THIS_REGION: dict[str, dict[str, Any]] = {"StringEquals": {"aws:RequestedRegion": "{region}"}}
-IN_THIS_VPC: dict[str, dict[str, Any]] = {"ArnEquals": {"ec2:Vpc": "arn:{partition}:ec2:{region}:{account}:vpc/{vpc}"}}
+# A VPC, its subnets and groups that come with it may be shared by another account, whose number their ARNs then bear. Ids are unique.
+VPC = "arn:{partition}:ec2:{region}:*:vpc/{vpc}"
+IN_THIS_VPC: dict[str, dict[str, Any]] = {"ArnEquals": {"ec2:Vpc": VPC}}
 BEARING_OUR_TAG = _tagged(MANAGED)
 ASKED_WITH_OUR_TAG = _tagged(MANAGED, "aws:RequestTag")
 GROUPS = "arn:{partition}:ec2:{region}:{account}:security-group/*"
+GROUPS_OF_ANYBODY = "arn:{partition}:ec2:{region}:*:security-group/*"
 INSTANCES = "arn:{partition}:ec2:{region}:{account}:instance/*"
 VOLUMES = "arn:{partition}:ec2:{region}:{account}:volume/*"
 INTERFACES = "arn:{partition}:ec2:{region}:{account}:network-interface/*"
@@ -119,7 +122,7 @@ LAUNCH_WORKER = (
     ),
     Statement(("ec2:RunInstances",), (VOLUMES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:Encrypted": "true"}}),
     Statement(("ec2:RunInstances",), (INTERFACES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:AssociatePublicIpAddress": "false"}}),
-    Statement(("ec2:RunInstances",), ("arn:{partition}:ec2:{region}:{account}:subnet/*", GROUPS), IN_THIS_VPC),
+    Statement(("ec2:RunInstances",), ("arn:{partition}:ec2:{region}:*:subnet/*", GROUPS_OF_ANYBODY), IN_THIS_VPC),
     # Amazon's images and those that this account made itself: what others share with it is never run.
     Statement(
         ("ec2:RunInstances",),
@@ -142,14 +145,14 @@ REMOVE_WORKER = (SEE_WORKERS, SEE_WHAT_A_WORKER_LEAVES, TERMINATE_WORKER, DELETE
 
 CREATE_GROUPS = (
     Statement(("ec2:CreateSecurityGroup",), (GROUPS,), ASKED_WITH_OUR_TAG),
-    Statement(("ec2:CreateSecurityGroup",), ("arn:{partition}:ec2:{region}:{account}:vpc/{vpc}",)),
+    Statement(("ec2:CreateSecurityGroup",), (VPC,)),
     TAG_ON_CREATION,
     Statement(("ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress"), (GROUPS,), BEARING_OUR_TAG),
 )
 REVOKE_RULES = Statement(("ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"), (GROUPS,), BEARING_OUR_TAG)
 GIVE_WORKER_ITS_GROUP = (
     Statement(("ec2:ModifyInstanceAttribute",), (INSTANCES,), BEARING_OUR_TAG),
-    Statement(("ec2:ModifyInstanceAttribute",), (GROUPS,), IN_THIS_VPC),
+    Statement(("ec2:ModifyInstanceAttribute",), (GROUPS_OF_ANYBODY,), IN_THIS_VPC),
 )
 CHANGE_GROUP_LIST = Statement(
     ("rds:ModifyDBInstance",),

@@ -5,6 +5,7 @@ import pytest
 
 from dbrestore.contract import names
 from lambdas.runtime.aws import TargetAccount
+from localcloud.ec2 import sharing
 from localcloud.iam import judgement
 from tests.statemachine.engines import Engine, of_both_engines
 from tests.statemachine.fake_worker import end_without_result
@@ -69,3 +70,16 @@ def test_a_second_worker_is_allowed_what_the_first_one_was(world: World) -> None
 
     assert ended["error"] == "WorkerFailed", ended.get("cause")
     assert world.inventory() == before
+
+
+def test_a_restore_works_in_a_vpc_that_another_account_shares(world: World) -> None:
+    before = world.inventory()
+    sharing.share(ACCOUNT, REGION, world.vpc_id, "999988887777")
+    subnet = boto3.client("ec2").describe_subnets()["Subnets"][0]
+    world.judge()
+
+    ended = world.run()
+
+    assert subnet["OwnerId"] == "999988887777"
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    assert world.inventory() == before | {"databases": ["orders"]}
