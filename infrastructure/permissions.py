@@ -136,9 +136,21 @@ LAUNCH_WORKER = (
         {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
     ),
 )
+# For volumes that are encrypted with a customer's own key, which may be another account's. Through EC2 alone; EC2 makes the grant for
+# itself and retires it with the volume (Amazon EBS User Guide, "Requirements for Amazon EBS encryption").
+VOLUME_KEYS = "arn:{partition}:kms:{region}:*:key/*"
+THROUGH_EC2 = {"StringEquals": {"kms:ViaService": "ec2.{region}.amazonaws.com"}}
+USE_VOLUME_KEYS = (
+    Statement(
+        ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+        (VOLUME_KEYS,),
+        THROUGH_EC2,
+    ),
+    Statement(("kms:CreateGrant",), (VOLUME_KEYS,), {**THROUGH_EC2, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
+)
 TERMINATE_WORKER = Statement(("ec2:TerminateInstances",), (INSTANCES,), BEARING_OUR_TAG)
 DELETE_WHAT_A_WORKER_LEAVES = Statement(("ec2:DeleteVolume", "ec2:DeleteNetworkInterface"), (VOLUMES, INTERFACES), BEARING_OUR_TAG)
-DEPLOY_WORKER = (SEE_IMAGES, SEE_REGISTRATION, SEE_WORKERS, *LAUNCH_WORKER, TERMINATE_WORKER)
+DEPLOY_WORKER = (SEE_IMAGES, SEE_REGISTRATION, SEE_WORKERS, *LAUNCH_WORKER, *USE_VOLUME_KEYS, TERMINATE_WORKER)
 REMOVE_WORKER = (SEE_WORKERS, SEE_WHAT_A_WORKER_LEAVES, TERMINATE_WORKER, DELETE_WHAT_A_WORKER_LEAVES)
 
 # Target account: the pair of groups, made and unmade
@@ -258,6 +270,7 @@ EXAMINE_TARGET_ACCOUNT = (
     Statement(("secretsmanager:DescribeSecret",), ("arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*",)),
     Statement(("kms:DescribeKey",), ("arn:{partition}:kms:{region}:{account}:key/*",)),
     Statement(("servicequotas:GetServiceQuota",), conditions=IN_THIS_REGION),
+    Statement(("ec2:GetEbsDefaultKmsKeyId", "ec2:GetEbsEncryptionByDefault"), conditions=IN_THIS_REGION),
 )
 
 # Target account: the worker itself

@@ -10,7 +10,7 @@ from typing import Any
 from localcloud.base import callers, certificates, clock
 from localcloud.base.callers import Call
 from localcloud.base.clients import ACCOUNT, HOME, REGION, Clients, Place
-from localcloud.ec2 import instances, security_groups, sharing, ssm, vpc
+from localcloud.ec2 import instances, security_groups, sharing, ssm, volume_keys, vpc
 from localcloud.flow import dynamodb, events, lambda_runtime, stepfunctions
 from localcloud.iam import judgement, role_trust
 from localcloud.rds import instances as rds
@@ -136,4 +136,5 @@ def _install_resources(directory: Path, time_scale: float, endpoint: str, author
     s3.install(directory)
     role_trust.install()
     sharing.install()
+    volume_keys.install()
     judgement.install()

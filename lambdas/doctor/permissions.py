@@ -27,13 +27,13 @@ def target_role(target: TargetSide) -> Iterator[Outcome]:
     """The calls that make and remove groups and workers, with the tags that they carry."""
     place, role = target.control.place, target.control.target_role_arn
     resources = f"arn:{place.partition}:ec2:{place.region}:{place.account}"
-    yield from _simulated(target, role, f"{resources}:security-group/*", GROUP_CALLS, TAGGED)
-    yield from _simulated(target, role, f"{resources}:instance/*", ("ec2:TerminateInstances",), TAGGED)
+    yield from simulated(target, role, f"{resources}:security-group/*", GROUP_CALLS, TAGGED)
+    yield from simulated(target, role, f"{resources}:instance/*", ("ec2:TerminateInstances",), TAGGED)
     # Allowed by many conditions together, which can't all be told to the simulation: only what forbids them counts.
-    yield from _simulated(target, role, f"{resources}:instance/*", ("ec2:RunInstances",), TAGGED, if_forbidden=True)
+    yield from simulated(target, role, f"{resources}:instance/*", ("ec2:RunInstances",), TAGGED, if_forbidden=True)
     passed = {"iam:PassedToService": "ec2.amazonaws.com"}
     for worker in target.worker_roles:
-        yield from _simulated(target, role, worker, ("iam:PassRole",), passed)
+        yield from simulated(target, role, worker, ("iam:PassRole",), passed)
 
 
 def group_list(patient: InstanceSide) -> Iterator[Outcome]:
@@ -42,7 +42,7 @@ def group_list(patient: InstanceSide) -> Iterator[Outcome]:
     arn, role = patient.instance["DBInstanceArn"], patient.target.control.target_role_arn
     # Whether RDS fills in the key of a parameter that a request lacks is not documented, so the call must be allowed in either case.
     for filled in ({}, {"rds:ManageMasterUserPassword": "false"}):
-        yield from _simulated(patient.target, role, arn, ("rds:ModifyDBInstance",), tags, filled)
+        yield from simulated(patient.target, role, arn, ("rds:ModifyDBInstance",), tags, filled)
 
 
 def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
@@ -59,10 +59,10 @@ def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
     }
     for action, resource in asked.items():
         if resource:
-            yield from _simulated(target, target.worker_roles[0], resource, (action,), {})
+            yield from simulated(target, target.worker_roles[0], resource, (action,), {})
 
 
-def _simulated(
+def simulated(
     target: TargetSide,
     role: str,
     resource: str,
@@ -72,6 +72,8 @@ def _simulated(
     *,
     if_forbidden: bool = False,
 ) -> Iterator[Outcome]:
+    """What IAM's simulation says of these actions; `context` has condition keys that are strings, `truths` those that are true or
+    false."""
     told = target.iam.simulate_principal_policy(
         PolicySourceArn=role,
         ActionNames=list(actions),

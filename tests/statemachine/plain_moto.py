@@ -24,7 +24,7 @@ from moto.stepfunctions.parser.backend.execution_worker import TMP_THREADS
 
 from localcloud.base import clock, corrections
 from localcloud.base.clients import ACCOUNT, REGION
-from localcloud.ec2 import instances, security_groups, sharing
+from localcloud.ec2 import instances, security_groups, sharing, volume_keys
 from localcloud.flow import dynamodb, stepfunctions
 from localcloud.iam import judgement
 from localcloud.rds import instance_states
@@ -39,6 +39,7 @@ KEPT = (
     "localcloud.s3.rules",
     "localcloud.ec2.security_groups",
     "localcloud.ec2.sharing",
+    "localcloud.ec2.volume_keys",
     "localcloud.iam.judgement",
     "localcloud.rds.instance_states",
     "localcloud.flow.stepfunctions",
@@ -54,6 +55,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     security_groups.install()
     instance_states.install()
     sharing.install()
+    volume_keys.install()
     judgement.install()
     patch.setattr(judgement, "_is_judging", False)
     s3_rules.install()

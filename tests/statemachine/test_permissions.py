@@ -1,5 +1,7 @@
 """The whole flow as the TargetStack's role, judged as IAM judges it, with each function's own session policy."""
 
+import json
+
 import boto3
 import pytest
 
@@ -9,7 +11,7 @@ from localcloud.ec2 import sharing
 from localcloud.iam import judgement
 from tests.statemachine.engines import Engine, of_both_engines
 from tests.statemachine.fake_worker import end_without_result
-from tests.statemachine.world import ACCOUNT, INSTANCE, REGION, World
+from tests.statemachine.world import ACCOUNT, INSTANCE, REGION, TARGET_ROLE, World
 
 in_both_worlds = pytest.mark.parametrize("fills_keys", [True, False], ids=["keys filled in", "keys left out"])
 
@@ -83,3 +85,47 @@ def test_a_restore_works_in_a_vpc_that_another_account_shares(world: World) -> N
     assert subnet["OwnerId"] == "999988887777"
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
     assert world.inventory() == before | {"databases": ["orders"]}
+
+
+def own_key() -> str:
+    """A key of the customer's own, with which EBS encrypts by default; its ARN."""
+    arn = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    boto3.client("ec2").modify_ebs_default_kms_key_id(KmsKeyId=arn)
+    return str(arn)
+
+
+def test_a_worker_starts_where_ebs_encrypts_with_a_key_of_the_customers_own(world: World) -> None:
+    before = world.inventory()
+    world.judge()
+    own_key()
+
+    ended = world.run()
+
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    assert world.inventory() == before | {"databases": ["orders"]}
+
+
+def test_a_key_that_can_not_be_used_is_named_after_one_launch(world: World) -> None:
+    before = world.inventory()
+    world.judge()
+    boto3.client("kms").disable_key(KeyId=own_key().rpartition("/")[2])
+
+    ended = world.run()
+
+    assert ended["error"] == "WorkerVolumeRefused"
+    assert "Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state" in ended["cause"]
+    assert world.inventory() == before
+    rows = [row for row in world.report()["resources"] if row["kind"] == "instance"]
+    assert [row["note"] for row in rows] == ["Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state"]
+
+
+def test_a_key_that_the_role_may_not_use_is_named_too(world: World) -> None:
+    world.judge()
+    key = own_key()
+    denied = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": ["kms:CreateGrant"], "Resource": [key]}]}
+    boto3.client("iam").put_role_policy(RoleName=TARGET_ROLE, PolicyName="boundary", PolicyDocument=json.dumps(denied))
+
+    ended = world.run()
+
+    assert ended["error"] == "WorkerVolumeRefused"
+    assert "Client.InternalError: Client error on launch" in ended["cause"]
