@@ -20,10 +20,13 @@ def _tagged(tags: dict[str, str], key: str = "aws:ResourceTag") -> dict[str, dic
 
 
 IN_THIS_REGION: dict[str, dict[str, Any]] = {"StringEquals": {"aws:RequestedRegion": "{region}"}}
-IN_THIS_VPC: dict[str, dict[str, Any]] = {"ArnEquals": {"ec2:Vpc": "arn:{partition}:ec2:{region}:{account}:vpc/{vpc}"}}
+# A VPC, its subnets and groups that come with it may be shared by another account, whose number their ARNs then bear. Ids are unique.
+VPC = "arn:{partition}:ec2:{region}:*:vpc/{vpc}"
+IN_THIS_VPC: dict[str, dict[str, Any]] = {"ArnEquals": {"ec2:Vpc": VPC}}
 BEARING_OUR_TAG = _tagged(MANAGED)
 ASKED_WITH_OUR_TAG = _tagged(MANAGED, "aws:RequestTag")
 GROUPS = "arn:{partition}:ec2:{region}:{account}:security-group/*"
+GROUPS_OF_ANYBODY = "arn:{partition}:ec2:{region}:*:security-group/*"
 INSTANCES = "arn:{partition}:ec2:{region}:{account}:instance/*"
 VOLUMES = "arn:{partition}:ec2:{region}:{account}:volume/*"
 INTERFACES = "arn:{partition}:ec2:{region}:{account}:network-interface/*"
@@ -121,7 +124,7 @@ LAUNCH_WORKER = (
     ),
     Statement(("ec2:RunInstances",), (VOLUMES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:Encrypted": "true"}}),
     Statement(("ec2:RunInstances",), (INTERFACES,), {**ASKED_WITH_OUR_TAG, "Bool": {"ec2:AssociatePublicIpAddress": "false"}}),
-    Statement(("ec2:RunInstances",), ("arn:{partition}:ec2:{region}:{account}:subnet/*", GROUPS), IN_THIS_VPC),
+    Statement(("ec2:RunInstances",), ("arn:{partition}:ec2:{region}:*:subnet/*", GROUPS_OF_ANYBODY), IN_THIS_VPC),
     # Amazon's images and those that this account made itself: what others share with it is never run.
     Statement(
         ("ec2:RunInstances",),
@@ -135,30 +138,43 @@ LAUNCH_WORKER = (
         {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
     ),
 )
+# For volumes that are encrypted with a customer's own key, which may be another account's. Through EC2 alone; EC2 makes the grant for
+# itself and retires it with the volume (Amazon EBS User Guide, "Requirements for Amazon EBS encryption").
+VOLUME_KEYS = "arn:{partition}:kms:{region}:*:key/*"
+THROUGH_EC2 = {"StringEquals": {"kms:ViaService": "ec2.{region}.amazonaws.com"}}
+USE_VOLUME_KEYS = (
+    Statement(
+        ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+        (VOLUME_KEYS,),
+        THROUGH_EC2,
+    ),
+    Statement(("kms:CreateGrant",), (VOLUME_KEYS,), {**THROUGH_EC2, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
+)
 TERMINATE_WORKER = Statement(("ec2:TerminateInstances",), (INSTANCES,), BEARING_OUR_TAG)
 DELETE_WHAT_A_WORKER_LEAVES = Statement(("ec2:DeleteVolume", "ec2:DeleteNetworkInterface"), (VOLUMES, INTERFACES), BEARING_OUR_TAG)
-DEPLOY_WORKER = (SEE_IMAGES, SEE_REGISTRATION, SEE_WORKERS, *LAUNCH_WORKER, TERMINATE_WORKER)
+DEPLOY_WORKER = (SEE_IMAGES, SEE_REGISTRATION, SEE_WORKERS, *LAUNCH_WORKER, *USE_VOLUME_KEYS, TERMINATE_WORKER)
 REMOVE_WORKER = (SEE_WORKERS, SEE_WHAT_A_WORKER_LEAVES, TERMINATE_WORKER, DELETE_WHAT_A_WORKER_LEAVES)
 
 # Target account: the pair of groups, made and unmade
 
 CREATE_GROUPS = (
     Statement(("ec2:CreateSecurityGroup",), (GROUPS,), ASKED_WITH_OUR_TAG),
-    Statement(("ec2:CreateSecurityGroup",), ("arn:{partition}:ec2:{region}:{account}:vpc/{vpc}",)),
+    Statement(("ec2:CreateSecurityGroup",), (VPC,)),
     TAG_ON_CREATION,
     Statement(("ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress"), (GROUPS,), BEARING_OUR_TAG),
 )
 REVOKE_RULES = Statement(("ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"), (GROUPS,), BEARING_OUR_TAG)
 GIVE_WORKER_ITS_GROUP = (
     Statement(("ec2:ModifyInstanceAttribute",), (INSTANCES,), BEARING_OUR_TAG),
-    Statement(("ec2:ModifyInstanceAttribute",), (GROUPS,), IN_THIS_VPC),
+    Statement(("ec2:ModifyInstanceAttribute",), (GROUPS_OF_ANYBODY,), IN_THIS_VPC),
 )
 CHANGE_GROUP_LIST = Statement(
     ("rds:ModifyDBInstance",),
     (DB_INSTANCES,),
     # There is no condition for the group list alone. RDS takes a new password for a master user that Secrets Manager manages only together
     # with this flag; one that it doesn't manage is in docs/security.md. A tag shields an instance altogether.
-    {"StringNotEquals": SHIELDED, "Null": {"rds:ManageMasterUserPassword": "true"}},
+    # Whether RDS fills a condition key in whose parameter the request lacks, no page says: this holds either way.
+    {"StringNotEquals": SHIELDED, "BoolIfExists": {"rds:ManageMasterUserPassword": "false"}},
 )
 DELETE_GROUPS = Statement(("ec2:DeleteSecurityGroup",), (GROUPS,), BEARING_OUR_TAG)
 PAIR_GROUPS = (
@@ -255,6 +271,7 @@ EXAMINE_TARGET_ACCOUNT = (
     ),
     Statement(("kms:DescribeKey",), ("arn:{partition}:kms:{region}:{account}:key/*",)),
     Statement(("servicequotas:GetServiceQuota",), conditions=IN_THIS_REGION),
+    Statement(("ec2:GetEbsDefaultKmsKeyId", "ec2:GetEbsEncryptionByDefault"), conditions=IN_THIS_REGION),
 )
 
 # Target account: the worker itself

@@ -10,9 +10,9 @@ from typing import Any
 from localcloud.base import callers, certificates, clock
 from localcloud.base.callers import Call
 from localcloud.base.clients import ACCOUNT, HOME, REGION, Clients, Place
-from localcloud.ec2 import instances, security_groups, ssm, vpc
+from localcloud.ec2 import instances, security_groups, sharing, ssm, volume_keys, vpc
 from localcloud.flow import dynamodb, events, lambda_runtime, stepfunctions
-from localcloud.iam import role_trust, secrets
+from localcloud.iam import judgement, role_trust, secrets
 from localcloud.rds import instances as rds
 from localcloud.s3 import accounts as s3_accounts
 from localcloud.s3 import objects as s3
@@ -76,6 +76,7 @@ class Cloud:
         rds.shutdown()
         role_trust.shutdown()
         secrets.shutdown()
+        judgement.shutdown()
         s3_accounts.shutdown()
         self._server.stop()
         _running.release()
@@ -136,3 +137,6 @@ def _install_resources(directory: Path, time_scale: float, endpoint: str, author
     s3.install(directory)
     role_trust.install()
     secrets.install()
+    sharing.install()
+    volume_keys.install()
+    judgement.install()

@@ -53,7 +53,7 @@ ENTERING = (
         "AdoptRestore",
         Type="Pass",
         Comment="Removers need the restore's id alone: they find things in the ledger and in AWS.",
-        Parameters={"plan.$": "$.cleanUp", "cleanUp": True},
+        Parameters={"plan.$": "$.cleanUp", "cleanUp": True, "cleanUpExecution.$": "$$.Execution.Id"},
         Next="DiscardUnfinishedDatabases",
     ),
     fail(

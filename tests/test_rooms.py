@@ -112,7 +112,7 @@ MAY_ASK = {
     # The room is SQL Server's alone: a plan without the section is a contradiction, which it says.
     "lambdas.staging.bucket": 2,
     # Aurora is none of the engines, and is told apart by its name.
-    "lambdas.lookup.target": 1,
+    "lambdas.lookup.instance_kinds": 1,
 }
 
 

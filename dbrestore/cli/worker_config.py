@@ -41,6 +41,7 @@ _UNSET = {
     "securityGroupIds": "none besides the worker's own",
     "instanceTypes": "by the work",
     "imageId": "the newest Amazon Linux 2023",
+    "kmsKeyId": "the image's, or the account's default for EBS",
     "proxy": "none",
 }
 

@@ -84,6 +84,7 @@ class AnchoredWorker(Anchored):
     image_id: str | None = None
     root_device: str = "/dev/xvda"
     volume_gib: int = 20
+    kms_key_id: str | None = None
     tags: dict[str, str] = Field(default={})
     proxy: ProxyUrl | None = None
     no_proxy: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ caught, carry the exit code of all that is below them, and are never raised them
     │       CredentialConfigurationInvalid
     │   ExtensionNotAllowed, CertificateBundleMissing, CrossRegionCopyRefused
     ├── AccountUnfit                     1
-    │   AwsRefused, StagingAccessDenied, KmsKeyRefused
+    │   AwsRefused, WorkerVolumeRefused, StagingAccessDenied, KmsKeyRefused
     ├── TargetUnfit                      1
     │   └── ServerOutOfReach             1
     │       ServerUnreachable, CertificateRefused, LoginRefused
@@ -152,6 +152,10 @@ class AccountUnfit(RestoreError):
 class AwsRefused(AccountUnfit):
     """AWS refused a call for a reason that waiting doesn't fix (denied, quota, bad state): operation, code and message. If the call
     was denied, which only the message shows, the command ends with DENIED."""
+
+
+class WorkerVolumeRefused(AccountUnfit):
+    """EC2 ended the worker while it was launched, because its volume couldn't be made: its KMS key, a quota, the image's snapshot."""
 
 
 class TargetUnfit(RestoreError):

@@ -87,9 +87,9 @@ class Launch(Document):
 class PlannedWorker(Document):
     """Where the worker will stand and what it is. `launches` are tried in this order while EC2 has no capacity. `instance_profile_arn`,
     `document_name` and `program_uri` are what the TargetStack of the target's account and Region offers; `security_group_ids` begin with
-    its standing group. `image_id` None is the newest Amazon Linux 2023; `root_device` is the name that the image gives its volume. `proxy`
-    is the URL through which the worker reaches AWS, but for the hosts `no_proxy`. `configured_by` says which worker configuration all this
-    follows."""
+    its standing group. `image_id` None is the newest Amazon Linux 2023; `root_device` is the name that the image gives its volume.
+    `kms_key_id` None: the image's key, or that with which EBS encrypts by default. `proxy` is the URL through which the worker reaches AWS,
+    but for the hosts `no_proxy`. `configured_by` says which worker configuration all this follows."""
 
     launches: tuple[Launch, ...] = Field(min_length=1)
     security_group_ids: tuple[str, ...] = Field(min_length=1)
@@ -99,6 +99,7 @@ class PlannedWorker(Document):
     image_id: str | None = None
     root_device: str = "/dev/xvda"
     volume_gib: int = 20
+    kms_key_id: str | None = None
     tags: dict[str, str] = Field(default={})
     proxy: ProxyUrl | None = None
     no_proxy: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from lambdas.configuration import files as configuration_file
 # Beside the code, in a checkout as in the functions' archive.
 DEPLOYED = Path(__file__).parents[2] / "configuration" / "workers.json"
 # What lies in one Region and is wrong in every other.
-_REGIONAL = ("subnetIds", "securityGroupIds", "imageId")
+_REGIONAL = ("subnetIds", "securityGroupIds", "imageId", "kmsKeyId")
 _PLACE = ("vpcId", "region", "account")
 
 

@@ -19,6 +19,7 @@ from lambdas.doctor import quotas as doctor_quotas
 from lambdas.doctor import sqlserver as doctor_native
 from lambdas.doctor import storage as doctor_storage
 from lambdas.doctor import target as doctor_target
+from lambdas.doctor import volume_key as doctor_volume_key
 from lambdas.doctor.findings import Check, examine, judge, skipped
 from lambdas.doctor.sides import STATE, ControlSide, InstanceSide, TargetSide
 from lambdas.runtime.state import Surroundings, handler
@@ -39,6 +40,7 @@ OF_INSTANCE: tuple[Check[InstanceSide], ...] = (
     doctor_quotas.ROOM,
     *doctor_native.CHECKS,
     *doctor_network.CHECKS,
+    doctor_volume_key.CHECK,
     *doctor_permissions.CHECKS,
     doctor_plan.PLAN,
 )

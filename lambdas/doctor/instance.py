@@ -23,7 +23,8 @@ def present(target: TargetSide) -> Iterator[Outcome]:
 
 
 def usable(patient: InstanceSide) -> Iterator[Outcome]:
-    """All that the plan asks of an instance, in its words: status, replica, shield, group list."""
+    """All that the plan asks of an instance, in its words: its kind, status, shield, group list."""
+    target_lookup.engine_of(patient.instance)
     problems = target_lookup.instance_problems(patient.instance)
     yield from (wrong(f"{patient.name} {sentence}", patient.name, _fix(sentence)) for sentence in problems)
     target_lookup.require_available(patient.instance, timedelta())

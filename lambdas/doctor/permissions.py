@@ -28,20 +28,22 @@ def target_role(target: TargetSide) -> Iterator[Outcome]:
     """The calls that make and remove groups and workers, with the tags that they carry."""
     place, role = target.control.place, target.control.target_role_arn
     resources = f"arn:{place.partition}:ec2:{place.region}:{place.account}"
-    yield from _simulated(target, role, f"{resources}:security-group/*", GROUP_CALLS, TAGGED)
-    yield from _simulated(target, role, f"{resources}:instance/*", ("ec2:TerminateInstances",), TAGGED)
+    yield from simulated(target, role, f"{resources}:security-group/*", GROUP_CALLS, TAGGED)
+    yield from simulated(target, role, f"{resources}:instance/*", ("ec2:TerminateInstances",), TAGGED)
     # Allowed by many conditions together, which can't all be told to the simulation: only what forbids them counts.
-    yield from _simulated(target, role, f"{resources}:instance/*", ("ec2:RunInstances",), TAGGED, if_forbidden=True)
+    yield from simulated(target, role, f"{resources}:instance/*", ("ec2:RunInstances",), TAGGED, if_forbidden=True)
     passed = {"iam:PassedToService": "ec2.amazonaws.com"}
     for worker in target.worker_roles:
-        yield from _simulated(target, role, worker, ("iam:PassRole",), passed)
+        yield from simulated(target, role, worker, ("iam:PassRole",), passed)
 
 
 def group_list(patient: InstanceSide) -> Iterator[Outcome]:
     """The one call that changes the instance: its list of security groups."""
     tags = {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in patient.instance.get("TagList", [])}
     arn, role = patient.instance["DBInstanceArn"], patient.target.control.target_role_arn
-    yield from _simulated(patient.target, role, arn, ("rds:ModifyDBInstance",), tags)
+    # Whether RDS fills in the key of a parameter that a request lacks is not documented, so the call must be allowed in either case.
+    for filled in ({}, {"rds:ManageMasterUserPassword": "false"}):
+        yield from simulated(patient.target, role, arn, ("rds:ModifyDBInstance",), tags, filled)
 
 
 def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
@@ -59,7 +61,7 @@ def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
     # Of the secret's tags only one counts, and the look at the credentials has seen that it is there or not needed.
     tags = {f"aws:ResourceTag/{names.CREDENTIALS}": "true"}
     for action, resource in asked.items():
-        yield from _simulated(target, target.worker_roles[0], resource, (action,), tags)
+        yield from simulated(target, target.worker_roles[0], resource, (action,), tags)
 
 
 def _login(patient: InstanceSide) -> dict[str, str]:
@@ -74,20 +76,23 @@ def _login(patient: InstanceSide) -> dict[str, str]:
     return {"rds-db:connect": f"arn:{place.partition}:rds-db:{place.region}:{place.account}:dbuser:{resource_id}/{chosen.iam_user}"}
 
 
-def _simulated(
+def simulated(
     target: TargetSide,
     role: str,
     resource: str,
     actions: tuple[str, ...],
     context: Mapping[str, str],
+    truths: Mapping[str, str] | None = None,
     *,
     if_forbidden: bool = False,
 ) -> Iterator[Outcome]:
+    """What IAM's simulation says of these actions; `context` has condition keys that are strings, `truths` those that are true or
+    false."""
     told = target.iam.simulate_principal_policy(
         PolicySourceArn=role,
         ActionNames=list(actions),
         ResourceArns=[resource],
-        ContextEntries=[{"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"} for key, value in context.items()],
+        ContextEntries=[*_entries(context, "string"), *_entries(truths or {}, "boolean")],
     )
     denied = [result for result in told["EvaluationResults"] if result["EvalDecision"] != "allowed"]
     denied = [result for result in denied if not if_forbidden or _who_forbids(result)]
@@ -97,6 +102,10 @@ def _simulated(
         yield wrong(sentence, role, f"let the owners of {who} except the role" if who else OF_THE_STACK)
     if not denied:
         yield fine(f"may call {', '.join(actions)} on {resource}", role)
+
+
+def _entries(context: Mapping[str, str], kind: str) -> list[dict[str, Any]]:
+    return [{"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": kind} for key, value in context.items()]
 
 
 def _who_forbids(result: Mapping[str, Any]) -> str | None:

@@ -15,6 +15,8 @@ from dbrestore.contract.document import Document
 from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable, TargetVersionTooNew, TargetVersionTooOld
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
+from lambdas.lookup import instance_kinds
+from lambdas.lookup.instance_status import PASSING, USABLE
 from lambdas.runtime.aws import TargetAccount
 
 if TYPE_CHECKING:
@@ -23,21 +25,6 @@ if TYPE_CHECKING:
 OFFER_PARAMETER = "/dbrestore/target"
 # Where a request names the instance.
 POINTER = "/target/dbInstance"
-TRANSIENT = {
-    "backing-up",
-    "configuring-enhanced-monitoring",
-    "configuring-iam-database-auth",
-    "configuring-log-exports",
-    "creating",
-    "maintenance",
-    "modifying",
-    "rebooting",
-    "renaming",
-    "resetting-master-credentials",
-    "starting",
-    "storage-optimization",
-    "upgrading",
-}
 
 
 class Offer(Document):
@@ -79,15 +66,11 @@ def _near(target: TargetAccount, name: str) -> str:
 
 
 def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
-    """Why the instance can't take part, apart from a status that passes."""
-    engine, status = instance["Engine"], instance["DBInstanceStatus"]
+    """Why an instance of a kind that can take part can't as it is, apart from a status that passes."""
+    status = instance["DBInstanceStatus"]
     problems = []
-    if engine.startswith("aurora"):
-        problems.append("is an Aurora instance, whose security groups belong to its cluster: restore into an RDS instance")
-    if status != "available" and status not in TRANSIENT:
+    if status not in USABLE | PASSING:
         problems.append(f"is {status}: bring it to available, then start again")
-    if source := instance.get("ReadReplicaSourceDBInstanceIdentifier"):
-        problems.append(f"is a read replica of {source} and can't have databases of its own: restore into {source}")
     if shield := _shield(instance):
         problems.append(f"is shielded from restores by its tag {shield} = false: remove the tag, or restore into another instance")
     if (groups := len(instance.get("VpcSecurityGroups", []))) >= limits.MOST_GROUPS_OF_AN_INSTANCE:
@@ -102,10 +85,10 @@ def _shield(instance: "DBInstanceTypeDef") -> str | None:
 
 
 def engine_of(instance: "DBInstanceTypeDef") -> Engine:
-    """The engine without its edition. Raises TargetNotUsable for other engines."""
-    engine, name = engines.of_instance(instance["Engine"]), instance["DBInstanceIdentifier"]
-    if engine is None:
-        raise TargetNotUsable(f"{name} is a {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into")
+    """The engine without its edition. Raises TargetNotUsable for other engines, members of clusters, replicas and the like."""
+    engine, refusal = engines.of_instance(instance["Engine"]), instance_kinds.refusal(instance)
+    if engine is None or refusal:
+        raise TargetNotUsable(f"{instance['DBInstanceIdentifier']} {refusal}")
     return engine
 
 
@@ -124,9 +107,9 @@ def require_supported(instance: "DBInstanceTypeDef", engine: Engine) -> None:
 
 
 def require_available(instance: "DBInstanceTypeDef", waited: timedelta) -> None:
-    """Raises NotReady while a passing status lasts, TargetNotUsable when it lasted too long."""
+    """Raises NotReady while a status lasts in which the server may be away, TargetNotUsable when it lasted too long."""
     status = instance["DBInstanceStatus"]
-    if status == "available" and instance.get("Endpoint", {}).get("Address"):
+    if status in USABLE and instance.get("Endpoint", {}).get("Address"):
         return
     if waited.total_seconds() > limits.TARGET_AVAILABLE_WITHIN:
         minutes = limits.TARGET_AVAILABLE_WITHIN // 60

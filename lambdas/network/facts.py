@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         NetworkAclTypeDef,
         RouteTableTypeDef,
         RouteTypeDef,
+        SecurityGroupTypeDef,
         SubnetTypeDef,
         VpcEndpointTypeDef,
     )
@@ -68,19 +69,20 @@ def _read(target: TargetAccount, vpc_id: str, group_ids: Iterable[str]) -> Vpc:
     ec2, by_vpc = target.ec2, {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]}
     tables = _all(ec2.get_paginator("describe_route_tables"), "RouteTables", by_vpc)
     endpoints = [_endpoint(e) for e in _all(ec2.get_paginator("describe_vpc_endpoints"), "VpcEndpoints", by_vpc)]
-    groups = {*group_ids, *(group_id for endpoint in endpoints for group_id in endpoint.group_ids)}
-    subnets = [_subnet(subnet) for subnet in _all(ec2.get_paginator("describe_subnets"), "Subnets", by_vpc)]
+    groups = _groups(ec2, {*group_ids, *(group_id for endpoint in endpoints for group_id in endpoint.group_ids)})
+    subnets = _all(ec2.get_paginator("describe_subnets"), "Subnets", by_vpc)
     # This operation alone calls its filters by the singular.
     gateways = _all(ec2.get_paginator("describe_nat_gateways"), "NatGateways", {"Filter": by_vpc["Filters"]})
     return Vpc(
         vpc_id=vpc_id,
-        subnets={subnet.subnet_id: subnet for subnet in subnets},
+        subnets={subnet["SubnetId"]: _subnet(subnet) for subnet in subnets},
         tables={subnet_id: _table(table) for table in tables for subnet_id in _subnets_of(table)},
         main_table=next((_table(table) for table in tables if _is_main(table)), NO_ROUTES),
         acls=_acls(_all(ec2.get_paginator("describe_network_acls"), "NetworkAcls", by_vpc)),
         endpoints=tuple(endpoints),
         nat_gateways={gateway["NatGatewayId"]: _nat_gateway(gateway) for gateway in gateways},
-        groups=_groups(ec2, groups),
+        groups={group["GroupId"]: _group(group) for group in groups},
+        shared_by=_sharer(subnets, groups),
     )
 
 
@@ -165,17 +167,24 @@ def _nat_gateway(told: "NatGatewayTypeDef") -> NatGateway:
     return NatGateway(told["NatGatewayId"], told["State"], is_public, told.get("SubnetId"))
 
 
-def _groups(ec2: "EC2Client", group_ids: Iterable[str]) -> dict[str, Group]:
+def _groups(ec2: "EC2Client", group_ids: Iterable[str]) -> "list[SecurityGroupTypeDef]":
     # By a filter: a group that has gone meanwhile would make a call by ids fail.
     named = {"Filters": [{"Name": "group-id", "Values": sorted(group_ids)}]}
-    return {
-        told["GroupId"]: Group(
-            told["GroupId"],
-            inbound=tuple(_group_rule(rule) for rule in told["IpPermissions"] if rule["IpProtocol"] in TCP),
-            outbound=tuple(_group_rule(rule) for rule in told["IpPermissionsEgress"] if rule["IpProtocol"] in TCP),
-        )
-        for told in _all(ec2.get_paginator("describe_security_groups"), "SecurityGroups", named)
-    }
+    return _all(ec2.get_paginator("describe_security_groups"), "SecurityGroups", named)
+
+
+def _group(told: "SecurityGroupTypeDef") -> Group:
+    return Group(
+        told["GroupId"],
+        inbound=tuple(_group_rule(rule) for rule in told["IpPermissions"] if rule["IpProtocol"] in TCP),
+        outbound=tuple(_group_rule(rule) for rule in told["IpPermissionsEgress"] if rule["IpProtocol"] in TCP),
+    )
+
+
+def _sharer(subnets: "list[SubnetTypeDef]", groups: "list[SecurityGroupTypeDef]") -> str | None:
+    """The owner of all subnets, unless one of the groups is theirs: the workers' standing group is the target account's own."""
+    owners = {subnet["OwnerId"] for subnet in subnets} - {group["OwnerId"] for group in groups}
+    return owners.pop() if groups and owners else None
 
 
 def _group_rule(told: "IpPermissionOutputTypeDef") -> GroupRule:

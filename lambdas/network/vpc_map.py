@@ -111,7 +111,8 @@ class NatGateway:
 
 @dataclass(frozen=True)
 class Vpc:
-    """All of it. `tables` and `acls` are by subnet; a subnet without a table of its own uses `main_table`."""
+    """All of it. `tables` and `acls` are by subnet; a subnet without a table of its own uses `main_table`. `shared_by` is the account that
+    owns it, if that is another one: its endpoints and NAT gateways aren't shown here."""
 
     vpc_id: str
     subnets: Mapping[str, Subnet]
@@ -121,6 +122,7 @@ class Vpc:
     endpoints: tuple[Endpoint, ...]
     nat_gateways: Mapping[str, NatGateway]
     groups: Mapping[str, Group]
+    shared_by: str | None = None
 
     def table_of(self, subnet_id: str) -> RouteTable:
         """The route table that a subnet uses."""

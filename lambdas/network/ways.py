@@ -187,6 +187,9 @@ def _beyond(vpc: Vpc, subnet: Subnet, caller: Caller, lack: str) -> Way:
     if route and fault is None:
         sentence = f"routes AWS traffic to {route.target}; what is beyond it can't be seen from here: it has {lack}"
         return Way("elsewhere", (sentence,))
+    if vpc.shared_by:
+        owner = f"the VPC belongs to account {vpc.shared_by}, and whether that has endpoints can't be seen from here"
+        return Way("elsewhere", (f"{owner}: without them it has no way to AWS, because {fault}",))
     return Way(None, (f"has no way to AWS: {lack}, and {fault}: add the endpoints, or a route to a NAT gateway",))
 
 

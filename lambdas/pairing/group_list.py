@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from dbrestore.contract import limits, names
+from dbrestore.contract import names
 from dbrestore.contract.anchor import Anchor, Whereabouts
 from dbrestore.contract.errors import AwsRefused, LedgerRowUnreadable, NotReady, TargetNotUsable
 from dbrestore.contract.record import ResourceRow
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.things import GROUP_LIST_ENTRY, group_list_entry
 from dbrestore.ledger.stored_rows import Status
+from lambdas.lookup import instance_status
+from lambdas.lookup.instance_status import USABLE
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.locks import give_up_group_list_lock, group_list_lock
@@ -76,21 +78,28 @@ def _wait_or_write(
         if not wanted:
             raise AwsRefused(f"{where.target.db_instance} would be left without any security group: add one of your own")
         if wanted != sorted(current):
-            # Never ApplyImmediately: it would also apply whatever else is pending on the instance, perhaps with an outage.
-            target.rds.modify_db_instance(DBInstanceIdentifier=where.target.db_instance, VpcSecurityGroupIds=wanted)
+            _write(restore, target.rds, instance, wanted)
 
 
 def _require_settled(restore: Restore, instance: "DBInstanceTypeDef") -> None:
     status, name = instance["DBInstanceStatus"], instance["DBInstanceIdentifier"]
     changing = sorted(group for group, state in _memberships(instance).items() if state != "active")
-    if status == "available" and not changing:
-        return
-    if restore.waited > limits.GROUPS_ACTIVE_WITHIN:
-        raise TargetNotUsable(
-            f"{name} has been {status} for over {limits.GROUPS_ACTIVE_WITHIN // 60} minutes, and its group list can only be "
-            "changed while it is available: start again when it is"
-        )
-    raise NotReady(f"waiting for {name} to be available with a settled group list (now {status}, changing: {changing})")
+    if status not in USABLE:
+        raise instance_status.later(name, f"has been {status}", restore.waited)
+    if changing:
+        raise instance_status.later(name, f"has been changing {', '.join(changing)}", restore.waited)
+
+
+def _write(restore: Restore, rds: "RDSClient", instance: "DBInstanceTypeDef", groups: list[str]) -> None:
+    name, status = instance["DBInstanceIdentifier"], instance["DBInstanceStatus"]
+    try:
+        # Never ApplyImmediately: it would also apply whatever else is pending on the instance, perhaps with an outage.
+        rds.modify_db_instance(DBInstanceIdentifier=name, VpcSecurityGroupIds=groups)
+    except ClientError as error:
+        # Which of the states in which the server works let the list be changed, RDS alone knows.
+        if error_code(error) not in ("InvalidDBInstanceState", "InvalidDBInstanceStateFault"):
+            raise
+        raise instance_status.later(name, f"has refused changes ({status})", restore.waited) from error
 
 
 def _instance(rds: "RDSClient", where: Whereabouts) -> "DBInstanceTypeDef | None":

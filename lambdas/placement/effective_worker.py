@@ -37,6 +37,7 @@ class EffectiveWorker(Document):
     instance_types: tuple[str, ...] = ()
     image_id: str | None = None
     volume_gib: int
+    kms_key_id: str | None = None
     tags: dict[str, str]
     proxy: str | None = None
     max_run_hours: int

@@ -214,13 +214,15 @@ def _engine_part(found: Findings, problems: Problems) -> tuple[Engine | None, En
 
 
 def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Problems) -> Engine | None:
+    family = problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
+    if family is None:
+        # What else is wrong with an instance of another kind, nobody has to put right.
+        return None
     for sentence in target_lookup.instance_problems(instance):
         problems.add(TargetNotUsable, POINTER, f"{instance['DBInstanceIdentifier']} {sentence}")
     problems.collect(POINTER, lambda: target_lookup.require_available(instance, found.waited))
-    engine = problems.collect(POINTER, lambda: target_lookup.engine_of(instance))
-    if engine:
-        problems.collect(POINTER, lambda: target_lookup.require_supported(instance, engine))
-    return engine
+    problems.collect(POINTER, lambda: target_lookup.require_supported(instance, family))
+    return family
 
 
 def _worker(found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems) -> WorkerPart | None:

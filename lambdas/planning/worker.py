@@ -119,6 +119,7 @@ def _planned(worker: EffectiveWorker, stand: Stand, request: WorkerRequest, root
         image_id=worker.image_id,
         root_device=root_device,
         volume_gib=worker.volume_gib,
+        kms_key_id=worker.kms_key_id,
         tags=worker.tags,
         proxy=worker.proxy,
         no_proxy=no_proxy,

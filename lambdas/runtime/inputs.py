@@ -62,9 +62,10 @@ class RestoreReference(StateInput):
 
 
 class RemoverInput(StateInput):
-    """Removers."""
+    """Removers. `clean_up_execution` is the ARN of an execution that only clears up after another one."""
 
     plan: RestoreReference
+    clean_up_execution: str | None = None
 
 
 class BatchInput(RemoverInput):

@@ -1,26 +1,37 @@
 """Phase rows, written: when each state of the flow began and ended, how often it was tried, and what it waits for."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.record import PhaseRow
-from dbrestore.ledger import reading
 from dbrestore.ledger.reading import PHASE
 from lambdas.runtime.ledger import Ledger
 
 
-def began(ledger: Ledger, state: str) -> PhaseRow:
-    """Note the beginning of an attempt; the first one's time stays, so a wait can be bounded from it."""
+@dataclass(frozen=True)
+class Beginning:
+    """When a state began: at all, and in the execution that it is in now, which bounds what it may wait there."""
+
+    first: datetime
+    here: datetime
+
+
+def began(ledger: Ledger, state: str, execution: str = "") -> Beginning:
+    """Note the beginning of an attempt. The first one's time stays, and that of the first one in this execution: a clean-up that comes
+    days later has as long as any other."""
+    found = ledger.table.get(ledger.restore_id, PHASE + state) or {}
+    now = ledger.clock().isoformat()
+    first = str(found.get("startedAt", now))
+    here = str(found["waitsSince"]) if found.get("execution") == execution else now
     change = (
-        "SET #state = :state, #status = :running, #startedAt = if_not_exists(#startedAt, :now) "
+        "SET #state = :state, #status = :running, #startedAt = :first, #waitsSince = :here, #execution = :execution "
         "REMOVE #endedAt, #error, #waitingFor ADD #attempts :one"
     )
-    update = ledger.table.update(
-        ledger.restore_id, PHASE + state, change, state=state, running="RUNNING", now=ledger.clock().isoformat(), one=1
-    )
-    ledger.table.write(update)
-    return reading.phase(ledger.table.get(ledger.restore_id, PHASE + state) or {})
+    values: dict[str, Any] = {"state": state, "running": "RUNNING", "first": first, "here": here, "execution": execution, "one": 1}
+    ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, **values))
+    return Beginning(datetime.fromisoformat(first), datetime.fromisoformat(here))
 
 
 def waits(ledger: Ledger, state: str, what: str) -> None:

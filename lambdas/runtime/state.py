@@ -67,12 +67,14 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Restore:
-    """One restore as its states see it. `phase` is the state's own row: its beginning bounds what the state may wait."""
+    """One restore as its states see it. `began_at` is when the state was first entered, `waits_since` when in this execution: that bounds
+    what the state may wait."""
 
     surroundings: Surroundings
     ledger: Ledger
     state: str
     began_at: datetime
+    waits_since: datetime
 
     @property
     def settings(self) -> Settings:
@@ -80,8 +82,8 @@ class Restore:
 
     @property
     def waited(self) -> float:
-        """Seconds since the state was first entered."""
-        return (self.now() - self.began_at).total_seconds()
+        """Seconds since the state was first entered in this execution."""
+        return (self.now() - self.waits_since).total_seconds()
 
     def now(self) -> datetime:
         """The moment now, in UTC."""
@@ -124,13 +126,14 @@ def state(name: str, model: type[Input], *, makes: bool = False) -> Callable[[Ca
 
         def in_phase(event: dict[str, Any], surroundings: Surroundings) -> Document | None:
             # The id alone, before anything else of the input: a plan of another version ends the state, and is told as its end.
-            restore_id = _read(RemoverInput, event).plan.restore_id
+            reference = _read(RemoverInput, event)
+            restore_id = reference.plan.restore_id
             ledger = surroundings.ledger(restore_id)
             meta = ledger.meta()
             telemetry.concerns(restore_id, meta.execution_arn, meta.anchor.target.db_instance)
             for flaw in meta.flaws:
                 log.warning("of the ledger's row META this counts as unknown: %s", flaw)
-            began = phases.began(ledger, name)
+            began = phases.began(ledger, name, reference.clean_up_execution or meta.execution_arn)
 
             def permitted() -> Document | None:
                 # Inside the phase, so that a state which waits when the restore is asked to stop ends as FAILED and not as RUNNING.
@@ -139,9 +142,9 @@ def state(name: str, model: type[Input], *, makes: bool = False) -> Callable[[Ca
                 section = _read(model, event)
                 if makes and (trouble := meta.plan_trouble):
                     raise trouble
-                return work(section, Restore(surroundings, ledger, name, began.started_at))
+                return work(section, Restore(surroundings, ledger, name, began.first, began.here))
 
-            return _watched(ledger, name, began.started_at, permitted)
+            return _watched(ledger, name, began.first, permitted)
 
         return handle
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract import keys, limits, names
 from dbrestore.contract.anchor import Anchor, Whereabouts
-from dbrestore.contract.errors import NotReady, WorkerNotStarted
+from dbrestore.contract.errors import NotReady, WorkerNotStarted, WorkerVolumeRefused
 from dbrestore.contract.record import ResourceRow
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sections import WorkerSection
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 BOOT_SCRIPT = Path(__file__).with_name("worker_boot.sh")
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+# How the StateReason begins of an instance whose volume couldn't be made (Amazon EC2 User Guide, "Troubleshoot Amazon EC2 instance launch
+# issues"): another zone has the same key and the same quota.
+VOLUME_REFUSED = ("Client.InternalError", "Client.InvalidKMSKey", "Client.VolumeLimitExceeded", "Client.InvalidSnapshot")
+# Of one that was told to end, by us or by its own timer.
+BY_REQUEST = ("Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown")
 NO_CAPACITY = {
     "InsufficientFreeAddressesInSubnet",
     "InsufficientHostCapacity",
@@ -49,7 +54,7 @@ def deploy_worker(section: PlannedInput, restore: Restore) -> WorkerSection:
 
 
 def deploy(restore: Restore, where: Whereabouts, role: str, while_: Status = "RUNNING", attempts: int = limits.WORKER_ATTEMPTS) -> str:
-    """Make sure that a worker of this role runs; its instance id. Raises NotReady, WorkerNotStarted."""
+    """Make sure that a worker of this role runs; its instance id. Raises NotReady, WorkerNotStarted, WorkerVolumeRefused."""
     if isinstance(where, Anchor):
         where.require("worker.launches", "worker.instance_profile_arn", "worker.program_uri", "worker.max_run_minutes")
     target = restore.target(where)
@@ -62,14 +67,33 @@ def deploy(restore: Restore, where: Whereabouts, role: str, while_: Status = "RU
             restore.ledger.deleted(row, "EC2 had no capacity: nothing was launched")
             continue
         row = restore.ledger.created(row, instance_id) if row.state == "INTENT" else row
-        if _is_ready(target, row, restore.now()):
+        found = described(target.ec2, instance_id)
+        if _is_ready(target, row, found, restore.now()):
             return instance_id
-        restore.ledger.deleted(row)
+        _ended(restore, row, found)
     raise WorkerNotStarted(
         f"No worker started in {attempts} attempts ({where.worker.first.instance_type} in {where.worker.first.subnet_id} first): EC2 had "
-        "no capacity, or the instance never registered with SSM. Check its way to the SSM endpoints (dbrestore worker-config check), or "
-        "ask for another worker.subnetId or worker.instanceType"
+        f"no capacity, or the instance never registered with SSM{_told_ends(restore)}. Check its way to the SSM endpoints (dbrestore "
+        "worker-config check), or ask for another worker.subnetId or worker.instanceType"
     )
+
+
+def _ended(restore: Restore, row: ResourceRow, found: "InstanceTypeDef | None") -> None:
+    """Settle a worker that is gone, with what EC2 says about its end. Raises WorkerVolumeRefused if another would end so too."""
+    reason = found.get("StateReason", {}) if found else {}
+    code, told = reason.get("Code", ""), reason.get("Message", "")
+    restore.ledger.deleted(row, None if code in BY_REQUEST else told or None)
+    if code.startswith(VOLUME_REFUSED):
+        raise WorkerVolumeRefused(
+            f"EC2 ended the worker {row.physical_id} while it was launched ({told}), and would do so in every zone. Mostly its volume's "
+            "KMS key is disabled, or its policy doesn't let the target role use it: see the key of worker.kmsKeyId or of the image, or "
+            "the account's default for EBS (dbrestore doctor)"
+        )
+
+
+def _told_ends(restore: Restore) -> str:
+    ends = dict.fromkeys(row.note for row in restore.ledger.rows(INSTANCE) if row.physical_id and row.note)
+    return f" (EC2 says: {'; '.join(str(end) for end in ends)})" if ends else ""
 
 
 def _launch(target: TargetAccount, where: Whereabouts, role: str, attempt: int, name: str) -> str | None:
@@ -93,7 +117,9 @@ def _launch_request(where: Whereabouts, role: str, attempt: int, name: str, imag
     launches = where.worker.launches
     launch = launches[(attempt - 1) % len(launches)]
     tags = names.tags(where, role, name)
-    disk = {"VolumeSize": where.worker.volume_gib, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
+    disk: dict[str, Any] = {"VolumeSize": where.worker.volume_gib, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
+    if where.worker.kms_key_id:
+        disk["KmsKeyId"] = where.worker.kms_key_id
     interface = {
         "DeviceIndex": 0,
         "SubnetId": launch.subnet_id,
@@ -133,10 +159,10 @@ def _newest_image(target: TargetAccount) -> str:
     return target.ssm.get_parameter(Name=IMAGE_PARAMETER)["Parameter"]["Value"]
 
 
-def _is_ready(target: TargetAccount, row: ResourceRow, now: datetime) -> bool:
+def _is_ready(target: TargetAccount, row: ResourceRow, found: "InstanceTypeDef | None", now: datetime) -> bool:
     """True when it is registered, False when it is gone for good; NotReady between."""
     instance_id = row.physical_id or ""
-    status = state_of(target.ec2, instance_id)
+    status = found["State"]["Name"] if found else None
     age = (now - (row.created_at or row.intended_at)).total_seconds()
     if status == "terminated" or (status is None and age > limits.VISIBLE_AFTER):
         return False
@@ -158,8 +184,14 @@ def is_online(target: TargetAccount, instance_id: str) -> bool:
 
 def state_of(ec2: "EC2Client", instance_id: str) -> str | None:
     """The instance's state, or None if EC2 doesn't know it (yet, or any more)."""
-    found = ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": [instance_id]}])
-    return next((instance["State"]["Name"] for instance in _instances([found])), None)
+    found = described(ec2, instance_id)
+    return found["State"]["Name"] if found else None
+
+
+def described(ec2: "EC2Client", instance_id: str) -> "InstanceTypeDef | None":
+    """The instance as EC2 describes it, or None if EC2 doesn't know it (yet, or any more)."""
+    answer = ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": [instance_id]}])
+    return next(_instances([answer]), None)
 
 
 def find(ec2: "EC2Client", restore_id: str, known: Iterable[str] = ()) -> "tuple[InstanceTypeDef, ...]":

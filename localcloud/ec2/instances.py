@@ -79,10 +79,15 @@ class GradualState:
     def __init__(self) -> None:
         self.final = "running"
         self.since = time.monotonic()
+        self.failed_launch = False
+
+    def fail(self) -> None:
+        """A launch that ends without ever running."""
+        self.final, self.failed_launch = "terminated", True
 
     @property
     def name(self) -> str:
-        step, seconds = self.ON_THE_WAY[self.final]
+        step, seconds = ("pending", BOOT) if self.failed_launch else self.ON_THE_WAY[self.final]
         return step if time.monotonic() < self.since + clock.shortened(seconds) else self.final
 
     @name.setter

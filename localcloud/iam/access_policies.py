@@ -1,7 +1,8 @@
 """Who may do what, by the text of policies: as far as a role's access to a bucket or to another role goes.
 
-Known: Effect, Action, Resource, Principal, and the conditions on strings, ARNs, numbers and truth values. Invariant: what is not known
-here never opens a door: a condition with another operator makes a statement that allows fail, and one that denies hold.
+Known: Effect, Action, Resource, Principal, and the conditions on strings, ARNs, numbers, truth values and on whether a key is there.
+Invariant: what is not known here never opens a door: a condition with another operator makes a statement that allows fail, and one that
+denies hold.
 """
 
 import json
@@ -47,6 +48,12 @@ def statements(*documents: str | bytes | Mapping[str, Any] | None) -> list[State
         listed = decoded["Statement"]
         found += listed if isinstance(listed, list) else [listed]
     return found
+
+
+def lets(question: Question, own: Iterable[Statement]) -> bool:
+    """Whether the principal's own policies let it, of what nobody else has a policy for."""
+    concerned = [one for one in own if _concerns(one, question)]
+    return bool(concerned) and all(one["Effect"] == "Allow" for one in concerned)
 
 
 def may(question: Question, of_role: Iterable[Statement], of_bucket: Iterable[Statement], owner: str) -> bool:
@@ -115,6 +122,8 @@ def _conditions_hold(statement: Statement, context: Mapping[str, str]) -> bool:
 def _holds(operator: str, actual: str | None, values: list[str], *, otherwise: bool) -> bool:
     if compare := _NUMERIC.get(operator):
         return actual is not None and any(compare(float(actual), float(value)) for value in values)
+    if operator == "Null":
+        return (actual is None) is (values == ["true"])
     known = _OPERATOR.fullmatch(operator)
     if known is None:
         return otherwise

@@ -13,12 +13,11 @@
 | the same DbiResourceId everywhere | one per instance |
 | any VpcSecurityGroupIds accepted | unknown: `InvalidParameterValue`; more than 5: `InvalidParameterValue` too |
 | groups always `active` | `adding` and `removing` for a (scaled) while |
-| ModifyDBInstance in every status | `InvalidDBInstanceState` unless `available` |
 | no FreeStorageSpace in CloudWatch | allocated storage less the real size of the data directory, or the simulated one of the databases |
 | a replica has its source's DbiResourceId; one in another Region cannot be deleted | its own; can |
 
-Option groups: `localcloud.rds.option_groups`. Not fixed: DeleteDBInstance makes the instance vanish at once; snapshots and replicas have
-no server; parameter groups change nothing.
+In which states it may be modified: `localcloud.rds.instance_states`. Option groups: `localcloud.rds.option_groups`. Not fixed:
+DeleteDBInstance makes the instance vanish at once; snapshots and replicas have no server; parameter groups change nothing.
 """
 
 import json
@@ -42,7 +41,7 @@ from localcloud.base.certificates import Authority
 from localcloud.base.corrections import fix
 from localcloud.postgresql import versions as postgresql_versions
 from localcloud.postgresql.distributions import VersionNotAvailable
-from localcloud.rds import database_servers, option_groups
+from localcloud.rds import database_servers, instance_states, option_groups
 from localcloud.sqlserver import instances as sqlserver_instances
 
 # "VPC security groups per DB instance", a quota that AWS does not raise.
@@ -65,6 +64,7 @@ def install(directory: Path, time_scale: float, authority: Authority) -> None:
     fix(MasterUserSecret, "rotate_secret", _rotate_secret)
     fix(RDSBackend, "create_db_instance", _create)
     fix(RDSBackend, "modify_db_instance", _modify)
+    instance_states.install()
     fix(RDSBackend, "stop_db_instance", _stop)
     fix(RDSBackend, "start_db_instance", _start)
     fix(RDSBackend, "delete_db_instance", _delete)
@@ -166,11 +166,6 @@ def _rotate_secret(_original: Callable[..., Any], secret: Any) -> None:
 
 def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: str, db_kwargs: Any) -> Any:
     instance = backend.describe_db_instances(db_instance_identifier)[0]
-    if instance.status != "available":
-        raise RDSClientError(
-            "InvalidDBInstanceState",
-            f"Database instance {db_instance_identifier} is not in available state: {instance.status}.",
-        )
     if db_kwargs.get("enable_iam_database_authentication") and not instance.iam_database_authentication_enabled:
         raise RDSClientError("InvalidParameterCombination", "The local cloud enables IAM logins with CreateDBInstance only")
     asked = db_kwargs.get("vpc_security_group_ids")

@@ -44,6 +44,7 @@ WITHOUT_RESOURCES = {
     "states:SendTaskSuccess",
     "states:SendTaskFailure",
 }
+OF_VOLUME_KEYS = ("CreateGrant", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo")
 # Actions that no client method names: they come with another call.
 IMPLIED = {
     "iam:PassRole": "ec2:RunInstances",
@@ -51,6 +52,7 @@ IMPLIED = {
     "s3:ListBucket": "s3:GetObject",
     "s3:PutBucketOwnershipControls": "s3:CreateBucket",
     "kms:Decrypt": "s3:GetObject",
+    **{f"kms:{action}": "ec2:RunInstances" for action in OF_VOLUME_KEYS},
 }
 # Lambda itself does this, in the name of the function whose event it gives up.
 BY_LAMBDA = {"sqs:SendMessage"}
@@ -115,7 +117,12 @@ def test_only_the_states_of_step_3_and_their_removers_may_touch_the_instance() -
     assert may_touch == {"PairSecurityGroups", "UnpairSecurityGroups", "DiscardUnfinishedDatabases"}
     conditions = permissions.CHANGE_GROUP_LIST.conditions
     assert conditions["StringNotEquals"] == {"aws:ResourceTag/dbrestore:allow": "false"}
-    assert conditions["Null"] == {"rds:ManageMasterUserPassword": "true"}
+    assert conditions["BoolIfExists"] == {"rds:ManageMasterUserPassword": "false"}
+
+
+def test_no_permission_depends_on_whether_aws_fills_in_a_key(control: Template, target: Template) -> None:
+    for statement in (*_statements(control), *_statements(target)):
+        assert not [operator for operator in statement.get("Condition", {}) if "Null" in operator], statement
 
 
 def test_only_temporary_buckets_of_this_account_may_be_made_filled_and_deleted(target: Template) -> None:
@@ -172,7 +179,20 @@ def test_every_kind_that_may_be_made_is_known_to_the_test_above() -> None:
         if re.search(r":(Create|Run|Authorize|Allocate|Attach|Start|PutObject)", action)
     }
 
-    assert made - {"ec2:CreateTags"} == set(REMOVERS)
+    # EC2 retires a volume's grant with the volume.
+    assert made - {"ec2:CreateTags", "kms:CreateGrant"} == set(REMOVERS)
+
+
+def test_keys_are_used_through_ec2_and_granted_to_it_alone(target: Template) -> None:
+    role = target.only("AWS::IAM::Role", RoleName=f"dbrestore-target-{REGION}")
+    using = [
+        s for s in role["Policies"][0]["PolicyDocument"]["Statement"] if set(_listed(s["Action"])) & {f"kms:{a}" for a in OF_VOLUME_KEYS}
+    ]
+
+    assert len(using) == 2
+    for statement in using:
+        assert statement["Condition"]["StringEquals"] == {"kms:ViaService": f"ec2.{REGION}.amazonaws.com"}
+        assert ("kms:CreateGrant" in statement["Action"]) == ("Bool" in statement["Condition"])
 
 
 def test_the_target_role_is_the_union_of_the_table(target: Template) -> None:

@@ -24,8 +24,10 @@ from moto.stepfunctions.parser.backend.execution_worker import TMP_THREADS
 
 from localcloud.base import clock, corrections
 from localcloud.base.clients import ACCOUNT, REGION
-from localcloud.ec2 import instances, security_groups
+from localcloud.ec2 import instances, security_groups, sharing, volume_keys
 from localcloud.flow import dynamodb, stepfunctions
+from localcloud.iam import judgement
+from localcloud.rds import instance_states
 from localcloud.s3 import glacier_objects
 from localcloud.s3 import rules as s3_rules
 
@@ -36,6 +38,10 @@ KEPT = (
     "localcloud.s3.events",
     "localcloud.s3.rules",
     "localcloud.ec2.security_groups",
+    "localcloud.ec2.sharing",
+    "localcloud.ec2.volume_keys",
+    "localcloud.iam.judgement",
+    "localcloud.rds.instance_states",
     "localcloud.flow.stepfunctions",
     "localcloud.flow.step_retries",
     "localcloud.flow.task_tokens",
@@ -47,6 +53,11 @@ def install(patch: pytest.MonkeyPatch) -> None:
     """Everything but the handlers."""
     instances.install(TIME_SCALE)
     security_groups.install()
+    instance_states.install()
+    sharing.install()
+    volume_keys.install()
+    judgement.install()
+    patch.setattr(judgement, "_is_judging", False)
     s3_rules.install()
     dynamodb.install()
     patch.setattr(stepfunctions, "_clients", None)

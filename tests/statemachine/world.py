@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -19,10 +19,12 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from dbrestore.contract import keys, limits, names
 from dbrestore.ledger.stored_rows import Meta
 from infrastructure.functions import FUNCTIONS
+from infrastructure.statements import policy, session_policy
 from lambdas.lookup.target import OFFER_PARAMETER
 from lambdas.runtime.ledger import Ledger
-from lambdas.runtime.settings import CA_BUNDLE_KEY
+from lambdas.runtime.settings import CA_BUNDLE_KEY, Settings
 from lambdas.runtime.state import Surroundings
+from localcloud.iam import judgement
 from tests.moving_clock import MovingClock
 from tests.statemachine import plain_moto
 from tests.statemachine.engines import INSTANCE, POSTGRES, SQL_SERVER, SQLSERVER, Engine
@@ -34,6 +36,7 @@ ACCOUNT = "123456789012"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "restore_databases.asl.json"
 MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:dbrestore"
 MOST_ATTEMPTS = 12
+TARGET_ROLE = f"dbrestore-target-{REGION}"
 REQUEST = POSTGRES.request()
 OPTION_ROLE = f"arn:aws:iam::{ACCOUNT}:role/rds-reads-backups"
 ENVIRONMENT = {
@@ -78,6 +81,7 @@ class World:
     group_list: list[str] = field(default_factory=list)
     subnets: list[str] = field(default_factory=list)
     vpc_id: str = ""
+    judged: bool = False
     engine: Engine = POSTGRES
     clock: MovingClock = field(default_factory=MovingClock)
     _handlers: dict[str, Handler] = field(default_factory=handlers)
@@ -113,13 +117,33 @@ class World:
         self.before.get(state, _nothing)()
         with self.around():
             for _ in range(self.repeats):
-                result = self._handlers[state](self.change(state, event), None, self.surroundings())
+                result = self._handlers[state](self.change(state, event), None, self.surroundings(state))
         self.after.get(state, _nothing)()
         return result
 
-    def surroundings(self) -> Surroundings:
-        """What a function stands in, with the world's own time."""
-        return Surroundings(clock=self.clock)
+    def surroundings(self, state: str = "") -> Surroundings:
+        """What a function stands in, with the world's own time, and the session policy of its own state if there are roles."""
+        settings = Settings.from_environment()
+        if self.judged:
+            narrowed = {function.state: session_policy(function.target) for function in FUNCTIONS}
+            settings = replace(settings, target_policy=narrowed.get(state))
+        return Surroundings(settings=settings, clock=self.clock)
+
+    def judge(self) -> None:
+        """From here on functions may do in the target's account what the TargetStack's role and their own session policy let them."""
+        role = json.dumps(policy([statement for function in FUNCTIONS for statement in function.target], self._places()))
+        iam = boto3.client("iam")
+        iam.create_role(RoleName=TARGET_ROLE, AssumeRolePolicyDocument=role)
+        iam.put_role_policy(RoleName=TARGET_ROLE, PolicyName="target", PolicyDocument=role)
+        profile = f"dbrestore-worker-{REGION}"
+        iam.create_instance_profile(InstanceProfileName=profile)
+        _offer(profile)
+        self.patch.setattr(judgement, "_is_judging", True)
+        self.judged = True
+
+    def _places(self) -> dict[str, str]:
+        buckets = {name: f"arn:aws:s3:::{name}" for name in ("repository", "evidence", "program")}
+        return {"partition": "aws", "region": REGION, "account": ACCOUNT, "control": ACCOUNT, "vpc": self.vpc_id, **buckets}
 
     def run(self, request: dict[str, Any] | None = None, name: str = "restore-1") -> dict[str, Any]:
         """One execution from its start to its end: DescribeExecution's answer."""
@@ -345,13 +369,13 @@ def _ledger_table() -> None:
     )
 
 
-def _offer() -> None:
+def _offer(profile: str = "dbrestore-worker") -> None:
     offer = {
-        "instanceProfileArn": f"arn:aws:iam::{ACCOUNT}:instance-profile/dbrestore-worker",
+        "instanceProfileArn": f"arn:aws:iam::{ACCOUNT}:instance-profile/{profile}",
         "documentName": "dbrestore-run-job",
         "programUri": "s3://evidence/programs/worker.zip",
     }
-    boto3.client("ssm").put_parameter(Name=OFFER_PARAMETER, Value=json.dumps(offer), Type="String")
+    boto3.client("ssm").put_parameter(Name=OFFER_PARAMETER, Value=json.dumps(offer), Type="String", Overwrite=True)
 
 
 def _machine() -> None:

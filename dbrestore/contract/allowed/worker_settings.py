@@ -38,6 +38,7 @@ VpcId = Annotated[str, StringConstraints(pattern=f"^vpc-{_DIGITS}")]
 ImageId = Annotated[str, StringConstraints(pattern=f"^ami-{_DIGITS}")]
 InstanceType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
 ProxyUrl = Annotated[str, StringConstraints(pattern=_PROXY), AfterValidator(_within_ports)]
+KeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]{1,256}$")]
 TagKey = Annotated[
     str,
     StringConstraints(min_length=1, max_length=128),
@@ -73,6 +74,10 @@ class WorkerSettings(Document):
         description="An image made from Amazon Linux 2023 for x86_64, Amazon's or the target account's own; without it, Amazon's newest.",
     )
     volume_gib: int | None = Field(default=None, ge=8, le=16384, description="The size of the worker's volume; default: 20.")
+    kms_key_id: KeyArn | None = Field(
+        default=None,
+        description="The ARN of the KMS key that encrypts the worker's volume; without it, the image's, or the account's default for EBS.",
+    )
     tags: dict[TagKey, TagValue] | None = Field(
         default=None,
         max_length=MOST_TAGS,
@@ -95,6 +100,7 @@ EXPECTED = {
     "securityGroupIds": "must be the id of a security group, like sg-0123456789abcdef0",
     "instanceTypes": "must be the name of an instance type, like c6i.large",
     "imageId": "must be the id of an image, like ami-0123456789abcdef0",
+    "kmsKeyId": "must be the ARN of a key or an alias, like arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "proxy": "must be the URL of a proxy by name, without user, password and path, like http://proxy.example.com:3128",
 }
 

@@ -31,7 +31,7 @@ EXIT_CODES = {
         OwnerNotUsable PlanOfAnotherVersion RecoveryModelRefused ReplayFailed RestoreCancelled RestoreFailed
         RetrievalTimedOut ServerUnreachable SqlServerConfigurationInvalid StagedBackupMissing StagedCopyDiffers
         StagingAccessDenied StripeMissing StripesMixed SystemDatabaseRefused TargetNotUsable TargetVersionTooNew TargetVersionTooOld
-        TooManyStripes WorkerConfigurationInvalid WorkerFailed WorkerLost WorkerNotStarted WorkerTimedOut
+        TooManyStripes WorkerConfigurationInvalid WorkerFailed WorkerLost WorkerNotStarted WorkerTimedOut WorkerVolumeRefused
     """,
     2: "NotSupportedYet RestoreRequestInvalid",
     3: "SomeDatabasesFailed",

@@ -40,11 +40,13 @@ def this_version() -> Expected:
 
 @dataclass
 class Installation:
-    """`denied` are the actions that IAM's simulation denies, and how; `expected` is what the asking side consists of."""
+    """`denied` are the actions that IAM's simulation denies, and how, `only_with` the condition keys without which it allows them;
+    `expected` is what the asking side consists of."""
 
     world: World
     folder: Path
     denied: dict[str, dict[str, Any]] = field(default_factory=dict)
+    only_with: dict[str, str] = field(default_factory=dict)
     expected: Expected = field(default_factory=this_version)
 
     def build(self) -> "Installation":
@@ -75,7 +77,9 @@ class Installation:
         def simulate(response: Any) -> ActionResult:
             actions = response._get_param("ActionNames", [])
             allowed = {"EvalDecision": "allowed"}
-            results = [{"EvalActionName": action, **self.denied.get(action, allowed)} for action in actions]
+            keys = {entry["ContextKeyName"] for entry in response._get_param("ContextEntries", [])}
+            denied = {action: how for action, how in self.denied.items() if self.only_with.get(action) in (None, *keys)}
+            results = [{"EvalActionName": action, **denied.get(action, allowed)} for action in actions]
             return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
         return simulate

@@ -276,3 +276,44 @@ def test_a_certificate_that_ends_soon_is_told(installation: Installation) -> Non
         told: Any = {**target.instance, "CertificateDetails": {"ValidTill": datetime.now(UTC) + timedelta(days=days)}}
         [finding] = judge(check, InstanceSide(target, told))
         assert finding.state == state
+
+
+def test_a_permission_that_fails_when_rds_fills_in_a_key_is_found(installation: Installation) -> None:
+    installation.denied["rds:ModifyDBInstance"] = {"EvalDecision": "implicitDeny"}
+    installation.only_with["rds:ModifyDBInstance"] = "rds:ManageMasterUserPassword"
+
+    [wrong] = [finding for finding in installation.examine(INSTANCE) if finding.state == "problem"]
+
+    assert wrong.check == "instance-permissions"
+    assert "may not call rds:ModifyDBInstance" in wrong.sentence
+
+
+def own_key() -> str:
+    arn = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    boto3.client("ec2").modify_ebs_default_kms_key_id(KmsKeyId=arn)
+    return str(arn)
+
+
+def told_of_the_key(installation: Installation) -> list[tuple[str, str]]:
+    return [(found.state, found.sentence) for found in installation.examine(INSTANCE) if found.check == "worker-volume-key"]
+
+
+def test_amazons_own_key_of_volumes_needs_no_look(installation: Installation) -> None:
+    [(state, sentence)] = told_of_the_key(installation)
+
+    assert (state, sentence.split(";")[0]) == ("ok", "Amazon's own key")
+
+
+def test_a_key_of_the_customers_own_is_looked_at_as_far_as_can_be(installation: Installation) -> None:
+    key = own_key()
+
+    assert [state for state, _ in told_of_the_key(installation)] == ["ok", "ok", "not checked"]
+
+    installation.denied["kms:CreateGrant"] = {"EvalDecision": "implicitDeny"}
+    assert ("problem", f"may not call kms:CreateGrant on {key}: nothing allows it") in told_of_the_key(installation)
+
+
+def test_a_key_of_the_customers_own_that_can_not_be_used_is_found(installation: Installation) -> None:
+    boto3.client("kms").disable_key(KeyId=own_key().rpartition("/")[2])
+
+    assert told_of_the_key(installation) == [("problem", "is Disabled: a worker would end while it starts")]

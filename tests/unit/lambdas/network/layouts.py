@@ -10,8 +10,10 @@ from lambdas.network.choice import Choice, Database
 from lambdas.network.vpc_map import Vpc
 from lambdas.network.ways import SERVICES, Caller
 from lambdas.runtime.aws import TargetAccount
+from localcloud.ec2 import sharing
 
 REGION = "eu-central-1"
+ACCOUNT = "123456789012"
 PORT = 5432
 INTERFACES = tuple(service for service in SERVICES if service != "s3")
 
@@ -117,6 +119,10 @@ class Layout:
         gateway = self.ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
         self.default_route(self.table(*names), TransitGatewayId=gateway)
         return str(gateway)
+
+    def shared_by(self, owner: str) -> None:
+        """From now on the VPC is another account's, which shares it."""
+        sharing.share(ACCOUNT, REGION, self.vpc_id, owner)
 
     def acl(self, name: str, *rules: tuple[str, str, str, int, int]) -> str:
         """A network ACL of the subnet's own; its id. Rules are (`in` or `out`, `allow` or `deny`, network, first port, last port) in their

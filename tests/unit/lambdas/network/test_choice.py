@@ -10,7 +10,7 @@ from moto import mock_aws
 from dbrestore.contract import limits
 from dbrestore.contract.errors import TargetNotUsable
 from lambdas.network.vpc_map import Route, RouteTable
-from localcloud.ec2 import vpc
+from localcloud.ec2 import sharing, vpc
 from tests.unit.lambdas.network.layouts import INTERFACES, PORT, REGION, Layout
 
 EVERYTHING = (("in", "allow", "0.0.0.0/0", 0, 65535), ("out", "allow", "0.0.0.0/0", 0, 65535))
@@ -21,6 +21,7 @@ HTTPS_OUT = (("out", "allow", "0.0.0.0/0", 443, 443), ("in", "allow", "0.0.0.0/0
 def layout(monkeypatch: pytest.MonkeyPatch) -> Iterator[Layout]:
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     vpc.install()
+    sharing.install()
     with mock_aws():
         yield Layout()
 
@@ -182,6 +183,7 @@ def nothing(layout: Layout) -> None:
     pass
 
 
+OWNER = "999988887777"
 ABROAD: dict[str, Any] = {"repository": "us-east-1"}
 PROXY: dict[str, Any] = {"proxy": "http://proxy.example.com:3128"}
 
@@ -347,6 +349,39 @@ def test_a_nat_gateway_of_a_shared_vpc_s_owner_is_a_way_that_can_not_be_seen(lay
 
     assert told["a"][:2] == (1, "nat")
     assert f"{gateway} (of another account, not visible here)" in told["a"][2]
+
+
+def test_the_endpoints_of_a_shared_vpc_s_owner_can_not_be_seen(layout: Layout) -> None:
+    layout.endpoints()
+    layout.shared_by(OWNER)
+
+    vpc_ = layout.read()
+    told = layout.told(layout.choose(vpc_))
+
+    assert (vpc_.shared_by, vpc_.endpoints) == (OWNER, ())
+    assert told["a"][:2] == (1, "elsewhere")
+    assert f"the VPC belongs to account {OWNER}, and whether that has endpoints can't be seen from here" in told["a"][2]
+
+
+def test_what_certainly_stops_a_worker_stops_it_in_a_shared_vpc_too(layout: Layout) -> None:
+    few_addresses(layout)
+    layout.shared_by(OWNER)
+
+    assert layout.told(layout.choose())["tiny"][0] is None
+
+
+def test_a_shared_vpc_with_a_way_that_can_be_seen_is_like_any_other(layout: Layout) -> None:
+    layout.transit_gateway()
+    layout.shared_by(OWNER)
+
+    told = layout.told(layout.choose())
+
+    assert told["a"][:2] == (1, "elsewhere")
+    assert "routes AWS traffic to tgw-" in told["a"][2]
+
+
+def test_a_vpc_of_the_own_account_is_shared_by_nobody(layout: Layout) -> None:
+    assert layout.read().shared_by is None
 
 
 def test_a_private_nat_gateway_before_a_transit_gateway_leads_elsewhere(layout: Layout) -> None:

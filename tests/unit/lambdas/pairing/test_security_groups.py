@@ -6,7 +6,8 @@ import boto3
 import pytest
 from moto.ec2.exceptions import DependencyViolationError
 from moto.ec2.models.security_groups import SecurityGroupBackend
-from moto.rds.models import DBInstance
+from moto.rds.exceptions import RDSClientError
+from moto.rds.models import DBInstance, RDSBackend, rds_backends
 
 from dbrestore.contract import limits, names
 from dbrestore.contract.errors import AwsRefused, NotReady, TargetNotUsable
@@ -18,7 +19,8 @@ from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.locks import group_list_lock
 from lambdas.runtime.state import Surroundings
 from lambdas.worker.instance import deploy_worker, remove_worker
-from tests.statemachine.world import REQUEST, World, execution_arn
+from tests.statemachine.test_failures import failing
+from tests.statemachine.world import ACCOUNT, INSTANCE, REGION, REQUEST, World, execution_arn
 from tests.unit.lambdas.worker.test_instance import until_done
 
 
@@ -135,7 +137,7 @@ def test_the_pair_is_ready_only_when_the_membership_is_active(world: World, depl
             waits.append(str(later))
 
     assert 2 < len(waits) < 50
-    assert all("in force" in wait or "settled" in wait for wait in waits)
+    assert all("in force" in wait or "changing" in wait for wait in waits)
 
 
 def test_an_instance_that_stays_busy_is_given_up_with_the_reason(
@@ -146,8 +148,97 @@ def test_an_instance_that_stays_busy_is_given_up_with_the_reason(
         pair_security_groups(deployed, None)
     monkeypatch.setattr(limits, "GROUPS_ACTIVE_WITHIN", 0)
 
-    with pytest.raises(TargetNotUsable, match="group list can only be changed"):
+    with pytest.raises(TargetNotUsable, match=r"has been changing .* its group list can't be changed"):
         pair_security_groups(deployed, None)
+
+
+def show(world: World, status: str) -> None:
+    """What RDS says of the instance from now on."""
+    world.patch.setattr(rds_backends[ACCOUNT][REGION].databases[INSTANCE], "status", status)
+
+
+def test_an_instance_whose_storage_is_optimised_is_restored_into(world: World) -> None:
+    before = world.inventory()
+    boto3.client("rds").modify_db_instance(DBInstanceIdentifier=INSTANCE, AllocatedStorage=30)
+    assert boto3.client("rds").describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "storage-optimization"
+
+    ended = world.run()
+
+    assert ended["status"] == "SUCCEEDED"
+    assert world.inventory() == before | {"databases": ["orders"]}
+
+
+@pytest.mark.parametrize("status", ["backing-up", "modifying"])
+def test_a_list_that_rds_lets_nobody_change_is_written_when_it_does(world: World, deployed: dict[str, Any], status: str) -> None:
+    show(world, status)
+    for _ in range(3):
+        with pytest.raises(NotReady, match=f"waiting for {INSTANCE}, which .*{status}"):
+            pair_security_groups(deployed, None)
+    assert world.groups_of_instance() == world.group_list
+
+    show(world, "available")
+    until_done(pair_security_groups, deployed)
+
+
+@pytest.mark.parametrize("status", ["backing-up", "modifying"])
+def test_a_list_that_rds_lets_nobody_change_is_given_up_with_the_reason(world: World, deployed: dict[str, Any], status: str) -> None:
+    show(world, status)
+    with pytest.raises(NotReady):
+        pair_security_groups(deployed, None)
+    later = Surroundings(clock=world.clock)
+    world.clock.let_pass(seconds=limits.GROUPS_ACTIVE_WITHIN + 1)
+
+    with pytest.raises(TargetNotUsable, match=f"{status}.* for over 60 minutes"):
+        pair_security_groups(deployed, None, later)
+
+
+def test_a_refusal_for_another_reason_is_final(world: World, deployed: dict[str, Any]) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RDSClientError("InvalidParameterCombination", "not this one")
+
+    world.patch.setattr(RDSBackend, "modify_db_instance", refuse)
+
+    with pytest.raises(AwsRefused, match="not this one"):
+        until_done(pair_security_groups, deployed)
+
+
+def test_a_later_clean_up_waits_as_long_as_the_first(world: World, deployed: dict[str, Any]) -> None:
+    until_done(pair_security_groups, deployed)
+    until_done(remove_worker, deployed)
+    show(world, "backing-up")
+    clean_up = {**deployed, "cleanUpExecution": execution_arn("cleanup-1")}
+    with pytest.raises(NotReady):
+        unpair_security_groups(deployed, None, world.surroundings())
+    world.clock.let_pass(hours=2)
+    with pytest.raises(TargetNotUsable, match="for over 60 minutes"):
+        unpair_security_groups(deployed, None, world.surroundings())
+
+    for _ in range(3):
+        with pytest.raises(NotReady, match="backing-up"):
+            unpair_security_groups(clean_up, None, world.surroundings())
+        world.clock.let_pass(minutes=29)
+
+    with pytest.raises(TargetNotUsable, match="for over 60 minutes"):
+        unpair_security_groups(clean_up, None, world.surroundings())
+
+
+def test_removers_of_a_clean_up_know_its_execution(world: World) -> None:
+    told = []
+
+    def listen(state: str, event: dict[str, Any]) -> dict[str, Any]:
+        told.append(event.get("cleanUpExecution"))
+        return event
+
+    world.before["UnpairSecurityGroups"] = failing(AwsRefused("denied on purpose"))
+    world.run()
+    world.before.clear()
+    world.change = listen
+
+    [swept] = world.sweep()
+
+    assert swept["status"] == "SUCCEEDED"
+    assert {*told} == {None, swept["executionArn"]}
+    assert told.count(None) == 1, "the sweeper's own call"
 
 
 def test_entries_of_restores_that_are_over_go_and_those_of_strangers_stay(world: World) -> None:

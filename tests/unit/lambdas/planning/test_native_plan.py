@@ -341,12 +341,11 @@ def test_the_engines_must_match(sql_server: World) -> None:
     assert f"{INSTANCE} is a postgres instance, but the restore point {POINT} is of sqlserver" in line
 
 
-@pytest.mark.parametrize("engine", ["custom-sqlserver-se", "oracle-se2"])
-def test_other_engines_are_refused(sql_server: World, engine: str) -> None:
+def test_other_engines_are_refused(sql_server: World) -> None:
     instance = rds_backends[ACCOUNT][REGION].databases[MSSQL]
-    sql_server.patch.setattr(instance, "engine", engine)
+    sql_server.patch.setattr(instance, "engine", "oracle-se2")
 
-    assert refused(TargetNotUsable) == [f"{TARGET} is a {engine} instance: only PostgreSQL and SQL Server can be restored into"]
+    assert refused(TargetNotUsable) == [f"{TARGET} is a oracle-se2 instance: only PostgreSQL and SQL Server can be restored into"]
 
 
 @pytest.mark.parametrize("engine", ["sqlserver-ee", "sqlserver-se", "sqlserver-web", "sqlserver-ex"])
@@ -358,7 +357,7 @@ def test_every_edition_can_be_restored_into(world: World, engine: str) -> None:
     assert plan(asking())["target"]["engine"] == engine
 
 
-@pytest.mark.parametrize("status", ["backing-up", "modifying"])
+@pytest.mark.parametrize("status", ["rebooting", "modifying"])
 def test_a_passing_status_is_waited_for(sql_server: World, status: str) -> None:
     instance = rds_backends[ACCOUNT][REGION].databases[MSSQL]
     sql_server.patch.setattr(instance, "status", status)

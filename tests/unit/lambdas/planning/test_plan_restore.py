@@ -33,6 +33,7 @@ from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime.settings import CA_BUNDLE_KEY
 from tests.statemachine.engines import SQLSERVER
 from tests.statemachine.world import (
+    ACCOUNT,
     INSTANCE,
     POINT,
     REGION,
@@ -215,8 +216,6 @@ def test_a_wish_for_later_is_refused_as_such(world: World, change: dict[str, Any
 @pytest.mark.parametrize(
     ("settings", "kind", "part"),
     [
-        ({"Engine": "aurora-postgresql"}, TargetNotUsable, "Aurora"),
-        ({"Engine": "mysql", "EngineVersion": "8.0.36"}, TargetNotUsable, "only PostgreSQL and SQL Server"),
         (
             {"ManageMasterUserPassword": False, "MasterUserPassword": "s3cr3t-s3cr3t"},
             CredentialsNotUsable,
@@ -292,7 +291,36 @@ def test_a_read_replica_is_refused_with_its_source(world: World) -> None:
 
     told = refused(asking(target={"dbInstance": "orders-copy"}, source={"dbInstance": INSTANCE}), TargetNotUsable)
 
-    assert any("is a read replica of orders-prod and can't have databases of its own" in line for line in told)
+    assert told == [
+        "/target/dbInstance: orders-copy is a read replica of orders-prod and can't have databases of its own: restore into orders-prod"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "part"),
+    [
+        (
+            {"engine": "aurora-postgresql", "db_cluster_identifier": "shop"},
+            "is an Aurora instance, whose security groups and storage belong",
+        ),
+        ({"db_cluster_identifier": "shop"}, "is a member of the Multi-AZ DB cluster shop"),
+        ({"read_replica_source_db_cluster_identifier": "shop"}, "is a read replica of the DB cluster shop"),
+        ({"engine": "custom-sqlserver-se"}, "is an RDS Custom instance (custom-sqlserver-se)"),
+        ({"engine": "custom-oracle-ee"}, "is an RDS Custom instance (custom-oracle-ee)"),
+        ({"engine": "mysql"}, "is a mysql instance: only PostgreSQL and SQL Server"),
+        ({"engine": "docdb", "db_cluster_identifier": "shop"}, "is a docdb instance: only PostgreSQL and SQL Server"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_is_no_instance_of_its_own_is_refused_by_name_and_for_nothing_else(world: World, shown: dict[str, str], part: str) -> None:
+    # As RDS may show it: without a secret of its own, and at work.
+    for name, value in {**shown, "status": "configuring-something", "master_user_secret": None}.items():
+        world.patch.setattr(rds_backends[ACCOUNT][REGION].databases[INSTANCE], name, value, raising=False)
+
+    [line] = refused(REQUEST, TargetNotUsable)
+
+    assert line.startswith(f"/target/dbInstance: {INSTANCE} {part}")
+    assert ": " in line.removeprefix("/target/dbInstance: ")
 
 
 @pytest.mark.parametrize("value", ["yesterday", "2026-05-12T13:29:50Z", "2026-05-12T13:29:50+02:00"])
@@ -309,7 +337,14 @@ def with_status(world: World, status: str) -> None:
     world.patch.setattr(instance, "status", status)
 
 
-@pytest.mark.parametrize("status", ["backing-up", "modifying", "starting"])
+@pytest.mark.parametrize("status", ["backing-up", "storage-optimization", "storage-initialization", "configuring-log-exports"])
+def test_what_rds_does_beside_the_server_is_not_waited_for(world: World, status: str) -> None:
+    with_status(world, status)
+
+    assert plan()["target"]["dbInstance"] == INSTANCE
+
+
+@pytest.mark.parametrize("status", ["maintenance", "modifying", "starting"])
 def test_a_passing_status_is_waited_for(world: World, status: str) -> None:
     with_status(world, status)
 

@@ -21,6 +21,7 @@ from dbrestore.contract.errors import AwsRefused, InternalContradiction, NotRead
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.worker.instance import deploy_worker, remove_worker
 from localcloud.base import clock
+from localcloud.ec2 import volume_keys
 from tests.statemachine.world import REQUEST, World, execution_arn
 
 
@@ -397,3 +398,31 @@ def test_throttling_is_something_to_wait_for(world: World, planned: dict[str, An
 
     with pytest.raises(NotReady, match="ThrottlingException"):
         deploy_worker(planned, None)
+
+
+def test_the_volume_is_encrypted_with_the_key_that_was_asked_for(world: World) -> None:
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    request = {**REQUEST, "worker": {"kmsKeyId": key}}
+    planned = {"plan": plan_restore({"request": request, "executionArn": execution_arn("restore-1")}, None)}
+
+    until_done(deploy_worker, planned)
+
+    (volume,) = boto3.client("ec2").describe_volumes()["Volumes"]
+    assert volume["KmsKeyId"] == key
+
+
+def test_what_ec2_says_of_the_ends_of_workers_is_told_when_no_other_starts(world: World, planned: dict[str, Any]) -> None:
+    told = ("Server.InternalError", "Internal error on launch")
+    world.patch.setattr(volume_keys, "_refusal", lambda _: told)
+
+    with pytest.raises(WorkerNotStarted, match=r"\(EC2 says: Server.InternalError: Internal error on launch\)"):
+        until_done(deploy_worker, planned)
+
+    assert len(instances()) == limits.WORKER_ATTEMPTS
+
+
+def test_a_worker_that_was_told_to_end_has_no_reason_of_ec2s(world: World, planned: dict[str, Any]) -> None:
+    world.patch.setattr(volume_keys, "_refusal", lambda _: ("Client.UserInitiatedShutdown", "User initiated shutdown"))
+
+    with pytest.raises(WorkerNotStarted, match=r"never registered with SSM\. Check"):
+        until_done(deploy_worker, planned)

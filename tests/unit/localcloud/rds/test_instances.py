@@ -228,3 +228,19 @@ def free_storage() -> float:
     values = metrics.get_metric_data(MetricDataQueries=[query], **window)["MetricDataResults"][0]["Values"]
     assert (len(points), len(values)) == (1, 1)
     return float(values[0])
+
+
+def test_a_members_groups_change_with_its_cluster_alone(databases: Any) -> None:
+    databases.create_db_cluster(
+        DBClusterIdentifier="aurora", Engine="aurora-postgresql", MasterUsername="boss", MasterUserPassword="s3cr3t-s3cr3t"
+    )
+    databases.create_db_instance(
+        DBInstanceIdentifier="member", DBClusterIdentifier="aurora", Engine="aurora-postgresql", DBInstanceClass="db.r6g.large"
+    )
+    groups = list(memberships(databases, "member"))
+
+    code = refusal(databases.modify_db_instance, DBInstanceIdentifier="member", VpcSecurityGroupIds=groups)
+
+    assert code == "InvalidParameterCombination"
+    assert describe(databases, "member")["DBClusterIdentifier"] == "aurora"
+    databases.modify_db_instance(DBInstanceIdentifier="member", AutoMinorVersionUpgrade=False)
