@@ -17,6 +17,7 @@ from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request_problems import Problems
 from lambdas.configuration import credentials as credential_configuration
+from lambdas.lookup import instance_kinds
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER, Offer
 from lambdas.planning.findings import Findings, Place
@@ -52,7 +53,8 @@ class Credentials:
 def part(found: Findings, place: Place, engine: Engine | None, problems: Problems) -> Credentials | None:
     """The credentials, looked at; None if there are none or they can't be used, which is told."""
     target, instance = found.target, found.instance
-    if target is None or instance is None:
+    # What an instance lacks that nothing can be restored into, nobody has to give it.
+    if target is None or instance is None or instance_kinds.refusal(instance):
         return None
     chosen = problems.collect(POINTER, lambda: choose(found, place, instance))
     if chosen is None:

@@ -43,4 +43,4 @@ def test_every_version_that_the_local_cloud_runs_is_supported_and_the_other_way_
 def test_the_readme_states_the_same_versions(engine: Engine) -> None:
     told = ENGINES[engine].told.removeprefix(ENGINES[engine].product).strip()
 
-    assert f"| RDS for {ENGINES[engine].product} | {told}," in README.read_text()
+    assert f"| RDS for {ENGINES[engine].product} {told}, " in README.read_text()

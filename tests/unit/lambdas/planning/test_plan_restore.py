@@ -76,6 +76,7 @@ def test_a_plan_names_everything_before_anything_exists(world: World) -> None:
         "dbInstance": INSTANCE,
         "restorePoint": POINT,
         "manifest": f"s3://repository/{INSTANCE}/{POINT}/manifest.json",
+        "manifestSha256": told["source"]["manifestSha256"],
     }
     assert told["target"]["port"] == 5432
     assert told["target"]["secretArn"].startswith("arn:aws:secretsmanager:")
