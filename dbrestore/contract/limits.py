@@ -10,6 +10,10 @@ AWS_ATTEMPTS = 4
 
 FUNCTION_TIMEOUT = 120
 VISIBLE_AFTER = 150
+# So long EC2 may not show what it made: "up to five minutes" (EC2 Developer Guide, "Eventual consistency in the Amazon EC2 API").
+SHOWN_WITHIN = 5 * 60
+# Between the two looks at least that don't find a thing before it is called gone.
+LOOKS_APART = 20
 LOCK_SECONDS = 4 * FUNCTION_TIMEOUT
 
 SESSION_SECONDS = 15 * 60
