@@ -23,8 +23,8 @@ from localcloud.base import consistency
 from localcloud.base.consistency import Inconsistency
 from localcloud.base.corrections import fix
 
-# AWS's seconds for which a changed state may be told as it was.
-STALE = 20.0
+# Of the time until a new thing is known: until a changed state is.
+STATE = 0.2
 EARLIER = {"running": ("pending", 0), "shutting-down": ("running", 16), "terminated": ("shutting-down", 32)}
 
 
@@ -60,13 +60,23 @@ class _EarlierState:
         self.name, self.code = name, code
 
 
+def _asked() -> Inconsistency | None:
+    """What this call meets; None if nothing."""
+    late = consistency.current()
+    if late is None or not late.applies():
+        return None
+    late.call()
+    return late
+
+
 def _run_instances(original: Callable[..., Any], response: Any) -> Any:
     answer = original(response)
     if late := consistency.current():
         for instance in answer.result.instances:
+            late.made(instance.id)
             volumes = [device.volume_id for device in instance.block_device_mapping.values()]
-            for thing in (instance.id, *volumes, *(interface.id for interface in instance.nics.values())):
-                late.made(thing)
+            for thing in (*volumes, *(interface.id for interface in instance.nics.values())):
+                late.made(thing, with_=instance.id)
     return answer
 
 
@@ -78,8 +88,8 @@ def _create_security_group(original: Callable[..., Any], response: Any) -> Any:
 
 
 def _describe_instances(original: Callable[..., Any], response: Any) -> Any:
-    late = consistency.current()
-    if late is None or not late.applies():
+    late = _asked()
+    if late is None:
         return original(response)
     _require_known(late, response._get_param("InstanceIds", []), InvalidInstanceIdError)
     answer = original(response)
@@ -98,7 +108,7 @@ def _with_state(late: Inconsistency, instance: Any) -> Any:
     if state.name not in EARLIER:
         return instance
     late.made(change)
-    if late.age(change) > STALE or late.knows(change, "state"):
+    if late.knows(change, "state", STATE):
         return instance
     return _Shown(instance, _state=_EarlierState(*EARLIER[state.name]))
 
@@ -116,8 +126,8 @@ def _describe_network_interfaces(original: Callable[..., Any], response: Any) ->
 
 
 def _described(original: Callable[..., Any], response: Any, kind: str, ids: str = "", refusal: Any = None) -> Any:
-    late = consistency.current()
-    if late is None or not late.applies():
+    late = _asked()
+    if late is None:
         return original(response)
     if ids:
         _require_known(late, response._get_param(ids, []), refusal)
@@ -144,13 +154,13 @@ def _require_known(late: Inconsistency, ids: Iterable[str], refusal: Callable[[s
 
 
 def _changed_instances(original: Callable[..., Any], response: Any) -> Any:
-    if late := consistency.current():
+    if late := _asked():
         _require_known(late, response._get_param("InstanceIds", []), InvalidInstanceIdError)
     return original(response)
 
 
 def _modify_instance(original: Callable[..., Any], response: Any) -> Any:
-    if late := consistency.current():
+    if late := _asked():
         instance_id = response._get_param("InstanceId")
         _require_known(late, [instance_id], InvalidInstanceIdError)
         _require_known(late, response._get_param("Groups", []), InvalidSecurityGroupNotFoundError)
@@ -160,7 +170,7 @@ def _modify_instance(original: Callable[..., Any], response: Any) -> Any:
 
 
 def _changed_groups(original: Callable[..., Any], response: Any) -> Any:
-    if late := consistency.current():
+    if late := _asked():
         permissions = response._get_param("IpPermissions", [])
         pairs = [pair for permission in permissions for pair in permission.get("UserIdGroupPairs", permission.get("Groups", []))]
         ids = [response._get_param("GroupId"), *(pair.get("GroupId") for pair in pairs)]

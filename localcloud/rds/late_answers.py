@@ -23,6 +23,7 @@ def install() -> None:
 
 def _modify(original: Callable[..., Any], response: Any) -> Any:
     if late := consistency.current():
+        late.call()
         for group in response.params.get("VpcSecurityGroupIds") or []:
             if not late.knows(group, "at RDS"):
                 raise RDSClientError("InvalidVPCNetworkStateFault", f"The security group {group} is not available to the DB instance yet.")

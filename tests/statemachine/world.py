@@ -41,8 +41,6 @@ MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:dbrestore"
 MOST_ATTEMPTS = 12
 TARGET_ROLE = f"dbrestore-target-{REGION}"
 REQUEST = POSTGRES.request()
-# How long not seeing a thing proves nothing. A world where everything shows at once doesn't wait.
-WAITS = {name: getattr(limits, name) for name in ("VISIBLE_AFTER", "SHOWN_WITHIN", "LOOKS_APART")}
 # Of the world's clock, per call of a function where things show late.
 SECONDS_BETWEEN_LOOKS = 30
 MOST_ATTEMPTS_WHERE_LATE = 60
@@ -100,7 +98,7 @@ class World:
         plain_moto.install(self.patch)
         plain_moto.serve(self.patch, self.call)
         self.worker.install(self.patch)
-        for name in WAITS:
+        for name in plain_moto.WAITS:
             self.patch.setattr(limits, name, 0)
         self._network()
         self._buckets()
@@ -161,7 +159,7 @@ class World:
         """From here on functions meet AWS as it is in the first minutes of a thing's life, and time passes between their calls."""
         late = Inconsistency(seed, now=lambda: self.clock().timestamp(), applies=lambda: getattr(self._inside, "function", False))
         self.patch.setattr(consistency, "_current", late)
-        for name, seconds in WAITS.items():
+        for name, seconds in plain_moto.WAITS.items():
             self.patch.setattr(limits, name, seconds)
         _machine(MOST_ATTEMPTS_WHERE_LATE)
         receive = self.worker.receive
