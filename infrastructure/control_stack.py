@@ -200,6 +200,13 @@ class ControlStack(Stack):
             schedule=events.Schedule.rate(Duration.minutes(5)),
             targets=[self._target(sweeper)],
         )
+        events.Rule(
+            self,
+            "EveryDay",
+            description="dbrestore: find what carries its tags and belongs to no restore",
+            schedule=events.Schedule.rate(Duration.days(1)),
+            targets=[targets.LambdaFunction(self.functions["CleanUpStrays"], event=events.RuleTargetInput.from_object({"dryRun": False}))],
+        )
 
     def _hearing(self) -> None:
         """S3 tells when an archived file of the repository can be read; without it the slow look of the restore that waits finds it."""

@@ -49,6 +49,8 @@ DISCARD_ATTEMPTS = 3
 CLEAN_UPS_AT_ONCE = 4
 CLEAN_UP_PAUSE = 10 * 60
 LONGEST_CLEAN_UP_PAUSE = 24 * 3600
+# Between the two sightings at least of what belongs to no restore, before it is removed.
+STRAY_LOOKS_APART = 3600
 ERROR_TAIL_CHARACTERS = 2000
 
 # Up to so many bytes of COPY text every value is read back unless the request says otherwise.

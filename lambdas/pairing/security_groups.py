@@ -197,6 +197,14 @@ def _delete_groups(restore: Restore, ec2: "EC2Client", restore_id: str) -> None:
         raise NotReady(f"waiting for {', '.join(group['GroupId'] for group in left)} to be deleted")
 
 
+def delete_with_rules(ec2: "EC2Client", group_id: str) -> None:
+    """A group that belongs to nobody any more. Raises NotReady while something carries or names it."""
+    for group in _described(ec2, "group-id", group_id):
+        for way, rules in _rules(group).items():
+            _revoke_if_known(ec2, way, group_id, rules)
+    _delete(ec2, group_id)
+
+
 def _note_removal(restore: Restore, rows: Sequence[ResourceRow], group_id: str, group: "SecurityGroupTypeDef | None") -> None:
     name = group["GroupName"] if group else None
     for row in rows:

@@ -10,6 +10,7 @@
     DATABASE#<arn>#<name>    LOCK                            one restore per target database (contract.allowed.database_names.folded)
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
+    STRAYS                   <account>#<Region>#<kind>#<id>  when a stray was first seen (lambdas.closing.clean_up_strays)
     <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
     <restore id>             CANCELLED                       a wish to stop that came before META was written
     <restore id>             RETRIEVAL#BATCH#<n>, RETRIEVAL#ROUNDS, RETRIEVED   what was asked of the archive (lambdas.archive)

@@ -30,6 +30,7 @@ from lambdas.staging.lease import Lease
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import TagTypeDef
 
 ROLE = "staging"
 STAGING = "StageNativeBackups"
@@ -98,7 +99,7 @@ def _close_to_others(s3: "S3Client", plan: Plan, name: str) -> None:
     s3.put_public_access_block(**bucket, PublicAccessBlockConfiguration=block)
     encryption: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
     s3.put_bucket_encryption(**bucket, ServerSideEncryptionConfiguration=encryption)
-    s3.put_bucket_tagging(**bucket, Tagging={"TagSet": [{"Key": names.MANAGED, "Value": "true"}]})
+    s3.put_bucket_tagging(**bucket, Tagging={"TagSet": _tags(plan)})
     # What is left if everything else fails: no object outlives these days.
     rule: Any = {
         "ID": "temporary",
@@ -108,6 +109,11 @@ def _close_to_others(s3: "S3Client", plan: Plan, name: str) -> None:
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": limits.ABANDONED_UPLOAD_DAYS},
     }
     s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [rule]})
+
+
+def _tags(plan: Plan) -> "list[TagTypeDef]":
+    values = {names.MANAGED: "true", names.INSTALLATION: names.installation(plan.execution_arn)}
+    return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
 def _let_join(s3: "S3Client", plan: Plan, name: str, lease: Lease) -> None:
