@@ -205,7 +205,7 @@ class ControlStack(Stack):
             "EveryDay",
             description="dbrestore: find what carries its tags and belongs to no restore",
             schedule=events.Schedule.rate(Duration.days(1)),
-            targets=[targets.LambdaFunction(self.functions["CleanUpStrays"], event=events.RuleTargetInput.from_object({"dryRun": False}))],
+            targets=[self._target(self.functions["CleanUpStrays"], dryRun=False)],
         )
 
     def _hearing(self) -> None:
@@ -222,8 +222,10 @@ class ControlStack(Stack):
             targets=[self._target(self.functions["HearRetrieval"])],
         )
 
-    def _target(self, function: lambda_.Function) -> targets.LambdaFunction:
-        return targets.LambdaFunction(function, dead_letter_queue=self.undelivered)
+    def _target(self, function: lambda_.Function, **question: Any) -> targets.LambdaFunction:
+        """It is given the event, or the question if there is one."""
+        event = events.RuleTargetInput.from_object(question) if question else None
+        return targets.LambdaFunction(function, event=event, dead_letter_queue=self.undelivered)
 
     def _undelivered_of_lambda(self) -> None:
         """What the bus calls runs asynchronously: Lambda answers at once, tries twice more after an error, and then drops the event."""

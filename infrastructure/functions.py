@@ -115,6 +115,7 @@ FUNCTIONS = (
         control=(may.KEEP_STRAY_REPORTS,),
         target=may.CLEAN_UP_STRAYS,
         answers_commands=True,
+        hears_events=True,
     ),
     Function(
         "CancelRestore",
