@@ -200,6 +200,13 @@ class ControlStack(Stack):
             schedule=events.Schedule.rate(Duration.minutes(5)),
             targets=[self._target(sweeper)],
         )
+        events.Rule(
+            self,
+            "EveryDay",
+            description="dbrestore: find what carries its tags and belongs to no restore",
+            schedule=events.Schedule.rate(Duration.days(1)),
+            targets=[self._target(self.functions["CleanUpStrays"], dryRun=False)],
+        )
 
     def _hearing(self) -> None:
         """S3 tells when an archived file of the repository can be read; without it the slow look of the restore that waits finds it."""
@@ -215,8 +222,10 @@ class ControlStack(Stack):
             targets=[self._target(self.functions["HearRetrieval"])],
         )
 
-    def _target(self, function: lambda_.Function) -> targets.LambdaFunction:
-        return targets.LambdaFunction(function, dead_letter_queue=self.undelivered)
+    def _target(self, function: lambda_.Function, **question: Any) -> targets.LambdaFunction:
+        """It is given the event, or the question if there is one."""
+        event = events.RuleTargetInput.from_object(question) if question else None
+        return targets.LambdaFunction(function, event=event, dead_letter_queue=self.undelivered)
 
     def _undelivered_of_lambda(self) -> None:
         """What the bus calls runs asynchronously: Lambda answers at once, tries twice more after an error, and then drops the event."""

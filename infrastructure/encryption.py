@@ -84,7 +84,8 @@ def _use(principals: Sequence[iam.IPrincipal], actions: Iterable[str], buckets: 
 def statements(control: Iterable[Statement], key: kms.IKey | None) -> tuple[Statement, ...]:
     """What a function's role needs of the key to do what `control` lets it do with objects."""
     asked = {action for statement in control for action in statement.actions}
-    actions = WRITING if "s3:PutObject" in asked else READING if "s3:GetObject" in asked else ()
+    needed = {"kms:Decrypt": "s3:GetObject", "kms:GenerateDataKey": "s3:PutObject"}
+    actions = tuple(action for action in WRITING if needed[action] in asked)
     if key is None or not actions:
         return ()
     return (Statement(actions, (key.key_arn,), {"StringEquals": {"kms:ViaService": "s3.{region}.amazonaws.com"}}),)

@@ -110,6 +110,14 @@ FUNCTIONS = (
     Function("CloseRestore", "lambdas.closing.close_restore.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)),
     Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP, hears_events=True),
     Function(
+        "CleanUpStrays",
+        "lambdas.closing.clean_up_strays.clean_up_strays",
+        control=(may.KEEP_STRAY_REPORTS,),
+        target=may.CLEAN_UP_STRAYS,
+        answers_commands=True,
+        hears_events=True,
+    ),
+    Function(
         "CancelRestore",
         "lambdas.entrances.cancel_restore.cancel_restore",
         control=(may.SEE_EXECUTIONS, may.END_TASKS),

@@ -68,6 +68,7 @@ KEEP_EVIDENCE = (
     Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
 )
+KEEP_STRAY_REPORTS = Statement(("s3:PutObject",), ("arn:{partition}:s3:::{evidence}/strays/*",))
 TELL_THE_BUS = Statement(
     ("events:PutEvents",),
     ("arn:{partition}:events:{region}:{account}:event-bus/default",),
@@ -232,6 +233,23 @@ REMOVE_STAGED = (
     Statement(("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"), (STAGED_OBJECTS,)),
     # Those who go on using the bucket keep their grants.
     Statement(("s3:PutBucketPolicy", "s3:DeleteBucket"), (STAGING_BUCKETS,)),
+)
+
+# Target account: what belongs to no restore any more, found by its tags and removed
+
+CLEAN_UP_STRAYS = (
+    SEE_WORKERS,
+    SEE_WHAT_A_WORKER_LEAVES,
+    SEE_GROUPS,
+    SEE_STAGED,
+    # The names alone, and no bucket that isn't ours is asked for more.
+    Statement(("s3:ListAllMyBuckets",), conditions=IN_THIS_REGION),
+    Statement(("s3:GetBucketTagging", "s3:DeleteBucket"), (STAGING_BUCKETS,)),
+    Statement(("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"), (STAGED_OBJECTS,)),
+    TERMINATE_WORKER,
+    DELETE_WHAT_A_WORKER_LEAVES,
+    REVOKE_RULES,
+    DELETE_GROUPS,
 )
 
 # Examining, in both accounts: what no restore reads, and nothing that could be changed

@@ -15,6 +15,9 @@ from dbrestore.contract.errors import RestoreError
 for _name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[_name]
 
+# The seed of a cloud that is slow and inconsistent, for all that is started with it.
+INCONSISTENT = "LOCALCLOUD_INCONSISTENT"
+
 
 def main() -> int:
     """Run until told to stop. Exit code 1 with one line on stderr if it can't start."""
@@ -44,6 +47,8 @@ def _run(arguments: argparse.Namespace, ended: threading.Event) -> None:
             running.deploy(arguments.assembly)
         else:
             application.deploy(running)
+        if arguments.inconsistent is not None:
+            running.be_inconsistent(arguments.inconsistent)
         for name, value in running.environment().items():
             print(f"export {name}={value}", flush=True)
         if arguments.ready:
@@ -67,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--time-scale", type=float, default=60.0, help="60: a minute of AWS's waiting takes a second")
     parser.add_argument("--assembly", type=Path, help="deploy this cloud assembly instead of the application's own")
     parser.add_argument("--ready", type=Path, help="a file to write when everything is up")
+    seed = os.environ.get(INCONSISTENT)
+    told = f"show what is made only after a while, and change states under the caller, by this seed; default: ${INCONSISTENT}"
+    parser.add_argument("--inconsistent", type=int, metavar="SEED", default=int(seed) if seed else None, help=told)
     return parser
 
 

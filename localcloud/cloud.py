@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localcloud.base import callers, certificates, clock
+from localcloud.base import callers, certificates, clock, consistency
 from localcloud.base.callers import Call
 from localcloud.base.clients import ACCOUNT, HOME, REGION, Clients, Place
+from localcloud.base.consistency import Inconsistency
 from localcloud.ec2 import instances, security_groups, sharing, ssm, volume_keys, vpc
+from localcloud.ec2 import late_answers as late_ec2
 from localcloud.flow import dynamodb, events, lambda_runtime, stepfunctions
 from localcloud.iam import judgement, role_trust, secrets
 from localcloud.rds import instances as rds
+from localcloud.rds import late_answers as late_rds
 from localcloud.s3 import accounts as s3_accounts
+from localcloud.s3 import late_answers as late_s3
 from localcloud.s3 import objects as s3
 from localcloud.server import LocalCloudError, Server
 from localcloud.stacks import assets, cloudformation
@@ -62,12 +66,17 @@ class Cloud:
         for stack in stacks:
             cloudformation.deploy(self._clients, stack, parameters, place)
 
+    def be_inconsistent(self, seed: int) -> None:
+        """From here on EC2 shows what is made only after a while, and RDS and S3 are now and then changing what is asked of them."""
+        consistency.begin(Inconsistency(seed))
+
     def stop(self) -> None:
         """End everything that was started here. A second time it does nothing."""
         if self._stopped.is_set():
             return
         self._stopped.set()
         clock.forget()
+        consistency.end()
         if self._schedules:
             self._schedules.stop()
         stepfunctions.shutdown()
@@ -140,3 +149,5 @@ def _install_resources(directory: Path, time_scale: float, endpoint: str, author
     sharing.install()
     volume_keys.install()
     judgement.install()
+    for service in (late_ec2, late_rds, late_s3):
+        service.install()

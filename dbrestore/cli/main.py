@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from dbrestore.cli import (  # noqa: F401
     checkout_commands,
+    cleanup,
     consoles,
     doctor,
     exit_codes,
@@ -43,6 +44,7 @@ app.command()(watch.status)
 app.command()(watch.watch)
 app.command()(watch.cancel)
 app.command()(watch.report)
+app.command()(cleanup.cleanup)
 app.command()(doctor.doctor)
 
 

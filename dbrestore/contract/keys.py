@@ -3,6 +3,7 @@ segment."""
 
 import hashlib
 import re
+from datetime import datetime
 from urllib.parse import quote
 
 MANIFEST = "manifest.json"
@@ -55,3 +56,8 @@ def region_of(bucket: str) -> str | None:
     """Where a bucket lies, if its name tells: in the account-regional namespace it ends in `-<account>-<Region>-an`."""
     told = re.search(r"-\d{12}-([a-z0-9-]+)-an$", bucket)
     return told[1] if told else None
+
+
+def stray_report_key(looked_at: datetime) -> str:
+    """What a look for strays found, in the evidence bucket."""
+    return f"strays/{looked_at:%Y-%m-%dT%H%M%SZ}.json"

@@ -10,6 +10,10 @@ AWS_ATTEMPTS = 4
 
 FUNCTION_TIMEOUT = 120
 VISIBLE_AFTER = 150
+# So long EC2 may not show what it made: "up to five minutes" (EC2 Developer Guide, "Eventual consistency in the Amazon EC2 API").
+SHOWN_WITHIN = 5 * 60
+# Between the two looks at least that don't find a thing before it is called gone.
+LOOKS_APART = 20
 LOCK_SECONDS = 4 * FUNCTION_TIMEOUT
 
 SESSION_SECONDS = 15 * 60
@@ -45,6 +49,8 @@ DISCARD_ATTEMPTS = 3
 CLEAN_UPS_AT_ONCE = 4
 CLEAN_UP_PAUSE = 10 * 60
 LONGEST_CLEAN_UP_PAUSE = 24 * 3600
+# Between the two sightings at least of what belongs to no restore, before it is removed.
+STRAY_LOOKS_APART = 3600
 ERROR_TAIL_CHARACTERS = 2000
 
 # Up to so many bytes of COPY text every value is read back unless the request says otherwise.

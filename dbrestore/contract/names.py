@@ -15,6 +15,7 @@ RESTORE_ID = "dbrestore:restore-id"
 MANAGED = "dbrestore:managed"
 EXPIRES_AT = "dbrestore:expires-at"
 ROLE = "dbrestore:role"
+INSTALLATION = "dbrestore:installation"
 STANDING = "dbrestore:standing"
 ALLOW = "dbrestore:allow"
 # On a secret: with the value `true` workers may read it.
@@ -40,6 +41,18 @@ def staging_bucket(generation: int, account: str, region: str) -> str:
     return f"dbrestore-staging-g{generation}-{account}-{region}-an"
 
 
+def generation_of(bucket: str, account: str, region: str) -> int:
+    """Which generation's temporary bucket of this account and Region the name is; 0 if it is none."""
+    number = bucket.removeprefix("dbrestore-staging-g").partition("-")[0]
+    return int(number) if number.isdecimal() and bucket == staging_bucket(int(number), account, region) else 0
+
+
+def installation(arn: str) -> str:
+    """Whose a thing is: `<control account>/<Region>/<state machine>`, from the ARN of the machine or of an execution of it."""
+    _, _, _, region, account, _, machine = arn.split(":")[:7]
+    return f"{account}/{region}/{machine}"
+
+
 def client_token(restore: str, role: str, attempt: int) -> str:
     """64 hexadecimal digits, the longest that EC2 takes; another attempt is another launch."""
     return sha256(f"{restore}/{role}/{attempt}".encode()).hexdigest()
@@ -55,6 +68,7 @@ def tags(where: Whereabouts, role: str, name: str) -> "list[TagTypeDef]":
         MANAGED: "true",
         EXPIRES_AT: expires_at.isoformat(),
         ROLE: role,
+        INSTALLATION: installation(where.execution_arn),
         "Name": name,
     }
     return [{"Key": key, "Value": value} for key, value in values.items()]

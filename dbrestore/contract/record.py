@@ -14,7 +14,9 @@ from dbrestore.contract.sections import ArchiveSection, DatabaseOutcome
 class ResourceRow(Document):
     """One thing that the restore made, with the proof that it is gone. `state` is INTENT, CREATED, DELETED or KEPT (a promoted database).
     `seen_absent_at` is when AWS or the database server was asked and answered that it does not exist; a row that is DELETED without it
-    was never begun, or belongs to other restores now that use it and remove it: `note` says which, and why that is certain."""
+    was never begun, or belongs to other restores now that use it and remove it: `note` says which, and why that is certain. A row that is
+    not DELETED and has `deleted_at`: its removal was accepted, and nobody has seen its absence yet. `missed_at` is the first of the looks
+    that did not find it, of which there must be two, some time apart."""
 
     kind: str
     role: str
@@ -24,6 +26,7 @@ class ResourceRow(Document):
     intended_at: AwareDatetime
     created_at: AwareDatetime | None = None
     deleted_at: AwareDatetime | None = None
+    missed_at: AwareDatetime | None = None
     seen_absent_at: AwareDatetime | None = None
     note: str | None = None
 

@@ -14,6 +14,7 @@ from dbrestore.contract.errors import LeftoversRemain, NotReady, WorkerNotStarte
 from dbrestore.contract.job import Result
 from dbrestore.contract.record import ResourceRow
 from dbrestore.contract.refusals import error_code
+from dbrestore.contract.things import INSTANCE
 from dbrestore.ledger.reading import jobs_of
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.databases import discard_job
@@ -133,15 +134,20 @@ def _left_something(found: Result | None) -> bool:
 def _idle_worker(restore: Restore, meta: Meta) -> str:
     """A worker on which no job runs: the first one if it lives, otherwise a replacement."""
     target = restore.target(meta.anchor)
-    for instance in worker_instance.find(target.ec2, restore.ledger.restore_id):
+    rows = restore.ledger.unsettled(INSTANCE)
+    roles = {row.physical_id: row.role for row in rows}
+    for instance in worker_instance.find(target.ec2, restore.ledger.restore_id, rows):
         instance_id = instance["InstanceId"]
         if instance["State"]["Name"] == "running" and worker_instance.is_online(target, instance_id):
             _stop_jobs(restore, target, instance_id)
             return instance_id
-        if names.tag(instance, names.ROLE) != ROLE:
+        if roles.get(instance_id, names.tag(instance, names.ROLE)) != ROLE:
             # It worked once and answers no more: never two workers at a time.
-            target.ec2.terminate_instances(InstanceIds=[instance_id])
+            worker_instance.end(target.ec2, instance_id)
             raise NotReady(f"waiting for {instance_id} to end: SSM can no longer reach it")
+    for row in rows:
+        if row.role != ROLE:
+            worker_instance.require_gone(restore, target.ec2, row)
     attempts = limits.WORKER_ATTEMPTS * (meta.clean_ups + 1)
     return worker_instance.deploy(restore, meta.anchor, ROLE, "DISCARDING", attempts)
 
@@ -154,7 +160,7 @@ def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> Non
     if restore.waited > limits.JOB_STOPPED_WITHIN:
         # Cancelling a command promises nothing; the end of the instance does.
         log.warning("terminating %s: its job did not stop", instance_id)
-        target.ec2.terminate_instances(InstanceIds=[instance_id])
+        worker_instance.end(target.ec2, instance_id)
     for command in commands:
         target.ssm.cancel_command(CommandId=command["CommandId"], InstanceIds=[instance_id])
     raise NotReady(f"waiting for the job on {instance_id} to stop")

@@ -42,13 +42,15 @@ ACTIVE = ("Pending", "InProgress", "Delayed", "Cancelling")
 
 
 class JobRow(Document):
-    """One job in the ledger. `error` is the name of the error that it ended with when there is no result to read."""
+    """One job in the ledger. `error` is the name of the error that it ended with when there is no result to read; `missed_at` when EC2 did
+    not show the worker for the first time in a row."""
 
     name: str
     instance_id: str
     sent_at: AwareDatetime
     command_id: str | None = None
     error: str | None = None
+    missed_at: AwareDatetime | None = None
 
 
 def ensure_job(
@@ -68,7 +70,8 @@ def ensure_job(
     target = restore.target(where)
     if row.command_id is None:
         row = _send(restore, target, where, row)
-    error = _lost(target, row, minutes, restore.now())
+    row, status = _looked_for(restore, target, row)
+    error = _lost(status, row, minutes, restore.now())
     if error is None and (_may_run(target, row, restore.now()) or _renewed(restore, target, where, row, work)):
         raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
     if found := result(restore, name):  # It may have been written between the two looks.
@@ -162,17 +165,36 @@ def _send_command(restore: Restore, target: TargetAccount, where: Whereabouts, r
     except ClientError as error:
         if error_code(error) != "InvalidInstanceId":
             raise
-        status = worker_instance.state_of(target.ec2, row.instance_id)
+        row, status = _looked_for(restore, target, row)
+        if status in worker_instance.ALIVE and _age(row, restore.now()) <= limits.WORKER_ONLINE_WITHIN:
+            raise NotReady(f"waiting for SSM to reach {row.instance_id}, which it does not know at this moment") from error
         lost = WorkerLost(f"The worker {row.instance_id} is {status or 'gone'}: it could not be given the job {row.name}")
         _save(restore.ledger, row.model_copy(update={"error": WorkerLost.__name__}))
         raise lost from error
     return command["Command"]["CommandId"]
 
 
-def _lost(target: TargetAccount, row: JobRow, minutes: int, now: datetime) -> RestoreError | None:
+def _looked_for(restore: Restore, target: TargetAccount, row: JobRow) -> tuple[JobRow, str | None]:
+    """The row and the worker's state after a look. That EC2 doesn't show it once means nothing: raises NotReady until a second look, some
+    time later, doesn't find it either."""
+    if status := worker_instance.state_of(target.ec2, row.instance_id):
+        return (_missed(restore, row, None) if row.missed_at else row), status
+    since = row.missed_at or restore.now()
+    row = row if row.missed_at else _missed(restore, row, since)
+    if _age(row, restore.now()) < limits.SHOWN_WITHIN or (restore.now() - since).total_seconds() < limits.LOOKS_APART:
+        raise NotReady(f"EC2 does not show the worker {row.instance_id}: waiting for a second look")
+    return row, None
+
+
+def _missed(restore: Restore, row: JobRow, at: datetime | None) -> JobRow:
+    row = row.model_copy(update={"missed_at": at})
+    _save(restore.ledger, row)
+    return row
+
+
+def _lost(status: str | None, row: JobRow, minutes: int, now: datetime) -> RestoreError | None:
     """Why no result can be expected any more, whatever the command says."""
-    status = worker_instance.state_of(target.ec2, row.instance_id)
-    if status != "running":
+    if status not in worker_instance.ALIVE:
         return WorkerLost(
             f"The worker {row.instance_id} is {status or 'gone'} while it worked on the job {row.name}: start the restore again"
         )

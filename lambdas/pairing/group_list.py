@@ -15,7 +15,7 @@ from dbrestore.contract.anchor import Anchor, Whereabouts
 from dbrestore.contract.errors import AwsRefused, LedgerRowUnreadable, NotReady, TargetNotUsable
 from dbrestore.contract.record import ResourceRow
 from dbrestore.contract.refusals import error_code
-from dbrestore.contract.things import GROUP_LIST_ENTRY, group_list_entry
+from dbrestore.contract.things import GROUP_LIST_ENTRY, SECURITY_GROUP, group_list_entry
 from dbrestore.ledger.stored_rows import Status
 from lambdas.lookup import instance_status
 from lambdas.lookup.instance_status import USABLE
@@ -52,7 +52,7 @@ def detach(restore: Restore, target: TargetAccount, where: Anchor) -> None:
         return
     where.require("target.arn", "target.db_instance")
     instance = _instance(target.rds, where)
-    if instance is not None and (ours := _ours(target.ec2, row, where.restore_id, list(_memberships(instance)))):
+    if instance is not None and (ours := _ours(restore.ledger, target.ec2, row, list(_memberships(instance)))):
         _wait_or_write(restore, target, where, "CLOSING", lambda groups: [g for g in groups if g not in ours])
         raise NotReady(f"waiting until {', '.join(ours)} is off the list of {where.target.db_instance}")
     give_up_group_list_lock(restore.ledger, where.target.arn, restore.state)
@@ -130,10 +130,11 @@ def _is_dead(ledger: Ledger, restore_id: str | None) -> bool:
     return row is not None and row.state == "DELETED"
 
 
-def _ours(ec2: "EC2Client", row: ResourceRow, restore_id: str, groups: Sequence[str]) -> list[str]:
-    # The id from the ledger counts too: somebody may have deleted the group, and its tag, before the list was fixed.
-    tagged = {g["GroupId"] for g in _described(ec2, groups) if names.tag(g, names.RESTORE_ID) == restore_id}
-    return [group for group in groups if group in tagged or group == row.physical_id]
+def _ours(ledger: Ledger, ec2: "EC2Client", row: ResourceRow, groups: Sequence[str]) -> list[str]:
+    # The ids from the ledger count too: the tag may not show yet, or somebody deleted the group, and its tag, before the list was fixed.
+    tagged = {g["GroupId"] for g in _described(ec2, groups) if names.tag(g, names.RESTORE_ID) == ledger.restore_id}
+    known = {row.physical_id, *(group.physical_id for group in ledger.rows(SECURITY_GROUP))}
+    return [group for group in groups if group in tagged | known]
 
 
 def _described(ec2: "EC2Client", groups: Sequence[str]) -> Sequence[Any]:

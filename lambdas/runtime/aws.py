@@ -3,7 +3,10 @@
 The target's account is always reached through the role that its TargetStack made, also when it is the control account: one code path.
 Sessions live 15 minutes: roles are chained, so they could not live longer than an hour anyway."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -51,6 +54,20 @@ THROTTLED = {
     "TransactionCanceledException",  # a failed condition was taken out before: what is left is a conflict or a throttled item
     "TransactionConflictException",
     "TransactionInProgressException",
+}
+# What AWS says of a thing that not all of its copies know yet, or that it is changing at this moment.
+UNSETTLED = {
+    "IncorrectInstanceState",
+    "IncorrectState",
+    "InvalidDBInstanceState",
+    "InvalidDBInstanceStateFault",
+    "InvalidGroup.NotFound",
+    "InvalidInstanceID.NotFound",
+    "InvalidNetworkInterfaceID.NotFound",
+    "InvalidVPCNetworkStateFault",
+    "InvalidVolume.NotFound",
+    "NoSuchBucket",
+    "OperationAborted",
 }
 
 
@@ -153,8 +170,10 @@ def target_account(
     )
 
 
-def translated(error: BotoCoreError | ClientError) -> RestoreError:
-    """What a failed call means for the restore: later (throttled, 5xx, no connection), or refused."""
+def translated(error: BotoCoreError | ClientError, age: float | None = None) -> RestoreError:
+    """What a failed call means for the restore: later (throttled, 5xx, no connection), or refused. `age`: of the youngest thing that it
+    may be about, in seconds; None: of things that have been there for long. As long as AWS may not know a thing everywhere, that it knows
+    no such thing, or is changing it, means later too."""
     # A connection that does not come about isn't an HTTPClientError.
     if isinstance(error, HTTPClientError | BotocoreConnectionError):
         return NotReady(f"AWS did not answer: {error}")
@@ -165,4 +184,21 @@ def translated(error: BotoCoreError | ClientError) -> RestoreError:
     if code in THROTTLED or status >= 500:
         return NotReady(f"AWS asks to try {operation} again later ({code})")
     message = error.response.get("Error", {}).get("Message", "")
+    if age is not None and age <= limits.SHOWN_WITHIN and _is_unsettled(code, message):
+        return NotReady(f"waiting until {operation} is possible everywhere ({code}: {message})")
     return AwsRefused(f"AWS refused {operation}: {code}: {message}")
+
+
+@contextmanager
+def about(since: datetime, now: datetime) -> Iterator[None]:
+    """Calls about a thing that was made at `since`: what AWS refuses only because it doesn't know it everywhere yet is waited for. Raises
+    NotReady, AwsRefused."""
+    try:
+        yield
+    except ClientError as error:
+        raise translated(error, (now - since).total_seconds()) from error
+
+
+def _is_unsettled(code: str, message: str) -> bool:
+    # RDS knows no code of its own for a security group that it doesn't know.
+    return code in UNSETTLED or (code == "InvalidParameterValue" and "security group" in message.lower())

@@ -10,6 +10,7 @@
     DATABASE#<arn>#<name>    LOCK                            one restore per target database (contract.allowed.database_names.folded)
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
+    STRAYS                   <account>#<Region>#<kind>#<id>  when a stray was first seen (lambdas.closing.clean_up_strays)
     <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
     <restore id>             CANCELLED                       a wish to stop that came before META was written
     <restore id>             RETRIEVAL#BATCH#<n>, RETRIEVAL#ROUNDS, RETRIEVED   what was asked of the archive (lambdas.archive)
@@ -162,10 +163,32 @@ class Ledger:
             raise NotReady(f"waiting until the {row.kind} {row.name} would have to be visible if it existed")
         self.deleted(row)
 
+    def missed(self, row: ResourceRow, *, can_begin: bool = True) -> None:
+        """Say that a look did not find it. The second such look, some time after the first, proves that it is gone. Raises NotReady before
+        that, and as long as it may exist without being shown: not to be seen proves nothing of what was made a moment ago. `can_begin`:
+        what was only intended may still be made by a function that was given up."""
+        now = self.clock()
+        if now < _shown_from(row, can_begin):
+            raise NotReady(f"waiting until the {row.kind} {row.name} would have to be visible if it existed")
+        if row.missed_at is None:
+            row = self._noted(row, missed_at=now)
+        if now < (row.missed_at or now) + timedelta(seconds=limits.LOOKS_APART):
+            raise NotReady(f"the {row.kind} {row.physical_id or row.name} is not to be seen: waiting for a second look")
+        self.deleted(row)
+
+    def found(self, row: ResourceRow) -> None:
+        """Say that a look did find it: an earlier one that did not means nothing."""
+        if row.missed_at:
+            self._noted(row, missed_at=None)
+
+    def removal_accepted(self, row: ResourceRow, physical_id: str) -> None:
+        """Say that its removal was asked for and not refused; that it is gone, nobody has seen."""
+        self._noted(row, physical_id=physical_id, deleted_at=self.clock())
+
     def deleted(self, row: ResourceRow, note: str | None = None) -> None:
         """Say that it was looked for and is not there."""
         now = self.clock()
-        self._settle(row, {"state": "DELETED", "deleted_at": now, "seen_absent_at": now, "note": note})
+        self._settle(row, {"state": "DELETED", "deleted_at": row.deleted_at or now, "seen_absent_at": now, "note": note})
 
     def never_begun(self, row: ResourceRow, note: str) -> None:
         """Say that it was never asked for, and why that is certain; nobody looked."""
@@ -229,6 +252,15 @@ class Ledger:
             raise RestoreClosed(f"Restore {self.restore_id} changed while {row.kind} {row.name} was begun")
         return found
 
+    def _noted(self, row: ResourceRow, **change: object) -> ResourceRow:
+        """As it is then, or as another invocation has settled it meanwhile."""
+        noted = row.model_copy(update=change)
+        try:
+            self.table.write(self.table.put(self._item(noted), "#state IN (:a, :b)", a="INTENT", b="CREATED"))
+        except ConditionFailed:
+            return self._now_further(row)
+        return noted
+
     def _settle(self, row: ResourceRow, change: dict[str, object]) -> None:
         # What is kept is never told as deleted by one who looked earlier, nor the other way round.
         settled = row.model_copy(update=change)
@@ -267,6 +299,12 @@ def _busy(table: Table, lock: str, database: object) -> str | None:
     owner = (table.get(lock, LOCK) or {}).get("restoreId")
     name = getattr(database, "asked_name", "")
     return f"{name}: restore {owner} is working on it right now: wait for it or cancel it" if owner else None
+
+
+def _shown_from(row: ResourceRow, can_begin: bool) -> datetime:
+    """From when on it is shown if it exists."""
+    made = row.created_at or row.intended_at + timedelta(seconds=limits.VISIBLE_AFTER if can_begin else 0)
+    return made + timedelta(seconds=limits.SHOWN_WITHIN)
 
 
 def _resource_key(kind: str, role: str, name: str) -> str:

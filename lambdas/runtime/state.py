@@ -180,7 +180,8 @@ def _watched(ledger: Ledger, name: str, began_at: datetime, work: Callable[[], D
     try:
         result = work()
     except (ClientError, BotoCoreError, RestoreError) as caught:
-        error = caught if isinstance(caught, RestoreError) else translated(caught)
+        age = (ledger.clock() - began_at).total_seconds()
+        error = caught if isinstance(caught, RestoreError) else translated(caught, age)
         if isinstance(error, NotReady):
             phases.waits(ledger, name, str(error))
         else:

@@ -20,6 +20,7 @@ from dbrestore.contract.sqlserver_errors import StagingAccessDenied
 from dbrestore.contract.things import BUCKET, STAGED_OBJECTS
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from lambdas.runtime import invocations
+from lambdas.runtime.aws import about
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.state import Restore, state
 from lambdas.runtime.telemetry import log
@@ -29,6 +30,7 @@ from lambdas.staging.lease import Lease
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import TagTypeDef
 
 ROLE = "staging"
 STAGING = "StageNativeBackups"
@@ -49,7 +51,9 @@ def ensure(restore: Restore, plan: Plan, s3: "S3Client") -> str:
     name = names.staging_bucket(seen.offered, plan.target.account, plan.target.region)
     _require_room(plan, name, seen.joined_by(plan.restore_id, _option_role(plan)))
     row = restore.ledger.intend(BUCKET, ROLE, name)
-    with staging_lease.joined(restore.ledger, plan.target, seen, _option_role(plan)) as lease:
+    # S3 may not know everywhere what it made just now.
+    is_new = about(restore.began_at, restore.ledger.clock())
+    with staging_lease.joined(restore.ledger, plan.target, seen, _option_role(plan)) as lease, is_new:
         _create(s3, plan, name)
         _close_to_others(s3, plan, name)
         _let_join(s3, plan, name, lease)
@@ -95,7 +99,7 @@ def _close_to_others(s3: "S3Client", plan: Plan, name: str) -> None:
     s3.put_public_access_block(**bucket, PublicAccessBlockConfiguration=block)
     encryption: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
     s3.put_bucket_encryption(**bucket, ServerSideEncryptionConfiguration=encryption)
-    s3.put_bucket_tagging(**bucket, Tagging={"TagSet": [{"Key": names.MANAGED, "Value": "true"}]})
+    s3.put_bucket_tagging(**bucket, Tagging={"TagSet": _tags(plan)})
     # What is left if everything else fails: no object outlives these days.
     rule: Any = {
         "ID": "temporary",
@@ -105,6 +109,11 @@ def _close_to_others(s3: "S3Client", plan: Plan, name: str) -> None:
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": limits.ABANDONED_UPLOAD_DAYS},
     }
     s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [rule]})
+
+
+def _tags(plan: Plan) -> "list[TagTypeDef]":
+    values = {names.MANAGED: "true", names.INSTALLATION: names.installation(plan.execution_arn)}
+    return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
 def _let_join(s3: "S3Client", plan: Plan, name: str, lease: Lease) -> None:
@@ -167,8 +176,10 @@ def remove_staging_bucket(section: RemoverInput, restore: Restore) -> None:
     s3 = restore.target(where).s3
     for row in restore.ledger.unsettled(STAGED_OBJECTS):
         bucket, _, prefix = row.name.partition("/")
-        staging_objects.remove(s3, bucket, prefix, where.target.account)
-        restore.ledger.deleted(row, row.note)
+        if staging_objects.remove(s3, bucket, prefix, where.target.account):
+            restore.ledger.deleted(row, row.note)
+        else:
+            restore.ledger.missed(row, can_begin=False)
     with staging_lease.left(restore.ledger, where.target) as lease:
         if lease.holders:
             _take_back_grant(s3, where, lease)
@@ -196,8 +207,11 @@ def _leave(restore: Restore, where: Whereabouts, s3: "S3Client", row: ResourceRo
     if generation > lease.generation:
         restore.ledger.never_begun(row, "the lease on it was never taken, and only its holders make it")
     elif lease.is_over(generation):
-        _delete(s3, where, row.name)
-        restore.ledger.deleted(row)
+        if _delete(s3, where, row.name):
+            restore.ledger.removal_accepted(row, row.name)
+        if _exists(s3, where, row.name):
+            raise NotReady(f"waiting for the bucket {row.name} to be gone")
+        _settle_bucket(restore, row)
     else:
         others = ", ".join(sorted(lease.holders))
         restore.ledger.handed_over(row, f"used by {others}: the last of them deletes it")
@@ -208,7 +222,17 @@ def _generation(name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _delete(s3: "S3Client", where: Whereabouts, name: str) -> None:
+def _settle_bucket(restore: Restore, row: ResourceRow) -> None:
+    """Gone is what S3 deleted for us; what it didn't know may be too new to be known."""
+    now = restore.ledger.row(BUCKET, row.role, row.name) or row
+    if now.deleted_at:
+        restore.ledger.deleted(now)
+    else:
+        restore.ledger.missed(now, can_begin=False)
+
+
+def _delete(s3: "S3Client", where: Whereabouts, name: str) -> bool:
+    """Whether S3 knew the bucket, and deleted it. Raises NotReady."""
     staging_objects.remove(s3, name, "", where.target.account)
     try:
         s3.delete_bucket(Bucket=name, ExpectedBucketOwner=where.target.account)
@@ -217,8 +241,8 @@ def _delete(s3: "S3Client", where: Whereabouts, name: str) -> None:
             raise NotReady(f"waiting for S3 to let the bucket {name} be deleted") from error
         if error_code(error) not in NOT_THERE:
             raise
-    if _exists(s3, where, name):
-        raise NotReady(f"waiting for the bucket {name} to be gone")
+        return False
+    return True
 
 
 def _exists(s3: "S3Client", where: Whereabouts, name: str) -> bool:

@@ -85,6 +85,10 @@ def _changed(ledger: Ledger, target: Target, seen: Lease, wanted: Lease, joins: 
     _write(ledger, target, locked, [ledger.while_status("RUNNING")] if joins else [])
     try:
         yield locked
+    except NotReady:
+        # It goes on with this generation: another one for each time that S3 says "later" would be another bucket each time.
+        _unlock(ledger.table, target, locked)
+        raise
     except (RestoreError, ClientError):
         # Every request was answered: nothing of this change is still under way. Who could not join must not stay a holder: S3 would refuse
         # the policy of all for its sake. The generation stays, so a bucket that it began alone is over.

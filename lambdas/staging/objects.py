@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 MOST_DELETED_AT_ONCE = 1000
 
 
-def remove(s3: "S3Client", bucket: str, prefix: str, owner: str) -> None:
-    """Delete everything under the prefix and look again; a bucket that isn't there holds nothing. Raises NotReady."""
+def remove(s3: "S3Client", bucket: str, prefix: str, owner: str) -> bool:
+    """Delete everything under the prefix and look again; whether S3 knew the bucket. Raises NotReady."""
     try:
         for upload in uploads(s3, bucket, prefix, owner):
             _abort(s3, bucket, upload["Key"], upload["UploadId"], owner)
@@ -25,9 +25,10 @@ def remove(s3: "S3Client", bucket: str, prefix: str, owner: str) -> None:
     except ClientError as error:
         if error_code(error) != "NoSuchBucket":
             raise
-        return
+        return False
     if left:
         raise NotReady(f"waiting for {len(left)} objects under {bucket}/{prefix} to be gone")
+    return True
 
 
 def uploads(s3: "S3Client", bucket: str, prefix: str, owner: str) -> "Iterator[MultipartUploadTypeDef]":

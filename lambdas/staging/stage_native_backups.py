@@ -9,7 +9,8 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, NotReady
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.sections import StagingSection
-from dbrestore.contract.things import STAGED_OBJECTS
+from dbrestore.contract.sqlserver_errors import StagedBackupMissing
+from dbrestore.contract.things import BUCKET, STAGED_OBJECTS
 from dbrestore.points.sqlserver import staged as native_staging
 from lambdas.archive import retrieve_archive as archive
 from lambdas.lookup.source import source_manifest
@@ -46,10 +47,20 @@ def _stage(restore: Restore, plan: Plan, until: float) -> StagingSection:
     row = restore.ledger.intend(STAGED_OBJECTS, ROLE, f"{bucket}/{prefix}")
     if row.state == "INTENT":
         target = Place(s3, bucket, plan.target.account)
-        staging_copy.copy(files, _repository(restore, plan), target, prefix, until)
+        _copy(restore, files, _repository(restore, plan), target, prefix, until)
         note = staging_check.compare(files, target, until)
         restore.ledger.created(row.model_copy(update={"note": note}), f"s3://{bucket}/{prefix}")
     return StagingSection(bucket=bucket, prefix=prefix, objects=len(files), bytes=sum(file.length for file in files))
+
+
+def _copy(restore: Restore, files: tuple[StagedFile, ...], source: Place, target: Place, prefix: str, until: float) -> None:
+    try:
+        staging_copy.copy(files, source, target, prefix, until)
+    except StagedBackupMissing as error:
+        row = restore.ledger.row(BUCKET, ROLE, target.bucket)
+        if row and row.created_at and (restore.now() - row.created_at).total_seconds() < limits.SHOWN_WITHIN:
+            raise NotReady(f"waiting for S3 to know the bucket {target.bucket} everywhere") from error
+        raise
 
 
 def _files(restore: Restore, plan: Plan) -> tuple[StagedFile, ...]:

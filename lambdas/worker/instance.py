@@ -1,11 +1,11 @@
 """Steps 2 and 6: the worker, an EC2 instance near the target, and its removal.
 
 Each attempt to launch it is a ledger row with a token of its own, so a launch whose answer was lost is found and not repeated. The row is
-DELETED only after EC2 was asked and knows no instance, volume or interface of it any more.
+DELETED only after EC2 showed the instance as terminated, and no volume or interface of it any more. Not to see an instance proves nothing
+for minutes: EC2 may not show yet what runs, and refuse to terminate it as unknown.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-defaul
 VOLUME_REFUSED = ("Client.InternalError", "Client.InvalidKMSKey", "Client.VolumeLimitExceeded", "Client.InvalidSnapshot")
 # Of one that was told to end, by us or by its own timer.
 BY_REQUEST = ("Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown")
+ALIVE = ("pending", "running")
+ENDING = ("shutting-down", "terminated")
 NO_CAPACITY = {
     "InsufficientFreeAddressesInSubnet",
     "InsufficientHostCapacity",
@@ -68,9 +70,10 @@ def deploy(restore: Restore, where: Whereabouts, role: str, while_: Status = "RU
             continue
         row = restore.ledger.created(row, instance_id) if row.state == "INTENT" else row
         found = described(target.ec2, instance_id)
-        if _is_ready(target, row, found, restore.now()):
+        if _is_ready(restore, target, row, found):
             return instance_id
-        _ended(restore, row, found)
+        if found:
+            _ended(restore, row, found)
     raise WorkerNotStarted(
         f"No worker started in {attempts} attempts ({where.worker.first.instance_type} in {where.worker.first.subnet_id} first): EC2 had "
         f"no capacity, or the instance never registered with SSM{_told_ends(restore)}. Check its way to the SSM endpoints (dbrestore "
@@ -78,9 +81,9 @@ def deploy(restore: Restore, where: Whereabouts, role: str, while_: Status = "RU
     )
 
 
-def _ended(restore: Restore, row: ResourceRow, found: "InstanceTypeDef | None") -> None:
+def _ended(restore: Restore, row: ResourceRow, found: "InstanceTypeDef") -> None:
     """Settle a worker that is gone, with what EC2 says about its end. Raises WorkerVolumeRefused if another would end so too."""
-    reason = found.get("StateReason", {}) if found else {}
+    reason = found.get("StateReason", {})
     code, told = reason.get("Code", ""), reason.get("Message", "")
     restore.ledger.deleted(row, None if code in BY_REQUEST else told or None)
     if code.startswith(VOLUME_REFUSED):
@@ -159,20 +162,32 @@ def _newest_image(target: TargetAccount) -> str:
     return target.ssm.get_parameter(Name=IMAGE_PARAMETER)["Parameter"]["Value"]
 
 
-def _is_ready(target: TargetAccount, row: ResourceRow, found: "InstanceTypeDef | None", now: datetime) -> bool:
+def _is_ready(restore: Restore, target: TargetAccount, row: ResourceRow, found: "InstanceTypeDef | None") -> bool:
     """True when it is registered, False when it is gone for good; NotReady between."""
     instance_id = row.physical_id or ""
-    status = found["State"]["Name"] if found else None
-    age = (now - (row.created_at or row.intended_at)).total_seconds()
-    if status == "terminated" or (status is None and age > limits.VISIBLE_AFTER):
+    age = (restore.now() - (row.created_at or row.intended_at)).total_seconds()
+    if found is None:
+        _missed(restore, target.ec2, row, age)
         return False
+    status = found["State"]["Name"]
+    if status == "terminated":
+        return False
+    restore.ledger.found(row)
     # First of all: when the flow comes back here from the archive, the worker is hours old and may be at work.
     if status == "running" and is_online(target, instance_id):
         return True
-    if status in ("running", "pending") and age > limits.WORKER_ONLINE_WITHIN:
-        target.ec2.terminate_instances(InstanceIds=[instance_id])
+    if status in ALIVE and age > limits.WORKER_ONLINE_WITHIN:
+        end(target.ec2, instance_id)
         raise NotReady(f"waiting for {instance_id} to end: SSM does not reach it")
-    raise NotReady(f"waiting for {instance_id} ({status or 'not visible yet'}) to run and to register with SSM")
+    raise NotReady(f"waiting for {instance_id} ({status}) to run and to register with SSM")
+
+
+def _missed(restore: Restore, ec2: "EC2Client", row: ResourceRow, age: float) -> None:
+    """EC2 doesn't show it: settled when that proves that it is gone. Raises NotReady."""
+    if age > limits.SHOWN_WITHIN:
+        # If it is there after all, it must not stay.
+        end(ec2, row.physical_id or "")
+    restore.ledger.missed(row)
 
 
 def is_online(target: TargetAccount, instance_id: str) -> bool:
@@ -194,18 +209,39 @@ def described(ec2: "EC2Client", instance_id: str) -> "InstanceTypeDef | None":
     return next(_instances([answer]), None)
 
 
-def find(ec2: "EC2Client", restore_id: str, known: Iterable[str] = ()) -> "tuple[InstanceTypeDef, ...]":
-    """All instances of a restore that aren't gone, by tag and by the ids that the ledger knows."""
-    filters: list[Any] = [names.tagged(restore_id)]
-    if ids := list(known):
-        filters.append([{"Name": "instance-id", "Values": ids}])
-    pages = (page for f in filters for page in ec2.get_paginator("describe_instances").paginate(Filters=f))
-    found = {instance["InstanceId"]: instance for instance in _instances(pages)}
+def find(ec2: "EC2Client", restore_id: str, rows: Iterable[ResourceRow] = ()) -> "tuple[InstanceTypeDef, ...]":
+    """All instances of a restore that aren't gone, by tag and by what the ledger knows."""
+    found = _shown(ec2, restore_id, rows)
     return tuple(instance for instance in found.values() if instance["State"]["Name"] != "terminated")
+
+
+def _shown(ec2: "EC2Client", restore_id: str, rows: Iterable[ResourceRow] = ()) -> "dict[str, InstanceTypeDef]":
+    """All instances of a restore, by id: found by tag, which may show later than they do, by id and, of launches whose answer was lost, by
+    token."""
+    known = list(rows)
+    ids = [row.physical_id for row in known if row.physical_id]
+    tokens = [_token(restore_id, row) for row in known if not row.physical_id]
+    filters: list[Any] = [names.tagged(restore_id)]
+    filters += [[{"Name": name, "Values": values}] for name, values in (("instance-id", ids), ("client-token", tokens)) if values]
+    pages = (page for f in filters for page in ec2.get_paginator("describe_instances").paginate(Filters=f))
+    return {instance["InstanceId"]: instance for instance in _instances(pages)}
+
+
+def _token(restore_id: str, row: ResourceRow) -> str:
+    return names.client_token(restore_id, row.role, int(row.name.rpartition("-")[2]))
 
 
 def _instances(pages: Iterable[Any]) -> "Iterator[InstanceTypeDef]":
     return (i for page in pages for reservation in page["Reservations"] for i in reservation["Instances"])
+
+
+def end(ec2: "EC2Client", instance_id: str) -> None:
+    """Have it terminated. One that EC2 doesn't know (yet, or any more) is no error, and proves nothing."""
+    try:
+        ec2.terminate_instances(InstanceIds=[instance_id])
+    except ClientError as error:
+        if error_code(error) != "InvalidInstanceID.NotFound":
+            raise
 
 
 @state("RemoveWorker", RemoverInput)
@@ -214,22 +250,43 @@ def remove_worker(section: RemoverInput, restore: Restore) -> None:
     restore.ledger.advance("CLOSING")
     where = restore.ledger.meta().anchor
     rows = restore.ledger.unsettled(INSTANCE)
-    target = restore.target(where)
-    _terminate(target.ec2, where.restore_id, [row.physical_id for row in rows if row.physical_id])
-    _delete_volumes(target.ec2, where.restore_id)
-    _delete_interfaces(target.ec2, where.restore_id)
+    ec2 = restore.target(where).ec2
+    shown = _terminate(ec2, where.restore_id, rows)
+    _delete_volumes(ec2, where.restore_id)
+    _delete_interfaces(ec2, where.restore_id)
     for row in rows:
-        restore.ledger.seen_absent(row)
+        _settle(restore, row, shown)
 
 
-def _terminate(ec2: "EC2Client", restore_id: str, known: list[str]) -> None:
-    instances = find(ec2, restore_id, known)
-    for instance in instances:
-        # One by one: a single unknown id in the list and EC2 terminates none of them.
-        if instance["State"]["Name"] != "shutting-down":
-            ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
-    if left := find(ec2, restore_id, known):
-        raise NotReady(f"waiting for {', '.join(i['InstanceId'] for i in left)} to terminate")
+def _terminate(ec2: "EC2Client", restore_id: str, rows: tuple[ResourceRow, ...]) -> "dict[str, InstanceTypeDef]":
+    """What EC2 shows of them when none of it is alive. Raises NotReady."""
+    before = _shown(ec2, restore_id, rows)
+    for instance_id in before.keys() | {row.physical_id for row in rows if row.physical_id}:
+        # One by one: a single unknown id in the list and EC2 terminates none of them. What it does not show may run all the same.
+        if instance_id not in before or before[instance_id]["State"]["Name"] not in ENDING:
+            end(ec2, instance_id)
+    shown = _shown(ec2, restore_id, rows)
+    if left := sorted(i for i, instance in shown.items() if instance["State"]["Name"] != "terminated"):
+        raise NotReady(f"waiting for {', '.join(left)} to terminate")
+    return shown
+
+
+def require_gone(restore: Restore, ec2: "EC2Client", row: ResourceRow) -> None:
+    """That a worker is not to be seen doesn't let another take its place. The ledger says it when it is gone. Raises NotReady."""
+    shown = _shown(ec2, restore.ledger.restore_id, [row])
+    if living := [i for i, instance in shown.items() if i == row.physical_id and instance["State"]["Name"] != "terminated"]:
+        raise NotReady(f"waiting for {living[0]} to terminate")
+    _settle(restore, row, shown)
+
+
+def _settle(restore: Restore, row: ResourceRow, shown: "Mapping[str, InstanceTypeDef]") -> None:
+    """Gone is what was seen terminated; what was not seen at all is so only later."""
+    token = None if row.physical_id else _token(restore.ledger.restore_id, row)
+    seen = [i for i, instance in shown.items() if i == row.physical_id or instance.get("ClientToken") == token]
+    if seen:
+        restore.ledger.deleted(row.model_copy(update={"physical_id": seen[0]}))
+    else:
+        restore.ledger.missed(row)
 
 
 def _delete_volumes(ec2: "EC2Client", restore_id: str) -> None:

@@ -28,6 +28,11 @@ def shortened(seconds: float) -> float:
     return seconds / _scale
 
 
+def moment() -> float:
+    """AWS's seconds since some beginning."""
+    return time.monotonic() * _scale
+
+
 def later(seconds: float, action: Callable[[], object]) -> None:
     """Do `action` after AWS's `seconds`, in a thread that never keeps the process alive."""
     timer = threading.Timer(shortened(seconds), action)

@@ -10,6 +10,7 @@
 | unknown instance profile: `NoSuchEntity` | `InvalidParameterValue` |
 | tags for `network-interface` dropped | kept |
 | DescribeInstances has no filter `client-token` | it has |
+| a terminated instance is shown for ever | for an hour (EC2 User Guide), then `InvalidInstanceID.NotFound` |
 
 Invariant: whoever asks sees a state that a real instance has on its way, and never one that it skips.
 """
@@ -25,7 +26,7 @@ from typing import Any, ClassVar
 import moto.ec2.responses.instances as instance_responses
 from moto import settings
 from moto.ec2.exceptions import EC2ClientError, InvalidNetworkInterfaceIdError
-from moto.ec2.models.instances import Instance
+from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.responses._base_response import EC2BaseResponse
 from moto.ec2.utils import filter_dict_attribute_mapping
 from moto.iam.exceptions import NotFoundException
@@ -38,6 +39,7 @@ BOOT = 20.0
 STOPPING = 15.0
 SHUTTING_DOWN = 15.0
 INTERFACE_RELEASE = 10.0
+SHOWN_TERMINATED = 3600.0
 
 # Called with every instance that was really launched, and with every one that is about to end.
 launched: list[Callable[[Any], None]] = []
@@ -57,6 +59,7 @@ def install(time_scale: float) -> None:
     fix(instance_responses, "filter_iam_instance_profiles", _existing_instance_profile)
     fix(Instance, "__init__", _launch)
     fix(Instance, "terminate", _terminate)
+    fix(InstanceBackend, "all_reservations", _all_reservations)
 
 
 class GradualState:
@@ -102,6 +105,11 @@ class GradualState:
     @code.setter
     def code(self, code: int) -> None:
         """moto sets the code beside the name; the name decides."""
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether EC2 no longer shows the instance."""
+        return self.final == "terminated" and time.monotonic() > self.since + clock.shortened(SHUTTING_DOWN + SHOWN_TERMINATED)
 
 
 def _run_instances(original: Callable[..., Any], response: Any) -> Any:
@@ -170,6 +178,17 @@ def _terminate(original: Callable[..., Any], instance: Any) -> Any:
     for observer in ended:
         observer(instance)
     return previous
+
+
+def _all_reservations(original: Callable[..., Any], backend: Any, *arguments: Any, **keywords: Any) -> Any:
+    shown = []
+    for reservation in original(backend, *arguments, **keywords):
+        left = [instance for instance in reservation.instances if not instance._state.is_forgotten]
+        if len(left) < len(reservation.instances):
+            reservation = copy.copy(reservation)
+            reservation.instances = left
+        shown += [reservation] if left else []
+    return shown
 
 
 def _release(interface: Any) -> None:

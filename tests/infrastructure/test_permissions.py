@@ -335,6 +335,7 @@ def _operations() -> dict[str, tuple[str, ...]]:
         "transact_write_items": written,
         "head_object": ("s3:GetObject",),
         "head_bucket": ("s3:ListBucket",),
+        "list_buckets": ("s3:ListAllMyBuckets",),
         "list_objects_v2": ("s3:ListBucket",),
         "list_object_versions": ("s3:ListBucketVersions",),
         "list_multipart_uploads": ("s3:ListBucketMultipartUploads",),

@@ -22,13 +22,17 @@ from moto.core import responses
 from moto.ec2.models import ec2_backends
 from moto.stepfunctions.parser.backend.execution_worker import TMP_THREADS
 
-from localcloud.base import clock, corrections
+from dbrestore.contract import limits
+from localcloud.base import clock, consistency, corrections
 from localcloud.base.clients import ACCOUNT, REGION
 from localcloud.ec2 import instances, security_groups, sharing, volume_keys
+from localcloud.ec2 import late_answers as late_ec2
 from localcloud.flow import dynamodb, stepfunctions
 from localcloud.iam import judgement
 from localcloud.rds import instance_states
+from localcloud.rds import late_answers as late_rds
 from localcloud.s3 import glacier_objects
+from localcloud.s3 import late_answers as late_s3
 from localcloud.s3 import rules as s3_rules
 
 KEPT = (
@@ -45,8 +49,13 @@ KEPT = (
     "localcloud.flow.stepfunctions",
     "localcloud.flow.step_retries",
     "localcloud.flow.task_tokens",
+    "localcloud.ec2.late_answers",
+    "localcloud.rds.late_answers",
+    "localcloud.s3.late_answers",
 )
 TIME_SCALE = 5000.0
+# How long not seeing a thing proves nothing, as it is outside of tests: where everything shows at once, nobody waits.
+WAITS = {name: getattr(limits, name) for name in ("VISIBLE_AFTER", "SHOWN_WITHIN", "LOOKS_APART")}
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
@@ -60,6 +69,11 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(judgement, "_is_judging", False)
     s3_rules.install()
     dynamodb.install()
+    for service in (late_ec2, late_rds, late_s3):
+        service.install()
+    patch.setattr(consistency, "_current", None)
+    # By the real clock: how long a test takes decides nothing.
+    patch.setattr(instances, "SHOWN_TERMINATED", instances.SHOWN_TERMINATED * TIME_SCALE)
     patch.setattr(stepfunctions, "_clients", None)
     patch.setattr(stepfunctions, "status_listeners", [])
     stepfunctions.install(_InProcess())  # type: ignore[arg-type]

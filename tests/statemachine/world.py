@@ -2,9 +2,10 @@
 
 import json
 import re
+import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -24,6 +25,8 @@ from lambdas.lookup.target import OFFER_PARAMETER
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.settings import CA_BUNDLE_KEY, Settings
 from lambdas.runtime.state import Surroundings
+from localcloud.base import consistency
+from localcloud.base.consistency import Inconsistency
 from localcloud.iam import judgement
 from tests.moving_clock import MovingClock
 from tests.statemachine import plain_moto
@@ -38,6 +41,9 @@ MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:dbrestore"
 MOST_ATTEMPTS = 12
 TARGET_ROLE = f"dbrestore-target-{REGION}"
 REQUEST = POSTGRES.request()
+# Of the world's clock, per call of a function where things show late.
+SECONDS_BETWEEN_LOOKS = 30
+MOST_ATTEMPTS_WHERE_LATE = 60
 OPTION_ROLE = f"arn:aws:iam::{ACCOUNT}:role/rds-reads-backups"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -85,13 +91,15 @@ class World:
     engine: Engine = POSTGRES
     clock: MovingClock = field(default_factory=MovingClock)
     _handlers: dict[str, Handler] = field(default_factory=handlers)
+    _inside: threading.local = field(default_factory=threading.local)
 
     def build(self) -> "World":
         """Everything that stands before a restore begins."""
         plain_moto.install(self.patch)
         plain_moto.serve(self.patch, self.call)
         self.worker.install(self.patch)
-        self.patch.setattr(limits, "VISIBLE_AFTER", 0)
+        for name in plain_moto.WAITS:
+            self.patch.setattr(limits, name, 0)
         self._network()
         self._buckets()
         self._database_instance()
@@ -114,8 +122,10 @@ class World:
         """One invocation, as the state machine makes it."""
         assert len(json.dumps(event)) < 256 * 1024, f"{state} gets more than a state may carry"
         self.calls.append(state)
+        if consistency.current():
+            self.clock.let_pass(seconds=SECONDS_BETWEEN_LOOKS)
         self.before.get(state, _nothing)()
-        with self.around():
+        with self.around(), self.inside():
             for _ in range(self.repeats):
                 result = self._handlers[state](self.change(state, event), None, self.surroundings(state))
         self.after.get(state, _nothing)()
@@ -144,6 +154,32 @@ class World:
     def _places(self) -> dict[str, str]:
         buckets = {name: f"arn:aws:s3:::{name}" for name in ("repository", "evidence", "program")}
         return {"partition": "aws", "region": REGION, "account": ACCOUNT, "control": ACCOUNT, "vpc": self.vpc_id, **buckets}
+
+    def be_inconsistent(self, seed: int) -> Inconsistency:
+        """From here on functions meet AWS as it is in the first minutes of a thing's life, and time passes between their calls."""
+        late = Inconsistency(seed, now=lambda: self.clock().timestamp(), applies=lambda: getattr(self._inside, "function", False))
+        self.patch.setattr(consistency, "_current", late)
+        for name, seconds in plain_moto.WAITS.items():
+            self.patch.setattr(limits, name, seconds)
+        _machine(MOST_ATTEMPTS_WHERE_LATE)
+        receive = self.worker.receive
+
+        def outside(command: object) -> None:
+            with self.inside(function=False):
+                receive(command)
+
+        self.patch.setattr(self.worker, "receive", outside)
+        return late
+
+    @contextmanager
+    def inside(self, *, function: bool = True) -> Iterator[None]:
+        """What happens in here is a function's doing, or, within one, somebody else's."""
+        before = getattr(self._inside, "function", False)
+        self._inside.function = function
+        try:
+            yield
+        finally:
+            self._inside.function = before
 
     def run(self, request: dict[str, Any] | None = None, name: str = "restore-1") -> dict[str, Any]:
         """One execution from its start to its end: DescribeExecution's answer."""
@@ -378,9 +414,13 @@ def _offer(profile: str = "dbrestore-worker") -> None:
     boto3.client("ssm").put_parameter(Name=OFFER_PARAMETER, Value=json.dumps(offer), Type="String", Overwrite=True)
 
 
-def _machine() -> None:
+def _machine(most_attempts: int = MOST_ATTEMPTS) -> None:
     prefix = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
     text = re.sub(r"\$\{(\w+)\}", lambda match: prefix + match[1], DEFINITION.read_text())
     # Waits are hundredths of seconds here, so what isn't there after some attempts will never be.
-    text = re.sub(r'("MaxAttempts": )(\d+)', lambda match: match[1] + str(min(int(match[2]), MOST_ATTEMPTS)), text)
-    boto3.client("stepfunctions").create_state_machine(name="dbrestore", definition=text, roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine")
+    text = re.sub(r'("MaxAttempts": )(\d+)', lambda match: match[1] + str(min(int(match[2]), most_attempts)), text)
+    machines: Any = boto3.client("stepfunctions")
+    if machines.list_state_machines()["stateMachines"]:
+        machines.update_state_machine(stateMachineArn=MACHINE_ARN, definition=text)
+    else:
+        machines.create_state_machine(name="dbrestore", definition=text, roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine")

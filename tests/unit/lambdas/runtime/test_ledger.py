@@ -13,6 +13,8 @@ from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime.ledger import Ledger, request_cancel
 from lambdas.runtime.locks import give_up_group_list_lock, group_list_lock
 from lambdas.runtime.state import Surroundings
+from tests.moving_clock import MovingClock
+from tests.statemachine import plain_moto
 from tests.statemachine.world import REQUEST, World, execution_arn
 
 
@@ -166,6 +168,52 @@ def test_a_young_intent_is_not_believed_absent(world: World, monkeypatch: pytest
     ledger.seen_absent(ledger.created(row, "i-1"))
 
     assert ledger.rows()[0].seen_absent_at is not None
+
+
+@pytest.mark.parametrize("is_made", [True, False], ids=["made", "intended"])
+def test_what_is_missed_counts_as_gone_at_the_second_look_after_its_bound(world: World, is_made: bool) -> None:
+    for name, seconds in plain_moto.WAITS.items():
+        world.patch.setattr(limits, name, seconds)
+    clock = MovingClock()
+    ledger = Ledger(opened()[0].table, opened()[0].restore_id, clock)
+    row = ledger.intend("instance", "worker", "w-1")
+    row = ledger.created(row, "i-1") if is_made else row
+
+    def missed(after: float) -> str:
+        clock.let_pass(seconds=after)
+        with pytest.raises(NotReady) as later:
+            ledger.missed(ledger.rows()[0])
+        return str(later.value)
+
+    bound = limits.SHOWN_WITHIN + (0 if is_made else limits.VISIBLE_AFTER)
+    assert "would have to be visible" in missed(bound - 1)
+    assert "second look" in missed(1)
+    assert "second look" in missed(limits.LOOKS_APART - 1)
+    ledger.found(ledger.rows()[0])
+    assert "second look" in missed(60), "it was found in between"
+    clock.let_pass(seconds=limits.LOOKS_APART)
+    ledger.missed(ledger.rows()[0])
+
+    (gone,) = ledger.rows()
+    assert (gone.state, gone.seen_absent_at is not None) == ("DELETED", True)
+
+
+def test_a_removal_that_was_accepted_is_told_with_its_own_time(world: World) -> None:
+    clock = MovingClock()
+    ledger = Ledger(opened()[0].table, opened()[0].restore_id, clock)
+    row = ledger.created(ledger.intend("security-group", "worker", "g"), "sg-1")
+
+    ledger.removal_accepted(row, "sg-1")
+    (between,) = ledger.rows()
+    clock.let_pass(minutes=1)
+    ledger.deleted(between)
+
+    (gone,) = ledger.rows()
+    assert between.state == "CREATED"
+    assert gone.deleted_at == between.deleted_at
+    assert gone.seen_absent_at is not None
+    assert gone.deleted_at is not None
+    assert gone.seen_absent_at > gone.deleted_at
 
 
 def test_two_restores_never_hold_the_lock_of_a_group_list_at_once(world: World) -> None:

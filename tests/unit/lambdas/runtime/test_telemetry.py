@@ -135,6 +135,7 @@ def test_the_dimensions_of_every_metric_are_those_that_operations_md_names(world
     documented = {name: sorted(re.findall(r"`(\w+)`", dimensions)) for name, dimensions in table.items()}
     telemetry.count("Leftovers", 2)
     telemetry.count("CleanUps")
+    telemetry.count("Strays", 0)
     telemetry.count("FailedRestores")
     telemetry.count("UnexpectedErrors")
     telemetry.count("Refusals", error="X")

@@ -66,7 +66,8 @@ def account(patch: pytest.MonkeyPatch, folder: Path) -> "Iterator[Account]":
     for name, value in ENVIRONMENT.items():
         patch.setenv(name, value)
     patch.setattr(limits, "STAGING_PART_BYTES", 5 * MIB)
-    patch.setattr(limits, "VISIBLE_AFTER", 0)
+    for waited in plain_moto.WAITS:
+        patch.setattr(limits, waited, 0)
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         plain_moto.install(patch)
         patch.setattr("moto.s3.models.get_s3_default_key_buffer_size", lambda: 1 << 30)

@@ -33,6 +33,13 @@ remove = inspect.unwrap(remove_staging_bucket)
 GONE = f"arn:aws:iam::{ACCOUNT}:role/gone"
 
 
+@pytest.fixture(autouse=True)
+def shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 in memory knows at once what it made."""
+    for name in ("SHOWN_WITHIN", "LOOKS_APART"):
+        monkeypatch.setattr(limits, name, 0)
+
+
 @dataclass
 class Restore:
     """One restore on the account in memory; `uses` is the object that it reads at this moment."""
@@ -41,6 +48,7 @@ class Restore:
     account: "Account"
     uses: tuple[str, str] | None = None
     is_given_up: bool = False
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def ledger(self) -> Ledger:

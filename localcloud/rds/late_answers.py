@@ -1,0 +1,32 @@
+"""RDS that doesn't know a new security group yet, or is changing the instance, while `localcloud.base.consistency` says so.
+
+| moto 5.2.5 | fixed to |
+|---|---|
+| ModifyDBInstance takes a group that EC2 made just now | `InvalidVPCNetworkStateFault` for a while |
+| ModifyDBInstance always finds the instance at rest | now and then `InvalidDBInstanceState`, whatever DescribeDBInstances said before |
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from moto.rds.exceptions import RDSClientError
+from moto.rds.responses import RDSResponse
+
+from localcloud.base import consistency
+from localcloud.base.corrections import fix
+
+
+def install() -> None:
+    """Fix moto's RDS."""
+    fix(RDSResponse, "modify_db_instance", _modify)
+
+
+def _modify(original: Callable[..., Any], response: Any) -> Any:
+    if late := consistency.current():
+        late.call()
+        for group in response.params.get("VpcSecurityGroupIds") or []:
+            if not late.knows(group, "at RDS"):
+                raise RDSClientError("InvalidVPCNetworkStateFault", f"The security group {group} is not available to the DB instance yet.")
+        if late.meets("InvalidDBInstanceState"):
+            raise RDSClientError("InvalidDBInstanceState", "The DB instance is not in a valid state.")
+    return original(response)
