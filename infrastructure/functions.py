@@ -70,7 +70,7 @@ FUNCTIONS = (
         memory=128,
         hears_events=True,
     ),
-    Function("DeployWorker", "lambdas.worker.instance.deploy_worker", target=may.DEPLOY_WORKER),
+    Function("DeployWorker", "lambdas.worker.instance.deploy_worker", control=(may.KEEP_BOOT_LOGS,), target=may.DEPLOY_WORKER),
     Function("PairSecurityGroups", "lambdas.pairing.security_groups.pair_security_groups", target=may.PAIR_GROUPS),
     Function(
         "StageNativeBackups",

@@ -68,6 +68,7 @@ KEEP_EVIDENCE = (
     Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
 )
+KEEP_BOOT_LOGS = Statement(("s3:PutObject",), ("arn:{partition}:s3:::{evidence}/restores/*",))
 KEEP_STRAY_REPORTS = Statement(("s3:PutObject",), ("arn:{partition}:s3:::{evidence}/strays/*",))
 TELL_THE_BUS = Statement(
     ("events:PutEvents",),
@@ -153,7 +154,8 @@ USE_VOLUME_KEYS = (
 )
 TERMINATE_WORKER = Statement(("ec2:TerminateInstances",), (INSTANCES,), BEARING_OUR_TAG)
 DELETE_WHAT_A_WORKER_LEAVES = Statement(("ec2:DeleteVolume", "ec2:DeleteNetworkInterface"), (VOLUMES, INTERFACES), BEARING_OUR_TAG)
-DEPLOY_WORKER = (SEE_IMAGES, SEE_REGISTRATION, SEE_WORKERS, *LAUNCH_WORKER, *USE_VOLUME_KEYS, TERMINATE_WORKER)
+READ_CONSOLE = Statement(("ec2:GetConsoleOutput",), (INSTANCES,), BEARING_OUR_TAG)
+DEPLOY_WORKER = (READ_CONSOLE, SEE_IMAGES, SEE_REGISTRATION, SEE_WORKERS, *LAUNCH_WORKER, *USE_VOLUME_KEYS, TERMINATE_WORKER)
 REMOVE_WORKER = (SEE_WORKERS, SEE_WHAT_A_WORKER_LEAVES, TERMINATE_WORKER, DELETE_WHAT_A_WORKER_LEAVES)
 
 # Target account: the pair of groups, made and unmade

@@ -47,6 +47,11 @@ def beginning_key(restore_id: str, key_prefix: str) -> str:
     return f"restores/{segment(restore_id)}/begun/{key_prefix.rstrip('/').rpartition('/')[2]}.json"
 
 
+def boot_log_key(restore_id: str, instance_id: str) -> str:
+    """`restores/<restore id>/boot/<instance id>.log`, in the evidence bucket: the console of an instance that became no worker."""
+    return f"restores/{segment(restore_id)}/boot/{segment(instance_id)}.log"
+
+
 def report_key(restore_id: str) -> str:
     """`restores/<restore id>/report.json`, in the evidence bucket."""
     return f"restores/{segment(restore_id)}/report.json"

@@ -24,6 +24,7 @@ from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import PlannedInput, RemoverInput
 from lambdas.runtime.state import Restore, state
 from lambdas.runtime.telemetry import log
+from lambdas.worker import boot_log
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -36,6 +37,8 @@ IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-defaul
 VOLUME_REFUSED = ("Client.InternalError", "Client.InvalidKMSKey", "Client.VolumeLimitExceeded", "Client.InvalidSnapshot")
 # Of one that was told to end, by us or by its own timer.
 BY_REQUEST = ("Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown")
+# In the note of a row, before the URI of the console's text.
+CONSOLE = "what it said while it booted: "
 ALIVE = ("pending", "running")
 ENDING = ("shutting-down", "terminated")
 NO_CAPACITY = {
@@ -73,7 +76,7 @@ def deploy(restore: Restore, where: Whereabouts, role: str, while_: Status = "RU
         if _is_ready(restore, target, row, found):
             return instance_id
         if found:
-            _ended(restore, row, found)
+            _ended(restore, target.ec2, row, found)
     raise WorkerNotStarted(
         f"No worker started in {attempts} attempts ({where.worker.first.instance_type} in {where.worker.first.subnet_id} first): EC2 had "
         f"no capacity, or the instance never registered with SSM{_told_ends(restore)}. Check its way to the SSM endpoints (dbrestore "
@@ -81,11 +84,13 @@ def deploy(restore: Restore, where: Whereabouts, role: str, while_: Status = "RU
     )
 
 
-def _ended(restore: Restore, row: ResourceRow, found: "InstanceTypeDef") -> None:
+def _ended(restore: Restore, ec2: "EC2Client", row: ResourceRow, found: "InstanceTypeDef") -> None:
     """Settle a worker that is gone, with what EC2 says about its end. Raises WorkerVolumeRefused if another would end so too."""
     reason = found.get("StateReason", {})
     code, told = reason.get("Code", ""), reason.get("Message", "")
-    restore.ledger.deleted(row, None if code in BY_REQUEST else told or None)
+    console = boot_log.keep(restore, ec2, row.physical_id or "")
+    ends = ("" if code in BY_REQUEST else told, f"{CONSOLE}{console}" if console else "")
+    restore.ledger.deleted(row, "; ".join(filter(None, ends)) or None)
     if code.startswith(VOLUME_REFUSED):
         raise WorkerVolumeRefused(
             f"EC2 ended the worker {row.physical_id} while it was launched ({told}), and would do so in every zone. Mostly its volume's "
@@ -95,8 +100,12 @@ def _ended(restore: Restore, row: ResourceRow, found: "InstanceTypeDef") -> None
 
 
 def _told_ends(restore: Restore) -> str:
-    ends = dict.fromkeys(row.note for row in restore.ledger.rows(INSTANCE) if row.physical_id and row.note)
-    return f" (EC2 says: {'; '.join(str(end) for end in ends)})" if ends else ""
+    """EC2's reasons, each once, and where the consoles' texts lie."""
+    notes = [row.note for row in restore.ledger.rows(INSTANCE) if row.physical_id and row.note]
+    reasons = dict.fromkeys(filter(None, (note.partition(CONSOLE)[0].removesuffix("; ") for note in notes)))
+    consoles = [note.partition(CONSOLE)[2].rpartition("/")[0] for note in notes if CONSOLE in note]
+    told = f" (EC2 says: {'; '.join(reasons)})" if reasons else ""
+    return f"{told}; what they said while they booted lies below {consoles[0]}/" if consoles else told
 
 
 def _launch(target: TargetAccount, where: Whereabouts, role: str, attempt: int, name: str) -> str | None:
@@ -177,6 +186,8 @@ def _is_ready(restore: Restore, target: TargetAccount, row: ResourceRow, found: 
     if status == "running" and is_online(target, instance_id):
         return True
     if status in ALIVE and age > limits.WORKER_ONLINE_WITHIN:
+        # While it runs EC2 may have its newest words; afterwards those up to the end.
+        boot_log.keep(restore, target.ec2, instance_id)
         end(target.ec2, instance_id)
         raise NotReady(f"waiting for {instance_id} to end: SSM does not reach it")
     raise NotReady(f"waiting for {instance_id} ({status}) to run and to register with SSM")

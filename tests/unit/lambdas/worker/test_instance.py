@@ -5,19 +5,23 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instances import InstanceBackend
+from moto.ec2.responses.general import SAMPLE_CONSOLE_OUTPUT, General
 from moto.ssm.models import SimpleSystemManagerBackend
 
-from dbrestore.contract import limits
+from dbrestore.contract import keys, limits
 from dbrestore.contract.deployed import job_document
 from dbrestore.contract.errors import AwsRefused, InternalContradiction, NotReady, RestoreClosed, WorkerNotStarted
+from dbrestore.contract.names import restore_id
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.worker.instance import deploy_worker, remove_worker
 from localcloud.base import clock
@@ -339,11 +343,43 @@ def test_a_worker_that_never_registers_is_replaced_and_in_the_end_given_up(
     world.worker.online = False
     monkeypatch.setattr(limits, "WORKER_ONLINE_WITHIN", 0)
 
-    with pytest.raises(WorkerNotStarted):
+    with pytest.raises(WorkerNotStarted) as given_up:
         until_done(deploy_worker, planned)
 
     assert len(instances()) == limits.WORKER_ATTEMPTS
     assert {i["State"]["Name"] for i in instances()} == {"terminated"}
+    for row in world.ledger().rows("instance"):
+        key = boot_log_key(row.physical_id)
+        assert boto3.client("s3").get_object(Bucket="evidence", Key=key)["Body"].read().decode() == SAMPLE_CONSOLE_OUTPUT
+        assert row.note == f"what it said while it booted: s3://evidence/{key}"
+    folder = boot_log_key("").removesuffix(".log")
+    assert f"never registered with SSM; what they said while they booted lies below s3://evidence/{folder}. Check" in str(given_up.value)
+
+
+def boot_log_key(instance_id: str | None) -> str:
+    return keys.boot_log_key(restore_id(execution_arn("restore-1")), str(instance_id))
+
+
+@pytest.mark.parametrize("harm", ["no console", "a denied console", "a lost bucket"])
+def test_that_there_is_no_boot_log_changes_nothing(
+    world: World, planned: dict[str, Any], monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    def console(*_: Any) -> Any:
+        if harm == "no console":
+            return ActionResult({"Timestamp": datetime.now(UTC), "Output": ""})
+        raise EC2ClientError("UnauthorizedOperation", "not allowed")
+
+    world.worker.online = False
+    monkeypatch.setattr(limits, "WORKER_ONLINE_WITHIN", 0)
+    if harm == "a lost bucket":
+        monkeypatch.setenv("EVIDENCE_BUCKET", "lost")
+    else:
+        world.patch.setattr(General, "get_console_output", console)
+
+    with pytest.raises(WorkerNotStarted, match=r"never registered with SSM\. Check"):
+        until_done(deploy_worker, planned)
+
+    assert {row.note for row in world.ledger().rows("instance")} == {None}
 
 
 def test_a_restore_that_closes_launches_nothing(world: World, planned: dict[str, Any]) -> None:
@@ -415,7 +451,10 @@ def test_what_ec2_says_of_the_ends_of_workers_is_told_when_no_other_starts(world
     told = ("Server.InternalError", "Internal error on launch")
     world.patch.setattr(volume_keys, "_refusal", lambda _: told)
 
-    with pytest.raises(WorkerNotStarted, match=r"\(EC2 says: Server.InternalError: Internal error on launch\)"):
+    with pytest.raises(
+        WorkerNotStarted,
+        match=r"\(EC2 says: Server.InternalError: Internal error on launch\); what they said while they booted lies below s3://evidence/.*/boot/\.",
+    ):
         until_done(deploy_worker, planned)
 
     assert len(instances()) == limits.WORKER_ATTEMPTS
@@ -424,5 +463,5 @@ def test_what_ec2_says_of_the_ends_of_workers_is_told_when_no_other_starts(world
 def test_a_worker_that_was_told_to_end_has_no_reason_of_ec2s(world: World, planned: dict[str, Any]) -> None:
     world.patch.setattr(volume_keys, "_refusal", lambda _: ("Client.UserInitiatedShutdown", "User initiated shutdown"))
 
-    with pytest.raises(WorkerNotStarted, match=r"never registered with SSM\. Check"):
+    with pytest.raises(WorkerNotStarted, match=r"never registered with SSM; what they said"):
         until_done(deploy_worker, planned)
