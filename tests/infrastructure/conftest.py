@@ -84,7 +84,7 @@ class Template:
 
 def synthesise(folder: Path, **context: str) -> Path:
     """The folder that `python app.py` writes where there is no Node, no Docker and no AWS account."""
-    environment = {"PATH": "/nowhere", "HOME": os.environ["HOME"], "CDK_OUTDIR": str(folder), "LANG": "C.UTF-8"}
+    environment = {"PATH": "/nowhere", "HOME": os.environ.get("HOME", "/proc"), "CDK_OUTDIR": str(folder), "LANG": "C.UTF-8"}
     if context:
         environment["CDK_CONTEXT_JSON"] = json.dumps(context)
     done = subprocess.run([sys.executable, ROOT / "app.py"], env=environment, cwd="/", capture_output=True, text=True, check=False)
