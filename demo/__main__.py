@@ -22,7 +22,7 @@ from demo.restores import Act, Refusal
 from demo.stage import Stage
 from localcloud import command, daemon
 from localcloud.daemon import Running
-from localcloud.server import ACCESS_LOG
+from localcloud.server import ACCESS_LOG, LocalCloudError
 
 ROWS = 300_000
 
@@ -42,8 +42,12 @@ def main() -> int:
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "110")
     stage = Stage(consoles.out())
-    with private_directory() as directory:
-        play(stage, directory)
+    try:
+        with private_directory() as directory:
+            play(stage, directory)
+    except LocalCloudError as error:
+        print(error, file=sys.stderr)
+        return 1
     stage.claim("everything that the demonstration started has been stopped and removed", not directory.exists())
     return 1 if stage.broken else 0
 

@@ -180,12 +180,12 @@ class ControlStack(Stack):
         return machine
 
     def _sweeping(self) -> None:
-        """No Catch runs when an execution is stopped or times out: this is what clears up then, and what finds whatever is missed."""
+        """No Catch runs when an execution is stopped or times out: this is what cleans up then, and what finds whatever is missed."""
         sweeper = self.functions["SweepLedger"]
         events.Rule(
             self,
             "ExecutionEnded",
-            description="dbrestore: clear up after a restore that did not end by itself",
+            description="dbrestore: clean up after a restore that did not end by itself",
             event_pattern=events.EventPattern(
                 source=["aws.states"],
                 detail_type=["Step Functions Execution Status Change"],

@@ -38,6 +38,10 @@ SERVICES = (
 PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 
 
+class PackagesNotFetched(Exception):
+    """pip could not fetch what a bundle carries; the message says why and what to do."""
+
+
 @dataclass(frozen=True)
 class Dependencies:
     """`requirements/<name>.txt` for CPython `python` ("3.11") on x86_64 Linux."""
@@ -63,7 +67,7 @@ class Dependencies:
 
 
 def tree(dependencies: Dependencies) -> Path:
-    """The folder with the packages, installed and pruned now if it isn't there yet. Raises RuntimeError with pip's last words."""
+    """The folder with the packages, installed and pruned now if it isn't there yet. Raises PackagesNotFetched."""
     target = BUILD / "dependencies" / f"{dependencies.name}-{dependencies.digest}"
     if target.exists():
         return target
@@ -100,7 +104,16 @@ def _install(dependencies: Dependencies, folder: Path) -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"pip could not fetch {dependencies.requirements}:\n{done.stderr[-2000:]}")
+        raise PackagesNotFetched(
+            f"pip could not fetch the packages of {dependencies.requirements} for Python {dependencies.python}: {_reason(done.stderr)}. "
+            "If there is no network, connect to it, or tell pip of your mirror or proxy (pip config, HTTPS_PROXY)."
+        )
+
+
+def _reason(output: str) -> str:
+    """What pip calls the error; above it stand its attempts, below it its stack."""
+    errors = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.startswith("ERROR: ")]
+    return (errors[0] if errors else output[-500:]).strip().rstrip(".")
 
 
 def _prune(folder: Path) -> None:

@@ -53,7 +53,12 @@ def home() -> Path:
     named = os.environ.get("DBRESTORE_LOCAL_DIR")
     if named:
         return Path(named).absolute()
-    return Path("/var/tmp/dbrestore-0") if os.getuid() == 0 else Path.home() / ".dbrestore" / "local"  # noqa: S108
+    if os.getuid() == 0:
+        return Path("/var/tmp/dbrestore-0")  # noqa: S108
+    try:
+        return Path.home() / ".dbrestore" / "local"
+    except RuntimeError as error:
+        raise LocalCloudError("This user has no home directory. Name a directory with DBRESTORE_LOCAL_DIR.") from error
 
 
 def up(port: int | None = None, directory: Path | None = None, *, time_scale: float = 60.0, assembly: Path | None = None) -> Running:
@@ -130,7 +135,12 @@ def _remove(folder: Path) -> None:
 def _alone() -> Iterator[None]:
     """One `up` or `down` at a time: a second one waits, or it would end what the first is just starting."""
     folder = home()
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalCloudError(
+            f"{folder} can't be made ({error.strerror}). Name a directory of your own with DBRESTORE_LOCAL_DIR."
+        ) from error
     _require_own(folder)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -267,7 +267,7 @@ ENDING = (
 
 MACHINE: Json = {
     "Comment": "Restores single databases into a running RDS instance and removes everything made on the way."
-    ' Start it with a request, or with {"cleanUp": {"restoreId": "..."}} to clear up after a restore that was stopped.',
+    ' Start it with a request, or with {"cleanUp": {"restoreId": "..."}} to clean up after a restore that was stopped.',
     **flow(*ENTERING, TRYING, *REMOVING, *ENDING),
 }
 

@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -235,3 +237,16 @@ def removers() -> list[str]:
     states = json.loads(DEFINITION.read_text())["States"]
     tasks = [name for name, state in states.items() if state["Type"] == "Task"]
     return tasks[tasks.index("DiscardUnfinishedDatabases") :]
+
+
+def test_a_local_cloud_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
+    # In the local cloud's process, before anything else.
+    ending = "import os, sys\nif 'localcloud' in sys.orig_argv:\n    os.write(2, b'This computer is on fire.')\n    os._exit(1)\n"
+    (tmp_path / "sitecustomize.py").write_text(ending)
+    variables = {**os.environ, "PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path)}
+
+    done = subprocess.run([sys.executable, "-m", "demo"], env=variables, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == "The local cloud could not start: This computer is on fire.\n"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("dbrestore")] == []

@@ -22,7 +22,7 @@ Row = TypeVar("Row", bound=Document)
 
 class Meta(Document):
     """The restore's own row, which any version may have written. `clean_ups` counts the clean-up executions that the sweeper began; `error`
-    is the first error, kept for the report of an execution that clears up later. `plan_text` is JSON; `flaws` say what of the anchor
+    is the first error, kept for the report of an execution that cleans up later. `plan_text` is JSON; `flaws` say what of the anchor
     could not be read and counts as unknown."""
 
     status: Status

@@ -1,1 +1,1 @@
-"""The end: the report, the ledger closed, and the net that clears up what nobody works on any more."""
+"""The end: the report, the ledger closed, and the net that cleans up what nobody works on any more."""

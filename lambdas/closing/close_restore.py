@@ -1,7 +1,7 @@
 """The end: the report with the proof of each resource's absence, the event, and the ledger closed last.
 
 The report tells what the ledger and the worker's results say, not what the states carried: so it is the same whether the flow ended,
-failed or was stopped and cleared up later. While a row isn't settled the restore stays open and the sweeper comes again."""
+failed or was stopped and cleaned up later. While a row isn't settled the restore stays open and the sweeper comes again."""
 
 import json
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ def _count(restore: Restore, meta: Meta, report: Report) -> None:
 
 
 def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: tuple[str, ...]) -> ErrorNote | None:
-    """What the execution fails with: the first error, whatever happened while clearing up."""
+    """What the execution fails with: the first error, whatever happened while cleaning up."""
     if meta.error:
         return meta.error
     if section.failure:
@@ -81,7 +81,7 @@ def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: t
 
 
 def _stopped(restore: Restore, meta: Meta) -> ErrorNote:
-    """Why there was something to clear up: the error of the state that failed, if one did before the execution was stopped. A function that
+    """Why there was something to clean up: the error of the state that failed, if one did before the execution was stopped. A function that
     outlives its execution meets the clean-up: that it may make nothing any more isn't a cause."""
     told = [phase.error for phase in reading.phases(restore.ledger.table, restore.ledger.restore_id) if phase.error]
     failed = [error for error in told if error.name != RestoreClosed.__name__]
@@ -166,7 +166,7 @@ def _results(restore: Restore) -> dict[str, Result]:
 
 
 def _databases(restore: Restore, found: Mapping[str, Result]) -> tuple[DatabaseOutcome, ...]:
-    """Each database's last outcome that isn't its clearing up."""
+    """Each database's last outcome that isn't its clean-up."""
     last = together(*(outcomes(told) for name, told in found.items() if reading.kind_of(name) in ("replay", "restore", "verify")))
     counted = left_out.counted(last, left_out.by_database(found.values()))
     rows = {row.role: row for row in restore.ledger.rows(DATABASE)}

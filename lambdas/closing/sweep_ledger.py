@@ -1,4 +1,4 @@
-"""The net under everything: restores that aren't CLOSED and whose execution no longer runs are cleared up by a clean-up execution.
+"""The net under everything: restores that aren't CLOSED and whose execution no longer runs are cleaned up by a clean-up execution.
 
 No Catch runs when an execution is stopped, times out or breaks at the top level. The rows under OPEN name every such restore, so this
 function needs no event's content: an event and a clock merely wake it. One clean-up at a time per restore, with names that say which.
@@ -88,7 +88,7 @@ def _start(surroundings: Surroundings, restore_id: str, number: int) -> str | No
     except stepfunctions.exceptions.ExecutionAlreadyExists:
         return None
     telemetry.count("CleanUps")
-    log.warning("restore %s is cleared up by %s: its execution runs no more", restore_id, name)
+    log.warning("restore %s is cleaned up by %s: its execution runs no more", restore_id, name)
     return name
 
 

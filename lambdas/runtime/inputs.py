@@ -108,7 +108,7 @@ class CaughtError(StateInput):
 
 
 class CloseInput(RemoverInput):
-    """CloseRestore: how the restore went. `clean_up` is true in an execution that only clears up after another one."""
+    """CloseRestore: how the restore went. `clean_up` is true in an execution that only cleans up after another one."""
 
     failure: CaughtError | None = None
     leftovers: dict[str, CaughtError] = Field(default_factory=dict)

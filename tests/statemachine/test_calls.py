@@ -132,7 +132,7 @@ def recorded() -> Recorder:
 
 
 def _record(world: World) -> Recorder:
-    """A good restore, one whose worker dies, one that is stopped while its job runs and cleared up by the sweeper; two of SQL Server, a
+    """A good restore, one whose worker dies, one that is stopped while its job runs and cleaned up by the sweeper; two of SQL Server, a
     good one and one whose worker dies while RDS restores; and one out of the archive."""
     recorder = Recorder(world)
     world.run()

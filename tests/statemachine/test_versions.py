@@ -102,7 +102,7 @@ def test_a_stored_plan_of_another_version_leaves_nothing_behind(world: World, en
     assert "another version" in report["planTrouble"]
     assert report["target"]["dbInstance"] == engine.instance
     assert {row["state"] for row in report["resources"]} <= {"DELETED", "KEPT"}
-    # What was verified and cleared up by then is done: red would be a lie. The report tells of the plan all the same.
+    # What was verified and cleaned up by then is done: red would be a lie. The report tells of the plan all the same.
     assert (ended["status"], ended.get("error")) == (("SUCCEEDED", None) if kept else ("FAILED", ANOTHER))
     assert bool(report["error"]) is not bool(kept)
     require_next_starts(world, engine, kept)

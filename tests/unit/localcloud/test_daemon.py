@@ -32,7 +32,15 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(home))
         monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
         yield home
+        _end_the_cloud_of(home)
+
+
+def _end_the_cloud_of(home: Path) -> None:
+    """A test may have turned to another folder meanwhile; its first cloud would outlive it, and the run."""
+    with pytest.MonkeyPatch.context() as at_home:
+        at_home.setenv("DBRESTORE_LOCAL_DIR", str(home))
         daemon.down()
+    assert [process.args for process in daemon._started if process.poll() is None and str(home / "cloud") in process.args] == []
 
 
 def _client(running: Running, service: str) -> Any:
@@ -163,13 +171,11 @@ def test_a_folder_that_is_not_ours_is_left_alone(folder: Path) -> None:
 
 
 @pytest.fixture
-def other_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def other_folder(folder: Path) -> Iterator[Path]:
     """The home of another cloud on this computer."""
     with server_folder("dbrestore-test-") as home:
         yield home
-        with monkeypatch.context() as elsewhere:
-            elsewhere.setenv("DBRESTORE_LOCAL_DIR", str(home))
-            daemon.down()
+        _end_the_cloud_of(home)
 
 
 def test_two_clouds_side_by_side_never_end_one_another(folder: Path, other_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

