@@ -52,7 +52,10 @@ SPOILED = {
 def dump(cloud: Cloud, small: str) -> Path:
     """The small database with a comment and an empty table."""
     cloud.execute("COMMENT ON TABLE items IS 'what is sold'; CREATE TABLE empty ()", small)
-    return cloud.dump(small)
+    dumped = cloud.dump(small)
+    # It is every test's.
+    cloud.execute("COMMENT ON TABLE items IS NULL; DROP TABLE empty", small)
+    return dumped
 
 
 @pytest.mark.parametrize("statement", SPOILED)

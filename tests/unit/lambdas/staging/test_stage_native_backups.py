@@ -135,7 +135,10 @@ def test_the_bucket_is_closed_to_everybody_but_the_role_of_the_option(there: Acc
     assert owner == [{"ObjectOwnership": "BucketOwnerEnforced"}]
     (encryption,) = s3.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     assert encryption["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
-    assert s3.get_bucket_tagging(**bucket)["TagSet"] == [{"Key": "dbrestore:managed", "Value": "true"}]
+    assert s3.get_bucket_tagging(**bucket)["TagSet"] == [
+        {"Key": "dbrestore:managed", "Value": "true"},
+        {"Key": "dbrestore:installation", "Value": "123456789012/eu-central-1/dbrestore"},
+    ]
     (rule,) = s3.get_bucket_lifecycle_configuration(**bucket)["Rules"]
     assert (rule["Expiration"]["Days"], rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]) == (31, 7)
     statements = json.loads(s3.get_bucket_policy(**bucket)["Policy"])["Statement"]
