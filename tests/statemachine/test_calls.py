@@ -45,7 +45,7 @@ ACTIONS = {
 }
 # Seconds, for a role that assumes a role (IAM User Guide, "Role chaining").
 LONGEST_CHAINED_SESSION = 3600
-PREFIXES = {"eventbridge": "events", "sfn": "states"}
+PREFIXES = {"eventbridge": "events", "secrets-manager": "secretsmanager", "sfn": "states"}
 Calls = dict[tuple[str, str], set[str]]
 
 
