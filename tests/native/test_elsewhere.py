@@ -196,13 +196,15 @@ def drop(whole: WholeCloud, name: str) -> None:
 
 
 def assert_everybody_kept_to_his_account(calls: Iterable[Call]) -> None:
-    """Functions ask nothing of EC2, RDS or SSM as themselves, the target's role touches no ledger, and passwords are the worker's."""
+    """Functions ask nothing of EC2, RDS or SSM as themselves, the target's role touches no ledger and reads no secret, only what is said of
+    it: passwords are the worker's."""
     services: dict[str, set[str]] = {}
     for call in calls:
         services.setdefault(call.principal, set()).add(call.action.partition(":")[0])
+        assert call.principal == WORKER_ROLE or call.action != "secretsmanager:GetSecretValue"
     own = set().union(*(found for role, found in services.items() if role.startswith(CONTROL)))
     assert own <= {"dynamodb", "events", "s3", "states", "sts"}
-    assert services[TARGET_ROLE] <= {"cloudwatch", "monitoring", "ec2", "rds", "s3", "ssm"}
+    assert services[TARGET_ROLE] <= {"cloudwatch", "monitoring", "ec2", "rds", "s3", "secretsmanager", "ssm"}
     assert services[WORKER_ROLE] == {"s3", "secretsmanager"}
 
 
