@@ -201,7 +201,7 @@ def assert_everybody_kept_to_his_account(calls: Iterable[Call]) -> None:
     services: dict[str, set[str]] = {}
     for call in calls:
         services.setdefault(call.principal, set()).add(call.action.partition(":")[0])
-        assert call.principal == WORKER_ROLE or call.action != "secretsmanager:GetSecretValue"
+        assert call.principal != TARGET_ROLE or call.action != "secretsmanager:GetSecretValue"
     own = set().union(*(found for role, found in services.items() if role.startswith(CONTROL)))
     assert own <= {"dynamodb", "events", "s3", "states", "sts"}
     assert services[TARGET_ROLE] <= {"cloudwatch", "monitoring", "ec2", "rds", "s3", "secretsmanager", "ssm"}
