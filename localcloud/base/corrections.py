@@ -8,7 +8,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-_fixed: set[tuple[Any, str, Any]] = set()
+# In the order in which they were made: a later one stands around an earlier one of the same method.
+_fixed: dict[tuple[Any, str, Any], None] = {}
 replaced: dict[tuple[Any, str], Any] = {}
 
 
@@ -26,7 +27,7 @@ def fix(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
         setattr(owner, name, staticmethod(_wrapped(getattr(owner, name), replacement)))
     else:
         setattr(owner, name, _wrapped(original, replacement))
-    _fixed.add((owner, name, replacement))
+    _fixed[(owner, name, replacement)] = None
 
 
 def add(owner: Any, name: str, method: Callable[..., Any]) -> None:

@@ -90,7 +90,10 @@ def _modify_instance_attribute(original: Callable[..., Any], response: Any) -> A
 
 def _create_security_group(original: Callable[..., Any], response: Any) -> Any:
     tags = _request_tags(response, "security-group")
-    resources = [(_arn(response, "security-group/*"), tags), (_vpc_arn(response, response._get_param("VpcId")), {})]
+    resources = [(_arn(response, "security-group/*"), tags)]
+    # Who names none gets the default one. Nothing of ours relies on it, and people's own keys are not judged.
+    if vpc := response._get_param("VpcId"):
+        resources.append((_vpc_arn(response, vpc), {}))
     _require(response, "ec2:CreateSecurityGroup", resources)
     return original(response)
 

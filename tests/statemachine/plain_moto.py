@@ -80,9 +80,8 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(clock, "_scale", TIME_SCALE)
     # A test says when a retrieval ends and when its data goes: `glacier_objects.finish` and `expire`.
     patch.setattr(glacier_objects, "by_hand", True)
-    for owner, name, replacement in list(corrections._fixed):
-        if replacement.__module__ not in KEPT:
-            patch.setattr(owner, name, _original(owner, name))
+    for owner, name in {(owner, name) for owner, name, replacement in corrections._fixed if replacement.__module__ not in KEPT}:
+        patch.setattr(owner, name, _as_kept(owner, name))
     for (owner, name), original in corrections.replaced.items():
         patch.setattr(owner, name, original)
     # What costs most of the time and proves nothing here: 800 images per Region, service models read again for each session, a TLS context
@@ -97,6 +96,17 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(httpsession, "create_urllib3_context", _tls_context)
     patch.setattr(instances, "launched", [])
     patch.setattr(instances, "ended", [])
+
+
+def _as_kept(owner: Any, name: str) -> Any:
+    """The method as moto has it, with those fixes around it that are kept: another module's may stand between or around them."""
+    method = _original(owner, name)
+    for fixed, fixed_name, replacement in corrections._fixed:
+        if (fixed, fixed_name) == (owner, name) and replacement.__module__ in KEPT:
+            is_property = isinstance(method, property)
+            around = corrections._wrapped(method.fget if is_property else method, replacement)
+            method = property(around) if is_property else around
+    return method
 
 
 def know_images() -> None:

@@ -14,9 +14,12 @@ import boto3
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
+from moto.rds.exceptions import RDSClientError
+from moto.rds.models import RDSBackend
 
 from localcloud.base import certificates
 from localcloud.rds import instances as rds
+from tests.statemachine import plain_moto
 from tests.unit.localcloud.conftest import TIME_SCALE
 from tests.unit.localcloud.ec2.test_instances import wait_for
 from tests.unit.localcloud.ec2.test_security_groups import group, is_deleted, refusal
@@ -244,3 +247,31 @@ def test_a_members_groups_change_with_its_cluster_alone(databases: Any) -> None:
     assert code == "InvalidParameterCombination"
     assert describe(databases, "member")["DBClusterIdentifier"] == "aurora"
     databases.modify_db_instance(DBInstanceIdentifier="member", AutoMinorVersionUpgrade=False)
+
+
+@pytest.mark.usefixtures("databases")
+def test_what_tests_of_moto_alone_take_back_leaves_them_what_they_keep() -> None:
+    """Both modules fix the same method of moto's."""
+
+    class Database:
+        status = "backing-up"
+
+    class Backend:
+        def describe_db_instances(self, _: str) -> list[Database]:
+            return [Database()]
+
+    with pytest.MonkeyPatch.context() as patch:
+        plain_moto.install(patch)
+        with pytest.raises(RDSClientError, match="InvalidDBInstanceState"):
+            RDSBackend.modify_db_instance(Backend(), "shop", {})
+        assert rds._modify not in _replacements(RDSBackend.modify_db_instance)
+    assert rds._modify in _replacements(RDSBackend.modify_db_instance)
+
+
+def _replacements(method: Any) -> list[Any]:
+    """What stands around moto's own method, the outermost first."""
+    found = []
+    while inner := getattr(method, "__wrapped__", None):
+        found += [cell.cell_contents for cell in method.__closure__ if callable(cell.cell_contents) and cell.cell_contents is not inner]
+        method = inner
+    return found
