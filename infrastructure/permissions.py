@@ -68,7 +68,7 @@ KEEP_EVIDENCE = (
     Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
 )
-KEEP_BOOT_LOGS = Statement(("s3:PutObject",), ("arn:{partition}:s3:::{evidence}/restores/*",))
+KEEP_BOOT_LOGS = Statement(("s3:PutObject",), ("arn:{partition}:s3:::{evidence}/restores/*/boot/*",))
 KEEP_STRAY_REPORTS = Statement(("s3:PutObject",), ("arn:{partition}:s3:::{evidence}/strays/*",))
 TELL_THE_BUS = Statement(
     ("events:PutEvents",),

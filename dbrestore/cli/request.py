@@ -32,10 +32,8 @@ def build(
     choices: Mapping[str, Any] | None = None,
 ) -> RestoreRequest:
     """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target;
-    `account` and `region` are the target's if they aren't the control plane's; `credentials` are by reference, with the request's own keys;
-    `tier` is how archived files are retrieved; `sqlserver`
-    are the wishes that only SQL Server knows, with the request's own keys; `worker` those for the worker, as `KEY=VALUE`; `choices` those
-    for PostgreSQL databases, with the request's own keys.
+    `account` and `region` are the target's if they aren't the control plane's; `tier` is how archived files are retrieved. With the
+    request's own keys: `credentials`, by reference; `sqlserver`, for SQL Server alone; `choices` for PostgreSQL. `worker`: `KEY=VALUE`.
 
     Raises what PlanRestore would raise of the request alone (RestoreRequestInvalid, NotSupportedYet), one line per problem.
     """
