@@ -22,7 +22,7 @@ from benchmarks.metering import Meter, largest_state, transitions
 from benchmarks.virtual_time import Happening, VirtualTime
 from dbrestore.contract import limits
 from infrastructure.functions import FUNCTIONS, Function
-from lambdas.archive import waits as archive_wait
+from lambdas.archive import arrivals
 from lambdas.estimate import orchestration
 from lambdas.estimate.prices import prices_in
 from localcloud.base.clients import ACCOUNT, REGION
@@ -98,7 +98,7 @@ def _let_files_arrive(account: World, virtual: VirtualTime, files: list[Any], ca
                 retrieval.end_at(virtual.now() + FIRST_FILE + (number + 1) * spread)
 
     def arrival() -> Happening | None:
-        key = archive_wait.awaited(account.ledger())
+        key = arrivals.awaited(account.ledger())
         if key is None or key in told:
             return None
         return by_key[key][1].retrieval.ready, partial(hear, key)

@@ -7,8 +7,8 @@ from itertools import combinations, product
 from pathlib import Path
 
 from dbrestore.contract.errors import BackupUnreadable, RestoreError
+from dbrestore.points.sqlserver import assembled_points
 from dbrestore.points.sqlserver import cut as native_cut
-from dbrestore.points.sqlserver import selection as native_selection
 from dbrestore.points.sqlserver.damage import file as native_damage
 from dbrestore.points.sqlserver.damage.file import DamageCheck
 from dbrestore.points.sqlserver.file import NativeFile, inspect
@@ -102,7 +102,7 @@ def line(row: Row) -> str:
 def _verdicts(row: Row) -> Iterator[str]:
     """The last four columns."""
     files = [_inspected(f"{number}.bak", data) for number, data in enumerate(_written(row), 1)]
-    chosen = native_selection.selected([file.found for file in files])
+    chosen = assembled_points.selected([file.found for file in files])
     if problems := {kind for file in files for kind, _ in file.found.problems}:
         yield from (f"`{', '.join(kind.__name__ for kind in problems)}`", "-", "-", "not asked")
         return

@@ -202,7 +202,7 @@ def test_the_plan_alone_chooses_backup_sets() -> None:
     for part in ("dbrestore", "lambdas"):
         for module, path in modules(part):
             calls = {ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)}
-            if calls & {"needed", "recovery.needed", "native_recovery.needed"}:
+            if calls & {"needed", "needed_sets.needed"}:
                 chosen_by.add(module)
 
     assert chosen_by == {"lambdas.planning.sqlserver.part"}

@@ -1,6 +1,6 @@
 """The `dbrestore` command: options for all commands, the commands, and how an error ends.
 
-Invariant: the exit code says what happened (`exit_codes`), problems go to stderr one per line, and a person never sees a traceback
+Invariant: the exit code says what happened (`exit_code_choice`), problems go to stderr one per line, and a person never sees a traceback
 for something that isn't a bug.
 """
 
@@ -15,7 +15,7 @@ from dbrestore.cli import (  # noqa: F401
     cleanup,
     consoles,
     doctor,
-    exit_codes,
+    exit_code_choice,
     listing,
     points,
     points_verify,
@@ -83,10 +83,10 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except Exception as error:
-        if not exit_codes.is_explained(error):
+        if not exit_code_choice.is_explained(error):
             raise
         _explain(error)
-        return exit_codes.of_exception(error)
+        return exit_code_choice.of_exception(error)
     return int(code or 0)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dbrestore.cli import consoles, control, exit_codes, identity, request
+from dbrestore.cli import consoles, control, exit_code_choice, identity, request
 from dbrestore.cli.choices import with_choices
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.following import Ended, StillRunning, follow
@@ -186,7 +186,7 @@ def watch(plane: ControlPlane, restore: identity.Restore, *, longest: float | No
     if not as_json:
         report_view.print_end(consoles.out(), end)
     _print_problems(end)
-    return exit_codes.of_execution(end.status, end.error, end.leftovers)
+    return exit_code_choice.of_execution(end.status, end.error, end.leftovers)
 
 
 def show_plan(plane: ControlPlane, restore: identity.Restore, *, as_json: bool) -> ExitCode:
@@ -194,7 +194,7 @@ def show_plan(plane: ControlPlane, restore: identity.Restore, *, as_json: bool) 
     end = [event for event in follow(plane, restore.restore_id, restore.arn) if isinstance(event, Ended)][-1]
     if end.status != "SUCCEEDED":
         _print_problems(end)
-        return exit_codes.of_execution(end.status, end.error, end.leftovers)
+        return exit_code_choice.of_execution(end.status, end.error, end.leftovers)
     planned = Plan.model_validate(end.output["plan"])
     if as_json:
         display.print_json({"type": "plan", **planned.to_state()})

@@ -16,10 +16,10 @@ from dbrestore.contract.errors import BackupArchived, NotReady, RestoreError, Re
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sections import ArchiveSection
+from lambdas.archive import arrivals
 from lambdas.archive import files as archive_files
 from lambdas.archive import plan as archive_plan
 from lambdas.archive import request_retrieval as archive_requests
-from lambdas.archive import waits as archive_wait
 from lambdas.archive.files import FoundFile
 from lambdas.lookup.source import source_manifest
 from lambdas.runtime.aws import translated
@@ -38,12 +38,12 @@ def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
     RetrievalTimedOut."""
     plan = section.plan
     s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
-    key = archive_wait.awaited(restore.ledger)
+    key = arrivals.awaited(restore.ledger)
     missing: Sequence[FoundFile] = ()
     while True:
         if key:
             # The order matters: what arrives after the look finds the token.
-            archive_wait.wait_for(restore.ledger, key, section.task_token)
+            arrivals.wait_for(restore.ledger, key, section.task_token)
             if (file := archive_files.look_at(s3, bucket, key)).in_progress:
                 _require_in_time(restore, file)
                 raise NotReady(_told(restore, key, len(missing)))
@@ -52,7 +52,7 @@ def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
         if not missing:
             return _arrived(restore, found)
         _require_none(restore, [file for file in missing if not file.in_progress])
-        key = archive_wait.choose(restore.ledger, missing)
+        key = arrivals.choose(restore.ledger, missing)
 
 
 def _require_in_time(restore: Restore, file: FoundFile) -> None:
@@ -94,7 +94,7 @@ def _require_none(restore: Restore, cold: Sequence[FoundFile]) -> None:
 
 
 def _arrived(restore: Restore, found: Sequence[FoundFile]) -> ArchiveSection:
-    archive_wait.end(restore.ledger)
+    arrivals.end(restore.ledger)
     rows = archive_requests.asked(restore.ledger)
     ends = [file.readable_until for file in found if file.is_archived and file.readable_until]
     wish = archive_requests.planned(restore)
@@ -132,7 +132,7 @@ def _end_task(token: str, section: dict[str, Any], surroundings: Surroundings) -
     try:
         stepfunctions.send_task_success(taskToken=token, output=json.dumps(section))
     except (ClientError, BotoCoreError) as error:
-        if not isinstance(error, ClientError) or error_code(error) not in archive_wait.TOO_LATE:
+        if not isinstance(error, ClientError) or error_code(error) not in arrivals.TOO_LATE:
             raise translated(error) from error
         log.info("the execution went on without this answer: %s", error)
 

@@ -16,8 +16,8 @@ from dbrestore.contract.sections import DatabaseOutcome, ReportSection
 from dbrestore.contract.things import DATABASE
 from dbrestore.ledger import reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
+from lambdas.archive import arrivals
 from lambdas.archive import retrieve_archive as archive
-from lambdas.archive import waits as archive_wait
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
@@ -49,7 +49,7 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     if leftovers:
         telemetry.count("Leftovers", len(leftovers))
         raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
-    archive_wait.end(restore.ledger)
+    arrivals.end(restore.ledger)
     restore.ledger.close(meta.anchor)
     _count(restore, meta, report)
     return where

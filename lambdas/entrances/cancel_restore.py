@@ -5,7 +5,7 @@ from contextlib import suppress
 from dbrestore.contract import names
 from dbrestore.contract.cancellation import CancelAnswer, CancelQuestion
 from dbrestore.contract.errors import RestoreNotFound
-from lambdas.archive import waits
+from lambdas.archive import arrivals
 from lambdas.runtime import telemetry
 from lambdas.runtime.executions import described
 from lambdas.runtime.ledger import request_cancel
@@ -26,7 +26,7 @@ def cancel_restore(question: CancelQuestion, surroundings: Surroundings) -> Canc
         # If it was opened between the two looks, the plan may not have seen the wish.
         with suppress(RestoreNotFound):
             request_cancel(surroundings.table, question.restore_id)
-    was_waiting = waits.wake_restore(surroundings.control.stepfunctions, ledger)
+    was_waiting = arrivals.wake_restore(surroundings.control.stepfunctions, ledger)
     return CancelAnswer(restore_id=question.restore_id, was_waiting=was_waiting)
 
 

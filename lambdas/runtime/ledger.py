@@ -14,7 +14,7 @@
     <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
     <restore id>             CANCELLED                       a wish to stop that came before META was written
     <restore id>             RETRIEVAL#BATCH#<n>, RETRIEVAL#ROUNDS, RETRIEVED   what was asked of the archive (lambdas.archive)
-    <restore id>             AWAITED                         the file that the restore waits for (lambdas.archive.waits)
+    <restore id>             AWAITED                         the file that the restore waits for (lambdas.archive.arrivals)
     ARRIVAL#<key>            <restore id>                    the token that wakes it when the file arrives
 
 Write-ahead: INTENT is written before anything is created, in one transaction with a check of the restore's status, so nothing can be begun

@@ -19,7 +19,7 @@ from dbrestore.contract import keys
 from dbrestore.contract.job import DatabaseServer, Job, JobKind, NativeDatabaseJob, NativeOptions, NativeStep, Result
 from dbrestore.contract.manifest import Manifest, NativeDatabaseBackup, NativeKind
 from dbrestore.points.sqlserver import adding as native_points
-from dbrestore.points.sqlserver import recovery as native_recovery
+from dbrestore.points.sqlserver import needed_sets
 from dbrestore.points.sqlserver import staged as native_staging
 from dbrestore.worker import run_job
 from localcloud.base import certificates
@@ -182,7 +182,7 @@ class NativeRestore:
 
     def sets(self, name: str):
         """What is restored of a database."""
-        return native_recovery.needed(self.manifest.backup(name, NativeDatabaseBackup), self.stop_at)
+        return needed_sets.needed(self.manifest.backup(name, NativeDatabaseBackup), self.stop_at)
 
     def databases(self) -> tuple[NativeDatabaseJob, ...]:
         """As the control plane writes them."""

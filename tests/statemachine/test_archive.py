@@ -11,8 +11,8 @@ from moto.s3.models import s3_backends
 
 from dbrestore.contract import keys, limits
 from dbrestore.contract.job import ErrorNote, Job
+from lambdas.archive.arrivals import ARRIVAL, AWAITED, wake_restore
 from lambdas.archive.hear_retrieval import hear_retrieval
-from lambdas.archive.waits import ARRIVAL, AWAITED, wake_restore
 from lambdas.runtime.ledger import request_cancel
 from localcloud.base.clients import ACCOUNT
 from localcloud.s3 import glacier, glacier_objects

@@ -5,7 +5,7 @@ from typing import Any
 import boto3
 import pytest
 
-from dbrestore.cli.exit_codes import of_execution
+from dbrestore.cli.exit_code_choice import of_execution
 from dbrestore.contract import keys, limits
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.job import ErrorNote, Job, LeftOut, Result

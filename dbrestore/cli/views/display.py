@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from dbrestore.cli import consoles, exit_codes
+from dbrestore.cli import consoles, exit_code_choice
 from dbrestore.cli.consoles import visible
 from dbrestore.cli.following import Ended, Event, Progressed, StateChanged, StillRunning, seconds_of
 from dbrestore.cli.views import left_out as left_out_view
@@ -166,7 +166,7 @@ def _end_lines(head: dict[str, Any], end: Ended) -> Iterator[dict[str, Any]]:
         "databases": databases,
         "adapted": end.adapted,
         "report": end.report_uri,
-        "exitCode": int(exit_codes.of_execution(end.status, end.error, end.leftovers)),
+        "exitCode": int(exit_code_choice.of_execution(end.status, end.error, end.leftovers)),
     }
 
 

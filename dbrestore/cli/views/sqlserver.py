@@ -15,7 +15,7 @@ from dbrestore.contract import names as fixed_names
 from dbrestore.contract import things
 from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, NativeKind
 from dbrestore.contract.plan import Plan, PlannedWorker
-from dbrestore.points.sqlserver import recovery as native_recovery
+from dbrestore.points.sqlserver import needed_sets
 from dbrestore.points.sqlserver import staged as native_staging
 
 MAKING_STATE: Final = "RestoreNativeBackups"
@@ -118,7 +118,7 @@ def notes(manifest: Manifest) -> Iterator[str]:
 
 def chain(database: NativeDatabaseBackup) -> str:
     """`crm: full ── 12 logs ── differential ── 3 logs ╳ log`, and what a gap means."""
-    gaps = native_recovery.gaps(database.backup_sets)
+    gaps = needed_sets.gaps(database.backup_sets)
     runs: list[_Run] = []
     for n, backup_set in enumerate(database.backup_sets):
         if runs and runs[-1].kind == backup_set.kind and n not in gaps:

@@ -12,11 +12,11 @@ from dbrestore.contract import keys
 from dbrestore.contract.allowed import point_names
 from dbrestore.contract.errors import BackupUnreadable, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, NativeDatabaseFile, NativeKind
+from dbrestore.points.sqlserver import assembled_points
 from dbrestore.points.sqlserver import given as native_given
-from dbrestore.points.sqlserver import selection as native_selection
+from dbrestore.points.sqlserver.assembled_points import Round, Selection
 from dbrestore.points.sqlserver.chain import Chain
 from dbrestore.points.sqlserver.given import Given
-from dbrestore.points.sqlserver.selection import Round, Selection
 from dbrestore.points.sqlserver.sets import Complaint, Stripe, StripedSet
 from dbrestore.points.sqlserver.store import Storing
 from dbrestore.points.unfinished_point import Meter, Progress, new_point_id, removal_on_failure, write_manifest
@@ -70,7 +70,7 @@ def add(
 
 def chosen(given: Given, positions: Sequence[int] = ()) -> Selection:
     """Which sets of these files make which points. Raises as `add` does."""
-    selection = native_selection.selected(given.files, positions, given.in_folders)
+    selection = assembled_points.selected(given.files, positions, given.in_folders)
     wrong = [(file.name, kind, sentence) for file in given.files for kind, sentence in file.own_problems]
     _raise_if_any([*wrong, *selection.complaints])
     if not selection.points and selection.left_out:

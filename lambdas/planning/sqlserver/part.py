@@ -24,7 +24,7 @@ from dbrestore.contract.sqlserver_errors import (
 )
 from dbrestore.points.sqlserver import carried
 from dbrestore.points.sqlserver.file import LARGEST
-from dbrestore.points.sqlserver.recovery import needed
+from dbrestore.points.sqlserver.needed_sets import needed
 from dbrestore.points.sqlserver.sets import MOST_STRIPES
 from lambdas.configuration import sqlserver as sqlserver_configuration
 from lambdas.estimate import durations

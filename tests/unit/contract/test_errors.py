@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dbrestore.cli.error_reference import drawing, page
-from dbrestore.cli.exit_codes import of_exception, of_note
+from dbrestore.cli.exit_code_choice import of_exception, of_note
 from dbrestore.contract import errors
 from dbrestore.contract.error_names import ERRORS, GROUPS, by_name
 from dbrestore.contract.errors import RestoreError, RestoreFailed

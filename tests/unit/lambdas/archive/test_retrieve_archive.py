@@ -13,10 +13,10 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupDamaged, NotReady, RestoreCancelled, RestoreClosed, RetrievalTimedOut
 from dbrestore.contract.job import ErrorNote, Job
 from dbrestore.ledger.reading import PHASE
+from lambdas.archive import arrivals
 from lambdas.archive import files as archive_files
 from lambdas.archive import request_retrieval as archive_requests
 from lambdas.archive import retrieve_archive as archive
-from lambdas.archive import waits as archive_wait
 from lambdas.archive.request_retrieval import request_retrieval
 from lambdas.archive.retrieve_archive import retrieve_archive
 from lambdas.databases.replay_dumps import replay_dumps
@@ -74,11 +74,11 @@ class Executions:
 def test_the_arrival_of_one_file_wakes_every_restore_that_waits_for_it(world: World) -> None:
     planned("orders")
     planned("crm", name="restore-2")
-    archive_wait.wait_for(world.ledger(), "a/key", "token-1")
-    archive_wait.wait_for(world.ledger("restore-2"), "a/key", "token-2")
+    arrivals.wait_for(world.ledger(), "a/key", "token-1")
+    arrivals.wait_for(world.ledger("restore-2"), "a/key", "token-2")
     executions: Any = Executions()
 
-    woken = archive_wait.wake(executions, world.ledger().table, "a/key")
+    woken = arrivals.wake(executions, world.ledger().table, "a/key")
 
     assert woken == 2
     assert sorted(executions.told) == ["token-1", "token-2"]
@@ -90,10 +90,10 @@ def test_a_function_that_outlives_its_restore_leaves_nothing_that_waits(world: W
     ledger.advance("CLOSING")
 
     with pytest.raises(RestoreClosed):
-        archive_wait.wait_for(ledger, "a/key", "token")
+        arrivals.wait_for(ledger, "a/key", "token")
 
-    assert archive_wait.awaited(ledger) is None
-    assert ledger.table.query(archive_wait.ARRIVAL + "a/key") == ()
+    assert arrivals.awaited(ledger) is None
+    assert ledger.table.query(arrivals.ARRIVAL + "a/key") == ()
 
 
 def test_a_wish_to_stop_that_comes_while_the_token_is_noted_is_heard(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_keys_are_taken_as_they_are(world: World) -> None:
     look(state)
 
     assert [retrieval(key) is not None for key in names] == [True]
-    assert archive_wait.awaited(world.ledger()) == names[0]
+    assert arrivals.awaited(world.ledger()) == names[0]
 
 
 def test_a_file_that_is_deleted_while_it_is_retrieved_is_named(world: World) -> None:

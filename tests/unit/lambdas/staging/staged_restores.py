@@ -25,7 +25,7 @@ from dbrestore.contract.plan import (
 )
 from dbrestore.contract.record import ResourceRow
 from dbrestore.points.sqlserver import adding as native_points
-from dbrestore.points.sqlserver import carried, recovery
+from dbrestore.points.sqlserver import carried, needed_sets
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Surroundings
 from lambdas.staging.bucket import remove_staging_bucket
@@ -205,7 +205,7 @@ def _plan(point: Manifest, name: str, stop_at: datetime | None = None) -> Plan:
             bytes=1,
             rows=0,
             tables=0,
-            backup_sets=carried.runs(b, recovery.needed(b, stop_at)),
+            backup_sets=carried.runs(b, needed_sets.needed(b, stop_at)),
         )
         for b in point.native_databases
     )

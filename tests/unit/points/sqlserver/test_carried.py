@@ -5,7 +5,7 @@ import pytest
 from dbrestore.contract.errors import BackupDamaged
 from dbrestore.contract.manifest import NativeDatabaseBackup
 from dbrestore.contract.plan import SetRun
-from dbrestore.points.sqlserver import carried, recovery
+from dbrestore.points.sqlserver import carried, needed_sets
 from tests.unit.points.sqlserver.test_recovery import DIFFERENTIAL, FULL, LOG_1, LOG_2, LOG_3
 
 
@@ -26,7 +26,7 @@ def test_the_sets_come_back_in_their_order(places: list[int]) -> None:
 def test_what_is_restored_over_a_differential_takes_a_run_for_each_side() -> None:
     backup = point()
 
-    assert carried.runs(backup, recovery.needed(backup)) == (
+    assert carried.runs(backup, needed_sets.needed(backup)) == (
         SetRun(first=1, last=1),
         SetRun(first=3, last=5),
     )
@@ -50,7 +50,7 @@ def test_a_choice_survives_equal_sets() -> None:
 
 def test_a_manifest_that_has_become_shorter_is_not_the_plans() -> None:
     backup = point()
-    runs = carried.runs(backup, recovery.needed(backup))
+    runs = carried.runs(backup, needed_sets.needed(backup))
     shorter = backup.model_copy(update={"backup_sets": backup.backup_sets[:1]})
 
     with pytest.raises(BackupDamaged, match=r"has 1 backup sets of .* start the restore again"):

@@ -9,7 +9,7 @@ import pytest
 from dbrestore.contract.manifest import NativeBackupSet, NativeDatabaseBackup, NativeKind
 from dbrestore.contract.sqlserver_errors import PointInTimeUnreachable
 from dbrestore.points.sqlserver import adding as native_points
-from dbrestore.points.sqlserver.recovery import gaps, needed
+from dbrestore.points.sqlserver.needed_sets import gaps, needed
 from tests.unit.points.conftest import BUCKET
 from tests.unit.points.sqlserver.test_samples import SAMPLES, paths
 

@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
-from dbrestore.cli.exit_codes import of_exception, of_execution
+from dbrestore.cli.exit_code_choice import of_exception, of_execution
 from dbrestore.contract import errors
 from dbrestore.contract.errors import RestoreError
 from dbrestore.contract.exit_code import ExitCode

@@ -13,7 +13,7 @@ from dbrestore.contract.errors import BackupUnreadable, RestoreError, RestoreReq
 from dbrestore.contract.sqlserver_errors import BaseBackupMissing, NotANativeBackup, StripesMixed, SystemDatabaseRefused
 from dbrestore.points.sqlserver import adding as native_points
 from dbrestore.points.sqlserver import given as native_given
-from dbrestore.points.sqlserver.selection import Selection
+from dbrestore.points.sqlserver.assembled_points import Selection
 from tests.unit.points.sqlserver.backups import Written, backup_of_sets
 
 BEGIN = datetime(2026, 11, 20, 2)
