@@ -6,14 +6,11 @@ The database server is reached only by a worker, so while something may be left 
 
 from datetime import datetime
 
-from botocore.exceptions import ClientError
-
 from dbrestore.contract import limits, names
 from dbrestore.contract.anchor import Anchor
 from dbrestore.contract.errors import LeftoversRemain, NotReady, WorkerNotStarted
 from dbrestore.contract.job import Result
 from dbrestore.contract.record import ResourceRow
-from dbrestore.contract.refusals import error_code
 from dbrestore.contract.things import INSTANCE
 from dbrestore.ledger.reading import jobs_of
 from dbrestore.ledger.stored_rows import Meta
@@ -26,6 +23,7 @@ from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
 from lambdas.databases.restore_native_backups import JOB_NAME as RESTORE
 from lambdas.databases.rows import KINDS, settle_verified
 from lambdas.databases.verify_databases import JOB_NAME as VERIFY
+from lambdas.pairing import list_owner
 from lambdas.pairing.security_groups import pair
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import RemoverInput
@@ -53,7 +51,7 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
         _settle_never_begun(restore, rows, "no job was ever sent to a worker")
     elif _nobody_logged_in(restore):
         _settle_never_begun(restore, rows, "no worker ever had a session with the server")
-    elif not _instance_exists(restore.target(meta.anchor), meta.anchor):
+    elif not _target_exists(restore.target(meta.anchor), meta.anchor):
         for row in rows:
             restore.ledger.deleted(row, "the DB instance itself is gone")
     else:
@@ -80,15 +78,9 @@ def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...], why: st
         restore.ledger.never_begun(row, why)
 
 
-def _instance_exists(target: TargetAccount, where: Anchor) -> bool:
+def _target_exists(target: TargetAccount, where: Anchor) -> bool:
     where.require("target.db_instance")
-    try:
-        target.rds.describe_db_instances(DBInstanceIdentifier=where.target.db_instance)
-    except ClientError as error:
-        if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
-            return False
-        raise
-    return True
+    return list_owner.find(target.rds, where) is not None
 
 
 def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...], verified: Result | None) -> None:

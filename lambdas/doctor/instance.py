@@ -95,6 +95,9 @@ def certificate(patient: InstanceSide) -> Iterator[Outcome]:
 def storage(patient: InstanceSide) -> Iterator[Outcome]:
     """Free storage. How much a restore needs the plan says; here a full disk is told."""
     found = target_lookup.free_storage(patient.target.account, patient.instance, patient.now())
+    if found.free is None:
+        yield fine(found.note or "has no bound", patient.name)
+        return
     allocated = patient.instance["AllocatedStorage"] * 1024**3
     told = f"{gib(found.free)} of {gib(allocated)} are free"
     if found.note:

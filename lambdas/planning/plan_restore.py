@@ -31,6 +31,7 @@ from dbrestore.points import stored_points
 from dbrestore.points.manifest_reading import Stored
 from lambdas.archive import plan as archive_plan
 from lambdas.estimate import estimate
+from lambdas.lookup import clusters
 from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
@@ -145,7 +146,7 @@ def _find(section: PlanInput, surroundings: Surroundings, request: RestoreReques
     target = problems.collect("/target", lambda: assume(surroundings, place, section.execution_arn))
     name = request.target.db_instance
     instance = problems.collect(POINTER, lambda: target_lookup.find_instance(target, name)) if target else None
-    stored = _stored(surroundings, request, problems)
+    stored = _stored(surroundings, request, _source_name(request, instance), problems)
     return Findings(
         request=request,
         restore_id=names.restore_id(section.execution_arn),
@@ -190,8 +191,14 @@ def _require_let_in(surroundings: Surroundings, account: str, execution_arn: str
         )
 
 
-def _stored(surroundings: Surroundings, request: RestoreRequest, problems: Problems) -> Stored | None:
-    instance = request.source.db_instance or request.target.db_instance
+def _source_name(request: RestoreRequest, instance: "DBInstanceTypeDef | None") -> str:
+    """Under which name the restore point was added: by default the target's, and a cluster's own when the request names a member."""
+    asked = request.target.db_instance
+    is_member = instance is not None and clusters.is_cluster(instance["DBInstanceArn"])
+    return request.source.db_instance or (instance["DBInstanceIdentifier"] if instance and is_member else asked)
+
+
+def _stored(surroundings: Surroundings, request: RestoreRequest, instance: str, problems: Problems) -> Stored | None:
     s3, bucket = surroundings.control.s3, surroundings.settings.repository_bucket
     pointer = "/source/dbInstance" if request.source.restore_point == stored_points.LATEST else "/source/restorePoint"
     return problems.collect(pointer, lambda: stored_points.find(s3, bucket, instance, request.source.restore_point))
@@ -251,6 +258,8 @@ def _target(place: Place, instance: "DBInstanceTypeDef", credentials: Credential
         iam_user=credentials.iam_user,
         kms_key_id=credentials.kms_key_id,
         credentials_by=credentials.by,
+        db_cluster=instance["DBInstanceIdentifier"] if clusters.is_cluster(instance["DBInstanceArn"]) else "",
+        writer=clusters.writer_of(instance),
     )
 
 

@@ -59,6 +59,7 @@ THROTTLED = {
 UNSETTLED = {
     "IncorrectInstanceState",
     "IncorrectState",
+    "InvalidDBClusterStateFault",
     "InvalidDBInstanceState",
     "InvalidDBInstanceStateFault",
     "InvalidGroup.NotFound",

@@ -111,11 +111,14 @@ class World:
         return self
 
     def use(self, engine: Engine) -> "World":
-        """Restore from and into an instance of this engine."""
+        """Restore from and into an instance of this engine, or a cluster."""
         self.engine = engine
         if engine is SQLSERVER:
             self._sql_server_instance()
             store_native_point(SQL_SERVER, ["orders", "crm"])
+        if engine.cluster:
+            create_cluster(engine, self.group_list)
+            store_point(engine.instance, POINT, ["orders", "crm"])
         return self
 
     def call(self, state: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -253,13 +256,22 @@ class World:
         }
 
     def groups_of_instance(self) -> list[str]:
-        """The instance's list of security groups."""
-        instance = boto3.client("rds").describe_db_instances(DBInstanceIdentifier=self.engine.instance)["DBInstances"][0]
-        return [g["VpcSecurityGroupId"] for g in instance["VpcSecurityGroups"]]
+        """The target's list of security groups."""
+        rds, name = boto3.client("rds"), self.engine.instance
+        told: Any = (
+            rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]
+            if self.engine.cluster
+            else rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+        )
+        return [g["VpcSecurityGroupId"] for g in told["VpcSecurityGroups"] if g["Status"] != "removing"]
 
     def change_group_list(self, *groups: str) -> None:
-        """Somebody else's ModifyDBInstance."""
-        boto3.client("rds").modify_db_instance(DBInstanceIdentifier=self.engine.instance, VpcSecurityGroupIds=list(groups))
+        """Somebody else's ModifyDBInstance or ModifyDBCluster."""
+        rds, name = boto3.client("rds"), self.engine.instance
+        if self.engine.cluster:
+            rds.modify_db_cluster(DBClusterIdentifier=name, VpcSecurityGroupIds=list(groups))
+        else:
+            rds.modify_db_instance(DBInstanceIdentifier=name, VpcSecurityGroupIds=list(groups))
 
     def _network(self) -> None:
         ec2 = boto3.client("ec2")
@@ -361,6 +373,35 @@ def create_instance(name: str, groups: list[str], **more: Any) -> None:
         "Port": 5432,
     }
     boto3.client("rds").create_db_instance(DBInstanceIdentifier=name, **(settings | more))
+    _free_storage(name)
+
+
+def create_cluster(engine: Engine, groups: list[str], **more: Any) -> None:
+    """A cluster with a managed secret: Aurora's with a writer and a reader, or a Multi-AZ DB cluster with 10 GiB of free storage."""
+    rds, settings = boto3.client("rds"), dict(engine.cluster)
+    rds.create_db_cluster(
+        DBClusterIdentifier=engine.instance,
+        EngineVersion="16.4",
+        MasterUsername="postgres",
+        ManageMasterUserPassword=True,
+        VpcSecurityGroupIds=groups,
+        DBSubnetGroupName="private",
+        **(settings | more),
+    )
+    if "DBClusterInstanceClass" in settings:
+        _free_storage(f"{engine.instance}-instance-1")
+        return
+    for number, zone in enumerate("ab", 1):
+        rds.create_db_instance(
+            DBInstanceIdentifier=f"{engine.instance}-{number}",
+            DBClusterIdentifier=engine.instance,
+            Engine=settings["Engine"],
+            DBInstanceClass="db.r6g.large",
+            AvailabilityZone=f"{REGION}{zone}",
+        )
+
+
+def _free_storage(name: str) -> None:
     free: Any = {
         "MetricName": "FreeStorageSpace",
         "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": name}],
