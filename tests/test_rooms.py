@@ -111,8 +111,8 @@ MAY_ASK = {
     "lambdas.planning.plan_restore": 3,
     # The room is SQL Server's alone: a plan without the section is a contradiction, which it says.
     "lambdas.staging.bucket": 2,
-    # Aurora is none of the engines, and is told apart by its name.
-    "lambdas.lookup.instance_kinds": 1,
+    # Whose storage grows by itself, RDS's name for the engine alone tells.
+    "dbrestore.contract.allowed.engines": 1,
 }
 
 

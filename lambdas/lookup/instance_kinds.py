@@ -30,7 +30,8 @@ def _custom(instance: "DBInstanceTypeDef") -> str | None:
 def _foreign(instance: "DBInstanceTypeDef") -> str | None:
     if engines.of_instance(instance["Engine"]):
         return None
-    return f"is a {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into"
+    article = "an" if instance["Engine"].startswith(tuple("aeio")) else "a"
+    return f"is {article} {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into"
 
 
 def _replica(instance: "DBInstanceTypeDef") -> str | None:

@@ -54,14 +54,15 @@ def find_instance(target: TargetAccount, name: str) -> "DBInstanceTypeDef":
     can't be restored into."""
     instance = _instance(target, name)
     if instance is None:
-        cluster = clusters.find(target.rds, name)
-    elif engines.of_instance(instance["Engine"]) and (of := instance.get("DBClusterIdentifier")):
-        cluster = clusters.find(target.rds, of)
-    else:
-        return instance
-    if cluster is None:
+        if cluster := clusters.find(target.rds, name):
+            return clusters.as_target(target.rds, cluster)
         raise TargetNotFound(f"no DB instance or cluster {name!r} in this account and Region{_near(target, name)}")
-    return clusters.as_target(target.rds, cluster)
+    of = instance.get("DBClusterIdentifier")
+    if not of or engines.of_instance(instance["Engine"]) is None:
+        return instance
+    if cluster := clusters.find(target.rds, of):
+        return clusters.as_target(target.rds, cluster)
+    raise TargetNotFound(f"{name} is a member of the cluster {of}, which RDS doesn't show: start again when it does")
 
 
 def _instance(target: TargetAccount, name: str) -> "DBInstanceTypeDef | None":

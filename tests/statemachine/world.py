@@ -379,15 +379,14 @@ def create_instance(name: str, groups: list[str], **more: Any) -> None:
 def create_cluster(engine: Engine, groups: list[str], **more: Any) -> None:
     """A cluster with a managed secret: Aurora's with a writer and a reader, or a Multi-AZ DB cluster with 10 GiB of free storage."""
     rds, settings = boto3.client("rds"), dict(engine.cluster)
-    rds.create_db_cluster(
-        DBClusterIdentifier=engine.instance,
-        EngineVersion="16.4",
-        MasterUsername="postgres",
-        ManageMasterUserPassword=True,
-        VpcSecurityGroupIds=groups,
-        DBSubnetGroupName="private",
-        **(settings | more),
-    )
+    of_both: dict[str, Any] = {
+        "EngineVersion": "16.4",
+        "MasterUsername": "postgres",
+        "ManageMasterUserPassword": True,
+        "VpcSecurityGroupIds": groups,
+        "DBSubnetGroupName": "private",
+    }
+    rds.create_db_cluster(DBClusterIdentifier=engine.instance, **(of_both | settings | more))
     if "DBClusterInstanceClass" in settings:
         _free_storage(f"{engine.instance}-instance-1")
         return

@@ -300,11 +300,7 @@ def test_a_read_replica_is_refused_with_its_source(world: World) -> None:
 @pytest.mark.parametrize(
     ("shown", "part"),
     [
-        (
-            {"engine": "aurora-postgresql", "db_cluster_identifier": "shop"},
-            "is an Aurora instance, whose security groups and storage belong",
-        ),
-        ({"db_cluster_identifier": "shop"}, "is a member of the Multi-AZ DB cluster shop"),
+        ({"engine": "aurora-mysql", "db_cluster_identifier": "shop"}, "is an aurora-mysql instance: only PostgreSQL and SQL Server"),
         ({"read_replica_source_db_cluster_identifier": "shop"}, "is a read replica of the DB cluster shop"),
         ({"engine": "custom-sqlserver-se"}, "is an RDS Custom instance (custom-sqlserver-se)"),
         ({"engine": "custom-oracle-ee"}, "is an RDS Custom instance (custom-oracle-ee)"),
