@@ -30,7 +30,7 @@ from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.request import RestoreRequest
 
-Instance = Annotated[str, typer.Argument(help="The RDS instance that was backed up; also the target unless --to names another.")]
+Instance = Annotated[str, typer.Argument(help="The RDS instance or cluster that was backed up; also the target unless --to names another.")]
 Databases = Annotated[
     list[str],
     typer.Option(
@@ -40,7 +40,10 @@ Databases = Annotated[
         help="A database, and the name to restore it under. Repeatable. \\= is an equals sign inside a name.",
     ),
 ]
-Target = Annotated[str | None, typer.Option("--to", metavar="TARGET", help="The running RDS instance to restore into.")]
+Target = Annotated[
+    str | None,
+    typer.Option("--to", metavar="TARGET", help="The running RDS instance, or cluster (or any of its instances), to restore into."),
+]
 Point = Annotated[str, typer.Option(metavar="latest|ID", help="The restore point.")]
 
 
@@ -86,7 +89,7 @@ def restore(
     longest: Longest = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Restore databases into a running RDS instance."""
+    """Restore databases into a running RDS instance or cluster."""
     asked = request.build(
         to or instance,
         database,
