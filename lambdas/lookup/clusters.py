@@ -28,6 +28,8 @@ _WRITER: Final = "dbrestore:writer"
 # While the cluster elects one (Amazon Aurora User Guide, "Viewing DB cluster status").
 _WITHOUT_WRITER: Final = "failing-over"
 NOT_FOUND: Final = ("DBClusterNotFound", "DBClusterNotFoundFault")
+# Whether a member replicates is its cluster's business.
+_OF_THE_MEMBER_ALONE: Final = ("ReadReplicaSourceDBInstanceIdentifier", "ReadReplicaSourceDBClusterIdentifier")
 # The cluster's word for what a DB instance has under another name, or has not at all.
 _OF_THE_CLUSTER: Final = {
     "AllocatedStorage": "AllocatedStorage",
@@ -75,7 +77,7 @@ def joined(cluster: "DBClusterTypeDef", instance: "DBInstanceTypeDef", writer: s
     change of the cluster by those."""
     told: Mapping[str, Any] = cast("Mapping[str, Any]", cluster)
     of_cluster = {key: told[name] for key, name in _OF_THE_CLUSTER.items() if name in told}
-    of_member = {key: value for key, value in instance.items() if key not in _OF_THE_CLUSTER}
+    of_member = {key: value for key, value in instance.items() if key not in (*_OF_THE_CLUSTER, *_OF_THE_MEMBER_ALONE)}
     address = {"Address": told["Endpoint"], "Port": told["Port"]} if told.get("Endpoint") else {}
     status = cluster["Status"] if cluster["Status"] not in USABLE else instance["DBInstanceStatus"]
     both = {

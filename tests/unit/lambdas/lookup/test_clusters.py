@@ -236,3 +236,10 @@ def test_a_cluster_without_managed_secret_is_told_its_own_command(world: World) 
     [line] = refused(asked("others", source={"dbInstance": AURORA.instance}), CredentialsNotUsable)
 
     assert "others has no credentials for a restore" in line
+
+
+def test_what_a_member_says_of_its_own_replication_counts_for_nothing(world: World) -> None:
+    world.use(MULTI_AZ)
+    show_member(world, members(MULTI_AZ)[0], source_db_instance_identifier=members(MULTI_AZ)[1])
+
+    assert plan(asked(MULTI_AZ.instance))["target"]["writer"] == members(MULTI_AZ)[0]
