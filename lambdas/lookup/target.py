@@ -74,6 +74,22 @@ def _instance(target: TargetAccount, name: str) -> "DBInstanceTypeDef | None":
         raise
 
 
+def namesakes(target: TargetAccount, instance: "DBInstanceTypeDef") -> list[str]:
+    """A note if a cluster bears the name of a DB instance of its own, so that nobody restores into the one and means the other. The role of
+    an older TargetStack may not look: instances are restored into all the same."""
+    name = instance["DBInstanceIdentifier"]
+    if instance.get("DBClusterIdentifier"):
+        return []
+    try:
+        if clusters.find(target.rds, name) is None:
+            return []
+    except ClientError as error:
+        if error_code(error) != "AccessDenied":
+            raise
+        return []
+    return [f"{name} is a DB instance, and a DB cluster bears that name, too: to restore into the cluster, name one of its instances"]
+
+
 def _near(target: TargetAccount, name: str) -> str:
     instances = target.rds.get_paginator("describe_db_instances").paginate()
     known = [instance["DBInstanceIdentifier"] for page in instances for instance in page["DBInstances"]]

@@ -135,7 +135,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         network=worker.network,
         native=part.native,
         postgres=part.postgres,
-        notes=(*part.notes, *credentials.notes),
+        notes=(*part.notes, *credentials.notes, *_namesakes(found)),
         ticket=request.ticket,
         reason=request.reason,
         requested_by=request.requested_by,
@@ -230,6 +230,10 @@ def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Pr
     problems.collect(POINTER, lambda: target_lookup.require_available(instance, found.waited))
     problems.collect(POINTER, lambda: target_lookup.require_supported(instance, family))
     return family
+
+
+def _namesakes(found: Findings) -> list[str]:
+    return target_lookup.namesakes(found.target, found.instance) if found.target and found.instance else []
 
 
 def _worker(found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems) -> WorkerPart | None:

@@ -155,7 +155,7 @@ def test_an_instance_that_is_not_there_ends_with_10(deployed: Any, capsys: pytes
 
     assert main.run(["worker-config", "check", "no-such-instance"]) == 10
 
-    assert "TargetNotFound: no DB instance 'no-such-instance'" in capsys.readouterr().err
+    assert "TargetNotFound: no DB instance or cluster 'no-such-instance'" in capsys.readouterr().err
 
 
 def test_an_instance_is_looked_for_in_the_region_that_is_named(deployed: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,7 +163,7 @@ def test_an_instance_is_looked_for_in_the_region_that_is_named(deployed: Any, ca
 
     assert main.run(["worker-config", "check", INSTANCE, "--to-region", "eu-west-1"]) == 10
 
-    assert f"TargetNotFound: no DB instance '{INSTANCE}'" in capsys.readouterr().err
+    assert f"TargetNotFound: no DB instance or cluster '{INSTANCE}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

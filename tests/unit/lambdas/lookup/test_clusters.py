@@ -5,7 +5,8 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.rds.models import rds_backends
+from moto.core.exceptions import AccessDeniedError
+from moto.rds.models import RDSBackend, rds_backends
 
 from dbrestore.contract import names
 from dbrestore.contract.errors import CredentialsNotUsable, NotEnoughStorage, NotReady, TargetNotFound, TargetNotUsable, TargetVersionTooOld
@@ -76,8 +77,23 @@ def test_an_instance_of_its_own_comes_before_a_cluster_of_its_name(world: World)
     world.use(AURORA)
     create_instance(AURORA.instance, world.group_list)
 
-    assert ":db:" in plan(asked(AURORA.instance, mode="plan"))["target"]["arn"]
-    assert ":cluster:" in plan(asked(members(AURORA)[0], mode="plan"))["target"]["arn"]
+    of_instance = plan(asked(AURORA.instance, mode="plan"))
+    of_cluster = plan(asked(members(AURORA)[0], mode="plan"))
+
+    assert ":db:" in of_instance["target"]["arn"]
+    assert ":cluster:" in of_cluster["target"]["arn"]
+    note = "a DB cluster bears that name, too: to restore into the cluster, name one of its instances"
+    assert [note in told for told in of_instance["notes"]].count(True) == 1
+    assert not [told for told in of_cluster["notes"] if note in told]
+
+
+def test_the_role_of_an_older_stack_which_may_not_look_at_clusters_restores_into_instances(world: World) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AccessDeniedError("somebody", "rds:DescribeDBClusters")
+
+    world.patch.setattr(RDSBackend, "describe_db_clusters", refuse)
+
+    assert plan()["target"]["dbCluster"] == ""
 
 
 def test_near_names_of_clusters_are_told_too(world: World) -> None:

@@ -705,7 +705,7 @@ def test_without_a_target_the_restore_point_says_whose_rules_hold(sql_server: Wo
 
     [line] = refused(TargetNotFound, request)
 
-    assert line.startswith("/target/dbInstance: no DB instance 'nowhere'")
+    assert line.startswith("/target/dbInstance: no DB instance or cluster 'nowhere'")
 
 
 # What a point knows since it reads backups whole

@@ -193,7 +193,7 @@ def test_an_unknown_instance_is_refused_with_near_names(world: World) -> None:
 
     told = refused(request, TargetNotFound)
 
-    assert told == ["/target/dbInstance: no DB instance 'order-prod' in this account and Region: did you mean orders-prod?"]
+    assert told == ["/target/dbInstance: no DB instance or cluster 'order-prod' in this account and Region: did you mean orders-prod?"]
 
 
 def test_an_unknown_point_is_refused_with_what_there_is(world: World) -> None:
