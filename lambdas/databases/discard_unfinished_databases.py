@@ -171,7 +171,7 @@ def _wait_for_late_commands(restore: Restore, instance_id: str) -> None:
     names = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE, VERIFY)
     rows = [row for name in names if (row := job_row(restore.ledger, name))]
     unrecorded = [row for row in rows if row.instance_id == instance_id and row.command_id is None]
-    if any(_age(row, restore.now()) < limits.VISIBLE_AFTER for row in unrecorded):
+    if any(_age(row, restore.now()) < restore.bounds.visible_after for row in unrecorded):
         raise NotReady("waiting until a command that was sent would have to be visible")
 
 

@@ -181,7 +181,7 @@ def _looked_for(restore: Restore, target: TargetAccount, row: JobRow) -> tuple[J
         return (_missed(restore, row, None) if row.missed_at else row), status
     since = row.missed_at or restore.now()
     row = row if row.missed_at else _missed(restore, row, since)
-    if _age(row, restore.now()) < limits.SHOWN_WITHIN or (restore.now() - since).total_seconds() < limits.LOOKS_APART:
+    if _age(row, restore.now()) < restore.bounds.shown_within or (restore.now() - since).total_seconds() < restore.bounds.looks_apart:
         raise NotReady(f"EC2 does not show the worker {row.instance_id}: waiting for a second look")
     return row, None
 

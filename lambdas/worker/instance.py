@@ -195,7 +195,7 @@ def _is_ready(restore: Restore, target: TargetAccount, row: ResourceRow, found: 
 
 def _missed(restore: Restore, ec2: "EC2Client", row: ResourceRow, age: float) -> None:
     """EC2 doesn't show it: settled when that proves that it is gone. Raises NotReady."""
-    if age > limits.SHOWN_WITHIN:
+    if age > restore.bounds.shown_within:
         # If it is there after all, it must not stay.
         end(ec2, row.physical_id or "")
     restore.ledger.missed(row)
