@@ -413,7 +413,12 @@ def test_copies_that_go_again_and_again_end_the_restore(world: World) -> None:
 
 def test_a_retrieval_that_takes_much_too_long_ends_the_restore(world: World) -> None:
     archive("GLACIER", *files(POSTGRES.instance))
-    world.after["RequestRetrieval"] = lambda: world.clock.let_pass(days=2)
+
+    def look_days_later() -> None:
+        world.clock.let_pass(days=2)
+        wake_restore(boto3.client("stepfunctions"), world.ledger())
+
+    world.after["RetrieveArchive"] = look_days_later
     before = world.inventory()
 
     ended = world.run()
