@@ -14,7 +14,7 @@ from dbrestore.contract import keys, limits
 from dbrestore.contract.job import ErrorNote, Job
 from lambdas.archive.arrivals import ARRIVAL, AWAITED, wake_restore
 from lambdas.archive.hear_retrieval import hear_retrieval
-from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.open_restores import request_cancel
 from localcloud.base.clients import ACCOUNT
 from localcloud.s3 import glacier, glacier_objects
 from tests.statemachine.engines import POSTGRES, SQLSERVER, Engine

@@ -22,7 +22,7 @@ from lambdas.archive.request_retrieval import request_retrieval
 from lambdas.archive.retrieve_archive import retrieve_archive
 from lambdas.databases.replay_dumps import replay_dumps
 from lambdas.planning.plan_restore import plan_restore
-from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.open_restores import request_cancel
 from lambdas.worker.instance import deploy_worker
 from localcloud.s3 import glacier, glacier_objects
 from tests.statemachine.engines import INSTANCE, POSTGRES, SQL_SERVER

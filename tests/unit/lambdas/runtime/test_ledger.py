@@ -12,8 +12,9 @@ from dbrestore.ledger.reading import open_restores
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.clock import Clock, system_clock
-from lambdas.runtime.ledger import Ledger, request_cancel
+from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.locks import give_up_group_list_lock, group_list_lock
+from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings
 from tests.moving_clock import MovingClock
 from tests.statemachine import plain_moto
