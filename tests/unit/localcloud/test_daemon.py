@@ -128,11 +128,10 @@ def test_a_folder_into_which_a_dying_process_still_writes_is_removed(tmp_path: P
 
 
 def test_a_folder_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon, "REMOVED_WITHIN_SECONDS", 0.0)
     monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
 
     with pytest.raises(LocalCloudError, match=f"{tmp_path} can't be removed"):
-        daemon._remove(tmp_path)
+        daemon._remove(tmp_path, within=0.0)
 
 
 def test_up_twice_is_one_cloud(folder: Path) -> None:
