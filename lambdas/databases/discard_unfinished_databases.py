@@ -30,6 +30,7 @@ from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.state import Restore, state
 from lambdas.runtime.telemetry import log
 from lambdas.worker import instance as worker_instance
+from lambdas.worker import shown_instances
 
 ROLE = "discard-worker"
 FIRST = "discard-1"
@@ -128,14 +129,14 @@ def _idle_worker(restore: Restore, meta: Meta) -> str:
     target = restore.target(meta.anchor)
     rows = restore.ledger.unsettled(INSTANCE)
     roles = {row.physical_id: row.role for row in rows}
-    for instance in worker_instance.find(target.ec2, restore.ledger.restore_id, rows):
+    for instance in shown_instances.find(target.ec2, restore.ledger.restore_id, rows):
         instance_id = instance["InstanceId"]
-        if instance["State"]["Name"] == "running" and worker_instance.is_online(target, instance_id):
+        if instance["State"]["Name"] == "running" and shown_instances.is_online(target, instance_id):
             _stop_jobs(restore, target, instance_id)
             return instance_id
         if roles.get(instance_id, names.tag(instance, names.ROLE)) != ROLE:
             # It worked once and answers no more: never two workers at a time.
-            worker_instance.end(target.ec2, instance_id)
+            shown_instances.end(target.ec2, instance_id)
             raise NotReady(f"waiting for {instance_id} to end: SSM can no longer reach it")
     for row in rows:
         if row.role != ROLE:
@@ -152,7 +153,7 @@ def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> Non
     if restore.waited > limits.JOB_STOPPED_WITHIN:
         # Cancelling a command promises nothing; the end of the instance does.
         log.warning("terminating %s: its job did not stop", instance_id)
-        worker_instance.end(target.ec2, instance_id)
+        shown_instances.end(target.ec2, instance_id)
     for command in commands:
         target.ssm.cancel_command(CommandId=command["CommandId"], InstanceIds=[instance_id])
     raise NotReady(f"waiting for the job on {instance_id} to stop")
@@ -163,7 +164,7 @@ def _wait_for_late_commands(restore: Restore, instance_id: str) -> None:
     names = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE, VERIFY)
     rows = [row for name in names if (row := job_row(restore.ledger, name))]
     unrecorded = [row for row in rows if row.instance_id == instance_id and row.command_id is None]
-    if any(_age(row, restore.now()) < limits.VISIBLE_AFTER for row in unrecorded):
+    if any(_age(row, restore.now()) < restore.bounds.visible_after for row in unrecorded):
         raise NotReady("waiting until a command that was sent would have to be visible")
 
 

@@ -110,7 +110,7 @@ def _is_dead(ledger: Ledger, restore_id: str | None) -> bool:
     if restore_id is not None:
         # What can't be determined of another restore is not changed; its own clean-up names the row.
         with suppress(LedgerRowUnreadable):
-            row = Ledger(ledger.table, restore_id, ledger.clock).row(GROUP_LIST_ENTRY, ROLE, group_list_entry(restore_id))
+            row = Ledger(ledger.table, restore_id, ledger.clock, ledger.bounds).row(GROUP_LIST_ENTRY, ROLE, group_list_entry(restore_id))
     return row is not None and row.state == "DELETED"
 
 

@@ -116,7 +116,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, settings.evidence_bucket))
     worker = _worker(found, place, section, part, problems)
     credentials = credential_plan.part(found, place, engine, problems)
-    archive = archive_plan.part(part.files, request.archive.tier, part.reading_hours, problems)
+    archive = archive_plan.part(part.files, request.archive.tier, part.reading_hours, problems, surroundings.bounds.archive_batch)
     problems.raise_if_any()
     if not (instance and found.manifest and worker and worker.planned and engine and credentials):
         raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {WHERE_TO_REPORT}")

@@ -22,7 +22,7 @@ from moto.core import responses
 from moto.ec2.models import ec2_backends
 from moto.stepfunctions.parser.backend.execution_worker import TMP_THREADS
 
-from dbrestore.contract import limits
+from lambdas.runtime.bounds import Bounds
 from localcloud.base import clock, consistency, corrections
 from localcloud.base.clients import ACCOUNT, REGION
 from localcloud.ec2 import instances, security_groups, sharing, volume_keys
@@ -56,8 +56,8 @@ KEPT = (
     "localcloud.s3.late_answers",
 )
 TIME_SCALE = 5000.0
-# How long not seeing a thing proves nothing, as it is outside of tests: where everything shows at once, nobody waits.
-WAITS = {name: getattr(limits, name) for name in ("VISIBLE_AFTER", "SHOWN_WITHIN", "LOOKS_APART")}
+# Where everything shows at once, nobody waits.
+SHOWN_AT_ONCE = Bounds(visible_after=0, shown_within=0, looks_apart=0)
 
 
 def install(patch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from moto.sts.models import sts_backends
 from dbrestore.contract import limits
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
-from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings
 from localcloud.s3 import glacier_objects
 from tests.statemachine.conftest import installed

@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -17,11 +17,13 @@ import pytest
 from moto.ec2.models import ec2_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from dbrestore.contract import keys, limits, names
+from dbrestore.contract import keys, names
+from dbrestore.contract.errors import NotReady
 from dbrestore.ledger.stored_rows import Meta
 from infrastructure.functions import FUNCTIONS
 from infrastructure.statements import policy, session_policy
 from lambdas.lookup.target import OFFER_PARAMETER
+from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.settings import CA_BUNDLE_KEY, Settings
 from lambdas.runtime.state import Surroundings
@@ -90,6 +92,8 @@ class World:
     judged: bool = False
     engine: Engine = POSTGRES
     clock: MovingClock = field(default_factory=MovingClock)
+    seconds_between_calls: float = 0
+    bounds: Bounds = plain_moto.SHOWN_AT_ONCE
     _handlers: dict[str, Handler] = field(default_factory=handlers)
     _inside: threading.local = field(default_factory=threading.local)
 
@@ -98,8 +102,6 @@ class World:
         plain_moto.install(self.patch)
         plain_moto.serve(self.patch, self.call)
         self.worker.install(self.patch)
-        for name in plain_moto.WAITS:
-            self.patch.setattr(limits, name, 0)
         self._network()
         self._buckets()
         self._database_instance()
@@ -125,8 +127,7 @@ class World:
         """One invocation, as the state machine makes it."""
         assert len(json.dumps(event)) < 256 * 1024, f"{state} gets more than a state may carry"
         self.calls.append(state)
-        if consistency.current():
-            self.clock.let_pass(seconds=SECONDS_BETWEEN_LOOKS)
+        self.clock.let_pass(seconds=self.seconds_between_calls)
         self.before.get(state, _nothing)()
         with self.around(), self.inside():
             for _ in range(self.repeats):
@@ -140,7 +141,19 @@ class World:
         if self.judged:
             narrowed = {function.state: session_policy(function.target) for function in FUNCTIONS}
             settings = replace(settings, target_policy=narrowed.get(state))
-        return Surroundings(settings=settings, clock=self.clock)
+        return Surroundings(settings=settings, clock=self.clock, bounds=self.bounds)
+
+    def invoke(self, handler: Handler, event: dict[str, Any]) -> dict[str, Any]:
+        """One invocation of a function by itself."""
+        self.clock.let_pass(seconds=self.seconds_between_calls)
+        return handler(event, None, self.surroundings())
+
+    def until_done(self, handler: Handler, event: dict[str, Any]) -> dict[str, Any]:
+        """Call like the state's Retry does."""
+        for _ in range(200):
+            with suppress(NotReady):
+                return dict(self.invoke(handler, event))
+        raise AssertionError("never ready")
 
     def judge(self) -> None:
         """From here on functions may do in the target's account what the TargetStack's role and their own session policy let them."""
@@ -162,8 +175,11 @@ class World:
         """From here on functions meet AWS as it is in the first minutes of a thing's life, and time passes between their calls."""
         late = Inconsistency(seed, now=lambda: self.clock().timestamp(), applies=lambda: getattr(self._inside, "function", False))
         self.patch.setattr(consistency, "_current", late)
-        for name, seconds in plain_moto.WAITS.items():
-            self.patch.setattr(limits, name, seconds)
+        self.seconds_between_calls = SECONDS_BETWEEN_LOOKS
+        usual = Bounds()
+        self.bounds = replace(
+            self.bounds, visible_after=usual.visible_after, shown_within=usual.shown_within, looks_apart=usual.looks_apart
+        )
         _machine(MOST_ATTEMPTS_WHERE_LATE)
         receive = self.worker.receive
 
@@ -211,7 +227,7 @@ class World:
 
     def ledger(self, name: str = "restore-1") -> Ledger:
         """The ledger of a restore."""
-        return Ledger(Surroundings().table, names.restore_id(execution_arn(name)))
+        return self.surroundings().ledger(names.restore_id(execution_arn(name)))
 
     def report(self, name: str = "restore-1") -> dict[str, Any]:
         """The report of a restore."""

@@ -194,7 +194,9 @@ def test_a_wrong_question_ends_with_2_before_anything_is_asked(
 
 
 def asked(*worker: str) -> RestoreRequest:
-    return request.build("shop", ["shop"], source=None, point="latest", mode="restore", on_conflict="fail", reason=None, worker=worker)
+    return request.build(
+        request.Target("shop"), ["shop"], source=None, point="latest", mode="restore", on_conflict="fail", reason=None, worker=worker
+    )
 
 
 def test_wishes_for_the_worker_reach_the_input_with_the_requests_own_types() -> None:

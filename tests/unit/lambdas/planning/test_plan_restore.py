@@ -31,6 +31,7 @@ from dbrestore.contract.names import restore_id
 from lambdas.lookup.target import OFFER_PARAMETER
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime.settings import CA_BUNDLE_KEY
+from lambdas.runtime.state import Surroundings
 from tests.statemachine.engines import SQLSERVER
 from tests.statemachine.world import (
     ACCOUNT,
@@ -47,9 +48,9 @@ from tests.statemachine.world import (
 ARN = execution_arn("restore-1")
 
 
-def plan(request: Any = REQUEST, **more: Any) -> dict[str, Any]:
+def plan(request: Any = REQUEST, surroundings: Surroundings | None = None, **more: Any) -> dict[str, Any]:
     """One call of the function."""
-    return plan_restore({"request": request, "executionArn": ARN, **more}, None)
+    return plan_restore({"request": request, "executionArn": ARN, **more}, None, surroundings)
 
 
 def refused(request: Any, kind: type[RestoreError]) -> list[str]:
