@@ -13,7 +13,6 @@ from lambdas.planning.plan_restore import plan_restore
 from lambdas.worker.instance import deploy_worker, remove_worker
 from tests.statemachine.engines import AURORA
 from tests.statemachine.world import ACCOUNT, REGION, World, execution_arn
-from tests.unit.lambdas.worker.test_instance import until_done
 
 ARN = execution_arn("restore-1")
 
@@ -23,7 +22,7 @@ def deployed(world: World) -> dict[str, Any]:
     """A restore into an Aurora cluster, whose worker stands."""
     world.use(AURORA)
     state: dict[str, Any] = {"plan": plan_restore({"request": AURORA.request(), "executionArn": ARN}, None)}
-    return state | {"worker": until_done(deploy_worker, state)}
+    return state | {"worker": world.until_done(deploy_worker, state)}
 
 
 def show(world: World, **attributes: Any) -> None:
@@ -46,17 +45,17 @@ def test_a_list_that_rds_lets_nobody_change_is_written_when_it_does(world: World
     assert world.groups_of_instance() == world.group_list
 
     show(world, status="available")
-    until_done(pair_security_groups, deployed)
+    world.until_done(pair_security_groups, deployed)
 
 
 def test_pairing_and_unpairing_again_change_nothing_more(world: World, deployed: dict[str, Any]) -> None:
-    told = until_done(pair_security_groups, deployed)
-    assert until_done(pair_security_groups, deployed) == told
+    told = world.until_done(pair_security_groups, deployed)
+    assert world.until_done(pair_security_groups, deployed) == told
     assert memberships() == {world.group_list[0]: "active", told["databaseGroupId"]: "active"}
 
-    until_done(remove_worker, {"executionArn": ARN, **deployed})
+    world.until_done(remove_worker, {"executionArn": ARN, **deployed})
     for _ in range(2):
-        until_done(unpair_security_groups, {"executionArn": ARN, **deployed})
+        world.until_done(unpair_security_groups, {"executionArn": ARN, **deployed})
     assert memberships() == {world.group_list[0]: "active"}
 
 
@@ -74,4 +73,4 @@ def test_that_rds_is_at_work_is_waited_for_and_another_refusal_is_final(world: W
     list(codes)
 
     with pytest.raises(AwsRefused, match="InvalidParameterCombination"):
-        until_done(pair_security_groups, deployed)
+        world.until_done(pair_security_groups, deployed)
