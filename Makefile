@@ -18,14 +18,15 @@ install: installed ## the virtual environment with every pinned package; PYTHON=
 installed:
 	@$(SHELL) requirements/install.sh
 
-check: installed ## format, linter, types, generated files, templates, definition
+check: installed ## format, linter, types, generated files, templates, definition, scanners
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy app.py setup.py requirements/install.py requirements/lock.py docs/generate.py
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/python app.py
+	$(BIN)/python app.py examine
 	$(BIN)/python app.py target-template
+	$(BIN)/python -m checks
 	# W3005: the CDK writes DependsOn beside a reference that implies it.
 	$(BIN)/cfn-lint --ignore-checks W3005 --template $(TEMPLATES)
 	mkdir -p build

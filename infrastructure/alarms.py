@@ -18,6 +18,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infrastructure import names
+from infrastructure.acknowledged import acknowledge
 
 # EventBridge and Lambda keep what they could not deliver for as long as SQS does (its longest retention).
 KEPT = Duration.days(14)
@@ -27,7 +28,7 @@ SWEEPS_MISSED = Duration.minutes(15)
 
 def undelivered(scope: Construct) -> sqs.Queue:
     """Where events end that no function could take: the bus' after its attempts, Lambda's after its own."""
-    return sqs.Queue(
+    queue = sqs.Queue(
         scope,
         "Undelivered",
         queue_name=names.UNDELIVERED,
@@ -36,6 +37,9 @@ def undelivered(scope: Construct) -> sqs.Queue:
         retention_period=KEPT,
         removal_policy=RemovalPolicy.DESTROY,
     )
+    of_its_own = "events of AWS, which hold names; SQS encrypts them with a key of its own"
+    acknowledge(queue, {"SQS3": "it is where events end that nobody could take", "CKV_AWS_27": of_its_own})
+    return queue
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Watched:
 def alarms(scope: Construct, watched: Watched, addresses: tuple[str, ...]) -> sns.Topic:
     """The topic and all alarms; `addresses` get mail once they confirmed. Its messages name alarms and numbers, nothing of a restore."""
     topic = sns.Topic(scope, "Alarms", topic_name=names.ALARMS, enforce_ssl=True)
+    acknowledge(topic, {"CKV_AWS_26": "names of alarms and numbers; CloudWatch can't publish through AWS' own key of SNS"})
     # A policy of its own replaces the one that every topic is born with, by which alarms of the account may publish.
     topic.add_to_resource_policy(
         iam.PolicyStatement(

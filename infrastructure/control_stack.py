@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infrastructure import encryption, names
+from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
 from infrastructure.alarms import Watched, alarms, undelivered
 from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket
 from infrastructure.bundles import dependency_layer, function_code
@@ -23,6 +24,14 @@ from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
 
+OF_FUNCTIONS = {
+    "CKV_AWS_115": "reserving fails where the account's quota is 10 executions at once; a restore waits when it is throttled",
+    "CKV_AWS_116": "what the event bus calls has a queue; Step Functions calls the others and hears every error",
+    "CKV_AWS_117": "it calls AWS' own endpoints with IAM's checks; in a VPC it would need a way out, and reach databases",
+    "CKV_AWS_173": "its environment holds names, no secrets; Lambda encrypts it with a key of its own",
+    "L1": "the Python that the layer is made for: docs/decisions.md, D6",
+}
+OF_LOGS = {"CKV_AWS_158": "logs hold no rows and no secrets; CloudWatch encrypts them with a key of its own"}
 DEFINITION = ROOT / "statemachine" / "restore_databases.asl.json"
 
 
@@ -85,7 +94,8 @@ class ControlStack(Stack):
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        return lambda_.Function(
+        acknowledge(log_group, OF_LOGS)
+        function = lambda_.Function(
             self,
             row.state,
             function_name=name,
@@ -105,12 +115,14 @@ class ControlStack(Stack):
             # A restore keeps the code that it began with, for days: an execution's definition names versions, and they stay.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
+        acknowledge(function, OF_FUNCTIONS)
+        return function
 
     def _function_role(self, row: Function, log_group: logs.LogGroup) -> iam.Role:
         write_log = Statement(("logs:CreateLogStream", "logs:PutLogEvents"), (log_group.log_group_arn,))
         of_the_key = encryption.statements(row.control, self.key)
         document = policy((write_log, *row.own_statements, *of_the_key), self._places())
-        return iam.Role(
+        role = iam.Role(
             self,
             f"{row.state}Role",
             role_name=f"{names.FUNCTION_ROLE}-{row.state}-{Aws.REGION}",
@@ -118,6 +130,10 @@ class ControlStack(Stack):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             inline_policies={"control": iam.PolicyDocument.from_json(document)},
         )
+        acknowledge_wildcards(role, row.own_statements, self._places())
+        if self.tracing:
+            acknowledge(role, {"IAM5[Resource::*]": "of the CDK: IAM knows no resource for traces"})
+        return role
 
     def _places(self) -> dict[str, str]:
         return {
@@ -156,6 +172,8 @@ class ControlStack(Stack):
         # Also the versions of earlier deployments, which restores call that were running then.
         arns = [arn for function in steps.values() for arn in (function.function_arn, f"{function.function_arn}:*")]
         role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=arns))
+        acknowledge(role, {wildcard(role, arn): "versions have numbers that aren't known yet" for arn in arns if arn.endswith(":*")})
+        acknowledge(role, {"IAM5[Resource::*]": "of the CDK: IAM knows no resource for the delivery of logs and traces"})
         machine = sfn.StateMachine(
             self,
             "RestoreDatabases",
@@ -165,19 +183,26 @@ class ControlStack(Stack):
             role=role,
             tracing_enabled=self.tracing,
             logs=sfn.LogOptions(
-                destination=logs.LogGroup(
-                    self,
-                    "MachineLogs",
-                    log_group_name=f"/aws/vendedlogs/states/{names.STATE_MACHINE}",
-                    retention=logs.RetentionDays.THREE_MONTHS,
-                    removal_policy=RemovalPolicy.DESTROY,
-                ),
+                destination=self._machine_logs(),
                 level=sfn.LogLevel.ERROR,
                 include_execution_data=False,
             ),
         )
         machine.apply_removal_policy(RemovalPolicy.DESTROY)
+        unlogged = "errors alone: Step Functions keeps all events of an execution for 90 days, and the report what matters of them"
+        acknowledge(machine, {"SF1": unlogged, "SF2": "traces cost money: the context's `tracing` switches them on"})
         return machine
+
+    def _machine_logs(self) -> logs.LogGroup:
+        group = logs.LogGroup(
+            self,
+            "MachineLogs",
+            log_group_name=f"/aws/vendedlogs/states/{names.STATE_MACHINE}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        acknowledge(group, OF_LOGS)
+        return group
 
     def _sweeping(self) -> None:
         """No Catch runs when an execution is stopped or times out: this is what cleans up then, and what finds whatever is missed."""
@@ -261,7 +286,7 @@ class ControlStack(Stack):
 
 
 def _ledger(scope: Construct) -> dynamodb.Table:
-    return dynamodb.Table(
+    table = dynamodb.Table(
         scope,
         "Ledger",
         table_name=names.LEDGER_TABLE,
@@ -273,3 +298,7 @@ def _ledger(scope: Construct) -> dynamodb.Table:
         deletion_protection=True,
         removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
+    acknowledge(
+        table, {"CKV_AWS_119": "it holds names and times, no rows and no secrets; DynamoDB encrypts it with AWS' key of the account"}
+    )
+    return table

@@ -18,6 +18,7 @@ from constructs import Construct
 from dbrestore.contract.deployed import job_document
 from infrastructure import names
 from infrastructure import permissions as may
+from infrastructure.acknowledged import acknowledge_wildcards
 from infrastructure.bundles import worker_program
 from infrastructure.functions import FUNCTIONS
 from infrastructure.settings import CREDENTIAL_PREFIX, IAM_USER, POLICY_ARN
@@ -160,6 +161,7 @@ class TargetStack(Stack):
             permissions_boundary=self.permissions_boundary,
             policies=[iam.CfnRole.PolicyProperty(policy_name=name, policy_document=policy(statements, self._places()))],
         )
+        acknowledge_wildcards(made, statements, self._places())
         # It checks the parameter's default, which stands for no boundary.
         Validations.of(made).acknowledge(Acknowledgment(id="CloudFormation-Validate::F3033", reason="empty: no boundary"))
         return made

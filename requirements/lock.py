@@ -1,8 +1,9 @@
 """`make lock`: write which versions are installed, and the SHA-256 of each of their wheels, into requirements/.
 
 `constraints.txt` has the versions of everything; `locked/everything.txt` has the same with hashes, for this checkout; `locked/lambda.txt`
-and `locked/worker.txt` have what goes to AWS. pip resolves the lists, and takes what it finds in constraints.txt: delete a line there to
-let a version move. The hashes are those that pip's index tells (the simple API's JSON, PEP 691), of every platform and Python.
+and `locked/worker.txt` have what goes to AWS, `locked/checkov.txt` what examines it. pip resolves the lists, and takes what it finds in
+constraints.txt: delete a line there to let a version move. The hashes are those that pip's index tells (the simple API's JSON, PEP 691), of
+every platform and Python.
 """
 
 import json
@@ -27,6 +28,7 @@ CONSTRAINTS = REQUIREMENTS / "constraints.txt"
 LISTS: tuple[tuple[str, Path, tuple[str, ...]], ...] = (
     ("everything", ROOT / "requirements.txt", ()),
     ("lambda", REQUIREMENTS / "lambda.txt", ("--python-version=3.13", "-c", str(CONSTRAINTS))),
+    ("checkov", REQUIREMENTS / "checkov.txt", ()),
     ("worker", REQUIREMENTS / "worker.txt", ("--python-version=3.11", "-c", str(CONSTRAINTS))),
 )
 HEADER = "# Written by `make lock`: {what}. pip takes nothing whose SHA-256 isn't here.\n"
