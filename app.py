@@ -27,9 +27,11 @@ def prepare_node() -> None:
 
 
 def context() -> dict[str, Any]:
-    """It comes from cdk.json, so that this and `cdk synth` give the same; `cdk -c key=value` wins."""
+    """It comes from cdk.json, so that this and `cdk synth` give the same; `cdk -c key=value` wins. A missing external id is made."""
+    from infrastructure import external_id
+
     settings: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
-    return settings
+    return {**settings, external_id.KEY: external_id.chosen(ROOT, settings)}
 
 
 def synthesise(*, examine: bool = False) -> None:

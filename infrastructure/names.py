@@ -15,7 +15,6 @@ ACCESS_LOG_BUCKET = f"{PRODUCT}-access-log"
 PROGRAMS = "programs/"
 CONTROL_PARAMETER = f"/{PRODUCT}/control"
 FUNCTION_ROLE = f"{PRODUCT}-control"
-DEFAULT_EXTERNAL_ID = PRODUCT
 # The user of PostgreSQL databases as whom workers may log in with tokens of IAM, where there is one.
 DEFAULT_IAM_USER = PRODUCT
 # How the names of all secrets begin that RDS manages.

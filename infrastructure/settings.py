@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infrastructure import names
 from infrastructure.dependencies import ROOT
 from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import extensions as extension_configuration
@@ -16,6 +15,8 @@ from lambdas.configuration import workers as worker_configuration
 OWN_KEY = "own"
 # A short prefix would open secrets that have nothing to do with restores.
 CREDENTIAL_PREFIX = r"^([A-Za-z0-9/_+=.@-]{3,100})?$"
+# IAM's own bounds (API Reference of STS, AssumeRole).
+EXTERNAL_ID = r"^[\w+=,.@:/-]{2,1224}$"
 IAM_USER = r"^([A-Za-z_][A-Za-z0-9_-]{0,62})?$"
 # A bucket policy has 20 KiB of room (S3 User Guide, "Bucket policies"); each account takes 34 bytes of every statement for workers.
 MOST_TARGET_ACCOUNTS = 100
@@ -26,7 +27,8 @@ POLICY_ARN = r"arn:aws[a-z-]*:iam::(aws|\d{12}):policy/[\w+=,.@/-]{1,511}"
 
 @dataclass(frozen=True)
 class Settings:
-    """`target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
+    """`external_id`: with it the functions assume a target's role.
+    `target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
     encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration`,
     `extension_configuration`, `sqlserver_configuration` and `credential_configuration`: the files that the functions take with them.
     What workers may log in with (`credentialPrefix`, `iamUser`) is checked here and read by the TargetStack. `tracing`: whether
@@ -36,7 +38,7 @@ class Settings:
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
-    external_id: str = names.DEFAULT_EXTERNAL_ID
+    external_id: str = ""
     worker_configuration: Path = worker_configuration.DEPLOYED
     extension_configuration: Path = extension_configuration.DEPLOYED
     sqlserver_configuration: Path = sqlserver_configuration.DEPLOYED
@@ -60,7 +62,7 @@ def read(context: Callable[[str], Any]) -> Settings:
     return Settings(
         _accounts(str(context("targetAccounts") or "")),
         _key(str(context("encryptionKey") or "")),
-        str(context("externalId") or names.DEFAULT_EXTERNAL_ID),
+        _external_id(str(context("externalId") or "")),
         _configuration(context("workerConfiguration"), worker_configuration.DEPLOYED, worker_configuration.read),
         _configuration(context("extensionConfiguration"), extension_configuration.DEPLOYED, extension_configuration.read),
         _configuration(context("sqlserverConfiguration"), sqlserver_configuration.DEPLOYED, sqlserver_configuration.read),
@@ -122,6 +124,12 @@ def _days(name: str, value: Any) -> int:
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > LONGEST_LOCK_DAYS:
         raise ValueError(f"{name}: {value!r} isn't a number of days from 0 (no lock) to {LONGEST_LOCK_DAYS}")
     return int(text)
+
+
+def _external_id(text: str) -> str:
+    if re.fullmatch(EXTERNAL_ID, text):
+        return text
+    raise ValueError(f"externalId: {text!r} can't be used: write 2 to 1224 letters, digits or +=,.@:/-, the same for both stacks")
 
 
 def _key(text: str) -> str:

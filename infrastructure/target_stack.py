@@ -21,7 +21,7 @@ from infrastructure import permissions as may
 from infrastructure.acknowledged import acknowledge_wildcards
 from infrastructure.bundles import worker_program
 from infrastructure.functions import FUNCTIONS
-from infrastructure.settings import CREDENTIAL_PREFIX, IAM_USER, POLICY_ARN
+from infrastructure.settings import CREDENTIAL_PREFIX, EXTERNAL_ID, IAM_USER, POLICY_ARN
 from infrastructure.statements import Places, Statement, policy
 
 # CloudFormation has no loops without a transform, which StackSets of an organisation refuse: each VPC is a parameter of its own.
@@ -93,8 +93,8 @@ class TargetStack(Stack):
         return CfnParameter(
             self,
             "ExternalId",
-            default=self.node.try_get_context("externalId") or names.DEFAULT_EXTERNAL_ID,
-            allowed_pattern=r"^[\w+=,.@:/-]{2,1224}$",
+            default=self.node.try_get_context("externalId"),
+            allowed_pattern=EXTERNAL_ID,
             description="The same as the ControlStack's context value externalId",
         ).value_as_string
 
