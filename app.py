@@ -52,8 +52,10 @@ def synthesise(*, examine: bool = False) -> None:
         sys.exit(f"The context (cdk.json, -c) can't be used: {error}")
     except ConfigurationInvalid as error:
         sys.exit(f"The configuration can't be used:\n{error}")
-    ControlStack(app, "DbrestoreControl", settings=settings, synthesizer=_synthesizer())
-    TargetStack(app, "DbrestoreTarget", synthesizer=_synthesizer())
+    # Two installations in one account have two names for each stack, and the same for the CDK's command.
+    ours = settings.prefix.capitalize()
+    ControlStack(app, "DbrestoreControl", settings=settings, stack_name=f"{ours}Control", synthesizer=_synthesizer())
+    TargetStack(app, "DbrestoreTarget", stack_name=f"{ours}Target", synthesizer=_synthesizer())
     if examine:
         from cdk_nag import AwsSolutionsChecks
 

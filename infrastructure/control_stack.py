@@ -40,6 +40,7 @@ class ControlStack(Stack):
 
     def __init__(self, scope: Construct, id_: str, *, settings: Settings, **options: Any) -> None:
         super().__init__(scope, id_, description="dbrestore: restores databases into running RDS instances", **options)
+        self.prefix = settings.prefix
         self.external_id = settings.external_id
         self.target_accounts = settings.target_accounts
         self.tracing = settings.tracing
@@ -49,30 +50,33 @@ class ControlStack(Stack):
             settings.sqlserver_configuration,
             settings.credential_configuration,
         )
-        self.ledger = _ledger(self)
+        self.ledger = _ledger(self, settings.prefix)
         self.key = encryption.key(self, settings)
-        keeping = Keeping(self.key, access_log_bucket(self))
+        keeping = Keeping(self.key, access_log_bucket(self, self.prefix), self.prefix)
         self.repository = repository_bucket(self, settings.target_accounts, keeping, settings.repository_lock_days)
         self.evidence = evidence_bucket(self, settings.target_accounts, keeping)
         # Built from its name: the functions name the machine and the machine names the functions.
         self.machine_arn = self.format_arn(
             service="states",
             resource="stateMachine",
-            resource_name=names.STATE_MACHINE,
+            resource_name=self._named(names.STATE_MACHINE),
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        self.undelivered = undelivered(self)
+        self.undelivered = undelivered(self, self.prefix)
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
         self._sweeping()
         self._hearing()
         self._undelivered_of_lambda()
-        watched = Watched(self.machine, self.functions["SweepLedger"], self.undelivered)
+        watched = Watched(self.prefix, self.machine, self.functions["SweepLedger"], self.undelivered)
         self.alarms = alarms(self, watched, settings.alarm_addresses)
         if settings.permissions_boundary:
             boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)
             iam.PermissionsBoundary.of(self).apply(boundary)
         self._signposts()
+
+    def _named(self, name: str) -> str:
+        return names.of(self.prefix, name)
 
     def _functions(self) -> dict[str, lambda_.Function]:
         code = lambda_.Code.from_asset(str(function_code(*self.configurations)))
@@ -86,7 +90,7 @@ class ControlStack(Stack):
         return {row.state: self._function(row, code, layer) for row in FUNCTIONS}
 
     def _function(self, row: Function, code: lambda_.Code, layer: lambda_.LayerVersion) -> lambda_.Function:
-        name = names.function(row.state)
+        name = self._named(names.function(row.state))
         log_group = logs.LogGroup(
             self,
             f"{row.state}Logs",
@@ -125,7 +129,7 @@ class ControlStack(Stack):
         role = iam.Role(
             self,
             f"{row.state}Role",
-            role_name=f"{names.FUNCTION_ROLE}-{row.state}-{Aws.REGION}",
+            role_name=f"{self._named(names.FUNCTION_ROLE)}-{row.state}-{Aws.REGION}",
             description=f"dbrestore: what {row.state} may do in the control account",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             inline_policies={"control": iam.PolicyDocument.from_json(document)},
@@ -138,6 +142,7 @@ class ControlStack(Stack):
     def _places(self) -> dict[str, str]:
         return {
             "partition": Aws.PARTITION,
+            "prefix": self.prefix,
             "region": Aws.REGION,
             "account": Aws.ACCOUNT_ID,
             "ledger": self.ledger.table_arn,
@@ -153,8 +158,9 @@ class ControlStack(Stack):
             "EVIDENCE_BUCKET": self.evidence.bucket_name,
             "STATE_MACHINE_ARN": self.machine_arn,
             # Role names are unique per account, so a TargetStack's role ends in its Region; the function puts the target's there.
-            "TARGET_ROLE_NAME": f"{names.TARGET_ROLE}-{{region}}",
+            "TARGET_ROLE_NAME": f"{self._named(names.TARGET_ROLE)}-{{region}}",
             "EXTERNAL_ID": self.external_id,
+            "METRICS": self.prefix,
             "TARGET_POLICY": session_policy(row.target),
             "TARGET_ACCOUNTS": ",".join(self.target_accounts),
             **({"TRACING": "on"} if self.tracing else {}),
@@ -164,7 +170,7 @@ class ControlStack(Stack):
         role = iam.Role(
             self,
             "MachineRole",
-            role_name=f"{names.PRODUCT}-machine-{Aws.REGION}",
+            role_name=f"{self._named(names.PREFIX)}-machine-{Aws.REGION}",
             assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
         )
         text = definition.read_text()
@@ -177,7 +183,7 @@ class ControlStack(Stack):
         machine = sfn.StateMachine(
             self,
             "RestoreDatabases",
-            state_machine_name=names.STATE_MACHINE,
+            state_machine_name=self._named(names.STATE_MACHINE),
             definition_body=sfn.DefinitionBody.from_string(text),
             definition_substitutions={state: function.current_version.function_arn for state, function in steps.items()},
             role=role,
@@ -197,7 +203,7 @@ class ControlStack(Stack):
         group = logs.LogGroup(
             self,
             "MachineLogs",
-            log_group_name=f"/aws/vendedlogs/states/{names.STATE_MACHINE}",
+            log_group_name=f"/aws/vendedlogs/states/{self._named(names.STATE_MACHINE)}",
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=RemovalPolicy.DESTROY,
         )
@@ -273,11 +279,11 @@ class ControlStack(Stack):
             "repositoryBucket": self.repository.bucket_name,
             "evidenceBucket": self.evidence.bucket_name,
         }
-        asked = {row.state: names.function(row.state) for row in FUNCTIONS if row.answers_commands}
+        asked = {row.state: self._named(names.function(row.state)) for row in FUNCTIONS if row.answers_commands}
         ssm.StringParameter(
             self,
             "Signpost",
-            parameter_name=names.CONTROL_PARAMETER,
+            parameter_name=self._named(names.CONTROL_PARAMETER),
             description="Where the dbrestore command finds its parts",
             string_value=self.to_json_string({**places, "functions": asked}),
         )
@@ -285,11 +291,11 @@ class ControlStack(Stack):
             CfnOutput(self, name[0].upper() + name[1:], value=value)
 
 
-def _ledger(scope: Construct) -> dynamodb.Table:
+def _ledger(scope: Construct, prefix: str) -> dynamodb.Table:
     table = dynamodb.Table(
         scope,
         "Ledger",
-        table_name=names.LEDGER_TABLE,
+        table_name=names.of(prefix, names.LEDGER_TABLE),
         partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
         sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,

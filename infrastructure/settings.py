@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infrastructure import names
 from infrastructure.dependencies import ROOT
 from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import extensions as extension_configuration
@@ -15,6 +16,10 @@ from lambdas.configuration import workers as worker_configuration
 OWN_KEY = "own"
 # A short prefix would open secrets that have nothing to do with restores.
 CREDENTIAL_PREFIX = r"^([A-Za-z0-9/_+=.@-]{3,100})?$"
+# IAM takes 64 characters: <prefix>-control-DiscardUnfinishedDatabases-ap-southeast-1 leaves 14. No "-", so that what begins with one
+# installation's prefix and a "-" is never another's.
+LONGEST_PREFIX = 12
+PREFIX = rf"[a-z][a-z0-9]{{2,{LONGEST_PREFIX - 1}}}"
 # IAM's own bounds (API Reference of STS, AssumeRole).
 EXTERNAL_ID = r"^[\w+=,.@:/-]{2,1224}$"
 IAM_USER = r"^([A-Za-z_][A-Za-z0-9_-]{0,62})?$"
@@ -34,6 +39,7 @@ class Settings:
     What workers may log in with (`credentialPrefix`, `iamUser`) is checked here and read by the TargetStack. `tracing`: whether
     the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings.
     `repository_lock_days`: how long S3's Object Lock keeps every version in the repository, 0 for not at all.
+    `prefix`: how the names of everything begin; two installations in one account and Region have two.
     `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none."""
 
     target_accounts: tuple[str, ...] = ()
@@ -47,6 +53,7 @@ class Settings:
     alarm_addresses: tuple[str, ...] = ()
     repository_lock_days: int = 0
     permissions_boundary: str = ""
+    prefix: str = names.PRODUCT
 
 
 def read(context: Callable[[str], Any]) -> Settings:
@@ -71,6 +78,7 @@ def read(context: Callable[[str], Any]) -> Settings:
         _addresses(str(context("alarmAddresses") or "")),
         _days("repositoryLockDays", context("repositoryLockDays")),
         _boundary(str(context("permissionsBoundary") or "")),
+        _prefix(str(context("prefix") or names.PRODUCT)),
     )
 
 
@@ -124,6 +132,14 @@ def _days(name: str, value: Any) -> int:
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > LONGEST_LOCK_DAYS:
         raise ValueError(f"{name}: {value!r} isn't a number of days from 0 (no lock) to {LONGEST_LOCK_DAYS}")
     return int(text)
+
+
+def _prefix(text: str) -> str:
+    if re.fullmatch(PREFIX, text):
+        return text
+    raise ValueError(
+        f"prefix: {text!r} can't be used: write 3 to {LONGEST_PREFIX} lower-case letters and digits, a letter first, - in between"
+    )
 
 
 def _external_id(text: str) -> str:

@@ -14,7 +14,8 @@ class Statement:
     """Allowed `actions` on `resources` under `conditions`.
 
     Resources and condition values may hold places in braces that the stack fills in: its own `{partition}`, `{region}`, `{account}`;
-    `{ledger}`, `{repository}`, `{evidence}`, `{undelivered}`, `{program}`, `{control}`, the control account, and `{vpc}`, which stands for
+    `{ledger}`, `{repository}`, `{evidence}`, `{undelivered}`, `{program}`, `{control}` and
+    `{control_region}`, the control account and its Region, `{prefix}`, the installation's name, and `{vpc}`, which stands for
     each of several; `{credential_prefix}` and `{iam_user}`, what workers may log in with.
     """
 
