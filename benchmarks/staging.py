@@ -24,7 +24,7 @@ from dbrestore.points.sqlserver.file import inspect
 from lambdas.staging import check as staging_check
 from lambdas.staging import copy as staging_copy
 from lambdas.staging import parts as staging_parts
-from lambdas.staging.copy import Place
+from lambdas.staging.copy import Pace, Place
 from lambdas.staging.files import StagedFile
 from localcloud import cloud
 from localcloud.backups.files import Written, backup
@@ -124,22 +124,19 @@ def _backup(megabytes: int) -> bytes:
 
 
 def _timed(rounds: int, contest: Contest, part: int) -> tuple[float, Traffic]:
-    usual, limits.STAGING_PART_BYTES = limits.STAGING_PART_BYTES, part
-    try:
-        found = [_staged(contest) for _ in range(rounds)]
-    finally:
-        limits.STAGING_PART_BYTES = usual
+    found = [_staged(contest, part) for _ in range(rounds)]
     return median(seconds for seconds, _ in found), found[0][1]
 
 
-def _staged(contest: Contest) -> tuple[float, Traffic]:
+def _staged(contest: Contest, part: int) -> tuple[float, Traffic]:
     """Seconds and traffic of the product's own copying and comparing."""
     traffic = Traffic()
     s3 = traffic.follow(boto3.client("s3", config=Config(max_pool_connections=limits.STAGING_THREADS)))
     source, target = Place(s3, REPOSITORY, ACCOUNT), Place(s3, STAGING, ACCOUNT)
     began = time.monotonic()
-    staging_copy.copy([contest.file], source, target, "r-bench/", began + 600)
-    if staging_check.compare([contest.file], target, began + 600):
+    pace = Pace(lambda: time.monotonic() >= began + 600, limits.STAGING_THREADS, part)
+    staging_copy.copy([contest.file], source, target, "r-bench/", pace)
+    if staging_check.compare([contest.file], target, pace):
         raise SystemExit("the copy had no checksum to compare")
     seconds = time.monotonic() - began
     if sum(traffic.requests.values()) != _requests(1, contest.file.length):

@@ -75,7 +75,7 @@ def run_refused(stage: Stage, plane: ControlPlane, wish: Wish) -> Refusal:
 def _run(stage: Stage, plane: ControlPlane, wish: Wish) -> tuple[int, identity.Restore]:
     stage.command(wish.command)
     asked = request.build(
-        wish.target or wish.source,
+        request.Target(wish.target or wish.source),
         [f"{wish.database}={wish.new}"],
         source=wish.source,
         point="latest",

@@ -38,6 +38,7 @@ WILDCARDS: Mapping[str, str] = {
     "arn:{partition}:kms:{region}:{account}:key/*": "the doctor reads what a key allows, and decrypts nothing",
     "arn:{partition}:lambda:{region}:{account}:function:{prefix}-*": "the doctor reads the functions of this installation",
     "arn:{partition}:rds-db:{region}:{account}:dbuser:*/{iam_user}": "one user; the instance is named by a request",
+    "arn:{partition}:rds:{region}:{account}:cluster:*": "clusters are named by requests; the tag dbrestore:allow shields from changes",
     "arn:{partition}:rds:{region}:{account}:db:*": "instances are named by requests; the tag dbrestore:allow shields from changes",
     "arn:{partition}:rds:{region}:{account}:og:*": "instances are named by requests, their option groups with them; read only",
     "arn:{partition}:s3:::{prefix}-staging-g*-{account}-{region}-an": STAGING,

@@ -41,7 +41,7 @@ PLAN = Function(
     "lambdas.planning.plan_restore.plan_restore",
     control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS),
     target=(
-        may.SEE_INSTANCE,
+        *may.SEE_TARGET,
         may.SEE_OPTION_GROUP,
         may.SEE_SECRETS,
         may.SEE_FREE_STORAGE,
@@ -135,7 +135,7 @@ FUNCTIONS = (
     Function(
         "CheckWorkerConfiguration",
         "lambdas.doctor.check_worker_configuration.check_worker_configuration",
-        target=(may.SEE_INSTANCE, may.SEE_NETWORK, may.SEE_IMAGE, may.SEE_SETTINGS),
+        target=(*may.SEE_TARGET, may.SEE_NETWORK, may.SEE_IMAGE, may.SEE_SETTINGS),
         answers_commands=True,
     ),
 )

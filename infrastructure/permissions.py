@@ -38,6 +38,7 @@ VOLUMES = "arn:{partition}:ec2:{region}:{account}:volume/*"
 INTERFACES = "arn:{partition}:ec2:{region}:{account}:network-interface/*"
 SECRETS = "arn:{partition}:secretsmanager:{region}:{account}:secret:"
 DB_INSTANCES = "arn:{partition}:rds:{region}:{account}:db:*"
+DB_CLUSTERS = "arn:{partition}:rds:{region}:{account}:cluster:*"
 MACHINE = f"arn:{{partition}}:states:{{region}}:{{account}}:stateMachine:{names.STATE_MACHINE}"
 EXECUTIONS = f"arn:{{partition}}:states:{{region}}:{{account}}:execution:{names.STATE_MACHINE}:*"
 
@@ -88,7 +89,7 @@ START_CLEAN_UP = (Statement(("states:StartExecution",), (MACHINE,)), SEE_EXECUTI
 
 # Target account: looking
 
-SEE_INSTANCE = Statement(("rds:DescribeDBInstances",), (DB_INSTANCES,))
+SEE_TARGET = (Statement(("rds:DescribeDBInstances",), (DB_INSTANCES,)), Statement(("rds:DescribeDBClusters",), (DB_CLUSTERS,)))
 SEE_OPTION_GROUP = Statement(("rds:DescribeOptionGroups",), ("arn:{partition}:rds:{region}:{account}:og:*",))
 SEE_SECRETS = Statement(("secretsmanager:DescribeSecret",), (SECRETS + "*",))
 SEE_FREE_STORAGE = Statement(("cloudwatch:GetMetricStatistics",), conditions=IN_THIS_REGION)
@@ -177,25 +178,26 @@ GIVE_WORKER_ITS_GROUP = (
     Statement(("ec2:ModifyInstanceAttribute",), (INSTANCES,), BEARING_OUR_TAG),
     Statement(("ec2:ModifyInstanceAttribute",), (GROUPS_OF_ANYBODY,), IN_THIS_VPC),
 )
-CHANGE_GROUP_LIST = Statement(
-    ("rds:ModifyDBInstance",),
-    (DB_INSTANCES,),
-    # There is no condition for the group list alone. RDS takes a new password for a master user that Secrets Manager manages only together
-    # with this flag; one that it doesn't manage is in docs/security.md. A tag shields an instance altogether.
-    # Whether RDS fills a condition key in whose parameter the request lacks, no page says: this holds either way.
-    {"StringNotEquals": SHIELDED, "BoolIfExists": {"rds:ManageMasterUserPassword": "false"}},
+# There is no condition for the group list alone. RDS takes a new password for a master user that Secrets Manager manages only together
+# with this flag; one that it doesn't manage is in docs/security.md. A tag shields an instance or a cluster altogether: the cluster's own
+# counts, not its members'.
+# Whether RDS fills a condition key in whose parameter the request lacks, no page says: this holds either way.
+_LIST_ALONE: dict[str, dict[str, Any]] = {"StringNotEquals": SHIELDED, "BoolIfExists": {"rds:ManageMasterUserPassword": "false"}}
+CHANGE_GROUP_LIST = (
+    Statement(("rds:ModifyDBInstance",), (DB_INSTANCES,), _LIST_ALONE),
+    Statement(("rds:ModifyDBCluster",), (DB_CLUSTERS,), _LIST_ALONE),
 )
 DELETE_GROUPS = Statement(("ec2:DeleteSecurityGroup",), (GROUPS,), BEARING_OUR_TAG)
 PAIR_GROUPS = (
     SEE_GROUPS,
     SEE_WORKERS,
-    SEE_INSTANCE,
+    *SEE_TARGET,
     *CREATE_GROUPS,
     REVOKE_RULES,
     *GIVE_WORKER_ITS_GROUP,
-    CHANGE_GROUP_LIST,
+    *CHANGE_GROUP_LIST,
 )
-UNPAIR_GROUPS = (SEE_GROUPS, SEE_INSTANCE, CHANGE_GROUP_LIST, REVOKE_RULES, DELETE_GROUPS)
+UNPAIR_GROUPS = (SEE_GROUPS, *SEE_TARGET, *CHANGE_GROUP_LIST, REVOKE_RULES, DELETE_GROUPS)
 
 # Target account: the work
 

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from dbrestore.contract.errors import RestoreError
+from localcloud.missing_packages import lacks
 
 # Before anything of AWS is imported: a profile or a configuration of the person must not reach into the local cloud.
 for _name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -29,6 +30,9 @@ def main() -> int:
         _run(arguments, ended)
     except RestoreError as error:
         print(error, file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(lacks(error), file=sys.stderr)
         return 1
     return 0
 

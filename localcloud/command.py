@@ -11,8 +11,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from dbrestore.contract.exit_code import ExitCode
+from localcloud.missing_packages import lacks
 
 if TYPE_CHECKING:
     from localcloud.daemon import Running
@@ -35,13 +37,11 @@ AsJson = Annotated[
 
 
 def _daemon() -> ModuleType:
-    """Raises typer.BadParameter if this environment has only what the command needs."""
+    """Raises TyperException if this environment has only what the command needs."""
     try:
         return import_module("localcloud.daemon")
     except ModuleNotFoundError as error:
-        raise typer.BadParameter(
-            f"the local cloud needs the package {error.name}, which isn't installed here: run `make install` in the checkout"
-        ) from error
+        raise TyperException(lacks(error)) from error
 
 
 @app.command()

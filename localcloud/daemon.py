@@ -119,10 +119,10 @@ def _end() -> bool:
     return True
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: Path, within: float = REMOVED_WITHIN_SECONDS) -> None:
     """Until it's gone: the children of a PostgreSQL server that was killed write for a moment more, and a folder that fills stays. The
     record stays with it, so `down` can be repeated."""
-    deadline = time.monotonic() + REMOVED_WITHIN_SECONDS
+    deadline = time.monotonic() + within
     while folder.exists():
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists():

@@ -111,8 +111,8 @@ MAY_ASK = {
     "lambdas.planning.plan_restore": 3,
     # The room is SQL Server's alone: a plan without the section is a contradiction, which it says.
     "lambdas.staging.bucket": 2,
-    # Aurora is none of the engines, and is told apart by its name.
-    "lambdas.lookup.instance_kinds": 1,
+    # Whose storage grows by itself, RDS's name for the engine alone tells.
+    "dbrestore.contract.allowed.engines": 1,
 }
 
 
@@ -258,3 +258,116 @@ def test_a_room_says_what_it_is_for_and_is_not_a_warehouse(folder: Path) -> None
 
     assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
     assert len(here) <= MOST_MODULES
+
+
+# What comes in from outside is given: `Surroundings` and `Bounds` of the control plane, `Bounds` and the stopwatch of the worker.
+PATCHES = {"setattr", "delattr", "setitem", "delitem", "patch", "patch.object", "patch.dict"}
+MAY_PATCH = {
+    # The handler is logging's own, and pytest has its stream replaced before it is looked at.
+    "tests.unit.lambdas.runtime.test_telemetry": 1,
+}
+
+
+def root(node: ast.expr) -> ast.expr:
+    """`a` of `a.b[0].c()`."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node
+
+
+def is_ours(node: ast.expr, names: set[str]) -> bool:
+    """Something that was imported from the product, or a text that names it."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and node.value.startswith(("dbrestore.", "lambdas."))
+    found = root(node)
+    return isinstance(found, ast.Name) and found.id in names
+
+
+def from_the_product(tree: ast.AST) -> set[str]:
+    """The names by which a module has what it imported from the product."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in ("dbrestore", "lambdas"):
+            names |= {one.asname or one.name for one in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {one.asname or one.name.split(".")[0] for one in node.names if one.name.split(".")[0] in ("dbrestore", "lambdas")}
+    return names
+
+
+def patches(tree: ast.AST) -> list[str]:
+    """Where an attribute of a module or class of the product is given another value."""
+    names, found = from_the_product(tree), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and is_ours(node.args[0], names):
+            called = ast.unparse(node.func)
+            found += [ast.unparse(node)] if any(called == one or called.endswith("." + one) for one in PATCHES) else []
+        elif isinstance(node, ast.Assign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            parts = [one for target in targets for one in (target.elts if isinstance(target, ast.Tuple) else [target])]
+            found += [ast.unparse(node) for one in parts if isinstance(one, ast.Attribute | ast.Subscript) and is_ours(one, names)]
+    return found
+
+
+def test_no_test_gives_the_product_another_inside() -> None:
+    found = {
+        module: where
+        for part in ("tests", "benchmarks", "demo")
+        for module, path in modules(part)
+        if (where := patches(ast.parse(path.read_text())))
+    }
+
+    assert {module: where for module, where in found.items() if len(where) > MAY_PATCH.get(module, 0)} == {}
+    assert {module for module, most in MAY_PATCH.items() if len(found.get(module, ())) < most} == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'from dbrestore.contract import limits\nmonkeypatch.setattr(limits, "VISIBLE_AFTER", 0)',
+        "from dbrestore.contract import limits\nlimits.VISIBLE_AFTER = 0",
+        "from dbrestore.contract import limits\nold, limits.VISIBLE_AFTER = limits.VISIBLE_AFTER, 0",
+        'import lambdas.runtime.aws as aws\nsetattr(aws, "COPYING", None)',
+        'from dbrestore.worker.base import secrets\nmonkeypatch.setattr(secrets.time, "sleep", pause)',
+        'mock.patch("lambdas.runtime.aws.translated")',
+        'monkeypatch.setattr("dbrestore.contract.limits.VISIBLE_AFTER", 0)',
+    ],
+)
+def test_a_patch_is_seen(text: str) -> None:
+    assert len(patches(ast.parse(text))) == 1
+
+
+MOST_LINES_OF_A_MODULE = 300
+MOST_LINES_OF_A_FUNCTION = 40
+# What is longer, and why.
+TABLES = {
+    # The tree of errors: a class and its sentence each.
+    "dbrestore.contract.errors",
+    # What SQL Server and RDS say, row by row.
+    "dbrestore.worker.sqlserver.meanings",
+    "localcloud.sqlserver.texts",
+    # The statements of the roles, one by one.
+    "infrastructure.permissions",
+    # The entries of a dump, one by one.
+    "tests.unit.points.pgdump.archives.shop",
+}
+
+
+def long_modules(part: str) -> Iterator[str]:
+    for module, path in modules(part):
+        if len(path.read_text().splitlines()) > MOST_LINES_OF_A_MODULE:
+            yield module
+
+
+def long_functions(part: str) -> Iterator[str]:
+    for module, path in modules(part):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= MOST_LINES_OF_A_FUNCTION:
+                yield f"{module}.{node.name}"
+
+
+def test_modules_and_functions_are_short_but_for_tables() -> None:
+    parts = (*OURS, "benchmarks", "tests")
+    found = {*(name for part in OURS for name in long_modules(part)), *(name for part in parts for name in long_functions(part))}
+
+    assert found - TABLES == set()
+    assert TABLES - found == set(), "what is short by now needs no exception"

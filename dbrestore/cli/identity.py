@@ -36,6 +36,11 @@ def started(arn: str) -> Restore:
 
 def find(control: ControlPlane, text: str) -> Restore:
     """The restore that `text` names: `r-` and twelve hexadecimal digits, an execution's name, or its ARN. Raises RestoreNotFound."""
+    if text.startswith("arn:") and text.rpartition(":")[0] != _executions(control):
+        raise RestoreNotFound(
+            f"{text} is no execution of {control.state_machine_arn}, which is asked here: name the Region and the profile of the control "
+            "plane that it belongs to, or give the ARN of an execution"
+        )
     found = _by_ledger(control, text) or _by_name(control, text) or _by_restore_id(control, text)
     if found is None:
         raise RestoreNotFound(
@@ -43,6 +48,11 @@ def find(control: ControlPlane, text: str) -> Restore:
             "Functions console those that were refused."
         )
     return found
+
+
+def _executions(control: ControlPlane) -> str:
+    """What the ARN of each execution begins with."""
+    return control.state_machine_arn.replace(":stateMachine:", ":execution:")
 
 
 def _by_ledger(control: ControlPlane, text: str) -> Restore | None:
@@ -53,9 +63,7 @@ def _by_ledger(control: ControlPlane, text: str) -> Restore | None:
 
 
 def _by_name(control: ControlPlane, text: str) -> Restore | None:
-    arn = text if text.startswith("arn:") else f"{control.state_machine_arn.replace(':stateMachine:', ':execution:')}:{text}"
-    if arn.rpartition(":")[0] != control.state_machine_arn.replace(":stateMachine:", ":execution:"):
-        return None
+    arn = text if text.startswith("arn:") else f"{_executions(control)}:{text}"
     try:
         return started(control.executions.describe_execution(executionArn=arn)["executionArn"])
     except ClientError as error:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -14,8 +15,23 @@ from dbrestore.contract.request_problems import Problems, read
 LISTS = ("subnetIds", "securityGroupIds", "instanceTypes")
 
 
+@dataclass(frozen=True)
+class Target:
+    """The instance that is restored into. `account` and `region` if they aren't the control plane's; `credentials`, by reference, with the
+    request's own keys."""
+
+    instance: str
+    account: str | None = None
+    region: str | None = None
+    credentials: Mapping[str, Any] | None = None
+
+    def values(self) -> dict[str, Any]:
+        """As the request has it."""
+        return {"dbInstance": self.instance, "account": self.account, "region": self.region, "credentials": self.credentials}
+
+
 def build(
-    target: str,
+    target: Target,
     databases: list[str],
     *,
     source: str | None,
@@ -23,22 +39,19 @@ def build(
     mode: str,
     on_conflict: str,
     reason: str | None,
-    account: str | None = None,
-    region: str | None = None,
-    credentials: Mapping[str, Any] | None = None,
     tier: str = "Standard",
     sqlserver: Mapping[str, Any] | None = None,
     worker: Sequence[str] = (),
     choices: Mapping[str, Any] | None = None,
 ) -> RestoreRequest:
     """The request of one command. `databases` are `NAME` or `NAME=NEW`; `source` is the backed-up instance if it isn't the target;
-    `account` and `region` are the target's if they aren't the control plane's; `tier` is how archived files are retrieved. With the
-    request's own keys: `credentials`, by reference; `sqlserver`, for SQL Server alone; `choices` for PostgreSQL. `worker`: `KEY=VALUE`.
+    `tier` is how archived files are retrieved. With the request's own keys: `sqlserver`, for SQL Server alone; `choices` for PostgreSQL.
+    `worker`: `KEY=VALUE`.
 
     Raises what PlanRestore would raise of the request alone (RestoreRequestInvalid, NotSupportedYet), one line per problem.
     """
     values: dict[str, Any] = {
-        "target": {"dbInstance": target, "account": account, "region": region, "credentials": credentials},
+        "target": target.values(),
         "source": {"dbInstance": source, "restorePoint": point},
         "databases": [_named(text) for text in databases],
         "archive": {"tier": tier},

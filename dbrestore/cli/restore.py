@@ -23,6 +23,7 @@ from dbrestore.cli.options import (
     ToRegion,
     WorkerWishes,
 )
+from dbrestore.cli.request import Target
 from dbrestore.cli.views import display
 from dbrestore.cli.views import plan as plan_view
 from dbrestore.cli.views import report as report_view
@@ -30,7 +31,7 @@ from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.request import RestoreRequest
 
-Instance = Annotated[str, typer.Argument(help="The RDS instance that was backed up; also the target unless --to names another.")]
+Instance = Annotated[str, typer.Argument(help="The RDS instance or cluster that was backed up; also the target unless --to names another.")]
 Databases = Annotated[
     list[str],
     typer.Option(
@@ -40,7 +41,10 @@ Databases = Annotated[
         help="A database, and the name to restore it under. Repeatable. \\= is an equals sign inside a name.",
     ),
 ]
-Target = Annotated[str | None, typer.Option("--to", metavar="TARGET", help="The running RDS instance to restore into.")]
+Into = Annotated[
+    str | None,
+    typer.Option("--to", metavar="TARGET", help="The running RDS instance, or cluster (or any of its instances), to restore into."),
+]
 Point = Annotated[str, typer.Option(metavar="latest|ID", help="The restore point.")]
 
 
@@ -68,7 +72,7 @@ def restore(
     database: Databases,
     *,
     choices: dict[str, Any],
-    to: Target = None,
+    to: Into = None,
     account: ToAccount = None,
     to_region: ToRegion = None,
     secret: Secret = None,
@@ -86,18 +90,15 @@ def restore(
     longest: Longest = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Restore databases into a running RDS instance."""
+    """Restore databases into a running RDS instance or cluster."""
     asked = request.build(
-        to or instance,
+        Target(to or instance, account, to_region, _credentials(secret, iam_user)),
         database,
         source=instance,
         point=point,
         mode=mode,
         on_conflict=on_conflict,
         reason=reason,
-        account=account,
-        region=to_region,
-        credentials=_credentials(secret, iam_user),
         tier=tier,
         sqlserver=_wishes(stop_at, fix_users=fix_users, check_database=check_database),
         worker=worker or (),
@@ -123,7 +124,7 @@ def plan(
     database: Databases,
     *,
     choices: dict[str, Any],
-    to: Target = None,
+    to: Into = None,
     account: ToAccount = None,
     to_region: ToRegion = None,
     secret: Secret = None,
@@ -136,16 +137,13 @@ def plan(
 ) -> ExitCode:
     """Say what a restore would do, and refuse what it would refuse. Nothing is created."""
     asked = request.build(
-        to or instance,
+        Target(to or instance, account, to_region, _credentials(secret, iam_user)),
         database,
         source=instance,
         point=point,
         mode="plan",
         on_conflict="fail",
         reason=None,
-        account=account,
-        region=to_region,
-        credentials=_credentials(secret, iam_user),
         tier=tier,
         sqlserver=_wishes(stop_at),
         worker=worker or (),

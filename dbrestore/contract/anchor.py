@@ -29,7 +29,8 @@ class Anchored(Document):
 
 
 class AnchoredTarget(Anchored):
-    """The instance, as in the plan. Without account and Region nothing can be removed at all."""
+    """The instance or cluster, as in the plan. Without account and Region nothing can be removed at all. Whether it is a cluster, its ARN
+    says: no anchor of a version that knew none has another than an instance's."""
 
     account: AccountId
     region: Region
@@ -45,6 +46,8 @@ class AnchoredTarget(Anchored):
     iam_user: str = ""
     kms_key_id: str | None = None
     credentials_by: str = ""
+    db_cluster: str = ""
+    writer: str = ""
 
 
 class AnchoredSource(Anchored):

@@ -17,9 +17,11 @@ from dbrestore.contract.request import AccountId, ArchiveTier, Mode, Region, Tic
 
 
 class PlannedTarget(Document):
-    """What is known of the instance. `host` and `port` are its endpoint. The worker logs in with what `secret_arn` holds (`kms_key_id`: the
-    key of that secret, if it has one of its own) or, PostgreSQL alone, with tokens of IAM as `iam_user`; `credentials_by` says who decided
-    that: the request, a rule of the credential configuration, or nobody, and RDS manages the master secret."""
+    """What is known of the instance, or of the cluster: then `db_instance` and `db_cluster` are its identifier, `arn` is its ARN, `host` is
+    the endpoint that follows the writer, and `writer` is the instance that wrote when this was planned. `host` and `port` are the endpoint.
+    The worker logs in with what `secret_arn` holds (`kms_key_id`: the key of that secret, if it has one of its own) or, PostgreSQL alone,
+    with tokens of IAM as `iam_user`; `credentials_by` says who decided that: the request, a rule of the credential configuration, or
+    nobody, and RDS manages the master secret."""
 
     account: AccountId
     region: Region
@@ -35,6 +37,8 @@ class PlannedTarget(Document):
     iam_user: str = ""
     kms_key_id: str | None = None
     credentials_by: str = ""
+    db_cluster: str = ""
+    writer: str = ""
 
 
 class PlannedSource(Document):

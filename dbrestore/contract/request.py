@@ -40,8 +40,8 @@ class CredentialsRequest(Document):
 
 
 class TargetRequest(Document):
-    """The running instance. Account and Region default to the control account's. Without `credentials` the installation's credential
-    configuration decides, and then the master secret that RDS manages."""
+    """The running instance, or the cluster: by its own name or that of any of its instances. Account and Region default to the control
+    account's. Without `credentials` the installation's credential configuration decides, and then the master secret that RDS manages."""
 
     db_instance: InstanceName
     account: AccountId | None = None

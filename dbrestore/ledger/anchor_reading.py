@@ -66,15 +66,16 @@ def _merged(below: Values, above: Values) -> Values:
 
 
 def _target(told: Any, execution_arn: str) -> Values:
-    """An instance's ARN and its account, Region and name tell each other. Nothing else tells the account: the target's may be any."""
+    """The ARN of an instance or a cluster and its account, Region and name tell each other. Nothing else tells the account: the target's
+    may be any."""
     target: Values = dict(told) if isinstance(told, dict) else {}
     parts = str(target.get("arn") or "").split(":")
     if len(parts) == 7:
         for key, value in (("region", parts[3]), ("account", parts[4]), ("dbInstance", parts[6])):
             target[key] = target.get(key) or value
     elif all(target.get(key) for key in ("account", "region", "dbInstance")) and execution_arn.count(":") > 1:
-        partition = execution_arn.split(":")[1]
-        target["arn"] = f"arn:{partition}:rds:{target['region']}:{target['account']}:db:{target['dbInstance']}"
+        partition, kind = execution_arn.split(":")[1], "cluster" if target.get("dbCluster") else "db"
+        target["arn"] = f"arn:{partition}:rds:{target['region']}:{target['account']}:{kind}:{target['dbInstance']}"
     return target
 
 

@@ -1,6 +1,7 @@
 """One job from its document to its result. Invariant: every outcome is written down, once, even when nothing could begin."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from dbrestore.contract.errors import RestoreError, RestoreFailed
 from dbrestore.contract.job import Absence, DatabaseResult, DatabaseServer, ErrorNote, Job, Result
 from dbrestore.points.ranges import CLIENT_CONFIG
 from dbrestore.worker.base import limits, private_folder, secrets
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_object
 from dbrestore.worker.base.lock import only_one
 from dbrestore.worker.base.progress import ProgressWriter
@@ -24,28 +26,40 @@ if TYPE_CHECKING:
 ENGINES: Final = {"postgres": postgresql.run, "sqlserver": sqlserver.run}
 
 
-def run(job_uri: str) -> None:
-    """Do the job unless its result is there. Returns when result.json exists; raises if it could not be written."""
+def run(job_uri: str, bounds: Bounds | None = None) -> None:
+    """Do the job unless its result is there, within these bounds or the usual ones. Returns when result.json exists; raises if it could not
+    be written."""
     # An SSM command has no AWS_REGION, and repository and evidence lie in the control account's Region, not always in this one. S3 would
     # redirect, but from names that private endpoints don't serve.
     s3 = boto3.client("s3", region_name=keys.region_of(Location.parse(job_uri).bucket), config=CLIENT_CONFIG)
-    folder = JobFolder.of(s3, job_uri)
+    folder, bounds = JobFolder.of(s3, job_uri), bounds or Bounds()
     with only_one(job_uri):
         if folder.has_result():
             return
         job = folder.job()
-        progress = ProgressWriter(job.kind, folder.write_progress)
+        progress = ProgressWriter(job.kind, folder.write_progress, bounds.progress_seconds)
         with private_folder.of_job(job_uri) as private:
-            result = _result(s3, job, folder, progress, private)
+            result = _result(Work(s3, job, folder, progress, bounds), private)
         folder.write_result(result)
 
 
-def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWriter, private: Path) -> Result:
+@dataclass(frozen=True)
+class Work:
+    """One job: what is to be done, where its documents lie, and within what."""
+
+    s3: "S3Client"
+    job: Job
+    folder: JobFolder
+    progress: ProgressWriter
+    bounds: Bounds
+
+
+def _result(work: Work, private: Path) -> Result:
     databases: list[DatabaseResult] = []
     absences: list[Absence] = []
     error = None
     try:
-        for result, seen in _work(s3, job, folder, progress, private):
+        for result, seen in _work(work, private):
             databases.append(result)
             absences.extend(seen)
     except RestoreError as problem:
@@ -53,30 +67,28 @@ def _result(s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWrite
     except Exception as problem:  # whatever it was, the result must tell
         error = ErrorNote.of(RestoreFailed(f"{type(problem).__name__}: {problem}"))
     return Result(
-        kind=job.kind,
-        restore_id=job.restore_id,
+        kind=work.job.kind,
+        restore_id=work.job.restore_id,
         error=error,
-        logged_in=error is None or folder.has_logged_in(),
+        logged_in=error is None or work.folder.has_logged_in(),
         databases=tuple(databases),
         absences=tuple(absences),
-        seconds=round(progress.seconds, 3),
+        seconds=round(work.progress.seconds, 3),
         peak_memory=_peak_memory(),
     )
 
 
-def _work(
-    s3: "S3Client", job: Job, folder: JobFolder, progress: ProgressWriter, private: Path
-) -> Iterator[tuple[DatabaseResult, Sequence[Absence]]]:
+def _work(work: Work, private: Path) -> Iterator[tuple[DatabaseResult, Sequence[Absence]]]:
     """Each database as it is finished, with what was seen gone."""
-    ca_file = private / "ca.pem"
-    ca_file.write_bytes(read_object(s3, Location.parse(job.server.ca_bundle)))
-    yield from ENGINES[job.engine](folder, _credentials(job.server), job, ca_file, progress)
+    job, ca_file = work.job, private / "ca.pem"
+    ca_file.write_bytes(read_object(work.s3, Location.parse(job.server.ca_bundle)))
+    yield from ENGINES[job.engine](work.folder, _credentials(job.server, work.bounds), job, ca_file, work.progress)
 
 
-def _credentials(server: DatabaseServer) -> Credentials:
+def _credentials(server: DatabaseServer, bounds: Bounds) -> Credentials:
     if server.iam_user:
-        return secrets.by_iam(boto3.client("rds", region_name=server.region, config=limits.AWS), server)
-    return secrets.by_secret(boto3.client("secretsmanager", region_name=server.region, config=limits.AWS), server.secret_arn)
+        return secrets.by_iam(boto3.client("rds", region_name=server.region, config=limits.AWS), server, bounds)
+    return secrets.by_secret(boto3.client("secretsmanager", region_name=server.region, config=limits.AWS), server.secret_arn, bounds)
 
 
 def _peak_memory() -> int:

@@ -28,9 +28,15 @@ NAMES = {
 }
 
 
-def part(files: Sequence[FoundFile], tier: ArchiveTier, reading_hours: float, problems: Problems) -> PlannedArchive:
+def part(
+    files: Sequence[FoundFile],
+    tier: ArchiveTier,
+    reading_hours: float,
+    problems: Problems,
+    batch: int = limits.ARCHIVE_BATCH,
+) -> PlannedArchive:
     """What the plan says of the archive, also if no file is in one now: one may go there while the restore runs. `reading_hours`: how
-    long the restore reads the files."""
+    long the restore reads the files; `batch`: how many one invocation asks for."""
     archived = [file for file in files if file.is_archived]
     _refuse_impossible(archived, tier, problems)
     classes = tuple(_of_class(name, group, tier) for name, group in _by_class(archived))
@@ -40,7 +46,7 @@ def part(files: Sequence[FoundFile], tier: ArchiveTier, reading_hours: float, pr
         bytes=sum(file.length for file in archived),
         classes=classes,
         days=days(max((one.wait_hours for one in classes), default=0.0), reading_hours),
-        batches=tuple(range(math.ceil(len(files) / limits.ARCHIVE_BATCH))),
+        batches=tuple(range(math.ceil(len(files) / batch))),
     )
 
 

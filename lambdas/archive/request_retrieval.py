@@ -38,10 +38,11 @@ BATCH = "RETRIEVAL#BATCH#"
 def request_retrieval(section: BatchInput, restore: Restore) -> None:
     """Ask S3 for the archived files of one batch. Raises BackupDamaged if one is gone."""
     plan, wish = restore.ledger.meta().plan, planned(restore)
-    first = section.batch * limits.ARCHIVE_BATCH
+    size = restore.bounds.archive_batch
+    first = section.batch * size
     files = archive_files.of_plan(plan, source_manifest(restore, plan))
     s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
-    found = archive_files.look(s3, bucket, files[first : first + limits.ARCHIVE_BATCH])
+    found = archive_files.look(s3, bucket, files[first : first + size])
     archived = [file for file in found if file.is_archived]
     _note_asked(restore.ledger, section.batch, [file for file in archived if not file.is_readable and not file.in_progress])
     # What is under way comes last: an invocation that S3 stopped goes on with what was not asked for yet.

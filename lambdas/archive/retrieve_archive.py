@@ -157,7 +157,7 @@ def again(restore: Restore, why: str) -> RestoreError:
     table, restore_id, now = restore.ledger.table, restore.ledger.restore_id, restore.now().isoformat()
     table.write(table.update(restore_id, ROUNDS, "SET since = :now ADD rounds :one", one=1, now=now))
     rounds = int((table.get(restore_id, ROUNDS) or {"rounds": 1})["rounds"])
-    if rounds <= limits.ARCHIVE_ROUNDS:
+    if rounds <= restore.bounds.archive_rounds:
         return BackupArchived(f"{why}; what the restore reads is retrieved once more")
     return RetrievalTimedOut(
         f"{why}, after {rounds} retrievals: a lifecycle rule of the repository's bucket may remove the copies before they expire; take "

@@ -17,7 +17,8 @@ from dbrestore.ledger.table import ConditionFailed
 from lambdas.runtime import telemetry
 from lambdas.runtime.executions import described
 from lambdas.runtime.inputs import SweepInput
-from lambdas.runtime.ledger import Ledger, open_meta
+from lambdas.runtime.ledger import Ledger
+from lambdas.runtime.open_restores import open_meta
 from lambdas.runtime.state import Surroundings, handler
 from lambdas.runtime.telemetry import log
 

@@ -17,7 +17,7 @@ from dbrestore.contract.things import BUCKET, INSTANCE, SECURITY_GROUP
 from lambdas.pairing import security_groups
 from lambdas.runtime.aws import TargetAccount
 from lambdas.staging import objects as staged_objects
-from lambdas.worker import instance as worker_instance
+from lambdas.worker import shown_instances
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef
@@ -59,8 +59,8 @@ def everything(target: TargetAccount, prefix: str, account: str, region: str) ->
 def _instances(target: TargetAccount) -> Iterator[Thing]:
     for page in target.ec2.get_paginator("describe_instances").paginate(Filters=MANAGED):
         for instance in (i for reservation in page["Reservations"] for i in reservation["Instances"]):
-            if instance["State"]["Name"] not in worker_instance.ENDING:
-                yield _thing(INSTANCE, instance["InstanceId"], instance, lambda i: worker_instance.end(target.ec2, i))
+            if instance["State"]["Name"] not in shown_instances.ENDING:
+                yield _thing(INSTANCE, instance["InstanceId"], instance, lambda i: shown_instances.end(target.ec2, i))
 
 
 def _volumes(target: TargetAccount) -> Iterator[Thing]:

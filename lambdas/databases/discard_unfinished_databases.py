@@ -6,14 +6,11 @@ The database server is reached only by a worker, so while something may be left 
 
 from datetime import datetime
 
-from botocore.exceptions import ClientError
-
 from dbrestore.contract import limits, names
 from dbrestore.contract.anchor import Anchor
 from dbrestore.contract.errors import LeftoversRemain, NotReady, WorkerNotStarted
 from dbrestore.contract.job import Result
 from dbrestore.contract.record import ResourceRow
-from dbrestore.contract.refusals import error_code
 from dbrestore.contract.things import INSTANCE
 from dbrestore.ledger.reading import jobs_of
 from dbrestore.ledger.stored_rows import Meta
@@ -26,12 +23,14 @@ from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
 from lambdas.databases.restore_native_backups import JOB_NAME as RESTORE
 from lambdas.databases.rows import KINDS, settle_verified
 from lambdas.databases.verify_databases import JOB_NAME as VERIFY
+from lambdas.pairing import list_owner
 from lambdas.pairing.security_groups import pair
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.state import Restore, state
 from lambdas.runtime.telemetry import log
 from lambdas.worker import instance as worker_instance
+from lambdas.worker import shown_instances
 
 ROLE = "discard-worker"
 FIRST = "discard-1"
@@ -53,7 +52,7 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
         _settle_never_begun(restore, rows, "no job was ever sent to a worker")
     elif _nobody_logged_in(restore):
         _settle_never_begun(restore, rows, "no worker ever had a session with the server")
-    elif not _instance_exists(restore.target(meta.anchor), meta.anchor):
+    elif not _target_exists(restore.target(meta.anchor), meta.anchor):
         for row in rows:
             restore.ledger.deleted(row, "the DB instance itself is gone")
     else:
@@ -80,15 +79,9 @@ def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...], why: st
         restore.ledger.never_begun(row, why)
 
 
-def _instance_exists(target: TargetAccount, where: Anchor) -> bool:
+def _target_exists(target: TargetAccount, where: Anchor) -> bool:
     where.require("target.db_instance")
-    try:
-        target.rds.describe_db_instances(DBInstanceIdentifier=where.target.db_instance)
-    except ClientError as error:
-        if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
-            return False
-        raise
-    return True
+    return list_owner.find(target.rds, where) is not None
 
 
 def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...], verified: Result | None) -> None:
@@ -136,14 +129,14 @@ def _idle_worker(restore: Restore, meta: Meta) -> str:
     target = restore.target(meta.anchor)
     rows = restore.ledger.unsettled(INSTANCE)
     roles = {row.physical_id: row.role for row in rows}
-    for instance in worker_instance.find(target.ec2, restore.ledger.restore_id, rows):
+    for instance in shown_instances.find(target.ec2, restore.ledger.restore_id, rows):
         instance_id = instance["InstanceId"]
-        if instance["State"]["Name"] == "running" and worker_instance.is_online(target, instance_id):
+        if instance["State"]["Name"] == "running" and shown_instances.is_online(target, instance_id):
             _stop_jobs(restore, target, instance_id)
             return instance_id
         if roles.get(instance_id, names.tag(instance, names.ROLE)) != ROLE:
             # It worked once and answers no more: never two workers at a time.
-            worker_instance.end(target.ec2, instance_id)
+            shown_instances.end(target.ec2, instance_id)
             raise NotReady(f"waiting for {instance_id} to end: SSM can no longer reach it")
     for row in rows:
         if row.role != ROLE:
@@ -160,7 +153,7 @@ def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> Non
     if restore.waited > limits.JOB_STOPPED_WITHIN:
         # Cancelling a command promises nothing; the end of the instance does.
         log.warning("terminating %s: its job did not stop", instance_id)
-        worker_instance.end(target.ec2, instance_id)
+        shown_instances.end(target.ec2, instance_id)
     for command in commands:
         target.ssm.cancel_command(CommandId=command["CommandId"], InstanceIds=[instance_id])
     raise NotReady(f"waiting for the job on {instance_id} to stop")
@@ -171,7 +164,7 @@ def _wait_for_late_commands(restore: Restore, instance_id: str) -> None:
     names = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE, VERIFY)
     rows = [row for name in names if (row := job_row(restore.ledger, name))]
     unrecorded = [row for row in rows if row.instance_id == instance_id and row.command_id is None]
-    if any(_age(row, restore.now()) < limits.VISIBLE_AFTER for row in unrecorded):
+    if any(_age(row, restore.now()) < restore.bounds.visible_after for row in unrecorded):
         raise NotReady("waiting until a command that was sent would have to be visible")
 
 

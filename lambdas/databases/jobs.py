@@ -31,7 +31,7 @@ from dbrestore.ledger.table import ConditionFailed
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Restore
-from lambdas.worker import instance as worker_instance
+from lambdas.worker import shown_instances
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import CommandTypeDef
@@ -166,7 +166,7 @@ def _send_command(restore: Restore, target: TargetAccount, where: Whereabouts, r
         if error_code(error) != "InvalidInstanceId":
             raise
         row, status = _looked_for(restore, target, row)
-        if status in worker_instance.ALIVE and _age(row, restore.now()) <= limits.WORKER_ONLINE_WITHIN:
+        if status in shown_instances.ALIVE and _age(row, restore.now()) <= limits.WORKER_ONLINE_WITHIN:
             raise NotReady(f"waiting for SSM to reach {row.instance_id}, which it does not know at this moment") from error
         lost = WorkerLost(f"The worker {row.instance_id} is {status or 'gone'}: it could not be given the job {row.name}")
         _save(restore.ledger, row.model_copy(update={"error": WorkerLost.__name__}))
@@ -177,11 +177,11 @@ def _send_command(restore: Restore, target: TargetAccount, where: Whereabouts, r
 def _looked_for(restore: Restore, target: TargetAccount, row: JobRow) -> tuple[JobRow, str | None]:
     """The row and the worker's state after a look. That EC2 doesn't show it once means nothing: raises NotReady until a second look, some
     time later, doesn't find it either."""
-    if status := worker_instance.state_of(target.ec2, row.instance_id):
+    if status := shown_instances.state_of(target.ec2, row.instance_id):
         return (_missed(restore, row, None) if row.missed_at else row), status
     since = row.missed_at or restore.now()
     row = row if row.missed_at else _missed(restore, row, since)
-    if _age(row, restore.now()) < limits.SHOWN_WITHIN or (restore.now() - since).total_seconds() < limits.LOOKS_APART:
+    if _age(row, restore.now()) < restore.bounds.shown_within or (restore.now() - since).total_seconds() < restore.bounds.looks_apart:
         raise NotReady(f"EC2 does not show the worker {row.instance_id}: waiting for a second look")
     return row, None
 
@@ -194,7 +194,7 @@ def _missed(restore: Restore, row: JobRow, at: datetime | None) -> JobRow:
 
 def _lost(status: str | None, row: JobRow, minutes: int, now: datetime) -> RestoreError | None:
     """Why no result can be expected any more, whatever the command says."""
-    if status not in worker_instance.ALIVE:
+    if status not in shown_instances.ALIVE:
         return WorkerLost(
             f"The worker {row.instance_id} is {status or 'gone'} while it worked on the job {row.name}: start the restore again"
         )

@@ -6,7 +6,6 @@ stays; the last word about a database is that of the last job that had it.
 
 from collections.abc import Callable
 
-from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, NotReady, RetrievalTimedOut
 from dbrestore.contract.job import Job, Result
 from dbrestore.contract.plan import Plan, PlannedDatabase
@@ -47,13 +46,13 @@ def results(
         databases = _cold(told[-1], databases)
         if databases and job_row(restore.ledger, numbered(name, number + 1)) is None:
             archive.require_retrieved(restore, plan)
-            _require_worth_repeating(number, databases)
+            _require_worth_repeating(number, databases, restore.bounds.archive_rounds)
     return told
 
 
-def _require_worth_repeating(number: int, databases: tuple[PlannedDatabase, ...]) -> None:
+def _require_worth_repeating(number: int, databases: tuple[PlannedDatabase, ...], most: int) -> None:
     """S3 shows every file as readable and still refuses the worker: for a while it may be just about to change."""
-    if number > limits.ARCHIVE_ROUNDS:
+    if number > most:
         names = ", ".join(database.asked_name for database in databases)
         raise RetrievalTimedOut(
             f"{number} jobs of the worker found files of {names} archived, and S3 says that all can be read: look at the files' state and "

@@ -17,7 +17,8 @@ from dbrestore.ledger.reading import open_restores
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.doctor.findings import BACK_TO_TEMPLATE, Check, Outcome, doubtful, fine, unseen, wrong
 from lambdas.doctor.sides import STATE, ControlSide
-from lambdas.runtime.ledger import Ledger, open_meta
+from lambdas.runtime.ledger import Ledger
+from lambdas.runtime.open_restores import open_meta
 
 DEPLOY = "deploy the ControlStack of this version again"
 USE_ONE_VERSION = f"{DEPLOY}, or use the command of the deployed version"

@@ -50,7 +50,7 @@ OF_INSTANCE: tuple[Check[InstanceSide], ...] = (
 def examine_installation(question: ExaminationQuestion, surroundings: Surroundings) -> Examination:
     """All findings. Raises nothing that a check met."""
     control = ControlSide(question, surroundings, os.environ[OWN_NAME])
-    findings = examine(OF_CONTROL, control)
+    findings = examine(OF_CONTROL, control, surroundings.bounds.examination_seconds)
     if question.db_instance or question.account or question.region:
         findings += _target(control)
     return Examination(findings=tuple(dict.fromkeys(_without_echoes(findings))))
@@ -61,7 +61,7 @@ def _target(control: ControlSide) -> list[Finding]:
     if not _is_open(findings):
         return findings + skipped(OF_TARGET, "the target's role can't be assumed")
     target = TargetSide(control, control.target)
-    findings += examine(OF_TARGET, target)
+    findings += examine(OF_TARGET, target, control.surroundings.bounds.examination_seconds)
     return findings + _instance(target) if control.question.db_instance else findings
 
 
@@ -69,7 +69,7 @@ def _instance(target: TargetSide) -> list[Finding]:
     findings = judge(doctor_instance.INSTANCE, target)
     if not _is_open(findings):
         return findings + skipped(OF_INSTANCE, "the instance was not found")
-    return findings + examine(OF_INSTANCE, InstanceSide(target, target.instance))
+    return findings + examine(OF_INSTANCE, InstanceSide(target, target.instance), target.control.surroundings.bounds.examination_seconds)
 
 
 def _is_open(findings: list[Finding]) -> bool:

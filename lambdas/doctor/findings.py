@@ -80,10 +80,10 @@ class Check(Generic[Side]):
         )
 
 
-def examine(checks: Iterable[Check[Side]], side: Side) -> list[Finding]:
-    """The findings of all checks, in their order."""
+def examine(checks: Iterable[Check[Side]], side: Side, within: float) -> list[Finding]:
+    """The findings of all checks, in their order; what has no answer after so many seconds is told as not checked."""
     listed = list(checks)
-    until = monotonic() + limits.EXAMINATION_SECONDS
+    until = monotonic() + within
     # Looks wait for AWS. Nobody waits for one that hangs: the function answers and the look ends by its own time-out.
     pool = ThreadPoolExecutor(limits.CHECKS_AT_ONCE)
     begun = [pool.submit(judge, check, side) for check in listed]
@@ -92,7 +92,7 @@ def examine(checks: Iterable[Check[Side]], side: Side) -> list[Finding]:
         try:
             findings += look.result(max(until - monotonic(), 0.0))
         except TooLate:
-            late = f"no answer within {limits.EXAMINATION_SECONDS} seconds"
+            late = f"no answer within {within:g} seconds"
             findings.append(check.finding(unseen(late, fix=ASK_AGAIN)))
     pool.shutdown(wait=False, cancel_futures=True)
     return findings

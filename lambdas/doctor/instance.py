@@ -7,6 +7,7 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import CredentialsNotUsable
 from lambdas.doctor.findings import Check, Outcome, doubtful, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide, TargetSide
+from lambdas.lookup import clusters
 from lambdas.lookup import target as target_lookup
 from lambdas.planning.findings import gib
 
@@ -16,9 +17,11 @@ CREDENTIALS_FIX = "do what the finding says; docs/deploying.md says what a resto
 
 
 def present(target: TargetSide) -> Iterator[Outcome]:
-    """The instance that the question names is there."""
+    """The instance, or the cluster, that the question names is there."""
     instance = target.instance
     told = f"{instance['Engine']} {instance['EngineVersion']}, {instance['DBInstanceClass']}"
+    if writer := clusters.writer_of(instance):
+        told += f", a cluster in which {writer} writes now"
     yield fine(told, instance["DBInstanceIdentifier"])
 
 
@@ -95,6 +98,9 @@ def certificate(patient: InstanceSide) -> Iterator[Outcome]:
 def storage(patient: InstanceSide) -> Iterator[Outcome]:
     """Free storage. How much a restore needs the plan says; here a full disk is told."""
     found = target_lookup.free_storage(patient.target.account, patient.instance, patient.now())
+    if found.free is None:
+        yield fine(found.note or "has no bound", patient.name)
+        return
     allocated = patient.instance["AllocatedStorage"] * 1024**3
     told = f"{gib(found.free)} of {gib(allocated)} are free"
     if found.note:

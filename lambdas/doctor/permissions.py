@@ -11,6 +11,7 @@ from dbrestore.contract import names
 from dbrestore.contract.errors import CredentialsNotUsable
 from lambdas.doctor.findings import Check, Outcome, fine, unseen, wrong
 from lambdas.doctor.sides import InstanceSide, TargetSide
+from lambdas.lookup import clusters
 
 GROUP_CALLS = (
     "ec2:CreateSecurityGroup",
@@ -43,12 +44,13 @@ def _tagged(installation: str) -> dict[str, str]:
 
 
 def group_list(patient: InstanceSide) -> Iterator[Outcome]:
-    """The one call that changes the instance: its list of security groups."""
+    """The one call that changes the instance or the cluster: its list of security groups."""
     tags = {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in patient.instance.get("TagList", [])}
     arn, role = patient.instance["DBInstanceArn"], patient.target.control.target_role_arn
+    action = "rds:ModifyDBCluster" if clusters.is_cluster(arn) else "rds:ModifyDBInstance"
     # Whether RDS fills in the key of a parameter that a request lacks is not documented, so the call must be allowed in either case.
     for filled in ({}, {"rds:ManageMasterUserPassword": "false"}):
-        yield from simulated(patient.target, role, arn, ("rds:ModifyDBInstance",), tags, filled)
+        yield from simulated(patient.target, role, arn, (action,), tags, filled)
 
 
 def worker_role(patient: InstanceSide) -> Iterator[Outcome]:

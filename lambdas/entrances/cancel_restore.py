@@ -8,7 +8,7 @@ from dbrestore.contract.errors import RestoreNotFound
 from lambdas.archive import arrivals
 from lambdas.runtime import telemetry
 from lambdas.runtime.executions import described
-from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings, handler
 
 

@@ -1,8 +1,7 @@
-"""What a target may be: RDS lists the members of clusters, replicas, custom and foreign engines beside the DB instances, and what keeps a
-restore out of each is told by name.
+"""What a target may be: RDS lists replicas, custom and foreign engines beside the DB instances, and what keeps a restore out of each is
+told by name. A member of a cluster stands for the cluster: `lambdas.lookup.clusters` says which of those can't be restored into.
 
-RDS changes the group list of a member with its cluster alone (ModifyDBCluster), and a custom instance's not at all (Amazon RDS API
-Reference, ModifyDBInstance, VpcSecurityGroupIds).
+RDS doesn't change a custom instance's group list (Amazon RDS API Reference, ModifyDBInstance, VpcSecurityGroupIds).
 """
 
 from collections.abc import Callable
@@ -19,13 +18,6 @@ def refusal(instance: "DBInstanceTypeDef") -> str | None:
     return next(filter(None, (look(instance) for look in LOOKS)), None)
 
 
-def _aurora(instance: "DBInstanceTypeDef") -> str | None:
-    if not instance["Engine"].startswith("aurora"):
-        return None
-    cluster = instance.get("DBClusterIdentifier", "its cluster")
-    return f"is an Aurora instance, whose security groups and storage belong to {cluster}: restore into an RDS instance"
-
-
 def _custom(instance: "DBInstanceTypeDef") -> str | None:
     if not instance["Engine"].startswith("custom-"):
         return None
@@ -38,17 +30,8 @@ def _custom(instance: "DBInstanceTypeDef") -> str | None:
 def _foreign(instance: "DBInstanceTypeDef") -> str | None:
     if engines.of_instance(instance["Engine"]):
         return None
-    return f"is a {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into"
-
-
-def _cluster_member(instance: "DBInstanceTypeDef") -> str | None:
-    cluster = instance.get("DBClusterIdentifier")
-    if not cluster:
-        return None
-    return (
-        f"is a member of the Multi-AZ DB cluster {cluster}, and RDS changes security groups only for the whole cluster: restore into a "
-        "DB instance (single-AZ or Multi-AZ); one made from a snapshot of the cluster will do"
-    )
+    article = "an" if instance["Engine"].startswith(tuple("aeio")) else "a"
+    return f"is {article} {instance['Engine']} instance: only PostgreSQL and SQL Server can be restored into"
 
 
 def _replica(instance: "DBInstanceTypeDef") -> str | None:
@@ -59,5 +42,5 @@ def _replica(instance: "DBInstanceTypeDef") -> str | None:
     return None
 
 
-# The most telling first: an Aurora instance is a member of a cluster and of a foreign engine, too.
-LOOKS: tuple[Callable[["DBInstanceTypeDef"], str | None], ...] = (_aurora, _custom, _foreign, _cluster_member, _replica)
+# The most telling first: an RDS Custom instance is of a foreign engine, too.
+LOOKS: tuple[Callable[["DBInstanceTypeDef"], str | None], ...] = (_custom, _foreign, _replica)

@@ -1,4 +1,5 @@
-"""What a DB instance's status means for a restore (Amazon RDS User Guide, "Viewing Amazon RDS DB instance status").
+"""What a DB instance's or a cluster's status means for a restore (Amazon RDS User Guide, "Viewing Amazon RDS DB instance status"; Amazon
+Aurora User Guide, "Viewing DB cluster status").
 
 `available` is only one of those in which a database can be used: in others RDS works on backups, storage, logs or monitoring beside it,
 for more than a day at times. Whether RDS takes a change of the group list in them, it says itself.
@@ -25,13 +26,17 @@ PASSING = frozenset(
     {
         "converting-to-vpc",
         "creating",
+        "failing-over",
         "maintenance",
+        "migrating",
         "modifying",
         "moving-to-vpc",
+        "promoting",
         "rebooting",
         "renaming",
         "resetting-master-credentials",
         "starting",
+        "update-iam-db-auth",
         "upgrading",
     }
 )

@@ -15,7 +15,7 @@ from dbrestore.contract.document import Document
 from dbrestore.contract.errors import NotReady, TargetNotFound, TargetNotUsable, TargetVersionTooNew, TargetVersionTooOld
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
-from lambdas.lookup import instance_kinds
+from lambdas.lookup import clusters, instance_kinds
 from lambdas.lookup.instance_status import PASSING, USABLE
 from lambdas.runtime.aws import TargetAccount
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Where a request names the instance.
 POINTER = "/target/dbInstance"
+NOT_FOUND = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 
 
 class Offer(Document):
@@ -40,25 +41,59 @@ class Offer(Document):
 
 @dataclass(frozen=True)
 class Storage:
-    """Free bytes; `note` says so when they could only be estimated."""
+    """Free bytes, None where they have no bound; `note` says so, or that they could only be estimated."""
 
-    free: int
+    free: int | None
     note: str | None = None
 
 
 def find_instance(target: TargetAccount, name: str) -> "DBInstanceTypeDef":
-    """The instance as RDS describes it. Raises TargetNotFound with near names."""
+    """The instance as RDS describes it, or the cluster that the name or the instance of that name belongs to, described likewise. A DB
+    instance of its own comes before a cluster of the same name. Raises TargetNotFound with near names, TargetNotUsable for a cluster that
+    can't be restored into."""
+    instance = _instance(target, name)
+    if instance is None:
+        if cluster := clusters.find(target.rds, name):
+            return clusters.as_target(target.rds, cluster)
+        raise TargetNotFound(f"no DB instance or cluster {name!r} in this account and Region{_near(target, name)}")
+    of = instance.get("DBClusterIdentifier")
+    if not of or engines.of_instance(instance["Engine"]) is None:
+        return instance
+    if cluster := clusters.find(target.rds, of):
+        return clusters.as_target(target.rds, cluster)
+    raise TargetNotFound(f"{name} is a member of the cluster {of}, which RDS doesn't show: start again when it does")
+
+
+def _instance(target: TargetAccount, name: str) -> "DBInstanceTypeDef | None":
     try:
         return target.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
     except ClientError as error:
-        if error_code(error) not in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
+        if error_code(error) in NOT_FOUND:
+            return None
+        raise
+
+
+def namesakes(target: TargetAccount, instance: "DBInstanceTypeDef") -> list[str]:
+    """A note if a cluster bears the name of a DB instance of its own, so that nobody restores into the one and means the other. The role of
+    an older TargetStack may not look: instances are restored into all the same."""
+    name = instance["DBInstanceIdentifier"]
+    if instance.get("DBClusterIdentifier"):
+        return []
+    try:
+        if clusters.find(target.rds, name) is None:
+            return []
+    except ClientError as error:
+        if error_code(error) != "AccessDenied":
             raise
-    raise TargetNotFound(f"no DB instance {name!r} in this account and Region{_near(target, name)}")
+        return []
+    return [f"{name} is a DB instance, and a DB cluster bears that name, too: to restore into the cluster, name one of its instances"]
 
 
 def _near(target: TargetAccount, name: str) -> str:
-    pages = target.rds.get_paginator("describe_db_instances").paginate()
-    known = [instance["DBInstanceIdentifier"] for page in pages for instance in page["DBInstances"]]
+    instances = target.rds.get_paginator("describe_db_instances").paginate()
+    known = [instance["DBInstanceIdentifier"] for page in instances for instance in page["DBInstances"]]
+    of_clusters = target.rds.get_paginator("describe_db_clusters").paginate()
+    known += [cluster["DBClusterIdentifier"] for page in of_clusters for cluster in page["DBClusters"]]
     if near := difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5):
         return f": did you mean {' or '.join(near)}?"
     return ": check its name, target.account and target.region"
@@ -78,13 +113,13 @@ def instance_problems(instance: "DBInstanceTypeDef") -> list[str]:
 
 
 def _shield(instance: "DBInstanceTypeDef") -> str | None:
-    """The key of the tag by which IAM will refuse ModifyDBInstance. As in IAM, the case matters in its value but not in its key."""
+    """The key of the tag by which IAM will refuse to change the group list. As in IAM, the case matters in its value but not in its key."""
     tags = {tag["Key"]: tag["Value"] for tag in instance.get("TagList", [])}
     return next((key for key, value in tags.items() if key.lower() == names.ALLOW and value == "false"), None)
 
 
 def engine_of(instance: "DBInstanceTypeDef") -> Engine:
-    """The engine without its edition. Raises TargetNotUsable for other engines, members of clusters, replicas and the like."""
+    """The engine without its edition. Raises TargetNotUsable for other engines, replicas and the like."""
     engine, refusal = engines.of_instance(instance["Engine"]), instance_kinds.refusal(instance)
     if engine is None or refusal:
         raise TargetNotUsable(f"{instance['DBInstanceIdentifier']} {refusal}")
@@ -119,11 +154,15 @@ def require_available(instance: "DBInstanceTypeDef", waited: timedelta) -> None:
 
 
 def free_storage(target: TargetAccount, instance: "DBInstanceTypeDef", now: datetime) -> Storage:
-    """Free bytes by CloudWatch's FreeStorageSpace; without a datapoint the allocated storage, which is only an upper bound."""
+    """Free bytes by CloudWatch's FreeStorageSpace, of a Multi-AZ DB cluster its writer's; without a datapoint the allocated storage, which
+    is only an upper bound. Aurora has no such metric: its storage grows by itself (Amazon Aurora User Guide, "Amazon Aurora storage")."""
+    if engines.is_aurora(instance["Engine"]):
+        return Storage(None, "Aurora's storage grows by itself, up to the limit of its version: free storage was not checked")
+    name = clusters.writer_of(instance) or instance["DBInstanceIdentifier"]
     points = target.cloudwatch.get_metric_statistics(
         Namespace="AWS/RDS",
         MetricName="FreeStorageSpace",
-        Dimensions=[{"Name": "DBInstanceIdentifier", "Value": instance["DBInstanceIdentifier"]}],
+        Dimensions=[{"Name": "DBInstanceIdentifier", "Value": name}],
         StartTime=now - timedelta(seconds=limits.STORAGE_METRIC_WINDOW),
         EndTime=now,
         Period=60,

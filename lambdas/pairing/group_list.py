@@ -1,4 +1,4 @@
-"""Steps 3 and 6, the part on the instance: our group's entry in its list of security groups, and its removal.
+"""Steps 3 and 6, the part on the instance or the cluster: our group's entry in its list of security groups, and its removal.
 
 RDS replaces the whole list. Every write is made under a lock from a list that was read under it, and is level-triggered: what others put
 there stays, our entry is there or not, and entries of restores that are over (by this ledger) go. So any writer repairs what an earlier
@@ -19,6 +19,8 @@ from dbrestore.contract.things import GROUP_LIST_ENTRY, SECURITY_GROUP, group_li
 from dbrestore.ledger.stored_rows import Status
 from lambdas.lookup import instance_status
 from lambdas.lookup.instance_status import USABLE
+from lambdas.pairing import list_owner
+from lambdas.pairing.list_owner import BUSY, ListOwner
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.locks import give_up_group_list_lock, group_list_lock
@@ -26,19 +28,17 @@ from lambdas.runtime.state import Restore
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
-    from mypy_boto3_rds import RDSClient
-    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 ROLE = "database"
 
 
 def attach(restore: Restore, target: TargetAccount, where: Whereabouts, group_id: str, while_: Status) -> None:
-    """Our group on the instance's list, in force. Raises NotReady, TargetNotUsable."""
+    """Our group on the target's list, in force. Raises NotReady, TargetNotUsable."""
     row = restore.ledger.intend(GROUP_LIST_ENTRY, ROLE, group_list_entry(where.restore_id), while_, again=True)
-    instance = _instance(target.rds, where)
-    if instance is None:
-        raise TargetNotUsable(f"The instance {where.target.db_instance} was deleted while the restore ran")
-    if _memberships(instance).get(group_id) != "active":
+    owner = list_owner.find(target.rds, where)
+    if owner is None:
+        raise TargetNotUsable(f"{where.target.db_instance} was deleted while the restore ran")
+    if owner.memberships.get(group_id) != "active":
         _wait_or_write(restore, target, where, while_, lambda groups: [*groups, group_id])
         raise NotReady(f"waiting until {group_id} is in force on {where.target.db_instance}")
     give_up_group_list_lock(restore.ledger, where.target.arn, restore.state)
@@ -46,13 +46,13 @@ def attach(restore: Restore, target: TargetAccount, where: Whereabouts, group_id
 
 
 def detach(restore: Restore, target: TargetAccount, where: Anchor) -> None:
-    """Our group off the instance's list, seen absent. Raises NotReady, LedgerRowUnreadable."""
+    """Our group off the target's list, seen absent. Raises NotReady, LedgerRowUnreadable."""
     row = restore.ledger.row(GROUP_LIST_ENTRY, ROLE, group_list_entry(where.restore_id))
     if row is None:
         return
     where.require("target.arn", "target.db_instance")
-    instance = _instance(target.rds, where)
-    if instance is not None and (ours := _ours(restore.ledger, target.ec2, row, list(_memberships(instance)))):
+    owner = list_owner.find(target.rds, where)
+    if owner is not None and (ours := _ours(restore.ledger, target.ec2, row, list(owner.memberships))):
         _wait_or_write(restore, target, where, "CLOSING", lambda groups: [g for g in groups if g not in ours])
         raise NotReady(f"waiting until {', '.join(ours)} is off the list of {where.target.db_instance}")
     give_up_group_list_lock(restore.ledger, where.target.arn, restore.state)
@@ -69,50 +69,34 @@ def _wait_or_write(
     change: Callable[[list[str]], list[str]],
 ) -> None:
     with group_list_lock(restore.ledger, where.target.arn, restore.state, while_):
-        instance = _instance(target.rds, where)
-        if instance is None:
+        owner = list_owner.find(target.rds, where)
+        if owner is None:
             return
-        _require_settled(restore, instance)
-        current = list(_memberships(instance))
+        _require_settled(restore, owner)
+        current = list(owner.memberships)
         wanted = sorted(set(change(_without_dead(restore.ledger, target.ec2, current))))
         if not wanted:
             raise AwsRefused(f"{where.target.db_instance} would be left without any security group: add one of your own")
         if wanted != sorted(current):
-            _write(restore, target.rds, instance, wanted)
+            _write(restore, owner, wanted)
 
 
-def _require_settled(restore: Restore, instance: "DBInstanceTypeDef") -> None:
-    status, name = instance["DBInstanceStatus"], instance["DBInstanceIdentifier"]
-    changing = sorted(group for group, state in _memberships(instance).items() if state != "active")
-    if status not in USABLE:
-        raise instance_status.later(name, f"has been {status}", restore.waited)
+def _require_settled(restore: Restore, owner: ListOwner) -> None:
+    changing = sorted(group for group, state in owner.memberships.items() if state != "active")
+    if owner.status not in USABLE:
+        raise instance_status.later(owner.name, f"has been {owner.status}", restore.waited)
     if changing:
-        raise instance_status.later(name, f"has been changing {', '.join(changing)}", restore.waited)
+        raise instance_status.later(owner.name, f"has been changing {', '.join(changing)}", restore.waited)
 
 
-def _write(restore: Restore, rds: "RDSClient", instance: "DBInstanceTypeDef", groups: list[str]) -> None:
-    name, status = instance["DBInstanceIdentifier"], instance["DBInstanceStatus"]
+def _write(restore: Restore, owner: ListOwner, groups: list[str]) -> None:
     try:
-        # Never ApplyImmediately: it would also apply whatever else is pending on the instance, perhaps with an outage.
-        rds.modify_db_instance(DBInstanceIdentifier=name, VpcSecurityGroupIds=groups)
+        owner.write(groups)
     except ClientError as error:
         # Which of the states in which the server works let the list be changed, RDS alone knows.
-        if error_code(error) not in ("InvalidDBInstanceState", "InvalidDBInstanceStateFault"):
+        if error_code(error) not in BUSY:
             raise
-        raise instance_status.later(name, f"has refused changes ({status})", restore.waited) from error
-
-
-def _instance(rds: "RDSClient", where: Whereabouts) -> "DBInstanceTypeDef | None":
-    try:
-        return rds.describe_db_instances(DBInstanceIdentifier=where.target.db_instance)["DBInstances"][0]
-    except ClientError as error:
-        if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
-            return None
-        raise
-
-
-def _memberships(instance: "DBInstanceTypeDef") -> dict[str, str]:
-    return {g["VpcSecurityGroupId"]: g.get("Status", "") for g in instance.get("VpcSecurityGroups", [])}
+        raise instance_status.later(owner.name, f"has refused changes ({owner.status})", restore.waited) from error
 
 
 def _without_dead(ledger: Ledger, ec2: "EC2Client", groups: Sequence[str]) -> list[str]:
@@ -126,7 +110,7 @@ def _is_dead(ledger: Ledger, restore_id: str | None) -> bool:
     if restore_id is not None:
         # What can't be determined of another restore is not changed; its own clean-up names the row.
         with suppress(LedgerRowUnreadable):
-            row = Ledger(ledger.table, restore_id, ledger.clock).row(GROUP_LIST_ENTRY, ROLE, group_list_entry(restore_id))
+            row = Ledger(ledger.table, restore_id, ledger.clock, ledger.bounds).row(GROUP_LIST_ENTRY, ROLE, group_list_entry(restore_id))
     return row is not None and row.state == "DELETED"
 
 

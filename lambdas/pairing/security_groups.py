@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from dbrestore.contract import limits, names
+from dbrestore.contract import names
 from dbrestore.contract.anchor import Anchor, Whereabouts
 from dbrestore.contract.errors import AwsRefused, NotReady
 from dbrestore.contract.record import ResourceRow
@@ -85,7 +85,7 @@ def _create_or_adopt(restore: Restore, ec2: "EC2Client", where: Whereabouts, rol
 
 def _adopt(restore: Restore, ec2: "EC2Client", where: Whereabouts, name: str) -> str:
     mine = [group for group in find(ec2, where.restore_id) if group["GroupName"] == name]
-    if not mine and restore.waited < limits.SHOWN_WITHIN:
+    if not mine and restore.waited < restore.bounds.shown_within:
         raise NotReady(f"waiting for EC2 to show the group {name} with its tags")
     if not mine:
         raise AwsRefused(

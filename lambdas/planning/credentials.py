@@ -17,7 +17,7 @@ from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request_problems import Problems
 from lambdas.configuration import credentials as credential_configuration
-from lambdas.lookup import instance_kinds
+from lambdas.lookup import clusters, instance_kinds
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER, Offer
 from lambdas.planning.findings import Findings, Place
@@ -100,9 +100,10 @@ def by_iam(target: TargetAccount, instance: "DBInstanceTypeDef", engine: Engine 
     if engine and not ENGINES[engine]:
         raise CredentialsNotUsable(f"{name}: {chosen.by} names the user {user} of IAM, which only PostgreSQL has: name a secret")
     if not instance.get("IAMDatabaseAuthenticationEnabled"):
+        command = "modify-db-cluster" if clusters.is_cluster(instance["DBInstanceArn"]) else "modify-db-instance"
         raise CredentialsNotUsable(
             f"{name} has IAM database authentication switched off, and {chosen.by} names the user {user} of IAM: switch it on "
-            "(modify-db-instance --enable-iam-database-authentication), or name a secret"
+            f"({command} --enable-iam-database-authentication), or name a secret"
         )
     offered = _offer(target)
     if offered and offered.iam_user != user:

@@ -94,7 +94,7 @@ def check_storage(found: Findings, needed: int, purpose: str, fix: str, problems
     if found.target is None or found.instance is None:
         return []
     storage = target_lookup.free_storage(found.target, found.instance, found.surroundings.clock())
-    if needed > storage.free:
+    if storage.free is not None and needed > storage.free:
         told = f" ({storage.note})" if storage.note else ""
         sentence = f"needs about {gib(needed)} for {purpose}, but only {gib(storage.free)} is free{told}: {fix}"
         problems.add(NotEnoughStorage, target_lookup.POINTER, f"{found.instance['DBInstanceIdentifier']} {sentence}")

@@ -31,6 +31,7 @@ from dbrestore.points import stored_points
 from dbrestore.points.manifest_reading import Stored
 from lambdas.archive import plan as archive_plan
 from lambdas.estimate import estimate
+from lambdas.lookup import clusters
 from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
@@ -115,7 +116,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, settings.evidence_bucket))
     worker = _worker(found, place, section, part, problems)
     credentials = credential_plan.part(found, place, engine, problems)
-    archive = archive_plan.part(part.files, request.archive.tier, part.reading_hours, problems)
+    archive = archive_plan.part(part.files, request.archive.tier, part.reading_hours, problems, surroundings.bounds.archive_batch)
     problems.raise_if_any()
     if not (instance and found.manifest and worker and worker.planned and engine and credentials):
         raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {WHERE_TO_REPORT}")
@@ -134,7 +135,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         network=worker.network,
         native=part.native,
         postgres=part.postgres,
-        notes=(*part.notes, *credentials.notes),
+        notes=(*part.notes, *credentials.notes, *_namesakes(found)),
         ticket=request.ticket,
         reason=request.reason,
         requested_by=request.requested_by,
@@ -145,7 +146,7 @@ def _find(section: PlanInput, surroundings: Surroundings, request: RestoreReques
     target = problems.collect("/target", lambda: assume(surroundings, place, section.execution_arn))
     name = request.target.db_instance
     instance = problems.collect(POINTER, lambda: target_lookup.find_instance(target, name)) if target else None
-    stored = _stored(surroundings, request, problems)
+    stored = _stored(surroundings, request, _source_name(request, instance), problems)
     return Findings(
         request=request,
         restore_id=names.restore_id(section.execution_arn),
@@ -190,8 +191,14 @@ def _require_let_in(surroundings: Surroundings, account: str, execution_arn: str
         )
 
 
-def _stored(surroundings: Surroundings, request: RestoreRequest, problems: Problems) -> Stored | None:
-    instance = request.source.db_instance or request.target.db_instance
+def _source_name(request: RestoreRequest, instance: "DBInstanceTypeDef | None") -> str:
+    """Under which name the restore point was added: by default the target's, and a cluster's own when the request names a member."""
+    asked = request.target.db_instance
+    is_member = instance is not None and clusters.is_cluster(instance["DBInstanceArn"])
+    return request.source.db_instance or (instance["DBInstanceIdentifier"] if instance and is_member else asked)
+
+
+def _stored(surroundings: Surroundings, request: RestoreRequest, instance: str, problems: Problems) -> Stored | None:
     s3, bucket = surroundings.control.s3, surroundings.settings.repository_bucket
     pointer = "/source/dbInstance" if request.source.restore_point == stored_points.LATEST else "/source/restorePoint"
     return problems.collect(pointer, lambda: stored_points.find(s3, bucket, instance, request.source.restore_point))
@@ -225,6 +232,10 @@ def _check_instance(found: Findings, instance: "DBInstanceTypeDef", problems: Pr
     return family
 
 
+def _namesakes(found: Findings) -> list[str]:
+    return target_lookup.namesakes(found.target, found.instance) if found.target and found.instance else []
+
+
 def _worker(found: Findings, place: Place, section: PlanInput, part: EnginePart, problems: Problems) -> WorkerPart | None:
     if found.target is None or found.instance is None:
         return None
@@ -251,6 +262,8 @@ def _target(place: Place, instance: "DBInstanceTypeDef", credentials: Credential
         iam_user=credentials.iam_user,
         kms_key_id=credentials.kms_key_id,
         credentials_by=credentials.by,
+        db_cluster=instance["DBInstanceIdentifier"] if clusters.is_cluster(instance["DBInstanceArn"]) else "",
+        writer=clusters.writer_of(instance),
     )
 
 

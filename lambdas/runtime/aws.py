@@ -59,6 +59,7 @@ THROTTLED = {
 UNSETTLED = {
     "IncorrectInstanceState",
     "IncorrectState",
+    "InvalidDBClusterStateFault",
     "InvalidDBInstanceState",
     "InvalidDBInstanceStateFault",
     "InvalidGroup.NotFound",
@@ -178,7 +179,7 @@ def target_account(
     )
 
 
-def translated(error: BotoCoreError | ClientError, age: float | None = None) -> RestoreError:
+def translated(error: BotoCoreError | ClientError, age: float | None = None, shown_within: float = limits.SHOWN_WITHIN) -> RestoreError:
     """What a failed call means for the restore: later (throttled, 5xx, no connection), or refused. `age`: of the youngest thing that it
     may be about, in seconds; None: of things that have been there for long. As long as AWS may not know a thing everywhere, that it knows
     no such thing, or is changing it, means later too."""
@@ -192,7 +193,7 @@ def translated(error: BotoCoreError | ClientError, age: float | None = None) -> 
     if code in THROTTLED or status >= 500:
         return NotReady(f"AWS asks to try {operation} again later ({code})")
     message = error.response.get("Error", {}).get("Message", "")
-    if age is not None and age <= limits.SHOWN_WITHIN and _is_unsettled(code, message):
+    if age is not None and age <= shown_within and _is_unsettled(code, message):
         return NotReady(f"waiting until {operation} is possible everywhere ({code}: {message})")
     return AwsRefused(f"AWS refused {operation}: {code}: {message}")
 

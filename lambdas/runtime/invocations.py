@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 
 from botocore.exceptions import ClientError
 
-from dbrestore.contract import limits
 from dbrestore.contract.errors import NotReady, RestoreError
 from dbrestore.ledger.table import ConditionFailed
 from lambdas.runtime.ledger import Ledger
@@ -40,7 +39,7 @@ def require_none_at_work(ledger: Ledger, state: str) -> None:
 
 
 def _sign_in(ledger: Ledger, state: str, before: int) -> int:
-    until = max(_milliseconds(ledger) + limits.VISIBLE_AFTER * 1000, before + 1)
+    until = max(_milliseconds(ledger) + int(ledger.bounds.visible_after * 1000), before + 1)
     item = {"pk": ledger.restore_id, "sk": WORK + state, "until": until}
     unchanged = "attribute_not_exists(pk) OR #until = :before"
     try:

@@ -25,11 +25,10 @@ CLOSED: written last, together with the release of the database locks and of the
 from datetime import datetime, timedelta
 from typing import Literal
 
-from dbrestore.contract import anchor, limits
+from dbrestore.contract import anchor
 from dbrestore.contract.anchor import Anchor
 from dbrestore.contract.errors import (
     DatabaseBusy,
-    LedgerRowUnreadable,
     NotReady,
     RestoreCancelled,
     RestoreClosed,
@@ -43,6 +42,7 @@ from dbrestore.ledger import restore_list, stored_rows
 from dbrestore.ledger.reading import META, OPEN, RESOURCE
 from dbrestore.ledger.stored_rows import Meta, Status
 from dbrestore.ledger.table import ConditionFailed, Item, Table, Write
+from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.clock import Clock, system_clock
 
 LOCK = "LOCK"
@@ -53,10 +53,11 @@ MINE_OR_FREE = "attribute_not_exists(pk) OR restoreId = :restore"
 class Ledger:
     """The rows of one restore."""
 
-    def __init__(self, table: Table, restore_id: str, clock: Clock = system_clock) -> None:
+    def __init__(self, table: Table, restore_id: str, clock: Clock = system_clock, bounds: Bounds | None = None) -> None:
         self.table = table
         self.restore_id = restore_id
         self.clock = clock
+        self.bounds = bounds or Bounds()
 
     def open(self, plan: Plan, started_at: datetime) -> Plan:
         """Write META, the rows under OPEN and RESTORES and one lock per target database, all or nothing. A second call of the same
@@ -159,7 +160,7 @@ class Ledger:
         """Say that it was looked for and is not there, once not seeing it proves that. Raises NotReady before: what was begun a moment
         ago may still come into being, or exist without being visible yet."""
         age = self.clock() - row.intended_at
-        if row.state == "INTENT" and age < timedelta(seconds=limits.VISIBLE_AFTER):
+        if row.state == "INTENT" and age < timedelta(seconds=self.bounds.visible_after):
             raise NotReady(f"waiting until the {row.kind} {row.name} would have to be visible if it existed")
         self.deleted(row)
 
@@ -168,11 +169,11 @@ class Ledger:
         that, and as long as it may exist without being shown: not to be seen proves nothing of what was made a moment ago. `can_begin`:
         what was only intended may still be made by a function that was given up."""
         now = self.clock()
-        if now < _shown_from(row, can_begin):
+        if now < self._shown_from(row, can_begin):
             raise NotReady(f"waiting until the {row.kind} {row.name} would have to be visible if it existed")
         if row.missed_at is None:
             row = self._noted(row, missed_at=now)
-        if now < (row.missed_at or now) + timedelta(seconds=limits.LOOKS_APART):
+        if now < (row.missed_at or now) + timedelta(seconds=self.bounds.looks_apart):
             raise NotReady(f"the {row.kind} {row.physical_id or row.name} is not to be seen: waiting for a second look")
         self.deleted(row)
 
@@ -252,6 +253,11 @@ class Ledger:
             raise RestoreClosed(f"Restore {self.restore_id} changed while {row.kind} {row.name} was begun")
         return found
 
+    def _shown_from(self, row: ResourceRow, can_begin: bool) -> datetime:
+        """From when on it is shown if it exists."""
+        made = row.created_at or row.intended_at + timedelta(seconds=self.bounds.visible_after if can_begin else 0)
+        return made + timedelta(seconds=self.bounds.shown_within)
+
     def _noted(self, row: ResourceRow, **change: object) -> ResourceRow:
         """As it is then, or as another invocation has settled it meanwhile."""
         noted = row.model_copy(update=change)
@@ -273,38 +279,10 @@ class Ledger:
         return {"pk": self.restore_id, "sk": _resource_key(row.kind, row.role, row.name)} | row.to_state()
 
 
-def open_meta(ledger: Ledger) -> Meta:
-    """The own row of a restore under OPEN, which is written and closed together with it. Raises LedgerRowUnreadable."""
-    try:
-        return ledger.meta()
-    except RestoreNotFound as error:
-        raise LedgerRowUnreadable(
-            f"{ledger.restore_id} is listed under OPEN in the ledger, but its own row META is gone: somebody deleted it, and with it the "
-            f"record of where things were made. Remove what carries the tag dbrestore:restore-id={ledger.restore_id}, then the row under "
-            "OPEN"
-        ) from error
-
-
-def request_cancel(table: Table, restore_id: str) -> None:
-    """Ask a running restore to stop: its next step raises RestoreCancelled and the removers run. Raises RestoreNotFound, RestoreClosed."""
-    wish = table.update(restore_id, META, "SET cancelRequested = :yes", "#status = :running", yes=True, running="RUNNING")
-    try:
-        table.write(wish)
-    except ConditionFailed:
-        status = Ledger(table, restore_id).meta().status
-        raise RestoreClosed(f"Restore {restore_id} is already {status}: there is nothing to stop") from None
-
-
 def _busy(table: Table, lock: str, database: object) -> str | None:
     owner = (table.get(lock, LOCK) or {}).get("restoreId")
     name = getattr(database, "asked_name", "")
     return f"{name}: restore {owner} is working on it right now: wait for it or cancel it" if owner else None
-
-
-def _shown_from(row: ResourceRow, can_begin: bool) -> datetime:
-    """From when on it is shown if it exists."""
-    made = row.created_at or row.intended_at + timedelta(seconds=limits.VISIBLE_AFTER if can_begin else 0)
-    return made + timedelta(seconds=limits.SHOWN_WITHIN)
 
 
 def _resource_key(kind: str, role: str, name: str) -> str:

@@ -35,7 +35,7 @@ def give_up_group_list_lock(ledger: Ledger, instance_arn: str, holder: str) -> N
 def _acquire(ledger: Ledger, name: str, holder: str, while_: Status) -> int:
     now = int(ledger.clock().timestamp())
     found = ledger.table.get(name, LOCK) or {}
-    if not _is_free(found, ledger.restore_id, holder, now):
+    if not _is_free(found, ledger.restore_id, holder, now, ledger.bounds.visible_after):
         raise NotReady(f"waiting for restore {found['restoreId']}, which changes the instance's group list")
     fence = int(found.get("fence", 0)) + 1
     lock = {
@@ -57,12 +57,12 @@ def _acquire(ledger: Ledger, name: str, holder: str, while_: Status) -> int:
     return fence
 
 
-def _is_free(lock: Item, restore_id: str, holder: str, now: int) -> bool:
+def _is_free(lock: Item, restore_id: str, holder: str, now: int, visible_after: float) -> bool:
     if not lock.get("restoreId") or int(lock["expires"]) < now:
         return True
     if lock["restoreId"] != restore_id:
         return False
-    return bool(lock["holder"] == holder or int(lock["since"]) + limits.VISIBLE_AFTER < now)
+    return bool(lock["holder"] == holder or int(lock["since"]) + visible_after < now)
 
 
 def _ours_after_all(ledger: Ledger, name: str, holder: str, fence: int) -> int:

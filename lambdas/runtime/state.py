@@ -1,6 +1,7 @@
 """What every state has around its work: input validation, log lines, phase rows, the check that the restore may still make things, and
 the translation of AWS's errors. The work itself is the function below the decorator."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ from dbrestore.ledger import stored_plan
 from dbrestore.ledger.table import Table
 from lambdas.runtime import phases, telemetry
 from lambdas.runtime.aws import ControlAccount, TargetAccount, target_account, translated
+from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.clock import Clock, system_clock
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.ledger import Ledger
@@ -31,12 +33,14 @@ Input = TypeVar("Input", bound=Document)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a function stands in: its settings, its own account, the ledger's table and the time. One invocation has one, and in it the
-    target's role is assumed once."""
+    """What a function stands in: its settings, its own account, the ledger's table, the time (`stopwatch`: in seconds since
+    some beginning), and what bounds it. One invocation has one, and in it the target's role is assumed once."""
 
     settings: Settings = field(default_factory=Settings.from_environment)
     control: ControlAccount = field(default_factory=ControlAccount)
     clock: Clock = system_clock
+    stopwatch: Callable[[], float] = time.monotonic
+    bounds: Bounds = field(default_factory=Bounds)
     _assuming: Lock = field(default_factory=Lock, repr=False, compare=False)
     _targets: dict[tuple[str, str, str], TargetAccount] = field(default_factory=dict, repr=False, compare=False)
 
@@ -46,7 +50,7 @@ class Surroundings:
 
     def ledger(self, restore_id: str) -> Ledger:
         """The rows of one restore."""
-        return Ledger(self.table, restore_id, self.clock)
+        return Ledger(self.table, restore_id, self.clock, self.bounds)
 
     def target(self, *, partition: str, account: str, region: str, restore_id: str) -> TargetAccount:
         """An account and Region as its target role. Raises ClientError if the role can't be assumed."""
@@ -79,6 +83,10 @@ class Restore:
     @property
     def settings(self) -> Settings:
         return self.surroundings.settings
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.surroundings.bounds
 
     @property
     def waited(self) -> float:
@@ -181,7 +189,7 @@ def _watched(ledger: Ledger, name: str, began_at: datetime, work: Callable[[], D
         result = work()
     except (ClientError, BotoCoreError, RestoreError) as caught:
         age = (ledger.clock() - began_at).total_seconds()
-        error = caught if isinstance(caught, RestoreError) else translated(caught, age)
+        error = caught if isinstance(caught, RestoreError) else translated(caught, age, ledger.bounds.shown_within)
         if isinstance(error, NotReady):
             phases.waits(ledger, name, str(error))
         else:

@@ -1,20 +1,18 @@
 """Each staged object against the manifest: its length, the checksum that S3 computed of it, and its header, read again."""
 
 import base64
-import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from dbrestore.contract import limits
 from dbrestore.contract.errors import NotReady
 from dbrestore.contract.manifest import NativeKind
 from dbrestore.contract.sqlserver_errors import StagedCopyDiffers
 from dbrestore.points.sqlserver.file import inspect
 from dbrestore.points.sqlserver.header import NativeHeader
 from lambdas.runtime.telemetry import log
-from lambdas.staging.copy import Place
+from lambdas.staging.copy import Pace, Place
 from lambdas.staging.files import StagedFile
 
 if TYPE_CHECKING:
@@ -24,13 +22,13 @@ if TYPE_CHECKING:
 KINDS: dict[NativeKind, str] = {"FULL": "D", "DIFFERENTIAL": "I", "LOG": "L"}
 
 
-def compare(files: Iterable[StagedFile], target: Place, until: float) -> str | None:
+def compare(files: Iterable[StagedFile], target: Place, pace: Pace) -> str | None:
     """Compare all; a sentence about those that S3 has no comparable checksum of, if there are any. Raises StagedCopyDiffers, naming the
-    first that differs, and NotReady if the invocation's time (monotonic seconds) is over before it begins."""
+    first that differs, and NotReady if the invocation's time is over before it begins."""
     files = tuple(files)
-    if time.monotonic() >= until:
+    if pace.is_over():
         raise NotReady("all parts are copied; the copies are compared next")
-    with ThreadPoolExecutor(limits.STAGING_THREADS, thread_name_prefix="compare") as threads:
+    with ThreadPoolExecutor(pace.threads, thread_name_prefix="compare") as threads:
         summed = list(threads.map(lambda file: _compare(file, target), files))
     without = len(files) - sum(summed)
     if not without:

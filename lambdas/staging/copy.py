@@ -5,7 +5,6 @@ or nothing, because an upload is completed only with every part of the plan. Two
 upload is the same bytes, and so is the same key of two uploads.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, BackupDamaged, NotReady, RestoreError
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sqlserver_errors import CrossRegionCopyRefused, StagedBackupMissing
@@ -44,45 +42,60 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast and how long an invocation works: how many requests at once, the least size of a part, and whether its time is over."""
+
+    is_over: Callable[[], bool]
+    threads: int
+    part_bytes: int
+
+    def parts(self, file: StagedFile) -> tuple[Part, ...]:
+        """None for a file that is copied whole."""
+        return staging_parts.parts(file.length, self.part_bytes)
+
+
+@dataclass(frozen=True)
 class _Upload:
-    """A file that is copied in parts; `parts` holds what S3 has."""
+    """A file that is copied in these parts; `parts` holds what S3 has."""
 
     file: StagedFile
+    planned: tuple[Part, ...]
     etag: str
     id: str
     parts: "dict[int, CompletedPartTypeDef]"
 
     @property
     def missing(self) -> list[Part]:
-        return [part for part in staging_parts.parts(self.file.length) if part.number not in self.parts]
+        return [part for part in self.planned if part.number not in self.parts]
 
 
-def copy(files: Iterable[StagedFile], source: Place, target: Place, prefix: str, until: float) -> None:
-    """Make sure that every file lies under its key. `until` (monotonic seconds) is when to stop. Raises NotReady, which says how much is
+def copy(files: Iterable[StagedFile], source: Place, target: Place, prefix: str, pace: Pace) -> None:
+    """Make sure that every file lies under its key. It stops when the pace's
+    time is over. Raises NotReady, which says how much is
     there, BackupDamaged, CrossRegionCopyRefused, StagedBackupMissing."""
     try:
-        _copy(tuple(files), source, target, prefix, until)
+        _copy(tuple(files), source, target, prefix, pace)
     except ClientError as error:
         if error_code(error) != "NoSuchBucket":
             raise
         raise StagedBackupMissing(f"{target.bucket} is gone: somebody deleted it; start the restore again") from error
 
 
-def _copy(files: tuple[StagedFile, ...], source: Place, target: Place, prefix: str, until: float) -> None:
+def _copy(files: tuple[StagedFile, ...], source: Place, target: Place, prefix: str, pace: Pace) -> None:
     there = _lengths(target, prefix)
     missing = [file for file in files if there.get(file.key) != file.length]
     if not missing:
         return
     begun = _uploads(target, prefix)
-    uploads = [u for u in _at_once(lambda f: _begin(f, source, target, begun.get(f.key)), missing, until) if u]
+    uploads = [u for u in _at_once(lambda f: _begin(f, source, target, begun.get(f.key), pace.parts(f)), missing, pace) if u]
     # What an earlier invocation copied to its end comes first, and then what lacks least: a whole file is safe from the rule that aborts
     # uploads, and time may run out before the last part of the last file.
-    _complete_whole(uploads, target, until)
+    _complete_whole(uploads, target, pace)
     unfinished = sorted((upload for upload in uploads if upload.missing), key=lambda upload: len(upload.missing))
     pieces = [(upload, part) for upload in unfinished for part in upload.missing]
-    _at_once(lambda piece: _copy_part(piece[0], piece[1], source, target), pieces, until)
-    _complete_whole(unfinished, target, until)
-    _require_all(files, target, prefix, uploads)
+    _at_once(lambda piece: _copy_part(piece[0], piece[1], source, target), pieces, pace)
+    _complete_whole(unfinished, target, pace)
+    _require_all(files, target, prefix, uploads, pace)
 
 
 def _lengths(target: Place, prefix: str) -> dict[str, int]:
@@ -97,13 +110,13 @@ def _uploads(target: Place, prefix: str) -> dict[str, str]:
     return {upload["Key"]: upload["UploadId"] for upload in newest_first}
 
 
-def _at_once(work: Callable[[Any], Done], items: Iterable[Any], until: float) -> list[Done]:
+def _at_once(work: Callable[[Any], Done], items: Iterable[Any], pace: Pace) -> list[Done]:
     """The results of what was begun in time. The first error ends it, when the requests under way have been answered."""
 
     def in_time(item: Any) -> list[Done]:
-        return [work(item)] if time.monotonic() < until else []
+        return [work(item)] if not pace.is_over() else []
 
-    with ThreadPoolExecutor(limits.STAGING_THREADS, thread_name_prefix="stage") as threads:
+    with ThreadPoolExecutor(pace.threads, thread_name_prefix="stage") as threads:
         futures = [threads.submit(in_time, item) for item in items]
         try:
             return [result for future in as_completed(futures) for result in future.result()]
@@ -112,16 +125,16 @@ def _at_once(work: Callable[[Any], Done], items: Iterable[Any], until: float) ->
             raise
 
 
-def _begin(file: StagedFile, source: Place, target: Place, upload_id: str | None) -> _Upload | None:
+def _begin(file: StagedFile, source: Place, target: Place, upload_id: str | None, planned: tuple[Part, ...]) -> _Upload | None:
     """Copy a small file, or begin or find the upload of a large one."""
     etag = _source_etag(file, source)
-    if not staging_parts.parts(file.length):
+    if not planned:
         _copy_whole(file, etag, source, target)
         return None
     if upload_id is None:
         created = target.s3.create_multipart_upload(**target.arguments, Key=file.key, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
-        return _Upload(file, etag, created["UploadId"], {})
-    return _Upload(file, etag, upload_id, _parts(file, target, upload_id))
+        return _Upload(file, planned, etag, created["UploadId"], {})
+    return _Upload(file, planned, etag, upload_id, _parts(file, planned, target, upload_id))
 
 
 def _source_etag(file: StagedFile, source: Place) -> str:
@@ -144,8 +157,8 @@ def _copy_whole(file: StagedFile, etag: str, source: Place, target: Place) -> No
         raise _explained(error, file) from error
 
 
-def _parts(file: StagedFile, target: Place, upload_id: str) -> "dict[int, CompletedPartTypeDef]":
-    lengths = {part.number: part.length for part in staging_parts.parts(file.length)}
+def _parts(file: StagedFile, planned: tuple[Part, ...], target: Place, upload_id: str) -> "dict[int, CompletedPartTypeDef]":
+    lengths = {part.number: part.length for part in planned}
     pages = target.s3.get_paginator("list_parts").paginate(**target.arguments, Key=file.key, UploadId=upload_id)
     try:
         found = [part for page in pages for part in page.get("Parts", [])]
@@ -185,9 +198,9 @@ def _completed(number: int, told: Mapping[str, Any]) -> "CompletedPartTypeDef":
     return part
 
 
-def _complete_whole(uploads: list[_Upload], target: Place, until: float) -> None:
+def _complete_whole(uploads: list[_Upload], target: Place, pace: Pace) -> None:
     whole = [upload for upload in uploads if not upload.missing]
-    _at_once(lambda upload: _complete(upload, target), whole, until)
+    _at_once(lambda upload: _complete(upload, target), whole, pace)
 
 
 def _complete(upload: _Upload, target: Place) -> None:
@@ -198,9 +211,9 @@ def _complete(upload: _Upload, target: Place) -> None:
         raise _explained(error, upload.file) from error
 
 
-def _require_all(files: tuple[StagedFile, ...], target: Place, prefix: str, uploads: list[_Upload]) -> None:
+def _require_all(files: tuple[StagedFile, ...], target: Place, prefix: str, uploads: list[_Upload], pace: Pace) -> None:
     there = _lengths(target, prefix)
-    pieces = {file.key: len(staging_parts.parts(file.length)) or 1 for file in files}
+    pieces = {file.key: len(pace.parts(file)) or 1 for file in files}
     done = sum(pieces[file.key] for file in files if there.get(file.key) == file.length)
     done += sum(len(upload.parts) for upload in uploads if there.get(upload.file.key) != upload.file.length)
     if any(there.get(file.key) != file.length for file in files):

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 
 from botocore.exceptions import ClientError
 
-from dbrestore.contract import limits
 from dbrestore.contract.anchor import AnchoredTarget
 from dbrestore.contract.errors import NotReady, RestoreError
 from dbrestore.contract.plan import PlannedTarget
@@ -81,7 +80,7 @@ def left(ledger: Ledger, target: Target) -> Iterator[Lease]:
 def _changed(ledger: Ledger, target: Target, seen: Lease, wanted: Lease, joins: bool = False) -> Iterator[Lease]:
     if seen.locked_until > _milliseconds(ledger):
         raise NotReady("waiting for another restore, which begins or ends using the temporary bucket at this moment")
-    locked = replace(wanted, version=seen.version + 1, locked_until=_milliseconds(ledger) + limits.VISIBLE_AFTER * 1000)
+    locked = replace(wanted, version=seen.version + 1, locked_until=_milliseconds(ledger) + int(ledger.bounds.visible_after * 1000))
     _write(ledger, target, locked, [ledger.while_status("RUNNING")] if joins else [])
     try:
         yield locked

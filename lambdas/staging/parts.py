@@ -26,15 +26,15 @@ class Part:
         return self.last - self.first + 1
 
 
-def part_size(length: int) -> int:
+def part_size(length: int, least: int = limits.STAGING_PART_BYTES) -> int:
     """Bytes per part, whole MiB: 256 MiB up to 2.2 TiB, 583 MiB for a file of 5 TiB."""
     enough = -(-length // (limits.STAGING_PARTS * MIB)) * MIB
-    return min(max(limits.STAGING_PART_BYTES, enough), LARGEST_PART)
+    return min(max(least, enough), LARGEST_PART)
 
 
-def parts(length: int) -> tuple[Part, ...]:
+def parts(length: int, least: int = limits.STAGING_PART_BYTES) -> tuple[Part, ...]:
     """None for a file that is copied whole."""
-    size = part_size(length)
+    size = part_size(length, least)
     if length <= size:
         return ()
     return tuple(Part(number, first, min(first + size, length) - 1) for number, first in enumerate(range(0, length, size), 1))

@@ -3,8 +3,6 @@
 Rows of the bucket and of the objects stand in the ledger before either exists; RemoveStagingBucket (lambdas.staging.bucket) removes both.
 """
 
-import time
-
 from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, NotReady
 from dbrestore.contract.plan import Plan
@@ -21,17 +19,17 @@ from lambdas.staging import bucket as staging_bucket
 from lambdas.staging import check as staging_check
 from lambdas.staging import copy as staging_copy
 from lambdas.staging.bucket import ROLE, STAGING
-from lambdas.staging.copy import Place
+from lambdas.staging.copy import Pace, Place
 from lambdas.staging.files import StagedFile, staged_files
 
 
 @state(STAGING, PlannedInput, makes=True)
 def stage_native_backups(section: PlannedInput, restore: Restore) -> StagingSection:
     """The files, in the bucket and compared. Raises NotReady until all are."""
-    until = time.monotonic() + limits.STAGING_SECONDS
+    pace = _pace(restore)
     with invocations.at_work(restore.ledger, STAGING):
         try:
-            return _stage(restore, section.plan, until)
+            return _stage(restore, section.plan, pace)
         except NotReady:
             archive.require_readable(restore)
             raise
@@ -39,7 +37,13 @@ def stage_native_backups(section: PlannedInput, restore: Restore) -> StagingSect
             raise archive.again(restore, str(error)) from error
 
 
-def _stage(restore: Restore, plan: Plan, until: float) -> StagingSection:
+def _pace(restore: Restore) -> Pace:
+    bounds, stopwatch = restore.bounds, restore.surroundings.stopwatch
+    until = stopwatch() + limits.STAGING_SECONDS
+    return Pace(lambda: stopwatch() >= until, bounds.staging_threads, bounds.staging_part_bytes)
+
+
+def _stage(restore: Restore, plan: Plan, pace: Pace) -> StagingSection:
     s3 = restore.target(plan).s3
     bucket = staging_bucket.ensure(restore, plan, s3)
     prefix = native_staging.restore_prefix(plan.restore_id)
@@ -47,18 +51,18 @@ def _stage(restore: Restore, plan: Plan, until: float) -> StagingSection:
     row = restore.ledger.intend(STAGED_OBJECTS, ROLE, f"{bucket}/{prefix}")
     if row.state == "INTENT":
         target = Place(s3, bucket, plan.target.account)
-        _copy(restore, files, _repository(restore, plan), target, prefix, until)
-        note = staging_check.compare(files, target, until)
+        _copy(restore, files, _repository(restore, plan), target, prefix, pace)
+        note = staging_check.compare(files, target, pace)
         restore.ledger.created(row.model_copy(update={"note": note}), f"s3://{bucket}/{prefix}")
     return StagingSection(bucket=bucket, prefix=prefix, objects=len(files), bytes=sum(file.length for file in files))
 
 
-def _copy(restore: Restore, files: tuple[StagedFile, ...], source: Place, target: Place, prefix: str, until: float) -> None:
+def _copy(restore: Restore, files: tuple[StagedFile, ...], source: Place, target: Place, prefix: str, pace: Pace) -> None:
     try:
-        staging_copy.copy(files, source, target, prefix, until)
+        staging_copy.copy(files, source, target, prefix, pace)
     except StagedBackupMissing as error:
         row = restore.ledger.row(BUCKET, ROLE, target.bucket)
-        if row and row.created_at and (restore.now() - row.created_at).total_seconds() < limits.SHOWN_WITHIN:
+        if row and row.created_at and (restore.now() - row.created_at).total_seconds() < restore.bounds.shown_within:
             raise NotReady(f"waiting for S3 to know the bucket {target.bucket} everywhere") from error
         raise
 

@@ -5,7 +5,7 @@ DELETED only after EC2 showed the instance as terminated, and no volume or inter
 for minutes: EC2 may not show yet what runs, and refuse to terminate it as unknown.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from lambdas.runtime.inputs import PlannedInput, RemoverInput
 from lambdas.runtime.state import Restore, state
 from lambdas.runtime.telemetry import log
 from lambdas.worker import boot_log
+from lambdas.worker.shown_instances import ALIVE, ENDING, all_shown, described, end, find, is_online, launch_token
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -39,8 +40,6 @@ VOLUME_REFUSED = ("Client.InternalError", "Client.InvalidKMSKey", "Client.Volume
 BY_REQUEST = ("Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown")
 # In the note of a row, before the URI of the console's text.
 CONSOLE = "what it said while it booted: "
-ALIVE = ("pending", "running")
-ENDING = ("shutting-down", "terminated")
 NO_CAPACITY = {
     "InsufficientFreeAddressesInSubnet",
     "InsufficientHostCapacity",
@@ -195,64 +194,10 @@ def _is_ready(restore: Restore, target: TargetAccount, row: ResourceRow, found: 
 
 def _missed(restore: Restore, ec2: "EC2Client", row: ResourceRow, age: float) -> None:
     """EC2 doesn't show it: settled when that proves that it is gone. Raises NotReady."""
-    if age > limits.SHOWN_WITHIN:
+    if age > restore.bounds.shown_within:
         # If it is there after all, it must not stay.
         end(ec2, row.physical_id or "")
     restore.ledger.missed(row)
-
-
-def is_online(target: TargetAccount, instance_id: str) -> bool:
-    """Whether SSM reaches the instance's agent."""
-    wanted: Any = [{"Key": "InstanceIds", "Values": [instance_id]}]
-    found = target.ssm.describe_instance_information(Filters=wanted)["InstanceInformationList"]
-    return any(info.get("PingStatus") == "Online" for info in found)
-
-
-def state_of(ec2: "EC2Client", instance_id: str) -> str | None:
-    """The instance's state, or None if EC2 doesn't know it (yet, or any more)."""
-    found = described(ec2, instance_id)
-    return found["State"]["Name"] if found else None
-
-
-def described(ec2: "EC2Client", instance_id: str) -> "InstanceTypeDef | None":
-    """The instance as EC2 describes it, or None if EC2 doesn't know it (yet, or any more)."""
-    answer = ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": [instance_id]}])
-    return next(_instances([answer]), None)
-
-
-def find(ec2: "EC2Client", restore_id: str, rows: Iterable[ResourceRow] = ()) -> "tuple[InstanceTypeDef, ...]":
-    """All instances of a restore that aren't gone, by tag and by what the ledger knows."""
-    found = _shown(ec2, restore_id, rows)
-    return tuple(instance for instance in found.values() if instance["State"]["Name"] != "terminated")
-
-
-def _shown(ec2: "EC2Client", restore_id: str, rows: Iterable[ResourceRow] = ()) -> "dict[str, InstanceTypeDef]":
-    """All instances of a restore, by id: found by tag, which may show later than they do, by id and, of launches whose answer was lost, by
-    token."""
-    known = list(rows)
-    ids = [row.physical_id for row in known if row.physical_id]
-    tokens = [_token(restore_id, row) for row in known if not row.physical_id]
-    filters: list[Any] = [names.tagged(restore_id)]
-    filters += [[{"Name": name, "Values": values}] for name, values in (("instance-id", ids), ("client-token", tokens)) if values]
-    pages = (page for f in filters for page in ec2.get_paginator("describe_instances").paginate(Filters=f))
-    return {instance["InstanceId"]: instance for instance in _instances(pages)}
-
-
-def _token(restore_id: str, row: ResourceRow) -> str:
-    return names.client_token(restore_id, row.role, int(row.name.rpartition("-")[2]))
-
-
-def _instances(pages: Iterable[Any]) -> "Iterator[InstanceTypeDef]":
-    return (i for page in pages for reservation in page["Reservations"] for i in reservation["Instances"])
-
-
-def end(ec2: "EC2Client", instance_id: str) -> None:
-    """Have it terminated. One that EC2 doesn't know (yet, or any more) is no error, and proves nothing."""
-    try:
-        ec2.terminate_instances(InstanceIds=[instance_id])
-    except ClientError as error:
-        if error_code(error) != "InvalidInstanceID.NotFound":
-            raise
 
 
 @state("RemoveWorker", RemoverInput)
@@ -271,12 +216,12 @@ def remove_worker(section: RemoverInput, restore: Restore) -> None:
 
 def _terminate(ec2: "EC2Client", restore_id: str, rows: tuple[ResourceRow, ...]) -> "dict[str, InstanceTypeDef]":
     """What EC2 shows of them when none of it is alive. Raises NotReady."""
-    before = _shown(ec2, restore_id, rows)
+    before = all_shown(ec2, restore_id, rows)
     for instance_id in before.keys() | {row.physical_id for row in rows if row.physical_id}:
         # One by one: a single unknown id in the list and EC2 terminates none of them. What it does not show may run all the same.
         if instance_id not in before or before[instance_id]["State"]["Name"] not in ENDING:
             end(ec2, instance_id)
-    shown = _shown(ec2, restore_id, rows)
+    shown = all_shown(ec2, restore_id, rows)
     if left := sorted(i for i, instance in shown.items() if instance["State"]["Name"] != "terminated"):
         raise NotReady(f"waiting for {', '.join(left)} to terminate")
     return shown
@@ -284,7 +229,7 @@ def _terminate(ec2: "EC2Client", restore_id: str, rows: tuple[ResourceRow, ...])
 
 def require_gone(restore: Restore, ec2: "EC2Client", row: ResourceRow) -> None:
     """That a worker is not to be seen doesn't let another take its place. The ledger says it when it is gone. Raises NotReady."""
-    shown = _shown(ec2, restore.ledger.restore_id, [row])
+    shown = all_shown(ec2, restore.ledger.restore_id, [row])
     if living := [i for i, instance in shown.items() if i == row.physical_id and instance["State"]["Name"] != "terminated"]:
         raise NotReady(f"waiting for {living[0]} to terminate")
     _settle(restore, row, shown)
@@ -292,7 +237,7 @@ def require_gone(restore: Restore, ec2: "EC2Client", row: ResourceRow) -> None:
 
 def _settle(restore: Restore, row: ResourceRow, shown: "Mapping[str, InstanceTypeDef]") -> None:
     """Gone is what was seen terminated; what was not seen at all is so only later."""
-    token = None if row.physical_id else _token(restore.ledger.restore_id, row)
+    token = None if row.physical_id else launch_token(restore.ledger.restore_id, row)
     seen = [i for i, instance in shown.items() if i == row.physical_id or instance.get("ClientToken") == token]
     if seen:
         restore.ledger.deleted(row.model_copy(update={"physical_id": seen[0]}))

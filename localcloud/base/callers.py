@@ -19,7 +19,10 @@ _NAMED = {
         "GroupId": f"arn:aws:ec2:{_HERE}:security-group/{{name}}",
         "VpcId": f"arn:aws:ec2:{_HERE}:vpc/{{name}}",
     },
-    "rds": {"DBInstanceIdentifier": f"arn:aws:rds:{_HERE}:db:{{name}}"},
+    "rds": {
+        "DBInstanceIdentifier": f"arn:aws:rds:{_HERE}:db:{{name}}",
+        "DBClusterIdentifier": f"arn:aws:rds:{_HERE}:cluster:{{name}}",
+    },
     "secretsmanager": {"SecretId": "{name}"},
     "ssm": {
         "Name": f"arn:aws:ssm:{_HERE}:parameter{{name}}",

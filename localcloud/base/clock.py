@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from weakref import WeakSet
 
 from localcloud.base.agenda import Agenda
@@ -21,6 +22,16 @@ def set_scale(scale: float) -> None:
     """`scale` 20 means: what takes AWS 20 seconds takes 1 second here. Real work (a command, a query) is never scaled."""
     global _scale
     _scale = scale
+
+
+@contextmanager
+def scales() -> Iterator[Callable[[float], None]]:
+    """`set_scale`, and in the end the scale that was before."""
+    before = _scale
+    try:
+        yield set_scale
+    finally:
+        set_scale(before)
 
 
 def shortened(seconds: float) -> float:

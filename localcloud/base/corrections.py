@@ -16,13 +16,13 @@ replaced: dict[tuple[Any, str], Any] = {}
 def fix(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
     """Put `replacement(original, *arguments)` in the place of `owner.name`; a second time it does nothing.
 
-    A property stays one; the original of a class method comes bound to `owner`.
+    A property stays one, and settable if it was; the original of a class method comes bound to `owner`.
     """
     if (owner, name, replacement) in _fixed:
         return
     original = inspect.getattr_static(owner, name)
     if isinstance(original, property) and original.fget:
-        setattr(owner, name, property(_wrapped(original.fget, replacement)))
+        setattr(owner, name, property(_wrapped(original.fget, replacement), original.fset))
     elif isinstance(original, classmethod):
         setattr(owner, name, staticmethod(_wrapped(getattr(owner, name), replacement)))
     else:

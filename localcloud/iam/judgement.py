@@ -3,7 +3,7 @@ request has.
 
 | moto 5.2.5 | fixed to |
 |---|---|
-| whoever asks may call ModifyDBInstance | `AccessDenied` |
+| whoever asks may call ModifyDBInstance, ModifyDBCluster | `AccessDenied` |
 | whoever asks may call RunInstances, CreateSecurityGroup, ModifyInstanceAttribute | `UnauthorizedOperation`, for each resource |
 
 A VPC and its subnets bear the account of their owner, which another account may be: `localcloud.ec2.sharing`. Keys of an account's owner
@@ -36,6 +36,7 @@ def install() -> None:
     global _is_judging
     _is_judging = True
     fix(RDSResponse, "modify_db_instance", _modify_db_instance)
+    fix(RDSResponse, "modify_db_cluster", _modify_db_cluster)
     fix(InstanceResponse, "run_instances", _run_instances)
     fix(InstanceResponse, "modify_instance_attribute", _modify_instance_attribute)
     fix(SecurityGroups, "create_security_group", _create_security_group)
@@ -62,16 +63,26 @@ def allowed(access_key: str, action: str, resource: str, context: Mapping[str, s
 
 def _modify_db_instance(original: Callable[..., Any], response: Any) -> Any:
     name = str(response.params.get("DBInstanceIdentifier"))
-    found = response.backend.databases.get(name)
+    _require_modification(response, "rds:ModifyDBInstance", f"db:{name}", response.backend.databases.get(name))
+    return original(response)
+
+
+def _modify_db_cluster(original: Callable[..., Any], response: Any) -> Any:
+    name = str(response.params.get("DBClusterIdentifier"))
+    _require_modification(response, "rds:ModifyDBCluster", f"cluster:{name}", response.backend.clusters.get(name))
+    return original(response)
+
+
+def _require_modification(response: Any, action: str, resource: str, found: Any) -> None:
+    """The keys are the same for both (Service Authorization Reference, Amazon RDS). A cluster is judged by its own tags."""
     context = {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in (found.tags if found else [])}
     asked = response.params.get("ManageMasterUserPassword")
     if asked is not None or fills_keys:
         context["rds:ManageMasterUserPassword"] = str(bool(asked)).lower()
-    arn = f"arn:aws:rds:{response.region}:{response.current_account}:db:{name}"
-    if not allowed(response.get_access_key(), "rds:ModifyDBInstance", arn, context):
+    arn = f"arn:aws:rds:{response.region}:{response.current_account}:{resource}"
+    if not allowed(response.get_access_key(), action, arn, context):
         session = roles.session_of(response.get_access_key())
-        raise AccessDeniedError(session.arn, f"rds:ModifyDBInstance on resource: {arn}")
-    return original(response)
+        raise AccessDeniedError(session.arn, f"{action} on resource: {arn}")
 
 
 def _run_instances(original: Callable[..., Any], response: Any) -> Any:

@@ -25,7 +25,7 @@ class PostgreSql:
     def __init__(self, instance: Any, password: str, authority: certificates.Authority, host: str, directory: Path) -> None:
         self._instance, self._authority, self._host = instance, authority, host
         # Never the identifier: 63 characters of it would not leave room for the socket's name.
-        place = directory / instance.dbi_resource_id[3:11]
+        place = directory / instance.dbi_resource_id.rpartition("-")[2][:8]
         certificate, key = certificates.issue(authority, host)
         try:
             self._server = postgresql.start(place, certificate=certificate, key=key, settings=_SETTINGS, version=instance.engine_version)

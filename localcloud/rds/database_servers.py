@@ -1,8 +1,9 @@
-"""The servers behind the DB instances of the local cloud: real PostgreSQL, simulated SQL Server.
+"""The servers behind the DB instances and clusters of the local cloud: real PostgreSQL, simulated SQL Server.
 
 Invariant: a server runs only while its DB instance exists; `shutdown` ends all, and a start removes what a killed cloud left.
 """
 
+import json
 import logging
 import threading
 import time
@@ -61,8 +62,21 @@ def install(directory: Path, authority: certificates.Authority) -> None:
 
 
 def server_of(instance: Any) -> Server | None:
-    """The server of moto's DB instance; None while it is being made and for engines that have none here."""
-    return _servers.get(instance.dbi_resource_id)
+    """The server of moto's DB instance or cluster, a member's its cluster's; None while it is being made and for engines that have none
+    here."""
+    return _servers.get(_key(instance))
+
+
+def _key(instance: Any) -> str:
+    owner = vars(instance).get("cluster", instance)
+    return str(vars(owner).get("db_cluster_resource_id") or owner.dbi_resource_id)
+
+
+def password_of(instance: Any) -> str:
+    """The master user's, of an instance or a cluster."""
+    if instance.manage_master_user_password:
+        return str(json.loads(instance.master_user_secret.secret.secret_string)["password"])
+    return str(instance._master_user_password)
 
 
 def engine_of(identifier: str, place: Place = HOME) -> SqlServerEngine:
@@ -74,15 +88,16 @@ def engine_of(identifier: str, place: Place = HOME) -> SqlServerEngine:
 
 
 def create(instance: Any, password: str) -> None:
-    """Start a server for moto's DB instance in the background; its status then becomes `available`, or `failed`."""
+    """Start a server for moto's DB instance, or for what shows a cluster as one, in the background; its status then becomes `available`, or
+    `failed`."""
     instance.status = "creating"
     name = f"making {instance.db_instance_identifier}"
     threading.Thread(target=_create, args=(instance, password), name=name, daemon=True).start()
 
 
 def remove(instance: Any) -> None:
-    """Stop the server and delete its data; absence is success."""
-    if server := _servers.pop(instance.dbi_resource_id, None):
+    """Stop the server and delete its data; absence is success. A member's stays as long as its cluster."""
+    if "cluster" not in vars(instance) and (server := _servers.pop(_key(instance), None)):
         server.discard()
 
 

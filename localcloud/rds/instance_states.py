@@ -3,7 +3,7 @@
 | moto 5.2.5 | fixed to |
 |---|---|
 | ModifyDBInstance in every status | `InvalidDBInstanceState` unless the status is one of `MODIFIABLE` |
-| ModifyDBInstance changes the groups of a cluster's member | `InvalidParameterCombination` |
+| ModifyDBInstance changes the groups of a cluster's member, or anything of a Multi-AZ DB cluster's | `InvalidParameterCombination` |
 | more storage, `available` | `storage-optimization` for (scaled) hours, and no other change of the storage |
 
 In `storage-optimization` every modification but the storage's is taken (AWS re:Post, "Why is my RDS instance stuck in the
@@ -38,6 +38,9 @@ def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: 
             f"Database instance {db_instance_identifier} is not in available state: {instance.status}.",
         )
     _require_no_member(instance, db_kwargs.get("vpc_security_group_ids"))
+    if instance.db_cluster_identifier and not instance.engine.startswith("aurora"):
+        # "You can't modify the DB instances within a Multi-AZ DB cluster" (Amazon RDS User Guide); code and wording are assumed.
+        raise RDSClientError("InvalidParameterCombination", "The DB instance is a member of a Multi-AZ DB cluster: modify the DB cluster.")
     before, asked = instance.allocated_storage, db_kwargs.get("allocated_storage")
     grows = asked is not None and before is not None and int(asked) > int(before)
     if grows and instance.status == OPTIMIZING:

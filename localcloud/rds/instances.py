@@ -12,19 +12,19 @@
 | no subnet group | `default`, made of the default VPC's subnets |
 | the same DbiResourceId everywhere | one per instance |
 | any VpcSecurityGroupIds accepted | unknown: `InvalidParameterValue`; more than 5: `InvalidParameterValue` too |
-| groups always `active` | `adding` and `removing` for a (scaled) while |
+| groups of an instance always `active` | `localcloud.rds.group_changes` |
 | no FreeStorageSpace in CloudWatch | allocated storage less the real size of the data directory, or the simulated one of the databases |
 | a replica has its source's DbiResourceId; one in another Region cannot be deleted | its own; can |
 
-In which states it may be modified: `localcloud.rds.instance_states`. Option groups: `localcloud.rds.option_groups`. Not fixed:
+In which states it may be modified: `localcloud.rds.instance_states`. Option groups: `localcloud.rds.option_groups`. Clusters and their
+members: `localcloud.rds.clusters`. Not fixed:
 DeleteDBInstance makes the instance vanish at once; snapshots and replicas have no server; parameter groups change nothing.
 """
 
 import json
 import secrets
 import string
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,8 @@ from localcloud.base import clock
 from localcloud.base.certificates import Authority
 from localcloud.base.corrections import fix
 from localcloud.postgresql import versions as postgresql_versions
-from localcloud.postgresql.distributions import VersionNotAvailable
-from localcloud.rds import database_servers, instance_states, option_groups
+from localcloud.rds import cluster_states, clusters, database_servers, group_changes, instance_states, option_groups
 from localcloud.sqlserver import instances as sqlserver_instances
-
-# "VPC security groups per DB instance", a quota that AWS does not raise.
-GROUPS_PER_INSTANCE = 5
-# Seconds on AWS until a changed group list is active (assumed).
-GROUP_CHANGE = 30.0
 
 
 def install(directory: Path, time_scale: float, authority: Authority) -> None:
@@ -59,12 +53,14 @@ def install(directory: Path, time_scale: float, authority: Authority) -> None:
     fix(DBInstance, "__init__", _describe_truly)
     fix(DBInstance, "address", _address)
     fix(DBInstance, "endpoint", _endpoint)
-    fix(DBInstance, "vpc_security_group_membership_list", _group_memberships)
     fix(MasterUserSecret, "_generate_secret_string", _secret_string)
     fix(MasterUserSecret, "rotate_secret", _rotate_secret)
     fix(RDSBackend, "create_db_instance", _create)
     fix(RDSBackend, "modify_db_instance", _modify)
+    group_changes.install()
     instance_states.install()
+    cluster_states.install()
+    clusters.install()
     fix(RDSBackend, "stop_db_instance", _stop)
     fix(RDSBackend, "start_db_instance", _start)
     fix(RDSBackend, "delete_db_instance", _delete)
@@ -92,33 +88,26 @@ class FreeStorageSpace(CloudWatchMetricProvider):  # type: ignore[misc] # moto i
                 "Bytes",
             )
             for instance in list(rds_backends[account_id][region].databases.values())
-            if (server := database_servers.server_of(instance))
+            # Aurora's storage has no end that a metric could tell the distance to.
+            if not instance.engine.startswith("aurora") and (server := database_servers.server_of(instance))
         ]
 
 
 def _create(original: Callable[..., Any], backend: Any, db_kwargs: Any) -> Any:
-    _check_groups(backend, db_kwargs.get("vpc_security_group_ids") or [])
+    group_changes.check(backend, db_kwargs.get("vpc_security_group_ids") or [])
+    if db_kwargs.get("db_cluster_identifier"):
+        return original(backend, db_kwargs)
     is_ours = db_kwargs.get("engine") in database_servers.ENGINES
     if is_ours and not (db_kwargs.get("manage_master_user_password") or db_kwargs.get("master_user_password")):
         raise RDSClientError("InvalidParameterValue", "The parameter MasterUserPassword must be provided and must not be blank.")
     if db_kwargs.get("engine") in sqlserver_instances.ENGINES:
         sqlserver_instances.complete(db_kwargs)
     if db_kwargs.get("engine") == database_servers.POSTGRESQL:
-        db_kwargs["engine_version"] = _version_to_run(db_kwargs.get("engine_version"))
+        db_kwargs["engine_version"] = clusters.version_to_run(db_kwargs.get("engine_version"), database_servers.POSTGRESQL)
     instance = original(backend, db_kwargs)
     if is_ours:
-        database_servers.create(instance, _password(instance))
+        database_servers.create(instance, database_servers.password_of(instance))
     return instance
-
-
-def _version_to_run(asked: str | None) -> str:
-    """RDS takes a major version for its newest minor one. Fetches the programs, so that an answer without an error is kept."""
-    try:
-        version = postgresql_versions.resolve(asked)
-        postgresql_versions.installation(version)
-    except VersionNotAvailable as error:
-        raise RDSClientError("InvalidParameterCombination", f"Cannot find version {asked} for postgres: {error}") from error
-    return version
 
 
 def _require_same_version(instance: Any, asked: str | None) -> None:
@@ -151,12 +140,6 @@ def _secret_string(_original: Callable[..., Any], secret: Any) -> str:
     return json.dumps({"username": secret.resource.master_username, "password": secrets.token_urlsafe(24)})
 
 
-def _password(instance: Any) -> str:
-    if instance.manage_master_user_password:
-        return str(json.loads(instance.master_user_secret.secret.secret_string)["password"])
-    return str(instance._master_user_password)
-
-
 def _rotate_secret(_original: Callable[..., Any], secret: Any) -> None:
     text = secret._generate_secret_string()
     secret.secretsmanager.put_secret_value(secret.secret.arn, text, None, None, ["AWSCURRENT"])
@@ -169,13 +152,13 @@ def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: 
     if db_kwargs.get("enable_iam_database_authentication") and not instance.iam_database_authentication_enabled:
         raise RDSClientError("InvalidParameterCombination", "The local cloud enables IAM logins with CreateDBInstance only")
     asked = db_kwargs.get("vpc_security_group_ids")
-    _check_groups(backend, asked or [])
+    group_changes.check(backend, asked or [])
     option_groups.require_known(backend, db_kwargs.get("option_group_name"))
     _require_same_version(instance, db_kwargs.get("engine_version"))
     before, options_before = list(instance.vpc_security_group_ids), instance.option_group_name
     original(backend, db_instance_identifier, db_kwargs)
     if asked is not None:
-        _note_group_change(instance, before, asked)
+        group_changes.note(instance, before, asked)
     option_groups.note_modification(instance, options_before, immediately=bool(db_kwargs.get("apply_immediately")))
     if server := database_servers.server_of(instance):
         _change_server(server, instance, db_kwargs)
@@ -185,36 +168,7 @@ def _modify(original: Callable[..., Any], backend: Any, db_instance_identifier: 
 def _change_server(server: database_servers.Server, instance: Any, asked: Any) -> None:
     server.change(asked)
     if asked.get("manage_master_user_password") or asked.get("master_user_password"):
-        server.set_password(_password(instance))
-
-
-def _check_groups(backend: Any, group_ids: Iterable[str]) -> None:
-    ec2 = ec2_backends[backend.account_id][backend.region_name]
-    for group_id in group_ids:
-        if ec2.get_security_group_from_id(group_id) is None:
-            # The code and the odd wording are AWS's (seen in github.com/aws/aws-cli/issues/574).
-            raise RDSClientError("InvalidParameterValue", f"Invalid security group , groupId= {group_id}, groupName=.")
-    if len(set(group_ids)) > GROUPS_PER_INSTANCE:
-        # The wording is AWS's (seen in github.com/awslabs/kubeflow-manifests/issues/137), the code is assumed.
-        raise RDSClientError(
-            "InvalidParameterValue",
-            "The request violates your limit on number of Ec2 VPC SecurityGroups associated with an instance",
-        )
-
-
-def _note_group_change(instance: Any, before: list[str], after: list[str]) -> None:
-    done = time.monotonic() + clock.shortened(GROUP_CHANGE)
-    changes = vars(instance).setdefault("dbrestore_group_changes", {})
-    changes.update({group_id: ("adding", done) for group_id in after if group_id not in before})
-    changes.update({group_id: ("removing", done) for group_id in before if group_id not in after})
-
-
-def _group_memberships(_original: Callable[..., Any], instance: Any) -> list[dict[str, str]]:
-    changes = vars(instance).get("dbrestore_group_changes", {})
-    under_way = {group_id: status for group_id, (status, done) in list(changes.items()) if time.monotonic() < done}
-    listed = {group_id: under_way.get(group_id, "active") for group_id in instance.vpc_security_group_ids}
-    leaving = {group_id: status for group_id, status in under_way.items() if status == "removing"}
-    return [{"VpcSecurityGroupId": group_id, "Status": status} for group_id, status in {**leaving, **listed}.items()]
+        server.set_password(database_servers.password_of(instance))
 
 
 def _stop(original: Callable[..., Any], backend: Any, *arguments: Any, **keywords: Any) -> Any:

@@ -2,8 +2,9 @@
 
 | moto 5.2.5 | fixed to |
 |---|---|
-| ModifyDBInstance takes a group that EC2 made just now | `InvalidVPCNetworkStateFault` for a while |
+| ModifyDBInstance, ModifyDBCluster take a group that EC2 made just now | `InvalidVPCNetworkStateFault` for a while |
 | ModifyDBInstance always finds the instance at rest | now and then `InvalidDBInstanceState`, whatever DescribeDBInstances said before |
+| ModifyDBCluster always finds the cluster at rest | now and then `InvalidDBClusterStateFault` likewise |
 """
 
 from collections.abc import Callable
@@ -18,15 +19,27 @@ from localcloud.base.corrections import fix
 
 def install() -> None:
     """Fix moto's RDS."""
-    fix(RDSResponse, "modify_db_instance", _modify)
+    fix(RDSResponse, "modify_db_instance", _modify_instance)
+    fix(RDSResponse, "modify_db_cluster", _modify_cluster)
 
 
-def _modify(original: Callable[..., Any], response: Any) -> Any:
-    if late := consistency.current():
-        late.call()
-        for group in response.params.get("VpcSecurityGroupIds") or []:
-            if not late.knows(group, "at RDS"):
-                raise RDSClientError("InvalidVPCNetworkStateFault", f"The security group {group} is not available to the DB instance yet.")
-        if late.meets("InvalidDBInstanceState"):
-            raise RDSClientError("InvalidDBInstanceState", "The DB instance is not in a valid state.")
+def _modify_instance(original: Callable[..., Any], response: Any) -> Any:
+    _meet(response, "InvalidDBInstanceState", "The DB instance is not in a valid state.")
     return original(response)
+
+
+def _modify_cluster(original: Callable[..., Any], response: Any) -> Any:
+    _meet(response, "InvalidDBClusterStateFault", "The DB cluster is not in a valid state.")
+    return original(response)
+
+
+def _meet(response: Any, code: str, message: str) -> None:
+    late = consistency.current()
+    if not late:
+        return
+    late.call()
+    for group in response.params.get("VpcSecurityGroupIds") or []:
+        if not late.knows(group, "at RDS"):
+            raise RDSClientError("InvalidVPCNetworkStateFault", f"The security group {group} is not available to the database yet.")
+    if late.meets(code):
+        raise RDSClientError(code, message)

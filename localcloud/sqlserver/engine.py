@@ -96,6 +96,8 @@ class SqlServerEngine:
 
     def login(self, user: str, password: str, database: str) -> Session:
         """Raises SqlError 18456 for a wrong password, 4060 for a database that is unknown or RESTORING."""
+        for happens in tuple(self.switches.at_login):
+            happens(database)
         with self._lock:
             login = self.instance.login_of(user)
             if login is None or login.password != password:
@@ -107,6 +109,15 @@ class SqlServerEngine:
 
     def execute(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[Result]:
         """Run one batch; other sessions' statements may run between its own. Raises SqlError 102 if it isn't understood, DropConnection."""
+        for happens in tuple(self.switches.before_batch):
+            happens(session, text)
+        try:
+            return self._executed(session, text, parameters)
+        finally:
+            for happens in tuple(self.switches.after_batch):
+                happens(session, text)
+
+    def _executed(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[Result]:
         nodes = parse(text)
         frame = Frame(session, {name.lower(): Variable(given) for name, given in parameters.items()})
         batch = Interpreter(Queries(self.instance, frame, self._procedures.status), self._served, lambda: self._turn(session))
@@ -155,6 +166,8 @@ class SqlServerEngine:
 
     def _served(self, statement: Statement | Call, frame: Frame) -> Results:
         session = frame.session
+        for happens in tuple(self.switches.before_statement):
+            happens(statement)
         match statement:
             case Call():
                 return self._procedures.execute(session, statement)

@@ -4,10 +4,12 @@ Invariant: nothing here changes by itself but the counters, which count down to 
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from localcloud.sqlserver.texts import text
+from localcloud.tds.engine import Session
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ class Switches:
     kms: Literal["", "kms-key-missing", "kms-refused"] = ""
     # The master user lost its rights in msdb: a password reset brings them back.
     master_is_misaligned: bool = False
+    # What happens meanwhile: around each batch of statements, before a statement, at a login to a database. It may raise what the
+    # server says then.
+    before_batch: list[Callable[[Session, str], object]] = field(default_factory=list)
+    after_batch: list[Callable[[Session, str], object]] = field(default_factory=list)
+    before_statement: list[Callable[[object], object]] = field(default_factory=list)
+    at_login: list[Callable[[str], object]] = field(default_factory=list)
 
     def fail_next(self, key: str, *, leaves_database: bool = False, **values: object) -> None:
         """The next task that starts ends in ERROR with this text of the table."""

@@ -22,6 +22,7 @@ from dbrestore.points.sqlserver import adding as native_points
 from dbrestore.points.sqlserver import needed_sets
 from dbrestore.points.sqlserver import staged as native_staging
 from dbrestore.worker import run_job
+from dbrestore.worker.base.bounds import Bounds
 from localcloud.base import certificates
 from localcloud.sqlserver.engine import SqlServerEngine
 from localcloud.sqlserver.source import NoSuchBucket, NoSuchKey
@@ -87,7 +88,7 @@ class StagedObjects:
 
 @dataclass
 class NativeCloud:
-    """S3 and Secrets Manager at an endpoint; a simulated SQL Server with a certificate for `localhost`."""
+    """S3 and Secrets Manager at an endpoint; a simulated SQL Server with a certificate for `localhost`; the bounds of the worker."""
 
     endpoint: str
     authority: certificates.Authority
@@ -96,9 +97,10 @@ class NativeCloud:
     engine: SqlServerEngine
     server: TdsServer
     secret_arn: str
+    bounds: Bounds
 
     @classmethod
-    def start(cls, endpoint: str, authority: certificates.Authority, directory: Path, **settings: Any) -> "NativeCloud":
+    def start(cls, endpoint: str, authority: certificates.Authority, directory: Path, bounds: Bounds, **settings: Any) -> "NativeCloud":
         """A new server and a new secret; the buckets are there."""
         staged = StagedObjects()
         engine = SqlServerEngine(master_user="master", master_password="secret", s3=staged, **settings)
@@ -106,7 +108,7 @@ class NativeCloud:
         server = tds_server.start(engine, certificate=certificate, key=key)
         secrets = boto3.client("secretsmanager", endpoint_url=endpoint, region_name="us-east-1", **KEYS)
         arn = secrets.create_secret(Name=f"rds!{uuid.uuid4().hex}", SecretString=secret("secret"))["ARN"]
-        return cls(endpoint, authority, directory, staged, engine, server, arn)
+        return cls(endpoint, authority, directory, staged, engine, server, arn, bounds)
 
     def environment(self) -> dict[str, str]:
         """What the worker finds on its instance."""
@@ -241,13 +243,15 @@ class NativeRestore:
         """Run one job to its end, in this process."""
         uri = self.job_uri(kind, name)
         with patch.dict(os.environ, self.cloud.environment(), clear=True):
-            run_job.run(uri)
+            run_job.run(uri, self.cloud.bounds)
         return self.result(uri)
 
-    def start(self, uri: str, **limits: float) -> subprocess.Popen[bytes]:
-        """The worker program in its own process, with other limits if given."""
-        changes = "; ".join(f"limits.{name} = {value}" for name, value in limits.items())
-        program = f"from dbrestore.worker import run_job; from dbrestore.worker.base import limits; {changes}; run_job.run({uri!r})"
+    def start(self, uri: str, **bounds: float) -> subprocess.Popen[bytes]:
+        """The worker program in its own process, within other bounds if given."""
+        program = (
+            "from dbrestore.worker import run_job; from dbrestore.worker.base.bounds import Bounds; "
+            f"run_job.run({uri!r}, Bounds(**{bounds!r}))"
+        )
         command = [sys.executable, "-W", "error::ResourceWarning", "-c", program]
         return subprocess.Popen(command, env=self.cloud.environment())
 

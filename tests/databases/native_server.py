@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from dbrestore.contract.job import DatabaseServer, NativeDatabaseJob
 from dbrestore.contract.manifest import NativeKind
 from dbrestore.points.sqlserver import staged as native_staging
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.sqlserver.session import SqlServer
 from localcloud.base import certificates
@@ -25,6 +27,10 @@ class NativeServer:
         self.simulated, self.server = simulated, server
         self.engine = simulated.engine
         self.switches = simulated.engine.switches
+
+    def bound(self, **bounds: float) -> None:
+        """The worker waits so long, and no longer as it did."""
+        self.server.credentials.bounds = replace(self.server.credentials.bounds, **bounds)
 
     def stage(self, number: int = 1, kind: NativeKind = "FULL", what: Written = FULL) -> str:
         """Put a backup set of one file where this restore stages it; the key."""
@@ -61,7 +67,7 @@ def job(name: str = "shop", prefix: str = PREFIX, last_set: str = "") -> NativeD
 
 
 @contextmanager
-def native_server(authority: certificates.Authority) -> Iterator[NativeServer]:
+def native_server(authority: certificates.Authority, bounds: Bounds) -> Iterator[NativeServer]:
     """A server on a port of its own."""
     simulated = Server()
     certificate, key = certificates.issue(authority, "localhost")
@@ -74,8 +80,7 @@ def native_server(authority: certificates.Authority) -> Iterator[NativeServer]:
             secret_arn="arn:secret",
             ca_bundle="s3://evidence/ca.pem",
         )
-        yield NativeServer(
-            simulated, SqlServer(address, authority.bundle, Credentials(lambda: Login(MASTER, PASSWORD), "the secret", "put it right"))
-        )
+        credentials = Credentials(lambda: Login(MASTER, PASSWORD), "the secret", "put it right", bounds=bounds)
+        yield NativeServer(simulated, SqlServer(address, authority.bundle, credentials))
     finally:
         wire.stop()

@@ -21,6 +21,7 @@ from dbrestore.contract.job import DatabaseJob, DatabaseServer, Job, JobKind, Po
 from dbrestore.contract.manifest import ByteRange, DatabaseBackup, Manifest
 from dbrestore.points.pgdump import adding as points
 from dbrestore.worker import run_job
+from dbrestore.worker.base.bounds import Bounds
 from localcloud.postgresql.clients import tool
 from localcloud.postgresql.server import Server
 
@@ -131,6 +132,7 @@ class Restore:
     restore_id: str = field(default_factory=lambda: f"r-{uuid.uuid4().hex[:12]}")
     manifest_uri: str = ""
     postgres: PostgresOptions = field(default_factory=PostgresOptions)
+    bounds: Bounds = field(default_factory=Bounds)
 
     def keeping_owners(self) -> "Restore":
         """The same, of a point of the target itself: there the dump's own roles may own."""
@@ -215,7 +217,7 @@ class Restore:
         """Run one job to its end, in this process."""
         uri = self.job_uri(kind, name or kind)
         with patch.dict(os.environ, self.cloud.environment(), clear=True):
-            run_job.run(uri)
+            run_job.run(uri, self.bounds)
         return self.result(uri)
 
     def run_program(self, kind: JobKind, name: str = "") -> Result:

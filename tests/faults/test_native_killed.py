@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -26,9 +27,9 @@ from tests.statemachine.world import REGION, execution_arn
 __all__ = ["authority", "native"]
 
 QUICK = ("StageNativeBackups", "VerifyDatabases")
-PROGRAM = (
-    "from dbrestore.worker import run_job\nfrom dbrestore.worker.base import limits\nvars(limits).update({limits!r})\nrun_job.run({uri!r})"
-)
+PROGRAM = """from dbrestore.worker import run_job
+from dbrestore.worker.base.bounds import Bounds
+run_job.run({uri!r}, {bounds!r})"""
 
 
 def stop_execution() -> None:
@@ -118,10 +119,10 @@ def test_a_worker_that_dies_while_rds_restores_leaves_nothing(beside_others: Ins
 
 def start_worker(native: Installation, endpoint: str, uri: str) -> subprocess.Popen[bytes]:
     """The worker's program as on its instance, with a pause between polls in which it can be met."""
-    limits = SHORT_WAITS | {"NATIVE_POLL_SECONDS": 0.05, "NATIVE_LONGEST_POLL_SECONDS": 0.05}
+    bounds = replace(SHORT_WAITS, native_poll_seconds=0.05, native_longest_poll_seconds=0.05)
     keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION}
     environment = {**os.environ, **keys, "AWS_ENDPOINT_URL": endpoint}
-    return subprocess.Popen([sys.executable, "-c", PROGRAM.format(limits=limits, uri=uri)], env=environment)
+    return subprocess.Popen([sys.executable, "-c", PROGRAM.format(bounds=bounds, uri=uri)], env=environment)
 
 
 def own_tasks(native: Installation) -> list[Task]:

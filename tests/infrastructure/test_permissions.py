@@ -111,13 +111,16 @@ def test_no_managed_policy_is_attached(control: Template, target: Template) -> N
             assert not role.get("ManagedPolicyArns")
 
 
-def test_only_the_states_of_step_3_and_their_removers_may_touch_the_instance() -> None:
-    may_touch = {row.state for row in FUNCTIONS if "rds:ModifyDBInstance" in _actions(row.target)}
+@pytest.mark.parametrize("action", ["rds:ModifyDBInstance", "rds:ModifyDBCluster"])
+def test_only_the_states_of_step_3_and_their_removers_may_touch_the_instance_or_cluster(action: str) -> None:
+    may_touch = {row.state for row in FUNCTIONS if action in _actions(row.target)}
 
     assert may_touch == {"PairSecurityGroups", "UnpairSecurityGroups", "DiscardUnfinishedDatabases"}
-    conditions = permissions.CHANGE_GROUP_LIST.conditions
-    assert conditions["StringNotEquals"] == {"aws:ResourceTag/dbrestore:allow": "false"}
-    assert conditions["BoolIfExists"] == {"rds:ManageMasterUserPassword": "false"}
+    [statement] = [one for one in permissions.CHANGE_GROUP_LIST if one.actions == (action,)]
+    assert statement.conditions["StringNotEquals"] == {"aws:ResourceTag/dbrestore:allow": "false"}
+    assert statement.conditions["BoolIfExists"] == {"rds:ManageMasterUserPassword": "false"}
+    kind = {"rds:ModifyDBInstance": "db", "rds:ModifyDBCluster": "cluster"}[action]
+    assert statement.resources == (f"arn:{{partition}}:rds:{{region}}:{{account}}:{kind}:*",)
 
 
 def test_no_permission_depends_on_whether_aws_fills_in_a_key(control: Template, target: Template) -> None:

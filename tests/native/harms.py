@@ -6,6 +6,7 @@ A harm to what is staged is done between StageNativeBackups and RestoreNativeBac
 import json
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,6 @@ from dbrestore.contract import keys
 from dbrestore.contract import limits as lambda_limits
 from dbrestore.contract.manifest import Manifest, NativeBackupSet
 from dbrestore.points import stored_points
-from dbrestore.worker.base import limits
 from lambdas.runtime.settings import CA_BUNDLE_KEY
 from localcloud.backups.files import Written, backup
 from localcloud.base import certificates
@@ -57,7 +57,7 @@ def belongs_to(group: str, status: str) -> Harm:
     def harm(native: Installation) -> None:
         said = [{"OptionGroupName": group, "Status": status}]
         native.world.patch.setattr(DBInstance, "option_group_memberships", property(lambda _instance: said))
-        native.world.patch.setattr(lambda_limits, "TARGET_AVAILABLE_WITHIN", -1)
+        native.world.clock.let_pass(seconds=lambda_limits.TARGET_AVAILABLE_WITHIN + 1)
 
     return harm
 
@@ -378,7 +378,7 @@ def ends_saying(words: str) -> Harm:
 
 def slots_stay_taken(native: Installation) -> None:
     """Two tasks of others that run longer than is waited for."""
-    native.world.patch.setattr(limits, "NATIVE_SLOT_WAIT_SECONDS", 3600)
+    native.bounds = replace(native.bounds, native_slot_wait_seconds=3600)
     native.engine.take_slots(2)
 
 
@@ -395,16 +395,15 @@ def cancelled_by_another(native: Installation) -> None:
 
 def in_a_transaction(native: Installation) -> None:
     """The submission arrives inside a transaction, which the driver has begun."""
-    execute = native.engine.execute
 
-    def inside(session: tds_engine.Session, words: str, parameters: Any) -> Any:
+    def begin(session: tds_engine.Session, words: str) -> None:
         session.in_transaction = "rds_restore_database" in words
-        try:
-            return execute(session, words, parameters)
-        finally:
-            session.in_transaction = False
 
-    native.world.patch.setattr(native.engine, "execute", inside)
+    def end(session: tds_engine.Session, _: str) -> None:
+        session.in_transaction = False
+
+    native.switches.before_batch.append(begin)
+    native.switches.after_batch.append(end)
 
 
 # The network
@@ -439,7 +438,7 @@ def closed_port(native: Installation) -> None:
 
 def silent_port(native: Installation) -> None:
     """Connections are accepted and nobody answers, as behind a broken proxy."""
-    native.world.patch.setattr(limits, "CONNECT_TIMEOUT_SECONDS", 0.2)
+    native.bounds = replace(native.bounds, connect_timeout_seconds=0.2)
     native.server.stop()
     silent = socket.create_server(("127.0.0.1", native.server.port))
 

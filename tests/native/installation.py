@@ -19,7 +19,7 @@ from dbrestore.contract.job import Job
 from dbrestore.contract.manifest import Manifest
 from dbrestore.points.sqlserver import adding as native_points
 from dbrestore.worker import run_job
-from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from lambdas.runtime.settings import CA_BUNDLE_KEY
 from localcloud.backups.files import Written, backup
 from localcloud.base.certificates import Authority
@@ -37,16 +37,16 @@ TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "rds.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 # The server's clock moves by polling, so nothing is gained by waiting.
-SHORT_WAITS = {
-    "NATIVE_POLL_SECONDS": 0.001,
-    "NATIVE_LONGEST_POLL_SECONDS": 0.005,
-    "NATIVE_LOOK_AGAIN_SECONDS": 0.3,
-    "NATIVE_RECONNECT_PAUSE_SECONDS": 0.02,
-    "NATIVE_RECONNECT_SECONDS": 0.5,
-    "NATIVE_LATE_SUBMISSION_SECONDS": 0.0,
-    "NATIVE_ONLINE_WITHIN_SECONDS": 0.1,
-    "ROTATION_SECONDS": 0.0,
-}
+SHORT_WAITS = Bounds(
+    native_poll_seconds=0.001,
+    native_longest_poll_seconds=0.005,
+    native_look_again_seconds=0.3,
+    native_reconnect_pause_seconds=0.02,
+    native_reconnect_seconds=0.5,
+    native_late_submission_seconds=0.0,
+    native_online_within_seconds=0.1,
+    rotation_seconds=0.0,
+)
 
 
 @dataclass
@@ -60,6 +60,7 @@ class Installation:
     request: dict[str, Any] = field(default_factory=lambda: {"target": {"dbInstance": SQL_SERVER}, "databases": [DATABASE]})
     fixes: list[Callable[[], object]] = field(default_factory=list)
     strangers: set[str] = field(default_factory=set)
+    bounds: Bounds = SHORT_WAITS
     server: SqlServer = field(init=False)
 
     def build(self) -> "Installation":
@@ -74,9 +75,7 @@ class Installation:
         self.instance.port = self.server.port
         self.world.patch.setattr(DBInstance, "address", property(lambda _instance: "localhost"))
         self.world.patch.setenv("DBRESTORE_STATE_DIR", str(self.folder / "state"))
-        for name, value in SHORT_WAITS.items():
-            self.world.patch.setattr(limits, name, value)
-        self.world.worker.behaviour.update(dict.fromkeys(("restore", "verify", "discard"), do_job))
+        self.world.worker.behaviour.update(dict.fromkeys(("restore", "verify", "discard"), self.do_job))
         self.point(Written())
         return self
 
@@ -103,6 +102,11 @@ class Installation:
         """The same of these files, or of files with these bytes. Raises what the files are refused for."""
         paths = [self._file(file) if isinstance(file, bytes) else file for file in files]
         return native_points.add(boto3.client("s3"), "repository", SQL_SERVER, paths).points[0]
+
+    def do_job(self, _worker: FakeWorker, _job: Job, command: Any) -> None:
+        """What the worker's program does on its instance."""
+        run_job.run(command.parameters["JobUri"][0], self.bounds)
+        command.status = "Success"
 
     def run(self, name: str = "restore-1") -> dict[str, Any]:
         """One restore from its start to its end: DescribeExecution's answer."""
@@ -147,12 +151,6 @@ class Installation:
         path = self.folder / f"{uuid.uuid4().hex}.bak"
         path.write_bytes(content)
         return path
-
-
-def do_job(_worker: FakeWorker, _job: Job, command: Any) -> None:
-    """What the worker's program does on its instance."""
-    run_job.run(command.parameters["JobUri"][0])
-    command.status = "Success"
 
 
 def option_role() -> Any:

@@ -76,18 +76,16 @@ def test_what_strangers_put_into_the_bucket_goes_with_it(native: Installation) -
 
 def test_a_restore_that_reads_from_the_bucket_keeps_it_when_another_one_ends(native: Installation) -> None:
     before = native.inventory()
-    execute, inner, seen = native.server.execute, list[dict[str, Any]](), list[list[str]]()
+    inner, seen = list[dict[str, Any]](), list[list[str]]()
 
-    def restore_another_meanwhile(*arguments: Any) -> Any:
-        answer = execute(*arguments)
+    def restore_another_meanwhile(*_: Any) -> None:
         if not inner and any(task.lifecycle == "IN_PROGRESS" for task in native.engine.tasks):
             inner.append({})
             seen.append(staged_keys())
             inner[0] = native.world.run(native.request | {"databases": [{"name": DATABASE, "as": "beside"}]}, "restore-2")
             seen.append(staged_keys())
-        return answer
 
-    native.world.patch.setattr(native.server, "execute", restore_another_meanwhile)
+    native.switches.after_batch.append(restore_another_meanwhile)
 
     ended = native.run()
 

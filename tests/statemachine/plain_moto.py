@@ -22,14 +22,14 @@ from moto.core import responses
 from moto.ec2.models import ec2_backends
 from moto.stepfunctions.parser.backend.execution_worker import TMP_THREADS
 
-from dbrestore.contract import limits
+from lambdas.runtime.bounds import Bounds
 from localcloud.base import clock, consistency, corrections
 from localcloud.base.clients import ACCOUNT, REGION
 from localcloud.ec2 import instances, security_groups, sharing, volume_keys
 from localcloud.ec2 import late_answers as late_ec2
 from localcloud.flow import dynamodb, stepfunctions
 from localcloud.iam import judgement
-from localcloud.rds import instance_states
+from localcloud.rds import cluster_states, group_changes, instance_states
 from localcloud.rds import late_answers as late_rds
 from localcloud.s3 import glacier_objects
 from localcloud.s3 import late_answers as late_s3
@@ -45,6 +45,8 @@ KEPT = (
     "localcloud.ec2.sharing",
     "localcloud.ec2.volume_keys",
     "localcloud.iam.judgement",
+    "localcloud.rds.cluster_states",
+    "localcloud.rds.group_changes",
     "localcloud.rds.instance_states",
     "localcloud.flow.stepfunctions",
     "localcloud.flow.step_retries",
@@ -54,15 +56,17 @@ KEPT = (
     "localcloud.s3.late_answers",
 )
 TIME_SCALE = 5000.0
-# How long not seeing a thing proves nothing, as it is outside of tests: where everything shows at once, nobody waits.
-WAITS = {name: getattr(limits, name) for name in ("VISIBLE_AFTER", "SHOWN_WITHIN", "LOOKS_APART")}
+# Where everything shows at once, nobody waits.
+SHOWN_AT_ONCE = Bounds(visible_after=0, shown_within=0, looks_apart=0)
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
     """Everything but the handlers."""
     instances.install(TIME_SCALE)
     security_groups.install()
+    group_changes.install()
     instance_states.install()
+    cluster_states.install()
     sharing.install()
     volume_keys.install()
     judgement.install()
@@ -105,7 +109,7 @@ def _as_kept(owner: Any, name: str) -> Any:
         if (fixed, fixed_name) == (owner, name) and replacement.__module__ in KEPT:
             is_property = isinstance(method, property)
             around = corrections._wrapped(method.fget if is_property else method, replacement)
-            method = property(around) if is_property else around
+            method = property(around, method.fset) if is_property else around
     return method
 
 
@@ -184,7 +188,7 @@ class _InProcess:
 def _original(owner: Any, name: str) -> Any:
     fixed = inspect.getattr_static(owner, name)
     if isinstance(fixed, property) and fixed.fget:
-        return property(inspect.unwrap(fixed.fget))
+        return property(inspect.unwrap(fixed.fget), fixed.fset)
     return inspect.unwrap(getattr(owner, name)) if isinstance(fixed, staticmethod) else inspect.unwrap(fixed)
 
 

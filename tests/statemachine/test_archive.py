@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from dbrestore.contract import keys, limits
 from dbrestore.contract.job import ErrorNote, Job
 from lambdas.archive.arrivals import ARRIVAL, AWAITED, wake_restore
 from lambdas.archive.hear_retrieval import hear_retrieval
-from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.open_restores import request_cancel
 from localcloud.base.clients import ACCOUNT
 from localcloud.s3 import glacier, glacier_objects
 from tests.statemachine.engines import POSTGRES, SQLSERVER, Engine
@@ -243,8 +244,8 @@ def test_without_capacity_for_expedited_standard_is_taken_and_told(world: World,
     assert world.report()["archive"]["fellBack"] == 2
 
 
-def test_many_files_are_asked_for_in_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ARCHIVE_BATCH", 1)
+def test_many_files_are_asked_for_in_batches(world: World) -> None:
+    world.bounds = replace(world.bounds, archive_batch=1)
     archive("GLACIER", *files(POSTGRES.instance))
     world.after["RetrieveArchive"] = lambda: arrive(world)
 
@@ -392,8 +393,8 @@ def test_copies_that_would_go_while_they_are_read_are_kept_longer(world: World) 
     assert datetime.fromisoformat(world.report()["archive"]["readableUntil"]) > soon + timedelta(days=1)
 
 
-def test_copies_that_go_again_and_again_end_the_restore(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ARCHIVE_ROUNDS", 2)
+def test_copies_that_go_again_and_again_end_the_restore(world: World) -> None:
+    world.bounds = replace(world.bounds, archive_rounds=2)
     archive("GLACIER", *files(POSTGRES.instance))
 
     def come_and_go() -> None:
@@ -410,10 +411,14 @@ def test_copies_that_go_again_and_again_end_the_restore(world: World, monkeypatc
     assert world.inventory() == before
 
 
-def test_a_retrieval_that_takes_much_too_long_ends_the_restore(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "RETRIEVAL_PATIENCE", 0.0)
-    monkeypatch.setattr(limits, "RETRIEVAL_GRACE_HOURS", 0.0)
+def test_a_retrieval_that_takes_much_too_long_ends_the_restore(world: World) -> None:
     archive("GLACIER", *files(POSTGRES.instance))
+
+    def look_days_later() -> None:
+        world.clock.let_pass(days=2)
+        wake_restore(boto3.client("stepfunctions"), world.ledger())
+
+    world.after["RetrieveArchive"] = look_days_later
     before = world.inventory()
 
     ended = world.run()

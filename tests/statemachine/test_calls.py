@@ -13,11 +13,11 @@ from moto.sts.models import sts_backends
 from dbrestore.contract import limits
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
-from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings
 from localcloud.s3 import glacier_objects
 from tests.statemachine.conftest import installed
-from tests.statemachine.engines import INSTANCE, POSTGRES, SQLSERVER
+from tests.statemachine.engines import AURORA, INSTANCE, MULTI_AZ, POSTGRES, SQLSERVER
 from tests.statemachine.fake_worker import leave_unfinished, lose_worker
 from tests.statemachine.test_archive import archive, files
 from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World
@@ -94,7 +94,7 @@ class Recorder:
         prefix = PREFIXES.get(service, service)
         self.said.append((f"{prefix}:{operation}", _readable(request)))
         self.calls[self._world.calls[-1], account] |= {f"{prefix}:{action}" for action in actions}
-        if operation in ("AssumeRole", "ModifyDBInstance"):
+        if operation in ("AssumeRole", "ModifyDBInstance", "ModifyDBCluster"):
             asked = {key: values[0] for key, values in parse_qs(_bytes(request.body).decode()).items()}
             (self.roles if operation == "AssumeRole" else self.modifications).append(asked)
 
@@ -126,14 +126,14 @@ def granted(statements: tuple[Statement, ...]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def recorded() -> Recorder:
-    """What six restores called, written down once for all tests here."""
+    """What eight restores called, written down once for all tests here."""
     with pytest.MonkeyPatch.context() as patch, installed(patch) as world:
         return _record(world)
 
 
 def _record(world: World) -> Recorder:
     """A good restore, one whose worker dies, one that is stopped while its job runs and cleaned up by the sweeper; two of SQL Server, a
-    good one and one whose worker dies while RDS restores; and one out of the archive."""
+    good one and one whose worker dies while RDS restores; one out of the archive; and two into clusters."""
     recorder = Recorder(world)
     world.run()
     world.worker.behaviour["verify"] = lose_worker
@@ -151,6 +151,8 @@ def _record(world: World) -> Recorder:
     world.after["RetrieveArchive"] = lambda: _tell_of_arrivals(world)
     world.use(POSTGRES).run({**REQUEST, "databases": [{"name": "crm", "as": "archived"}]}, name="restore-6")
     _ask_for_a_worker(world)
+    for number, engine in enumerate((AURORA, MULTI_AZ), 7):
+        world.use(engine).run(name=f"restore-{number}")
     recorder.secrets = secrets_of_sessions()
     return recorder
 
@@ -213,10 +215,10 @@ def test_no_function_hands_its_credentials_on(recorded: Recorder) -> None:
     assert handed_on == set()
 
 
-def test_the_group_list_is_all_that_is_ever_changed_of_an_instance(recorded: Recorder) -> None:
-    assert recorded.modifications
+def test_the_group_list_is_all_that_is_ever_changed_of_an_instance_or_a_cluster(recorded: Recorder) -> None:
+    assert {asked["Action"] for asked in recorded.modifications} == {"ModifyDBInstance", "ModifyDBCluster"}
     for asked in recorded.modifications:
-        changed = {key.split(".")[0] for key in asked} - {"Action", "Version", "DBInstanceIdentifier"}
+        changed = {key.split(".")[0] for key in asked} - {"Action", "Version", "DBInstanceIdentifier", "DBClusterIdentifier"}
         assert changed == {"VpcSecurityGroupIds"}
 
 

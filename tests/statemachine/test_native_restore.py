@@ -8,7 +8,7 @@ import pytest
 
 from dbrestore.contract.job import ErrorNote, Job
 from dbrestore.contract.things import NATIVE_TASK
-from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings
 from tests.statemachine.engines import SQL_SERVER, SQLSERVER
 from tests.statemachine.fake_native import ANOTHERS

@@ -5,7 +5,7 @@ from typing import Any
 import boto3
 
 from dbrestore.contract.errors import AwsRefused
-from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings
 from tests.statemachine import plain_moto
 from tests.statemachine.engines import REMOVERS, Engine, in_each_state, of_both_engines

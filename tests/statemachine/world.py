@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -17,10 +17,12 @@ import pytest
 from moto.ec2.models import ec2_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from dbrestore.contract import keys, limits, names
+from dbrestore.contract import keys, names
+from dbrestore.contract.errors import NotReady
 from dbrestore.ledger.stored_rows import Meta
 from infrastructure.functions import FUNCTIONS
 from infrastructure.statements import policy, session_policy
+from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.settings import CA_BUNDLE_KEY, Settings
 from lambdas.runtime.state import Surroundings
@@ -89,6 +91,8 @@ class World:
     judged: bool = False
     engine: Engine = POSTGRES
     clock: MovingClock = field(default_factory=MovingClock)
+    seconds_between_calls: float = 0
+    bounds: Bounds = plain_moto.SHOWN_AT_ONCE
     _handlers: dict[str, Handler] = field(default_factory=handlers)
     _inside: threading.local = field(default_factory=threading.local)
 
@@ -97,8 +101,6 @@ class World:
         plain_moto.install(self.patch)
         plain_moto.serve(self.patch, self.call)
         self.worker.install(self.patch)
-        for name in plain_moto.WAITS:
-            self.patch.setattr(limits, name, 0)
         self._network()
         self._buckets()
         self._database_instance()
@@ -110,19 +112,21 @@ class World:
         return self
 
     def use(self, engine: Engine) -> "World":
-        """Restore from and into an instance of this engine."""
+        """Restore from and into an instance of this engine, or a cluster."""
         self.engine = engine
         if engine is SQLSERVER:
             self._sql_server_instance()
             store_native_point(SQL_SERVER, ["orders", "crm"])
+        if engine.cluster:
+            create_cluster(engine, self.group_list)
+            store_point(engine.instance, POINT, ["orders", "crm"])
         return self
 
     def call(self, state: str, event: dict[str, Any]) -> dict[str, Any]:
         """One invocation, as the state machine makes it."""
         assert len(json.dumps(event)) < 256 * 1024, f"{state} gets more than a state may carry"
         self.calls.append(state)
-        if consistency.current():
-            self.clock.let_pass(seconds=SECONDS_BETWEEN_LOOKS)
+        self.clock.let_pass(seconds=self.seconds_between_calls)
         self.before.get(state, _nothing)()
         with self.around(), self.inside():
             for _ in range(self.repeats):
@@ -136,7 +140,19 @@ class World:
         if self.judged:
             narrowed = {function.state: session_policy(function.target) for function in FUNCTIONS}
             settings = replace(settings, target_policy=narrowed.get(state))
-        return Surroundings(settings=settings, clock=self.clock)
+        return Surroundings(settings=settings, clock=self.clock, bounds=self.bounds)
+
+    def invoke(self, handler: Handler, event: dict[str, Any]) -> dict[str, Any]:
+        """One invocation of a function by itself."""
+        self.clock.let_pass(seconds=self.seconds_between_calls)
+        return handler(event, None, self.surroundings())
+
+    def until_done(self, handler: Handler, event: dict[str, Any]) -> dict[str, Any]:
+        """Call like the state's Retry does."""
+        for _ in range(200):
+            with suppress(NotReady):
+                return dict(self.invoke(handler, event))
+        raise AssertionError("never ready")
 
     def judge(self) -> None:
         """From here on functions may do in the target's account what the TargetStack's role and their own session policy let them."""
@@ -158,8 +174,11 @@ class World:
         """From here on functions meet AWS as it is in the first minutes of a thing's life, and time passes between their calls."""
         late = Inconsistency(seed, now=lambda: self.clock().timestamp(), applies=lambda: getattr(self._inside, "function", False))
         self.patch.setattr(consistency, "_current", late)
-        for name, seconds in plain_moto.WAITS.items():
-            self.patch.setattr(limits, name, seconds)
+        self.seconds_between_calls = SECONDS_BETWEEN_LOOKS
+        usual = Bounds()
+        self.bounds = replace(
+            self.bounds, visible_after=usual.visible_after, shown_within=usual.shown_within, looks_apart=usual.looks_apart
+        )
         _machine(MOST_ATTEMPTS_WHERE_LATE)
         receive = self.worker.receive
 
@@ -207,7 +226,7 @@ class World:
 
     def ledger(self, name: str = "restore-1") -> Ledger:
         """The ledger of a restore."""
-        return Ledger(Surroundings().table, names.restore_id(execution_arn(name)))
+        return self.surroundings().ledger(names.restore_id(execution_arn(name)))
 
     def report(self, name: str = "restore-1") -> dict[str, Any]:
         """The report of a restore."""
@@ -252,13 +271,22 @@ class World:
         }
 
     def groups_of_instance(self) -> list[str]:
-        """The instance's list of security groups."""
-        instance = boto3.client("rds").describe_db_instances(DBInstanceIdentifier=self.engine.instance)["DBInstances"][0]
-        return [g["VpcSecurityGroupId"] for g in instance["VpcSecurityGroups"]]
+        """The target's list of security groups."""
+        rds, name = boto3.client("rds"), self.engine.instance
+        told: Any = (
+            rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]
+            if self.engine.cluster
+            else rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+        )
+        return [g["VpcSecurityGroupId"] for g in told["VpcSecurityGroups"] if g["Status"] != "removing"]
 
     def change_group_list(self, *groups: str) -> None:
-        """Somebody else's ModifyDBInstance."""
-        boto3.client("rds").modify_db_instance(DBInstanceIdentifier=self.engine.instance, VpcSecurityGroupIds=list(groups))
+        """Somebody else's ModifyDBInstance or ModifyDBCluster."""
+        rds, name = boto3.client("rds"), self.engine.instance
+        if self.engine.cluster:
+            rds.modify_db_cluster(DBClusterIdentifier=name, VpcSecurityGroupIds=list(groups))
+        else:
+            rds.modify_db_instance(DBInstanceIdentifier=name, VpcSecurityGroupIds=list(groups))
 
     def _network(self) -> None:
         ec2 = boto3.client("ec2")
@@ -360,6 +388,34 @@ def create_instance(name: str, groups: list[str], **more: Any) -> None:
         "Port": 5432,
     }
     boto3.client("rds").create_db_instance(DBInstanceIdentifier=name, **(settings | more))
+    _free_storage(name)
+
+
+def create_cluster(engine: Engine, groups: list[str], **more: Any) -> None:
+    """A cluster with a managed secret: Aurora's with a writer and a reader, or a Multi-AZ DB cluster with 10 GiB of free storage."""
+    rds, settings = boto3.client("rds"), dict(engine.cluster)
+    of_both: dict[str, Any] = {
+        "EngineVersion": "16.4",
+        "MasterUsername": "postgres",
+        "ManageMasterUserPassword": True,
+        "VpcSecurityGroupIds": groups,
+        "DBSubnetGroupName": "private",
+    }
+    rds.create_db_cluster(DBClusterIdentifier=engine.instance, **(of_both | settings | more))
+    if "DBClusterInstanceClass" in settings:
+        _free_storage(f"{engine.instance}-instance-1")
+        return
+    for number, zone in enumerate("ab", 1):
+        rds.create_db_instance(
+            DBInstanceIdentifier=f"{engine.instance}-{number}",
+            DBClusterIdentifier=engine.instance,
+            Engine=settings["Engine"],
+            DBInstanceClass="db.r6g.large",
+            AvailabilityZone=f"{REGION}{zone}",
+        )
+
+
+def _free_storage(name: str) -> None:
     free: Any = {
         "MetricName": "FreeStorageSpace",
         "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": name}],

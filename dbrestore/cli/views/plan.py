@@ -50,8 +50,10 @@ def _told(plan: Plan) -> Iterator[tuple[str, str]]:
     archived = " (archived)" if plan.archived else ""
     yield "From", f"{source.db_instance}, restore point {source.restore_point}{archived}"
     place = f"{target.availability_zone}, {target.vpc_id}, account {target.account}"
-    yield "Into", f"{target.db_instance}: {target.engine} {target.engine_version} in {place}"
-    yield "", f"at {target.host}:{target.port}"
+    cluster = "cluster " if target.db_cluster else ""
+    yield "Into", f"{cluster}{target.db_instance}: {target.engine} {target.engine_version} in {place}"
+    writer = f", where {target.writer} writes now" if target.writer else ""
+    yield "", f"at {target.host}:{target.port}{writer}"
     if target.credentials_by:
         login = f"{target.iam_user} with tokens of IAM" if target.iam_user else target.secret_arn
         yield "Login", f"{login}, by {target.credentials_by}"

@@ -1,8 +1,9 @@
 """The extensions that a restore may create when the configuration has no list of its own.
 
-RDS offers more. Left out is what gives code of a dump reach beyond its database: foreign data wrappers, dblink and replication (other hosts
-and databases), pg_cron (commands in any database), orafce (files, and pipes between databases), the aws_ extensions, what reads files, logs
-or the operating system, untrusted languages, and what installs code of its own (pg_tle, plrust). Trusted languages can do what SQL can.
+RDS offers more, and Aurora not all of these: what a server lacks, the worker learns from it. Left out is what gives code of a dump reach
+beyond its database: foreign data wrappers, dblink and replication (other hosts and databases), pg_cron (commands in any database), orafce
+(files, and pipes between databases), the aws_ extensions, what reads files, logs or the operating system, untrusted languages, and what
+installs code of its own (pg_tle, plrust). Trusted languages can do what SQL can.
 """
 
 from typing import Final

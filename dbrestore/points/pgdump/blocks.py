@@ -16,7 +16,7 @@ from dbrestore.contract.manifest import ArchiveFormat, Compression
 from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.pgdump import copy_text
 from dbrestore.points.pgdump.codecs import decompress
-from dbrestore.points.pgdump.toc import read_int
+from dbrestore.points.pgdump.toc_values import read_int
 
 BlockKind = Literal["rows", "large objects"]
 

@@ -16,6 +16,7 @@ from dbrestore.contract.manifest import ArchiveFormat, Compression
 from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump import signature as pgdump_signature
+from dbrestore.points.pgdump.toc_values import moment, read_int, read_string
 
 Section = Literal["none", "pre-data", "data", "post-data"]
 OffsetState = Literal["not set", "set", "no data"]
@@ -24,8 +25,6 @@ Version = tuple[int, int]
 MAGIC: Final = b"PGDMP"
 OLDEST: Final[Version] = (1, 12)
 NEWEST: Final[Version] = (1, 16)
-# Definitions have kilobytes, the longest known a few megabytes; what is longer is a length that was damaged, or meant to exhaust memory.
-LONGEST_STRING: Final = 64 << 20
 # A million entries have some 500 MB.
 LONGEST: Final = 1 << 30
 
@@ -163,15 +162,6 @@ def client_encoding(entries: tuple[TocEntry, ...]) -> str:
     return quoted[1]
 
 
-def read_int(reader: ByteReader) -> int:
-    """One Int."""
-    raw = reader.read(5)
-    if raw[0] > 1:
-        raise BackupDamaged(f"byte {reader.position - 5} should be the sign of a number but is {raw[0]}")
-    value = int.from_bytes(raw[1:], "little")
-    return -value if raw[0] else value
-
-
 def _header(reader: ByteReader) -> Toc:
     pgdump_signature.require(reader.peek(pgdump_signature.LENGTH), MAGIC)
     reader.read(len(MAGIC))
@@ -182,8 +172,8 @@ def _header(reader: ByteReader) -> Toc:
     if format_code not in _FORMATS:
         raise BackupUnreadable(f"archive format {format_code} is unknown: dump again with pg_dump -Fc or -Fd")
     compression = _compression(reader, version)
-    dumped_at = _time([read_int(reader) for _ in range(7)])
-    database, server_version, dump_version = (_string(reader) or "" for _ in range(3))
+    dumped_at = moment([read_int(reader) for _ in range(7)])
+    database, server_version, dump_version = (read_string(reader) or "" for _ in range(3))
     return Toc(version, offset_size, _FORMATS[format_code], compression, dumped_at, database, server_version, dump_version, (), 0)
 
 
@@ -205,15 +195,6 @@ def _compression(reader: ByteReader, version: Version) -> Compression:
     return _COMPRESSIONS[code]
 
 
-def _time(parts: list[int]) -> datetime:
-    second, minute, hour, day, month, year, _ = parts
-    try:
-        # A leap second is 60.
-        return datetime(year + 1900, month + 1, day, hour, minute, min(second, 59))
-    except (ValueError, OverflowError) as error:
-        raise BackupDamaged(f"the date in the dump's header is impossible: {error}") from error
-
-
 def parse_entries(reader: ByteReader, header: Toc) -> tuple[TocEntry, ...]:
     """The entries behind the header, their texts not yet in the dump's encoding."""
     count, begin = read_int(reader), reader.position
@@ -231,14 +212,14 @@ def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
     dump_id, has_data = read_int(reader), read_int(reader)
     if dump_id <= 0 or has_data not in (0, 1):
         raise BackupDamaged(f"the entry before byte {reader.position} has the impossible dump id {dump_id}")
-    _string(reader), _string(reader)  # the object ids in the source's catalogue
-    tag, description = _string(reader) or "", _string(reader) or ""
+    read_string(reader), read_string(reader)  # the object ids in the source's catalogue
+    tag, description = read_string(reader) or "", read_string(reader) or ""
     section = _section(read_int(reader))
-    definition, drop_statement, copy_statement = (_string(reader) or "" for _ in range(3))
-    schema_name, tablespace = _string(reader), _string(reader) or ""
-    access_method = (_string(reader) or "") if header.version >= (1, 14) else ""
+    definition, drop_statement, copy_statement = (read_string(reader) or "" for _ in range(3))
+    schema_name, tablespace = read_string(reader), read_string(reader) or ""
+    access_method = (read_string(reader) or "") if header.version >= (1, 14) else ""
     relkind = _relkind(read_int(reader)) if header.version >= (1, 16) else ""
-    owner, _with_oids = _string(reader) or "", _string(reader)
+    owner, _with_oids = read_string(reader) or "", read_string(reader)
     dependencies = _dependencies(reader)
     state, offset, member_name = _place(reader, header)
     return TocEntry(
@@ -276,7 +257,7 @@ def _relkind(code: int) -> str:
 
 def _dependencies(reader: ByteReader) -> tuple[int, ...]:
     found = []
-    while (text := _string(reader)) is not None:
+    while (text := read_string(reader)) is not None:
         # Python refuses to read numbers of thousands of digits, with another error.
         if not (text.isascii() and text.isdecimal() and len(text) <= 10):
             raise BackupDamaged("a dependency in the table of contents isn't a number")
@@ -286,25 +267,13 @@ def _dependencies(reader: ByteReader) -> tuple[int, ...]:
 
 def _place(reader: ByteReader, header: Toc) -> tuple[OffsetState, int | None, str | None]:
     if header.format == "directory":
-        return "no data", None, _string(reader) or None
+        return "no data", None, read_string(reader) or None
     flag = reader.read(1)[0]
     if flag not in _OFFSET_STATES:
         raise BackupDamaged(f"an entry of the table of contents has the unknown offset flag {flag}")
     offset = int.from_bytes(reader.read(header.offset_size), "little")
     state = _OFFSET_STATES[flag]
     return state, offset if state == "set" else None, None
-
-
-def _string(reader: ByteReader) -> str | None:
-    length = read_int(reader)
-    if length < 0:
-        return None
-    if length > LONGEST_STRING:
-        raise BackupDamaged(f"a text of {length} bytes before byte {reader.position}: longer than any that pg_dump writes")
-    raw = reader.read(length)
-    if b"\0" in raw:
-        raise BackupDamaged(f"the text before byte {reader.position} holds a zero byte: PostgreSQL allows none")
-    return raw.decode("utf-8", "surrogateescape")
 
 
 def _decoded(toc: Toc, codec: str) -> Toc:

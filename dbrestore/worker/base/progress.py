@@ -12,12 +12,13 @@ from dbrestore.worker.base import limits
 
 
 class ProgressWriter:
-    """Counts from any thread. A progress that can't be written never fails the job."""
+    """Counts from any thread. A progress that can't be written never fails the job. `every`: seconds between two notes at first."""
 
-    def __init__(self, kind: JobKind, write: Callable[[Progress], None]) -> None:
+    def __init__(self, kind: JobKind, write: Callable[[Progress], None], every: float = limits.PROGRESS_SECONDS) -> None:
         self._write = write
         self._began = time.monotonic()
-        self._written = -limits.PROGRESS_SECONDS
+        self._every = every
+        self._written = -every
         self._lock = threading.Lock()
         self._now = Progress(kind=kind, phase="started")
 
@@ -57,7 +58,7 @@ class ProgressWriter:
 
     def _write_if_due(self) -> None:
         with self._lock:
-            if self.seconds - self._written < _pause(self.seconds):
+            if self.seconds - self._written < _pause(self.seconds, self._every):
                 return
             self._written = self.seconds
             now = self._now.model_copy(update={"seconds": round(self.seconds, 3)})
@@ -65,6 +66,6 @@ class ProgressWriter:
             self._write(now)
 
 
-def _pause(seconds: float) -> float:
+def _pause(seconds: float, every: float) -> float:
     """Until the next note, so long after the beginning: a week of notes by the second would cost more than the whole orchestration."""
-    return min(max(limits.PROGRESS_SECONDS, limits.PROGRESS_SHARE * seconds), limits.LONGEST_PROGRESS_SECONDS)
+    return min(max(every, limits.PROGRESS_SHARE * seconds), limits.LONGEST_PROGRESS_SECONDS)

@@ -16,7 +16,7 @@ from dbrestore.contract.errors import CredentialsNotUsable
 from dbrestore.contract.job import DatabaseServer
 from dbrestore.contract.names import CREDENTIALS
 from dbrestore.contract.refusals import error_code
-from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.client import RDSClient
@@ -51,6 +51,7 @@ class Credentials:
     told: str
     advice: str
     lasts: bool = True
+    bounds: Bounds = field(default_factory=Bounds)
     _last: Login | None = field(default=None, repr=False)
 
     def login(self) -> Login:
@@ -64,25 +65,25 @@ class Credentials:
         the server asked again and again: it might lock the user. The same login in the end: then the server may have been behind.
 
         Raises CredentialsNotUsable."""
-        deadline = time.monotonic() + limits.ROTATION_SECONDS
+        deadline = time.monotonic() + self.bounds.rotation_seconds
         self._last = self.read()
         while self._last == refused and time.monotonic() < deadline:
-            time.sleep(limits.ROTATION_PAUSE_SECONDS)
+            time.sleep(self.bounds.rotation_pause_seconds)
             self._last = self.read()
         return self._last
 
 
-def by_secret(secrets: "SecretsManagerClient", arn: str) -> Credentials:  # pragma: allowlist secret
+def by_secret(secrets: "SecretsManagerClient", arn: str, bounds: Bounds) -> Credentials:  # pragma: allowlist secret
     """JSON with `username` and `password`, as Secrets Manager's own templates for RDS write it; other keys are ignored."""
     advice = (
         "have it rotated (aws secretsmanager rotate-secret), which gives the master user a new password, so that server and secret agree"
         if allowed.is_managed(arn)
         else "put the user's present password into the secret"
     )
-    return Credentials(lambda: _read(secrets, arn), f"the password in {arn}", advice)
+    return Credentials(lambda: _read(secrets, arn), f"the password in {arn}", advice, bounds=bounds)
 
 
-def by_iam(rds: "RDSClient", server: DatabaseServer) -> Credentials:
+def by_iam(rds: "RDSClient", server: DatabaseServer, bounds: Bounds) -> Credentials:
     """A token instead of a password, signed here with the worker's own credentials: no call of AWS, and nothing that could be kept."""
     user = server.iam_user
 
@@ -96,6 +97,7 @@ def by_iam(rds: "RDSClient", server: DatabaseServer) -> Credentials:
         "check that IAM database authentication is enabled for the instance, that the user exists and has rds_iam (GRANT rds_iam TO "
         f"{user}), and that the TargetStack lets workers log in as this user",
         lasts=False,
+        bounds=bounds,
     )
 
 

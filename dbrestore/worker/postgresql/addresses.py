@@ -4,12 +4,12 @@ The tag of an entry is the name itself for most kinds. Where names may be overlo
 which object is meant; it is read by tokens and never executed. Invariant: how names were quoted makes no difference.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final, NamedTuple
 
 from dbrestore.points.pgdump.toc import TocEntry
-from dbrestore.worker.postgresql.sql_tokens import Cursor, NotUnderstood, Token, tokens
+from dbrestore.worker.postgresql.sql_tokens import Cursor, NotUnderstood, Token, spelling, tokens
 
 
 class Key(NamedTuple):
@@ -123,14 +123,6 @@ def partition_trigger(definition: str) -> tuple[Key, str]:
     cursor.symbol(";")
     cursor.end()
     return key, state
-
-
-def spelled(text: str) -> str:
-    """One spelling for a type or a list of arguments, as the catalogue or a dump writes it."""
-    try:
-        return spelling(tokens(text))
-    except NotUnderstood:
-        return text
 
 
 def address(cursor: Cursor) -> Key:
@@ -275,17 +267,6 @@ def _separated(found: list[Token], separator: Token) -> tuple[list[Token], list[
         raise NotUnderstood(f"not two types: {spelling(found)}")
     place = found.index(separator)
     return found[:place], found[place + 1 :]
-
-
-def spelling(found: Iterable[Token]) -> str:
-    """The tokens of a type or a list of arguments, spelled in the one way."""
-    # PostgreSQL 13 leaves out IN, which is the default; an aggregate without arguments is written `*` or nothing.
-    return " ".join(_part(token) for token in found if not token.is_word("in") and token.value != "*")
-
-
-def _part(token: Token) -> str:
-    is_word = token.kind != "name" or token.value.replace("$", "_").isidentifier()
-    return token.value if is_word else f'"{token.value}"'
 
 
 _GRAMMAR: Final[dict[str, Callable[[str, Cursor], Key]]] = {

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from dbrestore.worker.postgresql.addresses import Key, spelled
+from dbrestore.worker.postgresql.addresses import Key
 from dbrestore.worker.postgresql.session import Connection
+from dbrestore.worker.postgresql.sql_tokens import spelled
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Watch:
 
     def look(self) -> None:
         """Until the end; a server that doesn't answer is for the replay itself to find."""
-        pause = limits.SIZE_LOOK_SECONDS
+        pause = self.server.bounds.size_look_seconds
         while not self._ended.wait(pause):
             began = time.monotonic()
             try:
@@ -45,7 +45,7 @@ class Watch:
             except psycopg.Error:
                 continue
             # Many thousand tables are as many files to be looked at.
-            pause = max(limits.SIZE_LOOK_SECONDS, 20 * (time.monotonic() - began))
+            pause = max(self.server.bounds.size_look_seconds, 20 * (time.monotonic() - began))
 
     def end(self) -> None:
         """Stop looking."""
@@ -63,7 +63,7 @@ class Watch:
 @contextmanager
 def watched(server: Server, database: DatabaseJob, backup: DatabaseBackup) -> Iterator[Watch]:
     """Raises ReplayFailed for a database that outgrew its bound, whatever error that ended in."""
-    watch = Watch(server, database, bound(backup))
+    watch = Watch(server, database, bound(backup, server.bounds.size_free))
     thread = threading.Thread(target=watch.look, daemon=True)
     thread.start()
     try:
@@ -77,9 +77,9 @@ def watched(server: Server, database: DatabaseJob, backup: DatabaseBackup) -> It
         thread.join()
 
 
-def bound(backup: DatabaseBackup) -> int:
+def bound(backup: DatabaseBackup, free: int = limits.SIZE_FREE) -> int:
     """Bytes that the database may come to: rows, their overhead, indexes and materialized views, with much to spare."""
-    return limits.SIZE_FREE + limits.SIZE_FACTOR * (backup.uncompressed_length + limits.SIZE_PER_ROW * backup.rows)
+    return free + limits.SIZE_FACTOR * (backup.uncompressed_length + limits.SIZE_PER_ROW * backup.rows)
 
 
 def _size(master: Connection, database: DatabaseJob) -> int:

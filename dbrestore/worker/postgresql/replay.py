@@ -265,7 +265,8 @@ def _task(executor: Executor, entry: TocEntry, units: frozenset[int]) -> Task:
 
 def _run(building: Building, tasks: list[Task]) -> None:
     if tasks:
-        scheduling.run(tasks, building.connect, building.replay.job.streams, building.watch.end_sessions)
+        replay, watch = building.replay, building.watch
+        scheduling.run(tasks, building.connect, replay.job.streams, watch.end_sessions, replay.server.bounds.cancel_seconds)
 
 
 def _of_partitioned_tables(archive: Archive, entries: tuple[TocEntry, ...]) -> list[TocEntry]:

@@ -163,10 +163,16 @@ class Schedule:
         heapq.heappush(self._ready, Waiting(self._order[name], name))
 
 
-def run(tasks: list[Task], connect: Callable[[], Connection], connections: int, abort: Callable[[], None] | None = None) -> None:
+def run(
+    tasks: list[Task],
+    connect: Callable[[], Connection],
+    connections: int,
+    abort: Callable[[], None] | None = None,
+    cancelled_within: float = limits.CANCEL_SECONDS,
+) -> None:
     """Run all tasks, each connection in a thread of its own. The first failure stops the others and is raised.
 
-    `abort` ends the sessions by force if they don't let themselves be cancelled."""
+    `abort` ends the sessions by force if they don't let themselves be cancelled within so many seconds."""
     schedule = Schedule(tasks)
     opened: list[Connection] = []
     try:
@@ -174,7 +180,7 @@ def run(tasks: list[Task], connect: Callable[[], Connection], connections: int, 
         threads = [threading.Thread(target=_work, args=(schedule, each, opened)) for each in opened]
         for thread in threads:
             thread.start()
-        _join(threads, schedule, abort)
+        _join(threads, schedule, abort, cancelled_within)
     finally:
         for each in opened:
             each.close()
@@ -195,11 +201,11 @@ def _work(schedule: Schedule, connection: Connection, all_connections: list[Conn
             schedule.done(task)
 
 
-def _join(threads: list[threading.Thread], schedule: Schedule, abort: Callable[[], None] | None) -> None:
+def _join(threads: list[threading.Thread], schedule: Schedule, abort: Callable[[], None] | None, cancelled_within: float) -> None:
     """Wait for all; after a failure not for ever."""
     for thread in threads:
         while thread.is_alive():
-            thread.join(limits.CANCEL_SECONDS)
+            thread.join(cancelled_within)
             if thread.is_alive() and schedule.failure is not None and abort is not None:
                 abort()
 

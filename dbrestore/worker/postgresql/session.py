@@ -4,6 +4,7 @@ Invariants: TLS is verified, host name included. Names are resolved in pg_catalo
 so nothing a dump defines can stand in for a function that the worker means. Passwords appear in no argument, log or message.
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from dbrestore.contract.job import DatabaseServer
 from dbrestore.contract.sqlserver_errors import LoginRefused
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.secrets import Credentials, Login
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -90,6 +92,11 @@ class Server:
     _has_logged_in: bool = False
 
     @property
+    def bounds(self) -> Bounds:
+        """Of all that is done with this server."""
+        return self.credentials.bounds
+
+    @property
     def master_user(self) -> str:
         """The name of the user that restores: the master user, or the one whose credentials were asked for."""
         return self.credentials.login().user
@@ -135,7 +142,7 @@ class Server:
             password=login.password,
             autocommit=True,
             prepare_threshold=None,
-            connect_timeout=limits.CONNECT_TIMEOUT_SECONDS,
+            connect_timeout=math.ceil(self.bounds.connect_timeout_seconds),
             options=_options({**_SETTINGS, **settings}),
             client_encoding="UTF8",
         )

@@ -5,6 +5,7 @@ Invariant: it understands a text whole or raises NotUnderstood; what comes out h
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -176,3 +177,22 @@ class Cursor:
         """Nothing may follow."""
         if not self.at_end:
             raise NotUnderstood(f"{self.peek().value!r} behind the end")
+
+
+def spelled(text: str) -> str:
+    """One spelling for a type or a list of arguments, as the catalogue or a dump writes it."""
+    try:
+        return spelling(tokens(text))
+    except NotUnderstood:
+        return text
+
+
+def spelling(found: Iterable[Token]) -> str:
+    """The tokens of a type or a list of arguments, spelled in the one way."""
+    # PostgreSQL 13 leaves out IN, which is the default; an aggregate without arguments is written `*` or nothing.
+    return " ".join(_part(token) for token in found if not token.is_word("in") and token.value != "*")
+
+
+def _part(token: Token) -> str:
+    is_word = token.kind != "name" or token.value.replace("$", "_").isidentifier()
+    return token.value if is_word else f'"{token.value}"'

@@ -5,7 +5,8 @@ Invariant: as the temporary login, because expressions of indexes and statistics
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -14,10 +15,12 @@ from psycopg import sql
 from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.job import FixUp
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.postgresql.archive import Archive, Division
 from dbrestore.worker.postgresql.session import Connection
 
 EndSessions = Callable[[], None]
+Bounded = Callable[[], AbstractContextManager[None]]
 
 # Those that lack some, if only such are asked for. Dumps don't hold what belongs to CREATE STATISTICS (as of PostgreSQL 18).
 _TABLES: Final = """SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -26,27 +29,28 @@ _TABLES: Final = """SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_names
         OR EXISTS (SELECT FROM pg_statistic_ext AS x WHERE x.stxrelid = c.oid)) ORDER BY 1, 2"""
 
 
-def collect(owner: Connection, archive: Archive, division: Division, end_sessions: EndSessions) -> list[FixUp]:
+def collect(owner: Connection, archive: Archive, division: Division, end_sessions: EndSessions, bounds: Bounds) -> list[FixUp]:
     """ANALYZE every table, or those that lack statistics if the dump brought some. Returns a note per table whose statistics can't be
     collected: it is whole, and only its plans may be worse.
 
     Code of the dump can catch its cancelling, but not `end_sessions`, which ends those of the login. Raises ReplayFailed in that case, and
     psycopg.Error when the connection is lost."""
-    owner.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(f"{limits.ANALYZE_SECONDS}s")))
+    owner.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(f"{bounds.analyze_seconds}s")))
+    end = partial(_bounded, end_sessions, bounds)
     if _imported(archive, division):
-        return [note for schema, table in _tables(owner, lacking=True) for note in _analyze(owner, schema, table, end_sessions)]
+        return [note for schema, table in _tables(owner, lacking=True) for note in _analyze(owner, schema, table, end)]
     try:
-        with _bounded(end_sessions):
+        with end():
             owner.execute("ANALYZE")
     except psycopg.Error:
         if owner.closed:
             raise
-        return [note for schema, table in _tables(owner) for note in _analyze(owner, schema, table, end_sessions)]
+        return [note for schema, table in _tables(owner) for note in _analyze(owner, schema, table, end)]
     return []
 
 
 @contextmanager
-def _bounded(end_sessions: EndSessions) -> Iterator[None]:
+def _bounded(end_sessions: EndSessions, bounds: Bounds) -> Iterator[None]:
     """End the sessions if the statement outlives its time-out."""
     ended = threading.Event()
 
@@ -54,7 +58,7 @@ def _bounded(end_sessions: EndSessions) -> Iterator[None]:
         ended.set()
         end_sessions()
 
-    timer = threading.Timer(limits.ANALYZE_SECONDS + limits.CANCEL_SECONDS, end)
+    timer = threading.Timer(bounds.analyze_seconds + bounds.cancel_seconds, end)
     timer.start()
     try:
         yield
@@ -75,9 +79,9 @@ def _tables(owner: Connection, *, lacking: bool = False) -> list[tuple[str, str]
     return [(schema, table) for schema, table in owner.execute(_TABLES, [lacking])]
 
 
-def _analyze(owner: Connection, schema: str, table: str, end_sessions: EndSessions) -> list[FixUp]:
+def _analyze(owner: Connection, schema: str, table: str, end: Bounded) -> list[FixUp]:
     try:
-        with _bounded(end_sessions):
+        with end():
             owner.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table)))
     except psycopg.Error as error:
         if owner.closed:

@@ -17,7 +17,7 @@ from psycopg import sql
 from dbrestore.contract.errors import ReplayFailed, RestoreError, RestoreFailed, VerificationFailed
 from dbrestore.contract.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, Job
 from dbrestore.contract.manifest import DatabaseBackup, Manifest
-from dbrestore.worker.base import check_list, limits
+from dbrestore.worker.base import check_list
 from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.postgresql import archive as archives
@@ -143,7 +143,7 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
     login = temporary_database.renew_login(master, subject.database)
     with server.connect(login, temporary) as owner:
         end_sessions = partial(termination.end_sessions_of, master, login.user)
-        notes = statistics.collect(owner, subject.archive, division, end_sessions)
+        notes = statistics.collect(owner, subject.archive, division, end_sessions, server.bounds)
     with server.connect_master(temporary) as inside:
         checks = structure_checks.check(inside, subject.archive, division)
         wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
@@ -169,7 +169,7 @@ def _handed_over(verification: Verification, master: Connection, subject: Promot
     powerless_roles.make_holder(master, database)
     notes = [*checked.fix_ups, *subject.owners.notes()]
     with verification.server.connect_master(database.temporary_name) as inside:
-        inside.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{limits.HAND_OVER_LOCK_SECONDS}s")))
+        inside.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{verification.server.bounds.hand_over_lock_seconds}s")))
         # Code that autovacuum runs in the meantime may take locks in an order of its own.
         repeated(partial(ownership.settle, inside, subject.archive, division, subject.owners, database.login_role))
         notes += public_schema.settle(inside, subject.archive, subject.owners, subject.backup.owner)

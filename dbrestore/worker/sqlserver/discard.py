@@ -13,6 +13,7 @@ from typing import Literal
 from dbrestore.contract.errors import DatabaseExists, LeftoversRemain
 from dbrestore.contract.job import Absence, DatabaseResult, ErrorNote, NativeDatabaseJob
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.sqlserver import tasks as native_tasks
 from dbrestore.worker.sqlserver.messages import error_of_task
 from dbrestore.worker.sqlserver.session import EngineError, NativeConnection, Row, SqlServer
@@ -28,13 +29,13 @@ def run(server: SqlServer, databases: Sequence[NativeDatabaseJob], has_begun: Ca
     EngineError, ServerUnreachable and what else keeps the worker from looking."""
     # Whatever is asked here may be asked again after the connection was lost: it looks before it changes anything.
     with StandingConnection(server) as connection:
-        began = connection.ask(lambda master: _cancel_all(master, databases))
+        began = connection.ask(lambda master: _cancel_all(master, databases, server.bounds))
         for database in databases:
             deadline = began + timedelta(seconds=limits.NATIVE_CANCEL_SECONDS)
             yield _settle(connection, database, deadline, has_begun=has_begun(database))
 
 
-def _cancel_all(master: NativeConnection, databases: Sequence[NativeDatabaseJob]) -> datetime:
+def _cancel_all(master: NativeConnection, databases: Sequence[NativeDatabaseJob], bounds: Bounds) -> datetime:
     """The server's time at which it was done. A database without a task may get one yet, from a worker that was stopped while it asked
     for one: the next look must not be too early."""
     listing = native_tasks.listing(master)
@@ -42,14 +43,14 @@ def _cancel_all(master: NativeConnection, databases: Sequence[NativeDatabaseJob]
     for tasks in own:
         _cancel(master, tasks)
     if not all(own):
-        time.sleep(limits.NATIVE_LATE_SUBMISSION_SECONDS)
+        time.sleep(bounds.native_late_submission_seconds)
     return listing.now
 
 
 def _settle(connection: StandingConnection, database: NativeDatabaseJob, deadline: datetime, *, has_begun: bool) -> Settled:
     problem = ""
     try:
-        listing = connection.ask(lambda master: _await_end(master, database, deadline))
+        listing = connection.ask(lambda master: _await_end(master, database, deadline, connection.bounds))
         if not native_tasks.is_unfinished(own_tasks(listing, database)):
             connection.ask(lambda master: _drop_own(master, database, listing, has_begun=has_begun))
     except EngineError as error:  # the next database must be tried all the same
@@ -68,9 +69,9 @@ def _settle(connection: StandingConnection, database: NativeDatabaseJob, deadlin
     return result, absences
 
 
-def _await_end(master: NativeConnection, database: NativeDatabaseJob, deadline: datetime) -> Listing:
+def _await_end(master: NativeConnection, database: NativeDatabaseJob, deadline: datetime, bounds: Bounds) -> Listing:
     """The list in which none of the restore's tasks can do anything any more, or the one at the deadline (the server's clock)."""
-    pause = limits.NATIVE_POLL_SECONDS
+    pause = bounds.native_poll_seconds
     while True:
         listing = native_tasks.listing(master)
         own = own_tasks(listing, database)
@@ -78,7 +79,7 @@ def _await_end(master: NativeConnection, database: NativeDatabaseJob, deadline: 
             return listing
         _cancel(master, own)
         time.sleep(pause)
-        pause = min(pause * limits.NATIVE_POLL_GROWTH, limits.NATIVE_LONGEST_POLL_SECONDS)
+        pause = min(pause * limits.NATIVE_POLL_GROWTH, bounds.native_longest_poll_seconds)
 
 
 def _cancel(master: NativeConnection, tasks: Sequence[Task]) -> None:

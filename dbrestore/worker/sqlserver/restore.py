@@ -30,7 +30,7 @@ Settled = tuple[DatabaseResult, tuple[Absence, ...]]
 def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter, beginnings: Beginnings) -> Iterator[Settled]:
     """Restore all databases of the job; each as it is settled, RESTORED or FAILED. Raises ServerUnreachable and what else means that
     none can go on."""
-    chains = [Chain(database, _lengths(database, manifest)) for database in job.native_databases]
+    chains = [Chain(database, _lengths(database, manifest), server.bounds) for database in job.native_databases]
     with StandingConnection(server) as connection:
         yield from NativeRestore(connection, chains, progress, beginnings).settle_all()
 
@@ -40,10 +40,11 @@ class NativeRestore:
 
     def __init__(self, connection: StandingConnection, chains: list[Chain], progress: ProgressWriter, beginnings: Beginnings) -> None:
         self._connection, self._chains, self._progress, self._beginnings = connection, chains, progress, beginnings
+        self._bounds = connection.bounds
         self._free_slots = 0
         self._waiting: list[Chain] = []
         self._blocked_since: datetime | None = None
-        self._pause = limits.NATIVE_POLL_SECONDS
+        self._pause = self._bounds.native_poll_seconds
 
     def settle_all(self) -> Iterator[Settled]:
         """Until none is left."""
@@ -57,7 +58,7 @@ class NativeRestore:
                     yield settled
             for chain in self._blocked_for_too_long(left, listing):
                 left.remove(chain)
-                yield _failed(chain, _slots_taken(listing), listing)
+                yield _failed(chain, _slots_taken(listing, self._bounds.native_slot_wait_seconds), listing)
             self._tell(left)
             if left:
                 self._wait()
@@ -100,7 +101,7 @@ class NativeRestore:
                 self._beginnings.withdraw(chain.job)
             raise
         self._free_slots -= 1
-        self._pause = limits.NATIVE_POLL_SECONDS
+        self._pause = self._bounds.native_poll_seconds
         return "awaited"
 
     def _require_free(self, name: str) -> None:
@@ -140,7 +141,7 @@ class NativeRestore:
             self._blocked_since = None
             return []
         self._blocked_since = self._blocked_since or listing.now
-        if listing.now - self._blocked_since <= timedelta(seconds=limits.NATIVE_SLOT_WAIT_SECONDS):
+        if listing.now - self._blocked_since <= timedelta(seconds=self._bounds.native_slot_wait_seconds):
             return []
         for chain in queued:
             self._cancel(chain)
@@ -159,7 +160,7 @@ class NativeRestore:
 
     def _wait(self) -> None:
         time.sleep(self._pause)
-        self._pause = min(self._pause * limits.NATIVE_POLL_GROWTH, limits.NATIVE_LONGEST_POLL_SECONDS)
+        self._pause = min(self._pause * limits.NATIVE_POLL_GROWTH, self._bounds.native_longest_poll_seconds)
 
 
 def _lengths(database: NativeDatabaseJob, manifest: Manifest) -> tuple[int, ...]:
@@ -174,10 +175,10 @@ def _lengths(database: NativeDatabaseJob, manifest: Manifest) -> tuple[int, ...]
     return tuple(one.stored_length for one in sets if one)
 
 
-def _slots_taken(listing: Listing) -> NativeSlotsTaken:
+def _slots_taken(listing: Listing, seconds: float) -> NativeSlotsTaken:
     others = [f"{one.task_id} ({one.task_type} of {one.database_name})" for one in listing.tasks if one.takes_slot]
     return NativeSlotsTaken(
-        f"for {limits.NATIVE_SLOT_WAIT_SECONDS / 3600:g} hours other tasks took both slots that RDS has for backup and restore: "
+        f"for {seconds / 3600:g} hours other tasks took both slots that RDS has for backup and restore: "
         f"{', '.join(others)}; restore again when they have ended"
     )
 

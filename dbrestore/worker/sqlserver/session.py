@@ -21,6 +21,7 @@ from dbrestore.contract.errors import CertificateBundleMissing
 from dbrestore.contract.job import DatabaseServer
 from dbrestore.contract.sqlserver_errors import CertificateRefused, LoginRefused, ServerUnreachable
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.sqlserver import tds_tls
 
@@ -118,6 +119,11 @@ class SqlServer:
     note_login: Callable[[], None] = lambda: None
     _has_logged_in: bool = False
 
+    @property
+    def bounds(self) -> Bounds:
+        """Of all that is done with this server."""
+        return self.credentials.bounds
+
     def connect(self, database: str = "master", answer_within: float | None = limits.NATIVE_ANSWER_SECONDS) -> NativeConnection:
         """Log in as that user; a refusal may mean that the password is being rotated: then it is read once more.
 
@@ -148,7 +154,7 @@ class SqlServer:
                     validate_host=True,
                     autocommit=True,
                     appname="dbrestore",
-                    login_timeout=limits.CONNECT_TIMEOUT_SECONDS,
+                    login_timeout=self.bounds.connect_timeout_seconds,
                     timeout=answer_within,
                 )
             )
@@ -160,7 +166,7 @@ class SqlServer:
         """With probes of our own, so that a silent end is noticed while a long statement runs."""
         host, port = self.address.host, self.address.port
         try:
-            raw = socket.create_connection((host, port), limits.CONNECT_TIMEOUT_SECONDS)
+            raw = socket.create_connection((host, port), self.bounds.connect_timeout_seconds)
         except OSError as error:
             raise self._unreachable(error) from error
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, limits.KEEPALIVE_IDLE_SECONDS)

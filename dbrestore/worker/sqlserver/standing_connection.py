@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, Self, TypeVar
 
 from dbrestore.contract.sqlserver_errors import ServerUnreachable
-from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.sqlserver.session import ConnectionLost, EngineError, NativeConnection, SqlServer
 
 T = TypeVar("T")
@@ -32,13 +32,17 @@ class StandingConnection:
             self._connection = self._server.connect()
         return self
 
+    @property
+    def bounds(self) -> Bounds:
+        return self._server.bounds
+
     def __exit__(self, *_: object) -> None:
         self._drop()
 
     def ask(self, question: Callable[[NativeConnection], T]) -> T:
         """The answer, from a new connection if need be: a Multi-AZ instance takes a minute or two to fail over. Raises ServerUnreachable
         when that takes too long or comes too often."""
-        patience = _Patience()
+        patience = _Patience(self._server.bounds)
         while True:
             try:
                 connection = self._connected()
@@ -50,7 +54,7 @@ class StandingConnection:
                 self._drop()
                 if end := patience.end(problem):
                     raise self._gone(end, problem) from problem
-            time.sleep(limits.NATIVE_RECONNECT_PAUSE_SECONDS)
+            time.sleep(self._server.bounds.native_reconnect_pause_seconds)
 
     def send(self, order: Callable[[NativeConnection], T]) -> T:
         """Once. Raises ConnectionLost when it may or may not have been carried out, EngineError, ServerUnreachable."""
@@ -85,7 +89,8 @@ class StandingConnection:
 class _Patience:
     """With one question: how long the server may be away, anew each time that it was back, and how often."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
         self._began = self._deadline = 0.0
         self._interruptions = 0
 
@@ -97,12 +102,12 @@ class _Patience:
         """After a failure: None, or why the question is given up."""
         now = time.monotonic()
         # What failed at once doesn't show that the server was back: one that fails over may take logins and end them.
-        lasted = now - self._began > limits.NATIVE_RECONNECT_PAUSE_SECONDS
+        lasted = now - self._began > self._bounds.native_reconnect_pause_seconds
         if not self._interruptions or (lasted and not isinstance(problem, ServerUnreachable)):
             self._interruptions += 1
-            self._deadline = now + limits.NATIVE_RECONNECT_SECONDS
-        if self._interruptions >= limits.NATIVE_INTERRUPTIONS:
+            self._deadline = now + self._bounds.native_reconnect_seconds
+        if self._interruptions >= self._bounds.native_interruptions:
             return f"one question was interrupted {self._interruptions} times"
         if now >= self._deadline:
-            return f"it gave no answer for {limits.NATIVE_RECONNECT_SECONDS / 60:g} minutes"
+            return f"it gave no answer for {self._bounds.native_reconnect_seconds / 60:g} minutes"
         return None

@@ -5,7 +5,7 @@ A worker that was started again needs no memory for that: the task's S3 key says
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,6 +13,7 @@ from typing import Literal
 from dbrestore.contract.job import NativeDatabaseJob, NativeStep
 from dbrestore.contract.sqlserver_errors import NativeTaskFailed, NativeTaskStuck
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.sqlserver.messages import error_of_task
 from dbrestore.worker.sqlserver.tasks import SLOTS, Listing, Task
 
@@ -32,11 +33,13 @@ Next = Submission | Literal["awaited", "restored"]
 
 @dataclass
 class Chain:
-    """`lengths` are the bytes of each step's files. `began` is the monotonic time at which its first task was submitted or found,
+    """`lengths` are the bytes of each step's files. `began` is the time by the stopwatch at which its first task was submitted or found,
     `made` the number of the last set that was no log, and the server's time at which the database was made, as seen after it."""
 
     job: NativeDatabaseJob
     lengths: Sequence[int]
+    bounds: Bounds = field(default_factory=Bounds)
+    stopwatch: Callable[[], float] = time.monotonic
     began: float | None = None
     bytes_done: int = 0
     current: Task | None = None
@@ -59,13 +62,13 @@ class Chain:
     @property
     def seconds(self) -> float:
         """Since its first task was submitted or found."""
-        return round(time.monotonic() - self.began, 3) if self.began else 0.0
+        return round(self.stopwatch() - self.began, 3) if self.began else 0.0
 
     def submitted(self, submission: Submission, *, is_certain: bool) -> None:
         """Note that it was; not certain if the connection was lost before RDS answered."""
         self._known, self._uncertain = (submission.number, -1) if is_certain else (self._known, submission.number)
         self._missing_since.pop(submission.number, None)
-        self.began = self.began or time.monotonic()
+        self.began = self.began or self.stopwatch()
 
     def next(self, listing: Listing) -> Next:
         """What is due. Raises what a failed task means, NativeTaskStuck, NativeTaskFailed if RDS has forgotten one of its tasks."""
@@ -93,11 +96,11 @@ class Chain:
         """The submission, unless it was made already and its task is only not listed yet."""
         if submission.number not in (self._uncertain, *range(self._known + 1)):
             return submission
-        since = self._missing_since.setdefault(submission.number, time.monotonic())
+        since = self._missing_since.setdefault(submission.number, self.stopwatch())
         is_uncertain = submission.number == self._uncertain
         # What RDS is known to have taken may be missing for as long as a fail-over takes.
-        patience = limits.NATIVE_LOOK_AGAIN_SECONDS if is_uncertain else limits.NATIVE_RECONNECT_SECONDS
-        if time.monotonic() - since < patience:
+        patience = self.bounds.native_look_again_seconds if is_uncertain else self.bounds.native_reconnect_seconds
+        if self.stopwatch() - since < patience:
             return "awaited"
         if is_uncertain:
             self._uncertain = -1
@@ -111,7 +114,7 @@ class Chain:
         self.current = task
         self._missing_since.pop(number, None)
         self._known = max(self._known, number)
-        self.began = self.began or time.monotonic()
+        self.began = self.began or self.stopwatch()
         if not task.is_over:
             self._refuse_stuck(task, listing)
         elif task.lifecycle != "SUCCESS":

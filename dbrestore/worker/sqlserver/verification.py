@@ -25,7 +25,7 @@ from dbrestore.contract.job import (
 )
 from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup
 from dbrestore.contract.sqlserver_errors import ServerOutOfReach
-from dbrestore.worker.base import check_list, limits
+from dbrestore.worker.base import check_list
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.sqlserver import checks as native_checks
 from dbrestore.worker.sqlserver.checks import Expected
@@ -97,11 +97,12 @@ def _goes_on(last_set: NativeBackupSet, stop_at: datetime | None) -> bool:
 
 def _examined(connection: StandingConnection, verification: Verification, expected: Expected, result: DatabaseResult) -> DatabaseResult:
     """Waits for a database that is coming up, as after a fail-over: a good one must not be given up, because it is dropped then."""
-    findings, waited = _findings(connection, verification, expected), 0.0
-    while native_checks.may_come_up(findings.checks[0]) and waited < limits.NATIVE_ONLINE_WITHIN_SECONDS:
-        time.sleep(limits.NATIVE_RECONNECT_PAUSE_SECONDS)
+    bounds, waited = connection.bounds, 0.0
+    findings = _findings(connection, verification, expected)
+    while native_checks.may_come_up(findings.checks[0]) and waited < bounds.native_online_within_seconds:
+        time.sleep(bounds.native_reconnect_pause_seconds)
         # Not by the clock: DBCC CHECKDB may have run for hours when a fail-over ends it.
-        waited += limits.NATIVE_RECONNECT_PAUSE_SECONDS
+        waited += bounds.native_reconnect_pause_seconds
         findings = _findings(connection, verification, expected)
     size = sum(file.size for file in expected.last_set.database_files)
     result = result.model_copy(update={"checks": tuple(findings.checks), "fix_ups": tuple(findings.notes), "bytes": size})

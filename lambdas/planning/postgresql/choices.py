@@ -32,7 +32,7 @@ def options(found: Findings, asked: Databases, problems: Problems) -> PostgresOp
         skip_unrestorable=request.on_unrestorable == "skip",
         encoding=encodings.canonical(request.encoding) if request.encoding else None,
         locale=request.locale,
-        verify=request.verify or ("content" if _size(asked) <= limits.CONTENT_UP_TO_BYTES else "counts"),
+        verify=request.verify or ("content" if _size(asked) <= found.surroundings.bounds.content_up_to_bytes else "counts"),
     )
 
 

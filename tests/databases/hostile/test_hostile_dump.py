@@ -1,13 +1,14 @@
 """A dump is somebody else's program: what it tries while it is restored fails, or does no harm."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from dbrestore.contract.job import LONGEST_TEXT, PostgresOptions
-from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from tests.databases.restore_case import REPOSITORY, Cloud, Restore, dump_that_needs_a_missing_extension
 
 # Runs whenever a row is checked, indexed or read by the view; in the source it holds still.
@@ -330,11 +331,11 @@ def test_an_extension_that_the_target_lacks_is_refused_before_anything_is_create
     assert cloud.names() == before
 
 
-def hostile(cloud: Cloud, statements: str) -> Restore:
+def hostile(cloud: Cloud, statements: str, *options: str) -> Restore:
     """A restore of the database `hostile` with functions that behave there."""
     cloud.create_database("hostile")
     cloud.execute(statements, "hostile")
-    restore = Restore(cloud, {"hostile": cloud.dump("hostile")}, {"hostile": "hostile_back"})
+    restore = Restore(cloud, {"hostile": cloud.dump("hostile", "-Fc", *options)}, {"hostile": "hostile_back"})
     restore.add_point()
     return restore
 
@@ -367,10 +368,9 @@ LATE = """CREATE FUNCTION late(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE A
     CREATE TABLE wrong (x int CHECK (late(x)), y text); INSERT INTO wrong VALUES (1, repeat('y', 2000000));"""
 
 
-def test_a_replay_that_failed_returns_whatever_the_code_of_the_dump_does(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CANCEL_SECONDS", 2.0)
-    restore = hostile(cloud, ENDLESS + LATE)
-    monkeypatch.setattr(limits, "SMALL_MEMBER", 0)
+def test_a_replay_that_failed_returns_whatever_the_code_of_the_dump_does(cloud: Cloud) -> None:
+    # Not compressed the late table is large: small ones that lie together would be one task.
+    restore = replace(hostile(cloud, ENDLESS + LATE, "-Z0"), bounds=Bounds(cancel_seconds=2.0))
     began = time.monotonic()
 
     (replayed,) = restore.run("replay").databases
@@ -391,15 +391,14 @@ FILLING = {
 
 
 @pytest.mark.parametrize("what", FILLING)
-def test_a_dump_that_writes_without_end_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    monkeypatch.setattr(limits, "SIZE_FREE", 50 << 20)
-    monkeypatch.setattr(limits, "SIZE_LOOK_SECONDS", 0.2)
+def test_a_dump_that_writes_without_end_is_stopped(cloud: Cloud, what: str) -> None:
     restore = hostile(
         cloud,
         f"CREATE TABLE heap (x text); CREATE FUNCTION fill(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN {FILLING[what]} END $$;"
         "CREATE FUNCTION f(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN public.fill($1); END';"
         "CREATE TABLE bait (x int CHECK (f(x))); INSERT INTO bait VALUES (1)",
     )
+    restore = replace(restore, bounds=Bounds(size_free=50 << 20, size_look_seconds=0.2))
 
     (replayed,) = restore.run("replay").databases
     restore.run("discard")

@@ -3,11 +3,12 @@
 import hashlib
 import time
 import tracemalloc
+from dataclasses import replace
 
 import psycopg
 import pytest
 
-from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.postgresql.checks import comments
 from tests.databases.hostile.test_hostile_dump import hostile
 from tests.databases.restore_case import Cloud, Restore, edited
@@ -36,10 +37,8 @@ CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM 
 CREATE TABLE bait (x int) WITH (autovacuum_enabled = off); INSERT INTO bait VALUES (1); CREATE INDEX ON bait (f(x))"""
 
 
-def test_code_that_can_not_be_cancelled_does_not_hold_the_verification(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ANALYZE_SECONDS", 1)
-    monkeypatch.setattr(limits, "CANCEL_SECONDS", 1.0)
-    restore = hostile(cloud, STUBBORN)
+def test_code_that_can_not_be_cancelled_does_not_hold_the_verification(cloud: Cloud) -> None:
+    restore = replace(hostile(cloud, STUBBORN), bounds=Bounds(analyze_seconds=1, cancel_seconds=1.0))
     began = time.monotonic()
 
     (database,) = restore.run_all().databases
@@ -102,9 +101,8 @@ def test_a_comment_as_long_as_code_likes_is_not_read(cloud: Cloud) -> None:
     assert hashlib.sha256(b"x" * 20_000_000).digest() in found.of_objects.values()
 
 
-def test_code_that_holds_a_lock_does_not_hold_up_the_hand_over(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "HAND_OVER_LOCK_SECONDS", 2)
-    restore = hostile(cloud, "CREATE TABLE bait (x int)")
+def test_code_that_holds_a_lock_does_not_hold_up_the_hand_over(cloud: Cloud) -> None:
+    restore = replace(hostile(cloud, "CREATE TABLE bait (x int)"), bounds=Bounds(hand_over_lock_seconds=2))
     restore.run("replay")
     database = restore.databases()[0]
     # As autovacuum does with code of the dump that catches its cancelling: nobody but it can end it.

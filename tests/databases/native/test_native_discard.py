@@ -9,20 +9,24 @@ import pytest
 
 from dbrestore.contract.job import Absence, DatabaseResult, NativeDatabaseJob
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.sqlserver import discard as native_discard
 from dbrestore.worker.sqlserver.session import EngineError
 from localcloud.base import certificates
 from localcloud.sqlserver.switches import Intruder
 from tests.databases.native_server import FULL, PREFIX, NativeServer, job, native_server
 
+SHORT_WAITS = Bounds(
+    native_poll_seconds=0.01,
+    native_longest_poll_seconds=0.02,
+    native_reconnect_pause_seconds=0.01,
+    native_late_submission_seconds=0.0,
+)
+
 
 @pytest.fixture
 def case(authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[NativeServer]:
-    monkeypatch.setattr(limits, "NATIVE_POLL_SECONDS", 0.01)
-    monkeypatch.setattr(limits, "NATIVE_LONGEST_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(limits, "NATIVE_RECONNECT_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(limits, "NATIVE_LATE_SUBMISSION_SECONDS", 0.0)
-    with native_server(authority) as made:
+    with native_server(authority, SHORT_WAITS) as made:
         yield made
 
 
@@ -295,7 +299,7 @@ def test_discarding_again_finds_nothing_to_do(case: NativeServer) -> None:
 def test_a_task_that_a_stopped_worker_asked_for_at_the_last_moment_is_cancelled_too(
     case: NativeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "NATIVE_LATE_SUBMISSION_SECONDS", 1.5)
+    case.bound(native_late_submission_seconds=1.5)
     case.switches.percent_per_poll = 5
     late = threading.Timer(0.7, case.submit)
     late.start()

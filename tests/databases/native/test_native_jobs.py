@@ -9,7 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from dbrestore.contract.job import Check, DatabaseResult, NativeOptions
-from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from localcloud.base import certificates
 from tests.databases.native_case import EVIDENCE, FULL, REPOSITORY, SAMPLES, NativeCloud, NativeRestore, write
 
@@ -19,8 +19,6 @@ CHAIN = ("chain-b-full.bak", "chain-b-log-1.trn", "chain-b-log-2.trn")
 
 @pytest.fixture
 def native(authority: certificates.Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NativeCloud]:
-    monkeypatch.setattr(limits, "NATIVE_POLL_SECONDS", 0.01)
-    monkeypatch.setattr(limits, "NATIVE_LONGEST_POLL_SECONDS", 0.02)
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
@@ -34,7 +32,9 @@ def native(authority: certificates.Authority, tmp_path: Path, monkeypatch: pytes
     for bucket in (REPOSITORY, EVIDENCE):
         s3.create_bucket(Bucket=bucket)
     s3.upload_file(str(authority.bundle), EVIDENCE, "certificates/rds-ca.pem")
-    made = NativeCloud.start(f"http://{host}:{port}", authority, tmp_path)
+    made = NativeCloud.start(
+        f"http://{host}:{port}", authority, tmp_path, Bounds(native_poll_seconds=0.01, native_longest_poll_seconds=0.02)
+    )
     yield made
     made.stop()
     moto.stop()

@@ -3,7 +3,7 @@ what is shown is what the worker asks for, how often, and what it makes of the a
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from dbrestore.contract.job import Progress, Result
-from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.sqlserver import restore as native_restore
@@ -23,7 +23,7 @@ from dbrestore.worker.sqlserver.session import SqlServer
 from localcloud.base import certificates
 from localcloud.sqlserver.databases import Database
 from localcloud.sqlserver.switches import Intruder
-from localcloud.tds.engine import Message, ResultSet, Session, Value
+from localcloud.tds.engine import Session
 from tests.databases.native_case import (
     CRM,
     DIFFERENTIAL,
@@ -39,6 +39,15 @@ from tests.databases.native_case import (
     NativeRestore,
     wait_until,
     write,
+)
+
+# The server's clock moves by polling, so nothing is gained by waiting.
+SHORT_WAITS = Bounds(
+    native_poll_seconds=0.01,
+    native_longest_poll_seconds=0.02,
+    native_look_again_seconds=0.3,
+    native_reconnect_pause_seconds=0.02,
+    native_reconnect_seconds=1.0,
 )
 
 real = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no sample backups here")
@@ -59,22 +68,9 @@ def endpoint(authority: certificates.Authority) -> Iterator[str]:
 
 @pytest.fixture
 def mssql(endpoint: str, authority: certificates.Authority, tmp_path: Path) -> Iterator[NativeCloud]:
-    made = NativeCloud.start(endpoint, authority, tmp_path)
+    made = NativeCloud.start(endpoint, authority, tmp_path, SHORT_WAITS)
     yield made
     made.stop()
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's clock moves by polling, so nothing is gained by waiting."""
-    for name, value in {
-        "NATIVE_POLL_SECONDS": 0.01,
-        "NATIVE_LONGEST_POLL_SECONDS": 0.02,
-        "NATIVE_LOOK_AGAIN_SECONDS": 0.3,
-        "NATIVE_RECONNECT_PAUSE_SECONDS": 0.02,
-        "NATIVE_RECONNECT_SECONDS": 1.0,
-    }.items():
-        monkeypatch.setattr(limits, name, value)
 
 
 def test_a_full_backup_is_restored_with_recovery_by_one_task(mssql: NativeCloud, tmp_path: Path) -> None:
@@ -178,7 +174,7 @@ def test_a_connection_lost_around_a_submission_makes_no_task_twice_and_leaves_no
 def test_a_submission_whose_answer_was_lost_is_looked_for_before_it_is_made_again(
     mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "NATIVE_LOOK_AGAIN_SECONDS", 0.6)
+    mssql.bounds = replace(mssql.bounds, native_look_again_seconds=0.6)
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
     mssql.engine.switches.drop_before_submit = 1
 
@@ -195,7 +191,7 @@ def test_a_worker_that_died_is_followed_by_one_that_goes_on_with_its_tasks(mssql
     uri = restore.job_uri("restore")
     mssql.engine.switches.percent_per_poll = 50 if progress.startswith("first") else 5
     mssql.engine.switches.stuck_in_created = progress == "CREATED"
-    worker = restore.start(uri, NATIVE_LONGEST_POLL_SECONDS=0.1)
+    worker = restore.start(uri, native_longest_poll_seconds=0.1)
     wanted = ("RESTORE_DB_NORECOVERY", "shop", "SUCCESS" if progress.startswith("first") else progress)
     wait_until(lambda: wanted in mssql.tasks())
 
@@ -263,7 +259,7 @@ def test_a_restore_waits_for_a_slot_while_others_have_both(mssql: NativeCloud, t
 
 
 def test_waiting_for_a_slot_has_an_end_that_names_the_others(mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "NATIVE_SLOT_WAIT_SECONDS", 3600)
+    mssql.bounds = replace(mssql.bounds, native_slot_wait_seconds=3600)
     mssql.engine.take_slots(2)
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
     began = mssql.engine.instance.clock.now
@@ -279,7 +275,7 @@ def test_waiting_for_a_slot_has_an_end_that_names_the_others(mssql: NativeCloud,
 def test_a_task_that_waits_behind_others_is_not_stuck_but_its_waiting_has_an_end(
     mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "NATIVE_SLOT_WAIT_SECONDS", 3600)
+    mssql.bounds = replace(mssql.bounds, native_slot_wait_seconds=3600)
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
     [first] = restore.databases()[0].steps
     mssql.submit("shop", first.s3_arn)
@@ -387,14 +383,12 @@ def test_a_name_that_is_taken_in_the_last_moment_is_refused_by_rds(
 def test_what_rds_was_asked_for_is_noted_before_it_is_asked(mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
     seen = list[list[str]]()
-    execute = mssql.engine.execute
 
-    def watch(session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[ResultSet | Message]:
+    def watch(_: Session, text: str) -> None:
         if "rds_restore_database" in text:
             seen.append(begun(restore))
-        return execute(session, text, parameters)
 
-    monkeypatch.setattr(mssql.engine, "execute", watch)
+    mssql.engine.switches.before_batch.append(watch)
     result = restore.run()
 
     assert result.databases[0].status == "RESTORED", result
@@ -445,18 +439,16 @@ def test_nothing_more_goes_onto_a_database_that_somebody_put_in_the_place_of_our
 ) -> None:
     moment = datetime(2023, 3, 1, 1, 30)
     restore = NativeRestore(mssql, write(tmp_path, FULL, LOG_1, LOG_2), {"shop": "shop"}, stop_at=moment)
-    execute, databases, theirs = mssql.engine.execute, mssql.engine.instance.databases, list[Database]()
+    databases, theirs = mssql.engine.instance.databases, list[Database]()
 
-    def replace_when_it_ended(session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[ResultSet | Message]:
-        answer = execute(session, text, parameters)
+    def replace_when_it_ended(_: Session, __: str) -> None:
         ours = databases.find("shop")
         # Its n-th log is restored, and the worker has not seen that yet.
         if ours and not theirs and [life for *_, life in mssql.tasks()][after:] == ["SUCCESS"]:
             databases.drop(ours)
             theirs.append(databases.create("shop", mssql.engine.instance.clock.now, "somebody", state))
-        return answer
 
-    monkeypatch.setattr(mssql.engine, "execute", replace_when_it_ended)
+    mssql.engine.switches.after_batch.append(replace_when_it_ended)
     result = restore.run()
 
     assert_failed(result, "DatabaseExists", "somebody replaced the database")
@@ -479,7 +471,7 @@ def test_a_server_that_stays_away_after_a_lost_connection_is_unreachable(mssql: 
     mssql.engine.switches.percent_per_poll = 5
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
     uri = restore.job_uri("restore")
-    worker = restore.start(uri, NATIVE_RECONNECT_SECONDS=1, NATIVE_RECONNECT_PAUSE_SECONDS=0.1)
+    worker = restore.start(uri, native_reconnect_seconds=1, native_reconnect_pause_seconds=0.1)
     wait_until(lambda: ("RESTORE_DB", "shop", "IN_PROGRESS") in mssql.tasks())
 
     mssql.server.stop()
@@ -524,7 +516,7 @@ def test_a_certificate_of_another_host_is_refused(mssql: NativeCloud, tmp_path: 
 def test_a_stale_secret_is_a_refused_login_that_shows_no_password(
     mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "ROTATION_SECONDS", 0.0)
+    mssql.bounds = replace(mssql.bounds, rotation_seconds=0.0)
     mssql.put_secret("stale-password")
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
 
@@ -553,15 +545,16 @@ def test_an_instance_whose_option_went_away_is_told_so(mssql: NativeCloud, tmp_p
 
 
 def test_progress_tells_the_bytes_and_the_last_message(mssql: NativeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PROGRESS_SECONDS", 0.0)
     mssql.engine.switches.percent_per_poll = 25
     restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"})
     told: list[Progress] = []
     job = restore.job("restore")
-    server = SqlServer(job.server, mssql.authority.bundle, Credentials(lambda: Login("master", "secret"), "the secret", "put it right"))
+    server = SqlServer(
+        job.server, mssql.authority.bundle, Credentials(lambda: Login("master", "secret"), "the secret", "put it right", bounds=SHORT_WAITS)
+    )
 
     beginnings = Beginnings(mssql.s3(), EVIDENCE, restore.restore_id)
-    list(native_restore.run(server, job, restore.manifest, ProgressWriter("restore", told.append), beginnings))
+    list(native_restore.run(server, job, restore.manifest, ProgressWriter("restore", told.append, every=0.0), beginnings))
 
     size = sum(map(len, mssql.staged.content.values()))
     assert {one.bytes_total for one in told} == {size}
@@ -579,7 +572,7 @@ def test_the_workers_memory_does_not_grow_with_the_time_that_it_waits(mssql: Nat
         restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": name})
         mssql.engine.take_slots(2, polls=polls)
         uri = restore.job_uri("restore")
-        assert restore.start(uri, NATIVE_LONGEST_POLL_SECONDS=0.001, NATIVE_POLL_SECONDS=0.001).wait(120) == 0
+        assert restore.start(uri, native_longest_poll_seconds=0.001, native_poll_seconds=0.001).wait(120) == 0
         result = restore.result(uri)
         assert result.databases[0].status == "RESTORED", result
         peaks.append(result.peak_memory)

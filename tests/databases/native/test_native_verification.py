@@ -16,17 +16,16 @@ from dbrestore.contract.manifest import (
     NativeKind,
 )
 from dbrestore.contract.sqlserver_errors import ServerUnreachable
-from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.sqlserver import verification as native_verification
 from dbrestore.worker.sqlserver.session import NativeConnection, SqlServer
 from dbrestore.worker.sqlserver.verification import bracketed
 from localcloud.base import certificates
 from localcloud.sqlserver.databases import Database, File, User
-from localcloud.sqlserver.engine import Results
 from localcloud.sqlserver.views import VIEWS
-from localcloud.tds.engine import DropConnection, Session, SqlError, Value
-from localcloud.tsql.syntax import AlterDatabase, AlterUser
+from localcloud.tds.engine import DropConnection, Session, SqlError
+from localcloud.tsql.syntax import AlterDatabase, AlterUser, CheckDatabase
 from tests.databases.native_server import NativeServer, job, native_server
 
 HOSTILE = "100%s'] %d ; ALTER DATABASE [other] SET TRUSTWORTHY ON; --"
@@ -34,9 +33,7 @@ HOSTILE = "100%s'] %d ; ALTER DATABASE [other] SET TRUSTWORTHY ON; --"
 
 @pytest.fixture
 def case(authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[NativeServer]:
-    monkeypatch.setattr(limits, "NATIVE_RECONNECT_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(limits, "NATIVE_ONLINE_WITHIN_SECONDS", 0.1)
-    with native_server(authority) as made:
+    with native_server(authority, Bounds(native_reconnect_pause_seconds=0.01, native_online_within_seconds=0.1)) as made:
         yield made
 
 
@@ -329,10 +326,7 @@ def test_a_database_that_stays_trustworthy_fails(case: NativeServer, monkeypatch
     case.switches.source_is_trustworthy = True
     case.restored()
 
-    def refuse(_: Session, __: AlterDatabase) -> None:
-        raise SqlError(15247, "User does not have permission to perform this action.")
-
-    monkeypatch.setattr(case.engine, "_alter_database", refuse)
+    meanwhile(case, AlterDatabase, SqlError(15247, "User does not have permission to perform this action."))
 
     [result] = verify(case)
 
@@ -412,10 +406,7 @@ def test_a_user_that_can_not_be_mapped_is_told_and_fails_nothing(case: NativeSer
     case.engine.add_login("bert", "secret")
     case.restored()
 
-    def refuse(_: Session, __: AlterUser) -> None:
-        raise SqlError(15063, "The login already has an account under a different user name.")
-
-    monkeypatch.setattr(case.engine, "_alter_user", refuse)
+    meanwhile(case, AlterUser, SqlError(15063, "The login already has an account under a different user name."))
 
     [result] = verify(case, options=NativeOptions(fix_users=True))
 
@@ -498,6 +489,18 @@ def test_a_fail_over_in_the_middle_is_survived(case: NativeServer) -> None:
     assert len(result.checks) == 9
 
 
+def meanwhile(case: NativeServer, kind: type, error: SqlError, *, once: bool = False) -> None:
+    """What the server says to statements of this kind, or to the next of them."""
+
+    def say(statement: object) -> None:
+        if isinstance(statement, kind):
+            if once:
+                case.switches.before_statement.remove(say)
+            raise error
+
+    case.switches.before_statement.append(say)
+
+
 def put(case: NativeServer, state: str) -> None:
     """Into a state that the simulated server takes no database to by itself."""
     vars(database(case))["state"] = state
@@ -507,32 +510,30 @@ class Looks:
     """What the simulated server does at each look at sys.databases, and at each login to the restored database: `states` are taken on one
     by one, `refusals` count how often it can't be opened."""
 
-    def __init__(self, case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, case: NativeServer) -> None:
         self.count = self.refusals = self.logins = 0
         self.states: list[str] = []
-        self._case, self._execute, self._login = case, case.engine.execute, case.engine.login
-        monkeypatch.setattr(case.engine, "execute", self._executed)
-        monkeypatch.setattr(case.engine, "login", self._logged_in)
+        self._case = case
+        case.switches.before_batch.append(self._look)
+        case.switches.at_login.append(self._log_in)
 
-    def _executed(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Results:
+    def _look(self, _: Session, text: str) -> None:
         if "FROM sys.databases" in text:
             self.count += 1
             if self.states:
                 put(self._case, self.states.pop(0))
-        return self._execute(session, text, parameters)
 
-    def _logged_in(self, user: str, password: str, name: str) -> Session:
+    def _log_in(self, name: str) -> None:
         if name == "shop":
             self.logins += 1
             if self.refusals:
                 self.refusals -= 1
                 raise SqlError(4060, f'Cannot open database "{name}" requested by the login.', severity=11)
-        return self._login(user, password, name)
 
 
 @pytest.fixture
-def looks(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> Looks:
-    return Looks(case, monkeypatch)
+def looks(case: NativeServer) -> Looks:
+    return Looks(case)
 
 
 def test_a_database_that_comes_up_after_a_fail_over_is_waited_for(case: NativeServer, looks: Looks) -> None:
@@ -561,15 +562,15 @@ def test_a_database_that_is_recovered_anew_while_it_is_checked_is_waited_for(
     case: NativeServer, looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case.restored()
-    original = case.engine._check
 
-    def fail_over(_: Database) -> Results:
-        monkeypatch.setattr(case.engine, "_check", original)
-        put(case, "RECOVERING")
-        looks.states = ["RECOVERING", "RECOVERING", "ONLINE"]
-        raise DropConnection
+    def fail_over(statement: object) -> None:
+        if isinstance(statement, CheckDatabase):
+            case.switches.before_statement.clear()
+            put(case, "RECOVERING")
+            looks.states = ["RECOVERING", "RECOVERING", "ONLINE"]
+            raise DropConnection
 
-    monkeypatch.setattr(case.engine, "_check", fail_over)
+    case.switches.before_statement.append(fail_over)
 
     [result] = verify(case, options=NativeOptions(check_database=True))
 
@@ -580,18 +581,18 @@ def test_a_database_that_is_recovered_anew_while_it_is_checked_is_waited_for(
 def test_connections_that_are_lost_while_a_database_comes_up_are_survived(
     case: NativeServer, looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "NATIVE_INTERRUPTIONS", 2)
+    case.bound(native_interruptions=2)
     case.restored()
     looks.states = ["RECOVERING"] * 6 + ["ONLINE"]
-    inner, lost = case.engine.execute, []
+    lost: list[bool] = []
 
-    def drop_every_second(session: Session, text: str, parameters: Mapping[str, Value]) -> Results:
+    def drop_every_second(_: Session, text: str) -> None:
         lost.append(len(lost) % 2 == 0)
         if lost[-1] and "FROM sys.databases" in text:
             raise DropConnection
-        return inner(session, text, parameters)
 
-    monkeypatch.setattr(case.engine, "execute", drop_every_second)
+    # What is lost reaches no database.
+    case.switches.before_batch.insert(0, drop_every_second)
 
     [result] = verify(case)
 
@@ -636,13 +637,7 @@ def test_a_database_that_is_gone_or_suspect_is_not_waited_for(case: NativeServer
 
 def test_a_deadlock_in_the_check_of_all_pages_is_no_damage(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     case.restored()
-    original = case.engine._check
-
-    def deadlock(_: Database) -> Results:
-        monkeypatch.setattr(case.engine, "_check", original)
-        raise SqlError(1205, "Transaction was chosen as the deadlock victim.")
-
-    monkeypatch.setattr(case.engine, "_check", deadlock)
+    meanwhile(case, CheckDatabase, SqlError(1205, "Transaction was chosen as the deadlock victim."), once=True)
 
     [result] = verify(case, options=NativeOptions(check_database=True))
 
@@ -652,13 +647,7 @@ def test_a_deadlock_in_the_check_of_all_pages_is_no_damage(case: NativeServer, m
 def test_a_deadlock_in_switching_trustworthy_off_fails_nothing(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     case.switches.source_is_trustworthy = True
     case.restored()
-    original = case.engine._alter_database
-
-    def deadlock(_: Session, __: AlterDatabase) -> None:
-        monkeypatch.setattr(case.engine, "_alter_database", original)
-        raise SqlError(1205, "Transaction was chosen as the deadlock victim.")
-
-    monkeypatch.setattr(case.engine, "_alter_database", deadlock)
+    meanwhile(case, AlterDatabase, SqlError(1205, "Transaction was chosen as the deadlock victim."), once=True)
 
     [result] = verify(case)
 
@@ -671,15 +660,14 @@ def test_a_verification_that_begins_in_the_middle_of_a_fail_over_waits_for_the_s
     case: NativeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case.restored()
-    login, refused = case.engine.login, []
+    refused: list[str] = []
 
-    def refuse_at_first(user: str, password: str, name: str) -> Session:
+    def refuse_at_first(name: str) -> None:
         if len(refused) < 3:
             refused.append(name)
             raise SqlError(4060, f'Cannot open database "{name}" requested by the login.', severity=11)
-        return login(user, password, name)
 
-    monkeypatch.setattr(case.engine, "login", refuse_at_first)
+    case.switches.at_login.append(refuse_at_first)
 
     [result] = verify(case)
 
@@ -688,7 +676,7 @@ def test_a_verification_that_begins_in_the_middle_of_a_fail_over_waits_for_the_s
 
 
 def test_a_server_that_is_lost_for_good_ends_the_job(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "NATIVE_RECONNECT_SECONDS", 0.1)
+    case.bound(native_reconnect_seconds=0.1)
     case.restored()
 
     with pytest.raises(ServerUnreachable):
@@ -696,10 +684,9 @@ def test_a_server_that_is_lost_for_good_ends_the_job(case: NativeServer, monkeyp
 
 
 def test_progress_names_the_database(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PROGRESS_SECONDS", 0.0)
     case.restored()
     written: list[Progress] = []
-    progress = ProgressWriter("verify", written.append)
+    progress = ProgressWriter("verify", written.append, every=0.0)
     work = Job(kind="verify", restore_id="r", engine="sqlserver", server=case.server.address, native_databases=(job(last_set="set-1"),))
     manifest = Manifest(
         point_id="p",

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from dbrestore.contract.job import DatabaseServer
-from dbrestore.worker.base import limits, private_folder, secrets
+from dbrestore.worker.base import private_folder
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.lock import only_one
 from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.postgresql.session import Server, explained
@@ -230,37 +231,35 @@ def test_a_rotated_password_is_read_again(cloud: Cloud) -> None:
     assert secret_over_time == []
 
 
-def test_a_password_that_is_being_rotated_is_waited_for_without_asking_the_server_again(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "ROTATION_PAUSE_SECONDS", 0.01)
+def test_a_password_that_is_being_rotated_is_waited_for_without_asking_the_server_again(cloud: Cloud) -> None:
     old, new = Login("master", "before the rotation"), Login("master", "secret")
     # The server has the new password already, the secret gets it after some looks.
     read = [old, old, old, new]
-    server = Server(_address(cloud), cloud.ca_file, _reading(lambda: read.pop(0)))
+    server = Server(_address(cloud), cloud.ca_file, _reading(lambda: read.pop(0), Bounds(rotation_pause_seconds=0.01)))
 
     server.connect_master().close()
 
     assert read == []
 
 
-def test_a_server_that_is_behind_the_secret_is_asked_once_more(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_behind_the_secret_is_asked_once_more(cloud: Cloud) -> None:
     # The secret has the new password already, the server gets it after the first refusal.
     cloud.execute("ALTER ROLE master PASSWORD 'before the rotation'", superuser=True)
-    monkeypatch.setattr(limits, "ROTATION_SECONDS", 0.1)
+    looks: list[Login] = []
 
-    def pause(_: float) -> None:
-        cloud.execute("ALTER ROLE master PASSWORD 'secret'", superuser=True)
+    def read() -> Login:
+        if looks:
+            cloud.execute("ALTER ROLE master PASSWORD 'secret'", superuser=True)
+        looks.append(Login("master", "secret"))
+        return looks[-1]
 
-    monkeypatch.setattr(secrets.time, "sleep", pause)
-    server = Server(_address(cloud), cloud.ca_file, _reading(lambda: Login("master", "secret")))
+    server = Server(_address(cloud), cloud.ca_file, _reading(read, Bounds(rotation_seconds=0.0)))
 
     server.connect_master().close()
 
 
-def test_a_wrong_password_ends_the_job_and_is_not_quoted(cloud: Cloud, small: str, dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ROTATION_SECONDS", 0.1)
-    restore = Restore(cloud, {small: dump}, {small: "refused"})
+def test_a_wrong_password_ends_the_job_and_is_not_quoted(cloud: Cloud, small: str, dump: Path) -> None:
+    restore = Restore(cloud, {small: dump}, {small: "refused"}, bounds=Bounds(rotation_seconds=0.1))
     restore.add_point()
     cloud.execute("ALTER ROLE master PASSWORD 'other'", superuser=True)
 
@@ -386,8 +385,8 @@ def _wait_for_database(cloud: Cloud, name: str) -> None:
         time.sleep(0.01)
 
 
-def _reading(read: Callable[[], Login]) -> Credentials:
-    return Credentials(read, "the secret", "put it right")
+def _reading(read: Callable[[], Login], bounds: Bounds | None = None) -> Credentials:
+    return Credentials(read, "the secret", "put it right", bounds=bounds or Bounds())
 
 
 def _address(cloud: Cloud) -> DatabaseServer:

@@ -8,7 +8,7 @@ import pytest
 
 from dbrestore.contract.allowed.extensions import DEFAULT_EXTENSIONS
 from dbrestore.contract.job import PostgresOptions
-from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from localcloud.base import certificates
 from localcloud.base.certificates import Authority
 from localcloud.postgresql.iam_logins import IamLogins
@@ -44,13 +44,11 @@ def test_a_user_of_iam_restores_with_a_token_for_each_connection(cloud: Cloud, s
     assert not any(token in restore.result(restore.job_uri("verify", "verify")).to_json() for token in shown)
 
 
-def test_a_user_of_iam_without_rds_iam_is_refused_with_what_to_check(
-    cloud: Cloud, small: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "ROTATION_SECONDS", 0.0)
+def test_a_user_of_iam_without_rds_iam_is_refused_with_what_to_check(cloud: Cloud, small: str, authority: Authority) -> None:
     cloud.execute(f"CREATE ROLE {IAM_USER} LOGIN")
     logins = IamLogins(cloud.server, *certificates.issue(authority, "localhost"), lambda _user, _token: None)
     restore = Restore(replace(cloud, iam_user=IAM_USER, iam_port=logins.port), {small: cloud.dump(small)}, {small: "by_iam"})
+    restore.bounds = Bounds(rotation_seconds=0.0)
     restore.add_point()
     try:
         refused = restore.run("replay")

@@ -38,8 +38,8 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     # A local cloud that ran in this process may have left its own: the executions here wait as long as they say.
-    monkeypatch.setattr(clock, "_scale", 1.0)
-    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+    with clock.scales() as set_scale, mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        set_scale(1.0)
         yield Account()
 
 

@@ -1,7 +1,6 @@
 """A followed restore tells every state once, progress as it comes, and the truth about the end."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -178,7 +177,7 @@ def test_a_restore_is_found_by_its_id_its_name_and_its_arn(plane: ControlPlane) 
     assert restore.name == "two"
 
 
-@pytest.mark.parametrize("text", ["r-000000000000", "unknown", "arn:aws:states:eu-west-1:123456789012:execution:dbrestore:no", "in valid;"])
+@pytest.mark.parametrize("text", ["r-000000000000", "unknown", "in valid;"])
 def test_a_restore_that_does_not_exist_is_said_to_be_missing(plane: ControlPlane, text: str) -> None:
     start(plane, "one", wait=0)
 
@@ -186,12 +185,15 @@ def test_a_restore_that_does_not_exist_is_said_to_be_missing(plane: ControlPlane
         identity.find(plane, text)
 
 
-def test_an_execution_of_another_state_machine_is_no_restore(plane: ControlPlane) -> None:
-    arn = start(plane, "one", wait=0)
-    other = replace(plane, state_machine_arn=plane.state_machine_arn + "-other")
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [("dbrestore:one", "another:one"), ("eu-west-1", "eu-west-3"), (":execution:", ":stateMachine:"), (":one", ":one:2")],
+)
+def test_what_is_no_execution_of_this_state_machine_is_refused_with_its_name(plane: ControlPlane, part: str, other: str) -> None:
+    arn = start(plane, "one", wait=0).replace(part, other)
 
-    with pytest.raises(RestoreNotFound):
-        identity.find(other, arn)
+    with pytest.raises(RestoreNotFound, match=f"^{arn} is no execution of {plane.state_machine_arn}, which is asked here: name the Region"):
+        identity.find(plane, arn)
 
 
 def test_the_end_counts_what_every_result_of_the_worker_adapted(plane: ControlPlane) -> None:

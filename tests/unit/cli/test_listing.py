@@ -14,7 +14,8 @@ from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.job import ErrorNote
 from dbrestore.ledger import restore_list
 from lambdas.runtime import phases
-from lambdas.runtime.ledger import Ledger, request_cancel
+from lambdas.runtime.ledger import Ledger
+from lambdas.runtime.open_restores import request_cancel
 from tests.unit.cli.conftest import REGION, start
 from tests.unit.cli.listed_restores import JANE, LOST, NOW, close, listed, open_one
 from tests.unit.cli.views.test_report import report

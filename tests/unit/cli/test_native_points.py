@@ -37,44 +37,11 @@ def test_a_point_is_added_and_shown_as_its_header_says(
 
     title, names, row, line = capsys.readouterr().out.rstrip().splitlines()
     assert title.startswith(f"crm-mssql {point_id}: sqlserver 15.0.2080, made ")
-    assert names.split() == [
-        "database",
-        "backup",
-        "begun",
-        "finished",
-        "recovery",
-        "server",
-        "version",
-        "LSNs",
-        "files",
-        "checked",
-        "used",
-        "size",
-        "stored",
-    ]
-    assert row.split() == [
-        "shop",
-        "full",
-        "2023-02-28",
-        "23:59:58",
-        "2023-03-01",
-        "00:00:03",
-        "full",
-        "HOST\\SQL",
-        "15.0.2080",
-        "21:153:37",
-        "to",
-        "21:169:1",
-        "1",
-        "53",
-        "%",
-        "114.7",
-        "kB",
-        "9.4",
-        "MB",
-        "215.6",
-        "kB",
-    ]
+    columns = ["database", "backup", "begun", "finished", "recovery", "server", "version", "LSNs"]
+    assert names.split() == [*columns, "files", "checked", "used", "size", "stored"]
+    moments = ["2023-02-28", "23:59:58", "2023-03-01", "00:00:03"]
+    lsns, sizes = ["21:153:37", "to", "21:169:1"], ["53", "%", "114.7", "kB", "9.4", "MB", "215.6", "kB"]
+    assert row.split() == ["shop", "full", *moments, "full", "HOST\\SQL", "15.0.2080", *lsns, "1", *sizes]
     assert line == "Note: shop: full"
 
 

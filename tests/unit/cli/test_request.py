@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbrestore.cli import request
+from dbrestore.cli.request import Target
 from dbrestore.contract.errors import NotSupportedYet, RestoreRequestInvalid
 from dbrestore.contract.request import RestoreRequest
 
@@ -16,7 +17,7 @@ MOMENT = datetime(2026, 11, 23, 5, 12, 0, tzinfo=UTC)
 
 
 def built(target: str = "shop", databases: tuple[str, ...] = ("shop",), mode: str = "restore") -> RestoreRequest:
-    return request.build(target, list(databases), source="shop", point="latest", mode=mode, on_conflict="fail", reason=None)
+    return request.build(Target(target), list(databases), source="shop", point="latest", mode=mode, on_conflict="fail", reason=None)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_two_different_requests_in_one_second_have_different_names_and_the_same_
 
 def test_all_problems_of_a_request_are_told_at_once_with_their_place() -> None:
     with pytest.raises(RestoreRequestInvalid) as caught:
-        request.build("no such name!", ["a"] * 41, source=None, point="latest", mode="plan", on_conflict="fail", reason=None)
+        request.build(Target("no such name!"), ["a"] * 41, source=None, point="latest", mode="plan", on_conflict="fail", reason=None)
 
     lines = str(caught.value).splitlines()
     assert [line.split(":")[0] for line in lines] == ["/target/dbInstance", "/databases"]
@@ -92,15 +93,17 @@ def test_what_is_wished_of_sql_server_stands_in_the_input_and_a_moment_with_a_zo
 
 
 def with_wishes(**wishes: object) -> RestoreRequest:
-    return request.build("crm", ["crm"], source=None, point="latest", mode="restore", on_conflict="fail", reason=None, sqlserver=wishes)
+    return request.build(
+        Target("crm"), ["crm"], source=None, point="latest", mode="restore", on_conflict="fail", reason=None, sqlserver=wishes
+    )
 
 
 def test_what_this_version_cannot_do_is_refused_before_anything_starts() -> None:
     with pytest.raises(NotSupportedYet, match="/onConflict"):
-        request.build("shop", ["shop"], source=None, point="latest", mode="restore", on_conflict="replace", reason=None)
+        request.build(Target("shop"), ["shop"], source=None, point="latest", mode="restore", on_conflict="replace", reason=None)
 
 
 def test_the_tier_of_the_retrieval_reaches_the_request() -> None:
-    asked = request.build("shop", ["shop"], source=None, point="latest", mode="plan", on_conflict="fail", reason=None, tier="Bulk")
+    asked = request.build(Target("shop"), ["shop"], source=None, point="latest", mode="plan", on_conflict="fail", reason=None, tier="Bulk")
 
     assert asked.archive.tier == "Bulk"

@@ -155,7 +155,7 @@ def test_an_instance_that_is_not_there_ends_with_10(deployed: Any, capsys: pytes
 
     assert main.run(["worker-config", "check", "no-such-instance"]) == 10
 
-    assert "TargetNotFound: no DB instance 'no-such-instance'" in capsys.readouterr().err
+    assert "TargetNotFound: no DB instance or cluster 'no-such-instance'" in capsys.readouterr().err
 
 
 def test_an_instance_is_looked_for_in_the_region_that_is_named(deployed: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,7 +163,7 @@ def test_an_instance_is_looked_for_in_the_region_that_is_named(deployed: Any, ca
 
     assert main.run(["worker-config", "check", INSTANCE, "--to-region", "eu-west-1"]) == 10
 
-    assert f"TargetNotFound: no DB instance '{INSTANCE}'" in capsys.readouterr().err
+    assert f"TargetNotFound: no DB instance or cluster '{INSTANCE}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,9 @@ def test_a_wrong_question_ends_with_2_before_anything_is_asked(
 
 
 def asked(*worker: str) -> RestoreRequest:
-    return request.build("shop", ["shop"], source=None, point="latest", mode="restore", on_conflict="fail", reason=None, worker=worker)
+    return request.build(
+        request.Target("shop"), ["shop"], source=None, point="latest", mode="restore", on_conflict="fail", reason=None, worker=worker
+    )
 
 
 def test_wishes_for_the_worker_reach_the_input_with_the_requests_own_types() -> None:

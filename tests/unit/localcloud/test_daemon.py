@@ -128,11 +128,10 @@ def test_a_folder_into_which_a_dying_process_still_writes_is_removed(tmp_path: P
 
 
 def test_a_folder_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon, "REMOVED_WITHIN_SECONDS", 0.0)
     monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
 
     with pytest.raises(LocalCloudError, match=f"{tmp_path} can't be removed"):
-        daemon._remove(tmp_path)
+        daemon._remove(tmp_path, within=0.0)
 
 
 def test_up_twice_is_one_cloud(folder: Path) -> None:
@@ -271,3 +270,25 @@ def test_two_ups_at_once_are_one_cloud(folder: Path) -> None:
     assert {first.already, second.already} == {True, False}
     assert first.pid == second.pid
     assert _alive(first.pid)
+
+
+# An environment that has what the command needs alone: there the import says that there is no such module.
+WITHOUT = "import sys\nfrom runpy import run_module\nsys.modules[{package!r}] = None\nsys.argv = {argv!r}\n{run}"
+
+
+@pytest.mark.parametrize(
+    ("package", "argv", "run"),
+    [
+        ("requests", ["dbrestore", "local", "up"], "from dbrestore.cli.main import main\nmain()"),
+        ("moto", ["dbrestore", "local", "status"], "from dbrestore.cli.main import main\nmain()"),
+        ("moto", ["localcloud", "--directory", "cloud"], "run_module('localcloud', run_name='__main__')"),
+    ],
+)
+def test_without_the_packages_of_the_local_cloud_one_sentence_says_so(tmp_path: Path, package: str, argv: list[str], run: str) -> None:
+    program = WITHOUT.format(package=package, argv=argv, run=run)
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode != 0
+    told = f"The local cloud needs the package {package}, which isn't installed here: run `make install` in the checkout"
+    assert done.stderr.splitlines()[-1].endswith(told)
+    assert "Traceback" not in done.stderr

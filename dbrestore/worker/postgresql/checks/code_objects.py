@@ -85,13 +85,13 @@ def has_functions(master: Connection) -> bool:
     return row is None or bool(row[0])
 
 
-def code_objects(master: Connection) -> tuple[CodeObject, ...]:
+def code_objects(master: Connection, most: int = limits.LISTED_OBJECTS) -> tuple[CodeObject, ...]:
     """Every SECURITY DEFINER function, index, statistics object, range and trigger that runs a function of the dump; run it
-    after the hand-over. Of very many the first `limits.LISTED_OBJECTS`; then the last one says how many more there are."""
+    after the hand-over. Of very many the first; then the last one says how many more there are."""
     rows = master.execute(_QUERY.encode()).fetchall()
     found = [
         CodeObject(kind=kind, name=name, function=function, runs_as=runs_as, when=occasion)
-        for kind, name, function, runs_as, occasion in rows[: limits.LISTED_OBJECTS]
+        for kind, name, function, runs_as, occasion in rows[:most]
     ]
     more = len(rows) - len(found)
     if more:

@@ -15,7 +15,7 @@ from dbrestore.worker.postgresql import addresses
 from dbrestore.worker.postgresql.addresses import Key
 from dbrestore.worker.postgresql.rights import extension_privileges
 from dbrestore.worker.postgresql.rights.extension_privileges import Allowed
-from dbrestore.worker.postgresql.sql_tokens import Cursor, NotUnderstood, Token, statements
+from dbrestore.worker.postgresql.sql_tokens import Cursor, NotUnderstood, Token, spelling, statements
 
 _PRIVILEGES = (
     "all",
@@ -47,15 +47,7 @@ _KINDS = (
     ("domain",),
     ("language",),
 )
-_DEFAULT_KINDS = (
-    ("large", "objects"),
-    ("tables",),
-    ("sequences",),
-    ("functions",),
-    ("routines",),
-    ("types",),
-    ("schemas",),
-)
+_DEFAULT_KINDS = (("large", "objects"), ("tables",), ("sequences",), ("functions",), ("routines",), ("types",), ("schemas",))
 PRIVILEGES_OF_COLUMNS = ("SELECT", "INSERT", "UPDATE", "REFERENCES")
 _ARGUMENT_SYMBOLS = frozenset("(),.[]")
 _ROUTINES = ("FUNCTION", "PROCEDURE", "ROUTINE")
@@ -233,7 +225,7 @@ def _object(cursor: Cursor, around: Surroundings) -> _Target:
     schema, own = (name[0], name[1:]) if len(name) > 1 else (None, name)
     arguments = _arguments(cursor) if text in _ROUTINES else []
     parts = [kind, sql.SQL(" "), sql.Identifier(*name), sql.SQL(" ").join(map(_argument_part, arguments))]
-    spelled = (addresses.spelling(arguments[1:-1]),) if text in _ROUTINES else ()
+    spelled = (spelling(arguments[1:-1]),) if text in _ROUTINES else ()
     return _Target(sql.Composed(parts), (Key(text, schema, own + spelled),))
 
 

@@ -50,6 +50,19 @@ def test_a_plan_says_what_a_plan_cannot_see() -> None:
     assert "Note: shop: tables 2, without data 2\n" in text
 
 
+def test_a_cluster_is_told_with_its_writer_and_an_instance_without() -> None:
+    plan = planned()
+    cluster = plan.target.model_copy(
+        update={"db_instance": "shop", "db_cluster": "shop", "writer": "shop-1", "engine": "aurora-postgresql"}
+    )
+
+    text = words(printed(plan.model_copy(update={"target": cluster})))
+
+    assert "Into cluster shop: aurora-postgresql " in text
+    assert f"at {cluster.host}:{cluster.port}, where shop-1 writes now" in text
+    assert "cluster" not in row(printed(plan), "Into")
+
+
 def test_a_plan_for_sql_server_says_what_is_copied_and_speaks_of_no_rows_or_streams() -> None:
     text = printed(planned_native())
 

@@ -1,5 +1,6 @@
 """Single functions of the retrieval, in the moments in which something comes between."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from lambdas.archive.request_retrieval import request_retrieval
 from lambdas.archive.retrieve_archive import retrieve_archive
 from lambdas.databases.replay_dumps import replay_dumps
 from lambdas.planning.plan_restore import plan_restore
-from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.open_restores import request_cancel
 from lambdas.worker.instance import deploy_worker
 from localcloud.s3 import glacier, glacier_objects
 from tests.statemachine.engines import INSTANCE, POSTGRES, SQL_SERVER
@@ -30,7 +31,6 @@ from tests.statemachine.sources import POINT, store_native_point, store_point
 from tests.statemachine.test_archive import archive as move_to
 from tests.statemachine.test_archive import files
 from tests.statemachine.world import World, execution_arn
-from tests.unit.lambdas.worker.test_instance import until_done
 
 
 def planned(*databases: str, name: str = "restore-1", tier: str = "Standard") -> dict[str, Any]:
@@ -155,22 +155,21 @@ def test_what_moved_since_the_plan_to_a_class_without_the_tier_is_asked_for_by_s
     assert found.tier == "Standard"
 
 
-def test_an_expedited_retrieval_is_given_the_time_of_the_standard_that_it_may_become(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "RETRIEVAL_PATIENCE", 1.0)
-    monkeypatch.setattr(limits, "RETRIEVAL_GRACE_HOURS", 0.0)
+def test_an_expedited_retrieval_is_given_the_time_of_the_standard_that_it_may_become(world: World) -> None:
     move_to("GLACIER", *files(INSTANCE))
     state = planned("orders", tier="Expedited")
     ask(state)
     look(state)
 
-    began_hours_ago(world, 4)
+    possible = 5 * limits.RETRIEVAL_PATIENCE + limits.RETRIEVAL_GRACE_HOURS
+    began_hours_ago(world, possible - 1)
     assert look(state) == {}
-    began_hours_ago(world, 6)
+    began_hours_ago(world, possible + 1)
     with pytest.raises(RetrievalTimedOut):
         look(state)
 
 
-def began_hours_ago(world: World, hours: int) -> None:
+def began_hours_ago(world: World, hours: float) -> None:
     """Since then the restore has been waiting."""
     ledger, since = world.ledger(), (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
     change = "SET startedAt = :since"
@@ -255,20 +254,20 @@ def cold(worker: FakeWorker, job: Job, command: Any) -> None:
 
 
 def test_a_worker_that_finds_archived_again_and_again_what_s3_calls_readable_ends_the_restore(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setattr(limits, "ARCHIVE_ROUNDS", 2)
+    world.bounds = replace(world.bounds, archive_rounds=2)
     world.worker.behaviour["replay"] = cold
     state = planned("orders")
-    state |= {"worker": until_done(deploy_worker, state)}
+    state |= {"worker": world.until_done(deploy_worker, state)}
 
     with pytest.raises(RetrievalTimedOut, match="3 jobs of the worker found files of orders archived"):
-        until_done(replay_dumps, state)
+        world.until_done(replay_dumps, state)
 
 
 def test_files_that_go_while_a_job_works_that_may_have_read_them_already_wait_for_its_word(world: World) -> None:
     state = planned("orders")
-    state |= {"worker": until_done(deploy_worker, state)}
+    state |= {"worker": world.until_done(deploy_worker, state)}
 
     def unfinished(worker: FakeWorker, job: Job, command: Any) -> None:
         leave_unfinished(worker, job, command)
@@ -281,4 +280,4 @@ def test_files_that_go_while_a_job_works_that_may_have_read_them_already_wait_fo
     world.worker.behaviour["replay"] = first
     for _ in range(2):
         with pytest.raises(NotReady, match="finish the job replay-2"):
-            replay_dumps(state, None)
+            world.invoke(replay_dumps, state)

@@ -12,18 +12,17 @@ from lambdas.planning.plan_restore import plan_restore
 from lambdas.worker.instance import deploy_worker
 from tests.statemachine.fake_worker import leave_unfinished
 from tests.statemachine.world import REQUEST, World, execution_arn
-from tests.unit.lambdas.worker.test_instance import until_done
 
 
 @pytest.fixture
 def deployed(world: World) -> dict[str, Any]:
     """A restore whose worker stands."""
     state: dict[str, Any] = {"plan": plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)}
-    return state | {"worker": until_done(deploy_worker, state)}
+    return state | {"worker": world.until_done(deploy_worker, state)}
 
 
 def test_the_command_carries_the_jobs_uri_and_nothing_else(world: World, deployed: dict[str, Any]) -> None:
-    until_done(replay_dumps, deployed)
+    world.until_done(replay_dumps, deployed)
 
     restore = deployed["plan"]["restoreId"]
     (command,) = world.worker.commands
@@ -33,7 +32,7 @@ def test_the_command_carries_the_jobs_uri_and_nothing_else(world: World, deploye
 
 
 def test_the_job_says_all_that_the_worker_needs(world: World, deployed: dict[str, Any]) -> None:
-    until_done(replay_dumps, deployed)
+    world.until_done(replay_dumps, deployed)
 
     (job,) = world.worker.jobs
     plan = deployed["plan"]
@@ -47,7 +46,7 @@ def test_the_job_says_all_that_the_worker_needs(world: World, deployed: dict[str
 def test_a_command_whose_record_was_lost_is_found_and_not_sent_again(world: World, deployed: dict[str, Any]) -> None:
     world.worker.behaviour["replay"] = leave_unfinished
     with pytest.raises(NotReady, match="finish the job replay"):
-        replay_dumps(deployed, None)
+        world.invoke(replay_dumps, deployed)
     ledger = world.ledger()
     row = job_row(ledger, "replay")
     assert row is not None
@@ -55,7 +54,7 @@ def test_a_command_whose_record_was_lost_is_found_and_not_sent_again(world: Worl
     ledger.table.write(ledger.table.put({"pk": ledger.restore_id, "sk": "JOB#replay"} | forgotten))
 
     with pytest.raises(NotReady):
-        replay_dumps(deployed, None)
+        world.invoke(replay_dumps, deployed)
 
     assert len(world.worker.commands) == 1
     assert job_row(ledger, "replay") == row
@@ -66,7 +65,7 @@ def test_a_job_that_runs_is_waited_for_and_says_so_in_the_ledger(world: World, d
 
     for _ in range(3):
         with pytest.raises(NotReady):
-            replay_dumps(deployed, None)
+            world.invoke(replay_dumps, deployed)
 
     item = world.ledger().table.get(world.ledger().restore_id, "PHASE#ReplayDumps")
     assert item is not None
@@ -77,10 +76,10 @@ def test_a_job_that_runs_is_waited_for_and_says_so_in_the_ledger(world: World, d
 def test_a_result_that_arrives_late_counts(world: World, deployed: dict[str, Any]) -> None:
     world.worker.behaviour["replay"] = leave_unfinished
     with pytest.raises(NotReady):
-        replay_dumps(deployed, None)
+        world.invoke(replay_dumps, deployed)
     world.worker.do(world.worker.jobs[0], world.worker.commands[0])
 
-    told = replay_dumps(deployed, None)
+    told = world.invoke(replay_dumps, deployed)
 
     assert told["databases"][0]["status"] == "REPLAYED"
     assert told["result"].endswith("/jobs/replay/result.json")
@@ -90,7 +89,7 @@ def test_a_worker_that_vanished_before_its_job_is_lost(world: World, deployed: d
     boto3.client("ec2").terminate_instances(InstanceIds=[deployed["worker"]["instanceId"]])
 
     with pytest.raises(WorkerLost):
-        until_done(replay_dumps, deployed)
+        world.until_done(replay_dumps, deployed)
 
     assert world.worker.jobs == []
 
@@ -98,13 +97,13 @@ def test_a_worker_that_vanished_before_its_job_is_lost(world: World, deployed: d
 def test_a_command_that_ended_without_a_result_is_a_failure_with_its_last_words(world: World, deployed: dict[str, Any]) -> None:
     world.worker.behaviour["replay"] = leave_unfinished
     with pytest.raises(NotReady):
-        replay_dumps(deployed, None)
+        world.invoke(replay_dumps, deployed)
     command = world.worker.commands[0]
     command.status = "Failed"
     command.invocations[0].update(StatusDetails="Failed", ResponseCode=1, StandardErrorContent="x" * 9000 + "no disk")
 
     with pytest.raises(WorkerFailed, match="no disk") as caught:
-        replay_dumps(deployed, None)
+        world.invoke(replay_dumps, deployed)
 
     assert len(str(caught.value)) < 3000
 
@@ -118,11 +117,11 @@ def cut_off(command: Any) -> None:
 def test_a_replay_that_ssm_cut_off_says_how_long_a_command_may_run(world: World, deployed: dict[str, Any]) -> None:
     world.worker.behaviour["replay"] = leave_unfinished
     with pytest.raises(NotReady):
-        replay_dumps(deployed, None)
+        world.invoke(replay_dumps, deployed)
     cut_off(world.worker.commands[0])
 
     with pytest.raises(WorkerTimedOut, match="48 hours"):
-        replay_dumps(deployed, None)
+        world.invoke(replay_dumps, deployed)
 
     assert len(world.worker.commands) == 1
 
@@ -131,7 +130,7 @@ def test_a_restore_that_closes_sends_no_job(world: World, deployed: dict[str, An
     world.ledger().advance("DISCARDING")
 
     with pytest.raises(RestoreClosed):
-        replay_dumps(deployed, None)
+        world.invoke(replay_dumps, deployed)
 
     assert world.worker.jobs == []
     assert boto3.client("s3").list_objects_v2(Bucket="evidence", Prefix="restores/").get("Contents", []) == []

@@ -18,7 +18,6 @@ from tests.statemachine.fake_worker import FakeWorker, leave_unfinished
 from tests.statemachine.sources import store_native_point
 from tests.statemachine.world import World, execution_arn
 from tests.unit.lambdas.databases.test_jobs import cut_off
-from tests.unit.lambdas.worker.test_instance import until_done
 
 BUCKET = "dbrestore-staging-g7-123456789012-eu-central-1-an"
 REQUEST = SQLSERVER.request("orders", "crm")
@@ -28,7 +27,7 @@ def staged(world: World, request: dict[str, Any] = REQUEST) -> dict[str, Any]:
     """A restore whose worker stands and whose backups are staged."""
     state: dict[str, Any] = {"plan": plan_restore({"request": request, "executionArn": execution_arn("restore-1")}, None)}
     staging = {"bucket": BUCKET, "prefix": f"{state['plan']['restoreId']}/", "objects": 1, "bytes": 1}
-    return state | {"staging": staging, "worker": until_done(deploy_worker, state)}
+    return state | {"staging": staging, "worker": world.until_done(deploy_worker, state)}
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def states(world: World) -> dict[tuple[str, str], str]:
 def test_the_job_names_one_object_for_one_file_and_a_prefix_for_stripes(native: World) -> None:
     point = store_native_point(SQL_SERVER, ["crm", "orders"], stripes=2, logs=1)
 
-    until_done(restore_native_backups, staged(native, {**REQUEST, "source": {"restorePoint": point.point_id}}))
+    native.until_done(restore_native_backups, staged(native, {**REQUEST, "source": {"restorePoint": point.point_id}}))
 
     (job,) = native.worker.jobs
     restore_id = job.restore_id
@@ -67,7 +66,7 @@ def test_the_job_says_all_that_the_worker_needs(native: World) -> None:
     wishes = {"fixUsers": True, "checkDatabase": True}
     state = staged(native, {**REQUEST, "sqlserver": wishes})
 
-    until_done(restore_native_backups, state)
+    native.until_done(restore_native_backups, state)
 
     (job,) = native.worker.jobs
     target = state["plan"]["target"]
@@ -81,7 +80,7 @@ def test_the_partition_of_the_target_is_the_partition_of_the_bucket(native: Worl
     state = staged(native)
     state["plan"]["target"]["arn"] = state["plan"]["target"]["arn"].replace("arn:aws:", "arn:aws-cn:")
 
-    until_done(restore_native_backups, state)
+    native.until_done(restore_native_backups, state)
 
     assert native.worker.jobs[0].native_databases[0].steps[0].s3_arn.startswith(f"arn:aws-cn:s3:::{BUCKET}/")
 
@@ -95,7 +94,7 @@ def test_the_rows_stand_before_the_worker_is_asked(native: World) -> None:
 
     native.worker.behaviour["restore"] = look
     with pytest.raises(NotReady, match="finish the job restore"):
-        restore_native_backups(staged(native), None)
+        native.invoke(restore_native_backups, staged(native))
 
     assert found == [{(kind, name): "INTENT" for kind in ("database", "native-task") for name in ("crm", "orders")}]
     assert {row.name for row in native.ledger().rows("native-task")} == {f"{native.ledger().restore_id}/{n}/" for n in (1, 2)}
@@ -104,7 +103,7 @@ def test_the_rows_stand_before_the_worker_is_asked(native: World) -> None:
 def test_a_restored_database_is_created_and_its_tasks_are_over(native: World) -> None:
     native.worker.failing["RESTORED crm"] = ErrorNote(name="NativeTransferAborted", message="995")
 
-    told = until_done(restore_native_backups, staged(native))
+    told = native.until_done(restore_native_backups, staged(native))
 
     assert [(d["askedName"], d["status"]) for d in told["databases"]] == [("orders", "RESTORED"), ("crm", "FAILED")]
     assert told["result"].endswith("/jobs/restore/result.json")
@@ -128,7 +127,7 @@ def test_tasks_that_may_go_on_make_a_restored_database_a_failure(native: World) 
     native.worker.behaviour["restore"] = with_a_task_left
 
     with pytest.raises(NativeTaskFailed, match="RDS may still work on 'orders'"):
-        until_done(restore_native_backups, staged(native))
+        native.until_done(restore_native_backups, staged(native))
 
     assert set(states(native).values()) == {"INTENT"}
 
@@ -137,12 +136,12 @@ def test_a_restore_that_outlives_its_command_goes_on_with_another(native: World)
     native.worker.behaviour["restore"] = leave_unfinished
     state = staged(native)
     with pytest.raises(NotReady):
-        restore_native_backups(state, None)
+        native.invoke(restore_native_backups, state)
     cut_off(native.worker.commands[0])
 
     for _ in range(3):
         with pytest.raises(NotReady):
-            restore_native_backups(state, None)
+            native.invoke(restore_native_backups, state)
 
     first, second = native.worker.commands
     assert second.parameters == first.parameters
@@ -156,7 +155,7 @@ def test_a_restore_that_closes_sends_no_job(native: World) -> None:
     native.ledger().advance("DISCARDING")
 
     with pytest.raises(RestoreClosed):
-        restore_native_backups(state, None)
+        native.invoke(restore_native_backups, state)
 
     assert native.worker.jobs == []
     assert states(native) == {}
@@ -165,11 +164,11 @@ def test_a_restore_that_closes_sends_no_job(native: World) -> None:
 def test_only_what_was_restored_is_verified(native: World) -> None:
     native.worker.failing["RESTORED orders"] = ErrorNote(name="NativeTransferAborted", message="995")
     state = staged(native)
-    state["restored"] = until_done(restore_native_backups, state)
+    state["restored"] = native.until_done(restore_native_backups, state)
     native.worker.behaviour["verify"] = leave_unfinished
 
     with pytest.raises(NotReady, match="finish the job verify"):
-        verify_databases(state, None)
+        native.invoke(verify_databases, state)
 
     restore, verify = native.worker.jobs
     assert [d.asked_name for d in verify.native_databases] == ["crm"]
@@ -182,7 +181,7 @@ def test_the_worker_is_waited_for_as_long_as_it_may_run(native: World, minutes: 
     native.worker.behaviour["restore"] = leave_unfinished
     state = staged(native, {**REQUEST, "worker": {"maxRunHours": 2}})
     with pytest.raises(NotReady):
-        restore_native_backups(state, None)
+        native.invoke(restore_native_backups, state)
     ledger = native.ledger()
     row = ledger.table.get(ledger.restore_id, "JOB#restore")
     assert row is not None
@@ -190,4 +189,4 @@ def test_the_worker_is_waited_for_as_long_as_it_may_run(native: World, minutes: 
     ledger.table.write(ledger.table.put({**row, "sentAt": sent_at.isoformat()}))
 
     with pytest.raises(error, match="job restore"):
-        restore_native_backups(state, None)
+        native.invoke(restore_native_backups, state)

@@ -25,7 +25,7 @@ from lambdas.doctor.findings import judge
 from lambdas.doctor.sides import ControlSide, InstanceSide, TargetSide
 from lambdas.runtime.state import Surroundings
 from localcloud.iam import role_trust
-from tests.statemachine.engines import INSTANCE, SQL_SERVER, SQLSERVER
+from tests.statemachine.engines import AURORA, INSTANCE, SQL_SERVER, SQLSERVER, Engine, of_both_clusters
 from tests.statemachine.world import ACCOUNT, ENVIRONMENT, REGION, World
 from tests.unit.lambdas.doctor.examined_installation import Installation, statements, trust
 
@@ -285,6 +285,28 @@ def test_a_permission_that_fails_when_rds_fills_in_a_key_is_found(installation: 
 
     assert wrong.check == "instance-permissions"
     assert "may not call rds:ModifyDBInstance" in wrong.sentence
+
+
+@of_both_clusters
+def test_a_healthy_cluster_has_nothing_to_fix(installation: Installation, engine: Engine) -> None:
+    installation.world.use(engine)
+
+    findings = installation.examine(engine.instance)
+
+    assert told(findings, "problem") == []
+    assert told(findings, "warning") == []
+    [present] = [finding for finding in findings if finding.check == "instance"]
+    assert "a cluster in which" in present.sentence
+
+
+def test_the_change_of_a_clusters_list_is_simulated_as_such(installation: Installation) -> None:
+    installation.world.use(AURORA)
+    installation.denied["rds:ModifyDBCluster"] = {"EvalDecision": "implicitDeny"}
+
+    [wrong] = [finding for finding in installation.examine(AURORA.instance) if finding.check == "instance-permissions"][:1]
+
+    assert wrong.state == "problem"
+    assert f"may not call rds:ModifyDBCluster on arn:aws:rds:{REGION}:{ACCOUNT}:cluster:{AURORA.instance}" in wrong.sentence
 
 
 def own_key() -> str:

@@ -7,7 +7,7 @@ from dbrestore.contract.manifest import NativeDatabaseBackup
 from dbrestore.contract.plan import PlannedDatabase, SetRun
 from lambdas.lookup.sqlserver import planned_sets
 from tests.unit.contract.test_manifest import manifest
-from tests.unit.points.sqlserver.test_recovery import DIFFERENTIAL, FULL, LOG_2
+from tests.unit.points.sqlserver.test_needed_sets import DIFFERENTIAL, FULL, LOG_2
 
 
 def planned(*runs: SetRun) -> PlannedDatabase:

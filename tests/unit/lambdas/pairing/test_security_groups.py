@@ -21,14 +21,13 @@ from lambdas.runtime.state import Surroundings
 from lambdas.worker.instance import deploy_worker, remove_worker
 from tests.statemachine.test_failures import failing
 from tests.statemachine.world import ACCOUNT, INSTANCE, REGION, REQUEST, World, execution_arn
-from tests.unit.lambdas.worker.test_instance import until_done
 
 
 @pytest.fixture
 def deployed(world: World) -> dict[str, Any]:
     """A restore whose worker stands."""
     state: dict[str, Any] = {"plan": plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)}
-    return state | {"worker": until_done(deploy_worker, state)}
+    return state | {"worker": world.until_done(deploy_worker, state)}
 
 
 def group(group_id: str) -> dict[str, Any]:
@@ -50,7 +49,7 @@ def opened(rules: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def test_the_pair_opens_one_port_between_the_two_and_nothing_else(world: World, deployed: dict[str, Any]) -> None:
-    told = until_done(pair_security_groups, deployed)
+    told = world.until_done(pair_security_groups, deployed)
 
     worker, database = group(told["workerGroupId"]), group(told["databaseGroupId"])
     assert opened(worker["IpPermissionsEgress"]) == [("tcp", 5432, 5432, [told["databaseGroupId"]], [])]
@@ -61,7 +60,7 @@ def test_the_pair_opens_one_port_between_the_two_and_nothing_else(world: World, 
 
 
 def test_the_pair_stands_beside_what_was_there(world: World, deployed: dict[str, Any]) -> None:
-    told = until_done(pair_security_groups, deployed)
+    told = world.until_done(pair_security_groups, deployed)
 
     reservation = boto3.client("ec2").describe_instances(InstanceIds=[deployed["worker"]["instanceId"]])["Reservations"][0]
     interface = reservation["Instances"][0]["NetworkInterfaces"][0]
@@ -71,11 +70,11 @@ def test_the_pair_stands_beside_what_was_there(world: World, deployed: dict[str,
 
 
 def test_rules_that_somebody_added_to_our_groups_go(world: World, deployed: dict[str, Any]) -> None:
-    told = until_done(pair_security_groups, deployed)
+    told = world.until_done(pair_security_groups, deployed)
     everybody = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     boto3.client("ec2").authorize_security_group_ingress(GroupId=told["workerGroupId"], IpPermissions=[everybody])
 
-    until_done(pair_security_groups, deployed)
+    world.until_done(pair_security_groups, deployed)
 
     assert opened(group(told["workerGroupId"])["IpPermissions"]) == []
 
@@ -84,14 +83,14 @@ def test_a_group_of_our_name_without_our_tag_is_not_taken_over(world: World, dep
     world.group(f"dbrestore-{deployed['plan']['restoreId']}-worker")
 
     with pytest.raises(AwsRefused, match="carries no tag of this restore"):
-        until_done(pair_security_groups, deployed)
+        world.until_done(pair_security_groups, deployed)
 
 
 def test_a_group_whose_creation_was_not_recorded_is_adopted(world: World, deployed: dict[str, Any]) -> None:
     restore = deployed["plan"]["restoreId"]
     made = world.group(f"dbrestore-{restore}-worker", {names.RESTORE_ID: restore, names.MANAGED: "true"})
 
-    told = until_done(pair_security_groups, deployed)
+    told = world.until_done(pair_security_groups, deployed)
 
     assert told["workerGroupId"] == made
 
@@ -104,10 +103,10 @@ def test_the_list_is_not_written_while_another_restore_holds_its_lock(world: Wor
     with group_list_lock(theirs, plan.target.arn, "PairSecurityGroups", "RUNNING"):
         for _ in range(3):
             with pytest.raises(NotReady, match=plan.restore_id):
-                pair_security_groups(deployed, None)
+                world.invoke(pair_security_groups, deployed)
         assert world.groups_of_instance() == world.group_list
 
-    until_done(pair_security_groups, deployed)
+    world.until_done(pair_security_groups, deployed)
 
 
 def gradually(world: World, steps: int) -> None:
@@ -131,7 +130,7 @@ def test_the_pair_is_ready_only_when_the_membership_is_active(world: World, depl
 
     while len(waits) < 50:
         try:
-            pair_security_groups(deployed, None)
+            world.invoke(pair_security_groups, deployed)
             break
         except NotReady as later:
             waits.append(str(later))
@@ -140,16 +139,14 @@ def test_the_pair_is_ready_only_when_the_membership_is_active(world: World, depl
     assert all("in force" in wait or "changing" in wait for wait in waits)
 
 
-def test_an_instance_that_stays_busy_is_given_up_with_the_reason(
-    world: World, deployed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_instance_that_stays_busy_is_given_up_with_the_reason(world: World, deployed: dict[str, Any]) -> None:
     gradually(world, steps=1000)
     with pytest.raises(NotReady):
-        pair_security_groups(deployed, None)
-    monkeypatch.setattr(limits, "GROUPS_ACTIVE_WITHIN", 0)
+        world.invoke(pair_security_groups, deployed)
+    world.clock.let_pass(seconds=limits.GROUPS_ACTIVE_WITHIN + 1)
 
     with pytest.raises(TargetNotUsable, match=r"has been changing .* its group list can't be changed"):
-        pair_security_groups(deployed, None)
+        world.invoke(pair_security_groups, deployed)
 
 
 def show(world: World, status: str) -> None:
@@ -173,23 +170,22 @@ def test_a_list_that_rds_lets_nobody_change_is_written_when_it_does(world: World
     show(world, status)
     for _ in range(3):
         with pytest.raises(NotReady, match=f"waiting for {INSTANCE}, which .*{status}"):
-            pair_security_groups(deployed, None)
+            world.invoke(pair_security_groups, deployed)
     assert world.groups_of_instance() == world.group_list
 
     show(world, "available")
-    until_done(pair_security_groups, deployed)
+    world.until_done(pair_security_groups, deployed)
 
 
 @pytest.mark.parametrize("status", ["backing-up", "modifying"])
 def test_a_list_that_rds_lets_nobody_change_is_given_up_with_the_reason(world: World, deployed: dict[str, Any], status: str) -> None:
     show(world, status)
     with pytest.raises(NotReady):
-        pair_security_groups(deployed, None)
-    later = Surroundings(clock=world.clock)
+        world.invoke(pair_security_groups, deployed)
     world.clock.let_pass(seconds=limits.GROUPS_ACTIVE_WITHIN + 1)
 
     with pytest.raises(TargetNotUsable, match=f"{status}.* for over 60 minutes"):
-        pair_security_groups(deployed, None, later)
+        world.invoke(pair_security_groups, deployed)
 
 
 def test_a_refusal_for_another_reason_is_final(world: World, deployed: dict[str, Any]) -> None:
@@ -199,12 +195,12 @@ def test_a_refusal_for_another_reason_is_final(world: World, deployed: dict[str,
     world.patch.setattr(RDSBackend, "modify_db_instance", refuse)
 
     with pytest.raises(AwsRefused, match="not this one"):
-        until_done(pair_security_groups, deployed)
+        world.until_done(pair_security_groups, deployed)
 
 
 def test_a_later_clean_up_waits_as_long_as_the_first(world: World, deployed: dict[str, Any]) -> None:
-    until_done(pair_security_groups, deployed)
-    until_done(remove_worker, deployed)
+    world.until_done(pair_security_groups, deployed)
+    world.until_done(remove_worker, deployed)
     show(world, "backing-up")
     clean_up = {**deployed, "cleanUpExecution": execution_arn("cleanup-1")}
     with pytest.raises(NotReady):
@@ -255,8 +251,8 @@ def test_entries_of_restores_that_are_over_go_and_those_of_strangers_stay(world:
 
 
 def test_an_entry_that_comes_back_after_it_was_seen_absent_is_taken_off_again(world: World, deployed: dict[str, Any]) -> None:
-    told = until_done(pair_security_groups, deployed)
-    until_done(remove_worker, deployed)
+    told = world.until_done(pair_security_groups, deployed)
+    world.until_done(remove_worker, deployed)
     delete = SecurityGroupBackend.delete_security_group
     came_back: list[str] = []
 
@@ -269,7 +265,7 @@ def test_an_entry_that_comes_back_after_it_was_seen_absent_is_taken_off_again(wo
 
     world.patch.setattr(SecurityGroupBackend, "delete_security_group", bring_back_first)
 
-    until_done(unpair_security_groups, deployed)
+    world.until_done(unpair_security_groups, deployed)
 
     assert came_back
     assert world.groups_of_instance() == world.group_list
@@ -279,21 +275,21 @@ def test_an_entry_that_comes_back_after_it_was_seen_absent_is_taken_off_again(wo
 
 
 def test_groups_in_use_are_waited_for(world: World, deployed: dict[str, Any]) -> None:
-    until_done(pair_security_groups, deployed)
+    world.until_done(pair_security_groups, deployed)
 
     # The worker still runs and carries its group.
     for _ in range(3):
         with pytest.raises(NotReady, match=r"off the list|carries or names"):
-            unpair_security_groups(deployed, None)
+            world.invoke(unpair_security_groups, deployed)
 
-    until_done(remove_worker, deployed)
-    until_done(unpair_security_groups, deployed)
+    world.until_done(remove_worker, deployed)
+    world.until_done(unpair_security_groups, deployed)
     assert all(row.state == "DELETED" for row in world.ledger().rows())
 
 
 def test_the_list_is_never_emptied(world: World, deployed: dict[str, Any]) -> None:
-    told = until_done(pair_security_groups, deployed)
+    told = world.until_done(pair_security_groups, deployed)
     world.change_group_list(told["databaseGroupId"])
 
     with pytest.raises(AwsRefused, match="without any security group"):
-        unpair_security_groups(deployed, None)
+        world.invoke(unpair_security_groups, deployed)

@@ -180,38 +180,17 @@ def test_a_plan_names_the_databases_the_role_and_what_will_be_staged(sql_server:
     told = plan(asking("crm", {"name": "stock", "as": "Lager Süd"}, sqlserver={"fixUsers": True, "checkDatabase": True}))
 
     assert told["engine"] == "sqlserver"
-    assert told["databases"] == [
-        {
-            "name": "crm",
-            "askedName": "crm",
-            "temporaryName": "crm",
-            "loginRole": "",
-            "holderRole": "",
-            "bytes": 4 * GIB,
-            "logBytes": GIB,
-            "pageBytes": None,
-            "storedBytes": 30,
-            "checked": "not checked: point of version 0.2",
-            "rows": 0,
-            "tables": 0,
-            "backupSets": [{"first": 1, "last": 3}],
-        },
-        {
-            "name": "stock",
-            "askedName": "Lager Süd",
-            "temporaryName": "Lager Süd",
-            "loginRole": "",
-            "holderRole": "",
-            "bytes": 4 * GIB,
-            "logBytes": GIB,
-            "pageBytes": None,
-            "storedBytes": 10,
-            "checked": "not checked: point of version 0.2",
-            "rows": 0,
-            "tables": 0,
-            "backupSets": [{"first": 1, "last": 1}],
-        },
-    ]
+    both: dict[str, Any] = {"loginRole": "", "holderRole": "", "bytes": 4 * GIB, "logBytes": GIB, "pageBytes": None, "rows": 0, "tables": 0}
+    both["checked"] = "not checked: point of version 0.2"
+    crm = {"name": "crm", "askedName": "crm", "temporaryName": "crm", "storedBytes": 30, "backupSets": [{"first": 1, "last": 3}]}
+    stock = {
+        "name": "stock",
+        "askedName": "Lager Süd",
+        "temporaryName": "Lager Süd",
+        "storedBytes": 10,
+        "backupSets": [{"first": 1, "last": 1}],
+    }
+    assert told["databases"] == [both | crm, both | stock]
     assert told["native"] == {
         "optionRoleArn": ROLE,
         "stagedBytes": 40,
@@ -705,7 +684,7 @@ def test_without_a_target_the_restore_point_says_whose_rules_hold(sql_server: Wo
 
     [line] = refused(TargetNotFound, request)
 
-    assert line.startswith("/target/dbInstance: no DB instance 'nowhere'")
+    assert line.startswith("/target/dbInstance: no DB instance or cluster 'nowhere'")
 
 
 # What a point knows since it reads backups whole

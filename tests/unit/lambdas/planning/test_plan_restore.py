@@ -30,6 +30,7 @@ from dbrestore.contract.errors import (
 from dbrestore.contract.names import restore_id
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime.settings import CA_BUNDLE_KEY
+from lambdas.runtime.state import Surroundings
 from tests.statemachine.engines import SQLSERVER
 from tests.statemachine.world import (
     ACCOUNT,
@@ -46,9 +47,9 @@ from tests.statemachine.world import (
 ARN = execution_arn("restore-1")
 
 
-def plan(request: Any = REQUEST, **more: Any) -> dict[str, Any]:
+def plan(request: Any = REQUEST, surroundings: Surroundings | None = None, **more: Any) -> dict[str, Any]:
     """One call of the function."""
-    return plan_restore({"request": request, "executionArn": ARN, **more}, None)
+    return plan_restore({"request": request, "executionArn": ARN, **more}, None, surroundings)
 
 
 def refused(request: Any, kind: type[RestoreError]) -> list[str]:
@@ -192,7 +193,7 @@ def test_an_unknown_instance_is_refused_with_near_names(world: World) -> None:
 
     told = refused(request, TargetNotFound)
 
-    assert told == ["/target/dbInstance: no DB instance 'order-prod' in this account and Region: did you mean orders-prod?"]
+    assert told == ["/target/dbInstance: no DB instance or cluster 'order-prod' in this account and Region: did you mean orders-prod?"]
 
 
 def test_an_unknown_point_is_refused_with_what_there_is(world: World) -> None:
@@ -299,11 +300,7 @@ def test_a_read_replica_is_refused_with_its_source(world: World) -> None:
 @pytest.mark.parametrize(
     ("shown", "part"),
     [
-        (
-            {"engine": "aurora-postgresql", "db_cluster_identifier": "shop"},
-            "is an Aurora instance, whose security groups and storage belong",
-        ),
-        ({"db_cluster_identifier": "shop"}, "is a member of the Multi-AZ DB cluster shop"),
+        ({"engine": "aurora-mysql", "db_cluster_identifier": "shop"}, "is an aurora-mysql instance: only PostgreSQL and SQL Server"),
         ({"read_replica_source_db_cluster_identifier": "shop"}, "is a read replica of the DB cluster shop"),
         ({"engine": "custom-sqlserver-se"}, "is an RDS Custom instance (custom-sqlserver-se)"),
         ({"engine": "custom-oracle-ee"}, "is an RDS Custom instance (custom-oracle-ee)"),

@@ -1,12 +1,12 @@
 """What a request chooses for PostgreSQL databases: what is refused before anything exists, what the worker gets, what the plan says."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dbrestore.contract import limits
 from dbrestore.contract.allowed import encodings, role_names
 from dbrestore.contract.errors import ExtensionNotAllowed, RestoreRequestInvalid, TargetVersionTooOld
 from dbrestore.contract.manifest import ByteRange, Extension, RowDigest, TableMember
@@ -274,11 +274,11 @@ def test_what_is_no_name_of_a_locale_is_refused(world: World, locale: str) -> No
 
 
 def test_rows_of_much_data_are_counted_unless_more_is_asked_for(world: World) -> None:
-    world.patch.setattr(limits, "CONTENT_UP_TO_BYTES", 29)
+    world.bounds = replace(world.bounds, content_up_to_bytes=29)
     store()
 
-    counted = plan(asking(**OTHER))
-    proven = plan(asking(**OTHER, verify="content"))
+    counted = plan(asking(**OTHER), world.surroundings())
+    proven = plan(asking(**OTHER, verify="content"), world.surroundings())
 
     assert (counted["postgres"]["verify"], proven["postgres"]["verify"]) == ("counts", "content")
     assert notes(counted, "so rows are counted and not compared: ask for verify content")

@@ -10,19 +10,24 @@ from dbrestore.contract.names import restore_id
 from dbrestore.contract.plan import Plan
 from dbrestore.ledger.reading import open_restores
 from lambdas.planning.plan_restore import plan_restore
-from lambdas.runtime.ledger import Ledger, request_cancel
+from lambdas.runtime.bounds import Bounds
+from lambdas.runtime.clock import Clock, system_clock
+from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.locks import give_up_group_list_lock, group_list_lock
+from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings
 from tests.moving_clock import MovingClock
 from tests.statemachine import plain_moto
 from tests.statemachine.world import REQUEST, World, execution_arn
 
 
-def opened(name: str = "restore-1", databases: tuple[str, ...] = ("orders",)) -> tuple[Ledger, Plan]:
+def opened(
+    name: str = "restore-1", databases: tuple[str, ...] = ("orders",), bounds: Bounds = plain_moto.SHOWN_AT_ONCE, clock: Clock | None = None
+) -> tuple[Ledger, Plan]:
     """A restore that has just been planned."""
     request = {**REQUEST, "databases": list(databases)}
     plan = Plan.model_validate(plan_restore({"request": request, "executionArn": execution_arn(name)}, None))
-    return Ledger(Surroundings().table, plan.restore_id), plan
+    return Ledger(Surroundings().table, plan.restore_id, clock or system_clock, bounds), plan
 
 
 def test_an_intent_is_written_only_while_the_restore_runs(world: World) -> None:
@@ -46,15 +51,14 @@ def test_while_discarding_only_discarding_may_begin_things(world: World) -> None
         ledger.intend("instance", "worker", "w-1")
 
 
-def test_an_intent_that_is_older_is_made_young_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_intent_that_is_older_is_made_young_again(world: World) -> None:
     # Its thing may be made only now: absence proves something only when enough time has passed since.
-    ledger, _ = opened()
+    ledger, _ = opened(bounds=Bounds())
     first = ledger.intend("security-group", "worker", "g")
 
     second = ledger.intend("security-group", "worker", "g")
 
     assert second.intended_at > first.intended_at
-    monkeypatch.setattr(limits, "VISIBLE_AFTER", 150)
     with pytest.raises(NotReady):
         ledger.seen_absent(second)
 
@@ -158,9 +162,8 @@ def test_only_a_running_restore_can_be_cancelled(world: World) -> None:
         request_cancel(ledger.table, "r-000000000000")
 
 
-def test_a_young_intent_is_not_believed_absent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "VISIBLE_AFTER", 150)
-    ledger, _ = opened()
+def test_a_young_intent_is_not_believed_absent(world: World) -> None:
+    ledger, _ = opened(bounds=Bounds())
     row = ledger.intend("instance", "worker", "w-1")
 
     with pytest.raises(NotReady):
@@ -172,10 +175,8 @@ def test_a_young_intent_is_not_believed_absent(world: World, monkeypatch: pytest
 
 @pytest.mark.parametrize("is_made", [True, False], ids=["made", "intended"])
 def test_what_is_missed_counts_as_gone_at_the_second_look_after_its_bound(world: World, is_made: bool) -> None:
-    for name, seconds in plain_moto.WAITS.items():
-        world.patch.setattr(limits, name, seconds)
     clock = MovingClock()
-    ledger = Ledger(opened()[0].table, opened()[0].restore_id, clock)
+    ledger, _ = opened(bounds=Bounds(), clock=clock)
     row = ledger.intend("instance", "worker", "w-1")
     row = ledger.created(row, "i-1") if is_made else row
 
@@ -200,7 +201,7 @@ def test_what_is_missed_counts_as_gone_at_the_second_look_after_its_bound(world:
 
 def test_a_removal_that_was_accepted_is_told_with_its_own_time(world: World) -> None:
     clock = MovingClock()
-    ledger = Ledger(opened()[0].table, opened()[0].restore_id, clock)
+    ledger, _ = opened(clock=clock)
     row = ledger.created(ledger.intend("security-group", "worker", "g"), "sg-1")
 
     ledger.removal_accepted(row, "sg-1")
@@ -230,9 +231,8 @@ def test_two_restores_never_hold_the_lock_of_a_group_list_at_once(world: World) 
         pass
 
 
-def test_a_step_gets_its_own_lock_back_and_another_step_waits_for_its_zombie(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "VISIBLE_AFTER", 150)
-    ledger, plan = opened()
+def test_a_step_gets_its_own_lock_back_and_another_step_waits_for_its_zombie(world: World) -> None:
+    ledger, plan = opened(bounds=Bounds())
     held = group_list_lock(ledger, plan.target.arn, "PairSecurityGroups", "RUNNING")
     held.__enter__()
 
@@ -258,13 +258,13 @@ def test_a_step_gives_up_the_lock_of_its_dead_predecessor_and_nobody_elses(world
         pass
 
 
-def test_a_holder_that_comes_back_late_releases_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, plan = opened()
-    second, _ = opened("restore-2", ("crm",))
-    monkeypatch.setattr(limits, "LOCK_SECONDS", -1)
+def test_a_holder_that_comes_back_late_releases_nothing(world: World) -> None:
+    clock = MovingClock()
+    first, plan = opened(clock=clock)
+    second, _ = opened("restore-2", ("crm",), clock=clock)
     late = group_list_lock(first, plan.target.arn, "PairSecurityGroups", "RUNNING")
     late.__enter__()
-    monkeypatch.setattr(limits, "LOCK_SECONDS", 480)
+    clock.let_pass(seconds=limits.LOCK_SECONDS + 1)
 
     with group_list_lock(second, plan.target.arn, "PairSecurityGroups", "RUNNING"):
         late.__exit__(None, None, None)

@@ -13,7 +13,7 @@ from dbrestore.contract.errors import NotReady, ReplayFailed, RestoreRequestInva
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime import telemetry
 from lambdas.runtime.inputs import RemoverInput
-from lambdas.runtime.ledger import request_cancel
+from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings, handler
 from lambdas.runtime.telemetry import log
 from tests.statemachine.fake_worker import lose_worker

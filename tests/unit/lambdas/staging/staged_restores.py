@@ -1,8 +1,9 @@
 """Restores of SQL Server that have been planned: an account with a repository and a ledger, plans made by hand, backups of real form."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from dbrestore.contract import limits, names
+from dbrestore.contract import names
 from dbrestore.contract.errors import NotReady
 from dbrestore.contract.manifest import Manifest
 from dbrestore.contract.plan import (
@@ -26,6 +27,7 @@ from dbrestore.contract.plan import (
 from dbrestore.contract.record import ResourceRow
 from dbrestore.points.sqlserver import adding as native_points
 from dbrestore.points.sqlserver import carried, needed_sets
+from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Surroundings
 from lambdas.staging.bucket import remove_staging_bucket
@@ -37,6 +39,7 @@ REGION, ACCOUNT = "eu-central-1", "123456789012"
 INSTANCE = "crm-mssql"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/rds-native-restore"
 MIB = 1 << 20
+BOUNDS = replace(plain_moto.SHOWN_AT_ONCE, staging_part_bytes=5 * MIB)
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -65,9 +68,6 @@ def account(patch: pytest.MonkeyPatch, folder: Path) -> "Iterator[Account]":
         patch.delenv(name, raising=False)
     for name, value in ENVIRONMENT.items():
         patch.setenv(name, value)
-    patch.setattr(limits, "STAGING_PART_BYTES", 5 * MIB)
-    for waited in plain_moto.WAITS:
-        patch.setattr(limits, waited, 0)
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         plain_moto.install(patch)
         patch.setattr("moto.s3.models.get_s3_default_key_buffer_size", lambda: 1 << 30)
@@ -83,10 +83,12 @@ def account(patch: pytest.MonkeyPatch, folder: Path) -> "Iterator[Account]":
 
 @dataclass
 class Account:
-    """The account of both sides."""
+    """The account of both sides; `bounds` and `stopwatch` are those of its functions."""
 
     folder: Path
     s3: Any = field(default_factory=lambda: boto3.client("s3"))
+    bounds: Bounds = BOUNDS
+    stopwatch: Callable[[], float] = time.monotonic
 
     def point(self, *backups: Written) -> Manifest:
         """A restore point of one database of these backup files."""
@@ -100,7 +102,7 @@ class Account:
         native = {"option_role_arn": role, "staged_bytes": 1, **native}
         plan = _plan(point, name, native.get("stop_at")).model_copy(update={"native": PlannedNative(**native)})
         Ledger(Surroundings().table, plan.restore_id).open(plan, datetime.now(UTC))
-        return Staged(plan)
+        return Staged(plan, self)
 
     def buckets(self) -> list[str]:
         """Of the temporary ones."""
@@ -121,6 +123,7 @@ class Staged:
     """One restore and its two states."""
 
     plan: Plan
+    account: Account
 
     @property
     def ledger(self) -> Ledger:
@@ -132,11 +135,14 @@ class Staged:
 
     def stage(self) -> dict[str, Any]:
         """One invocation."""
-        return stage_native_backups({"plan": self.plan.to_state()}, None)
+        return stage_native_backups({"plan": self.plan.to_state()}, None, self._surroundings())
 
     def remove(self) -> dict[str, Any]:
         """One invocation."""
-        return remove_staging_bucket({"plan": {"restoreId": self.plan.restore_id}}, None)
+        return remove_staging_bucket({"plan": {"restoreId": self.plan.restore_id}}, None, self._surroundings())
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(bounds=self.account.bounds, stopwatch=self.account.stopwatch)
 
     def row(self, kind: str) -> ResourceRow:
         """The one row of its kind."""

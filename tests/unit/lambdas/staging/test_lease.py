@@ -19,12 +19,14 @@ from dbrestore.contract.plan import Plan
 from dbrestore.contract.sqlserver_errors import StagingAccessDenied
 from dbrestore.ledger.table import Table
 from lambdas.runtime import invocations
+from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.ledger import Ledger
 from lambdas.staging import lease as staging_lease
 from lambdas.staging.bucket import STAGING, ensure, policy, remove_staging_bucket
 from localcloud.iam import access_policies
 from tests.moving_clock import MovingClock
+from tests.statemachine import plain_moto
 from tests.statemachine.plain_moto import Died
 from tests.unit.lambdas.staging.interleaving import Buckets, Items, Schedule, until_done
 from tests.unit.lambdas.staging.staged_restores import ACCOUNT, REGION, ROLE, hand_made_plan
@@ -33,11 +35,8 @@ remove = inspect.unwrap(remove_staging_bucket)
 GONE = f"arn:aws:iam::{ACCOUNT}:role/gone"
 
 
-@pytest.fixture(autouse=True)
-def shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3 in memory knows at once what it made."""
-    for name in ("SHOWN_WITHIN", "LOOKS_APART"):
-        monkeypatch.setattr(limits, name, 0)
+# S3 in memory knows at once what it made; a function that was given up may still go on.
+SHOWN_AT_ONCE = Bounds(shown_within=0, looks_apart=0)
 
 
 @dataclass
@@ -51,8 +50,12 @@ class Restore:
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
+    def bounds(self) -> Bounds:
+        return self.account.bounds
+
+    @property
     def ledger(self) -> Ledger:
-        return Ledger(self.account.table, self.plan.restore_id, self.account.clock)
+        return Ledger(self.account.table, self.plan.restore_id, self.account.clock, self.bounds)
 
     def target(self, _plan: Plan) -> Any:
         return SimpleNamespace(s3=self.account.s3)
@@ -82,6 +85,7 @@ class Account:
     s3: Buckets = field(default_factory=Buckets)
     restores: list[Restore] = field(default_factory=list)
     clock: MovingClock = field(default_factory=MovingClock)
+    bounds: Bounds = SHOWN_AT_ONCE
 
     @property
     def table(self) -> Table:
@@ -246,9 +250,8 @@ def test_whoever_dies_while_it_changes_the_lease_is_waited_out() -> None:
 
 
 @pytest.mark.parametrize("dies_at", range(1, 12))
-def test_whoever_dies_anywhere_leaves_nothing_when_it_is_removed(dies_at: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "VISIBLE_AFTER", 0)
-    account = Account()
+def test_whoever_dies_anywhere_leaves_nothing_when_it_is_removed(dies_at: int) -> None:
+    account = Account(bounds=plain_moto.SHOWN_AT_ONCE)
     first, second = account.restore("a"), account.restore("b")
     second.stage()
     account.s3.calls, account.s3.dies_at = 0, dies_at
@@ -301,8 +304,7 @@ def test_a_bucket_that_others_use_is_handed_over_and_not_called_gone() -> None:
 
 
 def test_a_second_removal_waits_for_the_lock_and_takes_no_grant_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "VISIBLE_AFTER", 0)
-    account = Account()
+    account = Account(bounds=plain_moto.SHOWN_AT_ONCE)
     first, second, third = (account.restore(name) for name in ("a", "b", "c"))
     first.stage()
     second.stage()
@@ -310,7 +312,7 @@ def test_a_second_removal_waits_for_the_lock_and_takes_no_grant_away(monkeypatch
     with pytest.raises(Died):
         first.remove()
     account.s3.dies_at = None
-    monkeypatch.setattr(limits, "VISIBLE_AFTER", 150)
+    account.bounds = SHOWN_AT_ONCE
 
     put = account.s3.put_bucket_policy
 

@@ -2,12 +2,12 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -16,12 +16,11 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeMultipart, S3Backend
 
-from dbrestore.contract import keys, limits
+from dbrestore.contract import keys
 from dbrestore.contract.errors import BackupArchived, BackupDamaged, NotReady, RestoreClosed, RestoreError
 from dbrestore.contract.manifest import Manifest
 from dbrestore.contract.record import ResourceRow
 from dbrestore.contract.sqlserver_errors import CrossRegionCopyRefused, StagedBackupMissing, StagedCopyDiffers
-from lambdas.staging import copy as staging_copy
 from tests.statemachine.plain_moto import Died
 from tests.unit.lambdas.staging.staged_restores import (
     ACCOUNT,
@@ -179,7 +178,7 @@ def test_every_call_about_a_bucket_names_whose_it_must_be(there: Account, monkey
 def test_who_dies_after_some_parts_is_carried_on(there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch, survived: int) -> None:
     point = there.point(big(22))
     restore = there.restore(point)
-    monkeypatch.setattr(limits, "STAGING_THREADS", 1)
+    there.bounds = replace(there.bounds, staging_threads=1)
     copy = S3Backend.upload_part_copy
 
     def dying(*arguments: Any, **more: Any) -> Any:
@@ -201,13 +200,9 @@ def test_who_dies_after_some_parts_is_carried_on(there: Account, parts: list[int
 
 def test_an_invocation_stops_in_time_and_says_how_far_it_came(there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     restore = there.restore(there.point(big(22)))
-    monkeypatch.setattr(limits, "STAGING_THREADS", 1)
-    clock = SimpleNamespace(monotonic=lambda: 1e9 if len(parts) == 2 else 0.0)
+    there.bounds = replace(there.bounds, staging_threads=1)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(staging_copy, "time", clock)
-        with pytest.raises(NotReady, match="2 of 5 parts"):
-            restore.stage()
+    stage_until(there, restore, lambda: len(parts) == 2, told="2 of 5 parts")
     until_done(restore.stage)
 
     assert parts == [1, 2, 3, 4, 5]
@@ -216,11 +211,11 @@ def test_an_invocation_stops_in_time_and_says_how_far_it_came(there: Account, pa
 def test_a_file_that_is_whole_does_not_wait_for_the_others(there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     point = there.point(big(12, stripe=1, stripes=2, free=UNEQUAL), big(22, stripe=2, stripes=2, free=UNEQUAL))
     restore = there.restore(point)
-    monkeypatch.setattr(limits, "STAGING_THREADS", 1)
+    there.bounds = replace(there.bounds, staging_threads=1)
 
-    stage_until(restore, lambda: len(parts) == 3, monkeypatch)
+    stage_until(there, restore, lambda: len(parts) == 3)
     before = there.objects(BUCKET)
-    stage_until(restore, lambda: len(parts) == 5, monkeypatch)
+    stage_until(there, restore, lambda: len(parts) == 5)
     after = there.objects(BUCKET)
     until_done(restore.stage)
 
@@ -231,19 +226,19 @@ def test_a_file_that_is_whole_does_not_wait_for_the_others(there: Account, parts
 
 def test_the_file_that_lacks_the_fewest_parts_is_copied_first(there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     restore = there.restore(there.point(big(22, stripe=1, stripes=2, free=UNEQUAL), big(12, stripe=2, stripes=2, free=UNEQUAL)))
-    monkeypatch.setattr(limits, "STAGING_THREADS", 1)
+    there.bounds = replace(there.bounds, staging_threads=1)
 
     until_done(restore.stage)
 
     assert parts == [1, 2, 3, 1, 2, 3, 4, 5]
 
 
-def stage_until(restore: Staged, is_over: Callable[[], bool], patch: pytest.MonkeyPatch) -> None:
+def stage_until(there: Account, restore: Staged, is_over: Callable[[], bool], told: str = "parts are copied") -> None:
     """One invocation, whose time ends when that is so."""
-    with patch.context() as changed:
-        changed.setattr(staging_copy, "time", SimpleNamespace(monotonic=lambda: 1e9 if is_over() else 0.0))
-        with pytest.raises(NotReady, match="parts are copied"):
-            restore.stage()
+    there.stopwatch = lambda: 1e9 if is_over() else 0.0
+    with pytest.raises(NotReady, match=told):
+        restore.stage()
+    there.stopwatch = time.monotonic
 
 
 def test_two_invocations_at_once_make_one_whole_copy(there: Account) -> None:
@@ -293,14 +288,14 @@ def test_an_upload_that_another_invocation_ended_is_no_error(there: Account, mon
 def test_parts_of_another_plan_are_copied_again(there: Account, parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     point = there.point(big(12))
     restore = there.restore(point)
-    monkeypatch.setattr(limits, "STAGING_THREADS", 1)
+    there.bounds = replace(there.bounds, staging_threads=1)
     copy = S3Backend.upload_part_copy
     with monkeypatch.context() as patch:
         patch.setattr(S3Backend, "upload_part_copy", lambda *a, **more: _died() if parts else copy(*a, **more))
         with pytest.raises(Died):
             restore.stage()
 
-    monkeypatch.setattr(limits, "STAGING_PART_BYTES", 6 * MIB)
+    there.bounds = replace(there.bounds, staging_part_bytes=6 * MIB)
     until_done(restore.stage)
 
     assert parts == [1, 1, 2, 3]
@@ -609,7 +604,7 @@ def test_who_dies_after_any_request_is_carried_on_and_removed(there: Account, mo
 
 def test_the_remover_waits_for_an_invocation_that_did_not_end_properly(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     restore = there.restore(there.point(big(6)))
-    monkeypatch.setattr(limits, "VISIBLE_AFTER", 150)
+    there.bounds = replace(there.bounds, visible_after=150)
     with monkeypatch.context() as patch:
         patch.setattr(S3Backend, "create_multipart_upload", _died)
         with pytest.raises(Died):
@@ -622,7 +617,7 @@ def test_the_remover_waits_for_an_invocation_that_did_not_end_properly(there: Ac
 
 def test_the_remover_waits_for_nobody_after_invocations_that_ended(there: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     restore = there.restore(there.point(big(6)))
-    monkeypatch.setattr(limits, "VISIBLE_AFTER", 150)
+    there.bounds = replace(there.bounds, visible_after=150)
     until_done(restore.stage)
 
     restore.remove()

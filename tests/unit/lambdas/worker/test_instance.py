@@ -34,22 +34,12 @@ def planned(world: World) -> dict[str, Any]:
     return {"plan": plan_restore({"request": REQUEST, "executionArn": execution_arn("restore-1")}, None)}
 
 
-def until_done(handler: Any, state: dict[str, Any]) -> dict[str, Any]:
-    """Call like the state's Retry does."""
-    for _ in range(200):
-        try:
-            return dict(handler(state, None))
-        except NotReady:
-            continue
-    raise AssertionError("never ready")
-
-
 def instances() -> list[dict[str, Any]]:
     return [i for r in boto3.client("ec2").describe_instances()["Reservations"] for i in r["Instances"]]
 
 
 def test_the_worker_is_what_the_design_says(world: World, planned: dict[str, Any]) -> None:
-    told = until_done(deploy_worker, planned)
+    told = world.until_done(deploy_worker, planned)
 
     (worker,) = instances()
     restore = planned["plan"]["restoreId"]
@@ -70,20 +60,18 @@ def test_the_worker_is_what_the_design_says(world: World, planned: dict[str, Any
     assert volume["Encrypted"]
 
 
-def test_a_worker_that_is_hours_old_and_answers_is_taken_again(
-    world: World, planned: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = until_done(deploy_worker, planned)
-    monkeypatch.setattr(limits, "WORKER_ONLINE_WITHIN", -1)
+def test_a_worker_that_is_hours_old_and_answers_is_taken_again(world: World, planned: dict[str, Any]) -> None:
+    told = world.until_done(deploy_worker, planned)
+    world.clock.let_pass(hours=3)
 
-    again = until_done(deploy_worker, planned)
+    again = world.until_done(deploy_worker, planned)
 
     assert again == told
     assert [instance["State"]["Name"] for instance in instances()] == ["running"]
 
 
 def test_the_boot_script_arms_the_timer_before_anything_that_can_fail(world: World, planned: dict[str, Any]) -> None:
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     (worker,) = instances()
     script = boot_script(worker)
@@ -106,7 +94,7 @@ def test_the_worker_is_what_the_request_asks_for(world: World) -> None:
     request = {**REQUEST, "worker": asked}
     plan = {"plan": plan_restore({"request": request, "executionArn": execution_arn("restore-1")}, None)}
 
-    until_done(deploy_worker, plan)
+    world.until_done(deploy_worker, plan)
 
     (worker,) = instances()
     (volume,) = boto3.client("ec2").describe_volumes()["Volumes"]
@@ -122,7 +110,7 @@ def test_the_worker_boots_from_the_image_that_is_set_on_the_volume_that_it_names
     asked = refuse_launches(world, [])
     planned["plan"]["worker"] |= {"imageId": "ami-0123456789abcdef0", "rootDevice": "/dev/sda1"}
 
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     assert instances()[0]["ImageId"] == "ami-0123456789abcdef0"
     assert [m["DeviceName"] for m in asked[0]["block_device_mappings"]] == ["/dev/sda1"]
@@ -133,7 +121,7 @@ def test_a_worker_with_a_proxy_uses_it_for_everything_but_what_the_vpc_serves(
 ) -> None:
     proxy, direct = "http://proxy.example.com:3128", ["169.254.169.254", "s3.eu-central-1.amazonaws.com"]
     planned["plan"]["worker"] |= {"proxy": proxy, "noProxy": direct}
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path)
 
@@ -155,7 +143,7 @@ def test_a_worker_with_a_proxy_uses_it_for_everything_but_what_the_vpc_serves(
 
 
 def test_a_worker_without_a_proxy_leaves_the_agent_and_the_environment_alone(world: World, planned: dict[str, Any], tmp_path: Path) -> None:
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path)
 
@@ -177,7 +165,7 @@ def test_a_worker_asks_for_its_program_in_the_region_where_it_lies(
     world: World, planned: dict[str, Any], tmp_path: Path, bucket: str, region: str
 ) -> None:
     planned["plan"]["worker"]["programUri"] = f"s3://{bucket}/programs/worker.zip"
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path)
 
@@ -189,7 +177,7 @@ def test_a_stored_plan_brings_nothing_into_the_boot_script_but_a_proxys_url(worl
     planned["plan"]["worker"]["proxy"] = url
 
     with pytest.raises(InternalContradiction, match="/plan/worker/proxy"):
-        deploy_worker(planned, None)
+        world.invoke(deploy_worker, planned)
 
     assert instances() == []
 
@@ -234,7 +222,7 @@ def boot(script: str, root: Path, brings: Sequence[str], installs: bool, fetches
 
 
 def test_an_image_that_brings_everything_needs_no_package_server(world: World, planned: dict[str, Any], tmp_path: Path) -> None:
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path, brings=BROUGHT, installs=False)
 
@@ -242,7 +230,7 @@ def test_an_image_that_brings_everything_needs_no_package_server(world: World, p
 
 
 def test_the_program_gets_a_user_with_a_private_folder_and_no_core_dumps(world: World, planned: dict[str, Any], tmp_path: Path) -> None:
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path, brings=BROUGHT)
 
@@ -269,7 +257,7 @@ def test_the_program_gets_a_user_with_a_private_folder_and_no_core_dumps(world: 
 def test_a_boot_that_fails_says_why_to_the_console_and_to_the_command_and_is_not_ready(
     world: World, planned: dict[str, Any], tmp_path: Path, conditions: dict[str, Any], words: str
 ) -> None:
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     done = boot(boot_script(instances()[0]), tmp_path, **{"brings": OF_EVERY_IMAGE, "installs": True, "fetches": True} | conditions)
 
@@ -288,12 +276,12 @@ def test_a_boot_that_fails_says_why_to_the_console_and_to_the_command_and_is_not
 
 
 def test_a_launch_whose_record_was_lost_is_found_again(world: World, planned: dict[str, Any]) -> None:
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
     ledger = world.ledger()
     row = ledger.rows("instance")[0]
     ledger.table.write(ledger.table.put(ledger._item(row.model_copy(update={"state": "INTENT", "physical_id": None}))))
 
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     assert len(instances()) == 1
     assert ledger.rows("instance")[0].physical_id == row.physical_id
@@ -301,13 +289,13 @@ def test_a_launch_whose_record_was_lost_is_found_again(world: World, planned: di
 
 def test_a_launch_is_found_again_even_when_it_would_be_asked_for_differently_now(world: World, planned: dict[str, Any]) -> None:
     # Amazon publishes a new image between two attempts: EC2 refuses the old token with the new request.
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
     ledger = world.ledger()
     row = ledger.rows("instance")[0]
     ledger.table.write(ledger.table.put(ledger._item(row.model_copy(update={"state": "INTENT", "physical_id": None}))))
     planned["plan"]["worker"]["launches"][0]["instanceType"] = "m6i.xlarge"
 
-    told = until_done(deploy_worker, planned)
+    told = world.until_done(deploy_worker, planned)
 
     assert told["instanceId"] == row.physical_id
 
@@ -330,7 +318,7 @@ def refuse_launches(world: World, codes: list[str]) -> list[dict[str, Any]]:
 def test_without_capacity_the_next_subnet_is_tried(world: World, planned: dict[str, Any]) -> None:
     refuse_launches(world, ["InsufficientInstanceCapacity"])
 
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     (worker,) = instances()
     assert worker["SubnetId"] == planned["plan"]["worker"]["launches"][1]["subnetId"]
@@ -341,7 +329,7 @@ def test_without_any_capacity_the_worker_is_given_up(world: World, planned: dict
     asked = refuse_launches(world, ["InsufficientInstanceCapacity"] * 99)
 
     with pytest.raises(WorkerNotStarted, match=r"worker\.subnetId"):
-        deploy_worker(planned, None)
+        world.invoke(deploy_worker, planned)
 
     assert len(asked) == limits.WORKER_ATTEMPTS
     assert len({request["client_token"] for request in asked}) == limits.WORKER_ATTEMPTS
@@ -351,17 +339,15 @@ def test_another_refusal_is_told_with_operation_and_code(world: World, planned: 
     refuse_launches(world, ["UnauthorizedOperation"])
 
     with pytest.raises(AwsRefused, match="RunInstances: UnauthorizedOperation"):
-        deploy_worker(planned, None)
+        world.invoke(deploy_worker, planned)
 
 
-def test_a_worker_that_never_registers_is_replaced_and_in_the_end_given_up(
-    world: World, planned: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_never_registers_is_replaced_and_in_the_end_given_up(world: World, planned: dict[str, Any]) -> None:
     world.worker.online = False
-    monkeypatch.setattr(limits, "WORKER_ONLINE_WITHIN", 0)
+    world.seconds_between_calls = limits.WORKER_ONLINE_WITHIN + 1
 
     with pytest.raises(WorkerNotStarted) as given_up:
-        until_done(deploy_worker, planned)
+        world.until_done(deploy_worker, planned)
 
     assert len(instances()) == limits.WORKER_ATTEMPTS
     assert {i["State"]["Name"] for i in instances()} == {"terminated"}
@@ -387,14 +373,14 @@ def test_that_there_is_no_boot_log_changes_nothing(
         raise EC2ClientError("UnauthorizedOperation", "not allowed")
 
     world.worker.online = False
-    monkeypatch.setattr(limits, "WORKER_ONLINE_WITHIN", 0)
+    world.seconds_between_calls = limits.WORKER_ONLINE_WITHIN + 1
     if harm == "a lost bucket":
         monkeypatch.setenv("EVIDENCE_BUCKET", "lost")
     else:
         world.patch.setattr(General, "get_console_output", console)
 
     with pytest.raises(WorkerNotStarted, match=r"never registered with SSM\. Check"):
-        until_done(deploy_worker, planned)
+        world.until_done(deploy_worker, planned)
 
     assert {row.note for row in world.ledger().rows("instance")} == {None}
 
@@ -403,18 +389,18 @@ def test_a_restore_that_closes_launches_nothing(world: World, planned: dict[str,
     world.ledger().advance("CLOSING")
 
     with pytest.raises(RestoreClosed):
-        deploy_worker(planned, None)
+        world.invoke(deploy_worker, planned)
 
     assert instances() == []
 
 
 def test_the_removal_finds_a_worker_that_the_ledger_does_not_know_by_id(world: World, planned: dict[str, Any]) -> None:
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
     ledger = world.ledger()
     row = ledger.rows("instance")[0].model_copy(update={"state": "INTENT", "physical_id": None})
     ledger.table.write(ledger.table.put(ledger._item(row)))
 
-    until_done(remove_worker, {"plan": {"restoreId": ledger.restore_id}, "cleanUp": True})
+    world.until_done(remove_worker, {"plan": {"restoreId": ledger.restore_id}, "cleanUp": True})
 
     assert [i["State"]["Name"] for i in instances()] == ["terminated"]
     assert boto3.client("ec2").describe_volumes()["Volumes"] == []
@@ -422,11 +408,11 @@ def test_the_removal_finds_a_worker_that_the_ledger_does_not_know_by_id(world: W
 
 
 def test_a_worker_is_not_called_gone_while_it_shuts_down(world: World, planned: dict[str, Any]) -> None:
-    until_done(deploy_worker, planned)
-    world.patch.setattr(clock, "_scale", 1.0)
+    world.until_done(deploy_worker, planned)
+    clock.set_scale(1.0)
 
     with pytest.raises(NotReady, match="to terminate"):
-        remove_worker(planned, None)
+        world.invoke(remove_worker, planned)
 
     assert [row.state for row in world.ledger().rows("instance")] == ["CREATED"]
     assert [i["State"]["Name"] for i in instances()] == ["shutting-down"]
@@ -434,9 +420,9 @@ def test_a_worker_is_not_called_gone_while_it_shuts_down(world: World, planned: 
 
 def test_the_removal_leaves_instances_of_others_alone(world: World, planned: dict[str, Any]) -> None:
     theirs = boto3.client("ec2").run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
-    until_done(remove_worker, planned)
+    world.until_done(remove_worker, planned)
 
     living = [i["InstanceId"] for i in instances() if i["State"]["Name"] != "terminated"]
     assert living == [theirs]
@@ -450,7 +436,7 @@ def test_throttling_is_something_to_wait_for(world: World, planned: dict[str, An
     world.patch.setattr(SimpleSystemManagerBackend, "get_parameter", throttled)
 
     with pytest.raises(NotReady, match="ThrottlingException"):
-        deploy_worker(planned, None)
+        world.invoke(deploy_worker, planned)
 
 
 def test_the_volume_is_encrypted_with_the_key_that_was_asked_for(world: World) -> None:
@@ -458,7 +444,7 @@ def test_the_volume_is_encrypted_with_the_key_that_was_asked_for(world: World) -
     request = {**REQUEST, "worker": {"kmsKeyId": key}}
     planned = {"plan": plan_restore({"request": request, "executionArn": execution_arn("restore-1")}, None)}
 
-    until_done(deploy_worker, planned)
+    world.until_done(deploy_worker, planned)
 
     (volume,) = boto3.client("ec2").describe_volumes()["Volumes"]
     assert volume["KmsKeyId"] == key
@@ -472,7 +458,7 @@ def test_what_ec2_says_of_the_ends_of_workers_is_told_when_no_other_starts(world
         WorkerNotStarted,
         match=r"\(EC2 says: Server.InternalError: Internal error on launch\); what they said while they booted lies below s3://evidence/.*/boot/\.",
     ):
-        until_done(deploy_worker, planned)
+        world.until_done(deploy_worker, planned)
 
     assert len(instances()) == limits.WORKER_ATTEMPTS
 
@@ -481,4 +467,4 @@ def test_a_worker_that_was_told_to_end_has_no_reason_of_ec2s(world: World, plann
     world.patch.setattr(volume_keys, "_refusal", lambda _: ("Client.UserInitiatedShutdown", "User initiated shutdown"))
 
     with pytest.raises(WorkerNotStarted, match=r"never registered with SSM; what they said"):
-        until_done(deploy_worker, planned)
+        world.until_done(deploy_worker, planned)

@@ -233,22 +233,6 @@ def free_storage() -> float:
     return float(values[0])
 
 
-def test_a_members_groups_change_with_its_cluster_alone(databases: Any) -> None:
-    databases.create_db_cluster(
-        DBClusterIdentifier="aurora", Engine="aurora-postgresql", MasterUsername="boss", MasterUserPassword="s3cr3t-s3cr3t"
-    )
-    databases.create_db_instance(
-        DBInstanceIdentifier="member", DBClusterIdentifier="aurora", Engine="aurora-postgresql", DBInstanceClass="db.r6g.large"
-    )
-    groups = list(memberships(databases, "member"))
-
-    code = refusal(databases.modify_db_instance, DBInstanceIdentifier="member", VpcSecurityGroupIds=groups)
-
-    assert code == "InvalidParameterCombination"
-    assert describe(databases, "member")["DBClusterIdentifier"] == "aurora"
-    databases.modify_db_instance(DBInstanceIdentifier="member", AutoMinorVersionUpgrade=False)
-
-
 @pytest.mark.usefixtures("databases")
 def test_what_tests_of_moto_alone_take_back_leaves_them_what_they_keep() -> None:
     """Both modules fix the same method of moto's."""

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -31,6 +31,12 @@ def objects(endpoint: str, home: Any) -> Any:
     client = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     return client
+
+
+@pytest.fixture
+def set_scale() -> Iterator[Callable[[float], None]]:
+    with clock.scales() as set_scale:
+        yield set_scale
 
 
 @pytest.fixture
@@ -163,11 +169,11 @@ def test_without_a_tier_it_is_the_standard_one(objects: Any, by_hand: None, arch
     [("GLACIER", "Bulk", "Standard"), ("GLACIER", "Standard", "Expedited"), ("DEEP_ARCHIVE", "Bulk", "Standard")],
 )
 def test_a_faster_tier_speeds_a_retrieval_up(
-    objects: Any, monkeypatch: pytest.MonkeyPatch, archived: Callable[[str], str], archive: str, slow: str, fast: str
+    objects: Any, set_scale: Callable[[float], None], archived: Callable[[str], str], archive: str, slow: str, fast: str
 ) -> None:
     key = archived(archive)
     # The faster one is over in half a second, or in 7 ms; the slower one takes seconds.
-    monkeypatch.setattr(clock, "_scale", WAITS[archive]["Standard"] * 2)
+    set_scale(WAITS[archive]["Standard"] * 2)
     restore(objects, key, slow)
 
     upgraded = restore(objects, key, fast)
@@ -269,10 +275,12 @@ def test_a_retrieval_takes_an_object_out_of_its_access_tier_for_good(objects: An
     assert read(objects, key) == BYTES
 
 
-def test_time_ends_retrievals_and_takes_copies_away(objects: Any, archived: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_ends_retrievals_and_takes_copies_away(
+    objects: Any, archived: Callable[[str], str], set_scale: Callable[[float], None]
+) -> None:
     key = archived("GLACIER")
     # 5 hours are half a second, a day is 2.4 seconds.
-    monkeypatch.setattr(clock, "_scale", 10 * HOUR)
+    set_scale(10 * HOUR)
     started = time.monotonic()
 
     restore(objects, key, "Standard", days=1)
@@ -385,10 +393,10 @@ def test_time_tells_the_end_and_the_expiry_by_itself(
     objects: Any,
     archived: Callable[[str], str],
     heard: Callable[[str], list[dict[str, Any]]],
-    monkeypatch: pytest.MonkeyPatch,
+    set_scale: Callable[[float], None],
 ) -> None:
     _tell_events(objects, True)
-    monkeypatch.setattr(clock, "_scale", 3000 * MINUTE)
+    set_scale(3000 * MINUTE)
     keys = [archived("GLACIER") for _ in range(20)]
     before = threading.active_count()
 

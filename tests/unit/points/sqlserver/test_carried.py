@@ -6,7 +6,7 @@ from dbrestore.contract.errors import BackupDamaged
 from dbrestore.contract.manifest import NativeDatabaseBackup
 from dbrestore.contract.plan import SetRun
 from dbrestore.points.sqlserver import carried, needed_sets
-from tests.unit.points.sqlserver.test_recovery import DIFFERENTIAL, FULL, LOG_1, LOG_2, LOG_3
+from tests.unit.points.sqlserver.test_needed_sets import DIFFERENTIAL, FULL, LOG_1, LOG_2, LOG_3
 
 
 def point() -> NativeDatabaseBackup:

@@ -157,21 +157,18 @@ def test_nobody_is_waited_for_at_a_pipe(tmp_path: Path) -> None:
     assert "can't be read: it is a pipe or a device" in _sentences(file)[0]
 
 
-def test_another_backup_in_the_place_of_the_judged_one_is_not_stored(
-    s3: "S3Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_backup_in_the_place_of_the_judged_one_is_not_stored(s3: "S3Client", tmp_path: Path) -> None:
     """A job writes over yesterday's file with one of the same length, while a large folder is being added."""
-    path = tmp_path / "x.bak"
+    first, path = tmp_path / "a.bak", tmp_path / "x.bak"
+    other = replace(Written(), database="a", database_id=UUID(int=7), media=UUID(int=8), set_id=UUID(int=9))
+    first.write_bytes(backup(other))
     path.write_bytes(backup())
-    chosen = native_points.chosen
 
-    def overwriting(*given: object, **named: object) -> object:
+    def overwrite(_done: int, _total: int, _file: str) -> None:
         path.write_bytes(backup(replace(Written(), begun=Written().begun.replace(year=2024))))
-        return chosen(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(native_points, "chosen", overwriting)
-    with pytest.raises(BackupDamaged, match="is another backup than the one that was judged"):
-        native_points.add(s3, BUCKET, "crm", [path])
+    with pytest.raises(BackupDamaged, match=r"x\.bak: .*is another backup than the one that was judged"):
+        native_points.add(s3, BUCKET, "crm", [first, path], progress=overwrite)
     assert leftovers(s3) == []
 
 

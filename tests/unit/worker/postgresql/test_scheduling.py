@@ -188,8 +188,7 @@ def test_a_passing_reason_that_does_not_pass_counts_in_the_end() -> None:
     assert len(tries) == limits.ATTEMPTS
 
 
-def test_sessions_that_can_not_be_cancelled_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CANCEL_SECONDS", 0.05)
+def test_sessions_that_can_not_be_cancelled_are_ended() -> None:
     ended, started = threading.Event(), threading.Event()
 
     def hang(_: object) -> None:
@@ -200,7 +199,8 @@ def test_sessions_that_can_not_be_cancelled_are_ended(monkeypatch: pytest.Monkey
         started.wait(10)
         raise ValueError("broken")
 
+    tasks = [Task(name=1, cost=2, run=hang), Task(name=2, cost=1, run=fail)]
     with pytest.raises(ValueError, match="broken"):
-        scheduling.run([Task(name=1, cost=2, run=hang), Task(name=2, cost=1, run=fail)], lambda: cast(Any, Idle()), 2, ended.set)
+        scheduling.run(tasks, lambda: cast(Any, Idle()), 2, ended.set, cancelled_within=0.05)
 
     assert ended.is_set()

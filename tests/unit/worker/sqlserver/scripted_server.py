@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dbrestore.contract.job import DatabaseServer
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.sqlserver.session import SqlServer
 from localcloud.base import certificates
@@ -11,6 +12,7 @@ from localcloud.tds import server as tds_server
 from localcloud.tds.engine import Message, ResultSet, Session, SqlError, Value
 from localcloud.tds.server import TdsServer
 
+SHORT_WAITS = Bounds(native_reconnect_pause_seconds=0.01, native_reconnect_seconds=0.3)
 Answer = Sequence[ResultSet | Message]
 
 
@@ -48,6 +50,7 @@ def sql_server(
     ca_file: Path,
     read_secret: Callable[[], Login] = lambda: Login("master", "secret"),
     host: str = "localhost",
+    bounds: Bounds = SHORT_WAITS,
 ) -> SqlServer:
     """The worker's side of it."""
     address = DatabaseServer(
@@ -57,4 +60,4 @@ def sql_server(
         secret_arn="arn:aws:secretsmanager:rds!x",
         ca_bundle="s3://evidence/ca.pem",
     )
-    return SqlServer(address, ca_file, Credentials(read_secret, f"the password in {address.secret_arn}", "put it right"))
+    return SqlServer(address, ca_file, Credentials(read_secret, f"the password in {address.secret_arn}", "put it right", bounds=bounds))

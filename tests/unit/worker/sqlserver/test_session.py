@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import pytest
 from dbrestore.contract.errors import CertificateBundleMissing
 from dbrestore.contract.sqlserver_errors import CertificateRefused, LoginRefused, ServerUnreachable
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.sqlserver.session import ConnectionLost, EngineError, NativeConnection, SqlServer
 from dbrestore.worker.sqlserver.standing_connection import StandingConnection
 from localcloud.base import certificates
 from localcloud.tds.engine import Column, DropConnection, Message, ResultSet, Session, SqlError
 from localcloud.tds.server import TdsServer
-from tests.unit.worker.sqlserver.scripted_server import Answer, Script, sql_server, start
+from tests.unit.worker.sqlserver.scripted_server import SHORT_WAITS, Answer, Script, sql_server, start
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +43,6 @@ def server(script: Script, authority: certificates.Authority) -> Iterator[TdsSer
 @pytest.fixture
 def target(server: TdsServer, authority: certificates.Authority) -> SqlServer:
     return sql_server(server.port, authority.bundle)
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "NATIVE_RECONNECT_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(limits, "NATIVE_RECONNECT_SECONDS", 0.3)
 
 
 def test_rows_are_those_of_the_last_result_set_by_names_without_case_and_spaces(script: Script, target: SqlServer) -> None:
@@ -144,7 +140,6 @@ def test_the_secret_is_read_again_once_when_the_login_is_refused(script: Script,
 def test_a_login_that_stays_refused_is_told_without_the_password(
     script: Script, server: TdsServer, authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "ROTATION_SECONDS", 0.0)
     script.passwords = set()
     read: list[Login] = []
 
@@ -153,7 +148,7 @@ def test_a_login_that_stays_refused_is_told_without_the_password(
         return read[-1]
 
     with pytest.raises(LoginRefused, match="the password in arn:aws:secretsmanager:rds!x was refused for 'master'") as caught:
-        sql_server(server.port, authority.bundle, stale).connect()
+        sql_server(server.port, authority.bundle, stale, bounds=Bounds(rotation_seconds=0.0)).connect()
 
     assert len(read) == 2
     assert "pass-word-1" not in repr(caught.value)
@@ -208,9 +203,8 @@ def test_a_server_that_is_not_there_is_told_with_host_and_port(authority: certif
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up(authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CONNECT_TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ServerUnreachable, match="timed out"):
-        sql_server(silent.getsockname()[1], authority.bundle).connect()
+        sql_server(silent.getsockname()[1], authority.bundle, bounds=Bounds(connect_timeout_seconds=0.3)).connect()
 
 
 def test_a_question_is_asked_again_after_the_connection_was_lost(script: Script, target: SqlServer) -> None:
@@ -244,7 +238,7 @@ def test_what_passes_by_itself_is_ordered_once(script: Script, target: SqlServer
 def test_master_that_can_not_be_opened_yet_after_a_fail_over_is_waited_for(
     script: Script, target: SqlServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "NATIVE_RECONNECT_SECONDS", 30)
+    target.credentials.bounds = replace(SHORT_WAITS, native_reconnect_seconds=30)
     script.answer = in_turn(DropConnection(), ())
     refusals = Refusals(script, times=3)
 
@@ -286,7 +280,7 @@ def test_a_long_question_that_is_lost_twice_has_the_whole_time_each_time(script:
 
 
 def test_a_long_question_that_is_lost_each_time_is_given_up(script: Script, target: SqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "NATIVE_INTERRUPTIONS", 2)
+    target.credentials.bounds = replace(SHORT_WAITS, native_interruptions=2)
 
     def long(_: str) -> Answer:
         time.sleep(0.05)
@@ -315,8 +309,7 @@ def test_an_order_is_given_once(script: Script, target: SqlServer) -> None:
 def test_a_server_that_takes_logins_and_ends_them_is_unreachable(
     script: Script, target: SqlServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "NATIVE_RECONNECT_PAUSE_SECONDS", 0.1)
-    monkeypatch.setattr(limits, "NATIVE_RECONNECT_SECONDS", 0.6)
+    target.credentials.bounds = Bounds(native_reconnect_pause_seconds=0.1, native_reconnect_seconds=0.6)
     script.answer = raising(DropConnection())
 
     lost = pytest.raises(ServerUnreachable, match=r"it gave no answer for 0\.01 minutes")

@@ -1,15 +1,15 @@
 """What is due for one database, from RDS's list of tasks alone."""
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 
 from dbrestore.contract.job import NativeDatabaseJob, NativeStep
 from dbrestore.contract.sqlserver_errors import NativeTaskCancelled, NativeTaskFailed, NativeTaskStuck
 from dbrestore.worker.base import limits
-from dbrestore.worker.sqlserver import steps as native_steps
 from dbrestore.worker.sqlserver.steps import Chain, Submission
 from dbrestore.worker.sqlserver.tasks import Listing, Task
 
@@ -19,23 +19,24 @@ STEPS = tuple(
     NativeStep(kind=kind, s3_arn=f"arn:aws:s3:::bucket/{PREFIX}{number:02}-{kind.lower()}/s-01.bak")
     for number, kind in enumerate(("FULL", "DIFFERENTIAL", "LOG"), start=1)
 )
-Clock = Callable[[float], None]
 
 
-@pytest.fixture
-def passes(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Lets the worker's own time pass."""
-    now = [1000.0]
-    monkeypatch.setattr(native_steps, "time", SimpleNamespace(monotonic=lambda: now[0]))
+@dataclass
+class Stopwatch:
+    """The worker's own time, which a test lets pass."""
 
-    def pass_(seconds: float) -> None:
-        now[0] += seconds
+    seconds: float = 1000.0
 
-    return pass_
+    def __call__(self) -> float:
+        return self.seconds
+
+    def passes(self, seconds: float) -> None:
+        self.seconds += seconds
 
 
-def chain(steps: int = 3) -> Chain:
-    return Chain(NativeDatabaseJob(backup_name="shop", asked_name="shop", key_prefix=PREFIX, steps=STEPS[:steps]), [100] * steps)
+def chain(steps: int = 3, stopwatch: Callable[[], float] = time.monotonic) -> Chain:
+    job = NativeDatabaseJob(backup_name="shop", asked_name="shop", key_prefix=PREFIX, steps=STEPS[:steps])
+    return Chain(job, [100] * steps, stopwatch=stopwatch)
 
 
 def listing(*tasks: Task, minutes: float = 0) -> Listing:
@@ -90,8 +91,9 @@ def test_a_failed_task_counts_only_if_there_is_no_better_one() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
-def test_a_lost_submission_is_looked_for_and_then_due_again(number: int, passes: Clock) -> None:
-    asked, before = chain(), [task(n) for n in range(number)]
+def test_a_lost_submission_is_looked_for_and_then_due_again(number: int) -> None:
+    stopwatch = Stopwatch()
+    asked, before = chain(stopwatch=stopwatch), [task(n) for n in range(number)]
     due = asked.next(listing(*before))
     assert isinstance(due, Submission)
     asked.submitted(due, is_certain=False)
@@ -99,27 +101,29 @@ def test_a_lost_submission_is_looked_for_and_then_due_again(number: int, passes:
     looks = []
     for _ in range(4):
         looks.append(asked.next(listing(*before)))
-        passes(limits.NATIVE_LOOK_AGAIN_SECONDS / 2)
+        stopwatch.passes(limits.NATIVE_LOOK_AGAIN_SECONDS / 2)
 
     assert looks == ["awaited", "awaited", due, due]
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
-def test_a_lost_submission_that_arrived_is_never_due_again(number: int, passes: Clock) -> None:
-    asked, before = chain(), [task(n) for n in range(number)]
+def test_a_lost_submission_that_arrived_is_never_due_again(number: int) -> None:
+    stopwatch = Stopwatch()
+    asked, before = chain(stopwatch=stopwatch), [task(n) for n in range(number)]
     due = asked.next(listing(*before))
     assert isinstance(due, Submission)
     asked.submitted(due, is_certain=False)
     assert asked.next(listing(*before)) == "awaited"
 
     for _ in range(3):
-        passes(limits.NATIVE_LOOK_AGAIN_SECONDS)
+        stopwatch.passes(limits.NATIVE_LOOK_AGAIN_SECONDS)
         assert asked.next(listing(*before, task(number, "IN_PROGRESS"))) == "awaited"
 
 
 @pytest.mark.parametrize("how", ["answered", "seen"])
-def test_a_task_that_rds_forgets_is_not_submitted_twice_but_told(how: str, passes: Clock) -> None:
-    asked = chain(1)
+def test_a_task_that_rds_forgets_is_not_submitted_twice_but_told(how: str) -> None:
+    stopwatch = Stopwatch()
+    asked = chain(1, stopwatch)
     due = asked.next(listing())
     assert isinstance(due, Submission)
     if how == "answered":
@@ -128,9 +132,9 @@ def test_a_task_that_rds_forgets_is_not_submitted_twice_but_told(how: str, passe
         asked.next(listing(task(0, "IN_PROGRESS")))
 
     assert asked.next(listing()) == "awaited"
-    passes(limits.NATIVE_RECONNECT_SECONDS - 1)
+    stopwatch.passes(limits.NATIVE_RECONNECT_SECONDS - 1)
     assert asked.next(listing()) == "awaited", "a fail-over takes that long"
-    passes(1)
+    stopwatch.passes(1)
 
     with pytest.raises(NativeTaskFailed, match="no longer lists it"):
         asked.next(listing())

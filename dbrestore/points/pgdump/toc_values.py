@@ -1,0 +1,43 @@
+"""The values of which a table of contents consists. An Int is a sign byte and four bytes, little endian; a String is an Int length
+(negative: NULL) and its bytes; a moment is the Ints of C's `struct tm`. Each raises BackupDamaged."""
+
+from datetime import datetime
+from typing import Final
+
+from dbrestore.contract.errors import BackupDamaged
+from dbrestore.points.byte_reader import ByteReader
+
+# Definitions have kilobytes, the longest known a few megabytes; what is longer is a length that was damaged, or meant to exhaust memory.
+LONGEST_STRING: Final = 64 << 20
+
+
+def read_int(reader: ByteReader) -> int:
+    """One Int."""
+    raw = reader.read(5)
+    if raw[0] > 1:
+        raise BackupDamaged(f"byte {reader.position - 5} should be the sign of a number but is {raw[0]}")
+    value = int.from_bytes(raw[1:], "little")
+    return -value if raw[0] else value
+
+
+def read_string(reader: ByteReader) -> str | None:
+    """One String, its bytes as UTF-8; those that aren't any stay as surrogates."""
+    length = read_int(reader)
+    if length < 0:
+        return None
+    if length > LONGEST_STRING:
+        raise BackupDamaged(f"a text of {length} bytes before byte {reader.position}: longer than any that pg_dump writes")
+    raw = reader.read(length)
+    if b"\0" in raw:
+        raise BackupDamaged(f"the text before byte {reader.position} holds a zero byte: PostgreSQL allows none")
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def moment(parts: list[int]) -> datetime:
+    """Of the server's clock, without a zone."""
+    second, minute, hour, day, month, year, _ = parts
+    try:
+        # A leap second is 60.
+        return datetime(year + 1900, month + 1, day, hour, minute, min(second, 59))
+    except (ValueError, OverflowError) as error:
+        raise BackupDamaged(f"the date in the dump's header is impossible: {error}") from error

@@ -1,0 +1,31 @@
+"""What bounds a job and may be given otherwise: it comes in from outside, so that nobody waits for minutes to see what happens then."""
+
+from dataclasses import dataclass
+
+from dbrestore.worker.base import limits
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Those numbers of `dbrestore.worker.base.limits`, which says what they are for."""
+
+    connect_timeout_seconds: float = limits.CONNECT_TIMEOUT_SECONDS
+    rotation_seconds: float = limits.ROTATION_SECONDS
+    rotation_pause_seconds: float = limits.ROTATION_PAUSE_SECONDS
+    progress_seconds: float = limits.PROGRESS_SECONDS
+
+    analyze_seconds: int = limits.ANALYZE_SECONDS
+    cancel_seconds: float = limits.CANCEL_SECONDS
+    hand_over_lock_seconds: int = limits.HAND_OVER_LOCK_SECONDS
+    size_free: int = limits.SIZE_FREE
+    size_look_seconds: float = limits.SIZE_LOOK_SECONDS
+
+    native_reconnect_seconds: float = limits.NATIVE_RECONNECT_SECONDS
+    native_reconnect_pause_seconds: float = limits.NATIVE_RECONNECT_PAUSE_SECONDS
+    native_online_within_seconds: float = limits.NATIVE_ONLINE_WITHIN_SECONDS
+    native_interruptions: int = limits.NATIVE_INTERRUPTIONS
+    native_look_again_seconds: float = limits.NATIVE_LOOK_AGAIN_SECONDS
+    native_poll_seconds: float = limits.NATIVE_POLL_SECONDS
+    native_longest_poll_seconds: float = limits.NATIVE_LONGEST_POLL_SECONDS
+    native_slot_wait_seconds: float = limits.NATIVE_SLOT_WAIT_SECONDS
+    native_late_submission_seconds: float = limits.NATIVE_LATE_SUBMISSION_SECONDS
