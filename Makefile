@@ -18,14 +18,15 @@ install: installed ## the virtual environment with every pinned package; PYTHON=
 installed:
 	@$(SHELL) requirements/install.sh
 
-check: installed ## format, linter, types, generated files, templates, definition
+check: installed ## format, linter, types, generated files, templates, definition, scanners
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy app.py setup.py requirements/install.py docs/generate.py
+	$(BIN)/mypy app.py setup.py requirements/install.py requirements/lock.py docs/generate.py
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/python app.py
+	$(BIN)/python app.py examine
 	$(BIN)/python app.py target-template
+	$(BIN)/python -m checks
 	# W3005: the CDK writes DependsOn beside a reference that implies it.
 	$(BIN)/cfn-lint --ignore-checks W3005 --template $(TEMPLATES)
 	mkdir -p build
@@ -55,9 +56,8 @@ docs: installed ## the generated pages, schemas and definition
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m tests.native_table
 
-lock: installed ## write the installed versions into requirements/constraints.txt
-	@{ echo "# Every package, pinned (pip freeze). Refresh: make lock"; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > $(VENV)/constraints.txt
-	@mv $(VENV)/constraints.txt requirements/constraints.txt
+lock: installed ## the versions and hashes of all packages that the lists in requirements/ ask for, into requirements/locked/
+	$(BIN)/python requirements/lock.py
 
 clean: ## everything that can be made again
 	rm -rf $(VENV) build cdk.out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,5 +1,5 @@
 """Synthesise both stacks: `python app.py` writes cdk.out/. `python app.py target-template` writes the TargetStack as plain CloudFormation
-and the worker's program, into build/.
+and the worker's program, into build/. `python app.py examine` has cdk-nag look at the stacks too.
 
 It asks AWS nothing and needs no credentials, no Docker and no Node but the one that pip installed.
 """
@@ -27,14 +27,17 @@ def prepare_node() -> None:
 
 
 def context() -> dict[str, Any]:
-    """It comes from cdk.json, so that this and `cdk synth` give the same; `cdk -c key=value` wins."""
+    """It comes from cdk.json, so that this and `cdk synth` give the same; `cdk -c key=value` wins. A missing external id is made."""
+    from infrastructure import external_id
+
     settings: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
-    return settings
+    return {**settings, external_id.KEY: external_id.chosen(ROOT, settings)}
 
 
-def synthesise() -> None:
-    """Both stacks as a cloud assembly, which the CDK's command deploys."""
-    from aws_cdk import App
+def synthesise(*, examine: bool = False) -> None:
+    """Both stacks as a cloud assembly, which the CDK's command deploys. `examine`: cdk-nag looks at them, and what it
+    finds and nobody acknowledged (infrastructure.acknowledged) ends this with code 1, after its list."""
+    from aws_cdk import App, Validations
 
     from dbrestore.contract.errors import ConfigurationInvalid
     from infrastructure.control_stack import ControlStack
@@ -49,8 +52,14 @@ def synthesise() -> None:
         sys.exit(f"The context (cdk.json, -c) can't be used: {error}")
     except ConfigurationInvalid as error:
         sys.exit(f"The configuration can't be used:\n{error}")
-    ControlStack(app, "DbrestoreControl", settings=settings, synthesizer=_synthesizer())
-    TargetStack(app, "DbrestoreTarget", synthesizer=_synthesizer())
+    # Two installations in one account have two names for each stack, and the same for the CDK's command.
+    ours = settings.prefix.capitalize()
+    ControlStack(app, "DbrestoreControl", settings=settings, stack_name=f"{ours}Control", synthesizer=_synthesizer())
+    TargetStack(app, "DbrestoreTarget", stack_name=f"{ours}Target", synthesizer=_synthesizer())
+    if examine:
+        from cdk_nag import AwsSolutionsChecks
+
+        Validations.of(app).add_plugins(AwsSolutionsChecks())
     app.synth()
 
 
@@ -79,7 +88,7 @@ def main() -> None:
         if sys.argv[1:] == ["target-template"]:
             export_target()
         else:
-            synthesise()
+            synthesise(examine=sys.argv[1:] == ["examine"])
     except PackagesNotFetched as error:
         sys.exit(str(error))
 

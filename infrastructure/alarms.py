@@ -18,6 +18,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infrastructure import names
+from infrastructure.acknowledged import acknowledge
 
 # EventBridge and Lambda keep what they could not deliver for as long as SQS does (its longest retention).
 KEPT = Duration.days(14)
@@ -25,23 +26,27 @@ SOON = Duration.minutes(5)
 SWEEPS_MISSED = Duration.minutes(15)
 
 
-def undelivered(scope: Construct) -> sqs.Queue:
+def undelivered(scope: Construct, prefix: str) -> sqs.Queue:
     """Where events end that no function could take: the bus' after its attempts, Lambda's after its own."""
-    return sqs.Queue(
+    queue = sqs.Queue(
         scope,
         "Undelivered",
-        queue_name=names.UNDELIVERED,
+        queue_name=names.of(prefix, names.UNDELIVERED),
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         retention_period=KEPT,
         removal_policy=RemovalPolicy.DESTROY,
     )
+    of_its_own = "events of AWS, which hold names; SQS encrypts them with a key of its own"
+    acknowledge(queue, {"SQS3": "it is where events end that nobody could take", "CKV_AWS_27": of_its_own})
+    return queue
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What alarms are set on."""
+    """What alarms are set on. `prefix`: the installation's, and the namespace of its own metrics."""
 
+    prefix: str
     machine: sfn.StateMachine
     sweeper: lambda_.Function
     undelivered: sqs.Queue
@@ -49,7 +54,8 @@ class Watched:
 
 def alarms(scope: Construct, watched: Watched, addresses: tuple[str, ...]) -> sns.Topic:
     """The topic and all alarms; `addresses` get mail once they confirmed. Its messages name alarms and numbers, nothing of a restore."""
-    topic = sns.Topic(scope, "Alarms", topic_name=names.ALARMS, enforce_ssl=True)
+    topic = sns.Topic(scope, "Alarms", topic_name=names.of(watched.prefix, names.ALARMS), enforce_ssl=True)
+    acknowledge(topic, {"CKV_AWS_26": "names of alarms and numbers; CloudWatch can't publish through AWS' own key of SNS"})
     # A policy of its own replaces the one that every topic is born with, by which alarms of the account may publish.
     topic.add_to_resource_policy(
         iam.PolicyStatement(
@@ -63,17 +69,17 @@ def alarms(scope: Construct, watched: Watched, addresses: tuple[str, ...]) -> sn
         topic.add_subscription(subscriptions.EmailSubscription(address))
     ring = actions.SnsAction(topic)
     for name, metric, description in _more_than_none(watched):
-        _alarm(scope, name, metric, description).add_alarm_action(ring)
-    _nobody_sweeps(scope, watched.sweeper).add_alarm_action(ring)
+        _alarm(scope, watched.prefix, name, metric, description).add_alarm_action(ring)
+    _nobody_sweeps(scope, watched).add_alarm_action(ring)
     return topic
 
 
 def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, str], ...]:
     """Each rings at the first."""
     return (
-        ("RestoreFailed", _own("FailedRestores"), "A restore that had begun ended FAILED: its report says why"),
-        ("Leftovers", _own("Leftovers"), "A restore left something behind that wasn't seen absent: its report names it"),
-        ("FunctionFailed", _own("UnexpectedErrors"), "A function met an error that has no name: a bug, see its log"),
+        ("RestoreFailed", _own(watched.prefix, "FailedRestores"), "A restore that had begun ended FAILED: its report says why"),
+        ("Leftovers", _own(watched.prefix, "Leftovers"), "A restore left something behind that wasn't seen absent: its report names it"),
+        ("FunctionFailed", _own(watched.prefix, "UnexpectedErrors"), "A function met an error that has no name: a bug, see its log"),
         ("RestoreTimedOut", watched.machine.metric_timed_out(period=SOON), "An execution ran into the state machine's time limit"),
         ("SweeperFailed", watched.sweeper.metric_errors(period=SOON), "SweepLedger fails: interrupted restores aren't cleaned up"),
         (
@@ -84,15 +90,15 @@ def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, st
     )
 
 
-def _own(name: str) -> cloudwatch.Metric:
-    return cloudwatch.Metric(namespace=names.PRODUCT, metric_name=name, period=SOON, statistic="Sum")
+def _own(prefix: str, name: str) -> cloudwatch.Metric:
+    return cloudwatch.Metric(namespace=prefix, metric_name=name, period=SOON, statistic="Sum")
 
 
-def _alarm(scope: Construct, name: str, metric: cloudwatch.IMetric, description: str) -> cloudwatch.Alarm:
+def _alarm(scope: Construct, prefix: str, name: str, metric: cloudwatch.IMetric, description: str) -> cloudwatch.Alarm:
     return cloudwatch.Alarm(
         scope,
         f"{name}Alarm",
-        alarm_name=f"{names.PRODUCT}-{name}",
+        alarm_name=f"{prefix}-{name}",
         alarm_description=f"dbrestore: {description}",
         metric=metric,
         threshold=0,
@@ -103,13 +109,13 @@ def _alarm(scope: Construct, name: str, metric: cloudwatch.IMetric, description:
     )
 
 
-def _nobody_sweeps(scope: Construct, sweeper: lambda_.Function) -> cloudwatch.Alarm:
+def _nobody_sweeps(scope: Construct, watched: Watched) -> cloudwatch.Alarm:
     return cloudwatch.Alarm(
         scope,
         "NobodySweepsAlarm",
-        alarm_name=f"{names.PRODUCT}-NobodySweeps",
+        alarm_name=f"{watched.prefix}-NobodySweeps",
         alarm_description="dbrestore: SweepLedger, which runs every five minutes, didn't run: interrupted restores aren't cleaned up",
-        metric=sweeper.metric_invocations(period=SWEEPS_MISSED),
+        metric=watched.sweeper.metric_invocations(period=SWEEPS_MISSED),
         threshold=1,
         evaluation_periods=1,
         comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,

@@ -16,6 +16,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infrastructure import names
+from infrastructure.acknowledged import acknowledge
 
 # What was overwritten or deleted can be had back for so long.
 SECOND_THOUGHTS = Duration.days(30)
@@ -27,19 +28,20 @@ LOGGED = Duration.days(365)
 
 @dataclass(frozen=True)
 class Keeping:
-    """How the buckets keep what is in them: encrypted by `key`, None for S3's own; accesses are logged in `log`."""
+    """How the buckets keep what is in them: encrypted by `key`, None for S3's own; accesses are logged in `log`; `prefix` says whose."""
 
     key: kms.IKey | None
     log: s3.Bucket
+    prefix: str
 
 
-def access_log_bucket(scope: Construct) -> s3.Bucket:
+def access_log_bucket(scope: Construct, prefix: str) -> s3.Bucket:
     """S3's server access logs of the other two. S3 delivers them to buckets with its own encryption only (S3 User Guide, "Enabling Amazon
     S3 server access logging")."""
     bucket = s3.Bucket(
         scope,
         "AccessLog",
-        bucket_name=names.bucket(names.ACCESS_LOG_BUCKET, Aws.ACCOUNT_ID, Aws.REGION),
+        bucket_name=names.bucket(names.of(prefix, names.ACCESS_LOG_BUCKET), Aws.ACCOUNT_ID, Aws.REGION),
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         encryption=s3.BucketEncryption.S3_MANAGED,
@@ -49,6 +51,8 @@ def access_log_bucket(scope: Construct) -> s3.Bucket:
         removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
     _resource(bucket).bucket_namespace = "account-regional"
+    unlogged = "it is the log: logging itself, it would grow by what it logs"
+    acknowledge(bucket, {"CKV_AWS_18": unlogged, "S1": unlogged, "CKV_AWS_21": "S3 writes each log once, and nobody may change it"})
     return bucket
 
 
@@ -62,9 +66,9 @@ def repository_bucket(scope: Construct, target_accounts: Sequence[str], keeping:
     # Not by the construct's own means, which deploy a function that changes the bucket afterwards.
     _resource(bucket).notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(event_bridge_configuration=told)
     for role in (names.WORKER_ROLE, names.TARGET_ROLE):
-        _let(role, bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("*"))
+        _let(names.of(keeping.prefix, role), bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects("*"))
     # Else S3 would call a missing file a denied one.
-    _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn)
+    _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn)
     return bucket
 
 
@@ -76,10 +80,10 @@ def evidence_bucket(scope: Construct, target_accounts: Sequence[str], keeping: K
     bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, rules, keeping)
     of_restores = bucket.arn_for_objects("restores/*")
     only_those = {"StringLike": {"s3:prefix": "restores/*"}}
-    _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], of_restores)
-    _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn, only_those)
+    _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], of_restores)
+    _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn, only_those)
     for prefix in ("certificates/", names.PROGRAMS):
-        _let(names.WORKER_ROLE, bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects(f"{prefix}*"))
+        _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects(f"{prefix}*"))
     return bucket
 
 
@@ -94,7 +98,7 @@ def _bucket(
     bucket = s3.Bucket(
         scope,
         id_,
-        bucket_name=names.bucket(name, Aws.ACCOUNT_ID, Aws.REGION),
+        bucket_name=names.bucket(names.of(keeping.prefix, name), Aws.ACCOUNT_ID, Aws.REGION),
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         encryption=s3.BucketEncryption.KMS if keeping.key else s3.BucketEncryption.S3_MANAGED,

@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infrastructure import encryption, names
+from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
 from infrastructure.alarms import Watched, alarms, undelivered
 from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket
 from infrastructure.bundles import dependency_layer, function_code
@@ -23,6 +24,14 @@ from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
 
+OF_FUNCTIONS = {
+    "CKV_AWS_115": "reserving fails where the account's quota is 10 executions at once; a restore waits when it is throttled",
+    "CKV_AWS_116": "what the event bus calls has a queue; Step Functions calls the others and hears every error",
+    "CKV_AWS_117": "it calls AWS' own endpoints with IAM's checks; in a VPC it would need a way out, and reach databases",
+    "CKV_AWS_173": "its environment holds names, no secrets; Lambda encrypts it with a key of its own",
+    "L1": "the Python that the layer is made for: docs/decisions.md, D6",
+}
+OF_LOGS = {"CKV_AWS_158": "logs hold no rows and no secrets; CloudWatch encrypts them with a key of its own"}
 DEFINITION = ROOT / "statemachine" / "restore_databases.asl.json"
 
 
@@ -31,6 +40,7 @@ class ControlStack(Stack):
 
     def __init__(self, scope: Construct, id_: str, *, settings: Settings, **options: Any) -> None:
         super().__init__(scope, id_, description="dbrestore: restores databases into running RDS instances", **options)
+        self.prefix = settings.prefix
         self.external_id = settings.external_id
         self.target_accounts = settings.target_accounts
         self.tracing = settings.tracing
@@ -40,30 +50,33 @@ class ControlStack(Stack):
             settings.sqlserver_configuration,
             settings.credential_configuration,
         )
-        self.ledger = _ledger(self)
+        self.ledger = _ledger(self, settings.prefix)
         self.key = encryption.key(self, settings)
-        keeping = Keeping(self.key, access_log_bucket(self))
+        keeping = Keeping(self.key, access_log_bucket(self, self.prefix), self.prefix)
         self.repository = repository_bucket(self, settings.target_accounts, keeping, settings.repository_lock_days)
         self.evidence = evidence_bucket(self, settings.target_accounts, keeping)
         # Built from its name: the functions name the machine and the machine names the functions.
         self.machine_arn = self.format_arn(
             service="states",
             resource="stateMachine",
-            resource_name=names.STATE_MACHINE,
+            resource_name=self._named(names.STATE_MACHINE),
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        self.undelivered = undelivered(self)
+        self.undelivered = undelivered(self, self.prefix)
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
         self._sweeping()
         self._hearing()
         self._undelivered_of_lambda()
-        watched = Watched(self.machine, self.functions["SweepLedger"], self.undelivered)
+        watched = Watched(self.prefix, self.machine, self.functions["SweepLedger"], self.undelivered)
         self.alarms = alarms(self, watched, settings.alarm_addresses)
         if settings.permissions_boundary:
             boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)
             iam.PermissionsBoundary.of(self).apply(boundary)
         self._signposts()
+
+    def _named(self, name: str) -> str:
+        return names.of(self.prefix, name)
 
     def _functions(self) -> dict[str, lambda_.Function]:
         code = lambda_.Code.from_asset(str(function_code(*self.configurations)))
@@ -77,7 +90,7 @@ class ControlStack(Stack):
         return {row.state: self._function(row, code, layer) for row in FUNCTIONS}
 
     def _function(self, row: Function, code: lambda_.Code, layer: lambda_.LayerVersion) -> lambda_.Function:
-        name = names.function(row.state)
+        name = self._named(names.function(row.state))
         log_group = logs.LogGroup(
             self,
             f"{row.state}Logs",
@@ -85,7 +98,8 @@ class ControlStack(Stack):
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        return lambda_.Function(
+        acknowledge(log_group, OF_LOGS)
+        function = lambda_.Function(
             self,
             row.state,
             function_name=name,
@@ -105,23 +119,30 @@ class ControlStack(Stack):
             # A restore keeps the code that it began with, for days: an execution's definition names versions, and they stay.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
+        acknowledge(function, OF_FUNCTIONS)
+        return function
 
     def _function_role(self, row: Function, log_group: logs.LogGroup) -> iam.Role:
         write_log = Statement(("logs:CreateLogStream", "logs:PutLogEvents"), (log_group.log_group_arn,))
         of_the_key = encryption.statements(row.control, self.key)
         document = policy((write_log, *row.own_statements, *of_the_key), self._places())
-        return iam.Role(
+        role = iam.Role(
             self,
             f"{row.state}Role",
-            role_name=f"{names.FUNCTION_ROLE}-{row.state}-{Aws.REGION}",
+            role_name=f"{self._named(names.FUNCTION_ROLE)}-{row.state}-{Aws.REGION}",
             description=f"dbrestore: what {row.state} may do in the control account",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             inline_policies={"control": iam.PolicyDocument.from_json(document)},
         )
+        acknowledge_wildcards(role, row.own_statements, self._places())
+        if self.tracing:
+            acknowledge(role, {"IAM5[Resource::*]": "of the CDK: IAM knows no resource for traces"})
+        return role
 
     def _places(self) -> dict[str, str]:
         return {
             "partition": Aws.PARTITION,
+            "prefix": self.prefix,
             "region": Aws.REGION,
             "account": Aws.ACCOUNT_ID,
             "ledger": self.ledger.table_arn,
@@ -137,8 +158,9 @@ class ControlStack(Stack):
             "EVIDENCE_BUCKET": self.evidence.bucket_name,
             "STATE_MACHINE_ARN": self.machine_arn,
             # Role names are unique per account, so a TargetStack's role ends in its Region; the function puts the target's there.
-            "TARGET_ROLE_NAME": f"{names.TARGET_ROLE}-{{region}}",
+            "TARGET_ROLE_NAME": f"{self._named(names.TARGET_ROLE)}-{{region}}",
             "EXTERNAL_ID": self.external_id,
+            "METRICS": self.prefix,
             "TARGET_POLICY": session_policy(row.target),
             "TARGET_ACCOUNTS": ",".join(self.target_accounts),
             **({"TRACING": "on"} if self.tracing else {}),
@@ -148,7 +170,7 @@ class ControlStack(Stack):
         role = iam.Role(
             self,
             "MachineRole",
-            role_name=f"{names.PRODUCT}-machine-{Aws.REGION}",
+            role_name=f"{self._named(names.PREFIX)}-machine-{Aws.REGION}",
             assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
         )
         text = definition.read_text()
@@ -156,28 +178,37 @@ class ControlStack(Stack):
         # Also the versions of earlier deployments, which restores call that were running then.
         arns = [arn for function in steps.values() for arn in (function.function_arn, f"{function.function_arn}:*")]
         role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=arns))
+        acknowledge(role, {wildcard(role, arn): "versions have numbers that aren't known yet" for arn in arns if arn.endswith(":*")})
+        acknowledge(role, {"IAM5[Resource::*]": "of the CDK: IAM knows no resource for the delivery of logs and traces"})
         machine = sfn.StateMachine(
             self,
             "RestoreDatabases",
-            state_machine_name=names.STATE_MACHINE,
+            state_machine_name=self._named(names.STATE_MACHINE),
             definition_body=sfn.DefinitionBody.from_string(text),
             definition_substitutions={state: function.current_version.function_arn for state, function in steps.items()},
             role=role,
             tracing_enabled=self.tracing,
             logs=sfn.LogOptions(
-                destination=logs.LogGroup(
-                    self,
-                    "MachineLogs",
-                    log_group_name=f"/aws/vendedlogs/states/{names.STATE_MACHINE}",
-                    retention=logs.RetentionDays.THREE_MONTHS,
-                    removal_policy=RemovalPolicy.DESTROY,
-                ),
+                destination=self._machine_logs(),
                 level=sfn.LogLevel.ERROR,
                 include_execution_data=False,
             ),
         )
         machine.apply_removal_policy(RemovalPolicy.DESTROY)
+        unlogged = "errors alone: Step Functions keeps all events of an execution for 90 days, and the report what matters of them"
+        acknowledge(machine, {"SF1": unlogged, "SF2": "traces cost money: the context's `tracing` switches them on"})
         return machine
+
+    def _machine_logs(self) -> logs.LogGroup:
+        group = logs.LogGroup(
+            self,
+            "MachineLogs",
+            log_group_name=f"/aws/vendedlogs/states/{self._named(names.STATE_MACHINE)}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        acknowledge(group, OF_LOGS)
+        return group
 
     def _sweeping(self) -> None:
         """No Catch runs when an execution is stopped or times out: this is what cleans up then, and what finds whatever is missed."""
@@ -248,11 +279,11 @@ class ControlStack(Stack):
             "repositoryBucket": self.repository.bucket_name,
             "evidenceBucket": self.evidence.bucket_name,
         }
-        asked = {row.state: names.function(row.state) for row in FUNCTIONS if row.answers_commands}
+        asked = {row.state: self._named(names.function(row.state)) for row in FUNCTIONS if row.answers_commands}
         ssm.StringParameter(
             self,
             "Signpost",
-            parameter_name=names.CONTROL_PARAMETER,
+            parameter_name=self._named(names.CONTROL_PARAMETER),
             description="Where the dbrestore command finds its parts",
             string_value=self.to_json_string({**places, "functions": asked}),
         )
@@ -260,11 +291,11 @@ class ControlStack(Stack):
             CfnOutput(self, name[0].upper() + name[1:], value=value)
 
 
-def _ledger(scope: Construct) -> dynamodb.Table:
-    return dynamodb.Table(
+def _ledger(scope: Construct, prefix: str) -> dynamodb.Table:
+    table = dynamodb.Table(
         scope,
         "Ledger",
-        table_name=names.LEDGER_TABLE,
+        table_name=names.of(prefix, names.LEDGER_TABLE),
         partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
         sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
@@ -273,3 +304,7 @@ def _ledger(scope: Construct) -> dynamodb.Table:
         deletion_protection=True,
         removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
+    acknowledge(
+        table, {"CKV_AWS_119": "it holds names and times, no rows and no secrets; DynamoDB encrypts it with AWS' key of the account"}
+    )
+    return table

@@ -1,7 +1,7 @@
 """Dependency trees for another Python and another machine than this one: pip fetches wheels, nothing is built, no Docker.
 
-A tree lies in build/dependencies/<name>-<hash>/. The hash covers everything that decides the content, so a tree that exists is right
-and a second synthesis costs nothing.
+pip takes only files whose SHA-256 `make lock` wrote down. A tree lies in build/dependencies/<name>-<hash>/. That hash covers everything
+that decides the content, so a tree that exists is right and a second synthesis costs nothing.
 """
 
 import hashlib
@@ -15,7 +15,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
-CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
 
 # AWS services whose models the bundles carry; botocore's other 400 are 27 of its 28 MB.
 SERVICES = (
@@ -44,22 +43,21 @@ class PackagesNotFetched(Exception):
 
 @dataclass(frozen=True)
 class Dependencies:
-    """`requirements/<name>.txt` for CPython `python` ("3.11") on x86_64 Linux."""
+    """`requirements/locked/<name>.txt` for CPython `python` ("3.11") on x86_64 Linux."""
 
     name: str
     python: str
 
     @property
     def requirements(self) -> Path:
-        """The list that people edit."""
-        return ROOT / "requirements" / f"{self.name}.txt"
+        """What `make lock` made of the list that people edit."""
+        return ROOT / "requirements" / "locked" / f"{self.name}.txt"
 
     @property
     def digest(self) -> str:
         """Changes when anything does that could change the tree."""
         parts = (
             self.requirements.read_bytes(),
-            CONSTRAINTS.read_bytes(),
             Path(__file__).read_bytes(),
             self.python.encode(),
         )
@@ -97,8 +95,7 @@ def _install(dependencies: Dependencies, folder: Path) -> None:
         "--target",
         str(folder),
         *(f"--platform={platform}" for platform in PLATFORMS),
-        "-c",
-        str(CONSTRAINTS),
+        "--require-hashes",
         "-r",
         str(dependencies.requirements),
     ]

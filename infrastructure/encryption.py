@@ -47,37 +47,39 @@ def key(scope: Construct, settings: Settings) -> kms.IKey | None:
     return kms.Key(
         scope,
         "Key",
-        alias=f"alias/{names.PRODUCT}",
+        alias=f"alias/{settings.prefix}",
         description="dbrestore: restore points and reports",
         enable_key_rotation=True,
-        policy=iam.PolicyDocument(statements=_policy(settings.target_accounts)),
+        policy=iam.PolicyDocument(statements=_policy(settings.prefix, settings.target_accounts)),
         removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
 
 
-def _policy(accounts: Sequence[str]) -> list[iam.PolicyStatement]:
+def _policy(prefix: str, accounts: Sequence[str]) -> list[iam.PolicyStatement]:
     own = [iam.AccountRootPrincipal()]
     administration = iam.PolicyStatement(principals=[*own], actions=[*ADMINISTRATION], resources=["*"])
-    statements = [administration, _use(own, WRITING, [names.REPOSITORY_BUCKET, names.EVIDENCE_BUCKET])]
+    statements = [administration, _use(prefix, own, WRITING, [names.REPOSITORY_BUCKET, names.EVIDENCE_BUCKET])]
     if accounts:
         others = [iam.AccountPrincipal(account) for account in accounts]
         statements += [
-            _use(others, WRITING, [names.EVIDENCE_BUCKET], names.WORKER_ROLE),
-            _use(others, READING, [names.REPOSITORY_BUCKET], names.WORKER_ROLE, names.TARGET_ROLE),
+            _use(prefix, others, WRITING, [names.EVIDENCE_BUCKET], names.WORKER_ROLE),
+            _use(prefix, others, READING, [names.REPOSITORY_BUCKET], names.WORKER_ROLE, names.TARGET_ROLE),
         ]
     return statements
 
 
-def _use(principals: Sequence[iam.IPrincipal], actions: Iterable[str], buckets: Iterable[str], *roles: str) -> iam.PolicyStatement:
+def _use(
+    prefix: str, principals: Sequence[iam.IPrincipal], actions: Iterable[str], buckets: Iterable[str], *roles: str
+) -> iam.PolicyStatement:
     """Through S3, for objects of these buckets; by every principal that IAM allows it, or by these roles alone."""
-    arns = [f"arn:{Aws.PARTITION}:s3:::{names.bucket(bucket, Aws.ACCOUNT_ID, Aws.REGION)}" for bucket in buckets]
+    arns = [f"arn:{Aws.PARTITION}:s3:::{names.bucket(names.of(prefix, bucket), Aws.ACCOUNT_ID, Aws.REGION)}" for bucket in buckets]
     conditions: dict[str, Any] = {
         "StringEquals": {"kms:ViaService": f"s3.{Aws.REGION}.amazonaws.com"},
         # The bucket's ARN with S3 Bucket Keys, else the object's (S3 User Guide, "Using SSE-KMS").
         "StringLike": {"kms:EncryptionContext:aws:s3:arn": [text for arn in arns for text in (arn, f"{arn}/*")]},
     }
     if roles:
-        conditions["ArnLike"] = {"aws:PrincipalArn": [names.role_anywhere(Aws.PARTITION, role) for role in roles]}
+        conditions["ArnLike"] = {"aws:PrincipalArn": [names.role_anywhere(Aws.PARTITION, names.of(prefix, role)) for role in roles]}
     return iam.PolicyStatement(principals=[*principals], actions=[*actions], resources=["*"], conditions=conditions)
 
 

@@ -6,25 +6,31 @@ on `*` have no resource-level permission in IAM.
 
 from typing import Any
 
-from dbrestore.contract.names import ALLOW, CREDENTIALS
+from dbrestore.contract.names import ALLOW, CREDENTIALS, INSTALLATION
 from infrastructure import names
 from infrastructure.statements import Statement
 
 MANAGED = {"dbrestore:managed": "true"}
+# Whose a thing is: what another installation in the same account made bears another. What was made before there was this tag has none.
+OURS = {INSTALLATION: "{control}/{control_region}/{prefix}"}
 # PlanRestore refuses what this tag shields before IAM does.
 SHIELDED = {f"aws:ResourceTag/{ALLOW}": "false"}
 
 
-def _tagged(tags: dict[str, str], key: str = "aws:ResourceTag") -> dict[str, dict[str, Any]]:
-    return {"StringEquals": {f"{key}/{tag}": value for tag, value in tags.items()}}
+def _tagged(tags: dict[str, str], key: str = "aws:ResourceTag", operator: str = "StringEquals") -> dict[str, dict[str, Any]]:
+    return {operator: {f"{key}/{tag}": value for tag, value in tags.items()}}
+
+
+def _ours(key: str) -> dict[str, dict[str, Any]]:
+    return {**_tagged(MANAGED, key), **_tagged(OURS, key, "StringEqualsIfExists")}
 
 
 IN_THIS_REGION: dict[str, dict[str, Any]] = {"StringEquals": {"aws:RequestedRegion": "{region}"}}
 # A VPC, its subnets and groups that come with it may be shared by another account, whose number their ARNs then bear. Ids are unique.
 VPC = "arn:{partition}:ec2:{region}:*:vpc/{vpc}"
 IN_THIS_VPC: dict[str, dict[str, Any]] = {"ArnEquals": {"ec2:Vpc": VPC}}
-BEARING_OUR_TAG = _tagged(MANAGED)
-ASKED_WITH_OUR_TAG = _tagged(MANAGED, "aws:RequestTag")
+BEARING_OUR_TAG = _ours("aws:ResourceTag")
+ASKED_WITH_OUR_TAG = _tagged(MANAGED | OURS, "aws:RequestTag")
 GROUPS = "arn:{partition}:ec2:{region}:{account}:security-group/*"
 GROUPS_OF_ANYBODY = "arn:{partition}:ec2:{region}:*:security-group/*"
 INSTANCES = "arn:{partition}:ec2:{region}:{account}:instance/*"
@@ -198,7 +204,7 @@ UNPAIR_GROUPS = (SEE_GROUPS, *SEE_TARGET, *CHANGE_GROUP_LIST, REVOKE_RULES, DELE
 RUN_JOBS = (
     SEE_WORKERS,
     Statement(("ssm:SendCommand",), (f"arn:{{partition}}:ssm:{{region}}:{{account}}:document/{names.JOB_DOCUMENT}",)),
-    Statement(("ssm:SendCommand",), (INSTANCES,), _tagged(MANAGED, "ssm:resourceTag")),
+    Statement(("ssm:SendCommand",), (INSTANCES,), _ours("ssm:resourceTag")),
     Statement(("ssm:ListCommands", "ssm:GetCommandInvocation"), conditions=IN_THIS_REGION),
 )
 CANCEL_JOBS = Statement(("ssm:CancelCommand",), conditions=IN_THIS_REGION)
@@ -206,7 +212,7 @@ CANCEL_JOBS = Statement(("ssm:CancelCommand",), conditions=IN_THIS_REGION)
 # Target account: the temporary bucket, made and unmade
 
 # The generation is in the name, between the fixed part and the account: see lambdas.staging.lease.
-STAGING_BUCKETS = "arn:{partition}:s3:::dbrestore-staging-g*-{account}-{region}-an"
+STAGING_BUCKETS = "arn:{partition}:s3:::{prefix}-staging-g*-{account}-{region}-an"
 STAGED_OBJECTS = STAGING_BUCKETS + "/*"
 MAKE_STAGING_BUCKET = Statement(
     (
@@ -259,7 +265,7 @@ CLEAN_UP_STRAYS = (
 # Examining, in both accounts: what no restore reads, and nothing that could be changed
 
 EXAMINE_CONTROL_ACCOUNT = (
-    Statement(("lambda:GetFunctionConfiguration",), ("arn:{partition}:lambda:{region}:{account}:function:dbrestore-*",)),
+    Statement(("lambda:GetFunctionConfiguration",), ("arn:{partition}:lambda:{region}:{account}:function:{prefix}-*",)),
     Statement(("states:DescribeStateMachine",), (MACHINE,)),
     Statement(("dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups"), ("{ledger}",)),
     Statement(("events:ListRuleNamesByTarget",), conditions=IN_THIS_REGION),

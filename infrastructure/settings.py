@@ -16,6 +16,12 @@ from lambdas.configuration import workers as worker_configuration
 OWN_KEY = "own"
 # A short prefix would open secrets that have nothing to do with restores.
 CREDENTIAL_PREFIX = r"^([A-Za-z0-9/_+=.@-]{3,100})?$"
+# IAM takes 64 characters: <prefix>-control-DiscardUnfinishedDatabases-ap-southeast-1 leaves 14. No "-", so that what begins with one
+# installation's prefix and a "-" is never another's.
+LONGEST_PREFIX = 12
+PREFIX = rf"[a-z][a-z0-9]{{2,{LONGEST_PREFIX - 1}}}"
+# IAM's own bounds (API Reference of STS, AssumeRole).
+EXTERNAL_ID = r"^[\w+=,.@:/-]{2,1224}$"
 IAM_USER = r"^([A-Za-z_][A-Za-z0-9_-]{0,62})?$"
 # A bucket policy has 20 KiB of room (S3 User Guide, "Bucket policies"); each account takes 34 bytes of every statement for workers.
 MOST_TARGET_ACCOUNTS = 100
@@ -26,17 +32,19 @@ POLICY_ARN = r"arn:aws[a-z-]*:iam::(aws|\d{12}):policy/[\w+=,.@/-]{1,511}"
 
 @dataclass(frozen=True)
 class Settings:
-    """`target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
+    """`external_id`: with it the functions assume a target's role.
+    `target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
     encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration`,
     `extension_configuration`, `sqlserver_configuration` and `credential_configuration`: the files that the functions take with them.
     What workers may log in with (`credentialPrefix`, `iamUser`) is checked here and read by the TargetStack. `tracing`: whether
     the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings.
     `repository_lock_days`: how long S3's Object Lock keeps every version in the repository, 0 for not at all.
+    `prefix`: how the names of everything begin; two installations in one account and Region have two.
     `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
-    external_id: str = names.DEFAULT_EXTERNAL_ID
+    external_id: str = ""
     worker_configuration: Path = worker_configuration.DEPLOYED
     extension_configuration: Path = extension_configuration.DEPLOYED
     sqlserver_configuration: Path = sqlserver_configuration.DEPLOYED
@@ -45,6 +53,7 @@ class Settings:
     alarm_addresses: tuple[str, ...] = ()
     repository_lock_days: int = 0
     permissions_boundary: str = ""
+    prefix: str = names.PRODUCT
 
 
 def read(context: Callable[[str], Any]) -> Settings:
@@ -60,7 +69,7 @@ def read(context: Callable[[str], Any]) -> Settings:
     return Settings(
         _accounts(str(context("targetAccounts") or "")),
         _key(str(context("encryptionKey") or "")),
-        str(context("externalId") or names.DEFAULT_EXTERNAL_ID),
+        _external_id(str(context("externalId") or "")),
         _configuration(context("workerConfiguration"), worker_configuration.DEPLOYED, worker_configuration.read),
         _configuration(context("extensionConfiguration"), extension_configuration.DEPLOYED, extension_configuration.read),
         _configuration(context("sqlserverConfiguration"), sqlserver_configuration.DEPLOYED, sqlserver_configuration.read),
@@ -69,6 +78,7 @@ def read(context: Callable[[str], Any]) -> Settings:
         _addresses(str(context("alarmAddresses") or "")),
         _days("repositoryLockDays", context("repositoryLockDays")),
         _boundary(str(context("permissionsBoundary") or "")),
+        _prefix(str(context("prefix") or names.PRODUCT)),
     )
 
 
@@ -122,6 +132,20 @@ def _days(name: str, value: Any) -> int:
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > LONGEST_LOCK_DAYS:
         raise ValueError(f"{name}: {value!r} isn't a number of days from 0 (no lock) to {LONGEST_LOCK_DAYS}")
     return int(text)
+
+
+def _prefix(text: str) -> str:
+    if re.fullmatch(PREFIX, text):
+        return text
+    raise ValueError(
+        f"prefix: {text!r} can't be used: write 3 to {LONGEST_PREFIX} lower-case letters and digits, a letter first, - in between"
+    )
+
+
+def _external_id(text: str) -> str:
+    if re.fullmatch(EXTERNAL_ID, text):
+        return text
+    raise ValueError(f"externalId: {text!r} can't be used: write 2 to 1224 letters, digits or +=,.@:/-, the same for both stacks")
 
 
 def _key(text: str) -> str:

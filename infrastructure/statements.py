@@ -14,7 +14,8 @@ class Statement:
     """Allowed `actions` on `resources` under `conditions`.
 
     Resources and condition values may hold places in braces that the stack fills in: its own `{partition}`, `{region}`, `{account}`;
-    `{ledger}`, `{repository}`, `{evidence}`, `{undelivered}`, `{program}`, `{control}`, the control account, and `{vpc}`, which stands for
+    `{ledger}`, `{repository}`, `{evidence}`, `{undelivered}`, `{program}`, `{control}` and
+    `{control_region}`, the control account and its Region, `{prefix}`, the installation's name, and `{vpc}`, which stands for
     each of several; `{credential_prefix}` and `{iam_user}`, what workers may log in with.
     """
 
@@ -27,7 +28,7 @@ class Statement:
         statement: dict[str, Any] = {
             "Effect": "Allow",
             "Action": list(self.actions),
-            "Resource": [text for resource in self.resources for text in _filled(resource, places)],
+            "Resource": [text for resource in self.resources for text in filled(resource, places)],
         }
         if self.conditions:
             statement["Condition"] = {
@@ -61,11 +62,11 @@ def session_policy(statements: Iterable[Statement]) -> str:
 def _fill(value: str | tuple[str, ...], places: Places) -> str | list[str]:
     """A condition's value: a text stays one, unless one of its places has several values."""
     texts = [value] if isinstance(value, str) else value
-    filled = [text for pattern in texts for text in _filled(pattern, places)]
-    return filled[0] if isinstance(value, str) and len(filled) == 1 else filled
+    found = [text for pattern in texts for text in filled(pattern, places)]
+    return found[0] if isinstance(value, str) and len(found) == 1 else found
 
 
-def _filled(pattern: str, places: Places) -> list[str]:
+def filled(pattern: str, places: Places) -> list[str]:
     """The pattern with every place filled in, once for each value of a place that has several."""
     texts = [pattern]
     for name, values in places.items():

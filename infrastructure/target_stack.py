@@ -16,11 +16,13 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from dbrestore.contract.deployed import job_document
+from dbrestore.contract.names import standing
 from infrastructure import names
 from infrastructure import permissions as may
+from infrastructure.acknowledged import acknowledge_wildcards
 from infrastructure.bundles import worker_program
 from infrastructure.functions import FUNCTIONS
-from infrastructure.settings import CREDENTIAL_PREFIX, IAM_USER, POLICY_ARN
+from infrastructure.settings import CREDENTIAL_PREFIX, EXTERNAL_ID, IAM_USER, POLICY_ARN
 from infrastructure.statements import Places, Statement, policy
 
 # CloudFormation has no loops without a transform, which StackSets of an organisation refuse: each VPC is a parameter of its own.
@@ -57,6 +59,7 @@ class TargetStack(Stack):
 
     def __init__(self, scope: Construct, id_: str, *, program_key: str | None = None, **options: Any) -> None:
         super().__init__(scope, id_, description="dbrestore: what restores need beside the DB instances", **options)
+        self.prefix = str(self.node.try_get_context("prefix") or names.PRODUCT)
         self.control_account = self._or("ControlAccount", Aws.ACCOUNT_ID, r"^(\d{12})?$", OF_THE_CONTROL_STACK)
         self.control_region = self._or("ControlRegion", Aws.REGION, r"^([a-z]{2,4}(-[a-z]+)+-\d)?$", OF_THE_CONTROL_STACK)
         self.external_id = self._external_id()
@@ -65,13 +68,16 @@ class TargetStack(Stack):
         boundary = "The ARN of the policy that bounds the roles of this stack, or empty"
         self.permissions_boundary = self._or("PermissionsBoundary", Aws.NO_VALUE, rf"^({POLICY_ARN})?$", boundary)
         self.vpcs = self._vpcs()
-        self.evidence = names.bucket(names.EVIDENCE_BUCKET, self.control_account, self.control_region)
+        self.evidence = names.bucket(self._named(names.EVIDENCE_BUCKET), self.control_account, self.control_region)
         self.program = self._program_at(program_key) if program_key else self._published(worker_program())
         role = self._target_role()
         profile = self._instance_profile()
         self._standing_groups()
         document = self._document()
         self._signposts(role, profile, document)
+
+    def _named(self, name: str) -> str:
+        return names.of(self.prefix, name)
 
     def _or(self, name: str, otherwise: str, pattern: str, description: str, default: str = "") -> str:
         """A parameter that may be left empty, with what it then means."""
@@ -92,8 +98,8 @@ class TargetStack(Stack):
         return CfnParameter(
             self,
             "ExternalId",
-            default=self.node.try_get_context("externalId") or names.DEFAULT_EXTERNAL_ID,
-            allowed_pattern=r"^[\w+=,.@:/-]{2,1224}$",
+            default=self.node.try_get_context("externalId"),
+            allowed_pattern=EXTERNAL_ID,
             description="The same as the ControlStack's context value externalId",
         ).value_as_string
 
@@ -131,11 +137,11 @@ class TargetStack(Stack):
 
     def _target_role(self) -> iam.CfnRole:
         statements = [statement for row in FUNCTIONS for statement in row.target]
-        return self._role("TargetRole", names.TARGET_ROLE, self._trust_in_functions(), statements)
+        return self._role("TargetRole", self._named(names.TARGET_ROLE), self._trust_in_functions(), statements)
 
     def _trust_in_functions(self) -> dict[str, Any]:
         control = f"arn:{Aws.PARTITION}:iam::{self.control_account}"
-        function_roles = f"{control}:role/{names.FUNCTION_ROLE}-*-{self.control_region}"
+        function_roles = f"{control}:role/{self._named(names.FUNCTION_ROLE)}-*-{self.control_region}"
         return {
             "Effect": "Allow",
             "Principal": {"AWS": f"{control}:root"},
@@ -148,8 +154,10 @@ class TargetStack(Stack):
 
     def _instance_profile(self) -> iam.CfnInstanceProfile:
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        role = self._role("WorkerRole", names.WORKER_ROLE, trust, list(may.WORKER))
-        return iam.CfnInstanceProfile(self, "WorkerProfile", instance_profile_name=f"{names.WORKER_ROLE}-{Aws.REGION}", roles=[role.ref])
+        role = self._role("WorkerRole", self._named(names.WORKER_ROLE), trust, list(may.WORKER))
+        return iam.CfnInstanceProfile(
+            self, "WorkerProfile", instance_profile_name=f"{self._named(names.WORKER_ROLE)}-{Aws.REGION}", roles=[role.ref]
+        )
 
     def _role(self, id_: str, name: str, trust: dict[str, Any], statements: list[Statement]) -> iam.CfnRole:
         made = iam.CfnRole(
@@ -160,6 +168,7 @@ class TargetStack(Stack):
             permissions_boundary=self.permissions_boundary,
             policies=[iam.CfnRole.PolicyProperty(policy_name=name, policy_document=policy(statements, self._places()))],
         )
+        acknowledge_wildcards(made, statements, self._places())
         # It checks the parameter's default, which stands for no boundary.
         Validations.of(made).acknowledge(Acknowledgment(id="CloudFormation-Validate::F3033", reason="empty: no boundary"))
         return made
@@ -170,8 +179,10 @@ class TargetStack(Stack):
             "region": Aws.REGION,
             "account": Aws.ACCOUNT_ID,
             "control": self.control_account,
+            "control_region": self.control_region,
+            "prefix": self.prefix,
             "vpc": self.vpcs,
-            "repository": names.bucket(names.REPOSITORY_BUCKET, self.control_account, self.control_region),
+            "repository": names.bucket(self._named(names.REPOSITORY_BUCKET), self.control_account, self.control_region),
             "evidence": self.evidence,
             "program": self.program.arn,
             "credential_prefix": self.credential_prefix,
@@ -201,14 +212,14 @@ class TargetStack(Stack):
                     ip_protocol="tcp", from_port=443, to_port=443, cidr_ip="0.0.0.0/0", description="AWS endpoints"
                 )
             ],
-            tags=[CfnTag(key="dbrestore:standing", value="worker")],
+            tags=[CfnTag(key="dbrestore:standing", value=standing(self.prefix))],
         )
 
     def _document(self) -> ssm.CfnDocument:
         return ssm.CfnDocument(
             self,
             "JobDocument",
-            name=names.JOB_DOCUMENT,
+            name=self._named(names.JOB_DOCUMENT),
             document_type="Command",
             document_format="JSON",
             content=job_document.content(),
@@ -225,7 +236,7 @@ class TargetStack(Stack):
         ssm.StringParameter(
             self,
             "Signpost",
-            parameter_name=names.TARGET_PARAMETER,
+            parameter_name=self._named(names.TARGET_PARAMETER),
             description="What dbrestore gives a worker in this account and Region",
             string_value=self.to_json_string({**places, "credentialPrefix": Fn.ref("CredentialPrefix"), "iamUser": self.iam_user}),
         )

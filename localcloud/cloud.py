@@ -55,7 +55,7 @@ class Cloud:
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": "localcloud",
-            "AWS_SECRET_ACCESS_KEY": "localcloud",
+            "AWS_SECRET_ACCESS_KEY": "localcloud",  # nosec B105 - of no account
         }
 
     def deploy(self, assembly: Path, *, only: Collection[str] | None = None, place: Place = HOME, **parameters: str) -> None:

@@ -98,7 +98,7 @@ def environment(running: "Running") -> dict[str, str]:
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "localcloud",
-        "AWS_SECRET_ACCESS_KEY": "localcloud",
+        "AWS_SECRET_ACCESS_KEY": "localcloud",  # nosec B105 - of no account
     }
 
 

@@ -54,7 +54,7 @@ def home() -> Path:
     if named:
         return Path(named).absolute()
     if os.getuid() == 0:
-        return Path("/var/tmp/dbrestore-0")  # noqa: S108
+        return Path("/var/tmp/dbrestore-0")  # noqa: S108 - only root may change it
     try:
         return Path.home() / ".dbrestore" / "local"
     except RuntimeError as error:

@@ -22,6 +22,7 @@ STAMP = VENV / ".installed"
 # There while packages are written. Of what pip leaves when it's killed nobody can say whether it is whole.
 UNFINISHED = VENV / ".unfinished"
 LOG = VENV / "install.log"
+LOCKED = ROOT / "requirements" / "locked" / "everything.txt"
 # What the targets of the Makefile write beside .venv.
 WRITTEN = (ROOT, VENV, ROOT / "build", ROOT / ".local", ROOT / "cdk.out")
 # How pip's log says that nobody answered.
@@ -80,7 +81,7 @@ def _is_current() -> bool:
 
 def _lists() -> str:
     """Of everything that decides what is installed."""
-    paths = (ROOT / "requirements.txt", *sorted((ROOT / "requirements").glob("*.txt")), ROOT / "pyproject.toml")
+    paths = (LOCKED, ROOT / "pyproject.toml")
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
 
 
@@ -97,7 +98,8 @@ def _install(lock: int) -> None:
         _run(lock, getattr(sys, "_base_executable", sys.executable), "-m", "venv", str(VENV))
     print("Installing the packages (once, about a minute)", flush=True)
     # --no-compile: most of what the CDK brings is never imported.
-    _pip(lock, "--no-compile", "-r", "requirements.txt")
+    # Wheels alone: what is built on the spot fetches its build's packages by no list of ours.
+    _pip(lock, "--no-compile", "--require-hashes", "--only-binary=:all:", "-r", str(LOCKED))
     # What building a wheel left here would be found before what is installed, old entry points included.
     shutil.rmtree(ROOT / "dbrestore.egg-info", ignore_errors=True)
     _pip(lock, "--no-deps", "--no-build-isolation", "-e", ".")

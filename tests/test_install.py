@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 import venv
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MAKE = shutil.which("make") or "make"
+LOCKED = "requirements/locked/everything.txt"
 # Not even root can write there.
 READ_ONLY_HOME = "/proc"
 PROJECT = """
@@ -50,10 +53,10 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 
 
 def cloned(folder: Path) -> Path:
-    (folder / "requirements").mkdir(parents=True)
+    (folder / "requirements" / "locked").mkdir(parents=True)
     for name in ("Makefile", "requirements/install.sh", "requirements/install.py"):
         shutil.copy(ROOT / name, folder / name)
-    (folder / "requirements.txt").write_text("# nothing\n")
+    (folder / LOCKED).write_text("# nothing\n")
     (folder / "pyproject.toml").write_text(PROJECT)
     (folder / "backend.py").write_text(BACKEND)
     return folder
@@ -115,7 +118,7 @@ def test_what_is_installed_is_not_installed_again_and_needs_no_python_on_the_pat
 
 def test_other_lists_are_installed_into_what_is_there(clone: Path) -> None:
     (clone / ".venv" / "bin" / "ours").touch()
-    (clone / "requirements.txt").write_text("# still nothing\n")
+    (clone / LOCKED).write_text("# still nothing\n")
 
     done = make(clone, environment(None))
 
@@ -244,7 +247,7 @@ def test_one_that_was_killed_is_begun_again_after_the_end_of_its_pip(tmp_path: P
 
 def test_no_network_is_one_sentence_and_the_next_attempt_succeeds(tmp_path: Path, python: Path) -> None:
     folder = cloned(tmp_path / "clone")
-    (folder / "requirements.txt").write_text("no-such-package-of-ours==1.0\n")
+    (folder / LOCKED).write_text(f"no-such-package-of-ours==1.0 --hash=sha256:{64 * '0'}\n")
     variables = environment(python, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="1")
     del variables["PIP_NO_INDEX"]
 
@@ -252,18 +255,53 @@ def test_no_network_is_one_sentence_and_the_next_attempt_succeeds(tmp_path: Path
         "The packages could not be installed: pip can't reach its package index. Connect to the network,"
     )
 
-    (folder / "requirements.txt").write_text("# nothing\n")
+    (folder / LOCKED).write_text("# nothing\n")
     assert make(folder, environment(python)).returncode == 0
 
 
 def test_what_pip_refuses_is_told_in_its_words(tmp_path: Path, python: Path) -> None:
     folder = cloned(tmp_path / "clone")
-    (folder / "requirements.txt").write_text("no-such-package-of-ours==1.0\n")
+    (folder / LOCKED).write_text(f"no-such-package-of-ours==1.0 --hash=sha256:{64 * '0'}\n")
 
     said = complaint(folder, environment(python))
 
     assert said.startswith("The packages could not be installed: Could not find a version that satisfies the requirement no-such-package")
     assert (folder / ".venv" / "install.log").read_text().count("no-such-package-of-ours") > 1
+
+
+def wheel(folder: Path, content: str) -> Path:
+    """Of a package `needed`, where pip finds it."""
+    folder.mkdir()
+    path = folder / "needed-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("needed.py", content)
+        archive.writestr("needed-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: needed\nVersion: 1.0\n")
+        archive.writestr("needed-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("needed-1.0.dist-info/RECORD", "")
+    return path
+
+
+def test_a_wheel_of_another_content_than_was_locked_is_not_installed(tmp_path: Path, python: Path) -> None:
+    ours, other = wheel(tmp_path / "ours", ""), wheel(tmp_path / "other", "import harm")
+    folder = cloned(tmp_path / "clone")
+    (folder / LOCKED).write_text(f"needed==1.0 --hash=sha256:{sha256(ours.read_bytes()).hexdigest()}\n")
+
+    said = complaint(folder, environment(python, PIP_FIND_LINKS=str(other.parent)))
+
+    assert said.startswith("The packages could not be installed: THESE PACKAGES DO NOT MATCH THE HASHES")
+    assert not list(folder.glob(".venv/lib/python*/site-packages/needed.py"))
+    assert make(folder, environment(python, PIP_FIND_LINKS=str(ours.parent))).returncode == 0
+    assert list(folder.glob(".venv/lib/python*/site-packages/needed.py"))
+
+
+def test_a_package_that_is_not_locked_is_not_installed(tmp_path: Path, python: Path) -> None:
+    unlocked = wheel(tmp_path / "unlocked", "")
+    folder = cloned(tmp_path / "clone")
+    (folder / LOCKED).write_text("needed==1.0\n")
+
+    said = complaint(folder, environment(python, PIP_FIND_LINKS=str(unlocked.parent)))
+
+    assert said.startswith("The packages could not be installed: Hashes are required in --require-hashes mode, but they are missing")
 
 
 @pytest.fixture

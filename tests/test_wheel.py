@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from dbrestore.cli import own_version
 from dbrestore.contract.deployed import versions
@@ -124,17 +125,28 @@ def test_it_says_what_it_needs_and_under_which_licence(wheel: Path) -> None:
 
 
 def requirements(name: str) -> list[Requirement]:
+    """Without the hashes, which stand in lines of their own."""
     lines = (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
-    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return [Requirement(line.rstrip(" \\")) for line in lines if line and not line.startswith(("#", " "))]
 
 
 @pytest.mark.parametrize("name", ["cli", "worker", "lambda", "local", "dev"])
 def test_what_is_tested_is_in_the_range_that_is_promised(name: str) -> None:
-    pinned = {one.name.lower(): one for one in requirements("constraints")}
+    pinned = {canonicalize_name(one.name): one for one in requirements("constraints")}
 
     for promised in requirements(name):
-        [exact] = pinned[promised.name.lower()].specifier
+        [exact] = pinned[canonicalize_name(promised.name)].specifier
         assert promised.specifier.contains(exact.version), promised
+
+
+@pytest.mark.parametrize("name", ["everything", "lambda", "worker"])
+def test_what_is_locked_is_what_is_tested_and_covers_its_lists(name: str) -> None:
+    tested, locked = (set(map(str, requirements(path))) for path in ("constraints", f"locked/{name}"))
+    lists = ("lambda", "worker", "cli", "local", "dev") if name == "everything" else (name,)
+
+    assert locked <= tested if name != "everything" else locked == tested
+    names = {canonicalize_name(Requirement(one).name) for one in locked}
+    assert {canonicalize_name(one.name) for path in lists for one in requirements(path)} <= names
 
 
 @pytest.mark.parametrize("room", [*ROOMS_OF_THE_COMMAND, "worker"])

@@ -16,15 +16,21 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from dbrestore.contract.errors import ControlPlaneNotFound
 from dbrestore.ledger.table import Table
 
-PARAMETER = "/dbrestore/control"
+DEFAULT_INSTALLATION = "dbrestore"
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who calls, and where: the credentials' profile and the Region, both boto3's defaults if None."""
+    """Who calls, and where: the credentials' profile and the Region, both boto3's defaults if None, and the prefix of the installation."""
 
     profile: str | None = None
     region: str | None = None
+    installation: str = DEFAULT_INSTALLATION
+
+    @property
+    def signpost(self) -> str:
+        """The SSM parameter that leads to the installation's parts."""
+        return f"/{self.installation}/control"
 
     @cached_property
     def session(self) -> boto3.Session:
@@ -72,14 +78,14 @@ class ControlPlane:
 
 
 def find(account: Account) -> ControlPlane:
-    """Read the SSM parameter `/dbrestore/control`, a JSON object {stateMachineArn, ledgerTable, repositoryBucket, evidenceBucket,
+    """Read the SSM parameter `/<installation>/control`, a JSON object {stateMachineArn, ledgerTable, repositoryBucket, evidenceBucket,
     functions}.
 
     Raises ControlPlaneNotFound if it isn't there or nothing answers at the endpoint.
     """
     client = account.client("ssm")
     try:
-        text = client.get_parameter(Name=PARAMETER)["Parameter"]["Value"]
+        text = client.get_parameter(Name=account.signpost)["Parameter"]["Value"]
     except EndpointConnectionError as error:
         raise ControlPlaneNotFound(
             f"Nothing answers at {error.kwargs['endpoint_url']}. Is the local cloud up (`dbrestore local up`)? "
@@ -89,8 +95,8 @@ def find(account: Account) -> ControlPlane:
         if error.response["Error"]["Code"] != "ParameterNotFound":
             raise
         raise ControlPlaneNotFound(
-            f"There is no SSM parameter {PARAMETER} in {client.meta.region_name}: dbrestore isn't deployed in this account and Region. "
-            "Deploy it, name another with --region or --profile, or start a local cloud with `dbrestore local up`."
+            f"There is no SSM parameter {account.signpost} in {client.meta.region_name}: it isn't deployed in this account and Region. "
+            "Deploy it, name another with --region, --profile or --installation, or start a local cloud: `dbrestore local up`."
         ) from None
     return _read(account, text)
 
@@ -109,5 +115,5 @@ def _read(account: Account, text: str) -> ControlPlane:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ControlPlaneNotFound(
-            f"The SSM parameter {PARAMETER} can't be read ({error!r}). Deploy dbrestore again: it writes the parameter."
+            f"The SSM parameter {account.signpost} can't be read ({error!r}). Deploy dbrestore again: it writes the parameter."
         ) from None

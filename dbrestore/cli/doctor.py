@@ -70,12 +70,12 @@ def ask(account: Account, question: ExaminationQuestion) -> Iterator[Finding]:
     try:
         plane = control.find(account)
     except ControlPlaneNotFound as error:
-        yield _finding("signpost", control.PARAMETER, "problem", str(error))
+        yield _finding("signpost", account.signpost, "problem", str(error))
         return
     except ClientError as error:
-        yield _finding("signpost", control.PARAMETER, "problem", _refused(error, f"ssm:GetParameter on {control.PARAMETER}"))
+        yield _finding("signpost", account.signpost, "problem", _refused(error, f"ssm:GetParameter on {account.signpost}"))
         return
-    yield _finding("signpost", control.PARAMETER, "ok", f"leads to {plane.state_machine_arn}")
+    yield _finding("signpost", account.signpost, "ok", f"leads to {plane.state_machine_arn}")
     functions = tuple(sorted(plane.functions.values()))
     yield from _examined(plane, question.model_copy(update={"functions": functions}))
 

@@ -23,7 +23,7 @@ from dbrestore.cli import (  # noqa: F401
     watch,
     worker_config,
 )
-from dbrestore.cli.control import Account
+from dbrestore.cli.control import DEFAULT_INSTALLATION, Account
 from dbrestore.contract.deployed import versions
 from dbrestore.contract.exit_code import ExitCode
 
@@ -62,10 +62,17 @@ def global_options(
     region: Annotated[
         str | None, typer.Option(help="The Region of the control account; default: the one that the AWS CLI would use.")
     ] = None,
+    installation: Annotated[
+        str,
+        typer.Option(
+            envvar="DBRESTORE_INSTALLATION",
+            help="The installation, by the prefix of its names (the context's prefix when it was deployed), where an account has several.",
+        ),
+    ] = DEFAULT_INSTALLATION,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)] = False,
 ) -> None:
     """Restore single databases into running Amazon RDS instances, and leave nothing behind."""
-    context.obj = Account(profile, region)
+    context.obj = Account(profile, region, installation)
 
 
 def main() -> None:

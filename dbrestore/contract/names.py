@@ -36,21 +36,32 @@ def resource_name(restore: str, role: str) -> str:
     return f"dbrestore-{restore}-{role}"
 
 
-def staging_bucket(generation: int, account: str, region: str) -> str:
-    """A temporary bucket in the account-regional namespace: no other account can take the name, also after its deletion."""
-    return f"dbrestore-staging-g{generation}-{account}-{region}-an"
+def staging_bucket(owner: str, generation: int, account: str, region: str) -> str:
+    """A temporary bucket in the account-regional namespace: no other account can take the name, also after its deletion. `owner`: the
+    prefix of the installation."""
+    return f"{owner}-staging-g{generation}-{account}-{region}-an"
 
 
-def generation_of(bucket: str, account: str, region: str) -> int:
-    """Which generation's temporary bucket of this account and Region the name is; 0 if it is none."""
-    number = bucket.removeprefix("dbrestore-staging-g").partition("-")[0]
-    return int(number) if number.isdecimal() and bucket == staging_bucket(int(number), account, region) else 0
+def generation_of(owner: str, bucket: str, account: str, region: str) -> int:
+    """Which generation's temporary bucket of this installation, account and Region the name is; 0 if it is none."""
+    number = bucket.removeprefix(f"{owner}-staging-g").partition("-")[0]
+    return int(number) if number.isdecimal() and bucket == staging_bucket(owner, int(number), account, region) else 0
 
 
 def installation(arn: str) -> str:
     """Whose a thing is: `<control account>/<Region>/<state machine>`, from the ARN of the machine or of an execution of it."""
     _, _, _, region, account, _, machine = arn.split(":")[:7]
     return f"{account}/{region}/{machine}"
+
+
+def prefix(arn: str) -> str:
+    """How the names of an installation's parts begin, which is how its machine is called; from the same ARNs."""
+    return installation(arn).rpartition("/")[2]
+
+
+def standing(owner: str) -> str:
+    """The value of the tag STANDING on the group that all workers of an installation have. The first installation's has no name in it."""
+    return "worker" if owner == "dbrestore" else f"{owner}-worker"
 
 
 def client_token(restore: str, role: str, attempt: int) -> str:

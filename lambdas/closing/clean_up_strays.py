@@ -83,12 +83,13 @@ class _At:
         self._surroundings, self._account, self._region, self._is_dry = surroundings, account, region, is_dry
         self._now = surroundings.clock()
         self._ours = names.installation(surroundings.settings.state_machine_arn)
+        self._prefix = names.prefix(surroundings.settings.state_machine_arn)
 
     def look(self) -> list[Stray]:
         """What was found. Raises ClientError."""
         partition = self._surroundings.settings.state_machine_arn.split(":")[1]
         target = self._surroundings.target(partition=partition, account=self._account, region=self._region, restore_id=SESSION)
-        things = list(tagged_things.everything(target, self._account, self._region))
+        things = list(tagged_things.everything(target, self._prefix, self._account, self._region))
         seen_before = {
             item["sk"]: item["firstSeenAt"] for item in self._surroundings.table.query(STRAYS, f"{self._account}#{self._region}#")
         }
@@ -105,7 +106,7 @@ class _At:
 
     def _is_unused(self, bucket: str) -> bool:
         where = AnchoredTarget(account=self._account, region=self._region)
-        generation = names.generation_of(bucket, self._account, self._region)
+        generation = names.generation_of(self._prefix, bucket, self._account, self._region)
         if not staging_lease.read(self._surroundings.table, where).is_over(generation):
             return False
         ledgers = (self._surroundings.ledger(restore) for restore in open_restores(self._surroundings.table))

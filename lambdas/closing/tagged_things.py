@@ -47,13 +47,13 @@ class Thing:
         return self.tags.get(names.INSTALLATION)
 
 
-def everything(target: TargetAccount, account: str, region: str) -> Iterator[Thing]:
-    """All of it that isn't ending by itself."""
+def everything(target: TargetAccount, prefix: str, account: str, region: str) -> Iterator[Thing]:
+    """All of it that isn't ending by itself; buckets of the installation with this `prefix` alone."""
     yield from _instances(target)
     yield from _volumes(target)
     yield from _interfaces(target)
     yield from _groups(target)
-    yield from _buckets(target, account, region)
+    yield from _buckets(target, prefix, account, region)
 
 
 def _instances(target: TargetAccount) -> Iterator[Thing]:
@@ -90,10 +90,10 @@ def _groups(target: TargetAccount) -> Iterator[Thing]:
             yield _thing(SECURITY_GROUP, group["GroupId"], group, lambda i: security_groups.delete_with_rules(target.ec2, i))
 
 
-def _buckets(target: TargetAccount, account: str, region: str) -> Iterator[Thing]:
+def _buckets(target: TargetAccount, prefix: str, account: str, region: str) -> Iterator[Thing]:
     for bucket in target.s3.list_buckets()["Buckets"]:
         name = bucket["Name"]
-        if names.generation_of(name, account, region):
+        if names.generation_of(prefix, name, account, region):
             yield _thing(BUCKET, name, {"Tags": _bucket_tags(target, name, account)}, lambda i: _delete_bucket(target, i, account))
 
 

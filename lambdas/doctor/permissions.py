@@ -22,20 +22,25 @@ GROUP_CALLS = (
     "ec2:DeleteSecurityGroup",
 )
 OF_THE_STACK = "deploy the TargetStack of this version again"
-TAGGED = {f"aws:RequestTag/{names.MANAGED}": "true", f"aws:ResourceTag/{names.MANAGED}": "true"}
 
 
 def target_role(target: TargetSide) -> Iterator[Outcome]:
     """The calls that make and remove groups and workers, with the tags that they carry."""
     place, role = target.control.place, target.control.target_role_arn
     resources = f"arn:{place.partition}:ec2:{place.region}:{place.account}"
-    yield from simulated(target, role, f"{resources}:security-group/*", GROUP_CALLS, TAGGED)
-    yield from simulated(target, role, f"{resources}:instance/*", ("ec2:TerminateInstances",), TAGGED)
+    tagged = _tagged(names.installation(target.control.surroundings.settings.state_machine_arn))
+    yield from simulated(target, role, f"{resources}:security-group/*", GROUP_CALLS, tagged)
+    yield from simulated(target, role, f"{resources}:instance/*", ("ec2:TerminateInstances",), tagged)
     # Allowed by many conditions together, which can't all be told to the simulation: only what forbids them counts.
-    yield from simulated(target, role, f"{resources}:instance/*", ("ec2:RunInstances",), TAGGED, if_forbidden=True)
+    yield from simulated(target, role, f"{resources}:instance/*", ("ec2:RunInstances",), tagged, if_forbidden=True)
     passed = {"iam:PassedToService": "ec2.amazonaws.com"}
     for worker in target.worker_roles:
         yield from simulated(target, role, worker, ("iam:PassRole",), passed)
+
+
+def _tagged(installation: str) -> dict[str, str]:
+    tags = {names.MANAGED: "true", names.INSTALLATION: installation}
+    return {f"aws:{place}Tag/{key}": value for place in ("Request", "Resource") for key, value in tags.items()}
 
 
 def group_list(patient: InstanceSide) -> Iterator[Outcome]:

@@ -59,7 +59,7 @@ def _distrust(control: ControlSide, trust: dict[str, Any]) -> str:
 def offer(target: TargetSide) -> Iterator[Outcome]:
     """What the TargetStack announces, in the form that this version reads."""
     found = target_lookup.offer(target.account)
-    yield fine(f"announces {found.document_name} and {found.program_uri}", target_lookup.OFFER_PARAMETER)
+    yield fine(f"announces {found.document_name} and {found.program_uri}", target.account.offer_parameter)
 
 
 def profile(target: TargetSide) -> Iterator[Outcome]:

@@ -22,7 +22,6 @@ from lambdas.runtime.aws import TargetAccount
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
-OFFER_PARAMETER = "/dbrestore/target"
 # Where a request names the instance.
 POINTER = "/target/dbInstance"
 NOT_FOUND = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
@@ -179,26 +178,27 @@ def offer(target: TargetAccount) -> Offer:
     """What the TargetStack offers. Raises TargetNotUsable with the fix."""
     fix = "deploy the TargetStack in the target's account and Region"
     try:
-        text = target.ssm.get_parameter(Name=OFFER_PARAMETER)["Parameter"]["Value"]
+        text = target.ssm.get_parameter(Name=target.offer_parameter)["Parameter"]["Value"]
     except ClientError as error:
         if error_code(error) != "ParameterNotFound":
             raise
-        raise TargetNotUsable(f"the SSM parameter {OFFER_PARAMETER} does not exist: {fix}") from error
+        raise TargetNotUsable(f"the SSM parameter {target.offer_parameter} does not exist: {fix}") from error
     try:
         return Offer.model_validate(json.loads(text))
     except (ValidationError, ValueError) as error:
-        raise TargetNotUsable(f"the SSM parameter {OFFER_PARAMETER} is not what this version writes: {fix} again") from error
+        raise TargetNotUsable(f"the SSM parameter {target.offer_parameter} is not what this version writes: {fix} again") from error
 
 
 def standing_group(target: TargetAccount, vpc_id: str) -> str:
     """The security group that lets workers of this VPC reach AWS's endpoints. Raises TargetNotUsable with the fix."""
+    marked = names.standing(target.prefix)
     filters: Any = [
-        {"Name": f"tag:{names.STANDING}", "Values": ["worker"]},
+        {"Name": f"tag:{names.STANDING}", "Values": [marked]},
         {"Name": "vpc-id", "Values": [vpc_id]},
     ]
     found = sorted(g["GroupId"] for g in target.ec2.describe_security_groups(Filters=filters)["SecurityGroups"])
     if not found:
         raise TargetNotUsable(
-            f"no security group tagged {names.STANDING}=worker in {vpc_id}: deploy the TargetStack with this VPC among its VPCs"
+            f"no security group tagged {names.STANDING}={marked} in {vpc_id}: deploy the TargetStack with this VPC among its VPCs"
         )
     return found[0]

@@ -19,7 +19,7 @@ from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from dbrestore.contract import limits
 from dbrestore.contract.errors import AwsRefused, NotReady, RestoreError
 from dbrestore.contract.refusals import error_code
-from lambdas.runtime.settings import Settings
+from lambdas.runtime.settings import PRODUCT, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -117,9 +117,16 @@ class TargetAccount:
     """The target's account and Region with the credentials of its role."""
 
     access: Access = field(repr=False)
+    # Of the installation whose TargetStack made the role.
+    prefix: str = PRODUCT
     # What was read there in this invocation and needn't be read twice.
     seen: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
     seeing: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    @property
+    def offer_parameter(self) -> str:
+        """Where the TargetStack says what it offers."""
+        return f"/{self.prefix}/target"
 
     @cached_property
     def ec2(self) -> "EC2Client":
@@ -167,7 +174,8 @@ def target_account(
             "aws_access_key_id": credentials["AccessKeyId"],
             "aws_secret_access_key": credentials["SecretAccessKey"],
             "aws_session_token": credentials["SessionToken"],
-        }
+        },
+        settings.prefix,
     )
 
 

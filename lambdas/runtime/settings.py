@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass
 
+from dbrestore.contract import names
+
 LEDGER_TABLE = "LEDGER_TABLE"
 REPOSITORY_BUCKET = "REPOSITORY_BUCKET"
 EVIDENCE_BUCKET = "EVIDENCE_BUCKET"
@@ -16,7 +18,11 @@ SQLSERVER_CONFIGURATION = "SQLSERVER_CONFIGURATION"
 CREDENTIAL_CONFIGURATION = "CREDENTIAL_CONFIGURATION"
 TARGET_ACCOUNTS = "TARGET_ACCOUNTS"
 TRACING = "TRACING"
+# The namespace of the metrics: the installation's prefix.
+METRICS = "METRICS"
 
+# Which installation's, where there is no machine to say so.
+PRODUCT = "dbrestore"
 CA_BUNDLE_KEY = "certificates/rds-ca.pem"
 
 
@@ -57,6 +63,11 @@ class Settings:
             credential_configuration=os.environ.get(CREDENTIAL_CONFIGURATION),
             target_accounts=_listed(os.environ.get(TARGET_ACCOUNTS)),
         )
+
+    @property
+    def prefix(self) -> str:
+        """How the names of the installation's parts begin."""
+        return names.prefix(self.state_machine_arn) if self.state_machine_arn else PRODUCT
 
     @property
     def ca_bundle(self) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from lambdas.runtime.settings import TRACING
+from lambdas.runtime.settings import METRICS, TRACING
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
@@ -64,9 +64,9 @@ def size(name: str, number: int, /, **dimensions: str) -> None:
 
 
 def _emit(name: str, unit: MetricUnit, value: Callable[[], float], dimensions: Mapping[str, str]) -> None:
-    """One value of one metric in the namespace `dbrestore`. What can't be measured is logged: no restore fails for being uncounted."""
+    """One value of one metric in the installation's namespace. What can't be measured is logged: no restore fails for being uncounted."""
     try:
-        metrics = EphemeralMetrics(namespace=SERVICE)
+        metrics = EphemeralMetrics(namespace=os.environ.get(METRICS) or SERVICE)
         for dimension, text in dimensions.items():
             metrics.add_dimension(dimension, text)
         metrics.add_metric(name=name, unit=unit, value=value())

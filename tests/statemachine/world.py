@@ -22,7 +22,6 @@ from dbrestore.contract.errors import NotReady
 from dbrestore.ledger.stored_rows import Meta
 from infrastructure.functions import FUNCTIONS
 from infrastructure.statements import policy, session_policy
-from lambdas.lookup.target import OFFER_PARAMETER
 from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.settings import CA_BUNDLE_KEY, Settings
@@ -467,7 +466,7 @@ def _offer(profile: str = "dbrestore-worker") -> None:
         "documentName": "dbrestore-run-job",
         "programUri": "s3://evidence/programs/worker.zip",
     }
-    boto3.client("ssm").put_parameter(Name=OFFER_PARAMETER, Value=json.dumps(offer), Type="String", Overwrite=True)
+    boto3.client("ssm").put_parameter(Name="/dbrestore/target", Value=json.dumps(offer), Type="String", Overwrite=True)
 
 
 def _machine(most_attempts: int = MOST_ATTEMPTS) -> None:

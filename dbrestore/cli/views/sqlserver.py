@@ -167,7 +167,9 @@ def headlines(plan: Plan) -> Iterator[tuple[str, str]]:
 def creations(plan: Plan) -> Iterator[Creation]:
     """The temporary bucket, and what would be made in the database server."""
     target = plan.target
-    bucket = fixed_names.staging_bucket(0, target.account, target.region).replace("-g0-", f"-g{ANY_GENERATION}-")
+    bucket = fixed_names.staging_bucket(fixed_names.prefix(plan.execution_arn), 0, target.account, target.region).replace(
+        "-g0-", f"-g{ANY_GENERATION}-"
+    )
     yield Creation(things.BUCKET, bucket, "shared with other restores of that account and Region")
     prefix = native_staging.restore_prefix(plan.restore_id)
     yield Creation(things.STAGED_OBJECTS, f"{bucket}/{prefix}", "copies of the backup files")

@@ -8,6 +8,8 @@ from dbrestore.contract import limits
 JOB_URI = r"^s3://[a-z0-9.-]{3,63}/restores/[A-Za-z0-9%._-]+/jobs/[A-Za-z0-9%._-]+/job\.json$"
 # The SSM agent registers while the boot script still unpacks the program; `.ready` is that script's last act, `.failed` its last
 # words.
+# The agent runs commands as root. `.user` is whom the boot script made for the program, with the only folder it may write; a worker that
+# booted before there was one has none, nor has the local cloud's, whose programs run as whoever started it.
 # An agent before 3.3.2746.0 doesn't know ENV_VAR and puts the parameter into the text instead (AWS Systems Manager User Guide,
 # "Troubleshooting parameter handling issues"): harmless, because the pattern lets nothing through that a shell would read.
 SCRIPT = """\
@@ -20,6 +22,14 @@ until [ -e "$home/.ready" ]; do
   if [ "$tries" -gt 600 ]; then echo "the worker's program did not arrive in $home within 10 minutes" >&2; exit 69; fi
   sleep 1
 done
+ulimit -c 0
+if [ -e "$home/.user" ]; then
+  read -r user folder < "$home/.user"
+  cd "$folder" || exit 69
+  umask 077
+  export HOME="$folder" TMPDIR="$folder"
+  exec setpriv --reuid="$user" --regid="$user" --init-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$home/run" "$SSM_JobUri"
+fi
 exec "$home/run" "$SSM_JobUri"
 """
 

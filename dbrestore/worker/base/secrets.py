@@ -73,7 +73,7 @@ class Credentials:
         return self._last
 
 
-def by_secret(secrets: "SecretsManagerClient", arn: str, bounds: Bounds) -> Credentials:
+def by_secret(secrets: "SecretsManagerClient", arn: str, bounds: Bounds) -> Credentials:  # pragma: allowlist secret
     """JSON with `username` and `password`, as Secrets Manager's own templates for RDS write it; other keys are ignored."""
     advice = (
         "have it rotated (aws secretsmanager rotate-secret), which gives the master user a new password, so that server and secret agree"

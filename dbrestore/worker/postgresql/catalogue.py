@@ -36,7 +36,7 @@ _RELATION_KINDS = f"""SELECT {_KINDS_OF_RELATIONS} WHERE c.relkind <> 'c'
     UNION ALL SELECT 'MATERIALIZED VIEW DATA' WHERE c.relkind = 'm' AND c.relispopulated
     UNION ALL SELECT 'SEQUENCE OWNED BY' WHERE c.relkind = 'S' AND EXISTS (
         SELECT FROM pg_depend AS o
-        WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid AND o.refobjsubid > 0 AND o.deptype = 'a')"""  # noqa: S608
+        WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid AND o.refobjsubid > 0 AND o.deptype = 'a')"""  # noqa: S608 - our own texts
 # GRANT knows no aggregates, and names them by their types alone.
 _ROUTINE_KINDS = """SELECT CASE x.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END,
         pg_get_function_identity_arguments(x.oid)
@@ -50,13 +50,13 @@ _OF_ITS_OWN = "x.conislocal AND x.conparentid = 0"
 def _in_schema(kind: str, prefix: str, names: str = "") -> str:
     """The usual shape: `<prefix>name` in the schema `<prefix>namespace`, with further names or spellings."""
     return f"""SELECT {kind}, n.nspname, ARRAY[x.{prefix}name::text{names}], x.oid, ''
-        FROM {{}} AS x JOIN pg_namespace AS n ON n.oid = x.{prefix}namespace"""  # noqa: S608
+        FROM {{}} AS x JOIN pg_namespace AS n ON n.oid = x.{prefix}namespace"""  # noqa: S608 - our own texts
 
 
 def _on_table(kind: str, table_column: str, name: str, state: str = "''") -> str:
     """What belongs to a table: the table's name comes first."""
     return f"""SELECT '{kind}', n.nspname, ARRAY[c.relname::text, x.{name}], x.oid, {state}
-        FROM {{}} AS x JOIN pg_class AS c ON c.oid = x.{table_column} JOIN pg_namespace AS n ON n.oid = c.relnamespace"""  # noqa: S608
+        FROM {{}} AS x JOIN pg_class AS c ON c.oid = x.{table_column} JOIN pg_namespace AS n ON n.oid = c.relnamespace"""  # noqa: S608 - our own texts
 
 
 # One SELECT per catalogue: kind, schema, names, oid, state.
@@ -66,7 +66,7 @@ _SOURCES: Final = {
     "pg_type": _in_schema("CASE x.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END", "typ"),
     "pg_proc": f"""SELECT k.kind, n.nspname, ARRAY[x.proname::text, k.arguments], x.oid, ''
         FROM {{}} AS x JOIN pg_namespace AS n ON n.oid = x.pronamespace CROSS JOIN LATERAL ({_ROUTINE_KINDS}) AS k (kind, arguments)
-        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')""",  # noqa: S608
+        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')""",  # noqa: S608 - our own texts
     "pg_operator": _in_schema("'OPERATOR'", "opr", f", {_SIDE.format('left')}, {_SIDE.format('right')}")
     + " WHERE x.oprcode <> 0 AND n.nspname <> 'pg_catalog'",
     "pg_opclass": _in_schema("'OPERATOR CLASS'", "opc", ", (SELECT amname FROM pg_am WHERE oid = x.opcmethod)"),
@@ -80,7 +80,7 @@ _SOURCES: Final = {
     "pg_statistic_ext": _in_schema("'STATISTICS'", "stx"),
     "pg_class": f"""SELECT d.kind, n.nspname, ARRAY[c.relname::text], c.oid, ''
         FROM {{}} AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace CROSS JOIN LATERAL ({_RELATION_KINDS}) AS d (kind)
-        WHERE c.relkind NOT IN ('t', 'c')""",  # noqa: S608
+        WHERE c.relkind NOT IN ('t', 'c')""",  # noqa: S608 - our own texts
     "pg_attrdef": """SELECT 'DEFAULT', n.nspname, ARRAY[c.relname::text, a.attname], d.oid, ''
         FROM {} AS d JOIN pg_class AS c ON c.oid = d.adrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
         JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum""",
@@ -91,7 +91,7 @@ _SOURCES: Final = {
                 WHEN coalesce((to_jsonb(x) ->> 'conenforced')::boolean, true) THEN 'not valid' ELSE 'not enforced' END
         FROM {{}} AS x JOIN pg_namespace AS n ON n.oid = x.connamespace
         LEFT JOIN pg_class AS c ON c.oid = nullif(x.conrelid, 0) LEFT JOIN pg_type AS t ON t.oid = nullif(x.contypid, 0)
-        WHERE x.contype <> 't'""",  # noqa: S608
+        WHERE x.contype <> 't'""",  # noqa: S608 - our own texts
     "pg_trigger": _on_table(
         "TRIGGER",
         "tgrelid",
@@ -127,7 +127,7 @@ def objects(connection: Connection, *, with_members: bool = False) -> Objects:
     # A large object's owner and comment are filed under pg_largeobject.
     class_of = {name: name.removesuffix("_metadata") for name in _SOURCES}
     query = " UNION ALL ".join(
-        f"SELECT '{class_of[name]}'::regclass::oid, kind, schema_name::text, names::text[], oid, state "  # noqa: S608
+        f"SELECT '{class_of[name]}'::regclass::oid, kind, schema_name::text, names::text[], oid, state "  # noqa: S608 - our own texts
         f"FROM ({source.format(name)}) AS {name}_ (kind, schema_name, names, oid, state)"
         for name, source in _SOURCES.items()
     )

@@ -26,12 +26,12 @@ def end_sessions_of(master: Connection, role: str) -> None:
 def _end(master: Connection, which: LiteralString, name: str) -> None:
     if master.info.server_version >= 140000:
         patience = int(limits.TERMINATION_SECONDS * 1000)
-        query = f"SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE {which}"  # noqa: S608
+        query = f"SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE {which}"  # noqa: S608 - our own texts
         master.execute(query, [patience, name])
         return
     # PostgreSQL 13 ends a session without waiting for it.
     deadline = time.monotonic() + limits.TERMINATION_SECONDS
-    query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {which}"  # noqa: S608
+    query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {which}"  # noqa: S608 - our own texts
     while master.execute(query, [name]).fetchall():
         if time.monotonic() > deadline:
             return

@@ -63,7 +63,7 @@ def plane(account: Account) -> ControlPlane:
         "repositoryBucket": "repository",
         "evidenceBucket": "evidence",
     }
-    account.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
+    account.client("ssm").put_parameter(Name="/dbrestore/control", Value=json.dumps(parts), Type="String")
     return control.find(account)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 
-from dbrestore.cli import cleanup, control, main
+from dbrestore.cli import cleanup, main
 from dbrestore.contract import limits
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.strays import CleanUpAnswer, Outcome, Stray
@@ -29,7 +29,7 @@ def installed(world: World) -> World:
         "evidenceBucket": "evidence",
         "functions": {cleanup.FUNCTION: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{cleanup.FUNCTION}"},
     }
-    boto3.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
+    boto3.client("ssm").put_parameter(Name="/dbrestore/control", Value=json.dumps(parts), Type="String")
     assert world.run()["status"] == "SUCCEEDED"
     return world
 

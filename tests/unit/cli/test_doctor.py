@@ -13,7 +13,7 @@ from moto import mock_aws
 from moto.core.exceptions import AccessDeniedError
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from dbrestore.cli import control, doctor, main
+from dbrestore.cli import doctor, main
 from dbrestore.contract.deployed import job_document
 from dbrestore.contract.deployed import versions as doctor_versions
 from dbrestore.contract.examination import ExaminationQuestion, Finding
@@ -53,7 +53,7 @@ def signpost(functions: dict[str, str]) -> None:
         "evidenceBucket": "evidence",
         "functions": functions,
     }
-    boto3.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
+    boto3.client("ssm").put_parameter(Name="/dbrestore/control", Value=json.dumps(parts), Type="String")
 
 
 def answering(patch: pytest.MonkeyPatch, *findings: Finding, asked: list[Any] | None = None) -> None:

@@ -42,7 +42,7 @@ def plane(world: World) -> ControlPlane:
         "evidenceBucket": "evidence",
         "functions": {"Ask": FUNCTION},
     }
-    boto3.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
+    boto3.client("ssm").put_parameter(Name="/dbrestore/control", Value=json.dumps(parts), Type="String")
     return control.find(Account())
 
 

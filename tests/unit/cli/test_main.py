@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dbrestore.cli import identity, main
-from dbrestore.cli.control import PARAMETER, Account, ControlPlane
+from dbrestore.cli.control import Account, ControlPlane
 from lambdas.runtime import phases
 from lambdas.runtime.ledger import Ledger
 from tests.unit.cli.conftest import start
@@ -51,11 +51,11 @@ def test_an_endpoint_where_nobody_listens_ends_with_10_and_says_what_to_do(no_aw
 def test_an_account_without_dbrestore_ends_with_10(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["points", "list"]) == 10
 
-    assert PARAMETER in capsys.readouterr().err
+    assert "/dbrestore/control" in capsys.readouterr().err
 
 
 def test_a_signpost_that_cannot_be_read_ends_with_10(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
-    account.client("ssm").put_parameter(Name=PARAMETER, Value='{"stateMachineArn": 1}', Type="String")
+    account.client("ssm").put_parameter(Name="/dbrestore/control", Value='{"stateMachineArn": 1}', Type="String")
 
     assert main.run(["points", "list"]) == 10
     assert "Deploy dbrestore again" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from dbrestore.cli import control, main, request
+from dbrestore.cli import main, request
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.request import RestoreRequest
 from tests.statemachine.conftest import world
@@ -29,7 +29,7 @@ def deployed(world: World, tmp_path: Path) -> Any:
         "evidenceBucket": "evidence",
         "functions": {"CheckWorkerConfiguration": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:CheckWorkerConfiguration"},
     }
-    boto3.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
+    boto3.client("ssm").put_parameter(Name="/dbrestore/control", Value=json.dumps(parts), Type="String")
 
     def deploy(*places: dict[str, Any], **defaults: Any) -> None:
         path = tmp_path / "workers.json"

@@ -1,9 +1,13 @@
 """The one command that a worker is sent: which URIs it takes, and what it does with them."""
 
+import grp
+import os
+import pwd
 import re
 import subprocess
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -83,6 +87,66 @@ def test_agents_that_know_no_variables_run_the_same_command(tmp_path: Path, agen
 def _program(home: Path) -> None:
     (home / "run").write_text('#!/bin/sh\nprintf "%s\\n" "$#" "$@"\nexit 3\n')
     (home / "run").chmod(0o755)
+
+
+# What the program sees of itself: who it is, its groups, what it may write, and what of root's power it could get back.
+TELL = """#!/bin/sh
+id -u; id -G; umask; ulimit -c; pwd; echo "$HOME $TMPDIR $1"
+grep -E '^(CapEff|CapBnd|NoNewPrivs):' /proc/self/status | tr -d '\\t'
+touch "$(dirname "$0")/run" 2> /dev/null && echo "may change the program"
+echo > "$TMPDIR/own" && echo "may write its folder"
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user; the next test is for everybody")
+def test_a_program_of_root_runs_as_the_user_that_the_boot_script_made() -> None:
+    nobody = pwd.getpwnam("nobody")
+    with TemporaryDirectory(dir="/var/tmp", ignore_cleanup_errors=True) as base:
+        Path(base).chmod(0o755)
+        home, folder = Path(base, "opt"), Path(base, "lib")
+        home.mkdir()
+        folder.mkdir(mode=0o700)
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        (home / "run").write_text(TELL)
+        (home / "run").chmod(0o755)
+        group = grp.getgrgid(nobody.pw_gid).gr_name
+        # Its group has the user's own name where useradd made it.
+        script = job_document.SCRIPT.replace('--regid="$user"', f"--regid={group}")
+        (home / ".user").write_text(f"nobody {folder}\n")
+        (home / ".ready").touch()
+
+        done = subprocess.run(
+            ["/bin/sh", "-c", script],
+            env={"PATH": "/usr/bin:/bin", "DBRESTORE_HOME": str(home), "SSM_JobUri": "s3://b/job"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.stdout.splitlines() == [
+        *(str(nobody.pw_uid), str(nobody.pw_gid), "0077", "0", str(folder), f"{folder} {folder} s3://b/job"),
+        *("CapEff:0000000000000000", "CapBnd:0000000000000000", "NoNewPrivs:1"),
+        "may write its folder",
+    ]
+
+
+def test_it_is_started_through_setpriv_and_not_at_all_without_its_folder(tmp_path: Path) -> None:
+    _program(tmp_path)
+    (tmp_path / ".ready").touch()
+    (tmp_path / "setpriv").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "setpriv").chmod(0o755)
+
+    def started(folder: Path) -> "subprocess.CompletedProcess[str]":
+        (tmp_path / ".user").write_text(f"dbrestore {folder}\n")
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "DBRESTORE_HOME": str(tmp_path), "SSM_JobUri": "s3://b/job"}
+        return subprocess.run(["/bin/sh", "-c", job_document.SCRIPT], env=environment, capture_output=True, text=True, check=False)
+
+    with_folder, without = started(tmp_path), started(tmp_path / "none")
+
+    assert with_folder.stdout == (
+        f"--reuid=dbrestore --regid=dbrestore --init-groups --no-new-privs --inh-caps=-all --bounding-set=-all {tmp_path}/run s3://b/job\n"
+    )
+    assert (without.stdout, without.returncode) == ("", 69)
 
 
 def _start(home: Path, uri: str) -> "subprocess.Popen[str]":

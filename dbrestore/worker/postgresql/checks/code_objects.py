@@ -43,7 +43,7 @@ ranged (type, function) AS (SELECT r.rngtypid, f.oid FROM pg_range AS r JOIN f O
 reached (class_id, object_id, function) AS (SELECT * FROM direct
     UNION SELECT d.classid, d.objid, t.function FROM pg_depend AS d
         JOIN typed AS t ON d.refclassid = 'pg_type'::regclass AND d.refobjid = t.type)
-"""  # noqa: S608
+"""  # noqa: S608 - our own texts
 _DEFINERS: Final = """SELECT 'security definer function', f.oid::regprocedure::text, f.oid::regprocedure::text, r.rolname,
     'whenever a role that may call it does'
     FROM f JOIN pg_roles AS r ON r.oid = f.proowner WHERE f.prosecdef"""
@@ -76,12 +76,12 @@ _QUERY: Final = f"""{_REACHED}
     FROM ({" UNION ALL ".join((_DEFINERS, _INDEXES, _STATISTICS, _RANGES, _TRIGGERS, _EVENT_TRIGGERS))})
         AS c (kind, name, function, runs_as, occasion)
     GROUP BY 1, 2, 4, 5 ORDER BY array_position(ARRAY['security definer function', 'expression index', 'partial index', 'statistics object',
-        'range column', 'event trigger', 'trigger'], kind), 2, 4"""  # noqa: S608
+        'range column', 'event trigger', 'trigger'], kind), 2, 4"""  # noqa: S608 - our own texts
 
 
 def has_functions(master: Connection) -> bool:
     """Whether the database has any function that came neither with the server nor with an extension."""
-    row = master.execute(f"{_OF_USERS} SELECT EXISTS (SELECT FROM f)".encode()).fetchone()  # noqa: S608
+    row = master.execute(f"{_OF_USERS} SELECT EXISTS (SELECT FROM f)".encode()).fetchone()  # noqa: S608 - our own texts
     return row is None or bool(row[0])
 
 

@@ -21,11 +21,11 @@ _ELSEWHERE = ("DATABASE ", "EXTENSION ")
 
 # Of the bytes in the session's encoding.
 _DIGEST = "sha256(textsend(d.description))"
-_OBJECTS = f"SELECT d.classoid, d.objoid, {_DIGEST} FROM pg_description AS d WHERE d.objsubid = 0"  # noqa: S608
+_OBJECTS = f"SELECT d.classoid, d.objoid, {_DIGEST} FROM pg_description AS d WHERE d.objsubid = 0"  # noqa: S608 - our own texts
 _COLUMNS = f"""SELECT n.nspname, ARRAY[c.relname::text, a.attname], {_DIGEST} FROM pg_description AS d
     JOIN pg_class AS c ON c.oid = d.objoid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.objsubid
-    WHERE d.classoid = 'pg_class'::regclass AND d.objsubid > 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema')"""  # noqa: S608
+    WHERE d.classoid = 'pg_class'::regclass AND d.objsubid > 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema')"""  # noqa: S608 - our own texts
 
 
 @dataclass(frozen=True)

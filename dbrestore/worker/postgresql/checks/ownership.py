@@ -48,7 +48,7 @@ _OWNED: Final = (
     ("pg_event_trigger", "pg_event_trigger", "evtowner", ""),
 )
 _ALL_OWNED: Final = " UNION ALL ".join(
-    f"SELECT '{class_name}'::regclass::oid, o.oid, o.{owner} FROM {catalogue_name} AS o WHERE {which or 'true'}"  # noqa: S608
+    f"SELECT '{class_name}'::regclass::oid, o.oid, o.{owner} FROM {catalogue_name} AS o WHERE {which or 'true'}"  # noqa: S608 - our own texts
     for class_name, catalogue_name, owner, which in _OWNED
 )
 # Objects below this number came with the server; large objects may have any.
@@ -61,9 +61,9 @@ _STRANGERS: Final = f"""SELECT i.type, i.identity, r.rolname::text FROM ({_ALL_O
     AND NOT EXISTS (SELECT FROM pg_depend AS d
         WHERE d.classid = o.class_id AND d.objid = o.object_id AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass)
     AND NOT (o.class_id = 'pg_namespace'::regclass AND EXISTS (SELECT FROM pg_extension AS e WHERE e.extnamespace = o.object_id))
-    ORDER BY 1, 2"""  # noqa: S608
+    ORDER BY 1, 2"""  # noqa: S608 - our own texts
 _OWNERS: Final = f"""SELECT o.class_id, o.object_id, r.rolname::text FROM ({_ALL_OWNED}) AS o (class_id, object_id, owner)
-    JOIN pg_roles AS r ON r.oid = o.owner"""  # noqa: S608
+    JOIN pg_roles AS r ON r.oid = o.owner"""  # noqa: S608 - our own texts
 
 
 def owners_check(master: Connection, entries: Collection[TocEntry], decided: Mapping[str, str], otherwise: str) -> Check:

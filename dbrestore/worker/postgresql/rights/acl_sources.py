@@ -50,7 +50,7 @@ _CATALOGUES: Final = (
     ("pg_largeobject", "pg_largeobject_metadata", "lomacl", "lomowner", "'L'"),
 )
 _OF_OBJECTS: Final = " UNION ALL ".join(
-    f"SELECT '{class_name}'::regclass::oid, c.oid, '', a.* FROM {catalogue_name} AS c "  # noqa: S608
+    f"SELECT '{class_name}'::regclass::oid, c.oid, '', a.* FROM {catalogue_name} AS c "  # noqa: S608 - our own texts
     f"CROSS JOIN LATERAL aclexplode(coalesce(c.{acl}, acldefault({code}, c.{owner}))) AS a WHERE c.oid = ANY(%(oids)s)"
     for class_name, catalogue_name, acl, owner, code in _CATALOGUES
 )
@@ -59,7 +59,7 @@ _HELD: Final = f"""SELECT h.class_id, h.object_id, h.column_name, r.rolname::tex
         UNION ALL SELECT 'pg_class'::regclass, c.attrelid, c.attname::text, a.*
         FROM pg_attribute AS c CROSS JOIN LATERAL aclexplode(c.attacl) AS a WHERE c.attrelid = ANY(%(oids)s)
     ) AS h (class_id, object_id, column_name, grantor, grantee, privilege_type, is_grantable)
-    LEFT JOIN pg_roles AS r ON r.oid = h.grantee WHERE h.grantee = 0 OR r.oid IS NOT NULL GROUP BY 1, 2, 3, 4, 5"""  # noqa: S608
+    LEFT JOIN pg_roles AS r ON r.oid = h.grantee WHERE h.grantee = 0 OR r.oid IS NOT NULL GROUP BY 1, 2, 3, 4, 5"""  # noqa: S608 - our own texts
 # Those of a schema are added to those of all schemas, and there is nothing else that they could change.
 _HELD_BY_DEFAULT: Final = """SELECT r.rolname::text, a.privilege_type, bool_or(a.is_grantable)
     FROM pg_roles AS o LEFT JOIN pg_default_acl AS d ON d.defaclrole = o.oid AND d.defaclobjtype = %(kind)s::"char" AND d.defaclnamespace =

@@ -46,7 +46,7 @@ def role_states(master: Connection, roles: Iterable[str]) -> dict[str, RoleState
         administers = "(SELECT rolcreaterole FROM pg_roles WHERE rolname = current_user)"
     query = f"""SELECT rolname, pg_has_role(oid, 'USAGE') OR (NOT rolsuper AND {administers}), rolsuper, {_POWERFUL},
             NOT rolcanlogin AND coalesce(shobj_description(oid, 'pg_authid') LIKE 'dbrestore %%: ' || %s, false)
-        FROM pg_roles AS r WHERE rolname = ANY(%s)"""  # noqa: S608
+        FROM pg_roles AS r WHERE rolname = ANY(%s)"""  # noqa: S608 - our own texts
     found = {name: RoleState(True, *state) for name, *state in master.execute(query.encode(), [MADE_FOR_DUMP, wanted])}
     return {role: found.get(role, _NOBODY) for role in wanted}
 

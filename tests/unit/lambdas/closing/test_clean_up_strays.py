@@ -51,7 +51,7 @@ def group(world: World, **of: Any) -> str:
 
 def bucket(number: int, **of: Any) -> str:
     """A temporary bucket with an object in it."""
-    s3, name = boto3.client("s3"), names.staging_bucket(number, ACCOUNT, REGION)
+    s3, name = boto3.client("s3"), names.staging_bucket("dbrestore", number, ACCOUNT, REGION)
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     labels: Any = [{"Key": key, "Value": value} for key, value in tags(**of).items()]
     s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": labels})

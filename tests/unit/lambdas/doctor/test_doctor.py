@@ -23,7 +23,6 @@ from lambdas.doctor import storage as doctor_storage
 from lambdas.doctor import target as doctor_target
 from lambdas.doctor.findings import judge
 from lambdas.doctor.sides import ControlSide, InstanceSide, TargetSide
-from lambdas.lookup.target import OFFER_PARAMETER
 from lambdas.runtime.state import Surroundings
 from localcloud.iam import role_trust
 from tests.statemachine.engines import AURORA, INSTANCE, SQL_SERVER, SQLSERVER, Engine, of_both_clusters
@@ -91,14 +90,14 @@ def test_an_instance_that_is_not_there_is_told_with_near_names_and_nothing_of_it
 
 
 def test_one_cause_is_told_once_and_the_others_point_to_it(installation: Installation) -> None:
-    boto3.client("ssm").delete_parameter(Name=OFFER_PARAMETER)
+    boto3.client("ssm").delete_parameter(Name="/dbrestore/target")
 
     findings = installation.examine(INSTANCE, expected={})
 
     [(check, sentence)] = told(findings, "problem")
     assert (check, sentence.partition(":")[0]) == (
         "target-offer",
-        f"the SSM parameter {OFFER_PARAMETER} does not exist",
+        f"the SSM parameter {'/dbrestore/target'} does not exist",
     )
     pointing = {check for check, said in told(findings, "not checked") if said == "stopped by what target-offer found"}
     assert {"instance-profile", "job-document", "worker-program", "worker-place", "plan"} <= pointing

@@ -10,7 +10,6 @@ from moto.rds.models import rds_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from dbrestore.contract.errors import CredentialsNotUsable, RestoreError, RestoreRequestInvalid
-from lambdas.lookup.target import OFFER_PARAMETER
 from lambdas.planning.plan_restore import plan_restore
 from tests.statemachine.world import ACCOUNT, INSTANCE, REGION, REQUEST, World, create_instance, execution_arn
 
@@ -66,8 +65,8 @@ def with_iam(enabled: bool = True) -> None:
 
 def offering(**more: str) -> None:
     ssm = boto3.client("ssm")
-    offer = json.loads(ssm.get_parameter(Name=OFFER_PARAMETER)["Parameter"]["Value"])
-    ssm.put_parameter(Name=OFFER_PARAMETER, Value=json.dumps({**offer, **more}), Type="String", Overwrite=True)
+    offer = json.loads(ssm.get_parameter(Name="/dbrestore/target")["Parameter"]["Value"])
+    ssm.put_parameter(Name="/dbrestore/target", Value=json.dumps({**offer, **more}), Type="String", Overwrite=True)
 
 
 def test_without_a_word_it_is_the_secret_that_rds_manages(world: World) -> None:

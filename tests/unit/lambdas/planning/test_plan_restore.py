@@ -28,7 +28,6 @@ from dbrestore.contract.errors import (
     TargetVersionTooOld,
 )
 from dbrestore.contract.names import restore_id
-from lambdas.lookup.target import OFFER_PARAMETER
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.runtime.settings import CA_BUNDLE_KEY
 from lambdas.runtime.state import Surroundings
@@ -161,7 +160,7 @@ def test_a_bad_request_is_refused_with_a_pointer_to_each_problem(world: World, r
 
 def test_every_problem_is_in_one_answer(world: World) -> None:
     boto3.client("s3").delete_object(Bucket="evidence", Key=CA_BUNDLE_KEY)
-    boto3.client("ssm").delete_parameter(Name=OFFER_PARAMETER)
+    boto3.client("ssm").delete_parameter(Name="/dbrestore/target")
     request = asking(databases=["ordres", {"name": "crm", "as": "rdsadmin"}], worker={"subnetId": "subnet-0"}, mode="drill")
 
     told = refused(request, RestoreRequestInvalid)
@@ -443,9 +442,9 @@ def test_a_file_that_is_not_what_the_manifest_says_is_refused(world: World, harm
 @pytest.mark.parametrize("value", [None, "{}", "nonsense", json.dumps({"documentName": "x"})])
 def test_an_account_without_the_target_stack_is_refused_with_the_fix(world: World, value: str | None) -> None:
     ssm = boto3.client("ssm")
-    ssm.delete_parameter(Name=OFFER_PARAMETER)
+    ssm.delete_parameter(Name="/dbrestore/target")
     if value:
-        ssm.put_parameter(Name=OFFER_PARAMETER, Value=value, Type="String")
+        ssm.put_parameter(Name="/dbrestore/target", Value=value, Type="String")
 
     told = refused(REQUEST, TargetNotUsable)
 

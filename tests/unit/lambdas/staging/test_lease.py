@@ -396,7 +396,7 @@ def test_many_restores_of_one_instance_share_the_bucket() -> None:
 
     account.check()
 
-    assert account.s3.made == [staging_bucket(1, ACCOUNT, REGION)]
+    assert account.s3.made == [staging_bucket("dbrestore", 1, ACCOUNT, REGION)]
 
 
 def test_who_finds_no_room_in_the_policy_waits_and_is_no_holder() -> None:
@@ -424,9 +424,9 @@ def stage_all(restores: list[Restore]) -> None:
 
 def test_each_role_reads_the_files_of_its_own_restores_only() -> None:
     other_role = f"{ROLE}-of-another-instance"
-    bucket = f"arn:aws:s3:::{staging_bucket(1, ACCOUNT, REGION)}"
+    bucket = f"arn:aws:s3:::{staging_bucket('dbrestore', 1, ACCOUNT, REGION)}"
     lease = staging_lease.Lease(1, {"r-1": ROLE, "r-2": other_role, "r-3": ROLE})
-    statements = access_policies.statements(json.dumps(policy("aws", staging_bucket(1, ACCOUNT, REGION), lease)))
+    statements = access_policies.statements(json.dumps(policy("aws", staging_bucket("dbrestore", 1, ACCOUNT, REGION), lease)))
 
     def may(role: str, action: str, resource: str, **context: str) -> bool:
         asked = {"aws:securetransport": "true"} | {f"s3:{name}": value for name, value in context.items()}

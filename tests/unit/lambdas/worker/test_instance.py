@@ -127,11 +127,11 @@ def test_a_worker_with_a_proxy_uses_it_for_everything_but_what_the_vpc_serves(
 
     variables = f"{proxy} {proxy} {','.join(direct)}"
     agent = (tmp_path / "etc/systemd/system/amazon-ssm-agent.service.d/dbrestore-proxy.conf").read_text()
-    assert called == [
+    assert called[:-4] == [
         f"shutdown -h +{168 * 60 + limits.DEAD_MAN_MARGIN_MINUTES} with",
         f"systemctl daemon-reload with {variables}",
         f"systemctl --no-block restart amazon-ssm-agent with {variables}",
-        f"dnf install -y python3.11 unzip with {variables}",
+        f"dnf install -y python3.11 unzip util-linux shadow-utils with {variables}",
         f"aws s3 cp --region eu-central-1 s3://evidence/programs/worker.zip {tmp_path}/opt/dbrestore.zip with {variables}",
         f"unzip -q -o {tmp_path}/opt/dbrestore.zip -d {tmp_path}/opt/dbrestore with {variables}",
     ]
@@ -147,7 +147,7 @@ def test_a_worker_without_a_proxy_leaves_the_agent_and_the_environment_alone(wor
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path)
 
-    assert [line.split()[0] for line in called] == ["shutdown", "dnf", "aws", "unzip"]
+    assert [line.split()[0] for line in called] == ["shutdown", "dnf", "aws", "unzip", "id", "useradd", "install", "sysctl"]
     assert all(line.endswith(" with") for line in called)
     assert not (tmp_path / "etc").exists()
     assert (tmp_path / "opt/dbrestore/.ready").exists()
@@ -187,10 +187,13 @@ def boot_script(worker: dict[str, Any]) -> str:
     return base64.b64decode(told["UserData"]["Value"]).decode()
 
 
-BROUGHT = ("python3.11", "unzip", "aws")
+BROUGHT = ("python3.11", "unzip", "aws", "setpriv", "useradd")
+OF_EVERY_IMAGE = ("aws", "setpriv", "useradd")
 
 
-def run_boot_script(script: str, root: Path, brings: Sequence[str] = ("aws",), installs: bool = True, fetches: bool = True) -> list[str]:
+def run_boot_script(
+    script: str, root: Path, brings: Sequence[str] = OF_EVERY_IMAGE, installs: bool = True, fetches: bool = True
+) -> list[str]:
     """Run it under bash with `root` in the place of `/`: each program that it calls, with the proxy's variables that it then has. `brings`
     of what it needs is on the image; whether dnf `installs` the rest and S3 gives the program is the subnet's."""
     done = boot(script, root, brings, installs, fetches)
@@ -208,7 +211,8 @@ def boot(script: str, root: Path, brings: Sequence[str], installs: bool, fetches
         "dnf": "; ".join(f"cp {programs}/.{name} {programs}/{name}" for name in away) if installs else "exit 1",
         "aws": f"touch {root}/opt/dbrestore.zip" if fetches else "exit 1",
     }
-    for name in ("shutdown", "systemctl", "dnf", "sleep", *BROUGHT):
+    outcome["id"] = "exit 1"
+    for name in ("shutdown", "systemctl", "dnf", "sleep", "id", "install", "sysctl", *BROUGHT):
         told = f'echo "{name} $* with" $https_proxy $HTTP_PROXY $no_proxy >> {root}/called'
         program = programs / (f".{name}" if name in away else name)
         program.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{told}\n{outcome.get(name, ':')}\n")
@@ -222,17 +226,30 @@ def test_an_image_that_brings_everything_needs_no_package_server(world: World, p
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path, brings=BROUGHT, installs=False)
 
-    assert [line.split()[0] for line in called] == ["shutdown", "aws", "unzip"]
+    assert [line.split()[0] for line in called] == ["shutdown", "aws", "unzip", "id", "useradd", "install", "sysctl"]
+
+
+def test_the_program_gets_a_user_with_a_private_folder_and_no_core_dumps(world: World, planned: dict[str, Any], tmp_path: Path) -> None:
+    world.until_done(deploy_worker, planned)
+
+    called = run_boot_script(boot_script(instances()[0]), tmp_path, brings=BROUGHT)
+
+    assert [line.partition(" with")[0] for line in called[-3:]] == [
+        "useradd --system --home-dir /var/lib/dbrestore --shell /sbin/nologin dbrestore",
+        "install -d -o dbrestore -g dbrestore -m 700 /var/lib/dbrestore",
+        "sysctl -qw kernel.core_pattern=|/bin/false",
+    ]
+    assert (tmp_path / "opt/dbrestore/.user").read_text() == "dbrestore /var/lib/dbrestore\n"
 
 
 @pytest.mark.parametrize(
     ("conditions", "words"),
     [
         (
-            {"brings": ("aws", "unzip"), "installs": False},
+            {"brings": (*OF_EVERY_IMAGE, "unzip"), "installs": False},
             r"the image lacks python3\.11, and dnf can't install it: open .* \(worker\.imageId\)",
         ),
-        ({"brings": ("aws",), "installs": False}, r"the image lacks python3\.11 unzip, and dnf"),
+        ({"brings": OF_EVERY_IMAGE, "installs": False}, r"the image lacks python3\.11 unzip, and dnf"),
         ({"fetches": False}, r"s3://evidence/programs/worker\.zip could not be fetched: check the subnet's way to S3, .* is there"),
     ],
     ids=["no Python", "no Python, no unzip", "no program"],
@@ -242,7 +259,7 @@ def test_a_boot_that_fails_says_why_to_the_console_and_to_the_command_and_is_not
 ) -> None:
     world.until_done(deploy_worker, planned)
 
-    done = boot(boot_script(instances()[0]), tmp_path, **{"brings": ("aws",), "installs": True, "fetches": True} | conditions)
+    done = boot(boot_script(instances()[0]), tmp_path, **{"brings": OF_EVERY_IMAGE, "installs": True, "fetches": True} | conditions)
 
     last_words = (tmp_path / "opt/dbrestore/.failed").read_text().strip()
     assert re.fullmatch(words + ".*", last_words), last_words

@@ -9,7 +9,7 @@ from pathlib import Path
 from localcloud.tds import server as tds_server
 from localcloud.tds.engine import Column, ColumnType, DropConnection, Message, ResultSet, Session, SqlError, Value
 
-USER, PASSWORD = "boss", "pa$$ wörd'\"\\"
+USER, PASSWORD = "boss", "pa$$ wörd'\"\\"  # pragma: allowlist secret
 MOMENT = datetime(2026, 11, 23, 8, 30, 42, 123000)
 TYPES: dict[ColumnType, Value] = {
     "int": -(2**31),

@@ -1,0 +1,50 @@
+"""The external id of an installation: random, made once, and from then on the same in both stacks.
+
+It lies in `cdk.context.json`, the file in which the CDK's command remembers what it found out and which it reads by itself. AWS does not
+treat an external id as a secret (IAM User Guide, "Access to AWS accounts owned by third parties"), so it may be committed.
+"""
+
+import json
+import os
+import secrets
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+KEY = "externalId"
+REMEMBERED = "cdk.context.json"
+
+
+def chosen(root: Path, context: Mapping[str, Any]) -> str:
+    """What the context says, else what was remembered, else a new one, remembered now. Two at once choose the same."""
+    given = context.get(KEY) or _of_command() or _remembered(root / REMEMBERED).get(KEY)
+    return str(given) if given else _made(root / REMEMBERED)
+
+
+def _of_command() -> Any:
+    """`cdk -c externalId=...` hands its context over in the environment."""
+    return json.loads(os.environ.get("CDK_CONTEXT_JSON") or "{}").get(KEY)
+
+
+def _remembered(path: Path) -> dict[str, Any]:
+    """Other things may be remembered there too."""
+    values: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return values
+
+
+def _made(path: Path) -> str:
+    new = {**_remembered(path), KEY: secrets.token_hex(16)}
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    fresh.write_text(json.dumps(new, indent=2) + "\n")
+    try:
+        if path.exists():
+            os.replace(fresh, path)
+        else:
+            # Unlike a rename it fails if another synthesis was quicker.
+            os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink(missing_ok=True)
+    return str(_remembered(path)[KEY])
