@@ -1,0 +1,137 @@
+"""A VPC without a way to the internet: two private subnets and endpoints for what a worker calls, which stand in the first.
+
+Its parts are found by the run's tag and by the VPC, so that a part whose creation was broken off is found too.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from acceptance import tags, waiting
+from acceptance.account import TriedAccount
+from acceptance.diary import Diary
+from acceptance.kinds import Kind, absent
+from dbrestore.contract.refusals import error_code
+
+VPC = "vpc"
+RANGE = "10.83.0.0/24"
+SUBNETS = ("10.83.0.0/26", "10.83.0.64/26")
+# What a worker calls (docs/operations.md): S3 has a gateway endpoint, which costs nothing.
+INTERFACES = ("ssm", "ssmmessages", "secretsmanager")
+
+
+@dataclass(frozen=True)
+class Network:
+    """`owner` is the account whose VPC it is; `group` is the instances' own, which lets nobody in."""
+
+    vpc: str
+    subnets: tuple[str, ...]
+    owner: str
+    group: str
+
+
+def create(account: TriedAccount, diary: Diary) -> Network:
+    """A VPC of the run's own."""
+    ec2, run = account.client("ec2"), diary.run
+    diary.note(VPC, run)
+    vpc = ec2.create_vpc(CidrBlock=RANGE, TagSpecifications=tags.of("vpc", run, f"acceptance-{run}"))["Vpc"]
+    vpc_id = vpc["VpcId"]
+    for name in ("EnableDnsSupport", "EnableDnsHostnames"):
+        ec2.modify_vpc_attribute(VpcId=vpc_id, **{name: {"Value": True}})
+    subnets = tuple(_subnets(ec2, run, vpc_id))
+    _endpoints(account, run, vpc_id, subnets[0])
+    return Network(vpc_id, subnets, vpc.get("OwnerId", account.number), _group(ec2, run, vpc_id, "instances"))
+
+
+def existing(account: TriedAccount, diary: Diary, subnets: tuple[str, ...]) -> Network:
+    """Subnets that are there already, of one VPC, whoever owns it. Only the instances' group is made there."""
+    ec2 = account.client("ec2")
+    diary.note(VPC, diary.run)
+    found = ec2.describe_subnets(SubnetIds=list(subnets))["Subnets"]
+    [vpc] = {one["VpcId"] for one in found}
+    return Network(vpc, subnets, str(found[0]["OwnerId"]), _group(ec2, diary.run, vpc, "instances"))
+
+
+def _subnets(ec2: Any, run: str, vpc: str) -> Iterator[str]:
+    zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones(Filters=[{"Name": "state", "Values": ["available"]}])["AvailabilityZones"]]
+    for block, zone in zip(SUBNETS, zones, strict=False):
+        made = ec2.create_subnet(
+            VpcId=vpc, CidrBlock=block, AvailabilityZone=zone, TagSpecifications=tags.of("subnet", run, f"acceptance-{run}-{zone}")
+        )
+        yield made["Subnet"]["SubnetId"]
+
+
+def _endpoints(account: TriedAccount, run: str, vpc: str, subnet: str) -> None:
+    ec2 = account.client("ec2")
+    [table] = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    group = _group(ec2, run, vpc, "endpoints")
+    https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": RANGE}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[https])
+    wanted: list[dict[str, Any]] = [{"Service": "s3", "VpcEndpointType": "Gateway", "RouteTableIds": [table["RouteTableId"]]}]
+    inside = {"SubnetIds": [subnet], "SecurityGroupIds": [group], "PrivateDnsEnabled": True}
+    wanted += [{"Service": service, "VpcEndpointType": "Interface", **inside} for service in INTERFACES]
+    suffix = "cn.com.amazonaws" if account.partition == "aws-cn" else "com.amazonaws"
+    for one in wanted:
+        name = f"{suffix}.{account.here}.{one.pop('Service')}"
+        ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=name, TagSpecifications=tags.of("vpc-endpoint", run, f"acceptance-{run}"), **one)
+    waiting.until(lambda: _are_available(ec2, run), 15, "the VPC's endpoints are available")
+
+
+def _are_available(ec2: Any, run: str) -> bool:
+    found = ec2.describe_vpc_endpoints(Filters=tags.filters(run))["VpcEndpoints"]
+    return {one["State"].lower() for one in found} == {"available"}
+
+
+def _group(ec2: Any, run: str, vpc: str, of: str) -> str:
+    name = f"acceptance-{run}-{of}"
+    made = ec2.create_security_group(
+        GroupName=name, Description=f"dbrestore acceptance: {of}", VpcId=vpc, TagSpecifications=tags.of("security-group", run, name)
+    )
+    return str(made["GroupId"])
+
+
+def _remove(account: TriedAccount, run: str) -> None:
+    """Endpoints first: their interfaces hold groups and subnets. What is still held is removed by a later call."""
+    ec2 = account.client("ec2")
+    found = _found(ec2, run)
+    if found["endpoints"]:
+        ec2.delete_vpc_endpoints(VpcEndpointIds=found["endpoints"])
+    for parts, delete in _DELETED:
+        for identifier in found[parts]:
+            _delete(lambda name=parts, id_=identifier, call=delete: call(ec2, id_))  # type: ignore[misc]
+
+
+def _delete(call: Callable[[], None]) -> None:
+    try:
+        call()
+    except ClientError as error:
+        if error_code(error) != "DependencyViolation" and not error_code(error).endswith((".NotFound", "NotFound")):
+            raise
+
+
+_DELETED: tuple[tuple[str, Callable[[Any, str], Any]], ...] = (
+    ("groups", lambda ec2, id_: ec2.delete_security_group(GroupId=id_)),
+    ("subnets", lambda ec2, id_: ec2.delete_subnet(SubnetId=id_)),
+    ("vpcs", lambda ec2, id_: ec2.delete_vpc(VpcId=id_)),
+)
+
+
+def _found(ec2: Any, run: str) -> dict[str, list[str]]:
+    """Ids of what bears the run's tag. An endpoint that is being deleted is still in the way."""
+    of_run = tags.filters(run)
+    endpoints = ec2.describe_vpc_endpoints(Filters=of_run)["VpcEndpoints"]
+    return {
+        "endpoints": [one["VpcEndpointId"] for one in endpoints if one["State"].lower() != "deleted"],
+        "groups": [one["GroupId"] for one in ec2.describe_security_groups(Filters=of_run)["SecurityGroups"]],
+        "subnets": [one["SubnetId"] for one in ec2.describe_subnets(Filters=of_run)["Subnets"]],
+        "vpcs": [one["VpcId"] for one in ec2.describe_vpcs(Filters=of_run)["Vpcs"]],
+    }
+
+
+def _exists(account: TriedAccount, run: str) -> bool:
+    return any(_found(account.client("ec2"), run).values())
+
+
+KINDS = {VPC: Kind(_remove, _exists, minutes=20.0)}
