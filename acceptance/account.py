@@ -10,6 +10,7 @@ from botocore.config import Config
 
 from acceptance.calls import Calls
 from dbrestore.cli.control import Account
+from infrastructure.names import STATE_MACHINE
 
 # Of AWS's partitions (botocore's endpoints.json).
 AWS_HOSTS = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
@@ -58,6 +59,11 @@ class TriedAccount(Account):
     def partition(self) -> str:
         """`aws`, `aws-cn`."""
         return self.identity["Arn"].split(":")[1]
+
+    @property
+    def installation(self) -> str:
+        """The value of the tag that tells whose a thing of a restore is."""
+        return f"{self.number}/{self.here}/{STATE_MACHINE}"
 
     @property
     def here(self) -> str:

@@ -72,7 +72,9 @@ def _wishes(given: argparse.Namespace) -> Wishes:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m acceptance", description="Try dbrestore out in an account of AWS, and remove it again.")
+    parser = argparse.ArgumentParser(
+        prog="python -m acceptance", description="Try dbrestore out in an account of AWS, and remove it again."
+    )
     parser.add_argument("--profile", help="of the AWS configuration; default: as boto3 finds it")
     parser.add_argument("--region", help="default: as boto3 finds it")
     parser.add_argument("--sqlserver", action="store_true", help="SQL Server Express too: an hour more")

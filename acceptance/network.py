@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from acceptance import tags, waiting
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
-from acceptance.kinds import Kind, absent
+from acceptance.kinds import Kind
 from dbrestore.contract.refusals import error_code
 
 VPC = "vpc"
@@ -55,7 +55,10 @@ def existing(account: TriedAccount, diary: Diary, subnets: tuple[str, ...]) -> N
 
 
 def _subnets(ec2: Any, run: str, vpc: str) -> Iterator[str]:
-    zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones(Filters=[{"Name": "state", "Values": ["available"]}])["AvailabilityZones"]]
+    zones = [
+        zone["ZoneName"]
+        for zone in ec2.describe_availability_zones(Filters=[{"Name": "state", "Values": ["available"]}])["AvailabilityZones"]
+    ]
     for block, zone in zip(SUBNETS, zones, strict=False):
         made = ec2.create_subnet(
             VpcId=vpc, CidrBlock=block, AvailabilityZone=zone, TagSpecifications=tags.of("subnet", run, f"acceptance-{run}-{zone}")

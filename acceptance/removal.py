@@ -52,8 +52,8 @@ def _gone(account: TriedAccount, thing: Made) -> str | None:
         waiting.until(look, kind.minutes, "gone")
     except waiting.TookTooLong:
         return f"still there after {kind.minutes:g} minutes"
-    except (ClientError, BotoCoreError) as error:
-        return str(error)
+    except Exception as error:  # whatever it is, the other things must go
+        return f"{type(error).__name__}: {error}"
     return None
 
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from acceptance import waiting
+from acceptance import dumps, waiting
 from dbrestore.cli import request, restore
 from dbrestore.cli.control import ControlPlane
 from dbrestore.cli.following import read_report
 from dbrestore.contract.record import PhaseRow, Report
+from dbrestore.contract.request import RestoreRequest
 from dbrestore.ledger import reading
 
 ENDED_WITHIN = 90.0
@@ -29,7 +30,8 @@ class Begun:
 
     def reach(self, *states: str) -> PhaseRow | None:
         """Wait until one of them runs; None if the restore ended before."""
-        return waiting.until(lambda: self._in(states) or self._is_over(), ENDED_WITHIN, f"{self.restore_id} is in {states[0]}") or None
+        found = waiting.until(lambda: self._in(states) or self._is_over(), ENDED_WITHIN, f"{self.restore_id} is in {states[0]}")
+        return found if isinstance(found, PhaseRow) else None
 
     def _in(self, states: tuple[str, ...]) -> PhaseRow | None:
         return next((row for state in states if (row := self.phase(state)) and row.status == "RUNNING"), None)
@@ -62,8 +64,20 @@ class Begun:
 
 def begin(plane: ControlPlane, target: str, source: str, database: str, new: str) -> Begun:
     """Restore `database` of the source's newest restore point as `new`."""
-    asked = request.build(
-        target, [f"{database}={new}"], source=source, point="latest", mode="restore", on_conflict="fail", reason="acceptance"
-    )
+    asked = wish(target, source, database, new, "restore")
     started = restore.start(plane, asked)
     return Begun(plane, started.restore_id, started.arn)
+
+
+def wish(target: str, source: str, database: str, new: str, mode: str) -> RestoreRequest:
+    """The request. Roles that a dump names are made, because the instance is new."""
+    return request.build(
+        target,
+        [f"{database}={new}"],
+        source=source,
+        point="latest",
+        mode=mode,
+        on_conflict="fail",
+        reason="acceptance",
+        choices={"roles": "create-missing"} if database == dumps.DATABASE else {},
+    )

@@ -38,7 +38,8 @@ def _remove(account: TriedAccount, name: str) -> None:
         absent(error, "NoSuchEntity")
 
 
-def _exists(account: TriedAccount, name: str) -> bool:
+def exists(account: TriedAccount, name: str) -> bool:
+    """Whether the account has it."""
     try:
         account.client("iam").get_role(RoleName=name)
     except ClientError as error:
@@ -46,4 +47,4 @@ def _exists(account: TriedAccount, name: str) -> bool:
     return True
 
 
-KINDS = {ROLE: Kind(_remove, _exists)}
+KINDS = {ROLE: Kind(_remove, exists)}

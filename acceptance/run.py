@@ -4,13 +4,13 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from acceptance import dumps, instances, network, removal, scan, sheet_page, stacks
+from acceptance import dumps, instances, network, removal, scan, sheet_page, stacks, target_role
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
 from acceptance.sheet import Removal, Sheet, TrialResult
@@ -70,7 +70,7 @@ class Run:
             postgresql.settle()
             dump = dumps.create(Path(folder), wishes.scale.rows)
             postgresql_points.add(plane.storage, plane.repository_bucket, postgresql.name, [(None, dump)])
-        scene = Scene(account, plane, diary, where, postgresql, wishes)
+        scene = Scene(account, plane, diary, where, postgresql, target_role.create(account, diary), wishes)
         return self._with_sqlserver(scene, sqlserver) if sqlserver else scene
 
     def _with_sqlserver(self, scene: Scene, sqlserver: instances.Instance) -> Scene:
@@ -80,9 +80,7 @@ class Run:
             files = self.wishes.native_backups
             added = native_points.add(scene.plane.storage, scene.plane.repository_bucket, sqlserver.name, files, None)
             [database] = added.points[0].native_databases
-        return Scene(
-            scene.account, scene.plane, scene.diary, scene.network, scene.postgresql, scene.wishes, sqlserver, database.name
-        )
+        return replace(scene, sqlserver=sqlserver, native_database=database.name)
 
     def _try_all(self, scene: Scene) -> None:
         for trial in self.trials:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from acceptance import tags, waiting
 from acceptance.account import TriedAccount
-from dbrestore.contract.names import MANAGED
+from dbrestore.contract.names import INSTALLATION
 
 SHOWN_AFTERWARDS = 20.0
 
@@ -24,7 +24,7 @@ def left(account: TriedAccount, run: str, minutes: float = SHOWN_AFTERWARDS) -> 
 
 def _tagged(account: TriedAccount, run: str) -> Iterator[str]:
     tagging = account.client("resourcegroupstaggingapi")
-    for wanted in ({"Key": tags.RUN, "Values": [run]}, {"Key": MANAGED}):
+    for wanted in ({"Key": tags.RUN, "Values": [run]}, {"Key": INSTALLATION, "Values": [account.installation]}):
         for page in tagging.get_paginator("get_resources").paginate(TagFilters=[wanted]):
             yield from (one["ResourceARN"] for one in page["ResourceTagMappingList"] if _is_alive(account, one["ResourceARN"]))
 

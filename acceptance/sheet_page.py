@@ -20,7 +20,8 @@ def _summary(sheet: Sheet) -> str:
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counted.items())) or "nothing was tried"
     hours = (sheet.ended_at - sheet.began_at).total_seconds() / 3600
     where = "AWS" if sheet.place == "AWS" else "an endpoint that isn't AWS's"
-    text = f"dbrestore {sheet.version} on {where}, {sheet.region}, {sheet.began_at:%Y-%m-%d %H:%M} UTC, {hours:.1f} hours, {sheet.scale}: {outcomes}."
+    began = f"{sheet.began_at:%Y-%m-%d %H:%M} UTC"
+    text = f"dbrestore {sheet.version} on {where}, {sheet.region}, {began}, {hours:.1f} hours, {sheet.scale}: {outcomes}."
     return f"{text}\n\nThe run was broken off: {sheet.failure}" if sheet.failure else text
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from acceptance import buckets, tags, waiting
+from acceptance import buckets, roles, tags, waiting
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
 from acceptance.kinds import Kind, absent
@@ -38,6 +38,8 @@ def require_none(account: TriedAccount) -> None:
     """Names are fixed: there can be only one installation in an account and Region. Raises AlreadyDeployed."""
     found = [name for name in _kept(account) if buckets.exists(account, name)]
     found += [names.LEDGER_TABLE] if _table_exists(account, names.LEDGER_TABLE) else []
+    target = f"{names.TARGET_ROLE}-{account.here}"
+    found += [target] if roles.exists(account, target) else []
     if found:
         raise AlreadyDeployed(
             f"dbrestore is, or was, deployed in this account and Region ({', '.join(found)}), and what is there is never touched: choose "

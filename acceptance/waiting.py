@@ -6,7 +6,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 # Seconds.
-FIRST, GROWTH, LONGEST = 0.2, 1.3, 15.0
+FIRST, GROWTH, LONGEST = 0.2, 1.3, 5.0
 
 
 class TookTooLong(Exception):

@@ -1,15 +1,15 @@
 """The main job: a database comes back, of each engine, and a worker that dies leaves nothing."""
 
 from acceptance import dumps, restores
+from acceptance.restores import Begun
+from acceptance.trials.connecting import worker_of
 from acceptance.trials.trial import Finding, NotTried, Scene, Trial, require
 from dbrestore.contract.errors import WorkerLost
-from dbrestore.contract.names import RESTORE_ID
-from dbrestore.contract.record import Report
 
 
 def _postgresql(scene: Scene) -> Finding:
     name = scene.postgresql.name
-    return _told(restores.begin(scene.plane, name, name, dumps.DATABASE, "shop_restored").end(), "shop_restored")
+    return _told(scene, restores.begin(scene.plane, name, name, dumps.DATABASE, "shop_restored"), "shop_restored")
 
 
 def _sqlserver(scene: Scene) -> Finding:
@@ -18,10 +18,12 @@ def _sqlserver(scene: Scene) -> Finding:
     account, name = scene.account, scene.sqlserver.name
     policies = account.client("iam").list_role_policies(RoleName=scene.sqlserver.role)["PolicyNames"]
     require(not policies, f"the option's role has policies of its own: {', '.join(policies)}")
-    return _told(restores.begin(scene.plane, name, name, scene.native_database, "native_restored").end(), "native_restored")
+    return _told(scene, restores.begin(scene.plane, name, name, scene.native_database, "native_restored"), "native_restored")
 
 
-def _told(report: Report, new: str) -> Finding:
+def _told(scene: Scene, begun: Begun, new: str) -> Finding:
+    report = begun.end()
+    scene.reports.append(report)
     error = f"{report.error.name}: {report.error.message}" if report.error else "no error"
     require(report.status == "SUCCEEDED", f"{report.restore_id} ended {report.status}: {error}")
     require(not report.leftovers, f"{report.restore_id} left {', '.join(report.leftovers)}")
@@ -34,7 +36,7 @@ def _worker_killed(scene: Scene) -> Finding:
     name, ec2 = scene.postgresql.name, scene.account.client("ec2")
     begun = restores.begin(scene.plane, name, name, dumps.DATABASE, "shop_killed")
     require(begun.reach("ReplayDumps") is not None, f"{begun.restore_id} ended before its worker could be killed")
-    worker = _worker(ec2, begun.restore_id)
+    worker = worker_of(ec2, begun.restore_id)
     ec2.terminate_instances(InstanceIds=[worker])
     report = begun.end()
     error = report.error.name if report.error else "no error"
@@ -42,12 +44,6 @@ def _worker_killed(scene: Scene) -> Finding:
     unproven = [row.name for row in report.resources if row.state != "KEPT" and not row.seen_absent_at]
     require(not (report.leftovers or unproven), f"{report.restore_id} left {', '.join((*report.leftovers, *unproven))}")
     return Finding(f"{report.restore_id}: the worker was terminated in ReplayDumps, the restore failed with {error} and left nothing")
-
-
-def _worker(ec2: "object", restore_id: str) -> str:
-    filters = [{"Name": f"tag:{RESTORE_ID}", "Values": [restore_id]}, {"Name": "instance-state-name", "Values": ["running"]}]
-    [reservation] = ec2.describe_instances(Filters=filters)["Reservations"]  # type: ignore[attr-defined]
-    return str(reservation["Instances"][0]["InstanceId"])
 
 
 POSTGRESQL = Trial(

@@ -13,20 +13,24 @@ from acceptance.network import Network
 from acceptance.sheet import Call, Measurement, Outcome, TrialResult
 from acceptance.wishes import Wishes
 from dbrestore.cli.control import ControlPlane
+from dbrestore.contract.record import Report
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What trials are tried on. `sqlserver` is None unless it was asked for; `native_database` is then what the backups are of."""
+    """What trials are tried on. `function_role`: the ARN of the role that stands for a function's. `sqlserver` is None unless it was asked
+    for; `native_database` is then what the backups are of. `reports` are those of the restores so far."""
 
     account: TriedAccount
     plane: ControlPlane
     diary: Diary
     network: Network
     postgresql: Instance
+    function_role: str
     wishes: Wishes
     sqlserver: Instance | None = None
     native_database: str | None = None
+    reports: list[Report] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Finding:
     """What a trial found: `told` is a sentence about what was seen."""
 
     told: str
-    measurements: tuple[Measurement, ...] = field(default=())
+    measurements: tuple[Measurement, ...] = ()
 
 
 class DidNotHold(Exception):

@@ -176,6 +176,20 @@ _ADDED: dict[str, tuple[str, Callable[[dict[str, Any], str, Place], dict[str, st
 }
 
 
+def _remove_alarm(name: str, place: Place) -> None:
+    _made_with().client("cloudwatch", place=place).delete_alarms(AlarmNames=[name])
+
+
+def _remove_schedule(name: str, place: Place) -> None:
+    _made_with().client("scheduler", place=place).delete_schedule(Name=name)
+
+
+_REMOVED: dict[str, Callable[[str, Place], None]] = {
+    "AWS::CloudWatch::Alarm": _remove_alarm,
+    "AWS::Scheduler::Schedule": _remove_schedule,
+}
+
+
 def _added_type(kind: str, name_property: str, make: Callable[[dict[str, Any], str, Place], dict[str, str]]) -> type:
     class Added(CloudFormationModel):  # type: ignore[misc]
         def __init__(self, name: str, attributes: dict[str, str]) -> None:
@@ -199,7 +213,9 @@ def _added_type(kind: str, name_property: str, make: Callable[[dict[str, Any], s
 
         @classmethod
         def delete_from_cloudformation_json(cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> None:
-            """A stack is deleted with the whole cloud."""
+            """What hangs on another resource goes with it."""
+            if kind in _REMOVED:
+                _REMOVED[kind](resource_name, Place(account_id, region_name))
 
         @classmethod
         def has_cfn_attr(cls, attr: str) -> bool:
