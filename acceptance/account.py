@@ -1,6 +1,8 @@
 """The account that is tried out: its clients, who calls, and whether it is AWS that answers."""
 
+import time
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +51,11 @@ class TriedAccount(Account):
         """STS's answer: Account and Arn."""
         answer: dict[str, str] = self.client("sts").get_caller_identity()
         return answer
+
+    def now(self) -> float:
+        """Seconds since the epoch by AWS's clock, to a second: this computer's may be wrong."""
+        answer = self.client("sts").get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
+        return parsedate_to_datetime(answer["date"]).timestamp() if "date" in answer else time.time()
 
     @property
     def number(self) -> str:

@@ -9,20 +9,27 @@ from acceptance.account import TriedAccount
 from acceptance.diary import Diary
 from acceptance.run import Run
 from acceptance.sheet import Sheet
+from acceptance.trials.order import TRIALS
+from acceptance.trials.trial import Trial
 from acceptance.wishes import CERTIFICATES, PREFIX, SCALES, Wishes
 from dbrestore.cli import consoles
 from dbrestore.contract.exit_code import ExitCode
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, trials: Sequence[Trial] = TRIALS) -> int:
     """0 if nothing that was tried failed and nothing is left; 1 if something did, 5 if something is left, 2 if it could not begin."""
     given = _parser().parse_args(arguments)
     account = TriedAccount(profile=given.profile, region=given.region)
     wishes = _wishes(given)
-    return _finish(account, wishes, given.remove) if given.remove else _begin(account, wishes)
+    try:
+        return _finish(account, wishes, given.remove) if given.remove else _begin(account, wishes, trials)
+    except KeyboardInterrupt:
+        # Of the run itself Ctrl-C begins the removal; this one ended that.
+        consoles.say(f"Not everything is removed: python -m acceptance --remove RUN goes on, for each RUN in {wishes.folder}")
+        return ExitCode.INTERRUPTED
 
 
-def _begin(account: TriedAccount, wishes: Wishes) -> int:
+def _begin(account: TriedAccount, wishes: Wishes, trials: Sequence[Trial]) -> int:
     console = consoles.out()
     try:
         stacks.require_none(account)
@@ -35,13 +42,17 @@ def _begin(account: TriedAccount, wishes: Wishes) -> int:
         return ExitCode.USAGE
     diary = Diary.begin(wishes.folder, run=run.new_id(), account=account.number, region=account.here, prefix=wishes.prefix)
     console.print(f"run {diary.run}; should it be broken off: python -m acceptance --remove {diary.run}", soft_wrap=True)
-    sheet = Run(account, wishes, diary, console).play()
+    sheet = Run(account, wishes, diary, console, trials).play()
     console.print(f"the sheet: {diary.folder / 'sheet.md'}", soft_wrap=True)
     return _code(sheet)
 
 
 def _finish(account: TriedAccount, wishes: Wishes, name: str) -> int:
-    diary = Diary.open(wishes.folder, name)
+    try:
+        diary = Diary.open(wishes.folder, name)
+    except FileNotFoundError:
+        consoles.say(f"There is no record of a run {name} in {wishes.folder}: name its folder with --results")
+        return ExitCode.NOT_FOUND
     if (diary.account, diary.region) != (account.number, account.here):
         consoles.say(f"The run {name} is in account {diary.account}, {diary.region}: use its credentials and --region {diary.region}")
         return ExitCode.USAGE

@@ -37,12 +37,11 @@ def create(account: TriedAccount, diary: Diary) -> Network:
     ec2, run = account.client("ec2"), diary.run
     diary.note(VPC, run)
     vpc = ec2.create_vpc(CidrBlock=RANGE, TagSpecifications=tags.of("vpc", run, f"acceptance-{run}"))["Vpc"]
-    vpc_id = vpc["VpcId"]
     for name in ("EnableDnsSupport", "EnableDnsHostnames"):
-        ec2.modify_vpc_attribute(VpcId=vpc_id, **{name: {"Value": True}})
-    subnets = tuple(_subnets(ec2, run, vpc_id))
-    _endpoints(account, run, vpc_id, subnets[0])
-    return Network(vpc_id, subnets, vpc.get("OwnerId", account.number), _group(ec2, run, vpc_id, "instances"))
+        waiting.known(ec2.modify_vpc_attribute, VpcId=vpc["VpcId"], **{name: {"Value": True}})
+    subnets = tuple(_subnets(account, run, vpc["VpcId"]))
+    _endpoints(account, run, vpc["VpcId"], subnets[0])
+    return Network(vpc["VpcId"], subnets, vpc.get("OwnerId", account.number), _group(ec2, run, vpc["VpcId"], "instances"))
 
 
 def existing(account: TriedAccount, diary: Diary, subnets: tuple[str, ...]) -> Network:
@@ -54,43 +53,52 @@ def existing(account: TriedAccount, diary: Diary, subnets: tuple[str, ...]) -> N
     return Network(vpc, subnets, str(found[0]["OwnerId"]), _group(ec2, diary.run, vpc, "instances"))
 
 
-def _subnets(ec2: Any, run: str, vpc: str) -> Iterator[str]:
-    zones = [
-        zone["ZoneName"]
-        for zone in ec2.describe_availability_zones(Filters=[{"Name": "state", "Values": ["available"]}])["AvailabilityZones"]
-    ]
-    for block, zone in zip(SUBNETS, zones, strict=False):
-        made = ec2.create_subnet(
-            VpcId=vpc, CidrBlock=block, AvailabilityZone=zone, TagSpecifications=tags.of("subnet", run, f"acceptance-{run}-{zone}")
-        )
+def _subnets(account: TriedAccount, run: str, vpc: str) -> Iterator[str]:
+    ec2 = account.client("ec2")
+    for block, zone in zip(SUBNETS, _zones(account), strict=False):
+        tagged = tags.of("subnet", run, f"acceptance-{run}-{zone}")
+        made = waiting.known(ec2.create_subnet, VpcId=vpc, CidrBlock=block, AvailabilityZone=zone, TagSpecifications=tagged)
         yield made["Subnet"]["SubnetId"]
+
+
+def _zones(account: TriedAccount) -> list[str]:
+    """Those in which every endpoint can stand."""
+    ec2, names = account.client("ec2"), [_service(account, service) for service in INTERFACES]
+    offered = [set(one["AvailabilityZones"]) for one in ec2.describe_vpc_endpoint_services(ServiceNames=names)["ServiceDetails"]]
+    zones = ec2.describe_availability_zones(Filters=[{"Name": "state", "Values": ["available"]}])["AvailabilityZones"]
+    return [zone["ZoneName"] for zone in zones if all(zone["ZoneName"] in some for some in offered)]
+
+
+def _service(account: TriedAccount, service: str) -> str:
+    suffix = "cn.com.amazonaws" if account.partition == "aws-cn" else "com.amazonaws"
+    return f"{suffix}.{account.here}.{service}"
 
 
 def _endpoints(account: TriedAccount, run: str, vpc: str, subnet: str) -> None:
     ec2 = account.client("ec2")
-    [table] = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    [table] = waiting.known(ec2.describe_route_tables, Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
     group = _group(ec2, run, vpc, "endpoints")
     https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": RANGE}]}
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[https])
-    wanted: list[dict[str, Any]] = [{"Service": "s3", "VpcEndpointType": "Gateway", "RouteTableIds": [table["RouteTableId"]]}]
-    inside = {"SubnetIds": [subnet], "SecurityGroupIds": [group], "PrivateDnsEnabled": True}
-    wanted += [{"Service": service, "VpcEndpointType": "Interface", **inside} for service in INTERFACES]
-    suffix = "cn.com.amazonaws" if account.partition == "aws-cn" else "com.amazonaws"
-    for one in wanted:
-        name = f"{suffix}.{account.here}.{one.pop('Service')}"
-        ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=name, TagSpecifications=tags.of("vpc-endpoint", run, f"acceptance-{run}"), **one)
-    waiting.until(lambda: _are_available(ec2, run), 15, "the VPC's endpoints are available")
+    waiting.known(ec2.authorize_security_group_ingress, GroupId=group, IpPermissions=[https])
+    inside = {"VpcEndpointType": "Interface", "SubnetIds": [subnet], "SecurityGroupIds": [group], "PrivateDnsEnabled": True}
+    wanted: dict[str, dict[str, Any]] = {service: inside for service in INTERFACES}
+    wanted["s3"] = {"VpcEndpointType": "Gateway", "RouteTableIds": [table["RouteTableId"]]}
+    for service, asked in wanted.items():
+        tagged = tags.of("vpc-endpoint", run, f"acceptance-{run}-{service}")
+        waiting.known(ec2.create_vpc_endpoint, VpcId=vpc, ServiceName=_service(account, service), TagSpecifications=tagged, **asked)
+    waiting.until(lambda: _are_available(ec2, run, len(wanted)), 15, "the VPC's endpoints are available")
 
 
-def _are_available(ec2: Any, run: str) -> bool:
+def _are_available(ec2: Any, run: str, count: int) -> bool:
     found = ec2.describe_vpc_endpoints(Filters=tags.filters(run))["VpcEndpoints"]
-    return {one["State"].lower() for one in found} == {"available"}
+    return [one["State"].lower() for one in found] == ["available"] * count
 
 
 def _group(ec2: Any, run: str, vpc: str, of: str) -> str:
     name = f"acceptance-{run}-{of}"
-    made = ec2.create_security_group(
-        GroupName=name, Description=f"dbrestore acceptance: {of}", VpcId=vpc, TagSpecifications=tags.of("security-group", run, name)
+    tagged = tags.of("security-group", run, name)
+    made = waiting.known(
+        ec2.create_security_group, GroupName=name, Description=f"dbrestore acceptance: {of}", VpcId=vpc, TagSpecifications=tagged
     )
     return str(made["GroupId"])
 
@@ -101,24 +109,20 @@ def _remove(account: TriedAccount, run: str) -> None:
     found = _found(ec2, run)
     if found["endpoints"]:
         ec2.delete_vpc_endpoints(VpcEndpointIds=found["endpoints"])
-    for parts, delete in _DELETED:
-        for identifier in found[parts]:
-            _delete(lambda name=parts, id_=identifier, call=delete: call(ec2, id_))  # type: ignore[misc]
+    for group in found["groups"]:
+        _delete(ec2.delete_security_group, GroupId=group)
+    for subnet in found["subnets"]:
+        _delete(ec2.delete_subnet, SubnetId=subnet)
+    for vpc in found["vpcs"]:
+        _delete(ec2.delete_vpc, VpcId=vpc)
 
 
-def _delete(call: Callable[[], None]) -> None:
+def _delete(call: Callable[..., Any], **asked: str) -> None:
     try:
-        call()
+        call(**asked)
     except ClientError as error:
-        if error_code(error) != "DependencyViolation" and not error_code(error).endswith((".NotFound", "NotFound")):
+        if error_code(error) != "DependencyViolation" and not error_code(error).endswith("NotFound"):
             raise
-
-
-_DELETED: tuple[tuple[str, Callable[[Any, str], Any]], ...] = (
-    ("groups", lambda ec2, id_: ec2.delete_security_group(GroupId=id_)),
-    ("subnets", lambda ec2, id_: ec2.delete_subnet(SubnetId=id_)),
-    ("vpcs", lambda ec2, id_: ec2.delete_vpc(VpcId=id_)),
-)
 
 
 def _found(ec2: Any, run: str) -> dict[str, list[str]]:

@@ -1,7 +1,6 @@
 """The proof that nothing is left: AWS asked by tag, whatever the run's own records say.
 
-The tagging service shows some things for a while after they are gone; so what it shows is looked at again, and of instances only those
-count that aren't terminated.
+The tagging service shows some things for a while after they are gone; so what it shows is looked at again, and EC2 is asked about its own.
 """
 
 from collections.abc import Iterator
@@ -29,11 +28,27 @@ def _tagged(account: TriedAccount, run: str) -> Iterator[str]:
             yield from (one["ResourceARN"] for one in page["ResourceTagMappingList"] if _is_alive(account, one["ResourceARN"]))
 
 
+# Kinds of things that EC2 can be asked about by themselves: the call, the filter for an id, where the answer has them.
+_ASKED: dict[str, tuple[str, str, str]] = {
+    "volume": ("describe_volumes", "volume-id", "Volumes"),
+    "network-interface": ("describe_network_interfaces", "network-interface-id", "NetworkInterfaces"),
+    "security-group": ("describe_security_groups", "group-id", "SecurityGroups"),
+    "subnet": ("describe_subnets", "subnet-id", "Subnets"),
+    "vpc": ("describe_vpcs", "vpc-id", "Vpcs"),
+    "vpc-endpoint": ("describe_vpc_endpoints", "vpc-endpoint-id", "VpcEndpoints"),
+}
+
+
 def _is_alive(account: TriedAccount, arn: str) -> bool:
-    """Terminated instances are shown for about an hour."""
-    resource = arn.split(":", 5)[5]
-    if not resource.startswith("instance/i-"):
-        return True
-    shown = account.client("ec2").describe_instances(Filters=[{"Name": "instance-id", "Values": [resource.partition("/")[2]]}])
-    states = [one["State"]["Name"] for reservation in shown["Reservations"] for one in reservation["Instances"]]
-    return any(state != "terminated" for state in states)
+    """What EC2 itself doesn't show, or shows as terminated, is gone, whatever the tagging service still has."""
+    _, _, service, _, _, resource = arn.split(":", 5)
+    kind, _, identifier = resource.partition("/")
+    ec2 = account.client("ec2")
+    if service == "ec2" and kind == "instance":
+        shown = ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": [identifier]}])
+        states = [one["State"]["Name"] for reservation in shown["Reservations"] for one in reservation["Instances"]]
+        return any(state != "terminated" for state in states)
+    if service == "ec2" and kind in _ASKED:
+        call, name, key = _ASKED[kind]
+        return bool(getattr(ec2, call)(Filters=[{"Name": name, "Values": [identifier]}])[key])
+    return True

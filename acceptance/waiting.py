@@ -2,9 +2,15 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from dbrestore.contract.refusals import error_code
 
 Found = TypeVar("Found")
+# Minutes. EC2 knows within them everywhere what it made (Amazon EC2 API Reference, "Eventual consistency").
+KNOWN_WITHIN = 5.0
 # Seconds.
 FIRST, GROWTH, LONGEST = 0.2, 1.3, 5.0
 
@@ -24,3 +30,17 @@ def until(look: Callable[[], Found | None], minutes: float, what: str) -> Found:
             raise TookTooLong(f"{what}: not so after {minutes:g} minutes")
         time.sleep(pause)
         pause = min(pause * GROWTH, LONGEST)
+
+
+def known(call: Callable[..., Any], **asked: Any) -> Any:
+    """The answer of a call about something that was just made, which AWS may not know everywhere yet. Raises TookTooLong."""
+
+    def look() -> tuple[Any] | None:
+        try:
+            return (call(**asked),)
+        except ClientError as error:
+            if not error_code(error).endswith("NotFound"):
+                raise
+            return None
+
+    return until(look, KNOWN_WITHIN, "AWS knows what it made")[0]

@@ -19,7 +19,7 @@ class Scale:
     rows: int
 
 
-QUICK = Scale("quick", pairings=3, stops=2, rows=100_000)
+QUICK = Scale("quick", pairings=3, stops=2, rows=20_000)
 FULL = Scale("full", pairings=100, stops=50, rows=300_000)
 SCALES = {scale.name: scale for scale in (QUICK, FULL)}
 

@@ -3,7 +3,6 @@
 The worker of a restore tries from before its groups are paired; AWS-RunShellScript says when it came through.
 """
 
-import time
 from typing import Any
 
 from acceptance import dumps, restores, waiting
@@ -59,7 +58,7 @@ def worker_of(ec2: Any, restore_id: str) -> str:
 
 def _active_at(scene: Scene, before: set[str]) -> float | None:
     added = {group: status for group, status in scene.postgresql.groups().items() if group not in before}
-    return time.time() if added and set(added.values()) == {"active"} else None
+    return scene.account.now() if added and set(added.values()) == {"active"} else None
 
 
 def _through_at(scene: Scene, command: str, worker: str) -> float | None:

@@ -20,7 +20,7 @@ def _many(scene: Scene) -> Finding:
     stopped = 0
     for batch in _batches(list(enumerate(offsets))):
         begun = [(restores.begin(scene.plane, name, name, dumps.DATABASE, f"shop_stopped_{number}"), offset) for number, offset in batch]
-        stopped += sum(_stop(restore, offset) for restore, offset in begun)
+        stopped += sum(_stop(scene, restore, offset) for restore, offset in begun)
         for restore, _ in begun:
             report = restore.cleaned()
             require(not report.leftovers, f"{report.restore_id} left {', '.join(report.leftovers)}")
@@ -29,12 +29,12 @@ def _many(scene: Scene) -> Finding:
     return Finding(f"{stopped} of {stops} executions were stopped 0 to {LATEST:g} s after DeployWorker began; no worker or group is left")
 
 
-def _stop(restore: Begun, offset: float) -> bool:
+def _stop(scene: Scene, restore: Begun, offset: float) -> bool:
     """Whether it was still running then."""
     phase = restore.reach("DeployWorker")
     if phase is None:
         return False
-    time.sleep(max(0.0, phase.started_at.timestamp() + offset - time.time()))
+    time.sleep(max(0.0, phase.started_at.timestamp() + offset - scene.account.now()))
     restore.stop()
     return True
 

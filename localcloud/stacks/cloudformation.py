@@ -7,6 +7,7 @@ moto would leave it out and go on.
 |---|---|
 | a security group keeps the rule "everything out" beside those of the template | it has the template's rules only |
 | no schedules, CDK metadata, bucket policies | there; `localcloud.s3.accounts` judges the policies, where another account asks |
+| layers stay when their stack is deleted | they go |
 | no alarms, policies of queues and topics, asynchronous invocations' destinations | there; no metric ever reaches an alarm |
 
 Left out without a word, as the product doesn't rely on it: a bucket's lifecycle and versioning, a function's layers and log format.
@@ -20,13 +21,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
+from moto.awslambda.models import LayerVersion, lambda_backends
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.models.security_groups import SecurityGroup
 
 from localcloud.base.clients import HOME, Clients, Place
-from localcloud.base.corrections import fix
+from localcloud.base.corrections import add, fix
 from localcloud.server import LocalCloudError
 from localcloud.stacks import protections
 
@@ -54,6 +56,7 @@ def install(clients: Clients) -> None:
         # moto finds them as subclasses, which Python forgets unless somebody keeps them.
         _types.extend(_added_type(kind, *made) for kind, made in _ADDED.items())
     fix(SecurityGroup, "create_from_cloudformation_json", _group_with_its_rules)
+    add(LayerVersion, "delete", _delete_layer)
     protections.install()
     for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cache.cache_clear()
@@ -68,6 +71,10 @@ def _group_with_its_rules(original: Any, name: str, description: Any, account: s
         ec2.revoke_security_group_egress(GroupId=group.id, IpPermissions=everything)
         ec2.authorize_security_group_egress(GroupId=group.id, IpPermissions=rules)
     return group
+
+
+def _delete_layer(layer: LayerVersion, account: str, region: str) -> None:
+    lambda_backends[account][region].delete_layer_version(layer.name, layer.version)
 
 
 def _permission(rule: dict[str, Any]) -> dict[str, Any]:
