@@ -41,7 +41,7 @@ def create(account: TriedAccount, diary: Diary) -> Network:
         waiting.known(ec2.modify_vpc_attribute, VpcId=vpc["VpcId"], **{name: {"Value": True}})
     subnets = tuple(_subnets(account, run, vpc["VpcId"]))
     _endpoints(account, run, vpc["VpcId"], subnets[0])
-    return Network(vpc["VpcId"], subnets, vpc.get("OwnerId", account.number), _group(ec2, run, vpc["VpcId"], "instances"))
+    return Network(vpc["VpcId"], subnets, vpc.get("OwnerId", account.number), create_group(ec2, run, vpc["VpcId"], "instances"))
 
 
 def existing(account: TriedAccount, diary: Diary, subnets: tuple[str, ...]) -> Network:
@@ -50,7 +50,7 @@ def existing(account: TriedAccount, diary: Diary, subnets: tuple[str, ...]) -> N
     diary.note(VPC, diary.run)
     found = ec2.describe_subnets(SubnetIds=list(subnets))["Subnets"]
     [vpc] = {one["VpcId"] for one in found}
-    return Network(vpc, subnets, str(found[0]["OwnerId"]), _group(ec2, diary.run, vpc, "instances"))
+    return Network(vpc, subnets, str(found[0]["OwnerId"]), create_group(ec2, diary.run, vpc, "instances"))
 
 
 def _subnets(account: TriedAccount, run: str, vpc: str) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _service(account: TriedAccount, service: str) -> str:
 def _endpoints(account: TriedAccount, run: str, vpc: str, subnet: str) -> None:
     ec2 = account.client("ec2")
     [table] = waiting.known(ec2.describe_route_tables, Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
-    group = _group(ec2, run, vpc, "endpoints")
+    group = create_group(ec2, run, vpc, "endpoints")
     https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": RANGE}]}
     waiting.known(ec2.authorize_security_group_ingress, GroupId=group, IpPermissions=[https])
     inside = {"VpcEndpointType": "Interface", "SubnetIds": [subnet], "SecurityGroupIds": [group], "PrivateDnsEnabled": True}
@@ -94,7 +94,8 @@ def _are_available(ec2: Any, run: str, count: int) -> bool:
     return [one["State"].lower() for one in found] == ["available"] * count
 
 
-def _group(ec2: Any, run: str, vpc: str, of: str) -> str:
+def create_group(ec2: Any, run: str, vpc: str, of: str) -> str:
+    """A security group of the run's own, which lets nobody in; its id."""
     name = f"acceptance-{run}-{of}"
     tagged = tags.of("security-group", run, name)
     made = waiting.known(

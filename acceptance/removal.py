@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from acceptance import buckets, instances, network, restores, roles, stacks, waiting
+from acceptance import buckets, instances, native_source, network, restores, roles, stacks, waiting
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary, Made
 from acceptance.kinds import Kind
@@ -18,7 +18,7 @@ from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import ControlPlaneNotFound
 from dbrestore.ledger import reading
 
-KINDS: Mapping[str, Kind] = {**buckets.KINDS, **stacks.KINDS, **network.KINDS, **roles.KINDS, **instances.KINDS}
+KINDS: Mapping[str, Kind] = {**buckets.KINDS, **stacks.KINDS, **network.KINDS, **roles.KINDS, **instances.KINDS, **native_source.KINDS}
 # What takes long to end and needs none of the others is told to end first.
 AHEAD = (instances.DB_INSTANCE, instances.SNAPSHOT)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from acceptance import dumps, waiting
 from dbrestore.cli import request, restore
 from dbrestore.cli.control import ControlPlane
-from dbrestore.cli.following import read_report
+from dbrestore.cli.following import Ended, follow, read_report
+from dbrestore.contract.plan import Plan
 from dbrestore.contract.record import PhaseRow, Report
 from dbrestore.contract.request import RestoreRequest
 from dbrestore.ledger import reading
@@ -67,6 +68,15 @@ def begin(plane: ControlPlane, target: str, source: str, database: str, new: str
     asked = wish(target, source, database, new, "restore")
     started = restore.start(plane, asked)
     return Begun(plane, started.restore_id, started.arn)
+
+
+def planned(plane: ControlPlane, instance: str) -> Plan:
+    """The plan of a restore that isn't begun. Raises RuntimeError if it is refused."""
+    started = restore.start(plane, wish(instance, instance, dumps.DATABASE, "shop_planned", "plan"))
+    [end] = [event for event in follow(plane, started.restore_id, started.arn) if isinstance(event, Ended)]
+    if end.status != "SUCCEEDED":
+        raise RuntimeError(f"The plan was refused: {end.error}")
+    return Plan.model_validate(end.output["plan"])
 
 
 def wish(target: str, source: str, database: str, new: str, mode: str) -> RestoreRequest:

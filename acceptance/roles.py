@@ -1,6 +1,8 @@
 """IAM roles of the run, each with inline policies alone."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -22,6 +24,17 @@ def create(account: TriedAccount, diary: Diary, name: str, principal: dict[str, 
     if statements:
         iam.put_role_policy(RoleName=name, PolicyName="acceptance", PolicyDocument=_document(*statements))
     return str(made["Role"]["Arn"])
+
+
+@contextmanager
+def allowed(account: TriedAccount, name: str, *statements: dict[str, Any]) -> Iterator[None]:
+    """Give a role these permissions for as long as the block lasts."""
+    iam = account.client("iam")
+    iam.put_role_policy(RoleName=name, PolicyName="for-a-while", PolicyDocument=_document(*statements))
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=name, PolicyName="for-a-while")
 
 
 def _document(*statements: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from acceptance import dumps, instances, network, removal, scan, sheet_page, stacks, target_role
+from acceptance import dumps, instances, native_source, network, removal, scan, sheet_page, stacks, target_role
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
 from acceptance.sheet import Removal, Sheet, TrialResult
@@ -74,13 +74,20 @@ class Run:
         return self._with_sqlserver(scene, sqlserver) if sqlserver else scene
 
     def _with_sqlserver(self, scene: Scene, sqlserver: instances.Instance) -> Scene:
-        with self._step("SQL Server's instance, and a restore point for it"):
-            sqlserver.settle()
-            sqlserver = instances.give_option(sqlserver, self.diary)
-            files = self.wishes.native_backups
-            added = native_points.add(scene.plane.storage, scene.plane.repository_bucket, sqlserver.name, files, None)
-            [database] = added.points[0].native_databases
+        """What goes wrong here keeps none of the other trials from being tried."""
+        try:
+            with self._step("SQL Server's instance, and a restore point for it"), tempfile.TemporaryDirectory() as folder:
+                sqlserver.settle()
+                sqlserver = instances.give_option(sqlserver, self.diary)
+                files = self.wishes.native_backups or (self._native_backup(scene, sqlserver, Path(folder)),)
+                added = native_points.add(scene.plane.storage, scene.plane.repository_bucket, sqlserver.name, files, None)
+                [database] = added.points[0].native_databases
+        except Exception as error:
+            return replace(scene, native_trouble=f"{type(error).__name__}: {error}")
         return replace(scene, sqlserver=sqlserver, native_database=database.name)
+
+    def _native_backup(self, scene: Scene, sqlserver: instances.Instance, folder: Path) -> Path:
+        return native_source.create(scene.plane, self.diary, scene.network, sqlserver, scene.postgresql.name, folder)
 
     def _try_all(self, scene: Scene) -> None:
         for trial in self.trials:

@@ -5,11 +5,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from acceptance import dumps, restores, target_role
+from acceptance import restores, target_role
 from acceptance.trials.trial import Finding, Scene, Trial, require
-from dbrestore.cli import restore
-from dbrestore.cli.following import Ended, follow
-from dbrestore.contract.plan import Plan
 from dbrestore.contract.refusals import error_code
 from lambdas.worker import instance as worker
 
@@ -32,7 +29,7 @@ def _group_list(scene: Scene) -> Finding:
 def _launch(scene: Scene) -> Finding:
     session = target_role.session(scene.account, scene.function_role, "DeployWorker")
     ec2, ssm = target_role.client(session, "ec2"), target_role.client(session, "ssm")
-    plan = _plan(scene)
+    plan = restores.planned(scene.plane, scene.postgresql.name)
     image = plan.worker.image_id or ssm.get_parameter(Name=worker.IMAGE_PARAMETER)["Parameter"]["Value"]
     asked = worker.launch_request(plan, "worker", 1, "acceptance", image)
     answer = _refusal(lambda: ec2.run_instances(**asked, DryRun=True))
@@ -41,16 +38,6 @@ def _launch(scene: Scene) -> Finding:
     answer = _refusal(lambda: ec2.run_instances(**bare, DryRun=True))
     require(answer == DENIED, f"a launch without tags was answered with {answer}")
     return Finding("the launch that a plan leads to is allowed; the same one without tags is not")
-
-
-def _plan(scene: Scene) -> Plan:
-    """Of a restore that isn't begun. Raises RuntimeError if it is refused."""
-    name = scene.postgresql.name
-    started = restore.start(scene.plane, restores.wish(name, name, dumps.DATABASE, "shop_planned", "plan"))
-    [end] = [event for event in follow(scene.plane, started.restore_id, started.arn) if isinstance(event, Ended)]
-    if end.status != "SUCCEEDED":
-        raise RuntimeError(f"The plan was refused: {end.error}")
-    return Plan.model_validate(end.output["plan"])
 
 
 def _refusal(call: Callable[[], Any]) -> str:

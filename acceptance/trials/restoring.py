@@ -13,6 +13,7 @@ def _postgresql(scene: Scene) -> Finding:
 
 
 def _sqlserver(scene: Scene) -> Finding:
+    require(scene.native_trouble is None, str(scene.native_trouble))
     if not (scene.sqlserver and scene.native_database):
         raise NotTried("needs an instance of SQL Server: start with --sqlserver")
     account, name = scene.account, scene.sqlserver.name

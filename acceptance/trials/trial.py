@@ -19,7 +19,8 @@ from dbrestore.contract.record import Report
 @dataclass(frozen=True)
 class Scene:
     """What trials are tried on. `function_role`: the ARN of the role that stands for a function's. `sqlserver` is None unless it was asked
-    for; `native_database` is then what the backups are of. `reports` are those of the restores so far."""
+    for and came up, `native_trouble` why it did not; `native_database` is what its backups are of. `reports` are those of the restores so
+    far."""
 
     account: TriedAccount
     plane: ControlPlane
@@ -30,6 +31,7 @@ class Scene:
     wishes: Wishes
     sqlserver: Instance | None = None
     native_database: str | None = None
+    native_trouble: str | None = None
     reports: list[Report] = field(default_factory=list)
 
 

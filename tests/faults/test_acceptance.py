@@ -13,6 +13,7 @@ import pytest
 from acceptance import command
 from acceptance.diary import FILE, Pages
 from acceptance.sheet import Sheet
+from acceptance.trials import restoring
 from acceptance.trials.order import TRIALS
 from dbrestore.contract.exit_code import ExitCode
 from localcloud.backups import sample
@@ -118,3 +119,16 @@ def wait_for_a_restore(cloud: clouds.Cloud, results: Path) -> Pages:
             return Pages.from_json(written.read_text())
         time.sleep(0.5)
     raise TimeoutError("no worker was launched")
+
+
+def test_the_helper_reaches_sql_server_and_what_it_says_is_told(tmp_path: Path) -> None:
+    """The simulated server makes no databases and takes no backups: it says so, and that is on the sheet."""
+    with clouds.empty() as cloud:
+        before = clouds.inventory(cloud)
+
+        code, sheet = clouds.run(cloud, tmp_path, "--sqlserver", trials=(restoring.SQLSERVER,))
+
+        told = clouds.named(sheet, "restore-sqlserver")
+        assert (code, told.outcome) == (ExitCode.FAILED, "did not hold")
+        assert "CREATE DATABASE" in told.told
+        assert clouds.inventory(cloud) - before == set()
