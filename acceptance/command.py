@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from acceptance import consent, costs, run, stacks
+from acceptance import consent, costs, run
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
+from acceptance.made import stacks
 from acceptance.run import Run
 from acceptance.sheet import Sheet
 from acceptance.trials.order import TRIALS

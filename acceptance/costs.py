@@ -5,7 +5,7 @@ Sources: the price lists of Amazon EC2, Amazon RDS and AWS PrivateLink, rounded 
 
 from dataclasses import dataclass
 
-from acceptance.network import INTERFACES
+from acceptance.made.network import INTERFACES
 from acceptance.wishes import Wishes
 
 # Dollars per hour.

@@ -9,10 +9,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from acceptance import buckets, instances, native_source, network, restores, roles, stacks, waiting
+from acceptance import restores, waiting
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary, Made
-from acceptance.kinds import Kind
+from acceptance.made import buckets, instances, native_source, network, roles, stacks
+from acceptance.made.kinds import Kind
 from dbrestore.cli import control
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import ControlPlaneNotFound

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from acceptance import dumps, instances, native_source, network, removal, scan, sheet_page, stacks, target_role
+from acceptance import dumps, removal, scan, sheet_page
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
+from acceptance.made import instances, native_source, network, stacks, target_role
 from acceptance.sheet import Removal, Sheet, TrialResult
 from acceptance.trials.order import TRIALS
 from acceptance.trials.trial import Scene, Trial

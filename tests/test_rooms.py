@@ -29,6 +29,7 @@ PARTS = {
         "dbrestore.points",
         "dbrestore.ledger",
         "dbrestore.cli",
+        "dbrestore.worker.sqlserver",
         "infrastructure",
         "lambdas.runtime.aws",
         "lambdas.worker",

@@ -2,7 +2,8 @@
 
 from botocore.exceptions import ClientError
 
-from acceptance import instances, target_role, waiting
+from acceptance import waiting
+from acceptance.made import instances, target_role
 from acceptance.trials.trial import Finding, NotTried, Scene, Trial, require
 from dbrestore.contract.refusals import error_code
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from acceptance import tags, target_role, waiting
+from acceptance import tags, waiting
+from acceptance.made import target_role
 from acceptance.sheet import Measurement
 from acceptance.trials.trial import Finding, Scene, Trial, require
 from dbrestore.contract.names import MANAGED

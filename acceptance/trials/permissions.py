@@ -5,7 +5,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from acceptance import restores, target_role
+from acceptance import restores
+from acceptance.made import target_role
 from acceptance.trials.trial import Finding, Scene, Trial, require
 from dbrestore.contract.refusals import error_code
 from lambdas.worker import instance as worker

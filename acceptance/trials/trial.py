@@ -8,8 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
-from acceptance.instances import Instance
-from acceptance.network import Network
+from acceptance.made.instances import Instance
+from acceptance.made.network import Network
 from acceptance.sheet import Call, Measurement, Outcome, TrialResult
 from acceptance.wishes import Wishes
 from dbrestore.cli.control import ControlPlane

@@ -5,11 +5,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from acceptance import dumps, roles, tags, waiting
+from acceptance import dumps, tags, waiting
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
-from acceptance.kinds import Kind, absent
-from acceptance.network import Network
+from acceptance.made import roles
+from acceptance.made.kinds import Kind, absent
+from acceptance.made.network import Network
 from dbrestore.contract.names import NATIVE_OPTION, NATIVE_ROLE_SETTING
 
 DB_INSTANCE, SUBNET_GROUP, OPTION_GROUP, SNAPSHOT = "db-instance", "db-subnet-group", "db-option-group", "db-snapshot"

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from acceptance import tags, waiting
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
-from acceptance.kinds import Kind
+from acceptance.made.kinds import Kind
 from dbrestore.contract.refusals import error_code
 
 VPC = "vpc"

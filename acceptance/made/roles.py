@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from acceptance import tags
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
-from acceptance.kinds import Kind, absent
+from acceptance.made.kinds import Kind, absent
 
 ROLE = "role"
 

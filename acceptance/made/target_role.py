@@ -8,9 +8,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from acceptance import roles, waiting
+from acceptance import waiting
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
+from acceptance.made import roles
 from dbrestore.contract.refusals import error_code
 from infrastructure import names
 from infrastructure.functions import FUNCTIONS

@@ -6,16 +6,18 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from acceptance import buckets, roles, tags, waiting
+from acceptance import tags, waiting
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
-from acceptance.kinds import Kind, absent
+from acceptance.made import buckets, roles
+from acceptance.made.kinds import Kind, absent
 from dbrestore.contract.refusals import error_code
 from infrastructure import names
+from infrastructure.functions import FUNCTIONS
 from localcloud.base.clients import Place
 from localcloud.stacks import assets
 
-STACK, TABLE = "stack", "table"
+STACK, TABLE, LOGS = "stack", "table", "log-groups"
 CONTROL, TARGET = "DbrestoreControl", "DbrestoreTarget"
 # The context that the templates are made with. The qualifier is in the name of the bucket where they look for their assets. What names an
 # installation, once there can be several in one account, belongs here.
@@ -59,6 +61,7 @@ def deploy(account: TriedAccount, diary: Diary, vpc: str) -> None:
     for name in _kept(account):
         diary.note(buckets.BUCKET, name)
     diary.note(TABLE, names.LEDGER_TABLE)
+    diary.note(LOGS, "of the functions")
     for name, parameters in ((CONTROL, {}), (TARGET, {"VpcId": vpc})):
         _create(account, diary, bucket, _template(folder, name), diary.prefix + name, parameters)
 
@@ -175,7 +178,24 @@ def _table_exists(account: TriedAccount, name: str) -> bool:
     return True
 
 
+def _log_groups(account: TriedAccount) -> list[str]:
+    """Of the functions: one that still ran when its stack was deleted may have written to a new one."""
+    ours = {f"/aws/lambda/{names.function(row.state)}" for row in FUNCTIONS}
+    pages = account.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/aws/lambda/")
+    return [group["logGroupName"] for page in pages for group in page["logGroups"] if group["logGroupName"] in ours]
+
+
+def _remove_log_groups(account: TriedAccount, name: str) -> None:
+    for group in _log_groups(account):
+        account.client("logs").delete_log_group(logGroupName=group)
+
+
+def _log_groups_exist(account: TriedAccount, name: str) -> bool:
+    return bool(_log_groups(account))
+
+
 KINDS = {
+    LOGS: Kind(_remove_log_groups, _log_groups_exist),
     STACK: Kind(_remove_stack, _stack_exists, REMOVED_WITHIN),
     TABLE: Kind(_remove_table, _table_exists),
 }

@@ -1,7 +1,7 @@
 """A native backup of a database in the run's own SQL Server, taken by RDS.
 
 SQL Server alone can write one, and no way leads into the VPC but SSM: so an instance is launched as a worker is, with the worker's program
-and role, and runs `acceptance.on_helper`.
+and role, and runs `acceptance.made.on_helper`.
 """
 
 import json
@@ -9,12 +9,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from acceptance import buckets, network, restores, roles, stacks, tags, waiting
+from acceptance import restores, tags, waiting
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
-from acceptance.instances import Instance
-from acceptance.kinds import Kind
-from acceptance.network import Network
+from acceptance.made import buckets, network, roles, stacks
+from acceptance.made.instances import Instance
+from acceptance.made.kinds import Kind
+from acceptance.made.network import Network
 from dbrestore.cli.control import ControlPlane
 from lambdas.worker import instance as worker
 
