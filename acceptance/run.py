@@ -52,8 +52,14 @@ class Run:
         """Remove everything that the diary has, and ask AWS what is left."""
         self._say("removing what was made")
         left = removal.remove(self.account, self.diary)
-        left += scan.left(self.account, self.diary.run, minutes=0 if left else scan.SHOWN_AFTERWARDS)
+        left += self._found(minutes=0 if left else scan.SHOWN_AFTERWARDS)
         return Removal(made=len(self.diary.things), left=tuple(map(self._without_account, left)))
+
+    def _found(self, minutes: float) -> tuple[str, ...]:
+        try:
+            return scan.left(self.account, self.diary.run, minutes)
+        except Exception as error:  # without an answer nothing is proved, and the sheet must say so
+            return (f"the tag scan could not be made: {type(error).__name__}: {error}",)
 
     def _prepare(self) -> Scene:
         account, diary, wishes = self.account, self.diary, self.wishes

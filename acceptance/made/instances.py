@@ -17,6 +17,7 @@ DB_INSTANCE, SUBNET_GROUP, OPTION_GROUP, SNAPSHOT = "db-instance", "db-subnet-gr
 POSTGRESQL_CLASS, SQLSERVER_CLASS = "db.t4g.micro", "db.t3.small"
 STORAGE_GIB = 20
 MADE_WITHIN = 60.0
+ROLE_KNOWN_WITHIN = 5.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Instance:
     def groups(self) -> dict[str, str]:
         """Its security groups, and how far RDS is with each."""
         return {one["VpcSecurityGroupId"]: one["Status"] for one in self.described()["VpcSecurityGroups"]}
+
+    def option_groups(self) -> tuple[str, ...]:
+        """Those that are in force."""
+        found = self.described().get("OptionGroupMemberships", [])
+        return tuple(one["OptionGroupName"] for one in found if one["Status"] == "in-sync")
 
     def is_settled(self) -> bool:
         """Whether RDS changes nothing of it at the moment. Raises RuntimeError if it never will."""
@@ -98,10 +104,20 @@ def give_option(instance: Instance, diary: Diary) -> Instance:
         Tags=tags.upper(diary.run),
     )
     option = {"OptionName": NATIVE_OPTION, "OptionSettings": [{"Name": NATIVE_ROLE_SETTING, "Value": arn}]}
-    rds.modify_option_group(OptionGroupName=group, OptionsToInclude=[option], ApplyImmediately=True)
+    waiting.until(lambda: _has_option(rds, group, option), ROLE_KNOWN_WITHIN, f"RDS knows the role {role}")
     rds.modify_db_instance(DBInstanceIdentifier=instance.name, OptionGroupName=group, ApplyImmediately=True)
+    waiting.until(lambda: group in instance.option_groups(), MADE_WITHIN, f"{instance.name} has the option group {group}")
     instance.settle()
     return Instance(account, instance.name, role)
+
+
+def _has_option(rds: Any, group: str, option: dict[str, Any]) -> bool:
+    try:
+        rds.modify_option_group(OptionGroupName=group, OptionsToInclude=[option], ApplyImmediately=True)
+    except ClientError as error:
+        # What RDS says of a role that IAM does not know everywhere yet, as of one that it may never use.
+        return not absent(error, "InvalidParameterValue")
+    return True
 
 
 def _begin(account: TriedAccount, diary: Diary, network: Network, name: str, **wishes: Any) -> Instance:

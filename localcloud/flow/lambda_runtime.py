@@ -28,6 +28,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import moto.awslambda.models as models
+from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
 
@@ -180,10 +181,21 @@ def _code_from_s3(original: Any, key: Any) -> Any:
 
 
 def _logged(function: Any, outcome: Outcome) -> Outcome:
+    if not _is_there(function):
+        # One that was deleted while it ran: on AWS its log group is gone, and its role may not make another.
+        return outcome
     function.logs_backend.ensure_log_group(function.logs_group_name)
     if outcome.log:
         function.save_logs(outcome.log)
     return outcome
+
+
+def _is_there(function: Any) -> bool:
+    try:
+        models.lambda_backends[function.account_id][function.region].get_function(function.function_name)
+    except UnknownFunctionException:
+        return False
+    return True
 
 
 def _record(function: Any, event: bytes, outcome: Outcome) -> str:

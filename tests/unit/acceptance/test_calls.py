@@ -1,22 +1,10 @@
 """Which calls are kept for the sheet."""
 
-from collections.abc import Iterator
-
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from acceptance import calls
 from acceptance.account import TriedAccount
-
-
-@pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[TriedAccount]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "nobody")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield TriedAccount(region="eu-central-1")
 
 
 def test_refusals_and_changes_are_kept_and_readers_are_not(account: TriedAccount) -> None:

@@ -1,10 +1,8 @@
 """What is said and asked before anything is made."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto import mock_aws
 
 from acceptance import command, consent, costs
 from acceptance.account import TriedAccount
@@ -13,16 +11,6 @@ from acceptance.wishes import FULL, QUICK, Wishes
 from infrastructure import names
 
 DOCS = Path(__file__).parents[3] / "docs" / "acceptance.md"
-
-
-@pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[TriedAccount]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "nobody")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    with mock_aws():
-        yield TriedAccount(region="eu-central-1")
 
 
 @pytest.mark.parametrize(("typed", "is_agreed"), [("yes", True), (" YES ", True), ("y", False), ("", False), ("no", False)])
