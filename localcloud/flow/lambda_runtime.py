@@ -85,7 +85,10 @@ class Functions:
             if queue.split(":")[2:3] == ["sqs"]:
                 _, _, _, region, account, name = queue.split(":")
                 sqs = self._clients.client("sqs", function.role, Place(account, region))
-                sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MessageBody=_record(function, event, outcome))
+                # Deleted with its stack while the function was at work: then nobody is told.
+                with suppress(sqs.exceptions.QueueDoesNotExist):
+                    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+                    sqs.send_message(QueueUrl=url, MessageBody=_record(function, event, outcome))
 
     def close(self) -> None:
         """Kill every child."""
