@@ -31,7 +31,7 @@ def _own_key(scene: Scene) -> Finding:
 
 
 def _is_amazons(scene: Scene, key: str) -> bool:
-    if key.startswith("alias/aws/"):
+    if "alias/aws/" in key:
         return True
     return bool(scene.account.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyManager"] == "AWS")
 

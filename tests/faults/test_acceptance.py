@@ -13,10 +13,12 @@ import pytest
 from acceptance import command
 from acceptance.diary import FILE, Pages
 from acceptance.sheet import Sheet
-from acceptance.trials import restoring
+from acceptance.trials import networks, restoring
 from acceptance.trials.order import TRIALS
 from dbrestore.contract.exit_code import ExitCode
 from localcloud.backups import sample
+from localcloud.base.clients import HOME
+from localcloud.ec2 import network, sharing
 from tests.unit.acceptance import clouds
 
 pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(900), pytest.mark.slow]
@@ -132,3 +134,25 @@ def test_the_helper_reaches_sql_server_and_what_it_says_is_told(tmp_path: Path) 
         assert (code, told.outcome) == (ExitCode.FAILED, "did not hold")
         assert "CREATE DATABASE" in told.told
         assert clouds.inventory(cloud) - before == set()
+
+
+def test_an_account_with_a_shared_vpc_and_a_key_of_its_own_is_tried_as_it_is(tmp_path: Path) -> None:
+    with clouds.empty() as cloud:
+        vpc, ec2 = network.prepare(cloud, HOME), cloud.client("ec2")
+        sharing.share(cloud.account, cloud.region, vpc, "999988887777")
+        subnets = [one["SubnetId"] for one in ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]][:2]
+        ec2.modify_ebs_default_kms_key_id(KmsKeyId=cloud.client("kms").create_key()["KeyMetadata"]["Arn"])
+        ec2.enable_ebs_encryption_by_default()
+        before = clouds.inventory(cloud)
+        named = [word for subnet in subnets for word in ("--subnet", subnet)]
+
+        code, sheet = clouds.run(cloud, tmp_path, *named, trials=(restoring.POSTGRESQL, networks.SHARED_VPC, networks.OWN_KEY))
+
+        assert clouds.outcomes(sheet) == {
+            "restore-postgresql": "held",
+            "shared-vpc": "only on AWS",
+            "ebs-default-key": "only on AWS",
+        }
+        assert code == 0
+        # The VPC was there before, and stays.
+        assert clouds.inventory(cloud) == before
