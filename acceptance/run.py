@@ -52,7 +52,8 @@ class Run:
         """Remove everything that the diary has, and ask AWS what is left."""
         self._say("removing what was made")
         left = removal.remove(self.account, self.diary)
-        left += self._found(minutes=0 if left else scan.SHOWN_AFTERWARDS)
+        # Only AWS's tagging service still shows what is gone; and if something is left, waiting doesn't change the answer.
+        left += self._found(minutes=scan.SHOWN_AFTERWARDS if self.account.is_aws and not left else 0)
         return Removal(made=len(self.diary.things), left=tuple(map(self._without_account, left)))
 
     def _found(self, minutes: float) -> tuple[str, ...]:

@@ -4,21 +4,48 @@ The tagging service shows some things for a while after they are gone; so what i
 """
 
 from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
 
 from acceptance import tags, waiting
 from acceptance.account import TriedAccount
+from acceptance.made.kinds import absent
 from dbrestore.contract.names import INSTALLATION
 
 SHOWN_AFTERWARDS = 20.0
+# How the names of the run's own roles begin, and those of its stacks'.
+PREFIXES = ("acceptance-", "dbrestore-")
 
 
 def left(account: TriedAccount, run: str, minutes: float = SHOWN_AFTERWARDS) -> tuple[str, ...]:
     """ARNs of what still bears the run's tag, or the product's, when it was waited long enough."""
     try:
-        waiting.until(lambda: not list(_tagged(account, run)), minutes, "nothing bears the run's tags")
+        waiting.until(lambda: not _found(account, run), minutes, "nothing bears the run's tags")
     except waiting.TookTooLong:
-        return tuple(sorted(set(_tagged(account, run))))
+        return tuple(sorted(_found(account, run)))
     return ()
+
+
+def _found(account: TriedAccount, run: str) -> set[str]:
+    return {*_tagged(account, run), *_roles(account, run)}
+
+
+def _roles(account: TriedAccount, run: str) -> Iterator[str]:
+    """The tagging service knows no roles."""
+    iam = account.client("iam")
+    for page in iam.get_paginator("list_roles").paginate():
+        for role in page["Roles"]:
+            if role["RoleName"].startswith(PREFIXES) and _bears(iam, role["RoleName"], run):
+                yield str(role["Arn"])
+
+
+def _bears(iam: Any, role: str, run: str) -> bool:
+    try:
+        tagged = iam.list_role_tags(RoleName=role)["Tags"]
+    except ClientError as error:
+        return not absent(error, "NoSuchEntity")
+    return {"Key": tags.RUN, "Value": run} in tagged
 
 
 def _tagged(account: TriedAccount, run: str) -> Iterator[str]:

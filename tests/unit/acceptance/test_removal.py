@@ -79,6 +79,14 @@ def test_aws_is_asked_by_tag_whatever_the_record_says(account: TriedAccount) -> 
     assert scan.left(account, "a000001", minutes=0) == ()
 
 
+def test_roles_are_looked_for_too(account: TriedAccount, diary: Diary) -> None:
+    roles.create(account, diary, "dbrestore-control-Acceptance", EC2)
+    account.client("iam").create_role(RoleName="dbrestore-of-somebody", AssumeRolePolicyDocument="{}")
+
+    assert [arn.rpartition("/")[2] for arn in scan.left(account, diary.run, minutes=0)] == ["dbrestore-control-Acceptance"]
+    assert scan.left(account, "a000002", minutes=0) == ()
+
+
 def test_a_terminated_instance_is_not_left(account: TriedAccount) -> None:
     ec2 = account.client("ec2")
     image = ec2.describe_images()["Images"][0]["ImageId"]
