@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install installed check test demo bench faults synth target-template docs lock clean
+.PHONY: help install installed check test demo bench aws-check faults synth target-template docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,9 @@ demo: installed ## restores of both engines, one whose worker dies, one that is 
 
 bench: installed ## what is claimed about speed and memory, measured here
 	@$(BIN)/python -m benchmarks
+
+aws-check: installed ## dbrestore tried out in your account of AWS, and removed again; asks first (docs/acceptance.md)
+	@$(BIN)/python -m acceptance $(OPTIONS)
 
 synth: installed ## the CloudFormation templates, into cdk.out/
 	$(BIN)/python app.py

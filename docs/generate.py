@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
+from acceptance.sheet import Sheet
 from dbrestore.cli import error_reference, reference
 from dbrestore.contract import anchor, cancellation, job, record, request, sections, worker_configuration
 from dbrestore.contract import examination as doctor_findings
@@ -61,6 +62,7 @@ WRITTEN: tuple[type[Document], ...] = (
     job.Progress,
     job.Result,
     Manifest,
+    Sheet,
 )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = ("dbrestore", "lambdas", "infrastructure", "statemachine", "localcloud", "demo")
+OURS = ("dbrestore", "lambdas", "infrastructure", "statemachine", "localcloud", "demo", "acceptance")
 MOST_MODULES = 25
 
 # What each part may import besides itself.
@@ -24,6 +24,19 @@ PARTS = {
     "infrastructure": {"dbrestore.contract", "lambdas.configuration"},
     "statemachine": {"dbrestore.contract"},
     "localcloud": {"dbrestore.contract", "dbrestore.points"},
+    "acceptance": {
+        "dbrestore.contract",
+        "dbrestore.points",
+        "dbrestore.ledger",
+        "dbrestore.cli",
+        "dbrestore.worker.sqlserver",
+        "infrastructure",
+        "lambdas.runtime.aws",
+        "lambdas.worker",
+        "localcloud.base",
+        "localcloud.postgresql",
+        "localcloud.stacks.assets",
+    },
     "demo": {"dbrestore.contract", "dbrestore.points", "dbrestore.ledger", "dbrestore.cli", "dbrestore.worker.sqlserver", "localcloud"},
 }
 

@@ -112,7 +112,7 @@ def _launch(target: TargetAccount, where: Whereabouts, role: str, attempt: int, 
     for instance in find(target.ec2, where.restore_id):
         if names.tag(instance, "Name") == name:
             return instance["InstanceId"]
-    request = _launch_request(where, role, attempt, name, where.worker.image_id or _newest_image(target))
+    request = launch_request(where, role, attempt, name, where.worker.image_id or newest_image(target))
     try:
         return target.ec2.run_instances(**request)["Instances"][0]["InstanceId"]
     except ClientError as error:
@@ -124,7 +124,8 @@ def _launch(target: TargetAccount, where: Whereabouts, role: str, attempt: int, 
         raise
 
 
-def _launch_request(where: Whereabouts, role: str, attempt: int, name: str, image: str) -> dict[str, Any]:
+def launch_request(where: Whereabouts, role: str, attempt: int, name: str, image: str) -> dict[str, Any]:
+    """RunInstances' parameters for one attempt."""
     launches = where.worker.launches
     launch = launches[(attempt - 1) % len(launches)]
     tags = names.tags(where, role, name)
@@ -166,7 +167,8 @@ def _boot_script(where: Whereabouts) -> str:
     )
 
 
-def _newest_image(target: TargetAccount) -> str:
+def newest_image(target: TargetAccount) -> str:
+    """The id of Amazon Linux's newest image in the target's Region."""
     return target.ssm.get_parameter(Name=IMAGE_PARAMETER)["Parameter"]["Value"]
 
 

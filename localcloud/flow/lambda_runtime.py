@@ -28,6 +28,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import moto.awslambda.models as models
+from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
 
@@ -84,7 +85,10 @@ class Functions:
             if queue.split(":")[2:3] == ["sqs"]:
                 _, _, _, region, account, name = queue.split(":")
                 sqs = self._clients.client("sqs", function.role, Place(account, region))
-                sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MessageBody=_record(function, event, outcome))
+                # Deleted with its stack while the function was at work: then nobody is told.
+                with suppress(sqs.exceptions.QueueDoesNotExist):
+                    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+                    sqs.send_message(QueueUrl=url, MessageBody=_record(function, event, outcome))
 
     def close(self) -> None:
         """Kill every child."""
@@ -180,10 +184,21 @@ def _code_from_s3(original: Any, key: Any) -> Any:
 
 
 def _logged(function: Any, outcome: Outcome) -> Outcome:
+    if not _is_there(function):
+        # One that was deleted while it ran: on AWS its log group is gone, and its role may not make another.
+        return outcome
     function.logs_backend.ensure_log_group(function.logs_group_name)
     if outcome.log:
         function.save_logs(outcome.log)
     return outcome
+
+
+def _is_there(function: Any) -> bool:
+    try:
+        models.lambda_backends[function.account_id][function.region].get_function(function.function_name)
+    except UnknownFunctionException:
+        return False
+    return True
 
 
 def _record(function: Any, event: bytes, outcome: Outcome) -> str:

@@ -13,7 +13,8 @@
 | a definition is parsed three times for an execution, 0.2 s each | once per process |
 
 Invariant: an execution has one end; whatever its threads still do after that changes neither status nor history.
-Retries: `localcloud.flow.step_retries`; waits for a token: `localcloud.flow.task_tokens`. Other TimeoutSeconds and HeartbeatSeconds aren't
+Retries: `localcloud.flow.step_retries`; waits for a token: `localcloud.flow.task_tokens`; TestState: `localcloud.flow.state_tests`.
+Other TimeoutSeconds and HeartbeatSeconds aren't
 scaled: they bound real work.
 """
 
@@ -47,7 +48,7 @@ from moto.stepfunctions.responses import StepFunctionResponse
 
 from localcloud.base.clients import Clients
 from localcloud.base.corrections import fix
-from localcloud.flow import step_retries, task_tokens
+from localcloud.flow import state_tests, step_retries, task_tokens
 
 # Called with every execution that starts or ends, and the status that it took by that: a short one has ended before its start is told.
 status_listeners: list[Callable[[Any, str], None]] = []
@@ -77,6 +78,7 @@ def install(clients: Clients) -> None:
     fix(BaseExecutionWorkerCommunication, "terminated", _end)
     step_retries.install()
     task_tokens.install()
+    state_tests.install()
 
 
 def shutdown() -> None:

@@ -15,6 +15,7 @@ import sys
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
@@ -76,9 +77,18 @@ def stacks(assembly: Path) -> list[Stack]:
     return list(ordered.values())
 
 
-def publish(clients: Clients, assembly: Path, stack_names: Collection[str], place: Place = HOME) -> None:
-    """Put every file asset of these stacks where their templates expect it in that place; a folder is zipped, as the CDK does."""
-    s3 = clients.client("s3", place=place)
+@dataclass(frozen=True)
+class Asset:
+    """A file that a template refers to: the bucket and key where it looks for it, and what is to lie there."""
+
+    bucket: str
+    key: str
+    body: bytes
+
+
+def assets(assembly: Path, stack_names: Collection[str], place: Place, partition: str = "aws") -> Iterator[Asset]:
+    """Every file asset of these stacks, by the names of the assembly, as their templates expect it in that place; a folder is zipped, as
+    the CDK does."""
     needed = {id_ for name in stack_names for id_ in _stack(assembly, name).get("dependencies", [])}
     for id_, artifact in _artifacts(assembly, "cdk:asset-manifest").items():
         if id_ not in needed:
@@ -88,10 +98,17 @@ def publish(clients: Clients, assembly: Path, stack_names: Collection[str], plac
             source = assembly / asset["source"]["path"]
             body = _zipped(source) if asset["source"]["packaging"] == "zip" else source.read_bytes()
             for destination in asset["destinations"].values():
-                bucket = _resolved(destination["bucketName"], place)
-                with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-                    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": place.region})
-                s3.put_object(Bucket=bucket, Key=_resolved(destination["objectKey"], place), Body=body)
+                bucket, key = (_resolved(destination[name], place, partition) for name in ("bucketName", "objectKey"))
+                yield Asset(bucket, key, body)
+
+
+def publish(clients: Clients, assembly: Path, stack_names: Collection[str], place: Place = HOME) -> None:
+    """Put every file asset of these stacks where their templates expect it in that place."""
+    s3 = clients.client("s3", place=place)
+    for asset in assets(assembly, stack_names, place):
+        with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(Bucket=asset.bucket, CreateBucketConfiguration={"LocationConstraint": place.region})
+        s3.put_object(Bucket=asset.bucket, Key=asset.key, Body=asset.body)
 
 
 def _hash_of_inputs(context: dict[str, str]) -> str:
@@ -159,8 +176,8 @@ def _zipped(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _resolved(text: str, place: Place) -> str:
-    values = {"AWS::AccountId": place.account, "AWS::Region": place.region, "AWS::Partition": "aws"}
+def _resolved(text: str, place: Place, partition: str) -> str:
+    values = {"AWS::AccountId": place.account, "AWS::Region": place.region, "AWS::Partition": partition}
     for name, value in values.items():
         text = text.replace(f"${{{name}}}", value)
     return text

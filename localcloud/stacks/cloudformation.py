@@ -7,6 +7,7 @@ moto would leave it out and go on.
 |---|---|
 | a security group keeps the rule "everything out" beside those of the template | it has the template's rules only |
 | no schedules, CDK metadata, bucket policies | there; `localcloud.s3.accounts` judges the policies, where another account asks |
+| layers stay when their stack is deleted | they go |
 | no alarms, policies of queues and topics, asynchronous invocations' destinations | there; no metric ever reaches an alarm |
 
 Left out without a word, as the product doesn't rely on it: a bucket's lifecycle and versioning, a function's layers and log format.
@@ -20,13 +21,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
+from moto.awslambda.models import LayerVersion, lambda_backends
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.models.security_groups import SecurityGroup
 
 from localcloud.base.clients import HOME, Clients, Place
-from localcloud.base.corrections import fix
+from localcloud.base.corrections import add, fix
 from localcloud.server import LocalCloudError
 from localcloud.stacks import protections
 
@@ -54,6 +56,7 @@ def install(clients: Clients) -> None:
         # moto finds them as subclasses, which Python forgets unless somebody keeps them.
         _types.extend(_added_type(kind, *made) for kind, made in _ADDED.items())
     fix(SecurityGroup, "create_from_cloudformation_json", _group_with_its_rules)
+    add(LayerVersion, "delete", _delete_layer)
     protections.install()
     for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cache.cache_clear()
@@ -68,6 +71,10 @@ def _group_with_its_rules(original: Any, name: str, description: Any, account: s
         ec2.revoke_security_group_egress(GroupId=group.id, IpPermissions=everything)
         ec2.authorize_security_group_egress(GroupId=group.id, IpPermissions=rules)
     return group
+
+
+def _delete_layer(layer: LayerVersion, account: str, region: str) -> None:
+    lambda_backends[account][region].delete_layer_version(layer.name, layer.version)
 
 
 def _permission(rule: dict[str, Any]) -> dict[str, Any]:
@@ -176,6 +183,20 @@ _ADDED: dict[str, tuple[str, Callable[[dict[str, Any], str, Place], dict[str, st
 }
 
 
+def _remove_alarm(name: str, place: Place) -> None:
+    _made_with().client("cloudwatch", place=place).delete_alarms(AlarmNames=[name])
+
+
+def _remove_schedule(name: str, place: Place) -> None:
+    _made_with().client("scheduler", place=place).delete_schedule(Name=name)
+
+
+_REMOVED: dict[str, Callable[[str, Place], None]] = {
+    "AWS::CloudWatch::Alarm": _remove_alarm,
+    "AWS::Scheduler::Schedule": _remove_schedule,
+}
+
+
 def _added_type(kind: str, name_property: str, make: Callable[[dict[str, Any], str, Place], dict[str, str]]) -> type:
     class Added(CloudFormationModel):  # type: ignore[misc]
         def __init__(self, name: str, attributes: dict[str, str]) -> None:
@@ -199,7 +220,9 @@ def _added_type(kind: str, name_property: str, make: Callable[[dict[str, Any], s
 
         @classmethod
         def delete_from_cloudformation_json(cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> None:
-            """A stack is deleted with the whole cloud."""
+            """What hangs on another resource goes with it."""
+            if kind in _REMOVED:
+                _REMOVED[kind](resource_name, Place(account_id, region_name))
 
         @classmethod
         def has_cfn_attr(cls, attr: str) -> bool:

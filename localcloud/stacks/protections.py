@@ -4,12 +4,14 @@
 |---|---|
 | a template's PublicAccessBlockConfiguration of a bucket is left out | it is set |
 | a template's PointInTimeRecoverySpecification of a table is left out | it is set |
+| DeletionPolicy RetainExceptOnCreate deletes with the stack | it keeps what a stack that was complete has |
 
-Neither changes what a rehearsal may do; `dbrestore doctor` looks at both.
+None changes what a rehearsal may do; `dbrestore doctor` looks at the first two.
 """
 
 from typing import Any
 
+from moto.cloudformation.parsing import ResourceMap
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
 from moto.s3.models import FakeBucket, s3_backends
@@ -22,6 +24,7 @@ def install() -> None:
     """Fix how moto reads templates."""
     fix(FakeBucket, "create_from_cloudformation_json", _closed_bucket)
     fix(Table, "create_from_cloudformation_json", _recoverable_table)
+    fix(ResourceMap, "delete", _delete)
 
 
 def _closed_bucket(original: Any, name: str, description: Any, account: str, region: str, **more: Any) -> Any:
@@ -38,3 +41,11 @@ def _recoverable_table(original: Any, name: str, description: Any, account: str,
     if wanted:
         dynamodb_backends[account][region].update_continuous_backups(table.name, wanted)
     return table
+
+
+def _delete(original: Any, resources: Any) -> None:
+    """moto knows the older word alone, and looks for it in the template's text."""
+    for described in resources._resource_json_map.values():
+        if described.get("DeletionPolicy") == "RetainExceptOnCreate":
+            described["DeletionPolicy"] = "Retain"
+    original(resources)

@@ -114,6 +114,18 @@ def test_what_a_function_writes_is_in_its_log_group(cloud: Cloud, function: str)
     assert 'handling {"note": "find me"}' in [event["message"] for event in events]
 
 
+def test_a_function_that_is_deleted_while_it_runs_makes_no_log_group(cloud: Cloud) -> None:
+    name = lambda_functions.create(cloud)
+    logs, kept = cloud.client("logs"), f"/aws/lambda/{name}"
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(lambda_functions.invoke, cloud, name, sleep=2)
+        time.sleep(1)
+        cloud.client("lambda").delete_function(FunctionName=name)
+        running.result()
+
+    assert [group for group in logs.describe_log_groups()["logGroups"] if group["logGroupName"] == kept] == []
+
+
 def test_an_unknown_function_is_refused(cloud: Cloud) -> None:
     functions = cloud.client("lambda")
 
