@@ -207,6 +207,8 @@ def _note_group_change(instance: Any, before: list[str], after: list[str]) -> No
     changes = vars(instance).setdefault("dbrestore_group_changes", {})
     changes.update({group_id: ("adding", done) for group_id in after if group_id not in before})
     changes.update({group_id: ("removing", done) for group_id in before if group_id not in after})
+    if set(after) - set(before):
+        database_servers.open_late(instance)
 
 
 def _group_memberships(_original: Callable[..., Any], instance: Any) -> list[dict[str, str]]:

@@ -5,7 +5,7 @@ Invariant: passwords and tokens appear in no argument, log, document or message;
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -59,17 +59,24 @@ class Credentials:
             self._last = self.read()
         return self._last
 
-    def after_refusal(self, refused: Login) -> Login:
-        """What to try instead, once. A rotation changes the server and the secret one after the other, so the secret is waited for, and not
-        the server asked again and again: it might lock the user. The same login in the end: then the server may have been behind.
+    def attempts(self) -> Iterator[Login]:
+        """What to log in with, one after the other, each after the one before was refused. A rotation changes the server and the secret one
+        after the other, so the secret is waited for, and not the server asked again and again: it might lock the user. The same login in
+        the end: then the server may have been behind. IAM's tokens lock nobody and are shown until the end of the same time.
 
         Raises CredentialsNotUsable."""
+        refused = self.login()
+        yield refused
         deadline = time.monotonic() + limits.ROTATION_SECONDS
-        self._last = self.read()
-        while self._last == refused and time.monotonic() < deadline:
-            time.sleep(limits.ROTATION_PAUSE_SECONDS)
+        while True:
             self._last = self.read()
-        return self._last
+            is_last = time.monotonic() >= deadline
+            if is_last or self._last != refused:
+                refused = self._last
+                yield refused
+            if is_last:
+                return
+            time.sleep(limits.ROTATION_PAUSE_SECONDS if self.lasts else limits.TOKEN_PAUSE_SECONDS)
 
 
 def by_secret(secrets: "SecretsManagerClient", arn: str) -> Credentials:

@@ -20,16 +20,14 @@ TEMPORARY: Final = frozenset({921, 922, 976, 983, 1205})
 
 
 class StandingConnection:
-    """To `master`. `with` opens it, and raises what SqlServer.connect does: the first time it must succeed at once, unless the server
-    is known to have been there, `at_once` False: then the first question waits for it like any other."""
+    """To `master`. Opened by the first question, which waits for the server like any other: its group may not be in force yet, or its
+    name not known."""
 
-    def __init__(self, server: SqlServer, *, at_once: bool = True) -> None:
-        self._server, self._at_once = server, at_once
+    def __init__(self, server: SqlServer) -> None:
+        self._server = server
         self._connection: NativeConnection | None = None
 
     def __enter__(self) -> Self:
-        if self._at_once:
-            self._connection = self._server.connect()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,7 +76,7 @@ class StandingConnection:
     def _gone(self, end: str, problem: Exception) -> ServerUnreachable:
         address = self._server.address
         return ServerUnreachable(
-            f"{address.host}:{address.port}: {end} ({problem}): check that the instance is available, then restore again"
+            f"{address.host}:{address.port}: {end}: {problem}; check that the instance is available, then restore again"
         )
 
 
