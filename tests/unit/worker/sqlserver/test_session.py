@@ -217,7 +217,7 @@ def test_a_server_that_is_not_there_is_told_with_host_and_port(authority: certif
         (17809, "all connections are taken .*raise max_connections"),
         (18401, "the server is starting, recovering or shutting down"),
         (17187, "the server is starting, recovering or shutting down"),
-        (4064, "the server takes no login at this moment .*its error log"),
+        (17197, "the server takes no login at this moment .*its error log"),
     ],
 )
 def test_the_first_connection_is_tried_until_the_bound_and_the_cause_named(
