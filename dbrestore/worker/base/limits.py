@@ -11,6 +11,9 @@ CONNECT_TIMEOUT_SECONDS: Final = 15
 # How long a server that can't be reached is tried: a Multi-AZ instance fails over in one to two minutes, a group is in force and a name is
 # known within seconds (assumed).
 CONNECTED_WITHIN_SECONDS: Final = 300.0
+# And one that let the worker in before and is silent now: its group may have been taken off the instance's list, which the control plane
+# notices at its next look, at most 20 minutes later.
+PUT_BACK_WITHIN_SECONDS: Final = 1500.0
 # And one that says that it is starting up or recovering.
 RECOVERED_WITHIN_SECONDS: Final = 900.0
 CONNECT_PAUSE_SECONDS: Final = 3.0

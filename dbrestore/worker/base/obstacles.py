@@ -29,7 +29,7 @@ class Obstacle:
 
     @property
     def seconds(self) -> float:
-        """How long it is waited for."""
+        """How long it is waited for at first."""
         return limits.RECOVERED_WITHIN_SECONDS if self.is_recovery else limits.CONNECTED_WITHIN_SECONDS
 
 
@@ -68,7 +68,7 @@ class Patience:
 
     def __init__(self, address: DatabaseServer) -> None:
         self._where = f"{address.host}:{address.port}"
-        self._is_over = False
+        self._is_over = self._was_connected = False
 
     def until_connected(self, attempt: Callable[[], T], obstacle_of: Callable[[Exception], tuple[Obstacle, str] | None]) -> T:
         """What `attempt` returns. `obstacle_of` says of its exception what the obstacle was, and the words that told it.
@@ -84,14 +84,17 @@ class Patience:
                     raise
                 obstacle, words = found
                 waited = time.monotonic() - began
-                if self._is_over or waited >= obstacle.seconds:
+                if self._is_over or waited >= self._longest(obstacle):
                     self._is_over = True
                     raise self._unreachable(obstacle, words, waited) from error
                 _log.warning("%s: %s (%s): trying again", self._where, obstacle.what, words)
             else:
-                self._is_over = False
+                self._is_over, self._was_connected = False, True
                 return result
             time.sleep(limits.CONNECT_PAUSE_SECONDS)
+
+    def _longest(self, obstacle: Obstacle) -> float:
+        return limits.PUT_BACK_WITHIN_SECONDS if self._was_connected and obstacle is SILENT else obstacle.seconds
 
     def _unreachable(self, obstacle: Obstacle, words: str, waited: float) -> ServerUnreachable:
         tried = f"tried for {waited:.0f} seconds" if waited > 1 else "tried once"

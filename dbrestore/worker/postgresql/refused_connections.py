@@ -49,13 +49,13 @@ def final_refusal(error: psycopg.OperationalError, server: DatabaseServer, told:
     words, where = _words(error), f"{server.host}:{server.port}"
     if _CERTIFICATE.search(words):
         return CertificateRefused(
-            f"{where}: {words}: no CA in {server.ca_bundle} vouches for this server under this name; renew the bundle if RDS has a newer CA, "
-            "and find out who answers there if not"
+            f"{where}: {words}: no CA in {server.ca_bundle} vouches for this server under this name; renew the bundle if RDS has a newer "
+            "CA, and find out who answers there if not"
         )
     if _NOT_LET_IN.search(words):
         return LoginRefused(
-            f"{where}: {told} was not looked at, for the server lets this user in from nowhere ({words}): give the user LOGIN, let it be no "
-            "member of rds_iam unless it logs in by IAM, and restore again"
+            f"{where}: {told} was not looked at, for the server lets this user in from nowhere ({words}): give the user LOGIN, let it be "
+            "no member of rds_iam unless it logs in by IAM, and restore again"
         )
     if _NO_MAINTENANCE_DATABASE in words:
         return TargetNotUsable(

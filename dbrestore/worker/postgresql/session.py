@@ -112,8 +112,8 @@ class Server:
         return connection
 
     def connect(self, login: Login, database: str, **settings: str) -> Connection:
-        """Log in as any role, in autocommit, as soon as the server can be reached; `settings` are sent with the login and so prevail over the
-        database's own.
+        """Log in as any role, in autocommit, as soon as the server can be reached; `settings` are sent with the login and so prevail over
+        the database's own.
 
         Texts are UTF-8. In a database in SQL_ASCII each byte is one character, both ways."""
         return self._waiting(lambda: self._opened(login, database, **settings))

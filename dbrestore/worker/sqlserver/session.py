@@ -115,13 +115,13 @@ class NativeConnection:
 @dataclass
 class SqlServer:
     """The target server: opens connections as the user that restores, its master user as a rule. `note_login` is called once, before
-    anything is done in the first session."""
+    anything is done in the first session; `has_logged_in` from then on."""
 
     address: DatabaseServer
     ca_file: Path
     credentials: Credentials
     note_login: Callable[[], None] = lambda: None
-    _has_logged_in: bool = False
+    has_logged_in: bool = False
 
     def connect(self, database: str = "master", answer_within: float | None = limits.NATIVE_ANSWER_SECONDS) -> NativeConnection:
         """Log in as that user; a refusal may mean that the password is being rotated: then it is read again.
@@ -129,9 +129,9 @@ class SqlServer:
         `answer_within` are the seconds that a statement may take, None for any time. Raises CredentialsNotUsable, ServerUnreachable,
         CertificateRefused, LoginRefused; EngineError 4060 if the database can't be opened."""
         connection = self._logged_in(database, answer_within)
-        if not self._has_logged_in:
+        if not self.has_logged_in:
             self.note_login()
-            self._has_logged_in = True
+            self.has_logged_in = True
         return connection
 
     def _logged_in(self, database: str, answer_within: float | None) -> NativeConnection:

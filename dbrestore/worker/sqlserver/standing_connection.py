@@ -36,7 +36,7 @@ class StandingConnection:
     def ask(self, question: Callable[[NativeConnection], T]) -> T:
         """The answer, from a new connection if need be: a Multi-AZ instance takes a minute or two to fail over. Raises ServerUnreachable
         when that takes too long or comes too often."""
-        patience = _Patience()
+        patience = _Patience(was_there=self._server.has_logged_in)
         while True:
             try:
                 connection = self._connected()
@@ -81,10 +81,12 @@ class StandingConnection:
 
 
 class _Patience:
-    """With one question: how long the server may be away, anew each time that it was back, and how often."""
+    """With one question: how long the server may be away, anew each time that it was back, and how often. `was_there`: it let us in
+    before."""
 
-    def __init__(self) -> None:
-        self._began = self._deadline = 0.0
+    def __init__(self, *, was_there: bool) -> None:
+        self._was_there = was_there
+        self._began = self._away_since = 0.0
         self._interruptions = 0
 
     def begin(self) -> None:
@@ -98,9 +100,13 @@ class _Patience:
         lasted = now - self._began > limits.NATIVE_RECONNECT_PAUSE_SECONDS
         if not self._interruptions or (lasted and not isinstance(problem, ServerUnreachable)):
             self._interruptions += 1
-            self._deadline = now + limits.NATIVE_RECONNECT_SECONDS
+            self._away_since = now
         if self._interruptions >= limits.NATIVE_INTERRUPTIONS:
             return f"one question was interrupted {self._interruptions} times"
-        if now >= self._deadline:
-            return f"it gave no answer for {limits.NATIVE_RECONNECT_SECONDS / 60:g} minutes"
-        return None
+        longest = self._longest(problem)
+        return f"it gave no answer for {longest / 60:g} minutes" if now >= self._away_since + longest else None
+
+    def _longest(self, problem: Exception) -> float:
+        # Silence: our group may have been taken off the instance's list, and is put back when the control plane looks again.
+        is_silent = isinstance(problem, ServerUnreachable) and isinstance(problem.__cause__, TimeoutError)
+        return limits.PUT_BACK_WITHIN_SECONDS if is_silent and self._was_there else limits.NATIVE_RECONNECT_SECONDS

@@ -17,6 +17,7 @@ from dbrestore.contract.errors import RestoreError, TargetNotUsable
 from dbrestore.contract.job import DatabaseServer
 from dbrestore.contract.sqlserver_errors import CertificateRefused, LoginRefused, ServerUnreachable
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.obstacles import CUT_OFF, SILENT, Patience
 from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.postgresql.session import Server
 from localcloud.base import certificates
@@ -153,7 +154,7 @@ def test_a_certificate_of_another_authority_ends_the_wait_at_once(
 ) -> None:
     server, began = refusing("never said"), time.monotonic()
 
-    with pytest.raises(CertificateRefused, match="certificate verify failed.*no CA in s3://evidence/ca.pem"):
+    with pytest.raises(CertificateRefused, match=r"certificate verify failed.*no CA in s3://evidence/ca.pem"):
         to(server.port, certificates.create(tmp_path / "other").bundle).connect_master()
 
     assert server.logins == 0
@@ -161,19 +162,42 @@ def test_a_certificate_of_another_authority_ends_the_wait_at_once(
 
 
 def test_a_port_where_nobody_listens_is_tried_until_the_bound(authority: certificates.Authority) -> None:
-    with pytest.raises(ServerUnreachable, match="localhost:1 can't be reached: nobody listens on the port .*Connection refused"):
+    with pytest.raises(ServerUnreachable, match=r"localhost:1 can't be reached: nobody listens on the port .*Connection refused"):
         to(1, authority.bundle).connect_master()
 
 
 def test_a_name_that_dns_does_not_know_is_told_as_that(authority: certificates.Authority) -> None:
-    with pytest.raises(ServerUnreachable, match="DNS does not know the instance's name here .*resolver that answers for"):
+    with pytest.raises(ServerUnreachable, match=r"DNS does not know the instance's name here .*resolver that answers for"):
         to(5432, authority.bundle, "no-such-host.invalid").connect_master()
 
 
 def test_a_server_that_says_nothing_points_at_groups_and_routes(authority: certificates.Authority) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(ServerUnreachable, match="no answer comes back .*timeout expired.*security groups let the worker in"):
-            to(silent.getsockname()[1], authority.bundle).connect_master()
+    unreachable = pytest.raises(ServerUnreachable, match=r"no answer comes back .*timeout expired.*security groups let the worker in")
+    with socket.create_server(("127.0.0.1", 0)) as silent, unreachable:
+        to(silent.getsockname()[1], authority.bundle).connect_master()
+
+
+def test_a_server_that_let_the_worker_in_before_is_waited_for_until_its_group_can_have_been_put_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "CONNECTED_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(limits, "PUT_BACK_WITHIN_SECONDS", 5.0)
+    address = DatabaseServer(host="localhost", port=1, region="us-east-1", secret_arn="arn:x", ca_bundle="s3://evidence/ca.pem")
+    outcomes = iter(["in", TimeoutError("no answer"), TimeoutError("no answer"), "in again", ConnectionError("cut off")])
+
+    def attempt() -> str:
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    patience = Patience(address)
+    met = {TimeoutError: (SILENT, "no answer"), ConnectionError: (CUT_OFF, "cut off")}
+
+    assert patience.until_connected(attempt, lambda error: met[type(error)]) == "in"
+    assert patience.until_connected(attempt, lambda error: met[type(error)]) == "in again"
+    with pytest.raises(ServerUnreachable, match="cut off"):
+        patience.until_connected(attempt, lambda error: met[type(error)])
 
 
 def test_after_a_wait_in_vain_the_next_connection_has_one_try(

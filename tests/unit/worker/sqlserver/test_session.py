@@ -257,6 +257,23 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up(authority: certifica
         sql_server(silent.getsockname()[1], authority.bundle).connect()
 
 
+def test_a_server_that_let_us_in_and_is_silent_is_waited_for_until_its_group_can_have_been_put_back(
+    server: TdsServer, authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONNECT_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(limits, "NATIVE_RECONNECT_SECONDS", 0.0)
+    monkeypatch.setattr(limits, "PUT_BACK_WITHIN_SECONDS", 30)
+    way = WayIn(server.port)
+    target = sql_server(way.port, authority.bundle)
+    with StandingConnection(target) as connection:
+        connection.ask(lambda asked: asked.rows("SELECT 1"))
+    way.close_for(1.0)
+
+    with StandingConnection(target) as connection:
+        assert connection.ask(lambda asked: asked.rows("SELECT 1")) == []
+    way.stop()
+
+
 def test_a_question_is_asked_again_after_the_connection_was_lost(script: Script, target: SqlServer) -> None:
     script.answer = in_turn(DropConnection(), SqlError(922, "Database 'msdb' is being recovered."), ())
 
