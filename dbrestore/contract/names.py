@@ -41,6 +41,10 @@ def staging_bucket(generation: int, account: str, region: str) -> str:
     return f"dbrestore-staging-g{generation}-{account}-{region}-an"
 
 
+# Here S3 has no account-regional namespace (Amazon S3 User Guide, "Namespaces for general purpose buckets").
+WITHOUT_ACCOUNT_REGIONAL_NAMES = frozenset({"me-central-1", "me-south-1"})
+
+
 def generation_of(bucket: str, account: str, region: str) -> int:
     """Which generation's temporary bucket of this account and Region the name is; 0 if it is none."""
     number = bucket.removeprefix("dbrestore-staging-g").partition("-")[0]

@@ -45,10 +45,8 @@ NO_CAPACITY = {
     "InsufficientFreeAddressesInSubnet",
     "InsufficientHostCapacity",
     "InsufficientInstanceCapacity",
-    "InstanceLimitExceeded",
     "MaxSpotInstanceCountExceeded",
     "Unsupported",
-    "VcpuLimitExceeded",
 }
 
 
