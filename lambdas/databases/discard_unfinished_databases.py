@@ -5,15 +5,13 @@ The database server is reached only by a worker, so while something may be left 
 """
 
 from datetime import datetime
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
 
 from dbrestore.contract import limits, names
 from dbrestore.contract.anchor import Anchor
 from dbrestore.contract.errors import LeftoversRemain, NotReady, WorkerNotStarted
 from dbrestore.contract.job import Result
 from dbrestore.contract.record import ResourceRow
-from dbrestore.contract.refusals import error_code
 from dbrestore.contract.things import INSTANCE
 from dbrestore.ledger.reading import jobs_of
 from dbrestore.ledger.stored_rows import Meta
@@ -26,12 +24,16 @@ from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
 from lambdas.databases.restore_native_backups import JOB_NAME as RESTORE
 from lambdas.databases.rows import KINDS, settle_verified
 from lambdas.databases.verify_databases import JOB_NAME as VERIFY
+from lambdas.lookup import present_instance
 from lambdas.pairing.security_groups import pair
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.state import Restore, state
 from lambdas.runtime.telemetry import log
 from lambdas.worker import instance as worker_instance
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 ROLE = "discard-worker"
 FIRST = "discard-1"
@@ -53,11 +55,11 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
         _settle_never_begun(restore, rows, "no job was ever sent to a worker")
     elif _nobody_logged_in(restore):
         _settle_never_begun(restore, rows, "no worker ever had a session with the server")
-    elif not _instance_exists(restore.target(meta.anchor), meta.anchor):
+    elif (instance := _instance(restore.target(meta.anchor), meta.anchor)) is None:
         for row in rows:
             restore.ledger.deleted(row, "the DB instance itself is gone")
     else:
-        _discard(restore, meta, rows, verified)
+        _discard(restore, meta, _where_it_is_now(meta.anchor, instance), rows, verified)
 
 
 def _verification(restore: Restore, where: Anchor) -> Result | None:
@@ -80,19 +82,18 @@ def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...], why: st
         restore.ledger.never_begun(row, why)
 
 
-def _instance_exists(target: TargetAccount, where: Anchor) -> bool:
+def _instance(target: TargetAccount, where: Anchor) -> "DBInstanceTypeDef | None":
     where.require("target.db_instance")
-    try:
-        target.rds.describe_db_instances(DBInstanceIdentifier=where.target.db_instance)
-    except ClientError as error:
-        if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
-            return False
-        raise
-    return True
+    return present_instance.find(target.rds, where)
 
 
-def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...], verified: Result | None) -> None:
-    where = meta.anchor
+def _where_it_is_now(where: Anchor, instance: "DBInstanceTypeDef") -> Anchor:
+    """A renamed instance has another address, and its databases."""
+    address = instance.get("Endpoint", {}).get("Address") or where.target.host
+    return where.model_copy(update={"target": where.target.model_copy(update={"host": address})})
+
+
+def _discard(restore: Restore, meta: Meta, where: Anchor, rows: tuple[ResourceRow, ...], verified: Result | None) -> None:
     name, row = _next_job(restore, meta)
     found = result(restore, name) if row else None
     if found is None:

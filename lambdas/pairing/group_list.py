@@ -18,7 +18,7 @@ from dbrestore.contract.record import ResourceRow
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.things import GROUP_LIST_ENTRY, SECURITY_GROUP, group_list_entry
 from dbrestore.ledger.stored_rows import Status
-from lambdas.lookup import instance_status
+from lambdas.lookup import instance_status, present_instance
 from lambdas.lookup.instance_status import USABLE
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
@@ -37,7 +37,7 @@ ROLE = "database"
 def attach(restore: Restore, target: TargetAccount, where: Whereabouts, group_id: str, while_: Status) -> None:
     """Our group on the instance's list, in force. Raises NotReady, TargetNotUsable."""
     row = restore.ledger.intend(GROUP_LIST_ENTRY, ROLE, group_list_entry(where.restore_id), while_, again=True)
-    instance = _instance(target.rds, where)
+    instance = present_instance.find(target.rds, where)
     if instance is None:
         raise TargetNotUsable(f"The instance {where.target.db_instance} was deleted while the restore ran")
     if _memberships(instance).get(group_id) != "active":
@@ -56,9 +56,14 @@ def keep(restore: Restore, where: Whereabouts) -> None:
     if row is None or row.state not in ("INTENT", "CREATED") or not row.physical_id:
         return
     target, group_id = restore.target(where), row.physical_id
-    instance = _instance(target.rds, where)
+    instance = present_instance.find(target.rds, where)
     if instance is None:
-        raise TargetNotUsable(f"The instance {where.target.db_instance} was deleted or renamed while the restore ran")
+        raise TargetNotUsable(f"The instance {where.target.db_instance} was deleted while the restore ran")
+    if instance["DBInstanceIdentifier"] != where.target.db_instance:
+        raise TargetNotUsable(
+            f"The instance {where.target.db_instance} was renamed to {instance['DBInstanceIdentifier']} while the restore ran, and its "
+            "address with it: restore again into the instance by its new name"
+        )
     # What is being added is as good as there.
     if _memberships(instance).get(group_id) in ("active", "adding"):
         if row.state == "INTENT":
@@ -90,7 +95,7 @@ def detach(restore: Restore, target: TargetAccount, where: Anchor) -> None:
     if row is None:
         return
     where.require("target.arn", "target.db_instance")
-    instance = _instance(target.rds, where)
+    instance = present_instance.find(target.rds, where)
     if instance is not None and (ours := _ours(restore.ledger, target.ec2, row, list(_memberships(instance)))):
         _wait_or_write(restore, target, where, "CLOSING", lambda groups: [g for g in groups if g not in ours])
         raise NotReady(f"waiting until {', '.join(ours)} is off the list of {where.target.db_instance}")
@@ -108,7 +113,7 @@ def _wait_or_write(
     change: Callable[[list[str]], list[str]],
 ) -> None:
     with group_list_lock(restore.ledger, where.target.arn, restore.state, while_):
-        instance = _instance(target.rds, where)
+        instance = present_instance.find(target.rds, where)
         if instance is None:
             return
         _require_settled(restore, instance)
@@ -139,15 +144,6 @@ def _write(restore: Restore, rds: "RDSClient", instance: "DBInstanceTypeDef", gr
         if error_code(error) not in ("InvalidDBInstanceState", "InvalidDBInstanceStateFault"):
             raise
         raise instance_status.later(name, f"has refused changes ({status})", restore.waited) from error
-
-
-def _instance(rds: "RDSClient", where: Whereabouts) -> "DBInstanceTypeDef | None":
-    try:
-        return rds.describe_db_instances(DBInstanceIdentifier=where.target.db_instance)["DBInstances"][0]
-    except ClientError as error:
-        if error_code(error) in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
-            return None
-        raise
 
 
 def _memberships(instance: "DBInstanceTypeDef") -> dict[str, str]:
