@@ -19,7 +19,7 @@ from dbrestore.contract.refusals import error_code
 from dbrestore.contract.things import GROUP_LIST_ENTRY, SECURITY_GROUP, group_list_entry
 from dbrestore.ledger.stored_rows import Status
 from lambdas.lookup import instance_status, present_instance
-from lambdas.lookup.instance_status import USABLE
+from lambdas.lookup.instance_status import PASSING, USABLE
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.locks import give_up_group_list_lock, group_list_lock
@@ -116,7 +116,7 @@ def _wait_or_write(
         instance = present_instance.find(target.rds, where)
         if instance is None:
             return
-        _require_settled(restore, instance)
+        _require_settled(restore, instance, while_)
         current = list(_memberships(instance))
         wanted = sorted(set(change(_without_dead(restore.ledger, target.ec2, current))))
         if not wanted:
@@ -125,8 +125,13 @@ def _wait_or_write(
             _write(restore, target.rds, instance, wanted)
 
 
-def _require_settled(restore: Restore, instance: "DBInstanceTypeDef") -> None:
+def _require_settled(restore: Restore, instance: "DBInstanceTypeDef", while_: Status) -> None:
     status, name = instance["DBInstanceStatus"], instance["DBInstanceIdentifier"]
+    # A clean-up waits all the same: it has nothing better to do.
+    if while_ == "RUNNING" and status not in USABLE | PASSING:
+        raise TargetNotUsable(
+            f"{name} is {status} since the restore began, which does not pass by itself: put that right, and restore again"
+        )
     changing = sorted(group for group, state in _memberships(instance).items() if state != "active")
     if status not in USABLE:
         raise instance_status.later(name, f"has been {status}", restore.waited)

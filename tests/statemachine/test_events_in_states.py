@@ -79,6 +79,9 @@ def check(world: World, engine: Engine, state: str, event: str) -> None:
     world.before[state] = once
 
     ended = world.run()
+    # While it is stopped its group list can't be changed: clean-up ends when somebody starts it again.
+    if event == "stopped":
+        _instance(world).status = "available"
     for _ in range(3):
         world.sweep()
 
