@@ -142,15 +142,15 @@ def _doubts(vpc: Vpc, services: list[_Service], caller: Caller) -> Iterator[str]
     """What policies of endpoints may deny, by conditions and principals that only AWS judges."""
     endpoints = {endpoint.endpoint_id: endpoint for endpoint in vpc.endpoints}
     for service in (one for one in services if one.name == "s3"):
-        packages = (f"al2023-repos-{service.region}-{PACKAGES}",) if service.region == caller.region else ()
+        packages = f"al2023-repos-{service.region}-{PACKAGES}"
         for endpoint in (endpoints[i] for i in service.endpoint_ids):
             uncertain = [bucket for bucket in caller.read_in(service.region) if _verdict(endpoint, bucket) == "perhaps"]
             if uncertain:
                 yield f"has an endpoint {endpoint.endpoint_id} whose policy may keep the worker from {', '.join(uncertain)}: look at it"
-            if any(_verdict(endpoint, bucket) != "allows" for bucket in packages):
+            if service.region == caller.region and _verdict(endpoint, packages) != "allows":
                 yield (
                     f"has an endpoint {endpoint.endpoint_id} whose policy may keep the worker from Amazon Linux's packages in "
-                    f"{packages[0]}: allow s3:GetObject there, or let worker.imageId name an image that has Python 3.11 and unzip"
+                    f"{packages}: allow s3:GetObject there, or let worker.imageId name an image that has Python 3.11 and unzip"
                 )
 
 
