@@ -57,7 +57,7 @@ RENAMED = "orders-renamed"
 # The errors by which the restore may end, and whether it may end well: a job that is over already needs the instance no more.
 EVENTS: dict[str, tuple[Event, set[str], bool]] = {
     "deleted": (deleted, {"TargetNotUsable", "TargetNotFound", "AwsRefused"}, True),
-    "stopped": (stopped, {"TargetNotUsable"}, True),
+    "stopped": (stopped, {"TargetNotUsable", "LeftoversRemain"}, True),
     "renamed": (renamed, {"TargetNotUsable", "TargetNotFound", "LeftoversRemain"}, True),
     "rebooted": (rebooted, set(), True),
     "failed over": (failed_over, set(), True),
