@@ -83,6 +83,11 @@ def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, st
         ("RestoreTimedOut", watched.machine.metric_timed_out(period=SOON), "An execution ran into the state machine's time limit"),
         ("SweeperFailed", watched.sweeper.metric_errors(period=SOON), "SweepLedger fails: interrupted restores aren't cleaned up"),
         (
+            "Strays",
+            _own(watched.prefix, "Strays"),
+            "Something with this installation's tags belongs to no open restore: dbrestore cleanup --dry-run lists it",
+        ),
+        (
             "Undelivered",
             watched.undelivered.metric_approximate_number_of_messages_visible(period=SOON, statistic="Maximum"),
             "An event that wakes a function could not be delivered: the message in the queue says which",

@@ -82,20 +82,20 @@ FUNCTIONS = (
         "RestoreNativeBackups",
         "lambdas.databases.restore_native_backups.restore_native_backups",
         control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
-        target=may.RUN_JOBS,
+        target=(*may.RUN_JOBS, *may.KEEP_GROUP),
     ),
     Function(
         "ReplayDumps",
         "lambdas.databases.replay_dumps.replay_dumps",
         # What is archived again is looked for there.
         control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
-        target=may.RUN_JOBS,
+        target=(*may.RUN_JOBS, *may.KEEP_GROUP),
     ),
     Function(
         "VerifyDatabases",
         "lambdas.databases.verify_databases.verify_databases",
         control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
-        target=may.RUN_JOBS,
+        target=(*may.RUN_JOBS, *may.KEEP_GROUP),
     ),
     Function(
         "DiscardUnfinishedDatabases",

@@ -197,6 +197,8 @@ PAIR_GROUPS = (
     *GIVE_WORKER_ITS_GROUP,
     *CHANGE_GROUP_LIST,
 )
+# While a job runs: others may have taken the group off the list.
+KEEP_GROUP = (SEE_GROUPS, *SEE_TARGET, *CHANGE_GROUP_LIST)
 UNPAIR_GROUPS = (SEE_GROUPS, *SEE_TARGET, *CHANGE_GROUP_LIST, REVOKE_RULES, DELETE_GROUPS)
 
 # Target account: the work

@@ -35,6 +35,7 @@ class AnchoredTarget(Anchored):
     account: AccountId
     region: Region
     db_instance: str = ""
+    resource_id: str = ""
     arn: str = ""
     engine: str = ""
     engine_version: str = ""

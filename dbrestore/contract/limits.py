@@ -21,6 +21,8 @@ SESSION_SECONDS = 15 * 60
 TARGET_AVAILABLE_WITHIN = 45 * 60
 GROUPS_ACTIVE_WITHIN = 60 * 60
 MOST_GROUPS_OF_AN_INSTANCE = 5
+# So often a group that others take off the instance's list while a restore runs is put back: after that somebody means it.
+PUT_BACK_AT_MOST = 5
 
 # The first worker, the one that takes its place while it still ends, and one for RDS, whose fail-over takes addresses of its own subnets.
 FREE_ADDRESSES = 3

@@ -42,6 +42,10 @@ def staging_bucket(owner: str, generation: int, account: str, region: str) -> st
     return f"{owner}-staging-g{generation}-{account}-{region}-an"
 
 
+# Here S3 has no account-regional namespace (Amazon S3 User Guide, "Namespaces for general purpose buckets").
+WITHOUT_ACCOUNT_REGIONAL_NAMES = frozenset({"me-central-1", "me-south-1"})
+
+
 def generation_of(owner: str, bucket: str, account: str, region: str) -> int:
     """Which generation's temporary bucket of this installation, account and Region the name is; 0 if it is none."""
     number = bucket.removeprefix(f"{owner}-staging-g").partition("-")[0]

@@ -18,14 +18,16 @@ from dbrestore.contract.request import AccountId, ArchiveTier, Mode, Region, Tic
 
 class PlannedTarget(Document):
     """What is known of the instance, or of the cluster: then `db_instance` and `db_cluster` are its identifier, `arn` is its ARN, `host` is
-    the endpoint that follows the writer, and `writer` is the instance that wrote when this was planned. `host` and `port` are the endpoint.
-    The worker logs in with what `secret_arn` holds (`kms_key_id`: the key of that secret, if it has one of its own) or, PostgreSQL alone,
-    with tokens of IAM as `iam_user`; `credentials_by` says who decided that: the request, a rule of the credential configuration, or
-    nobody, and RDS manages the master secret."""
+    the endpoint that follows the writer, and `writer` is the instance that wrote when this was planned. `resource_id` stays when it is
+    renamed (empty in plans of versions that didn't know it). `host` and `port` are the endpoint. The worker logs in with what `secret_arn`
+    holds (`kms_key_id`: the key of that secret, if it has one of its own) or, PostgreSQL alone, with tokens of IAM as `iam_user`;
+    `credentials_by` says who decided that: the request, a rule of the credential configuration, or nobody, and RDS manages the master
+    secret."""
 
     account: AccountId
     region: Region
     db_instance: str
+    resource_id: str = ""
     arn: str
     engine: str
     engine_version: str

@@ -16,7 +16,8 @@ class ResourceRow(Document):
     `seen_absent_at` is when AWS or the database server was asked and answered that it does not exist; a row that is DELETED without it
     was never begun, or belongs to other restores now that use it and remove it: `note` says which, and why that is certain. A row that is
     not DELETED and has `deleted_at`: its removal was accepted, and nobody has seen its absence yet. `missed_at` is the first of the looks
-    that did not find it, of which there must be two, some time apart."""
+    that did not find it, of which there must be two, some time apart. `taken_off_at`: when it was found that somebody else had taken the
+    group off the instance's list while the restore needed it; each time it is put back, and INTENT until RDS has taken that."""
 
     kind: str
     role: str
@@ -28,6 +29,7 @@ class ResourceRow(Document):
     deleted_at: AwareDatetime | None = None
     missed_at: AwareDatetime | None = None
     seen_absent_at: AwareDatetime | None = None
+    taken_off_at: tuple[AwareDatetime, ...] = ()
     note: str | None = None
 
 

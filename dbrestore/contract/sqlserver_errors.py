@@ -88,7 +88,7 @@ class ServerOutOfReach(TargetUnfit):
 
 
 class ServerUnreachable(ServerOutOfReach):
-    """SQL Server could not be reached at its port, or did not answer within the driver's time limit."""
+    """The database server could not be reached, or took no login, for as long as it is waited for: the message says what was met."""
 
 
 class CertificateRefused(ServerOutOfReach):

@@ -24,6 +24,7 @@ from lambdas.databases.restore_native_backups import JOB_NAME as RESTORE
 from lambdas.databases.rows import KINDS, settle_verified
 from lambdas.databases.verify_databases import JOB_NAME as VERIFY
 from lambdas.pairing import list_owner
+from lambdas.pairing.list_owner import ListOwner
 from lambdas.pairing.security_groups import pair
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import RemoverInput
@@ -52,11 +53,11 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
         _settle_never_begun(restore, rows, "no job was ever sent to a worker")
     elif _nobody_logged_in(restore):
         _settle_never_begun(restore, rows, "no worker ever had a session with the server")
-    elif not _target_exists(restore.target(meta.anchor), meta.anchor):
+    elif (owner := _owner(restore.target(meta.anchor), meta.anchor)) is None:
         for row in rows:
             restore.ledger.deleted(row, "the DB instance itself is gone")
     else:
-        _discard(restore, meta, rows, verified)
+        _discard(restore, meta, _where_it_is_now(meta.anchor, owner), rows, verified)
 
 
 def _verification(restore: Restore, where: Anchor) -> Result | None:
@@ -79,13 +80,18 @@ def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...], why: st
         restore.ledger.never_begun(row, why)
 
 
-def _target_exists(target: TargetAccount, where: Anchor) -> bool:
+def _owner(target: TargetAccount, where: Anchor) -> ListOwner | None:
     where.require("target.db_instance")
-    return list_owner.find(target.rds, where) is not None
+    return list_owner.find(target.rds, where)
 
 
-def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...], verified: Result | None) -> None:
-    where = meta.anchor
+def _where_it_is_now(where: Anchor, owner: ListOwner) -> Anchor:
+    """A renamed instance has another address, and its databases."""
+    address = owner.address or where.target.host
+    return where.model_copy(update={"target": where.target.model_copy(update={"host": address})})
+
+
+def _discard(restore: Restore, meta: Meta, where: Anchor, rows: tuple[ResourceRow, ...], verified: Result | None) -> None:
     name, row = _next_job(restore, meta)
     found = result(restore, name) if row else None
     if found is None:

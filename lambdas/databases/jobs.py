@@ -28,6 +28,7 @@ from dbrestore.ledger import stored_plan
 from dbrestore.ledger.reading import JOB
 from dbrestore.ledger.stored_rows import Status, readable
 from dbrestore.ledger.table import ConditionFailed
+from lambdas.pairing import group_list
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Restore
@@ -73,6 +74,8 @@ def ensure_job(
     row, status = _looked_for(restore, target, row)
     error = _lost(status, row, minutes, restore.now())
     if error is None and (_may_run(target, row, restore.now()) or _renewed(restore, target, where, row, work)):
+        if while_ == "RUNNING":
+            group_list.keep(restore, where)
         raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
     if found := result(restore, name):  # It may have been written between the two looks.
         return found

@@ -159,6 +159,7 @@ def _endpoint(told: "VpcEndpointTypeDef") -> Endpoint:
         subnet_ids=tuple(told.get("SubnetIds", [])),
         table_ids=frozenset(told.get("RouteTableIds", [])),
         group_ids=tuple(group["GroupId"] for group in told.get("Groups", [])),
+        policy=told.get("PolicyDocument") or "",
     )
 
 

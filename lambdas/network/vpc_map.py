@@ -87,7 +87,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A VPC endpoint. `service` is AWS's name of what it leads to (`com.amazonaws.eu-central-1.s3`), `kind` `Gateway` or `Interface`."""
+    """A VPC endpoint. `service` is AWS's name of what it leads to (`com.amazonaws.eu-central-1.s3`), `kind` `Gateway` or `Interface`,
+    `policy` its policy as JSON (empty: everything is allowed)."""
 
     endpoint_id: str
     service: str
@@ -97,6 +98,7 @@ class Endpoint:
     subnet_ids: tuple[str, ...] = ()
     table_ids: frozenset[str] = frozenset()
     group_ids: tuple[str, ...] = ()
+    policy: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from lambdas.network import endpoint_policies
 from lambdas.network import rules as network_rules
 from lambdas.network.vpc_map import Endpoint, NatGateway, Route, Subnet, Vpc
 
@@ -19,18 +20,29 @@ WayName = Literal["endpoints", "nat", "proxy", "elsewhere"]
 # "ec2messages, ssmmessages, and other API operations"), and Regions opened since 2024 have no such endpoint.
 SERVICES = ("s3", "ssm", "ssmmessages", "secretsmanager")
 OLD_MESSAGES = "ec2messages"
+# The end of the names of the buckets with Amazon Linux 2023's packages (Amazon Linux 2023 User Guide, "Deterministic upgrades": the policy
+# for S3 VPC endpoints).
+PACKAGES = "de612dc2"
 # What a default route may lead to without an internet gateway in this VPC: transit gateway, VPN, Cloud WAN, firewall, a NAT instance.
 ELSEWHERE = ("tgw-", "vgw-", "arn:", "vpce-", "eni-", "i-", "lgw-")
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The worker as one who calls AWS. It stands in `region`; the repository and the evidence lie in `repository_region`."""
+    """The worker as one who calls AWS. It stands in `region`; the repository and the evidence lie in `repository_region`. `buckets`: those
+    that it must read there, and `own_buckets` in its own Region."""
 
     region: str
     repository_region: str
     group_ids: tuple[str, ...]
     proxy: str | None = None
+    buckets: tuple[str, ...] = ()
+    own_buckets: tuple[str, ...] = ()
+
+    def read_in(self, region: str) -> tuple[str, ...]:
+        """The buckets that it must read in this Region."""
+        near = self.own_buckets if region == self.region else ()
+        return tuple(dict.fromkeys((*near, *(self.buckets if region == self.repository_region else ()))))
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ def find(vpc: Vpc, subnet: Subnet, caller: Caller) -> Way:
         # Also where a NAT gateway leads to the internet: the name, or the route, leads to the endpoint.
         return _by_proxy(caller.proxy, "; ".join(closed)) if caller.proxy else Way(None, closed)
     if not missing:
-        remarks = (*_without_gateway(vpc, services[0]), *_without_old_messages(vpc, subnet, caller))
+        remarks = (*_doubts(vpc, services, caller), *_without_gateway(vpc, services[0]), *_without_old_messages(vpc, subnet, caller))
         return Way("endpoints", (_told_endpoints(services), *remarks))
     return _beyond(vpc, subnet, caller, _lack(missing, caller))
 
@@ -88,7 +100,7 @@ def _look(vpc: Vpc, subnet: Subnet, caller: Caller, name: str, region: str) -> _
         if reason := _idle(vpc, subnet, endpoint):
             idle.append(f"{endpoint.endpoint_id} {reason}")
             continue
-        faults = tuple(_faults(vpc, subnet, caller, endpoint))
+        faults = (*_faults(vpc, subnet, caller, endpoint), *_denials(caller, endpoint, name, region))
         closed.extend((endpoint.endpoint_id, fault) for fault in faults)
         open_.extend([] if faults else [endpoint.endpoint_id])
     return _Service(name, region, tuple(open_), tuple(closed), tuple(idle))
@@ -116,6 +128,35 @@ def _faults(vpc: Vpc, subnet: Subnet, caller: Caller, endpoint: Endpoint) -> Ite
     if not network_rules.lets_in(groups, subnet, caller.group_ids):
         yield f"its security group {_named(endpoint.group_ids)} lets in no HTTPS from {_named(caller.group_ids)} or here: allow it"
     yield from _endpoint_doors(vpc, subnet, caller, endpoint)
+
+
+def _denials(caller: Caller, endpoint: Endpoint, name: str, region: str) -> Iterator[str]:
+    """Of buckets that a worker can't do without; Amazon Linux's packages it may do without."""
+    if name == "s3":
+        denied = [bucket for bucket in caller.read_in(region) if _verdict(endpoint, bucket) == "denies"]
+        if denied:
+            yield f"its policy lets nobody read {', '.join(denied)}: allow s3:GetObject there for the worker's role"
+
+
+def _doubts(vpc: Vpc, services: list[_Service], caller: Caller) -> Iterator[str]:
+    """What policies of endpoints may deny, by conditions and principals that only AWS judges."""
+    endpoints = {endpoint.endpoint_id: endpoint for endpoint in vpc.endpoints}
+    for service in (one for one in services if one.name == "s3"):
+        packages = f"al2023-repos-{service.region}-{PACKAGES}"
+        for endpoint in (endpoints[i] for i in service.endpoint_ids):
+            uncertain = [bucket for bucket in caller.read_in(service.region) if _verdict(endpoint, bucket) == "perhaps"]
+            if uncertain:
+                yield f"has an endpoint {endpoint.endpoint_id} whose policy may keep the worker from {', '.join(uncertain)}: look at it"
+            if service.region == caller.region and _verdict(endpoint, packages) != "allows":
+                yield (
+                    f"has an endpoint {endpoint.endpoint_id} whose policy may keep the worker from Amazon Linux's packages in "
+                    f"{packages}: allow s3:GetObject there, or let worker.imageId name an image that has Python 3.11 and unzip"
+                )
+
+
+def _verdict(endpoint: Endpoint, bucket: str) -> endpoint_policies.Verdict:
+    partition = "aws-cn" if endpoint.service.startswith("cn.") else "aws"
+    return endpoint_policies.reading(endpoint.policy, partition, bucket)
 
 
 def _endpoint_doors(vpc: Vpc, subnet: Subnet, caller: Caller, endpoint: Endpoint) -> Iterator[str]:

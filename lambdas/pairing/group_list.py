@@ -6,11 +6,12 @@ one left."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from dbrestore.contract import names
+from dbrestore.contract import limits, names
 from dbrestore.contract.anchor import Anchor, Whereabouts
 from dbrestore.contract.errors import AwsRefused, LedgerRowUnreadable, NotReady, TargetNotUsable
 from dbrestore.contract.record import ResourceRow
@@ -18,13 +19,14 @@ from dbrestore.contract.refusals import error_code
 from dbrestore.contract.things import GROUP_LIST_ENTRY, SECURITY_GROUP, group_list_entry
 from dbrestore.ledger.stored_rows import Status
 from lambdas.lookup import instance_status
-from lambdas.lookup.instance_status import USABLE
+from lambdas.lookup.instance_status import PASSING, USABLE
 from lambdas.pairing import list_owner
 from lambdas.pairing.list_owner import BUSY, ListOwner
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.locks import give_up_group_list_lock, group_list_lock
 from lambdas.runtime.state import Restore
+from lambdas.runtime.telemetry import log
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -43,6 +45,48 @@ def attach(restore: Restore, target: TargetAccount, where: Whereabouts, group_id
         raise NotReady(f"waiting until {group_id} is in force on {where.target.db_instance}")
     give_up_group_list_lock(restore.ledger, where.target.arn, restore.state)
     restore.ledger.created(row, group_id)
+
+
+def keep(restore: Restore, where: Whereabouts) -> None:
+    """Our group still on the instance's list, while a job of the worker runs: whoever writes a whole list of their own, such as `terraform
+    apply`, takes it off. Sessions go on without it, new ones can't be made. It is put back and the ledger tells when it was missed.
+
+    Raises NotReady while it is being put back, TargetNotUsable if it is taken off again and again, or the instance is gone."""
+    row = restore.ledger.row(GROUP_LIST_ENTRY, ROLE, group_list_entry(where.restore_id))
+    if row is None or row.state not in ("INTENT", "CREATED") or not row.physical_id:
+        return
+    target, group_id = restore.target(where), row.physical_id
+    owner = list_owner.find(target.rds, where)
+    if owner is None:
+        raise TargetNotUsable(f"{where.target.db_instance} was deleted while the restore ran")
+    if owner.name != where.target.db_instance:
+        raise TargetNotUsable(
+            f"{where.target.db_instance} was renamed to {owner.name} while the restore ran, and its "
+            "address with it: restore again into the instance by its new name"
+        )
+    # What is being added is as good as there.
+    if owner.memberships.get(group_id) in ("active", "adding"):
+        if row.state == "INTENT":
+            give_up_group_list_lock(restore.ledger, where.target.arn, restore.state)
+            restore.ledger.created(row, group_id)
+        return
+    _put_back(restore, target, where, restore.ledger.taken_off(row) if row.state == "CREATED" else row)
+
+
+def _put_back(restore: Restore, target: TargetAccount, where: Whereabouts, row: ResourceRow) -> None:
+    group_id, name, times = row.physical_id or "", where.target.db_instance, len(row.taken_off_at)
+    if times > limits.PUT_BACK_AT_MOST:
+        raise TargetNotUsable(
+            f"Somebody took {group_id} off the list of {name} {times} times while the restore ran, last at {row.taken_off_at[-1]:%H:%M:%S} "
+            "UTC: stop what writes that list (CloudTrail shows who called ModifyDBInstance), then restore again"
+        )
+    log.warning("%s was taken off the list of %s (%d.): it is put back", group_id, name, times)
+    # Waits for the instance since it was missed, not since the job began, which may be days ago.
+    since = replace(restore, waits_since=row.taken_off_at[-1] if row.taken_off_at else restore.waits_since)
+    _wait_or_write(since, target, where, "RUNNING", lambda groups: [*groups, group_id])
+    # RDS took it: if it is missing once more, somebody took it off once more.
+    restore.ledger.created(row, group_id)
+    raise NotReady(f"somebody took {group_id} off the list of {name}: it is being put back ({times} of {limits.PUT_BACK_AT_MOST} times)")
 
 
 def detach(restore: Restore, target: TargetAccount, where: Anchor) -> None:
@@ -72,7 +116,7 @@ def _wait_or_write(
         owner = list_owner.find(target.rds, where)
         if owner is None:
             return
-        _require_settled(restore, owner)
+        _require_settled(restore, owner, while_)
         current = list(owner.memberships)
         wanted = sorted(set(change(_without_dead(restore.ledger, target.ec2, current))))
         if not wanted:
@@ -81,7 +125,12 @@ def _wait_or_write(
             _write(restore, owner, wanted)
 
 
-def _require_settled(restore: Restore, owner: ListOwner) -> None:
+def _require_settled(restore: Restore, owner: ListOwner, while_: Status) -> None:
+    # A clean-up waits all the same: it has nothing better to do.
+    if while_ == "RUNNING" and owner.status not in USABLE | PASSING:
+        raise TargetNotUsable(
+            f"{owner.name} is {owner.status} since the restore began, which does not pass by itself: put that right, and restore again"
+        )
     changing = sorted(group for group, state in owner.memberships.items() if state != "active")
     if owner.status not in USABLE:
         raise instance_status.later(owner.name, f"has been {owner.status}", restore.waited)

@@ -9,12 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from dbrestore.contract.anchor import Whereabouts
-from dbrestore.contract.refusals import error_code
-from lambdas.lookup import clusters
-from lambdas.lookup import target as target_lookup
+from lambdas.lookup import clusters, present_instance
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
@@ -25,12 +21,13 @@ BUSY = ("InvalidDBInstanceState", "InvalidDBInstanceStateFault", "InvalidDBClust
 
 @dataclass(frozen=True)
 class ListOwner:
-    """An instance or a cluster at the moment when it was looked at. `memberships` are its groups with their status; the status of both is
-    RDS's word."""
+    """An instance or a cluster when it was looked at, as it is called now. `memberships` are its groups with their status; both are
+    RDS's words. `address` is empty while it has none."""
 
     name: str
     status: str
     memberships: Mapping[str, str]
+    address: str
     _modify: Callable[..., Any]
 
     def write(self, groups: list[str]) -> None:
@@ -41,32 +38,33 @@ class ListOwner:
 
 def find(rds: "RDSClient", where: Whereabouts) -> ListOwner | None:
     """The owner of the target's list, None if it is gone. An anchor of a version that knew no clusters is an instance's."""
-    return _cluster(rds, where.target.db_instance) if clusters.is_cluster(where.target.arn) else _instance(rds, where.target.db_instance)
+    return _cluster(rds, where) if clusters.is_cluster(where.target.arn) else _instance(rds, where)
 
 
-def _cluster(rds: "RDSClient", name: str) -> ListOwner | None:
-    found = clusters.find(rds, name)
+def _cluster(rds: "RDSClient", where: Whereabouts) -> ListOwner | None:
+    found = clusters.find(rds, where.target.db_instance)
     if found is None:
         return None
+    name = found["DBClusterIdentifier"]
     return ListOwner(
-        found["DBClusterIdentifier"],
+        name,
         found["Status"],
         _memberships(found.get("VpcSecurityGroups", [])),
+        found.get("Endpoint", ""),
         lambda **change: rds.modify_db_cluster(DBClusterIdentifier=name, **change),
     )
 
 
-def _instance(rds: "RDSClient", name: str) -> ListOwner | None:
-    try:
-        found = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
-    except ClientError as error:
-        if error_code(error) in target_lookup.NOT_FOUND:
-            return None
-        raise
+def _instance(rds: "RDSClient", where: Whereabouts) -> ListOwner | None:
+    found = present_instance.find(rds, where)
+    if found is None:
+        return None
+    name = found["DBInstanceIdentifier"]
     return ListOwner(
-        found["DBInstanceIdentifier"],
+        name,
         found["DBInstanceStatus"],
         _memberships(found.get("VpcSecurityGroups", [])),
+        found.get("Endpoint", {}).get("Address", ""),
         lambda **change: rds.modify_db_instance(DBInstanceIdentifier=name, **change),
     )
 

@@ -55,14 +55,17 @@ def part(
     work: Work,
     wishes: Wishes,
     problems: Problems,
+    buckets: tuple[str, ...] = (),
 ) -> Stand | None:
-    """Where the worker stands, or None if a problem was found. `regions` are the target's and the repository's."""
+    """Where the worker stands, or None if a problem was found. `regions` are the target's and the repository's; `buckets` are the
+    repository and the evidence."""
     vpc_id = instance["DBSubnetGroup"]["VpcId"]
     offer = problems.collect("/target", lambda: target_lookup.offer(target))
     standing = problems.collect("/target", lambda: target_lookup.standing_group(target, vpc_id))
     group_ids = (*((standing,) if standing else ()), *wishes.group_ids)
     # Without the standing group nothing can be said of security groups; that it is missing is told already.
-    caller = Caller(*regions, group_ids, wishes.proxy)
+    programs = (offer.program_uri.removeprefix("s3://").partition("/")[0],) if offer else ()
+    caller = Caller(*regions, group_ids, wishes.proxy, buckets, programs)
     choice = _choice(target, instance, caller, wishes, problems) if standing else None
     kinds = problems.collect(
         wishes.type_place,

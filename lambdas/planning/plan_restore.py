@@ -251,6 +251,7 @@ def _target(place: Place, instance: "DBInstanceTypeDef", credentials: Credential
         account=place.account,
         region=place.region,
         db_instance=instance["DBInstanceIdentifier"],
+        resource_id=instance["DbiResourceId"],
         arn=instance["DBInstanceArn"],
         engine=instance["Engine"],
         engine_version=instance["EngineVersion"],

@@ -76,7 +76,8 @@ def part(
         request=request,
     )
     work = Work(engines.of_instance(instance["Engine"]), size, request.streams)
-    stand = network_plan.part(target, instance, site.regions, work, _wishes(worker, request), problems)
+    buckets = (settings.repository_bucket, settings.evidence_bucket)
+    stand = network_plan.part(target, instance, site.regions, work, _wishes(worker, request), problems, buckets)
     standing = stand.group_ids[0] if stand else None
     root_device = worker_checks.check(Checks(target, site.account, vpc_id, standing, worker, problems))
     if stand is None:

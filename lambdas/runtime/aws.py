@@ -19,7 +19,9 @@ from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from dbrestore.contract import limits
 from dbrestore.contract.errors import AwsRefused, NotReady, RestoreError
 from dbrestore.contract.refusals import error_code
+from lambdas.runtime import refusal_meanings
 from lambdas.runtime.settings import PRODUCT, Settings
+from lambdas.runtime.telemetry import log
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -195,7 +197,15 @@ def translated(error: BotoCoreError | ClientError, age: float | None = None, sho
     message = error.response.get("Error", {}).get("Message", "")
     if age is not None and age <= shown_within and _is_unsettled(code, message):
         return NotReady(f"waiting until {operation} is possible everywhere ({code}: {message})")
-    return AwsRefused(f"AWS refused {operation}: {code}: {message}")
+    return _refused(operation, code, message)
+
+
+def _refused(operation: str, code: str, message: str) -> AwsRefused:
+    if refusal_meanings.is_encoded(message):
+        log.warning("%s: %s", operation, message)
+    told = f"AWS refused {operation}: {code}: {refusal_meanings.shortened(message)}"
+    behind = refusal_meanings.meaning(code, message)
+    return AwsRefused(f"{told}: {behind}" if behind else told)
 
 
 @contextmanager

@@ -182,6 +182,16 @@ class Ledger:
         if row.missed_at:
             self._noted(row, missed_at=None)
 
+    def taken_off(self, row: ResourceRow) -> ResourceRow:
+        """Say that somebody else undid it and that it will be done again. Raises RestoreClosed if the restore no longer runs."""
+        again = row.model_copy(update={"state": "INTENT", "taken_off_at": (*row.taken_off_at, self.clock())})
+        try:
+            self.table.write(self.while_status("RUNNING"), self.table.put(self._item(again), "#state = :a", a="CREATED"))
+        except ConditionFailed:
+            self.require("RUNNING")
+            return self._now_further(row)
+        return again
+
     def removal_accepted(self, row: ResourceRow, physical_id: str) -> None:
         """Say that its removal was asked for and not refused; that it is gone, nobody has seen."""
         self._noted(row, physical_id=physical_id, deleted_at=self.clock())

@@ -44,10 +44,8 @@ NO_CAPACITY = {
     "InsufficientFreeAddressesInSubnet",
     "InsufficientHostCapacity",
     "InsufficientInstanceCapacity",
-    "InstanceLimitExceeded",
     "MaxSpotInstanceCountExceeded",
     "Unsupported",
-    "VcpuLimitExceeded",
 }
 
 

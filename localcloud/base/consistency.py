@@ -74,6 +74,11 @@ class Inconsistency:
             self.met[what] += 1
         return does
 
+    def seconds(self, what: str, longest: float) -> float:
+        """How long something takes this time."""
+        self.met[what] += 1
+        return self._draw(what, self._count(what)).uniform(0, longest)
+
     def _count(self, what: str) -> int:
         with self._guard:
             self._asked[what] += 1

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from localcloud.base import certificates, clock
+from localcloud.base import certificates, clock, consistency
 from localcloud.base.clients import HOME, Place
 from localcloud.postgresql import instances as postgresql_instances
 from localcloud.postgresql.instances import PostgreSql
+from localcloud.rds.way_in import WayIn
 from localcloud.sqlserver import instances as sqlserver_instances
 from localcloud.sqlserver.engine import SqlServerEngine
 from localcloud.sqlserver.instances import SqlServer
@@ -24,6 +25,8 @@ POSTGRESQL = "postgres"
 ENGINES = (POSTGRESQL, *sqlserver_instances.ENGINES)
 # Seconds on AWS until a simulated server is there (assumed); a real one takes its time by itself.
 CREATION = 30.0
+# Seconds on AWS, at most, until the rules of a group are in force after its change (assumed): the change itself and a while.
+IN_FORCE = 90.0
 
 
 class Server(Protocol):
@@ -47,6 +50,7 @@ class Server(Protocol):
 
 _log = logging.getLogger(__name__)
 _servers: dict[str, Server] = {}
+_ways: dict[str, WayIn] = {}
 _directory = Path()
 _authority = certificates.Authority(Path())
 
@@ -97,12 +101,25 @@ def create(instance: Any, password: str) -> None:
 
 def remove(instance: Any) -> None:
     """Stop the server and delete its data; absence is success. A member's stays as long as its cluster."""
-    if "cluster" not in vars(instance) and (server := _servers.pop(_key(instance), None)):
+    if "cluster" in vars(instance):
+        return
+    if way := _ways.pop(_key(instance), None):
+        way.stop()
+    if server := _servers.pop(_key(instance), None):
         server.discard()
+
+
+def open_late(instance: Any) -> None:
+    """A group was put on the instance's list: while the cloud is inconsistent, its rules are in force a while after the list is."""
+    way, late = _ways.get(_key(instance)), consistency.current()
+    if way and late:
+        way.close_for(clock.shortened(late.seconds("rules in force", IN_FORCE)))
 
 
 def shutdown() -> None:
     """End and delete all servers."""
+    while _ways:
+        _ways.popitem()[1].stop()
     while _servers:
         _servers.popitem()[1].discard()
 
@@ -122,8 +139,16 @@ def _join(instance: Any, server: Server) -> None:
         server.discard()
         return
     _servers[instance.dbi_resource_id] = server
-    instance.port = server.port
+    instance.port = _port(instance, server)
     instance.status = "available"
+
+
+def _port(instance: Any, server: Server) -> int:
+    # A token of IAM names the server's own port.
+    if consistency.current() is None or instance.iam_database_authentication_enabled:
+        return server.port
+    way = _ways[instance.dbi_resource_id] = WayIn(server.port)
+    return way.port
 
 
 def _started(instance: Any, password: str) -> Server:

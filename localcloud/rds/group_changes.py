@@ -18,6 +18,7 @@ from moto.rds.models import DBCluster, DBInstance
 
 from localcloud.base import clock
 from localcloud.base.corrections import fix
+from localcloud.rds import database_servers
 
 # "VPC security groups per DB instance", a quota that AWS does not raise. A cluster's groups are on the interfaces of all its members.
 GROUPS_PER_INSTANCE = 5
@@ -52,6 +53,8 @@ def note(owner: Any, before: list[str], after: list[str]) -> None:
     changes = vars(owner).setdefault("dbrestore_group_changes", {})
     changes.update({group_id: ("adding", done) for group_id in after if group_id not in before})
     changes.update({group_id: ("removing", done) for group_id in before if group_id not in after})
+    if set(after) - set(before):
+        database_servers.open_late(owner)
 
 
 def _memberships(_original: Callable[..., Any], shown: Any) -> list[dict[str, str]]:

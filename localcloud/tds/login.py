@@ -14,6 +14,8 @@ _VERSION = 4
 _USER, _PASSWORD, _DATABASE = 40, 44, 68
 _DEFAULT_DATABASE = "master"
 _LOGIN_FAILED = 18456
+# Of the server's state (17xxx) and of logins (184xx), by their texts in sys.messages.
+_STAND_ALONE = range(17000, 18500)
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,10 @@ def accepted(version: Version, database: str) -> bytes:
 
 
 def refused(version: Version, error: SqlError, user: str) -> bytes:
-    """The answer that keeps the client out; it always ends in a failed login, whatever came first."""
+    """The answer that keeps the client out: a database that can't be opened ends in a failed login too; what keeps everybody out, such as
+    18401 or 17809, says so itself and stands alone."""
     failed = SqlError(_LOGIN_FAILED, f"Login failed for user '{user}'.", severity=14)
-    problems = [error] if error.number == _LOGIN_FAILED else [error, failed]
+    problems = [error] if error.number in _STAND_ALONE else [error, failed]
     told = b"".join(tokens.error(version, problem) for problem in problems)
     return told + tokens.done(version, tokens.DONE, tokens.FAILED)
 

@@ -1,4 +1,5 @@
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,7 +26,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 @contextmanager
 def installed(patch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A world for as long as the context lasts; `patch` is undone by its owner."""
+    """A world for as long as the context lasts; `patch` is undone by its owner. LOCALCLOUD_INCONSISTENT: a seed with which AWS is slow and
+    inconsistent from the beginning."""
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         patch.delenv(name, raising=False)
     for name, value in ENVIRONMENT.items():
@@ -35,7 +37,10 @@ def installed(patch: pytest.MonkeyPatch) -> Iterator[World]:
     before = plain_moto.executions()
     with mock_aws(config=IN_PROCESS):
         try:
-            yield World(patch).build()
+            world = World(patch).build()
+            if seed := os.environ.get("LOCALCLOUD_INCONSISTENT"):
+                world.be_inconsistent(int(seed))
+            yield world
         finally:
             # The next world has restores of the same ids: what still runs here must not clear them up.
             plain_moto.wait_for_executions(before)

@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 from moto.ec2.models import ec2_backends
+from moto.rds.models import rds_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from dbrestore.contract import keys, names
@@ -388,6 +389,8 @@ def create_instance(name: str, groups: list[str], **more: Any) -> None:
         "Port": 5432,
     }
     boto3.client("rds").create_db_instance(DBInstanceIdentifier=name, **(settings | more))
+    # moto gives all instances the same.
+    rds_backends[ACCOUNT][REGION].databases[name].dbi_resource_id = f"db-{name.upper()}"
     _free_storage(name)
 
 

@@ -195,12 +195,17 @@ def proof(resources: tuple[ResourceRow, ...]) -> Table:
         removed = ["kept", ""] if row.state == "KEPT" else [_moment(row.deleted_at), _moment(row.seen_absent_at)]
         shown.add_row(_kind(row), row.physical_id or row.name, created, *removed)
     remarks = [f"{row.physical_id or row.name}: {row.note}" for row in resources if row.note]
+    remarks += [f"{row.physical_id}: {_taken_off(row)}" for row in resources if row.taken_off_at]
     if any(row.created_at is None for row in resources):
         remarks.append("(time): when it was announced; its creation was never confirmed")
     if remarks:
         shown.caption = Text("\n".join(remarks))
         shown.caption_justify = "left"
     return shown
+
+
+def _taken_off(row: ResourceRow) -> str:
+    return f"somebody took it off the instance's list at {', '.join(map(_moment, row.taken_off_at))}, and it was put back"
 
 
 def left_behind(report: Report) -> str:

@@ -1,6 +1,7 @@
 """What bounds a job and may be given otherwise: it comes in from outside, so that nobody waits for minutes to see what happens then."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from dbrestore.worker.base import limits
 
@@ -10,6 +11,11 @@ class Bounds:
     """Those numbers of `dbrestore.worker.base.limits`, which says what they are for."""
 
     connect_timeout_seconds: float = limits.CONNECT_TIMEOUT_SECONDS
+    connect_pause_seconds: float = limits.CONNECT_PAUSE_SECONDS
+    connected_within_seconds: float = limits.CONNECTED_WITHIN_SECONDS
+    recovered_within_seconds: float = limits.RECOVERED_WITHIN_SECONDS
+    put_back_within_seconds: float = limits.PUT_BACK_WITHIN_SECONDS
+    token_pause_seconds: float = limits.TOKEN_PAUSE_SECONDS
     rotation_seconds: float = limits.ROTATION_SECONDS
     rotation_pause_seconds: float = limits.ROTATION_PAUSE_SECONDS
     progress_seconds: float = limits.PROGRESS_SECONDS
@@ -29,3 +35,6 @@ class Bounds:
     native_longest_poll_seconds: float = limits.NATIVE_LONGEST_POLL_SECONDS
     native_slot_wait_seconds: float = limits.NATIVE_SLOT_WAIT_SECONDS
     native_late_submission_seconds: float = limits.NATIVE_LATE_SUBMISSION_SECONDS
+
+
+USUAL: Final = Bounds()

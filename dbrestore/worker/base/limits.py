@@ -8,10 +8,21 @@ from botocore.config import Config
 AWS: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
 
 CONNECT_TIMEOUT_SECONDS: Final = 15
+# How long a server that can't be reached is tried: a Multi-AZ instance fails over in one to two minutes, a group is in force and a name is
+# known within seconds (assumed).
+CONNECTED_WITHIN_SECONDS: Final = 300.0
+# And one that let the worker in before and is silent now: its group may have been taken off the instance's list, which the control plane
+# notices at its next look, at most 20 minutes later.
+PUT_BACK_WITHIN_SECONDS: Final = 1500.0
+# And one that says that it is starting up or recovering.
+RECOVERED_WITHIN_SECONDS: Final = 900.0
+CONNECT_PAUSE_SECONDS: Final = 3.0
 # How long after a refused login the secret is watched for another password: between a rotation's two writes lie seconds, and Secrets
 # Manager's own functions for it end after 30.
 ROTATION_SECONDS: Final = 60.0
 ROTATION_PAUSE_SECONDS: Final = 3.0
+# Between two tokens of IAM that are shown: what was allowed just now is known everywhere after a while.
+TOKEN_PAUSE_SECONDS: Final = 10.0
 # A restore may run for days over an otherwise quiet network path.
 KEEPALIVE_IDLE_SECONDS: Final = 60
 KEEPALIVE_INTERVAL_SECONDS: Final = 15

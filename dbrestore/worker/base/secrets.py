@@ -5,7 +5,7 @@ Invariant: passwords and tokens appear in no argument, log, document or message;
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,7 @@ from dbrestore.contract.errors import CredentialsNotUsable
 from dbrestore.contract.job import DatabaseServer
 from dbrestore.contract.names import CREDENTIALS
 from dbrestore.contract.refusals import error_code
-from dbrestore.worker.base.bounds import Bounds
+from dbrestore.worker.base.bounds import USUAL, Bounds
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.client import RDSClient
@@ -60,20 +60,27 @@ class Credentials:
             self._last = self.read()
         return self._last
 
-    def after_refusal(self, refused: Login) -> Login:
-        """What to try instead, once. A rotation changes the server and the secret one after the other, so the secret is waited for, and not
-        the server asked again and again: it might lock the user. The same login in the end: then the server may have been behind.
+    def attempts(self) -> Iterator[Login]:
+        """What to log in with, one after the other, each after the one before was refused. A rotation changes the server and the secret one
+        after the other, so the secret is waited for, and not the server asked again and again: it might lock the user. The same login in
+        the end: then the server may have been behind. IAM's tokens lock nobody and are shown until the end of the same time.
 
         Raises CredentialsNotUsable."""
+        refused = self.login()
+        yield refused
         deadline = time.monotonic() + self.bounds.rotation_seconds
-        self._last = self.read()
-        while self._last == refused and time.monotonic() < deadline:
-            time.sleep(self.bounds.rotation_pause_seconds)
+        while True:
             self._last = self.read()
-        return self._last
+            is_last = time.monotonic() >= deadline
+            if is_last or self._last != refused:
+                refused = self._last
+                yield refused
+            if is_last:
+                return
+            time.sleep(self.bounds.rotation_pause_seconds if self.lasts else self.bounds.token_pause_seconds)
 
 
-def by_secret(secrets: "SecretsManagerClient", arn: str, bounds: Bounds) -> Credentials:  # pragma: allowlist secret
+def by_secret(secrets: "SecretsManagerClient", arn: str, bounds: Bounds = USUAL) -> Credentials:  # pragma: allowlist secret
     """JSON with `username` and `password`, as Secrets Manager's own templates for RDS write it; other keys are ignored."""
     advice = (
         "have it rotated (aws secretsmanager rotate-secret), which gives the master user a new password, so that server and secret agree"
@@ -83,7 +90,7 @@ def by_secret(secrets: "SecretsManagerClient", arn: str, bounds: Bounds) -> Cred
     return Credentials(lambda: _read(secrets, arn), f"the password in {arn}", advice, bounds=bounds)
 
 
-def by_iam(rds: "RDSClient", server: DatabaseServer, bounds: Bounds) -> Credentials:
+def by_iam(rds: "RDSClient", server: DatabaseServer, bounds: Bounds = USUAL) -> Credentials:
     """A token instead of a password, signed here with the worker's own credentials: no call of AWS, and nothing that could be kept."""
     user = server.iam_user
 

@@ -40,7 +40,7 @@ class Watch:
         while not self._ended.wait(pause):
             began = time.monotonic()
             try:
-                with self.server.connect_master() as master:
+                with self.server.connect_master(patiently=False) as master:
                     self._judge(_size(master, self.database) + _temporary_files(master, self.database))
             except psycopg.Error:
                 continue

@@ -32,7 +32,6 @@ from dbrestore.worker.postgresql import (
     left_out,
     planner_statistics,
     post_data,
-    restoring_user,
     scheduling,
     temporary_database,
 )
@@ -47,6 +46,7 @@ from dbrestore.worker.postgresql.rights import (
     owners,
     powerless_roles,
     public_schema,
+    restoring_user,
     row_security,
 )
 from dbrestore.worker.postgresql.rights.row_security import LateRefreshes

@@ -7,7 +7,7 @@ so nothing a dump defines can stand in for a function that the worker means. Pas
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ from dbrestore.contract.job import DatabaseServer
 from dbrestore.contract.sqlserver_errors import LoginRefused
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.bounds import Bounds
+from dbrestore.worker.base.obstacles import Patience
 from dbrestore.worker.base.secrets import Credentials, Login
+from dbrestore.worker.postgresql import refused_connections
+from dbrestore.worker.postgresql.refused_connections import LOGIN_REFUSED
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -37,8 +40,6 @@ _ABOUT_ROWS = ("21", "22", "23", "40", "44", "P0", "XX")
 _ABOUT_A_SETTING = "22023"
 # What a COPY was at: table, line and column, without the row.
 _COPY_LINE = re.compile(r"COPY [^:\n]{1,200}, line \d+(?:, column [^:\n]{1,100})?")
-# psycopg has no SQLSTATE for a login that failed. RDS checks IAM's tokens through PAM.
-_REFUSED = re.compile("(?:password|PAM) authentication failed")
 
 # Whatever changes what a value or a statement means, so that neither the instance's parameter group nor the database nor the role decides.
 # Row security off means an error instead of silently fewer rows. All are known to every server from 13 on.
@@ -90,6 +91,10 @@ class Server:
     credentials: Credentials
     note_login: Callable[[], None] = lambda: None
     _has_logged_in: bool = False
+    _patience: Patience = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._patience = Patience(self.address, self.bounds)
 
     @property
     def bounds(self) -> Bounds:
@@ -101,42 +106,52 @@ class Server:
         """The name of the user that restores: the master user, or the one whose credentials were asked for."""
         return self.credentials.login().user
 
-    def connect_master(self, database: str = limits.MAINTENANCE_DATABASE) -> Connection:
-        """Log in as that user. A refusal may mean that the password is being rotated: then it is read once more.
+    def connect_master(self, database: str = limits.MAINTENANCE_DATABASE, *, patiently: bool = True) -> Connection:
+        """Log in as that user, as soon as the server can be reached if `patiently`. A refusal may mean that the password is being rotated:
+        then it is read again.
 
-        Raises CredentialsNotUsable, LoginRefused if the server does not take the user or the password, psycopg.OperationalError if it can't
-        be reached."""
-        connection = self._logged_in(database)
+        Raises CredentialsNotUsable, ServerUnreachable, CertificateRefused, LoginRefused if the server does not take the user or the
+        password, TargetNotUsable, and psycopg.OperationalError for what has no such name."""
+        connection = self._waiting(lambda: self._logged_in(database)) if patiently else self._logged_in(database)
         if not self._has_logged_in:
             self.note_login()
             self._has_logged_in = True
         return connection
 
-    def _logged_in(self, database: str) -> Connection:
-        login = self.credentials.login()
-        try:
-            return self.connect(login, database)
-        except psycopg.OperationalError as error:
-            if not _REFUSED.search(str(error)):
-                raise
-        try:
-            return self.connect(self.credentials.after_refusal(login), database)
-        except psycopg.OperationalError as error:
-            if refused := _REFUSED.search(str(error)):
-                raise self._refusal(refused[0]) from error
-            raise
-
-    def _refusal(self, words: str) -> LoginRefused:
-        credentials = self.credentials
-        return LoginRefused(
-            f"{self.address.host}: {credentials.told} was refused ({words} for {self.master_user!r}): {credentials.advice}, and restore "
-            "again"
-        )
-
     def connect(self, login: Login, database: str, **settings: str) -> Connection:
-        """Log in as any role, in autocommit; `settings` are sent with the login and so prevail over the database's own.
+        """Log in as any role, in autocommit, as soon as the server can be reached; `settings` are sent with the login and so prevail over
+        the database's own.
 
         Texts are UTF-8. In a database in SQL_ASCII each byte is one character, both ways."""
+        return self._waiting(lambda: self._opened(login, database, **settings))
+
+    def _waiting(self, attempt: Callable[[], Connection]) -> Connection:
+        try:
+            return self._patience.until_connected(attempt, refused_connections.obstacle_of)
+        except psycopg.OperationalError as error:
+            if refusal := refused_connections.final_refusal(error, self.address, self.credentials.told):
+                raise refusal from error
+            raise
+
+    def _logged_in(self, database: str) -> Connection:
+        refused: psycopg.OperationalError | None = None
+        for login in self.credentials.attempts():
+            try:
+                return self._opened(login, database)
+            except psycopg.OperationalError as error:
+                if not LOGIN_REFUSED.search(str(error)):
+                    raise
+                refused = error
+        raise self._refusal(refused) from refused
+
+    def _refusal(self, error: psycopg.OperationalError | None) -> LoginRefused:
+        credentials, words = self.credentials, LOGIN_REFUSED.search(str(error))
+        return LoginRefused(
+            f"{self.address.host}: {credentials.told} was refused ({words[0] if words else error} for {self.master_user!r}): "
+            f"{credentials.advice}, and restore again"
+        )
+
+    def _opened(self, login: Login, database: str, **settings: str) -> Connection:
         connection = psycopg.connect(
             self._conninfo(login.user, database),
             password=login.password,

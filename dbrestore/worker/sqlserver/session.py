@@ -22,6 +22,7 @@ from dbrestore.contract.job import DatabaseServer
 from dbrestore.contract.sqlserver_errors import CertificateRefused, LoginRefused, ServerUnreachable
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.bounds import Bounds
+from dbrestore.worker.base.obstacles import CLOSED, CUT_OFF, FULL, NAME_UNKNOWN, NOT_NOW, RECOVERING, SILENT, Obstacle
 from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.sqlserver import tds_tls
 
@@ -31,6 +32,10 @@ Row = dict[str, Any]
 _LOGIN_FAILED = 18456
 # Of a database that can't be opened the server says this first, and then that the login failed.
 _DATABASE_FAILED, _DATABASE_WORDS = 4060, "Cannot open database"
+# The most user connections are open; no thread could be had for another.
+_FULL = (17809, 17189)
+# Paused, not ready for clients, a script upgrade, administrators alone, SHUTDOWN.
+_RECOVERING = (17142, 17187, 18401, 18451, 6005)
 # SHUTDOWN is in progress; the session is in the kill state. The statement's own error is lost with the connection.
 _ENDED = (6005, 596)
 
@@ -111,13 +116,13 @@ class NativeConnection:
 @dataclass
 class SqlServer:
     """The target server: opens connections as the user that restores, its master user as a rule. `note_login` is called once, before
-    anything is done in the first session."""
+    anything is done in the first session; `has_logged_in` from then on."""
 
     address: DatabaseServer
     ca_file: Path
     credentials: Credentials
     note_login: Callable[[], None] = lambda: None
-    _has_logged_in: bool = False
+    has_logged_in: bool = False
 
     @property
     def bounds(self) -> Bounds:
@@ -125,19 +130,24 @@ class SqlServer:
         return self.credentials.bounds
 
     def connect(self, database: str = "master", answer_within: float | None = limits.NATIVE_ANSWER_SECONDS) -> NativeConnection:
-        """Log in as that user; a refusal may mean that the password is being rotated: then it is read once more.
+        """Log in as that user; a refusal may mean that the password is being rotated: then it is read again.
 
         `answer_within` are the seconds that a statement may take, None for any time. Raises CredentialsNotUsable, ServerUnreachable,
         CertificateRefused, LoginRefused; EngineError 4060 if the database can't be opened."""
-        login = self.credentials.login()
-        try:
-            connection = self._connect(login, database, answer_within)
-        except LoginRefused:
-            connection = self._connect(self.credentials.after_refusal(login), database, answer_within)
-        if not self._has_logged_in:
+        connection = self._logged_in(database, answer_within)
+        if not self.has_logged_in:
             self.note_login()
-            self._has_logged_in = True
+            self.has_logged_in = True
         return connection
+
+    def _logged_in(self, database: str, answer_within: float | None) -> NativeConnection:
+        refused: LoginRefused | None = None
+        for login in self.credentials.attempts():
+            try:
+                return self._connect(login, database, answer_within)
+            except LoginRefused as error:
+                refused = error
+        raise refused or LoginRefused(f"{self.address.host}: there is nothing to log in with")
 
     def _connect(self, login: Login, database: str, answer_within: float | None) -> NativeConnection:
         raw = self._open()
@@ -195,10 +205,20 @@ class SqlServer:
         return self._unreachable(error)
 
     def _unreachable(self, error: BaseException) -> ServerUnreachable:
+        obstacle = _obstacle(error)
         return ServerUnreachable(
-            f"{self.address.host}:{self.address.port} can't be reached ({_words(error)}): check that the instance is available, that its "
-            "security groups let the worker in on this port, and that its subnets have a route to the worker's"
+            f"{self.address.host}:{self.address.port} can't be reached: {obstacle.what} ({_words(error)}): {obstacle.fix}"
         )
+
+
+def _obstacle(error: BaseException) -> Obstacle:
+    if isinstance(error, pytds.DatabaseError) and error.number:
+        return FULL if error.number in _FULL else RECOVERING if error.number in _RECOVERING else NOT_NOW
+    if isinstance(error, socket.gaierror):
+        return NAME_UNKNOWN
+    if isinstance(error, ConnectionRefusedError):
+        return CLOSED
+    return CUT_OFF if isinstance(error, (ConnectionError, pytds.ClosedConnectionError)) else SILENT
 
 
 def _words(error: BaseException) -> str:

@@ -20,16 +20,14 @@ TEMPORARY: Final = frozenset({921, 922, 976, 983, 1205})
 
 
 class StandingConnection:
-    """To `master`. `with` opens it, and raises what SqlServer.connect does: the first time it must succeed at once, unless the server
-    is known to have been there, `at_once` False: then the first question waits for it like any other."""
+    """To `master`. Opened by the first question, which waits for the server like any other: its group may not be in force yet, or its
+    name not known."""
 
-    def __init__(self, server: SqlServer, *, at_once: bool = True) -> None:
-        self._server, self._at_once = server, at_once
+    def __init__(self, server: SqlServer) -> None:
+        self._server = server
         self._connection: NativeConnection | None = None
 
     def __enter__(self) -> Self:
-        if self._at_once:
-            self._connection = self._server.connect()
         return self
 
     @property
@@ -42,7 +40,7 @@ class StandingConnection:
     def ask(self, question: Callable[[NativeConnection], T]) -> T:
         """The answer, from a new connection if need be: a Multi-AZ instance takes a minute or two to fail over. Raises ServerUnreachable
         when that takes too long or comes too often."""
-        patience = _Patience(self._server.bounds)
+        patience = _Patience(self._server.bounds, was_there=self._server.has_logged_in)
         while True:
             try:
                 connection = self._connected()
@@ -82,16 +80,17 @@ class StandingConnection:
     def _gone(self, end: str, problem: Exception) -> ServerUnreachable:
         address = self._server.address
         return ServerUnreachable(
-            f"{address.host}:{address.port}: {end} ({problem}): check that the instance is available, then restore again"
+            f"{address.host}:{address.port}: {end}: {problem}; check that the instance is available, then restore again"
         )
 
 
 class _Patience:
-    """With one question: how long the server may be away, anew each time that it was back, and how often."""
+    """With one question: how long the server may be away, anew each time that it was back, and how often. `was_there`: it let us in
+    before."""
 
-    def __init__(self, bounds: Bounds) -> None:
-        self._bounds = bounds
-        self._began = self._deadline = 0.0
+    def __init__(self, bounds: Bounds, *, was_there: bool) -> None:
+        self._bounds, self._was_there = bounds, was_there
+        self._began = self._away_since = 0.0
         self._interruptions = 0
 
     def begin(self) -> None:
@@ -105,9 +104,13 @@ class _Patience:
         lasted = now - self._began > self._bounds.native_reconnect_pause_seconds
         if not self._interruptions or (lasted and not isinstance(problem, ServerUnreachable)):
             self._interruptions += 1
-            self._deadline = now + self._bounds.native_reconnect_seconds
+            self._away_since = now
         if self._interruptions >= self._bounds.native_interruptions:
             return f"one question was interrupted {self._interruptions} times"
-        if now >= self._deadline:
-            return f"it gave no answer for {self._bounds.native_reconnect_seconds / 60:g} minutes"
-        return None
+        longest = self._longest(problem)
+        return f"it gave no answer for {longest / 60:g} minutes" if now >= self._away_since + longest else None
+
+    def _longest(self, problem: Exception) -> float:
+        # Silence: our group may have been taken off the instance's list, and is put back when the control plane looks again.
+        is_silent = isinstance(problem, ServerUnreachable) and isinstance(problem.__cause__, TimeoutError)
+        return self._bounds.put_back_within_seconds if is_silent and self._was_there else self._bounds.native_reconnect_seconds

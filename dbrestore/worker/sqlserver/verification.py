@@ -41,8 +41,7 @@ _CAN_NOT_BE_OPENED: Final = 4060
 def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWriter) -> Iterator[Settled]:
     """Each database, PROMOTED or FAILED; one that fails doesn't stop the next. Raises ServerOutOfReach: then none
     can be looked at."""
-    # The restore reached the server a moment ago: what can't be reached now is failing over.
-    with StandingConnection(server, at_once=False) as connection:
+    with StandingConnection(server) as connection:
         for database in job.native_databases:
             began = time.monotonic()
             progress.phase("verifying", database.asked_name)

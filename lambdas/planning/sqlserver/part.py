@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dbrestore.contract import names
 from dbrestore.contract.errors import NotSupportedYet, RestoreError, RestoreRequestInvalid, TargetVersionTooOld
 from dbrestore.contract.manifest import NativeBackupSet, NativeDatabaseBackup, StoredFile
 from dbrestore.contract.plan import PlannedDatabase, PlannedNative
@@ -135,7 +136,10 @@ def _check_instance(found: Findings, chosen: list[Chosen], problems: Problems) -
     instance, target = found.instance, found.target
     if instance is None or target is None:
         return None
-    name = instance["DBInstanceIdentifier"]
+    name, region = instance["DBInstanceIdentifier"], instance["DBInstanceArn"].split(":")[3]
+    if region in names.WITHOUT_ACCOUNT_REGIONAL_NAMES:
+        told = f"S3 has no bucket names of an account's own in {region}, so a temporary bucket there could be anybody's"
+        problems.add(NotSupportedYet, POINTER, f"{told}: restore into an instance in another Region")
     if replicas := rds_target.foreign_replicas(instance):
         told = f"{name} has read replicas in other Regions ({', '.join(replicas)})"
         fix = "delete them and recreate them afterwards, or restore into another instance"

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from dbrestore.contract.job import DatabaseServer
+from dbrestore.contract.sqlserver_errors import CertificateRefused
 from dbrestore.worker.base import private_folder
 from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.lock import only_one
@@ -353,7 +354,7 @@ def test_a_server_with_another_certificate_is_not_trusted(cloud: Cloud, tmp_path
     stranger = certificates.create(tmp_path / "other").bundle
     server = Server(_address(cloud), stranger, _reading(lambda: Login("master", "secret")))
 
-    with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+    with pytest.raises(CertificateRefused, match="certificate verify failed"):
         server.connect_master()
 
 
@@ -361,7 +362,7 @@ def test_a_server_of_another_name_is_not_trusted(cloud: Cloud) -> None:
     address = _address(cloud).model_copy(update={"host": "127.0.0.1"})
     server = Server(address, cloud.ca_file, _reading(lambda: Login("master", "secret")))
 
-    with pytest.raises(psycopg.OperationalError, match="does not match host name"):
+    with pytest.raises(CertificateRefused, match="does not match host name"):
         server.connect_master()
 
 

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto.rds.models import DBInstance, rds_backends
 
-from dbrestore.contract import keys
+from dbrestore.contract import keys, names
 from dbrestore.contract.errors import (
     BackupDamaged,
     CredentialsNotUsable,
@@ -426,6 +426,15 @@ def test_a_read_replica_in_another_region_is_refused_with_its_arn(sql_server: Wo
     assert refused(CrossRegionReplica) == [
         f"{TARGET} has read replicas in other Regions ({far}), and RDS restores no native backup while they exist: delete them and "
         "recreate them afterwards, or restore into another instance"
+    ]
+
+
+def test_a_region_without_account_regional_bucket_names_is_named(sql_server: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "WITHOUT_ACCOUNT_REGIONAL_NAMES", {REGION})
+
+    assert refused(NotSupportedYet) == [
+        f"/target/dbInstance: S3 has no bucket names of an account's own in {REGION}, so a temporary bucket there could be anybody's: "
+        "restore into an instance in another Region"
     ]
 
 

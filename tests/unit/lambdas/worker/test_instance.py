@@ -335,6 +335,16 @@ def test_without_any_capacity_the_worker_is_given_up(world: World, planned: dict
     assert len({request["client_token"] for request in asked}) == limits.WORKER_ATTEMPTS
 
 
+@pytest.mark.parametrize("code", ["VcpuLimitExceeded", "InstanceLimitExceeded"])
+def test_a_quota_that_is_used_up_is_named_after_one_try(world: World, planned: dict[str, Any], code: str) -> None:
+    asked = refuse_launches(world, [code] * 99)
+
+    with pytest.raises(AwsRefused, match=f"{code}.*ask for more in Service Quotas: Running On-Demand instances"):
+        deploy_worker(planned, None)
+
+    assert len(asked) == 1
+
+
 def test_another_refusal_is_told_with_operation_and_code(world: World, planned: dict[str, Any]) -> None:
     refuse_launches(world, ["UnauthorizedOperation"])
 

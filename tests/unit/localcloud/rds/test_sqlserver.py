@@ -17,7 +17,8 @@ import pytds
 import pytest
 
 from dbrestore.worker.sqlserver import tds_tls
-from localcloud.base import certificates
+from localcloud.base import certificates, consistency
+from localcloud.base.consistency import Inconsistency
 from localcloud.rds import database_servers
 from localcloud.rds import instances as rds
 from tests.unit.localcloud.conftest import KEYS, TIME_SCALE
@@ -242,3 +243,19 @@ def test_replicas_are_told_and_can_go_without_harm_to_their_source(databases: An
         or not (describe(databases, name)["ReadReplicaDBInstanceIdentifiers"])
     )
     log_in(source, authority.bundle).close()
+
+
+def test_where_aws_is_inconsistent_a_new_groups_rules_are_in_force_late(
+    databases: Any, ec2: Any, authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_servers, "IN_FORCE", 1000 * TIME_SCALE)
+    monkeypatch.setattr(consistency, "_current", Inconsistency(1, applies=lambda: False))
+    name = create(databases)
+    log_in(describe(databases, name), authority.bundle).close()
+
+    databases.modify_db_instance(DBInstanceIdentifier=name, VpcSecurityGroupIds=[group(ec2)])
+
+    wait_for(lambda: set(memberships(databases, name).values()) == {"active"})
+    with pytest.raises(TimeoutError):
+        log_in(describe(databases, name), authority.bundle)
+    databases.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)

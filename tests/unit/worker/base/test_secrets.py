@@ -13,7 +13,8 @@ from moto import mock_aws
 from dbrestore.contract.errors import CredentialsNotUsable
 from dbrestore.contract.job import DatabaseServer
 from dbrestore.worker.base import secrets as worker_secrets
-from dbrestore.worker.base.secrets import Login
+from dbrestore.worker.base.bounds import Bounds
+from dbrestore.worker.base.secrets import Credentials, Login
 
 VALUE = "hunter2-Geheim"
 SERVER = DatabaseServer(host="shop.abc.eu-central-1.rds.amazonaws.com", port=5432, region="eu-central-1", iam_user="restorer", ca_bundle="")
@@ -124,12 +125,29 @@ def test_another_failure_of_the_service_keeps_its_own_name(manager: Any) -> None
 def test_a_secret_serves_until_it_is_refused_and_is_then_read_again(manager: Any) -> None:
     arn = stored(manager, json.dumps({"username": "dba", "password": "old"}))
     credentials = worker_secrets.by_secret(manager, arn)
-    first = credentials.login()
+    attempts = credentials.attempts()
+    first = next(attempts)
     manager.put_secret_value(SecretId=arn, SecretString=json.dumps({"username": "dba", "password": "new"}))
 
     assert credentials.login() == first
-    assert credentials.after_refusal(first) == Login("dba", "new")
+    assert next(attempts) == Login("dba", "new")
     assert credentials.login() == Login("dba", "new")
+
+
+def test_a_password_is_shown_once_per_change_and_once_more_in_the_end() -> None:
+    bounds = Bounds(rotation_seconds=0.3, rotation_pause_seconds=0.02)
+    read = iter([Login("dba", "old")] * 3 + [Login("dba", "between")] * 3 + [Login("dba", "new")] * 1000)
+    credentials = Credentials(lambda: next(read), "the password", "put it right", bounds=bounds)
+
+    assert [login.password for login in credentials.attempts()] == ["old", "between", "new", "new"]
+
+
+def test_tokens_of_iam_are_shown_until_the_end_of_the_bound() -> None:
+    bounds = Bounds(rotation_seconds=0.3, token_pause_seconds=0.1)
+    numbers = iter(range(100))
+    credentials = Credentials(lambda: Login("restorer", str(next(numbers))), "IAM's token", "check it", lasts=False, bounds=bounds)
+
+    assert [login.password for login in credentials.attempts()] in (["0", "1", "2", "3"], ["0", "1", "2", "3", "4"])
 
 
 def test_each_connection_by_iam_gets_a_token_of_its_own(manager: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.sqlserver.session import ConnectionLost, EngineError, NativeConnection, SqlServer
 from dbrestore.worker.sqlserver.standing_connection import StandingConnection
 from localcloud.base import certificates
+from localcloud.rds.way_in import WayIn
 from localcloud.tds.engine import Column, DropConnection, Message, ResultSet, Session, SqlError
 from localcloud.tds.server import TdsServer
 from tests.unit.worker.sqlserver.scripted_server import SHORT_WAITS, Answer, Script, sql_server, start
@@ -196,15 +197,72 @@ def test_a_bundle_without_certificates_is_told_as_missing(target: SqlServer, tmp
         target.connect()
 
 
-@pytest.mark.parametrize(("host", "port", "words"), [("localhost", 1, "refused"), ("no-such-host.invalid", 1433, ".")])
+@pytest.mark.parametrize(
+    ("host", "port", "words"),
+    [("localhost", 1, "nobody listens on the port .*refused.*security groups"), ("no-such-host.invalid", 1433, "DNS does not know")],
+)
 def test_a_server_that_is_not_there_is_told_with_host_and_port(authority: certificates.Authority, host: str, port: int, words: str) -> None:
-    with pytest.raises(ServerUnreachable, match=f"{host}:{port} can't be reached .*{words}.*security groups"):
+    with pytest.raises(ServerUnreachable, match=f"{host}:{port} can't be reached: .*{words}"):
         sql_server(port, authority.bundle, host=host).connect()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (17809, "all connections are taken .*raise max_connections"),
+        (18401, "the server is starting, recovering or shutting down"),
+        (17187, "the server is starting, recovering or shutting down"),
+        (17197, "the server takes no login at this moment .*its error log"),
+    ],
+)
+def test_the_first_connection_is_tried_until_the_bound_and_the_cause_named(
+    script: Script, target: SqlServer, number: int, words: str
+) -> None:
+    tries: list[str] = []
+
+    def refuse(user: str, _: str, __: str) -> Session:
+        tries.append(user)
+        raise SqlError(number, "not now")
+
+    script.login = refuse  # type: ignore[method-assign]
+
+    gone = pytest.raises(ServerUnreachable, match=f"it gave no answer for .* minutes: .*can't be reached: {words}")
+    with StandingConnection(target) as connection, gone:
+        connection.ask(lambda asked: asked.rows("SELECT 1"))
+
+    assert len(tries) > 3
+
+
+def test_a_server_whose_group_is_not_in_force_yet_is_waited_for(
+    script: Script, server: TdsServer, authority: certificates.Authority
+) -> None:
+    way = WayIn(server.port)
+    way.close_for(1.0)
+    bounds = replace(SHORT_WAITS, connect_timeout_seconds=0.2, native_reconnect_seconds=30)
+
+    with StandingConnection(sql_server(way.port, authority.bundle, bounds=bounds)) as connection:
+        assert connection.ask(lambda asked: asked.rows("SELECT 1")) == []
+    way.stop()
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up(authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ServerUnreachable, match="timed out"):
         sql_server(silent.getsockname()[1], authority.bundle, bounds=Bounds(connect_timeout_seconds=0.3)).connect()
+
+
+def test_a_server_that_let_us_in_and_is_silent_is_waited_for_until_its_group_can_have_been_put_back(
+    server: TdsServer, authority: certificates.Authority
+) -> None:
+    way = WayIn(server.port)
+    bounds = replace(SHORT_WAITS, connect_timeout_seconds=0.2, native_reconnect_seconds=0.0, put_back_within_seconds=30)
+    target = sql_server(way.port, authority.bundle, bounds=bounds)
+    with StandingConnection(target) as connection:
+        connection.ask(lambda asked: asked.rows("SELECT 1"))
+    way.close_for(1.0)
+
+    with StandingConnection(target) as connection:
+        assert connection.ask(lambda asked: asked.rows("SELECT 1")) == []
+    way.stop()
 
 
 def test_a_question_is_asked_again_after_the_connection_was_lost(script: Script, target: SqlServer) -> None:
