@@ -271,6 +271,18 @@ class ObjectsLeftOut(NotAsBackedUp):
     """Every database was restored and stays, but without some objects: the request allowed to leave out what the target refuses."""
 
 
+class ChecksFailed(NotAsBackedUp):
+    """Every database was restored and stays, but a check of the request found another answer, or could not be asked."""
+
+
+class DrillFailed(NotAsBackedUp):
+    """A drill did not pass: the report says what was missed. What it restored is dropped."""
+
+
+class DrillSkipped(Busy):
+    """The drill before this one still runs. This one restored nothing, and proves nothing."""
+
+
 class RestoreCancelled(RestoreError):
     """Somebody asked for the restore to stop."""
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from dbrestore.contract.document import Document
+from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import ErrorNote, PostgresOptions
 from dbrestore.contract.plan import Estimate, PlannedNetwork, PlannedSource, PlannedTarget
 from dbrestore.contract.request import TicketRequest
@@ -49,7 +50,7 @@ class Report(Document):
     `postgres`: what was chosen for PostgreSQL databases, `verify` among it. What was left out, the lists of adaptations, of checks and of
     code that runs by itself are in the `results`. `proofs` are sentences about what a restore into SQL Server proves, and what not.
     `plan_trouble`: the plan was written by another version, or can't be read; then what only the plan tells may be missing, and the
-    target is what the ledger's anchor knows of it."""
+    target is what the ledger's anchor knows of it. `drill` says how the drill ended, if it is one."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
@@ -71,6 +72,7 @@ class Report(Document):
     network: PlannedNetwork | None = None
     archive: ArchiveSection | None = None
     estimate: Estimate | None = None
+    drill: DrillVerdict | None = None
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
     requested_by: str | None = None
