@@ -21,6 +21,7 @@ MOST_CHECKS: Final = 50
 
 FORMS: Final = '{"min": 1, "max": 9} (one of the two is enough), {"maxAgeSeconds": 3600} or {"rows": 0}'
 _RULE: Final = f"must be the value itself (a number, a text, true, false or null), or {FORMS}"
+EXPECTED: Final = {"sql": f"must be one statement that reads, in at most {LONGEST_QUESTION:,} characters", "show": "must be true or false"}
 # Statements that only read. What reads and writes at once (`WITH ... DELETE`) begins the same, and is refused by the server.
 _READS: Final = ("select", "with", "values", "table")
 _BEFORE_THE_FIRST_WORD: Final = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
@@ -46,7 +47,8 @@ def _form(value: Any) -> Any:
         expectation = Expectation.model_validate(value, strict=True)
     except ValidationError as error:
         raise ValueError(_RULE) from error
-    given = expectation.model_fields_set
+    # A document of ours writes what is not set as null.
+    given = {key for key in expectation.model_fields_set if getattr(expectation, key) is not None}
     if len(given) == 1 or given == {"min", "max"}:
         if expectation.min is not None and expectation.max is not None and expectation.min > expectation.max:
             raise ValueError("has a min that is greater than its max: exchange the two")
@@ -91,7 +93,7 @@ class AskedCheck(Document):
             return f"{expected.rows:,} rows"
         if expected.max_age_seconds is not None:
             return f"at most {expected.max_age_seconds:,.0f} s before the restore point"
-        bounds = (f"{word} {bound:,}" for word, bound in (("at least", expected.min), ("at most", expected.max)) if bound is not None)
+        bounds = (f"{word} {bound:,.15g}" for word, bound in (("at least", expected.min), ("at most", expected.max)) if bound is not None)
         return " and ".join(bounds)
 
 

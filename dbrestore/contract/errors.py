@@ -4,12 +4,12 @@ caught, carry the exit code of all that is below them, and are never raised them
 
     RestoreError                         1
     ├── RequestRefused                   2
-    │   RestoreRequestInvalid, NotSupportedYet
+    │   RestoreRequestInvalid, NotSupportedYet, CheckRefused
     ├── NotFound                        10
     │   TargetNotFound, RestorePointNotFound, DatabaseNotInRestorePoint, RestoreNotFound, ControlPlaneNotFound,
     │   PointInTimeUnreachable
     ├── Busy                            11
-    │   NotReady, DatabaseBusy, RestoreClosed
+    │   NotReady, DatabaseBusy, RestoreClosed, DrillSkipped
     ├── InstallationUnfit                1
     │   └── ConfigurationInvalid         1
     │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
@@ -35,7 +35,7 @@ caught, carry the exit code of all that is below them, and are never raised them
     │   StagedBackupMissing, AutomatedBackupRunning
     ├── SomeDatabasesFailed              3
     ├── NotAsBackedUp                    4
-    │   VerificationFailed, ObjectsLeftOut
+    │   VerificationFailed, ObjectsLeftOut, ChecksFailed, DrillFailed
     ├── RestoreCancelled                 1
     ├── LeftoversRemain                  5
     ├── RecordUnreadable                 1
@@ -67,6 +67,10 @@ class RestoreRequestInvalid(RequestRefused):
 
 class NotSupportedYet(RequestRefused):
     """A known feature request that this version does not support."""
+
+
+class CheckRefused(RequestRefused):
+    """A check of the request is not one statement that reads."""
 
 
 class NotFound(RestoreError):

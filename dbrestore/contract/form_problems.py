@@ -61,6 +61,8 @@ def _expectation(detail: ErrorDetails, place: tuple[str | int, ...], model: type
         return f"must be a list of {'database names' if place == ('databases',) else 'values'}"
     if place == ("sqlserver", "stopAt"):
         return MOMENT
+    if detail["type"] == "model_type" and place[:1] == ("checks",):
+        return 'must be an object like {"name": ..., "sql": ..., "expect": ...}'
     if detail["type"] == "model_type" and place[:1] == ("databases",):
         return 'must be a name or {"name": ..., "as": ...}'
     if detail["type"] == "model_type":

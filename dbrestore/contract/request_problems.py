@@ -1,22 +1,23 @@
 """What is wrong with a request, all of it at once: each problem with the JSON pointer of its place and the error that it would be alone."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from dbrestore.contract import form_problems
+from dbrestore.contract import asked_checks, form_problems
 from dbrestore.contract.allowed import credentials as allowed_credentials
 from dbrestore.contract.allowed import worker_settings
 from dbrestore.contract.allowed.name_flaws import place_of
+from dbrestore.contract.asked_checks import ALL_QUESTIONS, AskedCheck
 from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, RestoreRequest, WorkerRequest
 
 Found = TypeVar("Found")
 
-EXPECTED = {**worker_settings.EXPECTED, **allowed_credentials.EXPECTED}
+EXPECTED = {**worker_settings.EXPECTED, **allowed_credentials.EXPECTED, **asked_checks.EXPECTED}
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | Non
     _note_duplicates(read_request, problems)
     _note_credentials(read_request.target.credentials, problems)
     note_rivals(read_request.worker, problems)
+    _note_checks(read_request, problems)
     _note_later_wishes(read_request, problems)
     return read_request
 
@@ -99,6 +101,28 @@ def _note_credentials(asked: CredentialsRequest | None, problems: Problems) -> N
     if asked and (asked.secret_arn is None) is (asked.iam_user is None):
         given = "both secretArn and iamUser" if asked.secret_arn else "neither secretArn nor iamUser"
         problems.add(RestoreRequestInvalid, "/target/credentials", f"names {given}: name one of the two, or leave credentials out")
+
+
+def _note_checks(request: RestoreRequest, problems: Problems) -> None:
+    names = [database.name for database in request.databases]
+    for place, sentence in check_flaws(request.checks, names):
+        problems.add(RestoreRequestInvalid, f"/checks{place}", sentence)
+
+
+def check_flaws(checks: Sequence[AskedCheck], databases: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Place and sentence of what is wrong with checks of these databases, which are named as in the restore point."""
+    seen: set[tuple[str, str | None]] = set()
+    known = ", ".join(databases)
+    for n, check in enumerate(checks):
+        if check.database is None and len(databases) > 1:
+            yield f"/{n}/database", f"is missing: say which of {known} is asked"
+        if check.database is not None and check.database not in databases:
+            yield f"/{n}/database", f"names {check.database!r}, which isn't restored here: name one of {known} as the restore point does"
+        if (check.name, check.database) in seen:
+            yield f"/{n}/name", f"{check.name!r} stands there twice: give each check a name of its own"
+        seen.add((check.name, check.database))
+    if sum(len(check.sql) for check in checks) > ALL_QUESTIONS:
+        yield "", f"hold more than {ALL_QUESTIONS:,} characters of SQL together: put long questions into views, or ask fewer"
 
 
 def note_rivals(worker: WorkerRequest, problems: Problems) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from dbrestore.contract import anchor, keys, names
+from dbrestore.contract.asked_checks import AskedCheck
 from dbrestore.contract.errors import (
     EngineMismatch,
     InternalContradiction,
@@ -134,11 +135,17 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         network=worker.network,
         native=part.native,
         postgres=part.postgres,
+        checks=_checks(request),
         notes=(*part.notes, *credentials.notes),
         ticket=request.ticket,
         reason=request.reason,
         requested_by=request.requested_by,
     )
+
+
+def _checks(request: RestoreRequest) -> tuple[AskedCheck, ...]:
+    only = request.databases[0].name
+    return tuple(check.model_copy(update={"database": check.database or only}) for check in request.checks)
 
 
 def _find(section: PlanInput, surroundings: Surroundings, request: RestoreRequest, place: Place, problems: Problems) -> Findings:

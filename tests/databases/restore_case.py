@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from dbrestore.contract import keys
+from dbrestore.contract.asked_checks import AskedCheck
 from dbrestore.contract.job import DatabaseJob, DatabaseServer, Job, JobKind, PostgresOptions, Result
 from dbrestore.contract.manifest import ByteRange, DatabaseBackup, Manifest
 from dbrestore.points.pgdump import adding as points
@@ -131,6 +132,7 @@ class Restore:
     restore_id: str = field(default_factory=lambda: f"r-{uuid.uuid4().hex[:12]}")
     manifest_uri: str = ""
     postgres: PostgresOptions = field(default_factory=PostgresOptions)
+    asked_checks: tuple[AskedCheck, ...] = ()
 
     def keeping_owners(self) -> "Restore":
         """The same, of a point of the target itself: there the dump's own roles may own."""
@@ -172,6 +174,7 @@ class Restore:
                 temporary_name=f"dbrestore-{self.restore_id}-{number}",
                 login_role=f"dbrestore-{self.restore_id}-{number}",
                 holder_role=f"dbrestore-{self.restore_id}-{number}-holder",
+                asked_checks=self.asked_checks,
             )
             for number, name in enumerate(self.dumps)
         )

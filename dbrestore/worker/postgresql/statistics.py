@@ -3,17 +3,16 @@
 Invariant: as the temporary login, because expressions of indexes and statistics run as the owner of their table, and bounded in time.
 """
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 import psycopg
 from psycopg import sql
 
-from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.job import FixUp
 from dbrestore.worker.base import limits
+from dbrestore.worker.postgresql import termination
 from dbrestore.worker.postgresql.archive import Archive, Division
 from dbrestore.worker.postgresql.session import Connection
 
@@ -45,26 +44,9 @@ def collect(owner: Connection, archive: Archive, division: Division, end_session
     return []
 
 
-@contextmanager
-def _bounded(end_sessions: EndSessions) -> Iterator[None]:
-    """End the sessions if the statement outlives its time-out."""
-    ended = threading.Event()
-
-    def end() -> None:
-        ended.set()
-        end_sessions()
-
-    timer = threading.Timer(limits.ANALYZE_SECONDS + limits.CANCEL_SECONDS, end)
-    timer.start()
-    try:
-        yield
-    except psycopg.Error as error:
-        if ended.is_set():
-            raise ReplayFailed("ANALYZE could not be cancelled: an expression of an index or of statistics catches that") from error
-        raise
-    finally:
-        timer.cancel()
-        timer.join()
+def _bounded(end_sessions: EndSessions) -> AbstractContextManager[None]:
+    why = "ANALYZE could not be cancelled: an expression of an index or of statistics catches that"
+    return termination.bounded(end_sessions, limits.ANALYZE_SECONDS, why)
 
 
 def _imported(archive: Archive, division: Division) -> bool:

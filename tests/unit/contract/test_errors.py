@@ -33,15 +33,15 @@ EXIT_CODES = {
         StagingAccessDenied StripeMissing StripesMixed SystemDatabaseRefused TargetNotUsable TargetVersionTooNew TargetVersionTooOld
         TooManyStripes WorkerConfigurationInvalid WorkerFailed WorkerLost WorkerNotStarted WorkerTimedOut WorkerVolumeRefused
     """,
-    2: "NotSupportedYet RestoreRequestInvalid",
+    2: "CheckRefused NotSupportedYet RestoreRequestInvalid",
     3: "SomeDatabasesFailed",
-    4: "ObjectsLeftOut VerificationFailed",
+    4: "ChecksFailed DrillFailed ObjectsLeftOut VerificationFailed",
     5: "LeftoversRemain",
     10: """
         ControlPlaneNotFound DatabaseNotInRestorePoint PointInTimeUnreachable RestoreNotFound RestorePointNotFound
         TargetNotFound
     """,
-    11: "DatabaseBusy NotReady RestoreClosed",
+    11: "DatabaseBusy DrillSkipped NotReady RestoreClosed",
 }
 
 
