@@ -135,6 +135,13 @@ class PlannedDrill(Document):
     not_chosen: tuple[str, ...] = ()
 
 
+class RepeatedDelivery(Document):
+    """What PlanRestore answers to a start that was delivered before: nothing is done, because `same_as` is the execution that does it."""
+
+    drill: str
+    same_as: str
+
+
 class MeasuredObjective(Document):
     """One objective: what was asked, what was measured (None if the drill did not come so far), both in the unit of its name."""
 

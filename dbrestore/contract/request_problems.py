@@ -1,5 +1,6 @@
 """What is wrong with a request, all of it at once: each problem with the JSON pointer of its place and the error that it would be alone."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, R
 from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, RestoreRequest, WorkerRequest
 
 Found = TypeVar("Found")
+
+# As `lambdas.planning` names temporary databases and the copies of drills; SQL Server's names differ by more than case.
+_OURS = re.compile(r"dbrestore_[0-9a-f]{12}_", re.IGNORECASE)
 
 EXPECTED = {**worker_settings.EXPECTED, **allowed_credentials.EXPECTED, **asked_checks.EXPECTED}
 
@@ -60,8 +64,9 @@ class Problems:
             raise self.waiting
 
 
-def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | None:
-    """The request, or None if its form is wrong; what is wrong with its wishes whatever the engine goes to the problems as well."""
+def read(request: Mapping[str, Any], problems: Problems, *, of_drill: bool = False) -> RestoreRequest | None:
+    """The request, or None if its form is wrong; what is wrong with its wishes whatever the engine goes to the problems as well.
+    `of_drill`: it was made from a declared drill, which alone may have the mode and the names of one."""
     try:
         read_request = RestoreRequest.model_validate(request)
     except ValidationError as error:
@@ -76,6 +81,8 @@ def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | Non
     note_rivals(read_request.worker, problems)
     _note_checks(read_request, problems)
     _note_later_wishes(read_request, problems)
+    if not of_drill:
+        _note_what_only_drills_may(read_request, problems)
     return read_request
 
 
@@ -137,6 +144,15 @@ def _note_later_wishes(request: RestoreRequest, problems: Problems) -> None:
     if request.on_conflict == "replace":
         sentence = "replacing a database comes in a later version: use fail, and restore the database under another name"
         problems.add(NotSupportedYet, "/onConflict", sentence)
+
+
+def _note_what_only_drills_may(request: RestoreRequest, problems: Problems) -> None:
     if request.mode == "drill":
-        sentence = "drills come in a later version: use restore with another name for the database, or plan"
-        problems.add(NotSupportedYet, "/mode", sentence)
+        sentence = 'is of declared drills alone: start one with {"drill": {"name": ...}} (dbrestore drill run), or use restore'
+        problems.add(RestoreRequestInvalid, "/mode", sentence)
+    for n, database in enumerate(request.databases):
+        if _OURS.match(database.asked_name):
+            sentence = (
+                f"{database.asked_name!r} begins like the names of databases that dbrestore makes and drops: choose another with `as`"
+            )
+            problems.add(RestoreRequestInvalid, f"/databases/{n}/{place_of(database)}", sentence)

@@ -97,6 +97,12 @@ def row(plan: Plan, started_at: datetime) -> dict[str, Any]:
     return {"pk": RESTORES, "sk": sort_key(started_at, plan.restore_id)} | written
 
 
+def refused_drill(table: Table, listed: ListedRestore, started_at: datetime) -> None:
+    """Write the row of a drill that ended before it had a plan: it proves nothing, and must not be missing among those that ran."""
+    written = listed.model_dump(mode="json", by_alias=True, exclude={"unread"})
+    table.write(table.put({"pk": RESTORES, "sk": sort_key(started_at, listed.restore_id)} | written))
+
+
 def sort_key(began: datetime, restore_id: str = "") -> str:
     """Sorts by time: UTC, of one length."""
     return f"{began.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z#{restore_id}"

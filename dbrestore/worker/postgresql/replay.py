@@ -120,7 +120,7 @@ def _require_possible(replay: Replay, database: DatabaseJob, backup: DatabaseBac
 
     Raises DatabaseExists, CheckRefused, OwnerNotUsable or ReplayFailed."""
     with replay.server.connect_master() as master:
-        if temporary_database.exists(master, database.asked_name):
+        if not database.stays_temporary and temporary_database.exists(master, database.asked_name):
             raise DatabaseExists(f"the target already has: {database.asked_name!r}; restore under another name or rename the old one")
         asked.require_questions(master, database.asked_checks)
         owners.require_usable(master, replay.job.postgres, replay.server.master_user)

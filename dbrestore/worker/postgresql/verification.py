@@ -1,4 +1,5 @@
-"""The step after the replay: is the database what the manifest says? Only then does it get its owners, its privileges and its name.
+"""The step after the replay: is the database what the manifest says? Only then does it get its owners, its privileges and its name; the copy
+of a drill gets no name, and stays shut.
 
 statistics -> objects -> rows, large objects, sequences -> owners -> privileges -> name
 
@@ -199,7 +200,9 @@ def _handed_over(verification: Verification, master: Connection, subject: Promot
     result = checked.model_copy(update={"fix_ups": tuple(notes), "code": code, "checks": checks})
     if check_list.failed(checks):
         return _failed(result, VerificationFailed.__name__, check_list.summary(checks))
-    notes += [*promotion.database_notes(subject), *promotion.promote(master, subject)]
+    notes += promotion.database_notes(subject)
+    if not database.stays_temporary:
+        notes += promotion.promote(master, subject)
     return result.model_copy(update={"status": "PROMOTED", "fix_ups": tuple(notes)})
 
 
