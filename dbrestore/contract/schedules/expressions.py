@@ -1,11 +1,8 @@
 """A schedule's expression: `cron(...)`, `rate(...)` or `at(...)`, and the moments at which it starts something.
 
-| | where from |
-|---|---|
-| a time that the clock leaves out in spring starts nothing; one that it shows twice in autumn starts once | EventBridge Scheduler User Guide, "Schedule types", on daylight saving; AWS re:Post, "eventbridge-scheduler-adjust-dst" |
-| that it is the first of the two | assumed: "runs only once and doesn't repeat" |
-| a day of `rate` is 24 hours | the same chapter |
-| a rate without a start date starts at once | the same chapter |
+A time that the clock leaves out in spring starts nothing, one that it shows twice in autumn starts once, a day of `rate` is 24 hours, and a
+rate without a start date starts at once (EventBridge Scheduler User Guide, "Schedule types"; AWS re:Post, "How can I adjust my Amazon
+EventBridge schedule for daylight saving?"). That it is the first of the two times in autumn is assumed: "runs only once and doesn't repeat".
 """
 
 import re
