@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dbrestore.cli import error_reference, reference
-from dbrestore.contract import anchor, cancellation, job, record, request, sections, worker_configuration
+from dbrestore.contract import anchor, cancellation, drills, job, record, request, sections, worker_configuration
 from dbrestore.contract import examination as doctor_findings
 from dbrestore.contract import plan as contract
 from dbrestore.contract.document import Document
@@ -40,6 +40,8 @@ READ: tuple[type[Document], ...] = (
     extension_configuration.ExtensionConfiguration,
     credential_configuration.CredentialConfiguration,
     sqlserver_configuration.SqlServerConfiguration,
+    drills.DrillConfiguration,
+    drills.DrillStart,
 )
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan,

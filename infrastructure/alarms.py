@@ -25,12 +25,13 @@ SOON = Duration.minutes(5)
 SWEEPS_MISSED = Duration.minutes(15)
 
 
-def undelivered(scope: Construct) -> sqs.Queue:
-    """Where events end that no function could take: the bus' after its attempts, Lambda's after its own."""
+def undelivered(scope: Construct, id_: str = "Undelivered", name: str = names.UNDELIVERED) -> sqs.Queue:
+    """Where events end that no function could take: the bus' after its attempts, Lambda's after its own. Another `name` is for what another
+    service could not deliver."""
     return sqs.Queue(
         scope,
-        "Undelivered",
-        queue_name=names.UNDELIVERED,
+        id_,
+        queue_name=name,
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         retention_period=KEPT,
@@ -40,11 +41,12 @@ def undelivered(scope: Construct) -> sqs.Queue:
 
 @dataclass(frozen=True)
 class Watched:
-    """What alarms are set on."""
+    """What alarms are set on. `undelivered_drills` is None if no drill is scheduled."""
 
     machine: sfn.StateMachine
     sweeper: lambda_.Function
     undelivered: sqs.Queue
+    undelivered_drills: sqs.Queue | None = None
 
 
 def alarms(scope: Construct, watched: Watched, addresses: tuple[str, ...]) -> sns.Topic:
@@ -78,10 +80,22 @@ def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, st
         ("SweeperFailed", watched.sweeper.metric_errors(period=SOON), "SweepLedger fails: interrupted restores aren't cleaned up"),
         (
             "Undelivered",
-            watched.undelivered.metric_approximate_number_of_messages_visible(period=SOON, statistic="Maximum"),
+            _waiting_in(watched.undelivered),
             "An event that wakes a function could not be delivered: the message in the queue says which",
         ),
+        *_of_drills(watched.undelivered_drills),
     )
+
+
+def _of_drills(undelivered_drills: sqs.Queue | None) -> tuple[tuple[str, cloudwatch.IMetric, str], ...]:
+    if undelivered_drills is None:
+        return ()
+    told = "A drill's schedule could not start the state machine: the message in the queue says which, and why"
+    return (("UndeliveredDrills", _waiting_in(undelivered_drills), told),)
+
+
+def _waiting_in(queue: sqs.Queue) -> cloudwatch.Metric:
+    return queue.metric_approximate_number_of_messages_visible(period=SOON, statistic="Maximum")
 
 
 def _own(name: str) -> cloudwatch.Metric:

@@ -14,7 +14,7 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infrastructure import encryption, names
+from infrastructure import drills, encryption, names
 from infrastructure.alarms import Watched, alarms, undelivered
 from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket
 from infrastructure.bundles import dependency_layer, function_code
@@ -22,6 +22,7 @@ from infrastructure.dependencies import ROOT
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
+from lambdas.configuration import drills as drill_configuration
 
 DEFINITION = ROOT / "statemachine" / "restore_databases.asl.json"
 
@@ -39,6 +40,7 @@ class ControlStack(Stack):
             settings.extension_configuration,
             settings.sqlserver_configuration,
             settings.credential_configuration,
+            settings.drill_configuration,
         )
         self.ledger = _ledger(self)
         self.key = encryption.key(self, settings)
@@ -58,7 +60,8 @@ class ControlStack(Stack):
         self._sweeping()
         self._hearing()
         self._undelivered_of_lambda()
-        watched = Watched(self.machine, self.functions["SweepLedger"], self.undelivered)
+        undelivered_drills = drills.scheduled(self, drill_configuration.read(settings.drill_configuration).drills, self.machine)
+        watched = Watched(self.machine, self.functions["SweepLedger"], self.undelivered, undelivered_drills)
         self.alarms = alarms(self, watched, settings.alarm_addresses)
         if settings.permissions_boundary:
             boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)

@@ -7,6 +7,8 @@ STATE_MACHINE = PRODUCT
 LEDGER_TABLE = f"{PRODUCT}-ledger"
 ALARMS = f"{PRODUCT}-alarms"
 UNDELIVERED = f"{PRODUCT}-undelivered"
+UNDELIVERED_DRILLS = f"{PRODUCT}-undelivered-drills"
+SCHEDULER_ROLE = f"{PRODUCT}-scheduler"
 # Followed by -<account>-<Region>-an: names of that form can only be taken by that account.
 REPOSITORY_BUCKET = f"{PRODUCT}-repository"
 EVIDENCE_BUCKET = f"{PRODUCT}-evidence"

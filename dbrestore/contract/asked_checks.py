@@ -26,6 +26,9 @@ EXPECTED: Final = {"sql": f"must be one statement that reads, in at most {LONGES
 _READS: Final = ("select", "with", "values", "table")
 _BEFORE_THE_FIRST_WORD: Final = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
 _WORD: Final = re.compile(r"[A-Za-z]+")
+# Quoting that only a server of the right engine and settings reads for certain: escapes, dollar quotes, brackets, nested comments.
+_UNSURE: Final = re.compile(r"[\\$\[]|/\*")
+_QUOTED_OR_COMMENT: Final = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*")
 
 
 class Expectation(Document):
@@ -57,13 +60,16 @@ def _form(value: Any) -> Any:
 
 
 def _one_question(text: str) -> str:
-    """What can be seen without a server. Whether it is one statement and reads only, the server decides, before anything is restored."""
+    """What can be seen without a server. Whether it is one statement and reads only, the server decides, before anything is restored: two
+    are refused here only where no quoting could make them one."""
     if "\x00" in text:
         raise ValueError("holds a zero byte, which no statement can: leave it out")
     start = _BEFORE_THE_FIRST_WORD.match(text)
     word = _WORD.match(text, start.end() if start else 0)
     if word is None or word[0].lower() not in _READS:
         raise ValueError("must be one statement that reads: SELECT, WITH ... SELECT, VALUES or TABLE")
+    if not _UNSURE.search(text) and re.search(r";\s*[^\s;]", _QUOTED_OR_COMMENT.sub(" ", text)):
+        raise ValueError("holds more than one statement: make a check of each")
     return text
 
 

@@ -5,18 +5,27 @@ chooses restore point and databases, and makes of it a restore of mode `drill`. 
 `DrillVerdict` what the report says in the end.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, ValidationError
 
 from dbrestore.contract.asked_checks import MOST_CHECKS, AskedCheck
 from dbrestore.contract.document import Document
 from dbrestore.contract.request import ArchiveRequest, InstanceName, TargetRequest
 
+SCHEDULE_GROUP: Final = "dbrestore-drills"
+# A stack holds 500 resources (CloudFormation quotas), and each drill is one.
+MOST_DRILLS: Final = 200
 # Of a schedule's name 64 characters are EventBridge Scheduler's limit.
 DRILL_NAME: Final = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
 LONGEST_KEEPING_HOURS: Final = 30 * 24
+# As in a request.
+MOST_DATABASES: Final = 40
+
+_POINT_RULE: Final = 'must be "latest" or {"random": {"withinDays": 30}}, with 1 to 3650 days'
+_DATABASES_RULE: Final = 'must be a list of names, "all", {"rotate": 3} or {"random": 3}, with 1 to 40 databases'
 
 DrillName = Annotated[str, StringConstraints(pattern=DRILL_NAME)]
 DatabaseName = Annotated[str, StringConstraints(min_length=1)]
@@ -43,23 +52,47 @@ class RandomPoint(Document):
     random: PointsWithin
 
 
+def _point(value: Any) -> Any:
+    """One sentence instead of one problem per form that it doesn't have."""
+    if value == "latest" or isinstance(value, RandomPoint):
+        return value
+    try:
+        return RandomPoint.model_validate(value, strict=True)
+    except ValidationError as error:
+        raise ValueError(_POINT_RULE) from error
+
+
 class DrillSource(Document):
     """Whose backups are proven, and which restore point: the latest, or one drawn at random."""
 
     db_instance: InstanceName
-    restore_point: Literal["latest"] | RandomPoint = "latest"
+    restore_point: Annotated[Literal["latest"] | RandomPoint, BeforeValidator(_point)] = "latest"
 
 
 class Rotation(Document):
     """So many databases of the point, those whose last drill by this declaration is the longest ago, never ones first."""
 
-    rotate: int = Field(ge=1, le=40)
+    rotate: int = Field(ge=1, le=MOST_DATABASES)
 
 
 class Sample(Document):
     """So many databases of the point, drawn at random."""
 
-    random: int = Field(ge=1, le=40)
+    random: int = Field(ge=1, le=MOST_DATABASES)
+
+
+def _databases(value: Any) -> Any:
+    if value == "all" or isinstance(value, Rotation | Sample):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(name, str) and name for name in value):
+        return tuple(value)
+    for form in (Rotation, Sample):
+        with suppress(ValidationError):
+            return form.model_validate(value, strict=True)
+    raise ValueError(_DATABASES_RULE)
+
+
+DrillDatabases = Annotated[tuple[DatabaseName, ...] | Literal["all"] | Rotation | Sample, BeforeValidator(_databases)]
 
 
 class Objectives(Document):
@@ -84,7 +117,7 @@ class Drill(Document):
     name: DrillName
     schedule: DrillSchedule
     source: DrillSource
-    databases: tuple[DatabaseName, ...] | Literal["all"] | Rotation | Sample = "all"
+    databases: DrillDatabases = "all"
     target: TargetRequest
     objectives: Objectives = Objectives()
     checks: tuple[AskedCheck, ...] = Field(default=(), max_length=MOST_CHECKS)
@@ -99,7 +132,7 @@ class DrillConfiguration(Document):
 
     schema_: str | None = Field(default=None, alias="$schema", exclude=True)
     comment: Any = Field(default=None, alias="Comment", exclude=True)
-    drills: tuple[Drill, ...] = Field(default=(), max_length=500)
+    drills: tuple[Drill, ...] = Field(default=(), max_length=MOST_DRILLS)
 
 
 class DrillOrder(Document):

@@ -6,14 +6,14 @@ caught, carry the exit code of all that is below them, and are never raised them
     ├── RequestRefused                   2
     │   RestoreRequestInvalid, NotSupportedYet, CheckRefused
     ├── NotFound                        10
-    │   TargetNotFound, RestorePointNotFound, DatabaseNotInRestorePoint, RestoreNotFound, ControlPlaneNotFound,
-    │   PointInTimeUnreachable
+    │   TargetNotFound, RestorePointNotFound, DatabaseNotInRestorePoint, RestoreNotFound, DrillNotFound,
+    │   ControlPlaneNotFound, PointInTimeUnreachable
     ├── Busy                            11
     │   NotReady, DatabaseBusy, RestoreClosed, DrillSkipped
     ├── InstallationUnfit                1
     │   └── ConfigurationInvalid         1
     │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
-    │       CredentialConfigurationInvalid
+    │       CredentialConfigurationInvalid, DrillConfigurationInvalid
     │   ExtensionNotAllowed, CertificateBundleMissing, CrossRegionCopyRefused
     ├── AccountUnfit                     1
     │   AwsRefused, WorkerVolumeRefused, StagingAccessDenied, KmsKeyRefused
@@ -95,6 +95,10 @@ class RestoreNotFound(NotFound):
     """No such restore in the ledger."""
 
 
+class DrillNotFound(NotFound):
+    """No drill of this name is declared."""
+
+
 class ControlPlaneNotFound(NotFound):
     """dbrestore isn't deployed in this account and Region, or nothing answers at the endpoint."""
 
@@ -139,6 +143,10 @@ class SqlServerConfigurationInvalid(ConfigurationInvalid):
 
 class CredentialConfigurationInvalid(ConfigurationInvalid):
     """The file that says with which credentials restores log in to which instances: one line per problem, with its place."""
+
+
+class DrillConfigurationInvalid(ConfigurationInvalid):
+    """The file that declares drills: one line per problem, with its place."""
 
 
 class ExtensionNotAllowed(InstallationUnfit):

@@ -64,7 +64,9 @@ def test_what_workers_log_in_with_can_not_be_a_wildcard(key: str, value: str) ->
         read({key: value}.get)
 
 
-@pytest.mark.parametrize("key", ["workerConfiguration", "extensionConfiguration", "sqlserverConfiguration", "credentialConfiguration"])
+@pytest.mark.parametrize(
+    "key", ["workerConfiguration", "extensionConfiguration", "sqlserverConfiguration", "credentialConfiguration", "drillConfiguration"]
+)
 def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_path: Path, key: str) -> None:
     path = tmp_path / "ours.json"
     path.write_text("{}")
@@ -77,6 +79,7 @@ def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_pa
         settings.extension_configuration,
         settings.sqlserver_configuration,
         settings.credential_configuration,
+        settings.drill_configuration,
     )
     with pytest.raises(ConfigurationInvalid, match=r"ours\.json#/unknown: isn't a known key"):
         read({key: str(path)}.get)

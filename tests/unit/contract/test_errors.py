@@ -38,7 +38,7 @@ EXIT_CODES = {
     4: "ChecksFailed DrillFailed ObjectsLeftOut VerificationFailed",
     5: "LeftoversRemain",
     10: """
-        ControlPlaneNotFound DatabaseNotInRestorePoint PointInTimeUnreachable RestoreNotFound RestorePointNotFound
+        ControlPlaneNotFound DatabaseNotInRestorePoint DrillNotFound PointInTimeUnreachable RestoreNotFound RestorePointNotFound
         TargetNotFound
     """,
     11: "DatabaseBusy DrillSkipped NotReady RestoreClosed",
