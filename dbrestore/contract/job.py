@@ -35,8 +35,8 @@ class DatabaseServer(Document):
 class DatabaseJob(Document):
     """One database of a job. `backup_name` is its name in the manifest, `asked_name` the name to promote it to, `temporary_name` the name
     it is built under, `login_role` the temporary login that replays it, and `holder_role` the powerless role that owns afterwards what no
-    other role may own (all three made from the restore id). `asked_checks` are the questions of the request about this database. The copy of a drill
-    keeps its temporary name, which is then the asked one too."""
+    other role may own (all three made from the restore id). `asked_checks` are the questions of the request about this database.
+    The copy of a drill keeps its temporary name, which is then the asked one too."""
 
     backup_name: str
     asked_name: str

@@ -152,7 +152,5 @@ def _note_what_only_drills_may(request: RestoreRequest, problems: Problems) -> N
         problems.add(RestoreRequestInvalid, "/mode", sentence)
     for n, database in enumerate(request.databases):
         if _OURS.match(database.asked_name):
-            sentence = (
-                f"{database.asked_name!r} begins like the names of databases that dbrestore makes and drops: choose another with `as`"
-            )
+            sentence = f"{database.asked_name!r} begins like names of databases that dbrestore makes and drops: choose another with `as`"
             problems.add(RestoreRequestInvalid, f"/databases/{n}/{place_of(database)}", sentence)

@@ -18,6 +18,7 @@ from dbrestore.ledger import reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.archive import arrivals
 from lambdas.archive import retrieve_archive as archive
+from lambdas.closing import drill_verdicts
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
@@ -60,7 +61,9 @@ def _count(restore: Restore, meta: Meta, report: Report) -> None:
     mode = "unknown" if meta.plan_trouble else meta.plan.mode
     dimensions: dict[str, str] = {"outcome": report.status, "engine": meta.anchor.engine or "unknown", "mode": mode}
     telemetry.count("Restores", **dimensions)
-    if report.error and report.error.name != RestoreCancelled.__name__:
+    if report.drill:
+        telemetry.count("FailedDrills" if report.error else "PassedDrills")
+    elif report.error and report.error.name != RestoreCancelled.__name__:
         telemetry.count("FailedRestores")
     telemetry.duration("RestoreSeconds", report.started_at, report.ended_at, **dimensions)
     telemetry.size("RestoredBytes", sum(one.bytes for one in report.databases), engine=dimensions["engine"])
@@ -153,6 +156,7 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
         ticket=told.ticket,
         reason=told.reason,
         requested_by=told.requested_by,
+        drill=drill_verdicts.of(restore, meta, error),
     )
 
 
@@ -170,14 +174,15 @@ def _databases(restore: Restore, found: Mapping[str, Result]) -> tuple[DatabaseO
     last = together(*(outcomes(told) for name, told in found.items() if reading.kind_of(name) in ("replay", "restore", "verify")))
     counted = left_out.counted(last, left_out.by_database(found.values()))
     rows = {row.role: row for row in restore.ledger.rows(DATABASE)}
-    return tuple(_as_it_ended(outcome, rows.get(outcome.asked_name)) for outcome in counted)
+    is_drill = restore.ledger.meta().anchor.drill is not None
+    return tuple(_as_it_ended(outcome, rows.get(outcome.asked_name), is_drill=is_drill) for outcome in counted)
 
 
-def _as_it_ended(outcome: DatabaseOutcome, row: ResourceRow | None) -> DatabaseOutcome:
+def _as_it_ended(outcome: DatabaseOutcome, row: ResourceRow | None, *, is_drill: bool) -> DatabaseOutcome:
     """What stood under the asked name and was dropped again is not told as if it stood there still, and what a worker finished before it
-    died is told as finished."""
+    died is told as finished. A drill's copy is dropped when all is well, too: then it is told that it was verified."""
     if row and row.state == "DELETED" and row.name == outcome.asked_name and outcome.status != "FAILED":
-        return outcome.model_copy(update={"status": "DISCARDED"})
+        return outcome.model_copy(update={"status": "VERIFIED" if is_drill and outcome.status == "PROMOTED" else "DISCARDED"})
     if row and row.state == "KEPT" and outcome.status == "REPLAYED":
         return outcome.model_copy(update={"status": "PROMOTED"})
     return outcome

@@ -44,7 +44,7 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
     meta = restore.ledger.meta()
     verified = _verification(restore, meta.anchor)
     if verified:
-        settle_verified(restore.ledger, verified, meta.anchor.databases)
+        settle_verified(restore.ledger, verified, meta.anchor)
     rows = restore.ledger.unsettled(*KINDS)
     if not rows:
         return
@@ -104,7 +104,7 @@ def _discard(restore: Restore, meta: Meta, rows: tuple[ResourceRow, ...], verifi
         minutes = limits.DISCARD_MINUTES
         found = ensure_job(restore, where, instance_id, name, work, minutes=minutes, while_="DISCARDING")
     # A worker that died before it could say so may have finished a database: then what was found is that it stays.
-    settle_verified(restore.ledger, found, where.databases)
+    settle_verified(restore.ledger, found, where)
     left = restore.ledger.unsettled(*KINDS)
     if found.error:
         raise error_of(found.error)

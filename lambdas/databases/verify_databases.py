@@ -9,7 +9,7 @@ from dbrestore.contract import answer_lists
 from dbrestore.contract.errors import ChecksFailed, ObjectsLeftOut, SomeDatabasesFailed
 from dbrestore.contract.sections import DatabaseOutcome, VerifiedSection
 from dbrestore.ledger import reading
-from lambdas.databases import repeated_jobs
+from lambdas.databases import objectives, repeated_jobs
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import uri
 from lambdas.databases.outcomes import error_of, outcomes, together
@@ -24,7 +24,8 @@ MADE = ("REPLAYED", "RESTORED")
 @state("VerifyDatabases", VerifyInput, makes=True)
 def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
     """What became of each database, those that failed before included. Raises the error of the only one, or
-    SomeDatabasesFailed; ObjectsLeftOut if all are there, but not all of the dump; ChecksFailed if a check found another answer."""
+    SomeDatabasesFailed; ObjectsLeftOut if all are there, but not all of the dump; ChecksFailed if a check found another answer,
+    DrillFailed if that or an objective was missed by a drill."""
     plan = section.plan
     engine = ENGINES[plan.engine]
     made = {d.asked_name for d in section.restored.databases if d.status in MADE}
@@ -37,7 +38,7 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
         lambda databases: engine.verify(restore, plan, databases),
     )
     result = repeated_jobs.together(told)
-    settle_verified(restore.ledger, result, plan.databases)
+    settle_verified(restore.ledger, result, plan)
     if result.error:
         raise error_of(result.error)
     databases = together(section.restored.databases, *map(outcomes, told))
@@ -46,7 +47,9 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
     _raise_if_failed(databases, missing, unmet)
     if missing:
         raise ObjectsLeftOut("\n".join([missing, *unmet]))
-    if unmet:
+    if plan.drill:
+        objectives.require(restore, plan.drill, unmet)
+    elif unmet:
         raise ChecksFailed("\n".join([*unmet, f"All answers: dbrestore report {plan.restore_id}"]))
     last = reading.numbered(JOB_NAME, len(told))
     return VerifiedSection(databases=databases, result=uri(restore, last, "result.json"))

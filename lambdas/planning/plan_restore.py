@@ -7,7 +7,7 @@ Nothing is created before the last act, which opens the ledger: a request that i
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 STATE = "PlanRestore"
+Answer = TypeVar("Answer")
 ENGINES: Final[dict[Engine, Callable[[Findings, Problems], EnginePart]]] = {
     "postgres": postgresql.part,
     "sqlserver": sqlserver.part,
@@ -97,7 +98,7 @@ def _opened(plan: Plan, section: PlanInput, surroundings: Surroundings, began: d
     return plan
 
 
-def _counted(work: Callable[[], Plan]) -> Plan:
+def _counted(work: Callable[[], Answer]) -> Answer:
     try:
         return work()
     except NotReady:

@@ -9,7 +9,7 @@ Invariant: every write has its condition, so of two executions that are given th
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from dbrestore.contract.drills import DrillOrder
@@ -33,7 +33,7 @@ class DrillRows:
         """The ARN of the execution that is this start of the drill: ours, unless another was given the same start before."""
         if order.schedule_arn is None or order.scheduled_time is None:
             return execution_arn
-        sk = f"AT#{order.schedule_arn}#{order.scheduled_time.isoformat()}"
+        sk = f"AT#{order.schedule_arn}#{order.scheduled_time.astimezone(UTC).isoformat()}"
         try:
             self.table.write(self.table.put({"pk": self._pk, "sk": sk, "executionArn": execution_arn}, "attribute_not_exists(pk)"))
         except ConditionFailed:

@@ -1,5 +1,5 @@
-"""The step after the replay: is the database what the manifest says? Only then does it get its owners, its privileges and its name; the copy
-of a drill gets no name, and stays shut.
+"""The step after the replay: is the database what the manifest says? Only then does it get its owners, its privileges and its name; a
+drill's copy gets no name, and stays shut.
 
 statistics -> objects -> rows, large objects, sequences -> owners -> privileges -> name
 
