@@ -74,6 +74,8 @@ def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, st
     """Each rings at the first."""
     return (
         ("RestoreFailed", _own("FailedRestores"), "A restore that had begun ended FAILED: its report says why"),
+        ("DrillFailed", _own("FailedDrills"), "A drill did not pass, or could not begin: its report, or the list of restores, says why"),
+        ("DrillsSkipped", _own("DrillsSkippedInARow"), "A drill was skipped twice in a row because the one before it still ran"),
         ("Leftovers", _own("Leftovers"), "A restore left something behind that wasn't seen absent: its report names it"),
         ("FunctionFailed", _own("UnexpectedErrors"), "A function met an error that has no name: a bug, see its log"),
         ("RestoreTimedOut", watched.machine.metric_timed_out(period=SOON), "An execution ran into the state machine's time limit"),

@@ -39,7 +39,7 @@ class Function:
 PLAN = Function(
     "PlanRestore",
     "lambdas.planning.plan_restore.plan_restore",
-    control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS),
+    control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS, may.TELL_THE_BUS),
     target=(
         may.SEE_INSTANCE,
         may.SEE_OPTION_GROUP,

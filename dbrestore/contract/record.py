@@ -79,11 +79,13 @@ class Report(Document):
 
 
 class RestoreEvent(Document):
-    """Detail of the event `Restore Succeeded` / `Restore Failed` / `Cleanup Incomplete` (source `dbrestore.restore`) on the default bus."""
+    """Detail of the events `Restore Succeeded`, `Restore Failed`, `Drill Completed`, `Objective Missed` (of a drill, beside the one before)
+    and `Cleanup Incomplete` (source `dbrestore.restore`) on the default bus. Of a drill that could not begin, `report` is empty."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
+    mode: Literal["restore", "drill"] = "restore"
     status: Literal["SUCCEEDED", "FAILED"]
     error: ErrorNote | None = None
     target: str
@@ -92,4 +94,5 @@ class RestoreEvent(Document):
     started_at: AwareDatetime
     ended_at: AwareDatetime
     report: str
+    drill: DrillVerdict | None = None
     ticket: TicketRequest = TicketRequest()

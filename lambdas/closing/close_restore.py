@@ -9,11 +9,11 @@ from datetime import datetime
 
 from dbrestore.contract import keys
 from dbrestore.contract import left_out_lists as left_out
-from dbrestore.contract.errors import LeftoversRemain, NotReady, RestoreCancelled, RestoreClosed, RestoreFailed
+from dbrestore.contract.errors import LeftoversRemain, RestoreCancelled, RestoreClosed, RestoreFailed
 from dbrestore.contract.job import ErrorNote, Result
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow, RestoreEvent
 from dbrestore.contract.sections import DatabaseOutcome, ReportSection
-from dbrestore.contract.things import DATABASE
+from dbrestore.contract.things import DATABASE, HOLDER_ROLE, NATIVE_TASK
 from dbrestore.ledger import reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.archive import arrivals
@@ -22,13 +22,14 @@ from lambdas.closing import drill_verdicts
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
-from lambdas.runtime import phases, telemetry
+from lambdas.runtime import events, phases, telemetry
 from lambdas.runtime.inputs import CaughtError, CloseInput
 from lambdas.runtime.state import Restore, state
 
 STATE = "CloseRestore"
 FIRST_REMOVER = "DiscardUnfinishedDatabases"
-SOURCE = "dbrestore.restore"
+# What of a drill stays if its copies do.
+COPIES = (DATABASE, HOLDER_ROLE, NATIVE_TASK)
 
 
 @state(STATE, CloseInput)
@@ -38,26 +39,35 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     where = ReportSection(report=f"s3://{restore.settings.evidence_bucket}/{keys.report_key(restore.ledger.restore_id)}")
     if meta.status == "CLOSED":
         return where
-    leftovers = tuple(f"{row.kind} {row.physical_id or row.name}" for row in restore.ledger.unsettled())
+    keeps = meta.keeps_copies(restore.now()) and not section.clean_up
+    leftovers = tuple(
+        f"{row.kind} {row.physical_id or row.name}" for row in restore.ledger.unsettled() if not (keeps and row.kind in COPIES)
+    )
     error = _first_error(restore, section, meta, leftovers)
     if error:
         restore.ledger.remember(error)
     _end_phases(restore, meta, error)
     report = _report(restore, meta, error, leftovers)
     _store(restore, report)
-    _tell(restore, report, where.report)
+    if meta.kept_until is None or leftovers or keeps:
+        _tell(restore, meta, report, where.report)
     restore_list.ended(restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers))
     if leftovers:
         telemetry.count("Leftovers", len(leftovers))
         raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
+    if keeps:
+        # It stays open, so that the sweeper finds it when the time of the copies is over.
+        _count(restore, meta, report)
+        return where
     arrivals.end(restore.ledger)
     restore.ledger.close(meta.anchor)
-    _count(restore, meta, report)
+    if meta.kept_until is None:
+        _count(restore, meta, report)
     return where
 
 
 def _count(restore: Restore, meta: Meta, report: Report) -> None:
-    """Once per restore: a restore is closed once."""
+    """Once per restore: a restore is closed once, and counted before that if the copies of a drill stay."""
     mode = "unknown" if meta.plan_trouble else meta.plan.mode
     dimensions: dict[str, str] = {"outcome": report.status, "engine": meta.anchor.engine or "unknown", "mode": mode}
     telemetry.count("Restores", **dimensions)
@@ -75,7 +85,7 @@ def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: t
         return meta.error
     if section.failure:
         return ErrorNote(name=section.failure.error, message=_message(section.failure))
-    if section.clean_up:
+    if section.clean_up and meta.kept_until is None:
         return _stopped(restore, meta)
     if section.leftovers or leftovers:
         told = [f"{what}: {caught.error}: {_message(caught)}" for what, caught in section.leftovers.items()]
@@ -141,7 +151,7 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
         error=error,
         leftovers=leftovers,
         started_at=meta.started_at,
-        ended_at=now,
+        ended_at=meta.kept_since or now,
         target=meta.anchor.planned_target,
         source=meta.anchor.planned_source,
         databases=_databases(restore, results),
@@ -202,10 +212,11 @@ def _store(restore: Restore, report: Report) -> None:
     )
 
 
-def _tell(restore: Restore, report: Report, where: str) -> None:
+def _tell(restore: Restore, meta: Meta, report: Report, where: str) -> None:
     event = RestoreEvent(
         restore_id=report.restore_id,
         execution_arn=report.execution_arn,
+        mode="drill" if report.drill else "restore",
         status=report.status,
         error=report.error,
         target=report.target.arn,
@@ -214,10 +225,16 @@ def _tell(restore: Restore, report: Report, where: str) -> None:
         started_at=report.started_at,
         ended_at=report.ended_at,
         report=where,
+        drill=report.drill,
         ticket=report.ticket,
     )
-    ended = "Restore Succeeded" if report.status == "SUCCEEDED" else "Restore Failed"
-    kind = "Cleanup Incomplete" if report.leftovers else ended
-    entry = {"Source": SOURCE, "DetailType": kind, "Detail": event.to_json(), "Resources": [report.execution_arn]}
-    if restore.surroundings.control.events.put_events(Entries=[entry])["FailedEntryCount"]:  # type: ignore[list-item]
-        raise NotReady("waiting for EventBridge to take the event")
+    kinds = ["Cleanup Incomplete" if report.leftovers else _kind(report)]
+    if report.drill and any(not objective.met for objective in report.drill.objectives) and not meta.kept_until:
+        kinds.append("Objective Missed")
+    events.tell(restore.surroundings, event, *kinds)
+
+
+def _kind(report: Report) -> str:
+    if report.drill:
+        return "Drill Completed"
+    return "Restore Succeeded" if report.status == "SUCCEEDED" else "Restore Failed"

@@ -1,5 +1,7 @@
 """What a drill proved, for the report, the event and the metrics: made of what the ledger and the worker's results say."""
 
+from typing import Literal
+
 from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.things import DATABASE
@@ -13,7 +15,13 @@ def of(restore: Restore, meta: Meta, error: ErrorNote | None) -> DrillVerdict | 
     anchored = meta.anchor.drill
     if anchored is None:
         return None
-    verdict = DrillVerdict(name=anchored.name, verdict="FAILED" if error else "PASSED", why=_first_line(error), copies=_copies(restore))
+    verdict = DrillVerdict(
+        name=anchored.name,
+        verdict="FAILED" if error else "PASSED",
+        why=_first_line(error),
+        copies=_copies(restore, meta),
+        copies_until=meta.kept_until,
+    )
     planned = None if meta.plan_trouble else meta.plan.drill
     if planned is None:
         return verdict
@@ -31,8 +39,10 @@ def _first_line(error: ErrorNote | None) -> str:
     return f"{error.name}: {error.message.partition(chr(10))[0]}" if error else ""
 
 
-def _copies(restore: Restore) -> str:
+def _copies(restore: Restore, meta: Meta) -> Literal["SUCCESSFUL", "FAILED", "DELETING", "NONE"]:
     rows = restore.ledger.rows(DATABASE)
     if not rows:
         return "NONE"
+    if meta.keeps_copies(restore.now()) and any(row.state == "CREATED" for row in rows):
+        return "DELETING"
     return "SUCCESSFUL" if all(row.state == "DELETED" for row in rows) else "FAILED"

@@ -10,12 +10,14 @@ from datetime import datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dbrestore.contract import names
+from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.errors import DrillSkipped, NotReady, RestoreCancelled, RestoreError
 from dbrestore.contract.job import ErrorNote
+from dbrestore.contract.record import RestoreEvent
 from dbrestore.ledger import restore_list
 from dbrestore.ledger.restore_list import ListedRestore, ListedTarget
 from lambdas.planning.drills import Ordered
-from lambdas.runtime import telemetry
+from lambdas.runtime import events, telemetry
 from lambdas.runtime.aws import translated
 from lambdas.runtime.inputs import PlanInput
 from lambdas.runtime.state import Surroundings
@@ -54,3 +56,23 @@ def _tell(ordered: Ordered, section: PlanInput, surroundings: Surroundings, bega
         requested_by=order.requested_by or order.schedule_arn,
     )
     restore_list.refused_drill(surroundings.table, listed, section.started_at or began)
+    events.tell(surroundings, _event(ordered, listed, skipped=skipped), "Drill Completed")
+
+
+def _event(ordered: Ordered, listed: ListedRestore, *, skipped: bool) -> RestoreEvent:
+    began, ended, error = listed.started_at, listed.ended_at, listed.error
+    why = f"{error.name}: {error.message.partition(chr(10))[0]}" if error else ""
+    return RestoreEvent.model_validate(
+        {
+            "restore_id": listed.restore_id,
+            "execution_arn": listed.execution_arn,
+            "mode": "drill",
+            "status": "FAILED",
+            "error": error,
+            "target": ordered.drill.target.db_instance,
+            "started_at": began,
+            "ended_at": ended,
+            "report": "",
+            "drill": DrillVerdict(name=ordered.drill.name, verdict="SKIPPED" if skipped else "FAILED", why=why),
+        }
+    )

@@ -82,6 +82,8 @@ def test_a_drill_proves_a_backup_and_leaves_nothing(world: World, declare: Any, 
     assert told.reason == "the drill weekly"
     assert told.requested_by == SCHEDULE
     assert not [row for row in told.resources if row.state == "KEPT"]
+    (event,) = world.events()
+    assert (event["detail-type"], event["detail"]["mode"], event["detail"]["drill"]["verdict"]) == ("Drill Completed", "drill", "PASSED")
 
 
 def test_the_copy_has_a_name_that_nobody_may_ask_for(world: World, declare: Any) -> None:
@@ -160,6 +162,7 @@ def test_a_missed_objective_is_never_green(world: World, declare: Any, objective
     assert [one.met for one in told.drill.objectives] == [False]
     assert of_execution(ended["status"], told.error, told.leftovers) == ExitCode.NOT_VERIFIED
     assert world.inventory() == before
+    assert [event["detail-type"] for event in world.events()] == ["Drill Completed", "Objective Missed"]
 
 
 @pytest.mark.parametrize("status", ["failed", "not checked"])
@@ -209,6 +212,8 @@ def test_a_drill_that_can_not_begin_is_in_the_list(world: World, declare: Any) -
     assert (row.mode, row.outcome, row.reason) == ("drill", "FAILED", "the drill weekly")
     assert row.error is not None
     assert row.error.name == "DatabaseNotInRestorePoint"
+    (event,) = world.events()
+    assert (event["detail-type"], event["detail"]["drill"]["verdict"]) == ("Drill Completed", "FAILED")
 
 
 def test_a_drill_that_nobody_declared_is_refused_with_those_that_are(world: World, declare: Any) -> None:
@@ -276,3 +281,40 @@ def test_many_deliveries_at_any_time_and_in_any_order_are_one_drill_each(world: 
 
 def listed(world: World) -> tuple[restore_list.ListedRestore, ...]:
     return tuple(restore_list.read(item) for item in world.surroundings().table.newest(restore_list.RESTORES))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_copies_that_stay_a_while_go_when_their_time_is_over(world: World, declare: Any, engine: Engine) -> None:
+    world.use(engine)
+    declare(declared(keepHours=24))
+    before = world.inventory()
+
+    ended = world.run(scheduled())
+
+    assert ended["status"] == "SUCCEEDED", ended
+    copy = f"dbrestore_{world.ledger().restore_id.removeprefix('r-')}_1"
+    assert world.inventory()["databases"] == [*before["databases"], copy]
+    kept = report(world)
+    assert kept.drill is not None
+    assert (kept.status, kept.drill.verdict, kept.drill.copies) == ("SUCCEEDED", "PASSED", "DELETING")
+    assert kept.leftovers == ()
+    assert world.sweep() == []
+    assert world.run(scheduled("2027-01-10T02:00:00Z"), "drill-2")["status"] == "SUCCEEDED", "the drill before it is over"
+    world.clock.let_pass(seconds=25 * 3600)
+    assert {one["status"] for one in world.sweep()} == {"SUCCEEDED"}
+    assert world.inventory() == before
+    gone = report(world)
+    assert gone.drill is not None
+    assert (gone.status, gone.drill.verdict, gone.drill.copies, gone.ended_at) == ("SUCCEEDED", "PASSED", "SUCCESSFUL", kept.ended_at)
+    assert world.meta().status == "CLOSED"
+    assert [event["detail-type"] for event in world.events()] == ["Drill Completed", "Drill Completed"], "one for each drill"
+
+
+def test_copies_of_a_drill_that_did_not_pass_go_at_once(world: World, declare: Any) -> None:
+    declare(declared(keepHours=24, objectives={"pointHours": 0.0000001}))
+    before = world.inventory()
+
+    assert world.run(start())["error"] == "DrillFailed"
+
+    assert world.inventory() == before
+    assert world.meta().status == "CLOSED"
