@@ -107,7 +107,8 @@ class Job(Document):
     it; `verify` compares it with the manifest, for PostgreSQL settles owners and grants and renames it; `discard` drops what this restore
     made. `databases` are PostgreSQL's, `native_databases` SQL Server's. `manifest` is an s3:// URI, `manifest_sha256` what its
     text was when the restore was planned; `streams` the number of parallel COPY
-    connections; `keep_toast_compression` leaves the target's default codec alone."""
+    connections; `keep_toast_compression` leaves the target's default codec alone; `with_damage` (`replay`) reads each dump as if one bit of
+    it had changed, so that a drill shows that it can fail."""
 
     kind: JobKind
     restore_id: str
@@ -121,6 +122,7 @@ class Job(Document):
     manifest_sha256: str | None = None
     streams: int = 2
     keep_toast_compression: bool = False
+    with_damage: bool = False
 
 
 class Beginning(Document):

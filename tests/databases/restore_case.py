@@ -133,6 +133,7 @@ class Restore:
     manifest_uri: str = ""
     postgres: PostgresOptions = field(default_factory=PostgresOptions)
     asked_checks: tuple[AskedCheck, ...] = ()
+    with_damage: bool = False
 
     def keeping_owners(self) -> "Restore":
         """The same, of a point of the target itself: there the dump's own roles may own."""
@@ -197,6 +198,7 @@ class Restore:
             databases=self.databases(),
             manifest=manifest,
             postgres=self.postgres,
+            with_damage=self.with_damage,
         )
         key = keys.job_prefix(self.restore_id, name) + "job.json"
         self.cloud.s3().put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())

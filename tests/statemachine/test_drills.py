@@ -17,7 +17,7 @@ from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.record import Report
 from dbrestore.ledger import restore_list
 from lambdas.runtime.drill_rows import DrillRows
-from tests.statemachine.engines import ENGINES, INSTANCE, POSTGRES, Engine
+from tests.statemachine.engines import ENGINES, INSTANCE, POSTGRES, SQLSERVER, Engine
 from tests.statemachine.world import ACCOUNT, REGION, World
 
 SCHEDULE = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/dbrestore-drills/weekly"
@@ -318,3 +318,23 @@ def test_copies_of_a_drill_that_did_not_pass_go_at_once(world: World, declare: A
 
     assert world.inventory() == before
     assert world.meta().status == "CLOSED"
+
+
+def test_damage_on_purpose_that_nothing_notices_is_never_green(world: World, declare: Any) -> None:
+    declare(declared())
+
+    ended = world.run(start(withDamage=True))
+
+    (job,) = [job for job in world.worker.jobs if job.kind == "replay"]
+    assert job.with_damage
+    assert (ended["status"], ended["error"]) == ("FAILED", "DrillFailed")
+    assert "read with damage on purpose, and nothing noticed it" in ended["cause"]
+
+
+def test_damage_on_purpose_is_of_postgresql_alone_as_yet(world: World, declare: Any) -> None:
+    world.use(SQLSERVER)
+    declare(declared())
+
+    ended = world.run(start(withDamage=True))
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "NotSupportedYet")

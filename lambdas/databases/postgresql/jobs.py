@@ -14,7 +14,11 @@ from lambdas.runtime.state import Restore
 def job(restore: Restore, plan: Plan, kind: JobKind, databases: Iterable[PlannedDatabase]) -> Job:
     """The job document of one kind for these databases."""
     return job_documents.planned(restore, plan, kind).model_copy(
-        update={"databases": tuple(_asked(plan, each) for each in databases), "postgres": plan.postgres or PostgresOptions()}
+        update={
+            "databases": tuple(_asked(plan, each) for each in databases),
+            "postgres": plan.postgres or PostgresOptions(),
+            "with_damage": plan.drill is not None and plan.drill.with_damage,
+        }
     )
 
 

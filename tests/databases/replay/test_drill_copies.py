@@ -81,3 +81,18 @@ def test_a_check_is_asked_of_the_copy(cloud: Cloud, drill: Drill) -> None:
 
     assert [answer.status for answer in verified.answers] == ["ok"]
     checked.run("discard")
+
+
+@pytest.mark.parametrize("options", [("-Fc",), ("-Fc", "-Z0"), ("-Fd",)], ids=" ".join)
+def test_damage_on_purpose_is_noticed_and_changes_nothing_that_is_stored(cloud: Cloud, small: str, options: tuple[str, ...]) -> None:
+    drill = Drill(cloud, {small: cloud.dump(small, *options)}, {small: "unused"})
+    drill.add_point()
+
+    (failed,) = replace(drill, with_damage=True).run("replay").databases
+
+    assert failed.error is not None
+    assert (failed.status, failed.error.name) == ("FAILED", "BackupDamaged")
+    drill.run("discard")
+    (verified,) = replace(drill, restore_id=f"r-{uuid.uuid4().hex[:12]}").run_all().databases
+    assert verified.status == "PROMOTED"
+    cloud.drop_database(verified.temporary_name)
