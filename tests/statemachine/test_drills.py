@@ -24,12 +24,12 @@ SCHEDULE = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/dbrestore-drills/week
 AT = "2027-01-03T02:00:00Z"
 
 
-def declared(**values: Any) -> dict[str, Any]:
+def declared(engine: Engine = POSTGRES, **values: Any) -> dict[str, Any]:
     return {
         "name": "weekly",
         "schedule": {"expression": "rate(7 days)", "timeZone": "UTC"},
-        "source": {"dbInstance": INSTANCE},
-        "target": {"dbInstance": INSTANCE},
+        "source": {"dbInstance": engine.instance},
+        "target": {"dbInstance": engine.instance},
         "databases": ["orders"],
         **values,
     }
@@ -66,7 +66,7 @@ def report(world: World, name: str = "restore-1") -> Report:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_drill_proves_a_backup_and_leaves_nothing(world: World, declare: Any, engine: Engine) -> None:
     world.use(engine)
-    declare(declared(objectives={"recoveryMinutes": 60, "pointHours": 24 * 365 * 100}))
+    declare(declared(engine, objectives={"recoveryMinutes": 60, "pointHours": 24 * 365 * 100}))
     before = world.inventory()
 
     ended = world.run(scheduled())
@@ -286,7 +286,7 @@ def listed(world: World) -> tuple[restore_list.ListedRestore, ...]:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_copies_that_stay_a_while_go_when_their_time_is_over(world: World, declare: Any, engine: Engine) -> None:
     world.use(engine)
-    declare(declared(keepHours=24))
+    declare(declared(engine, keepHours=24))
     before = world.inventory()
 
     ended = world.run(scheduled())
@@ -333,7 +333,7 @@ def test_damage_on_purpose_that_nothing_notices_is_never_green(world: World, dec
 
 def test_damage_on_purpose_is_of_postgresql_alone_as_yet(world: World, declare: Any) -> None:
     world.use(SQLSERVER)
-    declare(declared())
+    declare(declared(SQLSERVER))
 
     ended = world.run(start(withDamage=True))
 

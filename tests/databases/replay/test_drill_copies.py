@@ -93,6 +93,7 @@ def test_damage_on_purpose_is_noticed_and_changes_nothing_that_is_stored(cloud: 
     assert failed.error is not None
     assert (failed.status, failed.error.name) == ("FAILED", "BackupDamaged")
     drill.run("discard")
-    (verified,) = replace(drill, restore_id=f"r-{uuid.uuid4().hex[:12]}").run_all().databases
+    whole = replace(drill, restore_id=f"r-{uuid.uuid4().hex[:12]}")
+    (verified,) = whole.run_all().databases
     assert verified.status == "PROMOTED"
-    cloud.drop_database(verified.temporary_name)
+    whole.run("discard")
