@@ -2,7 +2,7 @@
 
 A time that the clock leaves out in spring starts nothing, one that it shows twice in autumn starts once, a day of `rate` is 24 hours, and a
 rate without a start date starts at once (EventBridge Scheduler User Guide, "Schedule types"; AWS re:Post, "How can I adjust my Amazon
-EventBridge schedule for daylight saving?"). That it is the first of the two times in autumn is assumed: "runs only once and doesn't repeat".
+EventBridge schedule for daylight saving?"). That it is the first of the two times in autumn is assumed: "runs only once".
 """
 
 import re
