@@ -46,7 +46,8 @@ _INPUTS = (
 def synthesised(context: Mapping[str, str] = MappingProxyType({}), cache: Path = ROOT / ".local" / "assemblies") -> Path:
     """The folder of the application's assembly, synthesised if anything has changed since the last time.
 
-    `context` wins over cdk.json's, as `cdk -c` does; a configuration's file that it names is an input too. Raises LocalCloudError with the end of the program's own words.
+    `context` wins over cdk.json's, as `cdk -c` does; a configuration's file that it names is an input too. Raises LocalCloudError with the
+    end of the program's own words.
     """
     assembly = cache / _hash_of_inputs(dict(context))
     with _lock(cache):

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dbrestore.contract.drills import DrillConfiguration, DrillStart, RandomPoint, Rotation
+from dbrestore.contract.drills import Drill, DrillConfiguration, DrillStart, RandomPoint, Rotation
 from dbrestore.contract.errors import DrillConfigurationInvalid
 from docs import generate
 from lambdas.configuration.drills import DEPLOYED, deployed, read
@@ -59,6 +59,12 @@ def test_the_example_fits_the_schema_and_says_what_it_says() -> None:
     assert (monthly.databases, monthly.keep_hours) == (Rotation(rotate=3), 24)
     assert isinstance(monthly.source.restore_point, RandomPoint)
     assert monthly.source.restore_point.random.within_days == 90
+
+
+def test_what_is_written_of_a_drill_can_be_read_again() -> None:
+    for drill in read(EXAMPLE, NOW).drills:
+        assert Drill.from_json(drill.to_json()) == drill.model_copy(update={"comment": None})
+        assert Drill.of_any_version(drill.to_state()) == drill.model_copy(update={"comment": None})
 
 
 def test_a_start_is_read_as_schedules_and_people_write_it() -> None:
