@@ -22,7 +22,7 @@ EXIT_CODES = {
     1: """
         ArchiveTierImpossible AutomatedBackupRunning AwsRefused BackupArchived BackupDamaged BackupEncrypted
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing
-        CertificateMissing CertificateRefused CompressionUnreadable CredentialConfigurationInvalid CredentialsNotUsable
+        CertificateMissing CertificateRefused CompressionUnreadable CredentialConfigurationInvalid CredentialsNotUsable DrillConfigurationInvalid
         CrossRegionCopyRefused CrossRegionReplica
         DatabaseDamaged DatabaseExists EditionLimit EngineMismatch EvidenceUnreadable ExtensionConfigurationInvalid ExtensionNotAllowed
         FileGuidsExist FilestreamRefused InternalContradiction KmsKeyRefused LedgerRowUnreadable LoginRefused

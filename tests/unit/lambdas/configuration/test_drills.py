@@ -15,6 +15,7 @@ from lambdas.configuration.drills import DEPLOYED, deployed, read
 
 EXAMPLE = DEPLOYED.parents[1] / "examples" / "configuration" / "drills.json"
 SCHEMA: dict[str, Any] = json.loads(generate.schema(DrillConfiguration))
+ARN = "arn:aws:secretsmanager:eu-central-1:111111111111:secret:orders-Ab12Cd"
 NOW = datetime(2026, 11, 29, 17, tzinfo=UTC)
 
 
@@ -113,7 +114,7 @@ def test_a_start_is_read_as_schedules_and_people_write_it() -> None:
         (drill(archive={"tier": "Slow"}), "/archive/tier (a): must be Expedited, Standard or Bulk"),
         (drill(target={"dbInstance": "x", "credentials": {}}), "/target/credentials (a): names neither secretArn nor iamUser"),
         (
-            drill(target={"dbInstance": "x", "credentials": {"iamUser": "u", "secretArn": "s"}}),
+            drill(target={"dbInstance": "x", "credentials": {"iamUser": "u", "secretArn": ARN}}),
             "/target/credentials (a): names both secretArn and iamUser",
         ),
         (drill(checks=[check(sql="SELECT 1; SELECT 2")]), "/checks/0/sql (a): holds more than one statement"),
