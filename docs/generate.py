@@ -42,6 +42,7 @@ READ: tuple[type[Document], ...] = (
     sqlserver_configuration.SqlServerConfiguration,
     drills.DrillConfiguration,
     drills.DrillStart,
+    drills.DrillListQuestion,
 )
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan,
@@ -55,6 +56,7 @@ WRITTEN: tuple[type[Document], ...] = (
     sections.ReportSection,
     doctor_findings.Examination,
     cancellation.CancelAnswer,
+    drills.DrillListAnswer,
     worker_configuration.WorkerConfigurationAnswer,
     record.Report,
     record.RestoreEvent,

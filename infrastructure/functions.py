@@ -123,6 +123,7 @@ FUNCTIONS = (
         control=(may.SEE_EXECUTIONS, may.END_TASKS),
         answers_commands=True,
     ),
+    Function("ListDrills", "lambdas.entrances.list_drills.list_drills", timeout=30, answers_commands=True),
     Function(
         "ExamineInstallation",
         "lambdas.doctor.examine_installation.examine_installation",

@@ -15,6 +15,7 @@ from dbrestore.cli import (  # noqa: F401
     cleanup,
     consoles,
     doctor,
+    drills,
     exit_code_choice,
     listing,
     points,
@@ -37,6 +38,7 @@ app = typer.Typer(
 checkout_commands.add_to(app)
 app.add_typer(points.app, name="points")
 app.add_typer(worker_config.app, name="worker-config")
+app.add_typer(drills.app, name="drill")
 app.command()(restore.plan)
 app.command()(restore.restore)
 app.command("list")(listing.list_restores)

@@ -5,14 +5,17 @@ chooses restore point and databases, and makes of it a restore of mode `drill`. 
 `DrillVerdict` what the report says in the end.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, ValidationError
 
 from dbrestore.contract.asked_checks import MOST_CHECKS, AskedCheck
 from dbrestore.contract.document import Document
+from dbrestore.contract.errors import DrillNotFound
 from dbrestore.contract.request import ArchiveRequest, InstanceName, TargetRequest
 
 SCHEDULE_GROUP: Final = "dbrestore-drills"
@@ -133,6 +136,28 @@ class DrillConfiguration(Document):
     schema_: str | None = Field(default=None, alias="$schema", exclude=True)
     comment: Any = Field(default=None, alias="Comment", exclude=True)
     drills: tuple[Drill, ...] = Field(default=(), max_length=MOST_DRILLS)
+
+
+def named(drills: Sequence[Drill], name: str) -> Drill:
+    """The declared drill of that name. Raises DrillNotFound, with the names that are like it."""
+    found = next((drill for drill in drills if drill.name == name), None)
+    if found is not None:
+        return found
+    if not drills:
+        raise DrillNotFound(f"There is no drill {name!r}, and no other: configuration/drills.json declares them. Deploy after a change.")
+    near = get_close_matches(name, [drill.name for drill in drills])
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(drill.name for drill in drills[:10])}."
+    raise DrillNotFound(f"No drill {name!r} is declared. {hint} `dbrestore drill list` shows all of them.")
+
+
+class DrillListQuestion(Document):
+    """Which drills are declared? There is nothing to choose."""
+
+
+class DrillListAnswer(Document):
+    """The drills as they were deployed, in the order of the file."""
+
+    drills: tuple[Drill, ...] = ()
 
 
 class DrillOrder(Document):

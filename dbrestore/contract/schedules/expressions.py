@@ -2,13 +2,14 @@
 
 A time that the clock leaves out in spring starts nothing, one that it shows twice in autumn starts once, a day of `rate` is 24 hours, and a
 rate without a start date starts at once (EventBridge Scheduler User Guide, "Schedule types"; AWS re:Post, "How can I adjust my Amazon
-EventBridge schedule for daylight saving?"). That it is the first of the two times in autumn is assumed: "runs only once and doesn't repeat".
+EventBridge schedule for daylight saving?"). That it is the first of the two times in autumn is assumed: "runs only once".
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -41,6 +42,7 @@ class At:
 Expression = Cron | Rate | At
 
 
+@lru_cache(maxsize=1000)
 def parse(text: str) -> Expression:
     """Raises ValueError: what is wrong and what to write instead."""
     match = re.fullmatch(r"(cron|rate|at)\((.*)\)", text)
@@ -70,9 +72,15 @@ def _at(text: str) -> At:
     raise ValueError(f"at({text}) isn't a moment: write at(2027-01-31T02:00:00), without a zone, which timeZone names")
 
 
+@cache
+def _zones() -> frozenset[str]:
+    # Looks through all folders of the database.
+    return frozenset(available_timezones())
+
+
 def zone(name: str) -> ZoneInfo:
     """The clock of that name in the tz database. Raises ValueError if there is none."""
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError(f"must be a time zone of the tz database, like Europe/Berlin or UTC, not {name[:80]!r}")
     return ZoneInfo(name)
 

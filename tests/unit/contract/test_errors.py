@@ -24,8 +24,9 @@ EXIT_CODES = {
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing
         CertificateMissing CertificateRefused CompressionUnreadable CredentialConfigurationInvalid CredentialsNotUsable
         CrossRegionCopyRefused CrossRegionReplica
-        DatabaseDamaged DatabaseExists EditionLimit EngineMismatch EvidenceUnreadable ExtensionConfigurationInvalid ExtensionNotAllowed
-        FileGuidsExist FilestreamRefused InternalContradiction KmsKeyRefused LedgerRowUnreadable LoginRefused
+        DatabaseDamaged DatabaseExists DrillConfigurationInvalid EditionLimit EngineMismatch EvidenceUnreadable
+        ExtensionConfigurationInvalid ExtensionNotAllowed FileGuidsExist FilestreamRefused InternalContradiction KmsKeyRefused
+        LedgerRowUnreadable LoginRefused
         MediaPasswordSet NativeBackupOptionMissing NativeSlotsTaken NativeTaskCancelled NativeTaskFailed
         NativeTaskStuck NativeTransferAborted NoUsableSubnet NotANativeBackup NotEnoughStorage NotMasterUser
         OwnerNotUsable PlanOfAnotherVersion RecoveryModelRefused ReplayFailed RestoreCancelled RestoreFailed

@@ -8,13 +8,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dbrestore.contract.drills import DrillConfiguration, DrillStart, RandomPoint, Rotation
+from dbrestore.contract.drills import Drill, DrillConfiguration, DrillStart, RandomPoint, Rotation
 from dbrestore.contract.errors import DrillConfigurationInvalid
 from docs import generate
 from lambdas.configuration.drills import DEPLOYED, deployed, read
 
 EXAMPLE = DEPLOYED.parents[1] / "examples" / "configuration" / "drills.json"
 SCHEMA: dict[str, Any] = json.loads(generate.schema(DrillConfiguration))
+ARN = "arn:aws:secretsmanager:eu-central-1:111111111111:secret:orders-Ab12Cd"
 NOW = datetime(2026, 11, 29, 17, tzinfo=UTC)
 
 
@@ -59,6 +60,12 @@ def test_the_example_fits_the_schema_and_says_what_it_says() -> None:
     assert (monthly.databases, monthly.keep_hours) == (Rotation(rotate=3), 24)
     assert isinstance(monthly.source.restore_point, RandomPoint)
     assert monthly.source.restore_point.random.within_days == 90
+
+
+def test_what_is_written_of_a_drill_can_be_read_again() -> None:
+    for drill in read(EXAMPLE, NOW).drills:
+        assert Drill.from_json(drill.to_json()) == drill.model_copy(update={"comment": None})
+        assert Drill.of_any_version(drill.to_state()) == drill.model_copy(update={"comment": None})
 
 
 def test_a_start_is_read_as_schedules_and_people_write_it() -> None:
@@ -107,7 +114,7 @@ def test_a_start_is_read_as_schedules_and_people_write_it() -> None:
         (drill(archive={"tier": "Slow"}), "/archive/tier (a): must be Expedited, Standard or Bulk"),
         (drill(target={"dbInstance": "x", "credentials": {}}), "/target/credentials (a): names neither secretArn nor iamUser"),
         (
-            drill(target={"dbInstance": "x", "credentials": {"iamUser": "u", "secretArn": "s"}}),
+            drill(target={"dbInstance": "x", "credentials": {"iamUser": "u", "secretArn": ARN}}),
             "/target/credentials (a): names both secretArn and iamUser",
         ),
         (drill(checks=[check(sql="SELECT 1; SELECT 2")]), "/checks/0/sql (a): holds more than one statement"),
