@@ -189,6 +189,7 @@ class PlannedDrill(Document):
     objectives: Objectives = Objectives()
     keep_hours: float = 0
     with_damage: bool = False
+    pause_seconds: int = 0
     point_made_at: datetime
     not_chosen: tuple[str, ...] = ()
 

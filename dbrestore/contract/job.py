@@ -108,7 +108,7 @@ class Job(Document):
     made. `databases` are PostgreSQL's, `native_databases` SQL Server's. `manifest` is an s3:// URI, `manifest_sha256` what its
     text was when the restore was planned; `streams` the number of parallel COPY
     connections; `keep_toast_compression` leaves the target's default codec alone; `with_damage` (`replay`) reads each dump as if one bit of
-    it had changed, so that a drill shows that it can fail."""
+    it had changed, so that a drill shows that it can fail; `pause_seconds` (`replay`) lie between two databases."""
 
     kind: JobKind
     restore_id: str
@@ -123,6 +123,7 @@ class Job(Document):
     streams: int = 2
     keep_toast_compression: bool = False
     with_damage: bool = False
+    pause_seconds: int = 0
 
 
 class Beginning(Document):

@@ -87,6 +87,7 @@ def chosen(ordered_drill: Ordered, section: PlanInput, surroundings: Surrounding
             objectives=drill.objectives,
             keep_hours=drill.keep_hours,
             with_damage=order.with_damage,
+            pause_seconds=drill.pause_seconds,
             point_made_at=manifest.created_at,
             not_chosen=tuple(name for name in there if name not in databases)[:_NAMED],
         ),

@@ -86,7 +86,10 @@ def run(replay: Replay) -> Iterator[DatabaseResult]:
     backups = [replay.manifest.backup(database.backup_name, DatabaseBackup) for database in replay.job.databases]
     with replay.server.connect_master() as master:
         restoring_user.require_able(master, replay.server)
-    for database, backup in zip(replay.job.databases, backups, strict=True):
+    for number, (database, backup) in enumerate(zip(replay.job.databases, backups, strict=True)):
+        if number and replay.job.pause_seconds:
+            replay.progress.phase("pausing", backup.name)
+            time.sleep(replay.job.pause_seconds)
         yield _replay_one(replay, database, backup)
 
 

@@ -18,6 +18,7 @@ def job(restore: Restore, plan: Plan, kind: JobKind, databases: Iterable[Planned
             "databases": tuple(_asked(plan, each) for each in databases),
             "postgres": plan.postgres or PostgresOptions(),
             "with_damage": plan.drill is not None and plan.drill.with_damage,
+            "pause_seconds": plan.drill.pause_seconds if plan.drill else 0,
         }
     )
 
