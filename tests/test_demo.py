@@ -70,7 +70,8 @@ def test_a_drill_passes_and_the_same_with_damage_does_not(played: Played) -> Non
     assert damaged.drill is not None
     assert (damaged.status, damaged.drill.verdict) == ("FAILED", "FAILED")
     assert damaged.drill.why.startswith("BackupDamaged: ")
-    assert "asked of dbrestore_" in played.text
+    assert "asked of shop" in played.text
+    assert "Drill shop-weekly PASSED: recoveryMinutes 0." in played.text
 
 
 def test_the_database_comes_back_whole_beside_the_original(played: Played) -> None:

@@ -59,8 +59,8 @@ class Progressed:
 @dataclass(frozen=True)
 class Ended:
     """The execution ended. `report` and `report_uri` are None if it ended before anything was planned; `output` is the execution's own,
-    `adapted` how many things could not be restored to the letter, `left_out` what is missing and `answers` what the request's checks
-    found, both by the database's asked name."""
+    `adapted` how many things could not be restored to the letter, `left_out` what is missing, by the database's asked name, `answers`
+    what the request's checks found, by the database's name in the restore point."""
 
     restore_id: str
     status: str

@@ -16,8 +16,8 @@ _NAMED: Final = 10
 
 
 def by_database(results: Iterable[Result]) -> Answers:
-    """The answers of each database by the name that was asked for; only databases that were asked anything."""
-    found = {d.asked_name: d.answers for result in results if result.kind == "verify" for d in result.databases}
+    """The answers of each database by its name in the restore point; only databases that were asked anything."""
+    found = {d.backup_name: d.answers for result in results if result.kind == "verify" for d in result.databases}
     return {name: answers for name, answers in found.items() if answers}
 
 

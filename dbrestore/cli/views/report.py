@@ -18,6 +18,7 @@ from dbrestore.contract import answer_lists
 from dbrestore.contract import left_out_lists as left_out
 from dbrestore.contract.allowed import engines
 from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import Check, DatabaseResult, FixUp, Result
 from dbrestore.contract.plan import Estimate
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow
@@ -64,6 +65,8 @@ def print_end(console: Console, end: Ended) -> None:
         console.print(left_behind(end.report))
     if end.adapted:
         console.print(f"Adapted: {number(end.adapted)}. To see what and why: dbrestore report {end.restore_id}")
+    if end.report and end.report.drill:
+        console.print(drill(end.report.drill))
     style = "green" if end.status == "SUCCEEDED" else "red"
     error = f": {end.error.name}" if end.error else ""
     console.print(Text(f"{end.restore_id} {end.status}{error}", style=f"bold {style}"))
@@ -84,7 +87,21 @@ def headline(report: Report) -> Text:
     )
     if report.error:
         text.append(f"\n{report.error.name}: {report.error.message}")
+    if report.drill:
+        text.append("\n").append(drill(report.drill))
     return text.append(f"\nThe plan: {report.plan_trouble}", style="yellow") if report.plan_trouble else text
+
+
+def drill(verdict: DrillVerdict) -> Text:
+    """`Drill shop-weekly PASSED: recoveryMinutes 0.5 of 30, pointHours 0.1 of 24`, and until when copies stay."""
+    measured = [
+        f"{one.name} {'not reached' if one.measured is None else f'{one.measured:,.1f}'} of {one.asked:,.15g}{'' if one.met else ' MISSED'}"
+        for one in verdict.objectives
+    ]
+    until = [f"its copies stay until {verdict.copies_until:%Y-%m-%d %H:%M}"] if verdict.copies == "DELETING" else []
+    told = ", ".join([*measured, *until])
+    style = "green" if verdict.verdict == "PASSED" else "red"
+    return Text(f"Drill {verdict.name} {verdict.verdict}{': ' if told else ''}{told}", style=style)
 
 
 def states(phases: tuple[PhaseRow, ...], estimate: Estimate | None = None) -> Table:
