@@ -36,10 +36,11 @@ class Function:
         return (may.KEEP_UNDELIVERED,) if self.hears_events else ()
 
 
+PLANNING = (*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS)
 PLAN = Function(
     "PlanRestore",
     "lambdas.planning.plan_restore.plan_restore",
-    control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS, may.TELL_THE_BUS),
+    control=(*PLANNING, may.TELL_THE_BUS),
     target=(
         may.SEE_INSTANCE,
         may.SEE_OPTION_GROUP,
@@ -128,7 +129,7 @@ FUNCTIONS = (
         "ExamineInstallation",
         "lambdas.doctor.examine_installation.examine_installation",
         # It makes a plan too: whatever that is refused for is a finding.
-        control=(*PLAN.control, *may.EXAMINE_CONTROL_ACCOUNT),
+        control=(*PLANNING, *may.EXAMINE_CONTROL_ACCOUNT),
         target=(*PLAN.target, *may.EXAMINE_TARGET_ACCOUNT),
         memory=1024,
         answers_commands=True,
