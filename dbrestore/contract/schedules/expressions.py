@@ -79,7 +79,9 @@ def _zones() -> frozenset[str]:
 
 
 def zone(name: str) -> ZoneInfo:
-    """The clock of that name in the tz database. Raises ValueError if there is none."""
+    """The clock of that name in the tz database. Raises ValueError if there is none, or no database."""
+    if not _zones():
+        raise ValueError("can't be looked up: this computer has no tz database. Install the Python package tzdata, or the system's")
     if name not in _zones():
         raise ValueError(f"must be a time zone of the tz database, like Europe/Berlin or UTC, not {name[:80]!r}")
     return ZoneInfo(name)

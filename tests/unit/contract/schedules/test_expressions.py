@@ -1,6 +1,9 @@
 """Schedule expressions: against a judge that looks at every minute by itself, and on days when clocks are changed."""
 
 import calendar
+import importlib.util
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -238,6 +241,17 @@ def test_all_that_is_wrong_with_the_fields_is_told_at_once() -> None:
 def test_a_time_zone_that_nobody_knows_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="must be a time zone of the tz database"):
         expressions.zone(name)
+
+
+def test_without_a_tz_database_no_time_zone_is_called_wrong() -> None:
+    program = "from dbrestore.contract.schedules.expressions import zone; zone('Europe/Berlin')"
+
+    done = subprocess.run([sys.executable, "-c", program], env={"PYTHONTZPATH": ""}, capture_output=True, text=True, check=False)
+
+    if importlib.util.find_spec("tzdata"):
+        assert done.returncode == 0
+    else:
+        assert "ValueError: can't be looked up: this computer has no tz database" in done.stderr
 
 
 @pytest.mark.parametrize(
