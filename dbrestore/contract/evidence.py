@@ -51,9 +51,9 @@ class Digest(Document):
 
 class PointEvidence(Document):
     """The restore point. `made_at` is when it was added to the repository, `age_seconds` its age at the start of the restore; `taken_at` the
-    time of the oldest of its backups that were restored, on the clock of whoever took it, without a zone. `manifest_state`: `as planned` if the manifest's SHA-256 is the one that
-    the plan found, `changed` if it is another one now, `not read` (then `why`) otherwise. `files` are those of the databases that were
-    restored, with the SHA-256 that the manifest gives them."""
+    time of the oldest of its backups that were restored, on the clock of whoever took it, without a zone. `manifest_state`: `as planned`
+    if the manifest's SHA-256 is the one that the plan found, `changed` if it is another one now, `not read` (then `why`) otherwise. `files`
+    are those of the databases that were restored, with the SHA-256 that the manifest gives them."""
 
     db_instance: str
     restore_point: str
@@ -199,3 +199,25 @@ class Evidence(Document):
     versions: Versions
     documents: tuple[Digest, ...] = ()
     notices: tuple[str, ...] = ()
+
+
+class ProvenDatabase(Document):
+    """One database of a restore in the ledger's list: whether it was proven, and the seconds that both jobs took."""
+
+    name: str
+    proven: bool
+    seconds: float = 0.0
+
+
+class ListedProof(Document):
+    """What the ledger's list of restores knows of the proof, so that coverage is one question to one table. `source` is the instance whose
+    backup it was, `age_seconds` the age of the restore point at the start. `why` is the verdict's sentence, in short."""
+
+    outcome: Outcome
+    why: str = ""
+    drill: str | None = None
+    source: str
+    restore_point: str = ""
+    age_seconds: float | None = None
+    recovery_seconds: float | None = None
+    databases: tuple[ProvenDatabase, ...] = ()

@@ -85,12 +85,14 @@ def _asked(report: Report) -> Asked:
         requested_by=report.requested_by,
         reason=report.reason,
         ticket=report.ticket,
-        accepted=tuple(_accepted(report.postgres)) if report.postgres else (),
+        accepted=tuple(_accepted(report.postgres)),
     )
 
 
-def _accepted(chosen: PostgresOptions) -> Iterator[str]:
+def _accepted(chosen: PostgresOptions | None) -> Iterator[str]:
     """The choices that let the result differ from the backup."""
+    if chosen is None:
+        return
     if chosen.skip_unrestorable:
         yield "onUnrestorable skip: what the target refuses is left out, with what depends on it"
     if chosen.skip_missing_extensions:

@@ -36,7 +36,7 @@ def sort_of(check: str) -> tuple[str, str]:
     for beginning, sort, method in _SORTS:
         if check.startswith(beginning):
             return sort, method
-    return ("objects of each kind", STRUCTURE) if check.endswith(_PRESENT) else (check, STRUCTURE)
+    return ("objects of each kind" if check.endswith(_PRESENT) else "states and settings", STRUCTURE)
 
 
 def sorts(checks: Iterable[Check]) -> tuple[CheckSort, ...]:

@@ -62,6 +62,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         moment=words.moment,
+        stamp=words.stamp,
         day=words.day,
         duration=words.duration,
         size=words.size,

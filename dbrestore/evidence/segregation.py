@@ -35,7 +35,9 @@ def _compared(one: str | None, other: str) -> Sameness:
 
 
 def _of_instance(report: Report, *, is_same: bool) -> str:
-    target = f"{report.target.db_instance} (account {report.target.account}, {report.target.region}, {report.target.vpc_id or 'VPC unknown'})"
+    target = (
+        f"{report.target.db_instance} (account {report.target.account}, {report.target.region}, {report.target.vpc_id or 'VPC unknown'})"
+    )
     if is_same:
         return (
             f"Not segregated: the copy was restored into {target}, the instance that the backup is of. Account, Region, VPC and the server "
@@ -49,6 +51,6 @@ def _of_instance(report: Report, *, is_same: bool) -> str:
 
 def _of_store(report: Report, account: str | None, region: str | None) -> Iterator[str]:
     if account and region:
-        same_account = "the same account as" if account == report.target.account else "another account than"
-        same_region = "the same Region as" if region == report.target.region else "another Region than"
-        yield f"The backup is kept in account {account}, {region}: {same_account} and {same_region} the target."
+        of_account = "the same account" if account == report.target.account else f"account {report.target.account}"
+        of_region = "the same Region" if region == report.target.region else report.target.region
+        yield f"The backup is kept in account {account}, {region}; the target is in {of_account}, {of_region}."

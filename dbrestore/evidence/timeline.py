@@ -77,5 +77,4 @@ def _kind(row: PhaseRow) -> str:
 
 def _told(row: PhaseRow, end: datetime) -> str:
     took = duration((end - row.started_at).total_seconds())
-    tried = f", {row.attempts:,} attempts" if row.attempts > 1 else ""
-    return f"{took}{tried}{', failed' if row.status == 'FAILED' else ''}"
+    return f"{took}, failed" if row.status == "FAILED" else took

@@ -6,9 +6,10 @@ from typing import Final
 from dbrestore.contract.errors import DrillFailed, DrillSkipped, LeftoversRemain, ObjectsLeftOut, RestoreCancelled
 from dbrestore.contract.evidence import DatabaseEvidence, PointEvidence, Verdict
 from dbrestore.contract.record import Report
-from dbrestore.evidence.words import listed, plural
+from dbrestore.evidence.words import listed, plural, short
 
 _NAMED: Final = 3
+_LONGEST: Final = 80
 
 
 def judged(report: Report, databases: Sequence[DatabaseEvidence], point: PointEvidence) -> Verdict:
@@ -19,7 +20,7 @@ def judged(report: Report, databases: Sequence[DatabaseEvidence], point: PointEv
     checks = sum(sort.ok for database in databases for sort in database.sorts) + sum(len(d.answers) for d in databases)
     back = _came_back(databases)
     if exceptions:
-        sentence = f"{back} and passed {plural(checks, 'check')}, but not without exceptions."
+        sentence = f"{back} and passed {plural(checks, 'check')}, with these exceptions:"
         return Verdict(outcome="PASS WITH EXCEPTIONS", sentence=sentence, exceptions=exceptions)
     return Verdict(outcome="PASS", sentence=f"{back}, passed every one of {plural(checks, 'check')}, and everything temporary is gone.")
 
@@ -35,7 +36,7 @@ def _is_pass(report: Report, databases: Sequence[DatabaseEvidence]) -> bool:
 
 def _came_back(databases: Sequence[DatabaseEvidence]) -> str:
     if len(databases) == 1:
-        return f"The database {databases[0].name} came back from its backup"
+        return f"The database {short(databases[0].name, _LONGEST)} came back from its backup"
     return f"All {len(databases)} databases came back from their backups"
 
 
@@ -46,7 +47,7 @@ def _exceptions(databases: Sequence[DatabaseEvidence], point: PointEvidence) -> 
     if left_out:
         yield f"{plural(left_out, 'object')} of the backup {_was(left_out)} left out, as the request allows."
     if adapted:
-        yield f"{plural(adapted, 'entry', 'entries')} of the backup {_was(adapted)} restored in another form than it has there."
+        yield f"{plural(adapted, 'entry', 'entries')} of the backup {_was(adapted)} adapted to the target."
     if unchecked:
         yield f"{plural(unchecked, 'check')} could not be made."
     if point.manifest_state == "changed":
@@ -64,7 +65,7 @@ def _why_not(report: Report, databases: Sequence[DatabaseEvidence]) -> str:
     if name == RestoreCancelled.__name__:
         return "Nothing was proven: the restore was stopped before its end."
     if report.leftovers or name == LeftoversRemain.__name__:
-        return f"{_proven(databases)}, but the clean-up could not finish: {plural(len(report.leftovers), 'thing')} may still exist."
+        return f"{_proven(databases)} the clean-up could not finish: {plural(len(report.leftovers), 'temporary thing')} may still exist."
     if name == DrillFailed.__name__ or (report.drill and report.drill.verdict == "FAILED"):
         return f"The drill failed: {_first_line(report.drill.why if report.drill and report.drill.why else _message(report))}"
     failed = [database for database in databases if not database.proven]
@@ -76,8 +77,10 @@ def _why_not(report: Report, databases: Sequence[DatabaseEvidence]) -> str:
 
 
 def _proven(databases: Sequence[DatabaseEvidence]) -> str:
-    good = sum(database.proven for database in databases)
-    return f"{good} of {plural(len(databases), 'database')} came back and passed"
+    failed = sum(not database.proven for database in databases)
+    if failed or not databases:
+        return f"{failed} of {plural(len(databases), 'database')} did not pass, and"
+    return f"{_came_back(databases)}, but"
 
 
 def _message(report: Report) -> str:

@@ -43,6 +43,11 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def stamp(at: datetime | None) -> str:
+    """`2026-11-29 17:03:26` in UTC, `-` for none."""
+    return "-" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
 def moment(at: datetime | None) -> str:
     """`2026-11-29 17:03:26 UTC`; a time without a zone as it stands, `-` for none."""
     if at is None:
