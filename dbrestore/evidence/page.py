@@ -15,7 +15,8 @@ from markupsafe import Markup
 
 from dbrestore.contract.evidence import Evidence
 from dbrestore.contract.texts import visible
-from dbrestore.evidence import controls, timeline, words
+from dbrestore.evidence import charts, controls, timeline, words
+from dbrestore.evidence.coverage import Coverage
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 # More than that nobody reads in a cell.
@@ -31,6 +32,11 @@ def of_restore(evidence: Evidence, evidence_sha256: str | None = None) -> bytes:
         picture=timeline.drawn(evidence.phases, evidence.started_at, evidence.ended_at),
         controls=controls.CONTROLS,
     )
+
+
+def of_coverage(found: Coverage) -> bytes:
+    """The page of what was proven in a stretch of time."""
+    return rendered("coverage.html", coverage=found, drawn=lambda trials: charts.drawn(trials, found.since, found.until))
 
 
 def rendered(template: str, **values: Any) -> bytes:
@@ -67,6 +73,8 @@ def _environment() -> Environment:
         duration=words.duration,
         size=words.size,
         short=words.short,
+        listed=words.listed,
+        date=lambda at: f"{at:%Y-%m-%d}",
         number=lambda count: f"{count:,}",
         plural=words.plural,
     )
