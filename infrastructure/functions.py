@@ -111,6 +111,8 @@ FUNCTIONS = (
         "CloseRestore",
         "lambdas.closing.close_restore.close_restore",
         control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY, may.TELL_THE_BUS),
+        # Every check of every database is in memory once: 220 MB for a hundred thousand tables, the most that a manifest holds.
+        memory=1024,
     ),
     Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP, hears_events=True),
     Function(

@@ -51,9 +51,9 @@ class Digest(Document):
 
 class PointEvidence(Document):
     """The restore point. `made_at` is when it was added to the repository, `age_seconds` its age at the start of the restore; `taken_at` is
-    the time of the oldest of its backups that were restored, on the clock of whoever took it, without a zone. `manifest_state`: `as planned`
-    if the manifest's SHA-256 is the one that the plan found, `changed` if it is another one now, `not read` (then `why`) otherwise. `files`
-    are those of the databases that were restored, with the SHA-256 that the manifest gives them."""
+    the time of the oldest of its backups that were restored, on the clock of whoever took it, without a zone. `manifest_state` is `as
+    planned` if the manifest's SHA-256 is the one that the plan found, `changed` if it is another one now, `not read` (then `why`)
+    otherwise. `files` are those of the databases that were restored, with the SHA-256 that the manifest gives them."""
 
     db_instance: str
     restore_point: str

@@ -35,7 +35,7 @@ class Chart:
 def drawn(trials: Sequence[Trial], since: datetime, until: datetime) -> Chart:
     """The chart of one database."""
     shown = trials[-MOST:]
-    longest = max([trial.recovery_seconds or 0.0 for trial in shown], default=0.0)
+    longest = max([trial.recovery_seconds or 0.0 for trial in shown if trial.proven], default=0.0)
     whole = max((until - since).total_seconds(), 1.0)
     dots = tuple(_dot(trial, (trial.at - since).total_seconds() / whole, longest) for trial in shown)
     passed = [dot for dot in dots if dot.proven]
