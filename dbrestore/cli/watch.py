@@ -2,10 +2,11 @@
 
 import typer
 
-from dbrestore.cli import consoles, control, examination, identity, listing, pages, restore
+from dbrestore.cli import consoles, control, examination, identity, listing, restore
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.following import Ended, Progressed, StillRunning, follow, read_report, read_results
 from dbrestore.cli.options import AsJson, Longest, RestoreName, RestoreNameOrNone
+from dbrestore.cli.proofs import pages
 from dbrestore.cli.views import display
 from dbrestore.cli.views import left_out as left_out_view
 from dbrestore.cli.views import report as report_view

@@ -21,7 +21,6 @@ _PARTS: Final[dict[str, Part]] = {
     "RestoreNativeBackups": "restore",
     "ReplayDumps": "restore",
     VERIFYING: "verification",
-    "DropDrillCopies": "clean-up",
     "DiscardUnfinishedDatabases": "clean-up",
     "RemoveWorker": "clean-up",
     "UnpairSecurityGroups": "clean-up",

@@ -25,6 +25,8 @@ from dbrestore.ledger.table import Item, Table
 RESTORES = "RESTORES"
 # Of texts that others wrote: a list shows their beginning, the report has them whole.
 LONGEST_TEXT = 1000
+# How the reason of a drill that was refused begins; its name follows.
+REFUSED_DRILL = "the drill "
 _OF_PLAN = ("mode", "engine", "requestedBy", "reason", "ticket")
 _OF_TARGET = ("dbInstance", "account", "region")
 _OF_META = ("executionArn", "startedAt")

@@ -14,7 +14,6 @@ from dbrestore.contract.job import ErrorNote, Result
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow, RestoreEvent
 from dbrestore.contract.sections import DatabaseOutcome, ReportSection
 from dbrestore.contract.things import DATABASE, HOLDER_ROLE, NATIVE_TASK
-from dbrestore.evidence import listed_proof
 from dbrestore.ledger import reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.archive import arrivals
@@ -53,7 +52,7 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     if meta.kept_until is None or leftovers or keeps:
         _tell(restore, meta, report, where)
     ended = keep_evidence.Ended(report, results, meta.plan_text, None if meta.plan_trouble else meta.plan)
-    proof = listed_proof.listed(report, results.values())
+    proof = keep_evidence.proof(ended)
     restore_list.ended(
         restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers), proof=proof
     )

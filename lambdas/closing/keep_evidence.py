@@ -14,13 +14,13 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract import keys
 from dbrestore.contract.deployed import versions
-from dbrestore.contract.evidence import Digest, Evidence, PointEvidence
+from dbrestore.contract.evidence import Digest, Evidence, ListedProof, PointEvidence
 from dbrestore.contract.job import Result
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.record import Report
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sections import ReportSection
-from dbrestore.evidence import digests, gathering, point
+from dbrestore.evidence import digests, gathering, listed_proof, point
 from dbrestore.points import manifest_reading
 from lambdas.runtime import telemetry
 from lambdas.runtime.state import Restore
@@ -48,6 +48,16 @@ def keep(restore: Restore, ended: Ended) -> ReportSection:
         return _kept(restore, ended, where)
     except Exception as error:
         return _without(where, "the evidence was not written", error)
+
+
+def proof(ended: Ended) -> ListedProof | None:
+    """What the list of restores keeps of it; None if that can't be made, and coverage then reads the report."""
+    try:
+        return listed_proof.listed(ended.report, ended.results.values())
+    except Exception:
+        log.exception("the list of restores does not say what was proven")
+        telemetry.count("EvidenceFailures")
+        return None
 
 
 def section(restore: Restore) -> ReportSection:

@@ -37,7 +37,6 @@ SECONDS = (
     ("StageNativeBackups", 800),
     ("RestoreNativeBackups", 5_400),
     ("VerifyDatabases", 1_300),
-    ("DropDrillCopies", 20),
     ("DiscardUnfinishedDatabases", 4),
     ("RemoveWorker", 70),
     ("UnpairSecurityGroups", 150),

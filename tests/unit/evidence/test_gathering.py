@@ -113,7 +113,7 @@ def test_recovery_ends_with_the_verification_and_the_rest_is_split() -> None:
         "staging": 800,
         "restore": 5_400,
         "verification": 1_300,
-        "clean-up": 253.4,
+        "clean-up": 233.4,
     }
 
 

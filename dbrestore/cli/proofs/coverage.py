@@ -4,16 +4,17 @@ Asked of the ledger's list of restores, and of the newest restore point of each 
 made up for from its report.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from dbrestore.cli import consoles, control, pages
+from dbrestore.cli import consoles, control
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.following import read_report, read_results
 from dbrestore.cli.options import AsJson
+from dbrestore.cli.proofs import pages
 from dbrestore.cli.views import coverage as coverage_view
 from dbrestore.cli.views import display
 from dbrestore.contract.drills import Drill
@@ -64,19 +65,20 @@ def add_to(app: typer.Typer, declared: Declared) -> None:
 def gathered(plane: ControlPlane, drills: Iterable[Drill], since: datetime, until: datetime) -> Coverage:
     """What the ledger and the repository say."""
     unread: list[str] = []
-    ended = tuple(_ended(plane, since, unread))
+    drills = tuple(drills)
+    ended = tuple(_ended(plane, {drill.name: drill for drill in drills}, since, unread))
     points = tuple(_in_newest_points(plane, unread))
     return coverage.gathered(ended, points, drills, since, until, tuple(unread))
 
 
-def _ended(plane: ControlPlane, since: datetime, unread: list[str]) -> Iterator[Ended]:
+def _ended(plane: ControlPlane, drills: Mapping[str, Drill], since: datetime, unread: list[str]) -> Iterator[Ended]:
     for item in plane.ledger.newest(RESTORES, restore_list.sort_key(since), _PAGE):
         row = restore_list.read(item)
         at = row.ended_at or row.started_at
         if row.outcome is None or at is None:
             continue
         try:
-            proof = row.proof or _made_up(plane, row)
+            proof = row.proof or _made_up(plane, row, drills)
         except RestoreError as error:
             unread.append(f"{row.restore_id}: {error}")
             continue
@@ -86,10 +88,19 @@ def _ended(plane: ControlPlane, since: datetime, unread: list[str]) -> Iterator[
             unread.append(f"{row.restore_id}: its row in the ledger's list has no proof, and there is no report")
 
 
-def _made_up(plane: ControlPlane, row: ListedRestore) -> ListedProof | None:
-    """Out of the report. Raises EvidenceUnreadable."""
+def _made_up(plane: ControlPlane, row: ListedRestore, drills: Mapping[str, Drill]) -> ListedProof | None:
+    """Out of the report; of a drill that ended before it had a plan, out of its row. Raises EvidenceUnreadable."""
     report = read_report(plane, row.restore_id)
-    return listed_proof.listed(report, read_results(plane, report)) if report else None
+    if report:
+        return listed_proof.listed(report, read_results(plane, report))
+    return _refused(row, drills) if row.mode == "drill" else None
+
+
+def _refused(row: ListedRestore, drills: Mapping[str, Drill]) -> ListedProof:
+    name = (row.reason or "").removeprefix(restore_list.REFUSED_DRILL)
+    source = drills[name].source.db_instance if name in drills else ""
+    why = f"{row.error.name}: {row.error.message}" if row.error else "it ended before it had a plan"
+    return ListedProof(outcome="FAIL", drill=name or None, source=source, why=why[: listed_proof.LONGEST])
 
 
 def _in_newest_points(plane: ControlPlane, unread: list[str]) -> Iterator[tuple[str, str]]:

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 import typer
 
-from dbrestore.cli import coverage, main, pages
+from dbrestore.cli import main
 from dbrestore.cli.control import Account, ControlPlane
+from dbrestore.cli.proofs import coverage, pages
 from dbrestore.contract import keys
 from dbrestore.contract.drills import Drill
 from dbrestore.contract.evidence import ListedProof, ProvenDatabase
+from dbrestore.contract.job import ErrorNote
 from dbrestore.ledger import restore_list
+from dbrestore.ledger.restore_list import ListedRestore
 from tests.unit.cli.listed_restores import NOW, close, open_one, summary_key
 from tests.unit.evidence import made
 
@@ -176,3 +179,27 @@ def test_what_ended_before_those_days_does_not_count(account: Account, plane: Co
     assert asked(account, "--json", "--days", "7") == 0
 
     assert json.loads(capsys.readouterr().out)["restores"] == 0
+
+
+def test_a_drill_that_was_refused_before_it_had_a_plan_stays_in_the_picture(
+    account: Account, plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    declared = Drill.model_validate(
+        {
+            "name": "weekly",
+            "schedule": {"expression": "rate(7 days)", "timeZone": "UTC"},
+            "source": {"dbInstance": "shop"},
+            "target": {"dbInstance": "drills"},
+        }
+    )
+    error = ErrorNote(name="RestorePointNotFound", message="the repository holds no restore point yet")
+    row = ListedRestore(
+        restore_id="r-1", mode="drill", started_at=NOW, ended_at=NOW, outcome="FAILED", error=error, reason="the drill weekly"
+    )
+    restore_list.refused_drill(plane.ledger, row, NOW)
+
+    assert asked(account, "--json", drills=(declared,)) == 0
+
+    (failure,) = json.loads(capsys.readouterr().out)["failures"]
+    assert (failure["proof"]["drill"], failure["proof"]["source"]) == ("weekly", "shop")
+    assert failure["proof"]["why"] == "RestorePointNotFound: the repository holds no restore point yet"
