@@ -6,7 +6,7 @@ from typing import Final
 from dbrestore.contract.errors import DrillFailed, DrillSkipped, LeftoversRemain, ObjectsLeftOut, RestoreCancelled
 from dbrestore.contract.evidence import DatabaseEvidence, PointEvidence, Verdict
 from dbrestore.contract.record import Report
-from dbrestore.evidence.words import listed, plural, short
+from dbrestore.evidence.words import listed, moment, plural, short
 
 _NAMED: Final = 3
 _LONGEST: Final = 80
@@ -22,7 +22,13 @@ def judged(report: Report, databases: Sequence[DatabaseEvidence], point: PointEv
     if exceptions:
         sentence = f"{back} and passed {plural(checks, 'check')}, with these exceptions:"
         return Verdict(outcome="PASS WITH EXCEPTIONS", sentence=sentence, exceptions=exceptions)
-    return Verdict(outcome="PASS", sentence=f"{back}, passed every one of {plural(checks, 'check')}, and everything temporary is gone.")
+    return Verdict(outcome="PASS", sentence=f"{back}, passed every one of {plural(checks, 'check')}, and {_gone(report)}.")
+
+
+def _gone(report: Report) -> str:
+    if report.drill and report.drill.copies == "DELETING":
+        return f"everything temporary is gone but the copies, which stay until {moment(report.drill.copies_until)}"
+    return "everything temporary is gone"
 
 
 def _is_pass(report: Report, databases: Sequence[DatabaseEvidence]) -> bool:

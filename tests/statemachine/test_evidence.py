@@ -17,6 +17,7 @@ from dbrestore.contract.job import ErrorNote
 from dbrestore.evidence import page
 from dbrestore.ledger import restore_list
 from lambdas.closing import keep_evidence
+from tests.statemachine.test_drills import declare, declared, scheduled, start  # noqa: F401 - a fixture is found by its name
 from tests.statemachine.world import World, execution_arn
 
 VERIFY = Path(__file__).parents[2] / "docs" / "verify_evidence.py"
@@ -162,3 +163,58 @@ def test_the_list_of_restores_says_what_was_proven(world: World) -> None:
     assert row.proof.source == world.engine.instance
     assert row.proof.outcome == "PASS"
     assert [one.proven for one in row.proof.databases] == [True] * len(row.databases)
+
+
+def test_a_drill_that_passed_leaves_evidence_of_its_copy_and_its_objectives(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    declare(declared(objectives={"recoveryMinutes": 60, "pointHours": 24 * 365 * 100}))
+
+    ended = world.run(scheduled())
+    found = evidence_in(folder_of(tmp_path))
+
+    assert ended["status"] == "SUCCEEDED"
+    assert (found.mode, found.verdict.outcome) == ("drill", "PASS")
+    assert found.drill is not None
+    assert (found.drill.copies, [one.met for one in found.drill.objectives]) == ("SUCCESSFUL", [True, True])
+    assert found.recovery.recovery_seconds == found.drill.recovery_seconds
+    assert (found.segregation.instance, found.segregation.told[0][:14]) == ("same", "Not segregated")
+    assert verified(tmp_path).returncode == 0
+
+
+def test_a_drill_that_missed_its_objective_fails_and_is_told_in_the_list(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    declare(declared(objectives={"pointHours": 0.001}))
+
+    world.run(scheduled())
+    found = evidence_in(folder_of(tmp_path))
+    (row,) = [restore_list.read(item) for item in world.ledger().table.query(restore_list.RESTORES)]
+
+    assert found.verdict.outcome == "FAIL"
+    assert found.verdict.sentence.startswith("The drill failed: ")
+    assert row.proof is not None
+    assert (row.proof.outcome, row.proof.drill, row.proof.databases[0].proven) == ("FAIL", "weekly", True)
+
+
+def test_a_damaged_drill_says_that_it_was_damaged_on_purpose(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    declare(declared())
+    world.worker.failing["REPLAYED"] = ErrorNote.of(BackupDamaged("one bit differs"))
+
+    world.run(start(withDamage=True))
+    found = evidence_in(folder_of(tmp_path))
+
+    assert found.damage
+    assert "was damaged on purpose" in (tmp_path / "report.html").read_text()
+
+
+def test_copies_that_stay_are_told_with_the_time_until_they_do(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    declare(declared(keepHours=2))
+
+    world.run(scheduled())
+    kept = evidence_in(folder_of(tmp_path / "kept"))
+    world.clock.let_pass(hours=3)
+    world.sweep()
+    gone = evidence_in(folder_of(tmp_path / "gone"))
+
+    assert kept.drill is not None and gone.drill is not None  # noqa: PT018
+    assert (kept.verdict.outcome, kept.drill.copies) == ("PASS", "DELETING")
+    assert "everything temporary is gone but the copies, which stay until" in kept.verdict.sentence
+    assert (gone.verdict.outcome, gone.drill.copies) == ("PASS", "SUCCESSFUL")
+    assert verified(tmp_path / "gone").returncode == 0
