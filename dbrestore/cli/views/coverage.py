@@ -23,7 +23,7 @@ def show(console: Console, found: Coverage) -> None:
 
 
 def _databases(found: Coverage) -> Table:
-    shown = table("instance", "database", "proven", "by", "backup's age", "recovery", "trials", "not passed")
+    shown = table("instance", "database", "proven", "by", "point's age", "recovery", "trials", "not passed")
     for one in (*found.never, *found.proven):
         last = one.last_proven
         told = _proven(last) if last else [Text("never" if one.trials else "never tried", style="red"), "-", "-", "-"]

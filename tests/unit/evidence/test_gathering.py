@@ -8,7 +8,7 @@ import pytest
 
 from dbrestore.contract.evidence import Digest
 from dbrestore.contract.job import Check, PostgresOptions
-from dbrestore.evidence import databases, digests, gathering, methods, point, recovery, segregation
+from dbrestore.evidence import databases, digests, gathering, methods, page, point, recovery, segregation
 from dbrestore.evidence.timeline import drawn
 from tests.unit.evidence import made
 from tests.unit.evidence.made import evidence, report, result, verified
@@ -193,3 +193,19 @@ def test_what_tells_progress_is_no_evidence() -> None:
     names = ["jobs/replay/progress.json", "evidence.json", "report.html", "manifest.sha256", "report.json", "jobs/replay/job.json"]
 
     assert [name for name in names if digests.is_covered(name)] == ["report.json", "jobs/replay/job.json"]
+
+
+def test_a_method_whose_checks_could_not_be_made_is_not_told_as_used() -> None:
+    check = Check(check="DBCC CHECKDB", expected="no errors", actual="not requested", result="not checked")
+
+    text = page.of_restore(evidence(report(), result(verified("orders", checks=(check,))))).decode()
+
+    assert "not used: the database server examined its own pages (DBCC CHECKDB)" in text
+
+
+def test_the_page_of_the_largest_restore_is_one_that_a_browser_opens_at_once() -> None:
+    names = [f"d{number}" for number in range(40)]
+    found = evidence(report(names), result(*(verified(name, checks=checks(2_500)) for name in names)))
+
+    assert len(page.of_restore(found)) < 1_500_000
+    assert len(found.to_json()) < 500_000
