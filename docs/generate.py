@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from dbrestore.cli import error_reference, reference
 from dbrestore.contract import anchor, cancellation, drills, job, record, request, sections, worker_configuration
+from dbrestore.contract import evidence as evidence_document
 from dbrestore.contract import examination as doctor_findings
 from dbrestore.contract import plan as contract
 from dbrestore.contract.document import Document
@@ -60,6 +61,7 @@ WRITTEN: tuple[type[Document], ...] = (
     worker_configuration.WorkerConfigurationAnswer,
     record.Report,
     record.RestoreEvent,
+    evidence_document.Evidence,
     job.Job,
     job.Beginning,
     job.Progress,

@@ -46,7 +46,7 @@ class ControlStack(Stack):
         self.key = encryption.key(self, settings)
         keeping = Keeping(self.key, access_log_bucket(self))
         self.repository = repository_bucket(self, settings.target_accounts, keeping, settings.repository_lock_days)
-        self.evidence = evidence_bucket(self, settings.target_accounts, keeping)
+        self.evidence = evidence_bucket(self, settings.target_accounts, keeping, settings.evidence_lock_days)
         # Built from its name: the functions name the machine and the machine names the functions.
         self.machine_arn = self.format_arn(
             service="states",

@@ -108,7 +108,13 @@ FUNCTIONS = (
     Function("RemoveWorker", "lambdas.worker.instance.remove_worker", target=may.REMOVE_WORKER),
     Function("UnpairSecurityGroups", "lambdas.pairing.security_groups.unpair_security_groups", target=may.UNPAIR_GROUPS),
     Function("RemoveStagingBucket", "lambdas.staging.bucket.remove_staging_bucket", target=may.REMOVE_STAGED),
-    Function("CloseRestore", "lambdas.closing.close_restore.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)),
+    Function(
+        "CloseRestore",
+        "lambdas.closing.close_restore.close_restore",
+        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY, may.TELL_THE_BUS),
+        # Every check of every database is in memory once: 220 MB for a hundred thousand tables, the most that a manifest holds.
+        memory=1024,
+    ),
     Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP, hears_events=True),
     Function(
         "CleanUpStrays",

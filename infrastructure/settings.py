@@ -35,7 +35,7 @@ class Settings:
     take with them.
     What workers may log in with (`credentialPrefix`, `iamUser`) is checked here and read by the TargetStack. `tracing`: whether
     the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings.
-    `repository_lock_days`: how long S3's Object Lock keeps every version in the repository, 0 for not at all.
+    `repository_lock_days`, `evidence_lock_days`: how long S3's Object Lock keeps every version in the two buckets, 0 for not at all.
     `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none."""
 
     target_accounts: tuple[str, ...] = ()
@@ -50,6 +50,7 @@ class Settings:
     alarm_addresses: tuple[str, ...] = ()
     repository_lock_days: int = 0
     permissions_boundary: str = ""
+    evidence_lock_days: int = 0
 
 
 def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings:
@@ -77,6 +78,7 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
         _addresses(str(context("alarmAddresses") or "")),
         _days("repositoryLockDays", context("repositoryLockDays")),
         _boundary(str(context("permissionsBoundary") or "")),
+        _days("evidenceLockDays", context("evidenceLockDays")),
     )
 
 

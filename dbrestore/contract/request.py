@@ -84,11 +84,12 @@ class SqlServerRequest(Document):
 
 
 class TicketRequest(Document):
-    """The change or incident this restore belongs to."""
+    """The change or incident this restore belongs to. `approved_by` is who approved it, as whoever asks says: nobody checks it."""
 
     system: str | None = None
     id: str | None = None
     url: str | None = None
+    approved_by: str | None = None
 
 
 def _or_names_alone(schema: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from dbrestore.ledger import reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.archive import arrivals
 from lambdas.archive import retrieve_archive as archive
-from lambdas.closing import drill_verdicts
+from lambdas.closing import drill_verdicts, keep_evidence
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
@@ -36,9 +36,8 @@ COPIES = (DATABASE, HOLDER_ROLE, NATIVE_TASK)
 def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     """Report and event; CLOSED if everything is settled. Raises LeftoversRemain."""
     meta = restore.ledger.meta()
-    where = ReportSection(report=f"s3://{restore.settings.evidence_bucket}/{keys.report_key(restore.ledger.restore_id)}")
     if meta.status == "CLOSED":
-        return where
+        return keep_evidence.section(restore)
     keeps = meta.keeps_copies(restore.now()) and not section.clean_up
     leftovers = tuple(
         f"{row.kind} {row.physical_id or row.name}" for row in restore.ledger.unsettled() if not (keeps and row.kind in COPIES)
@@ -47,23 +46,30 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     if error:
         restore.ledger.remember(error)
     _end_phases(restore, meta, error)
-    report = _report(restore, meta, error, leftovers)
-    _store(restore, report)
+    results = _results(restore)
+    report = _report(restore, meta, results, error, leftovers)
+    where = _store(restore, report)
     if meta.kept_until is None or leftovers or keeps:
-        _tell(restore, meta, report, where.report)
-    restore_list.ended(restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers))
+        _tell(restore, meta, report, where)
+    ended = keep_evidence.Ended(report, results, meta.plan_text, None if meta.plan_trouble else meta.plan)
+    proof = keep_evidence.proof(ended)
+    restore_list.ended(
+        restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers), proof=proof
+    )
     if leftovers:
         telemetry.count("Leftovers", len(leftovers))
+        keep_evidence.keep(restore, ended)
         raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
     if keeps:
         # It stays open, so that the sweeper finds it when the time of the copies is over.
         _count(restore, meta, report)
-        return where
+        return keep_evidence.keep(restore, ended)
     arrivals.end(restore.ledger)
     restore.ledger.close(meta.anchor)
     if meta.kept_until is None:
         _count(restore, meta, report)
-    return where
+    # Last: whatever it meets, even the end of this function's memory, the restore is closed.
+    return keep_evidence.keep(restore, ended)
 
 
 def _count(restore: Restore, meta: Meta, report: Report) -> None:
@@ -138,9 +144,8 @@ def _message(caught: CaughtError) -> str:
     return str(cause.get("errorMessage", caught.cause)) if isinstance(cause, dict) else caught.cause
 
 
-def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tuple[str, ...]) -> Report:
+def _report(restore: Restore, meta: Meta, results: Mapping[str, Result], error: ErrorNote | None, leftovers: tuple[str, ...]) -> Report:
     now = restore.now()
-    results = _results(restore)
     trouble = meta.plan_trouble
     told = meta.parts if trouble else meta.plan
     return Report(
@@ -203,13 +208,14 @@ def _ended(phase: PhaseRow, now: datetime) -> PhaseRow:
     return phase.model_copy(update={"ended_at": now, "status": "SUCCEEDED"}) if phase.state == STATE else phase
 
 
-def _store(restore: Restore, report: Report) -> None:
+def _store(restore: Restore, report: Report) -> str:
     restore.surroundings.control.s3.put_object(
         Bucket=restore.settings.evidence_bucket,
         Key=keys.report_key(report.restore_id),
         Body=report.to_json().encode(),
         ContentType="application/json",
     )
+    return f"s3://{restore.settings.evidence_bucket}/{keys.report_key(report.restore_id)}"
 
 
 def _tell(restore: Restore, meta: Meta, report: Report, where: str) -> None:

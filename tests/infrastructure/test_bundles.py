@@ -149,7 +149,8 @@ def test_the_functions_carry_their_handlers_and_nothing_of_other_rooms() -> None
     assert "lambdas/worker/worker_boot.sh" in files
     assert {file.split("/")[0] for file in files} == {"configuration", "dbrestore", "lambdas"}
     rooms = {file.split("/")[1] for file in files if file.startswith("dbrestore/")}
-    assert rooms == {"__init__.py", "contract", "ledger", "points"}
+    assert rooms == {"__init__.py", "contract", "evidence", "ledger", "points"}
+    assert {"dbrestore/evidence/templates/report.html", "dbrestore/evidence/templates/style.css"} <= files
 
 
 def test_the_functions_find_the_worker_configuration_that_was_deployed_with_them(tmp_path: Path) -> None:
