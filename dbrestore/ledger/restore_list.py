@@ -109,8 +109,9 @@ def row(plan: Plan, started_at: datetime) -> dict[str, Any]:
 
 def refused_drill(table: Table, listed: ListedRestore, started_at: datetime) -> None:
     """Write the row of a drill that ended before it had a plan: it proves nothing, and must not be missing among those that ran."""
-    written = listed.model_dump(mode="json", by_alias=True, exclude={"unread"})
-    table.write(table.put({"pk": RESTORES, "sk": sort_key(started_at, listed.restore_id)} | written))
+    written = listed.model_dump(mode="json", by_alias=True, exclude={"unread", "proof"})
+    proof = {"proof": listed.proof.to_json()} if listed.proof else {}
+    table.write(table.put({"pk": RESTORES, "sk": sort_key(started_at, listed.restore_id)} | written | proof))
 
 
 def sort_key(began: datetime, restore_id: str = "") -> str:

@@ -171,7 +171,7 @@ def _report(restore: Restore, meta: Meta, results: Mapping[str, Result], error: 
         ticket=told.ticket,
         reason=told.reason,
         requested_by=told.requested_by,
-        drill=drill_verdicts.of(restore, meta, error),
+        drill=drill_verdicts.of(restore, meta, None if trouble else meta.plan.drill, error),
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from dbrestore.contract.drills import DrillVerdict
+from dbrestore.contract.drills import DrillVerdict, PlannedDrill
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.things import DATABASE
 from dbrestore.ledger.stored_rows import Meta
@@ -10,8 +10,8 @@ from lambdas.databases import objectives
 from lambdas.runtime.state import Restore
 
 
-def of(restore: Restore, meta: Meta, error: ErrorNote | None) -> DrillVerdict | None:
-    """None of a restore that is no drill. Of a plan that can't be read the name alone is known."""
+def of(restore: Restore, meta: Meta, planned: PlannedDrill | None, error: ErrorNote | None) -> DrillVerdict | None:
+    """None of a restore that is no drill. `planned` is None if the plan can't be read: then the name alone is known."""
     anchored = meta.anchor.drill
     if anchored is None:
         return None
@@ -22,7 +22,6 @@ def of(restore: Restore, meta: Meta, error: ErrorNote | None) -> DrillVerdict | 
         copies=_copies(restore, meta),
         copies_until=meta.kept_until,
     )
-    planned = None if meta.plan_trouble else meta.plan.drill
     if planned is None:
         return verdict
     recovered = objectives.recovered_at(restore.ledger)

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dbrestore.contract import names
 from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.errors import DrillSkipped, NotReady, RestoreCancelled, RestoreError
+from dbrestore.contract.evidence import ListedProof
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.record import RestoreEvent
 from dbrestore.ledger import restore_list
@@ -54,6 +55,7 @@ def _tell(ordered: Ordered, section: PlanInput, surroundings: Surroundings, bega
         error=ErrorNote.of(error),
         reason=f"the drill {ordered.drill.name}",
         requested_by=order.requested_by or order.schedule_arn,
+        proof=ListedProof(outcome="FAIL", why=type(error).__name__, drill=ordered.drill.name, source=ordered.drill.source.db_instance),
     )
     restore_list.refused_drill(surroundings.table, listed, section.started_at or began)
     events.tell(surroundings, _event(ordered, listed, skipped=skipped), "Drill Completed")

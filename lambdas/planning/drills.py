@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from dbrestore.contract import names
 from dbrestore.contract.drills import Drill, DrillOrder, DrillStart, PlannedDrill, RandomPoint, RepeatedDelivery, Rotation, Sample
-from dbrestore.contract.errors import DrillNotFound, NotSupportedYet, RestorePointNotFound, RestoreRequestInvalid
+from dbrestore.contract.errors import DrillNotFound, RestorePointNotFound, RestoreRequestInvalid
 from dbrestore.contract.manifest import Manifest
 from dbrestore.contract.request import DatabaseRequest, RestoreRequest, SourceRequest, SqlServerRequest
 from dbrestore.ledger import stored_plan
@@ -70,12 +70,10 @@ def repeated(ordered_drill: Ordered, execution_arn: str) -> RepeatedDelivery | N
 
 
 def chosen(ordered_drill: Ordered, section: PlanInput, surroundings: Surroundings) -> Chosen:
-    """What this run of the drill restores. Raises RestorePointNotFound, RestoreRequestInvalid, NotSupportedYet."""
+    """What this run of the drill restores. Raises RestorePointNotFound, RestoreRequestInvalid."""
     drill, order = ordered_drill.drill, ordered_drill.order
     draw = random.Random(section.execution_arn)
     manifest = _point(drill, surroundings, draw)
-    if order.with_damage and manifest.engine != "postgres":
-        raise NotSupportedYet("/drill/withDamage: only dumps of PostgreSQL can be read with damage on purpose as yet: leave it out")
     there = sorted(backup.name for backup in manifest.backups)
     databases = _databases(drill, there, ordered_drill.rows, draw)
     return Chosen(

@@ -132,7 +132,7 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
         problems.raise_if_any()
         raise InternalContradiction(f"The request was refused without a reason. Nothing was made. {WHERE_TO_REPORT}")
     place = Place.of(request, section.execution_arn)
-    found = _find(section, surroundings, request, place, problems)
+    found = replace(_find(section, surroundings, request, place, problems), drill=drill)
     instance = found.instance
     engine, part = _engine_part(found, problems)
     settings = surroundings.settings

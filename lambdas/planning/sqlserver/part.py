@@ -69,7 +69,7 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     """What is planned for each database that can be restored from the point."""
     check_names(found, "sqlserver", problems)
     _refuse_wishes_of_postgresql(found.request, problems)
-    _refuse_checks(found.request, problems)
+    _refuse_what_comes_later(found, problems)
     chosen = _chosen(found, problems)
     files = [file for one in chosen for file in look_at_files(found, one.asked.pointer, one.files, problems)]
     role = _check_instance(found, chosen, problems)
@@ -95,8 +95,11 @@ def _refuse_wishes_of_postgresql(request: RestoreRequest, problems: Problems) ->
         problems.add(RestoreRequestInvalid, place, sentence)
 
 
-def _refuse_checks(request: RestoreRequest, problems: Problems) -> None:
-    if request.checks:
+def _refuse_what_comes_later(found: Findings, problems: Problems) -> None:
+    if found.drill and found.drill.with_damage:
+        sentence = "only dumps of PostgreSQL can be read with damage on purpose as yet: leave it out"
+        problems.add(NotSupportedYet, "/drill/withDamage", sentence)
+    if found.request.checks:
         sentence = "checks in SQL are asked of PostgreSQL alone as yet: leave them out, and run them yourself when the restore is done"
         problems.add(NotSupportedYet, "/checks", sentence)
 
