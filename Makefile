@@ -34,6 +34,7 @@ check: installed ## format, linter, types, generated files, templates, definitio
 	$(BIN)/statelint build/definition.json
 
 test: installed ## every test that takes seconds, in three processes: each waits a third of its time
+	@$(SHELL) requirements/browser.sh
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
 
 faults: installed ## every fault in every state, every way to fail; an hour

@@ -1,7 +1,8 @@
-"""`make demo`: the whole application on this computer, in four acts, and a check of everything that it claims.
+"""`make demo`: the whole application on this computer, in five acts, and a check of everything that it claims.
 
 Act 1: somebody forgets a WHERE; the database is restored beside the original. Act 2: the worker is killed in the middle of a restore.
-Act 3: native backups of SQL Server, to a point in time, without an engine. Act 4: an instance that RDS could not restore into is refused.
+Act 3: a drill proves the backup, and with damage it must fail. Act 4: native backups of SQL Server, to a point in time, without an engine.
+Act 5: an instance that RDS could not restore into is refused.
 Invariant: the exit code is 0 only if every claim that is printed was seen to be true, asked of AWS and the database servers themselves.
 """
 
@@ -16,13 +17,16 @@ from pathlib import Path
 
 from dbrestore.cli import consoles, control
 from dbrestore.cli.control import Account, ControlPlane
+from demo import drill_acts
 from demo import native_acts as demo_native
 from demo import postgresql_acts as demo_postgresql
+from demo.drill_acts import Drills
 from demo.restores import Act, Refusal
 from demo.stage import Stage
 from localcloud import command, daemon
 from localcloud.daemon import Running
 from localcloud.server import ACCESS_LOG, LocalCloudError
+from localcloud.stacks.application import DRILLS
 
 ROWS = 300_000
 
@@ -33,8 +37,9 @@ class Acts:
 
     first: Act
     second: Act
-    third: Act
-    fourth: Refusal
+    third: Drills
+    fourth: Act
+    fifth: Refusal
 
 
 def main() -> int:
@@ -61,12 +66,14 @@ def play(stage: Stage, directory: Path, rows: int = ROWS) -> Acts:
         first = demo_postgresql.restore_beside(stage, plane, shop, before)
         stage.title("Act 2: the worker is killed while it loads rows")
         second = demo_postgresql.lose_the_worker(stage, plane, shop)
-        stage.title("Act 3: native backups of SQL Server, to a point in time")
+        stage.title("Act 3: a drill proves the backup, and the same drill with damage must fail")
+        third = drill_acts.run(stage, plane, shop)
+        stage.title("Act 4: native backups of SQL Server, to a point in time")
         crm = demo_native.prepare(stage, account, plane, directory)
-        third = demo_native.restore_to_a_moment(stage, plane, crm, running.directory / ACCESS_LOG)
-        stage.title("Act 4: an instance whose option group lacks the option is refused at once")
-        fourth = demo_native.refuse(stage, account, plane, directory)
-    return Acts(first, second, third, fourth)
+        fourth = demo_native.restore_to_a_moment(stage, plane, crm, running.directory / ACCESS_LOG)
+        stage.title("Act 5: an instance whose option group lacks the option is refused at once")
+        fifth = demo_native.refuse(stage, account, plane, directory)
+    return Acts(first, second, third, fourth, fifth)
 
 
 @contextmanager
@@ -75,6 +82,7 @@ def _local_cloud(stage: Stage, directory: Path) -> Iterator[tuple[Account, Contr
     with stage.step("start a local cloud") as details:
         # A directory of its own: a local cloud that the person at the keyboard uses stays as it is.
         os.environ["DBRESTORE_LOCAL_DIR"] = str(directory / "local")
+        os.environ[DRILLS] = str(drill_acts.declare(directory))
         running = daemon.up()
         os.environ.update(command.environment(running))
         details.append(f"{running.endpoint}, both stacks deployed")

@@ -1,4 +1,4 @@
-"""Acts 3 and 4, SQL Server: native backups are restored to a point in time, and an instance that can't is refused.
+"""Acts 4 and 5, SQL Server: native backups are restored to a point in time, and an instance that can't is refused.
 
 No SQL Server engine is involved, and the act says so: what is claimed is what the application does.
 """

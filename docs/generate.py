@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from acceptance.sheet import Sheet
 from dbrestore.cli import error_reference, reference
-from dbrestore.contract import anchor, cancellation, job, record, request, sections, worker_configuration
+from dbrestore.contract import anchor, cancellation, drills, job, record, request, sections, worker_configuration
+from dbrestore.contract import evidence as evidence_document
 from dbrestore.contract import examination as doctor_findings
 from dbrestore.contract import plan as contract
 from dbrestore.contract.document import Document
@@ -41,6 +42,9 @@ READ: tuple[type[Document], ...] = (
     extension_configuration.ExtensionConfiguration,
     credential_configuration.CredentialConfiguration,
     sqlserver_configuration.SqlServerConfiguration,
+    drills.DrillConfiguration,
+    drills.DrillStart,
+    drills.DrillListQuestion,
 )
 WRITTEN: tuple[type[Document], ...] = (
     contract.Plan,
@@ -54,9 +58,11 @@ WRITTEN: tuple[type[Document], ...] = (
     sections.ReportSection,
     doctor_findings.Examination,
     cancellation.CancelAnswer,
+    drills.DrillListAnswer,
     worker_configuration.WorkerConfigurationAnswer,
     record.Report,
     record.RestoreEvent,
+    evidence_document.Evidence,
     job.Job,
     job.Beginning,
     job.Progress,

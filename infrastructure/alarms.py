@@ -26,12 +26,13 @@ SOON = Duration.minutes(5)
 SWEEPS_MISSED = Duration.minutes(15)
 
 
-def undelivered(scope: Construct, prefix: str) -> sqs.Queue:
-    """Where events end that no function could take: the bus' after its attempts, Lambda's after its own."""
+def undelivered(scope: Construct, prefix: str, id_: str = "Undelivered", name: str = names.UNDELIVERED) -> sqs.Queue:
+    """Where events end that no function could take: the bus' after its attempts, Lambda's after its own. Another `name` is for what another
+    service could not deliver."""
     queue = sqs.Queue(
         scope,
-        "Undelivered",
-        queue_name=names.of(prefix, names.UNDELIVERED),
+        id_,
+        queue_name=names.of(prefix, name),
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         retention_period=KEPT,
@@ -44,12 +45,14 @@ def undelivered(scope: Construct, prefix: str) -> sqs.Queue:
 
 @dataclass(frozen=True)
 class Watched:
-    """What alarms are set on. `prefix`: the installation's, and the namespace of its own metrics."""
+    """What alarms are set on. `prefix`: the installation's, and the namespace of its own metrics. `undelivered_drills` is None without
+    scheduled drills."""
 
     prefix: str
     machine: sfn.StateMachine
     sweeper: lambda_.Function
     undelivered: sqs.Queue
+    undelivered_drills: sqs.Queue | None = None
 
 
 def alarms(scope: Construct, watched: Watched, addresses: tuple[str, ...]) -> sns.Topic:
@@ -78,6 +81,8 @@ def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, st
     """Each rings at the first."""
     return (
         ("RestoreFailed", _own(watched.prefix, "FailedRestores"), "A restore that had begun ended FAILED: its report says why"),
+        ("DrillFailed", _own(watched.prefix, "FailedDrills"), "A drill didn't pass, or couldn't begin: its report, or the list, says why"),
+        ("DrillsSkipped", _own(watched.prefix, "DrillsSkippedInARow"), "A drill was skipped twice in a row: the one before it still ran"),
         ("Leftovers", _own(watched.prefix, "Leftovers"), "A restore left something behind that wasn't seen absent: its report names it"),
         ("FunctionFailed", _own(watched.prefix, "UnexpectedErrors"), "A function met an error that has no name: a bug, see its log"),
         ("RestoreTimedOut", watched.machine.metric_timed_out(period=SOON), "An execution ran into the state machine's time limit"),
@@ -89,10 +94,22 @@ def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, st
         ),
         (
             "Undelivered",
-            watched.undelivered.metric_approximate_number_of_messages_visible(period=SOON, statistic="Maximum"),
+            _waiting_in(watched.undelivered),
             "An event that wakes a function could not be delivered: the message in the queue says which",
         ),
+        *_of_drills(watched.undelivered_drills),
     )
+
+
+def _of_drills(undelivered_drills: sqs.Queue | None) -> tuple[tuple[str, cloudwatch.IMetric, str], ...]:
+    if undelivered_drills is None:
+        return ()
+    told = "A drill's schedule could not start the state machine: the message in the queue says which, and why"
+    return (("UndeliveredDrills", _waiting_in(undelivered_drills), told),)
+
+
+def _waiting_in(queue: sqs.Queue) -> cloudwatch.Metric:
+    return queue.metric_approximate_number_of_messages_visible(period=SOON, statistic="Maximum")
 
 
 def _own(prefix: str, name: str) -> cloudwatch.Metric:

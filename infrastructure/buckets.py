@@ -72,12 +72,13 @@ def repository_bucket(scope: Construct, target_accounts: Sequence[str], keeping:
     return bucket
 
 
-def evidence_bucket(scope: Construct, target_accounts: Sequence[str], keeping: Keeping) -> s3.Bucket:
+def evidence_bucket(scope: Construct, target_accounts: Sequence[str], keeping: Keeping, lock_days: int = 0) -> s3.Bucket:
     """Jobs, results and reports (`restores/`), the certificate bundle (`certificates/`), and the worker's program for accounts without a
-    bucket of the CDK (`programs/`). Versioned: nobody rewrites a report unseen."""
+    bucket of the CDK (`programs/`). Versioned: nobody rewrites a report unseen. `lock_days`: nobody but those who may bypass governance
+    removes a version sooner, of whatever lies there; 0: no lock."""
     old_versions = s3.LifecycleRule(noncurrent_version_expiration=Duration.days(365))
     rules = [_abandoned_uploads(), old_versions]
-    bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, rules, keeping)
+    bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, rules, keeping, lock_days)
     of_restores = bucket.arn_for_objects("restores/*")
     only_those = {"StringLike": {"s3:prefix": "restores/*"}}
     _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], of_restores)

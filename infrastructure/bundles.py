@@ -15,6 +15,7 @@ from pathlib import Path
 from dbrestore.contract.deployed import versions
 from infrastructure.dependencies import BUILD, ROOT, Dependencies, tree
 from lambdas.configuration import credentials as credential_configuration
+from lambdas.configuration import drills as drill_configuration
 from lambdas.configuration import extensions as extension_configuration
 from lambdas.configuration import sqlserver as sqlserver_configuration
 from lambdas.configuration import workers as worker_configuration
@@ -47,20 +48,22 @@ def function_code(
     extensions: Path = extension_configuration.DEPLOYED,
     sqlserver: Path = sqlserver_configuration.DEPLOYED,
     credentials: Path = credential_configuration.DEPLOYED,
+    drills: Path = drill_configuration.DEPLOYED,
 ) -> Path:
-    """What all functions share: the control plane, the documents it speaks, and the configurations under the names by which
-    lambdas.configuration.workers, lambdas.configuration.extensions, lambdas.configuration.sqlserver and lambdas.configuration.credentials
-    find them. Raises ConfigurationInvalid: what can't be read must not be deployed."""
+    """What all functions share: the control plane, the documents it speaks, and the configurations under the names by which the modules of
+    lambdas.configuration find them. Raises ConfigurationInvalid: what can't be read must not be deployed."""
     worker_configuration.read(workers)
     extension_configuration.read(extensions)
     sqlserver_configuration.read(sqlserver)
     credential_configuration.read(credentials)
+    drill_configuration.read(drills)
     packages = [path for package in FUNCTION_PACKAGES for path in _sources(package)]
     contents = {
         worker_configuration.DEPLOYED: workers.read_bytes(),
         extension_configuration.DEPLOYED: extensions.read_bytes(),
         sqlserver_configuration.DEPLOYED: sqlserver.read_bytes(),
         credential_configuration.DEPLOYED: credentials.read_bytes(),
+        drill_configuration.DEPLOYED: drills.read_bytes(),
     }
     beside = [(path.relative_to(ROOT).as_posix(), content, 0o644) for path, content in contents.items()]
     # A name of its own: two syntheses with two configurations must not take each other's archive.

@@ -14,7 +14,7 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infrastructure import encryption, names
+from infrastructure import drills, encryption, names
 from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
 from infrastructure.alarms import Watched, alarms, undelivered
 from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket
@@ -23,6 +23,7 @@ from infrastructure.dependencies import ROOT
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
+from lambdas.configuration import drills as drill_configuration
 
 OF_FUNCTIONS = {
     "CKV_AWS_115": "reserving fails where the account's quota is 10 executions at once; a restore waits when it is throttled",
@@ -49,12 +50,13 @@ class ControlStack(Stack):
             settings.extension_configuration,
             settings.sqlserver_configuration,
             settings.credential_configuration,
+            settings.drill_configuration,
         )
         self.ledger = _ledger(self, settings.prefix)
         self.key = encryption.key(self, settings)
         keeping = Keeping(self.key, access_log_bucket(self, self.prefix), self.prefix)
         self.repository = repository_bucket(self, settings.target_accounts, keeping, settings.repository_lock_days)
-        self.evidence = evidence_bucket(self, settings.target_accounts, keeping)
+        self.evidence = evidence_bucket(self, settings.target_accounts, keeping, settings.evidence_lock_days)
         # Built from its name: the functions name the machine and the machine names the functions.
         self.machine_arn = self.format_arn(
             service="states",
@@ -68,7 +70,9 @@ class ControlStack(Stack):
         self._sweeping()
         self._hearing()
         self._undelivered_of_lambda()
-        watched = Watched(self.prefix, self.machine, self.functions["SweepLedger"], self.undelivered)
+        declared = drill_configuration.read(settings.drill_configuration).drills
+        undelivered_drills = drills.scheduled(self, self.prefix, declared, self.machine)
+        watched = Watched(self.prefix, self.machine, self.functions["SweepLedger"], self.undelivered, undelivered_drills)
         self.alarms = alarms(self, watched, settings.alarm_addresses)
         if settings.permissions_boundary:
             boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)

@@ -36,10 +36,11 @@ class Function:
         return (may.KEEP_UNDELIVERED,) if self.hears_events else ()
 
 
+PLANNING = (*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS)
 PLAN = Function(
     "PlanRestore",
     "lambdas.planning.plan_restore.plan_restore",
-    control=(*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS),
+    control=(*PLANNING, may.TELL_THE_BUS),
     target=(
         *may.SEE_TARGET,
         may.SEE_OPTION_GROUP,
@@ -107,7 +108,13 @@ FUNCTIONS = (
     Function("RemoveWorker", "lambdas.worker.instance.remove_worker", target=may.REMOVE_WORKER),
     Function("UnpairSecurityGroups", "lambdas.pairing.security_groups.unpair_security_groups", target=may.UNPAIR_GROUPS),
     Function("RemoveStagingBucket", "lambdas.staging.bucket.remove_staging_bucket", target=may.REMOVE_STAGED),
-    Function("CloseRestore", "lambdas.closing.close_restore.close_restore", control=(*may.KEEP_EVIDENCE, may.TELL_THE_BUS)),
+    Function(
+        "CloseRestore",
+        "lambdas.closing.close_restore.close_restore",
+        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY, may.TELL_THE_BUS),
+        # Every check of every database is in memory once: 220 MB for a hundred thousand tables, the most that a manifest holds.
+        memory=1024,
+    ),
     Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP, hears_events=True),
     Function(
         "CleanUpStrays",
@@ -123,11 +130,12 @@ FUNCTIONS = (
         control=(may.SEE_EXECUTIONS, may.END_TASKS),
         answers_commands=True,
     ),
+    Function("ListDrills", "lambdas.entrances.list_drills.list_drills", timeout=30, answers_commands=True),
     Function(
         "ExamineInstallation",
         "lambdas.doctor.examine_installation.examine_installation",
         # It makes a plan too: whatever that is refused for is a finding.
-        control=(*PLAN.control, *may.EXAMINE_CONTROL_ACCOUNT),
+        control=(*PLANNING, *may.EXAMINE_CONTROL_ACCOUNT),
         target=(*PLAN.target, *may.EXAMINE_TARGET_ACCOUNT),
         memory=1024,
         answers_commands=True,

@@ -9,6 +9,8 @@ STATE_MACHINE = PREFIX
 LEDGER_TABLE = f"{PREFIX}-ledger"
 ALARMS = f"{PREFIX}-alarms"
 UNDELIVERED = f"{PREFIX}-undelivered"
+UNDELIVERED_DRILLS = f"{PREFIX}-undelivered-drills"
+SCHEDULER_ROLE = f"{PREFIX}-scheduler"
 # Followed by -<account>-<Region>-an: names of that form can only be taken by that account.
 REPOSITORY_BUCKET = f"{PREFIX}-repository"
 EVIDENCE_BUCKET = f"{PREFIX}-evidence"

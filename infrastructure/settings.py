@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from infrastructure import names
 from infrastructure.dependencies import ROOT
 from lambdas.configuration import credentials as credential_configuration
+from lambdas.configuration import drills as drill_configuration
 from lambdas.configuration import extensions as extension_configuration
 from lambdas.configuration import sqlserver as sqlserver_configuration
 from lambdas.configuration import workers as worker_configuration
@@ -35,10 +38,11 @@ class Settings:
     """`external_id`: with it the functions assume a target's role.
     `target_accounts`: other accounts, whose workers read this repository and write this evidence. `encryption_key`: "" for S3's own
     encryption, OWN_KEY for a KMS key that the ControlStack makes, or the ARN of a key. `worker_configuration`,
-    `extension_configuration`, `sqlserver_configuration` and `credential_configuration`: the files that the functions take with them.
+    `extension_configuration`, `sqlserver_configuration`, `credential_configuration` and `drill_configuration`: the files that the functions
+    take with them.
     What workers may log in with (`credentialPrefix`, `iamUser`) is checked here and read by the TargetStack. `tracing`: whether
     the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings.
-    `repository_lock_days`: how long S3's Object Lock keeps every version in the repository, 0 for not at all.
+    `repository_lock_days`, `evidence_lock_days`: how long S3's Object Lock keeps every version in the two buckets, 0 for not at all.
     `prefix`: how the names of everything begin; two installations in one account and Region have two.
     `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none."""
 
@@ -49,16 +53,18 @@ class Settings:
     extension_configuration: Path = extension_configuration.DEPLOYED
     sqlserver_configuration: Path = sqlserver_configuration.DEPLOYED
     credential_configuration: Path = credential_configuration.DEPLOYED
+    drill_configuration: Path = drill_configuration.DEPLOYED
     tracing: bool = False
     alarm_addresses: tuple[str, ...] = ()
     repository_lock_days: int = 0
     permissions_boundary: str = ""
     prefix: str = names.PRODUCT
+    evidence_lock_days: int = 0
 
 
-def read(context: Callable[[str], Any]) -> Settings:
-    """The settings; `context` gives a key's value or None. Raises ValueError naming the key, with what to write, and
-    ConfigurationInvalid with everything that is wrong in the file of one of the configurations."""
+def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings:
+    """The settings; `context` gives a key's value or None, `now` is the time by default. Raises ValueError naming the key, with what to
+    write, and ConfigurationInvalid with everything that is wrong in the file of one of the configurations."""
     _matching(
         "credentialPrefix",
         context("credentialPrefix"),
@@ -74,11 +80,15 @@ def read(context: Callable[[str], Any]) -> Settings:
         _configuration(context("extensionConfiguration"), extension_configuration.DEPLOYED, extension_configuration.read),
         _configuration(context("sqlserverConfiguration"), sqlserver_configuration.DEPLOYED, sqlserver_configuration.read),
         _configuration(context("credentialConfiguration"), credential_configuration.DEPLOYED, credential_configuration.read),
+        _configuration(
+            context("drillConfiguration"), drill_configuration.DEPLOYED, partial(drill_configuration.read, now=now or datetime.now(UTC))
+        ),
         _switch("tracing", context("tracing")),
         _addresses(str(context("alarmAddresses") or "")),
         _days("repositoryLockDays", context("repositoryLockDays")),
         _boundary(str(context("permissionsBoundary") or "")),
         _prefix(str(context("prefix") or names.PRODUCT)),
+        _days("evidenceLockDays", context("evidenceLockDays")),
     )
 
 

@@ -13,7 +13,7 @@ from localcloud.base.clients import ACCOUNT, HOME, REGION, Clients, Place
 from localcloud.base.consistency import Inconsistency
 from localcloud.ec2 import instances, security_groups, sharing, ssm, volume_keys, vpc
 from localcloud.ec2 import late_answers as late_ec2
-from localcloud.flow import dynamodb, events, lambda_runtime, stepfunctions
+from localcloud.flow import dynamodb, events, lambda_runtime, scheduler, stepfunctions
 from localcloud.iam import judgement, role_trust, secrets
 from localcloud.rds import instances as rds
 from localcloud.rds import late_answers as late_rds
@@ -40,6 +40,7 @@ class Cloud:
     _clients: Clients
     _functions: lambda_runtime.Functions
     _schedules: events.Schedules | None
+    _scheduler: scheduler.Scheduler | None
     region: str = REGION
     account: str = ACCOUNT
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -79,6 +80,8 @@ class Cloud:
         consistency.end()
         if self._schedules:
             self._schedules.stop()
+        if self._scheduler:
+            self._scheduler.stop()
         stepfunctions.shutdown()
         self._functions.close()
         ssm.shutdown()
@@ -118,6 +121,7 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     stepfunctions.install(clients)
     lambda_runtime.install(functions)
     events.install(clients)
+    scheduler.install()
     cloudformation.install(clients)
     callers.install(calls)
     _install_resources(directory, time_scale, server.url, authority)
@@ -132,6 +136,7 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
         clients,
         functions,
         events.Schedules() if schedules else None,
+        scheduler.Scheduler(clients, directory / scheduler.RECORD).begun() if schedules else None,
     )
 
 

@@ -89,6 +89,27 @@ def status(as_json: AsJson = False) -> ExitCode:
     return ExitCode.DONE
 
 
+@app.command()
+def schedules(as_json: AsJson = False) -> ExitCode:
+    """Show what its Scheduler did and will do, on the cloud's own clock, which runs ahead of yours; exit code 10 if it is not up."""
+    running = _daemon().status()
+    if running is None:
+        _say("The local cloud is not up. To start it: dbrestore local up")
+        return ExitCode.NOT_FOUND
+    view = import_module("localcloud.flow.scheduler_view")
+    seen = view.look(running.directory, running.endpoint)
+    if as_json:
+        for one in seen.schedules:
+            _print_json({"type": "schedule", **one})
+        for one in seen.done:
+            _print_json({"type": "start", **one})
+        _print_json({"type": "clock", "now": seen.now.isoformat(), "scale": seen.scale})
+    else:
+        for line in view.lines(seen):
+            print(line)
+    return ExitCode.DONE
+
+
 def environment(running: "Running") -> dict[str, str]:
     """The variables with which the AWS CLI, boto3 and dbrestore find this cloud. The keys mean nothing."""
     from localcloud.base.clients import REGION

@@ -71,10 +71,16 @@ ENTERING = (
     ),
     choice(
         "IsPlanOnly",
+        when(compare("$.plan.sameAs", IsPresent=True), then="DeliveredTwice"),
         when(compare("$.plan.mode", StringEquals="plan"), then="PlanSucceeded"),
         Default="Restore",
     ),
     state("PlanSucceeded", Type="Succeed"),
+    state(
+        "DeliveredTwice",
+        Type="Succeed",
+        Comment="A schedule's start is delivered at least once; another execution is this drill, and this one has done nothing.",
+    ),
 )
 
 # What a batch of archived files goes through.
@@ -237,6 +243,12 @@ ENDING = (
             compare("$.failure.Error", StringMatches="States.*"),
             then="RestoreBroke",
         ),
+        when(
+            compare("$.failure", IsPresent=True),
+            compare("$.plan.mode", IsPresent=True),
+            compare("$.plan.mode", StringEquals="drill"),
+            then="DrillFailed",
+        ),
         when(compare("$.failure", IsPresent=True), then="RestoreFailed"),
         when(compare("$.leftovers", IsPresent=True), then="LeftoversRemain"),
         when(compare("$.verified", IsPresent=True), then="RestoreSucceeded"),
@@ -246,6 +258,7 @@ ENDING = (
     ),
     state("RestoreSucceeded", Type="Succeed"),
     state("CleanUpSucceeded", Type="Succeed"),
+    state("DrillFailed", Type="Fail", ErrorPath="$.failure.Error", CausePath="$.failure.Cause"),
     state("RestoreFailed", Type="Fail", ErrorPath="$.failure.Error", CausePath="$.failure.Cause"),
     fail(
         "RestoreBroke",

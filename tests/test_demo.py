@@ -57,7 +57,21 @@ def test_the_demonstration_is_played_once_for_all_processes_of_a_run(request: py
 
 def test_every_claim_of_the_demonstration_is_true(played: Played) -> None:
     assert played.stage.broken == []
-    assert played.text.count("✓") >= 21
+    assert played.text.count("✓") >= 27
+
+
+def test_a_drill_passes_and_the_same_with_damage_does_not(played: Played) -> None:
+    sound, damaged = played.acts.third.sound.report, played.acts.third.damaged.report
+
+    assert sound.drill is not None
+    assert (sound.status, sound.drill.verdict, sound.drill.copies) == ("SUCCEEDED", "PASSED", "SUCCESSFUL")
+    assert [one.name for one in sound.drill.objectives] == ["recoveryMinutes", "pointHours"]
+    assert [outcome.status for outcome in sound.databases] == ["VERIFIED"]
+    assert damaged.drill is not None
+    assert (damaged.status, damaged.drill.verdict) == ("FAILED", "FAILED")
+    assert damaged.drill.why.startswith("BackupDamaged: ")
+    assert "asked of shop" in played.text
+    assert "Drill shop-weekly PASSED: recoveryMinutes 0." in played.text
 
 
 def test_the_database_comes_back_whole_beside_the_original(played: Played) -> None:
@@ -93,10 +107,10 @@ def test_a_restore_whose_worker_died_fails_with_that_error_and_still_runs_every_
 
 
 def test_native_backups_come_back_to_a_moment_by_way_of_the_temporary_bucket(played: Played) -> None:
-    report = played.acts.third.report
+    report = played.acts.fourth.report
 
     [database] = report.databases
-    assert (played.acts.third.exit_code, report.status, report.error, report.leftovers) == (0, "SUCCEEDED", None, ())
+    assert (played.acts.fourth.exit_code, report.status, report.error, report.leftovers) == (0, "SUCCEEDED", None, ())
     assert (database.name, database.asked_name, database.status) == ("crm", "crm_at_1010", "PROMOTED")
     assert states_of(report) == [
         "PlanRestore",
@@ -122,13 +136,13 @@ def test_it_is_said_that_no_sql_server_was_there(played: Played) -> None:
 
 
 def test_an_instance_without_the_option_is_refused_and_nothing_is_made(played: Played) -> None:
-    refusal = played.acts.fourth
+    refusal = played.acts.fifth
 
     assert (refusal.exit_code, refusal.error, refusal.things_made) == (1, "NativeBackupOptionMissing", 0)
     assert refusal.sentence.startswith("/target/dbInstance: crm-test has the default option group")
 
 
-@pytest.mark.parametrize("act", ["first", "second", "third"])
+@pytest.mark.parametrize("act", ["first", "second", "fourth"])
 def test_every_resource_is_proven_gone_and_only_the_restored_database_stays_with_its_holder(played: Played, act: str) -> None:
     resources = getattr(played.acts, act).report.resources
 
@@ -136,7 +150,7 @@ def test_every_resource_is_proven_gone_and_only_the_restored_database_stays_with
     gone = [row for row in resources if row.state == "DELETED"]
     digits = getattr(played.acts, act).report.restore_id.removeprefix("r-")
     restored = ["shop_restored", f"dbrestore_{digits}_1_holder"]
-    assert kept == {"first": restored, "second": [], "third": ["crm_at_1010"]}[act]
+    assert kept == {"first": restored, "second": [], "fourth": ["crm_at_1010"]}[act]
     assert len(kept) + len(gone) == len(resources)
     assert all(row.seen_absent_at for row in gone)
     assert {row.kind for row in gone} >= {

@@ -112,9 +112,18 @@ def test_one_example_has_every_key_of_a_request() -> None:
 
 
 def keys(value: Any) -> dict[str, Any]:
-    """The keys of nested objects; `databases` is a list of one object."""
-    objects = {name: inner[0] if isinstance(inner, list) else inner for name, inner in value.items()}
-    return {name: keys(inner) if isinstance(inner, dict) else {} for name, inner in objects.items()}
+    """The keys of nested objects; of a list those of all its objects together."""
+    return {name: _inner_keys(inner) for name, inner in value.items()}
+
+
+def _inner_keys(value: Any) -> dict[str, Any]:
+    if not isinstance(value, list):
+        return keys(value) if isinstance(value, dict) else {}
+    merged: dict[str, Any] = {}
+    for one in (item for item in value if isinstance(item, dict)):
+        for name, inner in keys(one).items():
+            merged[name] = {**merged.get(name, {}), **inner}
+    return merged
 
 
 def known_keys(model: type[Document]) -> dict[str, Any]:

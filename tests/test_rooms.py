@@ -18,9 +18,10 @@ PARTS = {
     "dbrestore.contract": set(),
     "dbrestore.points": {"dbrestore.contract"},
     "dbrestore.ledger": {"dbrestore.contract"},
+    "dbrestore.evidence": {"dbrestore.contract"},
     "dbrestore.worker": {"dbrestore.contract", "dbrestore.points"},
-    "dbrestore.cli": {"dbrestore.contract", "dbrestore.points", "dbrestore.ledger"},
-    "lambdas": {"dbrestore.contract", "dbrestore.points", "dbrestore.ledger"},
+    "dbrestore.cli": {"dbrestore.contract", "dbrestore.points", "dbrestore.ledger", "dbrestore.evidence"},
+    "lambdas": {"dbrestore.contract", "dbrestore.points", "dbrestore.ledger", "dbrestore.evidence"},
     "infrastructure": {"dbrestore.contract", "lambdas.configuration"},
     "statemachine": {"dbrestore.contract"},
     "localcloud": {"dbrestore.contract", "dbrestore.points"},
@@ -120,6 +121,8 @@ MAY_ASK = {
     # A report shows the section of PostgreSQL's choices if it is there, and hands it on without looking into it.
     "dbrestore.cli.views.report": 2,
     "lambdas.closing.close_restore": 1,
+    # Evidence tells what of a request lets a result differ from the backup.
+    "dbrestore.evidence.gathering": 1,
     # The plan is put together of the parts' sections; and whether instance and point are of one engine is the question itself.
     "lambdas.planning.plan_restore": 3,
     # The room is SQL Server's alone: a plan without the section is a contradiction, which it says.

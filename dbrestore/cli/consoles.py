@@ -10,9 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from dbrestore.contract.texts import escaped, visible
+
+__all__ = ["err", "for_programs", "one_line", "out", "say", "visible"]
+
 _WIDE = 250
-# Of Unicode those that turn the direction of what follows, or end a line.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def out() -> Console:
@@ -37,18 +39,9 @@ def say(line: str, style: str = "") -> None:
     err().print(line, style=style, soft_wrap=True)
 
 
-def visible(text: str) -> str:
-    """The text with control characters written as `\\x1b` or `\\u202e`."""
-    return _CONTROL.sub(lambda match: _escaped(match.group()), text)
-
-
 def one_line(name: str) -> str:
     """A name out of a backup, with its line feeds and tabs made visible too: it must not look like lines of ours."""
-    return re.sub(r"[\t\n]", lambda match: _escaped(match.group()), visible(name))
-
-
-def _escaped(character: str) -> str:
-    return f"\\x{ord(character):02x}" if ord(character) < 0x100 else f"\\u{ord(character):04x}"
+    return re.sub(r"[\t\n]", lambda match: escaped(match.group()), visible(name))
 
 
 class _PlainConsole(Console):

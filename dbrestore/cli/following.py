@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from dbrestore.cli.control import ControlPlane
-from dbrestore.contract import keys
+from dbrestore.contract import answer_lists, keys
 from dbrestore.contract import left_out_lists as left_out
+from dbrestore.contract.answer_lists import Answers
 from dbrestore.contract.errors import EvidenceUnreadable, RestoreNotFound
 from dbrestore.contract.job import ErrorNote, JobKind, Progress, Result
 from dbrestore.contract.left_out_lists import Lists
@@ -58,7 +59,8 @@ class Progressed:
 @dataclass(frozen=True)
 class Ended:
     """The execution ended. `report` and `report_uri` are None if it ended before anything was planned; `output` is the execution's own,
-    `adapted` how many things could not be restored to the letter, `left_out` what is missing, by the database's asked name."""
+    `adapted` how many things could not be restored to the letter, `left_out` what is missing, by the database's asked name, `answers`
+    what the request's checks found, by the database's name in the restore point."""
 
     restore_id: str
     status: str
@@ -69,6 +71,7 @@ class Ended:
     output: dict[str, Any]
     adapted: int = 0
     left_out: Lists = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ def end_of(control: ControlPlane, restore_id: str, execution: dict[str, Any]) ->
         output,
         adapted,
         missing,
+        answer_lists.by_database(results),
     )
 
 

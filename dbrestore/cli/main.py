@@ -15,6 +15,7 @@ from dbrestore.cli import (  # noqa: F401
     cleanup,
     consoles,
     doctor,
+    drills,
     exit_code_choice,
     listing,
     points,
@@ -24,6 +25,7 @@ from dbrestore.cli import (  # noqa: F401
     worker_config,
 )
 from dbrestore.cli.control import DEFAULT_INSTALLATION, Account
+from dbrestore.cli.proofs import coverage
 from dbrestore.contract.deployed import versions
 from dbrestore.contract.exit_code import ExitCode
 
@@ -37,6 +39,8 @@ app = typer.Typer(
 checkout_commands.add_to(app)
 app.add_typer(points.app, name="points")
 app.add_typer(worker_config.app, name="worker-config")
+coverage.add_to(drills.app, drills.declared)
+app.add_typer(drills.app, name="drill")
 app.command()(restore.plan)
 app.command()(restore.restore)
 app.command("list")(listing.list_restores)

@@ -6,6 +6,7 @@ from dbrestore.cli import consoles, control, examination, identity, listing, res
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.following import Ended, Progressed, StillRunning, follow, read_report, read_results
 from dbrestore.cli.options import AsJson, Longest, RestoreName, RestoreNameOrNone
+from dbrestore.cli.proofs import pages
 from dbrestore.cli.views import display
 from dbrestore.cli.views import left_out as left_out_view
 from dbrestore.cli.views import report as report_view
@@ -50,8 +51,15 @@ def cancel(context: typer.Context, restore_id: RestoreName, as_json: AsJson = Fa
     return ExitCode.DONE
 
 
-def report(context: typer.Context, restore_id: RestoreName, as_json: AsJson = False) -> ExitCode:
-    """Print the report of a finished restore: states, verification, and the proof that nothing is left."""
+def report(
+    context: typer.Context,
+    restore_id: RestoreName,
+    html: pages.HtmlFile = None,
+    opened: pages.OpenIt = False,
+    as_json: AsJson = False,
+) -> ExitCode:
+    """Print the report of a finished restore: states, verification, and the proof that nothing is left. With --html or --open: the page of
+    its evidence, for people who were not there."""
     plane, found = _found(context, restore_id)
     written = read_report(plane, found.restore_id)
     if written is None:
@@ -60,7 +68,10 @@ def report(context: typer.Context, restore_id: RestoreName, as_json: AsJson = Fa
             f"(`dbrestore status {found.restore_id}`)."
         )
     worker_results = read_results(plane, written)
-    if as_json:
+    if html or opened:
+        content = pages.of_restore(plane, written, worker_results)
+        print(pages.deliver(content, f"{found.restore_id}.html", html, opened=opened))
+    elif as_json:
         missing = left_out_view.as_state(left_out.by_database(worker_results))
         told = [result.to_state() for result in worker_results]
         display.print_json({"type": "report", "leftOut": missing, **written.to_state(), "workerResults": told})

@@ -100,6 +100,13 @@ class AnchoredWorker(Anchored):
         return self.launches[0]
 
 
+class AnchoredDrill(Anchored):
+    """Its copies are dropped, also when everything went well; after one that passed, `keep_hours` later."""
+
+    name: str = ""
+    keep_hours: float = 0
+
+
 class Anchor(Anchored):
     """`locks` are the keys of the databases' locks, as they were taken. What is empty is unknown: `require` names it where it is needed."""
 
@@ -113,6 +120,7 @@ class Anchor(Anchored):
     databases: tuple[AnchoredDatabase, ...] = ()
     worker: AnchoredWorker = AnchoredWorker()
     locks: tuple[str, ...] = ()
+    drill: AnchoredDrill | None = None
 
     @property
     def planned_target(self) -> PlannedTarget:

@@ -4,16 +4,16 @@ caught, carry the exit code of all that is below them, and are never raised them
 
     RestoreError                         1
     ├── RequestRefused                   2
-    │   RestoreRequestInvalid, NotSupportedYet
+    │   RestoreRequestInvalid, NotSupportedYet, CheckRefused
     ├── NotFound                        10
-    │   TargetNotFound, RestorePointNotFound, DatabaseNotInRestorePoint, RestoreNotFound, ControlPlaneNotFound,
-    │   PointInTimeUnreachable
+    │   TargetNotFound, RestorePointNotFound, DatabaseNotInRestorePoint, RestoreNotFound, DrillNotFound,
+    │   ControlPlaneNotFound, PointInTimeUnreachable
     ├── Busy                            11
-    │   NotReady, DatabaseBusy, RestoreClosed
+    │   NotReady, DatabaseBusy, RestoreClosed, DrillSkipped
     ├── InstallationUnfit                1
     │   └── ConfigurationInvalid         1
     │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
-    │       CredentialConfigurationInvalid
+    │       CredentialConfigurationInvalid, DrillConfigurationInvalid
     │   ExtensionNotAllowed, CertificateBundleMissing, CrossRegionCopyRefused
     ├── AccountUnfit                     1
     │   AwsRefused, WorkerVolumeRefused, StagingAccessDenied, KmsKeyRefused
@@ -35,7 +35,7 @@ caught, carry the exit code of all that is below them, and are never raised them
     │   StagedBackupMissing, AutomatedBackupRunning
     ├── SomeDatabasesFailed              3
     ├── NotAsBackedUp                    4
-    │   VerificationFailed, ObjectsLeftOut
+    │   VerificationFailed, ObjectsLeftOut, ChecksFailed, DrillFailed
     ├── RestoreCancelled                 1
     ├── LeftoversRemain                  5
     ├── RecordUnreadable                 1
@@ -69,6 +69,10 @@ class NotSupportedYet(RequestRefused):
     """A known feature request that this version does not support."""
 
 
+class CheckRefused(RequestRefused):
+    """A check of the request is not one statement that reads."""
+
+
 class NotFound(RestoreError):
     """Something that was named does not exist: compare the name, account and Region with what exists."""
 
@@ -89,6 +93,10 @@ class DatabaseNotInRestorePoint(NotFound):
 
 class RestoreNotFound(NotFound):
     """No such restore in the ledger."""
+
+
+class DrillNotFound(NotFound):
+    """No drill of this name is declared."""
 
 
 class ControlPlaneNotFound(NotFound):
@@ -135,6 +143,10 @@ class SqlServerConfigurationInvalid(ConfigurationInvalid):
 
 class CredentialConfigurationInvalid(ConfigurationInvalid):
     """The file that says with which credentials restores log in to which instances: one line per problem, with its place."""
+
+
+class DrillConfigurationInvalid(ConfigurationInvalid):
+    """The file that declares drills: one line per problem, with its place."""
 
 
 class ExtensionNotAllowed(InstallationUnfit):
@@ -269,6 +281,18 @@ class VerificationFailed(NotAsBackedUp):
 
 class ObjectsLeftOut(NotAsBackedUp):
     """Every database was restored and stays, but without some objects: the request allowed to leave out what the target refuses."""
+
+
+class ChecksFailed(NotAsBackedUp):
+    """Every database was restored and stays, but a check of the request found another answer, or could not be asked."""
+
+
+class DrillFailed(NotAsBackedUp):
+    """A drill did not pass: the report says what was missed. What it restored is dropped."""
+
+
+class DrillSkipped(Busy):
+    """The drill before this one still runs. This one restored nothing, and proves nothing."""
 
 
 class RestoreCancelled(RestoreError):

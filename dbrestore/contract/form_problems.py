@@ -15,7 +15,8 @@ _UNSHOWN = {"proxy", "secretArn", "secretName", "iamUser", "credentials"}
 
 
 def told(error: ValidationError, model: type[BaseModel], expected: Mapping[str, str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Place and sentence of each problem. `expected` says what a value must be, by the key that it stands under."""
+    """Place and sentence of each problem. `expected` says what a value must be, by the key that it stands under, or by the last keys, like
+    `checks/name`, of which the longest fits."""
     for detail in _without_echoes(error.errors()):
         place = tuple(part for part in detail["loc"] if part != "[key]")
         yield place, _sentence(detail, place, model, expected)
@@ -61,12 +62,16 @@ def _expectation(detail: ErrorDetails, place: tuple[str | int, ...], model: type
         return f"must be a list of {'database names' if place == ('databases',) else 'values'}"
     if place == ("sqlserver", "stopAt"):
         return MOMENT
+    if detail["type"] == "model_type" and place[:1] == ("checks",):
+        return 'must be an object like {"name": ..., "sql": ..., "expect": ...}'
     if detail["type"] == "model_type" and place[:1] == ("databases",):
         return 'must be a name or {"name": ..., "as": ...}'
     if detail["type"] == "model_type":
         return f'must be an object like {{"{keys_at(model, place)[0]}": ...}}'
-    if (key := _key(place)) in expected:
-        return expected[key]
+    keys = [part for part in place if isinstance(part, str)]
+    for n in range(len(keys)):
+        if (path := "/".join(keys[n:])) in expected:
+            return expected[path]
     message = detail["msg"].removeprefix("Input ")
     return f"{message[0].lower()}{message[1:]}"
 

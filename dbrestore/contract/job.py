@@ -5,32 +5,18 @@ carries the job's URI and nothing else. The lambdas import this module; it impor
 """
 
 from datetime import datetime
-from functools import partial
-from typing import Annotated, Final, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
+from dbrestore.contract.asked_checks import AskedCheck, CheckAnswer
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import RestoreError
 from dbrestore.contract.manifest import Engine, NativeKind
+from dbrestore.contract.texts import SqlText, Text
 
 JobKind = Literal["replay", "restore", "verify", "discard"]
 DatabaseStatus = Literal["REPLAYED", "RESTORED", "PROMOTED", "DISCARDED", "FAILED"]
-
-# A dump decides how long a message of the server or a statement is, and documents must stay small enough to be read, sent and kept.
-LONGEST_TEXT: Final = 4000
-LONGEST_SQL: Final = 200_000
-
-
-def _cut(longest: int, text: str) -> str:
-    if len(text) <= longest:
-        return text
-    mark = f"... (cut, {len(text)} characters)"
-    return text[: longest - len(mark)] + mark
-
-
-Text = Annotated[str, AfterValidator(partial(_cut, LONGEST_TEXT))]
-SqlText = Annotated[str, AfterValidator(partial(_cut, LONGEST_SQL))]
 
 
 class DatabaseServer(Document):
@@ -49,13 +35,20 @@ class DatabaseServer(Document):
 class DatabaseJob(Document):
     """One database of a job. `backup_name` is its name in the manifest, `asked_name` the name to promote it to, `temporary_name` the name
     it is built under, `login_role` the temporary login that replays it, and `holder_role` the powerless role that owns afterwards what no
-    other role may own (all three made from the restore id)."""
+    other role may own (all three made from the restore id). `asked_checks` are the questions of the request about this database.
+    The copy of a drill keeps its temporary name, which is then the asked one too."""
 
     backup_name: str
     asked_name: str
     temporary_name: str
     login_role: str
     holder_role: str
+    asked_checks: tuple[AskedCheck, ...] = ()
+
+    @property
+    def stays_temporary(self) -> bool:
+        """Whether it is verified and then dropped: nobody else is ever let in."""
+        return self.asked_name == self.temporary_name
 
 
 class NativeStep(Document):
@@ -114,7 +107,8 @@ class Job(Document):
     it; `verify` compares it with the manifest, for PostgreSQL settles owners and grants and renames it; `discard` drops what this restore
     made. `databases` are PostgreSQL's, `native_databases` SQL Server's. `manifest` is an s3:// URI, `manifest_sha256` what its
     text was when the restore was planned; `streams` the number of parallel COPY
-    connections; `keep_toast_compression` leaves the target's default codec alone."""
+    connections; `keep_toast_compression` leaves the target's default codec alone; `with_damage` (`replay`) reads each dump as if one bit of
+    it had changed, so that a drill shows that it can fail; `pause_seconds` (`replay`) lie between two databases."""
 
     kind: JobKind
     restore_id: str
@@ -128,6 +122,8 @@ class Job(Document):
     manifest_sha256: str | None = None
     streams: int = 2
     keep_toast_compression: bool = False
+    with_damage: bool = False
+    pause_seconds: int = 0
 
 
 class Beginning(Document):
@@ -206,7 +202,8 @@ class Check(Document):
 
 class DatabaseResult(Document):
     """What became of one database. `rows`, `bytes` (uncompressed) and `tables` are what was really loaded; `peak_memory` of the worker's
-    own process in bytes; lists stay in this document and never travel through the state."""
+    own process in bytes; `answers` are those to the questions of the request; lists stay in this document and never travel through the
+    state."""
 
     backup_name: str
     asked_name: str
@@ -221,6 +218,7 @@ class DatabaseResult(Document):
     fix_ups: tuple[FixUp, ...] = ()
     code: tuple[CodeObject, ...] = ()
     checks: tuple[Check, ...] = ()
+    answers: tuple[CheckAnswer, ...] = ()
 
 
 class Absence(Document):

@@ -37,9 +37,14 @@ def database_prefix(instance: str, point_id: str, database: str) -> str:
     return f"{point_prefix(instance, point_id)}{name}/"
 
 
+def restore_prefix(restore_id: str) -> str:
+    """`restores/<restore id>/`, in the evidence bucket: everything that one restore leaves there."""
+    return f"restores/{segment(restore_id)}/"
+
+
 def job_prefix(restore_id: str, job_name: str) -> str:
     """`restores/<restore id>/jobs/<job name>/`, in the evidence bucket."""
-    return f"restores/{segment(restore_id)}/jobs/{segment(job_name)}/"
+    return f"{restore_prefix(restore_id)}jobs/{segment(job_name)}/"
 
 
 def beginning_key(restore_id: str, key_prefix: str) -> str:

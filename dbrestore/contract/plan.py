@@ -11,7 +11,9 @@ from typing import Literal
 from pydantic import Field
 
 from dbrestore.contract.allowed.worker_settings import ProxyUrl
+from dbrestore.contract.asked_checks import AskedCheck
 from dbrestore.contract.document import Document
+from dbrestore.contract.drills import PlannedDrill
 from dbrestore.contract.job import PostgresOptions
 from dbrestore.contract.request import AccountId, ArchiveTier, Mode, Region, TicketRequest
 
@@ -208,6 +210,7 @@ class PlannedNative(Document):
 class Plan(Document):
     """`$.plan`: the validated request, everything that was looked up, every name. Kept in the ledger as well, beside its anchor
     (dbrestore.contract.anchor), by which removers go. It is read strictly: a plan of another version can't be carried out.
+    `checks` are those of the request, each with its database; `drill` says which drill this is, None if it is none.
     `notes` say what could only be estimated, what no plan can see, and which of several backups will be restored."""
 
     schema_version: Literal["1"] = "1"
@@ -226,6 +229,8 @@ class Plan(Document):
     archive: PlannedArchive | None = None
     network: PlannedNetwork | None = None
     estimate: Estimate | None = None
+    checks: tuple[AskedCheck, ...] = ()
+    drill: PlannedDrill | None = None
     notes: tuple[str, ...] = ()
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None

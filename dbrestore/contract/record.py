@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from dbrestore.contract.document import Document
+from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import ErrorNote, PostgresOptions
 from dbrestore.contract.plan import Estimate, PlannedNetwork, PlannedSource, PlannedTarget
 from dbrestore.contract.request import TicketRequest
@@ -51,7 +52,7 @@ class Report(Document):
     `postgres`: what was chosen for PostgreSQL databases, `verify` among it. What was left out, the lists of adaptations, of checks and of
     code that runs by itself are in the `results`. `proofs` are sentences about what a restore into SQL Server proves, and what not.
     `plan_trouble`: the plan was written by another version, or can't be read; then what only the plan tells may be missing, and the
-    target is what the ledger's anchor knows of it."""
+    target is what the ledger's anchor knows of it. `drill` says how the drill ended, if it is one."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
@@ -73,17 +74,20 @@ class Report(Document):
     network: PlannedNetwork | None = None
     archive: ArchiveSection | None = None
     estimate: Estimate | None = None
+    drill: DrillVerdict | None = None
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
     requested_by: str | None = None
 
 
 class RestoreEvent(Document):
-    """Detail of the event `Restore Succeeded` / `Restore Failed` / `Cleanup Incomplete` (source `dbrestore.restore`) on the default bus."""
+    """Detail of the events `Restore Succeeded`, `Restore Failed`, `Drill Completed`, `Objective Missed` (of a drill, beside the one before)
+    and `Cleanup Incomplete` (source `dbrestore.restore`) on the default bus. Of a drill that could not begin, `report` is empty."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
+    mode: Literal["restore", "drill"] = "restore"
     status: Literal["SUCCEEDED", "FAILED"]
     error: ErrorNote | None = None
     target: str
@@ -92,4 +96,5 @@ class RestoreEvent(Document):
     started_at: AwareDatetime
     ended_at: AwareDatetime
     report: str
+    drill: DrillVerdict | None = None
     ticket: TicketRequest = TicketRequest()

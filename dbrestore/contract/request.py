@@ -10,6 +10,7 @@ from pydantic import Field, NaiveDatetime, StringConstraints, field_validator
 from dbrestore.contract.allowed.credentials import IamUser, SecretArn
 from dbrestore.contract.allowed.point_names import INSTANCE_NAME
 from dbrestore.contract.allowed.worker_settings import WorkerSettings
+from dbrestore.contract.asked_checks import MOST_CHECKS, AskedCheck
 from dbrestore.contract.document import Document
 
 Mode = Literal["restore", "plan", "drill"]
@@ -83,11 +84,12 @@ class SqlServerRequest(Document):
 
 
 class TicketRequest(Document):
-    """The change or incident this restore belongs to."""
+    """The change or incident this restore belongs to. `approved_by` is who approved it, as whoever asks says: nobody checks it."""
 
     system: str | None = None
     id: str | None = None
     url: str | None = None
+    approved_by: str | None = None
 
 
 def _or_names_alone(schema: dict[str, Any]) -> None:
@@ -105,6 +107,9 @@ class RestoreRequest(Document):
     `onUnrestorable` `skip` whatever else the target refuses; what is left out is told and the run never ends green. `encoding` and
     `locale` are the new databases' (default: those of the dump). `verify` `content` reads every row back, `counts` counts them.
 
+    `checks` are questions in SQL to the restored databases, with the answers that are expected; databases whose answers differ stay, and
+    the run never ends green.
+
     `requestedBy` says who asked for it, as whoever starts the execution puts it: the command writes its caller's ARN. Nobody checks it."""
 
     comment: Any = Field(default=None, alias="Comment", exclude=True)
@@ -120,6 +125,7 @@ class RestoreRequest(Document):
     encoding: str | None = Field(default=None, min_length=1, max_length=100)
     locale: str | None = Field(default=None, min_length=1, max_length=100)
     verify: Literal["counts", "content"] | None = None
+    checks: tuple[AskedCheck, ...] = Field(default=(), max_length=MOST_CHECKS)
     mode: Mode = "restore"
     archive: ArchiveRequest = ArchiveRequest()
     worker: WorkerRequest = WorkerRequest()

@@ -1,22 +1,27 @@
 """What is wrong with a request, all of it at once: each problem with the JSON pointer of its place and the error that it would be alone."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from dbrestore.contract import form_problems
+from dbrestore.contract import asked_checks, form_problems
 from dbrestore.contract.allowed import credentials as allowed_credentials
 from dbrestore.contract.allowed import worker_settings
 from dbrestore.contract.allowed.name_flaws import place_of
+from dbrestore.contract.asked_checks import ALL_QUESTIONS, AskedCheck
 from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, RestoreRequest, WorkerRequest
 
 Found = TypeVar("Found")
 
-EXPECTED = {**worker_settings.EXPECTED, **allowed_credentials.EXPECTED}
+# As `lambdas.planning` names temporary databases and the copies of drills; SQL Server's names differ by more than case.
+_OURS = re.compile(r"dbrestore_[0-9a-f]{12}_", re.IGNORECASE)
+
+EXPECTED = {**worker_settings.EXPECTED, **allowed_credentials.EXPECTED, **asked_checks.EXPECTED}
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,9 @@ class Problems:
             raise self.waiting
 
 
-def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | None:
-    """The request, or None if its form is wrong; what is wrong with its wishes whatever the engine goes to the problems as well."""
+def read(request: Mapping[str, Any], problems: Problems, *, of_drill: bool = False) -> RestoreRequest | None:
+    """The request, or None if its form is wrong; what is wrong with its wishes whatever the engine goes to the problems as well.
+    `of_drill`: it was made from a declared drill, which alone may have the mode and the names of one."""
     try:
         read_request = RestoreRequest.model_validate(request)
     except ValidationError as error:
@@ -73,7 +79,10 @@ def read(request: Mapping[str, Any], problems: Problems) -> RestoreRequest | Non
     _note_duplicates(read_request, problems)
     _note_credentials(read_request.target.credentials, problems)
     note_rivals(read_request.worker, problems)
+    _note_checks(read_request, problems)
     _note_later_wishes(read_request, problems)
+    if not of_drill:
+        _note_what_only_drills_may(read_request, problems)
     return read_request
 
 
@@ -101,6 +110,28 @@ def _note_credentials(asked: CredentialsRequest | None, problems: Problems) -> N
         problems.add(RestoreRequestInvalid, "/target/credentials", f"names {given}: name one of the two, or leave credentials out")
 
 
+def _note_checks(request: RestoreRequest, problems: Problems) -> None:
+    names = [database.name for database in request.databases]
+    for place, sentence in check_flaws(request.checks, names):
+        problems.add(RestoreRequestInvalid, f"/checks{place}", sentence)
+
+
+def check_flaws(checks: Sequence[AskedCheck], databases: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Place and sentence of what is wrong with checks of these databases, which are named as in the restore point."""
+    seen: set[tuple[str, str | None]] = set()
+    known = ", ".join(databases)
+    for n, check in enumerate(checks):
+        if check.database is None and len(databases) > 1:
+            yield f"/{n}/database", f"is missing: say which of {known} is asked"
+        if check.database is not None and check.database not in databases:
+            yield f"/{n}/database", f"names {check.database!r}, which isn't restored here: name one of {known} as the restore point does"
+        if (check.name, check.database) in seen:
+            yield f"/{n}/name", f"{check.name!r} stands there twice: give each check a name of its own"
+        seen.add((check.name, check.database))
+    if sum(len(check.sql) for check in checks) > ALL_QUESTIONS:
+        yield "", f"hold more than {ALL_QUESTIONS:,} characters of SQL together: put long questions into views, or ask fewer"
+
+
 def note_rivals(worker: WorkerRequest, problems: Problems) -> None:
     """Adds a problem for each wish that stands in both of its forms."""
     if worker.subnet_id and worker.subnet_ids:
@@ -113,6 +144,13 @@ def _note_later_wishes(request: RestoreRequest, problems: Problems) -> None:
     if request.on_conflict == "replace":
         sentence = "replacing a database comes in a later version: use fail, and restore the database under another name"
         problems.add(NotSupportedYet, "/onConflict", sentence)
+
+
+def _note_what_only_drills_may(request: RestoreRequest, problems: Problems) -> None:
     if request.mode == "drill":
-        sentence = "drills come in a later version: use restore with another name for the database, or plan"
-        problems.add(NotSupportedYet, "/mode", sentence)
+        sentence = 'is of declared drills alone: start one with {"drill": {"name": ...}} (dbrestore drill run), or use restore'
+        problems.add(RestoreRequestInvalid, "/mode", sentence)
+    for n, database in enumerate(request.databases):
+        if _OURS.match(database.asked_name):
+            sentence = f"{database.asked_name!r} begins like names of databases that dbrestore makes and drops: choose another with `as`"
+            problems.add(RestoreRequestInvalid, f"/databases/{n}/{place_of(database)}", sentence)

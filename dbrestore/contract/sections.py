@@ -77,6 +77,11 @@ class VerifiedSection(Document):
 
 
 class ReportSection(Document):
-    """`$.report`: where the report lies."""
+    """`$.report`: where the report lies, and the page of the evidence. `manifest_sha256` is the digest of `manifest.sha256`, which holds
+    those of everything else: whoever keeps it, as the history of an execution does, can tell whether anything was changed. `trouble` says
+    why there is no page, or no evidence at all."""
 
     report: str
+    page: str | None = None
+    manifest_sha256: str | None = None
+    trouble: str | None = None

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ValidationError
 
 from dbrestore.contract.document import Document
+from dbrestore.contract.evidence import ListedProof
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.request import TicketRequest
@@ -24,6 +25,8 @@ from dbrestore.ledger.table import Item, Table
 RESTORES = "RESTORES"
 # Of texts that others wrote: a list shows their beginning, the report has them whole.
 LONGEST_TEXT = 1000
+# How the reason of a drill that was refused begins; its name follows.
+REFUSED_DRILL = "the drill "
 _OF_PLAN = ("mode", "engine", "requestedBy", "reason", "ticket")
 _OF_TARGET = ("dbInstance", "account", "region")
 _OF_META = ("executionArn", "startedAt")
@@ -38,7 +41,12 @@ def _iso(value: object) -> datetime:
     return moment  # type: ignore[no-any-return]
 
 
+def _parsed(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
 Moment = Annotated[datetime, BeforeValidator(_iso)]
+Proof = Annotated[ListedProof, BeforeValidator(_parsed)]
 
 
 class ListedTarget(Document):
@@ -58,7 +66,8 @@ class ListedDatabase(Document):
 
 class ListedRestore(Document):
     """The summary of one restore. `outcome` is None until its first report is written; `leftovers` counts what that report did not see
-    absent. `unread` names what is in the row and could not be read, because another version wrote it or a hand."""
+    absent. `proof` is what it proved, None in rows of versions that did not say. `unread` names what is in the row and could not be read,
+    because another version wrote it or a hand."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
@@ -72,6 +81,7 @@ class ListedRestore(Document):
     outcome: Literal["SUCCEEDED", "FAILED"] | None = None
     error: ErrorNote | None = None
     leftovers: int = 0
+    proof: Proof | None = None
     requested_by: str | None = None
     reason: str | None = None
     ticket: TicketRequest = TicketRequest()
@@ -97,6 +107,13 @@ def row(plan: Plan, started_at: datetime) -> dict[str, Any]:
     return {"pk": RESTORES, "sk": sort_key(started_at, plan.restore_id)} | written
 
 
+def refused_drill(table: Table, listed: ListedRestore, started_at: datetime) -> None:
+    """Write the row of a drill that ended before it had a plan: it proves nothing, and must not be missing among those that ran."""
+    written = listed.model_dump(mode="json", by_alias=True, exclude={"unread", "proof"})
+    proof = {"proof": listed.proof.to_json()} if listed.proof else {}
+    table.write(table.put({"pk": RESTORES, "sk": sort_key(started_at, listed.restore_id)} | written | proof))
+
+
 def sort_key(began: datetime, restore_id: str = "") -> str:
     """Sorts by time: UTC, of one length."""
     return f"{began.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z#{restore_id}"
@@ -110,6 +127,7 @@ def ended(
     error: ErrorNote | None,
     *,
     leftovers: int = 0,
+    proof: ListedProof | None = None,
 ) -> None:
     """Say how it ended; once more after a later clean-up. A restore that an older version opened gets its row now."""
     values: dict[str, Any] = {
@@ -118,6 +136,8 @@ def ended(
         "outcome": "FAILED" if error else "SUCCEEDED",
         "error": _shortened(error).to_state() if error else None,
         "leftovers": leftovers,
+        # As text: the table takes no numbers with a fraction.
+        "proof": proof.to_json() if proof else None,
     }
     change = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
     table.write(table.update(RESTORES, sort_key(started_at, restore_id), change, **values))

@@ -3,6 +3,7 @@
 Unknown keys are ignored; what is missing and nothing tells is named. Nothing here ends with an error that has no name.
 """
 
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, ValidationError
@@ -23,7 +24,8 @@ Row = TypeVar("Row", bound=Document)
 class Meta(Document):
     """The restore's own row, which any version may have written. `clean_ups` counts the clean-up executions that the sweeper began; `error`
     is the first error, kept for the report of an execution that cleans up later. `plan_text` is JSON; `flaws` say what of the anchor
-    could not be read and counts as unknown."""
+    could not be read and counts as unknown. `kept_since` and `kept_until`: a drill passed, and its copies stay for so long; then a
+    clean-up execution drops them."""
 
     status: Status
     execution_arn: str
@@ -34,6 +36,12 @@ class Meta(Document):
     clean_ups: int = 0
     error: ErrorNote | None = None
     flaws: tuple[str, ...] = ()
+    kept_since: AwareDatetime | None = None
+    kept_until: AwareDatetime | None = None
+
+    def keeps_copies(self, now: datetime) -> bool:
+        """Whether the copies of a drill that passed still stay."""
+        return self.kept_until is not None and now < self.kept_until
 
     @property
     def plan(self) -> Plan:

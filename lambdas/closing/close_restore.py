@@ -9,58 +9,77 @@ from datetime import datetime
 
 from dbrestore.contract import keys
 from dbrestore.contract import left_out_lists as left_out
-from dbrestore.contract.errors import LeftoversRemain, NotReady, RestoreCancelled, RestoreClosed, RestoreFailed
+from dbrestore.contract.errors import LeftoversRemain, RestoreCancelled, RestoreClosed, RestoreFailed
 from dbrestore.contract.job import ErrorNote, Result
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow, RestoreEvent
 from dbrestore.contract.sections import DatabaseOutcome, ReportSection
-from dbrestore.contract.things import DATABASE
+from dbrestore.contract.things import DATABASE, HOLDER_ROLE, NATIVE_TASK
 from dbrestore.ledger import reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.archive import arrivals
 from lambdas.archive import retrieve_archive as archive
+from lambdas.closing import drill_verdicts, keep_evidence
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
-from lambdas.runtime import phases, telemetry
+from lambdas.runtime import events, phases, telemetry
 from lambdas.runtime.inputs import CaughtError, CloseInput
 from lambdas.runtime.state import Restore, state
 
 STATE = "CloseRestore"
 FIRST_REMOVER = "DiscardUnfinishedDatabases"
-SOURCE = "dbrestore.restore"
+# What of a drill stays if its copies do.
+COPIES = (DATABASE, HOLDER_ROLE, NATIVE_TASK)
 
 
 @state(STATE, CloseInput)
 def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     """Report and event; CLOSED if everything is settled. Raises LeftoversRemain."""
     meta = restore.ledger.meta()
-    where = ReportSection(report=f"s3://{restore.settings.evidence_bucket}/{keys.report_key(restore.ledger.restore_id)}")
     if meta.status == "CLOSED":
-        return where
-    leftovers = tuple(f"{row.kind} {row.physical_id or row.name}" for row in restore.ledger.unsettled())
+        return keep_evidence.section(restore)
+    keeps = meta.keeps_copies(restore.now()) and not section.clean_up
+    leftovers = tuple(
+        f"{row.kind} {row.physical_id or row.name}" for row in restore.ledger.unsettled() if not (keeps and row.kind in COPIES)
+    )
     error = _first_error(restore, section, meta, leftovers)
     if error:
         restore.ledger.remember(error)
     _end_phases(restore, meta, error)
-    report = _report(restore, meta, error, leftovers)
-    _store(restore, report)
-    _tell(restore, report, where.report)
-    restore_list.ended(restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers))
+    results = _results(restore)
+    report = _report(restore, meta, results, error, leftovers)
+    where = _store(restore, report)
+    if meta.kept_until is None or leftovers or keeps:
+        _tell(restore, meta, report, where)
+    ended = keep_evidence.Ended(report, results, meta.plan_text, None if meta.plan_trouble else meta.plan)
+    proof = keep_evidence.proof(ended)
+    restore_list.ended(
+        restore.ledger.table, report.restore_id, meta.started_at, report.ended_at, error, leftovers=len(leftovers), proof=proof
+    )
     if leftovers:
         telemetry.count("Leftovers", len(leftovers))
+        keep_evidence.keep(restore, ended)
         raise LeftoversRemain(f"Not seen absent: {', '.join(leftovers)}; the clean-up will be tried again")
+    if keeps:
+        # It stays open, so that the sweeper finds it when the time of the copies is over.
+        _count(restore, meta, report)
+        return keep_evidence.keep(restore, ended)
     arrivals.end(restore.ledger)
     restore.ledger.close(meta.anchor)
-    _count(restore, meta, report)
-    return where
+    if meta.kept_until is None:
+        _count(restore, meta, report)
+    # Last: whatever it meets, even the end of this function's memory, the restore is closed.
+    return keep_evidence.keep(restore, ended)
 
 
 def _count(restore: Restore, meta: Meta, report: Report) -> None:
-    """Once per restore: a restore is closed once."""
+    """Once per restore: a restore is closed once, and counted before that if the copies of a drill stay."""
     mode = "unknown" if meta.plan_trouble else meta.plan.mode
     dimensions: dict[str, str] = {"outcome": report.status, "engine": meta.anchor.engine or "unknown", "mode": mode}
     telemetry.count("Restores", **dimensions)
-    if report.error and report.error.name != RestoreCancelled.__name__:
+    if report.drill:
+        telemetry.count("FailedDrills" if report.error else "PassedDrills")
+    elif report.error and report.error.name != RestoreCancelled.__name__:
         telemetry.count("FailedRestores")
     telemetry.duration("RestoreSeconds", report.started_at, report.ended_at, **dimensions)
     telemetry.size("RestoredBytes", sum(one.bytes for one in report.databases), engine=dimensions["engine"])
@@ -72,7 +91,7 @@ def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: t
         return meta.error
     if section.failure:
         return ErrorNote(name=section.failure.error, message=_message(section.failure))
-    if section.clean_up:
+    if section.clean_up and meta.kept_until is None:
         return _stopped(restore, meta)
     if section.leftovers or leftovers:
         told = [f"{what}: {caught.error}: {_message(caught)}" for what, caught in section.leftovers.items()]
@@ -125,9 +144,8 @@ def _message(caught: CaughtError) -> str:
     return str(cause.get("errorMessage", caught.cause)) if isinstance(cause, dict) else caught.cause
 
 
-def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tuple[str, ...]) -> Report:
+def _report(restore: Restore, meta: Meta, results: Mapping[str, Result], error: ErrorNote | None, leftovers: tuple[str, ...]) -> Report:
     now = restore.now()
-    results = _results(restore)
     trouble = meta.plan_trouble
     told = meta.parts if trouble else meta.plan
     return Report(
@@ -138,7 +156,7 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
         error=error,
         leftovers=leftovers,
         started_at=meta.started_at,
-        ended_at=now,
+        ended_at=meta.kept_since or now,
         target=meta.anchor.planned_target,
         source=meta.anchor.planned_source,
         databases=_databases(restore, results),
@@ -153,6 +171,7 @@ def _report(restore: Restore, meta: Meta, error: ErrorNote | None, leftovers: tu
         ticket=told.ticket,
         reason=told.reason,
         requested_by=told.requested_by,
+        drill=drill_verdicts.of(restore, meta, None if trouble else meta.plan.drill, error),
     )
 
 
@@ -170,14 +189,15 @@ def _databases(restore: Restore, found: Mapping[str, Result]) -> tuple[DatabaseO
     last = together(*(outcomes(told) for name, told in found.items() if reading.kind_of(name) in ("replay", "restore", "verify")))
     counted = left_out.counted(last, left_out.by_database(found.values()))
     rows = {row.role: row for row in restore.ledger.rows(DATABASE)}
-    return tuple(_as_it_ended(outcome, rows.get(outcome.asked_name)) for outcome in counted)
+    is_drill = restore.ledger.meta().anchor.drill is not None
+    return tuple(_as_it_ended(outcome, rows.get(outcome.asked_name), is_drill=is_drill) for outcome in counted)
 
 
-def _as_it_ended(outcome: DatabaseOutcome, row: ResourceRow | None) -> DatabaseOutcome:
+def _as_it_ended(outcome: DatabaseOutcome, row: ResourceRow | None, *, is_drill: bool) -> DatabaseOutcome:
     """What stood under the asked name and was dropped again is not told as if it stood there still, and what a worker finished before it
-    died is told as finished."""
+    died is told as finished. A drill's copy is dropped when all is well, too: then it is told that it was verified."""
     if row and row.state == "DELETED" and row.name == outcome.asked_name and outcome.status != "FAILED":
-        return outcome.model_copy(update={"status": "DISCARDED"})
+        return outcome.model_copy(update={"status": "VERIFIED" if is_drill and outcome.status == "PROMOTED" else "DISCARDED"})
     if row and row.state == "KEPT" and outcome.status == "REPLAYED":
         return outcome.model_copy(update={"status": "PROMOTED"})
     return outcome
@@ -188,19 +208,21 @@ def _ended(phase: PhaseRow, now: datetime) -> PhaseRow:
     return phase.model_copy(update={"ended_at": now, "status": "SUCCEEDED"}) if phase.state == STATE else phase
 
 
-def _store(restore: Restore, report: Report) -> None:
+def _store(restore: Restore, report: Report) -> str:
     restore.surroundings.control.s3.put_object(
         Bucket=restore.settings.evidence_bucket,
         Key=keys.report_key(report.restore_id),
         Body=report.to_json().encode(),
         ContentType="application/json",
     )
+    return f"s3://{restore.settings.evidence_bucket}/{keys.report_key(report.restore_id)}"
 
 
-def _tell(restore: Restore, report: Report, where: str) -> None:
+def _tell(restore: Restore, meta: Meta, report: Report, where: str) -> None:
     event = RestoreEvent(
         restore_id=report.restore_id,
         execution_arn=report.execution_arn,
+        mode="drill" if report.drill else "restore",
         status=report.status,
         error=report.error,
         target=report.target.arn,
@@ -209,10 +231,16 @@ def _tell(restore: Restore, report: Report, where: str) -> None:
         started_at=report.started_at,
         ended_at=report.ended_at,
         report=where,
+        drill=report.drill,
         ticket=report.ticket,
     )
-    ended = "Restore Succeeded" if report.status == "SUCCEEDED" else "Restore Failed"
-    kind = "Cleanup Incomplete" if report.leftovers else ended
-    entry = {"Source": SOURCE, "DetailType": kind, "Detail": event.to_json(), "Resources": [report.execution_arn]}
-    if restore.surroundings.control.events.put_events(Entries=[entry])["FailedEntryCount"]:  # type: ignore[list-item]
-        raise NotReady("waiting for EventBridge to take the event")
+    kinds = ["Cleanup Incomplete" if report.leftovers else _kind(report)]
+    if report.drill and any(not objective.met for objective in report.drill.objectives) and not meta.kept_until:
+        kinds.append("Objective Missed")
+    events.tell(restore.surroundings, event, *kinds)
+
+
+def _kind(report: Report) -> str:
+    if report.drill:
+        return "Drill Completed"
+    return "Restore Succeeded" if report.status == "SUCCEEDED" else "Restore Failed"

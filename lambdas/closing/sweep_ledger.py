@@ -2,7 +2,8 @@
 
 No Catch runs when an execution is stopped, times out or breaks at the top level. The rows under OPEN name every such restore, so this
 function needs no event's content: an event and a clock merely wake it. One clean-up at a time per restore, with names that say which.
-After some that failed the next ones come at growing distances: what only a person can fix must not cost a worker every few minutes."""
+After some that failed the next ones come at growing distances: what only a person can fix must not cost a worker every few minutes.
+Copies of a drill that may stay for a while are dropped in the same way when that is over."""
 
 import json
 from datetime import datetime
@@ -53,7 +54,7 @@ def _sweep(surroundings: Surroundings, restore_id: str) -> str | None:
     telemetry.log.append_keys(restoreId=restore_id)
     ledger = surroundings.ledger(restore_id)
     meta = open_meta(ledger)
-    if meta.status == "CLOSED" or _runs(described(surroundings, meta.execution_arn)):
+    if meta.status == "CLOSED" or meta.keeps_copies(surroundings.clock()) or _runs(described(surroundings, meta.execution_arn)):
         return None
     number = _number_of_next(surroundings, ledger, meta)
     return _start(surroundings, restore_id, number) if number else None

@@ -4,7 +4,7 @@ Of PostgreSQL these are temporary databases and login roles; of SQL Server RDS's
 The database server is reached only by a worker, so while something may be left a worker is needed even to prove that nothing is.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dbrestore.contract import limits, names
 from dbrestore.contract.anchor import Anchor
@@ -12,6 +12,7 @@ from dbrestore.contract.errors import LeftoversRemain, NotReady, WorkerNotStarte
 from dbrestore.contract.job import Result
 from dbrestore.contract.record import ResourceRow
 from dbrestore.contract.things import INSTANCE
+from dbrestore.ledger import reading
 from dbrestore.ledger.reading import jobs_of
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.databases import discard_job
@@ -44,9 +45,9 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
     meta = restore.ledger.meta()
     verified = _verification(restore, meta.anchor)
     if verified:
-        settle_verified(restore.ledger, verified, meta.anchor.databases)
+        settle_verified(restore.ledger, verified, meta.anchor)
     rows = restore.ledger.unsettled(*KINDS)
-    if not rows:
+    if not rows or _stay(restore, meta, in_clean_up=section.clean_up_execution is not None):
         return
     if not any(job_row(restore.ledger, name) for name in (REPLAY, RESTORE)):
         # The job's row comes before its command, and after DISCARDING none can be written: the server was never asked for anything.
@@ -58,6 +59,20 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
             restore.ledger.deleted(row, "the DB instance itself is gone")
     else:
         _discard(restore, meta, _where_it_is_now(meta.anchor, owner), rows, verified)
+
+
+def _stay(restore: Restore, meta: Meta, *, in_clean_up: bool) -> bool:
+    """Whether these are copies of a drill that passed, and stay for a while. A clean-up execution drops them: it is started when their time
+    is over, by whoever wants them gone before, or because the drill's own execution broke off."""
+    drill = meta.anchor.drill
+    if in_clean_up or drill is None or drill.keep_hours <= 0:
+        return False
+    phases = reading.phases(restore.ledger.table, restore.ledger.restore_id)
+    passed = next((row for row in phases if row.state == "VerifyDatabases" and row.status == "SUCCEEDED"), None)
+    if passed is None or passed.ended_at is None:
+        return False
+    restore.ledger.keep_copies(passed.ended_at, passed.ended_at + timedelta(hours=drill.keep_hours))
+    return True
 
 
 def _verification(restore: Restore, where: Anchor) -> Result | None:
@@ -103,7 +118,7 @@ def _discard(restore: Restore, meta: Meta, where: Anchor, rows: tuple[ResourceRo
         minutes = limits.DISCARD_MINUTES
         found = ensure_job(restore, where, instance_id, name, work, minutes=minutes, while_="DISCARDING")
     # A worker that died before it could say so may have finished a database: then what was found is that it stays.
-    settle_verified(restore.ledger, found, where.databases)
+    settle_verified(restore.ledger, found, where)
     left = restore.ledger.unsettled(*KINDS)
     if found.error:
         raise error_of(found.error)

@@ -1,12 +1,11 @@
 """Rows of the databases that a restore makes, and of what is made with them: written before the job, settled by what a job's result says.
 
 A row of these kinds has the asked name as its role. A row is DELETED only when a database server said so, and KEPT only after verification.
-The role that holds what nobody else may own stays with the database, unless it was seen absent: then it owned nothing.
+The role that holds what nobody else may own stays with the database, unless it was seen absent: then it owned nothing. A drill's rows are
+never KEPT: its copies are dropped like what is unfinished.
 """
 
-from collections.abc import Iterable
-
-from dbrestore.contract.anchor import AnchoredDatabase
+from dbrestore.contract.anchor import Whereabouts
 from dbrestore.contract.job import Absence, Result
 from dbrestore.contract.plan import PlannedDatabase
 from dbrestore.contract.record import ResourceRow
@@ -32,13 +31,17 @@ def note_made(ledger: Ledger, result: Result) -> None:
     settle_absent(ledger, result)
 
 
-def settle_verified(ledger: Ledger, result: Result, databases: Iterable[PlannedDatabase | AnchoredDatabase]) -> None:
-    """Promoted databases are kept, what the verification saw absent is deleted, and a holder that it did not see absent is kept."""
+def settle_verified(ledger: Ledger, result: Result, where: Whereabouts) -> None:
+    """Promoted databases are kept, what the verification saw absent is deleted, and a holder that it did not see absent is kept. Nothing is
+    kept of a drill."""
+    if where.drill:
+        settle_absent(ledger, result)
+        return
     promoted = {d.asked_name for d in result.databases if d.status == "PROMOTED"}
     for row in ledger.unsettled(DATABASE):
         if row.role in promoted:
             ledger.kept(row, row.role)
-    holders = {database.holder_role for database in databases}
+    holders = {database.holder_role for database in where.databases}
     for row in settle_absent(ledger, result):
         if row.kind == HOLDER_ROLE and row.name in holders and row.role in promoted:
             ledger.kept(row, row.name, f"owns objects of {row.role}; goes with the first restore after that database is dropped")

@@ -5,10 +5,11 @@ A promoted database is KEPT: it is what the restore was for. What is promoted st
 of it; but then the restore does not succeed.
 """
 
-from dbrestore.contract.errors import ObjectsLeftOut, SomeDatabasesFailed
+from dbrestore.contract import answer_lists
+from dbrestore.contract.errors import ChecksFailed, ObjectsLeftOut, SomeDatabasesFailed
 from dbrestore.contract.sections import DatabaseOutcome, VerifiedSection
 from dbrestore.ledger import reading
-from lambdas.databases import repeated_jobs
+from lambdas.databases import objectives, repeated_jobs
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import uri
 from lambdas.databases.outcomes import error_of, outcomes, together
@@ -23,7 +24,8 @@ MADE = ("REPLAYED", "RESTORED")
 @state("VerifyDatabases", VerifyInput, makes=True)
 def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
     """What became of each database, those that failed before included. Raises the error of the only one, or
-    SomeDatabasesFailed; ObjectsLeftOut if all are there, but not all of the dump."""
+    SomeDatabasesFailed; ObjectsLeftOut if all are there, but not all of the dump; ChecksFailed if a check found another answer,
+    DrillFailed if that or an objective was missed by a drill."""
     plan = section.plan
     engine = ENGINES[plan.engine]
     made = {d.asked_name for d in section.restored.databases if d.status in MADE}
@@ -36,19 +38,24 @@ def verify_databases(section: VerifyInput, restore: Restore) -> VerifiedSection:
         lambda databases: engine.verify(restore, plan, databases),
     )
     result = repeated_jobs.together(told)
-    settle_verified(restore.ledger, result, plan.databases)
+    settle_verified(restore.ledger, result, plan)
     if result.error:
         raise error_of(result.error)
     databases = together(section.restored.databases, *map(outcomes, told))
     missing = engine.left_out(restore, plan, told)
-    _raise_if_failed(databases, missing)
+    unmet = answer_lists.unmet(told)
+    _raise_if_failed(databases, missing, unmet)
     if missing:
-        raise ObjectsLeftOut(missing)
+        raise ObjectsLeftOut("\n".join([missing, *unmet]))
+    if plan.drill:
+        objectives.require(restore, plan.drill, unmet)
+    elif unmet:
+        raise ChecksFailed("\n".join([*unmet, f"All answers: dbrestore report {plan.restore_id}"]))
     last = reading.numbered(JOB_NAME, len(told))
     return VerifiedSection(databases=databases, result=uri(restore, last, "result.json"))
 
 
-def _raise_if_failed(databases: tuple[DatabaseOutcome, ...], missing: str) -> None:
+def _raise_if_failed(databases: tuple[DatabaseOutcome, ...], missing: str, unmet: list[str]) -> None:
     failed = [d for d in databases if d.status != "PROMOTED"]
     if failed and len(failed) == len(databases):
         raise error_of(failed[0].error)
@@ -56,4 +63,6 @@ def _raise_if_failed(databases: tuple[DatabaseOutcome, ...], missing: str) -> No
         good = ", ".join(d.asked_name for d in databases if d.status == "PROMOTED")
         whole = "stay, without what was left out of them" if missing else "were restored whole"
         lines = [f"{d.asked_name}: {d.error.name}: {d.error.message}" if d.error else d.asked_name for d in failed]
-        raise SomeDatabasesFailed("\n".join([f"{len(failed)} of {len(databases)} failed; {good} {whole}", *lines, *missing.splitlines()]))
+        raise SomeDatabasesFailed(
+            "\n".join([f"{len(failed)} of {len(databases)} failed; {good} {whole}", *lines, *missing.splitlines(), *unmet])
+        )

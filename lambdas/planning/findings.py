@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dbrestore.contract import limits
 from dbrestore.contract.allowed import database_names
+from dbrestore.contract.drills import PlannedDrill
 from dbrestore.contract.errors import NotEnoughStorage, RestoreRequestInvalid
 from dbrestore.contract.job import PostgresOptions
 from dbrestore.contract.manifest import Engine, Manifest, StoredFile
@@ -51,7 +52,8 @@ class Place:
 @dataclass(frozen=True)
 class Findings:
     """None stands where a look-up found a problem, which is told already. `waited`: how long the plan has been waiting for the target;
-    `at_home`: the target lies in the control account and its Region, as the instances do whose names restore points bear."""
+    `at_home`: the target lies in the control account and its Region, as the instances do whose names restore points bear.
+    `drill` if it is one."""
 
     request: RestoreRequest
     restore_id: str
@@ -62,6 +64,7 @@ class Findings:
     manifest: Manifest | None
     manifest_sha256: str | None = None
     at_home: bool = False
+    drill: PlannedDrill | None = None
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ Nothing is created before the last act, which opens the ledger: a request that i
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from botocore.exceptions import ClientError
 
 from dbrestore.contract import anchor, keys, names
+from dbrestore.contract.asked_checks import AskedCheck
+from dbrestore.contract.drills import PlannedDrill, RepeatedDelivery
 from dbrestore.contract.errors import (
     EngineMismatch,
     InternalContradiction,
@@ -36,6 +39,7 @@ from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
 from lambdas.planning import credentials as credential_plan
+from lambdas.planning import drill_refusals, drills
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.credentials import Credentials
 from lambdas.planning.findings import EnginePart, Findings, Place
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 STATE = "PlanRestore"
+Answer = TypeVar("Answer")
 ENGINES: Final[dict[Engine, Callable[[Findings, Problems], EnginePart]]] = {
     "postgres": postgresql.part,
     "sqlserver": sqlserver.part,
@@ -60,11 +65,30 @@ ENGINES: Final[dict[Engine, Callable[[Findings, Problems], EnginePart]]] = {
 
 
 @handler(STATE, PlanInput)
-def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan:
+def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan | RepeatedDelivery:
     """The plan. Raises every error that can be told before anything is made."""
     began = surroundings.clock()
     telemetry.concerns(names.restore_id(section.execution_arn), section.execution_arn)
-    plan = _counted(lambda: look_up(section, surroundings))
+    if drills.is_ordered(section.request):
+        return _drill(section, surroundings, began)
+    return _opened(_counted(lambda: look_up(section, surroundings)), section, surroundings, began)
+
+
+def _drill(section: PlanInput, surroundings: Surroundings, began: datetime) -> Plan | RepeatedDelivery:
+    drill = _counted(lambda: drills.ordered(section, surroundings))
+    if twice := drills.repeated(drill, section.execution_arn):
+        return twice
+    with drill_refusals.told(drill, section, surroundings, began):
+        drill.rows.begin(names.restore_id(section.execution_arn), began)
+        chosen = drills.chosen(drill, section, surroundings)
+        narrowed = section.model_copy(update={"request": chosen.request.to_state()})
+        plan = _opened(look_up(narrowed, surroundings, chosen.drill), section, surroundings, began)
+        drill.rows.note_begun(tuple(database.name for database in plan.databases), began)
+    return plan
+
+
+def _opened(plan: Plan, section: PlanInput, surroundings: Surroundings, began: datetime) -> Plan:
+    """With its estimate, and, unless it is only to be shown, written into the ledger."""
     plan = plan.model_copy(update={"estimate": estimate.of(plan)})
     if plan.mode == "plan":
         return plan
@@ -75,7 +99,7 @@ def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan:
     return plan
 
 
-def _counted(work: Callable[[], Plan]) -> Plan:
+def _counted(work: Callable[[], Answer]) -> Answer:
     try:
         return work()
     except NotReady:
@@ -101,15 +125,15 @@ def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) ->
         raise stopped
 
 
-def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
+def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill | None = None) -> Plan:
     """The plan without its estimate; nothing is written. Raises every error that can be told before anything is made."""
     problems = Problems()
-    request = read(section.request, problems)
+    request = read(section.request, problems, of_drill=drill is not None)
     if request is None:
         problems.raise_if_any()
         raise InternalContradiction(f"The request was refused without a reason. Nothing was made. {WHERE_TO_REPORT}")
     place = Place.of(request, section.execution_arn)
-    found = _find(section, surroundings, request, place, problems)
+    found = replace(_find(section, surroundings, request, place, problems), drill=drill)
     instance = found.instance
     engine, part = _engine_part(found, problems)
     settings = surroundings.settings
@@ -135,11 +159,18 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         network=worker.network,
         native=part.native,
         postgres=part.postgres,
+        checks=_checks(request),
+        drill=drill,
         notes=(*part.notes, *credentials.notes, *_namesakes(found)),
         ticket=request.ticket,
         reason=request.reason,
         requested_by=request.requested_by,
     )
+
+
+def _checks(request: RestoreRequest) -> tuple[AskedCheck, ...]:
+    only = request.databases[0].name
+    return tuple(check.model_copy(update={"database": check.database or only}) for check in request.checks)
 
 
 def _find(section: PlanInput, surroundings: Surroundings, request: RestoreRequest, place: Place, problems: Problems) -> Findings:

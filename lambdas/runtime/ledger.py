@@ -227,6 +227,11 @@ class Ledger:
         """Rows of things that may exist and are not to stay."""
         return tuple(row for row in self.rows(*kinds) if row.state in ("INTENT", "CREATED"))
 
+    def keep_copies(self, since: datetime, until: datetime) -> None:
+        """Say how long the copies of a drill that passed stay; what was said first counts."""
+        change = "SET keptSince = if_not_exists(keptSince, :since), keptUntil = if_not_exists(keptUntil, :until)"
+        self.table.write(self.table.update(self.restore_id, META, change, since=since.isoformat(), until=until.isoformat()))
+
     def remember(self, error: ErrorNote) -> None:
         """Keep the restore's first error for the report of a later clean-up."""
         self.table.write(self.table.update(self.restore_id, META, "SET #error = if_not_exists(#error, :error)", error=error.to_json()))

@@ -16,6 +16,7 @@ WORKER_CONFIGURATION = "WORKER_CONFIGURATION"
 EXTENSION_CONFIGURATION = "EXTENSION_CONFIGURATION"
 SQLSERVER_CONFIGURATION = "SQLSERVER_CONFIGURATION"
 CREDENTIAL_CONFIGURATION = "CREDENTIAL_CONFIGURATION"
+DRILL_CONFIGURATION = "DRILL_CONFIGURATION"
 TARGET_ACCOUNTS = "TARGET_ACCOUNTS"
 TRACING = "TRACING"
 # The namespace of the metrics: the installation's prefix.
@@ -30,8 +31,9 @@ CA_BUNDLE_KEY = "certificates/rds-ca.pem"
 class Settings:
     """`target_role_name` may hold `{region}`: role names are one space per account, and each Region's TargetStack has its own.
     `target_policy` is the JSON session policy that narrows the target's role to what this function needs, if there is one.
-    `worker_configuration`, `extension_configuration`, `sqlserver_configuration` and `credential_configuration` are paths of other files
-    than those that came with the code. `target_accounts` are the other accounts whose workers the buckets let in; None: not known."""
+    `worker_configuration`, `extension_configuration`, `sqlserver_configuration`, `credential_configuration` and `drill_configuration` are
+    paths of other files than those that came with the code. `target_accounts` are the other accounts whose workers the buckets let in;
+    None: not known."""
 
     ledger_table: str
     repository_bucket: str
@@ -44,6 +46,7 @@ class Settings:
     extension_configuration: str | None = None
     sqlserver_configuration: str | None = None
     credential_configuration: str | None = None
+    drill_configuration: str | None = None
     target_accounts: tuple[str, ...] | None = None
 
     @classmethod
@@ -61,6 +64,7 @@ class Settings:
             extension_configuration=os.environ.get(EXTENSION_CONFIGURATION),
             sqlserver_configuration=os.environ.get(SQLSERVER_CONFIGURATION),
             credential_configuration=os.environ.get(CREDENTIAL_CONFIGURATION),
+            drill_configuration=os.environ.get(DRILL_CONFIGURATION),
             target_accounts=_listed(os.environ.get(TARGET_ACCOUNTS)),
         )
 

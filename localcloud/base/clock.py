@@ -1,9 +1,11 @@
-"""The one time scale of the local cloud: the seconds that AWS needs for something, shortened by a factor."""
+"""The one time scale of the local cloud: the seconds that AWS needs for something, shortened by a factor, and the time of day that follows
+from it."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from weakref import WeakSet
 
 from localcloud.base.agenda import Agenda
@@ -14,6 +16,8 @@ _END_WITHIN = 5.0
 _LOOK = 0.5
 
 _scale = 1.0
+# When the cloud's own time of day was set: to what, and when that was in real seconds.
+_set_to, _set_at = datetime.now(UTC), time.monotonic()
 _timers: WeakSet[threading.Timer] = WeakSet()
 _agenda = Agenda()
 
@@ -22,6 +26,7 @@ def set_scale(scale: float) -> None:
     """`scale` 20 means: what takes AWS 20 seconds takes 1 second here. Real work (a command, a query) is never scaled."""
     global _scale
     _scale = scale
+    set_now(datetime.now(UTC))
 
 
 @contextmanager
@@ -42,6 +47,17 @@ def shortened(seconds: float) -> float:
 def moment() -> float:
     """AWS's seconds since some beginning."""
     return time.monotonic() * _scale
+
+
+def set_now(now: datetime) -> None:
+    """From here on the cloud's time of day goes on from this one."""
+    global _set_to, _set_at
+    _set_to, _set_at = now, time.monotonic()
+
+
+def now() -> datetime:
+    """The cloud's time of day in UTC: it began with the real one, and runs ahead of it by the scale."""
+    return _set_to + timedelta(seconds=(time.monotonic() - _set_at) * _scale)
 
 
 def later(seconds: float, action: Callable[[], object]) -> None:

@@ -1,13 +1,13 @@
-"""EventBridge: rules reach Lambda functions and state machines, and schedules fire on the local cloud's clock.
+"""EventBridge: rules reach Lambda functions and state machines, and rules with a schedule fire on the local cloud's clock.
 
 | moto 5.2.5 | fixed to |
 |---|---|
 | targets `lambda` and `states` raise NotImplementedError | delivered in a thread of their own |
 | a disabled rule delivers | it doesn't |
 | no events from Step Functions | `Step Functions Execution Status Change` on the default bus |
-| rules with a schedule and EventBridge Scheduler's schedules never fire | `rate(...)` fires, scaled |
+| rules with a schedule never fire | `rate(...)` fires, scaled; `cron(...)` doesn't, the product has none |
 
-`cron(...)` and `at(...)` never fire: no one waits a day for a rehearsal.
+EventBridge Scheduler is another service: `localcloud.flow.scheduler`.
 """
 
 import json
@@ -22,7 +22,6 @@ from typing import Any
 
 from moto.events.models import Rule, events_backends
 from moto.events.utils import EventTemplateParser
-from moto.scheduler.models import scheduler_backends
 
 from localcloud.base import clock
 from localcloud.base.clients import Clients, Place
@@ -45,7 +44,7 @@ def install(clients: Clients) -> None:
 
 
 class Schedules:
-    """The thread that fires `rate(...)` rules and schedules while the cloud runs."""
+    """The thread that fires `rate(...)` rules while the cloud runs."""
 
     # Real seconds between two looks; a rate shorter than this fires at every look.
     LOOK = 0.25
@@ -79,11 +78,6 @@ def _scheduled() -> list[tuple[str, float, dict[str, Any], dict[str, Any]]]:
         if seconds and rule.state == "ENABLED":
             event = _event("aws.events", "Scheduled Event", {}, [rule.arn])
             found += [(f"{rule.arn}/{target['Id']}", seconds, target, event) for target in rule.targets]
-    groups = [group for backend in _everywhere(scheduler_backends) for group in list(backend.schedule_groups.values())]
-    for schedule in [schedule for group in groups for schedule in list(group.schedules.values())]:
-        seconds = _rate(schedule.schedule_expression)
-        if seconds and schedule.state == "ENABLED":
-            found.append((schedule.arn, seconds, schedule.target, {}))
     return found
 
 

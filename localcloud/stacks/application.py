@@ -1,6 +1,7 @@
 """The application inside the local cloud: its own templates, and the one file that an operator puts there by hand."""
 
 import json
+import os
 from pathlib import Path
 
 from localcloud.base.clients import HOME, Place
@@ -12,6 +13,8 @@ from localcloud.stacks import assets
 MEMBER = "222222222222"
 CONTROL_STACK, TARGET_STACK = "DbrestoreControl", "DbrestoreTarget"
 CONTROL_PARAMETER = "/dbrestore/control"
+# The path of a file that is deployed in the place of configuration/drills.json.
+DRILLS = "LOCALCLOUD_DRILLS"
 # Where the worker reads the CA bundle of the databases (docs/operations.md says how it gets there on AWS).
 CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"
 
@@ -27,7 +30,13 @@ def deploy(cloud: Cloud, target: Place = HOME) -> None:
 
 def assembly() -> Path:
     """The folder of the application's assembly as it is deployed here."""
-    return assets.synthesised({"targetAccounts": MEMBER})
+    return assets.synthesised({"targetAccounts": MEMBER, **_drills()})
+
+
+def _drills() -> dict[str, str]:
+    """Other drills than those of the checkout, for a rehearsal."""
+    path = os.environ.get(DRILLS)
+    return {"drillConfiguration": str(Path(path).absolute())} if path else {}
 
 
 def deploy_target(cloud: Cloud, target: Place) -> None:

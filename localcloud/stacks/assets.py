@@ -47,7 +47,8 @@ _INPUTS = (
 def synthesised(context: Mapping[str, str] = MappingProxyType({}), cache: Path = ROOT / ".local" / "assemblies") -> Path:
     """The folder of the application's assembly, synthesised if anything has changed since the last time.
 
-    `context` wins over cdk.json's, as `cdk -c` does. Raises LocalCloudError with the end of the program's own words.
+    `context` wins over cdk.json's, as `cdk -c` does; a configuration's file that it names is an input too. Raises LocalCloudError with the
+    end of the program's own words.
     """
     assembly = cache / _hash_of_inputs(dict(context))
     with _lock(cache):
@@ -114,8 +115,9 @@ def publish(clients: Clients, assembly: Path, stack_names: Collection[str], plac
 def _hash_of_inputs(context: dict[str, str]) -> str:
     said = json.dumps([version("aws-cdk-lib"), version("constructs"), sys.version, context], sort_keys=True)
     digest = hashlib.sha256(said.encode())
-    for path in sorted(_input_files()):
-        digest.update(f"{path.relative_to(ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    named = [path for value in context.values() if value and (path := ROOT / value).is_file()]
+    for path in (*sorted(_input_files()), *named):
+        digest.update(f"{os.path.relpath(path, ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:32]
 
 

@@ -131,18 +131,14 @@ def _make_bucket_policy(properties: dict[str, Any], name: str, place: Place) -> 
 
 
 def _make_schedule(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
-    made = (
-        _made_with()
-        .client("scheduler", place=place)
-        .create_schedule(
-            Name=name,
-            ScheduleExpression=properties["ScheduleExpression"],
-            FlexibleTimeWindow=properties["FlexibleTimeWindow"],
-            Target=properties["Target"],
-            State=properties.get("State", "ENABLED"),
-        )
-    )
+    # The names of a template are those of the call.
+    made = _made_with().client("scheduler", place=place).create_schedule(**{"Name": name, **properties})
     return {"Arn": made["ScheduleArn"]}
+
+
+def _make_schedule_group(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
+    made = _made_with().client("scheduler", place=place).create_schedule_group(Name=name)
+    return {"Arn": made["ScheduleGroupArn"]}
 
 
 def _make_alarm(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
@@ -180,6 +176,7 @@ _ADDED: dict[str, tuple[str, Callable[[dict[str, Any], str, Place], dict[str, st
     "AWS::SNS::TopicPolicy": ("", _make_topic_policy),
     "AWS::SQS::QueuePolicy": ("", _make_queue_policy),
     "AWS::Scheduler::Schedule": ("Name", _make_schedule),
+    "AWS::Scheduler::ScheduleGroup": ("Name", _make_schedule_group),
 }
 
 

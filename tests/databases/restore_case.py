@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from dbrestore.contract import keys
+from dbrestore.contract.asked_checks import AskedCheck
 from dbrestore.contract.job import DatabaseJob, DatabaseServer, Job, JobKind, PostgresOptions, Result
 from dbrestore.contract.manifest import ByteRange, DatabaseBackup, Manifest
 from dbrestore.points.pgdump import adding as points
@@ -133,6 +134,8 @@ class Restore:
     manifest_uri: str = ""
     postgres: PostgresOptions = field(default_factory=PostgresOptions)
     bounds: Bounds = field(default_factory=Bounds)
+    asked_checks: tuple[AskedCheck, ...] = ()
+    with_damage: bool = False
 
     def keeping_owners(self) -> "Restore":
         """The same, of a point of the target itself: there the dump's own roles may own."""
@@ -174,6 +177,7 @@ class Restore:
                 temporary_name=f"dbrestore-{self.restore_id}-{number}",
                 login_role=f"dbrestore-{self.restore_id}-{number}",
                 holder_role=f"dbrestore-{self.restore_id}-{number}-holder",
+                asked_checks=self.asked_checks,
             )
             for number, name in enumerate(self.dumps)
         )
@@ -196,6 +200,7 @@ class Restore:
             databases=self.databases(),
             manifest=manifest,
             postgres=self.postgres,
+            with_damage=self.with_damage,
         )
         key = keys.job_prefix(self.restore_id, name) + "job.json"
         self.cloud.s3().put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dbrestore.contract.errors import (
+    DrillConfigurationInvalid,
     ExtensionConfigurationInvalid,
     SqlServerConfigurationInvalid,
     WorkerConfigurationInvalid,
@@ -148,7 +149,8 @@ def test_the_functions_carry_their_handlers_and_nothing_of_other_rooms() -> None
     assert "lambdas/worker/worker_boot.sh" in files
     assert {file.split("/")[0] for file in files} == {"configuration", "dbrestore", "lambdas"}
     rooms = {file.split("/")[1] for file in files if file.startswith("dbrestore/")}
-    assert rooms == {"__init__.py", "contract", "ledger", "points"}
+    assert rooms == {"__init__.py", "contract", "evidence", "ledger", "points"}
+    assert {"dbrestore/evidence/templates/report.html", "dbrestore/evidence/templates/style.css"} <= files
 
 
 def test_the_functions_find_the_worker_configuration_that_was_deployed_with_them(tmp_path: Path) -> None:
@@ -253,6 +255,16 @@ def test_the_functions_find_the_sql_server_configuration_that_was_deployed(tmp_p
                 "ours.json#/rules/1: says of no instance that it is for it: give dbInstance (* for all) or tag",
             ],
         ),
+        (
+            "drillConfiguration",
+            '{"drills": [{"name": "a", "schedule": {"expression": "at(2020-01-31T02:00:00)", "timeZone": "UTC"}, '
+            '"source": {"dbInstance": "b"}, "target": {"dbInstance": "c"}, "databases": []}]}',
+            [
+                "ours.json#/drills/0/schedule/expression (a): is over, so it never starts anything again: write a time to come, or take "
+                "the drill out",
+                'ours.json#/drills/0/databases (a): is empty, so the drill would prove nothing: name databases, or write "all"',
+            ],
+        ),
     ],
 )
 def test_a_configuration_that_is_wrong_stops_the_synthesis_in_the_same_words(
@@ -267,6 +279,20 @@ def test_a_configuration_that_is_wrong_stops_the_synthesis_in_the_same_words(
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["The configuration can't be used:", *problems]
     assert not list((tmp_path / "out").glob("*.json"))
+
+
+def test_the_functions_find_the_drills_that_were_deployed_also_when_one_is_over(tmp_path: Path) -> None:
+    other = tmp_path / "ours.json"
+    once = {"expression": "at(2020-01-31T02:00:00)", "timeZone": "UTC"}
+    named = {"name": "once", "source": {"dbInstance": "a"}, "target": {"dbInstance": "b"}}
+    other.write_text(json.dumps({"drills": [{**named, "schedule": once}]}))
+
+    with zipfile.ZipFile(bundles.function_code(drills=other)) as archive:
+        assert archive.read("configuration/drills.json") == other.read_bytes()
+
+    other.write_text('{"drills": [{}]}')
+    with pytest.raises(DrillConfigurationInvalid, match="name: is missing"):
+        bundles.function_code(drills=other)
 
 
 def test_a_worker_configuration_that_is_wrong_is_not_bundled(tmp_path: Path) -> None:

@@ -46,9 +46,20 @@ def test_a_key_is_none_our_own_or_somebodys(key: str) -> None:
         ({"permissionsBoundary": "boundary"}, "permissionsBoundary: 'boundary' isn't the ARN of a policy"),
         ({"repositoryLockDays": "a week"}, "repositoryLockDays: 'a week' isn't a number of days from 0 (no lock) to 36500"),
         ({"repositoryLockDays": 36501}, "repositoryLockDays: 36501 isn't a number of days"),
+        ({"evidenceLockDays": -1}, "evidenceLockDays: -1 isn't a number of days"),
         ({"alarmAddresses": "dba@example.com, dba"}, "alarmAddresses: 'dba' isn't a mail address: write name@example.com"),
     ],
-    ids=["no account", "too many accounts", "an alias", "an alias's ARN", "no policy", "no days", "too many days", "no address"],
+    ids=[
+        "no account",
+        "too many accounts",
+        "an alias",
+        "an alias's ARN",
+        "no policy",
+        "no days",
+        "too many days",
+        "days before today",
+        "no address",
+    ],
 )
 def test_what_cannot_be_deployed_is_refused_with_the_key_that_is_wrong(context: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=r"^[a-zA-Z]+: ") as refused:
@@ -72,7 +83,9 @@ def test_what_workers_log_in_with_can_not_be_a_wildcard(key: str, value: str) ->
         read({**WITH_ID, key: value}.get)
 
 
-@pytest.mark.parametrize("key", ["workerConfiguration", "extensionConfiguration", "sqlserverConfiguration", "credentialConfiguration"])
+@pytest.mark.parametrize(
+    "key", ["workerConfiguration", "extensionConfiguration", "sqlserverConfiguration", "credentialConfiguration", "drillConfiguration"]
+)
 def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_path: Path, key: str) -> None:
     path = tmp_path / "ours.json"
     path.write_text("{}")
@@ -85,6 +98,7 @@ def test_a_configuration_elsewhere_is_read_before_anything_is_synthesised(tmp_pa
         settings.extension_configuration,
         settings.sqlserver_configuration,
         settings.credential_configuration,
+        settings.drill_configuration,
     )
     with pytest.raises(ConfigurationInvalid, match=r"ours\.json#/unknown: isn't a known key"):
         read({**WITH_ID, key: str(path)}.get)

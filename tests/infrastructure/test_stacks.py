@@ -186,14 +186,15 @@ def test_a_backup_that_is_overwritten_or_deleted_can_be_had_back_for_a_month(con
     assert "ObjectLockEnabled" not in repository
 
 
-def test_the_repository_can_be_locked_and_the_evidence_is_not(tmp_path: Path) -> None:
-    template = template_of(synthesise(tmp_path / "out", repositoryLockDays="35"), "DbrestoreControl")
-    repository = template.only("AWS::S3::Bucket", BucketName=f"dbrestore-repository-{ACCOUNT}-{REGION}-an")
-    evidence = template.only("AWS::S3::Bucket", BucketName=f"dbrestore-evidence-{ACCOUNT}-{REGION}-an")
+@pytest.mark.parametrize(("locked", "open_"), [("repository", "evidence"), ("evidence", "repository")])
+def test_repository_and_evidence_can_be_locked_each_for_itself(tmp_path: Path, locked: str, open_: str) -> None:
+    template = template_of(synthesise(tmp_path / "out", **{f"{locked}LockDays": "35"}), "DbrestoreControl")
+    with_lock = template.only("AWS::S3::Bucket", BucketName=f"dbrestore-{locked}-{ACCOUNT}-{REGION}-an")
+    without = template.only("AWS::S3::Bucket", BucketName=f"dbrestore-{open_}-{ACCOUNT}-{REGION}-an")
 
-    assert repository["ObjectLockEnabled"] is True
-    assert repository["ObjectLockConfiguration"]["Rule"] == {"DefaultRetention": {"Days": 35, "Mode": "GOVERNANCE"}}
-    assert "ObjectLockConfiguration" not in evidence
+    assert with_lock["ObjectLockEnabled"] is True
+    assert with_lock["ObjectLockConfiguration"]["Rule"] == {"DefaultRetention": {"Days": 35, "Mode": "GOVERNANCE"}}
+    assert "ObjectLockConfiguration" not in without
 
 
 def test_the_ledger_can_be_brought_back_to_any_second(control: Template) -> None:

@@ -13,6 +13,7 @@ from moto.ssm.exceptions import SSMException
 from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
+from dbrestore.contract.asked_checks import CheckAnswer
 from dbrestore.contract.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result
 from tests.statemachine.fake_native import NativeServer
 
@@ -23,7 +24,7 @@ Behaviour = Callable[["FakeWorker", Job, Any], None]
 class FakeWorker:
     """`databases` and `roles` are what stands in the servers. `behaviour` replaces what a kind of job does, `jobs` arrived.
     `orphaned` are the asked names of databases whose objects a role of their own must hold; `left_out` says what a job leaves out, by
-    `<status> <asked name>`."""
+    `<status> <asked name>`, `answers` what a verification is answered, by the asked name."""
 
     databases: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
@@ -31,6 +32,7 @@ class FakeWorker:
     failing: dict[str, ErrorNote] = field(default_factory=dict)
     orphaned: set[str] = field(default_factory=set)
     left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)
+    answers: dict[str, tuple[CheckAnswer, ...]] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     commands: list[Any] = field(default_factory=list)
     online: bool = True
@@ -128,6 +130,7 @@ class FakeWorker:
             rows=3,
             bytes=30,
             left_out=self.left_out.get(f"{status} {database.asked_name}", ()),
+            answers=self.answers.get(database.asked_name, ()) if status == "PROMOTED" else (),
         )
 
     def _cancel(self, response: Any) -> Any:

@@ -160,6 +160,7 @@ def _end_lines(head: dict[str, Any], end: Ended) -> Iterator[dict[str, Any]]:
         "type": "summary",
         **head,
         "leftOut": left_out_view.as_state(end.left_out),
+        "answers": {name: [answer.to_state() for answer in found] for name, found in end.answers.items()},
         "status": end.status,
         "error": end.error.to_state() if end.error else None,
         "leftovers": list(end.leftovers),

@@ -6,6 +6,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dbrestore.cli.consoles import visible
 from dbrestore.cli.views import creations
 from dbrestore.cli.views.engines import ENGINES
 from dbrestore.cli.views.tables import explained, table
@@ -65,6 +66,8 @@ def _told(plan: Plan) -> Iterator[tuple[str, str]]:
         f"{worker.first.instance_type} in {worker.first.subnet_id}{of_engine}, {longest}, by {worker.configured_by}",
     )
     yield from engine.headlines(plan)
+    for n, check in enumerate(plan.checks):
+        yield "" if n else "Checks", visible(f"{check.name} ({check.database}): {check.told}")
     if plan.estimate:
         yield "Takes", _in_short(plan.estimate)
 

@@ -1,6 +1,6 @@
 """The report of a restore as people read it: states with their times, databases, the verification table, and the proof of clean-up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -14,8 +14,11 @@ from dbrestore.cli.views import plan as plan_view
 from dbrestore.cli.views.engines import ENGINES
 from dbrestore.cli.views.tables import table
 from dbrestore.cli.views.units import dollars, duration, number, size
+from dbrestore.contract import answer_lists
 from dbrestore.contract import left_out_lists as left_out
 from dbrestore.contract.allowed import engines
+from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import Check, DatabaseResult, FixUp, Result
 from dbrestore.contract.plan import Estimate
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow
@@ -56,10 +59,14 @@ def print_end(console: Console, end: Ended) -> None:
         console.print(part)
     if end.report and end.report.databases:
         console.print(databases(end.report))
+    for name, found in end.answers.items():
+        console.print(answers(name, found))
     if end.report:
         console.print(left_behind(end.report))
     if end.adapted:
         console.print(f"Adapted: {number(end.adapted)}. To see what and why: dbrestore report {end.restore_id}")
+    if end.report and end.report.drill:
+        console.print(drill(end.report.drill))
     style = "green" if end.status == "SUCCEEDED" else "red"
     error = f": {end.error.name}" if end.error else ""
     console.print(Text(f"{end.restore_id} {end.status}{error}", style=f"bold {style}"))
@@ -80,7 +87,21 @@ def headline(report: Report) -> Text:
     )
     if report.error:
         text.append(f"\n{report.error.name}: {report.error.message}")
+    if report.drill:
+        text.append("\n").append(drill(report.drill))
     return text.append(f"\nThe plan: {report.plan_trouble}", style="yellow") if report.plan_trouble else text
+
+
+def drill(verdict: DrillVerdict) -> Text:
+    """`Drill shop-weekly PASSED: recoveryMinutes 0.5 of 30, pointHours 0.1 of 24`, and until when copies stay."""
+    measured = [
+        f"{one.name} {'not reached' if one.measured is None else f'{one.measured:,.1f}'} of {one.asked:,.15g}{'' if one.met else ' MISSED'}"
+        for one in verdict.objectives
+    ]
+    until = [f"its copies stay until {verdict.copies_until:%Y-%m-%d %H:%M}"] if verdict.copies == "DELETING" else []
+    told = ", ".join([*measured, *until])
+    style = "green" if verdict.verdict == "PASSED" else "red"
+    return Text(f"Drill {verdict.name} {verdict.verdict}{': ' if told else ''}{told}", style=style)
 
 
 def states(phases: tuple[PhaseRow, ...], estimate: Estimate | None = None) -> Table:
@@ -150,6 +171,7 @@ def databases(report: Report) -> Table:
 def _verifications(report: Report, worker_results: list[Result]) -> Iterator[RenderableType]:
     """The checks of each database, and what they come to."""
     yield from (verification(database) for database in verified(worker_results))
+    yield from (answers(name, found) for name, found in answer_lists.by_database(worker_results).items())
     yield from (Text(visible(sentence)) for sentence in report.proofs)
 
 
@@ -158,6 +180,16 @@ def verification(database: DatabaseResult) -> Table:
     shown = table(f"check of {database.backup_name}", "expected", "found", "result")
     for check in database.checks:
         shown.add_row(check.check, check.expected, check.actual, _coloured(check.result, check.result))
+    return shown
+
+
+def answers(name: str, found: Iterable[CheckAnswer]) -> Table:
+    """Every check that the request asked of one database. A value that isn't to be shown is told by the beginning of its digest."""
+    shown = table(f"asked of {name}", "expected", "found", "result")
+    for answer in found:
+        told = answer.value if answer.value is not None else f"sha256:{answer.sha256[:12]}" if answer.sha256 else ""
+        words = f"{told} ({answer.why})" if told and answer.why else told or answer.why
+        shown.add_row(visible(answer.name), visible(answer.expected), visible(words), _coloured(answer.status, answer.status))
     return shown
 
 

@@ -1,25 +1,8 @@
 """Numbers as people read them."""
 
+from dbrestore.evidence.words import duration, size
 
-def size(count: float) -> str:
-    """Bytes in decimal units: `1.5 GB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    """`4.2 s`, `3 min 07 s`, `2 h 05 min`, `9 d 15 h`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours = minutes // 60
-    # Two days are told in hours: that is how S3 tells its longest wait.
-    return f"{hours} h {minutes % 60:02d} min" if hours < 72 else f"{hours // 24} d {hours % 24} h"
+__all__ = ["dollars", "duration", "number", "size"]
 
 
 def dollars(amount: float) -> str:

@@ -33,6 +33,11 @@ LOGIN_VALID_DAYS: Final = 7
 # The planner's statistics run code of the dump (expressions of indexes); per table, so one that never ends costs no more than this.
 ANALYZE_SECONDS: Final = 1800
 
+# A check of one's own; it may run code of the dump as well.
+CHECK_SECONDS: Final = 600
+# Of the answer to one: enough for any number, moment or name. Longer values are compared by this much of them, and so are refused.
+ANSWER_CHARACTERS: Final = 10_000
+
 # Nobody but autovacuum works in the temporary database when it is handed over, and that gives way; code of the dump in it need not.
 HAND_OVER_LOCK_SECONDS: Final = 300
 # The replay and the hand-over of owners commit every so many objects: a transaction holds a lock on each object it touched, and the server

@@ -10,7 +10,7 @@ from dbrestore.contract.job import Absence, DatabaseResult, Job
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Credentials
-from dbrestore.worker.postgresql import discard, replay, verification
+from dbrestore.worker.postgresql import damage, discard, replay, verification
 from dbrestore.worker.postgresql.session import Server, explained
 
 Settled = tuple[DatabaseResult, Sequence[Absence]]
@@ -32,7 +32,8 @@ def _settled(folder: JobFolder, server: Server, job: Job, progress: ProgressWrit
     manifest = read_manifest(folder.s3, job)
     bucket = Location.parse(job.manifest or "").bucket
     if job.kind == "replay":
-        for result in replay.run(replay.Replay(folder.s3, bucket, manifest, server, job, progress, folder)):
+        s3 = damage.damaged(folder.s3, manifest.databases) if job.with_damage else folder.s3
+        for result in replay.run(replay.Replay(s3, bucket, manifest, server, job, progress, folder)):
             yield result, ()
         return
     subject = verification.Verification(folder.s3, bucket, manifest, server, job, progress, folder)

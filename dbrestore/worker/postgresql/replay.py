@@ -36,6 +36,7 @@ from dbrestore.worker.postgresql import (
     temporary_database,
 )
 from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql.checks import asked
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
 from dbrestore.worker.postgresql.growth import Watch
 from dbrestore.worker.postgresql.left_out import Omissions
@@ -85,7 +86,10 @@ def run(replay: Replay) -> Iterator[DatabaseResult]:
     backups = [replay.manifest.backup(database.backup_name, DatabaseBackup) for database in replay.job.databases]
     with replay.server.connect_master() as master:
         restoring_user.require_able(master, replay.server)
-    for database, backup in zip(replay.job.databases, backups, strict=True):
+    for number, (database, backup) in enumerate(zip(replay.job.databases, backups, strict=True)):
+        if number and replay.job.pause_seconds:
+            replay.progress.phase("pausing", backup.name)
+            time.sleep(replay.job.pause_seconds)
         yield _replay_one(replay, database, backup)
 
 
@@ -117,10 +121,11 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
 def _require_possible(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive) -> dict[str, str]:
     """What can be known before anything is created. Returns the extensions to leave out, with the reason.
 
-    Raises DatabaseExists, OwnerNotUsable or ReplayFailed."""
+    Raises DatabaseExists, CheckRefused, OwnerNotUsable or ReplayFailed."""
     with replay.server.connect_master() as master:
-        if temporary_database.exists(master, database.asked_name):
+        if not database.stays_temporary and temporary_database.exists(master, database.asked_name):
             raise DatabaseExists(f"the target already has: {database.asked_name!r}; restore under another name or rename the old one")
+        asked.require_questions(master, database.asked_checks)
         owners.require_usable(master, replay.job.postgres, replay.server.master_user)
         return extensions.refused(master, backup, archive, replay.job.postgres)
 

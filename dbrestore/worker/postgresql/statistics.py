@@ -3,19 +3,18 @@
 Invariant: as the temporary login, because expressions of indexes and statistics run as the owner of their table, and bounded in time.
 """
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Final
 
 import psycopg
 from psycopg import sql
 
-from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.job import FixUp
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.bounds import Bounds
+from dbrestore.worker.postgresql import termination
 from dbrestore.worker.postgresql.archive import Archive, Division
 from dbrestore.worker.postgresql.session import Connection
 
@@ -49,26 +48,9 @@ def collect(owner: Connection, archive: Archive, division: Division, end_session
     return []
 
 
-@contextmanager
-def _bounded(end_sessions: EndSessions, bounds: Bounds) -> Iterator[None]:
-    """End the sessions if the statement outlives its time-out."""
-    ended = threading.Event()
-
-    def end() -> None:
-        ended.set()
-        end_sessions()
-
-    timer = threading.Timer(bounds.analyze_seconds + bounds.cancel_seconds, end)
-    timer.start()
-    try:
-        yield
-    except psycopg.Error as error:
-        if ended.is_set():
-            raise ReplayFailed("ANALYZE could not be cancelled: an expression of an index or of statistics catches that") from error
-        raise
-    finally:
-        timer.cancel()
-        timer.join()
+def _bounded(end_sessions: EndSessions, bounds: Bounds) -> AbstractContextManager[None]:
+    why = "ANALYZE could not be cancelled: an expression of an index or of statistics catches that"
+    return termination.bounded(end_sessions, bounds.analyze_seconds + bounds.cancel_seconds, why)
 
 
 def _imported(archive: Archive, division: Division) -> bool:

@@ -3,9 +3,15 @@
 Sessions of superusers (RDS's own) can't be ended by the master.
 """
 
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import LiteralString
 
+import psycopg
+
+from dbrestore.contract.errors import ReplayFailed
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.session import Connection
 
@@ -21,6 +27,29 @@ def end_sessions_in(master: Connection, database: str) -> None:
 def end_sessions_of(master: Connection, role: str) -> None:
     """All of one role."""
     _end(master, _OF_ROLE, role)
+
+
+@contextmanager
+def bounded(end_sessions: Callable[[], None], seconds: float, sentence: str) -> Iterator[None]:
+    """Ends the sessions if what runs in them outlives its time-out, which code of the dump can catch. Raises ReplayFailed with the
+    sentence then."""
+    ended = threading.Event()
+
+    def end() -> None:
+        ended.set()
+        end_sessions()
+
+    timer = threading.Timer(seconds + limits.CANCEL_SECONDS, end)
+    timer.start()
+    try:
+        yield
+    except psycopg.Error as error:
+        if ended.is_set():
+            raise ReplayFailed(sentence) from error
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _end(master: Connection, which: LiteralString, name: str) -> None:

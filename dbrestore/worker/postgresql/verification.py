@@ -1,4 +1,5 @@
-"""The step after the replay: is the database what the manifest says? Only then does it get its owners, its privileges and its name.
+"""The step after the replay: is the database what the manifest says? Only then does it get its owners, its privileges and its name; a
+drill's copy gets no name, and stays shut.
 
 statistics -> objects -> rows, large objects, sequences -> owners -> privileges -> name
 
@@ -6,7 +7,7 @@ Invariant: the master user reads catalogues and never a table, so no code of the
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
+from dbrestore.contract.asked_checks import CheckAnswer
 from dbrestore.contract.errors import ReplayFailed, RestoreError, RestoreFailed, VerificationFailed
 from dbrestore.contract.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, Job
 from dbrestore.contract.manifest import DatabaseBackup, Manifest
 from dbrestore.worker.base import check_list
 from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import (
     database_locale,
@@ -31,10 +34,11 @@ from dbrestore.worker.postgresql import (
     termination,
 )
 from dbrestore.worker.postgresql.archive import Archive, Division
-from dbrestore.worker.postgresql.checks import code_objects
+from dbrestore.worker.postgresql.checks import asked, code_objects
 from dbrestore.worker.postgresql.checks import data as data_checks
 from dbrestore.worker.postgresql.checks import ownership as owner_checks
 from dbrestore.worker.postgresql.checks import structure as structure_checks
+from dbrestore.worker.postgresql.checks.asked import Asking
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
 from dbrestore.worker.postgresql.promotion import Promotion
 from dbrestore.worker.postgresql.rights import grants, named_roles, owners, ownership, powerless_roles, public_schema
@@ -157,7 +161,22 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
         contents=verification.job.postgres.verify == "content",
         through_root=record.through_root,
     )
-    return result.model_copy(update={"checks": tuple(checks), "fix_ups": tuple(notes), "left_out": record.left_out})
+    return result.model_copy(
+        update={
+            "checks": tuple(checks),
+            "fix_ups": tuple(notes),
+            "left_out": record.left_out,
+            "answers": () if check_list.failed(checks) else _answers(verification, login, subject, end_sessions),
+        }
+    )
+
+
+def _answers(verification: Verification, login: Login, subject: Promotion, end_sessions: Callable[[], None]) -> tuple[CheckAnswer, ...]:
+    """What the request asks of the database, once it is known to be what was backed up. Asked in `public`, on UTC's clock."""
+    temporary = subject.database.temporary_name
+    connect = partial(verification.server.connect, login, temporary, search_path="public", TimeZone="UTC")
+    asking = Asking(connect, end_sessions, verification.manifest.created_at)
+    return tuple(asked.ask(asking, subject.database.asked_checks))
 
 
 def _handed_over(verification: Verification, master: Connection, subject: Promotion, checked: DatabaseResult) -> DatabaseResult:
@@ -181,7 +200,9 @@ def _handed_over(verification: Verification, master: Connection, subject: Promot
     result = checked.model_copy(update={"fix_ups": tuple(notes), "code": code, "checks": checks})
     if check_list.failed(checks):
         return _failed(result, VerificationFailed.__name__, check_list.summary(checks))
-    notes += [*promotion.database_notes(subject), *promotion.promote(master, subject)]
+    notes += promotion.database_notes(subject)
+    if not database.stays_temporary:
+        notes += promotion.promote(master, subject)
     return result.model_copy(update={"status": "PROMOTED", "fix_ups": tuple(notes)})
 
 

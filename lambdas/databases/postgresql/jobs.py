@@ -14,7 +14,12 @@ from lambdas.runtime.state import Restore
 def job(restore: Restore, plan: Plan, kind: JobKind, databases: Iterable[PlannedDatabase]) -> Job:
     """The job document of one kind for these databases."""
     return job_documents.planned(restore, plan, kind).model_copy(
-        update={"databases": tuple(map(_database, databases)), "postgres": plan.postgres or PostgresOptions()}
+        update={
+            "databases": tuple(_asked(plan, each) for each in databases),
+            "postgres": plan.postgres or PostgresOptions(),
+            "with_damage": plan.drill is not None and plan.drill.with_damage,
+            "pause_seconds": plan.drill.pause_seconds if plan.drill else 0,
+        }
     )
 
 
@@ -44,6 +49,11 @@ def _anchored(restore: Restore, where: Anchor, name: str) -> DatabaseJob:
         login_role=told["owner"],
         holder_role=told["holder"],
     )
+
+
+def _asked(plan: Plan, database: PlannedDatabase) -> DatabaseJob:
+    asked = tuple(check for check in plan.checks if check.database == database.name)
+    return _database(database).model_copy(update={"asked_checks": asked})
 
 
 def _database(database: PlannedDatabase | AnchoredDatabase) -> DatabaseJob:

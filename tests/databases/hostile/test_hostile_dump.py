@@ -7,7 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dbrestore.contract.job import LONGEST_TEXT, PostgresOptions
+from dbrestore.contract.job import PostgresOptions
+from dbrestore.contract.texts import LONGEST_TEXT
 from dbrestore.worker.base.bounds import Bounds
 from tests.databases.restore_case import REPOSITORY, Cloud, Restore, dump_that_needs_a_missing_extension
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from dbrestore.contract.job import LONGEST_TEXT, DatabaseResult
+from dbrestore.contract.job import DatabaseResult
+from dbrestore.contract.texts import LONGEST_TEXT
 from tests.databases import shared_data
 from tests.databases.clouds import Clouds
 from tests.databases.restore_case import Cloud, Restore

@@ -24,8 +24,9 @@ EXIT_CODES = {
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing
         CertificateMissing CertificateRefused CompressionUnreadable CredentialConfigurationInvalid CredentialsNotUsable
         CrossRegionCopyRefused CrossRegionReplica
-        DatabaseDamaged DatabaseExists EditionLimit EngineMismatch EvidenceUnreadable ExtensionConfigurationInvalid ExtensionNotAllowed
-        FileGuidsExist FilestreamRefused InternalContradiction KmsKeyRefused LedgerRowUnreadable LoginRefused
+        DatabaseDamaged DatabaseExists DrillConfigurationInvalid EditionLimit EngineMismatch EvidenceUnreadable
+        ExtensionConfigurationInvalid ExtensionNotAllowed FileGuidsExist FilestreamRefused InternalContradiction KmsKeyRefused
+        LedgerRowUnreadable LoginRefused
         MediaPasswordSet NativeBackupOptionMissing NativeSlotsTaken NativeTaskCancelled NativeTaskFailed
         NativeTaskStuck NativeTransferAborted NoUsableSubnet NotANativeBackup NotEnoughStorage NotMasterUser
         OwnerNotUsable PlanOfAnotherVersion RecoveryModelRefused ReplayFailed RestoreCancelled RestoreFailed
@@ -33,15 +34,15 @@ EXIT_CODES = {
         StagingAccessDenied StripeMissing StripesMixed SystemDatabaseRefused TargetNotUsable TargetVersionTooNew TargetVersionTooOld
         TooManyStripes WorkerConfigurationInvalid WorkerFailed WorkerLost WorkerNotStarted WorkerTimedOut WorkerVolumeRefused
     """,
-    2: "NotSupportedYet RestoreRequestInvalid",
+    2: "CheckRefused NotSupportedYet RestoreRequestInvalid",
     3: "SomeDatabasesFailed",
-    4: "ObjectsLeftOut VerificationFailed",
+    4: "ChecksFailed DrillFailed ObjectsLeftOut VerificationFailed",
     5: "LeftoversRemain",
     10: """
-        ControlPlaneNotFound DatabaseNotInRestorePoint PointInTimeUnreachable RestoreNotFound RestorePointNotFound
+        ControlPlaneNotFound DatabaseNotInRestorePoint DrillNotFound PointInTimeUnreachable RestoreNotFound RestorePointNotFound
         TargetNotFound
     """,
-    11: "DatabaseBusy NotReady RestoreClosed",
+    11: "DatabaseBusy DrillSkipped NotReady RestoreClosed",
 }
 
 

@@ -47,6 +47,16 @@ def test_up_on_another_port_says_that_it_is_not_there(up_already: int, capsys: p
     assert "It is not on port 4567" in capsys.readouterr().err
 
 
+def test_what_is_scheduled_is_not_known_while_it_is_not_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(tmp_path))
+
+    assert main.run(["local", "schedules"]) == 10
+
+    assert "The local cloud is not up" in capsys.readouterr().err
+
+
 def test_the_help_says_that_there_is_one_per_directory(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["local", "--help"]) == 0
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from dbrestore.cli.following import Ended
 from dbrestore.cli.views import report as report_view
+from dbrestore.contract.asked_checks import CheckAnswer
 from dbrestore.contract.job import Check, DatabaseResult, FixUp, Result
 from dbrestore.contract.record import Report
 
@@ -222,3 +223,40 @@ def test_the_report_says_how_the_archived_files_came() -> None:
         "Retrieved from the archive: 1,200 files, 5.0 GB, tier Expedited; 1,100 asked for, 100 were ready or on their way, 3 by Standard "
         "because Expedited had no capacity, readable until 2026-11-26 05:12"
     ) in " ".join(printed(report(archive=archive)).split())
+
+
+def drilled(**verdict: Any) -> Report:
+    objectives = [
+        {"name": "recoveryMinutes", "asked": 30, "measured": 0.52, "met": True},
+        {"name": "pointHours", "asked": 24, "measured": None, "met": False},
+    ]
+    return report(drill={"name": "weekly", "verdict": "FAILED", "objectives": objectives, **verdict})
+
+
+def test_a_drill_tells_each_objective_and_what_was_missed() -> None:
+    told = report_view.headline(drilled()).plain.splitlines()
+
+    assert told[-1] == "Drill weekly FAILED: recoveryMinutes 0.5 of 30, pointHours not reached of 24 MISSED"
+
+
+def test_a_drill_tells_until_when_its_copies_stay() -> None:
+    kept = drilled(verdict="PASSED", objectives=[], copies="DELETING", copiesUntil=BEGAN)
+
+    assert report_view.headline(kept).plain.endswith("Drill weekly PASSED: its copies stay until 2026-11-23 05:12")
+
+
+def test_answers_show_a_value_only_where_it_is_to_be_shown() -> None:
+    shown = CheckAnswer(name="orders", expected="at least 1", status="ok", sha256="ab" * 32, value="60000")
+    hidden = CheckAnswer(name="owner", expected="x", status="failed", sha256="cd" * 32, why="another value came back")
+    lost = CheckAnswer(name="slow", expected="1", status="not checked", why="it did not end")
+    out = StringIO()
+
+    Console(file=out, width=120).print(report_view.answers("shop", (shown, hidden, lost)))
+
+    lines = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    assert lines[0] == "asked of shop expected found result"
+    assert lines[1:] == [
+        "orders at least 1 60000 ok",
+        "owner x sha256:cdcdcdcdcdcd (another value came back) failed",
+        "slow 1 it did not end not checked",
+    ]

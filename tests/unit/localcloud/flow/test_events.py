@@ -166,21 +166,3 @@ def test_a_rate_fires_again_and_again_on_the_scaled_clock_until_it_is_stopped(
     after = _written(cloud, bucket)
     time.sleep(1.5)
     assert _written(cloud, bucket) == after
-
-
-def test_a_schedule_of_the_scheduler_fires_under_its_role(cloud: Cloud, bucket: str, function_arn: str) -> None:
-    role, name = lambda_functions.role(cloud), f"schedule-{uuid.uuid4().hex[:8]}"
-    scheduler = cloud.client("scheduler")
-    scheduler.create_schedule(
-        Name=name,
-        ScheduleExpression="rate(1 minutes)",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target={"Arn": function_arn, "RoleArn": role, "Input": _writes_to(bucket)},
-    )
-    schedules = Schedules()
-
-    _eventually(lambda: _written(cloud, bucket))
-
-    schedules.stop()
-    scheduler.delete_schedule(Name=name)
-    assert ("lambda:Invoke", role) in [(call.action, call.principal) for call in cloud.calls]

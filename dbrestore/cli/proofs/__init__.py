@@ -1,0 +1,1 @@
+"""Pages of evidence, and which databases were proven."""

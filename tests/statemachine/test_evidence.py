@@ -1,0 +1,220 @@
+"""The evidence that a restore leaves: written with the real definition, compared from its files alone."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from dbrestore.contract import keys, names
+from dbrestore.contract.errors import BackupDamaged
+from dbrestore.contract.evidence import Evidence
+from dbrestore.contract.job import ErrorNote
+from dbrestore.evidence import page
+from dbrestore.ledger import restore_list
+from lambdas.closing import keep_evidence
+from tests.statemachine.test_drills import declare, declared, scheduled, start  # noqa: F401 - a fixture is found by its name
+from tests.statemachine.world import World, execution_arn
+
+VERIFY = Path(__file__).parents[2] / "docs" / "verify_evidence.py"
+
+
+def folder_of(tmp_path: Path, name: str = "restore-1") -> Path:
+    """A copy of what the restore left in the evidence bucket."""
+    prefix = keys.restore_prefix(names.restore_id(execution_arn(name)))
+    for item in boto3.client("s3").list_objects_v2(Bucket="evidence", Prefix=prefix)["Contents"]:
+        path = tmp_path / item["Key"].removeprefix(prefix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(boto3.client("s3").get_object(Bucket="evidence", Key=item["Key"])["Body"].read())
+    return tmp_path
+
+
+def evidence_in(folder: Path) -> Evidence:
+    return Evidence.from_json((folder / "evidence.json").read_bytes())
+
+
+def verified(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(VERIFY), str(folder), *more], capture_output=True, text=True, check=False)
+
+
+def test_a_restore_leaves_evidence_whose_digests_agree(world: World, tmp_path: Path) -> None:
+    ended = world.run()
+    folder = folder_of(tmp_path)
+    told = json.loads(ended["output"])["report"]
+
+    assert ended["status"] == "SUCCEEDED"
+    listed = (folder / "manifest.sha256").read_text()
+    assert told["manifestSha256"] == hashlib.sha256(listed.encode()).hexdigest()
+    assert told["page"].endswith("/report.html")
+    assert told["trouble"] is None
+    covered = {line.split("  ")[1] for line in listed.splitlines()}
+    assert {"plan.json", "report.json", "evidence.json", "report.html", "jobs/replay/job.json", "jobs/verify/result.json"} <= covered
+    assert (
+        subprocess.run(["sha256sum", "--check", "--strict", "manifest.sha256"], cwd=folder, capture_output=True, check=False).returncode
+        == 0
+    )
+    assert verified(folder, told["manifestSha256"]).returncode == 0, verified(folder).stdout
+
+
+@pytest.mark.parametrize("name", ["jobs/verify/result.json", "report.json", "evidence.json", "report.html", "plan.json"])
+def test_a_document_that_was_changed_is_found_from_the_files_alone(world: World, tmp_path: Path, name: str) -> None:
+    world.run()
+    folder = folder_of(tmp_path)
+    path = folder / name
+    path.write_bytes(path.read_bytes() + b" ")
+
+    told = verified(folder)
+
+    assert told.returncode == 1
+    assert f"{name}: " in told.stdout
+
+
+def test_digests_that_were_made_anew_are_found_by_the_one_that_the_execution_told(world: World, tmp_path: Path) -> None:
+    ended = world.run()
+    folder = folder_of(tmp_path)
+    (folder / "report.html").write_bytes((folder / "report.html").read_bytes().replace(b"PASS", b"GOOD"))
+    lines = [
+        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}"
+        for name in (line.split("  ")[1] for line in (folder / "manifest.sha256").read_text().splitlines())
+    ]
+    (folder / "manifest.sha256").write_text("\n".join(lines) + "\n")
+
+    assert verified(folder).returncode == 0
+    assert verified(folder, json.loads(ended["output"])["report"]["manifestSha256"]).returncode == 1
+
+
+def test_the_evidence_names_the_files_of_the_restore_point_and_the_manifest_as_planned(world: World, tmp_path: Path) -> None:
+    world.run()
+
+    point = evidence_in(folder_of(tmp_path)).point
+
+    assert point.manifest_state == "as planned"
+    assert point.manifest_sha256 == world.report()["source"]["manifestSha256"]
+    assert [file.name for file in point.files]
+    assert all(len(file.sha256) == 64 for file in point.files)
+
+
+def test_a_restore_that_failed_leaves_evidence_too(world: World, tmp_path: Path) -> None:
+    world.worker.failing["REPLAYED orders"] = ErrorNote.of(BackupDamaged("the member 7 ends too early"))
+
+    ended = world.run()
+    found = evidence_in(folder_of(tmp_path))
+
+    assert ended["status"] == "FAILED"
+    assert found.verdict.outcome == "FAIL"
+    assert "BackupDamaged" in found.verdict.sentence
+    assert not any(database.proven for database in found.databases)
+    assert verified(tmp_path).returncode == 0
+
+
+def test_a_page_that_cannot_be_made_fails_no_restore_and_says_why(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "TEMPLATES", tmp_path / "nowhere")
+    page._environment.cache_clear()
+    page._style.cache_clear()
+
+    ended = world.run()
+
+    page._environment.cache_clear()
+    told = json.loads(ended["output"])["report"]
+    assert ended["status"] == "SUCCEEDED"
+    assert "the page was not made: FileNotFoundError" in told["trouble"]
+    assert told["page"] is None
+    assert told["manifestSha256"]
+    assert world.meta().status == "CLOSED"
+
+
+def test_evidence_that_cannot_be_written_fails_no_restore_and_says_why(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keep_evidence, "_TYPES", {})
+
+    ended = world.run()
+
+    assert ended["status"] == "SUCCEEDED"
+    assert "the evidence was not written: KeyError" in json.loads(ended["output"])["report"]["trouble"]
+    assert world.meta().status == "CLOSED"
+
+
+def test_evidence_is_written_when_the_restore_is_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that runs out of memory or time ends without a word, and the state's retry then finds the restore closed."""
+    statuses = []
+    write = keep_evidence._write
+
+    def noting(restore: Any, name: str, content: bytes) -> Any:
+        statuses.append(world.meta().status)
+        return write(restore, name, content)
+
+    monkeypatch.setattr(keep_evidence, "_write", noting)
+
+    world.run()
+
+    assert set(statuses) == {"CLOSED"}
+
+
+def test_the_list_of_restores_says_what_was_proven(world: World) -> None:
+    world.run()
+
+    (row,) = [restore_list.read(item) for item in world.ledger().table.query(restore_list.RESTORES)]
+
+    assert row.unread == ()
+    assert row.proof is not None
+    assert row.proof.source == world.engine.instance
+    assert row.proof.outcome == "PASS"
+    assert [one.proven for one in row.proof.databases] == [True] * len(row.databases)
+
+
+def test_a_drill_that_passed_leaves_evidence_of_its_copy_and_its_objectives(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    declare(declared(objectives={"recoveryMinutes": 60, "pointHours": 24 * 365 * 100}))
+
+    ended = world.run(scheduled())
+    found = evidence_in(folder_of(tmp_path))
+
+    assert ended["status"] == "SUCCEEDED"
+    assert (found.mode, found.verdict.outcome) == ("drill", "PASS")
+    assert found.drill is not None
+    assert (found.drill.copies, [one.met for one in found.drill.objectives]) == ("SUCCESSFUL", [True, True])
+    assert found.recovery.recovery_seconds == found.drill.recovery_seconds
+    assert (found.segregation.instance, found.segregation.told[0][:14]) == ("same", "Not segregated")
+    assert verified(tmp_path).returncode == 0
+
+
+def test_a_drill_that_missed_its_objective_fails_and_is_told_in_the_list(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    declare(declared(objectives={"pointHours": 0.001}))
+
+    world.run(scheduled())
+    found = evidence_in(folder_of(tmp_path))
+    (row,) = [restore_list.read(item) for item in world.ledger().table.query(restore_list.RESTORES)]
+
+    assert found.verdict.outcome == "FAIL"
+    assert found.verdict.sentence.startswith("The drill failed: ")
+    assert row.proof is not None
+    assert (row.proof.outcome, row.proof.drill, row.proof.databases[0].proven) == ("FAIL", "weekly", True)
+
+
+def test_a_damaged_drill_says_that_it_was_damaged_on_purpose(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    declare(declared())
+    world.worker.failing["REPLAYED"] = ErrorNote.of(BackupDamaged("one bit differs"))
+
+    world.run(start(withDamage=True))
+    found = evidence_in(folder_of(tmp_path))
+
+    assert found.damage
+    assert "was damaged on purpose" in (tmp_path / "report.html").read_text()
+
+
+def test_copies_that_stay_are_told_with_the_time_until_they_do(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    declare(declared(keepHours=2))
+
+    world.run(scheduled())
+    kept = evidence_in(folder_of(tmp_path / "kept"))
+    world.clock.let_pass(hours=3)
+    world.sweep()
+    gone = evidence_in(folder_of(tmp_path / "gone"))
+
+    assert kept.drill is not None and gone.drill is not None  # noqa: PT018
+    assert (kept.verdict.outcome, kept.drill.copies) == ("PASS", "DELETING")
+    assert "everything temporary is gone but the copies, which stay until" in kept.verdict.sentence
+    assert (gone.verdict.outcome, gone.drill.copies) == ("PASS", "SUCCESSFUL")
+    assert verified(tmp_path / "gone").returncode == 0
