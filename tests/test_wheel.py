@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from dbrestore.cli import own_version
 from dbrestore.contract.deployed import versions
-from dbrestore.contract.examination import Expected
+from dbrestore.contract.questions.examination import Expected
 from tests import tar_archives
 
 ROOT = Path(__file__).parent.parent

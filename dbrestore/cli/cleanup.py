@@ -12,7 +12,7 @@ from dbrestore.cli.control import Account
 from dbrestore.cli.options import AsJson
 from dbrestore.cli.views import display
 from dbrestore.contract.exit_code import ExitCode
-from dbrestore.contract.strays import CleanUpAnswer, CleanUpQuestion
+from dbrestore.contract.questions.strays import CleanUpAnswer, CleanUpQuestion
 
 FUNCTION = "CleanUpStrays"
 

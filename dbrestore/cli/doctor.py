@@ -21,8 +21,8 @@ from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.options import AsJson
 from dbrestore.cli.views import display
 from dbrestore.contract.errors import ControlPlaneNotFound, RestoreError, RestoreRequestInvalid
-from dbrestore.contract.examination import Examination, ExaminationQuestion, Finding, State
 from dbrestore.contract.exit_code import ExitCode
+from dbrestore.contract.questions.examination import Examination, ExaminationQuestion, Finding, State
 
 FUNCTION = "ExamineInstallation"
 MENDS = {

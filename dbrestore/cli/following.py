@@ -14,9 +14,10 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from dbrestore.cli.control import ControlPlane
-from dbrestore.contract import answer_lists, keys
+from dbrestore.contract import keys
 from dbrestore.contract import left_out_lists as left_out
-from dbrestore.contract.answer_lists import Answers
+from dbrestore.contract.checks import answer_lists
+from dbrestore.contract.checks.answer_lists import Answers
 from dbrestore.contract.errors import EvidenceUnreadable, RestoreNotFound
 from dbrestore.contract.job import ErrorNote, JobKind, Progress, Result
 from dbrestore.contract.left_out_lists import Lists

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from dbrestore.contract.deployed import job_document, versions
-from dbrestore.contract.examination import Expected
+from dbrestore.contract.questions.examination import Expected
 
 # Written by setup.py when a wheel is built.
 STAMP = Path(__file__).with_name("fingerprints.json")

@@ -11,9 +11,9 @@ from dbrestore.cli.views import display
 from dbrestore.cli.views import left_out as left_out_view
 from dbrestore.cli.views import report as report_view
 from dbrestore.contract import left_out_lists as left_out
-from dbrestore.contract.cancellation import CancelAnswer, CancelQuestion
 from dbrestore.contract.errors import RestoreNotFound
 from dbrestore.contract.exit_code import ExitCode
+from dbrestore.contract.questions.cancellation import CancelAnswer, CancelQuestion
 
 
 def status(context: typer.Context, restore_id: RestoreNameOrNone = None, as_json: AsJson = False) -> ExitCode:

@@ -23,14 +23,14 @@ from dbrestore.contract import form_problems
 from dbrestore.contract.allowed.worker_settings import EXPECTED
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.exit_code import ExitCode
-from dbrestore.contract.request_problems import Problems, note_rivals
-from dbrestore.contract.worker_configuration import (
+from dbrestore.contract.questions.worker_configuration import (
     CheckedWorker,
     ConfiguredValue,
     WorkerConfigurationAnswer,
     WorkerConfigurationQuestion,
     WorkerConfigurations,
 )
+from dbrestore.contract.request_problems import Problems, note_rivals
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The worker configuration that is deployed.")
 

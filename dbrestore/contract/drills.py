@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, ValidationError
 
-from dbrestore.contract.asked_checks import MOST_CHECKS, AskedCheck
+from dbrestore.contract.checks.asked import MOST_CHECKS, AskedCheck
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import DrillNotFound
 from dbrestore.contract.request import ArchiveRequest, InstanceName, TargetRequest

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.document import Document
 from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import Check, ErrorNote, FixUp, LeftOut

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from dbrestore.contract.asked_checks import AskedCheck, CheckAnswer
+from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import RestoreError
 from dbrestore.contract.manifest import Engine, NativeKind

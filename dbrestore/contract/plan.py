@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from dbrestore.contract.allowed.worker_settings import ProxyUrl
-from dbrestore.contract.asked_checks import AskedCheck
+from dbrestore.contract.checks.asked import AskedCheck
 from dbrestore.contract.document import Document
 from dbrestore.contract.drills import PlannedDrill
 from dbrestore.contract.job import PostgresOptions

@@ -10,7 +10,7 @@ from pydantic import Field, NaiveDatetime, StringConstraints, field_validator
 from dbrestore.contract.allowed.credentials import IamUser, SecretArn
 from dbrestore.contract.allowed.point_names import INSTANCE_NAME
 from dbrestore.contract.allowed.worker_settings import WorkerSettings
-from dbrestore.contract.asked_checks import MOST_CHECKS, AskedCheck
+from dbrestore.contract.checks.asked import MOST_CHECKS, AskedCheck
 from dbrestore.contract.document import Document
 
 Mode = Literal["restore", "plan", "drill"]

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from dbrestore.contract import asked_checks, form_problems
+from dbrestore.contract import form_problems
 from dbrestore.contract.allowed import credentials as allowed_credentials
 from dbrestore.contract.allowed import worker_settings
 from dbrestore.contract.allowed.name_flaws import place_of
-from dbrestore.contract.asked_checks import ALL_QUESTIONS, AskedCheck
+from dbrestore.contract.checks import asked as asked_checks
+from dbrestore.contract.checks.asked import ALL_QUESTIONS, AskedCheck
 from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, RestoreRequest, WorkerRequest
 

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dbrestore.contract import keys, limits, names
 from dbrestore.contract.anchor import AnchoredTarget
 from dbrestore.contract.errors import LedgerRowUnreadable, NotReady, RestoreNotFound
-from dbrestore.contract.strays import CleanUpAnswer, CleanUpQuestion, Outcome, Stray
+from dbrestore.contract.questions.strays import CleanUpAnswer, CleanUpQuestion, Outcome, Stray
 from dbrestore.contract.things import BUCKET
 from dbrestore.ledger import restore_list
 from dbrestore.ledger.reading import open_restores

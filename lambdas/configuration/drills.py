@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dbrestore.contract.allowed import credentials as allowed
-from dbrestore.contract.asked_checks import ALL_QUESTIONS
+from dbrestore.contract.checks.asked import ALL_QUESTIONS
 from dbrestore.contract.drills import MOST_DATABASES, DrillConfiguration
 from dbrestore.contract.errors import DrillConfigurationInvalid
 from lambdas.configuration import drill_schedules

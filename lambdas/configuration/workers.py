@@ -12,7 +12,7 @@ from typing import Any
 
 from dbrestore.contract.allowed.worker_settings import EXPECTED
 from dbrestore.contract.errors import WorkerConfigurationInvalid
-from dbrestore.contract.worker_configuration import WorkerConfigurations, place_name
+from dbrestore.contract.questions.worker_configuration import WorkerConfigurations, place_name
 from lambdas.configuration import files as configuration_file
 
 # Beside the code, in a checkout as in the functions' archive.

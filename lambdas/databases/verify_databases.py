@@ -5,7 +5,7 @@ A promoted database is KEPT: it is what the restore was for. What is promoted st
 of it; but then the restore does not succeed.
 """
 
-from dbrestore.contract import answer_lists
+from dbrestore.contract.checks import answer_lists
 from dbrestore.contract.errors import ChecksFailed, ObjectsLeftOut, SomeDatabasesFailed
 from dbrestore.contract.sections import DatabaseOutcome, VerifiedSection
 from dbrestore.ledger import reading

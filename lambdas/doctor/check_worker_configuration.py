@@ -9,14 +9,14 @@ from typing import Any
 from pydantic import JsonValue
 
 from dbrestore.contract.allowed.worker_settings import WorkerSettings
-from dbrestore.contract.request_problems import Problems
-from dbrestore.contract.worker_configuration import (
+from dbrestore.contract.questions.worker_configuration import (
     CheckedWorker,
     ConfiguredValue,
     WorkerConfigurationAnswer,
     WorkerConfigurationQuestion,
     WorkerFinding,
 )
+from dbrestore.contract.request_problems import Problems
 from lambdas.configuration import workers as worker_configuration
 from lambdas.lookup import target as target_lookup
 from lambdas.placement.effective_worker import BUILT_IN, EffectiveWorker

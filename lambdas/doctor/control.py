@@ -10,7 +10,7 @@ from dbrestore.contract import limits
 from dbrestore.contract.anchor import VERSION
 from dbrestore.contract.deployed import versions as doctor_versions
 from dbrestore.contract.errors import LedgerRowUnreadable
-from dbrestore.contract.examination import Expected
+from dbrestore.contract.questions.examination import Expected
 from dbrestore.contract.refusals import error_code
 from dbrestore.ledger.anchor_reading import DERIVED
 from dbrestore.ledger.reading import open_restores

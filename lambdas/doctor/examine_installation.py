@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from dbrestore.contract.examination import Examination, ExaminationQuestion, Finding
+from dbrestore.contract.questions.examination import Examination, ExaminationQuestion, Finding
 from lambdas.doctor import access as doctor_access
 from lambdas.doctor import control as doctor_control
 from lambdas.doctor import instance as doctor_instance

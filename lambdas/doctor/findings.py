@@ -16,7 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import NotReady, RestoreError
-from dbrestore.contract.examination import Finding, State
+from dbrestore.contract.questions.examination import Finding, State
 from lambdas.runtime.aws import translated
 from lambdas.runtime.telemetry import log
 

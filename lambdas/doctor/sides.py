@@ -14,8 +14,8 @@ from botocore.config import Config
 
 from dbrestore.contract import limits
 from dbrestore.contract.allowed import engines
-from dbrestore.contract.examination import ExaminationQuestion
 from dbrestore.contract.manifest import Engine
+from dbrestore.contract.questions.examination import ExaminationQuestion
 from lambdas.lookup import target as target_lookup
 from lambdas.planning import credentials as credential_plan
 from lambdas.planning.credentials import Credentials

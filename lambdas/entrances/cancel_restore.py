@@ -3,8 +3,8 @@
 from contextlib import suppress
 
 from dbrestore.contract import names
-from dbrestore.contract.cancellation import CancelAnswer, CancelQuestion
 from dbrestore.contract.errors import RestoreNotFound
+from dbrestore.contract.questions.cancellation import CancelAnswer, CancelQuestion
 from lambdas.archive import arrivals
 from lambdas.runtime import telemetry
 from lambdas.runtime.executions import described

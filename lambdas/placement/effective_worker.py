@@ -11,8 +11,8 @@ from typing import Any
 from dbrestore.contract import form_problems, limits
 from dbrestore.contract.allowed.worker_settings import WorkerSettings
 from dbrestore.contract.document import Document
+from dbrestore.contract.questions.worker_configuration import PlaceSettings, WorkerConfigurations
 from dbrestore.contract.request import WorkerRequest
-from dbrestore.contract.worker_configuration import PlaceSettings, WorkerConfigurations
 
 FILE = "workers.json"
 REQUEST = "the request"

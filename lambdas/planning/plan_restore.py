@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from botocore.exceptions import ClientError
 
 from dbrestore.contract import anchor, keys, names
-from dbrestore.contract.asked_checks import AskedCheck
+from dbrestore.contract.checks.asked import AskedCheck
 from dbrestore.contract.drills import PlannedDrill, RepeatedDelivery
 from dbrestore.contract.errors import (
     EngineMismatch,

@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from dbrestore.contract import keys
-from dbrestore.contract.asked_checks import AskedCheck
+from dbrestore.contract.checks.asked import AskedCheck
 from dbrestore.contract.job import DatabaseJob, DatabaseServer, Job, JobKind, PostgresOptions, Result
 from dbrestore.contract.manifest import ByteRange, DatabaseBackup, Manifest
 from dbrestore.points.pgdump import adding as points

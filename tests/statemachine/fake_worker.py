@@ -13,7 +13,7 @@ from moto.ssm.exceptions import SSMException
 from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result
 from tests.statemachine.fake_native import NativeServer
 

@@ -7,7 +7,7 @@ import pytest
 
 from dbrestore.cli.exit_code_choice import of_execution
 from dbrestore.contract import keys
-from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.record import Report

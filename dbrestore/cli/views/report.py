@@ -14,10 +14,10 @@ from dbrestore.cli.views import plan as plan_view
 from dbrestore.cli.views.engines import ENGINES
 from dbrestore.cli.views.tables import table
 from dbrestore.cli.views.units import dollars, duration, number, size
-from dbrestore.contract import answer_lists
 from dbrestore.contract import left_out_lists as left_out
 from dbrestore.contract.allowed import engines
-from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.checks import answer_lists
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import Check, DatabaseResult, FixUp, Result
 from dbrestore.contract.plan import Estimate

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.errors import ReplayFailed, RestoreError, RestoreFailed, VerificationFailed
 from dbrestore.contract.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, Job
 from dbrestore.contract.manifest import DatabaseBackup, Manifest

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dbrestore.contract.asked_checks import AskedCheck, CheckAnswer
+from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer
 from dbrestore.worker.base import limits
 from tests.databases.restore_case import Cloud, Restore
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import psycopg
 import pytest
 
-from dbrestore.contract.asked_checks import AskedCheck
+from dbrestore.contract.checks.asked import AskedCheck
 from dbrestore.contract.job import DatabaseJob
 from tests.databases.restore_case import Cloud, Restore
 

@@ -9,7 +9,7 @@ import pytest
 from dbrestore.cli import cleanup, main
 from dbrestore.contract import limits
 from dbrestore.contract.exit_code import ExitCode
-from dbrestore.contract.strays import CleanUpAnswer, Outcome, Stray
+from dbrestore.contract.questions.strays import CleanUpAnswer, Outcome, Stray
 from tests.statemachine.conftest import world
 from tests.statemachine.world import ACCOUNT, MACHINE_ARN, REGION, World
 from tests.unit.lambdas.closing.test_clean_up_strays import instance, pass_some_time

@@ -16,8 +16,8 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 from dbrestore.cli import doctor, main
 from dbrestore.contract.deployed import job_document
 from dbrestore.contract.deployed import versions as doctor_versions
-from dbrestore.contract.examination import ExaminationQuestion, Finding
 from dbrestore.contract.exit_code import ExitCode
+from dbrestore.contract.questions.examination import ExaminationQuestion, Finding
 from lambdas.doctor import examine_installation as examiner
 from lambdas.doctor import findings as doctor_findings
 from lambdas.doctor import instance as doctor_instance

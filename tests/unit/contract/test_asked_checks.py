@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dbrestore.contract.asked_checks import ALL_QUESTIONS, AskedCheck, Expectation
+from dbrestore.contract.checks.asked import ALL_QUESTIONS, AskedCheck, Expectation
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.request import RestoreRequest
 from dbrestore.contract.request_problems import Problems, read

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.drills import DrillVerdict, MeasuredObjective
 from dbrestore.contract.evidence import Digest, Evidence
 from dbrestore.contract.job import Check, DatabaseResult, ErrorNote, FixUp, LeftOut, Result

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.evidence import Verdict
 from dbrestore.contract.job import Check, ErrorNote, FixUp, LeftOut
 from tests.unit.evidence import made

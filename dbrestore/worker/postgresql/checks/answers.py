@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Final
 
-from dbrestore.contract.asked_checks import AnswerStatus, AskedCheck, CheckAnswer, Expectation
+from dbrestore.contract.checks.asked import AnswerStatus, AskedCheck, CheckAnswer, Expectation
 from dbrestore.worker.base import limits
 
 _MOMENTS: Final = ("timestamp with time zone", "timestamp without time zone", "date")

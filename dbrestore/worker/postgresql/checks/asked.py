@@ -14,7 +14,7 @@ from typing import Final
 import psycopg
 from psycopg import pq, sql
 
-from dbrestore.contract.asked_checks import AskedCheck, CheckAnswer, Expectation
+from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer, Expectation
 from dbrestore.contract.errors import CheckRefused, ReplayFailed
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql import sql_tokens, termination

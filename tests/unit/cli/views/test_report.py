@@ -8,7 +8,7 @@ from rich.console import Console
 
 from dbrestore.cli.following import Ended
 from dbrestore.cli.views import report as report_view
-from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.job import Check, DatabaseResult, FixUp, Result
 from dbrestore.contract.record import Report
 

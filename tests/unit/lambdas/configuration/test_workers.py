@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 
 from dbrestore.contract.errors import WorkerConfigurationInvalid
+from dbrestore.contract.questions.worker_configuration import WorkerConfigurations
 from dbrestore.contract.request import WorkerRequest
-from dbrestore.contract.worker_configuration import WorkerConfigurations
 from docs import generate
 from lambdas.configuration.workers import DEPLOYED, deployed, read
 from lambdas.placement.effective_worker import EffectiveWorker, effective

@@ -13,7 +13,7 @@ from moto.iam.responses import IamResponse
 
 from dbrestore.contract.deployed import job_document
 from dbrestore.contract.deployed import versions as doctor_versions
-from dbrestore.contract.examination import Expected, Finding
+from dbrestore.contract.questions.examination import Expected, Finding
 from infrastructure.functions import FUNCTIONS
 from lambdas.runtime.settings import CA_BUNDLE_KEY
 from localcloud.base import certificates

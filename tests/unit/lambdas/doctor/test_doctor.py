@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto.sts.responses import TokenResponse
 
-from dbrestore.contract.examination import ExaminationQuestion, Finding
+from dbrestore.contract.questions.examination import ExaminationQuestion, Finding
 from lambdas.doctor import access as doctor_access
 from lambdas.doctor import control as doctor_control
 from lambdas.doctor import examine_installation as doctor

@@ -6,7 +6,7 @@ The last verification that had a database has the last word about it.
 from collections.abc import Iterable
 from typing import Final
 
-from dbrestore.contract.asked_checks import CheckAnswer
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.job import Result
 
 Answers = dict[str, tuple[CheckAnswer, ...]]
