@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from aws_cdk import ArnFormat, Aws, CfnOutput, Duration, RemovalPolicy, Stack
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -21,6 +20,7 @@ from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, 
 from infrastructure.bundles import dependency_layer, function_code
 from infrastructure.dependencies import ROOT
 from infrastructure.functions import FUNCTIONS, Function
+from infrastructure.ledger_table import ledger_table
 from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
 from lambdas.configuration import drills as drill_configuration
@@ -52,7 +52,7 @@ class ControlStack(Stack):
             settings.credential_configuration,
             settings.drill_configuration,
         )
-        self.ledger = _ledger(self, settings.prefix)
+        self.ledger = ledger_table(self, settings.prefix)
         self.key = encryption.key(self, settings)
         keeping = Keeping(self.key, access_log_bucket(self, self.prefix), self.prefix)
         self.repository = repository_bucket(self, settings.target_accounts, keeping, settings.repository_lock_days)
@@ -293,22 +293,3 @@ class ControlStack(Stack):
         )
         for name, value in places.items():
             CfnOutput(self, name[0].upper() + name[1:], value=value)
-
-
-def _ledger(scope: Construct, prefix: str) -> dynamodb.Table:
-    table = dynamodb.Table(
-        scope,
-        "Ledger",
-        table_name=names.of(prefix, names.LEDGER_TABLE),
-        partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
-        sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
-        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-        encryption=dynamodb.TableEncryption.AWS_MANAGED,
-        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
-        deletion_protection=True,
-        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
-    )
-    acknowledge(
-        table, {"CKV_AWS_119": "it holds names and times, no rows and no secrets; DynamoDB encrypts it with AWS' key of the account"}
-    )
-    return table

@@ -63,14 +63,19 @@ def gathered(material: Material) -> Evidence:
         proofs=report.proofs,
         resources=report.resources[:LISTED_RESOURCES],
         resources_unlisted=max(0, len(report.resources) - LISTED_RESOURCES),
-        versions=Versions(
-            source_engine=material.point.engine_version,
-            target_engine=f"{report.target.engine} {report.target.engine_version}",
-            tool=material.tool,
-            code=material.code,
-        ),
+        versions=_versions(material),
         documents=material.documents,
         notices=tuple(_notices(report)),
+    )
+
+
+def _versions(material: Material) -> Versions:
+    target = material.report.target
+    return Versions(
+        source_engine=material.point.engine_version,
+        target_engine=f"{target.engine} {target.engine_version}",
+        tool=material.tool,
+        code=material.code,
     )
 
 

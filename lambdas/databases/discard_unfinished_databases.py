@@ -27,6 +27,7 @@ from lambdas.databases.verify_databases import JOB_NAME as VERIFY
 from lambdas.pairing import list_owner
 from lambdas.pairing.list_owner import ListOwner
 from lambdas.pairing.security_groups import pair
+from lambdas.runtime import open_restores
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.state import Restore, state
@@ -71,7 +72,7 @@ def _stay(restore: Restore, meta: Meta, *, in_clean_up: bool) -> bool:
     passed = next((row for row in phases if row.state == "VerifyDatabases" and row.status == "SUCCEEDED"), None)
     if passed is None or passed.ended_at is None:
         return False
-    restore.ledger.keep_copies(passed.ended_at, passed.ended_at + timedelta(hours=drill.keep_hours))
+    open_restores.keep_copies(restore.ledger, passed.ended_at, passed.ended_at + timedelta(hours=drill.keep_hours))
     return True
 
 

@@ -22,7 +22,7 @@ from lambdas.lookup import target as target_lookup
 from lambdas.placement.effective_worker import BUILT_IN, EffectiveWorker
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.findings import Place
-from lambdas.planning.plan_restore import assume
+from lambdas.planning.target_account import assume
 from lambdas.planning.worker import Site
 from lambdas.runtime.state import Surroundings, handler
 

@@ -20,7 +20,7 @@ from lambdas.lookup import target as target_lookup
 from lambdas.planning import credentials as credential_plan
 from lambdas.planning.credentials import Credentials
 from lambdas.planning.findings import Place
-from lambdas.planning.plan_restore import assume
+from lambdas.planning.target_account import assume
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.state import Surroundings
 

@@ -6,7 +6,7 @@ from dbrestore.contract import names
 from dbrestore.contract.errors import RestoreNotFound
 from dbrestore.contract.questions.cancellation import CancelAnswer, CancelQuestion
 from lambdas.archive import arrivals
-from lambdas.runtime import telemetry
+from lambdas.runtime import open_restores, telemetry
 from lambdas.runtime.executions import described
 from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings, handler
@@ -22,7 +22,7 @@ def cancel_restore(question: CancelQuestion, surroundings: Surroundings) -> Canc
     except RestoreNotFound:
         if not _is_planned(question, surroundings):
             raise
-        ledger.cancel_early()
+        open_restores.cancel_early(ledger)
         # If it was opened between the two looks, the plan may not have seen the wish.
         with suppress(RestoreNotFound):
             request_cancel(surroundings.table, question.restore_id)

@@ -9,8 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from botocore.exceptions import ClientError
-
 from dbrestore.contract import anchor, keys, names
 from dbrestore.contract.checks.asked import AskedCheck
 from dbrestore.contract.drills import PlannedDrill, RepeatedDelivery
@@ -25,7 +23,6 @@ from dbrestore.contract.errors import (
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.manifest import Engine, Manifest
 from dbrestore.contract.plan import Plan, PlannedSource, PlannedTarget
-from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import RestoreRequest
 from dbrestore.contract.request_problems import Problems, read
 from dbrestore.ledger import restore_list
@@ -45,9 +42,9 @@ from lambdas.planning.credentials import Credentials
 from lambdas.planning.findings import EnginePart, Findings, Place
 from lambdas.planning.postgresql import part as postgresql
 from lambdas.planning.sqlserver import part as sqlserver
+from lambdas.planning.target_account import assume
 from lambdas.planning.worker import Site, WorkerPart
-from lambdas.runtime import phases, telemetry
-from lambdas.runtime.aws import TargetAccount
+from lambdas.runtime import open_restores, phases, telemetry
 from lambdas.runtime.executions import described
 from lambdas.runtime.inputs import PlanInput
 from lambdas.runtime.ledger import Ledger
@@ -116,7 +113,7 @@ def _close_if_stopped(surroundings: Surroundings, ledger: Ledger, plan: Plan) ->
     Raises RestoreCancelled."""
     execution = described(surroundings, plan.execution_arn)
     ended = execution["status"] if execution and execution["status"] != "RUNNING" else None
-    if ended or ledger.was_cancelled_early:
+    if ended or open_restores.was_cancelled_early(ledger):
         why = f"The execution ended ({ended})" if ended else "The restore was asked to stop"
         stopped = RestoreCancelled(f"{why} while it was being planned")
         note = ErrorNote.of(stopped)
@@ -136,8 +133,8 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
     found = replace(_find(section, surroundings, request, place, problems), drill=drill)
     instance = found.instance
     engine, part = _engine_part(found, problems)
-    settings = surroundings.settings
-    problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, settings.evidence_bucket))
+    evidence = surroundings.settings.evidence_bucket
+    problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, evidence))
     worker = _worker(found, place, section, part, problems)
     credentials = credential_plan.part(found, place, engine, problems)
     archive = archive_plan.part(part.files, request.archive.tier, part.reading_hours, problems, surroundings.bounds.archive_batch)
@@ -162,9 +159,7 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
         checks=_checks(request),
         drill=drill,
         notes=(*part.notes, *credentials.notes, *_namesakes(found)),
-        ticket=request.ticket,
-        reason=request.reason,
-        requested_by=request.requested_by,
+        **request.model_dump(include={"ticket", "reason", "requested_by"}),
     )
 
 
@@ -189,37 +184,6 @@ def _find(section: PlanInput, surroundings: Surroundings, request: RestoreReques
         manifest_sha256=stored.sha256 if stored else None,
         at_home=place == Place.home(section.execution_arn),
     )
-
-
-def assume(surroundings: Surroundings, place: Place, execution_arn: str) -> TargetAccount:
-    """The target's account as its role. Raises TargetNotUsable with the fix if the role can't be assumed or its workers would not be let
-    in."""
-    _require_let_in(surroundings, place.account, execution_arn)
-    role = surroundings.settings.target_role_name.replace("{region}", place.region)
-    try:
-        return surroundings.target(
-            partition=place.partition,
-            account=place.account,
-            region=place.region,
-            restore_id=names.restore_id(execution_arn),
-        )
-    except ClientError as error:
-        if error_code(error) != "AccessDenied":
-            raise
-        raise TargetNotUsable(
-            f"the role {role} of account {place.account} can't be assumed: deploy the TargetStack there, with this control account "
-            "and its external id"
-        ) from error
-
-
-def _require_let_in(surroundings: Surroundings, account: str, execution_arn: str) -> None:
-    """A worker that may not read its job can't say so either: it would be seen only when it has died."""
-    known = surroundings.settings.target_accounts
-    if known is not None and account not in (execution_arn.split(":")[4], *known):
-        raise TargetNotUsable(
-            f"account {account} is not among the ControlStack's targetAccounts, so a worker there couldn't read any backup: deploy the "
-            f"ControlStack with -c targetAccounts={','.join((*known, account))}"
-        )
 
 
 def _source_name(request: RestoreRequest, instance: "DBInstanceTypeDef | None") -> str:

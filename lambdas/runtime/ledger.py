@@ -12,6 +12,7 @@
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
     STRAYS                   <account>#<Region>#<kind>#<id>  when a stray was first seen (lambdas.closing.clean_up_strays)
     <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
+    DRILL#<name>             CURRENT, AT#..., DATABASE#...   that a drill is run once, and one at a time (lambdas.runtime.drill_rows)
     <restore id>             CANCELLED                       a wish to stop that came before META was written
     <restore id>             RETRIEVAL#BATCH#<n>, RETRIEVAL#ROUNDS, RETRIEVED   what was asked of the archive (lambdas.archive)
     <restore id>             AWAITED                         the file that the restore waits for (lambdas.archive.arrivals)
@@ -42,11 +43,11 @@ from dbrestore.ledger import restore_list, stored_rows
 from dbrestore.ledger.reading import META, OPEN, RESOURCE
 from dbrestore.ledger.stored_rows import Meta, Status
 from dbrestore.ledger.table import ConditionFailed, Item, Table, Write
+from lambdas.runtime import resource_rows
 from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.clock import Clock, system_clock
 
 LOCK = "LOCK"
-CANCELLED_EARLY = "CANCELLED"
 MINE_OR_FREE = "attribute_not_exists(pk) OR restoreId = :restore"
 
 
@@ -80,15 +81,6 @@ class Ledger:
         except ConditionFailed as failed:
             return self._already_open(plan, failed)
         return plan
-
-    def cancel_early(self) -> None:
-        """Ask a restore to stop that isn't in the ledger yet: PlanRestore looks for this row when it has opened the ledger."""
-        self.table.write(self.table.put({"pk": self.restore_id, "sk": CANCELLED_EARLY, "since": self.clock().isoformat()}))
-
-    @property
-    def was_cancelled_early(self) -> bool:
-        """Whether somebody asked it to stop before it was in the ledger."""
-        return self.table.get(self.restore_id, CANCELLED_EARLY) is not None
 
     def meta(self) -> Meta:
         """Raises RestoreNotFound, LedgerRowUnreadable."""
@@ -139,7 +131,10 @@ class Ledger:
         row = ResourceRow(kind=kind, role=role, name=name, state="INTENT", intended_at=self.clock())
         unless_further = "attribute_not_exists(pk) OR #state IN (:a, :b)"
         try:
-            self.table.write(self.while_status(while_), self.table.put(self._item(row), unless_further, a=begins[0], b=begins[1]))
+            self.table.write(
+                self.while_status(while_),
+                self.table.put(self._item(row), unless_further, a=begins[0], b=begins[1]),
+            )
         except ConditionFailed:
             self.require(while_)
             return self._now_further(row)
@@ -215,22 +210,17 @@ class Ledger:
 
     def row(self, kind: str, role: str, name: str) -> ResourceRow | None:
         """One row, or None."""
-        item = self.table.get(self.restore_id, _resource_key(kind, role, name))
-        return _resource(item) if item else None
+        item = self.table.get(self.restore_id, resource_rows.key(kind, role, name))
+        return resource_rows.read(item) if item else None
 
     def rows(self, *kinds: str) -> tuple[ResourceRow, ...]:
         """All rows, or those of these kinds."""
-        rows = (_resource(item) for item in self.table.query(self.restore_id, RESOURCE))
+        rows = (resource_rows.read(item) for item in self.table.query(self.restore_id, RESOURCE))
         return tuple(row for row in rows if not kinds or row.kind in kinds)
 
     def unsettled(self, *kinds: str) -> tuple[ResourceRow, ...]:
         """Rows of things that may exist and are not to stay."""
         return tuple(row for row in self.rows(*kinds) if row.state in ("INTENT", "CREATED"))
-
-    def keep_copies(self, since: datetime, until: datetime) -> None:
-        """Say how long the copies of a drill that passed stay; what was said first counts."""
-        change = "SET keptSince = if_not_exists(keptSince, :since), keptUntil = if_not_exists(keptUntil, :until)"
-        self.table.write(self.table.update(self.restore_id, META, change, since=since.isoformat(), until=until.isoformat()))
 
     def remember(self, error: ErrorNote) -> None:
         """Keep the restore's first error for the report of a later clean-up."""
@@ -291,18 +281,10 @@ class Ledger:
             raise RestoreClosed(f"{row.kind} {row.name} of restore {self.restore_id} was settled meanwhile") from None
 
     def _item(self, row: ResourceRow) -> Item:
-        return {"pk": self.restore_id, "sk": _resource_key(row.kind, row.role, row.name)} | row.to_state()
+        return resource_rows.item(self.restore_id, row)
 
 
 def _busy(table: Table, lock: str, database: object) -> str | None:
     owner = (table.get(lock, LOCK) or {}).get("restoreId")
     name = getattr(database, "asked_name", "")
     return f"{name}: restore {owner} is working on it right now: wait for it or cancel it" if owner else None
-
-
-def _resource_key(kind: str, role: str, name: str) -> str:
-    return f"{RESOURCE}{kind}#{role}#{name}"
-
-
-def _resource(item: Item) -> ResourceRow:
-    return stored_rows.readable(ResourceRow, item)

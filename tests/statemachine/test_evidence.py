@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import jinja2
 import pytest
+from moto.s3.exceptions import InvalidRequest
+from moto.s3.models import S3Backend
 
 from dbrestore.contract import keys, names
 from dbrestore.contract.errors import BackupDamaged
 from dbrestore.contract.evidence import Evidence
 from dbrestore.contract.job import ErrorNote
-from dbrestore.evidence import page
 from dbrestore.ledger import restore_list
-from lambdas.closing import keep_evidence
 from tests.statemachine.test_drills import declare, declared, scheduled, start  # noqa: F401 - a fixture is found by its name
 from tests.statemachine.world import World, execution_arn
 
@@ -111,14 +112,14 @@ def test_a_restore_that_failed_leaves_evidence_too(world: World, tmp_path: Path)
     assert verified(tmp_path).returncode == 0
 
 
-def test_a_page_that_cannot_be_made_fails_no_restore_and_says_why(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "TEMPLATES", tmp_path / "nowhere")
-    page._environment.cache_clear()
-    page._style.cache_clear()
+def test_a_page_that_cannot_be_made_fails_no_restore_and_says_why(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: Any, **__: Any) -> None:
+        raise FileNotFoundError("report.html")
+
+    monkeypatch.setattr(jinja2.Environment, "get_template", lost)
 
     ended = world.run()
 
-    page._environment.cache_clear()
     told = json.loads(ended["output"])["report"]
     assert ended["status"] == "SUCCEEDED"
     assert "the page was not made: FileNotFoundError" in told["trouble"]
@@ -128,25 +129,33 @@ def test_a_page_that_cannot_be_made_fails_no_restore_and_says_why(world: World, 
 
 
 def test_evidence_that_cannot_be_written_fails_no_restore_and_says_why(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keep_evidence, "_TYPES", {})
+    put = S3Backend.put_object
+
+    def full(backend: S3Backend, bucket: str, key_name: str, *arguments: Any, **keywords: Any) -> Any:
+        if key_name.endswith("/evidence.json"):
+            raise InvalidRequest("PutObject")
+        return put(backend, bucket, key_name, *arguments, **keywords)
+
+    monkeypatch.setattr(S3Backend, "put_object", full)
 
     ended = world.run()
 
     assert ended["status"] == "SUCCEEDED"
-    assert "the evidence was not written: KeyError" in json.loads(ended["output"])["report"]["trouble"]
+    assert "the evidence was not written: " in json.loads(ended["output"])["report"]["trouble"]
     assert world.meta().status == "CLOSED"
 
 
 def test_evidence_is_written_when_the_restore_is_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function that runs out of memory or time ends without a word, and the state's retry then finds the restore closed."""
     statuses = []
-    write = keep_evidence._write
+    put = S3Backend.put_object
 
-    def noting(restore: Any, name: str, content: bytes) -> Any:
-        statuses.append(world.meta().status)
-        return write(restore, name, content)
+    def noting(backend: S3Backend, bucket: str, key_name: str, *arguments: Any, **keywords: Any) -> Any:
+        if key_name.endswith(("/evidence.json", "/report.html", "/manifest.sha256")):
+            statuses.append(world.meta().status)
+        return put(backend, bucket, key_name, *arguments, **keywords)
 
-    monkeypatch.setattr(keep_evidence, "_write", noting)
+    monkeypatch.setattr(S3Backend, "put_object", noting)
 
     world.run()
 

@@ -20,6 +20,7 @@ class Bounds:
     rotation_pause_seconds: float = limits.ROTATION_PAUSE_SECONDS
     progress_seconds: float = limits.PROGRESS_SECONDS
 
+    check_seconds: int = limits.CHECK_SECONDS
     analyze_seconds: int = limits.ANALYZE_SECONDS
     cancel_seconds: float = limits.CANCEL_SECONDS
     hand_over_lock_seconds: int = limits.HAND_OVER_LOCK_SECONDS

@@ -1,5 +1,6 @@
 """PostgreSQL's jobs, by their kind: replay, verify, discard. Invariant: what the server said comes out under an error name."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from dbrestore.contract.job import Absence, DatabaseResult, Job
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Credentials
-from dbrestore.worker.postgresql import damage, discard, replay, verification
+from dbrestore.worker.postgresql import discard, replay, verification
+from dbrestore.worker.postgresql.rows import damage
 from dbrestore.worker.postgresql.session import Server, explained
 
 Settled = tuple[DatabaseResult, Sequence[Absence]]
@@ -35,6 +37,8 @@ def _settled(folder: JobFolder, server: Server, job: Job, progress: ProgressWrit
         s3 = damage.damaged(folder.s3, manifest.databases) if job.with_damage else folder.s3
         for result in replay.run(replay.Replay(s3, bucket, manifest, server, job, progress, folder)):
             yield result, ()
+            if result.asked_name != job.databases[-1].asked_name:
+                time.sleep(job.pause_seconds)
         return
     subject = verification.Verification(folder.s3, bucket, manifest, server, job, progress, folder)
     yield from verification.run(subject)

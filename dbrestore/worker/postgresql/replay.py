@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from dbrestore.contract.errors import (
-    DatabaseExists,
-    ReplayFailed,
-    RestoreError,
-    RestoreFailed,
-)
+from dbrestore.contract.errors import DatabaseExists, ReplayFailed, RestoreError, RestoreFailed
 from dbrestore.contract.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job, LeftOut
 from dbrestore.contract.manifest import DatabaseBackup, Manifest
 from dbrestore.points.pgdump import encoding as pgdump_encoding
@@ -86,10 +81,7 @@ def run(replay: Replay) -> Iterator[DatabaseResult]:
     backups = [replay.manifest.backup(database.backup_name, DatabaseBackup) for database in replay.job.databases]
     with replay.server.connect_master() as master:
         restoring_user.require_able(master, replay.server)
-    for number, (database, backup) in enumerate(zip(replay.job.databases, backups, strict=True)):
-        if number and replay.job.pause_seconds:
-            replay.progress.phase("pausing", backup.name)
-            time.sleep(replay.job.pause_seconds)
+    for database, backup in zip(replay.job.databases, backups, strict=True):
         yield _replay_one(replay, database, backup)
 
 

@@ -31,15 +31,15 @@ def end_sessions_of(master: Connection, role: str) -> None:
 
 @contextmanager
 def bounded(end_sessions: Callable[[], None], seconds: float, sentence: str) -> Iterator[None]:
-    """Ends the sessions if what runs in them outlives its time-out, which code of the dump can catch. Raises ReplayFailed with the
-    sentence then."""
+    """Ends the sessions if what runs in them isn't over then: code of the dump can catch the server's time-out. Raises ReplayFailed with
+    the sentence in that case."""
     ended = threading.Event()
 
     def end() -> None:
         ended.set()
         end_sessions()
 
-    timer = threading.Timer(seconds + limits.CANCEL_SECONDS, end)
+    timer = threading.Timer(seconds, end)
     timer.start()
     try:
         yield

@@ -175,7 +175,7 @@ def _answers(verification: Verification, login: Login, subject: Promotion, end_s
     """What the request asks of the database, once it is known to be what was backed up. Asked in `public`, on UTC's clock."""
     temporary = subject.database.temporary_name
     connect = partial(verification.server.connect, login, temporary, search_path="public", TimeZone="UTC")
-    asking = Asking(connect, end_sessions, verification.manifest.created_at)
+    asking = Asking(connect, end_sessions, verification.manifest.created_at, verification.server.bounds)
     return tuple(asked.ask(asking, subject.database.asked_checks))
 
 

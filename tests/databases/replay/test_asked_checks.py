@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer
-from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from tests.databases.restore_case import Cloud, Restore
 
 EXTRA = """
@@ -159,12 +159,12 @@ def test_a_value_is_shown_only_on_request(restore: Restore) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT 1; DROP TABLE items",
-        "SELECT 1; SELECT 2",
+        "SELECT $$a$$; DROP TABLE items",
+        "SELECT 1 /* one */; SELECT 2",
         "WITH gone AS (DELETE FROM items RETURNING 1) SELECT count(*) FROM gone",
         "SELECT 1 INTO made",
         "SELECT",
-        "TABLE items; COPY items TO PROGRAM 'true'",
+        "TABLE items /* one */; COPY items TO PROGRAM 'true'",
         "WITH a AS (SELECT 1) INSERT INTO written SELECT 'x' FROM a",
     ],
 )
@@ -184,11 +184,10 @@ def test_what_is_no_single_reading_statement_is_refused_before_anything_is_made(
     restore.run("discard")
 
 
-def test_a_question_that_catches_its_cancelling_is_ended(restore: Restore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CHECK_SECONDS", 1)
-    monkeypatch.setattr(limits, "CANCEL_SECONDS", 1.0)
+def test_a_question_that_catches_its_cancelling_is_ended(restore: Restore) -> None:
+    hasty = replace(restore, bounds=Bounds(check_seconds=1, cancel_seconds=1.0))
 
-    stuck, after = ask(restore, check("SELECT never_ends()", 1), check("SELECT 1", 1))
+    stuck, after = ask(hasty, check("SELECT never_ends()", 1), check("SELECT 1", 1))
 
     assert stuck.status == "not checked"
     assert "could not be cancelled" in stuck.why

@@ -68,6 +68,25 @@ def phases(seconds: Sequence[tuple[str, float]] = SECONDS) -> tuple[PhaseRow, ..
     return tuple(rows)
 
 
+TARGET = PlannedTarget(
+    account="123456789012",
+    region="eu-central-1",
+    db_instance="drills",
+    arn="arn:aws:rds:eu-central-1:123456789012:db:drills",
+    engine="postgres",
+    engine_version="16.4",
+    host="drills.example.com",
+    port=5432,
+    vpc_id="vpc-1",
+    availability_zone="eu-central-1a",
+)
+
+
+def gone(kind: str, role: str, physical_id: str) -> ResourceRow:
+    moments = {"intended_at": BEGAN, "created_at": BEGAN, "deleted_at": BEGAN, "seen_absent_at": BEGAN}
+    return ResourceRow(kind=kind, role=role, name="w", physical_id=physical_id, state="DELETED", **moments)
+
+
 def report(names: Sequence[str] = ("orders",), **changes: Any) -> Report:
     """A restore of these databases that went well."""
     rows = phases()
@@ -77,18 +96,7 @@ def report(names: Sequence[str] = ("orders",), **changes: Any) -> Report:
         "status": "SUCCEEDED",
         "started_at": BEGAN,
         "ended_at": rows[-1].ended_at,
-        "target": PlannedTarget(
-            account="123456789012",
-            region="eu-central-1",
-            db_instance="drills",
-            arn="arn:aws:rds:eu-central-1:123456789012:db:drills",
-            engine="postgres",
-            engine_version="16.4",
-            host="drills.example.com",
-            port=5432,
-            vpc_id="vpc-1",
-            availability_zone="eu-central-1a",
-        ),
+        "target": TARGET,
         "source": PlannedSource(
             db_instance="orders-prod",
             restore_point="20261128T000000Z-00001111",
@@ -100,14 +108,11 @@ def report(names: Sequence[str] = ("orders",), **changes: Any) -> Report:
         ),
         "phases": rows,
         "resources": (
-            ResourceRow(
-                kind="instance", role="worker", name="w", physical_id="i-1", state="DELETED", intended_at=BEGAN, created_at=BEGAN,
-                deleted_at=BEGAN, seen_absent_at=BEGAN,
-            ),
+            gone("instance", "worker", "i-1"),
             ResourceRow(kind="database", role="orders", name="orders_drill", state="KEPT", intended_at=BEGAN, created_at=BEGAN),
         ),
         "requested_by": "jane@example.com",
-    }  # fmt: skip
+    }
     return Report(**(values | changes))
 
 

@@ -17,6 +17,7 @@ from psycopg import pq, sql
 from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer, Expectation
 from dbrestore.contract.errors import CheckRefused, ReplayFailed
 from dbrestore.worker.base import limits
+from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.postgresql import sql_tokens, termination
 from dbrestore.worker.postgresql.checks import answers
 from dbrestore.worker.postgresql.checks.answers import Answer
@@ -40,6 +41,7 @@ class Asking:
     connect: Callable[[], Connection]
     end_sessions: Callable[[], None]
     point_made_at: datetime
+    bounds: Bounds
 
 
 def require_questions(master: Connection, checks: Iterable[AskedCheck]) -> None:
@@ -87,14 +89,15 @@ def _answer(asking: Asking, check: AskedCheck) -> CheckAnswer:
 
 
 def _found(asking: Asking, check: AskedCheck) -> Answer:
-    why = f"it did not end within {limits.CHECK_SECONDS} s, and could not be cancelled"
+    seconds = asking.bounds.check_seconds
+    why = f"it did not end within {seconds} s, and could not be cancelled"
     with (
-        termination.bounded(asking.end_sessions, limits.CHECK_SECONDS, why),
+        termination.bounded(asking.end_sessions, seconds + asking.bounds.cancel_seconds, why),
         asking.connect() as connection,
         connection.transaction(force_rollback=True),
     ):
         connection.execute("SET TRANSACTION READ ONLY")
-        connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{limits.CHECK_SECONDS}s")))
+        connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{seconds}s")))
         # Asked for in binary, a statement goes by the extended protocol, which takes no second one.
         connection.execute(_CURSOR.encode() + _question(check).encode(), binary=True)
         if _counts(check):

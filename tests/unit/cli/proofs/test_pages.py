@@ -1,6 +1,7 @@
 """`dbrestore report --html` and `dbrestore drill coverage`: which page is written, and what it is made of."""
 
 import json
+import webbrowser
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import typer
 
 from dbrestore.cli import main
 from dbrestore.cli.control import Account, ControlPlane
-from dbrestore.cli.proofs import coverage, pages
+from dbrestore.cli.proofs import coverage
 from dbrestore.contract import keys
 from dbrestore.contract.drills import Drill
 from dbrestore.contract.evidence import ListedProof, ProvenDatabase
@@ -84,7 +85,7 @@ def test_a_page_is_opened_from_a_file_of_its_own(
     plane: ControlPlane, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown: list[str] = []
-    monkeypatch.setattr(pages.webbrowser, "open", shown.append)
+    monkeypatch.setattr(webbrowser, "open", shown.append)
     restore_id = ended(plane)
 
     assert main.run(["report", restore_id, "--open"]) == 0

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto.rds.models import DBInstance, rds_backends
 
-from dbrestore.contract import keys, names
+from dbrestore.contract import keys
 from dbrestore.contract.errors import (
     BackupDamaged,
     CredentialsNotUsable,
@@ -324,7 +324,7 @@ def test_other_engines_are_refused(sql_server: World) -> None:
     instance = rds_backends[ACCOUNT][REGION].databases[MSSQL]
     sql_server.patch.setattr(instance, "engine", "oracle-se2")
 
-    assert refused(TargetNotUsable) == [f"{TARGET} is a oracle-se2 instance: only PostgreSQL and SQL Server can be restored into"]
+    assert refused(TargetNotUsable) == [f"{TARGET} is an oracle-se2 instance: only PostgreSQL and SQL Server can be restored into"]
 
 
 @pytest.mark.parametrize("engine", ["sqlserver-ee", "sqlserver-se", "sqlserver-web", "sqlserver-ex"])
@@ -430,10 +430,11 @@ def test_a_read_replica_in_another_region_is_refused_with_its_arn(sql_server: Wo
 
 
 def test_a_region_without_account_regional_bucket_names_is_named(sql_server: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names, "WITHOUT_ACCOUNT_REGIONAL_NAMES", {REGION})
+    arn = f"arn:aws:rds:me-south-1:{ACCOUNT}:db:{TARGET}"
+    monkeypatch.setattr(DBInstance, "db_instance_arn", property(lambda _: arn))
 
     assert refused(NotSupportedYet) == [
-        f"/target/dbInstance: S3 has no bucket names of an account's own in {REGION}, so a temporary bucket there could be anybody's: "
+        "/target/dbInstance: S3 has no bucket names of an account's own in me-south-1, so a temporary bucket there could be anybody's: "
         "restore into an instance in another Region"
     ]
 

@@ -209,8 +209,8 @@ def test_an_unknown_database_is_refused_with_what_the_point_has(world: World) ->
     assert told == [f"/databases/0/name: the restore point {POINT} has no database 'Orders'; it has crm, orders"]
 
 
-@pytest.mark.parametrize(("change", "kind"), [({"onConflict": "replace"}, NotSupportedYet), ({"mode": "drill"}, NotSupportedYet)])
-def test_a_wish_for_later_is_refused_as_such(world: World, change: dict[str, Any], kind: type[RestoreError]) -> None:
+@pytest.mark.parametrize(("change", "kind"), [({"onConflict": "replace"}, NotSupportedYet), ({"mode": "drill"}, RestoreRequestInvalid)])
+def test_a_wish_for_later_or_of_drills_alone_is_refused_as_such(world: World, change: dict[str, Any], kind: type[RestoreError]) -> None:
     assert len(refused(asking(**change), kind)) == 1
 
 
