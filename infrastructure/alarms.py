@@ -87,6 +87,7 @@ def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, st
         ("FunctionFailed", _own(watched.prefix, "UnexpectedErrors"), "A function met an error that has no name: a bug, see its log"),
         ("RestoreTimedOut", watched.machine.metric_timed_out(period=SOON), "An execution ran into the state machine's time limit"),
         ("SweeperFailed", watched.sweeper.metric_errors(period=SOON), "SweepLedger fails: interrupted restores aren't cleaned up"),
+        ("EvidenceFailed", _own(watched.prefix, "EvidenceFailures"), "A restore's evidence or its page was not made: its report says why"),
         (
             "Strays",
             _own(watched.prefix, "Strays"),

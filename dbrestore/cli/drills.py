@@ -4,7 +4,9 @@ The function ListDrills tells what was deployed, and EventBridge Scheduler wheth
 """
 
 import hashlib
+import itertools
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -28,6 +30,8 @@ from dbrestore.contract.drills import (
 )
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.refusals import error_code
+from dbrestore.ledger import restore_list
+from dbrestore.ledger.restore_list import ListedRestore
 
 FUNCTION: Final = "ListDrills"
 
@@ -49,6 +53,34 @@ def list_drills(context: typer.Context, as_json: AsJson = False) -> ExitCode:
     else:
         view.print_drills(consoles.out(), listed)
     return ExitCode.DONE
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The drill's name; `dbrestore drill list` shows them.")],
+    runs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many runs, the newest.")] = 10,
+    as_json: AsJson = False,
+) -> ExitCode:
+    """Show one declared drill, its checks, and how it ended the last times, those that were skipped or could not begin included."""
+    plane = control.find(context.ensure_object(Account))
+    drill = named(declared(plane), name)
+    listed = ListedDrill.of(drill, _state(_states(plane), drill), datetime.now(UTC))
+    ended = list(itertools.islice(_runs(plane, drill), runs))
+    if as_json:
+        display.print_json({"type": "drill", **listed.to_state(), "runs": [one.to_state() for one in ended]})
+    else:
+        view.print_drill(consoles.out(), listed, ended)
+    return ExitCode.DONE
+
+
+def _runs(plane: ControlPlane, drill: Drill) -> Iterator[ListedRestore]:
+    """Newest first; what drill it was, the reason says of every run, also of those that could not begin."""
+    reason = f"{restore_list.REFUSED_DRILL}{drill.name}"
+    for item in plane.ledger.newest(restore_list.RESTORES):
+        row = restore_list.read(item)
+        if row.mode == "drill" and (row.reason or "").partition(",")[0] == reason:
+            yield row
 
 
 @app.command()

@@ -77,8 +77,10 @@ def _count(restore: Restore, meta: Meta, report: Report) -> None:
     mode = "unknown" if meta.plan_trouble else meta.plan.mode
     dimensions: dict[str, str] = {"outcome": report.status, "engine": meta.anchor.engine or "unknown", "mode": mode}
     telemetry.count("Restores", **dimensions)
-    if report.drill:
-        telemetry.count("FailedDrills" if report.error else "PassedDrills")
+    if report.drill and report.error:
+        telemetry.count("FailedDrills")
+    elif report.drill:
+        telemetry.count("PassedDrills")
     elif report.error and report.error.name != RestoreCancelled.__name__:
         telemetry.count("FailedRestores")
     telemetry.duration("RestoreSeconds", report.started_at, report.ended_at, **dimensions)

@@ -40,9 +40,12 @@ def told(ordered: Ordered, section: PlanInput, surroundings: Surroundings, began
 
 def _tell(ordered: Ordered, section: PlanInput, surroundings: Surroundings, began: datetime, error: RestoreError) -> None:
     skipped = isinstance(error, DrillSkipped)
-    telemetry.count("SkippedDrills" if skipped else "FailedDrills")
-    if skipped and ordered.rows.skipped_in_a_row() > 1:
-        telemetry.count("DrillsSkippedInARow")
+    if not skipped:
+        telemetry.count("FailedDrills")
+    else:
+        telemetry.count("SkippedDrills")
+        if ordered.rows.skipped_in_a_row() > 1:
+            telemetry.count("DrillsSkippedInARow")
     target, order = ordered.drill.target, ordered.order
     listed = ListedRestore(
         restore_id=names.restore_id(section.execution_arn),

@@ -13,7 +13,10 @@ from .conftest import ACCOUNT, REGION, ROOT, Template, synthesise, template_of
 # One process synthesises each template once.
 pytestmark = pytest.mark.xdist_group("templates")
 
-ALARMS = {"RestoreFailed", "Leftovers", "FunctionFailed", "RestoreTimedOut", "SweeperFailed", "NobodySweeps", "Undelivered", "Strays"}
+ALARMS = {
+    *("RestoreFailed", "DrillFailed", "DrillsSkipped", "Leftovers", "FunctionFailed", "RestoreTimedOut", "SweeperFailed", "NobodySweeps"),
+    *("Undelivered", "Strays", "EvidenceFailed"),
+}
 OWN = re.compile(r"telemetry\.count\(\"(\w+)\"(?:, [^*=]+)?\)")
 
 
@@ -38,7 +41,9 @@ def test_metrics_of_our_own_are_written_by_the_code_under_just_those_names_and_w
     asked = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == "dbrestore"}
     written = {name for path in (ROOT / "lambdas").rglob("*.py") for name in OWN.findall(path.read_text())}
 
-    assert asked == {"FailedRestores", "Leftovers", "UnexpectedErrors", "Strays"}
+    assert asked == {
+        *("FailedRestores", "FailedDrills", "DrillsSkippedInARow", "Leftovers", "UnexpectedErrors", "Strays", "EvidenceFailures"),
+    }
     assert asked <= written
     assert not any("Dimensions" in alarm for alarm in alarms if alarm["Namespace"] == "dbrestore")
 

@@ -9,9 +9,11 @@ from rich.table import Table
 
 from dbrestore.cli.consoles import visible
 from dbrestore.cli.views.tables import table
+from dbrestore.cli.views.units import duration
 from dbrestore.contract.drills import Drill, DrillSchedule, Rotation, Sample
 from dbrestore.contract.schedules import expressions, words
 from dbrestore.contract.schedules.expressions import Rate
+from dbrestore.ledger.restore_list import ListedRestore
 
 # What a schedule that starts nothing is said to be, by its state.
 _SILENT = {"DISABLED": "disabled in Scheduler", "MISSING": "no schedule: deploy again"}
@@ -68,6 +70,30 @@ def print_drills(console: Console, listed: Sequence[ListedDrill]) -> None:
     for one in listed:
         _add(shown, one)
     console.print(shown)
+
+
+def print_drill(console: Console, listed: ListedDrill, runs: Sequence[ListedRestore]) -> None:
+    """The drill, its checks, and its runs, newest first."""
+    print_drills(console, [listed])
+    if listed.drill.checks:
+        checks = table("check", "of", "expects", "SQL")
+        for check in listed.drill.checks:
+            checks.add_row(*(visible(cell) for cell in (check.name, check.database or "", check.told, " ".join(check.sql.split()))))
+        console.print(checks)
+    if not runs:
+        console.print(f"It has not run yet. To run it now: dbrestore drill run {listed.drill.name}")
+        return
+    shown = table("run", "began", "took", "outcome", "why")
+    for one in runs:
+        shown.add_row(*_run(one))
+    console.print(shown)
+
+
+def _run(one: ListedRestore) -> tuple[str, ...]:
+    began = f"{one.started_at:%Y-%m-%d %H:%M}" if one.started_at else "-"
+    took = duration((one.ended_at - one.started_at).total_seconds()) if one.started_at and one.ended_at else "-"
+    why = f"{one.error.name}: {one.error.message.partition(chr(10))[0]}" if one.error else ""
+    return one.restore_id, began, took, one.outcome or "not over", visible(why)
 
 
 def _add(shown: Table, one: ListedDrill) -> None:

@@ -1,7 +1,7 @@
 """`dbrestore drill`: what is declared, when it starts next, and one of them now."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from dbrestore.cli import control, drills, main
 from dbrestore.cli.views.drills import ListedDrill
 from dbrestore.contract.drills import Drill
 from dbrestore.contract.exit_code import ExitCode
+from dbrestore.ledger import restore_list
 from tests.statemachine.conftest import world
 from tests.statemachine.world import ACCOUNT, MACHINE_ARN, REGION, World
 
@@ -29,7 +30,7 @@ def install(world: World, file: Path = EXAMPLE, schedules: tuple[str, ...] = ("o
         "evidenceBucket": "evidence",
         "functions": {drills.FUNCTION: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{drills.FUNCTION}"},
     }
-    boto3.client("ssm").put_parameter(Name=control.PARAMETER, Value=json.dumps(parts), Type="String")
+    boto3.client("ssm").put_parameter(Name=control.Account().signpost, Value=json.dumps(parts), Type="String")
     world.patch.setenv("DRILL_CONFIGURATION", str(file))
     scheduler = boto3.client("scheduler")
     scheduler.create_schedule_group(Name="dbrestore-drills")
@@ -154,3 +155,57 @@ def test_a_drill_that_is_not_declared_is_not_started_and_names_that_are_like_it_
     )
     assert "There are orders-weekly, crm-monthly." in second
     assert boto3.client("stepfunctions").list_executions(stateMachineArn=MACHINE_ARN)["executions"] == []
+
+
+def ran(world: World, number: int, name: str, **values: Any) -> None:
+    began = NOW + timedelta(days=number)
+    error = {"name": "DrillFailed", "message": "the restore point was 30.0 hours old, and the objective is 26\nmore"}
+    row = {
+        "pk": "RESTORES",
+        "sk": restore_list.sort_key(began, f"r-{number:012d}"),
+        "mode": "drill",
+        "startedAt": began.isoformat(),
+        "endedAt": (began + timedelta(minutes=5)).isoformat(),
+        "outcome": "FAILED" if number % 2 else "SUCCEEDED",
+        "error": error if number % 2 else None,
+        "reason": f"the drill {name}",
+    }
+    table = world.ledger().table
+    table.write(table.put(row | values))
+
+
+def test_one_drill_is_shown_with_its_checks_and_its_last_runs(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    install(world)
+    for number in range(4):
+        ran(world, number, "orders-weekly")
+    ran(world, 9, "orders-weekly-2")
+    ran(world, 8, "orders-weekly", mode="restore")
+    ran(world, 5, "orders-weekly", reason="the drill orders-weekly, with damage on purpose")
+
+    assert main.run(["drill", "show", "orders-weekly", "--runs", "3"]) == ExitCode.DONE
+
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("r-")] == ["r-000000000005", "r-000000000003", "r-000000000002"]
+    assert "SELECT" in out
+    assert "DrillFailed: the restore point was" in " ".join(out.split())
+
+
+def test_one_drill_is_shown_to_programs_with_its_runs(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    install(world)
+    ran(world, 1, "crm-monthly")
+
+    assert main.run(["drill", "show", "crm-monthly", "--json"]) == ExitCode.DONE
+
+    (told,) = lines(capsys.readouterr().out)
+    assert (told["type"], told["name"]) == ("drill", "crm-monthly")
+    assert [(run["restoreId"], run["outcome"], run["error"]["name"]) for run in told["runs"]] == [
+        ("r-000000000001", "FAILED", "DrillFailed")
+    ]
+
+
+def test_a_drill_that_never_ran_says_how_to_run_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    install(world)
+
+    assert main.run(["drill", "show", "orders-weekly"]) == ExitCode.DONE
+
+    assert "It has not run yet. To run it now: dbrestore drill run orders-weekly" in capsys.readouterr().out
