@@ -32,6 +32,8 @@ def install(world: World, file: Path = EXAMPLE, schedules: tuple[str, ...] = ("o
     }
     boto3.client("ssm").put_parameter(Name=control.Account().signpost, Value=json.dumps(parts), Type="String")
     world.patch.setenv("DRILL_CONFIGURATION", str(file))
+    # Wide enough for every cell, whatever the terminal of who runs the tests.
+    world.patch.setenv("COLUMNS", "250")
     scheduler = boto3.client("scheduler")
     scheduler.create_schedule_group(Name="dbrestore-drills")
     for name in schedules:
