@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.request import RestoreRequest
 from dbrestore.contract.request_problems import Problems, read
 from infrastructure.functions import FUNCTIONS
+from lambdas.configuration import drills as drill_configuration
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -138,10 +140,13 @@ def is_document(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Document)
 
 
-def test_the_smallest_request_of_the_readme_is_valid() -> None:
-    [text] = re.findall(r"```json\n(.+?)\n```", README, flags=re.S)
+def test_the_request_and_the_drill_of_the_readme_are_valid(tmp_path: Path) -> None:
+    request, drill = re.findall(r"```json\n(.+?)\n```", README, flags=re.S)
+    declared = tmp_path / "drills.json"
+    declared.write_text(f'{{"drills": [{drill}]}}')
 
-    assert RestoreRequest.model_validate_json(text).databases[0].name == "orders"
+    assert RestoreRequest.model_validate_json(request).databases[0].name == "orders"
+    assert [one.name for one in drill_configuration.read(declared, datetime.now(UTC)).drills] == ["orders-weekly"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
