@@ -24,6 +24,8 @@ WRITES_PER_LOOK, READS_PER_LOOK = 4, 12
 # Of memory times seconds: a look takes about a second, with what the start of the function takes in it.
 FUNCTION_GB = 0.5
 LOOK_SECONDS = 1.0
+# CloseRestore has more, for the evidence, and takes longer: it is called once.
+CLOSING_GB, CLOSING_SECONDS = 1.0, 3.0
 
 TRANSITIONS_PER_BATCH = 3
 # A batch of files: asked for by many threads, and listed a thousand with one request.
@@ -57,7 +59,8 @@ class Effort:
 def effort(plan: Plan, seconds: Mapping[str, float]) -> Effort:
     """What the flow does; `seconds` are the expected ones by state."""
     looks = sum(PAUSES[state].looks(took) for state, took in seconds.items() if state in PAUSES)
-    once = Effort(TRANSITIONS, INVOCATIONS, INVOCATIONS * LOOK_SECONDS * FUNCTION_GB, WRITES, READS)
+    gb_seconds = (INVOCATIONS - 1) * LOOK_SECONDS * FUNCTION_GB + CLOSING_SECONDS * CLOSING_GB
+    once = Effort(TRANSITIONS, INVOCATIONS, gb_seconds, WRITES, READS)
     archive = to_retrieve(plan)
     retrieving = _retrieving(archive, seconds["RetrieveArchive"]) if archive else Effort()
     return once + _looking(looks, LOOK_SECONDS) + _staging(seconds.get("StageNativeBackups", 0.0)) + retrieving

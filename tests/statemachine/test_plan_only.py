@@ -176,6 +176,7 @@ def test_the_functions_have_the_memory_that_is_priced() -> None:
     flow = DEFINITION.read_text()
 
     assert memory["HearRetrieval"] * 0.02 == orchestration.ARRIVAL_GB_SECONDS
+    assert memory.pop("CloseRestore") == orchestration.CLOSING_GB
     assert {memory[state] for state in memory if f"${{{state}}}" in flow} == {orchestration.FUNCTION_GB}
 
 
