@@ -49,11 +49,12 @@ def main() -> int:
     stage = Stage(consoles.out())
     try:
         with private_directory() as directory:
-            play(stage, directory)
+            acts = play(stage, directory)
     except LocalCloudError as error:
         print(error, file=sys.stderr)
         return 1
     stage.claim("everything that the demonstration started has been stopped and removed", not directory.exists())
+    print(f"\nThe page of the drill's evidence, for your browser: {acts.third.page}")
     return 1 if stage.broken else 0
 
 
