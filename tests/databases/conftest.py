@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from moto.server import ThreadedMotoServer
 
 from localcloud.base import certificates
 from localcloud.postgresql import server as postgresql
 from localcloud.postgresql import versions as postgresql_versions
+from tests import moto_process
 from tests.databases.clouds import Clouds
 from tests.databases.restore_case import Cloud
 from tests.server_folder import server_folder
@@ -45,15 +45,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authorit
 @pytest.fixture(scope="session")
 def clouds(authority: certificates.Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
     """S3 with the repository and the evidence bucket, Secrets Manager, and one target server per version that is asked for."""
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    with server_folder("dbrestore-test-") as directory:
-        made = Clouds(moto.get_host_and_port(), authority, directory, tmp_path_factory.mktemp("cloud"), SETTINGS)
+    with moto_process.served() as address, server_folder("dbrestore-test-") as directory:
+        made = Clouds(address, authority, directory, tmp_path_factory.mktemp("cloud"), SETTINGS)
         try:
             yield made
         finally:
             made.stop()
-            moto.stop()
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from moto.server import ThreadedMotoServer
-
 from localcloud.base import certificates
 from localcloud.postgresql.clients import tool
 from localcloud.postgresql.server import Server
+from tests import moto_process
 from tests.databases.clouds import Clouds
 from tests.databases.conftest import SETTINGS
 from tests.databases.restore_case import Cloud
@@ -73,21 +72,18 @@ class Pool:
 @contextmanager
 def started() -> Iterator[Pool]:
     """No server yet: they start when they are asked for."""
-    with server_folder("dbrestore-generated-") as directory:
+    with moto_process.served() as address, server_folder("dbrestore-generated-") as directory:
         authority = certificates.create(directory)
-        moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        moto.start()
-        clouds = [_clouds(moto, authority, directory / part) for part in ("sources", "targets")]
+        clouds = [_clouds(address, authority, directory / part) for part in ("sources", "targets")]
         try:
             yield Pool(*clouds)
         finally:
             for each in clouds:
                 each.stop()
-            moto.stop()
 
 
-def _clouds(moto: ThreadedMotoServer, authority: certificates.Authority, directory: Path) -> Clouds:
+def _clouds(address: tuple[str, int], authority: certificates.Authority, directory: Path) -> Clouds:
     directory.mkdir(mode=0o755)
     private = directory / "private"
     private.mkdir()
-    return Clouds(moto.get_host_and_port(), authority, directory, private, SETTINGS)
+    return Clouds(address, authority, directory, private, SETTINGS)
