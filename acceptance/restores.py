@@ -6,7 +6,6 @@ from acceptance import dumps, waiting
 from dbrestore.cli import request, restore
 from dbrestore.cli.control import ControlPlane
 from dbrestore.cli.following import Ended, follow, read_report
-from dbrestore.cli.request import Target
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.record import PhaseRow, Report
 from dbrestore.contract.request import RestoreRequest
@@ -83,7 +82,7 @@ def planned(plane: ControlPlane, instance: str) -> Plan:
 def wish(target: str, source: str, database: str, new: str, mode: str) -> RestoreRequest:
     """The request. Roles that a dump names are made, because the instance is new."""
     return request.build(
-        Target(target),
+        request.Target(target),
         [f"{database}={new}"],
         source=source,
         point="latest",
