@@ -9,7 +9,7 @@ from tests.statemachine.world import World
 
 __all__ = ["faulty", "injector"]
 
-LONGEST_RUN = 300
+LONGEST_RUN = 360
 SAMPLE = tuple((at, KINDS[n % len(KINDS)]) for n, at in enumerate(range(70, 260, 38)))
 
 

@@ -13,7 +13,7 @@ from localcloud.ec2 import instances
 from tests.faults.injection import KINDS, TRANSIENT, Injector, Kind
 from tests.statemachine.world import World
 
-LONGEST_RUN = 260
+LONGEST_RUN = 320
 SAMPLE = tuple((at, KINDS[n % len(KINDS)]) for n, at in enumerate(range(3, 195, 20)))
 
 
