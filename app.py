@@ -40,6 +40,7 @@ def synthesise(*, examine: bool = False) -> None:
     from aws_cdk import App, Validations
 
     from dbrestore.contract.errors import ConfigurationInvalid
+    from infrastructure import names
     from infrastructure.control_stack import ControlStack
     from infrastructure.settings import read
     from infrastructure.target_stack import TargetStack
@@ -53,9 +54,9 @@ def synthesise(*, examine: bool = False) -> None:
     except ConfigurationInvalid as error:
         sys.exit(f"The configuration can't be used:\n{error}")
     # Two installations in one account have two names for each stack, and the same for the CDK's command.
-    ours = settings.prefix.capitalize()
-    ControlStack(app, "DbrestoreControl", settings=settings, stack_name=f"{ours}Control", synthesizer=_synthesizer())
-    TargetStack(app, "DbrestoreTarget", stack_name=f"{ours}Target", synthesizer=_synthesizer())
+    control, target = (names.stack(settings.prefix, side) for side in ("Control", "Target"))
+    ControlStack(app, "DbrestoreControl", settings=settings, stack_name=control, synthesizer=_synthesizer())
+    TargetStack(app, "DbrestoreTarget", stack_name=target, synthesizer=_synthesizer())
     if examine:
         from cdk_nag import AwsSolutionsChecks
 

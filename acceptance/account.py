@@ -1,4 +1,4 @@
-"""The account that is tried out: its clients, who calls, and whether it is AWS that answers."""
+"""The account that is tried out: its clients, who calls, whether it is AWS that answers, and the names of the installation in it."""
 
 import time
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from acceptance.calls import Calls
 from dbrestore.cli.control import Account
-from infrastructure.names import STATE_MACHINE
+from infrastructure import names
 
 # Of AWS's partitions (botocore's endpoints.json).
 AWS_HOSTS = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
@@ -20,7 +20,8 @@ AWS_HOSTS = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 
 @dataclass(frozen=True)
 class TriedAccount(Account):
-    """The credentials and the Region that boto3 finds, or those of `profile` and `region`. `calls` hears every client."""
+    """The credentials and the Region that boto3 finds, or those of `profile` and `region`; `installation` is the run's own. `calls` hears
+    every client."""
 
     calls: Calls = field(default_factory=Calls)
     _made: dict[str, Any] = field(default_factory=dict)
@@ -67,10 +68,14 @@ class TriedAccount(Account):
         """`aws`, `aws-cn`."""
         return self.identity["Arn"].split(":")[1]
 
+    def named(self, name: str) -> str:
+        """One of `infrastructure.names` as it is in the run's installation."""
+        return names.of(self.installation, name)
+
     @property
-    def installation(self) -> str:
+    def owner(self) -> str:
         """The value of the tag that tells whose a thing of a restore is."""
-        return f"{self.number}/{self.here}/{STATE_MACHINE}"
+        return f"{self.number}/{self.here}/{self.named(names.STATE_MACHINE)}"
 
     @property
     def here(self) -> str:

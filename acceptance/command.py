@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from acceptance import consent, costs, run
@@ -15,12 +16,13 @@ from acceptance.trials.trial import Trial
 from acceptance.wishes import CERTIFICATES, PREFIX, SCALES, Wishes
 from dbrestore.cli import consoles
 from dbrestore.contract.exit_code import ExitCode
+from infrastructure import settings
 
 
 def main(arguments: Sequence[str] | None = None, trials: Sequence[Trial] = TRIALS) -> int:
     """0 if nothing that was tried failed and nothing is left; 1 if something did, 5 if something is left, 2 if it could not begin."""
     given = _parser().parse_args(arguments)
-    account = TriedAccount(profile=given.profile, region=given.region)
+    account = TriedAccount(profile=given.profile, region=given.region, installation=given.prefix)
     wishes = _wishes(given)
     try:
         return _finish(account, wishes, given.remove) if given.remove else _begin(account, wishes, trials)
@@ -57,7 +59,7 @@ def _finish(account: TriedAccount, wishes: Wishes, name: str) -> int:
     if (diary.account, diary.region) != (account.number, account.here):
         consoles.say(f"The run {name} is in account {diary.account}, {diary.region}: use its credentials and --region {diary.region}")
         return ExitCode.USAGE
-    removed = Run(account, wishes, diary, consoles.out()).remove()
+    removed = Run(replace(account, installation=diary.prefix), wishes, diary, consoles.out()).remove()
     for left in removed.left:
         consoles.say(f"left: {left}")
     return ExitCode.LEFTOVERS if removed.left else ExitCode.DONE
@@ -83,6 +85,13 @@ def _wishes(given: argparse.Namespace) -> Wishes:
     )
 
 
+def _prefix(text: str) -> str:
+    try:
+        return settings.prefix(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m acceptance", description="Try dbrestore out in an account of AWS, and remove it again."
@@ -94,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trials", choices=sorted(SCALES), default="quick", help="how often trials repeat what they do; default: quick")
     parser.add_argument("--subnet", action="append", default=[], metavar="ID", help="two subnets to use, in place of a VPC that is made")
     parser.add_argument("--certificates", default=CERTIFICATES, metavar="URL|FILE", help="RDS's certificates; default: where AWS has them")
-    parser.add_argument("--prefix", default=PREFIX, help=f"with which the stacks' names begin; default: {PREFIX}")
+    parser.add_argument("--prefix", type=_prefix, default=PREFIX, help=f"of the installation that is made; default: {PREFIX}")
     parser.add_argument("--keep", action="store_true", help="remove nothing at the end")
     parser.add_argument("--yes", action="store_true", help="ask nothing")
     parser.add_argument("--results", type=Path, default=Path("acceptance-results"), metavar="FOLDER", help="for the sheets and the record")

@@ -3,6 +3,7 @@
 The file is written as a whole and then takes its name, so whatever happens it is readable.
 """
 
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -24,13 +25,15 @@ class Made(Document):
 
 
 class Pages(Document):
-    """The file's content: whose run it is, and its things in the order in which they were going to be made."""
+    """The file's content: whose run it is, its installation's prefix and external id, and its things in the order in which they were going
+    to be made."""
 
     schema_version: Literal["1"] = "1"
     run: str
     account: str
     region: str
     prefix: str
+    external_id: str
     things: tuple[Made, ...] = ()
 
 
@@ -42,8 +45,9 @@ class Diary:
 
     @classmethod
     def begin(cls, folder: Path, *, run: str, account: str, region: str, prefix: str) -> "Diary":
-        """A new file in a folder of the run's own below `folder`."""
-        diary = cls(folder / run, Pages(run=run, account=account, region=region, prefix=prefix))
+        """A new file in a folder of the run's own below `folder`, with an external id that nobody has."""
+        pages = Pages(run=run, account=account, region=region, prefix=prefix, external_id=secrets.token_hex(16))
+        diary = cls(folder / run, pages)
         diary.folder.mkdir(parents=True)
         diary._write()
         return diary
@@ -71,8 +75,13 @@ class Diary:
 
     @property
     def prefix(self) -> str:
-        """With which the stacks' names begin."""
+        """With which the names of the run's installation begin."""
         return self._pages.prefix
+
+    @property
+    def external_id(self) -> str:
+        """The external id of the run's installation."""
+        return self._pages.external_id
 
     @property
     def things(self) -> tuple[Made, ...]:

@@ -83,7 +83,7 @@ def planned(plane: ControlPlane, instance: str) -> Plan:
 def wish(target: str, source: str, database: str, new: str, mode: str) -> RestoreRequest:
     """The request. Roles that a dump names are made, because the instance is new."""
     return request.build(
-        Target(target),
+        request.Target(target),
         [f"{database}={new}"],
         source=source,
         point="latest",

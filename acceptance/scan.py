@@ -14,8 +14,8 @@ from acceptance.made.kinds import absent
 from dbrestore.contract.names import INSTALLATION
 
 SHOWN_AFTERWARDS = 20.0
-# How the names of the run's own roles begin, and those of its stacks'.
-PREFIXES = ("acceptance-", "dbrestore-")
+# How the names of the run's own roles begin; those of its stacks begin with the installation's prefix.
+OWN = "acceptance-"
 
 
 def left(account: TriedAccount, run: str, minutes: float = SHOWN_AFTERWARDS) -> tuple[str, ...]:
@@ -33,10 +33,10 @@ def _found(account: TriedAccount, run: str) -> set[str]:
 
 def _roles(account: TriedAccount, run: str) -> Iterator[str]:
     """The tagging service knows no roles."""
-    iam = account.client("iam")
+    iam, prefixes = account.client("iam"), (OWN, f"{account.installation}-")
     for page in iam.get_paginator("list_roles").paginate():
         for role in page["Roles"]:
-            if role["RoleName"].startswith(PREFIXES) and _bears(iam, role["RoleName"], run):
+            if role["RoleName"].startswith(prefixes) and _bears(iam, role["RoleName"], run):
                 yield str(role["Arn"])
 
 
@@ -50,7 +50,7 @@ def _bears(iam: Any, role: str, run: str) -> bool:
 
 def _tagged(account: TriedAccount, run: str) -> Iterator[str]:
     tagging = account.client("resourcegroupstaggingapi")
-    for wanted in ({"Key": tags.RUN, "Values": [run]}, {"Key": INSTALLATION, "Values": [account.installation]}):
+    for wanted in ({"Key": tags.RUN, "Values": [run]}, {"Key": INSTALLATION, "Values": [account.owner]}):
         for page in tagging.get_paginator("get_resources").paginate(TagFilters=[wanted]):
             yield from (one["ResourceARN"] for one in page["ResourceTagMappingList"] if _is_alive(account, one["ResourceARN"]))
 

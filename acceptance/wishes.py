@@ -6,7 +6,7 @@ from typing import Literal
 
 # Where RDS's certificates lie for everybody (Amazon RDS User Guide, "Using SSL/TLS to encrypt a connection to a DB instance").
 CERTIFICATES = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
-PREFIX = "DbrestoreAcceptance"
+PREFIX = "dbraccept"
 
 
 @dataclass(frozen=True)

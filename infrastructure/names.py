@@ -40,6 +40,11 @@ def function(state: str) -> str:
     return f"{PREFIX}-{state}"
 
 
+def stack(prefix: str, side: str) -> str:
+    """How CloudFormation calls the installation's ControlStack or TargetStack. `side`: Control or Target."""
+    return f"{prefix.capitalize()}{side}"
+
+
 def bucket(prefix: str, account: str, region: str) -> str:
     """A bucket of the account-regional namespace."""
     return f"{prefix}-{account}-{region}-an"

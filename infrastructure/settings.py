@@ -87,7 +87,7 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
         _addresses(str(context("alarmAddresses") or "")),
         _days("repositoryLockDays", context("repositoryLockDays")),
         _boundary(str(context("permissionsBoundary") or "")),
-        _prefix(str(context("prefix") or names.PRODUCT)),
+        prefix(str(context("prefix") or names.PRODUCT)),
         _days("evidenceLockDays", context("evidenceLockDays")),
     )
 
@@ -144,7 +144,8 @@ def _days(name: str, value: Any) -> int:
     return int(text)
 
 
-def _prefix(text: str) -> str:
+def prefix(text: str) -> str:
+    """An installation's prefix as it is. Raises ValueError with what to write instead."""
     if re.fullmatch(PREFIX, text):
         return text
     raise ValueError(

@@ -1,5 +1,6 @@
 """Both stacks, deployed from their templates by CloudFormation itself: no npm, no bootstrap stack, a bucket of the run's for the assets."""
 
+import tempfile
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,9 @@ from localcloud.base.clients import Place
 from localcloud.stacks import assets
 
 STACK, TABLE, LOGS = "stack", "table", "log-groups"
-CONTROL, TARGET = "DbrestoreControl", "DbrestoreTarget"
-# The context that the templates are made with. The qualifier is in the name of the bucket where they look for their assets. What names an
-# installation, once there can be several in one account, belongs here.
-CONTEXT = {"@aws-cdk/core:bootstrapQualifier": "accept"}
-# What DbrestoreControl keeps when it is deleted.
+# In the name of the bucket where the templates look for their assets.
+QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
+# What the ControlStack keeps when it is deleted.
 KEPT_BUCKETS = (names.ACCESS_LOG_BUCKET, names.REPOSITORY_BUCKET, names.EVIDENCE_BUCKET)
 CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"
 DEPLOYED_WITHIN = REMOVED_WITHIN = 30.0
@@ -37,33 +36,40 @@ class AlreadyDeployed(Exception):
 
 
 def require_none(account: TriedAccount) -> None:
-    """Names are fixed: there can be only one installation in an account and Region. Raises AlreadyDeployed."""
-    found = [name for name in _kept(account) if buckets.exists(account, name)]
-    found += [names.LEDGER_TABLE] if _table_exists(account, names.LEDGER_TABLE) else []
-    target = f"{names.TARGET_ROLE}-{account.here}"
+    """An account and Region has room for one installation of a prefix. Raises AlreadyDeployed."""
+    table, target = account.named(names.LEDGER_TABLE), f"{account.named(names.TARGET_ROLE)}-{account.here}"
+    found = [stack for stack in _stack_names(account) if _stack_exists(account, stack)]
+    found += [name for name in _kept(account) if buckets.exists(account, name)]
+    found += [table] if _table_exists(account, table) else []
     found += [target] if roles.exists(account, target) else []
     if found:
         raise AlreadyDeployed(
-            f"dbrestore is, or was, deployed in this account and Region ({', '.join(found)}), and what is there is never touched: choose "
-            "another account or --region"
+            f"An installation with the prefix {account.installation} is, or was, in this account and Region ({', '.join(found)}), and what "
+            "is there is never touched. If an earlier run left it: python -m acceptance --remove RUN; otherwise choose another --prefix"
         )
 
 
-def assembly() -> Path:
-    """The templates and their assets, synthesised. Raises localcloud.server.LocalCloudError."""
-    return assets.synthesised(CONTEXT)
-
-
 def deploy(account: TriedAccount, diary: Diary, vpc: str) -> None:
-    """Both, for the VPC. Raises StackFailed."""
-    folder = assembly()
-    bucket = _publish(account, diary, folder)
-    for name in _kept(account):
-        diary.note(buckets.BUCKET, name)
-    diary.note(TABLE, names.LEDGER_TABLE)
-    diary.note(LOGS, "of the functions")
-    for name, parameters in ((CONTROL, {}), (TARGET, {"VpcId": vpc})):
-        _create(account, diary, bucket, _template(folder, name), diary.prefix + name, parameters)
+    """Both, for the VPC. Raises StackFailed, and localcloud.server.LocalCloudError if there are no templates."""
+    control, target = _stack_names(account)
+    with tempfile.TemporaryDirectory() as cache:
+        folder = assets.synthesised(_context(diary), Path(cache))
+        bucket = _publish(account, diary, folder)
+        for name in _kept(account):
+            diary.note(buckets.BUCKET, name)
+        diary.note(TABLE, account.named(names.LEDGER_TABLE))
+        diary.note(LOGS, account.installation)
+        for name, parameters in ((control, {}), (target, {"VpcId": vpc})):
+            _create(account, diary, bucket, _template(folder, name), name, parameters)
+
+
+def _context(diary: Diary) -> dict[str, str]:
+    """What the templates are made with: all that is only this run's."""
+    return {"prefix": diary.prefix, "externalId": diary.external_id, QUALIFIER: diary.run}
+
+
+def _stack_names(account: TriedAccount) -> tuple[str, str]:
+    return names.stack(account.installation, "Control"), names.stack(account.installation, "Target")
 
 
 def upload_certificates(account: TriedAccount, bucket: str, source: str) -> None:
@@ -77,12 +83,12 @@ def upload_certificates(account: TriedAccount, bucket: str, source: str) -> None
 
 
 def _kept(account: TriedAccount) -> list[str]:
-    return [names.bucket(name, account.number, account.here) for name in KEPT_BUCKETS]
+    return [names.bucket(account.named(name), account.number, account.here) for name in KEPT_BUCKETS]
 
 
 def _publish(account: TriedAccount, diary: Diary, folder: Path) -> str:
     place, made = Place(account.number, account.here), ""
-    for asset in assets.assets(folder, (CONTROL, TARGET), place, account.partition):
+    for asset in assets.assets(folder, _stack_names(account), place, account.partition):
         made = made or buckets.create(account, diary, asset.bucket)
         account.client("s3").put_object(Bucket=asset.bucket, Key=asset.key, Body=asset.body)
     return made
@@ -178,20 +184,20 @@ def _table_exists(account: TriedAccount, name: str) -> bool:
     return True
 
 
-def _log_groups(account: TriedAccount) -> list[str]:
-    """Of the functions: one that still ran when its stack was deleted may have written to a new one."""
-    ours = {f"/aws/lambda/{names.function(row.state)}" for row in FUNCTIONS}
-    pages = account.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/aws/lambda/")
+def _log_groups(account: TriedAccount, prefix: str) -> list[str]:
+    """Of an installation's functions: one that still ran when its stack was deleted may have written to a new one."""
+    ours = {f"/aws/lambda/{names.of(prefix, names.function(row.state))}" for row in FUNCTIONS}
+    pages = account.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=f"/aws/lambda/{prefix}-")
     return [group["logGroupName"] for page in pages for group in page["logGroups"] if group["logGroupName"] in ours]
 
 
 def _remove_log_groups(account: TriedAccount, name: str) -> None:
-    for group in _log_groups(account):
+    for group in _log_groups(account, name):
         account.client("logs").delete_log_group(logGroupName=group)
 
 
 def _log_groups_exist(account: TriedAccount, name: str) -> bool:
-    return bool(_log_groups(account))
+    return bool(_log_groups(account, name))
 
 
 KINDS = {

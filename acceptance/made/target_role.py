@@ -23,18 +23,18 @@ KNOWN_WITHIN = 3.0
 
 def create(account: TriedAccount, diary: Diary) -> str:
     """The role that stands for a function's; its ARN."""
-    name = f"{names.FUNCTION_ROLE}-Acceptance-{account.here}"
+    name = f"{account.named(names.FUNCTION_ROLE)}-Acceptance-{account.here}"
     may_assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": _target_role(account)}
     anybody_here = {"AWS": f"arn:{account.partition}:iam::{account.number}:root"}
     return roles.create(account, diary, name, anybody_here, may_assume)
 
 
-def session(account: TriedAccount, role: str, *functions: str) -> boto3.Session:
+def session(account: TriedAccount, role: str, external_id: str, *functions: str) -> boto3.Session:
     """A session of the target role with what these functions may do there, for an hour at most. Raises waiting.TookTooLong."""
     statements = [statement for row in FUNCTIONS if row.state in functions for statement in row.target]
     as_function = _known(account.client("sts"), RoleArn=role)
     sts = _session(account, as_function).client("sts")
-    asked = {"ExternalId": names.DEFAULT_EXTERNAL_ID, "Policy": session_policy(statements)}
+    asked = {"ExternalId": external_id, "Policy": session_policy(statements)}
     return _session(account, _known(sts, RoleArn=_target_role(account), **asked))
 
 
@@ -44,7 +44,7 @@ def client(session_: boto3.Session, service: str) -> Any:
 
 
 def _target_role(account: TriedAccount) -> str:
-    return f"arn:{account.partition}:iam::{account.number}:role/{names.TARGET_ROLE}-{account.here}"
+    return f"arn:{account.partition}:iam::{account.number}:role/{account.named(names.TARGET_ROLE)}-{account.here}"
 
 
 def _session(account: TriedAccount, credentials: dict[str, Any]) -> boto3.Session:

@@ -44,7 +44,7 @@ def _asked_in(scene: Scene, status: str, minutes: float) -> str | None:
         waiting.until(lambda: instance.status == status or None, minutes if scene.account.is_aws else 0.05, status)
     except waiting.TookTooLong:
         return None
-    rds = target_role.client(target_role.session(scene.account, scene.function_role, "PairSecurityGroups"), "rds")
+    rds = target_role.client(scene.session("PairSecurityGroups"), "rds")
     try:
         rds.modify_db_instance(DBInstanceIdentifier=instance.name, VpcSecurityGroupIds=sorted(instance.groups()))
     except ClientError as error:

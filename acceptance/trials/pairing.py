@@ -13,7 +13,7 @@ from acceptance import tags, waiting
 from acceptance.made import target_role
 from acceptance.sheet import Measurement
 from acceptance.trials.trial import Finding, Scene, Trial, require
-from dbrestore.contract.names import MANAGED
+from dbrestore.contract.names import INSTALLATION, MANAGED
 from dbrestore.contract.refusals import error_code
 from lambdas.runtime.aws import UNSETTLED
 
@@ -45,7 +45,8 @@ class _Pairing:
         return seconds
 
     def _group(self, name: str) -> str:
-        tagged = [{"ResourceType": "security-group", "Tags": [*tags.upper(self.scene.diary.run, name), {"Key": MANAGED, "Value": "true"}]}]
+        ours = [{"Key": MANAGED, "Value": "true"}, {"Key": INSTALLATION, "Value": self.scene.account.owner}]
+        tagged = [{"ResourceType": "security-group", "Tags": [*tags.upper(self.scene.diary.run, name), *ours]}]
         made = self.ec2.create_security_group(
             GroupName=name, Description="dbrestore acceptance", VpcId=self.scene.network.vpc, TagSpecifications=tagged
         )
@@ -80,7 +81,7 @@ def _many(scene: Scene) -> Finding:
     before, took, answers = sorted(scene.postgresql.groups()), list[float](), Counter[str]()
     for number in range(scene.wishes.scale.pairings):
         # A session of a session lives for an hour: one for each pairing.
-        session = target_role.session(scene.account, scene.function_role, "PairSecurityGroups", "UnpairSecurityGroups")
+        session = scene.session("PairSecurityGroups", "UnpairSecurityGroups")
         pairing = _Pairing(scene, target_role.client(session, "ec2"), target_role.client(session, "rds"), answers)
         took.append(pairing.once(number))
     after = sorted(scene.postgresql.groups())

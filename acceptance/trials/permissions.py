@@ -16,7 +16,7 @@ ALLOWED, DENIED = "DryRunOperation", "UnauthorizedOperation"
 
 
 def _group_list(scene: Scene) -> Finding:
-    rds = target_role.client(target_role.session(scene.account, scene.function_role, "PairSecurityGroups"), "rds")
+    rds = target_role.client(scene.session("PairSecurityGroups"), "rds")
     instance = scene.postgresql
     before = sorted(instance.groups())
     rds.modify_db_instance(DBInstanceIdentifier=instance.name, VpcSecurityGroupIds=before)
@@ -28,7 +28,7 @@ def _group_list(scene: Scene) -> Finding:
 
 
 def _launch(scene: Scene) -> Finding:
-    session = target_role.session(scene.account, scene.function_role, "DeployWorker")
+    session = scene.session("DeployWorker")
     ec2, ssm = target_role.client(session, "ec2"), target_role.client(session, "ssm")
     plan = restores.planned(scene.plane, scene.postgresql.name)
     image = plan.worker.image_id or ssm.get_parameter(Name=worker.IMAGE_PARAMETER)["Parameter"]["Value"]

@@ -56,7 +56,7 @@ def _groups(scene: Scene) -> list[str]:
 
 
 def _ours(scene: Scene) -> list[dict[str, object]]:
-    return [{"Name": f"tag:{INSTALLATION}", "Values": [scene.account.installation]}]
+    return [{"Name": f"tag:{INSTALLATION}", "Values": [scene.account.owner]}]
 
 
 STOPPING = Trial("stopped", "An execution that is stopped while its worker is launched leaves no worker and no group.", _many)

@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
+from acceptance.made import target_role
 from acceptance.made.instances import Instance
 from acceptance.made.network import Network
 from acceptance.sheet import Call, Measurement, Outcome, TrialResult
@@ -33,6 +35,10 @@ class Scene:
     native_database: str | None = None
     native_trouble: str | None = None
     reports: list[Report] = field(default_factory=list)
+
+    def session(self, *functions: str) -> boto3.Session:
+        """What these functions may do in the target, for an hour at most. Raises waiting.TookTooLong."""
+        return target_role.session(self.account, self.function_role, self.diary.external_id, *functions)
 
 
 @dataclass(frozen=True)

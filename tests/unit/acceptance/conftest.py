@@ -16,4 +16,4 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[TriedAccount]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     with mock_aws():
-        yield TriedAccount(region="eu-central-1")
+        yield TriedAccount(region="eu-central-1", installation="trial")

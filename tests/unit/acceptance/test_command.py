@@ -1,5 +1,6 @@
 """What is said and asked before anything is made."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from acceptance import command, consent, costs
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
-from acceptance.wishes import FULL, QUICK, Wishes
+from acceptance.made import stacks
+from acceptance.wishes import FULL, PREFIX, QUICK, Wishes
 from infrastructure import names
 
+TEMPLATE = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
 DOCS = Path(__file__).parents[3] / "docs" / "acceptance.md"
 
 
@@ -52,18 +55,62 @@ def test_a_no_makes_nothing(
     assert "Nothing was made." in said.err
 
 
-def test_where_dbrestore_is_deployed_nothing_begins(account: TriedAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bucket = names.bucket(names.REPOSITORY_BUCKET, "123456789012", "eu-central-1")
-    account.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+@pytest.mark.parametrize(("options", "prefix"), [([], PREFIX), (["--prefix", "another"], "another")])
+def test_where_a_run_left_its_installation_nothing_begins(
+    account: TriedAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], prefix: str
+) -> None:
+    bucket = repository(account, prefix)
 
-    assert command.main(["--yes", "--results", str(tmp_path), "--region", "eu-central-1"]) == 2
+    assert command.main(["--yes", "--results", str(tmp_path), "--region", "eu-central-1", *options]) == 2
 
-    assert bucket in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"the prefix {prefix} is, or was, in this account and Region ({bucket})" in said
+    assert "python -m acceptance --remove RUN" in said
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("thing", ["stack", "table", "role"])
+def test_whatever_is_left_of_an_installation_is_seen(account: TriedAccount, thing: str) -> None:
+    stacks.require_none(account)
+    if thing == "stack":
+        account.client("cloudformation").create_stack(StackName="TrialTarget", TemplateBody=json.dumps(TEMPLATE))
+    elif thing == "table":
+        key = {"AttributeName": "pk", "AttributeType": "S"}
+        account.client("dynamodb").create_table(
+            TableName="trial-ledger",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[key],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    else:
+        account.client("iam").create_role(RoleName="trial-target-eu-central-1", AssumeRolePolicyDocument="{}")
+
+    with pytest.raises(stacks.AlreadyDeployed, match="the prefix trial is, or was,"):
+        stacks.require_none(account)
+
+
+def test_an_installation_with_another_prefix_is_in_nobodys_way(account: TriedAccount) -> None:
+    repository(account, "dbrestore")
+
+    stacks.require_none(account)
+
+
+@pytest.mark.parametrize("wrong", ["a-b", "Upper", "ab", "thirteenchars"])
+def test_a_prefix_that_no_installation_can_have_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--yes", "--prefix", wrong])
+
+    assert "write 3 to 12 lower-case letters and digits" in capsys.readouterr().err
+
+
+def repository(account: TriedAccount, prefix: str) -> str:
+    bucket = names.bucket(names.of(prefix, names.REPOSITORY_BUCKET), "123456789012", "eu-central-1")
+    account.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return bucket
+
+
 def test_a_run_of_another_account_is_not_removed(account: TriedAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Diary.begin(tmp_path, run="a000001", account="999999999999", region="eu-west-1", prefix="X").note("bucket", "theirs")
+    Diary.begin(tmp_path, run="a000001", account="999999999999", region="eu-west-1", prefix="trial").note("bucket", "theirs")
 
     assert command.main(["--remove", "a000001", "--results", str(tmp_path), "--region", "eu-central-1"]) == 2
 

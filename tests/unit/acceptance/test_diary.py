@@ -9,7 +9,7 @@ from acceptance.diary import FILE, Diary
 
 
 def begun(folder: Path) -> Diary:
-    return Diary.begin(folder, run="a000001", account="123456789012", region="eu-central-1", prefix="Trial")
+    return Diary.begin(folder, run="a000001", account="123456789012", region="eu-central-1", prefix="trial")
 
 
 def test_a_thing_is_in_the_file_before_it_is_made(tmp_path: Path) -> None:
@@ -30,7 +30,14 @@ def test_another_process_goes_on_with_it(tmp_path: Path) -> None:
 
     again = Diary.open(tmp_path, "a000001")
     assert [(thing.kind, thing.removed_at is None) for thing in again.things] == [("bucket", False), ("role", True)]
-    assert (again.run, again.account, again.region, again.prefix) == ("a000001", "123456789012", "eu-central-1", "Trial")
+    assert (again.run, again.account, again.region, again.prefix) == ("a000001", "123456789012", "eu-central-1", "trial")
+    assert again.external_id == diary.external_id
+
+
+def test_each_run_has_an_external_id_of_its_own(tmp_path: Path) -> None:
+    ids = {begun(tmp_path / number).external_id for number in ("1", "2", "3")}
+
+    assert [len(one) for one in ids] == [32, 32, 32]
 
 
 def test_a_run_never_takes_the_record_of_another(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a run made is removed from its record, and AWS is asked what is left."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,15 +8,17 @@ import pytest
 from acceptance import removal, scan, tags
 from acceptance.account import TriedAccount
 from acceptance.diary import Diary
-from acceptance.made import buckets, instances, roles
+from acceptance.made import buckets, instances, roles, stacks
 from acceptance.made.kinds import Kind
+from dbrestore.contract import names
 
+MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:{}"
 EC2 = {"Service": "ec2.amazonaws.com"}
 
 
 @pytest.fixture
 def diary(tmp_path: Path, account: TriedAccount) -> Diary:
-    return Diary.begin(tmp_path, run="a000001", account=account.number, region=account.here, prefix="Trial")
+    return Diary.begin(tmp_path, run="a000001", account=account.number, region=account.here, prefix="trial")
 
 
 def test_what_cannot_be_removed_is_told_and_the_rest_goes(account: TriedAccount, diary: Diary) -> None:
@@ -80,11 +83,57 @@ def test_aws_is_asked_by_tag_whatever_the_record_says(account: TriedAccount) -> 
 
 
 def test_roles_are_looked_for_too(account: TriedAccount, diary: Diary) -> None:
-    roles.create(account, diary, "dbrestore-control-Acceptance", EC2)
-    account.client("iam").create_role(RoleName="dbrestore-of-somebody", AssumeRolePolicyDocument="{}")
+    roles.create(account, diary, "trial-control-Acceptance", EC2)
+    roles.create(account, diary, "acceptance-a000001-backups", EC2)
+    account.client("iam").create_role(RoleName="trial-of-somebody", AssumeRolePolicyDocument="{}")
 
-    assert [arn.rpartition("/")[2] for arn in scan.left(account, diary.run, minutes=0)] == ["dbrestore-control-Acceptance"]
+    assert [arn.rpartition("/")[2] for arn in scan.left(account, diary.run, minutes=0)] == [
+        "acceptance-a000001-backups",
+        "trial-control-Acceptance",
+    ]
     assert scan.left(account, "a000002", minutes=0) == ()
+
+
+def test_things_of_its_restores_are_looked_for_and_those_of_another_installation_are_not(account: TriedAccount) -> None:
+    made = {
+        name: account.client("ec2").create_security_group(
+            GroupName=name, Description="x", TagSpecifications=[{"ResourceType": "security-group", "Tags": [bearing(name)]}]
+        )["GroupId"]
+        for name in ("trial", "dbrestore")
+    }
+
+    [found] = scan.left(account, "a000001", minutes=0)
+
+    assert found.endswith(f":security-group/{made['trial']}")
+
+
+def test_restores_of_another_installation_are_not_looked_at(account: TriedAccount, diary: Diary) -> None:
+    """Its state machine isn't there, so to ask for its executions would be an error, and told."""
+    places = {"stateMachineArn": MACHINE.format("dbrestore"), "ledgerTable": "x", "repositoryBucket": "x", "evidenceBucket": "x"}
+    account.client("ssm").put_parameter(Name="/dbrestore/control", Value=json.dumps(places), Type="String")
+
+    assert removal.remove(account, diary) == ()
+
+    account.client("ssm").put_parameter(Name="/trial/control", Value=json.dumps(places), Type="String")
+    [told] = removal.remove(account, diary)
+    assert "ListExecutions" in told
+
+
+def test_log_groups_of_another_installation_stay(account: TriedAccount, diary: Diary) -> None:
+    logs = account.client("logs")
+    for name in ("trial-PlanRestore", "trial-of-somebody", "dbrestore-PlanRestore"):
+        logs.create_log_group(logGroupName=f"/aws/lambda/{name}")
+    diary.note(stacks.LOGS, "trial")
+
+    assert removal.remove(account, diary) == ()
+    assert [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]] == [
+        "/aws/lambda/dbrestore-PlanRestore",
+        "/aws/lambda/trial-of-somebody",
+    ]
+
+
+def bearing(prefix: str) -> dict[str, str]:
+    return {"Key": names.INSTALLATION, "Value": names.installation(MACHINE.format(prefix))}
 
 
 def test_a_terminated_instance_is_not_left(account: TriedAccount) -> None:

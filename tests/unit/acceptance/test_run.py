@@ -1,5 +1,5 @@
-"""A short run of the acceptance program against the local cloud: deployed, tried without a restore, removed. The whole one is in
-tests/faults."""
+"""A short run of the acceptance program against a local cloud in which dbrestore is deployed already: deployed beside it, tried without a
+restore, removed. The whole one is in tests/faults."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import pytest
 
 from acceptance.sheet import Sheet
 from acceptance.trials import networks, permissions
+from localcloud.stacks import application
 from tests.unit.acceptance import clouds
 
 # The second one looks at what restores before it reported, and there was none: it must fail.
@@ -17,12 +18,13 @@ pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600)]
 
 @dataclass(frozen=True)
 class Ended:
-    """A run after its end, and what is there that was not there before."""
+    """A run after its end, and what was there before it, with what is there now."""
 
     code: int
     sheet: Sheet
     page: str
-    new: set[tuple[str, str]]
+    before: set[tuple[str, str]]
+    now: set[tuple[str, str]]
     account: str
 
 
@@ -30,10 +32,10 @@ class Ended:
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     folder = tmp_path_factory.mktemp("results")
     with clouds.empty() as cloud:
+        application.deploy(cloud)
         before = clouds.inventory(cloud)
         code, sheet = clouds.run(cloud, folder, trials=TRIALS)
-        new = clouds.inventory(cloud) - before
-        return Ended(code, sheet, next(folder.glob("*/sheet.md")).read_text(), new, cloud.account)
+        return Ended(code, sheet, next(folder.glob("*/sheet.md")).read_text(), before, clouds.inventory(cloud), cloud.account)
 
 
 def test_a_trial_that_fails_is_on_the_sheet_and_in_the_exit_code(ended: Ended) -> None:
@@ -50,8 +52,9 @@ def test_what_says_nothing_of_aws_is_marked(ended: Ended) -> None:
     assert clouds.outcomes(ended.sheet)["group-list"] == "only on AWS"
 
 
-def test_everything_that_was_made_is_removed(ended: Ended) -> None:
-    assert ended.new == set()
+def test_everything_that_was_made_is_removed_and_the_other_installation_stays(ended: Ended) -> None:
+    assert ("Stacks", "DbrestoreControl") in ended.before
+    assert ended.now == ended.before
     assert ended.sheet.removal.left == ()
     assert ended.sheet.removal.made > 8
     assert ended.sheet.failure is None
