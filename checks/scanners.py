@@ -20,12 +20,25 @@ from checks.environment import checkov_python
 from checks.outcome import Outcome, ScannerFailed
 
 TEMPLATES = ("cdk.out/DbrestoreControl.template.json", "cdk.out/DbrestoreTarget.template.json", "build/dbrestore-target.template.json")
-CODE = ("checks", "dbrestore", "demo", "infrastructure", "lambdas", "localcloud", "requirements", "statemachine", "app.py", "setup.py")
+CODE = (
+    "acceptance",
+    "checks",
+    "dbrestore",
+    "demo",
+    "infrastructure",
+    "lambdas",
+    "localcloud",
+    "requirements",
+    "statemachine",
+    "app.py",
+    "setup.py",
+)
 # The text of what looks like a secret -> why it is none.
 NO_SECRETS: Mapping[str, str] = {
     r"arn(:.*)?": "an ARN names a secret and holds none",
     r"(must be the ARN of a secret.*|arn: str|other|ruled|x y|restore/\{dbInstance\})": "a name of a secret, or words about one",
     r"(required|false|true|active|disabled|client_token|password|secret|rds!|MediaPasswordSet|of-nobody)": "a value or name of an API",
+    r"(MasterUserSecret|SecretsManagerClient)": "a name in RDS's answers, and of a type",
     r"(test|testing|bench|bench-Passw0rd|localcloud|not-a-secret)": "keys and passwords of the local cloud, on this machine alone",
     r"(s3cr3t-s3cr3t|hunter2|open sesame|another|guess|correct horse|AKIAIOSFODNN7EXAMPLE|pa\$\$ wörd.*)": "of tests",
     r"SELECT rolpassword FROM pg_catalog\.pg_authid": "what a hostile dump tries",

@@ -11,7 +11,7 @@ from acceptance.trials.trial import Finding, Scene, Trial, require
 INPUT = {"plan": {"restoreId": "r-000000000000", "archived": False, "archive": {"batches": [0]}}}
 CONTEXT = {
     "Execution": {"Id": "arn:aws:states:us-east-1:123456789012:execution:dbrestore:test", "StartTime": "2026-01-01T00:00:00.000Z"},
-    "Task": {"Token": "token"},
+    "Task": {"Token": "token"},  # nosec B105 - TestState runs nothing that would use it
     "Map": {"Item": {"Index": 0, "Value": 0}},
 }
 SHOWN = 5
