@@ -53,7 +53,8 @@ def statement(wishes: Wishes) -> str:
         [
             f"This run ({wishes.scale.name}) takes about {hours(wishes):g} hours and costs about $ {total:.2f}:",
             *lines,
-            "It makes both stacks, DB instances and, unless subnets are named, a VPC of its own, and removes all of it at the end.",
+            f"It makes an installation of dbrestore with the prefix {wishes.prefix}, DB instances and, unless subnets are named, a VPC",
+            "of its own, and removes all of it at the end.",
             "What it doesn't make it doesn't touch.",
         ]
     )

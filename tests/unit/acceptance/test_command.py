@@ -117,6 +117,18 @@ def test_a_run_of_another_account_is_not_removed(account: TriedAccount, tmp_path
     assert "999999999999, eu-west-1" in capsys.readouterr().err
 
 
+def test_a_run_is_removed_with_its_own_prefix(account: TriedAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The signpost of that prefix leads to a state machine that isn't there, so whoever followed it says so."""
+    Diary.begin(tmp_path, run="a000001", account="123456789012", region="eu-central-1", prefix="another")
+    machine = "arn:aws:states:eu-central-1:123456789012:stateMachine:another"
+    places = {"stateMachineArn": machine, "ledgerTable": "x", "repositoryBucket": "x", "evidenceBucket": "x"}
+    account.client("ssm").put_parameter(Name="/another/control", Value=json.dumps(places), Type="String")
+
+    assert command.main(["--remove", "a000001", "--results", str(tmp_path), "--region", "eu-central-1"]) == 5
+
+    assert "ListExecutions" in capsys.readouterr().err
+
+
 def test_a_backup_of_sql_server_asks_for_the_instance(tmp_path: Path) -> None:
     given = command._parser().parse_args(["--sqlserver-backup", str(tmp_path)])
 

@@ -1,6 +1,7 @@
 """What is asked of TestState about each Retry and Catch, and how its answers are held against the definition."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -12,6 +13,7 @@ from acceptance.state_checks import Answer, Check, Question
 from acceptance.trials import definition as trial
 from statemachine import definition
 
+DOCS = Path(__file__).parents[3] / "docs" / "acceptance.md"
 ONE: dict[str, Any] = {
     "StartAt": "Try",
     "States": {
@@ -55,6 +57,10 @@ def test_every_retry_and_catch_of_the_definition_is_asked_about() -> None:
     silent = {(name, kind, place) for name, kind, place, policy in policies(definition.MACHINE) if policy.get("MaxAttempts") == 0}
     assert used | silent == {(name, kind, place) for name, kind, place, _ in policies(definition.MACHINE)}
     assert {one.question.within for one in checks if one.question.state == "Restore"} == {"IsArchived"}
+
+
+def test_the_page_says_how_many_questions_there_are() -> None:
+    assert f" {len(state_checks.checks(definition.MACHINE))} questions to TestState" in DOCS.read_text()
 
 
 def policies(machine: dict[str, Any]) -> list[tuple[str, str, int, dict[str, Any]]]:
