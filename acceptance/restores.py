@@ -6,7 +6,6 @@ from acceptance import dumps, waiting
 from dbrestore.cli import request, restore
 from dbrestore.cli.control import ControlPlane
 from dbrestore.cli.following import Ended, follow, read_report
-from dbrestore.cli.request import Target
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.record import PhaseRow, Report
 from dbrestore.contract.request import RestoreRequest

@@ -1,5 +1,6 @@
 """Both stacks, deployed from their templates by CloudFormation itself: no npm, no bootstrap stack, a bucket of the run's for the assets."""
 
+import json
 import tempfile
 import urllib.request
 from pathlib import Path
@@ -21,6 +22,8 @@ from localcloud.stacks import assets
 STACK, TABLE, LOGS = "stack", "table", "log-groups"
 # In the name of the bucket where the templates look for their assets.
 QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
+# What an operator may have set for good: it would outlast the run, or have others notice it.
+WITHOUT = {"encryptionKey": "", "repositoryLockDays": "0", "evidenceLockDays": "0", "targetAccounts": "", "alarmAddresses": ""}
 # What the ControlStack keeps when it is deleted.
 KEPT_BUCKETS = (names.ACCESS_LOG_BUCKET, names.REPOSITORY_BUCKET, names.EVIDENCE_BUCKET)
 CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"
@@ -52,8 +55,8 @@ def require_none(account: TriedAccount) -> None:
 def deploy(account: TriedAccount, diary: Diary, vpc: str) -> None:
     """Both, for the VPC. Raises StackFailed, and localcloud.server.LocalCloudError if there are no templates."""
     control, target = _stack_names(account)
-    with tempfile.TemporaryDirectory() as cache:
-        folder = assets.synthesised(_context(diary), Path(cache))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = assets.synthesised(context(diary, Path(scratch)), Path(scratch, "assemblies"))
         bucket = _publish(account, diary, folder)
         for name in _kept(account):
             diary.note(buckets.BUCKET, name)
@@ -63,9 +66,12 @@ def deploy(account: TriedAccount, diary: Diary, vpc: str) -> None:
             _create(account, diary, bucket, _template(folder, name), name, parameters)
 
 
-def _context(diary: Diary) -> dict[str, str]:
-    """What the templates are made with: all that is only this run's."""
-    return {"prefix": diary.prefix, "externalId": diary.external_id, QUALIFIER: diary.run}
+def context(diary: Diary, folder: Path) -> dict[str, str]:
+    """What the templates are made with, whatever cdk.json has besides: what is only this run's. `folder` is for its file of drills."""
+    drills = folder / "drills.json"
+    drills.write_text(json.dumps({"drills": []}))
+    ours = {"prefix": diary.prefix, "externalId": diary.external_id, QUALIFIER: diary.run}
+    return {**ours, **WITHOUT, "drillConfiguration": str(drills)}
 
 
 def _stack_names(account: TriedAccount) -> tuple[str, str]:

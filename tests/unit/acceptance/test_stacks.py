@@ -1,0 +1,34 @@
+"""With what the run's installation is made, whatever the checkout's own configuration is."""
+
+from pathlib import Path
+
+from acceptance.diary import Diary
+from acceptance.made import stacks
+from infrastructure import settings
+from lambdas.configuration import drills
+
+# Of an operator who runs the program in the checkout from which production is deployed.
+PRODUCTION = {
+    "prefix": "dbrestore",
+    "externalId": "of-production",
+    "targetAccounts": "111111111111",
+    "encryptionKey": "own",
+    "repositoryLockDays": 30,
+    "evidenceLockDays": 365,
+    "alarmAddresses": "operations@example.com",
+    "drillConfiguration": "examples/configuration/drills.json",
+    "permissionsBoundary": "arn:aws:iam::123456789012:policy/bounds",
+}
+
+
+def test_nothing_that_outlasts_the_run_or_restores_elsewhere_is_taken_over(tmp_path: Path) -> None:
+    diary = Diary.begin(tmp_path, run="a000001", account="123456789012", region="eu-central-1", prefix="trial")
+    assert drills.read(settings.read(PRODUCTION.get).drill_configuration).drills
+
+    made = settings.read({**PRODUCTION, **stacks.context(diary, tmp_path)}.get)
+
+    assert (made.prefix, made.external_id) == ("trial", diary.external_id)
+    assert (made.encryption_key, made.repository_lock_days, made.evidence_lock_days) == ("", 0, 0)
+    assert (made.target_accounts, made.alarm_addresses) == ((), ())
+    assert drills.read(made.drill_configuration).drills == ()
+    assert made.permissions_boundary == PRODUCTION["permissionsBoundary"]
