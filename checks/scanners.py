@@ -40,7 +40,7 @@ NO_SECRETS: Mapping[str, str] = {
     r"(required|false|true|active|disabled|client_token|password|secret|rds!|MediaPasswordSet|of-nobody)": "a value or name of an API",
     r"(MasterUserSecret|SecretsManagerClient)": "a name in RDS's answers, and of a type",
     r"(test|testing|bench|bench-Passw0rd|localcloud|not-a-secret)": "keys and passwords of the local cloud, on this machine alone",
-    r"(s3cr3t-s3cr3t|hunter2|open sesame|another|guess|correct horse|AKIAIOSFODNN7EXAMPLE|pa\$\$ wörd.*)": "of tests",
+    r"(s3cr3t-s3cr3t|hunter2|open sesame|another|new|guess|correct horse|AKIAIOSFODNN7EXAMPLE|pa\$\$ wörd.*)": "of tests",
     r"SELECT rolpassword FROM pg_catalog\.pg_authid": "what a hostile dump tries",
     r"(0123456789abcdef)+|123456789abcdef0": "digits in a row",
     r"(uTqZy4/q6Oh|11df0df97fe3ea4b|d8523ed794115be9).*": "digests and compressed bytes",
