@@ -169,7 +169,8 @@ class World:
 
     def _places(self) -> dict[str, str]:
         buckets = {name: f"arn:aws:s3:::{name}" for name in ("repository", "evidence", "program")}
-        return {"partition": "aws", "region": REGION, "account": ACCOUNT, "control": ACCOUNT, "vpc": self.vpc_id, **buckets}
+        control = {"control": ACCOUNT, "control_region": REGION, "prefix": "dbrestore"}
+        return {"partition": "aws", "region": REGION, "account": ACCOUNT, "vpc": self.vpc_id, **control, **buckets}
 
     def be_inconsistent(self, seed: int) -> Inconsistency:
         """From here on functions meet AWS as it is in the first minutes of a thing's life, and time passes between their calls."""
