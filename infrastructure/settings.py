@@ -148,9 +148,7 @@ def prefix(text: str) -> str:
     """An installation's prefix as it is. Raises ValueError with what to write instead."""
     if re.fullmatch(PREFIX, text):
         return text
-    raise ValueError(
-        f"prefix: {text!r} can't be used: write 3 to {LONGEST_PREFIX} lower-case letters and digits, a letter first, - in between"
-    )
+    raise ValueError(f"prefix: {text!r} can't be used: write 3 to {LONGEST_PREFIX} lower-case letters and digits, a letter first")
 
 
 def _external_id(text: str) -> str:
