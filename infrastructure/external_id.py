@@ -4,11 +4,12 @@ It lies in `cdk.context.json`, the file in which the CDK's command remembers wha
 treat an external id as a secret (IAM User Guide, "Access to AWS accounts owned by third parties"), so it may be committed.
 """
 
+import fcntl
 import json
 import os
 import secrets
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,22 @@ def _remembered(path: Path) -> dict[str, Any]:
 
 
 def _made(path: Path) -> str:
-    new = {**_remembered(path), KEY: secrets.token_hex(16)}
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    fresh.write_text(json.dumps(new, indent=2) + "\n")
-    try:
-        if path.exists():
+    """Whoever comes second finds what the first one wrote. The lock is on the folder, so it leaves no file behind."""
+    with _alone(path.parent):
+        known = _remembered(path)
+        if KEY not in known:
+            known = {**known, KEY: secrets.token_hex(16)}
+            fresh = path.with_name(f".{path.name}.{os.getpid()}")
+            fresh.write_text(json.dumps(known, indent=2) + "\n")
             os.replace(fresh, path)
-        else:
-            # Unlike a rename it fails if another synthesis was quicker.
-            os.link(fresh, path)
-    except FileExistsError:
-        pass
+        return str(known[KEY])
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
-        fresh.unlink(missing_ok=True)
-    return str(_remembered(path)[KEY])
+        os.close(handle)
