@@ -129,6 +129,9 @@ def test_waiting_is_no_refusal(world: World, lines: Any) -> None:
     assert metric(lines()[1], "Refusals") == []
 
 
+OF_DRILLS = ("PassedDrills", "FailedDrills", "SkippedDrills", "DrillsSkippedInARow")
+
+
 def test_the_dimensions_of_every_metric_are_those_that_operations_md_names(world: World, lines: Any) -> None:
     page = (Path(__file__).parents[4] / "docs" / "operations.md").read_text()
     table = dict(re.findall(r"^\| `(\w+)` \| (?:count|seconds|bytes) \|([^|]*)\|", page, flags=re.M))
@@ -136,8 +139,8 @@ def test_the_dimensions_of_every_metric_are_those_that_operations_md_names(world
     telemetry.count("Leftovers", 2)
     telemetry.count("CleanUps")
     telemetry.count("Strays", 0)
-    telemetry.count("FailedRestores")
-    telemetry.count("UnexpectedErrors")
+    for name in ("FailedRestores", "UnexpectedErrors", "EvidenceFailures", *OF_DRILLS):
+        telemetry.count(name)
     telemetry.count("Refusals", error="X")
     world.run()
 

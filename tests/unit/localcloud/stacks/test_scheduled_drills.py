@@ -17,6 +17,9 @@ from localcloud.flow.scheduler import RECORD
 from localcloud.stacks import assets
 from localcloud.stacks.application import CONTROL_PARAMETER, CONTROL_STACK
 
+# One cloud for all of these tests.
+pytestmark = pytest.mark.xdist_group("scheduled-drills")
+
 # A minute of AWS takes a second.
 TIME_SCALE = 60.0
 DRILL = {
