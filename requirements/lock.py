@@ -28,7 +28,8 @@ CONSTRAINTS = REQUIREMENTS / "constraints.txt"
 LISTS: tuple[tuple[str, Path, tuple[str, ...]], ...] = (
     ("everything", ROOT / "requirements.txt", ()),
     ("lambda", REQUIREMENTS / "lambda.txt", ("--python-version=3.13", "-c", str(CONSTRAINTS))),
-    ("checkov", REQUIREMENTS / "checkov.txt", ()),
+    # The oldest Python that README names: a release that wants a newer one could not be installed there.
+    ("checkov", REQUIREMENTS / "checkov.txt", ("--python-version=3.11.2",)),
     ("worker", REQUIREMENTS / "worker.txt", ("--python-version=3.11", "-c", str(CONSTRAINTS))),
 )
 HEADER = "# Written by `make lock`: {what}. pip takes nothing whose SHA-256 isn't here.\n"
