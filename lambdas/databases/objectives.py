@@ -55,7 +55,7 @@ def _recovered(restore: Restore) -> datetime:
 def _measured(name: str, asked: float | None, found: float | None) -> MeasuredObjective | None:
     if asked is None:
         return None
-    value = None if found is None else round(found, 3)
+    value = None if found is None else round(found, 6)
     return MeasuredObjective.model_validate({"name": name, "asked": asked, "measured": value, "met": value is not None and value <= asked})
 
 
