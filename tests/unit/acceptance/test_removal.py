@@ -144,5 +144,7 @@ def test_a_terminated_instance_is_not_left(account: TriedAccount) -> None:
     assert len(scan.left(account, "a000001", minutes=0)) == 1
 
     ec2.terminate_instances(InstanceIds=[instance])
+    # At once by moto itself; not where another test of this process has taught it how EC2 ends instances.
+    ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 120})
 
     assert scan.left(account, "a000001", minutes=0) == ()
