@@ -22,7 +22,7 @@ class Calls:
         self._guard = Lock()
 
     def listen(self, session: boto3.Session) -> None:
-        """Note from here on what is called with clients of this session."""
+        """Note from here on what its clients call."""
         session.events.register("after-call", self._note)
 
     @contextmanager

@@ -1,6 +1,6 @@
 """What a run costs and how long it takes, said before it begins. A statement, not a bill: prices of us-east-1 on demand, without taxes.
 
-Sources: the price lists of Amazon EC2, Amazon RDS and AWS PrivateLink, rounded up; other Regions cost up to twice as much.
+Prices and times are estimates from memory, rounded up, and not yet compared with AWS's price lists or a run there.
 """
 
 from dataclasses import dataclass

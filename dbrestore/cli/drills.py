@@ -91,7 +91,7 @@ def run(
         bool,
         typer.Option(
             "--with-damage",
-            help="Damage a copy of the restore point first: the drill must end red, and the alarm must ring. The point itself stays.",
+            help="Read the dumps as if one bit had changed: the drill must end red, and the alarm must ring. What is stored stays.",
         ),
     ] = False,
     wait: Annotated[bool, typer.Option(help="Follow the drill to its end.")] = True,

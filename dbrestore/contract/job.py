@@ -155,6 +155,11 @@ class ErrorNote(Document):
     name: str
     message: Text
 
+    @property
+    def in_short(self) -> str:
+        """The name and the first line."""
+        return f"{self.name}: {self.message.partition(chr(10))[0]}"
+
     @classmethod
     def of(cls, error: RestoreError) -> Self:
         """What a document keeps of the error."""

@@ -36,6 +36,11 @@ def resource_name(restore: str, role: str) -> str:
     return f"dbrestore-{restore}-{role}"
 
 
+def temporary_database(restore: str, number: int) -> str:
+    """What a database is called while it is built, and a drill's copy for good; the number counts from 1. No request may ask for it."""
+    return f"dbrestore_{restore.removeprefix('r-')}_{number}"
+
+
 def staging_bucket(owner: str, generation: int, account: str, region: str) -> str:
     """A temporary bucket in the account-regional namespace: no other account can take the name, also after its deletion. `owner`: the
     prefix of the installation."""

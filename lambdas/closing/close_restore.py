@@ -50,7 +50,7 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
     report = _report(restore, meta, results, error, leftovers)
     where = _store(restore, report)
     if meta.kept_until is None or leftovers or keeps:
-        _tell(restore, meta, report, where)
+        _tell(restore, report, where)
     ended = keep_evidence.Ended(report, results, meta.plan_text, None if meta.plan_trouble else meta.plan)
     proof = keep_evidence.proof(ended)
     restore_list.ended(
@@ -220,7 +220,7 @@ def _store(restore: Restore, report: Report) -> str:
     return f"s3://{restore.settings.evidence_bucket}/{keys.report_key(report.restore_id)}"
 
 
-def _tell(restore: Restore, meta: Meta, report: Report, where: str) -> None:
+def _tell(restore: Restore, report: Report, where: str) -> None:
     event = RestoreEvent(
         restore_id=report.restore_id,
         execution_arn=report.execution_arn,
@@ -237,7 +237,7 @@ def _tell(restore: Restore, meta: Meta, report: Report, where: str) -> None:
         ticket=report.ticket,
     )
     kinds = ["Cleanup Incomplete" if report.leftovers else _kind(report)]
-    if report.drill and any(not objective.met for objective in report.drill.objectives) and not meta.kept_until:
+    if report.drill and any(not objective.met for objective in report.drill.objectives):
         kinds.append("Objective Missed")
     events.tell(restore.surroundings, event, *kinds)
 

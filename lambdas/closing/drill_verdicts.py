@@ -18,7 +18,7 @@ def of(restore: Restore, meta: Meta, planned: PlannedDrill | None, error: ErrorN
     verdict = DrillVerdict(
         name=anchored.name,
         verdict="FAILED" if error else "PASSED",
-        why=_first_line(error),
+        why=error.in_short if error else "",
         copies=_copies(restore, meta),
         copies_until=meta.kept_until,
     )
@@ -32,10 +32,6 @@ def of(restore: Restore, meta: Meta, planned: PlannedDrill | None, error: ErrorN
             "objectives": objectives.measured(planned, meta.started_at, recovered),
         }
     )
-
-
-def _first_line(error: ErrorNote | None) -> str:
-    return f"{error.name}: {error.message.partition(chr(10))[0]}" if error else ""
 
 
 def _copies(restore: Restore, meta: Meta) -> Literal["SUCCESSFUL", "FAILED", "DELETING", "NONE"]:

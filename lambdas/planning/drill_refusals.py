@@ -66,7 +66,7 @@ def _tell(ordered: Ordered, section: PlanInput, surroundings: Surroundings, bega
 
 def _event(ordered: Ordered, listed: ListedRestore, *, skipped: bool) -> RestoreEvent:
     began, ended, error = listed.started_at, listed.ended_at, listed.error
-    why = f"{error.name}: {error.message.partition(chr(10))[0]}" if error else ""
+    why = error.in_short if error else ""
     return RestoreEvent.model_validate(
         {
             "restore_id": listed.restore_id,

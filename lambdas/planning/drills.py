@@ -4,18 +4,28 @@ Which restore point and which databases is decided here, once: what is drawn at 
 repeated draws the same. The copies have names that no request may ask for, made from the restore's id.
 """
 
-import difflib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from dbrestore.contract import names
-from dbrestore.contract.drills import Drill, DrillOrder, DrillStart, PlannedDrill, RandomPoint, RepeatedDelivery, Rotation, Sample
-from dbrestore.contract.errors import DrillNotFound, RestorePointNotFound, RestoreRequestInvalid
+from dbrestore.contract.drills import (
+    MOST_DATABASES,
+    Drill,
+    DrillOrder,
+    DrillStart,
+    PlannedDrill,
+    RandomPoint,
+    RepeatedDelivery,
+    Rotation,
+    Sample,
+    named,
+)
+from dbrestore.contract.errors import RestorePointNotFound, RestoreRequestInvalid
 from dbrestore.contract.manifest import Manifest
 from dbrestore.contract.request import DatabaseRequest, RestoreRequest, SourceRequest, SqlServerRequest
 from dbrestore.ledger import stored_plan
@@ -25,8 +35,6 @@ from lambdas.runtime.drill_rows import DrillRows
 from lambdas.runtime.inputs import PlanInput
 from lambdas.runtime.state import Surroundings
 
-# A request takes as many.
-_MOST: Final = 40
 # A plan travels through every state.
 _NAMED: Final = 50
 
@@ -59,7 +67,7 @@ def ordered(section: PlanInput, surroundings: Surroundings) -> Ordered:
         order = DrillStart.model_validate(section.request).drill
     except ValidationError as error:
         raise RestoreRequestInvalid("\n".join(stored_plan.problems(error))) from error
-    drill = _declared(order.name, drill_configuration.deployed(surroundings.settings.drill_configuration).drills)
+    drill = named(drill_configuration.deployed(surroundings.settings.drill_configuration).drills, order.name)
     return Ordered(drill, order, DrillRows(surroundings.table, drill.name))
 
 
@@ -92,21 +100,6 @@ def chosen(ordered_drill: Ordered, section: PlanInput, surroundings: Surrounding
     )
 
 
-def copy_name(restore_id: str, number: int) -> str:
-    """What the copy of a drill's database is called; the number counts from 1."""
-    return f"dbrestore_{restore_id.removeprefix('r-')}_{number}"
-
-
-def _declared(name: str, drills: Sequence[Drill]) -> Drill:
-    for drill in drills:
-        if drill.name == name:
-            return drill
-    known = [drill.name for drill in drills]
-    near = difflib.get_close_matches(name, known, n=3)
-    told = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known[:20])}" if known else "none is declared"
-    raise DrillNotFound(f"/drill/name: no drill {name!r} is declared in configuration/drills.json of what is deployed; {told}")
-
-
 def _point(drill: Drill, surroundings: Surroundings, draw: random.Random) -> Manifest:
     s3, bucket, instance = surroundings.control.s3, surroundings.settings.repository_bucket, drill.source.db_instance
     if not isinstance(drill.source.restore_point, RandomPoint):
@@ -128,10 +121,10 @@ def _databases(drill: Drill, there: list[str], rows: DrillRows, draw: random.Ran
         return tuple(sorted(draw.sample(there, min(wanted.random, len(there)))))
     if isinstance(wanted, tuple):
         return wanted
-    if len(there) > _MOST:
+    if len(there) > MOST_DATABASES:
         raise RestoreRequestInvalid(
-            f"the restore point has {len(there)} databases, and one drill restores {_MOST} at most: declare the drill {drill.name} with "
-            f'{{"rotate": {_MOST}}} instead of "all"'
+            f"the restore point has {len(there)} databases, and one drill restores {MOST_DATABASES} at most: declare the drill "
+            f'{drill.name} with {{"rotate": {MOST_DATABASES}}} instead of "all"'
         )
     return tuple(there)
 
@@ -141,7 +134,7 @@ def _request(drill: Drill, order: DrillOrder, manifest: Manifest, databases: tup
     return RestoreRequest(
         target=drill.target,
         source=SourceRequest(db_instance=manifest.instance, restore_point=manifest.point_id),
-        databases=tuple(DatabaseRequest(name=name, as_=copy_name(restore_id, number)) for number, name in numbered),
+        databases=tuple(DatabaseRequest(name=name, as_=names.temporary_database(restore_id, number)) for number, name in numbered),
         checks=tuple(check for check in drill.checks if check.database is None or check.database in databases),
         mode="drill",
         archive=drill.archive,
@@ -149,8 +142,3 @@ def _request(drill: Drill, order: DrillOrder, manifest: Manifest, databases: tup
         reason=f"the drill {drill.name}" + (", with damage on purpose" if order.with_damage else ""),
         requested_by=order.requested_by or order.schedule_arn,
     )
-
-
-def age(planned: PlannedDrill, at: datetime) -> float:
-    """Seconds from the making of the restore point to this moment."""
-    return (at - planned.point_made_at).total_seconds()

@@ -7,6 +7,7 @@ Nothing is created before the last act, which opens the ledger: a request that i
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dbrestore.contract import anchor, keys, names
@@ -45,7 +46,7 @@ from lambdas.planning.sqlserver import part as sqlserver
 from lambdas.planning.target_account import assume
 from lambdas.planning.worker import Site, WorkerPart
 from lambdas.runtime import open_restores, phases, telemetry
-from lambdas.runtime.executions import described
+from lambdas.runtime.executions import described, is_running
 from lambdas.runtime.inputs import PlanInput
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Surroundings, handler
@@ -76,7 +77,7 @@ def _drill(section: PlanInput, surroundings: Surroundings, began: datetime) -> P
     if twice := drills.repeated(drill, section.execution_arn):
         return twice
     with drill_refusals.told(drill, section, surroundings, began):
-        drill.rows.begin(names.restore_id(section.execution_arn), began)
+        drill.rows.begin(names.restore_id(section.execution_arn), section.execution_arn, partial(is_running, surroundings))
         chosen = drills.chosen(drill, section, surroundings)
         narrowed = section.model_copy(update={"request": chosen.request.to_state()})
         plan = _opened(look_up(narrowed, surroundings, chosen.drill), section, surroundings, began)

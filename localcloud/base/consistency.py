@@ -75,13 +75,9 @@ class Inconsistency:
         return does
 
     def seconds(self, what: str, longest: float) -> float:
-        """How long something takes this time."""
+        """How many of AWS's seconds something takes this time, or is late."""
         self.met[what] += 1
         return self._draw(what, self._count(what)).uniform(0, longest)
-
-    def delay(self, what: str, most: float) -> float:
-        """By how many of AWS's seconds this one is late, `most` at most."""
-        return self._draw("delay", what, self._count(f"delay {what}")).uniform(0, most)
 
     def _count(self, what: str) -> int:
         with self._guard:

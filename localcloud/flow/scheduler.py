@@ -195,7 +195,7 @@ def _lateness() -> list[timedelta]:
     late = consistency.current()
     if late is None:
         return [timedelta(0)]
-    found = [timedelta(seconds=late.delay("late delivery", LATEST) if late.meets("late delivery") else 0)]
+    found = [timedelta(seconds=late.seconds("how late a delivery is", LATEST) if late.meets("late delivery") else 0)]
     if late.meets("second delivery"):
-        found.append(timedelta(seconds=late.delay("second delivery", LATEST)))
+        found.append(timedelta(seconds=late.seconds("how late a second delivery is", LATEST)))
     return found

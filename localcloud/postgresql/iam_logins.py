@@ -5,23 +5,20 @@ None of the servers that can be had was built with PAM or LDAP. PostgreSQL: "Fro
 """
 
 import contextlib
-import select
 import socket
 import ssl
 import struct
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import psycopg
 
+from localcloud.base.front_port import FrontPort, pump
 from localcloud.postgresql.server import Server
 
 _SSL, _CANCEL, _GSS = 80877103, 80877102, 80877104
 _IS_IAM = "SELECT pg_has_role(oid, 'rds_iam', 'USAGE') FROM pg_roles WHERE rolname = %s"
-_CHUNK: Final = 1 << 16
 
 # (user, token) -> why it is refused, None if it isn't.
 Judge = Callable[[str, str], str | None]
@@ -40,32 +37,17 @@ class _Startup:
         return dict(zip(parts[::2], parts[1::2], strict=False)).get(b"user", b"").decode()
 
 
-class IamLogins:
+class IamLogins(FrontPort):
     """A port of its own before `server`. Stopping it leaves the server alone."""
 
     def __init__(self, server: Server, certificate: Path, key: Path, judge: Judge, port: int = 0) -> None:
         self._server, self._judge = server, judge
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate, key)
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, name=f"iam-{self.port}", daemon=True).start()
+        super().__init__("iam", port)
 
-    def stop(self) -> None:
-        """Close the port; open sessions end with the server's."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), name=f"iam-{self.port}-client", daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket) -> None:
+        """Its start-up message decides which way it goes."""
         with contextlib.suppress(OSError, struct.error), client:
             first = _startup(client)
             if first.code == _GSS:
@@ -86,7 +68,7 @@ class IamLogins:
             return
         with self._connected(by_socket=by_socket) as server:
             server.sendall(first.raw)
-            _pump(client, server)
+            pump(client, server)
 
     def _is_iam(self, user: str) -> bool:
         with psycopg.connect(self._server.superuser_dsn()) as connection:
@@ -125,14 +107,3 @@ def _exactly(client: socket.socket, count: int) -> bytes:
 def _refuse(client: socket.socket, message: str) -> None:
     body = b"".join(f"{field}{text}\0".encode() for field, text in (("S", "FATAL"), ("V", "FATAL"), ("C", "28000"), ("M", message))) + b"\0"
     client.sendall(b"E" + struct.pack("!I", len(body) + 4) + body)
-
-
-def _pump(client: socket.socket, server: socket.socket) -> None:
-    """Until one of them ends. One thread: a TLS connection is not for two."""
-    while True:
-        waiting = isinstance(client, ssl.SSLSocket) and client.pending()
-        for one in [client] if waiting else select.select([client, server], [], [])[0]:
-            data = one.recv(_CHUNK)
-            if not data:
-                return
-            (server if one is client else client).sendall(data)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import boto3
-import pytest
 
 from dbrestore.cli.exit_code_choice import of_execution
 from dbrestore.contract import keys
@@ -79,7 +78,6 @@ def test_a_failed_database_is_told_before_checks(world: World) -> None:
     assert "1 of 1 checks did not hold" in ended["cause"]
 
 
-@pytest.mark.usefixtures("world")
 def test_checks_of_sql_server_are_refused(world: World) -> None:
     world.use(SQLSERVER)
 

@@ -12,6 +12,7 @@ from dbrestore.cli.exit_code_choice import of_execution
 from dbrestore.contract import keys
 from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.drills import DrillOrder
+from dbrestore.contract.errors import DrillSkipped
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.record import Report
@@ -222,7 +223,7 @@ def test_a_drill_that_nobody_declared_is_refused_with_those_that_are(world: Worl
     ended = world.run({"drill": {"name": "weakly"}})
 
     assert (ended["status"], ended["error"]) == ("FAILED", "DrillNotFound")
-    assert "did you mean weekly?" in ended["cause"]
+    assert "Did you mean weekly?" in ended["cause"]
 
 
 def test_a_rotation_takes_those_that_were_never_drilled_first(world: World, declare: Any) -> None:
@@ -338,3 +339,17 @@ def test_damage_on_purpose_is_of_postgresql_alone_as_yet(world: World, declare: 
     ended = world.run(start(withDamage=True))
 
     assert (ended["status"], ended["error"]) == ("FAILED", "NotSupportedYet")
+
+
+def test_a_start_that_meets_another_one_being_planned_is_skipped_and_counted(world: World) -> None:
+    rows = DrillRows(world.surroundings().table, "weekly")
+    rows.begin("r-first", "arn:first", lambda _: True)
+
+    for number in (1, 2):
+        with pytest.raises(DrillSkipped, match="the one before it, r-first, still runs"):
+            rows.begin(f"r-{number}", f"arn:{number}", lambda arn: arn == "arn:first")
+
+    assert rows.skipped_in_a_row() == 2
+    rows.begin("r-first", "arn:first", lambda _: False)
+    rows.begin("r-3", "arn:3", lambda _: False)
+    assert rows.skipped_in_a_row() == 0

@@ -92,7 +92,7 @@ def print_drill(console: Console, listed: ListedDrill, runs: Sequence[ListedRest
 def _run(one: ListedRestore) -> tuple[str, ...]:
     began = f"{one.started_at:%Y-%m-%d %H:%M}" if one.started_at else "-"
     took = duration((one.ended_at - one.started_at).total_seconds()) if one.started_at and one.ended_at else "-"
-    why = f"{one.error.name}: {one.error.message.partition(chr(10))[0]}" if one.error else ""
+    why = one.error.in_short if one.error else ""
     return one.restore_id, began, took, one.outcome or "not over", visible(why)
 
 

@@ -101,7 +101,7 @@ def remarks(one: Standing) -> Iterator[str]:
     if restore.leftovers:
         yield f"left behind: {number(restore.leftovers)} (the report names them)"
     if restore.error:
-        yield f"{restore.error.name}: {restore.error.message.partition(chr(10))[0]}"
+        yield restore.error.in_short
     if one.status == "STOPPED":
         yield "its execution is over, but its clean-up is not: the sweeper checks every five minutes"
     if one.cancel_requested and one.is_open:

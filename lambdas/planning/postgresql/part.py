@@ -1,6 +1,6 @@
 """PostgreSQL's part of the plan: names, dumps, version, space, and what each database is called while it is built."""
 
-from dbrestore.contract import limits
+from dbrestore.contract import limits, names
 from dbrestore.contract.allowed import versions
 from dbrestore.contract.errors import RestoreRequestInvalid, TargetVersionTooOld
 from dbrestore.contract.manifest import DatabaseBackup
@@ -60,7 +60,7 @@ def _major(version: str) -> tuple[int, ...]:
 
 
 def _planned(restore_id: str, asked: Asked[DatabaseBackup]) -> PlannedDatabase:
-    temporary = f"dbrestore_{restore_id.removeprefix('r-')}_{asked.number}"
+    temporary = names.temporary_database(restore_id, asked.number)
     return PlannedDatabase(
         name=asked.backup.name,
         asked_name=asked.request.asked_name,
