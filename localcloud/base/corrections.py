@@ -17,7 +17,11 @@ def fix(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
     """Put `replacement(original, *arguments)` in the place of `owner.name`; a second time it does nothing.
 
     A property stays one, and settable if it was; the original of a class method comes bound to `owner`.
+    Raises ValueError for a function that is made inside another one: it is a new one with each call, and would be put around itself
+    until Python's stack ends.
     """
+    if "<locals>" in getattr(replacement, "__qualname__", "<locals>"):
+        raise ValueError(f"{replacement!r} is made anew each time: what fixes {owner!r}.{name} has to be a function of a module")
     if (owner, name, replacement) in _fixed:
         return
     original = inspect.getattr_static(owner, name)

@@ -21,8 +21,8 @@ from localcloud.base.corrections import fix
 
 def install() -> None:
     """Fix moto's VPCs and subnets."""
-    fix(VPC, "owner_id", lambda original, vpc: _owners(vpc.ec2_backend).get(vpc.id) or original(vpc))
-    fix(Subnet, "owner_id", lambda original, subnet: _owners(subnet.ec2_backend).get(subnet.vpc_id) or original(subnet))
+    fix(VPC, "owner_id", _owner_of_vpc)
+    fix(Subnet, "owner_id", _owner_of_subnet)
     fix(VPCBackend, "describe_vpc_endpoints", _own)
     fix(NatGatewayBackend, "describe_nat_gateways", _own)
 
@@ -36,6 +36,14 @@ def _owners(backend: EC2Backend) -> dict[str, str]:
     # On the backend, so that a reset of moto forgets them too.
     owners: dict[str, str] = backend.__dict__.setdefault("dbrestore_owners", {})
     return owners
+
+
+def _owner_of_vpc(original: Callable[[VPC], str], vpc: VPC) -> str:
+    return _owners(vpc.ec2_backend).get(vpc.id) or original(vpc)
+
+
+def _owner_of_subnet(original: Callable[[Subnet], str], subnet: Subnet) -> str:
+    return _owners(subnet.ec2_backend).get(subnet.vpc_id) or original(subnet)
 
 
 def _own(original: Callable[..., Any], backend: Any, *arguments: Any, **keywords: Any) -> Any:
