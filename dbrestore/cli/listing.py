@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from dbrestore.cli import control, standing
+from dbrestore.cli import control
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.options import AsJson
 from dbrestore.cli.views import standing as standing_view
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.exit_code import ExitCode
+from dbrestore.ledger import standing
 
 DEFAULT_LIMIT = 20
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}

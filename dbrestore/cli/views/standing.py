@@ -7,12 +7,12 @@ from rich.console import Console
 
 from dbrestore.cli import consoles
 from dbrestore.cli.control import ControlPlane
-from dbrestore.cli.standing import Listing, Standing
 from dbrestore.cli.views import display
 from dbrestore.cli.views.tables import explained
 from dbrestore.cli.views.units import duration, number
 from dbrestore.contract import keys
 from dbrestore.ledger.restore_list import ListedRestore
+from dbrestore.ledger.standing import Listing, Standing
 
 COLUMNS = ("restore", "mode", "state", "target", "databases", "began", "took", "by", "remarks")
 _DATABASES = 3

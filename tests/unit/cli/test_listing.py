@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from dbrestore.cli import identity, listing, main, standing
+from dbrestore.cli import identity, listing, main
 from dbrestore.cli.control import ControlPlane
 from dbrestore.cli.views.standing import who
 from dbrestore.contract import keys
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.job import ErrorNote
-from dbrestore.ledger import restore_list
+from dbrestore.ledger import restore_list, standing
 from lambdas.runtime import phases
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.open_restores import request_cancel

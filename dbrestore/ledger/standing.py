@@ -7,22 +7,36 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from botocore.exceptions import ClientError
 
-from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.refusals import error_code
 from dbrestore.ledger import restore_list
 from dbrestore.ledger.reading import META, PHASE, open_restores
 from dbrestore.ledger.restore_list import RESTORES, ListedRestore
-from dbrestore.ledger.table import Item
+from dbrestore.ledger.table import Item, Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
 
 # STOPPED: its execution is over, and the sweeper's clean-up is not. UNKNOWN: the rows don't say.
 Status = Literal["RUNNING", "STOPPED", "SUCCEEDED", "FAILED", "UNKNOWN"]
 _OPEN = ("RUNNING", "DISCARDING", "CLOSING")
 _NO_EXECUTION = ("ExecutionDoesNotExist", "InvalidArn", "ValidationException")
 _FIRST = datetime.max.replace(tzinfo=UTC)
+
+
+class Records(Protocol):
+    """Where it is written how restores stand: the ledger's table, and the executions as Step Functions knows them."""
+
+    @property
+    def ledger(self) -> Table:
+        """The table."""
+
+    @property
+    def executions(self) -> "SFNClient":
+        """The client that describes executions."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +70,22 @@ class Listing:
     hidden_open: int = 0
 
 
-def open_ones(plane: ControlPlane, since: datetime | None, limit: int | None) -> Listing:
+def open_ones(records: Records, since: datetime | None, limit: int | None) -> Listing:
     """Those that aren't CLOSED: as many reads as there are of them."""
-    found = (_stands(plane, restore_id, _row_of(plane, restore_id)) for restore_id in open_restores(plane.ledger))
+    found = (_stands(records, restore_id, _row_of(records, restore_id)) for restore_id in open_restores(records.ledger))
     # One may be closed between the two looks.
     return _newest_first((one for one in found if one.status not in ("SUCCEEDED", "FAILED")), since, limit)
 
 
-def newest(plane: ControlPlane, since: datetime | None, limit: int | None) -> Listing:
+def newest(records: Records, since: datetime | None, limit: int | None) -> Listing:
     """The newest ones; without a limit all, or all since a moment. What isn't over is looked at anew, also where its summary is missing."""
-    still_open = tuple(open_restores(plane.ledger))
+    still_open = tuple(open_restores(records.ledger))
     most = limit + len(still_open) + 1 if limit is not None else None
-    items = plane.ledger.newest(RESTORES, restore_list.sort_key(since) if since else "", min(most or 100, 100))
+    items = records.ledger.newest(RESTORES, restore_list.sort_key(since) if since else "", min(most or 100, 100))
     rows = {row.restore_id: row for row in map(restore_list.read, islice(items, most))}
     others = [restore_id for restore_id in still_open if restore_id not in rows]
-    found = [_stood(plane, row, is_open=row.restore_id in still_open) for row in rows.values()]
-    found += [_stands(plane, restore_id, _row_of(plane, restore_id)) for restore_id in others]
+    found = [_stood(records, row, is_open=row.restore_id in still_open) for row in rows.values()]
+    found += [_stands(records, restore_id, _row_of(records, restore_id)) for restore_id in others]
     return _newest_first(found, since, limit)
 
 
@@ -83,22 +97,22 @@ def _newest_first(found: Iterable[Standing], since: datetime | None, limit: int 
     return Listing(tuple(wanted[:limit]), bool(hidden), sum(one.is_open for one in hidden))
 
 
-def _row_of(plane: ControlPlane, restore_id: str) -> ListedRestore | None:
+def _row_of(records: Records, restore_id: str) -> ListedRestore | None:
     """The summary of a restore of which only the id is known."""
-    began = restore_list.of_meta(restore_id, plane.ledger.get(restore_id, META) or {}).started_at
-    item = plane.ledger.get(RESTORES, restore_list.sort_key(began, restore_id)) if began else None
+    began = restore_list.of_meta(restore_id, records.ledger.get(restore_id, META) or {}).started_at
+    item = records.ledger.get(RESTORES, restore_list.sort_key(began, restore_id)) if began else None
     return restore_list.read(item) if item else None
 
 
-def _stood(plane: ControlPlane, row: ListedRestore, *, is_open: bool) -> Standing:
+def _stood(records: Records, row: ListedRestore, *, is_open: bool) -> Standing:
     """Of one that is over, its summary says everything."""
     if row.outcome and row.target and not is_open:
         return Standing(row, row.outcome)
-    return _stands(plane, row.restore_id, row)
+    return _stands(records, row.restore_id, row)
 
 
-def _stands(plane: ControlPlane, restore_id: str, row: ListedRestore | None) -> Standing:
-    meta = plane.ledger.get(restore_id, META)
+def _stands(records: Records, restore_id: str, row: ListedRestore | None) -> Standing:
+    meta = records.ledger.get(restore_id, META)
     if meta is None:
         alone = row or ListedRestore(restore_id=restore_id)
         return Standing(_marked(alone, META), alone.outcome or "UNKNOWN")
@@ -108,8 +122,8 @@ def _stands(plane: ControlPlane, restore_id: str, row: ListedRestore | None) -> 
         return Standing(told, told.outcome or ("FAILED" if told.error else "UNKNOWN"))
     if meta.get("status") not in _OPEN:
         told = _marked(told, "status")
-    status: Status = "RUNNING" if _runs(plane, told.execution_arn) else "STOPPED"
-    return Standing(told, status, _state(plane, restore_id), meta.get("cancelRequested") is True)
+    status: Status = "RUNNING" if _runs(records, told.execution_arn) else "STOPPED"
+    return Standing(told, status, _state(records, restore_id), meta.get("cancelRequested") is True)
 
 
 def _marked(restore: ListedRestore, *unread: str) -> ListedRestore:
@@ -126,20 +140,20 @@ def _together(row: ListedRestore | None, of_meta: ListedRestore) -> ListedRestor
     return _marked(of_meta.model_copy(update=told), *of_meta.unread)
 
 
-def _runs(plane: ControlPlane, execution_arn: str | None) -> bool:
+def _runs(records: Records, execution_arn: str | None) -> bool:
     if execution_arn is None:
         return False
     try:
-        return bool(plane.executions.describe_execution(executionArn=execution_arn)["status"] == "RUNNING")
+        return bool(records.executions.describe_execution(executionArn=execution_arn)["status"] == "RUNNING")
     except ClientError as error:
         if error_code(error) not in _NO_EXECUTION:
             raise
         return False
 
 
-def _state(plane: ControlPlane, restore_id: str) -> str | None:
+def _state(records: Records, restore_id: str) -> str | None:
     """The state of the flow that was entered last and has not ended."""
-    return max(_running_states(plane.ledger.query(restore_id, PHASE)), default=("", None))[1]
+    return max(_running_states(records.ledger.query(restore_id, PHASE)), default=("", None))[1]
 
 
 def _running_states(items: Iterable[Item]) -> Iterator[tuple[str, str]]:
