@@ -16,6 +16,7 @@ from constructs import Construct
 from infrastructure import drills, encryption, names
 from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
 from infrastructure.alarms import Watched, alarms, undelivered
+from infrastructure.api import HttpApi
 from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket
 from infrastructure.bundles import dependency_layer, function_code
 from infrastructure.dependencies import ROOT
@@ -23,6 +24,7 @@ from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.ledger_table import ledger_table
 from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
+from lambdas.configuration import access as access_configuration
 from lambdas.configuration import drills as drill_configuration
 
 OF_FUNCTIONS = {
@@ -51,6 +53,7 @@ class ControlStack(Stack):
             settings.sqlserver_configuration,
             settings.credential_configuration,
             settings.drill_configuration,
+            settings.access_configuration,
         )
         self.ledger = ledger_table(self, settings.prefix)
         self.key = encryption.key(self, settings)
@@ -65,8 +68,12 @@ class ControlStack(Stack):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         self.undelivered = undelivered(self, self.prefix)
+        callers = access_configuration.read(settings.access_configuration).callers
+        self.api = HttpApi(self, settings, callers) if callers else None
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
+        if self.api:
+            self.api.serve(self.functions["AnswerApi"])
         self._sweeping()
         self._hearing()
         self._undelivered_of_lambda()
@@ -91,7 +98,8 @@ class ControlStack(Stack):
             compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
             compatible_architectures=[lambda_.Architecture.X86_64],
         )
-        return {row.state: self._function(row, code, layer) for row in FUNCTIONS}
+        wanted = [row for row in FUNCTIONS if self.api or not row.answers_api]
+        return {row.state: self._function(row, code, layer) for row in wanted}
 
     def _function(self, row: Function, code: lambda_.Code, layer: lambda_.LayerVersion) -> lambda_.Function:
         name = self._named(names.function(row.state))
@@ -168,6 +176,7 @@ class ControlStack(Stack):
             "TARGET_POLICY": session_policy(row.target),
             "TARGET_ACCOUNTS": ",".join(self.target_accounts),
             **({"TRACING": "on"} if self.tracing else {}),
+            **({"API_CALLERS": self.api.environment()} if self.api and row.answers_api else {}),
         }
 
     def _machine(self, definition: Path) -> sfn.StateMachine:

@@ -15,7 +15,7 @@ from infrastructure.statements import Statement
 class Function:
     """`handler` is `module.function`; `timeout` is in seconds, `memory` in MB. `answers_commands`: no state of the flow, the `dbrestore`
     command invokes it and finds its name in the control account's signpost. `hears_events`: the event bus calls it, and what it fails to
-    take is kept."""
+    take is kept. `answers_api`: API Gateway calls it; there is one only where there is an API."""
 
     state: str
     handler: str
@@ -25,6 +25,7 @@ class Function:
     memory: int = 512
     answers_commands: bool = False
     hears_events: bool = False
+    answers_api: bool = False
 
     @property
     def own_statements(self) -> tuple[Statement, ...]:
@@ -129,6 +130,14 @@ FUNCTIONS = (
         "lambdas.entrances.cancel_restore.cancel_restore",
         control=(may.SEE_EXECUTIONS, may.END_TASKS),
         answers_commands=True,
+    ),
+    Function(
+        "AnswerApi",
+        "lambdas.entrances.api.answer_api.answer_api",
+        control=(*may.LIST_REPOSITORY, may.START_RESTORES, may.SEE_EXECUTIONS, may.END_TASKS, *may.SHOW_REPORTS),
+        timeout=29,
+        memory=1024,
+        answers_api=True,
     ),
     Function("ListDrills", "lambdas.entrances.list_drills.list_drills", timeout=30, answers_commands=True),
     Function(

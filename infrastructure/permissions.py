@@ -85,7 +85,14 @@ TELL_THE_BUS = Statement(
 SEE_EXECUTIONS = Statement(("states:DescribeExecution",), (EXECUTIONS,))
 # Lambda sends it in the name of the function whose event is lost.
 KEEP_UNDELIVERED = Statement(("sqs:SendMessage",), ("{undelivered}",))
-START_CLEAN_UP = (Statement(("states:StartExecution",), (MACHINE,)), SEE_EXECUTIONS)
+START_RESTORES = Statement(("states:StartExecution",), (MACHINE,))
+LIST_REPOSITORY = (Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),)
+# A link bears the rights of who signs it: of all that the bucket holds it can open pages alone.
+SHOW_REPORTS = (
+    Statement(("s3:GetObject",), ("arn:{partition}:s3:::{evidence}/restores/*/report.html",)),
+    Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
+)
+START_CLEAN_UP = (START_RESTORES, SEE_EXECUTIONS)
 
 # Target account: looking
 

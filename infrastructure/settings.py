@@ -10,6 +10,7 @@ from typing import Any
 
 from infrastructure import names
 from infrastructure.dependencies import ROOT
+from lambdas.configuration import access as access_configuration
 from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import drills as drill_configuration
 from lambdas.configuration import extensions as extension_configuration
@@ -44,7 +45,10 @@ class Settings:
     the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings.
     `repository_lock_days`, `evidence_lock_days`: how long S3's Object Lock keeps every version in the two buckets, 0 for not at all.
     `prefix`: how the names of everything begin; two installations in one account and Region have two.
-    `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none."""
+    `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none.
+    `access_configuration`: who may call the HTTP API; with a caller in it there is one. `api_access_log`: whether API Gateway logs each
+    call, for which the account needs a role. `api_vpc_endpoints`: with them the API is reached through these alone. `api_web_acl`: the ARN
+    of a firewall for it, "" for none."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
@@ -60,6 +64,10 @@ class Settings:
     permissions_boundary: str = ""
     prefix: str = names.PRODUCT
     evidence_lock_days: int = 0
+    access_configuration: Path = access_configuration.DEPLOYED
+    api_access_log: bool = True
+    api_vpc_endpoints: tuple[str, ...] = ()
+    api_web_acl: str = ""
 
 
 def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings:
@@ -89,6 +97,10 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
         _boundary(str(context("permissionsBoundary") or "")),
         prefix(str(context("prefix") or names.PRODUCT)),
         _days("evidenceLockDays", context("evidenceLockDays")),
+        _configuration(context("accessConfiguration"), access_configuration.DEPLOYED, access_configuration.read),
+        _switch("apiAccessLog", True if context("apiAccessLog") in (None, "") else context("apiAccessLog")),
+        _endpoints(str(context("apiVpcEndpoints") or "")),
+        _web_acl(str(context("apiWebAcl") or "")),
     )
 
 
@@ -135,6 +147,21 @@ def _boundary(text: str) -> str:
     if not text or re.fullmatch(POLICY_ARN, text):
         return text
     raise ValueError(f"permissionsBoundary: {text!r} isn't the ARN of a policy (arn:aws:iam::<account>:policy/<name>)")
+
+
+def _endpoints(text: str) -> tuple[str, ...]:
+    endpoints = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if wrong := [one for one in endpoints if not re.fullmatch(r"vpce-[0-9a-f]{8,17}", one)]:
+        raise ValueError(f"apiVpcEndpoints: {wrong[0]!r} isn't the id of a VPC endpoint: write vpce-..., and separate several with commas")
+    return endpoints
+
+
+def _web_acl(text: str) -> str:
+    if not text or re.fullmatch(r"arn:aws[a-z-]*:wafv2:[a-z0-9-]+:\d{12}:regional/webacl/[\w-]+/[\w-]+", text):
+        return text
+    raise ValueError(
+        f"apiWebAcl: {text!r} isn't the ARN of a regional web ACL (arn:aws:wafv2:<Region>:<account>:regional/webacl/<name>/<id>)"
+    )
 
 
 def _days(name: str, value: Any) -> int:

@@ -1,7 +1,6 @@
 """From the command line to the request that the state machine takes: names of databases, the request, the execution's name."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -101,14 +100,9 @@ def execution_name(request: RestoreRequest, now: datetime | None = None) -> str:
     """`restore-<target>-<utc>-<hash8>`, at most 80 characters. Two different requests never share a
     name; the same request twice within one second does, and Step Functions then starts it once."""
     moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
-    digest = hashlib.sha256(f"{moment}{input_text(request)}".encode()).hexdigest()[:8]
+    digest = hashlib.sha256(f"{moment}{request.input_text()}".encode()).hexdigest()[:8]
     target = request.target.db_instance[: 80 - len(f"{request.mode}---{moment}{digest}")]
     return f"{request.mode}-{target}-{moment}-{digest}"
-
-
-def input_text(request: RestoreRequest) -> str:
-    """The request as the execution's input: only what was asked for, defaults are the control plane's to fill."""
-    return json.dumps(request.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True)
 
 
 def _named(text: str) -> dict[str, str]:

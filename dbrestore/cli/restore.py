@@ -158,7 +158,7 @@ def start(plane: ControlPlane, asked: RestoreRequest) -> identity.Restore:
     if asked.mode != "plan" and asked.requested_by is None:
         asked = asked.model_copy(update={"requested_by": plane.account.caller()})
     answer: dict[str, Any] = plane.executions.start_execution(
-        stateMachineArn=plane.state_machine_arn, name=request.execution_name(asked), input=request.input_text(asked)
+        stateMachineArn=plane.state_machine_arn, name=request.execution_name(asked), input=asked.input_text()
     )
     return identity.started(answer["executionArn"])
 

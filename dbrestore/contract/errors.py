@@ -4,7 +4,7 @@ caught, carry the exit code of all that is below them, and are never raised them
 
     RestoreError                         1
     ├── RequestRefused                   2
-    │   RestoreRequestInvalid, NotSupportedYet, CheckRefused
+    │   RestoreRequestInvalid, NotSupportedYet, CheckRefused, NotPermitted
     ├── NotFound                        10
     │   TargetNotFound, RestorePointNotFound, DatabaseNotInRestorePoint, RestoreNotFound, DrillNotFound,
     │   ControlPlaneNotFound, PointInTimeUnreachable
@@ -13,7 +13,7 @@ caught, carry the exit code of all that is below them, and are never raised them
     ├── InstallationUnfit                1
     │   └── ConfigurationInvalid         1
     │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
-    │       CredentialConfigurationInvalid, DrillConfigurationInvalid
+    │       CredentialConfigurationInvalid, DrillConfigurationInvalid, AccessConfigurationInvalid
     │   ExtensionNotAllowed, CertificateBundleMissing, CrossRegionCopyRefused
     ├── AccountUnfit                     1
     │   AwsRefused, WorkerVolumeRefused, StagingAccessDenied, KmsKeyRefused
@@ -71,6 +71,10 @@ class NotSupportedYet(RequestRefused):
 
 class CheckRefused(RequestRefused):
     """A check of the request is not one statement that reads."""
+
+
+class NotPermitted(RequestRefused):
+    """The access configuration doesn't let this caller of the HTTP API do this."""
 
 
 class NotFound(RestoreError):
@@ -147,6 +151,10 @@ class CredentialConfigurationInvalid(ConfigurationInvalid):
 
 class DrillConfigurationInvalid(ConfigurationInvalid):
     """The file that declares drills: one line per problem, with its place."""
+
+
+class AccessConfigurationInvalid(ConfigurationInvalid):
+    """The file that says who may ask for what over HTTP: one line per problem, with its place."""
 
 
 class ExtensionNotAllowed(InstallationUnfit):

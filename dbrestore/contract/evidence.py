@@ -35,6 +35,7 @@ class Asked(Document):
     difference from the backup, a sentence each."""
 
     requested_by: str | None = None
+    permitted_by: str | None = None
     reason: str | None = None
     ticket: TicketRequest = TicketRequest()
     accepted: tuple[str, ...] = ()

@@ -100,3 +100,15 @@ EXAMINATION_READ_TIMEOUT = 8
 CHECKS_AT_ONCE = 6
 CERTIFICATE_WARNING_DAYS = 30
 LEAST_FREE_STORAGE = 0.1
+
+# As much of a body as AWS WAF looks at by default (AWS WAF Developer Guide, "Oversize web request components").
+API_BODY_BYTES = 16 << 10
+# API Gateway gives up after 29 s; a plan that isn't there by then is asked for once more.
+API_PLAN_SECONDS = 20
+API_LOOK_SECONDS = 0.5
+API_PAGE = 50
+API_LARGEST_PAGE = 100
+# Rows that one call reads at most: what the caller may not see is read too.
+API_ROWS = 500
+API_REPORT_LINK_SECONDS = 300
+LONGEST_IDEMPOTENCY_KEY = 255

@@ -235,3 +235,4 @@ class Plan(Document):
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
     requested_by: str | None = None
+    permitted_by: str | None = None

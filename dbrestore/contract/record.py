@@ -78,6 +78,7 @@ class Report(Document):
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
     requested_by: str | None = None
+    permitted_by: str | None = None
 
 
 class RestoreEvent(Document):

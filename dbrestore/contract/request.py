@@ -3,6 +3,7 @@
 Unknown keys are refused, everything but the target and the databases has a default. Its JSON Schema is generated into docs/contract/.
 """
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NaiveDatetime, StringConstraints, field_validator
@@ -110,7 +111,8 @@ class RestoreRequest(Document):
     `checks` are questions in SQL to the restored databases, with the answers that are expected; databases whose answers differ stay, and
     the run never ends green.
 
-    `requestedBy` says who asked for it, as whoever starts the execution puts it: the command writes its caller's ARN. Nobody checks it."""
+    `requestedBy` says who asked for it, as whoever starts the execution puts it: the command writes its caller's ARN, the HTTP API the
+    caller that it has identified. `permittedBy` is the rule by which the HTTP API let it through. Nobody checks either."""
 
     comment: Any = Field(default=None, alias="Comment", exclude=True)
     schema_version: Literal["1"] = "1"
@@ -133,6 +135,11 @@ class RestoreRequest(Document):
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
     requested_by: str | None = Field(default=None, min_length=1, max_length=1000)
+    permitted_by: str | None = Field(default=None, min_length=1, max_length=2000)
+
+    def input_text(self) -> str:
+        """The request as the execution's input: only what was asked for, defaults are the control plane's to fill."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True)
 
     @field_validator("databases", mode="before")
     @classmethod

@@ -88,6 +88,7 @@ def _mode(material: Material) -> str:
 def _asked(report: Report) -> Asked:
     return Asked(
         requested_by=report.requested_by,
+        permitted_by=report.permitted_by,
         reason=report.reason,
         ticket=report.ticket,
         accepted=tuple(_accepted(report.postgres)),

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract.refusals import error_code
 from dbrestore.ledger import restore_list
-from dbrestore.ledger.reading import META, PHASE, open_restores
+from dbrestore.ledger.reading import META, OPEN, PHASE, open_restores
 from dbrestore.ledger.restore_list import RESTORES, ListedRestore
 from dbrestore.ledger.table import Item, Table
 
@@ -87,6 +87,23 @@ def newest(records: Records, since: datetime | None, limit: int | None) -> Listi
     found = [_stood(records, row, is_open=row.restore_id in still_open) for row in rows.values()]
     found += [_stands(records, restore_id, _row_of(records, restore_id)) for restore_id in others]
     return _newest_first(found, since, limit)
+
+
+def of(records: Records, restore_id: str) -> Standing | None:
+    """How one restore stands; None if the ledger knows none of this id."""
+    row = _row_of(records, restore_id)
+    if row is None and records.ledger.get(restore_id, META) is None:
+        return None
+    return _stands(records, restore_id, row) if row is None else _stood(records, row, is_open=_is_open(records, restore_id))
+
+
+def of_listed(records: Records, row: ListedRestore) -> Standing:
+    """How the restore of a summary stands."""
+    return _stood(records, row, is_open=_is_open(records, row.restore_id))
+
+
+def _is_open(records: Records, restore_id: str) -> bool:
+    return records.ledger.get(OPEN, restore_id) is not None
 
 
 def _newest_first(found: Iterable[Standing], since: datetime | None, limit: int | None) -> Listing:

@@ -45,6 +45,7 @@ class Parts:
     ticket: TicketRequest
     reason: str | None
     requested_by: str | None
+    permitted_by: str | None
 
 
 def parts(text: str) -> Parts:
@@ -61,6 +62,7 @@ def parts(text: str) -> Parts:
         ticket=_part(TicketRequest, values.get("ticket")) or TicketRequest(),
         reason=_text(values.get("reason")),
         requested_by=_text(values.get("requestedBy")),
+        permitted_by=_text(values.get("permittedBy")),
     )
 
 

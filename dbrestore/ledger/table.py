@@ -50,8 +50,9 @@ class Table:
         )
         return tuple(_plain(item) for page in pages for item in page["Items"])
 
-    def newest(self, pk: str, since: str = "", page: int = 100) -> Iterator[Item]:
-        """Items of `pk` from the highest sort key down to `since`, read `page` at a time as they are asked for."""
+    def newest(self, pk: str, since: str = "", page: int = 100, *, before: str = "") -> Iterator[Item]:
+        """Items of `pk` from the highest sort key, or from below `before`, down to `since`, read `page` at a time as they are asked for."""
+        beyond = {"ExclusiveStartKey": _key(pk, before)} if before else {}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             ConsistentRead=True,
@@ -59,6 +60,7 @@ class Table:
             KeyConditionExpression="pk = :pk AND sk >= :since" if since else "pk = :pk",
             ExpressionAttributeValues=_values({"pk": pk, "since": since} if since else {"pk": pk}),
             PaginationConfig={"PageSize": page},
+            **beyond,
         )
         return (_plain(item) for page in pages for item in page["Items"])
 

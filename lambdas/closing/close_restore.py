@@ -3,7 +3,6 @@
 The report tells what the ledger and the worker's results say, not what the states carried: so it is the same whether the flow ended,
 failed or was stopped and cleaned up later. While a row isn't settled the restore stays open and the sweeper comes again."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -23,7 +22,8 @@ from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
 from lambdas.runtime import events, phases, telemetry
-from lambdas.runtime.inputs import CaughtError, CloseInput
+from lambdas.runtime.executions import message_of
+from lambdas.runtime.inputs import CloseInput
 from lambdas.runtime.state import Restore, state
 
 STATE = "CloseRestore"
@@ -92,11 +92,11 @@ def _first_error(restore: Restore, section: CloseInput, meta: Meta, leftovers: t
     if meta.error:
         return meta.error
     if section.failure:
-        return ErrorNote(name=section.failure.error, message=_message(section.failure))
+        return ErrorNote(name=section.failure.error, message=message_of(section.failure.cause))
     if section.clean_up and meta.kept_until is None:
         return _stopped(restore, meta)
     if section.leftovers or leftovers:
-        told = [f"{what}: {caught.error}: {_message(caught)}" for what, caught in section.leftovers.items()]
+        told = [f"{what}: {caught.error}: {message_of(caught.cause)}" for what, caught in section.leftovers.items()]
         return ErrorNote.of(LeftoversRemain("\n".join([*leftovers, *told])))
     return None
 
@@ -137,15 +137,6 @@ def _broken_off(row: PhaseRow, meta: Meta, error: ErrorNote | None) -> ErrorNote
     return ErrorNote.of(RestoreFailed(f"The execution ended while this state waited{waited}"))
 
 
-def _message(caught: CaughtError) -> str:
-    """A function's own sentence out of what Lambda wraps around it."""
-    try:
-        cause = json.loads(caught.cause)
-    except ValueError:
-        return caught.cause
-    return str(cause.get("errorMessage", caught.cause)) if isinstance(cause, dict) else caught.cause
-
-
 def _report(restore: Restore, meta: Meta, results: Mapping[str, Result], error: ErrorNote | None, leftovers: tuple[str, ...]) -> Report:
     now = restore.now()
     trouble = meta.plan_trouble
@@ -173,6 +164,7 @@ def _report(restore: Restore, meta: Meta, results: Mapping[str, Result], error: 
         ticket=told.ticket,
         reason=told.reason,
         requested_by=told.requested_by,
+        permitted_by=told.permitted_by,
         drill=drill_verdicts.of(restore, meta, None if trouble else meta.plan.drill, error),
     )
 

@@ -14,6 +14,11 @@ from lambdas.runtime.state import Surroundings, handler
 
 @handler("CancelRestore", CancelQuestion, asked=True)
 def cancel_restore(question: CancelQuestion, surroundings: Surroundings) -> CancelAnswer:
+    """Raises RestoreNotFound, RestoreClosed."""
+    return cancel(question, surroundings)
+
+
+def cancel(question: CancelQuestion, surroundings: Surroundings) -> CancelAnswer:
     """A restore that waits for the archive looks twice an hour: it is woken. Raises RestoreNotFound, RestoreClosed."""
     telemetry.log.append_keys(restoreId=question.restore_id)
     ledger = surroundings.ledger(question.restore_id)

@@ -160,7 +160,7 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
         checks=_checks(request),
         drill=drill,
         notes=(*part.notes, *credentials.notes, *_namesakes(found)),
-        **request.model_dump(include={"ticket", "reason", "requested_by"}),
+        **request.model_dump(include={"ticket", "reason", "requested_by", "permitted_by"}),
     )
 
 

@@ -19,3 +19,5 @@ class Bounds:
     staging_part_bytes: int = limits.STAGING_PART_BYTES
     examination_seconds: float = limits.EXAMINATION_SECONDS
     content_up_to_bytes: int = limits.CONTENT_UP_TO_BYTES
+    api_plan_seconds: float = limits.API_PLAN_SECONDS
+    api_look_seconds: float = limits.API_LOOK_SECONDS

@@ -1,5 +1,6 @@
 """Executions of the state machine, as Step Functions describes them."""
 
+import json
 from typing import TYPE_CHECKING
 
 from lambdas.runtime.state import Surroundings
@@ -21,3 +22,12 @@ def described(surroundings: Surroundings, execution_arn: str) -> "DescribeExecut
         return stepfunctions.describe_execution(executionArn=execution_arn)
     except stepfunctions.exceptions.ExecutionDoesNotExist:
         return None
+
+
+def message_of(cause: str) -> str:
+    """The sentence in an execution's cause: a function's own is what Lambda wraps it in, under `errorMessage`; others are text."""
+    try:
+        value = json.loads(cause)
+    except ValueError:
+        return cause
+    return str(value.get("errorMessage", cause)) if isinstance(value, dict) else cause

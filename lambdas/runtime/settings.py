@@ -17,7 +17,10 @@ EXTENSION_CONFIGURATION = "EXTENSION_CONFIGURATION"
 SQLSERVER_CONFIGURATION = "SQLSERVER_CONFIGURATION"
 CREDENTIAL_CONFIGURATION = "CREDENTIAL_CONFIGURATION"
 DRILL_CONFIGURATION = "DRILL_CONFIGURATION"
+ACCESS_CONFIGURATION = "ACCESS_CONFIGURATION"
 TARGET_ACCOUNTS = "TARGET_ACCOUNTS"
+# By what API Gateway knows the callers of the API: read by lambdas.entrances.api.callers.
+API_CALLERS = "API_CALLERS"
 TRACING = "TRACING"
 # The namespace of the metrics: the installation's prefix.
 METRICS = "METRICS"
@@ -31,9 +34,8 @@ CA_BUNDLE_KEY = "certificates/rds-ca.pem"
 class Settings:
     """`target_role_name` may hold `{region}`: role names are one space per account, and each Region's TargetStack has its own.
     `target_policy` is the JSON session policy that narrows the target's role to what this function needs, if there is one.
-    `worker_configuration`, `extension_configuration`, `sqlserver_configuration`, `credential_configuration` and `drill_configuration` are
-    paths of other files than those that came with the code. `target_accounts` are the other accounts whose workers the buckets let in;
-    None: not known."""
+    What ends in `_configuration` is the path of another file than the one that came with the code. `target_accounts` are the other accounts
+    whose workers the buckets let in; None: not known."""
 
     ledger_table: str
     repository_bucket: str
@@ -47,6 +49,7 @@ class Settings:
     sqlserver_configuration: str | None = None
     credential_configuration: str | None = None
     drill_configuration: str | None = None
+    access_configuration: str | None = None
     target_accounts: tuple[str, ...] | None = None
 
     @classmethod
@@ -65,6 +68,7 @@ class Settings:
             sqlserver_configuration=os.environ.get(SQLSERVER_CONFIGURATION),
             credential_configuration=os.environ.get(CREDENTIAL_CONFIGURATION),
             drill_configuration=os.environ.get(DRILL_CONFIGURATION),
+            access_configuration=os.environ.get(ACCESS_CONFIGURATION),
             target_accounts=_listed(os.environ.get(TARGET_ACCOUNTS)),
         )
 

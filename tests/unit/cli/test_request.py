@@ -53,7 +53,7 @@ def test_a_pair_that_could_mean_two_things_is_refused(text: str) -> None:
 def test_the_input_holds_what_was_asked_and_leaves_defaults_to_the_control_plane() -> None:
     asked = built(databases=("shop=shop_copy", "crm"))
 
-    assert json.loads(request.input_text(asked)) == {
+    assert json.loads(asked.input_text()) == {
         "target": {"dbInstance": "shop"},
         "source": {"dbInstance": "shop"},
         "databases": [{"name": "shop", "as": "shop_copy"}, {"name": "crm"}],
@@ -89,7 +89,7 @@ def test_what_is_wished_of_sql_server_stands_in_the_input_and_a_moment_with_a_zo
     with pytest.raises(RestoreRequestInvalid, match=r"^/sqlserver/stopAt: .*without a zone"):
         with_wishes(stopAt="2026-05-12T13:29:50Z")
 
-    assert json.loads(request.input_text(asked))["sqlserver"] == {"stopAt": "2026-05-12T13:29:50", "fixUsers": True}
+    assert json.loads(asked.input_text())["sqlserver"] == {"stopAt": "2026-05-12T13:29:50", "fixUsers": True}
 
 
 def with_wishes(**wishes: object) -> RestoreRequest:

@@ -208,7 +208,7 @@ def test_wishes_for_the_worker_reach_the_input_with_the_requests_own_types() -> 
         "keepToastCompression=true",
     )
 
-    assert json.loads(request.input_text(wishes))["worker"] == {
+    assert json.loads(wishes.input_text())["worker"] == {
         "subnetIds": ["subnet-01234567", "subnet-89abcdef"],
         "volumeGib": 40,
         "tags": {"team": "a=b", "x.y": "z"},
