@@ -1,6 +1,7 @@
-"""Write what follows from the code: `docs/contract/*.schema.json` from the models, `docs/functions.md` from the table of functions,
-`docs/commands.md` from the command's own help, `docs/errors.md` from the tree of errors, `docs/native-errors.md` and
-`docs/simulated-sqlserver.md` from the code's tables of texts, `statemachine/restore_databases.asl.json` from `statemachine/definition.py`.
+"""Write what follows from the code: `docs/contract/*.schema.json` from the models, `docs/contract/openapi.json` from the routes of the HTTP
+API, `docs/functions.md` from the table of functions, `docs/commands.md` from the command's own help, `docs/errors.md` from the tree of errors,
+`docs/native-errors.md` and `docs/simulated-sqlserver.md` from the code's tables of texts, `statemachine/restore_databases.asl.json` from
+`statemachine/definition.py`.
 
 python docs/generate.py            write
 python docs/generate.py --check    write nothing; end with 1 and the names of the files that aren't what their source makes
@@ -24,9 +25,11 @@ from dbrestore.contract.questions import examination as doctor_findings
 from dbrestore.worker.sqlserver import messages as native_messages
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
+from lambdas.configuration import access as access_configuration
 from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import extensions as extension_configuration
 from lambdas.configuration import sqlserver as sqlserver_configuration
+from lambdas.entrances.api import description as api_description
 from localcloud.sqlserver import page as sqlserver_page
 from statemachine import definition
 
@@ -43,6 +46,7 @@ READ: tuple[type[Document], ...] = (
     extension_configuration.ExtensionConfiguration,
     credential_configuration.CredentialConfiguration,
     sqlserver_configuration.SqlServerConfiguration,
+    access_configuration.AccessConfiguration,
     drills.DrillConfiguration,
     drills.DrillStart,
     drills.DrillListQuestion,
@@ -82,6 +86,7 @@ def generated() -> dict[Path, str]:
         DOCS / "native-errors.md": native_messages.page(),
         DOCS / "simulated-sqlserver.md": sqlserver_page.page(),
         definition.FILE: definition.text(),
+        DOCS / "contract" / "openapi.json": api_description.text(),
     }
     for model in (*READ, *WRITTEN):
         files[DOCS / "contract" / f"{_kebab(model.__name__)}.schema.json"] = schema(model)

@@ -54,6 +54,7 @@ PLAN = Function(
 )
 FUNCTIONS = (
     PLAN,
+    Function("AwaitApproval", "lambdas.approval.await_approval.await_approval", control=(may.END_TASKS,)),
     Function(
         "RequestRetrieval",
         "lambdas.archive.request_retrieval.request_retrieval",

@@ -92,6 +92,24 @@ REQUESTING = task(
 )
 
 MAKING = (
+    choice(
+        "IsApprovalNeeded",
+        when(compare("$.plan.awaitsApproval", BooleanEquals=True), then="AwaitApproval"),
+        Default="IsArchived",
+    ),
+    task(
+        "AwaitApproval",
+        Comment="Nothing is made before somebody else has approved it. A decision wakes it; the time-out is the slow look.",
+        Resource="arn:aws:states:::lambda:invoke.waitForTaskToken",
+        Parameters={
+            "FunctionName": "${AwaitApproval}",
+            "Payload": {"plan.$": "$.plan", "taskToken.$": "$$.Task.Token"},
+        },
+        TimeoutSeconds=pauses.APPROVAL_LOOK_SECONDS,
+        ResultPath="$.approval",
+        Retry=[look_again(pauses.APPROVAL), look_again(pauses.APPROVAL, TIMEOUT), TOKEN_FUNCTION_FAILED],
+        Next="IsArchived",
+    ),
     # Step 1
     choice(
         "IsArchived",

@@ -36,6 +36,8 @@ caught, carry the exit code of all that is below them, and are never raised them
     ├── SomeDatabasesFailed              3
     ├── NotAsBackedUp                    4
     │   VerificationFailed, ObjectsLeftOut, ChecksFailed, DrillFailed
+    ├── NotApproved                      1
+    │   ApprovalRefused, ApprovalExpired
     ├── RestoreCancelled                 1
     ├── LeftoversRemain                  5
     ├── RecordUnreadable                 1
@@ -301,6 +303,18 @@ class DrillFailed(NotAsBackedUp):
 
 class DrillSkipped(Busy):
     """The drill before this one still runs. This one restored nothing, and proves nothing."""
+
+
+class NotApproved(RestoreError):
+    """A second person had to approve it, and did not. Nothing was made."""
+
+
+class ApprovalRefused(NotApproved):
+    """The second person rejected it."""
+
+
+class ApprovalExpired(NotApproved):
+    """Nobody approved it in time."""
 
 
 class RestoreCancelled(RestoreError):

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
+from dbrestore.contract.approval import Approval
 from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.document import Document
 from dbrestore.contract.drills import DrillVerdict
@@ -36,6 +37,7 @@ class Asked(Document):
 
     requested_by: str | None = None
     permitted_by: str | None = None
+    approval: Approval | None = None
     reason: str | None = None
     ticket: TicketRequest = TicketRequest()
     accepted: tuple[str, ...] = ()

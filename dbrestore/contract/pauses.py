@@ -35,6 +35,9 @@ RETRIEVAL_REQUESTS = Pauses(15, 1.2, 60, looks_at_most=60)
 # S3's event ends the wait; if none comes, the state looks all the same after so many seconds.
 ARCHIVE_LOOK_SECONDS = 1800
 ARCHIVE = Pauses(1, 1.0, 1, looks_at_most=1000)
+# A decision ends the wait; without one the state looks all the same, to see that nobody will decide any more.
+APPROVAL_LOOK_SECONDS = 900
+APPROVAL = Pauses(1, 1.0, 1, looks_at_most=1000)
 WORKER_START = Pauses(15, 1.2, 60, looks_at_most=90)
 PAIRING = Pauses(10, 1.2, 60, looks_at_most=90)
 # Each call does a part of the work itself, for limits.STAGING_SECONDS.

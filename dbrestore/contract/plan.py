@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from dbrestore.contract.allowed.worker_settings import ProxyUrl
+from dbrestore.contract.approval import ApprovalRequest
 from dbrestore.contract.checks.asked import AskedCheck
 from dbrestore.contract.document import Document
 from dbrestore.contract.drills import PlannedDrill
@@ -211,6 +212,7 @@ class Plan(Document):
     """`$.plan`: the validated request, everything that was looked up, every name. Kept in the ledger as well, beside its anchor
     (dbrestore.contract.anchor), by which removers go. It is read strictly: a plan of another version can't be carried out.
     `checks` are those of the request, each with its database; `drill` says which drill this is, None if it is none.
+    `awaits_approval` says for the flow, whose Choice can't tell null from something, whether there is an `approval`.
     `notes` say what could only be estimated, what no plan can see, and which of several backups will be restored."""
 
     schema_version: Literal["1"] = "1"
@@ -236,3 +238,5 @@ class Plan(Document):
     reason: str | None = None
     requested_by: str | None = None
     permitted_by: str | None = None
+    approval: ApprovalRequest | None = None
+    awaits_approval: bool = False

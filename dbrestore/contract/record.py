@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
+from dbrestore.contract.approval import Approval
 from dbrestore.contract.document import Document
 from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import ErrorNote, PostgresOptions
@@ -79,6 +80,7 @@ class Report(Document):
     reason: str | None = None
     requested_by: str | None = None
     permitted_by: str | None = None
+    approval: Approval | None = None
 
 
 class RestoreEvent(Document):

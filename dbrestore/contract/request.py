@@ -11,6 +11,7 @@ from pydantic import Field, NaiveDatetime, StringConstraints, field_validator
 from dbrestore.contract.allowed.credentials import IamUser, SecretArn
 from dbrestore.contract.allowed.point_names import INSTANCE_NAME
 from dbrestore.contract.allowed.worker_settings import WorkerSettings
+from dbrestore.contract.approval import ApprovalRequest
 from dbrestore.contract.checks.asked import MOST_CHECKS, AskedCheck
 from dbrestore.contract.document import Document
 
@@ -111,6 +112,8 @@ class RestoreRequest(Document):
     `checks` are questions in SQL to the restored databases, with the answers that are expected; databases whose answers differ stay, and
     the run never ends green.
 
+    `approval`: before anything is made the restore waits until somebody else has approved it.
+
     `requestedBy` says who asked for it, as whoever starts the execution puts it: the command writes its caller's ARN, the HTTP API the
     caller that it has identified. `permittedBy` is the rule by which the HTTP API let it through. Nobody checks either."""
 
@@ -132,6 +135,7 @@ class RestoreRequest(Document):
     archive: ArchiveRequest = ArchiveRequest()
     worker: WorkerRequest = WorkerRequest()
     sqlserver: SqlServerRequest = SqlServerRequest()
+    approval: ApprovalRequest | None = None
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None
     requested_by: str | None = Field(default=None, min_length=1, max_length=1000)

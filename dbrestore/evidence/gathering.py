@@ -89,6 +89,7 @@ def _asked(report: Report) -> Asked:
     return Asked(
         requested_by=report.requested_by,
         permitted_by=report.permitted_by,
+        approval=report.approval,
         reason=report.reason,
         ticket=report.ticket,
         accepted=tuple(_accepted(report.postgres)),

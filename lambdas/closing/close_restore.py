@@ -15,6 +15,7 @@ from dbrestore.contract.sections import DatabaseOutcome, ReportSection
 from dbrestore.contract.things import DATABASE, HOLDER_ROLE, NATIVE_TASK
 from dbrestore.ledger import reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
+from lambdas.approval import decisions
 from lambdas.archive import arrivals
 from lambdas.archive import retrieve_archive as archive
 from lambdas.closing import drill_verdicts, keep_evidence
@@ -165,6 +166,7 @@ def _report(restore: Restore, meta: Meta, results: Mapping[str, Result], error: 
         reason=told.reason,
         requested_by=told.requested_by,
         permitted_by=told.permitted_by,
+        approval=decisions.find(restore.ledger.table, restore.ledger.restore_id),
         drill=drill_verdicts.of(restore, meta, None if trouble else meta.plan.drill, error),
     )
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dbrestore.contract import names
 from dbrestore.contract.errors import RestoreNotFound
 from dbrestore.contract.questions.cancellation import CancelAnswer, CancelQuestion
+from lambdas.approval import decisions
 from lambdas.archive import arrivals
 from lambdas.runtime import open_restores, telemetry
 from lambdas.runtime.executions import described
@@ -31,7 +32,9 @@ def cancel(question: CancelQuestion, surroundings: Surroundings) -> CancelAnswer
         # If it was opened between the two looks, the plan may not have seen the wish.
         with suppress(RestoreNotFound):
             request_cancel(surroundings.table, question.restore_id)
-    was_waiting = arrivals.wake_restore(surroundings.control.stepfunctions, ledger)
+    stepfunctions = surroundings.control.stepfunctions
+    waited = decisions.wake(stepfunctions, surroundings.table, question.restore_id)
+    was_waiting = arrivals.wake_restore(stepfunctions, ledger) or waited
     return CancelAnswer(restore_id=question.restore_id, was_waiting=was_waiting)
 
 

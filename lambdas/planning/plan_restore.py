@@ -159,8 +159,9 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
         postgres=part.postgres,
         checks=_checks(request),
         drill=drill,
+        awaits_approval=request.approval is not None,
         notes=(*part.notes, *credentials.notes, *_namesakes(found)),
-        **request.model_dump(include={"ticket", "reason", "requested_by", "permitted_by"}),
+        **request.model_dump(include={"ticket", "reason", "requested_by", "permitted_by", "approval"}),
     )
 
 

@@ -37,6 +37,12 @@ class RetrievalInput(PlannedInput):
     task_token: str
 
 
+class ApprovalInput(PlannedInput):
+    """AwaitApproval: the plan, and the token of the task that waits."""
+
+    task_token: str
+
+
 class WorkerInput(PlannedInput):
     """States that need the worker."""
 

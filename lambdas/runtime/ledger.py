@@ -15,6 +15,8 @@
     DRILL#<name>             CURRENT, AT#..., DATABASE#...   that a drill is run once, and one at a time (lambdas.runtime.drill_rows)
     <restore id>             CANCELLED                       a wish to stop that came before META was written
     <restore id>             RETRIEVAL#BATCH#<n>, RETRIEVAL#ROUNDS, RETRIEVED   what was asked of the archive (lambdas.archive)
+    <restore id>             REQUEST                         what the HTTP API accepted (lambdas.entrances.api.received)
+    <restore id>             APPROVAL                        a second person's decision (lambdas.approval.decisions)
     <restore id>             AWAITED                         the file that the restore waits for (lambdas.archive.arrivals)
     ARRIVAL#<key>            <restore id>                    the token that wakes it when the file arrives
 

@@ -1,17 +1,21 @@
 """The HTTP API over the real flow: what it starts, whom it lets, what it tells, and that a repeated call starts nothing."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 
+from lambdas.approval import decisions
 from lambdas.configuration import access as access_configuration
 from lambdas.entrances.api import starting
 from lambdas.entrances.api.callers import Caller
 from lambdas.entrances.api.starting import Call
-from tests.statemachine.api_calls import call, configure
+from tests.statemachine.api_calls import ACCESS, Answer, call, configure
 from tests.statemachine.world import World
 
 REQUEST = {"target": {"dbInstance": "orders-prod"}, "databases": [{"name": "orders", "as": "orders_restored"}], "reason": "INC-7"}
@@ -228,3 +232,130 @@ def test_restore_points_are_listed_for_those_who_may(world: World) -> None:
     assert [one["id"] for one in call(world, "GET", "/v1/points?dbInstance=orders-prod", caller="reader").json["points"]]
     assert call(world, "GET", "/v1/points?dbInstance=orders-prod").status == 403
     assert call(world, "GET", "/v1/points", caller="reader").status == 400
+
+
+# A second person
+
+
+@pytest.fixture
+def approved_world(world: World, tmp_path: Path) -> World:
+    rules = [{**ACCESS["rules"][0], "approval": "second-person", "approvalHours": 8}, *ACCESS["rules"][1:]]
+    configure(world, tmp_path, {**ACCESS, "rules": rules})
+    return world
+
+
+DBA_SESSION = "arn:aws:sts::123456789012:assumed-role/dba/jane"
+
+
+def waiting(world: World, **request: Any) -> Answer:
+    """A restore that has begun to wait for a second person."""
+    accepted = call(world, "POST", "/v1/restores", {**REQUEST, **request}, key="INC-7")
+    path = accepted.headers["location"]
+    until = time.monotonic() + 30
+    while (shown := call(world, "GET", path)).json["status"] != "WAITING_FOR_APPROVAL":
+        assert time.monotonic() < until, shown.text
+        time.sleep(0.05)
+    return shown
+
+
+def decide(world: World, shown: Answer, decision: str, caller: str = DBA_SESSION, **more: Any) -> Answer:
+    return call(world, "POST", f"/iam{shown.json['links']['self']}/approval", {"decision": decision, **more}, caller=caller)
+
+
+def test_nothing_is_made_before_somebody_else_has_approved_it(approved_world: World) -> None:
+    world, before = approved_world, approved_world.inventory()["instances"]
+    shown = waiting(world)
+    assert "DeployWorker" not in world.calls
+    assert world.inventory()["instances"] == before
+
+    answer = decide(world, shown, "approve", reason="seen in INC-7")
+
+    assert answer.status == 200, answer.text
+    ended = world.wait(executions()[0])
+    assert ended["status"] == "SUCCEEDED"
+    told = call(world, "GET", shown.json["links"]["self"]).json["approval"]
+    assert (told["decision"], told["by"], told["reason"]) == ("approved", DBA_SESSION.rpartition("/")[0], "seen in INC-7")
+    assert world.report(executions()[0].rpartition(":")[2])["approval"]["decision"] == "approved"
+
+
+def test_a_rejected_restore_ends_with_the_reason_and_leaves_nothing(approved_world: World) -> None:
+    shown = waiting(approved_world)
+
+    decide(approved_world, shown, "reject", reason="wrong database")
+
+    ended = approved_world.wait(executions()[0])
+    assert ended["error"] == "ApprovalRefused"
+    assert "wrong database" in ended["cause"]
+    assert "DeployWorker" not in approved_world.calls
+    assert decide(approved_world, shown, "approve").json["type"] == "urn:dbrestore:problem:NotWaitingForApproval"
+
+
+def test_nobody_approves_what_he_asked_for(approved_world: World, tmp_path: Path) -> None:
+    everybody = {**ACCESS["rules"][0], "may": ["restore", "approve", "read"], "callers": ["*"], "approval": "second-person"}
+    configure(approved_world, tmp_path, {**ACCESS, "rules": [everybody]})
+    shown = waiting(approved_world)
+
+    own = call(approved_world, "POST", f"{shown.json['links']['self']}/approval", {"decision": "approve"})
+
+    assert (own.status, own.json["type"]) == (403, "urn:dbrestore:problem:OwnRestore")
+    assert call(approved_world, "GET", shown.json["links"]["self"]).json["status"] == "WAITING_FOR_APPROVAL"
+    assert decide(approved_world, shown, "reject").status == 200
+    approved_world.wait(executions()[0])
+
+
+def test_two_sessions_of_one_role_are_one_person(approved_world: World, tmp_path: Path) -> None:
+    own = {"callers": ["dba"], "may": ["restore", "approve", "read"], "targets": ["*"], "approval": "second-person"}
+    configure(approved_world, tmp_path, {**ACCESS, "rules": [own]})
+    accepted = call(approved_world, "POST", "/iam/v1/restores", REQUEST, key="INC-7", caller=DBA_SESSION)
+
+    answer = call(
+        approved_world,
+        "POST",
+        f"/iam/v1/restores/{accepted.json['id']}/approval",
+        {"decision": "approve"},
+        caller=DBA_SESSION.replace("jane", "john"),
+    )
+
+    assert (answer.status, answer.json["type"]) == (403, "urn:dbrestore:problem:OwnRestore")
+    call(approved_world, "POST", f"/iam/v1/restores/{accepted.json['id']}/cancel", caller=DBA_SESSION)
+    approved_world.wait(executions()[0])
+
+
+def test_who_may_not_approve_can_not(approved_world: World) -> None:
+    shown = waiting(approved_world)
+
+    answer = call(approved_world, "POST", f"{shown.json['links']['self']}/approval", {"decision": "approve"}, caller="reader")
+
+    assert (answer.status, answer.json["type"]) == (403, "urn:dbrestore:problem:NotPermitted")
+    decide(approved_world, shown, "reject")
+    approved_world.wait(executions()[0])
+
+
+def test_a_restore_that_waits_can_be_stopped(approved_world: World) -> None:
+    shown = waiting(approved_world)
+
+    assert call(approved_world, "POST", f"{shown.json['links']['self']}/cancel").status == 202
+
+    assert approved_world.wait(executions()[0])["error"] == "RestoreCancelled"
+    assert call(approved_world, "GET", shown.json["links"]["self"]).json["approval"]["decision"] == "withdrawn"
+
+
+def test_what_nobody_approves_expires(approved_world: World) -> None:
+    shown = waiting(approved_world)
+    approved_world.clock.let_pass(hours=9)
+    late = decide(approved_world, shown, "approve")
+    assert late.status == 409
+
+    decisions.wake(boto3.client("stepfunctions"), approved_world.surroundings().table, shown.json["id"])
+
+    assert approved_world.wait(executions()[0])["error"] == "ApprovalExpired"
+
+
+def test_a_caller_can_not_ask_for_less_than_the_rule_does(approved_world: World) -> None:
+    shown = waiting(approved_world, approval={"hours": 100})
+
+    until = datetime.fromisoformat(shown.json["approval"]["until"]) - datetime.fromisoformat(shown.json["beganAt"])
+
+    assert until <= timedelta(hours=8, minutes=5)
+    decide(approved_world, shown, "reject")
+    approved_world.wait(executions()[0])

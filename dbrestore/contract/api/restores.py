@@ -39,9 +39,10 @@ class ShownDatabase(Document):
 
 
 class ShownApproval(Document):
-    """A restore that a second person must approve: until when it waits for that, and what was decided by whom."""
+    """A restore that a second person must approve: until when it waits for that, and what was decided by whom. `withdrawn`: it ended
+    otherwise while it waited."""
 
-    decision: Literal["waiting", "approved", "rejected", "expired"]
+    decision: Literal["waiting", "approved", "rejected", "expired", "withdrawn"]
     until: AwareDatetime | None = None
     by: str | None = None
     at: AwareDatetime | None = None

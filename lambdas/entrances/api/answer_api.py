@@ -26,7 +26,8 @@ from lambdas.runtime.telemetry import log
 STATE = "AnswerApi"
 # No answer is for a cache, or for a page of somebody else's.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-WITH_BODY = ("POST",)
+# Routes that need a body, by the end of their path; of the others one is read if there is one, so that nothing unread is ignored.
+WITH_BODY = ("/restores", "/plans", "/approval")
 
 Answer = dict[str, Any]
 
@@ -77,7 +78,7 @@ def _routed(event: dict[str, Any], context: Any, surroundings: Surroundings) -> 
 
 
 def _takes_a_body(event: dict[str, Any]) -> bool:
-    return event.get("httpMethod") in WITH_BODY and bool(event.get("body") or str(event.get("resource")).endswith(("/restores", "/plans")))
+    return event.get("httpMethod") == "POST" and bool(event.get("body") or str(event.get("resource")).endswith(WITH_BODY))
 
 
 def _path(event: dict[str, Any]) -> str:
@@ -110,7 +111,8 @@ def _invalid(error: RequestValidationError) -> Any:
     parameters = [one for one in error.errors() if one["loc"][:1] != ("body",)]
     if parameters:
         raise refusals.of_query(str(parameters[0]["loc"][-1]), str(parameters[0]["msg"]))
-    from lambdas.entrances.api.starting import checked
+    from lambdas.entrances.api import approving, starting
 
-    checked(app.context["body"])
+    reader = approving.read if "/approval" in app.current_event.path else starting.checked
+    reader(app.context["body"])
     raise InternalContradiction("Two readers of one request differ: one refuses it, the other finds nothing wrong")

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract import keys, limits
 from dbrestore.contract.api.points import PointList, ShownPoint
-from dbrestore.contract.api.restores import Links, RestorePage, ShownDatabase, ShownRestore, ShownTarget
+from dbrestore.contract.api.restores import Links, RestorePage, ShownApproval, ShownDatabase, ShownRestore, ShownTarget
 from dbrestore.contract.errors import NotPermitted
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.refusals import error_code
@@ -24,6 +24,7 @@ from dbrestore.ledger.restore_list import RESTORES
 from dbrestore.ledger.standing import Standing
 from dbrestore.ledger.table import Table
 from dbrestore.points import stored_points
+from lambdas.approval import decisions
 from lambdas.configuration.access import AccessConfiguration, Action
 from lambdas.entrances.api import permission, received
 from lambdas.entrances.api.callers import Caller
@@ -69,22 +70,38 @@ class Filter:
     before: str = ""
 
 
-def restore(look: Look, restore_id: str) -> ShownRestore:
-    """One restore. Raises Refusal for one that there isn't, or that the caller may not see: the two can't be told apart."""
+def restore(look: Look, restore_id: str, also: Action | None = None) -> ShownRestore:
+    """One restore. Raises Refusal for one that there isn't, or that the caller may neither see nor `also`: the two can't be told apart."""
     if not ID.fullmatch(restore_id):
         raise _unknown(restore_id)
     accepted = received.find(look.ledger, restore_id)
     stands = standing.of(look, restore_id)
     shown = _of_standing(stands, accepted) if stands else _of_received(look, accepted) if accepted else None
-    if shown is None or not may(look, shown, accepted, "read"):
+    actions: tuple[Action, ...] = ("read", also) if also else ("read",)
+    if shown is None or not any(may(look, shown, accepted, action) for action in actions):
         raise _unknown(restore_id)
-    return shown
+    return _with_approval(look, shown)
 
 
 def of_accepted(look: Look, accepted: Received) -> ShownRestore:
     """One that the caller has just asked for."""
     stands = standing.of(look, accepted.restore_id)
-    return _of_standing(stands, accepted) if stands else _of_received(look, accepted)
+    return _with_approval(look, _of_standing(stands, accepted)) if stands else _of_received(look, accepted)
+
+
+def _with_approval(look: Look, shown: ShownRestore) -> ShownRestore:
+    """With what was decided about it, if somebody had to."""
+    found = decisions.find(look.ledger, shown.id)
+    if found is None:
+        return shown
+    waits = found.decision == "waiting"
+    is_open = shown.status in ("RUNNING", "STOPPED")
+    approval = ShownApproval(
+        decision="withdrawn" if waits and not is_open else found.decision, until=found.until, by=found.by, at=found.at, reason=found.reason
+    )
+    here = shown.links.model_copy(update={"approval": f"{shown.links.self}/approval"} if waits and is_open else {})
+    status = "WAITING_FOR_APPROVAL" if waits and shown.status == "RUNNING" else shown.status
+    return shown.model_copy(update={"approval": approval, "status": status, "links": here})
 
 
 def may(look: Look, shown: ShownRestore, accepted: Received | None, action: Action) -> bool:
@@ -172,6 +189,8 @@ def _fitting(look: Look, row: restore_list.ListedRestore, wanted: Filter) -> Ite
     if wanted.target and (row.target is None or row.target.db_instance.lower() != wanted.target.lower()):
         return
     shown = _of_standing(standing.of_listed(look, row), None)
+    if shown.status == "RUNNING":
+        shown = _with_approval(look, shown)
     if wanted.status and shown.status != wanted.status:
         return
     if of_shown(look, shown, "read").granted or may(look, shown, received.find(look.ledger, row.restore_id), "read"):

@@ -10,6 +10,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from dbrestore.contract import limits
+from dbrestore.contract.approval import ApprovalRequest
 from dbrestore.contract.drills import DrillOrder, DrillStart, named
 from dbrestore.contract.errors import InternalContradiction, NotPermitted, RestoreRequestInvalid
 from dbrestore.contract.refusals import error_code
@@ -111,8 +112,16 @@ def _input(call: Call, request: RestoreRequest, action: Action) -> tuple[str, st
     """The execution's input and the permission's reason. The input says who it is that API Gateway let in."""
     permitted = _permitted(call.access, _asked(call, request, action))
     who = f"{call.caller.name} for {request.requested_by}" if request.requested_by else call.caller.name
-    said = request.model_copy(update={"requested_by": who[:1000], "permitted_by": permitted.reason})
+    said = request.model_copy(update={"requested_by": who[:1000], "permitted_by": permitted.reason, **_approval(request, permitted)})
     return said.input_text(), permitted.reason
+
+
+def _approval(request: RestoreRequest, permitted: permission.Permission) -> dict[str, ApprovalRequest]:
+    """What the rule asks for; a request may ask for more, and never for less."""
+    if permitted.approval_hours is None:
+        return {}
+    asked = request.approval.hours if request.approval else permitted.approval_hours
+    return {"approval": ApprovalRequest(hours=min(asked, permitted.approval_hours))}
 
 
 def _asked(call: Call, request: RestoreRequest, action: Action) -> Asked:
