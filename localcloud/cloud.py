@@ -13,7 +13,9 @@ from localcloud.base.clients import ACCOUNT, HOME, REGION, Clients, Place
 from localcloud.base.consistency import Inconsistency
 from localcloud.ec2 import instances, security_groups, sharing, ssm, volume_keys, vpc
 from localcloud.ec2 import late_answers as late_ec2
-from localcloud.flow import dynamodb, events, lambda_runtime, scheduler, stepfunctions
+from localcloud.flow import api_destinations, dynamodb, events, lambda_runtime, scheduler, stepfunctions
+from localcloud.gateway import deployments, user_pools
+from localcloud.gateway.gateway import ADDRESSES, Gateway
 from localcloud.iam import judgement, role_trust, secrets
 from localcloud.rds import instances as rds
 from localcloud.rds import late_answers as late_rds
@@ -41,6 +43,8 @@ class Cloud:
     _functions: lambda_runtime.Functions
     _schedules: events.Schedules | None
     _scheduler: scheduler.Scheduler | None
+    _gateway: Gateway
+    _destinations: api_destinations.ApiDestinations
     region: str = REGION
     account: str = ACCOUNT
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -67,6 +71,18 @@ class Cloud:
         for stack in stacks:
             cloudformation.deploy(self._clients, stack, parameters, place)
 
+    def api_url(self, api_id: str, stage: str) -> str:
+        """Where a stage of a REST API is served. Raises LocalCloudError if there is no such API."""
+        return f"{self._gateway.url(api_id)}/{stage}"
+
+    def local_url(self, url: str) -> str:
+        """The address here of what a stack's output calls `https://<api>.execute-api.<region>.amazonaws.com/<stage>`."""
+        return self._gateway.local(url)
+
+    def stand_in(self, host: str, url: str) -> None:
+        """From here on `url`, an address of this computer, gets what API destinations send to `https://host/...`."""
+        self._destinations.stand_in(host, url)
+
     def be_inconsistent(self, seed: int) -> None:
         """From here on EC2 shows what is made only after a while, and RDS and S3 are now and then changing what is asked of them."""
         consistency.begin(Inconsistency(seed))
@@ -82,6 +98,7 @@ class Cloud:
             self._schedules.stop()
         if self._scheduler:
             self._scheduler.stop()
+        self._gateway.stop()
         stepfunctions.shutdown()
         self._functions.close()
         ssm.shutdown()
@@ -120,8 +137,11 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     redirected: list[Call] = []
     stepfunctions.install(clients)
     lambda_runtime.install(functions)
-    events.install(clients)
+    destinations = api_destinations.ApiDestinations(clients, directory / api_destinations.RECORD)
+    events.install(clients, destinations)
     scheduler.install()
+    deployments.install()
+    user_pools.install()
     cloudformation.install(clients)
     callers.install(calls)
     _install_resources(directory, time_scale, server.url, authority)
@@ -137,6 +157,8 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
         functions,
         events.Schedules() if schedules else None,
         scheduler.Scheduler(clients, directory / scheduler.RECORD).begun() if schedules else None,
+        Gateway(clients, directory / ADDRESSES),
+        destinations,
     )
 
 
