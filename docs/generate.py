@@ -1,7 +1,7 @@
 """Write what follows from the code: `docs/contract/*.schema.json` from the models, `docs/contract/openapi.json` from the routes of the HTTP
-API, `docs/functions.md` from the table of functions, `docs/commands.md` from the command's own help, `docs/errors.md` from the tree of errors,
-`docs/native-errors.md` and `docs/simulated-sqlserver.md` from the code's tables of texts, `statemachine/restore_databases.asl.json` from
-`statemachine/definition.py`.
+API, `docs/functions.md` from the table of functions, `docs/commands.md` from the command's own help, `docs/errors.md` from the tree of
+errors, `docs/native-errors.md` and `docs/simulated-sqlserver.md` from the code's tables of texts,
+`statemachine/restore_databases.asl.json` from `statemachine/definition.py`.
 
 python docs/generate.py            write
 python docs/generate.py --check    write nothing; end with 1 and the names of the files that aren't what their source makes

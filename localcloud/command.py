@@ -120,7 +120,16 @@ def environment(running: "Running") -> dict[str, str]:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "localcloud",
         "AWS_SECRET_ACCESS_KEY": "localcloud",  # nosec B105 - of no account
+        **_api(running),
     }
+
+
+def _api(running: "Running") -> dict[str, str]:
+    """The API's stage, and the key of a caller; none before it is deployed, or where the access configuration gives nobody a key."""
+    file = running.directory / "api.json"
+    known = json.loads(file.read_text()) if file.exists() else {"keys": {}}
+    first = next(iter(known["keys"].values()), None)
+    return {"DBRESTORE_API_URL": known["url"], "DBRESTORE_API_KEY": first} if first else {}
 
 
 def _print(running: "Running", *, as_json: bool) -> None:

@@ -78,7 +78,14 @@ def event(
         "multiValueQueryStringParameters": {name: [v for n, v in query if n == name] for name, _ in query} or None,
         "pathParameters": parameters or None,
         "stageVariables": None,
-        "requestContext": {"requestId": "call-1", "resourcePath": resource, "httpMethod": method, "stage": "live", **_proven(path, caller)},
+        "requestContext": {
+            "requestId": "call-1",
+            "resourcePath": resource,
+            "httpMethod": method,
+            "stage": "live",
+            "path": f"/live{parts.path}",
+            **_proven(path, caller),
+        },
         "body": body if body is None or isinstance(body, str) else json.dumps(body),
         "isBase64Encoded": False,
     }
@@ -94,6 +101,11 @@ def answered(world: World, sent: dict[str, Any]) -> Answer:
     answer = answer_api(sent, None, world.surroundings())
     headers = {name.lower(): values[0] for name, values in answer["multiValueHeaders"].items()}
     return Answer(answer["statusCode"], headers, answer["body"])
+
+
+def location(answer: Answer) -> str:
+    """Where the answer leads, below the stage."""
+    return answer.headers["location"].removeprefix("/live")
 
 
 def _resource(method: str, path: str) -> tuple[str, dict[str, str]]:

@@ -15,7 +15,7 @@ from lambdas.configuration import access as access_configuration
 from lambdas.entrances.api import starting
 from lambdas.entrances.api.callers import Caller
 from lambdas.entrances.api.starting import Call
-from tests.statemachine.api_calls import ACCESS, Answer, call, configure
+from tests.statemachine.api_calls import ACCESS, Answer, call, configure, location
 from tests.statemachine.world import World
 
 REQUEST = {"target": {"dbInstance": "orders-prod"}, "databases": [{"name": "orders", "as": "orders_restored"}], "reason": "INC-7"}
@@ -36,12 +36,12 @@ def executions() -> list[str]:
 def test_a_ticket_starts_a_restore_and_sees_how_it_ends(world: World) -> None:
     accepted = call(world, "POST", "/v1/restores", REQUEST, key="INC-7")
     assert accepted.status == 202, accepted.text
-    assert accepted.headers["location"] == f"/v1/restores/{accepted.json['id']}"
+    assert accepted.headers["location"] == f"/live/v1/restores/{accepted.json['id']}"
     assert accepted.headers["retry-after"] == "30"
 
     (arn,) = executions()
     world.wait(arn)
-    shown = call(world, "GET", accepted.headers["location"]).json
+    shown = call(world, "GET", location(accepted)).json
 
     assert (shown["status"], shown["requestedBy"], shown["reason"]) == ("SUCCEEDED", "tickets", "INC-7")
     assert shown["permittedBy"] == "rule 1 of access.json lets tickets restore orders, orders_restored of orders-prod into orders-prod"
@@ -89,7 +89,7 @@ def test_a_restore_that_the_plan_refuses_is_told_as_refused(world: World) -> Non
     accepted = call(world, "POST", "/v1/restores", {**REQUEST, "databases": ["orders_missing"]}, key="INC-7")
     world.wait(executions()[0])
 
-    shown = call(world, "GET", accepted.headers["location"]).json
+    shown = call(world, "GET", location(accepted)).json
 
     assert (shown["status"], shown["error"]["name"]) == ("REFUSED", "DatabaseNotInRestorePoint")
 
@@ -250,7 +250,7 @@ DBA_SESSION = "arn:aws:sts::123456789012:assumed-role/dba/jane"
 def waiting(world: World, **request: Any) -> Answer:
     """A restore that has begun to wait for a second person."""
     accepted = call(world, "POST", "/v1/restores", {**REQUEST, **request}, key="INC-7")
-    path = accepted.headers["location"]
+    path = location(accepted)
     until = time.monotonic() + 30
     while (shown := call(world, "GET", path)).json["status"] != "WAITING_FOR_APPROVAL":
         assert time.monotonic() < until, shown.text

@@ -42,7 +42,10 @@ def answer_api(event: dict[str, Any], context: Any, surroundings: Surroundings |
     except Refusal as refusal:
         answer = _of_problem(refusal, instance)
     log.info("answered", extra={"status": answer["statusCode"], "route": f"{event.get('httpMethod')} {event.get('resource')}"})
-    answer["multiValueHeaders"] = {**dict(answer.get("multiValueHeaders") or {}), **{name: [value] for name, value in HEADERS.items()}}
+    headers = {name: list(values) for name, values in (answer.get("multiValueHeaders") or {}).items()}
+    if headers.get("Location", [""])[0].startswith("/v1/"):
+        headers["Location"] = [_base(event) + headers["Location"][0]]
+    answer["multiValueHeaders"] = {**headers, **{name: [value] for name, value in HEADERS.items()}}
     return answer
 
 
@@ -87,6 +90,12 @@ def _path(event: dict[str, Any]) -> str:
     for name, value in (event.get("pathParameters") or {}).items():
         path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
     return next((path.removeprefix(door) for door in DOORS if door and path.startswith(f"{door}/")), path)
+
+
+def _base(event: dict[str, Any]) -> str:
+    """What the caller's URL has before `/v1`: the stage, or what a domain of one's own has in its place, and the door."""
+    path = str((event.get("requestContext") or {}).get("path") or event.get("path") or "")
+    return path.partition("/v1/")[0]
 
 
 def _of_problem(refusal: Refusal, instance: str) -> Answer:

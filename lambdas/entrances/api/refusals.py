@@ -1,5 +1,6 @@
 """What the API says no with: every answer that isn't a good one is a problem document (RFC 9457), whatever went wrong."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -72,8 +73,13 @@ def of_error(error: RestoreError) -> Refusal:
     if isinstance(error, NotReady):
         return unavailable()
     status = next((number for group, number in STATUS if isinstance(error, group)), OTHERWISE)
-    title = (type(error).__doc__ or "").strip().splitlines()[0].rstrip(".:")
-    return Refusal(status, type(error).__name__, title, str(error), flaws_in(str(error)))
+    name = type(error).__name__
+    return Refusal(status, name, _title(name), str(error), flaws_in(str(error)))
+
+
+def _title(name: str) -> str:
+    """`Restore point not found` of `RestorePointNotFound`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).capitalize()
 
 
 def flaws_in(message: str) -> tuple[Flaw, ...]:
