@@ -138,8 +138,13 @@ class HttpApi:
         if self._settings.api_web_acl:
             arn = api.deployment_stage.stage_arn
             waf.CfnWebACLAssociation(self._scope, "ApiFirewall", resource_arn=arn, web_acl_arn=self._settings.api_web_acl)
-        CfnOutput(self._scope, "ApiUrl", value=f"https://{api.rest_api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}/{STAGE}")
         return api
+
+    def url(self, api: gateway.RestApi) -> str:
+        """The stage's address."""
+        url = f"https://{api.rest_api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}/{STAGE}"
+        CfnOutput(self._scope, "ApiUrl", value=url)
+        return url
 
     def _doors(self, api: gateway.RestApi) -> Iterator[tuple[str, "Options"]]:
         """The roots that some caller needs, each with what its methods ask for."""

@@ -72,8 +72,7 @@ class ControlStack(Stack):
         self.api = HttpApi(self, settings, callers) if callers else None
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
-        if self.api:
-            self.api.serve(self.functions["AnswerApi"])
+        self.api_url = self.api.url(self.api.serve(self.functions["AnswerApi"])) if self.api else None
         self._sweeping()
         self._hearing()
         self._undelivered_of_lambda()
@@ -298,7 +297,7 @@ class ControlStack(Stack):
             "Signpost",
             parameter_name=self._named(names.CONTROL_PARAMETER),
             description="Where the dbrestore command finds its parts",
-            string_value=self.to_json_string({**places, "functions": asked}),
+            string_value=self.to_json_string({**places, "functions": asked, **({"apiUrl": self.api_url} if self.api_url else {})}),
         )
         for name, value in places.items():
             CfnOutput(self, name[0].upper() + name[1:], value=value)

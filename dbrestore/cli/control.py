@@ -52,7 +52,8 @@ class Account:
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """The deployed application: its state machine, ledger and buckets; `functions` are the names of those that commands ask questions."""
+    """The deployed application: its state machine, ledger and buckets; `functions` are the names of those that commands ask questions,
+    `api_url` is the stage of its HTTP API, None if it has none."""
 
     account: Account
     state_machine_arn: str
@@ -60,6 +61,7 @@ class ControlPlane:
     repository_bucket: str
     evidence_bucket: str
     functions: Mapping[str, str] = field(default_factory=dict)
+    api_url: str | None = None
 
     @cached_property
     def executions(self) -> Any:
@@ -79,7 +81,7 @@ class ControlPlane:
 
 def find(account: Account) -> ControlPlane:
     """Read the SSM parameter `/<installation>/control`, a JSON object {stateMachineArn, ledgerTable, repositoryBucket, evidenceBucket,
-    functions}.
+    functions, apiUrl}.
 
     Raises ControlPlaneNotFound if it isn't there or nothing answers at the endpoint.
     """
@@ -112,6 +114,7 @@ def _read(account: Account, text: str) -> ControlPlane:
             values["evidenceBucket"],
             # A version that had no such functions wrote none.
             dict(values.get("functions", {})),
+            values.get("apiUrl"),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ControlPlaneNotFound(

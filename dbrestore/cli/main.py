@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from dbrestore.cli import (  # noqa: F401
+    approval,
     checkout_commands,
     cleanup,
     consoles,
@@ -47,6 +48,8 @@ app.command("list")(listing.list_restores)
 app.command()(watch.status)
 app.command()(watch.watch)
 app.command()(watch.cancel)
+app.command()(approval.approve)
+app.command()(approval.reject)
 app.command()(watch.report)
 app.command()(cleanup.cleanup)
 app.command()(doctor.doctor)
