@@ -18,7 +18,7 @@ from dbrestore.contract.errors import NotReady, RestoreError, RestoreRequestInva
 from dbrestore.contract.job import ErrorNote
 from dbrestore.ledger import stored_plan
 from dbrestore.ledger.table import Table
-from lambdas.runtime import phases, telemetry
+from lambdas.runtime import events, phases, telemetry
 from lambdas.runtime.aws import ControlAccount, TargetAccount, target_account, translated
 from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.clock import Clock, system_clock
@@ -142,6 +142,12 @@ def state(name: str, model: type[Input], *, makes: bool = False) -> Callable[[Ca
             for flaw in meta.flaws:
                 log.warning("of the ledger's row META this counts as unknown: %s", flaw)
             began = phases.began(ledger, name, reference.clean_up_execution or meta.execution_arn)
+            if began.is_first:
+                events.mention(
+                    surroundings.control,
+                    events.PHASE_CHANGED,
+                    lambda: events.under_way(meta.anchor, meta.started_at, name, meta.parts.ticket),
+                )
 
             def permitted() -> Document | None:
                 # Inside the phase, so that a state which waits when the restore is asked to stop ends as FAILED and not as RUNNING.

@@ -237,7 +237,11 @@ class World:
         return dict(json.loads(body))
 
     def events(self) -> list[dict[str, Any]]:
-        """The product's events that reached the bus since the last call."""
+        """The ends that the product told the bus of since the last call."""
+        return [event for event in self.heard() if event["detail"]["status"] != "RUNNING"]
+
+    def heard(self) -> list[dict[str, Any]]:
+        """All of the product's events that reached the bus since the last call."""
         sqs = boto3.client("sqs")
         url = sqs.get_queue_url(QueueName="heard")["QueueUrl"]
         found = []
