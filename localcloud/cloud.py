@@ -13,7 +13,7 @@ from localcloud.base.clients import ACCOUNT, HOME, REGION, Clients, Place
 from localcloud.base.consistency import Inconsistency
 from localcloud.ec2 import instances, security_groups, sharing, ssm, volume_keys, vpc
 from localcloud.ec2 import late_answers as late_ec2
-from localcloud.flow import dynamodb, events, lambda_runtime, scheduler, stepfunctions
+from localcloud.flow import dynamodb, events, lambda_runtime, scheduler, stepfunctions, told
 from localcloud.iam import judgement, role_trust, secrets
 from localcloud.rds import instances as rds
 from localcloud.rds import late_answers as late_rds
@@ -121,6 +121,7 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     stepfunctions.install(clients)
     lambda_runtime.install(functions)
     events.install(clients)
+    told.install(directory)
     scheduler.install()
     cloudformation.install(clients)
     callers.install(calls)
