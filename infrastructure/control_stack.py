@@ -18,11 +18,13 @@ from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wild
 from infrastructure.alarms import Watched, alarms, undelivered
 from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket
 from infrastructure.bundles import dependency_layer, function_code
+from infrastructure.dashboard import dashboard
 from infrastructure.dependencies import ROOT
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.ledger_table import ledger_table
 from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
+from infrastructure.telling import topic_for_people
 from lambdas.configuration import drills as drill_configuration
 
 OF_FUNCTIONS = {
@@ -74,6 +76,9 @@ class ControlStack(Stack):
         undelivered_drills = drills.scheduled(self, self.prefix, declared, self.machine)
         watched = Watched(self.prefix, self.machine, self.functions["SweepLedger"], self.undelivered, undelivered_drills)
         self.alarms = alarms(self, watched, settings.alarm_addresses)
+        self.restores = topic_for_people(self, self.prefix, settings.restore_addresses, self.undelivered)
+        if settings.dashboard:
+            dashboard(self, watched)
         if settings.permissions_boundary:
             boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)
             iam.PermissionsBoundary.of(self).apply(boundary)

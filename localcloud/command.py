@@ -115,7 +115,7 @@ def events(
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until it is down or you press Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Show what its bus got of restores and what its topics published, newest last, by the cloud's own clock; exit code 10 if it is not up."""
+    """Show what its bus got of restores and what its topics published, newest last; exit code 10 if it is not up."""
     daemon = _daemon()
     running = daemon.status()
     if running is None:
