@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+from infrastructure import names
+from infrastructure.names import PRODUCT
 from localcloud.base.clients import HOME, Place
 from localcloud.cloud import Cloud
 from localcloud.ec2 import network
@@ -11,26 +13,32 @@ from localcloud.stacks import assets
 
 # The account that the control stack lets in beside its own. Always, so that one synthesis serves every rehearsal and every test.
 MEMBER = "222222222222"
-CONTROL_STACK, TARGET_STACK = "DbrestoreControl", "DbrestoreTarget"
-CONTROL_PARAMETER = "/dbrestore/control"
+CONTROL_STACK, TARGET_STACK = (names.stack(PRODUCT, side) for side in ("Control", "Target"))
+CONTROL_PARAMETER = names.of(PRODUCT, names.CONTROL_PARAMETER)
 # The path of a file that is deployed in the place of configuration/drills.json.
 DRILLS = "LOCALCLOUD_DRILLS"
 # Where the worker reads the CA bundle of the databases (docs/operations.md says how it gets there on AWS).
 CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"
 
 
-def deploy(cloud: Cloud, target: Place = HOME) -> None:
+def deploy(cloud: Cloud, target: Place = HOME, prefix: str = PRODUCT) -> None:
     """Synthesise the application if it has changed, deploy it, its target's half into the default VPC of that place (the first account's or
-    `MEMBER`'s), and upload the local cloud's CA bundle."""
-    cloud.deploy(assembly(), only=[CONTROL_STACK])
-    deploy_target(cloud, target)
-    names = json.loads(cloud.client("ssm").get_parameter(Name=CONTROL_PARAMETER)["Parameter"]["Value"])
-    cloud.client("s3").put_object(Bucket=names["evidenceBucket"], Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes())
+    `MEMBER`'s), and upload the local cloud's CA bundle. `prefix`: the installation's, another for each that stands beside another."""
+    cloud.deploy(assembly(prefix), only=[names.stack(prefix, "Control")])
+    deploy_target(cloud, target, prefix)
+    evidence = control(cloud, prefix)["evidenceBucket"]
+    cloud.client("s3").put_object(Bucket=evidence, Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes())
 
 
-def assembly() -> Path:
+def control(cloud: Cloud, prefix: str = PRODUCT) -> dict[str, str]:
+    """What the deployed control plane's parts are called."""
+    parameter = cloud.client("ssm").get_parameter(Name=names.of(prefix, names.CONTROL_PARAMETER))["Parameter"]
+    return dict(json.loads(parameter["Value"]))
+
+
+def assembly(prefix: str = PRODUCT) -> Path:
     """The folder of the application's assembly as it is deployed here."""
-    return assets.synthesised({"targetAccounts": MEMBER, **_drills()})
+    return assets.synthesised({"prefix": prefix, "targetAccounts": MEMBER, **_drills()})
 
 
 def _drills() -> dict[str, str]:
@@ -39,12 +47,12 @@ def _drills() -> dict[str, str]:
     return {"drillConfiguration": str(Path(path).absolute())} if path else {}
 
 
-def deploy_target(cloud: Cloud, target: Place) -> None:
+def deploy_target(cloud: Cloud, target: Place, prefix: str = PRODUCT) -> None:
     """The target's half alone, in the default VPC, for a control stack that is in the first account and Region."""
     vpc = network.prepare(cloud, target)
     cloud.deploy(
-        assembly(),
-        only=[TARGET_STACK],
+        assembly(prefix),
+        only=[names.stack(prefix, "Target")],
         place=target,
         VpcId=vpc,
         ControlAccount=HOME.account,
