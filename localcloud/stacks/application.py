@@ -4,8 +4,6 @@ import json
 import os
 from pathlib import Path
 
-from infrastructure import names
-from infrastructure.names import PRODUCT
 from localcloud.base.clients import HOME, Place
 from localcloud.cloud import Cloud
 from localcloud.ec2 import network
@@ -13,8 +11,10 @@ from localcloud.stacks import assets
 
 # The account that the control stack lets in beside its own. Always, so that one synthesis serves every rehearsal and every test.
 MEMBER = "222222222222"
-CONTROL_STACK, TARGET_STACK = (names.stack(PRODUCT, side) for side in ("Control", "Target"))
-CONTROL_PARAMETER = names.of(PRODUCT, names.CONTROL_PARAMETER)
+CONTROL_STACK, TARGET_STACK = "DbrestoreControl", "DbrestoreTarget"
+CONTROL_PARAMETER = "/dbrestore/control"
+# The prefix of an installation that names none.
+PRODUCT = "dbrestore"
 # The path of a file that is deployed in the place of configuration/drills.json.
 DRILLS = "LOCALCLOUD_DRILLS"
 # Where the worker reads the CA bundle of the databases (docs/operations.md says how it gets there on AWS).
@@ -24,7 +24,7 @@ CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"
 def deploy(cloud: Cloud, target: Place = HOME, prefix: str = PRODUCT) -> None:
     """Synthesise the application if it has changed, deploy it, its target's half into the default VPC of that place (the first account's or
     `MEMBER`'s), and upload the local cloud's CA bundle. `prefix`: the installation's, another for each that stands beside another."""
-    cloud.deploy(assembly(prefix), only=[names.stack(prefix, "Control")])
+    cloud.deploy(assembly(prefix), only=[CONTROL_STACK.replace(PRODUCT.capitalize(), prefix.capitalize())])
     deploy_target(cloud, target, prefix)
     evidence = control(cloud, prefix)["evidenceBucket"]
     cloud.client("s3").put_object(Bucket=evidence, Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes())
@@ -32,7 +32,7 @@ def deploy(cloud: Cloud, target: Place = HOME, prefix: str = PRODUCT) -> None:
 
 def control(cloud: Cloud, prefix: str = PRODUCT) -> dict[str, str]:
     """What the deployed control plane's parts are called."""
-    parameter = cloud.client("ssm").get_parameter(Name=names.of(prefix, names.CONTROL_PARAMETER))["Parameter"]
+    parameter = cloud.client("ssm").get_parameter(Name=CONTROL_PARAMETER.replace(PRODUCT, prefix))["Parameter"]
     return dict(json.loads(parameter["Value"]))
 
 
@@ -52,7 +52,7 @@ def deploy_target(cloud: Cloud, target: Place, prefix: str = PRODUCT) -> None:
     vpc = network.prepare(cloud, target)
     cloud.deploy(
         assembly(prefix),
-        only=[names.stack(prefix, "Target")],
+        only=[TARGET_STACK.replace(PRODUCT.capitalize(), prefix.capitalize())],
         place=target,
         VpcId=vpc,
         ControlAccount=HOME.account,
