@@ -54,7 +54,7 @@ class Installation:
         return names.installation(self.whole.names["stateMachineArn"])
 
     def things(self) -> dict[str, Any]:
-        """All that it has made, and its ledger's rows."""
+        """All that it has made, its ledger's rows, and who holds the temporary buckets."""
         ec2 = self.whole.client("ec2")
         of_it = [{"Name": f"tag:{names.INSTALLATION}", "Values": [self.tag]}]
         found = ec2.describe_instances(Filters=of_it)["Reservations"]
@@ -65,11 +65,13 @@ class Installation:
             "groups": {g["GroupId"]: (g["IpPermissions"], g["IpPermissionsEgress"]) for g in described},
             "buckets": {name: keys for name, keys in self.whole.buckets().items() if name.startswith(f"{self.prefix}-staging-")},
             "group list": sorted(g["VpcSecurityGroupId"] for g in self.whole.instance(self.instance)["VpcSecurityGroups"]),
-            "ledger": self.rows(),
+            # Its own flow goes on writing into the rows that there are.
+            "ledger": sorted(self.rows()),
+            "leases": [item["holders"] for (_, sk), item in sorted(self.rows().items()) if sk == "LEASE"],
         }
 
     def rows(self) -> dict[tuple[str, str], Any]:
-        """Of its ledger, but for the list of restores, which is kept up to date by whoever starts one."""
+        """Of its ledger, by their keys."""
         items = self.whole.cloud.client("dynamodb").scan(TableName=self.whole.names["ledgerTable"], ConsistentRead=True)["Items"]
         return {(item["pk"]["S"], item["sk"]["S"]): item for item in items}
 
