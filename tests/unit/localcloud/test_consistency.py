@@ -75,7 +75,7 @@ def test_what_others_ask_in_between_changes_no_answer() -> None:
     for _ in range(50):
         disturbed.meets.knows("i-2", "tags")
         disturbed.meets.meets("InvalidDBInstanceState")
-        disturbed.meets.delay("deletion", 10)
+        disturbed.meets.seconds("deletion", 10)
         also.append((disturbed.meets.knows("i-1"), disturbed.meets.meets("OperationAborted")))
 
     assert also == told
@@ -168,7 +168,7 @@ def test_so_many_calls_meet_a_change_and_each_is_counted() -> None:
 def test_delays_lie_within_their_bound_and_differ() -> None:
     late = Late(1)
 
-    delays = [late.meets.delay("deletion", 30) for _ in range(100)]
+    delays = [late.meets.seconds("deletion", 30) for _ in range(100)]
     durations = [late.meets.seconds("storage-optimization", 600) for _ in range(100)]
 
     assert all(0 <= one <= 30 for one in delays)
