@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.ec2 import ssm
+from localcloud.ec2 import hosts, ssm
 from tests.unit.localcloud.conftest import TIME_SCALE
 from tests.unit.localcloud.ec2.test_instances import launch, state, wait_for
 from tests.unit.localcloud.ec2.test_security_groups import refusal
@@ -237,7 +237,11 @@ def test_a_command_reaches_only_the_instance_that_was_named(systems: Any, ec2: A
     assert systems.list_commands(CommandId=command_id)["Commands"][0]["InstanceIds"] == [worker]
 
 
-def test_an_instance_is_reachable_only_between_registration_and_end(systems: Any, ec2: Any, image: str, profile: str) -> None:
+def test_an_instance_is_reachable_only_between_registration_and_end(
+    systems: Any, ec2: Any, image: str, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two real seconds between `running` and the agent: a busy computer sees what is in between.
+    monkeypatch.setattr(hosts, "REGISTRATION", 200.0)
     instance_id = launch(ec2, image, IamInstanceProfile={"Name": profile})["InstanceId"]
 
     assert refusal(send, systems=systems, instance_id=instance_id) == "InvalidInstanceId"
