@@ -91,7 +91,7 @@ class Installation:
 
     def clean_up(self) -> dict[str, str]:
         """`dbrestore cleanup`: id -> what became of it."""
-        command = [sys.executable, "-m", "dbrestore", "--installation", self.prefix, "cleanup", "--json"]
+        command = [sys.executable, "-m", "dbrestore.cli.main", "--installation", self.prefix, "cleanup", "--json"]
         environment = {**os.environ, **self.whole.cloud.environment()}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode in (ExitCode.DONE, ExitCode.LEFTOVERS), done.stderr
@@ -163,11 +163,17 @@ def test_what_one_cleans_up_is_never_the_others(both: tuple[Installation, Instal
 def test_nothing_is_named_alike_and_each_knows_its_own_restores_alone(both: tuple[Installation, Installation]) -> None:
     one, other = both
 
-    assert not set(one.whole.names.values()) & set(other.whole.names.values())
+    assert not set(all_names(one.whole.names)) & set(all_names(other.whole.names))
     assert {stack.removesuffix("Control").removesuffix("Target") for stack in stacks(one)} == {"Dbrestore", "Dbrestore2"}
     restores = [{pk for pk, sk in installation.rows() if sk == "META"} for installation in both]
     assert all(len(found) == 2 for found in restores)
     assert not restores[0] & restores[1]
+
+
+def all_names(signpost: dict[str, Any]) -> Iterator[str]:
+    """Of what the control plane is made of, the functions among them."""
+    for value in signpost.values():
+        yield from all_names(value) if isinstance(value, dict) else (value,)
 
 
 def stacks(installation: Installation) -> set[str]:
