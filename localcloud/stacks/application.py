@@ -13,24 +13,32 @@ from localcloud.stacks import assets
 MEMBER = "222222222222"
 CONTROL_STACK, TARGET_STACK = "DbrestoreControl", "DbrestoreTarget"
 CONTROL_PARAMETER = "/dbrestore/control"
+# The prefix of an installation that names none.
+PRODUCT = "dbrestore"
 # The path of a file that is deployed in the place of configuration/drills.json.
 DRILLS = "LOCALCLOUD_DRILLS"
 # Where the worker reads the CA bundle of the databases (docs/operations.md says how it gets there on AWS).
 CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"
 
 
-def deploy(cloud: Cloud, target: Place = HOME) -> None:
+def deploy(cloud: Cloud, target: Place = HOME, prefix: str = PRODUCT) -> None:
     """Synthesise the application if it has changed, deploy it, its target's half into the default VPC of that place (the first account's or
-    `MEMBER`'s), and upload the local cloud's CA bundle."""
-    cloud.deploy(assembly(), only=[CONTROL_STACK])
-    deploy_target(cloud, target)
-    names = json.loads(cloud.client("ssm").get_parameter(Name=CONTROL_PARAMETER)["Parameter"]["Value"])
-    cloud.client("s3").put_object(Bucket=names["evidenceBucket"], Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes())
+    `MEMBER`'s), and upload the local cloud's CA bundle. `prefix`: the installation's, another for each that stands beside another."""
+    cloud.deploy(assembly(prefix), only=[CONTROL_STACK.replace(PRODUCT.capitalize(), prefix.capitalize())])
+    deploy_target(cloud, target, prefix)
+    evidence = control(cloud, prefix)["evidenceBucket"]
+    cloud.client("s3").put_object(Bucket=evidence, Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes())
 
 
-def assembly() -> Path:
+def control(cloud: Cloud, prefix: str = PRODUCT) -> dict[str, str]:
+    """What the deployed control plane's parts are called."""
+    parameter = cloud.client("ssm").get_parameter(Name=CONTROL_PARAMETER.replace(PRODUCT, prefix))["Parameter"]
+    return dict(json.loads(parameter["Value"]))
+
+
+def assembly(prefix: str = PRODUCT) -> Path:
     """The folder of the application's assembly as it is deployed here."""
-    return assets.synthesised({"targetAccounts": MEMBER, **_drills()})
+    return assets.synthesised({"prefix": prefix, "targetAccounts": MEMBER, **_drills()})
 
 
 def _drills() -> dict[str, str]:
@@ -39,12 +47,12 @@ def _drills() -> dict[str, str]:
     return {"drillConfiguration": str(Path(path).absolute())} if path else {}
 
 
-def deploy_target(cloud: Cloud, target: Place) -> None:
+def deploy_target(cloud: Cloud, target: Place, prefix: str = PRODUCT) -> None:
     """The target's half alone, in the default VPC, for a control stack that is in the first account and Region."""
     vpc = network.prepare(cloud, target)
     cloud.deploy(
-        assembly(),
-        only=[TARGET_STACK],
+        assembly(prefix),
+        only=[TARGET_STACK.replace(PRODUCT.capitalize(), prefix.capitalize())],
         place=target,
         VpcId=vpc,
         ControlAccount=HOME.account,

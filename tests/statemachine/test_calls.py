@@ -11,14 +11,15 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.sts.models import sts_backends
 
 from dbrestore.contract import limits
+from dbrestore.contract.job import JobKind
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
 from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings
 from localcloud.s3 import glacier_objects
 from tests.statemachine.conftest import installed
-from tests.statemachine.engines import AURORA, INSTANCE, MULTI_AZ, POSTGRES, SQLSERVER
-from tests.statemachine.fake_worker import leave_unfinished, lose_worker
+from tests.statemachine.engines import AURORA, INSTANCE, MULTI_AZ, POSTGRES, SQLSERVER, Engine
+from tests.statemachine.fake_worker import end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.test_archive import archive, files
 from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World
 
@@ -126,14 +127,15 @@ def granted(statements: tuple[Statement, ...]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def recorded() -> Recorder:
-    """What eight restores called, written down once for all tests here."""
+    """What eleven restores called, written down once for all tests here."""
     with pytest.MonkeyPatch.context() as patch, installed(patch) as world:
         return _record(world)
 
 
 def _record(world: World) -> Recorder:
     """A good restore, one whose worker dies, one that is stopped while its job runs and cleaned up by the sweeper; two of SQL Server, a
-    good one and one whose worker dies while RDS restores; one out of the archive; and two into clusters."""
+    good one and one whose worker dies while RDS restores; one out of the archive; two into clusters; and three whose job ends without a
+    result."""
     recorder = Recorder(world)
     world.run()
     world.worker.behaviour["verify"] = lose_worker
@@ -143,18 +145,30 @@ def _record(world: World) -> Recorder:
     world.run({**REQUEST, "databases": [{"name": "orders", "as": "again"}]}, name="restore-3")
     world.sweep()
     world.worker.behaviour = {}
-    world.use(SQLSERVER).run(name="restore-4")
+    good = world.use(SQLSERVER).run({**SQLSERVER.request(), "databases": [{"name": "orders", "as": "native"}]}, name="restore-4")
+    assert good["status"] == "SUCCEEDED", good
     world.worker.behaviour = {"restore": lose_worker}
     world.run(SQLSERVER.request("crm"), name="restore-5")
+    _end_without_result(world, SQLSERVER, "restore", "restore-9")
     world.worker.behaviour = {}
     archive("GLACIER", *files(INSTANCE))
     world.after["RetrieveArchive"] = lambda: _tell_of_arrivals(world)
     world.use(POSTGRES).run({**REQUEST, "databases": [{"name": "crm", "as": "archived"}]}, name="restore-6")
+    _end_without_result(world, POSTGRES, "replay", "restore-10")
+    _end_without_result(world, POSTGRES, "verify", "restore-11")
+    world.worker.behaviour = {}
     _ask_for_a_worker(world)
     for number, engine in enumerate((AURORA, MULTI_AZ), 7):
         world.use(engine).run(name=f"restore-{number}")
     recorder.secrets = secrets_of_sessions()
     return recorder
+
+
+def _end_without_result(world: World, engine: Engine, job: JobKind, name: str) -> None:
+    """Whoever reports that asks for more than who reports anything else."""
+    world.worker.behaviour = {job: end_without_result}
+    ended = world.run(engine.request("crm"), name=name)
+    assert ended["error"] == "WorkerFailed", ended
 
 
 def _tell_of_arrivals(world: World) -> None:
