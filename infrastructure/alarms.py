@@ -4,6 +4,7 @@ Alarms are set on the project's own metrics and not on Lambda's `Errors`: a stat
 comes back, and Lambda counts that as an error (docs/decisions.md says why it stays so). The sweeper never waits; its errors are errors.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aws_cdk import Aws, Duration, RemovalPolicy
@@ -41,6 +42,21 @@ def undelivered(scope: Construct, prefix: str, id_: str = "Undelivered", name: s
     of_its_own = "events of AWS, which hold names; SQS encrypts them with a key of its own"
     acknowledge(queue, {"SQS3": "it is where events end that nobody could take", "CKV_AWS_27": of_its_own})
     return queue
+
+
+def undelivered_of_lambda(scope: Construct, functions: Mapping[str, lambda_.Function], queue: sqs.IQueue) -> None:
+    """What the bus calls, by its state, runs asynchronously: Lambda answers at once, tries twice more after an error, and then drops the
+    event. This keeps it in the queue."""
+    for state, function in functions.items():
+        lambda_.CfnEventInvokeConfig(
+            scope,
+            f"{state}Undelivered",
+            function_name=function.function_name,
+            qualifier="$LATEST",
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=queue.queue_arn)
+            ),
+        )
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from dbrestore.contract.api.routes import IAM, OAUTH, ROUTES, Route
 from infrastructure import names
 from infrastructure.acknowledged import acknowledge
 from infrastructure.settings import Settings
+from lambdas.configuration import access as access_configuration
 from lambdas.configuration.access import Caller
 
 STAGE: Final = "live"
@@ -103,6 +104,12 @@ OF_POOL = {
     "COG8": "nobody signs in: it knows programs alone",
 }
 Options = Callable[[Route], dict[str, Any]]
+
+
+def http_api(scope: Construct, settings: Settings) -> "HttpApi | None":
+    """The API that the access configuration asks for; None if it has no callers."""
+    callers = access_configuration.read(settings.access_configuration).callers
+    return HttpApi(scope, settings, callers) if callers else None
 
 
 class HttpApi:

@@ -15,16 +15,17 @@ from constructs import Construct
 
 from infrastructure import drills, encryption, names
 from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
-from infrastructure.alarms import Watched, alarms, undelivered
-from infrastructure.api import HttpApi
+from infrastructure.alarms import Watched, alarms, undelivered, undelivered_of_lambda
+from infrastructure.api import http_api
 from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket
 from infrastructure.bundles import dependency_layer, function_code
+from infrastructure.dashboard import dashboard
 from infrastructure.dependencies import ROOT
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.ledger_table import ledger_table
 from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
-from lambdas.configuration import access as access_configuration
+from infrastructure.telling import topic_for_people
 from lambdas.configuration import drills as drill_configuration
 
 OF_FUNCTIONS = {
@@ -68,18 +69,14 @@ class ControlStack(Stack):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         self.undelivered = undelivered(self, self.prefix)
-        callers = access_configuration.read(settings.access_configuration).callers
-        self.api = HttpApi(self, settings, callers) if callers else None
+        self.api = http_api(self, settings)
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
         self.api_url = self.api.url(self.api.serve(self.functions["AnswerApi"])) if self.api else None
         self._sweeping()
         self._hearing()
-        self._undelivered_of_lambda()
-        declared = drill_configuration.read(settings.drill_configuration).drills
-        undelivered_drills = drills.scheduled(self, self.prefix, declared, self.machine)
-        watched = Watched(self.prefix, self.machine, self.functions["SweepLedger"], self.undelivered, undelivered_drills)
-        self.alarms = alarms(self, watched, settings.alarm_addresses)
+        undelivered_of_lambda(self, {row.state: self.functions[row.state] for row in FUNCTIONS if row.hears_events}, self.undelivered)
+        self._watching(settings)
         if settings.permissions_boundary:
             boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)
             iam.PermissionsBoundary.of(self).apply(boundary)
@@ -270,19 +267,15 @@ class ControlStack(Stack):
         event = events.RuleTargetInput.from_object(question) if question else None
         return targets.LambdaFunction(function, event=event, dead_letter_queue=self.undelivered)
 
-    def _undelivered_of_lambda(self) -> None:
-        """What the bus calls runs asynchronously: Lambda answers at once, tries twice more after an error, and then drops the event."""
-        for row in FUNCTIONS:
-            if row.hears_events:
-                lambda_.CfnEventInvokeConfig(
-                    self,
-                    f"{row.state}Undelivered",
-                    function_name=self.functions[row.state].function_name,
-                    qualifier="$LATEST",
-                    destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-                        on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.undelivered.queue_arn)
-                    ),
-                )
+    def _watching(self, settings: Settings) -> None:
+        """The schedules of drills, and who is told of what goes wrong and of what ended."""
+        declared = drill_configuration.read(settings.drill_configuration).drills
+        undelivered_drills = drills.scheduled(self, self.prefix, declared, self.machine)
+        watched = Watched(self.prefix, self.machine, self.functions["SweepLedger"], self.undelivered, undelivered_drills)
+        self.alarms = alarms(self, watched, settings.alarm_addresses)
+        self.restores = topic_for_people(self, self.prefix, settings.restore_addresses, self.undelivered)
+        if settings.dashboard:
+            dashboard(self, watched)
 
     def _signposts(self) -> None:
         places = {

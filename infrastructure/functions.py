@@ -29,8 +29,18 @@ class Function:
 
     @property
     def own_statements(self) -> tuple[Statement, ...]:
-        """For the function's role: every function keeps the ledger, and assumes the target role if it has anything to do there."""
-        return (may.LEDGER, *((may.ASSUME_TARGET_ROLE,) if self.target else ()), *self._kept, *self.control)
+        """For the function's role: every function keeps the ledger, and assumes the target role if it has anything to do there; those of
+        the flow tell the bus how it goes on."""
+        return (may.LEDGER, *((may.ASSUME_TARGET_ROLE,) if self.target else ()), *self._kept, *self._told, *self.control)
+
+    @property
+    def is_state(self) -> bool:
+        """Whether the state machine calls it."""
+        return not (self.answers_commands or self.hears_events)
+
+    @property
+    def _told(self) -> tuple[Statement, ...]:
+        return (may.TELL_THE_BUS,) if self.is_state else ()
 
     @property
     def _kept(self) -> tuple[Statement, ...]:
@@ -41,7 +51,7 @@ PLANNING = (*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS)
 PLAN = Function(
     "PlanRestore",
     "lambdas.planning.plan_restore.plan_restore",
-    control=(*PLANNING, may.TELL_THE_BUS),
+    control=PLANNING,
     target=(
         *may.SEE_TARGET,
         may.SEE_OPTION_GROUP,
@@ -113,7 +123,7 @@ FUNCTIONS = (
     Function(
         "CloseRestore",
         "lambdas.closing.close_restore.close_restore",
-        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY, may.TELL_THE_BUS),
+        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
         # Every check of every database is in memory once: 220 MB for a hundred thousand tables, the most that a manifest holds.
         memory=1024,
     ),

@@ -8,6 +8,7 @@ PREFIX = "{prefix}"
 STATE_MACHINE = PREFIX
 LEDGER_TABLE = f"{PREFIX}-ledger"
 ALARMS = f"{PREFIX}-alarms"
+RESTORES = f"{PREFIX}-restores"
 UNDELIVERED = f"{PREFIX}-undelivered"
 UNDELIVERED_DRILLS = f"{PREFIX}-undelivered-drills"
 SCHEDULER_ROLE = f"{PREFIX}-scheduler"

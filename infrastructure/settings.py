@@ -42,7 +42,8 @@ class Settings:
     `extension_configuration`, `sqlserver_configuration`, `credential_configuration` and `drill_configuration`: the files that the functions
     take with them.
     What workers may log in with (`credentialPrefix`, `iamUser`) is checked here and read by the TargetStack. `tracing`: whether
-    the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings.
+    the functions and the state machine send traces to X-Ray, which costs money. `alarm_addresses`: who gets mail when an alarm rings,
+    `restore_addresses` when a restore or a drill ended. `dashboard`: whether there is one in CloudWatch, which costs money.
     `repository_lock_days`, `evidence_lock_days`: how long S3's Object Lock keeps every version in the two buckets, 0 for not at all.
     `prefix`: how the names of everything begin; two installations in one account and Region have two.
     `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none.
@@ -68,6 +69,8 @@ class Settings:
     api_access_log: bool = True
     api_vpc_endpoints: tuple[str, ...] = ()
     api_web_acl: str = ""
+    restore_addresses: tuple[str, ...] = ()
+    dashboard: bool = False
 
 
 def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings:
@@ -92,7 +95,7 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
             context("drillConfiguration"), drill_configuration.DEPLOYED, partial(drill_configuration.read, now=now or datetime.now(UTC))
         ),
         _switch("tracing", context("tracing")),
-        _addresses(str(context("alarmAddresses") or "")),
+        _addresses("alarmAddresses", context("alarmAddresses")),
         _days("repositoryLockDays", context("repositoryLockDays")),
         _boundary(str(context("permissionsBoundary") or "")),
         prefix(str(context("prefix") or names.PRODUCT)),
@@ -101,6 +104,8 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
         _switch("apiAccessLog", True if context("apiAccessLog") in (None, "") else context("apiAccessLog")),
         _endpoints(str(context("apiVpcEndpoints") or "")),
         _web_acl(str(context("apiWebAcl") or "")),
+        _addresses("restoreAddresses", context("restoreAddresses")),
+        _switch("dashboard", context("dashboard")),
     )
 
 
@@ -121,10 +126,10 @@ def _accounts(text: str) -> tuple[str, ...]:
     return accounts
 
 
-def _addresses(text: str) -> tuple[str, ...]:
-    addresses = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+def _addresses(name: str, value: Any) -> tuple[str, ...]:
+    addresses = tuple(dict.fromkeys(part.strip() for part in str(value or "").split(",") if part.strip()))
     if wrong := [address for address in addresses if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address)]:
-        raise ValueError(f"alarmAddresses: {wrong[0]!r} isn't a mail address: write name@example.com, and separate several with commas")
+        raise ValueError(f"{name}: {wrong[0]!r} isn't a mail address: write name@example.com, and separate several with commas")
     return addresses
 
 

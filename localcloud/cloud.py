@@ -13,7 +13,7 @@ from localcloud.base.clients import ACCOUNT, HOME, REGION, Clients, Place
 from localcloud.base.consistency import Inconsistency
 from localcloud.ec2 import instances, security_groups, sharing, ssm, volume_keys, vpc
 from localcloud.ec2 import late_answers as late_ec2
-from localcloud.flow import api_destinations, dynamodb, events, lambda_runtime, scheduler, stepfunctions
+from localcloud.flow import api_destinations, dynamodb, events, lambda_runtime, scheduler, stepfunctions, told
 from localcloud.gateway import deployments, user_pools
 from localcloud.gateway.gateway import ADDRESSES, Gateway
 from localcloud.iam import judgement, role_trust, secrets
@@ -139,6 +139,7 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     lambda_runtime.install(functions)
     destinations = api_destinations.ApiDestinations(clients, directory / api_destinations.RECORD)
     events.install(clients, destinations)
+    told.install(directory)
     scheduler.install()
     deployments.install()
     user_pools.install()

@@ -110,6 +110,26 @@ def schedules(as_json: AsJson = False) -> ExitCode:
     return ExitCode.DONE
 
 
+@app.command()
+def events(
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until it is down or you press Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> ExitCode:
+    """Show what its bus got of restores and what its topics published, newest last; exit code 10 if it is not up."""
+    daemon = _daemon()
+    running = daemon.status()
+    if running is None:
+        _say("The local cloud is not up. To start it: dbrestore local up")
+        return ExitCode.NOT_FOUND
+    view = import_module("localcloud.flow.told_view")
+    for one in view.following(running.directory, lambda: follow and daemon.status() is not None):
+        if as_json:
+            _print_json(one)
+        else:
+            print(view.line(one), flush=True)
+    return ExitCode.DONE
+
+
 def environment(running: "Running") -> dict[str, str]:
     """The variables with which the AWS CLI, boto3 and dbrestore find this cloud. The keys mean nothing."""
     from localcloud.base.clients import REGION

@@ -8,32 +8,14 @@ import json
 from pathlib import Path
 
 from dbrestore.contract import errors, pauses
-from statemachine.asl import ALL, TIMEOUT, Json, State, catch, choice, compare, fail, flow, state, task, when
-from statemachine.retries import (
-    FUNCTION_FAILED,
-    REMOVER_FAILED,
-    REPORT_FAILED,
-    TOKEN_FUNCTION_FAILED,
-    look_again,
-    never_again,
-)
+from statemachine.asl import ALL, Json, catch, choice, compare, fail, flow, state, task, when
+from statemachine.retries import FUNCTION_FAILED, REPORT_FAILED, look_again, never_again
+from statemachine.tasks import remover, woken
 
 FILE = Path(__file__).parent / "restore_databases.asl.json"
 
 # The copies of archived files that S3 made would be gone before they are read.
 ARCHIVED_AGAIN = catch(errors.BackupArchived, into=None, then="ForEachBatch")
-
-
-def _remover(name: str, comment: str, *, leftovers: str, then: str, first: tuple[Json, ...] = ()) -> State:
-    """Leads to the next one however it ends; if it fails for good, that is noted under `leftovers`. `first` is caught before anything."""
-    return task(
-        name,
-        Comment=comment,
-        ResultPath=None,
-        Retry=[never_again(errors.RestoreNotFound), look_again(pauses.REMOVAL), REMOVER_FAILED],
-        Catch=[*first, catch(ALL, into=f"$.leftovers.{leftovers}", then=then)],
-        Next=then,
-    )
 
 
 ENTERING = (
@@ -97,17 +79,12 @@ MAKING = (
         when(compare("$.plan.awaitsApproval", BooleanEquals=True), then="AwaitApproval"),
         Default="IsArchived",
     ),
-    task(
+    woken(
         "AwaitApproval",
-        Comment="Nothing is made before somebody else has approved it. A decision wakes it; the time-out is the slow look.",
-        Resource="arn:aws:states:::lambda:invoke.waitForTaskToken",
-        Parameters={
-            "FunctionName": "${AwaitApproval}",
-            "Payload": {"plan.$": "$.plan", "taskToken.$": "$$.Task.Token"},
-        },
-        TimeoutSeconds=pauses.APPROVAL_LOOK_SECONDS,
+        "Nothing is made before somebody else has approved it. A decision wakes it; the time-out is the slow look that comes anyway.",
+        seconds=pauses.APPROVAL_LOOK_SECONDS,
+        looks=pauses.APPROVAL,
         ResultPath="$.approval",
-        Retry=[look_again(pauses.APPROVAL), look_again(pauses.APPROVAL, TIMEOUT), TOKEN_FUNCTION_FAILED],
         Next="IsArchived",
     ),
     # Step 1
@@ -128,17 +105,12 @@ MAKING = (
         ResultPath=None,
         Next="RetrieveArchive",
     ),
-    task(
+    woken(
         "RetrieveArchive",
-        Comment="Step 1: waits until all of it can be read. S3's event wakes it; the time-out is the slow look that comes anyway.",
-        Resource="arn:aws:states:::lambda:invoke.waitForTaskToken",
-        Parameters={
-            "FunctionName": "${RetrieveArchive}",
-            "Payload": {"plan.$": "$.plan", "taskToken.$": "$$.Task.Token"},
-        },
-        TimeoutSeconds=pauses.ARCHIVE_LOOK_SECONDS,
+        "Step 1: waits until all of it can be read. S3's event wakes it; the time-out is the slow look that comes anyway.",
+        seconds=pauses.ARCHIVE_LOOK_SECONDS,
+        looks=pauses.ARCHIVE,
         ResultPath="$.archive",
-        Retry=[look_again(pauses.ARCHIVE), look_again(pauses.ARCHIVE, TIMEOUT), TOKEN_FUNCTION_FAILED],
         Catch=[ARCHIVED_AGAIN],
         Next="DeployWorker",
     ),
@@ -217,7 +189,7 @@ TRYING = state(
 )
 
 REMOVING = (
-    _remover(
+    remover(
         "DiscardUnfinishedDatabases",
         "Finally: cancels what RDS still restores and drops what was not verified, with a fresh worker if the first one died.",
         leftovers="databases",
@@ -225,19 +197,19 @@ REMOVING = (
         first=(catch(errors.RestoreNotFound, into="$.failure", then="HowDidItEnd"),),
     ),
     # Steps 6 and 7
-    _remover(
+    remover(
         "RemoveWorker",
         "Step 6: from here on nothing may be created for this restore.",
         leftovers="worker",
         then="UnpairSecurityGroups",
     ),
-    _remover(
+    remover(
         "UnpairSecurityGroups",
         "Step 6: off the instance's list, rules revoked, both groups deleted.",
         leftovers="securityGroups",
         then="RemoveStagingBucket",
     ),
-    _remover(
+    remover(
         "RemoveStagingBucket",
         "Step 7: the temporary bucket, unless another recovery uses it.",
         leftovers="stagingBucket",

@@ -23,7 +23,15 @@ STACK, TABLE, LOGS = "stack", "table", "log-groups"
 # In the name of the bucket where the templates look for their assets.
 QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
 # What an operator may have set for good: it would outlast the run, or have others notice it.
-WITHOUT = {"encryptionKey": "", "repositoryLockDays": "0", "evidenceLockDays": "0", "targetAccounts": "", "alarmAddresses": ""}
+WITHOUT = {
+    "encryptionKey": "",
+    "repositoryLockDays": "0",
+    "evidenceLockDays": "0",
+    "targetAccounts": "",
+    "alarmAddresses": "",
+    "restoreAddresses": "",
+    "dashboard": "false",
+}
 # What the ControlStack keeps when it is deleted.
 KEPT_BUCKETS = (names.ACCESS_LOG_BUCKET, names.REPOSITORY_BUCKET, names.EVIDENCE_BUCKET)
 CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"

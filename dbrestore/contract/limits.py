@@ -7,6 +7,8 @@ from not seeing a thing that it does not exist. So VISIBLE_AFTER is longer than 
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 20
 AWS_ATTEMPTS = 4
+# To connect, and to be answered, where a call that isn't answered is left out.
+HASTY_TIMEOUT = 2
 
 FUNCTION_TIMEOUT = 120
 VISIBLE_AFTER = 150

@@ -84,20 +84,24 @@ class Report(Document):
 
 
 class RestoreEvent(Document):
-    """Detail of the events `Restore Succeeded`, `Restore Failed`, `Drill Completed`, `Objective Missed` (of a drill, beside the one before)
-    and `Cleanup Incomplete` (source `dbrestore.restore`) on the default bus. Of a drill that could not begin, `report` is empty."""
+    """Detail of all events (source `dbrestore.restore`) on the default bus. Of a restore that goes on, status RUNNING: `Restore Started`,
+    when the ledger was opened, and `Phase Changed`, when a state of the flow is entered for the first time; `phase` is the state. Of one
+    that ended: `Restore Succeeded`, `Restore Failed`, `Drill Completed`, `Objective Missed` (of a drill, beside the one before) and
+    `Cleanup Incomplete`; these have `ended_at`, and `report`, which of a drill that could not begin is empty."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
     mode: Literal["restore", "drill"] = "restore"
-    status: Literal["SUCCEEDED", "FAILED"]
+    drill_name: str | None = None
+    status: Literal["RUNNING", "SUCCEEDED", "FAILED"]
+    phase: str | None = None
     error: ErrorNote | None = None
     target: str
     databases: tuple[DatabaseOutcome, ...] = ()
     leftovers: tuple[str, ...] = ()
     started_at: AwareDatetime
-    ended_at: AwareDatetime
-    report: str
+    ended_at: AwareDatetime | None = None
+    report: str = ""
     drill: DrillVerdict | None = None
     ticket: TicketRequest = TicketRequest()

@@ -219,6 +219,7 @@ def _tell(restore: Restore, report: Report, where: str) -> None:
         restore_id=report.restore_id,
         execution_arn=report.execution_arn,
         mode="drill" if report.drill else "restore",
+        drill_name=report.drill.name if report.drill else None,
         status=report.status,
         error=report.error,
         target=report.target.arn,
@@ -233,7 +234,7 @@ def _tell(restore: Restore, report: Report, where: str) -> None:
     kinds = ["Cleanup Incomplete" if report.leftovers else _kind(report)]
     if report.drill and any(not objective.met for objective in report.drill.objectives):
         kinds.append("Objective Missed")
-    events.tell(restore.surroundings, event, *kinds)
+    events.tell(restore.surroundings.control, event, *kinds)
 
 
 def _kind(report: Report) -> str:

@@ -32,7 +32,7 @@ from lambdas.pairing import group_list
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Restore
-from lambdas.worker import shown_instances
+from lambdas.worker import agent, shown_instances
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import CommandTypeDef
@@ -235,7 +235,8 @@ def _ended(target: TargetAccount, row: JobRow) -> RestoreError:
             f"The job {row.name} was not done after {limits.COMMAND_HOURS} hours, the longest that SSM lets a command run: restore fewer "
             "databases at a time"
         )
-    return WorkerFailed(_last_words(target, row))
+    about_agent = agent.remark(agent.version(target, row.instance_id))
+    return WorkerFailed(". ".join(filter(None, (_last_words(target, row), about_agent))))
 
 
 def _age(row: JobRow, now: datetime) -> float:

@@ -61,7 +61,7 @@ def _tell(ordered: Ordered, section: PlanInput, surroundings: Surroundings, bega
         proof=ListedProof(outcome="FAIL", why=type(error).__name__, drill=ordered.drill.name, source=ordered.drill.source.db_instance),
     )
     restore_list.refused_drill(surroundings.table, listed, section.started_at or began)
-    events.tell(surroundings, _event(ordered, listed, skipped=skipped), "Drill Completed")
+    events.tell(surroundings.control, _event(ordered, listed, skipped=skipped), "Drill Completed")
 
 
 def _event(ordered: Ordered, listed: ListedRestore, *, skipped: bool) -> RestoreEvent:
@@ -72,6 +72,7 @@ def _event(ordered: Ordered, listed: ListedRestore, *, skipped: bool) -> Restore
             "restore_id": listed.restore_id,
             "execution_arn": listed.execution_arn,
             "mode": "drill",
+            "drill_name": ordered.drill.name,
             "status": "FAILED",
             "error": error,
             "target": ordered.drill.target.db_instance,

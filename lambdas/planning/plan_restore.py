@@ -45,7 +45,7 @@ from lambdas.planning.postgresql import part as postgresql
 from lambdas.planning.sqlserver import part as sqlserver
 from lambdas.planning.target_account import assume
 from lambdas.planning.worker import Site, WorkerPart
-from lambdas.runtime import open_restores, phases, telemetry
+from lambdas.runtime import events, open_restores, phases, telemetry
 from lambdas.runtime.executions import described, is_running
 from lambdas.runtime.inputs import PlanInput
 from lambdas.runtime.ledger import Ledger
@@ -93,7 +93,11 @@ def _opened(plan: Plan, section: PlanInput, surroundings: Surroundings, began: d
     ledger = surroundings.ledger(plan.restore_id)
     plan = ledger.open(plan, section.started_at or began)
     _close_if_stopped(surroundings, ledger, plan)
+    is_known = phases.is_noted(ledger, STATE)
     phases.passed(ledger, STATE, began)
+    if not is_known:
+        started = partial(events.under_way, plan, section.started_at or began, STATE, plan.ticket)
+        events.mention(surroundings.control, events.STARTED, started)
     return plan
 
 

@@ -40,6 +40,10 @@ CONFIG = Config(
     read_timeout=limits.READ_TIMEOUT,
     retries={"mode": "standard", "total_max_attempts": limits.AWS_ATTEMPTS},
 )
+# For what is worth one short call and no more.
+HASTY = Config(
+    connect_timeout=limits.HASTY_TIMEOUT, read_timeout=limits.HASTY_TIMEOUT, retries={"mode": "standard", "total_max_attempts": 1}
+)
 # The repository is looked at, and asked for archived files, by many threads: each keeps its connection.
 ASKING = CONFIG.merge(Config(max_pool_connections=limits.ARCHIVE_THREADS))
 # S3 answers a request to copy when it has copied: many at a time, and each may take longer than other calls do.
@@ -103,6 +107,11 @@ class ControlAccount:
     @cached_property
     def events(self) -> "EventBridgeClient":
         return _session().client("events", config=CONFIG)
+
+    @cached_property
+    def hasty_events(self) -> "EventBridgeClient":
+        """For events that nothing waits for."""
+        return _session().client("events", config=HASTY)
 
 
 class Access(TypedDict):

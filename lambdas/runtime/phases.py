@@ -12,10 +12,12 @@ from lambdas.runtime.ledger import Ledger
 
 @dataclass(frozen=True)
 class Beginning:
-    """When a state began: at all, and in the execution that it is in now, which bounds what it may wait there."""
+    """When a state began: at all, and in the execution that it is in now, which bounds what it may wait there. `is_first`: it begins
+    with this attempt."""
 
     first: datetime
     here: datetime
+    is_first: bool
 
 
 def began(ledger: Ledger, state: str, execution: str = "") -> Beginning:
@@ -31,7 +33,7 @@ def began(ledger: Ledger, state: str, execution: str = "") -> Beginning:
     )
     values: dict[str, Any] = {"state": state, "running": "RUNNING", "first": first, "here": here, "execution": execution, "one": 1}
     ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, **values))
-    return Beginning(datetime.fromisoformat(first), datetime.fromisoformat(here))
+    return Beginning(datetime.fromisoformat(first), datetime.fromisoformat(here), is_first="startedAt" not in found)
 
 
 def waits(ledger: Ledger, state: str, what: str) -> None:
@@ -43,6 +45,11 @@ def succeeded(ledger: Ledger, state: str) -> None:
     """Note the end."""
     change = "SET #status = :status, #endedAt = :now"
     ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, status="SUCCEEDED", now=ledger.clock().isoformat()))
+
+
+def is_noted(ledger: Ledger, state: str) -> bool:
+    """Whether the state has begun, as far as the ledger knows."""
+    return ledger.table.get(ledger.restore_id, PHASE + state) is not None
 
 
 def passed(ledger: Ledger, state: str, started_at: datetime) -> None:

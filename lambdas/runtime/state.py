@@ -17,8 +17,9 @@ from dbrestore.contract.document import Document
 from dbrestore.contract.errors import NotReady, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.job import ErrorNote
 from dbrestore.ledger import stored_plan
+from dbrestore.ledger.stored_rows import Meta
 from dbrestore.ledger.table import Table
-from lambdas.runtime import phases, telemetry
+from lambdas.runtime import events, phases, telemetry
 from lambdas.runtime.aws import ControlAccount, TargetAccount, target_account, translated
 from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.clock import Clock, system_clock
@@ -141,7 +142,7 @@ def state(name: str, model: type[Input], *, makes: bool = False) -> Callable[[Ca
             telemetry.concerns(restore_id, meta.execution_arn, meta.anchor.target.db_instance)
             for flaw in meta.flaws:
                 log.warning("of the ledger's row META this counts as unknown: %s", flaw)
-            began = phases.began(ledger, name, reference.clean_up_execution or meta.execution_arn)
+            began = _entered(ledger, meta, name, reference.clean_up_execution, surroundings.control)
 
             def permitted() -> Document | None:
                 # Inside the phase, so that a state which waits when the restore is asked to stop ends as FAILED and not as RUNNING.
@@ -157,6 +158,14 @@ def state(name: str, model: type[Input], *, makes: bool = False) -> Callable[[Ca
         return handle
 
     return decorate
+
+
+def _entered(ledger: Ledger, meta: Meta, name: str, clean_up_execution: str | None, control: ControlAccount) -> phases.Beginning:
+    """The state is noted, and the bus told of its first entry. Before its work: it is of use only now."""
+    began = phases.began(ledger, name, clean_up_execution or meta.execution_arn)
+    if began.is_first:
+        events.mention(control, events.PHASE_CHANGED, lambda: events.under_way(meta.anchor, meta.started_at, name, meta.parts.ticket))
+    return began
 
 
 def _restore_id(event: dict[str, Any]) -> str | None:

@@ -24,7 +24,7 @@ from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import PlannedInput, RemoverInput
 from lambdas.runtime.state import Restore, state
 from lambdas.runtime.telemetry import log
-from lambdas.worker import boot_log
+from lambdas.worker import agent, boot_log
 from lambdas.worker.shown_instances import ALIVE, ENDING, all_shown, described, end, find, is_online, launch_token
 
 if TYPE_CHECKING:
@@ -183,6 +183,8 @@ def _is_ready(restore: Restore, target: TargetAccount, row: ResourceRow, found: 
     restore.ledger.found(row)
     # First of all: when the flow comes back here from the archive, the worker is hours old and may be at work.
     if status == "running" and is_online(target, instance_id):
+        if told := agent.remark(agent.version(target, instance_id)):
+            log.warning("%s: %s", instance_id, told)
         return True
     if status in ALIVE and age > limits.WORKER_ONLINE_WITHIN:
         # While it runs EC2 may have its newest words; afterwards those up to the end.

@@ -29,9 +29,11 @@ from botocore.config import Config
 
 from localcloud.base import clock
 from localcloud.ec2 import instances
-from localcloud.ec2.command_documents import Script
+from localcloud.ec2.command_documents import KNOWS_VARIABLES, Script
 from localcloud.iam import roles
 
+# A tag for rehearsals: the worker configuration sets it, as an older image would set the agent.
+AGENT = "localcloud:ssm-agent"
 # Seconds on AWS from `running` until the agent answers (assumed).
 REGISTRATION = 20.0
 # Seconds, at most, until the last system call of a killed process has come back.
@@ -62,6 +64,11 @@ class Host:
     def is_online(self) -> bool:
         """Whether SSM can reach the agent."""
         return self.is_registered and self.instance.state == "running"
+
+    @property
+    def agent(self) -> str:
+        """The version of the SSM agent on its image: what its tag AGENT says, else one that knows everything."""
+        return next((tag["value"] for tag in self.instance.get_tags() if tag["key"] == AGENT), KNOWS_VARIABLES)
 
     @property
     def role_arn(self) -> str | None:

@@ -110,7 +110,9 @@ def _with_state(late: Inconsistency, instance: Any) -> Any:
     late.made(change)
     if late.knows(change, "state", STATE):
         return instance
-    return _Shown(instance, _state=_EarlierState(*EARLIER[state.name]))
+    # Both names: moto judges filters by one and answers with the other.
+    earlier = _EarlierState(*EARLIER[state.name])
+    return _Shown(instance, _state=earlier, instance_state=earlier)
 
 
 def _describe_security_groups(original: Callable[..., Any], response: Any) -> Any:

@@ -72,7 +72,8 @@ def _send_command(original: Callable[..., Any], backend: Any, **keywords: Any) -
     content = command_documents.RUN_SHELL_SCRIPT
     if name != "AWS-RunShellScript":
         content = backend._get_documents(name).get_default_version().content_json
-    script = command_documents.render(content, keywords["parameters"] or {})
+    parameters = keywords["parameters"] or {}
+    script = command_documents.render(content, parameters)
     for instance_id in keywords["instance_ids"]:
         _reachable(backend, instance_id)
     command = original(backend, **keywords)
@@ -87,6 +88,7 @@ def _send_command(original: Callable[..., Any], backend: Any, **keywords: Any) -
         }
         _report(command, invocation, "Pending")
         host = _reachable(backend, invocation["InstanceId"])
+        script = command_documents.render(content, parameters, host.agent)
         threading.Thread(target=_run, args=(command, invocation, script, host), daemon=True).start()
     return command
 
@@ -227,7 +229,7 @@ def _information(host: Host) -> dict[str, Any]:
         "InstanceId": host.instance.id,
         "PingStatus": "Online",
         "LastPingDateTime": datetime.now(UTC),
-        "AgentVersion": command_documents.KNOWS_VARIABLES,
+        "AgentVersion": host.agent,
         "IsLatestVersion": True,
         "PlatformType": "Linux",
         "PlatformName": "Amazon Linux",

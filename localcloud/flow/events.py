@@ -1,8 +1,8 @@
-"""EventBridge: rules reach Lambda functions and state machines, and rules with a schedule fire on the local cloud's clock.
+"""EventBridge: rules reach Lambda functions, state machines and topics, and rules with a schedule fire on the local cloud's clock.
 
 | moto 5.2.5 | fixed to |
 |---|---|
-| targets `lambda` and `states` raise NotImplementedError | delivered in a thread of their own |
+| targets `lambda`, `states` and `sns` raise NotImplementedError | delivered in a thread of their own |
 | a disabled rule delivers | it doesn't |
 | API destinations get an empty call, or none | `localcloud.flow.api_destinations` |
 | no events from Step Functions | `Step Functions Execution Status Change` on the default bus |
@@ -119,7 +119,7 @@ def _publish_status(execution: Any, status: str) -> None:
 def _send(original: Any, rule: Any, event: Any, *arguments: Any, **keywords: Any) -> None:
     if rule.state != "ENABLED" or not rule.event_pattern.matches_event(event):
         return
-    ours = [target for target in rule.targets if _service(target) in ("lambda", "states")]
+    ours = [target for target in rule.targets if _service(target) in ("lambda", "states", "sns")]
     called = [target for target in rule.targets if api_destinations.is_one(target)]
     told = {**event, "time": datetime.fromtimestamp(float(event["time"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
     for target in ours:
@@ -155,6 +155,8 @@ def _call(target: dict[str, Any], text: str, name: str) -> None:
     try:
         if _service(target) == "states":
             _start_once(_clients.client("stepfunctions", role, place), target["Arn"], name, text)
+        elif _service(target) == "sns":
+            _clients.client("sns", role, place).publish(TopicArn=target["Arn"], Message=text)
         else:
             _clients.client("lambda", role, place).invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=text.encode())
     except Exception:

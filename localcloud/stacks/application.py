@@ -13,40 +13,45 @@ from localcloud.stacks import assets
 MEMBER = "222222222222"
 CONTROL_STACK, TARGET_STACK = "DbrestoreControl", "DbrestoreTarget"
 CONTROL_PARAMETER = "/dbrestore/control"
+# The prefix of an installation that names none.
+PRODUCT = "dbrestore"
 # The path of a file that is deployed in the place of configuration/drills.json.
 DRILLS = "LOCALCLOUD_DRILLS"
 # The path of a file that is deployed in the place of access.json beside this module, which lets its one key do everything.
 ACCESS = "LOCALCLOUD_ACCESS"
-API_URL = "ApiUrl"
 # In the cloud's directory: {url, keys}, the keys by the callers' names.
 API_FILE = "api.json"
 # Where the worker reads the CA bundle of the databases (docs/operations.md says how it gets there on AWS).
 CERTIFICATE_BUNDLE = "certificates/rds-ca.pem"
 
 
-def deploy(cloud: Cloud, target: Place = HOME) -> None:
+def deploy(cloud: Cloud, target: Place = HOME, prefix: str = PRODUCT) -> None:
     """Synthesise the application if it has changed, deploy it, its target's half into the default VPC of that place (the first account's or
-    `MEMBER`'s), and upload the local cloud's CA bundle."""
-    cloud.deploy(assembly(), only=[CONTROL_STACK])
-    deploy_target(cloud, target)
-    names = json.loads(cloud.client("ssm").get_parameter(Name=CONTROL_PARAMETER)["Parameter"]["Value"])
-    cloud.client("s3").put_object(Bucket=names["evidenceBucket"], Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes())
-    _note_api(cloud)
+    `MEMBER`'s), and upload the local cloud's CA bundle. `prefix`: the installation's, another for each that stands beside another."""
+    cloud.deploy(assembly(prefix), only=[CONTROL_STACK.replace(PRODUCT.capitalize(), prefix.capitalize())])
+    deploy_target(cloud, target, prefix)
+    parts = control(cloud, prefix)
+    cloud.client("s3").put_object(Bucket=parts["evidenceBucket"], Key=CERTIFICATE_BUNDLE, Body=cloud.authority.bundle.read_bytes())
+    if url := parts.get("apiUrl"):
+        _note_api(cloud, url, prefix)
 
 
-def _note_api(cloud: Cloud) -> None:
-    """Where the API is served, and the first caller's key, for whoever starts this cloud."""
-    outputs = cloud.client("cloudformation").describe_stacks(StackName=CONTROL_STACK)["Stacks"][0].get("Outputs", [])
-    url = next((one["OutputValue"] for one in outputs if one["OutputKey"] == API_URL), None)
-    keys = cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
-    if url and keys:
-        known = {"url": cloud.local_url(url), "keys": {key["name"].partition("-")[2]: key["value"] for key in keys}}
-        (cloud.directory / API_FILE).write_text(json.dumps(known))
+def _note_api(cloud: Cloud, url: str, prefix: str) -> None:
+    """Where the installation's API is served, and its callers' keys, for whoever starts this cloud."""
+    named = [(key["name"].partition("-"), key["value"]) for key in cloud.client("apigateway").get_api_keys(includeValues=True)["items"]]
+    keys = {name: value for (owner, _, name), value in named if owner == prefix}
+    (cloud.directory / API_FILE).write_text(json.dumps({"url": cloud.local_url(url), "keys": keys}))
 
 
-def assembly() -> Path:
+def control(cloud: Cloud, prefix: str = PRODUCT) -> dict[str, str]:
+    """What the deployed control plane's parts are called."""
+    parameter = cloud.client("ssm").get_parameter(Name=CONTROL_PARAMETER.replace(PRODUCT, prefix))["Parameter"]
+    return dict(json.loads(parameter["Value"]))
+
+
+def assembly(prefix: str = PRODUCT) -> Path:
     """The folder of the application's assembly as it is deployed here."""
-    return assets.synthesised({"targetAccounts": MEMBER, "accessConfiguration": str(_access()), **_drills()})
+    return assets.synthesised({"prefix": prefix, "targetAccounts": MEMBER, "accessConfiguration": str(_access()), **_drills()})
 
 
 def _access() -> Path:
@@ -59,12 +64,12 @@ def _drills() -> dict[str, str]:
     return {"drillConfiguration": str(Path(path).absolute())} if path else {}
 
 
-def deploy_target(cloud: Cloud, target: Place) -> None:
+def deploy_target(cloud: Cloud, target: Place, prefix: str = PRODUCT) -> None:
     """The target's half alone, in the default VPC, for a control stack that is in the first account and Region."""
     vpc = network.prepare(cloud, target)
     cloud.deploy(
-        assembly(),
-        only=[TARGET_STACK],
+        assembly(prefix),
+        only=[TARGET_STACK.replace(PRODUCT.capitalize(), prefix.capitalize())],
         place=target,
         VpcId=vpc,
         ControlAccount=HOME.account,

@@ -20,9 +20,14 @@ ALARMS = {
 OWN = re.compile(r"telemetry\.count\(\"(\w+)\"(?:, [^*=]+)?\)")
 
 
+def _topic(control: Template, name: str) -> str:
+    """The id of a topic by its name."""
+    return next(id_ for id_, topic in control.of_type("AWS::SNS::Topic").items() if topic["TopicName"] == name)
+
+
 def test_every_alarm_rings_at_the_one_topic(control: Template) -> None:
     alarms = control.of_type("AWS::CloudWatch::Alarm").values()
-    ((topic, _),) = control.of_type("AWS::SNS::Topic").items()
+    topic = _topic(control, "dbrestore-alarms")
 
     assert {alarm["AlarmName"] for alarm in alarms} == {f"dbrestore-{name}" for name in ALARMS}
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
@@ -59,13 +64,12 @@ def test_lambdas_own_count_of_errors_rings_for_the_sweeper_alone(control: Templa
 
 def test_alarms_of_this_account_may_publish_and_nobody_without_tls(control: Template) -> None:
     """A topic's own policy replaces the one by which alarms may publish."""
-    ((topic, _),) = control.of_type("AWS::SNS::Topic").items()
-    policy = control.only("AWS::SNS::TopicPolicy")
+    topic = _topic(control, "dbrestore-alarms")
+    (policy,) = [one for one in control.of_type("AWS::SNS::TopicPolicy").values() if one["Topics"] == [topic]]
 
     allowed = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
     denied = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
 
-    assert policy["Topics"] == [topic]
     assert [(s["Principal"], s["Action"], s["Condition"]) for s in allowed] == [
         ({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish", {"StringEquals": {"aws:SourceAccount": ACCOUNT}})
     ]
@@ -83,9 +87,8 @@ def test_what_the_bus_cannot_deliver_and_what_lambda_gives_up_is_kept(control: T
     assert {functions[config["FunctionName"]]["FunctionName"] for config in configs} == {
         f"dbrestore-{row.state}" for row in FUNCTIONS if row.hears_events
     }
-    assert {functions[target["Arn"].removesuffix(".Arn")]["FunctionName"] for target in targets} == {
-        functions[config["FunctionName"]]["FunctionName"] for config in configs
-    }
+    called = [target["Arn"].removesuffix(".Arn") for target in targets if target["Arn"].endswith(".Arn")]
+    assert {functions[id_]["FunctionName"] for id_ in called} == {functions[config["FunctionName"]]["FunctionName"] for config in configs}
     assert {config["DestinationConfig"]["OnFailure"]["Destination"] for config in configs} == {f"{queue}.Arn"}
     assert properties["SqsManagedSseEnabled"] is True
     assert properties["MessageRetentionPeriod"] == 14 * 24 * 3600

@@ -220,7 +220,7 @@ def test_a_session_in_the_target_account_may_do_what_its_function_does(control: 
 
 
 def test_only_functions_with_work_there_may_assume_the_target_role(control: Template) -> None:
-    rows = {f"dbrestore-control-{row.state}-{REGION}": row for row in FUNCTIONS}
+    rows = {f"dbrestore-control-{row.state}-{REGION}": row for row in FUNCTIONS if not row.answers_api}
     roles = {r["RoleName"]: r for r in control.of_type("AWS::IAM::Role").values()}
 
     for name, row in rows.items():

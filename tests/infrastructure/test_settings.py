@@ -48,6 +48,8 @@ def test_a_key_is_none_our_own_or_somebodys(key: str) -> None:
         ({"repositoryLockDays": 36501}, "repositoryLockDays: 36501 isn't a number of days"),
         ({"evidenceLockDays": -1}, "evidenceLockDays: -1 isn't a number of days"),
         ({"alarmAddresses": "dba@example.com, dba"}, "alarmAddresses: 'dba' isn't a mail address: write name@example.com"),
+        ({"restoreAddresses": "dba"}, "restoreAddresses: 'dba' isn't a mail address: write name@example.com"),
+        ({"dashboard": "yes"}, "dashboard: 'yes' is neither true nor false"),
     ],
     ids=[
         "no account",
@@ -59,6 +61,8 @@ def test_a_key_is_none_our_own_or_somebodys(key: str) -> None:
         "too many days",
         "days before today",
         "no address",
+        "no address of people",
+        "no switch",
     ],
 )
 def test_what_cannot_be_deployed_is_refused_with_the_key_that_is_wrong(context: dict[str, str], message: str) -> None:

@@ -21,7 +21,7 @@ STATES = set(re.findall(r"\$\{(\w+)\}", DEFINITION))
 
 
 def test_every_state_has_its_function_and_every_function_its_state(control: Template) -> None:
-    functions = {row.state for row in FUNCTIONS}
+    functions = {row.state for row in FUNCTIONS if not row.answers_api}
 
     assert functions - STATES == {"SweepLedger", "HearRetrieval"} | {row.state for row in FUNCTIONS if row.answers_commands}
     assert functions >= STATES
@@ -104,7 +104,8 @@ def test_a_retrieval_that_is_complete_wakes_the_restore_that_waits_for_it(contro
 
 
 def test_the_bus_may_call_the_functions_that_rules_name_and_no_others(control: Template) -> None:
-    called = {rule["Targets"][0]["Arn"] for rule in control.of_type("AWS::Events::Rule").values()}
+    topics = control.of_type("AWS::SNS::Topic")
+    called = {rule["Targets"][0]["Arn"] for rule in control.of_type("AWS::Events::Rule").values()} - set(topics)
 
     permissions = control.of_type("AWS::Lambda::Permission").values()
 

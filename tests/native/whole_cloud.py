@@ -16,6 +16,7 @@ from typing import Any
 from dbrestore.contract import keys
 from dbrestore.contract.names import restore_id
 from dbrestore.points.sqlserver import adding as native_points
+from infrastructure.names import PRODUCT
 from localcloud.backups.files import Written, backup
 from localcloud.base.clients import HOME, Place
 from localcloud.cloud import Cloud
@@ -25,27 +26,28 @@ from localcloud.stacks import application
 from tests.native.installation import BYSTANDER, TRUST
 
 INSTANCES = ("crm", "erp")
+NATIVE_ROLE = "rds-reads-backups"
 PATIENCE = 120.0
 
 
 @dataclass
 class WholeCloud:
-    """`instances` are of SQL Server. `deploy` brings the application. `names` are those of the deployed control plane, `standing_buckets`
-    what came with it."""
+    """`instances` are of SQL Server. `deploy` brings the application, the installation with this `prefix`. `names` are those of the
+    deployed control plane, `standing_buckets` what came with it."""
 
     cloud: Cloud
     folder: Path
     target: Place = HOME
     instances: Sequence[str] = INSTANCES
     deploy: Callable[[Cloud, Place], None] = application.deploy
+    prefix: str = PRODUCT
     names: dict[str, str] = field(default_factory=dict)
     standing_buckets: set[str] = field(default_factory=set)
 
     def build(self) -> "WholeCloud":
         """Deploy, and make the instances with one database each that is nobody's business."""
         self.deploy(self.cloud, self.target)
-        parameter = self.cloud.client("ssm").get_parameter(Name=application.CONTROL_PARAMETER)["Parameter"]
-        self.names = json.loads(parameter["Value"])
+        self.names = application.control(self.cloud, self.prefix)
         self.standing_buckets = set(self.buckets())
         self._option_group()
         for name in self.instances:
@@ -137,7 +139,9 @@ class WholeCloud:
 
     def _option_group(self) -> None:
         iam, rds = self.client("iam"), self.client("rds")
-        role = iam.create_role(RoleName="rds-reads-backups", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+        if any(role["RoleName"] == NATIVE_ROLE for role in iam.list_roles()["Roles"]):
+            return  # Another installation's instances have it too.
+        role = iam.create_role(RoleName=NATIVE_ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
         rds.create_option_group(
             OptionGroupName="native", EngineName="sqlserver-se", MajorEngineVersion="15.00", OptionGroupDescription="native"
         )

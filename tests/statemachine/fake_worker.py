@@ -36,6 +36,7 @@ class FakeWorker:
     jobs: list[Job] = field(default_factory=list)
     commands: list[Any] = field(default_factory=list)
     online: bool = True
+    agent: str = "3.3.3572.0"
     native: NativeServer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -142,7 +143,8 @@ class FakeWorker:
     def _information(self, response: Any) -> str:
         wanted = [v for f in response._get_param("Filters", []) for v in f["Values"]]
         found = [i for i in wanted if self.online and _is_running(response.ssm_backend, i)]
-        return json.dumps({"InstanceInformationList": [{"InstanceId": i, "PingStatus": "Online"} for i in found]})
+        shown = [{"InstanceId": i, "PingStatus": "Online", "AgentVersion": self.agent} for i in found]
+        return json.dumps({"InstanceInformationList": shown})
 
 
 def read_job(job_uri: str) -> Job:

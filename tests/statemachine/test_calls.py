@@ -2,7 +2,10 @@
 
 import base64
 import json
+import tempfile
+import time
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote_to_bytes
 
@@ -11,14 +14,16 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.sts.models import sts_backends
 
 from dbrestore.contract import limits
+from dbrestore.contract.job import JobKind
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
 from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings
 from localcloud.s3 import glacier_objects
+from tests.statemachine.api_calls import ACCESS, configure, event
 from tests.statemachine.conftest import installed
-from tests.statemachine.engines import AURORA, INSTANCE, MULTI_AZ, POSTGRES, SQLSERVER
-from tests.statemachine.fake_worker import leave_unfinished, lose_worker
+from tests.statemachine.engines import AURORA, INSTANCE, MULTI_AZ, POSTGRES, SQLSERVER, Engine
+from tests.statemachine.fake_worker import end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.test_archive import archive, files
 from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World
 
@@ -63,7 +68,8 @@ class Recorder:
         through = BotocoreStubber.__call__
 
         def listen(stub: Any, event_name: str, request: Any, **more: Any) -> Any:
-            if self._is_on:
+            # The flow itself invokes functions, while one that an API calls may be at work.
+            if self._is_on and not event_name.endswith(".lambda.Invoke"):
                 self._note(event_name, request)
             return through(stub, event_name, request, **more)
 
@@ -93,7 +99,7 @@ class Recorder:
         actions = ACTIONS.get(f"{service}:{operation}", (operation,))
         prefix = PREFIXES.get(service, service)
         self.said.append((f"{prefix}:{operation}", _readable(request)))
-        self.calls[self._world.calls[-1], account] |= {f"{prefix}:{action}" for action in actions}
+        self.calls[self._world.asked_by(), account] |= {f"{prefix}:{action}" for action in actions}
         if operation in ("AssumeRole", "ModifyDBInstance", "ModifyDBCluster"):
             asked = {key: values[0] for key, values in parse_qs(_bytes(request.body).decode()).items()}
             (self.roles if operation == "AssumeRole" else self.modifications).append(asked)
@@ -126,14 +132,15 @@ def granted(statements: tuple[Statement, ...]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def recorded() -> Recorder:
-    """What eight restores called, written down once for all tests here."""
+    """What eleven restores called, written down once for all tests here."""
     with pytest.MonkeyPatch.context() as patch, installed(patch) as world:
         return _record(world)
 
 
 def _record(world: World) -> Recorder:
     """A good restore, one whose worker dies, one that is stopped while its job runs and cleaned up by the sweeper; two of SQL Server, a
-    good one and one whose worker dies while RDS restores; one out of the archive; and two into clusters."""
+    good one and one whose worker dies while RDS restores; one out of the archive; two into clusters; and three whose job ends without a
+    result."""
     recorder = Recorder(world)
     world.run()
     world.worker.behaviour["verify"] = lose_worker
@@ -143,18 +150,56 @@ def _record(world: World) -> Recorder:
     world.run({**REQUEST, "databases": [{"name": "orders", "as": "again"}]}, name="restore-3")
     world.sweep()
     world.worker.behaviour = {}
-    world.use(SQLSERVER).run(name="restore-4")
+    good = world.use(SQLSERVER).run({**SQLSERVER.request(), "databases": [{"name": "orders", "as": "native"}]}, name="restore-4")
+    assert good["status"] == "SUCCEEDED", good
     world.worker.behaviour = {"restore": lose_worker}
     world.run(SQLSERVER.request("crm"), name="restore-5")
+    _end_without_result(world, SQLSERVER, "restore", "restore-9")
     world.worker.behaviour = {}
+    _ask_over_http(world.use(POSTGRES))
     archive("GLACIER", *files(INSTANCE))
     world.after["RetrieveArchive"] = lambda: _tell_of_arrivals(world)
     world.use(POSTGRES).run({**REQUEST, "databases": [{"name": "crm", "as": "archived"}]}, name="restore-6")
+    _end_without_result(world, POSTGRES, "replay", "restore-10")
+    _end_without_result(world, POSTGRES, "verify", "restore-11")
+    world.worker.behaviour = {}
     _ask_for_a_worker(world)
     for number, engine in enumerate((AURORA, MULTI_AZ), 7):
         world.use(engine).run(name=f"restore-{number}")
     recorder.secrets = secrets_of_sessions()
     return recorder
+
+
+def _ask_over_http(world: World) -> None:
+    """A plan, and a restore that a second person approves; what the callers see of both, to the report."""
+    with tempfile.TemporaryDirectory() as folder:
+        rules = [{**rule, "approval": "second-person"} if "restore" in rule["may"] else rule for rule in ACCESS["rules"]]
+        configure(world, Path(folder), {**ACCESS, "rules": rules})
+        body = {"target": REQUEST["target"], "databases": [{"name": "orders", "as": "orders_asked"}]}
+        _answered(world, "POST", "/v1/plans", body, key="plan")
+        _answered(world, "GET", f"/v1/points?dbInstance={REQUEST['target']['dbInstance']}", caller="reader")
+        path = _answered(world, "POST", "/v1/restores", body, key="restore")["links"]["self"]
+        while _answered(world, "GET", path)["status"] != "WAITING_FOR_APPROVAL":
+            time.sleep(0.05)
+        decision = {"decision": "approve"}
+        _answered(world, "POST", f"/iam{path}/approval", decision, caller="arn:aws:sts::123456789012:assumed-role/dba/jane")
+        while _answered(world, "GET", path)["status"] == "RUNNING":
+            time.sleep(0.05)
+        assert _answered(world, "GET", "/v1/restores")["restores"]
+        world.call("AnswerApi", event("GET", f"{path}/report"))
+
+
+def _answered(world: World, method: str, path: str, body: Any = None, **options: Any) -> Any:
+    answer = world.call("AnswerApi", event(method, path, body, **options))
+    assert answer["statusCode"] < 300, answer
+    return json.loads(answer["body"])
+
+
+def _end_without_result(world: World, engine: Engine, job: JobKind, name: str) -> None:
+    """Whoever reports that asks for more than who reports anything else."""
+    world.worker.behaviour = {job: end_without_result}
+    ended = world.run(engine.request("crm"), name=name)
+    assert ended["error"] == "WorkerFailed", ended
 
 
 def _tell_of_arrivals(world: World) -> None:

@@ -83,8 +83,10 @@ def test_a_drill_proves_a_backup_and_leaves_nothing(world: World, declare: Any, 
     assert told.reason == "the drill weekly"
     assert told.requested_by == SCHEDULE
     assert not [row for row in told.resources if row.state == "KEPT"]
-    (event,) = world.events()
-    assert (event["detail-type"], event["detail"]["mode"], event["detail"]["drill"]["verdict"]) == ("Drill Completed", "drill", "PASSED")
+    *begun, event = world.heard()
+    assert {(one["detail"]["mode"], one["detail"]["drillName"]) for one in (*begun, event)} == {("drill", "weekly")}
+    assert begun[0]["detail-type"] == "Restore Started"
+    assert (event["detail-type"], event["detail"]["drill"]["verdict"]) == ("Drill Completed", "PASSED")
 
 
 def test_the_copy_has_a_name_that_nobody_may_ask_for(world: World, declare: Any) -> None:

@@ -1,12 +1,24 @@
 """The whole definition with the real functions: restores that go well, clean-ups that were asked for, and steps that are done twice."""
 
 import json
+from typing import Any
 
 import boto3
 import pytest
+from moto.core.exceptions import JsonRESTError
+from moto.events.models import EventsBackend
 
 from dbrestore.contract import names
+from dbrestore.contract.record import RestoreEvent
+from lambdas.runtime.aws import ControlAccount
 from tests.statemachine.world import INSTANCE, POINT, REQUEST, World, execution_arn
+
+
+class ServiceUnavailable(JsonRESTError):
+    """Clients try again what ends so."""
+
+    code = 503
+
 
 STEPS = [
     "PlanRestore",
@@ -59,6 +71,50 @@ def test_one_event_tells_of_the_end(world: World) -> None:
     assert heard[0]["detail"]["status"] == "SUCCEEDED"
     assert heard[0]["detail"]["ticket"]["id"] == "INC-7"
     assert heard[0]["detail"]["report"].startswith("s3://evidence/restores/r-")
+
+
+def test_the_bus_is_told_of_the_beginning_and_of_each_state_once(world: World) -> None:
+    world.repeats = 2
+    world.run({**REQUEST, "ticket": {"id": "INC-7"}})
+
+    *told, _ = world.heard()
+
+    kinds = [(event["detail-type"], event["detail"]["phase"]) for event in told]
+    assert kinds[0] == ("Restore Started", "PlanRestore")
+    assert sorted(kinds[1:]) == sorted(("Phase Changed", step) for step in STEPS[1:])
+    for event in told:
+        detail = RestoreEvent.model_validate(event["detail"])
+        assert event["resources"] == [detail.execution_arn]
+        assert (detail.mode, detail.drill_name, detail.status, detail.ended_at) == ("restore", None, "RUNNING", None)
+        assert (detail.target, detail.ticket.id) == (world.report()["target"]["arn"], "INC-7")
+
+
+def test_a_bus_that_takes_nothing_neither_fails_nor_delays_a_state(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+    original = EventsBackend.put_events
+
+    def put_events(backend: EventsBackend, entries: list[dict[str, Any]]) -> Any:
+        if '"RUNNING"' not in entries[0]["Detail"]:
+            return original(backend, entries)
+        asked.append(entries[0]["DetailType"])
+        raise ServiceUnavailable("ServiceUnavailable", "not now")
+
+    monkeypatch.setattr(EventsBackend, "put_events", put_events)
+
+    ended = world.run()
+
+    assert ended["status"] == "SUCCEEDED", ended
+    assert len(asked) == len(STEPS)
+    assert [event["detail-type"] for event in world.heard()] == ["Restore Succeeded"]
+    assert capsys.readouterr().err.count('"UnsentEvents": [1.0]') == len(STEPS)
+
+
+def test_what_nothing_waits_for_is_asked_once_and_given_up_soon(world: World) -> None:
+    config = ControlAccount().hasty_events.meta.config
+
+    assert (config.retries["total_max_attempts"], config.connect_timeout, config.read_timeout) == (1, 2, 2)
 
 
 def test_every_step_may_be_done_twice(world: World) -> None:

@@ -129,6 +129,7 @@ class World:
         self.calls.append(state)
         self.clock.let_pass(seconds=self.seconds_between_calls)
         self.before.get(state, _nothing)()
+        self._inside.state = state
         with self.around(), self.inside():
             for _ in range(self.repeats):
                 result = self._handlers[state](self.change(state, event), None, self.surroundings(state))
@@ -142,6 +143,10 @@ class World:
             narrowed = {function.state: session_policy(function.target) for function in FUNCTIONS}
             settings = replace(settings, target_policy=narrowed.get(state))
         return Surroundings(settings=settings, clock=self.clock, bounds=self.bounds)
+
+    def asked_by(self) -> str:
+        """The state whose function is at work in this thread, or in a thread of its own the one that was called last."""
+        return str(getattr(self._inside, "state", None) or self.calls[-1])
 
     def invoke(self, handler: Handler, event: dict[str, Any]) -> dict[str, Any]:
         """One invocation of a function by itself."""
@@ -237,7 +242,11 @@ class World:
         return dict(json.loads(body))
 
     def events(self) -> list[dict[str, Any]]:
-        """The product's events that reached the bus since the last call."""
+        """The ends that the product told the bus of since the last call."""
+        return [event for event in self.heard() if event["detail"]["status"] != "RUNNING"]
+
+    def heard(self) -> list[dict[str, Any]]:
+        """All of the product's events that reached the bus since the last call."""
         sqs = boto3.client("sqs")
         url = sqs.get_queue_url(QueueName="heard")["QueueUrl"]
         found = []

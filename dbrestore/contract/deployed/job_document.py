@@ -10,8 +10,9 @@ JOB_URI = r"^s3://[a-z0-9.-]{3,63}/restores/[A-Za-z0-9%._-]+/jobs/[A-Za-z0-9%._-
 # words.
 # The agent runs commands as root. `.user` is whom the boot script made for the program, with the only folder it may write; a worker that
 # booted before there was one has none, nor has the local cloud's, whose programs run as whoever started it.
-# An agent before 3.3.2746.0 doesn't know ENV_VAR and puts the parameter into the text instead (AWS Systems Manager User Guide,
+# An agent before KNOWS_VARIABLES doesn't know ENV_VAR and puts the parameter into the text instead (AWS Systems Manager User Guide,
 # "Troubleshooting parameter handling issues"): harmless, because the pattern lets nothing through that a shell would read.
+KNOWS_VARIABLES = (3, 3, 2746, 0)
 SCRIPT = """\
 if [ -z "${SSM_JobUri+x}" ]; then SSM_JobUri="{{ JobUri }}"; fi
 home="${DBRESTORE_HOME:-/opt/dbrestore}"

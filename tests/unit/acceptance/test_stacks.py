@@ -16,6 +16,8 @@ PRODUCTION = {
     "repositoryLockDays": 30,
     "evidenceLockDays": 365,
     "alarmAddresses": "operations@example.com",
+    "restoreAddresses": "operations@example.com",
+    "dashboard": True,
     "drillConfiguration": "examples/configuration/drills.json",
     "permissionsBoundary": "arn:aws:iam::123456789012:policy/bounds",
 }
@@ -29,6 +31,6 @@ def test_nothing_that_outlasts_the_run_or_restores_elsewhere_is_taken_over(tmp_p
 
     assert (made.prefix, made.external_id) == ("trial", diary.external_id)
     assert (made.encryption_key, made.repository_lock_days, made.evidence_lock_days) == ("", 0, 0)
-    assert (made.target_accounts, made.alarm_addresses) == ((), ())
+    assert (made.target_accounts, made.alarm_addresses, made.restore_addresses, made.dashboard) == ((), (), (), False)
     assert drills.read(made.drill_configuration).drills == ()
     assert made.permissions_boundary == PRODUCTION["permissionsBoundary"]

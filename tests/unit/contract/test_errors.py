@@ -20,6 +20,7 @@ ROOMS = ("dbrestore", "lambdas", "infrastructure", "localcloud", "demo", "benchm
 # An interface: a row is added with an error, none is changed.
 EXIT_CODES = {
     1: """
+        AccessConfigurationInvalid ApprovalExpired ApprovalRefused
         ArchiveTierImpossible AutomatedBackupRunning AwsRefused BackupArchived BackupDamaged BackupEncrypted
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing
         CertificateMissing CertificateRefused CompressionUnreadable CredentialConfigurationInvalid CredentialsNotUsable
@@ -34,7 +35,7 @@ EXIT_CODES = {
         StagingAccessDenied StripeMissing StripesMixed SystemDatabaseRefused TargetNotUsable TargetVersionTooNew TargetVersionTooOld
         TooManyStripes WorkerConfigurationInvalid WorkerFailed WorkerLost WorkerNotStarted WorkerTimedOut WorkerVolumeRefused
     """,
-    2: "CheckRefused NotSupportedYet RestoreRequestInvalid",
+    2: "CheckRefused NotPermitted NotSupportedYet RestoreRequestInvalid",
     3: "SomeDatabasesFailed",
     4: "ChecksFailed DrillFailed ObjectsLeftOut VerificationFailed",
     5: "LeftoversRemain",

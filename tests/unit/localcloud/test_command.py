@@ -57,6 +57,29 @@ def test_what_is_scheduled_is_not_known_while_it_is_not_up(
     assert "The local cloud is not up" in capsys.readouterr().err
 
 
+def test_what_was_told_is_not_known_while_it_is_not_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DBRESTORE_LOCAL_DIR", str(tmp_path))
+
+    assert main.run(["local", "events", "--follow"]) == 10
+
+    assert "The local cloud is not up" in capsys.readouterr().err
+
+
+def test_what_was_told_is_printed_as_it_came(up_already: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = {"at": "2027-01-31T02:00:05Z", "type": "message", "topic": "dbrestore-restores", "subject": None, "message": "done"}
+    (tmp_path / "cloud").mkdir()
+    (tmp_path / "cloud" / "told.jsonl").write_text(json.dumps(message) + "\n")
+
+    assert main.run(["local", "events"]) == 0
+    assert main.run(["local", "events", "--json"]) == 0
+
+    plain, as_json = capsys.readouterr().out.splitlines()
+    assert plain == "2027-01-31T02:00:05Z  to dbrestore-restores: done"
+    assert json.loads(as_json) == message
+
+
 def test_the_help_says_that_there_is_one_per_directory(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["local", "--help"]) == 0
 

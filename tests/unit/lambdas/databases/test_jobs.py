@@ -4,13 +4,15 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.ssm.exceptions import SSMException
+from moto.ssm.responses import SimpleSystemManagerResponse
 
 from dbrestore.contract.errors import NotReady, RestoreClosed, WorkerFailed, WorkerLost, WorkerTimedOut
 from lambdas.databases.jobs import job_row
 from lambdas.databases.replay_dumps import replay_dumps
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.worker.instance import deploy_worker
-from tests.statemachine.fake_worker import leave_unfinished
+from tests.statemachine.fake_worker import end_without_result, leave_unfinished
 from tests.statemachine.world import REQUEST, World, execution_arn
 
 
@@ -112,6 +114,44 @@ def cut_off(command: Any) -> None:
     """As SSM ends a command that ran for 48 hours."""
     command.status, command.status_details = "TimedOut", "Execution Timed Out"
     command.invocations[0].update(Status="TimedOut", StatusDetails="Execution Timed Out", ResponseCode=-1)
+
+
+@pytest.mark.parametrize("version", ["3.1.1927.0", "3.3.2745.9", "2.3.978.0", "3.0"])
+def test_a_job_that_an_old_agent_did_not_do_is_told_with_the_agent_and_what_to_do(
+    world: World, deployed: dict[str, Any], version: str
+) -> None:
+    world.worker.behaviour["replay"] = end_without_result
+    world.worker.agent = version
+
+    with pytest.raises(WorkerFailed, match=r"MemoryError\. The worker's image has the SSM agent") as caught:
+        world.until_done(replay_dumps, deployed)
+
+    assert f"has the SSM agent {version}, which is older than 3.3.2746.0" in str(caught.value)
+    assert "take a newer image, or none in worker.imageId for Amazon's newest" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["3.3.2746.0", "3.3.4121.0", "4.0.0.0", "", "unknown"])
+def test_nothing_is_said_about_an_agent_that_is_new_enough_or_that_nobody_knows(
+    world: World, deployed: dict[str, Any], version: str
+) -> None:
+    world.worker.behaviour["replay"] = end_without_result
+    world.worker.agent = version
+
+    with pytest.raises(WorkerFailed) as caught:
+        world.until_done(replay_dumps, deployed)
+
+    assert "agent" not in str(caught.value)
+
+
+def test_an_agent_whose_version_cannot_be_had_changes_no_error(world: World, deployed: dict[str, Any]) -> None:
+    def refuse(_response: Any) -> None:
+        raise SSMException("ThrottlingException", "Rate exceeded")
+
+    world.worker.behaviour["replay"] = end_without_result
+    world.patch.setattr(SimpleSystemManagerResponse, "describe_instance_information", refuse)
+
+    with pytest.raises(WorkerFailed, match=r"MemoryError$"):
+        world.until_done(replay_dumps, deployed)
 
 
 def test_a_replay_that_ssm_cut_off_says_how_long_a_command_may_run(world: World, deployed: dict[str, Any]) -> None:

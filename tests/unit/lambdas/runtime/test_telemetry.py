@@ -139,7 +139,7 @@ def test_the_dimensions_of_every_metric_are_those_that_operations_md_names(world
     telemetry.count("Leftovers", 2)
     telemetry.count("CleanUps")
     telemetry.count("Strays", 0)
-    for name in ("FailedRestores", "UnexpectedErrors", "EvidenceFailures", *OF_DRILLS):
+    for name in ("FailedRestores", "UnexpectedErrors", "EvidenceFailures", "UnsentEvents", *OF_DRILLS):
         telemetry.count(name)
     telemetry.count("Refusals", error="X")
     world.run()

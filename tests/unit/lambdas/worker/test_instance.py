@@ -70,6 +70,19 @@ def test_a_worker_that_is_hours_old_and_answers_is_taken_again(world: World, pla
     assert [instance["State"]["Name"] for instance in instances()] == ["running"]
 
 
+def test_an_old_agent_is_a_remark_and_no_reason_to_refuse_the_worker(
+    world: World, planned: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    world.until_done(deploy_worker, planned)
+    assert "SSM agent" not in caplog.text
+    world.worker.agent = "3.1.1927.0"
+
+    told = world.until_done(deploy_worker, planned)
+
+    assert told == {"instanceId": instances()[0]["InstanceId"]}
+    assert f"{told['instanceId']}: The worker's image has the SSM agent 3.1.1927.0" in caplog.text
+
+
 def test_the_boot_script_arms_the_timer_before_anything_that_can_fail(world: World, planned: dict[str, Any]) -> None:
     world.until_done(deploy_worker, planned)
 

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.ec2 import ssm
+from localcloud.ec2 import hosts, ssm
 from tests.unit.localcloud.conftest import TIME_SCALE
 from tests.unit.localcloud.ec2.test_instances import launch, state, wait_for
 from tests.unit.localcloud.ec2.test_security_groups import refusal
@@ -138,6 +138,23 @@ def test_a_registered_document_gets_its_parameters_and_only_its_own_environment(
     assert f"assumed-role/{profile}/{worker}" in session.get_caller_identity()["Arn"]
 
 
+def test_an_agent_that_is_older_shows_its_version_and_puts_the_parameter_into_the_text(
+    systems: Any, ec2: Any, image: str, profile: str, document: str
+) -> None:
+    tagged = [{"ResourceType": "instance", "Tags": [{"Key": "localcloud:ssm-agent", "Value": "3.1.1927.0"}]}]
+    old = registered(systems, ec2, image, profile, TagSpecifications=tagged)
+    parameters = {"JobUri": ["s3://bucket/key"]}
+
+    sent = systems.send_command(InstanceIds=[old], DocumentName=document, Parameters=parameters)["Command"]["CommandId"]
+    done = finished(systems, sent, old)
+
+    [shown] = systems.describe_instance_information(Filters=[{"Key": "InstanceIds", "Values": [old]}])["InstanceInformationList"]
+    assert shown["AgentVersion"] == "3.1.1927.0"
+    # `set -u`: a script without AWS's fallback line ends here.
+    assert (done["Status"], "SSM_JobUri: unbound variable" in done["StandardErrorContent"]) == ("Failed", True)
+    ec2.terminate_instances(InstanceIds=[old])
+
+
 def test_a_document_made_by_cloudformation_runs_as_its_resource_says(systems: Any, worker: str) -> None:
     name = f"RunJob-{uuid.uuid4().hex}"
     resource = {"Type": "AWS::SSM::Document", "Properties": {"Name": name, "Content": DOCUMENT}}
@@ -220,7 +237,11 @@ def test_a_command_reaches_only_the_instance_that_was_named(systems: Any, ec2: A
     assert systems.list_commands(CommandId=command_id)["Commands"][0]["InstanceIds"] == [worker]
 
 
-def test_an_instance_is_reachable_only_between_registration_and_end(systems: Any, ec2: Any, image: str, profile: str) -> None:
+def test_an_instance_is_reachable_only_between_registration_and_end(
+    systems: Any, ec2: Any, image: str, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two real seconds between `running` and the agent: a busy computer sees what is in between.
+    monkeypatch.setattr(hosts, "REGISTRATION", 200.0)
     instance_id = launch(ec2, image, IamInstanceProfile={"Name": profile})["InstanceId"]
 
     assert refusal(send, systems=systems, instance_id=instance_id) == "InvalidInstanceId"

@@ -88,6 +88,12 @@ def _eventually(look: Callable[[], Any]) -> Any:
 BASIC = {"AuthorizationType": "BASIC", "AuthParameters": {"BasicAuthParameters": {"Username": "u", "Password": "p"}}}
 
 
+def _destination(name: str, url: str, method: str) -> dict[str, Any]:
+    connection = {"Fn::GetAtt": ["Connection", "Arn"]}
+    where = {"Name": name, "ConnectionArn": connection, "InvocationEndpoint": url, "HttpMethod": method}
+    return {"Type": "AWS::Events::ApiDestination", "Properties": where}
+
+
 def _stack(
     url: str,
     connection: Mapping[str, Any],
@@ -114,15 +120,7 @@ def _stack(
         "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": [ROLE_TRUST]}, "Policies": [policy]}},
         "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": source}},
         "Connection": {"Type": "AWS::Events::Connection", "Properties": {"Name": source, **connection}},
-        "Destination": {
-            "Type": "AWS::Events::ApiDestination",
-            "Properties": {
-                "Name": source,
-                "ConnectionArn": {"Fn::GetAtt": ["Connection", "Arn"]},
-                "InvocationEndpoint": url,
-                "HttpMethod": method,
-            },
-        },
+        "Destination": _destination(source, url, method),
         "Rule": {"Type": "AWS::Events::Rule", "Properties": {"Name": source, "EventPattern": {"source": [source]}, "Targets": [led]}},
     }
     if queue_open:

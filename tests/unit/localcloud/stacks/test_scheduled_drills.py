@@ -12,7 +12,7 @@ import pytest
 from dbrestore.contract.drills import DrillStart
 from localcloud.base import clock
 from localcloud.cloud import Cloud, start
-from localcloud.flow import scheduler_view
+from localcloud.flow import scheduler_view, told_view
 from localcloud.flow.scheduler import RECORD
 from localcloud.stacks import assets
 from localcloud.stacks.application import CONTROL_PARAMETER, CONTROL_STACK
@@ -95,6 +95,22 @@ def test_what_comes_next_is_shown_on_the_clouds_own_clock(drilled: Cloud) -> Non
         "Europe/Berlin",
     ]
     assert "started arn:aws:states:" in text[6]
+
+
+def test_people_are_told_of_an_end_in_one_line_of_their_topic(drilled: Cloud) -> None:
+    detail = {"restoreId": "r-0123456789ab", "mode": "drill", "target": "drills", "status": "FAILED", "error": {"name": "DrillSkipped"}}
+    entry = {"Source": "dbrestore.restore", "DetailType": "Drill Completed", "Detail": json.dumps(detail)}
+    drilled.client("events").put_events(Entries=[entry])
+
+    deadline = time.monotonic() + 20
+    line = "dbrestore: Drill Completed: r-0123456789ab (a drill into drills): FAILED, DrillSkipped."
+    while not any(_tells(one, line) for one in told_view.told(drilled.directory)):
+        assert time.monotonic() < deadline, "Nobody was told."
+        time.sleep(0.1)
+
+
+def _tells(one: dict[str, Any], line: str) -> bool:
+    return one["type"] == "message" and one["topic"] == "dbrestore-restores" and line in one["message"]
 
 
 def test_a_start_that_failed_or_was_given_up_is_told_with_the_reason(tmp_path: Path, drilled: Cloud) -> None:
