@@ -14,6 +14,8 @@ from localcloud.base.consistency import Inconsistency
 from localcloud.ec2 import instances, security_groups, sharing, ssm, volume_keys, vpc
 from localcloud.ec2 import late_answers as late_ec2
 from localcloud.flow import dynamodb, events, lambda_runtime, scheduler, stepfunctions, told
+from localcloud.gateway import deployments
+from localcloud.gateway.gateway import Gateway
 from localcloud.iam import judgement, role_trust, secrets
 from localcloud.rds import instances as rds
 from localcloud.rds import late_answers as late_rds
@@ -41,6 +43,7 @@ class Cloud:
     _functions: lambda_runtime.Functions
     _schedules: events.Schedules | None
     _scheduler: scheduler.Scheduler | None
+    _gateway: Gateway
     region: str = REGION
     account: str = ACCOUNT
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -67,6 +70,14 @@ class Cloud:
         for stack in stacks:
             cloudformation.deploy(self._clients, stack, parameters, place)
 
+    def api_url(self, api_id: str, stage: str) -> str:
+        """Where a stage of a REST API is served. Raises LocalCloudError if there is no such API."""
+        return f"{self._gateway.url(api_id)}/{stage}"
+
+    def local_url(self, url: str) -> str:
+        """The address here of what a stack's output calls `https://<api>.execute-api.<region>.amazonaws.com/<stage>`."""
+        return self._gateway.local(url)
+
     def be_inconsistent(self, seed: int) -> None:
         """From here on EC2 shows what is made only after a while, and RDS and S3 are now and then changing what is asked of them."""
         consistency.begin(Inconsistency(seed))
@@ -82,6 +93,7 @@ class Cloud:
             self._schedules.stop()
         if self._scheduler:
             self._scheduler.stop()
+        self._gateway.stop()
         stepfunctions.shutdown()
         self._functions.close()
         ssm.shutdown()
@@ -123,6 +135,7 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     events.install(clients)
     told.install(directory)
     scheduler.install()
+    deployments.install()
     cloudformation.install(clients)
     callers.install(calls)
     _install_resources(directory, time_scale, server.url, authority)
@@ -138,6 +151,7 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
         functions,
         events.Schedules() if schedules else None,
         scheduler.Scheduler(clients, directory / scheduler.RECORD).begun() if schedules else None,
+        Gateway(clients),
     )
 
 

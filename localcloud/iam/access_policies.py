@@ -84,8 +84,12 @@ def may_become(question: Question, own: Iterable[Statement], trust: Iterable[Sta
 
 def may_assume(trust: Iterable[Statement], service: str, context: Mapping[str, str]) -> bool:
     """Whether a role's trust policy lets a service in."""
-    question = Question(service, "sts:AssumeRole", "", context)
-    named = [one for one in trust if _concerns(one, question) and service in _listed(_principals(one).get("Service"))]
+    return lets_service(Question(service, "sts:AssumeRole", "", context), trust)
+
+
+def lets_service(question: Question, of_resource: Iterable[Statement]) -> bool:
+    """Whether a resource's own policy lets a service; the question's principal is the service's name."""
+    named = [one for one in of_resource if _concerns(one, question) and question.principal in _listed(_principals(one).get("Service"))]
     return bool(named) and all(one["Effect"] == "Allow" for one in named)
 
 

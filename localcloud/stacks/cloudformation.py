@@ -29,6 +29,7 @@ from moto.ec2.models.security_groups import SecurityGroup
 
 from localcloud.base.clients import HOME, Clients, Place
 from localcloud.base.corrections import add, fix
+from localcloud.gateway import templates as gateway
 from localcloud.server import LocalCloudError
 from localcloud.stacks import protections
 
@@ -54,7 +55,8 @@ def install(clients: Clients) -> None:
     _clients = clients
     if not _types:
         # moto finds them as subclasses, which Python forgets unless somebody keeps them.
-        _types.extend(_added_type(kind, *made) for kind, made in _ADDED.items())
+        _types.extend(_added_type(kind, *made) for kind, made in {**_ADDED, **gateway.ADDED}.items())
+    gateway.install(clients)
     fix(SecurityGroup, "create_from_cloudformation_json", _group_with_its_rules)
     add(LayerVersion, "delete", _delete_layer)
     protections.install()
@@ -167,7 +169,8 @@ def _make_event_invoke_config(properties: dict[str, Any], name: str, place: Plac
     return {}
 
 
-# Resource type: the property that names it, and the call that makes it and returns its attributes.
+# Resource type: the property that names it, and the call that makes it and returns its attributes. An attribute `Ref` is what `Ref` gives,
+# where that isn't the name.
 _ADDED: dict[str, tuple[str, Callable[[dict[str, Any], str, Place], dict[str, str]]]] = {
     "AWS::CDK::Metadata": ("", _make_nothing),
     "AWS::CloudWatch::Alarm": ("AlarmName", _make_alarm),
@@ -191,6 +194,7 @@ def _remove_schedule(name: str, place: Place) -> None:
 _REMOVED: dict[str, Callable[[str, Place], None]] = {
     "AWS::CloudWatch::Alarm": _remove_alarm,
     "AWS::Scheduler::Schedule": _remove_schedule,
+    **gateway.REMOVED,
 }
 
 
@@ -212,8 +216,8 @@ def _added_type(kind: str, name_property: str, make: Callable[[dict[str, Any], s
         def create_from_cloudformation_json(
             cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
         ) -> Any:
-            place = Place(account_id, region_name)
-            return cls(resource_name, make(cloudformation_json["Properties"], resource_name, place))
+            made = make(cloudformation_json["Properties"], resource_name, Place(account_id, region_name))
+            return cls(made.pop("Ref", resource_name), made)
 
         @classmethod
         def delete_from_cloudformation_json(cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> None:

@@ -65,12 +65,12 @@ def test_the_document_rule_and_schedule_of_a_template_are_there(deployed: Cloud)
 
 
 def test_a_resource_type_that_would_be_left_out_is_refused_before_anything_is_made(cloud: Cloud, tmp_path: Path) -> None:
-    template = {"Resources": {"Api": {"Type": "AWS::ApiGateway::Stage"}, "Queue": {"Type": "AWS::SQS::Queue"}}}
+    template = {"Resources": {"Api": {"Type": "AWS::AppSync::GraphQLApi"}, "Queue": {"Type": "AWS::SQS::Queue"}}}
     stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "template.json"}}
     (tmp_path / "template.json").write_text(json.dumps(template))
     (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {"Unfit": stack}}))
 
-    with pytest.raises(LocalCloudError, match=r"AWS::ApiGateway::Stage.*Unfit"):
+    with pytest.raises(LocalCloudError, match=r"AWS::AppSync::GraphQLApi.*Unfit"):
         cloud.deploy(tmp_path)
 
     assert "QueueUrls" not in cloud.client("sqs").list_queues()
