@@ -23,7 +23,8 @@ _ATTRIBUTE: Final = "as_deployed"
 
 @dataclass(frozen=True)
 class Api:
-    """One API as deployed. `resources`, `authorizers`, ... are the API reference's objects, by id or name."""
+    """One API as deployed. `resources`, `authorizers`, ... are the API reference's objects, by id or name; `endpoints` are a private API's,
+    and it is called through the first of them."""
 
     id: str
     place: Place
@@ -31,6 +32,7 @@ class Api:
     binary_media_types: tuple[str, ...]
     key_source: str
     is_disabled: bool
+    endpoints: tuple[str, ...]
     resources: tuple[dict[str, Any], ...]
     authorizers: dict[str, dict[str, Any]]
     gateway_responses: dict[str, dict[str, Any]]
@@ -84,6 +86,7 @@ def _snapshot(api: Any) -> Api:
             binary_media_types=tuple(api.binaryMediaTypes),
             key_source=api.api_key_source,
             is_disabled=bool(api.disableExecuteApiEndpoint),
+            endpoints=tuple(api.endpoint_configuration.get("vpcEndpointIds") or ()),
             resources=tuple(resource.to_dict() for resource in api.resources.values()),
             authorizers={one.id: one.to_json() for one in api.authorizers.values()},
             gateway_responses={one.response_type: one.to_json() for one in api.gateway_responses.values()},

@@ -8,10 +8,12 @@ import json
 import logging
 import re
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from localcloud.base.clients import Clients
-from localcloud.gateway import deployments, lambda_proxy
+from localcloud.gateway import authorizers, deployments, lambda_proxy, signatures, user_pools, validation
+from localcloud.gateway.access_log import AccessLog
 from localcloud.gateway.http_port import LARGEST_BODY, HttpPort
 from localcloud.gateway.refusals import Refusal, render
 from localcloud.gateway.requests import Answer, Request
@@ -21,7 +23,8 @@ from localcloud.server import LocalCloudError
 
 # Of request line and header values together (API Gateway quotas). The status of what is longer is assumed.
 LARGEST_HEAD: Final = 10_240
-_URL: Final = re.compile(r"https://(?P<api>[a-z0-9]+)\.execute-api\.(?P<region>[^./]+)\.amazonaws\.com(?P<rest>/.*)?")
+_API: Final = re.compile(r"https://(?P<api>[a-z0-9]+)\.execute-api\.[^./]+\.amazonaws\.com(?P<rest>/.*)?")
+_TOKEN: Final = re.compile(r"https://(?P<domain>[a-z0-9-]+)\.auth\.[^./]+\.amazoncognito\.com/oauth2/token")
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +35,8 @@ class Gateway:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._plans = UsagePlans()
+        self._access_log = AccessLog(clients)
+        # By the API's id, or by the domain of a user pool.
         self._ports: dict[str, HttpPort] = {}
         self._lock = threading.Lock()
 
@@ -39,15 +44,26 @@ class Gateway:
         """Where the API is served, without a stage. Raises LocalCloudError if there is no such API."""
         if deployments.find_api(api_id) is None:
             raise LocalCloudError(f"The local cloud has no API {api_id}: deploy the stack that makes it first.")
-        with self._lock:
-            if api_id not in self._ports:
-                self._ports[api_id] = HttpPort(lambda request: self.serve(api_id, request))
-            return self._ports[api_id].url
+        return self._port(api_id, lambda request: self.serve(api_id, request)).url
+
+    def token_url(self, domain: str) -> str:
+        """Where a user pool's domain gives out tokens. Raises LocalCloudError if there is no such domain."""
+        if user_pools.find_domain(domain) is None:
+            raise LocalCloudError(f"The local cloud has no user pool with the domain {domain}: deploy the stack that makes it first.")
+        return self._port(domain, lambda request: user_pools.serve(domain, request)).url + user_pools.PATH
 
     def local(self, url: str) -> str:
-        """The local address of an address at AWS, whatever stage and path; another address as it is."""
-        known = _URL.fullmatch(url)
-        return self.url(known["api"]) + (known["rest"] or "") if known else url
+        """The local address of an address at AWS: of an API, or of a user pool's token endpoint; another address as it is."""
+        api, token = _API.fullmatch(url), _TOKEN.fullmatch(url)
+        if token:
+            return self.token_url(token["domain"])
+        return self.url(api["api"]) + (api["rest"] or "") if api else url
+
+    def _port(self, name: str, serve: Callable[[Request], Answer]) -> HttpPort:
+        with self._lock:
+            if name not in self._ports:
+                self._ports[name] = HttpPort(serve)
+            return self._ports[name]
 
     def stop(self) -> None:
         """Close all ports."""
@@ -55,6 +71,7 @@ class Gateway:
             for port in self._ports.values():
                 port.stop()
             self._ports.clear()
+        self._access_log.stop()
 
     def serve(self, api_id: str, request: Request) -> Answer:
         """The answer to any request; never raises."""
@@ -71,6 +88,7 @@ class Gateway:
         except Exception:
             _log.exception("The local API Gateway could not serve %s %s", request.method, request.target)
             answer = _refused(visit, Refusal("DEFAULT_5XX"))
+        self._access_log.note(visit, answer)
         ours = (("x-amzn-RequestId", visit.request_id), ("x-amz-apigw-id", visit.extended_id))
         return Answer(answer.status, (*answer.headers, *ours), answer.body)
 
@@ -80,9 +98,17 @@ class Gateway:
             raise Refusal("REQUEST_TOO_LARGE")
         visit.route = deployments.route(stage.api, request.method, request.path_below_stage)
         if visit.route is None:
-            raise Refusal("MISSING_AUTHENTICATION_TOKEN")
+            raise _nowhere(request)
+        authorizers.authorize(visit)
         self._plans.admit(visit)
+        validation.validate(visit)
         return lambda_proxy.call(self._clients, visit)
+
+
+def _nowhere(request: Request) -> Refusal:
+    """No such method: AWS takes it for a call of its own API, and an Authorization header for that call's signature."""
+    given = request.header("Authorization")
+    return signatures.incomplete(given) if given and not given.startswith("AWS4-") else Refusal("MISSING_AUTHENTICATION_TOKEN")
 
 
 def _head(request: Request) -> int:

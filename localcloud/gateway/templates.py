@@ -5,7 +5,8 @@
 | RestApi, Resource, Method and Deployment know a few of their properties | all that is served |
 | no stages, keys, usage plans, authorizers, gateway responses, validators, models, account | there |
 
-Refused, because the local gateway would serve them wrongly: an API's Body (OpenAPI), and integrations other than AWS_PROXY.
+Refused, because the local gateway would serve them wrongly: an API's Body (OpenAPI), integrations other than AWS_PROXY, Lambda
+authorizers.
 """
 
 import json
@@ -55,7 +56,7 @@ def _rest_api(properties: Properties, name: str, place: Place) -> Made:
     if "Policy" in properties:
         call["policy"] = json.dumps(properties["Policy"])
     if "EndpointConfiguration" in properties:
-        call["endpointConfiguration"] = {"types": properties["EndpointConfiguration"].get("Types", ["EDGE"])}
+        call["endpointConfiguration"] = _given(properties["EndpointConfiguration"], types="Types", vpcEndpointIds="VpcEndpointIds")
     made = _gateway(place).create_rest_api(name=properties.get("Name", name), **call)
     # CreateRestApi of moto leaves them out.
     api = apigateway_backends[place.account][place.region].apis[made["id"]]
@@ -173,6 +174,8 @@ def _usage_plan_key(properties: Properties, name: str, place: Place) -> Made:
 
 
 def _authorizer(properties: Properties, name: str, place: Place) -> Made:
+    if properties["Type"] != "COGNITO_USER_POOLS":
+        raise LocalCloudError(f"The local API Gateway has authorizers of type COGNITO_USER_POOLS, not {properties['Type']}.")
     call = _given(
         properties,
         restApiId="RestApiId",

@@ -1,10 +1,12 @@
 """Who may do what, by the text of policies: as far as a role's access to a bucket or to another role goes.
 
-Known: Effect, Action, Resource, Principal, and the conditions on strings, ARNs, numbers, truth values and on whether a key is there.
+Known: Effect, Action, Resource, Principal, and the conditions on strings, ARNs, numbers, addresses, truth values and on whether a key is
+there.
 Invariant: what is not known here never opens a door: a condition with another operator makes a statement that allows fail, and one that
 denies hold.
 """
 
+import ipaddress
 import json
 import operator as comparison
 import re
@@ -52,16 +54,16 @@ def statements(*documents: str | bytes | Mapping[str, Any] | None) -> list[State
 
 def lets(question: Question, own: Iterable[Statement]) -> bool:
     """Whether the principal's own policies let it, of what nobody else has a policy for."""
-    concerned = [one for one in own if _concerns(one, question)]
+    concerned = [one for one in own if concerns(one, question)]
     return bool(concerned) and all(one["Effect"] == "Allow" for one in concerned)
 
 
 def may(question: Question, of_role: Iterable[Statement], of_bucket: Iterable[Statement], owner: str) -> bool:
     """Whether the role's and the bucket's policies let it. `owner` is the bucket's account: within it either suffices, from another
     account both must allow. A statement that denies always wins."""
-    own = [one for one in of_role if _concerns(one, question)]
-    direct = [one for one in of_bucket if _concerns(one, question) and _names(one, question.principal)]
-    by_account = [one for one in of_bucket if _concerns(one, question) and _names_account(one, question.account)]
+    own = [one for one in of_role if concerns(one, question)]
+    direct = [one for one in of_bucket if concerns(one, question) and names(one, question.principal)]
+    by_account = [one for one in of_bucket if concerns(one, question) and _names_account(one, question.account)]
     if any(one["Effect"] == "Deny" for one in (*own, *direct, *by_account)):
         return False
     if question.account == owner:
@@ -72,9 +74,9 @@ def may(question: Question, of_role: Iterable[Statement], of_bucket: Iterable[St
 def may_become(question: Question, own: Iterable[Statement], trust: Iterable[Statement]) -> bool:
     """Whether the principal may assume the role that the question's resource is: the role's trust policy must let it in, and unless that
     names a principal of its own account, the principal's policies must let it ask."""
-    allowed = [one for one in own if _concerns(one, question)]
-    direct = [one for one in trust if _concerns(one, question) and _names(one, question.principal)]
-    by_account = [one for one in trust if _concerns(one, question) and _names_account(one, question.account)]
+    allowed = [one for one in own if concerns(one, question)]
+    direct = [one for one in trust if concerns(one, question) and names(one, question.principal)]
+    by_account = [one for one in trust if concerns(one, question) and _names_account(one, question.account)]
     if any(one["Effect"] == "Deny" for one in (*allowed, *direct, *by_account)):
         return False
     if direct and question.resource.split(":")[4] == question.account:
@@ -89,11 +91,12 @@ def may_assume(trust: Iterable[Statement], service: str, context: Mapping[str, s
 
 def lets_service(question: Question, of_resource: Iterable[Statement]) -> bool:
     """Whether a resource's own policy lets a service; the question's principal is the service's name."""
-    named = [one for one in of_resource if _concerns(one, question) and question.principal in _listed(_principals(one).get("Service"))]
+    named = [one for one in of_resource if concerns(one, question) and question.principal in _listed(_principals(one).get("Service"))]
     return bool(named) and all(one["Effect"] == "Allow" for one in named)
 
 
-def _concerns(statement: Statement, question: Question) -> bool:
+def concerns(statement: Statement, question: Question) -> bool:
+    """Whether the statement is about this action, resource and context."""
     return (
         _any_like(statement.get("Action"), question.action, ignore_case=True)
         and ("Resource" not in statement or _any_like(statement["Resource"], question.resource))
@@ -101,7 +104,8 @@ def _concerns(statement: Statement, question: Question) -> bool:
     )
 
 
-def _names(statement: Statement, principal: str) -> bool:
+def names(statement: Statement, principal: str) -> bool:
+    """Whether the statement is about this principal, or about everybody."""
     return any(one in ("*", principal) for one in _listed(_principals(statement).get("AWS")))
 
 
@@ -126,6 +130,9 @@ def _conditions_hold(statement: Statement, context: Mapping[str, str]) -> bool:
 def _holds(operator: str, actual: str | None, values: list[str], *, otherwise: bool) -> bool:
     if compare := _NUMERIC.get(operator):
         return actual is not None and any(compare(float(actual), float(value)) for value in values)
+    if operator in ("IpAddress", "NotIpAddress"):
+        is_within = actual is not None and any(_is_within(actual, value) for value in values)
+        return is_within is (operator == "IpAddress")
     if operator == "Null":
         return (actual is None) is (values == ["true"])
     known = _OPERATOR.fullmatch(operator)
@@ -138,6 +145,10 @@ def _holds(operator: str, actual: str | None, values: list[str], *, otherwise: b
     has_wildcards = known[1] == "Arn" or known[3] == "Like"
     found = _any_like(values, actual) if has_wildcards else actual in values
     return found is not is_negative
+
+
+def _is_within(address: str, network: str) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
 
 
 def _any_like(patterns: Any, text: str, *, ignore_case: bool = False) -> bool:

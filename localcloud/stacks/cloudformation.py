@@ -30,6 +30,7 @@ from moto.ec2.models.security_groups import SecurityGroup
 from localcloud.base.clients import HOME, Clients, Place
 from localcloud.base.corrections import add, fix
 from localcloud.gateway import templates as gateway
+from localcloud.gateway import user_pool_templates as user_pools
 from localcloud.server import LocalCloudError
 from localcloud.stacks import protections
 
@@ -55,8 +56,9 @@ def install(clients: Clients) -> None:
     _clients = clients
     if not _types:
         # moto finds them as subclasses, which Python forgets unless somebody keeps them.
-        _types.extend(_added_type(kind, *made) for kind, made in {**_ADDED, **gateway.ADDED}.items())
+        _types.extend(_added_type(kind, *made) for kind, made in {**_ADDED, **gateway.ADDED, **user_pools.ADDED}.items())
     gateway.install(clients)
+    user_pools.install(clients)
     fix(SecurityGroup, "create_from_cloudformation_json", _group_with_its_rules)
     add(LayerVersion, "delete", _delete_layer)
     protections.install()
@@ -195,6 +197,7 @@ _REMOVED: dict[str, Callable[[str, Place], None]] = {
     "AWS::CloudWatch::Alarm": _remove_alarm,
     "AWS::Scheduler::Schedule": _remove_schedule,
     **gateway.REMOVED,
+    **user_pools.REMOVED,
 }
 
 

@@ -116,9 +116,8 @@ def test_a_body_is_base64_by_its_type_and_else_text_whatever_its_bytes(api: Depl
 
 def test_a_chunked_body_arrives_whole(api: Deployed) -> None:
     with socket.create_connection(("127.0.0.1", api.port)) as client:
-        client.sendall(
-            b"POST /live/restores HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-        )
+        client.sendall(b"POST /live/restores HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+        client.sendall(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
         answer = b"".join(iter(lambda: client.recv(65536), b""))
 
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["body"] == "abcde"
