@@ -13,7 +13,7 @@ from localcloud.base.clients import ACCOUNT, HOME, REGION, Clients, Place
 from localcloud.base.consistency import Inconsistency
 from localcloud.ec2 import instances, security_groups, sharing, ssm, volume_keys, vpc
 from localcloud.ec2 import late_answers as late_ec2
-from localcloud.flow import dynamodb, events, lambda_runtime, scheduler, stepfunctions, told
+from localcloud.flow import api_destinations, dynamodb, events, lambda_runtime, scheduler, stepfunctions, told
 from localcloud.gateway import deployments
 from localcloud.gateway.gateway import Gateway
 from localcloud.iam import judgement, role_trust, secrets
@@ -44,6 +44,7 @@ class Cloud:
     _schedules: events.Schedules | None
     _scheduler: scheduler.Scheduler | None
     _gateway: Gateway
+    _destinations: api_destinations.ApiDestinations
     region: str = REGION
     account: str = ACCOUNT
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -77,6 +78,10 @@ class Cloud:
     def local_url(self, url: str) -> str:
         """The address here of what a stack's output calls `https://<api>.execute-api.<region>.amazonaws.com/<stage>`."""
         return self._gateway.local(url)
+
+    def stand_in(self, host: str, url: str) -> None:
+        """From here on `url`, an address of this computer, gets what API destinations send to `https://host/...`."""
+        self._destinations.stand_in(host, url)
 
     def be_inconsistent(self, seed: int) -> None:
         """From here on EC2 shows what is made only after a while, and RDS and S3 are now and then changing what is asked of them."""
@@ -132,7 +137,8 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     redirected: list[Call] = []
     stepfunctions.install(clients)
     lambda_runtime.install(functions)
-    events.install(clients)
+    destinations = api_destinations.ApiDestinations(clients, directory / api_destinations.RECORD)
+    events.install(clients, destinations)
     told.install(directory)
     scheduler.install()
     deployments.install()
@@ -152,6 +158,7 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
         events.Schedules() if schedules else None,
         scheduler.Scheduler(clients, directory / scheduler.RECORD).begun() if schedules else None,
         Gateway(clients),
+        destinations,
     )
 
 

@@ -4,6 +4,7 @@
 |---|---|
 | targets `lambda`, `states` and `sns` raise NotImplementedError | delivered in a thread of their own |
 | a disabled rule delivers | it doesn't |
+| API destinations get an empty call, or none | `localcloud.flow.api_destinations` |
 | no events from Step Functions | `Step Functions Execution Status Change` on the default bus |
 | rules with a schedule never fire | `rate(...)` fires, scaled; `cron(...)` doesn't, the product has none |
 
@@ -21,23 +22,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.events.models import Rule, events_backends
-from moto.events.utils import EventTemplateParser
 
 from localcloud.base import clock
 from localcloud.base.clients import Clients, Place
 from localcloud.base.corrections import fix
-from localcloud.flow import stepfunctions
+from localcloud.flow import api_destinations, event_input, stepfunctions
+from localcloud.flow.api_destinations import ApiDestinations
 
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 _clients: Clients | None = None
+_destinations: ApiDestinations | None = None
 _log = logging.getLogger(__name__)
 
 
-def install(clients: Clients) -> None:
-    """Fix moto's EventBridge. `clients` are those with which it reaches its targets."""
-    global _clients
-    _clients = clients
+def install(clients: Clients, destinations: ApiDestinations) -> None:
+    """Fix moto's EventBridge. `clients` and `destinations` are those with which it reaches its targets."""
+    global _clients, _destinations
+    _clients, _destinations = clients, destinations
     fix(Rule, "send_to_targets", _send)
     if _publish_status not in stepfunctions.status_listeners:
         stepfunctions.status_listeners.append(_publish_status)
@@ -118,9 +120,14 @@ def _send(original: Any, rule: Any, event: Any, *arguments: Any, **keywords: Any
     if rule.state != "ENABLED" or not rule.event_pattern.matches_event(event):
         return
     ours = [target for target in rule.targets if _service(target) in ("lambda", "states", "sns")]
+    called = [target for target in rule.targets if api_destinations.is_one(target)]
+    told = {**event, "time": datetime.fromtimestamp(float(event["time"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
     for target in ours:
-        _deliver(target, {**event, "time": datetime.fromtimestamp(float(event["time"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
-    others = [target for target in rule.targets if target not in ours]
+        _deliver(target, told)
+    for target in called:
+        assert _destinations is not None  # noqa: S101 - install() sets it before the fix
+        _destinations.deliver(rule.arn, target, told)
+    others = [target for target in rule.targets if target not in (*ours, *called)]
     if others:
         original(_with_targets(rule, others), event, *arguments, **keywords)
 
@@ -137,16 +144,7 @@ def _service(target: dict[str, Any]) -> str:
 
 def _deliver(target: dict[str, Any], event: dict[str, Any]) -> None:
     name = f"{event.get('id') or uuid.uuid4()}_{target.get('Id', '')}"[:80]
-    threading.Thread(target=_call, args=(target, _input(target, event), name), daemon=True).start()
-
-
-def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
-    transformer = target.get("InputTransformer")
-    if "Input" in target:
-        return str(target["Input"])
-    if transformer:
-        return json.dumps(EventTemplateParser.parse(transformer["InputTemplate"], transformer.get("InputPathsMap", {}), event))
-    return json.dumps(event)
+    threading.Thread(target=_call, args=(target, event_input.rendered(target, event), name), daemon=True).start()
 
 
 def _call(target: dict[str, Any], text: str, name: str) -> None:

@@ -29,6 +29,7 @@ from moto.ec2.models.security_groups import SecurityGroup
 
 from localcloud.base.clients import HOME, Clients, Place
 from localcloud.base.corrections import add, fix
+from localcloud.flow import connections
 from localcloud.gateway import templates as gateway
 from localcloud.gateway import user_pool_templates as user_pools
 from localcloud.server import LocalCloudError
@@ -171,11 +172,21 @@ def _make_event_invoke_config(properties: dict[str, Any], name: str, place: Plac
     return {}
 
 
+def _make_connection(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
+    return connections.make_connection(_made_with(), properties, name, place)
+
+
+def _make_api_destination(properties: dict[str, Any], name: str, place: Place) -> dict[str, str]:
+    return connections.make_api_destination(_made_with(), properties, name, place)
+
+
 # Resource type: the property that names it, and the call that makes it and returns its attributes. An attribute `Ref` is what `Ref` gives,
 # where that isn't the name.
 _ADDED: dict[str, tuple[str, Callable[[dict[str, Any], str, Place], dict[str, str]]]] = {
     "AWS::CDK::Metadata": ("", _make_nothing),
     "AWS::CloudWatch::Alarm": ("AlarmName", _make_alarm),
+    "AWS::Events::ApiDestination": ("", _make_api_destination),
+    "AWS::Events::Connection": ("", _make_connection),
     "AWS::Lambda::EventInvokeConfig": ("", _make_event_invoke_config),
     "AWS::S3::BucketPolicy": ("", _make_bucket_policy),
     "AWS::SNS::TopicPolicy": ("", _make_topic_policy),
