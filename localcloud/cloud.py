@@ -14,8 +14,8 @@ from localcloud.base.consistency import Inconsistency
 from localcloud.ec2 import instances, security_groups, sharing, ssm, volume_keys, vpc
 from localcloud.ec2 import late_answers as late_ec2
 from localcloud.flow import api_destinations, dynamodb, events, lambda_runtime, scheduler, stepfunctions, told
-from localcloud.gateway import deployments
-from localcloud.gateway.gateway import Gateway
+from localcloud.gateway import deployments, user_pools
+from localcloud.gateway.gateway import ADDRESSES, Gateway
 from localcloud.iam import judgement, role_trust, secrets
 from localcloud.rds import instances as rds
 from localcloud.rds import late_answers as late_rds
@@ -142,6 +142,7 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     told.install(directory)
     scheduler.install()
     deployments.install()
+    user_pools.install()
     cloudformation.install(clients)
     callers.install(calls)
     _install_resources(directory, time_scale, server.url, authority)
@@ -157,7 +158,7 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
         functions,
         events.Schedules() if schedules else None,
         scheduler.Scheduler(clients, directory / scheduler.RECORD).begun() if schedules else None,
-        Gateway(clients),
+        Gateway(clients, directory / ADDRESSES),
         destinations,
     )
 

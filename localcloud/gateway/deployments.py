@@ -8,7 +8,7 @@ Everything is kept as the API reference shows it, as `get-resources` and its lik
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
@@ -19,6 +19,9 @@ from localcloud.base.clients import Place
 from localcloud.base.corrections import fix
 
 _ATTRIBUTE: Final = "as_deployed"
+
+# Called whenever there is a new stage.
+listeners: list[Callable[[], None]] = []
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,25 @@ class Stage:
 def install() -> None:
     """Fix moto's deployments."""
     fix(RestAPI, "create_deployment", _create_deployment)
+    fix(RestAPI, "create_stage", _create_stage)
 
 
 def _create_deployment(original: Any, api: Any, *arguments: Any, **given: Any) -> Any:
     deployment = original(api, *arguments, **given)
     setattr(deployment, _ATTRIBUTE, _snapshot(api))
+    _tell()
     return deployment
+
+
+def _create_stage(original: Any, api: Any, *arguments: Any, **given: Any) -> Any:
+    stage = original(api, *arguments, **given)
+    _tell()
+    return stage
+
+
+def _tell() -> None:
+    for listener in list(listeners):
+        listener()
 
 
 def _snapshot(api: Any) -> Api:
@@ -100,6 +116,12 @@ def find_api(api_id: str) -> Any:
     """moto's API of this id, wherever it is; None if there is none."""
     backends = [backend for account in list(apigateway_backends.values()) for backend in list(account.values())]
     return next((backend.apis[api_id] for backend in backends if api_id in backend.apis), None)
+
+
+def stages() -> list[tuple[Any, str]]:
+    """Every API with the name of each of its stages."""
+    backends = [backend for account in list(apigateway_backends.values()) for backend in list(account.values())]
+    return [(api, name) for backend in backends for api in list(backend.apis.values()) for name in list(api.stages)]
 
 
 def find_stage(api_id: str, name: str) -> Stage | None:

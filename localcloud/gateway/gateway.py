@@ -1,4 +1,7 @@
-"""The gateway: every API on a port of its own, `http://127.0.0.1:PORT/<stage>/...`.
+"""The gateway: every API on a port of its own, `http://127.0.0.1:PORT/<stage>/...`, from its first stage on.
+
+Which port that is stands in a file, a JSON object: {"https://<api>.execute-api.<region>.amazonaws.com/<stage>": "http://127.0.0.1:...",
+"https://<domain>.auth.<region>.amazoncognito.com/oauth2/token": "http://127.0.0.1:..."}.
 
 The order in which a request is judged is assumed from API Gateway's execution logs: size, stage, the API's policy, route, who calls, key
 and limits, parameters, function.
@@ -9,6 +12,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from localcloud.base.clients import Clients
@@ -21,6 +25,7 @@ from localcloud.gateway.usage_plans import UsagePlans
 from localcloud.gateway.visits import Visit
 from localcloud.server import LocalCloudError
 
+ADDRESSES: Final = "addresses.json"
 # Of request line and header values together (API Gateway quotas). The status of what is longer is assumed.
 LARGEST_HEAD: Final = 10_240
 _API: Final = re.compile(r"https://(?P<api>[a-z0-9]+)\.execute-api\.[^./]+\.amazonaws\.com(?P<rest>/.*)?")
@@ -30,15 +35,18 @@ _log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """All APIs of a cloud. A port opens when somebody first asks for it."""
+    """All APIs of a cloud; their addresses stand in the file `addresses`."""
 
-    def __init__(self, clients: Clients) -> None:
-        self._clients = clients
+    def __init__(self, clients: Clients, addresses: Path) -> None:
+        self._clients, self._addresses = clients, addresses
         self._plans = UsagePlans()
         self._access_log = AccessLog(clients)
         # By the API's id, or by the domain of a user pool.
         self._ports: dict[str, HttpPort] = {}
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._publish()
+        for of in (deployments, user_pools):
+            of.listeners.append(self._publish)
 
     def url(self, api_id: str) -> str:
         """Where the API is served, without a stage. Raises LocalCloudError if there is no such API."""
@@ -59,6 +67,14 @@ class Gateway:
             return self.token_url(token["domain"])
         return self.url(api["api"]) + (api["rest"] or "") if api else url
 
+    def _publish(self) -> None:
+        with self._writing:
+            apis = [f"https://{api.id}.execute-api.{api.region_name}.amazonaws.com/{stage}" for api, stage in deployments.stages()]
+            tokens = [f"https://{name}.auth.{region}.amazoncognito.com{user_pools.PATH}" for name, region in user_pools.domains()]
+            half_way = self._addresses.with_suffix(".half-way")
+            half_way.write_text(json.dumps({address: self.local(address) for address in (*apis, *tokens)}, indent=1) + "\n")
+            half_way.rename(self._addresses)
+
     def _port(self, name: str, serve: Callable[[Request], Answer]) -> HttpPort:
         with self._lock:
             if name not in self._ports:
@@ -67,6 +83,8 @@ class Gateway:
 
     def stop(self) -> None:
         """Close all ports."""
+        for of in (deployments, user_pools):
+            of.listeners.remove(self._publish)
         with self._lock:
             for port in self._ports.values():
                 port.stop()

@@ -18,25 +18,46 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from moto.cognitoidp.models import cognitoidp_backends
+from moto.cognitoidp.models import CognitoIdpBackend, cognitoidp_backends
 
+from localcloud.base.corrections import fix
 from localcloud.gateway.refusals import Refusal
 from localcloud.gateway.requests import Answer, Request
 
 PATH: Final = "/oauth2/token"
 _ALGORITHM: Final = "RS256"
 _UNITS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
+
+# Called whenever there is a new domain.
+listeners: list[Callable[[], None]] = []
 _HEADERS: Final = (("Content-Type", "application/json;charset=UTF-8"), ("Cache-Control", "no-store"))
 
 
 class _Refused(Exception):
     """The endpoint's error code (RFC 6749, 5.2)."""
+
+
+def install() -> None:
+    """Fix moto's domains: who listens hears of them."""
+    fix(CognitoIdpBackend, "create_user_pool_domain", _create_domain)
+
+
+def _create_domain(original: Any, backend: Any, *arguments: Any, **given: Any) -> Any:
+    domain = original(backend, *arguments, **given)
+    for listener in list(listeners):
+        listener()
+    return domain
+
+
+def domains() -> list[tuple[str, str]]:
+    """Every domain with its Region."""
+    return [(name, backend.region_name) for backend in _backends() for name in list(backend.user_pool_domains)]
 
 
 def find_domain(name: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from localcloud.cloud import Cloud
+from localcloud.server import LocalCloudError
 from tests.unit.localcloud.gateway import apis
 from tests.unit.localcloud.gateway.apis import Deployed
 
@@ -201,3 +202,14 @@ def test_the_address_of_a_stacks_output_has_one_here(cloud: Cloud, api: Deployed
 
     assert cloud.local_url(f"{there}/v1") == f"{api.url}/v1"
     assert cloud.local_url("https://example.com/live") == "https://example.com/live"
+
+
+def test_the_addresses_stand_in_a_file_as_soon_as_there_is_a_stage(cloud: Cloud, api: Deployed) -> None:
+    addresses = json.loads((cloud.directory / "addresses.json").read_text())
+
+    assert addresses[f"https://{api.ids['Api']}.execute-api.{cloud.region}.amazonaws.com/live"] == api.url
+
+
+def test_an_api_that_is_not_there_has_no_address(cloud: Cloud) -> None:
+    with pytest.raises(LocalCloudError, match="has no API abcdefghij"):
+        cloud.api_url("abcdefghij", "live")

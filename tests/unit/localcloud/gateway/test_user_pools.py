@@ -80,6 +80,12 @@ def _get(api: Deployed, token: str, method: str = "GET") -> Reply:
     return api.ask(method, "/r-1", headers=[("Authorization", token)])
 
 
+def test_the_address_of_the_token_endpoint_stands_in_the_file(cloud: Cloud, api: Deployed) -> None:
+    there = f"https://tests-pool.auth.{cloud.region}.amazoncognito.com/oauth2/token"
+
+    assert json.loads((cloud.directory / "addresses.json").read_text())[there] == cloud.local_url(there)
+
+
 def test_a_token_is_what_cognito_gives_out(cloud: Cloud, api: Deployed, secret: str) -> None:
     form = {"grant_type": "client_credentials"}
 
