@@ -46,23 +46,38 @@ HEADERS = st.tuples(
 )
 PATHS = st.builds(
     "/{}{}{}".format,
-    st.sampled_from(["live", "elsewhere", "", "..", "%6cive"]),
+    st.sampled_from(["live", "live", "live", "elsewhere", "", "..", "%6cive"]),
     st.sampled_from(["/iam/1", "/iam/%2e%2e", "/token", "/key", "/key/", "//key", "", "/"]) | TEXT,
     st.sampled_from(["", "?", "?a=b;c", "?%", "?X-Amz-Signature=x"]) | TEXT,
 )
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(["GET", "POST", "BREW", ""]), PATHS, st.lists(HEADERS, max_size=6), st.binary(max_size=40))
-def test_a_request_without_permission_gets_one_of_the_gateways_answers(
-    cloud: Cloud, api: Deployed, caplog: pytest.LogCaptureFixture, method: str, target: str, headers: list[tuple[str, str]], body: bytes
-) -> None:
+ANY = settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def _refused(cloud: Cloud, api: Deployed, caplog: pytest.LogCaptureFixture, request: Request) -> None:
     with caplog.at_level(logging.ERROR):
-        answer = cloud._gateway.serve(api.ids["Api"], Request(method, target, tuple(headers), body))
+        answer = cloud._gateway.serve(api.ids["Api"], request)
 
     assert answer.status in (400, 401, 403, 413)
     assert {"message", "Message"} & json.loads(answer.body).keys()
     assert caplog.records == []
+
+
+@ANY
+@given(st.sampled_from(["GET", "POST", "BREW", ""]), PATHS, st.lists(HEADERS, max_size=6), st.binary(max_size=40))
+def test_a_request_without_permission_gets_one_of_the_gateways_answers(
+    cloud: Cloud, api: Deployed, caplog: pytest.LogCaptureFixture, method: str, target: str, headers: list[tuple[str, str]], body: bytes
+) -> None:
+    _refused(cloud, api, caplog, Request(method, target, tuple(headers), body))
+
+
+@ANY
+@given(SIGNED | TEXT, TEXT | st.sampled_from(["20261129T120000Z", "20261329T120000Z"]), st.lists(HEADERS, max_size=3))
+def test_a_signature_that_nobody_made_opens_nothing(
+    cloud: Cloud, api: Deployed, caplog: pytest.LogCaptureFixture, signed: str, date: str, more: list[tuple[str, str]]
+) -> None:
+    _refused(cloud, api, caplog, Request("GET", "/live/iam/1?a=b", (*more, ("Authorization", signed), ("X-Amz-Date", date))))
 
 
 @pytest.mark.parametrize(
