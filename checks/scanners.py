@@ -38,6 +38,7 @@ NO_SECRETS: Mapping[str, str] = {
     r"arn(:.*)?": "an ARN names a secret and holds none",
     r"(must be the ARN of a secret.*|arn: str|other|ruled|x y|restore/\{dbInstance\})": "a name of a secret, or words about one",
     r"(required|false|true|active|disabled|client_token|password|secret|rds!|MediaPasswordSet|of-nobody)": "a value or name of an API",
+    r"(ApiKeyRequired|X-Token)": "names of API Gateway, and of a header",
     r"(MasterUserSecret|SecretsManagerClient)": "a name in RDS's answers, and of a type",
     r"(test|testing|bench|bench-Passw0rd|localcloud|not-a-secret)": "keys and passwords of the local cloud, on this machine alone",
     r"(s3cr3t-s3cr3t|hunter2|open sesame|another|new|guess|correct horse|AKIAIOSFODNN7EXAMPLE|pa\$\$ wörd.*)": "of tests",

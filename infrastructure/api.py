@@ -44,7 +44,13 @@ PROBLEMS: Final[Mapping[str, tuple[int, str, str, str]]] = {
     ),
     "AUTHORIZER_FAILURE": (500, "InternalError", "A fault of the API", "It could not be found out who calls: send the call again"),
     "AUTHORIZER_CONFIGURATION_ERROR": (500, "InternalError", "A fault of the API", "It can't be found out who calls: tell the operator"),
-    "INVALID_SIGNATURE": (403, "SignatureInvalid", "The signature is wrong", "Sign the request as it is sent, for service execute-api"),
+    # Also what API Gateway says of an access token where there is no route.
+    "INVALID_SIGNATURE": (
+        403,
+        "SignatureInvalid",
+        "The signature is wrong, or there is no such route",
+        "Sign the request as it is sent, for service execute-api; GET /v1/openapi.json lists the routes that there are",
+    ),
     "EXPIRED_TOKEN": (403, "CredentialsExpired", "The credentials have expired", "Get new credentials and sign the request again"),
     "MISSING_AUTHENTICATION_TOKEN": (
         404,

@@ -7,7 +7,6 @@
 Everything is kept as the API reference shows it, as `get-resources` and its like answer.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -94,21 +93,20 @@ def _tell() -> None:
 
 
 def _snapshot(api: Any) -> Api:
-    return copy.deepcopy(
-        Api(
-            id=api.id,
-            place=Place(api.account_id, api.region_name),
-            policy=api.policy,
-            binary_media_types=tuple(api.binaryMediaTypes),
-            key_source=api.api_key_source,
-            is_disabled=bool(api.disableExecuteApiEndpoint),
-            endpoints=tuple(api.endpoint_configuration.get("vpcEndpointIds") or ()),
-            resources=tuple(resource.to_dict() for resource in api.resources.values()),
-            authorizers={one.id: one.to_json() for one in api.authorizers.values()},
-            gateway_responses={one.response_type: one.to_json() for one in api.gateway_responses.values()},
-            validators={one.id: one.to_dict() for one in api.request_validators.values()},
-            models={one.name: one.to_json() for one in api.models.values()},
-        )
+    """moto puts a new object in the place of what is changed; so nothing of this does."""
+    return Api(
+        id=api.id,
+        place=Place(api.account_id, api.region_name),
+        policy=api.policy,
+        binary_media_types=tuple(api.binaryMediaTypes),
+        key_source=api.api_key_source,
+        is_disabled=bool(api.disableExecuteApiEndpoint),
+        endpoints=tuple(api.endpoint_configuration.get("vpcEndpointIds") or ()),
+        resources=tuple(resource.to_dict() for resource in api.resources.values()),
+        authorizers={one.id: one.to_json() for one in api.authorizers.values()},
+        gateway_responses={one.response_type: one.to_json() for one in api.gateway_responses.values()},
+        validators={one.id: one.to_dict() for one in api.request_validators.values()},
+        models={one.name: one.to_json() for one in api.models.values()},
     )
 
 

@@ -63,6 +63,12 @@ class _Connection(BaseHTTPRequestHandler):
             return self._serve
         raise AttributeError(name)
 
+    def handle_expect_100(self) -> bool:
+        """At once: a client waits for it before it sends the body."""
+        goes_on = super().handle_expect_100()
+        self.wfile.flush()
+        return goes_on
+
     def _serve(self) -> None:
         try:
             body = self._body()

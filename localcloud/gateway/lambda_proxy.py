@@ -21,6 +21,8 @@ from localcloud.iam import access_policies, function_policies
 
 SERVICE: Final = "apigateway.amazonaws.com"
 LONGEST_MILLIS: Final = 29_000
+# Of a synchronous invocation, there and back (Lambda quotas: 6 MB).
+LARGEST_PAYLOAD: Final = 6_291_556
 _FUNCTION: Final = re.compile(r":path/2015-03-31/functions/(?P<arn>arn:[^/]+)/invocations")
 # Renamed in an answer, so that it doesn't contradict what API Gateway says itself (developer guide, "Important notes").
 _REMAPPED: Final = {
@@ -59,7 +61,10 @@ def _require_permission(function: str, visit: Visit) -> None:
 def _invoked(clients: Clients, function: str, role: str | None, event: dict[str, Any], seconds: float) -> bytes:
     """The function's payload; whoever waits too long leaves it running. Real seconds, as those of a function are."""
     outcome: list[bytes | Exception] = []
-    thread = threading.Thread(target=_invoke, args=(clients, function, role, event, outcome), daemon=True)
+    payload = json.dumps(event, ensure_ascii=False).encode()
+    if len(payload) > LARGEST_PAYLOAD:
+        raise Refusal("REQUEST_TOO_LARGE", "Request Too Long")
+    thread = threading.Thread(target=_invoke, args=(clients, function, role, payload, outcome), daemon=True)
     thread.start()
     thread.join(seconds)
     if not outcome:
@@ -69,12 +74,13 @@ def _invoked(clients: Clients, function: str, role: str | None, event: dict[str,
     raise Refusal("DEFAULT_5XX", status=500 if isinstance(outcome[0], ClientError) else 502) from outcome[0]
 
 
-def _invoke(clients: Clients, function: str, role: str | None, event: dict[str, Any], outcome: list[bytes | Exception]) -> None:
+def _invoke(clients: Clients, function: str, role: str | None, event: bytes, outcome: list[bytes | Exception]) -> None:
     _, _, _, region, account, _ = function.split(":", 5)
     try:
-        made = clients.client("lambda", role, Place(account, region)).invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        made = clients.client("lambda", role, Place(account, region)).invoke(FunctionName=function, Payload=event)
         payload = made["Payload"].read()
-        outcome.append(RuntimeError(payload.decode()) if made.get("FunctionError") else payload)
+        has_failed = made.get("FunctionError") or len(payload) > LARGEST_PAYLOAD
+        outcome.append(RuntimeError(payload[:1000].decode(errors="replace")) if has_failed else payload)
     except Exception as error:
         outcome.append(error)
 

@@ -85,13 +85,21 @@ def _eventually(look: Callable[[], Any]) -> Any:
     return seen
 
 
+QUEUE = {"Fn::GetAtt": ["Queue", "Arn"]}
 BASIC = {"AuthorizationType": "BASIC", "AuthParameters": {"BasicAuthParameters": {"Username": "u", "Password": "p"}}}
 
 
-def _destination(name: str, url: str, method: str) -> dict[str, Any]:
-    connection = {"Fn::GetAtt": ["Connection", "Arn"]}
-    where = {"Name": name, "ConnectionArn": connection, "InvocationEndpoint": url, "HttpMethod": method}
-    return {"Type": "AWS::Events::ApiDestination", "Properties": where}
+def _role(*, allowed: bool) -> dict[str, Any]:
+    invoke = {"Effect": "Allow", "Action": "events:InvokeApiDestination" if allowed else "s3:GetObject", "Resource": "*"}
+    policy = {"PolicyName": "call", "PolicyDocument": {"Version": "2012-10-17", "Statement": [invoke]}}
+    return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": [ROLE_TRUST]}, "Policies": [policy]}}
+
+
+def _letters() -> dict[str, Any]:
+    """Lets EventBridge into the queue."""
+    send = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": QUEUE}
+    document = {"Version": "2012-10-17", "Statement": [send]}
+    return {"Type": "AWS::SQS::QueuePolicy", "Properties": {"Queues": [{"Ref": "Queue"}], "PolicyDocument": document}}
 
 
 def _stack(
@@ -102,31 +110,20 @@ def _stack(
     method: str = "POST",
     allowed: bool = True,
     queue_open: bool = True,
-    **target: Any,
+    **more: Any,
 ) -> dict[str, Any]:
     """A connection, a destination, and a rule that leads events of `source` to it, with a dead-letter queue."""
-    invoke = {"Effect": "Allow", "Action": "events:InvokeApiDestination" if allowed else "s3:GetObject", "Resource": "*"}
-    policy = {"PolicyName": "call", "PolicyDocument": {"Version": "2012-10-17", "Statement": [invoke]}}
-    queue = {"Fn::GetAtt": ["Queue", "Arn"]}
-    send = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue}
-    led = {
-        "Id": "t",
-        "Arn": {"Fn::GetAtt": ["Destination", "Arn"]},
-        "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
-        "DeadLetterConfig": {"Arn": queue},
-        **target,
-    }
+    attributes = {name: {"Fn::GetAtt": [name, "Arn"]} for name in ("Destination", "Role", "Connection")}
+    target = {"Id": "t", "Arn": attributes["Destination"], "RoleArn": attributes["Role"], "DeadLetterConfig": {"Arn": QUEUE}, **more}
+    called = {"Name": source, "ConnectionArn": attributes["Connection"], "InvocationEndpoint": url, "HttpMethod": method}
     described = {
-        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": [ROLE_TRUST]}, "Policies": [policy]}},
+        "Role": _role(allowed=allowed),
         "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": source}},
         "Connection": {"Type": "AWS::Events::Connection", "Properties": {"Name": source, **connection}},
-        "Destination": _destination(source, url, method),
-        "Rule": {"Type": "AWS::Events::Rule", "Properties": {"Name": source, "EventPattern": {"source": [source]}, "Targets": [led]}},
+        "Destination": {"Type": "AWS::Events::ApiDestination", "Properties": called},
+        "Rule": {"Type": "AWS::Events::Rule", "Properties": {"Name": source, "EventPattern": {"source": [source]}, "Targets": [target]}},
     }
-    if queue_open:
-        letters = {"Queues": [{"Ref": "Queue"}], "PolicyDocument": {"Version": "2012-10-17", "Statement": [send]}}
-        described["Letters"] = {"Type": "AWS::SQS::QueuePolicy", "Properties": letters}
-    return {"Resources": described}
+    return {"Resources": {**described, "Letters": _letters()} if queue_open else described}
 
 
 def _told(cloud: Cloud, url: str, connection: Mapping[str, Any] = BASIC, **stack: Any) -> str:

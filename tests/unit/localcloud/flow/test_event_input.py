@@ -35,6 +35,7 @@ def test_all_of_the_event_a_part_or_a_constant() -> None:
         ('{"a": <x>}', {"x": "$.detail.status"}, {"a": 'FAILED "badly"'}),
         ('{"a": "is <x>, <y>"}', {"x": "$.detail.status", "y": "$.detail.count"}, {"a": 'is FAILED "badly", 2'}),
         ('{"a": <x>, "b": <y>}', {"x": "$.detail.who", "y": "$.detail.ok"}, {"a": {"name": "ä"}, "b": False}),
+        ('{"a": "<x>", "b": <y>}', {"x": "$.id", "y": "$.source"}, {"a": "e-1", "b": "dbrestore"}),
         ('{"a": "<x>"}', {"x": "$.detail.nothing"}, {"a": ""}),
         ('{"a": <x>}', {"x": "$.detail-type"}, {"a": "restore ended"}),
         ('{"a": <x>, "b": <y>}', {"x": "$.resources[1]", "y": "$.detail.list[0].n"}, {"a": "arn:two", "b": 1}),

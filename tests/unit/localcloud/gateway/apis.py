@@ -26,6 +26,10 @@ def handle(event, context):
     time.sleep(asked.get("sleep", 0))
     if "fail" in asked:
         raise RuntimeError(asked["fail"])
+    if len(event["body"] or "") > 1_000_000:
+        return {"statusCode": 200}
+    if "long" in asked:
+        return {"statusCode": 200, "body": "x" * asked["long"]}
     return asked["answer"] if "answer" in asked else {"statusCode": 200, "body": json.dumps(event)}
 """
 

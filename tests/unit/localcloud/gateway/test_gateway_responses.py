@@ -31,6 +31,12 @@ def api(cloud: Cloud) -> Deployed:
     return apis.deploy(cloud, apis.template(resources))
 
 
+@pytest.fixture(scope="module")
+def plain(cloud: Cloud) -> Deployed:
+    """Without words of its own."""
+    return apis.deploy(cloud, apis.template({"PostRoot": apis.method("Api", "POST")}))
+
+
 def test_an_own_response_has_its_status_and_its_variables_filled_in(api: Deployed) -> None:
     reply = api.ask("GET", "/nowhere")
 
@@ -62,13 +68,26 @@ def test_a_header_of_another_scheme_where_there_is_nothing_is_an_incomplete_sign
     assert reply.error == (403, "IncompleteSignatureException", {"fallback": "INVALID_SIGNATURE"})
 
 
-@pytest.mark.parametrize(("size", "status"), [(10_485_760, 502), (10_485_761, 413)])
-def test_a_body_has_at_most_10_megabytes(cloud: Cloud, size: int, status: int) -> None:
-    reply = apis.deploy(cloud, apis.template({"PostRoot": apis.method("Api", "POST")})).ask("POST", "/", b"x" * size)
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (6_000_000, None),
+        (6_291_556, "Request Too Long"),
+        (10_485_760, "Request Too Long"),
+        (10_485_761, "HTTP content length exceeded 10485760 bytes."),
+    ],
+)
+def test_a_body_has_at_most_10_megabytes_and_6_for_a_function(plain: Deployed, size: int, text: str | None) -> None:
+    reply = plain.ask("POST", "/", b"x" * size)
 
-    assert reply.status == status
-    if status == 413:
-        assert reply.error == (413, "RequestTooLargeException", {"message": "HTTP content length exceeded 10485760 bytes."})
+    if text:
+        assert reply.error == (413, "RequestTooLargeException", {"message": text})
+    else:
+        assert reply.status == 200
+
+
+def test_an_answer_of_more_than_6_megabytes_is_a_bad_gateway(plain: Deployed) -> None:
+    assert plain.post("/", {"long": 6_300_000}).error == (502, "InternalServerErrorException", {"message": "Internal server error"})
 
 
 def test_request_line_and_header_values_have_at_most_10240_bytes(api: Deployed) -> None:

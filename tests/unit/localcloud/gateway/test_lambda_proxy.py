@@ -124,6 +124,17 @@ def test_a_chunked_body_arrives_whole(api: Deployed) -> None:
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["body"] == "abcde"
 
 
+def test_who_asks_first_may_send_the_body(api: Deployed) -> None:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as client:
+        client.sendall(b"POST /live/restores HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\nConnection: close\r\n\r\n")
+        first = client.recv(65536)
+        client.sendall(b"abc")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+
+    assert first == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["body"] == "abc"
+
+
 def test_an_answer_keeps_its_headers_and_renames_what_the_gateway_says_itself(api: Deployed) -> None:
     headers = {"Location": "/x", "WWW-Authenticate": "Bearer", "Authorization": "no", "X-Single": "lost", "X-True": True}
     answer = {"statusCode": 202, "headers": headers, "multiValueHeaders": {"X-Single": ["a", "b"]}, "body": "text"}

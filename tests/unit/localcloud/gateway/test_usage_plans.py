@@ -24,7 +24,7 @@ def api(cloud: Cloud) -> Deployed:
         "GetRoot": apis.method("Api", "GET", ApiKeyRequired=True),
         **apis.usage_plan("Wide", KEY, Methods={"/rare/GET": {"RateLimit": 0.01, "BurstLimit": 1}}),
         **apis.usage_plan("Off", KEY + "-off", enabled=False),
-        **apis.usage_plan("Narrow", KEY + "-narrow", Throttle={"RateLimit": 0.5, "BurstLimit": 2}),
+        **apis.usage_plan("Narrow", KEY + "-narrow", Throttle={"RateLimit": 0.05, "BurstLimit": 2}),
         **apis.usage_plan("Daily", KEY + "-daily", Quota={"Limit": 2, "Period": "DAY"}),
         "LooseKey": {"Type": "AWS::ApiGateway::ApiKey", "Properties": {"Enabled": True, "Value": KEY + "-loose"}},
     }
