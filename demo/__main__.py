@@ -1,11 +1,12 @@
-"""`make demo`: the whole application on this computer, in five acts, and a check of everything that it claims.
+"""`make demo`: the whole application on this computer, in six acts, and a check of everything that it claims.
 
 Act 1: somebody forgets a WHERE; the database is restored beside the original. Act 2: the worker is killed in the middle of a restore.
-Act 3: a drill proves the backup, and with damage it must fail. Act 4: native backups of SQL Server, to a point in time, without an engine.
-Act 5: an instance that RDS could not restore into is refused.
+Act 3: a drill proves the backup, and with damage it must fail. Act 4: a ticket asks over HTTP, and a second person approves.
+Act 5: native backups of SQL Server, to a point in time, without an engine. Act 6: an instance that RDS could not restore into is refused.
 Invariant: the exit code is 0 only if every claim that is printed was seen to be true, asked of AWS and the database servers themselves.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -17,16 +18,17 @@ from pathlib import Path
 
 from dbrestore.cli import consoles, control
 from dbrestore.cli.control import Account, ControlPlane
-from demo import drill_acts
+from demo import drill_acts, ticket_acts
 from demo import native_acts as demo_native
 from demo import postgresql_acts as demo_postgresql
 from demo.drill_acts import Drills
 from demo.restores import Act, Refusal
 from demo.stage import Stage
+from demo.ticket_acts import Ticket
 from localcloud import command, daemon
 from localcloud.daemon import Running
 from localcloud.server import ACCESS_LOG, LocalCloudError
-from localcloud.stacks.application import DRILLS
+from localcloud.stacks.application import ACCESS, API_FILE, DRILLS
 
 ROWS = 300_000
 
@@ -38,8 +40,9 @@ class Acts:
     first: Act
     second: Act
     third: Drills
-    fourth: Act
-    fifth: Refusal
+    fourth: Ticket
+    fifth: Act
+    sixth: Refusal
 
 
 def main() -> int:
@@ -69,12 +72,14 @@ def play(stage: Stage, directory: Path, rows: int = ROWS) -> Acts:
         second = demo_postgresql.lose_the_worker(stage, plane, shop)
         stage.title("Act 3: a drill proves the backup, and the same drill with damage must fail")
         third = drill_acts.run(stage, plane, shop)
-        stage.title("Act 4: native backups of SQL Server, to a point in time")
+        stage.title("Act 4: a ticket asks, a second person approves, and the ticket gets its answer")
+        fourth = ticket_acts.run(stage, plane, shop, json.loads((running.directory / API_FILE).read_text()))
+        stage.title("Act 5: native backups of SQL Server, to a point in time")
         crm = demo_native.prepare(stage, account, plane, directory)
-        fourth = demo_native.restore_to_a_moment(stage, plane, crm, running.directory / ACCESS_LOG)
-        stage.title("Act 5: an instance whose option group lacks the option is refused at once")
-        fifth = demo_native.refuse(stage, account, plane, directory)
-    return Acts(first, second, third, fourth, fifth)
+        fifth = demo_native.restore_to_a_moment(stage, plane, crm, running.directory / ACCESS_LOG)
+        stage.title("Act 6: an instance whose option group lacks the option is refused at once")
+        sixth = demo_native.refuse(stage, account, plane, directory)
+    return Acts(first, second, third, fourth, fifth, sixth)
 
 
 @contextmanager
@@ -84,6 +89,7 @@ def _local_cloud(stage: Stage, directory: Path) -> Iterator[tuple[Account, Contr
         # A directory of its own: a local cloud that the person at the keyboard uses stays as it is.
         os.environ["DBRESTORE_LOCAL_DIR"] = str(directory / "local")
         os.environ[DRILLS] = str(drill_acts.declare(directory))
+        os.environ[ACCESS] = str(ticket_acts.configure(directory))
         running = daemon.up()
         os.environ.update(command.environment(running))
         details.append(f"{running.endpoint}, both stacks deployed")

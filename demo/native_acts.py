@@ -77,7 +77,7 @@ def restore_to_a_moment(stage: Stage, plane: ControlPlane, crm: Crm, access_log:
 
 
 def refuse(stage: Stage, account: Account, plane: ControlPlane, directory: Path) -> Refusal:
-    """Act 4: the plan sees by RDS's API what RDS would say an hour later."""
+    """Act 6: the plan sees by RDS's API what RDS would say an hour later."""
     with stage.step(f"create RDS instance '{BARE_INSTANCE}'") as details:
         bare = demo_crm.create(account, plane, directory, BARE_INSTANCE)
         details.append("with the default option group")

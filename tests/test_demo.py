@@ -57,7 +57,7 @@ def test_the_demonstration_is_played_once_for_all_processes_of_a_run(request: py
 
 def test_every_claim_of_the_demonstration_is_true(played: Played) -> None:
     assert played.stage.broken == []
-    assert played.text.count("✓") >= 28
+    assert played.text.count("✓") >= 36
 
 
 def test_a_drill_passes_and_the_same_with_damage_does_not(played: Played) -> None:
@@ -72,6 +72,15 @@ def test_a_drill_passes_and_the_same_with_damage_does_not(played: Played) -> Non
     assert damaged.drill.why.startswith("BackupDamaged: ")
     assert "✓ the drill PASSED with exit code 0" in played.text
     assert "shop-weekly" in played.acts.third.page.read_text()
+
+
+def test_a_ticket_gets_its_answer_once_somebody_else_has_approved(played: Played) -> None:
+    told, report = played.acts.fourth.told, played.acts.fourth.report
+
+    assert (told["status"], told["requestedBy"], told["approval"]["by"]) == ("SUCCEEDED", "tickets", "colleague")
+    assert report.approval is not None
+    assert (report.approval.decision, report.approval.reason) == ("approved", "seen")
+    assert states_of(report)[:2] == ["PlanRestore", "AwaitApproval"]
 
 
 def test_the_database_comes_back_whole_beside_the_original(played: Played) -> None:
@@ -107,10 +116,10 @@ def test_a_restore_whose_worker_died_fails_with_that_error_and_still_runs_every_
 
 
 def test_native_backups_come_back_to_a_moment_by_way_of_the_temporary_bucket(played: Played) -> None:
-    report = played.acts.fourth.report
+    report = played.acts.fifth.report
 
     [database] = report.databases
-    assert (played.acts.fourth.exit_code, report.status, report.error, report.leftovers) == (0, "SUCCEEDED", None, ())
+    assert (played.acts.fifth.exit_code, report.status, report.error, report.leftovers) == (0, "SUCCEEDED", None, ())
     assert (database.name, database.asked_name, database.status) == ("crm", "crm_at_1010", "PROMOTED")
     assert states_of(report) == [
         "PlanRestore",
@@ -136,13 +145,13 @@ def test_it_is_said_that_no_sql_server_was_there(played: Played) -> None:
 
 
 def test_an_instance_without_the_option_is_refused_and_nothing_is_made(played: Played) -> None:
-    refusal = played.acts.fifth
+    refusal = played.acts.sixth
 
     assert (refusal.exit_code, refusal.error, refusal.things_made) == (1, "NativeBackupOptionMissing", 0)
     assert refusal.sentence.startswith("/target/dbInstance: crm-test has the default option group")
 
 
-@pytest.mark.parametrize("act", ["first", "second", "fourth"])
+@pytest.mark.parametrize("act", ["first", "second", "fifth"])
 def test_every_resource_is_proven_gone_and_only_the_restored_database_stays_with_its_holder(played: Played, act: str) -> None:
     resources = getattr(played.acts, act).report.resources
 
@@ -150,7 +159,7 @@ def test_every_resource_is_proven_gone_and_only_the_restored_database_stays_with
     gone = [row for row in resources if row.state == "DELETED"]
     digits = getattr(played.acts, act).report.restore_id.removeprefix("r-")
     restored = ["shop_restored", f"dbrestore_{digits}_1_holder"]
-    assert kept == {"first": restored, "second": [], "fourth": ["crm_at_1010"]}[act]
+    assert kept == {"first": restored, "second": [], "fifth": ["crm_at_1010"]}[act]
     assert len(kept) + len(gone) == len(resources)
     assert all(row.seen_absent_at for row in gone)
     assert {row.kind for row in gone} >= {
