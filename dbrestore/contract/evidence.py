@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.document import Document
-from dbrestore.contract.drills import DrillVerdict
+from dbrestore.contract.drills import Drill, DrillVerdict
 from dbrestore.contract.job import Check, ErrorNote, FixUp, LeftOut
 from dbrestore.contract.record import PhaseRow, ResourceRow
 from dbrestore.contract.request import TicketRequest
@@ -32,9 +32,10 @@ class Verdict(Document):
 
 class Asked(Document):
     """Who asked for it, and why, in their own words: nobody checked them. `accepted` are the choices of the request that allow a
-    difference from the backup, a sentence each."""
+    difference from the backup, a sentence each; `scheduled_time` is when the schedule of a drill meant it to start."""
 
     requested_by: str | None = None
+    scheduled_time: AwareDatetime | None = None
     reason: str | None = None
     ticket: TicketRequest = TicketRequest()
     accepted: tuple[str, ...] = ()
@@ -159,7 +160,7 @@ class Versions(Document):
     (dbrestore.contract.deployed.versions)."""
 
     source_engine: str | None = None
-    target_engine: str
+    target_engine: str | None = None
     tool: str
     code: str
 
@@ -167,7 +168,9 @@ class Versions(Document):
 class Evidence(Document):
     """`mode` is `unknown` where the plan can't be read. `documents` are the digests of everything that this restore has in the evidence
     bucket, but of this document, the page and `manifest.sha256` itself, which holds the former two. `notices` are sentences that whoever
-    operates source and target must know; `damage` says that a drill's restore point was damaged on purpose."""
+    operates source and target must know; `damage` says that a drill's restore point was damaged on purpose. Of a drill that could not
+    begin, skipped or refused, `declared` is what should have been proven, and `point`, `target` and `segregation` are None: nothing was
+    chosen."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
@@ -183,11 +186,12 @@ class Evidence(Document):
     plan_trouble: str | None = None
     leftovers: tuple[str, ...] = ()
     drill: DrillVerdict | None = None
+    declared: Drill | None = None
     damage: bool = False
     not_chosen: tuple[str, ...] = ()
-    point: PointEvidence
-    target: TargetEvidence
-    segregation: Segregation
+    point: PointEvidence | None = None
+    target: TargetEvidence | None = None
+    segregation: Segregation | None = None
     recovery: RecoveryEvidence
     archive: ArchiveSection | None = None
     phases: tuple[PhaseRow, ...] = ()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +228,72 @@ def test_copies_that_stay_are_told_with_the_time_until_they_do(world: World, dec
     assert "everything temporary is gone but the copies, which stay until" in kept.verdict.sentence
     assert (gone.verdict.outcome, gone.drill.copies) == ("PASS", "SUCCESSFUL")
     assert verified(tmp_path / "gone").returncode == 0
+
+
+def test_a_drill_that_was_skipped_leaves_a_page_that_says_so(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    question = "SELECT count(*) FROM orders"
+    declare(declared(checks=[{"name": "there are orders", "sql": question, "expect": {"min": 1}}]))
+
+    def meanwhile() -> None:
+        world.before.clear()
+        world.run(scheduled("2027-01-10T02:00:00Z"), "drill-2")
+
+    world.before["VerifyDatabases"] = meanwhile
+    world.run(scheduled(), "drill-1")
+
+    found = evidence_in(folder_of(tmp_path, "drill-2"))
+    assert found.verdict.sentence == "Nothing was proven: the drill was skipped, because the one before it was still running."
+    assert found.drill is not None
+    assert (found.status, found.drill.verdict, found.point, found.databases) == ("FAILED", "SKIPPED", None, ())
+    assert found.asked.scheduled_time == datetime(2027, 1, 10, 2, tzinfo=UTC)
+    assert found.declared is not None
+    assert found.declared.checks[0].sql == question
+    page = (tmp_path / "report.html").read_text()
+    assert world.ledger("drill-1").restore_id in page, "which one still ran"
+    assert question in page
+    assert verified(tmp_path).returncode == 0, verified(tmp_path).stdout
+    proofs = {one.proof.why for one in map(restore_list.read, world.ledger().table.query(restore_list.RESTORES)) if one.proof}
+    assert found.verdict.sentence in proofs, "coverage says the same"
+
+
+def test_a_drill_that_could_not_begin_leaves_a_page_that_says_why(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    declare(declared(databases=["nothing_of_the_kind"]))
+
+    assert world.run(scheduled())["error"] == "DatabaseNotInRestorePoint"
+
+    found = evidence_in(folder_of(tmp_path))
+    assert found.verdict.sentence.startswith("Nothing was proven: the drill could not begin (DatabaseNotInRestorePoint): ")
+    assert found.error is not None
+    assert "nothing_of_the_kind" in (tmp_path / "report.html").read_text()
+    assert verified(tmp_path).returncode == 0, verified(tmp_path).stdout
+
+
+def test_a_request_that_is_refused_is_no_drill_and_leaves_no_page(world: World) -> None:
+    world.run(world.engine.request("nothing_of_the_kind"))
+
+    prefix = keys.restore_prefix(names.restore_id(execution_arn("restore-1")))
+    assert boto3.client("s3").list_objects_v2(Bucket="evidence", Prefix=prefix)["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("name", ["evidence.json", "report.html", "manifest.sha256"])
+def test_a_refusal_is_told_though_its_evidence_can_not_be_written(
+    world: World,
+    declare: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    declare(declared(databases=["nothing_of_the_kind"]))
+    put = S3Backend.put_object
+
+    def full(backend: S3Backend, bucket: str, key_name: str, *arguments: Any, **keywords: Any) -> Any:
+        if key_name.endswith(f"/{name}"):
+            raise InvalidRequest("PutObject")
+        return put(backend, bucket, key_name, *arguments, **keywords)
+
+    monkeypatch.setattr(S3Backend, "put_object", full)
+
+    assert world.run(scheduled())["error"] == "DatabaseNotInRestorePoint"
+
+    assert [event["detail-type"] for event in world.events()] == ["Drill Completed"]
+    assert '"EvidenceFailures": [1.0]' in capsys.readouterr().err
