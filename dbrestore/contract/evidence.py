@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.document import Document
-from dbrestore.contract.drills import Drill, DrillVerdict
+from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import Check, ErrorNote, FixUp, LeftOut
 from dbrestore.contract.record import PhaseRow, ResourceRow
 from dbrestore.contract.request import TicketRequest
@@ -20,6 +20,30 @@ from dbrestore.contract.sections import ArchiveSection
 
 Outcome = Literal["PASS", "PASS WITH EXCEPTIONS", "FAIL"]
 Sameness = Literal["same", "other", "not known"]
+
+
+class Question(Document):
+    """What a check of one's own asked, in SQL, and what it expected, in words. `database` as the restore point names it; None beside its
+    answer, and where only one database is restored."""
+
+    name: str
+    database: str | None = None
+    sql: str
+    expected: str
+
+
+class Declared(Document):
+    """A drill as it was declared. `schedule`, `restore_point` and `databases` are in words; an objective is None if there was none."""
+
+    name: str
+    schedule: str
+    source: str
+    restore_point: str
+    databases: str
+    target: str
+    recovery_minutes: float | None = None
+    point_hours: float | None = None
+    questions: tuple[Question, ...] = ()
 
 
 class Verdict(Document):
@@ -124,7 +148,8 @@ class CheckSort(Document):
 
 class DatabaseEvidence(Document):
     """What was expected of one database, what was found, and what was not checked. `checks` holds what failed first, then what was not
-    checked, then the others; `checks_unlisted` more stand in the worker's result. In the same way `adapted` and `left_out`."""
+    checked, then the others; `checks_unlisted` more stand in the worker's result. In the same way `adapted` and `left_out`. `questions` are
+    those that `answers` answer, by their name, and those that were never asked; none where the plan can't be read."""
 
     name: str
     asked_name: str
@@ -137,6 +162,7 @@ class DatabaseEvidence(Document):
     sorts: tuple[CheckSort, ...] = ()
     checks: tuple[Check, ...] = ()
     checks_unlisted: int = 0
+    questions: tuple[Question, ...] = ()
     answers: tuple[CheckAnswer, ...] = ()
     answers_unlisted: int = 0
     adapted: tuple[FixUp, ...] = ()
@@ -186,7 +212,7 @@ class Evidence(Document):
     plan_trouble: str | None = None
     leftovers: tuple[str, ...] = ()
     drill: DrillVerdict | None = None
-    declared: Drill | None = None
+    declared: Declared | None = None
     damage: bool = False
     not_chosen: tuple[str, ...] = ()
     point: PointEvidence | None = None

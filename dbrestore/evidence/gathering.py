@@ -36,7 +36,7 @@ def gathered(material: Material) -> Evidence:
     """The whole document."""
     report, plan = material.report, material.plan
     drill = plan.drill if plan else None
-    found = databases.gathered(report.databases, material.results.values())
+    found = databases.gathered(report.databases, material.results.values(), plan.checks if plan else ())
     return Evidence(
         restore_id=report.restore_id,
         execution_arn=report.execution_arn,

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from dbrestore.contract.drills import Drill, DrillOrder, DrillVerdict
+from dbrestore.contract.drills import MOST_DATABASES, Drill, DrillOrder, DrillVerdict, RandomPoint, Rotation, Sample
 from dbrestore.contract.errors import DrillSkipped
-from dbrestore.contract.evidence import Asked, Evidence, RecoveryEvidence, Versions
+from dbrestore.contract.evidence import Asked, Declared, Evidence, Question, RecoveryEvidence, Versions
 from dbrestore.contract.job import ErrorNote
 from dbrestore.evidence import methods, verdict
+from dbrestore.evidence.words import listed, plural
 
 _UNTOUCHED: Final = "Its instances were not touched: nothing was restored, nothing was made, and nothing had to be removed."
 
@@ -56,10 +57,41 @@ def gathered(refused: Refused, tool: str, code: str) -> Evidence:
         ended_at=refused.ended_at,
         error=refused.error,
         drill=refused.verdict,
-        declared=refused.drill,
+        declared=_declared(refused.drill),
         damage=refused.order.with_damage,
         recovery=RecoveryEvidence(total_seconds=(refused.ended_at - refused.started_at).total_seconds()),
         methods=methods.used(()),
         versions=Versions(tool=tool, code=code),
         notices=(_UNTOUCHED,),
     )
+
+
+def _declared(drill: Drill) -> Declared:
+    target = (drill.target.db_instance, f"account {drill.target.account}" if drill.target.account else "", drill.target.region or "")
+    return Declared(
+        name=drill.name,
+        schedule=f"{drill.schedule.expression}, on the clock of {drill.schedule.time_zone}",
+        source=drill.source.db_instance,
+        restore_point=_point(drill),
+        databases=_databases(drill),
+        target=", ".join(part for part in target if part),
+        recovery_minutes=drill.objectives.recovery_minutes,
+        point_hours=drill.objectives.point_hours,
+        questions=tuple(Question(name=one.name, database=one.database, sql=one.sql, expected=one.told) for one in drill.checks),
+    )
+
+
+def _point(drill: Drill) -> str:
+    wanted = drill.source.restore_point
+    if not isinstance(wanted, RandomPoint):
+        return "the latest restore point"
+    return f"one of the restore points of the last {plural(wanted.random.within_days, 'day')}, drawn at random"
+
+
+def _databases(drill: Drill) -> str:
+    wanted = drill.databases
+    if isinstance(wanted, Rotation):
+        return f"{wanted.rotate}, in turn"
+    if isinstance(wanted, Sample):
+        return f"{wanted.random}, drawn at random"
+    return listed(wanted, MOST_DATABASES) if isinstance(wanted, tuple) else "all of the restore point"

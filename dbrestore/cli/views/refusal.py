@@ -13,7 +13,7 @@ def print_refusal(console: Console, evidence: Evidence) -> None:
     drill = evidence.declared
     if drill is None:
         raise TypeError("evidence of a restore that ran is told by its report")
-    console.print(Text(f"{evidence.restore_id}  drill {drill.name} of {drill.source.db_instance} into {drill.target.db_instance}"))
+    console.print(Text(visible(f"{evidence.restore_id}  drill {drill.name} of {drill.source} into {drill.target}")))
     console.print(Text(f"{evidence.verdict.outcome}: {visible(evidence.verdict.sentence)}", style="bold red"))
     if evidence.error:
         console.print(Text(f"{evidence.error.name}: {visible(evidence.error.message)}"), soft_wrap=True)

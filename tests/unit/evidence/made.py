@@ -6,7 +6,7 @@ from typing import Any
 
 from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.drills import Drill, DrillOrder, DrillVerdict, MeasuredObjective
-from dbrestore.contract.evidence import Digest, Evidence
+from dbrestore.contract.evidence import Digest, Evidence, Question
 from dbrestore.contract.job import Check, DatabaseResult, ErrorNote, FixUp, LeftOut, Result
 from dbrestore.contract.plan import PlannedSource, PlannedTarget
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow
@@ -186,7 +186,9 @@ def hostile(names: Sequence[str] = HOSTILE) -> Evidence:
         )
         for name in names
     ]
-    return evidence(told, result(*found), documents=tuple(Digest(name=name, sha256=SHA, bytes=1) for name in HOSTILE))
+    shown = evidence(told, result(*found), documents=tuple(Digest(name=name, sha256=SHA, bytes=1) for name in HOSTILE))
+    asked = tuple(Question(name=name[:100], sql=name, expected=name) for name in (*HOSTILE, "never put"))
+    return shown.model_copy(update={"databases": tuple(one.model_copy(update={"questions": asked}) for one in shown.databases)})
 
 
 def refused(error: ErrorNote, **declared: Any) -> Evidence:
