@@ -75,6 +75,10 @@ KEEP_EVIDENCE = (
     Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
 )
+KEEP_EVIDENCE_OF_REFUSALS = Statement(
+    ("s3:PutObject",),
+    tuple(f"arn:{{partition}}:s3:::{{evidence}}/restores/*/{name}" for name in ("evidence.json", "report.html", "manifest.sha256")),
+)
 KEEP_BOOT_LOGS = Statement(("s3:PutObject",), ("arn:{partition}:s3:::{evidence}/restores/*/boot/*",))
 KEEP_STRAY_REPORTS = Statement(("s3:PutObject",), ("arn:{partition}:s3:::{evidence}/strays/*",))
 TELL_THE_BUS = Statement(

@@ -7,6 +7,7 @@ from itertools import islice
 from botocore.exceptions import ClientError
 
 from dbrestore.cli.control import ControlPlane
+from dbrestore.cli.proofs import pages
 from dbrestore.contract.errors import RestoreNotFound
 from dbrestore.contract.names import restore_id
 from dbrestore.ledger.reading import META
@@ -41,7 +42,7 @@ def find(control: ControlPlane, text: str) -> Restore:
             f"{text} is no execution of {control.state_machine_arn}, which is asked here: name the Region and the profile of the control "
             "plane that it belongs to, or give the ARN of an execution"
         )
-    found = _by_ledger(control, text) or _by_name(control, text) or _by_restore_id(control, text)
+    found = _by_ledger(control, text) or _by_name(control, text) or _by_evidence(control, text) or _by_restore_id(control, text)
     if found is None:
         raise RestoreNotFound(
             f"No restore {text!r}. Give a restore id (r-...), or an execution's name or ARN: `dbrestore list` lists them, and the Step "
@@ -60,6 +61,12 @@ def _by_ledger(control: ControlPlane, text: str) -> Restore | None:
     meta = control.ledger.get(text, META) if RESTORE_ID.fullmatch(text) else None
     arn = meta.get("executionArn") if meta else None
     return Restore(text, arn) if isinstance(arn, str) else None
+
+
+def _by_evidence(control: ControlPlane, text: str) -> Restore | None:
+    """A drill that could not begin, which no row of the ledger has by its id."""
+    evidence = pages.refused(control, text) if RESTORE_ID.fullmatch(text) else None
+    return Restore(text, evidence.execution_arn) if evidence else None
 
 
 def _by_name(control: ControlPlane, text: str) -> Restore | None:

@@ -1,5 +1,7 @@
 """`dbrestore status`, `watch`, `cancel` and `report`: a restore that was started before, by its id or its execution."""
 
+from pathlib import Path
+
 import typer
 
 from dbrestore.cli import consoles, control, examination, identity, listing, restore
@@ -9,6 +11,7 @@ from dbrestore.cli.options import AsJson, Longest, RestoreName, RestoreNameOrNon
 from dbrestore.cli.proofs import pages
 from dbrestore.cli.views import display
 from dbrestore.cli.views import left_out as left_out_view
+from dbrestore.cli.views import refusal as refusal_view
 from dbrestore.cli.views import report as report_view
 from dbrestore.contract import left_out_lists as left_out
 from dbrestore.contract.errors import RestoreNotFound
@@ -58,15 +61,12 @@ def report(
     opened: pages.OpenIt = False,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Print the report of a finished restore: states, verification, and the proof that nothing is left. With --html or --open: the page of
-    its evidence, for people who were not there."""
+    """Print the report of a finished restore: states, verification, and the proof that nothing is left; of a drill that was skipped or
+    refused, why. With --html or --open: the page of its evidence, for people who were not there."""
     plane, found = _found(context, restore_id)
     written = read_report(plane, found.restore_id)
     if written is None:
-        raise RestoreNotFound(
-            f"{found.restore_id} has no report: it still runs, or was refused before anything was made "
-            f"(`dbrestore status {found.restore_id}`)."
-        )
+        return _refusal(plane, found.restore_id, html, opened=opened, as_json=as_json)
     worker_results = read_results(plane, written)
     if html or opened:
         content = pages.of_restore(plane, written, worker_results)
@@ -77,6 +77,22 @@ def report(
         display.print_json({"type": "report", "leftOut": missing, **written.to_state(), "workerResults": told})
     else:
         report_view.print_report(consoles.out(), written, worker_results)
+    return ExitCode.DONE
+
+
+def _refusal(plane: ControlPlane, restore_id: str, html: Path | None, *, opened: bool, as_json: bool) -> ExitCode:
+    """Of a drill that could not begin. Raises RestoreNotFound."""
+    evidence = pages.refused(plane, restore_id)
+    if evidence is None:
+        raise RestoreNotFound(
+            f"{restore_id} has no report: it still runs, or was refused before anything was made (`dbrestore status {restore_id}`)."
+        )
+    if html or opened:
+        print(pages.deliver(pages.of_refused(plane, evidence), f"{restore_id}.html", html, opened=opened))
+    elif as_json:
+        display.print_json({"type": "refusal", **evidence.to_state()})
+    else:
+        refusal_view.print_refusal(consoles.out(), evidence)
     return ExitCode.DONE
 
 

@@ -23,6 +23,30 @@ Outcome = Literal["PASS", "PASS WITH EXCEPTIONS", "FAIL"]
 Sameness = Literal["same", "other", "not known"]
 
 
+class Question(Document):
+    """What a check of one's own asked, in SQL, and what it expected, in words. `database` as the restore point names it; None beside its
+    answer, and where only one database is restored."""
+
+    name: str
+    database: str | None = None
+    sql: str
+    expected: str
+
+
+class Declared(Document):
+    """A drill as it was declared. `schedule`, `restore_point` and `databases` are in words; an objective is None if there was none."""
+
+    name: str
+    schedule: str
+    source: str
+    restore_point: str
+    databases: str
+    target: str
+    recovery_minutes: float | None = None
+    point_hours: float | None = None
+    questions: tuple[Question, ...] = ()
+
+
 class Verdict(Document):
     """`sentence` says in one sentence what was proven, or why not; `exceptions` what a PASS is not without, a sentence each."""
 
@@ -33,11 +57,12 @@ class Verdict(Document):
 
 class Asked(Document):
     """Who asked for it, and why, in their own words: nobody checked them. `accepted` are the choices of the request that allow a
-    difference from the backup, a sentence each."""
+    difference from the backup, a sentence each; `scheduled_time` is when the schedule of a drill meant it to start."""
 
     requested_by: str | None = None
     permitted_by: str | None = None
     approval: Approval | None = None
+    scheduled_time: AwareDatetime | None = None
     reason: str | None = None
     ticket: TicketRequest = TicketRequest()
     accepted: tuple[str, ...] = ()
@@ -126,7 +151,8 @@ class CheckSort(Document):
 
 class DatabaseEvidence(Document):
     """What was expected of one database, what was found, and what was not checked. `checks` holds what failed first, then what was not
-    checked, then the others; `checks_unlisted` more stand in the worker's result. In the same way `adapted` and `left_out`."""
+    checked, then the others; `checks_unlisted` more stand in the worker's result. In the same way `adapted` and `left_out`. `questions` are
+    those that `answers` answer, by their name, and those that were never asked; none where the plan can't be read."""
 
     name: str
     asked_name: str
@@ -139,6 +165,7 @@ class DatabaseEvidence(Document):
     sorts: tuple[CheckSort, ...] = ()
     checks: tuple[Check, ...] = ()
     checks_unlisted: int = 0
+    questions: tuple[Question, ...] = ()
     answers: tuple[CheckAnswer, ...] = ()
     answers_unlisted: int = 0
     adapted: tuple[FixUp, ...] = ()
@@ -162,7 +189,7 @@ class Versions(Document):
     (dbrestore.contract.deployed.versions)."""
 
     source_engine: str | None = None
-    target_engine: str
+    target_engine: str | None = None
     tool: str
     code: str
 
@@ -170,7 +197,9 @@ class Versions(Document):
 class Evidence(Document):
     """`mode` is `unknown` where the plan can't be read. `documents` are the digests of everything that this restore has in the evidence
     bucket, but of this document, the page and `manifest.sha256` itself, which holds the former two. `notices` are sentences that whoever
-    operates source and target must know; `damage` says that a drill's restore point was damaged on purpose."""
+    operates source and target must know; `damage` says that a drill's restore point was damaged on purpose. Of a drill that could not
+    begin, skipped or refused, `declared` is what should have been proven, and `point`, `target` and `segregation` are None: nothing was
+    chosen."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
@@ -186,11 +215,12 @@ class Evidence(Document):
     plan_trouble: str | None = None
     leftovers: tuple[str, ...] = ()
     drill: DrillVerdict | None = None
+    declared: Declared | None = None
     damage: bool = False
     not_chosen: tuple[str, ...] = ()
-    point: PointEvidence
-    target: TargetEvidence
-    segregation: Segregation
+    point: PointEvidence | None = None
+    target: TargetEvidence | None = None
+    segregation: Segregation | None = None
     recovery: RecoveryEvidence
     archive: ArchiveSection | None = None
     phases: tuple[PhaseRow, ...] = ()

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from dbrestore.contract import left_out_lists
+from dbrestore.contract.checks.asked import AskedCheck
 from dbrestore.contract.document import Document
-from dbrestore.contract.evidence import DatabaseEvidence
+from dbrestore.contract.evidence import DatabaseEvidence, Question
 from dbrestore.contract.job import Check, DatabaseResult, FixUp, LeftOut, Result
 from dbrestore.contract.sections import DatabaseOutcome
 from dbrestore.evidence import methods
@@ -21,12 +22,25 @@ _WORST_FIRST: Final = {"failed": 0, "not checked": 1, "ok": 2}
 Listed = TypeVar("Listed", bound=Document)
 
 
-def gathered(outcomes: Sequence[DatabaseOutcome], results: Iterable[Result]) -> tuple[DatabaseEvidence, ...]:
-    """One per database of the report. `results` in the order in which the jobs were begun, by kind."""
+def gathered(
+    outcomes: Sequence[DatabaseOutcome], results: Iterable[Result], asked: Iterable[AskedCheck] = ()
+) -> tuple[DatabaseEvidence, ...]:
+    """One per database of the report. `results` in the order in which the jobs were begun, by kind; `asked` are the plan's own checks."""
     told = list(results)
     left_out = left_out_lists.by_database(told)
     most = max(LEAST_LISTED, LISTED // max(1, len(outcomes)))
-    return tuple(_database(outcome, told, left_out.get(outcome.asked_name, ()), most) for outcome in outcomes)
+    questions = _questions(asked)
+    found = (_database(outcome, told, left_out.get(outcome.asked_name, ()), most) for outcome in outcomes)
+    return tuple(database.model_copy(update={"questions": questions.get(database.name, ())}) for database in found)
+
+
+def _questions(asked: Iterable[AskedCheck]) -> dict[str | None, tuple[Question, ...]]:
+    """By the database's name in the restore point. Whole: they are bounded as no text of a dump is."""
+    found: dict[str | None, tuple[Question, ...]] = {}
+    for check in asked:
+        question = Question(name=check.name, sql=check.sql, expected=check.told)
+        found[check.database] = (*found.get(check.database, ()), question)
+    return found
 
 
 def _database(outcome: DatabaseOutcome, results: list[Result], left_out: Sequence[LeftOut], most: int) -> DatabaseEvidence:

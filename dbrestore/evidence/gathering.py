@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from dbrestore.contract.drills import PlannedDrill
 from dbrestore.contract.evidence import Asked, Digest, Evidence, PointEvidence, TargetEvidence, Versions
 from dbrestore.contract.job import PostgresOptions, Result
 from dbrestore.contract.plan import Plan
@@ -35,14 +36,14 @@ def gathered(material: Material) -> Evidence:
     """The whole document."""
     report, plan = material.report, material.plan
     drill = plan.drill if plan else None
-    found = databases.gathered(report.databases, material.results.values())
+    found = databases.gathered(report.databases, material.results.values(), plan.checks if plan else ())
     return Evidence(
         restore_id=report.restore_id,
         execution_arn=report.execution_arn,
         mode=_mode(material),
         status=report.status,
         verdict=verdict.judged(report, found, material.point),
-        asked=_asked(report),
+        asked=_asked(report, drill),
         written_at=material.written_at,
         started_at=report.started_at,
         ended_at=report.ended_at,
@@ -85,11 +86,12 @@ def _mode(material: Material) -> str:
     return "restore" if material.plan else "unknown"
 
 
-def _asked(report: Report) -> Asked:
+def _asked(report: Report, drill: PlannedDrill | None) -> Asked:
     return Asked(
         requested_by=report.requested_by,
         permitted_by=report.permitted_by,
         approval=report.approval,
+        scheduled_time=drill.scheduled_time if drill else None,
         reason=report.reason,
         ticket=report.ticket,
         accepted=tuple(_accepted(report.postgres)),

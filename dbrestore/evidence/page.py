@@ -24,7 +24,9 @@ LONGEST: Final = 4_500
 
 
 def of_restore(evidence: Evidence, evidence_sha256: str | None = None) -> bytes:
-    """The page of one restore; `evidence_sha256` of the document beside it, if that was stored."""
+    """The page of one restore, or of a drill that could not begin; `evidence_sha256` of the document beside it, if that was stored."""
+    if evidence.point is None:
+        return rendered("refused.html", evidence=evidence, evidence_sha256=evidence_sha256)
     return rendered(
         "report.html",
         evidence=evidence,

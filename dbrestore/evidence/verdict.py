@@ -5,6 +5,7 @@ from typing import Final
 
 from dbrestore.contract.errors import DrillFailed, DrillSkipped, LeftoversRemain, ObjectsLeftOut, RestoreCancelled
 from dbrestore.contract.evidence import DatabaseEvidence, PointEvidence, Verdict
+from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.record import Report
 from dbrestore.evidence.words import listed, moment, plural, short
 
@@ -23,6 +24,15 @@ def judged(report: Report, databases: Sequence[DatabaseEvidence], point: PointEv
         sentence = f"{back} and passed {plural(checks, 'check')}, with these exceptions:"
         return Verdict(outcome="PASS WITH EXCEPTIONS", sentence=sentence, exceptions=exceptions)
     return Verdict(outcome="PASS", sentence=f"{back}, passed every one of {plural(checks, 'check')}, and {_gone(report)}.")
+
+
+def of_refused(error: ErrorNote) -> Verdict:
+    """Of a drill that ended before it had a plan."""
+    if error.name == DrillSkipped.__name__:
+        sentence = "Nothing was proven: the drill was skipped, because the one before it was still running."
+    else:
+        sentence = f"Nothing was proven: the drill could not begin ({error.name}): {_first_line(error.message)}"
+    return Verdict(outcome="FAIL", sentence=sentence)
 
 
 def _gone(report: Report) -> str:
@@ -66,8 +76,6 @@ def _was(count: int) -> str:
 
 def _why_not(report: Report, databases: Sequence[DatabaseEvidence]) -> str:
     name = report.error.name if report.error else ""
-    if (report.drill and report.drill.verdict == "SKIPPED") or name == DrillSkipped.__name__:
-        return "Nothing was proven: the drill was skipped, because the one before it was still running."
     if name == RestoreCancelled.__name__:
         return "Nothing was proven: the restore was stopped before its end."
     if report.leftovers or name == LeftoversRemain.__name__:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract import keys
 from dbrestore.contract.deployed import versions
-from dbrestore.contract.evidence import Digest, Evidence, ListedProof, PointEvidence
+from dbrestore.contract.evidence import Digest, ListedProof, PointEvidence
 from dbrestore.contract.job import Result
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.record import Report
@@ -22,13 +22,12 @@ from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sections import ReportSection
 from dbrestore.evidence import digests, gathering, listed_proof, point
 from dbrestore.points import manifest_reading
-from lambdas.runtime import telemetry
+from lambdas.runtime import evidence_folder, telemetry
 from lambdas.runtime.state import Restore
 from lambdas.runtime.telemetry import log
 
 PLAN: Final = "plan.json"
 _CHUNK: Final = 1 << 20
-_TYPES: Final = {"json": "application/json", "html": "text/html; charset=utf-8", "sha256": "text/plain; charset=utf-8"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def keep(restore: Restore, ended: Ended) -> ReportSection:
     try:
         return _kept(restore, ended, where)
     except Exception as error:
-        return _without(where, "the evidence was not written", error)
+        return where.model_copy(update={"page": None, "trouble": evidence_folder.failed("the evidence was not written", error)})
 
 
 def proof(ended: Ended) -> ListedProof | None:
@@ -69,11 +68,12 @@ def section(restore: Restore) -> ReportSection:
         if error_code(error) not in ("NoSuchKey", "404"):
             log.exception("it isn't known whether evidence was written already")
         return where
-    return where.model_copy(update={"page": _uri(restore, digests.PAGE), "manifest_sha256": hashlib.sha256(written).hexdigest()})
+    page = evidence_folder.uri(restore.surroundings, restore.ledger.restore_id, digests.PAGE)
+    return where.model_copy(update={"page": page, "manifest_sha256": hashlib.sha256(written).hexdigest()})
 
 
 def _kept(restore: Restore, ended: Ended, where: ReportSection) -> ReportSection:
-    _write(restore, PLAN, ended.plan_text.encode())
+    evidence_folder.write(restore.surroundings, restore.ledger.restore_id, PLAN, ended.plan_text.encode())
     evidence = gathering.gathered(
         gathering.Material(
             report=ended.report,
@@ -86,27 +86,8 @@ def _kept(restore: Restore, ended: Ended, where: ReportSection) -> ReportSection
             code=versions.of_code(),
         )
     )
-    written = [_write(restore, digests.EVIDENCE, evidence.to_json().encode())]
-    where = where.model_copy(update={"page": _uri(restore, digests.PAGE)})
-    try:
-        written.append(_write(restore, digests.PAGE, _page(evidence, written[0].sha256)))
-    except Exception as error:
-        where = _without(where, "the page was not made", error)
-    manifest = _write(restore, digests.MANIFEST, digests.lines([*evidence.documents, *written]).encode())
-    return where.model_copy(update={"manifest_sha256": manifest.sha256})
-
-
-def _without(where: ReportSection, what: str, error: Exception) -> ReportSection:
-    log.exception(what)
-    telemetry.count("EvidenceFailures")
-    return where.model_copy(update={"page": None, "trouble": f"{what}: {type(error).__name__}: {str(error)[:500]}"})
-
-
-def _page(evidence: Evidence, sha256: str) -> bytes:
-    # Its library takes a tenth of a second, which no start of another function has to spare.
-    from dbrestore.evidence import page
-
-    return page.of_restore(evidence, sha256)
+    done = evidence_folder.sealed(restore.surroundings, evidence)
+    return where.model_copy(update={"page": done.page, "manifest_sha256": done.manifest_sha256, "trouble": done.trouble})
 
 
 def _point(restore: Restore, report: Report) -> PointEvidence:
@@ -141,21 +122,7 @@ def _digest(name: str, read: Callable[[], bytes]) -> Digest:
     return Digest(name=name, sha256=found.hexdigest(), bytes=length)
 
 
-def _write(restore: Restore, name: str, content: bytes) -> Digest:
-    restore.surroundings.control.s3.put_object(
-        Bucket=restore.settings.evidence_bucket,
-        Key=keys.restore_prefix(restore.ledger.restore_id) + name,
-        Body=content,
-        ContentType=_TYPES[name.rpartition(".")[2]],
-    )
-    return Digest(name=name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-
-
 def _read(restore: Restore, name: str) -> bytes:
     key = keys.restore_prefix(restore.ledger.restore_id) + name
     with closing(restore.surroundings.control.s3.get_object(Bucket=restore.settings.evidence_bucket, Key=key)["Body"]) as body:
         return body.read()
-
-
-def _uri(restore: Restore, name: str) -> str:
-    return f"s3://{restore.settings.evidence_bucket}/{keys.restore_prefix(restore.ledger.restore_id)}{name}"

@@ -1,7 +1,12 @@
 """One start of a schedule on its way to its target: the input, the attempts, and the queue of what could not be delivered.
 
-Context attributes, attempts and the attributes of a dead letter are those of the EventBridge Scheduler User Guide ("Adding context
-attributes", "Configuring a dead-letter queue"). The times between attempts are assumed: it says "exponential backoff".
+Context attributes, attempts and the nine attributes of a dead letter are those of the EventBridge Scheduler User Guide ("Adding context
+attributes", "Configuring a dead-letter queue": by its example and its list). What it leaves open is assumed here, and unproven:
+- the times between attempts: it says "exponential backoff";
+- which errors are permanent: a dead letter of one has no EXHAUSTED_RETRY_CONDITION there. Here every error is tried again;
+- TARGET_ARN of a target like StartExecution: it gives the form `arn:aws:scheduler:::aws-sdk:<service>:<action>`, of which its example of a
+  universal target is one. Here it is the ARN of the state machine or function.
+Nothing of the product reads a dead letter; people do.
 """
 
 import uuid

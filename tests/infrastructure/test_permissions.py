@@ -13,6 +13,7 @@ import pytest
 from botocore import xform_name
 
 from dbrestore.contract.names import staging_bucket
+from dbrestore.evidence.digests import MADE_LAST
 from infrastructure import permissions
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
@@ -376,3 +377,11 @@ def test_every_role_is_bounded_where_the_account_asks_for_it(control: Template, 
     for free, held in ((control, bounded), (target, bounded_target)):
         assert {role["PermissionsBoundary"] for role in held.of_type("AWS::IAM::Role").values()} == {BOUNDARY}
         assert {role.get("PermissionsBoundary", "AWS::NoValue") for role in free.of_type("AWS::IAM::Role").values()} == {"AWS::NoValue"}
+
+
+def test_of_a_refused_drill_the_plan_may_write_what_is_made_last_and_nothing_else_of_the_evidence() -> None:
+    (plan,) = [row for row in FUNCTIONS if row.state == "PlanRestore"]
+
+    written = {resource for statement in plan.own_statements if "s3:PutObject" in statement.actions for resource in statement.resources}
+
+    assert written == {f"arn:{{partition}}:s3:::{{evidence}}/restores/*/{name}" for name in MADE_LAST}

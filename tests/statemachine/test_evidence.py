@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from moto.s3.exceptions import InvalidRequest
 from moto.s3.models import S3Backend
 
 from dbrestore.contract import keys, names
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.errors import BackupDamaged
 from dbrestore.contract.evidence import Evidence
 from dbrestore.contract.job import ErrorNote
+from dbrestore.evidence import page as page_of
 from dbrestore.ledger import restore_list
 from tests.statemachine.test_drills import declare, declared, scheduled, start  # noqa: F401 - a fixture is found by its name
 from tests.statemachine.world import World, execution_arn
+from tests.unit.evidence import made
 
 VERIFY = Path(__file__).parents[2] / "docs" / "verify_evidence.py"
 
@@ -227,3 +231,110 @@ def test_copies_that_stay_are_told_with_the_time_until_they_do(world: World, dec
     assert "everything temporary is gone but the copies, which stay until" in kept.verdict.sentence
     assert (gone.verdict.outcome, gone.drill.copies) == ("PASS", "SUCCESSFUL")
     assert verified(tmp_path / "gone").returncode == 0
+
+
+def test_a_drill_that_was_skipped_leaves_a_page_that_says_so(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    question = "SELECT count(*) FROM orders"
+    declare(declared(checks=[{"name": "there are orders", "sql": question, "expect": {"min": 1}}]))
+
+    def meanwhile() -> None:
+        world.before.clear()
+        world.run(scheduled("2027-01-10T02:00:00Z"), "drill-2")
+
+    world.before["VerifyDatabases"] = meanwhile
+    world.run(scheduled(), "drill-1")
+
+    found = evidence_in(folder_of(tmp_path, "drill-2"))
+    assert found.verdict.sentence == "Nothing was proven: the drill was skipped, because the one before it was still running."
+    assert found.drill is not None
+    assert (found.status, found.drill.verdict, found.point, found.databases) == ("FAILED", "SKIPPED", None, ())
+    assert found.asked.scheduled_time == datetime(2027, 1, 10, 2, tzinfo=UTC)
+    assert found.declared is not None
+    assert found.declared.questions[0].sql == question
+    page = (tmp_path / "report.html").read_text()
+    assert world.ledger("drill-1").restore_id in page, "which one still ran"
+    assert question in page
+    assert verified(tmp_path).returncode == 0, verified(tmp_path).stdout
+    proofs = {one.proof.why for one in map(restore_list.read, world.ledger().table.query(restore_list.RESTORES)) if one.proof}
+    assert found.verdict.sentence in proofs, "coverage says the same"
+
+
+def test_a_drill_that_could_not_begin_leaves_a_page_that_says_why(world: World, declare: Any, tmp_path: Path) -> None:  # noqa: F811
+    declare(declared(databases=["nothing_of_the_kind"]))
+
+    assert world.run(scheduled())["error"] == "DatabaseNotInRestorePoint"
+
+    found = evidence_in(folder_of(tmp_path))
+    assert found.verdict.sentence.startswith("Nothing was proven: the drill could not begin (DatabaseNotInRestorePoint): ")
+    assert found.error is not None
+    assert "nothing_of_the_kind" in (tmp_path / "report.html").read_text()
+    assert verified(tmp_path).returncode == 0, verified(tmp_path).stdout
+
+
+def test_a_request_that_is_refused_is_no_drill_and_leaves_no_page(world: World) -> None:
+    world.run(world.engine.request("nothing_of_the_kind"))
+
+    prefix = keys.restore_prefix(names.restore_id(execution_arn("restore-1")))
+    assert boto3.client("s3").list_objects_v2(Bucket="evidence", Prefix=prefix)["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("name", ["evidence.json", "report.html", "manifest.sha256"])
+def test_a_refusal_is_told_though_its_evidence_can_not_be_written(
+    world: World,
+    declare: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    declare(declared(databases=["nothing_of_the_kind"]))
+    put = S3Backend.put_object
+
+    def full(backend: S3Backend, bucket: str, key_name: str, *arguments: Any, **keywords: Any) -> Any:
+        if key_name.endswith(f"/{name}"):
+            raise InvalidRequest("PutObject")
+        return put(backend, bucket, key_name, *arguments, **keywords)
+
+    monkeypatch.setattr(S3Backend, "put_object", full)
+
+    assert world.run(scheduled())["error"] == "DatabaseNotInRestorePoint"
+
+    assert [event["detail-type"] for event in world.events()] == ["Drill Completed"]
+    assert '"EvidenceFailures": [1.0]' in capsys.readouterr().err
+
+
+QUESTIONS = [
+    {"name": "markup", "database": "orders", "sql": "SELECT '<script>' AS \"a&b\"\nFROM t", "expect": "<b>"},
+    {"name": "of the other", "database": "crm", "sql": "SELECT count(*) FROM of_crm_alone", "expect": {"min": 1}},
+]
+
+
+def test_the_evidence_says_what_was_asked_in_sql(world: World, tmp_path: Path) -> None:
+    world.worker.answers["orders"] = (CheckAnswer(name="markup", expected="<b>", status="ok", sha256="ab" * 32),)
+    world.run({**world.engine.request("orders", "crm"), "checks": QUESTIONS})
+
+    found = {one.name: one for one in evidence_in(folder_of(tmp_path)).databases}
+
+    assert [(one.name, one.sql, one.expected) for one in found["orders"].questions] == [("markup", QUESTIONS[0]["sql"], "<b>")]
+    assert [(one.name, one.sql, one.expected) for one in found["crm"].questions] == [("of the other", QUESTIONS[1]["sql"], "at least 1")]
+    page = (tmp_path / "report.html").read_text()
+    assert "<pre>SELECT &#39;&lt;script&gt;&#39; AS &#34;a&amp;b&#34;\nFROM t</pre>" in page
+    assert "<script>" not in page
+    assert page.count("none: it was never put") == 1, "that of the other"
+
+
+def test_what_was_never_asked_is_in_the_evidence_of_a_restore_that_failed_before(world: World, tmp_path: Path) -> None:
+    world.worker.failing["REPLAYED orders"] = ErrorNote.of(BackupDamaged("the member 7 ends too early"))
+    world.run({**world.engine.request("orders"), "checks": QUESTIONS[:1]})
+
+    (database,) = evidence_in(folder_of(tmp_path)).databases
+
+    assert (database.answers, [one.name for one in database.questions]) == ((), ["markup"])
+    assert "none: it was never put" in (tmp_path / "report.html").read_text()
+
+
+def test_without_a_plan_the_answers_stand_without_their_questions() -> None:
+    answered = made.verified("orders", answers=(CheckAnswer(name="one", expected="1", status="ok", sha256="ab" * 32),))
+
+    text = page_of.of_restore(made.evidence(made.report(), made.result(answered))).decode()
+
+    assert "not known: no plan could be read" in text

@@ -33,16 +33,32 @@ def of_restore(plane: ControlPlane, report: Report, results: list[Result]) -> by
     return stored or _made(plane, report, results)
 
 
+def of_refused(plane: ControlPlane, evidence: Evidence) -> bytes:
+    """The page of a drill that could not begin, as it was stored, or made of its evidence."""
+    from dbrestore.evidence import page
+
+    return _document(plane, evidence.restore_id, digests.PAGE) or page.of_restore(evidence)
+
+
+def refused(plane: ControlPlane, restore_id: str) -> Evidence | None:
+    """The evidence of a drill that could not begin, which has no report; None if it left none that can be read."""
+    evidence = _evidence(plane, restore_id)
+    return evidence if evidence and evidence.declared else None
+
+
 def _made(plane: ControlPlane, report: Report, results: list[Result]) -> bytes:
     # Whoever asks for a page waits for its library; nobody else does.
     from dbrestore.evidence import page
 
-    text = _document(plane, report.restore_id, digests.EVIDENCE)
+    return page.of_restore(_evidence(plane, report.restore_id) or _gathered(report, results))
+
+
+def _evidence(plane: ControlPlane, restore_id: str) -> Evidence | None:
+    text = _document(plane, restore_id, digests.EVIDENCE)
     try:
-        evidence = Evidence.from_json_of_any_version(text) if text else None
+        return Evidence.from_json_of_any_version(text) if text else None
     except ValidationError:
-        evidence = None
-    return page.of_restore(evidence or _gathered(report, results))
+        return None
 
 
 def _gathered(report: Report, results: list[Result]) -> Evidence:
@@ -65,7 +81,8 @@ def _document(plane: ControlPlane, restore_id: str, name: str) -> bytes | None:
     try:
         found = plane.storage.get_object(Bucket=plane.evidence_bucket, Key=keys.restore_prefix(restore_id) + name)
     except ClientError as error:
-        if error_code(error) not in ("NoSuchKey", "404"):
+        # Without ListBucket, S3 answers 403 for a key that isn't there.
+        if error_code(error) not in ("NoSuchKey", "404", "AccessDenied", "403"):
             raise
         return None
     body: bytes = found["Body"].read()

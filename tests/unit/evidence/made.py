@@ -5,14 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dbrestore.contract.checks.asked import CheckAnswer
-from dbrestore.contract.drills import DrillVerdict, MeasuredObjective
-from dbrestore.contract.evidence import Digest, Evidence
+from dbrestore.contract.drills import Drill, DrillOrder, DrillVerdict, MeasuredObjective
+from dbrestore.contract.evidence import Digest, Evidence, Question
 from dbrestore.contract.job import Check, DatabaseResult, ErrorNote, FixUp, LeftOut, Result
 from dbrestore.contract.plan import PlannedSource, PlannedTarget
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow
 from dbrestore.contract.request import TicketRequest
 from dbrestore.contract.sections import DatabaseOutcome
 from dbrestore.evidence import gathering, point
+from dbrestore.evidence import refused as refusals
+from dbrestore.evidence.refused import Refused
 
 BEGAN = datetime(2026, 11, 29, 2, 0, tzinfo=UTC)
 SHA = "ab" * 32
@@ -43,6 +45,7 @@ SECONDS = (
     ("RemoveStagingBucket", 9),
     ("CloseRestore", 0.4),
 )
+SKIPPED = "the drill orders-weekly still runs as r-aaaaaaaaaaaa: it is not started again beside itself"
 DRILL = DrillVerdict(
     name="orders-weekly",
     verdict="FAILED",
@@ -183,4 +186,39 @@ def hostile(names: Sequence[str] = HOSTILE) -> Evidence:
         )
         for name in names
     ]
-    return evidence(told, result(*found), documents=tuple(Digest(name=name, sha256=SHA, bytes=1) for name in HOSTILE))
+    shown = evidence(told, result(*found), documents=tuple(Digest(name=name, sha256=SHA, bytes=1) for name in HOSTILE))
+    asked = tuple(Question(name=name[:100], sql=name, expected=name) for name in (*HOSTILE, "never put"))
+    return shown.model_copy(update={"databases": tuple(one.model_copy(update={"questions": asked}) for one in shown.databases)})
+
+
+def refused(error: ErrorNote, **declared: Any) -> Evidence:
+    """The evidence of a drill that could not begin; `declared` of its declaration."""
+    values: dict[str, Any] = {
+        "name": "orders-weekly",
+        "schedule": {"expression": "cron(0 2 ? * SUN *)", "timeZone": "Europe/Berlin"},
+        "source": {"dbInstance": "orders-prod"},
+        "target": {"dbInstance": "drills"},
+        "objectives": {"recoveryMinutes": 90, "pointHours": 26},
+        **declared,
+    }
+    return refusals.gathered(
+        Refused(
+            restore_id="r-0123456789ab",
+            execution_arn="arn:aws:states:eu-central-1:123456789012:execution:dbrestore:weekly",
+            drill=Drill.model_validate(values),
+            order=DrillOrder(name="orders-weekly", schedule_arn="arn:aws:scheduler:x:1:schedule/g/orders-weekly", scheduled_time=BEGAN),
+            error=error,
+            started_at=BEGAN,
+            ended_at=BEGAN + timedelta(seconds=1.5),
+        ),
+        "0.1.0",
+        SHA,
+    )
+
+
+def hostile_refusal() -> Evidence:
+    """The same with everything that others may have written at its worst."""
+    checks = [
+        {"name": name[:100], "database": name, "sql": f"SELECT 1 -- {name[:3000]}".replace("\x00", ""), "expect": name} for name in HOSTILE
+    ]
+    return refused(ErrorNote(name="DatabaseNotInRestorePoint", message=" ".join(HOSTILE)), databases=list(HOSTILE), checks=checks)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dbrestore.contract.evidence import Digest
-from dbrestore.contract.job import Check, PostgresOptions
+from dbrestore.contract.evidence import Digest, Evidence
+from dbrestore.contract.job import Check, ErrorNote, PostgresOptions
 from dbrestore.evidence import databases, digests, gathering, methods, page, point, recovery, segregation
 from dbrestore.evidence.timeline import drawn
 from tests.unit.evidence import made
@@ -209,3 +209,39 @@ def test_the_page_of_the_largest_restore_is_one_that_a_browser_opens_at_once() -
 
     assert len(page.of_restore(found)) < 1_500_000
     assert len(found.to_json()) < 500_000
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ({}, ("all of the restore point", "the latest restore point", "drills")),
+        ({"databases": ["orders", "crm"]}, ("orders, crm", "the latest restore point", "drills")),
+        (
+            {
+                "databases": {"rotate": 3},
+                "source": {"dbInstance": "orders-prod", "restorePoint": {"random": {"withinDays": 30}}},
+                "target": {"dbInstance": "drills", "account": "222222222222", "region": "eu-west-1"},
+            },
+            ("3, in turn", "one of the restore points of the last 30 days, drawn at random", "drills, account 222222222222, eu-west-1"),
+        ),
+        ({"databases": {"random": 2}}, ("2, drawn at random", "the latest restore point", "drills")),
+    ],
+)
+def test_what_a_drill_that_could_not_begin_should_have_proven_is_told_in_words(declared: dict[str, Any], told: tuple[str, ...]) -> None:
+    found = made.refused(ErrorNote(name="DrillSkipped", message=made.SKIPPED), **declared).declared
+
+    assert found is not None
+    assert (found.databases, found.restore_point, found.target) == told
+    assert (found.schedule, found.source) == ("cron(0 2 ? * SUN *), on the clock of Europe/Berlin", "orders-prod")
+    assert (found.recovery_minutes, found.point_hours) == (90, 26)
+
+
+def test_evidence_of_years_is_read_whatever_may_be_asked_by_then() -> None:
+    """Another version may have let somebody ask what this one refuses."""
+    kept = made.refused(ErrorNote(name="DrillSkipped", message=made.SKIPPED)).to_state()
+    kept["declared"]["questions"] = [{"name": "old", "sql": "CALL what_was_allowed_once()", "expected": "1"}]
+
+    read = Evidence.from_json_of_any_version(json.dumps(kept))
+
+    assert read.declared is not None
+    assert read.declared.questions[0].sql == "CALL what_was_allowed_once()"

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from dbrestore.contract.evidence import ListedProof, ProvenDatabase
+from dbrestore.contract.job import ErrorNote
 from dbrestore.evidence import coverage, page
 from dbrestore.evidence.coverage import Ended
 from tests.unit.evidence import made
@@ -52,6 +53,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "hostile": page.of_restore(made.hostile(), made.SHA),
         "many": page.of_restore(made.evidence(made.report(many), made.result(*map(made.verified, many)))),
         "empty": page.of_restore(made.evidence(made.report((), phases=(), resources=(), status="FAILED"))),
+        "skipped": page.of_restore(made.refused(ErrorNote(name="DrillSkipped", message=made.SKIPPED)), made.SHA),
+        "refused": page.of_restore(made.hostile_refusal(), made.SHA),
         "coverage": page.of_coverage(covered()),
         "nothing covered": page.of_coverage(coverage.gathered((), (), (), made.BEGAN, made.BEGAN + timedelta(days=90))),
     }
@@ -84,7 +87,7 @@ def covered() -> coverage.Coverage:
     return coverage.gathered(ended, points, (), made.BEGAN, made.BEGAN + timedelta(days=90), made.HOSTILE)
 
 
-PAGES = ("passed", "hostile", "many", "empty", "coverage", "nothing covered")
+PAGES = ("passed", "hostile", "many", "empty", "skipped", "refused", "coverage", "nothing covered")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -101,7 +104,7 @@ def test_a_page_fits_a_phone(browser: Browser, files: dict[str, Path], name: str
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["passed", "hostile", "coverage"])
+@pytest.mark.parametrize("name", ["passed", "hostile", "skipped", "refused", "coverage"])
 def test_every_text_can_be_read_in_light_and_in_dark(browser: Browser, files: dict[str, Path], name: str, scheme: str) -> None:
     with opened(browser, files[name], scheme=scheme) as shown:
         assert shown.page.evaluate(CONTRAST) == []
@@ -124,7 +127,7 @@ def test_words_of_the_timeline_never_meet_and_every_bar_is_seen(browser: Browser
         assert shown.page.evaluate(SHORT_BARS) == []
 
 
-@pytest.mark.parametrize("name", ["hostile", "coverage"])
+@pytest.mark.parametrize("name", ["hostile", "refused", "coverage"])
 def test_what_others_wrote_stays_text(browser: Browser, files: dict[str, Path], name: str) -> None:
     with opened(browser, files[name]) as shown:
         assert shown.page.title() != "owned"
@@ -138,7 +141,7 @@ def test_what_others_wrote_stays_text(browser: Browser, files: dict[str, Path], 
     assert "(10,000 characters)" in text
 
 
-@pytest.mark.parametrize("name", ["passed", "hostile", "coverage"])
+@pytest.mark.parametrize("name", ["passed", "hostile", "skipped", "refused", "coverage"])
 def test_a_page_prints(browser: Browser, files: dict[str, Path], name: str) -> None:
     with opened(browser, files[name], scheme="dark") as shown:
         printed = shown.page.pdf(prefer_css_page_size=True)

@@ -69,13 +69,8 @@ def test_what_the_request_allowed_to_be_left_out_is_an_exception_although_the_ru
             "Nothing was proven: the restore was stopped before its end.",
         ),
         (verified("orders"), {"drill": made.DRILL}, "The drill failed: recoveryMinutes: 846 measured, 240 asked"),
-        (
-            verified("orders"),
-            {"drill": made.DRILL.model_copy(update={"verdict": "SKIPPED"})},
-            "Nothing was proven: the drill was skipped, because the one before it was still running.",
-        ),
     ],
-    ids=["a failed check", "an own check that was not made", "damaged", "left behind", "stopped", "an objective missed", "skipped"],
+    ids=["a failed check", "an own check that was not made", "damaged", "left behind", "stopped", "an objective missed"],
 )
 def test_what_was_not_proven_fails_and_says_why(database: Any, changes: dict[str, Any], sentence: str) -> None:
     assert judged(database, **changes) == Verdict(outcome="FAIL", sentence=sentence)
@@ -96,3 +91,16 @@ def test_a_green_report_without_the_worker_results_is_no_pass() -> None:
 
 def test_a_name_of_ten_thousand_characters_leaves_the_sentence_one() -> None:
     assert len(judged(verified("x" * 10_000)).sentence) < 300
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("DrillSkipped", "Nothing was proven: the drill was skipped, because the one before it was still running."),
+        ("RestorePointNotFound", "Nothing was proven: the drill could not begin (RestorePointNotFound): the repository is empty"),
+    ],
+)
+def test_a_drill_that_could_not_begin_proves_nothing_and_says_why(error: str, sentence: str) -> None:
+    told = made.refused(ErrorNote(name=error, message="the repository is empty\nand more")).verdict
+
+    assert told == Verdict(outcome="FAIL", sentence=sentence)

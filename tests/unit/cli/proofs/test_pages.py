@@ -103,6 +103,51 @@ def test_a_file_that_cannot_be_written_is_named(plane: ControlPlane, tmp_path: P
     assert "No such file or directory: name a file in a folder that you can write to" in capsys.readouterr().err
 
 
+REFUSED = made.refused(ErrorNote(name="DrillSkipped", message=made.SKIPPED))
+
+
+def test_of_a_drill_that_was_skipped_the_stored_page_is_written(plane: ControlPlane, tmp_path: Path) -> None:
+    """Its execution is unknown here: Step Functions forgets it after 90 days, and an auditor comes later."""
+    store(plane, REFUSED.restore_id, "evidence.json", REFUSED.to_json().encode())
+    store(plane, REFUSED.restore_id, "report.html", b"<p>as it was stored")
+
+    assert main.run(["report", REFUSED.restore_id, "--html", str(tmp_path / "page.html")]) == 0
+
+    assert (tmp_path / "page.html").read_bytes() == b"<p>as it was stored"
+
+
+def test_of_a_drill_that_was_skipped_whose_page_could_not_be_made_one_is_made(plane: ControlPlane, tmp_path: Path) -> None:
+    store(plane, REFUSED.restore_id, "evidence.json", REFUSED.to_json().encode())
+
+    assert main.run(["report", REFUSED.restore_id, "--html", str(tmp_path / "page.html")]) == 0
+
+    assert REFUSED.verdict.sentence in (tmp_path / "page.html").read_text()
+
+
+def test_of_a_drill_that_was_skipped_the_report_says_why(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
+    store(plane, REFUSED.restore_id, "evidence.json", REFUSED.to_json().encode())
+
+    assert main.run(["report", REFUSED.restore_id]) == 0
+    told = capsys.readouterr().out
+    assert "drill orders-weekly of orders-prod into drills" in told
+    assert "FAIL: Nothing was proven: the drill was skipped" in told
+    assert f"DrillSkipped: {made.SKIPPED}" in told
+    assert "meant for 2026-11-29 02:00:00 UTC, by arn:aws:scheduler:" in told
+
+    assert main.run(["report", REFUSED.restore_id, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["type"], told["declared"]["name"], told["error"]["name"]) == ("refusal", "orders-weekly", "DrillSkipped")
+
+
+@pytest.mark.parametrize("evidence", [None, b"no JSON"])
+def test_without_a_report_and_evidence_there_is_nothing_to_tell(plane: ControlPlane, evidence: bytes | None) -> None:
+    plan = open_one(plane, "orders")
+    if evidence:
+        store(plane, plan.restore_id, "evidence.json", evidence)
+
+    assert main.run(["report", plan.restore_id]) == 10
+
+
 def asked(account: Account, *arguments: str, drills: tuple[Drill, ...] = ()) -> int:
     """`coverage` as a command of an application of its own."""
     app = typer.Typer()

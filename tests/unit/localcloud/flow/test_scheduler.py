@@ -28,6 +28,11 @@ INPUT = {
         "attempt": "<aws.scheduler.attempt-number>",
     }
 }
+# By the EventBridge Scheduler User Guide, "Retrieve the dead-letter event".
+DEAD_LETTER = {
+    *("ERROR_CODE", "ERROR_MESSAGE", "EXECUTION_ID", "EXHAUSTED_RETRY_CONDITION", "IS_PAYLOAD_TRUNCATED"),
+    *("RETRY_ATTEMPTS", "SCHEDULED_TIME", "SCHEDULE_ARN", "TARGET_ARN"),
+}
 
 
 @dataclass
@@ -242,6 +247,7 @@ def test_what_no_attempt_could_start_lies_in_the_queue_with_the_reason(world: Wo
 
     (letter,) = world.dead()
     told = {key: value["StringValue"] for key, value in letter["MessageAttributes"].items()}
+    assert set(told) == DEAD_LETTER
     assert [line["kind"] for line in world.record()] == ["failed", "failed", "failed", "given up"]
     assert (told["ERROR_CODE"], told["EXHAUSTED_RETRY_CONDITION"], told["RETRY_ATTEMPTS"]) == (
         "StateMachineDoesNotExist",
