@@ -100,9 +100,6 @@ def _refuse_what_comes_later(found: Findings, problems: Problems) -> None:
     if found.drill and found.drill.with_damage:
         sentence = "only dumps of PostgreSQL can be read with damage on purpose as yet: leave it out"
         problems.add(NotSupportedYet, "/drill/withDamage", sentence)
-    if found.request.checks:
-        sentence = "checks in SQL are asked of PostgreSQL alone as yet: leave them out, and run them yourself when the restore is done"
-        problems.add(NotSupportedYet, "/checks", sentence)
 
 
 def _chosen(found: Findings, problems: Problems) -> list[Chosen]:

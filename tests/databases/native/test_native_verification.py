@@ -19,8 +19,8 @@ from dbrestore.contract.sqlserver_errors import ServerUnreachable
 from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.sqlserver import verification as native_verification
+from dbrestore.worker.sqlserver.database_names import bracketed
 from dbrestore.worker.sqlserver.session import NativeConnection, SqlServer
-from dbrestore.worker.sqlserver.verification import bracketed
 from localcloud.base import certificates
 from localcloud.sqlserver.databases import Database, File, User
 from localcloud.sqlserver.views import VIEWS
