@@ -16,12 +16,16 @@ from localcloud.tsql.syntax import (
     Argument,
     Assign,
     CheckDatabase,
+    CreateUser,
     Declare,
     DeclareTable,
     DropDatabase,
     DropTable,
+    DropUser,
     Execute,
     ExecuteText,
+    Grant,
+    Impersonate,
     Insert,
     Print,
     Raise,
@@ -60,10 +64,13 @@ _SETTINGS: Final = frozenset(
         "LOCK_TIMEOUT",
         "NUMERIC_ROUNDABORT",
         "QUOTED_IDENTIFIER",
+        "PARSEONLY",
         "TEXTSIZE",
         "TRANSACTION",
     ]
 )
+# On the whole database.
+_GRANTABLE: Final = frozenset({"SELECT", "UNMASK"})
 _ACCESS: Final = frozenset({"SINGLE_USER", "RESTRICTED_USER", "MULTI_USER"})
 _RECOVERY: Final = frozenset({"FULL", "SIMPLE", "BULK_LOGGED"})
 _ENDINGS: Final[tuple[list[str], ...]] = (["WITH", "ROLLBACK", "IMMEDIATE"], ["WITH", "NO_WAIT"], [])
@@ -75,6 +82,8 @@ def recognise(tokens: Sequence[Token]) -> Statement:
         "EXEC": _execute,
         "EXECUTE": _execute,
         "SELECT": _select,
+        "WITH": _with,
+        "GRANT": _grant,
         "DECLARE": _declare,
         "SET": _set,
         "PRINT": _print,
@@ -85,7 +94,7 @@ def recognise(tokens: Sequence[Token]) -> Statement:
         "ALTER": _alter,
         "DROP": _drop,
         "DBCC": _check,
-        "CREATE": table_statement,
+        "CREATE": _create,
         "INSERT": _insert,
         "DELETE": table_statement,
         "UPDATE": table_statement,
@@ -104,8 +113,10 @@ def _words(tokens: Sequence[Token]) -> list[str]:
     return [token.upper for token in tokens]
 
 
-def _execute(tokens: Sequence[Token]) -> Execute | ExecuteText | None:
+def _execute(tokens: Sequence[Token]) -> Execute | ExecuteText | Impersonate | None:
     rest, status = tokens[1:], ""
+    if _words(rest)[:1] == ["AS"]:
+        return _impersonate(rest)
     if len(rest) > 1 and rest[0].kind == "variable" and rest[1].upper == "=":
         rest, status = rest[2:], rest[0].text
     if rest and rest[0].upper == "(":
@@ -123,6 +134,26 @@ def _execute(tokens: Sequence[Token]) -> Execute | ExecuteText | None:
     if any(later.name == "" and earlier.name for earlier, later in pairwise(known)):
         return None
     return Execute(name if by_variable else name.lower(), known, by_variable, status)
+
+
+def _impersonate(tokens: Sequence[Token]) -> Impersonate | None:
+    words = _words(tokens)
+    is_known = words[:3] == ["AS", "USER", "="] and words[4:] == ["WITH", "NO", "REVERT"] and tokens[3].kind == "string"
+    return Impersonate(tokens[3].text) if is_known else None
+
+
+def _create(tokens: Sequence[Token]) -> Statement | None:
+    words = _words(tokens)
+    if words[1:2] == ["USER"]:
+        is_known = len(tokens) == 5 and words[3:] == ["WITHOUT", "LOGIN"] and tokens[2].is_identifier
+        return CreateUser(tokens[2].text) if is_known else None
+    return table_statement(tokens)
+
+
+def _grant(tokens: Sequence[Token]) -> Grant | None:
+    words = _words(tokens)
+    is_known = len(tokens) == 4 and words[1] in _GRANTABLE and words[2] == "TO" and tokens[3].is_identifier
+    return Grant(words[1], tokens[3].text) if is_known else None
 
 
 def _end_of_name(tokens: Sequence[Token]) -> int:
@@ -165,6 +196,12 @@ def _select(tokens: Sequence[Token]) -> Select | None:
         names.append(item[0].text)
         columns += [*([Token("sign", ",")] if columns else []), *item[2:]]
     return Select((*tokens[:start], *columns, *tokens[end:]), tuple(names))
+
+
+def _with(tokens: Sequence[Token]) -> Select | None:
+    """A query with tables before it; those have no lists of columns here."""
+    is_query = any(token.upper == "SELECT" for depth, token in depths(tokens) if not depth)
+    return Select(tuple(tokens)) if is_query else None
 
 
 def _end_of_list(tokens: Sequence[Token], start: int) -> int:
@@ -263,8 +300,10 @@ def _alter(tokens: Sequence[Token]) -> AlterUser | AlterDatabase | None:
     return None
 
 
-def _drop(tokens: Sequence[Token]) -> DropDatabase | DropTable | None:
+def _drop(tokens: Sequence[Token]) -> DropDatabase | DropTable | DropUser | None:
     words = _words(tokens)
+    if words[1:2] == ["USER"]:
+        return DropUser(tokens[2].text) if len(tokens) == 3 and tokens[2].is_identifier else None
     if words[1:2] != ["DATABASE"]:
         found = table_statement(tokens)
         return found if isinstance(found, DropTable) else None
@@ -293,5 +332,5 @@ def _check(tokens: Sequence[Token]) -> CheckDatabase | None:
 def _transaction(tokens: Sequence[Token]) -> Transaction | None:
     words = _words(tokens)
     if words in (["COMMIT"], ["ROLLBACK"]) or words[1:] in (["TRAN"], ["TRANSACTION"]):
-        return Transaction(words[0] == "BEGIN")
+        return Transaction(words[0] == "BEGIN", words[0] == "ROLLBACK")
     return None

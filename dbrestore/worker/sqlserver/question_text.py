@@ -71,8 +71,8 @@ def read(text: str) -> Question:
     tokens = list(_tokens(text))
     while tokens and tokens[-1].is_(";"):
         tokens.pop()
-    if not tokens:
-        raise NotOneQuestion("empty")
+    if not tokens or not tokens[0].is_("SELECT", "WITH", "("):
+        raise NotOneQuestion("not a query of T-SQL, which begins with SELECT or WITH")
     _require_inside(tokens)
     _require_here(tokens)
     begin = _after_tables(tokens) if tokens[0].is_("WITH") else 0
