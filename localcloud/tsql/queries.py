@@ -29,9 +29,9 @@ _STATUS: Final = "rds_fn_task_status"
 _DESCRIBED: Final = "dm_exec_describe_first_result_set"
 _USERS: Final = "database_principals"
 _SPACE: Final = "dm_db_file_space_usage"
-_NO_TABLE: Final = re.compile(r"no such table: (?!.*\bsys\.)(.*)")
-_NO_COLUMN: Final = re.compile(r"no such column: (.*)")
-_COLUMNS_DIFFER: Final = re.compile(r"table (.*) has (\d+) values for (\d+) columns")
+_NO_TABLE: Final = re.compile(r"no such table: (?!.*\bsys\.)(?P<name>.*)")
+_NO_COLUMN: Final = re.compile(r"no such column: (?P<name>.*)")
+_COLUMNS_DIFFER: Final = re.compile(r"table (?P<name>.*) has (?P<given>\d+) values for (?P<named>\d+) columns")
 
 
 @dataclass
@@ -215,9 +215,9 @@ def _known(error: BaseException | None, tables: set[str]) -> SqlError | None:
     """What SQLite says and SQL Server does too, about tables of a database; of the server's own views not all columns are here."""
     said = str(error) if isinstance(error, sqlite3.OperationalError) else ""
     if found := _NO_TABLE.fullmatch(said):
-        return text("no-table").error(table=found[1])
+        return text("no-table").error(table=found["name"])
     if (found := _NO_COLUMN.fullmatch(said)) and all(".dbo." in table for table in tables):
-        return text("no-column").error(column=found[1])
+        return text("no-column").error(column=found["name"])
     if found := _COLUMNS_DIFFER.fullmatch(said):
-        return text("more-columns" if int(found[2]) > int(found[3]) else "fewer-columns").error(table=found[1])
+        return text("more-columns" if int(found["given"]) > int(found["named"]) else "fewer-columns").error(table=found["name"])
     return None

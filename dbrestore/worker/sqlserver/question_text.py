@@ -23,7 +23,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 # Where a server could see the end of a line, and so of a comment, that we don't see.
-_OTHER_LINE_ENDS: Final = re.compile("\r(?!\n)|[\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
+_OTHER_LINE_ENDS: Final = re.compile("\r(?!$)|[\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
 _BLOCK: Final = re.compile(r"/\*|\*/")
 _ELSEWHERE: Final = frozenset({"OPENROWSET", "OPENQUERY", "OPENDATASOURCE"})
 # A name with more dots begins with a linked server.

@@ -23,6 +23,9 @@ TYPES: dict[ColumnType, Any] = {
     "nvarchar": "O'Brien ü 🦊",
     "nvarchar(max)": "x" * 100_000 + "ü",
     "varbinary": bytes(range(256)),
+}
+# Of TDS 7.3 and later, and those that drivers hold in types of their own.
+NEWER: dict[ColumnType, Any] = {
     "numeric": -(10**24),
     "decimal": Decimal("-12345678901234567890.1200"),
     "money": Decimal("-922337203685477.5808"),
@@ -87,9 +90,10 @@ def _answer(word: str, text: str, rest: list[str], parameters: Mapping[str, Valu
             return [_single_row(parameters)]
         case "text":
             return [_single_row({"text": text})]
-        case "types":
-            values = tuple(TYPES.values())
-            return [ResultSet(tuple(Column(kind, kind) for kind in TYPES), [values, (None,) * len(values)])]
+        case "types" | "newer":
+            types = TYPES if word == "types" else NEWER
+            values = tuple(types.values())
+            return [ResultSet(tuple(Column(kind, kind) for kind in types), [values, (None,) * len(values)])]
         case "rows":
             rows = [(number, f"row {number}") for number in range(int(rest[0]))]
             return [ResultSet((Column("n", "int"), Column("name")), rows)]
