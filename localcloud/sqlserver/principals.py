@@ -1,8 +1,8 @@
 """Users of a database without a login: made, granted something, impersonated; and what one who is impersonated may not.
 
-Invariants: what a transaction made is gone when it is rolled back, also by the end of its session. Whoever is impersonated is nobody outside
-of the database (Microsoft Learn, "EXECUTE AS": "any attempt to access resources outside of the database will cause the statement to fail").
-Users are the only thing here that a transaction locks: others wait for its end when they look at them.
+Invariants: what a transaction made is gone when it is rolled back, also by the end of its session. Whoever is impersonated is nobody
+outside of the database (Microsoft Learn, "EXECUTE AS": "any attempt to access resources outside of the database will cause the statement
+to fail"). Users are the only thing here that a transaction locks: others wait for its end when they look at them.
 """
 
 from typing import Final

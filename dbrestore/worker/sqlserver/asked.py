@@ -18,7 +18,7 @@ from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer, Expectation
 from dbrestore.contract.errors import CheckRefused, VerificationFailed
 from dbrestore.worker.base import answers, limits
 from dbrestore.worker.base.answers import Answer
-from dbrestore.worker.sqlserver import answered_values, question_text
+from dbrestore.worker.sqlserver import answered_values, database_triggers, question_text
 from dbrestore.worker.sqlserver.database_names import bracketed
 from dbrestore.worker.sqlserver.question_text import NotOneQuestion, Question
 from dbrestore.worker.sqlserver.session import ConnectionLost, EngineError, NativeConnection, SqlServer
@@ -32,11 +32,8 @@ _SETTINGS: Final = (
     # Bytes; two for each character that the longest answer may have.
     f"SET TEXTSIZE {limits.ANSWER_CHARACTERS * 2}",
 )
-# Its user is made with the rights of the login that restores, and these would run then.
-_TRIGGERS: Final = (
-    "SELECT DISTINCT t.name FROM sys.triggers AS t JOIN sys.trigger_events AS e ON e.object_id = t.object_id "
-    "WHERE t.parent_class = 0 AND t.is_disabled = 0 AND e.type_desc IN ('CREATE_USER', 'DROP_USER', 'GRANT_DATABASE') ORDER BY t.name"
-)
+# What making and removing the user that asks may fire.
+_EVENTS: Final = ("CREATE_USER", "DROP_USER", "GRANT_DATABASE")
 _POLICIES: Final = "SELECT name FROM sys.security_policies WHERE is_enabled = 1 ORDER BY name"
 _DESCRIBED: Final = (
     "SELECT column_ordinal, system_type_name, error_number, error_message "
@@ -73,7 +70,7 @@ def require_questions(server: SqlServer, connection: StandingConnection, checks:
 
 
 def _refused(check: AskedCheck, why: str) -> CheckRefused:
-    return CheckRefused(f"the check {check.name!r} is {why}: write it as a single SELECT of T-SQL that can stand in FROM (...)")
+    return CheckRefused(f"the check {check.name!r} is {why}: write it as a single SELECT of T-SQL that can stand in FROM (...)")  # noqa: S608 (a sentence)
 
 
 def _complaint(server: SqlServer, text: str) -> str:
@@ -175,10 +172,10 @@ def _become_reader(reader: NativeConnection, asking: Asking) -> None:
 
 def _require_unfiltered(reader: NativeConnection) -> None:
     """What can't be asked in this database at all."""
-    if triggers := reader.rows(_TRIGGERS):
+    if trigger := database_triggers.of(reader, _EVENTS):
         raise _Unanswered(
-            f"the database trigger {triggers[0]['name']} of the backup would run with the rights of the login that restores: disable it at "
-            "the source, or ask when the restore is done"
+            f"the database trigger {trigger} of the backup would run with the rights of the login that restores: disable it at the source, "
+            "or ask when the restore is done"
         )
     if policies := reader.rows(_POLICIES):
         raise _Unanswered(f"the security policy {policies[0]['name']} may show only some of the rows: ask when the restore is done")

@@ -1,4 +1,4 @@
-"""Which databases the server has, by names as SQL Server and RDS tell them apart: neither by case nor by accent; and names in statements."""
+"""Which databases the server has, by names as SQL Server and RDS tell them apart: neither by case nor by accent. Names in statements."""
 
 import unicodedata
 from datetime import datetime

@@ -28,7 +28,7 @@ from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabas
 from dbrestore.contract.sqlserver_errors import ServerOutOfReach
 from dbrestore.worker.base import check_list
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.sqlserver import asked
+from dbrestore.worker.sqlserver import asked, database_triggers
 from dbrestore.worker.sqlserver import checks as native_checks
 from dbrestore.worker.sqlserver.asked import Asking
 from dbrestore.worker.sqlserver.checks import Expected
@@ -184,10 +184,11 @@ def _orphans(master: NativeConnection, inside: NativeConnection, *, fix: bool) -
         "SELECT u.name FROM sys.database_principals AS u LEFT JOIN sys.server_principals AS l ON l.sid = u.sid "
         "WHERE u.type = 'S' AND u.authentication_type = 1 AND u.name <> 'dbo' AND l.sid IS NULL ORDER BY u.name"
     )
-    return [_orphan(master, inside, str(row["name"]), fix=fix) for row in rows]
+    trigger = database_triggers.of(inside, ["ALTER_USER"]) if rows and fix else None
+    return [_orphan(master, inside, str(row["name"]), trigger, fix=fix) for row in rows]
 
 
-def _orphan(master: NativeConnection, inside: NativeConnection, user: str, *, fix: bool) -> FixUp:
+def _orphan(master: NativeConnection, inside: NativeConnection, user: str, trigger: str | None, *, fix: bool) -> FixUp:
     logins = master.rows("SELECT name FROM sys.server_principals WHERE type = 'S' AND name = %s", [user])
     login = str(logins[0]["name"]) if logins else user
     statement = f"ALTER USER {bracketed(user)} WITH LOGIN = {bracketed(login)}"
@@ -195,6 +196,11 @@ def _orphan(master: NativeConnection, inside: NativeConnection, user: str, *, fi
         what = f"its login is not on this server: create one, then run {statement} in the database"
     elif not fix:
         what = f"mapped to no login: run {statement} in the database, or restore with sqlserver.fixUsers"
+    elif trigger:
+        what = (
+            f"not mapped: the database trigger {trigger} of the backup would run with the rights of the login that restores: look at it, "
+        )
+        what += f"then run {statement} in the database"
     else:
         what = _mapped(inside, statement, login)
     return FixUp(entry=f"USER {user}", what=what)

@@ -70,7 +70,6 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     """What is planned for each database that can be restored from the point."""
     check_names(found, "sqlserver", problems)
     _refuse_wishes_of_postgresql(found.request, problems)
-    _refuse_what_comes_later(found, problems)
     chosen = _chosen(found, problems)
     files = [file for one in chosen for file in look_at_files(found, one.asked.pointer, one.files, problems)]
     role = _check_instance(found, chosen, problems)
@@ -94,12 +93,6 @@ def _refuse_wishes_of_postgresql(request: RestoreRequest, problems: Problems) ->
     for place in places:
         sentence = "is only for PostgreSQL, and SQL Server restores its backups itself: leave it out"
         problems.add(RestoreRequestInvalid, place, sentence)
-
-
-def _refuse_what_comes_later(found: Findings, problems: Problems) -> None:
-    if found.drill and found.drill.with_damage:
-        sentence = "only dumps of PostgreSQL can be read with damage on purpose as yet: leave it out"
-        problems.add(NotSupportedYet, "/drill/withDamage", sentence)
 
 
 def _chosen(found: Findings, problems: Problems) -> list[Chosen]:
