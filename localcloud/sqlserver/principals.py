@@ -70,7 +70,7 @@ def await_others(instance: Instance, database: Database, session: Session) -> No
     """Until no open transaction of another session has made a user. Raises SqlError 1222 after LOCK_TIMEOUT (milliseconds)."""
     given = int(session.settings.get("LOCK_TIMEOUT", -1))
     is_free = instance.turn.wait_for(
-        lambda: all(user.maker in (None, session) for user in database.users), timeout=None if given < 0 else given / 1000
+        lambda: all(user.maker is None or user.maker is session for user in database.users), timeout=None if given < 0 else given / 1000
     )
     if not is_free:
         raise text("lock-timeout").error()
