@@ -17,8 +17,8 @@ STATEMENTS: Final = (
     ),
     (
         "`SELECT`, `SELECT @x = ...`",
-        "views, own tables, functions below, joins, subqueries, `TOP`, derived tables, `VALUES` in them, `WITH` without lists of columns; no "
-        "`INTO`, no windows. What a restored database holds nothing here reads out of its backup: tests say it (`source_contents`), and "
+        "views, own tables, functions below, joins, subqueries, `TOP`, derived tables, `VALUES` in them, `WITH` without lists of columns; "
+        "no `INTO`, no windows. What a restored database holds nothing here reads out of its backup: tests say it (`source_contents`), and "
         "anything else is an invalid object name",
     ),
     (
@@ -48,12 +48,12 @@ STATEMENTS: Final = (
     ),
     (
         "`CREATE USER ... WITHOUT LOGIN`, `DROP USER`, `GRANT SELECT`/`UNMASK TO`, `EXECUTE AS USER = '...' WITH NO REVERT`",
-        "who is impersonated reads what was granted, and is refused everything outside of the database; triggers don't run, security policies "
-        "and masks hide nothing. Other sessions wait for a transaction that made a user (`LOCK_TIMEOUT`), and for no other lock",
+        "who is impersonated reads what was granted, and is refused everything outside of the database; triggers don't run, security "
+        "policies and masks hide nothing. Other sessions wait for a transaction that made a user (`LOCK_TIMEOUT`), and for no other lock",
     ),
     (
         "`SET NOCOUNT` and other settings of sessions",
-        "only `XACT_ABORT`, `LOCK_TIMEOUT` and `PARSEONLY` have an effect: the last knows the syntax of SQLite, less what isn't in this table; "
+        "only `XACT_ABORT`, `LOCK_TIMEOUT` and `PARSEONLY` have an effect: the last knows SQLite's syntax, less what isn't in this table; "
         "`GO` is the client's",
     ),
 )

@@ -1,4 +1,4 @@
-"""Users without a login on the simulated server: how long they live, what they may, and what derived tables and descriptions of queries say."""
+"""Users without a login on the simulated server: how long they live, what they may; what derived tables and described queries say."""
 
 import threading
 
