@@ -9,14 +9,14 @@ from itertools import pairwise
 from typing import Final
 
 from localcloud.sqlserver.texts import text
+from localcloud.tsql import setting_statements
+from localcloud.tsql import user_statements as users
 from localcloud.tsql.data_types import DECLARED, parse
 from localcloud.tsql.syntax import (
     AlterDatabase,
     AlterUser,
     Argument,
-    Assign,
     CheckDatabase,
-    CreateUser,
     Declare,
     DeclareTable,
     DropDatabase,
@@ -24,13 +24,11 @@ from localcloud.tsql.syntax import (
     DropUser,
     Execute,
     ExecuteText,
-    Grant,
     Impersonate,
     Insert,
     Print,
     Raise,
     Select,
-    Setting,
     Several,
     Statement,
     Throw,
@@ -43,34 +41,6 @@ from localcloud.tsql.tokens import Token, closing, depths, parts, written
 
 _CHECK_OPTIONS: Final = frozenset({"NO_INFOMSGS", "ALL_ERRORMSGS", "PHYSICAL_ONLY", "EXTENDED_LOGICAL_CHECKS", ",", "NOINDEX"})
 _RAISE_OPTIONS: Final = frozenset({"NOWAIT", "LOG", "SETERROR", ","})
-# What drivers and scripts set and what changes nothing here.
-_SETTINGS: Final = frozenset(
-    [
-        "NOCOUNT",
-        "XACT_ABORT",
-        "ANSI_DEFAULTS",
-        "ANSI_NULLS",
-        "ANSI_NULL_DFLT_ON",
-        "ANSI_PADDING",
-        "ANSI_WARNINGS",
-        "ARITHABORT",
-        "CONCAT_NULL_YIELDS_NULL",
-        "CURSOR_CLOSE_ON_COMMIT",
-        "DATEFIRST",
-        "DATEFORMAT",
-        "DEADLOCK_PRIORITY",
-        "IMPLICIT_TRANSACTIONS",
-        "LANGUAGE",
-        "LOCK_TIMEOUT",
-        "NUMERIC_ROUNDABORT",
-        "QUOTED_IDENTIFIER",
-        "PARSEONLY",
-        "TEXTSIZE",
-        "TRANSACTION",
-    ]
-)
-# On the whole database.
-_GRANTABLE: Final = frozenset({"SELECT", "UNMASK"})
 _ACCESS: Final = frozenset({"SINGLE_USER", "RESTRICTED_USER", "MULTI_USER"})
 _RECOVERY: Final = frozenset({"FULL", "SIMPLE", "BULK_LOGGED"})
 _ENDINGS: Final[tuple[list[str], ...]] = (["WITH", "ROLLBACK", "IMMEDIATE"], ["WITH", "NO_WAIT"], [])
@@ -83,9 +53,9 @@ def recognise(tokens: Sequence[Token]) -> Statement:
         "EXECUTE": _execute,
         "SELECT": _select,
         "WITH": _with,
-        "GRANT": _grant,
+        "GRANT": users.granted,
         "DECLARE": _declare,
-        "SET": _set,
+        "SET": setting_statements.recognised,
         "PRINT": _print,
         "RAISERROR": _raise,
         "THROW": _throw,
@@ -94,7 +64,7 @@ def recognise(tokens: Sequence[Token]) -> Statement:
         "ALTER": _alter,
         "DROP": _drop,
         "DBCC": _check,
-        "CREATE": _create,
+        "CREATE": lambda given: users.created(given) or table_statement(given),
         "INSERT": _insert,
         "DELETE": table_statement,
         "UPDATE": table_statement,
@@ -116,7 +86,7 @@ def _words(tokens: Sequence[Token]) -> list[str]:
 def _execute(tokens: Sequence[Token]) -> Execute | ExecuteText | Impersonate | None:
     rest, status = tokens[1:], ""
     if _words(rest)[:1] == ["AS"]:
-        return _impersonate(rest)
+        return users.impersonated(rest)
     if len(rest) > 1 and rest[0].kind == "variable" and rest[1].upper == "=":
         rest, status = rest[2:], rest[0].text
     if rest and rest[0].upper == "(":
@@ -134,26 +104,6 @@ def _execute(tokens: Sequence[Token]) -> Execute | ExecuteText | Impersonate | N
     if any(later.name == "" and earlier.name for earlier, later in pairwise(known)):
         return None
     return Execute(name if by_variable else name.lower(), known, by_variable, status)
-
-
-def _impersonate(tokens: Sequence[Token]) -> Impersonate | None:
-    words = _words(tokens)
-    is_known = words[:3] == ["AS", "USER", "="] and words[4:] == ["WITH", "NO", "REVERT"] and tokens[3].kind == "string"
-    return Impersonate(tokens[3].text) if is_known else None
-
-
-def _create(tokens: Sequence[Token]) -> Statement | None:
-    words = _words(tokens)
-    if words[1:2] == ["USER"]:
-        is_known = len(tokens) == 5 and words[3:] == ["WITHOUT", "LOGIN"] and tokens[2].is_identifier
-        return CreateUser(tokens[2].text) if is_known else None
-    return table_statement(tokens)
-
-
-def _grant(tokens: Sequence[Token]) -> Grant | None:
-    words = _words(tokens)
-    is_known = len(tokens) == 4 and words[1] in _GRANTABLE and words[2] == "TO" and tokens[3].is_identifier
-    return Grant(words[1], tokens[3].text) if is_known else None
 
 
 def _end_of_name(tokens: Sequence[Token]) -> int:
@@ -234,18 +184,6 @@ def _declared(tokens: Sequence[Token]) -> Declare | DeclareTable | None:
     return Declare(tokens[0].text, found[0], tuple(initial[1:]))
 
 
-def _set(tokens: Sequence[Token]) -> Assign | Setting | None:
-    words = _words(tokens)
-    if len(tokens) > 3 and tokens[1].kind == "variable":
-        if words[2] == "=":
-            return Assign(tokens[1].text, "", tuple(tokens[3:]))
-        is_compound = words[2] in ("+", "-", "*", "/") and words[3] == "=" and len(tokens) > 4
-        return Assign(tokens[1].text, words[2], tuple(tokens[4:])) if is_compound else None
-    if len(tokens) > 2 and words[1] in _SETTINGS:
-        return Setting(words[1], tokens[-1].text.upper())
-    return None
-
-
 def _insert(tokens: Sequence[Token]) -> Insert | None:
     found = table_statement(tokens)
     if not isinstance(found, Insert):
@@ -285,8 +223,8 @@ def _use(tokens: Sequence[Token]) -> Use | None:
 
 def _alter(tokens: Sequence[Token]) -> AlterUser | AlterDatabase | None:
     words = _words(tokens)
-    if len(tokens) == 7 and words[1] == "USER" and words[3:6] == ["WITH", "LOGIN", "="]:
-        return AlterUser(tokens[2].text, tokens[6].text)
+    if words[1:2] == ["USER"]:
+        return users.altered(tokens)
     if len(tokens) < 5 or words[1] != "DATABASE" or words[3] != "SET" or not tokens[2].is_identifier:
         return None
     setting, rest = words[4], words[5:]
@@ -303,7 +241,7 @@ def _alter(tokens: Sequence[Token]) -> AlterUser | AlterDatabase | None:
 def _drop(tokens: Sequence[Token]) -> DropDatabase | DropTable | DropUser | None:
     words = _words(tokens)
     if words[1:2] == ["USER"]:
-        return DropUser(tokens[2].text) if len(tokens) == 3 and tokens[2].is_identifier else None
+        return users.dropped(tokens)
     if words[1:2] != ["DATABASE"]:
         found = table_statement(tokens)
         return found if isinstance(found, DropTable) else None
