@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from dbrestore.contract.checks import tsql_question
 from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer, Expectation
+from dbrestore.contract.checks.tsql_question import NotOneQuestion, Question
 from dbrestore.contract.errors import CheckRefused, VerificationFailed
 from dbrestore.worker.base import answers, limits
 from dbrestore.worker.base.answers import Answer
-from dbrestore.worker.sqlserver import answered_values, database_triggers, question_text
+from dbrestore.worker.sqlserver import answered_values, database_triggers
 from dbrestore.worker.sqlserver.database_names import bracketed
-from dbrestore.worker.sqlserver.question_text import NotOneQuestion, Question
 from dbrestore.worker.sqlserver.session import ConnectionLost, EngineError, NativeConnection, SqlServer
 from dbrestore.worker.sqlserver.standing_connection import TEMPORARY, StandingConnection
 
@@ -60,7 +61,7 @@ def require_questions(server: SqlServer, connection: StandingConnection, checks:
     doesn't know are no reason. Raises CheckRefused, ServerUnreachable."""
     for check in checks:
         try:
-            question = question_text.read(check.sql)
+            question = tsql_question.read(check.sql)
         except NotOneQuestion as problem:
             raise _refused(check, str(problem)) from problem
         # Which columns it has, no parser knows.
@@ -70,7 +71,7 @@ def require_questions(server: SqlServer, connection: StandingConnection, checks:
 
 
 def _refused(check: AskedCheck, why: str) -> CheckRefused:
-    return CheckRefused(f"the check {check.name!r} is {why}: write it as a single SELECT of T-SQL that can stand in FROM (...)")  # noqa: S608 (a sentence)
+    return CheckRefused(f"the check {check.name!r} is {why}: {tsql_question.ADVICE}")
 
 
 def _complaint(server: SqlServer, text: str) -> str:
@@ -107,7 +108,7 @@ def _answer(asking: Asking, check: AskedCheck) -> CheckAnswer:
 
 
 def _found(asking: Asking, check: AskedCheck) -> Answer:
-    question = question_text.read(check.sql)
+    question = tsql_question.read(check.sql)
     with _as_reader(asking) as reader:
         kinds = _kinds(reader, check.sql)
         if _counts(check):

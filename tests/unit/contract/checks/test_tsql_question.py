@@ -2,8 +2,8 @@
 
 import pytest
 
-from dbrestore.worker.sqlserver import question_text
-from dbrestore.worker.sqlserver.question_text import NotOneQuestion
+from dbrestore.contract.checks import tsql_question
+from dbrestore.contract.checks.tsql_question import NotOneQuestion
 
 VALUE = "SELECT TOP (2) [value] FROM (\n{}\n) AS [answer] ([value])"
 
@@ -23,22 +23,22 @@ ONE = [
 
 @pytest.mark.parametrize("text", ONE[:6] + ONE[7:])
 def test_a_query_stands_in_parentheses_as_it_is(text: str) -> None:
-    assert question_text.read(text).value == VALUE.format(text.removesuffix(" -- the end").removesuffix(" /* the end */"))
+    assert tsql_question.read(text).value == VALUE.format(text.removesuffix(" -- the end").removesuffix(" /* the end */"))
 
 
 @pytest.mark.parametrize("end", [";", " ; ;\n", "; -- done", ";/* done; */"])
 def test_semicolons_and_comments_at_its_end_are_left_out(end: str) -> None:
-    assert question_text.read(f"SELECT 1{end}").value == VALUE.format("SELECT 1")
+    assert tsql_question.read(f"SELECT 1{end}").value == VALUE.format("SELECT 1")
 
 
 def test_tables_before_a_query_stay_before_it() -> None:
-    question = question_text.read("WITH a (x) AS (SELECT 1), [b c] AS (SELECT x FROM a /* ( */)\nSELECT x FROM [b c];")
+    question = tsql_question.read("WITH a (x) AS (SELECT 1), [b c] AS (SELECT x FROM a /* ( */)\nSELECT x FROM [b c];")
 
     assert question.value == "WITH a (x) AS (SELECT 1), [b c] AS (SELECT x FROM a /* ( */)\n" + VALUE.format("SELECT x FROM [b c]")
 
 
 def test_each_column_of_rows_that_are_counted_has_a_name() -> None:
-    counted = question_text.read("SELECT a, a FROM t").count(2)
+    counted = tsql_question.read("SELECT a, a FROM t").count(2)
 
     assert counted == "SELECT COUNT_BIG(*) AS [value] FROM (\nSELECT a, a FROM t\n) AS [answer] ([c1], [c2])"
 
@@ -80,10 +80,10 @@ REFUSED = [
 @pytest.mark.parametrize(("text", "why"), REFUSED)
 def test_what_is_no_single_query_is_refused(text: str, why: str) -> None:
     with pytest.raises(NotOneQuestion) as refused:
-        question_text.read(text)
+        tsql_question.read(text)
 
     assert why in str(refused.value)
 
 
 def test_line_ends_of_windows_are_those_of_a_line() -> None:
-    assert question_text.read("SELECT 1 -- a\r\n, 2").value == VALUE.format("SELECT 1 -- a\r\n, 2")
+    assert tsql_question.read("SELECT 1 -- a\r\n, 2").value == VALUE.format("SELECT 1 -- a\r\n, 2")

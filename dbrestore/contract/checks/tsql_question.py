@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+ADVICE: Final = "write it as a single SELECT of T-SQL that can stand in FROM (...)"
+
 Kind = Literal["line", "text", "name", "number", "word", "sign"]
 
 _TOKEN: Final = re.compile(
