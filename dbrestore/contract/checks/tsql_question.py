@@ -28,6 +28,7 @@ _TOKEN: Final = re.compile(
 _OTHER_LINE_ENDS: Final = re.compile("\r(?!$)|[\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
 _BLOCK: Final = re.compile(r"/\*|\*/")
 _ELSEWHERE: Final = frozenset({"OPENROWSET", "OPENQUERY", "OPENDATASOURCE"})
+_LET_ORDER: Final = frozenset({"TOP", "OFFSET", "FOR"})
 # A name with more dots begins with a linked server.
 _MOST_DOTS: Final = 2
 
@@ -78,6 +79,7 @@ def read(text: str) -> Question:
     _require_inside(tokens)
     _require_here(tokens)
     begin = _after_tables(tokens) if tokens[0].is_("WITH") else 0
+    _require_unordered(tokens[begin:])
     place, end = tokens[begin].start, tokens[-1].end
     return Question(f"{text[tokens[0].start : place].rstrip()}\n" if begin else "", text[place:end])
 
@@ -131,6 +133,17 @@ def _require_here(tokens: Sequence[_Token]) -> None:
             raise NotOneQuestion("about more than the database: a name of four parts is one of another server")
         if token.kind in ("word", "name") and not (following and following.is_(".")):
             dots = 0
+
+
+def _require_unordered(tokens: Sequence[_Token]) -> None:
+    """What the server says no sooner than the tables are there (1033)."""
+    depth, outside = 0, set[str]()
+    for token in tokens:
+        depth += token.is_("(") - token.is_(")")
+        if depth == 0 and token.kind == "word":
+            outside.add(token.text.upper())
+    if "ORDER" in outside and not outside & _LET_ORDER:
+        raise NotOneQuestion("ordered, which rows in FROM (...) can't be without TOP")
 
 
 def _after_tables(tokens: Sequence[_Token]) -> int:

@@ -17,6 +17,8 @@ ONE = [
     "SELECT a.b.c.d()",
     "SELECT x.a, y.b, 1.5e3, .5 FROM shop.dbo.x, dbo.y",
     "SELECT openquery FROM t",
+    "SELECT TOP (1) a FROM t ORDER BY a",
+    "SELECT ROW_NUMBER() OVER (ORDER BY a), [order] FROM t",
     "SELECT '\\\n' FROM t",
 ]
 
@@ -69,6 +71,8 @@ REFUSED = [
     ("SELECT * FROM OpenDataSource('SQLNCLI', 'x').a.b.c", "OPENDATASOURCE reads from elsewhere"),
     ("SELECT * FROM linked.a.b.c", "a name of four parts is one of another server"),
     ("SELECT * FROM [linked]...[c]", "a name of four parts is one of another server"),
+    ("SELECT a FROM t ORDER BY a", "can't be without TOP"),
+    ("WITH a AS (SELECT TOP 1 b FROM t ORDER BY b) SELECT b FROM a UNION SELECT 1 ORDER BY b", "can't be without TOP"),
     ("WITH a AS (SELECT 1) DELETE FROM a", "SELECT must follow WITH"),
     ("WITH a AS (SELECT 1)", "SELECT must follow WITH"),
     ("WITH a AS SELECT 1", "WITH needs a name, AS and a query in parentheses"),
