@@ -101,6 +101,26 @@ def test_a_restore_that_ends_takes_nothing_from_one_that_shares_its_bucket(whole
     drop(whole, "erp", *OTHERS)
 
 
+def test_checks_have_the_answers_that_a_server_without_rows_can_give(whole: WholeCloud) -> None:
+    first = OTHERS[0]
+    checks = [
+        {"name": "it is there", "sql": "SELECT COUNT(*) FROM sys.databases WHERE name = DB_NAME()", "expect": 1, "show": True},
+        {"name": "rows", "sql": "SELECT COUNT(*) FROM dbo.orders", "expect": {"min": 1}},
+    ]
+
+    run = whole.start_request({"target": {"dbInstance": "erp"}, "databases": [first], "checks": checks})
+    ended = run.ended()
+
+    assert (ended["status"], ended.get("error")) == ("FAILED", "ChecksFailed")
+    message = run.report()["error"]["message"]
+    assert "1 of 2 checks did not hold" in message
+    assert "rows: not checked: expected at least 1; Invalid object name 'dbo.orders'. (208)" in message
+    restored = whole.engine("erp").database(first)
+    assert restored
+    assert (restored.state, [user for user in restored.users if user.without_login]) == ("ONLINE", [])
+    drop(whole, "erp", first)
+
+
 def lose_worker(whole: WholeCloud, _run: Run) -> None:
     """AWS ends the worker's instance."""
     whole.client("ec2").terminate_instances(InstanceIds=whole.workers())
