@@ -91,7 +91,7 @@ def run(
         bool,
         typer.Option(
             "--with-damage",
-            help="Read the dumps as if one bit had changed: the drill must end red, and the alarm must ring. What is stored stays.",
+            help="Read the backups as if one bit had changed: the drill must end red, and the alarm must ring. What is stored stays.",
         ),
     ] = False,
     wait: Annotated[bool, typer.Option(help="Follow the drill to its end.")] = True,

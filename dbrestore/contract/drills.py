@@ -166,8 +166,8 @@ class DrillListAnswer(Document):
 
 class DrillOrder(Document):
     """What a schedule or a person asks for. A schedule gives `schedule_arn` and `scheduled_time`, which together are one drill however
-    often they are delivered; a person gives `requested_by`. `with_damage`: the dumps are read as if one bit of each had changed, and the
-    drill must end red: the proof that it can."""
+    often they are delivered; a person gives `requested_by`. `with_damage`: the backups are read as if one bit of each file had changed, and
+    the drill must end red: the proof that it can."""
 
     name: str = Field(min_length=1)
     schedule_arn: str | None = None

@@ -65,13 +65,15 @@ class NativeStep(Document):
 class NativeDatabaseJob(Document):
     """One SQL Server database. Each task of RDS whose S3 object key begins with `key_prefix` is this restore's own, whatever the bucket's
     name: that is how a task is found again after a lost connection. `discard` needs no steps. The manifest's sizes and names are compared
-    with those of the set `last_set` (its id): the last that is restored."""
+    with those of the set `last_set` (its id): the last that is restored. `asked_checks` are the questions of the request about this
+    database; `restore` refuses those that can't be asked, before it begins."""
 
     backup_name: str
     asked_name: str
     key_prefix: str
     steps: tuple[NativeStep, ...] = ()
     last_set: str = ""
+    asked_checks: tuple[AskedCheck, ...] = ()
 
 
 class NativeOptions(Document):

@@ -74,6 +74,8 @@ LONGEST_SQLSERVER_NAME = 128
 EXPRESS_DATABASE_GIB = {17: 50, 0: 10}
 
 STAGING_THREADS = 32
+# With damage on purpose 5 MiB of each file pass through the function, twice in memory.
+DAMAGING_THREADS = 8
 STAGING_SECONDS = 80
 STAGING_READ_TIMEOUT = 60
 STAGING_PART_BYTES = 256 << 20

@@ -41,6 +41,11 @@ def temporary_database(restore: str, number: int) -> str:
     return f"dbrestore_{restore.removeprefix('r-')}_{number}"
 
 
+def asking_user(restore: str) -> str:
+    """The user without a login that asks checks of a SQL Server database. It exists in transactions alone that are rolled back."""
+    return f"dbrestore_{restore.removeprefix('r-')}_asks"
+
+
 def staging_bucket(owner: str, generation: int, account: str, region: str) -> str:
     """A temporary bucket in the account-regional namespace: no other account can take the name, also after its deletion. `owner`: the
     prefix of the installation."""

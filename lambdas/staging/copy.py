@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from dbrestore.contract.errors import BackupArchived, BackupDamaged, NotReady, RestoreError
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sqlserver_errors import CrossRegionCopyRefused, StagedBackupMissing
+from lambdas.staging import damage as staging_damage
 from lambdas.staging import objects as staging_objects
 from lambdas.staging import parts as staging_parts
 from lambdas.staging.files import StagedFile
@@ -43,15 +44,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast and how long an invocation works: how many requests at once, the least size of a part, and whether its time is over."""
+    """How fast and how long an invocation works: how many requests at once, the least size of a part, and whether its time is over.
+    `with_damage`: one bit of each file becomes another on the way."""
 
     is_over: Callable[[], bool]
     threads: int
     part_bytes: int
+    with_damage: bool = False
 
     def parts(self, file: StagedFile) -> tuple[Part, ...]:
         """None for a file that is copied whole."""
-        return staging_parts.parts(file.length, self.part_bytes)
+        cut = staging_damage.parts if self.with_damage else staging_parts.parts
+        return cut(file.length, self.part_bytes)
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,13 @@ def _copy(files: tuple[StagedFile, ...], source: Place, target: Place, prefix: s
     if not missing:
         return
     begun = _uploads(target, prefix)
-    uploads = [u for u in _at_once(lambda f: _begin(f, source, target, begun.get(f.key), pace.parts(f)), missing, pace) if u]
+    uploads = [u for u in _at_once(lambda f: _begin(f, source, target, begun.get(f.key), pace), missing, pace) if u]
     # What an earlier invocation copied to its end comes first, and then what lacks least: a whole file is safe from the rule that aborts
     # uploads, and time may run out before the last part of the last file.
     _complete_whole(uploads, target, pace)
     unfinished = sorted((upload for upload in uploads if upload.missing), key=lambda upload: len(upload.missing))
     pieces = [(upload, part) for upload in unfinished for part in upload.missing]
-    _at_once(lambda piece: _copy_part(piece[0], piece[1], source, target), pieces, pace)
+    _at_once(lambda piece: _copy_part(piece[0], piece[1], source, target, pace), pieces, pace)
     _complete_whole(unfinished, target, pace)
     _require_all(files, target, prefix, uploads, pace)
 
@@ -125,11 +129,11 @@ def _at_once(work: Callable[[Any], Done], items: Iterable[Any], pace: Pace) -> l
             raise
 
 
-def _begin(file: StagedFile, source: Place, target: Place, upload_id: str | None, planned: tuple[Part, ...]) -> _Upload | None:
+def _begin(file: StagedFile, source: Place, target: Place, upload_id: str | None, pace: Pace) -> _Upload | None:
     """Copy a small file, or begin or find the upload of a large one."""
-    etag = _source_etag(file, source)
+    etag, planned = _source_etag(file, source), pace.parts(file)
     if not planned:
-        _copy_whole(file, etag, source, target)
+        _copy_whole(file, etag, source, target, with_damage=pace.with_damage)
         return None
     if upload_id is None:
         created = target.s3.create_multipart_upload(**target.arguments, Key=file.key, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
@@ -149,9 +153,12 @@ def _source_etag(file: StagedFile, source: Place) -> str:
     return found["ETag"]
 
 
-def _copy_whole(file: StagedFile, etag: str, source: Place, target: Place) -> None:
+def _copy_whole(file: StagedFile, etag: str, source: Place, target: Place, *, with_damage: bool) -> None:
     # One request has one checksum: SHA-256 is the one that every manifest has. Tags would need permissions of their own.
     try:
+        if with_damage:
+            target.s3.put_object(**target.arguments, Key=file.key, Body=_damaged(file, etag, source), ChecksumAlgorithm="SHA256")
+            return
         target.s3.copy_object(**_from(file, etag, source, target), ChecksumAlgorithm="SHA256", TaggingDirective="REPLACE")
     except ClientError as error:
         raise _explained(error, file) from error
@@ -167,17 +174,29 @@ def _parts(file: StagedFile, planned: tuple[Part, ...], target: Place, upload_id
     return {p["PartNumber"]: _completed(p["PartNumber"], p) for p in found if p["Size"] == lengths.get(p["PartNumber"])}
 
 
-def _copy_part(upload: _Upload, part: Part, source: Place, target: Place) -> None:
+def _damaged(file: StagedFile, etag: str, source: Place) -> bytes:
+    return staging_damage.head(source.s3, etag, **source.arguments, Key=file.source_key)
+
+
+def _copy_part(upload: _Upload, part: Part, source: Place, target: Place, pace: Pace) -> None:
+    copied: Mapping[str, Any]
+    place: Any = {"UploadId": upload.id, "PartNumber": part.number}
     try:
-        copied = target.s3.upload_part_copy(
-            **_from(upload.file, upload.etag, source, target),
-            UploadId=upload.id,
-            PartNumber=part.number,
-            CopySourceRange=f"bytes={part.first}-{part.last}",
-        )["CopyPartResult"]
+        if pace.with_damage and part.number == 1:
+            body = _damaged(upload.file, upload.etag, source)
+            copied = target.s3.upload_part(**target.arguments, **place, Key=upload.file.key, Body=body, ChecksumAlgorithm="CRC32")
+        else:
+            copied = _copied_part(upload, part, source, target, place)
     except ClientError as error:
         raise _explained(error, upload.file) from error
     upload.parts[part.number] = _completed(part.number, copied)
+
+
+def _copied_part(upload: _Upload, part: Part, source: Place, target: Place, place: Any) -> Mapping[str, Any]:
+    copied = target.s3.upload_part_copy(
+        **_from(upload.file, upload.etag, source, target), **place, CopySourceRange=f"bytes={part.first}-{part.last}"
+    )
+    return copied["CopyPartResult"]
 
 
 def _from(file: StagedFile, etag: str, source: Place, target: Place) -> dict[str, Any]:

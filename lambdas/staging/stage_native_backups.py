@@ -26,7 +26,7 @@ from lambdas.staging.files import StagedFile, staged_files
 @state(STAGING, PlannedInput, makes=True)
 def stage_native_backups(section: PlannedInput, restore: Restore) -> StagingSection:
     """The files, in the bucket and compared. Raises NotReady until all are."""
-    pace = _pace(restore)
+    pace = _pace(restore, section.plan)
     with invocations.at_work(restore.ledger, STAGING):
         try:
             return _stage(restore, section.plan, pace)
@@ -37,10 +37,12 @@ def stage_native_backups(section: PlannedInput, restore: Restore) -> StagingSect
             raise archive.again(restore, str(error)) from error
 
 
-def _pace(restore: Restore) -> Pace:
+def _pace(restore: Restore, plan: Plan) -> Pace:
     bounds, stopwatch = restore.bounds, restore.surroundings.stopwatch
     until = stopwatch() + limits.STAGING_SECONDS
-    return Pace(lambda: stopwatch() >= until, bounds.staging_threads, bounds.staging_part_bytes)
+    with_damage = plan.drill is not None and plan.drill.with_damage
+    threads = min(bounds.staging_threads, limits.DAMAGING_THREADS) if with_damage else bounds.staging_threads
+    return Pace(lambda: stopwatch() >= until, threads, bounds.staging_part_bytes, with_damage)
 
 
 def _stage(restore: Restore, plan: Plan, pace: Pace) -> StagingSection:

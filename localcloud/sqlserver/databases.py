@@ -4,12 +4,13 @@ Invariant: two names that differ only by case or accent never exist beside each 
 """
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
 from dbrestore.points.sqlserver.header import BackupSet, Lsn
+from localcloud.tds.engine import Session, Value
 
 State = Literal["ONLINE", "RESTORING"]
 
@@ -34,10 +35,24 @@ class File:
 
 @dataclass
 class User:
-    """A database user that logs in by a login with the same `sid`: an orphan where the server has none."""
+    """A database user that logs in by a login with the same `sid`: an orphan where the server has none. One `without_login` can only be
+    impersonated. `granted` is what it may do in the whole database. `maker` is the session whose open transaction made it."""
 
     name: str
     sid: bytes
+    without_login: bool = False
+    granted: set[str] = field(default_factory=set)
+    maker: Session | None = None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a database holds by somebody's word, because nothing here reads it out of a backup: `tables` in schema dbo by name, each with
+    its columns and rows; `triggers` of the database with the events that fire them; security `policies`, all enabled."""
+
+    tables: Mapping[str, tuple[tuple[str, ...], Sequence[tuple[Value, ...]]]] = field(default_factory=dict)
+    triggers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policies: tuple[str, ...] = ()
 
 
 @dataclass
@@ -56,6 +71,7 @@ class Database:
     user_access: str = "MULTI_USER"
     files: tuple[File, ...] = ()
     users: list[User] = field(default_factory=list)
+    contents: Contents = field(default_factory=Contents)
     full: BackupSet | None = None
     reached: Lsn = _NOTHING_YET
     recovered_to: datetime | None = None
@@ -66,6 +82,10 @@ class Database:
     def is_system(self) -> bool:
         """Whether it came with the server."""
         return self.name in SYSTEM
+
+    def user(self, name: str) -> User | None:
+        """Of those that are no part of every database."""
+        return next((one for one in self.users if one.name.casefold() == name.casefold()), None)
 
     def roll_forward(self, backup_set: BackupSet) -> None:
         """Take over what a restored backup set says."""

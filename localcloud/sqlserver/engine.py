@@ -5,12 +5,12 @@ is refused by name, never answered by a guess.
 """
 
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from localcloud.sqlserver import principals
 from localcloud.sqlserver.databases import Database, Databases
 from localcloud.sqlserver.instance import Edition, Instance, Login, OptionState, ServerClock, product_version
 from localcloud.sqlserver.procedures import Procedures
@@ -31,7 +31,12 @@ from localcloud.tsql.syntax import (
     AlterDatabase,
     AlterUser,
     CheckDatabase,
+    CreateUser,
     DropDatabase,
+    DropUser,
+    Grant,
+    Impersonate,
+    Select,
     Setting,
     Statement,
     Transaction,
@@ -78,7 +83,7 @@ class SqlServerEngine:
         )
         self._tasks = Tasks(self.instance)
         self._procedures = Procedures(self.instance, self._tasks)
-        self._lock = threading.RLock()
+        self._lock = self.instance.turn
 
     @property
     def switches(self) -> Switches:
@@ -120,9 +125,21 @@ class SqlServerEngine:
     def _executed(self, session: Session, text: str, parameters: Mapping[str, Value]) -> Sequence[Result]:
         nodes = parse(text)
         frame = Frame(session, {name.lower(): Variable(given) for name, given in parameters.items()})
-        batch = Interpreter(Queries(self.instance, frame, self._procedures.status), self._served, lambda: self._turn(session))
+        queries = Queries(self.instance, frame, self._procedures.status)
+        if session.settings.get("PARSEONLY") == "ON":
+            for node in nodes:
+                if isinstance(node, Select):
+                    queries.require_syntax(node.query)
+            nodes = tuple(node for node in nodes if isinstance(node, Setting))
+        batch = Interpreter(queries, self._served, lambda: self._turn(session))
         batch.run(nodes)
         return batch.results
+
+    def end_transaction(self, session: Session, *, is_committed: bool) -> None:
+        """Commit or roll back, which the end of a session does too."""
+        with self._lock:
+            session.in_transaction = False
+            principals.end_transaction(self.instance, session, is_committed=is_committed)
 
     def set_master_password(self, password: str) -> None:
         """As ModifyDBInstance does, which also gives the master user its rights back."""
@@ -168,6 +185,7 @@ class SqlServerEngine:
         session = frame.session
         for happens in tuple(self.switches.before_statement):
             happens(statement)
+        principals.require_permission(self.instance, session, statement)
         match statement:
             case Call():
                 return self._procedures.execute(session, statement)
@@ -179,7 +197,12 @@ class SqlServerEngine:
             case Use():
                 session.database = open_database(self.instance, statement.database).name
             case Transaction():
-                session.in_transaction = statement.opens
+                if statement.opens:
+                    session.in_transaction = True
+                else:
+                    self.end_transaction(session, is_committed=not statement.undoes)
+            case CreateUser() | DropUser() | Grant() | Impersonate():
+                principals.change(self.instance, open_database(self.instance, session.database), session, statement)
             case Setting():
                 session.settings[statement.name] = statement.value
             case _:

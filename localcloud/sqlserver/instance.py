@@ -1,6 +1,7 @@
 """What the parts of the simulated server share: its settings, its clock, its databases and logins."""
 
 import hashlib
+import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -73,6 +74,8 @@ class Instance:
     other_logins: list[Login] = field(default_factory=list)
     fail_overs: int = 0
     history: History = field(default_factory=History)
+    # Held while a statement runs, and told when a transaction ends.
+    turn: threading.Condition = field(default_factory=lambda: threading.Condition(threading.RLock()))
 
     @property
     def logins(self) -> list[Login]:

@@ -106,3 +106,7 @@ class SqlServer:
         if (option := option_groups.state(self._instance)) != self._option:
             self.engine.instance.backup_restore_option = self._option = option
         return self.engine.execute(session, text, parameters)
+
+    def end_transaction(self, session: Session, *, is_committed: bool) -> None:
+        """As the engine does."""
+        self.engine.end_transaction(session, is_committed=is_committed)

@@ -15,7 +15,12 @@ STATEMENTS: Final = (
         "arguments by position and name, `OUTPUT` of `sp_executesql`, "
         "`EXEC @rc = ...`, the name in a variable; a function call as an argument is refused, as by a real server",
     ),
-    ("`SELECT`, `SELECT @x = ...`", "views, own tables, functions below, joins, subqueries, `TOP`; no `WITH`, no `INTO`, no windows"),
+    (
+        "`SELECT`, `SELECT @x = ...`",
+        "views, own tables, functions below, joins, subqueries, `TOP`, derived tables, `VALUES` in them, `WITH` without lists of columns; "
+        "no `INTO`, no windows. What a restored database holds nothing here reads out of its backup: tests say it (`source_contents`), and "
+        "anything else is an invalid object name",
+    ),
     (
         "`DECLARE`, `SET @x =`, `SET @x +=`",
         "int, bigint, smallint, tinyint, bit, float, real, (n)char, (n)varchar, sysname, datetime, "
@@ -39,9 +44,18 @@ STATEMENTS: Final = (
     ("`DROP DATABASE [IF EXISTS]`", "refused while a task is at work on it, from within it, for system databases, and with Multi-AZ"),
     (
         "`USE`, `ALTER USER ... WITH LOGIN`, `DBCC CHECKDB`, `BEGIN`/`COMMIT`/`ROLLBACK TRANSACTION`",
-        "transactions change nothing but `@@TRANCOUNT` and what RDS's procedures refuse",
+        "transactions change `@@TRANCOUNT` and what RDS's procedures refuse, and undo users that were made in them; nothing else is undone",
     ),
-    ("`SET NOCOUNT` and other settings of sessions", "only `XACT_ABORT` has an effect; `GO` is the client's"),
+    (
+        "`CREATE USER ... WITHOUT LOGIN`, `DROP USER`, `GRANT SELECT`/`UNMASK TO`, `EXECUTE AS USER = '...' WITH NO REVERT`",
+        "who is impersonated reads what was granted, and is refused everything outside of the database; triggers don't run, security "
+        "policies and masks hide nothing. Other sessions wait for a transaction that made a user (`LOCK_TIMEOUT`), and for no other lock",
+    ),
+    (
+        "`SET NOCOUNT` and other settings of sessions",
+        "only `XACT_ABORT`, `LOCK_TIMEOUT` and `PARSEONLY` have an effect: the last knows SQLite's syntax, less what isn't in this table; "
+        "`GO` is the client's",
+    ),
 )
 
 

@@ -157,6 +157,7 @@ def _settle(database: Database, backup_set: BackupSet, instance: Instance) -> No
     # A restored database is untrustworthy whatever it was, unless a test says that RDS does otherwise.
     database.is_trustworthy_on = switches.source_is_trustworthy
     database.damaged = switches.source_is_damaged
+    database.contents = switches.source_contents
     database.users = [User(name, b"\x07" * 8 + name.encode()[:8].ljust(8, b"\0")) for name in switches.source_users]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from localcloud.sqlserver.databases import Contents
 from localcloud.sqlserver.texts import text
 from localcloud.tds.engine import Session
 
@@ -52,6 +53,7 @@ class Switches:
     source_is_trustworthy: bool = False
     source_has_filestream: bool = False
     source_users: tuple[str, ...] = ()
+    source_contents: Contents = field(default_factory=Contents)
     source_is_damaged: bool = False
     # Of each data file of a restored database.
     allocated_pages: int | None = None

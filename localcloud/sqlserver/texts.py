@@ -86,6 +86,54 @@ TEXTS: Final[dict[str, Text]] = {
             "documented",
             _ERRORS,
         ),
+        Text("user-exists", 15023, "User, group, or role '{user}' already exists in the current database.", "documented", _ERRORS),
+        Text(
+            "no-such-principal",
+            15151,
+            "Cannot {verb} the user '{user}', because it does not exist or you do not have permission.",
+            "documented",
+            _ERRORS,
+        ),
+        Text(
+            "cannot-impersonate",
+            15517,
+            'Cannot execute as the database principal because the principal "{user}" does not exist, this type of principal cannot be '
+            "impersonated, or you do not have permission.",
+            "documented",
+            _ERRORS,
+        ),
+        # What a user may not
+        Text(
+            "denied",
+            229,
+            "The {permission} permission was denied on the object '{object}', database '{database}', schema '{schema}'.",
+            "documented",
+            _ERRORS,
+            14,
+        ),
+        Text("denied-in-database", 262, "{permission} permission denied in database '{database}'.", "documented", _ERRORS, 14),
+        Text("no-right", 15247, "User does not have permission to perform this action.", "documented", _ERRORS),
+        Text(
+            "not-accessible",
+            916,
+            'The server principal "{principal}" is not able to access the database "{database}" under the current security context.',
+            "documented",
+            f"{_ERRORS}; that an impersonated user without a login is called by its SID is observed",
+            14,
+        ),
+        Text("lock-timeout", 1222, "Lock request time out period exceeded.", "documented", _ERRORS),
+        # Derived tables
+        Text("more-columns", 8158, "'{table}' has more columns than were specified in the column list.", "documented", _ERRORS),
+        Text("fewer-columns", 8159, "'{table}' has fewer columns than were specified in the column list.", "documented", _ERRORS),
+        Text(
+            "order-in-derived",
+            1033,
+            "The ORDER BY clause is invalid in views, inline functions, derived tables, subqueries, and common table expressions, unless "
+            "TOP, OFFSET or FOR XML is also specified.",
+            "documented",
+            _ERRORS,
+            15,
+        ),
         Text("login-has-user", 15063, "The login already has an account under a different user name.", "documented", _ERRORS),
         Text("no-such-login", 15007, "'{login}' is not a valid login or you do not have permission.", "documented", _ERRORS),
         Text(

@@ -16,6 +16,8 @@ from localcloud.tsql.values import NUMERIC, long_number
 
 Rows = Iterator[tuple[Value, ...]]
 
+# Numbers of objects: any will do, as long as no two are the same.
+_FIRST_OBJECT, _FIRST_TRIGGER, _FIRST_POLICY = 1_000_000, 2_000_000, 3_000_000
 # As `user_access` numbers them.
 _ACCESS: Final = ("MULTI_USER", "SINGLE_USER", "RESTRICTED_USER")
 
@@ -117,8 +119,30 @@ def _database_principals(instance: Instance, database: Database) -> Rows:
     yield "INFORMATION_SCHEMA", 3, "S", "SQL_USER", None, 0, "NONE", None
     yield "sys", 4, "S", "SQL_USER", None, 0, "NONE", None
     for number, user in enumerate(database.users, start=5):
-        yield user.name, number, "S", "SQL_USER", user.sid, 1, "INSTANCE", "dbo"
+        how = (0, "NONE") if user.without_login else (1, "INSTANCE")
+        yield user.name, number, "S", "SQL_USER", user.sid, *how, "dbo"
     yield "db_owner", 16384, "R", "DATABASE_ROLE", None, 0, "NONE", None
+
+
+def _tables(_: Instance, database: Database) -> Rows:
+    for number, name in enumerate(database.contents.tables, start=1):
+        yield name, _FIRST_OBJECT + number, 1, 0, "U", "USER_TABLE", False
+
+
+def _triggers(_: Instance, database: Database) -> Rows:
+    for number, name in enumerate(database.contents.triggers, start=1):
+        yield name, _FIRST_TRIGGER + number, 0, "DATABASE", 0, False, False
+
+
+def _trigger_events(_: Instance, database: Database) -> Rows:
+    for number, events in enumerate(database.contents.triggers.values(), start=1):
+        for event in events:
+            yield _FIRST_TRIGGER + number, event
+
+
+def _security_policies(_: Instance, database: Database) -> Rows:
+    for number, name in enumerate(database.contents.policies, start=1):
+        yield name, _FIRST_POLICY + number, True
 
 
 def _server_principals(instance: Instance, _: Database) -> Rows:
@@ -203,6 +227,32 @@ VIEWS: Final[dict[str, View]] = {
         (*_PRINCIPAL, ("authentication_type", "INT"), ("authentication_type_desc", "NVARCHAR"), ("default_schema_name", "NVARCHAR")),
         _database_principals,
     ),
+    "tables": View(
+        (
+            ("name", "NVARCHAR"),
+            ("object_id", "INT"),
+            ("schema_id", "INT"),
+            ("parent_object_id", "INT"),
+            ("type", "NVARCHAR"),
+            ("type_desc", "NVARCHAR"),
+            ("is_ms_shipped", "SQL_BIT"),
+        ),
+        _tables,
+    ),
+    "triggers": View(
+        (
+            ("name", "NVARCHAR"),
+            ("object_id", "INT"),
+            ("parent_class", "INT"),
+            ("parent_class_desc", "NVARCHAR"),
+            ("parent_id", "INT"),
+            ("is_disabled", "SQL_BIT"),
+            ("is_ms_shipped", "SQL_BIT"),
+        ),
+        _triggers,
+    ),
+    "trigger_events": View((("object_id", "INT"), ("type_desc", "NVARCHAR")), _trigger_events),
+    "security_policies": View((("name", "NVARCHAR"), ("object_id", "INT"), ("is_enabled", "SQL_BIT")), _security_policies),
     "server_principals": View((*_PRINCIPAL, ("is_disabled", "SQL_BIT")), _server_principals),
     "assemblies": View((("name", "NVARCHAR"), ("is_user_defined", "SQL_BIT")), _nothing),
 }

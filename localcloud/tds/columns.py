@@ -2,7 +2,9 @@
 
 import struct
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
 
 from localcloud.tds.engine import ColumnType, ResultSet, Value
 from localcloud.tds.fields import short_text
@@ -16,7 +18,11 @@ TICKS = 300
 _METADATA, _ROW = 0x81, 0xD1
 _NULLABLE = 0x01
 _INT, _BIT, _FLOAT, _DATETIME, _NVARCHAR, _VARBINARY = 0x26, 0x68, 0x6D, 0x6F, 0xE7, 0xA5
-_NUMERIC, _NTEXT = 0x6C, 0x63
+_NUMERIC, _NTEXT, _MONEY, _GUID = 0x6C, 0x63, 0x6E, 0x24
+_DATE, _DATETIME2, _DATETIMEOFFSET = 0x28, 0x2A, 0x2B
+# decimal(38, 4) and money have four digits after the point; moments of the newer types are counted in 100 ns from midnight.
+_DECIMAL_SIZE, _DECIMAL_PRECISION, _SCALE = 17, 38, 4
+_TIME_SCALE, _TIME_SIZE = 7, 5
 # numeric(25, 0): a sign and twelve bytes.
 _NUMERIC_SIZE, _PRECISION = 13, 25
 _LONGEST, _MAX = 8000, 0xFFFF
@@ -34,6 +40,12 @@ _TYPE_INFO: dict[ColumnType, bytes] = {
     "nvarchar(max)": struct.pack("<BH", _NVARCHAR, _MAX) + COLLATION,
     "varbinary": struct.pack("<BH", _VARBINARY, _LONGEST),
     "numeric": bytes([_NUMERIC, _NUMERIC_SIZE, _PRECISION, 0]),
+    "decimal": bytes([_NUMERIC, _DECIMAL_SIZE, _DECIMAL_PRECISION, _SCALE]),
+    "money": bytes([_MONEY, 8]),
+    "date": bytes([_DATE]),
+    "datetime2": bytes([_DATETIME2, _TIME_SCALE]),
+    "datetimeoffset": bytes([_DATETIMEOFFSET, _TIME_SCALE]),
+    "uniqueidentifier": bytes([_GUID, 16]),
 }
 # What came before texts without a limit: ntext, of a table without a name.
 _OLD_LONG = struct.pack("<BI", _NTEXT, 0x7FFFFFFE) + COLLATION + struct.pack("<H", 0)
@@ -114,6 +126,66 @@ def _numeric(value: Value) -> bytes:
     return bytes([_NUMERIC_SIZE, value >= 0]) + abs(value).to_bytes(_NUMERIC_SIZE - 1, "little")
 
 
+def _decimal(value: object) -> bytes:
+    if value is None:
+        return b"\0"
+    units = _units(value)
+    return bytes([_DECIMAL_SIZE, units >= 0]) + abs(units).to_bytes(_DECIMAL_SIZE - 1, "little")
+
+
+def _money(value: object) -> bytes:
+    if value is None:
+        return b"\0"
+    high, low = divmod(_units(value), 1 << 32)
+    return struct.pack("<BiI", 8, high, low)
+
+
+def _units(value: object) -> int:
+    if not isinstance(value, Decimal):
+        raise ValueError(f"{value!r} is no decimal")
+    return int(value.scaleb(_SCALE).to_integral_exact())
+
+
+def _date(value: object) -> bytes:
+    return b"\0" if value is None else bytes([3]) + _day(value)
+
+
+def _datetime2(value: object) -> bytes:
+    return b"\0" if value is None else bytes([_TIME_SIZE + 3]) + _time(value) + _day(value)
+
+
+def _datetimeoffset(value: object) -> bytes:
+    """The moment in UTC, and its zone in minutes."""
+    if value is None:
+        return b"\0"
+    offset = value.utcoffset() if isinstance(value, datetime) else None
+    if not isinstance(value, datetime) or offset is None:
+        raise ValueError(f"{value!r} has no zone")
+    moment = value.astimezone(UTC)
+    return bytes([_TIME_SIZE + 5]) + _time(moment) + _day(moment) + struct.pack("<h", offset // timedelta(minutes=1))
+
+
+def _time(value: object) -> bytes:
+    if not isinstance(value, datetime):
+        raise ValueError(f"{value!r} is no datetime")
+    since = value - value.replace(hour=0, minute=0, second=0, microsecond=0)
+    return (since // timedelta(microseconds=1) * 10).to_bytes(_TIME_SIZE, "little")
+
+
+def _day(value: object) -> bytes:
+    if not isinstance(value, date):
+        raise ValueError(f"{value!r} is no date")
+    return (value.toordinal() - 1).to_bytes(3, "little")
+
+
+def _guid(value: object) -> bytes:
+    if value is None:
+        return b"\0"
+    if not isinstance(value, UUID):
+        raise ValueError(f"{value!r} is no uniqueidentifier")
+    return bytes([16]) + value.bytes_le
+
+
 def _data(value: Value) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-16-le")
 
@@ -128,4 +200,10 @@ _ENCODERS: dict[ColumnType, Callable[[Value], bytes]] = {
     "nvarchar(max)": _long,
     "varbinary": _short,
     "numeric": _numeric,
+    "decimal": _decimal,
+    "money": _money,
+    "date": _date,
+    "datetime2": _datetime2,
+    "datetimeoffset": _datetimeoffset,
+    "uniqueidentifier": _guid,
 }

@@ -22,7 +22,7 @@ from localcloud.tds.versions import NEWEST
 # From this severity on the server ends the connection after the error.
 FATAL = 20
 
-_BAD_STREAM, _RAISED = 4002, 50000
+_BAD_STREAM, _RAISED, _NOT_ITS_TRANSACTION = 4002, 50000, 3989
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Connection:
     def serve(self) -> None:
         """Serve the client until the end, then close the socket."""
         with self._client:
+            session = None
             try:
                 session = self._logged_in()
                 while session and self._is_open_after_request(session):
@@ -48,6 +49,9 @@ class Connection:
                 pass  # nobody is left who could be told
             except (WireError, OSError) as error:
                 _log.warning("a client's connection ends: %s", error)
+            finally:
+                if session:
+                    self._engine.end_transaction(session, is_committed=False)
 
     def _logged_in(self) -> Session | None:
         clear = self._packets.transport
@@ -73,6 +77,7 @@ class Connection:
             self._packets.send(RESPONSE, tokens.done(self._version, tokens.DONE, tokens.ATTENTION))
             return True
         try:
+            self._require_transaction(session, content)
             answer, is_open = self._answer(session, tds_requests.read(self._version, kind, content)), True
         except SqlError as error:
             answer, is_open = (
@@ -91,7 +96,7 @@ class Connection:
     def _answer(self, session: Session, request: Batch | Call | TransactionChange) -> bytes:
         if isinstance(request, TransactionChange):
             return self._changed_transaction(session, request)
-        before = session.database
+        before, had_transaction = session.database, session.in_transaction
         if isinstance(request, Batch):
             answer = tds_answers.of_batch(self._version, self._engine.execute(session, request.text, {}))
         else:
@@ -99,7 +104,24 @@ class Connection:
             statement = work.statement
             results = self._engine.execute(session, statement.text, statement.parameters) if statement else ()
             answer = tds_answers.of_call(self._version, results, work.handle)
+        answer = self._told_transaction(session, had_transaction) + answer
         return answer if session.database == before else tokens.database_changed(self._version, session.database, before) + answer
+
+    def _require_transaction(self, session: Session, content: bytes) -> None:
+        """A request within a transaction names it ([MS-TDS] 2.2.5.3.2). Raises SqlError 3989."""
+        if session.in_transaction and self._version.is_7_2 and tds_requests.transaction(content) != self._transaction:
+            raise SqlError(
+                _NOT_ITS_TRANSACTION, "New request is not allowed to start because it should come with valid transaction descriptor."
+            )
+
+    def _told_transaction(self, session: Session, before: bool) -> bytes:
+        """That a statement began or ended one."""
+        if session.in_transaction == before:
+            return b""
+        if before:
+            return tokens.ended(self._transaction, is_committed=False)
+        self._transaction += 1
+        return tokens.begun(self._transaction)
 
     def _changed_transaction(self, session: Session, change: TransactionChange) -> bytes:
         answer = b""
@@ -107,6 +129,7 @@ class Connection:
             if not session.in_transaction:
                 number = 3902 if change.kind == "commit" else 3903
                 raise SqlError(number, f"The {change.kind} request has no corresponding BEGIN TRANSACTION.")
+            self._engine.end_transaction(session, is_committed=change.kind == "commit")
             session.in_transaction = False
             answer = tokens.ended(self._transaction, is_committed=change.kind == "commit")
         if change.kind == "begin" or change.begins_another:

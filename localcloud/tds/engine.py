@@ -8,9 +8,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+# What the simulated server works with; the wire also carries Decimal, date, datetime with a zone and UUID.
 Value = None | int | float | bool | str | bytes | datetime
-# "numeric" is numeric(25, 0), a whole number.
-ColumnType = Literal["int", "bigint", "bit", "float", "datetime", "nvarchar", "nvarchar(max)", "varbinary", "numeric"]
+# "numeric" is numeric(25, 0), a whole number; "decimal" is decimal(38, 4), "datetime2" datetime2(7), "datetimeoffset" datetimeoffset(7).
+ColumnType = Literal[
+    "int",
+    "bigint",
+    "bit",
+    "float",
+    "datetime",
+    "nvarchar",
+    "nvarchar(max)",
+    "varbinary",
+    "numeric",
+    "decimal",
+    "money",
+    "date",
+    "datetime2",
+    "datetimeoffset",
+    "uniqueidentifier",
+]
 
 
 @dataclass(frozen=True)
@@ -57,7 +74,7 @@ class DropConnection(Exception):
 
 @dataclass
 class Session:
-    """One login. `database` is the current one; the wire keeps `in_transaction`."""
+    """One login. `database` is the current one; wire and engine both know of statements that begin and end a transaction."""
 
     user: str
     database: str
@@ -76,4 +93,8 @@ class Engine(Protocol):
         """Run one batch; an error is in its place among what the statements around it returned. `parameters` by name with `@`
         (`{"@P1": ...}`): those of sp_executesql, or of a procedure that was called as RPC, which arrives as
         `exec <procedure> @a=@a, @b=@b`. Raises SqlError if nothing of the batch ran, DropConnection."""
+        ...
+
+    def end_transaction(self, session: Session, *, is_committed: bool) -> None:
+        """The session's transaction is committed or rolled back by a request of its own, or rolled back because the session ends."""
         ...

@@ -15,6 +15,7 @@ _NUMBERS = {10: "sp_executesql", 11: "sp_prepare", 12: "sp_execute", 13: "sp_pre
 _BY_NUMBER = 0xFFFF
 _BEGIN, _COMMIT, _ROLLBACK = 5, 7, 8
 _BEGIN_ANOTHER = 1
+_TRANSACTION_HEADER = 2
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,18 @@ def read(version: Version, kind: int, content: bytes) -> Batch | Call | Transact
     if kind == TRANSACTION:
         return _transaction(reader)
     raise WireError(f"a packet of type {kind} came where a request was expected")
+
+
+def transaction(content: bytes) -> int:
+    """The descriptor of the transaction that a request belongs to, as its headers tell; 0 if they name none. Raises WireError."""
+    reader = Reader(content)
+    headers = Reader(reader.take(max(0, reader.number(4) - 4)))
+    while headers:
+        length, kind = headers.number(4), headers.number(2)
+        data = headers.take(max(0, length - 6))
+        if kind == _TRANSACTION_HEADER:
+            return int.from_bytes(data[:8], "little")
+    return 0
 
 
 def declared_names(declaration: str) -> list[str]:

@@ -108,6 +108,9 @@ class Frame:
         """A literal's or a variable's value; a bare word stands for itself, as in EXEC. Raises SqlError 137."""
         if token.kind == "variable":
             return self.variable(token.text).value
+        if token.text[:2].lower() == "0x" and token.kind == "number":
+            digits = token.text[2:]
+            return bytes.fromhex(digits if len(digits) % 2 == 0 else f"0{digits}")
         if token.kind == "number":
-            return float(token.text) if "." in token.text else int(token.text, 0)
+            return float(token.text) if "." in token.text else int(token.text)
         return None if token.upper == "NULL" else token.text

@@ -9,15 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+from localcloud.sqlserver.texts import text
 from localcloud.tsql import functions as sqlserver_functions
 from localcloud.tsql.data_types import CAST, parse
 from localcloud.tsql.frame import Frame
-from localcloud.tsql.tokens import Token, closing, parts
+from localcloud.tsql.tokens import Token, closing, depths, parts
 from localcloud.tsql.values import stored
 
 COLLATION: Final = "CI_AS"
 _WORDS: Final = (
-    "SELECT DISTINCT FROM WHERE AND OR NOT IN IS NULL LIKE BETWEEN EXISTS WHEN THEN ELSE AS ON JOIN INNER LEFT OUTER CROSS "
+    "SELECT VALUES DISTINCT FROM WHERE AND OR NOT IN IS NULL LIKE BETWEEN EXISTS WHEN THEN ELSE AS ON JOIN INNER LEFT OUTER CROSS "
     "ORDER BY GROUP HAVING ASC DESC UNION ALL EXCEPT INTERSECT ESCAPE SET"
 )
 _KEYWORDS: Final = frozenset(_WORDS.split())
@@ -44,8 +45,15 @@ class Rewriting:
     collation_of: Callable[[str], str]
     values: list[object] = field(default_factory=list)
 
+    def statement(self, tokens: Sequence[Token]) -> str:
+        """A query, behind `WITH name AS (...)` if there are such. Raises Unknown, SqlError 137, 1033."""
+        if not tokens or tokens[0].upper != "WITH":
+            return self.written(tokens)
+        begin = next(place for place, (depth, token) in enumerate(depths(tokens)) if not depth and token.upper == "SELECT")
+        return f"WITH {self._joined(self._pieces(tokens[1:begin]))} {self.written(tokens[begin:])}"
+
     def written(self, tokens: Sequence[Token]) -> str:
-        """A query or an expression. Raises Unknown, SqlError 137."""
+        """A query or an expression. Raises Unknown, SqlError 137, 1033."""
         rest, top = list(tokens), ""
         if len(rest) > 2 and rest[0].upper == "SELECT" and rest[1].upper == "TOP":
             in_parentheses = rest[2].upper == "("
@@ -89,7 +97,16 @@ class Rewriting:
 
     def _group(self, tokens: Sequence[Token], position: int) -> tuple[_Piece, int]:
         end = self._closing(tokens, position)
-        inner = self.written(tokens[position + 1 : end])
+        inner_tokens = tokens[position + 1 : end]
+        if inner_tokens and inner_tokens[0].upper == "SELECT":
+            _require_no_order(inner_tokens)
+        inner = self.written(inner_tokens)
+        if named := _columns_named(tokens, end + 1):
+            name, columns, after = named
+            listed = ", ".join(map(quoted, columns))
+            # SQLite names the columns of a derived table only so.
+            select = f"WITH {quoted(name)} ({listed}) AS ({inner}) SELECT * FROM {quoted(name)}"  # noqa: S608 (written anew)
+            return _Piece(f"({select}) AS {quoted(name)}", "operand"), after
         return _Piece(f"({inner})" if tokens[position].upper == "(" else f"CASE {inner} END", "operand"), end + 1
 
     def _hint(self, tokens: Sequence[Token], position: int) -> tuple[_Piece, int]:
@@ -165,6 +182,24 @@ class Rewriting:
             text, position = _sum(pieces, position) if _begins_term(pieces, position) else (pieces[position].text, position + 1)
             out.append(text)
         return " ".join(filter(None, out))
+
+
+def _columns_named(tokens: Sequence[Token], position: int) -> tuple[str, list[str], int] | None:
+    """`[AS] name (columns)` behind a derived table: the name, the columns and where it ends."""
+    position += position < len(tokens) and tokens[position].upper == "AS"
+    if not (position + 1 < len(tokens) and tokens[position].is_identifier and tokens[position].upper not in _KEYWORDS):
+        return None
+    end = closing(tokens, position + 1) if tokens[position + 1].upper == "(" else None
+    columns = parts(tokens[position + 2 : end]) if end else []
+    if end is None or not all(len(one) == 1 and one[0].is_identifier for one in columns):
+        return None
+    return tokens[position].text, [one[0].text for one in columns], end + 1
+
+
+def _require_no_order(tokens: Sequence[Token]) -> None:
+    outside = [token.upper for depth, token in depths(tokens) if not depth]
+    if "ORDER" in outside and not {"TOP", "OFFSET"} & set(outside):
+        raise text("order-in-derived").error()
 
 
 def quoted(name: str) -> str:

@@ -256,6 +256,10 @@ def _belongs(word: str, found: Sequence[str]) -> bool:
             return word == "SET" and "SET" not in found
         case "INSERT":
             return word in ("SELECT", "EXEC", "EXECUTE") and not {"SELECT", "EXEC", "EXECUTE", "VALUES"} & set(found)
+        case "WITH":
+            return word == "SELECT" and last == ")"
+        case "GRANT":
+            return list(found) == ["GRANT"]
         case "DROP":
             return word == "IF" and last in ("DATABASE", "TABLE")
     return False

@@ -9,24 +9,26 @@ from itertools import pairwise
 from typing import Final
 
 from localcloud.sqlserver.texts import text
+from localcloud.tsql import setting_statements
+from localcloud.tsql import user_statements as users
 from localcloud.tsql.data_types import DECLARED, parse
 from localcloud.tsql.syntax import (
     AlterDatabase,
     AlterUser,
     Argument,
-    Assign,
     CheckDatabase,
     Declare,
     DeclareTable,
     DropDatabase,
     DropTable,
+    DropUser,
     Execute,
     ExecuteText,
+    Impersonate,
     Insert,
     Print,
     Raise,
     Select,
-    Setting,
     Several,
     Statement,
     Throw,
@@ -39,31 +41,6 @@ from localcloud.tsql.tokens import Token, closing, depths, parts, written
 
 _CHECK_OPTIONS: Final = frozenset({"NO_INFOMSGS", "ALL_ERRORMSGS", "PHYSICAL_ONLY", "EXTENDED_LOGICAL_CHECKS", ",", "NOINDEX"})
 _RAISE_OPTIONS: Final = frozenset({"NOWAIT", "LOG", "SETERROR", ","})
-# What drivers and scripts set and what changes nothing here.
-_SETTINGS: Final = frozenset(
-    [
-        "NOCOUNT",
-        "XACT_ABORT",
-        "ANSI_DEFAULTS",
-        "ANSI_NULLS",
-        "ANSI_NULL_DFLT_ON",
-        "ANSI_PADDING",
-        "ANSI_WARNINGS",
-        "ARITHABORT",
-        "CONCAT_NULL_YIELDS_NULL",
-        "CURSOR_CLOSE_ON_COMMIT",
-        "DATEFIRST",
-        "DATEFORMAT",
-        "DEADLOCK_PRIORITY",
-        "IMPLICIT_TRANSACTIONS",
-        "LANGUAGE",
-        "LOCK_TIMEOUT",
-        "NUMERIC_ROUNDABORT",
-        "QUOTED_IDENTIFIER",
-        "TEXTSIZE",
-        "TRANSACTION",
-    ]
-)
 _ACCESS: Final = frozenset({"SINGLE_USER", "RESTRICTED_USER", "MULTI_USER"})
 _RECOVERY: Final = frozenset({"FULL", "SIMPLE", "BULK_LOGGED"})
 _ENDINGS: Final[tuple[list[str], ...]] = (["WITH", "ROLLBACK", "IMMEDIATE"], ["WITH", "NO_WAIT"], [])
@@ -75,8 +52,10 @@ def recognise(tokens: Sequence[Token]) -> Statement:
         "EXEC": _execute,
         "EXECUTE": _execute,
         "SELECT": _select,
+        "WITH": _with,
+        "GRANT": users.granted,
         "DECLARE": _declare,
-        "SET": _set,
+        "SET": setting_statements.recognised,
         "PRINT": _print,
         "RAISERROR": _raise,
         "THROW": _throw,
@@ -85,7 +64,7 @@ def recognise(tokens: Sequence[Token]) -> Statement:
         "ALTER": _alter,
         "DROP": _drop,
         "DBCC": _check,
-        "CREATE": table_statement,
+        "CREATE": lambda given: users.created(given) or table_statement(given),
         "INSERT": _insert,
         "DELETE": table_statement,
         "UPDATE": table_statement,
@@ -104,8 +83,10 @@ def _words(tokens: Sequence[Token]) -> list[str]:
     return [token.upper for token in tokens]
 
 
-def _execute(tokens: Sequence[Token]) -> Execute | ExecuteText | None:
+def _execute(tokens: Sequence[Token]) -> Execute | ExecuteText | Impersonate | None:
     rest, status = tokens[1:], ""
+    if _words(rest)[:1] == ["AS"]:
+        return users.impersonated(rest)
     if len(rest) > 1 and rest[0].kind == "variable" and rest[1].upper == "=":
         rest, status = rest[2:], rest[0].text
     if rest and rest[0].upper == "(":
@@ -167,6 +148,12 @@ def _select(tokens: Sequence[Token]) -> Select | None:
     return Select((*tokens[:start], *columns, *tokens[end:]), tuple(names))
 
 
+def _with(tokens: Sequence[Token]) -> Select | None:
+    """A query with tables before it; those have no lists of columns here."""
+    is_query = any(token.upper == "SELECT" for depth, token in depths(tokens) if not depth)
+    return Select(tuple(tokens)) if is_query else None
+
+
 def _end_of_list(tokens: Sequence[Token], start: int) -> int:
     depth = 0
     for position in range(start, len(tokens)):
@@ -195,18 +182,6 @@ def _declared(tokens: Sequence[Token]) -> Declare | DeclareTable | None:
     if initial and (len(initial) < 2 or initial[0].upper != "="):
         return None
     return Declare(tokens[0].text, found[0], tuple(initial[1:]))
-
-
-def _set(tokens: Sequence[Token]) -> Assign | Setting | None:
-    words = _words(tokens)
-    if len(tokens) > 3 and tokens[1].kind == "variable":
-        if words[2] == "=":
-            return Assign(tokens[1].text, "", tuple(tokens[3:]))
-        is_compound = words[2] in ("+", "-", "*", "/") and words[3] == "=" and len(tokens) > 4
-        return Assign(tokens[1].text, words[2], tuple(tokens[4:])) if is_compound else None
-    if len(tokens) > 2 and words[1] in _SETTINGS:
-        return Setting(words[1], tokens[-1].text.upper())
-    return None
 
 
 def _insert(tokens: Sequence[Token]) -> Insert | None:
@@ -248,8 +223,8 @@ def _use(tokens: Sequence[Token]) -> Use | None:
 
 def _alter(tokens: Sequence[Token]) -> AlterUser | AlterDatabase | None:
     words = _words(tokens)
-    if len(tokens) == 7 and words[1] == "USER" and words[3:6] == ["WITH", "LOGIN", "="]:
-        return AlterUser(tokens[2].text, tokens[6].text)
+    if words[1:2] == ["USER"]:
+        return users.altered(tokens)
     if len(tokens) < 5 or words[1] != "DATABASE" or words[3] != "SET" or not tokens[2].is_identifier:
         return None
     setting, rest = words[4], words[5:]
@@ -263,8 +238,10 @@ def _alter(tokens: Sequence[Token]) -> AlterUser | AlterDatabase | None:
     return None
 
 
-def _drop(tokens: Sequence[Token]) -> DropDatabase | DropTable | None:
+def _drop(tokens: Sequence[Token]) -> DropDatabase | DropTable | DropUser | None:
     words = _words(tokens)
+    if words[1:2] == ["USER"]:
+        return users.dropped(tokens)
     if words[1:2] != ["DATABASE"]:
         found = table_statement(tokens)
         return found if isinstance(found, DropTable) else None
@@ -293,5 +270,5 @@ def _check(tokens: Sequence[Token]) -> CheckDatabase | None:
 def _transaction(tokens: Sequence[Token]) -> Transaction | None:
     words = _words(tokens)
     if words in (["COMMIT"], ["ROLLBACK"]) or words[1:] in (["TRAN"], ["TRANSACTION"]):
-        return Transaction(words[0] == "BEGIN")
+        return Transaction(words[0] == "BEGIN", words[0] == "ROLLBACK")
     return None

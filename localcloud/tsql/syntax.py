@@ -176,9 +176,39 @@ class CheckDatabase:
 
 @dataclass(frozen=True)
 class Transaction:
-    """BEGIN, COMMIT or ROLLBACK."""
+    """BEGIN, COMMIT or ROLLBACK, which `undoes`."""
 
     opens: bool
+    undoes: bool = False
+
+
+@dataclass(frozen=True)
+class CreateUser:
+    """CREATE USER u WITHOUT LOGIN."""
+
+    user: str
+
+
+@dataclass(frozen=True)
+class DropUser:
+    """DROP USER u."""
+
+    user: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """GRANT of a permission on the current database TO u."""
+
+    permission: str
+    user: str
+
+
+@dataclass(frozen=True)
+class Impersonate:
+    """EXECUTE AS USER = 'u' WITH NO REVERT."""
+
+    user: str
 
 
 @dataclass(frozen=True)
@@ -211,6 +241,10 @@ Statement = (
     | AlterDatabase
     | DropDatabase
     | CheckDatabase
+    | CreateUser
+    | DropUser
+    | Grant
+    | Impersonate
     | Transaction
     | Setting
     | Insert

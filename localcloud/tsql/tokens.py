@@ -11,7 +11,7 @@ from typing import Final, Literal
 Kind = Literal["word", "name", "string", "number", "variable", "sign"]
 
 _TOKEN: Final = re.compile(
-    r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)
+    r"""(?P<skip>\s+|--[^\n]*)
       |(?P<string>N?'(?:[^']|'')*')
       |(?P<name>\[(?:[^\]]|\]\])*\]|"(?:[^"]|"")*")
       |(?P<variable>@@?[\w#$]+)
@@ -20,6 +20,7 @@ _TOKEN: Final = re.compile(
       |(?P<sign><>|<=|>=|!=|.)""",
     re.VERBOSE | re.DOTALL,
 )
+_COMMENT: Final = re.compile(r"/\*|\*/")
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,30 @@ def tokens(text: str) -> list[Token]:
     """All but blanks and comments."""
     found: list[Token] = []
     begins_line = True
-    for match in _TOKEN.finditer(text):
+    position = 0
+    while match := _TOKEN.match(text, position):
+        if end := _after_comment(text, position):
+            begins_line, position = begins_line or "\n" in text[position:end], end
+            continue
+        position = match.end()
         if match.lastgroup == "skip":
             begins_line = begins_line or "\n" in match.group()
             continue
         found.append(Token(_kind(match.lastgroup), _unquoted(match.group()), begins_line))
         begins_line = False
     return found
+
+
+def _after_comment(text: str, position: int) -> int | None:
+    """Where one that begins here ends: they nest (Microsoft Learn, "Slash star")."""
+    if not text.startswith("/*", position):
+        return None
+    depth = 0
+    for mark in _COMMENT.finditer(text, position):
+        depth += 1 if mark[0] == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    return None
 
 
 def depths(found: Sequence[Token]) -> Iterator[tuple[int, Token]]:

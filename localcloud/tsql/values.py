@@ -13,6 +13,17 @@ Stored = None | int | float | str | bytes
 BIT: Final = "SQL_BIT"
 # numeric(25, 0): all its values are kept with all digits, or some would compare as texts and others as numbers.
 NUMERIC: Final = "SQL_NUMERIC"
+# What sys.dm_exec_describe_first_result_set tells, as far as it is true here; names as SQL Server calls the types that the wire carries.
+DESCRIPTION: Final = (
+    ("column_ordinal", "INT"),
+    ("name", "NVARCHAR"),
+    ("system_type_name", "NVARCHAR"),
+    ("error_number", "INT"),
+    ("error_severity", "INT"),
+    ("error_state", "INT"),
+    ("error_message", "NVARCHAR"),
+)
+_TYPE_NAMES: Final = {"nvarchar": "nvarchar(4000)", "varbinary": "varbinary(8000)", "numeric": "numeric(25,0)"}
 _MOMENT: Final = "\x01"
 _NUMBER: Final = "\x02"
 _DIGITS: Final = 25
@@ -69,3 +80,11 @@ def _type(values: Sequence[Value]) -> ColumnType:
         return "bigint"
     kinds: dict[type, ColumnType] = {int: "int", bool: "int", datetime: "datetime", bytes: "varbinary"}
     return kinds[type(given[0])] if given else "nvarchar"
+
+
+def described(found: ResultSet) -> list[tuple[Value, ...]]:
+    """A row for each column, as DESCRIPTION."""
+    return [
+        (number, column.name or None, _TYPE_NAMES.get(column.type, column.type), None, None, None, None)
+        for number, column in enumerate(found.columns, start=1)
+    ]

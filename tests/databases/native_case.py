@@ -16,6 +16,7 @@ from unittest.mock import patch
 import boto3
 
 from dbrestore.contract import keys
+from dbrestore.contract.checks.asked import AskedCheck
 from dbrestore.contract.job import DatabaseServer, Job, JobKind, NativeDatabaseJob, NativeOptions, NativeStep, Result
 from dbrestore.contract.manifest import Manifest, NativeDatabaseBackup, NativeKind
 from dbrestore.points.sqlserver import adding as native_points
@@ -171,6 +172,7 @@ class NativeRestore:
     host: str = "localhost"
     port: int = 0
     ca_bundle: str = f"s3://{EVIDENCE}/certificates/rds-ca.pem"
+    asked_checks: tuple[AskedCheck, ...] = ()
 
     def __post_init__(self) -> None:
         """Store the backups as a restore point and copy what is needed into the temporary bucket."""
@@ -207,6 +209,7 @@ class NativeRestore:
             steps=steps,
             last_set=sets[-1].set_id,
             key_prefix=native_staging.database_prefix(self.restore_id, number),
+            asked_checks=tuple(check for check in self.asked_checks if check.database == name),
         )
 
     def job(self, kind: JobKind) -> Job:

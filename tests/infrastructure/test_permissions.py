@@ -348,6 +348,7 @@ def _operations() -> dict[str, tuple[str, ...]]:
         "copy_object": ("s3:GetObject", "s3:PutObject"),
         "create_multipart_upload": ("s3:PutObject",),
         "upload_part_copy": ("s3:GetObject", "s3:PutObject"),
+        "upload_part": ("s3:PutObject",),
         "complete_multipart_upload": ("s3:PutObject",),
         "delete_objects": ("s3:DeleteObject", "s3:DeleteObjectVersion"),
         "get_bucket_encryption": ("s3:GetEncryptionConfiguration",),

@@ -1,6 +1,7 @@
 """Restores of native backups end to end on the local cloud: two that share the temporary bucket, and what is left of one that was ended
 from outside. Real backups where they are at hand, written ones elsewhere; no SQL Server engine is in it."""
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from localcloud import cloud as local
+from localcloud.stacks import application
 from tests.native.chains import CHAIN, FULL, another
 from tests.native.granted_calls import not_granted
 from tests.native.installation import BYSTANDER
@@ -34,9 +36,21 @@ else:
     OTHERS = ("shop", "crm")
 
 
+DRILL = {
+    "name": "erp-yearly",
+    "schedule": {"expression": "cron(0 0 1 1 ? *)", "timeZone": "UTC"},
+    "source": {"dbInstance": "erp"},
+    "target": {"dbInstance": "erp"},
+    "databases": [OTHERS[0]],
+}
+
+
 @pytest.fixture(scope="module")
 def whole() -> Iterator[WholeCloud]:
-    with tempfile.TemporaryDirectory(prefix="native-") as folder:
+    with tempfile.TemporaryDirectory(prefix="native-") as folder, pytest.MonkeyPatch.context() as patch:
+        declared = Path(folder, "drills.json")
+        declared.write_text(json.dumps({"drills": [DRILL]}))
+        patch.setenv(application.DRILLS, str(declared))
         running = local.start(Path(folder, "cloud"), time_scale=100.0, schedules=False)
         try:
             know_images()
@@ -99,6 +113,40 @@ def test_a_restore_that_ends_takes_nothing_from_one_that_shares_its_bucket(whole
     assert (row["physicalId"], bool(row["seenAbsentAt"])) == (bucket, True)
     drop(whole, "crm", CHAINED)
     drop(whole, "erp", *OTHERS)
+
+
+def test_checks_have_the_answers_that_a_server_without_rows_can_give(whole: WholeCloud) -> None:
+    first = OTHERS[0]
+    checks = [
+        {"name": "it is there", "sql": "SELECT COUNT(*) FROM sys.databases WHERE name = DB_NAME()", "expect": 1, "show": True},
+        {"name": "rows", "sql": "SELECT COUNT(*) FROM dbo.orders", "expect": {"min": 1}},
+    ]
+
+    run = whole.start_request({"target": {"dbInstance": "erp"}, "databases": [first], "checks": checks})
+    ended = run.ended()
+
+    assert (ended["status"], ended.get("error")) == ("FAILED", "ChecksFailed")
+    message = run.report()["error"]["message"]
+    assert "1 of 2 checks did not hold" in message
+    assert "rows: not checked: expected at least 1; Invalid object name 'dbo.orders'. (208)" in message
+    restored = whole.engine("erp").database(first)
+    assert restored
+    assert (restored.state, [user for user in restored.users if user.without_login]) == ("ONLINE", [])
+    drop(whole, "erp", first)
+
+
+def test_a_drill_with_damage_ends_red_and_the_same_without_it_green(whole: WholeCloud) -> None:
+    before = whole.inventory()
+    tasks = len(whole.engine("erp").tasks)
+
+    damaged = whole.start_request({"drill": {"name": DRILL["name"], "withDamage": True}}).ended()
+
+    assert (damaged["status"], damaged.get("error")) == ("FAILED", "StagedCopyDiffers"), damaged
+    assert len(whole.engine("erp").tasks) == tasks
+    assert whole.inventory() == before
+    passed = whole.start_request({"drill": {"name": DRILL["name"]}}).ended()
+    assert passed["status"] == "SUCCEEDED", passed
+    assert whole.inventory() == before
 
 
 def lose_worker(whole: WholeCloud, _run: Run) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.job import Absence, DatabaseResult, DatabaseStatus, ErrorNote, Job, NativeDatabaseJob, Result
 
 ANOTHERS = "a database of this name is there that this restore did not make"
@@ -11,12 +12,13 @@ ANOTHERS = "a database of this name is there that this restore did not make"
 @dataclass
 class NativeServer:
     """`databases` are what stands in the server, `makers` the key prefixes of the tasks that made them. `tasks` are the key prefixes of
-    tasks that aren't over, `failing` errors by `STATUS asked_name`."""
+    tasks that aren't over, `failing` errors by `STATUS asked_name`, `answers` what a verification is answered, by the asked name."""
 
     databases: set[str]
     failing: dict[str, ErrorNote]
     makers: dict[str, str] = field(default_factory=dict)
     tasks: set[str] = field(default_factory=set)
+    answers: dict[str, tuple[CheckAnswer, ...]] = field(default_factory=dict)
 
     def do(self, job: Job) -> Result:
         """A whole job."""
@@ -44,7 +46,8 @@ class NativeServer:
 
     def _verify(self, database: NativeDatabaseJob) -> DatabaseResult:
         assert database.asked_name in self.databases
-        return self._told(database, "PROMOTED")
+        told = self._told(database, "PROMOTED")
+        return told.model_copy(update={"answers": self.answers.get(database.asked_name, ())}) if told.status == "PROMOTED" else told
 
     def _discard(self, database: NativeDatabaseJob) -> DatabaseResult:
         self.tasks.discard(database.key_prefix)

@@ -40,7 +40,7 @@ class FakeWorker:
     native: NativeServer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.native = NativeServer(self.databases, self.failing)
+        self.native = NativeServer(self.databases, self.failing, answers=self.answers)
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Stand behind moto's SSM."""

@@ -10,7 +10,7 @@ from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.record import Report
-from tests.statemachine.engines import POSTGRES, SQLSERVER
+from tests.statemachine.engines import POSTGRES, SQLSERVER, Engine
 from tests.statemachine.world import World
 
 GOOD = CheckAnswer(name="rows", expected="5", status="ok", sha256="ab" * 32)
@@ -20,9 +20,9 @@ WRONG = CheckAnswer(
 UNASKED = CheckAnswer(name="slow", expected="1", status="not checked", why="canceling statement\ndue to statement timeout")
 
 
-def request(*databases: str) -> dict[str, Any]:
+def request(*databases: str, engine: Engine = POSTGRES) -> dict[str, Any]:
     checks = [{"name": "rows", "database": name, "sql": "SELECT count(*) FROM t", "expect": 5} for name in databases]
-    return {**POSTGRES.request(*databases), "checks": checks}
+    return {**engine.request(*databases), "checks": checks}
 
 
 def report(world: World) -> Report:
@@ -78,10 +78,25 @@ def test_a_failed_database_is_told_before_checks(world: World) -> None:
     assert "1 of 1 checks did not hold" in ended["cause"]
 
 
-def test_checks_of_sql_server_are_refused(world: World) -> None:
+def test_databases_of_sql_server_are_asked_their_own_questions_too(world: World) -> None:
     world.use(SQLSERVER)
+    world.worker.answers["orders"] = (GOOD,)
 
-    ended = world.run({**SQLSERVER.request("orders"), "checks": [{"name": "one", "sql": "SELECT 1", "expect": 1}]})
+    ended = world.run(request("orders", "crm", engine=SQLSERVER))
 
-    assert (ended["status"], ended["error"]) == ("FAILED", "NotSupportedYet")
-    assert "/checks: checks in SQL are asked of PostgreSQL alone as yet" in ended["cause"]
+    assert ended["status"] == "SUCCEEDED"
+    for kind in ("restore", "verify"):
+        (job,) = [job for job in world.worker.jobs if job.kind == kind]
+        assert {d.backup_name: [c.database for c in d.asked_checks] for d in job.native_databases} == {"orders": ["orders"], "crm": ["crm"]}
+
+
+def test_another_answer_of_sql_server_keeps_the_database_and_ends_red(world: World) -> None:
+    world.use(SQLSERVER)
+    before = world.inventory()
+    world.worker.answers["orders"] = (GOOD, WRONG)
+
+    ended = world.run(request("orders", engine=SQLSERVER))
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "ChecksFailed")
+    assert world.inventory() == before | {"databases": ["orders"]}
+    assert world.meta().status == "CLOSED"

@@ -334,13 +334,18 @@ def test_damage_on_purpose_that_nothing_notices_is_never_green(world: World, dec
     assert "read with damage on purpose, and nothing noticed it" in ended["cause"]
 
 
-def test_damage_on_purpose_is_of_postgresql_alone_as_yet(world: World, declare: Any) -> None:
+def test_damage_on_purpose_of_sql_server_is_found_in_the_temporary_bucket(world: World, declare: Any) -> None:
     world.use(SQLSERVER)
     declare(declared(SQLSERVER))
+    before = world.inventory()
 
     ended = world.run(start(withDamage=True))
 
-    assert (ended["status"], ended["error"]) == ("FAILED", "NotSupportedYet")
+    assert (ended["status"], ended["error"]) == ("FAILED", "StagedCopyDiffers")
+    assert [job.kind for job in world.worker.jobs] == []
+    assert world.inventory() == before
+    told = report(world)
+    assert (told.status, told.drill and told.drill.name) == ("FAILED", "weekly")
 
 
 def test_a_start_that_meets_another_one_being_planned_is_skipped_and_counted(world: World) -> None:

@@ -78,8 +78,8 @@ Expected = Annotated[Expectation | bool | int | float | str | None, BeforeValida
 
 class AskedCheck(Document):
     """One question. `database` is its name in the restore point; it may be left out if only one database is restored. `sql` is one
-    statement that reads, without parameters; names without a schema are looked for in `public`. `expect` is a value, or an Expectation.
-    The value that came back is kept as its SHA-256 alone; `show` true keeps and shows the value itself."""
+    statement that reads, without parameters; names without a schema are looked for in `public`, on SQL Server in `dbo`. `expect` is a
+    value, or an Expectation. The value that came back is kept as its SHA-256 alone; `show` true keeps and shows the value itself."""
 
     name: str = Field(min_length=1, max_length=100)
     database: str | None = Field(default=None, min_length=1)

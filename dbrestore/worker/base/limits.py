@@ -35,6 +35,8 @@ ANALYZE_SECONDS: Final = 1800
 
 # A check of one's own; it may run code of the dump as well.
 CHECK_SECONDS: Final = 600
+# Nobody else works in the restored database; on SQL Server, RDS itself may for a moment.
+CHECK_LOCK_SECONDS: Final = 60
 # Of the answer to one: enough for any number, moment or name. Longer values are compared by this much of them, and so are refused.
 ANSWER_CHARACTERS: Final = 10_000
 

@@ -1,4 +1,4 @@
-"""Which databases the server has, by names as SQL Server and RDS tell them apart: neither by case nor by accent."""
+"""Which databases the server has, by names as SQL Server and RDS tell them apart: neither by case nor by accent. Names in statements."""
 
 import unicodedata
 from datetime import datetime
@@ -27,6 +27,11 @@ def created(connection: NativeConnection, name: str) -> datetime | None:
     restored into it, and tells a database from a later one of the same name."""
     rows = connection.rows("SELECT create_date FROM sys.databases WHERE name = %s", (name,))
     return rows[0]["create_date"] if rows else None
+
+
+def bracketed(name: str) -> str:
+    """A name in a statement that takes no parameter for it: in brackets, a closing one doubled, all else is literal."""
+    return f"[{name.replace(']', ']]')}]"
 
 
 def _folded(name: str) -> str:

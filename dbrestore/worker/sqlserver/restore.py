@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from dbrestore.contract.errors import DatabaseExists, RestoreError, RestoreFailed
+from dbrestore.contract.errors import CheckRefused, DatabaseExists, RestoreError, RestoreFailed
 from dbrestore.contract.job import Absence, DatabaseResult, ErrorNote, Job, NativeDatabaseJob
 from dbrestore.contract.manifest import Manifest, NativeDatabaseBackup
 from dbrestore.contract.sqlserver_errors import NativeSlotsTaken, NativeTaskStuck
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.sqlserver import asked
 from dbrestore.worker.sqlserver import database_names as native_names
 from dbrestore.worker.sqlserver import tasks as native_tasks
 from dbrestore.worker.sqlserver.beginnings import Beginnings
@@ -32,7 +33,21 @@ def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWrite
     none can go on."""
     chains = [Chain(database, _lengths(database, manifest), server.bounds) for database in job.native_databases]
     with StandingConnection(server) as connection:
-        yield from NativeRestore(connection, chains, progress, beginnings).settle_all()
+        askable = []
+        for chain in chains:
+            if problem := _refusal(server, connection, chain):
+                yield _failed(chain, problem, connection.ask(native_tasks.listing))
+            else:
+                askable.append(chain)
+        yield from NativeRestore(connection, askable, progress, beginnings).settle_all()
+
+
+def _refusal(server: SqlServer, connection: StandingConnection, chain: Chain) -> CheckRefused | None:
+    try:
+        asked.require_questions(server, connection, chain.job.asked_checks)
+    except CheckRefused as problem:
+        return problem
+    return None
 
 
 class NativeRestore:

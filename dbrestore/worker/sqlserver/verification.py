@@ -1,7 +1,7 @@
 """Step 5 on SQL Server: is the restored database what its backup says? Then what came with it is settled: TRUSTWORTHY goes off, users
 without a login are told or mapped.
 
-state -> files, compatibility level, owner -> TRUSTWORTHY -> DBCC CHECKDB -> users
+state -> files, compatibility level, owner -> TRUSTWORTHY -> DBCC CHECKDB -> users -> checks of one's own
 
 Invariant: all of it can be done again. The database has its name already, so what is not whole stays under it until it is discarded.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from dbrestore.contract import names
 from dbrestore.contract.errors import DatabaseNotInRestorePoint, RestoreError, VerificationFailed
 from dbrestore.contract.job import (
     Absence,
@@ -27,8 +28,11 @@ from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabas
 from dbrestore.contract.sqlserver_errors import ServerOutOfReach
 from dbrestore.worker.base import check_list
 from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.sqlserver import asked, database_triggers
 from dbrestore.worker.sqlserver import checks as native_checks
+from dbrestore.worker.sqlserver.asked import Asking
 from dbrestore.worker.sqlserver.checks import Expected
+from dbrestore.worker.sqlserver.database_names import bracketed
 from dbrestore.worker.sqlserver.messages import error_of_engine
 from dbrestore.worker.sqlserver.session import EngineError, NativeConnection, Row, SqlServer
 from dbrestore.worker.sqlserver.standing_connection import TEMPORARY, StandingConnection
@@ -45,18 +49,19 @@ def run(server: SqlServer, job: Job, manifest: Manifest, progress: ProgressWrite
         for database in job.native_databases:
             began = time.monotonic()
             progress.phase("verifying", database.asked_name)
-            verification = Verification(server, job.native_options, database)
+            verification = Verification(server, job.native_options, database, names.asking_user(job.restore_id))
             result = _verified(connection, verification, manifest)
             yield result.model_copy(update={"seconds": round(time.monotonic() - began, 3)}), ()
 
 
 @dataclass(frozen=True)
 class Verification:
-    """Of one database."""
+    """Of one database. `asking_user` is what the user is called that asks its checks."""
 
     server: SqlServer
     options: NativeOptions
     database: NativeDatabaseJob
+    asking_user: str
 
 
 def _verified(connection: StandingConnection, verification: Verification, manifest: Manifest) -> DatabaseResult:
@@ -70,13 +75,21 @@ def _verified(connection: StandingConnection, verification: Verification, manife
     try:
         last_set = _last_set(database, manifest)
         expected = Expected(last_set, goes_on=_goes_on(last_set, verification.options.stop_at))
-        return _examined(connection, verification, expected, result)
+        examined = _examined(connection, verification, expected, result)
+        return _asked(connection, verification, manifest, examined) if examined.status == "PROMOTED" else examined
     except ServerOutOfReach:
         raise
     except EngineError as problem:
         return _failed(result, error_of_engine(problem.number, f"{database.asked_name}: {problem.message}"))
     except RestoreError as problem:
         return _failed(result, problem)
+
+
+def _asked(connection: StandingConnection, verification: Verification, manifest: Manifest, result: DatabaseResult) -> DatabaseResult:
+    """Whatever the answers are, the database is what was backed up."""
+    database = verification.database
+    asking = Asking(verification.server, database.asked_name, verification.asking_user, manifest.created_at)
+    return result.model_copy(update={"answers": asked.ask(connection, asking, database.asked_checks)})
 
 
 def _last_set(database: NativeDatabaseJob, manifest: Manifest) -> NativeBackupSet:
@@ -171,10 +184,11 @@ def _orphans(master: NativeConnection, inside: NativeConnection, *, fix: bool) -
         "SELECT u.name FROM sys.database_principals AS u LEFT JOIN sys.server_principals AS l ON l.sid = u.sid "
         "WHERE u.type = 'S' AND u.authentication_type = 1 AND u.name <> 'dbo' AND l.sid IS NULL ORDER BY u.name"
     )
-    return [_orphan(master, inside, str(row["name"]), fix=fix) for row in rows]
+    trigger = database_triggers.of(inside, ["ALTER_USER"]) if rows and fix else None
+    return [_orphan(master, inside, str(row["name"]), trigger, fix=fix) for row in rows]
 
 
-def _orphan(master: NativeConnection, inside: NativeConnection, user: str, *, fix: bool) -> FixUp:
+def _orphan(master: NativeConnection, inside: NativeConnection, user: str, trigger: str | None, *, fix: bool) -> FixUp:
     logins = master.rows("SELECT name FROM sys.server_principals WHERE type = 'S' AND name = %s", [user])
     login = str(logins[0]["name"]) if logins else user
     statement = f"ALTER USER {bracketed(user)} WITH LOGIN = {bracketed(login)}"
@@ -182,6 +196,11 @@ def _orphan(master: NativeConnection, inside: NativeConnection, user: str, *, fi
         what = f"its login is not on this server: create one, then run {statement} in the database"
     elif not fix:
         what = f"mapped to no login: run {statement} in the database, or restore with sqlserver.fixUsers"
+    elif trigger:
+        what = (
+            f"not mapped: the database trigger {trigger} of the backup would run with the rights of the login that restores: look at it, "
+        )
+        what += f"then run {statement} in the database"
     else:
         what = _mapped(inside, statement, login)
     return FixUp(entry=f"USER {user}", what=what)
@@ -198,11 +217,6 @@ def _mapped(inside: NativeConnection, statement: str, login: str) -> str:
 def _run(connection: NativeConnection, statement: str) -> None:
     # Without parameters, so a per cent sign in a name is only that.
     connection.run(statement.replace("%", "%%"))
-
-
-def bracketed(name: str) -> str:
-    """A name in a statement that takes no parameter for it: in brackets, a closing one doubled, all else is literal."""
-    return f"[{name.replace(']', ']]')}]"
 
 
 def _failed(result: DatabaseResult, problem: RestoreError) -> DatabaseResult:

@@ -87,6 +87,7 @@ def _job(plan: Plan, database: PlannedDatabase, sets: tuple[NativeBackupSet, ...
         asked_name=database.asked_name,
         key_prefix=key_prefix(plan, database),
         last_set=sets[-1].set_id,
+        asked_checks=tuple(check for check in plan.checks if check.database == database.name),
     )
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbrestore.contract import names
-from dbrestore.contract.errors import NotSupportedYet, RestoreError, RestoreRequestInvalid, TargetVersionTooOld
+from dbrestore.contract.checks import tsql_question
+from dbrestore.contract.checks.tsql_question import NotOneQuestion
+from dbrestore.contract.errors import CheckRefused, NotSupportedYet, RestoreError, RestoreRequestInvalid, TargetVersionTooOld
 from dbrestore.contract.manifest import NativeBackupSet, NativeDatabaseBackup, StoredFile
 from dbrestore.contract.plan import PlannedDatabase, PlannedNative
 from dbrestore.contract.request import RestoreRequest, WorkerRequest
@@ -70,7 +72,7 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     """What is planned for each database that can be restored from the point."""
     check_names(found, "sqlserver", problems)
     _refuse_wishes_of_postgresql(found.request, problems)
-    _refuse_what_comes_later(found, problems)
+    _refuse_other_questions(found.request, problems)
     chosen = _chosen(found, problems)
     files = [file for one in chosen for file in look_at_files(found, one.asked.pointer, one.files, problems)]
     role = _check_instance(found, chosen, problems)
@@ -96,13 +98,13 @@ def _refuse_wishes_of_postgresql(request: RestoreRequest, problems: Problems) ->
         problems.add(RestoreRequestInvalid, place, sentence)
 
 
-def _refuse_what_comes_later(found: Findings, problems: Problems) -> None:
-    if found.drill and found.drill.with_damage:
-        sentence = "only dumps of PostgreSQL can be read with damage on purpose as yet: leave it out"
-        problems.add(NotSupportedYet, "/drill/withDamage", sentence)
-    if found.request.checks:
-        sentence = "checks in SQL are asked of PostgreSQL alone as yet: leave them out, and run them yourself when the restore is done"
-        problems.add(NotSupportedYet, "/checks", sentence)
+def _refuse_other_questions(request: RestoreRequest, problems: Problems) -> None:
+    """What can be seen without a server; the rest the worker has it parse before RDS is asked."""
+    for n, check in enumerate(request.checks):
+        try:
+            tsql_question.read(check.sql)
+        except NotOneQuestion as problem:
+            problems.add(CheckRefused, f"/checks/{n}/sql", f"the check {check.name!r} is {problem}: {tsql_question.ADVICE}")
 
 
 def _chosen(found: Findings, problems: Problems) -> list[Chosen]:

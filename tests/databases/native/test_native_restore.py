@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from dbrestore.contract.checks.asked import AskedCheck
 from dbrestore.contract.job import Progress, Result
 from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.progress import ProgressWriter
@@ -96,6 +97,52 @@ def test_the_stripes_of_a_backup_are_restored_by_one_task_under_their_prefix(mss
     assert result.databases[0].status == "RESTORED"
     assert mssql.tasks() == [("RESTORE_DB", "shop", "SUCCESS")]
     assert mssql.engine.tasks[0].arn == f"arn:aws:s3:::dbrestore-staging/{restore.restore_id}/1/01-full/s-*"
+
+
+def question(sql: str, expect: Any = 1, database: str = "shop") -> AskedCheck:
+    return AskedCheck.model_validate({"name": "c", "database": database, "sql": sql, "expect": expect})
+
+
+REFUSED = [
+    ("SELECT 1 SELECT 2", "not one statement that reads (Incorrect syntax"),
+    ("SELECT 1 DROP TABLE t", "not one statement that reads"),
+    ("SELECT id INTO copied FROM orders", "not one statement that reads"),
+    ("SELECT id FROM (DELETE FROM orders OUTPUT deleted.id) AS d", "not one statement that reads"),
+    ("SELECT [;1]; SELECT 2", "more than one statement"),
+    ("SELECT 1) AS x (y) COMMIT --", "not one statement: it closes a parenthesis that it did not open"),
+    ("SELECT * FROM OPENQUERY(linked, 'DELETE FROM t')", "about more than the database"),
+    ("TABLE orders", "not a query of T-SQL"),
+]
+
+
+@pytest.mark.parametrize(("sql", "why"), REFUSED)
+@pytest.mark.parametrize("expect", [1, {"rows": 0}], ids=["value", "rows"])
+def test_a_check_that_is_no_question_is_refused_before_anything_is_restored(
+    mssql: NativeCloud, tmp_path: Path, sql: str, why: str, expect: Any
+) -> None:
+    restore = NativeRestore(mssql, write(tmp_path, FULL, CRM), {"shop": "shop", "crm": "crm"}, asked_checks=(question(sql, expect),))
+
+    shop, crm = restore.run().databases
+
+    assert (shop.asked_name, shop.status, shop.error and shop.error.name) == ("shop", "FAILED", "CheckRefused")
+    assert shop.error
+    assert shop.error.message.startswith("the check 'c' is ")
+    assert why in shop.error.message
+    assert (crm.asked_name, crm.status) == ("crm", "RESTORED")
+    assert mssql.tasks() == [("RESTORE_DB", "crm", "SUCCESS")]
+
+
+def test_questions_about_tables_that_are_not_there_yet_are_no_reason_to_refuse(mssql: NativeCloud, tmp_path: Path) -> None:
+    checks = (
+        question("SELECT COUNT(*) FROM orders AS o WHERE o.placed_at > GETDATE()"),
+        question("SELECT a, a FROM nowhere", {"rows": 0}),
+        question("WITH a AS (SELECT id FROM orders) SELECT MAX(id) FROM a"),
+    )
+    restore = NativeRestore(mssql, write(tmp_path, FULL), {"shop": "shop"}, asked_checks=checks)
+
+    [database] = restore.run().databases
+
+    assert (database.status, database.error) == ("RESTORED", None)
 
 
 def test_a_chain_is_restored_without_recovery_and_then_finished(mssql: NativeCloud, tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from dbrestore.contract.sqlserver_errors import ServerUnreachable
 from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.sqlserver import verification as native_verification
+from dbrestore.worker.sqlserver.database_names import bracketed
 from dbrestore.worker.sqlserver.session import NativeConnection, SqlServer
-from dbrestore.worker.sqlserver.verification import bracketed
 from localcloud.base import certificates
-from localcloud.sqlserver.databases import Database, File, User
+from localcloud.sqlserver.databases import Contents, Database, File, User
 from localcloud.sqlserver.views import VIEWS
 from localcloud.tds.engine import DropConnection, Session, SqlError
 from localcloud.tsql.syntax import AlterDatabase, AlterUser, CheckDatabase
@@ -399,6 +399,23 @@ def test_a_user_whose_name_is_full_of_signs_is_mapped_and_no_other(case: NativeS
     users = {user.name: user for user in database(case).users}
     assert users["u"] == untouched
     assert users[name].sid == next(login.sid for login in case.engine.instance.logins if login.name == name)
+
+
+def test_a_trigger_of_the_backup_is_never_fired_by_mapping_a_user(case: NativeServer) -> None:
+    case.switches.source_users = ("anna", "bert")
+    case.switches.source_contents = Contents(triggers={"hostile": ("ALTER_USER",)})
+    case.engine.add_login("bert", "secret")
+    case.restored()
+    before = [user.sid for user in database(case).users]
+
+    [result] = verify(case, options=NativeOptions(fix_users=True))
+
+    assert result.status == "PROMOTED"
+    assert result.fix_ups[1].what.startswith(
+        "not mapped: the database trigger hostile of the backup would run with the rights of the login"
+    )
+    assert "run ALTER USER [bert] WITH LOGIN = [bert] in the database" in result.fix_ups[1].what
+    assert [user.sid for user in database(case).users] == before
 
 
 def test_a_user_that_can_not_be_mapped_is_told_and_fails_nothing(case: NativeServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,11 @@ from psycopg import pq, sql
 
 from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer, Expectation
 from dbrestore.contract.errors import CheckRefused, ReplayFailed
-from dbrestore.worker.base import limits
+from dbrestore.worker.base import answers, limits
+from dbrestore.worker.base.answers import Answer
 from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.postgresql import sql_tokens, termination
-from dbrestore.worker.postgresql.checks import answers
-from dbrestore.worker.postgresql.checks.answers import Answer
+from dbrestore.worker.postgresql.checks.moments import moment
 from dbrestore.worker.postgresql.session import Connection, explained
 from dbrestore.worker.postgresql.sql_tokens import NotUnderstood, Token
 
@@ -105,7 +105,8 @@ def _found(asking: Asking, check: AskedCheck) -> Answer:
         if (columns := _columns(connection, check)) != 1:
             raise ReplayFailed(f"its rows have {columns} columns, and one value was expected")
         rows = connection.execute("FETCH FORWARD 2 FROM asked").fetchall()
-        return Answer(rows=len(rows), text=rows[0][0] if rows else None, kind=rows[0][1] if rows else "")
+        text, kind = rows[0] if rows else (None, "")
+        return Answer(len(rows), text, kind, moment(text, kind))
 
 
 def _columns(connection: Connection, check: AskedCheck) -> int:

@@ -13,6 +13,7 @@ from moto.rds.models import DBInstance, rds_backends
 from dbrestore.contract import keys
 from dbrestore.contract.errors import (
     BackupDamaged,
+    CheckRefused,
     CredentialsNotUsable,
     DatabaseBusy,
     DatabaseNotInRestorePoint,
@@ -437,6 +438,30 @@ def test_a_region_without_account_regional_bucket_names_is_named(sql_server: Wor
         "/target/dbInstance: S3 has no bucket names of an account's own in me-south-1, so a temporary bucket there could be anybody's: "
         "restore into an instance in another Region"
     ]
+
+
+def test_a_check_that_is_no_question_of_t_sql_is_refused_at_its_place(sql_server: World) -> None:
+    checks = [
+        {"name": "fine", "sql": "WITH a AS (SELECT 1 AS n) SELECT n FROM a", "expect": 1},
+        {"name": "not here", "sql": "VALUES (1)", "expect": 1},
+        {"name": "gets out", "sql": "SELECT 1) AS a (b) COMMIT --", "expect": {"rows": 0}},
+    ]
+
+    told = refused(CheckRefused, asking(checks=checks))
+
+    assert told == [
+        f"/checks/{place}/sql: the check {name!r} is {why}: write it as a single SELECT of T-SQL that can stand in FROM (...)"
+        for place, name, why in (
+            (1, "not here", "not a query of T-SQL, which begins with SELECT or WITH"),
+            (2, "gets out", "not one statement: it closes a parenthesis that it did not open"),
+        )
+    ]
+
+
+def test_checks_of_t_sql_travel_with_the_plan(sql_server: World) -> None:
+    planned = plan(asking(checks=[{"name": "fine", "sql": "SELECT TOP (1) [n] FROM t ORDER BY n", "expect": 1}]))
+
+    assert [(check["name"], check["database"]) for check in planned["checks"]] == [("fine", "crm")]
 
 
 def test_read_replicas_in_the_same_region_are_no_obstacle(sql_server: World) -> None:

@@ -295,7 +295,7 @@ def test_rows_of_a_procedure_go_into_a_table_and_are_asked_there() -> None:
     assert server.rows("SELECT COUNT(*) AS n FROM #status") == [{"n": 1}]
     server.rows("IF OBJECT_ID('tempdb..#status') IS NOT NULL DROP TABLE #status DROP TABLE IF EXISTS #status")
     assert [number for number, _ in errors(server, "DROP TABLE #status")] == [3701]
-    assert [number for number, _ in errors(server, "SELECT * FROM #status")] == [102]
+    assert [number for number, _ in errors(server, "SELECT * FROM #status")] == [208]
 
 
 def test_a_table_variable_counts_its_rows_itself_and_is_gone_with_its_batch() -> None:

@@ -14,7 +14,7 @@ import pytds
 import pytest
 
 from localcloud.tds import server as tds_server
-from tests.unit.localcloud.tds.echo_engine import MOMENT, PASSWORD, TYPES, USER, EchoEngine, serving
+from tests.unit.localcloud.tds.echo_engine import MOMENT, NEWER, PASSWORD, TYPES, USER, EchoEngine, serving
 
 
 @pytest.fixture
@@ -67,6 +67,39 @@ def test_every_column_type_arrives_and_so_does_null(connect: Any, server: tds_se
     # datetime has three hundredths of a second: drivers show the ticks in their own way.
     assert abs((full["datetime"] - MOMENT).total_seconds()) < 0.004
     assert empty == dict.fromkeys(TYPES)
+
+
+def test_newer_column_types_arrive_and_so_does_null(connection: Any) -> None:
+    full, empty = rows(connection, "newer")
+
+    assert full == NEWER
+    assert full["datetimeoffset"].utcoffset() == NEWER["datetimeoffset"].utcoffset()
+    assert empty == dict.fromkeys(NEWER)
+
+
+def test_the_other_driver_reads_the_newer_types_alike(server: tds_server.TdsServer) -> None:
+    with closing(by_pymssql(server)) as connection:
+        full, _ = rows(connection, "newer")
+
+    of_both = ("numeric", "decimal", "money", "date", "uniqueidentifier")
+    assert {name: full[name] for name in of_both} == {name: NEWER[name] for name in of_both}
+
+
+def test_a_request_in_a_transaction_names_it_and_its_end_undoes_it(engine: EchoEngine, server: tds_server.TdsServer) -> None:
+    with closing(by_pytds(server)) as connection:
+        rows(connection, "begin")
+        assert rows(connection, "where") == [{"database": "master", "in_transaction": True}]
+        rows(connection, "end")
+        rows(connection, "begin")
+    with closing(by_pytds(server)) as another:
+        rows(another, "begin")
+        # The driver forgets what the server told it.
+        another._tds_socket.tds72_transaction = 0
+        with pytest.raises(pytds.DatabaseError, match="should come with valid transaction descriptor"):
+            rows(another, "where")
+    server.stop()
+
+    assert engine.executed.count("rollback") == 2
 
 
 @pytest.mark.parametrize(

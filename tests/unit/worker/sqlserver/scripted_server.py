@@ -38,6 +38,9 @@ class Script:
         self.statements.append((text, parameters))
         return self.answer(text)
 
+    def end_transaction(self, session: Session, *, is_committed: bool) -> None:
+        """Nothing here has transactions."""
+
 
 def start(script: Script, authority: certificates.Authority, *, has_certificate: bool = True) -> TdsServer:
     """On a free port."""

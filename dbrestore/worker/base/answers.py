@@ -1,8 +1,7 @@
 """Is an answer of the database the one that was expected? Pure: what the server said comes in, a judgement goes out."""
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Final
@@ -10,20 +9,18 @@ from typing import Final
 from dbrestore.contract.checks.asked import AnswerStatus, AskedCheck, CheckAnswer, Expectation
 from dbrestore.worker.base import limits
 
-_MOMENTS: Final = ("timestamp with time zone", "timestamp without time zone", "date")
 _BOOLEANS: Final = {"true": True, "false": False}
-# PostgreSQL writes `+00` where Python wants minutes as well.
-_SHORT_ZONE: Final = re.compile(r"[+-]\d\d$")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: how many rows (2 stands for more than one where a value was asked for), and the first value's text and type; `text`
-    None is NULL."""
+    """What came back: how many rows (2 stands for more than one where a value was asked for), and the first value's text and type as the
+    server calls it; `text` None is NULL. `moment` is that of a value whose type is a moment in time, with a zone."""
 
     rows: int
     text: str | None = None
     kind: str = ""
+    moment: datetime | None = None
 
 
 def judged(check: AskedCheck, answer: Answer, point_made_at: datetime) -> CheckAnswer:
@@ -78,10 +75,9 @@ def _bounds(expect: Expectation, answer: Answer) -> str:
 
 
 def _age(expect: Expectation, answer: Answer, point_made_at: datetime) -> str:
-    moment = _moment(answer)
-    if moment is None:
+    if answer.moment is None:
         return f"a value of type {answer.kind} came back, which is no moment in time"
-    age = (point_made_at - moment).total_seconds()
+    age = (point_made_at - answer.moment).total_seconds()
     return "" if age <= (expect.max_age_seconds or 0) else "an older moment came back"
 
 
@@ -90,15 +86,3 @@ def _number(answer: Answer) -> Decimal | None:
         return Decimal(answer.text or "")
     except InvalidOperation:
         return None
-
-
-def _moment(answer: Answer) -> datetime | None:
-    """What has no zone is taken as UTC, which is the session's."""
-    if answer.kind not in _MOMENTS or answer.text is None:
-        return None
-    text = answer.text + ":00" if _SHORT_ZONE.search(answer.text) and answer.kind == _MOMENTS[0] else answer.text
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
