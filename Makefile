@@ -18,13 +18,15 @@ install: installed ## the virtual environment with every pinned package; PYTHON=
 installed:
 	@$(SHELL) requirements/install.sh
 
+EVERYTHING := {"accessConfiguration": "examples/configuration/access.json", "drillConfiguration": "examples/configuration/drills.json", "dashboard": true}
 check: installed ## format, linter, types, generated files, templates, definition, scanners
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy app.py setup.py requirements/install.py requirements/lock.py docs/generate.py
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/python app.py examine
+	# With everything that can be switched on, so that all of it is looked at.
+	CDK_CONTEXT_JSON='$(EVERYTHING)' $(BIN)/python app.py examine
 	$(BIN)/python app.py target-template
 	$(BIN)/python -m checks
 	# W3005: the CDK writes DependsOn beside a reference that implies it.
@@ -47,7 +49,8 @@ demo: installed ## restores of both engines, one whose worker dies, one that is 
 bench: installed ## what is claimed about speed and memory, measured here
 	@$(BIN)/python -m benchmarks
 
-aws-check: installed ## dbrestore tried out in your account of AWS, and removed again; asks first (docs/acceptance.md)
+aws-EVERYTHING := {"accessConfiguration": "examples/configuration/access.json", "drillConfiguration": "examples/configuration/drills.json", "dashboard": true}
+check: installed ## dbrestore tried out in your account of AWS, and removed again; asks first (docs/acceptance.md)
 	@$(BIN)/python -m acceptance $(OPTIONS)
 
 synth: installed ## the CloudFormation templates, into cdk.out/

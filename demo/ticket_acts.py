@@ -61,7 +61,7 @@ class Api:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.url + path, data, sent, method=method)  # noqa: S310 - the local cloud's own address
         try:
-            with urllib.request.urlopen(request) as response:  # noqa: S310
+            with urllib.request.urlopen(request) as response:  # noqa: S310  # nosec B310 - the local cloud's own address
                 return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
