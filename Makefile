@@ -49,8 +49,7 @@ demo: installed ## restores of both engines, one whose worker dies, one that is 
 bench: installed ## what is claimed about speed and memory, measured here
 	@$(BIN)/python -m benchmarks
 
-aws-EVERYTHING := {"accessConfiguration": "examples/configuration/access.json", "drillConfiguration": "examples/configuration/drills.json", "dashboard": true}
-check: installed ## dbrestore tried out in your account of AWS, and removed again; asks first (docs/acceptance.md)
+aws-check: installed ## dbrestore tried out in your account of AWS, and removed again; asks first (docs/acceptance.md)
 	@$(BIN)/python -m acceptance $(OPTIONS)
 
 synth: installed ## the CloudFormation templates, into cdk.out/
