@@ -15,7 +15,7 @@ from dbrestore.contract.allowed.name_flaws import place_of
 from dbrestore.contract.checks import asked as asked_checks
 from dbrestore.contract.checks.asked import ALL_QUESTIONS, AskedCheck
 from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
-from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, RestoreRequest, WorkerRequest
+from dbrestore.contract.request import CredentialsRequest, RestoreRequest, WorkerRequest
 
 Found = TypeVar("Found")
 
@@ -74,9 +74,9 @@ def read(request: Mapping[str, Any], problems: Problems, *, of_drill: bool = Fal
         for where, sentence in form_problems.told(error, RestoreRequest, EXPECTED):
             problems.add(RestoreRequestInvalid, form_problems.pointer(where), sentence)
         return None
-    for n, database in enumerate(read_request.databases):
-        for place, sentence in _half_characters(database):
-            problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
+    for place in _half_characters(read_request.model_dump(by_alias=True), ()):
+        sentence = "holds half a surrogate pair, which isn't text: write it as Unicode"
+        problems.add(RestoreRequestInvalid, form_problems.pointer(place), sentence)
     _note_duplicates(read_request, problems)
     _note_credentials(read_request.target.credentials, problems)
     note_rivals(read_request.worker, problems)
@@ -87,10 +87,21 @@ def read(request: Mapping[str, Any], problems: Problems, *, of_drill: bool = Fal
     return read_request
 
 
-def _half_characters(database: DatabaseRequest) -> Iterator[tuple[str, str]]:
-    for place, name in (("name", database.name), ("as", database.as_)):
-        if any("\ud800" <= character <= "\udfff" for character in name or ""):
-            yield place, "holds half a surrogate pair, which isn't text: write the name as Unicode"
+def _half_characters(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Where a text is none: JSON can escape what no file, row or log can hold."""
+    if isinstance(value, Mapping):
+        yield from ((*place, key) for key in value if _is_half(key))
+        for key, inner in value.items():
+            yield from _half_characters(inner, (*place, key))
+    elif isinstance(value, list | tuple):
+        for n, inner in enumerate(value):
+            yield from _half_characters(inner, (*place, n))
+    elif isinstance(value, str) and _is_half(value):
+        yield place
+
+
+def _is_half(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:

@@ -2,11 +2,15 @@
 
 import ast
 import json
+from base64 import b64encode
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import boto3
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lambdas.entrances.hooks import secrets
 from tests.statemachine.api_calls import Answer, answered, event
@@ -140,8 +144,6 @@ def test_a_repetition_is_known_after_the_mapping_was_changed(world: World, tmp_p
 @pytest.mark.parametrize("sender", [ZENDESK, STANDARD], ids=lambda sender: sender.name)
 @pytest.mark.parametrize(("seconds", "status"), [(-301, 401), (-299, 202), (299, 202), (302, 401)])
 def test_a_signed_time_counts_for_five_minutes(world: World, sender: Sender, seconds: int, status: int) -> None:
-    from datetime import timedelta
-
     signed = sender.sign(NEW, sender.body(), world.clock() + timedelta(seconds=seconds))
     answer = answered(world, event("POST", sender.path, sender.body().decode(), headers={**sender.headers(), **signed}))
 
@@ -159,8 +161,6 @@ def test_a_form_of_github_is_told_how_to_send_json(world: World) -> None:
 
 
 def test_bytes_that_came_as_base64_are_the_body(world: World) -> None:
-    from base64 import b64encode
-
     headers = {**GITHUB.headers(), **GITHUB.sign(NEW, GITHUB.body(), world.clock())}
     sent = {**event("POST", GITHUB.path, "", headers=headers), "body": b64encode(GITHUB.body()).decode(), "isBase64Encoded": True}
 
@@ -212,6 +212,27 @@ def test_what_a_sender_writes_is_data(world: World) -> None:
     described = boto3.client("stepfunctions").describe_execution(executionArn=arn)
 
     assert json.loads(described["input"])["reason"] == "{% target %}"
+
+
+@pytest.mark.parametrize(
+    ("title", "status"),
+    [
+        ('"\\ud800"', 422),
+        ('"' + "x" * 17_000 + '"', 422),
+        ("7", 422),
+        ('"\\u0000\\u0007\\u202e <script>"', 202),
+        ('"' + "\N{DROMEDARY CAMEL}" * 4000 + '"', 202),
+        ("null", 202),
+    ],
+    ids=["half", "long", "number", "unprintable", "camels", "none"],
+)
+def test_a_reason_may_be_any_text(world: World, title: str, status: int) -> None:
+    answer = ZENDESK.sent(world, ZENDESK.body().replace(b'"orders: Zeilen fehlen"', title.encode()))
+
+    assert answer.status == status, answer.text
+    assert len(executions()) == (1 if status == 202 else 0)
+    for arn in executions():
+        assert world.wait(arn)["status"] == "SUCCEEDED"
 
 
 @pytest.mark.parametrize(
@@ -279,3 +300,63 @@ def test_signatures_are_compared_in_constant_time() -> None:
     assert len([node for node in ast.walk(checked) if isinstance(node, ast.Return)]) == 1
     assert not [node for node in ast.walk(checked) if isinstance(node, ast.Break)]
     assert called & {"any", "all"} == set()
+
+
+HEADERS = (
+    *("X-Hub-Signature-256", "X-Hub-Signature", "X-PagerDuty-Signature", "X-Zendesk-Webhook-Signature", "webhook-signature"),
+    *("X-Zendesk-Webhook-Signature-Timestamp", "webhook-timestamp", "webhook-id", "Content-Type", "X-GitHub-Event", "x-hub-signature"),
+)
+SIGNATURES = st.one_of(
+    st.text(max_size=80),
+    st.sampled_from(["sha256=", "v1=", "v1,", "sha1=00", ","]).flatmap(
+        lambda mark: st.text("0123456789abcdef=, ", max_size=70).map(mark.__add__)
+    ),
+)
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=20), st.just("restore"))
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=8
+)
+# What a hook of Zendesk's would look at, with anything in its place.
+EVENTS = st.fixed_dictionaries(
+    {"type": st.just("restore")},
+    optional={
+        "ticket": st.one_of(VALUES, st.fixed_dictionaries({"id": VALUES, "title": VALUES})),
+        "target": VALUES,
+        "database": VALUES,
+        "name": VALUES,
+    },
+)
+GENERATED = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], derandomize=True
+)
+
+
+@GENERATED
+@given(
+    sender=st.sampled_from(SIGNED),
+    body=st.one_of(st.binary(max_size=200), st.sampled_from(SIGNED).map(lambda sender: sender.body())),
+    encoded=st.booleans(),
+    headers=st.dictionaries(st.sampled_from(HEADERS), SIGNATURES, max_size=6),
+)
+def test_nothing_is_started_without_a_right_signature_whatever_comes(
+    world: World, sender: Sender, body: bytes, encoded: bool, headers: dict[str, str]
+) -> None:
+    text = b64encode(body).decode() if encoded else body.decode("utf-8", "surrogateescape")
+    sent = {**event("POST", sender.path, "", headers=headers), "body": text, "isBase64Encoded": encoded}
+
+    answer = answered(world, sent)
+
+    assert 400 <= answer.status < 500, answer.text
+    assert answer.json["status"] == answer.status
+    assert world.calls == []
+
+
+@GENERATED
+@given(value=st.one_of(EVENTS, VALUES), text=st.none() | st.text(max_size=60))
+def test_a_signed_event_is_never_a_fault_of_ours_whatever_it_holds(world: World, value: object, text: str | None) -> None:
+    """Half characters and all that JSON can hold. Its target is never an instance of this world, so that nothing is restored."""
+    body = (json.dumps(value) if text is None else text).encode("utf-8", "replace")
+
+    answer = ZENDESK.sent(world, body)
+
+    assert answer.status in (204, 400, 403, 422), answer.text

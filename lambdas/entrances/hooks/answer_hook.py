@@ -4,6 +4,7 @@ A delivery's own id is signed by few senders, so it counts for nothing elsewhere
 signed body itself. Whoever has caught a body can send it again as often as they like, and gets the restore that there is.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dbrestore.contract.limits import HOOK_BODY_BYTES
+from dbrestore.contract.limits import API_BODY_BYTES, HOOK_BODY_BYTES
 from lambdas.configuration.access import AccessConfiguration
 from lambdas.configuration.hooks import Hook
 from lambdas.entrances.api import bodies, showing, starting
@@ -64,6 +65,7 @@ def _answered(hook: Hook, event: Mapping[str, Any], access: AccessConfiguration,
     except NotForUs as why:
         log.info("the event is not for us: %s", why)
         return {"statusCode": 204, "multiValueHeaders": {}, "body": "", "isBase64Encoded": False}
+    _require_size(request)
     look = Look(Caller(hook.name, hook.name), access, surroundings)
     accepted = starting.restore(Call(look.caller, key.text, access, surroundings), request, key.digest)
     return _told(look, accepted)
@@ -113,6 +115,14 @@ def _require_json(hook: Hook, event: Mapping[str, Any]) -> None:
     except Refusal as refusal:
         refusal.detail += HOW_TO_SEND_JSON.get(hook.scheme, "")
         raise
+
+
+def _require_size(request: dict[str, Any]) -> None:
+    """Raises Refusal: an execution's input and a row of the ledger hold no more than what somebody could have sent as a request."""
+    size = len(json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    if size > API_BODY_BYTES:
+        told = f"The request that this event becomes has {size:,} bytes, {API_BODY_BYTES:,} at most: map less of the event"
+        raise Refusal(422, "RequestTooLarge", "The request is too large", told)
 
 
 def _key(hook: Hook, scheme: Scheme, delivery: Delivery, mapped: str | None) -> Key:
