@@ -198,6 +198,14 @@ def test_what_is_wrong_with_a_mapped_request_is_told_with_its_places(world: Worl
     assert [flaw["pointer"] for flaw in answer.json["errors"]] == ["/target/dbInstance"]
 
 
+def test_however_deep_an_event_is_it_is_no_fault_of_ours(world: World) -> None:
+    for depth in (*range(100, 1000, 50), 5_000):
+        for place in (b'"orders: Zeilen fehlen"', b'"orders"', b'"35436"'):
+            assert ZENDESK.sent(world, ZENDESK.body().replace(place, b"[" * depth + b"]" * depth)).status in (204, 400, 422)
+        called = SERVICENOW.sent(world, SERVICENOW.body().replace(b'"RITM0010023"', b"[" * depth + b"]" * depth))
+        assert called.status in (400, 422), called.text
+
+
 @pytest.mark.parametrize("nothing", [b"null", b'""'])
 def test_an_event_that_lacks_what_a_restore_needs_is_not_for_us(world: World, nothing: bytes) -> None:
     assert ZENDESK.sent(world, ZENDESK.body().replace(b'"orders"', nothing)).status == 204
@@ -220,11 +228,12 @@ def test_what_a_sender_writes_is_data(world: World) -> None:
         ('"\\ud800"', 422),
         ('"' + "x" * 17_000 + '"', 422),
         ("7", 422),
+        ("[" * 300 + "]" * 300, 422),
         ('"\\u0000\\u0007\\u202e <script>"', 202),
         ('"' + "\N{DROMEDARY CAMEL}" * 4000 + '"', 202),
         ("null", 202),
     ],
-    ids=["half", "long", "number", "unprintable", "camels", "none"],
+    ids=["half", "long", "number", "deep", "unprintable", "camels", "none"],
 )
 def test_a_reason_may_be_any_text(world: World, title: str, status: int) -> None:
     answer = ZENDESK.sent(world, ZENDESK.body().replace(b'"orders: Zeilen fehlen"', title.encode()))

@@ -18,7 +18,7 @@ from lambdas.configuration.hooks import Hook
 from lambdas.entrances.api import bodies, showing, starting
 from lambdas.entrances.api.callers import Caller
 from lambdas.entrances.api.received import Received
-from lambdas.entrances.api.refusals import AGAIN_SOON, Refusal, unavailable
+from lambdas.entrances.api.refusals import AGAIN_SOON, Refusal, malformed, unavailable
 from lambdas.entrances.api.showing import Look
 from lambdas.entrances.api.starting import Call
 from lambdas.entrances.hooks import mapping, secrets, signatures
@@ -119,7 +119,10 @@ def _require_json(hook: Hook, event: Mapping[str, Any]) -> None:
 
 def _require_size(request: dict[str, Any]) -> None:
     """Raises Refusal: an execution's input and a row of the ledger hold no more than what somebody could have sent as a request."""
-    size = len(json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    try:
+        size = len(json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    except RecursionError as error:
+        raise malformed("is nested too deeply: no request needs that") from error
     if size > API_BODY_BYTES:
         told = f"The request that this event becomes has {size:,} bytes, {API_BODY_BYTES:,} at most: map less of the event"
         raise Refusal(422, "RequestTooLarge", "The request is too large", told)
