@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from infrastructure import api
+from infrastructure import hooks
 from infrastructure.bundles import function_code
 from tests.infrastructure.conftest import Template, synthesise, template_of
 
@@ -48,7 +48,7 @@ def test_a_hook_is_one_open_method_and_there_is_no_other(hooked: Template) -> No
 def test_a_flood_of_hooks_leaves_the_other_routes_their_calls(hooked: Template) -> None:
     settings = {one["ResourcePath"]: one for one in hooked.only("AWS::ApiGateway::Stage")["MethodSettings"]}
 
-    assert settings["/~1hooks~1{name}"]["ThrottlingRateLimit"] == api.HOOK_RATE < settings["/*"]["ThrottlingRateLimit"]
+    assert settings["/~1hooks~1{name}"]["ThrottlingRateLimit"] == hooks.RATE < settings["/*"]["ThrottlingRateLimit"]
 
 
 def test_one_function_may_read_exactly_the_secrets_of_hooks(hooked: Template) -> None:
