@@ -101,7 +101,7 @@ def test_an_approved_issue_of_jira_becomes_a_restore_that_says_where_it_comes_fr
 
     report = world.report(arn.rpartition(":")[2])
 
-    assert accepted.headers["location"] == f"/v1/restores/{accepted.json['id']}"
+    assert accepted.headers["location"] == f"/live/v1/restores/{accepted.json['id']}"
     assert (report["requestedBy"], report["reason"], report["ticket"]["id"]) == (
         "jira for Jane Doe",
         "Restore orders of yesterday",

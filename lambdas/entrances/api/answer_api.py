@@ -96,9 +96,9 @@ def _path(event: dict[str, Any]) -> str:
 
 
 def _base(event: dict[str, Any]) -> str:
-    """What the caller's URL has before `/v1`: the stage, or what a domain of one's own has in its place, and the door."""
+    """What the caller's URL has before `/v1` or `/hooks`: the stage, or what a domain of one's own has in its place, and the door."""
     path = str((event.get("requestContext") or {}).get("path") or event.get("path") or "")
-    return path.partition("/v1/")[0]
+    return path.rpartition("/hooks/")[0] if event.get("resource") == HOOK else path.partition("/v1/")[0]
 
 
 def _of_problem(refusal: Refusal, instance: str) -> Answer:
