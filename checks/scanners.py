@@ -36,12 +36,15 @@ CODE = (
 # The text of what looks like a secret -> why it is none.
 NO_SECRETS: Mapping[str, str] = {
     r"arn(:.*)?": "an ARN names a secret and holds none",
-    r"(must be the ARN of a secret.*|arn: str|other|ruled|x y|restore/\{dbInstance\})": "a name of a secret, or words about one",
+    r"(must be the (whole )?ARN of a secret.*|arn: str|other|ruled|x y|restore/\{dbInstance\})": "a name of a secret, or words about one",
     r"(required|false|true|active|disabled|client_token|password|secret|rds!|MediaPasswordSet|of-nobody)": "a value or name of an API",
     r"(ApiKeyRequired|X-Token)": "names of API Gateway, and of a header",
     r"(MasterUserSecret|SecretsManagerClient)": "a name in RDS's answers, and of a type",
     r"(test|testing|bench|bench-Passw0rd|localcloud|not-a-secret)": "keys and passwords of the local cloud, on this machine alone",
     r"(s3cr3t-s3cr3t|hunter2|open sesame|another|new|guess|correct horse|AKIAIOSFODNN7EXAMPLE|pa\$\$ wörd.*)": "of tests",
+    r"(dGhpc19zZWNyZXRf|(whsec_)?MfKQ9r8GKYqrTwjU|It's a Secret|HRkRd4BeOAoUkfZr).*": "published by senders, and refused as a hook's",
+    r"(tRDSF7URY8BLCDla|msg_p5jXN8AQM9LW|whsec_MDEyMzQ1|v1,g0hM9SsE|sha256=|757107ea0eb2|a4771c39fbe9).*": "examples of signing",
+    r"(PagerDuty|Zendesk) secret of a test|(new|old|no)-secret-of-the-hook-.*": "of tests",
     r"SELECT rolpassword FROM pg_catalog\.pg_authid": "what a hostile dump tries",
     r"(0123456789abcdef)+|123456789abcdef0": "digits in a row",
     r"(uTqZy4/q6Oh|11df0df97fe3ea4b|d8523ed794115be9).*": "digests and compressed bytes",

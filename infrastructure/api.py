@@ -1,7 +1,8 @@
 """The HTTP API: a REST API of API Gateway with one function behind all routes.
 
 A method of API Gateway has one authorizer, so each way of proving who calls has its own root: the stage itself for API keys, `/oauth` for
-access tokens of a Cognito user pool, `/iam` for AWS signatures. Only the roots that some caller needs are made; without a caller nothing.
+access tokens of a Cognito user pool, `/iam` for AWS signatures. Only the roots that some caller needs are made, `/hooks` only with a hook;
+without either nothing.
 """
 
 import json
@@ -19,11 +20,11 @@ from constructs import Construct
 
 from dbrestore.contract.api.problem import MEDIA_TYPE, TYPE
 from dbrestore.contract.api.routes import IAM, OAUTH, ROUTES, Route
-from infrastructure import names
+from infrastructure import hooks, names
 from infrastructure.acknowledged import acknowledge
 from infrastructure.settings import Settings
 from lambdas.configuration import access as access_configuration
-from lambdas.configuration.access import Caller
+from lambdas.configuration.access import AccessConfiguration, Caller
 
 STAGE: Final = "live"
 # Calls to all routes together, for callers whose key has no plan of its own.
@@ -113,18 +114,19 @@ Options = Callable[[Route], dict[str, Any]]
 
 
 def http_api(scope: Construct, settings: Settings) -> "HttpApi | None":
-    """The API that the access configuration asks for; None if it has no callers."""
-    callers = access_configuration.read(settings.access_configuration).callers
-    return HttpApi(scope, settings, callers) if callers else None
+    """The API that the access configuration asks for; None if it has neither callers nor hooks."""
+    access = access_configuration.read(settings.access_configuration)
+    return HttpApi(scope, settings, access) if access.callers or access.hooks else None
 
 
 class HttpApi:
-    """The API of an installation. `environment`: what the function must know of it."""
+    """The API of an installation. `environment`: what the function must know of it. `hook_secrets`: the ARNs of what it must read."""
 
-    def __init__(self, scope: Construct, settings: Settings, callers: Sequence[Caller]) -> None:
+    def __init__(self, scope: Construct, settings: Settings, access: AccessConfiguration) -> None:
         self._scope = scope
         self._settings = settings
-        self._callers = callers
+        self.hook_secrets = access.hook_secrets
+        self._callers = callers = access.callers
         self._keys = {caller.name: self._key(caller) for caller in callers if caller.by == "apiKey"}
         self._pool = self._user_pool() if any(caller.by == "oauth" for caller in callers) else None
 
@@ -143,6 +145,8 @@ class HttpApi:
                 resource = api.root.resource_for_path(door + route.path)
                 method = resource.add_method(route.method, behind, **options(route))
                 acknowledge(method, OF_METHODS)
+        if self.hook_secrets:
+            hooks.serve(api, behind)
         for kind, problem in PROBLEMS.items():
             _gateway_response(api, kind, *problem)
         for caller in self._callers:
@@ -186,6 +190,7 @@ class HttpApi:
                 throttling_burst_limit=STAGE_BURST,
                 data_trace_enabled=False,
                 tracing_enabled=self._settings.tracing,
+                method_options=hooks.limits() if self.hook_secrets else {},
                 **self._access_log(),
             ),
         )

@@ -147,7 +147,7 @@ class ControlStack(Stack):
             acknowledge(role, {"IAM5[Resource::*]": "of the CDK: IAM knows no resource for traces"})
         return role
 
-    def _places(self) -> dict[str, str]:
+    def _places(self) -> dict[str, str | tuple[str, ...]]:
         return {
             "partition": Aws.PARTITION,
             "prefix": self.prefix,
@@ -157,6 +157,7 @@ class ControlStack(Stack):
             "repository": self.repository.bucket_name,
             "evidence": self.evidence.bucket_name,
             "undelivered": self.undelivered.queue_arn,
+            "hook_secret": self.api.hook_secrets if self.api else (),
         }
 
     def _environment(self, row: Function) -> dict[str, str]:

@@ -145,7 +145,7 @@ FUNCTIONS = (
     Function(
         "AnswerApi",
         "lambdas.entrances.api.answer_api.answer_api",
-        control=(*may.LIST_REPOSITORY, may.START_RESTORES, may.SEE_EXECUTIONS, may.END_TASKS, *may.SHOW_REPORTS),
+        control=(*may.LIST_REPOSITORY, may.START_RESTORES, may.SEE_EXECUTIONS, may.END_TASKS, *may.SHOW_REPORTS, may.READ_HOOK_SECRETS),
         timeout=29,
         memory=1024,
         answers_api=True,

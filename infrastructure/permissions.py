@@ -96,6 +96,8 @@ SHOW_REPORTS = (
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{evidence}/restores/*/report.html",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
 )
+# Each by its whole ARN; without hooks there is no such statement.
+READ_HOOK_SECRETS = Statement(("secretsmanager:GetSecretValue",), ("{hook_secret}",))
 START_CLEAN_UP = (START_RESTORES, SEE_EXECUTIONS)
 
 # Target account: looking

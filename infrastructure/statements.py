@@ -15,8 +15,8 @@ class Statement:
 
     Resources and condition values may hold places in braces that the stack fills in: its own `{partition}`, `{region}`, `{account}`;
     `{ledger}`, `{repository}`, `{evidence}`, `{undelivered}`, `{program}`, `{control}` and
-    `{control_region}`, the control account and its Region, `{prefix}`, the installation's name, and `{vpc}`, which stands for
-    each of several; `{credential_prefix}` and `{iam_user}`, what workers may log in with.
+    `{control_region}`, the control account and its Region, `{prefix}`, the installation's name, and `{vpc}` and `{hook_secret}`, which
+    stand for each of several; `{credential_prefix}` and `{iam_user}`, what workers may log in with.
     """
 
     actions: tuple[str, ...]
@@ -39,10 +39,12 @@ class Statement:
 
 def policy(statements: Iterable[Statement], places: Places) -> dict[str, Any]:
     """A whole policy document. What is allowed on the same resources under the same conditions stands in one statement: a role's policies
-    have room for 10,240 characters."""
+    have room for 10,240 characters. What would be allowed on none, because a place has no value here, isn't in it."""
     merged: dict[str, dict[str, None]] = {}
     for statement in statements:
         rest = statement.to_json(places)
+        if not rest["Resource"]:
+            continue
         actions = rest.pop("Action")
         merged.setdefault(json.dumps(rest), {}).update(dict.fromkeys(actions))
     joined = [{**json.loads(rest), "Action": list(actions)} for rest, actions in merged.items()]

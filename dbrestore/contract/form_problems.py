@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 MOMENT = "must be a moment on the clock of the server that was backed up, without a zone, like 2026-05-12T13:29:50"
 
 # Somebody may have put a password into these.
-_UNSHOWN = {"proxy", "secretArn", "secretName", "iamUser", "credentials"}
+_UNSHOWN = {"proxy", "secretArn", "secrets", "secretName", "iamUser", "credentials"}
 
 
 def told(error: ValidationError, model: type[BaseModel], expected: Mapping[str, str]) -> Iterator[tuple[tuple[str | int, ...], str]]:

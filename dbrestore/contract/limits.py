@@ -116,3 +116,7 @@ API_LARGEST_PAGE = 100
 API_ROWS = 500
 API_REPORT_LINK_SECONDS = 300
 LONGEST_IDEMPOTENCY_KEY = 255
+# What a sender's event is can't be chosen: PagerDuty's have 256 KiB at most, and an issue with its comments is larger than a request.
+HOOK_BODY_BYTES = 256 << 10
+# A secret that was changed counts after so long; until then its hook's second one does.
+HOOK_SECRET_SECONDS = 300

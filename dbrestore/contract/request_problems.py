@@ -1,7 +1,7 @@
 """What is wrong with a request, all of it at once: each problem with the JSON pointer of its place and the error that it would be alone."""
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from dbrestore.contract.allowed.name_flaws import place_of
 from dbrestore.contract.checks import asked as asked_checks
 from dbrestore.contract.checks.asked import ALL_QUESTIONS, AskedCheck
 from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
-from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, RestoreRequest, WorkerRequest
+from dbrestore.contract.request import CredentialsRequest, RestoreRequest, WorkerRequest
 
 Found = TypeVar("Found")
 
@@ -68,15 +68,16 @@ class Problems:
 def read(request: Mapping[str, Any], problems: Problems, *, of_drill: bool = False) -> RestoreRequest | None:
     """The request, or None if its form is wrong; what is wrong with its wishes whatever the engine goes to the problems as well.
     `of_drill`: it was made from a declared drill, which alone may have the mode and the names of one."""
+    if halves := [form_problems.pointer(place) for place in _half_characters(request)]:
+        for pointer in halves:
+            problems.add(RestoreRequestInvalid, pointer, "holds half a surrogate pair, which isn't text: write it as Unicode")
+        return None
     try:
         read_request = RestoreRequest.model_validate(request)
     except ValidationError as error:
         for where, sentence in form_problems.told(error, RestoreRequest, EXPECTED):
             problems.add(RestoreRequestInvalid, form_problems.pointer(where), sentence)
         return None
-    for n, database in enumerate(read_request.databases):
-        for place, sentence in _half_characters(database):
-            problems.add(RestoreRequestInvalid, f"/databases/{n}/{place}", sentence)
     _note_duplicates(read_request, problems)
     _note_credentials(read_request.target.credentials, problems)
     note_rivals(read_request.worker, problems)
@@ -87,10 +88,22 @@ def read(request: Mapping[str, Any], problems: Problems, *, of_drill: bool = Fal
     return read_request
 
 
-def _half_characters(database: DatabaseRequest) -> Iterator[tuple[str, str]]:
-    for place, name in (("name", database.name), ("as", database.as_)):
-        if any("\ud800" <= character <= "\udfff" for character in name or ""):
-            yield place, "holds half a surrogate pair, which isn't text: write the name as Unicode"
+def _half_characters(request: Mapping[str, Any]) -> Iterator[tuple[str | int, ...]]:
+    """Where a text is none: JSON can escape what no row, file or log can hold. Without recursion, because nobody bounds the depth."""
+    waiting: deque[tuple[tuple[str | int, ...], Any]] = deque([((), request)])
+    while waiting:
+        place, value = waiting.popleft()
+        if isinstance(value, Mapping):
+            yield from ((*place, key) for key in value if isinstance(key, str) and _is_half(key))
+            waiting.extend(((*place, key), inner) for key, inner in value.items())
+        elif isinstance(value, list | tuple):
+            waiting.extend(((*place, n), inner) for n, inner in enumerate(value))
+        elif isinstance(value, str) and _is_half(value):
+            yield place
+
+
+def _is_half(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _note_duplicates(request: RestoreRequest, problems: Problems) -> None:

@@ -1,6 +1,6 @@
 """Who may ask for what over HTTP: callers, and rules of who may do what where, in one file that is deployed with the functions.
 
-It holds no secret. Without a caller there is no API. Whoever may start the state machine itself is IAM's to say, not this file's.
+It holds no secret. Without a caller or a hook there is no API. Whoever may start the state machine itself is IAM's to say, not this file's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,15 +14,16 @@ from pydantic import Field, StringConstraints
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import AccessConfigurationInvalid
 from dbrestore.contract.request import AccountId, Region
+from lambdas.configuration import caller_names, hooks
 from lambdas.configuration import files as configuration_file
+from lambdas.configuration.caller_names import CallerName
 from lambdas.configuration.files import Place
+from lambdas.configuration.hooks import Hook
 
 # Beside the code, in a checkout as in the functions' archive.
 DEPLOYED = Path(__file__).parents[2] / "configuration" / "access.json"
 
 Action = Literal["read", "plan", "restore", "cancel", "drill", "approve"]
-# Names of API keys, app clients and executions are made of it.
-CallerName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 # fnmatch's own brackets would make surprising patterns of database names.
 InstancePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*?-]{1,63}$")]
 DatabasePattern = Annotated[str, StringConstraints(pattern=r"^[^\[\]]{1,128}$")]
@@ -32,11 +33,11 @@ Approval = Literal["none", "second-person"]
 # Keys of a request that could do more than restore: log in with another secret, stand in another network, show rows, give rights.
 Wish = Literal["credentials", "worker", "checks", "owners"]
 
-_NAME: Final = "must be 1 to 32 lower-case letters, digits and -, a letter first, like servicenow"
 _INSTANCES: Final = "must be the name of an instance, where * stands for any characters and ? for one, like orders-*"
 _DATABASES: Final = "must be the name of a database, where * stands for any characters and ? for one, without brackets"
 EXPECTED: Final = {
-    "name": _NAME,
+    **hooks.EXPECTED,
+    "name": caller_names.EXPECTED,
     "by": "must be apiKey, oauth or iam",
     "principal": "must be the ARN of a role or user of IAM, like arn:aws:iam::123456789012:role/dba",
     "callers": "must be a caller's name, where * stands for any characters and ? for one, like ticket-*",
@@ -93,11 +94,21 @@ class AccessConfiguration(Document):
     schema_: str | None = Field(default=None, alias="$schema", exclude=True)
     comment: Any = Field(default=None, alias="Comment", exclude=True)
     callers: tuple[Caller, ...] = Field(default=(), max_length=100)
+    hooks: tuple[Hook, ...] = Field(default=(), max_length=20, description="Signed webhooks, each a caller by its name.")
     rules: tuple[AccessRule, ...] = Field(default=(), max_length=200)
 
     def named(self, name: str) -> Caller | None:
         """The caller of this name."""
         return next((caller for caller in self.callers if caller.name == name), None)
+
+    def hook(self, name: str) -> Hook | None:
+        """The hook of this name."""
+        return next((hook for hook in self.hooks if hook.name == name), None)
+
+    @property
+    def hook_secrets(self) -> tuple[str, ...]:
+        """The ARNs of all secrets that hooks are signed with."""
+        return tuple(dict.fromkeys(arn for hook in self.hooks for arn in hook.secrets))
 
 
 def deployed(path: str | None = None) -> AccessConfiguration:
@@ -128,18 +139,20 @@ def _listed(values: Any, key: str) -> list[Any]:
 
 
 def _label(place: Place, values: Any) -> str:
-    """` (servicenow)` for everything in a caller that has a name."""
-    n = place[1] if len(place) > 1 and place[0] == "callers" else None
-    caller = _listed(values, "callers")[n] if isinstance(n, int) else None
+    """` (servicenow)` for everything in a caller or a hook that has a name."""
+    n = place[1] if len(place) > 1 and place[0] in ("callers", "hooks") else None
+    caller = _listed(values, str(place[0]))[n] if isinstance(n, int) else None
     name = caller.get("name") if isinstance(caller, dict) else None
     return f" ({name})" if isinstance(name, str) and name else ""
 
 
 def _contradictions(values: Any) -> Iterator[tuple[Place, str]]:
     """Place and sentence. Looks at the JSON itself, so that it finds them beside values of a wrong form."""
-    callers = [(n, one) for n, one in enumerate(_listed(values, "callers")) if isinstance(one, dict)]
+    callers, declared = ([(n, one) for n, one in enumerate(_listed(values, key)) if isinstance(one, dict)] for key in ("callers", "hooks"))
     yield from _of_callers(callers)
     names = [one["name"] for _, one in callers if isinstance(one.get("name"), str)]
+    yield from hooks.flaws(declared, names)
+    names += [one["name"] for _, one in declared if isinstance(one.get("name"), str)]
     for n, rule in enumerate(_listed(values, "rules")):
         if isinstance(rule, dict):
             yield from ((("rules", n, *place), sentence) for place, sentence in _of_rule(rule, names))

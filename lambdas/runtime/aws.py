@@ -113,6 +113,11 @@ class ControlAccount:
         """For events that nothing waits for."""
         return _session().client("events", config=HASTY)
 
+    @cached_property
+    def secretsmanager(self) -> "SecretsManagerClient":
+        """To read the secrets of hooks: one function may."""
+        return _session().client("secretsmanager", config=CONFIG)
+
 
 class Access(TypedDict):
     """What boto3's `client` takes to work elsewhere as somebody else."""
@@ -153,7 +158,7 @@ class TargetAccount:
 
     @cached_property
     def secretsmanager(self) -> "SecretsManagerClient":
-        """To look at secrets: no function may read one."""
+        """To look at secrets: no function may read one here."""
         return _session().client("secretsmanager", config=CONFIG, **self.access)
 
     @cached_property

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dbrestore.contract.api.routes import DOORS, IAM, OAUTH, ROUTES
+from dbrestore.contract.api.routes import DOORS, HOOK, IAM, OAUTH, ROUTES
 from infrastructure.functions import FUNCTIONS
 
 from .conftest import ROOT, Template, synthesise, template_of
@@ -56,7 +56,7 @@ def test_every_route_is_behind_every_door_that_a_caller_needs(with_api: Template
 
     made = {(method["HttpMethod"], path_of(with_api, method["ResourceId"])) for method in methods}
 
-    assert made == {(route.method, door + route.path) for door in DOORS for route in ROUTES}
+    assert made == {("POST", HOOK), *((route.method, door + route.path) for door in DOORS for route in ROUTES)}
 
 
 def test_each_door_asks_for_its_own_proof(with_api: Template) -> None:
@@ -69,6 +69,8 @@ def test_each_door_asks_for_its_own_proof(with_api: Template) -> None:
                 assert method["AuthorizationScopes"] == [scopes[path]]
         elif path.startswith(f"{IAM}/"):
             assert method["AuthorizationType"] == "AWS_IAM"
+        elif path == HOOK:
+            assert (method["AuthorizationType"], "ApiKeyRequired" in method) == ("NONE", False)
         else:
             assert (method["AuthorizationType"], method["ApiKeyRequired"]) == ("NONE", True)
 

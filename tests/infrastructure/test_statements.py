@@ -34,3 +34,11 @@ def test_what_is_allowed_on_the_same_under_the_same_conditions_is_one_statement(
         {"Effect": "Allow", "Action": ["a:One"], "Resource": ["*"]},
         {"Effect": "Allow", "Action": ["a:One"], "Resource": ["eu-west-3"], "Condition": condition},
     ]
+
+
+def test_a_statement_about_nothing_is_left_out() -> None:
+    """A statement with an empty list of resources is none that IAM takes."""
+    secrets = Statement(("secretsmanager:GetSecretValue",), ("{hook_secret}",))
+
+    assert policy((secrets,), {"hook_secret": ()})["Statement"] == []
+    assert [one["Resource"] for one in policy((secrets,), {"hook_secret": ("a", "b")})["Statement"]] == [["a", "b"]]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from dbrestore.contract.api.routes import DOORS, IAM, OAUTH, ROUTES
+from dbrestore.contract.api.routes import DOORS, HOOK, IAM, OAUTH, ROUTES
 from lambdas.entrances.api.answer_api import answer_api
 from tests.statemachine.world import World
 
@@ -112,6 +112,8 @@ def _resource(method: str, path: str) -> tuple[str, dict[str, str]]:
     """The route as API Gateway names it, with the parameters of its path."""
     door = next((door for door in DOORS if door and path.startswith(f"{door}/")), "")
     given = path.removeprefix(door).split("/")
+    if given[:2] == ["", "hooks"]:
+        return HOOK, {"name": given[2]}
     for route in ROUTES:
         wanted = route.path.split("/")
         if route.method == method and len(wanted) == len(given) and all(a == b or a[:1] == "{" for a, b in zip(wanted, given, strict=True)):

@@ -8,6 +8,8 @@ Scope = Literal["read", "start", "approve"]
 OAUTH = "/oauth"
 IAM = "/iam"
 DOORS = ("", OAUTH, IAM)
+# POST, for senders who sign the body: the function checks it, because API Gateway shows no authorizer a body.
+HOOK = "/hooks/{name}"
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dbrestore.contract.api.problem import MEDIA_TYPE
-from dbrestore.contract.api.routes import DOORS
+from dbrestore.contract.api.routes import DOORS, HOOK
 from dbrestore.contract.errors import InternalContradiction, RestoreError
 from lambdas.configuration import access as access_configuration
 from lambdas.entrances.api import bodies, callers, refusals
 from lambdas.entrances.api.refusals import Refusal
 from lambdas.entrances.api.resolver import app
 from lambdas.entrances.api.showing import Look
+from lambdas.entrances.hooks import answer_hook
 from lambdas.runtime import telemetry
 from lambdas.runtime.aws import translated
 from lambdas.runtime.settings import API_CALLERS
@@ -70,6 +71,8 @@ def _refused_by_name(work: Callable[[], Answer]) -> Answer:
 
 def _routed(event: dict[str, Any], context: Any, surroundings: Surroundings) -> Answer:
     access = access_configuration.deployed(surroundings.settings.access_configuration)
+    if event.get("resource") == HOOK:
+        return answer_hook.answer(event, access, surroundings)
     caller = callers.identified(event, callers.Registered.of(os.environ.get(API_CALLERS, "")), access)
     log.append_keys(caller=caller.name)
     body = bodies.read(event) if _takes_a_body(event) else {}
@@ -93,9 +96,9 @@ def _path(event: dict[str, Any]) -> str:
 
 
 def _base(event: dict[str, Any]) -> str:
-    """What the caller's URL has before `/v1`: the stage, or what a domain of one's own has in its place, and the door."""
+    """What the caller's URL has before `/v1` or `/hooks`: the stage, or what a domain of one's own has in its place, and the door."""
     path = str((event.get("requestContext") or {}).get("path") or event.get("path") or "")
-    return path.partition("/v1/")[0]
+    return path.rpartition("/hooks/")[0] if event.get("resource") == HOOK else path.partition("/v1/")[0]
 
 
 def _of_problem(refusal: Refusal, instance: str) -> Answer:

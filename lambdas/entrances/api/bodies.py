@@ -12,7 +12,7 @@ from lambdas.entrances.api.refusals import Refusal, malformed
 JSON = ("application/json",)
 
 
-def raw(event: Mapping[str, Any]) -> bytes:
+def raw(event: Mapping[str, Any], most: int = limits.API_BODY_BYTES) -> bytes:
     """The bytes as the caller sent them. Raises Refusal: too many, or not what API Gateway says they are."""
     body = event.get("body")
     if body is None:
@@ -21,8 +21,8 @@ def raw(event: Mapping[str, Any]) -> bytes:
         found = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else str(body).encode()
     except (binascii.Error, ValueError) as error:
         raise malformed("is not text in UTF-8: send JSON in UTF-8") from error
-    if len(found) > limits.API_BODY_BYTES:
-        told = f"has {len(found):,} bytes, {limits.API_BODY_BYTES:,} at most"
+    if len(found) > most:
+        told = f"has {len(found):,} bytes, {most:,} at most"
         raise Refusal(413, "BodyTooLarge", "The body is too large", f"The body {told}: a request names things, and needs no more")
     return found
 
@@ -30,8 +30,13 @@ def raw(event: Mapping[str, Any]) -> bytes:
 def read(event: Mapping[str, Any]) -> dict[str, Any]:
     """The body as a JSON object. Raises Refusal."""
     require_json(header(event, "content-type"))
+    return json_object(raw(event))
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Bytes as a JSON object. Raises Refusal."""
     try:
-        text = raw(event).decode()
+        text = body.decode()
     except UnicodeDecodeError as error:
         raise malformed(f"is not UTF-8 (byte {error.start}): send JSON in UTF-8") from error
     if not text.strip():

@@ -29,7 +29,8 @@ WHILE_PLANNING = "5"
 Answer = TypeVar("Answer", bound=Callable[..., Any])
 Id = Annotated[str, Path(description="A restore's id: r- and twelve hexadecimal digits.")]
 Name = Annotated[str, Path(description="A declared drill's name.")]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", description="The same for each repetition of one request. Required.")]
+OF_KEY = "The same for each repetition of one request. Required, but for a restore whose request has `ticket.id`, which stands for it then."
+Key = Annotated[str | None, Header(alias="Idempotency-Key", description=OF_KEY)]
 
 app = APIGatewayRestResolver(enable_validation=True)
 
@@ -71,7 +72,7 @@ PROBLEMS = {
 
 @_route("POST /v1/restores", {202: ("It is accepted, and will be planned.", ShownRestore)})
 def start_restore(request: RestoreRequest, key: Key = None) -> Response[ShownRestore]:
-    return _accepted(starting.restore(_call(key), _body()))
+    return _accepted(starting.restore(_call(key, _body().get("ticket")), _body()))
 
 
 @_route("GET /v1/restores", {200: ("A page of them.", RestorePage)})
@@ -145,9 +146,9 @@ def _look() -> Look:
     return look
 
 
-def _call(key: str | None) -> Call:
+def _call(key: str | None, ticket: Any = None) -> Call:
     look = _look()
-    return Call(look.caller, starting.key_of(key), look.access, look.surroundings)
+    return Call(look.caller, starting.key_of(key, ticket), look.access, look.surroundings)
 
 
 def _body() -> dict[str, Any]:

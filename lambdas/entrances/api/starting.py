@@ -41,20 +41,25 @@ class Call:
     surroundings: Surroundings
 
 
-def key_of(header: str | None) -> str:
-    """The Idempotency-Key. Raises Refusal if it is missing or could not be told apart from another in a log."""
+def key_of(header: str | None, ticket: Any = None) -> str:
+    """The Idempotency-Key, or what stands for it: the id of a request's ticket. Raises Refusal if it is missing or could not be told apart
+    from another in a log."""
     if header is None or not header.strip():
+        if isinstance(ticket, dict) and isinstance(ticket.get("id"), str) and ticket["id"].strip():
+            # With a blank, which no header's key has.
+            return f"ticket {ticket.get('system')!a} {ticket['id']!a}"
         raise of_query("Idempotency-Key", "is missing: send a header with a key that is the same for each repetition of this request")
     if len(header) > limits.LONGEST_IDEMPOTENCY_KEY or not re.fullmatch(r"[\x21-\x7e]+", header.strip()):
         raise of_query("Idempotency-Key", f"must be 1 to {limits.LONGEST_IDEMPOTENCY_KEY} printable ASCII characters without blanks")
     return header.strip()
 
 
-def restore(call: Call, body: dict[str, Any]) -> Received:
-    """Start a restore. Raises Refusal, RestoreRequestInvalid and what else a request is refused for before anything is looked up."""
+def restore(call: Call, body: dict[str, Any], digest: str | None = None) -> Received:
+    """Start a restore. `digest`: of what the key stands for, if that isn't the request itself. Raises Refusal, RestoreRequestInvalid and
+    what else a request is refused for before anything is looked up."""
     if body.get("mode", "restore") != "restore":
         raise RestoreRequestInvalid("/mode: must be restore here, or be left out: POST /v1/plans plans, POST /v1/drills/<name>/runs drills")
-    return _started(call, "restore", body, _input(call, checked(body), "restore"))
+    return _started(call, "restore", {"sent": digest} if digest else body, _input(call, checked(body), "restore"))
 
 
 def plan(call: Call, body: dict[str, Any]) -> Received:
