@@ -16,7 +16,7 @@ from constructs import Construct
 from infrastructure import drills, encryption, names
 from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
 from infrastructure.alarms import Watched, alarms, undelivered, undelivered_of_lambda
-from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket
+from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket, require_names
 from infrastructure.bundles import dependency_layer, function_code
 from infrastructure.dashboard import dashboard
 from infrastructure.dependencies import ROOT
@@ -54,6 +54,7 @@ class ControlStack(Stack):
             settings.credential_configuration,
             settings.drill_configuration,
         )
+        require_names(self)
         self.ledger = ledger_table(self, settings.prefix)
         self.key = encryption.key(self, settings)
         keeping = Keeping(self.key, access_log_bucket(self, self.prefix), self.prefix)
