@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Aws, CfnRule, CfnRuleAssertion, Duration, Fn, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from dbrestore.contract.names import WITHOUT_ACCOUNT_REGIONAL_NAMES
 from infrastructure import names
 from infrastructure.acknowledged import acknowledge
 
@@ -33,6 +34,18 @@ class Keeping:
     key: kms.IKey | None
     log: s3.Bucket
     prefix: str
+
+
+def require_names(scope: Construct) -> None:
+    """CloudFormation makes nothing in a Region that has no names for these buckets, and says why."""
+    refused = [
+        CfnRuleAssertion(
+            assert_=Fn.condition_not(Fn.condition_equals(Aws.REGION, region)),
+            assert_description=f"S3 in {region} has no names of buckets that no other account can take: deploy elsewhere",
+        )
+        for region in sorted(WITHOUT_ACCOUNT_REGIONAL_NAMES)
+    ]
+    CfnRule(scope, "NamesOfBuckets", assertions=refused)
 
 
 def access_log_bucket(scope: Construct, prefix: str) -> s3.Bucket:

@@ -17,7 +17,7 @@ from infrastructure import drills, encryption, names
 from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
 from infrastructure.alarms import Watched, alarms, undelivered, undelivered_of_lambda
 from infrastructure.api import http_api
-from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket
+from infrastructure.buckets import Keeping, access_log_bucket, evidence_bucket, repository_bucket, require_names
 from infrastructure.bundles import dependency_layer, function_code
 from infrastructure.dashboard import dashboard
 from infrastructure.dependencies import ROOT
@@ -56,6 +56,7 @@ class ControlStack(Stack):
             settings.drill_configuration,
             settings.access_configuration,
         )
+        require_names(self)
         self.ledger = ledger_table(self, settings.prefix)
         self.key = encryption.key(self, settings)
         keeping = Keeping(self.key, access_log_bucket(self, self.prefix), self.prefix)

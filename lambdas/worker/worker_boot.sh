@@ -17,6 +17,9 @@ failed() {
 lacking() {
   for program in python3.11 unzip aws setpriv useradd; do command -v "$$program" > /dev/null || echo "$$program"; done
 }
+# An agent that cannot reach SSM says so in its own log alone: onto the console, before the control plane keeps that and ends this worker.
+systemd-run --quiet --on-active=420 --timer-property=AccuracySec=1s \
+  /bin/sh -c 'tail -n 40 /var/log/amazon/ssm/errors.log | sed "s/^/dbrestore: SSM agent: /" > /dev/console' || true
 proxy="${proxy}"
 no_proxy_hosts="${no_proxy}"
 if [ -n "$$proxy" ]; then

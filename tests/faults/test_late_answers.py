@@ -141,7 +141,6 @@ def test_what_shows_late_costs_no_restore_and_leaves_nothing(world: World, engin
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.parametrize("flow", FLOWS)
 @pytest.mark.parametrize("engine", ENGINES, ids=str)

@@ -71,6 +71,11 @@ class Template:
         named = {key: self.resolve(properties[key]) for key in ("BucketName", "TableName", "Name", "RoleName") if key in properties}
         return next(iter(named.values()), name)
 
+    def refusals(self) -> list[str]:
+        """What CloudFormation would say before it makes anything."""
+        asserted = [one for rule in self.content.get("Rules", {}).values() for one in rule["Assertions"]]
+        return [str(one["AssertDescription"]) for one in asserted if not self._is_true(one["Assert"])]
+
     def _holds(self, condition: str) -> bool:
         return self._is_true(self.content["Conditions"][condition])
 

@@ -26,7 +26,6 @@ CUSTOMISED = {
     ("rds", "wait"),
     ("rds", "add-option-to-option-group"),
     ("cloudformation", "deploy"),
-    ("configure", "get"),
     ("sts", "get-caller-identity"),
 }
 NONE = {"none", "empty", "random, kept in `cdk.context.json`"}

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from dbrestore.contract import limits
+from dbrestore.contract.names import WITHOUT_ACCOUNT_REGIONAL_NAMES
 from infrastructure.functions import FUNCTIONS
 from lambdas.runtime import settings
 
-from .conftest import ACCOUNT, REGION, ROOT, Template, synthesise, template_of
+from .conftest import ACCOUNT, PSEUDO_PARAMETERS, REGION, ROOT, Template, synthesise, template_of
 
 # One process synthesises each template once.
 pytestmark = pytest.mark.xdist_group("templates")
@@ -153,6 +154,19 @@ def test_buckets_refuse_whatever_does_not_come_over_tls(control: Template) -> No
         logs = "access-log" in policy["Bucket"]
         assert allowed == [{"Service": "logging.s3.amazonaws.com"}] * 2 * logs
     assert len(policies) == 3
+
+
+@pytest.mark.parametrize("region", sorted(WITHOUT_ACCOUNT_REGIONAL_NAMES))
+def test_a_region_that_has_no_names_for_the_buckets_is_refused_with_the_reason(
+    control: Template, target: Template, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert control.refusals() == []
+
+    monkeypatch.setitem(PSEUDO_PARAMETERS, "AWS::Region", region)
+
+    told = f"S3 in {region} has no names of buckets that no other account can take: deploy elsewhere"
+    assert control.refusals() == [told]
+    assert target.refusals() == []
 
 
 def test_who_reads_or_writes_backups_and_reports_is_logged(control: Template) -> None:

@@ -211,7 +211,7 @@ class World:
         arn = start(request or self.engine.request(), name)
         return self.wait(arn)
 
-    def wait(self, execution_arn: str, seconds: float = 60.0) -> dict[str, Any]:
+    def wait(self, execution_arn: str, seconds: float = 240.0) -> dict[str, Any]:
         """The execution when it is over."""
         # Asked of moto itself: polling through boto3 would take more time than the execution.
         backend = stepfunctions_parser_backends[ACCOUNT][REGION]

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -140,7 +141,9 @@ def test_a_worker_with_a_proxy_uses_it_for_everything_but_what_the_vpc_serves(
 
     variables = f"{proxy} {proxy} {','.join(direct)}"
     agent = (tmp_path / "etc/systemd/system/amazon-ssm-agent.service.d/dbrestore-proxy.conf").read_text()
-    assert called[:-4] == [
+    # Between the first two: the timer for the agent's log, which has a test of its own.
+    assert [called.pop(1).split()[0], *called[:-4]] == [
+        "systemd-run",
         f"shutdown -h +{168 * 60 + limits.DEAD_MAN_MARGIN_MINUTES} with",
         f"systemctl daemon-reload with {variables}",
         f"systemctl --no-block restart amazon-ssm-agent with {variables}",
@@ -160,7 +163,7 @@ def test_a_worker_without_a_proxy_leaves_the_agent_and_the_environment_alone(wor
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path)
 
-    assert [line.split()[0] for line in called] == ["shutdown", "dnf", "aws", "unzip", "id", "useradd", "install", "sysctl"]
+    assert [line.split()[0] for line in called] == ["shutdown", "systemd-run", "dnf", "aws", "unzip", "id", "useradd", "install", "sysctl"]
     assert all(line.endswith(" with") for line in called)
     assert not (tmp_path / "etc").exists()
     assert (tmp_path / "opt/dbrestore/.ready").exists()
@@ -225,7 +228,7 @@ def boot(script: str, root: Path, brings: Sequence[str], installs: bool, fetches
         "aws": f"touch {root}/opt/dbrestore.zip" if fetches else "exit 1",
     }
     outcome["id"] = "exit 1"
-    for name in ("shutdown", "systemctl", "dnf", "sleep", "id", "install", "sysctl", *BROUGHT):
+    for name in ("shutdown", "systemctl", "systemd-run", "dnf", "sleep", "id", "install", "sysctl", *BROUGHT):
         told = f'echo "{name} $* with" $https_proxy $HTTP_PROXY $no_proxy >> {root}/called'
         program = programs / (f".{name}" if name in away else name)
         program.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{told}\n{outcome.get(name, ':')}\n")
@@ -239,7 +242,7 @@ def test_an_image_that_brings_everything_needs_no_package_server(world: World, p
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path, brings=BROUGHT, installs=False)
 
-    assert [line.split()[0] for line in called] == ["shutdown", "aws", "unzip", "id", "useradd", "install", "sysctl"]
+    assert [line.split()[0] for line in called] == ["shutdown", "systemd-run", "aws", "unzip", "id", "useradd", "install", "sysctl"]
 
 
 def test_the_program_gets_a_user_with_a_private_folder_and_no_core_dumps(world: World, planned: dict[str, Any], tmp_path: Path) -> None:
@@ -286,6 +289,25 @@ def test_a_boot_that_fails_says_why_to_the_console_and_to_the_command_and_is_not
         check=False,
     )
     assert (command.returncode, command.stderr) == (69, f"the worker could not boot: {last_words}\n")
+
+
+def test_what_an_agent_that_never_answers_wrote_is_on_the_console_before_the_worker_is_given_up(
+    world: World, planned: dict[str, Any], tmp_path: Path
+) -> None:
+    world.until_done(deploy_worker, planned)
+    script = boot_script(instances()[0])
+    run_boot_script(script, tmp_path)
+    ((seconds, command),) = re.findall(r"systemd-run .*--on-active=(\d+) .*\\\n *(/bin/sh -c .*) \|\| true$", script, flags=re.M)
+    log = tmp_path / "errors.log"
+    log.write_text("\n".join(f"line {number}" for number in range(50)) + "\nError occurred fetching the seelog config\n")
+
+    local = command.replace("/var/log/amazon/ssm/errors.log", str(log)).replace("/dev/console", str(tmp_path / "console"))
+    subprocess.run(shlex.split(local), check=True)
+
+    told = (tmp_path / "console").read_text().splitlines()
+    assert (len(told), told[-1]) == (40, "dbrestore: SSM agent: Error occurred fetching the seelog config")
+    # EC2 boots the system and fetches the console's text meanwhile.
+    assert int(seconds) + 120 <= limits.WORKER_ONLINE_WITHIN
 
 
 def test_a_launch_whose_record_was_lost_is_found_again(world: World, planned: dict[str, Any]) -> None:
