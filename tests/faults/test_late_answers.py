@@ -76,6 +76,7 @@ FLOWS: dict[str, tuple[Flow, bool]] = {
     **{f"stopped in {state}": (stopped(state), False) for state in ("DeployWorker", "PairSecurityGroups", "the restoring", "RemoveWorker")},
     **{f"broken in {state}": (broken(state), False) for state in ("DeployWorker", "PairSecurityGroups")},
 }
+CASES = [(engine, flow) for engine in ENGINES for flow in FLOWS]
 
 
 @contextmanager
@@ -142,7 +143,7 @@ def test_what_shows_late_costs_no_restore_and_leaves_nothing(world: World, engin
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
-@pytest.mark.parametrize("flow", FLOWS)
-@pytest.mark.parametrize("engine", ENGINES, ids=str)
-def test_no_seed_leaves_anything_or_tells_an_absence_that_is_none(world: World, engine: Engine, flow: str, seed: int) -> None:
+def test_no_seed_leaves_anything_or_tells_an_absence_that_is_none(world: World, seed: int) -> None:
+    """The seeds are dealt over engines and flows: all of them under each would take a day."""
+    engine, flow = CASES[seed % len(CASES)]
     check(world, engine, flow, seed)
