@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,9 +23,11 @@ REQUEST = {"target": {"dbInstance": "orders-prod"}, "databases": [{"name": "orde
 
 
 @pytest.fixture
-def world(world: World, tmp_path: Path) -> World:
+def world(world: World, tmp_path: Path) -> Iterator[World]:
     configure(world, tmp_path)
-    return world
+    yield world
+    for arn in executions():
+        world.wait(arn)
 
 
 def executions() -> list[str]:

@@ -108,7 +108,9 @@ def check(world: World, call: dict[str, Any]) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-@settings(max_examples=FEW, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=FEW, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(call=calls())
 def test_every_answer_is_one_of_the_apis_own(world: World, call: dict[str, Any]) -> None:
     check(world, call)

@@ -65,13 +65,16 @@ def test_every_function_of_the_flow_is_a_task_of_the_source() -> None:
 
 def test_every_pause_belongs_to_a_state() -> None:
     named = {name for name, value in vars(pauses).items() if isinstance(value, pauses.Pauses)}
-    text = (ROOT / "statemachine" / "definition.py").read_text()
+    trees = [ast.parse((ROOT / "statemachine" / name).read_text()) for name in ("definition.py", "tasks.py")]
 
     used = {
-        node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "pauses"
+        node.attr
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "pauses"
     }
 
-    assert used == {*named, "ARCHIVE_LOOK_SECONDS"}
+    assert used == {*named, "APPROVAL_LOOK_SECONDS", "ARCHIVE_LOOK_SECONDS"}
 
 
 def test_the_fields_of_a_state_come_in_one_order_and_none_is_null() -> None:

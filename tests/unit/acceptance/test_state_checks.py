@@ -56,7 +56,7 @@ def test_every_retry_and_catch_of_the_definition_is_asked_about() -> None:
     # A policy without tries is seen by what happens instead.
     silent = {(name, kind, place) for name, kind, place, policy in policies(definition.MACHINE) if policy.get("MaxAttempts") == 0}
     assert used | silent == {(name, kind, place) for name, kind, place, _ in policies(definition.MACHINE)}
-    assert {one.question.within for one in checks if one.question.state == "Restore"} == {"IsArchived"}
+    assert {one.question.within for one in checks if one.question.state == "Restore"} == {"IsApprovalNeeded"}
 
 
 def test_the_page_says_how_many_questions_there_are() -> None:

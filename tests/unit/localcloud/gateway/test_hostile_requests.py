@@ -52,7 +52,7 @@ PATHS = st.builds(
 )
 
 
-ANY = settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY = settings(derandomize=True, max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _refused(cloud: Cloud, api: Deployed, caplog: pytest.LogCaptureFixture, request: Request) -> None:
