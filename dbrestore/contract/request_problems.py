@@ -68,15 +68,18 @@ class Problems:
 def read(request: Mapping[str, Any], problems: Problems, *, of_drill: bool = False) -> RestoreRequest | None:
     """The request, or None if its form is wrong; what is wrong with its wishes whatever the engine goes to the problems as well.
     `of_drill`: it was made from a declared drill, which alone may have the mode and the names of one."""
-    if halves := [form_problems.pointer(place) for place in _half_characters(request)]:
-        for pointer in halves:
-            problems.add(RestoreRequestInvalid, pointer, "holds half a surrogate pair, which isn't text: write it as Unicode")
-        return None
+    halves = [form_problems.pointer(place) for place in _half_characters(request)]
+    for pointer in halves:
+        problems.add(RestoreRequestInvalid, pointer, "holds half a surrogate pair, which isn't text: write it as Unicode")
     try:
         read_request = RestoreRequest.model_validate(request)
     except ValidationError as error:
-        for where, sentence in form_problems.told(error, RestoreRequest, EXPECTED):
-            problems.add(RestoreRequestInvalid, form_problems.pointer(where), sentence)
+        told = [(form_problems.pointer(where), sentence) for where, sentence in form_problems.told(error, RestoreRequest, EXPECTED)]
+        for pointer, sentence in told:
+            if pointer not in halves:
+                problems.add(RestoreRequestInvalid, pointer, sentence)
+        return None
+    if halves:
         return None
     _note_duplicates(read_request, problems)
     _note_credentials(read_request.target.credentials, problems)

@@ -28,3 +28,11 @@ def test_half_a_character_is_refused_wherever_it_stands(change: dict[str, Any], 
     halves = [problem for problem in problems.found if "half a surrogate pair" in problem.sentence]
     assert sorted(problem.pointer for problem in halves) == sorted(pointers)
     assert all(problem.kind is RestoreRequestInvalid for problem in halves)
+
+
+def test_what_else_is_wrong_with_the_form_is_told_with_it() -> None:
+    problems = Problems()
+
+    assert read({"target": {"dbInstance": "a"}, "databases": [], "reason": "\ud800", "extra": 1}, problems) is None
+
+    assert [problem.pointer for problem in problems.found] == ["/reason", "/databases", "/extra"]

@@ -610,7 +610,8 @@ def test_a_restore_that_staged_nothing_is_removed_by_the_ledger_alone(there: Acc
 
     assert restore.remove() == {}
 
-    assert {service for service, _ in asked} == {"dynamodb"}
+    # And the bus is told that the state began.
+    assert {service for service, _ in asked} == {"dynamodb", "eventbridge"}
 
 
 def test_one_restore_ends_while_another_still_reads(there: Account) -> None:
