@@ -3,21 +3,16 @@
 Whoever decides writes the row (lambdas.approval.decisions) and wakes this state; without that it looks four times an hour.
 """
 
-import json
 from datetime import timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from dbrestore.contract.approval import Approval
 from dbrestore.contract.errors import ApprovalExpired, ApprovalRefused, InternalContradiction, NotReady
-from dbrestore.contract.refusals import error_code
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from lambdas.approval import decisions
-from lambdas.runtime.aws import translated
+from lambdas.runtime import task_tokens
 from lambdas.runtime.inputs import ApprovalInput
 from lambdas.runtime.state import Restore, Surroundings, state
-from lambdas.runtime.telemetry import log
 
 STATE = "AwaitApproval"
 
@@ -54,11 +49,5 @@ def await_approval(event: dict[str, Any], context: Any, surroundings: Surroundin
         approval = _wait(event, context, surroundings)
     except NotReady:
         return {}
-    stepfunctions = (surroundings or Surroundings()).control.stepfunctions
-    try:
-        stepfunctions.send_task_success(taskToken=event["taskToken"], output=json.dumps(approval))
-    except (ClientError, BotoCoreError) as error:
-        if not isinstance(error, ClientError) or error_code(error) not in decisions.TOO_LATE:
-            raise translated(error) from error
-        log.info("the execution went on without this answer: %s", error)
+    task_tokens.succeed((surroundings or Surroundings()).control.stepfunctions, event["taskToken"], approval)
     return approval

@@ -9,21 +9,18 @@ The row decides. The token only wakes the execution, which then looks here: so w
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from dbrestore.contract.approval import Approval
-from dbrestore.contract.errors import LedgerRowUnreadable, NotReady
-from dbrestore.contract.refusals import error_code
+from dbrestore.contract.errors import LedgerRowUnreadable
 from dbrestore.ledger.table import ConditionFailed, Item, Table
+from lambdas.runtime import task_tokens
 from lambdas.runtime.ledger import Ledger
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 APPROVAL = "APPROVAL"
-# The execution went on, or was ended, without it.
-TOO_LATE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
 
 
 def find(table: Table, restore_id: str) -> Approval | None:
@@ -77,13 +74,7 @@ def wake(stepfunctions: "SFNClient", table: Table, restore_id: str) -> bool:
     item = table.get(restore_id, APPROVAL)
     if item is None or "token" not in item:
         return False
-    try:
-        stepfunctions.send_task_failure(taskToken=str(item["token"]), error=NotReady.__name__, cause="somebody has it look")
-    except ClientError as error:
-        if error_code(error) not in TOO_LATE:
-            raise
-        return False
-    return True
+    return task_tokens.wake(stepfunctions, str(item["token"]), "somebody has it look")
 
 
 def _read(restore_id: str, item: Item) -> Approval:

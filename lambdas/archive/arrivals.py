@@ -13,12 +13,9 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from dbrestore.contract.errors import NotReady
-from dbrestore.contract.refusals import error_code
 from dbrestore.ledger.table import ConditionFailed, Item, Table
 from lambdas.archive.files import FoundFile
+from lambdas.runtime import task_tokens
 from lambdas.runtime.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
 
 AWAITED = "AWAITED"
 ARRIVAL = "ARRIVAL#"
-# The execution went on, or was ended, without it.
-TOO_LATE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
 
 
 def awaited(ledger: Ledger) -> str | None:
@@ -105,10 +100,4 @@ def _wake(stepfunctions: "SFNClient", table: Table, item: Item, cause: str) -> b
         table.write(table.delete(str(item["pk"]), str(item["sk"]), "#token = :token", token=token))
     except ConditionFailed:
         return False
-    try:
-        stepfunctions.send_task_failure(taskToken=token, error=NotReady.__name__, cause=cause)
-    except ClientError as error:
-        if error_code(error) not in TOO_LATE:
-            raise
-        return False
-    return True
+    return task_tokens.wake(stepfunctions, token, cause)

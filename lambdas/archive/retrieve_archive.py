@@ -4,17 +4,13 @@ RequestRetrieval (lambdas.archive.request_retrieval) asks S3 for it; RetrieveArc
 when what is still being read would soon be archived again, or is.
 """
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, NotReady, RestoreError, RetrievalTimedOut
 from dbrestore.contract.plan import Plan
-from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sections import ArchiveSection
 from lambdas.archive import arrivals
 from lambdas.archive import files as archive_files
@@ -22,11 +18,10 @@ from lambdas.archive import plan as archive_plan
 from lambdas.archive import request_retrieval as archive_requests
 from lambdas.archive.files import FoundFile
 from lambdas.lookup.source import source_manifest
-from lambdas.runtime.aws import translated
+from lambdas.runtime import task_tokens
 from lambdas.runtime.inputs import RetrievalInput
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Restore, Surroundings, state
-from lambdas.runtime.telemetry import log
 
 RETRIEVED = "RETRIEVED"
 ROUNDS = "RETRIEVAL#ROUNDS"
@@ -123,18 +118,8 @@ def retrieve_archive(event: dict[str, Any], context: Any, surroundings: Surround
         section = _wait(event, context, surroundings)
     except NotReady:
         return {}
-    _end_task(event["taskToken"], section, surroundings or Surroundings())
+    task_tokens.succeed((surroundings or Surroundings()).control.stepfunctions, event["taskToken"], section)
     return section
-
-
-def _end_task(token: str, section: dict[str, Any], surroundings: Surroundings) -> None:
-    stepfunctions = surroundings.control.stepfunctions
-    try:
-        stepfunctions.send_task_success(taskToken=token, output=json.dumps(section))
-    except (ClientError, BotoCoreError) as error:
-        if not isinstance(error, ClientError) or error_code(error) not in arrivals.TOO_LATE:
-            raise translated(error) from error
-        log.info("the execution went on without this answer: %s", error)
 
 
 def require_readable(restore: Restore) -> None:
