@@ -31,6 +31,7 @@ WITHOUT = {
     "alarmAddresses": "",
     "restoreAddresses": "",
     "dashboard": "false",
+    "apiWebAcl": "",
 }
 # What the ControlStack keeps when it is deleted.
 KEPT_BUCKETS = (names.ACCESS_LOG_BUCKET, names.REPOSITORY_BUCKET, names.EVIDENCE_BUCKET)
@@ -75,11 +76,13 @@ def deploy(account: TriedAccount, diary: Diary, vpc: str) -> None:
 
 
 def context(diary: Diary, folder: Path) -> dict[str, str]:
-    """What the templates are made with, whatever cdk.json has besides: what is only this run's. `folder` is for its file of drills."""
-    drills = folder / "drills.json"
+    """What the templates are made with, whatever cdk.json has besides: what is only this run's. `folder` is for its files."""
+    drills, access = folder / "drills.json", folder / "access.json"
     drills.write_text(json.dumps({"drills": []}))
+    # No caller, so no API: those of production would have a second way in.
+    access.write_text(json.dumps({"callers": []}))
     ours = {"prefix": diary.prefix, "externalId": diary.external_id, QUALIFIER: diary.run}
-    return {**ours, **WITHOUT, "drillConfiguration": str(drills)}
+    return {**ours, **WITHOUT, "drillConfiguration": str(drills), "accessConfiguration": str(access)}
 
 
 def _stack_names(account: TriedAccount) -> tuple[str, str]:

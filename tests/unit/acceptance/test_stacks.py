@@ -5,7 +5,7 @@ from pathlib import Path
 from acceptance.diary import Diary
 from acceptance.made import stacks
 from infrastructure import settings
-from lambdas.configuration import drills
+from lambdas.configuration import access, drills
 
 # Of an operator who runs the program in the checkout from which production is deployed.
 PRODUCTION = {
@@ -19,6 +19,8 @@ PRODUCTION = {
     "restoreAddresses": "operations@example.com",
     "dashboard": True,
     "drillConfiguration": "examples/configuration/drills.json",
+    "accessConfiguration": "examples/configuration/access.json",
+    "apiWebAcl": "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/of-production/0123",
     "permissionsBoundary": "arn:aws:iam::123456789012:policy/bounds",
 }
 
@@ -33,4 +35,6 @@ def test_nothing_that_outlasts_the_run_or_restores_elsewhere_is_taken_over(tmp_p
     assert (made.encryption_key, made.repository_lock_days, made.evidence_lock_days) == ("", 0, 0)
     assert (made.target_accounts, made.alarm_addresses, made.restore_addresses, made.dashboard) == ((), (), (), False)
     assert drills.read(made.drill_configuration).drills == ()
+    assert (access.read(made.access_configuration).callers, access.read(made.access_configuration).hooks) == ((), ())
+    assert made.api_web_acl == ""
     assert made.permissions_boundary == PRODUCTION["permissionsBoundary"]
