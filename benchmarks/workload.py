@@ -6,21 +6,28 @@ The rows come from `generate_series` and hashes, so a run needs no input file an
 import psycopg
 from psycopg import sql
 
+from benchmarks.shapes import Build
+
 SMALL_TABLES = 150
 BYTES_PER_ORDER, BYTES_PER_SMALL, BYTES_PER_DOCUMENT = 118, 82, 2900
 
 
-def create(dsn: str, name: str, megabytes: int) -> None:
-    """Create database `name` with about `megabytes` MB of COPY text, through an administrator's `dsn` of the same server."""
+def create(dsn: str, name: str, size: int, build: Build) -> None:
+    """Create database `name` of this size, through an administrator's `dsn` of the same server."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     with psycopg.connect(dsn, dbname=name, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
-        third = megabytes * 1_000_000 // 3
-        _orders(connection, third // BYTES_PER_ORDER)
-        _small_tables(connection, third // BYTES_PER_SMALL // SMALL_TABLES)
-        _documents(connection, third // BYTES_PER_DOCUMENT)
+        build(connection, size)
+
+
+def thirds(connection: psycopg.Connection[tuple[object, ...]], megabytes: int) -> None:
+    """About so many MB of COPY text."""
+    third = megabytes * 1_000_000 // 3
+    _orders(connection, third // BYTES_PER_ORDER)
+    _small_tables(connection, third // BYTES_PER_SMALL // SMALL_TABLES)
+    _documents(connection, third // BYTES_PER_DOCUMENT)
 
 
 def _orders(connection: psycopg.Connection, rows: int) -> None:

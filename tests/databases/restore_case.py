@@ -133,7 +133,8 @@ class Restore:
     restore_id: str = field(default_factory=lambda: f"r-{uuid.uuid4().hex[:12]}")
     manifest_uri: str = ""
     postgres: PostgresOptions = field(default_factory=PostgresOptions)
-    bounds: Bounds = field(default_factory=Bounds)
+    # Tables of tests are small, and some of them are loaded as large ones are.
+    bounds: Bounds = field(default_factory=lambda: Bounds(shared_member=100))
     asked_checks: tuple[AskedCheck, ...] = ()
     with_damage: bool = False
 

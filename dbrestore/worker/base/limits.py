@@ -32,6 +32,9 @@ KEEPALIVE_COUNT: Final = 8
 LOGIN_VALID_DAYS: Final = 7
 # The planner's statistics run code of the dump (expressions of indexes); per table, so one that never ends costs no more than this.
 ANALYZE_SECONDS: Final = 1800
+# Smaller tables are named together in one statement, so many of them.
+SAMPLED_ALONE: Final = 1 << 20
+SAMPLED_TOGETHER: Final = 100
 
 # A check of one's own; it may run code of the dump as well.
 CHECK_SECONDS: Final = 600
@@ -62,6 +65,8 @@ SIZE_LOOK_SECONDS: Final = 5.0
 SMALL_MEMBER: Final = 1 << 20
 GROUP_LENGTH: Final = 4 << 20
 GROUP_MEMBERS: Final = 50
+# Tables from this size on (COPY text) are loaded by several sessions; sharing a smaller one takes as long as it saves.
+SHARED_MEMBER: Final = 8 << 20
 # lo_put stores pages of 2 KiB: a multiple of that is written without reading a page again.
 LARGE_OBJECT_CHUNK: Final = 1 << 20
 

@@ -211,7 +211,15 @@ def _load(building: Building) -> None:
     replay.progress.phase("data")
     replay.progress.expect(backup.uncompressed_length, len(backup.tables))
     members = Members(replay.s3, replay.bucket, backup)
-    tasks = TableTasks(building.executor, members, building.archive, replay.progress, building.rerouted)
+    tasks = TableTasks(
+        building.executor,
+        members,
+        building.archive,
+        replay.progress,
+        building.rerouted,
+        sessions=replay.job.streams,
+        shared_from=replay.server.bounds.shared_member,
+    )
     already = {e.dump_id for e in _of_partitioned_tables(building.archive, building.division.early)}
     early = [e for e in building.division.early if e.dump_id not in already]
     _run(building, tasks.all(early))

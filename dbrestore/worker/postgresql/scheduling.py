@@ -18,8 +18,8 @@ from dbrestore.worker.postgresql.session import Connection, is_transient
 
 @dataclass
 class Task:
-    """`cost` orders the tasks that are ready (bytes, roughly); `units` is what it locks; `after` names the tasks it waits for. It leaves
-    nothing behind when it fails, so that it may be repeated."""
+    """`cost` orders the tasks that are ready (bytes, roughly); `units` is what it locks; `after` names the tasks it waits for. One that
+    `helps` another is taken when there is nothing else to do. It leaves nothing behind when it fails, so that it may be repeated."""
 
     name: int
     cost: int
@@ -27,13 +27,14 @@ class Task:
     units: frozenset[int] = frozenset()
     exclusive: bool = True
     after: set[int] = field(default_factory=set)
+    helps: bool = False
 
 
 @dataclass(frozen=True, order=True)
 class Waiting:
     """A task that is ready: the longest first, then as given. `woken_by`: the unit that it waited for until a moment ago."""
 
-    order: tuple[int, int]
+    order: tuple[bool, int, int]
     name: int
     woken_by: int | None = field(default=None, compare=False)
 
@@ -48,7 +49,7 @@ class Schedule:
         for task in tasks:
             for name in task.after & self._tasks.keys():
                 self._followers.setdefault(name, []).append(task.name)
-        self._order = {task.name: (-task.cost, position) for position, task in enumerate(tasks)}
+        self._order = {task.name: (task.helps, -task.cost, position) for position, task in enumerate(tasks)}
         self._ready: list[Waiting] = []
         # Tasks that are ready but for a unit: when somebody leaves it, the first of them is looked at again.
         self._parked: dict[tuple[int, bool], list[Waiting]] = {}

@@ -3,8 +3,8 @@
 Invariant: as the temporary login, because expressions of indexes and statistics run as the owner of their table, and bounded in time.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -14,60 +14,84 @@ from psycopg import sql
 from dbrestore.contract.job import FixUp
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.bounds import Bounds
-from dbrestore.worker.postgresql import termination
+from dbrestore.worker.postgresql import scheduling, termination
 from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql.rows.table_reading import TableName
+from dbrestore.worker.postgresql.scheduling import Task
 from dbrestore.worker.postgresql.session import Connection
 
-EndSessions = Callable[[], None]
-Bounded = Callable[[], AbstractContextManager[None]]
-
-# Those that lack some, if only such are asked for. Dumps don't hold what belongs to CREATE STATISTICS (as of PostgreSQL 18).
-_TABLES: Final = """SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm', 'p') AND pg_has_role(c.relowner, 'USAGE') AND (NOT %s
-        OR NOT EXISTS (SELECT FROM pg_stats AS s WHERE s.schemaname = n.nspname AND s.tablename = c.relname)
-        OR EXISTS (SELECT FROM pg_statistic_ext AS x WHERE x.stxrelid = c.oid)) ORDER BY 1, 2"""
-
-
-def collect(owner: Connection, archive: Archive, division: Division, end_sessions: EndSessions, bounds: Bounds) -> list[FixUp]:
-    """ANALYZE every table, or those that lack statistics if the dump brought some. Returns a note per table whose statistics can't be
-    collected: it is whole, and only its plans may be worse.
-
-    Code of the dump can catch its cancelling, but not `end_sessions`, which ends those of the login. Raises ReplayFailed in that case, and
-    psycopg.Error when the connection is lost."""
-    owner.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(f"{bounds.analyze_seconds}s")))
-    end = partial(_bounded, end_sessions, bounds)
-    if _imported(archive, division):
-        return [note for schema, table in _tables(owner, lacking=True) for note in _analyze(owner, schema, table, end)]
-    try:
-        with end():
-            owner.execute("ANALYZE")
-    except psycopg.Error:
-        if owner.closed:
-            raise
-        return [note for schema, table in _tables(owner) for note in _analyze(owner, schema, table, end)]
-    return []
+# What `ANALYZE` without a list would take, the catalogues of the database included, with the bytes of each. Partitions are sampled with
+# their roots: before PostgreSQL 18 the one can't be had without the other. With the first parameter only those that lack some: dumps
+# don't hold what belongs to CREATE STATISTICS (as of PostgreSQL 18).
+_TABLES: Final = """SELECT n.nspname, c.relname, CASE WHEN c.relkind = 'p'
+        THEN (SELECT coalesce(sum(pg_relation_size(t.relid)), 0)::bigint FROM pg_partition_tree(c.oid) AS t)
+        ELSE pg_relation_size(c.oid) END
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't' AND NOT c.relisshared AND (%(lacking)s OR NOT c.relispartition)
+        AND (pg_has_role(c.relowner, 'USAGE') OR n.nspname IN ('pg_catalog', 'information_schema'))
+        AND (NOT %(lacking)s OR EXISTS (SELECT FROM pg_statistic_ext AS x WHERE x.stxrelid = c.oid)
+            OR NOT EXISTS (SELECT FROM pg_stats AS s WHERE s.schemaname = n.nspname AND s.tablename = c.relname))
+    ORDER BY 3 DESC, 1, 2"""
 
 
-def _bounded(end_sessions: EndSessions, bounds: Bounds) -> AbstractContextManager[None]:
-    why = "ANALYZE could not be cancelled: an expression of an index or of statistics catches that"
-    return termination.bounded(end_sessions, bounds.analyze_seconds + bounds.cancel_seconds, why)
+@dataclass(frozen=True)
+class Collection:
+    """How the statistics of one database are collected: by so many sessions of the temporary login, each table within the bounds.
+
+    `end_sessions` ends those of the login: code of the dump can catch its cancelling, but not that."""
+
+    connect: Callable[[], Connection]
+    sessions: int
+    end_sessions: Callable[[], None]
+    bounds: Bounds
+    notes: list[FixUp] = field(default_factory=list)
+
+    def collect(self, archive: Archive, division: Division) -> list[FixUp]:
+        """ANALYZE every table, or those that lack statistics if the dump brought some. Returns a note per table whose statistics can't be
+        collected: it is whole, and only its plans may be worse.
+
+        Raises ReplayFailed if one can't be ended, and psycopg.Error when a connection is lost."""
+        with self.connect() as connection:
+            found = connection.execute(_TABLES, {"lacking": _imported(archive, division)}).fetchall()
+        tasks = [
+            Task(name=number, cost=cost, run=partial(self._analyze, tables))
+            for number, (cost, tables) in enumerate(_groups([((schema, table), size) for schema, table, size in found]))
+        ]
+        scheduling.run(tasks, self._connect_bounded, self.sessions, self.end_sessions, self.bounds.cancel_seconds)
+        return sorted(self.notes, key=lambda note: note.entry)
+
+    def _connect_bounded(self) -> Connection:
+        connection = self.connect()
+        connection.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(f"{self.bounds.analyze_seconds}s")))
+        return connection
+
+    def _analyze(self, tables: list[TableName], connection: Connection) -> None:
+        try:
+            self._analyze_within_bounds(tables, connection)
+        except psycopg.Error as error:
+            if connection.closed:
+                raise
+            if len(tables) > 1:
+                for table in tables:
+                    self._analyze([table], connection)
+                return
+            what = f"no statistics for the planner: {error}"
+            self.notes.append(FixUp(entry=f"TABLE {'.'.join(tables[0])}", what=what[: limits.MESSAGE_LENGTH]))
+
+    def _analyze_within_bounds(self, tables: list[TableName], connection: Connection) -> None:
+        why = "ANALYZE could not be cancelled: an expression of an index or of statistics catches that"
+        with termination.bounded(self.end_sessions, self.bounds.analyze_seconds + self.bounds.cancel_seconds, why):
+            listed = sql.SQL(", ").join(sql.Identifier(*table) for table in tables)
+            connection.execute(sql.SQL("ANALYZE {}").format(listed))
+
+
+def _groups(tables: list[tuple[TableName, int]]) -> Iterator[tuple[int, list[TableName]]]:
+    """Bytes and tables for one statement: large ones by themselves, small ones together, so that they cost no round trip each."""
+    small = [table for table, size in tables if size < limits.SAMPLED_ALONE]
+    yield from ((size, [table]) for table, size in tables if size >= limits.SAMPLED_ALONE)
+    for first in range(0, len(small), limits.SAMPLED_TOGETHER):
+        yield 0, small[first : first + limits.SAMPLED_TOGETHER]
 
 
 def _imported(archive: Archive, division: Division) -> bool:
     return any(e.description == "STATISTICS DATA" and e.dump_id not in division.left_out for e in archive.toc.entries)
-
-
-def _tables(owner: Connection, *, lacking: bool = False) -> list[tuple[str, str]]:
-    return [(schema, table) for schema, table in owner.execute(_TABLES, [lacking])]
-
-
-def _analyze(owner: Connection, schema: str, table: str, end: Bounded) -> list[FixUp]:
-    try:
-        with end():
-            owner.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table)))
-    except psycopg.Error as error:
-        if owner.closed:
-            raise
-        what = f"no statistics for the planner: {error}"
-        return [FixUp(entry=f"TABLE {schema}.{table}", what=what[: limits.MESSAGE_LENGTH])]
-    return []

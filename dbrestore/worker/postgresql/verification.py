@@ -29,7 +29,6 @@ from dbrestore.worker.postgresql import (
     extension_keys,
     left_out,
     promotion,
-    statistics,
     temporary_database,
     termination,
 )
@@ -44,6 +43,7 @@ from dbrestore.worker.postgresql.promotion import Promotion
 from dbrestore.worker.postgresql.rights import grants, named_roles, owners, ownership, powerless_roles, public_schema
 from dbrestore.worker.postgresql.session import Connection, Server, explained
 from dbrestore.worker.postgresql.statements import repeated
+from dbrestore.worker.postgresql.statistics import Collection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -145,15 +145,15 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
     division = left_out.applied(archives.divide(subject.archive.toc), record)
     temporary_database.shut_out(master, subject.database)
     login = temporary_database.renew_login(master, subject.database)
-    with server.connect(login, temporary) as owner:
-        end_sessions = partial(termination.end_sessions_of, master, login.user)
-        notes = statistics.collect(owner, subject.archive, division, end_sessions, server.bounds)
+    connect, end_sessions = partial(server.connect, login, temporary), partial(termination.end_sessions_of, master, login.user)
+    collection = Collection(connect, verification.job.streams, end_sessions, server.bounds)
+    notes = collection.collect(subject.archive, division)
     with server.connect_master(temporary) as inside:
         checks = structure_checks.check(inside, subject.archive, division)
         wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
         checks.append(database_locale.check(inside, wanted, subject.backup.server_version))
     checks += data_checks.check(
-        partial(server.connect, login, temporary),
+        connect,
         verification.job.streams,
         subject.archive,
         division,

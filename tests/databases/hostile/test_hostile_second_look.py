@@ -31,7 +31,7 @@ def test_what_claims_to_be_the_databases_own_privileges_is_about_nothing_else(cl
 
 
 STUBBORN = """CREATE FUNCTION v(int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
-    WHILE current_database() <> 'hostile' AND pg_catalog.current_query() = 'ANALYZE' LOOP
+    WHILE current_database() <> 'hostile' AND pg_catalog.current_query() LIKE 'ANALYZE %' LOOP
         BEGIN PERFORM pg_catalog.pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;
 CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM public.v($1); RETURN $1; END';
 CREATE TABLE bait (x int) WITH (autovacuum_enabled = off); INSERT INTO bait VALUES (1); CREATE INDEX ON bait (f(x))"""

@@ -5,7 +5,9 @@ of rows that the server took were all found right; otherwise nothing of it stays
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import psycopg
@@ -16,6 +18,7 @@ from dbrestore.points.pgdump import blocks as pgdump_blocks
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.points.ranges import read_range, verified, verified_range
 from dbrestore.worker.base import limits
+from dbrestore.worker.postgresql.rows.sharing import Sharing, Taken
 from dbrestore.worker.postgresql.session import Connection, explained
 
 if TYPE_CHECKING:
@@ -61,11 +64,11 @@ class Members:
         return replace(self, fetched=fetched, fetched_from=first.offset)
 
 
-def groups(members: tuple[TableMember, ...]) -> Iterator[tuple[TableMember, ...]]:
-    """Large members by themselves, small neighbours together."""
+def groups(members: tuple[TableMember, ...], shared_from: int = limits.SHARED_MEMBER) -> Iterator[tuple[TableMember, ...]]:
+    """Large members by themselves, small neighbours together. `shared_from`: bytes of COPY text that several sessions load."""
     group: list[TableMember] = []
     for member in sorted(members, key=lambda m: (m.stored.file, m.stored.offset)):
-        if group and not _belongs(group, member):
+        if group and not _belongs(group, member, shared_from):
             yield tuple(group)
             group = []
         group.append(member)
@@ -73,24 +76,40 @@ def groups(members: tuple[TableMember, ...]) -> Iterator[tuple[TableMember, ...]
         yield tuple(group)
 
 
-def _belongs(group: list[TableMember], member: TableMember) -> bool:
+def length_of(group: tuple[TableMember, ...]) -> int:
+    """Bytes of COPY text."""
+    return sum(member.uncompressed_length for member in group)
+
+
+def _belongs(group: list[TableMember], member: TableMember, shared_from: int) -> bool:
     first, before, stored = group[0].stored, group[-1].stored, member.stored
     return (
         stored.file == first.file
+        and max(group[-1].uncompressed_length, member.uncompressed_length) < shared_from
         and max(before.length, stored.length) <= limits.SMALL_MEMBER
         and stored.offset + stored.length - first.offset <= limits.GROUP_LENGTH
         and len(group) < limits.GROUP_MEMBERS
     )
 
 
-def load_table(connection: Connection, members: Members, member: TableMember, copy_statement: bytes, count: Count) -> None:
-    """COPY one member in one transaction. Raises BackupDamaged or ReplayFailed, naming the table."""
+def load_table(
+    connection: Connection, members: Members, member: TableMember, copy_statement: bytes, count: Count, sharing: Sharing | None = None
+) -> None:
+    """COPY one member in one transaction, and in one more for each session that helps. Raises BackupDamaged or ReplayFailed, naming the
+    table."""
     what = f"table {member.schema_name}.{member.table} of {members.backup.name}"
+    sharing, load, rows = sharing or Sharing(), partial(_copy, copy_statement, count), _rows(members, member, what)
     try:
-        with connection.transaction(), connection.cursor() as cursor:
-            loaded = _copy(cursor, copy_statement, _rows(members, member, what), count)
-            _require(loaded == member.uncompressed_length, "bytes", loaded, member.uncompressed_length)
-            _require(cursor.rowcount == member.rows, "rows", cursor.rowcount, member.rows)
+        with (
+            sharing.lead(load, rows),
+            connection.transaction(),
+            connection.cursor() as cursor,
+            closing(sharing.pieces(rows)) as pieces,
+        ):
+            taken = [sum(of_each) for of_each in zip(load(cursor, pieces), sharing.taken_by_others(), strict=True)]
+            _require(taken[0] == member.uncompressed_length, "bytes", taken[0], member.uncompressed_length)
+            _require(taken[1] == member.rows, "rows", taken[1], member.rows)
+            sharing.let_commit()
     except BackupDamaged as error:
         raise BackupDamaged(f"{what} was not loaded: {str(error).removeprefix(f'{what}: ')}") from error
     except psycopg.Error as error:
@@ -129,15 +148,15 @@ def _rows(members: Members, member: TableMember, what: str) -> Iterator[bytes]:
     _exhaust(stored)
 
 
-def _copy(cursor: psycopg.Cursor[tuple[object, ...]], statement: bytes, rows: Iterable[bytes], count: Count) -> int:
-    """Returns the number of bytes. An error inside `copy` makes the server refuse the COPY as a whole."""
+def _copy(statement: bytes, count: Count, cursor: psycopg.Cursor[tuple[object, ...]], rows: Iterable[bytes]) -> Taken:
+    """An error inside `copy` makes the server refuse the COPY as a whole."""
     loaded = 0
     with cursor.copy(statement) as copy:
         for piece in rows:
             copy.write(piece)
             loaded += len(piece)
             count(len(piece))
-    return loaded
+    return loaded, cursor.rowcount
 
 
 def _fill(connection: Connection, oid: int, content: Iterator[bytes], count: Count) -> int:

@@ -19,6 +19,7 @@ from dbrestore.worker.postgresql.rows import copy_target, loading, partition_roo
 from dbrestore.worker.postgresql.rows.copy_target import CopyTarget
 from dbrestore.worker.postgresql.rows.loading import Members
 from dbrestore.worker.postgresql.rows.partition_roots import Place, Rerouted
+from dbrestore.worker.postgresql.rows.sharing import Sharing
 from dbrestore.worker.postgresql.scheduling import Task
 from dbrestore.worker.postgresql.session import Connection, is_transient
 from dbrestore.worker.postgresql.statements import Executor
@@ -29,20 +30,24 @@ _FURTHER_STATEMENT = "ALTER "
 
 @dataclass(frozen=True)
 class TableTasks:
-    """The tasks of one database."""
+    """The tasks of one database. `sessions` run them; an idle one helps with a table of at least `shared_from` bytes."""
 
     executor: Executor
     members: Members
     archive: Archive
     progress: ProgressWriter
     rerouted: Rerouted
+    sessions: int
+    shared_from: int
 
     def all(self, indexes: Iterable[TocEntry]) -> list[Task]:
         """Rows, large objects, and these indexes."""
         tables = tuple(m for m in self.members.backup.tables if not self._is_left_out(m))
-        groups = list(loading.groups(tables))
+        groups = list(loading.groups(tables, self.shared_from))
+        shared = {group[0].dump_id: Sharing() for group in groups if loading.length_of(group[:1]) >= self.shared_from}
         return [
-            *(self._table_task(group) for group in groups),
+            *(self._table_task(group, shared.get(group[0].dump_id)) for group in groups),
+            *self._help_tasks(groups, shared),
             *(self._large_object_task(m, n) for n, m in enumerate(self.members.backup.large_objects, start=1)),
             *self._index_tasks(groups, indexes),
         ]
@@ -50,26 +55,32 @@ class TableTasks:
     def _is_left_out(self, member: TableMember) -> bool:
         return self.executor.omissions.includes(loading.entry_of(member, self.archive.by_dump_id))
 
-    def _table_task(self, group: tuple[TableMember, ...]) -> Task:
+    def _table_task(self, group: tuple[TableMember, ...], sharing: Sharing | None) -> Task:
         remaining = list(group)
 
         def load(connection: Connection) -> None:
             where = self.members.fetch(group) if len(group) > 1 else self.members
             while remaining:
-                self._load(connection, where, remaining[0])
+                self._load(connection, where, remaining[0], sharing)
                 remaining.pop(0)
                 self.progress.table_done()
 
-        return Task(name=group[0].dump_id, cost=sum(member.uncompressed_length for member in group), run=load)
+        return Task(name=group[0].dump_id, cost=loading.length_of(group), run=load)
 
-    def _load(self, connection: Connection, where: Members, member: TableMember) -> None:
+    def _help_tasks(self, groups: list[tuple[TableMember, ...]], shared: dict[int, Sharing]) -> Iterator[Task]:
+        """One for each further session and large table: what a session does that would otherwise be idle."""
+        large = [group for group in groups if group[0].dump_id in shared for _ in range(self.sessions - 1)]
+        for number, group in enumerate(large, start=len(self.members.backup.large_objects) + 1):
+            yield Task(name=-number, cost=loading.length_of(group), run=shared[group[0].dump_id].help, helps=True)
+
+    def _load(self, connection: Connection, where: Members, member: TableMember, sharing: Sharing | None) -> None:
         entry = loading.entry_of(member, self.archive.by_dump_id)
         target = copy_target.of(entry)
         place = None if self.rerouted.is_empty() else self._place(connection, target)
         if place and self.rerouted.has_sister_of(place):
             refusal = self._through_root(connection, where, member, target, place)
         else:
-            refusal = self._refusal(connection, where, member, target)
+            refusal = self._refusal(connection, where, member, target, sharing)
             if refusal and partition_roots.is_refused_by_partition(refusal) and (place := self._place(connection, target)):
                 refusal = self._through_root(connection, where, member, target, place)
         if refusal:
@@ -87,12 +98,14 @@ class TableTasks:
             self.rerouted.add(member.dump_id, place)
         return refusal
 
-    def _refusal(self, connection: Connection, where: Members, member: TableMember, target: CopyTarget) -> psycopg.Error | None:
+    def _refusal(
+        self, connection: Connection, where: Members, member: TableMember, target: CopyTarget, sharing: Sharing | None = None
+    ) -> psycopg.Error | None:
         """Load; returns why the server didn't take the rows, though their bytes are those of the manifest."""
         # In bytes, because psycopg knows no codec for a session in SQL_ASCII.
         statement = target.statement().as_string().encode(self.archive.codec)
         try:
-            loading.load_table(connection, where, member, statement, self.progress.add)
+            loading.load_table(connection, where, member, statement, self.progress.add, sharing)
         except ReplayFailed as error:
             if not isinstance(error.__cause__, psycopg.Error) or is_transient(error):
                 raise
