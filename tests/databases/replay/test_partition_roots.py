@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from dbrestore.contract.job import DatabaseResult, PostgresOptions
+from dbrestore.worker.base.bounds import Bounds
 from tests.databases.replay.test_cases_replay import left_out, message, of_dump, replayed, restore_of
 from tests.databases.restore_case import Cloud, Restore
 
@@ -83,7 +84,7 @@ def test_a_tree_with_one_such_level_is_proven_as_a_whole(cloud: Cloud, encoding:
 
 
 def test_only_the_first_of_such_partitions_is_asked_itself(cloud: Cloud) -> None:
-    restore = restore_of(cloud, KINDS + HASHED)
+    restore = replace(restore_of(cloud, KINDS + HASHED), bounds=Bounds())
     log = cloud.server.directory / "log"
     before = log.stat().st_size
     cloud.execute("ALTER ROLE ALL SET log_statement = 'all'", superuser=True)
