@@ -35,6 +35,9 @@ ANALYZE_SECONDS: Final = 1800
 # Smaller tables are named together in one statement, so many of them.
 SAMPLED_ALONE: Final = 1 << 20
 SAMPLED_TOGETHER: Final = 100
+# The rows of smaller tables (COPY text) are counted in one transaction, which holds a lock on each and on its indexes.
+COUNTED_ALONE: Final = 1 << 20
+COUNTED_TOGETHER: Final = 50
 
 # A check of one's own; it may run code of the dump as well.
 CHECK_SECONDS: Final = 600
@@ -48,6 +51,8 @@ HAND_OVER_LOCK_SECONDS: Final = 300
 # The replay and the hand-over of owners commit every so many objects: a transaction holds a lock on each object it touched, and the server
 # has room for about 64 locks per connection slot.
 OBJECTS_PER_TRANSACTION: Final = 300
+# Bytes of definitions that are sent as one query.
+JOINED_STATEMENTS: Final = 64 << 10
 
 # A deadlock, a lock that could not be had: so often is the same tried before it counts.
 ATTEMPTS: Final = 5

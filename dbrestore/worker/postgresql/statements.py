@@ -4,7 +4,7 @@ Invariants: an entry is executed whole or not at all; one that the server refuse
 on it if the request allows that; and the name of the entry stands in every error.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -75,10 +75,44 @@ class Executor:
         self.omissions.add(entry, why)
 
     def _run_batch(self, connection: Connection, batch: list[TocEntry]) -> None:
+        chosen = self.omissions.without(batch)
+        if len(chosen) > 1 and not self.skips:
+            try:
+                self._run_joined(connection, chosen)
+            except psycopg.Error as error:
+                if connection.closed or is_transient(error):
+                    raise
+            else:
+                return
+        # One by one: what is refused has a name.
         with connection.transaction():
-            for entry in batch:
-                if not self.omissions.includes(entry):
-                    self._run_entry(connection, entry)
+            for entry in chosen:
+                self._run_entry(connection, entry)
+
+    def _run_joined(self, connection: Connection, entries: Sequence[TocEntry]) -> None:
+        """All in one transaction and with few round trips, of which each takes as long as making a small table."""
+        with connection.transaction():
+            for statements in self._joined(connection, entries):
+                connection.execute(statements)
+                _require_in_transaction(connection, f"{len(entries)} entries from {entries[0].label} to {entries[-1].label}")
+
+    def _joined(self, connection: Connection, entries: Sequence[TocEntry]) -> Iterator[sql.Composed | bytes]:
+        """Definitions that follow each other with nothing around them are one text."""
+        texts: list[bytes] = []
+        for entry in entries:
+            before, after = self._surroundings(connection, entry)
+            definition = entry.definition.encode(self.archive.codec)
+            if texts and (before or after or sum(map(len, texts)) + len(definition) > limits.JOINED_STATEMENTS):
+                yield b"\n".join(texts)
+                texts.clear()
+            if before or after:
+                yield from before
+                yield definition
+                yield from after
+            else:
+                texts.append(definition)
+        if texts:
+            yield b"\n".join(texts)
 
     def _run_entry(self, connection: Connection, entry: TocEntry) -> None:
         try:
@@ -96,8 +130,7 @@ class Executor:
             connection.execute(statement)
         # Without parameters this is one simple query, which may hold several statements.
         connection.execute(entry.definition.encode(self.archive.codec))
-        if connection.info.transaction_status != TransactionStatus.INTRANS:
-            raise ReplayFailed(f"{entry.label}: its statements end the transaction, which pg_dump never writes")
+        _require_in_transaction(connection, entry.label)
         for statement in after:
             connection.execute(statement)
 
@@ -143,6 +176,11 @@ def repeated(work: Callable[[], object]) -> None:
                 raise
         else:
             return
+
+
+def _require_in_transaction(connection: Connection, what: str) -> None:
+    if connection.info.transaction_status != TransactionStatus.INTRANS:
+        raise ReplayFailed(f"{what}: there are statements that end the transaction, which pg_dump never writes")
 
 
 def _set_local(name: str, value: str) -> sql.Composed:

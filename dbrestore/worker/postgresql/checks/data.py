@@ -14,6 +14,7 @@ from psycopg import sql
 from dbrestore.contract.job import Check
 from dbrestore.contract.manifest import DatabaseBackup, LargeObjectMember, TableMember
 from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql import scheduling
 from dbrestore.worker.postgresql.archive import Archive, Division
 from dbrestore.worker.postgresql.checks import content as content_checks
@@ -103,17 +104,42 @@ def _loaded(archive: Archive, division: Division, backup: DatabaseBackup, roots:
 
 
 def _of_tables(loaded: dict[TableName, Loaded], backup: DatabaseBackup, found: list[Check], *, contents: bool) -> Iterator[Run]:
-    """Cost and work for each table: its rows are compared, or only counted."""
+    """Cost and work for each table, or for some small ones: their rows are compared, or only counted."""
+    if not contents:
+        yield from _counts(loaded, backup.client_encoding, found)
+        return
     for table, one in loaded.items():
-        if not contents:
-            yield one.size, partial(_count_rows, table, one.rows, loaded, backup.client_encoding, found)
-            continue
         try:
             content = content_checks.expected(one.members, backup.client_encoding)
             yield one.size, partial(content_checks.compare, content, loaded, found)
         except NotComparable as reason:
             yield one.size, partial(_count_rows, table, one.rows, loaded, backup.client_encoding, found)
             found.append(content_checks.not_checked(table, str(reason)))
+
+
+def _counts(loaded: dict[TableName, Loaded], encoding: str, found: list[Check]) -> Iterator[Run]:
+    small = [table for table, one in loaded.items() if one.size < limits.COUNTED_ALONE]
+    for first in range(0, len(small), limits.COUNTED_TOGETHER):
+        group = {table: loaded[table].rows for table in small[first : first + limits.COUNTED_TOGETHER]}
+        yield sum(loaded[table].size for table in group), partial(_count_together, group, loaded, encoding, found)
+    for table in loaded.keys() - set(small):
+        yield loaded[table].size, partial(_count_rows, table, loaded[table].rows, loaded, encoding, found)
+
+
+def _count_together(
+    expected: dict[TableName, int], loaded: Iterable[TableName], encoding: str, found: list[Check], connection: Connection
+) -> None:
+    """With a few statements for all; if anything is unusual about one of them, one by one."""
+    try:
+        counted = table_reading.counts(connection, list(expected), encoding)
+    except (NotATable, psycopg.Error):
+        if connection.closed:
+            raise
+        for table, rows in expected.items():
+            _count_rows(table, rows, loaded, encoding, found, connection)
+    else:
+        pairs = zip(expected.items(), counted, strict=True)
+        found.extend(_check(f"rows of {'.'.join(table)}", str(rows), str(actual)) for (table, rows), actual in pairs)
 
 
 def _count_rows(

@@ -4,9 +4,10 @@ Invariant: what is read is a table (a sequence) in the same transaction in which
 is off, and where a table forces it even on its owner, it is lifted until the transaction is rolled back.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from psycopg import sql
 
@@ -22,6 +23,10 @@ _KINDS = {
     "f": "a foreign table",
     "S": "a sequence",
 }
+
+
+_PLAIN: Final = """SELECT count(*) FROM unnest(%s::text[]) AS t(name) JOIN pg_class AS c ON c.oid = t.name::regclass
+    WHERE c.relkind = 'r' AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"""
 
 
 class NotATable(Exception):
@@ -58,6 +63,23 @@ def reading(connection: Connection, table: TableName, loaded: Iterable[TableName
             connection.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(name))
         rows = _partitions(connection, name, loaded) if kind == "p" else sql.SQL("ONLY {}").format(name)
         yield Readable(name, rows, kind == "p")
+
+
+def counts(connection: Connection, tables: Sequence[TableName], encoding: str) -> list[int]:
+    """The rows of plain tables, in their order. Raises NotATable if one isn't such a table or forces row security, and psycopg.Error if one
+    isn't there."""
+    names = [sql.Identifier(*table) for table in tables]
+    with connection.transaction(force_rollback=True):
+        set_encoding(connection, encoding)
+        locked = sql.SQL(", ").join(sql.SQL("ONLY {}").format(name) for name in names)
+        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(locked))
+        texts = [name.as_string(connection) for name in names]
+        plain = connection.execute(_PLAIN, [texts]).fetchone()
+        if plain is None or plain[0] != len(tables):
+            raise NotATable("something else than a plain table is among them")
+        counting = (sql.SQL("SELECT {}, count(*) FROM ONLY {}").format(number, name) for number, name in enumerate(names))
+        found: dict[int, int] = dict(connection.execute(sql.SQL(" UNION ALL ").join(counting)).fetchall())
+    return [found[number] for number in range(len(tables))]
 
 
 def sequence_value(connection: Connection, sequence: TableName) -> tuple[int, bool]:
