@@ -138,7 +138,9 @@ class Beginning(Document):
 
 class Progress(Document):
     """Written while a job runs, at most once a second. Bytes are uncompressed COPY text, for SQL Server those of the staged files that
-    RDS says it has processed; `note` is the last message of RDS's task; `seconds` since the job began."""
+    RDS says it has processed; objects are the indexes, constraints and materialized views that are built on rows; `work` is what share of
+    everything is done: bytes, and for an object what it is estimated to cost in them. `current` are the objects that are worked on; `note`
+    is the last message of RDS's task; `seconds` since the job began."""
 
     kind: JobKind
     phase: str
@@ -147,6 +149,11 @@ class Progress(Document):
     bytes_total: int = 0
     tables_done: int = 0
     tables_total: int = 0
+    objects_done: int = 0
+    objects_total: int = 0
+    work_done: int = 0
+    work_total: int = 0
+    current: tuple[Text, ...] = ()
     note: str = ""
     seconds: float = 0.0
 

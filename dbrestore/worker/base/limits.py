@@ -78,6 +78,8 @@ LARGE_OBJECT_CHUNK: Final = 1 << 20
 PROGRESS_SECONDS: Final = 1.0
 PROGRESS_SHARE: Final = 0.01
 LONGEST_PROGRESS_SECONDS: Final = 60.0
+# Of what is being worked on: a name of the dump's may be of any length.
+NAME_IN_PROGRESS: Final = 120
 # How much of the server's words goes into an error.
 MESSAGE_LENGTH: Final = 2000
 # How much of a statement a fix-up shows: one may list a thousand large objects.

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -31,9 +31,11 @@ class ProgressWriter:
         """Begin another phase of a database."""
         self._change(phase=phase, database=database or self._now.database)
 
-    def expect(self, total_bytes: int, tables: int) -> None:
-        """Begin to count a database's data from nothing."""
-        self._change(bytes_done=0, bytes_total=total_bytes, tables_done=0, tables_total=tables)
+    def expect(self, total_bytes: int, tables: int, costs: Sequence[int] = ()) -> None:
+        """Begin to count a database's data from nothing. `costs`: of each object that is built on it, in bytes."""
+        nothing = {"bytes_done": 0, "tables_done": 0, "objects_done": 0, "work_done": 0, "current": ()}
+        work = total_bytes + sum(costs)
+        self._change(bytes_total=total_bytes, tables_total=tables, objects_total=len(costs), work_total=work, **nothing)
 
     def follow(self, phase: str, database: str, *, done: int, total: int, note: str) -> None:
         """What RDS says of its tasks: bytes of the staged files, and the last message."""
@@ -41,14 +43,35 @@ class ProgressWriter:
 
     def add(self, count: int) -> None:
         """So many more bytes of COPY text or large objects."""
-        with self._lock:
-            self._now = self._now.model_copy(update={"bytes_done": self._now.bytes_done + count})
-        self._write_if_due()
+        self._count(bytes_done=count, work_done=count)
 
     def table_done(self) -> None:
         """One more table is committed."""
+        self._count(tables_done=1)
+
+    def object_done(self, cost: int) -> None:
+        """One more of those that were expected at this cost is built."""
+        self._count(objects_done=1, work_done=cost)
+
+    @contextlib.contextmanager
+    def working_on(self, what: str) -> Iterator[None]:
+        """Tells so while it lasts."""
+        what = what[: limits.NAME_IN_PROGRESS]
         with self._lock:
-            self._now = self._now.model_copy(update={"tables_done": self._now.tables_done + 1})
+            self._now = self._now.model_copy(update={"current": (*self._now.current, what)})
+        self._write_if_due()
+        try:
+            yield
+        finally:
+            with self._lock:
+                left = list(self._now.current)
+                if what in left:
+                    left.remove(what)
+                self._now = self._now.model_copy(update={"current": tuple(left)})
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            self._now = self._now.model_copy(update={name: getattr(self._now, name) + count for name, count in more.items()})
         self._write_if_due()
 
     def _change(self, **values: object) -> None:

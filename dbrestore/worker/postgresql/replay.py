@@ -20,6 +20,7 @@ from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import (
+    building_costs,
     extension_keys,
     extensions,
     foreseen,
@@ -140,6 +141,7 @@ class Building:
     login: Login
     executor: Executor
     watch: Watch
+    costs: dict[int, int]
     rerouted: Rerouted = field(default_factory=Rerouted)
 
     def connect_master(self) -> Connection:
@@ -162,7 +164,8 @@ def _build(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archiv
     login = temporary_database.create(replay.server, database, locale)
     executor = Executor(archive, backup, omissions, skips)
     with growth.watched(replay.server, database, backup) as watch:
-        building = Building(replay, database, backup, archive, division, omissions, login, executor, watch)
+        costs = building_costs.of(archive, backup, (*division.early, *division.post_data))
+        building = Building(replay, database, backup, archive, division, omissions, login, executor, watch, costs)
         notes = foreseen.fix_ups(archive, division, omissions)
         notes += _prepare(building)
         _define(building)
@@ -209,7 +212,7 @@ def _load(building: Building) -> None:
     """Rows and large objects, and each index as soon as its table is loaded."""
     replay, backup = building.replay, building.backup
     replay.progress.phase("data")
-    replay.progress.expect(backup.uncompressed_length, len(backup.tables))
+    replay.progress.expect(backup.uncompressed_length, len(backup.tables), list(building.costs.values()))
     members = Members(replay.s3, replay.bucket, backup)
     tasks = TableTasks(
         building.executor,
@@ -217,6 +220,7 @@ def _load(building: Building) -> None:
         building.archive,
         replay.progress,
         building.rerouted,
+        building.costs,
         sessions=replay.job.streams,
         shared_from=replay.server.bounds.shared_member,
     )
@@ -233,7 +237,7 @@ def _complete(building: Building) -> list[FixUp]:
     units, phases = post_data.lock_units(entries), post_data.phases(building.division.post_data, late, keys)
     for phase, chosen in phases.items():
         if phase in post_data.PARALLEL:
-            _run(building, [_task(building.executor, e, units.of(e)) for e in chosen])
+            _run(building, [_task(building, e, units.of(e)) for e in chosen])
         elif chosen and phase == Phase.SECURED_VIEWS:
             _refresh_under_row_security(building, chosen, late)
         elif chosen and phase == Phase.EXTENSION_KEYS:
@@ -258,14 +262,15 @@ def _refresh_under_row_security(building: Building, entries: list[TocEntry], lat
             connection.execute(statement)
 
 
-def _task(executor: Executor, entry: TocEntry, units: frozenset[int]) -> Task:
-    return Task(
-        name=entry.dump_id,
-        cost=0,
-        run=lambda connection: executor.run(connection, entry),
-        units=units,
-        after=set(entry.dependencies),
-    )
+def _task(building: Building, entry: TocEntry, units: frozenset[int]) -> Task:
+    progress, cost = building.replay.progress, building.costs.get(entry.dump_id, 0)
+
+    def build(connection: Connection) -> None:
+        with progress.working_on(entry.label):
+            building.executor.run(connection, entry)
+        progress.object_done(cost)
+
+    return Task(name=entry.dump_id, cost=cost, run=build, units=units, after=set(entry.dependencies))
 
 
 def _run(building: Building, tasks: list[Task]) -> None:
