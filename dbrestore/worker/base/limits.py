@@ -58,6 +58,8 @@ JOINED_STATEMENTS: Final = 64 << 10
 ATTEMPTS: Final = 5
 # Sessions of the temporary login: the most streams that a request may ask for, and one each for definitions and for verification.
 LOGIN_CONNECTIONS: Final = 18
+# A restore's sessions besides: of the master user, for definitions, and the one that watches the size.
+OTHER_SESSIONS: Final = 3
 # After the first failure the others are cancelled; code of the dump can catch that, but not the end of its session.
 CANCEL_SECONDS: Final = 10.0
 # What the temporary database may grow to: SIZE_FREE + SIZE_FACTOR * (bytes of the dump's rows + SIZE_PER_ROW * rows).
