@@ -12,14 +12,15 @@ from dbrestore.worker.base import limits
 
 
 class ProgressWriter:
-    """Counts from any thread. A progress that can't be written never fails the job. `every`: seconds between two notes at first."""
+    """Counts from any thread. A progress that can't be written never fails the job. `every`: seconds between two notes
+    at first; with 0 each change is written."""
 
     def __init__(self, kind: JobKind, write: Callable[[Progress], None], every: float = limits.PROGRESS_SECONDS) -> None:
         self._write = write
         self._began = time.monotonic()
         self._every = every
         self._written = -every
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._now = Progress(kind=kind, phase="started")
 
     @property
@@ -80,15 +81,22 @@ class ProgressWriter:
         self._write_if_due()
 
     def _write_if_due(self) -> None:
-        with self._lock:
-            if self.seconds - self._written < _pause(self.seconds, self._every):
-                return
-            self._written = self.seconds
-            now = self._now.model_copy(update={"seconds": round(self.seconds, 3)})
-        with contextlib.suppress(ClientError, BotoCoreError):
-            self._write(now)
+        if not self._is_due():
+            return
+        # One at a time, so that no older note is written over a newer one.
+        with self._writing:
+            with self._lock:
+                if not self._is_due():
+                    return
+                self._written = self.seconds
+                now = self._now.model_copy(update={"seconds": round(self.seconds, 3)})
+            with contextlib.suppress(ClientError, BotoCoreError):
+                self._write(now)
+
+    def _is_due(self) -> bool:
+        return self.seconds - self._written >= _pause(self.seconds, self._every)
 
 
 def _pause(seconds: float, every: float) -> float:
     """Until the next note, so long after the beginning: a week of notes by the second would cost more than the whole orchestration."""
-    return min(max(every, limits.PROGRESS_SHARE * seconds), limits.LONGEST_PROGRESS_SECONDS)
+    return every and min(max(every, limits.PROGRESS_SHARE * seconds), limits.LONGEST_PROGRESS_SECONDS)
