@@ -19,7 +19,6 @@ from moto.core.base_backend import BaseBackend
 from moto.core.serialize import AttributePicker, AttributePickerContext, ResponseSerializer
 from moto.core.utils import MISSING, get_value
 from moto.kms import models as kms
-from moto.kms.utils import AbstractPrivateKey
 from moto.stepfunctions.parser.asl.utils import json_path
 
 from localcloud.base.corrections import fix
@@ -80,14 +79,14 @@ def _parsed(original: Callable[..., Any], path: str) -> Any:
     return original(path)
 
 
-class _KeyWhenUsed(AbstractPrivateKey):
+class _KeyWhenUsed:
     """A private key that is made when something is signed with it."""
 
-    def __init__(self, make: Callable[[], AbstractPrivateKey]) -> None:
+    def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
 
     @cached_property
-    def _key(self) -> AbstractPrivateKey:
+    def _key(self) -> Any:
         return self._make()
 
     def sign(self, message: bytes, signing_algorithm: str) -> bytes:
@@ -100,5 +99,5 @@ class _KeyWhenUsed(AbstractPrivateKey):
         return bytes(self._key.public_key())
 
 
-def _key_when_used(original: Callable[..., Any], key_spec: str) -> AbstractPrivateKey:
+def _key_when_used(original: Callable[..., Any], key_spec: str) -> _KeyWhenUsed:
     return _KeyWhenUsed(lambda: original(key_spec))

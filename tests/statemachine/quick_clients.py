@@ -26,7 +26,7 @@ from botocore.utils import EVENT_ALIASES
 def install(patch: pytest.MonkeyPatch) -> None:
     """Make clients from what is known already."""
     # A client for each question that a test or a function asks.
-    patch.setattr(boto3.Session, "client", _made_once(boto3.Session.client))
+    patch.setattr(boto3.Session, "client", _made_once(_new_client))
     patch.setattr(boto3, "client", cache(boto3.client))
     # Service models and rules read again for each session; a class, a TLS context and a look for proxies per client.
     patch.setattr(session, "create_loader", _loader)
@@ -41,6 +41,10 @@ def install(patch: pytest.MonkeyPatch) -> None:
     # moto reads whose key signed a request, and never the signature.
     patch.setattr(SigV4Auth, "canonical_request", _unread)
     patch.setattr(SigV4Auth, "signature", _unread)
+
+
+# Where one test's clients are installed within another's, they aren't made of those.
+_new_client = boto3.Session.client
 
 
 def _made_once(make: Callable[..., Any]) -> Callable[..., Any]:
