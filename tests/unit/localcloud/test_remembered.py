@@ -25,6 +25,10 @@ def aws() -> Iterator[None]:
         yield
 
 
+# The same for each test, as moto's is for each request: what is remembered is remembered with it.
+SHAPE: Any = get_service_model("rds").shape_for("DBInstance")
+
+
 class DBInstance:
     class Meta:
         serialization_aliases: ClassVar = {"Engine": "kind"}
@@ -42,9 +46,8 @@ class Serializer:
 
 
 def asked(value: Any, key: str, *, transformers: dict[str, Any] | None = None) -> Any:
-    shape = get_service_model("rds").shape_for("DBInstance")
-    member = shape.members[key]  # type: ignore[attr-defined]
-    member.parent = shape  # type: ignore[attr-defined]
+    member = SHAPE.members[key]
+    member.parent = SHAPE
     serializer = Serializer(XFormedAttributePicker(response_transformers=transformers), ["DescribeDBInstances", "DBInstance"])
     return remembered._member(_never, serializer, value, key, member)
 
