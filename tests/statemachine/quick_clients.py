@@ -55,11 +55,11 @@ def _made_once(make: Callable[..., Any]) -> Callable[..., Any]:
         keys = {name: how.pop(name) for name in _KEYS if name in how}
         if not keys:
             return kept(owner, service, *place, **how)
-        return _with_keys(of_roles(service, *place, **how), Credentials(*(keys.get(name) for name in _KEYS)))
+        return _with_keys(of_roles(owner, service, *place, **how), Credentials(*(keys.get(name) for name in _KEYS)))
 
     @cache
-    def of_roles(service: str, *place: Any, **how: Any) -> Any:
-        made = make(boto3.Session(), service, *place, aws_access_key_id="nobody", aws_secret_access_key="nobody", **how)
+    def of_roles(owner: boto3.Session, service: str, *place: Any, **how: Any) -> Any:
+        made = make(owner, service, *place, aws_access_key_id="nobody", aws_secret_access_key="nobody", **how)
         made._request_signer._credentials = _acting
         return made
 

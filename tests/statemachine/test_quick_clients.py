@@ -19,13 +19,17 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     quick_clients.install(monkeypatch)
 
 
+# As the functions have one per process.
+SESSION = boto3.Session()
+
+
 class Sent(Exception):
     """A request that would have gone out."""
 
 
 def of_role(name: str) -> Any:
     keys = {"aws_access_key_id": name, "aws_secret_access_key": "secret", "aws_session_token": f"token of {name}"}
-    return boto3.Session().client("sqs", **PLACE, **keys)
+    return SESSION.client("sqs", **PLACE, **keys)
 
 
 def signers(*clients: Any) -> list[str]:
@@ -100,3 +104,14 @@ def test_what_one_test_tells_a_client_no_other_client_is_told() -> None:
     with pytest.MonkeyPatch.context() as patch:
         quick_clients.install(patch)
         assert signers(of_role("a")) == ["a, token of a"]
+
+
+def test_what_a_session_is_told_its_roles_clients_are_told() -> None:
+    session, seen = boto3.Session(), []
+    session.events.register("before-call", lambda model, **_: seen.append(model.name))
+    client = session.client("sqs", **PLACE, aws_access_key_id="a", aws_secret_access_key="secret")
+    client.meta.events.register("before-send.sqs", lambda **_: pytest.fail("sent"))
+
+    with pytest.raises(pytest.fail.Exception):
+        client.list_queues()
+    assert seen == ["ListQueues"]
