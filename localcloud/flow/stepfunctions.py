@@ -92,12 +92,13 @@ def shutdown() -> None:
 
 
 def _parse(original: Any, definition: str) -> tuple[Any, Any]:
-    return _parsed(original, definition)
+    program, tree = _parsed(original, definition)
+    return program, tree
 
 
 # What an execution notes it notes in its environment, so that the iterations of a Map can run one program at once; and so can executions.
 @lru_cache(maxsize=8)
-def _parsed(original: Any, definition: str) -> tuple[Any, Any]:
+def _parsed(original: Any, definition: str) -> Any:
     return original(definition)
 
 
