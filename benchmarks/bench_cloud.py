@@ -27,8 +27,8 @@ from localcloud.postgresql import server as postgresql
 REPOSITORY, EVIDENCE = "bench-repository", "bench-evidence"
 PASSWORD = "bench-Passw0rd"
 RESTORED = "bench_restored"
-# Of RDS's defaults for 8 GiB of memory, by the User Guide's formulas. The number of connections also gives the room for locks, without which
-# no pg_dump reads 20,000 tables.
+# Of RDS's defaults for 8 GiB of memory, by the User Guide's formulas. The number of connections also gives the room for locks, without
+# which no pg_dump reads 20,000 tables.
 AS_ON_RDS = {
     "shared_buffers": "2GB",
     "maintenance_work_mem": "128MB",
