@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,12 +37,13 @@ class Engine(StrEnum):
 
 
 Sources = Annotated[
-    list[Path],
+    list[str],
     typer.Option(
         "--from",
         metavar="PATH",
         help="A pg_dump custom-format file or directory, a file of a native SQL Server backup, or a folder with such files (a backup "
-        "job's: everything in it and its subfolders). Repeatable.",
+        "job's: everything in it and its subfolders). Or where it lies in S3: s3://bucket/key, s3://bucket/prefix/; then S3 copies it, "
+        "and nothing but headers comes to this computer. Repeatable.",
     ),
 ]
 DatabaseNames = Annotated[
@@ -77,6 +77,11 @@ Positions = Annotated[
 ]
 
 
+RequesterPays = Annotated[
+    bool, typer.Option("--requester-pays", help="The bucket charges whoever reads it (requester pays), and you agree.")
+]
+
+
 @app.command()
 def add(
     context: typer.Context,
@@ -86,11 +91,12 @@ def add(
     database: DatabaseNames = None,
     sha256: Digests = None,
     position: Positions = None,
+    requester_pays: RequesterPays = False,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Make restore points from existing backups: each is read once, checked and copied into the repository. One point for all dumps given;
     for SQL Server as many as there are full backups of a database."""
-    of_engine, given = ENGINES[engine.value], Given(instance, source, database or [], position or [])
+    of_engine, given = ENGINES[engine.value], Given(instance, source, database or [], position or [], requester_pays)
     of_engine.require_fitting(given)
     digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))
@@ -184,7 +190,7 @@ def _point_line(point: stored_points.PointName, manifest: Manifest | Unread) -> 
     return {"type": "point", **names, "writtenAt": point.written_at.isoformat(), **told}
 
 
-def _digests(given: list[str], sources: list[Path]) -> list[str]:
+def _digests(given: list[str], sources: list[str]) -> list[str]:
     if given and len(given) != len(sources):
         raise RestoreRequestInvalid(
             f"{len(given)} --sha256 for {len(sources)} --from: give one for each, in order (- where there is none), or none at all"

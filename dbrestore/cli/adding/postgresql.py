@@ -22,6 +22,6 @@ def require_fitting(given: Given) -> None:
 def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -> Added:
     """The point, read once and checked."""
     own_names: list[str | None] = [None] * len(given.sources)
-    pairs = list(zip(given.names or own_names, given.sources, strict=True))
+    pairs = list(zip(given.names or own_names, given.paths, strict=True))
     made = adding.add(plane.storage, plane.repository_bucket, given.instance, pairs, told, digests)
     return Added((made,), ())

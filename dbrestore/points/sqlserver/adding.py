@@ -4,14 +4,21 @@ of a file with several. Invariant: nothing is stored before every header was jud
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dbrestore.contract import keys
 from dbrestore.contract.allowed import point_names
 from dbrestore.contract.errors import BackupUnreadable, RestoreError, RestoreRequestInvalid
-from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, NativeDatabaseFile, NativeKind
+from dbrestore.contract.manifest import (
+    Manifest,
+    NativeBackupSet,
+    NativeChecks,
+    NativeDatabaseBackup,
+    NativeDatabaseFile,
+    NativeKind,
+    StoredFile,
+)
 from dbrestore.points.sqlserver import assembled_points
 from dbrestore.points.sqlserver import given as native_given
 from dbrestore.points.sqlserver.assembled_points import Round, Selection
@@ -19,7 +26,7 @@ from dbrestore.points.sqlserver.chain import Chain
 from dbrestore.points.sqlserver.given import Given
 from dbrestore.points.sqlserver.sets import Complaint, Stripe, StripedSet
 from dbrestore.points.sqlserver.store import Storing
-from dbrestore.points.unfinished_point import Meter, Progress, new_point_id, removal_on_failure, write_manifest
+from dbrestore.points.unfinished_point import Meter, Name, Progress, new_names, removal_on_failure, write_manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -33,6 +40,13 @@ class Added:
 
     points: tuple[Manifest, ...]
     left_out: tuple[str, ...]
+
+
+class Keeping(Protocol):
+    """What puts files into the repository."""
+
+    def backup_set(self, one: StripedSet, prefix: str) -> tuple[tuple[StoredFile, ...], NativeChecks | None]:
+        """Keep all stripes under keys that begin with the prefix, in order; what was recomputed of them, None if nothing was."""
 
 
 def add(
@@ -54,15 +68,13 @@ def add(
     point_names.require_instance_name(instance)
     given = native_given.look(paths, sha256)
     selection = chosen(given, positions)
-    _require_one_name(selection.points, database)
+    require_one_name(selection.points, database)
     total = sum(stripe.length for point in selection.points for stripe in _stripes(point))
     with removal_on_failure(s3, bucket) as stored:
         storing = Storing(s3, bucket, Meter(total, progress), stored, given.digests)
-        now = datetime.now(UTC)
-        # A millisecond apart, so that their ids sort as they do.
-        moments = [now + n * timedelta(milliseconds=1) for n in range(len(selection.points))]
-        points = [_point(instance, moment, point, database, storing) for moment, point in zip(moments, selection.points, strict=True)]
-        _raise_if_any(storing.complaints)
+        names = new_names(len(selection.points))
+        points = [described(instance, name, point, database, storing) for name, point in zip(names, selection.points, strict=True)]
+        raise_if_any(storing.complaints)
         for point in points:
             stored.append(write_manifest(s3, bucket, point))
     return Added(tuple(points), tuple(selection.left_out))
@@ -72,7 +84,7 @@ def chosen(given: Given, positions: Sequence[int] = ()) -> Selection:
     """Which sets of these files make which points. Raises as `add` does."""
     selection = assembled_points.selected(given.files, positions, given.in_folders)
     wrong = [(file.name, kind, sentence) for file in given.files for kind, sentence in file.own_problems]
-    _raise_if_any([*wrong, *selection.complaints])
+    raise_if_any([*wrong, *selection.complaints])
     if not selection.points and selection.left_out:
         raise BackupUnreadable("\n".join(["nothing that was given can become a restore point:", *selection.left_out]))
     if not selection.points:
@@ -81,7 +93,8 @@ def chosen(given: Given, positions: Sequence[int] = ()) -> Selection:
     return replace(selection, left_out=[*selection.left_out, *given.passed_over, *notes])
 
 
-def _raise_if_any(complaints: Sequence[Complaint]) -> None:
+def raise_if_any(complaints: Sequence[Complaint]) -> None:
+    """All of them in one error: under its own name if they are of one kind, as BackupUnreadable if not."""
     if not complaints:
         return
     kinds = {kind for _, kind, _ in complaints}
@@ -89,7 +102,8 @@ def _raise_if_any(complaints: Sequence[Complaint]) -> None:
     raise kind("\n".join(f"{names}: {sentence}" for names, _, sentence in complaints))
 
 
-def _require_one_name(points: Sequence[Round], database: str | None) -> None:
+def require_one_name(points: Sequence[Round], database: str | None) -> None:
+    """Raises RestoreRequestInvalid if one name was given for several databases."""
     names = sorted({chain.database for point in points for chain in point})
     if database is not None and len({name.casefold() for name in names}) > 1:
         raise RestoreRequestInvalid(f"the files are of {len(names)} databases ({', '.join(names)}), and one name was given: give none")
@@ -99,34 +113,34 @@ def _stripes(point: Round) -> Iterator[Stripe]:
     return (stripe for chain in point for one in chain.sets for stripe in one.stripes)
 
 
-def _point(instance: str, now: datetime, point: Round, database: str | None, storing: Storing) -> Manifest:
-    point_id = new_point_id(now)
+def described(instance: str, name: Name, point: Round, database: str | None, keeping: Keeping) -> Manifest:
+    """The manifest of one point, after its files were kept."""
     backups = []
     for chain in point:
-        name = database or chain.database
-        backups.append(_backup(name, chain, keys.database_prefix(instance, point_id, name), storing))
+        called = database or chain.database
+        backups.append(_backup(called, chain, keys.database_prefix(instance, name.point_id, called), keeping))
     return Manifest(
-        point_id=point_id,
+        point_id=name.point_id,
         instance=instance,
         engine="sqlserver",
         engine_version=_newest_version(backups),
-        created_at=now.replace(microsecond=0),
+        created_at=name.made_at.replace(microsecond=0),
         native_databases=tuple(backups),
     )
 
 
-def _backup(name: str, chain: Chain, prefix: str, storing: Storing) -> NativeDatabaseBackup:
+def _backup(name: str, chain: Chain, prefix: str, keeping: Keeping) -> NativeDatabaseBackup:
     return NativeDatabaseBackup(
         name=name,
         source_name=chain.database,
         database_id=str(chain.full.backup_set.database_id),
-        backup_sets=tuple(_backup_set(one, f"{prefix}{n:02}", storing) for n, one in enumerate(chain.sets, start=1)),
+        backup_sets=tuple(_backup_set(one, f"{prefix}{n:02}", keeping) for n, one in enumerate(chain.sets, start=1)),
     )
 
 
-def _backup_set(one: StripedSet, prefix: str, storing: Storing) -> NativeBackupSet:
+def _backup_set(one: StripedSet, prefix: str, keeping: Keeping) -> NativeBackupSet:
     said, kind, first = one.backup_set, _KINDS[one.backup_set.kind], one.stripes[0]
-    files, checks = storing.backup_set(one, f"{prefix}-{kind.lower()}")
+    files, checks = keeping.backup_set(one, f"{prefix}-{kind.lower()}")
     return NativeBackupSet(
         kind=kind,
         set_id=str(said.id),
