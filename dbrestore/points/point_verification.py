@@ -162,7 +162,7 @@ class _Digest:
         found, crc32 = self._sha256.hexdigest(), base64.b64encode(self._crc32.to_bytes(4, "big")).decode()
         if file.sha256 not in (None, found):
             raise BackupDamaged(f"has the SHA-256 {found}, and the manifest says {file.sha256}: choose another restore point")
-        if file.crc32 not in (None, crc32):
+        if file.sha256 is None and file.crc32 not in (None, crc32):
             raise BackupDamaged(f"has the CRC-32 {crc32}, and the manifest says {file.crc32}: choose another restore point")
 
 

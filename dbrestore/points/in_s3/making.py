@@ -69,8 +69,7 @@ def made(repository: Repository, what: Making, pace: Pace, meter: Meter) -> Iter
     except _CARRIED_ON:
         raise
     except BaseException as error:
-        for prefix in note.prefixes:
-            remove(repository, prefix, error)
+        remove(repository, note, error)
         raise
 
 
@@ -90,13 +89,14 @@ def _begun(repository: Repository, what: Making) -> Unfinished:
     return note
 
 
-def remove(repository: Repository, prefix: str, cause: BaseException) -> None:
-    """Everything below a point's prefix: uploads, objects, their versions. What can't be removed is noted at the error."""
+def remove(repository: Repository, note: Unfinished, cause: BaseException) -> None:
+    """Everything of points in the making: uploads, objects, their versions, the note. What can't be removed is noted at the error."""
     s3, bucket = repository.s3, repository.bucket
     try:
-        copying.abort(repository, prefix)
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-            for one in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
-                s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
+        for prefix in (*note.prefixes, note.key):
+            copying.abort(repository, prefix)
+            for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+                for one in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                    s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
     except Exception as second:  # the first error is the one to report
-        cause.add_note(f"what was copied below s3://{bucket}/{prefix} could not be removed: {second}")
+        cause.add_note(f"what was copied of {note.point_ids[0]} into s3://{bucket} could not be removed: {second}")

@@ -20,7 +20,7 @@ from dbrestore.contract.sqlserver_errors import NotANativeBackup, StripeMissing
 from dbrestore.points import point_verification, stored_points
 from dbrestore.points.in_s3 import sqlserver
 from dbrestore.points.in_s3.copying import Pace
-from dbrestore.points.in_s3.unfinished import NAME
+from dbrestore.points.in_s3.unfinished import FOLDER
 from tests.unit.points.in_s3.conftest import BACKUPS, MIB, REPOSITORY, Buckets
 from tests.unit.points.sqlserver.backups import backup
 from tests.unit.points.sqlserver.test_adding import FULL, LOG
@@ -55,7 +55,7 @@ def test_a_striped_backup_and_its_log_become_a_point_that_can_be_verified(bucket
     for kind in (point_verification.shallow(buckets.s3, REPOSITORY, point), point_verification.deep(buckets.s3, REPOSITORY, point, ignore)):
         assert {verdict.state for verdict in kind} == {"ok"}
     assert added.left_out[0].startswith(f"s3://{BACKUPS}/nightly/: 1 objects whose names are no backup's (.bak, ")
-    assert not [key for key in live(buckets) if key.endswith(NAME)]
+    assert not [key for key in live(buckets) if key.startswith(FOLDER)]
 
 
 def ignore(done: int, total: int, label: str) -> None:
@@ -153,7 +153,7 @@ def test_a_lost_connection_keeps_what_is_there_and_another_object_begins_anew(bu
 
     [point] = add(buckets, "a.bak").points
 
-    assert begun.endswith(f"/{NAME}")
+    assert begun.startswith(FOLDER)
     assert point.point_id not in begun
 
 
