@@ -61,6 +61,8 @@ READ_REPOSITORY = (
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
 )
+# A manifest alone: what it is of lies there already.
+PUBLISH_POINTS = Statement(("s3:PutObject",), ("arn:{partition}:s3:::{repository}/*/manifest.json",))
 RETRIEVE_FILES = Statement(("s3:RestoreObject",), ("arn:{partition}:s3:::{repository}/*",))
 # IAM knows no resource for these: whoever has a task's token may end the task.
 END_TASKS = Statement(

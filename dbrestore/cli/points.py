@@ -10,11 +10,11 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-from dbrestore.cli import consoles, control
+from dbrestore.cli import consoles, control, request
 from dbrestore.cli.adding.engines import ENGINES
 from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import Account, ControlPlane
-from dbrestore.cli.options import AsJson
+from dbrestore.cli.options import AsJson, ToAccount, ToRegion, WorkerWishes
 from dbrestore.cli.views import display
 from dbrestore.cli.views import point as point_view
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
@@ -77,6 +77,12 @@ Positions = Annotated[
 ]
 
 
+Near = Annotated[
+    str | None,
+    typer.Option(
+        "--near", metavar="INSTANCE", help="Dumps in S3: the worker that reads them stands beside this instance. Default: INSTANCE."
+    ),
+]
 RequesterPays = Annotated[
     bool, typer.Option("--requester-pays", help="The bucket charges whoever reads it (requester pays), and you agree.")
 ]
@@ -92,11 +98,17 @@ def add(
     sha256: Digests = None,
     position: Positions = None,
     requester_pays: RequesterPays = False,
+    near: Near = None,
+    account: ToAccount = None,
+    to_region: ToRegion = None,
+    worker: WorkerWishes = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Make restore points from existing backups: each is read once, checked and copied into the repository. One point for all dumps given;
     for SQL Server as many as there are full backups of a database."""
-    of_engine, given = ENGINES[engine.value], Given(instance, source, database or [], position or [], requester_pays)
+    of_engine = ENGINES[engine.value]
+    wishes = request.worker_wishes(worker or ())
+    given = Given(instance, source, database or [], position or [], requester_pays, near, account, to_region, wishes)
     of_engine.require_fitting(given)
     digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))

@@ -1,9 +1,10 @@
 """What `points add` was given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import RestoreRequestInvalid
@@ -16,13 +17,18 @@ from dbrestore.points.in_s3.source import Source
 @dataclass(frozen=True)
 class Given:
     """`sources` are paths or places in S3; `names` of databases, one for each source or fewer; `positions` of backup sets in their files,
-    counted from 1."""
+    counted from 1. The worker that reads dumps in S3 stands where one would for a restore into `near` (default: the instance itself) in
+    this account and Region; `worker` is what is asked of it."""
 
     instance: str
     sources: list[str]
     names: list[str]
     positions: list[int]
     requester_pays: bool = False
+    near: str | None = None
+    account: str | None = None
+    region: str | None = None
+    worker: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def paths(self) -> list[Path]:

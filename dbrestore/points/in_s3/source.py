@@ -2,7 +2,8 @@
 error is raised: an object is pinned by its version id, and by its ETag where the bucket keeps no versions.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 _COLD: Final = ("GLACIER", "DEEP_ARCHIVE")
+_LOOKS_AT_ONCE: Final = 16
 # More than any backup job leaves, and twenty seconds of listing.
 MOST_LISTED: Final = 200_000
 
@@ -106,6 +108,11 @@ class Source:
         version = told.get("VersionId")
         pinned_by = None if version == "null" else version
         return PinnedObject(bucket=self.bucket, key=key, version_id=pinned_by, etag=told["ETag"], length=told["ContentLength"])
+
+    def all_pinned(self, keys: Sequence[str]) -> tuple[PinnedObject, ...]:
+        """The same of many, at once."""
+        with ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="pin") as threads:
+            return tuple(threads.map(self.pinned, keys))
 
     def reader(self, pinned: PinnedObject) -> Callable[[int, int], bytes]:
         """`read(offset, count)` of exactly this version."""

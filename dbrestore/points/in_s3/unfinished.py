@@ -72,9 +72,15 @@ def found(
 ) -> Unfinished | None:
     """What was begun of exactly these objects, and not ended; the newest of several."""
     for one in sorted(every(s3, bucket, instance), key=lambda one: one.point_ids, reverse=True):
-        if one.objects == tuple(objects) and one.settings == settings and len(one.point_ids) == points:
+        if not _is_made(s3, bucket, one) and one.objects == tuple(objects) and one.settings == settings and len(one.point_ids) == points:
             return one
     return None
+
+
+def _is_made(s3: "S3Client", bucket: str, one: Unfinished) -> bool:
+    """Whether it has a manifest: then only the note was left, and the same objects become another point."""
+    at = keys.manifest_key(one.instance, one.point_ids[0])
+    return any(item["Key"] == at for item in s3.list_objects_v2(Bucket=bucket, Prefix=at, MaxKeys=1).get("Contents", []))
 
 
 def write(s3: "S3Client", bucket: str, one: Unfinished) -> None:
