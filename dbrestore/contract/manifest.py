@@ -3,6 +3,7 @@
     <repository bucket>/<instance>/<point id>/manifest.json
     <repository bucket>/<instance>/<point id>/<database>/dump.pgdump      pg_dump custom format, as it was
     <repository bucket>/<instance>/<point id>/<database>/dump.tar         directory format, packed into one uncompressed tar
+    <repository bucket>/<instance>/<point id>/<database>/toc.dat, ...     directory format that was copied from S3, file by file
 
     <repository bucket>/<instance>/<point id>/<database>/01-full-1-of-2.bak        native SQL Server backups, one set each
 

@@ -23,7 +23,6 @@ from dbrestore.points.pgdump.adding import newest_version
 from dbrestore.points.unfinished_point import Meter, Progress
 
 FILE: Final = "dump.pgdump"
-FOLDER: Final = "dump/"
 
 
 def prepare(
@@ -80,7 +79,7 @@ def _refuse_twice(found: Sequence[S3Dump]) -> None:
 def _wanted(dump: S3Dump, prefix: str) -> list[Wanted]:
     if dump.toc.format == "custom":
         return [Wanted(dump.objects[0], prefix + FILE)]
-    return [Wanted(one, f"{prefix}{FOLDER}{name}") for one, name in zip(dump.objects, dump.names, strict=True)]
+    return [Wanted(one, prefix + name) for one, name in zip(dump.objects, dump.names, strict=True)]
 
 
 def _files(dump: S3Dump, files: Sequence[StoredFile]) -> DumpFiles:
