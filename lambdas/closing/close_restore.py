@@ -82,7 +82,7 @@ def _count(restore: Restore, meta: Meta, report: Report) -> None:
         telemetry.count("FailedDrills")
     elif report.drill:
         telemetry.count("PassedDrills")
-    elif report.error and report.error.name != RestoreCancelled.__name__:
+    elif mode != "add" and report.error and report.error.name != RestoreCancelled.__name__:
         telemetry.count("FailedRestores")
     telemetry.duration("RestoreSeconds", report.started_at, report.ended_at, **dimensions)
     telemetry.size("RestoredBytes", sum(one.bytes for one in report.databases), engine=dimensions["engine"])
