@@ -20,6 +20,7 @@ from dbrestore.cli import (  # noqa: F401
     exit_code_choice,
     listing,
     points,
+    points_discover,
     points_verify,
     restore,
     watch,

@@ -110,6 +110,8 @@ def add(
     wishes = request.worker_wishes(worker or ())
     given = Given(instance, source, database or [], position or [], requester_pays, near, account, to_region, wishes)
     of_engine.require_fitting(given)
+    if given.places and sha256:
+        raise RestoreRequestInvalid("--sha256 is for files on this computer: what lies in S3 isn't read here; leave it out")
     digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))
     with progress_bar() as told:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dbrestore.cli.control import ControlPlane
+from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.points.in_s3 import location, source
 from dbrestore.points.in_s3.copying import Repository
@@ -45,7 +45,7 @@ class Given:
 
     def source(self, plane: ControlPlane) -> Source:
         """The bucket that the backups lie in. Raises SourceNotFound."""
-        return source_of(plane, self.places[0].bucket, requester_pays=self.requester_pays)
+        return source_of(plane.account, self.places[0].bucket, requester_pays=self.requester_pays)
 
     def repository(self, plane: ControlPlane) -> Repository:
         """Where they go."""
@@ -60,9 +60,9 @@ def places_in(sources: Sequence[str]) -> tuple[S3Location, ...]:
     return places
 
 
-def source_of(plane: ControlPlane, bucket: str, *, requester_pays: bool) -> Source:
+def source_of(account: Account, bucket: str, *, requester_pays: bool) -> Source:
     """A bucket, with the caller's own rights and in its own Region. Raises SourceNotFound."""
-    session = plane.account.session
+    session = account.session
     return source.in_its_region(
         lambda region: session.client("s3", region_name=region or session.region_name), bucket, requester_pays=requester_pays
     )
