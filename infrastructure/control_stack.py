@@ -247,7 +247,7 @@ class ControlStack(Stack):
             "EveryDay",
             description="dbrestore: find what carries its tags and belongs to no restore",
             schedule=events.Schedule.rate(Duration.days(1)),
-            targets=[self._target(self.functions["CleanUpStrays"], dryRun=False)],
+            targets=[self._target(self.functions["CleanUpStrays"], dryRun=False), self._target(self.functions["RemoveAbandonedPoints"])],
         )
 
     def _hearing(self) -> None:

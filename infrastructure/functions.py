@@ -138,6 +138,12 @@ FUNCTIONS = (
     ),
     Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP, hears_events=True),
     Function(
+        "RemoveAbandonedPoints",
+        "lambdas.closing.abandoned_points.remove_abandoned_points",
+        control=may.REMOVE_ABANDONED,
+        hears_events=True,
+    ),
+    Function(
         "CleanUpStrays",
         "lambdas.closing.clean_up_strays.clean_up_strays",
         control=(may.KEEP_STRAY_REPORTS,),
