@@ -14,7 +14,7 @@ from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreEr
 from dbrestore.points.in_s3 import keys_given
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.source import PinnedObject, Source
-from dbrestore.points.pgdump import adding, directory, scan
+from dbrestore.points.pgdump import directory, restorable
 from dbrestore.points.pgdump.toc import Toc, parse
 
 TOC: Final = "toc.dat"
@@ -114,13 +114,13 @@ def _ranges(read: Callable[[int, int], bytes], length: int) -> Iterator[bytes]:
 
 
 def _checked(dump: S3Dump) -> S3Dump:
-    scan.refuse_unrestorable(dump.toc)
+    restorable.require(dump.toc)
     point_names.require_database_name(dump.name)
     return dump
 
 
 def _database(toc: Toc, name: str | None) -> str:
-    return adding.own_name(toc) if name is None else name
+    return restorable.own_name(toc) if name is None else name
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from dbrestore.points.in_s3.dumps import S3Dump
 from dbrestore.points.in_s3.making import Making
 from dbrestore.points.in_s3.source import Source
 from dbrestore.points.in_s3.unfinished import DumpFiles, Unfinished
-from dbrestore.points.pgdump.adding import newest_version
+from dbrestore.points.pgdump.restorable import newest_version
 from dbrestore.points.unfinished_point import Meter, Progress
 
 FILE: Final = "dump.pgdump"
@@ -61,7 +61,7 @@ def manifest(note: Unfinished, backups: Sequence[DatabaseBackup]) -> Manifest:
         point_id=note.point_ids[0],
         instance=note.instance,
         engine="postgres",
-        engine_version=newest_version(tuple(backups)),
+        engine_version=newest_version(backups),
         created_at=note.begun_at.astimezone(UTC).replace(microsecond=0),
         databases=tuple(backups),
     )

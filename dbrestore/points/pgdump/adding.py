@@ -18,8 +18,8 @@ from dbrestore.points import known_digests
 from dbrestore.points.known_digests import KnownDigests
 from dbrestore.points.multipart import MultipartUpload
 from dbrestore.points.pgdump import database as pgdump_database
-from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump import outlook as pgdump_outlook
+from dbrestore.points.pgdump import restorable
 from dbrestore.points.pgdump import scan as pgdump_scan
 from dbrestore.points.pgdump.toc import Toc
 from dbrestore.points.unfinished_point import (
@@ -73,7 +73,7 @@ def add(
             point_id=point_id,
             instance=instance,
             engine="postgres",
-            engine_version=newest_version(backups),
+            engine_version=restorable.newest_version(backups),
             created_at=now.replace(microsecond=0),
             databases=backups,
         )
@@ -84,15 +84,9 @@ def add(
 def _open(name: str | None, path: Path, sha256: str) -> _Dump:
     with _naming(path):
         toc = pgdump_scan.peek(path)
-        database = own_name(toc) if name is None else name
+        database = restorable.own_name(toc) if name is None else name
         point_names.require_database_name(database)
         return _Dump(database, path, toc, pgdump_scan.stored_length(path), known_digests.of(path, sha256))
-
-
-def own_name(toc: Toc) -> str:
-    """The database's name as the dump says it."""
-    said = pgdump_database.describe(toc)
-    return pgdump_encoding.readable(said.name, said.client_encoding)
 
 
 def _refuse_twice(dumps: list[_Dump]) -> None:
@@ -167,12 +161,6 @@ def unproven(toc: Toc, file_name: str) -> Iterator[str]:
             f"its data ({'uncompressed' if codec == 'none' else codec}) has no checksum: bits that flipped before it was added can't be "
             f"detected. To prove it, give its SHA-256 from where it was made as --sha256 or in {file_name}{known_digests.SUFFIX} next to it"
         )
-
-
-def newest_version(backups: tuple[DatabaseBackup, ...]) -> str:
-    """`17.10` of `17.10 (Debian 17.10-1)`: dumps of one instance may lie on both sides of an upgrade, and the target must hold all."""
-    versions = [b.server_version.split(" ")[0] for b in backups]
-    return max(versions, key=lambda v: [int(n) if n.isdecimal() else 0 for n in v.split(".")])
 
 
 @contextmanager

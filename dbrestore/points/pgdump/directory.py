@@ -14,10 +14,10 @@ from typing import Final, TypeVar
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
 from dbrestore.contract.manifest import ByteRange, Compression
 from dbrestore.points.known_digests import KnownDigests
-from dbrestore.points.pgdump.codecs import SUFFIXES
 from dbrestore.points.pgdump.toc import Toc, TocEntry
 
 PIECE: Final = 1 << 20
+SUFFIXES: Final[dict[Compression, str]] = {"none": "", "gzip": ".gz", "lz4": ".lz4", "zstd": ".zst"}
 # A name in a toc is content: it must not lead out of the directory.
 _ROWS: Final = re.compile(r"[0-9]+\.dat")
 _OBJECTS: Final = re.compile(r"blobs(_[0-9]+)?\.toc")

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
 from dbrestore.contract.manifest import ByteRange, LargeObjectMember, ObjectDigest, RowDigest, TableMember
 from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.known_digests import KnownDigests
 from dbrestore.points.pgdump import blocks as pgdump_blocks
-from dbrestore.points.pgdump import copy_text
+from dbrestore.points.pgdump import copy_text, restorable
 from dbrestore.points.pgdump import directory as pgdump_directory
 from dbrestore.points.pgdump import entries as pgdump_entries
 from dbrestore.points.pgdump.row_digest import DumpDigests, ObjectDigester
@@ -25,8 +25,6 @@ from dbrestore.points.pgdump.toc import Toc, TocEntry, client_encoding, parse, p
 
 Store = Callable[[bytes], None]
 Found = TypeVar("Found")
-
-_KINDS: Final[dict[str, pgdump_blocks.BlockKind]] = {"TABLE DATA": "rows", "BLOBS": "large objects"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def peek(path: Path) -> Toc:
             raise BackupUnreadable("the toc.dat of a directory-format dump: give the directory instead of the file")
     else:
         raise BackupUnreadable("there is no such file or directory" if not path.exists() else "neither a file nor a directory")
-    refuse_unrestorable(toc)
+    restorable.require(toc)
     return toc
 
 
@@ -111,24 +109,6 @@ def _with_extension(toc: Toc, member: TableMember) -> TableMember:
     return member if extension is None else member.model_copy(update={"extension": extension})
 
 
-def refuse_unrestorable(toc: Toc) -> None:
-    """Raises BackupUnreadable for a dump that could be read, and not be restored."""
-    for entry in (e for e in toc.entries if e.has_data):
-        if entry.description not in _KINDS:
-            raise BackupUnreadable(f"{entry.label}: data of an unknown kind: update this program")
-        if entry.description == "TABLE DATA":
-            _refuse_unrestorable_rows(toc, entry)
-
-
-def _refuse_unrestorable_rows(toc: Toc, entry: TocEntry) -> None:
-    if not entry.copy_statement:
-        raise BackupUnreadable(f"{entry.label}: made with --inserts: dump again without it")
-    try:
-        pgdump_entries.extension_of(toc, entry)
-    except BackupDamaged as error:
-        raise BackupUnreadable(f"{error}: dump again without --data-only") from error
-
-
 def _scan_file(pieces: Iterable[bytes], toc: Toc, store: Store) -> Contents:
     reader = ByteReader(_tee(pieces, store))
     reader.start_digest()
@@ -155,7 +135,7 @@ def _begin_block(reader: ByteReader, missing: dict[int, TocEntry]) -> tuple[TocE
     reader.start_digest()
     kind, dump_id = pgdump_blocks.read_block(reader)
     entry = missing.pop(dump_id, None)
-    if entry is None or _KINDS[entry.description] != kind:
+    if entry is None or restorable.KINDS[entry.description] != kind:
         raise BackupDamaged(f"the block of {kind} at byte {offset} (dump id {dump_id}) has no entry in the table of contents")
     if entry.offset not in (None, offset):
         raise BackupDamaged(f"{entry.label}: its data begins at byte {offset}, the table of contents says {entry.offset}")

@@ -18,7 +18,7 @@ from dbrestore.contract.job import DatabaseResult, ErrorNote, Job
 from dbrestore.contract.manifest import ByteRange, DatabaseBackup, StoredFile
 from dbrestore.points.in_s3 import unfinished
 from dbrestore.points.in_s3.unfinished import DumpFiles
-from dbrestore.points.pgdump import adding, scan
+from dbrestore.points.pgdump import adding, restorable, scan
 from dbrestore.points.pgdump.scan import Contents
 from dbrestore.points.pgdump.toc import Toc, parse
 from dbrestore.points.ranges import read_range
@@ -82,7 +82,7 @@ class _Reading:
         origin = self.dump.files[0].origin or self.dump.files[0].key
         try:
             toc = parse(self._beginning())
-            scan.refuse_unrestorable(toc)
+            restorable.require(toc)
             contents = self._contents(toc)
         except (BackupDamaged, BackupUnreadable) as error:
             raise type(error)(f"{origin}: {error}") from error
