@@ -5,7 +5,7 @@ from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.points.pgdump import adding
-from dbrestore.points.sqlserver.adding import Added
+from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
 
 

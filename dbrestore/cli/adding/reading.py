@@ -20,7 +20,7 @@ from dbrestore.contract.request import TargetRequest, WorkerRequest
 from dbrestore.points import stored_points
 from dbrestore.points.in_s3 import making, postgresql
 from dbrestore.points.in_s3.unfinished import Unfinished
-from dbrestore.points.sqlserver.adding import Added
+from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
 
 

@@ -5,7 +5,7 @@ from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.points.in_s3 import sqlserver as in_s3
 from dbrestore.points.sqlserver import adding
-from dbrestore.points.sqlserver.adding import Added
+from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
 
 

@@ -18,9 +18,9 @@ from dbrestore.points.in_s3.copying import Pace, Repository, Wanted
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.making import Making
 from dbrestore.points.in_s3.source import PinnedObject, Source
-from dbrestore.points.sqlserver import adding
-from dbrestore.points.sqlserver.adding import Added
+from dbrestore.points.sqlserver import described_points
 from dbrestore.points.sqlserver.assembled_points import Round
+from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.sqlserver.file import NativeFile, inspect
 from dbrestore.points.sqlserver.given import BACKUPS, Given
 from dbrestore.points.sqlserver.sets import StripedSet
@@ -66,9 +66,9 @@ def add(
     `dbrestore.points.sqlserver.adding.add` and `dbrestore.points.in_s3.making.made` do; nothing is left of points that can't be."""
     point_names.require_instance_name(instance)
     looked = look(source, asked)
-    selection = adding.chosen(looked.given, positions)
-    adding.require_one_name(selection.points, database)
-    adding.raise_if_any([*_of_several_sets(selection.points)])
+    selection = described_points.chosen(looked.given, positions)
+    described_points.require_one_name(selection.points, database)
+    described_points.raise_if_any([*_of_several_sets(selection.points)])
     names = [stripe.file.name for point in selection.points for one in _sets(point) for stripe in one.stripes]
     objects = [looked.objects[name] for name in names]
     meter = Meter(sum(one.length for one in objects), progress)
@@ -77,9 +77,9 @@ def add(
         copies = _Copies(looked.objects, made.copy)
         # First all keys of all points, then all copies at once: stripes are many and small as often as large.
         for name, point in zip(made.names, selection.points, strict=True):
-            adding.described(instance, name, point, database, copies)
+            described_points.described(instance, name, point, database, copies)
         copies.arrive()
-        points = [adding.described(instance, *each, database, copies) for each in zip(made.names, selection.points, strict=True)]
+        points = [described_points.described(instance, *each, database, copies) for each in zip(made.names, selection.points, strict=True)]
         made.finish(points)
     return Added(tuple(points), tuple(selection.left_out))
 
@@ -97,7 +97,7 @@ class _Copies:
         self._arrived = self._copy(self._wanted)
 
     def backup_set(self, one: StripedSet, prefix: str) -> tuple[tuple[StoredFile, ...], NativeChecks | None]:
-        """See `dbrestore.points.sqlserver.adding.Keeping`."""
+        """See `dbrestore.points.sqlserver.described_points.Keeping`."""
         keys = [f"{prefix}-{n}-of-{len(one.stripes)}.bak" for n in range(1, len(one.stripes) + 1)]
         if self._arrived:
             return tuple(self._arrived[key] for key in keys), None
