@@ -77,7 +77,13 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         databases=(),
         worker=worker.planned,
         network=worker.network,
-        addition=PlannedAddition(instance=order.instance, point_id=order.point_id, note=f"s3://{bucket}/{note.key}", bytes=size),
+        addition=PlannedAddition(
+            instance=order.instance,
+            point_id=order.point_id,
+            note=f"s3://{bucket}/{note.key}",
+            bytes=size,
+            databases=tuple(dump.name for dump in note.dumps)[:40],
+        ),
         requested_by=order.requested_by,
     )
 

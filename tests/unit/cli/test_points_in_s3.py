@@ -82,3 +82,14 @@ def test_a_bucket_is_looked_through_where_nothing_is_deployed(
     assert "To add the newest: dbrestore points add INSTANCE" in told.err
     assert [line["type"] for line in lines] == ["point", "point", "refused", "summary"]
     assert lines[-1]["notLookedAt"] == {".log": 1}
+
+
+def test_when_the_reading_fails_nothing_of_the_copies_stays(plane_with_backups: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
+    s3, repository = plane_with_backups.storage, plane_with_backups.repository_bucket
+    s3.put_object(Bucket="team-backups", Key="shop.dump", Body=archives.custom(archives.shop("zstd")))
+
+    # This account's state machine knows nothing of restore points: it fails.
+    assert main.run(["points", "add", "shop", "--from", "s3://team-backups/shop.dump"]) == 1
+
+    assert "A worker reads what S3 has copied: r-" in capsys.readouterr().err
+    assert "Contents" not in s3.list_objects_v2(Bucket=repository)

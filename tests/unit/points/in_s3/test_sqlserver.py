@@ -198,3 +198,15 @@ def test_a_bucket_that_denies_says_what_to_allow(buckets: Buckets) -> None:
         add(buckets, "a.bak")
 
     assert buckets.left() == []
+
+
+def test_where_the_requester_pays_every_request_says_so(buckets: Buckets) -> None:
+    buckets.put("n/a.bak", backup(BIG))
+    buckets.requests.clear()
+    source, repository = replace(buckets.source, requester_pays=True), replace(buckets.repository, requester_pays=True)
+
+    sqlserver.add(source, repository, "crm-mssql", ["n/"], pace=IN_PARTS)
+
+    about = [(name, asked) for name, asked in buckets.requests if asked["Bucket"] == BACKUPS or "CopySource" in asked]
+    assert {name for name, _ in about} == {"HeadObject", "ListObjectsV2", "GetObject", "UploadPartCopy"}
+    assert {asked.get("RequestPayer") for _, asked in about} == {"requester"}
