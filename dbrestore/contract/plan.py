@@ -210,7 +210,8 @@ class PlannedNative(Document):
 
 class PlannedAddition(Document):
     """A restore point that is made of dumps in S3, which lie copied in the repository: `note` is the s3:// URI of the list of them
-    (`dbrestore.points.in_s3.unfinished`), `databases` are the names of the first forty. No database server is asked for anything: the target is only where the worker stands."""
+    (`dbrestore.points.in_s3.unfinished`), `databases` are the names of the first forty. No database server is asked for anything: the
+    target is only where the worker stands."""
 
     instance: str
     point_id: str
