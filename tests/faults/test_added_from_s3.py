@@ -20,6 +20,7 @@ from localcloud.postgresql import sample
 from localcloud.s3 import access_log
 from localcloud.server import ACCESS_LOG
 from localcloud.stacks import application
+from tests.server_folder import server_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("added-from-s3")]
 
@@ -27,9 +28,9 @@ WORKER, CALLER = "dbrestore-worker-eu-central-1", "root"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with pytest.MonkeyPatch.context() as patch:
-        running = local.start(tmp_path_factory.mktemp("cloud"), time_scale=20.0, schedules=False)
+def running() -> Iterator[Cloud]:
+    with server_folder("added-from-s3-") as folder, pytest.MonkeyPatch.context() as patch:
+        running = local.start(folder / "cloud", time_scale=20.0, schedules=False)
         try:
             for name, value in running.environment().items():
                 patch.setenv(name, value)
