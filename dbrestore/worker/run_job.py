@@ -18,7 +18,7 @@ from dbrestore.worker.base.lock import only_one
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Credentials
 from dbrestore.worker.postgresql import jobs as postgresql
-from dbrestore.worker.postgresql import reading
+from dbrestore.worker.postgresql.dumps import reading
 from dbrestore.worker.sqlserver import jobs as sqlserver
 
 if TYPE_CHECKING:

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from dbrestore.contract import keys, names
-from dbrestore.contract.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.errors import InternalContradiction, RestorePointNotFound, RestoreRequestInvalid
 from dbrestore.contract.plan import Plan, PlannedAddition, PlannedSource, PlannedTarget
+from dbrestore.contract.questions.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request_problems import Problems
 from dbrestore.ledger import stored_plan
@@ -24,6 +24,10 @@ from lambdas.planning.worker import Site, WorkerPart
 from lambdas.runtime.inputs import PlanInput
 from lambdas.runtime.state import Surroundings
 
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+MOST_NAMES = 40
 NEAR = "/add/near/dbInstance"
 
 
@@ -37,11 +41,11 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     order = _order(section.request)
     note = _note(order, surroundings)
     place = _place(order, section.execution_arn)
+    size = sum(dump.length for dump in note.dumps)
     problems = Problems()
     target = problems.collect("/add/near", lambda: assume(surroundings, place, section.execution_arn))
     instance = problems.collect(NEAR, lambda: target_lookup.find_instance(target, order.near.db_instance)) if target else None
     worker: WorkerPart | None = None
-    size = sum(dump.length for dump in note.dumps)
     if target and instance:
         site = Site(place.partition, place.account, place.region, section.execution_arn.split(":")[3])
         worker = worker_plan.part(target, instance, site, size, order.worker, surroundings.settings, problems)
@@ -49,6 +53,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     if not (instance and worker and worker.planned):
         raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {stored_plan.WHERE_TO_REPORT}")
     bucket = surroundings.settings.repository_bucket
+    manifest = f"s3://{bucket}/{keys.manifest_key(order.instance, order.point_id)}"
     return Plan(
         restore_id=names.restore_id(section.execution_arn),
         execution_arn=section.execution_arn,
@@ -56,35 +61,40 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         planned_at=surroundings.clock(),
         engine="postgres",
         archived=False,
-        target=PlannedTarget(
-            account=place.account,
-            region=place.region,
-            db_instance=instance["DBInstanceIdentifier"],
-            resource_id=instance["DbiResourceId"],
-            arn=instance["DBInstanceArn"],
-            engine=instance["Engine"],
-            engine_version=instance["EngineVersion"],
-            host="",
-            port=0,
-            vpc_id=instance["DBSubnetGroup"]["VpcId"],
-            availability_zone=instance.get("AvailabilityZone", ""),
-        ),
-        source=PlannedSource(
-            db_instance=order.instance,
-            restore_point=order.point_id,
-            manifest=f"s3://{bucket}/{keys.manifest_key(order.instance, order.point_id)}",
-        ),
+        target=_target(place, instance),
+        source=PlannedSource(db_instance=order.instance, restore_point=order.point_id, manifest=manifest),
         databases=(),
         worker=worker.planned,
         network=worker.network,
-        addition=PlannedAddition(
-            instance=order.instance,
-            point_id=order.point_id,
-            note=f"s3://{bucket}/{note.key}",
-            bytes=size,
-            databases=tuple(dump.name for dump in note.dumps)[:40],
-        ),
+        addition=_addition(note, bucket, size),
         requested_by=order.requested_by,
+    )
+
+
+def _addition(note: Unfinished, bucket: str, size: int) -> PlannedAddition:
+    return PlannedAddition(
+        instance=note.instance,
+        point_id=note.point_ids[0],
+        note=f"s3://{bucket}/{note.key}",
+        bytes=size,
+        databases=tuple(dump.name for dump in note.dumps)[:MOST_NAMES],
+    )
+
+
+def _target(place: Place, instance: "DBInstanceTypeDef") -> PlannedTarget:
+    """Beside it the worker stands; nobody logs in."""
+    return PlannedTarget(
+        account=place.account,
+        region=place.region,
+        db_instance=instance["DBInstanceIdentifier"],
+        resource_id=instance["DbiResourceId"],
+        arn=instance["DBInstanceArn"],
+        engine=instance["Engine"],
+        engine_version=instance["EngineVersion"],
+        host="",
+        port=0,
+        vpc_id=instance["DBSubnetGroup"]["VpcId"],
+        availability_zone=instance.get("AvailabilityZone", ""),
     )
 
 

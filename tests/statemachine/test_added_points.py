@@ -5,8 +5,8 @@ from typing import Any
 import boto3
 import pytest
 
-from dbrestore.contract.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.job import Job, Result
+from dbrestore.contract.questions.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.request import TargetRequest
 from dbrestore.points import stored_points
 from dbrestore.points.in_s3 import postgresql
@@ -15,7 +15,7 @@ from dbrestore.points.in_s3.source import Source
 from dbrestore.points.in_s3.unfinished import Unfinished
 from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.postgresql import reading
+from dbrestore.worker.postgresql.dumps import reading
 from tests.statemachine.fake_worker import FakeWorker, end_without_result, lose_worker
 from tests.statemachine.world import INSTANCE, REGION, World
 from tests.unit.points.pgdump import archives

@@ -12,9 +12,9 @@ from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import ControlPlane
 from dbrestore.cli.following import Ended, Progressed, StateChanged, follow
 from dbrestore.cli.identity import Restore, started
-from dbrestore.contract.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.error_names import by_name
 from dbrestore.contract.errors import RestoreError, RestoreFailed
+from dbrestore.contract.questions.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import TargetRequest, WorkerRequest
 from dbrestore.points import stored_points

@@ -20,7 +20,7 @@ from dbrestore.points.pgdump import adding
 from dbrestore.points.unfinished_point import write_manifest
 from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.postgresql import reading
+from dbrestore.worker.postgresql.dumps import reading
 from tests.unit.points.in_s3.conftest import BACKUPS, MIB, REPOSITORY, Buckets
 from tests.unit.points.pgdump import archives
 

@@ -1,11 +1,11 @@
-"""`dbrestore points discover`: what of a bucket would make restore points. Importing it adds the command."""
+"""`dbrestore points discover`: what of a bucket would make restore points."""
 
 from typing import Annotated
 
 import typer
 from rich.filesize import decimal
 
-from dbrestore.cli import consoles, points
+from dbrestore.cli import consoles
 from dbrestore.cli.adding.given import source_of
 from dbrestore.cli.control import Account
 from dbrestore.cli.options import AsJson
@@ -20,7 +20,6 @@ from dbrestore.points.in_s3.source import Source
 _SHOWN = 20
 
 
-@points.app.command()
 def discover(
     context: typer.Context,
     where: Annotated[str, typer.Argument(metavar="s3://BUCKET[/PREFIX]", help="What to look through.")],
@@ -79,5 +78,4 @@ def _from(point: WouldBe) -> str:
 
 def command(point: WouldBe) -> str:
     """What a person types to make this point."""
-    engine = "" if point.engine == "postgres" else f" --engine {point.engine}"
-    return f"dbrestore points add INSTANCE{engine} " + " ".join(f"--from '{one}'" for one in point.sources)
+    return f"dbrestore points add INSTANCE --engine {point.engine} " + " ".join(f"--from '{one}'" for one in point.sources)
