@@ -107,6 +107,11 @@ def abort(to: Repository, prefix: str) -> None:
         to.s3.abort_multipart_upload(Bucket=to.bucket, Key=key, UploadId=upload_id)
 
 
+def is_there(to: Repository, key: str) -> bool:
+    """Whether there is an object of exactly this key."""
+    return key in _lengths(to, key)
+
+
 def _lengths(to: Repository, prefix: str) -> dict[str, int]:
     pages = to.s3.get_paginator("list_objects_v2").paginate(Bucket=to.bucket, Prefix=prefix)
     return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}

@@ -2,13 +2,14 @@
 by a person, leaves nothing; a lost connection, or a process that dies, leaves what the same command carries on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from botocore.exceptions import BotoCoreError
 
+from dbrestore.contract import keys
 from dbrestore.contract.errors import NotReady
 from dbrestore.contract.manifest import Manifest, StoredFile
 from dbrestore.points.in_s3 import copying, unfinished
@@ -64,12 +65,13 @@ def made(repository: Repository, what: Making, pace: Pace, meter: Meter) -> Iter
     """Begin or carry on. An error removes every object of these points, with all versions, unless the next call would carry on."""
     note = _begun(repository, what)
     names = [Name(point_id, note.begun_at) for point_id in note.point_ids]
+    made = Made(repository, note, names, pace, meter)
     try:
-        yield Made(repository, note, names, pace, meter)
+        yield made
     except _CARRIED_ON:
         raise
     except BaseException as error:
-        remove(repository, note, error)
+        remove(repository, note, error, {one.key for one in made.stored})
         raise
 
 
@@ -89,11 +91,14 @@ def _begun(repository: Repository, what: Making) -> Unfinished:
     return note
 
 
-def remove(repository: Repository, note: Unfinished, cause: BaseException) -> None:
-    """Everything of points in the making: uploads, objects, their versions, the note. What can't be removed is noted at the error."""
+def remove(repository: Repository, note: Unfinished, cause: BaseException, own: Collection[str] = ()) -> None:
+    """Everything of points in the making: uploads, objects, their versions, the note. `own` are the keys that the caller wrote: a point
+    whose manifest is another's work is whole, and stays. What can't be removed is noted at the error."""
     s3, bucket = repository.s3, repository.bucket
     try:
         for prefix in (*note.prefixes, note.key):
+            if (made := prefix + keys.MANIFEST) not in own and copying.is_there(repository, made):
+                continue
             copying.abort(repository, prefix)
             for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
                 for one in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):

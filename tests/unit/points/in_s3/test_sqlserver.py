@@ -210,3 +210,24 @@ def test_where_the_requester_pays_every_request_says_so(buckets: Buckets) -> Non
     about = [(name, asked) for name, asked in buckets.requests if asked["Bucket"] == BACKUPS or "CopySource" in asked]
     assert {name for name, _ in about} == {"HeadObject", "ListObjectsV2", "GetObject", "UploadPartCopy"}
     assert {asked.get("RequestPayer") for _, asked in about} == {"requester"}
+
+
+def test_a_point_that_another_has_made_of_the_same_copies_is_not_taken_away(buckets: Buckets) -> None:
+    buckets.put("a.bak", backup(FULL))
+    made: list[Any] = []
+    # Both found the same note; the other one ends first, and then this one fails.
+    buckets.meanwhile["CopyObject"] = lambda: made.append(add(buckets, "a.bak"))
+
+    with pytest.raises(SourceChanged):
+        add_and_fail(buckets, made)
+
+    assert [name.point_id for name in stored_points.list_points(buckets.s3, REPOSITORY)] == [made[0].points[0].point_id]
+    assert {v.state for v in point_verification.shallow(buckets.s3, REPOSITORY, made[0].points[0])} == {"ok"}
+
+
+def add_and_fail(buckets: Buckets, made: list[Any]) -> None:
+    def told(done: int, total: int, label: str) -> None:
+        if made:
+            raise SourceChanged("broken on purpose")
+
+    add(buckets, "a.bak", progress=told)
