@@ -6,9 +6,9 @@ Invariant: every object is in what would make a point, in what could not, or cou
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
@@ -26,6 +26,7 @@ from dbrestore.points.sqlserver.given import BACKUPS
 DUMPS: Final = (".dump", ".pgdump", ".dmp", ".pgc", ".custom", ".backup", ".pg", ".fc", ".sql", ".gz", ".tar", ".parquet")
 MOST_LOOKS: Final = 1_000
 _AT_ONCE: Final = 16
+_FILES_OF_A_DIRECTORY: Final = 20
 
 
 class WouldBe(NamedTuple):
@@ -61,16 +62,14 @@ def discover(source: Source, key: str, most_looks: int = MOST_LOOKS) -> Discover
     """Look through everything at or below a key. Raises SourceNotFound, SourceAccessDenied, and BackupUnreadable for too many objects."""
     present = _present(source, key)
     found = Discovered(objects=len(present))
-    taken = [*_cluster_prefixes(present), *_directory_prefixes(present)]
-    roots = [prefix for prefix in taken if not any(prefix != other and prefix.startswith(other) for other in taken)]
-    inside = {one.key for one in present if one.key.startswith(tuple(roots))} if roots else set()
-    others = [one for one in present if one.key not in inside]
+    roots, others = _apart(present, {*_cluster_prefixes(present), *_directory_prefixes(present)})
     native = list(keys_given.with_suffix(others, BACKUPS))
     maybe = [one for one in others if _may_be_a_dump(one)]
     looked = {one.key for one in (*native, *maybe)}
     found.not_looked_at.update(_suffix(one.key) for one in others if one.key not in looked)
-    whole = [(prefix, max(one.modified for one in present if one.key.startswith(prefix))) for prefix in roots]
-    _dumps(source, [*whole, *((one.key, one.modified) for one in _newest(maybe, most_looks, found))], found)
+    # Of a directory each file is a request.
+    whole = _newest(roots, max(1, most_looks // _FILES_OF_A_DIRECTORY), found)
+    _dumps(source, [one.key for one in (*whole, *_newest(maybe, most_looks, found))], found)
     _native(source, _newest(native, most_looks, found), found)
     return found
 
@@ -97,12 +96,31 @@ def _directory_prefixes(present: Sequence[Listed]) -> Iterator[str]:
             yield f"{prefix}/"
 
 
+def _apart(present: Sequence[Listed], prefixes: Collection[str]) -> tuple[list[Listed], list[Listed]]:
+    """The prefixes as if each were one object, as new as its newest, and the objects that lie below none of them."""
+    roots: dict[str, Listed] = {}
+    others = []
+    for one in present:
+        root = next((prefix for prefix in _above(one.key) if prefix in prefixes), None)
+        if root is None:
+            others.append(one)
+        elif root not in roots or one.modified > roots[root].modified:
+            roots[root] = replace(one, key=root)
+    return list(roots.values()), others
+
+
+def _above(key: str) -> Iterator[str]:
+    """Its prefixes that end in a slash, the shortest first; before all of them the bucket's own, which is empty."""
+    yield ""
+    yield from (key[: place + 1] for place, character in enumerate(key) if character == keys_given.SLASH)
+
+
 def _may_be_a_dump(one: Listed) -> bool:
     return one.key.lower().endswith(DUMPS) or not PurePosixPath(one.key).suffix
 
 
 def _suffix(key: str) -> str:
-    return PurePosixPath(key).suffix.lower() or "(none)"
+    return "directories" if key.endswith(keys_given.SLASH) else PurePosixPath(key).suffix.lower() or "(none)"
 
 
 def _newest(objects: Sequence[Listed], most: int, found: Discovered) -> list[Listed]:
@@ -112,9 +130,9 @@ def _newest(objects: Sequence[Listed], most: int, found: Discovered) -> list[Lis
     return ordered[:most]
 
 
-def _dumps(source: Source, places: Sequence[tuple[str, datetime]], found: Discovered) -> None:
+def _dumps(source: Source, keys: Sequence[str], found: Discovered) -> None:
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as threads:
-        for (key, _), looked in zip(places, threads.map(_told(source), (key for key, _ in places)), strict=True):
+        for key, looked in zip(keys, threads.map(_told(source), keys), strict=True):
             uri = str(S3Location(source.bucket, key))
             if isinstance(looked, RestoreError):
                 found.refused.append(Refused(uri, type(looked).__name__, str(looked).removeprefix(f"{uri}: ")))

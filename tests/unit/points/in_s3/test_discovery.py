@@ -83,3 +83,13 @@ def test_one_object_can_be_asked_about(buckets: Buckets) -> None:
     assert [point.sources for point in discovery.discover(buckets.source, "a.dump").points] == [(f"{URI}a.dump",)]
     with pytest.raises(SourceNotFound):
         discovery.discover(buckets.source, "b")
+
+
+def test_of_many_directories_the_newest_are_looked_at(buckets: Buckets, tmp_path: Path) -> None:
+    local = archives.directory(archives.shop("gzip"), tmp_path / "x")
+    for night in range(3):
+        put_directory(buckets, local, f"{night}/shop/")
+
+    found = discovery.discover(buckets.source, "", most_looks=40)
+
+    assert (len(found.points), found.not_looked_at) == (2, {"directories": 1})
