@@ -12,9 +12,11 @@ import pytest
 from dbrestore.cli import control, main
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.points import stored_points
+from demo import crm as demo_crm
 from demo import shop as demo_shop
 from demo.shop import Shop
 from localcloud import cloud as local
+from localcloud.backups import sample as sample_native
 from localcloud.cloud import Cloud
 from localcloud.postgresql import sample
 from localcloud.s3 import access_log
@@ -99,3 +101,17 @@ def test_a_damaged_dump_ends_in_its_error_and_nothing_stays(
     assert "BackupDamaged: s3://team-backups/cut.dump: " in capsys.readouterr().err.replace("\n", " ")
     assert {item["Key"] for item in s3.list_objects_v2(Bucket=plane.repository_bucket).get("Contents", [])} == present
     assert os.environ["AWS_ENDPOINT_URL"] == running.endpoint
+
+
+def test_native_backups_in_s3_are_restored_to_a_moment(
+    running: Cloud, plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3 = boto3.client("s3")
+    demo_crm.create(plane.account, plane, tmp_path, "crm", demo_crm.create_option_group(plane.account))
+    s3.create_bucket(Bucket="team-natives", CreateBucketConfiguration={"LocationConstraint": running.region})
+    for file in sample_native.create(tmp_path):
+        s3.upload_file(str(file), "team-natives", f"nightly/{file.name}")
+
+    assert main.run(["points", "add", "crm", "--engine", "sqlserver", "--from", "s3://team-natives/nightly/"]) == 0
+    moment = sample_native.STOP_AT.isoformat()
+    assert main.run(["restore", "crm", "-d", f"{sample_native.DATABASE}=copy", "--stop-at", moment]) == 0
