@@ -28,6 +28,7 @@ from dbrestore.ledger import reading
 # The kinds of jobs that take long enough to be watched. A state may have begun several of its kind, one after the other.
 JOB_OF_STATE: dict[str, JobKind] = {
     "ReplayDumps": "replay",
+    "ReadDumps": "read",
     "RestoreNativeBackups": "restore",
     "VerifyDatabases": "verify",
 }

@@ -149,7 +149,9 @@ def of(plan: Plan) -> Anchor:
 
 
 def lock_names(where: Whereabouts) -> list[str]:
-    """The keys of the locks of all databases, in their order."""
+    """The keys of the locks of all databases, in their order; of a point that is made, its own."""
+    if isinstance(where, Plan) and where.addition:
+        return [f"POINT#{where.addition.instance}#{where.addition.point_id}"]
     engine = where.engine or "postgres"
     return [f"DATABASE#{where.target.arn}#{folded(database.asked_name, engine)}" for database in where.databases]
 

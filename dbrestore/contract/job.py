@@ -15,8 +15,8 @@ from dbrestore.contract.errors import RestoreError
 from dbrestore.contract.manifest import Engine, NativeKind
 from dbrestore.contract.texts import SqlText, Text
 
-JobKind = Literal["replay", "restore", "verify", "discard"]
-DatabaseStatus = Literal["REPLAYED", "RESTORED", "PROMOTED", "DISCARDED", "FAILED"]
+JobKind = Literal["replay", "restore", "verify", "discard", "read"]
+DatabaseStatus = Literal["REPLAYED", "RESTORED", "PROMOTED", "DISCARDED", "READ", "FAILED"]
 
 
 class DatabaseServer(Document):
@@ -107,7 +107,8 @@ class PostgresOptions(Document):
 class Job(Document):
     """What the worker is to do. `replay` (PostgreSQL) builds each database under its temporary name, `restore` (SQL Server) has RDS restore
     it; `verify` compares it with the manifest, for PostgreSQL settles owners and grants and renames it; `discard` drops what this restore
-    made. `databases` are PostgreSQL's, `native_databases` SQL Server's. `manifest` is an s3:// URI, `manifest_sha256` what its
+    made; `read` looks at no database server, and reads the dumps that the note at `manifest` lists (`dbrestore.points.in_s3.unfinished`).
+    `databases` are PostgreSQL's, `native_databases` SQL Server's. `manifest` is an s3:// URI, `manifest_sha256` what its
     text was when the restore was planned; `streams` the number of parallel COPY
     connections; `keep_toast_compression` leaves the target's default codec alone; `with_damage` (`replay`) reads each dump as if one bit of
     it had changed, so that a drill shows that it can fail; `pause_seconds` (`replay`) lie between two databases."""

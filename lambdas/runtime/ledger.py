@@ -8,6 +8,7 @@
     OPEN                     <restore id>                    every restore that isn't CLOSED: what the sweeper reads
     RESTORES                 <began>#<restore id>            a summary of every restore, for lists (dbrestore.ledger.restore_list)
     DATABASE#<arn>#<name>    LOCK                            one restore per target database (contract.allowed.database_names.folded)
+    POINT#<instance>#<id>    LOCK                            one reader of a restore point that is being made
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
     STRAYS                   <account>#<Region>#<kind>#<id>  when a stray was first seen (lambdas.closing.clean_up_strays)
@@ -251,6 +252,9 @@ class Ledger:
                 raise RestoreFailed(f"The id {self.restore_id} is taken by {meta.execution_arn}: start the restore again")
             self.require("RUNNING")
             return meta.plan
+        if plan.addition:
+            owner = (self.table.get(anchor.lock_names(plan)[0], LOCK) or {}).get("restoreId")
+            raise DatabaseBusy(f"{plan.addition.point_id} is being read by {owner} right now: wait for it") from failed
         busy = [_busy(self.table, *database) for database in zip(anchor.lock_names(plan), plan.databases, strict=True)]
         raise DatabaseBusy("\n".join(filter(None, busy)) or "A lock was released in the meantime: start again") from failed
 
