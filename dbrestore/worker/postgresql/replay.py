@@ -15,17 +15,8 @@ from dbrestore.contract.manifest import DatabaseBackup
 from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.postgresql import archive as archives
-from dbrestore.worker.postgresql import (
-    building_costs,
-    completion,
-    extensions,
-    foreseen,
-    growth,
-    left_out,
-    post_data,
-    streams,
-    temporary_database,
-)
+from dbrestore.worker.postgresql import extensions, foreseen, growth, left_out, streams, temporary_database
+from dbrestore.worker.postgresql.after_rows import building_costs, completion, post_data
 from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.building import Building, Replay
 from dbrestore.worker.postgresql.checks import asked

@@ -24,15 +24,8 @@ from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
-from dbrestore.worker.postgresql import (
-    database_locale,
-    extension_keys,
-    left_out,
-    promotion,
-    streams,
-    temporary_database,
-    termination,
-)
+from dbrestore.worker.postgresql import database_locale, left_out, promotion, streams, temporary_database, termination
+from dbrestore.worker.postgresql.after_rows import extension_keys
 from dbrestore.worker.postgresql.archive import Archive, Division
 from dbrestore.worker.postgresql.checks import asked, code_objects
 from dbrestore.worker.postgresql.checks import data as data_checks

@@ -1,13 +1,14 @@
 """What a replay tells while it runs: rows and what is built on them, of a total that it ends with."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from dbrestore.contract import keys
 from dbrestore.contract.job import Progress
 from dbrestore.worker.base.bounds import Bounds
-from dbrestore.worker.base.job_folder import JobFolder
-from tests.databases.restore_case import Cloud, Restore
+from tests.databases.restore_case import EVIDENCE, Cloud, Restore
 
 TABLES = """CREATE TABLE items (id int PRIMARY KEY, label text UNIQUE);
 INSERT INTO items SELECT i, 'item ' || i FROM generate_series(1, 20000) i;
@@ -18,26 +19,31 @@ CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM lines"""
 
 
 @pytest.fixture
-def told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
-    """Every note of a replay that writes one at each change."""
-    notes: list[Progress] = []
-    write = JobFolder.write_progress
-
-    def writing(folder: JobFolder, progress: Progress) -> None:
-        notes.append(progress)
-        write(folder, progress)
-
-    monkeypatch.setattr(JobFolder, "write_progress", writing)
+def told(cloud: Cloud) -> Iterator[list[Progress]]:
+    """Every note of a replay that writes one at each change: the versions of its document."""
     cloud.create_database("told")
     cloud.execute(TABLES, "told")
     restore = replace(Restore(cloud, {"told": cloud.dump("told")}, {"told": "told_back"}), bounds=Bounds(progress_seconds=0.0))
     restore.add_point()
+    cloud.s3().put_bucket_versioning(Bucket=EVIDENCE, VersioningConfiguration={"Status": "Enabled"})
     try:
         assert restore.run("replay").error is None
         restore.run("discard")
+        yield notes(cloud, keys.job_prefix(restore.restore_id, "replay") + "progress.json")
     finally:
+        cloud.s3().put_bucket_versioning(Bucket=EVIDENCE, VersioningConfiguration={"Status": "Suspended"})
         cloud.drop_database("told")
-    return notes
+
+
+def notes(cloud: Cloud, key: str) -> list[Progress]:
+    """All versions, the oldest first."""
+    found = [
+        version["VersionId"]
+        for page in cloud.s3().get_paginator("list_object_versions").paginate(Bucket=EVIDENCE, Prefix=key)
+        for version in page["Versions"]
+    ]
+    bodies = (cloud.s3().get_object(Bucket=EVIDENCE, Key=key, VersionId=version)["Body"] for version in reversed(found))
+    return [Progress.from_json(body.read()) for body in bodies]
 
 
 def test_all_that_is_built_counts_and_the_end_is_the_total(told: list[Progress]) -> None:

@@ -101,7 +101,7 @@ def _insert(master: Connection, rows: ExtensionRows, members: Members) -> int:
 
 
 def _let_read(master: Connection, table: tuple[str, ...], login: Login) -> None:
-    """Views of the dump may read it. No foreign key of the login's may point at it (dbrestore.worker.postgresql.extension_keys)."""
+    """Views of the dump may read it. No foreign key of the login may point at it (`after_rows.extension_keys`)."""
     try:
         master.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(*table), sql.Identifier(login.user)))
     except psycopg.errors.InsufficientPrivilege:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbrestore.worker.postgresql import extension_keys
+from dbrestore.worker.postgresql.after_rows import extension_keys
 from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.sql_tokens import NotUnderstood
 from tests.unit.worker.postgresql.test_archive import entry, toc

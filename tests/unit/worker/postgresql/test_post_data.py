@@ -1,6 +1,6 @@
 """The order of what comes after the rows: nothing overtakes what it needs unsaid, and what locks the same tables is one unit."""
 
-from dbrestore.worker.postgresql.post_data import Phase, is_partitioned, lock_units, phases
+from dbrestore.worker.postgresql.after_rows.post_data import Phase, is_partitioned, lock_units, phases
 from tests.unit.worker.postgresql.test_archive import entry
 
 

@@ -2,9 +2,9 @@
 
 from dbrestore.contract.job import FixUp
 from dbrestore.points.pgdump.toc import TocEntry
-from dbrestore.worker.postgresql import extension_keys, planner_statistics, post_data
+from dbrestore.worker.postgresql.after_rows import extension_keys, planner_statistics, post_data
+from dbrestore.worker.postgresql.after_rows.post_data import Phase
 from dbrestore.worker.postgresql.building import Building
-from dbrestore.worker.postgresql.post_data import Phase
 from dbrestore.worker.postgresql.rights import row_security
 from dbrestore.worker.postgresql.rights.row_security import LateRefreshes
 from dbrestore.worker.postgresql.scheduling import Task
