@@ -8,6 +8,7 @@ from dbrestore.contract.approval import Approval
 from dbrestore.contract.document import Document
 from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import ErrorNote, PostgresOptions
+from dbrestore.contract.notice import Notice
 from dbrestore.contract.plan import Estimate, PlannedNetwork, PlannedSource, PlannedTarget
 from dbrestore.contract.request import TicketRequest
 from dbrestore.contract.sections import ArchiveSection, DatabaseOutcome
@@ -86,8 +87,9 @@ class Report(Document):
 class RestoreEvent(Document):
     """Detail of all events (source `dbrestore.restore`) on the default bus. Of a restore that goes on, status RUNNING: `Restore Started`,
     when the ledger was opened, and `Phase Changed`, when a state of the flow is entered for the first time; `phase` is the state. Of one
-    that ended: `Restore Succeeded`, `Restore Failed`, `Drill Completed`, `Objective Missed` (of a drill, beside the one before) and
-    `Cleanup Incomplete`; these have `ended_at`, and `report`, which of a drill that could not begin is empty."""
+    that ended: `Restore Succeeded`, `Restore Failed`, `Restore Refused` (by its plan), `Drill Completed`, `Objective Missed` (of a drill,
+    beside the one before) and `Cleanup Incomplete`; these have `ended_at`, and `report`, which of what could not begin is empty. `caller`
+    is who asked over HTTP. `notice` is what answers to other systems are made of."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
@@ -105,3 +107,5 @@ class RestoreEvent(Document):
     report: str = ""
     drill: DrillVerdict | None = None
     ticket: TicketRequest = TicketRequest()
+    caller: str | None = None
+    notice: Notice | None = None
