@@ -88,8 +88,8 @@ class Answers:
                 self._rule(name, pattern, answer, destination, role)
 
     def _letters(self, queue: sqs.Queue) -> sqs.IQueue:
-        """The queue as rules know it. One statement lets all of them in: the CDK would write one for each, and a queue's policy has room for
-        20 (SQS Developer Guide, "Quotas related to policies")."""
+        """The queue as rules know it. One statement lets all of them in: the CDK would write one for each, and a queue's policy has
+        room for 20 (SQS Developer Guide, "Quotas related to policies")."""
         mine = [self._rule_arn(self._named(f"{kind}-*")) for kind in ("answer", "approval")]
         queue.add_to_resource_policy(
             iam.PolicyStatement(

@@ -30,7 +30,7 @@ EXPECTED: Final = {
 
 @dataclass(frozen=True)
 class Kind:
-    """`shape`: what the path of the address must be, and `like` one that is right. `has_ticket`: a `*` in it is the ticket's id. `needs` and
+    """`shape`: what the path of the address must be, and `like` one that is right. `has_ticket`: a `*` in it is its id. `needs` and
     `takes`: keys of an answer. `body_key`: where the service has its key in the body. `headers` are sent so."""
 
     method: Literal["POST", "PATCH", "PUT"]
@@ -53,10 +53,10 @@ KINDS: Final[Mapping[str, Kind]] = {
         "https://example.service-now.com/api/now/table/sc_req_item/*",
         takes=("field",),
     ),
-    "jira": Kind("POST", re.compile(r".*/rest/api/2/issue/\*/comment"), "https://example.atlassian.net/rest/api/2/issue/*/comment"),
+    "jira": Kind("POST", re.compile(r"[^*]*/rest/api/2/issue/\*/comment"), "https://example.atlassian.net/rest/api/2/issue/*/comment"),
     "jira-service-management": Kind(
         "POST",
-        re.compile(r".*/rest/servicedeskapi/request/\*/comment"),
+        re.compile(r"[^*]*/rest/servicedeskapi/request/\*/comment"),
         "https://example.atlassian.net/rest/servicedeskapi/request/*/comment",
         takes=("public",),
     ),
