@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import content, imports, memory, native_checks, orchestration, planning, replay, staging
+from benchmarks import api, content, imports, memory, native_checks, orchestration, planning, replay, staging
 from benchmarks.bench_cloud import AS_ON_RDS, prepare
 from benchmarks.replay import Comparison, Pairs
 from benchmarks.shapes import SHAPES
 
-SECTIONS = ("replay", "content", "memory", "staging", "native-checks", "planning", "orchestration", "imports")
+SECTIONS = ("replay", "content", "memory", "staging", "native-checks", "planning", "api", "orchestration", "imports")
 STAGED_MEGABYTES = 200
 CHECKED_MEGABYTES = 1_000
 CONTENT_ROUNDS = PAIRS = 8
@@ -41,6 +41,8 @@ def main() -> None:
         lines += ["", "## Native backups checked for damage", "", *_native_checks()]
     if "planning" in arguments.only:
         lines += ["", "## Planning", "", *_planning(arguments.rounds)]
+    if "api" in arguments.only:
+        lines += ["", "## POST /v1/restores", "", *_api()]
     if "orchestration" in arguments.only and not arguments.quick:
         lines += ["", "## Orchestration of the longest restore", "", *orchestration.report()]
     if "imports" in arguments.only:
@@ -119,6 +121,11 @@ def _native_checks() -> list[str]:
 def _planning(rounds: int) -> list[str]:
     with _directory() as directory:
         return planning.report(Path(directory), rounds)
+
+
+def _api() -> list[str]:
+    with _directory() as directory:
+        return api.report(Path(directory))
 
 
 def _directory() -> tempfile.TemporaryDirectory[str]:
