@@ -39,6 +39,14 @@ def main() -> None:
         lines += ["", "## Staging of native backups", "", *_staging(arguments.rounds)]
     if "native-checks" in arguments.only:
         lines += ["", "## Native backups checked for damage", "", *_native_checks()]
+    lines += _of_the_control_plane(arguments)
+    print("\n".join(lines))
+    if arguments.write:
+        DOCUMENT.write_text(_INTRODUCTION + "\n".join(lines) + "\n")
+
+
+def _of_the_control_plane(arguments: argparse.Namespace) -> list[str]:
+    lines = []
     if "planning" in arguments.only:
         lines += ["", "## Planning", "", *_planning(arguments.rounds)]
     if "api" in arguments.only:
@@ -47,9 +55,7 @@ def main() -> None:
         lines += ["", "## Orchestration of the longest restore", "", *orchestration.report()]
     if "imports" in arguments.only:
         lines += ["", "## Cold starts", "", *imports.report(max(arguments.rounds, IMPORT_ROUNDS))]
-    print("\n".join(lines))
-    if arguments.write:
-        DOCUMENT.write_text(_INTRODUCTION + "\n".join(lines) + "\n")
+    return lines
 
 
 _INTRODUCTION = """# Benchmarks

@@ -1,4 +1,4 @@
-"""Environments of single tools, build/<tool>: checkov pins what it needs too narrowly to share one, schemathesis has a pytest of its own."""
+"""Environments of single tools, build/<tool>: checkov pins what it needs too narrowly to share one, schemathesis has its own pytest."""
 
 import hashlib
 import subprocess

@@ -4,11 +4,11 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
+from dbrestore.contract.api.notice import Notice
 from dbrestore.contract.approval import Approval
 from dbrestore.contract.document import Document
 from dbrestore.contract.drills import DrillVerdict
 from dbrestore.contract.job import ErrorNote, PostgresOptions
-from dbrestore.contract.notice import Notice
 from dbrestore.contract.plan import Estimate, PlannedNetwork, PlannedSource, PlannedTarget
 from dbrestore.contract.request import TicketRequest
 from dbrestore.contract.sections import ArchiveSection, DatabaseOutcome

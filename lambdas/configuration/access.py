@@ -100,7 +100,7 @@ class AccessConfiguration(Document):
     @property
     def names(self) -> tuple[str, ...]:
         """All callers and hooks by name."""
-        return tuple(one.name for one in (*self.callers, *self.hooks))
+        return (*(caller.name for caller in self.callers), *(hook.name for hook in self.hooks))
 
     def named(self, name: str) -> Caller | None:
         """The caller of this name."""

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from dbrestore.contract.api.notice import ADDRESSABLE, Notice, Severity
 from dbrestore.contract.approval import AWAITING
-from dbrestore.contract.notice import ADDRESSABLE, Notice, Severity
 from dbrestore.contract.record import RestoreEvent
 from dbrestore.contract.sections import DatabaseOutcome
 

@@ -47,7 +47,8 @@ class Written:
 
 @dataclass(frozen=True)
 class Product:
-    """`allows`: the header's value. `keys`: those of the body, and those inside, joined by dots. `text` finds what people read."""
+    """`allows`: the header's value, with names of secrets. `keys`: those of the body, and those inside, joined by dots. `text` finds what
+    people read."""
 
     method: str
     path: str
@@ -57,78 +58,80 @@ class Product:
     text: Callable[[Any], str]
 
 
-def _basic(user: str, password: str) -> str:
-    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+def _allowed(pattern: str, secret: Callable[[str], str]) -> str:
+    """The header of a pattern like `Bearer {github}` or `Basic user:{jira}`."""
+    text = re.sub(r"\{([a-z-]+)\}", lambda found: secret(found[1]), pattern)
+    kind, _, pair = text.partition(" ")
+    return f"Basic {base64.b64encode(pair.encode()).decode()}" if kind == "Basic" else text
 
 
-def products(secret: Callable[[str], str]) -> dict[str, Product]:
-    """By their hosts; `secret` gives a connection's."""
-    return {
-        "example.service-now.com": Product(
-            "PATCH",
-            r"/api/now/table/sc_req_item/([0-9a-f]{32})",
-            _basic("dbrestore", secret("servicenow")),
-            200,
-            {"work_notes"},
-            lambda body: str(body["work_notes"]),
-        ),
-        "example.atlassian.net": Product(
-            "POST",
-            r"/rest/api/2/issue/([A-Z]+-\d+)/comment",
-            _basic("dbrestore@example.com", secret("jira")),
-            201,
-            {"body"},
-            lambda body: str(body["body"]),
-        ),
-        "api.github.com": Product(
-            "POST",
-            r"/repos/example/restores/issues/(\d+)/comments",
-            f"Bearer {secret('github')}",
-            201,
-            {"body"},
-            lambda body: str(body["body"]),
-        ),
-        "example.zendesk.com": Product(
-            "PUT",
-            r"/api/v2/tickets/(\d+)",
-            _basic("dbrestore@example.com/token", secret("zendesk")),
-            200,
-            {"ticket", "ticket.comment", "ticket.comment.body", "ticket.comment.public"},
-            lambda body: str(body["ticket"]["comment"]["body"]),
-        ),
-        "api.pagerduty.com": Product(
-            "POST",
-            r"/incidents/([A-Z0-9]+)/notes",
-            f"Token token={secret('pagerduty-rest')}",
-            201,
-            {"note", "note.content"},
-            lambda body: str(body["note"]["content"]),
-        ),
-        "slack.com": Product(
-            "POST",
-            r"/api/chat\.postMessage()",
-            f"Bearer {secret('slack')}",
-            200,
-            {"channel", "text", "blocks", "unfurl_links"},
-            lambda body: str(body["blocks"][0]["text"]["text"]),
-        ),
-        "changes.example.com": Product(
-            "POST",
-            r"/restores()",
-            f"Bearer {TOKEN}",
-            202,
-            {"type", "id", "timestamp", "data"}
-            | {f"data.{key}" for key in ("kind", "restoreId", "mode", "status", "severity", "ticket", "caller", "text")},
-            lambda body: str(body["data"]["text"]),
-        ),
-    }
+# By their hosts.
+PRODUCTS: Mapping[str, Product] = {
+    "example.service-now.com": Product(
+        "PATCH",
+        r"/api/now/table/sc_req_item/([0-9a-f]{32})",
+        "Basic dbrestore:{servicenow}",
+        200,
+        {"work_notes"},
+        lambda body: str(body["work_notes"]),
+    ),
+    "example.atlassian.net": Product(
+        "POST",
+        r"/rest/api/2/issue/([A-Z]+-\d+)/comment",
+        "Basic dbrestore@example.com:{jira}",
+        201,
+        {"body"},
+        lambda body: str(body["body"]),
+    ),
+    "api.github.com": Product(
+        "POST",
+        r"/repos/example/restores/issues/(\d+)/comments",
+        "Bearer {github}",
+        201,
+        {"body"},
+        lambda body: str(body["body"]),
+    ),
+    "example.zendesk.com": Product(
+        "PUT",
+        r"/api/v2/tickets/(\d+)",
+        "Basic dbrestore@example.com/token:{zendesk}",
+        200,
+        {"ticket", "ticket.comment", "ticket.comment.body", "ticket.comment.public"},
+        lambda body: str(body["ticket"]["comment"]["body"]),
+    ),
+    "api.pagerduty.com": Product(
+        "POST",
+        r"/incidents/([A-Z0-9]+)/notes",
+        "Token token={pagerduty-rest}",
+        201,
+        {"note", "note.content"},
+        lambda body: str(body["note"]["content"]),
+    ),
+    "slack.com": Product(
+        "POST",
+        r"/api/chat\.postMessage()",
+        "Bearer {slack}",
+        200,
+        {"channel", "text", "blocks", "unfurl_links"},
+        lambda body: str(body["blocks"][0]["text"]["text"]),
+    ),
+    "changes.example.com": Product(
+        "POST",
+        r"/restores()",
+        f"Bearer {TOKEN}",
+        202,
+        {"type", "id", "timestamp", "data"}
+        | {f"data.{key}" for key in ("kind", "restoreId", "mode", "status", "severity", "ticket", "caller", "text")},
+        lambda body: str(body["data"]["text"]),
+    ),
+}
 
 
 class TicketSystems:
     """All of them. `written` is what they took, `refused` what they didn't, with why. `busy` 1: the next call is answered with 503."""
 
     def __init__(self, secret: Callable[[str], str]) -> None:
-        self._products, self._secret = products(secret), secret
+        self._secret = secret
         self.written: list[Written] = []
         self.refused: list[str] = []
         self.incidents: dict[str, Any] = {}
@@ -166,7 +169,7 @@ class TicketSystems:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        return (*self._products, "events.pagerduty.com", "id.example.com")
+        return (*PRODUCTS, "events.pagerduty.com", "id.example.com")
 
     def stop(self) -> None:
         self.server.shutdown()
@@ -189,14 +192,14 @@ class TicketSystems:
             return self._token(asked)
         if asked.host == "events.pagerduty.com":
             return self._enqueued(asked)
-        status, why = self._judged(self._products[asked.host], asked)
+        status, why = self._judged(PRODUCTS[asked.host], asked)
         if why:
             self.refused.append(f"{asked.host}{asked.path}: {status} {why}: {asked.text}")
         return status, {"ok": not why, "error": why}
 
     def _judged(self, product: Product, asked: Asked) -> tuple[int, str]:
         found = re.fullmatch(product.path, asked.path)
-        if asked.credentials != product.allows:
+        if asked.credentials != _allowed(product.allows, self._secret):
             return 401, f"credentials {asked.credentials!r}"
         if not found or asked.method != product.method:
             return 404, f"{asked.method} {asked.path}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dbrestore.contract.notice import MARKER
+from dbrestore.contract.api.notice import MARKER
 from dbrestore.contract.record import RestoreEvent
 from lambdas.entrances.hooks import secrets
 from tests.statemachine import api_calls

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dbrestore.contract import notice
+from dbrestore.contract.api import notice
 from lambdas.configuration import expressions
 from lambdas.configuration.expressions import NoValue
 from lambdas.configuration.hooks import Hook
