@@ -23,7 +23,7 @@ Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s:]{1,100}@[A-Za-z0-9.-]{
 EXPECTED: Final = {
     "field": "must be the name of a field, like work_notes or u_restore_status",
     "public": "must be true or false",
-    "channel": "must be the id of a channel, like C0123456789 (it stands below the channel's details)",
+    "channel": "must be the id of a channel, like C024BE91L (it stands below the channel's details)",
     "from": "must be the mail address of a user of PagerDuty",
 }
 

@@ -65,7 +65,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown connection": ({"connection": "other"}, "there is no connection 'other' in this file"),
     "everybody's tickets": ({"callers": []}, "is missing: say whose tickets they are"),
     "a caller that isn't": ({"callers": ["jirra"]}, "'jirra' fits no caller or hook of the access configuration"),
-    "a key of another kind": ({"channel": "C0123456789"}, "is of no use with jira: leave it out"),
+    "a key of another kind": ({"channel": "C024BE91L"}, "is of no use with jira: leave it out"),
     "phases and one of them": ({"when": ["phases", "approval"]}, "is told by phases already"),
     "too many retries": ({"retries": 186}, "must be a number from 0 to 185"),
     "an unknown moment": ({"when": ["ended"]}, "must be started, approval,"),
