@@ -25,7 +25,7 @@ EXAMPLES = ROOT / "examples" / "configuration"
 EXAMPLE = json.loads((EXAMPLES / "answers.json").read_text())
 # The caller that each answer is for, and the id of its ticket.
 ASKED = {
-    "servicenow": ("servicenow", "4f2a1b7c87a3"),
+    "servicenow": ("servicenow", "sys_id_1"),
     "jira": ("jira", "DB-42"),
     "service-desk": ("virtual-agent", "DB-42"),
     "github": ("github", "42"),
