@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install installed check test demo bench aws-check faults synth target-template docs lock clean
+.PHONY: help install installed check test api-fuzz demo bench aws-check faults synth target-template docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +18,7 @@ install: installed ## the virtual environment with every pinned package; PYTHON=
 installed:
 	@$(SHELL) requirements/install.sh
 
-EVERYTHING := {"accessConfiguration": "examples/configuration/access.json", "drillConfiguration": "examples/configuration/drills.json", "dashboard": true}
+EVERYTHING := {"accessConfiguration": "examples/configuration/access.json", "answerConfiguration": "examples/configuration/answers.json", "drillConfiguration": "examples/configuration/drills.json", "dashboard": true}
 check: installed ## format, linter, types, generated files, templates, definition, scanners
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -42,6 +42,9 @@ test: installed ## every test that takes seconds, in three processes: each waits
 faults: installed ## every fault in every state, every way to fail; an hour
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/native tests/statemachine tests/generated
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow tests/databases tests/unit/localcloud
+
+api-fuzz: installed ## the HTTP API of a local cloud against its OpenAPI document, by schemathesis; minutes
+	$(BIN)/python -m pytest -m slow tests/native/test_openapi_campaign.py
 
 demo: installed ## restores of both engines, one whose worker dies, one that is refused, on the local cloud
 	@$(BIN)/python -m demo

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import content, imports, memory, native_checks, orchestration, planning, replay, staging
+from benchmarks import api, content, imports, memory, native_checks, orchestration, planning, replay, staging
 from benchmarks.bench_cloud import AS_ON_RDS, prepare
 from benchmarks.replay import Comparison, Pairs
 from benchmarks.shapes import SHAPES
 
-SECTIONS = ("replay", "content", "memory", "staging", "native-checks", "planning", "orchestration", "imports")
+SECTIONS = ("replay", "content", "memory", "staging", "native-checks", "planning", "api", "orchestration", "imports")
 STAGED_MEGABYTES = 200
 CHECKED_MEGABYTES = 1_000
 CONTENT_ROUNDS = PAIRS = 8
@@ -39,15 +39,23 @@ def main() -> None:
         lines += ["", "## Staging of native backups", "", *_staging(arguments.rounds)]
     if "native-checks" in arguments.only:
         lines += ["", "## Native backups checked for damage", "", *_native_checks()]
+    lines += _of_the_control_plane(arguments)
+    print("\n".join(lines))
+    if arguments.write:
+        DOCUMENT.write_text(_INTRODUCTION + "\n".join(lines) + "\n")
+
+
+def _of_the_control_plane(arguments: argparse.Namespace) -> list[str]:
+    lines = []
     if "planning" in arguments.only:
         lines += ["", "## Planning", "", *_planning(arguments.rounds)]
+    if "api" in arguments.only:
+        lines += ["", "## POST /v1/restores", "", *_api()]
     if "orchestration" in arguments.only and not arguments.quick:
         lines += ["", "## Orchestration of the longest restore", "", *orchestration.report()]
     if "imports" in arguments.only:
         lines += ["", "## Cold starts", "", *imports.report(max(arguments.rounds, IMPORT_ROUNDS))]
-    print("\n".join(lines))
-    if arguments.write:
-        DOCUMENT.write_text(_INTRODUCTION + "\n".join(lines) + "\n")
+    return lines
 
 
 _INTRODUCTION = """# Benchmarks
@@ -119,6 +127,11 @@ def _native_checks() -> list[str]:
 def _planning(rounds: int) -> list[str]:
     with _directory() as directory:
         return planning.report(Path(directory), rounds)
+
+
+def _api() -> list[str]:
+    with _directory() as directory:
+        return api.report(Path(directory))
 
 
 def _directory() -> tempfile.TemporaryDirectory[str]:

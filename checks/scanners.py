@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from checks.environment import checkov_python
+from checks.environment import python_of
 from checks.outcome import Outcome, ScannerFailed
 
 TEMPLATES = ("cdk.out/DbrestoreControl.template.json", "cdk.out/DbrestoreTarget.template.json", "build/dbrestore-target.template.json")
@@ -59,7 +59,7 @@ def checkov(root: Path) -> Outcome:
     """Over the three templates, without asking its vendor anything."""
     templates = [str(root / template) for template in TEMPLATES]
     options = ("--framework", "cloudformation", "--skip-download", "--compact", "--output", "json")
-    report = _json([checkov_python(root), "-m", "checkov.main", *options, "--file", *templates], root)
+    report = _json([python_of(root, "checkov"), "-m", "checkov.main", *options, "--file", *templates], root)
     failed = report["results"]["failed_checks"]
     findings = tuple(f"{one['check_id']} {one['resource']}: {one['check_name']}" for one in failed)
     return Outcome("checkov", findings, report["summary"]["skipped"])

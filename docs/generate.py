@@ -26,6 +26,7 @@ from dbrestore.worker.sqlserver import messages as native_messages
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
 from lambdas.configuration import access as access_configuration
+from lambdas.configuration import answers as answer_configuration
 from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import extensions as extension_configuration
 from lambdas.configuration import sqlserver as sqlserver_configuration
@@ -47,6 +48,7 @@ READ: tuple[type[Document], ...] = (
     credential_configuration.CredentialConfiguration,
     sqlserver_configuration.SqlServerConfiguration,
     access_configuration.AccessConfiguration,
+    answer_configuration.AnswerConfiguration,
     drills.DrillConfiguration,
     drills.DrillStart,
     drills.DrillListQuestion,

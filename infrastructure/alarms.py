@@ -62,13 +62,14 @@ def undelivered_of_lambda(scope: Construct, functions: Mapping[str, lambda_.Func
 @dataclass(frozen=True)
 class Watched:
     """What alarms are set on. `prefix`: the installation's, and the namespace of its own metrics. `undelivered_drills` is None without
-    scheduled drills."""
+    scheduled drills, `undelivered_answers` without answers."""
 
     prefix: str
     machine: sfn.StateMachine
     sweeper: lambda_.Function
     undelivered: sqs.Queue
     undelivered_drills: sqs.Queue | None = None
+    undelivered_answers: sqs.Queue | None = None
 
 
 def alarms(scope: Construct, watched: Watched, addresses: tuple[str, ...]) -> sns.Topic:
@@ -114,15 +115,13 @@ def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, st
             _waiting_in(watched.undelivered),
             "An event that wakes a function could not be delivered: the message in the queue says which",
         ),
-        *_of_drills(watched.undelivered_drills),
+        *_of_a_queue("UndeliveredDrills", watched.undelivered_drills, "A drill's schedule could not start the state machine"),
+        *_of_a_queue("UndeliveredAnswers", watched.undelivered_answers, "A ticket, a chat or an on-call service could not be told"),
     )
 
 
-def _of_drills(undelivered_drills: sqs.Queue | None) -> tuple[tuple[str, cloudwatch.IMetric, str], ...]:
-    if undelivered_drills is None:
-        return ()
-    told = "A drill's schedule could not start the state machine: the message in the queue says which, and why"
-    return (("UndeliveredDrills", _waiting_in(undelivered_drills), told),)
+def _of_a_queue(name: str, queue: sqs.Queue | None, told: str) -> tuple[tuple[str, cloudwatch.IMetric, str], ...]:
+    return ((name, _waiting_in(queue), f"{told}: the message in the queue says which, and why"),) if queue else ()
 
 
 def _waiting_in(queue: sqs.Queue) -> cloudwatch.Metric:

@@ -13,7 +13,7 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infrastructure import drills, encryption, names
+from infrastructure import answers, drills, encryption, names
 from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
 from infrastructure.alarms import Watched, alarms, undelivered, undelivered_of_lambda
 from infrastructure.api import http_api
@@ -275,7 +275,8 @@ class ControlStack(Stack):
         """The schedules of drills, and who is told of what goes wrong and of what ended."""
         declared = drill_configuration.read(settings.drill_configuration).drills
         undelivered_drills = drills.scheduled(self, self.prefix, declared, self.machine)
-        watched = Watched(self.prefix, self.machine, self.functions["SweepLedger"], self.undelivered, undelivered_drills)
+        not_told = answers.answered(self, settings)
+        watched = Watched(self.prefix, self.machine, self.functions["SweepLedger"], self.undelivered, undelivered_drills, not_told)
         self.alarms = alarms(self, watched, settings.alarm_addresses)
         self.restores = topic_for_people(self, self.prefix, settings.restore_addresses, self.undelivered)
         if settings.dashboard:

@@ -41,7 +41,7 @@ def _searched(prefix: str, title: str, name: str, statistic: str) -> cloudwatch.
 
 
 def _undelivered(watched: Watched) -> cloudwatch.GraphWidget:
-    queues = [queue for queue in (watched.undelivered, watched.undelivered_drills) if queue]
+    queues = [queue for queue in (watched.undelivered, watched.undelivered_drills, watched.undelivered_answers) if queue]
     waiting = [queue.metric_approximate_number_of_messages_visible(period=DAY, statistic="Maximum") for queue in queues]
     return _graph("Undelivered messages", waiting)
 

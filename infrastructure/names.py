@@ -10,6 +10,7 @@ LEDGER_TABLE = f"{PREFIX}-ledger"
 ALARMS = f"{PREFIX}-alarms"
 RESTORES = f"{PREFIX}-restores"
 UNDELIVERED = f"{PREFIX}-undelivered"
+UNDELIVERED_ANSWERS = f"{PREFIX}-undelivered-answers"
 UNDELIVERED_DRILLS = f"{PREFIX}-undelivered-drills"
 SCHEDULER_ROLE = f"{PREFIX}-scheduler"
 # Followed by -<account>-<Region>-an: names of that form can only be taken by that account.

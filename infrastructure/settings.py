@@ -11,6 +11,7 @@ from typing import Any
 from infrastructure import names
 from infrastructure.dependencies import ROOT
 from lambdas.configuration import access as access_configuration
+from lambdas.configuration import answers as answer_configuration
 from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import drills as drill_configuration
 from lambdas.configuration import extensions as extension_configuration
@@ -49,7 +50,7 @@ class Settings:
     `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none.
     `access_configuration`: who may call the HTTP API; with a caller in it there is one. `api_access_log`: whether API Gateway logs each
     call, for which the account needs a role. `api_vpc_endpoints`: with them the API is reached through these alone. `api_web_acl`: the ARN
-    of a firewall for it, "" for none."""
+    of a firewall for it, "" for none. `answer_configuration`: which other systems are told of restores; no function reads it."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
@@ -71,6 +72,7 @@ class Settings:
     api_web_acl: str = ""
     restore_addresses: tuple[str, ...] = ()
     dashboard: bool = False
+    answer_configuration: Path = answer_configuration.DEPLOYED
 
 
 def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings:
@@ -83,6 +85,7 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
         "write three or more letters, digits or /_+=.@-, or leave it empty",
     )
     _matching("iamUser", context("iamUser"), IAM_USER, "write a user's name of letters, digits, _ and -, or leave it empty")
+    access = _configuration(context("accessConfiguration"), access_configuration.DEPLOYED, access_configuration.read)
     return Settings(
         _accounts(str(context("targetAccounts") or "")),
         _key(str(context("encryptionKey") or "")),
@@ -100,12 +103,17 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
         _boundary(str(context("permissionsBoundary") or "")),
         prefix(str(context("prefix") or names.PRODUCT)),
         _days("evidenceLockDays", context("evidenceLockDays")),
-        _configuration(context("accessConfiguration"), access_configuration.DEPLOYED, access_configuration.read),
+        access,
         _switch("apiAccessLog", True if context("apiAccessLog") in (None, "") else context("apiAccessLog")),
         _endpoints(str(context("apiVpcEndpoints") or "")),
         _web_acl(str(context("apiWebAcl") or "")),
         _addresses("restoreAddresses", context("restoreAddresses")),
         _switch("dashboard", context("dashboard")),
+        _configuration(
+            context("answerConfiguration"),
+            answer_configuration.DEPLOYED,
+            partial(answer_configuration.read, callers=access_configuration.read(access).names),
+        ),
     )
 
 

@@ -1,9 +1,9 @@
 """`make lock`: write which versions are installed, and the SHA-256 of each of their wheels, into requirements/.
 
 `constraints.txt` has the versions of everything; `locked/everything.txt` has the same with hashes, for this checkout; `locked/lambda.txt`
-and `locked/worker.txt` have what goes to AWS, `locked/checkov.txt` what examines it. pip resolves the lists, and takes what it finds in
-constraints.txt: delete a line there to let a version move. The hashes are those that pip's index tells (the simple API's JSON, PEP 691), of
-every platform and Python.
+and `locked/worker.txt` have what goes to AWS, `locked/checkov.txt` and `locked/schemathesis.txt` what examines it. pip resolves the
+lists, and takes what it finds in constraints.txt: delete a line there to let a version move. The hashes are those that pip's index tells
+(the simple API's JSON, PEP 691), of every platform and Python.
 """
 
 import json
@@ -30,6 +30,7 @@ LISTS: tuple[tuple[str, Path, tuple[str, ...]], ...] = (
     ("lambda", REQUIREMENTS / "lambda.txt", ("--python-version=3.13", "-c", str(CONSTRAINTS))),
     # The oldest Python that README names: a release that wants a newer one could not be installed there.
     ("checkov", REQUIREMENTS / "checkov.txt", ("--python-version=3.11.2",)),
+    ("schemathesis", REQUIREMENTS / "schemathesis.txt", ("--python-version=3.11.2",)),
     ("worker", REQUIREMENTS / "worker.txt", ("--python-version=3.11", "-c", str(CONSTRAINTS))),
 )
 HEADER = "# Written by `make lock`: {what}. pip takes nothing whose SHA-256 isn't here.\n"

@@ -8,6 +8,8 @@ from dbrestore.contract.document import Document
 
 # Longer than a weekend; a plan that is older says little of the instance any more.
 LONGEST_HOURS = 168
+# The state in which a restore waits for it.
+AWAITING = "AwaitApproval"
 
 
 class ApprovalRequest(Document):

@@ -167,6 +167,10 @@ class AccessConfigurationInvalid(ConfigurationInvalid):
     """The file that says who may ask for what over HTTP: one line per problem, with its place."""
 
 
+class AnswerConfigurationInvalid(ConfigurationInvalid):
+    """The file that says which systems are told of restores: one line per problem, with its place."""
+
+
 class ExtensionNotAllowed(InstallationUnfit):
     """The dump creates extensions that this installation doesn't allow."""
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
+from dbrestore.contract.api.notice import Notice
 from dbrestore.contract.approval import Approval
 from dbrestore.contract.document import Document
 from dbrestore.contract.drills import DrillVerdict
@@ -86,9 +87,10 @@ class Report(Document):
 class RestoreEvent(Document):
     """Detail of all events (source `dbrestore.restore`) on the default bus. Of a restore that goes on, status RUNNING: `Restore Started`,
     when the ledger was opened, and `Phase Changed`, when a state of the flow is entered for the first time; `phase` is the state. Of one
-    that ended: `Restore Succeeded`, `Restore Failed`, `Drill Completed`, `Objective Missed` (of a drill, beside the one before) and
-    `Cleanup Incomplete`, of a restore point that is made (mode `add`) `Point Added` and `Point Not Added`; these have `ended_at`, and
-    `report`, which of a drill that could not begin is empty."""
+    that ended: `Restore Succeeded`, `Restore Failed`, `Restore Refused` (by its plan), `Drill Completed`, `Objective Missed` (of a drill,
+    beside the one before) and `Cleanup Incomplete`, of a restore point that is made (mode `add`) `Point Added` and `Point Not Added`; these
+    have `ended_at`, and `report`, which of what could not begin is empty. `caller` is who asked over HTTP. `notice` is what answers to
+    other systems are made of."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
@@ -106,3 +108,5 @@ class RestoreEvent(Document):
     report: str = ""
     drill: DrillVerdict | None = None
     ticket: TicketRequest = TicketRequest()
+    caller: str | None = None
+    notice: Notice | None = None

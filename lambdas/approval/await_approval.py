@@ -6,7 +6,7 @@ Whoever decides writes the row (lambdas.approval.decisions) and wakes this state
 from datetime import timedelta
 from typing import Any
 
-from dbrestore.contract.approval import Approval
+from dbrestore.contract.approval import AWAITING, Approval
 from dbrestore.contract.errors import ApprovalExpired, ApprovalRefused, InternalContradiction, NotReady
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from lambdas.approval import decisions
@@ -14,10 +14,8 @@ from lambdas.runtime import task_tokens
 from lambdas.runtime.inputs import ApprovalInput
 from lambdas.runtime.state import Restore, Surroundings, state
 
-STATE = "AwaitApproval"
 
-
-@state(STATE, ApprovalInput, makes=True)
+@state(AWAITING, ApprovalInput, makes=True)
 def _wait(section: ApprovalInput, restore: Restore) -> Approval:
     """The approval. Raises NotReady while nobody has decided, ApprovalRefused, ApprovalExpired."""
     asked = section.plan.approval

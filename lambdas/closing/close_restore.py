@@ -230,6 +230,7 @@ def _tell(restore: Restore, report: Report, where: str) -> None:
         report=where,
         drill=report.drill,
         ticket=report.ticket,
+        caller=events.caller(report),
     )
     kinds = ["Cleanup Incomplete" if report.leftovers else _kind(report, event)]
     if report.drill and any(not objective.met for objective in report.drill.objectives):

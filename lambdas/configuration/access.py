@@ -97,6 +97,11 @@ class AccessConfiguration(Document):
     hooks: tuple[Hook, ...] = Field(default=(), max_length=20, description="Signed webhooks, each a caller by its name.")
     rules: tuple[AccessRule, ...] = Field(default=(), max_length=200)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All callers and hooks by name."""
+        return (*(caller.name for caller in self.callers), *(hook.name for hook in self.hooks))
+
     def named(self, name: str) -> Caller | None:
         """The caller of this name."""
         return next((caller for caller in self.callers if caller.name == name), None)

@@ -36,7 +36,7 @@ from lambdas.lookup import clusters
 from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
-from lambdas.planning import additions, drill_refusals, drills
+from lambdas.planning import additions, drill_refusals, drills, refusals
 from lambdas.planning import credentials as credential_plan
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.credentials import Credentials
@@ -71,7 +71,8 @@ def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan | Repea
         return _opened(_counted(lambda: additions.look_up(section, surroundings)), section, surroundings, began)
     if drills.is_ordered(section.request):
         return _drill(section, surroundings, began)
-    return _opened(_counted(lambda: look_up(section, surroundings)), section, surroundings, began)
+    with refusals.told(section, surroundings, began):
+        return _opened(_counted(lambda: look_up(section, surroundings)), section, surroundings, began)
 
 
 def _drill(section: PlanInput, surroundings: Surroundings, began: datetime) -> Plan | RepeatedDelivery:
@@ -99,7 +100,7 @@ def _opened(plan: Plan, section: PlanInput, surroundings: Surroundings, began: d
     is_known = phases.is_noted(ledger, STATE)
     phases.passed(ledger, STATE, began)
     if not is_known:
-        started = partial(events.under_way, plan, section.started_at or began, STATE, plan.ticket)
+        started = partial(events.under_way, plan, section.started_at or began, STATE, plan)
         events.mention(surroundings.control, events.STARTED, started)
     return plan
 

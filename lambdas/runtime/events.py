@@ -6,13 +6,13 @@ The end of a restore is told for certain: CloseRestore is tried again until the 
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dbrestore.contract.anchor import Whereabouts
 from dbrestore.contract.errors import NotReady
 from dbrestore.contract.record import RestoreEvent
 from dbrestore.contract.request import TicketRequest
-from lambdas.runtime import telemetry
+from lambdas.runtime import notices, telemetry
 from lambdas.runtime.aws import ControlAccount
 from lambdas.runtime.telemetry import log
 
@@ -38,7 +38,18 @@ def mention(control: ControlAccount, kind: str, event: Callable[[], RestoreEvent
         telemetry.count("UnsentEvents")
 
 
-def under_way(where: Whereabouts, started_at: datetime, phase: str, ticket: TicketRequest) -> RestoreEvent:
+class Asking(Protocol):
+    """Who asked for a restore, and for which ticket: a plan, or the parts of one that can't be read as a whole."""
+
+    @property
+    def ticket(self) -> TicketRequest: ...
+    @property
+    def requested_by(self) -> str | None: ...
+    @property
+    def permitted_by(self) -> str | None: ...
+
+
+def under_way(where: Whereabouts, started_at: datetime, phase: str, asking: Asking) -> RestoreEvent:
     """Of a restore that goes on and is in that state."""
     return RestoreEvent(
         restore_id=where.restore_id,
@@ -49,12 +60,20 @@ def under_way(where: Whereabouts, started_at: datetime, phase: str, ticket: Tick
         phase=phase,
         target=where.target.arn,
         started_at=started_at,
-        ticket=ticket,
+        ticket=asking.ticket,
+        caller=caller(asking),
     )
 
 
+def caller(asking: Asking) -> str | None:
+    """Who asked over HTTP: only the API says that a rule permitted it, and its name comes first then."""
+    return (asking.requested_by or "").partition(" ")[0] or None if asking.permitted_by else None
+
+
 def _send(client: "EventBridgeClient", event: RestoreEvent, *kinds: str) -> None:
-    detail = event.to_json()
-    entries = [{"Source": SOURCE, "DetailType": kind, "Detail": detail, "Resources": [event.execution_arn]} for kind in kinds]
+    said = {kind: event.model_copy(update={"notice": notices.of(kind, event)}).to_json() for kind in kinds}
+    entries = [
+        {"Source": SOURCE, "DetailType": kind, "Detail": detail, "Resources": [event.execution_arn]} for kind, detail in said.items()
+    ]
     if client.put_events(Entries=entries)["FailedEntryCount"]:  # type: ignore[arg-type]
         raise NotReady("waiting for EventBridge to take the event")

@@ -164,7 +164,7 @@ def _entered(ledger: Ledger, meta: Meta, name: str, clean_up_execution: str | No
     """The state is noted, and the bus told of its first entry. Before its work: it is of use only now."""
     began = phases.began(ledger, name, clean_up_execution or meta.execution_arn)
     if began.is_first:
-        events.mention(control, events.PHASE_CHANGED, lambda: events.under_way(meta.anchor, meta.started_at, name, meta.parts.ticket))
+        events.mention(control, events.PHASE_CHANGED, lambda: events.under_way(meta.anchor, meta.started_at, name, meta.parts))
     return began
 
 

@@ -220,9 +220,12 @@ def _found(held: Mapping[str, Any], arn: str) -> Any:
 
 def _request(delivery: Delivery, destination: Any) -> Outgoing:
     parameters = delivery.target.get("HttpParameters") or {}
-    values = iter(parameters.get("PathParameterValues") or [])
-    url = re.sub(r"\*", lambda _: quote(str(next(values, "*")), safe=""), destination.invocation_endpoint)
-    headers, query = dict(parameters.get("HeaderParameters") or {}), dict(parameters.get("QueryStringParameters") or {})
+    values = (event_input.parameter(value, delivery.event) for value in parameters.get("PathParameterValues") or [])
+    url = re.sub(r"\*", lambda _: quote(next(values, "*"), safe=""), destination.invocation_endpoint)
+    headers, query = (
+        {name: event_input.parameter(value, delivery.event) for name, value in (parameters.get(kind) or {}).items()}
+        for kind in ("HeaderParameters", "QueryStringParameters")
+    )
     body = event_input.rendered(delivery.target, delivery.event, delivery.rule_arn)
     return Outgoing(destination.http_method, url, headers, query, body)
 

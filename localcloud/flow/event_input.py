@@ -34,6 +34,15 @@ def rendered(target: Mapping[str, Any], event: Mapping[str, Any], rule_arn: str 
     return _filled(transformer["InputTemplate"], {**_reserved(told, event, rule_arn), **values})
 
 
+def parameter(value: str, event: Mapping[str, Any]) -> str:
+    """What a target's parameter is for this event: a value that is a path as a whole stands for what the event has there (EventBridge User
+    Guide, "Dynamic path parameters")."""
+    if not re.fullmatch(r"\$(\.[\w-]+|\[\d+\])+", value):
+        return value
+    found = at(event, value)
+    return found if isinstance(found, str) else json.dumps(found)
+
+
 def at(event: Any, path: str) -> Any:
     """The part of the event that a path like `$.detail.items[0].name` names; empty if there is none."""
     found = event

@@ -19,6 +19,8 @@ PRODUCT = "dbrestore"
 DRILLS = "LOCALCLOUD_DRILLS"
 # The path of a file that is deployed in the place of access.json beside this module, which lets its one key do everything.
 ACCESS = "LOCALCLOUD_ACCESS"
+# The path of a file that is deployed in the place of configuration/answers.json; the secrets that it names must be there.
+ANSWERS = "LOCALCLOUD_ANSWERS"
 # In the cloud's directory: {url, keys}, the keys by the callers' names.
 API_FILE = "api.json"
 # Where the worker reads the CA bundle of the databases (docs/operations.md says how it gets there on AWS).
@@ -51,17 +53,17 @@ def control(cloud: Cloud, prefix: str = PRODUCT) -> dict[str, str]:
 
 def assembly(prefix: str = PRODUCT) -> Path:
     """The folder of the application's assembly as it is deployed here."""
-    return assets.synthesised({"prefix": prefix, "targetAccounts": MEMBER, "accessConfiguration": str(_access()), **_drills()})
+    return assets.synthesised({"prefix": prefix, "targetAccounts": MEMBER, "accessConfiguration": str(_access()), **_declared()})
 
 
 def _access() -> Path:
     return Path(os.environ.get(ACCESS) or Path(__file__).with_name("access.json")).absolute()
 
 
-def _drills() -> dict[str, str]:
-    """Other drills than those of the checkout, for a rehearsal."""
-    path = os.environ.get(DRILLS)
-    return {"drillConfiguration": str(Path(path).absolute())} if path else {}
+def _declared() -> dict[str, str]:
+    """Other drills and answers than those of the checkout, for a rehearsal."""
+    paths = {"drillConfiguration": os.environ.get(DRILLS), "answerConfiguration": os.environ.get(ANSWERS)}
+    return {key: str(Path(path).absolute()) for key, path in paths.items() if path}
 
 
 def deploy_target(cloud: Cloud, target: Place, prefix: str = PRODUCT) -> None:

@@ -61,4 +61,6 @@ def described() -> dict[str, Any]:
         operation = found["paths"][route.path][route.method.lower()]
         operation["security"] = [{"apiKey": []}, {"oauth": [f"dbrestore/{route.scope}"]}, {"iam": []}]
         operation["responses"] = dict(sorted(operation["responses"].items()))
+    # Powertools knows the text that the function returns, and not the document that it is.
+    found["paths"]["/v1/openapi.json"]["get"]["responses"]["200"]["content"] = {"application/json": {"schema": {"type": "object"}}}
     return found

@@ -1,10 +1,22 @@
 """An event of a sender as a restore request, by the hook's own declaration. What the event holds is data: it is never an expression."""
 
-from typing import Any
+import json
+from collections.abc import Mapping
+from typing import Any, Final
 
+from dbrestore.contract.api import notice
 from lambdas.configuration import expressions
 from lambdas.configuration.expressions import NoValue
 from lambdas.configuration.hooks import Hook
+
+# Where an event has the text that somebody wrote just now: there an answer of ours may come back.
+_WRITTEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "github": ("comment.body",),
+    "jira": ("comment.body",),
+    "pagerduty": ("event.data.title", "event.data.content"),
+    "zendesk": ("comment", "ticket.comment"),
+    "standard-webhooks": ("data.text",),
+}
 
 
 class NotForUs(Exception):
@@ -13,6 +25,8 @@ class NotForUs(Exception):
 
 def request_of(hook: Hook, event: dict[str, Any]) -> dict[str, Any]:
     """The request that this event asks for. Raises NotForUs."""
+    if any(notice.is_ours(json.dumps(_value(place, event))) for place in _WRITTEN[hook.scheme]):
+        raise NotForUs("it brings back what an answer of ours wrote")
     if _value(hook.when, event) is not True:
         raise NotForUs("`when` is not true")
     request = _mapped(hook.request, event)

@@ -195,6 +195,19 @@ def test_the_connections_parameters_win_over_the_targets_and_fill_path_query_and
     assert json.loads(call.body) == {"note": "It is FAILED", "added": "1"}
 
 
+def test_a_parameter_that_is_a_path_as_a_whole_comes_from_the_event(cloud: Cloud, receiver: Receiver) -> None:
+    parameters = {
+        "PathParameterValues": ["$.detail.restoreId", "the $.detail.status"],
+        "HeaderParameters": {"X-Status": "$.detail.status"},
+        "QueryStringParameters": {"kind": "$.detail-type"},
+    }
+
+    _told(cloud, f"{receiver.url}/tickets/*/*", HttpParameters=parameters)
+
+    call = receiver.wait()[0]
+    assert (call.target, call.headers["X-Status"]) == ("/tickets/r-1/the%20%24.detail.status?kind=restore+ended", "FAILED")
+
+
 def test_a_secret_that_a_template_refers_to_is_looked_up(cloud: Cloud, receiver: Receiver) -> None:
     arn = cloud.client("secretsmanager").create_secret(Name=f"s-{uuid.uuid4().hex}", SecretString='{"user": "a", "password": "b:c"}')["ARN"]
     known = {
