@@ -244,6 +244,13 @@ class ControlStack(Stack):
         )
         events.Rule(
             self,
+            "EveryQuarterOfAnHour",
+            description="dbrestore: finish removals of restore points whose function died",
+            schedule=events.Schedule.rate(Duration.minutes(15)),
+            targets=[self._target(self.functions["RemovePoints"], dryRun=False)],
+        )
+        events.Rule(
+            self,
             "EveryDay",
             description="dbrestore: find what carries its tags and belongs to no restore",
             schedule=events.Schedule.rate(Duration.days(1)),

@@ -57,8 +57,9 @@ def _kept_bucket(original: Any, name: str, description: Any, account: str, regio
 def _rule(rule: dict[str, Any]) -> dict[str, Any]:
     """As the API writes it (CloudFormation's AWS::S3::Bucket Rule, S3's LifecycleRule)."""
     expiration = {name: rule[key] for key, name in _EXPIRATION.items() if key in rule}
-    passed_on = {name: rule[name] for name in ("Status", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload") if name in rule}
-    return {"ID": rule.get("Id", ""), "Prefix": rule.get("Prefix", ""), **passed_on, **({"Expiration": expiration} if expiration else {})}
+    api: dict[str, Any] = {"ID": rule.get("Id", ""), "Prefix": rule.get("Prefix", "")}
+    api |= {name: rule[name] for name in ("Status", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload") if name in rule}
+    return {**api, "Expiration": expiration} if expiration else api
 
 
 def _recoverable_table(original: Any, name: str, description: Any, account: str, region: str, **more: Any) -> Any:
