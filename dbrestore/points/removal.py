@@ -78,11 +78,11 @@ class PointPlace:
         held = [key for key, until, is_held in locks if is_held]
         if held:
             raise RestorePointRetained(
-                f"{self.point_id}: somebody holds {len(held)} of its files (legal hold of S3's Object Lock, {held[0]}): nothing was removed "
-                "of it; ask who put the hold, and take it off first"
+                f"{self.point_id}: somebody holds {len(held)} of its files (legal hold of S3's Object Lock, {held[0]}): nothing was "
+                "removed of it; ask who put the hold, and take it off first"
             )
-        until = max((until for _, until, _ in locks if until), default=None)
-        if until and until > now:
+        until = max((until for _, until, _ in locks if until), default=now)
+        if until > now:
             raise RestorePointRetained(
                 f"{self.point_id}: S3's Object Lock retains it until {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: nothing was removed "
                 "of it; remove it after that"

@@ -54,8 +54,8 @@ class PointRemoval(Document):
 
 
 class RemovalAnswer(Document):
-    """`remaining` are points that there was no time for, the first of them perhaps `unfinished`: ask again. `finished` are earlier removals, as `<instance>/<point>`, that were
-    completed, and `stuck` sentences about those that could not be."""
+    """`remaining` are points that there was no time for, the first of them perhaps `unfinished`: ask again. `finished` are earlier
+    removals, as `<instance>/<point>`, that were completed, and `stuck` sentences about those that could not be."""
 
     points: tuple[PointRemoval, ...] = ()
     remaining: tuple[str, ...] = ()
