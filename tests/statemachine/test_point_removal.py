@@ -101,7 +101,7 @@ def test_files_of_an_add_that_is_under_way_are_not_taken_for_a_point(points: Wor
 
 @pytest.mark.parametrize("wrong", [{"points": ["../x"]}, {"points": [""]}, {"instance": "x/y"}])
 def test_a_name_that_leads_elsewhere_is_refused(points: World, wrong: dict[str, Any]) -> None:
-    with pytest.raises(RestoreError, match="string_pattern_mismatch|match pattern"):
+    with pytest.raises(RestoreError, match="should match pattern"):
         points.call("RemovePoints", {"instance": INSTANCE, "points": [POINT], **wrong})
     assert listed() == [POINT, NEWER, NEWEST]
 
@@ -220,7 +220,7 @@ def test_a_removal_that_starts_at_any_moment_of_a_plan_removes_or_is_refused(poi
         store_point(INSTANCE, POINT, ["orders", "crm"])
         points.clock.let_pass(seconds=3600)
         told: list[Any] = []
-        with at_call(points.patch, number, lambda: told.extend(remove(points, POINT))):
+        with at_call(points.patch, number, lambda: told.extend(remove(points, POINT))):  # noqa: B023 - called within the loop
             opened = _plan(points, number)
         if not told:
             break
