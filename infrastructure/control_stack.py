@@ -235,27 +235,13 @@ class ControlStack(Stack):
             ),
             targets=[self._target(sweeper)],
         )
-        events.Rule(
-            self,
-            "EveryFiveMinutes",
-            description="dbrestore: find restores whose execution no longer runs",
-            schedule=events.Schedule.rate(Duration.minutes(5)),
-            targets=[self._target(sweeper)],
+        looks = (
+            ("EveryFiveMinutes", "find restores whose execution no longer runs", Duration.minutes(5), self._target(sweeper)),
+            ("EveryQuarterHour", "finish removals of points whose function died", Duration.minutes(15), self._on_the_clock("RemovePoints")),
+            ("EveryDay", "find what carries its tags and belongs to no restore", Duration.days(1), self._on_the_clock("CleanUpStrays")),
         )
-        events.Rule(
-            self,
-            "EveryQuarterOfAnHour",
-            description="dbrestore: finish removals of restore points whose function died",
-            schedule=events.Schedule.rate(Duration.minutes(15)),
-            targets=[self._target(self.functions["RemovePoints"], dryRun=False)],
-        )
-        events.Rule(
-            self,
-            "EveryDay",
-            description="dbrestore: find what carries its tags and belongs to no restore",
-            schedule=events.Schedule.rate(Duration.days(1)),
-            targets=[self._target(self.functions["CleanUpStrays"], dryRun=False)],
-        )
+        for id_, purpose, often, target in looks:
+            events.Rule(self, id_, description=f"dbrestore: {purpose}", schedule=events.Schedule.rate(often), targets=[target])
 
     def _hearing(self) -> None:
         """S3 tells when an archived file of the repository can be read; without it the slow look of the restore that waits finds it."""
@@ -270,6 +256,9 @@ class ControlStack(Stack):
             ),
             targets=[self._target(self.functions["HearRetrieval"])],
         )
+
+    def _on_the_clock(self, state: str) -> targets.LambdaFunction:
+        return self._target(self.functions[state], dryRun=False)
 
     def _target(self, function: lambda_.Function, **question: Any) -> targets.LambdaFunction:
         """It is given the event, or the question if there is one."""

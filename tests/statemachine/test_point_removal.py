@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -309,7 +310,7 @@ def test_a_removal_that_died_early_and_is_refused_now_keeps_nobody_from_restorin
 
 
 def test_what_there_is_no_time_for_is_told_and_goes_on(points: World) -> None:
-    points.patch.setattr(limits, "REMOVAL_SECONDS", -1)
+    points.bounds = replace(points.bounds, removal_seconds=-1)
 
     told = points.call("RemovePoints", {"instance": INSTANCE, "points": [POINT, NEWER]})
 

@@ -21,10 +21,10 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import RemovalRefused, RestoreError, RestorePointNotFound
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.questions.removal import Outcome, PointRemoval, RemovalAnswer, RemovalQuestion
-from dbrestore.points import bucket_keeping
-from dbrestore.points.removal import PointPlace, StoredObject, billed_longer
 from lambdas.configuration import drills as drill_configuration
+from lambdas.entrances.removal import bucket_keeping
 from lambdas.entrances.removal.needs import Needs
+from lambdas.entrances.removal.point_files import PointPlace, StoredObject, billed_longer
 from lambdas.runtime import point_rows
 from lambdas.runtime.aws import translated
 from lambdas.runtime.point_rows import Removal
@@ -35,7 +35,7 @@ from lambdas.runtime.telemetry import log
 @handler("RemovePoints", RemovalQuestion, asked=True)
 def remove_points(question: RemovalQuestion, surroundings: Surroundings) -> RemovalAnswer:
     """What became of each point; a refusal of one doesn't keep the others. Raises RestoreError if none could be looked at."""
-    until = surroundings.stopwatch() + limits.REMOVAL_SECONDS
+    until = surroundings.stopwatch() + surroundings.bounds.removal_seconds
 
     def is_time_up() -> bool:
         return surroundings.stopwatch() > until

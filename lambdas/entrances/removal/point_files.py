@@ -17,7 +17,7 @@ from dbrestore.contract import keys
 from dbrestore.contract.errors import AwsRefused, RestorePointRetained
 from dbrestore.contract.questions.removal import BilledLonger
 from dbrestore.contract.refusals import error_code
-from dbrestore.points.bucket_keeping import MINIMUM_DAYS
+from lambdas.entrances.removal.bucket_keeping import MINIMUM_DAYS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
