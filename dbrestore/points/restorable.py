@@ -1,6 +1,6 @@
 """What a restore of each database of a point would find, by what is true of its files.
 
-For SQL Server only the backup sets count that a restore of the latest state uses. Where one of these is damaged, an earlier moment may still
+For SQL Server only those backup sets count that a restore of the latest state uses. Where one of them is damaged, an earlier moment may
 be within reach: the code that plans a restore to a point in time says which.
 """
 
