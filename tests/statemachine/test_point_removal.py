@@ -246,6 +246,25 @@ def _close(world: World, number: int) -> None:
         ledger.close(ledger.meta().anchor)
 
 
+@pytest.mark.slow
+def test_of_two_removals_at_once_that_rely_on_each_others_point_one_is_refused(points: World, declare: Any) -> None:
+    remove(points, NEWEST)
+    declare(declared(databases=["orders"]))
+    left = set()
+    for number in count(1):
+        for point in (POINT, NEWER):
+            store_point(INSTANCE, point, ["orders", "crm"])
+        points.clock.let_pass(seconds=3600)
+        other: list[Any] = []
+        with at_call(points.patch, number, lambda: other.extend(remove(points, NEWER))):  # noqa: B023 - called within the loop
+            own = remove(points, POINT)
+        if not other:
+            break
+        assert listed() != [], (number, own, other)
+        left.add(tuple(listed()))
+    assert left >= {(POINT,), (NEWER,)}
+
+
 # Crashes
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
@@ -38,23 +37,29 @@ class Needs:
     drills: tuple[Drill, ...]
     gone: set[str] = field(default_factory=set)
     _databases: dict[str, frozenset[str]] = field(default_factory=dict)
+    _listed: tuple[PointName, ...] | None = None
+    _users: dict[str, set[str]] | None = None
 
-    @cached_property
+    @property
     def points(self) -> tuple[PointName, ...]:
         """The listed ones, oldest first; `look_again` forgets them."""
-        return stored_points.list_points(self.s3, self.bucket, self.instance)
+        if self._listed is None:
+            self._listed = stored_points.list_points(self.s3, self.bucket, self.instance)
+        return self._listed
 
     def look_again(self, being_removed: Iterable[str]) -> None:
         """Another removal may have gone on meanwhile; without drills that matters to nobody."""
         self.gone |= set(being_removed)
         if self.drills:
-            self.__dict__.pop("points", None)
+            self._listed = None
 
     def require_unneeded(self, point_id: str, now: datetime) -> None:
         """Raises RestorePointNeeded."""
         for drill in self.drills:
             self._require_without(drill, point_id, now)
-        if users := self._referring.get(point_id, set()) - self.gone - {point_id}:
+        if self._users is None:
+            self._users = self._referring()
+        if users := self._users.get(point_id, set()) - self.gone - {point_id}:
             raise RestorePointNeeded(
                 f"{point_id}: {', '.join(sorted(users))} refers to files in it: nothing was removed; remove that one first"
             )
@@ -85,7 +90,6 @@ class Needs:
             self._databases[point_id] = frozenset(backup.name for backup in backups)
         return self._databases[point_id]
 
-    @cached_property
     def _referring(self) -> dict[str, set[str]]:
         """Which points name keys of which other points."""
         with ThreadPoolExecutor(_THREADS) as threads:
