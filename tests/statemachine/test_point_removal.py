@@ -144,6 +144,19 @@ def test_a_restore_that_a_version_opened_which_wrote_no_row_of_the_point_counts_
     assert planned("restore-2", {**OF_POINT, "databases": ["crm"]}).startswith("r-"), "a refused removal keeps nobody from restoring"
 
 
+def test_one_that_such_a_version_opens_at_the_last_moment_counts_too(points: World) -> None:
+    def open_as_before() -> None:
+        planned()
+        table = points.surroundings().table
+        table.write(table.delete(f"POINT#{INSTANCE}/{POINT}", "USE"))
+
+    with before_first(points.patch, "TransactWriteItems", open_as_before):
+        assert remove(points, POINT) == [(POINT, "refused", "RestorePointInUse")]
+
+    assert files(POINT) == 3
+    assert list(point_rows.unfinished(points.surroundings().table)) == []
+
+
 def test_a_restore_that_a_version_closed_which_knew_no_such_row_does_not_count(points: World) -> None:
     planned()
     table, anchor = points.surroundings().table, points.meta().anchor
@@ -187,6 +200,22 @@ def at_call(patch: pytest.MonkeyPatch, number: int, do: Callable[[], None], *, a
     with patch.context() as within:
         within.setattr(BaseClient, "_make_api_call", call)
         yield calls
+
+
+@contextmanager
+def before_first(patch: pytest.MonkeyPatch, operation: str, do: Callable[[], None]) -> Iterator[None]:
+    """`do` once, before the first call of this operation."""
+    original, still = BaseClient._make_api_call, [do]
+
+    def call(client: Any, name: str, arguments: Any) -> Any:
+        if name == operation and still:
+            still.pop()()
+        return original(client, name, arguments)
+
+    with patch.context() as within:
+        within.setattr(BaseClient, "_make_api_call", call)
+        yield
+    assert not still, f"{operation} was never called"
 
 
 def both(world: World, opened: str) -> tuple[bool, bool]:
@@ -301,6 +330,14 @@ def test_a_removal_that_dies_anywhere_is_finished_and_never_listed_as_good(point
             assert (POINT in listed(), files(POINT)) == (False, 0)
     assert (True, True) in phases, "died between the ledger and the manifest"
     assert (False, True) in phases, "died among the files"
+
+
+def test_before_the_first_file_goes_the_point_is_in_no_list(points: World) -> None:
+    seen: list[list[str]] = []
+    with before_first(points.patch, "DeleteObjects", lambda: seen.append(listed())):
+        remove(points, POINT)
+
+    assert seen == [[NEWER, NEWEST]]
 
 
 def test_a_removal_that_died_is_finished_by_asking_again(points: World) -> None:
