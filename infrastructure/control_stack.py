@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from aws_cdk import ArnFormat, Aws, CfnOutput, Duration, RemovalPolicy, Stack
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -23,6 +21,7 @@ from infrastructure.dashboard import dashboard
 from infrastructure.dependencies import ROOT
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.ledger_table import ledger_table
+from infrastructure.occasions import Occasions
 from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
 from infrastructure.telling import topic_for_people
@@ -74,8 +73,9 @@ class ControlStack(Stack):
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
         self.api_url = self.api.url(self.api.serve(self.functions["AnswerApi"])) if self.api else None
-        self._sweeping()
-        self._hearing()
+        occasions = Occasions(self, self.functions, self.machine_arn, self.repository, self.undelivered)
+        occasions.sweeping()
+        occasions.hearing()
         undelivered_of_lambda(self, {row.state: self.functions[row.state] for row in FUNCTIONS if row.hears_events}, self.undelivered)
         self._watching(settings)
         if settings.permissions_boundary:
@@ -220,56 +220,6 @@ class ControlStack(Stack):
         )
         acknowledge(group, OF_LOGS)
         return group
-
-    def _sweeping(self) -> None:
-        """No Catch runs when an execution is stopped or times out: this is what cleans up then, and what finds whatever is missed."""
-        sweeper = self.functions["SweepLedger"]
-        events.Rule(
-            self,
-            "ExecutionEnded",
-            description="dbrestore: clean up after a restore that did not end by itself",
-            event_pattern=events.EventPattern(
-                source=["aws.states"],
-                detail_type=["Step Functions Execution Status Change"],
-                detail={"status": ["FAILED", "TIMED_OUT", "ABORTED"], "stateMachineArn": [self.machine_arn]},
-            ),
-            targets=[self._target(sweeper)],
-        )
-        events.Rule(
-            self,
-            "EveryFiveMinutes",
-            description="dbrestore: find restores whose execution no longer runs",
-            schedule=events.Schedule.rate(Duration.minutes(5)),
-            targets=[self._target(sweeper)],
-        )
-        daily = {
-            "EveryDay": (
-                "find what carries its tags and belongs to no restore",
-                self._target(self.functions["CleanUpStrays"], dryRun=False),
-            ),
-            "EveryDayPoints": ("delete copies for points that nobody finished", self._target(self.functions["RemoveAbandonedPoints"])),
-        }
-        for id_, (purpose, target) in daily.items():
-            events.Rule(self, id_, description=f"dbrestore: {purpose}", schedule=events.Schedule.rate(Duration.days(1)), targets=[target])
-
-    def _hearing(self) -> None:
-        """S3 tells when an archived file of the repository can be read; without it the slow look of the restore that waits finds it."""
-        events.Rule(
-            self,
-            "RetrievalCompleted",
-            description="dbrestore: wake the restore that waits for a file of the archive",
-            event_pattern=events.EventPattern(
-                source=["aws.s3"],
-                detail_type=["Object Restore Completed"],
-                detail={"bucket": {"name": [self.repository.bucket_name]}},
-            ),
-            targets=[self._target(self.functions["HearRetrieval"])],
-        )
-
-    def _target(self, function: lambda_.Function, **question: Any) -> targets.LambdaFunction:
-        """It is given the event, or the question if there is one."""
-        event = events.RuleTargetInput.from_object(question) if question else None
-        return targets.LambdaFunction(function, event=event, dead_letter_queue=self.undelivered)
 
     def _watching(self, settings: Settings) -> None:
         """The schedules of drills, and who is told of what goes wrong and of what ended."""

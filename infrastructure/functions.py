@@ -165,6 +165,15 @@ FUNCTIONS = (
         memory=1024,
         answers_api=True,
     ),
+    Function(
+        "RemovePoints",
+        "lambdas.entrances.removal.remove_points.remove_points",
+        control=(*may.READ_REPOSITORY, *may.REMOVE_POINTS),
+        # Manifests of 32 MB, eight at a time.
+        memory=1024,
+        answers_commands=True,
+        hears_events=True,
+    ),
     Function("ListDrills", "lambdas.entrances.list_drills.list_drills", timeout=30, answers_commands=True),
     Function(
         "ExamineInstallation",

@@ -69,6 +69,14 @@ REMOVE_ABANDONED = (
     Statement(("s3:DeleteObject",), ("arn:{partition}:s3:::{repository}/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
 )
+# No version of an object can be deleted with these, nor a lock be bypassed.
+REMOVE_POINTS = (
+    Statement(("s3:DeleteObject", "s3:GetObjectRetention", "s3:GetObjectLegalHold"), ("arn:{partition}:s3:::{repository}/*",)),
+    Statement(
+        ("s3:GetBucketVersioning", "s3:GetLifecycleConfiguration", "s3:GetBucketObjectLockConfiguration"),
+        ("arn:{partition}:s3:::{repository}",),
+    ),
+)
 RETRIEVE_FILES = Statement(("s3:RestoreObject",), ("arn:{partition}:s3:::{repository}/*",))
 # IAM knows no resource for these: whoever has a task's token may end the task.
 END_TASKS = Statement(

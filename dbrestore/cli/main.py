@@ -28,6 +28,7 @@ from dbrestore.cli import (  # noqa: F401
 from dbrestore.cli.adding import discover
 from dbrestore.cli.control import DEFAULT_INSTALLATION, Account
 from dbrestore.cli.proofs import coverage
+from dbrestore.cli.removing import prune, remove  # noqa: F401
 from dbrestore.contract.deployed import versions
 from dbrestore.contract.exit_code import ExitCode
 

@@ -6,10 +6,10 @@ caught, carry the exit code of all that is below them, and are never raised them
     ├── RequestRefused                   2
     │   RestoreRequestInvalid, NotSupportedYet, CheckRefused, NotPermitted
     ├── NotFound                        10
-    │   TargetNotFound, RestorePointNotFound, DatabaseNotInRestorePoint, RestoreNotFound, DrillNotFound,
-    │   ControlPlaneNotFound, PointInTimeUnreachable, SourceNotFound
+    │   TargetNotFound, RestorePointNotFound, RestorePointRemoved, DatabaseNotInRestorePoint, RestoreNotFound,
+    │   DrillNotFound, ControlPlaneNotFound, PointInTimeUnreachable, SourceNotFound
     ├── Busy                            11
-    │   NotReady, DatabaseBusy, RestoreClosed, DrillSkipped, SourceChanged
+    │   NotReady, DatabaseBusy, RestoreClosed, DrillSkipped, SourceChanged, RestorePointInUse
     ├── InstallationUnfit                1
     │   └── ConfigurationInvalid         1
     │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
@@ -29,6 +29,8 @@ caught, carry the exit code of all that is below them, and are never raised them
     │   BaseBackupMissing, DatabaseDamaged, FilestreamRefused
     ├── BackupOutOfReach                 1
     │   BackupArchived, ArchiveTierImpossible, RetrievalTimedOut
+    ├── RemovalRefused                   1
+    │   RestorePointNeeded, RestorePointRetained
     ├── WorkFailed                       1
     │   WorkerNotStarted, WorkerLost, WorkerFailed, WorkerTimedOut, ReplayFailed, StagedCopyDiffers,
     │   NativeSlotsTaken, NativeTaskStuck, NativeTaskCancelled, NativeTaskFailed, NativeTransferAborted,
@@ -93,6 +95,10 @@ class RestorePointNotFound(NotFound):
     """No such instance or restore point in the repository."""
 
 
+class RestorePointRemoved(NotFound):
+    """The restore point was removed while the restore was planned, or is being removed. Nothing was made."""
+
+
 class DatabaseNotInRestorePoint(NotFound):
     """The restore point holds other databases."""
 
@@ -133,6 +139,10 @@ class RestoreClosed(Busy):
 
 class SourceChanged(Busy):
     """An object of a backup was replaced or deleted between the look at it and its copy."""
+
+
+class RestorePointInUse(Busy):
+    """A restore that isn't over reads the restore point: it isn't removed. Nothing of it was touched."""
 
 
 class InstallationUnfit(RestoreError):
@@ -263,6 +273,18 @@ class ArchiveTierImpossible(BackupOutOfReach):
 
 class RetrievalTimedOut(BackupOutOfReach):
     """S3 did not retrieve all files within its own times and a generous margin, or the copies keep expiring."""
+
+
+class RemovalRefused(RestoreError):
+    """The restore point stays as it is: something other than a restore needs it, or S3 keeps it."""
+
+
+class RestorePointNeeded(RemovalRefused):
+    """A declared drill would lose a database with it, or another restore point has files in it."""
+
+
+class RestorePointRetained(RemovalRefused):
+    """S3's Object Lock retains files of it, or somebody holds them (legal hold): the message says until when."""
 
 
 class WorkFailed(RestoreError):

@@ -55,6 +55,8 @@ CLEAN_UP_PAUSE = 10 * 60
 LONGEST_CLEAN_UP_PAUSE = 24 * 3600
 # Between the two sightings at least of what belongs to no restore, before it is removed.
 STRAY_LOOKS_APART = 3600
+# Of one call's work on the removal of restore points; what was begun by then is finished in it, or by the next.
+REMOVAL_SECONDS = 75
 ERROR_TAIL_CHARACTERS = 2000
 
 # Up to so many bytes of COPY text every value is read back unless the request says otherwise.

@@ -9,13 +9,13 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from botocore.exceptions import ClientError
 
 from dbrestore.contract.errors import BackupDamaged, RestoreError
-from dbrestore.contract.manifest import DatabaseBackup, Engine, Manifest, NativeDatabaseBackup, StoredFile
+from dbrestore.contract.manifest import ByteRange, DatabaseBackup, Engine, Manifest, NativeDatabaseBackup, StoredFile
 from dbrestore.points.sqlserver.damage import file as native_damage
 from dbrestore.points.sqlserver.damage.file import DamageCheck, StripeChecks
 from dbrestore.points.sqlserver.file import inspect
@@ -34,11 +34,14 @@ _MISSING: Final = ("404", "NoSuchKey", "NoSuchVersion", "NotFound")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one file, or of one backup set by the key of its first file. `sentence` begins with a verb."""
+    """What was found of one file, or of one backup set by the key of its first file. `sentence` begins with a verb. `is_archived`: a
+    restore retrieves the file first; `lost` are tables whose rows are damaged, as far as the file was read for that."""
 
     key: str
     state: State
     sentence: str
+    is_archived: bool = False
+    lost: tuple[str, ...] = ()
 
 
 def shallow(s3: "S3Client", bucket: str, manifest: Manifest) -> Iterator[Verdict]:
@@ -62,7 +65,17 @@ def _files(manifest: Manifest) -> list[StoredFile]:
 
 def _described(s3: "S3Client", bucket: str, file: StoredFile) -> Verdict:
     told = _present(s3, bucket, file)
-    return told if isinstance(told, Verdict) else Verdict(file.key, *_by_checksum(file, told))
+    if isinstance(told, Verdict):
+        return told
+    state, sentence = _by_checksum(file, told)
+    if not _is_archived(told):
+        return Verdict(file.key, state, sentence)
+    return Verdict(file.key, state, f"{sentence}; is archived ({told.get('StorageClass')}): a restore retrieves it first", is_archived=True)
+
+
+def _is_archived(told: "HeadObjectOutputTypeDef") -> bool:
+    is_readable = 'ongoing-request="false"' in told.get("Restore", "")
+    return not is_readable and (told.get("StorageClass") in ("GLACIER", "DEEP_ARCHIVE") or "ArchiveStatus" in told)
 
 
 def _present(s3: "S3Client", bucket: str, file: StoredFile) -> "HeadObjectOutputTypeDef | Verdict":
@@ -70,9 +83,12 @@ def _present(s3: "S3Client", bucket: str, file: StoredFile) -> "HeadObjectOutput
     try:
         told = s3.head_object(Bucket=bucket, Key=file.key, ChecksumMode="ENABLED")
     except ClientError as error:
-        if error.response["Error"]["Code"] in _MISSING:
-            return Verdict(file.key, "missing", "is not in the repository: choose another restore point")
-        raise
+        if error.response["Error"]["Code"] not in _MISSING:
+            raise
+        headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
+        hidden = headers.get("x-amz-delete-marker") == "true"
+        why = "is hidden by a delete marker: S3 may still have its versions" if hidden else "is not in the repository"
+        return Verdict(file.key, "missing", f"{why}: choose another restore point")
     if told["ContentLength"] == file.length:
         return told
     return Verdict(file.key, "damaged", f"has {told['ContentLength']:,} bytes, and the manifest says {file.length:,}")
@@ -108,7 +124,7 @@ class _Reader:
         except ClientError as error:
             if error.response["Error"]["Code"] != "InvalidObjectState":
                 raise
-            return Verdict(file.key, "archived", "is archived, so it can't be read: a restore retrieves it first")
+            return Verdict(file.key, "archived", "is archived, so it can't be read: a restore retrieves it first", is_archived=True)
         except RestoreError as error:
             return Verdict(file.key, "damaged", str(error))
         return Verdict(file.key, "ok", "is what was added, byte by byte")
@@ -119,6 +135,14 @@ class _Reader:
         for piece in self._pieces(file):
             digest.update(piece)
         digest.require(file)
+
+    def lost_tables(self, database: DatabaseBackup, number: int) -> Iterator[str]:
+        """The tables whose rows in this file, the `number`-th of the database, aren't what the manifest says; read table by table."""
+        file = database.files[number]
+        for member in database.tables:
+            stored = member.stored
+            if stored.file == number and stored.length and self._digest_of(file, stored) != stored.sha256:
+                yield f"{member.schema_name}.{member.table}"
 
     def checked(self, file: StoredFile) -> StripeChecks:
         """The same, and what the checksums of a native backup's file come to. Raises BackupDamaged."""
@@ -133,6 +157,19 @@ class _Reader:
         checks = check.finish()
         digest.require(file)
         return checks
+
+    def _digest_of(self, file: StoredFile, stored: ByteRange) -> str:
+        """Of what there is of the range: a file may be too short."""
+        digest = hashlib.sha256()
+        wanted = f"bytes={stored.offset}-{stored.offset + stored.length - 1}"
+        try:
+            with closing(self._s3.get_object(Bucket=self._bucket, Key=file.key, Range=wanted)["Body"]) as body:
+                for piece in body.iter_chunks(PIECE):
+                    digest.update(piece)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "InvalidRange":
+                raise
+        return digest.hexdigest()
 
     def _range(self, file: StoredFile, offset: int, count: int) -> bytes:
         wanted = f"bytes={offset}-{offset + count - 1}"
@@ -174,8 +211,12 @@ def _together(key: str, stripes: list[StripeChecks]) -> Iterator[Verdict]:
 
 
 def _dump(reader: _Reader, database: Backup) -> Iterator[Verdict]:
-    for file in database.files:
-        yield reader.judged(file, reader.digest)
+    for number, file in enumerate(database.files):
+        verdict = reader.judged(file, reader.digest)
+        if verdict.state != "damaged" or not isinstance(database, DatabaseBackup):
+            yield verdict
+            continue
+        yield replace(verdict, lost=tuple(reader.lost_tables(database, number)))
 
 
 def _native(reader: _Reader, database: Backup) -> Iterator[Verdict]:

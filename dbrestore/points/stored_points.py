@@ -57,7 +57,7 @@ def find(s3: "S3Client", bucket: str, instance: str, point: str = LATEST, expect
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
         if code == "InvalidObjectState":
-            raise _archived_manifest(bucket, instance, point) from error
+            raise archived_manifest(bucket, instance, point) from error
         if code != "NoSuchKey":
             raise
         raise _no_point(s3, bucket, instance, point) from error
@@ -85,7 +85,8 @@ def _points(s3: "S3Client", bucket: str, prefix: str) -> Iterator[PointName]:
                     yield PointName(unquote(instance), unquote(point_id), item["LastModified"])
 
 
-def _archived_manifest(bucket: str, instance: str, point: str) -> BackupArchived:
+def archived_manifest(bucket: str, instance: str, point: str) -> BackupArchived:
+    """The error for a manifest that a lifecycle rule has moved into an archive."""
     return BackupArchived(
         f"s3://{bucket}/{keys.manifest_key(instance, point)} is archived, and nothing can be planned without it: retrieve it with S3 "
         "RestoreObject, copy it onto itself into STANDARD, and keep manifests out of the lifecycle rule (a manifest is small; a rule can "

@@ -7,6 +7,7 @@
     <restore id>             JOB#<name>                      one job of the worker (lambdas.databases.jobs)
     OPEN                     <restore id>                    every restore that isn't CLOSED: what the sweeper reads
     RESTORES                 <began>#<restore id>            a summary of every restore, for lists (dbrestore.ledger.restore_list)
+    POINT#<instance>/<id>, REMOVALS   USE, ...              who reads and who removes a restore point (lambdas.runtime.point_rows)
     DATABASE#<arn>#<name>    LOCK                            one restore per target database (contract.allowed.database_names.folded)
     POINT#<instance>#<id>    LOCK                            one reader of a restore point that is being made
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
@@ -46,7 +47,7 @@ from dbrestore.ledger import restore_list, stored_rows
 from dbrestore.ledger.reading import META, OPEN, RESOURCE
 from dbrestore.ledger.stored_rows import Meta, Status
 from dbrestore.ledger.table import ConditionFailed, Item, Table, Write
-from lambdas.runtime import resource_rows
+from lambdas.runtime import point_rows, resource_rows
 from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.clock import Clock, system_clock
 
@@ -64,8 +65,8 @@ class Ledger:
         self.bounds = bounds or Bounds()
 
     def open(self, plan: Plan, started_at: datetime) -> Plan:
-        """Write META, the rows under OPEN and RESTORES and one lock per target database, all or nothing. A second call of the same
-        execution gives back the plan that was stored. Raises DatabaseBusy."""
+        """Write META, the rows under OPEN and RESTORES, who reads the restore point, and one lock per target database, all or nothing. A
+        second call of the same execution gives back the plan that was stored. Raises DatabaseBusy, RestorePointRemoved."""
         fixed = anchor.of(plan)
         locks = [self._lock(name) for name in fixed.locks]
         meta = {
@@ -80,9 +81,10 @@ class Ledger:
         opened = {"pk": OPEN, "sk": self.restore_id, "openedAt": self.clock().isoformat()}
         try:
             listed = self.table.put(restore_list.row(plan, started_at))
-            self.table.write(self.table.put(meta, "attribute_not_exists(pk)"), self.table.put(opened), listed, *locks)
+            read = point_rows.read_by(self.table, plan.source, self.restore_id, started_at)
+            self.table.write(self.table.put(meta, "attribute_not_exists(pk)"), self.table.put(opened), listed, read, *locks)
         except ConditionFailed as failed:
-            return self._already_open(plan, failed)
+            return self._already_open(plan, started_at, failed)
         return plan
 
     def meta(self) -> Meta:
@@ -230,8 +232,8 @@ class Ledger:
         self.table.write(self.table.update(self.restore_id, META, "SET #error = if_not_exists(#error, :error)", error=error.to_json()))
 
     def close(self, fixed: Anchor) -> None:
-        """CLOSED, no more under OPEN, database locks released: one transaction, the restore's last. Raises LedgerRowUnreadable if nothing
-        tells which locks it holds."""
+        """CLOSED, no more under OPEN, database locks released, the restore point given back: one transaction, the restore's last. Raises
+        LedgerRowUnreadable if nothing tells which locks it holds."""
         fixed.require("locks")
         closed = self.table.update(self.restore_id, META, "SET #status = :closed", closed="CLOSED")
         locks = [
@@ -239,13 +241,14 @@ class Ledger:
             for name in fixed.locks
             if (self.table.get(name, LOCK) or {}).get("restoreId") == self.restore_id
         ]
-        self.table.write(closed, self.table.delete(OPEN, self.restore_id), *locks)
+        read = point_rows.given_back(self.table, fixed.source, self.restore_id)
+        self.table.write(closed, self.table.delete(OPEN, self.restore_id), *locks, *read)
 
     def _lock(self, name: str) -> Write:
         lock = {"pk": name, "sk": LOCK, "restoreId": self.restore_id, "since": self.clock().isoformat()}
         return self.table.put(lock, MINE_OR_FREE, restore=self.restore_id)
 
-    def _already_open(self, plan: Plan, failed: ConditionFailed) -> Plan:
+    def _already_open(self, plan: Plan, started_at: datetime, failed: ConditionFailed) -> Plan:
         if self.exists():
             meta = self.meta()
             if meta.execution_arn != plan.execution_arn:
@@ -255,6 +258,7 @@ class Ledger:
         if plan.addition:
             owner = (self.table.get(anchor.lock_names(plan)[0], LOCK) or {}).get("restoreId")
             raise DatabaseBusy(f"{plan.addition.point_id} is being read by {owner} right now: wait for it") from failed
+        point_rows.require_unremoved(self.table, plan.source, started_at)
         busy = [_busy(self.table, *database) for database in zip(anchor.lock_names(plan), plan.databases, strict=True)]
         raise DatabaseBusy("\n".join(filter(None, busy)) or "A lock was released in the meantime: start again") from failed
 

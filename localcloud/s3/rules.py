@@ -1,4 +1,5 @@
-"""What S3 refuses and tells, and moto doesn't, as far as copying and bucket policies go; archived objects: `localcloud.s3.glacier`.
+"""What S3 refuses and tells, and moto doesn't, as far as copying and bucket policies go; archived objects: `localcloud.s3.glacier`;
+locked ones: `localcloud.s3.object_lock`.
 
 | moto 5.2.5 | fixed to |
 |---|---|
@@ -35,7 +36,7 @@ from moto.s3.exceptions import (
 from moto.s3.responses import S3Response
 
 from localcloud.base.corrections import fix
-from localcloud.s3 import glacier
+from localcloud.s3 import glacier, object_lock
 
 LARGEST_PART = 5 << 30
 MOST_PARTS = 10_000
@@ -58,6 +59,7 @@ def install() -> None:
     fix(models.FakeMultipart, "set_part", _set_part)
     fix(models.S3Backend, "list_parts", _list_parts)
     fix(models.S3Backend, "complete_multipart_upload", _complete)
+    object_lock.install()
 
 
 def _permission(_original: Callable[..., Any], bucket: Any, action: str, resource_arn: str) -> Any:

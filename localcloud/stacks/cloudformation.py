@@ -10,7 +10,7 @@ moto would leave it out and go on.
 | layers stay when their stack is deleted | they go |
 | no alarms, policies of queues and topics, asynchronous invocations' destinations | there; no metric ever reaches an alarm |
 
-Left out without a word, as the product doesn't rely on it: a bucket's lifecycle and versioning, a function's layers and log format.
+Left out without a word, as the product doesn't rely on it: a function's layers and log format.
 """
 
 import json

@@ -292,6 +292,16 @@ def test_functions_are_granted_what_they_call_and_nothing_else() -> None:
     assert {a for a in granted - called - BY_LAMBDA - BY_POWERTOOLS if IMPLIED.get(a) not in called} == set()
 
 
+def test_nobody_may_delete_a_version_of_a_backup_or_get_around_a_lock() -> None:
+    everything = [(row.state, s) for row in FUNCTIONS for s in (*row.own_statements, *row.target)]
+    granted = _actions(s for _, s in everything) | _actions(permissions.WORKER)
+    deleting = {state for state, s in everything if "s3:DeleteObject" in s.actions and "{repository}" in str(s.resources)}
+
+    assert deleting == {"RemovePoints"}
+    assert "s3:BypassGovernanceRetention" not in granted
+    assert not [s for _, s in everything if "s3:DeleteObjectVersion" in s.actions and "{repository}" in str(s.resources)]
+
+
 def test_a_worker_is_granted_what_it_calls() -> None:
     assert _called(ROOT / "dbrestore" / "worker") - _actions(permissions.WORKER) == set()
 
@@ -355,6 +365,8 @@ def _operations() -> dict[str, tuple[str, ...]]:
         "upload_part": ("s3:PutObject",),
         "complete_multipart_upload": ("s3:PutObject",),
         "delete_objects": ("s3:DeleteObject", "s3:DeleteObjectVersion"),
+        "get_bucket_lifecycle_configuration": ("s3:GetLifecycleConfiguration",),
+        "get_object_lock_configuration": ("s3:GetBucketObjectLockConfiguration",),
         "get_bucket_encryption": ("s3:GetEncryptionConfiguration",),
         "get_bucket_notification_configuration": ("s3:GetBucketNotification",),
         "get_public_access_block": ("s3:GetBucketPublicAccessBlock",),

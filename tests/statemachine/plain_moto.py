@@ -38,6 +38,7 @@ KEPT = (
     "localcloud.s3.glacier",
     "localcloud.ec2.instances",
     "localcloud.s3.events",
+    "localcloud.s3.object_lock",
     "localcloud.s3.rules",
     "localcloud.ec2.security_groups",
     "localcloud.ec2.sharing",

@@ -26,7 +26,7 @@ def store_point(instance: str, point: str, databases: list[str], **backup: Any) 
         engine=backup.pop("engine", "postgres"),
         engine_version="16.4",
         created_at=datetime(2026, 11, 22, 2, 15, tzinfo=UTC),
-        databases=tuple(_backup(instance, point, name, dict(backup)) for name in databases),
+        databases=tuple(dump_backup(instance, point, name, dict(backup)) for name in databases),
     )
     s3 = boto3.client("s3")
     for database in manifest.databases:
@@ -36,7 +36,8 @@ def store_point(instance: str, point: str, databases: list[str], **backup: Any) 
     return manifest
 
 
-def _backup(instance: str, point: str, name: str, changes: dict[str, Any]) -> DatabaseBackup:
+def dump_backup(instance: str, point: str, name: str, changes: dict[str, Any]) -> DatabaseBackup:
+    """What a manifest says of one database."""
     digest = hashlib.sha256(b"x" * 10).hexdigest()
     length = changes.pop("uncompressed_length", 30)
     toc, stored = (ByteRange(offset=offset, length=5, sha256=digest) for offset in (0, 5))

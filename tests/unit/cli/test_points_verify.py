@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 
 from dbrestore.cli import main
 from dbrestore.cli.control import ControlPlane
@@ -47,7 +49,8 @@ def test_a_point_in_order_ends_with_0_and_a_line_per_file(key: str, capsys: pyte
     code, lines, said = verified(capsys, *how)
 
     assert code == 0
-    assert [line.split()[:2] for line in lines] == [["ok", key.replace("2-of-2", "1-of-2")], ["ok", key]]
+    assert [line.split()[:2] for line in lines[:-1]] == [["ok", key.replace("2-of-2", "1-of-2")], ["ok", key]]
+    assert lines[-1].startswith("shop can be restored: ")
     assert said.splitlines() == ["2 files"]
 
 
@@ -60,7 +63,8 @@ def test_a_damaged_file_ends_with_1_and_stands_out(
     code, lines, said = verified(capsys, *how)
 
     assert code == 1
-    assert [line.split()[:2] for line in lines][1:] == [["DAMAGED", key]]
+    assert [line.split()[:2] for line in lines][1:-1] == [["DAMAGED", key]]
+    assert lines[-1].startswith(f"shop CAN'T BE RESTORED: a restore ends with BackupDamaged: {key} ")
     assert said.splitlines() == ["2 files, 1 damaged or missing"]
 
 
@@ -101,13 +105,32 @@ def test_json_is_a_line_per_verdict_and_nothing_else(
 
     code, lines, said = verified(capsys, "--json", *how)
 
-    told = [json.loads(line) for line in lines]
+    *told, of_database = [json.loads(line) for line in lines]
     assert (code, said) == (1, "")
     assert [(one["type"], one["key"], one["state"]) for one in told] == [
         ("file", key.replace("2-of-2", "1-of-2"), "ok"),
         ("file", key, "damaged"),
     ]
     assert all(one["message"] for one in told)
+    assert (of_database["type"], of_database["name"], of_database["state"]) == ("database", "shop", "damaged")
+
+
+def test_a_point_that_was_removed_meanwhile_is_no_damaged_one(
+    plane: ControlPlane, key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = BaseClient._make_api_call
+
+    def call(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "HeadObject":
+            for item in plane.storage.list_objects_v2(Bucket=plane.repository_bucket).get("Contents", []):
+                original(plane.storage, "DeleteObject", {"Bucket": plane.repository_bucket, "Key": item["Key"]})
+        return original(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+    code, lines, _ = verified(capsys, key.split("/")[1])
+
+    assert (code, lines) == (10, [])
 
 
 def test_points_of_dumps_are_verified_too(plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,28 @@ TEMPLATE = {
             "Type": "AWS::S3::Bucket",
             "Properties": {"BucketName": "closed-by-its-template", "PublicAccessBlockConfiguration": CLOSED},
         },
+        "Kept": {
+            "Type": "AWS::S3::Bucket",
+            "Properties": {
+                "BucketName": "kept-by-its-template",
+                "VersioningConfiguration": {"Status": "Enabled"},
+                "LifecycleConfiguration": {
+                    "Rules": [
+                        {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}, "Status": "Enabled"},
+                        {
+                            "ExpiredObjectDeleteMarker": True,
+                            "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+                            "Status": "Enabled",
+                        },
+                    ]
+                },
+                "ObjectLockEnabled": True,
+                "ObjectLockConfiguration": {
+                    "ObjectLockEnabled": "Enabled",
+                    "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 35}},
+                },
+            },
+        },
         "Table": {
             "Type": "AWS::DynamoDB::Table",
             "Properties": {
@@ -38,5 +60,11 @@ def test_a_template_closes_its_buckets_and_keeps_its_tables_recoverable(cloud: C
     recoverable = cloud.client("dynamodb").describe_continuous_backups(TableName="recoverable-by-its-template")
 
     assert closed["PublicAccessBlockConfiguration"] == CLOSED
+    s3, kept = cloud.client("s3"), {"Bucket": "kept-by-its-template"}
+    assert s3.get_bucket_versioning(**kept)["Status"] == "Enabled"
+    rules = s3.get_bucket_lifecycle_configuration(**kept)["Rules"]
+    assert [rule.get("NoncurrentVersionExpiration") for rule in rules] == [None, {"NoncurrentDays": 30}]
+    lock = s3.get_object_lock_configuration(**kept)["ObjectLockConfiguration"]
+    assert lock["Rule"]["DefaultRetention"].items() >= {"Mode": "GOVERNANCE", "Days": 35}.items()
     recovery = recoverable["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"

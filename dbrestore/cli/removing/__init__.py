@@ -1,0 +1,1 @@
+"""What `points remove` and `points prune` ask for, and how it ends."""

@@ -1,0 +1,1 @@
+"""Restore points are removed: who may not lose them, and the removal itself."""
