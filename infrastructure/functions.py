@@ -111,6 +111,12 @@ FUNCTIONS = (
         target=(*may.RUN_JOBS, *may.KEEP_GROUP),
     ),
     Function(
+        "SwapDatabases",
+        "lambdas.databases.swap_databases.swap_databases",
+        control=may.KEEP_EVIDENCE,
+        target=(*may.RUN_JOBS, *may.KEEP_GROUP),
+    ),
+    Function(
         "DiscardUnfinishedDatabases",
         "lambdas.databases.discard_unfinished_databases.discard_unfinished_databases",
         control=may.KEEP_EVIDENCE,

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dbrestore.contract.swaps import LONGEST_KEEP_DAYS
 from infrastructure import names
 from infrastructure.dependencies import ROOT
 from lambdas.configuration import access as access_configuration
@@ -31,6 +32,8 @@ IAM_USER = r"^([A-Za-z_][A-Za-z0-9_-]{0,62})?$"
 MOST_TARGET_ACCOUNTS = 100
 # S3 User Guide, "Object Lock": a retention period ends after 100 years at the latest.
 LONGEST_LOCK_DAYS = 36500
+# How long a database that was replaced is kept, unless a request says otherwise.
+KEEP_DAYS = 7
 POLICY_ARN = r"arn:aws[a-z-]*:iam::(aws|\d{12}):policy/[\w+=,.@/-]{1,511}"
 
 
@@ -49,7 +52,7 @@ class Settings:
     `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none.
     `access_configuration`: who may call the HTTP API; with a caller in it there is one. `api_access_log`: whether API Gateway logs each
     call, for which the account needs a role. `api_vpc_endpoints`: with them the API is reached through these alone. `api_web_acl`: the ARN
-    of a firewall for it, "" for none."""
+    of a firewall for it, "" for none. `swap_keep_days`: for so long a database that was replaced is kept."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
@@ -71,6 +74,7 @@ class Settings:
     api_web_acl: str = ""
     restore_addresses: tuple[str, ...] = ()
     dashboard: bool = False
+    swap_keep_days: int = KEEP_DAYS
 
 
 def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings:
@@ -106,6 +110,7 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
         _web_acl(str(context("apiWebAcl") or "")),
         _addresses("restoreAddresses", context("restoreAddresses")),
         _switch("dashboard", context("dashboard")),
+        _kept(context("swapKeepDays")),
     )
 
 
@@ -173,6 +178,13 @@ def _days(name: str, value: Any) -> int:
     text = str(value or 0)
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > LONGEST_LOCK_DAYS:
         raise ValueError(f"{name}: {value!r} isn't a number of days from 0 (no lock) to {LONGEST_LOCK_DAYS}")
+    return int(text)
+
+
+def _kept(value: Any) -> int:
+    text = str(value or KEEP_DAYS)
+    if not re.fullmatch(r"[1-9]\d{0,2}", text) or int(text) > LONGEST_KEEP_DAYS:
+        raise ValueError(f"swapKeepDays: {value!r} isn't a number of days from 1 to {LONGEST_KEEP_DAYS}")
     return int(text)
 
 

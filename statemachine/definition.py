@@ -131,6 +131,7 @@ MAKING = (
     ),
     choice(
         "ChooseEngine",
+        when(compare("$.plan.swaps", StringEquals="only"), then="SwapDatabases"),
         when(compare("$.plan.engine", StringEquals="postgres"), then="ReplayDumps"),
         when(compare("$.plan.engine", StringEquals="sqlserver"), then="StageNativeBackups"),
         Default="EngineUnknown",
@@ -174,6 +175,20 @@ MAKING = (
         ResultPath="$.verified",
         Retry=[look_again(pauses.JOB), FUNCTION_FAILED],
         Catch=[ARCHIVED_AGAIN],
+        Next="IsSwapNeeded",
+    ),
+    choice(
+        "IsSwapNeeded",
+        when(compare("$.plan.swaps", StringEquals="last"), then="SwapDatabases"),
+        Default="NothingToSwap",
+    ),
+    state("NothingToSwap", Type="Pass", End=True),
+    task(
+        "SwapDatabases",
+        Comment="The restored database takes the name of the one that it replaces, which is kept under another."
+        " Also turns that back, and drops what was kept.",
+        ResultPath="$.swapped",
+        Retry=[look_again(pauses.JOB), FUNCTION_FAILED],
         End=True,
     ),
 )
@@ -242,8 +257,9 @@ ENDING = (
         when(compare("$.failure", IsPresent=True), then="RestoreFailed"),
         when(compare("$.leftovers", IsPresent=True), then="LeftoversRemain"),
         when(compare("$.verified", IsPresent=True), then="RestoreSucceeded"),
+        when(compare("$.swapped", IsPresent=True), then="RestoreSucceeded"),
         when(compare("$.cleanUp", IsPresent=True), then="CleanUpSucceeded"),
-        Comment="The first error wins over leftovers; green needs verified databases.",
+        Comment="The first error wins over leftovers; green needs verified databases, or an exchange of names that was all.",
         Default="NothingRestored",
     ),
     state("RestoreSucceeded", Type="Succeed"),

@@ -37,7 +37,7 @@ from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
 from lambdas.planning import credentials as credential_plan
-from lambdas.planning import drill_refusals, drills
+from lambdas.planning import drill_refusals, drills, exchanges, replacement
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.credentials import Credentials
 from lambdas.planning.findings import EnginePart, Findings, Place
@@ -69,7 +69,8 @@ def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan | Repea
     telemetry.concerns(names.restore_id(section.execution_arn), section.execution_arn)
     if drills.is_ordered(section.request):
         return _drill(section, surroundings, began)
-    return _opened(_counted(lambda: look_up(section, surroundings)), section, surroundings, began)
+    find = exchanges.look_up if exchanges.is_ordered(section.request) else look_up
+    return _opened(_counted(lambda: find(section, surroundings)), section, surroundings, began)
 
 
 def _drill(section: PlanInput, surroundings: Surroundings, began: datetime) -> Plan | RepeatedDelivery:
@@ -138,12 +139,14 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
     found = replace(_find(section, surroundings, request, place, problems), drill=drill)
     instance = found.instance
     engine, part = _engine_part(found, problems)
+    replaces = request.on_conflict == "replace"
     evidence = surroundings.settings.evidence_bucket
     problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, evidence))
     worker = _worker(found, place, section, part, problems)
     credentials = credential_plan.part(found, place, engine, problems)
     archive = archive_plan.part(part.files, request.archive.tier, part.reading_hours, problems, surroundings.bounds.archive_batch)
     problems.raise_if_any()
+    swap = replacement.planned(request, found.restore_id, engine, part.databases, surroundings.settings) if engine and replaces else None
     if not (instance and found.manifest and worker and worker.planned and engine and credentials):
         raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {WHERE_TO_REPORT}")
     return Plan(
@@ -156,7 +159,7 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
         archive=archive,
         target=_target(place, instance, credentials),
         source=_source(surroundings, found.manifest, found.manifest_sha256),
-        databases=part.databases,
+        databases=tuple(replacement.renamed(one, swap.exchanges) for one in part.databases) if swap else part.databases,
         worker=worker.planned,
         network=worker.network,
         native=part.native,
@@ -164,7 +167,9 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
         checks=_checks(request),
         drill=drill,
         awaits_approval=request.approval is not None,
-        notes=(*part.notes, *credentials.notes, *_namesakes(found)),
+        swap=swap,
+        swaps="last" if swap else "no",
+        notes=(*part.notes, *credentials.notes, *_namesakes(found), *([replacement.note(swap)] if swap else [])),
         **request.model_dump(include={"ticket", "reason", "requested_by", "permitted_by", "approval"}),
     )
 

@@ -10,6 +10,7 @@
     DATABASE#<arn>#<name>    LOCK                            one restore per target database (contract.allowed.database_names.folded)
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
+    SWAPS                    <restore id>#<name>             a restore's database took a name (lambdas.databases.swap_records)
     STRAYS                   <account>#<Region>#<kind>#<id>  when a stray was first seen (lambdas.closing.clean_up_strays)
     <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
     DRILL#<name>             CURRENT, AT#..., DATABASE#...   that a drill is run once, and one at a time (lambdas.runtime.drill_rows)
@@ -251,7 +252,7 @@ class Ledger:
                 raise RestoreFailed(f"The id {self.restore_id} is taken by {meta.execution_arn}: start the restore again")
             self.require("RUNNING")
             return meta.plan
-        busy = [_busy(self.table, *database) for database in zip(anchor.lock_names(plan), plan.databases, strict=True)]
+        busy = [_busy(self.table, name) for name in anchor.lock_names(plan)]
         raise DatabaseBusy("\n".join(filter(None, busy)) or "A lock was released in the meantime: start again") from failed
 
     def _now_further(self, row: ResourceRow) -> ResourceRow:
@@ -286,7 +287,7 @@ class Ledger:
         return resource_rows.item(self.restore_id, row)
 
 
-def _busy(table: Table, lock: str, database: object) -> str | None:
+def _busy(table: Table, lock: str) -> str | None:
     owner = (table.get(lock, LOCK) or {}).get("restoreId")
-    name = getattr(database, "asked_name", "")
+    name = lock.split("#", 2)[2]
     return f"{name}: restore {owner} is working on it right now: wait for it or cancel it" if owner else None
