@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from acceptance.sheet import Sheet
 from dbrestore.cli import error_reference, reference
-from dbrestore.contract import anchor, drills, job, record, request, sections
+from dbrestore.contract import anchor, drills, job, record, request, sections, swaps
 from dbrestore.contract import evidence as evidence_document
 from dbrestore.contract import plan as contract
 from dbrestore.contract.document import Document
@@ -49,6 +49,7 @@ READ: tuple[type[Document], ...] = (
     access_configuration.AccessConfiguration,
     drills.DrillConfiguration,
     drills.DrillStart,
+    swaps.SwapStart,
     drills.DrillListQuestion,
 )
 WRITTEN: tuple[type[Document], ...] = (
@@ -60,6 +61,7 @@ WRITTEN: tuple[type[Document], ...] = (
     sections.StagingSection,
     sections.RestoredSection,
     sections.VerifiedSection,
+    sections.SwappedSection,
     sections.ReportSection,
     doctor_findings.Examination,
     cancellation.CancelAnswer,

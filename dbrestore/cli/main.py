@@ -22,6 +22,7 @@ from dbrestore.cli import (  # noqa: F401
     points,
     points_verify,
     restore,
+    swapping,
     watch,
     worker_config,
 )
@@ -44,6 +45,8 @@ coverage.add_to(drills.app, drills.declared)
 app.add_typer(drills.app, name="drill")
 app.command()(restore.plan)
 app.command()(restore.restore)
+app.command()(swapping.swap)
+app.command("drop-old")(swapping.drop_old)
 app.command("list")(listing.list_restores)
 app.command()(watch.status)
 app.command()(watch.watch)

@@ -131,6 +131,10 @@ def _ordered(section: PlanInput, surroundings: Surroundings) -> Ordered:
     except ValidationError as error:
         raise RestoreRequestInvalid("\n".join(stored_plan.problems(error))) from error
     meta = surroundings.ledger(order.restore_id).meta()
+    if meta.plan.swaps == "only" and meta.plan.swap:
+        # People have the id of the last exchange at hand, and mean its databases.
+        order = order.model_copy(update={"restore_id": meta.plan.swap.of})
+        meta = surroundings.ledger(order.restore_id).meta()
     if meta.status != "CLOSED":
         raise RestoreRequestInvalid(f"/swap/restoreId: {order.restore_id} isn't over: wait for its end, or cancel it")
     return Ordered(order, meta, meta.plan)

@@ -124,7 +124,9 @@ class FakeWorker:
         absences += [self._absence("role", d.login_role, self.roles) for d in finished]
         # Like the worker: the holder is named when it is gone, and stays unnamed with what it owns.
         absences += [self._absence("role", d.holder_role, set()) for d in finished if d.holder_role not in self.roles]
-        return Result(kind=job.kind, restore_id=job.restore_id, databases=databases, absences=tuple(absences), swaps=tuple(map(self.look, job.swaps)))
+        return Result(
+            kind=job.kind, restore_id=job.restore_id, databases=databases, absences=tuple(absences), swaps=tuple(map(self.look, job.swaps))
+        )
 
     def _absence(self, kind: Any, name: str, present: set[str]) -> Absence:
         return Absence(kind=kind, name=name, seen_absent=name not in present)

@@ -182,7 +182,7 @@ def test_the_names_are_locked_while_it_runs(shop: World) -> None:
     taken: list[str] = []
 
     def other() -> None:
-        with pytest.raises(Exception, match="orders: restore r-.* is working on it right now") as caught:
+        with pytest.raises(Exception, match=r"orders: restore r-.* is working on it right now") as caught:
             shop.call("PlanRestore", {"request": REQUEST, "executionArn": execution_arn("other"), "startedAt": "2026-01-01T00:00:00Z"})
         taken.append(type(caught.value).__name__)
 

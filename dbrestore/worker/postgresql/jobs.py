@@ -34,6 +34,7 @@ def _settled(folder: JobFolder, server: Server, job: Job, progress: ProgressWrit
         yield from exchange.look(server, job.swaps)
         return
     if job.kind == "swap":
+        progress.phase("exchanging names")
         yield from exchange.run(server, job.swaps)
         return
     manifest = read_manifest(folder.s3, job)

@@ -73,14 +73,20 @@ def test_owner_privileges_settings_and_limits_go_over(case: Case) -> None:
 
 
 def test_what_can_not_be_given_is_told_and_the_rest_goes_over(case: Case) -> None:
-    case.cloud.execute("ALTER DATABASE shop SET log_statement_stats TO on; ALTER DATABASE shop SET my.own TO 'x'; ALTER DATABASE shop SET work_mem TO '7MB'", superuser=True)
+    case.cloud.execute(
+        "ALTER DATABASE shop SET log_statement_stats TO on; ALTER DATABASE shop SET my.own TO 'x';"
+        "ALTER DATABASE shop SET work_mem TO '7MB'",
+        superuser=True,
+    )
 
     swapped = case.run("swap")
 
     assert swapped.is_done
     assert [note.entry for note in swapped.fix_ups] == ["SETTING log_statement_stats", "SETTING my.own"]
     assert "ALTER DATABASE" in swapped.fix_ups[0].what
-    settings = case.cloud.execute("SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = 'shop'")
+    settings = case.cloud.execute(
+        "SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = 'shop'"
+    )
     assert settings == [(["work_mem=7MB"],)]
 
 
