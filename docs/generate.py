@@ -15,13 +15,14 @@ from typing import Any, Literal
 
 from acceptance.sheet import Sheet
 from dbrestore.cli import error_reference, reference
-from dbrestore.contract import anchor, drills, job, record, request, sections, swaps
+from dbrestore.contract import anchor, drills, job, record, request, sections
 from dbrestore.contract import evidence as evidence_document
 from dbrestore.contract import plan as contract
 from dbrestore.contract.document import Document
 from dbrestore.contract.manifest import Manifest
 from dbrestore.contract.questions import cancellation, worker_configuration
 from dbrestore.contract.questions import examination as doctor_findings
+from dbrestore.contract.swaps import orders as swap_orders
 from dbrestore.worker.sqlserver import messages as native_messages
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
@@ -49,7 +50,7 @@ READ: tuple[type[Document], ...] = (
     access_configuration.AccessConfiguration,
     drills.DrillConfiguration,
     drills.DrillStart,
-    swaps.SwapStart,
+    swap_orders.SwapStart,
     drills.DrillListQuestion,
 )
 WRITTEN: tuple[type[Document], ...] = (

@@ -47,8 +47,7 @@ class ControlStack(Stack):
         self.prefix = settings.prefix
         self.external_id = settings.external_id
         self.target_accounts = settings.target_accounts
-        self.tracing = settings.tracing
-        self.swap_keep_days = settings.swap_keep_days
+        self.tracing, self.swap_keep_days = settings.tracing, settings.swap_keep_days
         self.configurations = (
             settings.worker_configuration,
             settings.extension_configuration,

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dbrestore.contract.swaps import LONGEST_KEEP_DAYS
+from dbrestore.contract.swaps.orders import LONGEST_KEEP_DAYS
 from infrastructure import names
 from infrastructure.dependencies import ROOT
 from lambdas.configuration import access as access_configuration

@@ -22,11 +22,11 @@ from dbrestore.cli import (  # noqa: F401
     points,
     points_verify,
     restore,
-    swapping,
     watch,
     worker_config,
 )
 from dbrestore.cli.control import DEFAULT_INSTALLATION, Account
+from dbrestore.cli.exchanging import swap
 from dbrestore.cli.proofs import coverage
 from dbrestore.contract.deployed import versions
 from dbrestore.contract.exit_code import ExitCode
@@ -45,8 +45,8 @@ coverage.add_to(drills.app, drills.declared)
 app.add_typer(drills.app, name="drill")
 app.command()(restore.plan)
 app.command()(restore.restore)
-app.command()(swapping.swap)
-app.command("drop-old")(swapping.drop_old)
+app.command()(swap.swap)
+app.command("drop-old")(swap.drop_old)
 app.command("list")(listing.list_restores)
 app.command()(watch.status)
 app.command()(watch.watch)

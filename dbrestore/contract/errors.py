@@ -22,8 +22,8 @@ caught, carry the exit code of all that is below them, and are never raised them
     │       ServerUnreachable, CertificateRefused, LoginRefused
     │   TargetNotUsable, CredentialsNotUsable, NoUsableSubnet, DatabaseExists, SwapRefused, DatabaseInUse,
     │   OwnerNotUsable, EngineMismatch, TargetVersionTooOld, TargetVersionTooNew, NotEnoughStorage,
-    │   NativeBackupOptionMissing, CrossRegionReplica,
-    │   EditionLimit, NotMasterUser, CertificateMissing, FileGuidsExist, RecoveryModelRefused
+    │   NativeBackupOptionMissing, CrossRegionReplica, EditionLimit, NotMasterUser, CertificateMissing,
+    │   FileGuidsExist, RecoveryModelRefused
     ├── BackupUnfit                      1
     │   BackupUnreadable, BackupDamaged, NotANativeBackup, BackupEncrypted, CompressionUnreadable, BackupTooOld,
     │   SystemDatabaseRefused, MediaPasswordSet, BackupTooLarge, TooManyStripes, StripeMissing, StripesMixed,

@@ -13,7 +13,8 @@ from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import RestoreError
 from dbrestore.contract.manifest import Engine, NativeKind
-from dbrestore.contract.swaps import SwapAction, SwapJob
+from dbrestore.contract.swaps.exchanges import SwapJob
+from dbrestore.contract.swaps.orders import SwapAction
 from dbrestore.contract.texts import SqlText, Text
 
 JobKind = Literal["replay", "restore", "verify", "swap", "discard"]
@@ -211,8 +212,8 @@ class Check(Document):
 
 class DatabaseResult(Document):
     """What became of one database. `rows`, `bytes` (uncompressed) and `tables` are what was really loaded; `peak_memory` of the worker's
-    own process in bytes; `answers` are those to the questions of the request; `identity` (dbrestore.contract.swaps) is that of a promoted
-    database; lists stay in this document and never travel through the state."""
+    own process in bytes; `answers` are those to the questions of the request; `identity` (dbrestore.contract.swaps.exchanges) is that of a
+    promoted database; lists stay in this document and never travel through the state."""
 
     backup_name: str
     asked_name: str

@@ -17,7 +17,7 @@ from dbrestore.contract.document import Document
 from dbrestore.contract.drills import PlannedDrill
 from dbrestore.contract.job import PostgresOptions
 from dbrestore.contract.request import AccountId, ArchiveTier, Mode, Region, TicketRequest
-from dbrestore.contract.swaps import PlannedSwap
+from dbrestore.contract.swaps.exchanges import PlannedSwap
 
 
 class PlannedTarget(Document):

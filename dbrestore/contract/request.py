@@ -14,7 +14,7 @@ from dbrestore.contract.allowed.worker_settings import WorkerSettings
 from dbrestore.contract.approval import ApprovalRequest
 from dbrestore.contract.checks.asked import MOST_CHECKS, AskedCheck
 from dbrestore.contract.document import Document
-from dbrestore.contract.swaps import SwapRequest
+from dbrestore.contract.swaps.orders import SwapRequest
 
 Mode = Literal["restore", "plan", "drill"]
 ArchiveTier = Literal["Expedited", "Standard", "Bulk"]

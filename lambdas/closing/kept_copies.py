@@ -6,7 +6,8 @@ next day. The copies of one restore go together, when the last of them may.
 
 from itertools import groupby
 
-from dbrestore.contract.swaps import SwapOrder, SwapRecord, SwapStart
+from dbrestore.contract.swaps.exchanges import SwapRecord
+from dbrestore.contract.swaps.orders import SwapOrder, SwapStart
 from lambdas.databases import swap_records
 from lambdas.runtime.state import Surroundings
 from lambdas.runtime.telemetry import log

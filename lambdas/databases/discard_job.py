@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dbrestore.contract.anchor import Anchor, unreadable
 from dbrestore.contract.job import Job
 from dbrestore.contract.record import ResourceRow
-from dbrestore.contract.swaps import SwapJob
+from dbrestore.contract.swaps.exchanges import SwapJob
 from dbrestore.contract.things import SWAP
 from lambdas.databases.engines import ENGINES
 from lambdas.runtime.state import Restore

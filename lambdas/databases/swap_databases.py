@@ -10,7 +10,7 @@ from dbrestore.contract.errors import SomeDatabasesFailed
 from dbrestore.contract.job import SwapResult
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.sections import ExchangeOutcome, SwappedSection
-from dbrestore.contract.swaps import PlannedSwap
+from dbrestore.contract.swaps.exchanges import PlannedSwap
 from lambdas.databases import job_documents, swaps
 from lambdas.databases.jobs import ensure_job, job_row, uri
 from lambdas.databases.outcomes import error_of

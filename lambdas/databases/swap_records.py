@@ -1,7 +1,7 @@
 """The ledger's rows of exchanges: which restore's database took which name, and until when the one from before is kept.
 
     pk       sk                     what
-    SWAPS    <restore id>#<name>    contract.swaps.SwapRecord: written when an exchange was seen to be done, turned back or dropped
+    SWAPS    <restore id>#<name>    a SwapRecord (contract.swaps.exchanges), written when one was seen to be done, turned back or dropped
 
 They outlive their restores: `dbrestore swap`, `drop-old` and the sweeper go by them. What the names really stand for, the worker looks.
 """
@@ -13,7 +13,7 @@ from typing import Final, Literal
 from dbrestore.contract.anchor import Anchor
 from dbrestore.contract.errors import LedgerRowUnreadable
 from dbrestore.contract.job import SwapResult
-from dbrestore.contract.swaps import Exchange, SwapRecord
+from dbrestore.contract.swaps.exchanges import Exchange, SwapRecord
 from dbrestore.ledger.stored_rows import readable
 from dbrestore.ledger.table import Table
 from lambdas.runtime.ledger import Ledger

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from dbrestore.contract.anchor import Anchor
 from dbrestore.contract.job import Result, SwapResult
-from dbrestore.contract.swaps import PlannedSwap, SwapJob
+from dbrestore.contract.swaps.exchanges import PlannedSwap, SwapJob
 from dbrestore.contract.things import SWAP
 from lambdas.databases import swap_records
 from lambdas.databases.repeated_jobs import told_so_far

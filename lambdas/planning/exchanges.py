@@ -21,7 +21,8 @@ from dbrestore.contract.errors import (
 from dbrestore.contract.plan import Plan, PlannedDatabase, PlannedTarget
 from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, RestoreRequest, TargetRequest
 from dbrestore.contract.request_problems import Problems
-from dbrestore.contract.swaps import Exchange, PlannedSwap, SwapOrder, SwapRecord, SwapStart
+from dbrestore.contract.swaps.exchanges import Exchange, PlannedSwap, SwapRecord
+from dbrestore.contract.swaps.orders import SwapOrder, SwapStart
 from dbrestore.ledger import stored_plan
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.databases import repeated_jobs, swap_records

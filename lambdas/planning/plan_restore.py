@@ -139,17 +139,14 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
     found = replace(_find(section, surroundings, request, place, problems), drill=drill)
     instance = found.instance
     engine, part = _engine_part(found, problems)
-    replaces = request.on_conflict == "replace"
-    evidence = surroundings.settings.evidence_bucket
-    problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, evidence))
+    _require_certificates(surroundings, problems)
     worker = _worker(found, place, section, part, problems)
     credentials = credential_plan.part(found, place, engine, problems)
     archive = archive_plan.part(part.files, request.archive.tier, part.reading_hours, problems, surroundings.bounds.archive_batch)
     problems.raise_if_any()
-    swap = replacement.planned(request, found.restore_id, engine, part.databases, surroundings.settings) if engine and replaces else None
     if not (instance and found.manifest and worker and worker.planned and engine and credentials):
         raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {WHERE_TO_REPORT}")
-    return Plan(
+    plan = Plan(
         restore_id=found.restore_id,
         execution_arn=section.execution_arn,
         mode=request.mode,
@@ -159,7 +156,7 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
         archive=archive,
         target=_target(place, instance, credentials),
         source=_source(surroundings, found.manifest, found.manifest_sha256),
-        databases=tuple(replacement.renamed(one, swap.exchanges) for one in part.databases) if swap else part.databases,
+        databases=part.databases,
         worker=worker.planned,
         network=worker.network,
         native=part.native,
@@ -167,11 +164,15 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
         checks=_checks(request),
         drill=drill,
         awaits_approval=request.approval is not None,
-        swap=swap,
-        swaps="last" if swap else "no",
-        notes=(*part.notes, *credentials.notes, *_namesakes(found), *([replacement.note(swap)] if swap else [])),
+        notes=(*part.notes, *credentials.notes, *_namesakes(found)),
         **request.model_dump(include={"ticket", "reason", "requested_by", "permitted_by", "approval"}),
     )
+    return replacement.planned(plan, request.swap, surroundings.settings) if request.on_conflict == "replace" else plan
+
+
+def _require_certificates(surroundings: Surroundings, problems: Problems) -> None:
+    evidence = surroundings.settings.evidence_bucket
+    problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, evidence))
 
 
 def _checks(request: RestoreRequest) -> tuple[AskedCheck, ...]:

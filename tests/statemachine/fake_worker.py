@@ -15,7 +15,7 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 
 from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result, SwapResult
-from dbrestore.contract.swaps import SwapJob
+from dbrestore.contract.swaps.exchanges import SwapJob
 from tests.statemachine.fake_native import NativeServer
 
 Behaviour = Callable[["FakeWorker", Job, Any], None]

@@ -9,7 +9,8 @@ from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.plan import Estimate
 from dbrestore.contract.request import TicketRequest
-from dbrestore.contract.swaps import LONGEST_KEEP_DAYS, LONGEST_MINUTES, Exchange, Sessions, SwapAction
+from dbrestore.contract.swaps.exchanges import Exchange
+from dbrestore.contract.swaps.orders import LONGEST_KEEP_DAYS, LONGEST_MINUTES, Sessions, SwapAction
 
 # STARTING: accepted, and not planned yet. REFUSED: the plan said no, and nothing was made. STOPPED: its execution is over, and the
 # clean-up is not. UNKNOWN: the ledger's rows don't say.

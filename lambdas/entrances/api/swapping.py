@@ -9,7 +9,7 @@ from dbrestore.contract.api.problem import Flaw
 from dbrestore.contract.api.restores import ShownRestore, SwapWish
 from dbrestore.contract.approval import ApprovalRequest
 from dbrestore.contract.errors import NotPermitted
-from dbrestore.contract.swaps import LONGEST_KEEP_DAYS, LONGEST_MINUTES, SwapOrder, SwapStart
+from dbrestore.contract.swaps.orders import LONGEST_KEEP_DAYS, LONGEST_MINUTES, SwapOrder, SwapStart
 from lambdas.entrances.api import permission, showing, starting
 from lambdas.entrances.api.permission import Asked
 from lambdas.entrances.api.received import Received

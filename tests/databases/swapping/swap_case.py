@@ -14,7 +14,7 @@ from psycopg import sql
 
 from dbrestore.contract import keys
 from dbrestore.contract.job import DatabaseServer, Job, JobKind, SwapResult
-from dbrestore.contract.swaps import SwapJob
+from dbrestore.contract.swaps.exchanges import SwapJob
 from dbrestore.worker import run_job
 from tests.databases.restore_case import EVIDENCE, Cloud, Restore
 

@@ -13,7 +13,8 @@ from psycopg import sql
 
 from dbrestore.contract.errors import DatabaseExists, ReplayFailed, RestoreError, RestoreFailed, SwapRefused
 from dbrestore.contract.job import Absence, ErrorNote, FixUp, SwapResult
-from dbrestore.contract.swaps import SwapAction, SwapJob
+from dbrestore.contract.swaps.exchanges import SwapJob
+from dbrestore.contract.swaps.orders import SwapAction
 from dbrestore.worker.postgresql.rights import membership
 from dbrestore.worker.postgresql.session import Connection, Server, explained
 from dbrestore.worker.postgresql.swapping import carrying_over, renaming, standing

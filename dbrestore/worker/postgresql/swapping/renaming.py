@@ -16,7 +16,7 @@ from psycopg import sql
 
 from dbrestore.contract.errors import DatabaseInUse, SwapRefused
 from dbrestore.contract.job import FixUp
-from dbrestore.contract.swaps import SwapJob
+from dbrestore.contract.swaps.exchanges import SwapJob
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.rights import membership
 from dbrestore.worker.postgresql.session import Connection, Server

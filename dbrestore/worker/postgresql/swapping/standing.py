@@ -5,7 +5,7 @@ PostgreSQL gives no database the oid of another that is there, and a rename does
 
 from dataclasses import dataclass
 
-from dbrestore.contract.swaps import SwapJob
+from dbrestore.contract.swaps.exchanges import SwapJob
 from dbrestore.worker.postgresql.session import Connection
 
 

@@ -10,7 +10,7 @@ from dbrestore.cli import consoles, control, identity, restore
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.options import AsJson, EndSessions, KeepDays, Longest, RestoreName, SwapMinutes
 from dbrestore.contract.exit_code import ExitCode
-from dbrestore.contract.swaps import SwapAction, SwapOrder, SwapStart
+from dbrestore.contract.swaps.orders import SwapAction, SwapOrder, SwapStart
 
 Database = Annotated[
     str | None,
