@@ -34,6 +34,7 @@ from lambdas.planning import replacement
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.credentials import Credentials
 from lambdas.planning.findings import Findings, Place
+from lambdas.planning.sqlserver import target as rds_target
 from lambdas.planning.target_account import assume
 from lambdas.planning.worker import Site, WorkerPart
 from lambdas.runtime.inputs import PlanInput
@@ -69,6 +70,8 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     found = _found(section, surroundings, place, request, problems)
     if found.instance is not None:
         _require_same(ordered.meta, found, problems)
+    if found.instance is not None and ordered.plan.engine == "sqlserver" and ordered.order.action != "drop":
+        _require_renaming(found.instance, problems)
     credentials = credential_plan.part(found, place, ordered.plan.engine, problems)
     worker = _worker(section, found, place, problems)
     problems.raise_if_any()
@@ -229,6 +232,13 @@ def _require_same(meta: Meta, found: Findings, problems: Problems) -> None:
             f"{instance['DBInstanceIdentifier']} is {instance['DbiResourceId']} now, and was {was} when {meta.anchor.restore_id} ran: it "
             "is another instance, whose databases are not exchanged",
         )
+
+
+def _require_renaming(instance: "DBInstanceTypeDef", problems: Problems) -> None:
+    """What `rds_modify_db_name` asks of an instance (RDS User Guide, "Renaming a database")."""
+    for reason in rds_target.unrenamable(instance):
+        sentence = f"{instance['DBInstanceIdentifier']} {reason}: change that, or exchange the databases by hand"
+        problems.add(NotSupportedYet, POINTER, sentence)
 
 
 def _database(one: Exchange) -> PlannedDatabase:
