@@ -78,7 +78,15 @@ class FakeWorker:
 
     def do(self, job: Job, command: Any) -> None:
         """What a worker without trouble does."""
-        self.write(job, command, self.native.do(job) if job.engine == "sqlserver" else self._do(job))
+        is_native = job.engine == "sqlserver" and job.kind != "swap"
+        self.write(job, command, self._identified(self.native.do(job), job) if is_native else self._do(job))
+
+    def _identified(self, result: Result, job: Job) -> Result:
+        databases = tuple(
+            one.model_copy(update={"identity": self.identity(one.asked_name)}) if one.status == "PROMOTED" else one
+            for one in result.databases
+        )
+        return result.model_copy(update={"databases": databases, "swaps": tuple(map(self.look, job.swaps))})
 
     def identity(self, name: str) -> str:
         """Of the database of this name, from its first look on, whatever it is called later."""

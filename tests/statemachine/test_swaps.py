@@ -9,6 +9,7 @@ import pytest
 
 from dbrestore.contract import names
 from dbrestore.contract.job import ErrorNote
+from tests.statemachine.engines import SQLSERVER
 from tests.statemachine.fake_worker import FakeWorker, lose_worker
 from tests.statemachine.world import REQUEST, World, execution_arn
 
@@ -176,6 +177,31 @@ def test_a_copy_that_can_not_be_dropped_is_tried_again_a_day_later(shop: World) 
 
     assert [ended["status"] for ended in shop.sweep()] == ["SUCCEEDED"]
     assert shop.worker.databases == {"orders"}
+
+
+def test_a_restore_into_sql_server_replaces_a_database_too(shop: World) -> None:
+    shop.use(SQLSERVER)
+    was = shop.worker.identity("orders")
+
+    ended = shop.run({**SQLSERVER.request(), "onConflict": "replace"})
+
+    assert ended["status"] == "SUCCEEDED", ended
+    assert shop.worker.identity(OLD) == was
+    assert shop.worker.databases == {"orders", OLD}
+    assert run(shop, "undo")["status"] == "SUCCEEDED"
+    assert shop.worker.identity("orders") == was
+
+
+def test_what_rds_does_not_rename_is_refused_before_anything_is_made(shop: World) -> None:
+    shop.use(SQLSERVER)
+    boto3.client("rds").modify_db_instance(DBInstanceIdentifier=SQLSERVER.instance, MultiAZ=True, ApplyImmediately=True)
+    before = shop.inventory()
+
+    ended = shop.run({**SQLSERVER.request(), "onConflict": "replace"})
+
+    assert ended["error"] == "NotSupportedYet"
+    assert "is Multi-AZ, and RDS can't rename a database there" in ended["cause"]
+    assert shop.inventory() == before
 
 
 def test_the_names_are_locked_while_it_runs(shop: World) -> None:
