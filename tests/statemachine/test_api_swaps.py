@@ -95,7 +95,9 @@ def test_a_second_person_is_asked_where_the_rule_or_a_protected_name_wants_it(
 def test_an_exchange_of_a_protected_name_waits_too(world: World, tmp_path: Path) -> None:
     allow(world, tmp_path, wishes=["replace"])
     first = ended(world, call(world, "POST", "/v1/restores", REPLACE, key="1"))
-    allow(world, tmp_path, ("orders",), wishes=["replace"])
+    # A file is read once per process.
+    (tmp_path / "later").mkdir()
+    allow(world, tmp_path / "later", ("orders",), wishes=["replace"])
     world.before["AwaitApproval"] = lambda: world.clock.let_pass(hours=25)
 
     dropped = ended(world, call(world, "POST", f"{first['links']['self']}/swaps", {"action": "drop"}, key="2"))
