@@ -8,6 +8,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from dbrestore.contract.errors import SwapRefused
+from dbrestore.contract.job import DatabaseServer
+from dbrestore.worker.base.secrets import Credentials, Login
+from dbrestore.worker.postgresql.session import Server
+from dbrestore.worker.postgresql.swapping import renaming
+from dbrestore.worker.postgresql.swapping.renaming import Move
 from tests.databases.clouds import Clouds
 from tests.databases.restore_case import Cloud
 from tests.databases.swapping.swap_case import Case, Clients
@@ -191,6 +197,17 @@ def test_a_database_whose_owner_one_may_not_act_for_is_refused_by_its_owner_s_na
     assert refused.error.name == "SwapRefused"
     assert "'shop' belongs to" in refused.error.message
     assert refused.old_is == case.name
+
+
+def test_a_database_that_somebody_replaced_at_the_last_moment_keeps_its_name(case: Case) -> None:
+    address = DatabaseServer(host="localhost", port=case.cloud.server.port, region="us-east-1", ca_bundle="s3://evidence/ca.pem")
+    server = Server(address, case.cloud.ca_file, Credentials(lambda: Login("master", "secret"), "the secret", "put it right"))
+    before = case.names(), case.oid(case.name)
+
+    with server.connect_master() as master, pytest.raises(SwapRefused, match="no longer the database that was meant"):
+        renaming.carry_out(server, master, case.swap_job("swap"), [Move(case.restored_id, case.name, case.kept_as)], lambda _: [])
+
+    assert (case.names(), case.oid(case.name)) == before
 
 
 def test_a_job_that_is_run_again_after_its_end_does_nothing_more(case: Case) -> None:
