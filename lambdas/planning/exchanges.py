@@ -4,7 +4,7 @@ What is exchanged follows from the restore's own plan and from the ledger's rows
 restore. The target must be the very instance that it was then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,7 @@ from dbrestore.contract.errors import (
     SwapRefused,
     TargetNotUsable,
 )
+from dbrestore.contract.manifest import Engine
 from dbrestore.contract.plan import Plan, PlannedDatabase, PlannedTarget
 from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, RestoreRequest, TargetRequest
 from dbrestore.contract.request_problems import Problems
@@ -43,6 +44,11 @@ from lambdas.runtime.state import Restore, Surroundings
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
+# Why databases of an instance can't be renamed.
+ENGINES: Final[dict[Engine, Callable[["DBInstanceTypeDef"], Iterable[str]]]] = {
+    "postgres": lambda instance: (),
+    "sqlserver": rds_target.unrenamable,
+}
 _BEFORE: Final = {"undo": "SWAPPED", "drop": "SWAPPED"}
 _WORDS: Final = {"undo": "turned back", "drop": "dropped"}
 
@@ -70,8 +76,8 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     found = _found(section, surroundings, place, request, problems)
     if found.instance is not None:
         _require_same(ordered.meta, found, problems)
-    if found.instance is not None and ordered.plan.engine == "sqlserver" and ordered.order.action != "drop":
-        _require_renaming(found.instance, problems)
+    if found.instance is not None and ordered.order.action != "drop":
+        _require_renaming(found.instance, ordered.plan.engine, problems)
     credentials = credential_plan.part(found, place, ordered.plan.engine, problems)
     worker = _worker(section, found, place, problems)
     problems.raise_if_any()
@@ -234,9 +240,8 @@ def _require_same(meta: Meta, found: Findings, problems: Problems) -> None:
         )
 
 
-def _require_renaming(instance: "DBInstanceTypeDef", problems: Problems) -> None:
-    """What `rds_modify_db_name` asks of an instance (RDS User Guide, "Renaming a database")."""
-    for reason in rds_target.unrenamable(instance):
+def _require_renaming(instance: "DBInstanceTypeDef", engine: Engine, problems: Problems) -> None:
+    for reason in ENGINES[engine](instance):
         sentence = f"{instance['DBInstanceIdentifier']} {reason}: change that, or exchange the databases by hand"
         problems.add(NotSupportedYet, POINTER, sentence)
 
