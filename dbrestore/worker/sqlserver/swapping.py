@@ -25,6 +25,10 @@ _NAMES = (
     "SELECT d.name, d.user_access_desc, s.database_guid FROM sys.databases AS d "
     "LEFT JOIN sys.database_recovery_status AS s ON s.database_id = d.database_id"
 )
+_IDENTITY = (
+    "SELECT s.database_guid FROM sys.database_recovery_status AS s JOIN sys.databases AS d ON d.database_id = s.database_id "
+    "WHERE d.name = %s"
+)
 _SESSIONS = (
     "SELECT s.login_name, s.program_name, count(*) AS number FROM sys.dm_exec_sessions AS s "
     "JOIN sys.databases AS d ON d.database_id = s.database_id WHERE d.name = %s AND s.is_user_process = 1 "
@@ -46,7 +50,8 @@ class Standing:
 
 def identity(master: NativeConnection, name: str) -> str:
     """Of the database of this name; empty if there is none, or it can't be opened."""
-    return _look(master).get(name, ("", ""))[0]
+    rows = master.rows(_IDENTITY, [name])
+    return str(rows[0]["database_guid"] or "").upper() if rows else ""
 
 
 def run(server: SqlServer, swaps: Sequence[SwapJob]) -> Iterator[Settled]:

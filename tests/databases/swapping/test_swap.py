@@ -15,7 +15,7 @@ from dbrestore.worker.postgresql.session import Server
 from dbrestore.worker.postgresql.swapping import renaming
 from dbrestore.worker.postgresql.swapping.renaming import Move
 from tests.databases.clouds import Clouds
-from tests.databases.restore_case import Cloud
+from tests.databases.restore_case import Cloud, Restore
 from tests.databases.swapping.swap_case import Case, Clients
 
 
@@ -94,6 +94,18 @@ def test_what_can_not_be_given_is_told_and_the_rest_goes_over(case: Case) -> Non
         "SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = 'shop'"
     )
     assert settings == [(["work_mem=7MB"],)]
+
+
+def test_verification_notes_the_identity_by_which_the_database_takes_the_name(case: Case) -> None:
+    case.cloud.drop_database(case.restored_as)
+    restore = Restore(case.cloud, {case.name: case.cloud.dump(case.name)}, {case.name: case.restored_as})
+    restore.add_point()
+
+    (verified,) = restore.run_all().databases
+
+    assert verified.identity == case.oid(case.restored_as)
+    swapped = case.run("swap", restored_id=verified.identity)
+    assert (swapped.error, swapped.is_done, case.oid(case.name)) == (None, True, verified.identity)
 
 
 def test_nothing_to_replace_is_no_obstacle_and_leaves_nothing_to_turn_back_to(case: Case) -> None:
