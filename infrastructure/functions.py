@@ -51,7 +51,7 @@ PLANNING = (*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS)
 PLAN = Function(
     "PlanRestore",
     "lambdas.planning.plan_restore.plan_restore",
-    control=(*PLANNING, may.KEEP_EVIDENCE_OF_REFUSALS),
+    control=(*PLANNING, may.KEEP_EVIDENCE_OF_REFUSALS, *may.READ_RESULTS),
     target=(
         *may.SEE_TARGET,
         may.SEE_OPTION_GROUP,
