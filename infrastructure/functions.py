@@ -105,6 +105,15 @@ FUNCTIONS = (
         target=(*may.RUN_JOBS, *may.KEEP_GROUP),
     ),
     Function(
+        "ReadDumps",
+        "lambdas.adding.read_dumps.read_dumps",
+        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY, may.PUBLISH_POINTS),
+        # When a worker dies, it launches another one.
+        target=(*may.RUN_JOBS, *may.DEPLOY_WORKER),
+        # What was found of every table is in memory once, and again as a manifest.
+        memory=1024,
+    ),
+    Function(
         "VerifyDatabases",
         "lambdas.databases.verify_databases.verify_databases",
         control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
@@ -134,6 +143,12 @@ FUNCTIONS = (
         memory=1024,
     ),
     Function("SweepLedger", "lambdas.closing.sweep_ledger.sweep_ledger", control=may.START_CLEAN_UP, hears_events=True),
+    Function(
+        "RemoveAbandonedPoints",
+        "lambdas.closing.abandoned_points.remove_abandoned_points",
+        control=may.REMOVE_ABANDONED,
+        hears_events=True,
+    ),
     Function(
         "CleanUpStrays",
         "lambdas.closing.clean_up_strays.clean_up_strays",

@@ -61,6 +61,14 @@ READ_REPOSITORY = (
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
 )
+# A manifest alone: what it is of lies there already.
+PUBLISH_POINTS = Statement(("s3:PutObject",), ("arn:{partition}:s3:::{repository}/*/manifest.json",))
+# It hides what it deletes, for the bucket keeps versions: s3:DeleteObjectVersion nobody has.
+REMOVE_ABANDONED = (
+    Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/.unfinished/*",)),
+    Statement(("s3:DeleteObject",), ("arn:{partition}:s3:::{repository}/*",)),
+    Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
+)
 RETRIEVE_FILES = Statement(("s3:RestoreObject",), ("arn:{partition}:s3:::{repository}/*",))
 # IAM knows no resource for these: whoever has a task's token may end the task.
 END_TASKS = Statement(

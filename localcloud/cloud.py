@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localcloud.base import callers, certificates, clock, consistency
+from localcloud.base import callers, certificates, clock, consistency, remembered
 from localcloud.base.callers import Call
 from localcloud.base.clients import ACCOUNT, HOME, REGION, Clients, Place
 from localcloud.base.consistency import Inconsistency
@@ -135,6 +135,7 @@ def _start(directory: Path, port: int, time_scale: float, schedules: bool) -> Cl
     functions = lambda_runtime.Functions(directory / "lambda", clients, os.environ.get("PATH", os.defpath))
     calls: list[Call] = []
     redirected: list[Call] = []
+    remembered.install()
     stepfunctions.install(clients)
     lambda_runtime.install(functions)
     destinations = api_destinations.ApiDestinations(clients, directory / api_destinations.RECORD)

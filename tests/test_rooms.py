@@ -42,7 +42,7 @@ PARTS = {
 }
 
 # The rooms of the control plane. Everybody stands on `runtime`; `asked` answer others; a room of the flow may use those before it.
-FLOW = ("approval", "archive", "placement", "worker", "pairing", "staging", "databases", "closing")
+FLOW = ("approval", "archive", "placement", "worker", "pairing", "staging", "databases", "adding", "closing")
 ASKED = ("configuration", "lookup", "network", "estimate")
 ENTRANCES = ("planning", "doctor", "entrances")
 

@@ -98,7 +98,8 @@ def find(account: Account) -> ControlPlane:
             raise
         raise ControlPlaneNotFound(
             f"There is no SSM parameter {account.signpost} in {client.meta.region_name}: it isn't deployed in this account and Region. "
-            "Deploy it, name another with --region, --profile or --installation, or start a local cloud: `dbrestore local up`."
+            "Deploy it, name another with --region, --profile or --installation, or start a local cloud: `dbrestore local up`. Without it "
+            "`dbrestore points discover s3://BUCKET` says what of the backups in S3 could be restored."
         ) from None
     return _read(account, text)
 

@@ -28,6 +28,7 @@ from dbrestore.ledger import reading
 # The kinds of jobs that take long enough to be watched. A state may have begun several of its kind, one after the other.
 JOB_OF_STATE: dict[str, JobKind] = {
     "ReplayDumps": "replay",
+    "ReadDumps": "read",
     "RestoreNativeBackups": "restore",
     "VerifyDatabases": "verify",
     "SwapDatabases": "swap",
@@ -214,7 +215,8 @@ def _pace(progress: Progress) -> tuple[float | None, float | None]:
     if progress.bytes_done <= 0 or progress.seconds <= 0:
         return None, None
     rate = progress.bytes_done / progress.seconds
-    return rate, max(0, progress.bytes_total - progress.bytes_done) / rate
+    done, total = (progress.work_done, progress.work_total) if progress.work_total else (progress.bytes_done, progress.bytes_total)
+    return rate, max(0, total - done) * progress.seconds / max(done, 1)
 
 
 def _read(control: ControlPlane, key: str) -> bytes | None:

@@ -25,6 +25,7 @@ from dbrestore.cli import (  # noqa: F401
     watch,
     worker_config,
 )
+from dbrestore.cli.adding import discover
 from dbrestore.cli.control import DEFAULT_INSTALLATION, Account
 from dbrestore.cli.exchanging import swap
 from dbrestore.cli.proofs import coverage
@@ -39,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 checkout_commands.add_to(app)
+points.app.command()(discover.discover)
 app.add_typer(points.app, name="points")
 app.add_typer(worker_config.app, name="worker-config")
 coverage.add_to(drills.app, drills.declared)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,11 +10,11 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-from dbrestore.cli import consoles, control
+from dbrestore.cli import consoles, control, request
 from dbrestore.cli.adding.engines import ENGINES
 from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import Account, ControlPlane
-from dbrestore.cli.options import AsJson
+from dbrestore.cli.options import AsJson, ToAccount, ToRegion, WorkerWishes
 from dbrestore.cli.views import display
 from dbrestore.cli.views import point as point_view
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
@@ -38,12 +37,13 @@ class Engine(StrEnum):
 
 
 Sources = Annotated[
-    list[Path],
+    list[str],
     typer.Option(
         "--from",
         metavar="PATH",
         help="A pg_dump custom-format file or directory, a file of a native SQL Server backup, or a folder with such files (a backup "
-        "job's: everything in it and its subfolders). Repeatable.",
+        "job's: everything in it and its subfolders). Or where it lies in S3: s3://bucket/key, s3://bucket/prefix/; then S3 copies it, "
+        "and nothing but headers comes to this computer. Repeatable.",
     ),
 ]
 DatabaseNames = Annotated[
@@ -77,6 +77,17 @@ Positions = Annotated[
 ]
 
 
+Near = Annotated[
+    str | None,
+    typer.Option(
+        "--near", metavar="INSTANCE", help="Dumps in S3: the worker that reads them stands beside this instance. Default: INSTANCE."
+    ),
+]
+RequesterPays = Annotated[
+    bool, typer.Option("--requester-pays", help="The bucket charges whoever reads it (requester pays), and you agree.")
+]
+
+
 @app.command()
 def add(
     context: typer.Context,
@@ -86,12 +97,21 @@ def add(
     database: DatabaseNames = None,
     sha256: Digests = None,
     position: Positions = None,
+    requester_pays: RequesterPays = False,
+    near: Near = None,
+    account: ToAccount = None,
+    to_region: ToRegion = None,
+    worker: WorkerWishes = None,
     as_json: AsJson = False,
 ) -> ExitCode:
     """Make restore points from existing backups: each is read once, checked and copied into the repository. One point for all dumps given;
     for SQL Server as many as there are full backups of a database."""
-    of_engine, given = ENGINES[engine.value], Given(instance, source, database or [], position or [])
+    of_engine = ENGINES[engine.value]
+    wishes = request.worker_wishes(worker or ())
+    given = Given(instance, source, database or [], position or [], requester_pays, near, account, to_region, wishes)
     of_engine.require_fitting(given)
+    if given.places and sha256:
+        raise RestoreRequestInvalid("--sha256 is for files on this computer: what lies in S3 isn't read here; leave it out")
     digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))
     with progress_bar() as told:
@@ -184,7 +204,7 @@ def _point_line(point: stored_points.PointName, manifest: Manifest | Unread) -> 
     return {"type": "point", **names, "writtenAt": point.written_at.isoformat(), **told}
 
 
-def _digests(given: list[str], sources: list[Path]) -> list[str]:
+def _digests(given: list[str], sources: list[str]) -> list[str]:
     if given and len(given) != len(sources):
         raise RestoreRequestInvalid(
             f"{len(given)} --sha256 for {len(sources)} --from: give one for each, in order (- where there is none), or none at all"

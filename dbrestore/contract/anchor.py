@@ -169,7 +169,9 @@ def of(plan: Plan) -> Anchor:
 
 
 def lock_names(where: Whereabouts) -> list[str]:
-    """The keys of the locks of all databases, in their order, and of names that they take from others."""
+    """The keys of the locks of all databases, in their order, and of names that they take from others; of a point that is made, its own."""
+    if isinstance(where, Plan) and where.addition:
+        return [f"POINT#{where.addition.instance}#{where.addition.point_id}"]
     engine = where.engine or "postgres"
     asked = [database.asked_name for database in where.databases]
     exchanged = [name for one in (where.swap.exchanges if where.swap else ()) for name in (one.name, one.restored_as)]

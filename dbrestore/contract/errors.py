@@ -7,16 +7,16 @@ caught, carry the exit code of all that is below them, and are never raised them
     │   RestoreRequestInvalid, NotSupportedYet, CheckRefused, NotPermitted
     ├── NotFound                        10
     │   TargetNotFound, RestorePointNotFound, DatabaseNotInRestorePoint, RestoreNotFound, DrillNotFound,
-    │   ControlPlaneNotFound, PointInTimeUnreachable
+    │   ControlPlaneNotFound, PointInTimeUnreachable, SourceNotFound
     ├── Busy                            11
-    │   NotReady, DatabaseBusy, RestoreClosed, DrillSkipped
+    │   NotReady, DatabaseBusy, RestoreClosed, DrillSkipped, SourceChanged
     ├── InstallationUnfit                1
     │   └── ConfigurationInvalid         1
     │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
     │       CredentialConfigurationInvalid, DrillConfigurationInvalid, AccessConfigurationInvalid
     │   ExtensionNotAllowed, CertificateBundleMissing, CrossRegionCopyRefused
     ├── AccountUnfit                     1
-    │   AwsRefused, WorkerVolumeRefused, StagingAccessDenied, KmsKeyRefused
+    │   AwsRefused, WorkerVolumeRefused, StagingAccessDenied, KmsKeyRefused, SourceAccessDenied
     ├── TargetUnfit                      1
     │   └── ServerOutOfReach             1
     │       ServerUnreachable, CertificateRefused, LoginRefused
@@ -110,6 +110,10 @@ class ControlPlaneNotFound(NotFound):
     """dbrestore isn't deployed in this account and Region, or nothing answers at the endpoint."""
 
 
+class SourceNotFound(NotFound):
+    """No such bucket, object or prefix where a backup was said to lie."""
+
+
 class Busy(RestoreError):
     """Another run is at work on it, or has ended it: look at that one, or try again later."""
 
@@ -126,6 +130,10 @@ class DatabaseBusy(Busy):
 
 class RestoreClosed(Busy):
     """The restore is closing or closed: nothing may be created any more."""
+
+
+class SourceChanged(Busy):
+    """An object of a backup was replaced or deleted between the look at it and its copy."""
 
 
 class InstallationUnfit(RestoreError):
@@ -175,6 +183,10 @@ class AccountUnfit(RestoreError):
 class AwsRefused(AccountUnfit):
     """AWS refused a call for a reason that waiting doesn't fix (denied, quota, bad state): operation, code and message. If the call
     was denied, which only the message shows, the command ends with DENIED."""
+
+
+class SourceAccessDenied(AccountUnfit):
+    """S3 doesn't let the caller list or read where a backup was said to lie: policies, a KMS key, requester pays."""
 
 
 class WorkerVolumeRefused(AccountUnfit):

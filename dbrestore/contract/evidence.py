@@ -204,7 +204,7 @@ class Evidence(Document):
     schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
-    mode: Literal["restore", "drill", "unknown"]
+    mode: Literal["restore", "drill", "add", "unknown"]
     status: Literal["SUCCEEDED", "FAILED"]
     verdict: Verdict
     asked: Asked

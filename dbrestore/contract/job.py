@@ -17,8 +17,8 @@ from dbrestore.contract.swaps.exchanges import SwapJob
 from dbrestore.contract.swaps.orders import SwapAction
 from dbrestore.contract.texts import SqlText, Text
 
-JobKind = Literal["replay", "restore", "verify", "swap", "discard"]
-DatabaseStatus = Literal["REPLAYED", "RESTORED", "PROMOTED", "DISCARDED", "FAILED"]
+JobKind = Literal["replay", "restore", "verify", "swap", "discard", "read"]
+DatabaseStatus = Literal["REPLAYED", "RESTORED", "PROMOTED", "DISCARDED", "READ", "FAILED"]
 
 
 class DatabaseServer(Document):
@@ -109,7 +109,8 @@ class PostgresOptions(Document):
 class Job(Document):
     """What the worker is to do. `replay` (PostgreSQL) builds each database under its temporary name, `restore` (SQL Server) has RDS restore
     it; `verify` compares it with the manifest, for PostgreSQL settles owners and grants and renames it; `swap` exchanges the names of
-    `swaps`; `discard` drops what this restore made, and tells of `swaps` how they stand. `databases` are PostgreSQL's, `native_databases`
+    `swaps`; `discard` drops what this restore made, and tells of `swaps` how they stand; `read` looks at no database server, and reads the
+    dumps that the note at `manifest` lists (`dbrestore.points.in_s3.unfinished`). `databases` are PostgreSQL's, `native_databases`
     SQL Server's. `manifest` is an s3:// URI, `manifest_sha256` what its text was when the restore was planned; `streams` the number of
     parallel COPY connections; `keep_toast_compression` leaves the target's default codec alone; `with_damage` (`replay`) reads each dump as
     if one bit of it had changed, so that a drill shows that it can fail; `pause_seconds` (`replay`) lie between two databases."""
@@ -141,7 +142,9 @@ class Beginning(Document):
 
 class Progress(Document):
     """Written while a job runs, at most once a second. Bytes are uncompressed COPY text, for SQL Server those of the staged files that
-    RDS says it has processed; `note` is the last message of RDS's task; `seconds` since the job began."""
+    RDS says it has processed; objects are the indexes, constraints and materialized views that are built on rows; `work` is what share of
+    everything is done: bytes, and for an object what it is estimated to cost in them. `current` are the objects that are worked on; `note`
+    is the last message of RDS's task; `seconds` since the job began."""
 
     kind: JobKind
     phase: str
@@ -150,6 +153,11 @@ class Progress(Document):
     bytes_total: int = 0
     tables_done: int = 0
     tables_total: int = 0
+    objects_done: int = 0
+    objects_total: int = 0
+    work_done: int = 0
+    work_total: int = 0
+    current: tuple[Text, ...] = ()
     note: str = ""
     seconds: float = 0.0
 

@@ -47,6 +47,11 @@ def job_prefix(restore_id: str, job_name: str) -> str:
     return f"{restore_prefix(restore_id)}jobs/{segment(job_name)}/"
 
 
+def backup_key(restore_id: str, number: int) -> str:
+    """`restores/<restore id>/backups/<n>.json`, in the evidence bucket: what a worker found of the n-th dump that it read."""
+    return f"{restore_prefix(restore_id)}backups/{number}.json"
+
+
 def beginning_key(restore_id: str, key_prefix: str) -> str:
     """`restores/<restore id>/begun/<n>.json`, in the evidence bucket, of the database whose staged keys begin with `<restore id>/<n>/`."""
     return f"restores/{segment(restore_id)}/begun/{key_prefix.rstrip('/').rpartition('/')[2]}.json"

@@ -73,6 +73,12 @@ LONGEST_SQLSERVER_NAME = 128
 # By the major version from which it holds (Microsoft Learn, "Editions and supported features": 50 GB since SQL Server 2025).
 EXPRESS_DATABASE_GIB = {17: 50, 0: 10}
 
+# S3 aborts the uploads of the repository after as long (infrastructure.buckets).
+ABANDONED_AFTER_HOURS = 48
+
+# Workers that read one restore point, one after the other as they die.
+READING_WORKERS = 3
+
 STAGING_THREADS = 32
 # With damage on purpose 5 MiB of each file pass through the function, twice in memory.
 DAMAGING_THREADS = 8

@@ -3,6 +3,7 @@
     <repository bucket>/<instance>/<point id>/manifest.json
     <repository bucket>/<instance>/<point id>/<database>/dump.pgdump      pg_dump custom format, as it was
     <repository bucket>/<instance>/<point id>/<database>/dump.tar         directory format, packed into one uncompressed tar
+    <repository bucket>/<instance>/<point id>/<database>/toc.dat, ...     directory format that was copied from S3, file by file
 
     <repository bucket>/<instance>/<point id>/<database>/01-full-1-of-2.bak        native SQL Server backups, one set each
 
@@ -31,13 +32,15 @@ Count = Annotated[int, Field(ge=0)]
 class StoredFile(Document):
     """One object of the restore point. `storage_class` is the class at the time of writing. `crc32` is the whole file's as S3 writes it
     (4 bytes, big endian, base64): S3 computes the same of a copy, so that one can be compared without reading it; points of version
-    0.1 have none."""
+    0.1 have none. `sha256` is None for what S3 copied in parts and nobody has read: then there is a `crc32`. `origin` is the `s3://` URI
+    that it was copied from."""
 
     key: str
     length: Count
-    sha256: str
+    sha256: str | None
     crc32: str | None = None
     storage_class: str = "STANDARD"
+    origin: str | None = None
 
 
 class ByteRange(Document):

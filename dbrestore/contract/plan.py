@@ -209,10 +209,23 @@ class PlannedNative(Document):
     check_decided_by: str = "the request"
 
 
+class PlannedAddition(Document):
+    """A restore point that is made of dumps in S3, which lie copied in the repository: `note` is the s3:// URI of the list of them
+    (`dbrestore.points.in_s3.unfinished`), `databases` are the names of the first forty. No database server is asked for anything: the
+    target is only where the worker stands."""
+
+    instance: str
+    point_id: str
+    note: str
+    bytes: int
+    databases: tuple[str, ...] = Field(default=(), max_length=40)
+
+
 class Plan(Document):
     """`$.plan`: the validated request, everything that was looked up, every name. Kept in the ledger as well, beside its anchor
     (dbrestore.contract.anchor), by which removers go. It is read strictly: a plan of another version can't be carried out.
-    `checks` are those of the request, each with its database; `drill` says which drill this is, None if it is none.
+    `checks` are those of the request, each with its database; `drill` says which drill this is, None if it is none, and `addition`, of
+    mode `add`, what is read.
     `awaits_approval` says for the flow, whose Choice can't tell null from something, whether there is an `approval`.
     `swap` is what is exchanged in the end, and `swaps` says for the flow whether there is one: `no`, `last` after all else, or `only`. Of
     a restore that replaces databases, `databases` have the names that they bear until then.
@@ -221,7 +234,7 @@ class Plan(Document):
     schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
-    mode: Mode
+    mode: Mode | Literal["add"]
     planned_at: datetime
     engine: Literal["postgres", "sqlserver"]
     archived: bool
@@ -238,6 +251,7 @@ class Plan(Document):
     drill: PlannedDrill | None = None
     swap: PlannedSwap | None = None
     swaps: Literal["no", "last", "only"] = "no"
+    addition: PlannedAddition | None = None
     notes: tuple[str, ...] = ()
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None

@@ -90,12 +90,13 @@ class RestoreEvent(Document):
     """Detail of all events (source `dbrestore.restore`) on the default bus. Of a restore that goes on, status RUNNING: `Restore Started`,
     when the ledger was opened, and `Phase Changed`, when a state of the flow is entered for the first time; `phase` is the state. Of one
     that ended: `Restore Succeeded`, `Restore Failed`, `Drill Completed`, `Objective Missed` (of a drill, beside the one before) and
-    `Cleanup Incomplete`; these have `ended_at`, and `report`, which of a drill that could not begin is empty."""
+    `Cleanup Incomplete`, of a restore point that is made (mode `add`) `Point Added` and `Point Not Added`; these have `ended_at`, and
+    `report`, which of a drill that could not begin is empty."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
-    mode: Literal["restore", "drill"] = "restore"
+    mode: Literal["restore", "drill", "add"] = "restore"
     drill_name: str | None = None
     status: Literal["RUNNING", "SUCCEEDED", "FAILED"]
     phase: str | None = None

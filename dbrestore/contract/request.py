@@ -68,11 +68,12 @@ class ArchiveRequest(Document):
 
 class WorkerRequest(WorkerSettings):
     """The worker of this restore. What isn't set here comes from the worker configuration of the target's place, then from the built-in
-    defaults. `subnet_id` and `instance_type` are short for lists of one."""
+    defaults. `subnet_id` and `instance_type` are short for lists of one. `streams`: at most so many parallel connections; the target's
+    vCPUs decide how many are used."""
 
     subnet_id: str | None = None
     instance_type: str | None = None
-    streams: int = Field(default=2, ge=1, le=16)
+    streams: int = Field(default=8, ge=1, le=16)
     keep_toast_compression: bool = False
 
 

@@ -1,6 +1,7 @@
 """What the states of a restore write, each exactly one section, in the order of the flow.
 
     $.archive -> $.worker -> $.securityGroups -> ($.staging) -> $.restored -> $.verified -> ($.swapped) -> $.report
+    $.worker -> $.added -> $.report                 of a restore point that is made
 
 Long lists (tables, members, fix-ups) stay in the worker's result in S3. The JSON Schema of each model is generated into docs/contract/.
 """
@@ -89,6 +90,14 @@ class SwappedSection(Document):
 
     exchanges: tuple[ExchangeOutcome, ...]
     result: str
+
+
+class AddedSection(Document):
+    """`$.added`: the restore point that was made of dumps in S3, and what is in it."""
+
+    instance: str
+    point_id: str
+    databases: tuple[DatabaseOutcome, ...]
 
 
 class ReportSection(Document):

@@ -83,6 +83,8 @@ def _versions(material: Material) -> Versions:
 def _mode(material: Material) -> str:
     if material.report.drill or (material.plan and material.plan.mode == "drill"):
         return "drill"
+    if material.plan and material.plan.addition:
+        return "add"
     return "restore" if material.plan else "unknown"
 
 

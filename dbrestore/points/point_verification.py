@@ -6,6 +6,7 @@ computed anew and, for native backups, everything that `points add` checks.
 
 import base64
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def _by_checksum(file: StoredFile, told: "HeadObjectOutputTypeDef") -> tuple[Sta
     # Of an upload in parts it may be one over the parts' checksums (`...-<parts>`): points made before 0.3 have it.
     is_of_parts = told.get("ChecksumType") == "COMPOSITE" or "-" in found + sha256
     same: bool | None = None
-    if sha256 and not is_of_parts:
+    if sha256 and file.sha256 and not is_of_parts:
         same = base64.b64decode(sha256).hex() == file.sha256
     elif found and file.crc32 and not is_of_parts:
         same = found == file.crc32
@@ -113,24 +114,24 @@ class _Reader:
         return Verdict(file.key, "ok", "is what was added, byte by byte")
 
     def digest(self, file: StoredFile) -> None:
-        """Raises BackupDamaged unless the bytes have the manifest's SHA-256."""
-        digest = hashlib.sha256()
+        """Raises BackupDamaged unless the bytes have the manifest's digest."""
+        digest = _Digest()
         for piece in self._pieces(file):
             digest.update(piece)
-        _require(file, digest.hexdigest())
+        digest.require(file)
 
     def checked(self, file: StoredFile) -> StripeChecks:
         """The same, and what the checksums of a native backup's file come to. Raises BackupDamaged."""
         judged = inspect(file.key, file.length, lambda offset, count: self._range(file, offset, count))
         if judged.header is None or judged.problems:
             raise BackupDamaged(judged.problems[0][1])
-        check, digest = DamageCheck(file.key, judged.header), hashlib.sha256()
+        check, digest = DamageCheck(file.key, judged.header), _Digest()
         for piece in self._pieces(file):
             digest.update(piece)
             check.feed(piece)
         # What SQL Server's checksums say comes first: they tell where.
         checks = check.finish()
-        _require(file, digest.hexdigest())
+        digest.require(file)
         return checks
 
     def _range(self, file: StoredFile, offset: int, count: int) -> bytes:
@@ -145,9 +146,24 @@ class _Reader:
                 yield piece
 
 
-def _require(file: StoredFile, found: str) -> None:
-    if found != file.sha256:
-        raise BackupDamaged(f"has the SHA-256 {found}, and the manifest says {file.sha256}: choose another restore point")
+class _Digest:
+    """What a manifest may have of a file, computed anew: the SHA-256, or the CRC-32 alone of what S3 copied and nobody had read."""
+
+    def __init__(self) -> None:
+        self._sha256, self._crc32 = hashlib.sha256(), 0
+
+    def update(self, piece: bytes) -> None:
+        """More bytes of the file."""
+        self._sha256.update(piece)
+        self._crc32 = zlib.crc32(piece, self._crc32)
+
+    def require(self, file: StoredFile) -> None:
+        """Raises BackupDamaged if these bytes are others than the manifest's."""
+        found, crc32 = self._sha256.hexdigest(), base64.b64encode(self._crc32.to_bytes(4, "big")).decode()
+        if file.sha256 not in (None, found):
+            raise BackupDamaged(f"has the SHA-256 {found}, and the manifest says {file.sha256}: choose another restore point")
+        if file.sha256 is None and file.crc32 not in (None, crc32):
+            raise BackupDamaged(f"has the CRC-32 {crc32}, and the manifest says {file.crc32}: choose another restore point")
 
 
 def _together(key: str, stripes: list[StripeChecks]) -> Iterator[Verdict]:

@@ -67,7 +67,10 @@ def no_point_of(s3: "S3Client", bucket: str, instance: str) -> RestorePointNotFo
     """The error for an instance without a point, with the instances that have one."""
     instances = sorted({p.instance for p in list_points(s3, bucket)})
     if not instances:
-        return RestorePointNotFound("the repository holds no restore point yet: make one with `dbrestore points add`")
+        return RestorePointNotFound(
+            "the repository holds no restore point yet: make one with `dbrestore points add`; `dbrestore points discover s3://BUCKET` says "
+            "what could be one of what lies in S3 already"
+        )
     near = difflib.get_close_matches(instance, instances, n=3)
     return RestorePointNotFound(
         f"the repository has no restore point of {instance!r}{_did_you_mean(near)}; it has points of {_some(instances)}"

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dbrestore.contract import keys
@@ -32,6 +32,20 @@ def new_point_id(now: datetime) -> str:
     """`20261123T051200Z-3fa9c1d2`: two points of one second still sort by time, since the first four digits are its fraction."""
     fraction = (now.microsecond << 16) // 1_000_000
     return f"{now:%Y%m%dT%H%M%SZ}-{fraction:04x}{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True)
+class Name:
+    """A point's id, and when it is made."""
+
+    point_id: str
+    made_at: datetime
+
+
+def new_names(count: int) -> list[Name]:
+    """For points that are made together: their ids sort as they do."""
+    now = datetime.now(UTC)
+    return [Name(new_point_id(moment), moment) for moment in (now + n * timedelta(milliseconds=1) for n in range(count))]
 
 
 def write_manifest(s3: "S3Client", bucket: str, manifest: Manifest) -> StoredObject:

@@ -18,6 +18,7 @@ from dbrestore.worker.base.lock import only_one
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Credentials
 from dbrestore.worker.postgresql import jobs as postgresql
+from dbrestore.worker.postgresql.dumps import reading
 from dbrestore.worker.sqlserver import jobs as sqlserver
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ def _result(work: Work, private: Path) -> Result:
 def _work(work: Work, private: Path) -> Iterator[tuple[DatabaseResult | SwapResult, Sequence[Absence]]]:
     """Each database, or exchange, as it is finished, with what was seen gone."""
     job, ca_file = work.job, private / "ca.pem"
+    if job.kind == "read":
+        yield from ((result, ()) for result in reading.run(work.s3, work.folder, job, work.progress))
+        return
     ca_file.write_bytes(read_object(work.s3, Location.parse(job.server.ca_bundle)))
     yield from ENGINES[job.engine](work.folder, _credentials(job.server, work.bounds), job, ca_file, work.progress)
 

@@ -83,7 +83,7 @@ def _count(restore: Restore, meta: Meta, report: Report) -> None:
         telemetry.count("FailedDrills")
     elif report.drill:
         telemetry.count("PassedDrills")
-    elif report.error and report.error.name != RestoreCancelled.__name__:
+    elif mode != "add" and report.error and report.error.name != RestoreCancelled.__name__:
         telemetry.count("FailedRestores")
     telemetry.duration("RestoreSeconds", report.started_at, report.ended_at, **dimensions)
     telemetry.size("RestoredBytes", sum(one.bytes for one in report.databases), engine=dimensions["engine"])
@@ -200,7 +200,7 @@ def _kept_until(restore: Restore, meta: Meta) -> datetime | None:
 
 def _databases(restore: Restore, found: Mapping[str, Result]) -> tuple[DatabaseOutcome, ...]:
     """Each database's last outcome that isn't its clean-up."""
-    last = together(*(outcomes(told) for name, told in found.items() if reading.kind_of(name) in ("replay", "restore", "verify")))
+    last = together(*(outcomes(told) for name, told in found.items() if reading.kind_of(name) in ("replay", "restore", "verify", "read")))
     counted = left_out.counted(last, left_out.by_database(found.values()))
     rows = {row.role: row for row in restore.ledger.rows(DATABASE)}
     is_drill = restore.ledger.meta().anchor.drill is not None
@@ -236,7 +236,7 @@ def _tell(restore: Restore, report: Report, where: str) -> None:
     event = RestoreEvent(
         restore_id=report.restore_id,
         execution_arn=report.execution_arn,
-        mode="drill" if report.drill else "restore",
+        mode="drill" if report.drill else "add" if _adds(restore.ledger.meta()) else "restore",
         drill_name=report.drill.name if report.drill else None,
         status=report.status,
         error=report.error,
@@ -249,13 +249,20 @@ def _tell(restore: Restore, report: Report, where: str) -> None:
         drill=report.drill,
         ticket=report.ticket,
     )
-    kinds = ["Cleanup Incomplete" if report.leftovers else _kind(report)]
+    kinds = ["Cleanup Incomplete" if report.leftovers else _kind(report, event)]
     if report.drill and any(not objective.met for objective in report.drill.objectives):
         kinds.append("Objective Missed")
     events.tell(restore.surroundings.control, event, *kinds)
 
 
-def _kind(report: Report) -> str:
+def _adds(meta: Meta) -> bool:
+    """Whether it makes a restore point."""
+    return not meta.plan_trouble and meta.plan.addition is not None
+
+
+def _kind(report: Report, event: RestoreEvent) -> str:
     if report.drill:
         return "Drill Completed"
+    if event.mode == "add":
+        return "Point Added" if report.status == "SUCCEEDED" else "Point Not Added"
     return "Restore Succeeded" if report.status == "SUCCEEDED" else "Restore Failed"

@@ -17,6 +17,15 @@ def raise_if_all_failed(result: Result) -> None:
         raise error_of(failed[0].error) if failed else RestoreFailed("The worker's result names no database")
 
 
+def raise_if_any_failed(result: Result) -> None:
+    """Raise the job's error, or that of the first database that failed."""
+    if result.error:
+        raise error_of(result.error)
+    for database in result.databases:
+        if database.status == "FAILED":
+            raise error_of(database.error)
+
+
 def error_of(note: ErrorNote | None) -> RestoreError:
     """The error that a note tells of."""
     return by_name(note.name)(note.message) if note else RestoreFailed("The worker gave no reason")

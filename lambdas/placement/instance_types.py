@@ -9,6 +9,7 @@ For SQL Server the worker only tells RDS what to do (78 MB of memory after 600 l
 packages has room enough.
 Invariant: only types of x86_64, which the program is built for, and only launches that EC2 offers in that zone."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,6 +34,13 @@ BURSTABLE_SIZES = ("nano", "micro", "small", "medium")
 ONE_SIZE_MORE = 1 << 40
 
 
+# What the names of instance classes say, RDS's too: the vCPUs of a large; a multiple of xlarge says how many times four. Smaller ones have
+# two since t3 (User Guide, "Hardware specifications for DB instance classes").
+PROCESSORS_OF_XLARGE = 4
+FEWEST_STREAMS = 2
+_MULTIPLE = re.compile(r"(\d*)xlarge")
+
+
 @dataclass(frozen=True)
 class Work:
     """What the worker has to do. `size` in bytes of COPY text; `engine` None is one that the plan refuses."""
@@ -40,6 +48,14 @@ class Work:
     engine: Engine | None
     size: int
     streams: int
+
+
+def streams(target_class: str, most: int) -> int:
+    """Parallel connections for a target of this class (`db.m6g.2xlarge`): one for each of its vCPUs, which do nearly all of the work, but
+    at least two, so that it needn't wait for the worker. `most` is the request's bound."""
+    found = _MULTIPLE.fullmatch(target_class.rpartition(".")[2])
+    processors = PROCESSORS_OF_XLARGE * int(found[1] or 1) if found else FEWEST_STREAMS
+    return min(most, max(FEWEST_STREAMS, processors))
 
 
 def candidates(target: TargetAccount, work: Work, asked: Sequence[str] = (), *, others: bool = True) -> tuple[str, ...]:

@@ -36,8 +36,8 @@ from lambdas.lookup import clusters
 from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
+from lambdas.planning import additions, drill_refusals, drills, exchanges, replacement
 from lambdas.planning import credentials as credential_plan
-from lambdas.planning import drill_refusals, drills, exchanges, replacement
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.credentials import Credentials
 from lambdas.planning.findings import EnginePart, Findings, Place
@@ -67,6 +67,8 @@ def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan | Repea
     """The plan. Raises every error that can be told before anything is made."""
     began = surroundings.clock()
     telemetry.concerns(names.restore_id(section.execution_arn), section.execution_arn)
+    if additions.is_ordered(section.request):
+        return _opened(_counted(lambda: additions.look_up(section, surroundings)), section, surroundings, began)
     if drills.is_ordered(section.request):
         return _drill(section, surroundings, began)
     find = exchanges.look_up if exchanges.is_ordered(section.request) else look_up
@@ -88,7 +90,8 @@ def _drill(section: PlanInput, surroundings: Surroundings, began: datetime) -> P
 
 def _opened(plan: Plan, section: PlanInput, surroundings: Surroundings, began: datetime) -> Plan:
     """With its estimate, and, unless it is only to be shown, written into the ledger."""
-    plan = plan.model_copy(update={"estimate": estimate.of(plan)})
+    if plan.addition is None:
+        plan = plan.model_copy(update={"estimate": estimate.of(plan)})
     if plan.mode == "plan":
         return plan
     ledger = surroundings.ledger(plan.restore_id)

@@ -15,7 +15,7 @@ from lambdas.configuration import workers as worker_configuration
 from lambdas.network import facts as network_facts
 from lambdas.network import ways as network_ways
 from lambdas.network.ways import Caller
-from lambdas.placement import effective_worker
+from lambdas.placement import effective_worker, instance_types
 from lambdas.placement.effective_worker import EffectiveWorker
 from lambdas.placement.instance_types import Work
 from lambdas.planning import network as network_plan
@@ -75,7 +75,8 @@ def part(
         vpc_id=vpc_id,
         request=request,
     )
-    work = Work(engines.of_instance(instance["Engine"]), size, request.streams)
+    streams = instance_types.streams(instance["DBInstanceClass"], request.streams)
+    work = Work(engines.of_instance(instance["Engine"]), size, streams)
     buckets = (settings.repository_bucket, settings.evidence_bucket)
     stand = network_plan.part(target, instance, site.regions, work, _wishes(worker, request), problems, buckets)
     standing = stand.group_ids[0] if stand else None
@@ -83,7 +84,7 @@ def part(
     if stand is None:
         return WorkerPart(worker, None, None)
     hosts = _direct_hosts(target, vpc_id, site, stand) if worker.proxy else ()
-    return WorkerPart(worker, _planned(worker, stand, request, root_device, hosts), stand.network)
+    return WorkerPart(worker, _planned(worker, stand, request, streams, root_device, hosts), stand.network)
 
 
 def _wishes(worker: EffectiveWorker, request: WorkerRequest) -> Wishes:
@@ -110,7 +111,9 @@ def _direct_hosts(target: TargetAccount, vpc_id: str, site: Site, stand: Stand) 
     return (*METADATA, *sorted(f"{service}.{region}.{suffix}" for service, region in served))
 
 
-def _planned(worker: EffectiveWorker, stand: Stand, request: WorkerRequest, root_device: str, no_proxy: tuple[str, ...]) -> PlannedWorker:
+def _planned(
+    worker: EffectiveWorker, stand: Stand, request: WorkerRequest, streams: int, root_device: str, no_proxy: tuple[str, ...]
+) -> PlannedWorker:
     return PlannedWorker(
         launches=stand.launches,
         security_group_ids=stand.group_ids,
@@ -124,7 +127,7 @@ def _planned(worker: EffectiveWorker, stand: Stand, request: WorkerRequest, root
         tags=worker.tags,
         proxy=worker.proxy,
         no_proxy=no_proxy,
-        streams=request.streams,
+        streams=streams,
         keep_toast_compression=request.keep_toast_compression,
         max_run_minutes=worker.max_run_hours * 60,
         configured_by=worker.configured_by,

@@ -8,6 +8,7 @@
     OPEN                     <restore id>                    every restore that isn't CLOSED: what the sweeper reads
     RESTORES                 <began>#<restore id>            a summary of every restore, for lists (dbrestore.ledger.restore_list)
     DATABASE#<arn>#<name>    LOCK                            one restore per target database (contract.allowed.database_names.folded)
+    POINT#<instance>#<id>    LOCK                            one reader of a restore point that is being made
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
     SWAPS                    <restore id>#<name>             a restore's database took a name (lambdas.databases.swap_records)
@@ -252,6 +253,9 @@ class Ledger:
                 raise RestoreFailed(f"The id {self.restore_id} is taken by {meta.execution_arn}: start the restore again")
             self.require("RUNNING")
             return meta.plan
+        if plan.addition:
+            owner = (self.table.get(anchor.lock_names(plan)[0], LOCK) or {}).get("restoreId")
+            raise DatabaseBusy(f"{plan.addition.point_id} is being read by {owner} right now: wait for it") from failed
         busy = [_busy(self.table, name) for name in anchor.lock_names(plan)]
         raise DatabaseBusy("\n".join(filter(None, busy)) or "A lock was released in the meantime: start again") from failed
 

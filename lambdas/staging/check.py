@@ -52,7 +52,7 @@ def _compare(file: StagedFile, target: Place) -> bool:
 
 def _checksums(file: StagedFile, told: "HeadObjectOutputTypeDef") -> tuple[str | None, str | None]:
     """(the manifest's, S3's) of the whole file, by whichever algorithm both have. A checksum of parts' checksums ends in `-<parts>`."""
-    if found := told.get("ChecksumSHA256"):
+    if (found := told.get("ChecksumSHA256")) and file.stored.sha256:
         return base64.b64encode(bytes.fromhex(file.stored.sha256)).decode(), found
     found = told.get("ChecksumCRC32", "")
     return (file.stored.crc32, found) if found and "-" not in found else (None, None)

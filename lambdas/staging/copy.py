@@ -15,11 +15,11 @@ from botocore.exceptions import ClientError
 from dbrestore.contract.errors import BackupArchived, BackupDamaged, NotReady, RestoreError
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sqlserver_errors import CrossRegionCopyRefused, StagedBackupMissing
+from dbrestore.points import parts as staging_parts
+from dbrestore.points.parts import Part
 from lambdas.staging import damage as staging_damage
 from lambdas.staging import objects as staging_objects
-from lambdas.staging import parts as staging_parts
 from lambdas.staging.files import StagedFile
-from lambdas.staging.parts import Part
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

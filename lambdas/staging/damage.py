@@ -7,8 +7,8 @@ what the comparison with the manifest didn't notice, SQL Server would refuse (32
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from lambdas.staging import parts as staging_parts
-from lambdas.staging.parts import Part
+from dbrestore.points import parts as staging_parts
+from dbrestore.points.parts import Part
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -3,7 +3,9 @@
 | moto 5.2.5 | fixed to |
 |---|---|
 | a reader sees an item that an update has made and not yet filled, and a transaction half done | one operation at a time |
-| every answer and every transaction copies each value that it may touch, the whole table's | values that nothing changes are shared |
+| an update changes the item that the table shows | a copy, which takes its place: an item that was shown never changes |
+| every transaction copies the whole table, for the case that it has to go back | the table's list of items |
+| every copy of an item copies each value | values that nothing changes are shared |
 """
 
 import copy
@@ -12,9 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.dynamo_type import DDBType, DynamoType
+from moto.dynamodb.models.dynamo_type import DDBType, DynamoType, Item
+from moto.dynamodb.models.table import Table
 
-from localcloud.base.corrections import fix
+from localcloud.base.corrections import add, fix
 
 _one_at_a_time = threading.RLock()
 
@@ -24,10 +27,10 @@ _NEVER_CHANGED = frozenset({DDBType.STRING, DDBType.NUMBER, DDBType.BINARY, DDBT
 
 def install() -> None:
     """Fix moto's DynamoDB."""
-    for operation in ("put_item", "update_item", "delete_item", "transact_write_items"):
+    for operation in ("put_item", "delete_item", "transact_write_items", "get_item", "query", "scan"):
         fix(DynamoDBBackend, operation, _alone)
-    for operation in ("get_item", "query", "scan"):
-        fix(DynamoDBBackend, operation, _copied)
+    fix(DynamoDBBackend, "update_item", _in_a_copy)
+    add(Table, "__deepcopy__", _as_it_is)
     fix(DynamoType, "__deepcopy__", _shared)
 
 
@@ -36,10 +39,34 @@ def _alone(original: Callable[..., Any], *arguments: Any, **keywords: Any) -> An
         return original(*arguments, **keywords)
 
 
-def _copied(original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-    # moto gives its own items, and writes the answer when others may change them again.
+def _in_a_copy(original: Callable[..., Any], backend: Any, table_name: str, key: dict[str, Any], *arguments: Any, **keywords: Any) -> Any:
     with _one_at_a_time:
-        return copy.deepcopy(original(*arguments, **keywords))
+        table = backend.tables.get(table_name)
+        shown = table.get_item(*backend.get_keys_value(table, key)) if table and set(table.table_key_attrs) == set(key) else None
+        if shown is None:
+            return original(backend, table_name, key, *arguments, **keywords)
+        _put(table, copy.deepcopy(shown))
+        try:
+            return original(backend, table_name, key, *arguments, **keywords)
+        except BaseException:
+            _put(table, shown)
+            raise
+
+
+def _put(table: Table, item: Item) -> None:
+    if table.has_range_key:
+        table.items[item.hash_key][item.range_key] = item
+    else:
+        table.items[item.hash_key] = item
+
+
+def _as_it_is(table: Table, _memo: dict[int, Any]) -> Table:
+    kept = copy.copy(table)
+    kept.items = table.items.copy()
+    if table.has_range_key:
+        for hash_value, items in table.items.items():
+            kept.items[hash_value] = items.copy()
+    return kept
 
 
 def _shared(original: Callable[..., Any], value: DynamoType, memo: dict[int, Any]) -> DynamoType:

@@ -41,7 +41,6 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_u
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import StateTaskLambda
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryContext
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
-from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 from moto.stepfunctions.responses import StepFunctionResponse
@@ -55,6 +54,7 @@ status_listeners: list[Callable[[Any, str], None]] = []
 
 _clients: Clients | None = None
 _closing = threading.Lock()
+_naming = threading.Lock()
 # Under moto's name, so that it goes where moto's errors go.
 _log = logging.getLogger("moto.stepfunctions.localcloud")
 
@@ -67,6 +67,7 @@ def install(clients: Clients) -> None:
     plain_models.stepfunctions_backends = stepfunctions_parser_backends
     fix(AmazonStateLanguageParser, "parse", _parse)
     fix(plain_models.StateMachine, "create_from_cloudformation_json", _create_from_template)
+    fix(EvalComponent, "heap_key", _key_in_environment)
     fix(EvalComponent, "_log_failure_event_exception", _say_nothing)
     fix(EvalComponent, "_log_exception", _log_unexpected)
     fix(StepFunctionsParserBackend, "start_execution", _start)
@@ -91,14 +92,20 @@ def shutdown() -> None:
 
 
 def _parse(original: Any, definition: str) -> tuple[Any, Any]:
-    tree = _tree(original, definition)
-    # The tree is only read; a program is made anew, because an execution may keep something in its states.
-    return Preprocessor().visit(tree), tree
+    program, tree = _parsed(original, definition)
+    return program, tree
 
 
+# What an execution notes it notes in its environment, so that the iterations of a Map can run one program at once; and so can executions.
 @lru_cache(maxsize=8)
-def _tree(original: Any, definition: str) -> Any:
-    return original(definition)[1]
+def _parsed(original: Any, definition: str) -> Any:
+    return original(definition)
+
+
+def _key_in_environment(original: Any, component: Any) -> str:
+    # Whoever asks first makes it, and two may be first.
+    with _naming:
+        return str(original(component))
 
 
 def _create_from_template(original: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:

@@ -23,6 +23,7 @@ from localcloud.base.callers import Call
 from localcloud.base.corrections import fix
 from localcloud.iam import access_policies, role_trust, roles
 from localcloud.iam.access_policies import Question, statements
+from localcloud.s3 import requester_pays
 
 # Who signed for which Region.
 _SCOPE = re.compile(r"Credential=([^/]+)/[^/]*/([^/]*)/s3/")
@@ -43,6 +44,7 @@ def install(redirected: list[Call]) -> None:
     fix(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", _authorize)
     fix(S3Response, "bucket_response", _of_this_region)
     fix(S3Response, "key_response", _of_this_region)
+    requester_pays.install()
 
 
 def shutdown() -> None:
@@ -95,6 +97,7 @@ def _require(response: Any, action: str, name: str, key: str | None, context: di
     of_bucket = statements(bucket.policy)
     if not all(access_policies.may(question, each, of_bucket, bucket.account_id) for each in (own, narrowed)):
         raise BucketAccessDeniedError(bucket=name)
+    requester_pays.require_payer(response, name)
 
 
 def _bucket(name: str) -> Any:

@@ -4,7 +4,7 @@
 |---|---|
 | a bucket policy's statement with a Condition denies everybody | such statements are left out: conditions are not judged here |
 | ExpectedBucketOwner is not looked at | another owner's bucket is refused |
-| copies ignore CopySourceIfMatch and take a source of any size | 412; 5 GiB at most in one request |
+| copies ignore CopySourceIfMatch and take a source of any size | 412, for the version that is copied; 5 GiB at most in one request |
 | a copied part may be of any size, of any source, behind its end | S3's limits: 10,000 parts, 5 GiB each, ranges only of more than 5 MB |
 | a part of a missing source, or of an unknown upload: an empty 404, a 500 | the errors that S3 gives |
 | an upload that two complete at once: a 500 | one of them finds no such upload |
@@ -19,7 +19,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import parse_qs, unquote, urlparse
 
 import moto.s3.models as models
 from moto.core.responses import ActionResult
@@ -119,9 +119,10 @@ def _upload_part_copy(original: Callable[..., Any], response: Any) -> Any:
 def _source(response: Any) -> Any:
     """The object that is copied, or None; refused if it isn't the one or isn't its who was expected."""
     header = response.headers["x-amz-copy-source"]
-    bucket, key = unquote(urlparse(header).path).lstrip("/").split("/", 1)
+    asked = urlparse(header)
+    bucket, key = unquote(asked.path).lstrip("/").split("/", 1)
     _require_owner(response, bucket, response.headers.get("x-amz-source-expected-bucket-owner"))
-    source = response.backend.get_object(bucket, key)
+    source = response.backend.get_object(bucket, key, version_id=parse_qs(asked.query).get("versionId", [None])[0])
     wanted = response.headers.get("x-amz-copy-source-if-match")
     if source is not None and wanted and wanted.strip('"') != source.etag.strip('"'):
         raise PreconditionFailed(failed_condition="x-amz-copy-source-If-Match")

@@ -102,7 +102,8 @@ def test_the_queue_takes_messages_of_the_rules_and_of_those_functions(control: T
     senders = {role["RoleName"] for role in roles if f"{queue}.Arn" in _resources(role, "sqs:SendMessage")}
 
     assert {s["Condition"]["ArnEquals"]["aws:SourceArn"] for s in allowed} == {f"{id_}.Arn" for id_ in control.of_type("AWS::Events::Rule")}
-    assert senders == {f"dbrestore-control-{state}-{REGION}" for state in ("SweepLedger", "CleanUpStrays", "HearRetrieval")}
+    hearing = ("SweepLedger", "CleanUpStrays", "HearRetrieval", "RemoveAbandonedPoints")
+    assert senders == {f"dbrestore-control-{state}-{REGION}" for state in hearing}
 
 
 def _resources(role: dict[str, Any], action: str) -> list[str]:

@@ -5,17 +5,13 @@ The local cloud's fixes last as long as the process: those that start real serve
 
 import inspect
 import json
-import ssl
 import time
-from collections.abc import Callable
 from functools import cache
 from threading import Thread
 from typing import Any
 
 import boto3
 import pytest
-from botocore import httpsession, session
-from botocore.client import ClientCreator
 from moto import settings
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core import responses
@@ -23,7 +19,7 @@ from moto.ec2.models import ec2_backends
 from moto.stepfunctions.parser.backend.execution_worker import TMP_THREADS
 
 from lambdas.runtime.bounds import Bounds
-from localcloud.base import clock, consistency, corrections
+from localcloud.base import clock, consistency, corrections, remembered
 from localcloud.base.clients import ACCOUNT, REGION
 from localcloud.ec2 import instances, security_groups, sharing, volume_keys
 from localcloud.ec2 import late_answers as late_ec2
@@ -34,8 +30,10 @@ from localcloud.rds import late_answers as late_rds
 from localcloud.s3 import glacier_objects
 from localcloud.s3 import late_answers as late_s3
 from localcloud.s3 import rules as s3_rules
+from tests.statemachine import quick_clients
 
 KEPT = (
+    "localcloud.base.remembered",
     "localcloud.flow.dynamodb",
     "localcloud.s3.glacier",
     "localcloud.ec2.instances",
@@ -62,6 +60,7 @@ SHOWN_AT_ONCE = Bounds(visible_after=0, shown_within=0, looks_apart=0)
 
 def install(patch: pytest.MonkeyPatch) -> None:
     """Everything but the handlers."""
+    remembered.install()
     instances.install(TIME_SCALE)
     security_groups.install()
     group_changes.install()
@@ -88,16 +87,11 @@ def install(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(owner, name, _as_kept(owner, name))
     for (owner, name), original in corrections.replaced.items():
         patch.setattr(owner, name, original)
-    # What costs most of the time and proves nothing here: 800 images per Region, service models read again for each session, a TLS context
-    # and a class per client, a client per question that a test or a function asks, and moto's look for its methods at each call.
+    quick_clients.install(patch)
+    # What costs most of the time and proves nothing here: 800 images per Region, and moto's look for its methods at each call.
     patch.setattr(settings, "ENABLE_AMI_VALIDATION", False)
     patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    patch.setattr(boto3.Session, "client", _made_once(boto3.Session.client))
-    patch.setattr(boto3, "client", cache(boto3.client))
-    patch.setattr(session, "create_loader", _loader)
     patch.setattr(responses, "method_names_from_class", _method_names)
-    patch.setattr(ClientCreator, "_create_client_class", _client_class)
-    patch.setattr(httpsession, "create_urllib3_context", _tls_context)
     patch.setattr(instances, "launched", [])
     patch.setattr(instances, "ended", [])
 
@@ -135,17 +129,6 @@ def serve(patch: pytest.MonkeyPatch, call: Any) -> None:
     patch.setattr(LambdaSimpleBackend, "invoke", invoke)
 
 
-_new_client_class = ClientCreator._create_client_class
-_client_classes: dict[str, type] = {}
-
-
-def _client_class(creator: ClientCreator, service_name: str, service_model: Any) -> type:
-    if service_name not in _client_classes:
-        _client_classes[service_name] = _new_client_class(creator, service_name, service_model)
-    return _client_classes[service_name]
-
-
-_loader = cache(session.create_loader)
 _look_for_methods = responses.method_names_from_class
 
 
@@ -157,21 +140,6 @@ def _names_of_methods(owner: type, _attributes: int) -> list[str]:
 def _method_names(owner: type) -> list[str]:
     # Tests give moto's classes methods that they lack.
     return _names_of_methods(owner, len(vars(owner)))
-
-
-def _made_once(make: Callable[..., Any]) -> Callable[..., Any]:
-    """A client of the control account is the same for all functions; those with a role's keys go with the session that has them."""
-    kept = cache(make)
-
-    def client(owner: boto3.Session, service: str, *place: Any, **how: Any) -> Any:
-        return (make if "aws_access_key_id" in how else kept)(owner, service, *place, **how)
-
-    return client
-
-
-@cache
-def _tls_context(**_: Any) -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 class Died(BaseException):

@@ -8,7 +8,7 @@ from dbrestore.cli.adding import postgresql, sqlserver
 from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.manifest import Engine
-from dbrestore.points.sqlserver.adding import Added
+from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
 
 

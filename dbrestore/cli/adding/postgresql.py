@@ -1,10 +1,11 @@
 """Dumps: one restore point of all."""
 
+from dbrestore.cli.adding import reading
 from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.points.pgdump import adding
-from dbrestore.points.sqlserver.adding import Added
+from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
 
 
@@ -20,8 +21,11 @@ def require_fitting(given: Given) -> None:
 
 
 def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -> Added:
-    """The point, read once and checked."""
+    """The point, read once and checked: here, or what lies in S3 by a worker."""
     own_names: list[str | None] = [None] * len(given.sources)
-    pairs = list(zip(given.names or own_names, given.sources, strict=True))
+    if given.places:
+        keys = [place.key for place in given.places]
+        return reading.add(plane, given, list(zip(given.names or own_names, keys, strict=True)), told)
+    pairs = list(zip(given.names or own_names, given.paths, strict=True))
     made = adding.add(plane.storage, plane.repository_bucket, given.instance, pairs, told, digests)
     return Added((made,), ())

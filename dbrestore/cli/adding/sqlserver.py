@@ -3,8 +3,9 @@
 from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import RestoreRequestInvalid
+from dbrestore.points.in_s3 import sqlserver as in_s3
 from dbrestore.points.sqlserver import adding
-from dbrestore.points.sqlserver.adding import Added
+from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
 
 
@@ -19,4 +20,14 @@ def require_fitting(given: Given) -> None:
 def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -> Added:
     """The points, and what was left out of them."""
     name = given.names[0] if given.names else None
-    return adding.add(plane.storage, plane.repository_bucket, given.instance, given.sources, name, told, digests, given.positions)
+    if given.places:
+        return in_s3.add(
+            given.source(plane),
+            given.repository(plane),
+            given.instance,
+            [place.key for place in given.places],
+            name,
+            told,
+            given.positions,
+        )
+    return adding.add(plane.storage, plane.repository_bucket, given.instance, given.paths, name, told, digests, given.positions)

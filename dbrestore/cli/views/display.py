@@ -22,6 +22,7 @@ from dbrestore.cli.following import Ended, Event, Progressed, StateChanged, Stil
 from dbrestore.cli.views import left_out as left_out_view
 from dbrestore.cli.views.units import duration, number, size
 from dbrestore.contract.exit_code import ExitCode
+from dbrestore.contract.job import Progress
 from dbrestore.contract.record import PhaseRow
 
 # Bytes of a file name that are no UTF-8 come as halves of pairs.
@@ -116,10 +117,13 @@ def progress_line(event: Progressed) -> str:
     progress = event.progress
     parts = [f"{progress.database}: {progress.phase}" if progress.database else progress.phase]
     if progress.bytes_total:
-        share = 100 * progress.bytes_done // progress.bytes_total
-        parts.append(f"{size(progress.bytes_done)} of {size(progress.bytes_total)} ({share} %)")
+        parts.append(f"{size(progress.bytes_done)} of {size(progress.bytes_total)} ({_share(progress)} %)")
     if progress.tables_total:
         parts.append(f"{number(progress.tables_done)} of {number(progress.tables_total)} tables")
+    if progress.objects_total:
+        parts.append(f"{number(progress.objects_done)} of {number(progress.objects_total)} indexes and constraints")
+    if progress.current:
+        parts.append(", ".join(progress.current))
     if progress.note:
         parts.append(progress.note)
     if event.rate is not None:
@@ -129,6 +133,15 @@ def progress_line(event: Progressed) -> str:
     if event.job != progress.kind:
         parts.append(f"job {event.job}")
     return " · ".join(parts)
+
+
+def _share(progress: Progress) -> int:
+    """Of everything, where that is known; 100 only when all of it is done."""
+    if not progress.work_total:
+        return 100 * progress.bytes_done // progress.bytes_total
+    share = 100 * progress.work_done // progress.work_total
+    is_done = progress.bytes_done >= progress.bytes_total and progress.objects_done >= progress.objects_total
+    return 100 if is_done else min(share, 99)
 
 
 def as_json_lines(event: Event) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@ written last; a point that could not be finished leaves no object and no part be
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +18,8 @@ from dbrestore.points import known_digests
 from dbrestore.points.known_digests import KnownDigests
 from dbrestore.points.multipart import MultipartUpload
 from dbrestore.points.pgdump import database as pgdump_database
-from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump import outlook as pgdump_outlook
+from dbrestore.points.pgdump import restorable
 from dbrestore.points.pgdump import scan as pgdump_scan
 from dbrestore.points.pgdump.toc import Toc
 from dbrestore.points.unfinished_point import (
@@ -73,7 +73,7 @@ def add(
             point_id=point_id,
             instance=instance,
             engine="postgres",
-            engine_version=_newest_version(backups),
+            engine_version=restorable.newest_version(backups),
             created_at=now.replace(microsecond=0),
             databases=backups,
         )
@@ -84,14 +84,9 @@ def add(
 def _open(name: str | None, path: Path, sha256: str) -> _Dump:
     with _naming(path):
         toc = pgdump_scan.peek(path)
-        database = _own_name(toc) if name is None else name
+        database = restorable.own_name(toc) if name is None else name
         point_names.require_database_name(database)
         return _Dump(database, path, toc, pgdump_scan.stored_length(path), known_digests.of(path, sha256))
-
-
-def _own_name(toc: Toc) -> str:
-    said = pgdump_database.describe(toc)
-    return pgdump_encoding.readable(said.name, said.client_encoding)
 
 
 def _refuse_twice(dumps: list[_Dump]) -> None:
@@ -117,14 +112,18 @@ def _store(s3: "S3Client", bucket: str, prefix: str, dump: _Dump, meter: Meter, 
                 dump.known.require(dump.path.name, upload.sha256)
         upload.complete()
     stored.append(StoredObject(key, upload.version_id))
-    return _backup(dump, StoredFile(key=key, length=upload.length, sha256=upload.sha256, crc32=upload.crc32), contents)
+    file = StoredFile(key=key, length=upload.length, sha256=upload.sha256, crc32=upload.crc32)
+    return described(dump.name, dump.toc, (file,), contents, _unproven(dump))
 
 
-def _backup(dump: _Dump, file: StoredFile, contents: pgdump_scan.Contents) -> DatabaseBackup:
-    toc, said = dump.toc, pgdump_database.describe(dump.toc)
+def described(
+    name: str, toc: Toc, files: tuple[StoredFile, ...], contents: pgdump_scan.Contents, unproven: Iterable[str] = ()
+) -> DatabaseBackup:
+    """The manifest's part about a dump that was read. `unproven` are sentences about what no reading can prove."""
+    said = pgdump_database.describe(toc)
     return DatabaseBackup(
-        name=dump.name,
-        files=(file,),
+        name=name,
+        files=files,
         format=toc.format,
         compression=toc.compression,
         archive_version=toc.archive_version,
@@ -144,25 +143,24 @@ def _backup(dump: _Dump, file: StoredFile, contents: pgdump_scan.Contents) -> Da
         toc=contents.toc,
         tables=contents.tables,
         large_objects=contents.large_objects,
-        notes=(*said.notes, *_unproven(dump), *pgdump_outlook.notes(toc)),
+        notes=(*said.notes, *unproven, *pgdump_outlook.notes(toc)),
         roles=pgdump_outlook.roles(toc),
     )
 
 
 def _unproven(dump: _Dump) -> Iterator[str]:
-    codec = dump.toc.compression
-    if dump.known is None and codec != "gzip":
+    if dump.known is None:
+        yield from unproven(dump.toc, dump.path.name)
+
+
+def unproven(toc: Toc, file_name: str) -> Iterator[str]:
+    """What can't be proven of a dump whose digest nobody knows."""
+    codec = toc.compression
+    if codec != "gzip":
         yield (
             f"its data ({'uncompressed' if codec == 'none' else codec}) has no checksum: bits that flipped before it was added can't be "
-            f"detected. To prove it, give its SHA-256 from where it was made as --sha256 or in {dump.path.name}{known_digests.SUFFIX} "
-            "next to it"
+            f"detected. To prove it, give its SHA-256 from where it was made as --sha256 or in {file_name}{known_digests.SUFFIX} next to it"
         )
-
-
-def _newest_version(backups: tuple[DatabaseBackup, ...]) -> str:
-    """`17.10` of `17.10 (Debian 17.10-1)`: dumps of one instance may lie on both sides of an upgrade, and the target must hold all."""
-    versions = [b.server_version.split(" ")[0] for b in backups]
-    return max(versions, key=lambda v: [int(n) if n.isdecimal() else 0 for n in v.split(".")])
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from dbrestore.points.pgdump.zstd_frame import block_groups
 PIECE: Final = 1 << 20
 # Input per call: zlib and lz4 copy what they have not used at every call, so a slice must stay small beside a piece.
 _SLICE: Final = 64 << 10
-SUFFIXES: Final[dict[Compression, str]] = {"none": "", "gzip": ".gz", "lz4": ".lz4", "zstd": ".zst"}
 
 
 class _Frame(Protocol):

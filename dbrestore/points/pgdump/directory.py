@@ -7,17 +7,17 @@ import os
 import re
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
 from dbrestore.contract.manifest import ByteRange, Compression
 from dbrestore.points.known_digests import KnownDigests
-from dbrestore.points.pgdump.codecs import SUFFIXES
 from dbrestore.points.pgdump.toc import Toc, TocEntry
 
 PIECE: Final = 1 << 20
+SUFFIXES: Final[dict[Compression, str]] = {"none": "", "gzip": ".gz", "lz4": ".lz4", "zstd": ".zst"}
 # A name in a toc is content: it must not lead out of the directory.
 _ROWS: Final = re.compile(r"[0-9]+\.dat")
 _OBJECTS: Final = re.compile(r"blobs(_[0-9]+)?\.toc")
@@ -40,15 +40,20 @@ def toc_path(directory: Path) -> Path:
 
 def refuse_strangers(directory: Path, toc: Toc) -> None:
     """Raise BackupDamaged for a file of a table that is missing, BackupUnreadable for one that the dump doesn't know."""
-    members = [e for e in toc.entries if e.has_data]
-    rows = {rows_file(e, toc.compression): e for e in members if e.description == "TABLE DATA"}
-    known = {"toc.dat", *rows, *(objects_file(e) for e in members if e.description == "BLOBS")}
     present = {p.name for p in directory.iterdir()}
     for name in sorted(present):
         _refuse_what_is_no_file(directory / name)
-    for name in sorted(known - present):
+    refuse_strange_names(present, toc)
+
+
+def refuse_strange_names(present: Collection[str], toc: Toc) -> None:
+    """The same by the names of its files alone."""
+    members = [e for e in toc.entries if e.has_data]
+    rows = {rows_file(e, toc.compression): e for e in members if e.description == "TABLE DATA"}
+    known = {"toc.dat", *rows, *(objects_file(e) for e in members if e.description == "BLOBS")}
+    for name in sorted(known.difference(present)):
         raise BackupDamaged(f"the file {name}{f' of {rows[name].label}' if name in rows else ''} is missing")
-    for name in sorted(present - known):
+    for name in sorted(set(present) - known):
         if not _OBJECT.fullmatch(name):
             raise BackupUnreadable(f"{name} doesn't belong to the dump: give a directory that holds nothing else")
 

@@ -103,18 +103,18 @@ def _require_one_per_entry(backup: DatabaseBackup) -> None:
 
 
 def _require_ranges(backup: DatabaseBackup) -> None:
-    """Each range lies in its file, and no two share a byte."""
-    _require(len(backup.files) == 1, f"{backup.name}: it lists {len(backup.files)} files, and a dump is one")
-    length = backup.files[0].length
+    """Each range lies in its file, and no two share a byte. A directory may lie there as its files, anything else is one."""
+    count = len(backup.files)
+    _require(count == 1 or (count > 1 and backup.format == "directory"), f"{backup.name}: it lists {count} files, and a dump is one")
     for stored in _ranges(backup):
         _require(bool(_SHA256.fullmatch(stored.sha256)), f"{backup.name}: {_short(stored.sha256)} isn't a SHA-256")
-        _require(stored.file == 0, f"{backup.name}: a range is of the file {stored.file}, and there is only file 0")
-        end = stored.offset + stored.length
+        _require(stored.file < count, f"{backup.name}: a range is of the file {stored.file}, and there is none after file {count - 1}")
+        end, length = stored.offset + stored.length, backup.files[stored.file].length
         _require(end <= length, f"{backup.name}: a range ends at byte {end}, and its file has {length}")
     # An empty file in a tar has no byte of its own.
-    ordered = sorted((r.offset, r.offset + r.length) for r in _ranges(backup) if r.length)
-    for (_, end), (begin, _) in pairwise(ordered):
-        _require(end <= begin, f"{backup.name}: two ranges share the byte {begin}")
+    ordered = sorted((r.file, r.offset, r.offset + r.length) for r in _ranges(backup) if r.length)
+    for (file, _, end), (next_file, begin, _) in pairwise(ordered):
+        _require(end <= begin or file != next_file, f"{backup.name}: two ranges share the byte {begin}")
 
 
 def _ranges(backup: DatabaseBackup) -> Iterator[ByteRange]:

@@ -10,22 +10,21 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Protocol, TypeVar
 
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
 from dbrestore.contract.manifest import ByteRange, LargeObjectMember, ObjectDigest, RowDigest, TableMember
 from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.known_digests import KnownDigests
 from dbrestore.points.pgdump import blocks as pgdump_blocks
-from dbrestore.points.pgdump import copy_text
+from dbrestore.points.pgdump import copy_text, restorable
 from dbrestore.points.pgdump import directory as pgdump_directory
 from dbrestore.points.pgdump import entries as pgdump_entries
 from dbrestore.points.pgdump.row_digest import DumpDigests, ObjectDigester
 from dbrestore.points.pgdump.toc import Toc, TocEntry, client_encoding, parse, parse_trailing
 
 Store = Callable[[bytes], None]
-
-_KINDS: Final[dict[str, pgdump_blocks.BlockKind]] = {"TABLE DATA": "rows", "BLOBS": "large objects"}
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def peek(path: Path) -> Toc:
             raise BackupUnreadable("the toc.dat of a directory-format dump: give the directory instead of the file")
     else:
         raise BackupUnreadable("there is no such file or directory" if not path.exists() else "neither a file nor a directory")
-    _refuse_unrestorable(toc)
+    restorable.require(toc)
     return toc
 
 
@@ -75,7 +74,32 @@ def scan(path: Path, toc: Toc, store: Store, known: KnownDigests | None = None) 
     directory's files (that of a file the caller compares, who takes it anyway).
 
     Raises BackupDamaged or BackupUnreadable, naming the member; `store` may have seen any part by then."""
-    contents = _scan_directory(path, toc, store, known) if toc.format == "directory" else _scan_file(path, toc, store)
+    if toc.format == "custom":
+        return scan_file(pgdump_directory.pieces(path), toc, store)
+    return scan_members(pgdump_directory.TarStream(path, store, known), toc)
+
+
+class Members(Protocol):
+    """The files of a directory-format dump, wherever they lie."""
+
+    def add(self, name: str, read: Callable[[Iterator[bytes]], Found]) -> tuple[Found, ByteRange]:
+        """What `read` found in the bytes of this file, and where they lie. Raises BackupDamaged if it is missing."""
+
+    def close(self) -> None:
+        """All files were added. Raises BackupUnreadable if there are others."""
+
+
+def scan_file(pieces: Iterable[bytes], toc: Toc, store: Store) -> Contents:
+    """The same of a custom-format file that comes in pieces."""
+    return _complete(toc, _scan_file(pieces, toc, store))
+
+
+def scan_members(members: Members, toc: Toc) -> Contents:
+    """The same of a directory."""
+    return _complete(toc, _scan_directory(members, toc))
+
+
+def _complete(toc: Toc, contents: Contents) -> Contents:
     _require_declared_objects(toc, contents.large_objects)
     return replace(contents, tables=tuple(_with_extension(toc, member) for member in contents.tables))
 
@@ -85,25 +109,8 @@ def _with_extension(toc: Toc, member: TableMember) -> TableMember:
     return member if extension is None else member.model_copy(update={"extension": extension})
 
 
-def _refuse_unrestorable(toc: Toc) -> None:
-    for entry in (e for e in toc.entries if e.has_data):
-        if entry.description not in _KINDS:
-            raise BackupUnreadable(f"{entry.label}: data of an unknown kind: update this program")
-        if entry.description == "TABLE DATA":
-            _refuse_unrestorable_rows(toc, entry)
-
-
-def _refuse_unrestorable_rows(toc: Toc, entry: TocEntry) -> None:
-    if not entry.copy_statement:
-        raise BackupUnreadable(f"{entry.label}: made with --inserts: dump again without it")
-    try:
-        pgdump_entries.extension_of(toc, entry)
-    except BackupDamaged as error:
-        raise BackupUnreadable(f"{error}: dump again without --data-only") from error
-
-
-def _scan_file(path: Path, toc: Toc, store: Store) -> Contents:
-    reader = ByteReader(_tee(pgdump_directory.pieces(path), store))
+def _scan_file(pieces: Iterable[bytes], toc: Toc, store: Store) -> Contents:
+    reader = ByteReader(_tee(pieces, store))
     reader.start_digest()
     if parse(reader) != toc:
         raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
@@ -128,7 +135,7 @@ def _begin_block(reader: ByteReader, missing: dict[int, TocEntry]) -> tuple[TocE
     reader.start_digest()
     kind, dump_id = pgdump_blocks.read_block(reader)
     entry = missing.pop(dump_id, None)
-    if entry is None or _KINDS[entry.description] != kind:
+    if entry is None or restorable.KINDS[entry.description] != kind:
         raise BackupDamaged(f"the block of {kind} at byte {offset} (dump id {dump_id}) has no entry in the table of contents")
     if entry.offset not in (None, offset):
         raise BackupDamaged(f"{entry.label}: its data begins at byte {offset}, the table of contents says {entry.offset}")
@@ -167,8 +174,7 @@ def _without_offset(entry: TocEntry) -> TocEntry:
     return replace(entry, offset_state="not set", offset=None)
 
 
-def _scan_directory(path: Path, toc: Toc, store: Store, known: KnownDigests | None) -> Contents:
-    tar = pgdump_directory.TarStream(path, store, known)
+def _scan_directory(tar: Members, toc: Toc) -> Contents:
     found, toc_range = tar.add("toc.dat", _parse_all)
     if found != toc:
         raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
@@ -193,7 +199,7 @@ def _parse_all(stored: Iterator[bytes]) -> Toc:
     return toc
 
 
-def _scan_rows_file(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry, digests: DumpDigests) -> TableMember:
+def _scan_rows_file(tar: Members, toc: Toc, entry: TocEntry, digests: DumpDigests) -> TableMember:
     def check(stored: Iterator[bytes]) -> Rows:
         rows = pgdump_blocks.table_rows(stored, "directory", toc.compression, entry.dump_id)
         return _checked_rows(entry, toc, rows, digests)
@@ -202,7 +208,7 @@ def _scan_rows_file(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry, 
     return _table(entry, found, stored)
 
 
-def _scan_object_files(tar: pgdump_directory.TarStream, toc: Toc, entry: TocEntry, digests: DumpDigests) -> Iterator[LargeObjectMember]:
+def _scan_object_files(tar: Members, toc: Toc, entry: TocEntry, digests: DumpDigests) -> Iterator[LargeObjectMember]:
     oids, _ = tar.add(pgdump_directory.objects_file(entry), pgdump_directory.parse_objects)
     for oid in oids:
         objects = digests.objects()

@@ -20,6 +20,9 @@ _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x04\x22\x4d\x18", f"an lz4 file, not a dump: {_UNPACK}"),
     (b"TAPE", f"a SQL Server backup (.bak), not a PostgreSQL dump: {_AS_NATIVE}"),
     (b"MSSQLBAK", f"a compressed SQL Server backup (.bak), not a PostgreSQL dump: {_AS_NATIVE}"),
+    (b"PAR1", f"a Parquet file (an export of a snapshot, or of an S3 Inventory), not a dump: {_DUMP_AGAIN}"),
+    (b"ORC", f"an ORC file, as S3 Inventory writes them, not a dump: {_DUMP_AGAIN}"),
+    (b"{", f"a JSON text, as exports and S3 Inventory have beside their data, not a dump: {_DUMP_AGAIN}"),
     (b"version https://git-lfs", "a Git LFS pointer, not the dump itself: fetch the file with `git lfs pull`"),
     (b"PGCOPY\n\xff\r\n\x00", f"the output of COPY ... (FORMAT binary), not a dump: {_DUMP_AGAIN}"),
 )

@@ -3,36 +3,20 @@ of a file with several. Invariant: nothing is stored before every header was jud
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from dbrestore.contract import keys
 from dbrestore.contract.allowed import point_names
-from dbrestore.contract.errors import BackupUnreadable, RestoreError, RestoreRequestInvalid
-from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabaseBackup, NativeDatabaseFile, NativeKind
-from dbrestore.points.sqlserver import assembled_points
+from dbrestore.points.sqlserver import described_points
 from dbrestore.points.sqlserver import given as native_given
-from dbrestore.points.sqlserver.assembled_points import Round, Selection
-from dbrestore.points.sqlserver.chain import Chain
-from dbrestore.points.sqlserver.given import Given
-from dbrestore.points.sqlserver.sets import Complaint, Stripe, StripedSet
+from dbrestore.points.sqlserver.assembled_points import Round
+from dbrestore.points.sqlserver.described_points import Added
+from dbrestore.points.sqlserver.sets import Stripe
 from dbrestore.points.sqlserver.store import Storing
-from dbrestore.points.unfinished_point import Meter, Progress, new_point_id, removal_on_failure, write_manifest
+from dbrestore.points.unfinished_point import Meter, Progress, new_names, removal_on_failure, write_manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-
-_KINDS: Final[dict[str, NativeKind]] = {"D": "FULL", "I": "DIFFERENTIAL", "L": "LOG"}
-
-
-@dataclass(frozen=True)
-class Added:
-    """What became of the files: restore points, the oldest first, and sentences about what is in none of them."""
-
-    points: tuple[Manifest, ...]
-    left_out: tuple[str, ...]
 
 
 def add(
@@ -53,110 +37,21 @@ def add(
     to do` each: under its own error if they are of one kind, as BackupUnreadable if not. Then nothing is left in the bucket."""
     point_names.require_instance_name(instance)
     given = native_given.look(paths, sha256)
-    selection = chosen(given, positions)
-    _require_one_name(selection.points, database)
+    selection = described_points.chosen(given, positions)
+    described_points.require_one_name(selection.points, database)
     total = sum(stripe.length for point in selection.points for stripe in _stripes(point))
     with removal_on_failure(s3, bucket) as stored:
         storing = Storing(s3, bucket, Meter(total, progress), stored, given.digests)
-        now = datetime.now(UTC)
-        # A millisecond apart, so that their ids sort as they do.
-        moments = [now + n * timedelta(milliseconds=1) for n in range(len(selection.points))]
-        points = [_point(instance, moment, point, database, storing) for moment, point in zip(moments, selection.points, strict=True)]
-        _raise_if_any(storing.complaints)
+        names = new_names(len(selection.points))
+        points = [
+            described_points.described(instance, name, point, database, storing)
+            for name, point in zip(names, selection.points, strict=True)
+        ]
+        described_points.raise_if_any(storing.complaints)
         for point in points:
             stored.append(write_manifest(s3, bucket, point))
     return Added(tuple(points), tuple(selection.left_out))
 
 
-def chosen(given: Given, positions: Sequence[int] = ()) -> Selection:
-    """Which sets of these files make which points. Raises as `add` does."""
-    selection = assembled_points.selected(given.files, positions, given.in_folders)
-    wrong = [(file.name, kind, sentence) for file in given.files for kind, sentence in file.own_problems]
-    _raise_if_any([*wrong, *selection.complaints])
-    if not selection.points and selection.left_out:
-        raise BackupUnreadable("\n".join(["nothing that was given can become a restore point:", *selection.left_out]))
-    if not selection.points:
-        raise BackupUnreadable("no file was given: a restore point holds at least one database")
-    notes = [f"{file.name}: {note}" for file in given.files for note in file.notes]
-    return replace(selection, left_out=[*selection.left_out, *given.passed_over, *notes])
-
-
-def _raise_if_any(complaints: Sequence[Complaint]) -> None:
-    if not complaints:
-        return
-    kinds = {kind for _, kind, _ in complaints}
-    kind: type[RestoreError] = kinds.pop() if len(kinds) == 1 else BackupUnreadable
-    raise kind("\n".join(f"{names}: {sentence}" for names, _, sentence in complaints))
-
-
-def _require_one_name(points: Sequence[Round], database: str | None) -> None:
-    names = sorted({chain.database for point in points for chain in point})
-    if database is not None and len({name.casefold() for name in names}) > 1:
-        raise RestoreRequestInvalid(f"the files are of {len(names)} databases ({', '.join(names)}), and one name was given: give none")
-
-
 def _stripes(point: Round) -> Iterator[Stripe]:
     return (stripe for chain in point for one in chain.sets for stripe in one.stripes)
-
-
-def _point(instance: str, now: datetime, point: Round, database: str | None, storing: Storing) -> Manifest:
-    point_id = new_point_id(now)
-    backups = []
-    for chain in point:
-        name = database or chain.database
-        backups.append(_backup(name, chain, keys.database_prefix(instance, point_id, name), storing))
-    return Manifest(
-        point_id=point_id,
-        instance=instance,
-        engine="sqlserver",
-        engine_version=_newest_version(backups),
-        created_at=now.replace(microsecond=0),
-        native_databases=tuple(backups),
-    )
-
-
-def _backup(name: str, chain: Chain, prefix: str, storing: Storing) -> NativeDatabaseBackup:
-    return NativeDatabaseBackup(
-        name=name,
-        source_name=chain.database,
-        database_id=str(chain.full.backup_set.database_id),
-        backup_sets=tuple(_backup_set(one, f"{prefix}{n:02}", storing) for n, one in enumerate(chain.sets, start=1)),
-    )
-
-
-def _backup_set(one: StripedSet, prefix: str, storing: Storing) -> NativeBackupSet:
-    said, kind, first = one.backup_set, _KINDS[one.backup_set.kind], one.stripes[0]
-    files, checks = storing.backup_set(one, f"{prefix}-{kind.lower()}")
-    return NativeBackupSet(
-        kind=kind,
-        set_id=str(said.id),
-        media_set_id=str(one.header.media_set_id),
-        files=files,
-        compressed=one.header.compressed,
-        checksums=said.checksums,
-        server=said.server,
-        version=said.version,
-        database_version=said.database_version,
-        compatibility_level=said.compatibility_level,
-        begun_at=said.begun_at,
-        first_lsn=str(said.first_lsn),
-        last_lsn=str(said.last_lsn),
-        checkpoint_lsn=str(said.checkpoint_lsn),
-        base_lsn=str(said.base_lsn),
-        data_size=said.data_size,
-        database_files=tuple(
-            NativeDatabaseFile(logical_name=file.logical_name, physical_path=file.physical_path, size=file.size)
-            for file in said.database_files
-        ),
-        finished_at=said.finished_at,
-        recovery_model=said.recovery_model,
-        position=first.placed.position,
-        sets_in_file=len(first.file.sets),
-        checks=checks,
-    )
-
-
-def _newest_version(backups: Sequence[NativeDatabaseBackup]) -> str:
-    """The target must not be older than any of the servers."""
-    versions = [backup_set.version for backup in backups for backup_set in backup.backup_sets]
-    return max(versions, key=lambda version: [int(part) for part in version.split(".")])

@@ -19,7 +19,7 @@ from dbrestore.points.sqlserver.marks import ReadRange
 
 # What backup jobs and maintenance plans call their files; others in a folder are passed over unless they begin as a backup does. Not
 # .log: that is text more often, and one that lost its beginning is told as passed over.
-_BACKUPS: Final = (".bak", ".dif", ".diff", ".trn", ".trn1", ".full", ".bkp", ".bck")
+BACKUPS: Final = (".bak", ".dif", ".diff", ".trn", ".trn1", ".full", ".bkp", ".bck")
 _BEGINNINGS: Final = (b"TAPE", MAGIC)
 
 # Device and inode.
@@ -74,7 +74,7 @@ class _Looked:
         found = [path for path in folder.rglob("*") if path.is_file() and path.suffix != known_digests.SUFFIX]
         # Links last, so that a file is called by its own name.
         present = sorted((path for path in found if not _is_hidden(path, folder)), key=lambda at: (at.is_symlink(), at))
-        backups = [path for path in present if path.suffix.lower() in _BACKUPS or _begins_as_one(path)]
+        backups = [path for path in present if path.suffix.lower() in BACKUPS or _begins_as_one(path)]
         if not backups:
             sentence = "is a folder without a backup in it: give files, or the folder that the backup job writes to"
             self.files.append(NativeFile(str(folder), 0, (), ((NotANativeBackup, sentence),)))
@@ -143,7 +143,7 @@ def _not_looked_into(folder: Path) -> Iterator[NativeFile]:
                 sentence = "is a link to another folder, and was not followed: give that folder too"
                 yield NativeFile(str(path), 0, (), (), notes=(sentence,))
         for path in (Path(place, name) for name in sorted(files)):
-            if path.suffix.lower() in _BACKUPS and not path.exists():
+            if path.suffix.lower() in BACKUPS and not path.exists():
                 yield NativeFile(str(path), 0, (), (), notes=("is a link that leads nowhere, and was skipped",))
     for error in failed:
         sentence = f"can't be read: {error.strerror}"

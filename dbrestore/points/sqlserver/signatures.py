@@ -10,6 +10,7 @@ _UNPACK: Final = "unpack it first"
 _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the backup itself: fetch it with `git lfs pull`"),
     (b"PGDMP", "is a pg_dump archive of PostgreSQL: add it with --engine postgres"),
+    (b"PAR1", f"is a Parquet file (an export of a snapshot, or of an S3 Inventory): {_MAKE_ONE}"),
     (b"\x1f\x8b", f"is a gzip file: {_UNPACK}"),
     (b"7z\xbc\xaf\x27\x1c", f"is a 7-Zip archive: {_UNPACK}"),
     (b"Rar!\x1a\x07", f"is a RAR archive: {_UNPACK}"),

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import RestoreFailed
 from dbrestore.contract.job import DatabaseResult, Job, Progress, Result
-from dbrestore.contract.manifest import Manifest
+from dbrestore.contract.manifest import DatabaseBackup, Manifest
 from dbrestore.points import manifest_reading
 
 if TYPE_CHECKING:
@@ -100,6 +100,18 @@ class JobFolder:
 
     def _checked(self, temporary_name: str) -> Location:
         return Location(self.bucket, f"{self.prefix.partition('/jobs/')[0]}/checked/{temporary_name}.json")
+
+    def read_backup(self, number: int) -> DatabaseBackup | None:
+        """What a job of this restore found of the n-th dump, if it got so far."""
+        where = self._backup(number)
+        return DatabaseBackup.from_json(read_object(self.s3, where)) if exists(self.s3, where) else None
+
+    def write_backup(self, number: int, backup: DatabaseBackup) -> None:
+        """Keep what was found, for the manifest and for a job that carries on."""
+        write_document(self.s3, self._backup(number), backup)
+
+    def _backup(self, number: int) -> Location:
+        return Location(self.bucket, f"{self.prefix.partition('/jobs/')[0]}/backups/{number}.json")
 
     def left_out(self, temporary_name: str) -> bytes | None:
         """The replay's record of what it left out of a database, if it wrote one."""

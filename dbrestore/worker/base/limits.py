@@ -58,6 +58,8 @@ JOINED_STATEMENTS: Final = 64 << 10
 ATTEMPTS: Final = 5
 # Sessions of the temporary login: the most streams that a request may ask for, and one each for definitions and for verification.
 LOGIN_CONNECTIONS: Final = 18
+# A restore's sessions besides: of the master user, for definitions, and the one that watches the size.
+OTHER_SESSIONS: Final = 3
 # After the first failure the others are cancelled; code of the dump can catch that, but not the end of its session.
 CANCEL_SECONDS: Final = 10.0
 # What the temporary database may grow to: SIZE_FREE + SIZE_FACTOR * (bytes of the dump's rows + SIZE_PER_ROW * rows).
@@ -78,6 +80,8 @@ LARGE_OBJECT_CHUNK: Final = 1 << 20
 PROGRESS_SECONDS: Final = 1.0
 PROGRESS_SHARE: Final = 0.01
 LONGEST_PROGRESS_SECONDS: Final = 60.0
+# Of what is being worked on: a name of the dump's may be of any length.
+NAME_IN_PROGRESS: Final = 120
 # How much of the server's words goes into an error.
 MESSAGE_LENGTH: Final = 2000
 # How much of a statement a fix-up shows: one may list a thousand large objects.

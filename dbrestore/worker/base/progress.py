@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -12,14 +12,15 @@ from dbrestore.worker.base import limits
 
 
 class ProgressWriter:
-    """Counts from any thread. A progress that can't be written never fails the job. `every`: seconds between two notes at first."""
+    """Counts from any thread. A progress that can't be written never fails the job. `every`: seconds between two notes
+    at first; with 0 each change is written."""
 
     def __init__(self, kind: JobKind, write: Callable[[Progress], None], every: float = limits.PROGRESS_SECONDS) -> None:
         self._write = write
         self._began = time.monotonic()
         self._every = every
         self._written = -every
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._now = Progress(kind=kind, phase="started")
 
     @property
@@ -31,9 +32,11 @@ class ProgressWriter:
         """Begin another phase of a database."""
         self._change(phase=phase, database=database or self._now.database)
 
-    def expect(self, total_bytes: int, tables: int) -> None:
-        """Begin to count a database's data from nothing."""
-        self._change(bytes_done=0, bytes_total=total_bytes, tables_done=0, tables_total=tables)
+    def expect(self, total_bytes: int, tables: int, costs: Sequence[int] = ()) -> None:
+        """Begin to count a database's data from nothing. `costs`: of each object that is built on it, in bytes."""
+        nothing = {"bytes_done": 0, "tables_done": 0, "objects_done": 0, "work_done": 0, "current": ()}
+        work = total_bytes + sum(costs)
+        self._change(bytes_total=total_bytes, tables_total=tables, objects_total=len(costs), work_total=work, **nothing)
 
     def follow(self, phase: str, database: str, *, done: int, total: int, note: str) -> None:
         """What RDS says of its tasks: bytes of the staged files, and the last message."""
@@ -41,14 +44,35 @@ class ProgressWriter:
 
     def add(self, count: int) -> None:
         """So many more bytes of COPY text or large objects."""
-        with self._lock:
-            self._now = self._now.model_copy(update={"bytes_done": self._now.bytes_done + count})
-        self._write_if_due()
+        self._count(bytes_done=count, work_done=count)
 
     def table_done(self) -> None:
         """One more table is committed."""
+        self._count(tables_done=1)
+
+    def object_done(self, cost: int) -> None:
+        """One more of those that were expected at this cost is built."""
+        self._count(objects_done=1, work_done=cost)
+
+    @contextlib.contextmanager
+    def working_on(self, what: str) -> Iterator[None]:
+        """Tells so while it lasts."""
+        what = what[: limits.NAME_IN_PROGRESS]
         with self._lock:
-            self._now = self._now.model_copy(update={"tables_done": self._now.tables_done + 1})
+            self._now = self._now.model_copy(update={"current": (*self._now.current, what)})
+        self._write_if_due()
+        try:
+            yield
+        finally:
+            with self._lock:
+                left = list(self._now.current)
+                if what in left:
+                    left.remove(what)
+                self._now = self._now.model_copy(update={"current": tuple(left)})
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            self._now = self._now.model_copy(update={name: getattr(self._now, name) + count for name, count in more.items()})
         self._write_if_due()
 
     def _change(self, **values: object) -> None:
@@ -57,15 +81,22 @@ class ProgressWriter:
         self._write_if_due()
 
     def _write_if_due(self) -> None:
-        with self._lock:
-            if self.seconds - self._written < _pause(self.seconds, self._every):
-                return
-            self._written = self.seconds
-            now = self._now.model_copy(update={"seconds": round(self.seconds, 3)})
-        with contextlib.suppress(ClientError, BotoCoreError):
-            self._write(now)
+        if not self._is_due():
+            return
+        # One at a time, so that no older note is written over a newer one.
+        with self._writing:
+            with self._lock:
+                if not self._is_due():
+                    return
+                self._written = self.seconds
+                now = self._now.model_copy(update={"seconds": round(self.seconds, 3)})
+            with contextlib.suppress(ClientError, BotoCoreError):
+                self._write(now)
+
+    def _is_due(self) -> bool:
+        return self.seconds - self._written >= _pause(self.seconds, self._every)
 
 
 def _pause(seconds: float, every: float) -> float:
     """Until the next note, so long after the beginning: a week of notes by the second would cost more than the whole orchestration."""
-    return min(max(every, limits.PROGRESS_SHARE * seconds), limits.LONGEST_PROGRESS_SECONDS)
+    return every and min(max(every, limits.PROGRESS_SHARE * seconds), limits.LONGEST_PROGRESS_SECONDS)

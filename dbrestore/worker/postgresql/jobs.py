@@ -12,6 +12,7 @@ from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Credentials
 from dbrestore.worker.postgresql import discard, replay, verification
+from dbrestore.worker.postgresql.building import Replay
 from dbrestore.worker.postgresql.rows import damage
 from dbrestore.worker.postgresql.session import Server, explained
 from dbrestore.worker.postgresql.swapping import exchange
@@ -41,7 +42,7 @@ def _settled(folder: JobFolder, server: Server, job: Job, progress: ProgressWrit
     bucket = Location.parse(job.manifest or "").bucket
     if job.kind == "replay":
         s3 = damage.damaged(folder.s3, manifest.databases) if job.with_damage else folder.s3
-        for result in replay.run(replay.Replay(s3, bucket, manifest, server, job, progress, folder)):
+        for result in replay.run(Replay(s3, bucket, manifest, server, job, progress, folder)):
             yield result, ()
             if result.asked_name != job.databases[-1].asked_name:
                 time.sleep(job.pause_seconds)

@@ -5,37 +5,32 @@ names free? -> login and empty database -> extensions and their rows -> pre-data
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from dbrestore.contract.errors import DatabaseExists, ReplayFailed, RestoreError, RestoreFailed
-from dbrestore.contract.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, Job, LeftOut
-from dbrestore.contract.manifest import DatabaseBackup, Manifest
+from dbrestore.contract.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, LeftOut
+from dbrestore.contract.manifest import DatabaseBackup
 from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump.toc import TocEntry
-from dbrestore.worker.base.job_folder import JobFolder
-from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import (
-    extension_keys,
+    building_costs,
+    completion,
     extensions,
     foreseen,
     growth,
     left_out,
-    planner_statistics,
     post_data,
-    scheduling,
+    streams,
     temporary_database,
 )
-from dbrestore.worker.postgresql.archive import Archive, Division
+from dbrestore.worker.postgresql.archive import Archive
+from dbrestore.worker.postgresql.building import Building, Replay
 from dbrestore.worker.postgresql.checks import asked
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
-from dbrestore.worker.postgresql.growth import Watch
 from dbrestore.worker.postgresql.left_out import Omissions
-from dbrestore.worker.postgresql.post_data import Phase
 from dbrestore.worker.postgresql.rights import (
     lending,
     named_roles,
@@ -43,37 +38,15 @@ from dbrestore.worker.postgresql.rights import (
     powerless_roles,
     public_schema,
     restoring_user,
-    row_security,
 )
-from dbrestore.worker.postgresql.rights.row_security import LateRefreshes
 from dbrestore.worker.postgresql.rows import extension_rows
 from dbrestore.worker.postgresql.rows.loading import Members
-from dbrestore.worker.postgresql.rows.partition_roots import Rerouted
 from dbrestore.worker.postgresql.rows.table_tasks import TableTasks
-from dbrestore.worker.postgresql.scheduling import Task
-from dbrestore.worker.postgresql.session import Connection, Server, explained
+from dbrestore.worker.postgresql.session import Connection, explained
 from dbrestore.worker.postgresql.statements import Executor
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
-
-
-# Since PostgreSQL 14, and only where the server was built with it, as RDS's are.
-_PREFER_LZ4 = """SELECT set_config(name, 'lz4', false) FROM pg_settings
-    WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"""
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What replaying any database of the job needs."""
-
-    s3: "S3Client"
-    bucket: str
-    manifest: Manifest
-    server: Server
-    job: Job
-    progress: ProgressWriter
-    folder: JobFolder
+    pass
 
 
 def run(replay: Replay) -> Iterator[DatabaseResult]:
@@ -127,33 +100,6 @@ def _failure(backup: DatabaseBackup, name: str, message: str) -> dict[str, objec
     return {"status": "FAILED", "error": note, "rows": 0, "bytes": 0, "tables": 0}
 
 
-@dataclass(frozen=True)
-class Building:
-    """One database that is being built: its sources, its login and what executes its statements."""
-
-    replay: Replay
-    database: DatabaseJob
-    backup: DatabaseBackup
-    archive: Archive
-    division: Division
-    omissions: Omissions
-    login: Login
-    executor: Executor
-    watch: Watch
-    rerouted: Rerouted = field(default_factory=Rerouted)
-
-    def connect_master(self) -> Connection:
-        """A session of the master user in the temporary database."""
-        return self.replay.server.connect_master(self.database.temporary_name)
-
-    def connect(self) -> Connection:
-        """A session of the temporary login, for definitions and rows."""
-        connection = self.executor.connect(self.replay.server, self.login, self.database.temporary_name)
-        if not self.replay.job.keep_toast_compression:
-            connection.execute(_PREFER_LZ4)
-        return connection
-
-
 def _build(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive, refused: dict[str, str]) -> dict[str, object]:
     """Build the database. Returns what the result tells of it."""
     omissions, skips = Omissions(archive, backup), replay.job.postgres.skip_unrestorable
@@ -161,14 +107,17 @@ def _build(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archiv
     locale = DatabaseLocale.wanted(backup, archive.toc, replay.job.postgres)
     login = temporary_database.create(replay.server, database, locale)
     executor = Executor(archive, backup, omissions, skips)
+    with replay.server.connect_master() as master:
+        usable = streams.usable(master, replay.job.streams)
     with growth.watched(replay.server, database, backup) as watch:
-        building = Building(replay, database, backup, archive, division, omissions, login, executor, watch)
+        costs = building_costs.of(archive, backup, (*division.early, *division.post_data))
+        building = Building(replay, database, backup, archive, division, omissions, login, executor, watch, costs, usable)
         notes = foreseen.fix_ups(archive, division, omissions)
         notes += _prepare(building)
         _define(building)
         _load(building)
         notes += building.rerouted.fix_ups()
-        notes += _complete(building)
+        notes += completion.complete(building)
     return _outcome(building, notes)
 
 
@@ -209,7 +158,7 @@ def _load(building: Building) -> None:
     """Rows and large objects, and each index as soon as its table is loaded."""
     replay, backup = building.replay, building.backup
     replay.progress.phase("data")
-    replay.progress.expect(backup.uncompressed_length, len(backup.tables))
+    replay.progress.expect(backup.uncompressed_length, len(backup.tables), list(building.costs.values()))
     members = Members(replay.s3, replay.bucket, backup)
     tasks = TableTasks(
         building.executor,
@@ -217,61 +166,13 @@ def _load(building: Building) -> None:
         building.archive,
         replay.progress,
         building.rerouted,
-        sessions=replay.job.streams,
+        building.costs,
+        sessions=building.streams,
         shared_from=replay.server.bounds.shared_member,
     )
     already = {e.dump_id for e in _of_partitioned_tables(building.archive, building.division.early)}
     early = [e for e in building.division.early if e.dump_id not in already]
-    _run(building, tasks.all(early))
-
-
-def _complete(building: Building) -> list[FixUp]:
-    """What follows the rows, in an order of its own."""
-    building.replay.progress.phase("constraints")
-    entries = building.archive.toc.entries
-    late, keys = row_security.late_refreshes(entries), extension_keys.among(entries, building.archive)
-    units, phases = post_data.lock_units(entries), post_data.phases(building.division.post_data, late, keys)
-    for phase, chosen in phases.items():
-        if phase in post_data.PARALLEL:
-            _run(building, [_task(building.executor, e, units.of(e)) for e in chosen])
-        elif chosen and phase == Phase.SECURED_VIEWS:
-            _refresh_under_row_security(building, chosen, late)
-        elif chosen and phase == Phase.EXTENSION_KEYS:
-            with building.connect_master() as master, building.connect() as connection:
-                extension_keys.add(master, connection, building.executor, keys, chosen)
-        elif chosen and phase != Phase.STATISTICS:
-            with building.connect() as connection:
-                building.executor.run_all(connection, chosen)
-    notes = row_security.fix_ups(building.omissions.without(phases[Phase.SECURED_VIEWS]), late)
-    with building.connect() as connection:
-        return notes + planner_statistics.restore(connection, building.executor, phases[Phase.STATISTICS])
-
-
-def _refresh_under_row_security(building: Building, entries: list[TocEntry], late: LateRefreshes) -> None:
-    before, after = row_security.forcing({i: building.omissions.without(tables) for i, tables in late.items()})
-    with building.connect() as connection:
-        connection.execute("SET row_security = on")
-        for statement in before:
-            connection.execute(statement)
-        building.executor.run_all(connection, entries)
-        for statement in after:
-            connection.execute(statement)
-
-
-def _task(executor: Executor, entry: TocEntry, units: frozenset[int]) -> Task:
-    return Task(
-        name=entry.dump_id,
-        cost=0,
-        run=lambda connection: executor.run(connection, entry),
-        units=units,
-        after=set(entry.dependencies),
-    )
-
-
-def _run(building: Building, tasks: list[Task]) -> None:
-    if tasks:
-        replay, watch = building.replay, building.watch
-        scheduling.run(tasks, building.connect, replay.job.streams, watch.end_sessions, replay.server.bounds.cancel_seconds)
+    building.run(tasks.all(early))
 
 
 def _of_partitioned_tables(archive: Archive, entries: tuple[TocEntry, ...]) -> list[TocEntry]:

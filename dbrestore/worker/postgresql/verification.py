@@ -29,6 +29,7 @@ from dbrestore.worker.postgresql import (
     extension_keys,
     left_out,
     promotion,
+    streams,
     temporary_database,
     termination,
 )
@@ -148,7 +149,8 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
     temporary_database.shut_out(master, subject.database)
     login = temporary_database.renew_login(master, subject.database)
     connect, end_sessions = partial(server.connect, login, temporary), partial(termination.end_sessions_of, master, login.user)
-    collection = Collection(connect, verification.job.streams, end_sessions, server.bounds)
+    usable = streams.usable(master, verification.job.streams)
+    collection = Collection(connect, usable, end_sessions, server.bounds)
     notes = collection.collect(subject.archive, division)
     with server.connect_master(temporary) as inside:
         checks = structure_checks.check(inside, subject.archive, division)
@@ -156,7 +158,7 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
         checks.append(database_locale.check(inside, wanted, subject.backup.server_version))
     checks += data_checks.check(
         connect,
-        verification.job.streams,
+        usable,
         subject.archive,
         division,
         subject.backup,

@@ -70,6 +70,18 @@ def test_progress_of_the_running_state_carries_rate_and_remaining_time(plane: Co
     assert isinstance(events[-1], StillRunning)
 
 
+def test_the_remaining_time_is_that_of_indexes_too(plane: ControlPlane) -> None:
+    arn = start(plane, "one", wait=30)
+    restore = identity.started(arn)
+    phases.began(Ledger(plane.ledger, restore.restore_id), "ReplayDumps")
+    told = Progress(kind="replay", phase="data", bytes_done=90, bytes_total=90, objects_total=1, work_done=90, work_total=270, seconds=3)
+    put_progress(plane, restore.restore_id, told)
+
+    [progressed] = [event for event in follow(plane, restore.restore_id, arn, longest=0) if isinstance(event, Progressed)]
+
+    assert (progressed.rate, progressed.remaining) == (30, 6)
+
+
 @pytest.mark.parametrize(("state", "kind"), [("ReplayDumps", "replay"), ("VerifyDatabases", "verify")])
 @pytest.mark.parametrize("many", [2, 3, 11])
 def test_progress_is_that_of_the_job_that_runs_when_databases_are_done_again(

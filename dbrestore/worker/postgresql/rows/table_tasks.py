@@ -30,13 +30,15 @@ _FURTHER_STATEMENT = "ALTER "
 
 @dataclass(frozen=True)
 class TableTasks:
-    """The tasks of one database. `sessions` run them; an idle one helps with a table of at least `shared_from` bytes."""
+    """The tasks of one database. `sessions` run them; an idle one helps with a table of at least `shared_from` bytes.
+    `costs`: of each index by its dump id (`building_costs`)."""
 
     executor: Executor
     members: Members
     archive: Archive
     progress: ProgressWriter
     rerouted: Rerouted
+    costs: dict[int, int]
     sessions: int
     shared_from: int
 
@@ -61,7 +63,8 @@ class TableTasks:
         def load(connection: Connection) -> None:
             where = self.members.fetch(group) if len(group) > 1 else self.members
             while remaining:
-                self._load(connection, where, remaining[0], sharing)
+                with self.progress.working_on(f"{remaining[0].schema_name}.{remaining[0].table}"):
+                    self._load(connection, where, remaining[0], sharing)
                 remaining.pop(0)
                 self.progress.table_done()
 
@@ -138,4 +141,6 @@ class TableTasks:
             )
 
     def _build_index(self, entry: TocEntry, connection: Connection) -> None:
-        self.executor.run(connection, entry)
+        with self.progress.working_on(entry.label):
+            self.executor.run(connection, entry)
+        self.progress.object_done(self.costs[entry.dump_id])

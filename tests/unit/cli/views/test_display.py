@@ -50,6 +50,28 @@ def test_each_state_has_a_line_with_its_mark_and_time_and_the_progress_stands_be
     assert lines[2] == "shop: data · 40.0 MB of 100.0 MB (40 %) · 3 of 12 tables · 10.0 MB/s · 6.0 s left"
 
 
+@pytest.mark.parametrize(
+    ("objects", "work", "share"),
+    [(0, 100, "33 %"), (11, 299, "99 %"), (11, 300, "99 %"), (12, 300, "100 %")],
+)
+def test_progress_is_not_a_hundred_percent_while_an_index_is_missing(objects: int, work: int, share: str) -> None:
+    told = Progress(
+        kind="replay",
+        phase="data",
+        bytes_done=100,
+        bytes_total=100,
+        objects_done=objects,
+        objects_total=12,
+        work_done=work,
+        work_total=300,
+        current=("INDEX public lines_item",),
+    )
+
+    line = progress_line(Progressed("r-1", "ReplayDumps", "replay", told, rate=None, remaining=None))
+
+    assert line == f"data · 100 B of 100 B ({share}) · {objects} of 12 indexes and constraints · INDEX public lines_item"
+
+
 def test_progress_goes_when_its_state_ends_and_a_failure_says_why() -> None:
     error = ErrorNote(name="ReplayFailed", message="no such type\nDETAIL: more")
 

@@ -29,6 +29,24 @@ def target(monkeypatch: pytest.MonkeyPatch) -> Iterator[TargetAccount]:
 
 
 @pytest.mark.parametrize(
+    ("target_class", "most", "expected"),
+    [
+        ("db.t4g.micro", 8, 2),
+        ("db.m6g.large", 8, 2),
+        ("db.m6g.large", 1, 1),
+        ("db.m6g.xlarge", 8, 4),
+        ("db.r6g.2xlarge", 8, 8),
+        ("db.r6g.16xlarge", 8, 8),
+        ("db.r6g.16xlarge", 16, 16),
+        ("db.x2iedn.4xlarge.tpc2.mem2x", 8, 2),
+        ("db.serverless", 8, 2),
+    ],
+)
+def test_a_target_takes_as_many_streams_as_it_has_processors(target_class: str, most: int, expected: int) -> None:
+    assert instance_types.streams(target_class, most) == expected
+
+
+@pytest.mark.parametrize(
     ("size", "streams", "expected"),
     [
         (1, 1, "c6i.large"),

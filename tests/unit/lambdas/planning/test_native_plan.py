@@ -621,7 +621,7 @@ def test_a_wish_that_only_postgresql_can_fulfil_is_refused(sql_server: World, ke
 
 
 def test_the_default_of_such_a_wish_does_no_harm(sql_server: World) -> None:
-    wishes = {"streams": 2, "keepToastCompression": False, "maxRunHours": 3}
+    wishes = {"streams": 8, "keepToastCompression": False, "maxRunHours": 3}
 
     assert plan(asking(worker=wishes))["worker"]["maxRunMinutes"] == 180
 

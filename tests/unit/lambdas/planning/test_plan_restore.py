@@ -515,9 +515,21 @@ def test_a_subnet_that_was_asked_for_and_cannot_be_used_is_refused_where_it_was_
     assert "no endpoint for ssm" in line
 
 
-def test_the_worker_has_a_processor_for_every_stream(world: World) -> None:
-    told = plan(asking(worker={"streams": 8}))
+def of_class(world: World, name: str) -> None:
+    """Let the target be of this class."""
+    boto3.client("rds").modify_db_instance(DBInstanceIdentifier=world.engine.instance, DBInstanceClass=name, ApplyImmediately=True)
 
+
+def test_more_streams_than_the_target_has_processors_are_not_used(world: World) -> None:
+    assert plan(asking(worker={"streams": 16}))["worker"]["streams"] == 2
+
+
+def test_the_worker_has_a_processor_for_every_stream(world: World) -> None:
+    of_class(world, "db.m6g.2xlarge")
+
+    told = plan(asking())
+
+    assert told["worker"]["streams"] == 8
     assert {launch["instanceType"].partition(".")[2] for launch in told["worker"]["launches"]} == {"2xlarge"}
 
 
@@ -535,6 +547,7 @@ def test_a_worker_type_that_cannot_run_the_program_is_refused(world: World, kind
 
 
 def test_wishes_for_the_worker_are_taken_over(world: World) -> None:
+    of_class(world, "db.m6g.4xlarge")
     wish = {"instanceType": "m6i.xlarge", "subnetId": world.subnets[0], "streams": 4, "maxRunHours": 2}
 
     told = plan(asking(worker=wish))

@@ -6,6 +6,8 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.parsing.executors import UpdateExpressionExecutor
 
 from localcloud.flow import dynamodb
@@ -62,3 +64,46 @@ def test_a_reader_sees_an_item_as_it_was_or_as_it_is(client: Any, monkeypatch: p
 
     assert seen
     assert set(seen) == {5}
+
+
+def _update(number: int, **more: Any) -> dict[str, Any]:
+    values = {":v": {"N": str(number)}, ":l": {"L": [{"N": str(number)}]}}
+    expression = "SET x = :v, l = list_append(if_not_exists(l, :e), :l)"
+    return {"TableName": TABLE, "Key": KEY, "UpdateExpression": expression, "ExpressionAttributeValues": values | {":e": {"L": []}}} | more
+
+
+def test_a_shown_item_never_changes(client: Any) -> None:
+    backend = dynamodb_backends[ACCOUNT_ID]["eu-central-1"]
+    client.update_item(**_update(1))
+    shown = backend.get_item(TABLE, KEY)
+    before = shown.to_json()
+    client.update_item(**_update(2))
+
+    assert shown.to_json() == before
+    assert len(backend.get_item(TABLE, KEY).to_json()["Attributes"]["l"]["L"]) == 2
+    client.delete_item(TableName=TABLE, Key=KEY)
+
+
+def test_a_transaction_that_is_refused_has_done_nothing(client: Any) -> None:
+    client.update_item(**_update(1))
+    other: Any = {"pk": {"S": "a"}, "sk": {"S": "c"}}
+    refused = {"ConditionCheck": {"TableName": TABLE, "Key": other, "ConditionExpression": "attribute_exists(pk)"}}
+    put = {"Put": {"TableName": TABLE, "Item": {"pk": {"S": "a"}, "sk": {"S": "d"}}}}
+    before = client.scan(TableName=TABLE)["Items"]
+
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        client.transact_write_items(TransactItems=[put, {"Update": _update(2)}, refused])
+
+    assert client.scan(TableName=TABLE)["Items"] == before
+    assert before[0]["l"] == {"L": [{"N": "1"}]}
+    client.delete_item(TableName=TABLE, Key=KEY)
+
+
+def test_an_update_that_is_refused_leaves_the_item(client: Any) -> None:
+    client.update_item(**_update(1))
+
+    with pytest.raises(client.exceptions.ConditionalCheckFailedException):
+        client.update_item(**_update(2, ConditionExpression="attribute_not_exists(pk)"))
+
+    assert client.get_item(TableName=TABLE, Key=KEY)["Item"]["x"] == {"N": "1"}
+    client.delete_item(TableName=TABLE, Key=KEY)

@@ -11,7 +11,7 @@ import pytest
 
 from dbrestore.contract.errors import BackupUnreadable, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.sqlserver_errors import BaseBackupMissing, NotANativeBackup, StripesMixed, SystemDatabaseRefused
-from dbrestore.points.sqlserver import adding as native_points
+from dbrestore.points.sqlserver import described_points
 from dbrestore.points.sqlserver import given as native_given
 from dbrestore.points.sqlserver.assembled_points import Selection
 from tests.unit.points.sqlserver.backups import Written, backup_of_sets
@@ -69,7 +69,7 @@ def write(path: Path, *sets: Written) -> Path:
 
 
 def chosen(*paths: Path, positions: Sequence[int] = ()) -> Selection:
-    return native_points.chosen(native_given.look(paths), positions)
+    return described_points.chosen(native_given.look(paths), positions)
 
 
 def told(selection: Selection) -> list[list[str]]:
@@ -270,8 +270,8 @@ def test_a_position_that_no_file_has_is_refused_where_each_holds_one_set(tmp_pat
     paths = written(tmp_path, [SHOP.full(0)])
 
     with pytest.raises(RestoreRequestInvalid, match=r"--set 2: each file holds one backup set"):
-        native_points.chosen(native_given.look(paths), (2,))
-    assert told(native_points.chosen(native_given.look(paths), (1,))) == [["shop: D"]]
+        described_points.chosen(native_given.look(paths), (2,))
+    assert told(described_points.chosen(native_given.look(paths), (1,))) == [["shop: D"]]
 
 
 def test_hidden_files_digests_and_links_in_a_folder_do_no_harm(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_hidden_files_digests_and_links_in_a_folder_do_no_harm(tmp_path: Path) -
     os.link(path, tmp_path / "z.bak")
 
     given = native_given.look([tmp_path])
-    selection = native_points.chosen(given)
+    selection = described_points.chosen(given)
 
     assert told(selection) == [["shop: D"]]
     assert list(given.digests) == [str(path)]

@@ -14,6 +14,7 @@ import pytest
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
 from dbrestore.contract.sqlserver_errors import BackupEncrypted, BaseBackupMissing
 from dbrestore.points.sqlserver import adding as native_points
+from dbrestore.points.sqlserver import described_points
 from dbrestore.points.sqlserver import file as native_file
 from dbrestore.points.sqlserver import given as native_given
 from dbrestore.points.sqlserver.blocks import stream_header
@@ -196,11 +197,11 @@ def test_a_differential_names_its_base_by_id(tmp_path: Path) -> None:
     paths[0].write_bytes(backup(full))
 
     paths[1].write_bytes(backup(differential))
-    assert len(native_points.chosen(native_given.look(paths)).points[0][0].sets) == 2
+    assert len(described_points.chosen(native_given.look(paths)).points[0][0].sets) == 2
 
     paths[1].write_bytes(backup(replace(differential, base_set=UUID(int=7))))
     with pytest.raises(BaseBackupMissing, match=f"set id {UUID(int=7)}, and .* has {full.set_id}, although the LSNs fit"):
-        native_points.chosen(native_given.look(paths))
+        described_points.chosen(native_given.look(paths))
 
 
 def test_what_could_not_be_looked_into_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from dbrestore.contract.sqlserver_errors import (
     StripesMixed,
     TooManyStripes,
 )
-from dbrestore.points.sqlserver import adding as native_points
+from dbrestore.points.sqlserver import described_points
 from dbrestore.points.sqlserver import given as native_given
 from tests.unit.points.sqlserver.backups import Written, backup
 
@@ -49,7 +49,7 @@ class Files:
 
     def refused(self, kind: type[RestoreError], paths: Sequence[Path]) -> list[str]:
         with pytest.raises(kind) as caught:
-            native_points.chosen(native_given.look(paths))
+            described_points.chosen(native_given.look(paths))
         assert type(caught.value) is kind
         return str(caught.value).replace(f"{self.folder}/", "").splitlines()
 
@@ -60,14 +60,14 @@ def files(tmp_path: Path) -> Files:
 
 
 def kinds(paths: Sequence[Path]) -> list[str]:
-    [[chain]] = native_points.chosen(native_given.look(paths)).points
+    [[chain]] = described_points.chosen(native_given.look(paths)).points
     return [one.backup_set.kind for one in chain.sets]
 
 
 def test_stripes_stand_in_their_order_whatever_order_they_are_given_in(files: Files) -> None:
     paths = files.write(**{f"s{n}": replace(FULL, stripe=n, stripes=10) for n in (3, 10, 1, 2, 9, 4, 8, 5, 7, 6)})
 
-    [[chain]] = native_points.chosen(native_given.look(paths)).points
+    [[chain]] = described_points.chosen(native_given.look(paths)).points
 
     assert [Path(stripe.name).name for stripe in chain.full.stripes] == [f"s{n}" for n in range(1, 11)]
 
@@ -139,7 +139,7 @@ def test_logs_may_follow_the_full_backup_at_once(files: Files) -> None:
 def test_several_databases_are_several_chains(files: Files) -> None:
     crm = replace(FULL, database="crm", database_id=UUID(int=7), set_id=UUID(int=7), media=UUID(int=7))
 
-    [chains] = native_points.chosen(native_given.look(files.write(a=FULL, b=crm, c=LOG))).points
+    [chains] = described_points.chosen(native_given.look(files.write(a=FULL, b=crm, c=LOG))).points
 
     assert [[one.backup_set.database for one in chain.sets] for chain in chains] == [["crm"], ["shop", "shop"]]
 
@@ -195,7 +195,7 @@ def test_two_full_backups_of_a_database_are_two_points(files: Files) -> None:
         FULL, set_id=UUID(int=9), media=UUID(int=9), begun=datetime(2023, 3, 7), first=(30, 1, 1), last=(30, 9, 1), checkpoint=(30, 1, 1)
     )
 
-    older, newest = native_points.chosen(native_given.look(files.write(a=newer, b=FULL))).points
+    older, newest = described_points.chosen(native_given.look(files.write(a=newer, b=FULL))).points
 
     assert [chain.full.names.rpartition("/")[2] for chain in (*older, *newest)] == ["b", "a"]
 

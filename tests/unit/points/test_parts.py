@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbrestore.contract import limits
-from lambdas.staging.parts import part_size, parts
+from dbrestore.points.parts import part_size, parts
 
 MIB, GIB, TIB = 1 << 20, 1 << 30, 1 << 40
 # The largest object that 10,000 parts make, and the largest file that RDS restores.

@@ -1,0 +1,86 @@
+"""Restore points of dumps in S3: S3 copies them into the repository, a worker reads the copies, and a function writes the manifest.
+
+What is read is what is kept, so nobody can change it in between. Invariant: what `prepare` leaves is visible to nobody: the point appears
+with the manifest, which `manifest` makes of what the worker found.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Final
+
+from dbrestore.contract import keys
+from dbrestore.contract.allowed import point_names
+from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
+from dbrestore.contract.manifest import DatabaseBackup, Manifest, StoredFile
+from dbrestore.points.in_s3 import copying, dumps, making, unfinished
+from dbrestore.points.in_s3.copying import Pace, Repository, Wanted
+from dbrestore.points.in_s3.dumps import S3Dump
+from dbrestore.points.in_s3.making import Making
+from dbrestore.points.in_s3.source import Source
+from dbrestore.points.in_s3.unfinished import DumpFiles, Unfinished
+from dbrestore.points.pgdump.restorable import newest_version
+from dbrestore.points.unfinished_point import Meter, Progress
+
+FILE: Final = "dump.pgdump"
+
+
+def prepare(
+    source: Source,
+    repository: Repository,
+    instance: str,
+    pairs: Sequence[tuple[str | None, str]],
+    progress: Progress = lambda done, total, label: None,
+    pace: Pace = copying.UNHURRIED,
+) -> Unfinished:
+    """Copy dumps, each (database name or None for the dump's own, key or prefix), and note what a worker has to read. Called again for the
+    same objects, it carries on, and copies nothing twice. Raises what `dumps.look` and `copying.copy` do, and RestoreRequestInvalid for a
+    name that no request could ask for; then nothing is left."""
+    point_names.require_instance_name(instance)
+    found = [dump for name, key in pairs for dump in dumps.look(source, key, name)]
+    _refuse_twice(found)
+    objects = [one for dump in found for one in dump.objects]
+    what = Making(instance, objects, {"names": "\n".join(dump.name for dump in found)})
+    with making.made(repository, what, pace, Meter(dumps.totals(found), progress)) as made:
+        wanted = [_wanted(dump, keys.database_prefix(instance, made.names[0].point_id, dump.name)) for dump in found]
+        arrived = made.copy([one for each in wanted for one in each])
+        read = tuple(_files(dump, [arrived[one.key] for one in each]) for dump, each in zip(found, wanted, strict=True))
+        note = made.note.model_copy(update={"dumps": read})
+        unfinished.write(repository.s3, repository.bucket, note)
+    return note
+
+
+def manifest(note: Unfinished, backups: Sequence[DatabaseBackup]) -> Manifest:
+    """The point's manifest, of what the worker found of each dump, in the note's order. Raises BackupDamaged if a file has another length
+    than S3 told."""
+    for files, backup in zip(note.dumps, backups, strict=True):
+        for expected, found in zip(files.files, backup.files, strict=True):
+            if (expected.key, expected.length) != (found.key, found.length):
+                raise BackupDamaged(f"{files.name}: {expected.key} had {expected.length:,} bytes, and the worker read {found.length:,}")
+    return Manifest(
+        point_id=note.point_ids[0],
+        instance=note.instance,
+        engine="postgres",
+        engine_version=newest_version(backups),
+        created_at=note.begun_at.astimezone(UTC).replace(microsecond=0),
+        databases=tuple(backups),
+    )
+
+
+def _refuse_twice(found: Sequence[S3Dump]) -> None:
+    if not found:
+        raise BackupUnreadable("no dump was given: a restore point holds at least one database")
+    name, times = Counter(dump.name for dump in found).most_common(1)[0]
+    if times > 1:
+        places = ", ".join(dump.uri for dump in found if dump.name == name)
+        raise BackupUnreadable(f"{times} dumps are of the database {name!r} ({places}): give one, or name them apart")
+
+
+def _wanted(dump: S3Dump, prefix: str) -> list[Wanted]:
+    if dump.toc.format == "custom":
+        return [Wanted(dump.objects[0], prefix + FILE)]
+    return [Wanted(one, prefix + name) for one, name in zip(dump.objects, dump.names, strict=True)]
+
+
+def _files(dump: S3Dump, files: Sequence[StoredFile]) -> DumpFiles:
+    return DumpFiles(name=dump.name, format=dump.toc.format, files=tuple(files), names=dump.names)

@@ -1,0 +1,158 @@
+"""The job `read`: dumps that S3 has copied into the repository are read once, from the first byte to the last, and what is in them is
+written down for the manifest. No database server is asked for anything, and nothing is written into the repository.
+
+What is found of each dump lies as `restores/<restore id>/backups/<n>.json` in the evidence, n from 1. Another worker that takes over skips
+the dumps that are there already.
+"""
+
+import base64
+import hashlib
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreError
+from dbrestore.contract.job import DatabaseResult, ErrorNote, Job
+from dbrestore.contract.manifest import ByteRange, DatabaseBackup, StoredFile
+from dbrestore.points.in_s3 import unfinished
+from dbrestore.points.in_s3.unfinished import DumpFiles
+from dbrestore.points.pgdump import adding, restorable, scan
+from dbrestore.points.pgdump.scan import Contents
+from dbrestore.points.pgdump.toc import Toc, parse
+from dbrestore.points.ranges import read_range
+from dbrestore.worker.base.job_folder import JobFolder, Location
+from dbrestore.worker.base.progress import ProgressWriter
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+Found = TypeVar("Found")
+_RANGE: Final = 256 << 10
+
+
+def run(s3: "S3Client", folder: JobFolder, job: Job, progress: ProgressWriter) -> Iterator[DatabaseResult]:
+    """What became of each dump; the first one that can't be restored ends it."""
+    where = Location.parse(job.manifest or "")
+    note = unfinished.read(s3, where.bucket, where.key)
+    for number, dump in enumerate(note.dumps, 1):
+        began = time.monotonic()
+        progress.phase("reading", dump.name)
+        progress.expect(dump.length, 0)
+        try:
+            backup = folder.read_backup(number) or _Reading(s3, where.bucket, dump, progress.add).backup()
+        except RestoreError as error:
+            yield _result(dump.name, began, error=error)
+            return
+        folder.write_backup(number, backup)
+        yield _result(dump.name, began, backup)
+
+
+def _result(name: str, began: float, backup: DatabaseBackup | None = None, error: RestoreError | None = None) -> DatabaseResult:
+    return DatabaseResult(
+        backup_name=name,
+        asked_name=name,
+        temporary_name=name,
+        status="READ" if backup else "FAILED",
+        error=ErrorNote.of(error) if error else None,
+        rows=backup.rows if backup else 0,
+        bytes=backup.uncompressed_length if backup else 0,
+        tables=len(backup.tables) if backup else 0,
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+@dataclass
+class _Reading:
+    """One dump. `read` are the files with their digests, once they were read."""
+
+    s3: "S3Client"
+    bucket: str
+    dump: DumpFiles
+    count: Callable[[int], None]
+    read: dict[int, StoredFile] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.numbers = {name: number for number, name in enumerate(self.dump.names)}
+
+    def backup(self) -> DatabaseBackup:
+        """Raises BackupDamaged, BackupUnreadable, BackupArchived, naming where the dump came from."""
+        origin = self.dump.files[0].origin or self.dump.files[0].key
+        try:
+            toc = parse(self._beginning())
+            restorable.require(toc)
+            contents = self._contents(toc)
+        except (BackupDamaged, BackupUnreadable) as error:
+            raise type(error)(f"{origin}: {error}") from error
+        files = tuple(self.read[number] for number in range(len(self.dump.files)))
+        return adding.described(self.dump.name, toc, files, contents, adding.unproven(toc, origin.rpartition("/")[2]))
+
+    def _beginning(self) -> Iterator[bytes]:
+        """In requests of their own, so that what lies behind the table of contents isn't sent twice."""
+        file = self.dump.files[0]
+        for offset in range(0, file.length, _RANGE):
+            yield from read_range(self.s3, self.bucket, file.key, offset=offset, length=min(_RANGE, file.length - offset))
+
+    def _contents(self, toc: Toc) -> Contents:
+        if self.dump.format == "directory":
+            return scan.scan_members(self, toc)
+        digest = _Digests()
+        contents = scan.scan_file(self._counted(0), toc, digest.update)
+        self.read[0] = digest.compared(self.dump.files[0])
+        return contents
+
+    def add(self, name: str, read: Callable[[Iterator[bytes]], Found]) -> tuple[Found, ByteRange]:
+        """See `dbrestore.points.pgdump.scan.Members`."""
+        number = self.numbers.get(name)
+        if number is None or number in self.read:
+            raise BackupDamaged(f"the file {name} is {'missing' if number is None else 'listed twice'}")
+        digest = _Digests()
+        content = digest.noted(self._counted(number))
+        found = read(content)
+        for _ in content:
+            pass
+        file = self.read[number] = digest.compared(self.dump.files[number])
+        return found, ByteRange(file=number, offset=0, length=file.length, sha256=file.sha256 or "")
+
+    def close(self) -> None:
+        """See `dbrestore.points.pgdump.scan.Members`."""
+        for number in range(len(self.dump.files)):
+            if number not in self.read:
+                raise BackupUnreadable(f"{self.dump.names[number]} doesn't belong to the dump: copy it to a prefix without it")
+
+    def _counted(self, number: int) -> Iterator[bytes]:
+        for piece in self._pieces(number):
+            self.count(len(piece))
+            yield piece
+
+    def _pieces(self, number: int) -> Iterator[bytes]:
+        file = self.dump.files[number]
+        return read_range(self.s3, self.bucket, file.key, offset=0, length=file.length)
+
+
+class _Digests:
+    """SHA-256 and CRC-32 of one file."""
+
+    def __init__(self) -> None:
+        self._sha256, self._crc32, self._length = hashlib.sha256(), 0, 0
+
+    def update(self, piece: bytes) -> None:
+        """More bytes of it."""
+        self._sha256.update(piece)
+        self._crc32 = zlib.crc32(piece, self._crc32)
+        self._length += len(piece)
+
+    def noted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The pieces themselves."""
+        for piece in pieces:
+            self.update(piece)
+            yield piece
+
+    def compared(self, file: StoredFile) -> StoredFile:
+        """The file with both. Raises BackupDamaged if S3 told another one of its copy."""
+        sha256, crc32 = self._sha256.hexdigest(), base64.b64encode(self._crc32.to_bytes(4, "big")).decode()
+        if file.sha256 not in (None, sha256) or file.crc32 not in (None, crc32) or file.length != self._length:
+            raise BackupDamaged(f"{file.key} isn't what S3 copied: add it again")
+        return file.model_copy(update={"sha256": sha256, "crc32": crc32})

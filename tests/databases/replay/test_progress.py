@@ -1,0 +1,58 @@
+"""What a replay tells while it runs: rows and what is built on them, of a total that it ends with."""
+
+from dataclasses import replace
+
+import pytest
+
+from dbrestore.contract.job import Progress
+from dbrestore.worker.base.bounds import Bounds
+from dbrestore.worker.base.job_folder import JobFolder
+from tests.databases.restore_case import Cloud, Restore
+
+TABLES = """CREATE TABLE items (id int PRIMARY KEY, label text UNIQUE);
+INSERT INTO items SELECT i, 'item ' || i FROM generate_series(1, 20000) i;
+CREATE TABLE lines (item int REFERENCES items, words text[]);
+INSERT INTO lines SELECT i, ARRAY['a' || i, 'b'] FROM generate_series(1, 20000) i;
+CREATE INDEX lines_item ON lines (item); CREATE INDEX lines_words ON lines USING gin (words);
+CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM lines"""
+
+
+@pytest.fixture
+def told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
+    """Every note of a replay that writes one at each change."""
+    notes: list[Progress] = []
+    write = JobFolder.write_progress
+
+    def writing(folder: JobFolder, progress: Progress) -> None:
+        notes.append(progress)
+        write(folder, progress)
+
+    monkeypatch.setattr(JobFolder, "write_progress", writing)
+    cloud.create_database("told")
+    cloud.execute(TABLES, "told")
+    restore = replace(Restore(cloud, {"told": cloud.dump("told")}, {"told": "told_back"}), bounds=Bounds(progress_seconds=0.0))
+    restore.add_point()
+    try:
+        assert restore.run("replay").error is None
+        restore.run("discard")
+    finally:
+        cloud.drop_database("told")
+    return notes
+
+
+def test_all_that_is_built_counts_and_the_end_is_the_total(told: list[Progress]) -> None:
+    last = [note for note in told if note.kind == "replay"][-1]
+
+    assert last.objects_total == 6  # two of items, the foreign key, two indexes of lines, the view
+    assert (last.objects_done, last.bytes_done, last.tables_done) == (last.objects_total, last.bytes_total, last.tables_total)
+    assert last.work_done == last.work_total > last.bytes_total
+    assert last.current == ()
+
+
+def test_work_never_goes_back_and_names_what_it_is_at(told: list[Progress]) -> None:
+    replayed = [note for note in told if note.kind == "replay" and note.work_total]
+    shares = [note.work_done for note in replayed]
+
+    assert shares == sorted(shares)
+    current = {name for note in replayed for name in note.current}
+    assert {"public.items", "public.lines", "INDEX public.lines_words"} <= current

@@ -1,0 +1,24 @@
+"""The replay's benchmark says what was measured: intervals by the binomial, ratios of pairs."""
+
+import pytest
+
+from benchmarks import replay
+from benchmarks.replay import Comparison, Pairs, Run, Spent
+
+
+@pytest.mark.parametrize(("count", "low", "high"), [(5, 1, 5), (8, 2, 7), (10, 2, 9), (20, 6, 15)])
+def test_the_interval_of_a_median_covers_nine_in_ten(count: int, low: int, high: int) -> None:
+    # The places are those of the tables for the sign test, for instance Conover, "Practical Nonparametric Statistics".
+    assert replay.interval([float(n) for n in range(count, 0, -1)]) == (low, high)
+
+
+def test_a_row_tells_ratios_of_pairs_and_not_of_sums() -> None:
+    ours = [Run(Spent(seconds, 1.0, 0.5), Spent(1.0, 0.0, 0.5), 0.1, 64 << 20) for seconds in (1.0, 10.0, 1.0)]
+    theirs = [Run(Spent(seconds, 2.0, 0.1), Spent(1.0, 0.0, 0.1), 0.3) for seconds in (3.0, 20.0, 3.0)]
+    comparison = Comparison("small", 100, "small tables", replay.by_hand, 1.5)
+
+    row = replay.table({comparison: Pairs(ours, theirs)})[-1]
+
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1:3] == ["**3.00x** (2.00 - 3.00)", "**2.00x** (1.91 - 2.00)"]
+    assert cells[4:] == ["2.0, 4.0", "0.50", "1.0", "64", "0.1 - 0.3"]
