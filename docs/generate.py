@@ -22,6 +22,7 @@ from dbrestore.contract.document import Document
 from dbrestore.contract.manifest import Manifest
 from dbrestore.contract.questions import cancellation, worker_configuration
 from dbrestore.contract.questions import examination as doctor_findings
+from dbrestore.contract.swaps import orders as swap_orders
 from dbrestore.worker.sqlserver import messages as native_messages
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
@@ -51,6 +52,7 @@ READ: tuple[type[Document], ...] = (
     answer_configuration.AnswerConfiguration,
     drills.DrillConfiguration,
     drills.DrillStart,
+    swap_orders.SwapStart,
     drills.DrillListQuestion,
 )
 WRITTEN: tuple[type[Document], ...] = (
@@ -62,6 +64,7 @@ WRITTEN: tuple[type[Document], ...] = (
     sections.StagingSection,
     sections.RestoredSection,
     sections.VerifiedSection,
+    sections.SwappedSection,
     sections.ReportSection,
     doctor_findings.Examination,
     cancellation.CancelAnswer,

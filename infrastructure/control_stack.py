@@ -46,7 +46,7 @@ class ControlStack(Stack):
         self.prefix = settings.prefix
         self.external_id = settings.external_id
         self.target_accounts = settings.target_accounts
-        self.tracing = settings.tracing
+        self.tracing, self.swap_keep_days = settings.tracing, settings.swap_keep_days
         self.configurations = (
             settings.worker_configuration,
             settings.extension_configuration,
@@ -173,6 +173,7 @@ class ControlStack(Stack):
             "METRICS": self.prefix,
             "TARGET_POLICY": session_policy(row.target),
             "TARGET_ACCOUNTS": ",".join(self.target_accounts),
+            **({"SWAP_KEEP_DAYS": str(self.swap_keep_days)} if row.state == "PlanRestore" else {}),
             **({"TRACING": "on"} if self.tracing else {}),
             **({"API_CALLERS": self.api.environment()} if self.api and row.answers_api else {}),
         }

@@ -51,7 +51,7 @@ PLANNING = (*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS)
 PLAN = Function(
     "PlanRestore",
     "lambdas.planning.plan_restore.plan_restore",
-    control=(*PLANNING, may.KEEP_EVIDENCE_OF_REFUSALS),
+    control=(*PLANNING, may.KEEP_EVIDENCE_OF_REFUSALS, *may.READ_RESULTS),
     target=(
         *may.SEE_TARGET,
         may.SEE_OPTION_GROUP,
@@ -117,6 +117,12 @@ FUNCTIONS = (
         "VerifyDatabases",
         "lambdas.databases.verify_databases.verify_databases",
         control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
+        target=(*may.RUN_JOBS, *may.KEEP_GROUP),
+    ),
+    Function(
+        "SwapDatabases",
+        "lambdas.databases.swap_databases.swap_databases",
+        control=may.KEEP_EVIDENCE,
         target=(*may.RUN_JOBS, *may.KEEP_GROUP),
     ),
     Function(

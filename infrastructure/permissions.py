@@ -91,6 +91,11 @@ KEEP_EVIDENCE = (
     Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
 )
+# Whose database a restore verified, its worker has written down.
+READ_RESULTS = (
+    Statement(("s3:GetObject",), ("arn:{partition}:s3:::{evidence}/restores/*/jobs/*/result.json",)),
+    Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",)),
+)
 KEEP_EVIDENCE_OF_REFUSALS = Statement(
     ("s3:PutObject",),
     tuple(f"arn:{{partition}}:s3:::{{evidence}}/restores/*/{name}" for name in ("evidence.json", "report.html", "manifest.sha256")),

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dbrestore.contract.swaps.orders import LONGEST_KEEP_DAYS
 from infrastructure import names
 from infrastructure.dependencies import ROOT
 from lambdas.configuration import access as access_configuration
@@ -32,6 +33,8 @@ IAM_USER = r"^([A-Za-z_][A-Za-z0-9_-]{0,62})?$"
 MOST_TARGET_ACCOUNTS = 100
 # S3 User Guide, "Object Lock": a retention period ends after 100 years at the latest.
 LONGEST_LOCK_DAYS = 36500
+# How long a database that was replaced is kept, unless a request says otherwise.
+KEEP_DAYS = 7
 POLICY_ARN = r"arn:aws[a-z-]*:iam::(aws|\d{12}):policy/[\w+=,.@/-]{1,511}"
 
 
@@ -50,7 +53,8 @@ class Settings:
     `permissions_boundary`: the ARN of the policy that bounds every role of the ControlStack, "" for none.
     `access_configuration`: who may call the HTTP API; with a caller in it there is one. `api_access_log`: whether API Gateway logs each
     call, for which the account needs a role. `api_vpc_endpoints`: with them the API is reached through these alone. `api_web_acl`: the ARN
-    of a firewall for it, "" for none. `answer_configuration`: which other systems are told of restores; no function reads it."""
+    of a firewall for it, "" for none. `answer_configuration`: which other systems are told of restores; no function reads it.
+    `swap_keep_days`: for so long a database that was replaced is kept."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
@@ -73,6 +77,7 @@ class Settings:
     restore_addresses: tuple[str, ...] = ()
     dashboard: bool = False
     answer_configuration: Path = answer_configuration.DEPLOYED
+    swap_keep_days: int = KEEP_DAYS
 
 
 def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings:
@@ -114,6 +119,7 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
             answer_configuration.DEPLOYED,
             partial(answer_configuration.read, callers=access_configuration.read(access).names),
         ),
+        _kept(context("swapKeepDays")),
     )
 
 
@@ -181,6 +187,13 @@ def _days(name: str, value: Any) -> int:
     text = str(value or 0)
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > LONGEST_LOCK_DAYS:
         raise ValueError(f"{name}: {value!r} isn't a number of days from 0 (no lock) to {LONGEST_LOCK_DAYS}")
+    return int(text)
+
+
+def _kept(value: Any) -> int:
+    text = str(value or KEEP_DAYS)
+    if not re.fullmatch(r"[1-9]\d{0,2}", text) or int(text) > LONGEST_KEEP_DAYS:
+        raise ValueError(f"swapKeepDays: {value!r} isn't a number of days from 1 to {LONGEST_KEEP_DAYS}")
     return int(text)
 
 

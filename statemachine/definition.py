@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dbrestore.contract import errors, pauses
 from statemachine.asl import ALL, Json, catch, choice, compare, fail, flow, state, task, when
+from statemachine.ending import ENDING
 from statemachine.retries import FUNCTION_FAILED, REPORT_FAILED, look_again, never_again
 from statemachine.tasks import remover, woken
 
@@ -143,6 +144,7 @@ MAKING = (
     ),
     choice(
         "ChooseEngine",
+        when(compare("$.plan.swaps", StringEquals="only"), then="SwapDatabases"),
         when(compare("$.plan.engine", StringEquals="postgres"), then="ReplayDumps"),
         when(compare("$.plan.engine", StringEquals="sqlserver"), then="StageNativeBackups"),
         Default="EngineUnknown",
@@ -186,6 +188,20 @@ MAKING = (
         ResultPath="$.verified",
         Retry=[look_again(pauses.JOB), FUNCTION_FAILED],
         Catch=[ARCHIVED_AGAIN],
+        Next="IsSwapNeeded",
+    ),
+    choice(
+        "IsSwapNeeded",
+        when(compare("$.plan.swaps", StringEquals="last"), then="SwapDatabases"),
+        Default="NothingToSwap",
+    ),
+    state("NothingToSwap", Type="Pass", End=True),
+    task(
+        "SwapDatabases",
+        Comment="The restored database takes the name of the one that it replaces, which is kept under another."
+        " Also turns that back, and drops what was kept.",
+        ResultPath="$.swapped",
+        Retry=[look_again(pauses.JOB), FUNCTION_FAILED],
         End=True,
     ),
 )
@@ -234,51 +250,6 @@ REMOVING = (
         Retry=[look_again(pauses.CLOSING), never_again(errors.LeftoversRemain), REPORT_FAILED],
         Catch=[catch(ALL, into="$.leftovers.report", then="HowDidItEnd")],
         Next="HowDidItEnd",
-    ),
-)
-
-ENDING = (
-    choice(
-        "HowDidItEnd",
-        when(
-            compare("$.failure", IsPresent=True),
-            compare("$.failure.Error", StringMatches="States.*"),
-            then="RestoreBroke",
-        ),
-        when(
-            compare("$.failure", IsPresent=True),
-            compare("$.plan.mode", IsPresent=True),
-            compare("$.plan.mode", StringEquals="drill"),
-            then="DrillFailed",
-        ),
-        when(compare("$.failure", IsPresent=True), then="RestoreFailed"),
-        when(compare("$.leftovers", IsPresent=True), then="LeftoversRemain"),
-        when(compare("$.verified", IsPresent=True), then="RestoreSucceeded"),
-        when(compare("$.added", IsPresent=True), then="PointAdded"),
-        when(compare("$.cleanUp", IsPresent=True), then="CleanUpSucceeded"),
-        Comment="The first error wins over leftovers; green needs verified databases, or a restore point that is whole.",
-        Default="NothingRestored",
-    ),
-    state("RestoreSucceeded", Type="Succeed"),
-    state("PointAdded", Type="Succeed"),
-    state("CleanUpSucceeded", Type="Succeed"),
-    state("DrillFailed", Type="Fail", ErrorPath="$.failure.Error", CausePath="$.failure.Cause"),
-    state("RestoreFailed", Type="Fail", ErrorPath="$.failure.Error", CausePath="$.failure.Cause"),
-    fail(
-        "RestoreBroke",
-        errors.RestoreFailed,
-        Comment="A States.* error may not be a Fail state's own name; it stays in the cause.",
-        CausePath="States.JsonToString($.failure)",
-    ),
-    fail(
-        "LeftoversRemain",
-        errors.LeftoversRemain,
-        CausePath="States.JsonToString($.leftovers)",
-    ),
-    fail(
-        "NothingRestored",
-        errors.InternalContradiction,
-        Cause="The flow ended without a verified database and without an error: report this as a bug",
     ),
 )
 

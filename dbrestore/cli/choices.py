@@ -1,4 +1,5 @@
-"""The choices of a PostgreSQL restore as options: `restore` and `plan` take the same ones and hand them to the request by its own keys."""
+"""The choices of a restore as options, most of them PostgreSQL's: `restore` and `plan` take the same ones and hand them to the request by
+its own keys."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from dbrestore.cli.options import EndSessions, KeepDays, SwapMinutes
 from dbrestore.cli.request import split_names
 from dbrestore.contract import limits
 from dbrestore.contract.errors import RestoreRequestInvalid
@@ -107,6 +109,9 @@ def _chosen(
     encoding: Encoding = None,
     locale: Locale = None,
     verify: Verify = None,
+    end_sessions: EndSessions = False,
+    swap_minutes: SwapMinutes = None,
+    keep_days: KeepDays = None,
 ) -> dict[str, Any]:
     return {
         "owners": owners(owner) if owner else None,
@@ -116,4 +121,12 @@ def _chosen(
         "encoding": encoding,
         "locale": locale,
         "verify": verify,
+        **_swap(end_sessions, swap_minutes, keep_days),
     }
+
+
+def _swap(end_sessions: bool, minutes: int | None, keep_days: int | None) -> dict[str, Any]:
+    """`swap` of a request, if anything of it is given."""
+    given = {"sessions": "end" if end_sessions else None, "minutes": minutes, "keepDays": keep_days}
+    wishes = {key: value for key, value in given.items() if value is not None}
+    return {"swap": wishes} if wishes else {}

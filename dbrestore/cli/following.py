@@ -31,6 +31,7 @@ JOB_OF_STATE: dict[str, JobKind] = {
     "ReadDumps": "read",
     "RestoreNativeBackups": "restore",
     "VerifyDatabases": "verify",
+    "SwapDatabases": "swap",
 }
 
 # Seconds. A tenth of the time since the last news: a short restore is seen state by state, one that runs for days is asked rarely.

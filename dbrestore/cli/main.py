@@ -27,6 +27,7 @@ from dbrestore.cli import (  # noqa: F401
 )
 from dbrestore.cli.adding import discover
 from dbrestore.cli.control import DEFAULT_INSTALLATION, Account
+from dbrestore.cli.exchanging import swap
 from dbrestore.cli.proofs import coverage
 from dbrestore.cli.removing import prune, remove  # noqa: F401
 from dbrestore.contract.deployed import versions
@@ -47,6 +48,8 @@ coverage.add_to(drills.app, drills.declared)
 app.add_typer(drills.app, name="drill")
 app.command()(restore.plan)
 app.command()(restore.restore)
+app.command()(swap.swap)
+app.command("drop-old")(swap.drop_old)
 app.command("list")(listing.list_restores)
 app.command()(watch.status)
 app.command()(watch.watch)

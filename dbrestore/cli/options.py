@@ -78,6 +78,22 @@ WorkerWishes = Annotated[
         "tags.team=dba. Repeatable.",
     ),
 ]
+EndSessions = Annotated[
+    bool,
+    typer.Option("--end-sessions", help="When a database is replaced: end the sessions in it and in the restored one, not wait for them."),
+]
+SwapMinutes = Annotated[
+    int | None,
+    typer.Option("--swap-minutes", metavar="MINUTES", help="When a database is replaced: how long sessions may stand in the way (10)."),
+]
+KeepDays = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-days",
+        metavar="DAYS",
+        help="When a database is replaced: how long the old one is kept; default: the installation's setting (7).",
+    ),
+]
 _RESTORE_NAME = "A restore id (r-...), or the name or ARN of its execution."
 RestoreName = Annotated[str, typer.Argument(metavar="ID", help=_RESTORE_NAME)]
 RestoreNameOrNone = Annotated[str | None, typer.Argument(metavar="[ID]", help=_RESTORE_NAME)]

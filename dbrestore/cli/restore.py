@@ -62,7 +62,13 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
 
 
-OnTakenName = Annotated[OnConflict, typer.Option(help="What to do if the requested name is taken; `replace` comes in a later version.")]
+OnTakenName = Annotated[
+    OnConflict,
+    typer.Option(
+        help="If the requested name is taken: `fail`, or `replace` that database once the restored one is verified; it is kept under "
+        "another name for some days."
+    ),
+]
 
 
 @with_choices
@@ -131,6 +137,7 @@ def plan(
     iam_user: IamUserName = None,
     point: Point = "latest",
     tier: Tier = RetrievalTier.STANDARD,
+    on_conflict: OnTakenName = OnConflict.FAIL,
     stop_at: StopAt = None,
     worker: WorkerWishes = None,
     as_json: AsJson = False,
@@ -142,7 +149,7 @@ def plan(
         source=instance,
         point=point,
         mode="plan",
-        on_conflict="fail",
+        on_conflict=on_conflict,
         reason=None,
         tier=tier,
         sqlserver=_wishes(stop_at),

@@ -107,6 +107,25 @@ class AnchoredDrill(Anchored):
     keep_hours: float = 0
 
 
+class AnchoredExchange(Anchored):
+    """Two databases of which one takes the other's name."""
+
+    name: str = ""
+    restored_as: str = ""
+    kept_as: str = ""
+    restored_id: str = ""
+    old_id: str = ""
+
+
+class AnchoredSwap(Anchored):
+    """What is exchanged, in case nobody saw how that ended."""
+
+    action: str = ""
+    of: str = ""
+    exchanges: tuple[AnchoredExchange, ...] = ()
+    keep_days: int = 0
+
+
 class Anchor(Anchored):
     """`locks` are the keys of the databases' locks, as they were taken. What is empty is unknown: `require` names it where it is needed."""
 
@@ -121,6 +140,7 @@ class Anchor(Anchored):
     worker: AnchoredWorker = AnchoredWorker()
     locks: tuple[str, ...] = ()
     drill: AnchoredDrill | None = None
+    swap: AnchoredSwap | None = None
 
     @property
     def planned_target(self) -> PlannedTarget:
@@ -149,11 +169,13 @@ def of(plan: Plan) -> Anchor:
 
 
 def lock_names(where: Whereabouts) -> list[str]:
-    """The keys of the locks of all databases, in their order; of a point that is made, its own."""
+    """The keys of the locks of all databases, in their order, and of names that they take from others; of a point that is made, its own."""
     if isinstance(where, Plan) and where.addition:
         return [f"POINT#{where.addition.instance}#{where.addition.point_id}"]
     engine = where.engine or "postgres"
-    return [f"DATABASE#{where.target.arn}#{folded(database.asked_name, engine)}" for database in where.databases]
+    asked = [database.asked_name for database in where.databases]
+    exchanged = [name for one in (where.swap.exchanges if where.swap else ()) for name in (one.name, one.restored_as)]
+    return [f"DATABASE#{where.target.arn}#{name}" for name in dict.fromkeys(folded(name, engine) for name in (*asked, *exchanged))]
 
 
 def unreadable(restore_id: str, flaws: list[str]) -> LedgerRowUnreadable:

@@ -20,9 +20,10 @@ caught, carry the exit code of all that is below them, and are never raised them
     ├── TargetUnfit                      1
     │   └── ServerOutOfReach             1
     │       ServerUnreachable, CertificateRefused, LoginRefused
-    │   TargetNotUsable, CredentialsNotUsable, NoUsableSubnet, DatabaseExists, OwnerNotUsable, EngineMismatch,
-    │   TargetVersionTooOld, TargetVersionTooNew, NotEnoughStorage, NativeBackupOptionMissing, CrossRegionReplica,
-    │   EditionLimit, NotMasterUser, CertificateMissing, FileGuidsExist, RecoveryModelRefused
+    │   TargetNotUsable, CredentialsNotUsable, NoUsableSubnet, DatabaseExists, SwapRefused, DatabaseInUse,
+    │   OwnerNotUsable, EngineMismatch, TargetVersionTooOld, TargetVersionTooNew, NotEnoughStorage,
+    │   NativeBackupOptionMissing, CrossRegionReplica, EditionLimit, NotMasterUser, CertificateMissing,
+    │   FileGuidsExist, RecoveryModelRefused
     ├── BackupUnfit                      1
     │   BackupUnreadable, BackupDamaged, NotANativeBackup, BackupEncrypted, CompressionUnreadable, BackupTooOld,
     │   SystemDatabaseRefused, MediaPasswordSet, BackupTooLarge, TooManyStripes, StripeMissing, StripesMixed,
@@ -225,6 +226,15 @@ class NoUsableSubnet(TargetUnfit):
 
 class DatabaseExists(TargetUnfit):
     """The requested name is taken in the target instance."""
+
+
+class SwapRefused(TargetUnfit):
+    """The two databases of an exchange of names are not what they were, or the user may not rename them: the message says which name
+    holds what."""
+
+
+class DatabaseInUse(TargetUnfit):
+    """Sessions of others stayed in a database that was to be renamed or dropped: nothing was changed."""
 
 
 class OwnerNotUsable(TargetUnfit):

@@ -13,9 +13,11 @@ from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import RestoreError
 from dbrestore.contract.manifest import Engine, NativeKind
+from dbrestore.contract.swaps.exchanges import SwapJob
+from dbrestore.contract.swaps.orders import SwapAction
 from dbrestore.contract.texts import SqlText, Text
 
-JobKind = Literal["replay", "restore", "verify", "discard", "read"]
+JobKind = Literal["replay", "restore", "verify", "swap", "discard", "read"]
 DatabaseStatus = Literal["REPLAYED", "RESTORED", "PROMOTED", "DISCARDED", "READ", "FAILED"]
 
 
@@ -106,12 +108,12 @@ class PostgresOptions(Document):
 
 class Job(Document):
     """What the worker is to do. `replay` (PostgreSQL) builds each database under its temporary name, `restore` (SQL Server) has RDS restore
-    it; `verify` compares it with the manifest, for PostgreSQL settles owners and grants and renames it; `discard` drops what this restore
-    made; `read` looks at no database server, and reads the dumps that the note at `manifest` lists (`dbrestore.points.in_s3.unfinished`).
-    `databases` are PostgreSQL's, `native_databases` SQL Server's. `manifest` is an s3:// URI, `manifest_sha256` what its
-    text was when the restore was planned; `streams` the number of parallel COPY
-    connections; `keep_toast_compression` leaves the target's default codec alone; `with_damage` (`replay`) reads each dump as if one bit of
-    it had changed, so that a drill shows that it can fail; `pause_seconds` (`replay`) lie between two databases."""
+    it; `verify` compares it with the manifest, for PostgreSQL settles owners and grants and renames it; `swap` exchanges the names of
+    `swaps`; `discard` drops what this restore made, and tells of `swaps` how they stand; `read` looks at no database server, and reads the
+    dumps that the note at `manifest` lists (`dbrestore.points.in_s3.unfinished`). `databases` are PostgreSQL's, `native_databases`
+    SQL Server's. `manifest` is an s3:// URI, `manifest_sha256` what its text was when the restore was planned; `streams` the number of
+    parallel COPY connections; `keep_toast_compression` leaves the target's default codec alone; `with_damage` (`replay`) reads each dump as
+    if one bit of it had changed, so that a drill shows that it can fail; `pause_seconds` (`replay`) lie between two databases."""
 
     kind: JobKind
     restore_id: str
@@ -127,6 +129,7 @@ class Job(Document):
     keep_toast_compression: bool = False
     with_damage: bool = False
     pause_seconds: int = 0
+    swaps: tuple[SwapJob, ...] = ()
 
 
 class Beginning(Document):
@@ -217,8 +220,8 @@ class Check(Document):
 
 class DatabaseResult(Document):
     """What became of one database. `rows`, `bytes` (uncompressed) and `tables` are what was really loaded; `peak_memory` of the worker's
-    own process in bytes; `answers` are those to the questions of the request; lists stay in this document and never travel through the
-    state."""
+    own process in bytes; `answers` are those to the questions of the request; `identity` (dbrestore.contract.swaps.exchanges) is that of a
+    promoted database; lists stay in this document and never travel through the state."""
 
     backup_name: str
     asked_name: str
@@ -234,6 +237,34 @@ class DatabaseResult(Document):
     code: tuple[CodeObject, ...] = ()
     checks: tuple[Check, ...] = ()
     answers: tuple[CheckAnswer, ...] = ()
+    identity: str = ""
+
+
+class SwapResult(Document):
+    """How an exchange of names ended, done or not. `restored_is` and `old_is` are the names that the two bear now, empty if there is no
+    such database. `fix_ups` tell what of the old database's owner, privileges and settings could not be given to the restored one."""
+
+    action: SwapAction
+    name: str
+    restored_as: str
+    kept_as: str
+    is_done: bool
+    restored_id: str
+    restored_is: str
+    old_id: str = ""
+    old_is: str = ""
+    fix_ups: tuple[FixUp, ...] = ()
+    error: ErrorNote | None = None
+    seconds: float = 0.0
+
+    @property
+    def truth(self) -> str:
+        """Which name holds what, in one sentence."""
+        holder = {self.restored_is: "the restored database", self.old_is: "the database from before"}.get(self.name)
+        told = [f"{self.name!r} is {holder}" if holder else f"no database of this exchange bears the name {self.name!r}"]
+        told += [f"the restored one is {self.restored_is!r}"] if self.restored_is not in ("", self.name) else []
+        told += [f"the one from before is {self.old_is!r}"] if self.old_is not in ("", self.name) else []
+        return ", ".join(told)
 
 
 class Absence(Document):
@@ -257,5 +288,6 @@ class Result(Document):
     logged_in: bool = True
     databases: tuple[DatabaseResult, ...] = ()
     absences: tuple[Absence, ...] = ()
+    swaps: tuple[SwapResult, ...] = ()
     seconds: float = 0.0
     peak_memory: int = 0

@@ -1,10 +1,10 @@
 """Names, tags and tokens of everything that is made, derived from the restore's id alone, so that the intent to make a thing is enough to
 find it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dbrestore.contract.anchor import Whereabouts
 
@@ -39,6 +39,15 @@ def resource_name(restore: str, role: str) -> str:
 def temporary_database(restore: str, number: int) -> str:
     """What a database is called while it is built, and a drill's copy for good; the number counts from 1. No request may ask for it."""
     return f"dbrestore_{restore.removeprefix('r-')}_{number}"
+
+
+def exchanged(name: str, word: Literal["new", "old"], restore: str, fits: Callable[[str], bool]) -> str:
+    """`orders_old_0123456789ab`: what a database is called that waits for a name, or had to give it up. A name is shortened until the
+    result fits the engine's length."""
+    suffix = f"_{word}_{restore.removeprefix('r-')}"
+    while not fits(name + suffix):
+        name = name[:-1]
+    return name + suffix
 
 
 def asking_user(restore: str) -> str:

@@ -17,6 +17,7 @@ from dbrestore.contract.document import Document
 from dbrestore.contract.drills import PlannedDrill
 from dbrestore.contract.job import PostgresOptions
 from dbrestore.contract.request import AccountId, ArchiveTier, Mode, Region, TicketRequest
+from dbrestore.contract.swaps.exchanges import PlannedSwap
 
 
 class PlannedTarget(Document):
@@ -226,6 +227,8 @@ class Plan(Document):
     `checks` are those of the request, each with its database; `drill` says which drill this is, None if it is none, and `addition`, of
     mode `add`, what is read.
     `awaits_approval` says for the flow, whose Choice can't tell null from something, whether there is an `approval`.
+    `swap` is what is exchanged in the end, and `swaps` says for the flow whether there is one: `no`, `last` after all else, or `only`. Of
+    a restore that replaces databases, `databases` have the names that they bear until then.
     `notes` say what could only be estimated, what no plan can see, and which of several backups will be restored."""
 
     schema_version: Literal["1"] = "1"
@@ -246,6 +249,8 @@ class Plan(Document):
     estimate: Estimate | None = None
     checks: tuple[AskedCheck, ...] = ()
     drill: PlannedDrill | None = None
+    swap: PlannedSwap | None = None
+    swaps: Literal["no", "last", "only"] = "no"
     addition: PlannedAddition | None = None
     notes: tuple[str, ...] = ()
     ticket: TicketRequest = TicketRequest()

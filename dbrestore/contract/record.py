@@ -8,7 +8,7 @@ from dbrestore.contract.api.notice import Notice
 from dbrestore.contract.approval import Approval
 from dbrestore.contract.document import Document
 from dbrestore.contract.drills import DrillVerdict
-from dbrestore.contract.job import ErrorNote, PostgresOptions
+from dbrestore.contract.job import ErrorNote, PostgresOptions, SwapResult
 from dbrestore.contract.plan import Estimate, PlannedNetwork, PlannedSource, PlannedTarget
 from dbrestore.contract.request import TicketRequest
 from dbrestore.contract.sections import ArchiveSection, DatabaseOutcome
@@ -54,7 +54,8 @@ class Report(Document):
     `postgres`: what was chosen for PostgreSQL databases, `verify` among it. What was left out, the lists of adaptations, of checks and of
     code that runs by itself are in the `results`. `proofs` are sentences about what a restore into SQL Server proves, and what not.
     `plan_trouble`: the plan was written by another version, or can't be read; then what only the plan tells may be missing, and the
-    target is what the ledger's anchor knows of it. `drill` says how the drill ended, if it is one."""
+    target is what the ledger's anchor knows of it. `swaps`: which names were exchanged, and which name holds what now; the old
+    databases are kept until `kept_until`. `drill` says how the drill ended, if it is one."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
@@ -73,6 +74,8 @@ class Report(Document):
     results: tuple[str, ...] = ()
     postgres: PostgresOptions | None = None
     proofs: tuple[str, ...] = ()
+    swaps: tuple[SwapResult, ...] = ()
+    kept_until: AwareDatetime | None = None
     network: PlannedNetwork | None = None
     archive: ArchiveSection | None = None
     estimate: Estimate | None = None

@@ -14,6 +14,7 @@ from dbrestore.contract.allowed.worker_settings import WorkerSettings
 from dbrestore.contract.approval import ApprovalRequest
 from dbrestore.contract.checks.asked import MOST_CHECKS, AskedCheck
 from dbrestore.contract.document import Document
+from dbrestore.contract.swaps.orders import SwapRequest
 
 Mode = Literal["restore", "plan", "drill"]
 ArchiveTier = Literal["Expedited", "Standard", "Bulk"]
@@ -110,6 +111,9 @@ class RestoreRequest(Document):
     `onUnrestorable` `skip` whatever else the target refuses; what is left out is told and the run never ends green. `encoding` and
     `locale` are the new databases' (default: those of the dump). `verify` `content` reads every row back, `counts` counts them.
 
+    `onConflict` `replace`: once all is verified the restored database takes the name, and a database that bears it is kept under a derived
+    one for some days, as `swap` says; `fail` refuses a name that is taken.
+
     `checks` are questions in SQL to the restored databases, with the answers that are expected; databases whose answers differ stay, and
     the run never ends green.
 
@@ -124,6 +128,7 @@ class RestoreRequest(Document):
     source: SourceRequest = SourceRequest()
     databases: tuple[DatabaseRequest, ...] = Field(min_length=1, max_length=40, json_schema_extra=_or_names_alone)
     on_conflict: Literal["fail", "replace"] = "fail"
+    swap: SwapRequest | None = None
     on_unrestorable: Literal["fail", "skip"] = "fail"
     owners: dict[str, str] | None = Field(default=None, max_length=200)
     roles: Literal["existing", "create-missing"] = "existing"

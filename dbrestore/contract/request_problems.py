@@ -14,7 +14,7 @@ from dbrestore.contract.allowed import worker_settings
 from dbrestore.contract.allowed.name_flaws import place_of
 from dbrestore.contract.checks import asked as asked_checks
 from dbrestore.contract.checks.asked import ALL_QUESTIONS, AskedCheck
-from dbrestore.contract.errors import NotReady, NotSupportedYet, RestoreError, RestoreRequestInvalid
+from dbrestore.contract.errors import NotReady, RestoreError, RestoreRequestInvalid
 from dbrestore.contract.request import CredentialsRequest, RestoreRequest, WorkerRequest
 
 Found = TypeVar("Found")
@@ -85,7 +85,7 @@ def read(request: Mapping[str, Any], problems: Problems, *, of_drill: bool = Fal
     _note_credentials(read_request.target.credentials, problems)
     note_rivals(read_request.worker, problems)
     _note_checks(read_request, problems)
-    _note_later_wishes(read_request, problems)
+    _note_swap(read_request, problems)
     if not of_drill:
         _note_what_only_drills_may(read_request, problems)
     return read_request
@@ -157,10 +157,9 @@ def note_rivals(worker: WorkerRequest, problems: Problems) -> None:
         problems.add(RestoreRequestInvalid, "/worker/instanceType", "can't be combined with instanceTypes: give one of the two")
 
 
-def _note_later_wishes(request: RestoreRequest, problems: Problems) -> None:
-    if request.on_conflict == "replace":
-        sentence = "replacing a database comes in a later version: use fail, and restore the database under another name"
-        problems.add(NotSupportedYet, "/onConflict", sentence)
+def _note_swap(request: RestoreRequest, problems: Problems) -> None:
+    if request.swap and request.on_conflict != "replace":
+        problems.add(RestoreRequestInvalid, "/swap", "says how a database is replaced: leave it out, or write onConflict replace")
 
 
 def _note_what_only_drills_may(request: RestoreRequest, problems: Problems) -> None:

@@ -1,6 +1,6 @@
 """What the states of a restore write, each exactly one section, in the order of the flow.
 
-    $.archive -> $.worker -> $.securityGroups -> ($.staging) -> $.restored -> $.verified -> $.report
+    $.archive -> $.worker -> $.securityGroups -> ($.staging) -> $.restored -> $.verified -> ($.swapped) -> $.report
     $.worker -> $.added -> $.report                 of a restore point that is made
 
 Long lists (tables, members, fix-ups) stay in the worker's result in S3. The JSON Schema of each model is generated into docs/contract/.
@@ -74,6 +74,21 @@ class VerifiedSection(Document):
     """`$.verified`: what verification found; only promoted databases carry the asked name."""
 
     databases: tuple[DatabaseOutcome, ...]
+    result: str
+
+
+class ExchangeOutcome(Document):
+    """One exchange in `$.swapped`: the names that the restored database and the one from before bear now, empty if it is gone."""
+
+    name: str
+    restored_is: str
+    old_is: str
+
+
+class SwappedSection(Document):
+    """`$.swapped`: names that were exchanged, turned back, or copies that were dropped; `result` is the s3:// URI of the worker's."""
+
+    exchanges: tuple[ExchangeOutcome, ...]
     result: str
 
 

@@ -14,6 +14,7 @@ DATABASE = "database"
 LOGIN_ROLE = "role"
 HOLDER_ROLE = "role"
 NATIVE_TASK = "native-task"
+SWAP = "swap"
 
 GroupRole = Literal["worker", "database"]
 Way = Literal["ingress", "egress"]

@@ -90,14 +90,15 @@ class ListedRestore(Document):
 
 def row(plan: Plan, started_at: datetime) -> dict[str, Any]:
     """The item of a restore that begins."""
-    target, read = plan.target, plan.addition.databases if plan.addition else ()
+    target, taken = plan.target, {one.restored_as: one.name for one in (plan.swap.exchanges if plan.swap else ())}
+    read = plan.addition.databases if plan.addition else ()
     listed = ListedRestore(
         restore_id=plan.restore_id,
         execution_arn=plan.execution_arn,
         mode=plan.mode,
         engine=plan.engine,
         target=ListedTarget(db_instance=target.db_instance, account=target.account, region=target.region),
-        databases=tuple(ListedDatabase(name=one.name, asked_name=one.asked_name) for one in plan.databases)
+        databases=tuple(ListedDatabase(name=one.name, asked_name=taken.get(one.asked_name, one.asked_name)) for one in plan.databases)
         + tuple(ListedDatabase(name=name, asked_name=name) for name in read),
         started_at=started_at,
         requested_by=plan.requested_by,

@@ -9,7 +9,7 @@ import boto3
 
 from dbrestore.contract import keys
 from dbrestore.contract.errors import RestoreError, RestoreFailed
-from dbrestore.contract.job import Absence, DatabaseResult, DatabaseServer, ErrorNote, Job, Result
+from dbrestore.contract.job import Absence, DatabaseResult, DatabaseServer, ErrorNote, Job, Result, SwapResult
 from dbrestore.points.ranges import CLIENT_CONFIG
 from dbrestore.worker.base import limits, private_folder, secrets
 from dbrestore.worker.base.bounds import Bounds
@@ -56,12 +56,12 @@ class Work:
 
 
 def _result(work: Work, private: Path) -> Result:
-    databases: list[DatabaseResult] = []
+    settled: list[DatabaseResult | SwapResult] = []
     absences: list[Absence] = []
     error = None
     try:
         for result, seen in _work(work, private):
-            databases.append(result)
+            settled.append(result)
             absences.extend(seen)
     except RestoreError as problem:
         error = ErrorNote.of(problem)
@@ -72,15 +72,16 @@ def _result(work: Work, private: Path) -> Result:
         restore_id=work.job.restore_id,
         error=error,
         logged_in=error is None or work.folder.has_logged_in(),
-        databases=tuple(databases),
+        databases=tuple(each for each in settled if isinstance(each, DatabaseResult)),
         absences=tuple(absences),
+        swaps=tuple(each for each in settled if isinstance(each, SwapResult)),
         seconds=round(work.progress.seconds, 3),
         peak_memory=_peak_memory(),
     )
 
 
-def _work(work: Work, private: Path) -> Iterator[tuple[DatabaseResult, Sequence[Absence]]]:
-    """Each database as it is finished, with what was seen gone."""
+def _work(work: Work, private: Path) -> Iterator[tuple[DatabaseResult | SwapResult, Sequence[Absence]]]:
+    """Each database, or exchange, as it is finished, with what was seen gone."""
     job, ca_file = work.job, private / "ca.pem"
     if job.kind == "read":
         yield from ((result, ()) for result in reading.run(work.s3, work.folder, job, work.progress))

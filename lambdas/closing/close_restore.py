@@ -9,7 +9,7 @@ from datetime import datetime
 from dbrestore.contract import keys
 from dbrestore.contract import left_out_lists as left_out
 from dbrestore.contract.errors import LeftoversRemain, RestoreCancelled, RestoreClosed, RestoreFailed
-from dbrestore.contract.job import ErrorNote, Result
+from dbrestore.contract.job import ErrorNote, Result, SwapResult
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow, RestoreEvent
 from dbrestore.contract.sections import DatabaseOutcome, ReportSection
 from dbrestore.contract.things import DATABASE, HOLDER_ROLE, NATIVE_TASK
@@ -19,6 +19,7 @@ from lambdas.approval import decisions
 from lambdas.archive import arrivals
 from lambdas.archive import retrieve_archive as archive
 from lambdas.closing import drill_verdicts, keep_evidence
+from lambdas.databases import swap_records
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
@@ -158,6 +159,8 @@ def _report(restore: Restore, meta: Meta, results: Mapping[str, Result], error: 
         resources=restore.ledger.rows(),
         postgres=told.postgres,
         proofs=() if trouble else ENGINES[meta.plan.engine].proofs(meta.plan, results.values()),
+        swaps=_swaps(results),
+        kept_until=_kept_until(restore, meta),
         network=told.network,
         archive=archive.retrieved(restore.ledger),
         estimate=told.estimate,
@@ -178,6 +181,21 @@ def _results(restore: Restore) -> dict[str, Result]:
         key=lambda name: (reading.kind_of(name), len(name), name),
     )
     return {name: told for name in names if (told := result(restore, name))}
+
+
+def _swaps(found: Mapping[str, Result]) -> tuple[SwapResult, ...]:
+    """Each exchange as it was seen last: by the job that did it, or by one that looked after it."""
+    jobs = sorted((name for name in found if reading.kind_of(name) in ("swap", "discard")), key=lambda name: name != "swap")
+    last = {swap.name: swap for name in jobs for swap in found[name].swaps}
+    return tuple(last.values())
+
+
+def _kept_until(restore: Restore, meta: Meta) -> datetime | None:
+    """When the sweeper drops the databases that were replaced."""
+    if meta.anchor.swap is None:
+        return None
+    records = swap_records.of_restore(restore.ledger.table, meta.anchor.swap.of)
+    return min((record.keep_until for record in records if record.keep_until), default=None)
 
 
 def _databases(restore: Restore, found: Mapping[str, Result]) -> tuple[DatabaseOutcome, ...]:

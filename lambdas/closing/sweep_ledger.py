@@ -3,7 +3,7 @@
 No Catch runs when an execution is stopped, times out or breaks at the top level. The rows under OPEN name every such restore, so this
 function needs no event's content: an event and a clock merely wake it. One clean-up at a time per restore, with names that say which.
 After some that failed the next ones come at growing distances: what only a person can fix must not cost a worker every few minutes.
-Copies of a drill that may stay for a while are dropped in the same way when that is over."""
+Copies of a drill that may stay for a while are dropped in the same way when that is over, and so are databases that were replaced."""
 
 import json
 from datetime import datetime
@@ -15,6 +15,7 @@ from dbrestore.contract.errors import LedgerRowUnreadable
 from dbrestore.ledger.reading import META, open_restores
 from dbrestore.ledger.stored_rows import Meta
 from dbrestore.ledger.table import ConditionFailed
+from lambdas.closing import kept_copies
 from lambdas.runtime import telemetry
 from lambdas.runtime.executions import described
 from lambdas.runtime.inputs import SweepInput
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Swept(Document):
-    """The clean-up executions that were started."""
+    """The executions that were started: clean-ups, and those that drop what was kept."""
 
     started: tuple[str, ...]
 
@@ -45,6 +46,7 @@ def sweep_ledger(section: SweepInput, surroundings: Surroundings) -> Swept:
             # The others must not wait for it; it is told when they have been looked at, so that the alarm rings.
             log.error("%s: %s", restore_id, error)
             unreadable.append(error)
+    started += kept_copies.drop(surroundings)
     if unreadable:
         raise LedgerRowUnreadable("\n".join([*map(str, unreadable), "All other restores were looked at"]))
     return Swept(started=tuple(filter(None, started)))

@@ -29,9 +29,9 @@ InstancePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*?-]{1,6
 DatabasePattern = Annotated[str, StringConstraints(pattern=r"^[^\[\]]{1,128}$")]
 CallerPattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*?-]{1,32}$")]
 RoleArn = Annotated[str, StringConstraints(max_length=600, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[A-Za-z0-9_+=,.@/-]+$")]
-Approval = Literal["none", "second-person"]
-# Keys of a request that could do more than restore: log in with another secret, stand in another network, show rows, give rights.
-Wish = Literal["credentials", "worker", "checks", "owners"]
+Approval = Literal["none", "second-person", "second-person-to-replace"]
+# What could do more than restore: log in with another secret, stand in another network, show rows, give rights, take a database's name.
+Wish = Literal["credentials", "worker", "checks", "owners", "replace"]
 
 _INSTANCES: Final = "must be the name of an instance, where * stands for any characters and ? for one, like orders-*"
 _DATABASES: Final = "must be the name of a database, where * stands for any characters and ? for one, without brackets"
@@ -47,8 +47,9 @@ EXPECTED: Final = {
     "databases": _DATABASES,
     "accounts": "must be an account's 12 digits",
     "regions": "must be a Region, like eu-central-1",
-    "wishes": "must be credentials, worker, checks or owners",
-    "approval": "must be none or second-person",
+    "wishes": "must be credentials, worker, checks, owners or replace",
+    "approval": "must be none, second-person or second-person-to-replace",
+    "protected": _DATABASES,
     "approvalHours": "must be hours from 1 to 168",
     "requestsPerSecond": "must be a number of requests from 0.1 to 100",
     "requestsPerDay": "must be a number of requests from 1 to 1000000",
@@ -70,7 +71,8 @@ class Caller(Document):
 class AccessRule(Document):
     """Which callers may do what with what: everything must fit. `sources` are the instances that were backed up, `targets` those that are
     restored into, `databases` the names in the restore point and those that they get. `accounts` and `regions` are the target's; without
-    them any. `approval` second-person: such a restore waits until somebody else, who has `approve`, has approved it."""
+    them any. `approval` second-person: such a restore waits until somebody else, who has `approve`, has approved it;
+    second-person-to-replace: only one that takes the name of a database, which the wish `replace` is for."""
 
     comment: Any = Field(default=None, alias="Comment", exclude=True)
     callers: tuple[CallerPattern, ...] = Field(min_length=1, max_length=100)
@@ -81,7 +83,7 @@ class AccessRule(Document):
     accounts: tuple[AccountId, ...] | None = Field(default=None, min_length=1, max_length=100)
     regions: tuple[Region, ...] | None = Field(default=None, min_length=1, max_length=40)
     wishes: tuple[Wish, ...] = Field(
-        default=(), max_length=4, description="Keys of a request that may be set beside those that say what is restored from where."
+        default=(), max_length=5, description="Keys of a request that may be set beside those that say what is restored from where."
     )
     approval: Approval = "none"
     approval_hours: int = Field(default=24, ge=1, le=168, description="How long such a restore waits for it.")
@@ -96,6 +98,9 @@ class AccessConfiguration(Document):
     callers: tuple[Caller, ...] = Field(default=(), max_length=100)
     hooks: tuple[Hook, ...] = Field(default=(), max_length=20, description="Signed webhooks, each a caller by its name.")
     rules: tuple[AccessRule, ...] = Field(default=(), max_length=200)
+    protected: tuple[DatabasePattern, ...] = Field(
+        default=(), max_length=100, description="Names of databases that nobody replaces without a second person, whatever a rule says."
+    )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -182,7 +187,7 @@ def _of_rule(rule: Mapping[str, Any], names: list[str]) -> Iterator[tuple[Place,
         if isinstance(pattern, str) and not any(fits(name, (pattern,)) for name in names):
             yield ("callers", n), f"{pattern!r} fits no caller of this file: write one's name, or add the caller"
     allowed = rule.get("may")
-    if rule.get("approval") == "second-person" and isinstance(allowed, list) and "restore" not in allowed:
+    if rule.get("approval") in ("second-person", "second-person-to-replace") and isinstance(allowed, list) and "restore" not in allowed:
         yield ("approval",), "is of restores alone, and the rule lets nobody restore: add restore to may, or leave it out"
 
 

@@ -1,6 +1,7 @@
 """Before step 6: what is unfinished in the database server goes, by the worker or, if it died, by another one.
 
 Of PostgreSQL these are temporary databases and login roles; of SQL Server RDS's tasks, and databases that were restored and not verified.
+Names that a worker was exchanging when it was lost are looked at: which name holds what is known before the restore ends.
 The database server is reached only by a worker, so while something may be left a worker is needed even to prove that nothing is.
 """
 
@@ -11,11 +12,11 @@ from dbrestore.contract.anchor import Anchor
 from dbrestore.contract.errors import LeftoversRemain, NotReady, WorkerNotStarted
 from dbrestore.contract.job import Result
 from dbrestore.contract.record import ResourceRow
-from dbrestore.contract.things import INSTANCE
+from dbrestore.contract.things import INSTANCE, SWAP
 from dbrestore.ledger import reading
 from dbrestore.ledger.reading import jobs_of
 from dbrestore.ledger.stored_rows import Meta
-from lambdas.databases import discard_job
+from lambdas.databases import discard_job, swaps
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import JobRow, active_commands, ensure_job, job_row, result
 from lambdas.databases.outcomes import error_of
@@ -23,6 +24,7 @@ from lambdas.databases.repeated_jobs import told_so_far
 from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
 from lambdas.databases.restore_native_backups import JOB_NAME as RESTORE
 from lambdas.databases.rows import KINDS, settle_verified
+from lambdas.databases.swap_databases import JOB_NAME as EXCHANGE
 from lambdas.databases.verify_databases import JOB_NAME as VERIFY
 from lambdas.pairing import list_owner
 from lambdas.pairing.list_owner import ListOwner
@@ -47,10 +49,12 @@ def discard_unfinished_databases(section: RemoverInput, restore: Restore) -> Non
     verified = _verification(restore, meta.anchor)
     if verified:
         settle_verified(restore.ledger, verified, meta.anchor)
-    rows = restore.ledger.unsettled(*KINDS)
+    if swapped := result(restore, EXCHANGE):
+        swaps.settle(restore.ledger, meta.anchor, swapped)
+    rows = restore.ledger.unsettled(*KINDS, SWAP)
     if not rows or _stay(restore, meta, in_clean_up=section.clean_up_execution is not None):
         return
-    if not any(job_row(restore.ledger, name) for name in (REPLAY, RESTORE)):
+    if not any(job_row(restore.ledger, name) for name in (REPLAY, RESTORE, EXCHANGE)):
         # The job's row comes before its command, and after DISCARDING none can be written: the server was never asked for anything.
         _settle_never_begun(restore, rows, "no job was ever sent to a worker")
     elif _nobody_logged_in(restore):
@@ -86,7 +90,7 @@ def _verification(restore: Restore, where: Anchor) -> Result | None:
 def _nobody_logged_in(restore: Restore) -> bool:
     """Whether every job that makes something has ended, and says that no worker of the restore ever had a session with the server, as when
     the secret is gone: then there is nothing to drop, and no worker that could log in to look."""
-    begun = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE)
+    begun = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE, EXCHANGE)
     told = [result(restore, name) for name in begun]
     return bool(told) and all(one is not None and one.error is not None and not one.logged_in for one in told)
 
@@ -115,12 +119,13 @@ def _discard(restore: Restore, meta: Meta, where: Anchor, rows: tuple[ResourceRo
         if _verification(restore, where) != verified:
             raise NotReady("the verification ended while it was being stopped: what it found counts first")
         pair(restore, where, instance_id, while_="DISCARDING")
-        work = discard_job.of(restore, where, rows)
+        work = discard_job.of(restore, where, rows, swaps.unsettled(restore, where))
         minutes = limits.DISCARD_MINUTES
         found = ensure_job(restore, where, instance_id, name, work, minutes=minutes, while_="DISCARDING")
     # A worker that died before it could say so may have finished a database: then what was found is that it stays.
     settle_verified(restore.ledger, found, where)
-    left = restore.ledger.unsettled(*KINDS)
+    swaps.settle(restore.ledger, where, found)
+    left = restore.ledger.unsettled(*KINDS, SWAP)
     if found.error:
         raise error_of(found.error)
     if left:
@@ -128,6 +133,8 @@ def _discard(restore: Restore, meta: Meta, where: Anchor, rows: tuple[ResourceRo
 
 
 def _why_left(row: ResourceRow, found: Result) -> str:
+    if row.kind == SWAP:
+        return f"No worker could look which database bears the name {row.role!r}: it may have been exchanged"
     seen = next((a for a in found.absences if (a.kind, a.name) == (row.kind, row.name)), None)
     note = seen.note if seen and seen.note else "drop it by hand if this goes on"
     return f"The {row.kind} {row.name} is still in the instance: {note}"
@@ -183,7 +190,7 @@ def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> Non
 
 def _wait_for_late_commands(restore: Restore, instance_id: str) -> None:
     """A command whose sending was not recorded may still arrive, while its sender can still run."""
-    names = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE, VERIFY)
+    names = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE, VERIFY, EXCHANGE)
     rows = [row for name in names if (row := job_row(restore.ledger, name))]
     unrecorded = [row for row in rows if row.instance_id == instance_id and row.command_id is None]
     if any(_age(row, restore.now()) < restore.bounds.visible_after for row in unrecorded):

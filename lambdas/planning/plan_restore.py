@@ -36,7 +36,7 @@ from lambdas.lookup import clusters
 from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
-from lambdas.planning import additions, drill_refusals, drills, refusals
+from lambdas.planning import additions, drill_refusals, drills, exchanges, refusals, replacement
 from lambdas.planning import credentials as credential_plan
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.credentials import Credentials
@@ -71,8 +71,9 @@ def plan_restore(section: PlanInput, surroundings: Surroundings) -> Plan | Repea
         return _opened(_counted(lambda: additions.look_up(section, surroundings)), section, surroundings, began)
     if drills.is_ordered(section.request):
         return _drill(section, surroundings, began)
+    find = exchanges.look_up if exchanges.is_ordered(section.request) else look_up
     with refusals.told(section, surroundings, began):
-        return _opened(_counted(lambda: look_up(section, surroundings)), section, surroundings, began)
+        return _opened(_counted(lambda: find(section, surroundings)), section, surroundings, began)
 
 
 def _drill(section: PlanInput, surroundings: Surroundings, began: datetime) -> Plan | RepeatedDelivery:
@@ -142,15 +143,14 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
     found = replace(_find(section, surroundings, request, place, problems), drill=drill)
     instance = found.instance
     engine, part = _engine_part(found, problems)
-    evidence = surroundings.settings.evidence_bucket
-    problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, evidence))
+    _require_certificates(surroundings, problems)
     worker = _worker(found, place, section, part, problems)
     credentials = credential_plan.part(found, place, engine, problems)
     archive = archive_plan.part(part.files, request.archive.tier, part.reading_hours, problems, surroundings.bounds.archive_batch)
     problems.raise_if_any()
     if not (instance and found.manifest and worker and worker.planned and engine and credentials):
         raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {WHERE_TO_REPORT}")
-    return Plan(
+    plan = Plan(
         restore_id=found.restore_id,
         execution_arn=section.execution_arn,
         mode=request.mode,
@@ -171,6 +171,12 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
         notes=(*part.notes, *credentials.notes, *_namesakes(found)),
         **request.model_dump(include={"ticket", "reason", "requested_by", "permitted_by", "approval"}),
     )
+    return replacement.planned(plan, request.swap, surroundings.settings) if request.on_conflict == "replace" else plan
+
+
+def _require_certificates(surroundings: Surroundings, problems: Problems) -> None:
+    evidence = surroundings.settings.evidence_bucket
+    problems.collect("/", lambda: source_lookup.require_ca_bundle(surroundings.control.s3, evidence))
 
 
 def _checks(request: RestoreRequest) -> tuple[AskedCheck, ...]:

@@ -61,6 +61,10 @@ class VerifyInput(WorkerInput):
     restored: RestoredSection
 
 
+class SwapInput(WorkerInput):
+    """SwapDatabases."""
+
+
 class RestoreReference(StateInput):
     """The restore's id, all that a remover takes from its input."""
 

@@ -12,6 +12,7 @@
     POINT#<instance>#<id>    LOCK                            one reader of a restore point that is being made
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
+    SWAPS                    <restore id>#<name>             a restore's database took a name (lambdas.databases.swap_records)
     STRAYS                   <account>#<Region>#<kind>#<id>  when a stray was first seen (lambdas.closing.clean_up_strays)
     <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
     DRILL#<name>             CURRENT, AT#..., DATABASE#...   that a drill is run once, and one at a time (lambdas.runtime.drill_rows)
@@ -47,11 +48,11 @@ from dbrestore.ledger import restore_list, stored_rows
 from dbrestore.ledger.reading import META, OPEN, RESOURCE
 from dbrestore.ledger.stored_rows import Meta, Status
 from dbrestore.ledger.table import ConditionFailed, Item, Table, Write
-from lambdas.runtime import point_rows, resource_rows
+from lambdas.runtime import database_locks, point_rows, resource_rows
 from lambdas.runtime.bounds import Bounds
 from lambdas.runtime.clock import Clock, system_clock
+from lambdas.runtime.database_locks import LOCK
 
-LOCK = "LOCK"
 MINE_OR_FREE = "attribute_not_exists(pk) OR restoreId = :restore"
 
 
@@ -81,8 +82,9 @@ class Ledger:
         opened = {"pk": OPEN, "sk": self.restore_id, "openedAt": self.clock().isoformat()}
         try:
             listed = self.table.put(restore_list.row(plan, started_at))
-            read = point_rows.read_by(self.table, plan.source, self.restore_id, started_at)
-            self.table.write(self.table.put(meta, "attribute_not_exists(pk)"), self.table.put(opened), listed, read, *locks)
+            # Names are exchanged without the point.
+            read = [] if plan.swaps == "only" else [point_rows.read_by(self.table, plan.source, self.restore_id, started_at)]
+            self.table.write(self.table.put(meta, "attribute_not_exists(pk)"), self.table.put(opened), listed, *read, *locks)
         except ConditionFailed as failed:
             return self._already_open(plan, started_at, failed)
         return plan
@@ -259,8 +261,7 @@ class Ledger:
             owner = (self.table.get(anchor.lock_names(plan)[0], LOCK) or {}).get("restoreId")
             raise DatabaseBusy(f"{plan.addition.point_id} is being read by {owner} right now: wait for it") from failed
         point_rows.require_unremoved(self.table, plan.source, started_at)
-        busy = [_busy(self.table, *database) for database in zip(anchor.lock_names(plan), plan.databases, strict=True)]
-        raise DatabaseBusy("\n".join(filter(None, busy)) or "A lock was released in the meantime: start again") from failed
+        raise database_locks.busy(self.table, anchor.lock_names(plan)) from failed
 
     def _now_further(self, row: ResourceRow) -> ResourceRow:
         found = self.row(row.kind, row.role, row.name)
@@ -292,9 +293,3 @@ class Ledger:
 
     def _item(self, row: ResourceRow) -> Item:
         return resource_rows.item(self.restore_id, row)
-
-
-def _busy(table: Table, lock: str, database: object) -> str | None:
-    owner = (table.get(lock, LOCK) or {}).get("restoreId")
-    name = getattr(database, "asked_name", "")
-    return f"{name}: restore {owner} is working on it right now: wait for it or cancel it" if owner else None

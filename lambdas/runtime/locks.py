@@ -12,7 +12,8 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import NotReady
 from dbrestore.ledger.stored_rows import Status
 from dbrestore.ledger.table import ConditionFailed, Item
-from lambdas.runtime.ledger import LOCK, Ledger
+from lambdas.runtime.database_locks import LOCK
+from lambdas.runtime.ledger import Ledger
 
 
 @contextmanager

@@ -12,6 +12,7 @@ PAUSES = {
     "RestoreNativeBackups": pauses.JOB,
     "ReplayDumps": pauses.JOB,
     "VerifyDatabases": pauses.JOB,
+    "SwapDatabases": pauses.JOB,
     "RemoveWorker": pauses.REMOVAL,
     "UnpairSecurityGroups": pauses.REMOVAL,
     "RemoveStagingBucket": pauses.REMOVAL,

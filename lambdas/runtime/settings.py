@@ -18,6 +18,8 @@ SQLSERVER_CONFIGURATION = "SQLSERVER_CONFIGURATION"
 CREDENTIAL_CONFIGURATION = "CREDENTIAL_CONFIGURATION"
 DRILL_CONFIGURATION = "DRILL_CONFIGURATION"
 ACCESS_CONFIGURATION = "ACCESS_CONFIGURATION"
+# How long a database that was replaced is kept.
+SWAP_KEEP_DAYS = "SWAP_KEEP_DAYS"
 TARGET_ACCOUNTS = "TARGET_ACCOUNTS"
 # By what API Gateway knows the callers of the API: read by lambdas.entrances.api.callers.
 API_CALLERS = "API_CALLERS"
@@ -35,7 +37,7 @@ class Settings:
     """`target_role_name` may hold `{region}`: role names are one space per account, and each Region's TargetStack has its own.
     `target_policy` is the JSON session policy that narrows the target's role to what this function needs, if there is one.
     What ends in `_configuration` is the path of another file than the one that came with the code. `target_accounts` are the other accounts
-    whose workers the buckets let in; None: not known."""
+    whose workers the buckets let in; None: not known. `swap_keep_days`: for so long a database that was replaced is kept."""
 
     ledger_table: str
     repository_bucket: str
@@ -51,6 +53,7 @@ class Settings:
     drill_configuration: str | None = None
     access_configuration: str | None = None
     target_accounts: tuple[str, ...] | None = None
+    swap_keep_days: int = 7
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -70,6 +73,7 @@ class Settings:
             drill_configuration=os.environ.get(DRILL_CONFIGURATION),
             access_configuration=os.environ.get(ACCESS_CONFIGURATION),
             target_accounts=_listed(os.environ.get(TARGET_ACCOUNTS)),
+            swap_keep_days=int(os.environ.get(SWAP_KEEP_DAYS, "7")),
         )
 
     @property

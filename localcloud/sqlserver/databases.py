@@ -4,6 +4,7 @@ Invariant: two names that differ only by case or accent never exist beside each 
 """
 
 import unicodedata
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,6 +78,8 @@ class Database:
     recovered_to: datetime | None = None
     damaged: bool = False
     was_restored: bool = False
+    # "RESTORE always generates a new GUID when you restore a database that does not yet exist" (sys.database_recovery_status).
+    guid: uuid.UUID = field(default_factory=uuid.uuid4)
 
     @property
     def is_system(self) -> bool:

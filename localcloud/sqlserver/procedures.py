@@ -92,6 +92,12 @@ class Procedures:
     def _rename(self, database: Database, name: str) -> None:
         if self.instance.multi_az:
             raise text("rename-multi-az").error(database=database.name)
+        if self.instance.switches.has_read_replica:
+            raise text("rename-replica-source").error(database=database.name)
+        if database.is_system:
+            raise text("name-reserved").error(database=database.name)
+        if self.tasks.unfinished(database.name) or self.instance.switches.sessions.get(database.name):
+            raise text("not-exclusive").error()
         taken = self.instance.databases.alike(name)
         if taken and taken is not database:
             raise text("name-taken").error(database=name)

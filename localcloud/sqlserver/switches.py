@@ -60,6 +60,10 @@ class Switches:
     certificate_missing: bool = False
     same_file_guids: bool = False
     kms: Literal["", "kms-key-missing", "kms-refused"] = ""
+    # Sessions of others, by the name of the database that they are in; each is the name of a program.
+    sessions: dict[str, list[str]] = field(default_factory=dict)
+    # A read replica is made of the instance.
+    has_read_replica: bool = False
     # The master user lost its rights in msdb: a password reset brings them back.
     master_is_misaligned: bool = False
     # What happens meanwhile: around each batch of statements, before a statement, at a login to a database. It may raise what the

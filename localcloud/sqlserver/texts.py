@@ -317,6 +317,20 @@ TEXTS: Final[dict[str, Text]] = {
             "assumed",
             "RDS User Guide has the rule (turn Multi-AZ off first); the sentence is ours",
         ),
+        Text(
+            "rename-replica-source",
+            _RAISED,
+            "Database '{database}' can't be renamed on a read replica source instance.",
+            "assumed",
+            "RDS User Guide has the rule (Renaming a database); the sentence is ours",
+        ),
+        Text(
+            "not-exclusive",
+            5030,
+            "The database could not be exclusively locked to perform the operation.",
+            "documented",
+            f"{_ERRORS}; that rds_modify_db_name says so is assumed, people end the sessions before it",
+        ),
         # Lines of task_info
         Text("task-created", 0, "Task has been created.", "assumed", _NOTHING),
         Text("task-started", 0, "Task execution has started.", "observed", _POSTS),

@@ -18,6 +18,7 @@ Rows = Iterator[tuple[Value, ...]]
 
 # Numbers of objects: any will do, as long as no two are the same.
 _FIRST_OBJECT, _FIRST_TRIGGER, _FIRST_POLICY = 1_000_000, 2_000_000, 3_000_000
+_FIRST_SESSION = 1000
 # As `user_access` numbers them.
 _ACCESS: Final = ("MULTI_USER", "SINGLE_USER", "RESTRICTED_USER")
 
@@ -85,6 +86,17 @@ def _databases(instance: Instance, _: Database) -> Rows:
             0,
             "NONE",
         )
+
+
+def _recovery_status(instance: Instance, _: Database) -> Rows:
+    for one in instance.databases:
+        yield one.database_id, str(one.guid).upper() if one.state == "ONLINE" else None
+
+
+def _sessions(instance: Instance, _: Database) -> Rows:
+    for one in instance.databases:
+        for number, program in enumerate(instance.switches.sessions.get(one.name, ()), start=_FIRST_SESSION + 10 * one.database_id):
+            yield number, one.database_id, instance.master.name, program, True
 
 
 def _database_files(_: Instance, database: Database) -> Rows:
@@ -212,6 +224,17 @@ VIEWS: Final[dict[str, View]] = {
         _databases,
     ),
     "master_files": View((("database_id", "INT"), *_FILE), _master_files),
+    "database_recovery_status": View((("database_id", "INT"), ("database_guid", "NVARCHAR")), _recovery_status),
+    "dm_exec_sessions": View(
+        (
+            ("session_id", "INT"),
+            ("database_id", "INT"),
+            ("login_name", "NVARCHAR"),
+            ("program_name", "NVARCHAR"),
+            ("is_user_process", "SQL_BIT"),
+        ),
+        _sessions,
+    ),
     "database_files": View(_FILE, _database_files),
     "dm_db_file_space_usage": View(
         (

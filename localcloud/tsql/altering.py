@@ -22,6 +22,9 @@ def alter(instance: Instance, session: Session, statement: AlterDatabase) -> Non
     match statement.setting:
         case "ACCESS":
             database.user_access = statement.value
+            if statement.value != "MULTI_USER":
+                # With or without ROLLBACK IMMEDIATE: nobody here makes a server wait.
+                instance.switches.sessions.pop(database.name, None)
         case "RECOVERY":
             database.recovery_model = statement.value
         case "TRUSTWORTHY":

@@ -118,7 +118,7 @@ def test_no_managed_policy_is_attached(control: Template, target: Template) -> N
 def test_only_who_puts_a_group_on_its_list_back_or_off_may_touch_the_instance_or_cluster(action: str) -> None:
     may_touch = {row.state for row in FUNCTIONS if action in _actions(row.target)}
 
-    jobs = {"ReplayDumps", "RestoreNativeBackups", "VerifyDatabases"}
+    jobs = {"ReplayDumps", "RestoreNativeBackups", "VerifyDatabases", "SwapDatabases"}
     assert may_touch == {"PairSecurityGroups", "UnpairSecurityGroups", "DiscardUnfinishedDatabases", *jobs}
     [statement] = [one for one in permissions.CHANGE_GROUP_LIST if one.actions == (action,)]
     assert statement.conditions["StringNotEquals"] == {"aws:ResourceTag/dbrestore:allow": "false"}

@@ -14,7 +14,8 @@ from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from dbrestore.contract.checks.asked import CheckAnswer
-from dbrestore.contract.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result
+from dbrestore.contract.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result, SwapResult
+from dbrestore.contract.swaps.exchanges import SwapJob
 from tests.statemachine.fake_native import NativeServer
 
 Behaviour = Callable[["FakeWorker", Job, Any], None]
@@ -38,6 +39,7 @@ class FakeWorker:
     online: bool = True
     agent: str = "3.3.3572.0"
     native: NativeServer = field(init=False)
+    identities: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.native = NativeServer(self.databases, self.failing, answers=self.answers)
@@ -76,9 +78,53 @@ class FakeWorker:
 
     def do(self, job: Job, command: Any) -> None:
         """What a worker without trouble does."""
-        self.write(job, command, self.native.do(job) if job.engine == "sqlserver" else self._do(job))
+        is_native = job.engine == "sqlserver" and job.kind != "swap"
+        self.write(job, command, self._identified(self.native.do(job), job) if is_native else self._do(job))
+
+    def _identified(self, result: Result, job: Job) -> Result:
+        databases = tuple(
+            one.model_copy(update={"identity": self.identity(one.asked_name)}) if one.status == "PROMOTED" else one
+            for one in result.databases
+        )
+        return result.model_copy(update={"databases": databases, "swaps": tuple(map(self.look, job.swaps))})
+
+    def identity(self, name: str) -> str:
+        """Of the database of this name, from its first look on, whatever it is called later."""
+        return self.identities.setdefault(name, str(16384 + len(self.identities))) if name in self.databases else ""
+
+    def rename(self, before: str, after: str) -> None:
+        """The server's own rename."""
+        if before == after:
+            return
+        self.identities[after] = self.identity(before)
+        self.identities.pop(before)
+        self.databases.remove(before)
+        self.databases.add(after)
+
+    def _swap(self, swap: SwapJob) -> SwapResult:
+        error = self.failing.get(f"{swap.action} {swap.name}")
+        old_id = swap.old_id or self.identity(swap.kept_as) or self.identity(swap.name)
+        if error is None and swap.action == "drop":
+            self.databases.discard(swap.kept_as)
+        elif error is None:
+            there, back = (swap.kept_as, swap.restored_as) if swap.action == "swap" else (swap.restored_as, swap.kept_as)
+            if swap.name in self.databases:
+                self.rename(swap.name, there)
+            self.rename(back, swap.name)
+        return self.look(swap, old_id).model_copy(update={"error": error})
+
+    def look(self, swap: SwapJob, old_id: str = "") -> SwapResult:
+        """Which name holds what."""
+        names = {self.identity(name): name for name in self.databases}
+        old_id = swap.old_id or old_id or self.identity(swap.kept_as) or self.identity(swap.name)
+        restored, old = names.get(swap.restored_id, ""), names.get(old_id, "")
+        done = {"swap": restored == swap.name, "undo": old == swap.name, "drop": not old}[swap.action]
+        told = swap.model_dump(include={"action", "name", "restored_as", "kept_as", "restored_id"})
+        return SwapResult(**told, is_done=done, restored_is=restored, old_id=old_id, old_is=old)
 
     def _do(self, job: Job) -> Result:
+        if job.kind == "swap":
+            return Result(kind=job.kind, restore_id=job.restore_id, swaps=tuple(map(self._swap, job.swaps)))
         work = {"replay": self._replay, "verify": self._verify, "discard": self._discard}[job.kind]
         databases = tuple(work(database) for database in job.databases)
         finished = job.databases if job.kind != "replay" else ()
@@ -86,7 +132,9 @@ class FakeWorker:
         absences += [self._absence("role", d.login_role, self.roles) for d in finished]
         # Like the worker: the holder is named when it is gone, and stays unnamed with what it owns.
         absences += [self._absence("role", d.holder_role, set()) for d in finished if d.holder_role not in self.roles]
-        return Result(kind=job.kind, restore_id=job.restore_id, databases=databases, absences=tuple(absences))
+        return Result(
+            kind=job.kind, restore_id=job.restore_id, databases=databases, absences=tuple(absences), swaps=tuple(map(self.look, job.swaps))
+        )
 
     def _absence(self, kind: Any, name: str, present: set[str]) -> Absence:
         return Absence(kind=kind, name=name, seen_absent=name not in present)
@@ -105,8 +153,7 @@ class FakeWorker:
     def _verify(self, database: DatabaseJob) -> DatabaseResult:
         found = self._result(database, "PROMOTED")
         if found.status == "PROMOTED":
-            self.databases.remove(database.temporary_name)
-            self.databases.add(database.asked_name)
+            self.rename(database.temporary_name, database.asked_name)
             self.roles.discard(database.login_role)
             if database.asked_name not in self.orphaned:
                 self.roles.discard(database.holder_role)
@@ -132,6 +179,7 @@ class FakeWorker:
             bytes=30,
             left_out=self.left_out.get(f"{status} {database.asked_name}", ()),
             answers=self.answers.get(database.asked_name, ()) if status == "PROMOTED" else (),
+            identity=self.identity(database.temporary_name) if status == "PROMOTED" else "",
         )
 
     def _cancel(self, response: Any) -> Any:

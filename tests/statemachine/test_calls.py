@@ -15,6 +15,7 @@ from moto.sts.models import sts_backends
 
 from dbrestore.contract import limits
 from dbrestore.contract.job import JobKind
+from dbrestore.contract.names import restore_id
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
 from lambdas.runtime.open_restores import request_cancel
@@ -25,7 +26,7 @@ from tests.statemachine.conftest import installed
 from tests.statemachine.engines import AURORA, INSTANCE, MULTI_AZ, POSTGRES, SQLSERVER, Engine
 from tests.statemachine.fake_worker import end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.test_archive import archive, files
-from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World
+from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World, execution_arn
 
 # One process records for all of these tests.
 pytestmark = pytest.mark.xdist_group("recorded-calls")
@@ -143,6 +144,7 @@ def _record(world: World) -> Recorder:
     result."""
     recorder = Recorder(world)
     world.run()
+    _replace(world)
     world.worker.behaviour["verify"] = lose_worker
     world.run({**REQUEST, "databases": ["crm"]}, name="restore-2")
     world.worker.behaviour = {"replay": leave_unfinished}
@@ -187,6 +189,15 @@ def _ask_over_http(world: World) -> None:
             time.sleep(0.05)
         assert _answered(world, "GET", "/v1/restores")["restores"]
         world.call("AnswerApi", event("GET", f"{path}/report"))
+
+
+def _replace(world: World) -> None:
+    """A restore that takes the name of a database, which then has it again, and once more not."""
+    assert world.run({**REQUEST, "onConflict": "replace"}, name="restore-12")["status"] == "SUCCEEDED"
+    of = restore_id(execution_arn("restore-12"))
+    for action in ("undo", "swap"):
+        ended = world.run({"swap": {"action": action, "restoreId": of}}, name=f"{action}-1")
+        assert ended["status"] == "SUCCEEDED", ended
 
 
 def _answered(world: World, method: str, path: str, body: Any = None, **options: Any) -> Any:

@@ -178,6 +178,7 @@ def _end_lines(head: dict[str, Any], end: Ended) -> Iterator[dict[str, Any]]:
         "error": end.error.to_state() if end.error else None,
         "leftovers": list(end.leftovers),
         "databases": databases,
+        "swaps": [swap.to_state() for swap in end.report.swaps] if end.report else [],
         "adapted": end.adapted,
         "report": end.report_uri,
         "exitCode": int(exit_code_choice.of_execution(end.status, end.error, end.leftovers)),

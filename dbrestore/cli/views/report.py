@@ -9,6 +9,7 @@ from rich.text import Text
 from dbrestore.cli.consoles import visible
 from dbrestore.cli.following import Ended, seconds_of
 from dbrestore.cli.views import choices as choices_view
+from dbrestore.cli.views import exchanges as exchanges_view
 from dbrestore.cli.views import left_out as left_out_view
 from dbrestore.cli.views import plan as plan_view
 from dbrestore.cli.views.engines import ENGINES
@@ -40,8 +41,8 @@ def print_report(console: Console, report: Report, worker_results: list[Result])
         console.print(against_the_estimate(report, report.estimate))
     for part in _surroundings(report, console.width):
         console.print(part)
-    if report.databases:
-        console.print(databases(report))
+    for part in _databases(report):
+        console.print(part)
     for name, objects in left_out_view.code_by_database(worker_results).items():
         console.print(left_out_view.code(name, objects))
     for name, entries in adapted(worker_results).items():
@@ -57,8 +58,8 @@ def print_end(console: Console, end: Ended) -> None:
     """A few lines at the end of a followed restore; first what is missing."""
     for part in left_out_view.in_short(end.left_out, end.restore_id):
         console.print(part)
-    if end.report and end.report.databases:
-        console.print(databases(end.report))
+    for part in _databases(end.report) if end.report else ():
+        console.print(part)
     for name, found in end.answers.items():
         console.print(answers(name, found))
     if end.report:
@@ -166,6 +167,12 @@ def databases(report: Report) -> Table:
             duration(outcome.seconds),
         )
     return shown
+
+
+def _databases(report: Report) -> Iterator[RenderableType]:
+    if report.databases:
+        yield databases(report)
+    yield from exchanges_view.told(report)
 
 
 def _verifications(report: Report, worker_results: list[Result]) -> Iterator[RenderableType]:

@@ -13,15 +13,17 @@ from dbrestore.contract.request import DatabaseRequest, RestoreRequest
 
 @dataclass(frozen=True)
 class Names:
-    """An engine's rules. `flaws` tells what it would refuse; two names of which `fold` makes the same can't stand side by side."""
+    """An engine's rules. `flaws` tells what it would refuse; two names of which `fold` makes the same can't stand side by side; what is
+    longer than `fits` allows is no name."""
 
     flaws: Callable[[DatabaseRequest], Iterator[Flaw]]
     fold: Callable[[str], str]
+    fits: Callable[[str], bool]
 
 
 ENGINES: Final[dict[Engine, Names]] = {
-    "postgres": Names(postgresql.flaws, postgresql.folded),
-    "sqlserver": Names(sqlserver.flaws, sqlserver.folded),
+    "postgres": Names(postgresql.flaws, postgresql.folded, postgresql.fits),
+    "sqlserver": Names(sqlserver.flaws, sqlserver.folded, sqlserver.fits),
 }
 
 

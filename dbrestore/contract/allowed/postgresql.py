@@ -23,6 +23,11 @@ def flaws(database: DatabaseRequest) -> Iterator[Flaw]:
     yield from reserved(database, database.asked_name in RESERVED)
 
 
+def fits(name: str) -> bool:
+    """Whether the server would take the whole of it."""
+    return len(name.encode("utf-8", "surrogatepass")) <= limits.LONGEST_DATABASE_NAME_BYTES
+
+
 def folded(name: str) -> str:
     """The name itself: to PostgreSQL names that differ are different."""
     return name

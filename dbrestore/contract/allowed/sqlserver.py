@@ -26,6 +26,11 @@ def flaws(database: DatabaseRequest) -> Iterator[Flaw]:
     yield from reserved(database, folded(name.strip()) in RESERVED)
 
 
+def fits(name: str) -> bool:
+    """Whether the server would take the whole of it."""
+    return len(name.encode("utf-16-le", "surrogatepass")) // 2 <= limits.LONGEST_SQLSERVER_NAME
+
+
 def folded(name: str) -> str:
     """Names that differ only by case or accent become one: RDS allows no two of them."""
     decomposed = unicodedata.normalize("NFKD", name).casefold()

@@ -9,6 +9,8 @@ from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.plan import Estimate
 from dbrestore.contract.request import TicketRequest
+from dbrestore.contract.swaps.exchanges import Exchange
+from dbrestore.contract.swaps.orders import LONGEST_KEEP_DAYS, LONGEST_MINUTES, Sessions, SwapAction
 
 # STARTING: accepted, and not planned yet. REFUSED: the plan said no, and nothing was made. STOPPED: its execution is over, and the
 # clean-up is not. UNKNOWN: the ledger's rows don't say.
@@ -93,13 +95,15 @@ class PlannedCopy(Document):
 
 
 class ShownPlan(Document):
-    """What a restore would do, and that nothing speaks against it. Nothing was made."""
+    """What a restore would do, and that nothing speaks against it. Nothing was made. `exchanges`: which database takes which name in the
+    end, and what the one that bears it will be called."""
 
     target: ShownTarget
     engine: Engine
     restore_point: str
     databases: tuple[PlannedCopy, ...]
     archived: bool
+    exchanges: tuple[Exchange, ...] = ()
     estimate: Estimate | None = None
     notes: tuple[str, ...] = ()
 
@@ -109,6 +113,18 @@ class PlanUnderway(Document):
 
     id: str
     status: Literal["PLANNING"] = "PLANNING"
+
+
+class SwapWish(Document):
+    """The body that exchanges names: `swap` gives the restored databases the names that they are to have, `undo` gives them back, `drop`
+    drops those that were kept. `name`: only this one of several. `sessions` in them are waited for or ended, for so many `minutes`."""
+
+    action: SwapAction
+    name: str | None = Field(default=None, min_length=1)
+    sessions: Sessions = "wait"
+    minutes: int = Field(default=10, ge=1, le=LONGEST_MINUTES)
+    keep_days: int | None = Field(default=None, ge=1, le=LONGEST_KEEP_DAYS)
+    reason: str | None = Field(default=None, max_length=1000)
 
 
 class Decision(Document):

@@ -28,6 +28,7 @@ ROUTES = (
     Route("GET", "/v1/restores/{id}", "read", "How a restore stands."),
     Route("POST", "/v1/restores/{id}/cancel", "start", "Ask a restore to stop; what it made is removed."),
     Route("POST", "/v1/restores/{id}/approval", "approve", "Approve or reject a restore that waits for a second person."),
+    Route("POST", "/v1/restores/{id}/swaps", "start", "Exchange the names of what was restored, turn that back, or drop what was kept."),
     Route("GET", "/v1/restores/{id}/report", "read", "The page with the evidence of a restore that is over."),
     Route("POST", "/v1/plans", "start", "What a restore would do, and whatever speaks against it. Nothing is made."),
     Route("GET", "/v1/points", "read", "The restore points of an instance."),

@@ -94,6 +94,12 @@ TERMINATION_SECONDS: Final = 20.0
 # Before PostgreSQL 14 we look ourselves whether they are gone.
 TERMINATION_PAUSE_SECONDS: Final = 0.05
 
+# Between two looks for sessions that stand in the way of a rename, and between two rounds of ending them.
+IN_USE_LOOK_SECONDS: Final = 1.0
+ENDING_PAUSE_SECONDS: Final = 0.1
+# How many kinds of sessions an error names.
+SESSIONS_NAMED: Final = 5
+
 MAINTENANCE_DATABASE: Final = "postgres"
 
 # SQL Server: the procedures of RDS answer at once, they only write the task down.

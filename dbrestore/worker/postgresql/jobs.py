@@ -1,4 +1,4 @@
-"""PostgreSQL's jobs, by their kind: replay, verify, discard. Invariant: what the server said comes out under an error name."""
+"""PostgreSQL's jobs, by their kind: replay, verify, swap, discard. Invariant: what the server said comes out under an error name."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 
 from dbrestore.contract.errors import ReplayFailed
-from dbrestore.contract.job import Absence, DatabaseResult, Job
+from dbrestore.contract.job import Absence, DatabaseResult, Job, SwapResult
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Credentials
@@ -15,12 +15,13 @@ from dbrestore.worker.postgresql import discard, replay, verification
 from dbrestore.worker.postgresql.building import Replay
 from dbrestore.worker.postgresql.rows import damage
 from dbrestore.worker.postgresql.session import Server, explained
+from dbrestore.worker.postgresql.swapping import exchange
 
-Settled = tuple[DatabaseResult, Sequence[Absence]]
+Settled = tuple[DatabaseResult | SwapResult, Sequence[Absence]]
 
 
 def run(folder: JobFolder, credentials: Credentials, job: Job, ca_file: Path, progress: ProgressWriter) -> Iterator[Settled]:
-    """Each database as it is settled. Raises the RestoreError that none of them can go on after."""
+    """Each database, or exchange of two, as it is settled. Raises the RestoreError that none of them can go on after."""
     server = Server(job.server, ca_file, credentials, folder.note_login)
     try:
         yield from _settled(folder, server, job, progress)
@@ -31,6 +32,11 @@ def run(folder: JobFolder, credentials: Credentials, job: Job, ca_file: Path, pr
 def _settled(folder: JobFolder, server: Server, job: Job, progress: ProgressWriter) -> Iterator[Settled]:
     if job.kind == "discard":
         yield from discard.run(server, job.databases)
+        yield from exchange.look(server, job.swaps)
+        return
+    if job.kind == "swap":
+        progress.phase("exchanging names")
+        yield from exchange.run(server, job.swaps)
         return
     manifest = read_manifest(folder.s3, job)
     bucket = Location.parse(job.manifest or "").bucket

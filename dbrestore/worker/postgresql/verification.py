@@ -38,6 +38,7 @@ from dbrestore.worker.postgresql.rights import grants, named_roles, owners, owne
 from dbrestore.worker.postgresql.session import Connection, Server, explained
 from dbrestore.worker.postgresql.statements import repeated
 from dbrestore.worker.postgresql.statistics import Collection
+from dbrestore.worker.postgresql.swapping import standing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -85,6 +86,7 @@ def _verify_one(
             result = verification.folder.promoted(database.temporary_name) or _promoted(verification, master, subject, result)
             if result.status != "PROMOTED":
                 return result, ()
+            result = result.model_copy(update={"identity": result.identity or standing.identity(master, database.asked_name)})
             # Kept before the last traces on the server go: a run after this one knows from it what it would otherwise find nowhere.
             verification.folder.write_promoted(result)
             if promotion.is_marked(master, subject):

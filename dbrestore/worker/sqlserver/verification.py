@@ -28,7 +28,7 @@ from dbrestore.contract.manifest import Manifest, NativeBackupSet, NativeDatabas
 from dbrestore.contract.sqlserver_errors import ServerOutOfReach
 from dbrestore.worker.base import check_list
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.sqlserver import asked, database_triggers
+from dbrestore.worker.sqlserver import asked, database_triggers, swapping
 from dbrestore.worker.sqlserver import checks as native_checks
 from dbrestore.worker.sqlserver.asked import Asking
 from dbrestore.worker.sqlserver.checks import Expected
@@ -88,8 +88,9 @@ def _verified(connection: StandingConnection, verification: Verification, manife
 def _asked(connection: StandingConnection, verification: Verification, manifest: Manifest, result: DatabaseResult) -> DatabaseResult:
     """Whatever the answers are, the database is what was backed up."""
     database = verification.database
+    identity = connection.ask(lambda master: swapping.identity(master, database.asked_name))
     asking = Asking(verification.server, database.asked_name, verification.asking_user, manifest.created_at)
-    return result.model_copy(update={"answers": asked.ask(connection, asking, database.asked_checks)})
+    return result.model_copy(update={"answers": asked.ask(connection, asking, database.asked_checks), "identity": identity})
 
 
 def _last_set(database: NativeDatabaseJob, manifest: Manifest) -> NativeBackupSet:

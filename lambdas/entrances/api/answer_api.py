@@ -28,7 +28,7 @@ STATE = "AnswerApi"
 # No answer is for a cache, or for a page of somebody else's.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # Routes that need a body, by the end of their path; of the others one is read if there is one, so that nothing unread is ignored.
-WITH_BODY = ("/restores", "/plans", "/approval")
+WITH_BODY = ("/restores", "/plans", "/approval", "/swaps")
 
 Answer = dict[str, Any]
 
@@ -123,8 +123,8 @@ def _invalid(error: RequestValidationError) -> Any:
     parameters = [one for one in error.errors() if one["loc"][:1] != ("body",)]
     if parameters:
         raise refusals.of_query(str(parameters[0]["loc"][-1]), str(parameters[0]["msg"]))
-    from lambdas.entrances.api import approving, starting
+    from lambdas.entrances.api import approving, starting, swapping
 
-    reader = approving.read if "/approval" in app.current_event.path else starting.checked
-    reader(app.context["body"])
+    readers: dict[str, Callable[[dict[str, Any]], object]] = {"approval": approving.read, "swaps": swapping.read}
+    readers.get(app.current_event.path.rpartition("/")[2], starting.checked)(app.context["body"])
     raise InternalContradiction("Two readers of one request differ: one refuses it, the other finds nothing wrong")

@@ -8,7 +8,8 @@ from lambdas.configuration.access import AccessConfiguration, AccessRule, Action
 
 @dataclass(frozen=True)
 class Asked:
-    """What a caller wants to do. What is None, or empty, plays no part in it: a look at restore points has no target."""
+    """What a caller wants to do. What is None, or empty, plays no part in it: a look at restore points has no target. `replaces`:
+    the names of databases that others may bear, and would lose."""
 
     caller: str
     action: Action
@@ -18,6 +19,7 @@ class Asked:
     region: str | None = None
     databases: tuple[str, ...] = ()
     wishes: tuple[Wish, ...] = ()
+    replaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,19 @@ def of(access: AccessConfiguration, asked: Asked) -> Permission:
     rules = [(n, rule) for n, rule in enumerate(access.rules, 1) if fits(asked.caller, rule.callers) and asked.action in rule.may]
     for n, rule in rules:
         if not any(_missing(rule, asked)):
-            hours = rule.approval_hours if rule.approval == "second-person" and asked.action == "restore" else None
+            hours = rule.approval_hours if asked.action == "restore" and _needs_another(access, rule, asked) else None
             return Permission(True, f"rule {n} of access.json lets {asked.caller} {asked.action}{_what(asked)}", hours)
     if not rules:
         return Permission(False, f"no rule of access.json lets {asked.caller} {asked.action}: ask the operator of this installation")
     return Permission(False, _refusal(asked, [rule for _, rule in rules]))
+
+
+def _needs_another(access: AccessConfiguration, rule: AccessRule, asked: Asked) -> bool:
+    if rule.approval == "second-person":
+        return True
+    return bool(asked.replaces) and (
+        rule.approval == "second-person-to-replace" or any(fits(name, access.protected) for name in asked.replaces)
+    )
 
 
 def _what(asked: Asked) -> str:

@@ -36,6 +36,7 @@ def shown_plan(execution: Mapping[str, Any]) -> ShownPlan:
             for one in plan.databases
         ),
         archived=plan.archived,
+        exchanges=plan.swap.exchanges if plan.swap else (),
         estimate=plan.estimate,
         notes=plan.notes,
     )

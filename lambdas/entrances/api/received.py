@@ -22,7 +22,7 @@ from lambdas.entrances.api.callers import Caller
 from lambdas.entrances.api.refusals import Refusal
 
 REQUEST = "REQUEST"
-Kind = Literal["restore", "plan", "drill"]
+Kind = Literal["restore", "plan", "drill", "swap"]
 
 
 @dataclass(frozen=True)

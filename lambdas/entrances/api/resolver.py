@@ -12,11 +12,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 
 from dbrestore.contract.api.points import PointList
 from dbrestore.contract.api.problem import MEDIA_TYPE, Problem
-from dbrestore.contract.api.restores import Decision, PlanUnderway, RestorePage, ShownPlan, ShownRestore
+from dbrestore.contract.api.restores import Decision, PlanUnderway, RestorePage, ShownPlan, ShownRestore, SwapWish
 from dbrestore.contract.api.routes import ROUTES
 from dbrestore.contract.document import Document
 from dbrestore.contract.request import RestoreRequest
-from lambdas.entrances.api import approving, plans, showing, starting, stopping
+from lambdas.entrances.api import approving, plans, showing, starting, stopping, swapping
 from lambdas.entrances.api.received import Received
 from lambdas.entrances.api.showing import Look
 from lambdas.entrances.api.starting import Call
@@ -98,6 +98,11 @@ def cancel_restore(id: Id) -> Response[ShownRestore]:
 @_route("POST /v1/restores/{id}/approval", {200: ("It is decided.", ShownRestore)})
 def decide(id: Id, decision: Decision) -> Response[ShownRestore]:
     return _shown(200, approving.decided(_look(), id, _body()))
+
+
+@_route("POST /v1/restores/{id}/swaps", {202: ("It is accepted, and will be planned.", ShownRestore)})
+def swap(id: Id, wish: SwapWish, key: Key = None) -> Response[ShownRestore]:
+    return _accepted(swapping.ordered(_look(), _call(key), id, _body()))
 
 
 @_route("GET /v1/restores/{id}/report", {303: ("`Location` is a link to the page that works for five minutes.", None)})

@@ -59,14 +59,14 @@ def restore(call: Call, body: dict[str, Any], digest: str | None = None) -> Rece
     what else a request is refused for before anything is looked up."""
     if body.get("mode", "restore") != "restore":
         raise RestoreRequestInvalid("/mode: must be restore here, or be left out: POST /v1/plans plans, POST /v1/drills/<name>/runs drills")
-    return _started(call, "restore", {"sent": digest} if digest else body, _input(call, checked(body), "restore"))
+    return started(call, "restore", {"sent": digest} if digest else body, _input(call, checked(body), "restore"))
 
 
 def plan(call: Call, body: dict[str, Any]) -> Received:
     """Start a plan. Raises what `restore` does."""
     if body.get("mode", "plan") != "plan":
         raise RestoreRequestInvalid("/mode: must be plan here, or be left out: POST /v1/restores restores")
-    return _started(call, "plan", body, _input(call, checked({**body, "mode": "plan"}), "plan"))
+    return started(call, "plan", body, _input(call, checked({**body, "mode": "plan"}), "plan"))
 
 
 def drill(call: Call, name: str) -> Received:
@@ -84,7 +84,7 @@ def drill(call: Call, name: str) -> Received:
     reason = _permitted(call.access, asked).reason
     order = DrillStart(drill=DrillOrder(name=declared.name, requested_by=call.caller.name))
     text = json.dumps(order.model_dump(mode="json", by_alias=True, exclude_none=True), sort_keys=True)
-    return _started(call, "drill", {"name": name}, (text, reason))
+    return started(call, "drill", {"name": name}, (text, reason))
 
 
 def ended(call: Call, plan_: Received) -> Mapping[str, Any] | None:
@@ -136,6 +136,8 @@ def _asked(call: Call, request: RestoreRequest, action: Action) -> Asked:
     wishes: dict[Wish, None] = {wish: None for wish, key in _WISHES if key in given}
     if request.target.credentials:
         wishes["credentials"] = None
+    if request.on_conflict == "replace":
+        wishes["replace"] = None
     return Asked(
         call.caller.name,
         action,
@@ -145,6 +147,7 @@ def _asked(call: Call, request: RestoreRequest, action: Action) -> Asked:
         region=request.target.region or region,
         databases=tuple(names),
         wishes=tuple(wishes),
+        replaces=tuple(one.asked_name for one in request.databases) if request.on_conflict == "replace" else (),
     )
 
 
@@ -161,8 +164,9 @@ def _permitted(access: AccessConfiguration, asked: Asked) -> permission.Permissi
     return found
 
 
-def _started(call: Call, kind: Kind, body: Mapping[str, Any], told: tuple[str, str]) -> Received:
-    """Accepted, and started unless it was before. Whoever dies between the two leaves a row, and the next one with the key starts it."""
+def started(call: Call, kind: Kind, body: Mapping[str, Any], told: tuple[str, str]) -> Received:
+    """Accepted, and started unless it was before; `told` is the execution's input and the permission's reason. Whoever dies between the
+    two leaves a row, and the next one with the key starts it."""
     surroundings = call.surroundings
     arn = received.execution_arn(surroundings.settings.state_machine_arn, call.caller.name, call.key)
     text, reason = told

@@ -156,9 +156,8 @@ def _check_instance(found: Findings, chosen: list[Chosen], problems: Problems) -
         told = f"{name} has read replicas in other Regions ({', '.join(replicas)})"
         fix = "delete them and recreate them afterwards, or restore into another instance"
         problems.add(CrossRegionReplica, POINTER, f"{told}, and RDS restores no native backup while they exist: {fix}")
-    if instance.get("MultiAZ") and found.request.on_conflict == "replace":
-        told = f"{name} is Multi-AZ, and RDS can't rename a database there"
-        problems.add(NotSupportedYet, "/onConflict", f"{told}: use fail, and another name for the database")
+    for reason in rds_target.unrenamable(instance) if found.request.on_conflict == "replace" else ():
+        problems.add(NotSupportedYet, "/onConflict", f"{name} {reason}: use fail, and another name for the database")
     for one in chosen:
         _check_backup(instance, one, problems)
     return problems.collect(POINTER, lambda: rds_target.option_role(target, instance, found.waited))

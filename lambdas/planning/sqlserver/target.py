@@ -4,7 +4,7 @@ The rules are RDS's: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/SQLS
 restart, but a default option group holds none, so people have to attach one of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -142,3 +142,11 @@ def too_large_for_express(sets: tuple[NativeBackupSet, ...], instance: "DBInstan
     limit = next(gib for since, gib in limits.EXPRESS_DATABASE_GIB.items() if major >= since)
     size = max(sum(f.size for f in one.database_files if f.physical_path.lower().endswith(DATA_FILES)) for one in sets)
     return (size, limit) if size > limit * 1024**3 else None
+
+
+def unrenamable(instance: "DBInstanceTypeDef") -> Iterator[str]:
+    """Why `rdsadmin.dbo.rds_modify_db_name` would refuse to work there (RDS User Guide, "Renaming a database in a Multi-AZ deployment")."""
+    if instance.get("MultiAZ"):
+        yield "is Multi-AZ, and RDS can't rename a database there"
+    if instance.get("ReadReplicaDBInstanceIdentifiers"):
+        yield "has read replicas, and RDS renames no database on their source"

@@ -563,6 +563,7 @@ def test_a_database_that_comes_up_after_a_fail_over_is_waited_for(case: NativeSe
     assert check(result, "state") == Check(check="state", expected="ONLINE", actual="ONLINE", result="ok")
     assert len(result.checks) == 9
     assert looks.count == 5
+    assert result.identity == str(database(case).guid).upper()
 
 
 def test_a_database_that_is_online_and_can_not_be_opened_yet_is_waited_for(case: NativeServer, looks: Looks) -> None:

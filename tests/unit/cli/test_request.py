@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from dbrestore.cli import request
 from dbrestore.cli.request import Target
-from dbrestore.contract.errors import NotSupportedYet, RestoreRequestInvalid
+from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.contract.request import RestoreRequest
+from dbrestore.contract.swaps.orders import SwapRequest
 
 MOMENT = datetime(2026, 11, 23, 5, 12, 0, tzinfo=UTC)
 
@@ -98,9 +99,15 @@ def with_wishes(**wishes: object) -> RestoreRequest:
     )
 
 
-def test_what_this_version_cannot_do_is_refused_before_anything_starts() -> None:
-    with pytest.raises(NotSupportedYet, match="/onConflict"):
-        request.build(Target("shop"), ["shop"], source=None, point="latest", mode="restore", on_conflict="replace", reason=None)
+def test_how_a_database_is_replaced_is_said_only_where_one_is() -> None:
+    swap = {"swap": {"sessions": "end", "keepDays": 2}}
+    wanted = {"source": None, "point": "latest", "mode": "restore", "reason": None, "choices": swap}
+
+    asked = request.build(Target("shop"), ["shop"], on_conflict="replace", **wanted)
+
+    assert asked.swap == SwapRequest(sessions="end", keep_days=2)
+    with pytest.raises(RestoreRequestInvalid, match="/swap: says how a database is replaced"):
+        request.build(Target("shop"), ["shop"], on_conflict="fail", **wanted)
 
 
 def test_the_tier_of_the_retrieval_reaches_the_request() -> None:

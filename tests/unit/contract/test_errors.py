@@ -25,7 +25,7 @@ EXIT_CODES = {
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing
         CertificateMissing CertificateRefused CompressionUnreadable CredentialConfigurationInvalid CredentialsNotUsable
         CrossRegionCopyRefused CrossRegionReplica
-        DatabaseDamaged DatabaseExists DrillConfigurationInvalid EditionLimit EngineMismatch EvidenceUnreadable
+        DatabaseDamaged DatabaseExists DatabaseInUse SwapRefused DrillConfigurationInvalid EditionLimit EngineMismatch EvidenceUnreadable
         ExtensionConfigurationInvalid ExtensionNotAllowed FileGuidsExist FilestreamRefused InternalContradiction KmsKeyRefused
         LedgerRowUnreadable LoginRefused
         MediaPasswordSet NativeBackupOptionMissing NativeSlotsTaken NativeTaskCancelled NativeTaskFailed

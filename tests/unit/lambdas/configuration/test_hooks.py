@@ -98,7 +98,7 @@ def test_what_is_wrong_with_a_hook_is_told_with_its_place(tmp_path: Path, change
         ({"mode": "plan"}, "/mode (jira): must be restore, or be left out"),
         ({"mode": "{% a %}"}, "/mode (jira): must be restore, or be left out"),
         ({"permittedBy": "me"}, "/permittedBy (jira): is for the API to say"),
-        ({"onConflict": "replace"}, "/onConflict (jira): "),
+        ({"swap": {"sessions": "end"}}, "/swap (jira): "),
         ({"sqlserver": {"stopAt": "yesterday"}}, "/sqlserver/stopAt (jira): "),
     ],
 )

@@ -17,7 +17,6 @@ from dbrestore.contract.errors import (
     DatabaseNotInRestorePoint,
     NotEnoughStorage,
     NotReady,
-    NotSupportedYet,
     NoUsableSubnet,
     RestoreError,
     RestorePointNotFound,
@@ -209,9 +208,8 @@ def test_an_unknown_database_is_refused_with_what_the_point_has(world: World) ->
     assert told == [f"/databases/0/name: the restore point {POINT} has no database 'Orders'; it has crm, orders"]
 
 
-@pytest.mark.parametrize(("change", "kind"), [({"onConflict": "replace"}, NotSupportedYet), ({"mode": "drill"}, RestoreRequestInvalid)])
-def test_a_wish_for_later_or_of_drills_alone_is_refused_as_such(world: World, change: dict[str, Any], kind: type[RestoreError]) -> None:
-    assert len(refused(asking(**change), kind)) == 1
+def test_a_wish_of_drills_alone_is_refused_as_such(world: World) -> None:
+    assert len(refused(asking(mode="drill"), RestoreRequestInvalid)) == 1
 
 
 @pytest.mark.parametrize(

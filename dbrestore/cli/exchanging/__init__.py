@@ -1,0 +1,1 @@
+"""What is done with the names of restored databases after their restore."""

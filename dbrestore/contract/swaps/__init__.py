@@ -1,0 +1,1 @@
+"""Exchanging names: what is asked, what is planned and told of it."""

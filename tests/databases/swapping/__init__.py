@@ -1,0 +1,1 @@
+"""Exchanging the names of two databases on a real server."""
