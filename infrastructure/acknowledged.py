@@ -48,6 +48,7 @@ WILDCARDS: Mapping[str, str] = {
     "arn:{partition}:s3:::{evidence}/restores/*": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/boot/*": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/evidence.json": BY_RESTORE,
+    "arn:{partition}:s3:::{evidence}/restores/*/jobs/*/result.json": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/manifest.sha256": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/report.html": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/strays/*": "reports of the tag scan, one per day",

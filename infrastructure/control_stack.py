@@ -73,9 +73,7 @@ class ControlStack(Stack):
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
         self.api_url = self.api.url(self.api.serve(self.functions["AnswerApi"])) if self.api else None
-        occasions = Occasions(self, self.functions, self.machine_arn, self.repository, self.undelivered)
-        occasions.sweeping()
-        occasions.hearing()
+        Occasions(self, self.functions, self.machine_arn, self.repository, self.undelivered).all()
         undelivered_of_lambda(self, {row.state: self.functions[row.state] for row in FUNCTIONS if row.hears_events}, self.undelivered)
         self._watching(settings)
         if settings.permissions_boundary:

@@ -21,7 +21,12 @@ class Occasions:
     repository: s3.IBucket
     undelivered: sqs.IQueue
 
-    def sweeping(self) -> None:
+    def all(self) -> None:
+        """Make them."""
+        self._sweeping()
+        self._hearing()
+
+    def _sweeping(self) -> None:
         """No Catch runs when an execution is stopped or times out: this is what cleans up then, and what finds whatever is missed."""
         sweeper = self._target("SweepLedger")
         events.Rule(
@@ -46,7 +51,7 @@ class Occasions:
         for id_, purpose, often, target in looks:
             events.Rule(self.stack, id_, description=f"dbrestore: {purpose}", schedule=events.Schedule.rate(often), targets=[target])
 
-    def hearing(self) -> None:
+    def _hearing(self) -> None:
         """S3 tells when an archived file of the repository can be read; without it the slow look of the restore that waits finds it."""
         events.Rule(
             self.stack,

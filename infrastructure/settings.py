@@ -83,14 +83,11 @@ class Settings:
 def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings:
     """The settings; `context` gives a key's value or None, `now` is the time by default. Raises ValueError naming the key, with what to
     write, and ConfigurationInvalid with everything that is wrong in the file of one of the configurations."""
-    _matching(
-        "credentialPrefix",
-        context("credentialPrefix"),
-        CREDENTIAL_PREFIX,
-        "write three or more letters, digits or /_+=.@-, or leave it empty",
-    )
+    letters = "write three or more letters, digits or /_+=.@-, or leave it empty"
+    _matching("credentialPrefix", context("credentialPrefix"), CREDENTIAL_PREFIX, letters)
     _matching("iamUser", context("iamUser"), IAM_USER, "write a user's name of letters, digits, _ and -, or leave it empty")
     access = _configuration(context("accessConfiguration"), access_configuration.DEPLOYED, access_configuration.read)
+    callers = access_configuration.read(access).names
     return Settings(
         _accounts(str(context("targetAccounts") or "")),
         _key(str(context("encryptionKey") or "")),
@@ -114,11 +111,7 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
         _web_acl(str(context("apiWebAcl") or "")),
         _addresses("restoreAddresses", context("restoreAddresses")),
         _switch("dashboard", context("dashboard")),
-        _configuration(
-            context("answerConfiguration"),
-            answer_configuration.DEPLOYED,
-            partial(answer_configuration.read, callers=access_configuration.read(access).names),
-        ),
+        _configuration(context("answerConfiguration"), answer_configuration.DEPLOYED, partial(answer_configuration.read, callers=callers)),
         _kept(context("swapKeepDays")),
     )
 

@@ -7,16 +7,17 @@ caught, carry the exit code of all that is below them, and are never raised them
     │   RestoreRequestInvalid, NotSupportedYet, CheckRefused, NotPermitted
     ├── NotFound                        10
     │   TargetNotFound, RestorePointNotFound, RestorePointRemoved, DatabaseNotInRestorePoint, RestoreNotFound,
-    │   DrillNotFound, ControlPlaneNotFound, PointInTimeUnreachable, SourceNotFound
+    │   DrillNotFound, ControlPlaneNotFound, SourceNotFound, PointInTimeUnreachable
     ├── Busy                            11
-    │   NotReady, DatabaseBusy, RestoreClosed, DrillSkipped, SourceChanged, RestorePointInUse
+    │   NotReady, DatabaseBusy, RestoreClosed, SourceChanged, RestorePointInUse, DrillSkipped
     ├── InstallationUnfit                1
     │   └── ConfigurationInvalid         1
     │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
-    │       CredentialConfigurationInvalid, DrillConfigurationInvalid, AccessConfigurationInvalid
+    │       CredentialConfigurationInvalid, DrillConfigurationInvalid, AccessConfigurationInvalid,
+    │       AnswerConfigurationInvalid
     │   ExtensionNotAllowed, CertificateBundleMissing, CrossRegionCopyRefused
     ├── AccountUnfit                     1
-    │   AwsRefused, WorkerVolumeRefused, StagingAccessDenied, KmsKeyRefused, SourceAccessDenied
+    │   AwsRefused, SourceAccessDenied, WorkerVolumeRefused, StagingAccessDenied, KmsKeyRefused
     ├── TargetUnfit                      1
     │   └── ServerOutOfReach             1
     │       ServerUnreachable, CertificateRefused, LoginRefused

@@ -297,7 +297,7 @@ def test_nobody_may_delete_a_version_of_a_backup_or_get_around_a_lock() -> None:
     granted = _actions(s for _, s in everything) | _actions(permissions.WORKER)
     deleting = {state for state, s in everything if "s3:DeleteObject" in s.actions and "{repository}" in str(s.resources)}
 
-    assert deleting == {"RemovePoints"}
+    assert deleting == {"RemovePoints", "RemoveAbandonedPoints"}
     assert "s3:BypassGovernanceRetention" not in granted
     assert not [s for _, s in everything if "s3:DeleteObjectVersion" in s.actions and "{repository}" in str(s.resources)]
 

@@ -20,7 +20,8 @@ ROOMS = ("dbrestore", "lambdas", "infrastructure", "localcloud", "demo", "benchm
 # An interface: a row is added with an error, none is changed.
 EXIT_CODES = {
     1: """
-        AccessConfigurationInvalid ApprovalExpired ApprovalRefused
+        AccessConfigurationInvalid AnswerConfigurationInvalid RestorePointNeeded RestorePointRetained SourceAccessDenied
+        ApprovalExpired ApprovalRefused
         ArchiveTierImpossible AutomatedBackupRunning AwsRefused BackupArchived BackupDamaged BackupEncrypted
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing
         CertificateMissing CertificateRefused CompressionUnreadable CredentialConfigurationInvalid CredentialsNotUsable
@@ -41,9 +42,9 @@ EXIT_CODES = {
     5: "LeftoversRemain",
     10: """
         ControlPlaneNotFound DatabaseNotInRestorePoint DrillNotFound PointInTimeUnreachable RestoreNotFound RestorePointNotFound
-        TargetNotFound
+        RestorePointRemoved SourceNotFound TargetNotFound
     """,
-    11: "DatabaseBusy DrillSkipped NotReady RestoreClosed",
+    11: "DatabaseBusy DrillSkipped NotReady RestoreClosed RestorePointInUse SourceChanged",
 }
 
 
