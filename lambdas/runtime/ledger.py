@@ -261,7 +261,7 @@ class Ledger:
             owner = (self.table.get(anchor.lock_names(plan)[0], LOCK) or {}).get("restoreId")
             raise DatabaseBusy(f"{plan.addition.point_id} is being read by {owner} right now: wait for it") from failed
         point_rows.require_unremoved(self.table, plan.source, started_at)
-        raise database_locks.busy(self.table, anchor.lock_names(plan)) from failed
+        raise database_locks.busy(self.table, anchor.lock_names(plan), (one.asked_name for one in plan.databases)) from failed
 
     def _now_further(self, row: ResourceRow) -> ResourceRow:
         found = self.row(row.kind, row.role, row.name)

@@ -1,5 +1,6 @@
 """Dumps in S3 become a restore point: the real definition and functions, and the real reading at the worker's border."""
 
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -39,7 +40,8 @@ def once(first: Any, then: Any) -> Any:
 
 def prepared(*bodies: bytes) -> Unfinished:
     s3 = boto3.client("s3")
-    s3.create_bucket(Bucket="team-backups", CreateBucketConfiguration={"LocationConstraint": REGION})
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket="team-backups", CreateBucketConfiguration={"LocationConstraint": REGION})
     for number, body in enumerate(bodies):
         s3.put_object(Bucket="team-backups", Key=f"{number}.dump", Body=body)
     pairs = [(f"db{number}", f"{number}.dump") for number in range(len(bodies))]

@@ -5,6 +5,7 @@ import json
 import tempfile
 import time
 from collections import defaultdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote_to_bytes
@@ -25,6 +26,7 @@ from tests.statemachine.api_calls import ACCESS, configure, event
 from tests.statemachine.conftest import installed
 from tests.statemachine.engines import AURORA, INSTANCE, MULTI_AZ, POSTGRES, SQLSERVER, Engine
 from tests.statemachine.fake_worker import end_without_result, leave_unfinished, lose_worker
+from tests.statemachine.test_added_points import CUSTOM, order, prepared, really_read
 from tests.statemachine.test_archive import archive, files
 from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World, execution_arn
 
@@ -133,7 +135,7 @@ def granted(statements: tuple[Statement, ...]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def recorded() -> Recorder:
-    """What eleven restores called, written down once for all tests here."""
+    """What all that a restore or a restore point goes through called, written down once for all tests here."""
     with pytest.MonkeyPatch.context() as patch, installed(patch) as world:
         return _record(world)
 
@@ -168,6 +170,7 @@ def _record(world: World) -> Recorder:
     _ask_for_a_worker(world)
     for number, engine in enumerate((AURORA, MULTI_AZ), 7):
         world.use(engine).run(name=f"restore-{number}")
+    _make_points(world.use(POSTGRES))
     recorder.secrets = secrets_of_sessions()
     return recorder
 
@@ -198,6 +201,15 @@ def _replace(world: World) -> None:
     for action in ("undo", "swap"):
         ended = world.run({"swap": {"action": action, "restoreId": of}}, name=f"{action}-1")
         assert ended["status"] == "SUCCEEDED", ended
+
+
+def _make_points(world: World) -> None:
+    """One that is finished, and one that isn't and goes."""
+    world.worker.behaviour = {"read": really_read}
+    assert world.run(order(prepared(CUSTOM)), name="restore-13")["status"] == "SUCCEEDED"
+    prepared(CUSTOM)
+    world.clock.let_pass(seconds=timedelta(hours=49).total_seconds())
+    assert world.call("RemoveAbandonedPoints", {})["objects"] == 1
 
 
 def _answered(world: World, method: str, path: str, body: Any = None, **options: Any) -> Any:

@@ -7,14 +7,13 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
-from rich.table import Table
 
 from dbrestore.cli import consoles, control, exit_code_choice, points
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.cli.options import AsJson
 from dbrestore.cli.removing import asking
 from dbrestore.cli.removing.remove import DryRun
-from dbrestore.cli.views import display
+from dbrestore.cli.views import display, tables
 from dbrestore.cli.views import removal as removal_view
 from dbrestore.cli.views.units import number, size
 from dbrestore.contract.error_names import by_name
@@ -32,6 +31,7 @@ from dbrestore.points import retention, stored_points
 from dbrestore.points.retention import Judged, Policy
 from dbrestore.points.stored_points import PointName
 
+COLUMNS: Final = ("", "restore point", "taken", "size", "why")
 _THREADS: Final = 8
 # Why a point stays that nobody keeps by a rule: no failure of the command.
 _STAYS: Final = (RemovalRefused, RestorePointInUse, RestorePointNotFound)
@@ -158,7 +158,9 @@ def _print(lines: Sequence[Sequence[Line]], unread: Sequence[PointName], dry_run
     for group in lines:
         point = group[0].judged.point
         consoles.out().print(f"{point.instance}: {', '.join(map(consoles.one_line, point.databases))}")
-        consoles.out().print(_table(group, dry_run))
+        console = consoles.out()
+        for part in tables.explained(COLUMNS, [_cells(line, dry_run) for line in group], console.width):
+            console.print(part)
     for name in unread:
         consoles.say(f"Kept: {name.instance} {name.point_id}: its manifest can't be read (`dbrestore points remove` removes it)")
     everything = [line for group in lines for line in group]
@@ -172,16 +174,11 @@ def _print(lines: Sequence[Sequence[Line]], unread: Sequence[PointName], dry_run
         consoles.say(sentence)
 
 
-def _table(group: Sequence[Line], dry_run: bool) -> Table:
-    table = Table("", "restore point", "taken", "why", "size", box=None, padding=(0, 2, 0, 0))
-    goes = "remove" if dry_run else "removed"
-    for line in group:
-        point = line.judged.point
-        size_of = size(line.removal.bytes if line.removal and line.goes else point.bytes)
-        table.add_row(
-            goes if line.goes else "keep", point.point_id, f"{point.taken_at:%Y-%m-%d %H:%M:%S}", ", ".join(line.reasons), size_of
-        )
-    return table
+def _cells(line: Line, dry_run: bool) -> tuple[str, ...]:
+    point, goes = line.judged.point, "remove" if dry_run else "removed"
+    size_of = size(line.removal.bytes if line.removal and line.goes else point.bytes)
+    action = goes if line.goes else "keep"
+    return action, point.point_id, f"{point.taken_at:%Y-%m-%d %H:%M:%S}", size_of, ", ".join(line.reasons)
 
 
 def _print_json(lines: Sequence[Sequence[Line]], unread: Sequence[PointName], dry_run: bool) -> None:

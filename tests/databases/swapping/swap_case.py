@@ -25,12 +25,12 @@ PASSING = ("does not exist", "terminating connection", "server closed the connec
 
 @dataclass
 class Case:
-    """`shop` with rows `old`, and `restored` with rows `new`, which is to take its name."""
+    """`bazaar` with rows `old`, and `restored` with rows `new`, which is to take its name."""
 
     cloud: Cloud
-    name: str = "shop"
-    restored_as: str = "shop_new_0123456789ab"
-    kept_as: str = "shop_old_0123456789ab"
+    name: str = "bazaar"
+    restored_as: str = "bazaar_new_0123456789ab"
+    kept_as: str = "bazaar_old_0123456789ab"
     sessions: str = "end"
     seconds: float = 20
     restored_id: str = ""

@@ -44,9 +44,9 @@ def test_two_databases_change_their_names_in_one_transaction_on_every_version(cl
 
 
 def test_an_undo_gives_the_old_database_back_byte_for_byte(case: Case) -> None:
-    case.cloud.execute("ALTER DATABASE shop SET work_mem TO '7MB'; COMMENT ON DATABASE shop IS 'it''s the shop'")
+    case.cloud.execute("ALTER DATABASE bazaar SET work_mem TO '7MB'; COMMENT ON DATABASE bazaar IS 'it''s the bazaar'")
     before = case.cloud.dump(case.name, "-Fp", "--create", "--restrict-key=x").read_text()
-    row = case.cloud.execute("SELECT d.* FROM pg_database d WHERE datname = 'shop'")
+    row = case.cloud.execute("SELECT d.* FROM pg_database d WHERE datname = 'bazaar'")
 
     case.run("swap")
     assert case.word(case.name) == "new"
@@ -54,19 +54,19 @@ def test_an_undo_gives_the_old_database_back_byte_for_byte(case: Case) -> None:
 
     after = case.cloud.dump(case.name, "-Fp", "--create", "--restrict-key=x").read_text()
     assert _without_moments(after) == _without_moments(before)
-    assert case.cloud.execute("SELECT d.* FROM pg_database d WHERE datname = 'shop'") == row
+    assert case.cloud.execute("SELECT d.* FROM pg_database d WHERE datname = 'bazaar'") == row
 
 
 def test_owner_privileges_settings_and_limits_go_over(case: Case) -> None:
     execute = case.cloud.execute
-    execute("CREATE ROLE shop_owner; CREATE ROLE shop_reader; CREATE ROLE shop_app LOGIN; GRANT shop_owner TO master")
+    execute("CREATE ROLE bazaar_owner; CREATE ROLE bazaar_reader; CREATE ROLE bazaar_app LOGIN; GRANT bazaar_owner TO master")
     execute(
-        "ALTER DATABASE shop OWNER TO shop_owner; REVOKE ALL ON DATABASE shop FROM PUBLIC;"
-        "GRANT CONNECT ON DATABASE shop TO shop_reader WITH GRANT OPTION; GRANT CREATE, TEMP ON DATABASE shop TO shop_app;"
-        "ALTER DATABASE shop CONNECTION LIMIT 17;"
-        'ALTER DATABASE shop SET search_path TO "a b", public, "it\'s ""quoted"""; '
-        "ALTER DATABASE shop SET work_mem TO '7MB'; "
-        "ALTER ROLE shop_app IN DATABASE shop SET statement_timeout TO '3s'"
+        "ALTER DATABASE bazaar OWNER TO bazaar_owner; REVOKE ALL ON DATABASE bazaar FROM PUBLIC;"
+        "GRANT CONNECT ON DATABASE bazaar TO bazaar_reader WITH GRANT OPTION; GRANT CREATE, TEMP ON DATABASE bazaar TO bazaar_app;"
+        "ALTER DATABASE bazaar CONNECTION LIMIT 17;"
+        'ALTER DATABASE bazaar SET search_path TO "a b", public, "it\'s ""quoted"""; '
+        "ALTER DATABASE bazaar SET work_mem TO '7MB'; "
+        "ALTER ROLE bazaar_app IN DATABASE bazaar SET statement_timeout TO '3s'"
     )
     was = _own(case.cloud, case.name)
 
@@ -75,13 +75,13 @@ def test_owner_privileges_settings_and_limits_go_over(case: Case) -> None:
     assert (swapped.error, swapped.fix_ups) == (None, ())
     assert _own(case.cloud, case.name) == was
     assert _own(case.cloud, case.kept_as) == was
-    assert was[0][1:3] == ("shop_owner", 17)
+    assert was[0][1:3] == ("bazaar_owner", 17)
 
 
 def test_what_can_not_be_given_is_told_and_the_rest_goes_over(case: Case) -> None:
     case.cloud.execute(
-        "ALTER DATABASE shop SET log_statement_stats TO on; ALTER DATABASE shop SET my.own TO 'x';"
-        "ALTER DATABASE shop SET work_mem TO '7MB'",
+        "ALTER DATABASE bazaar SET log_statement_stats TO on; ALTER DATABASE bazaar SET my.own TO 'x';"
+        "ALTER DATABASE bazaar SET work_mem TO '7MB'",
         superuser=True,
     )
 
@@ -91,7 +91,7 @@ def test_what_can_not_be_given_is_told_and_the_rest_goes_over(case: Case) -> Non
     assert [note.entry for note in swapped.fix_ups] == ["SETTING log_statement_stats", "SETTING my.own"]
     assert "ALTER DATABASE" in swapped.fix_ups[0].what
     settings = case.cloud.execute(
-        "SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = 'shop'"
+        "SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = 'bazaar'"
     )
     assert settings == [(["work_mem=7MB"],)]
 
@@ -138,7 +138,7 @@ def test_sessions_that_stay_keep_both_names_and_are_told(case: Case) -> None:
     assert kept.error is not None
     assert kept.error.name == "DatabaseInUse"
     assert "1 session of master (billing)" in kept.error.message
-    assert kept.truth == f"'shop' is the database from before, the restored one is {case.restored_as!r}"
+    assert kept.truth == f"'bazaar' is the database from before, the restored one is {case.restored_as!r}"
 
 
 def test_a_session_that_nobody_can_end_keeps_both_names(case: Case) -> None:
@@ -180,13 +180,13 @@ def test_another_database_of_the_same_name_is_never_touched(case: Case, action: 
 
 def test_what_is_called_otherwise_by_now_is_neither_renamed_nor_dropped(case: Case) -> None:
     case.run("swap")
-    case.cloud.execute(f"ALTER DATABASE {case.kept_as} RENAME TO shop_precious")
+    case.cloud.execute(f"ALTER DATABASE {case.kept_as} RENAME TO bazaar_precious")
 
     for action in ("undo", "drop"):
         refused = case.run(action)
         assert refused.error is not None
-        assert "is called 'shop_precious' now" in refused.error.message
-    assert case.word("shop_precious") == "old"
+        assert "is called 'bazaar_precious' now" in refused.error.message
+    assert case.word("bazaar_precious") == "old"
 
 
 def test_after_an_undo_nothing_is_dropped(case: Case) -> None:
@@ -201,13 +201,13 @@ def test_after_an_undo_nothing_is_dropped(case: Case) -> None:
 
 
 def test_a_database_whose_owner_one_may_not_act_for_is_refused_by_its_owner_s_name(case: Case) -> None:
-    case.cloud.execute("ALTER DATABASE shop OWNER TO CURRENT_USER", superuser=True)
+    case.cloud.execute("ALTER DATABASE bazaar OWNER TO CURRENT_USER", superuser=True)
 
     refused = case.run("swap")
 
     assert refused.error is not None
     assert refused.error.name == "SwapRefused"
-    assert "'shop' belongs to" in refused.error.message
+    assert "'bazaar' belongs to" in refused.error.message
     assert refused.old_is == case.name
 
 

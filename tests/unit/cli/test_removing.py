@@ -1,6 +1,7 @@
 """`points remove` and `points prune` at the command line: what they show, and with which exit code they end."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,6 +52,12 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[
     return code, printed.out.splitlines(), printed.err.splitlines()
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal with room for a column of reasons."""
+    monkeypatch.setenv("COLUMNS", "140")
+
+
 def lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
     code, out, _ = run(capsys, *arguments, "--json")
     assert code == 0
@@ -64,11 +71,11 @@ def test_a_dry_run_shows_why_each_point_stays_and_what_would_go_and_removes_noth
 
     assert code == 0
     assert out[0] == f"{INSTANCE}: crm, orders"
-    rows = [line.split(None, 4) for line in out[2:]]
+    rows = [re.split(r" {2,}", line) for line in out[2:]]
     assert [row[1] for row in rows] == nights[::-1], "the newest first"
     assert [row[0] for row in rows] == ["keep", "keep", "keep"] + ["remove"] * 7
     # The 8th of November was a Sunday.
-    assert [row[4].split("  ")[0] for row in rows[:3]] == ["last, weekly", "last", "weekly"]
+    assert [row[4] for row in rows[:3]] == ["last, weekly", "last", "weekly"]
     assert err[0].startswith("3 kept, 7 would remove (21 files, ")
     assert listed() == nights
 
@@ -103,8 +110,18 @@ def test_a_point_that_a_restore_reads_stays_and_the_table_says_why(nights: list[
 
     assert code == 0, "nothing failed"
     assert listed() == [nights[0], nights[-1]]
-    assert out[-1].split()[:2] == ["keep", nights[0]]
-    assert f"{restore_id} reads it and isn't over" in out[-1]
+    assert re.match(rf"keep +{nights[0]} .* {restore_id} reads it and isn't over *$", out[-1])
+
+
+def test_a_narrow_terminal_shows_whole_ids_and_reasons_below(
+    nights: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    _, out, _ = run(capsys, "prune", "--keep-last", "1", "--dry-run")
+
+    assert out[2].split()[:2] == ["keep", nights[-1]]
+    assert out[3].strip() == "last"
 
 
 @pytest.mark.parametrize("options", [[], ["--keep-last", "0"], ["--keep-daily", "-2"], ["--keep-daily", "x"], ["--keep-weekly", "1.5"]])

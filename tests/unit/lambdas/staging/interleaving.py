@@ -141,7 +141,9 @@ def _place(item: Any) -> tuple[str, str]:
 def _holds(write: Any, item: dict[str, Any]) -> bool:
     """The condition as Python: names are attributes, values what was given."""
     text = write.get("ConditionExpression", "True").replace("attribute_not_exists(pk)", "not item")
-    text = text.replace("attribute_exists(pk)", "bool(item)").replace(" = ", " == ").replace("<>", "!=")
+    text = text.replace("attribute_exists(pk)", "bool(item)")
+    text = re.sub(r"attribute_not_exists\((\w+)\)", r"'\1' not in item", text)
+    text = re.sub(r"(?<![#:'\w])(\w+) (?=[<=])", r"item.get('\1') ", text).replace(" = ", " == ").replace("<>", "!=")
     text = re.sub(r"#(\w+)", r"item.get('\1')", text).replace(" OR ", " or ").replace(" AND ", " and ")
     text = re.sub(r":(\w+)", r"values[':\1']", text).replace(" IN ", " in ")
     return bool(eval(text, {}, {"item": item, "values": write.get("ExpressionAttributeValues", {})}))  # noqa: S307
