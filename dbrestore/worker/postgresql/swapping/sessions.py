@@ -14,16 +14,12 @@ import psycopg
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.session import Connection, Server
 
-_THERE = "datid = ANY(%s) AND pid <> pg_backend_pid()"
 # Autovacuum gives way to a rename by itself; sessions of superusers, which are RDS's own, nobody can end.
-_LOOK = (
-    "SELECT count(*), coalesce(usename, backend_type), coalesce(nullif(application_name, ''), 'no application name') "  # noqa: S608
-    f"FROM pg_stat_activity WHERE {_THERE} AND backend_type <> 'autovacuum worker' GROUP BY 2, 3 ORDER BY 1 DESC, 2, 3"
-)
-_END = (
-    f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_THERE} "  # noqa: S608
-    "AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)"
-)
+_LOOK = """SELECT count(*), coalesce(usename, backend_type), coalesce(nullif(application_name, ''), 'no application name')
+    FROM pg_stat_activity WHERE datid = ANY(%s) AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'
+    GROUP BY 2, 3 ORDER BY 1 DESC, 2, 3"""
+_END = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datid = ANY(%s) AND pid <> pg_backend_pid()
+    AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)"""
 _PREPARED = "SELECT count(*), 'prepared transaction', gid FROM pg_prepared_xacts AS p WHERE database = ANY(%s) GROUP BY 3"
 
 
