@@ -15,7 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from dbrestore.contract.approval import AWAITING
-from infrastructure import names
+from infrastructure import names, telling
 from infrastructure.alarms import undelivered
 from infrastructure.settings import Settings
 from infrastructure.telling import SOURCE
@@ -138,10 +138,7 @@ class Answers:
         return events.EventPattern(
             source=[SOURCE],
             detail_type=kinds,
-            # Another installation of this account tells the same bus.
-            resources=events.Match.prefix(
-                f"arn:{Aws.PARTITION}:states:{Aws.REGION}:{Aws.ACCOUNT_ID}:execution:{names.of(self._prefix, names.STATE_MACHINE)}:"
-            ),
+            resources=telling.of_installation(self._prefix),
             detail={**detail, **status, **({"notice": notice} if notice else {})} or None,
         )
 

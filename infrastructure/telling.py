@@ -1,5 +1,6 @@
 """Who is told of the ends of restores: a topic for people, with one line each. Programs listen on the bus itself."""
 
+from aws_cdk import Aws
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_sns as sns
@@ -31,10 +32,18 @@ def topic_for_people(scope: Construct, prefix: str, addresses: tuple[str, ...], 
             scope,
             f"Restores{status.capitalize()}",
             description=f"dbrestore: tell people of what ended as {status}",
-            event_pattern=events.EventPattern(source=[SOURCE], detail_type=list(ENDS), detail={"status": [status]}),
+            event_pattern=events.EventPattern(
+                source=[SOURCE], detail_type=list(ENDS), resources=of_installation(prefix), detail={"status": [status]}
+            ),
             targets=[targets.SnsTopic(topic, message=_line(LINE + error + HOW_TO_READ), dead_letter_queue=undelivered)],
         )
     return topic
+
+
+def of_installation(prefix: str) -> list[str]:
+    """What the resources of this installation's events begin with: another one of the account tells the same bus."""
+    machine = names.of(prefix, names.STATE_MACHINE)
+    return events.Match.prefix(f"arn:{Aws.PARTITION}:states:{Aws.REGION}:{Aws.ACCOUNT_ID}:execution:{machine}:")
 
 
 def _line(template: str) -> events.RuleTargetInput:

@@ -43,7 +43,8 @@ def event(kind: str, **detail: Any) -> dict[str, Any]:
         **detail,
     }
     read = RestoreEvent.model_validate(values)
-    return {"source": "dbrestore.restore", "detail-type": kind, "detail": json.loads(read.to_json())}
+    resources = [values["execution_arn"]]
+    return {"source": "dbrestore.restore", "detail-type": kind, "resources": resources, "detail": json.loads(read.to_json())}
 
 
 def _rules(control: Template) -> list[dict[str, Any]]:
@@ -79,6 +80,12 @@ def test_nobody_is_told_of_what_goes_on(control: Template) -> None:
     assert _messages(control, event("Restore Started", status="RUNNING", phase="PlanRestore")) == []
     assert _messages(control, event("Phase Changed", status="RUNNING", phase="ReplayDumps")) == []
     assert _messages(control, {**event("Restore Succeeded"), "source": "somebody.else"}) == []
+
+
+def test_another_installation_of_the_account_tells_its_own_people(control: Template) -> None:
+    others = "arn:aws:states:eu-central-1:123456789012:execution:dbrestore-two:restore-1"
+
+    assert _messages(control, event("Restore Succeeded", execution_arn=others)) == []
 
 
 def test_a_line_holds_nothing_that_somebody_else_wrote(control: Template) -> None:
