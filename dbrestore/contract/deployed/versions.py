@@ -42,8 +42,9 @@ def _files(root: Path) -> list[str]:
 
 
 def of_definition(text: str, prefix: str) -> str:
-    """Of a state machine's definition; the functions' ARNs stand for their states, as in the file that it was made from."""
-    named = re.sub(rf"arn:[^:\"]+:lambda:[^:\"]+:\d+:function:{re.escape(prefix)}(\w+)", r"${\1}", text)
+    """Of a state machine's definition; the functions' ARNs, of whichever versions, stand for their states, as in the file that it was made
+    from."""
+    named = re.sub(rf"arn:[^:\"]+:lambda:[^:\"]+:\d+:function:{re.escape(prefix)}(\w+)(?::\d+)?", r"${\1}", text)
     return of_json(named)
 
 

@@ -95,16 +95,17 @@ def test_a_byte_of_the_code_makes_another_version_and_compiled_files_do_not(tmp_
     assert doctor_versions.of_code(copies[1]) != before[1]
 
 
-def test_a_deployed_definition_is_that_of_the_file_whatever_its_layout_and_account() -> None:
+@pytest.mark.parametrize("version", ["", ":1", ":27"])
+def test_a_deployed_definition_is_that_of_the_file_whatever_its_layout_account_and_versions(version: str) -> None:
     text = DEFINITION.read_text()
     states = json.loads(text)
     arn = "arn:aws-cn:lambda:cn-north-1:123456789012:function:dbrestore-"
-    deployed = json.dumps(states, indent=None).replace("${", arn).replace("}" + '"', '"')
+    deployed = json.dumps(states, indent=None).replace("${", arn).replace("}" + '"', version + '"')
     edited = deployed.replace('"MaxAttempts": 40', '"MaxAttempts": 41', 1)
 
     expected = doctor_versions.of_definition(text, "")
 
-    assert arn + "PlanRestore" in deployed
+    assert f'{arn}PlanRestore{version}"' in deployed
     assert edited != deployed
     assert doctor_versions.of_definition(deployed, "dbrestore-") == expected
     assert doctor_versions.of_definition(edited, "dbrestore-") != expected
