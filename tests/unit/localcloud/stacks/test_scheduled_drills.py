@@ -99,7 +99,8 @@ def test_what_comes_next_is_shown_on_the_clouds_own_clock(drilled: Cloud) -> Non
 
 def test_people_are_told_of_an_end_in_one_line_of_their_topic(drilled: Cloud) -> None:
     detail = {"restoreId": "r-0123456789ab", "mode": "drill", "target": "drills", "status": "FAILED", "error": {"name": "DrillSkipped"}}
-    entry = {"Source": "dbrestore.restore", "DetailType": "Drill Completed", "Detail": json.dumps(detail)}
+    execution = f"arn:aws:states:{drilled.region}:{drilled.account}:execution:dbrestore:one"
+    entry = {"Source": "dbrestore.restore", "DetailType": "Drill Completed", "Resources": [execution], "Detail": json.dumps(detail)}
     drilled.client("events").put_events(Entries=[entry])
 
     deadline = time.monotonic() + 20
