@@ -126,14 +126,13 @@ class TableTasks:
 
     def _index_tasks(self, groups: list[tuple[TableMember, ...]], indexes: Iterable[TocEntry]) -> Iterator[Task]:
         data_of = archives.tables_of_data(self.archive.toc.entries)
-        size_of = {member.dump_id: member.uncompressed_length for group in groups for member in group}
         loaded_by = {member.dump_id: group[0].dump_id for group in groups for member in group}
         for entry in indexes:
             table = next(d for d in entry.dependencies if d in self.archive.tables)
             data = data_of.get(table, 0)
             yield Task(
                 name=entry.dump_id,
-                cost=size_of.get(data, 0),
+                cost=self.costs[entry.dump_id],
                 run=partial(self._build_index, entry),
                 units=frozenset((table,)),
                 exclusive=entry.description == "CONSTRAINT" or _FURTHER_STATEMENT in entry.definition,
