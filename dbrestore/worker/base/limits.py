@@ -72,7 +72,7 @@ SIZE_LOOK_SECONDS: Final = 5.0
 SMALL_MEMBER: Final = 1 << 20
 GROUP_LENGTH: Final = 4 << 20
 GROUP_MEMBERS: Final = 50
-# Tables from this size on (COPY text) are loaded by several sessions; sharing a smaller one takes as long as it saves.
+# Tables from this size on (COPY text) are loaded by several sessions; that sharing a smaller one doesn't pay is assumed.
 SHARED_MEMBER: Final = 8 << 20
 # lo_put stores pages of 2 KiB: a multiple of that is written without reading a page again.
 LARGE_OBJECT_CHUNK: Final = 1 << 20

@@ -2,14 +2,10 @@
 
 from typing import Any, Final, Literal
 
-from pydantic import ValidationError
-
-from dbrestore.contract import form_problems
-from dbrestore.contract.api.problem import Flaw
 from dbrestore.contract.api.restores import Decision, ShownRestore
 from dbrestore.contract.errors import NotPermitted
 from lambdas.approval import decisions
-from lambdas.entrances.api import received, showing
+from lambdas.entrances.api import bodies, received, showing
 from lambdas.entrances.api.refusals import Refusal
 from lambdas.entrances.api.showing import Look
 
@@ -36,13 +32,7 @@ def decided(look: Look, restore_id: str, body: dict[str, Any]) -> ShownRestore:
 
 def read(body: dict[str, Any]) -> Decision:
     """The decision. Raises Refusal."""
-    try:
-        return Decision.model_validate(body)
-    except ValidationError as error:
-        found = [(form_problems.pointer(place), told) for place, told in form_problems.told(error, Decision, EXPECTED)]
-        detail = "\n".join(f"{pointer}: {told}" for pointer, told in found)
-        flaws = [Flaw(pointer=pointer, detail=told) for pointer, told in found]
-        raise Refusal(422, "RestoreRequestInvalid", "The decision can't be taken", detail, flaws) from error
+    return bodies.as_document(body, Decision, EXPECTED, "The decision can't be taken")
 
 
 def _require_another(look: Look, shown: ShownRestore) -> None:

@@ -4,12 +4,17 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from dbrestore.contract import limits
+from pydantic import ValidationError
+
+from dbrestore.contract import form_problems, limits
+from dbrestore.contract.api.problem import Flaw
+from dbrestore.contract.document import Document
 from lambdas.entrances.api.refusals import Refusal, malformed
 
 JSON = ("application/json",)
+Read = TypeVar("Read", bound=Document)
 
 
 def raw(event: Mapping[str, Any], most: int = limits.API_BODY_BYTES) -> bytes:
@@ -45,6 +50,17 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise malformed("is JSON, but no object: send an object like {...}", "")
     return value
+
+
+def as_document(body: Mapping[str, Any], model: type[Read], expected: Mapping[str, str], title: str) -> Read:
+    """The document of a small body; `expected` says per key what it must be, `title` heads the problem. Raises Refusal with all flaws."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        found = [(form_problems.pointer(place), told) for place, told in form_problems.told(error, model, expected)]
+        flaws = [Flaw(pointer=pointer, detail=told) for pointer, told in found]
+        detail = "\n".join(f"{pointer}: {told}" for pointer, told in found)
+        raise Refusal(422, "RestoreRequestInvalid", title, detail, flaws) from error
 
 
 def require_json(content_type: str | None) -> None:

@@ -2,18 +2,13 @@
 
 from typing import Any, Final
 
-from pydantic import ValidationError
-
-from dbrestore.contract import form_problems
-from dbrestore.contract.api.problem import Flaw
 from dbrestore.contract.api.restores import ShownRestore, SwapWish
 from dbrestore.contract.approval import ApprovalRequest
 from dbrestore.contract.errors import NotPermitted
 from dbrestore.contract.swaps.orders import LONGEST_KEEP_DAYS, LONGEST_MINUTES, SwapOrder, SwapStart
-from lambdas.entrances.api import permission, showing, starting
+from lambdas.entrances.api import bodies, permission, showing, starting
 from lambdas.entrances.api.permission import Asked
 from lambdas.entrances.api.received import Received
-from lambdas.entrances.api.refusals import Refusal
 from lambdas.entrances.api.showing import Look
 from lambdas.entrances.api.starting import Call
 
@@ -44,13 +39,7 @@ def ordered(look: Look, call: Call, restore_id: str, body: dict[str, Any]) -> Re
 
 def read(body: dict[str, Any]) -> SwapWish:
     """What is wished. Raises Refusal."""
-    try:
-        return SwapWish.model_validate(body)
-    except ValidationError as error:
-        found = [(form_problems.pointer(place), told) for place, told in form_problems.told(error, SwapWish, EXPECTED)]
-        detail = "\n".join(f"{pointer}: {told}" for pointer, told in found)
-        flaws = [Flaw(pointer=pointer, detail=told) for pointer, told in found]
-        raise Refusal(422, "RestoreRequestInvalid", "The exchange can't be asked for", detail, flaws) from error
+    return bodies.as_document(body, SwapWish, EXPECTED, "The exchange can't be asked for")
 
 
 def _asked(look: Look, shown: ShownRestore, wish: SwapWish) -> Asked:

@@ -196,17 +196,15 @@ def test_a_session_that_is_ended_leaves_no_row_of_either(database: Cloud, which:
 
 def test_what_is_repeated_is_loaded_by_one(database: Cloud) -> None:
     with loaded(database, b"".join(LINE % n for n in range(ROWS)), ROWS) as loading_:
-        leader, helper = loading_.sessions
         sharing = Sharing()
         with pytest.raises(ZeroDivisionError), sharing.lead(lambda *_: (0, 0), iter(())):
             raise ZeroDivisionError
         rows = iter([b"1\tx\n", b"2\ty\n"])
         with sharing.lead(lambda *_: (0, 0), rows):
-            sharing.help(helper)
+            sharing.help(loading_.sessions[1])
 
             assert list(filter(None, sharing.pieces(rows))) == [b"1\tx\n", b"2\ty\n"]
             assert sharing.taken_by_others() == (0, 0)
-        del leader
 
 
 @pytest.mark.parametrize(
