@@ -5,6 +5,11 @@ import os
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A loaded machine is no failure: no drawn case, nor the drawing of it, is judged by the clock.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # moto and botocore's service models are some millions of objects that live as long as the process: by Python's own thresholds they are
 # walked through again and again for the little that a test leaves.

@@ -56,6 +56,10 @@ class ByteReader:
 
     def read(self, count: int) -> bytes:
         """Exactly `count` bytes. Raises BackupDamaged if the stream ends before."""
+        begin, end = self.cursor, self.cursor + count
+        if end <= len(self.buffer):
+            self.cursor = end
+            return self.buffer[begin:end]
         found = self.peek(count)
         if len(found) < count:
             raise BackupDamaged(f"the {self._name} ends at byte {self.position + len(found)}, in the middle of a value")

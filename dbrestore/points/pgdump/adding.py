@@ -143,7 +143,7 @@ def described(
         toc=contents.toc,
         tables=contents.tables,
         large_objects=contents.large_objects,
-        notes=(*said.notes, *unproven, *pgdump_outlook.notes(toc)),
+        notes=(*pgdump_database.notes(toc), *unproven, *pgdump_outlook.notes(toc)),
         roles=pgdump_outlook.roles(toc),
     )
 

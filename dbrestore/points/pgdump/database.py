@@ -37,7 +37,6 @@ class DatabaseDescription:
     owners: tuple[str, ...]
     extensions: tuple[Extension, ...]
     object_counts: dict[str, int]
-    notes: tuple[str, ...]
 
 
 def describe(toc: Toc) -> DatabaseDescription:
@@ -58,8 +57,13 @@ def describe(toc: Toc) -> DatabaseDescription:
         owners=tuple(sorted({e.owner for e in toc.entries if e.owner})),
         extensions=tuple(_extension(e) for e in toc.entries if e.description == "EXTENSION"),
         object_counts=dict(sorted(Counter(e.description for e in toc.entries).items())),
-        notes=(*_notes(entry, options), *_columns_not_proven(toc)),
     )
+
+
+def notes(toc: Toc) -> tuple[str, ...]:
+    """What was assumed, and whose values no verification compares."""
+    entry = next((e for e in toc.entries if e.description == "DATABASE"), None)
+    return (*_notes(entry, _options(entry.definition) if entry else {}), *_columns_not_proven(toc))
 
 
 def collation_rules(toc: Toc) -> str:

@@ -56,7 +56,7 @@ def _tokens(text: str) -> Iterator[Token]:
         kind, raw = match.lastgroup, match.group()
         if kind == "word":
             # The server folds unquoted names by ASCII rules only.
-            yield Token("word", "".join(c.lower() if c.isascii() else c for c in raw))
+            yield Token("word", raw.lower() if raw.isascii() else "".join(c.lower() if c.isascii() else c for c in raw))
         elif kind == "name":
             yield Token("name", raw[1:-1].replace('""', '"'))
         elif kind in ("text", "number", "symbol"):

@@ -1,6 +1,7 @@
 """The values of which a table of contents consists. An Int is a sign byte and four bytes, little endian; a String is an Int length
 (negative: NULL) and its bytes; a moment is the Ints of C's `struct tm`. Each raises BackupDamaged."""
 
+import struct
 from datetime import datetime
 from typing import Final
 
@@ -9,22 +10,22 @@ from dbrestore.points.byte_reader import ByteReader
 
 # Definitions have kilobytes, the longest known a few megabytes; what is longer is a length that was damaged, or meant to exhaust memory.
 LONGEST_STRING: Final = 64 << 20
+_INT: Final = struct.Struct("<BI")
 
 
 def read_int(reader: ByteReader) -> int:
     """One Int."""
-    raw = reader.read(5)
-    if raw[0] > 1:
-        raise BackupDamaged(f"byte {reader.position - 5} should be the sign of a number but is {raw[0]}")
-    value = int.from_bytes(raw[1:], "little")
-    return -value if raw[0] else value
+    sign, value = _INT.unpack(reader.read(_INT.size))
+    if sign > 1:
+        raise BackupDamaged(f"byte {reader.position - _INT.size} should be the sign of a number but is {sign}")
+    return -value if sign else value  # type: ignore[no-any-return]
 
 
 def read_string(reader: ByteReader) -> str | None:
     """One String, its bytes as UTF-8; those that aren't any stay as surrogates."""
     length = read_int(reader)
-    if length < 0:
-        return None
+    if length <= 0:
+        return None if length else ""
     if length > LONGEST_STRING:
         raise BackupDamaged(f"a text of {length} bytes before byte {reader.position}: longer than any that pg_dump writes")
     raw = reader.read(length)

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,7 +22,10 @@ class ProgressWriter:
         self._every = every
         self._written = -every
         self._lock, self._writing = threading.Lock(), threading.Lock()
-        self._now = Progress(kind=kind, phase="started")
+        # The document is made when it is written: making one for each of many thousand tables took longer than loading these.
+        self._said: dict[str, object] = {"kind": kind, "phase": "started"}
+        self._counts: Counter[str] = Counter()
+        self._current: list[str] = []
 
     @property
     def seconds(self) -> float:
@@ -30,17 +34,21 @@ class ProgressWriter:
 
     def phase(self, phase: str, database: str | None = None) -> None:
         """Begin another phase of a database."""
-        self._change(phase=phase, database=database or self._now.database)
+        self._change(phase=phase, **({"database": database} if database else {}))
 
     def expect(self, total_bytes: int, tables: int, costs: Sequence[int] = ()) -> None:
         """Begin to count a database's data from nothing. `costs`: of each object that is built on it, in bytes."""
-        nothing = {"bytes_done": 0, "tables_done": 0, "objects_done": 0, "work_done": 0, "current": ()}
+        with self._lock:
+            self._counts.clear()
+            self._current.clear()
         work = total_bytes + sum(costs)
-        self._change(bytes_total=total_bytes, tables_total=tables, objects_total=len(costs), work_total=work, **nothing)
+        self._change(bytes_total=total_bytes, tables_total=tables, objects_total=len(costs), work_total=work)
 
     def follow(self, phase: str, database: str, *, done: int, total: int, note: str) -> None:
         """What RDS says of its tasks: bytes of the staged files, and the last message."""
-        self._change(phase=phase, database=database, bytes_done=done, bytes_total=total, note=note)
+        with self._lock:
+            self._counts["bytes_done"] = done
+        self._change(phase=phase, database=database, bytes_total=total, note=note)
 
     def add(self, count: int) -> None:
         """So many more bytes of COPY text or large objects."""
@@ -59,25 +67,23 @@ class ProgressWriter:
         """Tells so while it lasts."""
         what = what[: limits.NAME_IN_PROGRESS]
         with self._lock:
-            self._now = self._now.model_copy(update={"current": (*self._now.current, what)})
+            self._current.append(what)
         self._write_if_due()
         try:
             yield
         finally:
-            with self._lock:
-                left = list(self._now.current)
-                if what in left:
-                    left.remove(what)
-                self._now = self._now.model_copy(update={"current": tuple(left)})
+            with self._lock, contextlib.suppress(ValueError):
+                self._current.remove(what)
 
     def _count(self, **more: int) -> None:
         with self._lock:
-            self._now = self._now.model_copy(update={name: getattr(self._now, name) + count for name, count in more.items()})
+            for name, count in more.items():
+                self._counts[name] += count
         self._write_if_due()
 
     def _change(self, **values: object) -> None:
         with self._lock:
-            self._now = self._now.model_copy(update=values)
+            self._said |= values
         self._write_if_due()
 
     def _write_if_due(self) -> None:
@@ -89,9 +95,13 @@ class ProgressWriter:
                 if not self._is_due():
                     return
                 self._written = self.seconds
-                now = self._now.model_copy(update={"seconds": round(self.seconds, 3)})
+                now = self._progress()
             with contextlib.suppress(ClientError, BotoCoreError):
                 self._write(now)
+
+    def _progress(self) -> Progress:
+        values = {**self._said, **self._counts, "current": tuple(self._current), "seconds": round(self.seconds, 3)}
+        return Progress.model_validate(values)
 
     def _is_due(self) -> bool:
         return self.seconds - self._written >= _pause(self.seconds, self._every)

@@ -6,8 +6,7 @@ Invariant: it understands a text whole or raises NotUnderstood; what comes out h
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 TokenKind = Literal["word", "name", "text", "number", "symbol", "operator"]
 
@@ -27,8 +26,7 @@ class NotUnderstood(ValueError):
     """The text is not one of the shapes that may be rebuilt."""
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """`value` is the meaning: a word in lower case, a name or text without its quotes, a number, symbol or operator
     as written. `=` alone is a symbol."""
 
@@ -64,7 +62,7 @@ def statements(text: str) -> list[list[Token]]:
 
 def _longest(text: str, position: int) -> re.Match[str]:
     # `E'...'` would otherwise be read as the word E and a text.
-    match = _ESCAPED.match(text, position) or _TOKEN.match(text, position)
+    match = (text[position] in "eE" and _ESCAPED.match(text, position)) or _TOKEN.match(text, position)
     if match is None or (match.lastgroup == "word" and text.startswith(_PREFIXING, match.end())):
         raise NotUnderstood(f"{text[position : position + 20]!r}")
     if match.lastgroup == "operator" and ("--" in match.group() or "/*" in match.group()):
@@ -87,7 +85,7 @@ def _token(match: re.Match[str]) -> Token:
         return Token("text", re.sub(r"\\(.)|''", lambda m: m.group(1) or "'", raw[2:-1]))
     if kind == "word":
         # The server folds unquoted names by ASCII rules only.
-        return Token("word", "".join(c.lower() if c.isascii() else c for c in raw))
+        return Token("word", raw.lower() if raw.isascii() else "".join(c.lower() if c.isascii() else c for c in raw))
     return Token("number" if kind == "number" else "operator" if kind == "operator" else "symbol", raw)
 
 

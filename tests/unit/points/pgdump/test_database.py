@@ -5,12 +5,17 @@ import pytest
 from dbrestore.contract.manifest import Extension
 from dbrestore.points.pgdump import database as pgdump_database
 from dbrestore.points.pgdump import toc as pgdump_toc
+from dbrestore.points.pgdump.toc import Toc
 from tests.unit.points.pgdump import archives
 from tests.unit.points.pgdump.archives import Archive, Entry
 
 
+def parsed(*entries: Entry) -> Toc:
+    return pgdump_toc.parse([archives.custom(Archive(entries))])
+
+
 def described(*entries: Entry) -> pgdump_database.DatabaseDescription:
-    return pgdump_database.describe(pgdump_toc.parse([archives.custom(Archive(entries))]))
+    return pgdump_database.describe(parsed(*entries))
 
 
 def test_a_whole_dump_is_described() -> None:
@@ -26,7 +31,7 @@ def test_a_whole_dump_is_described() -> None:
     assert found.owners == ("other", "shop_owner")
     assert found.extensions == (Extension(name="uuid-ossp", schema_name="my ext"),)
     assert found.object_counts["TABLE DATA"] == 2
-    assert found.notes == ()
+    assert pgdump_database.notes(pgdump_toc.parse([archives.custom(archives.shop())])) == ()
 
 
 @pytest.mark.parametrize(
@@ -56,21 +61,20 @@ def test_a_name_that_looks_like_an_option_is_none(name: str) -> None:
     quoted = name.replace('"', '""')
     definition = f"CREATE DATABASE \"{quoted}\" WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE = 'C';\n"
 
-    found = described(Entry(1, "DATABASE", name, definition=definition))
+    toc = parsed(Entry(1, "DATABASE", name, definition=definition))
+    found = pgdump_database.describe(toc)
 
-    assert (found.name, found.encoding, found.collate, found.notes) == (name, "UTF8", "C", ())
+    assert (found.name, found.encoding, found.collate) == (name, "UTF8", "C")
+    assert pgdump_database.notes(toc) == ()
 
 
 def test_what_the_dump_does_not_say_is_assumed_and_said() -> None:
-    without_database, without_locale = described(Entry(1, "TABLE", "t")), described(Entry(1, "DATABASE", "x"))
+    without_database, without_locale = parsed(Entry(1, "TABLE", "t")), parsed(Entry(1, "DATABASE", "x"))
+    found = pgdump_database.describe(without_database)
 
-    assert (without_database.name, without_database.encoding, without_database.collate) == (
-        "shop",
-        "UTF8",
-        "en_US.UTF-8",
-    )
-    assert "doesn't describe its database" in without_database.notes[0]
-    assert "doesn't name the database's locale" in without_locale.notes[0]
+    assert (found.name, found.encoding, found.collate) == ("shop", "UTF8", "en_US.UTF-8")
+    assert "doesn't describe its database" in pgdump_database.notes(without_database)[0]
+    assert "doesn't name the database's locale" in pgdump_database.notes(without_locale)[0]
 
 
 def test_collation_rules_are_read() -> None:
@@ -79,4 +83,4 @@ def test_collation_rules_are_read() -> None:
 
     assert pgdump_database.collation_rules(toc) == "&a < 'g' = \"ICU_RULES\""
     assert pgdump_database.collation_rules(pgdump_toc.parse([archives.custom(archives.shop())])) == ""
-    assert pgdump_database.describe(toc).notes == ()
+    assert pgdump_database.notes(toc) == ()
