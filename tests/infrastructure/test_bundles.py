@@ -100,7 +100,7 @@ def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path
     modules = sorted(".".join(file.with_suffix("").parts) for file in files if file.stem not in ("__main__", "__init__"))
     script = "\n".join(
         [
-            "import sys, boto3, psycopg, zstandard, lz4.frame, xxhash",
+            "import sys, boto3, psycopg, zstandard, isal.isal_zlib, lz4.frame, xxhash",
             *(f"import {module}" for module in modules),
             "clients = [boto3.client(s, region_name='eu-central-1') for s in ('s3', 'secretsmanager')]",
             "assert psycopg.pq.__impl__ == 'binary', psycopg.pq.__impl__",

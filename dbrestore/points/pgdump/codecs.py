@@ -4,12 +4,13 @@ pg_restore takes an unfinished lz4 or zstd stream for the end of the data and sa
 Output comes in pieces of at most about 1 MiB, however strongly the data is compressed: memory doesn't depend on it.
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 import lz4.frame
 import zstandard
+from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from dbrestore.contract.errors import BackupDamaged
 from dbrestore.contract.manifest import Compression
@@ -43,7 +44,7 @@ def _none(stored: Iterable[bytes]) -> Iterator[bytes]:
 
 def _gzip(stored: Iterable[bytes]) -> Iterator[bytes]:
     # 32 + 15: the zlib header of a custom-format block or the gzip header of a directory's file.
-    frame = zlib.decompressobj(wbits=47)
+    frame = isal_zlib.decompressobj(wbits=47)
     fed = False
     for data in _slices(stored):
         fed = True
@@ -51,7 +52,7 @@ def _gzip(stored: Iterable[bytes]) -> Iterator[bytes]:
         while data:
             try:
                 yield from filter(None, [frame.decompress(data, PIECE)])
-            except zlib.error as error:
+            except IsalError as error:  # type: ignore[misc]  # its stub has an instance
                 raise BackupDamaged(f"gzip data is damaged: {error}") from error
             _refuse_trailing(bool(frame.unused_data))
             data = frame.unconsumed_tail

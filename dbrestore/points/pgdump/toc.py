@@ -5,6 +5,7 @@ An Int is a sign byte and four bytes, little endian; a String is an Int length (
 them as `toc.dat`.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -58,7 +59,7 @@ _TEXTS: Final = (
 _OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no data"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TocEntry:
     """One object of the dump. `offset` (custom format) is where its data block begins, if pg_dump knew; `member_name` (directory format)
     its file without the compression's suffix. `access_method` is a table's (`heap`), from archive version 1.14 on."""
@@ -213,13 +214,13 @@ def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
     if dump_id <= 0 or has_data not in (0, 1):
         raise BackupDamaged(f"the entry before byte {reader.position} has the impossible dump id {dump_id}")
     read_string(reader), read_string(reader)  # the object ids in the source's catalogue
-    tag, description = read_string(reader) or "", read_string(reader) or ""
+    tag, description = read_string(reader) or "", _repeated(reader)
     section = _section(read_int(reader))
     definition, drop_statement, copy_statement = (read_string(reader) or "" for _ in range(3))
-    schema_name, tablespace = read_string(reader), read_string(reader) or ""
-    access_method = (read_string(reader) or "") if header.version >= (1, 14) else ""
+    schema_name, tablespace = _repeated(reader), _repeated(reader)
+    access_method = _repeated(reader) if header.version >= (1, 14) else ""
     relkind = _relkind(read_int(reader)) if header.version >= (1, 16) else ""
-    owner, _with_oids = read_string(reader) or "", read_string(reader)
+    owner, _with_oids = _repeated(reader), read_string(reader)
     dependencies = _dependencies(reader)
     state, offset, member_name = _place(reader, header)
     return TocEntry(
@@ -241,6 +242,11 @@ def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
         drop_statement,
         access_method,
     )
+
+
+def _repeated(reader: ByteReader) -> str:
+    """One String that many entries have in common, held once: there may be hundreds of thousands of them."""
+    return sys.intern(read_string(reader) or "")
 
 
 def _section(code: int) -> Section:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("lz4", "zstandard", "xxhash", "numpy", "psycopg")
+HEAVY = ("lz4", "zstandard", "isal", "xxhash", "numpy", "psycopg")
 
 
 def test_nothing_here_needs_what_the_layer_lacks() -> None:
