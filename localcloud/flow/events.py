@@ -6,7 +6,7 @@
 | a disabled rule delivers | it doesn't |
 | API destinations get an empty call, or none | `localcloud.flow.api_destinations` |
 | no events from Step Functions | `Step Functions Execution Status Change` on the default bus |
-| rules with a schedule never fire | `rate(...)` fires, scaled; `cron(...)` doesn't, the product has none |
+| rules with a schedule never fire | `rate(...)` fires, scaled, once what it started has ended; `cron(...)` doesn't, we have none |
 
 EventBridge Scheduler is another service: `localcloud.flow.scheduler`.
 """
@@ -26,7 +26,7 @@ from moto.events.models import Rule, events_backends
 from localcloud.base import clock
 from localcloud.base.clients import Clients, Place
 from localcloud.base.corrections import fix
-from localcloud.flow import api_destinations, event_input, stepfunctions
+from localcloud.flow import api_destinations, event_input, lambda_runtime, stepfunctions
 from localcloud.flow.api_destinations import ApiDestinations
 
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
@@ -66,9 +66,15 @@ class Schedules:
         while not self._ended.wait(self.LOOK):
             for arn, seconds, target, event in _scheduled():
                 due = self._due.setdefault(arn, time.monotonic() + clock.shortened(seconds))
-                if time.monotonic() >= due:
+                if time.monotonic() >= due and not _is_at_work(target):
                     self._due[arn] = time.monotonic() + clock.shortened(seconds)
                     _deliver(target, event)
+
+
+def _is_at_work(target: dict[str, Any]) -> bool:
+    """AWS would start the function again. There it has five minutes for what it does in a second; here its seconds are real ones, and on a
+    machine that is busy, calls that come by a shortened rate would keep it so."""
+    return _service(target) == "lambda" and lambda_runtime.is_at_work(target["Arn"])
 
 
 def _scheduled() -> list[tuple[str, float, dict[str, Any], dict[str, Any]]]:

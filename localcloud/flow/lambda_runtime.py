@@ -18,7 +18,7 @@ import shutil
 import threading
 import uuid
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -54,6 +54,7 @@ class Functions:
         self._path = path
         self._idle: defaultdict[str, list[Sandbox]] = defaultdict(list)
         self._all: set[Sandbox] = set()
+        self._events: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -68,7 +69,21 @@ class Functions:
 
     def invoke_later(self, function: Any, event: bytes, retries: tuple[float, ...] = EVENT_RETRIES) -> None:
         """Run the function in a thread, again after each of `retries` (AWS's seconds) while it fails, and never once closed."""
-        threading.Thread(target=self._invoke_event, args=(function, event, retries), daemon=True).start()
+        with self._lock:
+            self._events[function.function_name] += 1
+        threading.Thread(target=self._try_first, args=(function, event, retries), daemon=True).start()
+
+    def has_event(self, function_name: str) -> bool:
+        """Whether an event that it got is being worked on for the first time."""
+        with self._lock:
+            return self._events[function_name] > 0
+
+    def _try_first(self, function: Any, event: bytes, retries: tuple[float, ...]) -> None:
+        try:
+            self._invoke_event(function, event, retries)
+        finally:
+            with self._lock:
+                self._events[function.function_name] -= 1
 
     def _invoke_event(self, function: Any, event: bytes, retries: tuple[float, ...]) -> None:
         with suppress(ConnectionAbortedError):
@@ -155,6 +170,11 @@ def install(functions: Functions) -> None:
     fix(LambdaFunction, "invoke", _invoke)
     fix(models, "_s3_content", _code_from_s3)
     fix(models.LambdaVersion, "create_from_cloudformation_json", _version_of_template)
+
+
+def is_at_work(arn: str) -> bool:
+    """Whether the function, of any version, is at work on an event."""
+    return _functions is not None and _functions.has_event(arn.split(":")[6])
 
 
 def _invoke(original: Any, function: Any, body: Any, request_headers: Any, response_headers: Any) -> str | bytes:

@@ -166,3 +166,23 @@ def test_a_rate_fires_again_and_again_on_the_scaled_clock_until_it_is_stopped(
     after = _written(cloud, bucket)
     time.sleep(1.5)
     assert _written(cloud, bucket) == after
+
+
+def test_a_rate_waits_for_what_it_started(cloud: Cloud, rule: str, bucket: str) -> None:
+    """Else calls whose seconds are real, by a rate whose seconds are not, would pile up on a busy machine."""
+    program = (
+        "import json, time, boto3\n"
+        "def handle(event, context):\n"
+        "    mark = lambda what: boto3.client('s3').put_object(Bucket=event['put'], Key=f'{time.time():.3f} {what}')\n"
+        "    mark('begins'); time.sleep(1.5); mark('ends')\n"
+    )
+    arn = lambda_functions.create(cloud, program=program)
+    arn = cloud.client("lambda").get_function(FunctionName=arn)["Configuration"]["FunctionArn"]
+    _put_rule(cloud, rule, {"Arn": arn, "Input": _writes_to(bucket)}, ScheduleExpression="rate(1 minute)")
+    schedules = Schedules()
+
+    _eventually(lambda: _written(cloud, bucket) >= 5)
+
+    schedules.stop()
+    marks = [item["Key"].split()[1] for item in cloud.client("s3").list_objects_v2(Bucket=bucket)["Contents"]]
+    assert marks[:5] == ["begins", "ends", "begins", "ends", "begins"]
