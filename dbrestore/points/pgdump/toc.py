@@ -5,7 +5,6 @@ An Int is a sign byte and four bytes, little endian; a String is an Int length (
 them as `toc.dat`.
 """
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +16,7 @@ from dbrestore.contract.manifest import ArchiveFormat, Compression
 from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump import signature as pgdump_signature
-from dbrestore.points.pgdump.toc_values import moment, read_int, read_string
+from dbrestore.points.pgdump.toc_values import moment, read_int, read_repeated, read_string
 
 Section = Literal["none", "pre-data", "data", "post-data"]
 OffsetState = Literal["not set", "set", "no data"]
@@ -214,13 +213,13 @@ def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
     if dump_id <= 0 or has_data not in (0, 1):
         raise BackupDamaged(f"the entry before byte {reader.position} has the impossible dump id {dump_id}")
     read_string(reader), read_string(reader)  # the object ids in the source's catalogue
-    tag, description = read_string(reader) or "", _repeated(reader)
+    tag, description = read_string(reader) or "", read_repeated(reader)
     section = _section(read_int(reader))
     definition, drop_statement, copy_statement = (read_string(reader) or "" for _ in range(3))
-    schema_name, tablespace = _repeated(reader), _repeated(reader)
-    access_method = _repeated(reader) if header.version >= (1, 14) else ""
+    schema_name, tablespace = read_repeated(reader), read_repeated(reader)
+    access_method = read_repeated(reader) if header.version >= (1, 14) else ""
     relkind = _relkind(read_int(reader)) if header.version >= (1, 16) else ""
-    owner, _with_oids = _repeated(reader), read_string(reader)
+    owner, _with_oids = read_repeated(reader), read_string(reader)
     dependencies = _dependencies(reader)
     state, offset, member_name = _place(reader, header)
     return TocEntry(
@@ -242,11 +241,6 @@ def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
         drop_statement,
         access_method,
     )
-
-
-def _repeated(reader: ByteReader) -> str:
-    """One String that many entries have in common, held once: there may be hundreds of thousands of them."""
-    return sys.intern(read_string(reader) or "")
 
 
 def _section(code: int) -> Section:

@@ -2,6 +2,7 @@
 (negative: NULL) and its bytes; a moment is the Ints of C's `struct tm`. Each raises BackupDamaged."""
 
 import struct
+import sys
 from datetime import datetime
 from typing import Final
 
@@ -32,6 +33,11 @@ def read_string(reader: ByteReader) -> str | None:
     if b"\0" in raw:
         raise BackupDamaged(f"the text before byte {reader.position} holds a zero byte: PostgreSQL allows none")
     return raw.decode("utf-8", "surrogateescape")
+
+
+def read_repeated(reader: ByteReader) -> str:
+    """One String that many values have in common, held once: there may be hundreds of thousands of them. NULL is empty."""
+    return sys.intern(read_string(reader) or "")
 
 
 def moment(parts: list[int]) -> datetime:
