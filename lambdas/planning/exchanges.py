@@ -99,7 +99,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         awaits_approval=order.approval is not None,
         swap=_swap(order, exchanges, surroundings.settings.swap_keep_days),
         swaps="only",
-        notes=credentials.notes,
+        notes=(*credentials.notes, *(replacement.owner_notes(ordered.plan.engine) if order.action == "swap" else ())),
         **order.model_dump(include={"reason", "requested_by", "permitted_by", "approval"}),
     )
 

@@ -11,6 +11,12 @@ from dbrestore.contract.swaps.exchanges import Exchange, PlannedSwap
 from dbrestore.contract.swaps.orders import SwapRequest
 from lambdas.runtime.settings import Settings
 
+# The same rules as in dbrestore.worker.sqlserver.ownership, which tries it.
+_OWNER = (
+    "The owner of a replaced database becomes the restored one's only where that is the login that restores, or a login on which that one "
+    "was granted IMPERSONATE: RDS gives its master user no such right. Otherwise the report has the statement to run"
+)
+
 
 def planned(plan: Plan, wish: SwapRequest | None, settings: Settings) -> Plan:
     """The same restore under derived names, with what is exchanged when all of it is verified."""
@@ -25,7 +31,12 @@ def planned(plan: Plan, wish: SwapRequest | None, settings: Settings) -> Plan:
         keep_days=wish.keep_days or settings.swap_keep_days,
     )
     databases = tuple(_renamed(one, exchanges) for one in plan.databases)
-    return plan.model_copy(update={"databases": databases, "swap": swap, "swaps": "last", "notes": (*plan.notes, _note(swap))})
+    return plan.model_copy(update={"databases": databases, "swap": swap, "swaps": "last", "notes": (*plan.notes, _note(swap), *owner_notes(plan.engine))})
+
+
+def owner_notes(engine: Engine) -> tuple[str, ...]:
+    """What an exchange can't promise of the owner. Empty where everything that belongs to a database goes over."""
+    return (_OWNER,) if engine == "sqlserver" else ()
 
 
 def exchange(name: str, restore_id: str, engine: Engine) -> Exchange:
