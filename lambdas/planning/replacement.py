@@ -31,7 +31,9 @@ def planned(plan: Plan, wish: SwapRequest | None, settings: Settings) -> Plan:
         keep_days=wish.keep_days or settings.swap_keep_days,
     )
     databases = tuple(_renamed(one, exchanges) for one in plan.databases)
-    return plan.model_copy(update={"databases": databases, "swap": swap, "swaps": "last", "notes": (*plan.notes, _note(swap), *owner_notes(plan.engine))})
+    return plan.model_copy(
+        update={"databases": databases, "swap": swap, "swaps": "last", "notes": (*plan.notes, _note(swap), *owner_notes(plan.engine))}
+    )
 
 
 def owner_notes(engine: Engine) -> tuple[str, ...]:

@@ -93,7 +93,9 @@ TEXTS: Final[dict[str, Text]] = {
             "documented",
             _ERRORS,
         ),
-        Text("owner-is-user", 15110, "The proposed new database owner is already a user or aliased in the database.", "documented", _ERRORS),
+        Text(
+            "owner-is-user", 15110, "The proposed new database owner is already a user or aliased in the database.", "documented", _ERRORS
+        ),
         Text("user-exists", 15023, "User, group, or role '{user}' already exists in the current database.", "documented", _ERRORS),
         Text(
             "no-such-principal",

@@ -10,7 +10,8 @@ from dbrestore.worker.sqlserver.database_names import bracketed
 from dbrestore.worker.sqlserver.session import EngineError, NativeConnection, SqlServer
 
 _OWNERS = (
-    "SELECT d.name, p.name AS owner, SUSER_SNAME() AS me FROM sys.databases AS d LEFT JOIN sys.server_principals AS p ON p.sid = d.owner_sid"
+    "SELECT d.name, p.name AS owner, SUSER_SNAME() AS me FROM sys.databases AS d "
+    "LEFT JOIN sys.server_principals AS p ON p.sid = d.owner_sid"
 )
 _EVENTS = ("ALTER_AUTHORIZATION_DATABASE",)
 

@@ -214,7 +214,11 @@ def _elsewhere(what: str, expected: str, found: str) -> str:
     return f"{what} was {expected!r} and {now}: somebody changed it by hand. Nothing was renamed"
 
 
-_ACTIONS: Final[dict[SwapAction, Callable[[SqlServer, NativeConnection, SwapJob], list[FixUp]]]] = {"swap": _swap, "undo": _undo, "drop": _drop}
+_ACTIONS: Final[dict[SwapAction, Callable[[SqlServer, NativeConnection, SwapJob], list[FixUp]]]] = {
+    "swap": _swap,
+    "undo": _undo,
+    "drop": _drop,
+}
 _IS_DONE: Final[dict[SwapAction, Callable[[SwapJob, Standing], bool]]] = {
     "swap": lambda swap, found: found.restored == swap.name,
     "undo": lambda swap, found: bool(swap.old_id) and found.old == swap.name,
