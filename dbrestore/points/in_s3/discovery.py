@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
-from dbrestore.contract.errors import RestoreError
+from dbrestore.contract.errors import BackupUnreadable, RestoreError
 from dbrestore.contract.manifest import Engine
-from dbrestore.points.in_s3 import dumps, keys_given, sqlserver
+from dbrestore.points.in_s3 import dumps, keys_given, not_backups, sqlserver
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.source import Listed, Source
 from dbrestore.points.sqlserver import assembled_points
@@ -62,6 +62,7 @@ def discover(source: Source, key: str, most_looks: int = MOST_LOOKS) -> Discover
     """Look through everything at or below a key. Raises SourceNotFound, SourceAccessDenied, and BackupUnreadable for too many objects."""
     present = _present(source, key)
     found = Discovered(objects=len(present))
+    present = _without_foreign(source, present, found)
     roots, others = _apart(present, {*_cluster_prefixes(present), *_directory_prefixes(present)})
     native = list(keys_given.with_suffix(others, BACKUPS))
     maybe = [one for one in others if _may_be_a_dump(one)]
@@ -78,6 +79,24 @@ def _present(source: Source, key: str) -> Sequence[Listed]:
     if keys_given.of_one_object(source, key):
         return [one for one in source.listed(key) if one.key == key]
     return keys_given.below(source, key)
+
+
+def _without_foreign(source: Source, present: Sequence[Listed], found: Discovered) -> Sequence[Listed]:
+    """What lies below none of the prefixes that hold something else; each of those is told once."""
+    foreign = {one.prefix: one.sentence for one in not_backups.found(one.key for one in present) if one.prefix}
+    below: Counter[str] = Counter()
+    others = []
+    for one in present:
+        root = next((prefix for prefix in _above(one.key) if prefix in foreign), None)
+        if root is None:
+            others.append(one)
+        else:
+            below[root] += 1
+    found.refused += [
+        Refused(str(S3Location(source.bucket, root)), BackupUnreadable.__name__, f"{number:,} objects: {foreign[root]}")
+        for root, number in sorted(below.items())
+    ]
+    return others
 
 
 def _cluster_prefixes(present: Sequence[Listed]) -> Iterator[str]:
