@@ -74,6 +74,6 @@ def _role(who: str) -> str:
 def archived(what: str) -> BackupArchived:
     """The error for an object that S3 must retrieve before it can be read or copied."""
     return BackupArchived(
-        f"{what}: is archived, so neither read nor copied: retrieve it first (aws s3api restore-object, with Days for the time of "
-        "copying), then add it"
+        f"{what}: is archived, so neither read nor copied: retrieve it first (`points add --retrieve`, or aws s3api restore-object), then "
+        "add it"
     )

@@ -40,8 +40,8 @@ def _nothing(source: Source, asked: Sequence[str]) -> BackupUnreadable:
     if foreign := next(not_backups.found(keys), None):
         return BackupUnreadable(f"{S3Location(source.bucket, foreign.prefix)}: {foreign.sentence}")
     return BackupUnreadable(
-        f"{places}: nothing there is named as a backup ({', '.join(BACKUPS)}): name the files themselves; `dbrestore points discover` lists "
-        "what could be added"
+        f"{places}: nothing there is named as a backup ({', '.join(BACKUPS)}): name the files themselves; `dbrestore points discover` "
+        "lists what could be added"
     )
 
 

@@ -1,4 +1,4 @@
-"""Prefixes of many files that hold something else, an S3 Inventory or an export of a snapshot by RDS, are told as one thing, by its name."""
+"""Prefixes of many files that hold something else, an S3 Inventory or an export of a snapshot by RDS, are told as one thing each."""
 
 import gzip
 
