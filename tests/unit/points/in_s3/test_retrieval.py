@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from dbrestore.contract.errors import ArchiveTierImpossible, BackupArchived, SourceAccessDenied
 from dbrestore.points.in_s3 import dumps, retrieval
 from dbrestore.points.in_s3.retrieval import Wish
+from localcloud.base import clock
 from localcloud.s3 import glacier
 from tests.unit.points.in_s3.conftest import BACKUPS, Buckets
 from tests.unit.points.pgdump import archives
@@ -18,8 +19,9 @@ STANDARD = Wish("Standard", 3)
 
 @pytest.fixture
 def cold(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> Buckets:
-    """Two dumps in an archive and one that isn't; an hour is a millisecond."""
+    """Two dumps in an archive and one that isn't; each retrieval takes a third of a second."""
     glacier.install()
+    monkeypatch.setattr(clock, "_scale", 1.0)
     monkeypatch.setattr(glacier, "WAITS", {name: {tier: 0.3 for tier in tiers} for name, tiers in glacier.WAITS.items()})
     buckets.put("nightly/a.dump", DUMP, StorageClass="GLACIER")
     buckets.put("nightly/b.dump", DUMP, StorageClass="DEEP_ARCHIVE")
