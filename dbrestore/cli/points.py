@@ -121,23 +121,10 @@ def add(
     for SQL Server as many as there are full backups of a database."""
     of_engine = ENGINES[engine.value]
     wishes = request.worker_wishes(worker or ())
-    given = Given(
-        instance,
-        source,
-        database or [],
-        position or [],
-        requester_pays,
-        near,
-        account,
-        to_region,
-        wishes,
-        _retrieval(retrieve, retrieve_days),
-    )
+    where = near, account, to_region
+    given = Given(instance, source, database or [], position or [], requester_pays, *where, wishes, _retrieval(retrieve, retrieve_days))
     of_engine.require_fitting(given)
-    if given.places and sha256:
-        raise RestoreRequestInvalid("--sha256 is for files on this computer: what lies in S3 isn't read here; leave it out")
-    if retrieve and not given.places:
-        raise RestoreRequestInvalid("--retrieve is for backups in S3: leave it out")
+    _require_fitting(given, sha256)
     digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))
     with progress_bar() as told:
@@ -150,6 +137,13 @@ def add(
         else:
             consoles.say(f"Left out: {sentence}")
     return ExitCode.DONE
+
+
+def _require_fitting(given: Given, digests: list[str] | None) -> None:
+    if given.places and digests:
+        raise RestoreRequestInvalid("--sha256 is for files on this computer: what lies in S3 isn't read here; leave it out")
+    if given.retrieval and not given.places:
+        raise RestoreRequestInvalid("--retrieve is for backups in S3: leave it out")
 
 
 def _retrieval(tier: RetrievalTier | None, days: int) -> Wish | None:

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from dbrestore.contract import limits
-from dbrestore.contract.archive_classes import LONGEST_WAIT, NAMES
 from dbrestore.contract.errors import ArchiveTierImpossible
 from dbrestore.contract.plan import ArchivedFiles, PlannedArchive
 from dbrestore.contract.request import ArchiveTier
 from dbrestore.contract.request_problems import Problems
+from dbrestore.points.archive_classes import LONGEST_WAIT, NAMES
 from lambdas.archive.files import FoundFile
 
 POINTER = "/archive/tier"

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from dbrestore.contract import limits
-from dbrestore.contract.archive_classes import LONGEST_WAIT
 from dbrestore.contract.errors import InternalContradiction
 from dbrestore.contract.plan import PlannedArchive
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import ArchiveTier
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from dbrestore.ledger.table import ConditionFailed, Item
+from dbrestore.points.archive_classes import LONGEST_WAIT
 from lambdas.archive import files as archive_files
 from lambdas.archive.files import FoundFile
 from lambdas.lookup.source import source_manifest

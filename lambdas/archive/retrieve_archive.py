@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dbrestore.contract import limits
-from dbrestore.contract.archive_classes import LONGEST_WAIT
 from dbrestore.contract.errors import BackupArchived, NotReady, RestoreError, RetrievalTimedOut
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.sections import ArchiveSection
+from dbrestore.points.archive_classes import LONGEST_WAIT
 from lambdas.archive import arrivals
 from lambdas.archive import files as archive_files
 from lambdas.archive import request_retrieval as archive_requests

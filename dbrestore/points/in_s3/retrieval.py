@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from dbrestore.contract.archive_classes import LONGEST_WAIT, NAMES, OF_COPIES
 from dbrestore.contract.errors import ArchiveTierImpossible, BackupArchived
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import ArchiveTier
+from dbrestore.points.archive_classes import LONGEST_WAIT, NAMES, OF_COPIES
 from dbrestore.points.in_s3 import keys_given
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.refusals import explained
