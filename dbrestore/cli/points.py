@@ -60,7 +60,7 @@ Digests = Annotated[
     typer.Option(
         "--sha256",
         metavar="DIGEST",
-        help="The SHA-256 of a file, computed where it was made; compared while the file is read. One per --from, in order; - for none. "
+        help="The SHA-256 of a file, computed where it was made; compared while the file is read, of dumps in S3 by the worker. One per --from, in order; - for none. "
         "A file PATH.sha256 next to it (sha256sum's output; for a directory, of all its files) is read automatically.",
     ),
 ]
@@ -124,7 +124,7 @@ def add(
     where = near, account, to_region
     given = Given(instance, source, database or [], position or [], requester_pays, *where, wishes, _retrieval(retrieve, retrieve_days))
     of_engine.require_fitting(given)
-    _require_fitting(given, sha256)
+    _require_fitting(given)
     digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))
     with progress_bar() as told:
@@ -139,9 +139,7 @@ def add(
     return ExitCode.DONE
 
 
-def _require_fitting(given: Given, digests: list[str] | None) -> None:
-    if given.places and digests:
-        raise RestoreRequestInvalid("--sha256 is for files on this computer: what lies in S3 isn't read here; leave it out")
+def _require_fitting(given: Given) -> None:
     if given.retrieval and not given.places:
         raise RestoreRequestInvalid("--retrieve is for backups in S3: leave it out")
 

@@ -28,7 +28,7 @@ def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -
         keys = [place.key for place in given.places]
         if given.retrieval:
             retrieval.require_readable(given.source(plane), keys, given.retrieval)
-        return reading.add(plane, given, list(zip(given.names or own_names, keys, strict=True)), told)
+        return reading.add(plane, given, list(zip(given.names or own_names, keys, strict=True)), digests, told)
     pairs = list(zip(given.names or own_names, given.paths, strict=True))
     made = adding.add(plane.storage, plane.repository_bucket, given.instance, pairs, told, digests)
     return Added((made,), ())

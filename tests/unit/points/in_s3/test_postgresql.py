@@ -208,6 +208,48 @@ def test_an_archived_member_is_refused(buckets: Buckets, tmp_path: Path) -> None
     assert buckets.left() == []
 
 
+WRONG = "0" * 64
+
+
+@pytest.mark.parametrize("digest", [hashlib.sha256(CUSTOM).hexdigest(), hashlib.sha256(CUSTOM).hexdigest().upper(), "-"])
+def test_a_digest_that_is_known_is_compared(buckets: Buckets, digest: str) -> None:
+    buckets.put("a.dump", CUSTOM)
+
+    note = prepare(buckets, "a.dump", digests=[digest])
+    read(buckets, note)
+
+    assert publish(buckets, note).databases[0].files[0].sha256 == hashlib.sha256(CUSTOM).hexdigest()
+
+
+def test_another_digest_makes_no_point_and_no_worker_is_needed_to_see_it(buckets: Buckets) -> None:
+    buckets.put("a.dump", CUSTOM)
+
+    with pytest.raises(BackupDamaged, match=f"s3://{BACKUPS}/a.dump: the SHA-256 of its bytes is .*, --sha256 says {WRONG}"):
+        prepare(buckets, "a.dump", digests=[WRONG])
+
+    assert buckets.left() == []
+
+
+def test_of_what_s3_copies_in_parts_the_worker_s_digest_is_compared(buckets: Buckets) -> None:
+    shop = archives.shop("none")
+    buckets.put("a.dump", archives.custom(replace(shop, rows={**shop.rows, 20: b"1\tx\n" * (2 * MIB)})))
+    note = prepare(buckets, "a.dump", digests=[WRONG], pace=Pace(2, 5 * MIB))
+    read(buckets, note)
+
+    with pytest.raises(BackupDamaged, match=f"--sha256 says {WRONG}"):
+        publish(buckets, note)
+
+
+def test_a_directory_has_no_digest_of_its_own(buckets: Buckets, tmp_path: Path) -> None:
+    put_directory(buckets, archives.directory(archives.shop("gzip"), tmp_path / "x"), "d/")
+
+    with pytest.raises(RestoreRequestInvalid, match="is a directory, which has no SHA-256 of its own"):
+        prepare(buckets, "d/", digests=[WRONG])
+    buckets.put("a.dump", CUSTOM)
+    with pytest.raises(RestoreRequestInvalid, match="64 hexadecimal digits"):
+        prepare(buckets, "a.dump", digests=["x"])
+
+
 def test_files_lie_directly_below_the_database(buckets: Buckets, tmp_path: Path) -> None:
     put_directory(buckets, archives.directory(archives.shop("gzip"), tmp_path / "x"), "d/")
 
