@@ -60,8 +60,9 @@ Digests = Annotated[
     typer.Option(
         "--sha256",
         metavar="DIGEST",
-        help="The SHA-256 of a file, computed where it was made; compared while the file is read, of dumps in S3 by the worker. One per --from, in order; - for none. "
-        "A file PATH.sha256 next to it (sha256sum's output; for a directory, of all its files) is read automatically.",
+        help="The SHA-256 of a file, computed where it was made; compared while the file is read (of dumps in S3 by the worker). One per "
+        "--from, in order; - for none. A file PATH.sha256 next to it (sha256sum's output; for a directory, of all its files) is read "
+        "automatically on this computer.",
     ),
 ]
 

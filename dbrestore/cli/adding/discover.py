@@ -1,5 +1,6 @@
 """`dbrestore points discover`: what of a bucket would make restore points."""
 
+import shlex
 from typing import Annotated, NamedTuple
 
 import typer
@@ -86,7 +87,7 @@ def _print(found: Discovered, source: Source, regions: Regions) -> None:
     if others := found.not_looked_at:
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(_SHOWN))
         consoles.say(f"Not looked at, by their names: {others.total():,} of {found.objects:,} objects ({kinds})")
-    consoles.say(f"{len(found.points):,} restore points could be made. {decimal(source.received)} were read, and nothing was stored.")
+    consoles.say(f"{len(found.points):,} {_noun(found)} could be made. {decimal(source.received)} were read, and nothing was stored.")
     if found.points:
         newest = max(found.points, key=lambda point: point.taken_at.timestamp() if point.taken_at else 0.0)
         consoles.say(f"To add the newest: {command(newest)}")
@@ -105,6 +106,10 @@ def _say_costs(point: WouldBe, regions: Regions) -> None:
         consoles.say(f"  {note}")
 
 
+def _noun(found: Discovered) -> str:
+    return "restore point" if len(found.points) == 1 else "restore points"
+
+
 def _from(point: WouldBe) -> str:
     more = len(point.sources) - 1
     return point.sources[0] + (f" and {more} more" if more else "")
@@ -112,4 +117,4 @@ def _from(point: WouldBe) -> str:
 
 def command(point: WouldBe) -> str:
     """What a person types to make this point."""
-    return f"dbrestore points add INSTANCE --engine {point.engine} " + " ".join(f"--from '{one}'" for one in point.sources)
+    return f"dbrestore points add INSTANCE --engine {point.engine} " + " ".join(f"--from {shlex.quote(one)}" for one in point.sources)

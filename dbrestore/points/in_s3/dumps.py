@@ -106,6 +106,8 @@ def _all(source: Source, prefix: str, name: str | None) -> Iterator[S3Dump]:
         if not (oid.isascii() and oid.isdecimal() and database):
             raise BackupUnreadable(f"{listed.uri}: the line {line[:80]!r} isn't an oid and a database's name")
         at = f"{prefix}{_DATABASES}{oid}"
+        if source.exists(f"{at}.tar"):
+            raise BackupUnreadable(f"{S3Location(source.bucket, at)}.tar: a tar file: run pg_dumpall with -Fc or -Fd instead of -Ft")
         yield _file(source, f"{at}.dmp", database) if source.exists(f"{at}.dmp") else _directory(source, f"{at}/", database)
 
 

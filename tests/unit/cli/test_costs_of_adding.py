@@ -1,8 +1,10 @@
 """What `points discover` says that adding costs: the arithmetic of each item, by the price table."""
 
+import shlex
+
 import pytest
 
-from dbrestore.cli.adding import costs
+from dbrestore.cli.adding import costs, discover
 from dbrestore.points.in_s3.discovery import Cold, WouldBe, copies_of
 from dbrestore.prices import GB, prices_in
 
@@ -44,3 +46,11 @@ def test_what_is_archived_costs_its_retrieval_too() -> None:
         ("Retrieval from S3 Glacier Flexible Retrieval", pytest.approx(100 * 0.01 + 0.05)),
         ("Retrieved copies", pytest.approx(100 * 3 * 24 / 730 * 0.023, abs=1e-6)),
     ]
+
+
+def test_a_name_with_blanks_and_quotes_can_be_typed_as_it_is_printed() -> None:
+    uri = "s3://b/nightly ü/anna's shop.dump"
+
+    told = discover.command(WouldBe("postgres", ("shop",), None, 1, (uri,), 1))
+
+    assert shlex.split(told)[-1] == uri

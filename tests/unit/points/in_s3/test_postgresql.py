@@ -167,6 +167,12 @@ def test_a_copy_that_is_written_over_is_not_what_s3_copied(buckets: Buckets) -> 
         ({"a.dump": CUSTOM}, ["b.dump"], SourceNotFound, "neither such an object nor anything below it"),
         ({"a.dump": CUSTOM, "b.dump": CUSTOM}, ["a.dump", "b.dump"], BackupUnreadable, "2 dumps are of the database 'shop'"),
         ({"d/toc.dat": CUSTOM}, ["d/"], BackupUnreadable, "is a custom-format dump: give that object"),
+        (
+            {"m/map.dat": b"5 shop\n", "m/databases/5.tar": b"x"},
+            ["m"],
+            BackupUnreadable,
+            "5.tar: a tar file: run pg_dumpall with -Fc or -Fd",
+        ),
         ({"m/map.dat": b"x y\n"}, ["m"], BackupUnreadable, "isn't an oid and a database's name"),
         ({"a.dump": b"-- PostgreSQL database dump\n"}, ["a.dump"], BackupUnreadable, "s3://team-backups/a.dump: "),
         ({"a.dump": archives.custom(archives.shop(database="x" * 64))}, ["a.dump"], RestoreRequestInvalid, "x"),
