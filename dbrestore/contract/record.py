@@ -97,8 +97,8 @@ class RestoreEvent(Document):
     that ended: `Restore Succeeded`, `Restore Failed`, `Restore Refused` (by its plan), `Drill Completed`, `Objective Missed` (of a drill,
     beside the one before) and `Cleanup Incomplete`, of a restore point that is made (mode `add`) `Point Added` and `Point Not Added`, of
     an exchange by itself (mode `swap`) `Swap Succeeded` and `Swap Failed`; these have `ended_at`, and `report`, which of what could not
-    begin is empty. `swaps` and `kept_until` as in the report. `caller` is who asked over HTTP. `notice` is what answers to other systems
-    are made of."""
+    begin is empty. `swaps` (without `fix_ups`) and `kept_until` as in the report. `caller` is who asked over HTTP. `notice` is what
+    answers to other systems are made of."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str

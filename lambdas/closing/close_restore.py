@@ -242,7 +242,8 @@ def _tell(restore: Restore, report: Report, where: str) -> None:
         error=report.error,
         target=report.target.arn,
         databases=report.databases,
-        swaps=report.swaps,
+        # How much could not be carried over is without bound, and an event is not.
+        swaps=tuple(swap.model_copy(update={"fix_ups": ()}) for swap in report.swaps),
         kept_until=report.kept_until,
         leftovers=report.leftovers,
         started_at=report.started_at,

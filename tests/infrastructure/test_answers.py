@@ -158,6 +158,8 @@ def test_a_good_end_opens_no_incident(answering: Template) -> None:
     failed = told("Drill Completed", None, None, mode="drill", drill_name="weekly")
 
     assert heard(answering, good) == {"answer-github", "answer-channel"}
+    undone = told("Swap Succeeded", "github", "42", status="SUCCEEDED", mode="swap", error=None)
+    assert heard(answering, undone) == {"answer-github", "answer-channel"}
     assert heard(answering, passed) == {"answer-channel"}
     assert heard(answering, failed) == {"answer-channel", "answer-on-call"}
 
