@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from dbrestore.contract import keys
-from dbrestore.contract.errors import BackupArchived, BackupDamaged, BackupUnreadable, RestoreError, RestoreRequestInvalid, SourceNotFound
+from dbrestore.contract.errors import (
+    BackupArchived,
+    BackupDamaged,
+    BackupUnreadable,
+    RestoreError,
+    RestoreRequestInvalid,
+    SourceChanged,
+    SourceNotFound,
+)
 from dbrestore.contract.job import DatabaseResult, DatabaseServer, Job
 from dbrestore.contract.manifest import DatabaseBackup, Manifest
 from dbrestore.points import stored_points
@@ -212,6 +220,21 @@ def test_an_archived_member_is_refused(buckets: Buckets, tmp_path: Path) -> None
         prepare(buckets, "d/")
 
     assert buckets.left() == []
+
+
+@pytest.mark.parametrize("versions", ["Enabled", "Suspended"])
+def test_a_dump_that_is_written_over_after_the_look_is_copied_as_it_was_or_refused(buckets: Buckets, versions: str) -> None:
+    buckets.s3.put_bucket_versioning(Bucket=BACKUPS, VersioningConfiguration={"Status": versions})
+    buckets.put("a.dump", CUSTOM)
+    buckets.meanwhile["CopyObject"] = lambda: buckets.put("a.dump", b"PGDMP of tomorrow")
+
+    if versions == "Suspended":
+        with pytest.raises(SourceChanged, match="was replaced or deleted after it had been looked at"):
+            prepare(buckets, "a.dump")
+        assert buckets.left() == []
+    else:
+        read(buckets, note := prepare(buckets, "a.dump"))
+        assert publish(buckets, note).databases[0].files[0].sha256 == hashlib.sha256(CUSTOM).hexdigest()
 
 
 WRONG = "0" * 64
