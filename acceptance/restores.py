@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from acceptance import dumps, waiting
 from dbrestore.cli import request, restore
 from dbrestore.cli.control import ControlPlane
+from dbrestore.cli.exchanging import swap
 from dbrestore.cli.following import Ended, follow, read_report
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.record import PhaseRow, Report
 from dbrestore.contract.request import RestoreRequest
+from dbrestore.contract.swaps.orders import SwapAction
 from dbrestore.ledger import reading
 
 ENDED_WITHIN = 90.0
@@ -67,6 +69,13 @@ def begin(plane: ControlPlane, target: str, source: str, database: str, new: str
     """Restore `database` of the source's newest restore point as `new`."""
     asked = wish(target, source, database, new, "restore")
     started = restore.start(plane, asked)
+    return Begun(plane, started.restore_id, started.arn)
+
+
+def exchange(plane: ControlPlane, restore_id: str, action: SwapAction) -> Begun:
+    """What this restore restored takes its own name, or gives it back."""
+    how = {"database": None, "end_sessions": True, "minutes": None, "reason": "acceptance"}
+    started = swap.start(plane, swap.order(restore_id, action, how, plane.account.caller()))
     return Begun(plane, started.restore_id, started.arn)
 
 

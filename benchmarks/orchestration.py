@@ -21,10 +21,10 @@ from benchmarks.archived_chains import Chains
 from benchmarks.metering import Meter, largest_state, transitions
 from benchmarks.virtual_time import Happening, VirtualTime
 from dbrestore.contract import limits
+from dbrestore.prices import prices_in
 from infrastructure.functions import FUNCTIONS, Function
 from lambdas.archive import arrivals
 from lambdas.estimate import orchestration
-from lambdas.estimate.prices import prices_in
 from localcloud.base.clients import ACCOUNT, REGION
 from localcloud.s3 import events as s3_events
 from tests.statemachine import plain_moto, world

@@ -1,6 +1,7 @@
 """`make demo`: the whole application on this computer, in six acts, and a check of everything that it claims.
 
-Act 1: somebody forgets a WHERE; the database is restored beside the original. Act 2: the worker is killed in the middle of a restore.
+Act 1: somebody forgets a WHERE; the database is restored beside the original, takes its name, and gives it back. Act 2: the worker is
+killed in the middle of a restore.
 Act 3: a drill proves the backup, and with damage it must fail. Act 4: a ticket asks over HTTP, and a second person approves.
 Act 5: native backups of SQL Server, to a point in time, without an engine. Act 6: an instance that RDS could not restore into is refused.
 Invariant: the exit code is 0 only if every claim that is printed was seen to be true, asked of AWS and the database servers themselves.
@@ -18,12 +19,13 @@ from pathlib import Path
 
 from dbrestore.cli import consoles, control
 from dbrestore.cli.control import Account, ControlPlane
-from demo import drill_acts, ticket_acts
+from demo import drill_acts, swap_acts, ticket_acts
 from demo import native_acts as demo_native
 from demo import postgresql_acts as demo_postgresql
 from demo.drill_acts import Drills
 from demo.restores import Act, Refusal
 from demo.stage import Stage
+from demo.swap_acts import Exchanges
 from demo.ticket_acts import Ticket
 from localcloud import command, daemon
 from localcloud.daemon import Running
@@ -38,6 +40,7 @@ class Acts:
     """How each ended."""
 
     first: Act
+    exchanges: Exchanges
     second: Act
     third: Drills
     fourth: Ticket
@@ -68,6 +71,8 @@ def play(stage: Stage, directory: Path, rows: int = ROWS) -> Acts:
         shop, before = demo_postgresql.prepare(stage, account, plane, directory, rows)
         stage.title("Act 1: the backup is restored next to the damaged original")
         first = demo_postgresql.restore_beside(stage, plane, shop, before)
+        stage.title("Act 1, the end: it takes the name, and gives it back")
+        exchanges = swap_acts.run(stage, plane, shop, first, before.rows)
         stage.title("Act 2: the worker is killed while it loads rows")
         second = demo_postgresql.lose_the_worker(stage, plane, shop)
         stage.title("Act 3: a drill proves the backup, and the same drill with damage must fail")
@@ -79,7 +84,7 @@ def play(stage: Stage, directory: Path, rows: int = ROWS) -> Acts:
         fifth = demo_native.restore_to_a_moment(stage, plane, crm, running.directory / ACCESS_LOG)
         stage.title("Act 6: an instance whose option group lacks the option is refused at once")
         sixth = demo_native.refuse(stage, account, plane, directory)
-    return Acts(first, second, third, fourth, fifth, sixth)
+    return Acts(first, exchanges, second, third, fourth, fifth, sixth)
 
 
 @contextmanager

@@ -31,15 +31,15 @@ GIVEN_UP_AFTER: Final = Duration.hours(24)
 # Ticket systems bound their callers; a restore tells a handful of things in hours.
 CALLS_PER_SECOND: Final = 5
 # The moments of the configuration, by what the bus calls them.
-KINDS_OF_EVENTS: Final[Mapping[str, str]] = {
-    "started": "Restore Started",
-    "phases": "Phase Changed",
-    "refused": "Restore Refused",
-    "succeeded": "Restore Succeeded",
-    "failed": "Restore Failed",
-    "leftovers": "Cleanup Incomplete",
-    "drill": "Drill Completed",
-    "objective": "Objective Missed",
+KINDS_OF_EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "started": ("Restore Started",),
+    "phases": ("Phase Changed",),
+    "refused": ("Restore Refused",),
+    "succeeded": ("Restore Succeeded", "Swap Succeeded"),
+    "failed": ("Restore Failed", "Swap Failed"),
+    "leftovers": ("Cleanup Incomplete",),
+    "drill": ("Drill Completed",),
+    "objective": ("Objective Missed",),
 }
 # EventBridge takes this header from no connection, and a connection must have one: it says nothing.
 NOTHING: Final = ("X-Sent-By", "dbrestore")
@@ -121,11 +121,11 @@ class Answers:
 
     def _patterns(self, answer: Answer) -> Iterator[tuple[str, events.EventPattern]]:
         """By the rule's name. That a restore waits for a second person is a phase among others, so it has a rule of its own."""
-        kinds = [KINDS_OF_EVENTS[moment] for moment in answer.when if moment != "approval"]
+        kinds = [kind for moment in answer.when if moment != "approval" for kind in KINDS_OF_EVENTS[moment]]
         if kinds:
             yield self._named(f"answer-{answer.name}"), self._pattern(answer, kinds)
         if "approval" in answer.when:
-            yield self._named(f"approval-{answer.name}"), self._pattern(answer, [KINDS_OF_EVENTS["phases"]], phase=[AWAITING])
+            yield self._named(f"approval-{answer.name}"), self._pattern(answer, [*KINDS_OF_EVENTS["phases"]], phase=[AWAITING])
 
     def _pattern(self, answer: Answer, kinds: list[str], **detail: list[str]) -> events.EventPattern:
         kind = KINDS[answer.to]

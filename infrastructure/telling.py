@@ -12,7 +12,7 @@ from infrastructure import names
 from infrastructure.acknowledged import acknowledge
 
 SOURCE = "dbrestore.restore"
-ENDS = ("Restore Succeeded", "Restore Failed", "Cleanup Incomplete", "Drill Completed", "Objective Missed")
+ENDS = ("Restore Succeeded", "Restore Failed", "Swap Succeeded", "Swap Failed", "Cleanup Incomplete", "Drill Completed", "Objective Missed")
 # An error's name stands in events of failures alone, and a place that an event lacks can't be filled.
 STATUSES = {"SUCCEEDED": "", "FAILED": ", {$.detail.error.name}"}
 # Words that this application chose, or that AWS or the configuration hold to letters, digits and "-": no names of databases, no messages

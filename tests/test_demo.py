@@ -57,7 +57,7 @@ def test_the_demonstration_is_played_once_for_all_processes_of_a_run(request: py
 
 def test_every_claim_of_the_demonstration_is_true(played: Played) -> None:
     assert played.stage.broken == []
-    assert played.text.count("✓") >= 36
+    assert played.text.count("✓") >= 39
 
 
 def test_a_drill_passes_and_the_same_with_damage_does_not(played: Played) -> None:
@@ -102,6 +102,15 @@ def test_the_database_comes_back_whole_beside_the_original(played: Played) -> No
         "RemoveStagingBucket",
         "CloseRestore",
     ]
+
+
+def test_the_restored_database_takes_the_name_and_gives_it_back(played: Played) -> None:
+    swapped, undone = played.acts.exchanges.swapped.report, played.acts.exchanges.undone.report
+
+    assert [(report.mode, report.status) for report in (swapped, undone)] == [("swap", "SUCCEEDED")] * 2
+    assert [(one.restored_is, one.old_is) for one in swapped.swaps] == [("shop", swapped.swaps[0].kept_as)]
+    assert [(one.restored_is, one.old_is) for one in undone.swaps] == [(undone.swaps[0].restored_as, "shop")]
+    assert states_of(swapped)[2:4] == ["PairSecurityGroups", "SwapDatabases"]
 
 
 def test_a_restore_whose_worker_died_fails_with_that_error_and_still_runs_every_remover(played: Played) -> None:

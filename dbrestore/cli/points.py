@@ -14,13 +14,14 @@ from dbrestore.cli import consoles, control, request
 from dbrestore.cli.adding.engines import ENGINES
 from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import Account, ControlPlane
-from dbrestore.cli.options import AsJson, ToAccount, ToRegion, WorkerWishes
+from dbrestore.cli.options import AsJson, RetrievalTier, ToAccount, ToRegion, WorkerWishes
 from dbrestore.cli.views import display
 from dbrestore.cli.views import point as point_view
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.manifest import Manifest
 from dbrestore.points import known_digests, stored_points
+from dbrestore.points.in_s3.retrieval import Wish
 from dbrestore.points.unfinished_point import Progress
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Restore points of the backup repository.")
@@ -59,8 +60,9 @@ Digests = Annotated[
     typer.Option(
         "--sha256",
         metavar="DIGEST",
-        help="The SHA-256 of a file, computed where it was made; compared while the file is read. One per --from, in order; - for none. "
-        "A file PATH.sha256 next to it (sha256sum's output; for a directory, of all its files) is read automatically.",
+        help="The SHA-256 of a file, computed where it was made; compared while the file is read (of dumps in S3 by the worker). One per "
+        "--from, in order; - for none. A file PATH.sha256 next to it (sha256sum's output; for a directory, of all its files) is read "
+        "automatically on this computer.",
     ),
 ]
 
@@ -86,6 +88,16 @@ Near = Annotated[
 RequesterPays = Annotated[
     bool, typer.Option("--requester-pays", help="The bucket charges whoever reads it (requester pays), and you agree.")
 ]
+Retrieve = Annotated[
+    RetrievalTier | None,
+    typer.Option(
+        help="Backups in S3 that are archived: have S3 retrieve them by this tier, and say when to run the same command again. Without it "
+        "they are refused."
+    ),
+]
+RetrieveDays = Annotated[
+    int, typer.Option(metavar="N", min=1, max=90, help="For how many days the retrieved copies can be read where they lie.")
+]
 
 
 @app.command()
@@ -98,6 +110,8 @@ def add(
     sha256: Digests = None,
     position: Positions = None,
     requester_pays: RequesterPays = False,
+    retrieve: Retrieve = None,
+    retrieve_days: RetrieveDays = 3,
     near: Near = None,
     account: ToAccount = None,
     to_region: ToRegion = None,
@@ -108,10 +122,10 @@ def add(
     for SQL Server as many as there are full backups of a database."""
     of_engine = ENGINES[engine.value]
     wishes = request.worker_wishes(worker or ())
-    given = Given(instance, source, database or [], position or [], requester_pays, near, account, to_region, wishes)
+    where = near, account, to_region
+    given = Given(instance, source, database or [], position or [], requester_pays, *where, wishes, _retrieval(retrieve, retrieve_days))
     of_engine.require_fitting(given)
-    if given.places and sha256:
-        raise RestoreRequestInvalid("--sha256 is for files on this computer: what lies in S3 isn't read here; leave it out")
+    _require_fitting(given)
     digests = _digests(sha256 or [], source)
     plane = control.find(context.ensure_object(Account))
     with progress_bar() as told:
@@ -124,6 +138,15 @@ def add(
         else:
             consoles.say(f"Left out: {sentence}")
     return ExitCode.DONE
+
+
+def _require_fitting(given: Given) -> None:
+    if given.retrieval and not given.places:
+        raise RestoreRequestInvalid("--retrieve is for backups in S3: leave it out")
+
+
+def _retrieval(tier: RetrievalTier | None, days: int) -> Wish | None:
+    return Wish(tier.value, days) if tier else None
 
 
 def _tell_added(manifest: Manifest, *, as_json: bool) -> None:

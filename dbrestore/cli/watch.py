@@ -1,5 +1,6 @@
 """`dbrestore status`, `watch`, `cancel` and `report`: a restore that was started before, by its id or its execution."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -10,13 +11,17 @@ from dbrestore.cli.following import Ended, Progressed, StillRunning, follow, rea
 from dbrestore.cli.options import AsJson, Longest, RestoreName, RestoreNameOrNone
 from dbrestore.cli.proofs import pages
 from dbrestore.cli.views import display
+from dbrestore.cli.views import exchanges as exchanges_view
 from dbrestore.cli.views import left_out as left_out_view
 from dbrestore.cli.views import refusal as refusal_view
 from dbrestore.cli.views import report as report_view
 from dbrestore.contract import left_out_lists as left_out
-from dbrestore.contract.errors import RestoreNotFound
+from dbrestore.contract.errors import LedgerRowUnreadable, RestoreNotFound
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.questions.cancellation import CancelAnswer, CancelQuestion
+from dbrestore.contract.record import Report
+from dbrestore.contract.swaps.exchanges import SwapRecord
+from dbrestore.ledger import exchanges
 
 
 def status(context: typer.Context, restore_id: RestoreNameOrNone = None, as_json: AsJson = False) -> ExitCode:
@@ -34,6 +39,7 @@ def status(context: typer.Context, restore_id: RestoreNameOrNone = None, as_json
             print(f"{found.restore_id} RUNNING")
         elif isinstance(event, Ended) and not as_json:
             report_view.print_end(consoles.out(), event)
+            _print_changes(plane, event.report)
     return ExitCode.DONE
 
 
@@ -74,10 +80,26 @@ def report(
     elif as_json:
         missing = left_out_view.as_state(left_out.by_database(worker_results))
         told = [result.to_state() for result in worker_results]
-        display.print_json({"type": "report", "leftOut": missing, **written.to_state(), "workerResults": told})
+        now = [record.to_state() for record in _exchanges(plane, found.restore_id)]
+        display.print_json({"type": "report", "leftOut": missing, **written.to_state(), "exchanges": now, "workerResults": told})
     else:
         report_view.print_report(consoles.out(), written, worker_results)
+        _print_changes(plane, written)
     return ExitCode.DONE
+
+
+def _print_changes(plane: ControlPlane, written: Report | None) -> None:
+    """What later executions did with the names that this restore exchanged."""
+    if written and written.swaps:
+        for line in exchanges_view.since(written, _exchanges(plane, written.restore_id)):
+            consoles.out().print(line)
+
+
+def _exchanges(plane: ControlPlane, restore_id: str) -> tuple[SwapRecord, ...]:
+    """As the ledger has them now. A row that another version wrote keeps nobody from reading the report."""
+    with suppress(LedgerRowUnreadable):
+        return exchanges.of_restore(plane.ledger, restore_id)
+    return ()
 
 
 def _refusal(plane: ControlPlane, restore_id: str, html: Path | None, *, opened: bool, as_json: bool) -> ExitCode:

@@ -14,7 +14,7 @@ from dbrestore.contract.approval import Approval
 from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.document import Document
 from dbrestore.contract.drills import DrillVerdict
-from dbrestore.contract.job import Check, ErrorNote, FixUp, LeftOut
+from dbrestore.contract.job import Check, ErrorNote, FixUp, LeftOut, SwapResult
 from dbrestore.contract.record import PhaseRow, ResourceRow
 from dbrestore.contract.request import TicketRequest
 from dbrestore.contract.sections import ArchiveSection
@@ -196,7 +196,8 @@ class Versions(Document):
 
 class Evidence(Document):
     """`mode` is `unknown` where the plan can't be read. `documents` are the digests of everything that this restore has in the evidence
-    bucket, but of this document, the page and `manifest.sha256` itself, which holds the former two. `notices` are sentences that whoever
+    bucket, but of this document, the page and `manifest.sha256` itself, which holds the former two. `swaps` are the exchanges of names, of
+    the databases of the restore `swap_of`; what was replaced is kept until `kept_until`. `notices` are sentences that whoever
     operates source and target must know; `damage` says that a drill's restore point was damaged on purpose. Of a drill that could not
     begin, skipped or refused, `declared` is what should have been proven, and `point`, `target` and `segregation` are None: nothing was
     chosen."""
@@ -204,7 +205,7 @@ class Evidence(Document):
     schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
-    mode: Literal["restore", "drill", "add", "unknown"]
+    mode: Literal["restore", "drill", "add", "swap", "unknown"]
     status: Literal["SUCCEEDED", "FAILED"]
     verdict: Verdict
     asked: Asked
@@ -225,6 +226,9 @@ class Evidence(Document):
     archive: ArchiveSection | None = None
     phases: tuple[PhaseRow, ...] = ()
     databases: tuple[DatabaseEvidence, ...] = ()
+    swaps: tuple[SwapResult, ...] = ()
+    swap_of: str | None = None
+    kept_until: AwareDatetime | None = None
     methods: tuple[Method, ...] = ()
     proofs: tuple[str, ...] = ()
     resources: tuple[ResourceRow, ...] = ()

@@ -13,6 +13,8 @@ from dbrestore.contract.plan import Estimate, PlannedNetwork, PlannedSource, Pla
 from dbrestore.contract.request import TicketRequest
 from dbrestore.contract.sections import ArchiveSection, DatabaseOutcome
 
+RunMode = Literal["restore", "drill", "add", "swap"]
+
 
 class ResourceRow(Document):
     """One thing that the restore made, with the proof that it is gone. `state` is INTENT, CREATED, DELETED or KEPT (a promoted database).
@@ -55,11 +57,13 @@ class Report(Document):
     code that runs by itself are in the `results`. `proofs` are sentences about what a restore into SQL Server proves, and what not.
     `plan_trouble`: the plan was written by another version, or can't be read; then what only the plan tells may be missing, and the
     target is what the ledger's anchor knows of it. `swaps`: which names were exchanged, and which name holds what now; the old
-    databases are kept until `kept_until`. `drill` says how the drill ended, if it is one."""
+    databases are kept until `kept_until`. `mode` is `add` of a restore point that was made, `swap` of an exchange by itself. `drill` says
+    how the drill ended, if it is one."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
+    mode: RunMode = "restore"
     status: Literal["SUCCEEDED", "FAILED"]
     error: ErrorNote | None = None
     plan_trouble: str | None = None
@@ -91,20 +95,23 @@ class RestoreEvent(Document):
     """Detail of all events (source `dbrestore.restore`) on the default bus. Of a restore that goes on, status RUNNING: `Restore Started`,
     when the ledger was opened, and `Phase Changed`, when a state of the flow is entered for the first time; `phase` is the state. Of one
     that ended: `Restore Succeeded`, `Restore Failed`, `Restore Refused` (by its plan), `Drill Completed`, `Objective Missed` (of a drill,
-    beside the one before) and `Cleanup Incomplete`, of a restore point that is made (mode `add`) `Point Added` and `Point Not Added`; these
-    have `ended_at`, and `report`, which of what could not begin is empty. `caller` is who asked over HTTP. `notice` is what answers to
-    other systems are made of."""
+    beside the one before) and `Cleanup Incomplete`, of a restore point that is made (mode `add`) `Point Added` and `Point Not Added`, of
+    an exchange by itself (mode `swap`) `Swap Succeeded` and `Swap Failed`; these have `ended_at`, and `report`, which of what could not
+    begin is empty. `swaps` (without `fix_ups`) and `kept_until` as in the report. `caller` is who asked over HTTP. `notice` is what
+    answers to other systems are made of."""
 
     schema_version: Literal["1"] = "1"
     restore_id: str
     execution_arn: str
-    mode: Literal["restore", "drill", "add"] = "restore"
+    mode: RunMode = "restore"
     drill_name: str | None = None
     status: Literal["RUNNING", "SUCCEEDED", "FAILED"]
     phase: str | None = None
     error: ErrorNote | None = None
     target: str
     databases: tuple[DatabaseOutcome, ...] = ()
+    swaps: tuple[SwapResult, ...] = ()
+    kept_until: AwareDatetime | None = None
     leftovers: tuple[str, ...] = ()
     started_at: AwareDatetime
     ended_at: AwareDatetime | None = None

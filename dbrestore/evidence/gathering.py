@@ -60,6 +60,9 @@ def gathered(material: Material) -> Evidence:
         archive=report.archive,
         phases=report.phases,
         databases=found,
+        swaps=report.swaps,
+        swap_of=plan.swap.of if plan and plan.swap else None,
+        kept_until=report.kept_until,
         methods=methods.used(found),
         proofs=report.proofs,
         resources=report.resources[:LISTED_RESOURCES],
@@ -85,6 +88,8 @@ def _mode(material: Material) -> str:
         return "drill"
     if material.plan and material.plan.addition:
         return "add"
+    if material.report.mode == "swap":
+        return "swap"
     return "restore" if material.plan else "unknown"
 
 

@@ -11,8 +11,10 @@ from dbrestore.evidence import databases, point, recovery, verdict
 LONGEST: Final = 500
 
 
-def listed(report: Report, results: Iterable[Result]) -> ListedProof:
-    """Of a restore that is over."""
+def listed(report: Report, results: Iterable[Result]) -> ListedProof | None:
+    """Of a restore that is over; None of what restores nothing, so that it proves nothing and fails no backup either."""
+    if report.mode in ("add", "swap"):
+        return None
     found = databases.gathered(report.databases, results)
     of_point = point.unread(report, "")
     return ListedProof(

@@ -11,13 +11,18 @@ from dbrestore.evidence.words import listed, moment, plural, short
 
 _NAMED: Final = 3
 _LONGEST: Final = 80
+_NOT_CARRIED_OVER: Final = "{} of what belonged to a replaced database could not be given to the one that took its name."
 
 
 def judged(report: Report, databases: Sequence[DatabaseEvidence], point: PointEvidence) -> Verdict:
-    """Of a restore that is over."""
+    """Of a restore that is over, or of what ran instead of one."""
+    if report.mode == "swap":
+        return _of_exchange(report)
+    if report.mode == "add":
+        return _of_addition(report)
     if not _is_pass(report, databases):
         return Verdict(outcome="FAIL", sentence=_why_not(report, databases))
-    exceptions = tuple(_exceptions(databases, point))
+    exceptions = tuple(_exceptions(report, databases, point))
     checks = sum(sort.ok for database in databases for sort in database.sorts) + sum(len(d.answers) for d in databases)
     back = _came_back(databases)
     if exceptions:
@@ -56,7 +61,7 @@ def _came_back(databases: Sequence[DatabaseEvidence]) -> str:
     return f"All {len(databases)} databases came back from their backups"
 
 
-def _exceptions(databases: Sequence[DatabaseEvidence], point: PointEvidence) -> Iterator[str]:
+def _exceptions(report: Report, databases: Sequence[DatabaseEvidence], point: PointEvidence) -> Iterator[str]:
     left_out = sum(len(d.left_out) + d.left_out_unlisted for d in databases)
     adapted = sum(len(d.adapted) + d.adapted_unlisted for d in databases)
     unchecked = sum(sort.not_checked for d in databases for sort in d.sorts)
@@ -66,6 +71,8 @@ def _exceptions(databases: Sequence[DatabaseEvidence], point: PointEvidence) -> 
         yield f"{plural(adapted, 'entry', 'entries')} of the backup {_was(adapted)} adapted to the target."
     if unchecked:
         yield f"{plural(unchecked, 'check')} could not be made."
+    if notes := sum(len(swap.fix_ups) for swap in report.swaps):
+        yield _NOT_CARRIED_OVER.format(plural(notes, "entry", "entries"))
     if point.manifest_state == "changed":
         yield "The restore point's manifest is not the one that this restore was planned with: somebody has changed it since."
 
@@ -86,8 +93,36 @@ def _why_not(report: Report, databases: Sequence[DatabaseEvidence]) -> str:
     if failed and len(failed) < len(databases):
         names = listed([database.name for database in failed], _NAMED)
         return f"{len(failed)} of {len(databases)} databases did not pass: {names}."
+    if databases and not failed and any(not swap.is_done for swap in report.swaps):
+        return f"{_came_back(databases)}, but took no other database's name ({name}): {_first_line(_message(report))}"
     reason = f" ({name}): {_first_line(_message(report))}" if name else "."
     return f"The backup was not proven to restore{reason}"
+
+
+def _of_exchange(report: Report) -> Verdict:
+    """Whether what was asked for is so: the databases themselves were proven, or not, by the restore that made them."""
+    if report.status != "SUCCEEDED" or report.leftovers:
+        done = sum(swap.is_done for swap in report.swaps)
+        told = f"{report.error.name}): {_first_line(report.error.message)}" if report.error else "leftovers)"
+        return Verdict(outcome="FAIL", sentence=f"{done} of {plural(len(report.swaps), 'exchange')} of names took place ({told}")
+    sentence = (
+        f"{plural(len(report.swaps), 'exchange')} of names took place as asked: {'; '.join(swap.truth for swap in report.swaps[:_NAMED])}."
+    )
+    notes = sum(len(swap.fix_ups) for swap in report.swaps)
+    if notes:
+        told = _NOT_CARRIED_OVER.format(plural(notes, "entry", "entries"))
+        return Verdict(outcome="PASS WITH EXCEPTIONS", sentence=sentence, exceptions=(told,))
+    return Verdict(outcome="PASS", sentence=sentence)
+
+
+def _of_addition(report: Report) -> Verdict:
+    if report.status == "SUCCEEDED" and not report.leftovers:
+        read = plural(len(report.databases), "dump")
+        return Verdict(
+            outcome="PASS", sentence=f"{read} read to the end and found whole; nothing was restored, so nothing is proven of that."
+        )
+    name = report.error.name if report.error else "leftovers"
+    return Verdict(outcome="FAIL", sentence=f"No restore point was made ({name}): {_first_line(_message(report))}")
 
 
 def _proven(databases: Sequence[DatabaseEvidence]) -> str:

@@ -95,7 +95,7 @@ def row(plan: Plan, started_at: datetime) -> dict[str, Any]:
     listed = ListedRestore(
         restore_id=plan.restore_id,
         execution_arn=plan.execution_arn,
-        mode=plan.mode,
+        mode=plan.swap.action if plan.swap and plan.swaps == "only" else plan.mode,
         engine=plan.engine,
         target=ListedTarget(db_instance=target.db_instance, account=target.account, region=target.region),
         databases=tuple(ListedDatabase(name=one.name, asked_name=taken.get(one.asked_name, one.asked_name)) for one in plan.databases)

@@ -57,15 +57,21 @@ def of(path: Path, given: str = NOT_GIVEN) -> KnownDigests | None:
     return _of_directory(path, listed, lines) if path.is_dir() else _of_file(path, listed, lines)
 
 
-def _required(path: Path, given: str) -> str:
+def required(given: str) -> str:
+    """In lower case. Raises RestoreRequestInvalid for what can't be one."""
     if not _DIGEST.fullmatch(given):
         raise RestoreRequestInvalid(f"--sha256 {given}: a SHA-256 has 64 hexadecimal digits")
+    return given.lower()
+
+
+def _required(path: Path, given: str) -> str:
+    digest = required(given)
     if path.is_dir():
         raise RestoreRequestInvalid(
             f"{path} is a directory, which has no SHA-256 of its own: write those of its files into {path.name}{SUFFIX} next to it "
             f"(sha256sum), and give --sha256 {NOT_GIVEN} or none"
         )
-    return given.lower()
+    return digest
 
 
 def _lines(listed: Path) -> Iterator[tuple[str, str]]:

@@ -9,23 +9,10 @@ from dbrestore.contract.errors import ArchiveTierImpossible
 from dbrestore.contract.plan import ArchivedFiles, PlannedArchive
 from dbrestore.contract.request import ArchiveTier
 from dbrestore.contract.request_problems import Problems
+from dbrestore.points.archive_classes import LONGEST_WAIT, NAMES
 from lambdas.archive.files import FoundFile
 
 POINTER = "/archive/tier"
-# Hours at most (Amazon S3 User Guide, "Understanding archive retrieval options"). Expedited is for Flexible Retrieval and for the archive
-# access tier alone.
-LONGEST_WAIT: dict[str, dict[ArchiveTier, float]] = {
-    "GLACIER": {"Expedited": 5 / 60, "Standard": 5, "Bulk": 12},
-    "DEEP_ARCHIVE": {"Standard": 12, "Bulk": 48},
-    "ARCHIVE_ACCESS": {"Expedited": 5 / 60, "Standard": 5, "Bulk": 12},
-    "DEEP_ARCHIVE_ACCESS": {"Standard": 12, "Bulk": 48},
-}
-NAMES = {
-    "GLACIER": "S3 Glacier Flexible Retrieval",
-    "DEEP_ARCHIVE": "S3 Glacier Deep Archive",
-    "ARCHIVE_ACCESS": "the archive access tier of S3 Intelligent-Tiering",
-    "DEEP_ARCHIVE_ACCESS": "the deep archive access tier of S3 Intelligent-Tiering",
-}
 
 
 def part(

@@ -19,9 +19,9 @@ from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import ArchiveTier
 from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from dbrestore.ledger.table import ConditionFailed, Item
+from dbrestore.points.archive_classes import LONGEST_WAIT
 from lambdas.archive import files as archive_files
 from lambdas.archive.files import FoundFile
-from lambdas.archive.plan import LONGEST_WAIT
 from lambdas.lookup.source import source_manifest
 from lambdas.runtime.inputs import BatchInput
 from lambdas.runtime.ledger import Ledger

@@ -12,9 +12,9 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, NotReady, RestoreError, RetrievalTimedOut
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.sections import ArchiveSection
+from dbrestore.points.archive_classes import LONGEST_WAIT
 from lambdas.archive import arrivals
 from lambdas.archive import files as archive_files
-from lambdas.archive import plan as archive_plan
 from lambdas.archive import request_retrieval as archive_requests
 from lambdas.archive.files import FoundFile
 from lambdas.lookup.source import source_manifest
@@ -52,7 +52,7 @@ def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
 
 def _require_in_time(restore: Restore, file: FoundFile) -> None:
     # By the class of today; Standard is what Expedited falls back to.
-    possible = archive_plan.LONGEST_WAIT.get(file.storage_class, {"Standard": limits.LONGEST_RETRIEVAL_HOURS})
+    possible = LONGEST_WAIT.get(file.storage_class, {"Standard": limits.LONGEST_RETRIEVAL_HOURS})
     tiers = ("Standard", archive_requests.planned(restore).tier)
     longest = max(hours for tier, hours in possible.items() if tier in tiers)
     hours = (restore.now() - _asked_at(restore)).total_seconds() / 3600

@@ -10,16 +10,15 @@ from dbrestore.contract import keys
 from dbrestore.contract import left_out_lists as left_out
 from dbrestore.contract.errors import LeftoversRemain, RestoreCancelled, RestoreClosed, RestoreFailed
 from dbrestore.contract.job import ErrorNote, Result, SwapResult
-from dbrestore.contract.record import PhaseRow, Report, ResourceRow, RestoreEvent
+from dbrestore.contract.record import PhaseRow, Report, ResourceRow, RestoreEvent, RunMode
 from dbrestore.contract.sections import DatabaseOutcome, ReportSection
 from dbrestore.contract.things import DATABASE, HOLDER_ROLE, NATIVE_TASK
-from dbrestore.ledger import reading, restore_list
+from dbrestore.ledger import exchanges, reading, restore_list
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.approval import decisions
 from lambdas.archive import arrivals
 from lambdas.archive import retrieve_archive as archive
 from lambdas.closing import drill_verdicts, keep_evidence
-from lambdas.databases import swap_records
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.jobs import result, uri
 from lambdas.databases.outcomes import outcomes, together
@@ -76,7 +75,7 @@ def close_restore(section: CloseInput, restore: Restore) -> ReportSection:
 
 def _count(restore: Restore, meta: Meta, report: Report) -> None:
     """Once per restore: a restore is closed once, and counted before that if the copies of a drill stay."""
-    mode = "unknown" if meta.plan_trouble else meta.plan.mode
+    mode = "unknown" if meta.plan_trouble else report.mode
     dimensions: dict[str, str] = {"outcome": report.status, "engine": meta.anchor.engine or "unknown", "mode": mode}
     telemetry.count("Restores", **dimensions)
     if report.drill and report.error:
@@ -146,6 +145,7 @@ def _report(restore: Restore, meta: Meta, results: Mapping[str, Result], error: 
     return Report(
         restore_id=meta.anchor.restore_id,
         execution_arn=meta.execution_arn,
+        mode=_mode(meta),
         plan_trouble=str(trouble) if trouble else None,
         status="FAILED" if error else "SUCCEEDED",
         error=error,
@@ -194,7 +194,7 @@ def _kept_until(restore: Restore, meta: Meta) -> datetime | None:
     """When the sweeper drops the databases that were replaced."""
     if meta.anchor.swap is None:
         return None
-    records = swap_records.of_restore(restore.ledger.table, meta.anchor.swap.of)
+    records = exchanges.of_restore(restore.ledger.table, meta.anchor.swap.of)
     return min((record.keep_until for record in records if record.keep_until), default=None)
 
 
@@ -236,12 +236,15 @@ def _tell(restore: Restore, report: Report, where: str) -> None:
     event = RestoreEvent(
         restore_id=report.restore_id,
         execution_arn=report.execution_arn,
-        mode="drill" if report.drill else "add" if _adds(restore.ledger.meta()) else "restore",
+        mode=report.mode,
         drill_name=report.drill.name if report.drill else None,
         status=report.status,
         error=report.error,
         target=report.target.arn,
         databases=report.databases,
+        # How much could not be carried over is without bound, and an event is not.
+        swaps=tuple(swap.model_copy(update={"fix_ups": ()}) for swap in report.swaps),
+        kept_until=report.kept_until,
         leftovers=report.leftovers,
         started_at=report.started_at,
         ended_at=report.ended_at,
@@ -256,14 +259,16 @@ def _tell(restore: Restore, report: Report, where: str) -> None:
     events.tell(restore.surroundings.control, event, *kinds)
 
 
-def _adds(meta: Meta) -> bool:
-    """Whether it makes a restore point."""
-    return not meta.plan_trouble and meta.plan.addition is not None
+def _mode(meta: Meta) -> RunMode:
+    if not meta.plan_trouble and meta.plan.addition:
+        return "add"
+    return events.mode_of(meta.anchor)
 
 
 def _kind(report: Report, event: RestoreEvent) -> str:
     if report.drill:
         return "Drill Completed"
-    if event.mode == "add":
-        return "Point Added" if report.status == "SUCCEEDED" else "Point Not Added"
-    return "Restore Succeeded" if report.status == "SUCCEEDED" else "Restore Failed"
+    succeeded, failed = {"add": ("Point Added", "Point Not Added"), "swap": ("Swap Succeeded", "Swap Failed")}.get(
+        event.mode, ("Restore Succeeded", "Restore Failed")
+    )
+    return succeeded if report.status == "SUCCEEDED" else failed

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from dbrestore.contract.swaps.exchanges import SwapRecord
 from dbrestore.contract.swaps.orders import SwapOrder, SwapStart
-from lambdas.databases import swap_records
+from dbrestore.ledger import exchanges
 from lambdas.runtime.state import Surroundings
 from lambdas.runtime.telemetry import log
 
@@ -18,7 +18,7 @@ _ASKED_BY = "the sweeper: the time of the copy is over"
 def drop(surroundings: Surroundings) -> list[str]:
     """Start what is due; the names of the executions that were started."""
     now = surroundings.clock()
-    kept = [record for record in swap_records.every(surroundings.table) if record.state == "SWAPPED" and record.keep_until]
+    kept = [record for record in exchanges.every(surroundings.table) if record.state == "SWAPPED" and record.keep_until]
     by_restore = {of: tuple(records) for of, records in groupby(sorted(kept, key=_of), _of)}
     due = [of for of, records in by_restore.items() if all(one.keep_until and one.keep_until <= now for one in records)]
     started = [_started(surroundings, of, f"drop-{of}-{now:%Y%m%d}") for of in due]

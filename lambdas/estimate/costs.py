@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dbrestore.contract.plan import ArchivedFiles, CostItem, Plan, PlannedArchive
+from dbrestore.prices import GB, MONTH_HOURS, Prices
 from lambdas.estimate import orchestration
 from lambdas.estimate.durations import to_retrieve
 from lambdas.estimate.engines import ENGINES
-from lambdas.estimate.prices import GB, MONTH_HOURS, Prices
 from lambdas.estimate.rates import is_abroad
 
 # The worker is paid for from its launch to its end.

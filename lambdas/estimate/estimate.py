@@ -1,8 +1,8 @@
 """The estimate of a plan: how long the restore will take and what it will cost. Pure arithmetic: nothing is asked of AWS."""
 
 from dbrestore.contract.plan import Estimate, Plan
+from dbrestore.prices import prices_in
 from lambdas.estimate import costs, durations, rates
-from lambdas.estimate.prices import prices_in
 
 
 def of(plan: Plan) -> Estimate:

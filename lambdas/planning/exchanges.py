@@ -24,9 +24,10 @@ from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, Rest
 from dbrestore.contract.request_problems import Problems
 from dbrestore.contract.swaps.exchanges import Exchange, PlannedSwap, SwapRecord
 from dbrestore.contract.swaps.orders import SwapOrder, SwapStart
+from dbrestore.ledger import exchanges as kept_exchanges
 from dbrestore.ledger import stored_plan
 from dbrestore.ledger.stored_rows import Meta
-from lambdas.databases import repeated_jobs, swap_records
+from lambdas.databases import repeated_jobs
 from lambdas.databases.verify_databases import JOB_NAME as VERIFY
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
@@ -99,7 +100,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         awaits_approval=order.approval is not None,
         swap=_swap(order, exchanges, surroundings.settings.swap_keep_days),
         swaps="only",
-        notes=credentials.notes,
+        notes=(*credentials.notes, *(replacement.owner_notes(ordered.plan.engine) if order.action == "swap" else ())),
         **order.model_dump(include={"reason", "requested_by", "permitted_by", "approval"}),
     )
 
@@ -153,7 +154,7 @@ def _ordered(section: PlanInput, surroundings: Surroundings) -> Ordered:
 def _exchanges(ordered: Ordered, surroundings: Surroundings) -> tuple[Exchange, ...]:
     """Which ones are meant, and can be meant as things stand in the ledger. Raises SwapRefused."""
     order = ordered.order
-    records = {record.exchange.name: record for record in swap_records.of_restore(surroundings.table, order.restore_id)}
+    records = {record.exchange.name: record for record in kept_exchanges.of_restore(surroundings.table, order.restore_id)}
     if order.action == "swap":
         candidates = {one.name: one for one in _restored(ordered, surroundings)}
         candidates |= {name: record.exchange for name, record in records.items() if record.state != "DROPPED"}

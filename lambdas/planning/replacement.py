@@ -3,6 +3,8 @@
 Whether a database bears that name now, only the worker can see; if none does, nothing is kept.
 """
 
+from typing import Final
+
 from dbrestore.contract import names
 from dbrestore.contract.allowed import database_names
 from dbrestore.contract.manifest import Engine
@@ -10,6 +12,13 @@ from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.contract.swaps.exchanges import Exchange, PlannedSwap
 from dbrestore.contract.swaps.orders import SwapRequest
 from lambdas.runtime.settings import Settings
+
+# The same rules as in dbrestore.worker.sqlserver.ownership, which tries it.
+_OWNER: Final = (
+    "The owner of a replaced database becomes the restored one's only where that is the login that restores, or a login on which that one "
+    "was granted IMPERSONATE: RDS gives its master user no such right. Otherwise the report has the statement to run"
+)
+ENGINES: Final[dict[Engine, tuple[str, ...]]] = {"postgres": (), "sqlserver": (_OWNER,)}
 
 
 def planned(plan: Plan, wish: SwapRequest | None, settings: Settings) -> Plan:
@@ -25,7 +34,14 @@ def planned(plan: Plan, wish: SwapRequest | None, settings: Settings) -> Plan:
         keep_days=wish.keep_days or settings.swap_keep_days,
     )
     databases = tuple(_renamed(one, exchanges) for one in plan.databases)
-    return plan.model_copy(update={"databases": databases, "swap": swap, "swaps": "last", "notes": (*plan.notes, _note(swap))})
+    return plan.model_copy(
+        update={"databases": databases, "swap": swap, "swaps": "last", "notes": (*plan.notes, _note(swap), *owner_notes(plan.engine))}
+    )
+
+
+def owner_notes(engine: Engine) -> tuple[str, ...]:
+    """What an exchange can't promise of the owner. Empty where everything that belongs to a database goes over."""
+    return ENGINES[engine]
 
 
 def exchange(name: str, restore_id: str, engine: Engine) -> Exchange:

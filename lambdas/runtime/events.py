@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from dbrestore.contract.anchor import Whereabouts
 from dbrestore.contract.errors import NotReady
-from dbrestore.contract.record import RestoreEvent
+from dbrestore.contract.record import RestoreEvent, RunMode
 from dbrestore.contract.request import TicketRequest
 from lambdas.runtime import notices, telemetry
 from lambdas.runtime.aws import ControlAccount
@@ -54,7 +54,7 @@ def under_way(where: Whereabouts, started_at: datetime, phase: str, asking: Aski
     return RestoreEvent(
         restore_id=where.restore_id,
         execution_arn=where.execution_arn,
-        mode="drill" if where.drill else "restore",
+        mode=mode_of(where),
         drill_name=where.drill.name if where.drill else None,
         status="RUNNING",
         phase=phase,
@@ -63,6 +63,13 @@ def under_way(where: Whereabouts, started_at: datetime, phase: str, asking: Aski
         ticket=asking.ticket,
         caller=caller(asking),
     )
+
+
+def mode_of(where: Whereabouts) -> RunMode:
+    """Of what the ledger's anchor knows: an exchange by itself is that of another restore."""
+    if where.drill:
+        return "drill"
+    return "swap" if where.swap and where.swap.of != where.restore_id else "restore"
 
 
 def caller(asking: Asking) -> str | None:

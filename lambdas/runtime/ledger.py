@@ -12,7 +12,7 @@
     POINT#<instance>#<id>    LOCK                            one reader of a restore point that is being made
     GROUPS#<arn>             LOCK                            one writer of an instance's group list (lambdas.runtime.locks)
     STAGING#<account>#<Region>  LEASE                        who uses the temporary bucket (lambdas.staging.lease)
-    SWAPS                    <restore id>#<name>             a restore's database took a name (lambdas.databases.swap_records)
+    SWAPS                    <restore id>#<name>             a restore's database took a name (dbrestore.ledger.exchanges)
     STRAYS                   <account>#<Region>#<kind>#<id>  when a stray was first seen (lambdas.closing.clean_up_strays)
     <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
     DRILL#<name>             CURRENT, AT#..., DATABASE#...   that a drill is run once, and one at a time (lambdas.runtime.drill_rows)

@@ -42,6 +42,7 @@ def _details(event: RestoreEvent) -> Iterator[str]:
         yield f"{database.asked_name} (from {database.name}): {_how(database)}"
     if len(event.databases) > MOST_DATABASES:
         yield f"and {len(event.databases) - MOST_DATABASES} more"
+    yield from (swap.truth for swap in event.swaps[:MOST_DATABASES])
     if event.error:
         yield f"{event.error.name}: {event.error.message}"
 
@@ -64,14 +65,18 @@ def _place(event: RestoreEvent) -> str:
     return name if _NAME.fullmatch(name) else "its target"
 
 
+def _what(event: RestoreEvent) -> str:
+    return {"swap": "exchange of names", "add": "addition of a restore point"}.get(event.mode, event.mode)
+
+
 def _started(event: RestoreEvent) -> tuple[str, str]:
-    return "STARTED", f"The {event.mode} into {_place(event)} has begun."
+    return "STARTED", f"The {_what(event)} into {_place(event)} has begun."
 
 
 def _goes_on(event: RestoreEvent) -> tuple[str, str]:
     if event.phase == AWAITING:
         return "WAITING", f"The restore into {_place(event)} waits for a second person: dbrestore approve {event.restore_id}"
-    return "RUNNING", f"The {event.mode} into {_place(event)} goes on: {event.phase}."
+    return "RUNNING", f"The {_what(event)} into {_place(event)} goes on: {event.phase}."
 
 
 def _refused(event: RestoreEvent) -> tuple[str, str]:
@@ -80,7 +85,7 @@ def _refused(event: RestoreEvent) -> tuple[str, str]:
 
 def _left_behind(event: RestoreEvent) -> tuple[str, str]:
     count = len(event.leftovers)
-    return "LEFTOVERS", f"The {event.mode} into {_place(event)} ended, and of what it made {count} can't be seen to be gone."
+    return "LEFTOVERS", f"The {_what(event)} into {_place(event)} ended, and of what it made {count} can't be seen to be gone."
 
 
 def _missed(event: RestoreEvent) -> tuple[str, str]:
@@ -91,8 +96,24 @@ def _ended(event: RestoreEvent) -> tuple[str, str]:
     what = f"The drill {event.drill_name}" if event.mode == "drill" else "The restore"
     there = sum(database.status not in _GONE for database in event.databases)
     if event.status == "SUCCEEDED":
-        return "SUCCEEDED", f"{what} into {_place(event)} succeeded: {there} of {len(event.databases)} databases, verified."
+        return (
+            "SUCCEEDED",
+            f"{what} into {_place(event)} succeeded: {there} of {len(event.databases)} databases, verified{_replacing(event)}.",
+        )
     return "FAILED", f"{what} into {_place(event)} failed: {_error(event)}. {there} of {len(event.databases)} databases are there."
+
+
+def _replacing(event: RestoreEvent) -> str:
+    return ", in place of those from before" if event.swaps and all(swap.is_done for swap in event.swaps) else ""
+
+
+def _exchanged(event: RestoreEvent) -> tuple[str, str]:
+    done = sum(swap.is_done for swap in event.swaps)
+    if event.status == "SUCCEEDED":
+        words = {"swap": "took the place of the old one", "undo": "turned back", "drop": "dropped"}
+        how = words[event.swaps[0].action] if event.swaps else "exchanged"
+        return "SUCCEEDED", f"The exchange of names in {_place(event)} succeeded: {done} of {len(event.swaps)} databases {how}."
+    return "FAILED", f"The exchange of names in {_place(event)} failed: {_error(event)}. {done} of {len(event.swaps)} databases done."
 
 
 def _error(event: RestoreEvent) -> str:
@@ -103,6 +124,8 @@ _SENTENCES: Final[Mapping[str, Callable[[RestoreEvent], tuple[str, str]]]] = {
     "Restore Started": _started,
     "Phase Changed": _goes_on,
     "Restore Refused": _refused,
+    "Swap Succeeded": _exchanged,
+    "Swap Failed": _exchanged,
     "Cleanup Incomplete": _left_behind,
     "Objective Missed": _missed,
 }

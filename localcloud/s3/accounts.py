@@ -9,7 +9,7 @@ Callers of the bucket's own account aren't judged here, and TLS is taken for gra
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
@@ -22,8 +22,8 @@ from localcloud.base import callers
 from localcloud.base.callers import Call
 from localcloud.base.corrections import fix
 from localcloud.iam import access_policies, role_trust, roles
-from localcloud.iam.access_policies import Question, statements
-from localcloud.s3 import requester_pays
+from localcloud.iam.access_policies import Question, Statement, statements
+from localcloud.s3 import foreign_keys, requester_pays
 
 # Who signed for which Region.
 _SCOPE = re.compile(r"Credential=([^/]+)/[^/]*/([^/]*)/s3/")
@@ -78,26 +78,41 @@ def _authorize(original: Callable[..., Any], response: Any, bucket_name: str | N
     action = response._get_action()
     prefix = response.querystring.get("prefix", [""])[0]
     _require(response, f"s3:{_ACTIONS.get(action, action)}", bucket_name, key_name, {"s3:prefix": prefix})
+    if action == "GetObject" and response.method == "GET":
+        _require_key(response, bucket_name, key_name, response.querystring)
     if source := response.headers.get("x-amz-copy-source"):
-        bucket, _, key = unquote(urlparse(source).path).lstrip("/").partition("/")
+        parsed = urlparse(source)
+        bucket, _, key = unquote(parsed.path).lstrip("/").partition("/")
         _require(response, "s3:GetObject", bucket, key, {})
+        _require_key(response, bucket, key, parse_qs(parsed.query))
 
 
 def _require(response: Any, action: str, name: str, key: str | None, context: dict[str, str]) -> None:
     bucket = _bucket(name)
     if bucket is None or bucket.account_id == response.current_account:
         return
-    session = roles.session_of(response.get_access_key())
-    principal = session.role_arn if session else f"arn:aws:iam::{response.current_account}:root"
+    principal, own, narrowed = _caller(response)
     known = {"aws:principalarn": principal, "aws:securetransport": "true", "s3:tlsversion": "1.3", **context}
     question = Question(principal, action, f"{bucket.arn}/{key}" if key else bucket.arn, known)
-    role = roles.find(principal) if session else None
-    own = roles.permissions(role) if role else [] if session else role_trust.EVERYTHING
-    narrowed = statements(session.policy) if session and session.policy else role_trust.EVERYTHING
     of_bucket = statements(bucket.policy)
     if not all(access_policies.may(question, each, of_bucket, bucket.account_id) for each in (own, narrowed)):
         raise BucketAccessDeniedError(bucket=name)
     requester_pays.require_payer(response, name)
+
+
+def _caller(response: Any) -> tuple[str, Sequence[Statement], Sequence[Statement]]:
+    """The principal's ARN, what its role may, and what its session may of that."""
+    session = roles.session_of(response.get_access_key())
+    if session is None:
+        return f"arn:aws:iam::{response.current_account}:root", role_trust.EVERYTHING, role_trust.EVERYTHING
+    role = roles.find(session.role_arn)
+    own = roles.permissions(role) if role else []
+    return session.role_arn, own, statements(session.policy) if session.policy else role_trust.EVERYTHING
+
+
+def _require_key(response: Any, bucket: str, key: str | None, query: Mapping[str, list[str]]) -> None:
+    principal, own, _ = _caller(response)
+    foreign_keys.require_key(response, bucket, key, query.get("versionId", [None])[0], principal, own)
 
 
 def _bucket(name: str) -> Any:

@@ -28,6 +28,7 @@ from localcloud.tsql.interpreter import Interpreter
 from localcloud.tsql.queries import Queries
 from localcloud.tsql.script import parse
 from localcloud.tsql.syntax import (
+    AlterAuthorization,
     AlterDatabase,
     AlterUser,
     CheckDatabase,
@@ -217,6 +218,8 @@ class SqlServerEngine:
         match statement:
             case AlterUser():
                 self._alter_user(session, statement)
+            case AlterAuthorization():
+                sqlserver_altering.hand_over(self.instance, session, statement)
             case AlterDatabase():
                 self._alter_database(session, statement)
             case DropDatabase():

@@ -41,6 +41,10 @@ STATEMENTS: Final = (
         "`SINGLE_USER`, `RESTRICTED_USER`, `MULTI_USER` (seen in `sys.databases`, keep nobody out), `RECOVERY` "
         "(RDS would put FULL back where it keeps backups; here it stays), `TRUSTWORTHY`, `COMPATIBILITY_LEVEL`",
     ),
+    (
+        "`ALTER AUTHORIZATION ON DATABASE::`",
+        "to oneself, and to logins that a test lets one impersonate; triggers don't run, and whoever gives a database away loses nothing",
+    ),
     ("`DROP DATABASE [IF EXISTS]`", "refused while a task is at work on it, from within it, for system databases, and with Multi-AZ"),
     (
         "`USE`, `ALTER USER ... WITH LOGIN`, `DBCC CHECKDB`, `BEGIN`/`COMMIT`/`ROLLBACK TRANSACTION`",

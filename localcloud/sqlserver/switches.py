@@ -48,6 +48,8 @@ class Switches:
     cancel_at_poll: int | None = None
     failures: deque[Failure] = field(default_factory=deque)
     intruders: list[Intruder] = field(default_factory=list)
+    # Names of the logins on which the master user was granted IMPERSONATE.
+    impersonable: set[str] = field(default_factory=set)
     # About the backups, for all tasks until switched off.
     source_recovery_model: Literal["FULL", "BULK_LOGGED", "SIMPLE"] = "FULL"
     source_is_trustworthy: bool = False

@@ -86,6 +86,16 @@ TEXTS: Final[dict[str, Text]] = {
             "documented",
             _ERRORS,
         ),
+        Text(
+            "no-such-owner",
+            15151,
+            "Cannot find the principal '{login}', because it does not exist or you do not have permission.",
+            "documented",
+            _ERRORS,
+        ),
+        Text(
+            "owner-is-user", 15110, "The proposed new database owner is already a user or aliased in the database.", "documented", _ERRORS
+        ),
         Text("user-exists", 15023, "User, group, or role '{user}' already exists in the current database.", "documented", _ERRORS),
         Text(
             "no-such-principal",

@@ -8,7 +8,7 @@ from localcloud.sqlserver.instance import Instance
 from localcloud.sqlserver.tasks import Tasks
 from localcloud.sqlserver.texts import text
 from localcloud.tds.engine import Session
-from localcloud.tsql.syntax import AlterDatabase, DropDatabase
+from localcloud.tsql.syntax import AlterAuthorization, AlterDatabase, DropDatabase
 
 
 def alter(instance: Instance, session: Session, statement: AlterDatabase) -> None:
@@ -31,6 +31,20 @@ def alter(instance: Instance, session: Session, statement: AlterDatabase) -> Non
             database.is_trustworthy_on = statement.value == "ON"
         case "COMPATIBILITY_LEVEL":
             database.compatibility_level = int(statement.value)
+
+
+def hand_over(instance: Instance, session: Session, statement: AlterAuthorization) -> None:
+    """To oneself, or to a login that one may impersonate (Microsoft Learn, "ALTER AUTHORIZATION", Permissions). Raises SqlError 911, 15110,
+    15151."""
+    database = instance.databases.find(statement.database)
+    if database is None:
+        raise text("unknown-database").error(database=statement.database)
+    login = next((one for one in instance.logins if one.name.casefold() == statement.login.casefold()), None)
+    if login is None or (login.name != session.user and login.name not in instance.switches.impersonable):
+        raise text("no-such-owner").error(login=statement.login)
+    if any(user.sid == login.sid for user in database.users):
+        raise text("owner-is-user").error()
+    database.owner = login.name
 
 
 def drop(instance: Instance, tasks: Tasks, session: Session, statement: DropDatabase) -> None:

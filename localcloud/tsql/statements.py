@@ -13,6 +13,7 @@ from localcloud.tsql import setting_statements
 from localcloud.tsql import user_statements as users
 from localcloud.tsql.data_types import DECLARED, parse
 from localcloud.tsql.syntax import (
+    AlterAuthorization,
     AlterDatabase,
     AlterUser,
     Argument,
@@ -221,10 +222,12 @@ def _use(tokens: Sequence[Token]) -> Use | None:
     return Use(tokens[1].text) if len(tokens) == 2 and tokens[1].is_identifier else None
 
 
-def _alter(tokens: Sequence[Token]) -> AlterUser | AlterDatabase | None:
+def _alter(tokens: Sequence[Token]) -> AlterUser | AlterAuthorization | AlterDatabase | None:
     words = _words(tokens)
     if words[1:2] == ["USER"]:
         return users.altered(tokens)
+    if words[1:2] == ["AUTHORIZATION"]:
+        return users.handed_over(tokens)
     if len(tokens) < 5 or words[1] != "DATABASE" or words[3] != "SET" or not tokens[2].is_identifier:
         return None
     setting, rest = words[4], words[5:]

@@ -160,6 +160,14 @@ class AlterDatabase:
 
 
 @dataclass(frozen=True)
+class AlterAuthorization:
+    """ALTER AUTHORIZATION ON DATABASE::[d] TO [l]."""
+
+    database: str
+    login: str
+
+
+@dataclass(frozen=True)
 class DropDatabase:
     """DROP DATABASE [IF EXISTS] a, b."""
 
@@ -239,6 +247,7 @@ Statement = (
     | Use
     | AlterUser
     | AlterDatabase
+    | AlterAuthorization
     | DropDatabase
     | CheckDatabase
     | CreateUser

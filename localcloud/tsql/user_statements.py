@@ -1,9 +1,9 @@
-"""Statements about users of a database: which one a list of tokens is, or None."""
+"""Statements about users and owners of a database: which one a list of tokens is, or None."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from localcloud.tsql.syntax import AlterUser, CreateUser, DropUser, Grant, Impersonate
+from localcloud.tsql.syntax import AlterAuthorization, AlterUser, CreateUser, DropUser, Grant, Impersonate
 from localcloud.tsql.tokens import Token
 
 # On the whole database.
@@ -21,6 +21,13 @@ def altered(tokens: Sequence[Token]) -> AlterUser | None:
     """ALTER USER u WITH LOGIN = l."""
     is_known = len(tokens) == 7 and _words(tokens)[3:6] == ["WITH", "LOGIN", "="]
     return AlterUser(tokens[2].text, tokens[6].text) if is_known else None
+
+
+def handed_over(tokens: Sequence[Token]) -> AlterAuthorization | None:
+    """ALTER AUTHORIZATION ON DATABASE::d TO l."""
+    words = _words(tokens)
+    is_known = len(tokens) == 9 and words[2:6] == ["ON", "DATABASE", ":", ":"] and words[7] == "TO" and tokens[6].is_identifier
+    return AlterAuthorization(tokens[6].text, tokens[8].text) if is_known else None
 
 
 def dropped(tokens: Sequence[Token]) -> DropUser | None:

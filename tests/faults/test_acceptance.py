@@ -50,10 +50,12 @@ def test_what_can_be_true_here_holds_and_the_rest_is_marked(whole: Ended) -> Non
         "group-list": "only on AWS",
         "launch-permission": "only on AWS",
         "restore-postgresql": "held",
+        "swap-postgresql": "held",
         "endpoints-only": "only on AWS",
         "first-connection": "only on AWS",
         "worker-killed": "held",
         "restore-sqlserver": "only on AWS",
+        "swap-sqlserver": "only on AWS",
         # The account's key is Amazon's, and its VPC its own.
         "ebs-default-key": "not tried",
         "shared-vpc": "not tried",
@@ -71,6 +73,7 @@ def test_the_trials_did_what_they_say(whole: Ended) -> None:
         "longest until the group list is in force",
     ]
     assert clouds.named(whole.sheet, "stopped").told.startswith("2 of 2 executions were stopped")
+    assert "was exchanged in" in clouds.named(whole.sheet, "swap-postgresql").told
     assert "native_restored restored and verified" in clouds.named(whole.sheet, "restore-sqlserver").told
     assert "in storage-optimization RDS takes the group list" in clouds.named(whole.sheet, "busy-instance").told
 

@@ -158,6 +158,8 @@ def test_a_good_end_opens_no_incident(answering: Template) -> None:
     failed = told("Drill Completed", None, None, mode="drill", drill_name="weekly")
 
     assert heard(answering, good) == {"answer-github", "answer-channel"}
+    undone = told("Swap Succeeded", "github", "42", status="SUCCEEDED", mode="swap", error=None)
+    assert heard(answering, undone) == {"answer-github", "answer-channel"}
     assert heard(answering, passed) == {"answer-channel"}
     assert heard(answering, failed) == {"answer-channel", "answer-on-call"}
 
@@ -263,5 +265,5 @@ def test_without_an_answer_nothing_of_it_is_there(control: Template) -> None:
 def test_the_moments_are_events_that_the_code_sends() -> None:
     texts = "".join(path.read_text() for path in (ROOT / "lambdas").rglob("*.py"))
 
-    assert all(f'"{kind}"' in texts for kind in KINDS_OF_EVENTS.values())
+    assert all(f'"{kind}"' in texts for kinds in KINDS_OF_EVENTS.values() for kind in kinds)
     assert {*KINDS_OF_EVENTS, "approval"} == set(answer_configuration.Moment.__args__)

@@ -16,7 +16,15 @@ from .test_alarms import OWN
 # One process synthesises each template once.
 pytestmark = pytest.mark.xdist_group("templates")
 
-KINDS = ("Restore Succeeded", "Restore Failed", "Cleanup Incomplete", "Drill Completed", "Objective Missed")
+KINDS = (
+    "Restore Succeeded",
+    "Restore Failed",
+    "Swap Succeeded",
+    "Swap Failed",
+    "Cleanup Incomplete",
+    "Drill Completed",
+    "Objective Missed",
+)
 TOPIC = "dbrestore-restores"
 
 

@@ -13,9 +13,9 @@ from dbrestore.cli.views import creations
 from dbrestore.cli.views import sqlserver as sqlserver_view
 from dbrestore.contract import keys, limits
 from dbrestore.contract.plan import ArchivedFiles, ConsideredSubnet, Plan, PlannedArchive, PlannedNetwork
+from dbrestore.prices import GB
 from infrastructure.functions import FUNCTIONS
 from lambdas.estimate import estimate, orchestration
-from lambdas.estimate.prices import GB
 from tests.statemachine.conftest import installed
 from tests.statemachine.engines import POSTGRES, SQL_SERVER, SQLSERVER, Engine
 from tests.statemachine.sources import POINT, store_native_point, store_point

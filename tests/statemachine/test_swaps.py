@@ -9,6 +9,7 @@ import pytest
 
 from dbrestore.contract import names
 from dbrestore.contract.job import ErrorNote
+from dbrestore.ledger.restore_list import RESTORES
 from tests.statemachine.engines import SQLSERVER
 from tests.statemachine.fake_worker import FakeWorker, lose_worker
 from tests.statemachine.world import REQUEST, World, execution_arn
@@ -204,7 +205,7 @@ def test_what_rds_does_not_rename_is_refused_before_anything_is_made(shop: World
     assert shop.inventory() == before
 
 
-def test_the_names_are_locked_while_it_runs(shop: World) -> None:
+def test_the_filesare_locked_while_it_runs(shop: World) -> None:
     taken: list[str] = []
 
     def other() -> None:
@@ -261,3 +262,56 @@ def test_what_can_not_be_meant_is_refused_before_anything_is_made(shop: World, a
     assert told in ended["cause"]
     assert shop.inventory() == before
     assert boto3.client("ec2").describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])["Reservations"] == []
+
+
+def evidence(world: World, restore_id: str) -> tuple[dict[str, Any], str]:
+    """The document and the page that an execution left."""
+    s3 = boto3.client("s3")
+    files = ("evidence.json", "report.html")
+    document, page = [s3.get_object(Bucket="evidence", Key=f"restores/{restore_id}/{name}")["Body"].read() for name in files]
+    return json.loads(document), page.decode()
+
+
+def test_events_and_evidence_of_a_restore_say_what_it_replaced(shop: World) -> None:
+    shop.run(REPLACE)
+
+    [event] = shop.events()
+    assert (event["detail-type"], event["detail"]["mode"]) == ("Restore Succeeded", "restore")
+    assert [(one["name"], one["oldIs"], one["isDone"]) for one in event["detail"]["swaps"]] == [("orders", OLD, True)]
+    assert event["detail"]["keptUntil"] == shop.report()["keptUntil"]
+    assert event["detail"]["notice"]["text"].partition(".")[0].endswith("1 of 1 databases, verified, in place of those from before")
+    assert f"'orders' is the restored database, the one from before is '{OLD}'" in event["detail"]["notice"]["details"]
+    document, page = evidence(shop, ID)
+    assert document["verdict"]["outcome"].startswith("PASS")
+    assert (document["swaps"][0]["oldIs"], document["swapOf"], bool(document["keptUntil"])) == (OLD, ID, True)
+    assert "Which name holds what" in page
+    assert f"the one from before is &#39;{OLD}&#39;" in page
+
+
+def test_an_undo_is_evidence_of_an_exchange_and_of_no_backup(shop: World) -> None:
+    shop.run(REPLACE)
+    shop.events()
+
+    run(shop, "undo")
+
+    [event] = shop.events()
+    assert (event["detail-type"], event["detail"]["mode"]) == ("Swap Succeeded", "swap")
+    assert "The exchange of names in orders-prod succeeded: 1 of 1 databases turned back." in event["detail"]["notice"]["text"]
+    undo = names.restore_id(execution_arn("undo-1"))
+    document, page = evidence(shop, undo)
+    assert (document["mode"], document["verdict"]["outcome"], document["swapOf"]) == ("swap", "PASS", ID)
+    assert "1 exchange of names took place as asked: 'orders' is the database from before" in document["verdict"]["sentence"]
+    assert "Exchange of names in orders-prod" in page
+    assert "The backup" not in page
+    listed = {row["restoreId"]: row for row in shop.ledger().table.query(RESTORES)}
+    assert (listed[undo]["mode"], listed[undo].get("proof"), bool(listed[ID].get("proof"))) == ("undo", None, True)
+
+
+def test_a_restore_that_could_not_take_the_name_is_not_said_to_be_unproven(shop: World) -> None:
+    shop.worker.failing["swap orders"] = ErrorNote(name="DatabaseInUse", message="sessions stayed")
+
+    shop.run(REPLACE)
+
+    sentence = evidence(shop, ID)[0]["verdict"]["sentence"]
+    told = "The database orders came back from its backup, but took no other database's name (DatabaseInUse): orders: sessions stayed."
+    assert sentence.startswith(told)

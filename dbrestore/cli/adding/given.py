@@ -11,6 +11,7 @@ from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.points.in_s3 import location, source
 from dbrestore.points.in_s3.copying import Repository
 from dbrestore.points.in_s3.location import S3Location
+from dbrestore.points.in_s3.retrieval import Wish
 from dbrestore.points.in_s3.source import Source
 
 
@@ -18,7 +19,7 @@ from dbrestore.points.in_s3.source import Source
 class Given:
     """`sources` are paths or places in S3; `names` of databases, one for each source or fewer; `positions` of backup sets in their files,
     counted from 1. The worker that reads dumps in S3 stands where one would for a restore into `near` (default: the instance itself) in
-    this account and Region; `worker` is what is asked of it."""
+    this account and Region; `worker` is what is asked of it. Archived objects are refused, or retrieved as `retrieval` says."""
 
     instance: str
     sources: list[str]
@@ -29,6 +30,7 @@ class Given:
     account: str | None = None
     region: str | None = None
     worker: dict[str, Any] = field(default_factory=dict)
+    retrieval: Wish | None = None
 
     @cached_property
     def paths(self) -> list[Path]:

@@ -4,6 +4,7 @@ from dbrestore.cli.adding import reading
 from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import RestoreRequestInvalid
+from dbrestore.points.in_s3 import retrieval
 from dbrestore.points.pgdump import adding
 from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
@@ -25,7 +26,9 @@ def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -
     own_names: list[str | None] = [None] * len(given.sources)
     if given.places:
         keys = [place.key for place in given.places]
-        return reading.add(plane, given, list(zip(given.names or own_names, keys, strict=True)), told)
+        if given.retrieval:
+            retrieval.require_readable(given.source(plane), keys, given.retrieval)
+        return reading.add(plane, given, list(zip(given.names or own_names, keys, strict=True)), digests, told)
     pairs = list(zip(given.names or own_names, given.paths, strict=True))
     made = adding.add(plane.storage, plane.repository_bucket, given.instance, pairs, told, digests)
     return Added((made,), ())

@@ -24,10 +24,10 @@ from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
 
 
-def add(plane: ControlPlane, given: Given, pairs: Sequence[tuple[str | None, str]], told: Progress) -> Added:
+def add(plane: ControlPlane, given: Given, pairs: Sequence[tuple[str | None, str]], digests: Sequence[str], told: Progress) -> Added:
     """The point. Raises what `postgresql.prepare` does, and what the plan or the worker met."""
     repository = given.repository(plane)
-    note = postgresql.prepare(given.source(plane), repository, given.instance, pairs, told)
+    note = postgresql.prepare(given.source(plane), repository, given.instance, pairs, told, digests=digests)
     reading = _started(plane, _order(plane, given, note))
     consoles.say(f"A worker reads what S3 has copied: {reading.restore_id}")
     if error := _end(plane, reading, told):

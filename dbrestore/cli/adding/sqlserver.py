@@ -3,9 +3,12 @@
 from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import RestoreRequestInvalid
+from dbrestore.points.in_s3 import retrieval
 from dbrestore.points.in_s3 import sqlserver as in_s3
+from dbrestore.points.known_digests import NOT_GIVEN
 from dbrestore.points.sqlserver import adding
 from dbrestore.points.sqlserver.described_points import Added
+from dbrestore.points.sqlserver.given import BACKUPS
 from dbrestore.points.unfinished_point import Progress
 
 
@@ -21,11 +24,16 @@ def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -
     """The points, and what was left out of them."""
     name = given.names[0] if given.names else None
     if given.places:
+        if any(digest != NOT_GIVEN for digest in digests):
+            raise RestoreRequestInvalid("--sha256: nobody reads native backups in S3 to their end when they are added: leave it out")
+        keys = [place.key for place in given.places]
+        if given.retrieval:
+            retrieval.require_readable(given.source(plane), keys, given.retrieval, BACKUPS)
         return in_s3.add(
             given.source(plane),
             given.repository(plane),
             given.instance,
-            [place.key for place in given.places],
+            keys,
             name,
             told,
             given.positions,

@@ -82,13 +82,14 @@ def _ordered(
 ) -> ExitCode:
     plane = control.find(context.ensure_object(Account))
     asked = order(identity.find(plane, named).restore_id, action, how, plane.account.caller())
-    started = _start(plane, asked)
+    started = start(plane, asked)
     as_json = consoles.for_programs(as_json) if wait else as_json
     restore.announce(started, as_json=as_json)
     return restore.watch(plane, started, longest=longest, as_json=as_json) if wait else ExitCode.DONE
 
 
-def _start(plane: ControlPlane, asked: SwapStart) -> identity.Restore:
+def start(plane: ControlPlane, asked: SwapStart) -> identity.Restore:
+    """Begin it, whoever waits for its end."""
     answer: dict[str, Any] = plane.executions.start_execution(
         stateMachineArn=plane.state_machine_arn, name=execution_name(asked), input=asked.input_text()
     )

@@ -31,6 +31,8 @@ from dbrestore.points.stored_points import PointName
 Declared = Callable[[ControlPlane], Iterable[Drill]]
 
 _PAGE = 100
+# What the list of restores has besides restores and drills.
+_PROVES_NOTHING = ("add", "swap", "undo", "drop")
 
 Days = Annotated[int, typer.Option(metavar="N", min=1, max=3650, help="So many days back from now.")]
 
@@ -75,7 +77,7 @@ def _ended(plane: ControlPlane, drills: Mapping[str, Drill], since: datetime, un
     for item in plane.ledger.newest(RESTORES, restore_list.sort_key(since), _PAGE):
         row = restore_list.read(item)
         at = row.ended_at or row.started_at
-        if row.outcome is None or at is None:
+        if row.outcome is None or at is None or row.mode in _PROVES_NOTHING:
             continue
         try:
             proof = row.proof or _made_up(plane, row, drills)

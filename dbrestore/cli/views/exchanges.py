@@ -1,12 +1,13 @@
 """Which name holds what after an exchange of names, as people read it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
 from dbrestore.cli.consoles import visible
 from dbrestore.contract.job import SwapResult
 from dbrestore.contract.record import Report
+from dbrestore.contract.swaps.exchanges import SwapRecord
 
 
 def told(report: Report) -> Iterator[Text]:
@@ -19,6 +20,19 @@ def told(report: Report) -> Iterator[Text]:
             f"What was replaced stays until {report.kept_until:%Y-%m-%d %H:%M} UTC. To turn it back: dbrestore swap --undo "
             f"{report.restore_id}. To drop it now: dbrestore drop-old {report.restore_id}"
         )
+
+
+def since(report: Report, records: Iterable[SwapRecord]) -> Iterator[Text]:
+    """A line for each of the report's exchanges that another execution changed later: what the report can't know."""
+    for record in records:
+        if record.by != report.restore_id and record.changed_at > report.ended_at:
+            name = record.exchange.name
+            what = {
+                "SWAPPED": f"{name!r} was exchanged",
+                "UNDONE": f"{name!r} was turned back to the database from before",
+                "DROPPED": f"the database from before, {record.exchange.kept_as!r}, was dropped",
+            }[record.state]
+            yield Text(visible(f"Since then {what}, by {record.by} at {record.changed_at:%Y-%m-%d %H:%M} UTC."), style="yellow")
 
 
 def _line(swap: SwapResult) -> str:

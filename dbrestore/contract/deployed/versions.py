@@ -14,7 +14,15 @@ NUMBER = "0.1.0"
 ROOT = Path(__file__).resolve().parents[3]
 DEFINITION = "statemachine/restore_databases.asl.json"
 # What infrastructure.bundles puts into every function.
-PACKAGES = ("lambdas", "dbrestore/__init__.py", "dbrestore/contract", "dbrestore/evidence", "dbrestore/ledger", "dbrestore/points")
+PACKAGES = (
+    "lambdas",
+    "dbrestore/__init__.py",
+    "dbrestore/contract",
+    "dbrestore/evidence",
+    "dbrestore/ledger",
+    "dbrestore/points",
+    "dbrestore/prices",
+)
 
 
 def is_source_tree(root: Path) -> bool:

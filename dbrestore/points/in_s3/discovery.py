@@ -13,11 +13,13 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
-from dbrestore.contract.errors import RestoreError
+from dbrestore.contract.errors import BackupUnreadable, RestoreError
 from dbrestore.contract.manifest import Engine
-from dbrestore.points.in_s3 import dumps, keys_given, sqlserver
+from dbrestore.points.archive_classes import OF_COPIES
+from dbrestore.points.in_s3 import dumps, keys_given, not_backups, sqlserver
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.source import Listed, Source
+from dbrestore.points.parts import parts
 from dbrestore.points.sqlserver import assembled_points
 from dbrestore.points.sqlserver.assembled_points import Round, Selection
 from dbrestore.points.sqlserver.given import BACKUPS
@@ -30,13 +32,14 @@ _FILES_OF_A_DIRECTORY: Final = 20
 
 
 class WouldBe(NamedTuple):
-    """A restore point that could be made: `sources` are what `points add --from` takes."""
+    """A restore point that could be made: `sources` are what `points add --from` takes, `copies` the requests by which S3 copies them."""
 
     engine: Engine
     databases: tuple[str, ...]
     taken_at: datetime | None
     length: int
     sources: tuple[str, ...]
+    copies: int
 
 
 class Refused(NamedTuple):
@@ -47,26 +50,37 @@ class Refused(NamedTuple):
     sentence: str
 
 
+class Cold(NamedTuple):
+    """What of it is archived."""
+
+    objects: int
+    length: int
+
+
 @dataclass
 class Discovered:
-    """`not_looked_at` counts objects by the suffix of their names; `notes` are sentences about what would be left out."""
+    """`cold` is what lies in an archive, by storage class, of what was looked at; `not_looked_at` counts objects by the
+    suffix of their names; `notes` are sentences about what would be left out."""
 
     points: list[WouldBe] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     not_looked_at: Counter[str] = field(default_factory=Counter)
     objects: int = 0
+    cold: dict[str, Cold] = field(default_factory=dict)
 
 
 def discover(source: Source, key: str, most_looks: int = MOST_LOOKS) -> Discovered:
     """Look through everything at or below a key. Raises SourceNotFound, SourceAccessDenied, and BackupUnreadable for too many objects."""
     present = _present(source, key)
     found = Discovered(objects=len(present))
+    present = _without_foreign(source, present, found)
     roots, others = _apart(present, {*_cluster_prefixes(present), *_directory_prefixes(present)})
     native = list(keys_given.with_suffix(others, BACKUPS))
     maybe = [one for one in others if _may_be_a_dump(one)]
     looked = {one.key for one in (*native, *maybe)}
     found.not_looked_at.update(_suffix(one.key) for one in others if one.key not in looked)
+    found.cold.update(_cold([*native, *maybe, *(one for one in present if one not in others)]))
     # Of a directory each file is a request.
     whole = _newest(roots, max(1, most_looks // _FILES_OF_A_DIRECTORY), found)
     _dumps(source, [one.key for one in (*whole, *_newest(maybe, most_looks, found))], found)
@@ -74,10 +88,41 @@ def discover(source: Source, key: str, most_looks: int = MOST_LOOKS) -> Discover
     return found
 
 
+def _cold(objects: Sequence[Listed]) -> Iterator[tuple[str, Cold]]:
+    for archive in OF_COPIES:
+        lengths = [one.length for one in objects if one.storage_class == archive]
+        if lengths:
+            yield archive, Cold(len(lengths), sum(lengths))
+
+
+def copies_of(length: int) -> int:
+    """The requests by which S3 copies an object: one, or an upload's beginning, parts and end."""
+    planned = parts(length)
+    return len(planned) + 2 if planned else 1
+
+
 def _present(source: Source, key: str) -> Sequence[Listed]:
     if keys_given.of_one_object(source, key):
         return [one for one in source.listed(key) if one.key == key]
     return keys_given.below(source, key)
+
+
+def _without_foreign(source: Source, present: Sequence[Listed], found: Discovered) -> Sequence[Listed]:
+    """What lies below none of the prefixes that hold something else; each of those is told once."""
+    foreign = {one.prefix: one.sentence for one in not_backups.found(one.key for one in present) if one.prefix}
+    below: Counter[str] = Counter()
+    others = []
+    for one in present:
+        root = next((prefix for prefix in _above(one.key) if prefix in foreign), None)
+        if root is None:
+            others.append(one)
+        else:
+            below[root] += 1
+    found.refused += [
+        Refused(str(S3Location(source.bucket, root)), BackupUnreadable.__name__, f"{number:,} objects: {foreign[root]}")
+        for root, number in sorted(below.items())
+    ]
+    return others
 
 
 def _cluster_prefixes(present: Sequence[Listed]) -> Iterator[str]:
@@ -139,7 +184,11 @@ def _dumps(source: Source, keys: Sequence[str], found: Discovered) -> None:
             else:
                 taken = max((dump.toc.dumped_at for dump in looked), default=None)
                 names = tuple(dump.name for dump in looked)
-                found.points.append(WouldBe("postgres", names, taken, dumps.totals(looked), (uri,)))
+                found.points.append(WouldBe("postgres", names, taken, dumps.totals(looked), (uri,), _copies(looked)))
+
+
+def _copies(looked: Sequence[dumps.S3Dump]) -> int:
+    return sum(copies_of(one.length) for dump in looked for one in dump.objects)
 
 
 def _told(source: Source) -> Callable[[str], tuple[dumps.S3Dump, ...] | RestoreError]:
@@ -172,6 +221,7 @@ def _point(point: Round) -> WouldBe:
         max(chain.full.backup_set.begun_at for chain in point),
         sum(stripe.length for stripe in stripes),
         tuple(dict.fromkeys(stripe.file.name for stripe in stripes)),
+        sum(copies_of(stripe.length) for stripe in stripes),
     )
 
 

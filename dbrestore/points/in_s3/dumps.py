@@ -7,11 +7,12 @@ map.dat names; toc.glo, its roles and tablespaces, is none of them.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from dbrestore.contract.allowed import point_names
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreError, SourceNotFound
-from dbrestore.points.in_s3 import keys_given
+from dbrestore.points.in_s3 import keys_given, not_backups
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.source import PinnedObject, Source
 from dbrestore.points.pgdump import directory, restorable
@@ -22,6 +23,8 @@ MAP: Final = "map.dat"
 _DATABASES: Final = "databases/"
 _RANGE: Final = 256 << 10
 _LONGEST_MAP: Final = 4 << 20
+# One page of a listing.
+_LOOKED_THROUGH: Final = 1_000
 # A dump of as many tables; S3 lists and copies a thousand in some seconds.
 _MOST_FILES: Final = 100_000
 
@@ -54,6 +57,9 @@ def _nothing(source: Source, key: str) -> RestoreError:
     where = S3Location(source.bucket, key)
     if not key.endswith(keys_given.SLASH) and next(iter(source.listed(keys_given.prefix_of(key))), None) is None:
         return SourceNotFound(f"{where}: there is neither such an object nor anything below it: compare the name")
+    listed = [one.key for one in islice(source.listed(keys_given.prefix_of(key)), _LOOKED_THROUGH)]
+    if foreign := next(not_backups.found(listed), None):
+        return BackupUnreadable(f"{S3Location(source.bucket, foreign.prefix)}: {foreign.sentence}")
     return BackupUnreadable(
         f"{where}: no dump lies directly there (a directory dump has {TOC}): name the dump itself; `dbrestore points discover {where}` "
         "lists what could be added"
@@ -100,6 +106,8 @@ def _all(source: Source, prefix: str, name: str | None) -> Iterator[S3Dump]:
         if not (oid.isascii() and oid.isdecimal() and database):
             raise BackupUnreadable(f"{listed.uri}: the line {line[:80]!r} isn't an oid and a database's name")
         at = f"{prefix}{_DATABASES}{oid}"
+        if source.exists(f"{at}.tar"):
+            raise BackupUnreadable(f"{S3Location(source.bucket, at)}.tar: a tar file: run pg_dumpall with -Fc or -Fd instead of -Ft")
         yield _file(source, f"{at}.dmp", database) if source.exists(f"{at}.dmp") else _directory(source, f"{at}/", database)
 
 

@@ -5,14 +5,15 @@ with the manifest, which `manifest` makes of what the worker found.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Final
 
 from dbrestore.contract import keys
 from dbrestore.contract.allowed import point_names
-from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
+from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
 from dbrestore.contract.manifest import DatabaseBackup, Manifest, StoredFile
+from dbrestore.points import known_digests
 from dbrestore.points.in_s3 import copying, dumps, making, unfinished
 from dbrestore.points.in_s3.copying import Pace, Repository, Wanted
 from dbrestore.points.in_s3.dumps import S3Dump
@@ -32,19 +33,24 @@ def prepare(
     pairs: Sequence[tuple[str | None, str]],
     progress: Progress = lambda done, total, label: None,
     pace: Pace = copying.UNHURRIED,
+    digests: Sequence[str] = (),
 ) -> Unfinished:
     """Copy dumps, each (database name or None for the dump's own, key or prefix), and note what a worker has to read. Called again for the
     same objects, it carries on, and copies nothing twice. Raises what `dumps.look` and `copying.copy` do, and RestoreRequestInvalid for a
-    name that no request could ask for; then nothing is left."""
+    name that no request could ask for; then nothing is left. `digests`: the SHA-256 of each file, in the order of the pairs, or a dash."""
     point_names.require_instance_name(instance)
-    found = [dump for name, key in pairs for dump in dumps.look(source, key, name)]
+    looked = [dumps.look(source, key, name) for name, key in pairs]
+    known = _known(looked, digests)
+    found = [dump for each in looked for dump in each]
     _refuse_twice(found)
     objects = [one for dump in found for one in dump.objects]
-    what = Making(instance, objects, {"names": "\n".join(dump.name for dump in found)})
+    what = Making(instance, objects, {"names": "\n".join(dump.name for dump in found), **known})
     with making.made(repository, what, pace, Meter(dumps.totals(found), progress)) as made:
         wanted = [_wanted(dump, keys.database_prefix(instance, made.names[0].point_id, dump.name)) for dump in found]
         arrived = made.copy([one for each in wanted for one in each])
-        read = tuple(_files(dump, [arrived[one.key] for one in each]) for dump, each in zip(found, wanted, strict=True))
+        read = tuple(_files(dump, [arrived[one.key] for one in each], known) for dump, each in zip(found, wanted, strict=True))
+        for one in read:
+            _require_digest(one, one.files[0].sha256)
         note = made.note.model_copy(update={"dumps": read})
         unfinished.write(repository.s3, repository.bucket, note)
     return note
@@ -57,6 +63,7 @@ def manifest(note: Unfinished, backups: Sequence[DatabaseBackup]) -> Manifest:
         for expected, found in zip(files.files, backup.files, strict=True):
             if (expected.key, expected.length) != (found.key, found.length):
                 raise BackupDamaged(f"{files.name}: {expected.key} had {expected.length:,} bytes, and the worker read {found.length:,}")
+        _require_digest(files, backup.files[0].sha256)
     return Manifest(
         point_id=note.point_ids[0],
         instance=note.instance,
@@ -82,5 +89,25 @@ def _wanted(dump: S3Dump, prefix: str) -> list[Wanted]:
     return [Wanted(one, prefix + name) for one, name in zip(dump.objects, dump.names, strict=True)]
 
 
-def _files(dump: S3Dump, files: Sequence[StoredFile]) -> DumpFiles:
-    return DumpFiles(name=dump.name, format=dump.toc.format, files=tuple(files), names=dump.names)
+def _files(dump: S3Dump, files: Sequence[StoredFile], known: Mapping[str, str]) -> DumpFiles:
+    return DumpFiles(name=dump.name, format=dump.toc.format, files=tuple(files), names=dump.names, sha256=known.get(dump.uri))
+
+
+def _known(looked: Sequence[tuple[S3Dump, ...]], digests: Sequence[str]) -> dict[str, str]:
+    """The digests that were given, by the place of the file. Raises RestoreRequestInvalid for one that can't be of one file."""
+    known = {}
+    for given, digest in zip(looked, digests, strict=False):
+        if digest != known_digests.NOT_GIVEN:
+            if len(given) != 1 or given[0].toc.format != "custom":
+                raise RestoreRequestInvalid(f"--sha256: {given[0].uri} is a directory, which has no SHA-256 of its own: give - for it")
+            known[given[0].uri] = known_digests.required(digest)
+    return known
+
+
+def _require_digest(files: DumpFiles, found: str | None) -> None:
+    """Once it is known: S3 computes it of what it copies in one request, the worker of all that it reads."""
+    if files.sha256 and found and found != files.sha256:
+        raise BackupDamaged(
+            f"{files.files[0].origin or files.name}: the SHA-256 of its bytes is {found}, --sha256 says {files.sha256}: upload it again "
+            "from where it was made"
+        )

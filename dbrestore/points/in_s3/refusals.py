@@ -1,5 +1,6 @@
 """What S3's refusals mean for somebody who wants a backup read or copied from where it lies."""
 
+import re
 from typing import Final
 
 from botocore.exceptions import ClientError
@@ -18,6 +19,13 @@ _MISSING: Final = ("NoSuchKey", "404", "NotFound")
 _GONE: Final = ("NoSuchVersion", "PreconditionFailed", "412", "InvalidRange", "416", "405", "MethodNotAllowed")
 _DENIED: Final = ("AccessDenied", "403", "Forbidden", "AllAccessDisabled")
 _KEY_REFUSED: Final = ("KMS.DisabledException", "KMS.NotFoundException", "KMS.KMSInvalidStateException", "KMS.AccessDeniedException")
+# As KMS says it and S3 passes it on: who, what, and of which key.
+_OF_KMS: Final = re.compile(
+    r"(?P<who>arn:[\w-]+:(?:iam|sts)::\d{12}:\S+) is not authorized to perform: (?P<action>kms:\w+) on (?:the )?resource: "
+    r"(?P<key>arn:[\w-]+:kms:[\w-]+:\d{12}:\S+)"
+)
+# What whoever writes an encrypted copy asks of its key.
+_OF_COPIES: Final = "kms:GenerateDataKey"
 _ARCHIVED: Final = ("InvalidObjectState", "ObjectNotInActiveTierError")
 
 
@@ -33,6 +41,8 @@ def explained(error: ClientError, what: str) -> RestoreError | ClientError:
         return SourceChanged(f"{what}: was replaced or deleted after it had been looked at: wait until the backup is written, then add it")
     if code in _ARCHIVED:
         return archived(what)
+    if code in _DENIED and (refused := _OF_KMS.search(message)):
+        return _by_key(what, **refused.groupdict())
     if code in _KEY_REFUSED or (code in _DENIED and "kms" in message.lower()):
         return SourceAccessDenied(f"{what}: its KMS key doesn't let the caller decrypt ({message}): allow kms:Decrypt in the key's policy")
     if code in _DENIED:
@@ -43,9 +53,27 @@ def explained(error: ClientError, what: str) -> RestoreError | ClientError:
     return error
 
 
+def _by_key(what: str, who: str, action: str, key: str) -> SourceAccessDenied:
+    """Who needs which right on which key: S3 passes on what KMS says."""
+    owner, asking = key.split(":")[4], _role(who)
+    both = "" if asking.split(":")[4] == owner else f", and a policy of {asking} must, too"
+    whose = "the copy's" if action.startswith(_OF_COPIES) else "its"
+    return SourceAccessDenied(
+        f"{what}: {whose} KMS key {key} refuses {action} to {who}: account {owner} must allow {asking} {action} in the key's policy{both}. "
+        f"AWS's own key (alias aws/s3) can't be shared: then its owner copies the backup under another key"
+    )
+
+
+def _role(who: str) -> str:
+    """What stands in policies: of an assumed role's session the role, whose path nobody tells."""
+    parts = who.split(":", 5)
+    kind, _, rest = parts[5].partition("/")
+    return f"arn:{parts[1]}:iam::{parts[4]}:role/{rest.partition('/')[0]}" if kind == "assumed-role" else who
+
+
 def archived(what: str) -> BackupArchived:
     """The error for an object that S3 must retrieve before it can be read or copied."""
     return BackupArchived(
-        f"{what}: is archived, so neither read nor copied: retrieve it first (aws s3api restore-object, with Days for the time of "
-        "copying), then add it"
+        f"{what}: is archived, so neither read nor copied: retrieve it first (`points add --retrieve`, or aws s3api restore-object), then "
+        "add it"
     )

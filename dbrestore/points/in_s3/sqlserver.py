@@ -7,13 +7,14 @@ copied before every header was judged, and the manifests come last.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from dbrestore.contract.allowed import point_names
-from dbrestore.contract.errors import RestoreError
+from dbrestore.contract.errors import BackupUnreadable, RestoreError
 from dbrestore.contract.manifest import NativeChecks, StoredFile
 from dbrestore.contract.sqlserver_errors import NotANativeBackup
-from dbrestore.points.in_s3 import copying, keys_given, making
+from dbrestore.points.in_s3 import copying, keys_given, making, not_backups
 from dbrestore.points.in_s3.copying import Pace, Repository, Wanted
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.making import Making
@@ -27,7 +28,21 @@ from dbrestore.points.sqlserver.sets import StripedSet
 from dbrestore.points.unfinished_point import Meter, Progress
 
 _LOOKS_AT_ONCE: Final = 16
+# One page of a listing.
+_LOOKED_THROUGH: Final = 1_000
 _SEVERAL: Final = "holds {count} backup sets, and S3 can't copy one of them alone: add the file from a disk, or back up WITH INIT"
+
+
+def _nothing(source: Source, asked: Sequence[str]) -> BackupUnreadable:
+    """Why prefixes that hold something hold no backup."""
+    places = ", ".join(str(S3Location(source.bucket, key)) for key in asked)
+    keys = [one.key for key in asked for one in islice(source.listed(keys_given.prefix_of(key)), _LOOKED_THROUGH)]
+    if foreign := next(not_backups.found(keys), None):
+        return BackupUnreadable(f"{S3Location(source.bucket, foreign.prefix)}: {foreign.sentence}")
+    return BackupUnreadable(
+        f"{places}: nothing there is named as a backup ({', '.join(BACKUPS)}): name the files themselves; `dbrestore points discover` "
+        "lists what could be added"
+    )
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,8 @@ def add(
     `dbrestore.points.sqlserver.adding.add` and `dbrestore.points.in_s3.making.made` do; nothing is left of points that can't be."""
     point_names.require_instance_name(instance)
     looked = look(source, asked)
+    if asked and not looked.given.files:
+        raise _nothing(source, asked)
     selection = described_points.chosen(looked.given, positions)
     described_points.require_one_name(selection.points, database)
     described_points.raise_if_any([*_of_several_sets(selection.points)])

@@ -32,12 +32,13 @@ def key(instance: str, point_id: str) -> str:
 
 class DumpFiles(Document):
     """One dump as it lies in the repository: one file, or those of a directory with toc.dat first. `names` are what they are called in the
-    directory, `name` the database's."""
+    directory, `name` the database's; `sha256` what whoever added a file says of it."""
 
     name: str
     format: ArchiveFormat
     files: tuple[StoredFile, ...]
     names: tuple[str, ...]
+    sha256: str | None = None
 
     @property
     def length(self) -> int:

@@ -15,6 +15,7 @@ from dbrestore.contract.job import Absence, ErrorNote, FixUp, SwapResult
 from dbrestore.contract.swaps.exchanges import SwapJob
 from dbrestore.contract.swaps.orders import SwapAction
 from dbrestore.worker.base import limits
+from dbrestore.worker.sqlserver import ownership
 from dbrestore.worker.sqlserver.database_names import bracketed
 from dbrestore.worker.sqlserver.messages import error_of_engine
 from dbrestore.worker.sqlserver.session import ConnectionLost, EngineError, NativeConnection, SqlServer
@@ -74,7 +75,7 @@ def _carried_out(server: SqlServer, swap: SwapJob) -> SwapResult:
     problem: RestoreError | None = None
     try:
         with server.connect() as master:
-            notes = _ACTIONS[swap.action](master, swap)
+            notes = _ACTIONS[swap.action](server, master, swap)
     except RestoreError as error:
         problem = error
     except EngineError as error:
@@ -116,13 +117,14 @@ def _look(master: NativeConnection) -> dict[str, tuple[str, str]]:
     return {str(row["name"]): (str(row["database_guid"] or "").upper(), str(row["user_access_desc"])) for row in rows}
 
 
-def _swap(master: NativeConnection, swap: SwapJob) -> list[FixUp]:
+def _swap(server: SqlServer, master: NativeConnection, swap: SwapJob) -> list[FixUp]:
     found = standing(master, swap)
     if found.restored == swap.name:
         return []
     if found.restored != swap.restored_as:
         raise SwapRefused(_elsewhere("the restored database", swap.restored_as, found.restored))
-    notes = _owner_notes(master, swap, found)
+    # First, so that a run that dies after it leaves nothing that the next one would not find done.
+    notes = ownership.carry_over(server, master, found.old, found.restored, swap.name)
     if found.old_id and found.old != swap.kept_as:
         _require_free(swap.kept_as, found)
         _exchange(master, swap, (swap.name, swap.kept_as), (swap.restored_as, swap.name))
@@ -131,7 +133,7 @@ def _swap(master: NativeConnection, swap: SwapJob) -> list[FixUp]:
     return notes
 
 
-def _undo(master: NativeConnection, swap: SwapJob) -> list[FixUp]:
+def _undo(_: SqlServer, master: NativeConnection, swap: SwapJob) -> list[FixUp]:
     found = standing(master, swap)
     if not swap.old_id:
         raise SwapRefused(f"no database was kept when {swap.name!r} was given its name: there is nothing to turn back to")
@@ -148,7 +150,7 @@ def _undo(master: NativeConnection, swap: SwapJob) -> list[FixUp]:
     return []
 
 
-def _drop(master: NativeConnection, swap: SwapJob) -> list[FixUp]:
+def _drop(_: SqlServer, master: NativeConnection, swap: SwapJob) -> list[FixUp]:
     found = standing(master, swap)
     if not swap.old_id or not found.old:
         return []
@@ -202,17 +204,6 @@ def _who(master: NativeConnection, name: str) -> list[str]:
     return [f"{row['number']} sessions of {row['login_name']} ({row['program_name']})" for row in rows]
 
 
-def _owner_notes(master: NativeConnection, swap: SwapJob, found: Standing) -> list[FixUp]:
-    """What belongs to a database besides its content is in its backup, but for the owner."""
-    rows = master.rows("SELECT d.name, p.name AS owner FROM sys.databases AS d LEFT JOIN sys.server_principals AS p ON p.sid = d.owner_sid")
-    owners = {str(row["name"]): row["owner"] for row in rows}
-    before, after = owners.get(found.old), owners.get(found.restored)
-    if not before or before == after:
-        return []
-    statement = f"ALTER AUTHORIZATION ON DATABASE::{bracketed(swap.name)} TO {bracketed(str(before))}"
-    return [FixUp(entry=f"OWNER {before}", what=f"not given; run it yourself if it is wanted: {statement}")]
-
-
 def _require_free(name: str, found: Standing) -> None:
     if name in found.names:
         raise DatabaseExists(f"the server has a database {name!r} already: rename or drop it, and try again. Nothing was renamed")
@@ -223,7 +214,11 @@ def _elsewhere(what: str, expected: str, found: str) -> str:
     return f"{what} was {expected!r} and {now}: somebody changed it by hand. Nothing was renamed"
 
 
-_ACTIONS: Final[dict[SwapAction, Callable[[NativeConnection, SwapJob], list[FixUp]]]] = {"swap": _swap, "undo": _undo, "drop": _drop}
+_ACTIONS: Final[dict[SwapAction, Callable[[SqlServer, NativeConnection, SwapJob], list[FixUp]]]] = {
+    "swap": _swap,
+    "undo": _undo,
+    "drop": _drop,
+}
 _IS_DONE: Final[dict[SwapAction, Callable[[SwapJob, Standing], bool]]] = {
     "swap": lambda swap, found: found.restored == swap.name,
     "undo": lambda swap, found: bool(swap.old_id) and found.old == swap.name,

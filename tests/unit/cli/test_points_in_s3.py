@@ -40,7 +40,11 @@ def test_native_backups_are_added_and_shown(plane_with_backups: ControlPlane, ca
         (["--from", "s3://x"], "isn't a place in S3: write s3://bucket/key"),
         (["--from", "s3://team-backups/a", "--from", "/tmp/a"], "give paths or places in S3, not both"),
         (["--from", "s3://team-backups/a", "--from", "s3://other-bucket/b"], "lie in one bucket"),
-        (["--from", "s3://team-backups/a", "--sha256", "0" * 64], "--sha256 is for files on this computer"),
+        (
+            ["--engine", "sqlserver", "--from", "s3://team-backups/a", "--sha256", "0" * 64],
+            "nobody reads native backups in S3",
+        ),
+        (["--from", "a.dump", "--retrieve", "Bulk"], "--retrieve is for backups in S3"),
     ],
 )
 def test_what_can_not_be_meant_is_wrong_usage(

@@ -78,3 +78,17 @@ def test_the_name_of_the_execution_is_short_enough() -> None:
     asked = swap.order(ID, "swap", {"database": None, "end_sessions": False, "minutes": None, "reason": None}, None)
 
     assert len(swap.execution_name(asked)) <= 80
+
+
+def test_what_was_done_with_the_names_later_stands_under_the_report_and_the_status(
+    replaced: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["swap", "--undo", ID]) == ExitCode.DONE
+    capsys.readouterr()
+
+    for command in ("report", "status"):
+        assert main.run([command, ID]) == ExitCode.DONE
+        assert "Since then 'orders' was turned back to the database from before, by r-" in capsys.readouterr().out
+    assert main.run(["report", ID, "--json"]) == ExitCode.DONE
+    [row] = json.loads(capsys.readouterr().out)["exchanges"]
+    assert (row["state"], row["exchange"]["name"]) == ("UNDONE", "orders")

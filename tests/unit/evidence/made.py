@@ -7,7 +7,7 @@ from typing import Any
 from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.drills import Drill, DrillOrder, DrillVerdict, MeasuredObjective
 from dbrestore.contract.evidence import Digest, Evidence, Question
-from dbrestore.contract.job import Check, DatabaseResult, ErrorNote, FixUp, LeftOut, Result
+from dbrestore.contract.job import Check, DatabaseResult, ErrorNote, FixUp, LeftOut, Result, SwapResult
 from dbrestore.contract.plan import PlannedSource, PlannedTarget
 from dbrestore.contract.record import PhaseRow, Report, ResourceRow
 from dbrestore.contract.request import TicketRequest
@@ -154,6 +154,28 @@ def evidence(of: Report, *results: Result, documents: tuple[Digest, ...] = ()) -
             code=SHA,
         )
     )
+
+
+def exchanged(names: Sequence[str] = HOSTILE) -> Evidence:
+    """Of an exchange by itself, of databases with names as hostile as they get, not all of which was done."""
+    swaps = tuple(
+        SwapResult(
+            action=("swap", "undo", "drop")[place % 3],
+            name=name,
+            restored_as=f"{name}_new",
+            kept_as=f"{name}_old",
+            is_done=place % 2 == 0,
+            restored_id="1",
+            restored_is=name,
+            old_id="2",
+            old_is=f"{name}_old",
+            fix_ups=(FixUp(entry=f"SETTING {name}", what=f"not given; run it yourself: {name}"),),
+            error=None if place % 2 == 0 else ErrorNote(name="DatabaseInUse", message=name),
+        )
+        for place, name in enumerate(names)
+    )
+    error = ErrorNote(name="DatabaseInUse", message=names[0])
+    return evidence(report((), mode="swap", swaps=swaps, status="FAILED", error=error, kept_until=BEGAN))
 
 
 def hostile(names: Sequence[str] = HOSTILE) -> Evidence:

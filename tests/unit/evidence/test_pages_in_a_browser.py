@@ -51,6 +51,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     contents = {
         "passed": page.of_restore(made.evidence(made.report(), made.result(made.verified("orders"))), made.SHA),
         "hostile": page.of_restore(made.hostile(), made.SHA),
+        "exchanged": page.of_restore(made.exchanged(), made.SHA),
         "many": page.of_restore(made.evidence(made.report(many), made.result(*map(made.verified, many)))),
         "empty": page.of_restore(made.evidence(made.report((), phases=(), resources=(), status="FAILED"))),
         "skipped": page.of_restore(made.refused(ErrorNote(name="DrillSkipped", message=made.SKIPPED)), made.SHA),
@@ -87,7 +88,7 @@ def covered() -> coverage.Coverage:
     return coverage.gathered(ended, points, (), made.BEGAN, made.BEGAN + timedelta(days=90), made.HOSTILE)
 
 
-PAGES = ("passed", "hostile", "many", "empty", "skipped", "refused", "coverage", "nothing covered")
+PAGES = ("passed", "hostile", "exchanged", "many", "empty", "skipped", "refused", "coverage", "nothing covered")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -104,7 +105,7 @@ def test_a_page_fits_a_phone(browser: Browser, files: dict[str, Path], name: str
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["passed", "hostile", "skipped", "refused", "coverage"])
+@pytest.mark.parametrize("name", ["passed", "hostile", "exchanged", "skipped", "refused", "coverage"])
 def test_every_text_can_be_read_in_light_and_in_dark(browser: Browser, files: dict[str, Path], name: str, scheme: str) -> None:
     with opened(browser, files[name], scheme=scheme) as shown:
         assert shown.page.evaluate(CONTRAST) == []
@@ -127,7 +128,7 @@ def test_words_of_the_timeline_never_meet_and_every_bar_is_seen(browser: Browser
         assert shown.page.evaluate(SHORT_BARS) == []
 
 
-@pytest.mark.parametrize("name", ["hostile", "refused", "coverage"])
+@pytest.mark.parametrize("name", ["hostile", "exchanged", "refused", "coverage"])
 def test_what_others_wrote_stays_text(browser: Browser, files: dict[str, Path], name: str) -> None:
     with opened(browser, files[name]) as shown:
         assert shown.page.title() != "owned"
@@ -141,7 +142,7 @@ def test_what_others_wrote_stays_text(browser: Browser, files: dict[str, Path], 
     assert "(10,000 characters)" in text
 
 
-@pytest.mark.parametrize("name", ["passed", "hostile", "skipped", "refused", "coverage"])
+@pytest.mark.parametrize("name", ["passed", "hostile", "exchanged", "skipped", "refused", "coverage"])
 def test_a_page_prints(browser: Browser, files: dict[str, Path], name: str) -> None:
     with opened(browser, files[name], scheme="dark") as shown:
         printed = shown.page.pdf(prefer_css_page_size=True)

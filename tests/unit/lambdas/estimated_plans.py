@@ -18,7 +18,7 @@ from dbrestore.contract.plan import (
     PlannedWorker,
 )
 from dbrestore.contract.request import ArchiveTier
-from lambdas.estimate.prices import GB
+from dbrestore.prices import GB
 
 REGION = "us-east-1"
 WAITS = {"Expedited": 0.08, "Standard": 12.0, "Bulk": 48.0}

@@ -8,8 +8,8 @@ import pytest
 from dbrestore.cli import consoles
 from dbrestore.cli.views import plan as plan_view
 from dbrestore.contract.plan import ConsideredSubnet, Plan, PlannedNetwork
+from dbrestore.prices import GB
 from lambdas.estimate import estimate
-from lambdas.estimate.prices import GB
 from tests.unit.lambdas.estimated_plans import archived, database, planned, planned_native, worker
 
 NETWORK = PlannedNetwork(

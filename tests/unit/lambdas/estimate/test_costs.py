@@ -4,10 +4,10 @@ import pytest
 
 from dbrestore.contract.plan import Estimate
 from dbrestore.contract.request import ArchiveTier
+from dbrestore.prices import GB, prices_in
 from dbrestore.worker.base import limits
 from lambdas.estimate import estimate, orchestration, postgresql
 from lambdas.estimate.orchestration import Effort
-from lambdas.estimate.prices import GB, prices_in
 from tests.unit.lambdas.estimated_plans import archived, database, network, planned, planned_native, target, worker
 
 MIB = 1 << 20

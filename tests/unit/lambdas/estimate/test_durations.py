@@ -9,8 +9,8 @@ import pytest
 from dbrestore.contract import pauses
 from dbrestore.contract.pauses import Pauses
 from dbrestore.contract.plan import Plan, PlannedNative
+from dbrestore.prices import GB
 from lambdas.estimate import durations
-from lambdas.estimate.prices import GB
 from lambdas.runtime.looks import PAUSES
 from tests.statemachine.world import DEFINITION
 from tests.unit.lambdas.estimated_plans import archived, database, planned, planned_native, target, worker

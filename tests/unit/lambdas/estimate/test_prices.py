@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lambdas.estimate.prices import TABLE, prices_in
+from dbrestore.prices import TABLE, prices_in
 from lambdas.placement.instance_types import FAMILIES, SIZES, STEERING
 
 FLEXIBLE, DEEP = "GLACIER", "DEEP_ARCHIVE"

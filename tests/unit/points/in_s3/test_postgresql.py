@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from dbrestore.contract import keys
-from dbrestore.contract.errors import BackupArchived, BackupDamaged, BackupUnreadable, RestoreError, RestoreRequestInvalid, SourceNotFound
+from dbrestore.contract.errors import (
+    BackupArchived,
+    BackupDamaged,
+    BackupUnreadable,
+    RestoreError,
+    RestoreRequestInvalid,
+    SourceChanged,
+    SourceNotFound,
+)
 from dbrestore.contract.job import DatabaseResult, DatabaseServer, Job
 from dbrestore.contract.manifest import DatabaseBackup, Manifest
 from dbrestore.points import stored_points
@@ -167,6 +175,12 @@ def test_a_copy_that_is_written_over_is_not_what_s3_copied(buckets: Buckets) -> 
         ({"a.dump": CUSTOM}, ["b.dump"], SourceNotFound, "neither such an object nor anything below it"),
         ({"a.dump": CUSTOM, "b.dump": CUSTOM}, ["a.dump", "b.dump"], BackupUnreadable, "2 dumps are of the database 'shop'"),
         ({"d/toc.dat": CUSTOM}, ["d/"], BackupUnreadable, "is a custom-format dump: give that object"),
+        (
+            {"m/map.dat": b"5 shop\n", "m/databases/5.tar": b"x"},
+            ["m"],
+            BackupUnreadable,
+            "5.tar: a tar file: run pg_dumpall with -Fc or -Fd",
+        ),
         ({"m/map.dat": b"x y\n"}, ["m"], BackupUnreadable, "isn't an oid and a database's name"),
         ({"a.dump": b"-- PostgreSQL database dump\n"}, ["a.dump"], BackupUnreadable, "s3://team-backups/a.dump: "),
         ({"a.dump": archives.custom(archives.shop(database="x" * 64))}, ["a.dump"], RestoreRequestInvalid, "x"),
@@ -206,6 +220,63 @@ def test_an_archived_member_is_refused(buckets: Buckets, tmp_path: Path) -> None
         prepare(buckets, "d/")
 
     assert buckets.left() == []
+
+
+@pytest.mark.parametrize("versions", ["Enabled", "Suspended"])
+def test_a_dump_that_is_written_over_after_the_look_is_copied_as_it_was_or_refused(buckets: Buckets, versions: str) -> None:
+    buckets.s3.put_bucket_versioning(Bucket=BACKUPS, VersioningConfiguration={"Status": versions})
+    buckets.put("a.dump", CUSTOM)
+    buckets.meanwhile["CopyObject"] = lambda: buckets.put("a.dump", b"PGDMP of tomorrow")
+
+    if versions == "Suspended":
+        with pytest.raises(SourceChanged, match="was replaced or deleted after it had been looked at"):
+            prepare(buckets, "a.dump")
+        assert buckets.left() == []
+    else:
+        read(buckets, note := prepare(buckets, "a.dump"))
+        assert publish(buckets, note).databases[0].files[0].sha256 == hashlib.sha256(CUSTOM).hexdigest()
+
+
+WRONG = "0" * 64
+
+
+@pytest.mark.parametrize("digest", [hashlib.sha256(CUSTOM).hexdigest(), hashlib.sha256(CUSTOM).hexdigest().upper(), "-"])
+def test_a_digest_that_is_known_is_compared(buckets: Buckets, digest: str) -> None:
+    buckets.put("a.dump", CUSTOM)
+
+    note = prepare(buckets, "a.dump", digests=[digest])
+    read(buckets, note)
+
+    assert publish(buckets, note).databases[0].files[0].sha256 == hashlib.sha256(CUSTOM).hexdigest()
+
+
+def test_another_digest_makes_no_point_and_no_worker_is_needed_to_see_it(buckets: Buckets) -> None:
+    buckets.put("a.dump", CUSTOM)
+
+    with pytest.raises(BackupDamaged, match=f"s3://{BACKUPS}/a.dump: the SHA-256 of its bytes is .*, --sha256 says {WRONG}"):
+        prepare(buckets, "a.dump", digests=[WRONG])
+
+    assert buckets.left() == []
+
+
+def test_of_what_s3_copies_in_parts_the_worker_s_digest_is_compared(buckets: Buckets) -> None:
+    shop = archives.shop("none")
+    buckets.put("a.dump", archives.custom(replace(shop, rows={**shop.rows, 20: b"1\tx\n" * (2 * MIB)})))
+    note = prepare(buckets, "a.dump", digests=[WRONG], pace=Pace(2, 5 * MIB))
+    read(buckets, note)
+
+    with pytest.raises(BackupDamaged, match=f"--sha256 says {WRONG}"):
+        publish(buckets, note)
+
+
+def test_a_directory_has_no_digest_of_its_own(buckets: Buckets, tmp_path: Path) -> None:
+    put_directory(buckets, archives.directory(archives.shop("gzip"), tmp_path / "x"), "d/")
+
+    with pytest.raises(RestoreRequestInvalid, match="is a directory, which has no SHA-256 of its own"):
+        prepare(buckets, "d/", digests=[WRONG])
+    buckets.put("a.dump", CUSTOM)
+    with pytest.raises(RestoreRequestInvalid, match="64 hexadecimal digits"):
+        prepare(buckets, "a.dump", digests=["x"])
 
 
 def test_files_lie_directly_below_the_database(buckets: Buckets, tmp_path: Path) -> None:
