@@ -16,7 +16,7 @@ from lambdas.runtime.settings import Settings
 # The same rules as in dbrestore.worker.sqlserver.ownership, which tries it.
 _OWNER: Final = (
     "The owner of a replaced database becomes the restored one's only where that is the login that restores, or a login on which that one "
-    "was granted IMPERSONATE: RDS gives its master user no such right. Otherwise the report has the statement to run"
+    "was granted IMPERSONATE: RDS's lists of its master user's rights have no such one. Otherwise the report has the statement to run"
 )
 ENGINES: Final[dict[Engine, tuple[str, ...]]] = {"postgres": (), "sqlserver": (_OWNER,)}
 

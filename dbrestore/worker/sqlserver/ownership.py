@@ -1,7 +1,8 @@
 """The owner of the old database becomes that of the one that takes its name, where RDS lets the login that restores say so.
 
-RDS gives its master user neither CONTROL SERVER nor IMPERSONATE on other logins, so that it may make itself the owner, and others only if
-somebody granted it IMPERSONATE on them (Microsoft Learn, "ALTER AUTHORIZATION", Permissions). What can't be given is told, with the reason.
+RDS's lists of its master user's rights name neither CONTROL SERVER nor IMPERSONATE on other logins. So it may make itself the owner, and
+others only if somebody granted it IMPERSONATE on them (Microsoft Learn, "ALTER AUTHORIZATION", Permissions). What can't be given is told,
+with the reason.
 """
 
 from dbrestore.contract.job import FixUp
