@@ -1,4 +1,4 @@
-"""The rules of adoption: what of which bucket becomes a restore point of which instance, in one file that is deployed with the functions."""
+"""The rules of adoption: what of which bucket becomes a restore point of which instance; a file that is deployed with the functions."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache

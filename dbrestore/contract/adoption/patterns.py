@@ -11,6 +11,7 @@ A pattern that ends in `/` means directories (of `pg_dump -Fd`). Where a text ca
 as it can. The language is so small that for any two patterns it is known whether some key fits both.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def parse(text: str) -> Pattern:
         raise ValueError(f"has {unknown[0]}, which is no placeholder: write {{database}}, {{run}}, {{time}}, * or **")
     if twice := [place for place in _NAMED if places.count(place) > 1]:
         raise ValueError(f"has {twice[0]} twice: write * where it comes again")
-    if beside := [a + b for a, b in zip(parts, parts[1:], strict=False) if a in places and b in places]:
+    if beside := [a + b for a, b in itertools.pairwise(parts) if a in places and b in places]:
         raise ValueError(f"has {beside[0]} without anything between them: nobody could tell where the one ends")
     if any(brace in part for part in parts if part not in places for brace in "{}"):
         raise ValueError("has a brace that belongs to no placeholder: write {database}, {run} or {time}")
