@@ -22,20 +22,23 @@ from dbrestore.points.sqlserver.sets import Stripe, StripedSet
 
 # So long a backup of which something is missing is waited for in silence, and holds back those that came with it.
 LATE: Final = timedelta(hours=24)
+_ONE_LATER: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class Made:
-    """A point that was made: the ids of its full backups and of all its sets, and when."""
+    """A point that was made: the ids of its full backups and of all its sets, when, and when the last of it arrived."""
 
     fulls: frozenset[str]
     sets: frozenset[str]
     at: datetime
+    changed: datetime
 
 
 @dataclass(frozen=True)
 class Due:
-    """A point to be made now. `files` are the names of what it is made of; `changed` is when the last of it arrived."""
+    """A point to be made now. `files` are the names of what it is made of; `changed` is when the last of it arrived, or somewhat later:
+    what arrived together is in the order in which it was backed up."""
 
     files: tuple[str, ...]
     fulls: frozenset[str]
@@ -79,6 +82,10 @@ class Times:
     settle: timedelta
     chain: timedelta
 
+    def first(self, one: StripedSet) -> datetime:
+        """When the first of its stripes arrived."""
+        return min(self.changed[name] for name in _names(one))
+
     def of(self, sets: Iterable[StripedSet]) -> datetime:
         """When the last of these arrived."""
         return max(self.changed[name] for one in sets for name in _names(one))
@@ -92,8 +99,9 @@ def judge(files: Sequence[NativeFile], made: Sequence[Made], times: Times) -> Ju
     chains = [_usable(chain, judged, times) for chain in _chains(whole, judged, times)]
     known = {one for point in made for one in point.fulls}
     _grow(chains, made, judged, times)
-    for job in _jobs([chain for chain in chains if _id(chain.full) not in known], times):
-        _begin(job, partial, judged, times)
+    for job, changed in _jobs(chains, times):
+        if any(_id(chain.full) not in known for chain in job):
+            _begin(job, changed, partial, judged, times)
     judged.due.sort(key=lambda due: due.changed)
     return judged
 
@@ -150,7 +158,10 @@ def _grow(chains: Sequence[Chain], made: Sequence[Made], judged: Judged, times: 
     """Points of full backups that are in one, with what has followed since; only where no newer full backup has come."""
     by_id = {_id(chain.full): chain for chain in chains}
     newest = _newest(chains)
-    latest = {fulls: max((one for one in made if one.fulls == fulls), key=lambda one: one.at) for fulls in {one.fulls for one in made}}
+    begun = {one.fulls for one in made}
+    # What a late backup was added to goes on with it.
+    last_of = {fulls for fulls in begun if not any(fulls < other for other in begun)}
+    latest = {fulls: max((one for one in made if one.fulls == fulls), key=lambda one: one.at) for fulls in last_of}
     for fulls, last in latest.items():
         own = [by_id[one] for one in fulls if one in by_id]
         if len(own) < len(fulls) or any(newest[_database(chain)] is not chain for chain in own):
@@ -159,7 +170,7 @@ def _grow(chains: Sequence[Chain], made: Sequence[Made], judged: Judged, times: 
         known = {one for point in made if point.fulls == fulls for one in point.sets}
         if not sets - known:
             continue
-        due = _due(own, times)
+        due = _due(own, max(times.of([one for chain in own for one in chain.sets]), last.changed + _ONE_LATER))
         if last.at + times.chain <= times.now:
             judged.due.append(due)
         else:
@@ -167,20 +178,40 @@ def _grow(chains: Sequence[Chain], made: Sequence[Made], judged: Judged, times: 
             judged.waiting.append((fresh, "the chain time: the full backup was copied a short while ago", last.at + times.chain))
 
 
-def _jobs(chains: Sequence[Chain], times: Times) -> Iterator[list[Chain]]:
-    """A job writes each database once, and never rests for the settle time."""
-    job: list[Chain] = []
-    for chain in sorted(chains, key=lambda chain: (times.of([chain.full]), chain.full.backup_set.begun_at, chain.database)):
-        rested = bool(job) and times.of([chain.full]) - times.of([job[-1].full]) > times.settle
-        if rested or _database(chain) in map(_database, job):
-            yield job
-            job = []
-        job.append(chain)
+def _jobs(chains: Sequence[Chain], times: Times) -> Iterator[tuple[list[Chain], datetime]]:
+    """A job writes each database once, and never rests for the settle time. With when it counts as having arrived: of several that came
+    together, in whichever order, each a second after the one before it."""
+    for together in _together(chains, times):
+        last = times.of([one for chain in together for one in chain.sets])
+        for number, job in enumerate(_each_once(together)):
+            yield job, last + number * _ONE_LATER
+
+
+def _together(chains: Sequence[Chain], times: Times) -> Iterator[list[Chain]]:
+    """Those between whose full backups no more than the settle time lies; a stripe that comes late doesn't take its backup out of them."""
+    found: list[Chain] = []
+    for chain in sorted(chains, key=lambda chain: times.first(chain.full)):
+        if found and times.first(chain.full) - times.first(found[-1].full) > times.settle:
+            yield found
+            found = []
+        found.append(chain)
+    if found:
+        yield found
+
+
+def _each_once(chains: Sequence[Chain]) -> Iterator[list[Chain]]:
+    """As they were backed up: where a database comes again, a new job begins."""
+    job: dict[str, Chain] = {}
+    for chain in sorted(chains, key=lambda chain: (chain.full.backup_set.begun_at, chain.database)):
+        if _database(chain) in job:
+            yield list(job.values())
+            job = {}
+        job[_database(chain)] = chain
     if job:
-        yield job
+        yield list(job.values())
 
 
-def _begin(job: Sequence[Chain], partial: Sequence[StripedSet], judged: Judged, times: Times) -> None:
+def _begin(job: Sequence[Chain], changed: datetime, partial: Sequence[StripedSet], judged: Judged, times: Times) -> None:
     newest = times.of([chain.full for chain in job])
     files = tuple(name for chain in job for one in chain.sets for name in _names(one))
     if newest + times.settle > times.now:
@@ -189,25 +220,24 @@ def _begin(job: Sequence[Chain], partial: Sequence[StripedSet], judged: Judged, 
         until = times.of([late]) + LATE
         judged.waiting.append((files, f"the rest of {late.told}, which came with it", until))
     else:
-        judged.due.append(_due(job, times))
+        judged.due.append(_due(job, changed))
 
 
 def _held_back_by(job: Sequence[Chain], partial: Sequence[StripedSet], times: Times) -> StripedSet | None:
     """A full backup of another database that came with the job, and of which a stripe is missing that may still come."""
     own = set(map(_database, job))
-    first, last = (bound(times.of([chain.full]) for chain in job) for bound in (min, max))
+    first, last = (bound(times.first(chain.full) for chain in job) for bound in (min, max))
     for one in partial:
-        at = times.of([one])
-        came_with_it = first - times.settle <= at <= last + times.settle
-        if came_with_it and one.backup_set.database.casefold() not in own and at + LATE > times.now:
+        came_with_it = first - times.settle <= times.first(one) <= last + times.settle
+        if came_with_it and one.backup_set.database.casefold() not in own and times.of([one]) + LATE > times.now:
             return one
     return None
 
 
-def _due(chains: Sequence[Chain], times: Times) -> Due:
+def _due(chains: Sequence[Chain], changed: datetime) -> Due:
     sets = [one for chain in chains for one in chain.sets]
     files = tuple(name for one in sets for name in _names(one))
-    return Due(files, frozenset(_id(chain.full) for chain in chains), frozenset(map(_id, sets)), times.of(sets))
+    return Due(files, frozenset(_id(chain.full) for chain in chains), frozenset(map(_id, sets)), changed)
 
 
 def _newest(chains: Iterable[Chain]) -> dict[str, Chain]:

@@ -62,9 +62,9 @@ def _alone(work: RuleAtWork) -> bool:
     if not work.rows.take(owner, work.now, work.now + _LEASE):
         return False
     try:
-        ENGINES[work.rule.engine].follow(work)
+        has_ended = ENGINES[work.rule.engine].follow(work)
         heard = work.rows.heard()
-        is_due = _is_due(work.rule, work.rows.looked(), heard, work.now)
+        is_due = has_ended or _is_due(work.rule, work.rows.looked(), heard, work.now)
         if is_due:
             _look(work, heard)
         telling.tell(work)

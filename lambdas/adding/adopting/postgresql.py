@@ -24,17 +24,21 @@ MOST_READ_AT_ONCE: Final = 4
 MOST_DUMPS: Final = 500
 
 
-def follow(work: RuleAtWork) -> None:
-    """See how what is being read has ended, and begin what was only intended."""
-    for point in work.rows.points():
-        if point.state == "READING" and point.execution_arn:
-            found = described(work.surroundings, point.execution_arn)
-            if found is None:
-                _start(work, point)
-            elif found["status"] == "SUCCEEDED":
-                _made(work, point)
-            elif found["status"] != "RUNNING":
-                _failed(work, point, by_name(found.get("error", RestoreFailed.__name__))(message_of(found.get("cause", ""))))
+def follow(work: RuleAtWork) -> bool:
+    """See how what is being read has ended, and begin what was only intended; whether something has ended."""
+    reading = [point for point in work.rows.points() if point.state == "READING"]
+    return any([_followed(work, point).state != "READING" for point in reading])
+
+
+def _followed(work: RuleAtWork, point: PointRow) -> PointRow:
+    found = described(work.surroundings, point.execution_arn or "")
+    if found is None:
+        return _start(work, point)
+    if found["status"] == "SUCCEEDED":
+        return _made(work, point)
+    if found["status"] == "RUNNING":
+        return point
+    return _failed(work, point, by_name(found.get("error", RestoreFailed.__name__))(message_of(found.get("cause", ""))))
 
 
 def adopt(work: RuleAtWork, units: Sequence[Unit]) -> Iterator[Waiting]:

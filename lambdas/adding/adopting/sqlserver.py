@@ -16,8 +16,9 @@ from lambdas.adding.adopting.rule_at_work import FAILURES, RuleAtWork, is_its_ow
 _KNOWN: Final = ("MADE", "FAILED")
 
 
-def follow(work: RuleAtWork) -> None:
+def follow(work: RuleAtWork) -> bool:
     """Nothing is under way between two looks."""
+    return False
 
 
 def adopt(work: RuleAtWork, units: Sequence[Unit]) -> Iterator[Waiting]:
@@ -27,7 +28,7 @@ def adopt(work: RuleAtWork, units: Sequence[Unit]) -> Iterator[Waiting]:
         return
     looked = in_s3.look(work.source, [unit.key for unit in files.values()]).given.files
     rows = work.rows.points()
-    made = [Made(frozenset(row.fulls), frozenset(row.sets), row.at) for row in rows if row.state in _KNOWN]
+    made = [Made(frozenset(row.fulls), frozenset(row.sets), row.at, row.changed) for row in rows if row.state in _KNOWN]
     chain = timedelta(hours=work.rule.chain_hours)
     judged = judge(looked, made, Times({name: unit.changed for name, unit in files.items()}, work.now, work.rule.settle, chain))
     _refuse(work, judged.unfit, files)
