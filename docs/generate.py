@@ -17,9 +17,9 @@ from acceptance.sheet import Sheet
 from dbrestore.cli import error_reference, reference
 from dbrestore.contract import anchor, drills, job, record, request, sections
 from dbrestore.contract import evidence as evidence_document
+from dbrestore.contract import plan as contract
 from dbrestore.contract.adoption import answers as adoption_answers
 from dbrestore.contract.adoption import rules as adoption_rules
-from dbrestore.contract import plan as contract
 from dbrestore.contract.document import Document
 from dbrestore.contract.manifest import Manifest
 from dbrestore.contract.questions import cancellation, worker_configuration

@@ -59,11 +59,12 @@ def _print_rule(state: RuleState) -> None:
     if state.adopted:
         shown = table("restore point", "state", "files", "from")
         for one in state.adopted:
-            shown.add_row(one.point_id, _DOING[one.state], str(one.files), one.uri)
+            shown.add_row(one.point_id, _DOING[one.state], str(one.files), consoles.one_line(one.uri))
         console.print(shown)
     for waiting in state.waiting:
         until = f" (until {waiting.until:%Y-%m-%d %H:%M})" if waiting.until else ""
-        console.print(f"Waits: {waiting.uri}: {waiting.reason}{until}", soft_wrap=True)
+        console.print(consoles.one_line(f"Waits: {waiting.uri}: {waiting.reason}{until}"), soft_wrap=True)
     for refused in state.not_adopted:
         again = "; it is tried again" if refused.again else ""
-        console.print(f"Not adopted: {refused.uri}: {refused.error.name}: {refused.error.message}{again}", soft_wrap=True)
+        told = f"Not adopted: {refused.uri}: {refused.error.name}: {refused.error.message}{again}"
+        console.print(consoles.one_line(told), soft_wrap=True)

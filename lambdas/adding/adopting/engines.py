@@ -13,8 +13,8 @@ from lambdas.adding.adopting.rule_at_work import RuleAtWork
 
 @dataclass(frozen=True)
 class Adopting:
-    """`follow` sees how what was begun has ended, and tells whether something has; `adopt` begins what is due of what has arrived, and tells
-    what waits."""
+    """`follow` sees how what was begun has ended, and tells whether something has; `adopt` begins what is due of what has
+    arrived, and tells what waits."""
 
     follow: Callable[[RuleAtWork], bool]
     adopt: Callable[[RuleAtWork, Sequence[Unit]], Iterator[Waiting]]

@@ -1,4 +1,4 @@
-"""Native backups as they arrive, in any order: the same points, each once, of what a job left and in the order in which it was backed up."""
+"""Native backups as they arrive, in any order: the same points, each once, of what a job left, in the order in which it ran."""
 
 import random
 from dataclasses import dataclass, field, replace
