@@ -1,19 +1,27 @@
 """Backups that arrive become restore points: the real functions, and for dumps the real definition and reading."""
 
 import json
+import random
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import UUID
 
 import boto3
 import pytest
+from moto.core.botocore_stubber import BotocoreStubber
+from moto.s3.models import s3_backends
 
 from dbrestore.contract.adoption.answers import RuleState
 from dbrestore.points import stored_points
 from lambdas.configuration import adoption as adoption_configuration
+from tests.statemachine.fake_worker import lose_worker
 from tests.statemachine.test_added_points import CUSTOM, really_read
 from tests.statemachine.world import INSTANCE, REGION, World
+from tests.unit.points.pgdump import archives
 from tests.unit.points.sqlserver.backups import Written, backup
 
 BUCKET = "team-backups"
@@ -163,13 +171,202 @@ def test_native_backups_become_a_point_with_their_stripes_and_a_late_one_complet
     assert arrivals.told() == []
 
 
-def machine_made(count: int) -> list[tuple[str, bytes]]:
-    """Files of so many databases: most striped in two, each third with a log backup."""
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_thousand_files_in_random_order_and_heard_of_twice_are_the_right_points_each_once(arrivals: Arrivals, seed: int) -> None:
+    draw = random.Random(seed)
+    jobs = nights(databases=25, count=20)
+    files = [one for job in jobs for one in job]
+    draw.shuffle(files)
+    assert len(files) == 960
+    events = []
+    for key, body in files:
+        arrivals.put(key, body, heard=False)
+        events += [key] * draw.choice([0, 1, 2, 2])
+        if draw.random() < 0.1:
+            arrivals.hear(draw.choice(events or [key]))
+    draw.shuffle(events)
+    arrivals.adopt()
+    for key in events[:300]:
+        arrivals.hear(key)
+    for _ in range(4):
+        arrivals.settle(20)
+
+    found = arrivals.points("crm-mssql")
+    names = [sorted(file.origin for each in backups(point) for file in each.files) for point in found]
+    assert names == [sorted(f"s3://{BUCKET}/{key}" for key, _ in job) for job in jobs]
+    assert arrivals.told() == []
+
+
+def nights(databases: int, count: int) -> list[list[tuple[str, bytes]]]:
+    """What a job leaves each night: of every other database in three stripes, all with blanks and umlauts in their names."""
     found = []
-    for n in range(count):
-        full = replace(Written(), database=f"db{n}", set_id=UUID(int=1000 + n), media_id=UUID(int=5000 + n))
-        if n % 2:
-            found.append((f"native/db{n}.bak", backup(full)))
-        else:
-            found += [(f"native/db{n}-{s}.bak", backup(replace(full, stripe=s, stripes=2))) for s in (1, 2)]
+    for night in range(count):
+        job = []
+        for n in range(databases):
+            what = replace(
+                Written(),
+                database=f"db{n}",
+                database_id=UUID(int=100 + n),
+                set_id=UUID(int=10_000 + night * 1000 + n),
+                media=UUID(int=50_000 + night * 1000 + n),
+                begun=datetime(2026, 11, 1 + night, 1) + timedelta(minutes=n),
+            )
+            stripes = 3 if n % 2 else 1
+            names = [f"native/nächtlich {night}/{n}+{s}%20.bak" for s in range(1, stripes + 1)]
+            job += [(name, backup(replace(what, stripe=s, stripes=stripes))) for s, name in enumerate(names, 1)]
+        found.append(job)
     return found
+
+
+def test_an_event_whose_key_is_url_encoded_wakes_the_rule_too_and_others_wake_none(arrivals: Arrivals) -> None:
+    assert arrivals.hear("pg/2026/my orders+.dump") == ["dumps"]
+    assert arrivals.hear("pg%2F2026%2Fmy+orders%2B.dump") == ["dumps"]
+    assert [arrivals.hear(key) for key in ("pg/x.txt", "elsewhere/x.dump", "pg/a/b/c.dump")] == [[], [], []]
+
+
+def test_what_no_event_told_of_is_found_by_the_slow_look(arrivals: Arrivals) -> None:
+    arrivals.adopt()
+    arrivals.put("native/a.bak", backup(Written()), heard=False)
+    assert arrivals.settle(60) == []
+
+    assert arrivals.settle(23 * 60) == ["dumps", "native"]
+
+    assert len(arrivals.points("crm-mssql")) == 1
+
+
+def test_a_bucket_that_denies_is_told_once_and_looked_at_again(arrivals: Arrivals) -> None:
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]}
+    arrivals.put("native/a.bak", backup(Written()))
+    arrivals.s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+    for _ in range(3):
+        arrivals.settle(13 * 60)
+    told = [one for event in arrivals.told() for one in event["backups"] if one["uri"] == f"s3://{BUCKET}/native/*"]
+    assert [(one["error"]["name"], one["again"]) for one in told] == [("SourceAccessDenied", True)]
+    s3_backends["123456789012"]["aws"].get_bucket(BUCKET).policy = None
+
+    arrivals.settle(25 * 60)
+
+    assert len(arrivals.points("crm-mssql")) == 1
+    assert arrivals.state("native").not_adopted == ()
+
+
+def test_an_archived_dump_is_told_once_and_taken_when_it_was_retrieved(arrivals: Arrivals) -> None:
+    arrivals.s3.put_object(Bucket=BUCKET, Key="pg/1/a.dump", Body=CUSTOM, StorageClass="GLACIER")
+    arrivals.hear("pg/1/a.dump")
+    for _ in range(3):
+        arrivals.settle(13 * 60)
+    [told] = [one for event in arrivals.told() for one in event["backups"]]
+    assert (told["error"]["name"], told["again"]) == ("BackupArchived", True)
+    arrivals.s3.put_object(Bucket=BUCKET, Key="pg/1/a.dump", Body=CUSTOM)
+
+    arrivals.settle(25 * 60)
+    arrivals.settle()
+
+    assert [databases(point) for point in arrivals.points()] == [["a"]]
+
+
+def test_a_prefix_full_of_other_files_costs_a_listing(arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(3000):
+        arrivals.s3.put_object(Bucket=BUCKET, Key=f"native/logs/{n}.log", Body=b"")
+    arrivals.put("native/a.bak", backup(Written()))
+    asked: list[str] = []
+    original = BotocoreStubber.__call__
+    monkeypatch.setattr(
+        BotocoreStubber,
+        "__call__",
+        lambda self, event_name, request, **more: asked.append(event_name) or original(self, event_name, request, **more),
+    )
+
+    arrivals.settle()
+
+    assert len(arrivals.points("crm-mssql")) == 1
+    assert sum(name.endswith("ListObjectsV2") for name in asked) < 20
+    assert sum(name.endswith(("GetObject", "HeadObject")) for name in asked) < 30
+
+
+def test_what_is_older_than_the_window_is_passed_over(arrivals: Arrivals) -> None:
+    arrivals.put("native/a.bak", backup(Written()), heard=False)
+    arrivals.put("pg/1/a.dump", CUSTOM, heard=False)
+
+    arrivals.settle(8 * 24 * 60)
+
+    assert (arrivals.points("crm-mssql"), arrivals.points(), arrivals.told()) == ([], [], [])
+
+
+def test_a_worker_that_is_lost_every_time_is_given_up_after_some_tries_and_told_once(arrivals: Arrivals) -> None:
+    arrivals.world.worker.behaviour["read"] = lambda worker, job, command: lose_worker(worker, job, command)
+    arrivals.put("pg/1/a.dump", CUSTOM)
+    for _ in range(16):
+        arrivals.settle(100)
+
+    [told] = [one for event in arrivals.told() for one in event["backups"]]
+    assert (told["error"]["name"], told["again"]) == ("WorkerLost", True)
+    arrivals.world.worker.behaviour["read"] = really_read
+    arrivals.settle(25 * 60)
+    arrivals.settle()
+    assert [databases(point) for point in arrivals.points()] == [["a"]]
+
+
+def test_two_invocations_at_once_make_one_point(arrivals: Arrivals) -> None:
+    for name in ("a", "b", "c"):
+        arrivals.put(f"native/{name}.bak", backup(replace(Written(), database=name, set_id=UUID(bytes=name.encode() * 16))))
+    arrivals.world.clock.let_pass(minutes=16)
+    threads = [Thread(target=arrivals.adopt) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    arrivals.settle()
+
+    assert [databases(point) for point in arrivals.points("crm-mssql")] == [["a", "b", "c"]]
+
+
+def test_a_directory_dump_waits_for_its_last_file(arrivals: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = tmp_path / "directories.json"
+    rules.write_text(json.dumps({"rules": [{**DUMPS, "pattern": "dirs/{database}/"}]}))
+    monkeypatch.setenv("ADOPTION_CONFIGURATION", str(rules))
+    files = sorted(archives.directory(archives.shop("gzip"), tmp_path / "d").iterdir())
+    *first, last = sorted(files, key=lambda path: path.name != "toc.dat")
+    for path in first:
+        arrivals.put(f"dirs/shop/{path.name}", path.read_bytes())
+    arrivals.settle(60)
+    assert [one.reason for one in arrivals.state("dumps").waiting] == [f"{last.name}, which has not arrived"]
+    arrivals.put(f"dirs/shop/{last.name}", last.read_bytes())
+
+    arrivals.settle()
+    arrivals.settle()
+
+    assert [databases(point) for point in arrivals.points()] == [["shop"]]
+    assert arrivals.told() == []
+
+
+def test_a_function_that_dies_anywhere_is_carried_on_and_makes_nothing_twice(arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At every write of the ledger and of the repository."""
+    arrivals.put("native/a.bak", backup(Written()))
+    arrivals.world.clock.let_pass(minutes=16)
+    original, left = BotocoreStubber.__call__, [0]
+
+    def dying(self: Any, event_name: str, request: Any, **more: Any) -> Any:
+        if event_name.endswith(("TransactWriteItems", "PutObject", "CopyObject", "DeleteObject")):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Died
+        return original(self, event_name, request, **more)
+
+    monkeypatch.setattr(BotocoreStubber, "__call__", dying)
+    for number in range(12):
+        left[0] = number
+        with suppress(Died):
+            arrivals.world.call("AdoptArrivals", {})
+        left[0] = 1000
+        # Longer than a lease.
+        arrivals.world.clock.let_pass(minutes=21)
+    arrivals.adopt()
+
+    assert [databases(point) for point in arrivals.points("crm-mssql")] == [["shop"]]
+    assert arrivals.s3.list_objects_v2(Bucket="repository", Prefix=".unfinished/").get("Contents", []) == []
+
+
+class Died(BaseException):
+    """The function is gone."""

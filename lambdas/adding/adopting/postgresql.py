@@ -35,7 +35,7 @@ def _followed(work: RuleAtWork, point: PointRow) -> PointRow:
     if found is None:
         return _start(work, point)
     if found["status"] == "SUCCEEDED":
-        return _made(work, point)
+        return work.made(point, point.members.values())
     if found["status"] == "RUNNING":
         return point
     return _failed(work, point, by_name(found.get("error", RestoreFailed.__name__))(message_of(found.get("cause", ""))))
@@ -127,7 +127,7 @@ def _begun(work: RuleAtWork, point: PointRow, sound: Sequence[Unit]) -> PointRow
     if point.next_at and point.next_at > work.now:
         return point
     if work.is_made(point.point_id):
-        return _made(work, point)
+        return work.made(point, point.members.values())
     work.rows.keep(point)
     pairs = [(unit.database, unit.key) for unit in sound]
     try:
@@ -159,14 +159,6 @@ def _order(work: RuleAtWork, point_id: str) -> AdditionOrder:
 
 def _execution_arn(work: RuleAtWork, name: str) -> str:
     return f"{work.surroundings.settings.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
-
-
-def _made(work: RuleAtWork, point: PointRow) -> PointRow:
-    bucket = work.repository.bucket
-    work.repository.s3.delete_object(Bucket=bucket, Key=unfinished.key(work.rule.instance, point.point_id))
-    for key in point.members.values():
-        work.rows.accept(work.uri(key))
-    return work.rows.keep(point.model_copy(update={"state": "MADE", "at": work.now, "next_at": None}))
 
 
 def _not_copied(work: RuleAtWork, point: PointRow, error: RestoreError) -> PointRow:

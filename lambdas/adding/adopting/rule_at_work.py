@@ -5,7 +5,7 @@ An error of a backup is final until it is written anew. What lies outside of it 
 told once and tried again at every slow look. What may pass is tried some times, at growing distances, before it counts as such.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -18,7 +18,7 @@ from dbrestore.contract.adoption.answers import Waiting
 from dbrestore.contract.adoption.rules import AdoptionRule
 from dbrestore.contract.errors import BackupUnfit, Busy, NotReady, RequestRefused, RestoreError, WorkFailed
 from dbrestore.contract.job import ErrorNote
-from dbrestore.points.in_s3 import copying, source
+from dbrestore.points.in_s3 import copying, source, unfinished
 from dbrestore.points.in_s3.copying import Pace, Repository
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.source import Listed, Source
@@ -100,6 +100,14 @@ class RuleAtWork:
         slow = timedelta(hours=self.rule.look_hours)
         refused = [row for row in self.rows.refused() if not row.missing]
         return {row.fingerprint for row in refused if not row.again or row.at + slow > self.now}
+
+    def made(self, point: PointRow, adopted: Iterable[str]) -> PointRow:
+        """The point is there, of these keys; its note goes, if it is still there."""
+        note = unfinished.key(self.rule.instance, point.point_id)
+        self.repository.s3.delete_object(Bucket=self.repository.bucket, Key=note)
+        for key in adopted:
+            self.rows.accept(self.uri(key))
+        return self.rows.keep(point.model_copy(update={"state": "MADE", "at": self.now, "next_at": None}))
 
     def postponed(self, point: PointRow, error: RestoreError) -> PointRow:
         """Another try later; people are told when that is no longer likely to help."""

@@ -96,6 +96,4 @@ def _made(work: RuleAtWork, point: PointRow, units: Sequence[Unit]) -> PointRow:
                 return work.postponed(point, error)
             work.refuse(units[0].key, units[0].fingerprint, point.changed, error)
             return work.rows.keep(point.model_copy(update={"state": "FAILED", "at": work.now, "next_at": None}))
-    for unit in units:
-        work.rows.accept(work.uri(unit.key))
-    return work.rows.keep(point.model_copy(update={"state": "MADE", "at": work.now, "next_at": None}))
+    return work.made(point, [unit.key for unit in units])
