@@ -76,10 +76,7 @@ class ControlStack(Stack):
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
         self.api_url = self.api.url(self.api.serve(self.functions["AnswerApi"])) if self.api else None
-        Occasions(self, self.functions, self.machine_arn, self.repository, self.undelivered).all()
-        adoption.listening(self, self.adopted, self.functions, self.undelivered)
-        hearing = {row.state: self.functions[row.state] for row in FUNCTIONS if row.hears_events and row.state in self.functions}
-        undelivered_of_lambda(self, hearing, self.undelivered)
+        self._hearing()
         self._watching(settings)
         if settings.permissions_boundary:
             boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)
@@ -225,6 +222,13 @@ class ControlStack(Stack):
         )
         acknowledge(group, OF_LOGS)
         return group
+
+    def _hearing(self) -> None:
+        """What calls functions besides the flow, and what becomes of events that no function takes."""
+        Occasions(self, self.functions, self.machine_arn, self.repository, self.undelivered).all()
+        adoption.listening(self, self.adopted, self.functions, self.undelivered)
+        hearing = {row.state: self.functions[row.state] for row in FUNCTIONS if row.hears_events and row.state in self.functions}
+        undelivered_of_lambda(self, hearing, self.undelivered)
 
     def _watching(self, settings: Settings) -> None:
         """The schedules of drills, and who is told of what goes wrong and of what ended."""

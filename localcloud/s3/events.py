@@ -10,7 +10,7 @@
 | a bucket of a template ignores its NotificationConfiguration | EventBridge is switched on where it says so |
 
 Of what else S3 tells, the product listens to nothing. They go to the default bus of the bucket's account and Region. Keys are as they are:
-URL-encoded they are in notifications to queues, topics and functions alone.
+that they are URL-encoded the guide says of notifications to queues, topics and functions alone (of these it is assumed that they aren't).
 """
 
 import logging

@@ -13,7 +13,7 @@ from dbrestore.contract import limits
 from dbrestore.contract.adoption.answers import Waiting
 from dbrestore.contract.adoption.rules import AdoptionRule
 from dbrestore.contract.document import Document
-from dbrestore.contract.errors import AwsRefused, BackupUnreadable, RestoreRequestInvalid
+from dbrestore.contract.errors import AwsRefused, BackupUnreadable, Busy, RestoreRequestInvalid
 from dbrestore.points.adoption import arrivals
 from dbrestore.points.adoption.arrivals import Unit
 from lambdas.adding.adopting import telling
@@ -21,7 +21,6 @@ from lambdas.adding.adopting.engines import ENGINES
 from lambdas.adding.adopting.rows import AdoptionRows, Heard, Looked
 from lambdas.adding.adopting.rule_at_work import FAILURES, RuleAtWork, named
 from lambdas.configuration import adoption as adoption_configuration
-from lambdas.runtime import telemetry
 from lambdas.runtime.inputs import SweepInput
 from lambdas.runtime.state import Surroundings, handler
 from lambdas.runtime.telemetry import log
@@ -80,15 +79,19 @@ def _is_due(rule: AdoptionRule, last: Looked | None, heard: Sequence[Heard], now
 
 
 def _look(work: RuleAtWork, heard: Sequence[Heard]) -> None:
-    """What can't be listed is told like a backup that can't be adopted, and looked at again at the slow pace."""
+    """What can't be listed is told like a backup that can't be adopted, and looked at again at the slow pace; what passes, at the next
+    call."""
     place = f"{work.rule.keys.prefix}*"
     try:
         units = _units(work, heard)
         waiting = tuple(ENGINES[work.rule.engine].adopt(work, units))
     except FAILURES as caught:
-        telemetry.count("AdoptionTroubles")
-        work.refuse(place, _RULE, work.now, named(caught), again=True)
-        work.rows.note(Looked(at=work.now))
+        error = named(caught)
+        is_passing = isinstance(error, Busy)
+        if not is_passing:
+            work.refuse(place, _RULE, work.now, error, again=True)
+        work.rows.note(Looked(at=work.now, next_at=work.now if is_passing else None))
+        log.warning("the rule %s: %s: %s", work.rule.name, type(error).__name__, error)
     else:
         work.rows.accept(work.uri(place))
         work.rows.note(Looked(at=work.now, next_at=_next(work, waiting), waiting=waiting[:MOST_WAITING]))

@@ -25,8 +25,8 @@ class CreationDetail(StateInput):
 
 
 class CreationEvent(StateInput):
-    """HearArrival: S3's event `Object Created` (Amazon S3 User Guide, "EventBridge event message structure"). Unlike in notifications to
-    queues and topics the key isn't URL-encoded; who forwards those may send one that is."""
+    """HearArrival: S3's event `Object Created` (Amazon S3 User Guide, "EventBridge event message structure"). The guide says of keys in
+    notifications to queues and topics that they are URL-encoded, and of these nothing of the kind: both are understood."""
 
     time: datetime
     detail: CreationDetail

@@ -42,11 +42,10 @@ class Heard(Document):
 
 
 class Looked(Document):
-    """The last listing. `seen` tells whether anything has changed since."""
+    """The last listing."""
 
     at: AwareDatetime
     next_at: AwareDatetime | None = None
-    seen: str = ""
     waiting: tuple[Waiting, ...] = ()
 
 
