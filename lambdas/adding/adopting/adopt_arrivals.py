@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
-from dbrestore.contract import limits
 from dbrestore.contract.adoption.answers import Waiting
 from dbrestore.contract.adoption.rules import AdoptionRule
 from dbrestore.contract.document import Document
@@ -41,7 +40,7 @@ class Adoptions(Document):
 @handler("AdoptArrivals", SweepInput)
 def adopt_arrivals(_: SweepInput, surroundings: Surroundings) -> Adoptions:
     """Raises AwsRefused, after all rules had their turn, if one met something unforeseen."""
-    ends = surroundings.stopwatch() + limits.ADOPTING_SECONDS
+    ends = surroundings.stopwatch() + surroundings.bounds.adopting_seconds
     looked, failed = [], []
     for rule in adoption_configuration.deployed(surroundings.settings.adoption_configuration).rules:
         rows = AdoptionRows(surroundings.table, rule.name)
