@@ -1,13 +1,14 @@
 """Native backups that have arrived: which make a point together, and what they wait for. Their headers say what belongs to what.
 
 A point is made of the full backups that one job leaves, each of another database, and of what follows them. A job is over when no full
-backup has come for the settle time. What follows later makes another point of the same full backups, at most once in the chain time,
-because each copies them again. Invariant: each full backup begins one point, and what a point is made of can be restored.
+backup has come for the settle time; where they never stop, when none of its own has for four times as long. What follows later makes
+another point of the same full backups, at most once in the chain time, because each copies them again. Invariant: each full backup begins
+one point, and what a point is made of can be restored.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from dbrestore.contract.errors import RestoreError
@@ -23,6 +24,7 @@ from dbrestore.points.sqlserver.sets import Stripe, StripedSet
 # So long a backup of which something is missing is waited for in silence, and holds back those that came with it.
 LATE: Final = timedelta(hours=24)
 _ONE_LATER: Final = timedelta(seconds=1)
+_LONGEST_SETTLES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,14 @@ class Missing(NamedTuple):
     error: type[RestoreError]
     sentence: str
     since: datetime
+
+
+class _Job(NamedTuple):
+    """Full backups with what follows them, which make one point from `over` on; `changed` as in Due."""
+
+    chains: Sequence[Chain]
+    changed: datetime
+    over: datetime
 
 
 class Unfit(NamedTuple):
@@ -99,9 +109,9 @@ def judge(files: Sequence[NativeFile], made: Sequence[Made], times: Times) -> Ju
     chains = [_usable(chain, judged, times) for chain in _chains(whole, judged, times)]
     known = {one for point in made for one in point.fulls}
     _grow(chains, made, judged, times)
-    for job, changed in _jobs(chains, times):
-        if any(_id(chain.full) not in known for chain in job):
-            _begin(job, changed, partial, judged, times)
+    for job in _jobs(chains, times):
+        if any(_id(chain.full) not in known for chain in job.chains):
+            _begin(job, partial, judged, times)
     judged.due.sort(key=lambda due: due.changed)
     return judged
 
@@ -178,23 +188,27 @@ def _grow(chains: Sequence[Chain], made: Sequence[Made], judged: Judged, times: 
             judged.waiting.append((fresh, "the chain time: the full backup was copied a short while ago", last.at + times.chain))
 
 
-def _jobs(chains: Sequence[Chain], times: Times) -> Iterator[tuple[list[Chain], datetime]]:
-    """A job writes each database once, and never rests for the settle time. With when it counts as having arrived: of several that came
-    together, in whichever order, each a second after the one before it."""
+def _jobs(chains: Sequence[Chain], times: Times) -> Iterator[_Job]:
+    """A job writes each database once, and never rests for the settle time. Of several that came together, in whichever order, each counts
+    as having arrived a second after the one before it."""
     for together in _together(chains, times):
         last = times.of([one for chain in together for one in chain.sets])
+        rested = times.of([chain.full for chain in together]) + times.settle
         for number, job in enumerate(_each_once(together)):
-            yield job, last + number * _ONE_LATER
+            of_its_own = times.of([chain.full for chain in job]) + _LONGEST_SETTLES * times.settle
+            yield _Job(job, last + number * _ONE_LATER, min(rested, of_its_own))
 
 
 def _together(chains: Sequence[Chain], times: Times) -> Iterator[list[Chain]]:
     """Those between whose full backups no more than the settle time lies; a stripe that comes late doesn't take its backup out of them."""
     found: list[Chain] = []
+    newest = datetime.min.replace(tzinfo=UTC)
     for chain in sorted(chains, key=lambda chain: times.first(chain.full)):
-        if found and times.first(chain.full) - times.first(found[-1].full) > times.settle:
+        if found and times.first(chain.full) - newest > times.settle:
             yield found
             found = []
         found.append(chain)
+        newest = max(newest, times.of([chain.full]))
     if found:
         yield found
 
@@ -211,16 +225,15 @@ def _each_once(chains: Sequence[Chain]) -> Iterator[list[Chain]]:
         yield list(job.values())
 
 
-def _begin(job: Sequence[Chain], changed: datetime, partial: Sequence[StripedSet], judged: Judged, times: Times) -> None:
-    newest = times.of([chain.full for chain in job])
-    files = tuple(name for chain in job for one in chain.sets for name in _names(one))
-    if newest + times.settle > times.now:
-        judged.waiting.append((files, "the settle time: more of the same job may follow", newest + times.settle))
-    elif late := _held_back_by(job, partial, times):
+def _begin(job: _Job, partial: Sequence[StripedSet], judged: Judged, times: Times) -> None:
+    files = tuple(name for chain in job.chains for one in chain.sets for name in _names(one))
+    if job.over > times.now:
+        judged.waiting.append((files, "the settle time: more of the same job may follow", job.over))
+    elif late := _held_back_by(job.chains, partial, times):
         until = times.of([late]) + LATE
         judged.waiting.append((files, f"the rest of {late.told}, which came with it", until))
     else:
-        judged.due.append(_due(job, changed))
+        judged.due.append(_due(job.chains, job.changed))
 
 
 def _held_back_by(job: Sequence[Chain], partial: Sequence[StripedSet], times: Times) -> StripedSet | None:

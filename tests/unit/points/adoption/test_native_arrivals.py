@@ -101,6 +101,17 @@ def test_nothing_is_made_before_it_has_settled_and_nothing_twice() -> None:
     assert bucket.look(timedelta(hours=30)) == Judged()
 
 
+def test_where_backups_never_stop_a_job_is_over_after_four_settle_times() -> None:
+    bucket = Bucket()
+    for n in range(12):
+        bucket.put(
+            file(str(n), replace(FULL, set_id=UUID(int=n + 1), media=UUID(int=n + 50), begun=FULL.begun + n * timedelta(minutes=10)))
+        )
+        bucket.look(timedelta(minutes=10))
+
+    assert [point.files for point in bucket.points] == [(f"{n}",) for n in range(7)]
+
+
 def test_a_late_stripe_completes_its_backup_and_holds_back_what_came_with_it() -> None:
     bucket = Bucket()
     other = replace(FULL, database="crm", set_id=UUID(int=7), media=UUID(int=8), begun=FULL.begun + timedelta(minutes=1))
