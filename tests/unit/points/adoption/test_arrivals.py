@@ -40,6 +40,14 @@ def test_a_thousand_dumps_in_any_order_are_the_same_groups(seed: int) -> None:
     assert sum(bool(group.fresh(known)) for group in made) == 50
 
 
+def test_the_same_members_in_any_order_are_the_same_point_and_others_another() -> None:
+    same = {arrivals.point_id(BEGIN, "orders", members) for members in (["a", "b", "c"], ["c", "a", "b"])}
+
+    assert len(same) == 1
+    assert arrivals.point_id(BEGIN, "orders", ["a", "b"]) not in same
+    assert arrivals.point_id(BEGIN, "crm", ["a", "b", "c"]) not in same
+
+
 def test_without_a_run_each_dump_is_a_point() -> None:
     made = groups(found("pg/{database}-{time}.dump", listed("pg/a-2026-11-30.dump"), listed("pg/a-2026-12-01.dump", 9)), LONG_AGO)
 
