@@ -18,6 +18,8 @@ from dbrestore.cli import error_reference, reference
 from dbrestore.contract import anchor, drills, job, record, request, sections
 from dbrestore.contract import evidence as evidence_document
 from dbrestore.contract import plan as contract
+from dbrestore.contract.adoption import answers as adoption_answers
+from dbrestore.contract.adoption import rules as adoption_rules
 from dbrestore.contract.document import Document
 from dbrestore.contract.manifest import Manifest
 from dbrestore.contract.questions import cancellation, worker_configuration
@@ -50,6 +52,8 @@ READ: tuple[type[Document], ...] = (
     sqlserver_configuration.SqlServerConfiguration,
     access_configuration.AccessConfiguration,
     answer_configuration.AnswerConfiguration,
+    adoption_rules.AdoptionConfiguration,
+    adoption_answers.AdoptionQuestion,
     drills.DrillConfiguration,
     drills.DrillStart,
     swap_orders.SwapStart,
@@ -69,6 +73,8 @@ WRITTEN: tuple[type[Document], ...] = (
     doctor_findings.Examination,
     cancellation.CancelAnswer,
     drills.DrillListAnswer,
+    adoption_answers.AdoptionAnswer,
+    adoption_answers.NotAdoptedEvent,
     worker_configuration.WorkerConfigurationAnswer,
     record.Report,
     record.RestoreEvent,

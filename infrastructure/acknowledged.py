@@ -19,6 +19,8 @@ BY_RESTORE = "one folder per restore, named by its id; nothing outside restores/
 STAGING = "the number in the name is the bucket's generation; account and Region are fixed"
 # Where a pattern's account, Region or key is a wildcard, what bounds it instead.
 WILDCARDS: Mapping[str, str] = {
+    "{adopted_files}*": "what a rule of adoption names: the fixed beginning of its keys",
+    "{adopted_points}*": "restore points of the instances that rules of adoption name",
     "*": "IAM knows no resource for these actions; the condition holds them to the Region",
     "arn:{partition}:ec2:{region}:*:security-group/*": "a shared VPC's owner is in the ARN; the condition holds them to the VPCs",
     "arn:{partition}:ec2:{region}:*:subnet/*": "a shared VPC's owner is in the ARN; the condition holds them to the VPCs",

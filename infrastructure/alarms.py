@@ -62,7 +62,7 @@ def undelivered_of_lambda(scope: Construct, functions: Mapping[str, lambda_.Func
 @dataclass(frozen=True)
 class Watched:
     """What alarms are set on. `prefix`: the installation's, and the namespace of its own metrics. `undelivered_drills` is None without
-    scheduled drills, `undelivered_answers` without answers."""
+    scheduled drills, `undelivered_answers` without answers. `adopts`: whether there is a rule of adoption."""
 
     prefix: str
     machine: sfn.StateMachine
@@ -70,6 +70,7 @@ class Watched:
     undelivered: sqs.Queue
     undelivered_drills: sqs.Queue | None = None
     undelivered_answers: sqs.Queue | None = None
+    adopts: bool = False
 
 
 def alarms(scope: Construct, watched: Watched, addresses: tuple[str, ...]) -> sns.Topic:
@@ -115,9 +116,15 @@ def _more_than_none(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, st
             _waiting_in(watched.undelivered),
             "An event that wakes a function could not be delivered: the message in the queue says which",
         ),
+        *_of_adoption(watched),
         *_of_a_queue("UndeliveredDrills", watched.undelivered_drills, "A drill's schedule could not start the state machine"),
         *_of_a_queue("UndeliveredAnswers", watched.undelivered_answers, "A ticket, a chat or an on-call service could not be told"),
     )
+
+
+def _of_adoption(watched: Watched) -> tuple[tuple[str, cloudwatch.IMetric, str], ...]:
+    told = "Backups that arrived did not become restore points: dbrestore points adoptions says which, and why"
+    return (("BackupsNotAdopted", _own(watched.prefix, "BackupsNotAdopted"), told),) if watched.adopts else ()
 
 
 def _of_a_queue(name: str, queue: sqs.Queue | None, told: str) -> tuple[tuple[str, cloudwatch.IMetric, str], ...]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from dbrestore.contract.deployed import versions
 from infrastructure.dependencies import BUILD, ROOT, Dependencies, tree
 from lambdas.configuration import access as access_configuration
+from lambdas.configuration import adoption as adoption_configuration
 from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import drills as drill_configuration
 from lambdas.configuration import extensions as extension_configuration
@@ -51,6 +52,7 @@ def function_code(
     credentials: Path = credential_configuration.DEPLOYED,
     drills: Path = drill_configuration.DEPLOYED,
     access: Path = access_configuration.DEPLOYED,
+    adoption: Path = adoption_configuration.DEPLOYED,
 ) -> Path:
     """What all functions share: the control plane, the documents it speaks, and the configurations under the names by which the modules of
     lambdas.configuration find them. Raises ConfigurationInvalid: what can't be read must not be deployed."""
@@ -60,6 +62,7 @@ def function_code(
     credential_configuration.read(credentials)
     drill_configuration.read(drills)
     access_configuration.read(access)
+    adoption_configuration.read(adoption)
     packages = [path for package in FUNCTION_PACKAGES for path in _sources(package)]
     contents = {
         worker_configuration.DEPLOYED: workers.read_bytes(),
@@ -68,6 +71,7 @@ def function_code(
         credential_configuration.DEPLOYED: credentials.read_bytes(),
         drill_configuration.DEPLOYED: drills.read_bytes(),
         access_configuration.DEPLOYED: access.read_bytes(),
+        adoption_configuration.DEPLOYED: adoption.read_bytes(),
     }
     beside = [(path.relative_to(ROOT).as_posix(), content, 0o644) for path, content in contents.items()]
     # A name of its own: two syntheses with two configurations must not take each other's archive.

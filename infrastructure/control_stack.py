@@ -11,7 +11,7 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infrastructure import answers, drills, encryption, names
+from infrastructure import adoption, answers, drills, encryption, names
 from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
 from infrastructure.alarms import Watched, alarms, undelivered, undelivered_of_lambda
 from infrastructure.api import http_api
@@ -25,6 +25,7 @@ from infrastructure.occasions import Occasions
 from infrastructure.settings import Settings
 from infrastructure.statements import Statement, policy, session_policy
 from infrastructure.telling import topic_for_people
+from lambdas.configuration import adoption as adoption_configuration
 from lambdas.configuration import drills as drill_configuration
 
 OF_FUNCTIONS = {
@@ -54,7 +55,9 @@ class ControlStack(Stack):
             settings.credential_configuration,
             settings.drill_configuration,
             settings.access_configuration,
+            settings.adoption_configuration,
         )
+        self.adopted = adoption_configuration.read(settings.adoption_configuration).rules
         require_names(self)
         self.ledger = ledger_table(self, settings.prefix)
         self.key = encryption.key(self, settings)
@@ -73,8 +76,7 @@ class ControlStack(Stack):
         self.functions = self._functions()
         self.machine = self._machine(DEFINITION)
         self.api_url = self.api.url(self.api.serve(self.functions["AnswerApi"])) if self.api else None
-        Occasions(self, self.functions, self.machine_arn, self.repository, self.undelivered).all()
-        undelivered_of_lambda(self, {row.state: self.functions[row.state] for row in FUNCTIONS if row.hears_events}, self.undelivered)
+        self._hearing()
         self._watching(settings)
         if settings.permissions_boundary:
             boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)
@@ -93,7 +95,7 @@ class ControlStack(Stack):
             compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
             compatible_architectures=[lambda_.Architecture.X86_64],
         )
-        wanted = [row for row in FUNCTIONS if self.api or not row.answers_api]
+        wanted = [row for row in FUNCTIONS if (self.api or not row.answers_api) and (self.adopted or not row.adopts)]
         return {row.state: self._function(row, code, layer) for row in wanted}
 
     def _function(self, row: Function, code: lambda_.Code, layer: lambda_.LayerVersion) -> lambda_.Function:
@@ -157,6 +159,7 @@ class ControlStack(Stack):
             "evidence": self.evidence.bucket_name,
             "undelivered": self.undelivered.queue_arn,
             "hook_secret": self.api.hook_secrets if self.api else (),
+            **adoption.places(self.adopted, self.repository.bucket_name),
         }
 
     def _environment(self, row: Function) -> dict[str, str]:
@@ -220,14 +223,23 @@ class ControlStack(Stack):
         acknowledge(group, OF_LOGS)
         return group
 
+    def _hearing(self) -> None:
+        """What calls functions besides the flow, and what becomes of events that no function takes."""
+        Occasions(self, self.functions, self.machine_arn, self.repository, self.undelivered).all()
+        adoption.listening(self, self.adopted, self.functions, self.undelivered)
+        hearing = {row.state: self.functions[row.state] for row in FUNCTIONS if row.hears_events and row.state in self.functions}
+        undelivered_of_lambda(self, hearing, self.undelivered)
+
     def _watching(self, settings: Settings) -> None:
         """The schedules of drills, and who is told of what goes wrong and of what ended."""
         declared = drill_configuration.read(settings.drill_configuration).drills
         undelivered_drills = drills.scheduled(self, self.prefix, declared, self.machine)
         not_told = answers.answered(self, settings)
-        watched = Watched(self.prefix, self.machine, self.functions["SweepLedger"], self.undelivered, undelivered_drills, not_told)
+        sweeper, adopts = self.functions["SweepLedger"], bool(self.adopted)
+        watched = Watched(self.prefix, self.machine, sweeper, self.undelivered, undelivered_drills, not_told, adopts)
         self.alarms = alarms(self, watched, settings.alarm_addresses)
         self.restores = topic_for_people(self, self.prefix, settings.restore_addresses, self.undelivered)
+        adoption.told_to_people(self, self.adopted, self.restores, self.machine_arn, self.undelivered)
         if settings.dashboard:
             dashboard(self, watched)
 

@@ -15,7 +15,8 @@ from infrastructure.statements import Statement
 class Function:
     """`handler` is `module.function`; `timeout` is in seconds, `memory` in MB. `answers_commands`: no state of the flow, the `dbrestore`
     command invokes it and finds its name in the control account's signpost. `hears_events`: the event bus calls it, and what it fails to
-    take is kept. `answers_api`: API Gateway calls it; there is one only where there is an API."""
+    take is kept. `answers_api`: API Gateway calls it; there is one only where there is an API. `adopts`: there is one only where there is a
+    rule of adoption."""
 
     state: str
     handler: str
@@ -26,6 +27,7 @@ class Function:
     answers_commands: bool = False
     hears_events: bool = False
     answers_api: bool = False
+    adopts: bool = False
 
     @property
     def own_statements(self) -> tuple[Statement, ...]:
@@ -180,6 +182,26 @@ FUNCTIONS = (
         answers_commands=True,
         hears_events=True,
     ),
+    Function(
+        "HearArrival",
+        "lambdas.adding.adopting.hear_arrival.hear_arrival",
+        timeout=30,
+        memory=256,
+        hears_events=True,
+        adopts=True,
+    ),
+    Function(
+        "AdoptArrivals",
+        "lambdas.adding.adopting.adopt_arrivals.adopt_arrivals",
+        control=(*may.ADOPT, may.START_RESTORES, may.SEE_EXECUTIONS),
+        # S3 copies as long as it lets it: what isn't done by then, the next one goes on with.
+        timeout=900,
+        # A listing of two hundred thousand objects.
+        memory=1024,
+        hears_events=True,
+        adopts=True,
+    ),
+    Function("ListAdoptions", "lambdas.entrances.list_adoptions.list_adoptions", timeout=30, answers_commands=True),
     Function("ListDrills", "lambdas.entrances.list_drills.list_drills", timeout=30, answers_commands=True),
     Function(
         "ExamineInstallation",

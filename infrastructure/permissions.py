@@ -69,6 +69,22 @@ REMOVE_ABANDONED = (
     Statement(("s3:DeleteObject",), ("arn:{partition}:s3:::{repository}/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
 )
+# What rules of adoption name, and nothing else of others; in the repository what is of their instances. Without a rule there is none of it.
+ADOPT = (
+    Statement(("s3:ListBucket",), ("{adopted_bucket}",)),
+    Statement(("s3:GetObject", "s3:GetObjectVersion"), ("{adopted_files}*",)),
+    Statement(("kms:Decrypt",), ("{adopted_key}",), {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}),
+    Statement(
+        ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
+        ("{adopted_points}*",),
+    ),
+    Statement(("s3:ListBucket", "s3:ListBucketMultipartUploads"), ("arn:{partition}:s3:::{repository}",)),
+    Statement(
+        ("events:PutEvents",),
+        ("arn:{partition}:events:{region}:{account}:event-bus/default",),
+        {"StringEquals": {"events:source": "dbrestore.adoption"}},
+    ),
+)
 # No version of an object can be deleted with these, nor a lock be bypassed.
 REMOVE_POINTS = (
     Statement(("s3:DeleteObject", "s3:GetObjectRetention", "s3:GetObjectLegalHold"), ("arn:{partition}:s3:::{repository}/*",)),

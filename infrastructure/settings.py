@@ -12,6 +12,7 @@ from dbrestore.contract.swaps.orders import LONGEST_KEEP_DAYS
 from infrastructure import names
 from infrastructure.dependencies import ROOT
 from lambdas.configuration import access as access_configuration
+from lambdas.configuration import adoption as adoption_configuration
 from lambdas.configuration import answers as answer_configuration
 from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import drills as drill_configuration
@@ -54,7 +55,8 @@ class Settings:
     `access_configuration`: who may call the HTTP API; with a caller in it there is one. `api_access_log`: whether API Gateway logs each
     call, for which the account needs a role. `api_vpc_endpoints`: with them the API is reached through these alone. `api_web_acl`: the ARN
     of a firewall for it, "" for none. `answer_configuration`: which other systems are told of restores; no function reads it.
-    `swap_keep_days`: for so long a database that was replaced is kept."""
+    `swap_keep_days`: for so long a database that was replaced is kept. `adoption_configuration`: which backups become restore points as
+    they arrive."""
 
     target_accounts: tuple[str, ...] = ()
     encryption_key: str = ""
@@ -78,6 +80,7 @@ class Settings:
     dashboard: bool = False
     answer_configuration: Path = answer_configuration.DEPLOYED
     swap_keep_days: int = KEEP_DAYS
+    adoption_configuration: Path = adoption_configuration.DEPLOYED
 
 
 def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings:
@@ -113,6 +116,7 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
         _switch("dashboard", context("dashboard")),
         _configuration(context("answerConfiguration"), answer_configuration.DEPLOYED, partial(answer_configuration.read, callers=callers)),
         _kept(context("swapKeepDays")),
+        _configuration(context("adoptionConfiguration"), adoption_configuration.DEPLOYED, adoption_configuration.read),
     )
 
 

@@ -16,7 +16,8 @@ class Statement:
     Resources and condition values may hold places in braces that the stack fills in: its own `{partition}`, `{region}`, `{account}`;
     `{ledger}`, `{repository}`, `{evidence}`, `{undelivered}`, `{program}`, `{control}` and
     `{control_region}`, the control account and its Region, `{prefix}`, the installation's name, and `{vpc}` and `{hook_secret}`, which
-    stand for each of several; `{credential_prefix}` and `{iam_user}`, what workers may log in with.
+    stand for each of several, as do `{adopted_bucket}`, `{adopted_files}`, `{adopted_key}` and `{adopted_points}`, which rules of adoption
+    name; `{credential_prefix}` and `{iam_user}`, what workers may log in with.
     """
 
     actions: tuple[str, ...]

@@ -35,7 +35,7 @@ def topic_for_people(scope: Construct, prefix: str, addresses: tuple[str, ...], 
             event_pattern=events.EventPattern(
                 source=[SOURCE], detail_type=list(ENDS), resources=of_installation(prefix), detail={"status": [status]}
             ),
-            targets=[targets.SnsTopic(topic, message=_line(LINE + error + HOW_TO_READ), dead_letter_queue=undelivered)],
+            targets=[targets.SnsTopic(topic, message=line(LINE + error + HOW_TO_READ), dead_letter_queue=undelivered)],
         )
     return topic
 
@@ -46,8 +46,8 @@ def of_installation(prefix: str) -> list[str]:
     return events.Match.prefix(f"arn:{Aws.PARTITION}:states:{Aws.REGION}:{Aws.ACCOUNT_ID}:execution:{machine}:")
 
 
-def _line(template: str) -> events.RuleTargetInput:
-    """`template` has the paths of an event in braces."""
+def line(template: str) -> events.RuleTargetInput:
+    """The text of a message: `template` has the paths of an event in braces."""
     head, *places = template.split("{")
     filled = [events.EventField.from_path(path) + text for path, _, text in (place.partition("}") for place in places)]
     return events.RuleTargetInput.from_text("".join([head, *filled]))

@@ -25,7 +25,7 @@ from dbrestore.cli import (  # noqa: F401
     watch,
     worker_config,
 )
-from dbrestore.cli.adding import discover
+from dbrestore.cli.adding import adoptions, discover
 from dbrestore.cli.control import DEFAULT_INSTALLATION, Account
 from dbrestore.cli.exchanging import swap
 from dbrestore.cli.proofs import coverage
@@ -42,6 +42,7 @@ app = typer.Typer(
 )
 checkout_commands.add_to(app)
 points.app.command()(discover.discover)
+points.app.command()(adoptions.adoptions)
 app.add_typer(points.app, name="points")
 app.add_typer(worker_config.app, name="worker-config")
 coverage.add_to(drills.app, drills.declared)

@@ -14,7 +14,7 @@ caught, carry the exit code of all that is below them, and are never raised them
     │   └── ConfigurationInvalid         1
     │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
     │       CredentialConfigurationInvalid, DrillConfigurationInvalid, AccessConfigurationInvalid,
-    │       AnswerConfigurationInvalid
+    │       AnswerConfigurationInvalid, AdoptionConfigurationInvalid
     │   ExtensionNotAllowed, CertificateBundleMissing, CrossRegionCopyRefused
     ├── AccountUnfit                     1
     │   AwsRefused, SourceAccessDenied, WorkerVolumeRefused, StagingAccessDenied, KmsKeyRefused
@@ -181,6 +181,10 @@ class AccessConfigurationInvalid(ConfigurationInvalid):
 
 class AnswerConfigurationInvalid(ConfigurationInvalid):
     """The file that says which systems are told of restores: one line per problem, with its place."""
+
+
+class AdoptionConfigurationInvalid(ConfigurationInvalid):
+    """The file that says which backups become restore points as they arrive: one line per problem, with its place."""
 
 
 class ExtensionNotAllowed(InstallationUnfit):

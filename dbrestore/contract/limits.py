@@ -81,6 +81,9 @@ ABANDONED_AFTER_HOURS = 48
 # Workers that read one restore point, one after the other as they die.
 READING_WORKERS = 3
 
+# Of the 15 minutes that a function has; what S3 has not copied by then, the next one goes on with.
+ADOPTING_SECONDS = 600
+
 STAGING_THREADS = 32
 # With damage on purpose 5 MiB of each file pass through the function, twice in memory.
 DAMAGING_THREADS = 8

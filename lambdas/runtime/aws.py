@@ -96,6 +96,10 @@ class ControlAccount:
     def s3(self) -> "S3Client":
         return _session().client("s3", config=ASKING)
 
+    def copying_s3(self, region: str | None) -> "S3Client":
+        """For a bucket in this Region, the functions' own if None: S3 copies there, many objects at a time."""
+        return _session().client("s3", region_name=region, config=COPYING)
+
     @cached_property
     def sts(self) -> "STSClient":
         return _session().client("sts", config=CONFIG)

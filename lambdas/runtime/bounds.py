@@ -18,6 +18,7 @@ class Bounds:
     staging_threads: int = limits.STAGING_THREADS
     staging_part_bytes: int = limits.STAGING_PART_BYTES
     removal_seconds: float = limits.REMOVAL_SECONDS
+    adopting_seconds: float = limits.ADOPTING_SECONDS
     examination_seconds: float = limits.EXAMINATION_SECONDS
     content_up_to_bytes: int = limits.CONTENT_UP_TO_BYTES
     api_plan_seconds: float = limits.API_PLAN_SECONDS

@@ -15,6 +15,7 @@
     SWAPS                    <restore id>#<name>             a restore's database took a name (dbrestore.ledger.exchanges)
     STRAYS                   <account>#<Region>#<kind>#<id>  when a stray was first seen (lambdas.closing.clean_up_strays)
     <restore id>             WORK#<state>                    an invocation that may still be at work (lambdas.runtime.invocations)
+    ADOPT#<rule>             HEARD#..., POINT#..., ...       what arrives in S3 and becomes restore points (lambdas.adding.adopting.rows)
     DRILL#<name>             CURRENT, AT#..., DATABASE#...   that a drill is run once, and one at a time (lambdas.runtime.drill_rows)
     <restore id>             CANCELLED                       a wish to stop that came before META was written
     <restore id>             RETRIEVAL#BATCH#<n>, RETRIEVAL#ROUNDS, RETRIEVED   what was asked of the archive (lambdas.archive)

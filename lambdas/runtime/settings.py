@@ -18,6 +18,7 @@ SQLSERVER_CONFIGURATION = "SQLSERVER_CONFIGURATION"
 CREDENTIAL_CONFIGURATION = "CREDENTIAL_CONFIGURATION"
 DRILL_CONFIGURATION = "DRILL_CONFIGURATION"
 ACCESS_CONFIGURATION = "ACCESS_CONFIGURATION"
+ADOPTION_CONFIGURATION = "ADOPTION_CONFIGURATION"
 # How long a database that was replaced is kept.
 SWAP_KEEP_DAYS = "SWAP_KEEP_DAYS"
 TARGET_ACCOUNTS = "TARGET_ACCOUNTS"
@@ -52,6 +53,7 @@ class Settings:
     credential_configuration: str | None = None
     drill_configuration: str | None = None
     access_configuration: str | None = None
+    adoption_configuration: str | None = None
     target_accounts: tuple[str, ...] | None = None
     swap_keep_days: int = 7
 
@@ -72,6 +74,7 @@ class Settings:
             credential_configuration=os.environ.get(CREDENTIAL_CONFIGURATION),
             drill_configuration=os.environ.get(DRILL_CONFIGURATION),
             access_configuration=os.environ.get(ACCESS_CONFIGURATION),
+            adoption_configuration=os.environ.get(ADOPTION_CONFIGURATION),
             target_accounts=_listed(os.environ.get(TARGET_ACCOUNTS)),
             swap_keep_days=int(os.environ.get(SWAP_KEEP_DAYS, "7")),
         )

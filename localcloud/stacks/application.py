@@ -21,6 +21,8 @@ DRILLS = "LOCALCLOUD_DRILLS"
 ACCESS = "LOCALCLOUD_ACCESS"
 # The path of a file that is deployed in the place of configuration/answers.json; the secrets that it names must be there.
 ANSWERS = "LOCALCLOUD_ANSWERS"
+# The path of a file that is deployed in the place of configuration/adoption.json.
+ADOPTION = "LOCALCLOUD_ADOPTION"
 # In the cloud's directory: {url, keys}, the keys by the callers' names.
 API_FILE = "api.json"
 # Where the worker reads the CA bundle of the databases (docs/operations.md says how it gets there on AWS).
@@ -61,8 +63,9 @@ def _access() -> Path:
 
 
 def _declared() -> dict[str, str]:
-    """Other drills and answers than those of the checkout, for a rehearsal."""
-    paths = {"drillConfiguration": os.environ.get(DRILLS), "answerConfiguration": os.environ.get(ANSWERS)}
+    """Other drills, answers and rules of adoption than those of the checkout, for a rehearsal."""
+    variables = {"drillConfiguration": DRILLS, "answerConfiguration": ANSWERS, "adoptionConfiguration": ADOPTION}
+    paths = {key: os.environ.get(variable) for key, variable in variables.items()}
     return {key: str(Path(path).absolute()) for key, path in paths.items() if path}
 
 

@@ -53,6 +53,8 @@ IMPLIED = {
     "s3:ListBucket": "s3:GetObject",
     "s3:PutBucketOwnershipControls": "s3:CreateBucket",
     "kms:Decrypt": "s3:GetObject",
+    # Of a version that a request names.
+    "s3:GetObjectVersion": "s3:GetObject",
     **{f"kms:{action}": "ec2:RunInstances" for action in OF_VOLUME_KEYS},
 }
 # Lambda itself does this, in the name of the function whose event it gives up.
@@ -223,7 +225,7 @@ def test_a_session_in_the_target_account_may_do_what_its_function_does(control: 
 
 
 def test_only_functions_with_work_there_may_assume_the_target_role(control: Template) -> None:
-    rows = {f"dbrestore-control-{row.state}-{REGION}": row for row in FUNCTIONS if not row.answers_api}
+    rows = {f"dbrestore-control-{row.state}-{REGION}": row for row in FUNCTIONS if not (row.answers_api or row.adopts)}
     roles = {r["RoleName"]: r for r in control.of_type("AWS::IAM::Role").values()}
 
     for name, row in rows.items():
@@ -295,11 +297,12 @@ def test_functions_are_granted_what_they_call_and_nothing_else() -> None:
 def test_nobody_may_delete_a_version_of_a_backup_or_get_around_a_lock() -> None:
     everything = [(row.state, s) for row in FUNCTIONS for s in (*row.own_statements, *row.target)]
     granted = _actions(s for _, s in everything) | _actions(permissions.WORKER)
-    deleting = {state for state, s in everything if "s3:DeleteObject" in s.actions and "{repository}" in str(s.resources)}
+    ours = ("{repository}", "{adopted_points}")
+    deleting = {state for state, s in everything if "s3:DeleteObject" in s.actions and any(place in str(s.resources) for place in ours)}
 
-    assert deleting == {"RemovePoints", "RemoveAbandonedPoints"}
+    assert deleting == {"RemovePoints", "RemoveAbandonedPoints", "AdoptArrivals"}
     assert "s3:BypassGovernanceRetention" not in granted
-    assert not [s for _, s in everything if "s3:DeleteObjectVersion" in s.actions and "{repository}" in str(s.resources)]
+    assert not [s for _, s in everything if "s3:DeleteObjectVersion" in s.actions and any(place in str(s.resources) for place in ours)]
 
 
 def test_a_worker_is_granted_what_it_calls() -> None:

@@ -53,11 +53,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Repository:
-    """Where copies go. `requester_pays` is of the bucket they come from, whose requests these are, too."""
+    """Where copies go. `requester_pays` is of the bucket they come from, whose requests these are, too. `keeps_versions`: who copies may
+    hide an object, but delete no version of it."""
 
     s3: "S3Client"
     bucket: str
     requester_pays: bool = False
+    keeps_versions: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,12 @@ def abort(to: Repository, prefix: str) -> None:
     """End the uploads under a prefix: their parts would be paid for."""
     for key, upload_id in _uploads(to, prefix):
         to.s3.abort_multipart_upload(Bucket=to.bucket, Key=key, UploadId=upload_id)
+
+
+def hide(to: Repository, prefix: str) -> None:
+    """Delete what lies under a prefix; a bucket that keeps versions keeps these."""
+    for key in _lengths(to, prefix):
+        to.s3.delete_object(Bucket=to.bucket, Key=key)
 
 
 def is_there(to: Repository, key: str) -> bool:

@@ -24,12 +24,14 @@ _CARRIED_ON: Final = (NotReady, BotoCoreError)
 
 @dataclass(frozen=True)
 class Making:
-    """What is made of what. `settings` are whatever else decides what becomes of the objects; `points` how many there will be."""
+    """What is made of what. `settings` are whatever else decides what becomes of the objects; `points` how many there will be, `point_id`
+    the id of the one if it is given."""
 
     instance: str
     objects: Sequence[PinnedObject]
     settings: dict[str, str]
     points: int = 1
+    point_id: str | None = None
 
 
 @dataclass
@@ -62,7 +64,8 @@ class Made:
 
 @contextmanager
 def made(repository: Repository, what: Making, pace: Pace, meter: Meter) -> Iterator[Made]:
-    """Begin or carry on. An error removes every object of these points, with all versions, unless the next call would carry on."""
+    """Begin or carry on. An error removes every object of these points, with all versions if those may be deleted, unless the next call
+    would carry on."""
     note = _begun(repository, what)
     names = [Name(point_id, note.begun_at) for point_id in note.point_ids]
     made = Made(repository, note, names, pace, meter)
@@ -83,7 +86,7 @@ def _begun(repository: Repository, what: Making) -> Unfinished:
     note = Unfinished(
         instance=what.instance,
         begun_at=names[0].made_at,
-        point_ids=tuple(name.point_id for name in names),
+        point_ids=(what.point_id,) if what.point_id and what.points == 1 else tuple(name.point_id for name in names),
         objects=tuple(what.objects),
         settings=what.settings,
     )
@@ -100,6 +103,9 @@ def remove(repository: Repository, note: Unfinished, cause: BaseException, own: 
             if (made := prefix + keys.MANIFEST) not in own and copying.is_there(repository, made):
                 continue
             copying.abort(repository, prefix)
+            if repository.keeps_versions:
+                copying.hide(repository, prefix)
+                continue
             for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
                 for one in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
                     s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])

@@ -34,6 +34,7 @@ def prepare(
     progress: Progress = lambda done, total, label: None,
     pace: Pace = copying.UNHURRIED,
     digests: Sequence[str] = (),
+    point_id: str | None = None,
 ) -> Unfinished:
     """Copy dumps, each (database name or None for the dump's own, key or prefix), and note what a worker has to read. Called again for the
     same objects, it carries on, and copies nothing twice. Raises what `dumps.look` and `copying.copy` do, and RestoreRequestInvalid for a
@@ -44,7 +45,7 @@ def prepare(
     found = [dump for each in looked for dump in each]
     _refuse_twice(found)
     objects = [one for dump in found for one in dump.objects]
-    what = Making(instance, objects, {"names": "\n".join(dump.name for dump in found), **known})
+    what = Making(instance, objects, {"names": "\n".join(dump.name for dump in found), **known}, point_id=point_id)
     with making.made(repository, what, pace, Meter(dumps.totals(found), progress)) as made:
         wanted = [_wanted(dump, keys.database_prefix(instance, made.names[0].point_id, dump.name)) for dump in found]
         arrived = made.copy([one for each in wanted for one in each])

@@ -55,6 +55,7 @@ class Listed:
     length: int
     modified: datetime
     storage_class: str
+    etag: str = ""
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Source:
         try:
             for page in self.s3.get_paginator("list_objects_v2").paginate(**self.arguments, Prefix=prefix):
                 for item in page.get("Contents", []):
-                    yield Listed(item["Key"], item["Size"], item["LastModified"], item.get("StorageClass", "STANDARD"))
+                    yield Listed(item["Key"], item["Size"], item["LastModified"], item.get("StorageClass", "STANDARD"), item["ETag"])
                 found += page.get("KeyCount", 0)
                 if found > MOST_LISTED:
                     where = S3Location(self.bucket, prefix)

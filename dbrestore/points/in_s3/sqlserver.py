@@ -30,7 +30,7 @@ from dbrestore.points.unfinished_point import Meter, Progress
 _LOOKS_AT_ONCE: Final = 16
 # One page of a listing.
 _LOOKED_THROUGH: Final = 1_000
-_SEVERAL: Final = "holds {count} backup sets, and S3 can't copy one of them alone: add the file from a disk, or back up WITH INIT"
+SEVERAL: Final = "holds {count} backup sets, and S3 can't copy one of them alone: add the file from a disk, or back up WITH INIT"
 
 
 def _nothing(source: Source, asked: Sequence[str]) -> BackupUnreadable:
@@ -76,6 +76,7 @@ def add(
     progress: Progress = lambda done, total, label: None,
     positions: Sequence[int] = (),
     pace: Pace = copying.UNHURRIED,
+    point_id: str | None = None,
 ) -> Added:
     """Make restore points of native backups in S3: as many as there are full backups of a database. Raises what
     `dbrestore.points.sqlserver.adding.add` and `dbrestore.points.in_s3.making.made` do; nothing is left of points that can't be."""
@@ -89,7 +90,7 @@ def add(
     names = [stripe.file.name for point in selection.points for one in _sets(point) for stripe in one.stripes]
     objects = [looked.objects[name] for name in names]
     meter = Meter(sum(one.length for one in objects), progress)
-    what = Making(instance, objects, {"database": database or "", "positions": str(sorted(positions))}, len(selection.points))
+    what = Making(instance, objects, {"database": database or "", "positions": str(sorted(positions))}, len(selection.points), point_id)
     with making.made(repository, what, pace, meter) as made:
         copies = _Copies(looked.objects, made.copy)
         # First all keys of all points, then all copies at once: stripes are many and small as often as large.
@@ -130,7 +131,7 @@ def _of_several_sets(points: Sequence[Round]) -> Iterator[tuple[str, type[Restor
     for point in points:
         for stripe in (stripe for one in _sets(point) for stripe in one.stripes):
             if (count := len(stripe.file.sets)) > 1:
-                yield stripe.name, NotANativeBackup, _SEVERAL.format(count=count)
+                yield stripe.name, NotANativeBackup, SEVERAL.format(count=count)
 
 
 def _below(source: Source, prefixes: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -48,14 +48,21 @@ def refuse_strangers(directory: Path, toc: Toc) -> None:
 
 def refuse_strange_names(present: Collection[str], toc: Toc) -> None:
     """The same by the names of its files alone."""
-    members = [e for e in toc.entries if e.has_data]
-    rows = {rows_file(e, toc.compression): e for e in members if e.description == "TABLE DATA"}
-    known = {"toc.dat", *rows, *(objects_file(e) for e in members if e.description == "BLOBS")}
-    for name in sorted(known.difference(present)):
-        raise BackupDamaged(f"the file {name}{f' of {rows[name].label}' if name in rows else ''} is missing")
-    for name in sorted(set(present) - known):
+    known = known_files(toc)
+    for name in sorted(set(known).difference(present)):
+        entry = known[name]
+        raise BackupDamaged(f"the file {name}{f' of {entry.label}' if entry else ''} is missing")
+    for name in sorted(set(present) - set(known)):
         if not _OBJECT.fullmatch(name):
             raise BackupUnreadable(f"{name} doesn't belong to the dump: give a directory that holds nothing else")
+
+
+def known_files(toc: Toc) -> dict[str, TocEntry | None]:
+    """The names that its table of contents announces; of the rows of a table with its entry. The files of large objects are not among
+    them."""
+    members = [e for e in toc.entries if e.has_data]
+    rows = {rows_file(e, toc.compression): e for e in members if e.description == "TABLE DATA"}
+    return {"toc.dat": None, **dict.fromkeys(objects_file(e) for e in members if e.description == "BLOBS"), **rows}
 
 
 def rows_file(entry: TocEntry, compression: Compression) -> str:

@@ -20,7 +20,8 @@ ROOMS = ("dbrestore", "lambdas", "infrastructure", "localcloud", "demo", "benchm
 # An interface: a row is added with an error, none is changed.
 EXIT_CODES = {
     1: """
-        AccessConfigurationInvalid AnswerConfigurationInvalid RestorePointNeeded RestorePointRetained SourceAccessDenied
+        AccessConfigurationInvalid AdoptionConfigurationInvalid
+        AnswerConfigurationInvalid RestorePointNeeded RestorePointRetained SourceAccessDenied
         ApprovalExpired ApprovalRefused
         ArchiveTierImpossible AutomatedBackupRunning AwsRefused BackupArchived BackupDamaged BackupEncrypted
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing

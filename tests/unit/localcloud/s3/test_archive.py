@@ -439,3 +439,22 @@ def _wait_until(is_so: Callable[[], bool], seconds: float = 30) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_created_object_is_told_once_with_its_key_as_it_is(objects: Any, heard: Callable[[str], list[dict[str, Any]]]) -> None:
+    _tell_events(objects, True)
+    key = f"nächtlich 1/{uuid.uuid4()}+%20.dump"
+    objects.put_object(Bucket=BUCKET, Key=key, Body=b"1")
+    upload = objects.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
+    part = {"Bucket": BUCKET, "Key": key, "UploadId": upload}
+    etag = objects.upload_part(**part, PartNumber=1, Body=b"2")["ETag"]
+    objects.complete_multipart_upload(**part, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+    objects.copy_object(Bucket=BUCKET, Key=key, CopySource={"Bucket": BUCKET, "Key": key}, MetadataDirective="REPLACE")
+
+    created = [event for event in heard(key) if event["detail-type"] == "Object Created"]
+
+    assert [event["detail"]["reason"] for event in created] == ["PutObject", "CompleteMultipartUpload", "CopyObject"]
+    told = [event["detail"]["object"] for event in created]
+    assert {one["key"] for one in told} == {key}
+    assert all({"key", "size", "etag", "sequencer"} <= set(one) for one in told)
+    assert [one["sequencer"] for one in told] == sorted({one["sequencer"] for one in told})
