@@ -67,6 +67,9 @@ def main() -> None:
     import app
 
     app.prepare_node()
+    # Starts Node, which would keep the first line's context for good.
+    import aws_cdk  # noqa: F401
+
     for line in sys.stdin:
         os.environ.update(json.loads(line))
         print(json.dumps(_problem(app.synthesise)), flush=True)
