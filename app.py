@@ -31,7 +31,7 @@ def context() -> dict[str, Any]:
     from infrastructure import external_id
 
     settings: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
-    return {**settings, external_id.KEY: external_id.chosen(ROOT, settings)}
+    return {**settings, external_id.KEY: external_id.chosen(ROOT, settings), **external_id.of_command()}
 
 
 def synthesise(*, examine: bool = False) -> None:

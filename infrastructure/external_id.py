@@ -19,13 +19,14 @@ REMEMBERED = "cdk.context.json"
 
 def chosen(root: Path, context: Mapping[str, Any]) -> str:
     """What the context says, else what was remembered, else a new one, remembered now. Two at once choose the same."""
-    given = context.get(KEY) or _of_command() or _remembered(root / REMEMBERED).get(KEY)
+    given = context.get(KEY) or of_command().get(KEY) or _remembered(root / REMEMBERED).get(KEY)
     return str(given) if given else _made(root / REMEMBERED)
 
 
-def _of_command() -> Any:
-    """`cdk -c externalId=...` hands its context over in the environment."""
-    return json.loads(os.environ.get("CDK_CONTEXT_JSON") or "{}").get(KEY)
+def of_command() -> dict[str, Any]:
+    """What `cdk -c key=value` hands over in the environment."""
+    values: dict[str, Any] = json.loads(os.environ.get("CDK_CONTEXT_JSON") or "{}")
+    return values
 
 
 def _remembered(path: Path) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""What every test of this process has: a collector of garbage that does not take a quarter of the time, and its place in a run."""
+"""What every test of this process has: a collector of garbage that does not take a quarter of the time, AWS's service models read once,
+and its place in a run."""
 
 import gc
 import os
@@ -7,6 +8,8 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import known_services
+
 # A loaded machine is no failure: no drawn case, nor the drawing of it, is judged by the clock.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -14,6 +17,8 @@ settings.load_profile("untimed")
 # moto and botocore's service models are some millions of objects that live as long as the process: by Python's own thresholds they are
 # walked through again and again for the little that a test leaves.
 gc.set_threshold(100_000, 20, 10)
+
+known_services.install()
 
 # The tests start hundreds of processes of Python. Without the files of compiled modules each of them compiles boto3, moto and us anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -1,4 +1,5 @@
-"""Both templates, synthesised once per test process by `python app.py` itself, and the values of CloudFormation's functions in them."""
+"""Both templates, synthesised once per test process by `python app.py` itself, and the values of CloudFormation's functions in them.
+Those of other contexts come from one process that is kept (`kept_synthesis`)."""
 
 import json
 import subprocess
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.infrastructure.kept_synthesis import ENVIRONMENT, ROOT, kept
+
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 PSEUDO_PARAMETERS = {"AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::Partition": "aws", "AWS::NoValue": "AWS::NoValue"}
 
@@ -87,19 +89,19 @@ class Template:
 
 
 def synthesise(folder: Path, **context: str) -> Path:
-    """The folder that `python app.py` writes where there is no Node, no Docker and no AWS account."""
-    environment = {"PATH": "/nowhere", "HOME": str(Path("~").expanduser()), "CDK_OUTDIR": str(folder), "LANG": "C.UTF-8"}
-    if context:
-        environment["CDK_CONTEXT_JSON"] = json.dumps(context)
-    done = subprocess.run([sys.executable, ROOT / "app.py"], env=environment, cwd="/", capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    """The folder with the assembly of cdk.json's context with these values in it."""
+    kept().synthesise(folder, context)
     return folder
 
 
 @pytest.fixture(scope="session")
 def cdk_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthesise(tmp_path_factory.mktemp("cdk") / "out")
+    """The folder that `python app.py` writes where there is no Node, no Docker and no AWS account."""
+    folder = tmp_path_factory.mktemp("cdk") / "out"
+    environment = {**ENVIRONMENT, "CDK_OUTDIR": str(folder)}
+    done = subprocess.run([sys.executable, ROOT / "app.py"], env=environment, cwd="/", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder
 
 
 def template_of(cdk_out: Path, stack: str, **parameters: str) -> Template:

@@ -11,6 +11,9 @@ from infrastructure import hooks
 from infrastructure.bundles import function_code
 from tests.infrastructure.conftest import Template, synthesise, template_of
 
+# One process synthesises each template once.
+pytestmark = pytest.mark.xdist_group("templates")
+
 ARNS = [f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}" for name in ("jira-Ab12Cd", "jira-2-Ef34Gh")]
 HOOK = {
     "name": "jira",

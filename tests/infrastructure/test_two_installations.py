@@ -10,6 +10,9 @@ from dbrestore.contract import names as contract
 from infrastructure import permissions
 from tests.infrastructure.conftest import ACCOUNT, REGION, Template, synthesise, template_of
 
+# One process synthesises each template once.
+pytestmark = pytest.mark.xdist_group("templates")
+
 NAMES = ("Name", "FunctionName", "RoleName", "TableName", "BucketName", "LogGroupName", "StateMachineName", "TopicName", "QueueName")
 NAMES = (*NAMES, "AlarmName", "AliasName", "InstanceProfileName", "LayerName")
 # Their FunctionName is a function's.

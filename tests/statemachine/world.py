@@ -213,11 +213,11 @@ class World:
 
     def wait(self, execution_arn: str, seconds: float = 240.0) -> dict[str, Any]:
         """The execution when it is over."""
-        # Asked of moto itself: polling through boto3 would take more time than the execution.
-        backend = stepfunctions_parser_backends[ACCOUNT][REGION]
+        # moto's own object: polling through boto3, or looking it up each time, would take more time than the execution.
+        execution = stepfunctions_parser_backends[ACCOUNT][REGION].describe_execution(execution_arn)
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            if backend.describe_execution(execution_arn).exec_status != "RUNNING":
+            if execution.exec_status != "RUNNING":
                 return dict(boto3.client("stepfunctions").describe_execution(executionArn=execution_arn))
             time.sleep(0.02)
         raise AssertionError(f"still running; last calls: {self.calls[-10:]}")

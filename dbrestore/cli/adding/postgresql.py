@@ -5,7 +5,6 @@ from dbrestore.cli.adding.given import Given
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.points.in_s3 import retrieval
-from dbrestore.points.pgdump import adding
 from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
 
@@ -29,6 +28,9 @@ def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -
         if given.retrieval:
             retrieval.require_readable(given.source(plane), keys, given.retrieval)
         return reading.add(plane, given, list(zip(given.names or own_names, keys, strict=True)), digests, told)
+    # Here alone: other commands don't need what reads dumps.
+    from dbrestore.points.pgdump import adding
+
     pairs = list(zip(given.names or own_names, given.paths, strict=True))
     made = adding.add(plane.storage, plane.repository_bucket, given.instance, pairs, told, digests)
     return Added((made,), ())

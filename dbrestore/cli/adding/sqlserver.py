@@ -6,7 +6,6 @@ from dbrestore.contract.errors import RestoreRequestInvalid
 from dbrestore.points.in_s3 import retrieval
 from dbrestore.points.in_s3 import sqlserver as in_s3
 from dbrestore.points.known_digests import NOT_GIVEN
-from dbrestore.points.sqlserver import adding
 from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.sqlserver.given import BACKUPS
 from dbrestore.points.unfinished_point import Progress
@@ -38,4 +37,7 @@ def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -
             told,
             given.positions,
         )
+    # Here alone: what recomputes checksums takes a fifth of a second to load, and other commands don't need it.
+    from dbrestore.points.sqlserver import adding
+
     return adding.add(plane.storage, plane.repository_bucket, given.instance, given.paths, name, told, digests, given.positions)
