@@ -24,7 +24,7 @@ from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
-from dbrestore.worker.postgresql import database_locale, left_out, promotion, streams, temporary_database, termination
+from dbrestore.worker.postgresql import database_locale, journal, left_out, promotion, streams, temporary_database, termination
 from dbrestore.worker.postgresql.after_rows import extension_keys
 from dbrestore.worker.postgresql.archive import Archive, Division
 from dbrestore.worker.postgresql.checks import asked, code_objects
@@ -146,6 +146,7 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
     collection = Collection(connect, usable, end_sessions, server.bounds)
     notes = collection.collect(subject.archive, division)
     with server.connect_master(temporary) as inside:
+        journal.drop(inside, temporary)
         checks = structure_checks.check(inside, subject.archive, division)
         wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
         checks.append(database_locale.check(inside, wanted, subject.backup.server_version))
