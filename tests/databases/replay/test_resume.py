@@ -16,14 +16,18 @@ from psycopg import sql
 
 from dbrestore.contract.job import DatabaseResult, PostgresOptions
 from dbrestore.worker.base.bounds import Bounds
-from localcloud.postgresql import sample
+from localcloud.postgresql import sample, server, versions
 from tests.databases.clouds import Clouds
 from tests.databases.equality import contents, schema_without_publications
+from tests.databases.replay.test_cases_replay import SKIP, message, replayed, restore_of
+from tests.databases.replay.test_left_out import TRANSFORM
+from tests.databases.replay.test_partition_roots import HASHED, KINDS
 from tests.databases.restore_case import Cloud, Restore
 
 SOURCE, BACK = "resumed_source", "resumed_back"
 # With a key that needs another key, a view that needs rows, row security, large objects, and a type that takes its own name with it.
-MORE = """CREATE TABLE parents (id int PRIMARY KEY, label text UNIQUE); INSERT INTO parents SELECT i, md5(i::text) FROM generate_series(1, 9000) i;
+MORE = """CREATE TABLE parents (id int PRIMARY KEY, label text UNIQUE);
+INSERT INTO parents SELECT i, md5(i::text) FROM generate_series(1, 9000) i;
 CREATE TABLE children (parent int REFERENCES parents, at int) PARTITION BY RANGE (at);
 CREATE TABLE children_1 PARTITION OF children FOR VALUES FROM (0) TO (3000);
 CREATE TABLE children_2 PARTITION OF children DEFAULT;
@@ -48,6 +52,15 @@ def source(cloud: Cloud) -> Iterator[Cloud]:
     cloud.drop_database(SOURCE)
 
 
+@pytest.fixture(scope="module")
+def passed(source: Cloud) -> int:
+    """How many lines around its transactions a whole replay passes."""
+    restore = of_source(source, "-Fc")
+    found = killed(restore, 0)
+    restore.run("discard")
+    return found
+
+
 @pytest.fixture
 def restore(source: Cloud) -> Restore:
     """Of that database."""
@@ -55,7 +68,9 @@ def restore(source: Cloud) -> Restore:
 
 
 def of_source(cloud: Cloud, *options: str) -> Restore:
-    made = Restore(cloud, {SOURCE: cloud.dump(SOURCE, *options)}, {SOURCE: BACK}, postgres=PostgresOptions(verify="content", keep_owners=True))
+    made = Restore(
+        cloud, {SOURCE: cloud.dump(SOURCE, *options)}, {SOURCE: BACK}, postgres=PostgresOptions(verify="content", keep_owners=True)
+    )
     made.add_point()
     return made
 
@@ -104,9 +119,7 @@ def require_equal(restore: Restore) -> None:
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.7, 0.95])
-def test_a_killed_replay_is_carried_on_and_nothing_is_loaded_again(restore: Restore, share: float) -> None:
-    passed = killed(replace(restore, restore_id="r-counting"), 0)
-    replace(restore, restore_id="r-counting").run("discard")
+def test_a_killed_replay_is_carried_on_and_nothing_is_loaded_again(restore: Restore, passed: int, share: float) -> None:
     assert passed > 100
     killed(restore, int(passed * share))
     done = {number for kind, number in lines_of(restore) if kind == "entry"}
@@ -126,41 +139,197 @@ def test_a_killed_replay_is_carried_on_and_nothing_is_loaded_again(restore: Rest
 
 @pytest.mark.slow
 @pytest.mark.parametrize("archive_format", ["-Fc", "-Fd"])
-def test_a_replay_killed_at_twenty_random_moments(source: Cloud, archive_format: str) -> None:
+def test_a_replay_killed_at_twenty_random_moments(source: Cloud, passed: int, archive_format: str) -> None:
     restore, chance = of_source(source, archive_format), random.Random(archive_format)
-    passed = killed(restore, 0)
-    restore.run("discard")
     for _ in range(20):
         again = replace(restore, restore_id=f"r-{chance.randrange(16**12):012x}")
         killed(again, chance.randint(1, passed))
         if chance.random() < 0.5:
-            with pytest.MonkeyPatch.context():
-                process = again.start(again.job_uri("replay", "replay"))
-                time.sleep(chance.uniform(0.8, 2.5))
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait()
+            process = again.start(again.job_uri("replay", "replay"))
+            time.sleep(chance.uniform(0.8, 2.5))
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
         finish(again)
         require_equal(again)
 
 
-def test_a_table_that_some_sessions_committed_is_loaded_anew(restore: Restore) -> None:
-    """As when the one that led them died before it could commit."""
-    restore.run("replay")
+def journal_of(restore: Restore, statements: str) -> None:
+    """As a superuser, in the temporary database; `{j}` is the journal."""
     temporary = restore.databases()[0].temporary_name
-    (number,) = {number for kind, number in lines_of(restore) if kind == "share"} & of_data(restore, "parents")
-    restore.cloud.execute(
-        f'DELETE FROM "{temporary}".done WHERE number = {number} AND kind = \'entry\';'
-        "ALTER TABLE children DROP CONSTRAINT children_parent_fkey; DELETE FROM parents WHERE id % 2 = 0",
-        temporary,
-        superuser=True,
+    restore.cloud.execute(statements.format(j=f'"{temporary}".done'), temporary, superuser=True)
+
+
+def data_of(restore: Restore, table: str) -> int:
+    """The dump id of its rows."""
+    (backup,) = restore.manifest().databases
+    return next(member.dump_id for member in backup.tables if member.table == table)
+
+
+def carried_on(restore: Restore) -> DatabaseResult:
+    """By another job of the restore."""
+    (replayed,) = restore.run("replay", "replay-2").databases
+    return replayed
+
+
+def test_a_table_of_which_some_sessions_committed_their_rows_is_loaded_anew(cloud: Cloud) -> None:
+    """As when the one that led them died before it could commit."""
+    restore = restore_of(cloud, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 5000)")
+    restore.run("replay")
+    number = data_of(restore, "t")
+    journal_of(
+        restore, f"DELETE FROM {{j}} WHERE number = {number}; INSERT INTO {{j}} VALUES ('share', {number}); DELETE FROM t WHERE id > 9"
     )
-    forget(restore, "FK CONSTRAINT", "children")
 
-    finish_again(restore)
+    assert carried_on(restore).error is None
 
-    require_equal(restore)
+    assert restore.run("verify").databases[0].status == "PROMOTED"
+    assert contents(cloud, "case_back") == contents(cloud, "case")
 
 
-def of_data(restore: Restore, table: str) -> set[int]:
-    """The dump ids of its data."""
-    return {member.dump_id for backup in restore.manifest().databases for member in backup.tables if member.table == table}
+def test_what_is_half_loaded_beside_rows_that_were_led_elsewhere_is_made_anew(cloud: Cloud) -> None:
+    """Emptying the table could take the rows of another one with it."""
+    restore = restore_of(cloud, f"{KINDS}; {HASHED}")
+    (first,) = restore.run("replay").databases
+    before, number = transactions(restore), data_of(restore, "h1")
+    assert "root" in {kind for kind, _ in lines_of(restore)}
+    journal_of(restore, f"DELETE FROM {{j}} WHERE number = {number}; INSERT INTO {{j}} VALUES ('share', {number})")
+
+    again = carried_on(restore)
+
+    assert (again.error, again.fix_ups) == (None, first.fix_ups)
+    assert set(before["h0"]).isdisjoint(transactions(restore)["h0"])
+    assert restore.run("verify").databases[0].status == "PROMOTED"
+
+
+def test_rows_that_were_led_elsewhere_are_told_and_compared_after_a_resumption(cloud: Cloud) -> None:
+    restore = restore_of(cloud, f"{KINDS}; {HASHED}")
+    (first,) = restore.run("replay").databases
+    before = transactions(restore)
+
+    again = carried_on(restore)
+
+    assert again.fix_ups == first.fix_ups != ()
+    assert transactions(restore) == before
+    assert restore.run("verify").databases[0].status == "PROMOTED"
+
+
+def test_what_was_left_out_is_left_out_and_told_again(cloud: Cloud) -> None:
+    restore = restore_of(cloud, f"{TRANSFORM}; CREATE TABLE t (x int); INSERT INTO t VALUES (1)", superuser=True, postgres=SKIP)
+    (first,) = restore.run("replay").databases
+    journal_of(
+        restore, "DELETE FROM {j} WHERE number > (SELECT min(number) FROM {j}); DROP VIEW twice; DROP TABLE t; DROP FUNCTION doubled"
+    )
+    journal_of(restore, "DROP VIEW IF EXISTS uses; DELETE FROM {j}")
+
+    again = carried_on(restore)
+
+    assert (again.error, again.left_out) == (None, first.left_out)
+    assert len(again.left_out) == 3
+    assert restore.run("verify").databases[0].status == "PROMOTED"
+
+
+def test_another_request_does_not_carry_on(restore: Restore) -> None:
+    restore.run("replay")
+    before = transactions(restore)
+
+    other = replace(restore, postgres=PostgresOptions(keep_owners=True, skip_unrestorable=True))
+    assert other.run("replay", "replay-2").databases[0].error is None
+
+    after = transactions(restore)
+    assert all(set(found).isdisjoint(after[table]) for table, found in before.items())
+    restore.run("discard")
+
+
+def test_what_is_no_journal_of_ours_is_none(cloud: Cloud) -> None:
+    """A database whose journal is the temporary login's is made anew, whatever that tells."""
+    restore = restore_of(cloud, "CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
+    restore.run("replay")
+    database = restore.databases()[0]
+    before = transactions(restore)
+    journal_of(restore, f'ALTER TABLE {{j}} OWNER TO "{database.login_role}"')
+
+    assert carried_on(restore).error is None
+
+    assert transactions(restore) != before
+    restore.run("discard")
+
+
+def end_sessions(restore: Restore) -> None:
+    """Of the temporary login, as a failover does."""
+    login = restore.databases()[0].login_role
+    restore.cloud.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{login}'", superuser=True)
+
+
+def when_slow_is_loaded(restore: Restore) -> None:
+    """Returns when rows of the slow table are on their way, and the quick one's are committed."""
+    login = restore.databases()[0].login_role
+    copying = f"SELECT 1 FROM pg_stat_activity WHERE usename = '{login}' AND query LIKE 'COPY%slow%'"
+    deadline = time.monotonic() + 60
+    while not restore.cloud.execute(copying, superuser=True):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.7)
+
+
+LOST = {"the sessions are ended": 1, "again and again": 2}
+
+
+@pytest.mark.parametrize("times", LOST.values(), ids=LOST.keys())
+def test_lost_connections_are_carried_on_from_within_the_job(cloud: Cloud, times: int) -> None:
+    restore = replace(restore_of(cloud, SLOW), bounds=Bounds(connect_pause_seconds=0.05))
+
+    def harm() -> None:
+        for _ in range(times):
+            when_slow_is_loaded(restore)
+            end_sessions(restore)
+            time.sleep(0.5)
+
+    harming = threading.Thread(target=harm)
+    harming.start()
+    (replayed,) = restore.run("replay").databases
+    harming.join()
+
+    assert (replayed.status, replayed.error) == ("REPLAYED", None)
+    assert transactions(restore).keys() == {"slow", "quick"}
+    assert restore.run("verify").databases[0].status == "PROMOTED"
+    assert contents(cloud, "case_back") == contents(cloud, "case")
+
+
+def test_a_server_that_crashes_is_waited_for_and_carried_on_with(clouds: Clouds) -> None:
+    cloud = clouds.of(versions.DEFAULT, max_wal_senders="3")
+    restore = replace(restore_of(cloud, SLOW), bounds=Bounds(connect_pause_seconds=0.1))
+
+    def harm() -> None:
+        when_slow_is_loaded(restore)
+        restart(cloud)
+
+    harming = threading.Thread(target=harm)
+    harming.start()
+    (replayed,) = restore.run("replay").databases
+    harming.join()
+
+    assert (replayed.status, replayed.error) == ("REPLAYED", None)
+    assert restore.run("verify").databases[0].status == "PROMOTED"
+    assert contents(cloud, "case_back") == contents(cloud, "case")
+
+
+def restart(cloud: Cloud) -> None:
+    """As after a crash, on the same port."""
+    program, data = cloud.server.binaries / "pg_ctl", cloud.server.directory / "data"
+    server._run(program, "-D", data, "-l", cloud.server.directory / "log", "-m", "immediate", "-w", "restart")
+
+
+def test_code_that_ends_every_session_is_not_tried_for_ever(cloud: Cloud) -> None:
+    ends = """CREATE FUNCTION ends(int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN
+        IF current_setting('sample.source', true) = 'yes' THEN RETURN true; END IF;
+        PERFORM pg_terminate_backend(pg_backend_pid()); RETURN true; END$$;
+        SET sample.source = yes; CREATE TABLE t (id int, CHECK (ends(id))); INSERT INTO t VALUES (1)"""
+    restore = replace(restore_of(cloud, ends), bounds=Bounds(connect_pause_seconds=0.05))
+    log = cloud.server.directory / "log"
+    before = log.read_text(errors="replace").count("terminating connection due to administrator command")
+
+    told = message(replayed(restore))
+
+    assert "the connection to the instance was lost" in told
+    ended = log.read_text(errors="replace").count("terminating connection due to administrator command") - before
+    assert 2 <= ended <= 2 * (Bounds().replay_losses_in_vain + 2)
