@@ -81,7 +81,7 @@ def ensure_job(
     except WorkerLost as lost:
         if not _is_carried_on(work) or row.workers >= limits.JOB_WORKERS:
             raise
-        raise WorkerToReplace(f"{lost}: another worker carries on") from lost
+        raise WorkerToReplace(f"{lost}".replace("start the restore again", "another worker carries on")) from lost
 
 
 def _ensure(restore: Restore, where: Whereabouts, row: JobRow, work: Job, *, minutes: int, while_: Status) -> Result:
@@ -91,12 +91,14 @@ def _ensure(restore: Restore, where: Whereabouts, row: JobRow, work: Job, *, min
         row = _send(restore, target, where, row)
     row, status = _looked_for(restore, target, row)
     error = _lost(status, row, minutes, restore.now())
-    if error is None and (_may_run(target, row, restore.now()) or _renewed(restore, target, where, row, work)):
+    may_run = error is None and _may_run(target, row, restore.now())
+    # It may have been written between the two looks.
+    if not may_run and (found := result(restore, name)):
+        return found
+    if may_run or (error is None and _renewed(restore, target, where, row, work)):
         if while_ == "RUNNING":
             group_list.keep(restore, where)
         raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
-    if found := result(restore, name):  # It may have been written between the two looks.
-        return found
     error = error or commands.end(target, row)
     _save(restore.ledger, row.model_copy(update={"error": type(error).__name__}))
     raise error

@@ -44,9 +44,7 @@ def test_another_worker_carries_on_with_the_same_job(world: World, kind: str, ti
     assert ended["status"] == "SUCCEEDED", ended
     workers = [command.instance_ids[0] for command in world.worker.commands if f"/{kind}/" in command.parameters["JobUri"][0]]
     assert len(set(workers)) == len(workers) == times + 1
-    assert world.worker.databases == {"orders"} | world.worker.databases
-    after = world.inventory()
-    assert {key: value for key, value in after.items() if key != "databases"} == {k: v for k, v in before.items() if k != "databases"}
+    assert world.inventory() == before | {"databases": ["orders"]}
     rows = [row for row in world.report()["resources"] if row["kind"] == "instance"]
     assert [row["state"] for row in rows] == ["DELETED"] * (times + 1)
 
@@ -123,3 +121,12 @@ def test_a_worker_that_somebody_stopped_is_ended_before_another_takes_its_place(
     assert ended["status"] == "SUCCEEDED", ended
     rows = [row for row in world.report()["resources"] if row["kind"] == "instance"]
     assert [row["state"] for row in rows] == ["DELETED"] * 2
+
+
+def test_a_verification_of_native_backups_takes_no_longer_than_one_command_may(world: World) -> None:
+    world.use(SQLSERVER).worker.behaviour["verify"] = cut_off
+
+    ended = world.run()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "WorkerTimedOut")
+    assert "48 hours" in ended["cause"]
