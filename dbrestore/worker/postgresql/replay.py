@@ -215,16 +215,22 @@ def _load(building: Building) -> None:
 def _recall(building: Building) -> None:
     """Before any row is loaded: tables that an earlier attempt loaded half are emptied, and it is known which rows it led elsewhere."""
     journal, archive = building.executor.journal, building.archive
-    half, rerouted = journal.half_loaded(), journal.numbers("root")
+    half, rerouted = (_data(archive, numbers) for numbers in (journal.half_loaded(), journal.numbers("root")))
     if not (half or rerouted):
         return
     encoding = building.backup.client_encoding
     with building.connect() as connection:
-        for target in (copy_target.of(archive.by_dump_id[number]) for number in half):
-            connection.execute(sql.SQL("TRUNCATE ONLY {}").format(sql.Identifier(*target.table)).as_string().encode(archive.codec))
-        for number in rerouted:
-            if place := partition_roots.place_of(connection, copy_target.of(archive.by_dump_id[number]).table, encoding):
-                building.rerouted.add(number, place)
+        for entry in half:
+            table = sql.Identifier(*copy_target.of(entry).table)
+            connection.execute(sql.SQL("TRUNCATE ONLY {}").format(table).as_string().encode(archive.codec))
+        for entry in rerouted:
+            if place := partition_roots.place_of(connection, copy_target.of(entry).table, encoding):
+                building.rerouted.add(entry.dump_id, place)
+
+
+def _data(archive: Archive, numbers: list[int]) -> list[TocEntry]:
+    """Of tables that the dump makes; what else a line may tell of is nothing."""
+    return [e for e in archive.toc.entries if e.dump_id in set(numbers) and e.description == "TABLE DATA" and e.copy_statement]
 
 
 def _of_partitioned_tables(archive: Archive, entries: tuple[TocEntry, ...]) -> list[TocEntry]:
