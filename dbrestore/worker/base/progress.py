@@ -35,7 +35,8 @@ class ProgressWriter:
     @property
     def work_done(self) -> int:
         """Bytes of data, and of what is built on it, that are done of the database at hand."""
-        return self._now.work_done
+        with self._lock:
+            return self._counts["work_done"]
 
     def phase(self, phase: str, database: str | None = None) -> None:
         """Begin another phase of a database."""
