@@ -8,7 +8,7 @@ first one is gone. Invariant: never by two at once: the second worker is only ma
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, ValidationError
@@ -25,7 +25,8 @@ from dbrestore.contract.errors import (
     WorkerTimedOut,
     WorkerToReplace,
 )
-from dbrestore.contract.job import Job, Result
+from dbrestore.contract.job import Job, JobKind, Result
+from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
 from dbrestore.ledger import stored_plan
 from dbrestore.ledger.reading import JOB
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 # What RDS does, not the worker: its tasks run on, and a program that begins again finds them by their keys.
 RENEWABLE = ("restore",)
+# Which jobs another program or worker carries on.
+ENGINES: Final[dict[Engine, tuple[JobKind, ...]]] = {"postgres": ("replay", "verify"), "sqlserver": ()}
 
 
 class JobRow(Document):
@@ -155,7 +158,7 @@ def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Sta
 
 
 def _is_carried_on(work: Job) -> bool:
-    return work.engine == "postgres" and work.kind in ("replay", "verify")
+    return work.kind in ENGINES[work.engine]
 
 
 def _handed_on(restore: Restore, row: JobRow, instance_id: str, while_: Status) -> JobRow:

@@ -20,16 +20,16 @@ from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import extensions, foreseen, growth, left_out, streams, temporary_database
-from dbrestore.worker.postgresql import journal as journals
 from dbrestore.worker.postgresql.after_rows import building_costs, completion, post_data
 from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.building import Building, Replay
 from dbrestore.worker.postgresql.checks import asked
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
 from dbrestore.worker.postgresql.growth import Watch
-from dbrestore.worker.postgresql.journal import Journal
 from dbrestore.worker.postgresql.left_out import Omissions
-from dbrestore.worker.postgresql.losses import Losses
+from dbrestore.worker.postgresql.resuming import journal as journals
+from dbrestore.worker.postgresql.resuming.journal import Journal
+from dbrestore.worker.postgresql.resuming.losses import Losses
 from dbrestore.worker.postgresql.rights import (
     lending,
     named_roles,

@@ -18,8 +18,8 @@ from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql.archive import Archive
-from dbrestore.worker.postgresql.journal import Journal, begun
 from dbrestore.worker.postgresql.left_out import Omissions
+from dbrestore.worker.postgresql.resuming.journal import Journal, begun
 from dbrestore.worker.postgresql.session import Connection, Server, explained, is_refusal, is_transient
 
 WAY_OUT = "onUnrestorable `skip` (--skip-unrestorable) restores the rest without it and what depends on it"

@@ -15,10 +15,10 @@ from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.job import Absence, DatabaseJob
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.secrets import Login
-from dbrestore.worker.postgresql import journal as journals
 from dbrestore.worker.postgresql import template, termination
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
-from dbrestore.worker.postgresql.journal import Journal
+from dbrestore.worker.postgresql.resuming import journal as journals
+from dbrestore.worker.postgresql.resuming.journal import Journal
 from dbrestore.worker.postgresql.rights import lending, membership, powerless_roles
 from dbrestore.worker.postgresql.session import Connection, Server
 

@@ -24,7 +24,7 @@ from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
-from dbrestore.worker.postgresql import database_locale, journal, left_out, promotion, streams, temporary_database, termination
+from dbrestore.worker.postgresql import database_locale, left_out, promotion, streams, temporary_database, termination
 from dbrestore.worker.postgresql.after_rows import extension_keys
 from dbrestore.worker.postgresql.archive import Archive, Division
 from dbrestore.worker.postgresql.checks import asked, code_objects
@@ -34,6 +34,7 @@ from dbrestore.worker.postgresql.checks import structure as structure_checks
 from dbrestore.worker.postgresql.checks.asked import Asking
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
 from dbrestore.worker.postgresql.promotion import Promotion
+from dbrestore.worker.postgresql.resuming import journal
 from dbrestore.worker.postgresql.rights import grants, named_roles, owners, ownership, powerless_roles, public_schema
 from dbrestore.worker.postgresql.session import Connection, Server, explained
 from dbrestore.worker.postgresql.statements import repeated

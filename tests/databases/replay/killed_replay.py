@@ -12,7 +12,7 @@ from typing import Any
 
 from dbrestore.worker import run_job
 from dbrestore.worker.base.bounds import Bounds
-from dbrestore.worker.postgresql import journal
+from dbrestore.worker.postgresql.resuming import journal
 
 
 class Lines:

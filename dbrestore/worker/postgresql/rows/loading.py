@@ -18,7 +18,7 @@ from dbrestore.points.pgdump import blocks as pgdump_blocks
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.points.ranges import read_range, verified, verified_range
 from dbrestore.worker.base import limits
-from dbrestore.worker.postgresql.journal import begun
+from dbrestore.worker.postgresql.resuming.journal import begun
 from dbrestore.worker.postgresql.rows.sharing import Sharing, Taken
 from dbrestore.worker.postgresql.session import Connection, explained
 

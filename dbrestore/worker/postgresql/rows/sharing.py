@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from dbrestore.worker.postgresql.journal import begun
+from dbrestore.worker.postgresql.resuming.journal import begun
 from dbrestore.worker.postgresql.session import Connection
 
 # Bytes that one session sent, rows that the server took from it.
