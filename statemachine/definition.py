@@ -17,6 +17,8 @@ FILE = Path(__file__).parent / "restore_databases.asl.json"
 
 # The copies of archived files that S3 made would be gone before they are read.
 ARCHIVED_AGAIN = catch(errors.BackupArchived, into=None, then="ForEachBatch")
+# The worker died in the middle: what it did stays, and each state on the way back is done at once where it was done.
+ANOTHER_WORKER = catch(errors.WorkerToReplace, into=None, then="DeployWorker")
 
 
 ENTERING = (
@@ -175,10 +177,11 @@ MAKING = (
     # Step 5: PostgreSQL
     task(
         "ReplayDumps",
-        Comment="Step 5: the worker replays schema, data, triggers and stored procedures under a temporary name.",
+        Comment="Step 5: the worker replays schema, data, triggers and stored procedures under a temporary name."
+        " What a lost worker did is carried on by another one.",
         ResultPath="$.restored",
         Retry=[look_again(pauses.JOB), FUNCTION_FAILED],
-        Catch=[ARCHIVED_AGAIN],
+        Catch=[ARCHIVED_AGAIN, ANOTHER_WORKER],
         Next="VerifyDatabases",
     ),
     # Both engines
@@ -187,7 +190,7 @@ MAKING = (
         Comment="Compares with the manifest; only then is a database kept, and of PostgreSQL gets the name that was asked for.",
         ResultPath="$.verified",
         Retry=[look_again(pauses.JOB), FUNCTION_FAILED],
-        Catch=[ARCHIVED_AGAIN],
+        Catch=[ARCHIVED_AGAIN, ANOTHER_WORKER],
         Next="IsSwapNeeded",
     ),
     choice(

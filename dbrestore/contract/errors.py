@@ -9,7 +9,7 @@ caught, carry the exit code of all that is below them, and are never raised them
     │   TargetNotFound, RestorePointNotFound, RestorePointRemoved, DatabaseNotInRestorePoint, RestoreNotFound,
     │   DrillNotFound, ControlPlaneNotFound, SourceNotFound, PointInTimeUnreachable
     ├── Busy                            11
-    │   NotReady, DatabaseBusy, RestoreClosed, SourceChanged, RestorePointInUse, DrillSkipped
+    │   NotReady, WorkerToReplace, DatabaseBusy, RestoreClosed, SourceChanged, RestorePointInUse, DrillSkipped
     ├── InstallationUnfit                1
     │   └── ConfigurationInvalid         1
     │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
@@ -129,6 +129,10 @@ class Busy(RestoreError):
 
 class NotReady(Busy):
     """Not an error but "try again later": a step that waits raises it, and the state's Retry runs the step again."""
+
+
+class WorkerToReplace(Busy):
+    """Not an error but "by another worker": one died in the middle of a job that can be carried on."""
 
 
 class DatabaseBusy(Busy):

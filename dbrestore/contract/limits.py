@@ -78,6 +78,11 @@ EXPRESS_DATABASE_GIB = {17: 50, 0: 10}
 # S3 aborts the uploads of the repository after as long (infrastructure.buckets).
 ABANDONED_AFTER_HOURS = 48
 
+# Workers that a job is given to one after the other as they die, and commands to one worker as its program ends without a result; one that
+# SSM cut off after its COMMAND_HOURS doesn't count.
+JOB_WORKERS = 3
+JOB_COMMANDS = 3
+
 # Workers that read one restore point, one after the other as they die.
 READING_WORKERS = 3
 

@@ -16,9 +16,9 @@ from dbrestore.contract.things import INSTANCE, SWAP
 from dbrestore.ledger import reading
 from dbrestore.ledger.reading import jobs_of
 from dbrestore.ledger.stored_rows import Meta
-from lambdas.databases import discard_job, swaps
+from lambdas.databases import commands, discard_job, swaps
 from lambdas.databases.engines import ENGINES
-from lambdas.databases.jobs import JobRow, active_commands, ensure_job, job_row, result
+from lambdas.databases.jobs import JobRow, ensure_job, job_row, result
 from lambdas.databases.outcomes import error_of
 from lambdas.databases.repeated_jobs import told_so_far
 from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
@@ -176,14 +176,14 @@ def _idle_worker(restore: Restore, meta: Meta) -> str:
 
 def _stop_jobs(restore: Restore, target: TargetAccount, instance_id: str) -> None:
     _wait_for_late_commands(restore, instance_id)
-    commands = active_commands(target, instance_id)
-    if not commands:
+    active = commands.active(target, instance_id)
+    if not active:
         return
     if restore.waited > limits.JOB_STOPPED_WITHIN:
         # Cancelling a command promises nothing; the end of the instance does.
         log.warning("terminating %s: its job did not stop", instance_id)
         shown_instances.end(target.ec2, instance_id)
-    for command in commands:
+    for command in active:
         target.ssm.cancel_command(CommandId=command["CommandId"], InstanceIds=[instance_id])
     raise NotReady(f"waiting for the job on {instance_id} to stop")
 

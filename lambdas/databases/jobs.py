@@ -2,10 +2,13 @@
 
 SendCommand has no token, so a job may be sent twice: the worker's own lock makes two commands one job. A job's row is written before its
 first command, under the same condition as every other beginning; what ended without a result is told from the command and the instance.
+
+A job that replays dumps or verifies them is carried on, a few times: by another command when the program ended, by another worker when the
+first one is gone. Invariant: never by two at once: the second worker is only made when the first was seen to be over.
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, ValidationError
@@ -18,33 +21,36 @@ from dbrestore.contract.errors import (
     NotReady,
     RestoreClosed,
     RestoreError,
-    WorkerFailed,
     WorkerLost,
     WorkerTimedOut,
+    WorkerToReplace,
 )
-from dbrestore.contract.job import Job, Result
+from dbrestore.contract.job import Job, JobKind, Result
+from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
 from dbrestore.ledger import stored_plan
 from dbrestore.ledger.reading import JOB
 from dbrestore.ledger.stored_rows import Status, readable
 from dbrestore.ledger.table import ConditionFailed
+from lambdas.databases import commands
 from lambdas.pairing import group_list
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Restore
-from lambdas.worker import agent, shown_instances
+from lambdas.worker import shown_instances
 
 if TYPE_CHECKING:
-    from mypy_boto3_ssm.type_defs import CommandTypeDef
+    pass
 
 # What RDS does, not the worker: its tasks run on, and a program that begins again finds them by their keys.
 RENEWABLE = ("restore",)
-ACTIVE = ("Pending", "InProgress", "Delayed", "Cancelling")
+# Which jobs another program or worker carries on.
+ENGINES: Final[dict[Engine, tuple[JobKind, ...]]] = {"postgres": ("replay", "verify"), "sqlserver": ()}
 
 
 class JobRow(Document):
     """One job in the ledger. `error` is the name of the error that it ended with when there is no result to read; `missed_at` when EC2 did
-    not show the worker for the first time in a row."""
+    not show the worker for the first time in a row; `workers` how many had it, `failed_commands` how many of this one's ended before it."""
 
     name: str
     instance_id: str
@@ -52,6 +58,8 @@ class JobRow(Document):
     command_id: str | None = None
     error: str | None = None
     missed_at: AwareDatetime | None = None
+    workers: int = 1
+    failed_commands: int = 0
 
 
 def ensure_job(
@@ -64,22 +72,37 @@ def ensure_job(
     minutes: int,
     while_: Status = "RUNNING",
 ) -> Result:
-    """The job's result, once it is there. Raises NotReady, WorkerLost, WorkerFailed, WorkerTimedOut."""
+    """The job's result, once it is there. Raises NotReady, WorkerLost, WorkerFailed, WorkerTimedOut, and WorkerToReplace for a job that
+    goes on when it is asked for with another worker."""
     if found := result(restore, name):
         return found
     row = job_row(restore.ledger, name) or _begin(restore, name, instance_id, work, while_)
+    if row.error == WorkerLost.__name__ and row.instance_id != instance_id and _is_carried_on(work):
+        row = _handed_on(restore, row, instance_id, while_)
+    try:
+        return _ensure(restore, where, row, work, minutes=minutes, while_=while_)
+    except WorkerLost as lost:
+        if not _is_carried_on(work) or row.workers >= limits.JOB_WORKERS:
+            raise
+        raise WorkerToReplace(f"{lost}".replace("start the restore again", "another worker carries on")) from lost
+
+
+def _ensure(restore: Restore, where: Whereabouts, row: JobRow, work: Job, *, minutes: int, while_: Status) -> Result:
+    name = row.name
     target = restore.target(where)
     if row.command_id is None:
         row = _send(restore, target, where, row)
     row, status = _looked_for(restore, target, row)
     error = _lost(status, row, minutes, restore.now())
-    if error is None and (_may_run(target, row, restore.now()) or _renewed(restore, target, where, row, work)):
+    may_run = error is None and _may_run(target, row, restore.now())
+    # It may have been written between the two looks.
+    if not may_run and (found := result(restore, name)):
+        return found
+    if may_run or (error is None and _renewed(restore, target, where, row, work)):
         if while_ == "RUNNING":
             group_list.keep(restore, where)
         raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
-    if found := result(restore, name):  # It may have been written between the two looks.
-        return found
-    error = error or _ended(target, row)
+    error = error or commands.end(target, row)
     _save(restore.ledger, row.model_copy(update={"error": type(error).__name__}))
     raise error
 
@@ -114,11 +137,6 @@ def job_row(ledger: Ledger, name: str) -> JobRow | None:
     return readable(JobRow, item) if item else None
 
 
-def active_commands(target: TargetAccount, instance_id: str) -> "tuple[CommandTypeDef, ...]":
-    """Commands that may still run on the instance."""
-    return tuple(command for command in _commands(target, instance_id) if command.get("Status") in ACTIVE)
-
-
 def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Status) -> JobRow:
     row = JobRow(name=name, instance_id=instance_id, sent_at=restore.now())
     restore.surroundings.control.s3.put_object(
@@ -139,6 +157,22 @@ def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Sta
     return row
 
 
+def _is_carried_on(work: Job) -> bool:
+    return work.kind in ENGINES[work.engine]
+
+
+def _handed_on(restore: Restore, row: JobRow, instance_id: str, while_: Status) -> JobRow:
+    """The job is another worker's from now on."""
+    row = JobRow(name=row.name, instance_id=instance_id, sent_at=restore.now(), workers=row.workers + 1)
+    ledger = restore.ledger
+    try:
+        ledger.table.write(ledger.table.put(_item(ledger, row)), ledger.while_status(while_))
+    except ConditionFailed:
+        ledger.require(while_)
+        raise NotReady(f"the ledger changed while the job {row.name} was handed on") from None
+    return row
+
+
 def _text(work: Job) -> str:
     """The document. What drops databases names only what it needs: the worker's program may be older than this function."""
     return work.model_dump_json(by_alias=True, exclude_unset=True) if work.kind == "discard" else work.to_json()
@@ -152,8 +186,8 @@ def _send(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobR
 
 
 def _sent_before(target: TargetAccount, row: JobRow, job_uri: str) -> str | None:
-    commands = _commands(target, row.instance_id)
-    return next((c["CommandId"] for c in commands if c.get("Parameters", {}).get("JobUri") == [job_uri]), None)
+    sent = commands.of(target, row.instance_id)
+    return next((c["CommandId"] for c in sent if c.get("Parameters", {}).get("JobUri") == [job_uri]), None)
 
 
 def _send_command(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow) -> str:
@@ -199,64 +233,39 @@ def _lost(status: str | None, row: JobRow, minutes: int, now: datetime) -> Resto
     """Why no result can be expected any more, whatever the command says."""
     if status not in shown_instances.ALIVE:
         return WorkerLost(
-            f"The worker {row.instance_id} is {status or 'gone'} while it worked on the job {row.name}: start the restore again"
+            f"The worker {row.instance_id} is {status or 'gone'} while it worked on the job {row.name}{_of_several(row)}: "
+            "start the restore again"
         )
     if _age(row, now) > minutes * 60:
         return WorkerTimedOut(f"The job {row.name} was not done after {minutes} minutes: raise worker.maxRunHours")
     return None
 
 
+def _of_several(row: JobRow) -> str:
+    return f", as {row.workers - 1} before it" if row.workers > 1 else ""
+
+
 def _may_run(target: TargetAccount, row: JobRow, now: datetime) -> bool:
     # Any command of the instance counts: a job that was sent twice is done by the first.
-    commands = _commands(target, row.instance_id)
-    if any(command.get("Status") in ACTIVE for command in commands):
+    sent = commands.of(target, row.instance_id)
+    if any(command.get("Status") in commands.ACTIVE for command in sent):
         return True
-    return row.command_id not in [c.get("CommandId") for c in commands] and _age(row, now) < limits.COMMAND_LISTED_WITHIN
+    return row.command_id not in [c.get("CommandId") for c in sent] and _age(row, now) < limits.COMMAND_LISTED_WITHIN
 
 
 def _renewed(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow, work: Job) -> bool:
     """Whether another command goes on with a job whose command SSM has ended."""
-    if work.kind not in RENEWABLE or not _is_cut_off(target, row):
+    is_cut_off = commands.is_cut_off(target, row)
+    failed = row.failed_commands + (not is_cut_off)
+    if not (_is_carried_on(work) and failed < limits.JOB_COMMANDS) and not (work.kind in RENEWABLE and is_cut_off):
         return False
-    _save(restore.ledger, row.model_copy(update={"command_id": _send_command(restore, target, where, row)}))
+    command_id = _send_command(restore, target, where, row)
+    _save(restore.ledger, row.model_copy(update={"command_id": command_id, "failed_commands": failed}))
     return True
-
-
-def _is_cut_off(target: TargetAccount, row: JobRow) -> bool:
-    told = next((c for c in _commands(target, row.instance_id) if c["CommandId"] == row.command_id), None)
-    # "Execution Timed Out", not "Delivery Timed Out": it ran, for as long as the document lets it.
-    return told is not None and told.get("StatusDetails", "").startswith("Execution")
-
-
-def _ended(target: TargetAccount, row: JobRow) -> RestoreError:
-    """What it means that the command is over and there is no result."""
-    if _is_cut_off(target, row):
-        return WorkerTimedOut(
-            f"The job {row.name} was not done after {limits.COMMAND_HOURS} hours, the longest that SSM lets a command run: restore fewer "
-            "databases at a time"
-        )
-    about_agent = agent.remark(agent.version(target, row.instance_id))
-    return WorkerFailed(". ".join(filter(None, (_last_words(target, row), about_agent))))
 
 
 def _age(row: JobRow, now: datetime) -> float:
     return (now - row.sent_at).total_seconds()
-
-
-def _last_words(target: TargetAccount, row: JobRow) -> str:
-    try:
-        told = target.ssm.get_command_invocation(CommandId=row.command_id or "", InstanceId=row.instance_id)
-    except ClientError as error:
-        return f"The worker's command for the job {row.name} ended without a result, and SSM says: {error}"
-    tail = told.get("StandardErrorContent", "")[-limits.ERROR_TAIL_CHARACTERS :].strip()
-    return (
-        f"The worker's program ended without a result for the job {row.name} ({told.get('StatusDetails')}, exit code "
-        f"{told.get('ResponseCode')}). Its last words: {tail or 'none'}"
-    )
-
-
-def _commands(target: TargetAccount, instance_id: str) -> "list[CommandTypeDef]":
-    return target.ssm.list_commands(InstanceId=instance_id, MaxResults=50)["Commands"]
 
 
 def _save(ledger: Ledger, row: JobRow) -> None:

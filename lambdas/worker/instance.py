@@ -191,6 +191,9 @@ def _is_ready(restore: Restore, target: TargetAccount, row: ResourceRow, found: 
         boot_log.keep(restore, target.ec2, instance_id)
         end(target.ec2, instance_id)
         raise NotReady(f"waiting for {instance_id} to end: SSM does not reach it")
+    if status not in (*ALIVE, *ENDING):
+        # Stopped by somebody: started again it would be a second worker beside the one that takes its place.
+        end(target.ec2, instance_id)
     raise NotReady(f"waiting for {instance_id} ({status}) to run and to register with SSM")
 
 

@@ -154,13 +154,17 @@ class Restore:
 
     def damage(self, database: str, damage: Damage, of: Callable[[DatabaseBackup], ByteRange] | None = None) -> None:
         """Change the stored bytes of one member (of the table `lines`, unless `of` says another) after the point was made."""
-        s3, key = self.cloud.s3(), self.manifest_uri.removeprefix(f"s3://{REPOSITORY}/")
-        manifest = Manifest.from_json(s3.get_object(Bucket=REPOSITORY, Key=key)["Body"].read())
-        backup = next(b for b in manifest.databases if b.name == database)
+        s3 = self.cloud.s3()
+        backup = next(b for b in self.manifest().databases if b.name == database)
         member = of(backup) if of else next(m.stored for m in backup.tables if m.table == "lines")
         stored = backup.files[0].key
         data = bytearray(s3.get_object(Bucket=REPOSITORY, Key=stored)["Body"].read())
         s3.put_object(Bucket=REPOSITORY, Key=stored, Body=bytes(damage(data, member)))
+
+    def manifest(self) -> Manifest:
+        """Of the point."""
+        key = self.manifest_uri.removeprefix(f"s3://{REPOSITORY}/")
+        return Manifest.from_json(self.cloud.s3().get_object(Bucket=REPOSITORY, Key=key)["Body"].read())
 
     def change_manifest(self, change: Callable[[str], str]) -> None:
         """Rewrite the manifest's text, which must really change."""

@@ -54,6 +54,8 @@ class FakeWorker:
                 raise SSMException("InvalidInstanceId", f"Instances [[{instance_id}]] not in a valid state")
             command = send(backend, **request)
             command.status = "InProgress"
+            # moto adds every other instance.
+            command.instance_ids = [instance_id]
             self.receive(command)
             return command
 

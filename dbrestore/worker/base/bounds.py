@@ -24,6 +24,8 @@ class Bounds:
     analyze_seconds: int = limits.ANALYZE_SECONDS
     cancel_seconds: float = limits.CANCEL_SECONDS
     hand_over_lock_seconds: int = limits.HAND_OVER_LOCK_SECONDS
+    replay_losses: int = limits.REPLAY_LOSSES
+    replay_losses_in_vain: int = limits.REPLAY_LOSSES_IN_VAIN
     shared_member: int = limits.SHARED_MEMBER
     size_free: int = limits.SIZE_FREE
     size_look_seconds: float = limits.SIZE_LOOK_SECONDS

@@ -56,6 +56,10 @@ JOINED_STATEMENTS: Final = 64 << 10
 
 # A deadlock, a lock that could not be had: so often is the same tried before it counts.
 ATTEMPTS: Final = 5
+# So often a replay carries on after a lost connection, and so often without having got further: each time, code of the dump may have been
+# what brought the server down.
+REPLAY_LOSSES: Final = 10
+REPLAY_LOSSES_IN_VAIN: Final = 1
 # Sessions of the temporary login: the most streams that a request may ask for, and one each for definitions and for verification.
 LOGIN_CONNECTIONS: Final = 18
 # A restore's sessions besides: of the master user, for definitions, and the one that watches the size.

@@ -32,6 +32,12 @@ class ProgressWriter:
         """Since the job began."""
         return time.monotonic() - self._began
 
+    @property
+    def work_done(self) -> int:
+        """Bytes of data, and of what is built on it, that are done of the database at hand."""
+        with self._lock:
+            return self._counts["work_done"]
+
     def phase(self, phase: str, database: str | None = None) -> None:
         """Begin another phase of a database."""
         self._change(phase=phase, **({"database": database} if database else {}))

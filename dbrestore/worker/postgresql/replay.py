@@ -1,19 +1,23 @@
 """Step 5: a dump becomes a database under a temporary name. Invariant: nothing of the dump runs as anybody but the temporary login.
 
 names free? -> login and empty database -> extensions and their rows -> pre-data -> rows, large objects, indexes -> the rest
+
+What an earlier attempt of the same restore left, in this process or on a worker that died, is carried on from (`journal`).
 """
 
+import logging
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
 
 from dbrestore.contract.errors import DatabaseExists, ReplayFailed, RestoreError, RestoreFailed
 from dbrestore.contract.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp, LeftOut
 from dbrestore.contract.manifest import DatabaseBackup
 from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import extensions, foreseen, growth, left_out, streams, temporary_database
 from dbrestore.worker.postgresql.after_rows import building_costs, completion, post_data
@@ -21,7 +25,11 @@ from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.building import Building, Replay
 from dbrestore.worker.postgresql.checks import asked
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
+from dbrestore.worker.postgresql.growth import Watch
 from dbrestore.worker.postgresql.left_out import Omissions
+from dbrestore.worker.postgresql.resuming import journal as journals
+from dbrestore.worker.postgresql.resuming.journal import Journal
+from dbrestore.worker.postgresql.resuming.losses import Losses
 from dbrestore.worker.postgresql.rights import (
     lending,
     named_roles,
@@ -30,14 +38,13 @@ from dbrestore.worker.postgresql.rights import (
     public_schema,
     restoring_user,
 )
-from dbrestore.worker.postgresql.rows import extension_rows
+from dbrestore.worker.postgresql.rows import copy_target, extension_rows, partition_roots
 from dbrestore.worker.postgresql.rows.loading import Members
 from dbrestore.worker.postgresql.rows.table_tasks import TableTasks
 from dbrestore.worker.postgresql.session import Connection, explained
 from dbrestore.worker.postgresql.statements import Executor
 
-if TYPE_CHECKING:
-    pass
+_log = logging.getLogger(__name__)
 
 
 def run(replay: Replay) -> Iterator[DatabaseResult]:
@@ -92,28 +99,64 @@ def _failure(backup: DatabaseBackup, name: str, message: str) -> dict[str, objec
 
 
 def _build(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive, refused: dict[str, str]) -> dict[str, object]:
-    """Build the database. Returns what the result tells of it."""
+    """Build the database, however often the connection is lost. Returns what the result tells of it."""
+    stamp, losses = journals.stamp(replay.job, backup, refused), Losses(replay.server.bounds)
+    with growth.watched(replay.server, database, backup) as watch:
+        while True:
+            try:
+                return _attempt(replay, database, backup, archive, refused, watch, stamp)
+            except (ReplayFailed, psycopg.Error) as error:
+                if watch.outgrown or not losses.may_carry_on(error, replay.progress.work_done):
+                    raise
+
+
+def _attempt(
+    replay: Replay,
+    database: DatabaseJob,
+    backup: DatabaseBackup,
+    archive: Archive,
+    refused: dict[str, str],
+    watch: Watch,
+    stamp: str,
+) -> dict[str, object]:
+    """Build what isn't there yet."""
     omissions, skips = Omissions(archive, backup), replay.job.postgres.skip_unrestorable
     division = foreseen.leave_out(archive, omissions, refused, skips=skips)
-    locale = DatabaseLocale.wanted(backup, archive.toc, replay.job.postgres)
-    login = temporary_database.create(replay.server, database, locale)
-    executor = Executor(archive, backup, omissions, skips)
+    login, journal = _place(replay, database, backup, archive, stamp)
+    executor = Executor(archive, backup, omissions, skips, journal)
     with replay.server.connect_master() as master:
         usable = streams.usable(master, replay.job.streams)
-    with growth.watched(replay.server, database, backup) as watch:
-        costs = building_costs.of(archive, backup, (*division.early, *division.post_data))
-        building = Building(replay, database, backup, archive, division, omissions, login, executor, watch, costs, usable)
-        notes = foreseen.fix_ups(archive, division, omissions)
-        notes += _prepare(building)
-        _define(building)
-        _load(building)
-        notes += building.rerouted.fix_ups()
-        notes += completion.complete(building)
+    costs = building_costs.of(archive, backup, (*division.early, *division.post_data))
+    building = Building(replay, database, backup, archive, division, omissions, login, executor, watch, costs, usable)
+    notes = foreseen.fix_ups(archive, division, omissions)
+    notes += _prepare(building, stamp) if journal.is_new else _prepared_before(building)
+    _define(building)
+    _load(building)
+    notes += building.rerouted.fix_ups()
+    notes += completion.complete(building)
     return _outcome(building, notes)
 
 
-def _prepare(building: Building) -> list[FixUp]:
-    """Everything that only the master user can do, while the database holds nothing of the dump."""
+def _place(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive, stamp: str) -> tuple[Login, Journal]:
+    """The login, and the journal of a database that an earlier attempt left or that is empty."""
+    most = journals.most_lines(backup, len(archive.toc.entries))
+    if found := temporary_database.taken_over(replay.server, database, stamp, most):
+        _log.warning("%s: carrying on after %d parts that were done", database.temporary_name, len(found[1].lines))
+        return found
+    locale = DatabaseLocale.wanted(backup, archive.toc, replay.job.postgres)
+    return temporary_database.create(replay.server, database, locale), Journal(database.temporary_name)
+
+
+def _prepared_before(building: Building) -> list[FixUp]:
+    """What preparing it told, and left out, when an earlier attempt did that."""
+    with building.connect_master() as master:
+        public_schema.foresee(master, building.archive, building.omissions, skips=building.replay.job.postgres.skip_unrestorable)
+    extension_rows.leave_out(building.archive, building.omissions)
+    return [*building.executor.journal.notes]
+
+
+def _prepare(building: Building, stamp: str) -> list[FixUp]:
+    """Everything that only the master user can do, while the database holds nothing of the dump. The journal comes last."""
     server, target = building.replay.server, building.database.temporary_name
     with server.connect_master(target) as master, server.connect(building.login, target) as owner:
         chosen = building.omissions.without(building.division.extensions)
@@ -122,7 +165,9 @@ def _prepare(building: Building) -> list[FixUp]:
         notes += extensions.create(master, owner, building.archive, chosen, building.backup.extensions)
         notes += foreseen.make_missing_schemas(master, owner, building.omissions.without(building.division.pre_data))
         members = Members(building.replay.s3, building.replay.bucket, building.backup)
-        return notes + extension_rows.load(master, building.archive, building.omissions, members, building.login)
+        notes += extension_rows.load(master, building.archive, building.omissions, members, building.login)
+        journals.make(master, building.executor.journal, building.login.user, stamp, notes)
+        return notes
 
 
 def _make_roles(master: Connection, building: Building) -> list[FixUp]:
@@ -163,7 +208,29 @@ def _load(building: Building) -> None:
     )
     already = {e.dump_id for e in _of_partitioned_tables(building.archive, building.division.early)}
     early = [e for e in building.division.early if e.dump_id not in already]
+    _recall(building)
     building.run(tasks.all(early))
+
+
+def _recall(building: Building) -> None:
+    """Before any row is loaded: tables that an earlier attempt loaded half are emptied, and it is known which rows it led elsewhere."""
+    journal, archive = building.executor.journal, building.archive
+    half, rerouted = (_data(archive, numbers) for numbers in (journal.half_loaded(), journal.numbers("root")))
+    if not (half or rerouted):
+        return
+    encoding = building.backup.client_encoding
+    with building.connect() as connection:
+        for entry in half:
+            table = sql.Identifier(*copy_target.of(entry).table)
+            connection.execute(sql.SQL("TRUNCATE ONLY {}").format(table).as_string().encode(archive.codec))
+        for entry in rerouted:
+            if place := partition_roots.place_of(connection, copy_target.of(entry).table, encoding):
+                building.rerouted.add(entry.dump_id, place)
+
+
+def _data(archive: Archive, numbers: list[int]) -> list[TocEntry]:
+    """Of tables that the dump makes; what else a line may tell of is nothing."""
+    return [e for e in archive.toc.entries if e.dump_id in set(numbers) and e.description == "TABLE DATA" and e.copy_statement]
 
 
 def _of_partitioned_tables(archive: Archive, entries: tuple[TocEntry, ...]) -> list[TocEntry]:

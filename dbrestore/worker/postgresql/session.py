@@ -203,10 +203,7 @@ def explained(error: psycopg.Error) -> str:
     """The server's words without what they quote of rows, with the cause before them if what ended is the connection and not the statement.
     They reach logs, events and the console. Code of a dump can make them as long as it likes, and say what it likes."""
     words = _without_rows(error)[: limits.MESSAGE_LENGTH].strip()
-    # What libpq and psycopg say themselves has no SQLSTATE.
-    is_ours = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
-    is_lost = (is_ours and not words.startswith(_NEVER_BEGAN)) or error.sqlstate in _ENDED
-    return f"the connection to the instance was lost: {words}" if is_lost else words
+    return f"the connection to the instance was lost: {words}" if is_lost(error) else words
 
 
 def _without_rows(error: psycopg.Error) -> str:
@@ -221,6 +218,16 @@ def _without_rows(error: psycopg.Error) -> str:
     copied = _COPY_LINE.match(diag.context or "")
     detail = f"\nDETAIL:  {diag.message_detail}" if diag.message_detail and not about_rows else ""
     return f"{said} ({copied.group(0)}){detail}" if copied else said + detail
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection ended, and not the statement: the same again may succeed on another."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    if not isinstance(cause, psycopg.Error):
+        return False
+    # What libpq and psycopg say themselves has no SQLSTATE.
+    is_ours = cause.sqlstate is None and isinstance(cause, psycopg.OperationalError)
+    return (is_ours and not str(cause).startswith(_NEVER_BEGAN)) or cause.sqlstate in _ENDED
 
 
 def is_transient(error: BaseException) -> bool:

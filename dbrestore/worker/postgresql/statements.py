@@ -1,7 +1,7 @@
 """Executes the SQL that pg_dump wrote for an entry, logged in as the temporary login, as pg_restore would.
 
-Invariants: an entry is executed whole or not at all; one that the server refuses fails the database, or is left out with all that depends
-on it if the request allows that; and the name of the entry stands in every error.
+Invariants: an entry is executed whole or not at all, and stands in the journal with that; one that the server refuses fails the database,
+or is left out with all that depends on it if the request allows that; and the name of the entry stands in every error.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +19,7 @@ from dbrestore.worker.base import limits
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.left_out import Omissions
+from dbrestore.worker.postgresql.resuming.journal import Journal, begun
 from dbrestore.worker.postgresql.session import Connection, Server, explained, is_refusal, is_transient
 
 WAY_OUT = "onUnrestorable `skip` (--skip-unrestorable) restores the rest without it and what depends on it"
@@ -27,12 +28,14 @@ _HEAP = "heap"
 
 @dataclass(frozen=True)
 class Executor:
-    """How the statements of one database are executed. `skips`: what the server refuses is left out and not an error."""
+    """How the statements of one database are executed. `skips`: what the server refuses is left out and not an error. What is in the
+    journal is not executed again."""
 
     archive: Archive
     backup: DatabaseBackup
     omissions: Omissions
     skips: bool
+    journal: Journal
 
     def connect(self, server: Server, login: Login, database: str) -> Connection:
         """A session with the settings that pg_dump expects, in the encoding of the dump's texts."""
@@ -49,9 +52,13 @@ class Executor:
 
     def run_all(self, connection: Connection, entries: Iterable[TocEntry]) -> None:
         """Execute in this order, in transactions of limited size. Raises ReplayFailed for what is refused, unless that is skipped."""
-        remaining = iter(entries)
+        remaining = iter(self.remaining(entries))
         while batch := list(islice(remaining, limits.OBJECTS_PER_TRANSACTION)):
             repeated(lambda batch=batch: self._run_batch(connection, batch))  # type: ignore[misc]
+
+    def remaining(self, entries: Iterable[TocEntry]) -> list[TocEntry]:
+        """Those that are neither left out nor done."""
+        return self.journal.without(self.omissions.without(entries))
 
     def run(self, connection: Connection, entry: TocEntry) -> None:
         """Execute one in a transaction of its own. Raises as `run_all`."""
@@ -75,7 +82,9 @@ class Executor:
         self.omissions.add(entry, why)
 
     def _run_batch(self, connection: Connection, batch: list[TocEntry]) -> None:
-        chosen = self.omissions.without(batch)
+        chosen = self.remaining(batch)
+        if not chosen:
+            return
         if len(chosen) > 1 and not self.skips:
             try:
                 self._run_joined(connection, chosen)
@@ -85,13 +94,14 @@ class Executor:
             else:
                 return
         # One by one: what is refused has a name.
-        with connection.transaction():
-            for entry in chosen:
-                self._run_entry(connection, entry)
+        with begun(connection, b"" if self.skips else self.journal.of(chosen)):
+            executed = [entry for entry in chosen if self._run_entry(connection, entry)]
+            if self.skips and executed:
+                connection.execute(self.journal.of(executed))
 
     def _run_joined(self, connection: Connection, entries: Sequence[TocEntry]) -> None:
         """All in one transaction and with few round trips, of which each takes as long as making a small table."""
-        with connection.transaction():
+        with begun(connection, self.journal.of(entries)):
             for statements in self._joined(connection, entries):
                 connection.execute(statements)
                 _require_in_transaction(connection, f"{len(entries)} entries from {entries[0].label} to {entries[-1].label}")
@@ -114,7 +124,8 @@ class Executor:
         if texts:
             yield b"\n".join(texts)
 
-    def _run_entry(self, connection: Connection, entry: TocEntry) -> None:
+    def _run_entry(self, connection: Connection, entry: TocEntry) -> bool:
+        """Whether it was executed, and not left out."""
         try:
             if self.skips:
                 with connection.transaction():
@@ -123,6 +134,8 @@ class Executor:
                 self._execute(connection, entry)
         except psycopg.Error as error:
             self.refuse(entry, error)
+            return False
+        return True
 
     def _execute(self, connection: Connection, entry: TocEntry) -> None:
         before, after = self._surroundings(connection, entry)

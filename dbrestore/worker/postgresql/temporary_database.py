@@ -2,7 +2,7 @@
 
 Invariants: until its promotion nobody but the master user and the temporary login may connect; the login owns what it creates in this
 database, and not the database; it has no rights outside and expires by itself. Making is idempotent: what an earlier attempt left under the
-same names is dropped first.
+same names is dropped first, unless its journal says how to carry on.
 """
 
 import secrets
@@ -17,12 +17,31 @@ from dbrestore.worker.base import limits
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import template, termination
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
+from dbrestore.worker.postgresql.resuming import journal as journals
+from dbrestore.worker.postgresql.resuming.journal import Journal
 from dbrestore.worker.postgresql.rights import lending, membership, powerless_roles
 from dbrestore.worker.postgresql.session import Connection, Server
 
 # What PostgreSQL 13 to 18 answer to an encoding, locale or provider that they don't have: invalid_parameter_value, undefined_object,
 # wrong_object_type, feature_not_supported (built without ICU), invalid_object_definition (provider), syntax_error (option unknown then).
 _NOT_HELD = ("22023", "42704", "42809", "0A000", "42P17", "42601")
+
+
+def taken_over(server: Server, database: DatabaseJob, stamp: str, most_lines: int) -> tuple[Login, Journal] | None:
+    """The login with another password and the journal, if an earlier attempt left a database from which this one can carry on.
+
+    Raises ReplayFailed if a session of the earlier attempt can't be ended: it might still commit."""
+    with server.connect_master() as master:
+        if not exists(master, database.temporary_name):
+            return None
+        login = renew_login(master, database)
+        termination.end_sessions_in(master, database.temporary_name)
+        termination.end_sessions_of(master, login.user)
+        if _exists(master, "SELECT FROM pg_stat_activity WHERE usename = %s", login.user):
+            raise ReplayFailed(f"{database.backup_name}: a session of an earlier attempt of this restore could not be ended")
+    with server.connect_master(database.temporary_name) as inside:
+        journal = journals.read(inside, database.temporary_name, stamp, most_lines)
+    return (login, journal) if journal else None
 
 
 def create(server: Server, database: DatabaseJob, locale: DatabaseLocale) -> Login:

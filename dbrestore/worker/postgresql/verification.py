@@ -34,6 +34,7 @@ from dbrestore.worker.postgresql.checks import structure as structure_checks
 from dbrestore.worker.postgresql.checks.asked import Asking
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
 from dbrestore.worker.postgresql.promotion import Promotion
+from dbrestore.worker.postgresql.resuming import journal
 from dbrestore.worker.postgresql.rights import grants, named_roles, owners, ownership, powerless_roles, public_schema
 from dbrestore.worker.postgresql.session import Connection, Server, explained
 from dbrestore.worker.postgresql.statements import repeated
@@ -146,6 +147,7 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
     collection = Collection(connect, usable, end_sessions, server.bounds)
     notes = collection.collect(subject.archive, division)
     with server.connect_master(temporary) as inside:
+        journal.drop(inside, temporary)
         checks = structure_checks.check(inside, subject.archive, division)
         wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
         checks.append(database_locale.check(inside, wanted, subject.backup.server_version))

@@ -71,13 +71,13 @@ def test_two_commands_at_once_are_one_job(cloud: Cloud, small: str, dump: Path) 
     assert restore.run("verify").databases[0].status == "PROMOTED"
 
 
-def test_a_second_replay_of_the_same_restore_starts_afresh(cloud: Cloud, small: str, dump: Path) -> None:
+def test_a_replay_without_its_journal_starts_afresh(cloud: Cloud, small: str, dump: Path) -> None:
     restore = Restore(cloud, {small: dump}, {small: "afresh"})
     restore.add_point()
     restore.run("replay")
     temporary = restore.databases()[0].temporary_name
     cloud.execute(
-        "DELETE FROM items WHERE id NOT IN (SELECT item FROM lines); CREATE TABLE rest (x int)",
+        f'DELETE FROM items WHERE id NOT IN (SELECT item FROM lines); CREATE TABLE rest (x int); DROP SCHEMA "{temporary}" CASCADE',
         temporary,
         superuser=True,
     )

@@ -45,7 +45,7 @@ EXIT_CODES = {
         ControlPlaneNotFound DatabaseNotInRestorePoint DrillNotFound PointInTimeUnreachable RestoreNotFound RestorePointNotFound
         RestorePointRemoved SourceNotFound TargetNotFound
     """,
-    11: "DatabaseBusy DrillSkipped NotReady RestoreClosed RestorePointInUse SourceChanged",
+    11: "DatabaseBusy DrillSkipped NotReady RestoreClosed RestorePointInUse SourceChanged WorkerToReplace",
 }
 
 

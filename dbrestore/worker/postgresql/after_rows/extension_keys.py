@@ -118,7 +118,7 @@ def parse(entry: TocEntry) -> ForeignKey:
 def add(master: Connection, owner: Connection, executor: Executor, keys: dict[int, ForeignKey], entries: Iterable[TocEntry]) -> None:
     """Add those that point at tables of extensions; the temporary login (`owner`) executes the others. Raises ReplayFailed for what is
     refused, unless that is skipped."""
-    for entry in executor.omissions.without(entries):
+    for entry in executor.remaining(entries):
         _add_one(master, owner, executor, entry, keys[entry.dump_id])
 
 
@@ -139,21 +139,24 @@ def _add_one(master: Connection, owner: Connection, executor: Executor, entry: T
         executor.run(owner, entry)
         return
     try:
-        repeated(lambda: _add_unproven(master, key, owner.info.user))
+        repeated(lambda: _add_unproven(master, key, owner.info.user, is_first=executor.journal.is_new))
         if key.is_proven:
             _validate(owner, key)
+        owner.execute(executor.journal.of([entry]))
     except _Hindrance as hindrance:
         executor.leave_out(entry, str(hindrance))
     except psycopg.Error as error:
         executor.refuse(entry, error)
 
 
-def _add_unproven(master: Connection, key: ForeignKey, login: str) -> None:
-    """Nobody can change the table between the look and the statement."""
+def _add_unproven(master: Connection, key: ForeignKey, login: str, *, is_first: bool) -> None:
+    """Nobody can change the table between the look and the statement. One that isn't proven yet may stand there from an earlier attempt."""
     with master.transaction():
         master.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(f"{limits.HAND_OVER_LOCK_SECONDS}s")))
         master.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier(*key.table)))
         _require_harmless(master, key, login)
+        if not is_first:
+            master.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}").format(*_names(key)))
         master.execute(key.statement())
         if not _look(master, _BUILT_IN_OPERATORS, [_text(master, key.table), key.name]):
             raise _Hindrance(_OTHER_TYPES)
@@ -172,13 +175,17 @@ def _require_harmless(master: Connection, key: ForeignKey, login: str) -> None:
 
 def _validate(owner: Connection, key: ForeignKey) -> None:
     """Reads rows, and so isn't the master user's. A key that rows break goes again."""
-    names = sql.Identifier(*key.table), sql.Identifier(key.name)
+    names = _names(key)
     try:
         repeated(lambda: owner.execute(sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(*names)))
     except psycopg.Error:
         if not owner.closed:
             owner.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(*names))
         raise
+
+
+def _names(key: ForeignKey) -> tuple[sql.Identifier, sql.Identifier]:
+    return sql.Identifier(*key.table), sql.Identifier(key.name)
 
 
 def _options(cursor: Cursor) -> str:

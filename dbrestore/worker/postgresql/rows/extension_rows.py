@@ -4,6 +4,7 @@ Invariants: they are loaded by the master user while the database holds nothing 
 security, so no code of the dump can run; rows that are instructions to somebody with more rights are never loaded.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psycopg
@@ -23,6 +24,7 @@ from dbrestore.worker.postgresql.session import Connection, explained, is_refusa
 # pg_cron runs the commands in its table, pg_partman's maintenance the functions that its table names, orafce opens the folders in its own,
 # the geocoder writes shell scripts from what stands in its own, and pg_hint_plan's hints set parameters while anybody's query is planned.
 INSTRUCTIONS = frozenset({"pg_cron", "pg_partman", "orafce", "pg_hint_plan", "postgis_tiger_geocoder"})
+_WHY_LEFT_OUT = "its table is an extension's"
 _BY_HAND = "load them by hand if they are wanted (pg_restore --data-only --table)"
 _PLAIN_TABLE = """SELECT e.extname FROM pg_class AS c
     JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
@@ -44,13 +46,17 @@ def is_of_extension(entry: TocEntry, archive: Archive) -> bool:
     return (entry.schema_name, entry.tag) not in archive.relations
 
 
+def leave_out(archive: Archive, omissions: Omissions) -> None:
+    """They were loaded or listed by an earlier attempt: later steps have nothing to do with them."""
+    for entry in _entries(archive):
+        omissions.add(entry, _WHY_LEFT_OUT, harmless=True)
+
+
 def load(master: Connection, archive: Archive, omissions: Omissions, members: Members, login: Login) -> list[FixUp]:
     """Load what may be loaded, and let the login read it. The rest is left out and listed."""
     notes: list[FixUp] = []
     of_members = {member.dump_id: member for member in members.backup.tables}
-    for entry in archive.toc.entries:
-        if entry.description not in ("TABLE DATA", "SEQUENCE SET") or not is_of_extension(entry, archive):
-            continue
+    for entry in _entries(archive):
         if omissions.includes(entry):
             continue
         if entry.description == "SEQUENCE SET":
@@ -58,8 +64,14 @@ def load(master: Connection, archive: Archive, omissions: Omissions, members: Me
         elif entry.dump_id in of_members:
             notes += _load_one(master, ExtensionRows(entry, of_members[entry.dump_id]), members, login)
             # Loaded or listed here, once and for all: later steps have nothing to do with it.
-        omissions.add(entry, "its table is an extension's", harmless=True)
+        omissions.add(entry, _WHY_LEFT_OUT, harmless=True)
     return notes
+
+
+def _entries(archive: Archive) -> Iterator[TocEntry]:
+    for entry in archive.toc.entries:
+        if entry.description in ("TABLE DATA", "SEQUENCE SET") and is_of_extension(entry, archive):
+            yield entry
 
 
 def _load_one(master: Connection, rows: ExtensionRows, members: Members, login: Login) -> list[FixUp]:

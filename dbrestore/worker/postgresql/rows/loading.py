@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import psycopg
 
@@ -18,6 +18,7 @@ from dbrestore.points.pgdump import blocks as pgdump_blocks
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.points.ranges import read_range, verified, verified_range
 from dbrestore.worker.base import limits
+from dbrestore.worker.postgresql.resuming.journal import begun
 from dbrestore.worker.postgresql.rows.sharing import Sharing, Taken
 from dbrestore.worker.postgresql.session import Connection, explained
 
@@ -92,8 +93,26 @@ def _belongs(group: list[TableMember], member: TableMember, shared_from: int) ->
     )
 
 
+@dataclass(frozen=True)
+class Lines:
+    """What the transactions of one member begin with, so that the journal tells of it: that of the session that loads it or leads, and
+    those of the sessions that help."""
+
+    own: bytes = b""
+    helping: bytes = b""
+
+
+UNTOLD: Final = Lines()
+
+
 def load_table(
-    connection: Connection, members: Members, member: TableMember, copy_statement: bytes, count: Count, sharing: Sharing | None = None
+    connection: Connection,
+    members: Members,
+    member: TableMember,
+    copy_statement: bytes,
+    count: Count,
+    sharing: Sharing | None = None,
+    lines: Lines = UNTOLD,
 ) -> None:
     """COPY one member in one transaction, and in one more for each session that helps. Raises BackupDamaged or ReplayFailed, naming the
     table."""
@@ -101,8 +120,8 @@ def load_table(
     sharing, load, rows = sharing or Sharing(), partial(_copy, copy_statement, count), _rows(members, member, what)
     try:
         with (
-            sharing.lead(load, rows),
-            connection.transaction(),
+            sharing.lead(load, rows, lines.helping),
+            begun(connection, lines.own),
             connection.cursor() as cursor,
             closing(sharing.pieces(rows)) as pieces,
         ):
@@ -123,12 +142,12 @@ def require_intact(members: Members, member: TableMember) -> None:
         pass
 
 
-def load_large_objects(connection: Connection, members: Members, member: LargeObjectMember, count: Count) -> None:
-    """Create and fill the large objects of one member in one transaction."""
+def load_large_objects(connection: Connection, members: Members, member: LargeObjectMember, count: Count, line: bytes = b"") -> None:
+    """Create and fill the large objects of one member in one transaction, which begins with that line of the journal."""
     what = f"large objects {_span(member.oids)} of {members.backup.name}"
     backup, size = members.backup, 0
     try:
-        with connection.transaction():
+        with begun(connection, line):
             stored = members.stored(member.stored, what)
             for oid, content in pgdump_blocks.large_objects(stored, backup.format, backup.compression, member.dump_id, member.oids):
                 size += _fill(connection, oid, content, count)

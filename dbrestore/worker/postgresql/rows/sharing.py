@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from dbrestore.worker.postgresql.resuming.journal import begun
 from dbrestore.worker.postgresql.session import Connection
 
 # Bytes that one session sent, rows that the server took from it.
@@ -24,10 +25,12 @@ Load = Callable[["psycopg.Cursor[tuple[object, ...]]", Iterator[bytes]], Taken]
 
 @dataclass(frozen=True)
 class Opened:
-    """What the leader lends to those who help: how they load, and the rows, which are read by one session at a time."""
+    """What the leader lends to those who help: how they load, the rows, which are read by one session at a time, and what their
+    transactions begin with."""
 
     load: Load
     rows: Iterator[bytes]
+    first: bytes
 
 
 class Sharing:
@@ -46,12 +49,12 @@ class Sharing:
         self._failure: BaseException | None = None
 
     @contextmanager
-    def lead(self, load: Load, rows: Iterator[bytes]) -> Iterator[None]:
+    def lead(self, load: Load, rows: Iterator[bytes], first: bytes = b"") -> Iterator[None]:
         """While this lasts others may join; if it ends with an error, none of them commits. When it is repeated, nobody joins."""
         with self._changed:
             self._rest, self._others, self._reading, self._committing = b"", (0, 0), 0, 0
             self._may_commit, self._failure = None, None
-            self._opened = Opened(load, rows)
+            self._opened = Opened(load, rows, first)
             self._changed.notify_all()
         try:
             yield
@@ -111,7 +114,7 @@ class Sharing:
             raise
 
     def _load(self, connection: Connection, opened: Opened) -> None:
-        with connection.transaction(), connection.cursor() as cursor, closing(self.pieces(opened.rows)) as pieces:
+        with begun(connection, opened.first), connection.cursor() as cursor, closing(self.pieces(opened.rows)) as pieces:
             taken = opened.load(cursor, pieces)
             if not self._has_word_to_commit(taken):
                 raise psycopg.Rollback

@@ -1,6 +1,7 @@
 """What the scheduler is given for the rows: a task per table or group of small ones, per large-object member, and per index.
 
-Invariant: a table's index waits for its rows; rows that the server refused are only left out if their bytes are those of the manifest.
+Invariants: what the journal tells of is counted and not done again; a table's index waits for its rows; rows that the server refused are
+only left out if their bytes are those of the manifest.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,11 +18,11 @@ from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.rows import copy_target, loading, partition_roots
 from dbrestore.worker.postgresql.rows.copy_target import CopyTarget
-from dbrestore.worker.postgresql.rows.loading import Members
+from dbrestore.worker.postgresql.rows.loading import Lines, Members
 from dbrestore.worker.postgresql.rows.partition_roots import Place, Rerouted
 from dbrestore.worker.postgresql.rows.sharing import Sharing
 from dbrestore.worker.postgresql.scheduling import Task
-from dbrestore.worker.postgresql.session import Connection, is_transient
+from dbrestore.worker.postgresql.session import Connection, is_lost, is_transient
 from dbrestore.worker.postgresql.statements import Executor
 
 # A constraint that carries further statements (CLUSTER ON, REPLICA IDENTITY, SET STATISTICS) needs its table for itself.
@@ -44,18 +45,31 @@ class TableTasks:
 
     def all(self, indexes: Iterable[TocEntry]) -> list[Task]:
         """Rows, large objects, and these indexes."""
-        tables = tuple(m for m in self.members.backup.tables if not self._is_left_out(m))
+        tables = tuple(m for m in self.members.backup.tables if not (self._is_left_out(m) or self._is_loaded(m)))
         groups = list(loading.groups(tables, self.shared_from))
         shared = {group[0].dump_id: Sharing() for group in groups if loading.length_of(group[:1]) >= self.shared_from}
         return [
             *(self._table_task(group, shared.get(group[0].dump_id)) for group in groups),
             *self._help_tasks(groups, shared),
-            *(self._large_object_task(m, n) for n, m in enumerate(self.members.backup.large_objects, start=1)),
+            *(self._large_object_task(m, n) for n, m in enumerate(self.members.backup.large_objects, start=1) if not self._is_filled(m, n)),
             *self._index_tasks(groups, indexes),
         ]
 
     def _is_left_out(self, member: TableMember) -> bool:
         return self.executor.omissions.includes(loading.entry_of(member, self.archive.by_dump_id))
+
+    def _is_loaded(self, member: TableMember) -> bool:
+        is_loaded = self.executor.journal.has(member.dump_id)
+        if is_loaded:
+            self.progress.add(member.uncompressed_length)
+            self.progress.table_done()
+        return is_loaded
+
+    def _is_filled(self, member: LargeObjectMember, number: int) -> bool:
+        is_filled = self.executor.journal.has(number, "objects")
+        if is_filled:
+            self.progress.add(member.uncompressed_length)
+        return is_filled
 
     def _table_task(self, group: tuple[TableMember, ...], sharing: Sharing | None) -> Task:
         remaining = list(group)
@@ -83,7 +97,9 @@ class TableTasks:
         if place and self.rerouted.has_sister_of(place):
             refusal = self._through_root(connection, where, member, target, place)
         else:
-            refusal = self._refusal(connection, where, member, target, sharing)
+            journal, number = self.executor.journal, member.dump_id
+            lines = Lines(journal.line(("entry", number)), journal.line(("share", number)))
+            refusal = self._refusal(connection, where, member, target, lines, sharing)
             if refusal and partition_roots.is_refused_by_partition(refusal) and (place := self._place(connection, target)):
                 refusal = self._through_root(connection, where, member, target, place)
         if refusal:
@@ -96,21 +112,28 @@ class TableTasks:
         self, connection: Connection, where: Members, member: TableMember, target: CopyTarget, place: Place
     ) -> psycopg.Error | None:
         """Load what the partition refuses; returns why the whole tree doesn't take it either."""
-        refusal = self._refusal(connection, where, member, replace(target, table=place.root))
+        line = self.executor.journal.line(("entry", member.dump_id), ("root", member.dump_id))
+        refusal = self._refusal(connection, where, member, replace(target, table=place.root), Lines(line))
         if refusal is None:
             self.rerouted.add(member.dump_id, place)
         return refusal
 
     def _refusal(
-        self, connection: Connection, where: Members, member: TableMember, target: CopyTarget, sharing: Sharing | None = None
+        self,
+        connection: Connection,
+        where: Members,
+        member: TableMember,
+        target: CopyTarget,
+        lines: Lines,
+        sharing: Sharing | None = None,
     ) -> psycopg.Error | None:
         """Load; returns why the server didn't take the rows, though their bytes are those of the manifest."""
         # In bytes, because psycopg knows no codec for a session in SQL_ASCII.
         statement = target.statement().as_string().encode(self.archive.codec)
         try:
-            loading.load_table(connection, where, member, statement, self.progress.add, sharing)
+            loading.load_table(connection, where, member, statement, self.progress.add, sharing, lines)
         except ReplayFailed as error:
-            if not isinstance(error.__cause__, psycopg.Error) or is_transient(error):
+            if not isinstance(error.__cause__, psycopg.Error) or is_transient(error) or is_lost(error):
                 raise
             loading.require_intact(self.members, member)
             return error.__cause__
@@ -118,10 +141,11 @@ class TableTasks:
 
     def _large_object_task(self, member: LargeObjectMember, number: int) -> Task:
         # A directory has several members with one dump id, so the number stands in for it; negative, because it isn't a dump id.
+        line = self.executor.journal.line(("objects", number))
         return Task(
             name=-number,
             cost=member.uncompressed_length,
-            run=lambda connection: loading.load_large_objects(connection, self.members, member, self.progress.add),
+            run=lambda connection: loading.load_large_objects(connection, self.members, member, self.progress.add, line),
         )
 
     def _index_tasks(self, groups: list[tuple[TableMember, ...]], indexes: Iterable[TocEntry]) -> Iterator[Task]:

@@ -7,7 +7,8 @@ import pytest
 from moto.ssm.exceptions import SSMException
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from dbrestore.contract.errors import NotReady, RestoreClosed, WorkerFailed, WorkerLost, WorkerTimedOut
+from dbrestore.contract import limits
+from dbrestore.contract.errors import NotReady, RestoreClosed, WorkerFailed, WorkerTimedOut, WorkerToReplace
 from lambdas.databases.jobs import job_row
 from lambdas.databases.replay_dumps import replay_dumps
 from lambdas.planning.plan_restore import plan_restore
@@ -90,7 +91,7 @@ def test_a_result_that_arrives_late_counts(world: World, deployed: dict[str, Any
 def test_a_worker_that_vanished_before_its_job_is_lost(world: World, deployed: dict[str, Any]) -> None:
     boto3.client("ec2").terminate_instances(InstanceIds=[deployed["worker"]["instanceId"]])
 
-    with pytest.raises(WorkerLost):
+    with pytest.raises(WorkerToReplace, match="could not be given the job"):
         world.until_done(replay_dumps, deployed)
 
     assert world.worker.jobs == []
@@ -98,11 +99,13 @@ def test_a_worker_that_vanished_before_its_job_is_lost(world: World, deployed: d
 
 def test_a_command_that_ended_without_a_result_is_a_failure_with_its_last_words(world: World, deployed: dict[str, Any]) -> None:
     world.worker.behaviour["replay"] = leave_unfinished
-    with pytest.raises(NotReady):
-        world.invoke(replay_dumps, deployed)
-    command = world.worker.commands[0]
-    command.status = "Failed"
-    command.invocations[0].update(StatusDetails="Failed", ResponseCode=1, StandardErrorContent="x" * 9000 + "no disk")
+    for number in range(limits.JOB_COMMANDS):
+        with pytest.raises(NotReady):
+            world.invoke(replay_dumps, deployed)
+        assert len(world.worker.commands) == number + 1
+        command = world.worker.commands[-1]
+        command.status = "Failed"
+        command.invocations[0].update(StatusDetails="Failed", ResponseCode=1, StandardErrorContent="x" * 9000 + "no disk")
 
     with pytest.raises(WorkerFailed, match="no disk") as caught:
         world.invoke(replay_dumps, deployed)
@@ -154,16 +157,18 @@ def test_an_agent_whose_version_cannot_be_had_changes_no_error(world: World, dep
         world.until_done(replay_dumps, deployed)
 
 
-def test_a_replay_that_ssm_cut_off_says_how_long_a_command_may_run(world: World, deployed: dict[str, Any]) -> None:
+def test_a_replay_that_ssm_cut_off_is_carried_on_by_another_command_as_often_as_it_takes(world: World, deployed: dict[str, Any]) -> None:
     world.worker.behaviour["replay"] = leave_unfinished
-    with pytest.raises(NotReady):
-        world.invoke(replay_dumps, deployed)
-    cut_off(world.worker.commands[0])
 
-    with pytest.raises(WorkerTimedOut, match="48 hours"):
-        world.invoke(replay_dumps, deployed)
+    for number in range(limits.JOB_COMMANDS + 1):
+        with pytest.raises(NotReady):
+            world.invoke(replay_dumps, deployed)
+        assert len(world.worker.commands) == number + 1
+        cut_off(world.worker.commands[-1])
 
-    assert len(world.worker.commands) == 1
+    world.clock.let_pass(days=40)
+    with pytest.raises(WorkerTimedOut, match=r"raise worker\.maxRunHours"):
+        world.invoke(replay_dumps, deployed)
 
 
 def test_a_restore_that_closes_sends_no_job(world: World, deployed: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""A replay is carried on where an earlier attempt was cut off."""
