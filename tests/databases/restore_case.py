@@ -134,7 +134,7 @@ class Restore:
     manifest_uri: str = ""
     postgres: PostgresOptions = field(default_factory=PostgresOptions)
     # Tables of tests are small, and some of them are loaded as large ones are.
-    bounds: Bounds = field(default_factory=lambda: Bounds(shared_member=100))
+    bounds: Bounds = field(default_factory=lambda: Bounds(shared_member=100, defined_together=1))
     asked_checks: tuple[AskedCheck, ...] = ()
     with_damage: bool = False
 

@@ -27,6 +27,7 @@ class Bounds:
     replay_losses: int = limits.REPLAY_LOSSES
     replay_losses_in_vain: int = limits.REPLAY_LOSSES_IN_VAIN
     shared_member: int = limits.SHARED_MEMBER
+    defined_together: int = limits.DEFINED_TOGETHER
     size_free: int = limits.SIZE_FREE
     size_look_seconds: float = limits.SIZE_LOOK_SECONDS
 

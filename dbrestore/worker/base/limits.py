@@ -51,6 +51,8 @@ HAND_OVER_LOCK_SECONDS: Final = 300
 # The replay and the hand-over of owners commit every so many objects: a transaction holds a lock on each object it touched, and the server
 # has room for about 64 locks per connection slot.
 OBJECTS_PER_TRANSACTION: Final = 300
+# Definitions that are worth a session's while: with fewer, it makes them faster than another one is opened.
+DEFINED_TOGETHER: Final = 150
 # Bytes of definitions that are sent as one query.
 JOINED_STATEMENTS: Final = 64 << 10
 

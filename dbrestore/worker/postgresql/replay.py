@@ -22,6 +22,7 @@ from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import extensions, foreseen, growth, left_out, streams, temporary_database
 from dbrestore.worker.postgresql.after_rows import building_costs, completion, post_data
 from dbrestore.worker.postgresql.archive import Archive
+from dbrestore.worker.postgresql.before_rows import definitions
 from dbrestore.worker.postgresql.building import Building, Replay
 from dbrestore.worker.postgresql.checks import asked
 from dbrestore.worker.postgresql.database_locale import DatabaseLocale
@@ -31,7 +32,6 @@ from dbrestore.worker.postgresql.resuming import journal as journals
 from dbrestore.worker.postgresql.resuming.journal import Journal
 from dbrestore.worker.postgresql.resuming.losses import Losses
 from dbrestore.worker.postgresql.rights import (
-    lending,
     named_roles,
     owners,
     powerless_roles,
@@ -180,14 +180,9 @@ def _make_roles(master: Connection, building: Building) -> list[FixUp]:
 def _define(building: Building) -> None:
     """The definitions that come before the rows."""
     building.replay.progress.phase("schema")
-    with (
-        building.connect_master() as master,
-        lending.parameters(master, building.division.pre_data, building.login.user),
-        building.connect() as connection,
-    ):
-        building.executor.run_all(connection, building.division.pre_data)
-        # The index of a partitioned table is one of its partitions' names only: at once, before anybody works on these.
-        building.executor.run_all(connection, _of_partitioned_tables(building.archive, building.division.early))
+    # The index of a partitioned table is one of its partitions' names only: at once, before anybody works on these.
+    of_partitioned = _of_partitioned_tables(building.archive, building.division.early)
+    definitions.define(building, [*building.division.pre_data, *of_partitioned])
 
 
 def _load(building: Building) -> None:

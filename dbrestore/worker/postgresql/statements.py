@@ -6,7 +6,7 @@ or is left out with all that depends on it if the request allows that; and the n
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
 
 import psycopg
 from psycopg import sql
@@ -52,9 +52,24 @@ class Executor:
 
     def run_all(self, connection: Connection, entries: Iterable[TocEntry]) -> None:
         """Execute in this order, in transactions of limited size. Raises ReplayFailed for what is refused, unless that is skipped."""
-        remaining = iter(self.remaining(entries))
-        while batch := list(islice(remaining, limits.OBJECTS_PER_TRANSACTION)):
-            repeated(lambda batch=batch: self._run_batch(connection, batch))  # type: ignore[misc]
+        remaining = self.remaining(entries)
+        while batch := self.first_batch(remaining):
+            repeated(partial(self._run_batch, connection, batch))
+            del remaining[: len(batch)]
+
+    def first_batch(self, entries: Sequence[TocEntry]) -> Sequence[TocEntry]:
+        """The first of them, as many as go into one transaction."""
+        return entries[: limits.OBJECTS_PER_TRANSACTION]
+
+    def tried(self, connection: Connection, batch: Sequence[TocEntry]) -> bool:
+        """Whether all of them were executed, in one transaction. If the server refuses any, none is."""
+        try:
+            repeated(partial(self._run_joined, connection, batch))
+        except psycopg.Error as error:
+            if connection.closed or is_transient(error):
+                raise
+            return False
+        return True
 
     def remaining(self, entries: Iterable[TocEntry]) -> list[TocEntry]:
         """Those that are neither left out nor done."""
@@ -81,7 +96,7 @@ class Executor:
             raise ReplayFailed(f"{entry.label}: {why}; {WAY_OUT}") from error
         self.omissions.add(entry, why)
 
-    def _run_batch(self, connection: Connection, batch: list[TocEntry]) -> None:
+    def _run_batch(self, connection: Connection, batch: Sequence[TocEntry]) -> None:
         chosen = self.remaining(batch)
         if not chosen:
             return

@@ -37,7 +37,7 @@ def main(job_uri: str, last: str) -> None:
     lines = Lines(int(last))
     threading.settrace(lines.trace)
     sys.settrace(lines.trace)
-    run_job.run(job_uri, Bounds(shared_member=100))
+    run_job.run(job_uri, Bounds(shared_member=100, defined_together=1))
     sys.settrace(None)
     print(lines.passed)
 

@@ -1,0 +1,1 @@
+"""What comes before the rows: the definitions of the dump."""
