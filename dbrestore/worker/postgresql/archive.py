@@ -161,6 +161,16 @@ def tables_of_data(entries: tuple[TocEntry, ...]) -> dict[int, int]:
     return {d: e.dump_id for e in entries if e.description == "TABLE DATA" for d in e.dependencies if d in tables}
 
 
+def related_tables(entries: tuple[TocEntry, ...]) -> frozenset[int]:
+    """The dump ids of the tables that belong to a partition or inheritance tree."""
+    tables = {e.dump_id for e in entries if e.description == "TABLE"}
+    attached = {d for e in entries if e.description == "TABLE ATTACH" for d in e.dependencies}
+    inheriting = {
+        n for e in entries if e.description == "TABLE" for n in (e.dump_id, *e.dependencies) if not tables.isdisjoint(e.dependencies)
+    }
+    return frozenset(tables & (attached | inheriting))
+
+
 def _left_out(entries: tuple[TocEntry, ...]) -> dict[int, str]:
     """Entries with a reason of their own, then those that cannot be without one of them. TOC order puts what is needed first."""
     found: dict[int, str] = {}

@@ -61,4 +61,4 @@ def test_work_never_goes_back_and_names_what_it_is_at(told: list[Progress]) -> N
 
     assert shares == sorted(shares)
     current = {name for note in replayed for name in note.current}
-    assert {"public.items", "public.lines", "INDEX public.lines_words"} <= current
+    assert {"public.items", "public.lines", "4 indexes of small tables", "FK CONSTRAINT public.lines lines_item_fkey"} <= current

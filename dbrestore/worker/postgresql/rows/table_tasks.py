@@ -48,11 +48,14 @@ class TableTasks:
         tables = tuple(m for m in self.members.backup.tables if not (self._is_left_out(m) or self._is_loaded(m)))
         groups = list(loading.groups(tables, self.shared_from))
         shared = {group[0].dump_id: Sharing() for group in groups if loading.length_of(group[:1]) >= self.shared_from}
+        indexes = list(indexes)
+        own = self._own_indexes(groups, indexes)
+        together = {entry.dump_id for entries in own.values() for entry in entries}
         return [
-            *(self._table_task(group, shared.get(group[0].dump_id)) for group in groups),
+            *(self._table_task(group, shared.get(group[0].dump_id), own[group[0].dump_id]) for group in groups),
             *self._help_tasks(groups, shared),
             *(self._large_object_task(m, n) for n, m in enumerate(self.members.backup.large_objects, start=1) if not self._is_filled(m, n)),
-            *self._index_tasks(groups, indexes),
+            *self._index_tasks(groups, [entry for entry in indexes if entry.dump_id not in together]),
         ]
 
     def _is_left_out(self, member: TableMember) -> bool:
@@ -71,7 +74,21 @@ class TableTasks:
             self.progress.add(member.uncompressed_length)
         return is_filled
 
-    def _table_task(self, group: tuple[TableMember, ...], sharing: Sharing | None) -> Task:
+    def _own_indexes(self, groups: list[tuple[TableMember, ...]], indexes: Iterable[TocEntry]) -> dict[int, list[TocEntry]]:
+        """By the task that loads small tables, their indexes: built with few round trips by the session that loaded them. Not of tables
+        that are locked, or loaded, together with others."""
+        found: dict[int, list[TocEntry]] = {group[0].dump_id: [] for group in groups}
+        related = archives.related_tables(self.archive.toc.entries)
+        tables = {table: data for table, data in archives.tables_of_data(self.archive.toc.entries).items() if table not in related}
+        loaded_by = {member.dump_id: group[0].dump_id for group in groups if len(group) > 1 for member in group}
+        for entry in indexes:
+            table = next((d for d in entry.dependencies if d in tables), 0)
+            task = loaded_by.get(tables.get(table, 0))
+            if task is not None and self.costs.keys() & set(entry.dependencies) <= {other.dump_id for other in found[task]}:
+                found[task].append(entry)
+        return found
+
+    def _table_task(self, group: tuple[TableMember, ...], sharing: Sharing | None, indexes: list[TocEntry]) -> Task:
         remaining = list(group)
 
         def load(connection: Connection) -> None:
@@ -81,8 +98,18 @@ class TableTasks:
                     self._load(connection, where, remaining[0], sharing)
                 remaining.pop(0)
                 self.progress.table_done()
+            self._build_together(indexes, connection)
 
         return Task(name=group[0].dump_id, cost=loading.length_of(group), run=load)
+
+    def _build_together(self, entries: list[TocEntry], connection: Connection) -> None:
+        """What is built leaves the list: the rest may be repeated."""
+        while batch := self.executor.first_batch(entries):
+            with self.progress.working_on(f"{len(batch)} indexes of small tables"):
+                self.executor.run_all(connection, batch)
+            del entries[: len(batch)]
+            for entry in batch:
+                self.progress.object_done(self.costs[entry.dump_id])
 
     def _help_tasks(self, groups: list[tuple[TableMember, ...]], shared: dict[int, Sharing]) -> Iterator[Task]:
         """One for each further session and large table: what a session does that would otherwise be idle."""
