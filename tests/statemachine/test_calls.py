@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote_to_bytes
 
+import boto3
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.sts.models import sts_backends
@@ -27,8 +28,10 @@ from tests.statemachine.conftest import installed
 from tests.statemachine.engines import AURORA, INSTANCE, MULTI_AZ, POSTGRES, SQLSERVER, Engine
 from tests.statemachine.fake_worker import end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.test_added_points import CUSTOM, order, prepared, really_read
+from tests.statemachine.test_adoption import DUMPS, NATIVE, Arrivals
 from tests.statemachine.test_archive import archive, files
 from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World, execution_arn
+from tests.unit.points.sqlserver.backups import Written, backup
 
 # One process records for all of these tests.
 pytestmark = pytest.mark.xdist_group("recorded-calls")
@@ -171,6 +174,7 @@ def _record(world: World) -> Recorder:
     for number, engine in enumerate((AURORA, MULTI_AZ), 7):
         world.use(engine).run(name=f"restore-{number}")
     _make_points(world.use(POSTGRES))
+    _adopt(world)
     recorder.secrets = secrets_of_sessions()
     return recorder
 
@@ -212,6 +216,19 @@ def _make_points(world: World) -> None:
     assert world.call("RemoveAbandonedPoints", {})["objects"] == 1
 
 
+def _adopt(world: World) -> None:
+    """A dump, and a native backup, of which an event tells."""
+    with tempfile.TemporaryDirectory() as folder:
+        (path := Path(folder) / "adoption.json").write_text(json.dumps({"rules": [DUMPS, NATIVE]}))
+        world.patch.setenv("ADOPTION_CONFIGURATION", str(path))
+        arrivals = Arrivals(world, boto3.client("s3"))
+        arrivals.put("pg/monday/orders.dump", CUSTOM)
+        arrivals.put("native/orders.bak", backup(Written()))
+        arrivals.settle()
+        arrivals.settle()
+        assert [one.state for rule in ("dumps", "native") for one in arrivals.state(rule).adopted] == ["MADE", "MADE"]
+
+
 def _answered(world: World, method: str, path: str, body: Any = None, **options: Any) -> Any:
     answer = world.call("AnswerApi", event(method, path, body, **options))
     assert answer["statusCode"] < 300, answer
@@ -245,7 +262,7 @@ def test_a_function_calls_only_what_its_row_grants(recorded: Recorder) -> None:
     rows: dict[str, Function] = {row.state: row for row in FUNCTIONS}
 
     of_the_flow = {row.state for row in FUNCTIONS if not row.answers_commands}
-    assert {state for state, _ in recorded.calls} == of_the_flow | {"CheckWorkerConfiguration"}
+    assert {state for state, _ in recorded.calls} == of_the_flow | {"CheckWorkerConfiguration", "ListAdoptions"}
     for (state, account), actions in recorded.calls.items():
         row = rows[state]
         allowed = granted(row.own_statements if account == "control" else row.target)
