@@ -1,5 +1,6 @@
 """`dbrestore points discover`: what of a bucket would make restore points."""
 
+import json
 import shlex
 from typing import Annotated, NamedTuple
 
@@ -16,6 +17,7 @@ from dbrestore.cli.views import display
 from dbrestore.cli.views.tables import table
 from dbrestore.cli.views.units import dollars
 from dbrestore.contract.exit_code import ExitCode
+from dbrestore.points.adoption import suggestion
 from dbrestore.points.in_s3 import discovery, location
 from dbrestore.points.in_s3.discovery import Discovered, WouldBe
 from dbrestore.points.in_s3.source import Source
@@ -92,8 +94,18 @@ def _print(found: Discovered, source: Source, regions: Regions) -> None:
         newest = max(found.points, key=lambda point: point.taken_at.timestamp() if point.taken_at else 0.0)
         consoles.say(f"To add the newest: {command(newest)}")
         _say_costs(newest, regions)
+        _say_rule(newest)
     for item in costs.of_retrieval(found.cold, regions.bucket):
         consoles.say(f"Archived: {item.item}: {dollars(item.dollars)} ({item.basis})")
+
+
+def _say_rule(point: WouldBe) -> None:
+    if pattern := suggestion.pattern_for(point):
+        bucket = location.parse(point.sources[0]).bucket
+        rule = {"name": "nightly", "bucket": bucket, "pattern": pattern, "instance": "INSTANCE", "engine": point.engine}
+        consoles.say(
+            f"To adopt what arrives there from now on, a rule in configuration/adoption.json: {json.dumps(rule, ensure_ascii=False)}"
+        )
 
 
 def _say_costs(point: WouldBe, regions: Regions) -> None:

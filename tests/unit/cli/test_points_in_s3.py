@@ -8,6 +8,7 @@ import pytest
 
 from dbrestore.cli import main
 from dbrestore.cli.control import ControlPlane
+from dbrestore.contract.adoption.patterns import parse
 from tests.unit.cli.conftest import REGION
 from tests.unit.points.pgdump import archives
 from tests.unit.points.sqlserver.backups import backup
@@ -84,6 +85,9 @@ def test_a_bucket_is_looked_through_where_nothing_is_deployed(
     assert "Can't be added: s3://team-backups/pg/shop.sql: a plain SQL text" in told.err.replace("\n", " ")
     assert "1 of 5 objects (1 .log)" in told.err
     assert "To add the newest: dbrestore points add INSTANCE" in told.err
+    rule = json.loads(told.err[told.err.index('{"name"') :].replace("\n", ""))
+    assert parse(rule["pattern"]).match("pg/crm.dump") or rule["engine"] == "sqlserver"
+    assert (rule["bucket"], rule["instance"]) == ("team-backups", "INSTANCE")
     assert [line["type"] for line in lines] == ["point", "point", "refused", "summary"]
     assert lines[-1]["notLookedAt"] == {".log": 1}
 
