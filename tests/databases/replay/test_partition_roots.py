@@ -20,6 +20,9 @@ HASHED = """CREATE TABLE root (at int, k kind[]) PARTITION BY HASH (k);
 CREATE TABLE h0 PARTITION OF root FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE h1 PARTITION OF root FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 CREATE INDEX ON root (at); INSERT INTO root SELECT i, kinds(i) FROM generate_series(1, 4000) AS i"""
+MANY = f"""CREATE TABLE root (at int, k kind[]) PARTITION BY HASH (k);
+{"".join(f"CREATE TABLE h{n} PARTITION OF root FOR VALUES WITH (MODULUS 8, REMAINDER {n});" for n in range(8))}
+INSERT INTO root SELECT i, kinds(i) FROM generate_series(1, 4000) AS i"""
 # Beside a plain sister, and with names of which each needs quotes.
 BELOW = """CREATE TABLE "r.oöt" (at int, k kind[]) PARTITION BY LIST (at);
 CREATE TABLE plain PARTITION OF "r.oöt" FOR VALUES IN (0);
@@ -96,6 +99,15 @@ def test_only_the_first_of_such_partitions_is_asked_itself(cloud: Cloud) -> None
     sent = re.findall(r': COPY "\w+"\."(\w+)" .*FROM', log.read_bytes()[before:].decode())
     # Small members that lie together are one task.
     assert sent == ["h0", "root", "root"]
+
+
+def test_who_would_help_with_such_a_partition_waits_for_nothing(cloud: Cloud) -> None:
+    """More of them than sessions, and all of them large ones: the later are loaded by one session each, through the root."""
+    before, after = restored(restore_of(cloud, KINDS + MANY))
+
+    (note,) = [f for f in before.fix_ups if f.entry == "TABLE public.root"]
+    assert "8 partitions were loaded through the root" in note.what
+    assert checked(after) == {"rows of public.root": "4000"}
 
 
 def test_a_row_that_is_missing_in_such_a_tree_is_found(cloud: Cloud) -> None:

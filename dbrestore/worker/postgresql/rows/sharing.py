@@ -64,6 +64,10 @@ class Sharing:
         finally:
             self._close()
 
+    def end(self) -> None:
+        """Whoever was to lead has ended, or never began to: nobody waits to join, or joins, any more."""
+        self._close()
+
     def taken_by_others(self) -> Taken:
         """What the others took, when they have no more; from now on nobody joins. Raises what one of them met with."""
         self._close()

@@ -4,7 +4,7 @@ Invariants: what the journal tells of is counted and not done again; a table's i
 only left out if their bytes are those of the manifest.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -100,7 +100,15 @@ class TableTasks:
                 self.progress.table_done()
             self._build_together(indexes, connection)
 
-        return Task(name=group[0].dump_id, cost=loading.length_of(group), run=load)
+        run = load if sharing is None else partial(self._led, sharing, load)
+        return Task(name=group[0].dump_id, cost=loading.length_of(group), run=run)
+
+    def _led(self, sharing: Sharing, load: Callable[[Connection], None], connection: Connection) -> None:
+        """Whatever way the table took, nobody may go on waiting to help with it."""
+        try:
+            load(connection)
+        finally:
+            sharing.end()
 
     def _build_together(self, entries: list[TocEntry], connection: Connection) -> None:
         """What is built leaves the list: the rest may be repeated."""
