@@ -144,7 +144,7 @@ def _place(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archiv
         _log.warning("%s: carrying on after %d parts that were done", database.temporary_name, len(found[1].lines))
         return found
     locale = DatabaseLocale.wanted(backup, archive.toc, replay.job.postgres)
-    return temporary_database.create(replay.server, database, locale), Journal(database.temporary_name)
+    return temporary_database.create(replay.server, database, locale), Journal(journals.schema_of(database.temporary_name))
 
 
 def _prepared_before(building: Building) -> list[FixUp]:

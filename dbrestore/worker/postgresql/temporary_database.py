@@ -40,7 +40,7 @@ def taken_over(server: Server, database: DatabaseJob, stamp: str, most_lines: in
         if _exists(master, "SELECT FROM pg_stat_activity WHERE usename = %s", login.user):
             raise ReplayFailed(f"{database.backup_name}: a session of an earlier attempt of this restore could not be ended")
     with server.connect_master(database.temporary_name) as inside:
-        journal = journals.read(inside, database.temporary_name, stamp, most_lines)
+        journal = journals.read(inside, journals.schema_of(database.temporary_name), stamp, most_lines)
     return (login, journal) if journal else None
 
 

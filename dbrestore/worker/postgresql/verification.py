@@ -147,7 +147,7 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
     collection = Collection(connect, usable, end_sessions, server.bounds)
     notes = collection.collect(subject.archive, division)
     with server.connect_master(temporary) as inside:
-        journal.drop(inside, temporary)
+        journal.drop(inside, journal.schema_of(temporary))
         checks = structure_checks.check(inside, subject.archive, division)
         wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
         checks.append(database_locale.check(inside, wanted, subject.backup.server_version))

@@ -30,7 +30,7 @@ TRIES = {
 ATTACK = """CREATE TABLE said (what text, state text);
 CREATE FUNCTION harmless() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE FUNCTION attack(int) RETURNS boolean LANGUAGE plpgsql AS $f$
-DECLARE one text[]; s text := quote_ident(current_database());
+DECLARE one text[]; s text := quote_ident(current_database() || '-journal');
 BEGIN
     IF current_setting('sample.source', true) = 'yes' THEN RETURN true; END IF;
     FOREACH one SLICE 1 IN ARRAY {tries}::text[] LOOP
@@ -82,7 +82,7 @@ ZEST = "; CREATE TABLE zest (x int); INSERT INTO zest VALUES (1); CREATE INDEX O
 
 def lose_zest(restore: Restore, *, line: bool) -> None:
     """As if the replay had been cut off before the rows of one table: its `line` goes, unless it is to be a false one."""
-    journal, lost = f'"{restore.databases()[0].temporary_name}".done', f"number = {data_of(restore, 'zest')} AND kind = 'entry'"
+    journal, lost = f'"{restore.databases()[0].temporary_name}-journal".done', f"number = {data_of(restore, 'zest')} AND kind = 'entry'"
     first = f"DELETE FROM {journal} WHERE ctid = (SELECT min(ctid) FROM {journal} WHERE {lost})"
     restore.cloud.execute(f"TRUNCATE zest{'; ' + first if line else ''}", restore.databases()[0].temporary_name, superuser=True)
 

@@ -86,7 +86,7 @@ def killed(restore: Restore, last: int) -> int:
 def lines_of(restore: Restore) -> set[tuple[str, int]]:
     """The journal's."""
     temporary = restore.databases()[0].temporary_name
-    return set(restore.cloud.execute(DONE.format(f'"{temporary}"'), temporary, superuser=True))
+    return set(restore.cloud.execute(DONE.format(f'"{temporary}-journal"'), temporary, superuser=True))
 
 
 def transactions(restore: Restore) -> dict[str, tuple[str, ...]]:
@@ -156,7 +156,7 @@ def test_a_replay_killed_at_twenty_random_moments(source: Cloud, passed: int, ar
 def journal_of(restore: Restore, statements: str) -> None:
     """As a superuser, in the temporary database; `{j}` is the journal."""
     temporary = restore.databases()[0].temporary_name
-    restore.cloud.execute(statements.format(j=f'"{temporary}".done'), temporary, superuser=True)
+    restore.cloud.execute(statements.format(j=f'"{temporary}-journal".done'), temporary, superuser=True)
 
 
 def data_of(restore: Restore, table: str) -> int:

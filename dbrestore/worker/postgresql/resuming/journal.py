@@ -1,7 +1,7 @@
 """What of a database is done, written down in the database itself: whoever carries on after a lost connection or a dead worker reads it.
 
 A line is written in the transaction of what it tells of, so it is there exactly if that is. The journal is the master user's, in a schema
-with the name of the temporary database, which no dump can know. It is made when the database is prepared and still holds nothing of the
+whose name comes from the restore id, which no dump can know. It is made when the database is prepared and still holds nothing of the
 dump, and dropped before the database is checked.
 
 Invariants: the temporary login, and so code of the dump, may add lines and do nothing else with it. A line that is false makes a database
@@ -74,6 +74,12 @@ class Journal:
         """The statement that writes down these."""
         values = sql.SQL(", ").join(sql.SQL("({}, {})").format(sql.Literal(kind), sql.Literal(number)) for kind, number in lines)
         return sql.SQL("INSERT INTO {} (kind, number) VALUES {}").format(_table(self.schema), values).as_string().encode()
+
+
+def schema_of(temporary_name: str) -> str:
+    """In which schema of a temporary database its journal is. It is no role's name: where a session that code of the dump is in has the
+    usual search path, its unqualified names would mean the schema of the login's name."""
+    return f"{temporary_name}-journal"
 
 
 def stamp(job: Job, backup: DatabaseBackup, refused: Iterable[str]) -> str:
