@@ -149,7 +149,7 @@ def test_the_functions_carry_their_handlers_and_nothing_of_other_rooms() -> None
     assert "lambdas/worker/worker_boot.sh" in files
     assert {file.split("/")[0] for file in files} == {"configuration", "dbrestore", "lambdas"}
     rooms = {file.split("/")[1] for file in files if file.startswith("dbrestore/")}
-    assert rooms == {"__init__.py", "contract", "evidence", "ledger", "points"}
+    assert rooms == {"__init__.py", "contract", "evidence", "ledger", "points", "prices"}
     assert {"dbrestore/evidence/templates/report.html", "dbrestore/evidence/templates/style.css"} <= files
 
 
