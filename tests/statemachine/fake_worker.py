@@ -155,7 +155,9 @@ class FakeWorker:
     def _verify(self, database: DatabaseJob) -> DatabaseResult:
         found = self._result(database, "PROMOTED")
         if found.status == "PROMOTED":
-            self.rename(database.temporary_name, database.asked_name)
+            # An earlier command may have come that far, as the worker knows from the evidence.
+            if database.temporary_name in self.databases:
+                self.rename(database.temporary_name, database.asked_name)
             self.roles.discard(database.login_role)
             if database.asked_name not in self.orphaned:
                 self.roles.discard(database.holder_role)
