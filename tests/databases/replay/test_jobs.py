@@ -77,7 +77,7 @@ def test_a_replay_without_its_journal_starts_afresh(cloud: Cloud, small: str, du
     restore.run("replay")
     temporary = restore.databases()[0].temporary_name
     cloud.execute(
-        f'DELETE FROM items WHERE id NOT IN (SELECT item FROM lines); CREATE TABLE rest (x int); DROP SCHEMA "{temporary}" CASCADE',
+        f'DELETE FROM items WHERE id NOT IN (SELECT item FROM lines); CREATE TABLE rest (x int); DROP SCHEMA "{temporary}-journal" CASCADE',
         temporary,
         superuser=True,
     )
