@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dbrestore.cli import drills, restore
+from dbrestore.cli import drills
 from dbrestore.cli.control import ControlPlane
-from dbrestore.cli.following import read_report, read_results
+from dbrestore.cli.following import read_results
 from dbrestore.cli.proofs import pages
 from dbrestore.contract.drills import DrillOrder
 from demo import inventory as demo_inventory
@@ -85,9 +85,4 @@ def _drill(stage: Stage, plane: ControlPlane, *, with_damage: bool) -> Act:
     stage.command(f"dbrestore drill run {NAME}" + (" --with-damage" if with_damage else ""))
     order = DrillOrder(name=NAME, requested_by=plane.account.caller(), with_damage=with_damage)
     started = drills.start(plane, order)
-    restore.announce(started, as_json=False)
-    exit_code = restore.watch(plane, started, longest=None, as_json=False)
-    report = read_report(plane, started.restore_id)
-    if report is None:
-        raise RuntimeError(f"{started.arn} ended without a report")
-    return Act(exit_code, report)
+    return demo_restores.followed(plane, started)

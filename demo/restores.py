@@ -56,7 +56,12 @@ class Wish:
 
 def run(stage: Stage, plane: ControlPlane, wish: Wish) -> Act:
     """A restore that is begun, whether it succeeds or not."""
-    exit_code, started = _run(stage, plane, wish)
+    return followed(plane, _start(stage, plane, wish))
+
+
+def followed(plane: ControlPlane, started: identity.Restore) -> Act:
+    """An execution that has begun, of whatever mode, watched to its end."""
+    exit_code = _watch(plane, started)
     report = read_report(plane, started.restore_id)
     if report is None:
         raise RuntimeError(f"{started.arn} ended without a report")
@@ -65,14 +70,15 @@ def run(stage: Stage, plane: ControlPlane, wish: Wish) -> Act:
 
 def run_refused(stage: Stage, plane: ControlPlane, wish: Wish) -> Refusal:
     """A restore that is refused before anything is made, so it has no report."""
-    exit_code, started = _run(stage, plane, wish)
+    started = _start(stage, plane, wish)
+    exit_code = _watch(plane, started)
     ended = plane.executions.describe_execution(executionArn=started.arn)
     sentence = json.loads(ended.get("cause", "{}")).get("errorMessage", "")
     made = reading.things_made(plane.ledger, started.restore_id)
     return Refusal(exit_code, ended.get("error", "no error"), sentence, made)
 
 
-def _run(stage: Stage, plane: ControlPlane, wish: Wish) -> tuple[int, identity.Restore]:
+def _start(stage: Stage, plane: ControlPlane, wish: Wish) -> identity.Restore:
     stage.command(wish.command)
     asked = request.build(
         request.Target(wish.target or wish.source),
@@ -84,9 +90,12 @@ def _run(stage: Stage, plane: ControlPlane, wish: Wish) -> tuple[int, identity.R
         reason="demonstration",
         sqlserver={"stopAt": wish.stop_at},
     )
-    started = restore.start(plane, asked)
+    return restore.start(plane, asked)
+
+
+def _watch(plane: ControlPlane, started: identity.Restore) -> int:
     restore.announce(started, as_json=False)
-    return restore.watch(plane, started, longest=None, as_json=False), started
+    return restore.watch(plane, started, longest=None, as_json=False)
 
 
 def claim_success(stage: Stage, act: Act) -> bool:

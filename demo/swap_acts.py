@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from dbrestore.cli import restore
 from dbrestore.cli.control import ControlPlane
 from dbrestore.cli.exchanging import swap
-from dbrestore.cli.following import read_report
 from dbrestore.contract.swaps.orders import SwapAction
 from demo import inventory as demo_inventory
 from demo import restores as demo_restores
@@ -38,9 +36,4 @@ def _exchange(stage: Stage, plane: ControlPlane, action: SwapAction, restore_id:
     how = {"database": None, "end_sessions": True, "minutes": None, "reason": "demonstration"}
     stage.command(f"dbrestore swap {'--undo ' if action == 'undo' else ''}{restore_id} --end-sessions")
     started = swap.start(plane, swap.order(restore_id, action, how, plane.account.caller()))
-    restore.announce(started, as_json=False)
-    exit_code = restore.watch(plane, started, longest=None, as_json=False)
-    report = read_report(plane, started.restore_id)
-    if report is None:
-        raise RuntimeError(f"{started.arn} ended without a report")
-    return Act(exit_code, report)
+    return demo_restores.followed(plane, started)

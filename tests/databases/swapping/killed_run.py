@@ -3,38 +3,25 @@
 0 kills it never, and prints how many lines there were.
 """
 
-import os
-import signal
 import sys
 from pathlib import Path
 from types import FrameType
 
 from dbrestore.worker import run_job
 from dbrestore.worker.postgresql import swapping
+from tests.databases.killed_lines import Lines
 
 FOLDER = str(Path(swapping.__file__).parent)
 
 
-class Lines:
-    """Counts them, and ends the process at one."""
-
-    def __init__(self, last: int) -> None:
-        self.last, self.passed = last, 0
-
-    def trace(self, frame: FrameType, event: str, argument: object):
-        """For sys.settrace: looks into our own room alone."""
-        if not frame.f_code.co_filename.startswith(FOLDER):
-            return None
-        if event == "line":
-            self.passed += 1
-            if self.passed == self.last:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return self.trace
+def is_ours(frame: FrameType) -> bool:
+    """Whether it is of the room that exchanges names."""
+    return frame.f_code.co_filename.startswith(FOLDER)
 
 
 def main(job_uri: str, last: str) -> None:
     """Run the job so far."""
-    lines = Lines(int(last))
+    lines = Lines(int(last), is_ours)
     sys.settrace(lines.trace)
     run_job.run(job_uri)
     sys.settrace(None)
