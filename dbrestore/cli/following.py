@@ -247,5 +247,10 @@ def _sentence(cause: str) -> str:
 
 
 def seconds_of(phase: PhaseRow) -> float:
-    """How long a state took, or has been running."""
+    """How long a state took, or has been running: from its first beginning to its last end."""
     return ((phase.ended_at or datetime.now(UTC)) - phase.started_at).total_seconds()
+
+
+def seconds_this_time(phase: PhaseRow) -> float:
+    """The same since it was entered last."""
+    return ((phase.ended_at or datetime.now(UTC)) - (phase.again_at or phase.started_at)).total_seconds()

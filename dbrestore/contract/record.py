@@ -40,10 +40,12 @@ class ResourceRow(Document):
 
 class PhaseRow(Document):
     """One state of the flow as it went: name as in the definition, first start, last end, attempts that ended in NotReady not counted
-    as failures; `waiting_for` is what the last of those waited for."""
+    as failures; `waiting_for` is what the last of those waited for. `again_at` is when it was entered again, last, after it had ended:
+    with another worker, or because it was tried again."""
 
     state: str
     started_at: AwareDatetime
+    again_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     attempts: int = 1
     status: Literal["RUNNING", "SUCCEEDED", "FAILED"] = "RUNNING"

@@ -22,7 +22,7 @@ class Beginning:
 
 def began(ledger: Ledger, state: str, execution: str = "") -> Beginning:
     """Note the beginning of an attempt. The first one's time stays, and that of the first one in this execution: a clean-up that comes
-    days later has as long as any other."""
+    days later has as long as any other. Of a state that had ended, when it was entered again is noted besides."""
     found = ledger.table.get(ledger.restore_id, PHASE + state) or {}
     now = ledger.clock().isoformat()
     first = str(found.get("startedAt", now))
@@ -32,6 +32,8 @@ def began(ledger: Ledger, state: str, execution: str = "") -> Beginning:
         "REMOVE #endedAt, #error, #waitingFor ADD #attempts :one"
     )
     values: dict[str, Any] = {"state": state, "running": "RUNNING", "first": first, "here": here, "execution": execution, "one": 1}
+    if "endedAt" in found:
+        change, values = change.replace(" REMOVE", ", #againAt = :now REMOVE"), values | {"now": now}
     ledger.table.write(ledger.table.update(ledger.restore_id, PHASE + state, change, **values))
     return Beginning(datetime.fromisoformat(first), datetime.fromisoformat(here), is_first="startedAt" not in found)
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from dbrestore.cli import consoles, exit_code_choice
 from dbrestore.cli.consoles import visible
-from dbrestore.cli.following import Ended, Event, Progressed, StateChanged, StillRunning, seconds_of
+from dbrestore.cli.following import Ended, Event, Progressed, StateChanged, StillRunning, seconds_this_time
 from dbrestore.cli.views import left_out as left_out_view
 from dbrestore.cli.views.units import duration, number, size
 from dbrestore.contract.exit_code import ExitCode
@@ -99,7 +99,7 @@ class LiveTable:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for phase in self._phases.values():
             mark, colour = _MARKS[phase.status]
-            table.add_row(Text(mark, style=colour), phase.state, duration(seconds_of(phase)), _note(phase))
+            table.add_row(Text(mark, style=colour), phase.state, duration(seconds_this_time(phase)), _note(phase))
         return Group(table, Text(visible(progress_line(self._progress)) if self._progress else "", style="cyan"))
 
 
@@ -148,7 +148,7 @@ def as_json_lines(event: Event) -> Iterator[dict[str, Any]]:
     """The events as they are documented for programs."""
     head = {"restoreId": event.restore_id, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
     if isinstance(event, StateChanged):
-        yield {"type": "state", **head, **event.phase.to_state(), "seconds": round(seconds_of(event.phase), 3)}
+        yield {"type": "state", **head, **event.phase.to_state(), "seconds": round(seconds_this_time(event.phase), 3)}
     elif isinstance(event, Progressed):
         pace = {"bytesPerSecond": event.rate, "remainingSeconds": event.remaining}
         yield {"type": "progress", **head, "state": event.state, "job": event.job, **event.progress.to_state(), **pace}
@@ -187,9 +187,9 @@ def _end_lines(head: dict[str, Any], end: Ended) -> Iterator[dict[str, Any]]:
 
 def _state_line(phase: PhaseRow) -> str:
     if phase.status == "RUNNING":
-        return f"{phase.started_at:%H:%M:%S}  {phase.state} ..."
+        return f"{phase.again_at or phase.started_at:%H:%M:%S}  {phase.state} ..."
     moment = phase.ended_at or phase.started_at
-    return f"{moment:%H:%M:%S}  {phase.state} {phase.status.lower()} after {duration(seconds_of(phase))} {_note(phase)}".rstrip()
+    return f"{moment:%H:%M:%S}  {phase.state} {phase.status.lower()} after {duration(seconds_this_time(phase))} {_note(phase)}".rstrip()
 
 
 def _note(phase: PhaseRow) -> str:

@@ -2,16 +2,20 @@
 
 import json
 from datetime import UTC, datetime
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from dbrestore.cli import identity, main
 from dbrestore.cli.control import ControlPlane
-from dbrestore.cli.following import Ended, Progressed, StateChanged, StillRunning, follow
-from dbrestore.cli.views.display import as_json_lines
+from dbrestore.cli.following import Ended, Progressed, StateChanged, StillRunning, follow, seconds_of
+from dbrestore.cli.views.display import Lines, as_json_lines
 from dbrestore.contract import keys
 from dbrestore.contract.errors import RestoreNotFound
 from dbrestore.contract.job import ErrorNote, JobKind, Progress, Result
+from dbrestore.contract.record import PhaseRow
+from dbrestore.ledger import reading
 from dbrestore.ledger.reading import numbered
 from lambdas.databases.jobs import JOB, JobRow
 from lambdas.runtime import phases
@@ -227,3 +231,26 @@ def test_the_end_counts_what_every_result_of_the_worker_adapted(plane: ControlPl
     assert end.adapted == 3
     summary = list(as_json_lines(end))[-1]
     assert (summary["type"], summary["adapted"]) == ("summary", 3)
+
+
+def test_a_state_that_is_entered_again_is_told_from_then_on(plane: ControlPlane) -> None:
+    restore = identity.started(start(plane, "one", wait=30))
+    moments = iter(datetime(2026, 11, 23, 5, minute, tzinfo=UTC) for minute in (0, 1, 40, 43))
+    ledger = Ledger(plane.ledger, restore.restore_id, lambda: next(moments))
+    phases.began(ledger, "DeployWorker")
+    phases.succeeded(ledger, "DeployWorker")
+    phases.began(ledger, "DeployWorker")
+
+    [again] = reading.phases(plane.ledger, restore.restore_id)
+    phases.succeeded(ledger, "DeployWorker")
+    [ended] = reading.phases(plane.ledger, restore.restore_id)
+
+    assert lines_of(again) == ["05:40:00  DeployWorker ..."]
+    assert lines_of(ended) == ["05:43:00  DeployWorker succeeded after 3 min 00 s"]
+    assert (again.started_at.minute, seconds_of(ended)) == (0, 43 * 60)
+
+
+def lines_of(phase: PhaseRow) -> list[str]:
+    written = StringIO()
+    Lines(Console(file=written, width=110)).show(StateChanged("r-1", phase))
+    return written.getvalue().splitlines()
