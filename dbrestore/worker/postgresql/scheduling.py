@@ -1,11 +1,14 @@
-"""Runs tasks side by side on a few connections, the longest first: rows, indexes, foreign keys, materialized views.
+"""Runs tasks side by side on a few connections, those first that the longest chain of others waits for: rows, indexes, foreign keys,
+materialized views.
 
 Invariants: two tasks of which one needs a lock unit (a table, or all tables of a partition tree) for itself never run at once, so none can
 wait in a circle; what fails for a passing reason is repeated while nothing else runs. Cost per task: a few steps, however many wait.
 """
 
 import heapq
+import logging
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,11 +18,15 @@ import psycopg
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.session import Connection, is_transient
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass
 class Task:
-    """`cost` orders the tasks that are ready (bytes, roughly); `units` is what it locks; `after` names the tasks it waits for. One that
-    `helps` another is taken when there is nothing else to do. It leaves nothing behind when it fails, so that it may be repeated."""
+    """`cost` (bytes, roughly) orders the tasks that are ready, with that of what waits for them; `units` is what it locks, for itself if it is
+    `exclusive`, and `shared` what it locks like others; `after` names the tasks it waits for. `covers`: the dump ids of the entries that are
+    done with it, besides the one whose name it has. One that `helps` another is taken when there is nothing else to do. It leaves nothing
+    behind when it fails, so that it may be repeated."""
 
     name: int
     cost: int
@@ -28,11 +35,17 @@ class Task:
     exclusive: bool = True
     after: set[int] = field(default_factory=set)
     helps: bool = False
+    shared: frozenset[int] = frozenset()
+    covers: frozenset[int] = frozenset()
+
+    def needs_alone(self, unit: int) -> bool:
+        """Whether nobody else may have the unit meanwhile."""
+        return self.exclusive and unit in self.units
 
 
 @dataclass(frozen=True, order=True)
 class Waiting:
-    """A task that is ready: the longest first, then as given. `woken_by`: the unit that it waited for until a moment ago."""
+    """A task that is ready: the longest chain first, then as given. `woken_by`: the unit that it waited for until a moment ago."""
 
     order: tuple[bool, int, int]
     name: int
@@ -49,7 +62,8 @@ class Schedule:
         for task in tasks:
             for name in task.after & self._tasks.keys():
                 self._followers.setdefault(name, []).append(task.name)
-        self._order = {task.name: (task.helps, -task.cost, position) for position, task in enumerate(tasks)}
+        chains = _chains(tasks, self._unmet, self._followers)
+        self._order = {task.name: (task.helps, -chains[task.name], position) for position, task in enumerate(tasks)}
         self._ready: list[Waiting] = []
         # Tasks that are ready but for a unit: when somebody leaves it, the first of them is looked at again.
         self._parked: dict[tuple[int, bool], list[Waiting]] = {}
@@ -67,7 +81,7 @@ class Schedule:
                 self._make_ready(task.name)
 
     def take(self) -> Task | None:
-        """The longest task that may run now; waits for one. None when all are taken or one has failed."""
+        """The task with the longest chain that may run now; waits for one. None when all are taken or one has failed."""
         with self._changed:
             while self._untaken and self.failure is None:
                 task = self.poll()
@@ -77,7 +91,7 @@ class Schedule:
             return None
 
     def poll(self) -> Task | None:
-        """The longest task that may run now, if there is one."""
+        """The task with the longest chain that may run now, if there is one."""
         with self._changed:
             task = self._next()
             self._untaken -= task is not None
@@ -114,11 +128,11 @@ class Schedule:
             waiting = heapq.heappop(self._ready)
             task = self._tasks[waiting.name]
             self.looks += 1
-            hindrance = next((unit for unit in task.units if not self._admits(unit, task)), None)
+            hindrance = next((unit for unit in (*task.units, *task.shared) if not self._admits(unit, task)), None)
             if hindrance is None:
                 self._occupy(task)
             else:
-                place = self._parked.setdefault((hindrance, task.exclusive), [])
+                place = self._parked.setdefault((hindrance, task.needs_alone(hindrance)), [])
                 heapq.heappush(place, replace(waiting, woken_by=None))
             if waiting.woken_by not in (None, hindrance):
                 self._wake(waiting.woken_by)
@@ -132,10 +146,11 @@ class Schedule:
         return self._alone
 
     def _admits(self, unit: int, task: Task) -> bool:
-        return unit not in self._exclusive and not (task.exclusive and self._shared[unit])
+        return unit not in self._exclusive and not (task.needs_alone(unit) and self._shared[unit])
 
     def _occupy(self, task: Task) -> None:
         self._running += 1
+        self._shared.update(task.shared)
         if task.exclusive:
             self._exclusive.update(task.units)
         else:
@@ -144,11 +159,12 @@ class Schedule:
     def _leave(self, task: Task) -> None:
         self._running -= 1
         self._alone = None
+        self._shared.subtract(task.shared)
         if task.exclusive:
             self._exclusive.difference_update(task.units)
         else:
             self._shared.subtract(task.units)
-        for unit in task.units:
+        for unit in (*task.units, *task.shared):
             self._wake(unit)
 
     def _wake(self, unit: int | None) -> None:
@@ -164,6 +180,28 @@ class Schedule:
         heapq.heappush(self._ready, Waiting(self._order[name], name))
 
 
+def _chains(tasks: list[Task], unmet: dict[int, int], followers: dict[int, list[int]]) -> dict[int, int]:
+    """By name, the cost of a task and of the longest chain of those that wait for it."""
+    waiting, ordered = dict(unmet), [task.name for task in tasks if not unmet[task.name]]
+    for name in ordered:
+        for follower in followers.get(name, ()):
+            waiting[follower] -= 1
+            if not waiting[follower]:
+                ordered.append(follower)
+    chains = {task.name: task.cost for task in tasks}
+    for name in reversed(ordered):
+        chains[name] += max((chains[follower] for follower in followers.get(name, ())), default=0)
+    return chains
+
+
+@dataclass
+class Stream:
+    """One connection, and for how many seconds it has had nothing to do."""
+
+    connection: Connection
+    idle: float = 0.0
+
+
 def run(
     tasks: list[Task],
     connect: Callable[[], Connection],
@@ -174,32 +212,47 @@ def run(
     """Run all tasks, each connection in a thread of its own. The first failure stops the others and is raised.
 
     `abort` ends the sessions by force if they don't let themselves be cancelled within so many seconds."""
-    schedule = Schedule(tasks)
-    opened: list[Connection] = []
+    schedule, began = Schedule(tasks), time.monotonic()
+    streams: list[Stream] = []
     try:
-        opened.extend(connect() for _ in range(min(connections, max(1, len(tasks)))))
-        threads = [threading.Thread(target=_work, args=(schedule, each, opened)) for each in opened]
+        streams.extend(Stream(connect()) for _ in range(min(connections, max(1, len(tasks)))))
+        threads = [threading.Thread(target=_work, args=(schedule, each, streams)) for each in streams]
         for thread in threads:
             thread.start()
         _join(threads, schedule, abort, cancelled_within)
     finally:
-        for each in opened:
-            each.close()
+        for each in streams:
+            each.connection.close()
     if schedule.failure is not None:
         raise schedule.failure
+    _log.info("%d tasks done: %s", len(tasks), busy([each.idle for each in streams], time.monotonic() - began))
 
 
-def _work(schedule: Schedule, connection: Connection, all_connections: list[Connection]) -> None:
-    while (task := schedule.take()) is not None:
+def busy(idle: list[float], seconds: float) -> str:
+    """What share of its time each stream was busy, given for how many seconds each was idle."""
+    shares = ", ".join(f"{1 - each / seconds:.0%}" if seconds else "-" for each in idle)
+    return f"in {seconds:.1f} s, streams busy {shares}"
+
+
+def _work(schedule: Schedule, stream: Stream, all_streams: list[Stream]) -> None:
+    while (task := _taken(schedule, stream)) is not None:
         try:
-            task.run(connection)
+            task.run(stream.connection)
         except BaseException as error:  # raised again by run()
             if schedule.fail(task, error):
-                _cancel([each for each in all_connections if each is not connection])
+                _cancel([each.connection for each in all_streams if each is not stream])
             if schedule.failure is not None:
                 return
         else:
             schedule.done(task)
+
+
+def _taken(schedule: Schedule, stream: Stream) -> Task | None:
+    began = time.monotonic()
+    try:
+        return schedule.take()
+    finally:
+        stream.idle += time.monotonic() - began
 
 
 def _join(threads: list[threading.Thread], schedule: Schedule, abort: Callable[[], None] | None, cancelled_within: float) -> None:

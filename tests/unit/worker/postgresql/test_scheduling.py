@@ -42,18 +42,34 @@ def run(tasks: list[Task], connections: int) -> list[Idle]:
     return opened
 
 
-def test_the_longest_comes_first_and_an_index_after_its_rows() -> None:
+def test_the_longest_chain_comes_first_and_an_index_after_its_rows() -> None:
     done: list[int] = []
     tasks = [
         Task(name=1, cost=5, run=lambda _: done.append(1)),
         Task(name=2, cost=9, run=lambda _: done.append(2)),
         Task(name=3, cost=100, run=lambda _: done.append(3), units=frozenset((7,)), after={1}),
         Task(name=4, cost=1, run=lambda _: done.append(4), after={3, 999}),
+        Task(name=5, cost=104, run=lambda _: done.append(5)),
     ]
 
     run(tasks, 1)
 
-    assert done == [2, 1, 3, 4]
+    assert done == [1, 5, 3, 2, 4]
+
+
+def test_what_locks_a_unit_like_others_waits_for_who_needs_it_alone_and_not_for_those() -> None:
+    like_others = [Task(name=n, cost=n, run=lambda _: None, units=frozenset((n,)), shared=frozenset((100,))) for n in (1, 2)]
+    alone = Task(name=3, cost=3, run=lambda _: None, units=frozenset((100,)))
+    schedule = scheduling.Schedule([*like_others, alone])
+
+    assert schedule.poll() is alone
+    assert schedule.poll() is None
+    schedule.done(alone)
+    assert [schedule.poll(), schedule.poll()] == like_others[::-1]
+
+
+def test_idle_seconds_are_told_as_a_share() -> None:
+    assert scheduling.busy([1.0, 0.0], 10.0) == "in 10.0 s, streams busy 90%, 100%"
 
 
 def test_an_exclusive_task_has_its_table_for_itself() -> None:
