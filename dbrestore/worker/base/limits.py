@@ -53,6 +53,14 @@ HAND_OVER_LOCK_SECONDS: Final = 300
 OBJECTS_PER_TRANSACTION: Final = 300
 # Definitions that are worth a session's while: with fewer, it makes them faster than another one is opened.
 DEFINED_TOGETHER: Final = 150
+# A foreign key whose check costs less (`building_costs`, in bytes) shares its transactions with others.
+PROVEN_ALONE: Final = 1 << 20
+# So many objects' statistics are imported by one task.
+IMPORTED_TOGETHER: Final = 100
+# All streams together sort their indexes in this part of what the server keeps pages in, an eighth of the memory of an RDS instance; each
+# in at most so many bytes.
+INDEX_MEMORY_SHARE: Final = 2
+INDEX_MEMORY: Final = 1 << 30
 # Bytes of definitions that are sent as one query.
 JOINED_STATEMENTS: Final = 64 << 10
 

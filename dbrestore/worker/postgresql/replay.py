@@ -1,6 +1,6 @@
 """Step 5: a dump becomes a database under a temporary name. Invariant: nothing of the dump runs as anybody but the temporary login.
 
-names free? -> login and empty database -> extensions and their rows -> pre-data -> rows, large objects, indexes -> the rest
+names free? -> login and empty database -> extensions and their rows -> pre-data -> rows, large objects, indexes, and all the rest
 
 What an earlier attempt of the same restore left, in this process or on a worker that died, is carried on from (`journal`).
 """
@@ -20,7 +20,7 @@ from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import extensions, foreseen, growth, left_out, streams, temporary_database
-from dbrestore.worker.postgresql.after_rows import building_costs, completion, post_data
+from dbrestore.worker.postgresql.after_rows import building_costs, completion, lock_units
 from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.before_rows import definitions
 from dbrestore.worker.postgresql.building import Building, Replay
@@ -41,6 +41,7 @@ from dbrestore.worker.postgresql.rights import (
 from dbrestore.worker.postgresql.rows import copy_target, extension_rows, partition_roots
 from dbrestore.worker.postgresql.rows.loading import Members
 from dbrestore.worker.postgresql.rows.table_tasks import TableTasks
+from dbrestore.worker.postgresql.scheduling import Task
 from dbrestore.worker.postgresql.session import Connection, explained
 from dbrestore.worker.postgresql.statements import Executor
 
@@ -125,16 +126,15 @@ def _attempt(
     login, journal = _place(replay, database, backup, archive, stamp)
     executor = Executor(archive, backup, omissions, skips, journal)
     with replay.server.connect_master() as master:
-        usable = streams.usable(master, replay.job.streams)
+        capacity = streams.capacity(master, replay.job.streams)
     costs = building_costs.of(archive, backup, (*division.early, *division.post_data))
-    building = Building(replay, database, backup, archive, division, omissions, login, executor, watch, costs, usable)
+    building = Building(replay, database, backup, archive, division, omissions, login, executor, watch, costs, capacity)
     notes = foreseen.fix_ups(archive, division, omissions)
     notes += _prepare(building, stamp) if journal.is_new else _prepared_before(building)
     _define(building)
-    _load(building)
-    notes += building.rerouted.fix_ups()
-    notes += completion.complete(building)
-    return _outcome(building, notes)
+    following = completion.of_building(building)
+    building.run(following.tasks(_loading(building)))
+    return _outcome(building, notes + building.rerouted.fix_ups() + following.fix_ups())
 
 
 def _place(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archive: Archive, stamp: str) -> tuple[Login, Journal]:
@@ -185,8 +185,8 @@ def _define(building: Building) -> None:
     definitions.define(building, [*building.division.pre_data, *of_partitioned])
 
 
-def _load(building: Building) -> None:
-    """Rows and large objects, and each index as soon as its table is loaded."""
+def _loading(building: Building) -> list[Task]:
+    """For rows and large objects, and for each index as soon as its table is loaded."""
     replay, backup = building.replay, building.backup
     replay.progress.phase("data")
     replay.progress.expect(backup.uncompressed_length, len(backup.tables), list(building.costs.values()))
@@ -198,13 +198,13 @@ def _load(building: Building) -> None:
         replay.progress,
         building.rerouted,
         building.costs,
-        sessions=building.streams,
+        sessions=building.capacity.streams,
         shared_from=replay.server.bounds.shared_member,
     )
     already = {e.dump_id for e in _of_partitioned_tables(building.archive, building.division.early)}
     early = [e for e in building.division.early if e.dump_id not in already]
     _recall(building)
-    building.run(tasks.all(early))
+    return tasks.all(early)
 
 
 def _recall(building: Building) -> None:
@@ -229,7 +229,7 @@ def _data(archive: Archive, numbers: list[int]) -> list[TocEntry]:
 
 
 def _of_partitioned_tables(archive: Archive, entries: tuple[TocEntry, ...]) -> list[TocEntry]:
-    tables = {e.dump_id for e in archive.toc.entries if e.description == "TABLE" and post_data.is_partitioned(e)}
+    tables = {e.dump_id for e in archive.toc.entries if e.description == "TABLE" and lock_units.is_partitioned(e)}
     return [e for e in entries if not tables.isdisjoint(e.dependencies)]
 
 

@@ -23,10 +23,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Task:
-    """`cost` (bytes, roughly) orders the tasks that are ready, with that of what waits for them; `units` is what it locks, for itself if it is
-    `exclusive`, and `shared` what it locks like others; `after` names the tasks it waits for. `covers`: the dump ids of the entries that are
-    done with it, besides the one whose name it has. One that `helps` another is taken when there is nothing else to do. It leaves nothing
-    behind when it fails, so that it may be repeated."""
+    """`cost` (bytes, roughly) orders the tasks that are ready, with that of what waits for them; `units` is what it locks, for itself if it
+    is `exclusive`, and `shared` what it locks like others; `after` names the tasks it waits for. `covers`: the dump ids of the entries that
+    are done with it, besides the one whose name it has. One that `helps` another is taken when there is nothing else to do. It leaves
+    nothing behind when it fails, so that it may be repeated."""
 
     name: int
     cost: int

@@ -19,7 +19,7 @@ from dbrestore.worker.base import limits
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.left_out import Omissions
-from dbrestore.worker.postgresql.resuming.journal import Journal, begun
+from dbrestore.worker.postgresql.resuming.journal import Journal, Kind, begun
 from dbrestore.worker.postgresql.session import Connection, Server, explained, is_refusal, is_transient
 
 WAY_OUT = "onUnrestorable `skip` (--skip-unrestorable) restores the rest without it and what depends on it"
@@ -74,6 +74,10 @@ class Executor:
     def remaining(self, entries: Iterable[TocEntry]) -> list[TocEntry]:
         """Those that are neither left out nor done."""
         return self.journal.without(self.omissions.without(entries))
+
+    def telling(self, kind: Kind) -> "Executor":
+        """The same, whose lines in the journal are of this kind."""
+        return replace(self, journal=replace(self.journal, kind=kind))
 
     def run(self, connection: Connection, entry: TocEntry) -> None:
         """Execute one in a transaction of its own. Raises as `run_all`."""

@@ -1,9 +1,20 @@
-"""What follows the rows, in an order of its own (`post_data`): constraints, materialized views, row security, statistics of the dump."""
+"""What follows the rows, as tasks beside those that load them (`post_data` has the order): constraints, materialized views, row security,
+statistics of the dump."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
 
 from dbrestore.contract.job import FixUp
 from dbrestore.points.pgdump.toc import TocEntry
-from dbrestore.worker.postgresql.after_rows import extension_keys, planner_statistics, post_data
-from dbrestore.worker.postgresql.after_rows.post_data import Phase
+from dbrestore.worker.base import limits
+from dbrestore.worker.postgresql.after_rows import extension_keys, foreign_keys, lock_units, planner_statistics, post_data
+from dbrestore.worker.postgresql.after_rows.extension_keys import ForeignKey
+from dbrestore.worker.postgresql.after_rows.foreign_keys import Steps
+from dbrestore.worker.postgresql.after_rows.graph import Graph, Run
+from dbrestore.worker.postgresql.after_rows.lock_units import LockUnits
+from dbrestore.worker.postgresql.after_rows.post_data import Part, Phase
 from dbrestore.worker.postgresql.building import Building
 from dbrestore.worker.postgresql.rights import row_security
 from dbrestore.worker.postgresql.rights.row_security import LateRefreshes
@@ -11,45 +22,123 @@ from dbrestore.worker.postgresql.scheduling import Task
 from dbrestore.worker.postgresql.session import Connection
 
 
-def complete(building: Building) -> list[FixUp]:
-    """Build it. Returns what was done otherwise than the dump says."""
-    building.replay.progress.phase("constraints")
+@dataclass(frozen=True)
+class Completion:
+    """Of one database. `late`: refreshes that wait for row security. `keys`: those that point at tables of extensions."""
+
+    building: Building
+    units: LockUnits
+    late: LateRefreshes
+    keys: dict[int, ForeignKey]
+    phases: dict[Phase, list[TocEntry]]
+    told: list[FixUp] = field(default_factory=list)
+
+    def tasks(self, of_rows: Iterable[Task]) -> list[Task]:
+        """Those that load the rows, and all that follows them."""
+        rows_are_in = partial(self.building.replay.progress.phase, "constraints")
+        graph = Graph(self.building.archive, self.units, of_rows, rows_are_in)
+        for phase, entries in self.phases.items():
+            if phase == Phase.CONSTRAINTS:
+                self._add_constraints(graph, entries)
+                continue
+            for part in self._parts(phase, entries):
+                graph.add(phase, part, sum(map(self._cost, part.entries)), self._run(phase, part))
+        return graph.tasks
+
+    def fix_ups(self) -> list[FixUp]:
+        """What was done otherwise than the dump says, when all tasks are done."""
+        refreshed = self.building.omissions.without(self.phases[Phase.SECURED_VIEWS])
+        return row_security.fix_ups(refreshed, self.late) + sorted(self.told, key=lambda note: note.entry)
+
+    def _add_constraints(self, graph: Graph, entries: list[TocEntry]) -> None:
+        """In the dump's order, but for the keys that are added and proven in two steps: nothing of the phase depends on these."""
+        in_steps = {} if self.building.executor.skips else self._in_steps(entries)
+        for entry in entries:
+            if entry.dump_id not in in_steps:
+                part = post_data.part_of([entry], self.units)
+                graph.add(Phase.CONSTRAINTS, part, self._cost(entry), partial(self._build, part))
+        for steps, cost in foreign_keys.together((steps, self._cost(steps.proven.entries[0])) for steps in in_steps.values()):
+            graph.add(Phase.CONSTRAINTS, steps.proven, cost, partial(self._build, steps.proven), (steps.added, partial(self._add, steps)))
+
+    def _in_steps(self, entries: list[TocEntry]) -> dict[int, Steps]:
+        needed = {d for entry in entries for d in entry.dependencies}
+        keys = [e for e in entries if e.description == "FK CONSTRAINT" and e.dump_id not in needed]
+        return {e.dump_id: steps for e in keys if (steps := foreign_keys.steps_of(e, self.units))}
+
+    def _parts(self, phase: Phase, entries: list[TocEntry]) -> Iterator[Part]:
+        if phase == Phase.VIEWS:
+            yield from (Part((entry,), frozenset()) for entry in entries)
+        elif phase == Phase.STATISTICS:
+            together = limits.IMPORTED_TOGETHER if planner_statistics.is_possible(self.building.capacity.version) else len(entries) or 1
+            for first in range(0, len(entries), together):
+                yield Part(tuple(entries[first : first + together]), frozenset())
+        elif phase in (Phase.EXTENSION_KEYS, Phase.SECURED_VIEWS):
+            yield from [post_data.part_of(entries, self.units)] if entries else []
+        else:
+            yield from post_data.parts(entries, self.units, self.building.replay.server.bounds.defined_together)
+
+    def _run(self, phase: Phase, part: Part) -> Run:
+        runs: dict[Phase, Callable[[Part, Connection], None]] = {
+            Phase.VIEWS: self._build,
+            Phase.EXTENSION_KEYS: self._add_to_extensions,
+            Phase.SECURED_VIEWS: self._refresh_under_row_security,
+            Phase.STATISTICS: self._import,
+        }
+        return partial(runs[phase], part) if phase in runs else self._definitions(part)
+
+    def _cost(self, entry: TocEntry) -> int:
+        return self.building.costs.get(entry.dump_id, 0)
+
+    def _definitions(self, part: Part) -> Run:
+        """What is executed leaves the list: the rest may be repeated."""
+        remaining = list(part.entries)
+
+        def define(connection: Connection) -> None:
+            while batch := self.building.executor.first_batch(remaining):
+                with self._working_on(part.entries):
+                    self.building.executor.run_all(connection, batch)
+                del remaining[: len(batch)]
+
+        return define
+
+    def _build(self, part: Part, connection: Connection) -> None:
+        with self._working_on(part.entries):
+            self.building.executor.run_all(connection, part.entries)
+        for entry in part.entries:
+            if entry.dump_id in self.building.costs:
+                self.building.replay.progress.object_done(self._cost(entry))
+
+    def _add(self, steps: Steps, connection: Connection) -> None:
+        """What is proven already was added before."""
+        executor = self.building.executor
+        remaining = {entry.dump_id for entry in executor.remaining(steps.proven.entries)}
+        executor.telling("added").run_all(connection, [e for e in steps.added.entries if e.dump_id in remaining])
+
+    def _add_to_extensions(self, part: Part, connection: Connection) -> None:
+        with self.building.connect_master() as master:
+            extension_keys.add(master, connection, self.building.executor, self.keys, part.entries)
+
+    def _refresh_under_row_security(self, part: Part, _: Connection) -> None:
+        before, after = row_security.forcing({i: self.building.omissions.without(tables) for i, tables in self.late.items()})
+        with self.building.connect() as connection:
+            connection.execute("SET row_security = on")
+            for statement in before:
+                connection.execute(statement)
+            self.building.executor.run_all(connection, part.entries)
+            for statement in after:
+                connection.execute(statement)
+
+    def _import(self, part: Part, connection: Connection) -> None:
+        self.told.extend(planner_statistics.restore(connection, self.building.executor, part.entries))
+
+    def _working_on(self, entries: tuple[TocEntry, ...]) -> AbstractContextManager[None]:
+        further = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
+        return self.building.replay.progress.working_on(f"{entries[0].label}{further}")
+
+
+def of_building(building: Building) -> Completion:
+    """What of its dump follows the rows."""
     entries = building.archive.toc.entries
     late, keys = row_security.late_refreshes(entries), extension_keys.among(entries, building.archive)
-    units, phases = post_data.lock_units(entries), post_data.phases(building.division.post_data, late, keys)
-    for phase, chosen in phases.items():
-        if phase in post_data.PARALLEL:
-            building.run([_task(building, e, units.of(e)) for e in chosen])
-        elif chosen and phase == Phase.SECURED_VIEWS:
-            _refresh_under_row_security(building, chosen, late)
-        elif chosen and phase == Phase.EXTENSION_KEYS:
-            with building.connect_master() as master, building.connect() as connection:
-                extension_keys.add(master, connection, building.executor, keys, chosen)
-        elif chosen and phase != Phase.STATISTICS:
-            with building.connect() as connection:
-                building.executor.run_all(connection, chosen)
-    notes = row_security.fix_ups(building.omissions.without(phases[Phase.SECURED_VIEWS]), late)
-    with building.connect() as connection:
-        return notes + planner_statistics.restore(connection, building.executor, phases[Phase.STATISTICS])
-
-
-def _refresh_under_row_security(building: Building, entries: list[TocEntry], late: LateRefreshes) -> None:
-    before, after = row_security.forcing({i: building.omissions.without(tables) for i, tables in late.items()})
-    with building.connect() as connection:
-        connection.execute("SET row_security = on")
-        for statement in before:
-            connection.execute(statement)
-        building.executor.run_all(connection, entries)
-        for statement in after:
-            connection.execute(statement)
-
-
-def _task(building: Building, entry: TocEntry, units: frozenset[int]) -> Task:
-    progress, cost = building.replay.progress, building.costs.get(entry.dump_id, 0)
-
-    def build(connection: Connection) -> None:
-        with progress.working_on(entry.label):
-            building.executor.run(connection, entry)
-        progress.object_done(cost)
-
-    return Task(name=entry.dump_id, cost=cost, run=build, units=units, after=set(entry.dependencies))
+    phases = post_data.phases(building.division.post_data, late, keys)
+    return Completion(building, lock_units.of_dump(entries), late, keys, phases)

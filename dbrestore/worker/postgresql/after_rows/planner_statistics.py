@@ -15,10 +15,15 @@ _TOO_OLD = "this server can't import it"
 _ANEW = "ANALYZE collects the statistics again"
 
 
+def is_possible(version: int) -> bool:
+    """Whether a server of this version (170010) can import statistics."""
+    return version >= _FIRST_VERSION
+
+
 def restore(connection: Connection, executor: Executor, entries: Iterable[TocEntry]) -> list[FixUp]:
     """Import it as the temporary login where the server can; what it can't take is listed, and comes from ANALYZE instead."""
     chosen = executor.omissions.without(entries)
-    if chosen and connection.info.server_version < _FIRST_VERSION:
+    if chosen and not is_possible(connection.info.server_version):
         for entry in chosen:
             executor.omissions.add(entry, _TOO_OLD, harmless=True)
         return [FixUp(entry=f"STATISTICS DATA of {len(chosen)} objects", what=f"{_TOO_OLD}; {_ANEW}")]

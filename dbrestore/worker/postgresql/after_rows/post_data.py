@@ -1,36 +1,47 @@
 """The order of what comes after the rows. Invariant: it can't deadlock with itself, and nothing overtakes what it needs unsaid.
 
-cheap definitions, one by one -> keys and constraints side by side -> foreign keys to tables of extensions, one by one
--> materialized views side by side -> what depends on those
--> row security, which would hide rows from both -> materialized views that mustn't show what it hides -> statistics
+    of each table as soon as its rows are in, while others are still loaded:
+        partitions' indexes become parts of their parents' -> keys and constraints
+    when all rows are in, beside what is left of these:
+        cheap definitions | what depends on keys and constraints
+    after all of that, because a view's query, or code that it calls, may read any table, view or catalogue:
+        materialized views -> what depends on those -> row security, which would hide rows from both
+        -> materialized views that mustn't show what it hides -> statistics
 
 pg_restore's own order with several jobs knows only the dump's dependencies: attached indexes against foreign keys deadlock, row security
 overtakes them, and a partition's trigger state may come before the trigger.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.postgresql.after_rows.lock_units import LockUnits, read
 
 
 class Phase(IntEnum):
-    """When an entry is executed."""
+    """What an entry must not come before, though the dump doesn't say so."""
 
-    CHEAP = 0
+    ATTACHED = 0
     CONSTRAINTS = 1
-    EXTENSION_KEYS = 2
-    VIEWS = 3
-    DEPENDENT = 4
-    ROW_SECURITY = 5
-    SECURED_VIEWS = 6
-    STATISTICS = 7
+    CHEAP = 2
+    EXTENSION_KEYS = 3
+    FOLLOWING = 4
+    VIEWS = 5
+    DEPENDENT = 6
+    ROW_SECURITY = 7
+    SECURED_VIEWS = 8
+    STATISTICS = 9
 
 
-# Phases whose entries run side by side; the others keep the dump's order.
-PARALLEL = (Phase.CONSTRAINTS, Phase.VIEWS)
-_PHASES = {
+# Phases that need the rows of the tables that they are about; all others need all rows.
+EARLY: Final = (Phase.ATTACHED, Phase.CONSTRAINTS)
+# Phases that begin when all before them is done.
+WAITING: Final = frozenset(Phase) - {*EARLY, Phase.CHEAP, Phase.FOLLOWING}
+_PHASES: Final = {
+    "INDEX ATTACH": Phase.ATTACHED,
     "INDEX": Phase.CONSTRAINTS,
     "CONSTRAINT": Phase.CONSTRAINTS,
     "FK CONSTRAINT": Phase.CONSTRAINTS,
@@ -43,15 +54,28 @@ _PHASES = {
 
 
 @dataclass(frozen=True)
-class LockUnits:
-    """Which tables are locked together: all of a partition or inheritance tree. Tables are dump ids, a unit is one of its tables."""
+class Part:
+    """Entries of one phase that one session executes, in the dump's order; `units` is what they lock for themselves, `shared` like others.
+    What they need of the same phase is among them, but for keys and constraints and for views, which are parts by themselves."""
 
-    unit_of: dict[int, int]
-    tables_of: dict[int, frozenset[int]]
+    entries: tuple[TocEntry, ...]
+    units: frozenset[int]
+    shared: frozenset[int] = frozenset()
 
-    def of(self, entry: TocEntry) -> frozenset[int]:
-        """The units that a constraint or index of the entry's kind locks: its tables', and those of the key that it refers to."""
-        return frozenset(self.unit_of[t] for d in entry.dependencies for t in self.tables_of.get(d, ()) if t in self.unit_of)
+    @property
+    def name(self) -> int:
+        """The dump id of the first."""
+        return self.entries[0].dump_id
+
+    @property
+    def covers(self) -> frozenset[int]:
+        """The dump ids of all."""
+        return frozenset(entry.dump_id for entry in self.entries)
+
+    @property
+    def needed(self) -> frozenset[int]:
+        """The dump ids of what the dump says that they depend on."""
+        return frozenset(d for entry in self.entries for d in entry.dependencies)
 
 
 def phases(
@@ -64,46 +88,62 @@ def phases(
     special = dict.fromkeys(secured_views, Phase.SECURED_VIEWS) | dict.fromkeys(extension_keys, Phase.EXTENSION_KEYS)
     for entry in entries:
         own = special.get(entry.dump_id) or _PHASES.get(entry.description, Phase.CHEAP)
-        latest = max((placed[d] for d in entry.dependencies if d in placed), default=Phase.CHEAP)
-        if latest > own or (latest == Phase.CONSTRAINTS and own == Phase.CHEAP):
-            own = max(latest, Phase.DEPENDENT)
-        placed[entry.dump_id] = own
-        found[own].append(entry)
+        latest = max((placed[d] for d in entry.dependencies if d in placed), default=Phase.ATTACHED)
+        placed[entry.dump_id] = _following(own, latest)
+        found[placed[entry.dump_id]].append(entry)
     return {phase: sorted(chosen, key=_is_trigger_state) for phase, chosen in found.items()}
 
 
-def lock_units(entries: Iterable[TocEntry]) -> LockUnits:
-    """The units of all tables of a dump."""
+def parts(entries: Iterable[TocEntry], units: LockUnits, together: int) -> Iterator[Part]:
+    """Entries that may be executed side by side: what locks the same, or depends on each other, is one part. Small parts are put together,
+    up to so many entries."""
+    gathered: list[TocEntry] = []
+    for part in _hanging_together(entries, units):
+        gathered += part
+        if len(gathered) >= together:
+            yield part_of(gathered, units)
+            gathered = []
+    if gathered:
+        yield part_of(gathered, units)
+
+
+def part_of(entries: Iterable[TocEntry], units: LockUnits) -> Part:
+    """These entries, as one part that nobody may even read beside."""
     entries = tuple(entries)
-    tables = {e.dump_id for e in entries if e.description == "TABLE"}
-    leader = {table: table for table in tables}
-    tables_of = {table: frozenset((table,)) for table in tables}
+    locked = frozenset[int]().union(*map(units.of, entries))
+    return Part(entries, locked | read(locked))
+
+
+def _following(own: Phase, latest: Phase) -> Phase:
+    """The phase of an entry that would be in its `own`, after one of the `latest` phase."""
+    if latest > own or (latest == Phase.CONSTRAINTS and own == Phase.CHEAP):
+        return max(latest, Phase.FOLLOWING if latest < Phase.VIEWS else Phase.DEPENDENT)
+    return own
+
+
+def _hanging_together(entries: Iterable[TocEntry], units: LockUnits) -> Iterable[list[TocEntry]]:
+    """What locks nothing is one part: only the dump's order says what of that needs each other."""
+    entries = list(entries)
+    first = {entry.dump_id: entry.dump_id for entry in entries}
+    holder: dict[int, int] = {}
     for entry in entries:
-        related = [d for d in entry.dependencies if d in tables]
-        if entry.description in ("TABLE", "TABLE ATTACH"):
-            for other in related:
-                _unite(leader, related[0] if entry.description == "TABLE ATTACH" else entry.dump_id, other)
-        elif entry.description in ("CONSTRAINT", "INDEX"):
-            tables_of[entry.dump_id] = frozenset(related)
-    return LockUnits({table: _leader(leader, table) for table in tables}, tables_of)
+        linked = [d for d in entry.dependencies if d in first]
+        linked += [holder.setdefault(unit, entry.dump_id) for unit in units.of(entry) or (0,)]
+        for other in linked:
+            first[_first(first, entry.dump_id)] = _first(first, other)
+    found: dict[int, list[TocEntry]] = {}
+    for entry in entries:
+        found.setdefault(_first(first, entry.dump_id), []).append(entry)
+    return found.values()
 
 
-def is_partitioned(entry: TocEntry) -> bool:
-    """Whether a table holds no rows of its own. Archives before 1.16 don't say so but in the definition."""
-    return entry.relkind == "p" or (not entry.relkind and "\nPARTITION BY " in entry.definition)
+def _first(first: dict[int, int], number: int) -> int:
+    while first[number] != number:
+        first[number] = first[first[number]]
+        number = first[number]
+    return number
 
 
 def _is_trigger_state(entry: TocEntry) -> bool:
     """A partition's trigger is made with its parent's; its own entry only says that it fires differently."""
     return entry.description == "TRIGGER" and not entry.definition.lstrip().startswith("CREATE ")
-
-
-def _unite(leader: dict[int, int], one: int, other: int) -> None:
-    leader[_leader(leader, one)] = _leader(leader, other)
-
-
-def _leader(leader: dict[int, int], table: int) -> int:
-    while leader[table] != table:
-        leader[table] = leader[leader[table]]
-        table = leader[table]
-    return table

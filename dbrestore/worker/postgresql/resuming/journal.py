@@ -24,16 +24,16 @@ from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.session import Connection
 
-# entry: of the dump, its definition or its rows, by dump id. objects: a member of large objects, by its number. share: rows of a table, by
-# the dump id of its data, that a helping session committed; they count only with the table's own line. root: rows went through the root
-# of their partition, by the dump id of the data.
-Kind = Literal["entry", "objects", "share", "root"]
+# entry: of the dump, its definition or its rows, by dump id. added: a foreign key that is there and may be unproven, by dump id. objects: a
+# member of large objects, by its number. share: rows of a table, by the dump id of its data, that a helping session committed; they count
+# only with the table's own line. root: rows went through the root of their partition, by the dump id of the data.
+Kind = Literal["entry", "added", "objects", "share", "root"]
 
 # Raised with the meaning of a line.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _TABLE: Final = "done"
 _MADE: Final = (
-    """CREATE TABLE {table} (kind text NOT NULL CHECK (kind IN ('entry', 'objects', 'share', 'root')), number integer NOT NULL)"""
+    """CREATE TABLE {table} (kind text NOT NULL CHECK (kind IN ('entry', 'added', 'objects', 'share', 'root')), number integer NOT NULL)"""
 )
 # The schema's comment is its owner's alone to write.
 _FOUND: Final = """SELECT obj_description(n.oid, 'pg_namespace') FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
@@ -43,12 +43,14 @@ _FOUND: Final = """SELECT obj_description(n.oid, 'pg_namespace') FROM pg_namespa
 
 @dataclass(frozen=True)
 class Journal:
-    """`lines`: what was done when it was read. `notes`: what preparing the database told. `is_new`: it is yet to be made."""
+    """`lines`: what was done when it was read. `notes`: what preparing the database told. `is_new`: it is yet to be made. `kind`: what
+    lines about entries tell of them."""
 
     schema: str
     is_new: bool = True
     lines: frozenset[tuple[str, int]] = frozenset()
     notes: list[FixUp] = field(default_factory=list)
+    kind: Kind = "entry"
 
     def has(self, number: int, kind: Kind = "entry") -> bool:
         """Whether it was done when the journal was read."""
@@ -60,7 +62,7 @@ class Journal:
 
     def without(self, entries: Iterable[TocEntry]) -> list[TocEntry]:
         """Those that are yet to be done."""
-        return [entry for entry in entries if not self.has(entry.dump_id)]
+        return [entry for entry in entries if not self.has(entry.dump_id, self.kind)]
 
     def half_loaded(self) -> list[int]:
         """Data of tables of which some sessions committed rows and the one that led them didn't."""
@@ -68,7 +70,7 @@ class Journal:
 
     def of(self, entries: Iterable[TocEntry]) -> bytes:
         """The statement that writes down these entries."""
-        return self.line(*(("entry", entry.dump_id) for entry in entries))
+        return self.line(*((self.kind, entry.dump_id) for entry in entries))
 
     def line(self, *lines: tuple[Kind, int]) -> bytes:
         """The statement that writes down these."""
@@ -125,7 +127,7 @@ def drop(master: Connection, schema: str) -> None:
 
 def most_lines(backup: DatabaseBackup, entries: int) -> int:
     """That a journal of this dump can have."""
-    return 3 * entries + len(backup.large_objects) + limits.OBJECTS_PER_TRANSACTION
+    return 4 * entries + len(backup.large_objects) + limits.OBJECTS_PER_TRANSACTION
 
 
 @contextlib.contextmanager

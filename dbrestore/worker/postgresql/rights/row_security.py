@@ -38,6 +38,11 @@ def late_refreshes(entries: Iterable[TocEntry]) -> LateRefreshes:
     return {i: tuple(by_dump_id[d] for d in sorted(hiding)) for i, hiding in found.items() if hiding}
 
 
+def needs_code(entry: TocEntry, by_dump_id: dict[int, TocEntry]) -> bool:
+    """Whether what it depends on includes code of the dump."""
+    return any(needed.description in _CODE for needed in _needed(entry, by_dump_id))
+
+
 def fix_ups(entries: Iterable[TocEntry], late: LateRefreshes) -> list[FixUp]:
     """One line for each of these entries that is a refresh under row security."""
     return [FixUp(entry=e.label, what=_told(late[e.dump_id])) for e in entries if e.dump_id in late]

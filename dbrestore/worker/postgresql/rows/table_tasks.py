@@ -101,7 +101,8 @@ class TableTasks:
             self._build_together(indexes, connection)
 
         run = load if sharing is None else partial(self._led, sharing, load)
-        return Task(name=group[0].dump_id, cost=loading.length_of(group), run=run)
+        covered = frozenset((*(member.dump_id for member in group), *(entry.dump_id for entry in indexes)))
+        return Task(name=group[0].dump_id, cost=loading.length_of(group), run=run, covers=covered)
 
     def _led(self, sharing: Sharing, load: Callable[[Connection], None], connection: Connection) -> None:
         """Whatever way the table took, nobody may go on waiting to help with it."""

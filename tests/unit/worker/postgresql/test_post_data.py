@@ -1,6 +1,7 @@
 """The order of what comes after the rows: nothing overtakes what it needs unsaid, and what locks the same tables is one unit."""
 
-from dbrestore.worker.postgresql.after_rows.post_data import Phase, is_partitioned, lock_units, phases
+from dbrestore.worker.postgresql.after_rows.lock_units import is_partitioned, of_dump
+from dbrestore.worker.postgresql.after_rows.post_data import Phase, phases
 from tests.unit.worker.postgresql.test_archive import entry
 
 
@@ -21,7 +22,7 @@ def test_row_security_waits_for_keys_and_views_whatever_the_dump_says() -> None:
     )
 
     assert found == {
-        Phase.CHEAP: [6],
+        Phase.ATTACHED: [6],
         Phase.CONSTRAINTS: [4],
         Phase.VIEWS: [5],
         Phase.ROW_SECURITY: [1, 2, 3],
@@ -42,7 +43,7 @@ def test_what_depends_on_a_key_or_a_view_follows_it() -> None:
         entry(8, "INDEX", "on_m", "post-data", 5),
     )
 
-    assert found == {Phase.CONSTRAINTS: [1, 3], Phase.VIEWS: [5, 6], Phase.DEPENDENT: [2, 4, 7, 8]}
+    assert found == {Phase.CONSTRAINTS: [1, 3], Phase.FOLLOWING: [2, 4], Phase.VIEWS: [5, 6, 7], Phase.DEPENDENT: [8]}
 
 
 def test_a_key_to_a_table_of_an_extension_follows_the_others_and_its_comment_follows_it() -> None:
@@ -58,8 +59,8 @@ def test_a_key_to_a_table_of_an_extension_follows_the_others_and_its_comment_fol
     assert list(found.items()) == [
         (Phase.CONSTRAINTS, [3]),
         (Phase.EXTENSION_KEYS, [1]),
+        (Phase.FOLLOWING, [2]),
         (Phase.VIEWS, [4]),
-        (Phase.DEPENDENT, [2]),
     ]
 
 
@@ -83,7 +84,7 @@ def test_tables_of_one_tree_are_one_lock_unit() -> None:
         entry(7, "CONSTRAINT", "leaf pkey", "post-data", 2),
     )
 
-    units = lock_units(entries)
+    units = of_dump(entries)
 
     assert units.unit_of[1] == units.unit_of[2]
     assert units.unit_of[4] == units.unit_of[5]

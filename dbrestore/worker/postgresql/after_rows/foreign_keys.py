@@ -1,0 +1,89 @@
+"""Foreign keys in two steps: added without a look at the rows, in a moment, and then proven. PostgreSQL has a table that many keys point at
+locked for each of them while it adds it, so they would be checked one after the other; while it proves them it only reads that table.
+
+What the journal tells of the first step has a kind of its own: a key counts as done when it is proven.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from psycopg import sql
+
+from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.base import limits
+from dbrestore.worker.postgresql.after_rows.lock_units import LockUnits, read
+from dbrestore.worker.postgresql.after_rows.post_data import Part
+from dbrestore.worker.postgresql.sql_tokens import Cursor, NotUnderstood, Token, tokens
+
+_END: Final = Token("symbol", ";")
+_UNPROVEN: Final = tuple([Token("word", "not"), Token("word", second)] for second in ("valid", "enforced"))
+
+
+@dataclass(frozen=True)
+class Steps:
+    """One key, or some of small tables: what adds them, and what proves them."""
+
+    added: Part
+    proven: Part
+
+    def joined(self, other: "Steps") -> "Steps":
+        """Both in one."""
+        return Steps(_joined(self.added, other.added), _joined(self.proven, other.proven))
+
+
+def steps_of(entry: TocEntry, units: LockUnits) -> Steps | None:
+    """Of a key of a plain table to a plain table. None for one of partitions, which PostgreSQL can't add unproven (before 18) or whose
+    proof isn't written down for each of them, and for one that isn't proven in the dump."""
+    locked = units.of(entry)
+    try:
+        table, name = _heading(entry)
+    except NotUnderstood:
+        return None
+    own = units.tables.get((table[0] if len(table) == 2 else entry.schema_name, table[-1]), 0)
+    if own not in locked or not locked.issubset(units.tables.values()):
+        return None
+    statement = sql.SQL("ALTER TABLE ONLY {} VALIDATE CONSTRAINT {}").format(sql.Identifier(*table), sql.Identifier(name))
+    unproven = f"{entry.definition.rstrip().removesuffix(';')} NOT VALID;\n"
+    return Steps(
+        Part((replace(entry, definition=unproven),), locked),
+        Part((replace(entry, definition=statement.as_string() + ";\n"),), frozenset((own,)), read(locked - {own})),
+    )
+
+
+def together(found: Iterable[tuple[Steps, int]]) -> Iterator[tuple[Steps, int]]:
+    """Keys with their costs; those of small tables in groups, so that they share round trips."""
+    group: Steps | None = None
+    cost = 0
+    for steps, own in found:
+        if own >= limits.PROVEN_ALONE:
+            yield steps, own
+            continue
+        group, cost = (group.joined(steps) if group else steps), cost + own
+        if len(group.added.entries) >= limits.GROUP_MEMBERS:
+            yield group, cost
+            group, cost = None, 0
+    if group:
+        yield group, cost
+
+
+def _heading(entry: TocEntry) -> tuple[tuple[str, ...], str]:
+    """Table and name of the key. Raises NotUnderstood unless the definition is one statement that adds a proven key."""
+    found = tokens(entry.definition)
+    if found.count(_END) != 1 or found[-1] != _END or found[-3:-1] in _UNPROVEN:
+        raise NotUnderstood("not one key that is proven")
+    cursor = Cursor(found)
+    for word in ("alter", "table"):
+        cursor.word(word)
+    cursor.skip("only")
+    table = cursor.qualified_name()
+    for word in ("add", "constraint"):
+        cursor.word(word)
+    name = cursor.name()
+    for word in ("foreign", "key"):
+        cursor.word(word)
+    return table, name
+
+
+def _joined(one: Part, other: Part) -> Part:
+    return Part((*one.entries, *other.entries), one.units | other.units, one.shared | other.shared)
