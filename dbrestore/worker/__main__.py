@@ -3,6 +3,7 @@
 Exit code 0 means that result.json was written, whatever the outcome; anything else that it could not be.
 """
 
+import logging
 import sys
 
 from dbrestore.worker import run_job
@@ -13,6 +14,9 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m dbrestore.worker s3://BUCKET/restores/ID/jobs/NAME/job.json", file=sys.stderr)
         return 2
+    logging.basicConfig(format="%(message)s")
+    # Of our own words also those that are no warning: they are in the output of the SSM command.
+    logging.getLogger("dbrestore").setLevel(logging.INFO)
     run_job.run(arguments[0])
     return 0
 

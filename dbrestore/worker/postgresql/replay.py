@@ -127,6 +127,7 @@ def _attempt(
     executor = Executor(archive, backup, omissions, skips, journal)
     with replay.server.connect_master() as master:
         capacity = streams.capacity(master, replay.job.streams)
+    _log.info("%s: %s", database.temporary_name, capacity)
     costs = building_costs.of(archive, backup, (*division.early, *division.post_data))
     building = Building(replay, database, backup, archive, division, omissions, login, executor, watch, costs, capacity)
     notes = foreseen.fix_ups(archive, division, omissions)

@@ -21,6 +21,10 @@ class Capacity:
     index_memory: int | None
     version: int
 
+    def __str__(self) -> str:
+        memory = f"{self.index_memory >> 20} MB each to sort an index in" if self.index_memory else "the server's own memory to sort in"
+        return f"{self.streams} streams, {memory}"
+
 
 def usable(master: Connection, wanted: int) -> int:
     """So many of those that were planned, at least one: half of what is free now, besides the restore's own other sessions."""

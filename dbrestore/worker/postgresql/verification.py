@@ -1,7 +1,7 @@
 """The step after the replay: is the database what the manifest says? Only then does it get its owners, its privileges and its name; a
 drill's copy gets no name, and stays shut.
 
-statistics -> objects -> rows, large objects, sequences -> owners -> privileges -> name
+statistics -> objects | rows, large objects, sequences -> owners -> privileges -> name
 
 Invariant: the master user reads catalogues and never a table, so no code of the dump runs as it.
 """
@@ -148,10 +148,7 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
     notes = collection.collect(subject.archive, division)
     with server.connect_master(temporary) as inside:
         journal.drop(inside, journal.schema_of(temporary))
-        checks = structure_checks.check(inside, subject.archive, division)
-        wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
-        checks.append(database_locale.check(inside, wanted, subject.backup.server_version))
-    checks += data_checks.check(
+    checks = data_checks.check(
         connect,
         usable,
         subject.archive,
@@ -159,6 +156,7 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
         subject.backup,
         contents=verification.job.postgres.verify == "content",
         through_root=record.through_root,
+        beside=partial(_structure, verification, subject, division),
     )
     return result.model_copy(
         update={
@@ -168,6 +166,14 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
             "answers": () if check_list.failed(checks) else _answers(verification, login, subject, end_sessions),
         }
     )
+
+
+def _structure(verification: Verification, subject: Promotion, division: Division) -> list[Check]:
+    """Objects, and the database's locale. Nothing of the dump runs any more, so reading rows meanwhile changes nothing of these."""
+    with verification.server.connect_master(subject.database.temporary_name) as inside:
+        wanted = DatabaseLocale.wanted(subject.backup, subject.archive.toc, verification.job.postgres)
+        locale = database_locale.check(inside, wanted, subject.backup.server_version)
+        return [*structure_checks.check(inside, subject.archive, division), locale]
 
 
 def _answers(verification: Verification, login: Login, subject: Promotion, end_sessions: Callable[[], None]) -> tuple[CheckAnswer, ...]:

@@ -186,6 +186,27 @@ def test_a_table_of_which_some_sessions_committed_their_rows_is_loaded_anew(clou
     assert contents(cloud, "case_back") == contents(cloud, "case")
 
 
+def test_a_key_that_was_added_and_not_proven_is_proven_and_not_added_again(cloud: Cloud) -> None:
+    restore = restore_of(
+        cloud,
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p SELECT generate_series(1, 9);"
+        "CREATE TABLE c (p int REFERENCES p); INSERT INTO c SELECT id FROM p",
+    )
+    restore.run("replay")
+    (number,) = {number for kind, number in lines_of(restore) if kind == "added"}
+    journal_of(
+        restore,
+        f"DELETE FROM {{j}} WHERE kind = 'entry' AND number = {number}; ALTER TABLE c DROP CONSTRAINT c_p_fkey;"
+        "ALTER TABLE c ADD CONSTRAINT c_p_fkey FOREIGN KEY (p) REFERENCES p (id) NOT VALID",
+    )
+
+    assert carried_on(restore).error is None
+
+    assert ("entry", number) in lines_of(restore)
+    assert restore.run("verify").databases[0].status == "PROMOTED"
+    assert schema_without_publications(cloud, "case_back", {restore.holder: "master"}) == schema_without_publications(cloud, "case")
+
+
 def test_what_is_half_loaded_beside_rows_that_were_led_elsewhere_is_made_anew(cloud: Cloud) -> None:
     """Emptying the table could take the rows of another one with it."""
     restore = restore_of(cloud, f"{KINDS}; {HASHED}")

@@ -56,9 +56,11 @@ def check(
     *,
     contents: bool = False,
     through_root: Collection[int] = (),
+    beside: Callable[[], list[Check]] = lambda: [],
 ) -> list[Check]:
     """Rows per table (with `contents` their values too), large objects, sequences. `connect` must give a role that owns everything.
-    `through_root`: entries whose rows the replay loaded through the root of their partition."""
+    `through_root`: entries whose rows the replay loaded through the root of their partition. `beside`: what is checked meanwhile, in the
+    time of one of the connections; its rows come first."""
     found: list[Check] = []
     objects = Objects(backup.large_objects)
     compared = contents and content_checks.has_digests(backup)
@@ -71,6 +73,9 @@ def check(
         runs += [(len(part), partial(objects.read, part)) for part in objects.parts()]
     else:
         runs.append((1, partial(_large_objects, backup.large_objects, found)))
+    others: list[Check] = []
+    # Nobody knows how long it takes, so it begins first.
+    runs.append((sum(cost for cost, _ in runs) + 1, lambda _: others.extend(beside())))
     tasks = [Task(name=number, cost=cost, run=run) for number, (cost, run) in enumerate(runs)]
     scheduling.run(tasks, connect, connections)
     if compared:
@@ -78,7 +83,7 @@ def check(
         found += [objects.check()] if objects.is_comparable else []
     elif contents:
         found.append(content_checks.no_digests())
-    return sorted(found, key=lambda each: each.check)
+    return others + sorted(found, key=lambda each: each.check)
 
 
 def _roots(
