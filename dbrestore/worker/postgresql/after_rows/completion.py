@@ -3,13 +3,14 @@ statistics of the dump."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 
 from dbrestore.contract.job import FixUp
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base import limits
-from dbrestore.worker.postgresql.after_rows import extension_keys, foreign_keys, lock_units, planner_statistics, post_data
+from dbrestore.worker.postgresql.after_rows import building_costs, extension_keys, foreign_keys, lock_units, planner_statistics, post_data
 from dbrestore.worker.postgresql.after_rows.extension_keys import ForeignKey
 from dbrestore.worker.postgresql.after_rows.foreign_keys import Steps
 from dbrestore.worker.postgresql.after_rows.graph import Graph, Run
@@ -53,12 +54,29 @@ class Completion:
     def _add_constraints(self, graph: Graph, entries: list[TocEntry]) -> None:
         """In the dump's order, but for the keys that are added and proven in two steps: nothing of the phase depends on these."""
         in_steps = {} if self.building.executor.skips else self._in_steps(entries)
+        of_partitions = {} if self.building.executor.skips else self._of_partitions(entries)
         for entry in entries:
             if entry.dump_id not in in_steps:
-                part = post_data.part_of([entry], self.units)
+                own = entry
+                for steps, cost in of_partitions.get(entry.dump_id, ()):
+                    first = (steps.added, partial(self._try_to_add, steps))
+                    graph.add(Phase.CONSTRAINTS, steps.proven, cost, partial(self._try_to_prove, steps), first)
+                    own = replace(own, dependencies=(*own.dependencies, steps.proven.name))
+                part = post_data.part_of([own], self.units)
                 graph.add(Phase.CONSTRAINTS, part, self._cost(entry), partial(self._build, part))
         for steps, cost in foreign_keys.together((steps, self._cost(steps.proven.entries[0])) for steps in in_steps.values()):
             graph.add(Phase.CONSTRAINTS, steps.proven, cost, partial(self._build, steps.proven), (steps.added, partial(self._add, steps)))
+
+    def _of_partitions(self, entries: list[TocEntry]) -> dict[int, list[tuple[Steps, int]]]:
+        """By key of a partitioned table that isn't done, those of its partitions and their costs. Their numbers are the same in each
+        attempt, as the journal tells of them."""
+        archive, numbers = self.building.archive, count(1 + max((e.dump_id for e in self.building.archive.toc.entries), default=0))
+        keys = [e for e in entries if e.description == "FK CONSTRAINT"]
+        every = {e.dump_id: foreign_keys.of_partitions(e, archive, self.units, numbers) for e in keys}
+        found = {e.dump_id: every[e.dump_id] for e in self.building.executor.remaining(keys)}
+        made = [steps.proven.entries[0] for each in found.values() for steps in each]
+        costs = building_costs.of(archive, self.building.backup, made)
+        return {dump_id: [(steps, costs[steps.proven.name]) for steps in each] for dump_id, each in found.items()}
 
     def _in_steps(self, entries: list[TocEntry]) -> dict[int, Steps]:
         needed = {d for entry in entries for d in entry.dependencies}
@@ -113,6 +131,17 @@ class Completion:
         executor = self.building.executor
         remaining = {entry.dump_id for entry in executor.remaining(steps.proven.entries)}
         executor.telling("added").run_all(connection, [e for e in steps.added.entries if e.dump_id in remaining])
+
+    def _try_to_add(self, steps: Steps, connection: Connection) -> None:
+        """A partition's key. What is refused is judged when the partitioned table's is added."""
+        executor = self.building.executor
+        if executor.remaining(steps.proven.entries) and (added := executor.telling("added").remaining(steps.added.entries)):
+            executor.telling("added").tried(connection, added)
+
+    def _try_to_prove(self, steps: Steps, connection: Connection) -> None:
+        with self._working_on(steps.proven.entries):
+            if proven := self.building.executor.remaining(steps.proven.entries):
+                self.building.executor.tried(connection, proven)
 
     def _add_to_extensions(self, part: Part, connection: Connection) -> None:
         with self.building.connect_master() as master:

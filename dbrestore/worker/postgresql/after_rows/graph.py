@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import count
+from typing import Final
 
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql.after_rows.lock_units import LockUnits, read
@@ -17,6 +18,8 @@ from dbrestore.worker.postgresql.rights import row_security
 from dbrestore.worker.postgresql.scheduling import Task
 from dbrestore.worker.postgresql.session import Connection
 
+# Of tasks that do no entry: no dump id is as large.
+_FIRST_NAME: Final = 1 << 32
 Run = Callable[[Connection], None]
 
 
@@ -29,7 +32,7 @@ class Graph:
         self._archive, self._units = archive, units
         self._done_with = {dump_id: task.name for task in self.tasks for dump_id in (task.name, *task.covers)}
         self._rows_of = self._loading()
-        self._names = count(1 + max((e.dump_id for e in archive.toc.entries), default=0))
+        self._names = count(_FIRST_NAME)
         self._since, self._waited_for = {task.name for task in self.tasks if not task.helps}, set[int]()
         self._phase, self._attached = Phase.ATTACHED, dict[int, int]()
         self._rows = self._gate(lambda _: rows_are_in())
@@ -42,7 +45,7 @@ class Graph:
         after = self._needed(phase, part)
         if first:
             name = next(self._names)
-            self._append(Task(name, 0, first[1], first[0].units, after=after))
+            self._append(Task(name, 0, first[1], first[0].units, after=after, shared=first[0].shared))
             after = {name}
         if phase == Phase.ATTACHED:
             self._attached |= dict.fromkeys(part.units, part.name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from dbrestore.points.pgdump.toc import TocEntry
@@ -20,11 +21,28 @@ class LockUnits:
     relations_of: dict[int, frozenset[int]]
     # By schema and name.
     tables: dict[tuple[str | None, str], int]
+    # The partitions right below a table.
+    partitions: dict[int, list[int]]
+
+    @cached_property
+    def plain(self) -> frozenset[int]:
+        """The tables that belong to no tree."""
+        return frozenset(table for table in self.tables.values() if self.unit_of[table] == table)
 
     def of(self, entry: TocEntry) -> frozenset[int]:
         """The units that an entry locks: those of its relations, and of the key that it refers to."""
         named = (self.relations_of.get(d, ()) for d in (*entry.dependencies, entry.dump_id))
         return frozenset(self.unit_of[r] for relations in named for r in relations if r in self.unit_of)
+
+    def leaves(self, table: int) -> list[int]:
+        """The partitions that hold the rows of a table, on all levels."""
+        found = {table}
+        remaining = [table]
+        while remaining:
+            further = [p for p in self.partitions.get(remaining.pop(), ()) if p not in found]
+            found.update(further)
+            remaining += further
+        return sorted(found - self.partitions.keys() - {table})
 
 
 def read(units: Iterable[int]) -> frozenset[int]:
@@ -35,18 +53,36 @@ def read(units: Iterable[int]) -> frozenset[int]:
 def of_dump(entries: Iterable[TocEntry]) -> LockUnits:
     """The units of all relations of a dump."""
     entries = tuple(entries)
-    relations = {e.dump_id for e in entries if e.description in _RELATIONS}
-    tables = {(e.schema_name, e.tag): e.dump_id for e in entries if e.description == "TABLE"}
     leader = {e.dump_id: e.dump_id for e in entries if e.description == "TABLE"}
-    relations_of: dict[int, frozenset[int]] = {relation: frozenset((relation,)) for relation in relations}
     for entry in entries:
         if entry.description in ("TABLE", "TABLE ATTACH"):
             _unite_tree(leader, entry)
-        elif entry.section not in ("pre-data", "data") and entry.dump_id not in relations:
-            relations_of[entry.dump_id] = frozenset(r for d in entry.dependencies for r in relations_of.get(d, ()))
     leaders = {table: _leader(leader, table) for table in leader}
     trees = {led for table, led in leaders.items() if led != table}
-    return LockUnits({r: -led if (led := leaders.get(r, r)) in trees else led for r in relations}, relations_of, tables)
+    units = {e.dump_id: leaders.get(e.dump_id, e.dump_id) for e in entries if e.description in _RELATIONS}
+    tables = {(e.schema_name, e.tag): e.dump_id for e in entries if e.description == "TABLE"}
+    units = {relation: -led if led in trees else led for relation, led in units.items()}
+    return LockUnits(units, _relations_of(entries), tables, _partitions(entries, tables))
+
+
+def _relations_of(entries: tuple[TocEntry, ...]) -> dict[int, frozenset[int]]:
+    found = {e.dump_id: frozenset((e.dump_id,)) for e in entries if e.description in _RELATIONS}
+    for entry in entries:
+        if entry.section not in ("pre-data", "data") and entry.dump_id not in found:
+            found[entry.dump_id] = frozenset(r for d in entry.dependencies for r in found.get(d, ()))
+    return found
+
+
+def _partitions(entries: tuple[TocEntry, ...], tables: dict[tuple[str | None, str], int]) -> dict[int, list[int]]:
+    """The entry that attaches a partition has its name, and depends on it and on the table above it."""
+    found: dict[int, list[int]] = {}
+    known = frozenset(tables.values())
+    for entry in entries:
+        if entry.description == "TABLE ATTACH":
+            partition, both = tables.get((entry.schema_name, entry.tag), 0), known.intersection(entry.dependencies)
+            for parent in both - {partition} if partition in both else ():
+                found.setdefault(parent, []).append(partition)
+    return found
 
 
 def is_partitioned(entry: TocEntry) -> bool:
