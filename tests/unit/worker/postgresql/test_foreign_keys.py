@@ -1,12 +1,16 @@
 """Which foreign keys are added and proven in two steps, and what each step says and locks."""
 
+import itertools
+
 import pytest
 
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.after_rows import foreign_keys
+from dbrestore.worker.postgresql.after_rows.foreign_keys import Steps
 from dbrestore.worker.postgresql.after_rows.lock_units import LockUnits, of_dump, read
-from tests.unit.worker.postgresql.test_archive import entry
+from dbrestore.worker.postgresql.archive import Archive
+from tests.unit.worker.postgresql.test_archive import entry, toc
 
 TABLES = (
     entry(1, "TABLE", "a", "pre-data"),
@@ -71,6 +75,60 @@ def test_a_key_that_points_at_a_tree_is_added_as_the_dump_says() -> None:
     to_tree = entry(20, "FK CONSTRAINT", "f", "post-data", 1, 3, definition=ADD.format("ONLY app.a", "f", ""))
 
     assert foreign_keys.steps_of(to_tree, units()) is None
+
+
+# A tree of two levels: 3 is above 4 and 6, which is above 7; 8 isn't attached.
+DEEP = (
+    *TABLES,
+    entry(6, "TABLE", "middle", "pre-data"),
+    entry(7, "TABLE", "low", "pre-data"),
+    entry(15, "TABLE ATTACH", "middle", "pre-data", 6, 3),
+    entry(16, "TABLE ATTACH", "low", "pre-data", 7, 6),
+)
+
+
+def of_partitions(entries: tuple[TocEntry, ...], definition: str, *tables: int) -> list[Steps]:
+    """The steps of a key in a dump with these entries, from number 100 on."""
+    archive = Archive(toc(*entries))
+    return foreign_keys.of_partitions(key(definition, *tables), archive, of_dump(entries), itertools.count(100))
+
+
+def test_a_key_of_a_partitioned_table_is_proven_for_each_partition_that_holds_rows() -> None:
+    found = of_partitions(DEEP, ADD.format("app.root", "f", ""), 3)
+
+    assert [steps.proven.name for steps in found] == [100, 101]
+    (added,), (proven,) = found[1].added.entries, found[1].proven.entries
+    assert added.definition == ADD.format('ONLY "app"."low"', "f", " NOT VALID")
+    assert proven.definition == 'ALTER TABLE ONLY "app"."low" VALIDATE CONSTRAINT "f";\n'
+    assert (added.label, added.dependencies[0]) == ("FK CONSTRAINT app.low f", 7)
+    tree = {of_dump(DEEP).unit_of[3]}
+    assert (found[1].added.units, found[1].added.shared) == ({1, 7}, tree)
+    assert (found[1].proven.units, found[1].proven.shared) == ({7}, tree | read({1}))
+
+
+NOT_TAKEN_APART = {
+    "of a plain table": (ADD.format("app.a", "f", ""), 1),
+    "of a table whose name has no schema": (ADD.format("root", "f", ""), 3),
+    "unproven": (ADD.format("app.root", "f", " NOT VALID"), 3),
+    "in other words": (ADD.format("app.root", "f", "").replace("\n    ADD", " ADD"), 3),
+}
+
+
+@pytest.mark.parametrize(("definition", "table"), NOT_TAKEN_APART.values(), ids=NOT_TAKEN_APART.keys())
+def test_no_other_key_is_taken_apart(definition: str, table: int) -> None:
+    assert of_partitions(DEEP, definition, table) == []
+
+
+def test_a_key_of_a_tree_to_itself_is_not_taken_apart() -> None:
+    to_itself = entry(20, "FK CONSTRAINT", "f", "post-data", 3, definition=ADD.format("app.root", "f", ""))
+
+    assert foreign_keys.of_partitions(to_itself, Archive(toc(*DEEP)), of_dump(DEEP), itertools.count()) == []
+
+
+def test_partitions_in_a_circle_end() -> None:
+    units = of_dump((*DEEP, entry(17, "TABLE ATTACH", "root", "pre-data", 3, 7)))
+
+    assert units.leaves(3) == [4]
 
 
 def test_keys_of_small_tables_share_their_steps_up_to_a_limit() -> None:
