@@ -57,10 +57,6 @@ DEFINED_TOGETHER: Final = 150
 PROVEN_ALONE: Final = 1 << 20
 # So many objects' statistics are imported by one task.
 IMPORTED_TOGETHER: Final = 100
-# All streams together sort their indexes in this part of what the server keeps pages in, an eighth of the memory of an RDS instance; each
-# in at most so many bytes.
-INDEX_MEMORY_SHARE: Final = 2
-INDEX_MEMORY: Final = 1 << 30
 # Bytes of definitions that are sent as one query.
 JOINED_STATEMENTS: Final = 64 << 10
 

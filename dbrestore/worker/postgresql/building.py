@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
 from dbrestore.contract.job import DatabaseJob, Job
 from dbrestore.contract.manifest import DatabaseBackup, Manifest
 from dbrestore.worker.base.job_folder import JobFolder
@@ -18,7 +16,6 @@ from dbrestore.worker.postgresql.rows.partition_roots import Rerouted
 from dbrestore.worker.postgresql.scheduling import Task
 from dbrestore.worker.postgresql.session import Connection, Server
 from dbrestore.worker.postgresql.statements import Executor
-from dbrestore.worker.postgresql.streams import Capacity
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -43,7 +40,7 @@ class Replay:
 
 @dataclass(frozen=True)
 class Building:
-    """One database that is being built: its sources, its login and what executes its statements."""
+    """One database that is being built: its sources, its login and what executes its statements. `server_version` as libpq says it."""
 
     replay: Replay
     database: DatabaseJob
@@ -55,7 +52,8 @@ class Building:
     executor: Executor
     watch: Watch
     costs: dict[int, int]
-    capacity: Capacity
+    streams: int
+    server_version: int
     rerouted: Rerouted = field(default_factory=Rerouted)
 
     def connect_master(self) -> Connection:
@@ -67,12 +65,10 @@ class Building:
         connection = self.executor.connect(self.replay.server, self.login, self.database.temporary_name)
         if not self.replay.job.keep_toast_compression:
             connection.execute(_PREFER_LZ4)
-        if self.capacity.index_memory:
-            connection.execute(sql.SQL("SET maintenance_work_mem = {}").format(sql.Literal(f"{self.capacity.index_memory >> 10}kB")))
         return connection
 
     def run(self, tasks: list[Task]) -> None:
         """Side by side, on as many connections as this server may give."""
         if tasks:
             bounds = self.replay.server.bounds
-            scheduling.run(tasks, self.connect, self.capacity.streams, self.watch.end_sessions, bounds.cancel_seconds)
+            scheduling.run(tasks, self.connect, self.streams, self.watch.end_sessions, bounds.cancel_seconds)

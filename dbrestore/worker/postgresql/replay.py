@@ -126,10 +126,9 @@ def _attempt(
     login, journal = _place(replay, database, backup, archive, stamp)
     executor = Executor(archive, backup, omissions, skips, journal)
     with replay.server.connect_master() as master:
-        capacity = streams.capacity(master, replay.job.streams)
-    _log.info("%s: %s", database.temporary_name, capacity)
+        usable, version = streams.usable(master, replay.job.streams), master.info.server_version
     costs = building_costs.of(archive, backup, (*division.early, *division.post_data))
-    building = Building(replay, database, backup, archive, division, omissions, login, executor, watch, costs, capacity)
+    building = Building(replay, database, backup, archive, division, omissions, login, executor, watch, costs, usable, version)
     notes = foreseen.fix_ups(archive, division, omissions)
     notes += _prepare(building, stamp) if journal.is_new else _prepared_before(building)
     _define(building)
@@ -199,7 +198,7 @@ def _loading(building: Building) -> list[Task]:
         replay.progress,
         building.rerouted,
         building.costs,
-        sessions=building.capacity.streams,
+        sessions=building.streams,
         shared_from=replay.server.bounds.shared_member,
     )
     already = {e.dump_id for e in _of_partitioned_tables(building.archive, building.division.early)}

@@ -87,7 +87,7 @@ class Completion:
         if phase == Phase.VIEWS:
             yield from (Part((entry,), frozenset()) for entry in entries)
         elif phase == Phase.STATISTICS:
-            together = limits.IMPORTED_TOGETHER if planner_statistics.is_possible(self.building.capacity.version) else len(entries) or 1
+            together = limits.IMPORTED_TOGETHER if planner_statistics.is_possible(self.building.server_version) else len(entries) or 1
             for first in range(0, len(entries), together):
                 yield Part(tuple(entries[first : first + together]), frozenset())
         elif phase in (Phase.EXTENSION_KEYS, Phase.SECURED_VIEWS):

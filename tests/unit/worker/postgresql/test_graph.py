@@ -133,6 +133,16 @@ def test_a_key_to_a_tree_follows_the_attached_indexes_though_the_dump_does_not_s
     assert ready(tasks, 12, 13, 14, 22, 23, 52) == {60}
 
 
+def test_a_key_to_a_tree_is_not_checked_beside_an_index_of_one_of_its_partitions() -> None:
+    """It locks all of them."""
+    base = (*TREE, entry(6, "TABLE", "b", "pre-data"), entry(14, "TABLE DATA", "b", "data", 6))
+    key = entry(60, "FK CONSTRAINT", "b f", "post-data", 1, 6, 22, definition=KEY.format("b", "f"))
+    tasks = graph_of(base, key)
+
+    assert ready(tasks, 12, 13, 14, 22) == {23}
+    assert ready(tasks, 12, 13, 14, 22, 23) == {60}
+
+
 def test_what_needs_everything_unsaid_follows_everything() -> None:
     tasks = graph_of(
         TABLES,
