@@ -47,6 +47,7 @@ WILDCARDS: Mapping[str, str] = {
     "arn:{partition}:s3:::{prefix}-staging-g*-{account}-{region}-an/*": STAGING,
     "arn:{partition}:s3:::{evidence}/certificates/*": "bundles of certificates, one per Region; public texts",
     "arn:{partition}:s3:::{evidence}/programs/*": "programs are named by their digest",
+    "arn:{partition}:s3:::{evidence}/readings/*": "how far dumps were read, by the points that are made of them; days old at the most",
     "arn:{partition}:s3:::{evidence}/restores/*": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/boot/*": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/evidence.json": BY_RESTORE,

@@ -15,6 +15,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from dbrestore.contract import keys
 from dbrestore.contract.names import WITHOUT_ACCOUNT_REGIONAL_NAMES
 from infrastructure import names
 from infrastructure.acknowledged import acknowledge
@@ -86,16 +87,16 @@ def repository_bucket(scope: Construct, target_accounts: Sequence[str], keeping:
 
 
 def evidence_bucket(scope: Construct, target_accounts: Sequence[str], keeping: Keeping, lock_days: int = 0) -> s3.Bucket:
-    """Jobs, results and reports (`restores/`), the certificate bundle (`certificates/`), and the worker's program for accounts without a
-    bucket of the CDK (`programs/`). Versioned: nobody rewrites a report unseen. `lock_days`: nobody but those who may bypass governance
-    removes a version sooner, of whatever lies there; 0: no lock."""
+    """Jobs, results and reports (`restores/`), how far dumps were read (`readings/`), the certificate bundle (`certificates/`), and the
+    worker's program for accounts without a bucket of the CDK (`programs/`). Versioned: nobody rewrites a report unseen. `lock_days`: nobody
+    but those who may bypass governance removes a version sooner, of whatever lies there; 0: no lock."""
     old_versions = s3.LifecycleRule(noncurrent_version_expiration=Duration.days(365))
-    rules = [_abandoned_uploads(), old_versions]
+    rules = [_abandoned_uploads(), old_versions, _old_readings()]
     bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, rules, keeping, lock_days)
-    of_restores = bucket.arn_for_objects("restores/*")
+    worked_on = [bucket.arn_for_objects(f"{prefix}*") for prefix in ("restores/", keys.READINGS)]
     only_those = {"StringLike": {"s3:prefix": "restores/*"}}
-    _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], of_restores)
-    _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn, only_those)
+    _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], *worked_on)
+    _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn, conditions=only_those)
     for prefix in ("certificates/", names.PROGRAMS):
         _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects(f"{prefix}*"))
     return bucket
@@ -145,12 +146,17 @@ def _abandoned_uploads() -> s3.LifecycleRule:
     return s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(2))
 
 
+def _old_readings() -> s3.LifecycleRule:
+    """What nobody carries on with: the copies that they are of are deleted sooner."""
+    return s3.LifecycleRule(prefix=keys.READINGS, expiration=Duration.days(7), noncurrent_version_expiration=Duration.days(1))
+
+
 def _let(
     role: str,
     bucket: s3.Bucket,
     accounts: Sequence[str],
     actions: list[str],
-    resource: str,
+    *resources: str,
     conditions: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """One statement for all accounts: a bucket's policy has room for 20 KiB."""
@@ -160,7 +166,7 @@ def _let(
             iam.PolicyStatement(
                 principals=[iam.AccountPrincipal(account) for account in accounts],
                 actions=actions,
-                resources=[resource],
+                resources=[*resources],
                 conditions={"ArnLike": {"aws:PrincipalArn": roles}, **conditions},
             )
         )

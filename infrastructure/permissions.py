@@ -384,7 +384,10 @@ WORKER = (
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*", "arn:{partition}:s3:::{evidence}/certificates/*", "{program}")),
     # As for the functions: without it a file that is gone would be a denied one.
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
-    Statement(("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*",)),
+    # Its job's documents, and how far it has read a dump.
+    Statement(
+        ("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*", "arn:{partition}:s3:::{evidence}/readings/*")
+    ),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",), {"StringLike": {"s3:prefix": "restores/*"}}),
     # Those that RDS manages, and those that were marked for this by their name or by a tag.
     Statement(("secretsmanager:GetSecretValue",), (SECRETS + "rds!*", SECRETS + "{credential_prefix}*")),

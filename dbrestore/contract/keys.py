@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 MANIFEST = "manifest.json"
+READINGS = "readings/"
 # What leaves room for the rest of a key of 1,024 bytes, and where a longer one is cut.
 _LONGEST_NAME = 900
 _CUT_AT = 700
@@ -50,6 +51,12 @@ def job_prefix(restore_id: str, job_name: str) -> str:
 def backup_key(restore_id: str, number: int) -> str:
     """`restores/<restore id>/backups/<n>.json`, in the evidence bucket: what a worker found of the n-th dump that it read."""
     return f"{restore_prefix(restore_id)}backups/{number}.json"
+
+
+def reading_key(instance: str, point_id: str, number: int) -> str:
+    """`readings/<instance>/<point id>/<n>.json`, in the evidence bucket: how far the n-th dump of a point in the making was read, by
+    whatever execution."""
+    return f"{READINGS}{segment(instance)}/{segment(point_id)}/{number}.json"
 
 
 def beginning_key(restore_id: str, key_prefix: str) -> str:

@@ -11,13 +11,13 @@ from dbrestore.contract.errors import BackupDamaged
 
 
 class ByteReader:
-    """`buffer[cursor:]` is what was fetched and not yet read; `position` the offset of `cursor` in the stream,
-    `name` what messages call it."""
+    """`buffer[cursor:]` is what was fetched and not yet read; `position` the offset of `cursor` in the stream (of whose first byte, where
+    that is given), `name` what messages call it."""
 
-    def __init__(self, source: Iterable[bytes], name: str = "data") -> None:
+    def __init__(self, source: Iterable[bytes], name: str = "data", position: int = 0) -> None:
         self._name = name
         self._source = iter(source)
-        self._base = 0
+        self._base = position
         self._digest = hashlib.sha256()
         self._digested = 0
         self.buffer = b""
@@ -25,7 +25,7 @@ class ByteReader:
 
     @property
     def position(self) -> int:
-        """Bytes read so far."""
+        """Bytes read so far, and those before the first."""
         return self._base + self.cursor
 
     def fill(self) -> bool:

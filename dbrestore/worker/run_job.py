@@ -84,7 +84,7 @@ def _work(work: Work, private: Path) -> Iterator[tuple[DatabaseResult | SwapResu
     """Each database, or exchange, as it is finished, with what was seen gone."""
     job, ca_file = work.job, private / "ca.pem"
     if job.kind == "read":
-        yield from ((result, ()) for result in reading.run(work.s3, work.folder, job, work.progress))
+        yield from ((result, ()) for result in reading.run(work.s3, work.folder, job, work.progress, work.bounds))
         return
     ca_file.write_bytes(read_object(work.s3, Location.parse(job.server.ca_bundle)))
     yield from ENGINES[job.engine](work.folder, _credentials(job.server, work.bounds), job, ca_file, work.progress)

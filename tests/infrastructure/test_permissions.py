@@ -255,13 +255,13 @@ def test_role_names_fit_in_the_longest_region() -> None:
     assert max(len(f"dbrestore-control-{row.state}-ap-southeast-3") for row in FUNCTIONS) <= 64
 
 
-def test_a_worker_reads_backups_and_writes_only_its_restores(target: Template) -> None:
+def test_a_worker_reads_backups_and_writes_only_of_its_restores_and_readings(target: Template) -> None:
     (policy,) = target.only("AWS::IAM::Role", RoleName=f"dbrestore-worker-{REGION}")["Policies"]
     evidence = f"arn:aws:s3:::dbrestore-evidence-{ACCOUNT}-{REGION}-an"
 
     writes = [s["Resource"] for s in policy["PolicyDocument"]["Statement"] if "s3:PutObject" in s["Action"]]
 
-    assert writes == [[f"{evidence}/restores/*"]]
+    assert writes == [[f"{evidence}/restores/*", f"{evidence}/readings/*"]]
 
 
 def test_a_worker_logs_in_with_what_is_marked_for_it_and_nothing_else(target: Template) -> None:

@@ -1,9 +1,11 @@
-"""Dumps in S3: copied by S3, read by a worker, and waited for. Invariant: if the reading fails, nothing of the copies stays.
+"""Dumps in S3: copied by S3, read by a worker, and waited for. Invariant: of what can be no point nothing of the copies stays; what failed
+for another reason is carried on by the same command.
 
 Whoever leaves (Ctrl-C while the worker reads) leaves it running: the point appears all the same, and the same command waits for it again.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from botocore.exceptions import ClientError
 
@@ -13,7 +15,7 @@ from dbrestore.cli.control import ControlPlane
 from dbrestore.cli.following import Ended, Progressed, StateChanged, follow
 from dbrestore.cli.identity import Restore, started
 from dbrestore.contract.error_names import by_name
-from dbrestore.contract.errors import RestoreError, RestoreFailed
+from dbrestore.contract.errors import BackupUnfit, RequestRefused, RestoreError, RestoreFailed
 from dbrestore.contract.questions.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import TargetRequest, WorkerRequest
@@ -23,6 +25,9 @@ from dbrestore.points.in_s3.unfinished import Unfinished
 from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
 
+# Nothing but another dump, or another request, changes it.
+_FOR_GOOD: Final = (BackupUnfit, RequestRefused)
+
 
 def add(plane: ControlPlane, given: Given, pairs: Sequence[tuple[str | None, str]], digests: Sequence[str], told: Progress) -> Added:
     """The point. Raises what `postgresql.prepare` does, and what the plan or the worker met."""
@@ -31,7 +36,10 @@ def add(plane: ControlPlane, given: Given, pairs: Sequence[tuple[str | None, str
     reading = _started(plane, _order(plane, given, note))
     consoles.say(f"A worker reads what S3 has copied: {reading.restore_id}")
     if error := _end(plane, reading, told):
-        making.remove(repository, note, error)
+        if isinstance(error, _FOR_GOOD):
+            making.remove(repository, note, error)
+        else:
+            consoles.say("What S3 has copied stays for two days: the same command carries on with it, and with what was read of it.")
         raise error
     plane.storage.delete_object(Bucket=plane.repository_bucket, Key=note.key)
     return Added((stored_points.load(plane.storage, plane.repository_bucket, note.instance, note.point_ids[0]),), ())

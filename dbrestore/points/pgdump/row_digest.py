@@ -26,12 +26,17 @@ def total_text(total: int) -> str:
     return f"{total % _MODULUS:032x}"
 
 
-class DumpDigests:
-    """Begins the digests of one dump's members. They share a seed, so that those of members that go into one table can be added."""
+def new_seed() -> int:
+    """Of a dump that nobody has begun to read: no one can make rows beforehand whose digests come to the same."""
+    return secrets.randbits(_SEED_BITS)
 
-    def __init__(self, toc: Toc) -> None:
+
+class DumpDigests:
+    """Begins the digests of one dump's members. They share the seed, so that those of members that go into one table can be added."""
+
+    def __init__(self, toc: Toc, seed: int) -> None:
         self._reader = ColumnReader.of(toc)
-        self._seed = secrets.randbits(_SEED_BITS)
+        self._seed = seed
 
     def rows(self, entry: TocEntry) -> "RowDigester":
         """Of a TABLE DATA entry."""

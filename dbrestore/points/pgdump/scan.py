@@ -6,7 +6,7 @@ still decodes to rows of the right shape (any line, where a table has one column
 that were taken where the dump was made (`known_digests`). From here on the SHA-256 of the manifest guards every byte.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +16,18 @@ from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
 from dbrestore.contract.manifest import ByteRange, LargeObjectMember, ObjectDigest, RowDigest, TableMember
 from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.known_digests import KnownDigests
+from dbrestore.points.pgdump import begun as pgdump_begun
 from dbrestore.points.pgdump import blocks as pgdump_blocks
 from dbrestore.points.pgdump import copy_text, restorable
 from dbrestore.points.pgdump import directory as pgdump_directory
 from dbrestore.points.pgdump import entries as pgdump_entries
+from dbrestore.points.pgdump.begun import Begun, Member
 from dbrestore.points.pgdump.row_digest import DumpDigests, ObjectDigester
 from dbrestore.points.pgdump.toc import Toc, TocEntry, client_encoding, parse, parse_trailing
 
 Store = Callable[[bytes], None]
+# Told of each member that was read to its end.
+Told = Callable[[Member], None]
 Found = TypeVar("Found")
 
 
@@ -89,14 +93,14 @@ class Members(Protocol):
         """All files were added. Raises BackupUnreadable if there are others."""
 
 
-def scan_file(pieces: Iterable[bytes], toc: Toc, store: Store) -> Contents:
-    """The same of a custom-format file that comes in pieces."""
-    return _complete(toc, _scan_file(pieces, toc, store))
+def scan_file(pieces: Iterable[bytes], toc: Toc, store: Store, begun: Begun | None = None, told: Told = lambda member: None) -> Contents:
+    """The same of a custom-format file that comes in pieces: from its beginning, or from behind the last member of what was begun."""
+    return _complete(toc, _scan_file(pieces, toc, store, begun or pgdump_begun.anew(), told))
 
 
-def scan_members(members: Members, toc: Toc) -> Contents:
-    """The same of a directory."""
-    return _complete(toc, _scan_directory(members, toc))
+def scan_members(members: Members, toc: Toc, begun: Begun | None = None, told: Told = lambda member: None) -> Contents:
+    """The same of a directory. Of what was begun no file is asked for again but the lists of large objects."""
+    return _complete(toc, _scan_directory(members, toc, begun or pgdump_begun.anew(), told))
 
 
 def _complete(toc: Toc, contents: Contents) -> Contents:
@@ -109,25 +113,30 @@ def _with_extension(toc: Toc, member: TableMember) -> TableMember:
     return member if extension is None else member.model_copy(update={"extension": extension})
 
 
-def _scan_file(pieces: Iterable[bytes], toc: Toc, store: Store) -> Contents:
-    reader = ByteReader(_tee(pieces, store))
-    reader.start_digest()
-    if parse(reader) != toc:
-        raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
-    toc_range = ByteRange(offset=0, length=toc.length, sha256=reader.digest())
-    missing = {e.dump_id: e for e in toc.entries if e.has_data}
-    offsets, members = {}, []
-    digests = DumpDigests(toc)
+def _scan_file(pieces: Iterable[bytes], toc: Toc, store: Store, begun: Begun, told: Told) -> Contents:
+    reader = ByteReader(_tee(pieces, store), position=begun.position)
+    toc_range = begun.toc or _toc_of_file(reader, toc)
+    offsets = {member.dump_id: member.stored.offset for member in begun.members}
+    missing = {e.dump_id: e for e in toc.entries if e.has_data and e.dump_id not in offsets}
+    members, digests = list(begun.members), DumpDigests(toc, begun.seed)
     while missing and not reader.at_end():
         entry, offset = _begin_block(reader, missing)
         offsets[entry.dump_id] = offset
         with _naming(entry.label):
             members.append(_scan_block(reader, toc, entry, offset, digests))
+        told(members[-1])
     if missing:
         raise BackupDamaged(f"the file ends before the data of {next(iter(missing.values())).label} ({len(missing)} missing)")
     _check_rest(reader, toc, offsets)
     tables = tuple(m for m in members if isinstance(m, TableMember))
     return Contents(toc_range, tables, tuple(m for m in members if isinstance(m, LargeObjectMember)))
+
+
+def _toc_of_file(reader: ByteReader, toc: Toc) -> ByteRange:
+    reader.start_digest()
+    if parse(reader) != toc:
+        raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
+    return ByteRange(offset=0, length=toc.length, sha256=reader.digest())
 
 
 def _begin_block(reader: ByteReader, missing: dict[int, TocEntry]) -> tuple[TocEntry, int]:
@@ -174,19 +183,22 @@ def _without_offset(entry: TocEntry) -> TocEntry:
     return replace(entry, offset_state="not set", offset=None)
 
 
-def _scan_directory(tar: Members, toc: Toc) -> Contents:
+def _scan_directory(tar: Members, toc: Toc, begun: Begun, told: Told) -> Contents:
     found, toc_range = tar.add("toc.dat", _parse_all)
     if found != toc:
         raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
     tables: list[TableMember] = []
     objects: list[LargeObjectMember] = []
-    digests = DumpDigests(toc)
+    digests, known = DumpDigests(toc, begun.seed), begun.by_what()
     for entry in (e for e in toc.entries if e.has_data):
         with _naming(entry.label):
-            if entry.description == "TABLE DATA":
-                tables.append(_scan_rows_file(tar, toc, entry, digests))
+            if entry.description != "TABLE DATA":
+                objects.extend(_scan_object_files(tar, toc, entry, digests, known, told))
+            elif isinstance(before := known.get(entry.dump_id), TableMember):
+                tables.append(before)
             else:
-                objects.extend(_scan_object_files(tar, toc, entry, digests))
+                tables.append(_scan_rows_file(tar, toc, entry, digests))
+                told(tables[-1])
     tar.close()
     return Contents(toc_range, tuple(tables), tuple(objects))
 
@@ -208,17 +220,26 @@ def _scan_rows_file(tar: Members, toc: Toc, entry: TocEntry, digests: DumpDigest
     return _table(entry, found, stored)
 
 
-def _scan_object_files(tar: Members, toc: Toc, entry: TocEntry, digests: DumpDigests) -> Iterator[LargeObjectMember]:
+def _scan_object_files(
+    tar: Members, toc: Toc, entry: TocEntry, digests: DumpDigests, known: Mapping[object, Member], told: Told
+) -> Iterator[LargeObjectMember]:
     oids, _ = tar.add(pgdump_directory.objects_file(entry), pgdump_directory.parse_objects)
     for oid in oids:
-        objects = digests.objects()
+        if isinstance(before := known.get((entry.dump_id, oid)), LargeObjectMember):
+            yield before
+            continue
+        member = _scan_object_file(tar, toc, entry, digests.objects(), oid)
+        told(member)
+        yield member
 
-        def size(stored: Iterator[bytes], oid: int = oid, objects: ObjectDigester = objects) -> int:
-            found = pgdump_blocks.large_objects(stored, "directory", toc.compression, entry.dump_id, (oid,))
-            return sum(objects.add(oid, content) for oid, content in found)
 
-        length, stored = tar.add(pgdump_directory.object_file(oid, toc.compression), size)
-        yield _large_objects(entry, [(oid, length)], stored, objects.digest())
+def _scan_object_file(tar: Members, toc: Toc, entry: TocEntry, objects: ObjectDigester, oid: int) -> LargeObjectMember:
+    def size(stored: Iterator[bytes]) -> int:
+        found = pgdump_blocks.large_objects(stored, "directory", toc.compression, entry.dump_id, (oid,))
+        return sum(objects.add(oid, content) for oid, content in found)
+
+    length, stored = tar.add(pgdump_directory.object_file(oid, toc.compression), size)
+    return _large_objects(entry, [(oid, length)], stored, objects.digest())
 
 
 def _checked_rows(entry: TocEntry, toc: Toc, rows: Iterable[bytes], digests: DumpDigests) -> Rows:

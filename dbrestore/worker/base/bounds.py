@@ -19,6 +19,7 @@ class Bounds:
     rotation_seconds: float = limits.ROTATION_SECONDS
     rotation_pause_seconds: float = limits.ROTATION_PAUSE_SECONDS
     progress_seconds: float = limits.PROGRESS_SECONDS
+    reading_note_seconds: float = limits.READING_NOTE_SECONDS
 
     check_seconds: int = limits.CHECK_SECONDS
     analyze_seconds: int = limits.ANALYZE_SECONDS

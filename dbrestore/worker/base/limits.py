@@ -110,6 +110,9 @@ ENDING_PAUSE_SECONDS: Final = 0.1
 # How many kinds of sessions an error names.
 SESSIONS_NAMED: Final = 5
 
+# Between two notes of how far a dump was read: so much a worker that dies costs. A note of 100,000 members takes a second to write.
+READING_NOTE_SECONDS: Final = 30.0
+
 MAINTENANCE_DATABASE: Final = "postgres"
 
 # SQL Server: the procedures of RDS answer at once, they only write the task down.

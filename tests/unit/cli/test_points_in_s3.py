@@ -92,12 +92,20 @@ def test_a_bucket_is_looked_through_where_nothing_is_deployed(
     assert lines[-1]["notLookedAt"] == {".log": 1}
 
 
-def test_when_the_reading_fails_nothing_of_the_copies_stays(plane_with_backups: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
+def test_when_the_reading_fails_for_another_reason_the_same_command_carries_on(
+    plane_with_backups: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
     s3, repository = plane_with_backups.storage, plane_with_backups.repository_bucket
     s3.put_object(Bucket="team-backups", Key="shop.dump", Body=archives.custom(archives.shop("zstd")))
 
     # This account's state machine knows nothing of restore points: it fails.
     assert main.run(["points", "add", "shop", "--from", "s3://team-backups/shop.dump"]) == 1
 
-    assert "A worker reads what S3 has copied: r-" in capsys.readouterr().err
-    assert "Contents" not in s3.list_objects_v2(Bucket=repository)
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert "A worker reads what S3 has copied: r-" in told
+    assert "stays for two days: the same command carries on" in told
+    kept = [(item["Key"], item["LastModified"]) for item in s3.list_objects_v2(Bucket=repository)["Contents"]]
+    assert [key.rpartition("/")[2].partition(".")[2] for key, _ in kept] == ["json", "pgdump"]
+    assert main.run(["points", "add", "shop", "--from", "s3://team-backups/shop.dump"]) == 1
+    again = s3.list_objects_v2(Bucket=repository)["Contents"]
+    assert (kept[1], len(again)) == ((again[1]["Key"], again[1]["LastModified"]), 2)

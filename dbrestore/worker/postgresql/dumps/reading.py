@@ -2,28 +2,31 @@
 written down for the manifest. No database server is asked for anything, and nothing is written into the repository.
 
 What is found of each dump lies as `restores/<restore id>/backups/<n>.json` in the evidence, n from 1. Another worker that takes over skips
-the dumps that are there already.
+the dumps that are there already, and of the one in which the first broke off the members that its note has
+(`dbrestore.points.in_s3.reading_note`).
 """
 
-import base64
-import hashlib
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from dbrestore.contract import keys
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreError
 from dbrestore.contract.job import DatabaseResult, ErrorNote, Job
 from dbrestore.contract.manifest import ByteRange, DatabaseBackup, StoredFile
+from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.in_s3 import unfinished
 from dbrestore.points.in_s3.unfinished import DumpFiles
 from dbrestore.points.pgdump import adding, restorable, scan
 from dbrestore.points.pgdump.scan import Contents
 from dbrestore.points.pgdump.toc import Toc, parse
 from dbrestore.points.ranges import read_range
+from dbrestore.worker.base.bounds import USUAL, Bounds
 from dbrestore.worker.base.job_folder import JobFolder, Location
 from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.postgresql.dumps.file_digests import FileDigests
+from dbrestore.worker.postgresql.dumps.notes import Notes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -32,7 +35,7 @@ Found = TypeVar("Found")
 _RANGE: Final = 256 << 10
 
 
-def run(s3: "S3Client", folder: JobFolder, job: Job, progress: ProgressWriter) -> Iterator[DatabaseResult]:
+def run(s3: "S3Client", folder: JobFolder, job: Job, progress: ProgressWriter, bounds: Bounds = USUAL) -> Iterator[DatabaseResult]:
     """What became of each dump; the first one that can't be restored ends it."""
     where = Location.parse(job.manifest or "")
     note = unfinished.read(s3, where.bucket, where.key)
@@ -40,8 +43,12 @@ def run(s3: "S3Client", folder: JobFolder, job: Job, progress: ProgressWriter) -
         began = time.monotonic()
         progress.phase("reading", dump.name)
         progress.expect(dump.length, 0)
+        at = Location(folder.bucket, keys.reading_key(note.instance, note.point_ids[0], number))
         try:
-            backup = folder.read_backup(number) or _Reading(s3, where.bucket, dump, progress.add).backup()
+            backup = folder.read_backup(number)
+            if not backup:
+                notes = Notes.of(s3, at, where.bucket, dump, bounds.reading_note_seconds)
+                backup = _Reading(s3, where.bucket, dump, progress, notes).backup()
         except RestoreError as error:
             yield _result(dump.name, began, error=error)
             return
@@ -70,7 +77,8 @@ class _Reading:
     s3: "S3Client"
     bucket: str
     dump: DumpFiles
-    count: Callable[[int], None]
+    progress: ProgressWriter
+    notes: Notes
     read: dict[int, StoredFile] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -81,9 +89,12 @@ class _Reading:
         """Raises BackupDamaged, BackupUnreadable, BackupArchived, naming where the dump came from."""
         origin = self.dump.files[0].origin or self.dump.files[0].key
         try:
-            toc = parse(self._beginning())
+            reader = ByteReader(self._beginning())
+            reader.start_digest()
+            toc = parse(reader)
             restorable.require(toc)
-            contents = self._contents(toc)
+            self.notes.take_over(toc, ByteRange(offset=0, length=toc.length, sha256=reader.digest()))
+            contents = self._carried_on(toc)
         except (BackupDamaged, BackupUnreadable) as error:
             raise type(error)(f"{origin}: {error}") from error
         files = tuple(self.read[number] for number in range(len(self.dump.files)))
@@ -95,12 +106,30 @@ class _Reading:
         for offset in range(0, file.length, _RANGE):
             yield from read_range(self.s3, self.bucket, file.key, offset=offset, length=min(_RANGE, file.length - offset))
 
+    def _carried_on(self, toc: Toc) -> Contents:
+        """A note proves no damage: what is found damaged behind one is read once more, from its beginning."""
+        try:
+            return self._contents(toc)
+        except (BackupDamaged, BackupUnreadable):
+            if not self.notes.begun.members:
+                raise
+        self.notes.forget()
+        self.read.clear()
+        self.progress.expect(self.dump.length, 0)
+        return self._contents(toc)
+
     def _contents(self, toc: Toc) -> Contents:
+        begun = self.notes.begun
         if self.dump.format == "directory":
-            return scan.scan_members(self, toc)
-        digest = _Digests()
-        contents = scan.scan_file(self._counted(0), toc, digest.update)
-        self.read[0] = digest.compared(self.dump.files[0])
+            self.read.update(self.notes.files)
+            self.progress.add(sum(file.length for file in self.read.values()))
+            contents = scan.scan_members(self, toc, begun, lambda member: self.notes.add(member, self.read[member.stored.file]))
+        else:
+            digests = self.notes.digests
+            self.progress.add(begun.position)
+            contents = scan.scan_file(self._counted(0, begun.position), toc, digests.update, begun, self.notes.add)
+            self.read[0] = digests.compared(self.dump.files[0])
+        self.notes.close()
         return contents
 
     def add(self, name: str, read: Callable[[Iterator[bytes]], Found]) -> tuple[Found, ByteRange]:
@@ -108,12 +137,12 @@ class _Reading:
         number = self.numbers.get(name)
         if number is None or number in self.read:
             raise BackupDamaged(f"the file {name} is {'missing' if number is None else 'listed twice'}")
-        digest = _Digests()
-        content = digest.noted(self._counted(number))
+        digests = FileDigests()
+        content = digests.noted(self._counted(number))
         found = read(content)
         for _ in content:
             pass
-        file = self.read[number] = digest.compared(self.dump.files[number])
+        file = self.read[number] = digests.compared(self.dump.files[number])
         return found, ByteRange(file=number, offset=0, length=file.length, sha256=file.sha256 or "")
 
     def close(self) -> None:
@@ -122,37 +151,8 @@ class _Reading:
             if number not in self.read:
                 raise BackupUnreadable(f"{self.dump.names[number]} doesn't belong to the dump: copy it to a prefix without it")
 
-    def _counted(self, number: int) -> Iterator[bytes]:
-        for piece in self._pieces(number):
-            self.count(len(piece))
-            yield piece
-
-    def _pieces(self, number: int) -> Iterator[bytes]:
+    def _counted(self, number: int, begin: int = 0) -> Iterator[bytes]:
         file = self.dump.files[number]
-        return read_range(self.s3, self.bucket, file.key, offset=0, length=file.length)
-
-
-class _Digests:
-    """SHA-256 and CRC-32 of one file."""
-
-    def __init__(self) -> None:
-        self._sha256, self._crc32, self._length = hashlib.sha256(), 0, 0
-
-    def update(self, piece: bytes) -> None:
-        """More bytes of it."""
-        self._sha256.update(piece)
-        self._crc32 = zlib.crc32(piece, self._crc32)
-        self._length += len(piece)
-
-    def noted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """The pieces themselves."""
-        for piece in pieces:
-            self.update(piece)
+        for piece in read_range(self.s3, self.bucket, file.key, offset=begin, length=file.length - begin):
+            self.progress.add(len(piece))
             yield piece
-
-    def compared(self, file: StoredFile) -> StoredFile:
-        """The file with both. Raises BackupDamaged if S3 told another one of its copy."""
-        sha256, crc32 = self._sha256.hexdigest(), base64.b64encode(self._crc32.to_bytes(4, "big")).decode()
-        if file.sha256 not in (None, sha256) or file.crc32 not in (None, crc32) or file.length != self._length:
-            raise BackupDamaged(f"{file.key} isn't what S3 copied: add it again")
-        return file.model_copy(update={"sha256": sha256, "crc32": crc32})
