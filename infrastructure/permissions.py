@@ -333,6 +333,8 @@ EXAMINE_CONTROL_ACCOUNT = (
         ),
         ("arn:{partition}:s3:::{repository}", "arn:{partition}:s3:::{evidence}"),
     ),
+    # Of the buckets that rules of adoption name, nothing else.
+    Statement(("s3:GetBucketNotification",), ("{adopted_bucket}",)),
     Statement(("kms:DescribeKey", "kms:GetKeyPolicy"), ("arn:{partition}:kms:{region}:{account}:key/*",)),
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{evidence}/programs/*",)),
     Statement(("iam:GetRole",), (f"arn:{{partition}}:iam::{{account}}:role/{names.TARGET_ROLE}-*",)),

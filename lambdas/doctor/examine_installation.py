@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from dbrestore.contract.questions.examination import Examination, ExaminationQuestion, Finding
 from lambdas.doctor import access as doctor_access
+from lambdas.doctor import adoption as doctor_adoption
 from lambdas.doctor import control as doctor_control
 from lambdas.doctor import instance as doctor_instance
 from lambdas.doctor import network as doctor_network
@@ -28,7 +29,12 @@ from lambdas.runtime.state import Surroundings, handler
 OWN_NAME = "AWS_LAMBDA_FUNCTION_NAME"
 # The plan's problems begin with their place in the request.
 POINTER = re.compile(r"^/[\w/]*: ")
-OF_CONTROL: tuple[Check[ControlSide], ...] = (*doctor_control.CHECKS, *doctor_storage.CHECKS, doctor_access.KEY)
+OF_CONTROL: tuple[Check[ControlSide], ...] = (
+    *doctor_control.CHECKS,
+    *doctor_storage.CHECKS,
+    doctor_access.KEY,
+    *doctor_adoption.CHECKS,
+)
 OF_TARGET: tuple[Check[TargetSide], ...] = (
     *doctor_target.CHECKS,
     doctor_access.LET_IN,

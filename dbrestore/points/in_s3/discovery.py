@@ -75,12 +75,12 @@ def discover(source: Source, key: str, most_looks: int = MOST_LOOKS) -> Discover
     present = _present(source, key)
     found = Discovered(objects=len(present))
     present = _without_foreign(source, present, found)
-    roots, others = _apart(present, {*_cluster_prefixes(present), *_directory_prefixes(present)})
+    roots, inside, others = _apart(present, {*_cluster_prefixes(present), *_directory_prefixes(present)})
     native = list(keys_given.with_suffix(others, BACKUPS))
     maybe = [one for one in others if _may_be_a_dump(one)]
     looked = {one.key for one in (*native, *maybe)}
     found.not_looked_at.update(_suffix(one.key) for one in others if one.key not in looked)
-    found.cold.update(_cold([*native, *maybe, *(one for one in present if one not in others)]))
+    found.cold.update(_cold([*native, *maybe, *inside]))
     # Of a directory each file is a request.
     whole = _newest(roots, max(1, most_looks // _FILES_OF_A_DIRECTORY), found)
     _dumps(source, [one.key for one in (*whole, *_newest(maybe, most_looks, found))], found)
@@ -127,11 +127,11 @@ def _without_foreign(source: Source, present: Sequence[Listed], found: Discovere
 
 def _cluster_prefixes(present: Sequence[Listed]) -> Iterator[str]:
     """Where `pg_dumpall -F` wrote."""
-    keys = {one.key for one in present}
-    for key in keys:
-        prefix, _, name = key.rpartition("/")
-        if name == dumps.MAP and any(other.startswith(f"{prefix}/databases/" if prefix else "databases/") for other in keys):
-            yield f"{prefix}/" if prefix else ""
+    holders = {prefix for one in present for prefix in _above(one.key)}
+    for one in present:
+        prefix = one.key.removesuffix(dumps.MAP)
+        if prefix != one.key and prefix[-1:] in ("", "/") and f"{prefix}databases/" in holders:
+            yield prefix
 
 
 def _directory_prefixes(present: Sequence[Listed]) -> Iterator[str]:
@@ -141,17 +141,19 @@ def _directory_prefixes(present: Sequence[Listed]) -> Iterator[str]:
             yield f"{prefix}/"
 
 
-def _apart(present: Sequence[Listed], prefixes: Collection[str]) -> tuple[list[Listed], list[Listed]]:
-    """The prefixes as if each were one object, as new as its newest, and the objects that lie below none of them."""
+def _apart(present: Sequence[Listed], prefixes: Collection[str]) -> tuple[list[Listed], list[Listed], list[Listed]]:
+    """The prefixes as if each were one object, as new as its newest; the objects below them; and those below none."""
     roots: dict[str, Listed] = {}
-    others = []
+    inside, others = [], []
     for one in present:
         root = next((prefix for prefix in _above(one.key) if prefix in prefixes), None)
         if root is None:
             others.append(one)
-        elif root not in roots or one.modified > roots[root].modified:
+            continue
+        inside.append(one)
+        if root not in roots or one.modified > roots[root].modified:
             roots[root] = replace(one, key=root)
-    return list(roots.values()), others
+    return list(roots.values()), inside, others
 
 
 def _above(key: str) -> Iterator[str]:
