@@ -74,6 +74,18 @@ def test_the_function_may_read_what_the_rules_name_and_write_points_of_their_ins
     assert len(json.dumps(role["Policies"])) < 10_240
 
 
+def test_the_doctor_may_read_the_notifications_of_these_buckets_and_nothing_in_them(adopting: Template) -> None:
+    role = adopting.only("AWS::IAM::Role", RoleName=f"dbrestore-control-ExamineInstallation-{REGION}")
+    named = [
+        (listed(statement["Action"]), set(listed(statement["Resource"])))
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]
+        if "example-" in json.dumps(statement["Resource"])
+    ]
+
+    buckets = {f"arn:aws:s3:::example-{one}" for one in ("nightly-dumps", "weekly-dumps", "native-backups")}
+    assert named == [(["s3:GetBucketNotification"], buckets)]
+
+
 def listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
