@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from dbrestore.contract import keys, names
 from dbrestore.contract.errors import InternalContradiction, RestorePointNotFound, RestoreRequestInvalid
-from dbrestore.contract.plan import Plan, PlannedAddition, PlannedSource, PlannedTarget
+from dbrestore.contract.plan import Plan, PlannedAddition, PlannedSource
 from dbrestore.contract.questions.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request_problems import Problems
@@ -17,15 +17,13 @@ from dbrestore.ledger import stored_plan
 from dbrestore.points.in_s3 import unfinished
 from dbrestore.points.in_s3.unfinished import Unfinished
 from lambdas.lookup import target as target_lookup
+from lambdas.planning import targets
 from lambdas.planning import worker as worker_plan
 from lambdas.planning.findings import Place
 from lambdas.planning.target_account import assume
 from lambdas.planning.worker import Site, WorkerPart
 from lambdas.runtime.inputs import PlanInput
 from lambdas.runtime.state import Surroundings
-
-if TYPE_CHECKING:
-    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 MOST_NAMES = 40
 NEAR = "/add/near/dbInstance"
@@ -61,7 +59,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         planned_at=surroundings.clock(),
         engine="postgres",
         archived=False,
-        target=_target(place, instance),
+        target=targets.planned(place, instance, credentials=None),
         source=PlannedSource(db_instance=order.instance, restore_point=order.point_id, manifest=manifest),
         databases=(),
         worker=worker.planned,
@@ -78,23 +76,6 @@ def _addition(note: Unfinished, bucket: str, size: int) -> PlannedAddition:
         note=f"s3://{bucket}/{note.key}",
         bytes=size,
         databases=tuple(dump.name for dump in note.dumps)[:MOST_NAMES],
-    )
-
-
-def _target(place: Place, instance: "DBInstanceTypeDef") -> PlannedTarget:
-    """Beside it the worker stands; nobody logs in."""
-    return PlannedTarget(
-        account=place.account,
-        region=place.region,
-        db_instance=instance["DBInstanceIdentifier"],
-        resource_id=instance["DbiResourceId"],
-        arn=instance["DBInstanceArn"],
-        engine=instance["Engine"],
-        engine_version=instance["EngineVersion"],
-        host="",
-        port=0,
-        vpc_id=instance["DBSubnetGroup"]["VpcId"],
-        availability_zone=instance.get("AvailabilityZone", ""),
     )
 
 

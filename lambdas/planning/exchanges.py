@@ -19,7 +19,7 @@ from dbrestore.contract.errors import (
     TargetNotUsable,
 )
 from dbrestore.contract.manifest import Engine
-from dbrestore.contract.plan import Plan, PlannedDatabase, PlannedTarget
+from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.contract.request import CredentialsRequest, DatabaseRequest, RestoreRequest, TargetRequest
 from dbrestore.contract.request_problems import Problems
 from dbrestore.contract.swaps.exchanges import Exchange, PlannedSwap, SwapRecord
@@ -32,9 +32,8 @@ from lambdas.databases.verify_databases import JOB_NAME as VERIFY
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
 from lambdas.planning import credentials as credential_plan
-from lambdas.planning import replacement
+from lambdas.planning import replacement, targets
 from lambdas.planning import worker as worker_plan
-from lambdas.planning.credentials import Credentials
 from lambdas.planning.findings import Findings, Place
 from lambdas.planning.sqlserver import target as rds_target
 from lambdas.planning.target_account import assume
@@ -92,7 +91,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         planned_at=surroundings.clock(),
         engine=ordered.plan.engine,
         archived=False,
-        target=_target(ordered.plan.target, found.instance, credentials),
+        target=targets.planned(place, found.instance, credentials),
         source=ordered.plan.source,
         databases=tuple(_database(one) for one in exchanges),
         worker=worker.planned,
@@ -114,19 +113,6 @@ def _swap(order: SwapOrder, exchanges: tuple[Exchange, ...], keep_days: int) -> 
         minutes=order.minutes,
         keep_days=order.keep_days or keep_days,
     )
-
-
-def _target(was: PlannedTarget, instance: "DBInstanceTypeDef", credentials: Credentials) -> PlannedTarget:
-    """As it was, but for what may have changed since."""
-    now = {
-        "host": instance["Endpoint"]["Address"],
-        "port": instance["Endpoint"]["Port"],
-        "secret_arn": credentials.secret_arn,
-        "iam_user": credentials.iam_user,
-        "kms_key_id": credentials.kms_key_id,
-        "credentials_by": credentials.by,
-    }
-    return was.model_copy(update=now)
 
 
 def _worker(section: PlanInput, found: Findings, place: Place, problems: Problems) -> WorkerPart | None:

@@ -23,7 +23,7 @@ from dbrestore.contract.errors import (
 )
 from dbrestore.contract.job import ErrorNote
 from dbrestore.contract.manifest import Engine, Manifest
-from dbrestore.contract.plan import Plan, PlannedSource, PlannedTarget
+from dbrestore.contract.plan import Plan, PlannedSource
 from dbrestore.contract.request import RestoreRequest
 from dbrestore.contract.request_problems import Problems, read
 from dbrestore.ledger import restore_list
@@ -36,10 +36,9 @@ from lambdas.lookup import clusters
 from lambdas.lookup import source as source_lookup
 from lambdas.lookup import target as target_lookup
 from lambdas.lookup.target import POINTER
-from lambdas.planning import additions, drill_refusals, drills, exchanges, refusals, replacement
+from lambdas.planning import additions, drill_refusals, drills, exchanges, refusals, replacement, targets
 from lambdas.planning import credentials as credential_plan
 from lambdas.planning import worker as worker_plan
-from lambdas.planning.credentials import Credentials
 from lambdas.planning.findings import EnginePart, Findings, Place
 from lambdas.planning.postgresql import part as postgresql
 from lambdas.planning.sqlserver import part as sqlserver
@@ -158,7 +157,7 @@ def look_up(section: PlanInput, surroundings: Surroundings, drill: PlannedDrill 
         engine=engine,
         archived=archive.objects > 0,
         archive=archive,
-        target=_target(place, instance, credentials),
+        target=targets.planned(place, instance, credentials),
         source=_source(surroundings, found.manifest, found.manifest_sha256),
         databases=part.databases,
         worker=worker.planned,
@@ -255,28 +254,6 @@ def _worker(found: Findings, place: Place, section: PlanInput, part: EnginePart,
     size = sum(database.bytes for database in part.databases)
     asked, settings = found.request.worker, found.surroundings.settings
     return worker_plan.part(found.target, found.instance, site, size, asked, settings, problems)
-
-
-def _target(place: Place, instance: "DBInstanceTypeDef", credentials: Credentials) -> PlannedTarget:
-    return PlannedTarget(
-        account=place.account,
-        region=place.region,
-        db_instance=instance["DBInstanceIdentifier"],
-        resource_id=instance["DbiResourceId"],
-        arn=instance["DBInstanceArn"],
-        engine=instance["Engine"],
-        engine_version=instance["EngineVersion"],
-        host=instance["Endpoint"]["Address"],
-        port=instance["Endpoint"]["Port"],
-        vpc_id=instance["DBSubnetGroup"]["VpcId"],
-        availability_zone=instance["AvailabilityZone"],
-        secret_arn=credentials.secret_arn,
-        iam_user=credentials.iam_user,
-        kms_key_id=credentials.kms_key_id,
-        credentials_by=credentials.by,
-        db_cluster=instance["DBInstanceIdentifier"] if clusters.is_cluster(instance["DBInstanceArn"]) else "",
-        writer=clusters.writer_of(instance),
-    )
 
 
 def _source(surroundings: Surroundings, manifest: Manifest, sha256: str | None) -> PlannedSource:
