@@ -105,10 +105,11 @@ def _point(drill: Drill, surroundings: Surroundings, draw: random.Random) -> Man
     if not isinstance(drill.source.restore_point, RandomPoint):
         return stored_points.load(s3, bucket, instance)
     days = drill.source.restore_point.random.within_days
+    within = "day" if days == 1 else f"{days} days"
     oldest = surroundings.clock() - timedelta(days=days)
     young = [point.point_id for point in stored_points.list_points(s3, bucket, instance) if point.written_at >= oldest]
     if not young:
-        raise RestorePointNotFound(f"{instance!r} has no restore point of the last {days} days to choose from: is it still backed up?")
+        raise RestorePointNotFound(f"{instance!r} has no restore point of the last {within} to choose from: is it still backed up?")
     return stored_points.load(s3, bucket, instance, draw.choice(young))
 
 

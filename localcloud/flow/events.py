@@ -7,6 +7,7 @@
 | API destinations get an empty call, or none | `localcloud.flow.api_destinations` |
 | no events from Step Functions | `Step Functions Execution Status Change` on the default bus |
 | rules with a schedule never fire | `rate(...)` fires, scaled, once what it started has ended; `cron(...)` doesn't, we have none |
+| `rate(1 hours)` and `rate(5 hour)` are taken | refused (EventBridge User Guide, "Rate expressions reference") |
 
 EventBridge Scheduler is another service: `localcloud.flow.scheduler`.
 """
@@ -21,14 +22,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.events.models import Rule, events_backends
+from moto.events.models import EventsBackend, Rule, events_backends
 
 from localcloud.base import clock
 from localcloud.base.clients import Clients, Place
-from localcloud.base.corrections import fix
+from localcloud.base.corrections import fix, replace
 from localcloud.flow import api_destinations, event_input, lambda_runtime, stepfunctions
 from localcloud.flow.api_destinations import ApiDestinations
 
+_RATE = re.compile(r"^rate\((?:1 (?:minute|hour|day)|(?!0*1? )\d+ (?:minute|hour|day)s)\)$")
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 _clients: Clients | None = None
@@ -41,6 +43,7 @@ def install(clients: Clients, destinations: ApiDestinations) -> None:
     global _clients, _destinations
     _clients, _destinations = clients, destinations
     fix(Rule, "send_to_targets", _send)
+    replace(EventsBackend, "_RATE_REGEX", lambda _: _RATE)
     if _publish_status not in stepfunctions.status_listeners:
         stepfunctions.status_listeners.append(_publish_status)
 

@@ -248,7 +248,7 @@ def test_of_random_points_those_within_the_days_count(world: World, declare: Any
     ended = world.run(start(), "drill-2")
 
     assert (ended["status"], ended["error"]) == ("FAILED", "RestorePointNotFound")
-    assert "no restore point of the last 1 days" in ended["cause"]
+    assert "no restore point of the last day to choose" in ended["cause"]
 
 
 def test_a_drill_whose_execution_is_stopped_leaves_nothing(world: World, declare: Any) -> None:

@@ -58,9 +58,12 @@ def _rate(text: str) -> Rate:
     match = re.fullmatch(r"([0-9]{1,9}) (minute|hour|day)(s?)", text)
     if match is None or int(match[1]) == 0:
         raise ValueError(f"rate({text}) isn't possible: write a whole number from 1 and minutes, hours or days, like rate(7 days)")
-    if int(match[1]) > 1 and not match[3]:
-        raise ValueError(f"rate({text}) isn't possible: write {match[1]} {match[2]}s")
-    return Rate(int(match[1]) * _SECONDS[match[2]], text)
+    number, unit = int(match[1]), match[2]
+    # EventBridge User Guide, "Rate expressions reference": of 1 the singular, of more the plural.
+    told = f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+    if (number > 1) is not bool(match[3]):
+        raise ValueError(f"rate({text}) isn't possible: write {told}")
+    return Rate(number * _SECONDS[unit], told)
 
 
 def _at(text: str) -> At:

@@ -219,6 +219,7 @@ def test_which_two_starts_lie_nearest_to_each_other() -> None:
         ("cron(٣ 2 ? * SUN *)", "minutes '٣' isn't possible"),
         ("rate(0 days)", "rate(0 days) isn't possible: write a whole number from 1"),
         ("rate(7 day)", "rate(7 day) isn't possible: write 7 days"),
+        ("rate(1 hours)", "rate(1 hours) isn't possible: write 1 hour"),
         ("rate(30 seconds)", "like rate(7 days)"),
         ("rate(1.5 hours)", "write a whole number"),
         ("at(2027-02-30T02:00:00)", "at(2027-02-30T02:00:00) isn't a moment"),

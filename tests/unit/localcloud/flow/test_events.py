@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localcloud.cloud import Cloud
 from localcloud.flow.events import Schedules
@@ -166,6 +167,12 @@ def test_a_rate_fires_again_and_again_on_the_scaled_clock_until_it_is_stopped(
     after = _written(cloud, bucket)
     time.sleep(1.5)
     assert _written(cloud, bucket) == after
+
+
+@pytest.mark.parametrize("expression", ["rate(1 hours)", "rate(5 hour)", "rate(0 days)", "rate(01 days)"])
+def test_a_rate_whose_number_and_unit_disagree_is_refused(cloud: Cloud, rule: str, expression: str) -> None:
+    with pytest.raises(ClientError, match="Parameter ScheduleExpression is not valid"):
+        cloud.client("events").put_rule(Name=rule, ScheduleExpression=expression)
 
 
 def test_a_rate_waits_for_what_it_started(cloud: Cloud, rule: str, bucket: str) -> None:

@@ -309,6 +309,7 @@ def test_while_the_cloud_is_inconsistent_some_starts_come_twice_or_late_and_each
     [
         ("cron(0 2 * * *)", "UTC", r"Invalid Schedule Expression cron\(0 2 \* \* \*\)\."),
         ("rate(7 day)", "UTC", "Invalid Schedule Expression"),
+        ("rate(1 days)", "UTC", "Invalid Schedule Expression"),
         ("rate(7 days)", "Europe/Bonn", r"Invalid Schedule Expression Timezone Europe/Bonn\."),
     ],
 )
