@@ -5,7 +5,9 @@ The user data is not executed. Its comment lines say what it would have done:
 N (scaled) minutes after the launch. Like a real agent, the host registers with SSM only if it has an instance profile, and never when the
 program can't be fetched with the profile's role; `console.log` says why.
 
-Invariant: when the instance ends, every process group of its commands is killed at once, and its folder goes like an encrypted volume.
+Invariant: when the instance ends or is stopped, every process group of its commands is killed at once; when it ends, its folder goes like
+an encrypted volume. SSM hears of neither: it misses the agent's pings, and takes minutes to say so. `systemctl stop amazon-ssm-agent`
+inside an instance ends the agent alone, and what it had begun runs on.
 """
 
 import os
@@ -36,12 +38,16 @@ from localcloud.iam import roles
 AGENT = "localcloud:ssm-agent"
 # Seconds on AWS from `running` until the agent answers (assumed).
 REGISTRATION = 20.0
+# Seconds on AWS after which SSM says of an agent that it doesn't hear it: two of its pings, which come every five minutes
+# (HealthFrequencyMinutes of amazon-ssm-agent). Assumed; users saw "several minutes", and an agent that was online after eight.
+CONNECTION_LOST = 600.0
 # Seconds, at most, until the last system call of a killed process has come back.
 DELETION = 5.0
 PROGRAM = re.compile(r"^# dbrestore-program: s3://([^/\s]+)/(\S+)$", re.MULTILINE)
 PROGRAM_REGION = re.compile(r'^ *aws s3 cp --region "([a-z0-9-]+)" ', re.MULTILINE)
 MAX_MINUTES = re.compile(r"^# dbrestore-max-minutes: (\d+)$", re.MULTILINE)
 # On every host's PATH. Instances know no other way out than the API; this one leaves a note that the command's keeper reads.
+SYSTEMCTL = '#!/bin/sh\n[ "$*" = "stop amazon-ssm-agent" ] && touch "$HOME/agent-stopped"\n'
 SHUTDOWN = '#!/bin/sh\nfor when; do :; done\necho "${when:-now}" > "$HOME/power-off"\n'
 
 _directory = Path()
@@ -51,19 +57,31 @@ _hosts: dict[str, "Host"] = {}
 
 @dataclass
 class Host:
-    """One instance from the inside. `instance` is moto's."""
+    """One instance from the inside. `instance` is moto's; `has_ended`: nothing runs in it, until it is started again if it was only
+    stopped; `silent_since` at which moment of the cloud its agent fell silent."""
 
     instance: Any
     directory: Path
     is_registered: bool = False
     has_ended: bool = False
+    silent_since: float | None = None
     groups: set[int] = field(default_factory=set)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def is_online(self) -> bool:
-        """Whether SSM can reach the agent."""
-        return self.is_registered and self.instance.state == "running"
+    def is_answering(self) -> bool:
+        """Whether the agent takes commands and tells of their ends."""
+        return self.is_registered and self.silent_since is None and self.instance.state == "running"
+
+    @property
+    def silent_for(self) -> float:
+        """AWS's seconds since its last ping, as far as they count."""
+        return clock.moment() - self.silent_since if self.silent_since is not None else 0.0
+
+    @property
+    def ping(self) -> str:
+        """What SSM believes of it."""
+        return "ConnectionLost" if self.silent_for > CONNECTION_LOST else "Online"
 
     @property
     def agent(self) -> str:
@@ -85,6 +103,8 @@ def install(directory: Path, endpoint: str) -> None:
     if _boot not in instances.launched:
         instances.launched.append(_boot)
         instances.ended.append(_end)
+        instances.stopped.append(_stop)
+        instances.started.append(_boot_again)
 
 
 def shutdown() -> None:
@@ -100,9 +120,9 @@ def find(instance_id: str) -> Host | None:
     return _hosts.get(instance_id)
 
 
-def online(account: str, region: str) -> list[Host]:
-    """The hosts that SSM can reach there."""
-    hosts = [host for host in list(_hosts.values()) if host.is_online]
+def registered(account: str, region: str) -> list[Host]:
+    """The hosts that SSM knows there: those that EC2 still shows, and that registered once."""
+    hosts = [host for host in list(_hosts.values()) if host.is_registered and not host.instance._state.is_forgotten]
     return [host for host in hosts if (host.instance.owner_id, host.instance.region_name) == (account, region)]
 
 
@@ -144,14 +164,23 @@ def environment(host: Host) -> dict[str, str]:
     }
 
 
-def keep_power(host: Host) -> None:
-    """End the instance if something inside asked for it with `shutdown`."""
+def heed(host: Host) -> None:
+    """Do what something inside asked for: `shutdown` ends the instance, `systemctl` its agent."""
+    with suppress(FileNotFoundError):
+        (host.directory / "agent-stopped").unlink()
+        fall_silent(host)
     note = host.directory / "power-off"
     with suppress(FileNotFoundError):
         when = note.read_text().strip()
         note.unlink()
         minutes = float(when[1:]) if re.fullmatch(r"\+\d+", when) else 0.0
         clock.later(minutes * 60, lambda: _power_off(host))
+
+
+def fall_silent(host: Host) -> None:
+    """The agent says nothing more."""
+    if host.silent_since is None:
+        host.silent_since = clock.moment()
 
 
 def forget_group(host: Host, group: int) -> None:
@@ -173,12 +202,25 @@ def _boot(instance: Any) -> None:
     _hosts[instance.id] = host
     (host.directory / "bin").mkdir(parents=True)
     (host.directory / "state").mkdir()
-    (host.directory / "bin" / "shutdown").write_text(SHUTDOWN)
-    (host.directory / "bin" / "shutdown").chmod(0o755)
+    for name, text in (("shutdown", SHUTDOWN), ("systemctl", SYSTEMCTL)):
+        (host.directory / "bin" / name).write_text(text)
+        (host.directory / "bin" / name).chmod(0o755)
     user_data = instance.user_data.decode() if instance.user_data else ""
     if limit := MAX_MINUTES.search(user_data):
         clock.later(float(limit[1]) * 60, lambda: _power_off(host))
     threading.Thread(target=_register, args=(host, user_data), daemon=True).start()
+
+
+def _boot_again(instance: Any) -> None:
+    """Started after a stop: the program is on the volume, and the agent comes back. What was at work isn't taken up again."""
+    if host := _hosts.get(instance.id):
+        host.has_ended = False
+        clock.later(instances.BOOT + REGISTRATION, lambda: _speak_again(host))
+
+
+def _speak_again(host: Host) -> None:
+    if not host.has_ended:
+        host.silent_since = None
 
 
 def _register(host: Host, user_data: str) -> None:
@@ -243,10 +285,17 @@ def _end(instance: Any) -> None:
         _delete_volume(host)
 
 
+def _stop(instance: Any) -> None:
+    if host := _hosts.get(instance.id):
+        _kill(host)
+
+
 def _kill(host: Host) -> None:
+    fall_silent(host)
     with host.guard:
         host.has_ended = True
-        for group in host.groups:
+        # Of a copy: whoever waits for a group's end takes it off at once.
+        for group in list(host.groups):
             kill_group(group)
 
 

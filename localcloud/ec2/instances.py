@@ -4,6 +4,7 @@
 |---|---|
 | a known ClientToken launches again | the same reservation, terminated or not; `IdempotentParameterMismatch` |
 | `running` at once, `terminated` at once | `pending`, `shutting-down` and `stopping` last for a (scaled) while |
+| what runs in an instance knows of no stop | whoever is in `stopped` and `started` is told |
 | the interface made with an instance stays for ever | released a little after the instance is terminated |
 | a second TerminateInstances fails | repeated without effect |
 | unknown AMI accepted | `InvalidAMIID.NotFound` |
@@ -41,9 +42,11 @@ SHUTTING_DOWN = 15.0
 INTERFACE_RELEASE = 10.0
 SHOWN_TERMINATED = 3600.0
 
-# Called with every instance that was really launched, and with every one that is about to end.
+# Called with every instance that was really launched, that is about to end, that was stopped, and that was started after that.
 launched: list[Callable[[Any], None]] = []
 ended: list[Callable[[Any], None]] = []
+stopped: list[Callable[[Any], None]] = []
+started: list[Callable[[Any], None]] = []
 
 _launching = threading.Lock()
 
@@ -59,6 +62,8 @@ def install(time_scale: float) -> None:
     fix(instance_responses, "filter_iam_instance_profiles", _existing_instance_profile)
     fix(Instance, "__init__", _launch)
     fix(Instance, "terminate", _terminate)
+    fix(Instance, "stop", _stop)
+    fix(Instance, "start", _start)
     fix(InstanceBackend, "all_reservations", _all_reservations)
 
 
@@ -176,6 +181,21 @@ def _terminate(original: Callable[..., Any], instance: Any) -> Any:
         interface.delete_on_termination = True
         clock.later(SHUTTING_DOWN + INTERFACE_RELEASE, lambda interface=interface: _release(interface))  # type: ignore[misc]
     for observer in ended:
+        observer(instance)
+    return previous
+
+
+def _stop(original: Callable[..., Any], instance: Any) -> Any:
+    previous = original(instance)
+    for observer in stopped:
+        observer(instance)
+    return previous
+
+
+def _start(original: Callable[..., Any], instance: Any) -> Any:
+    was_stopped = instance._state.final == "stopped"
+    previous = original(instance)
+    for observer in started if was_stopped else ():
         observer(instance)
     return previous
 

@@ -10,7 +10,11 @@
 | a document from CloudFormation needs its format spelled out | JSON by default, content as an object too |
 
 Statuses go Pending, InProgress, then Success, Failed, TimedOut or Cancelled; output shows only at the end. As on AWS, a command whose
-instance ended stays InProgress: nobody is left to report. `executionTimeout` is not scaled, because the work is real.
+instance ended or was stopped, or whose agent fell silent, stays InProgress until its `executionTimeout` is over: nobody is left to report.
+One that no agent takes stays Pending until its TimeoutSeconds are. `executionTimeout` of what runs is not scaled, because the work is real.
+
+SendCommand refuses instances that shut down or are terminated, and those that SSM has lost (botocore's model of InvalidInstanceId names the
+states, and "SSM Agent isn't running"; that SSM takes commands for an agent as long as it believes it online is assumed).
 """
 
 import json
@@ -18,7 +22,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,22 +98,27 @@ def _send_command(original: Callable[..., Any], backend: Any, **keywords: Any) -
 
 
 def _reachable(backend: Any, instance_id: str) -> Host:
-    for host in hosts.online(backend.account_id, backend.region_name):
-        if host.instance.id == instance_id:
+    for host in hosts.registered(backend.account_id, backend.region_name):
+        if host.instance.id == instance_id and _is_valid(host):
             return host
     raise SSMException("InvalidInstanceId", f"Instances [[{instance_id}]] not in a valid state for account {backend.account_id}")
+
+
+def _is_valid(host: Host) -> bool:
+    return host.ping == "Online" and host.instance.state not in ("shutting-down", "terminated")
 
 
 def _targets(original: Callable[..., Any], command: Any) -> list[str]:
     if not command.targets:
         return []
-    reachable = [host.instance.id for host in hosts.online(command.account_id, command.backend_region)]
+    known = hosts.registered(command.account_id, command.backend_region)
+    reachable = [host.instance.id for host in known if _is_valid(host)]
     return [instance_id for instance_id in original(command) if instance_id in reachable]
 
 
 def _run(command: Any, invocation: dict[str, Any], script: Script, host: Host) -> None:
     folder = host.directory / "ssm" / command.command_id
-    process = hosts.start(host, script, folder)
+    process = hosts.start(host, script, folder) if _is_delivered(command, invocation, host) else None
     if process is None:
         return
     _running[command.command_id, host.instance.id] = process
@@ -119,7 +128,8 @@ def _run(command: Any, invocation: dict[str, Any], script: Script, host: Host) -
     hosts.forget_group(host, process.pid)
     # With the guard, the folder is there while its files are read.
     with host.guard:
-        if host.has_ended:
+        if not host.is_answering:
+            clock.later(script.seconds, lambda: _give_up(command, invocation, "Execution Timed Out"))
             return
         invocation |= {
             "ResponseCode": process.returncode if process.returncode >= 0 else KILLED,
@@ -130,19 +140,33 @@ def _run(command: Any, invocation: dict[str, Any], script: Script, host: Host) -
         _report(command, invocation, status)
 
 
+def _is_delivered(command: Any, invocation: dict[str, Any], host: Host) -> bool:
+    """Whether an agent took it in time."""
+    clock.wait(command.timeout_seconds, lambda: host.is_answering, lambda seconds: time.sleep(min(seconds, 0.05)))
+    if not host.is_answering:
+        _give_up(command, invocation, "Delivery Timed Out")
+    return host.is_answering
+
+
+def _give_up(command: Any, invocation: dict[str, Any], details: str) -> None:
+    """SSM's own end of a command that nobody reports on."""
+    if invocation["Status"] in ("Pending", "InProgress", "Cancelling"):
+        _report(command, invocation, "TimedOut", details)
+
+
 def _outcome(process: "subprocess.Popen[bytes]", invocation: dict[str, Any], seconds: float, host: Host) -> str:
     deadline = time.monotonic() + seconds
     while True:
         try:
             code = process.wait(timeout=min(0.1, max(0.0, deadline - time.monotonic())))
         except subprocess.TimeoutExpired:
-            hosts.keep_power(host)
+            hosts.heed(host)
             if time.monotonic() < deadline:
                 continue
             hosts.kill_group(process.pid)
             process.wait()
             return "TimedOut"
-        hosts.keep_power(host)
+        hosts.heed(host)
         if invocation["Status"] == "Cancelling":
             return "Cancelled"
         return "Failed" if code else "Success"
@@ -153,13 +177,14 @@ def _beginning(path: Path, characters: int) -> str:
         return stream.read(characters)
 
 
-def _report(command: Any, invocation: dict[str, Any], status: str) -> None:
+def _report(command: Any, invocation: dict[str, Any], status: str, details: str = "") -> None:
     """Set an invocation's status, and the command's, which is the least finished of its invocations' or the first bad one."""
-    details = {"InProgress": "InProgress", "TimedOut": "Execution Timed Out"}.get(status, status)
+    details = details or ("Execution Timed Out" if status == "TimedOut" else status)
     invocation |= {"Status": status, "StatusDetails": details}
-    statuses = [each["Status"] for each in command.invocations]
     order = ("InProgress", "Pending", "Cancelling", "TimedOut", "Failed", "Cancelled", "Success")
-    command.status = command.status_details = min(statuses, key=order.index)
+    decisive = min(command.invocations, key=lambda each: order.index(each["Status"]))
+    command.status, command.status_details = decisive["Status"], decisive["StatusDetails"]
+    statuses = [each["Status"] for each in command.invocations]
     command.completed_count = sum(each not in order[:3] for each in statuses)
     command.error_count = sum(each in ("Failed", "TimedOut") for each in statuses)
 
@@ -208,7 +233,7 @@ def _listed(command: Any, invocation: dict[str, Any], with_details: bool) -> dic
 
 def _describe_instance_information(response: Any) -> ActionResult:
     backend = response.ssm_backend
-    found = hosts.online(backend.account_id, backend.region_name)
+    found = hosts.registered(backend.account_id, backend.region_name)
     wanted = [(each["Key"], each["Values"]) for each in response._get_param("Filters", [])]
     wanted += [(each["key"], each["valueSet"]) for each in response._get_param("InstanceInformationFilterList", [])]
     for key, values in wanted:
@@ -221,14 +246,14 @@ def _has(host: Host, key: str, values: list[str]) -> bool:
         return any(tag["key"] == key[4:] and tag["value"] in values for tag in host.instance.get_tags())
     if key not in ("InstanceIds", "PingStatus"):
         raise SSMException("InvalidFilterKey", f"The local cloud does not filter by {key}.")
-    return (host.instance.id if key == "InstanceIds" else "Online") in values
+    return (host.instance.id if key == "InstanceIds" else host.ping) in values
 
 
 def _information(host: Host) -> dict[str, Any]:
     return {
         "InstanceId": host.instance.id,
-        "PingStatus": "Online",
-        "LastPingDateTime": datetime.now(UTC),
+        "PingStatus": host.ping,
+        "LastPingDateTime": clock.now() - timedelta(seconds=host.silent_for),
         "AgentVersion": host.agent,
         "IsLatestVersion": True,
         "PlatformType": "Linux",

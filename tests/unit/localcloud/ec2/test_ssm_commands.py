@@ -7,6 +7,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -250,9 +251,63 @@ def test_an_instance_is_reachable_only_between_registration_and_end(
     wait_for(lambda: instance_id in online(systems))
     ec2.terminate_instances(InstanceIds=[instance_id])
 
-    assert instance_id not in online(systems)
     assert refusal(send, systems=systems, instance_id=instance_id) == "InvalidInstanceId"
+    wait_for(lambda: instance_id not in online(systems), seconds=20)
     assert refusal(send, systems=systems, instance_id="i-00000000000000000") == "InvalidInstanceId"
+
+
+def ping(systems: Any, instance_id: str) -> tuple[str, datetime]:
+    wanted = [{"Key": "InstanceIds", "Values": [instance_id]}]
+    [shown] = systems.describe_instance_information(Filters=wanted)["InstanceInformationList"]
+    return shown["PingStatus"], shown["LastPingDateTime"]
+
+
+def test_what_runs_on_under_an_agent_that_was_stopped_is_in_progress_until_ssm_gives_up(
+    systems: Any, ec2: Any, image: str, profile: str, home: Path
+) -> None:
+    instance_id = registered(systems, ec2, image, profile)
+    done = home / "instances" / instance_id / "done"
+    lines = ("systemctl stop amazon-ssm-agent", "sleep 0.5", "touch done")
+    command_id = send(systems, instance_id, *lines, executionTimeout="3600")
+    wait_for(done.exists)
+
+    before = ping(systems, instance_id)
+    wait_for(lambda: ping(systems, instance_id)[0] == "ConnectionLost", seconds=20)
+    lost = ping(systems, instance_id)
+
+    assert before[0] == "Online"
+    assert abs(lost[1] - before[1]) < timedelta(seconds=TIME_SCALE)
+    assert state(ec2, instance_id) == "running"
+    assert invocation(systems, command_id, instance_id)["Status"] == "InProgress"
+    assert refusal(send, systems=systems, instance_id=instance_id) == "InvalidInstanceId"
+    wait_for(lambda: invocation(systems, command_id, instance_id)["StatusDetails"] == "Execution Timed Out", seconds=60)
+    assert systems.list_commands(CommandId=command_id)["Commands"][0]["StatusDetails"] == "Execution Timed Out"
+    ec2.terminate_instances(InstanceIds=[instance_id])
+
+
+def test_a_stopped_instance_works_no_more_and_comes_back_when_it_is_started(
+    systems: Any, ec2: Any, image: str, profile: str, home: Path
+) -> None:
+    instance_id = registered(systems, ec2, image, profile)
+    note = home / "instances" / instance_id / "process"
+    command_id = send(systems, instance_id, "echo $$ > note && mv note process", "sleep 60")
+    wait_for(note.exists)
+    process = int(note.read_text())
+
+    ec2.stop_instances(InstanceIds=[instance_id])
+    wait_for(lambda: not is_alive(process), seconds=1)
+    undelivered = systems.send_command(
+        InstanceIds=[instance_id], DocumentName="AWS-RunShellScript", Parameters={"commands": ["true"]}, TimeoutSeconds=60
+    )["Command"]["CommandId"]
+    wait_for(lambda: invocation(systems, undelivered, instance_id)["StatusDetails"] == "Delivery Timed Out")
+    wait_for(lambda: ping(systems, instance_id)[0] == "ConnectionLost", seconds=20)
+    assert invocation(systems, command_id, instance_id)["Status"] == "InProgress"
+
+    ec2.start_instances(InstanceIds=[instance_id])
+
+    wait_for(lambda: ping(systems, instance_id)[0] == "Online")
+    assert finished(systems, send(systems, instance_id, "cat process"), instance_id)["StandardOutputContent"] == f"{process}\n"
+    ec2.terminate_instances(InstanceIds=[instance_id])
 
 
 def test_terminating_an_instance_kills_its_processes_at_once(systems: Any, ec2: Any, image: str, profile: str, home: Path) -> None:
