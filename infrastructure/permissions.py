@@ -255,7 +255,7 @@ UNPAIR_GROUPS = (SEE_GROUPS, *SEE_TARGET, *CHANGE_GROUP_LIST, REVOKE_RULES, DELE
 
 RUN_JOBS = (
     SEE_WORKERS,
-    # The agent's version, for the error of a job that was not done.
+    # Whether SSM still hears the agent, and its version, for the error of a job that was not done.
     SEE_REGISTRATION,
     Statement(("ssm:SendCommand",), (f"arn:{{partition}}:ssm:{{region}}:{{account}}:document/{names.JOB_DOCUMENT}",)),
     Statement(("ssm:SendCommand",), (INSTANCES,), _ours("ssm:resourceTag")),

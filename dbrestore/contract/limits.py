@@ -41,6 +41,9 @@ WORKER_ATTEMPTS = 6
 WORKER_ONLINE_WITHIN = 10 * 60
 WORKER_VOLUME_GIB = 20
 DEAD_MAN_MARGIN_MINUTES = 60
+# So long SSM doesn't hear a worker, and nothing of the job moves, before the worker counts as lost. An agent pings every five minutes
+# (HealthFrequencyMinutes of amazon-ssm-agent), its host starts it again a minute and a half after a crash, and SSM itself takes minutes.
+AGENT_UNHEARD_WITHIN = 15 * 60
 
 COMMAND_DELIVERED_WITHIN = 600
 COMMAND_LISTED_WITHIN = 60

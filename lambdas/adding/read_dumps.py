@@ -5,7 +5,7 @@ what is in it was found by a worker of this execution.
 """
 
 from dbrestore.contract import keys, limits
-from dbrestore.contract.errors import InternalContradiction, WorkerLost
+from dbrestore.contract.errors import InternalContradiction, NotReady, WorkerLost
 from dbrestore.contract.job import Result
 from dbrestore.contract.manifest import DatabaseBackup
 from dbrestore.contract.plan import Plan, PlannedAddition
@@ -18,6 +18,7 @@ from lambdas.databases.jobs import ensure_job, job_row
 from lambdas.databases.outcomes import outcomes, raise_if_any_failed
 from lambdas.runtime.inputs import WorkerInput
 from lambdas.runtime.state import Restore, state
+from lambdas.worker import shown_instances
 from lambdas.worker.instance import deploy
 
 JOB_NAME = "read"
@@ -46,7 +47,16 @@ def _read(restore: Restore, plan: Plan, addition: PlannedAddition, instance_id: 
         except WorkerLost:
             if number == limits.READING_WORKERS:
                 raise
+            _require_ending(restore, plan, reader)
     raise InternalContradiction("no worker was asked to read: report this as a bug")
+
+
+def _require_ending(restore: Restore, plan: Plan, instance_id: str) -> None:
+    """One that SSM lost may still run: another one is made when it doesn't. Raises NotReady."""
+    ec2 = restore.target(plan).ec2
+    if shown_instances.state_of(ec2, instance_id) in shown_instances.ALIVE:
+        shown_instances.end(ec2, instance_id)
+        raise NotReady(f"waiting for {instance_id} to end: SSM no longer hears it")
 
 
 def _another(restore: Restore, plan: Plan, number: int) -> str:

@@ -34,8 +34,8 @@ from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.inputs import RemoverInput
 from lambdas.runtime.state import Restore, state
 from lambdas.runtime.telemetry import log
+from lambdas.worker import agent, shown_instances
 from lambdas.worker import instance as worker_instance
-from lambdas.worker import shown_instances
 
 ROLE = "discard-worker"
 FIRST = "discard-1"
@@ -160,7 +160,7 @@ def _idle_worker(restore: Restore, meta: Meta) -> str:
     roles = {row.physical_id: row.role for row in rows}
     for instance in shown_instances.find(target.ec2, restore.ledger.restore_id, rows):
         instance_id = instance["InstanceId"]
-        if instance["State"]["Name"] == "running" and shown_instances.is_online(target, instance_id):
+        if instance["State"]["Name"] == "running" and agent.is_online(target, instance_id):
             _stop_jobs(restore, target, instance_id)
             return instance_id
         if roles.get(instance_id, names.tag(instance, names.ROLE)) != ROLE:

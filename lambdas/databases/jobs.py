@@ -2,6 +2,8 @@
 
 SendCommand has no token, so a job may be sent twice: the worker's own lock makes two commands one job. A job's row is written before its
 first command, under the same condition as every other beginning; what ended without a result is told from the command and the instance.
+SSM says of a command whose agent is gone that it is in progress, for up to 48 hours: so the agent's ping counts too, and what the program
+writes while nobody hears the agent.
 
 A job that replays dumps or verifies them is carried on, a few times: by another command when the program ended, by another worker when the
 first one is gone. Invariant: never by two at once: the second worker is only made when the first was seen to be over.
@@ -37,7 +39,7 @@ from lambdas.pairing import group_list
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Restore
-from lambdas.worker import shown_instances
+from lambdas.worker import agent, shown_instances
 
 if TYPE_CHECKING:
     pass
@@ -50,7 +52,9 @@ ENGINES: Final[dict[Engine, tuple[JobKind, ...]]] = {"postgres": ("replay", "ver
 
 class JobRow(Document):
     """One job in the ledger. `error` is the name of the error that it ended with when there is no result to read; `missed_at` when EC2 did
-    not show the worker for the first time in a row; `workers` how many had it, `failed_commands` how many of this one's ended before it."""
+    not show the worker for the first time in a row; `unheard_since` when SSM didn't hear its agent for the first time in a row, or when
+    the program went on all the same: `last_progress` is the ETag of what it told then; `workers` how many had the job, `failed_commands`
+    how many of this one's ended before it."""
 
     name: str
     instance_id: str
@@ -58,6 +62,8 @@ class JobRow(Document):
     command_id: str | None = None
     error: str | None = None
     missed_at: AwareDatetime | None = None
+    unheard_since: AwareDatetime | None = None
+    last_progress: str | None = None
     workers: int = 1
     failed_commands: int = 0
 
@@ -93,8 +99,10 @@ def _ensure(restore: Restore, where: Whereabouts, row: JobRow, work: Job, *, min
     if row.command_id is None:
         row = _send(restore, target, where, row)
     row, status = _looked_for(restore, target, row)
-    error = _lost(status, row, minutes, restore.now())
-    may_run = error is None and _may_run(target, row, restore.now())
+    row = _listened_for(restore, target, row) if status in shown_instances.ALIVE else row
+    error = _lost(status, row, minutes, restore)
+    # What SSM says of its command means nothing while it doesn't hear the agent.
+    may_run = error is None and (row.unheard_since is not None or _may_run(target, row, restore.now()))
     # It may have been written between the two looks.
     if not may_run and (found := result(restore, name)):
         return found
@@ -215,26 +223,53 @@ def _looked_for(restore: Restore, target: TargetAccount, row: JobRow) -> tuple[J
     """The row and the worker's state after a look. That EC2 doesn't show it once means nothing: raises NotReady until a second look, some
     time later, doesn't find it either."""
     if status := shown_instances.state_of(target.ec2, row.instance_id):
-        return (_missed(restore, row, None) if row.missed_at else row), status
+        return (_noted(restore, row, missed_at=None) if row.missed_at else row), status
     since = row.missed_at or restore.now()
-    row = row if row.missed_at else _missed(restore, row, since)
+    row = row if row.missed_at else _noted(restore, row, missed_at=since)
     if _age(row, restore.now()) < restore.bounds.shown_within or (restore.now() - since).total_seconds() < restore.bounds.looks_apart:
         raise NotReady(f"EC2 does not show the worker {row.instance_id}: waiting for a second look")
     return row, None
 
 
-def _missed(restore: Restore, row: JobRow, at: datetime | None) -> JobRow:
-    row = row.model_copy(update={"missed_at": at})
+def _noted(restore: Restore, row: JobRow, **seen: Any) -> JobRow:
+    row = row.model_copy(update=seen)
     _save(restore.ledger, row)
     return row
 
 
-def _lost(status: str | None, row: JobRow, minutes: int, now: datetime) -> RestoreError | None:
+def _listened_for(restore: Restore, target: TargetAccount, row: JobRow) -> JobRow:
+    """The row after a look whether SSM hears the worker. A program that still tells its progress works on, whatever the agent does."""
+    is_heard = agent.is_heard(target, row.instance_id)
+    if is_heard is None or (is_heard and row.unheard_since is None):
+        return row
+    if is_heard:
+        return _noted(restore, row, unheard_since=None, last_progress=None)
+    progress = _progress(restore, row.name)
+    if row.unheard_since is None or progress != row.last_progress:
+        return _noted(restore, row, unheard_since=restore.now(), last_progress=progress)
+    return row
+
+
+def _progress(restore: Restore, name: str) -> str | None:
+    """The ETag of what the job's program last told of itself; None if it has told nothing yet."""
+    key = keys.job_prefix(restore.ledger.restore_id, name) + "progress.json"
+    try:
+        return restore.surroundings.control.s3.head_object(Bucket=restore.settings.evidence_bucket, Key=key)["ETag"]
+    except ClientError as error:
+        if error_code(error) in ("NoSuchKey", "404"):
+            return None
+        raise
+
+
+def _lost(status: str | None, row: JobRow, minutes: int, restore: Restore) -> RestoreError | None:
     """Why no result can be expected any more, whatever the command says."""
+    now = restore.now()
+    work = f"while it worked on the job {row.name}{_of_several(row)}: start the restore again"
     if status not in shown_instances.ALIVE:
+        return WorkerLost(f"The worker {row.instance_id} is {status or 'gone'} {work}")
+    if row.unheard_since and (now - row.unheard_since).total_seconds() >= restore.bounds.agent_unheard_within:
         return WorkerLost(
-            f"The worker {row.instance_id} is {status or 'gone'} while it worked on the job {row.name}{_of_several(row)}: "
-            "start the restore again"
+            f"The worker {row.instance_id} is {status}, and SSM has not heard its agent since {row.unheard_since:%H:%M} UTC {work}"
         )
     if _age(row, now) > minutes * 60:
         return WorkerTimedOut(f"The job {row.name} was not done after {minutes} minutes: raise worker.maxRunHours")

@@ -13,6 +13,7 @@ class Bounds:
     visible_after: float = limits.VISIBLE_AFTER
     shown_within: float = limits.SHOWN_WITHIN
     looks_apart: float = limits.LOOKS_APART
+    agent_unheard_within: float = limits.AGENT_UNHEARD_WITHIN
     archive_batch: int = limits.ARCHIVE_BATCH
     archive_rounds: int = limits.ARCHIVE_ROUNDS
     staging_threads: int = limits.STAGING_THREADS

@@ -25,7 +25,7 @@ from lambdas.runtime.inputs import PlannedInput, RemoverInput
 from lambdas.runtime.state import Restore, state
 from lambdas.runtime.telemetry import log
 from lambdas.worker import agent, boot_log
-from lambdas.worker.shown_instances import ALIVE, ENDING, all_shown, described, end, find, is_online, launch_token
+from lambdas.worker.shown_instances import ALIVE, ENDING, all_shown, described, end, find, launch_token
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -182,7 +182,7 @@ def _is_ready(restore: Restore, target: TargetAccount, row: ResourceRow, found: 
         return False
     restore.ledger.found(row)
     # First of all: when the flow comes back here from the archive, the worker is hours old and may be at work.
-    if status == "running" and is_online(target, instance_id):
+    if status == "running" and agent.is_online(target, instance_id):
         if told := agent.remark(agent.version(target, instance_id)):
             log.warning("%s: %s", instance_id, told)
         return True

@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError
 from dbrestore.contract import names
 from dbrestore.contract.record import ResourceRow
 from dbrestore.contract.refusals import error_code
-from lambdas.runtime.aws import TargetAccount
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -16,13 +15,6 @@ if TYPE_CHECKING:
 
 ALIVE = ("pending", "running")
 ENDING = ("shutting-down", "terminated")
-
-
-def is_online(target: TargetAccount, instance_id: str) -> bool:
-    """Whether SSM reaches the instance's agent."""
-    wanted: Any = [{"Key": "InstanceIds", "Values": [instance_id]}]
-    found = target.ssm.describe_instance_information(Filters=wanted)["InstanceInformationList"]
-    return any(info.get("PingStatus") == "Online" for info in found)
 
 
 def state_of(ec2: "EC2Client", instance_id: str) -> str | None:

@@ -25,7 +25,8 @@ Behaviour = Callable[["FakeWorker", Job, Any], None]
 class FakeWorker:
     """`databases` and `roles` are what stands in the servers. `behaviour` replaces what a kind of job does, `jobs` arrived.
     `orphaned` are the asked names of databases whose objects a role of their own must hold; `left_out` says what a job leaves out, by
-    `<status> <asked name>`, `answers` what a verification is answered, by the asked name."""
+    `<status> <asked name>`, `answers` what a verification is answered, by the asked name; `silent` are the instances whose agent SSM no
+    longer hears."""
 
     databases: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
@@ -37,6 +38,7 @@ class FakeWorker:
     jobs: list[Job] = field(default_factory=list)
     commands: list[Any] = field(default_factory=list)
     online: bool = True
+    silent: set[str] = field(default_factory=set)
     agent: str = "3.3.3572.0"
     native: NativeServer = field(init=False)
     identities: dict[str, str] = field(default_factory=dict)
@@ -195,8 +197,11 @@ class FakeWorker:
     def _information(self, response: Any) -> str:
         wanted = [v for f in response._get_param("Filters", []) for v in f["Values"]]
         found = [i for i in wanted if self.online and _is_running(response.ssm_backend, i)]
-        shown = [{"InstanceId": i, "PingStatus": "Online", "AgentVersion": self.agent} for i in found]
-        return json.dumps({"InstanceInformationList": shown})
+        return json.dumps({"InstanceInformationList": [self._shown(i) for i in found]})
+
+    def _shown(self, instance_id: str) -> dict[str, str]:
+        ping = "ConnectionLost" if instance_id in self.silent else "Online"
+        return {"InstanceId": instance_id, "PingStatus": ping, "AgentVersion": self.agent}
 
 
 def read_job(job_uri: str) -> Job:
@@ -230,6 +235,12 @@ def lose_worker(worker: FakeWorker, job: Job, command: Any) -> None:
     """The instance dies in the middle of the job."""
     leave_unfinished(worker, job, command)
     boto3.client("ec2").terminate_instances(InstanceIds=command.instance_ids)
+
+
+def lose_agent(worker: FakeWorker, job: Job, command: Any) -> None:
+    """The instance runs on, and nobody hears of it: SSM says that the command is in progress, for up to 48 hours."""
+    leave_unfinished(worker, job, command)
+    worker.silent.update(command.instance_ids)
 
 
 def _place(uri: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
+from dbrestore.contract import limits
 from dbrestore.contract.job import Job, Result
 from dbrestore.contract.questions.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.request import TargetRequest
@@ -17,7 +18,7 @@ from dbrestore.points.in_s3.unfinished import Unfinished
 from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.postgresql.dumps import reading
-from tests.statemachine.fake_worker import FakeWorker, end_without_result, lose_worker
+from tests.statemachine.fake_worker import Behaviour, FakeWorker, end_without_result, lose_agent, lose_worker
 from tests.statemachine.world import INSTANCE, REGION, World
 from tests.unit.points.pgdump import archives
 
@@ -100,15 +101,23 @@ def test_a_damaged_dump_makes_no_point_and_the_worker_is_gone(world: World) -> N
     assert world.events()[0]["detail-type"] == "Point Not Added"
 
 
-def test_a_worker_that_dies_is_replaced_and_the_point_is_made(world: World) -> None:
-    world.worker.behaviour["read"] = once(lose_worker, really_read)
+@pytest.mark.parametrize("harm", [lose_worker, lose_agent])
+def test_a_worker_that_dies_is_replaced_and_the_point_is_made(world: World, harm: Behaviour) -> None:
+    world.seconds_between_calls = limits.AGENT_UNHEARD_WITHIN / 5
+    living: list[list[str]] = []
+
+    def read_on(worker: FakeWorker, job: Job, command: Any) -> None:
+        living.append(world.inventory()["instances"])
+        really_read(worker, job, command)
+
+    world.worker.behaviour["read"] = once(harm, read_on)
     note = prepared(CUSTOM)
     before = world.inventory()
 
     ended = world.run(order(note))
 
-    assert ended["status"] == "SUCCEEDED"
-    assert len(world.worker.jobs) == 2
+    assert ended["status"] == "SUCCEEDED", ended
+    assert living == [world.worker.commands[1].instance_ids]
     assert points()[-1] == note.point_ids[0]
     assert world.inventory() == before
 

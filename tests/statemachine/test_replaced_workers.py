@@ -9,8 +9,14 @@ from dbrestore.contract import limits
 from dbrestore.contract.job import Job
 from lambdas.databases.jobs import job_row
 from tests.statemachine.engines import SQLSERVER
-from tests.statemachine.fake_worker import Behaviour, FakeWorker, end_without_result, leave_unfinished, lose_worker
+from tests.statemachine.fake_worker import Behaviour, FakeWorker, end_without_result, leave_unfinished, lose_agent, lose_worker
 from tests.statemachine.world import World
+
+
+# Of the world's clock between two looks: a worker that SSM doesn't hear is waited for some of them.
+@pytest.fixture(autouse=True)
+def _minutes_pass(world: World) -> None:
+    world.seconds_between_calls = limits.AGENT_UNHEARD_WITHIN / 5
 
 
 def first(times: int, harm: Behaviour) -> Behaviour:
@@ -33,11 +39,12 @@ def cancel(worker: FakeWorker, job: Job, command: Any) -> None:
     command.invocations[0].update(Status="Cancelled", StatusDetails="Cancelled", ResponseCode=-1)
 
 
+@pytest.mark.parametrize("harm", [lose_worker, lose_agent])
 @pytest.mark.parametrize("kind", ["replay", "verify"])
 @pytest.mark.parametrize("times", [1, limits.JOB_WORKERS - 1])
-def test_another_worker_carries_on_with_the_same_job(world: World, kind: str, times: int) -> None:
+def test_another_worker_carries_on_with_the_same_job(world: World, kind: str, times: int, harm: Behaviour) -> None:
     before = world.inventory()
-    world.worker.behaviour[kind] = first(times, lose_worker)
+    world.worker.behaviour[kind] = first(times, harm)
 
     ended = world.run()
 
@@ -49,10 +56,11 @@ def test_another_worker_carries_on_with_the_same_job(world: World, kind: str, ti
     assert [row["state"] for row in rows] == ["DELETED"] * (times + 1)
 
 
+@pytest.mark.parametrize("harm", [lose_worker, lose_agent])
 @pytest.mark.parametrize("kind", ["replay", "verify"])
-def test_workers_that_keep_dying_end_it_and_leave_nothing(world: World, kind: str) -> None:
+def test_workers_that_keep_dying_end_it_and_leave_nothing(world: World, kind: str, harm: Behaviour) -> None:
     before = world.inventory()
-    world.worker.behaviour[kind] = lose_worker
+    world.worker.behaviour[kind] = harm
 
     ended = world.run()
 
@@ -97,10 +105,11 @@ def test_a_replay_takes_longer_than_one_command_may(world: World) -> None:
     assert row is None or row.failed_commands == 0
 
 
+@pytest.mark.parametrize("harm", [lose_worker, lose_agent])
 @pytest.mark.parametrize("kind", ["restore", "verify"])
-def test_what_can_not_be_carried_on_is_not(world: World, kind: str) -> None:
+def test_what_can_not_be_carried_on_is_not(world: World, kind: str, harm: Behaviour) -> None:
     before = world.use(SQLSERVER).inventory()
-    world.worker.behaviour[kind] = lose_worker
+    world.worker.behaviour[kind] = harm
 
     ended = world.run()
 

@@ -13,8 +13,10 @@ from lambdas.databases.jobs import job_row
 from lambdas.databases.replay_dumps import replay_dumps
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.worker.instance import deploy_worker
-from tests.statemachine.fake_worker import end_without_result, leave_unfinished
+from tests.statemachine.fake_worker import end_without_result, leave_unfinished, lose_agent
 from tests.statemachine.world import REQUEST, World, execution_arn
+
+MINUTES_UNHEARD = limits.AGENT_UNHEARD_WITHIN // 60
 
 
 @pytest.fixture
@@ -179,3 +181,76 @@ def test_a_restore_that_closes_sends_no_job(world: World, deployed: dict[str, An
 
     assert world.worker.jobs == []
     assert boto3.client("s3").list_objects_v2(Bucket="evidence", Prefix="restores/").get("Contents", []) == []
+
+
+def test_a_worker_that_ssm_does_not_hear_is_waited_for_some_minutes_and_then_lost(world: World, deployed: dict[str, Any]) -> None:
+    world.worker.behaviour["replay"] = lose_agent
+    for _ in range(2):
+        with pytest.raises(NotReady):
+            world.invoke(replay_dumps, deployed)
+        world.clock.let_pass(minutes=MINUTES_UNHEARD - 1)
+    world.clock.let_pass(minutes=1)
+
+    with pytest.raises(WorkerToReplace, match=r"is running, and SSM has not heard its agent since \d\d:\d\d UTC"):
+        world.invoke(replay_dumps, deployed)
+
+    assert world.worker.commands[0].status == "InProgress"
+
+
+def test_an_agent_that_is_heard_again_in_between_begins_anew(world: World, deployed: dict[str, Any]) -> None:
+    world.worker.behaviour["replay"] = lose_agent
+    unheard = {deployed["worker"]["instanceId"]}
+
+    for silent in (unheard, set[str](), unheard):
+        with pytest.raises(NotReady):
+            world.invoke(replay_dumps, deployed)
+        world.worker.silent = silent
+        with pytest.raises(NotReady):
+            world.invoke(replay_dumps, deployed)
+        world.clock.let_pass(minutes=MINUTES_UNHEARD - 1)
+
+    row = job_row(world.ledger(), "replay")
+    assert row is not None
+    assert (row.error, row.unheard_since is not None) == (None, True)
+
+
+def test_a_program_that_goes_on_under_a_dead_agent_is_let_finish(world: World, deployed: dict[str, Any]) -> None:
+    world.worker.behaviour["replay"] = lose_agent
+    progress = f"restores/{deployed['plan']['restoreId']}/jobs/replay/progress.json"
+    for step in range(5):
+        with pytest.raises(NotReady):
+            world.invoke(replay_dumps, deployed)
+        boto3.client("s3").put_object(Bucket="evidence", Key=progress, Body=str(step).encode())
+        world.clock.let_pass(minutes=MINUTES_UNHEARD + 1)
+    world.worker.do(world.worker.jobs[0], world.worker.commands[0])
+
+    told = world.invoke(replay_dumps, deployed)
+
+    assert told["databases"][0]["status"] == "REPLAYED"
+    assert len(world.worker.commands) == 1
+
+
+def test_a_ping_that_cannot_be_had_loses_no_worker(world: World, deployed: dict[str, Any]) -> None:
+    def refuse(_response: Any) -> None:
+        raise SSMException("ThrottlingException", "Rate exceeded")
+
+    world.worker.behaviour["replay"] = leave_unfinished
+    world.patch.setattr(SimpleSystemManagerResponse, "describe_instance_information", refuse)
+
+    for _ in range(3):
+        with pytest.raises(NotReady):
+            world.invoke(replay_dumps, deployed)
+        world.clock.let_pass(minutes=MINUTES_UNHEARD)
+
+
+def test_no_other_command_goes_to_a_worker_that_ssm_does_not_hear(world: World, deployed: dict[str, Any]) -> None:
+    world.worker.behaviour["replay"] = lose_agent
+    with pytest.raises(NotReady):
+        world.invoke(replay_dumps, deployed)
+    command = world.worker.commands[0]
+    command.status, command.status_details = "TimedOut", "Delivery Timed Out"
+
+    with pytest.raises(NotReady):
+        world.invoke(replay_dumps, deployed)
+
+    assert len(world.worker.commands) == 1
