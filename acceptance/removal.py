@@ -24,25 +24,24 @@ KINDS: Mapping[str, Kind] = {**buckets.KINDS, **stacks.KINDS, **network.KINDS, *
 AHEAD = (instances.DB_INSTANCE, instances.SNAPSHOT)
 
 
-def remove(account: TriedAccount, diary: Diary) -> tuple[str, ...]:
+def remove(account: TriedAccount, diary: Diary, kinds: Mapping[str, Kind] = KINDS) -> tuple[str, ...]:
     """What is left, each with the reason; nothing, if all is well."""
     left = _close_restores(account)
     unsettled = [thing for thing in reversed(diary.things) if thing.removed_at is None]
     for thing in unsettled:
         if thing.kind in AHEAD:
             with suppress(ClientError, BotoCoreError):
-                KINDS[thing.kind].remove(account, thing.name)
+                kinds[thing.kind].remove(account, thing.name)
     for thing in unsettled:
-        if trouble := _gone(account, thing):
+        if trouble := _gone(account, kinds[thing.kind], thing):
             left.append(f"{thing.kind} {thing.name}: {trouble}")
         else:
             diary.removed(thing)
     return tuple(left)
 
 
-def _gone(account: TriedAccount, thing: Made) -> str | None:
+def _gone(account: TriedAccount, kind: Kind, thing: Made) -> str | None:
     """None once it is gone, otherwise why it isn't."""
-    kind = KINDS[thing.kind]
 
     def look() -> bool:
         if kind.exists(account, thing.name):

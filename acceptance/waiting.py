@@ -19,7 +19,7 @@ class TookTooLong(Exception):
     """The message says what was waited for."""
 
 
-def until(look: Callable[[], Found | None], minutes: float, what: str) -> Found:
+def until(look: Callable[[], Found | None], minutes: float, what: str, sleep: Callable[[float], None] = time.sleep) -> Found:
     """What `look` answers once that is something. Raises TookTooLong."""
     end, pause = time.monotonic() + minutes * 60, FIRST
     while True:
@@ -28,11 +28,11 @@ def until(look: Callable[[], Found | None], minutes: float, what: str) -> Found:
             return found
         if time.monotonic() > end:
             raise TookTooLong(f"{what}: not so after {minutes:g} minutes")
-        time.sleep(pause)
+        sleep(pause)
         pause = min(pause * GROWTH, LONGEST)
 
 
-def known(call: Callable[..., Any], **asked: Any) -> Any:
+def known(call: Callable[..., Any], sleep: Callable[[float], None] = time.sleep, **asked: Any) -> Any:
     """The answer of a call about something that was just made, which AWS may not know everywhere yet. Raises TookTooLong."""
 
     def look() -> tuple[Any] | None:
@@ -43,4 +43,4 @@ def known(call: Callable[..., Any], **asked: Any) -> Any:
                 raise
             return None
 
-    return until(look, KNOWN_WITHIN, "AWS knows what it made")[0]
+    return until(look, KNOWN_WITHIN, "AWS knows what it made", sleep)[0]

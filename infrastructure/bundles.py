@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from dbrestore.contract.deployed import versions
-from infrastructure.dependencies import BUILD, ROOT, Dependencies, tree
+from infrastructure.dependencies import ROOT, Dependencies, tree
 from lambdas.configuration import access as access_configuration
 from lambdas.configuration import adoption as adoption_configuration
 from lambdas.configuration import credentials as credential_configuration
@@ -29,7 +29,7 @@ WORKER_PYTHON = "3.11"
 FUNCTION_PACKAGES = versions.PACKAGES
 WORKER_PACKAGES = ("dbrestore/__init__.py", "dbrestore/contract", "dbrestore/points", "dbrestore/worker")
 
-BUNDLES = BUILD / "bundles"
+BUNDLES = ROOT / "build" / "bundles"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 # -P: not the current folder; -S and -s: no packages of this machine. What is left is the standard library and this folder.

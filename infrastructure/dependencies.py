@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build"
 
 # AWS services whose models the bundles carry; botocore's other 400 are 27 of its 28 MB.
 SERVICES = (
@@ -43,15 +42,16 @@ class PackagesNotFetched(Exception):
 
 @dataclass(frozen=True)
 class Dependencies:
-    """`requirements/locked/<name>.txt` for CPython `python` ("3.11") on x86_64 Linux."""
+    """`requirements/locked/<name>.txt` below `root` for CPython `python` ("3.11") on x86_64 Linux."""
 
     name: str
     python: str
+    root: Path = ROOT
 
     @property
     def requirements(self) -> Path:
         """What `make lock` made of the list that people edit."""
-        return ROOT / "requirements" / "locked" / f"{self.name}.txt"
+        return self.root / "requirements" / "locked" / f"{self.name}.txt"
 
     @property
     def digest(self) -> str:
@@ -66,7 +66,7 @@ class Dependencies:
 
 def tree(dependencies: Dependencies) -> Path:
     """The folder with the packages, installed and pruned now if it isn't there yet. Raises PackagesNotFetched."""
-    target = BUILD / "dependencies" / f"{dependencies.name}-{dependencies.digest}"
+    target = dependencies.root / "build" / "dependencies" / f"{dependencies.name}-{dependencies.digest}"
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

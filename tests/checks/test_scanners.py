@@ -58,12 +58,8 @@ def test_without_its_database_pip_audit_is_skipped_with_a_sentence(tree: Path, m
 
 
 @pytest.mark.parametrize(("findings", "code"), [((), 0), (("CKV_AWS_1 Bucket: it is open",), 1)])
-def test_an_open_finding_is_the_exit_code(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], findings: tuple[str, ...], code: int
-) -> None:
-    monkeypatch.setattr(scanners, "ALL", (lambda root: Outcome("checkov", findings, 3),))
-
-    assert command.main() == code
+def test_an_open_finding_is_the_exit_code(capsys: pytest.CaptureFixture[str], findings: tuple[str, ...], code: int) -> None:
+    assert command.main([lambda root: Outcome("checkov", findings, 3)]) == code
     assert capsys.readouterr().out.splitlines() == [f"checkov: {len(findings)} open, 3 acknowledged", *(f"  {one}" for one in findings)]
 
 

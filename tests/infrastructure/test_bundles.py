@@ -376,23 +376,19 @@ def test_a_wheel_whose_hash_is_not_locked_goes_into_no_bundle(tmp_path: Path, mo
     lists(tmp_path, "needed==1.0" + locked)
     with zipfile.ZipFile(tmp_path / "needed-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("needed-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: needed\nVersion: 1.0\n")
-    monkeypatch.setattr(dependencies, "ROOT", tmp_path)
-    monkeypatch.setattr(dependencies, "BUILD", tmp_path / "build")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
 
     with pytest.raises(dependencies.PackagesNotFetched, match=r"HASHES FROM THE REQUIREMENTS|Hashes are required"):
-        dependencies.tree(dependencies.Dependencies("worker", "3.11"))
+        dependencies.tree(dependencies.Dependencies("worker", "3.11", tmp_path))
 
 
 def test_a_list_that_pip_cannot_fulfil_is_reported_with_pips_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lists(tmp_path, f"no-such-package-of-ours==1.0 --hash=sha256:{64 * '0'}")
-    monkeypatch.setattr(dependencies, "ROOT", tmp_path)
-    monkeypatch.setattr(dependencies, "BUILD", tmp_path / "build")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
 
     with pytest.raises(dependencies.PackagesNotFetched, match=r"no-such-package-of-ours.*HTTPS_PROXY"):
-        dependencies.tree(dependencies.Dependencies("worker", "3.11"))
+        dependencies.tree(dependencies.Dependencies("worker", "3.11", tmp_path))
 
     assert not list((tmp_path / "build" / "dependencies").iterdir())
 

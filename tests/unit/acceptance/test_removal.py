@@ -55,18 +55,18 @@ def test_what_was_noted_and_never_made_is_no_trouble(account: TriedAccount, diar
     assert all(thing.removed_at for thing in diary.things)
 
 
-def test_a_second_removal_does_only_what_is_left(account: TriedAccount, diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_removal_does_only_what_is_left(account: TriedAccount, diary: Diary) -> None:
     asked: list[str] = []
 
     def remove(account: TriedAccount, name: str) -> None:
         asked.append(name)
 
-    monkeypatch.setattr(removal, "KINDS", {"thing": Kind(remove, lambda account, name: len(asked) < 2, minutes=0)})
+    kinds = {"thing": Kind(remove, lambda account, name: len(asked) < 2, minutes=0)}
     diary.note("thing", "one")
 
-    assert removal.remove(account, diary) == ("thing one: still there after 0 minutes",)
-    assert removal.remove(account, diary) == ()
-    assert removal.remove(account, diary) == ()
+    assert removal.remove(account, diary, kinds) == ("thing one: still there after 0 minutes",)
+    assert removal.remove(account, diary, kinds) == ()
+    assert removal.remove(account, diary, kinds) == ()
     assert asked == ["one", "one"]
 
 

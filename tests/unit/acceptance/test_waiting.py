@@ -8,12 +8,6 @@ from botocore.exceptions import ClientError
 from acceptance import waiting
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "FIRST", 0.001)
-    monkeypatch.setattr(waiting, "LONGEST", 0.001)
-
-
 def refusing(times: int, code: str) -> Any:
     left = [ClientError({"Error": {"Code": code}}, "ModifyVpcAttribute")] * times
 
@@ -27,8 +21,20 @@ def refusing(times: int, code: str) -> Any:
 
 def test_it_looks_until_there_is_something() -> None:
     answers = iter([None, False, "there"])
+    pauses: list[float] = []
 
-    assert waiting.until(lambda: next(answers), 1, "it") == "there"
+    assert waiting.until(lambda: next(answers), 1, "it", pauses.append) == "there"
+    assert pauses == [waiting.FIRST, waiting.FIRST * waiting.GROWTH]
+
+
+def test_its_pauses_grow_to_the_longest() -> None:
+    answers = iter([*[None] * 50, "there"])
+    pauses: list[float] = []
+
+    waiting.until(lambda: next(answers), 1, "it", pauses.append)
+
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == waiting.LONGEST
 
 
 def test_what_never_comes_is_named() -> None:
@@ -37,7 +43,7 @@ def test_what_never_comes_is_named() -> None:
 
 
 def test_what_aws_does_not_know_yet_is_asked_again() -> None:
-    assert waiting.known(refusing(3, "InvalidVpcID.NotFound"), VpcId="vpc-1") == {"VpcId": "vpc-1"}
+    assert waiting.known(refusing(3, "InvalidVpcID.NotFound"), lambda _: None, VpcId="vpc-1") == {"VpcId": "vpc-1"}
 
 
 def test_an_answer_may_be_empty() -> None:
