@@ -14,7 +14,8 @@ from dbrestore.ledger.reading import numbered
 from dbrestore.points.in_s3 import postgresql, unfinished
 from dbrestore.points.unfinished_point import write_manifest
 from lambdas.databases import job_documents
-from lambdas.databases.jobs import ensure_job, job_row
+from lambdas.databases.job_rows import job_row
+from lambdas.databases.jobs import ensure_job
 from lambdas.databases.outcomes import outcomes, raise_if_any_failed
 from lambdas.runtime.inputs import WorkerInput
 from lambdas.runtime.state import Restore, state

@@ -12,7 +12,7 @@ from lambdas.worker import agent
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import CommandTypeDef
 
-    from lambdas.databases.jobs import JobRow
+    from lambdas.databases.job_rows import JobRow
 
 ACTIVE = ("Pending", "InProgress", "Delayed", "Cancelling")
 

@@ -18,7 +18,8 @@ from dbrestore.ledger.reading import jobs_of
 from dbrestore.ledger.stored_rows import Meta
 from lambdas.databases import commands, discard_job, swaps
 from lambdas.databases.engines import ENGINES
-from lambdas.databases.jobs import JobRow, ensure_job, job_row, result
+from lambdas.databases.job_rows import JobRow, job_row
+from lambdas.databases.jobs import ensure_job, result
 from lambdas.databases.outcomes import error_of
 from lambdas.databases.repeated_jobs import told_so_far
 from lambdas.databases.replay_dumps import JOB_NAME as REPLAY

@@ -2,70 +2,43 @@
 
 SendCommand has no token, so a job may be sent twice: the worker's own lock makes two commands one job. A job's row is written before its
 first command, under the same condition as every other beginning; what ended without a result is told from the command and the instance.
-SSM says of a command whose agent is gone that it is in progress, for up to 48 hours: so the agent's ping counts too, and what the program
-writes while nobody hears the agent.
 
 A job that replays dumps or verifies them is carried on, a few times: by another command when the program ended, by another worker when the
 first one is gone. Invariant: never by two at once: the second worker is only made when the first was seen to be over.
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
-from pydantic import AwareDatetime, ValidationError
+from pydantic import ValidationError
 
 from dbrestore.contract import keys, limits
 from dbrestore.contract.anchor import Whereabouts
-from dbrestore.contract.document import Document
 from dbrestore.contract.errors import (
     InternalContradiction,
     NotReady,
     RestoreClosed,
-    RestoreError,
     WorkerLost,
-    WorkerTimedOut,
     WorkerToReplace,
 )
 from dbrestore.contract.job import Job, JobKind, Result
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
 from dbrestore.ledger import stored_plan
-from dbrestore.ledger.reading import JOB
-from dbrestore.ledger.stored_rows import Status, readable
+from dbrestore.ledger.stored_rows import Status
 from dbrestore.ledger.table import ConditionFailed
-from lambdas.databases import commands
+from lambdas.databases import commands, lost_workers
+from lambdas.databases.job_rows import JobRow, age, item, job_row, save
 from lambdas.pairing import group_list
 from lambdas.runtime.aws import TargetAccount
-from lambdas.runtime.ledger import Ledger
 from lambdas.runtime.state import Restore
-from lambdas.worker import agent, shown_instances
-
-if TYPE_CHECKING:
-    pass
+from lambdas.worker import shown_instances
 
 # What RDS does, not the worker: its tasks run on, and a program that begins again finds them by their keys.
 RENEWABLE = ("restore",)
 # Which jobs another program or worker carries on.
 ENGINES: Final[dict[Engine, tuple[JobKind, ...]]] = {"postgres": ("replay", "verify"), "sqlserver": ()}
-
-
-class JobRow(Document):
-    """One job in the ledger. `error` is the name of the error that it ended with when there is no result to read; `missed_at` when EC2 did
-    not show the worker for the first time in a row; `unheard_since` when SSM didn't hear its agent for the first time in a row, or when
-    the program went on all the same: `last_progress` is the ETag of what it told then; `workers` how many had the job, `failed_commands`
-    how many of this one's ended before it."""
-
-    name: str
-    instance_id: str
-    sent_at: AwareDatetime
-    command_id: str | None = None
-    error: str | None = None
-    missed_at: AwareDatetime | None = None
-    unheard_since: AwareDatetime | None = None
-    last_progress: str | None = None
-    workers: int = 1
-    failed_commands: int = 0
 
 
 def ensure_job(
@@ -98,9 +71,9 @@ def _ensure(restore: Restore, where: Whereabouts, row: JobRow, work: Job, *, min
     target = restore.target(where)
     if row.command_id is None:
         row = _send(restore, target, where, row)
-    row, status = _looked_for(restore, target, row)
-    row = _listened_for(restore, target, row) if status in shown_instances.ALIVE else row
-    error = _lost(status, row, minutes, restore)
+    row, status = lost_workers.looked_for(restore, target, row)
+    row = lost_workers.listened_for(restore, target, row) if status in shown_instances.ALIVE else row
+    error = lost_workers.lost(status, row, minutes, restore)
     # What SSM says of its command means nothing while it doesn't hear the agent.
     may_run = error is None and (row.unheard_since is not None or _may_run(target, row, restore.now()))
     # It may have been written between the two looks.
@@ -111,7 +84,7 @@ def _ensure(restore: Restore, where: Whereabouts, row: JobRow, work: Job, *, min
             group_list.keep(restore, where)
         raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
     error = error or commands.end(target, row)
-    _save(restore.ledger, row.model_copy(update={"error": type(error).__name__}))
+    save(restore.ledger, row.model_copy(update={"error": type(error).__name__}))
     raise error
 
 
@@ -139,12 +112,6 @@ def uri(restore: Restore, name: str, document: str) -> str:
     return f"s3://{restore.settings.evidence_bucket}/{keys.job_prefix(restore.ledger.restore_id, name)}{document}"
 
 
-def job_row(ledger: Ledger, name: str) -> JobRow | None:
-    """A job's row, or None if it was never begun."""
-    item = ledger.table.get(ledger.restore_id, JOB + name)
-    return readable(JobRow, item) if item else None
-
-
 def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Status) -> JobRow:
     row = JobRow(name=name, instance_id=instance_id, sent_at=restore.now())
     restore.surroundings.control.s3.put_object(
@@ -155,7 +122,7 @@ def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Sta
     )
     ledger = restore.ledger
     try:
-        ledger.table.write(ledger.table.put(_item(ledger, row), "attribute_not_exists(pk)"), ledger.while_status(while_))
+        ledger.table.write(ledger.table.put(item(ledger, row), "attribute_not_exists(pk)"), ledger.while_status(while_))
     except ConditionFailed:
         ledger.require(while_)
         found = job_row(ledger, name)
@@ -174,7 +141,7 @@ def _handed_on(restore: Restore, row: JobRow, instance_id: str, while_: Status) 
     row = JobRow(name=row.name, instance_id=instance_id, sent_at=restore.now(), workers=row.workers + 1)
     ledger = restore.ledger
     try:
-        ledger.table.write(ledger.table.put(_item(ledger, row)), ledger.while_status(while_))
+        ledger.table.write(ledger.table.put(item(ledger, row)), ledger.while_status(while_))
     except ConditionFailed:
         ledger.require(while_)
         raise NotReady(f"the ledger changed while the job {row.name} was handed on") from None
@@ -189,7 +156,7 @@ def _text(work: Job) -> str:
 def _send(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow) -> JobRow:
     sent = _sent_before(target, row, uri(restore, row.name, "job.json")) or _send_command(restore, target, where, row)
     row = row.model_copy(update={"command_id": sent})
-    _save(restore.ledger, row)
+    save(restore.ledger, row)
     return row
 
 
@@ -210,74 +177,13 @@ def _send_command(restore: Restore, target: TargetAccount, where: Whereabouts, r
     except ClientError as error:
         if error_code(error) != "InvalidInstanceId":
             raise
-        row, status = _looked_for(restore, target, row)
-        if status in shown_instances.ALIVE and _age(row, restore.now()) <= limits.WORKER_ONLINE_WITHIN:
+        row, status = lost_workers.looked_for(restore, target, row)
+        if status in shown_instances.ALIVE and age(row, restore.now()) <= limits.WORKER_ONLINE_WITHIN:
             raise NotReady(f"waiting for SSM to reach {row.instance_id}, which it does not know at this moment") from error
         lost = WorkerLost(f"The worker {row.instance_id} is {status or 'gone'}: it could not be given the job {row.name}")
-        _save(restore.ledger, row.model_copy(update={"error": WorkerLost.__name__}))
+        save(restore.ledger, row.model_copy(update={"error": WorkerLost.__name__}))
         raise lost from error
     return command["Command"]["CommandId"]
-
-
-def _looked_for(restore: Restore, target: TargetAccount, row: JobRow) -> tuple[JobRow, str | None]:
-    """The row and the worker's state after a look. That EC2 doesn't show it once means nothing: raises NotReady until a second look, some
-    time later, doesn't find it either."""
-    if status := shown_instances.state_of(target.ec2, row.instance_id):
-        return (_noted(restore, row, missed_at=None) if row.missed_at else row), status
-    since = row.missed_at or restore.now()
-    row = row if row.missed_at else _noted(restore, row, missed_at=since)
-    if _age(row, restore.now()) < restore.bounds.shown_within or (restore.now() - since).total_seconds() < restore.bounds.looks_apart:
-        raise NotReady(f"EC2 does not show the worker {row.instance_id}: waiting for a second look")
-    return row, None
-
-
-def _noted(restore: Restore, row: JobRow, **seen: Any) -> JobRow:
-    row = row.model_copy(update=seen)
-    _save(restore.ledger, row)
-    return row
-
-
-def _listened_for(restore: Restore, target: TargetAccount, row: JobRow) -> JobRow:
-    """The row after a look whether SSM hears the worker. A program that still tells its progress works on, whatever the agent does."""
-    is_heard = agent.is_heard(target, row.instance_id)
-    if is_heard is None or (is_heard and row.unheard_since is None):
-        return row
-    if is_heard:
-        return _noted(restore, row, unheard_since=None, last_progress=None)
-    progress = _progress(restore, row.name)
-    if row.unheard_since is None or progress != row.last_progress:
-        return _noted(restore, row, unheard_since=restore.now(), last_progress=progress)
-    return row
-
-
-def _progress(restore: Restore, name: str) -> str | None:
-    """The ETag of what the job's program last told of itself; None if it has told nothing yet."""
-    key = keys.job_prefix(restore.ledger.restore_id, name) + "progress.json"
-    try:
-        return restore.surroundings.control.s3.head_object(Bucket=restore.settings.evidence_bucket, Key=key)["ETag"]
-    except ClientError as error:
-        if error_code(error) in ("NoSuchKey", "404"):
-            return None
-        raise
-
-
-def _lost(status: str | None, row: JobRow, minutes: int, restore: Restore) -> RestoreError | None:
-    """Why no result can be expected any more, whatever the command says."""
-    now = restore.now()
-    work = f"while it worked on the job {row.name}{_of_several(row)}: start the restore again"
-    if status not in shown_instances.ALIVE:
-        return WorkerLost(f"The worker {row.instance_id} is {status or 'gone'} {work}")
-    if row.unheard_since and (now - row.unheard_since).total_seconds() >= restore.bounds.agent_unheard_within:
-        return WorkerLost(
-            f"The worker {row.instance_id} is {status}, and SSM has not heard its agent since {row.unheard_since:%H:%M} UTC {work}"
-        )
-    if _age(row, now) > minutes * 60:
-        return WorkerTimedOut(f"The job {row.name} was not done after {minutes} minutes: raise worker.maxRunHours")
-    return None
-
-
-def _of_several(row: JobRow) -> str:
-    return f", as {row.workers - 1} before it" if row.workers > 1 else ""
 
 
 def _may_run(target: TargetAccount, row: JobRow, now: datetime) -> bool:
@@ -285,7 +191,7 @@ def _may_run(target: TargetAccount, row: JobRow, now: datetime) -> bool:
     sent = commands.of(target, row.instance_id)
     if any(command.get("Status") in commands.ACTIVE for command in sent):
         return True
-    return row.command_id not in [c.get("CommandId") for c in sent] and _age(row, now) < limits.COMMAND_LISTED_WITHIN
+    return row.command_id not in [c.get("CommandId") for c in sent] and age(row, now) < limits.COMMAND_LISTED_WITHIN
 
 
 def _renewed(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow, work: Job) -> bool:
@@ -295,17 +201,5 @@ def _renewed(restore: Restore, target: TargetAccount, where: Whereabouts, row: J
     if not (_is_carried_on(work) and failed < limits.JOB_COMMANDS) and not (work.kind in RENEWABLE and is_cut_off):
         return False
     command_id = _send_command(restore, target, where, row)
-    _save(restore.ledger, row.model_copy(update={"command_id": command_id, "failed_commands": failed}))
+    save(restore.ledger, row.model_copy(update={"command_id": command_id, "failed_commands": failed}))
     return True
-
-
-def _age(row: JobRow, now: datetime) -> float:
-    return (now - row.sent_at).total_seconds()
-
-
-def _save(ledger: Ledger, row: JobRow) -> None:
-    ledger.table.write(ledger.table.put(_item(ledger, row)))
-
-
-def _item(ledger: Ledger, row: JobRow) -> dict[str, Any]:
-    return {"pk": ledger.restore_id, "sk": JOB + row.name} | row.to_state()

@@ -11,7 +11,8 @@ from dbrestore.contract.job import Job, Result
 from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.ledger.reading import jobs_of, numbered
 from lambdas.archive import retrieve_archive as archive
-from lambdas.databases.jobs import ensure_job, job_row, result
+from lambdas.databases.job_rows import job_row
+from lambdas.databases.jobs import ensure_job, result
 from lambdas.runtime.state import Restore
 
 

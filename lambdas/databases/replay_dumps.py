@@ -7,7 +7,8 @@ unfinished.
 from dbrestore.contract.sections import RestoredSection
 from dbrestore.ledger import reading
 from lambdas.databases import repeated_jobs
-from lambdas.databases.jobs import job_row, uri
+from lambdas.databases.job_rows import job_row
+from lambdas.databases.jobs import uri
 from lambdas.databases.outcomes import outcomes, raise_if_all_failed, together
 from lambdas.databases.postgresql import jobs as postgresql
 from lambdas.databases.rows import intend, note_made

@@ -8,7 +8,8 @@ from dbrestore.contract.job import DatabaseResult, ErrorNote, Result
 from dbrestore.contract.sections import RestoredSection
 from dbrestore.contract.sqlserver_errors import NativeTaskFailed
 from dbrestore.contract.things import DATABASE, NATIVE_TASK
-from lambdas.databases.jobs import ensure_job, job_row, uri
+from lambdas.databases.job_rows import job_row
+from lambdas.databases.jobs import ensure_job, uri
 from lambdas.databases.outcomes import outcomes, raise_if_all_failed
 from lambdas.databases.rows import note_made
 from lambdas.databases.sqlserver import jobs as sqlserver

@@ -12,7 +12,8 @@ from dbrestore.contract.plan import Plan
 from dbrestore.contract.sections import ExchangeOutcome, SwappedSection
 from dbrestore.contract.swaps.exchanges import PlannedSwap
 from lambdas.databases import job_documents, swaps
-from lambdas.databases.jobs import ensure_job, job_row, uri
+from lambdas.databases.job_rows import job_row
+from lambdas.databases.jobs import ensure_job, uri
 from lambdas.databases.outcomes import error_of
 from lambdas.runtime.inputs import SwapInput
 from lambdas.runtime.state import Restore, state

@@ -19,7 +19,6 @@ import sys
 import tempfile
 import threading
 import time
-import zipfile
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -30,7 +29,7 @@ import boto3
 from botocore.config import Config
 
 from localcloud.base import clock
-from localcloud.ec2 import instances
+from localcloud.ec2 import host_files, instances
 from localcloud.ec2.command_documents import KNOWS_VARIABLES, Script
 from localcloud.iam import roles
 
@@ -46,9 +45,6 @@ DELETION = 5.0
 PROGRAM = re.compile(r"^# dbrestore-program: s3://([^/\s]+)/(\S+)$", re.MULTILINE)
 PROGRAM_REGION = re.compile(r'^ *aws s3 cp --region "([a-z0-9-]+)" ', re.MULTILINE)
 MAX_MINUTES = re.compile(r"^# dbrestore-max-minutes: (\d+)$", re.MULTILINE)
-# On every host's PATH. Instances know no other way out than the API; this one leaves a note that the command's keeper reads.
-SYSTEMCTL = '#!/bin/sh\n[ "$*" = "stop amazon-ssm-agent" ] && touch "$HOME/agent-stopped"\n'
-SHUTDOWN = '#!/bin/sh\nfor when; do :; done\necho "${when:-now}" > "$HOME/power-off"\n'
 
 _directory = Path()
 _endpoint = ""
@@ -200,11 +196,7 @@ def kill_group(group: int) -> None:
 def _boot(instance: Any) -> None:
     host = Host(instance, _directory / "instances" / instance.id)
     _hosts[instance.id] = host
-    (host.directory / "bin").mkdir(parents=True)
-    (host.directory / "state").mkdir()
-    for name, text in (("shutdown", SHUTDOWN), ("systemctl", SYSTEMCTL)):
-        (host.directory / "bin" / name).write_text(text)
-        (host.directory / "bin" / name).chmod(0o755)
+    host_files.lay_out(host.directory)
     user_data = instance.user_data.decode() if instance.user_data else ""
     if limit := MAX_MINUTES.search(user_data):
         clock.later(float(limit[1]) * 60, lambda: _power_off(host))
@@ -252,20 +244,11 @@ def _program(host: Host, bucket: str, key: str, region: str) -> Path:
         unpacked.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=unpacked.parent) as folder:
             s3.download_file(bucket, key, f"{folder}/program.zip")
-            _unpack(Path(folder, "program.zip"), Path(folder, "tree"))
+            host_files.unpack(Path(folder, "program.zip"), Path(folder, "tree"))
             # Another instance may have been faster: its tree is as good.
             with suppress(OSError):
                 Path(folder, "tree").rename(unpacked)
     return unpacked
-
-
-def _unpack(archive: Path, tree: Path) -> None:
-    with zipfile.ZipFile(archive) as program:
-        for entry in program.infolist():
-            path = Path(program.extract(entry, tree))
-            if not entry.is_dir() and entry.external_attr >> 16 & 0o111:
-                path.chmod(0o755)
-    (tree / ".ready").touch()
 
 
 def _credentials(host: Host) -> dict[str, str]:

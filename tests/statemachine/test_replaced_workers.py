@@ -7,7 +7,7 @@ import pytest
 
 from dbrestore.contract import limits
 from dbrestore.contract.job import Job
-from lambdas.databases.jobs import job_row
+from lambdas.databases.job_rows import job_row
 from tests.statemachine.engines import SQLSERVER
 from tests.statemachine.fake_worker import Behaviour, FakeWorker, end_without_result, leave_unfinished, lose_agent, lose_worker
 from tests.statemachine.world import World

@@ -16,8 +16,8 @@ from dbrestore.contract.errors import RestoreNotFound
 from dbrestore.contract.job import ErrorNote, JobKind, Progress, Result
 from dbrestore.contract.record import PhaseRow
 from dbrestore.ledger import reading
-from dbrestore.ledger.reading import numbered
-from lambdas.databases.jobs import JOB, JobRow
+from dbrestore.ledger.reading import JOB, numbered
+from lambdas.databases.job_rows import JobRow
 from lambdas.runtime import phases
 from lambdas.runtime.ledger import Ledger
 from tests.unit.cli.conftest import start

@@ -9,7 +9,7 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import NotReady, RestoreClosed, WorkerFailed, WorkerTimedOut, WorkerToReplace
-from lambdas.databases.jobs import job_row
+from lambdas.databases.job_rows import job_row
 from lambdas.databases.replay_dumps import replay_dumps
 from lambdas.planning.plan_restore import plan_restore
 from lambdas.worker.instance import deploy_worker

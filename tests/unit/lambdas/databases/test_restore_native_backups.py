@@ -8,7 +8,7 @@ import pytest
 from dbrestore.contract.errors import NotReady, RestoreClosed, WorkerTimedOut
 from dbrestore.contract.job import ErrorNote, Job
 from dbrestore.contract.sqlserver_errors import NativeTaskFailed
-from lambdas.databases.jobs import job_row
+from lambdas.databases.job_rows import job_row
 from lambdas.databases.restore_native_backups import restore_native_backups
 from lambdas.databases.verify_databases import verify_databases
 from lambdas.planning.plan_restore import plan_restore
