@@ -32,7 +32,7 @@ def until(look: Callable[[], Found | None], minutes: float, what: str, sleep: Ca
         pause = min(pause * GROWTH, LONGEST)
 
 
-def known(call: Callable[..., Any], sleep: Callable[[float], None] = time.sleep, **asked: Any) -> Any:
+def known(call: Callable[..., Any], **asked: Any) -> Any:
     """The answer of a call about something that was just made, which AWS may not know everywhere yet. Raises TookTooLong."""
 
     def look() -> tuple[Any] | None:
@@ -43,4 +43,4 @@ def known(call: Callable[..., Any], sleep: Callable[[float], None] = time.sleep,
                 raise
             return None
 
-    return until(look, KNOWN_WITHIN, "AWS knows what it made", sleep)[0]
+    return until(look, KNOWN_WITHIN, "AWS knows what it made")[0]

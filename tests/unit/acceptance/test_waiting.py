@@ -43,7 +43,7 @@ def test_what_never_comes_is_named() -> None:
 
 
 def test_what_aws_does_not_know_yet_is_asked_again() -> None:
-    assert waiting.known(refusing(3, "InvalidVpcID.NotFound"), lambda _: None, VpcId="vpc-1") == {"VpcId": "vpc-1"}
+    assert waiting.known(refusing(3, "InvalidVpcID.NotFound"), VpcId="vpc-1") == {"VpcId": "vpc-1"}
 
 
 def test_an_answer_may_be_empty() -> None:
