@@ -18,6 +18,7 @@ from pydantic import Field
 
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import DatabaseNotInRestorePoint
+from dbrestore.contract.stored_place import StoredPlace
 
 SCHEMA_VERSION: Final = "1"
 
@@ -41,6 +42,10 @@ class StoredFile(Document):
     crc32: str | None = None
     storage_class: str = "STANDARD"
     origin: str | None = None
+
+    def place(self, repository: str) -> StoredPlace:
+        """Where it lies; `repository` is the bucket of the point's manifest."""
+        return StoredPlace(repository, self.key)
 
 
 class ByteRange(Document):

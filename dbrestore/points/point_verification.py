@@ -81,7 +81,7 @@ def _is_archived(told: "HeadObjectOutputTypeDef") -> bool:
 def _present(s3: "S3Client", bucket: str, file: StoredFile) -> "HeadObjectOutputTypeDef | Verdict":
     """What S3 says of a file of the right length, or what is wrong with it."""
     try:
-        told = s3.head_object(Bucket=bucket, Key=file.key, ChecksumMode="ENABLED")
+        told = s3.head_object(**file.place(bucket).arguments, ChecksumMode="ENABLED")
     except ClientError as error:
         if error.response["Error"]["Code"] not in _MISSING:
             raise
@@ -166,7 +166,7 @@ class _Reader:
         digest = hashlib.sha256()
         wanted = f"bytes={stored.offset}-{stored.offset + stored.length - 1}"
         try:
-            with closing(self._s3.get_object(Bucket=self._bucket, Key=file.key, Range=wanted)["Body"]) as body:
+            with closing(self._s3.get_object(**file.place(self._bucket).arguments, Range=wanted)["Body"]) as body:
                 for piece in body.iter_chunks(PIECE):
                     digest.update(piece)
         except ClientError as error:
@@ -176,11 +176,11 @@ class _Reader:
 
     def _range(self, file: StoredFile, offset: int, count: int) -> bytes:
         wanted = f"bytes={offset}-{offset + count - 1}"
-        with closing(self._s3.get_object(Bucket=self._bucket, Key=file.key, Range=wanted)["Body"]) as body:
+        with closing(self._s3.get_object(**file.place(self._bucket).arguments, Range=wanted)["Body"]) as body:
             return body.read()
 
     def _pieces(self, file: StoredFile) -> Iterator[bytes]:
-        with closing(self._s3.get_object(Bucket=self._bucket, Key=file.key)["Body"]) as body:
+        with closing(self._s3.get_object(**file.place(self._bucket).arguments)["Body"]) as body:
             for piece in body.iter_chunks(PIECE):
                 self._meter.add(len(piece), file.key)
                 yield piece

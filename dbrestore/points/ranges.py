@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 from urllib3.exceptions import SSLError
 
 from dbrestore.contract.errors import BackupArchived, BackupDamaged, RestoreError
+from dbrestore.contract.stored_place import StoredPlace
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -34,12 +35,12 @@ CLIENT_CONFIG: Final = Config(
 _DROPPED: Final = (HTTPClientError, ResponseStreamingError, IncompleteReadError, SSLError)
 
 
-def verified_range(s3: "S3Client", bucket: str, key: str, *, offset: int, length: int, sha256: str, what: str) -> Iterator[bytes]:
+def verified_range(s3: "S3Client", place: StoredPlace, *, offset: int, length: int, sha256: str, what: str) -> Iterator[bytes]:
     """`read_range` and `verified` in one: the bytes of a member, refused at their end if they aren't what the manifest says."""
-    return verified(read_range(s3, bucket, key, offset=offset, length=length), length=length, sha256=sha256, what=what)
+    return verified(read_range(s3, place, offset=offset, length=length), length=length, sha256=sha256, what=what)
 
 
-def read_range(s3: "S3Client", bucket: str, key: str, *, offset: int, length: int) -> Iterator[bytes]:
+def read_range(s3: "S3Client", place: StoredPlace, *, offset: int, length: int) -> Iterator[bytes]:
     """`length` bytes of the object from `offset`, in pieces of 1 MiB (the last one, and one at a dropped connection, may be smaller).
 
     Raises BackupDamaged if the object is gone or too short, BackupArchived if S3 must retrieve it first,
@@ -48,7 +49,7 @@ def read_range(s3: "S3Client", bucket: str, key: str, *, offset: int, length: in
     while position < end:
         before = position
         try:
-            for piece in _attempt(s3, bucket, key, position, end):
+            for piece in _attempt(s3, place, position, end):
                 position += len(piece)
                 yield piece
         except _DROPPED:
@@ -71,28 +72,28 @@ def verified(stream: Iterable[bytes], *, length: int, sha256: str, what: str) ->
         raise BackupDamaged(f"{what}: the SHA-256 of the stored bytes is {digest.hexdigest()}, the manifest says {sha256}")
 
 
-def _attempt(s3: "S3Client", bucket: str, key: str, position: int, end: int) -> Iterator[bytes]:
+def _attempt(s3: "S3Client", place: StoredPlace, position: int, end: int) -> Iterator[bytes]:
     try:
-        response = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={position}-{end - 1}")
+        response = s3.get_object(**place.arguments, Range=f"bytes={position}-{end - 1}")
     except ClientError as error:
-        if damage := _damage(error, key, position, end):
+        if damage := _damage(error, place, position, end):
             raise damage from error
         raise
     if response["ContentLength"] != end - position:
         response["Body"].close()
-        raise BackupDamaged(f"{key}: the object ends before byte {end}")
+        raise BackupDamaged(f"{place}: the object ends before byte {end}")
     # Entering the body itself would give the bare HTTP response, which takes a cut body for a whole one.
     with closing(response["Body"]) as body:
         while piece := body.read(CHUNK):
             yield piece
 
 
-def _damage(error: ClientError, key: str, position: int, end: int) -> RestoreError | None:
+def _damage(error: ClientError, place: StoredPlace, position: int, end: int) -> RestoreError | None:
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("NoSuchKey", "404"):
-        return BackupDamaged(f"{key}: the object is no longer in the repository")
+        return BackupDamaged(f"{place}: the object is no longer in the repository")
     if code == "InvalidObjectState":
-        return BackupArchived(f"{key}: the object is archived, and its retrieved copy is gone")
+        return BackupArchived(f"{place}: the object is archived, and its retrieved copy is gone")
     if code in ("InvalidRange", "416"):
-        return BackupDamaged(f"{key}: the object has no bytes {position} to {end - 1}")
+        return BackupDamaged(f"{place}: the object has no bytes {position} to {end - 1}")
     return None

@@ -106,8 +106,7 @@ def fetch(s3: "S3Client", bucket: str, backup: DatabaseBackup, encoding: str | N
     content = b"".join(
         verified_range(
             s3,
-            bucket,
-            backup.files[stored.file].key,
+            backup.files[stored.file].place(bucket),
             offset=stored.offset,
             length=stored.length,
             sha256=stored.sha256,

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
 from dbrestore.contract.manifest import ArchiveFormat, ByteRange, Compression, DatabaseBackup
+from dbrestore.contract.stored_place import StoredPlace
 from dbrestore.points import stored_points
 from dbrestore.points.pgdump import adding as points
 from dbrestore.points.pgdump import blocks as pgdump_blocks
@@ -48,7 +49,7 @@ def bucket(s3: "S3Client") -> str:
 
 def read(s3: "S3Client", bucket: str, backup: DatabaseBackup, stored: ByteRange) -> Iterator[bytes]:
     key = backup.files[stored.file].key
-    return verified_range(s3, bucket, key, offset=stored.offset, length=stored.length, sha256=stored.sha256, what="member")
+    return verified_range(s3, StoredPlace(bucket, key), offset=stored.offset, length=stored.length, sha256=stored.sha256, what="member")
 
 
 def restored_rows(s3: "S3Client", bucket: str, backup: DatabaseBackup) -> dict[tuple[str, str], bytes]:

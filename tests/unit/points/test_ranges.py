@@ -13,6 +13,7 @@ import botocore.exceptions
 import pytest
 
 from dbrestore.contract.errors import BackupDamaged
+from dbrestore.contract.stored_place import StoredPlace
 from dbrestore.points import ranges
 from tests.unit.points.conftest import BUCKET
 
@@ -69,7 +70,7 @@ def flaky(request: pytest.FixtureRequest) -> Iterator[FlakyS3]:
 
 @pytest.mark.parametrize("flaky", [[]], indirect=True)
 def test_a_range_is_one_request_and_comes_in_large_pieces(flaky: FlakyS3) -> None:
-    pieces = list(ranges.read_range(flaky.client(), "b", "k", offset=100, length=3 << 20))
+    pieces = list(ranges.read_range(flaky.client(), StoredPlace("b", "k"), offset=100, length=3 << 20))
 
     assert b"".join(pieces) == CONTENT[100 : 100 + (3 << 20)]
     assert [len(p) for p in pieces] == [1 << 20] * 3
@@ -78,7 +79,7 @@ def test_a_range_is_one_request_and_comes_in_large_pieces(flaky: FlakyS3) -> Non
 
 @pytest.mark.parametrize("flaky", [[0, 1, 5000, 1_500_000, 0]], indirect=True)
 def test_a_dropped_connection_is_taken_up_at_the_byte_reached(flaky: FlakyS3) -> None:
-    pieces = ranges.read_range(flaky.client(), "b", "k", offset=7, length=4_000_000)
+    pieces = ranges.read_range(flaky.client(), StoredPlace("b", "k"), offset=7, length=4_000_000)
 
     assert b"".join(pieces) == CONTENT[7:4_000_007]
     assert len(flaky.asked) == 6
@@ -90,7 +91,7 @@ def test_a_connection_that_always_drops_is_given_up(flaky: FlakyS3, monkeypatch:
     monkeypatch.setattr("time.sleep", lambda _: None)
 
     with pytest.raises(botocore.exceptions.IncompleteReadError):
-        list(ranges.read_range(flaky.client(), "b", "k", offset=0, length=1000))
+        list(ranges.read_range(flaky.client(), StoredPlace("b", "k"), offset=0, length=1000))
 
     assert len(flaky.asked) == ranges.FRUITLESS_ATTEMPTS
 
@@ -100,7 +101,7 @@ def test_one_client_serves_many_threads(flaky: FlakyS3) -> None:
     client = flaky.client()
 
     def read(offset: int) -> bytes:
-        return b"".join(ranges.read_range(client, "b", "k", offset=offset, length=50_000))
+        return b"".join(ranges.read_range(client, StoredPlace("b", "k"), offset=offset, length=50_000))
 
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(read, range(0, 400_000, 50_000)))
@@ -109,7 +110,7 @@ def test_one_client_serves_many_threads(flaky: FlakyS3) -> None:
 
 
 def test_an_empty_range_asks_nothing_of_s3(s3: "S3Client") -> None:
-    assert list(ranges.read_range(s3, BUCKET, "missing", offset=5, length=0)) == []
+    assert list(ranges.read_range(s3, StoredPlace(BUCKET, "missing"), offset=5, length=0)) == []
 
 
 @pytest.mark.parametrize(
@@ -124,12 +125,12 @@ def test_an_object_that_is_gone_or_shorter_is_damage(s3: "S3Client", key: str, o
     s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
 
     with pytest.raises(BackupDamaged, match=sentence):
-        list(ranges.read_range(s3, BUCKET, key, offset=offset, length=length))
+        list(ranges.read_range(s3, StoredPlace(BUCKET, key), offset=offset, length=length))
 
 
 def test_other_errors_of_s3_are_passed_on(s3: "S3Client") -> None:
     with pytest.raises(botocore.exceptions.ClientError, match="NoSuchBucket"):
-        list(ranges.read_range(s3, "another-bucket", "key", offset=0, length=1))
+        list(ranges.read_range(s3, StoredPlace("another-bucket", "key"), offset=0, length=1))
 
 
 @pytest.mark.parametrize(
@@ -152,4 +153,4 @@ def test_the_manifests_bytes_pass(s3: "S3Client") -> None:
     s3.put_object(Bucket=BUCKET, Key="key", Body=b"..rows..")
     digest = hashlib.sha256(b"rows").hexdigest()
 
-    assert list(ranges.verified_range(s3, BUCKET, "key", offset=2, length=4, sha256=digest, what="orders")) == [b"rows"]
+    assert list(ranges.verified_range(s3, StoredPlace(BUCKET, "key"), offset=2, length=4, sha256=digest, what="orders")) == [b"rows"]

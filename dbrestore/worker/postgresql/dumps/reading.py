@@ -104,7 +104,7 @@ class _Reading:
         """In requests of their own, so that what lies behind the table of contents isn't sent twice."""
         file = self.dump.files[0]
         for offset in range(0, file.length, _RANGE):
-            yield from read_range(self.s3, self.bucket, file.key, offset=offset, length=min(_RANGE, file.length - offset))
+            yield from read_range(self.s3, file.place(self.bucket), offset=offset, length=min(_RANGE, file.length - offset))
 
     def _carried_on(self, toc: Toc) -> Contents:
         """A note proves no damage: what is found damaged behind one is read once more, from its beginning."""
@@ -153,6 +153,6 @@ class _Reading:
 
     def _counted(self, number: int, begin: int = 0) -> Iterator[bytes]:
         file = self.dump.files[number]
-        for piece in read_range(self.s3, self.bucket, file.key, offset=begin, length=file.length - begin):
+        for piece in read_range(self.s3, file.place(self.bucket), offset=begin, length=file.length - begin):
             self.progress.add(len(piece))
             yield piece

@@ -14,6 +14,7 @@ import psycopg
 
 from dbrestore.contract.errors import BackupDamaged, ReplayFailed
 from dbrestore.contract.manifest import ByteRange, DatabaseBackup, LargeObjectMember, TableMember
+from dbrestore.contract.stored_place import StoredPlace
 from dbrestore.points.pgdump import blocks as pgdump_blocks
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.points.ranges import read_range, verified, verified_range
@@ -46,8 +47,7 @@ class Members:
             return verified([part], length=stored.length, sha256=stored.sha256, what=what)
         return verified_range(
             self.s3,
-            self.bucket,
-            self.backup.files[stored.file].key,
+            self._place(stored),
             offset=stored.offset,
             length=stored.length,
             sha256=stored.sha256,
@@ -57,12 +57,15 @@ class Members:
     def fetch(self, group: tuple[TableMember, ...]) -> Self:
         """The same, with the bytes of the whole group read at once. If they can't be had, each member is read, and judged, alone."""
         first, last = group[0].stored, group[-1].stored
-        key, length = self.backup.files[first.file].key, last.offset + last.length - first.offset
+        length = last.offset + last.length - first.offset
         try:
-            fetched = b"".join(read_range(self.s3, self.bucket, key, offset=first.offset, length=length))
+            fetched = b"".join(read_range(self.s3, self._place(first), offset=first.offset, length=length))
         except BackupDamaged:
             return self
         return replace(self, fetched=fetched, fetched_from=first.offset)
+
+    def _place(self, stored: ByteRange) -> StoredPlace:
+        return self.backup.files[stored.file].place(self.bucket)
 
 
 def groups(members: tuple[TableMember, ...], shared_from: int = limits.SHARED_MEMBER) -> Iterator[tuple[TableMember, ...]]:
