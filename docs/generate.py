@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from acceptance.sheet import Sheet
 from dbrestore.cli import error_reference, reference
-from dbrestore.contract import anchor, drills, job, record, request, sections
+from dbrestore.contract import anchor, drills, in_place, job, record, request, sections
 from dbrestore.contract import evidence as evidence_document
 from dbrestore.contract import plan as contract
 from dbrestore.contract.adoption import answers as adoption_answers
@@ -53,6 +53,7 @@ READ: tuple[type[Document], ...] = (
     access_configuration.AccessConfiguration,
     answer_configuration.AnswerConfiguration,
     adoption_rules.AdoptionConfiguration,
+    in_place.InPlaceConfiguration,
     adoption_answers.AdoptionQuestion,
     drills.DrillConfiguration,
     drills.DrillStart,

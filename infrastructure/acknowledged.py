@@ -21,6 +21,7 @@ STAGING = "the number in the name is the bucket's generation; account and Region
 WILDCARDS: Mapping[str, str] = {
     "{adopted_files}*": "what a rule of adoption names: the fixed beginning of its keys",
     "{adopted_points}*": "restore points of the instances that rules of adoption name",
+    "{in_place_files}*": "what configuration/in_place.json names: a bucket, and the beginning of its keys",
     "*": "IAM knows no resource for these actions; the condition holds them to the Region",
     "arn:{partition}:ec2:{region}:*:security-group/*": "a shared VPC's owner is in the ARN; the condition holds them to the VPCs",
     "arn:{partition}:ec2:{region}:*:subnet/*": "a shared VPC's owner is in the ARN; the condition holds them to the VPCs",

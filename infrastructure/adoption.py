@@ -34,13 +34,14 @@ def places(rules: Sequence[AdoptionRule], repository: str) -> dict[str, tuple[st
     instances = dict.fromkeys(keys.segment(rule.instance) for rule in rules)
     return {
         "adopted_bucket": tuple(dict.fromkeys(f"{s3}{rule.bucket}" for rule in rules)),
-        "adopted_files": tuple(dict.fromkeys(f"{s3}{rule.bucket}/{_literal(rule.keys.prefix)}" for rule in rules)),
+        "adopted_files": tuple(dict.fromkeys(f"{s3}{rule.bucket}/{literal(rule.keys.prefix)}" for rule in rules)),
         "adopted_key": tuple(dict.fromkeys(rule.kms_key for rule in rules if rule.kms_key)),
         "adopted_points": tuple(f"{points}{folder}{one}/" for one in instances for folder in ("", ".unfinished/")),
     }
 
 
-def _literal(prefix: str) -> str:
+def literal(prefix: str) -> str:
+    """The beginning of a key as it stands in the resource of a statement."""
     return "".join(_LITERAL.get(character, character) for character in prefix)
 
 

@@ -11,7 +11,7 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infrastructure import adoption, answers, drills, encryption, names
+from infrastructure import adoption, answers, drills, encryption, in_place, names
 from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
 from infrastructure.alarms import Watched, alarms, undelivered, undelivered_of_lambda
 from infrastructure.api import http_api
@@ -27,6 +27,7 @@ from infrastructure.statements import Statement, policy, session_policy
 from infrastructure.telling import topic_for_people
 from lambdas.configuration import adoption as adoption_configuration
 from lambdas.configuration import drills as drill_configuration
+from lambdas.configuration import in_place as in_place_configuration
 
 OF_FUNCTIONS = {
     "CKV_AWS_115": "reserving fails where the account's quota is 10 executions at once; a restore waits when it is throttled",
@@ -58,6 +59,7 @@ class ControlStack(Stack):
             settings.adoption_configuration,
         )
         self.adopted = adoption_configuration.read(settings.adoption_configuration).rules
+        self.read_in_place = in_place_configuration.read(settings.in_place_configuration).places
         require_names(self)
         self.ledger = ledger_table(self, settings.prefix)
         self.key = encryption.key(self, settings)
@@ -160,6 +162,7 @@ class ControlStack(Stack):
             "undelivered": self.undelivered.queue_arn,
             "hook_secret": self.api.hook_secrets if self.api else (),
             **adoption.places(self.adopted, self.repository.bucket_name),
+            **in_place.places(self.read_in_place),
         }
 
     def _environment(self, row: Function) -> dict[str, str]:
@@ -256,7 +259,12 @@ class ControlStack(Stack):
             "Signpost",
             parameter_name=self._named(names.CONTROL_PARAMETER),
             description="Where the dbrestore command finds its parts",
-            string_value=self.to_json_string({**places, "functions": asked, **({"apiUrl": self.api_url} if self.api_url else {})}),
+            string_value=self.to_json_string({**places, "functions": asked, **self._told_besides()}),
         )
         for name, value in places.items():
             CfnOutput(self, name[0].upper() + name[1:], value=value)
+
+    def _told_besides(self) -> dict[str, object]:
+        """What an installation may lack."""
+        in_place = [place.uri for place in self.read_in_place]
+        return {**({"apiUrl": self.api_url} if self.api_url else {}), **({"placesInPlace": in_place} if in_place else {})}

@@ -49,7 +49,7 @@ class Function:
         return (may.KEEP_UNDELIVERED,) if self.hears_events else ()
 
 
-PLANNING = (*may.READ_REPOSITORY, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS)
+PLANNING = (*may.READ_REPOSITORY, *may.READ_IN_PLACE, *may.READ_CERTIFICATES, may.SEE_EXECUTIONS)
 PLAN = Function(
     "PlanRestore",
     "lambdas.planning.plan_restore.plan_restore",
@@ -70,12 +70,12 @@ FUNCTIONS = (
     Function(
         "RequestRetrieval",
         "lambdas.archive.request_retrieval.request_retrieval",
-        control=(*may.READ_REPOSITORY, may.RETRIEVE_FILES),
+        control=(*may.READ_REPOSITORY, may.RETRIEVE_FILES, *may.SEE_IN_PLACE, may.RETRIEVE_IN_PLACE),
     ),
     Function(
         "RetrieveArchive",
         "lambdas.archive.retrieve_archive.retrieve_archive",
-        control=(*may.READ_REPOSITORY, may.END_TASKS),
+        control=(*may.READ_REPOSITORY, *may.SEE_IN_PLACE, may.END_TASKS),
     ),
     Function(
         "HearRetrieval",
@@ -90,7 +90,8 @@ FUNCTIONS = (
     Function(
         "StageNativeBackups",
         "lambdas.staging.stage_native_backups.stage_native_backups",
-        control=may.READ_REPOSITORY,
+        # With damage on purpose it reads the first bytes itself.
+        control=(*may.READ_REPOSITORY, *may.READ_IN_PLACE),
         target=may.STAGE_BACKUPS,
     ),
     Function(
@@ -103,7 +104,7 @@ FUNCTIONS = (
         "ReplayDumps",
         "lambdas.databases.replay_dumps.replay_dumps",
         # What is archived again is looked for there.
-        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
+        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY, *may.SEE_IN_PLACE),
         target=(*may.RUN_JOBS, *may.KEEP_GROUP),
     ),
     Function(
@@ -118,7 +119,7 @@ FUNCTIONS = (
     Function(
         "VerifyDatabases",
         "lambdas.databases.verify_databases.verify_databases",
-        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY),
+        control=(*may.KEEP_EVIDENCE, *may.READ_REPOSITORY, *may.SEE_IN_PLACE),
         target=(*may.RUN_JOBS, *may.KEEP_GROUP),
     ),
     Function(

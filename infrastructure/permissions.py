@@ -281,10 +281,21 @@ MAKE_STAGING_BUCKET = Statement(
     (STAGING_BUCKETS,),
 )
 SEE_STAGED = Statement(("s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"), (STAGING_BUCKETS,))
+# What lies in somebody's bucket, by its version alone; places are declared in configuration/in_place.json, and without one there is none of
+# it. Listing lets a version that is gone answer "not found" instead of "denied".
+SEE_IN_PLACE = (
+    Statement(("s3:GetObjectVersion",), ("{in_place_files}*",)),
+    Statement(("s3:ListBucket",), ("{in_place_bucket}",)),
+)
+DECRYPT_IN_PLACE = Statement(("kms:Decrypt",), ("{in_place_key}",), {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}})
+READ_IN_PLACE = (*SEE_IN_PLACE, DECRYPT_IN_PLACE)
+RETRIEVE_IN_PLACE = Statement(("s3:RestoreObject",), ("{in_place_files}*",))
 # S3 copies on behalf of one caller: it must be allowed to read there and to write here.
 COPY_BACKUPS = (
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*", STAGED_OBJECTS)),
+    Statement(("s3:GetObjectVersion",), ("{in_place_files}*",)),
     Statement(("s3:PutObject", "s3:ListMultipartUploadParts"), (STAGED_OBJECTS,)),
+    DECRYPT_IN_PLACE,
     Statement(
         ("kms:Decrypt",),
         ("arn:{partition}:kms:*:{control}:key/*",),
@@ -384,6 +395,8 @@ WORKER = (
         conditions=IN_THIS_REGION,
     ),
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*", "arn:{partition}:s3:::{evidence}/certificates/*", "{program}")),
+    Statement(("s3:GetObjectVersion",), ("{in_place_files}*",)),
+    DECRYPT_IN_PLACE,
     # As for the functions: without it a file that is gone would be a denied one.
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
     # Its job's documents, and how far it has read a dump.

@@ -17,6 +17,7 @@ from lambdas.configuration import answers as answer_configuration
 from lambdas.configuration import credentials as credential_configuration
 from lambdas.configuration import drills as drill_configuration
 from lambdas.configuration import extensions as extension_configuration
+from lambdas.configuration import in_place as in_place_configuration
 from lambdas.configuration import sqlserver as sqlserver_configuration
 from lambdas.configuration import workers as worker_configuration
 
@@ -81,6 +82,7 @@ class Settings:
     answer_configuration: Path = answer_configuration.DEPLOYED
     swap_keep_days: int = KEEP_DAYS
     adoption_configuration: Path = adoption_configuration.DEPLOYED
+    in_place_configuration: Path = in_place_configuration.DEPLOYED
 
 
 def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings:
@@ -117,6 +119,7 @@ def read(context: Callable[[str], Any], now: datetime | None = None) -> Settings
         _configuration(context("answerConfiguration"), answer_configuration.DEPLOYED, partial(answer_configuration.read, callers=callers)),
         _kept(context("swapKeepDays")),
         _configuration(context("adoptionConfiguration"), adoption_configuration.DEPLOYED, adoption_configuration.read),
+        _configuration(context("inPlaceConfiguration"), in_place_configuration.DEPLOYED, in_place_configuration.read),
     )
 
 

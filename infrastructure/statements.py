@@ -17,7 +17,8 @@ class Statement:
     `{ledger}`, `{repository}`, `{evidence}`, `{undelivered}`, `{program}`, `{control}` and
     `{control_region}`, the control account and its Region, `{prefix}`, the installation's name, and `{vpc}` and `{hook_secret}`, which
     stand for each of several, as do `{adopted_bucket}`, `{adopted_files}`, `{adopted_key}` and `{adopted_points}`, which rules of adoption
-    name; `{credential_prefix}` and `{iam_user}`, what workers may log in with.
+    name, and `{in_place_bucket}`, `{in_place_files}` and `{in_place_key}`, from which restores read in
+    place; `{credential_prefix}` and `{iam_user}`, what workers may log in with.
     """
 
     actions: tuple[str, ...]

@@ -17,13 +17,15 @@ from constructs import Construct
 
 from dbrestore.contract.deployed import job_document
 from dbrestore.contract.names import standing
-from infrastructure import names
+from infrastructure import in_place, names
 from infrastructure import permissions as may
 from infrastructure.acknowledged import acknowledge_wildcards
 from infrastructure.bundles import worker_program
+from infrastructure.dependencies import ROOT
 from infrastructure.functions import FUNCTIONS
 from infrastructure.settings import CREDENTIAL_PREFIX, EXTERNAL_ID, IAM_USER, POLICY_ARN
 from infrastructure.statements import Places, Statement, policy
+from lambdas.configuration import in_place as in_place_configuration
 
 # CloudFormation has no loops without a transform, which StackSets of an organisation refuse: each VPC is a parameter of its own.
 MOST_VPCS = 4
@@ -68,6 +70,8 @@ class TargetStack(Stack):
         boundary = "The ARN of the policy that bounds the roles of this stack, or empty"
         self.permissions_boundary = self._or("PermissionsBoundary", Aws.NO_VALUE, rf"^({POLICY_ARN})?$", boundary)
         self.vpcs = self._vpcs()
+        given = self.node.try_get_context("inPlaceConfiguration") or in_place_configuration.DEPLOYED
+        self.read_in_place = in_place_configuration.read(ROOT / given).places
         self.evidence = names.bucket(self._named(names.EVIDENCE_BUCKET), self.control_account, self.control_region)
         self.program = self._program_at(program_key) if program_key else self._published(worker_program())
         role = self._target_role()
@@ -187,6 +191,7 @@ class TargetStack(Stack):
             "program": self.program.arn,
             "credential_prefix": self.credential_prefix,
             "iam_user": self.iam_user,
+            **in_place.places(self.read_in_place),
         }
 
     def _standing_groups(self) -> None:

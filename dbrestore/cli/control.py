@@ -53,7 +53,8 @@ class Account:
 @dataclass(frozen=True)
 class ControlPlane:
     """The deployed application: its state machine, ledger and buckets; `functions` are the names of those that commands ask questions,
-    `api_url` is the stage of its HTTP API, None if it has none."""
+    `api_url` is the stage of its HTTP API, None if it has none. `places_in_place` (s3://bucket/prefix) are where restores may read backups
+    that nobody copied."""
 
     account: Account
     state_machine_arn: str
@@ -62,6 +63,7 @@ class ControlPlane:
     evidence_bucket: str
     functions: Mapping[str, str] = field(default_factory=dict)
     api_url: str | None = None
+    places_in_place: tuple[str, ...] = ()
 
     @cached_property
     def executions(self) -> Any:
@@ -81,7 +83,7 @@ class ControlPlane:
 
 def find(account: Account) -> ControlPlane:
     """Read the SSM parameter `/<installation>/control`, a JSON object {stateMachineArn, ledgerTable, repositoryBucket, evidenceBucket,
-    functions, apiUrl}.
+    functions, apiUrl, placesInPlace}.
 
     Raises ControlPlaneNotFound if it isn't there or nothing answers at the endpoint.
     """
@@ -116,6 +118,7 @@ def _read(account: Account, text: str) -> ControlPlane:
             # A version that had no such functions wrote none.
             dict(values.get("functions", {})),
             values.get("apiUrl"),
+            tuple(values.get("placesInPlace", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ControlPlaneNotFound(

@@ -21,6 +21,7 @@ from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreRe
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.contract.manifest import Manifest
 from dbrestore.points import known_digests, stored_points
+from dbrestore.points.in_s3.in_place import warnings as in_place_warnings
 from dbrestore.points.in_s3.retrieval import Wish
 from dbrestore.points.unfinished_point import Progress
 
@@ -79,6 +80,14 @@ Positions = Annotated[
 ]
 
 
+InPlace = Annotated[
+    bool,
+    typer.Option(
+        "--in-place",
+        help="Backups in S3: copy nothing; the restore point refers to the versions that lie there now. Their bucket must keep versions, "
+        "and restores must be allowed to read there (configuration/in_place.json). Whoever deletes these versions takes the point away.",
+    ),
+]
 Near = Annotated[
     str | None,
     typer.Option(
@@ -112,18 +121,20 @@ def add(
     requester_pays: RequesterPays = False,
     retrieve: Retrieve = None,
     retrieve_days: RetrieveDays = 3,
+    in_place: InPlace = False,
     near: Near = None,
     account: ToAccount = None,
     to_region: ToRegion = None,
     worker: WorkerWishes = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Make restore points from existing backups: each is read once, checked and copied into the repository. One point for all dumps given;
-    for SQL Server as many as there are full backups of a database."""
+    """Make restore points from existing backups: each is read once, checked and copied into the repository, or stays in S3 (--in-place).
+    One point for all dumps given; for SQL Server as many as there are full backups of a database."""
     of_engine = ENGINES[engine.value]
     wishes = request.worker_wishes(worker or ())
     where = near, account, to_region
-    given = Given(instance, source, database or [], position or [], requester_pays, *where, wishes, _retrieval(retrieve, retrieve_days))
+    retrieval = _retrieval(retrieve, retrieve_days)
+    given = Given(instance, source, database or [], position or [], requester_pays, *where, wishes, retrieval, in_place)
     of_engine.require_fitting(given)
     _require_fitting(given)
     digests = _digests(sha256 or [], source)
@@ -133,16 +144,24 @@ def add(
     for manifest in added.points:
         _tell_added(manifest, as_json=as_json)
     for sentence in added.left_out:
-        if as_json:
-            display.print_json({"type": "leftOut", "message": sentence})
-        else:
-            consoles.say(f"Left out: {sentence}")
+        _tell("leftOut", "Left out", sentence, as_json=as_json)
+    for sentence in in_place_warnings(given.source(plane), added.points) if in_place else ():
+        _tell("warning", "Warning", sentence, as_json=as_json)
     return ExitCode.DONE
+
+
+def _tell(kind: str, label: str, sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        display.print_json({"type": kind, "message": sentence})
+    else:
+        consoles.say(f"{label}: {sentence}")
 
 
 def _require_fitting(given: Given) -> None:
     if given.retrieval and not given.places:
         raise RestoreRequestInvalid("--retrieve is for backups in S3: leave it out")
+    if given.in_place and not given.places:
+        raise RestoreRequestInvalid("--in-place is for backups in S3: leave it out")
 
 
 def _retrieval(tier: RetrievalTier | None, days: int) -> Wish | None:

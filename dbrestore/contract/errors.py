@@ -14,7 +14,7 @@ caught, carry the exit code of all that is below them, and are never raised them
     │   └── ConfigurationInvalid         1
     │       WorkerConfigurationInvalid, ExtensionConfigurationInvalid, SqlServerConfigurationInvalid,
     │       CredentialConfigurationInvalid, DrillConfigurationInvalid, AccessConfigurationInvalid,
-    │       AnswerConfigurationInvalid, AdoptionConfigurationInvalid
+    │       AnswerConfigurationInvalid, AdoptionConfigurationInvalid, InPlaceConfigurationInvalid
     │   ExtensionNotAllowed, CertificateBundleMissing, CrossRegionCopyRefused
     ├── AccountUnfit                     1
     │   AwsRefused, SourceAccessDenied, WorkerVolumeRefused, StagingAccessDenied, KmsKeyRefused
@@ -189,6 +189,10 @@ class AnswerConfigurationInvalid(ConfigurationInvalid):
 
 class AdoptionConfigurationInvalid(ConfigurationInvalid):
     """The file that says which backups become restore points as they arrive: one line per problem, with its place."""
+
+
+class InPlaceConfigurationInvalid(ConfigurationInvalid):
+    """The file that says where restores may read backups that nobody copied: one line per problem, with its place."""
 
 
 class ExtensionNotAllowed(InstallationUnfit):

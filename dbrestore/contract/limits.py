@@ -107,6 +107,8 @@ ABANDONED_UPLOAD_DAYS = 7
 # Files that one invocation asks S3 for: S3 takes 1,000 such requests a second per account and Region, so a batch is done in seconds.
 ARCHIVE_BATCH = 2_000
 ARCHIVE_THREADS = 32
+# Files of a point that lie in somebody's bucket: each is asked about by itself, which takes a plan some ten seconds for so many.
+REFERENCED_FILES = 5_000
 # S3 Glacier promises 300 MB/s for large objects of an Expedited retrieval.
 EXPEDITED_BYTES_PER_SECOND = 300_000_000
 # A copy that goes sooner is asked for again while it is read.

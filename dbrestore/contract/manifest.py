@@ -7,6 +7,8 @@
 
     <repository bucket>/<instance>/<point id>/<database>/01-full-1-of-2.bak        native SQL Server backups, one set each
 
+    s3://<any bucket>/<any key>, one version of it                        what was added in place: then nothing lies under the file's key
+
 Names in keys are percent-encoded (`contract.keys`); the manifest holds them as they are. A member is one byte range of one object, so
 one table's rows are one ranged GET. Without this product, `pg_restore` still reads every file.
 """
@@ -30,11 +32,26 @@ RecoveryModel = Literal["FULL", "BULK_LOGGED", "SIMPLE"]
 Count = Annotated[int, Field(ge=0)]
 
 
+class ObjectReference(Document):
+    """One version of an object that stays where it is. `etag` as S3 writes it, quotes included."""
+
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    key: str = Field(min_length=1)
+    version_id: str = Field(min_length=1)
+    etag: str = Field(min_length=1)
+
+    @property
+    def place(self) -> StoredPlace:
+        """Where it lies."""
+        return StoredPlace(self.bucket, self.key, self.version_id)
+
+
 class StoredFile(Document):
     """One object of the restore point. `storage_class` is the class at the time of writing. `crc32` is the whole file's as S3 writes it
     (4 bytes, big endian, base64): S3 computes the same of a copy, so that one can be compared without reading it; points of version
     0.1 have none. `sha256` is None for what S3 copied in parts and nobody has read: then there is a `crc32`. `origin` is the `s3://` URI
-    that it was copied from."""
+    that it was copied from. With a `reference` it wasn't copied: the bytes are that version's, the key is the name of the file in the point
+    and no object's, and what nobody has read may have neither `sha256` nor `crc32`."""
 
     key: str
     length: Count
@@ -42,10 +59,11 @@ class StoredFile(Document):
     crc32: str | None = None
     storage_class: str = "STANDARD"
     origin: str | None = None
+    reference: ObjectReference | None = None
 
     def place(self, repository: str) -> StoredPlace:
         """Where it lies; `repository` is the bucket of the point's manifest."""
-        return StoredPlace(repository, self.key)
+        return self.reference.place if self.reference else StoredPlace(repository, self.key)
 
 
 class ByteRange(Document):
@@ -252,6 +270,16 @@ class Manifest(Document):
     created_at: datetime
     databases: tuple[DatabaseBackup, ...] = ()
     native_databases: tuple[NativeDatabaseBackup, ...] = ()
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """All files of all databases."""
+        return tuple(file for backup in self.backups for file in backup.files)
+
+    @property
+    def references(self) -> tuple[ObjectReference, ...]:
+        """What it needs of other buckets; empty if everything lies beside it."""
+        return tuple(file.reference for file in self.files if file.reference)
 
     @property
     def backups(self) -> tuple[DatabaseBackup | NativeDatabaseBackup, ...]:

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract.errors import BackupDamaged, RestoreError
 from dbrestore.contract.manifest import ByteRange, DatabaseBackup, Engine, Manifest, NativeDatabaseBackup, StoredFile
+from dbrestore.points.in_s3.refusals import explained
 from dbrestore.points.sqlserver.file import inspect
 from dbrestore.points.unfinished_point import Meter, Progress
 
@@ -30,6 +31,8 @@ State = Literal["ok", "damaged", "missing", "archived"]
 PIECE: Final = 1 << 20
 
 _MISSING: Final = ("404", "NoSuchKey", "NoSuchVersion", "NotFound")
+# Of a version: what can't be an id of one, or is a delete marker's.
+_NO_VERSION: Final = ("400", "405", "MethodNotAllowed")
 
 
 @dataclass(frozen=True)
@@ -83,15 +86,22 @@ def _present(s3: "S3Client", bucket: str, file: StoredFile) -> "HeadObjectOutput
     try:
         told = s3.head_object(**file.place(bucket).arguments, ChecksumMode="ENABLED")
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _MISSING:
-            raise
-        headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
-        hidden = headers.get("x-amz-delete-marker") == "true"
-        why = "is hidden by a delete marker: S3 may still have its versions" if hidden else "is not in the repository"
-        return Verdict(file.key, "missing", f"{why}: choose another restore point")
+        if error.response["Error"]["Code"] not in (*_MISSING, *(_NO_VERSION if file.reference else ())):
+            raise (explained(error, str(file.reference.place)) if file.reference else error) from error
+        return Verdict(file.key, "missing", f"{_why_missing(error, file)}: choose another restore point")
+    if file.reference and told["ETag"] != file.reference.etag:
+        return Verdict(file.key, "damaged", f"has the ETag {told['ETag']}, and the manifest says {file.reference.etag}")
     if told["ContentLength"] == file.length:
         return told
     return Verdict(file.key, "damaged", f"has {told['ContentLength']:,} bytes, and the manifest says {file.length:,}")
+
+
+def _why_missing(error: ClientError, file: StoredFile) -> str:
+    if file.reference:
+        return f"is gone: somebody deleted {file.reference.place}"
+    headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
+    hidden = headers.get("x-amz-delete-marker") == "true"
+    return "is hidden by a delete marker: S3 may still have its versions" if hidden else "is not in the repository"
 
 
 def _by_checksum(file: StoredFile, told: "HeadObjectOutputTypeDef") -> tuple[State, str]:
@@ -103,6 +113,8 @@ def _by_checksum(file: StoredFile, told: "HeadObjectOutputTypeDef") -> tuple[Sta
         same = base64.b64decode(sha256).hex() == file.sha256
     elif found and file.crc32 and not is_of_parts:
         same = found == file.crc32
+    if same is None and file.reference:
+        return "ok", "is the version that was added, with its length and ETag"
     if same is None:
         return "ok", "has its length; S3 keeps no checksum of it that can be compared: read it with --deep"
     return ("ok", "has its length and its checksum") if same else ("damaged", "has a different checksum than the manifest says")

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
 from urllib3.exceptions import SSLError
 
-from dbrestore.contract.errors import BackupArchived, BackupDamaged, RestoreError
+from dbrestore.contract.errors import BackupArchived, BackupDamaged, RestoreError, SourceAccessDenied
 from dbrestore.contract.stored_place import StoredPlace
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ CLIENT_CONFIG: Final = Config(
 )
 
 # botocore translates a broken protocol but not a broken TLS session in the middle of a body.
+_VERSION_GONE: Final = ("NoSuchVersion", "MethodNotAllowed", "405")
+ALLOW_IN_PLACE: Final = (
+    "name the place in configuration/in_place.json and deploy both stacks; a bucket of another account must allow the role in its policy, "
+    "and the policy of the object's KMS key kms:Decrypt"
+)
 _DROPPED: Final = (HTTPClientError, ResponseStreamingError, IncompleteReadError, SSLError)
 
 
@@ -44,7 +49,7 @@ def read_range(s3: "S3Client", place: StoredPlace, *, offset: int, length: int) 
     """`length` bytes of the object from `offset`, in pieces of 1 MiB (the last one, and one at a dropped connection, may be smaller).
 
     Raises BackupDamaged if the object is gone or too short, BackupArchived if S3 must retrieve it first,
-    and the SDK's own error when it can't be read at all."""
+    SourceAccessDenied for what lies in somebody's bucket and is denied, and the SDK's own error when it can't be read at all."""
     position, end, fruitless = offset, offset + length, 0
     while position < end:
         before = position
@@ -92,6 +97,11 @@ def _damage(error: ClientError, place: StoredPlace, position: int, end: int) -> 
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("NoSuchKey", "404"):
         return BackupDamaged(f"{place}: the object is no longer in the repository")
+    if code in _VERSION_GONE:
+        return BackupDamaged(f"{place}: somebody deleted this version, which the restore point refers to: choose another restore point")
+    if code in ("AccessDenied", "403") and place.version_id:
+        told = error.response.get("Error", {}).get("Message", "")
+        return SourceAccessDenied(f"{place}: S3 denies it to the worker ({told}): {ALLOW_IN_PLACE}")
     if code == "InvalidObjectState":
         return BackupArchived(f"{place}: the object is archived, and its retrieved copy is gone")
     if code in ("InvalidRange", "416"):

@@ -19,6 +19,8 @@ from dbrestore.contract.errors import BackupDamaged
 from dbrestore.contract.manifest import DatabaseBackup, Engine, Manifest, StoredFile
 from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.contract.refusals import error_code
+from dbrestore.contract.stored_place import StoredPlace
+from lambdas.archive import references
 from lambdas.lookup.sqlserver import planned_sets
 from lambdas.runtime.clock import system_clock
 
@@ -34,7 +36,7 @@ ARCHIVES = ("GLACIER", "DEEP_ARCHIVE", "ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS")
 class FoundFile:
     """A file as it lies in S3. `storage_class` of an object in an archive tier of Intelligent-Tiering is that tier. `readable_until` is
     when the retrieved copy of an archived file goes; None while there is none. What it can be used for is judged by the moment of
-    the look."""
+    the look. `elsewhere` is where it lies if that isn't the repository."""
 
     key: str
     length: int
@@ -42,6 +44,11 @@ class FoundFile:
     in_progress: bool = False
     readable_until: datetime | None = None
     looked_at: datetime = field(default_factory=system_clock)
+    elsewhere: StoredPlace | None = None
+
+    def place(self, repository: str) -> StoredPlace:
+        """Where it lies."""
+        return self.elsewhere or StoredPlace(repository, self.key)
 
     @property
     def is_archived(self) -> bool:
@@ -81,15 +88,23 @@ ENGINES: Final[dict[Engine, Callable[[Manifest, PlannedDatabase], Iterable[Store
 
 
 def look(s3: "S3Client", bucket: str, files: Sequence[StoredFile]) -> tuple[FoundFile, ...]:
-    """Each file as it is now, in the same order. Raises BackupDamaged if one is missing or has another length."""
+    """Each file as it is now, in the same order. Raises BackupDamaged if one is missing or has another length, SourceAccessDenied for
+    one that lies in somebody's bucket and is denied."""
+    found = _look_in_repository(s3, bucket, [file for file in files if not file.reference])
+    with ThreadPoolExecutor(limits.ARCHIVE_THREADS) as pool:
+        found |= {one.key: one for one in pool.map(lambda file: look_at(s3, bucket, file), [file for file in files if file.reference])}
+    return tuple(found[file.key] for file in files)
+
+
+def _look_in_repository(s3: "S3Client", bucket: str, files: Sequence[StoredFile]) -> dict[str, FoundFile]:
     folders = groupby(sorted(file.key for file in files), key=lambda key: key.rpartition("/")[0] + "/")
     listed = {file.key: file for folder, keys in folders for file in _listed(s3, bucket, folder, tuple(keys))}
     for file in files:
         _require_as_stored(file, listed.get(file.key))
-    unclear = [file.key for file in files if _must_ask(listed[file.key])]
+    unclear = [file for file in files if _must_ask(listed[file.key])]
     with ThreadPoolExecutor(limits.ARCHIVE_THREADS) as pool:
-        listed |= zip(unclear, pool.map(lambda key: look_at(s3, bucket, key), unclear), strict=True)
-    return tuple(listed[file.key] for file in files)
+        listed |= {one.key: one for one in pool.map(lambda file: look_at(s3, bucket, file), unclear)}
+    return {file.key: listed[file.key] for file in files}
 
 
 def _listed(s3: "S3Client", bucket: str, folder: str, keys: Sequence[str]) -> Iterator[FoundFile]:
@@ -107,14 +122,15 @@ def _listed(s3: "S3Client", bucket: str, folder: str, keys: Sequence[str]) -> It
 
 def _require_as_stored(file: StoredFile, found: FoundFile | None) -> None:
     if found is None:
-        raise gone(file.key)
+        raise gone(StoredPlace("", file.key))
     if found.length != file.length:
         raise BackupDamaged(f"{file.key} has {found.length} bytes, the manifest says {file.length}: choose another restore point")
 
 
-def gone(key: str) -> BackupDamaged:
+def gone(place: StoredPlace) -> BackupDamaged:
     """The error for a file that somebody deleted."""
-    return BackupDamaged(f"{key} is missing from the repository: choose another restore point")
+    lacks = "is gone" if place.version_id else "is missing from the repository"
+    return BackupDamaged(f"{place} {lacks}: choose another restore point")
 
 
 def _found(item: Mapping[str, Any]) -> FoundFile:
@@ -132,22 +148,28 @@ def _must_ask(file: FoundFile) -> bool:
     return file.storage_class == INTELLIGENT
 
 
-def look_at(s3: "S3Client", bucket: str, key: str) -> FoundFile:
+def look_at(s3: "S3Client", bucket: str, file: StoredFile) -> FoundFile:
     """One file, by HeadObject: `x-amz-restore` is `ongoing-request="true"`, or `ongoing-request="false", expiry-date="..."`, or absent
-    (Amazon S3 API reference, "HeadObject"). Raises BackupDamaged if it is missing."""
+    (Amazon S3 API reference, "HeadObject"). Raises BackupDamaged if it is missing or isn't the version that was added,
+    SourceAccessDenied."""
     try:
-        head = s3.head_object(Bucket=bucket, Key=key)
+        head = s3.head_object(**file.place(bucket).arguments)
     except ClientError as error:
-        if error_code(error) != "404":
-            raise
-        raise gone(key) from error
+        raise (references.refused(error, file.reference) if file.reference else _missing(error, file.key)) from error
+    if file.reference:
+        references.require_same(file, file.reference, head)
     restore = head.get("Restore", "")
     _, _, expiry = restore.partition('expiry-date="')
     storage_class = head.get("StorageClass", "STANDARD")
     return FoundFile(
-        key=key,
+        key=file.key,
         length=head["ContentLength"],
         storage_class=head.get("ArchiveStatus", storage_class) if storage_class == INTELLIGENT else storage_class,
         in_progress='ongoing-request="true"' in restore,
         readable_until=parsedate_to_datetime(expiry.rstrip('"')) if expiry else None,
+        elsewhere=file.reference.place if file.reference else None,
     )
+
+
+def _missing(error: ClientError, key: str) -> Exception:
+    return gone(StoredPlace("", key)) if error_code(error) == "404" else error

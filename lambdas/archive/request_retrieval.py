@@ -21,6 +21,7 @@ from dbrestore.ledger.stored_plan import WHERE_TO_REPORT
 from dbrestore.ledger.table import ConditionFailed, Item
 from dbrestore.points.archive_classes import LONGEST_WAIT
 from lambdas.archive import files as archive_files
+from lambdas.archive import references
 from lambdas.archive.files import FoundFile
 from lambdas.lookup.source import source_manifest
 from lambdas.runtime.inputs import BatchInput
@@ -98,15 +99,17 @@ def _ask(s3: "S3Client", bucket: str, file: FoundFile, tier: ArchiveTier, days: 
     possible = tier if tier in LONGEST_WAIT[file.storage_class] else "Standard"
     request: Any = {**kept, "GlacierJobParameters": {"Tier": possible}}
     try:
-        s3.restore_object(Bucket=bucket, Key=file.key, RestoreRequest=request)
+        s3.restore_object(**file.place(bucket).arguments, RestoreRequest=request)
     except ClientError as error:
         code = error_code(error)
         if code in ("RestoreAlreadyInProgress", "ObjectAlreadyInActiveTierError", "InvalidObjectState"):
             return True
         if code == "GlacierExpeditedRetrievalNotAvailable":
             return False
-        if code in ("NoSuchKey", "404"):
-            raise archive_files.gone(file.key) from error
+        if code in ("NoSuchKey", "NoSuchVersion", "404"):
+            raise archive_files.gone(file.place(bucket)) from error
+        if file.elsewhere and code == "AccessDenied":
+            raise references.denied(file.elsewhere) from error
         raise
     return True
 

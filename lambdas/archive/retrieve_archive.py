@@ -10,6 +10,7 @@ from typing import Any
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupArchived, NotReady, RestoreError, RetrievalTimedOut
+from dbrestore.contract.manifest import StoredFile
 from dbrestore.contract.plan import Plan
 from dbrestore.contract.sections import ArchiveSection
 from dbrestore.points.archive_classes import LONGEST_WAIT
@@ -34,15 +35,16 @@ def _wait(section: RetrievalInput, restore: Restore) -> ArchiveSection:
     plan = section.plan
     s3, bucket = restore.surroundings.control.s3, restore.settings.repository_bucket
     key = arrivals.awaited(restore.ledger)
+    files = {file.key: file for file in _files(restore, plan)}
     missing: Sequence[FoundFile] = ()
     while True:
         if key:
             # The order matters: what arrives after the look finds the token.
             arrivals.wait_for(restore.ledger, key, section.task_token)
-            if (file := archive_files.look_at(s3, bucket, key)).in_progress:
+            if (file := archive_files.look_at(s3, bucket, files[key])).in_progress:
                 _require_in_time(restore, file)
                 raise NotReady(_told(restore, key, len(missing)))
-        found = _found(restore, plan)
+        found = archive_files.look(s3, bucket, tuple(files.values()))
         missing = [file for file in found if not file.is_readable]
         if not missing:
             return _arrived(restore, found)
@@ -77,10 +79,13 @@ def _told(restore: Restore, key: str, missing: int) -> str:
     return f"waiting for S3 to retrieve {still} ({wish.tier}), {key} among them"
 
 
+def _files(restore: Restore, plan: Plan) -> Sequence[StoredFile]:
+    return archive_files.of_plan(plan, source_manifest(restore, plan))
+
+
 def _found(restore: Restore, plan: Plan) -> Sequence[FoundFile]:
     """Every file that the restore reads, as it lies in S3 now."""
-    files = archive_files.of_plan(plan, source_manifest(restore, plan))
-    return archive_files.look(restore.surroundings.control.s3, restore.settings.repository_bucket, files)
+    return archive_files.look(restore.surroundings.control.s3, restore.settings.repository_bucket, _files(restore, plan))
 
 
 def _require_none(restore: Restore, cold: Sequence[FoundFile]) -> None:

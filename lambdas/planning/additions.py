@@ -46,7 +46,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     worker: WorkerPart | None = None
     if target and instance:
         site = Site(place.partition, place.account, place.region, section.execution_arn.split(":")[3])
-        worker = worker_plan.part(target, instance, site, size, order.worker, surroundings.settings, problems)
+        worker = worker_plan.part(target, instance, site, size, order.worker, surroundings.settings, problems, _buckets(note))
     problems.raise_if_any()
     if not (instance and worker and worker.planned):
         raise InternalContradiction(f"A look-up gave no answer and no reason. Nothing was made. {stored_plan.WHERE_TO_REPORT}")
@@ -77,6 +77,10 @@ def _addition(note: Unfinished, bucket: str, size: int) -> PlannedAddition:
         bytes=size,
         databases=tuple(dump.name for dump in note.dumps)[:MOST_NAMES],
     )
+
+
+def _buckets(note: Unfinished) -> set[str]:
+    return {file.reference.bucket for dump in note.dumps for file in dump.files if file.reference}
 
 
 def _order(request: Mapping[str, Any]) -> AdditionOrder:

@@ -19,6 +19,7 @@ from dbrestore.contract.plan import PlannedDatabase, PlannedNative
 from dbrestore.contract.request import RestoreRequest
 from dbrestore.contract.request_problems import Problems
 from lambdas.archive import files as archive_files
+from lambdas.archive import references
 from lambdas.archive.files import FoundFile
 from lambdas.lookup import target as target_lookup
 from lambdas.runtime.aws import TargetAccount
@@ -87,9 +88,12 @@ def check_names(found: Findings, engine: Engine, problems: Problems) -> None:
 
 
 def look_at_files(found: Findings, pointer: str, files: Sequence[StoredFile], problems: Problems) -> tuple[FoundFile, ...]:
-    """The files of one database as they lie in the repository."""
+    """The files of one database as they lie in S3."""
     s3, bucket = found.surroundings.control.s3, found.surroundings.settings.repository_bucket
-    return problems.collect(pointer, lambda: archive_files.look(s3, bucket, files)) or ()
+    looked = problems.collect(pointer, lambda: archive_files.look(s3, bucket, files)) or ()
+    readable = [file for file, seen in zip(files, looked, strict=False) if seen.is_readable]
+    problems.collect(pointer, lambda: references.require_decryptable(s3, readable))
+    return looked
 
 
 def check_storage(found: Findings, needed: int, purpose: str, fix: str, problems: Problems) -> list[str]:

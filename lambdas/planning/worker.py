@@ -4,6 +4,7 @@ Invariant: like the engines' parts it raises for nothing that is wrong with the 
 problem and goes on.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,9 +65,10 @@ def part(
     request: WorkerRequest,
     settings: Settings,
     problems: Problems,
+    read_besides: Collection[str] = (),
 ) -> WorkerPart:
-    """The worker in the instance's VPC for databases of `size` bytes. Raises WorkerConfigurationInvalid if the deployed file can't be
-    read."""
+    """The worker in the instance's VPC for databases of `size` bytes; `read_besides` are buckets of others that it reads. Raises
+    WorkerConfigurationInvalid if the deployed file can't be read."""
     vpc_id = instance["DBSubnetGroup"]["VpcId"]
     worker = effective_worker.effective(
         worker_configuration.deployed(settings.worker_configuration),
@@ -77,7 +79,7 @@ def part(
     )
     streams = instance_types.streams(instance["DBInstanceClass"], request.streams)
     work = Work(engines.of_instance(instance["Engine"]), size, streams)
-    buckets = (settings.repository_bucket, settings.evidence_bucket)
+    buckets = (settings.repository_bucket, settings.evidence_bucket, *sorted(read_besides))
     stand = network_plan.part(target, instance, site.regions, work, _wishes(worker, request), problems, buckets)
     standing = stand.group_ids[0] if stand else None
     root_device = worker_checks.check(Checks(target, site.account, vpc_id, standing, worker, problems))

@@ -17,6 +17,7 @@ from dbrestore.contract.refusals import error_code
 from dbrestore.contract.sqlserver_errors import CrossRegionCopyRefused, StagedBackupMissing
 from dbrestore.points import parts as staging_parts
 from dbrestore.points.parts import Part
+from lambdas.archive import references
 from lambdas.staging import damage as staging_damage
 from lambdas.staging import objects as staging_objects
 from lambdas.staging.files import StagedFile
@@ -143,14 +144,22 @@ def _begin(file: StagedFile, source: Place, target: Place, upload_id: str | None
 
 def _source_etag(file: StagedFile, source: Place) -> str:
     try:
-        found = source.s3.head_object(**source.arguments, Key=file.source_key)
+        found = source.s3.head_object(**_place(file, source))
     except ClientError as error:
         raise _explained(error, file) from error
     if found["ContentLength"] != file.length:
         raise BackupDamaged(
             f"{file.source_key} has {found['ContentLength']:,} bytes, and the manifest says {file.length:,}: choose another restore point"
         )
+    if file.stored.reference and found["ETag"] != file.stored.reference.etag:
+        raise BackupDamaged(f"{file.source_key} has the ETag {found['ETag']}, and the manifest says {file.stored.reference.etag}")
     return found["ETag"]
+
+
+def _place(file: StagedFile, source: Place) -> dict[str, Any]:
+    """What every request about the source has. Somebody's bucket is somebody's: what pins its object is the version."""
+    owner = {} if file.stored.reference else {"ExpectedBucketOwner": source.owner}
+    return {**file.stored.place(source.bucket).arguments, **owner}
 
 
 def _copy_whole(file: StagedFile, etag: str, source: Place, target: Place, *, with_damage: bool) -> None:
@@ -175,7 +184,7 @@ def _parts(file: StagedFile, planned: tuple[Part, ...], target: Place, upload_id
 
 
 def _damaged(file: StagedFile, etag: str, source: Place) -> bytes:
-    return staging_damage.head(source.s3, etag, **source.arguments, Key=file.source_key)
+    return staging_damage.head(source.s3, etag, **_place(file, source))
 
 
 def _copy_part(upload: _Upload, part: Part, source: Place, target: Place, pace: Pace) -> None:
@@ -201,12 +210,13 @@ def _copied_part(upload: _Upload, part: Part, source: Place, target: Place, plac
 
 def _from(file: StagedFile, etag: str, source: Place, target: Place) -> dict[str, Any]:
     """Copied from exactly what was looked at: a file that is replaced meanwhile gives an error and not a mixture."""
+    owner = {} if file.stored.reference else {"ExpectedSourceBucketOwner": source.owner}
     return {
         **target.arguments,
         "Key": file.key,
-        "CopySource": {"Bucket": source.bucket, "Key": file.source_key},
+        "CopySource": file.stored.place(source.bucket).arguments,
         "CopySourceIfMatch": etag,
-        "ExpectedSourceBucketOwner": source.owner,
+        **owner,
     }
 
 
@@ -242,6 +252,8 @@ def _require_all(files: tuple[StagedFile, ...], target: Place, prefix: str, uplo
 def _explained(error: ClientError, file: StagedFile) -> RestoreError | ClientError:
     """What S3's refusal of a copy means."""
     code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
+    if file.stored.reference and (told := references.refused(error, file.stored.reference)) is not error:
+        return told
     if code in ("NoSuchKey", "404"):
         return BackupDamaged(f"{file.source_key} is no longer in the repository: choose another restore point")
     if code in ("PreconditionFailed", "412"):

@@ -19,7 +19,8 @@ class StagedFile:
 
     @property
     def source_key(self) -> str:
-        return self.stored.key
+        """What messages call it."""
+        return str(self.stored.place(""))
 
     @property
     def length(self) -> int:

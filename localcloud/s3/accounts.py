@@ -3,6 +3,7 @@
 | moto 5.2.5 | fixed to |
 |---|---|
 | any account reads and writes any bucket | another account's caller needs the bucket's policy and its own role's; else `AccessDenied` |
+| what a version is read by is the right to read objects | a version needs `s3:GetObjectVersion` |
 | a bucket answers in every Region | a request to another Region's endpoint is told where it lies: 301 `PermanentRedirect` |
 
 Callers of the bucket's own account aren't judged here, and TLS is taken for granted. What a copy reads is judged like a read.
@@ -75,16 +76,22 @@ def _authorize(original: Callable[..., Any], response: Any, bucket_name: str | N
     original(response, bucket_name=bucket_name, key_name=key_name)
     if not _is_judging or bucket_name is None:
         return
-    action = response._get_action()
+    action = _of_version(response._get_action(), response.querystring)
     prefix = response.querystring.get("prefix", [""])[0]
     _require(response, f"s3:{_ACTIONS.get(action, action)}", bucket_name, key_name, {"s3:prefix": prefix})
-    if action == "GetObject" and response.method == "GET":
+    if action in ("GetObject", "GetObjectVersion") and response.method == "GET":
         _require_key(response, bucket_name, key_name, response.querystring)
     if source := response.headers.get("x-amz-copy-source"):
         parsed = urlparse(source)
         bucket, _, key = unquote(parsed.path).lstrip("/").partition("/")
-        _require(response, "s3:GetObject", bucket, key, {})
-        _require_key(response, bucket, key, parse_qs(parsed.query))
+        query = parse_qs(parsed.query)
+        _require(response, f"s3:{_of_version('GetObject', query)}", bucket, key, {})
+        _require_key(response, bucket, key, query)
+
+
+def _of_version(action: str, query: Mapping[str, list[str]]) -> str:
+    """Whoever names a version needs the right for versions, and not the other (S3 API reference, "GetObject")."""
+    return "GetObjectVersion" if action in ("GetObject", "HeadObject") and "versionId" in query else action
 
 
 def _require(response: Any, action: str, name: str, key: str | None, context: dict[str, str]) -> None:

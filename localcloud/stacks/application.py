@@ -23,6 +23,8 @@ ACCESS = "LOCALCLOUD_ACCESS"
 ANSWERS = "LOCALCLOUD_ANSWERS"
 # The path of a file that is deployed in the place of configuration/adoption.json.
 ADOPTION = "LOCALCLOUD_ADOPTION"
+# The path of a file that is deployed in the place of configuration/in_place.json.
+IN_PLACE = "LOCALCLOUD_IN_PLACE"
 # In the cloud's directory: {url, keys}, the keys by the callers' names.
 API_FILE = "api.json"
 # Where the worker reads the CA bundle of the databases (docs/operations.md says how it gets there on AWS).
@@ -63,8 +65,13 @@ def _access() -> Path:
 
 
 def _declared() -> dict[str, str]:
-    """Other drills, answers and rules of adoption than those of the checkout, for a rehearsal."""
-    variables = {"drillConfiguration": DRILLS, "answerConfiguration": ANSWERS, "adoptionConfiguration": ADOPTION}
+    """Other drills, answers, rules of adoption and places to read from than those of the checkout, for a rehearsal."""
+    variables = {
+        "drillConfiguration": DRILLS,
+        "answerConfiguration": ANSWERS,
+        "adoptionConfiguration": ADOPTION,
+        "inPlaceConfiguration": IN_PLACE,
+    }
     paths = {key: os.environ.get(variable) for key, variable in variables.items()}
     return {key: str(Path(path).absolute()) for key, path in paths.items() if path}
 

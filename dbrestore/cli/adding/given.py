@@ -8,7 +8,7 @@ from typing import Any
 
 from dbrestore.cli.control import Account, ControlPlane
 from dbrestore.contract.errors import RestoreRequestInvalid
-from dbrestore.points.in_s3 import location, source
+from dbrestore.points.in_s3 import in_place, location, source
 from dbrestore.points.in_s3.copying import Repository
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.retrieval import Wish
@@ -19,7 +19,8 @@ from dbrestore.points.in_s3.source import Source
 class Given:
     """`sources` are paths or places in S3; `names` of databases, one for each source or fewer; `positions` of backup sets in their files,
     counted from 1. The worker that reads dumps in S3 stands where one would for a restore into `near` (default: the instance itself) in
-    this account and Region; `worker` is what is asked of it. Archived objects are refused, or retrieved as `retrieval` says."""
+    this account and Region; `worker` is what is asked of it. Archived objects are refused, or retrieved as `retrieval` says.
+    `in_place`: what lies in S3 stays there."""
 
     instance: str
     sources: list[str]
@@ -31,6 +32,7 @@ class Given:
     region: str | None = None
     worker: dict[str, Any] = field(default_factory=dict)
     retrieval: Wish | None = None
+    in_place: bool = False
 
     @cached_property
     def paths(self) -> list[Path]:
@@ -46,8 +48,15 @@ class Given:
         return places
 
     def source(self, plane: ControlPlane) -> Source:
-        """The bucket that the backups lie in. Raises SourceNotFound."""
-        return source_of(plane.account, self.places[0].bucket, requester_pays=self.requester_pays)
+        """The bucket that the backups lie in. Raises SourceNotFound, and RestoreRequestInvalid for one that they can't stay in."""
+        found = source_of(plane.account, self.places[0].bucket, requester_pays=self.requester_pays)
+        if self.in_place:
+            in_place.require_usable(found, plane.storage.meta.region_name)
+        return found
+
+    def staying(self, plane: ControlPlane) -> tuple[str, ...] | None:
+        """Where restores may read what stays; None if S3 copies."""
+        return plane.places_in_place if self.in_place else None
 
     def repository(self, plane: ControlPlane) -> Repository:
         """Where they go."""

@@ -32,9 +32,9 @@ _FOR_GOOD: Final = (BackupUnfit, RequestRefused)
 def add(plane: ControlPlane, given: Given, pairs: Sequence[tuple[str | None, str]], digests: Sequence[str], told: Progress) -> Added:
     """The point. Raises what `postgresql.prepare` does, and what the plan or the worker met."""
     repository = given.repository(plane)
-    note = postgresql.prepare(given.source(plane), repository, given.instance, pairs, told, digests=digests)
+    note = postgresql.prepare(given.source(plane), repository, given.instance, pairs, told, digests=digests, places=given.staying(plane))
     reading = _started(plane, _order(plane, given, note))
-    consoles.say(f"A worker reads what S3 has copied: {reading.restore_id}")
+    consoles.say(f"A worker reads {'what stays in place' if given.in_place else 'what S3 has copied'}: {reading.restore_id}")
     if error := _end(plane, reading, told):
         if isinstance(error, _FOR_GOOD):
             making.remove(repository, note, error)

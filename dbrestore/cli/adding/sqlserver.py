@@ -36,6 +36,7 @@ def add(plane: ControlPlane, given: Given, digests: list[str], told: Progress) -
             name,
             told,
             given.positions,
+            places=given.staying(plane),
         )
     # Here alone: what recomputes checksums takes a fifth of a second to load, and other commands don't need it.
     from dbrestore.points.sqlserver import adding

@@ -1,5 +1,8 @@
 """What a restore point holds, as the command prints it."""
 
+from collections import Counter
+from collections.abc import Iterator
+
 from rich.table import Table
 
 from dbrestore.cli.views.engines import ENGINES
@@ -17,8 +20,19 @@ def summary(manifest: Manifest) -> dict[str, object]:
 
 
 def notes(manifest: Manifest) -> list[str]:
-    """What the dumps of a point lack and need, or how its native backups follow each other; each sentence with its database's name."""
-    return list(ENGINES[manifest.engine].notes(manifest))
+    """What the dumps of a point lack and need, or how its native backups follow each other, each sentence with its database's
+    name; and what lies elsewhere."""
+    return [*ENGINES[manifest.engine].notes(manifest), *_in_place(manifest)]
+
+
+def _in_place(manifest: Manifest) -> Iterator[str]:
+    buckets: dict[str, int] = Counter(reference.bucket for reference in manifest.references)
+    for bucket, count in sorted(buckets.items()):
+        noun = "file stays" if count == 1 else "files stay"
+        yield (
+            f"{count:,} {noun} in s3://{bucket}, in place: whoever deletes these versions there takes the point away, and removing the "
+            "point deletes none of them"
+        )
 
 
 def contents(manifest: Manifest) -> tuple[str, str]:

@@ -5,7 +5,6 @@ Invariant: a key holds the whole object or nothing, because an upload is complet
 that was pinned, because each request names it.
 """
 
-import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupDamaged, NotReady
 from dbrestore.contract.manifest import StoredFile
 from dbrestore.points import parts as s3_parts
+from dbrestore.points.in_s3 import checksums
 from dbrestore.points.in_s3.refusals import explained
 from dbrestore.points.in_s3.source import PinnedObject
 from dbrestore.points.parts import Part
@@ -221,15 +221,9 @@ def _described(wanted: Wanted, to: Repository) -> Copied:
     length = told["ContentLength"]
     if length != wanted.source.length:
         raise BackupDamaged(f"{wanted.source.uri}: its copy has {length:,} bytes and not {wanted.source.length:,}: add it again")
-    crc32 = told.get("ChecksumCRC32", "")
-    file = StoredFile(key=wanted.key, length=length, sha256=_sha256(told), crc32=crc32 if crc32 and "-" not in crc32 else None)
+    sha256, crc32 = checksums.whole(told)
+    file = StoredFile(key=wanted.key, length=length, sha256=sha256, crc32=crc32)
     return Copied(file, StoredObject(wanted.key, told.get("VersionId")))
-
-
-def _sha256(told: Mapping[str, Any]) -> str | None:
-    """S3's own of the whole object, in hexadecimal digits."""
-    found = told.get("ChecksumSHA256", "")
-    return base64.b64decode(found).hex() if found and "-" not in found else None
 
 
 @contextmanager

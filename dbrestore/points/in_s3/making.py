@@ -12,9 +12,9 @@ from botocore.exceptions import BotoCoreError
 from dbrestore.contract import keys
 from dbrestore.contract.errors import NotReady
 from dbrestore.contract.manifest import Manifest, StoredFile
-from dbrestore.points.in_s3 import copying, unfinished
+from dbrestore.points.in_s3 import copying, in_place, unfinished
 from dbrestore.points.in_s3.copying import Pace, Repository, Wanted
-from dbrestore.points.in_s3.source import PinnedObject
+from dbrestore.points.in_s3.source import PinnedObject, Source
 from dbrestore.points.in_s3.unfinished import Unfinished
 from dbrestore.points.unfinished_point import Meter, Name, StoredObject, new_names, write_manifest
 
@@ -25,13 +25,19 @@ _CARRIED_ON: Final = (NotReady, BotoCoreError)
 @dataclass(frozen=True)
 class Making:
     """What is made of what. `settings` are whatever else decides what becomes of the objects; `points` how many there will be, `point_id`
-    the id of the one if it is given."""
+    the id of the one if it is given. `in_place`: the objects stay where they are, and the points refer to them."""
 
     instance: str
     objects: Sequence[PinnedObject]
     settings: dict[str, str]
     points: int = 1
     point_id: str | None = None
+    in_place: Source | None = None
+
+    @property
+    def known_as(self) -> dict[str, str]:
+        """The settings by which what was begun is found again."""
+        return {**self.settings, "inPlace": "yes"} if self.in_place else self.settings
 
 
 @dataclass
@@ -43,10 +49,13 @@ class Made:
     names: list[Name]
     pace: Pace
     meter: Meter
+    in_place: Source | None = None
     stored: list[StoredObject] = field(default_factory=list)
 
     def copy(self, wanted: Sequence[Wanted]) -> dict[str, StoredFile]:
-        """Have S3 copy the objects; the files by their keys. Raises what `copying.copy` does."""
+        """Have S3 copy the objects, or refer to them; the files by their keys. Raises what `copying.copy` and `in_place.referred` do."""
+        if self.in_place:
+            return in_place.referred(self.in_place, wanted)
         arrived: dict[str, StoredFile] = {}
         for prefix in self.note.prefixes:
             of_point = [one for one in wanted if one.key.startswith(prefix)]
@@ -66,9 +75,11 @@ class Made:
 def made(repository: Repository, what: Making, pace: Pace, meter: Meter) -> Iterator[Made]:
     """Begin or carry on. An error removes every object of these points, with all versions if those may be deleted, unless the next call
     would carry on."""
+    if what.in_place:
+        in_place.require_fixed(what.objects)
     note = _begun(repository, what)
     names = [Name(point_id, note.begun_at) for point_id in note.point_ids]
-    made = Made(repository, note, names, pace, meter)
+    made = Made(repository, note, names, pace, meter, what.in_place)
     try:
         yield made
     except _CARRIED_ON:
@@ -80,7 +91,7 @@ def made(repository: Repository, what: Making, pace: Pace, meter: Meter) -> Iter
 
 def _begun(repository: Repository, what: Making) -> Unfinished:
     s3, bucket = repository.s3, repository.bucket
-    if note := unfinished.found(s3, bucket, what.instance, what.objects, what.settings, what.points):
+    if note := unfinished.found(s3, bucket, what.instance, what.objects, what.known_as, what.points):
         return note
     names = new_names(what.points)
     note = Unfinished(
@@ -88,7 +99,7 @@ def _begun(repository: Repository, what: Making) -> Unfinished:
         begun_at=names[0].made_at,
         point_ids=(what.point_id,) if what.point_id and what.points == 1 else tuple(name.point_id for name in names),
         objects=tuple(what.objects),
-        settings=what.settings,
+        settings=what.known_as,
     )
     unfinished.write(s3, bucket, note)
     return note

@@ -5,7 +5,7 @@ with the manifest, which `manifest` makes of what the worker found.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import Final
 
@@ -14,7 +14,7 @@ from dbrestore.contract.allowed import point_names
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable, RestoreRequestInvalid
 from dbrestore.contract.manifest import DatabaseBackup, Manifest, StoredFile
 from dbrestore.points import known_digests
-from dbrestore.points.in_s3 import copying, dumps, making, unfinished
+from dbrestore.points.in_s3 import copying, dumps, in_place, making, unfinished
 from dbrestore.points.in_s3.copying import Pace, Repository, Wanted
 from dbrestore.points.in_s3.dumps import S3Dump
 from dbrestore.points.in_s3.making import Making
@@ -35,9 +35,11 @@ def prepare(
     pace: Pace = copying.UNHURRIED,
     digests: Sequence[str] = (),
     point_id: str | None = None,
+    places: Collection[str] | None = None,
 ) -> Unfinished:
-    """Copy dumps, each (database name or None for the dump's own, key or prefix), and note what a worker has to read. Called again for the
-    same objects, it carries on, and copies nothing twice. Raises what `dumps.look` and `copying.copy` do, and RestoreRequestInvalid for a
+    """Copy dumps, each (database name or None for the dump's own, key or prefix), and note what a worker has to read; with `places`
+    (s3://bucket/prefix) they stay, and must lie in one of these. Called again for the same objects, it carries on, and copies nothing
+    twice. Raises what `dumps.look` and `copying.copy` do, and RestoreRequestInvalid for a
     name that no request could ask for; then nothing is left. `digests`: the SHA-256 of each file, in the order of the pairs, or a dash."""
     point_names.require_instance_name(instance)
     looked = [dumps.look(source, key, name) for name, key in pairs]
@@ -45,7 +47,10 @@ def prepare(
     found = [dump for each in looked for dump in each]
     _refuse_twice(found)
     objects = [one for dump in found for one in dump.objects]
-    what = Making(instance, objects, {"names": "\n".join(dump.name for dump in found), **known}, point_id=point_id)
+    if places is not None:
+        in_place.require_allowed(objects, places)
+    staying = source if places is not None else None
+    what = Making(instance, objects, {"names": "\n".join(dump.name for dump in found), **known}, point_id=point_id, in_place=staying)
     with making.made(repository, what, pace, Meter(dumps.totals(found), progress)) as made:
         wanted = [_wanted(dump, keys.database_prefix(instance, made.names[0].point_id, dump.name)) for dump in found]
         arrived = made.copy([one for each in wanted for one in each])

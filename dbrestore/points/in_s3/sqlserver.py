@@ -4,7 +4,7 @@ The checksums inside are not recomputed, because nobody reads the pages: `points
 copied before every header was judged, and the manifests come last.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +14,7 @@ from dbrestore.contract.allowed import point_names
 from dbrestore.contract.errors import BackupUnreadable, RestoreError
 from dbrestore.contract.manifest import NativeChecks, StoredFile
 from dbrestore.contract.sqlserver_errors import NotANativeBackup
-from dbrestore.points.in_s3 import copying, keys_given, making, not_backups
+from dbrestore.points.in_s3 import copying, in_place, keys_given, making, not_backups
 from dbrestore.points.in_s3.copying import Pace, Repository, Wanted
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.making import Making
@@ -77,8 +77,10 @@ def add(
     positions: Sequence[int] = (),
     pace: Pace = copying.UNHURRIED,
     point_id: str | None = None,
+    places: Collection[str] | None = None,
 ) -> Added:
-    """Make restore points of native backups in S3: as many as there are full backups of a database. Raises what
+    """Make restore points of native backups in S3: as many as there are full backups of a database. With `places` (s3://bucket/prefix)
+    the files stay, and must lie in one of these. Raises what
     `dbrestore.points.sqlserver.adding.add` and `dbrestore.points.in_s3.making.made` do; nothing is left of points that can't be."""
     point_names.require_instance_name(instance)
     looked = look(source, asked)
@@ -90,7 +92,11 @@ def add(
     names = [stripe.file.name for point in selection.points for one in _sets(point) for stripe in one.stripes]
     objects = [looked.objects[name] for name in names]
     meter = Meter(sum(one.length for one in objects), progress)
-    what = Making(instance, objects, {"database": database or "", "positions": str(sorted(positions))}, len(selection.points), point_id)
+    if places is not None:
+        in_place.require_allowed(objects, places)
+    staying = source if places is not None else None
+    settings = {"database": database or "", "positions": str(sorted(positions))}
+    what = Making(instance, objects, settings, len(selection.points), point_id, staying)
     with making.made(repository, what, pace, meter) as made:
         copies = _Copies(looked.objects, made.copy)
         # First all keys of all points, then all copies at once: stripes are many and small as often as large.

@@ -21,7 +21,7 @@ ROOMS = ("dbrestore", "lambdas", "infrastructure", "localcloud", "demo", "benchm
 EXIT_CODES = {
     1: """
         AccessConfigurationInvalid AdoptionConfigurationInvalid
-        AnswerConfigurationInvalid RestorePointNeeded RestorePointRetained SourceAccessDenied
+        AnswerConfigurationInvalid InPlaceConfigurationInvalid RestorePointNeeded RestorePointRetained SourceAccessDenied
         ApprovalExpired ApprovalRefused
         ArchiveTierImpossible AutomatedBackupRunning AwsRefused BackupArchived BackupDamaged BackupEncrypted
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing

@@ -44,5 +44,5 @@ class FileDigests:
         """The file with both. Raises BackupDamaged if S3 told another one of its copy."""
         sha256, crc32 = self._sha256.hexdigest(), base64.b64encode(self._crc32.to_bytes(4, "big")).decode()
         if file.sha256 not in (None, sha256) or file.crc32 not in (None, crc32) or file.length != self._length:
-            raise BackupDamaged(f"{file.key} isn't what S3 copied: add it again")
+            raise BackupDamaged(f"{file.place('')} isn't what S3 says of it: add it again")
         return file.model_copy(update={"sha256": sha256, "crc32": crc32})

@@ -24,9 +24,13 @@ def _spot(backup: DatabaseBackup) -> tuple[str, int]:
     """The key of a file, and the position in it."""
     members = [table.stored for table in backup.tables] + [objects.stored for objects in backup.large_objects]
     if not members:
-        return backup.files[0].key, backup.files[0].length // 2
+        return _key(backup, 0), backup.files[0].length // 2
     largest = max(members, key=lambda stored: stored.length)
-    return backup.files[largest.file].key, largest.offset + largest.length // 2
+    return _key(backup, largest.file), largest.offset + largest.length // 2
+
+
+def _key(backup: DatabaseBackup, number: int) -> str:
+    return backup.files[number].place("").key
 
 
 @dataclass(frozen=True)

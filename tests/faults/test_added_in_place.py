@@ -1,0 +1,123 @@
+"""Backups that stay in somebody's bucket are restored from there, on the local cloud: real functions and a real worker under their own
+roles, for both engines, in an account's own bucket and in another's.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from dbrestore.cli import control, main
+from dbrestore.cli.control import Account, ControlPlane
+from dbrestore.points import stored_points
+from demo import crm as demo_crm
+from demo import shop as demo_shop
+from demo.shop import Shop
+from localcloud import cloud as local
+from localcloud.backups import sample as sample_native
+from localcloud.cloud import Cloud
+from localcloud.postgresql import sample
+from localcloud.s3 import access_log
+from localcloud.server import ACCESS_LOG
+from localcloud.stacks import application
+from tests.server_folder import server_folder
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("added-in-place")]
+
+OWN, OTHERS, OTHER_ACCOUNT = "team-backups", "others-backups", "333333333333"
+PLACES = {"places": [{"bucket": OWN, "prefix": "nightly/"}, {"bucket": OTHERS, "prefix": "nightly/"}]}
+READERS = [
+    *(f"arn:aws:iam::123456789012:role/dbrestore-control-{name}-eu-central-1" for name in ("PlanRestore", "StageNativeBackups")),
+    *(f"arn:aws:iam::123456789012:role/dbrestore-{name}-eu-central-1" for name in ("worker", "target")),
+]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Cloud]:
+    with server_folder("added-in-place-") as folder, pytest.MonkeyPatch.context() as patch:
+        (places := folder / "in_place.json").write_text(json.dumps(PLACES))
+        patch.setenv(application.IN_PLACE, str(places))
+        running = local.start(folder / "cloud", time_scale=20.0, schedules=False)
+        try:
+            for name, value in running.environment().items():
+                patch.setenv(name, value)
+            application.deploy(running)
+            yield running
+        finally:
+            running.stop()
+
+
+@pytest.fixture(scope="module")
+def plane(running: Cloud) -> ControlPlane:
+    return control.find(Account())
+
+
+@pytest.fixture(scope="module")
+def shop(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    made = demo_shop.create(plane.account, plane, tmp_path_factory.mktemp("shop"))
+    sample.create(made.dsn("shop"), 2_000)
+    return made
+
+
+@pytest.fixture(scope="module")
+def own(running: Cloud) -> Any:
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=OWN, CreateBucketConfiguration={"LocationConstraint": running.region})
+    s3.put_bucket_versioning(Bucket=OWN, VersioningConfiguration={"Status": "Enabled"})
+    return s3
+
+
+def test_a_dump_is_a_database_again_from_where_it_lies(
+    running: Cloud, plane: ControlPlane, shop: Shop, own: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own.upload_file(str(demo_shop.dump(shop, tmp_path)), OWN, "nightly/shop ü.dump")
+
+    assert main.run(["points", "add", "shop", "--from", f"s3://{OWN}/nightly/shop ü.dump", "--in-place"]) == 0
+
+    told = capsys.readouterr()
+    point_id = told.out.strip()
+    assert f"1 file stays in s3://{OWN}, in place" in told.err.replace("\n", " ")
+    lies = own.list_objects_v2(Bucket=plane.repository_bucket, Prefix=f"shop/{point_id}/")["Contents"]
+    assert [item["Key"] for item in lies] == [f"shop/{point_id}/manifest.json"]
+    # What takes its place, and what hides that.
+    own.put_object(Bucket=OWN, Key="nightly/shop ü.dump", Body=b"the next night's, half written")
+    own.delete_object(Bucket=OWN, Key="nightly/shop ü.dump")
+    assert main.run(["points", "verify", "shop", "--deep"]) == 0
+    before = demo_shop.fingerprints(shop, "shop")
+    since = len(access_log.read(running.directory / ACCESS_LOG))
+    assert main.run(["restore", "shop", "-d", "shop=copy"]) == 0
+    assert demo_shop.fingerprints(shop, "copy") == before
+    reads = {one.requester.rpartition("/")[2] for one in access_log.read(running.directory / ACCESS_LOG)[since:] if one.bucket == OWN}
+    assert "dbrestore-worker-eu-central-1" in reads
+
+
+def test_a_version_that_is_gone_is_refused_by_the_plan(
+    plane: ControlPlane, shop: Shop, own: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own.upload_file(str(demo_shop.dump(shop, tmp_path)), OWN, "nightly/gone.dump")
+    assert main.run(["points", "add", "shop", "--from", f"s3://{OWN}/nightly/gone.dump", "--in-place"]) == 0
+    [reference] = stored_points.load(own, plane.repository_bucket, "shop").references
+    own.delete_object(Bucket=OWN, Key=reference.key, VersionId=reference.version_id)
+    capsys.readouterr()
+
+    assert main.run(["restore", "shop", "-d", "shop=lost"]) == 1
+
+    assert f"BackupDamaged: s3://{OWN}/nightly/gone.dump (version {reference.version_id}) is gone" in capsys.readouterr().err.replace(
+        "\n", " "
+    )
+
+
+def test_native_backups_are_restored_from_where_they_lie(
+    running: Cloud, plane: ControlPlane, own: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo_crm.create(plane.account, plane, tmp_path, "crm", demo_crm.create_option_group(plane.account))
+    for file in sample_native.create(tmp_path):
+        own.upload_file(str(file), OWN, f"nightly/{file.name}")
+
+    assert main.run(["points", "add", "crm", "--engine", "sqlserver", "--from", f"s3://{OWN}/nightly/", "--in-place"]) == 0
+    assert main.run(["points", "verify", "crm", "--deep"]) == 0
+    moment = sample_native.STOP_AT.isoformat()
+    assert main.run(["restore", "crm", "-d", f"{sample_native.DATABASE}=copy", "--stop-at", moment]) == 0
