@@ -15,11 +15,12 @@ from typing import Any, Literal
 
 from acceptance.sheet import Sheet
 from dbrestore.cli import error_reference, reference
-from dbrestore.contract import anchor, drills, in_place, job, record, request, sections
+from dbrestore.contract import anchor, drills, job, record, request, sections
 from dbrestore.contract import evidence as evidence_document
 from dbrestore.contract import plan as contract
 from dbrestore.contract.adoption import answers as adoption_answers
 from dbrestore.contract.adoption import rules as adoption_rules
+from dbrestore.contract.allowed import reading_places
 from dbrestore.contract.document import Document
 from dbrestore.contract.manifest import Manifest
 from dbrestore.contract.questions import cancellation, worker_configuration
@@ -53,7 +54,7 @@ READ: tuple[type[Document], ...] = (
     access_configuration.AccessConfiguration,
     answer_configuration.AnswerConfiguration,
     adoption_rules.AdoptionConfiguration,
-    in_place.InPlaceConfiguration,
+    reading_places.InPlaceConfiguration,
     adoption_answers.AdoptionQuestion,
     drills.DrillConfiguration,
     drills.DrillStart,

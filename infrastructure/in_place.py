@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aws_cdk import Aws
 
-from dbrestore.contract.in_place import ReadingPlace
+from dbrestore.contract.allowed.reading_places import ReadingPlace
 from infrastructure.adoption import literal
 
 

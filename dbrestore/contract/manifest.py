@@ -13,14 +13,14 @@ Names in keys are percent-encoded (`contract.keys`); the manifest holds them as 
 one table's rows are one ranged GET. Without this product, `pg_restore` still reads every file.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import Field
 
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import DatabaseNotInRestorePoint
-from dbrestore.contract.stored_place import StoredPlace
 
 SCHEMA_VERSION: Final = "1"
 
@@ -30,6 +30,25 @@ Compression = Literal["none", "gzip", "lz4", "zstd"]
 NativeKind = Literal["FULL", "DIFFERENTIAL", "LOG"]
 RecoveryModel = Literal["FULL", "BULK_LOGGED", "SIMPLE"]
 Count = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class StoredPlace:
+    """Where an object lies that belongs to a restore point. `version_id` is None for what lies in the repository, whose keys are written
+    once."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+    def __str__(self) -> str:
+        """What messages call it."""
+        return f"s3://{self.bucket}/{self.key} (version {self.version_id})" if self.version_id else self.key
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What every request about it has."""
+        return {"Bucket": self.bucket, "Key": self.key, **({"VersionId": self.version_id} if self.version_id else {})}
 
 
 class ObjectReference(Document):

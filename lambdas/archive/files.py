@@ -16,10 +16,9 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupDamaged
-from dbrestore.contract.manifest import DatabaseBackup, Engine, Manifest, StoredFile
+from dbrestore.contract.manifest import DatabaseBackup, Engine, Manifest, StoredFile, StoredPlace
 from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.contract.refusals import error_code
-from dbrestore.contract.stored_place import StoredPlace
 from lambdas.archive import references
 from lambdas.lookup.sqlserver import planned_sets
 from lambdas.runtime.clock import system_clock

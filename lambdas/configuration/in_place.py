@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from dbrestore.contract.allowed.reading_places import InPlaceConfiguration
 from dbrestore.contract.errors import InPlaceConfigurationInvalid
-from dbrestore.contract.in_place import InPlaceConfiguration
 from lambdas.configuration import files as configuration_file
 from lambdas.configuration.files import Place
 

@@ -71,7 +71,8 @@ class Findings:
 @dataclass(frozen=True)
 class EnginePart:
     """What the plan says of the databases; `native` for SQL Server alone, `postgres` for PostgreSQL.
-    `files` are all that will be read, as they lie in S3, and `reading_hours` how long they are read."""
+    `files` are all that will be read, as they lie in S3, and `reading_hours` how long they are read. `read_by_worker` are
+    buckets of others that the worker itself reads."""
 
     databases: tuple[PlannedDatabase, ...] = ()
     notes: tuple[str, ...] = ()
@@ -79,6 +80,7 @@ class EnginePart:
     reading_hours: float = 0.0
     native: PlannedNative | None = None
     postgres: PostgresOptions | None = None
+    read_by_worker: frozenset[str] = frozenset()
 
 
 def check_names(found: Findings, engine: Engine, problems: Problems) -> None:

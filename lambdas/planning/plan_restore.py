@@ -253,9 +253,7 @@ def _worker(found: Findings, place: Place, section: PlanInput, part: EnginePart,
     site = Site(place.partition, place.account, place.region, section.execution_arn.split(":")[3])
     size = sum(database.bytes for database in part.databases)
     asked, settings = found.request.worker, found.surroundings.settings
-    # RDS's files are copied by a function; what is in dumps the worker reads itself.
-    besides = {file.elsewhere.bucket for file in part.files if file.elsewhere} if part.postgres else set()
-    return worker_plan.part(found.target, found.instance, site, size, asked, settings, problems, besides)
+    return worker_plan.part(found.target, found.instance, site, size, asked, settings, problems, part.read_by_worker)
 
 
 def _source(surroundings: Surroundings, manifest: Manifest, sha256: str | None) -> PlannedSource:

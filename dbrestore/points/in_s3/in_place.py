@@ -51,17 +51,16 @@ def require_allowed(objects: Sequence[PinnedObject], places: Collection[str]) ->
             )
 
 
-def require_fixed(objects: Sequence[PinnedObject]) -> None:
+def require_fixed(objects: Sequence[PinnedObject], most: int = limits.REFERENCED_FILES) -> None:
     """Raises BackupUnreadable for what could be overwritten, and for more files than a plan can look at."""
     if loose := next((one for one in objects if not one.version_id), None):
         raise BackupUnreadable(
             f"{loose.uri}: has no version id, because its bucket kept no versions when it was written, and what can be overwritten is no "
             "backup: switch versioning on and write it again, or add it as a copy, without --in-place"
         )
-    if len(objects) > limits.REFERENCED_FILES:
+    if len(objects) > most:
         raise BackupUnreadable(
-            f"these are {len(objects):,} files, and at most {limits.REFERENCED_FILES:,} can stay in place: add them as copies, without "
-            "--in-place"
+            f"these are {len(objects):,} files, and at most {most:,} can stay in place: add them as copies, without --in-place"
         )
 
 

@@ -30,7 +30,8 @@ def part(found: Findings, problems: Problems) -> EnginePart:
     notes += check_storage(found, needed, "the data and its indexes", "grow its storage", problems)
     databases = tuple(_planned(found.restore_id, one) for one in asked)
     hours = durations.reading_hours(sum(database.bytes for database in databases), "postgres")
-    return EnginePart(databases, tuple(notes), tuple(files), hours, postgres=chosen)
+    elsewhere = frozenset(file.elsewhere.bucket for file in files if file.elsewhere)
+    return EnginePart(databases, tuple(notes), tuple(files), hours, postgres=chosen, read_by_worker=elsewhere)
 
 
 def _refuse_wishes_of_sql_server(wishes: SqlServerRequest, problems: Problems) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dbrestore.contract import limits
 from dbrestore.contract.errors import (
     BackupDamaged,
     BackupUnreadable,
@@ -136,13 +135,13 @@ def test_a_bucket_that_kept_no_versions_is_refused(buckets: Buckets, status: str
     assert buckets.left() == []
 
 
-def test_more_files_than_a_plan_can_look_at_are_refused(buckets: Buckets, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    put_directory(buckets, archives.directory(archives.shop("gzip"), tmp_path / "x"), "nightly/shop/")
-    monkeypatch.setattr(limits, "REFERENCED_FILES", 2)
+def test_more_files_than_a_plan_can_look_at_are_refused(buckets: Buckets) -> None:
+    buckets.put("nightly/shop.dump", CUSTOM)
+    pinned = buckets.source.pinned("nightly/shop.dump")
 
-    with pytest.raises(BackupUnreadable, match="at most 2 can stay in place"):
-        prepare(buckets, "nightly/shop", places=HERE)
-    assert buckets.left() == []
+    in_place.require_fixed([pinned, pinned], most=2)
+    with pytest.raises(BackupUnreadable, match="these are 3 files, and at most 2 can stay in place"):
+        in_place.require_fixed([pinned, pinned, pinned], most=2)
 
 
 def test_a_version_that_goes_before_the_point_is_made_leaves_nothing(buckets: Buckets) -> None:
