@@ -30,7 +30,7 @@ def remove(
     """Remove restore points. One that a restore reads, that a drill needs or that S3's Object Lock keeps stays, and the exit code says so.
 
     In the versioned bucket of an installation the files are hidden, not deleted: they can be had back, and cost, until S3 deletes the old
-    versions. The command says when that is.
+    versions. The command says when that is. Of a point whose files stay in place (`points add --in-place`) the manifest alone goes.
     """
     if stored_points.LATEST in point:
         raise RestoreRequestInvalid("`latest` may be another point by now: name what is to be removed by its id (`dbrestore points list`)")
