@@ -210,7 +210,8 @@ def test_the_target_role_is_the_union_of_the_table(target: Template) -> None:
 
     granted = {a for s in policy["PolicyDocument"]["Statement"] for a in _listed(s["Action"])}
 
-    assert granted == _actions(s for row in FUNCTIONS for s in row.target)
+    # Versions are read in the places that are declared, and here none is (test_in_place has some).
+    assert granted == _actions(s for row in FUNCTIONS for s in row.target) - {"s3:GetObjectVersion"}
     assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) <= 10240
 
 
