@@ -11,6 +11,8 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from dbrestore.contract.adoption.rules import AdoptionRule
+from dbrestore.contract.allowed.reading_places import ReadingPlace
 from infrastructure import adoption, answers, drills, encryption, in_place, names
 from infrastructure.acknowledged import acknowledge, acknowledge_wildcards, wildcard
 from infrastructure.alarms import Watched, alarms, undelivered, undelivered_of_lambda
@@ -58,8 +60,7 @@ class ControlStack(Stack):
             settings.access_configuration,
             settings.adoption_configuration,
         )
-        self.adopted = adoption_configuration.read(settings.adoption_configuration).rules
-        self.read_in_place = in_place_configuration.read(settings.in_place_configuration).places
+        self.adopted, self.read_in_place = _declared(settings)
         require_names(self)
         self.ledger = ledger_table(self, settings.prefix)
         self.key = encryption.key(self, settings)
@@ -268,3 +269,9 @@ class ControlStack(Stack):
         """What an installation may lack."""
         in_place = [place.uri for place in self.read_in_place]
         return {**({"apiUrl": self.api_url} if self.api_url else {}), **({"placesInPlace": in_place} if in_place else {})}
+
+
+def _declared(settings: Settings) -> tuple[tuple[AdoptionRule, ...], tuple[ReadingPlace, ...]]:
+    """What arrives where, and where restores may read in place."""
+    adopted = adoption_configuration.read(settings.adoption_configuration).rules
+    return adopted, in_place_configuration.read(settings.in_place_configuration).places

@@ -3,7 +3,9 @@ segment."""
 
 import hashlib
 import re
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 MANIFEST = "manifest.json"
@@ -83,3 +85,22 @@ def region_of(bucket: str) -> str | None:
 def stray_report_key(looked_at: datetime) -> str:
     """What a look for strays found, in the evidence bucket."""
     return f"strays/{looked_at:%Y-%m-%dT%H%M%SZ}.json"
+
+
+@dataclass(frozen=True)
+class StoredPlace:
+    """Where an object lies that belongs to a restore point. `version_id` is None for what lies in the repository, whose keys are written
+    once."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+    def __str__(self) -> str:
+        """What messages call it."""
+        return f"s3://{self.bucket}/{self.key} (version {self.version_id})" if self.version_id else self.key
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What every request about it has."""
+        return {"Bucket": self.bucket, "Key": self.key, **({"VersionId": self.version_id} if self.version_id else {})}

@@ -6,21 +6,20 @@
     <repository bucket>/<instance>/<point id>/<database>/toc.dat, ...     directory format that was copied from S3, file by file
 
     <repository bucket>/<instance>/<point id>/<database>/01-full-1-of-2.bak        native SQL Server backups, one set each
-
     s3://<any bucket>/<any key>, one version of it                        what was added in place: then nothing lies under the file's key
 
 Names in keys are percent-encoded (`contract.keys`); the manifest holds them as they are. A member is one byte range of one object, so
 one table's rows are one ranged GET. Without this product, `pg_restore` still reads every file.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import Field
 
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import DatabaseNotInRestorePoint
+from dbrestore.contract.keys import StoredPlace
 
 SCHEMA_VERSION: Final = "1"
 
@@ -30,25 +29,6 @@ Compression = Literal["none", "gzip", "lz4", "zstd"]
 NativeKind = Literal["FULL", "DIFFERENTIAL", "LOG"]
 RecoveryModel = Literal["FULL", "BULK_LOGGED", "SIMPLE"]
 Count = Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True)
-class StoredPlace:
-    """Where an object lies that belongs to a restore point. `version_id` is None for what lies in the repository, whose keys are written
-    once."""
-
-    bucket: str
-    key: str
-    version_id: str | None = None
-
-    def __str__(self) -> str:
-        """What messages call it."""
-        return f"s3://{self.bucket}/{self.key} (version {self.version_id})" if self.version_id else self.key
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What every request about it has."""
-        return {"Bucket": self.bucket, "Key": self.key, **({"VersionId": self.version_id} if self.version_id else {})}
 
 
 class ObjectReference(Document):
@@ -297,7 +277,7 @@ class Manifest(Document):
 
     @property
     def references(self) -> tuple[ObjectReference, ...]:
-        """What it needs of other buckets; empty if everything lies beside it."""
+        """What it needs of other buckets."""
         return tuple(file.reference for file in self.files if file.reference)
 
     @property

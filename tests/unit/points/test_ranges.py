@@ -13,7 +13,7 @@ import botocore.exceptions
 import pytest
 
 from dbrestore.contract.errors import BackupDamaged
-from dbrestore.contract.manifest import StoredPlace
+from dbrestore.contract.keys import StoredPlace
 from dbrestore.points import ranges
 from tests.unit.points.conftest import BUCKET
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, Self
 import psycopg
 
 from dbrestore.contract.errors import BackupDamaged, ReplayFailed
-from dbrestore.contract.manifest import ByteRange, DatabaseBackup, LargeObjectMember, StoredPlace, TableMember
+from dbrestore.contract.keys import StoredPlace
+from dbrestore.contract.manifest import ByteRange, DatabaseBackup, LargeObjectMember, TableMember
 from dbrestore.points.pgdump import blocks as pgdump_blocks
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.points.ranges import read_range, verified, verified_range
