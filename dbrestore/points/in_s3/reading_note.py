@@ -57,12 +57,16 @@ def code() -> str:
 
 
 def copy_identity(s3: "S3Client", bucket: str, dump: DumpFiles) -> str:
-    """Of a dump's files as they lie there now: their names, lengths, ETags and when they were written. A thousand in one request."""
-    wanted = {file.key for file in dump.files}
-    return hashlib.sha256("\n".join(sorted(_lines(s3, bucket, wanted))).encode()).hexdigest()
+    """Of a dump's files as they lie there now: their names, lengths, ETags and when they were written, a thousand in one request; of those
+    that stay where they are, their versions, which nobody can write anew."""
+    lines = [f"{file.reference.to_json()}\0{file.length}" for file in dump.files if file.reference]
+    lines += _lines(s3, bucket, {file.key for file in dump.files if not file.reference})
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def _lines(s3: "S3Client", bucket: str, wanted: set[str]) -> list[str]:
+    if not wanted:
+        return []
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_common(sorted(wanted)))
     found = [item for page in pages for item in page.get("Contents", []) if item["Key"] in wanted]
     return [f"{item['Key']}\0{item['Size']}\0{item['ETag']}\0{item['LastModified'].isoformat()}" for item in found]

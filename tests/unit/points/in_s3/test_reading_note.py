@@ -27,7 +27,7 @@ from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.postgresql.dumps import reading
-from tests.unit.points.in_s3.conftest import MIB, REGION, REPOSITORY, Buckets
+from tests.unit.points.in_s3.conftest import BACKUPS, MIB, REGION, REPOSITORY, Buckets
 from tests.unit.points.pgdump import archives
 from tests.unit.points.pgdump.archives import Archive, Entry
 
@@ -98,12 +98,12 @@ def dying_at_note(buckets: Buckets, number: int) -> Iterator[None]:
         events.unregister("before-parameter-build.s3.PutObject", die)
 
 
-def asked_for(buckets: Buckets, since: int) -> int:
+def asked_for(buckets: Buckets, since: int, bucket: str = REPOSITORY) -> int:
     """Bytes of the point's files in requests from then on."""
     ranges = [
         re.findall(r"\d+", params["Range"])
         for name, params in buckets.requests[since:]
-        if name == "GetObject" and params["Bucket"] == REPOSITORY and "Range" in params
+        if name == "GetObject" and params["Bucket"] == bucket and "Range" in params
     ]
     return sum(int(last) - int(first) + 1 for first, last in ranges)
 
@@ -176,6 +176,19 @@ def test_digests_of_what_s3_copied_in_parts_are_carried_on_too(buckets: Buckets,
 
     assert (result.status, backup(buckets, "r-2").files[0].sha256) == ("READ", hashlib.sha256(path.read_bytes()).hexdigest())
     assert asked_for(buckets, since) < 0.7 * path.stat().st_size
+
+
+def test_a_dump_that_stays_where_it_is_is_carried_on_too(buckets: Buckets, tmp_path: Path) -> None:
+    path = put(buckets, "custom", "none", tmp_path)
+    note = prepared(buckets, places=[f"s3://{BACKUPS}/"])
+    with dying_at_note(buckets, 8):
+        read(buckets, note, "r-1")
+    since = len(buckets.requests)
+
+    [result] = read(buckets, note, "r-2")
+
+    assert (result.status, backup(buckets, "r-2").files[0].sha256) == ("READ", hashlib.sha256(path.read_bytes()).hexdigest())
+    assert 0 < asked_for(buckets, since, BACKUPS) < 0.7 * path.stat().st_size
 
 
 def test_a_dump_that_is_read_quickly_leaves_no_note(buckets: Buckets, tmp_path: Path) -> None:
