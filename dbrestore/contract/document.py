@@ -10,7 +10,15 @@ from pydantic.alias_generators import to_camel
 class Document(BaseModel):
     """One typed model per document; its JSON Schema is generated into docs/contract/."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, ser_json_bytes="base64")
+    # defer_build: a program imports many models and reads few; each is built when it is first used.
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        defer_build=True,
+        ser_json_bytes="base64",
+    )
 
     def to_json(self) -> str:
         """The document as one line of JSON with the keys as they cross the border."""

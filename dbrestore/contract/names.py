@@ -6,10 +6,11 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
-from dbrestore.contract.anchor import Whereabouts
-
 if TYPE_CHECKING:
+    # For the type alone: the worker asks for names too, and has no use for plans.
     from mypy_boto3_ec2.type_defs import FilterTypeDef, TagTypeDef
+
+    from dbrestore.contract.anchor import Whereabouts
 
 RESTORE_ID = "dbrestore:restore-id"
 MANAGED = "dbrestore:managed"
@@ -92,7 +93,7 @@ def client_token(restore: str, role: str, attempt: int) -> str:
     return sha256(f"{restore}/{role}/{attempt}".encode()).hexdigest()
 
 
-def tags(where: Whereabouts, role: str, name: str) -> "list[TagTypeDef]":
+def tags(where: "Whereabouts", role: str, name: str) -> "list[TagTypeDef]":
     """The tags of a thing that is made for a restore: those that the worker configuration asks for, and ours, which count when both have
     the same key. It expires when the worker's longest run time is over."""
     expires_at = where.planned_at + timedelta(minutes=where.worker.max_run_minutes)

@@ -1,30 +1,49 @@
-"""One job from its document to its result. Invariant: every outcome is written down, once, even when nothing could begin."""
+"""One job from its document to its result. Invariant: every outcome is written down, once, even when nothing could begin.
+
+A job loads its own engine's code alone: imports are a good part of what a small restore costs.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import boto3
-
 from dbrestore.contract import keys
 from dbrestore.contract.errors import RestoreError, RestoreFailed
 from dbrestore.contract.job import Absence, DatabaseResult, DatabaseServer, ErrorNote, Job, Result, SwapResult
-from dbrestore.points.ranges import CLIENT_CONFIG
-from dbrestore.worker.base import limits, private_folder, secrets
+from dbrestore.worker.base import clients, private_folder, secrets
 from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_object
 from dbrestore.worker.base.lock import only_one
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Credentials
-from dbrestore.worker.postgresql import jobs as postgresql
-from dbrestore.worker.postgresql.dumps import reading
-from dbrestore.worker.sqlserver import jobs as sqlserver
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-ENGINES: Final = {"postgres": postgresql.run, "sqlserver": sqlserver.run}
+# A database, or an exchange, as it is finished, and what was seen gone.
+Settled = tuple[DatabaseResult | SwapResult, Sequence[Absence]]
+
+
+def _postgresql(work: "Work", credentials: Credentials, ca_file: Path) -> Iterator[Settled]:
+    from dbrestore.worker.postgresql import jobs
+
+    return jobs.run(work.folder, credentials, work.job, ca_file, work.progress)
+
+
+def _sqlserver(work: "Work", credentials: Credentials, ca_file: Path) -> Iterator[Settled]:
+    from dbrestore.worker.sqlserver import jobs
+
+    return jobs.run(work.folder, credentials, work.job, ca_file, work.progress)
+
+
+def _reading(work: "Work") -> Iterator[Settled]:
+    from dbrestore.worker.postgresql.dumps import reading
+
+    return ((result, ()) for result in reading.run(work.s3, work.folder, work.job, work.progress, work.bounds))
+
+
+ENGINES: Final = {"postgres": _postgresql, "sqlserver": _sqlserver}
 
 
 def run(job_uri: str, bounds: Bounds | None = None) -> None:
@@ -32,7 +51,7 @@ def run(job_uri: str, bounds: Bounds | None = None) -> None:
     be written."""
     # An SSM command has no AWS_REGION, and repository and evidence lie in the control account's Region, not always in this one. S3 would
     # redirect, but from names that private endpoints don't serve.
-    s3 = boto3.client("s3", region_name=keys.region_of(Location.parse(job_uri).bucket), config=CLIENT_CONFIG)
+    s3 = clients.s3(keys.region_of(Location.parse(job_uri).bucket))
     folder, bounds = JobFolder.of(s3, job_uri), bounds or Bounds()
     with only_one(job_uri):
         if folder.has_result():
@@ -80,20 +99,19 @@ def _result(work: Work, private: Path) -> Result:
     )
 
 
-def _work(work: Work, private: Path) -> Iterator[tuple[DatabaseResult | SwapResult, Sequence[Absence]]]:
-    """Each database, or exchange, as it is finished, with what was seen gone."""
+def _work(work: Work, private: Path) -> Iterator[Settled]:
     job, ca_file = work.job, private / "ca.pem"
     if job.kind == "read":
-        yield from ((result, ()) for result in reading.run(work.s3, work.folder, job, work.progress, work.bounds))
+        yield from _reading(work)
         return
     ca_file.write_bytes(read_object(work.s3, Location.parse(job.server.ca_bundle)))
-    yield from ENGINES[job.engine](work.folder, _credentials(job.server, work.bounds), job, ca_file, work.progress)
+    yield from ENGINES[job.engine](work, _credentials(job.server, work.bounds), ca_file)
 
 
 def _credentials(server: DatabaseServer, bounds: Bounds) -> Credentials:
     if server.iam_user:
-        return secrets.by_iam(boto3.client("rds", region_name=server.region, config=limits.AWS), server, bounds)
-    return secrets.by_secret(boto3.client("secretsmanager", region_name=server.region, config=limits.AWS), server.secret_arn, bounds)
+        return secrets.by_iam(clients.rds(server.region), server, bounds)
+    return secrets.by_secret(clients.secretsmanager(server.region), server.secret_arn, bounds)
 
 
 def _peak_memory() -> int:

@@ -57,5 +57,9 @@ id dbrestore > /dev/null 2>&1 || useradd --system --home-dir /var/lib/dbrestore 
 install -d -o dbrestore -g dbrestore -m 700 /var/lib/dbrestore
 sysctl -qw kernel.core_pattern='|/bin/false' || true
 echo "dbrestore /var/lib/dbrestore" > /opt/dbrestore/.user
-# Last thing: the SSM agent answers before this script is done, so a command waits for this file.
+# The SSM agent answers before this script is done, so a command waits for this file.
 touch /opt/dbrestore/.ready
+# The archive holds source alone, and the user who runs it may write nothing here: each job would compile it anew, for three seconds. What
+# a job needs before this is done it compiles for itself.
+PYTHONPATH=/opt/dbrestore python3.11 -P -s -S \
+  -c "import dbrestore.worker.__main__, dbrestore.worker.postgresql.jobs, dbrestore.worker.sqlserver.jobs" || true

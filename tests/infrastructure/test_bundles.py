@@ -124,6 +124,28 @@ def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path
     assert done.returncode == 0
 
 
+def test_what_the_worker_compiles_when_it_boots_is_all_that_a_job_imports(program: Path) -> None:
+    script = (ROOT / "lambdas" / "worker" / "worker_boot.sh").read_text()
+    [imports] = re.findall(r'-c "(import dbrestore\.worker[^"]*)"', script)
+    environment = {"PYTHONPATH": str(program), "PATH": "/nowhere"}
+    of_a_job = """
+import importlib.util, sys
+from dbrestore.worker.base import clients
+clients.s3("eu-central-1"), clients.secretsmanager("eu-central-1")
+ours = [m.__file__ for m in sys.modules.values() if (getattr(m, "__file__", None) or "").startswith(sys.argv[1])]
+sources = [file for file in ours if file.endswith(".py")]
+print(len(sources), *(f for f in sources if not __import__("os").path.exists(importlib.util.cache_from_source(f))))
+"""
+
+    for script in (imports, f"{imports}\n{of_a_job}"):
+        options = ["-B"] if script != imports else []
+        command = [sys.executable, *options, "-P", "-s", "-S", "-c", script, str(program)]
+        done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=True)
+
+    count, *uncompiled = done.stdout.split()
+    assert (int(count) > 300, uncompiled) == (True, [])
+
+
 def test_the_program_brings_no_postgresql_of_its_own(program: Path) -> None:
     assert not list(program.rglob("*pg_restore*"))
 

@@ -6,8 +6,8 @@ from dbrestore.contract import limits
 
 # Buckets and keys as dbrestore.contract.keys writes them: nothing that a shell, a path or a second argument could be made of.
 JOB_URI = r"^s3://[a-z0-9.-]{3,63}/restores/[A-Za-z0-9%._-]+/jobs/[A-Za-z0-9%._-]+/job\.json$"
-# The SSM agent registers while the boot script still unpacks the program; `.ready` is that script's last act, `.failed` its last
-# words.
+# The SSM agent registers while the boot script still unpacks the program; `.ready` says that all is there, `.failed` are that script's
+# last words.
 # The agent runs commands as root. `.user` is whom the boot script made for the program, with the only folder it may write; a worker that
 # booted before there was one has none, nor has the local cloud's, whose programs run as whoever started it.
 # An agent before KNOWS_VARIABLES doesn't know ENV_VAR and puts the parameter into the text instead (AWS Systems Manager User Guide,

@@ -142,7 +142,7 @@ def test_a_worker_with_a_proxy_uses_it_for_everything_but_what_the_vpc_serves(
     variables = f"{proxy} {proxy} {','.join(direct)}"
     agent = (tmp_path / "etc/systemd/system/amazon-ssm-agent.service.d/dbrestore-proxy.conf").read_text()
     # Between the first two: the timer for the agent's log, which has a test of its own.
-    assert [called.pop(1).split()[0], *called[:-4]] == [
+    assert [called.pop(1).split()[0], *called[:-5]] == [
         "systemd-run",
         f"shutdown -h +{168 * 60 + limits.DEAD_MAN_MARGIN_MINUTES} with",
         f"systemctl daemon-reload with {variables}",
@@ -163,7 +163,9 @@ def test_a_worker_without_a_proxy_leaves_the_agent_and_the_environment_alone(wor
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path)
 
-    assert [line.split()[0] for line in called] == ["shutdown", "systemd-run", "dnf", "aws", "unzip", "id", "useradd", "install", "sysctl"]
+    assert [line.split()[0] for line in called] == [
+        *("shutdown", "systemd-run", "dnf", "aws", "unzip", "id", "useradd", "install", "sysctl", "python3.11")
+    ]
     assert all(line.endswith(" with") for line in called)
     assert not (tmp_path / "etc").exists()
     assert (tmp_path / "opt/dbrestore/.ready").exists()
@@ -242,7 +244,9 @@ def test_an_image_that_brings_everything_needs_no_package_server(world: World, p
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path, brings=BROUGHT, installs=False)
 
-    assert [line.split()[0] for line in called] == ["shutdown", "systemd-run", "aws", "unzip", "id", "useradd", "install", "sysctl"]
+    assert [line.split()[0] for line in called] == [
+        *("shutdown", "systemd-run", "aws", "unzip", "id", "useradd", "install", "sysctl", "python3.11")
+    ]
 
 
 def test_the_program_gets_a_user_with_a_private_folder_and_no_core_dumps(world: World, planned: dict[str, Any], tmp_path: Path) -> None:
@@ -250,12 +254,22 @@ def test_the_program_gets_a_user_with_a_private_folder_and_no_core_dumps(world: 
 
     called = run_boot_script(boot_script(instances()[0]), tmp_path, brings=BROUGHT)
 
-    assert [line.partition(" with")[0] for line in called[-3:]] == [
+    assert [line.partition(" with")[0] for line in called[-4:-1]] == [
         "useradd --system --home-dir /var/lib/dbrestore --shell /sbin/nologin dbrestore",
         "install -d -o dbrestore -g dbrestore -m 700 /var/lib/dbrestore",
         "sysctl -qw kernel.core_pattern=|/bin/false",
     ]
     assert (tmp_path / "opt/dbrestore/.user").read_text() == "dbrestore /var/lib/dbrestore\n"
+
+
+def test_the_program_is_compiled_once_and_nobody_waits_for_that(world: World, planned: dict[str, Any], tmp_path: Path) -> None:
+    world.until_done(deploy_worker, planned)
+    script = boot_script(instances()[0])
+
+    called = run_boot_script(script, tmp_path, brings=BROUGHT)
+
+    assert called[-1].startswith("python3.11 -P -s -S -c import dbrestore.worker.__main__, ")
+    assert script.index("python3.11 -P") > script.index("touch /opt/dbrestore/.ready")
 
 
 @pytest.mark.parametrize(
