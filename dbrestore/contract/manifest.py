@@ -16,8 +16,9 @@ from datetime import datetime
 from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from dbrestore.contract.document import Document
+from dbrestore.contract.document import PART, Document
 from dbrestore.contract.errors import DatabaseNotInRestorePoint
 from dbrestore.contract.keys import StoredPlace
 
@@ -65,7 +66,8 @@ class StoredFile(Document):
         return self.reference.place if self.reference else StoredPlace(repository, self.key)
 
 
-class ByteRange(Document):
+@dataclass(config=PART, frozen=True, slots=True, kw_only=True)
+class ByteRange:
     """`length` bytes from `offset` of the object `files[file]`, with the SHA-256 of exactly these bytes."""
 
     file: Count = 0
@@ -74,7 +76,8 @@ class ByteRange(Document):
     sha256: str
 
 
-class RowDigest(Document):
+@dataclass(config=PART, frozen=True, slots=True, kw_only=True)
+class RowDigest:
     """What the rows of one member come to, whatever their order: the sum modulo 2^128 of the XXH3-128 (with `seed`) of each row's COPY text
     with its line end, as 32 hexadecimal digits. The text is the one that a server writes under `TimeZone` UTC and `bytea_output` hex.
     `columns` are the positions (from 0, in the COPY statement's order) whose text every server writes alike, and the row is then these
@@ -92,7 +95,8 @@ class ObjectDigest(Document):
     total: str
 
 
-class TableMember(Document):
+@dataclass(config=PART, frozen=True, slots=True, kw_only=True)
+class TableMember:
     """The rows of one TABLE DATA entry. In custom format the range is the whole data block (type, id, chunks, terminator);
     in directory format it is the member file. `uncompressed_length` counts the decoded COPY text without the closing `\\.` lines;
     `rows` its line ends. `content` is there if the rows can be proven one by one. `extension` is the extension that makes the table, if it

@@ -110,7 +110,7 @@ def _complete(toc: Toc, contents: Contents) -> Contents:
 
 def _with_extension(toc: Toc, member: TableMember) -> TableMember:
     extension = pgdump_entries.extension_of(toc, toc.by_dump_id[member.dump_id])
-    return member if extension is None else member.model_copy(update={"extension": extension})
+    return member if extension is None else replace(member, extension=extension)
 
 
 def _scan_file(pieces: Iterable[bytes], toc: Toc, store: Store, begun: Begun, told: Told) -> Contents:

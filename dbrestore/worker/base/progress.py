@@ -1,4 +1,7 @@
-"""What a running job tells: counted in memory, written to progress.json at most once a second, and more and more rarely."""
+"""What a running job tells: counted in memory, written to progress.json at most once a second, and more and more rarely.
+
+Invariant: who works doesn't wait for S3; one note is on its way at a time, so that no older one is written over a newer one.
+"""
 
 import contextlib
 import threading
@@ -14,7 +17,7 @@ from dbrestore.worker.base import limits
 
 class ProgressWriter:
     """Counts from any thread. A progress that can't be written never fails the job. `every`: seconds between two notes
-    at first; with 0 each change is written."""
+    at first; with 0 each change is written before the work goes on."""
 
     def __init__(self, kind: JobKind, write: Callable[[Progress], None], every: float = limits.PROGRESS_SECONDS) -> None:
         self._write = write
@@ -95,12 +98,19 @@ class ProgressWriter:
     def _write_if_due(self) -> None:
         if not self._is_due():
             return
-        # One at a time, so that no older note is written over a newer one.
+        with self._lock:
+            if not self._is_due():
+                return
+            self._written = self.seconds
+        # A daemon: the end of the job doesn't wait for it either.
+        writing = threading.Thread(target=self._write_now, name="progress", daemon=True)
+        writing.start()
+        if not self._every:
+            writing.join()
+
+    def _write_now(self) -> None:
         with self._writing:
             with self._lock:
-                if not self._is_due():
-                    return
-                self._written = self.seconds
                 now = self._progress()
             with contextlib.suppress(ClientError, BotoCoreError):
                 self._write(now)
@@ -110,7 +120,8 @@ class ProgressWriter:
         return Progress.model_validate(values)
 
     def _is_due(self) -> bool:
-        return self.seconds - self._written >= _pause(self.seconds, self._every)
+        is_on_its_way = self._every > 0 and self._writing.locked()
+        return not is_on_its_way and self.seconds - self._written >= _pause(self.seconds, self._every)
 
 
 def _pause(seconds: float, every: float) -> float:

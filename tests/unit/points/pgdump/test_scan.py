@@ -94,7 +94,7 @@ def test_a_dump_written_into_a_pipe_has_no_offsets_and_is_walked(tmp_path: Path)
 
 def without_seeds(contents: pgdump_scan.Contents) -> list[TableMember]:
     """The members without their digests, which no two scans have in common."""
-    return [member.model_copy(update={"content": None}) for member in contents.tables]
+    return [replace(member, content=None) for member in contents.tables]
 
 
 def redirected(archive: Archive) -> bytes:
