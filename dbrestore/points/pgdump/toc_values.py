@@ -17,22 +17,38 @@ _INT: Final = struct.Struct("<BI")
 def read_int(reader: ByteReader) -> int:
     """One Int."""
     sign, value = _INT.unpack(reader.read(_INT.size))
-    if sign > 1:
-        raise BackupDamaged(f"byte {reader.position - _INT.size} should be the sign of a number but is {sign}")
-    return -value if sign else value  # type: ignore[no-any-return]
+    return _signed(reader, sign, value)
 
 
 def read_string(reader: ByteReader) -> str | None:
     """One String, its bytes as UTF-8; those that aren't any stay as surrogates."""
-    length = read_int(reader)
+    # A table of contents has millions of them, and nearly all lie in what was fetched: those cost no further call.
+    buffer, begin = reader.buffer, reader.cursor + _INT.size
+    if begin > len(buffer):
+        length = read_int(reader)
+        buffer, begin = reader.buffer, reader.cursor
+    else:
+        sign, length = _INT.unpack_from(buffer, reader.cursor)
+        reader.cursor = begin
+        length = _signed(reader, sign, length) if sign else length
     if length <= 0:
         return None if length else ""
     if length > LONGEST_STRING:
         raise BackupDamaged(f"a text of {length} bytes before byte {reader.position}: longer than any that pg_dump writes")
-    raw = reader.read(length)
+    end = begin + length
+    if end > len(buffer):
+        raw = reader.read(length)
+    else:
+        raw, reader.cursor = buffer[begin:end], end
     if b"\0" in raw:
         raise BackupDamaged(f"the text before byte {reader.position} holds a zero byte: PostgreSQL allows none")
     return raw.decode("utf-8", "surrogateescape")
+
+
+def _signed(reader: ByteReader, sign: int, value: int) -> int:
+    if sign > 1:
+        raise BackupDamaged(f"byte {reader.position - _INT.size} should be the sign of a number but is {sign}")
+    return -value if sign else value
 
 
 def read_repeated(reader: ByteReader) -> str:

@@ -2,9 +2,11 @@
 0.2 seconds and 10 MB."""
 
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import botocore.session
+from botocore.loaders import JSONFileLoader
 
 from dbrestore.points.ranges import CLIENT_CONFIG
 from dbrestore.worker.base import limits
@@ -14,6 +16,25 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.client import RDSClient
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+_SERVICES: Final = ("s3", "secretsmanager", "rds", "sts")
+
+
+class OfOurServices(JSONFileLoader):
+    """Reads botocore's descriptions without what no client is made of: the texts for people, and the endpoints of 400 other services. They
+    would stay in memory, 9 MB."""
+
+    def load_file(self, file_path: str) -> Any:
+        """Of a path without its suffix; None if there is no such file."""
+        found = super().load_file(file_path)
+        if found and PurePath(file_path).name == "endpoints":
+            for partition in found["partitions"]:
+                partition["services"] = {name: of for name, of in partition["services"].items() if name in _SERVICES}
+        if found and PurePath(file_path).name.startswith("service-"):
+            for shape in (*found.get("shapes", {}).values(), *found.get("operations", {}).values()):
+                for described in (shape, *shape.get("members", {}).values()):
+                    described.pop("documentation", None)
+        return found
 
 
 def s3(region: str | None) -> "S3Client":
@@ -34,4 +55,6 @@ def rds(region: str) -> "RDSClient":
 @cache
 def _session() -> "Session":
     """One for all clients: it keeps the descriptions of services and endpoints that it has read, and the credentials."""
-    return botocore.session.get_session()
+    session = botocore.session.get_session()
+    session.get_component("data_loader").file_loader = OfOurServices()
+    return session
