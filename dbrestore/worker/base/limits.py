@@ -82,6 +82,8 @@ SIZE_LOOK_SECONDS: Final = 5.0
 SMALL_MEMBER: Final = 1 << 20
 GROUP_LENGTH: Final = 4 << 20
 GROUP_MEMBERS: Final = 50
+# Groups that are read before a session asks for them; each is GROUP_LENGTH bytes of memory at most.
+GROUPS_AHEAD: Final = 2
 # Tables from this size on (COPY text) are loaded by several sessions; that sharing a smaller one doesn't pay is assumed.
 SHARED_MEMBER: Final = 8 << 20
 # lo_put stores pages of 2 KiB: a multiple of that is written without reading a page again.

@@ -20,6 +20,7 @@ from dbrestore.worker.postgresql.rows import copy_target, loading, partition_roo
 from dbrestore.worker.postgresql.rows.copy_target import CopyTarget
 from dbrestore.worker.postgresql.rows.loading import Lines, Members
 from dbrestore.worker.postgresql.rows.partition_roots import Place, Rerouted
+from dbrestore.worker.postgresql.rows.reading_ahead import ReadAhead
 from dbrestore.worker.postgresql.rows.sharing import Sharing
 from dbrestore.worker.postgresql.scheduling import Task
 from dbrestore.worker.postgresql.session import Connection, is_lost, is_transient
@@ -49,10 +50,10 @@ class TableTasks:
         groups = list(loading.groups(tables, self.shared_from))
         shared = {group[0].dump_id: Sharing() for group in groups if loading.length_of(group[:1]) >= self.shared_from}
         indexes = list(indexes)
-        own = self._own_indexes(groups, indexes)
+        own, ahead = self._own_indexes(groups, indexes), ReadAhead(self.members, groups)
         together = {entry.dump_id for entries in own.values() for entry in entries}
         return [
-            *(self._table_task(group, shared.get(group[0].dump_id), own[group[0].dump_id]) for group in groups),
+            *(self._table_task(group, ahead, shared.get(group[0].dump_id), own[group[0].dump_id]) for group in groups),
             *self._help_tasks(groups, shared),
             *(self._large_object_task(m, n) for n, m in enumerate(self.members.backup.large_objects, start=1) if not self._is_filled(m, n)),
             *self._index_tasks(groups, [entry for entry in indexes if entry.dump_id not in together]),
@@ -88,11 +89,11 @@ class TableTasks:
                 found[task].append(entry)
         return found
 
-    def _table_task(self, group: tuple[TableMember, ...], sharing: Sharing | None, indexes: list[TocEntry]) -> Task:
+    def _table_task(self, group: tuple[TableMember, ...], ahead: ReadAhead, sharing: Sharing | None, indexes: list[TocEntry]) -> Task:
         remaining = list(group)
 
         def load(connection: Connection) -> None:
-            where = self.members.fetch(group) if len(group) > 1 else self.members
+            where = ahead.take(group)
             while remaining:
                 with self.progress.working_on(f"{remaining[0].schema_name}.{remaining[0].table}"):
                     self._load(connection, where, remaining[0], sharing)
