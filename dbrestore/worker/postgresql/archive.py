@@ -67,10 +67,10 @@ class Archive:
     toc: Toc
     codec: str = "utf-8"
 
-    @cached_property
+    @property
     def by_dump_id(self) -> dict[int, TocEntry]:
         """Every entry."""
-        return {e.dump_id: e for e in self.toc.entries}
+        return self.toc.by_dump_id
 
     @cached_property
     def relations(self) -> frozenset[tuple[str | None, str]]:
@@ -152,8 +152,7 @@ def divide(toc: Toc) -> Division:
 
 def fix_ups(toc: Toc, reasons: dict[int, str]) -> list[FixUp]:
     """One line per entry that is not restored for one of the `reasons` (by dump id), or whose tablespace isn't used."""
-    labels = {e.dump_id: e.label for e in toc.entries}
-    left_out = [FixUp(entry=labels[i], what=f"not restored: {reason}") for i, reason in reasons.items()]
+    left_out = [FixUp(entry=toc.by_dump_id[i].label, what=f"not restored: {reason}") for i, reason in reasons.items()]
     moved = [
         FixUp(entry=e.label, what=f"tablespace {e.tablespace} is not used; it is in the target's default tablespace")
         for e in toc.entries
@@ -181,13 +180,13 @@ def related_tables(entries: tuple[TocEntry, ...]) -> frozenset[int]:
 def _left_out(entries: tuple[TocEntry, ...]) -> dict[int, str]:
     """Entries with a reason of their own, then those that cannot be without one of them. TOC order puts what is needed first."""
     found: dict[int, str] = {}
-    labels = {e.dump_id: e.label for e in entries}
+    by_dump_id = {e.dump_id: e for e in entries}
     for entry in entries:
         missing = [d for d in entry.dependencies if d in found]
         if entry.description in LEFT_OUT:
             found[entry.dump_id] = LEFT_OUT[entry.description]
         elif missing:
-            found[entry.dump_id] = f"it depends on {labels[missing[0]]}, which was not restored"
+            found[entry.dump_id] = f"it depends on {by_dump_id[missing[0]].label}, which was not restored"
     # What lies in the schema public doesn't need the dump's entry for it, so that one takes nothing with it.
     return found | {e.dump_id: _PUBLIC_SCHEMA for e in entries if e.description != "ACL" and is_public(e)}
 
