@@ -100,9 +100,10 @@ def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path
     modules = sorted(".".join(file.with_suffix("").parts) for file in files if file.stem not in ("__main__", "__init__"))
     script = "\n".join(
         [
-            "import sys, boto3, psycopg, zstandard, isal.isal_zlib, lz4.frame, xxhash",
+            "import sys, psycopg, zstandard, isal.isal_zlib, lz4.frame, xxhash",
             *(f"import {module}" for module in modules),
-            "clients = [boto3.client(s, region_name='eu-central-1') for s in ('s3', 'secretsmanager')]",
+            "from dbrestore.worker.base import clients",
+            "made = [make('eu-central-1') for make in (clients.s3, clients.secretsmanager, clients.rds)]",
             "assert psycopg.pq.__impl__ == 'binary', psycopg.pq.__impl__",
             "assert zstandard.backend == 'cext'",
             "files = {m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)}",
@@ -380,7 +381,7 @@ def test_the_bundles_carry_the_model_of_every_service_that_is_called(package: st
         node.args[0].value
         for path in (ROOT / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("client", "_client")
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("client", "_client", "create_client")
         if node.args and isinstance(node.args[0], ast.Constant)
     }
 

@@ -33,7 +33,7 @@ def member(name: str, content: RowDigest | None) -> TableMember:
 def store(instance: str = "elsewhere", *extensions: str, **more: Any) -> None:
     made = tuple(Extension(name=name, schema_name="public") for name in extensions)
     tables = [
-        each.model_copy(update={"dump_id": n, "stored": each.stored.model_copy(update={"offset": 4 + n, "length": 1})})
+        replace(each, dump_id=n, stored=replace(each.stored, offset=4 + n, length=1))
         for n, each in enumerate(more.pop("tables", (member("t", DIGEST),)), start=1)
     ]
     counts = {"TABLE": len(tables), "TABLE DATA": len(tables), **({"EXTENSION": len(made)} if made else {})}

@@ -1,5 +1,7 @@
 """Small neighbours are read with one request, large members by themselves, and every member exactly once."""
 
+from dataclasses import replace
+
 from dbrestore.contract.manifest import ByteRange, TableMember
 from dbrestore.worker.base.limits import GROUP_LENGTH, GROUP_MEMBERS, SMALL_MEMBER
 from dbrestore.worker.postgresql.rows.loading import groups
@@ -35,7 +37,7 @@ def test_a_group_is_bounded_in_number() -> None:
 
 
 def test_members_of_two_files_are_never_together() -> None:
-    second = tuple(m.model_copy(update={"dump_id": m.dump_id + 10}) for m in members(5, 5, file=1))
+    second = tuple(replace(m, dump_id=m.dump_id + 10) for m in members(5, 5, file=1))
 
     assert shape((*second, *members(5, 5))) == [[0, 1], [10, 11]]
 
