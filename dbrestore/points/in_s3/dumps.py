@@ -1,6 +1,6 @@
 """pg_dump archives that lie in S3, told by their table of contents: of a file some ranges of its beginning, of a directory toc.dat.
 
-What `pg_dumpall -F` of a later PostgreSQL leaves (toc.glo, map.dat, `databases/<oid>.dmp` or `databases/<oid>/`) is as many dumps as
+What `pg_dumpall -F` of PostgreSQL 19's betas left (toc.glo, map.dat, `databases/<oid>.dmp` or `databases/<oid>/`) is as many dumps as
 map.dat names; toc.glo, its roles and tablespaces, is none of them.
 """
 
