@@ -26,7 +26,8 @@ class Task:
     """`cost` (bytes, roughly) orders the tasks that are ready, with that of what waits for them; `units` is what it locks, for itself if it
     is `exclusive`, and `shared` what it locks like others; `after` names the tasks it waits for. `covers`: the dump ids of the entries that
     are done with it, besides the one whose name it has. One that `helps` another is taken when there is nothing else to do. It leaves
-    nothing behind when it fails, so that it may be repeated."""
+    nothing behind when it fails, so that it may be repeated. `foreseen` is called, perhaps more than once, while it is among those
+    that are taken next: what will come from elsewhere can be asked for."""
 
     name: int
     cost: int
@@ -37,6 +38,7 @@ class Task:
     helps: bool = False
     shared: frozenset[int] = frozenset()
     covers: frozenset[int] = frozenset()
+    foreseen: Callable[[], None] = lambda: None
 
     def needs_alone(self, unit: int) -> bool:
         """Whether nobody else may have the unit meanwhile."""
@@ -95,6 +97,9 @@ class Schedule:
         with self._changed:
             task = self._next()
             self._untaken -= task is not None
+            # Of a heap the first three have the next two among them.
+            for waiting in self._ready[:3] if task else ():
+                self._tasks[waiting.name].foreseen()
             return task
 
     def done(self, task: Task) -> None:

@@ -50,7 +50,7 @@ class TableTasks:
         groups = list(loading.groups(tables, self.shared_from))
         shared = {group[0].dump_id: Sharing() for group in groups if loading.length_of(group[:1]) >= self.shared_from}
         indexes = list(indexes)
-        own, ahead = self._own_indexes(groups, indexes), ReadAhead(self.members, groups)
+        own, ahead = self._own_indexes(groups, indexes), ReadAhead(self.members)
         together = {entry.dump_id for entries in own.values() for entry in entries}
         return [
             *(self._table_task(group, ahead, shared.get(group[0].dump_id), own[group[0].dump_id]) for group in groups),
@@ -103,7 +103,8 @@ class TableTasks:
 
         run = load if sharing is None else partial(self._led, sharing, load)
         covered = frozenset((*(member.dump_id for member in group), *(entry.dump_id for entry in indexes)))
-        return Task(name=group[0].dump_id, cost=loading.length_of(group), run=run, covers=covered)
+        foreseen = partial(ahead.begin, group)
+        return Task(name=group[0].dump_id, cost=loading.length_of(group), run=run, covers=covered, foreseen=foreseen)
 
     def _led(self, sharing: Sharing, load: Callable[[Connection], None], connection: Connection) -> None:
         """Whatever way the table took, nobody may go on waiting to help with it."""

@@ -70,20 +70,26 @@ def range_of(number: int) -> str:
     return f"bytes={number * 20}-{number * 20 + 19}"
 
 
-def test_the_next_groups_are_asked_for_before_anybody_takes_them_and_no_more(members: Members, asked: Asked) -> None:
-    ahead = ReadAhead(members, reversed(GROUPS), ahead=2)
+def test_groups_are_asked_for_before_anybody_takes_them_and_no_more_than_there_is_room_for(members: Members, asked: Asked) -> None:
+    ahead = ReadAhead(members, ahead=2)
 
+    for group in (GROUPS[1], GROUPS[1], GROUPS[0], GROUPS[2]):
+        ahead.begin(group)
+
+    asked.await_requests(2)
     where = ahead.take(GROUPS[0])
-
-    asked.await_requests(3)
-    assert sorted(asked.ranges) == [range_of(number) for number in (0, 1, 2)]
+    assert sorted(asked.ranges) == [range_of(0), range_of(1)]
     assert [b"".join(where.stored(member.stored, "it")) for member in GROUPS[0]] == [CONTENT[:10], CONTENT[10:20]]
 
 
-def test_each_group_is_read_once_whatever_the_order_in_which_they_are_taken(members: Members, asked: Asked) -> None:
-    ahead = ReadAhead(members, GROUPS, ahead=2)
+def test_each_group_is_read_once_whatever_was_begun(members: Members, asked: Asked) -> None:
+    ahead, taken = ReadAhead(members, ahead=2), {}
 
-    taken = {number: ahead.take(GROUPS[number]) for number in (0, 4, 1, 3, 2)}
+    for number in (0, 4, 1, 3, 2):
+        for group in GROUPS[::-1]:
+            ahead.begin(group)
+        taken[number] = ahead.take(GROUPS[number])
+        ahead.begin(GROUPS[number])
 
     assert sorted(asked.ranges) == [range_of(number) for number in range(5)]
     for number, where in taken.items():
@@ -92,7 +98,7 @@ def test_each_group_is_read_once_whatever_the_order_in_which_they_are_taken(memb
 
 
 def test_a_group_that_is_taken_again_is_read_again(members: Members, asked: Asked) -> None:
-    ahead = ReadAhead(members, GROUPS[:1])
+    ahead = ReadAhead(members)
 
     ahead.take(GROUPS[0])
     ahead.take(GROUPS[0])
@@ -101,19 +107,21 @@ def test_a_group_that_is_taken_again_is_read_again(members: Members, asked: Aske
 
 
 def test_an_error_of_the_reading_is_raised_to_who_takes_the_group(members: Members, asked: Asked) -> None:
-    ahead = ReadAhead(members, GROUPS, ahead=1)
+    ahead = ReadAhead(members)
     members.s3.delete_object(Bucket="repository", Key=members.backup.files[0].key)
     members.s3.delete_bucket(Bucket="repository")
 
     with pytest.raises(ClientError, match="NoSuchBucket"):
         ahead.take(GROUPS[0])
+    ahead.begin(GROUPS[1])
     asked.await_requests(2)
     with pytest.raises(ClientError, match="NoSuchBucket"):
         ahead.take(GROUPS[1])
 
 
 def test_a_large_table_is_read_while_it_is_loaded(members: Members, asked: Asked) -> None:
-    ahead = ReadAhead(members, [GROUPS[0][:1]])
+    ahead = ReadAhead(members)
+    ahead.begin(GROUPS[0][:1])
 
     assert ahead.take(GROUPS[0][:1]) is members
     assert asked.ranges == []

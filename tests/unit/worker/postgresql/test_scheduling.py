@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 from typing import Any, cast
 
 import psycopg
@@ -66,6 +67,17 @@ def test_what_locks_a_unit_like_others_waits_for_who_needs_it_alone_and_not_for_
     assert schedule.poll() is None
     schedule.done(alone)
     assert [schedule.poll(), schedule.poll()] == like_others[::-1]
+
+
+def test_those_that_are_next_are_foreseen_before_they_are_taken() -> None:
+    foreseen: list[int] = []
+    tasks = [Task(name=n, cost=n, run=lambda _: None, foreseen=partial(foreseen.append, n)) for n in range(1, 10)]
+    schedule = scheduling.Schedule(tasks)
+
+    assert foreseen == []
+    for number in range(9, 2, -1):
+        assert schedule.poll() is tasks[number - 1]
+        assert {number - 1, number - 2} <= set(foreseen)
 
 
 def test_idle_seconds_are_told_as_a_share() -> None:
