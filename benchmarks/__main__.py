@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import api, content, imports, memory, native_checks, orchestration, planning, replay, staging
+from benchmarks import adding, api, content, imports, memory, native_checks, orchestration, planning, replay, staging
 from benchmarks.bench_cloud import AS_ON_RDS, prepare
 from benchmarks.replay import Comparison, Pairs
 from benchmarks.shapes import SHAPES
 
-SECTIONS = ("replay", "content", "memory", "staging", "native-checks", "planning", "api", "orchestration", "imports")
+SECTIONS = ("replay", "content", "adding", "memory", "staging", "native-checks", "planning", "api", "orchestration", "imports")
 STAGED_MEGABYTES = 200
 CHECKED_MEGABYTES = 1_000
 CONTENT_ROUNDS = PAIRS = 8
@@ -34,6 +34,8 @@ def main() -> None:
         rounds = max(arguments.rounds, CONTENT_ROUNDS)
         title = f"## Every value read back, {arguments.megabytes} MB, {rounds} rounds"
         lines += ["", title, "", *_content(arguments.megabytes, rounds)]
+    if "adding" in arguments.only:
+        lines += ["", f"## A dump in S3, read for a restore point, {PAIRS} pairs", "", *_adding(arguments.megabytes)]
     if "memory" in arguments.only and not arguments.quick:
         lines += ["", "## Memory", "", *_memory((arguments.megabytes, arguments.megabytes * 5))]
     if "staging" in arguments.only:
@@ -109,6 +111,11 @@ S3 has 20 ms of latency and 80 MB/s per connection. Every run stands in `docs/be
 def _content(megabytes: int, rounds: int) -> list[str]:
     with _directory() as directory, prepare(Path(directory), megabytes) as bench:
         return content.table(content.measure(bench, rounds))
+
+
+def _adding(megabytes: int) -> list[str]:
+    with _directory() as directory, prepare(Path(directory), megabytes, SHAPES["mixed"]) as bench:
+        return adding.table(adding.measure(bench, PAIRS))
 
 
 def _memory(sizes: tuple[int, ...]) -> list[str]:

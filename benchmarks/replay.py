@@ -211,14 +211,15 @@ def _plain(run: Run) -> dict[str, object]:
 
 
 def _spent(bench: Bench, work: Callable[[], object]) -> Spent:
-    server, client, began = server_cpu(bench), _children(), time.monotonic()
+    server, client, began = server_cpu(bench), children(), time.monotonic()
     work()
     seconds = time.monotonic() - began
     time.sleep(0.3)  # a backend is waited for after its client has gone
-    return Spent(seconds, server_cpu(bench) - server, _children() - client)
+    return Spent(seconds, server_cpu(bench) - server, children() - client)
 
 
-def _children() -> float:
+def children() -> float:
+    """Seconds of CPU of all processes that were waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
