@@ -18,7 +18,7 @@ install: installed ## the virtual environment with every pinned package; PYTHON=
 installed:
 	@$(SHELL) requirements/install.sh
 
-EVERYTHING := {"accessConfiguration": "examples/configuration/access.json", "adoptionConfiguration": "examples/configuration/adoption.json", "answerConfiguration": "examples/configuration/answers.json", "drillConfiguration": "examples/configuration/drills.json", "dashboard": true}
+EVERYTHING := {"accessConfiguration": "examples/configuration/access.json", "adoptionConfiguration": "examples/configuration/adoption.json", "answerConfiguration": "examples/configuration/answers.json", "drillConfiguration": "examples/configuration/drills.json", "inPlaceConfiguration": "examples/configuration/in_place.json", "dashboard": true}
 check: installed ## format, linter, types, generated files, templates, definition, scanners
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -280,11 +280,6 @@ class Manifest(Document):
         return tuple(file for backup in self.backups for file in backup.files)
 
     @property
-    def references(self) -> tuple[ObjectReference, ...]:
-        """What it needs of other buckets."""
-        return tuple(file.reference for file in self.files if file.reference)
-
-    @property
     def backups(self) -> tuple[DatabaseBackup | NativeDatabaseBackup, ...]:
         """Every database of the point, whichever engine it is of."""
         return (*self.databases, *self.native_databases)

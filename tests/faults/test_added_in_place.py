@@ -95,7 +95,9 @@ def test_a_version_that_is_gone_is_refused_by_the_plan(
 ) -> None:
     own.upload_file(str(demo_shop.dump(shop, tmp_path)), OWN, "nightly/gone.dump")
     assert main.run(["points", "add", "shop", "--from", f"s3://{OWN}/nightly/gone.dump", "--in-place"]) == 0
-    [reference] = stored_points.load(own, plane.repository_bucket, "shop").references
+    [file] = stored_points.load(own, plane.repository_bucket, "shop").files
+    reference = file.reference
+    assert reference
     own.delete_object(Bucket=OWN, Key=reference.key, VersionId=reference.version_id)
     capsys.readouterr()
 

@@ -29,7 +29,7 @@ def move_out(engine: Engine, storage_class: Any = "STANDARD") -> tuple[ObjectRef
     write_manifest(s3, "repository", _with(point, moved))
     for file in point.files:
         s3.delete_object(Bucket="repository", Key=file.key)
-    return stored_points.load(s3, "repository", engine.instance).references
+    return tuple(file.reference for file in stored_points.load(s3, "repository", engine.instance).files if file.reference)
 
 
 def _moved(file: StoredFile, storage_class: Any) -> StoredFile:

@@ -26,7 +26,7 @@ def notes(manifest: Manifest) -> list[str]:
 
 
 def _in_place(manifest: Manifest) -> Iterator[str]:
-    buckets: dict[str, int] = Counter(reference.bucket for reference in manifest.references)
+    buckets: dict[str, int] = Counter(file.reference.bucket for file in manifest.files if file.reference)
     for bucket, count in sorted(buckets.items()):
         noun = "file stays" if count == 1 else "files stay"
         yield (
