@@ -172,10 +172,11 @@ class World:
         self.patch.setattr(judgement, "_is_judging", True)
         self.judged = True
 
-    def _places(self) -> dict[str, str]:
+    def _places(self) -> dict[str, str | tuple[str, ...]]:
+        nothing_in_place: dict[str, tuple[str, ...]] = dict.fromkeys(("in_place_bucket", "in_place_files", "in_place_key"), ())
         buckets = {name: f"arn:aws:s3:::{name}" for name in ("repository", "evidence", "program")}
         control = {"control": ACCOUNT, "control_region": REGION, "prefix": "dbrestore"}
-        return {"partition": "aws", "region": REGION, "account": ACCOUNT, "vpc": self.vpc_id, **control, **buckets}
+        return {"partition": "aws", "region": REGION, "account": ACCOUNT, "vpc": self.vpc_id, **control, **buckets, **nothing_in_place}
 
     def be_inconsistent(self, seed: int) -> Inconsistency:
         """From here on functions meet AWS as it is in the first minutes of a thing's life, and time passes between their calls."""
