@@ -22,7 +22,8 @@ def cost(definition: str, description: str = "INDEX") -> int:
     table = replace(EMPTY, dump_id=1, description="TABLE", tag="events", definition=TABLE)
     data = replace(EMPTY, dump_id=2, description="TABLE DATA", dependencies=(1,))
     index = replace(EMPTY, dump_id=3, description=description, definition=definition, dependencies=(1,))
-    toc: Any = SimpleNamespace(entries=(table, data, index))
+    entries = (table, data, index)
+    toc: Any = SimpleNamespace(entries=entries, by_dump_id={entry.dump_id: entry for entry in entries})
     backup: Any = SimpleNamespace(tables=[SimpleNamespace(dump_id=2, uncompressed_length=1_000_000)])
     return building_costs.of(Archive(toc), backup, (index,))[3] - (8 << 10)
 
