@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.postgresql.linked import Linked
 
 # Added to a unit: what only reads the tables there. It stands in the way of what needs them for itself, and not of keys and indexes.
 _READ: Final = 1 << 32
@@ -53,11 +54,8 @@ def read(units: Iterable[int]) -> frozenset[int]:
 def of_dump(entries: Iterable[TocEntry]) -> LockUnits:
     """The units of all relations of a dump."""
     entries = tuple(entries)
-    leader = {e.dump_id: e.dump_id for e in entries if e.description == "TABLE"}
-    for entry in entries:
-        if entry.description in ("TABLE", "TABLE ATTACH"):
-            _unite_tree(leader, entry)
-    leaders = {table: _leader(leader, table) for table in leader}
+    trees_of = _trees(entries)
+    leaders = {e.dump_id: trees_of.leader(e.dump_id) for e in entries if e.description == "TABLE"}
     trees = {led for table, led in leaders.items() if led != table}
     units = {e.dump_id: leaders.get(e.dump_id, e.dump_id) for e in entries if e.description in _RELATIONS}
     tables = {(e.schema_name, e.tag): e.dump_id for e in entries if e.description == "TABLE"}
@@ -90,18 +88,12 @@ def is_partitioned(entry: TocEntry) -> bool:
     return entry.relkind == "p" or (not entry.relkind and "\nPARTITION BY " in entry.definition)
 
 
-def _unite_tree(leader: dict[int, int], entry: TocEntry) -> None:
-    related = [d for d in entry.dependencies if d in leader]
-    for other in related:
-        _unite(leader, related[0] if entry.description == "TABLE ATTACH" else entry.dump_id, other)
-
-
-def _unite(leader: dict[int, int], one: int, other: int) -> None:
-    leader[_leader(leader, one)] = _leader(leader, other)
-
-
-def _leader(leader: dict[int, int], table: int) -> int:
-    while leader[table] != table:
-        leader[table] = leader[leader[table]]
-        table = leader[table]
-    return table
+def _trees(entries: tuple[TocEntry, ...]) -> Linked:
+    """Tables that inherit from each other, or are partitions of each other."""
+    linked, tables = Linked(), frozenset(e.dump_id for e in entries if e.description == "TABLE")
+    for entry in entries:
+        if entry.description in ("TABLE", "TABLE ATTACH"):
+            related = [d for d in entry.dependencies if d in tables]
+            for other in related:
+                linked.join(related[0] if entry.description == "TABLE ATTACH" else entry.dump_id, other)
+    return linked

@@ -19,6 +19,7 @@ from typing import Final
 
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.postgresql.after_rows.lock_units import LockUnits, read
+from dbrestore.worker.postgresql.linked import Linked
 
 
 class Phase(IntEnum):
@@ -95,16 +96,16 @@ def phases(
 
 
 def parts(entries: Iterable[TocEntry], units: LockUnits, together: int) -> Iterator[Part]:
-    """Entries that may be executed side by side: what locks the same, or depends on each other, is one part. Small parts are put together,
-    up to so many entries."""
-    gathered: list[TocEntry] = []
-    for part in _hanging_together(entries, units):
-        gathered += part
-        if len(gathered) >= together:
-            yield part_of(gathered, units)
-            gathered = []
-    if gathered:
-        yield part_of(gathered, units)
+    """Entries that may be executed side by side: what locks the same, or depends on each other, is one part. What locks nothing is one part
+    too: only the dump's order says what of that needs each other. Small parts are put together, up to so many entries."""
+    entries, linked = list(entries), Linked()
+    own, holder = {entry.dump_id for entry in entries}, dict[int, int]()
+    for entry in entries:
+        for other in own.intersection(entry.dependencies):
+            linked.join(entry.dump_id, other)
+        for unit in units.of(entry) or (0,):
+            linked.join(entry.dump_id, holder.setdefault(unit, entry.dump_id))
+    return (part_of(part, units) for part in linked.parts(entries, together))
 
 
 def part_of(entries: Iterable[TocEntry], units: LockUnits) -> Part:
@@ -119,29 +120,6 @@ def _following(own: Phase, latest: Phase) -> Phase:
     if latest > own or (latest == Phase.CONSTRAINTS and own == Phase.CHEAP):
         return max(latest, Phase.FOLLOWING if latest < Phase.VIEWS else Phase.DEPENDENT)
     return own
-
-
-def _hanging_together(entries: Iterable[TocEntry], units: LockUnits) -> Iterable[list[TocEntry]]:
-    """What locks nothing is one part: only the dump's order says what of that needs each other."""
-    entries = list(entries)
-    first = {entry.dump_id: entry.dump_id for entry in entries}
-    holder: dict[int, int] = {}
-    for entry in entries:
-        linked = [d for d in entry.dependencies if d in first]
-        linked += [holder.setdefault(unit, entry.dump_id) for unit in units.of(entry) or (0,)]
-        for other in linked:
-            first[_first(first, entry.dump_id)] = _first(first, other)
-    found: dict[int, list[TocEntry]] = {}
-    for entry in entries:
-        found.setdefault(_first(first, entry.dump_id), []).append(entry)
-    return found.values()
-
-
-def _first(first: dict[int, int], number: int) -> int:
-    while first[number] != number:
-        first[number] = first[first[number]]
-        number = first[number]
-    return number
 
 
 def _is_trigger_state(entry: TocEntry) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.postgresql.building import Building
+from dbrestore.worker.postgresql.linked import Linked
 from dbrestore.worker.postgresql.rights import lending
 from dbrestore.worker.postgresql.scheduling import Task
 from dbrestore.worker.postgresql.session import Connection
@@ -66,32 +67,10 @@ def _make(building: Building, part: list[TocEntry], undone: list[TocEntry], conn
 
 
 def parts(entries: Iterable[TocEntry], relations: frozenset[int], together: int) -> Iterator[list[TocEntry]]:
-    """What hangs together by these `relations`, or is about one of them; small parts are put together, up to so many entries."""
-    gathered: list[TocEntry] = []
-    for part in _hanging_together(entries, relations):
-        gathered += part
-        if len(gathered) >= together:
-            yield gathered
-            gathered = []
-    if gathered:
-        yield gathered
-
-
-def _hanging_together(entries: Iterable[TocEntry], relations: frozenset[int]) -> Iterable[list[TocEntry]]:
-    """Also by what was made before: two that attach to the same tables would wait for each other's locks."""
-    entries = list(entries)
-    leader: dict[int, int] = {}
+    """What hangs together by these `relations`, or is about one of them, also one that was made before: two that attach to the same tables
+    would wait for each other's locks. Small parts are put together, up to so many entries."""
+    entries, linked = list(entries), Linked()
     for entry in entries:
         for related in relations.intersection(entry.dependencies):
-            leader[_first(leader, entry.dump_id)] = _first(leader, related)
-    found: dict[int, list[TocEntry]] = {}
-    for entry in entries:
-        found.setdefault(_first(leader, entry.dump_id), []).append(entry)
-    return found.values()
-
-
-def _first(leader: dict[int, int], number: int) -> int:
-    while (other := leader.setdefault(number, number)) != number:
-        leader[number] = leader.setdefault(other, other)
-        number = other
-    return number
+            linked.join(entry.dump_id, related)
+    return linked.parts(entries, together)
