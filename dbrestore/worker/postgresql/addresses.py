@@ -4,6 +4,7 @@ The tag of an entry is the name itself for most kinds. Where names may be overlo
 which object is meant; it is read by tokens and never executed. Invariant: how names were quoted makes no difference.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -53,6 +54,9 @@ _WITHOUT_SCHEMA: Final = (
 _OF_A_TABLE: Final = ("TRIGGER", "RULE", "POLICY")
 _CONSTRAINTS: Final = ("CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT")
 _VIEW_RULE: Final = " _RETURN"
+# How nearly every constraint is dropped: by names that need no quotes, and so no tokens, of which each is an object of its own.
+_NAME: Final = "([a-z_][a-z0-9_]*)"
+_DROP_CONSTRAINT: Final = re.compile(rf"ALTER TABLE (?:ONLY )?{_NAME}\.{_NAME} DROP CONSTRAINT {_NAME};\n?")
 
 
 def object_keys(entry: TocEntry) -> list[Key]:
@@ -136,6 +140,8 @@ def address(cursor: Cursor) -> Key:
 
 
 def _dropped(entry: TocEntry) -> Key:
+    if entry.description in _CONSTRAINTS and (plain := _DROP_CONSTRAINT.fullmatch(entry.drop_statement)):
+        return Key(entry.description, plain[1], (plain[2], plain[3]))
     cursor = Cursor(tokens(entry.drop_statement))
     if entry.description in (*_CONSTRAINTS, "DEFAULT"):
         key = _of_altered_table(entry, cursor)

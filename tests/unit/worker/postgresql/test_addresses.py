@@ -38,6 +38,24 @@ def test_quoting_makes_no_difference(plain: str, quoted: str, names: tuple[str, 
     assert object_keys(entry(kind, "x", plain)) == object_keys(entry(kind, "x", quoted)) == [Key(kind, "s", names)]
 
 
+@pytest.mark.parametrize("only", ["ONLY ", ""])
+@pytest.mark.parametrize(("schema", "table", "name"), [("s", "t", "c"), ("only", "_1", "drop_"), ("a_b", "t9", "domain")])
+def test_nor_does_it_of_a_constraint(only: str, schema: str, table: str, name: str) -> None:
+    plain = f"ALTER TABLE {only}{schema}.{table} DROP CONSTRAINT {name};\n"
+    quoted = f'ALTER TABLE {only}"{schema}"."{table}" DROP CONSTRAINT "{name}";\n'
+
+    assert (
+        object_keys(entry("CONSTRAINT", "x", plain))
+        == object_keys(entry("CONSTRAINT", "x", quoted))
+        == [Key("CONSTRAINT", schema, (table, name))]
+    )
+
+
+@pytest.mark.parametrize("more", ["DROP TABLE s.t;", "-- no", "ALTER TABLE s.t DROP CONSTRAINT d;"])
+def test_a_constraint_is_dropped_by_one_statement(more: str) -> None:
+    assert object_keys(entry("CONSTRAINT", "x", f"ALTER TABLE ONLY s.t DROP CONSTRAINT c;\n{more}")) == []
+
+
 @pytest.mark.parametrize(
     ("description", "drop", "names"),
     [
