@@ -1,3 +1,69 @@
+"""The world of the state machine's tests, and for modules that go through the whole: the application on a local cloud of their own."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from dbrestore.cli import control
+from dbrestore.cli.control import Account, ControlPlane
+from demo import shop as demo_shop
+from demo.shop import Shop
+from localcloud import cloud as local
+from localcloud.cloud import Cloud
+from localcloud.postgresql import sample
+from localcloud.stacks import application
+from tests.server_folder import server_folder
 from tests.statemachine.conftest import world
 
 __all__ = ["world"]
+
+ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Documents that are deployed in the place of the checkout's, by the variable that names their file, and whether anything fires by
+    itself."""
+
+    documents: dict[str, Any] = field(default_factory=dict)
+    schedules: bool = False
+
+
+@pytest.fixture(scope="module")
+def declared() -> Declared:
+    """What a module declares that has its own fixture of this name."""
+    return Declared()
+
+
+@pytest.fixture(scope="module")
+def running(declared: Declared) -> Iterator[Cloud]:
+    """The application, deployed on a local cloud in this process, whose variables are this process's."""
+    with server_folder("whole-") as folder, pytest.MonkeyPatch.context() as patch:
+        for variable, document in declared.documents.items():
+            (path := folder / f"{variable}.json").write_text(json.dumps(document))
+            patch.setenv(variable, str(path))
+        running = local.start(folder / "cloud", time_scale=20.0, schedules=declared.schedules)
+        try:
+            for name, value in running.environment().items():
+                patch.setenv(name, value)
+            application.deploy(running)
+            yield running
+        finally:
+            running.stop()
+
+
+@pytest.fixture(scope="module")
+def plane(running: Cloud) -> ControlPlane:
+    """The control plane as a person's commands find it."""
+    return control.find(Account())
+
+
+@pytest.fixture(scope="module")
+def shop(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """An instance of PostgreSQL with the sample database `shop`."""
+    made = demo_shop.create(plane.account, plane, tmp_path_factory.mktemp("shop"))
+    sample.create(made.dsn("shop"), ROWS)
+    return made

@@ -2,28 +2,24 @@
 roles, for both engines.
 """
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from dbrestore.cli import control, main
-from dbrestore.cli.control import Account, ControlPlane
+from dbrestore.cli import main
+from dbrestore.cli.control import ControlPlane
 from dbrestore.points import stored_points
 from demo import crm as demo_crm
 from demo import shop as demo_shop
 from demo.shop import Shop
-from localcloud import cloud as local
 from localcloud.backups import sample as sample_native
 from localcloud.cloud import Cloud
-from localcloud.postgresql import sample
 from localcloud.s3 import access_log
 from localcloud.server import ACCESS_LOG
 from localcloud.stacks import application
-from tests.server_folder import server_folder
+from tests.faults.conftest import Declared
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("added-in-place")]
 
@@ -32,30 +28,8 @@ PLACES = {"places": [{"bucket": OWN, "prefix": "nightly/"}]}
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
-    with server_folder("added-in-place-") as folder, pytest.MonkeyPatch.context() as patch:
-        (places := folder / "in_place.json").write_text(json.dumps(PLACES))
-        patch.setenv(application.IN_PLACE, str(places))
-        running = local.start(folder / "cloud", time_scale=20.0, schedules=False)
-        try:
-            for name, value in running.environment().items():
-                patch.setenv(name, value)
-            application.deploy(running)
-            yield running
-        finally:
-            running.stop()
-
-
-@pytest.fixture(scope="module")
-def plane(running: Cloud) -> ControlPlane:
-    return control.find(Account())
-
-
-@pytest.fixture(scope="module")
-def shop(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    made = demo_shop.create(plane.account, plane, tmp_path_factory.mktemp("shop"))
-    sample.create(made.dsn("shop"), 2_000)
-    return made
+def declared() -> Declared:
+    return Declared({application.IN_PLACE: PLACES})
 
 
 @pytest.fixture(scope="module")

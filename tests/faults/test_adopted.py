@@ -4,25 +4,23 @@ deployed rules and functions under their own roles, and a real worker.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from dbrestore.cli import control, main
-from dbrestore.cli.control import Account, ControlPlane
+from dbrestore.cli import main
+from dbrestore.cli.control import ControlPlane
 from dbrestore.points import stored_points
 from demo import crm as demo_crm
 from demo import shop as demo_shop
 from demo.shop import Shop
-from localcloud import cloud as local
 from localcloud.backups import sample as sample_native
 from localcloud.cloud import Cloud
-from localcloud.postgresql import sample
 from localcloud.stacks import application
-from tests.server_folder import server_folder
+from tests.faults.conftest import Declared
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("adopted")]
 
@@ -41,21 +39,14 @@ RULES: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
-    with server_folder("adopted-") as folder, pytest.MonkeyPatch.context() as patch:
-        rules = folder / "adoption.json"
-        rules.write_text(json.dumps({"rules": RULES}))
-        patch.setenv(application.ADOPTION, str(rules))
-        running = local.start(folder / "cloud", time_scale=20.0)
-        try:
-            for name, value in running.environment().items():
-                patch.setenv(name, value)
-            application.deploy(running)
-            for rule in RULES:
-                bucket_that_tells(rule["bucket"], running.region)
-            yield running
-        finally:
-            running.stop()
+def declared() -> Declared:
+    return Declared({application.ADOPTION: {"rules": RULES}}, schedules=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def buckets(running: Cloud) -> None:
+    for rule in RULES:
+        bucket_that_tells(rule["bucket"], running.region)
 
 
 def bucket_that_tells(name: str, region: str) -> None:
@@ -63,18 +54,6 @@ def bucket_that_tells(name: str, region: str) -> None:
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}})
-
-
-@pytest.fixture(scope="module")
-def plane(running: Cloud) -> ControlPlane:
-    return control.find(Account())
-
-
-@pytest.fixture(scope="module")
-def shop(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    made = demo_shop.create(plane.account, plane, tmp_path_factory.mktemp("shop"))
-    sample.create(made.dsn("shop"), 20_000)
-    return made
 
 
 def until(condition: Callable[[], Any], seconds: float = SETTLED_WITHIN) -> Any:
