@@ -5,7 +5,7 @@
 | a reader sees an item that an update has made and not yet filled, and a transaction half done | one operation at a time |
 | an update changes the item that the table shows | a copy, which takes its place: an item that was shown never changes |
 | every transaction copies the whole table, for the case that it has to go back | the table's list of items |
-| every copy of an item copies each value | values that nothing changes are shared |
+| every copy of an item copies each value | values that nothing changes are shared, and not even asked |
 """
 
 import copy
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.dynamo_type import DDBType, DynamoType, Item
+from moto.dynamodb.models.dynamo_type import DDBType, DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
 
 from localcloud.base.corrections import add, fix
@@ -32,6 +32,7 @@ def install() -> None:
     fix(DynamoDBBackend, "update_item", _in_a_copy)
     add(Table, "__deepcopy__", _as_it_is)
     fix(DynamoType, "__deepcopy__", _shared)
+    fix(Item, "__deepcopy__", _with_its_values)
 
 
 def _alone(original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
@@ -71,3 +72,13 @@ def _as_it_is(table: Table, _memo: dict[int, Any]) -> Table:
 
 def _shared(original: Callable[..., Any], value: DynamoType, memo: dict[int, Any]) -> DynamoType:
     return value if value.type in _NEVER_CHANGED else original(value, memo)
+
+
+def _with_its_values(_original: Callable[..., Any], item: Item, memo: dict[int, Any]) -> Item:
+    kept = Item.__new__(type(item))
+    kept.hash_key, kept.range_key = item.hash_key, item.range_key
+    # As moto does: what was measured when it was written isn't measured again.
+    kept.attrs = LimitedSizeDict.__new__(LimitedSizeDict)
+    changing = {name: copy.deepcopy(value, memo) for name, value in item.attrs.items() if value.type not in _NEVER_CHANGED}
+    dict.update(kept.attrs, item.attrs | changing)
+    return kept

@@ -77,6 +77,30 @@ def test_an_answer_is_changed_where_moto_changes_it_and_nowhere_else() -> None:
     assert asked({"EngineVersion": "1"}, "EngineVersion", transformers=changed) == "1"
 
 
+def test_a_value_of_each_kind_comes_out_as_it_was_put(aws: None) -> None:
+    dynamodb: Any = boto3.client("dynamodb", **PLACE)
+    keys = {
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+    }
+    dynamodb.create_table(TableName="kinds", BillingMode="PAY_PER_REQUEST", **keys)
+    item = {
+        "pk": {"S": "a"},
+        "number": {"N": "1.50"},
+        "bytes": {"B": b"\x00\xff"},
+        "false": {"BOOL": False},
+        "nothing": {"NULL": True},
+        "many": {"L": [{"S": ""}, {"M": {"k": {"N": "2"}, "of": {"L": []}}}, {"B": b"x"}]},
+        "some": {"SS": ["a", "b"]},
+        "numbers": {"NS": ["1", "2"]},
+        "pieces": {"BS": [b"a", b"b"]},
+    }
+    dynamodb.put_item(TableName="kinds", Item=item)
+
+    assert dynamodb.get_item(TableName="kinds", Key={"pk": {"S": "a"}})["Item"] == item
+    assert dynamodb.scan(TableName="kinds")["Items"] == [item]
+
+
 def test_keys_sign_and_their_signatures_are_judged(aws: None) -> None:
     kms = boto3.client("kms", **PLACE)
     key = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["KeyId"]
