@@ -27,6 +27,8 @@ NEW = "shop_restored"
 AGAIN = "shop_again"
 # "In the middle" means: so many bytes of rows have gone into a table, and more are coming.
 IN_THE_MIDDLE = 1_000_000
+# Seconds between two looks: the rows take a second or more.
+LOOK_AGAIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,11 @@ class _Killer(threading.Thread):
 
     def run(self) -> None:
         end = time.monotonic() + 60
-        while self.bytes_loaded < IN_THE_MIDDLE and time.monotonic() < end:
-            self.bytes_loaded = demo_shop.loaded_bytes(self._shop)
+        for loaded in demo_shop.loaded_bytes(self._shop):
+            self.bytes_loaded = loaded
+            if self.bytes_loaded >= IN_THE_MIDDLE or time.monotonic() > end:
+                break
+            time.sleep(LOOK_AGAIN)
         if self.bytes_loaded >= IN_THE_MIDDLE:
             self.killed = self._worker()
             self._ec2.terminate_instances(InstanceIds=[self.killed])

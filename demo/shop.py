@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,9 @@ def fingerprints(shop: Shop, database: str) -> dict[str, str]:
     return {table: shop.query(hashed.format(table), database)[0][0] for table in TABLES}
 
 
-def loaded_bytes(shop: Shop) -> int:
-    """Bytes that COPY has read into tables at this moment, in any database but the shop itself."""
+def loaded_bytes(shop: Shop) -> Iterator[int]:
+    """Bytes that COPY has read into tables at this moment, in any database but the shop itself; looked at again and again."""
     statement = "SELECT coalesce(sum(bytes_processed), 0) FROM pg_stat_progress_copy WHERE datname <> %s"
     with psycopg.connect(shop.dsn("postgres"), autocommit=True) as connection:
-        row = connection.execute(statement, [DATABASE]).fetchone()
-    return int(row[0]) if row else 0
+        while row := connection.execute(statement, [DATABASE]).fetchone():
+            yield int(row[0])
