@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
+from dbrestore.contract.errors import RestoreRequestInvalid
 from lambdas.approval import decisions
 from lambdas.configuration import access as access_configuration
 from lambdas.entrances.api import starting
@@ -28,6 +29,17 @@ def world(world: World, tmp_path: Path) -> Iterator[World]:
     yield world
     for arn in executions():
         world.wait(arn)
+
+
+@pytest.fixture
+def refusing(world: World) -> World:
+    """The same, in which what is started is refused by its plan: for those who don't ask what becomes of it."""
+
+    def refuse() -> None:
+        raise RestoreRequestInvalid("/target: nothing is restored here")
+
+    world.before["PlanRestore"] = refuse
+    return world
 
 
 def executions() -> list[str]:
@@ -65,18 +77,18 @@ def test_the_same_call_again_is_the_same_restore_also_when_it_is_long_over(world
     assert len(executions()) == 1
 
 
-def test_a_key_that_stood_for_another_request_is_refused(world: World) -> None:
-    call(world, "POST", "/v1/restores", REQUEST, key="INC-7")
+def test_a_key_that_stood_for_another_request_is_refused(refusing: World) -> None:
+    call(refusing, "POST", "/v1/restores", REQUEST, key="INC-7")
 
-    other = call(world, "POST", "/v1/restores", {**REQUEST, "reason": "INC-8"}, key="INC-7")
+    other = call(refusing, "POST", "/v1/restores", {**REQUEST, "reason": "INC-8"}, key="INC-7")
 
     assert (other.status, other.json["type"]) == (422, "urn:dbrestore:problem:IdempotencyKeyReused")
     assert len(executions()) == 1
 
 
-def test_fifty_equal_calls_at_once_start_one_restore(world: World) -> None:
+def test_fifty_equal_calls_at_once_start_one_restore(refusing: World) -> None:
     """Each Lambda answers one call at a time, so what is at once is what lies below the routes."""
-    surroundings = world.surroundings()
+    surroundings = refusing.surroundings()
     access = access_configuration.deployed(surroundings.settings.access_configuration)
     call_ = Call(Caller("tickets", "tickets"), "INC-7", access, surroundings)
 
@@ -85,7 +97,7 @@ def test_fifty_equal_calls_at_once_start_one_restore(world: World) -> None:
 
     assert len({one.execution_arn for one in accepted}) == 1
     assert executions() == [accepted[0].execution_arn]
-    world.wait(executions()[0])
+    refusing.wait(executions()[0])
 
 
 def test_a_restore_that_the_plan_refuses_is_told_as_refused(world: World) -> None:
@@ -126,8 +138,8 @@ def test_a_plan_tells_all_that_speaks_against_it_with_its_places(world: World) -
         ("arn:aws:sts::210987654321:assumed-role/dba/jane", "/iam/v1/restores", 403),
     ],
 )
-def test_who_is_let_in_and_who_is_not(world: World, caller: str, path: str, status: int) -> None:
-    answer = call(world, "POST", path, REQUEST, key="INC-7", caller=caller)
+def test_who_is_let_in_and_who_is_not(refusing: World, caller: str, path: str, status: int) -> None:
+    answer = call(refusing, "POST", path, REQUEST, key="INC-7", caller=caller)
 
     assert answer.status == status, answer.text
     assert len(executions()) == (1 if status == 202 else 0)
@@ -206,10 +218,10 @@ def test_a_call_that_starts_something_needs_a_key(world: World, key: str | None)
     assert executions() == []
 
 
-def test_a_body_of_exactly_the_limit_is_read(world: World) -> None:
+def test_a_body_of_exactly_the_limit_is_read(refusing: World) -> None:
     text = '{"target": {"dbInstance": "orders-prod"}, "databases": ["orders"]}'
 
-    assert call(world, "POST", "/v1/restores", text + " " * (16384 - len(text)), key="INC-7").status == 202
+    assert call(refusing, "POST", "/v1/restores", text + " " * (16384 - len(text)), key="INC-7").status == 202
 
 
 def test_an_answer_without_a_route_is_a_problem_too(world: World) -> None:

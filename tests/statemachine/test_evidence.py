@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ from dbrestore.contract.evidence import Evidence
 from dbrestore.contract.job import ErrorNote
 from dbrestore.evidence import page as page_of
 from dbrestore.ledger import restore_list
+from dbrestore.ledger.restore_list import ListedRestore
+from tests.statemachine.conftest import installed
+from tests.statemachine.engines import INSTANCE
 from tests.statemachine.test_drills import declare, declared, scheduled, start  # noqa: F401 - a fixture is found by its name
 from tests.statemachine.world import World, execution_arn
 from tests.unit.evidence import made
@@ -46,12 +51,36 @@ def verified(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(VERIFY), str(folder), *more], capture_output=True, text=True, check=False)
 
 
-def test_a_restore_leaves_evidence_whose_digests_agree(world: World, tmp_path: Path) -> None:
-    ended = world.run()
-    folder = folder_of(tmp_path)
-    told = json.loads(ended["output"])["report"]
+@dataclass(frozen=True)
+class Left:
+    """What a restore left: what its execution told of the report, the report, its row in the list, and a copy of its folder."""
 
-    assert ended["status"] == "SUCCEEDED"
+    told: dict[str, Any]
+    report: dict[str, Any]
+    row: ListedRestore
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def left_once(tmp_path_factory: pytest.TempPathFactory) -> Left:
+    """One restore for all tests that only read what it left."""
+    with pytest.MonkeyPatch.context() as patch, installed(patch) as world:
+        ended = world.run()
+        assert ended["status"] == "SUCCEEDED"
+        (row,) = [restore_list.read(item) for item in world.ledger().table.query(restore_list.RESTORES)]
+        told = json.loads(ended["output"])["report"]
+        return Left(told, world.report(), row, folder_of(tmp_path_factory.mktemp("left")))
+
+
+@pytest.fixture
+def left(left_once: Left, tmp_path: Path) -> Left:
+    """The same with a copy of the folder that is this test's own."""
+    return replace(left_once, folder=shutil.copytree(left_once.folder, tmp_path / "left"))
+
+
+def test_a_restore_leaves_evidence_whose_digests_agree(left: Left) -> None:
+    told, folder = left.told, left.folder
+
     listed = (folder / "manifest.sha256").read_text()
     assert told["manifestSha256"] == hashlib.sha256(listed.encode()).hexdigest()
     assert told["page"].endswith("/report.html")
@@ -66,21 +95,18 @@ def test_a_restore_leaves_evidence_whose_digests_agree(world: World, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["jobs/verify/result.json", "report.json", "evidence.json", "report.html", "plan.json"])
-def test_a_document_that_was_changed_is_found_from_the_files_alone(world: World, tmp_path: Path, name: str) -> None:
-    world.run()
-    folder = folder_of(tmp_path)
-    path = folder / name
+def test_a_document_that_was_changed_is_found_from_the_files_alone(left: Left, name: str) -> None:
+    path = left.folder / name
     path.write_bytes(path.read_bytes() + b" ")
 
-    told = verified(folder)
+    told = verified(left.folder)
 
     assert told.returncode == 1
     assert f"{name}: " in told.stdout
 
 
-def test_digests_that_were_made_anew_are_found_by_the_one_that_the_execution_told(world: World, tmp_path: Path) -> None:
-    ended = world.run()
-    folder = folder_of(tmp_path)
+def test_digests_that_were_made_anew_are_found_by_the_one_that_the_execution_told(left: Left) -> None:
+    folder = left.folder
     (folder / "report.html").write_bytes((folder / "report.html").read_bytes().replace(b"PASS", b"GOOD"))
     lines = [
         f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}"
@@ -89,16 +115,14 @@ def test_digests_that_were_made_anew_are_found_by_the_one_that_the_execution_tol
     (folder / "manifest.sha256").write_text("\n".join(lines) + "\n")
 
     assert verified(folder).returncode == 0
-    assert verified(folder, json.loads(ended["output"])["report"]["manifestSha256"]).returncode == 1
+    assert verified(folder, left.told["manifestSha256"]).returncode == 1
 
 
-def test_the_evidence_names_the_files_of_the_restore_point_and_the_manifest_as_planned(world: World, tmp_path: Path) -> None:
-    world.run()
-
-    point = evidence_in(folder_of(tmp_path)).point
+def test_the_evidence_names_the_files_of_the_restore_point_and_the_manifest_as_planned(left: Left) -> None:
+    point = evidence_in(left.folder).point
 
     assert point.manifest_state == "as planned"
-    assert point.manifest_sha256 == world.report()["source"]["manifestSha256"]
+    assert point.manifest_sha256 == left.report["source"]["manifestSha256"]
     assert [file.name for file in point.files]
     assert all(len(file.sha256) == 64 for file in point.files)
 
@@ -166,14 +190,12 @@ def test_evidence_is_written_when_the_restore_is_closed(world: World, monkeypatc
     assert set(statuses) == {"CLOSED"}
 
 
-def test_the_list_of_restores_says_what_was_proven(world: World) -> None:
-    world.run()
-
-    (row,) = [restore_list.read(item) for item in world.ledger().table.query(restore_list.RESTORES)]
+def test_the_list_of_restores_says_what_was_proven(left: Left) -> None:
+    row = left.row
 
     assert row.unread == ()
     assert row.proof is not None
-    assert row.proof.source == world.engine.instance
+    assert row.proof.source == INSTANCE
     assert row.proof.outcome == "PASS"
     assert [one.proven for one in row.proof.databases] == [True] * len(row.databases)
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dbrestore.contract.errors import RestoreRequestInvalid
 from lambdas.entrances.hooks import secrets
 from tests.statemachine.api_calls import Answer, answered, event
 from tests.statemachine.hook_senders import NEW, OLD, SENDERS, WRONG, Sender, declare
@@ -23,8 +24,21 @@ GITHUB, JIRA, PAGERDUTY, ZENDESK, STANDARD, SERVICENOW = SENDERS
 
 @pytest.fixture
 def world(world: World, tmp_path: Path) -> World:
+    """What a webhook starts is refused by its plan: a restore takes a hundred times as long as the answer."""
     secrets.provider.cache_clear()
     declare(world, tmp_path)
+    world.before["PlanRestore"] = refuse
+    return world
+
+
+def refuse() -> None:
+    raise RestoreRequestInvalid("/target: nothing is restored here")
+
+
+@pytest.fixture
+def restoring(world: World) -> World:
+    """The same, in which what is started is restored."""
+    del world.before["PlanRestore"]
     return world
 
 
@@ -94,12 +108,12 @@ def _type_of(answer: Answer) -> str | None:
     return None if answer.status == 204 else "application/json" if answer.status < 400 else "application/problem+json"
 
 
-def test_an_approved_issue_of_jira_becomes_a_restore_that_says_where_it_comes_from(world: World) -> None:
-    accepted = JIRA.sent(world, JIRA.body())
+def test_an_approved_issue_of_jira_becomes_a_restore_that_says_where_it_comes_from(restoring: World) -> None:
+    accepted = JIRA.sent(restoring, JIRA.body())
     (arn,) = executions()
-    world.wait(arn)
+    restoring.wait(arn)
 
-    report = world.report(arn.rpartition(":")[2])
+    report = restoring.report(arn.rpartition(":")[2])
 
     assert accepted.headers["location"] == f"/live/v1/restores/{accepted.json['id']}"
     assert (report["requestedBy"], report["reason"], report["ticket"]["id"]) == (
@@ -235,13 +249,13 @@ def test_what_a_sender_writes_is_data(world: World) -> None:
     ],
     ids=["half", "long", "number", "deep", "unprintable", "camels", "none"],
 )
-def test_a_reason_may_be_any_text(world: World, title: str, status: int) -> None:
-    answer = ZENDESK.sent(world, ZENDESK.body().replace(b'"orders: Zeilen fehlen"', title.encode()))
+def test_a_reason_may_be_any_text(restoring: World, title: str, status: int) -> None:
+    answer = ZENDESK.sent(restoring, ZENDESK.body().replace(b'"orders: Zeilen fehlen"', title.encode()))
 
     assert answer.status == status, answer.text
     assert len(executions()) == (1 if status == 202 else 0)
     for arn in executions():
-        assert world.wait(arn)["status"] == "SUCCEEDED"
+        assert restoring.wait(arn)["status"] == "SUCCEEDED"
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,12 @@ def once(world: World, state: str, what: Callable[[], None]) -> None:
     world.before[state] = lambda: what() if world.calls.count(state) == 1 else None
 
 
+def starts_again(engine: Engine, state: str, change: Change) -> bool:
+    """Whether a case goes on to the next restore. A restore is half of a case's time, and that all locks are free is seen in the inventory
+    too: outside the campaign one creator and one remover of each engine are enough."""
+    return state in (engine.restoring, "CloseRestore") or bool(marks(engine, change, alike=False))
+
+
 def require_next_starts(world: World, engine: Engine, kept: list[str]) -> None:
     """The next restore finds no lock, under the same name or, where a good database stands, another."""
     world.before.clear()
@@ -105,7 +111,8 @@ def test_a_stored_plan_of_another_version_leaves_nothing_behind(world: World, en
     # What was verified and cleaned up by then is done: red would be a lie. The report tells of the plan all the same.
     assert (ended["status"], ended.get("error")) == (("SUCCEEDED", None) if kept else ("FAILED", ANOTHER))
     assert bool(report["error"]) is not bool(kept)
-    require_next_starts(world, engine, kept)
+    if starts_again(engine, state, change):
+        require_next_starts(world, engine, kept)
 
 
 @pytest.mark.parametrize(("engine", "state", "change"), cases(twice=True))
@@ -128,7 +135,8 @@ def test_a_states_plan_of_another_version_leaves_nothing_behind(world: World, en
         phases = {phase["state"]: phase.get("error") for phase in world.report()["phases"]}
         assert phases[state]["name"] == ANOTHER
         assert "start the restore again" in ended["cause"]
-    require_next_starts(world, engine, kept)
+    if starts_again(engine, state, change):
+        require_next_starts(world, engine, kept)
 
 
 @of_both_engines
