@@ -18,6 +18,7 @@ from moto.s3.models import s3_backends
 from dbrestore.contract.adoption.answers import RuleState
 from dbrestore.points import stored_points
 from lambdas.configuration import adoption as adoption_configuration
+from tests.statemachine import plain_moto
 from tests.statemachine.fake_worker import lose_worker
 from tests.statemachine.test_added_points import CUSTOM, really_read
 from tests.statemachine.world import INSTANCE, REGION, World
@@ -267,8 +268,7 @@ def test_an_archived_dump_is_told_once_and_taken_when_it_was_retrieved(arrivals:
 
 
 def test_a_prefix_full_of_other_files_costs_a_listing(arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch) -> None:
-    for n in range(3000):
-        arrivals.s3.put_object(Bucket=BUCKET, Key=f"native/logs/{n}.log", Body=b"")
+    plain_moto.fill(BUCKET, (f"native/logs/{n}.log" for n in range(3000)))
     arrivals.put("native/a.bak", backup(Written()))
     asked: list[str] = []
     original = BotocoreStubber.__call__

@@ -117,7 +117,7 @@ def test_a_cluster_that_is_deleted_meanwhile_leaves_nothing(world: World) -> Non
 
 
 @of_both_clusters
-@pytest.mark.parametrize("seed", [1, 7, 23])
+@pytest.mark.parametrize("seed", [7, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 23))])
 def test_a_cluster_is_restored_into_where_aws_is_slow_and_inconsistent(world: World, engine: Engine, seed: int) -> None:
     before = world.use(engine).inventory()
     late = world.be_inconsistent(seed)

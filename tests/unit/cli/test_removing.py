@@ -14,6 +14,7 @@ from dbrestore.cli.removing import asking
 from dbrestore.contract import keys, limits
 from dbrestore.contract.exit_code import ExitCode
 from dbrestore.points import stored_points
+from tests.statemachine import plain_moto
 from tests.statemachine.conftest import world
 from tests.statemachine.engines import INSTANCE
 from tests.statemachine.sources import POINT, store_point
@@ -206,8 +207,7 @@ def test_a_function_that_runs_out_of_time_is_asked_until_all_is_done(
     nights: list[str], world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = nights[0]
-    for number in range(2500):
-        boto3.client("s3").put_object(Bucket="repository", Key=keys.point_prefix(INSTANCE, first) + f"orders/{number:05}.bak", Body=b"x")
+    plain_moto.fill("repository", (f"{keys.point_prefix(INSTANCE, first)}orders/{number:05}.bak" for number in range(2500)), b"x")
     # Each look at the clock takes half of the time that there is.
     ticks = iter(range(0, 10_000_000, limits.REMOVAL_SECONDS // 2))
     surroundings = world.surroundings
