@@ -103,6 +103,17 @@ def clone(tmp_path_factory: pytest.TempPathFactory, python: Path) -> Path:
     return folder
 
 
+def moved_in(clone: Path, into: Path, python: Path) -> Path:
+    """`into` with an environment of its own, as pip would have made it there: pip itself, which takes seconds, comes from the installed
+    clone. What is listed isn't installed yet."""
+    made, folder = clone / ".venv", into / ".venv"
+    subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True)
+    for package in made.glob("lib/python*/site-packages/pip*"):
+        shutil.copytree(package, folder / package.relative_to(made))
+    (folder / "bin" / "pip").write_text((made / "bin" / "pip").read_text().replace(str(clone), str(into)))
+    return into
+
+
 def test_a_path_with_blanks_quotes_and_umlauts_and_a_home_that_is_read_only(clone: Path) -> None:
     assert interpreter(clone).startswith(f"{clone}/.venv/bin/")
 
@@ -197,8 +208,8 @@ def installing(clone: Path, python: Path) -> "Iterator[subprocess.Popen[str]]":
             (clone / "halt").unlink(missing_ok=True)
 
 
-def test_a_second_one_waits_and_finds_everything_done(tmp_path: Path, python: Path) -> None:
-    folder = cloned(tmp_path / "clone")
+def test_a_second_one_waits_and_finds_everything_done(tmp_path: Path, clone: Path, python: Path) -> None:
+    folder = moved_in(clone, cloned(tmp_path / "clone"), python)
     (folder / "halt").touch()
 
     with installing(folder, python) as first:
@@ -227,8 +238,8 @@ def pid_of(script: str, session: int) -> int:
     raise LookupError(script)
 
 
-def test_one_that_was_killed_is_begun_again_after_the_end_of_its_pip(tmp_path: Path, python: Path) -> None:
-    folder = cloned(tmp_path / "clone")
+def test_one_that_was_killed_is_begun_again_after_the_end_of_its_pip(tmp_path: Path, clone: Path, python: Path) -> None:
+    folder = moved_in(clone, cloned(tmp_path / "clone"), python)
     (folder / "halt").touch()
 
     with installing(folder, python) as killed:
@@ -245,8 +256,8 @@ def test_one_that_was_killed_is_begun_again_after_the_end_of_its_pip(tmp_path: P
     assert interpreter(folder).startswith(f"{folder}/.venv/bin/")
 
 
-def test_no_network_is_one_sentence_and_the_next_attempt_succeeds(tmp_path: Path, python: Path) -> None:
-    folder = cloned(tmp_path / "clone")
+def test_no_network_is_one_sentence_and_the_next_attempt_succeeds(tmp_path: Path, clone: Path, python: Path) -> None:
+    folder = moved_in(clone, cloned(tmp_path / "clone"), python)
     (folder / LOCKED).write_text(f"no-such-package-of-ours==1.0 --hash=sha256:{64 * '0'}\n")
     variables = environment(python, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="1")
     del variables["PIP_NO_INDEX"]
@@ -259,8 +270,8 @@ def test_no_network_is_one_sentence_and_the_next_attempt_succeeds(tmp_path: Path
     assert make(folder, environment(python)).returncode == 0
 
 
-def test_what_pip_refuses_is_told_in_its_words(tmp_path: Path, python: Path) -> None:
-    folder = cloned(tmp_path / "clone")
+def test_what_pip_refuses_is_told_in_its_words(tmp_path: Path, clone: Path, python: Path) -> None:
+    folder = moved_in(clone, cloned(tmp_path / "clone"), python)
     (folder / LOCKED).write_text(f"no-such-package-of-ours==1.0 --hash=sha256:{64 * '0'}\n")
 
     said = complaint(folder, environment(python))
@@ -281,9 +292,9 @@ def wheel(folder: Path, content: str) -> Path:
     return path
 
 
-def test_a_wheel_of_another_content_than_was_locked_is_not_installed(tmp_path: Path, python: Path) -> None:
+def test_a_wheel_of_another_content_than_was_locked_is_not_installed(tmp_path: Path, clone: Path, python: Path) -> None:
     ours, other = wheel(tmp_path / "ours", ""), wheel(tmp_path / "other", "import harm")
-    folder = cloned(tmp_path / "clone")
+    folder = moved_in(clone, cloned(tmp_path / "clone"), python)
     (folder / LOCKED).write_text(f"needed==1.0 --hash=sha256:{sha256(ours.read_bytes()).hexdigest()}\n")
 
     said = complaint(folder, environment(python, PIP_FIND_LINKS=str(other.parent)))
@@ -294,9 +305,9 @@ def test_a_wheel_of_another_content_than_was_locked_is_not_installed(tmp_path: P
     assert list(folder.glob(".venv/lib/python*/site-packages/needed.py"))
 
 
-def test_a_package_that_is_not_locked_is_not_installed(tmp_path: Path, python: Path) -> None:
+def test_a_package_that_is_not_locked_is_not_installed(tmp_path: Path, clone: Path, python: Path) -> None:
     unlocked = wheel(tmp_path / "unlocked", "")
-    folder = cloned(tmp_path / "clone")
+    folder = moved_in(clone, cloned(tmp_path / "clone"), python)
     (folder / LOCKED).write_text("needed==1.0\n")
 
     said = complaint(folder, environment(python, PIP_FIND_LINKS=str(unlocked.parent)))
