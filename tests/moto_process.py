@@ -8,6 +8,8 @@ from pathlib import Path
 
 from moto.server import ThreadedMotoServer
 
+from localcloud.base import remembered
+
 
 @contextmanager
 def served() -> Iterator[tuple[str, int]]:
@@ -25,6 +27,7 @@ def served() -> Iterator[tuple[str, int]]:
 
 def main() -> None:
     """Serve until nobody holds the other end of stdin any more."""
+    remembered.install()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     print(*server.get_host_and_port(), flush=True)

@@ -75,16 +75,20 @@ class Cloud:
             sslrootcert=str(self.ca_file),
         )
 
+    def socket_dsn(self, database: str = "postgres", *, superuser: bool = False) -> str:
+        """The master user's way in through the server's socket, or rdsadmin's: TLS and a password take longer than most statements."""
+        return make_conninfo(self.server.superuser_dsn(database), **({} if superuser else {"user": "master"}))
+
     def execute(self, statement: str, database: str = "postgres", *, superuser: bool = False) -> list[tuple]:
         """Run statements in a database; returns the rows of the last one."""
-        dsn = self.server.superuser_dsn(database) if superuser else self.dsn(database)
+        dsn = self.socket_dsn(database, superuser=superuser)
         with psycopg.connect(dsn, autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def create_database(self, name: str) -> None:
         """An empty database of the master user."""
-        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+        with psycopg.connect(self.socket_dsn(), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def drop_database(self, name: str) -> None:
@@ -111,8 +115,7 @@ class Cloud:
     def dump(self, database: str, *options: str, superuser: bool = False) -> Path:
         """Run the pg_dump of the server's version; `-Fd` among the options makes a directory."""
         path = self.directory / f"{uuid.uuid4().hex}.dump"
-        # Some of the pg_dump that can be had know no TLS.
-        dsn = self.server.superuser_dsn(database) if superuser else self.dsn(database, sslmode="prefer")
+        dsn = self.socket_dsn(database, superuser=superuser)
         subprocess.run([tool(self.server.version, "pg_dump"), *(options or ("-Fc",)), "-f", path, "-d", dsn], check=True)
         return path
 
@@ -236,9 +239,13 @@ class Restore:
         assert self.start(uri).wait(120) == 0
         return self.result(uri)
 
+    def again(self) -> "Restore":
+        """A restore of its own: the same point under another restore id."""
+        return replace(self, restore_id=f"r-{uuid.uuid4().hex[:12]}")
+
     def run_all_again(self) -> Result:
-        """As a restore of its own: the same point under another restore id."""
-        return replace(self, restore_id=f"r-{uuid.uuid4().hex[:12]}").run_all()
+        """Replay and verify as a restore of its own."""
+        return self.again().run_all()
 
     def run_all(self) -> Result:
         """Replay and verify; returns the last result."""

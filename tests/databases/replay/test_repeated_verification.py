@@ -7,11 +7,18 @@ import pytest
 from tests.databases.restore_case import EVIDENCE, Cloud, Restore
 
 
-@pytest.fixture
-def replayed(cloud: Cloud, small: str) -> Restore:
-    """A restore whose database stands under its temporary name."""
+@pytest.fixture(scope="module")
+def point(cloud: Cloud, small: str) -> Restore:
+    """Of a point that every test restores anew."""
     restore = Restore(cloud, {small: cloud.dump(small)}, {small: "again"})
     restore.add_point()
+    return restore
+
+
+@pytest.fixture
+def replayed(point: Restore) -> Restore:
+    """A restore whose database stands under its temporary name."""
+    restore = point.again()
     restore.run("replay")
     return restore
 

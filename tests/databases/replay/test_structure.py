@@ -153,12 +153,20 @@ SPOILING = {
 }
 
 
-@pytest.mark.parametrize("statements", SPOILING)
-def test_verification_goes_red_after(cloud: Cloud, statements: str) -> None:
+@pytest.fixture(scope="module")
+def spoilt(cloud: Cloud) -> Restore:
+    """Of a point that every test restores anew."""
     cloud.create_database("spoilt")
     cloud.execute(SPOILT, "spoilt")
     restore = Restore(cloud, {"spoilt": cloud.dump("spoilt")}, {"spoilt": "spoilt_back"})
     restore.add_point()
+    cloud.drop_database("spoilt")
+    return restore
+
+
+@pytest.mark.parametrize("statements", SPOILING)
+def test_verification_goes_red_after(cloud: Cloud, spoilt: Restore, statements: str) -> None:
+    restore = spoilt.again()
     restore.run("replay")
     cloud.execute(statements, restore.databases()[0].temporary_name, superuser=True)
 

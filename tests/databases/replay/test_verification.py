@@ -1,7 +1,5 @@
 """Verification goes red for each thing that can be wrong, and a database that is not what it should be never gets the asked name."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.databases.restore_case import Cloud, Restore
@@ -49,20 +47,20 @@ SPOILED = {
 
 
 @pytest.fixture(scope="module")
-def dump(cloud: Cloud, small: str) -> Path:
-    """The small database with a comment and an empty table."""
+def spoiled(cloud: Cloud, small: str) -> Restore:
+    """Of a point of the small database with a comment and an empty table; every test restores it anew."""
     cloud.execute("COMMENT ON TABLE items IS 'what is sold'; CREATE TABLE empty ()", small)
-    dumped = cloud.dump(small)
+    restore = Restore(cloud, {small: cloud.dump(small)}, {small: "spoiled"})
     # It is every test's.
     cloud.execute("COMMENT ON TABLE items IS NULL; DROP TABLE empty", small)
-    return dumped
+    restore.add_point()
+    return restore
 
 
 @pytest.mark.parametrize("statement", SPOILED)
-def test_verification_goes_red_after(cloud: Cloud, small: str, dump: Path, statement: str) -> None:
+def test_verification_goes_red_after(cloud: Cloud, spoiled: Restore, statement: str) -> None:
     check, expected, actual = SPOILED[statement]
-    restore = Restore(cloud, {small: dump}, {small: "spoiled"})
-    restore.add_point()
+    restore = spoiled.again()
     restore.run("replay")
     cloud.execute(statement, restore.databases()[0].temporary_name, superuser=True)
 
