@@ -1,6 +1,7 @@
 """What is damaged in the repository after the restore point was made is noticed before anything is committed."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -32,12 +33,20 @@ def replace_the_member_by_zeros(data: bytearray, member: ByteRange) -> bytearray
     return data
 
 
-@pytest.mark.parametrize("damage", [flip_a_bit, cut_the_object, replace_the_member_by_zeros])
-@pytest.mark.parametrize(
-    "options",
-    [("-Fc", "-Z", "zstd"), ("-Fc", "-Z", "none"), ("-Fd", "-Z", "zstd"), ("-Fd", "-Z", "gzip")],
-    ids=" ".join,
-)
+DAMAGES = (flip_a_bit, cut_the_object, replace_the_member_by_zeros)
+FORMATS = (("-Fc", "-Z", "zstd"), ("-Fc", "-Z", "none"), ("-Fd", "-Z", "zstd"), ("-Fd", "-Z", "gzip"))
+
+
+def damaged_members() -> list[Any]:
+    """Each damage and each format; in the campaign each with each."""
+    return [
+        pytest.param(options, damage, id=f"{' '.join(options)}-{damage.__name__}", marks=pytest.mark.slow if n and m else ())
+        for n, options in enumerate(FORMATS)
+        for m, damage in enumerate(DAMAGES)
+    ]
+
+
+@pytest.mark.parametrize(("options", "damage"), damaged_members())
 def test_a_damaged_member_is_never_committed(cloud: Cloud, small: str, options: tuple[str, ...], damage: Damage) -> None:
     restore = Restore(cloud, {small: cloud.dump(small, *options)}, {small: "damaged"})
     restore.add_point()

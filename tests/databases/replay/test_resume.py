@@ -118,7 +118,7 @@ def require_equal(restore: Restore) -> None:
     cloud.drop_role(restore.holder)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.7, 0.95])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.3, 0.7))])
 def test_a_killed_replay_is_carried_on_and_nothing_is_loaded_again(restore: Restore, passed: int, share: float) -> None:
     assert passed > 100
     killed(restore, int(passed * share))
