@@ -4,6 +4,7 @@
 |---|---|
 | targets `lambda`, `states` and `sns` raise NotImplementedError | delivered in a thread of their own |
 | a disabled rule delivers | it doesn't |
+| a rule with a schedule and no pattern is reached by every event | by none |
 | API destinations get an empty call, or none | `localcloud.flow.api_destinations` |
 | no events from Step Functions | `Step Functions Execution Status Change` on the default bus |
 | rules with a schedule never fire | `rate(...)` fires, scaled, once what it started has ended; `cron(...)` doesn't, we have none |
@@ -126,7 +127,7 @@ def _publish_status(execution: Any, status: str) -> None:
 
 
 def _send(original: Any, rule: Any, event: Any, *arguments: Any, **keywords: Any) -> None:
-    if rule.state != "ENABLED" or not rule.event_pattern.matches_event(event):
+    if rule.state != "ENABLED" or not rule.event_pattern.get_pattern() or not rule.event_pattern.matches_event(event):
         return
     ours = [target for target in rule.targets if _service(target) in ("lambda", "states", "sns")]
     called = [target for target in rule.targets if api_destinations.is_one(target)]

@@ -138,6 +138,23 @@ def test_a_disabled_rule_delivers_nothing(cloud: Cloud, rule: str, bucket: str, 
     _eventually(lambda: _written(cloud, bucket))
 
 
+def test_a_rule_with_a_schedule_alone_hears_no_event(cloud: Cloud, rule: str) -> None:
+    queues, events = cloud.client("sqs"), cloud.client("events")
+    url = queues.create_queue(QueueName="yearly")["QueueUrl"]
+    yearly = {"ScheduleExpression": "rate(365 days)"}
+    # A queue has the message when `put_events` returns.
+    _put_rule(cloud, rule, {"Arn": "arn:aws:sqs:eu-central-1:123456789012:yearly"}, **yearly)
+    entry = {"Source": "scheduled", "DetailType": "sold", "Detail": "{}"}
+
+    events.put_events(Entries=[entry])
+    before = queues.receive_message(QueueUrl=url).get("Messages", [])
+    events.put_rule(Name=rule, EventPattern=json.dumps({"source": ["scheduled"]}), **yearly)
+    events.put_events(Entries=[entry])
+
+    assert before == []
+    assert "scheduled" in queues.receive_message(QueueUrl=url)["Messages"][0]["Body"]
+
+
 def test_other_targets_of_a_rule_still_get_the_event(cloud: Cloud, rule: str, bucket: str, function_arn: str) -> None:
     queues, events = cloud.client("sqs"), cloud.client("events")
     url = queues.create_queue(QueueName="beside")["QueueUrl"]
