@@ -14,8 +14,8 @@ from typing import Final, Literal
 from dbrestore.contract.errors import BackupDamaged
 from dbrestore.contract.manifest import ArchiveFormat, Compression
 from dbrestore.points.byte_reader import ByteReader
-from dbrestore.points.pgdump import copy_text
 from dbrestore.points.pgdump.codecs import decompress
+from dbrestore.points.pgdump.rows import copy_text
 from dbrestore.points.pgdump.toc_values import read_int
 
 BlockKind = Literal["rows", "large objects"]

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from dbrestore.points.pgdump import column_types
 from dbrestore.points.pgdump.column_types import ColumnType, Name
+from dbrestore.points.pgdump.rows.canonical_text import Columns, LeftOut
 from dbrestore.points.pgdump.sql_words import NotUnderstood
 from dbrestore.points.pgdump.toc import Toc, TocEntry
 
@@ -85,25 +86,6 @@ _SHORTEST_FLOATS: Final = 12
 
 class NotProven(Exception):
     """Why the text of a type may differ between two servers that hold the same value."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A column that isn't compared; `why` is half a sentence."""
-
-    column: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Positions in the COPY statement's order. `kept` None: all. Of those kept, `times` hold instants, which the dump wrote in its server's
-    time zone, and `bytes` hold bytea, hexadecimal or escaped."""
-
-    kept: tuple[int, ...] | None = None
-    times: tuple[int, ...] = ()
-    bytes: tuple[int, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass

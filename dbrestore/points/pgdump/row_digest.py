@@ -1,7 +1,7 @@
 """What the rows of a table come to, whatever their order: the sum of a hash of each. Two tables with equal sums hold the same rows.
 
 Invariant: `points add` and the verification hash the same text: COPY's, of the columns that can be proven, under the settings of
-`dbrestore.points.pgdump.canonical_text`.
+`dbrestore.points.pgdump.rows.canonical_text`.
 """
 
 import secrets
@@ -12,8 +12,8 @@ from typing import Final
 from xxhash import xxh3_128, xxh3_128_intdigest
 
 from dbrestore.contract.manifest import ObjectDigest, RowDigest
-from dbrestore.points.pgdump.canonical_text import CanonicalText
-from dbrestore.points.pgdump.proven_columns import ColumnReader, Columns
+from dbrestore.points.pgdump.proven_columns import ColumnReader
+from dbrestore.points.pgdump.rows.canonical_text import CanonicalText, Columns
 from dbrestore.points.pgdump.toc import Toc, TocEntry
 
 _MODULUS: Final = 1 << 128

@@ -18,11 +18,12 @@ from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.known_digests import KnownDigests
 from dbrestore.points.pgdump import begun as pgdump_begun
 from dbrestore.points.pgdump import blocks as pgdump_blocks
-from dbrestore.points.pgdump import copy_text, restorable
 from dbrestore.points.pgdump import directory as pgdump_directory
 from dbrestore.points.pgdump import entries as pgdump_entries
+from dbrestore.points.pgdump import restorable
 from dbrestore.points.pgdump.begun import Begun, Member
 from dbrestore.points.pgdump.row_digest import DumpDigests, ObjectDigester
+from dbrestore.points.pgdump.rows import copy_text
 from dbrestore.points.pgdump.toc import Toc, TocEntry, client_encoding, parse, parse_trailing
 
 Store = Callable[[bytes], None]

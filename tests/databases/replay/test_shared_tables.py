@@ -13,7 +13,7 @@ import pytest
 from dbrestore.contract.errors import BackupDamaged, ReplayFailed
 from dbrestore.contract.job import PostgresOptions
 from dbrestore.contract.manifest import ByteRange, DatabaseBackup, StoredFile, TableMember
-from dbrestore.points.pgdump.copy_text import TERMINATOR
+from dbrestore.points.pgdump.rows.copy_text import TERMINATOR
 from dbrestore.worker.base import limits
 from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.postgresql.rows import loading

@@ -1,7 +1,7 @@
 """Is every value what it was in the dump? The restored tables are read back as COPY text and hashed as `points add` hashed the dump's.
 
-Invariant: both texts were written by a server under the same settings (dbrestore.points.pgdump.canonical_text), so equal digests mean equal
-rows; what can't be compared is told as not checked, never passed over.
+Invariant: both texts were written by a server under the same settings (dbrestore.points.pgdump.rows.canonical_text), so equal digests mean
+equal rows; what can't be compared is told as not checked, never passed over.
 """
 
 from collections.abc import Iterable, Iterator

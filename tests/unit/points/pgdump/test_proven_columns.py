@@ -3,7 +3,8 @@
 import pytest
 
 from dbrestore.points.pgdump import toc as pgdump_toc
-from dbrestore.points.pgdump.proven_columns import ColumnReader, Columns
+from dbrestore.points.pgdump.proven_columns import ColumnReader
+from dbrestore.points.pgdump.rows.canonical_text import Columns
 from tests.unit.points.pgdump import archives
 from tests.unit.points.pgdump.archives import Archive, Entry
 

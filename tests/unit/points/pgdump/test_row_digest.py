@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_128_intdigest
 
-from dbrestore.points.pgdump.canonical_text import CanonicalText
-from dbrestore.points.pgdump.proven_columns import Columns
 from dbrestore.points.pgdump.row_digest import ObjectDigester, RowDigester
+from dbrestore.points.pgdump.rows.canonical_text import CanonicalText, Columns
 
 ROWS = st.lists(st.binary().map(lambda raw: raw.replace(b"\n", b"").replace(b"\r", b"")))
 

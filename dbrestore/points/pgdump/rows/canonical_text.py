@@ -5,10 +5,10 @@ DateStyle ISO, IntervalStyle postgres, extra_float_digits 3.
 """
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from dbrestore.contract.errors import BackupDamaged
-from dbrestore.points.pgdump.proven_columns import Columns
 
 _INSTANT: Final = re.compile(rb"(\d{4,})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(\.\d+)?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?( BC)?")
 _OTHER_OFFSET: Final = re.compile(rb":\d\d(?:\.\d+)?[+-](?!00[^\d:])")
@@ -21,6 +21,25 @@ _DAY: Final = 86_400
 # Days from 1 March of the year 0 to 1970-01-01, both Gregorian.
 _EPOCH: Final = 719_468
 _ERA_YEARS, _ERA_DAYS = 400, 146_097
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A column that isn't compared; `why` is half a sentence."""
+
+    column: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Positions in the COPY statement's order. `kept` None: all. Of those kept, `times` hold instants, which the dump wrote in its server's
+    time zone, and `bytes` hold bytea, hexadecimal or escaped."""
+
+    kept: tuple[int, ...] | None = None
+    times: tuple[int, ...] = ()
+    bytes: tuple[int, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class CanonicalText:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbrestore.contract.errors import BackupDamaged
-from dbrestore.points.pgdump.copy_text import RowCheck, column_count, without_terminator
+from dbrestore.points.pgdump.rows.copy_text import RowCheck, column_count, without_terminator
 from tests.unit.points.pgdump.test_codecs import cut
 
 

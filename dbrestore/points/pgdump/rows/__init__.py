@@ -1,0 +1,1 @@
+"""The rows of a dump's tables: their text, and what they come to."""
