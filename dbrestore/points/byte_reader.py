@@ -18,7 +18,8 @@ class ByteReader:
         self._name = name
         self._source = iter(source)
         self._base = position
-        self._digest = hashlib.sha256()
+        # Most readers want none, and it is not for nothing.
+        self._digest: hashlib._Hash | None = None
         self._digested = 0
         self.buffer = b""
         self.cursor = 0
@@ -60,10 +61,15 @@ class ByteReader:
         if end <= len(self.buffer):
             self.cursor = end
             return self.buffer[begin:end]
+        found = self.ahead(count)
+        self.cursor += count
+        return found
+
+    def ahead(self, count: int) -> bytes:
+        """The same without reading them."""
         found = self.peek(count)
         if len(found) < count:
             raise BackupDamaged(f"the {self._name} ends at byte {self.position + len(found)}, in the middle of a value")
-        self.cursor += count
         return found
 
     def start_digest(self) -> None:
@@ -74,7 +80,7 @@ class ByteReader:
     def digest(self) -> str:
         """The SHA-256 (hex) of the bytes read since `start_digest`."""
         self._digest_up_to_cursor()
-        return self._digest.hexdigest()
+        return self._digest.hexdigest() if self._digest else hashlib.sha256().hexdigest()
 
     def _append(self, pieces: list[bytes]) -> None:
         """Joined once, however many there are: a long text may span hundreds of pieces."""
@@ -85,5 +91,6 @@ class ByteReader:
         self.cursor = self._digested = 0
 
     def _digest_up_to_cursor(self) -> None:
-        self._digest.update(memoryview(self.buffer)[self._digested : self.cursor])
+        if self._digest:
+            self._digest.update(memoryview(self.buffer)[self._digested : self.cursor])
         self._digested = self.cursor

@@ -14,6 +14,9 @@ _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LARGEST_BLOCK: Final = 128 << 10
 _RLE: Final = 1
 _RESERVED: Final = 3
+# Bytes of a block's header, and of what may follow the last one.
+_HEADER: Final = 3
+_CHECKSUM: Final = 4
 
 
 def block_groups(stored: Iterable[bytes], output: int) -> Iterator[bytes]:
@@ -23,17 +26,27 @@ def block_groups(stored: Iterable[bytes], output: int) -> Iterator[bytes]:
     reader = ByteReader(stored, "zstd data")
     if reader.at_end():
         return
-    group, has_checksum = _header(reader)
-    blocks, last = 0, False
+    begin, has_checksum = _header(reader)
+    most, last = max(output // _LARGEST_BLOCK, 1), False
     while not last:
-        block, last = _block(reader)
-        group += block
-        blocks += 1
-        if last or blocks * _LARGEST_BLOCK >= output:
-            yield group + (reader.read(4) if last and has_checksum else b"")
-            group, blocks = b"", 0
+        length, last = _group(reader, most)
+        yield begin + reader.read(length + (_CHECKSUM if last and has_checksum else 0))
+        begin = b""
     if not reader.at_end():
         raise BackupDamaged("bytes follow the end of the compressed data")
+
+
+def _group(reader: ByteReader, most: int) -> tuple[int, bool]:
+    """The length of the next block and of those behind it whose headers were fetched already, and whether the last of them is the frame's.
+    At most so many, and taken as one: a copy of each would cost more than a tenth of the decompression."""
+    length, last = _block(reader.ahead(_HEADER))
+    for _ in range(most - 1):
+        begin = reader.cursor + length
+        if last or begin + _HEADER > len(reader.buffer):
+            break
+        more, last = _block(reader.buffer[begin : begin + _HEADER])
+        length += more
+    return length, last
 
 
 def _header(reader: ByteReader) -> tuple[bytes, bool]:
@@ -49,11 +62,10 @@ def _header(reader: ByteReader) -> tuple[bytes, bool]:
     return start + rest, bool(descriptor >> 2 & 1)
 
 
-def _block(reader: ByteReader) -> tuple[bytes, bool]:
-    """One block with its header, and whether it is the last."""
-    header = reader.read(3)
+def _block(header: bytes) -> tuple[int, bool]:
+    """The length of a block with its header, and whether it is the last."""
     value = int.from_bytes(header, "little")
     last, kind, size = bool(value & 1), value >> 1 & 3, value >> 3
     if kind == _RESERVED or size > _LARGEST_BLOCK:
         raise BackupDamaged("zstd data has an impossible block header")
-    return header + reader.read(1 if kind == _RLE else size), last
+    return _HEADER + (1 if kind == _RLE else size), last
