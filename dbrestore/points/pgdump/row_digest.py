@@ -6,17 +6,16 @@ Invariant: `points add` and the verification hash the same text: COPY's, of the 
 
 import secrets
 from collections.abc import Iterable
-from itertools import repeat
 from typing import Final
 
-from xxhash import xxh3_128, xxh3_128_intdigest
+from xxhash import xxh3_128
 
-from dbrestore.contract.manifest import ObjectDigest, RowDigest
+from dbrestore.contract.manifest import ObjectDigest
 from dbrestore.points.pgdump.proven_columns import ColumnReader
-from dbrestore.points.pgdump.rows.canonical_text import CanonicalText, Columns
-from dbrestore.points.pgdump.toc import Toc, TocEntry
+from dbrestore.points.pgdump.rows.block_count import HASH_LENGTH, RowShape
+from dbrestore.points.pgdump.toc import Toc, TocEntry, client_encoding
 
-_MODULUS: Final = 1 << 128
+_MODULUS: Final = 1 << 8 * HASH_LENGTH
 # What every reader of JSON keeps exactly.
 _SEED_BITS: Final = 53
 
@@ -37,40 +36,15 @@ class DumpDigests:
     def __init__(self, toc: Toc, seed: int) -> None:
         self._reader = ColumnReader.of(toc)
         self._seed = seed
+        self._is_utf8 = client_encoding(toc.entries) == "UTF8"
 
-    def rows(self, entry: TocEntry) -> "RowDigester":
+    def rows(self, entry: TocEntry) -> RowShape:
         """Of a TABLE DATA entry."""
-        return RowDigester(self._reader.columns(entry), self._seed)
+        return RowShape(self._reader.columns(entry), self._seed, self._is_utf8)
 
     def objects(self) -> "ObjectDigester":
         """Of large objects."""
         return ObjectDigester(self._seed)
-
-
-class RowDigester:
-    """Takes the COPY text of one member in pieces, cut anywhere."""
-
-    def __init__(self, columns: Columns, seed: int) -> None:
-        self._columns, self._seed = columns, seed
-        self._text = CanonicalText(columns)
-        self._total = 0
-        self._held: list[bytes] = []
-
-    def add(self, piece: bytes) -> None:
-        """The next piece."""
-        end = piece.rfind(b"\n") + 1
-        if not end:
-            self._held.append(piece)
-            return
-        block = b"".join((*self._held, piece[:end]))
-        self._held = [piece[end:]]
-        self._total += sum(map(xxh3_128_intdigest, self._text.lines(block), repeat(self._seed)))
-
-    def digest(self) -> RowDigest | None:
-        """Of all rows so far; None if no column can be proven."""
-        if self._columns.kept == ():
-            return None
-        return RowDigest(seed=self._seed, total=total_text(self._total), columns=self._columns.kept)
 
 
 class ObjectDigester:

@@ -7,13 +7,12 @@ that were taken where the dump was made (`known_digests`). From here on the SHA-
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
-from dbrestore.contract.manifest import ByteRange, LargeObjectMember, ObjectDigest, RowDigest, TableMember
+from dbrestore.contract.manifest import ByteRange, LargeObjectMember, ObjectDigest, TableMember
 from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.known_digests import KnownDigests
 from dbrestore.points.pgdump import begun as pgdump_begun
@@ -22,14 +21,15 @@ from dbrestore.points.pgdump import directory as pgdump_directory
 from dbrestore.points.pgdump import entries as pgdump_entries
 from dbrestore.points.pgdump import restorable
 from dbrestore.points.pgdump.begun import Begun, Member
-from dbrestore.points.pgdump.row_digest import DumpDigests, ObjectDigester
+from dbrestore.points.pgdump.row_digest import DumpDigests
 from dbrestore.points.pgdump.rows import copy_text
-from dbrestore.points.pgdump.toc import Toc, TocEntry, client_encoding, parse, parse_trailing
+from dbrestore.points.pgdump.rows.member_rows import MemberRows, Nobody, OtherCounters
+from dbrestore.points.pgdump.toc import Toc, TocEntry, parse, parse_trailing
+from dbrestore.points.pgdump.underway import MembersUnderway, Told, naming
 
 Store = Callable[[bytes], None]
-# Told of each member that was read to its end.
-Told = Callable[[Member], None]
 Found = TypeVar("Found")
+NOBODY: Final = Nobody()
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,14 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """What the rows of one table come to. `length` counts the bytes of their COPY text."""
+class _Reading:
+    """One dump while it is read, by this process and `others`."""
 
-    length: int
-    rows: int
-    content: RowDigest | None
+    toc: Toc
+    begun: Begun
+    digests: DumpDigests
+    others: OtherCounters
+    underway: MembersUnderway
 
 
 def peek(path: Path) -> Toc:
@@ -94,14 +96,29 @@ class Members(Protocol):
         """All files were added. Raises BackupUnreadable if there are others."""
 
 
-def scan_file(pieces: Iterable[bytes], toc: Toc, store: Store, begun: Begun | None = None, told: Told = lambda member: None) -> Contents:
+def scan_file(
+    pieces: Iterable[bytes],
+    toc: Toc,
+    store: Store,
+    begun: Begun | None = None,
+    told: Told = lambda member: None,
+    others: OtherCounters = NOBODY,
+) -> Contents:
     """The same of a custom-format file that comes in pieces: from its beginning, or from behind the last member of what was begun."""
-    return _complete(toc, _scan_file(pieces, toc, store, begun or pgdump_begun.anew(), told))
+    reading = _reading(toc, begun, told, others)
+    return _complete(toc, _scan_file(ByteReader(_tee(pieces, store), position=reading.begun.position), reading))
 
 
-def scan_members(members: Members, toc: Toc, begun: Begun | None = None, told: Told = lambda member: None) -> Contents:
+def scan_members(
+    members: Members, toc: Toc, begun: Begun | None = None, told: Told = lambda member: None, others: OtherCounters = NOBODY
+) -> Contents:
     """The same of a directory. Of what was begun no file is asked for again but the lists of large objects."""
-    return _complete(toc, _scan_directory(members, toc, begun or pgdump_begun.anew(), told))
+    return _complete(toc, _scan_directory(members, _reading(toc, begun, told, others)))
+
+
+def _reading(toc: Toc, begun: Begun | None, told: Told, others: OtherCounters) -> _Reading:
+    begun = begun or pgdump_begun.anew()
+    return _Reading(toc, begun, DumpDigests(toc, begun.seed), others, MembersUnderway(told))
 
 
 def _complete(toc: Toc, contents: Contents) -> Contents:
@@ -114,23 +131,21 @@ def _with_extension(toc: Toc, member: TableMember) -> TableMember:
     return member if extension is None else replace(member, extension=extension)
 
 
-def _scan_file(pieces: Iterable[bytes], toc: Toc, store: Store, begun: Begun, told: Told) -> Contents:
-    reader = ByteReader(_tee(pieces, store), position=begun.position)
+def _scan_file(reader: ByteReader, reading: _Reading) -> Contents:
+    toc, begun, underway = reading.toc, reading.begun, reading.underway
     toc_range = begun.toc or _toc_of_file(reader, toc)
+    underway.members.extend(begun.members)
     offsets = {member.dump_id: member.stored.offset for member in begun.members}
     missing = {e.dump_id: e for e in toc.entries if e.has_data and e.dump_id not in offsets}
-    members, digests = list(begun.members), DumpDigests(toc, begun.seed)
     while missing and not reader.at_end():
         entry, offset = _begin_block(reader, missing)
         offsets[entry.dump_id] = offset
-        with _naming(entry.label):
-            members.append(_scan_block(reader, toc, entry, offset, digests))
-        told(members[-1])
+        _scan_block(reader, reading, entry, offset)
+    underway.finish()
     if missing:
         raise BackupDamaged(f"the file ends before the data of {next(iter(missing.values())).label} ({len(missing)} missing)")
     _check_rest(reader, toc, offsets)
-    tables = tuple(m for m in members if isinstance(m, TableMember))
-    return Contents(toc_range, tables, tuple(m for m in members if isinstance(m, LargeObjectMember)))
+    return Contents(toc_range, underway.tables, underway.large_objects)
 
 
 def _toc_of_file(reader: ByteReader, toc: Toc) -> ByteRange:
@@ -152,13 +167,16 @@ def _begin_block(reader: ByteReader, missing: dict[int, TocEntry]) -> tuple[TocE
     return entry, offset
 
 
-def _scan_block(reader: ByteReader, toc: Toc, entry: TocEntry, offset: int, digests: DumpDigests) -> TableMember | LargeObjectMember:
+def _scan_block(reader: ByteReader, reading: _Reading, entry: TocEntry, offset: int) -> None:
     if entry.description == "TABLE DATA":
-        found = _checked_rows(entry, toc, pgdump_blocks.rows(reader, toc.compression), digests)
-        return _table(entry, found, _range_to(reader, offset))
-    objects = digests.objects()
-    sizes = [(oid, objects.add(oid, content)) for oid, content in pgdump_blocks.objects(reader, toc.compression)]
-    return _large_objects(entry, sizes, _range_to(reader, offset), objects.digest())
+        with naming(entry.label):
+            rows = _rows(entry, reading, pgdump_blocks.rows(reader, reading.toc.compression))
+        reading.underway.rows_read(entry, rows, _range_to(reader, offset))
+        return
+    objects = reading.digests.objects()
+    with naming(entry.label):
+        sizes = [(oid, objects.add(oid, content)) for oid, content in pgdump_blocks.objects(reader, reading.toc.compression)]
+    reading.underway.read(_large_objects(entry, sizes, _range_to(reader, offset), objects.digest()))
 
 
 def _range_to(reader: ByteReader, offset: int) -> ByteRange:
@@ -184,24 +202,21 @@ def _without_offset(entry: TocEntry) -> TocEntry:
     return replace(entry, offset_state="not set", offset=None)
 
 
-def _scan_directory(tar: Members, toc: Toc, begun: Begun, told: Told) -> Contents:
+def _scan_directory(tar: Members, reading: _Reading) -> Contents:
     found, toc_range = tar.add("toc.dat", _parse_all)
-    if found != toc:
+    if found != reading.toc:
         raise BackupDamaged("the dump changed while it was read: wait for pg_dump to end")
-    tables: list[TableMember] = []
-    objects: list[LargeObjectMember] = []
-    digests, known = DumpDigests(toc, begun.seed), begun.by_what()
-    for entry in (e for e in toc.entries if e.has_data):
-        with _naming(entry.label):
-            if entry.description != "TABLE DATA":
-                objects.extend(_scan_object_files(tar, toc, entry, digests, known, told))
-            elif isinstance(before := known.get(entry.dump_id), TableMember):
-                tables.append(before)
-            else:
-                tables.append(_scan_rows_file(tar, toc, entry, digests))
-                told(tables[-1])
+    known, underway = reading.begun.by_what(), reading.underway
+    for entry in (e for e in reading.toc.entries if e.has_data):
+        if entry.description != "TABLE DATA":
+            _scan_object_files(tar, reading, entry, known)
+        elif before := known.get(entry.dump_id):
+            underway.known(before)
+        else:
+            _scan_rows_file(tar, reading, entry)
+    underway.finish()
     tar.close()
-    return Contents(toc_range, tuple(tables), tuple(objects))
+    return Contents(toc_range, underway.tables, underway.large_objects)
 
 
 def _parse_all(stored: Iterator[bytes]) -> Toc:
@@ -212,57 +227,44 @@ def _parse_all(stored: Iterator[bytes]) -> Toc:
     return toc
 
 
-def _scan_rows_file(tar: Members, toc: Toc, entry: TocEntry, digests: DumpDigests) -> TableMember:
-    def check(stored: Iterator[bytes]) -> Rows:
-        rows = pgdump_blocks.table_rows(stored, "directory", toc.compression, entry.dump_id)
-        return _checked_rows(entry, toc, rows, digests)
+def _scan_rows_file(tar: Members, reading: _Reading, entry: TocEntry) -> None:
+    def read(stored: Iterator[bytes]) -> MemberRows:
+        return _rows(entry, reading, pgdump_blocks.table_rows(stored, "directory", reading.toc.compression, entry.dump_id))
 
-    found, stored = tar.add(pgdump_directory.rows_file(entry, toc.compression), check)
-    return _table(entry, found, stored)
+    with naming(entry.label):
+        rows, stored = tar.add(pgdump_directory.rows_file(entry, reading.toc.compression), read)
+    reading.underway.rows_read(entry, rows, stored)
 
 
-def _scan_object_files(
-    tar: Members, toc: Toc, entry: TocEntry, digests: DumpDigests, known: Mapping[object, Member], told: Told
-) -> Iterator[LargeObjectMember]:
-    oids, _ = tar.add(pgdump_directory.objects_file(entry), pgdump_directory.parse_objects)
+def _scan_object_files(tar: Members, reading: _Reading, entry: TocEntry, known: Mapping[object, Member]) -> None:
+    with naming(entry.label):
+        oids, _ = tar.add(pgdump_directory.objects_file(entry), pgdump_directory.parse_objects)
     for oid in oids:
-        if isinstance(before := known.get((entry.dump_id, oid)), LargeObjectMember):
-            yield before
+        if before := known.get((entry.dump_id, oid)):
+            reading.underway.known(before)
             continue
-        member = _scan_object_file(tar, toc, entry, digests.objects(), oid)
-        told(member)
-        yield member
+        with naming(entry.label):
+            member = _scan_object_file(tar, reading, entry, oid)
+        reading.underway.read(member)
 
 
-def _scan_object_file(tar: Members, toc: Toc, entry: TocEntry, objects: ObjectDigester, oid: int) -> LargeObjectMember:
+def _scan_object_file(tar: Members, reading: _Reading, entry: TocEntry, oid: int) -> LargeObjectMember:
+    objects, compression = reading.digests.objects(), reading.toc.compression
+
     def size(stored: Iterator[bytes]) -> int:
-        found = pgdump_blocks.large_objects(stored, "directory", toc.compression, entry.dump_id, (oid,))
+        found = pgdump_blocks.large_objects(stored, "directory", compression, entry.dump_id, (oid,))
         return sum(objects.add(oid, content) for oid, content in found)
 
-    length, stored = tar.add(pgdump_directory.object_file(oid, toc.compression), size)
+    length, stored = tar.add(pgdump_directory.object_file(oid, compression), size)
     return _large_objects(entry, [(oid, length)], stored, objects.digest())
 
 
-def _checked_rows(entry: TocEntry, toc: Toc, rows: Iterable[bytes], digests: DumpDigests) -> Rows:
-    check = copy_text.RowCheck(copy_text.column_count(entry.copy_statement), client_encoding(toc.entries))
-    content = digests.rows(entry)
-    for piece in rows:
-        check.add(piece)
-        content.add(piece)
-    check.close()
-    return Rows(check.length, check.rows, content.digest())
-
-
-def _table(entry: TocEntry, found: Rows, stored: ByteRange) -> TableMember:
-    return TableMember(
-        dump_id=entry.dump_id,
-        schema_name=entry.schema_name or "",
-        table=entry.tag,
-        stored=stored,
-        uncompressed_length=found.length,
-        rows=found.rows,
-        content=found.content,
-    )
+def _rows(entry: TocEntry, reading: _Reading, text: Iterable[bytes]) -> MemberRows:
+    """All of them read, but perhaps not counted yet."""
+    rows = MemberRows(reading.digests.rows(entry), copy_text.column_count(entry.copy_statement), reading.others)
+    for piece in text:
+        rows.add(piece)
+    return rows
 
 
 def _large_objects(entry: TocEntry, sizes: list[tuple[int, int]], stored: ByteRange, content: ObjectDigest) -> LargeObjectMember:
@@ -289,11 +291,3 @@ def _tee(source: Iterable[bytes], store: Store) -> Iterator[bytes]:
     for piece in source:
         store(piece)
         yield piece
-
-
-@contextmanager
-def _naming(label: str) -> Iterator[None]:
-    try:
-        yield
-    except BackupDamaged as error:
-        raise BackupDamaged(f"{label}: {error}") from error

@@ -4,7 +4,9 @@ Invariant: the value stays the same; only an instant's offset and the notation o
 DateStyle ISO, IntervalStyle postgres, extra_float_digits 3.
 """
 
+import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +14,7 @@ from dbrestore.contract.errors import BackupDamaged
 
 _INSTANT: Final = re.compile(rb"(\d{4,})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(\.\d+)?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?( BC)?")
 _OTHER_OFFSET: Final = re.compile(rb":\d\d(?:\.\d+)?[+-](?!00[^\d:])")
+_PERHAPS_EAST: Final = re.compile(rb"\+(?!00[^\d:])")
 # Also the day of a date; each of an instant's own hyphens fails at its third character.
 _PERHAPS_WEST: Final = re.compile(rb"-[01]\d(?:[^\d -]| BC)")
 _NULL: Final = rb"\N"
@@ -50,11 +53,12 @@ class CanonicalText:
         # The setting is one for the whole dump: the first value tells.
         self._is_escaped: bool | None = None if columns.bytes else False
 
-    def lines(self, block: bytes) -> list[bytes]:
+    def rows(self, block: bytes) -> Iterable[bytes]:
         """The rows of whole lines, with their ends, and only the columns that are kept. Raises BackupDamaged if a row lacks columns."""
         try:
             if self._columns.kept is None and not self._must_change(block):
-                return block.splitlines(keepends=True)
+                # Its lines end at line feeds alone, and are made one at a time: the processor's cache holds them until they are hashed.
+                return io.BytesIO(block)
             return [self._line(line) for line in block.split(b"\n")[:-1]]
         except IndexError:
             raise BackupDamaged("a row has fewer columns than the COPY statement names") from None
@@ -85,8 +89,8 @@ class CanonicalText:
 
 def _has_offset(block: bytes) -> bool:
     """Whether an instant may stand here with another offset than +00. Quick for the many blocks where none does."""
-    is_east = block.count(b"+") != block.count(b"+00") or b"+00:" in block
-    return (is_east or _PERHAPS_WEST.search(block) is not None) and _OTHER_OFFSET.search(block) is not None
+    is_perhaps = _PERHAPS_EAST.search(block) or _PERHAPS_WEST.search(block)
+    return is_perhaps is not None and _OTHER_OFFSET.search(block) is not None
 
 
 def _in_utc(found: re.Match[bytes]) -> bytes:

@@ -7,19 +7,18 @@ equal rows; what can't be compared is told as not checked, never passed over.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import repeat
 from operator import itemgetter
 from typing import Final
 
 import psycopg
 from psycopg import sql
 from psycopg.pq import ExecStatus
-from xxhash import xxh3_128_intdigest
 
 from dbrestore.contract.job import Check
 from dbrestore.contract.manifest import DatabaseBackup, TableMember
 from dbrestore.points.pgdump.proven_columns import ColumnReader
 from dbrestore.points.pgdump.row_digest import total_text
+from dbrestore.points.pgdump.rows.block_count import hashed
 from dbrestore.worker.postgresql.archive import Archive, Division
 from dbrestore.worker.postgresql.rows import table_reading
 from dbrestore.worker.postgresql.rows.copy_target import CopyTarget
@@ -152,7 +151,7 @@ def _read(connection: Connection, statement: bytes, seed: int) -> tuple[int, int
     connected = connection.pgconn
     _require(connection, connected.exec_(statement), ExecStatus.COPY_OUT)
     messages = iter(partial(connected.get_copy_data, 0), (-1, b""))
-    total = sum(map(xxh3_128_intdigest, map(itemgetter(1), messages), repeat(seed)))
+    _, total = hashed(map(itemgetter(1), messages), seed)
     result = connected.get_result()
     while connected.get_result():
         pass

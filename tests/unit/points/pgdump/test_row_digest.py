@@ -1,31 +1,54 @@
-"""The digest doesn't depend on order or pieces, and changes with every change of a row."""
+"""The digest doesn't depend on order, and changes with every change of a row."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_128_intdigest
 
-from dbrestore.points.pgdump.row_digest import ObjectDigester, RowDigester
+from dbrestore.points.pgdump.row_digest import ObjectDigester, total_text
+from dbrestore.points.pgdump.rows.block_count import BlockCounter, RowShape
 from dbrestore.points.pgdump.rows.canonical_text import CanonicalText, Columns
 
-ROWS = st.lists(st.binary().map(lambda raw: raw.replace(b"\n", b"").replace(b"\r", b"")))
+LF = b"\n"
+INSTANTS = [
+    "2026-07-01 12:00:00+00",
+    "2026-07-01 12:00:00.5+00",
+    "2026-07-01 12:00:00+02",
+    "2026-07-01 12:00:00.25-03:30",
+    "0044-03-15 01:00:00+00 BC",
+    "0044-03-05 01:00:00-05 BC",
+    "1850-01-01 00:53:28+00:53:28",
+    "-infinity",
+    "\\N",
+    '["2026-01-01 01:00:00+00","2026-01-05 01:00:00-05")',
+]
+OTHERS = ["", "+00", "+49 30", "a+00", "-05", "2026-01-05", "12:00:00+02", "4e0c-0cab-11ee"]
+ROWS = st.lists(st.binary().map(lambda raw: raw.replace(LF, b"")))
 
 
-def digest(rows: list[bytes], columns: Columns | None = None, seed: int = 7, pieces: int = 1 << 20) -> str:
-    digester = RowDigester(columns or Columns(), seed)
+def digest(rows: list[bytes], columns: Columns | None = None, seed: int = 7) -> str:
     text = b"".join(row + b"\n" for row in rows)
-    for begin in range(0, len(text), pieces):
-        digester.add(text[begin : begin + pieces])
-    found = digester.digest()
-    assert found is not None
-    return found.total
+    totals = BlockCounter(RowShape(columns or Columns(), seed, is_utf8=False)).count(text)
+    assert (totals.rows, totals.tabs) == (len(rows), text.count(b"\t"))
+    return total_text(totals.hashes)
 
 
-@given(ROWS, st.randoms(use_true_random=False), st.integers(1, 9))
-def test_neither_order_nor_pieces_matter(rows: list[bytes], chance: object, pieces: int) -> None:
+@given(ROWS, st.randoms(use_true_random=False))
+def test_the_order_does_not_matter(rows: list[bytes], chance: object) -> None:
     shuffled = list(rows)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
 
-    assert digest(shuffled, pieces=pieces) == digest(rows)
+    assert digest(shuffled) == digest(rows)
+
+
+@given(ROWS)
+def test_it_is_the_sum_of_the_hashes_of_any_rows(rows: list[bytes]) -> None:
+    assert digest(rows) == f"{sum(xxh3_128_intdigest(row + LF, 7) for row in rows) % 2**128:032x}"
+
+
+def test_more_rows_than_are_added_at_once_and_what_carries_over() -> None:
+    rows = [b"%d" % number for number in range(20_011)]
+
+    assert digest(rows) == f"{sum(xxh3_128_intdigest(row + LF, 7) for row in rows) % 2**128:032x}"
 
 
 def test_it_is_the_sum_of_the_hashes_of_whole_lines() -> None:
@@ -49,10 +72,6 @@ def test_columns_that_are_left_out_do_not_matter() -> None:
     assert digest([b"1\tx\ta"], columns) == digest([b"1\ty\ta"], columns) == digest([b"1\ta"])
 
 
-def test_a_table_of_which_nothing_is_kept_has_no_digest() -> None:
-    assert RowDigester(Columns(kept=()), 7).digest() is None
-
-
 def test_large_objects_are_told_apart_by_number_and_content() -> None:
     def total(*objects: tuple[int, bytes]) -> str:
         digester = ObjectDigester(7)
@@ -65,7 +84,7 @@ def test_large_objects_are_told_apart_by_number_and_content() -> None:
 
 
 def lines(text: bytes, columns: Columns) -> list[bytes]:
-    return CanonicalText(columns).lines(text)
+    return list(CanonicalText(columns).rows(text))
 
 
 def test_instants_are_told_in_utc() -> None:
@@ -105,3 +124,12 @@ def test_a_block_with_offsets_to_the_west_alone_is_noticed() -> None:
         for rest in ("", '"]', "\t2026-01-01"):
             (line,) = lines(f"2026-01-01 00:00:00.25{offset}{rest}\n".encode(), Columns(times=(0,)))
             assert line.startswith(f"2026-01-01 {hour}:".encode()), line
+
+
+@given(st.lists(st.sampled_from(INSTANTS), min_size=1), st.lists(st.sampled_from(OTHERS), min_size=1))
+def test_an_instant_with_another_offset_is_noticed_among_any_others(instants: list[str], others: list[str]) -> None:
+    """However the block looks that is passed over quickly, its rows are those that each row gives by itself."""
+    rows = [f"{a}\t{b}\n".encode() for a, b in zip(instants, others, strict=False)]
+    columns = Columns(times=(0,))
+
+    assert lines(b"".join(rows), columns) == [line for row in rows for line in lines(row + b"2026-01-01 00:00:00+01\t\n", columns)[:1]]
