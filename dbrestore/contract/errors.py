@@ -34,7 +34,7 @@ caught, carry the exit code of all that is below them, and are never raised them
     ├── RemovalRefused                   1
     │   RestorePointNeeded, RestorePointRetained
     ├── WorkFailed                       1
-    │   WorkerNotStarted, WorkerLost, WorkerFailed, WorkerTimedOut, ReplayFailed, StagedCopyDiffers,
+    │   WorkerNotStarted, WorkerLost, WorkerFailed, WorkerTimedOut, CountingBrokeOff, ReplayFailed, StagedCopyDiffers,
     │   NativeSlotsTaken, NativeTaskStuck, NativeTaskCancelled, NativeTaskFailed, NativeTransferAborted,
     │   StagedBackupMissing, AutomatedBackupRunning
     ├── SomeDatabasesFailed              3
@@ -328,6 +328,10 @@ class WorkerFailed(WorkFailed):
 
 class WorkerTimedOut(WorkFailed):
     """The work took longer than the worker's longest run time."""
+
+
+class CountingBrokeOff(WorkFailed):
+    """A process that counted the rows of a dump for the worker ended too early, so nothing is said of that dump."""
 
 
 class ReplayFailed(WorkFailed):

@@ -61,5 +61,5 @@ echo "dbrestore /var/lib/dbrestore" > /opt/dbrestore/.user
 touch /opt/dbrestore/.ready
 # The archive holds source alone, and the user who runs it may write nothing here: each job would compile it anew, for three seconds. What
 # a job needs before this is done it compiles for itself.
-PYTHONPATH=/opt/dbrestore python3.11 -P -s -S \
-  -c "import dbrestore.worker.__main__, dbrestore.worker.postgresql.jobs, dbrestore.worker.sqlserver.jobs" || true
+PYTHONPATH=/opt/dbrestore python3.11 -P -s -S -c "import dbrestore.worker.__main__, dbrestore.worker.postgresql.jobs, \
+dbrestore.worker.postgresql.dumps.reading, dbrestore.worker.sqlserver.jobs" || true

@@ -20,6 +20,8 @@ class Bounds:
     rotation_pause_seconds: float = limits.ROTATION_PAUSE_SECONDS
     progress_seconds: float = limits.PROGRESS_SECONDS
     reading_note_seconds: float = limits.READING_NOTE_SECONDS
+    counted_beside: int = limits.COUNTED_BESIDE
+    counting_seconds: float = limits.COUNTING_SECONDS
 
     check_seconds: int = limits.CHECK_SECONDS
     analyze_seconds: int = limits.ANALYZE_SECONDS

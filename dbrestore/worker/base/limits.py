@@ -115,6 +115,17 @@ SESSIONS_NAMED: Final = 5
 # Between two notes of how far a dump was read: so much a worker that dies costs. A note of 100,000 members takes a second to write.
 READING_NOTE_SECONDS: Final = 30.0
 
+# Dumps of so many bytes in all are worth processes that count their rows beside the one that reads (starting one costs 0.1 seconds of CPU);
+# one for each further processor, but no more than keep up with what one process decompresses.
+COUNTED_BESIDE: Final = 16 << 20
+COUNTING_PROCESSES: Final = 3
+# Blocks that one of them may hold, and the longest: 1 MiB and what was held of the row that the block before broke off in.
+COUNTING_SLOTS: Final = 3
+COUNTING_SLOT: Final = 2 << 20
+# A block takes some hundredths of a second; a process that says nothing for so long never will. And for one to end when it is asked to.
+COUNTING_SECONDS: Final = 300.0
+COUNTING_END_SECONDS: Final = 10.0
+
 MAINTENANCE_DATABASE: Final = "postgres"
 
 # SQL Server: the procedures of RDS answer at once, they only write the task down.

@@ -25,7 +25,7 @@ EXIT_CODES = {
         ApprovalExpired ApprovalRefused
         ArchiveTierImpossible AutomatedBackupRunning AwsRefused BackupArchived BackupDamaged BackupEncrypted
         BackupTooLarge BackupTooOld BackupUnreadable BaseBackupMissing BucketInOtherRegion CertificateBundleMissing
-        CertificateMissing CertificateRefused CompressionUnreadable CredentialConfigurationInvalid CredentialsNotUsable
+        CertificateMissing CertificateRefused CompressionUnreadable CountingBrokeOff CredentialConfigurationInvalid CredentialsNotUsable
         CrossRegionCopyRefused CrossRegionReplica
         DatabaseDamaged DatabaseExists DatabaseInUse SwapRefused DrillConfigurationInvalid EditionLimit EngineMismatch EvidenceUnreadable
         ExtensionConfigurationInvalid ExtensionNotAllowed FileGuidsExist FilestreamRefused InternalContradiction KmsKeyRefused

@@ -19,12 +19,15 @@ from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.in_s3 import unfinished
 from dbrestore.points.in_s3.unfinished import DumpFiles
 from dbrestore.points.pgdump import adding, restorable, scan
+from dbrestore.points.pgdump.begun import Member
+from dbrestore.points.pgdump.rows.member_rows import OtherCounters
 from dbrestore.points.pgdump.scan import Contents
 from dbrestore.points.pgdump.toc import Toc, parse
 from dbrestore.points.ranges import read_range
 from dbrestore.worker.base.bounds import USUAL, Bounds
 from dbrestore.worker.base.job_folder import JobFolder, Location
 from dbrestore.worker.base.progress import ProgressWriter
+from dbrestore.worker.postgresql.dumps import counters
 from dbrestore.worker.postgresql.dumps.file_digests import FileDigests
 from dbrestore.worker.postgresql.dumps.notes import Notes
 
@@ -39,21 +42,23 @@ def run(s3: "S3Client", folder: JobFolder, job: Job, progress: ProgressWriter, b
     """What became of each dump; the first one that can't be restored ends it."""
     where = Location.parse(job.manifest or "")
     note = unfinished.read(s3, where.bucket, where.key)
-    for number, dump in enumerate(note.dumps, 1):
-        began = time.monotonic()
-        progress.phase("reading", dump.name)
-        progress.expect(dump.length, 0)
-        at = Location(folder.bucket, keys.reading_key(note.instance, note.point_ids[0], number))
-        try:
-            backup = folder.read_backup(number)
-            if not backup:
-                notes = Notes.of(s3, at, where.bucket, dump, bounds.reading_note_seconds)
-                backup = _Reading(s3, where.bucket, dump, progress, notes).backup()
-        except RestoreError as error:
-            yield _result(dump.name, began, error=error)
-            return
-        folder.write_backup(number, backup)
-        yield _result(dump.name, began, backup)
+    length = sum(dump.length for dump in note.dumps)
+    with counters.beside(length, bounds.counted_beside, bounds.counting_seconds) as others:
+        for number, dump in enumerate(note.dumps, 1):
+            began = time.monotonic()
+            progress.phase("reading", dump.name)
+            progress.expect(dump.length, 0)
+            at = Location(folder.bucket, keys.reading_key(note.instance, note.point_ids[0], number))
+            try:
+                backup = folder.read_backup(number)
+                if not backup:
+                    notes = Notes.of(s3, at, where.bucket, dump, bounds.reading_note_seconds)
+                    backup = _Reading(s3, where.bucket, dump, progress, notes, others).backup()
+            except RestoreError as error:
+                yield _result(dump.name, began, error=error)
+                return
+            folder.write_backup(number, backup)
+            yield _result(dump.name, began, backup)
 
 
 def _result(name: str, began: float, backup: DatabaseBackup | None = None, error: RestoreError | None = None) -> DatabaseResult:
@@ -72,13 +77,14 @@ def _result(name: str, began: float, backup: DatabaseBackup | None = None, error
 
 @dataclass
 class _Reading:
-    """One dump. `read` are the files with their digests, once they were read."""
+    """One dump, whose rows `others` count too. `read` are the files with their digests, once they were read."""
 
     s3: "S3Client"
     bucket: str
     dump: DumpFiles
     progress: ProgressWriter
     notes: Notes
+    others: OtherCounters
     read: dict[int, StoredFile] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -123,14 +129,17 @@ class _Reading:
         if self.dump.format == "directory":
             self.read.update(self.notes.files)
             self.progress.add(sum(file.length for file in self.read.values()))
-            contents = scan.scan_members(self, toc, begun, lambda member: self.notes.add(member, self.read[member.stored.file]))
+            contents = scan.scan_members(self, toc, begun, self._note, self.others)
         else:
             digests = self.notes.digests
             self.progress.add(begun.position)
-            contents = scan.scan_file(self._counted(0, begun.position), toc, digests.update, begun, self.notes.add)
+            contents = scan.scan_file(self._counted(0, begun.position), toc, digests.update, begun, self.notes.add, self.others)
             self.read[0] = digests.compared(self.dump.files[0])
         self.notes.close()
         return contents
+
+    def _note(self, member: Member) -> None:
+        self.notes.add(member, self.read[member.stored.file])
 
     def add(self, name: str, read: Callable[[Iterator[bytes]], Found]) -> tuple[Found, ByteRange]:
         """See `dbrestore.points.pgdump.scan.Members`."""

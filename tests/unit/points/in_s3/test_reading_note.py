@@ -4,8 +4,10 @@ nothing."""
 import base64
 import hashlib
 import json
+import os
 import random
 import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -68,8 +70,8 @@ def prepared(buckets: Buckets, **more: Any) -> Unfinished:
     return postgresql.prepare(buckets.source, buckets.repository, "shop", [(None, "a")], **more)
 
 
-def read(buckets: Buckets, note: Unfinished, restore_id: str, every: float = 0) -> list[DatabaseResult]:
-    """As a worker of this execution does, with a note after each member."""
+def read(buckets: Buckets, note: Unfinished, restore_id: str, every: float = 0, beside: int = 1 << 40) -> list[DatabaseResult]:
+    """As a worker of this execution does, with a note after each member; from a dump of so many bytes, `beside` others that count."""
     folder = JobFolder(buckets.s3, EVIDENCE, f"restores/{restore_id}/jobs/read/")
     job = Job(
         kind="read",
@@ -77,7 +79,8 @@ def read(buckets: Buckets, note: Unfinished, restore_id: str, every: float = 0) 
         server=DatabaseServer(host="", port=0, region="", ca_bundle=""),
         manifest=f"s3://{REPOSITORY}/{note.key}",
     )
-    return list(reading.run(buckets.s3, folder, job, ProgressWriter("read", lambda progress: None), Bounds(reading_note_seconds=every)))
+    bounds = Bounds(reading_note_seconds=every, counted_beside=beside)
+    return list(reading.run(buckets.s3, folder, job, ProgressWriter("read", lambda progress: None), bounds))
 
 
 @contextmanager
@@ -131,19 +134,20 @@ def in_one_go(path: Path, seed: int) -> scan.Contents:
     return scan.scan_file(directory.pieces(path), toc, lambda piece: None, Begun(seed))
 
 
+@pytest.mark.parametrize("beside", [0, 1 << 40])
 @pytest.mark.parametrize("compression", ["none", "gzip", "lz4", "zstd"])
 @pytest.mark.parametrize("kind", ["custom", "directory"])
 def test_the_second_worker_reads_the_rest_and_the_manifest_is_the_same(
-    buckets: Buckets, tmp_path: Path, kind: str, compression: Any
+    buckets: Buckets, tmp_path: Path, kind: str, compression: Any, beside: int
 ) -> None:
     path = put(buckets, kind, compression, tmp_path)
     note = prepared(buckets)
     with dying_at_note(buckets, 8):
-        read(buckets, note, "r-1")
+        read(buckets, note, "r-1", beside=beside)
     before = noted(buckets, note)
     since = len(buckets.requests)
 
-    [result] = read(buckets, note, "r-2")
+    [result] = read(buckets, note, "r-2", beside=beside)
 
     assert result.status == "READ"
     length = sum(file.length for file in note.dumps[0].files)
@@ -300,6 +304,45 @@ def test_a_copy_that_was_written_anew_is_read_from_its_beginning(buckets: Bucket
     assert result.error
     assert result.error.name == "BackupDamaged"
     assert asked_for(buckets, since) >= len(harmed)
+
+
+def test_a_process_that_dies_over_rows_ends_the_reading(buckets: Buckets, tmp_path: Path) -> None:
+    put(buckets, "custom", "none", tmp_path)
+    note = prepared(buckets)
+
+    def kill(params: dict[str, Any], **_: Any) -> None:
+        for one in counting():
+            os.kill(one, signal.SIGKILL)
+
+    buckets.s3.meta.events.register("before-parameter-build.s3.GetObject", kill)
+    [failed] = read(buckets, note, "r-1", beside=0)
+    buckets.s3.meta.events.unregister("before-parameter-build.s3.GetObject", kill)
+
+    assert failed.error
+    assert (failed.status, failed.error.name) == ("FAILED", "CountingBrokeOff")
+    assert JobFolder(buckets.s3, EVIDENCE, "restores/r-1/jobs/read/").read_backup(1) is None
+    assert counting() == []
+    assert read(buckets, note, "r-2", beside=0)[0].status == "READ"
+
+
+def counting() -> list[int]:
+    """Processes of this one that count rows."""
+    children = (int(word) for file in Path("/proc/self/task").glob("*/children") for word in file.read_text().split())
+    return [one for one in children if b"dumps.counting" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+def test_damage_behind_a_note_is_read_once_more_beside_others_too(buckets: Buckets, tmp_path: Path) -> None:
+    put(buckets, "custom", "none", tmp_path)
+    note = prepared(buckets)
+    with dying_at_note(buckets, 8):
+        read(buckets, note, "r-1", beside=0)
+    left = noted(buckets, note)
+    wrong = of_state(words="0" * 64)(left)
+    buckets.s3.put_object(Bucket=EVIDENCE, Key=reading_key(note), Body=json.dumps(wrong))
+
+    [result] = read(buckets, note, "r-2", beside=0)
+
+    assert result.status == "READ"
 
 
 def test_who_may_not_keep_notes_reads_all_the_same(buckets: Buckets, tmp_path: Path) -> None:
