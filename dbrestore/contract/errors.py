@@ -34,9 +34,9 @@ caught, carry the exit code of all that is below them, and are never raised them
     ├── RemovalRefused                   1
     │   RestorePointNeeded, RestorePointRetained
     ├── WorkFailed                       1
-    │   WorkerNotStarted, WorkerLost, WorkerFailed, WorkerTimedOut, CountingBrokeOff, ReplayFailed, StagedCopyDiffers,
-    │   NativeSlotsTaken, NativeTaskStuck, NativeTaskCancelled, NativeTaskFailed, NativeTransferAborted,
-    │   StagedBackupMissing, AutomatedBackupRunning
+    │   WorkerNotStarted, WorkerLost, WorkerFailed, WorkerTimedOut, CountingBrokeOff, ReplayFailed,
+    │   StagedCopyDiffers, NativeSlotsTaken, NativeTaskStuck, NativeTaskCancelled, NativeTaskFailed,
+    │   NativeTransferAborted, StagedBackupMissing, AutomatedBackupRunning
     ├── SomeDatabasesFailed              3
     ├── NotAsBackedUp                    4
     │   VerificationFailed, ObjectsLeftOut, ChecksFailed, DrillFailed

@@ -18,13 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final, Self, cast
 
-import dbrestore
 from dbrestore.contract.errors import BackupDamaged, CountingBrokeOff
 from dbrestore.points.pgdump.rows.member_rows import Nobody, OtherCounters, Parts, Tally
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql.dumps import counting
 
 _MODULE: Final = "dbrestore.worker.postgresql.dumps.counting"
+# Where this package lies.
+_ROOT: Final = Path(__file__).parents[4]
 
 
 @contextmanager
@@ -149,7 +150,7 @@ class CountingProcess:
 @contextmanager
 def _process(descriptor: int) -> Iterator[subprocess.Popen[bytes]]:
     """Nothing of this process's environment is given to it but where Python finds its modules."""
-    paths = [str(Path(dbrestore.__file__).parent.parent), *filter(None, sys.path)]
+    paths = [str(_ROOT), *filter(None, sys.path)]
     command = [sys.executable, "-P", "-s", "-S", "-m", _MODULE, str(descriptor)]
     process = subprocess.Popen(
         command,
