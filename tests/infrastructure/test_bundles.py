@@ -46,7 +46,7 @@ def _run(program: Path, *arguments: str, cwd: Path) -> "subprocess.CompletedProc
 
 def test_the_program_starts_from_any_folder(program: Path, tmp_path: Path) -> None:
     # A module of this name in the current folder would be found first if the current folder were looked at.
-    (tmp_path / "boto3.py").write_text("raise SystemExit('the wrong boto3')")
+    (tmp_path / "botocore.py").write_text("raise SystemExit('the wrong botocore')")
 
     done = _run(program, cwd=tmp_path)
 
@@ -95,15 +95,38 @@ def test_without_a_proxy_the_program_is_started_without_one(program: Path, stand
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path) -> None:
+def _imported(program: Path) -> list[str]:
+    """The lines that import all that any job of the program does."""
     files = (path.relative_to(program) for path in (program / "dbrestore" / "worker").rglob("*.py"))
     modules = sorted(".".join(file.with_suffix("").parts) for file in files if file.stem not in ("__main__", "__init__"))
+    return [
+        "import sys, psycopg, zstandard, isal.isal_zlib, lz4.frame, xxhash",
+        *(f"import {module}" for module in modules),
+        "from dbrestore.worker.base import clients",
+        "made = [make('eu-central-1') for make in (clients.s3, clients.secretsmanager, clients.rds)]",
+    ]
+
+
+def test_the_program_carries_no_package_that_it_does_not_import(program: Path) -> None:
+    script = "\n".join([*_imported(program), "print(*{name.split('.')[0] for name in sys.modules})"])
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-s", "-S", "-c", script],
+        env={"PYTHONPATH": str(program), "PATH": "/nowhere"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    carried = {path.stem for path in program.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert {"botocore", "pydantic", "psycopg"} <= carried <= set(done.stdout.split())
+
+
+def test_the_program_finds_everything_it_imports_in_its_own_folder(program: Path) -> None:
     script = "\n".join(
         [
-            "import sys, psycopg, zstandard, isal.isal_zlib, lz4.frame, xxhash",
-            *(f"import {module}" for module in modules),
-            "from dbrestore.worker.base import clients",
-            "made = [make('eu-central-1') for make in (clients.s3, clients.secretsmanager, clients.rds)]",
+            *_imported(program),
             "assert psycopg.pq.__impl__ == 'binary', psycopg.pq.__impl__",
             "assert zstandard.backend == 'cext'",
             "files = {m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)}",
