@@ -23,7 +23,8 @@ def extension_of(toc: Toc, entry: TocEntry) -> str | None:
     pg_dump writes such rows (`pg_extension_config_dump`) without a TABLE entry: CREATE EXTENSION makes the table. Empty if the dump
     doesn't tell whose it is: it has several extensions, or (`pg_dump -n public`) none at all. Raises BackupDamaged if the table is simply
     missing."""
-    if (entry.schema_name, entry.tag) in toc.tables:
+    relation = toc.relation_of(entry)
+    if relation and relation.description in ("TABLE", "FOREIGN TABLE"):
         return None
     present = toc.by_dump_id
     needed = [present[d] for d in entry.dependencies if d in present]

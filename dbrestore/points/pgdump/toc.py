@@ -5,18 +5,20 @@ An Int is a sign byte and four bytes, little endian; a String is an Int length (
 them as `toc.dat`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
 from dbrestore.contract.manifest import ArchiveFormat, Compression
 from dbrestore.points.byte_reader import ByteReader
 from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump import signature as pgdump_signature
-from dbrestore.points.pgdump.toc_values import moment, read_int, read_repeated, read_string
+from dbrestore.points.pgdump import toc_texts
+from dbrestore.points.pgdump.packed_statements import Block, Packing, Statements
+from dbrestore.points.pgdump.toc_values import moment, read_dependencies, read_int, read_repeated, read_string
 
 Section = Literal["none", "pre-data", "data", "post-data"]
 OffsetState = Literal["not set", "set", "no data"]
@@ -44,32 +46,21 @@ _WITH_DATA_ALONE: Final = (
     "SECURITY LABEL",
 )
 _HEADER_TEXTS: Final = ("database", "server_version", "dump_version")
-_TEXTS: Final = (
-    "tag",
-    "description",
-    "definition",
-    "owner",
-    "copy_statement",
-    "schema_name",
-    "tablespace",
-    "drop_statement",
-    "access_method",
-)
+RELATIONS: Final = ("TABLE", "SEQUENCE", "MATERIALIZED VIEW", "FOREIGN TABLE", "VIEW")
 _OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no data"}
 
 
 @dataclass(frozen=True, slots=True)
 class TocEntry:
     """One object of the dump. `offset` (custom format) is where its data block begins, if pg_dump knew; `member_name` (directory format)
-    its file without the compression's suffix. `access_method` is a table's (`heap`), from archive version 1.14 on."""
+    its file without the compression's suffix. `access_method` is a table's (`heap`), from archive version 1.14 on. The SQL of the entry
+    is at its `place` among `statements`, which it may share with others."""
 
     dump_id: int
     has_data: bool
     tag: str
     description: str
     section: Section
-    definition: str
-    copy_statement: str
     schema_name: str | None
     tablespace: str
     owner: str
@@ -78,8 +69,28 @@ class TocEntry:
     offset_state: OffsetState
     offset: int | None
     member_name: str | None
-    drop_statement: str = ""
     access_method: str = ""
+    statements: Sequence[Statements] | Block = (Statements(),)
+    place: int = 0
+
+    @property
+    def definition(self) -> str:
+        """What makes the object; empty if nothing does."""
+        return self.statements[self.place].definition
+
+    @property
+    def copy_statement(self) -> str:
+        """What copies its rows."""
+        return self.statements[self.place].copy
+
+    @property
+    def drop_statement(self) -> str:
+        """What drops the object: it names it exactly."""
+        return self.statements[self.place].drop
+
+    def defined_by(self, definition: str) -> Self:
+        """The same entry with another definition."""
+        return replace(self, statements=(self.statements[self.place]._replace(definition=definition),), place=0)
 
     @property
     def label(self) -> str:
@@ -114,9 +125,16 @@ class Toc:
         return {e.dump_id: e for e in self.entries}
 
     @cached_property
-    def tables(self) -> frozenset[tuple[str | None, str]]:
-        """Schema and name of every table that the dump creates."""
-        return frozenset((e.schema_name, e.tag) for e in self.entries if e.description in ("TABLE", "FOREIGN TABLE"))
+    def relations(self) -> dict[tuple[str | None, str], int]:
+        """By schema and name, the dump id of each relation that can hold rows or a value: no two share a name."""
+        return {(e.schema_name, e.tag): e.dump_id for e in self.entries if e.description in RELATIONS}
+
+    def relation_of(self, entry: TocEntry) -> TocEntry | None:
+        """The relation of an entry's name: as a rule what it depends on, so that nobody need know all names."""
+        name = (entry.schema_name, entry.tag)
+        needed = (self.by_dump_id[d] for d in entry.dependencies if d in self.by_dump_id)
+        found = next((e for e in needed if (e.schema_name, e.tag) == name and e.description in RELATIONS), None)
+        return found or self.by_dump_id.get(self.relations.get(name, 0))
 
     @cached_property
     def has_definitions(self) -> bool:
@@ -149,8 +167,7 @@ def parse_trailing(reader: ByteReader, toc: Toc) -> tuple[TocEntry, ...]:
 def recoded(toc: Toc, codec: str) -> Toc:
     """The TOC of an SQL_ASCII dump, which was read byte by byte, with its texts read in a codec after all. Raises BackupDamaged."""
     raw = "latin-1"
-    entries = tuple(_decoded_entry(entry, codec, raw) for entry in toc.entries)
-    return replace(toc, database=_text(toc.database, codec, raw), entries=entries)
+    return replace(toc, database=toc_texts.text(toc.database, codec, raw), entries=toc_texts.decoded(toc.entries, codec, raw))
 
 
 def client_encoding(entries: tuple[TocEntry, ...]) -> str:
@@ -200,13 +217,15 @@ def parse_entries(reader: ByteReader, header: Toc) -> tuple[TocEntry, ...]:
     count, begin = read_int(reader), reader.position
     if count < 0:
         raise BackupDamaged(f"the table of contents says it has {count} entries")
-    entries = tuple(_entry(reader, header, begin + LONGEST) for _ in range(count))
+    packing = Packing()
+    entries = tuple(_entry(reader, header, begin + LONGEST, packing) for _ in range(count))
+    packing.close()
     if len({e.dump_id for e in entries}) != count:
         raise BackupDamaged("two entries of the table of contents have the same dump id")
     return entries
 
 
-def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
+def _entry(reader: ByteReader, header: Toc, end: int, packing: Packing) -> TocEntry:
     if reader.position > end:
         raise BackupDamaged(f"the table of contents goes on after {LONGEST:,} bytes: longer than any that this program reads")
     dump_id, has_data = read_int(reader), read_int(reader)
@@ -220,26 +239,24 @@ def _entry(reader: ByteReader, header: Toc, end: int) -> TocEntry:
     access_method = read_repeated(reader) if header.version >= (1, 14) else ""
     relkind = _relkind(read_int(reader)) if header.version >= (1, 16) else ""
     owner, _with_oids = read_repeated(reader), read_string(reader)
-    dependencies = _dependencies(reader)
+    dependencies = tuple(packing.once(number) for number in read_dependencies(reader))
     state, offset, member_name = _place(reader, header)
     return TocEntry(
-        dump_id,
+        packing.once(dump_id),
         bool(has_data),
-        tag,
+        packing.once(tag),
         description,
         section,
-        definition,
-        copy_statement,
         schema_name or None,
         tablespace,
         owner,
         relkind,
-        dependencies,
+        packing.once(dependencies),
         state,
         offset,
         member_name,
-        drop_statement,
         access_method,
+        *packing.place(Statements(definition, copy_statement, drop_statement)),
     )
 
 
@@ -255,16 +272,6 @@ def _relkind(code: int) -> str:
     return chr(code) if code else ""
 
 
-def _dependencies(reader: ByteReader) -> tuple[int, ...]:
-    found = []
-    while (text := read_string(reader)) is not None:
-        # Python refuses to read numbers of thousands of digits, with another error.
-        if not (text.isascii() and text.isdecimal() and len(text) <= 10):
-            raise BackupDamaged("a dependency in the table of contents isn't a number")
-        found.append(int(text))
-    return tuple(found)
-
-
 def _place(reader: ByteReader, header: Toc) -> tuple[OffsetState, int | None, str | None]:
     if header.format == "directory":
         return "no data", None, read_string(reader) or None
@@ -278,23 +285,7 @@ def _place(reader: ByteReader, header: Toc) -> tuple[OffsetState, int | None, st
 
 def _decoded(toc: Toc, codec: str) -> Toc:
     """The TOC with its texts read in the dump's encoding, which only an entry of the TOC itself names."""
-    if codec == "utf-8" and all(getattr(toc, name).isascii() for name in _HEADER_TEXTS) and all(map(_is_clean, toc.entries)):
+    if codec == "utf-8" and all(getattr(toc, name).isascii() for name in _HEADER_TEXTS) and all(map(toc_texts.is_ascii, toc.entries)):
         return toc
-    header = {name: _text(getattr(toc, name), codec) for name in _HEADER_TEXTS}
-    return replace(toc, entries=tuple(_decoded_entry(e, codec) for e in toc.entries), **header)  # type: ignore[arg-type]
-
-
-def _decoded_entry(entry: TocEntry, codec: str, raw: str = "utf-8") -> TocEntry:
-    texts = {name: _text(getattr(entry, name) or "", codec, raw) for name in _TEXTS}
-    return replace(entry, **{**texts, "schema_name": texts["schema_name"] or None})  # type: ignore[arg-type]
-
-
-def _is_clean(entry: TocEntry) -> bool:
-    return all((getattr(entry, name) or "").isascii() for name in _TEXTS)
-
-
-def _text(text: str, codec: str, raw: str = "utf-8") -> str:
-    try:
-        return text.encode(raw, "surrogateescape").decode(codec)
-    except UnicodeDecodeError as error:
-        raise BackupDamaged(f"a text of the table of contents isn't valid {codec}: {error}") from error
+    header = {name: toc_texts.text(getattr(toc, name), codec) for name in _HEADER_TEXTS}
+    return replace(toc, entries=toc_texts.decoded(toc.entries, codec), **header)  # type: ignore[arg-type]

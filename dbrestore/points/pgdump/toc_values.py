@@ -3,6 +3,7 @@
 
 import struct
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -43,6 +44,15 @@ def read_string(reader: ByteReader) -> str | None:
     if b"\0" in raw:
         raise BackupDamaged(f"the text before byte {reader.position} holds a zero byte: PostgreSQL allows none")
     return raw.decode("utf-8", "surrogateescape")
+
+
+def read_dependencies(reader: ByteReader) -> Iterator[int]:
+    """Numbers, each as a String, up to a NULL."""
+    while (text := read_string(reader)) is not None:
+        # Python refuses to read numbers of thousands of digits, with another error.
+        if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+            raise BackupDamaged("a dependency in the table of contents isn't a number")
+        yield int(text)
 
 
 def _signed(reader: ByteReader, sign: int, value: int) -> int:

@@ -141,7 +141,7 @@ def test_a_privilege_that_was_lost_in_silence_is_told(cloud: Cloud, definition: 
     made += "GRANT reader TO master; CREATE SCHEMA app; GRANT CONNECT ON DATABASE granted TO reader; "
     made += f"{BY_DEFAULT} IN SCHEMA app GRANT USAGE, UPDATE ON SEQUENCES TO reader; "
     cloud.execute(made + "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "granted")
-    entry = TocEntry(1, False, "x", "ACL", "none", definition, "", None, "", "master", "", (), "no data", None, None)
+    entry = TocEntry(1, False, "x", "ACL", "none", None, "", "master", "", (), "no data", None, None).defined_by(definition)
     with psycopg.connect(cloud.dsn("granted"), autocommit=True, options="-c search_path=") as master:
         expected = Expected(all_privileges(master))
         around = Surroundings("granted" if " DATABASE " in definition else None)

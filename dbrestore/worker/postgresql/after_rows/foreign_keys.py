@@ -74,9 +74,8 @@ def _of_partition(
         dump_id=number,
         tag=f"{leaf.tag} {name}",
         schema_name=leaf.schema_name,
-        definition=f"ALTER TABLE ONLY {sql.Identifier(*table).as_string()}{rest}",
         dependencies=(leaf.dump_id, *entry.dependencies),
-    )
+    ).defined_by(f"ALTER TABLE ONLY {sql.Identifier(*table).as_string()}{rest}")
     return _steps(made, table, name, leaf.dump_id, pointed_at, frozenset((units.unit_of[leaf.dump_id],)))
 
 
@@ -86,8 +85,8 @@ def _steps(
     unproven = f"{entry.definition.rstrip().removesuffix(';')} NOT VALID;\n"
     proving = sql.SQL("ALTER TABLE ONLY {} VALIDATE CONSTRAINT {};\n").format(sql.Identifier(*table), sql.Identifier(name))
     return Steps(
-        Part((replace(entry, definition=unproven),), pointed_at | {own}, tree),
-        Part((replace(entry, definition=proving.as_string()),), frozenset((own,)), tree | read(pointed_at)),
+        Part((entry.defined_by(unproven),), pointed_at | {own}, tree),
+        Part((entry.defined_by(proving.as_string()),), frozenset((own,)), tree | read(pointed_at)),
     )
 
 

@@ -43,7 +43,7 @@ class ExtensionRows:
 
 def is_of_extension(entry: TocEntry, archive: Archive) -> bool:
     """Whether the table (or sequence) of this TABLE DATA (or SEQUENCE SET) entry is not defined by the dump but made by an extension."""
-    return (entry.schema_name, entry.tag) not in archive.relations
+    return archive.toc.relation_of(entry) is None
 
 
 def leave_out(archive: Archive, omissions: Omissions) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import tracemalloc
 from datetime import datetime
 
 import pytest
@@ -217,3 +218,33 @@ def test_a_long_text_is_read_in_time_that_grows_with_its_length() -> None:
 
     assert toc.entries[0].definition == entry.definition
     assert time.process_time() - begun < 3
+
+
+SMALL_TABLES = 2_000
+
+
+def of_table(number: int) -> tuple[archives.Entry, ...]:
+    """What a dump has of a table with rows, a key and an index."""
+    name, first = f"small_{number:05}", 10 + 4 * number
+    made = f"CREATE TABLE public.{name} (\n    id integer NOT NULL,\n    label text NOT NULL,\n    changed date\n);\n"
+    key = f"ALTER TABLE ONLY public.{name}\n    ADD CONSTRAINT {name}_pkey PRIMARY KEY (id);\n"
+    index = f"CREATE INDEX {name}_label_idx ON public.{name} USING btree (label);\n"
+    return (
+        archives.Entry(first, "TABLE", name, "public", made, relkind=114),
+        archives.Entry(first + 1, "TABLE DATA", name, "public", copy=f"COPY public.{name} FROM stdin;\n", section=3, dependencies=(first,)),
+        archives.Entry(first + 2, "CONSTRAINT", f"{name} {name}_pkey", "public", key, section=4, dependencies=(first,)),
+        archives.Entry(first + 3, "INDEX", f"{name}_label_idx", "public", index, section=4, dependencies=(first,)),
+    )
+
+
+def test_a_table_with_its_rows_key_and_index_takes_little_memory() -> None:
+    archive = archives.custom(archives.Archive(tuple(entry for number in range(SMALL_TABLES) for entry in of_table(number))))
+    pgdump_toc.parse([SHOP])
+
+    tracemalloc.start()
+    toc = pgdump_toc.parse([archive])
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert toc.entries[-1].definition == of_table(SMALL_TABLES - 1)[-1].definition
+    assert used / SMALL_TABLES < 1500

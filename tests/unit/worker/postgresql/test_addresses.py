@@ -2,15 +2,15 @@
 
 import pytest
 
+from dbrestore.points.pgdump.packed_statements import Statements
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.postgresql.addresses import Key, firing, object_keys
 
 
 def entry(description: str, tag: str, drop: str = "", definition: str = "", schema: str | None = "s") -> TocEntry:
     """An entry of the table of contents."""
-    return TocEntry(
-        1, False, tag, description, "pre-data", definition, "", schema, "", "owner", "", (), "no data", None, None, drop_statement=drop
-    )
+    sql = (Statements(definition, drop=drop),)
+    return TocEntry(1, False, tag, description, "pre-data", schema, "", "owner", "", (), "no data", None, None, statements=sql)
 
 
 @pytest.mark.parametrize(

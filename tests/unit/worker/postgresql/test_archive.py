@@ -14,8 +14,6 @@ def entry(dump_id: int, description: str, tag: str, section: Section, *needs: in
         tag,
         description,
         section,
-        definition,
-        "",
         "app",
         tablespace,
         "owner",
@@ -24,7 +22,7 @@ def entry(dump_id: int, description: str, tag: str, section: Section, *needs: in
         "no data",
         None,
         None,
-    )
+    ).defined_by(definition)
 
 
 def toc(*entries: TocEntry) -> Toc:

@@ -12,16 +12,16 @@ from dbrestore.worker.postgresql.archive import Archive
 
 TABLE = 'CREATE TABLE public.events (\n    id bigint NOT NULL,\n    at timestamp with time zone,\n    note text,\n    "a b" text\n);\n\n\n'
 EMPTY = TocEntry(
-    dump_id=0, has_data=False, tag="", description="", section="pre-data", definition="", copy_statement="", drop_statement="",
+    dump_id=0, has_data=False, tag="", description="", section="pre-data",
     schema_name="public", tablespace="", owner="", relkind="r", offset_state="no data", dependencies=(), offset=None, member_name="",
 )  # fmt: skip
 
 
 def cost(definition: str, description: str = "INDEX") -> int:
     """Of an index of a table of a million bytes."""
-    table = replace(EMPTY, dump_id=1, description="TABLE", tag="events", definition=TABLE)
+    table = replace(EMPTY, dump_id=1, description="TABLE", tag="events").defined_by(TABLE)
     data = replace(EMPTY, dump_id=2, description="TABLE DATA", dependencies=(1,))
-    index = replace(EMPTY, dump_id=3, description=description, definition=definition, dependencies=(1,))
+    index = replace(EMPTY, dump_id=3, description=description, dependencies=(1,)).defined_by(definition)
     entries = (table, data, index)
     toc: Any = SimpleNamespace(entries=entries, by_dump_id={entry.dump_id: entry for entry in entries})
     backup: Any = SimpleNamespace(tables=[SimpleNamespace(dump_id=2, uncompressed_length=1_000_000)])
