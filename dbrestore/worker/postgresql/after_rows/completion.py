@@ -25,13 +25,16 @@ from dbrestore.worker.postgresql.session import Connection
 
 @dataclass(frozen=True)
 class Completion:
-    """Of one database. `late`: refreshes that wait for row security. `keys`: those that point at tables of extensions."""
+    """Of one database. `late`: refreshes that wait for row security. `keys`: those that point at tables of extensions. `of_partitions`: by
+    key of a partitioned table, those of its partitions; `refused`: the numbers of these that the server didn't take or prove."""
 
     building: Building
     units: LockUnits
     late: LateRefreshes
     keys: dict[int, ForeignKey]
     phases: dict[Phase, list[TocEntry]]
+    of_partitions: dict[int, list[Steps]]
+    refused: set[int] = field(default_factory=set)
     told: list[FixUp] = field(default_factory=list)
 
     def tasks(self, of_rows: Iterable[Task]) -> list[Task]:
@@ -43,7 +46,7 @@ class Completion:
                 self._add_constraints(graph, entries)
                 continue
             for part in self._parts(phase, entries):
-                graph.add(phase, part, sum(map(self._cost, part.entries)), self._run(phase, part))
+                graph.add(phase, part, sum(map(self._cost, part.entries)), partial(self._counted, part, self._run(phase, part)))
         return graph.tasks
 
     def fix_ups(self) -> list[FixUp]:
@@ -54,29 +57,23 @@ class Completion:
     def _add_constraints(self, graph: Graph, entries: list[TocEntry]) -> None:
         """In the dump's order, but for the keys that are added and proven in two steps: nothing of the phase depends on these."""
         in_steps = {} if self.building.executor.skips else self._in_steps(entries)
-        of_partitions = {} if self.building.executor.skips else self._of_partitions(entries)
         for entry in entries:
             if entry.dump_id not in in_steps:
-                own = entry
-                for steps, cost in of_partitions.get(entry.dump_id, ()):
-                    first = (steps.added, partial(self._try_to_add, steps))
-                    graph.add(Phase.CONSTRAINTS, steps.proven, cost, partial(self._try_to_prove, steps), first)
-                    own = replace(own, dependencies=(*own.dependencies, steps.proven.name))
-                part = post_data.part_of([own], self.units)
-                graph.add(Phase.CONSTRAINTS, part, self._cost(entry), partial(self._build, part))
+                self._add_constraint(graph, entry)
         for steps, cost in foreign_keys.together((steps, self._cost(steps.proven.entries[0])) for steps in in_steps.values()):
-            graph.add(Phase.CONSTRAINTS, steps.proven, cost, partial(self._build, steps.proven), (steps.added, partial(self._add, steps)))
+            run = partial(self._counted, steps.proven, partial(self._build, steps.proven))
+            graph.add(Phase.CONSTRAINTS, steps.proven, cost, run, (steps.added, partial(self._add, steps)))
 
-    def _of_partitions(self, entries: list[TocEntry]) -> dict[int, list[tuple[Steps, int]]]:
-        """By key of a partitioned table that isn't done, those of its partitions and their costs. Their numbers are the same in each
-        attempt, as the journal tells of them."""
-        archive, numbers = self.building.archive, count(1 + max((e.dump_id for e in self.building.archive.toc.entries), default=0))
-        keys = [e for e in entries if e.description == "FK CONSTRAINT"]
-        every = {e.dump_id: foreign_keys.of_partitions(e, archive, self.units, numbers) for e in keys}
-        found = {e.dump_id: every[e.dump_id] for e in self.building.executor.remaining(keys)}
-        made = [steps.proven.entries[0] for each in found.values() for steps in each]
-        costs = building_costs.of(archive, self.building.backup, made)
-        return {dump_id: [(steps, costs[steps.proven.name]) for steps in each] for dump_id, each in found.items()}
+    def _add_constraint(self, graph: Graph, entry: TocEntry) -> None:
+        """A partitioned table's key after those of its partitions."""
+        of_partitions = self.of_partitions.get(entry.dump_id, ())
+        for steps in of_partitions:
+            first = (steps.added, partial(self._try_to_add, steps))
+            graph.add(Phase.CONSTRAINTS, steps.proven, self._cost(steps.proven.entries[0]), partial(self._try_to_prove, steps), first)
+        proofs = tuple(steps.proven.name for steps in of_partitions)
+        own = replace(entry, dependencies=(*entry.dependencies, *proofs)) if proofs else entry
+        part = post_data.part_of([own], self.units)
+        graph.add(Phase.CONSTRAINTS, part, self._cost(entry), partial(self._counted, part, partial(self._build, part)))
 
     def _in_steps(self, entries: list[TocEntry]) -> dict[int, Steps]:
         needed = {d for entry in entries for d in entry.dependencies}
@@ -122,9 +119,16 @@ class Completion:
     def _build(self, part: Part, connection: Connection) -> None:
         with self._working_on(part.entries):
             self.building.executor.run_all(connection, part.entries)
+
+    def _counted(self, part: Part, run: Run, connection: Connection) -> None:
+        """The work that was expected on these entries, whatever phase they are in, is done."""
+        run(connection)
         for entry in part.entries:
-            if entry.dump_id in self.building.costs:
-                self.building.replay.progress.object_done(self._cost(entry))
+            # What the partitions' proofs were to do, the key's own has done instead.
+            instead = (steps.proven.name for steps in self.of_partitions.get(entry.dump_id, ()) if steps.proven.name in self.refused)
+            for number in (entry.dump_id, *instead):
+                if number in self.building.costs:
+                    self.building.replay.progress.object_done(self.building.costs[number])
 
     def _add(self, steps: Steps, connection: Connection) -> None:
         """What is proven already was added before."""
@@ -140,8 +144,11 @@ class Completion:
 
     def _try_to_prove(self, steps: Steps, connection: Connection) -> None:
         with self._working_on(steps.proven.entries):
-            if proven := self.building.executor.remaining(steps.proven.entries):
-                self.building.executor.tried(connection, proven)
+            proven = self.building.executor.remaining(steps.proven.entries)
+            if proven and not self.building.executor.tried(connection, proven):
+                self.refused.add(steps.proven.name)
+                return
+        self._counted(steps.proven, lambda _: None, connection)
 
     def _add_to_extensions(self, part: Part, connection: Connection) -> None:
         with self.building.connect_master() as master:
@@ -166,8 +173,20 @@ class Completion:
 
 
 def of_building(building: Building) -> Completion:
-    """What of its dump follows the rows."""
-    entries = building.archive.toc.entries
+    """What of its dump follows the rows. Its `building` knows the costs of partitions' keys, too."""
+    entries, units = building.archive.toc.entries, lock_units.of_dump(building.archive.toc.entries)
     late, keys = row_security.late_refreshes(entries), extension_keys.among(entries, building.archive)
     phases = post_data.phases(building.division.post_data, late, keys)
-    return Completion(building, lock_units.of_dump(entries), late, keys, phases)
+    of_partitions = {} if building.executor.skips else _of_partitions(building, units, phases[Phase.CONSTRAINTS])
+    proofs = [steps.proven.entries[0] for each in of_partitions.values() for steps in each]
+    costs = building.costs | building_costs.of(building.archive, building.backup, proofs)
+    return Completion(replace(building, costs=costs), units, late, keys, phases, of_partitions)
+
+
+def _of_partitions(building: Building, units: LockUnits, entries: list[TocEntry]) -> dict[int, list[Steps]]:
+    """By key of a partitioned table that isn't done, those of its partitions. Their numbers are the same in each attempt, as the journal
+    tells of them."""
+    numbers = count(1 + max((e.dump_id for e in building.archive.toc.entries), default=0))
+    keys = [e for e in entries if e.description == "FK CONSTRAINT"]
+    every = {e.dump_id: foreign_keys.of_partitions(e, building.archive, units, numbers) for e in keys}
+    return {e.dump_id: every[e.dump_id] for e in building.executor.remaining(keys) if every[e.dump_id]}
