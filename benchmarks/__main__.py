@@ -9,15 +9,18 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import adding, api, content, imports, memory, native_checks, orchestration, planning, replay, staging
+from benchmarks import adding, api, content, imports, memory, native_checks, orchestration, planning, replay, resume, staging
 from benchmarks.bench_cloud import AS_ON_RDS, prepare
 from benchmarks.replay import Comparison, Pairs
 from benchmarks.shapes import SHAPES
 
-SECTIONS = ("replay", "content", "adding", "memory", "staging", "native-checks", "planning", "api", "orchestration", "imports")
+SECTIONS = ("replay", "resume", "content", "adding", "memory", "staging", "native-checks", "planning", "api", "orchestration", "imports")
 STAGED_MEGABYTES = 200
 CHECKED_MEGABYTES = 1_000
 CONTENT_ROUNDS = PAIRS = 8
+RESUME_ROUNDS = 5
+TABLES = 20_000
+RESUMED_SHAPES = ("mixed", "dominant")
 IMPORT_ROUNDS = 5
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 RUNS = DOCUMENT.with_name("benchmarks-replay.json")
@@ -30,6 +33,9 @@ def main() -> None:
     if "replay" in arguments.only:
         pairs = max(arguments.rounds, PAIRS)
         lines += ["", f"## Restores of PostgreSQL, {pairs} pairs", "", *_replay(arguments, pairs)]
+    if "resume" in arguments.only:
+        rounds = max(arguments.rounds, RESUME_ROUNDS)
+        lines += ["", f"## A worker that is killed half-way, {rounds} times", "", *_resume(arguments, rounds)]
     if "content" in arguments.only:
         rounds = max(arguments.rounds, CONTENT_ROUNDS)
         title = f"## Every value read back, {arguments.megabytes} MB, {rounds} rounds"
@@ -108,6 +114,18 @@ worker, two processes, which read from S3. The server is set as RDS sets a Postg
 S3 has 20 ms of latency and 80 MB/s per connection. Every run stands in `docs/benchmarks-replay.json`."""
 
 
+def _resume(arguments: argparse.Namespace, rounds: int) -> list[str]:
+    measured = {}
+    for shape in (shape for shape in RESUMED_SHAPES if shape in arguments.shapes):
+        with _directory() as directory, prepare(Path(directory), arguments.megabytes, SHAPES[shape], AS_ON_RDS) as bench:
+            measured[f"{shape}, {arguments.megabytes:,} MB"] = resume.measure(bench, rounds)
+    return [_RESUMED, "", *resume.table(measured)]
+
+
+_RESUMED = """CPU seconds of server and worker: of an undisturbed replay, of one that was killed when it had used half of them, and of
+another worker's, which carried on. Medians, and of the ratio the interval (at least 90 %). What was restored so was then verified."""
+
+
 def _content(megabytes: int, rounds: int) -> list[str]:
     with _directory() as directory, prepare(Path(directory), megabytes) as bench:
         return content.table(content.measure(bench, rounds))
@@ -119,11 +137,13 @@ def _adding(megabytes: int) -> list[str]:
 
 
 def _memory(sizes: tuple[int, ...]) -> list[str]:
-    rows = {}
+    measured = {}
     for size in sizes:
         with _directory() as directory:
-            rows[size] = memory.peak(Path(directory), size)
-    return memory.table(rows)
+            measured[f"{size:,} MB of COPY text"] = memory.peaks(Path(directory), size)
+    with _directory() as directory:
+        measured[f"{TABLES:,} tables, a key and an index each"] = memory.peaks(Path(directory), TABLES, small_tables=True)
+    return memory.table(measured)
 
 
 def _staging(rounds: int) -> list[str]:

@@ -1,21 +1,30 @@
-"""Peak memory of the worker for a dump and for one five times as large."""
+"""Peak memory of the worker for a dump, for one five times as large, and for one of very many tables."""
 
 from pathlib import Path
 
-from benchmarks.bench_cloud import prepare, submit_job
+from benchmarks import workload
+from benchmarks.bench_cloud import AS_ON_RDS, new_restore, prepare, submit_job
 from benchmarks.replay import run_worker
+from benchmarks.shapes import SHAPES
 
 MEBIBYTE = 1024 * 1024
+AT_MOST = 128
 
 
-def peak(directory: Path, megabytes: int) -> tuple[int, int]:
-    """(bytes of the dump file, peak resident bytes of the worker) for one replay of `megabytes` MB of text."""
-    with prepare(directory, megabytes) as bench:
-        result = run_worker(bench, submit_job(bench, "memory"))
-        return bench.dump.stat().st_size, int(str(result["peakMemory"]))
+def peaks(directory: Path, size: int, *, small_tables: bool = False) -> tuple[int, int, int]:
+    """Bytes: of the dump file, and the peak resident ones of the worker that replays and of the one that verifies. `size` in megabytes of
+    text, or in small tables."""
+    build = SHAPES["small"] if small_tables else workload.thirds
+    with prepare(directory, size, build, AS_ON_RDS) as bench:
+        restore_id = new_restore("memory")
+        results = [run_worker(bench, submit_job(bench, "memory", kind, restore_id)) for kind in ("replay", "verify")]
+        replayed, verified = (int(str(result["peakMemory"])) for result in results)
+        return bench.dump.stat().st_size, replayed, verified
 
 
-def table(rows: dict[int, tuple[int, int]]) -> list[str]:
-    """Markdown rows: text size, dump size, peak memory."""
-    lines = ["| COPY text, MB | dump, MiB | peak memory of the worker, MiB |", "|---|---|---|"]
-    return lines + [f"| {size} | {dump // MEBIBYTE} | {used // MEBIBYTE} |" for size, (dump, used) in rows.items()]
+def table(measured: dict[str, tuple[int, int, int]]) -> list[str]:
+    """Markdown rows by what was restored."""
+    lines = ["| what is restored | dump, MiB | replay, MiB | verification, MiB | at most |", "|---|---|---|---|---|"]
+    for what, found in measured.items():
+        lines.append(f"| {what} | {' | '.join(str(each // MEBIBYTE) for each in found)} | {AT_MOST} |")
+    return lines

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import distant_s3, replay
+from benchmarks import distant_s3, replay, resume
 from benchmarks.replay import Comparison, Pairs, Run, Spent
+from benchmarks.resume import Carried
 
 
 @pytest.mark.parametrize(("count", "low", "high"), [(5, 1, 5), (8, 2, 7), (10, 2, 9), (20, 6, 15)])
@@ -27,6 +28,14 @@ def test_a_row_tells_ratios_of_pairs_and_not_of_sums() -> None:
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[1:3] == ["**3.00x** (2.00 - 3.00)", "**2.00x** (1.91 - 2.00)"]
     assert cells[4:] == ["2.0, 4.0", "0.50", "1.0", "64", "0.1 - 0.3"]
+
+
+def test_what_carrying_on_costs_is_told_as_a_share_of_each_undisturbed_run() -> None:
+    measured = [Carried(10.0, 5.5, 4.0), Carried(20.0, 10.0, 12.0), Carried(10.0, 5.0, 7.0)]
+
+    row = resume.table({"mixed": measured})[-1]
+
+    assert [cell.strip() for cell in row.strip("|").split("|")] == ["mixed", "10.0", "5.5", "7.0", "**0.60** (0.40 - 0.70)", "0.6"]
 
 
 def test_a_distant_s3_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
