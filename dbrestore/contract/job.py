@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from dbrestore.contract.checks.asked import AskedCheck, CheckAnswer
-from dbrestore.contract.document import Document
+from dbrestore.contract.document import PART, Document
 from dbrestore.contract.errors import RestoreError
 from dbrestore.contract.manifest import Engine, NativeKind
 from dbrestore.contract.swaps.exchanges import SwapJob
@@ -209,7 +210,8 @@ class CodeObject(Document):
     when: str
 
 
-class Check(Document):
+@dataclass(config=PART, frozen=True, slots=True, kw_only=True)
+class Check:
     """One row of the verification table. `result` is `ok`, `failed` or `not checked` (then `actual` says why)."""
 
     check: Text

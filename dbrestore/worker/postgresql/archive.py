@@ -4,7 +4,7 @@ Invariant: an entry is in exactly one place: an own step, the pre-data list, the
 out with its reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -55,7 +55,6 @@ LEFT_OUT = {
     "PROCEDURAL LANGUAGE": "needs a superuser; install its extension",
     "ACCESS METHOD": "needs a superuser",
 }
-_RELATIONS = ("TABLE", "SEQUENCE", "MATERIALIZED VIEW", "FOREIGN TABLE", "VIEW")
 _OF_PUBLIC = (("SCHEMA", "public"), ("COMMENT", "SCHEMA public"), ("ACL", "SCHEMA public"))
 _PUBLIC_SCHEMA = "every new database has it; its owner and its comment are settled with the other owners"
 
@@ -72,15 +71,27 @@ class Archive:
         """Every entry."""
         return self.toc.by_dump_id
 
-    @cached_property
-    def relations(self) -> frozenset[tuple[str | None, str]]:
-        """(schema, name) of all that the dump creates and that can hold rows or a value."""
-        return frozenset((e.schema_name, e.tag) for e in self.toc.entries if e.description in _RELATIONS)
+    @property
+    def relations(self) -> Mapping[tuple[str | None, str], int]:
+        """By schema and name, all that the dump creates and that can hold rows or a value."""
+        return self.toc.relations
+
+    def is_table(self, dump_id: int) -> bool:
+        """Whether it is a table that the dump creates."""
+        entry = self.by_dump_id.get(dump_id)
+        return entry is not None and entry.description == "TABLE"
+
+    def related_tables(self) -> frozenset[int]:
+        """The dump ids of the tables that belong to a partition or inheritance tree."""
+        attached = (d for e in self.toc.entries if e.description == "TABLE ATTACH" for d in e.dependencies)
+        inheriting = (e for e in self.toc.entries if e.description == "TABLE" and any(map(self.is_table, e.dependencies)))
+        related = (*attached, *(n for e in inheriting for n in (e.dump_id, *e.dependencies)))
+        return frozenset(filter(self.is_table, related))
 
     @cached_property
-    def tables(self) -> frozenset[int]:
-        """The dump ids of the tables that the dump creates."""
-        return frozenset(e.dump_id for e in self.toc.entries if e.description == "TABLE")
+    def data_of(self) -> dict[int, int]:
+        """The dump id of each TABLE that has rows in the dump -> the dump id of its TABLE DATA."""
+        return {d: e.dump_id for e in self.toc.entries if e.description == "TABLE DATA" for d in e.dependencies if self.is_table(d)}
 
     def first(self, description: str) -> TocEntry | None:
         """The only (or first) entry of this kind."""
@@ -135,7 +146,7 @@ def _parsed(stored: Iterator[bytes]) -> Toc:
 
 def divide(toc: Toc) -> Division:
     """Assign every entry."""
-    left_out = _left_out(toc.entries)
+    left_out = _left_out(toc)
     extensions = tuple(e for e in toc.entries if e.description == "EXTENSION")
     made_with_extensions = _schemas_of(extensions, toc.entries)
     remaining = [e for e in toc.entries if e.dump_id not in left_out and e.dump_id not in made_with_extensions and not _has_own_step(e)]
@@ -161,34 +172,17 @@ def fix_ups(toc: Toc, reasons: dict[int, str]) -> list[FixUp]:
     return left_out + moved
 
 
-def tables_of_data(entries: tuple[TocEntry, ...]) -> dict[int, int]:
-    """The dump id of each TABLE that has rows in the dump -> the dump id of its TABLE DATA."""
-    tables = {e.dump_id for e in entries if e.description == "TABLE"}
-    return {d: e.dump_id for e in entries if e.description == "TABLE DATA" for d in e.dependencies if d in tables}
-
-
-def related_tables(entries: tuple[TocEntry, ...]) -> frozenset[int]:
-    """The dump ids of the tables that belong to a partition or inheritance tree."""
-    tables = {e.dump_id for e in entries if e.description == "TABLE"}
-    attached = {d for e in entries if e.description == "TABLE ATTACH" for d in e.dependencies}
-    inheriting = {
-        n for e in entries if e.description == "TABLE" for n in (e.dump_id, *e.dependencies) if not tables.isdisjoint(e.dependencies)
-    }
-    return frozenset(tables & (attached | inheriting))
-
-
-def _left_out(entries: tuple[TocEntry, ...]) -> dict[int, str]:
+def _left_out(toc: Toc) -> dict[int, str]:
     """Entries with a reason of their own, then those that cannot be without one of them. TOC order puts what is needed first."""
     found: dict[int, str] = {}
-    by_dump_id = {e.dump_id: e for e in entries}
-    for entry in entries:
+    for entry in toc.entries:
         missing = [d for d in entry.dependencies if d in found]
         if entry.description in LEFT_OUT:
             found[entry.dump_id] = LEFT_OUT[entry.description]
         elif missing:
-            found[entry.dump_id] = f"it depends on {by_dump_id[missing[0]].label}, which was not restored"
+            found[entry.dump_id] = f"it depends on {toc.by_dump_id[missing[0]].label}, which was not restored"
     # What lies in the schema public doesn't need the dump's entry for it, so that one takes nothing with it.
-    return found | {e.dump_id: _PUBLIC_SCHEMA for e in entries if e.description != "ACL" and is_public(e)}
+    return found | {e.dump_id: _PUBLIC_SCHEMA for e in toc.entries if e.description != "ACL" and is_public(e)}
 
 
 def is_public(entry: TocEntry) -> bool:

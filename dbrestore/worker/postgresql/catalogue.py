@@ -3,7 +3,6 @@
 Read from the system catalogue as the master user; no code of the database runs.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +12,7 @@ from dbrestore.worker.postgresql.session import Connection
 from dbrestore.worker.postgresql.sql_tokens import spelled
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CatalogueObject:
     """`class_id` and `object_id` address it for the server; `state` is a trigger's firing or what is to be said of a constraint."""
 
@@ -22,7 +21,45 @@ class CatalogueObject:
     state: str
 
 
-Objects = dict[Key, list[CatalogueObject]]
+class Objects:
+    """What was found, by its key. There are several for each table, so little is held of each: the key is one text, the object one number,
+    of which the last byte says what it has in common with many others."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}
+        self._further: dict[str, list[int]] = {}
+        self._in_common: dict[tuple[int, str], int] = {}
+        self._unproven: dict[str, set[Key]] = {}
+
+    def add(self, key: Key, found: CatalogueObject) -> None:
+        """One more; several may have the same key."""
+        in_common = self._in_common.setdefault((found.class_id, found.state), len(self._in_common))
+        text, number = _text(key), found.object_id << 8 | in_common
+        if self._first.setdefault(text, number) != number:
+            self._further.setdefault(text, []).append(number)
+        if found.state in _UNPROVEN:
+            self._unproven.setdefault(found.state, set()).add(key)
+
+    def get(self, key: Key) -> list[CatalogueObject]:
+        """All of this key."""
+        text, in_common = _text(key), list(self._in_common)
+        numbers = (self._first[text], *self._further.get(text, ())) if text in self._first else ()
+        return [CatalogueObject(in_common[number & 255][0], number >> 8, in_common[number & 255][1]) for number in numbers]
+
+    def unproven(self, state: str) -> frozenset[Key]:
+        """The keys of the constraints that are in this state."""
+        return frozenset(self._unproven.get(state, ()))
+
+    def __contains__(self, key: Key) -> bool:
+        return _text(key) in self._first
+
+
+# States of constraints.
+_UNPROVEN: Final = ("not valid", "not enforced")
+# No name in PostgreSQL holds it, or is empty.
+_BETWEEN: Final = "\0"
+# Rows that are fetched at a time.
+_TOGETHER: Final = 1000
 
 _KINDS_OF_RELATIONS = """CASE c.relkind
     WHEN 'r' THEN 'TABLE' WHEN 'p' THEN 'TABLE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
@@ -59,11 +96,17 @@ def _on_table(kind: str, table_column: str, name: str, state: str = "''") -> str
         FROM {{}} AS x JOIN pg_class AS c ON c.oid = x.{table_column} JOIN pg_namespace AS n ON n.oid = c.relnamespace"""  # noqa: S608 - our own texts
 
 
+_KINDS_OF_TYPES = "CASE x.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END"
+# Types of tables' rows and of arrays come and go with what they are of: there are two for each table.
+_OF_THEIR_OWN = """WHERE NOT EXISTS (SELECT FROM pg_type AS e WHERE e.typarray = x.oid)
+    AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = x.typrelid AND c.relkind <> 'c')"""
+
+
 # One SELECT per catalogue: kind, schema, names, oid, state.
 _SOURCES: Final = {
     "pg_namespace": "SELECT 'SCHEMA', NULL, ARRAY[nspname::text], oid, '' FROM {}",
     "pg_extension": "SELECT 'EXTENSION', NULL, ARRAY[extname::text], oid, '' FROM {}",
-    "pg_type": _in_schema("CASE x.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END", "typ"),
+    "pg_type": f"{_in_schema(_KINDS_OF_TYPES, 'typ')} {_OF_THEIR_OWN}",
     "pg_proc": f"""SELECT k.kind, n.nspname, ARRAY[x.proname::text, k.arguments], x.oid, ''
         FROM {{}} AS x JOIN pg_namespace AS n ON n.oid = x.pronamespace CROSS JOIN LATERAL ({_ROUTINE_KINDS}) AS k (kind, arguments)
         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')""",  # noqa: S608 - our own texts
@@ -80,7 +123,7 @@ _SOURCES: Final = {
     "pg_statistic_ext": _in_schema("'STATISTICS'", "stx"),
     "pg_class": f"""SELECT d.kind, n.nspname, ARRAY[c.relname::text], c.oid, ''
         FROM {{}} AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace CROSS JOIN LATERAL ({_RELATION_KINDS}) AS d (kind)
-        WHERE c.relkind NOT IN ('t', 'c')""",  # noqa: S608 - our own texts
+        WHERE c.relkind NOT IN ('t', 'c') AND n.nspname <> 'pg_toast'""",  # noqa: S608 - our own texts
     "pg_attrdef": """SELECT 'DEFAULT', n.nspname, ARRAY[c.relname::text, a.attname], d.oid, ''
         FROM {} AS d JOIN pg_class AS c ON c.oid = d.adrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
         JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum""",
@@ -132,10 +175,11 @@ def objects(connection: Connection, *, with_members: bool = False) -> Objects:
         for name, source in _SOURCES.items()
     )
     members = set() if with_members else set(connection.execute(_MEMBERS))
-    found: Objects = defaultdict(list)
-    for class_id, kind, schema, names, object_id, state in connection.execute(query.encode()):
-        if kind is not None and (class_id, object_id) not in members:
-            found[key(kind, schema, names)].append(CatalogueObject(class_id, object_id, state))
+    found = Objects()
+    with connection.cursor() as cursor:
+        for class_id, kind, schema, names, object_id, state in cursor.stream(query.encode(), size=_TOGETHER):
+            if kind is not None and (class_id, object_id) not in members:
+                found.add(key(kind, schema, names), CatalogueObject(class_id, object_id, state))
     return found
 
 
@@ -143,6 +187,10 @@ def key(kind: str, schema: str | None, names: Iterable[str]) -> Key:
     """The key of what the catalogue names so."""
     types = _SPELLED.get(kind, ())
     return Key(kind, schema, tuple(spelled(name) if place in types else name for place, name in enumerate(names)))
+
+
+def _text(key: Key) -> str:
+    return _BETWEEN.join((key.kind, key.schema_name or "", *key.names))
 
 
 def identities(connection: Connection, wanted: list[CatalogueObject]) -> list[str]:

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 
 from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.job import Absence, DatabaseResult, Job, SwapResult
+from dbrestore.contract.manifest import Manifest
+from dbrestore.worker.base import memory
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_manifest
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Credentials
@@ -38,7 +41,8 @@ def _settled(folder: JobFolder, server: Server, job: Job, progress: ProgressWrit
         progress.phase("exchanging names")
         yield from exchange.run(server, job.swaps)
         return
-    manifest = read_manifest(folder.s3, job)
+    manifest = _needed(read_manifest(folder.s3, job), job)
+    memory.give_back()
     bucket = Location.parse(job.manifest or "").bucket
     if job.kind == "replay":
         s3 = damage.damaged(folder.s3, manifest.databases) if job.with_damage else folder.s3
@@ -49,3 +53,12 @@ def _settled(folder: JobFolder, server: Server, job: Job, progress: ProgressWrit
         return
     subject = verification.Verification(folder.s3, bucket, manifest, server, job, progress, folder)
     yield from verification.run(subject)
+
+
+def _needed(manifest: Manifest, job: Job) -> Manifest:
+    """Without the databases that aren't asked for, and without digests of rows if nobody compares them: there is one for each table."""
+    names = {database.backup_name for database in job.databases}
+    found = tuple(database for database in manifest.databases if database.name in names)
+    if job.kind == "replay" or job.postgres.verify != "content":
+        found = tuple(d.model_copy(update={"tables": tuple(replace(m, content=None) for m in d.tables)}) for d in found)
+    return manifest.model_copy(update={"databases": found or manifest.databases})

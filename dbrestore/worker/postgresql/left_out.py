@@ -37,10 +37,7 @@ class Omissions:
     """What is left out of one database so far. All methods may be called from any thread."""
 
     def __init__(self, archive: Archive, backup: DatabaseBackup) -> None:
-        self._entries = archive.toc.entries
-        self._labels = {e.dump_id: e.label for e in self._entries}
-        self._transforms = {e.dump_id for e in self._entries if e.description == "TRANSFORM"}
-        self._rows = {member.dump_id: member.rows for member in backup.tables}
+        self._archive, self._backup = archive, backup
         self._reasons: dict[int, Reason] = {}
         self._further: list[LeftOut] = []
         self._lock = threading.Lock()
@@ -67,8 +64,11 @@ class Omissions:
     def record(self) -> LeftOutRecord:
         """Everything, in the dump's order."""
         with self._lock:
-            chosen = [entry for entry in self._entries if self._follows(entry)]
-            notes = [self._note(e) for e in chosen if not self._reasons[e.dump_id].harmless and self._is_told(e)]
+            chosen = [entry for entry in self._archive.toc.entries if self._follows(entry)]
+            gone = {entry.dump_id for entry in chosen}
+            rows = {member.dump_id: member.rows for member in self._backup.tables if member.dump_id in gone}
+            losses = [entry for entry in chosen if not self._reasons[entry.dump_id].harmless]
+            notes = [self._note(e, rows.get(e.dump_id, 0)) for e in losses if e.description != "TABLE DATA" or rows.get(e.dump_id)]
         return LeftOutRecord(dump_ids=tuple(e.dump_id for e in chosen), left_out=(*self._further, *notes))
 
     def _follows(self, entry: TocEntry) -> bool:
@@ -76,21 +76,17 @@ class Omissions:
             return True
         missing = next((d for d in entry.dependencies if self._takes_with_it(d)), None)
         if missing is not None:
-            self._reasons[entry.dump_id] = Reason(f"it depends on {self._labels[missing]}, which was left out")
+            self._reasons[entry.dump_id] = Reason(f"it depends on {self._archive.by_dump_id[missing].label}, which was left out")
         return missing is not None
 
     def _takes_with_it(self, dump_id: int) -> bool:
         """A function is said to depend on each transform of its language for one of its types, whether it uses it or not; the server
         refuses one that does."""
         reason = self._reasons.get(dump_id)
-        return reason is not None and not reason.harmless and dump_id not in self._transforms
+        return reason is not None and not reason.harmless and self._archive.by_dump_id[dump_id].description != "TRANSFORM"
 
-    def _is_told(self, entry: TocEntry) -> bool:
-        return entry.description != "TABLE DATA" or self._rows.get(entry.dump_id, 0) > 0
-
-    def _note(self, entry: TocEntry) -> LeftOut:
+    def _note(self, entry: TocEntry, rows: int) -> LeftOut:
         statement = (entry.definition or entry.copy_statement).strip()
-        rows = self._rows.get(entry.dump_id, 0)
         return LeftOut(entry=entry.label, why=self._reasons[entry.dump_id].why, sql=statement, rows=rows)
 
 

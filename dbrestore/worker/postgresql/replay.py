@@ -17,6 +17,7 @@ from dbrestore.contract.job import DatabaseJob, DatabaseResult, ErrorNote, FixUp
 from dbrestore.contract.manifest import DatabaseBackup
 from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.worker.base import memory
 from dbrestore.worker.base.secrets import Login
 from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql import extensions, foreseen, growth, left_out, streams, temporary_database
@@ -72,6 +73,7 @@ def _replay_one(replay: Replay, database: DatabaseJob, backup: DatabaseBackup) -
     try:
         replay.progress.phase("preparing", backup.name)
         archive = archives.fetch(replay.s3, replay.bucket, backup, replay.job.postgres.encoding)
+        memory.give_back()
         changes = _build(replay, database, backup, archive, _require_possible(replay, database, backup, archive))
     except RestoreError as error:
         changes = _failure(backup, type(error).__name__, str(error))
@@ -129,11 +131,14 @@ def _attempt(
         usable, version = streams.usable(master, replay.job.streams), master.info.server_version
     costs = building_costs.of(archive, backup, (*division.early, *division.post_data))
     building = Building(replay, database, backup, archive, division, omissions, login, executor, watch, costs, usable, version)
+    memory.give_back()
     notes = foreseen.fix_ups(archive, division, omissions)
     notes += _prepare(building, stamp) if journal.is_new else _prepared_before(building)
     _define(building)
+    memory.give_back()
     following = completion.of_building(building)
-    building.run(following.tasks(_loading(building)))
+    memory.give_back()
+    building.run(following.tasks(_loading(following.building)))
     return _outcome(building, notes + building.rerouted.fix_ups() + following.fix_ups())
 
 
@@ -141,7 +146,7 @@ def _place(replay: Replay, database: DatabaseJob, backup: DatabaseBackup, archiv
     """The login, and the journal of a database that an earlier attempt left or that is empty."""
     most = journals.most_lines(backup, len(archive.toc.entries))
     if found := temporary_database.taken_over(replay.server, database, stamp, most):
-        _log.warning("%s: carrying on after %d parts that were done", database.temporary_name, len(found[1].lines))
+        _log.warning("%s: carrying on after %d parts that were done", database.temporary_name, found[1].lines)
         return found
     locale = DatabaseLocale.wanted(backup, archive.toc, replay.job.postgres)
     return temporary_database.create(replay.server, database, locale), Journal(journals.schema_of(database.temporary_name))
@@ -202,6 +207,8 @@ def _loading(building: Building) -> list[Task]:
         shared_from=replay.server.bounds.shared_member,
     )
     already = {e.dump_id for e in _of_partitioned_tables(building.archive, building.division.early)}
+    for dump_id in already:
+        replay.progress.object_done(building.costs[dump_id])
     early = [e for e in building.division.early if e.dump_id not in already]
     _recall(building)
     return tasks.all(early)
@@ -225,7 +232,8 @@ def _recall(building: Building) -> None:
 
 def _data(archive: Archive, numbers: list[int]) -> list[TocEntry]:
     """Of tables that the dump makes; what else a line may tell of is nothing."""
-    return [e for e in archive.toc.entries if e.dump_id in set(numbers) and e.description == "TABLE DATA" and e.copy_statement]
+    entries = [archive.by_dump_id[number] for number in numbers if number in archive.by_dump_id]
+    return [e for e in entries if e.description == "TABLE DATA" and e.copy_statement]
 
 
 def _of_partitioned_tables(archive: Archive, entries: tuple[TocEntry, ...]) -> list[TocEntry]:
@@ -238,7 +246,8 @@ def _outcome(building: Building, notes: list[FixUp]) -> dict[str, object]:
     told = tuple(_told(backup, note) for note in record.left_out)
     record = record.model_copy(update={"left_out": told, "through_root": building.rerouted.dump_ids()})
     left_out.save(building.replay.folder, building.database.temporary_name, record)
-    loaded = [member for member in backup.tables if member.dump_id not in set(record.dump_ids)]
+    gone = set(record.dump_ids)
+    loaded = [member for member in backup.tables if member.dump_id not in gone]
     objects = sum(member.uncompressed_length for member in backup.large_objects)
     return {
         "fix_ups": tuple(FixUp(entry=_legible(backup, n.entry), what=_legible(backup, n.what)) for n in notes),

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -21,7 +21,7 @@ from dbrestore.worker.postgresql.session import Connection, is_transient
 _log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(slots=True)
 class Task:
     """`cost` (bytes, roughly) orders the tasks that are ready, with that of what waits for them; `units` is what it locks, for itself if it
     is `exclusive`, and `shared` what it locks like others; `after` names the tasks it waits for. `covers`: the dump ids of the entries that
@@ -37,7 +37,7 @@ class Task:
     after: set[int] = field(default_factory=set)
     helps: bool = False
     shared: frozenset[int] = frozenset()
-    covers: frozenset[int] = frozenset()
+    covers: Collection[int] = ()
     foreseen: Callable[[], None] = lambda: None
 
     def needs_alone(self, unit: int) -> bool:
@@ -45,7 +45,7 @@ class Task:
         return self.exclusive and unit in self.units
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Waiting:
     """A task that is ready: the longest chain first, then as given. `woken_by`: the unit that it waited for until a moment ago."""
 

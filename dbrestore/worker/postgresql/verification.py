@@ -19,7 +19,7 @@ from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.errors import ReplayFailed, RestoreError, RestoreFailed, VerificationFailed
 from dbrestore.contract.job import Absence, Check, DatabaseJob, DatabaseResult, ErrorNote, Job
 from dbrestore.contract.manifest import DatabaseBackup, Manifest
-from dbrestore.worker.base import check_list
+from dbrestore.worker.base import check_list, memory
 from dbrestore.worker.base.job_folder import JobFolder
 from dbrestore.worker.base.progress import ProgressWriter
 from dbrestore.worker.base.secrets import Login
@@ -83,6 +83,7 @@ def _verify_one(
     try:
         with verification.server.connect_master() as master:
             archive = archives.fetch(verification.s3, verification.bucket, backup, verification.job.postgres.encoding)
+            memory.give_back()
             subject = _promotion(verification, master, database, backup, archive)
             result = verification.folder.promoted(database.temporary_name) or _promoted(verification, master, subject, result)
             if result.status != "PROMOTED":
@@ -146,6 +147,7 @@ def _checked(verification: Verification, master: Connection, subject: Promotion,
     usable = streams.usable(master, verification.job.streams)
     collection = Collection(connect, usable, end_sessions, server.bounds)
     notes = collection.collect(subject.archive, division)
+    memory.give_back()
     with server.connect_master(temporary) as inside:
         journal.drop(inside, journal.schema_of(temporary))
     checks = data_checks.check(

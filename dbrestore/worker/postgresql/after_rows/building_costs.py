@@ -11,7 +11,6 @@ from typing import Final
 
 from dbrestore.contract.manifest import DatabaseBackup
 from dbrestore.points.pgdump.toc import TocEntry
-from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql.archive import Archive
 
 # Of a table's bytes, in percent.
@@ -29,7 +28,7 @@ _EACH: Final = 8 << 10
 def of(archive: Archive, backup: DatabaseBackup, entries: Iterable[TocEntry]) -> dict[int, int]:
     """By dump id, for every entry that is an index, a constraint or a materialized view's refresh."""
     size_of_data = {member.dump_id: member.uncompressed_length for member in backup.tables}
-    size_of = {table: size_of_data.get(data, 0) for table, data in archives.tables_of_data(archive.toc.entries).items()}
+    size_of = {table: size_of_data.get(data, 0) for table, data in archive.data_of.items()}
     return {e.dump_id: _EACH + _percent(e, archive) * _size(e, size_of) // 100 for e in entries if e.description in _PERCENT}
 
 
@@ -44,7 +43,7 @@ def _percent(entry: TocEntry, archive: Archive) -> int:
 def _is_on_text(entry: TocEntry, archive: Archive) -> bool:
     """By the words of pg_dump; what isn't understood counts as text."""
     found = _INDEXED.search(entry.definition)
-    table = next((archive.by_dump_id[d] for d in entry.dependencies if d in archive.tables), None)
+    table = next((archive.by_dump_id[d] for d in entry.dependencies if archive.is_table(d)), None)
     if found is None or table is None:
         return True
     names = "|".join(re.escape(column.split()[0]) for column in found[1].split(", "))

@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import count
 from typing import Final
 
-from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql.after_rows.lock_units import LockUnits, read
 from dbrestore.worker.postgresql.after_rows.post_data import EARLY, WAITING, Part, Phase
 from dbrestore.worker.postgresql.archive import Archive
@@ -31,7 +30,7 @@ class Graph:
         self.tasks = [_beside_its_tree(task, units) for task in of_rows]
         self._archive, self._units = archive, units
         self._done_with = {dump_id: task.name for task in self.tasks for dump_id in (task.name, *task.covers)}
-        self._rows_of = self._loading()
+        self._trees = self._tables_of_trees()
         self._names = count(_FIRST_NAME)
         self._since, self._waited_for = {task.name for task in self.tasks if not task.helps}, set[int]()
         self._phase, self._attached = Phase.ATTACHED, dict[int, int]()
@@ -70,21 +69,26 @@ class Graph:
         self._since = {name}
         return name
 
-    def _loading(self) -> dict[int, set[int]]:
-        """By unit, the tasks that load rows of its tables."""
-        found = defaultdict[int, set[int]](set)
-        data_of = archives.tables_of_data(self._archive.toc.entries)
-        for table in self._archive.tables:
-            found[self._units.unit_of[table]].update({self._done_with[d] for d in (data_of.get(table, 0),) if d in self._done_with})
+    def _tables_of_trees(self) -> dict[int, list[int]]:
+        """By unit; a table that belongs to none is its own."""
+        found = defaultdict[int, list[int]](list)
+        for relation, unit in self._units.unit_of.items():
+            if unit != relation:
+                found[unit].append(relation)
         return found
+
+    def _loading(self, unit: int) -> set[int]:
+        """The tasks that load rows of its tables."""
+        data = (self._archive.data_of.get(table, 0) for table in self._trees.get(unit, (unit,)))
+        return {self._done_with[d] for d in data if d in self._done_with}
 
     def _rows_needed(self, part: Part) -> set[int]:
         """Those that load the rows of its tables; all, if it is about anything else or may run code that reads whatever it likes."""
         units = frozenset[int]().union(*map(self._units.of, part.entries))
-        is_known = units and units <= self._rows_of.keys()
+        is_known = units and all(unit in self._trees or self._archive.is_table(unit) for unit in units)
         if not is_known or any(row_security.needs_code(entry, self._archive.by_dump_id) for entry in part.entries):
             return {self._rows}
-        return set[int]().union(*(self._rows_of[unit] for unit in units))
+        return set[int]().union(*map(self._loading, units))
 
 
 def _beside_its_tree(task: Task, units: LockUnits) -> Task:

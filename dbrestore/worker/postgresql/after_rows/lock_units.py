@@ -16,23 +16,38 @@ _RELATIONS: Final = ("TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN 
 @dataclass(frozen=True)
 class LockUnits:
     """Which relations are locked together: all tables of a partition or inheritance tree. Relations are dump ids; a unit is a relation, or
-    a tree, which is the negative of one of its tables. `relations_of`: those that an entry names, itself or through what it is about."""
+    a tree, which is the negative of one of its tables. `relations_of`: those that an entry which follows the rows names,
+    itself or through what it is about; with it other entries that are no relations."""
 
+    entries: tuple[TocEntry, ...]
     unit_of: dict[int, int]
-    relations_of: dict[int, frozenset[int]]
-    # By schema and name.
-    tables: dict[tuple[str | None, str], int]
-    # The partitions right below a table.
-    partitions: dict[int, list[int]]
+    relations_of: dict[int, tuple[int, ...]]
+
+    @cached_property
+    def tables(self) -> dict[tuple[str | None, str], int]:
+        """By schema and name."""
+        return {(e.schema_name, e.tag): e.dump_id for e in self.entries if e.description == "TABLE"}
 
     @cached_property
     def plain(self) -> frozenset[int]:
         """The tables that belong to no tree."""
         return frozenset(table for table in self.tables.values() if self.unit_of[table] == table)
 
+    @cached_property
+    def partitions(self) -> dict[int, list[int]]:
+        """The partitions right below a table. The entry that attaches one has its name, and depends on it and on the table above it."""
+        found: dict[int, list[int]] = {}
+        known = frozenset(self.tables.values())
+        for entry in self.entries:
+            if entry.description == "TABLE ATTACH":
+                partition, both = self.tables.get((entry.schema_name, entry.tag), 0), known.intersection(entry.dependencies)
+                for parent in both - {partition} if partition in both else ():
+                    found.setdefault(parent, []).append(partition)
+        return found
+
     def of(self, entry: TocEntry) -> frozenset[int]:
         """The units that an entry locks: those of its relations, and of the key that it refers to."""
-        named = (self.relations_of.get(d, ()) for d in (*entry.dependencies, entry.dump_id))
+        named = ((d,) if d in self.unit_of else self.relations_of.get(d, ()) for d in (*entry.dependencies, entry.dump_id))
         return frozenset(self.unit_of[r] for relations in named for r in relations if r in self.unit_of)
 
     def leaves(self, table: int) -> list[int]:
@@ -58,28 +73,21 @@ def of_dump(entries: Iterable[TocEntry]) -> LockUnits:
     leaders = {e.dump_id: trees_of.leader(e.dump_id) for e in entries if e.description == "TABLE"}
     trees = {led for table, led in leaders.items() if led != table}
     units = {e.dump_id: leaders.get(e.dump_id, e.dump_id) for e in entries if e.description in _RELATIONS}
-    tables = {(e.schema_name, e.tag): e.dump_id for e in entries if e.description == "TABLE"}
     units = {relation: -led if led in trees else led for relation, led in units.items()}
-    return LockUnits(units, _relations_of(entries), tables, _partitions(entries, tables))
+    return LockUnits(entries, units, _relations_of(entries, units))
 
 
-def _relations_of(entries: tuple[TocEntry, ...]) -> dict[int, frozenset[int]]:
-    found = {e.dump_id: frozenset((e.dump_id,)) for e in entries if e.description in _RELATIONS}
+def _relations_of(entries: tuple[TocEntry, ...], units: dict[int, int]) -> dict[int, tuple[int, ...]]:
+    """As a rule what the entry itself says that it depends on, relations or not."""
+    found: dict[int, tuple[int, ...]] = {}
     for entry in entries:
-        if entry.section not in ("pre-data", "data") and entry.dump_id not in found:
-            found[entry.dump_id] = frozenset(r for d in entry.dependencies for r in found.get(d, ()))
-    return found
-
-
-def _partitions(entries: tuple[TocEntry, ...], tables: dict[tuple[str | None, str], int]) -> dict[int, list[int]]:
-    """The entry that attaches a partition has its name, and depends on it and on the table above it."""
-    found: dict[int, list[int]] = {}
-    known = frozenset(tables.values())
-    for entry in entries:
-        if entry.description == "TABLE ATTACH":
-            partition, both = tables.get((entry.schema_name, entry.tag), 0), known.intersection(entry.dependencies)
-            for parent in both - {partition} if partition in both else ():
-                found.setdefault(parent, []).append(partition)
+        if entry.section in ("pre-data", "data") or entry.dump_id in units:
+            continue
+        if found.keys().isdisjoint(entry.dependencies):
+            found[entry.dump_id] = entry.dependencies
+        else:
+            named = {r for d in entry.dependencies for r in (found.get(d, ()) if d not in units else (d,))}
+            found[entry.dump_id] = tuple(named & units.keys())
     return found
 
 

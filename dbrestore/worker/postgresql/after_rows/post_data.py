@@ -69,9 +69,9 @@ class Part:
         return self.entries[0].dump_id
 
     @property
-    def covers(self) -> frozenset[int]:
+    def covers(self) -> tuple[int, ...]:
         """The dump ids of all."""
-        return frozenset(entry.dump_id for entry in self.entries)
+        return tuple(entry.dump_id for entry in self.entries)
 
     @property
     def needed(self) -> frozenset[int]:

@@ -50,7 +50,7 @@ class Comments:
         if comment.key.kind == "COLUMN":
             return self.of_columns.get(comment.key) == digest
         kinds = _CONSTRAINTS if comment.key.kind == "CONSTRAINT" else (comment.key.kind,)
-        found = [each for kind in kinds for each in present.get(comment.key._replace(kind=kind), ())]
+        found = [each for kind in kinds for each in present.get(comment.key._replace(kind=kind))]
         return any(self.of_objects.get((each.class_id, each.object_id)) == digest for each in found)
 
 

@@ -5,7 +5,7 @@ Invariant: every table that rows were copied into is in exactly one row of the r
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import psycopg
@@ -30,21 +30,22 @@ from dbrestore.worker.postgresql.session import Connection
 Run = tuple[int, Callable[[Connection], None]]
 
 
-@dataclass
+@dataclass(slots=True)
 class Loaded:
-    """What was copied into one table, which for some dumps is the partitioned table and not the partition. `size` in bytes of COPY text."""
+    """What was copied into one table, which for some dumps is the partitioned table and not the partition: its rows, its bytes of COPY text
+    (for the order of the work), and if contents are compared, its members."""
 
-    members: list[tuple[CopyTarget, TableMember]] = field(default_factory=list)
+    rows: int = 0
+    size: int = 0
+    members: list[tuple[CopyTarget, TableMember]] | None = None
 
-    @property
-    def rows(self) -> int:
-        """The rows that the table must have."""
-        return sum(member.rows for _, member in self.members)
-
-    @property
-    def size(self) -> int:
-        """For the order of the work."""
-        return sum(member.uncompressed_length for _, member in self.members)
+    def add(self, member: TableMember, target: CopyTarget | None) -> None:
+        """One more. `target` if contents are compared."""
+        self.rows += member.rows
+        self.size += member.uncompressed_length
+        if target:
+            self.members = self.members or []
+            self.members.append((target, member))
 
 
 def check(
@@ -66,7 +67,7 @@ def check(
     compared = contents and content_checks.has_digests(backup)
     roots = _roots(connect, archive, backup, through_root)
     runs: list[Run] = [
-        *_of_tables(_loaded(archive, division, backup, roots), backup, found, contents=compared),
+        *_of_tables(_loaded(archive, division, backup, roots, contents=compared), backup, found, contents=compared),
         (0, partial(_sequences, archive, division, found)),
     ]
     if compared and objects.is_comparable:
@@ -96,15 +97,17 @@ def _roots(
         return partition_roots.of_trees(connection, tables, backup.client_encoding)
 
 
-def _loaded(archive: Archive, division: Division, backup: DatabaseBackup, roots: dict[TableName, TableName]) -> dict[TableName, Loaded]:
+def _loaded(
+    archive: Archive, division: Division, backup: DatabaseBackup, roots: dict[TableName, TableName], *, contents: bool
+) -> dict[TableName, Loaded]:
     """`roots`: for tables that are compared only together with their tree, its root. Rows of extensions' configuration tables are among
     what the replay left out of the later steps: extensions ship rows of their own."""
     found: dict[TableName, Loaded] = defaultdict(Loaded)
     for member in backup.tables:
         if member.dump_id not in division.left_out:
             target = copy_target.of(archive.by_dump_id[member.dump_id])
-            target = replace(target, table=roots.get(target.table, target.table))
-            found[target.table].members.append((target, member))
+            table = roots.get(target.table, target.table)
+            found[table].add(member, replace(target, table=table) if contents else None)
     return found
 
 
@@ -115,7 +118,7 @@ def _of_tables(loaded: dict[TableName, Loaded], backup: DatabaseBackup, found: l
         return
     for table, one in loaded.items():
         try:
-            content = content_checks.expected(one.members, backup.client_encoding)
+            content = content_checks.expected(one.members or (), backup.client_encoding)
             yield one.size, partial(content_checks.compare, content, loaded, found)
         except NotComparable as reason:
             yield one.size, partial(_count_rows, table, one.rows, loaded, backup.client_encoding, found)
@@ -202,4 +205,6 @@ def _large_objects(members: tuple[LargeObjectMember, ...], found: list[Check], c
 
 
 def _check(name: str, expected: str, actual: str) -> Check:
-    return Check(check=name, expected=expected, actual=actual, result="ok" if expected == actual else "failed")
+    if expected == actual:
+        return Check(check=name, expected=expected, actual=expected, result="ok")
+    return Check(check=name, expected=expected, actual=actual, result="failed")

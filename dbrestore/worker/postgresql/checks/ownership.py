@@ -74,7 +74,7 @@ def owners_check(master: Connection, entries: Collection[TocEntry], decided: Map
     wrong = []
     for entry in entries:
         expected = decided.get(entry.owner, otherwise)
-        for each in (found for key in object_keys(entry) for found in present.get(key, ())):
+        for each in (found for key in object_keys(entry) for found in present.get(key)):
             actual = owner_of.get((each.class_id, each.object_id), expected)
             wrong += [f"{entry.label} of {actual}, not {expected}"] if actual != expected else []
     return _check("owners other than decided", wrong)

@@ -6,6 +6,7 @@ with a fix-up; an entry of a kind that is unknown here counts as missing.
 
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from dbrestore.contract.job import Check
 from dbrestore.points.pgdump.toc import TocEntry
@@ -92,7 +93,7 @@ def _unproven(entries: list[TocEntry], present: Objects) -> Iterator[Check]:
             if e.description in _CONSTRAINTS and e.definition.rstrip().removesuffix(";").endswith(ending)
             for key in addresses.object_keys(e)
         }
-        found = {key for key, each in present.items() if key.kind in _CONSTRAINTS and any(o.state == state for o in each)}
+        found = present.unproven(state)
         yield _row(f"constraints {state.replace('valid', 'validated')}", _listed(allowed), _listed(found))
 
 
@@ -111,7 +112,7 @@ def _triggers(master: Connection, entries: list[TocEntry], present: Objects) -> 
     wrong = [
         f"{' '.join(key.names)} is {found.state}, was {state}"
         for key, state in expected.items()
-        for found in present.get(key, ())
+        for found in present.get(key)
         if found.state != state
     ]
     deviating = {Key("TRIGGER", schema, tuple(names)) for schema, names in master.execute(_DEVIATING)}
@@ -150,7 +151,7 @@ def _forced_row_security(entries: list[TocEntry], present: Objects) -> Check:
     return _row("row security forced on owners", _listed(expected), _listed(found))
 
 
-def _listed(keys: set[Key]) -> str:
+def _listed(keys: AbstractSet[Key]) -> str:
     return ", ".join(sorted(f"{key.schema_name}.{' '.join(key.names)}" for key in keys)) or "none"
 
 

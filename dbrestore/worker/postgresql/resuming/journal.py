@@ -35,6 +35,8 @@ _TABLE: Final = "done"
 _MADE: Final = (
     """CREATE TABLE {table} (kind text NOT NULL CHECK (kind IN ('entry', 'added', 'objects', 'share', 'root')), number integer NOT NULL)"""
 )
+# Rows that are fetched at a time.
+_TOGETHER: Final = 1000
 # The schema's comment is its owner's alone to write.
 _FOUND: Final = """SELECT obj_description(n.oid, 'pg_namespace') FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
     WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'r' AND n.nspowner = c.relowner
@@ -43,22 +45,27 @@ _FOUND: Final = """SELECT obj_description(n.oid, 'pg_namespace') FROM pg_namespa
 
 @dataclass(frozen=True)
 class Journal:
-    """`lines`: what was done when it was read. `notes`: what preparing the database told. `is_new`: it is yet to be made. `kind`: what
-    lines about entries tell of them."""
+    """`done`: by kind, the numbers of what was done when it was read. `notes`: what preparing the database told. `is_new`: it is yet to be
+    made. `kind`: what lines about entries tell of them."""
 
     schema: str
     is_new: bool = True
-    lines: frozenset[tuple[str, int]] = frozenset()
+    done: dict[str, set[int]] = field(default_factory=dict)
     notes: list[FixUp] = field(default_factory=list)
     kind: Kind = "entry"
 
     def has(self, number: int, kind: Kind = "entry") -> bool:
         """Whether it was done when the journal was read."""
-        return (kind, number) in self.lines
+        return number in self.done.get(kind, ())
+
+    @property
+    def lines(self) -> int:
+        """How many different ones there were."""
+        return sum(map(len, self.done.values()))
 
     def numbers(self, kind: Kind) -> list[int]:
         """Of all lines of this kind, in order."""
-        return sorted(number for found, number in self.lines if found == kind)
+        return sorted(self.done.get(kind, ()))
 
     def without(self, entries: Iterable[TocEntry]) -> list[TocEntry]:
         """Those that are yet to be done."""
@@ -87,7 +94,11 @@ def schema_of(temporary_name: str) -> str:
 def stamp(job: Job, backup: DatabaseBackup, refused: Iterable[str]) -> str:
     """What must be the same for a replay to carry on: the restore, the dump with the digests of its members, and what is asked for."""
     told = [_FORMAT, job.restore_id, job.keep_toast_compression, *sorted(refused)]
-    return sha256("\n".join([backup.to_json(), job.postgres.to_json(), *map(str, told)]).encode()).hexdigest()
+    found = sha256("\n".join([backup.model_copy(update={"tables": ()}).to_json(), job.postgres.to_json(), *map(str, told)]).encode())
+    # One by one: the document of 20,000 tables would be held three times for this.
+    for member in backup.tables:
+        found.update(f"\n{member.dump_id} {member.stored.sha256} {member.uncompressed_length} {member.rows}".encode())
+    return found.hexdigest()
 
 
 def make(master: Connection, journal: Journal, login: str, stamp_: str, notes: list[FixUp]) -> None:
@@ -113,11 +124,12 @@ def read(master: Connection, schema: str, stamp_: str, most: int) -> Journal | N
     told = json.loads(row[0]) if row and row[0] else {}
     if told.get("stamp") != stamp_:
         return None
-    lines = master.execute(
-        sql.SQL("SELECT DISTINCT kind, number FROM {} LIMIT {}").format(_table(schema), sql.Literal(most + 1))
-    ).fetchall()
-    found = Journal(schema, False, frozenset((str(k), int(n)) for k, n in lines), [FixUp.model_validate(n) for n in told["notes"]])
-    return None if len(lines) > most or (found.half_loaded() and found.numbers("root")) else found
+    found = Journal(schema, False, notes=[FixUp.model_validate(n) for n in told["notes"]])
+    query = sql.SQL("SELECT DISTINCT kind, number FROM {} LIMIT {}").format(_table(schema), sql.Literal(most + 1))
+    with master.cursor() as cursor:
+        for kind, number in cursor.stream(query, size=_TOGETHER):
+            found.done.setdefault(kind, set()).add(number)
+    return None if found.lines > most or (found.half_loaded() and found.numbers("root")) else found
 
 
 def drop(master: Connection, schema: str) -> None:

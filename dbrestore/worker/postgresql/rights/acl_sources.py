@@ -120,7 +120,7 @@ def _of_objects(master: Connection, keys: set[Key]) -> Iterator[tuple[Held, bool
     present, of_id = catalogue.objects(master, with_members=True), defaultdict(list)
     for key in chosen:
         for kind in _OBJECTS[key.kind][0]:
-            for each in present.get(key._replace(kind=kind), ()):
+            for each in present.get(key._replace(kind=kind)):
                 of_id[each.class_id, each.object_id].append(key)
     rows = master.execute(_HELD.encode(), {"oids": [object_id for _, object_id in of_id]})
     for class_id, object_id, column, role, privilege, is_grantable in rows:

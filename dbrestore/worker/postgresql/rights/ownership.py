@@ -14,9 +14,9 @@ from psycopg import sql
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base import limits
 from dbrestore.worker.postgresql import catalogue
-from dbrestore.worker.postgresql.addresses import Key, object_keys
+from dbrestore.worker.postgresql.addresses import object_keys
 from dbrestore.worker.postgresql.archive import Archive, Division
-from dbrestore.worker.postgresql.catalogue import CatalogueObject
+from dbrestore.worker.postgresql.catalogue import CatalogueObject, Objects
 from dbrestore.worker.postgresql.rights import membership
 from dbrestore.worker.postgresql.rights.owners import Owners
 from dbrestore.worker.postgresql.session import Connection
@@ -47,7 +47,7 @@ _SCHEMAS: Final = "SELECT nspname::text FROM pg_namespace WHERE nspowner = to_re
 _PUBLICATIONS: Final = "SELECT pubname::text FROM pg_publication WHERE pubowner = to_regrole(quote_ident(%s))"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """One object and its owner to be."""
 
@@ -112,14 +112,12 @@ def _places_of(master: Connection, role: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _transfers(
-    entries: list[TocEntry], present: dict[Key, list[CatalogueObject]], owners: Owners, following: set[int]
-) -> Iterator[Transfer]:
+def _transfers(entries: list[TocEntry], present: Objects, owners: Owners, following: set[int]) -> Iterator[Transfer]:
     for entry in entries:
         for key in object_keys(entry):
             if key.kind not in _KINDS:
                 continue
-            for found in present.get(key, ()):
+            for found in present.get(key):
                 if key.kind != "SEQUENCE" or found.object_id not in following:
                     yield Transfer(_KINDS[key.kind], found, entry.schema_name, owners.of(entry.owner))
 

@@ -30,6 +30,9 @@ def is_forced(entry: TocEntry) -> bool:
 def late_refreshes(entries: Iterable[TocEntry]) -> LateRefreshes:
     """Those that read tables whose row security is forced or whose owner is another than the reader: through whatever views, or perhaps, by
     code of the dump that they call."""
+    entries = tuple(entries)
+    if not any(e.description == "MATERIALIZED VIEW DATA" for e in entries):
+        return {}
     by_dump_id = {e.dump_id: e for e in entries}
     secured = {(e.schema_name, e.tag) for e in by_dump_id.values() if e.description == "ROW SECURITY"}
     tables = {e.dump_id: is_forced(e) for e in by_dump_id.values() if e.description == "TABLE" and (e.schema_name, e.tag) in secured}

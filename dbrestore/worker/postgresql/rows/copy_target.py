@@ -9,7 +9,7 @@ from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.postgresql.sql_tokens import Cursor, NotUnderstood, Token, tokens
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CopyTarget:
     """`table` is (schema, name); no columns means all of them."""
 
@@ -26,9 +26,10 @@ class CopyTarget:
 def of(entry: TocEntry) -> CopyTarget:
     """The target of a TABLE DATA entry. Archives of version 1.12 name the table without its schema."""
     target = parse(entry.copy_statement)
-    if len(target.table) > 1 or not entry.schema_name:
+    if not entry.schema_name or (len(target.table) > 1 and target.table != (entry.schema_name, entry.tag)):
         return target
-    return replace(target, table=(entry.schema_name, *target.table))
+    # The texts of the entry, which there are already, if the statement says the same.
+    return replace(target, table=(entry.schema_name, entry.tag if len(target.table) > 1 else target.table[0]))
 
 
 def parse(statement: str) -> CopyTarget:

@@ -14,7 +14,6 @@ from dbrestore.contract.errors import ReplayFailed
 from dbrestore.contract.manifest import LargeObjectMember, TableMember
 from dbrestore.points.pgdump.toc import TocEntry
 from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql.archive import Archive
 from dbrestore.worker.postgresql.rows import copy_target, loading, partition_roots
 from dbrestore.worker.postgresql.rows.copy_target import CopyTarget
@@ -79,12 +78,11 @@ class TableTasks:
         """By the task that loads small tables, their indexes: built with few round trips by the session that loaded them. Not of tables
         that are locked, or loaded, together with others."""
         found: dict[int, list[TocEntry]] = {group[0].dump_id: [] for group in groups}
-        related = archives.related_tables(self.archive.toc.entries)
-        tables = {table: data for table, data in archives.tables_of_data(self.archive.toc.entries).items() if table not in related}
+        related, data_of = self.archive.related_tables(), self.archive.data_of
         loaded_by = {member.dump_id: group[0].dump_id for group in groups if len(group) > 1 for member in group}
         for entry in indexes:
-            table = next((d for d in entry.dependencies if d in tables), 0)
-            task = loaded_by.get(tables.get(table, 0))
+            table = next((d for d in entry.dependencies if d in data_of and d not in related), 0)
+            task = loaded_by.get(data_of.get(table, 0))
             if task is not None and self.costs.keys() & set(entry.dependencies) <= {other.dump_id for other in found[task]}:
                 found[task].append(entry)
         return found
@@ -102,7 +100,7 @@ class TableTasks:
             self._build_together(indexes, connection)
 
         run = load if sharing is None else partial(self._led, sharing, load)
-        covered = frozenset((*(member.dump_id for member in group), *(entry.dump_id for entry in indexes)))
+        covered = (*(member.dump_id for member in group), *(entry.dump_id for entry in indexes))
         foreseen = partial(ahead.begin, group)
         return Task(name=group[0].dump_id, cost=loading.length_of(group), run=run, covers=covered, foreseen=foreseen)
 
@@ -187,11 +185,10 @@ class TableTasks:
         )
 
     def _index_tasks(self, groups: list[tuple[TableMember, ...]], indexes: Iterable[TocEntry]) -> Iterator[Task]:
-        data_of = archives.tables_of_data(self.archive.toc.entries)
         loaded_by = {member.dump_id: group[0].dump_id for group in groups for member in group}
         for entry in indexes:
-            table = next(d for d in entry.dependencies if d in self.archive.tables)
-            data = data_of.get(table, 0)
+            table = next(d for d in entry.dependencies if self.archive.is_table(d))
+            data = self.archive.data_of.get(table, 0)
             yield Task(
                 name=entry.dump_id,
                 cost=self.costs[entry.dump_id],

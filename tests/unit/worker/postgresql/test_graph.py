@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 
 from dbrestore.points.pgdump.toc import TocEntry
-from dbrestore.worker.postgresql import archive as archives
 from dbrestore.worker.postgresql.after_rows import foreign_keys, lock_units, post_data
 from dbrestore.worker.postgresql.after_rows.graph import Graph
 from dbrestore.worker.postgresql.after_rows.post_data import Phase
@@ -43,7 +42,7 @@ def nothing(_: object) -> None:
 
 def rows_of(entries: Iterable[TocEntry]) -> list[Task]:
     """Their tasks: one for each table's rows and each index."""
-    data_of = archives.tables_of_data(tuple(entries))
+    data_of = Archive(toc(*entries)).data_of
     rows = [Task(e.dump_id, 100, nothing) for e in entries if e.description == "TABLE DATA"]
     early = [e for e in entries if e.dump_id in (21, 22, 23)]
     return rows + [
