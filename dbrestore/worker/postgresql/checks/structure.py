@@ -122,9 +122,9 @@ def _triggers(master: Connection, entries: list[TocEntry], present: Objects) -> 
 
 def _row_security(entries: list[TocEntry], present: Objects) -> Check:
     """On exactly where it has an entry: elsewhere it would hide every row from those who may read the table."""
-    tables = _keys(entries, "TABLE")
-    expected = {key._replace(kind="TABLE") for key in _keys(entries, "ROW SECURITY")} & tables
-    found = {key for key in tables if key._replace(kind="ROW SECURITY") in present}
+    secured = {key._replace(kind="TABLE") for key in _keys(entries, "ROW SECURITY")}
+    expected = {key for key in _keys(entries, "TABLE") if key in secured}
+    found = {key for key in _keys(entries, "TABLE") if key._replace(kind="ROW SECURITY") in present}
     return _row("row security enabled", _listed(expected), _listed(found))
 
 
@@ -139,15 +139,16 @@ def _access_methods(master: Connection, entries: list[TocEntry]) -> Check:
     return _row("access methods other than the dump's", "none", ", ".join(wrong) or "none")
 
 
-def _keys(entries: list[TocEntry], description: str) -> set[Key]:
-    return {key for e in entries if e.description == description for key in addresses.object_keys(e)}
+def _keys(entries: list[TocEntry], description: str) -> Iterator[Key]:
+    """One by one: of tables there are many."""
+    return (key for e in entries if e.description == description for key in addresses.object_keys(e))
 
 
 def _forced_row_security(entries: list[TocEntry], present: Objects) -> Check:
     """ALTER TABLE ... FORCE ROW LEVEL SECURITY is a part of the table's own entry."""
-    tables = {key: e for e in entries if e.description == "TABLE" for key in addresses.object_keys(e)}
-    expected = {key for key, entry in tables.items() if row_security.is_forced(entry)}
-    found = {key for key in tables if key._replace(kind="FORCED ROW SECURITY") in present}
+    forced = [e for e in entries if e.description == "TABLE" and row_security.is_forced(e)]
+    expected = set(_keys(forced, "TABLE"))
+    found = {key for key in _keys(entries, "TABLE") if key._replace(kind="FORCED ROW SECURITY") in present}
     return _row("row security forced on owners", _listed(expected), _listed(found))
 
 
