@@ -1,11 +1,11 @@
 """What was expected of each database, found and not checked, out of the worker's results: counted whole, listed as far as people read."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from dbrestore.contract import left_out_lists
 from dbrestore.contract.checks.asked import AskedCheck
-from dbrestore.contract.document import Document
 from dbrestore.contract.evidence import DatabaseEvidence, Question
 from dbrestore.contract.job import Check, DatabaseResult, FixUp, LeftOut, Result
 from dbrestore.contract.sections import DatabaseOutcome
@@ -19,7 +19,7 @@ LONGEST_TEXT: Final = 400
 LONGEST_SQL: Final = 2_000
 _WORST_FIRST: Final = {"failed": 0, "not checked": 1, "ok": 2}
 
-Listed = TypeVar("Listed", bound=Document)
+Listed = TypeVar("Listed", Check, FixUp, LeftOut)
 
 
 def gathered(
@@ -99,7 +99,9 @@ def _short_left_out(one: LeftOut) -> LeftOut:
 def _shortened(document: Listed, **longest: int) -> Listed:
     texts: Mapping[str, str] = {name: getattr(document, name) for name in longest}
     cut = {name: _cut(text, longest[name]) for name, text in texts.items() if len(text) > longest[name]}
-    return document.model_copy(update=cut) if cut else document
+    if not cut:
+        return document
+    return replace(document, **cut) if isinstance(document, Check) else document.model_copy(update=cut)
 
 
 def _cut(text: str, longest: int) -> str:

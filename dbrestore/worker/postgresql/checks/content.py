@@ -87,8 +87,8 @@ def compare(content: Content, loaded: Iterable[TableName], found: list[Check], c
         if connection.broken:
             raise
         actual = explained(error).splitlines()[0]
-    result = "ok" if wanted == actual else "failed"
-    found.append(Check(check=f"content of {'.'.join(content.table)}", expected=wanted, actual=actual, result=result))
+    name = f"content of {'.'.join(content.table)}"
+    found.append(Check(check=name, expected=wanted, actual=actual, result="ok" if wanted == actual else "failed"))
 
 
 def has_digests(backup: DatabaseBackup) -> bool:

@@ -56,8 +56,7 @@ class Objects:
         """What all reads came to."""
         expected = _described(len(self._oids), self._size, self._wanted)
         actual = self._problem or _described(self._count, self._read, self._total)
-        result = "ok" if expected == actual else "failed"
-        return Check(check="content of large objects", expected=expected, actual=actual, result=result)
+        return Check(check="content of large objects", expected=expected, actual=actual, result="ok" if expected == actual else "failed")
 
     def _add(self, oid: int, pieces: Iterator[bytes]) -> None:
         digester = ObjectDigester(self._seed)
