@@ -10,14 +10,12 @@ import threading
 from pathlib import Path
 
 from dbrestore.contract.errors import RestoreError
+from localcloud.base.consistency import SEED
 from localcloud.missing_packages import lacks
 
 # Before anything of AWS is imported: a profile or a configuration of the person must not reach into the local cloud.
 for _name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[_name]
-
-# The seed of a cloud that is slow and inconsistent, for all that is started with it.
-INCONSISTENT = "LOCALCLOUD_INCONSISTENT"
 
 
 def main() -> int:
@@ -76,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--time-scale", type=float, default=60.0, help="60: a minute of AWS's waiting takes a second")
     parser.add_argument("--assembly", type=Path, help="deploy this cloud assembly instead of the application's own")
     parser.add_argument("--ready", type=Path, help="a file to write when everything is up")
-    seed = os.environ.get(INCONSISTENT)
-    told = f"show what is made only after a while, and change states under the caller, by this seed; default: ${INCONSISTENT}"
+    seed = os.environ.get(SEED)
+    told = f"show what is made only after a while, and change states under the caller, by this seed; default: ${SEED}"
     parser.add_argument("--inconsistent", type=int, metavar="SEED", default=int(seed) if seed else None, help=told)
     return parser
 

@@ -16,7 +16,7 @@ from localcloud.ec2 import late_answers as late_ec2
 from localcloud.flow import api_destinations, dynamodb, events, lambda_runtime, scheduler, stepfunctions, told
 from localcloud.gateway import deployments, user_pools
 from localcloud.gateway.gateway import ADDRESSES, Gateway
-from localcloud.iam import judgement, role_trust, secrets
+from localcloud.iam import judgement, outer_policies, role_trust, secrets
 from localcloud.rds import instances as rds
 from localcloud.rds import late_answers as late_rds
 from localcloud.s3 import accounts as s3_accounts
@@ -83,9 +83,11 @@ class Cloud:
         """From here on `url`, an address of this computer, gets what API destinations send to `https://host/...`."""
         self._destinations.stand_in(host, url)
 
-    def be_inconsistent(self, seed: int) -> None:
-        """From here on EC2 shows what is made only after a while, and RDS and S3 are now and then changing what is asked of them."""
-        consistency.begin(Inconsistency(seed))
+    def be_inconsistent(self, seed: int, *, for_roles_alone: bool = False) -> None:
+        """From here on EC2 shows what is made only after a while, and RDS and S3 are now and then changing what is asked of them.
+        `for_roles_alone`: whoever has the owner's keys, as tests that look have, sees what is."""
+        applies = {"applies": callers.is_role_asking} if for_roles_alone else {}
+        consistency.begin(Inconsistency(seed, **applies))
 
     def stop(self) -> None:
         """End everything that was started here. A second time it does nothing."""
@@ -178,5 +180,6 @@ def _install_resources(directory: Path, time_scale: float, endpoint: str, author
     sharing.install()
     volume_keys.install()
     judgement.install()
+    outer_policies.install()
     for service in (late_ec2, late_rds, late_s3):
         service.install()

@@ -1,6 +1,7 @@
 """Who called what: every API call with the role that made it. Nothing is refused; tests compare the list with the roles' policies."""
 
 import re
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,13 @@ class Call:
 _calls: list[Call] = []
 
 
+class _Here(threading.local):
+    principal: str = "root"
+
+
+_here = _Here()
+
+
 def install(calls: list[Call]) -> None:
     """Append every call from now on to `calls`."""
     global _calls
@@ -55,11 +63,25 @@ def install(calls: list[Call]) -> None:
 
 def _note(original: Any, response: Any, kind: type, resource: str = "*") -> None:
     original(response, kind, resource)
+    call = call_of(response, resource)
+    _here.principal = call.principal if call else "root"
+    if call:
+        _calls.append(call)
+
+
+def call_of(response: Any, resource: str = "*") -> Call | None:
+    """What moto is about to answer; `resource` as moto tells it. None if the request has no signature."""
     scope = re.search(r"Credential=([^/]+)/[^/]*/([^/]*)/([^/]+)/", response.headers.get("Authorization", ""))
-    if scope:
-        # moto tells it for S3 alone.
-        about = resource if resource != "*" else _about(response, scope[3], scope[2])
-        _calls.append(Call(principal(scope[1]), f"{scope[3]}:{response._get_action()}", about))
+    if scope is None:
+        return None
+    # moto tells it for S3 alone.
+    about = resource if resource != "*" else _about(response, scope[3], scope[2])
+    return Call(principal(scope[1]), f"{scope[3]}:{response._get_action()}", about)
+
+
+def is_role_asking() -> bool:
+    """Whether the request that this thread answers is a role's: what an account's owner asks, people and tests ask."""
+    return bool(_here.principal != "root")
 
 
 def _about(response: Any, service: str, region: str) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 from localcloud.base import clock
 
+# The environment's name for a seed with which a cloud is inconsistent from the beginning.
+SEED = "LOCALCLOUD_INCONSISTENT"
 # Calls are answered by copies: AWS's seconds until each of them knows everything. Less than the five minutes of the documentation.
 COPIES = (30.0, 120.0, 240.0)
 # So many calls in one are answered by another copy than the one before: callers keep their connection.

@@ -5,6 +5,7 @@ Server engine is in it: the servers behind the instances are simulated.
 """
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from dbrestore.contract.names import restore_id
 from dbrestore.points.sqlserver import adding as native_points
 from infrastructure.names import PRODUCT
 from localcloud.backups.files import Written, backup
+from localcloud.base import consistency
 from localcloud.base.clients import HOME, Place
 from localcloud.cloud import Cloud
 from localcloud.rds import database_servers
@@ -46,7 +48,8 @@ class WholeCloud:
     standing_buckets: set[str] = field(default_factory=set)
 
     def build(self) -> "WholeCloud":
-        """Deploy, and make the instances with one database each that is nobody's business."""
+        """Deploy, and make the instances with one database each that is nobody's business. From here on AWS is inconsistent if the
+        environment has a seed for that."""
         self.deploy(self.cloud, self.target)
         self.names = application.control(self.cloud, self.prefix)
         self.standing_buckets = set(self.buckets())
@@ -64,6 +67,8 @@ class WholeCloud:
         for name in self.instances:
             self.await_available(name)
             self.engine(name).create_database(BYSTANDER)
+        if seed := os.environ.get(consistency.SEED):
+            self.cloud.be_inconsistent(int(seed), for_roles_alone=True)
         return self
 
     def client(self, service: str) -> Any:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 from moto import mock_aws
 
-from localcloud.base import clock
+from localcloud.base import clock, consistency
 from tests.statemachine import plain_moto
 from tests.statemachine.world import ENVIRONMENT, World
 
@@ -38,7 +38,7 @@ def installed(patch: pytest.MonkeyPatch) -> Iterator[World]:
     with mock_aws(config=IN_PROCESS):
         try:
             world = World(patch).build()
-            if seed := os.environ.get("LOCALCLOUD_INCONSISTENT"):
+            if seed := os.environ.get(consistency.SEED):
                 world.be_inconsistent(int(seed))
             yield world
         finally:

@@ -26,7 +26,7 @@ from localcloud.base.clients import ACCOUNT, REGION
 from localcloud.ec2 import instances, security_groups, sharing, volume_keys
 from localcloud.ec2 import late_answers as late_ec2
 from localcloud.flow import dynamodb, stepfunctions
-from localcloud.iam import judgement
+from localcloud.iam import judgement, outer_policies
 from localcloud.rds import cluster_states, group_changes, instance_states
 from localcloud.rds import late_answers as late_rds
 from localcloud.s3 import glacier_objects
@@ -46,6 +46,7 @@ KEPT = (
     "localcloud.ec2.sharing",
     "localcloud.ec2.volume_keys",
     "localcloud.iam.judgement",
+    "localcloud.iam.outer_policies",
     "localcloud.rds.cluster_states",
     "localcloud.rds.group_changes",
     "localcloud.rds.instance_states",
@@ -72,6 +73,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     sharing.install()
     volume_keys.install()
     judgement.install()
+    outer_policies.install()
     patch.setattr(judgement, "_is_judging", False)
     s3_rules.install()
     dynamodb.install()
