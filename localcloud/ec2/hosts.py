@@ -2,8 +2,13 @@
 
 The user data is not executed. Its comment lines say what it would have done:
 `# dbrestore-program: s3://bucket/key` is unpacked to opt/dbrestore (with `.ready` in it), `# dbrestore-max-minutes: N` ends the instance
-N (scaled) minutes after the launch. Like a real agent, the host registers with SSM only if it has an instance profile, and never when the
-program can't be fetched with the profile's role; `console.log` says why.
+N (scaled) minutes after the launch. A program that can't be fetched with the profile's role and through the VPC's endpoints leaves the
+script's own last words there (`.failed`). Like a real agent, the host registers with SSM all the same, and never without an instance
+profile with a role.
+
+| moto 5.2.5 | fixed to |
+|---|---|
+| GetConsoleOutput: the same text for every instance | behind it what the instance said, also when it is gone |
 
 Invariant: when the instance ends or is stopped, every process group of its commands is killed at once; when it ends, its folder goes like
 an encrypted volume. SSM hears of neither: it misses the agent's pings, and takes minutes to say so. `systemctl stop amazon-ssm-agent`
@@ -16,20 +21,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
+from moto.ec2.responses.general import SAMPLE_CONSOLE_OUTPUT, General
+from moto.ec2.utils import Base64EncodedString
 
 from localcloud.base import clock
-from localcloud.ec2 import host_files, instances
+from localcloud.base.corrections import fix
+from localcloud.ec2 import host_files, host_programs, instances
 from localcloud.ec2.command_documents import KNOWS_VARIABLES, Script
 from localcloud.iam import roles
 
@@ -42,8 +47,6 @@ REGISTRATION = 20.0
 CONNECTION_LOST = 600.0
 # Seconds, at most, until the last system call of a killed process has come back.
 DELETION = 5.0
-PROGRAM = re.compile(r"^# dbrestore-program: s3://([^/\s]+)/(\S+)$", re.MULTILINE)
-PROGRAM_REGION = re.compile(r'^ *aws s3 cp --region "([a-z0-9-]+)" ', re.MULTILINE)
 MAX_MINUTES = re.compile(r"^# dbrestore-max-minutes: (\d+)$", re.MULTILINE)
 
 _directory = Path()
@@ -54,13 +57,14 @@ _hosts: dict[str, "Host"] = {}
 @dataclass
 class Host:
     """One instance from the inside. `instance` is moto's; `has_ended`: nothing runs in it, until it is started again if it was only
-    stopped; `silent_since` at which moment of the cloud its agent fell silent."""
+    stopped; `silent_since` at which moment of the cloud its agent fell silent; `said` is what stands on its console."""
 
     instance: Any
     directory: Path
     is_registered: bool = False
     has_ended: bool = False
     silent_since: float | None = None
+    said: str = ""
     groups: set[int] = field(default_factory=set)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -88,14 +92,20 @@ class Host:
     def role_arn(self) -> str | None:
         """The role of the instance profile, if there is one."""
         association = self.instance.ec2_backend.iam_instance_profile_associations.get(self.instance.id)
-        roles = association.iam_instance_profile.roles if association else []
-        return roles[0].arn if roles else None
+        found = association.iam_instance_profile.roles if association else []
+        return found[0].arn if found else None
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What the instance's metadata service would give."""
+        return roles.session(self.role_arn, self.instance.id) if self.role_arn else {}
 
 
 def install(directory: Path, endpoint: str) -> None:
     """Give every instance launched from now on an inside under `directory`/instances; `endpoint` is the cloud's URL."""
     global _directory, _endpoint
     _directory, _endpoint = directory, endpoint
+    fix(General, "get_console_output", _console)
     if _boot not in instances.launched:
         instances.launched.append(_boot)
         instances.ended.append(_end)
@@ -156,7 +166,7 @@ def environment(host: Host) -> dict[str, str]:
         "AWS_SSM_INSTANCE_ID": host.instance.id,
         "DBRESTORE_HOME": str(home / "opt" / "dbrestore"),
         "DBRESTORE_STATE_DIR": str(home / "state"),
-        **{name.upper(): value for name, value in _credentials(host).items()},
+        **{name.upper(): value for name, value in host.credentials.items()},
     }
 
 
@@ -218,42 +228,21 @@ def _speak_again(host: Host) -> None:
 def _register(host: Host, user_data: str) -> None:
     time.sleep(clock.shortened(instances.BOOT))
     try:
-        if host.role_arn is None:
-            raise LookupError("no instance profile with a role: the SSM agent has no credentials")
-        program, region = PROGRAM.search(user_data), PROGRAM_REGION.search(user_data)
-        if program:
-            (host.directory / "opt").mkdir()
-            place = region[1] if region else host.instance.region_name
-            (host.directory / "opt" / "dbrestore").symlink_to(_program(host, program[1], program[2], place))
-    except Exception as error:
-        # The folder is gone if the cloud was shut down meanwhile; then nobody reads the log.
-        with suppress(FileNotFoundError):
-            (host.directory / "console.log").write_text(f"{type(error).__name__}: {error}\n")
+        host_programs.install(host, user_data, _directory / "programs", _endpoint)
+    except FileNotFoundError:
+        return  # Its folder is gone if the cloud was shut down meanwhile.
+    if host.role_arn is None:
+        host.said += "no instance profile with a role: the SSM agent has no credentials\n"
         return
     time.sleep(clock.shortened(REGISTRATION))
     host.is_registered = True
 
 
-def _program(host: Host, bucket: str, key: str, region: str) -> Path:
-    """The unpacked program, shared by all instances: it has about 100 MB. Fetched with the instance's own role, as the real boot does."""
-    credentials: dict[str, Any] = _credentials(host)
-    s3 = boto3.client("s3", endpoint_url=_endpoint, region_name=region, config=Config(s3={"addressing_style": "path"}), **credentials)
-    version = s3.head_object(Bucket=bucket, Key=key)["ETag"]
-    unpacked = _directory / "programs" / sha256(f"{bucket}/{key}/{version}".encode()).hexdigest()[:16]
-    if not unpacked.exists():
-        unpacked.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=unpacked.parent) as folder:
-            s3.download_file(bucket, key, f"{folder}/program.zip")
-            host_files.unpack(Path(folder, "program.zip"), Path(folder, "tree"))
-            # Another instance may have been faster: its tree is as good.
-            with suppress(OSError):
-                Path(folder, "tree").rename(unpacked)
-    return unpacked
-
-
-def _credentials(host: Host) -> dict[str, str]:
-    """What the instance's metadata service would give."""
-    return roles.session(host.role_arn, host.instance.id) if host.role_arn else {}
+def _console(original: Callable[[Any], Any], response: Any) -> Any:
+    answer = original(response)
+    if host := _hosts.get(answer.result["InstanceId"]):
+        answer.result["Output"] = Base64EncodedString.from_raw_string(f"{SAMPLE_CONSOLE_OUTPUT}{host.said}")
+    return answer
 
 
 def _power_off(host: Host) -> None:

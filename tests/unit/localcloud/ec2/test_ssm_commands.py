@@ -392,21 +392,83 @@ def test_the_program_of_the_user_data_is_unpacked_once_and_runs(systems: Any, ec
     assert not os.access(trees.pop() / "data", os.X_OK)
 
 
-def test_an_instance_whose_program_or_profile_is_missing_never_registers(
-    systems: Any, ec2: Any, image: str, profile: str, home: Path
-) -> None:
+def console(ec2: Any, instance_id: str) -> str:
+    return str(ec2.get_console_output(InstanceId=instance_id)["Output"])
+
+
+def test_an_instance_without_a_profile_never_registers_and_says_so(systems: Any, ec2: Any, image: str) -> None:
+    instance_id = launch(ec2, image)["InstanceId"]
+
+    wait_for(lambda: "the SSM agent has no credentials" in console(ec2, instance_id))
+    time.sleep(0.5)
+
+    assert instance_id not in online(systems)
+    ec2.terminate_instances(InstanceIds=[instance_id])
+    wait_for(lambda: state(ec2, instance_id) == "terminated")
+    assert "the SSM agent has no credentials" in console(ec2, instance_id)
+
+
+# As the product's boot script has it, continued on a line of its own.
+BOOT = """#!/bin/bash
+# dbrestore-program: {uri}
+[ -e /opt/dbrestore.zip ] || failed "{uri} could not be fetched: look at the \\
+way to S3"
+"""
+
+
+def test_a_program_that_is_missing_leaves_the_scripts_last_words(systems: Any, ec2: Any, image: str, profile: str) -> None:
     upload(program())
-    user_data = "#!/bin/bash\n# dbrestore-program: s3://programs/missing.zip\n"
-    without_program = launch(ec2, image, IamInstanceProfile={"Name": profile}, UserData=user_data)["InstanceId"]
-    without_profile = launch(ec2, image)["InstanceId"]
+    instance_id = registered(systems, ec2, image, profile, UserData=BOOT.format(uri="s3://programs/missing.zip"))
 
-    for instance_id, reason in ((without_program, "404"), (without_profile, "instance profile")):
-        console = home / "instances" / instance_id / "console.log"
-        wait_for(console.exists)
-        time.sleep(0.5)
+    told = finished(systems, send(systems, instance_id, 'ls -A "$DBRESTORE_HOME"; cat "$DBRESTORE_HOME/.failed"'), instance_id)
 
-        assert reason in console.read_text()
-        assert instance_id not in online(systems)
+    words = "s3://programs/missing.zip could not be fetched: look at the way to S3"
+    assert told["StandardOutputContent"] == f".failed\n{words}\n"
+    assert f"dbrestore: the worker could not boot: {words}\n" in console(ec2, instance_id)
+
+
+NOBODY_READS = {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}]}
+ONE_ROLE_READS = {
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "*",
+            "Resource": "*",
+            "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/somebody"}},
+        }
+    ]
+}
+OTHERS_DATA = {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::elsewhere/*"}]}
+EVERYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "refused"),
+    [
+        (NOBODY_READS, "with an explicit deny in a VPC endpoint policy"),
+        (ONE_ROLE_READS, "because no VPC endpoint policy allows the s3:GetObject action"),
+        ({"Statement": [*OTHERS_DATA["Statement"], EVERYTHING]}, ""),
+    ],
+    ids=["denies", "allows others", "is about others"],
+)
+def test_the_program_comes_through_the_endpoint_that_the_vpc_has_for_s3(
+    systems: Any, ec2: Any, image: str, profile: str, policy: dict[str, Any], refused: str
+) -> None:
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "association.main", "Values": ["true"]}]
+    table = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"][0]["RouteTableId"]
+    made = ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName="com.amazonaws.eu-central-1.s3", RouteTableIds=[table], PolicyDocument=json.dumps(policy)
+    )
+    try:
+        instance_id = registered(systems, ec2, image, profile, UserData=BOOT.format(uri=upload(program())))
+        told = finished(systems, send(systems, instance_id, 'ls -A "$DBRESTORE_HOME"'), instance_id)["StandardOutputContent"]
+    finally:
+        ec2.delete_vpc_endpoints(VpcEndpointIds=[made["VpcEndpoint"]["VpcEndpointId"]])
+
+    assert (".failed" in told, ".ready" in told) == (bool(refused), not refused)
+    assert refused in console(ec2, instance_id)
 
 
 def program() -> bytes:
