@@ -255,6 +255,8 @@ UNPAIR_GROUPS = (SEE_GROUPS, *SEE_TARGET, *CHANGE_GROUP_LIST, REVOKE_RULES, DELE
 
 RUN_JOBS = (
     SEE_WORKERS,
+    # For the error of a job that found a worker which could not boot.
+    READ_CONSOLE,
     # Whether SSM still hears the agent, and its version, for the error of a job that was not done.
     SEE_REGISTRATION,
     Statement(("ssm:SendCommand",), (f"arn:{{partition}}:ssm:{{region}}:{{account}}:document/{names.JOB_DOCUMENT}",)),

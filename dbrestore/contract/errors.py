@@ -315,7 +315,7 @@ class WorkFailed(RestoreError):
 
 
 class WorkerNotStarted(WorkFailed):
-    """The worker could not be launched or never came under SSM's control."""
+    """The worker could not be launched, never came under SSM's control, or could not boot."""
 
 
 class WorkerLost(WorkFailed):

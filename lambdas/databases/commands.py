@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from dbrestore.contract import limits
-from dbrestore.contract.errors import RestoreError, WorkerFailed, WorkerTimedOut
+from dbrestore.contract.deployed.job_document import NEVER_BOOTED
+from dbrestore.contract.errors import RestoreError, WorkerFailed, WorkerNotStarted, WorkerTimedOut
 from lambdas.runtime.aws import TargetAccount
 from lambdas.worker import agent
 
 if TYPE_CHECKING:
-    from mypy_boto3_ssm.type_defs import CommandTypeDef
+    from mypy_boto3_ssm.type_defs import CommandTypeDef, GetCommandInvocationResultTypeDef
 
     from lambdas.databases.job_rows import JobRow
 
@@ -34,6 +35,20 @@ def is_cut_off(target: TargetAccount, row: "JobRow") -> bool:
     return told is not None and told.get("StatusDetails", "").startswith("Execution")
 
 
+def never_booted(target: TargetAccount, row: "JobRow") -> bool:
+    """Whether the row's command found a worker whose boot script has failed: no command of it ever began the program, and none will."""
+    try:
+        return _told(target, row).get("ResponseCode") == NEVER_BOOTED
+    except ClientError:
+        return False
+
+
+def not_booted(target: TargetAccount, row: "JobRow", console: str | None) -> WorkerNotStarted:
+    """What it means; `console` says where the text of the instance's console lies."""
+    kept = f"; what it said while it booted lies in {console}" if console else ""
+    return WorkerNotStarted(f"The job {row.name} was not begun on {row.instance_id}: {_tail(_told(target, row))}{kept}")
+
+
 def end(target: TargetAccount, row: "JobRow") -> RestoreError:
     """What it means that the command is over and there is no result."""
     if is_cut_off(target, row):
@@ -47,11 +62,18 @@ def end(target: TargetAccount, row: "JobRow") -> RestoreError:
 
 def _last_words(target: TargetAccount, row: "JobRow") -> str:
     try:
-        told = target.ssm.get_command_invocation(CommandId=row.command_id or "", InstanceId=row.instance_id)
+        told = _told(target, row)
     except ClientError as error:
         return f"The worker's command for the job {row.name} ended without a result, and SSM says: {error}"
-    tail = told.get("StandardErrorContent", "")[-limits.ERROR_TAIL_CHARACTERS :].strip()
     return (
         f"The worker's program ended without a result for the job {row.name} ({told.get('StatusDetails')}, exit code "
-        f"{told.get('ResponseCode')}). Its last words: {tail or 'none'}"
+        f"{told.get('ResponseCode')}). Its last words: {_tail(told) or 'none'}"
     )
+
+
+def _told(target: TargetAccount, row: "JobRow") -> "GetCommandInvocationResultTypeDef":
+    return target.ssm.get_command_invocation(CommandId=row.command_id or "", InstanceId=row.instance_id)
+
+
+def _tail(told: "GetCommandInvocationResultTypeDef") -> str:
+    return told.get("StandardErrorContent", "")[-limits.ERROR_TAIL_CHARACTERS :].strip()

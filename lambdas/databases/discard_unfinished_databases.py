@@ -89,11 +89,24 @@ def _verification(restore: Restore, where: Anchor) -> Result | None:
 
 
 def _nobody_logged_in(restore: Restore) -> bool:
-    """Whether every job that makes something has ended, and says that no worker of the restore ever had a session with the server, as when
-    the secret is gone: then there is nothing to drop, and no worker that could log in to look."""
+    """Whether every job that makes something has ended, and no worker of the restore ever had a session with the server, as when the secret
+    is gone or no worker could boot: then there is nothing to drop, and perhaps no worker that could look."""
     begun = jobs_of(restore.ledger.table, restore.ledger.restore_id, REPLAY, RESTORE, EXCHANGE)
-    told = [result(restore, name) for name in begun]
-    return bool(told) and all(one is not None and one.error is not None and not one.logged_in for one in told)
+    return bool(begun) and all(_had_no_session(restore, name) for name in begun)
+
+
+def _had_no_session(restore: Restore, name: str) -> bool:
+    if told := result(restore, name):
+        return told.error is not None and not told.logged_in
+    row = job_row(restore.ledger, name)
+    # With more than one, the worker before may have begun it.
+    return row is not None and row.workers == 1 and row.instance_id in _never_booted(restore)
+
+
+def _never_booted(restore: Restore) -> set[str]:
+    """The instances on which a job found that the boot script had failed: no other was ever begun there, whatever became of its command."""
+    rows = (job_row(restore.ledger, name) for name in reading.job_names(restore.ledger.table, restore.ledger.restore_id))
+    return {row.instance_id for row in rows if row and row.error == WorkerNotStarted.__name__}
 
 
 def _settle_never_begun(restore: Restore, rows: tuple[ResourceRow, ...], why: str) -> None:

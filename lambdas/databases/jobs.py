@@ -19,6 +19,7 @@ from dbrestore.contract.errors import (
     InternalContradiction,
     NotReady,
     RestoreClosed,
+    RestoreError,
     WorkerLost,
     WorkerToReplace,
 )
@@ -33,7 +34,7 @@ from lambdas.databases.job_rows import JobRow, age, item, job_row, save
 from lambdas.pairing import group_list
 from lambdas.runtime.aws import TargetAccount
 from lambdas.runtime.state import Restore
-from lambdas.worker import shown_instances
+from lambdas.worker import boot_log, shown_instances
 
 # What RDS does, not the worker: its tasks run on, and a program that begins again finds them by their keys.
 RENEWABLE = ("restore",)
@@ -51,8 +52,8 @@ def ensure_job(
     minutes: int,
     while_: Status = "RUNNING",
 ) -> Result:
-    """The job's result, once it is there. Raises NotReady, WorkerLost, WorkerFailed, WorkerTimedOut, and WorkerToReplace for a job that
-    goes on when it is asked for with another worker."""
+    """The job's result, once it is there. Raises NotReady, WorkerLost, WorkerFailed, WorkerNotStarted, WorkerTimedOut, and WorkerToReplace
+    for a job that goes on when it is asked for with another worker."""
     if found := result(restore, name):
         return found
     row = job_row(restore.ledger, name) or _begin(restore, name, instance_id, work, while_)
@@ -83,9 +84,15 @@ def _ensure(restore: Restore, where: Whereabouts, row: JobRow, work: Job, *, min
         if while_ == "RUNNING":
             group_list.keep(restore, where)
         raise NotReady(f"waiting for the worker {row.instance_id} to finish the job {name}")
-    error = error or commands.end(target, row)
+    error = error or _why_ended(restore, target, row)
     save(restore.ledger, row.model_copy(update={"error": type(error).__name__}))
     raise error
+
+
+def _why_ended(restore: Restore, target: TargetAccount, row: JobRow) -> RestoreError:
+    if not commands.never_booted(target, row):
+        return commands.end(target, row)
+    return commands.not_booted(target, row, boot_log.keep(restore, target.ec2, row.instance_id))
 
 
 def result(restore: Restore, name: str) -> Result | None:
@@ -196,6 +203,8 @@ def _may_run(target: TargetAccount, row: JobRow, now: datetime) -> bool:
 
 def _renewed(restore: Restore, target: TargetAccount, where: Whereabouts, row: JobRow, work: Job) -> bool:
     """Whether another command goes on with a job whose command SSM has ended."""
+    if commands.never_booted(target, row):
+        return False
     is_cut_off = commands.is_cut_off(target, row)
     failed = row.failed_commands + (not is_cut_off)
     if not (_is_carried_on(work) and failed < limits.JOB_COMMANDS) and not (work.kind in RENEWABLE and is_cut_off):

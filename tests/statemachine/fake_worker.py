@@ -14,6 +14,7 @@ from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from dbrestore.contract.checks.asked import CheckAnswer
+from dbrestore.contract.deployed import job_document
 from dbrestore.contract.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result, SwapResult
 from dbrestore.contract.swaps.exchanges import SwapJob
 from tests.statemachine.fake_native import NativeServer
@@ -221,6 +222,13 @@ def end_without_result(worker: FakeWorker, job: Job, command: Any) -> None:
     leave_unfinished(worker, job, command)
     command.status = "Failed"
     command.invocations[0].update(Status="Failed", StandardErrorContent="MemoryError", ResponseCode=137)
+
+
+def find_no_program(_worker: FakeWorker, _job: Job, command: Any) -> None:
+    """The boot script had failed before any command came."""
+    command.status = "Failed"
+    told = "the worker could not boot: s3://evidence/programs/worker.zip could not be fetched\n"
+    command.invocations[0].update(Status="Failed", StandardErrorContent=told, ResponseCode=job_document.NEVER_BOOTED)
 
 
 def leave_unfinished(worker: FakeWorker, job: Job, _command: Any) -> None:

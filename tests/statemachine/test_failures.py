@@ -1,5 +1,6 @@
 """Whatever fails: every remover runs, the execution ends FAILED with the first error, and the account is as it was."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from dbrestore.contract import limits
 from dbrestore.contract.errors import AwsRefused, ReplayFailed
 from dbrestore.contract.job import ErrorNote, Job, Result
+from lambdas.databases.job_rows import job_row, save
 from tests.statemachine.engines import POSTGRES, REMOVERS, SQLSERVER, Engine, in_each_creator, of, of_both_engines
-from tests.statemachine.fake_worker import Behaviour, FakeWorker, end_without_result, leave_unfinished, lose_worker
+from tests.statemachine.fake_worker import Behaviour, FakeWorker, end_without_result, find_no_program, leave_unfinished, lose_worker
 from tests.statemachine.world import World
 
 
@@ -88,6 +90,55 @@ def test_a_worker_that_never_could_log_in_leaves_nothing_and_none_is_asked_to_lo
     rows = [row for row in world.report()["resources"] if row["kind"] in ("database", "role", "native-task")]
     assert rows
     assert {(row["state"], row["note"]) for row in rows} == {("DELETED", "no worker ever had a session with the server")}
+
+
+@of_both_engines
+def test_a_worker_that_never_booted_leaves_nothing_and_none_is_asked_to_look(world: World, engine: Engine) -> None:
+    before = world.use(engine).inventory()
+    world.worker.behaviour[engine.job] = find_no_program
+    world.worker.behaviour["discard"] = find_no_program
+
+    ended = world.run()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "WorkerNotStarted")
+    words = r"was not begun on i-\w+: the worker could not boot: s3://evidence/programs/worker.zip could not be fetched; what it said"
+    assert re.search(rf"The job {engine.job} {words} .* lies in s3://evidence/restores/r-\w+/boot/i-\w+\.log$", ended["cause"])
+    assert world.inventory() == before
+    assert [job.kind for job in world.worker.jobs] == [engine.job]
+    rows = [row for row in world.report()["resources"] if row["kind"] in ("database", "role", "native-task")]
+    assert rows
+    assert {(row["state"], row["note"]) for row in rows} == {("DELETED", "no worker ever had a session with the server")}
+
+
+def test_a_function_that_dies_before_it_noted_that_costs_one_look(world: World) -> None:
+    before = world.inventory()
+    world.worker.behaviour = {"replay": find_no_program, "discard": find_no_program}
+
+    def forget() -> None:
+        world.before.pop("DiscardUnfinishedDatabases")
+        row = job_row(world.ledger(), "replay")
+        assert row
+        save(world.ledger(), row.model_copy(update={"error": None}))
+
+    world.before["DiscardUnfinishedDatabases"] = forget
+
+    ended = world.run()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "WorkerNotStarted")
+    assert [job.kind for job in world.worker.jobs] == ["replay", "discard"]
+    assert world.inventory() == before
+
+
+def test_one_that_never_booted_after_one_that_worked_says_nothing_of_the_server(world: World) -> None:
+    before = world.inventory()
+    behaviours = iter((lose_worker, find_no_program))
+    world.worker.behaviour["replay"] = lambda *work: next(behaviours)(*work)
+
+    ended = world.run()
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "WorkerNotStarted")
+    assert [job.kind for job in world.worker.jobs] == ["replay", "replay", "discard"]
+    assert world.inventory() == before
 
 
 @of_both_engines

@@ -13,6 +13,9 @@ JOB_URI = r"^s3://[a-z0-9.-]{3,63}/restores/[A-Za-z0-9%._-]+/jobs/[A-Za-z0-9%._-
 # An agent before KNOWS_VARIABLES doesn't know ENV_VAR and puts the parameter into the text instead (AWS Systems Manager User Guide,
 # "Troubleshooting parameter handling issues"): harmless, because the pattern lets nothing through that a shell would read.
 KNOWS_VARIABLES = (3, 3, 2746, 0)
+# The exit code of a command on a worker whose boot script has failed: the program never began there, and never will. No other end of a
+# command has it; the program's own are below.
+NEVER_BOOTED = 69
 SCRIPT = """\
 if [ -z "${SSM_JobUri+x}" ]; then SSM_JobUri="{{ JobUri }}"; fi
 home="${DBRESTORE_HOME:-/opt/dbrestore}"
@@ -20,13 +23,13 @@ tries=0
 until [ -e "$home/.ready" ]; do
   if [ -e "$home/.failed" ]; then echo "the worker could not boot: $(cat "$home/.failed")" >&2; exit 69; fi
   tries=$((tries + 1))
-  if [ "$tries" -gt 600 ]; then echo "the worker's program did not arrive in $home within 10 minutes" >&2; exit 69; fi
+  if [ "$tries" -gt 600 ]; then echo "the worker's program did not arrive in $home within 10 minutes" >&2; exit 75; fi
   sleep 1
 done
 ulimit -c 0
 if [ -e "$home/.user" ]; then
   read -r user folder < "$home/.user"
-  cd "$folder" || exit 69
+  cd "$folder" || exit 75
   umask 077
   export HOME="$folder" TMPDIR="$folder"
   exec setpriv --reuid="$user" --regid="$user" --init-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$home/run" "$SSM_JobUri"

@@ -146,7 +146,7 @@ def test_it_is_started_through_setpriv_and_not_at_all_without_its_folder(tmp_pat
     assert with_folder.stdout == (
         f"--reuid=dbrestore --regid=dbrestore --init-groups --no-new-privs --inh-caps=-all --bounding-set=-all {tmp_path}/run s3://b/job\n"
     )
-    assert (without.stdout, without.returncode) == ("", 69)
+    assert (without.stdout, without.returncode) == ("", 75)
 
 
 def _start(home: Path, uri: str) -> "subprocess.Popen[str]":

@@ -302,7 +302,7 @@ def test_a_boot_that_fails_says_why_to_the_console_and_to_the_command_and_is_not
         text=True,
         check=False,
     )
-    assert (command.returncode, command.stderr) == (69, f"the worker could not boot: {last_words}\n")
+    assert (command.returncode, command.stderr) == (job_document.NEVER_BOOTED, f"the worker could not boot: {last_words}\n")
 
 
 def test_what_an_agent_that_never_answers_wrote_is_on_the_console_before_the_worker_is_given_up(
