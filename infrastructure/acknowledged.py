@@ -36,8 +36,8 @@ WILDCARDS: Mapping[str, str] = {
     "arn:{partition}:iam::{account}:role/*": "the doctor reads the role of an option group, which has any name",
     "arn:{partition}:iam::{account}:role/{prefix}-target-*": "the doctor reads the target roles of all Regions",
     "arn:{partition}:kms:*:{account}:key/*": "people choose keys; the condition holds them to S3 and Secrets Manager",
-    "arn:{partition}:kms:*:{control}:key/*": "the key of the repository, in another account perhaps; the condition holds it to S3",
-    "arn:{partition}:kms:{region}:*:key/*": "keys of volumes, which people choose; the condition holds them to EC2",
+    "{repository_keys}": "the control account's keys unless one is named (EncryptionKey); the condition holds them to S3",
+    "{volume_keys}": "keys of volumes, which people choose, unless one is named (VolumeKey); the condition holds them to EC2",
     "arn:{partition}:kms:{region}:{account}:key/*": "the doctor reads what a key allows, and decrypts nothing",
     "arn:{partition}:lambda:{region}:{account}:function:{prefix}-*": "the doctor reads the functions of this installation",
     "arn:{partition}:rds-db:{region}:{account}:dbuser:*/{iam_user}": "one user; the instance is named by a request",
@@ -81,7 +81,7 @@ def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
 
 def acknowledge_wildcards(role: IConstruct, statements: Iterable[Statement], places: Places) -> None:
     """Of a role's policy. Raises KeyError naming the pattern that has no reason."""
-    patterns = {resource for statement in statements for resource in statement.resources if "*" in resource}
+    patterns = {resource for statement in statements for resource in statement.resources if "*" in resource or resource in WILDCARDS}
     texts = {text: WILDCARDS[pattern] for pattern in sorted(patterns) for text in filled(pattern, places)}
     acknowledge(role, {wildcard(role, text): why for text, why in texts.items()})
 

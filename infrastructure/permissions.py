@@ -36,6 +36,8 @@ GROUPS_OF_ANYBODY = "arn:{partition}:ec2:{region}:*:security-group/*"
 INSTANCES = "arn:{partition}:ec2:{region}:{account}:instance/*"
 VOLUMES = "arn:{partition}:ec2:{region}:{account}:volume/*"
 INTERFACES = "arn:{partition}:ec2:{region}:{account}:network-interface/*"
+# What the repository's and the evidence's files are encrypted with: the key that the TargetStack is told, or any of the control account's.
+REPOSITORY_KEYS = "{repository_keys}"
 SECRETS = "arn:{partition}:secretsmanager:{region}:{account}:secret:"
 DB_INSTANCES = "arn:{partition}:rds:{region}:{account}:db:*"
 DB_CLUSTERS = "arn:{partition}:rds:{region}:{account}:cluster:*"
@@ -199,7 +201,7 @@ LAUNCH_WORKER = (
 )
 # For volumes that are encrypted with a customer's own key, which may be another account's. Through EC2 alone; EC2 makes the grant for
 # itself and retires it with the volume (Amazon EBS User Guide, "Requirements for Amazon EBS encryption").
-VOLUME_KEYS = "arn:{partition}:kms:{region}:*:key/*"
+VOLUME_KEYS = "{volume_keys}"
 THROUGH_EC2 = {"StringEquals": {"kms:ViaService": "ec2.{region}.amazonaws.com"}}
 USE_VOLUME_KEYS = (
     Statement(
@@ -298,11 +300,7 @@ COPY_BACKUPS = (
     Statement(("s3:GetObjectVersion",), ("{in_place_files}*",)),
     Statement(("s3:PutObject", "s3:ListMultipartUploadParts"), (STAGED_OBJECTS,)),
     DECRYPT_IN_PLACE,
-    Statement(
-        ("kms:Decrypt",),
-        ("arn:{partition}:kms:*:{control}:key/*",),
-        {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}},
-    ),
+    Statement(("kms:Decrypt",), (REPOSITORY_KEYS,), {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}),
 )
 STAGE_BACKUPS = (MAKE_STAGING_BUCKET, SEE_STAGED, *COPY_BACKUPS)
 REMOVE_STAGED = (
@@ -411,9 +409,11 @@ WORKER = (
     Statement(("secretsmanager:GetSecretValue",), (SECRETS + "*",), _tagged({CREDENTIALS: "true"})),
     # One user of the databases, where somebody made it and gave it rds_iam.
     Statement(("rds-db:connect",), ("arn:{partition}:rds-db:{region}:{account}:dbuser:*/{iam_user}",)),
+    # Of secrets; and of the bucket that the program lies in, where the CDK put it there.
     Statement(
-        ("kms:Decrypt", "kms:GenerateDataKey"),
-        ("arn:{partition}:kms:*:{account}:key/*", "arn:{partition}:kms:*:{control}:key/*"),
+        ("kms:Decrypt",),
+        ("arn:{partition}:kms:*:{account}:key/*",),
         {"StringLike": {"kms:ViaService": ("secretsmanager.{region}.amazonaws.com", "s3.*.amazonaws.com")}},
     ),
+    Statement(("kms:Decrypt", "kms:GenerateDataKey"), (REPOSITORY_KEYS,), {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}),
 )

@@ -37,6 +37,7 @@ MOST_TARGET_ACCOUNTS = 100
 LONGEST_LOCK_DAYS = 36500
 # How long a database that was replaced is kept, unless a request says otherwise.
 KEEP_DAYS = 7
+KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
 POLICY_ARN = r"arn:aws[a-z-]*:iam::(aws|\d{12}):policy/[\w+=,.@/-]{1,511}"
 
 
@@ -211,7 +212,7 @@ def _external_id(text: str) -> str:
 
 
 def _key(text: str) -> str:
-    if text in ("", OWN_KEY) or re.fullmatch(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+", text):
+    if text in ("", OWN_KEY) or re.fullmatch(KEY_ARN, text):
         return text
     raise ValueError(
         f"encryptionKey: {text!r} is neither empty, nor {OWN_KEY!r}, nor the ARN of a KMS key (arn:aws:kms:<Region>:<account>:key/<id>; "

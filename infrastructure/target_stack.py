@@ -23,7 +23,7 @@ from infrastructure.acknowledged import acknowledge_wildcards
 from infrastructure.bundles import worker_program
 from infrastructure.dependencies import ROOT
 from infrastructure.functions import FUNCTIONS
-from infrastructure.settings import CREDENTIAL_PREFIX, EXTERNAL_ID, IAM_USER, POLICY_ARN
+from infrastructure.settings import CREDENTIAL_PREFIX, EXTERNAL_ID, IAM_USER, KEY_ARN, POLICY_ARN
 from infrastructure.statements import Places, Statement, policy
 from lambdas.configuration import in_place as in_place_configuration
 
@@ -54,7 +54,8 @@ class TargetStack(Stack):
     """Deploy once per account and Region.
 
     Parameters: `VpcId` and `VpcId2` to `VpcId4` (of the DB instances), `ControlAccount` and `ControlRegion` (empty: the same as here),
-    `ExternalId` (as in the ControlStack), `CredentialPrefix` and `IamUser` (what workers log in with), `PermissionsBoundary` (empty: none).
+    `ExternalId` (as in the ControlStack), `CredentialPrefix` and `IamUser` (what workers log in with), `PermissionsBoundary` (empty: none),
+    `EncryptionKey` (of the ControlStack's buckets) and `VolumeKey` (of workers; both empty: any).
     `program_key`: the program lies there in the control account's evidence bucket, and the parameter `ProgramKey` may name another; None:
     the CDK publishes it as an asset of the stack.
     """
@@ -69,6 +70,9 @@ class TargetStack(Stack):
         self.iam_user = self._iam_user()
         boundary = "The ARN of the policy that bounds the roles of this stack, or empty"
         self.permissions_boundary = self._or("PermissionsBoundary", Aws.NO_VALUE, rf"^({POLICY_ARN})?$", boundary)
+        self.repository_keys = self._repository_keys()
+        any_volume = f"arn:{Aws.PARTITION}:kms:{Aws.REGION}:*:key/*"
+        self.volume_keys = self._or("VolumeKey", any_volume, rf"^({KEY_ARN})?$", "The ARN of the one key of workers' volumes, or empty")
         self.vpcs = self._vpcs()
         given = self.node.try_get_context("inPlaceConfiguration") or in_place_configuration.DEPLOYED
         self.read_in_place = in_place_configuration.read(ROOT / given).places
@@ -114,6 +118,12 @@ class TargetStack(Stack):
             "How the names of secrets begin that workers may read, or empty",
         )
         return self._or("CredentialPrefix", names.MANAGED_SECRETS, CREDENTIAL_PREFIX, told, default)
+
+    def _repository_keys(self) -> str:
+        anyone = f"arn:{Aws.PARTITION}:kms:*:{self.control_account}:key/*"
+        asked = str(self.node.try_get_context("encryptionKey") or "")
+        told = "The ARN of the KMS key of the ControlStack's buckets, or empty: any of the control account's"
+        return self._or("EncryptionKey", anyone, rf"^({KEY_ARN})?$", told, asked if asked.startswith("arn:") else "")
 
     def _iam_user(self) -> str:
         default = self.node.try_get_context("iamUser")
@@ -189,6 +199,8 @@ class TargetStack(Stack):
             "repository": names.bucket(self._named(names.REPOSITORY_BUCKET), self.control_account, self.control_region),
             "evidence": self.evidence,
             "program": self.program.arn,
+            "repository_keys": self.repository_keys,
+            "volume_keys": self.volume_keys,
             "credential_prefix": self.credential_prefix,
             "iam_user": self.iam_user,
             **in_place.places(self.read_in_place),

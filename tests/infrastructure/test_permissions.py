@@ -204,6 +204,33 @@ def test_keys_are_used_through_ec2_and_granted_to_it_alone(target: Template) -> 
         assert ("kms:CreateGrant" in statement["Action"]) == ("Bool" in statement["Condition"])
 
 
+def of_keys(template: Template) -> dict[str, set[str]]:
+    """The KMS keys that the roles may use, each with how."""
+    found: dict[str, set[str]] = {}
+    for role in template.of_type("AWS::IAM::Role").values():
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
+            actions = {action for action in _listed(statement["Action"]) if action.startswith("kms:")}
+            for key in _listed(statement["Resource"]) if actions else ():
+                found.setdefault(key, set()).update(actions)
+    return found
+
+
+def test_the_stack_that_is_told_which_keys_there_are_lets_no_other_be_used(target: Template, cdk_out: Path) -> None:
+    repository, volumes = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1-a", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/2-b"
+    told = of_keys(template_of(cdk_out, "DbrestoreTarget", VpcId="vpc-1", EncryptionKey=repository, VolumeKey=volumes))
+    anything = of_keys(target)
+
+    own = f"arn:aws:kms:*:{ACCOUNT}:key/*"
+    assert told.keys() - anything.keys() == {repository, volumes}
+    assert told[repository] == {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert (
+        told[volumes] == anything[f"arn:aws:kms:{REGION}:*:key/*"] == {f"kms:{one}" for one in (*OF_VOLUME_KEYS, "Decrypt", "DescribeKey")}
+    )
+    # Of secrets, and of the program's bucket; to look at for the doctor.
+    assert told.keys() - {repository, volumes} == {own, f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*"}
+    assert told[own] == {"kms:Decrypt"}
+
+
 def test_the_target_role_is_the_union_of_the_table(target: Template) -> None:
     role = target.only("AWS::IAM::Role", RoleName=f"dbrestore-target-{REGION}")
     (policy,) = role["Policies"]

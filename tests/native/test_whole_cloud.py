@@ -149,6 +149,33 @@ def test_a_drill_with_damage_ends_red_and_the_same_without_it_green(whole: Whole
     assert whole.inventory() == before
 
 
+def test_a_worker_that_an_endpoint_keeps_from_its_program_says_so_and_leaves_nothing(whole: WholeCloud) -> None:
+    """A condition that no plan can judge: the worker comes up, registers, and has no program."""
+    before, tasks = whole.inventory(), len(whole.engine("erp").tasks)
+    everything = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    of_somebody = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/somebody"}}
+    set_policy(whole, {"Statement": [{**everything, "Condition": of_somebody}]})
+
+    run = whole.start("erp", OTHERS[0])
+    ended = run.ended()
+    set_policy(whole, {"Statement": [everything]})
+
+    assert (ended["status"], ended.get("error")) == ("FAILED", "WorkerNotStarted"), ended
+    told = ended["cause"]
+    assert "could not be fetched: check the subnet's way to S3, the endpoint's policy, and that the TargetStack's program is there" in told
+    bucket, key = told.rpartition("lies in s3://")[2].split("/", 1)
+    console = whole.cloud.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    assert "because no VPC endpoint policy allows the s3:GetObject action" in console
+    assert (whole.inventory(), len(whole.engine("erp").tasks)) == (before, tasks)
+
+
+def set_policy(whole: WholeCloud, policy: dict[str, Any]) -> None:
+    """Of the VPC's endpoint for S3."""
+    ec2 = whole.client("ec2")
+    [endpoint] = [one for one in ec2.describe_vpc_endpoints()["VpcEndpoints"] if one["ServiceName"].endswith(".s3")]
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint["VpcEndpointId"], PolicyDocument=json.dumps(policy))
+
+
 def lose_worker(whole: WholeCloud, _run: Run) -> None:
     """AWS ends the worker's instance."""
     whole.client("ec2").terminate_instances(InstanceIds=whole.workers())

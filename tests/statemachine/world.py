@@ -176,6 +176,7 @@ class World:
         nothing_in_place: dict[str, tuple[str, ...]] = dict.fromkeys(("in_place_bucket", "in_place_files", "in_place_key"), ())
         buckets = {name: f"arn:aws:s3:::{name}" for name in ("repository", "evidence", "program")}
         control = {"control": ACCOUNT, "control_region": REGION, "prefix": "dbrestore"}
+        control |= {"repository_keys": f"arn:aws:kms:*:{ACCOUNT}:key/*", "volume_keys": f"arn:aws:kms:{REGION}:*:key/*"}
         return {"partition": "aws", "region": REGION, "account": ACCOUNT, "vpc": self.vpc_id, **control, **buckets, **nothing_in_place}
 
     def be_inconsistent(self, seed: int) -> Inconsistency:
