@@ -32,7 +32,7 @@ WILDCARDS: Mapping[str, str] = {
     "arn:{partition}:ec2:{region}:{account}:security-group/*": EACH_ITS_OWN,
     "arn:{partition}:ec2:{region}:{account}:volume/*": EACH_ITS_OWN,
     "arn:{partition}:events:{region}:{account}:rule/*": "the doctor reads rules whose names CloudFormation chose",
-    "arn:{partition}:iam::*:role/{prefix}-target-*": "one per target account and Region; its trust policy decides",
+    "arn:{partition}:iam::*:role/{prefix}-target-*": "one per Region; the condition holds them to targetAccounts, and their trust decides",
     "arn:{partition}:iam::{account}:role/*": "the doctor reads the role of an option group, which has any name",
     "arn:{partition}:iam::{account}:role/{prefix}-target-*": "the doctor reads the target roles of all Regions",
     "arn:{partition}:kms:*:{account}:key/*": "people choose keys; the condition holds them to S3 and Secrets Manager",

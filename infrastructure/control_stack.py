@@ -157,6 +157,7 @@ class ControlStack(Stack):
             "prefix": self.prefix,
             "region": Aws.REGION,
             "account": Aws.ACCOUNT_ID,
+            "target_account": (Aws.ACCOUNT_ID, *self.target_accounts),
             "ledger": self.ledger.table_arn,
             "repository": self.repository.bucket_name,
             "evidence": self.evidence.bucket_name,

@@ -57,7 +57,12 @@ LEDGER = Statement(
     ),
     ("{ledger}",),
 )
-ASSUME_TARGET_ROLE = Statement(("sts:AssumeRole",), (f"arn:{{partition}}:iam::*:role/{names.TARGET_ROLE}-*",))
+# A condition, because a template has no room for a hundred ARNs in each of twenty roles; whether STS fills the key in, no page says.
+ASSUME_TARGET_ROLE = Statement(
+    ("sts:AssumeRole",),
+    (f"arn:{{partition}}:iam::*:role/{names.TARGET_ROLE}-*",),
+    {"StringEqualsIfExists": {"aws:ResourceAccount": ("{target_account}",)}},
+)
 # Listing lets a missing key answer "not found" instead of "denied".
 READ_REPOSITORY = (
     Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*",)),

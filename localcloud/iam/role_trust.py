@@ -52,7 +52,7 @@ def _trusting(response: Any, caller: Any) -> Any:
     arn = response._get_param("RoleArn")
     role = roles.find(arn)
     principal = caller.role_arn if caller else f"arn:aws:iam::{response.current_account}:root"
-    context = {"aws:principalarn": principal, "aws:principalaccount": principal.split(":")[4]}
+    context = {"aws:principalarn": principal, "aws:principalaccount": principal.split(":")[4], "aws:resourceaccount": arn.split(":")[4]}
     if external_id := response._get_param("ExternalId"):
         context["sts:externalid"] = external_id
     question = Question(principal, "sts:AssumeRole", arn, context)

@@ -252,6 +252,17 @@ def test_a_session_in_the_target_account_may_do_what_its_function_does(control: 
         assert session == _actions(row.target)
 
 
+def test_target_roles_are_those_of_the_accounts_that_are_named(control: Template, tmp_path: Path) -> None:
+    named = template_of(synthesise(tmp_path / "out", targetAccounts="111111111111,222222222222"), "DbrestoreControl")
+
+    for template, accounts in ((control, [ACCOUNT]), (named, [ACCOUNT, "111111111111", "222222222222"])):
+        roles = template.of_type("AWS::IAM::Role").values()
+        statements = [s for r in roles for p in r.get("Policies", ()) for s in p["PolicyDocument"]["Statement"]]
+        assuming = [s for s in statements if "sts:AssumeRole" in _listed(s["Action"])]
+        assert assuming
+        assert all(s["Condition"] == {"StringEqualsIfExists": {"aws:ResourceAccount": accounts}} for s in assuming)
+
+
 def test_only_functions_with_work_there_may_assume_the_target_role(control: Template) -> None:
     rows = {f"dbrestore-control-{row.state}-{REGION}": row for row in FUNCTIONS if not (row.answers_api or row.adopts)}
     roles = {r["RoleName"]: r for r in control.of_type("AWS::IAM::Role").values()}
