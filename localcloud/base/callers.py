@@ -81,7 +81,7 @@ def call_of(response: Any, resource: str = "*") -> Call | None:
 
 def is_role_asking() -> bool:
     """Whether the request that this thread answers is a role's: what an account's owner asks, people and tests ask."""
-    return bool(_here.principal != "root")
+    return _here.principal != "root" and not _here.principal.endswith(f":role/{roles.OWNER}")
 
 
 def _about(response: Any, service: str, region: str) -> str:

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from localcloud import cloud as local
+from localcloud.base.clients import HOME, Place
 from localcloud.cloud import Cloud
 from localcloud.server import LocalCloudError
 from tests.unit.localcloud.flow import lambda_functions
@@ -80,6 +81,23 @@ def test_what_still_runs_when_a_cloud_stops_never_reaches_the_next_one(tmp_path:
     second.stop()
     assert strangers == []
     assert list((tmp_path / "second" / "lambda").glob("log/*")) == []
+
+
+def test_where_roles_alone_meet_inconsistency_an_owner_sees_what_is(tmp_path: Path) -> None:
+    running = local.start(tmp_path, time_scale=1, schedules=False)
+    try:
+        elsewhere = Place("210987654321", running.region)
+        for place in (HOME, elsewhere):
+            role = running.client("iam", place=place).create_role(RoleName="looker", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+            owner, other = running.client("ec2", place=place), running.client("ec2", role, place)
+            running.be_inconsistent(1, for_roles_alone=True)
+            made = owner.create_security_group(GroupName="new", Description="new")["GroupId"]
+
+            assert owner.describe_security_groups(GroupIds=[made])["SecurityGroups"]
+            with pytest.raises(other.exceptions.ClientError, match="InvalidGroup.NotFound"):
+                other.describe_security_groups(GroupIds=[made])
+    finally:
+        running.stop()
 
 
 def test_a_busy_port_is_named(tmp_path: Path) -> None:
