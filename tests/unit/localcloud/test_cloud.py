@@ -94,7 +94,7 @@ def test_where_roles_alone_meet_inconsistency_an_owner_sees_what_is(tmp_path: Pa
             made = owner.create_security_group(GroupName="new", Description="new")["GroupId"]
 
             assert owner.describe_security_groups(GroupIds=[made])["SecurityGroups"]
-            with pytest.raises(other.exceptions.ClientError, match="InvalidGroup.NotFound"):
+            with pytest.raises(other.exceptions.ClientError, match=r"InvalidGroup\.NotFound"):
                 other.describe_security_groups(GroupIds=[made])
     finally:
         running.stop()
