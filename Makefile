@@ -41,7 +41,7 @@ test: installed ## every test that takes seconds, in three processes: each waits
 
 faults: installed ## every fault in every state, every way to fail; an hour
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/native tests/statemachine tests/generated
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow tests/databases tests/unit/localcloud
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow tests/databases tests/unit tests/test_orchestration_benchmark.py
 
 api-fuzz: installed ## the HTTP API of a local cloud against its OpenAPI document, by schemathesis; minutes
 	$(BIN)/python -m pytest -m slow tests/native/test_openapi_campaign.py

@@ -179,6 +179,15 @@ def test_every_command_of_make_that_a_page_names_exists() -> None:
     assert named - targets == set()
 
 
+def test_what_is_too_slow_for_every_change_is_run_by_make_faults() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("\nfaults:")[2].partition("\n\n")[0]
+    run = [ROOT / word for word in recipe.split() if word.startswith("tests/")]
+    slow = [path for path in (ROOT / "tests").rglob("*.py") if "mark.slow" in path.read_text() and path != Path(__file__)]
+
+    assert slow
+    assert [str(path) for path in slow if not any(path.is_relative_to(there) for there in run)] == []
+
+
 def test_the_changelog_is_in_the_users_words() -> None:
     changes = re.findall(r"^- (.+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.M)
 
