@@ -86,8 +86,7 @@ class Cloud:
     def be_inconsistent(self, seed: int, *, for_roles_alone: bool = False) -> None:
         """From here on EC2 shows what is made only after a while, and RDS and S3 are now and then changing what is asked of them.
         `for_roles_alone`: whoever has the owner's keys, as tests that look have, sees what is."""
-        applies = {"applies": callers.is_role_asking} if for_roles_alone else {}
-        consistency.begin(Inconsistency(seed, **applies))
+        consistency.begin(Inconsistency(seed, applies=callers.is_role_asking) if for_roles_alone else Inconsistency(seed))
 
     def stop(self) -> None:
         """End everything that was started here. A second time it does nothing."""
