@@ -12,6 +12,7 @@ the request tells it, and by the Region; other condition keys are not there. Key
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from moto.core import errors
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
@@ -32,8 +33,14 @@ _PREFIXES = {"monitoring": "cloudwatch"}
 _ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
 
 
+class _Refusal(ServiceException):
+    """Of no service: moto looks an error up in the models of the service whose package it is from."""
+
+
 def install() -> None:
     """Fix what moto does before it answers."""
+    # Every service says them, and no service's model has them.
+    errors.COMMON_ERROR_CODES += [code for code in ("AccessDenied", "AccessDeniedException") if code not in errors.COMMON_ERROR_CODES]
     fix(BaseResponse, "call_action", _call_action)
     fix(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", _authorize_s3)
 
@@ -47,7 +54,7 @@ def control(account: str, *documents: Mapping[str, Any]) -> None:
 def _call_action(original: Callable[..., Any], response: Any) -> Any:
     if refused := _refusal(response):
         code, words = refused
-        return response.serialized(ActionResult(ServiceException(code, words)))
+        return response.serialized(ActionResult(_Refusal(code, words)))
     return original(response)
 
 
@@ -86,7 +93,8 @@ def _bounds(role_arn: str) -> Iterator[tuple[str, list[Statement]]]:
         yield CONTROL, access_policies.statements(*documents)
     role = roles.find(role_arn)
     if role and role.permissions_boundary_arn:
-        yield BOUNDARY, access_policies.statements(backend.managed_policies[role.permissions_boundary_arn].document)
+        versions = backend.managed_policies[role.permissions_boundary_arn].versions
+        yield BOUNDARY, access_policies.statements(*(version.document for version in versions if version.is_default))
 
 
 def _why(kind: str, statements: list[Statement], question: Question) -> str | None:

@@ -128,9 +128,10 @@ def test_a_quota_of_0_is_named_and_leaves_nothing(world: World, quota: str) -> N
     def refuse(*_: Any, **__: Any) -> None:
         raise refusal
 
-    world.patch.setattr(owner, method, refuse)
-
-    ended = world.run()
+    # moto makes the default groups of the next test by the same method.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, method, refuse)
+        ended = world.run()
 
     assert (ended["status"], ended["error"]) == ("FAILED", "AwsRefused")
     assert f"a quota is used up: free some, or ask for more in Service Quotas: {named}" in ended["cause"]
