@@ -28,7 +28,7 @@ from tests.native.installation import BYSTANDER
 from tests.native.whole_cloud import WholeCloud, wait_for
 from tests.statemachine.plain_moto import know_images
 
-pytestmark = [pytest.mark.xdist_group("two-installations"), pytest.mark.timeout(600), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("two-installations"), pytest.mark.timeout(1800), pytest.mark.slow]
 
 PREFIXES = (PRODUCT, f"{PRODUCT}2")
 ROOT = Path(__file__).parents[2]
