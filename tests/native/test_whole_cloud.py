@@ -161,7 +161,7 @@ def test_a_worker_that_an_endpoint_keeps_from_its_program_says_so_and_leaves_not
     set_policy(whole, {"Statement": [everything]})
 
     assert (ended["status"], ended.get("error")) == ("FAILED", "WorkerNotStarted"), ended
-    told = ended["cause"]
+    told = run.report()["error"]["message"]
     assert "could not be fetched: check the subnet's way to S3, the endpoint's policy, and that the TargetStack's program is there" in told
     bucket, key = told.rpartition("lies in s3://")[2].split("/", 1)
     console = whole.cloud.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()

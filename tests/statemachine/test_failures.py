@@ -102,7 +102,9 @@ def test_a_worker_that_never_booted_leaves_nothing_and_none_is_asked_to_look(wor
 
     assert (ended["status"], ended["error"]) == ("FAILED", "WorkerNotStarted")
     words = r"was not begun on i-\w+: the worker could not boot: s3://evidence/programs/worker.zip could not be fetched; what it said"
-    assert re.search(rf"The job {engine.job} {words} .* lies in s3://evidence/restores/r-\w+/boot/i-\w+\.log$", ended["cause"])
+    assert re.search(
+        rf"The job {engine.job} {words} .* lies in s3://evidence/restores/r-\w+/boot/i-\w+\.log$", world.report()["error"]["message"]
+    )
     assert world.inventory() == before
     assert [job.kind for job in world.worker.jobs] == [engine.job]
     rows = [row for row in world.report()["resources"] if row["kind"] in ("database", "role", "native-task")]
