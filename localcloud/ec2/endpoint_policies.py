@@ -32,7 +32,8 @@ def _on_the_way(instance: Any) -> Iterator[Any]:
     for endpoint in ec2.vpc_end_points.values():
         is_gateway = endpoint.vpc_endpoint_type != "Interface"
         serves = tables & set(endpoint.route_table_ids or ()) if is_gateway else endpoint.private_dns_enabled
-        if endpoint.vpc_id == instance.vpc_id and endpoint.service_name.endswith(".s3") and serves:
+        is_there = endpoint.vpc_id == instance.vpc_id and endpoint.state == "available"
+        if is_there and endpoint.service_name.endswith(".s3") and serves:
             yield endpoint
 
 

@@ -6,7 +6,8 @@
 | an interface endpoint asked for without security groups has none | the VPC's default group |
 | a deleted endpoint is listed for ever, as `deleted` | gone |
 
-Not simulated: packets. No network ACL, route or endpoint stops or carries anything here; they are for those who read them.
+Not simulated: packets. No network ACL, route or endpoint stops or carries anything here; they are for those who read them. But for one:
+what the policy of S3's endpoint keeps from a worker that boots (`localcloud.ec2.endpoint_policies`).
 """
 
 from collections.abc import Callable

@@ -459,7 +459,11 @@ def test_the_program_comes_through_the_endpoint_that_the_vpc_has_for_s3(
     of_vpc = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "association.main", "Values": ["true"]}]
     table = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"][0]["RouteTableId"]
     made = ec2.create_vpc_endpoint(
-        VpcId=vpc, ServiceName="com.amazonaws.eu-central-1.s3", RouteTableIds=[table], PolicyDocument=json.dumps(policy)
+        VpcId=vpc,
+        VpcEndpointType="Gateway",
+        ServiceName="com.amazonaws.eu-central-1.s3",
+        RouteTableIds=[table],
+        PolicyDocument=json.dumps(policy),
     )
     try:
         instance_id = registered(systems, ec2, image, profile, UserData=BOOT.format(uri=upload(program())))
