@@ -12,7 +12,8 @@ from moto.iam.models import iam_backends
 
 from localcloud.iam import outer_policies
 
-ACCOUNT, REGION = "123456789012", "eu-central-1"
+ACCOUNT = "123456789012"
+REGION: Any = "eu-central-1"
 ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 PROBES = {
     "ec2:DescribeInstances": lambda session: session.client("ec2").describe_instances(),
