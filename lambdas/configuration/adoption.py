@@ -1,6 +1,6 @@
 """The rules of adoption: what of which bucket becomes a restore point of which instance; a file that is deployed with the functions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from dbrestore.contract.adoption import patterns
 from dbrestore.contract.adoption.patterns import Pattern
-from dbrestore.contract.adoption.rules import AdoptionConfiguration
+from dbrestore.contract.adoption.rules import AdoptionConfiguration, AdoptionRule
+from dbrestore.contract.allowed.reading_places import ReadingPlace
 from dbrestore.contract.errors import AdoptionConfigurationInvalid
 from dbrestore.contract.manifest import Engine
 from lambdas.configuration import files as configuration_file
@@ -34,6 +35,7 @@ EXPECTED: Final = {
     "region": "must be a Region, like eu-central-1",
     "kmsKey": "must be the ARN of a KMS key (arn:aws:kms:<Region>:<account>:key/<id>): policies can't name a key by its alias",
     "requesterPays": "must be true or false",
+    "inPlace": "must be true or false",
 }
 # What a pattern of this engine can't have, and what to write instead.
 ENGINES: Final[dict[Engine, Mapping[str, str]]] = {
@@ -65,6 +67,27 @@ def read(path: Path) -> AdoptionConfiguration:
         contradictions=_contradictions,
         label=_label,
     )
+
+
+def require_places(rules: Sequence[AdoptionRule], places: Sequence[ReadingPlace]) -> None:
+    """Raises AdoptionConfigurationInvalid for rules whose points no restore could read, because what they mean isn't declared."""
+    problems = [(n, rule, sentence) for n, rule in enumerate(rules) if rule.in_place and (sentence := _not_readable(rule, places))]
+    if problems:
+        raise AdoptionConfigurationInvalid(
+            "\n".join(f"adoption.json#/rules/{n}/inPlace ({rule.name}): {sentence}" for n, rule, sentence in problems)
+        )
+
+
+def _not_readable(rule: AdoptionRule, places: Sequence[ReadingPlace]) -> str | None:
+    around = [place for place in places if rule.uri.startswith(place.uri) and not place.copy_only]
+    if not around:
+        return (
+            f"restores may not read all of {rule.uri}*: name bucket and prefix in in_place.json, without copyOnly, or leave out inPlace, "
+            "and the backups are copied"
+        )
+    if rule.kms_key and rule.kms_key not in [place.kms_key for place in around]:
+        return f"restores may not use {rule.kms_key}: name it as the kmsKey of the place in in_place.json, too"
+    return None
 
 
 def _rules(values: Any) -> list[Any]:
@@ -118,6 +141,8 @@ def _of_engine(rule: Mapping[str, Any]) -> Iterator[Problem]:
         yield ("pattern",), "means directories, and a native backup is a file: end it with the files' suffix, like *.bak"
     if not unfit and "chainHours" in rule:
         yield ("chainHours",), "is for native backups, whose logs follow a full one: leave it out"
+    if rule.get("inPlace") is True and rule.get("requesterPays") is True:
+        yield ("inPlace",), "would have each restore pay for its reading: leave out inPlace, and the backups are copied once"
     near = rule.get("near")
     if isinstance(near, dict) and "credentials" in near:
         yield ("near", "credentials"), "aren't needed, for nobody logs in there: leave them out"

@@ -26,7 +26,8 @@ class AdoptionRule(Document):
     `settle_minutes`: so long nothing of a point must have arrived before it is made. `within_days`: what is older when it is first seen
     is passed over. `look_hours`: how often the bucket is listed without an event. `chain_hours`, of native backups: how often a full backup
     is copied again with the differential and log backups that came since. `near`: beside which instance the worker stands that reads dumps
-    (default: the instance itself). `kms_key`: the ARN of the key that the objects are encrypted with, if it is a key of KMS.
+    (default: the instance itself). `kms_key`: the ARN of the key that the objects are encrypted with, if it is a key of KMS. `in_place`:
+    nothing is copied, the points refer to the versions that lie there.
     """
 
     comment: Any = Field(default=None, alias="Comment", exclude=True)
@@ -42,6 +43,12 @@ class AdoptionRule(Document):
     near: TargetRequest | None = None
     kms_key: Annotated[str, StringConstraints(pattern=KEY_ARN)] | None = None
     requester_pays: bool = False
+    in_place: bool = False
+
+    @property
+    def uri(self) -> str:
+        """`s3://bucket/` and the fixed beginning of the keys that it means."""
+        return f"s3://{self.bucket}/{self.keys.prefix}"
 
     @property
     def keys(self) -> Pattern:

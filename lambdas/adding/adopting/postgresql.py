@@ -131,7 +131,15 @@ def _begun(work: RuleAtWork, point: PointRow, sound: Sequence[Unit]) -> PointRow
     work.rows.keep(point)
     pairs = [(unit.database, unit.key) for unit in sound]
     try:
-        note = in_s3.prepare(work.source, work.repository, work.rule.instance, pairs, pace=work.pace, point_id=point.point_id)
+        note = in_s3.prepare(
+            work.source,
+            work.repository,
+            work.rule.instance,
+            pairs,
+            pace=work.pace,
+            point_id=point.point_id,
+            places=work.places,
+        )
     except FAILURES as error:
         return _not_copied(work, point, named(error))
     arn = _execution_arn(work, AdditionStart(add=_order(work, note.point_ids[0])).execution_name(point.tries + 1))

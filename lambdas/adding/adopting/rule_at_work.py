@@ -18,7 +18,7 @@ from dbrestore.contract.adoption.answers import Waiting
 from dbrestore.contract.adoption.rules import AdoptionRule
 from dbrestore.contract.errors import BackupUnfit, Busy, NotReady, RequestRefused, RestoreError, WorkFailed
 from dbrestore.contract.job import ErrorNote
-from dbrestore.points.in_s3 import copying, source, unfinished
+from dbrestore.points.in_s3 import copying, in_place, source, unfinished
 from dbrestore.points.in_s3.copying import Pace, Repository
 from dbrestore.points.in_s3.location import S3Location
 from dbrestore.points.in_s3.source import Listed, Source
@@ -43,8 +43,18 @@ class RuleAtWork:
 
     @cached_property
     def source(self) -> Source:
-        """The bucket, in its own Region. Raises SourceNotFound, SourceAccessDenied."""
-        return source.in_its_region(self.surroundings.control.copying_s3, self.rule.bucket, requester_pays=self.rule.requester_pays)
+        """The bucket, in its own Region. Raises SourceNotFound, SourceAccessDenied, and RestoreRequestInvalid for one in which backups
+        can't stay."""
+        client = self.surroundings.control.copying_s3
+        found = source.in_its_region(client, self.rule.bucket, requester_pays=self.rule.requester_pays)
+        if self.rule.in_place:
+            in_place.require_usable(found, client(None).meta.region_name)
+        return found
+
+    @property
+    def places(self) -> tuple[str, ...] | None:
+        """Where the backups stay, which restores may read; None if they are copied."""
+        return (self.rule.uri,) if self.rule.in_place else None
 
     @property
     def repository(self) -> Repository:

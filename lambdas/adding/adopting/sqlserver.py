@@ -89,7 +89,15 @@ def _made(work: RuleAtWork, point: PointRow, units: Sequence[Unit]) -> PointRow:
     if not work.is_made(point.point_id):
         keys = [unit.key for unit in units]
         try:
-            in_s3.add(work.source, work.repository, work.rule.instance, keys, pace=work.pace, point_id=point.point_id)
+            in_s3.add(
+                work.source,
+                work.repository,
+                work.rule.instance,
+                keys,
+                pace=work.pace,
+                point_id=point.point_id,
+                places=work.places,
+            )
         except FAILURES as caught:
             error = named(caught)
             if not is_its_own(error):

@@ -8,9 +8,10 @@ import jsonschema
 import pytest
 
 from dbrestore.contract.adoption.rules import MOST_RULES, AdoptionConfiguration
+from dbrestore.contract.allowed.reading_places import ReadingPlace
 from dbrestore.contract.errors import AdoptionConfigurationInvalid
 from docs import generate
-from lambdas.configuration.adoption import DEPLOYED, deployed, read
+from lambdas.configuration.adoption import DEPLOYED, deployed, read, require_places
 
 EXAMPLE = DEPLOYED.parents[1] / "examples" / "configuration" / "adoption.json"
 SCHEMA: dict[str, Any] = json.loads(generate.schema(AdoptionConfiguration))
@@ -56,6 +57,8 @@ def test_the_example_fits_the_schema_and_says_what_it_says() -> None:
         ({"bucket": "s3://backups"}, "/bucket (a): must be the name of a bucket"),
         ({"pattern": "{when}.dump"}, "/pattern (a): has {when}, which is no placeholder"),
         ({"pattern": "{run}/{run}"}, "/pattern (a): has {run} twice"),
+        ({"inPlace": 1}, "/inPlace (a): must be true or false"),
+        ({"inPlace": True, "requesterPays": True}, "/inPlace (a): would have each restore pay for its reading"),
         ({"engine": "mysql"}, "/engine (a): must be postgres or sqlserver"),
         ({"engine": "sqlserver"}, "/pattern (a): has {database}, but native backups say themselves"),
         ({"engine": "sqlserver", "pattern": "x/"}, "/pattern (a): means directories, and a native backup is a file"),
@@ -91,3 +94,41 @@ def test_there_is_a_most_of_rules(tmp_path: Path) -> None:
 
     assert len(read(written(tmp_path, *many[:-1])).rules) == MOST_RULES
     assert refused(written(tmp_path, *many))
+
+
+KEY = "arn:aws:kms:eu-central-1:111111111111:key/11111111-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ({}, {"prefix": "pg/"}),
+        ({}, {"prefix": ""}),
+        ({"kmsKey": KEY}, {"prefix": "pg", "kmsKey": KEY}),
+    ],
+)
+def test_a_rule_in_place_whose_keys_are_declared_can_be_deployed(tmp_path: Path, more: dict[str, Any], place: dict[str, Any]) -> None:
+    rules = read(written(tmp_path, rule(inPlace=True, **more))).rules
+
+    require_places(rules, [ReadingPlace.model_validate({"bucket": "backups", **place})])
+
+
+@pytest.mark.parametrize(
+    ("more", "place", "told"),
+    [
+        ({}, {"bucket": "others"}, "restores may not read all of s3://backups/pg/*: name bucket and prefix in in_place.json"),
+        ({}, {"prefix": "pg/of-somebody/"}, "restores may not read all of s3://backups/pg/*"),
+        ({}, {"copyOnly": True}, "without copyOnly"),
+        ({"kmsKey": KEY}, {}, f"restores may not use {KEY}"),
+    ],
+)
+def test_a_rule_in_place_that_no_restore_could_read_is_refused(
+    tmp_path: Path, more: dict[str, Any], place: dict[str, Any], told: str
+) -> None:
+    rules = read(written(tmp_path, rule(name="copied", bucket="elsewhere"), rule(inPlace=True, **more))).rules
+
+    with pytest.raises(AdoptionConfigurationInvalid) as refusal:
+        require_places(rules, [ReadingPlace.model_validate({"bucket": "backups", **place})])
+
+    assert str(refusal.value).startswith("adoption.json#/rules/1/inPlace (a): ")
+    assert told in str(refusal.value)
