@@ -8,6 +8,7 @@ locked ones: `localcloud.s3.object_lock`.
 | copies ignore CopySourceIfMatch and take a source of any size | 412, for the version that is copied; 5 GiB at most in one request |
 | a copied part may be of any size, of any source, behind its end | S3's limits: 10,000 parts, 5 GiB each, ranges only of more than 5 MB |
 | a part of a missing source, or of an unknown upload: an empty 404, a 500 | the errors that S3 gives |
+| a copy of a version that is gone: no such key | no such version |
 | an upload that two complete at once: a 500 | one of them finds no such upload |
 | a part that two send at once: a 500, for its bytes are closed before its ETag is told | both are told theirs, the later one stays |
 | the copy with a checksum of its own bytes claims to have one of parts | says what it is |
@@ -29,6 +30,7 @@ from moto.s3.exceptions import (
     BucketAccessDeniedError,
     InvalidMaxPartNumberArgument,
     MissingKey,
+    MissingVersion,
     NoSuchUpload,
     PreconditionFailed,
     S3ClientError,
@@ -124,7 +126,10 @@ def _source(response: Any) -> Any:
     asked = urlparse(header)
     bucket, key = unquote(asked.path).lstrip("/").split("/", 1)
     _require_owner(response, bucket, response.headers.get("x-amz-source-expected-bucket-owner"))
-    source = response.backend.get_object(bucket, key, version_id=parse_qs(asked.query).get("versionId", [None])[0])
+    version = parse_qs(asked.query).get("versionId", [None])[0]
+    source = response.backend.get_object(bucket, key, version_id=version)
+    if source is None and version:
+        raise MissingVersion(key, version)
     wanted = response.headers.get("x-amz-copy-source-if-match")
     if source is not None and wanted and wanted.strip('"') != source.etag.strip('"'):
         raise PreconditionFailed(failed_condition="x-amz-copy-source-If-Match")

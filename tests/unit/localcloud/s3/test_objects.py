@@ -244,6 +244,19 @@ def test_the_copy_of_an_object_of_parts_has_a_checksum_of_its_bytes(objects: Any
     assert told["ChecksumType"] == "FULL_OBJECT"
 
 
+def test_a_copy_of_a_version_that_is_gone_is_told_so(objects: Any) -> None:
+    bucket = new_bucket(objects)
+    objects.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    source = {"Bucket": bucket, "Key": "old", "VersionId": objects.put_object(Bucket=bucket, Key="old", Body=b"x")["VersionId"]}
+    objects.copy_object(Bucket=bucket, Key="copy", CopySource=source)
+    objects.delete_object(**source)
+    objects.put_object(Bucket=bucket, Key="old", Body=b"newer")
+
+    assert refusal(objects.copy_object, Bucket=bucket, Key="copy", CopySource=source) == "NoSuchVersion"
+    upload = begin(objects, bucket, "parts")
+    assert refusal(objects.upload_part_copy, **upload, PartNumber=1, CopySource=source) == "NoSuchVersion"
+
+
 def test_parts_beyond_the_limits_of_s3_are_refused(objects: Any, big: dict[str, str], bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_rules, "LARGEST_PART", 6 * MIB)
     objects.put_object(Bucket=bucket, Key="small", Body=bytes(5_000_000))
