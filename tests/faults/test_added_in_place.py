@@ -2,6 +2,9 @@
 roles, for both engines.
 """
 
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +17,101 @@ from dbrestore.points import stored_points
 from demo import crm as demo_crm
 from demo import shop as demo_shop
 from demo.shop import Shop
+from localcloud import cloud as local
 from localcloud.backups import sample as sample_native
+from localcloud.base.clients import ACCOUNT, Place
 from localcloud.cloud import Cloud
 from localcloud.s3 import access_log
 from localcloud.server import ACCESS_LOG
 from localcloud.stacks import application
-from tests.faults.conftest import Declared
+from tests.server_folder import server_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("added-in-place")]
 
-OWN = "team-backups"
-PLACES = {"places": [{"bucket": OWN, "prefix": "nightly/"}]}
+OWN, THEIRS = "team-backups", "their-backups"
+OTHER = Place("222222222222", local.REGION)
+# Those that docs/in-place.md names.
+READERS = (
+    *(
+        f"dbrestore-control-{state}-{local.REGION}"
+        for state in (
+            "PlanRestore",
+            "ExamineInstallation",
+            "StageNativeBackups",
+            "RequestRetrieval",
+            "RetrieveArchive",
+            "ReplayDumps",
+            "VerifyDatabases",
+        )
+    ),
+    f"dbrestore-target-{local.REGION}",
+    f"dbrestore-worker-{local.REGION}",
+)
+
+
+def places(key: str) -> dict[str, Any]:
+    own = {"bucket": OWN, "prefix": "nightly/"}
+    return {"places": [own, {"bucket": THEIRS, "prefix": "nightly/", "kmsKey": key}]}
+
+
+@dataclass
+class Others:
+    """Another account, whose bucket lets some roles of ours read it, and whose key lets them decrypt."""
+
+    s3: Any
+    kms: Any
+    key: str
+
+    def let_read(self, *roles: str, decrypt: tuple[str, ...] | None = None) -> None:
+        """These, and whoever adds points; `decrypt`: who may use the key, the same if None."""
+        resources = [f"arn:aws:s3:::{THEIRS}", f"arn:aws:s3:::{THEIRS}/*"]
+        actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"]
+        reading = {"Effect": "Allow", "Principal": {"AWS": _arns(roles)}, "Action": actions, "Resource": resources}
+        self.s3.put_bucket_policy(Bucket=THEIRS, Policy=json.dumps({"Version": "2012-10-17", "Statement": [reading]}))
+        using = {
+            "Effect": "Allow",
+            "Principal": {"AWS": _arns(roles if decrypt is None else decrypt)},
+            "Action": "kms:Decrypt",
+            "Resource": "*",
+        }
+        self.kms.put_key_policy(KeyId=self.key, PolicyName="default", Policy=json.dumps({"Version": "2012-10-17", "Statement": [using]}))
+
+    def put(self, path: Path, key: str) -> None:
+        """Encrypted under their key."""
+        self.s3.upload_file(str(path), THEIRS, key, ExtraArgs={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.key})
+
+
+def _arns(roles: tuple[str, ...]) -> list[str]:
+    return [f"arn:aws:iam::{ACCOUNT}:root", *(f"arn:aws:iam::{ACCOUNT}:role/{role}" for role in roles)]
 
 
 @pytest.fixture(scope="module")
-def declared() -> Declared:
-    return Declared({application.IN_PLACE: PLACES})
+def cloud() -> Iterator[Cloud]:
+    with server_folder("added-in-place-") as folder, pytest.MonkeyPatch.context() as patch:
+        running = local.start(folder / "cloud", time_scale=20.0, schedules=False)
+        try:
+            for name, value in running.environment().items():
+                patch.setenv(name, value)
+            yield running
+        finally:
+            running.stop()
+
+
+@pytest.fixture(scope="module")
+def others(cloud: Cloud) -> Others:
+    s3, kms = cloud.client("s3", place=OTHER), cloud.client("kms", place=OTHER)
+    s3.create_bucket(Bucket=THEIRS, CreateBucketConfiguration={"LocationConstraint": cloud.region})
+    s3.put_bucket_versioning(Bucket=THEIRS, VersioningConfiguration={"Status": "Enabled"})
+    return Others(s3, kms, str(kms.create_key()["KeyMetadata"]["Arn"]))
+
+
+@pytest.fixture(scope="module")
+def running(cloud: Cloud, others: Others) -> Iterator[Cloud]:
+    with pytest.MonkeyPatch.context() as patch:
+        (file := cloud.directory / "in_place.json").write_text(json.dumps(places(others.key)))
+        patch.setenv(application.IN_PLACE, str(file))
+        application.deploy(cloud)
+        yield cloud
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +174,55 @@ def test_native_backups_are_restored_from_where_they_lie(
     assert main.run(["points", "verify", "crm", "--deep"]) == 0
     moment = sample_native.STOP_AT.isoformat()
     assert main.run(["restore", "crm", "-d", f"{sample_native.DATABASE}=copy", "--stop-at", moment]) == 0
+
+
+def added(plane: ControlPlane, bucket: str, key: str) -> None:
+    assert main.run(["points", "add", "shop", "--from", f"s3://{bucket}/{key}", "--in-place"]) == 0
+
+
+def test_what_lies_in_another_account_under_its_key_is_restored_by_the_roles_that_it_lets_in(
+    running: Cloud, plane: ControlPlane, shop: Shop, others: Others, tmp_path: Path
+) -> None:
+    others.let_read(*READERS)
+    others.put(demo_shop.dump(shop, tmp_path), "nightly/shop.dump")
+    added(plane, THEIRS, "nightly/shop.dump")
+    before = demo_shop.fingerprints(shop, "shop")
+    since = len(access_log.read(running.directory / ACCESS_LOG))
+
+    assert main.run(["restore", "shop", "-d", "shop=of_others"]) == 0
+
+    assert demo_shop.fingerprints(shop, "of_others") == before
+    seen = [one for one in access_log.read(running.directory / ACCESS_LOG)[since:] if one.bucket == THEIRS]
+    assert {one.requester.rpartition("/")[2] for one in seen} <= set(READERS)
+    assert f"dbrestore-worker-{local.REGION}" in {one.requester.rpartition("/")[2] for one in seen}
+    assert {one.method for one in seen} <= {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize(
+    ("roles", "decrypt", "told"),
+    [
+        ((), (), "S3 denies it"),
+        (READERS, (), "refuses kms:Decrypt"),
+    ],
+)
+def test_a_restore_that_another_account_does_not_let_in_is_refused_by_the_plan(
+    plane: ControlPlane,
+    shop: Shop,
+    others: Others,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    roles: tuple[str, ...],
+    decrypt: tuple[str, ...],
+    told: str,
+) -> None:
+    others.let_read(*READERS)
+    others.put(demo_shop.dump(shop, tmp_path), "nightly/denied.dump")
+    added(plane, THEIRS, "nightly/denied.dump")
+    others.let_read(*roles, decrypt=decrypt)
+    capsys.readouterr()
+
+    assert main.run(["restore", "shop", "-d", "shop=denied"]) != 0
+
+    refusal = capsys.readouterr().err.replace("\n", " ")
+    assert "SourceAccessDenied" in refusal
+    assert "dbrestore-control-PlanRestore" in refusal or told in refusal
