@@ -23,9 +23,10 @@ from dbrestore.contract.adoption import rules as adoption_rules
 from dbrestore.contract.allowed import reading_places
 from dbrestore.contract.document import Document
 from dbrestore.contract.manifest import Manifest
-from dbrestore.contract.questions import cancellation, worker_configuration
+from dbrestore.contract.questions import additions, cancellation, worker_configuration
 from dbrestore.contract.questions import examination as doctor_findings
 from dbrestore.contract.swaps import orders as swap_orders
+from dbrestore.points.in_s3 import reading_note, unfinished
 from dbrestore.worker.sqlserver import messages as native_messages
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
@@ -58,6 +59,7 @@ READ: tuple[type[Document], ...] = (
     adoption_answers.AdoptionQuestion,
     drills.DrillConfiguration,
     drills.DrillStart,
+    additions.AdditionStart,
     swap_orders.SwapStart,
     drills.DrillListQuestion,
 )
@@ -67,6 +69,8 @@ WRITTEN: tuple[type[Document], ...] = (
     sections.ArchiveSection,
     sections.WorkerSection,
     sections.SecurityGroupsSection,
+    sections.CopiedSection,
+    sections.AddedSection,
     sections.StagingSection,
     sections.RestoredSection,
     sections.VerifiedSection,
@@ -86,6 +90,8 @@ WRITTEN: tuple[type[Document], ...] = (
     job.Progress,
     job.Result,
     Manifest,
+    unfinished.Unfinished,
+    reading_note.ReadingNote,
     Sheet,
 )
 

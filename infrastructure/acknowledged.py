@@ -21,6 +21,7 @@ STAGING = "the number in the name is the bucket's generation; account and Region
 WILDCARDS: Mapping[str, str] = {
     "{adopted_files}*": "what a rule of adoption names: the fixed beginning of its keys",
     "{adopted_points}*": "restore points of the instances that rules of adoption name",
+    "{copied_files}*": "what configuration/in_place.json and rules of adoption name: buckets, and the beginnings of their keys",
     "{in_place_files}*": "what configuration/in_place.json names: a bucket, and the beginning of its keys",
     "*": "IAM knows no resource for these actions; the condition holds them to the Region",
     "arn:{partition}:ec2:{region}:*:security-group/*": "a shared VPC's owner is in the ARN; the condition holds them to the VPCs",
@@ -58,6 +59,7 @@ WILDCARDS: Mapping[str, str] = {
     "arn:{partition}:s3:::{evidence}/strays/*": "reports of the tag scan, one per day",
     "arn:{partition}:s3:::{repository}/.unfinished/*": "what restore points in the making are made of",
     "arn:{partition}:s3:::{repository}/*/manifest.json": "the one object of each restore point that makes it visible",
+    "arn:{partition}:s3:::{repository}/*/*/*/*": "objects of restore points, which are named by requests; no manifest has such a key",
     "arn:{partition}:s3:::{repository}/*": "restore points are named by requests",
     "arn:{partition}:secretsmanager:{region}:{account}:secret:*": "values only of those with the tag",
     "arn:{partition}:secretsmanager:{region}:{account}:secret:rds!*": "RDS chooses the names of the secrets that it manages",

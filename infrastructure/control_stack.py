@@ -60,7 +60,7 @@ class ControlStack(Stack):
             settings.access_configuration,
             settings.adoption_configuration,
         )
-        self.adopted, self.read_in_place = _declared(settings)
+        self.adopted, self.read_in_place, self.copied_from = _declared(settings)
         require_names(self)
         self.ledger = ledger_table(self, settings.prefix)
         self.key = encryption.key(self, settings)
@@ -165,6 +165,7 @@ class ControlStack(Stack):
             "hook_secret": self.api.hook_secrets if self.api else (),
             **adoption.places(self.adopted, self.repository.bucket_name),
             **in_place.places(self.read_in_place),
+            **in_place.copied(self.copied_from),
         }
 
     def _environment(self, row: Function) -> dict[str, str]:
@@ -260,6 +261,8 @@ class ControlStack(Stack):
             self,
             "Signpost",
             parameter_name=self._named(names.CONTROL_PARAMETER),
+            # With many places it has more than the 4,096 characters that cost nothing.
+            tier=ssm.ParameterTier.INTELLIGENT_TIERING,
             description="Where the dbrestore command finds its parts",
             string_value=self.to_json_string({**places, "functions": asked, **self._told_besides()}),
         )
@@ -268,11 +271,17 @@ class ControlStack(Stack):
 
     def _told_besides(self) -> dict[str, object]:
         """What an installation may lack."""
-        in_place = [place.uri for place in self.read_in_place]
-        return {**({"apiUrl": self.api_url} if self.api_url else {}), **({"placesInPlace": in_place} if in_place else {})}
+        told = {
+            "apiUrl": self.api_url,
+            "placesInPlace": [place.uri for place in self.read_in_place if not place.copy_only],
+            "placesCopied": list(dict.fromkeys(place.uri for place in self.copied_from if place.copy_only)),
+        }
+        return {name: value for name, value in told.items() if value}
 
 
-def _declared(settings: Settings) -> tuple[tuple[AdoptionRule, ...], tuple[ReadingPlace, ...]]:
-    """What arrives where, and where restores may read in place."""
+def _declared(settings: Settings) -> tuple[tuple[AdoptionRule, ...], tuple[ReadingPlace, ...], tuple[ReadingPlace, ...]]:
+    """What arrives where, what is declared, and from where executions copy."""
     adopted = adoption_configuration.read(settings.adoption_configuration).rules
-    return adopted, in_place_configuration.read(settings.in_place_configuration).places
+    places = in_place_configuration.read(settings.in_place_configuration).places
+    adoption_configuration.require_places(adopted, places)
+    return adopted, places, in_place.copied_from(places, adopted)

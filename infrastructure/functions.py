@@ -85,6 +85,13 @@ FUNCTIONS = (
         memory=128,
         hears_events=True,
     ),
+    Function(
+        "CopyDumps",
+        "lambdas.adding.copy_dumps.copy_dumps",
+        control=may.COPY_DUMPS,
+        # A note of a hundred thousand objects.
+        memory=1024,
+    ),
     Function("DeployWorker", "lambdas.worker.instance.deploy_worker", control=(may.KEEP_BOOT_LOGS,), target=may.DEPLOY_WORKER),
     Function("PairSecurityGroups", "lambdas.pairing.security_groups.pair_security_groups", target=may.PAIR_GROUPS),
     Function(
@@ -138,6 +145,7 @@ FUNCTIONS = (
     Function("RemoveWorker", "lambdas.worker.instance.remove_worker", target=may.REMOVE_WORKER),
     Function("UnpairSecurityGroups", "lambdas.pairing.security_groups.unpair_security_groups", target=may.UNPAIR_GROUPS),
     Function("RemoveStagingBucket", "lambdas.staging.bucket.remove_staging_bucket", target=may.REMOVE_STAGED),
+    Function("RemoveCopies", "lambdas.adding.copy_dumps.remove_copies", control=may.REMOVE_COPIES),
     Function(
         "CloseRestore",
         "lambdas.closing.close_restore.close_restore",

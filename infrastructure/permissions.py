@@ -76,6 +76,23 @@ REMOVE_ABANDONED = (
     Statement(("s3:DeleteObject",), ("arn:{partition}:s3:::{repository}/*",)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
 )
+# An object of a restore point: neither what makes it visible nor a note has as many folders above it.
+POINT_FILES = "arn:{partition}:s3:::{repository}/*/*/*/*"
+NOTES = "arn:{partition}:s3:::{repository}/.unfinished/*"
+# Out of the places that are declared, into restore points that nobody sees yet. Without a place it can read nothing.
+COPY_DUMPS = (
+    Statement(("s3:ListBucket",), ("{copied_bucket}",)),
+    Statement(("s3:GetObject", "s3:GetObjectVersion"), ("{copied_files}*",)),
+    Statement(("kms:Decrypt",), ("{copied_key}",), {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}),
+    Statement(("s3:GetObject", "s3:PutObject"), (POINT_FILES, NOTES)),
+    Statement(("s3:ListMultipartUploadParts",), (POINT_FILES,)),
+    Statement(("s3:ListBucket", "s3:ListBucketMultipartUploads"), ("arn:{partition}:s3:::{repository}",)),
+)
+REMOVE_COPIES = (
+    Statement(("s3:DeleteObject",), (POINT_FILES, NOTES)),
+    Statement(("s3:AbortMultipartUpload",), (POINT_FILES,)),
+    Statement(("s3:ListBucket", "s3:ListBucketMultipartUploads"), ("arn:{partition}:s3:::{repository}",)),
+)
 # What rules of adoption name, and nothing else of others; in the repository what is of their instances. Without a rule there is none of it.
 ADOPT = (
     Statement(("s3:ListBucket",), ("{adopted_bucket}",)),

@@ -17,9 +17,10 @@ class Statement:
     `{ledger}`, `{repository}`, `{evidence}`, `{undelivered}`, `{program}`, `{control}` and
     `{control_region}`, the control account and its Region, `{prefix}`, the installation's name, and `{vpc}` and `{hook_secret}`, which
     stand for each of several, as do `{adopted_bucket}`, `{adopted_files}`, `{adopted_key}` and `{adopted_points}`, which rules of adoption
-    name, and `{in_place_bucket}`, `{in_place_files}` and `{in_place_key}`, from which restores read in
-    place; `{target_account}`, each of the accounts that may be restored into; `{credential_prefix}` and `{iam_user}`, what workers may log
-    in with; `{repository_keys}` and `{volume_keys}`, the ARN of the one KMS key that the TargetStack was told, or a pattern.
+    name, `{in_place_bucket}`, `{in_place_files}` and `{in_place_key}`, from which restores read in place, and `{copied_bucket}`,
+    `{copied_files}` and `{copied_key}`, from which executions copy; `{target_account}`, each of the accounts that may be restored into;
+    `{credential_prefix}` and `{iam_user}`, what workers may log in with; `{repository_keys}` and `{volume_keys}`, the ARN of the one KMS
+    key that the TargetStack was told, or a pattern.
     """
 
     actions: tuple[str, ...]

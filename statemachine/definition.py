@@ -94,6 +94,8 @@ MAKING = (
     choice(
         "IsArchived",
         when(compare("$.plan.archived", BooleanEquals=True), then="ForEachBatch"),
+        when(compare("$.plan.copies", BooleanEquals=True), then="CopyDumps"),
+        Comment="Or are dumps to be copied? Neither worker nor groups are needed until the data is there.",
         Default="DeployWorker",
     ),
     state(
@@ -115,6 +117,14 @@ MAKING = (
         looks=pauses.ARCHIVE,
         ResultPath="$.archive",
         Catch=[ARCHIVED_AGAIN],
+        Next="DeployWorker",
+    ),
+    task(
+        "CopyDumps",
+        Comment="Instead of a restore: S3 copies dumps from somebody's bucket into the repository."
+        " Each call copies for about a minute and a half, so the next one comes at once.",
+        ResultPath="$.copied",
+        Retry=[look_again(pauses.COPYING), FUNCTION_FAILED],
         Next="DeployWorker",
     ),
     # Steps 2 and 3
@@ -244,6 +254,22 @@ REMOVING = (
         "RemoveStagingBucket",
         "Step 7: the temporary bucket, unless another recovery uses it.",
         leftovers="stagingBucket",
+        then="MayCopiesRemain",
+    ),
+    choice(
+        "MayCopiesRemain",
+        when(
+            compare("$.plan.copies", IsPresent=True),
+            compare("$.plan.copies", BooleanEquals=False),
+            then="CloseRestore",
+        ),
+        Comment="Nobody knows that of a restore that is only cleaned up.",
+        Default="RemoveCopies",
+    ),
+    remover(
+        "RemoveCopies",
+        "Copied dumps: the point's files, or what another try needs, or gone. Half copied ones go in any case.",
+        leftovers="copies",
         then="CloseRestore",
     ),
     task(

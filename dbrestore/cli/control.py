@@ -54,7 +54,7 @@ class Account:
 class ControlPlane:
     """The deployed application: its state machine, ledger and buckets; `functions` are the names of those that commands ask questions,
     `api_url` is the stage of its HTTP API, None if it has none. `places_in_place` (s3://bucket/prefix) are where restores may read backups
-    that nobody copied."""
+    that nobody copied, `places_copied` from where else executions may copy them."""
 
     account: Account
     state_machine_arn: str
@@ -64,6 +64,7 @@ class ControlPlane:
     functions: Mapping[str, str] = field(default_factory=dict)
     api_url: str | None = None
     places_in_place: tuple[str, ...] = ()
+    places_copied: tuple[str, ...] = ()
 
     @cached_property
     def executions(self) -> Any:
@@ -83,7 +84,7 @@ class ControlPlane:
 
 def find(account: Account) -> ControlPlane:
     """Read the SSM parameter `/<installation>/control`, a JSON object {stateMachineArn, ledgerTable, repositoryBucket, evidenceBucket,
-    functions, apiUrl, placesInPlace}.
+    functions, apiUrl, placesInPlace, placesCopied}.
 
     Raises ControlPlaneNotFound if it isn't there or nothing answers at the endpoint.
     """
@@ -119,6 +120,7 @@ def _read(account: Account, text: str) -> ControlPlane:
             dict(values.get("functions", {})),
             values.get("apiUrl"),
             tuple(values.get("placesInPlace", ())),
+            tuple(values.get("placesCopied", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ControlPlaneNotFound(

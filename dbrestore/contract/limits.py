@@ -86,6 +86,8 @@ ABANDONED_AFTER_HOURS = 48
 JOB_WORKERS = 3
 JOB_COMMANDS = 3
 
+# Of one call's copying of dumps; what S3 has not copied by then, the next one goes on with.
+COPYING_SECONDS = 80
 # Workers that read one restore point, one after the other as they die.
 READING_WORKERS = 3
 

@@ -42,6 +42,8 @@ WORKER_START = Pauses(15, 1.2, 60, looks_at_most=90)
 PAIRING = Pauses(10, 1.2, 60, looks_at_most=90)
 # Each call does a part of the work itself, for limits.STAGING_SECONDS.
 STAGING = Pauses(1, 1.0, 1, looks_at_most=6000)
+# The same of dumps: within two days, after which S3 aborts what is half copied (limits.ABANDONED_AFTER_HOURS).
+COPYING = Pauses(1, 1.0, 1, looks_at_most=2000)
 JOB = Pauses(15, 1.1, 1200, looks_at_most=1500)
 REMOVAL = Pauses(5, 1.2, 60, looks_at_most=240)
 CLOSING = Pauses(5, 1.2, 60, looks_at_most=20)

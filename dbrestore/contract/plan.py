@@ -210,9 +210,9 @@ class PlannedNative(Document):
 
 
 class PlannedAddition(Document):
-    """A restore point that is made of dumps in S3, which lie copied in the repository: `note` is the s3:// URI of the list of them
-    (`dbrestore.points.in_s3.unfinished`), `databases` are the names of the first forty. No database server is asked for anything: the
-    target is only where the worker stands."""
+    """A restore point that is made of dumps in S3, which lie copied in the repository, or will when `CopyDumps` has run: `note` is the
+    s3:// URI of the list of them (`dbrestore.points.in_s3.unfinished`), `databases` are the names of the first forty. No database server
+    is asked for anything: the target is only where the worker stands."""
 
     instance: str
     point_id: str
@@ -227,6 +227,7 @@ class Plan(Document):
     `checks` are those of the request, each with its database; `drill` says which drill this is, None if it is none, and `addition`, of
     mode `add`, what is read.
     `awaits_approval` says for the flow, whose Choice can't tell null from something, whether there is an `approval`.
+    `copies` says for the flow whether dumps are to be copied before they are read.
     `swap` is what is exchanged in the end, and `swaps` says for the flow whether there is one: `no`, `last` after all else, or `only`. Of
     a restore that replaces databases, `databases` have the names that they bear until then.
     `notes` say what could only be estimated, what no plan can see, and which of several backups will be restored."""
@@ -252,6 +253,7 @@ class Plan(Document):
     swap: PlannedSwap | None = None
     swaps: Literal["no", "last", "only"] = "no"
     addition: PlannedAddition | None = None
+    copies: bool = False
     notes: tuple[str, ...] = ()
     ticket: TicketRequest = TicketRequest()
     reason: str | None = None

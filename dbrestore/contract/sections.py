@@ -1,7 +1,7 @@
 """What the states of a restore write, each exactly one section, in the order of the flow.
 
     $.archive -> $.worker -> $.securityGroups -> ($.staging) -> $.restored -> $.verified -> ($.swapped) -> $.report
-    $.worker -> $.added -> $.report                 of a restore point that is made
+    ($.copied) -> $.worker -> $.added -> $.report   of a restore point that is made
 
 Long lists (tables, members, fix-ups) stay in the worker's result in S3. The JSON Schema of each model is generated into docs/contract/.
 """
@@ -90,6 +90,15 @@ class SwappedSection(Document):
 
     exchanges: tuple[ExchangeOutcome, ...]
     result: str
+
+
+class CopiedSection(Document):
+    """`$.copied`: dumps that S3 has copied into the repository, under `prefix`, for a point that nobody can see yet."""
+
+    bucket: str
+    prefix: str
+    objects: int
+    bytes: int
 
 
 class AddedSection(Document):

@@ -17,6 +17,7 @@ _PARTS: Final[dict[str, Part]] = {
     "RetrieveArchive": "archive",
     "DeployWorker": "worker and network",
     "PairSecurityGroups": "worker and network",
+    "CopyDumps": "staging",
     "StageNativeBackups": "staging",
     "RestoreNativeBackups": "restore",
     "ReplayDumps": "restore",
@@ -25,6 +26,7 @@ _PARTS: Final[dict[str, Part]] = {
     "RemoveWorker": "clean-up",
     "UnpairSecurityGroups": "clean-up",
     "RemoveStagingBucket": "clean-up",
+    "RemoveCopies": "clean-up",
     "CloseRestore": "clean-up",
 }
 

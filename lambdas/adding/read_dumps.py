@@ -17,15 +17,17 @@ from lambdas.databases import job_documents
 from lambdas.databases.job_rows import job_row
 from lambdas.databases.jobs import ensure_job
 from lambdas.databases.outcomes import outcomes, raise_if_any_failed
+from lambdas.runtime import invocations
 from lambdas.runtime.inputs import WorkerInput
 from lambdas.runtime.state import Restore, state
 from lambdas.worker import shown_instances
 from lambdas.worker.instance import deploy
 
+STATE = "ReadDumps"
 JOB_NAME = "read"
 
 
-@state("ReadDumps", WorkerInput, makes=True)
+@state(STATE, WorkerInput, makes=True)
 def read_dumps(section: WorkerInput, restore: Restore) -> AddedSection:
     """The point, readable by everybody who may read the repository. Raises what the worker met: nothing is visible then."""
     plan = section.plan
@@ -33,7 +35,9 @@ def read_dumps(section: WorkerInput, restore: Restore) -> AddedSection:
         raise InternalContradiction("/plan/addition: is missing: report this as a bug")
     result = _read(restore, plan, plan.addition, section.worker.instance_id)
     raise_if_any_failed(result)
-    _publish(restore, plan.addition)
+    # Whoever removes the copies waits until nobody can make a point of them any more.
+    with invocations.at_work(restore.ledger, STATE):
+        _publish(restore, plan.addition)
     return AddedSection(instance=plan.addition.instance, point_id=plan.addition.point_id, databases=outcomes(result))
 
 

@@ -1,4 +1,4 @@
-"""The places from which restores may read backups that nobody copied: each is a grant to the roles that read."""
+"""The places from which restores may read backups that nobody copied, or copy them: each is a grant to the roles that do."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +15,7 @@ DEPLOYED = Path(__file__).parents[2] / "configuration" / "in_place.json"
 EXPECTED: Final = {
     "bucket": "must be the name of a bucket, without s3:// and without a key",
     "prefix": "must be the beginning of keys, like nightly/; empty for the whole bucket",
+    "copyOnly": "must be true or false",
     "kmsKey": "must be the ARN of a KMS key (arn:aws:kms:<Region>:<account>:key/<id>): policies can't name a key by its alias",
 }
 

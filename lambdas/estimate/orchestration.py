@@ -16,7 +16,7 @@ from lambdas.runtime.looks import PAUSES
 
 # What a restore does however long it takes: states that are passed, those without a function included, and units of the ledger; a write in
 # a transaction takes two. Tests count them.
-TRANSITIONS = 23
+TRANSITIONS = 24
 INVOCATIONS = 12
 WRITES, READS = 240, 400
 # A look notes its beginning and what is still waited for, and reads the plan.

@@ -14,7 +14,7 @@ from dbrestore.contract.questions.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request_problems import Problems
 from dbrestore.ledger import stored_plan
-from dbrestore.points.in_s3 import unfinished
+from dbrestore.points.in_s3 import ordered, unfinished
 from dbrestore.points.in_s3.unfinished import Unfinished
 from lambdas.lookup import target as target_lookup
 from lambdas.planning import targets
@@ -38,6 +38,8 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
     """The plan; nothing is written. Raises every error that can be told before anything is made, all problems in one."""
     order = _order(section.request)
     note = _note(order, surroundings)
+    if note.ordered:
+        ordered.of(note, surroundings.settings.own_buckets)
     place = _place(order, section.execution_arn)
     size = sum(dump.length for dump in note.dumps)
     problems = Problems()
@@ -65,6 +67,7 @@ def look_up(section: PlanInput, surroundings: Surroundings) -> Plan:
         worker=worker.planned,
         network=worker.network,
         addition=_addition(note, bucket, size),
+        copies=note.ordered,
         requested_by=order.requested_by,
     )
 

@@ -19,6 +19,7 @@ class Bounds:
     staging_threads: int = limits.STAGING_THREADS
     staging_part_bytes: int = limits.STAGING_PART_BYTES
     removal_seconds: float = limits.REMOVAL_SECONDS
+    copying_seconds: float = limits.COPYING_SECONDS
     adopting_seconds: float = limits.ADOPTING_SECONDS
     examination_seconds: float = limits.EXAMINATION_SECONDS
     content_up_to_bytes: int = limits.CONTENT_UP_TO_BYTES

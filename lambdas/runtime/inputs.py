@@ -117,6 +117,12 @@ class CaughtError(StateInput):
     cause: str = ""
 
 
+class CopiesInput(RemoverInput):
+    """RemoveCopies: what the restore failed with, if it did and if somebody saw it."""
+
+    failure: CaughtError | None = None
+
+
 class CloseInput(RemoverInput):
     """CloseRestore: how the restore went. `clean_up` is true in an execution that only cleans up after another one."""
 

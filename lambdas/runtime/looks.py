@@ -16,4 +16,5 @@ PAUSES = {
     "RemoveWorker": pauses.REMOVAL,
     "UnpairSecurityGroups": pauses.REMOVAL,
     "RemoveStagingBucket": pauses.REMOVAL,
+    "RemoveCopies": pauses.REMOVAL,
 }

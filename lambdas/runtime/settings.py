@@ -85,6 +85,11 @@ class Settings:
         return names.prefix(self.state_machine_arn) if self.state_machine_arn else PRODUCT
 
     @property
+    def own_buckets(self) -> tuple[str, str]:
+        """Where restore points and reports lie: no backups come from there."""
+        return self.repository_bucket, self.evidence_bucket
+
+    @property
     def ca_bundle(self) -> str:
         """The RDS CA bundle as an s3:// URI."""
         return f"s3://{self.evidence_bucket}/{CA_BUNDLE_KEY}"

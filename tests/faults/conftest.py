@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -23,36 +22,40 @@ __all__ = ["world"]
 ROWS = 20_000
 
 
-@dataclass(frozen=True)
-class Declared:
-    """Documents that are deployed in the place of the checkout's, by the variable that names their file, and whether anything fires by
-    itself."""
-
-    documents: dict[str, Any] = field(default_factory=dict)
-    schedules: bool = False
+@pytest.fixture(scope="module")
+def schedules() -> bool:
+    """Whether rules fire by themselves: a module that wants that has its own fixture of this name."""
+    return False
 
 
 @pytest.fixture(scope="module")
-def declared() -> Declared:
-    """What a module declares that has its own fixture of this name."""
-    return Declared()
-
-
-@pytest.fixture(scope="module")
-def running(declared: Declared) -> Iterator[Cloud]:
-    """The application, deployed on a local cloud in this process, whose variables are this process's."""
+def cloud(schedules: bool) -> Iterator[Cloud]:
+    """A local cloud in this process, whose variables are this process's."""
     with server_folder("whole-") as folder, pytest.MonkeyPatch.context() as patch:
-        for variable, document in declared.documents.items():
-            (path := folder / f"{variable}.json").write_text(json.dumps(document))
-            patch.setenv(variable, str(path))
-        running = local.start(folder / "cloud", time_scale=20.0, schedules=declared.schedules)
+        running = local.start(folder / "cloud", time_scale=20.0, schedules=schedules)
         try:
             for name, value in running.environment().items():
                 patch.setenv(name, value)
-            application.deploy(running)
             yield running
         finally:
             running.stop()
+
+
+@pytest.fixture(scope="module")
+def declared() -> dict[str, Any]:
+    """Documents that are deployed in the place of the checkout's, by the variable that names their file: a module's own fixture."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def running(cloud: Cloud, declared: dict[str, Any]) -> Iterator[Cloud]:
+    """The application, deployed there."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, document in declared.items():
+            (path := cloud.directory / f"{variable}.json").write_text(json.dumps(document))
+            patch.setenv(variable, str(path))
+        application.deploy(cloud)
+        yield cloud
 
 
 @pytest.fixture(scope="module")

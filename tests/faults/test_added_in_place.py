@@ -3,7 +3,6 @@ roles, for both engines.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from localcloud.cloud import Cloud
 from localcloud.s3 import access_log
 from localcloud.server import ACCESS_LOG
 from localcloud.stacks import application
-from tests.server_folder import server_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("added-in-place")]
 
@@ -86,18 +84,6 @@ def _arns(roles: tuple[str, ...]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with server_folder("added-in-place-") as folder, pytest.MonkeyPatch.context() as patch:
-        running = local.start(folder / "cloud", time_scale=20.0, schedules=False)
-        try:
-            for name, value in running.environment().items():
-                patch.setenv(name, value)
-            yield running
-        finally:
-            running.stop()
-
-
-@pytest.fixture(scope="module")
 def others(cloud: Cloud) -> Others:
     s3, kms = cloud.client("s3", place=OTHER), cloud.client("kms", place=OTHER)
     s3.create_bucket(Bucket=THEIRS, CreateBucketConfiguration={"LocationConstraint": cloud.region})
@@ -106,12 +92,8 @@ def others(cloud: Cloud) -> Others:
 
 
 @pytest.fixture(scope="module")
-def running(cloud: Cloud, others: Others) -> Iterator[Cloud]:
-    with pytest.MonkeyPatch.context() as patch:
-        (file := cloud.directory / "in_place.json").write_text(json.dumps(places(others.key)))
-        patch.setenv(application.IN_PLACE, str(file))
-        application.deploy(cloud)
-        yield cloud
+def declared(others: Others) -> dict[str, Any]:
+    return {application.IN_PLACE: places(others.key)}
 
 
 @pytest.fixture(scope="module")

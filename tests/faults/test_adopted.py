@@ -20,7 +20,6 @@ from demo.shop import Shop
 from localcloud.backups import sample as sample_native
 from localcloud.cloud import Cloud
 from localcloud.stacks import application
-from tests.faults.conftest import Declared
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("adopted")]
 
@@ -39,8 +38,13 @@ RULES: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def declared() -> Declared:
-    return Declared({application.ADOPTION: {"rules": RULES}}, schedules=True)
+def schedules() -> bool:
+    return True
+
+
+@pytest.fixture(scope="module")
+def declared() -> dict[str, Any]:
+    return {application.ADOPTION: {"rules": RULES}}
 
 
 @pytest.fixture(scope="module", autouse=True)

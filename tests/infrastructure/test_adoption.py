@@ -74,6 +74,20 @@ def test_the_function_may_read_what_the_rules_name_and_write_points_of_their_ins
     assert len(json.dumps(role["Policies"])) < 10_240
 
 
+def test_the_function_that_copies_dumps_may_read_what_rules_of_dumps_name(adopting: Template) -> None:
+    role = adopting.only("AWS::IAM::Role", RoleName=f"dbrestore-control-CopyDumps-{REGION}")
+    read = {
+        one
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]
+        if "s3:GetObjectVersion" in listed(statement["Action"])
+        for one in listed(statement["Resource"])
+    }
+
+    assert read == {f"arn:aws:s3:::{place}" for place in ("example-nightly-dumps/orders/*", "example-weekly-dumps/archive/*")}
+    told = adopting.only("AWS::SSM::Parameter", Name="/dbrestore/control")["Value"]
+    assert '"placesCopied":["s3://example-nightly-dumps/orders/","s3://example-weekly-dumps/archive/"]' in str(told)
+
+
 def test_the_doctor_may_read_the_notifications_of_these_buckets_and_nothing_in_them(adopting: Template) -> None:
     role = adopting.only("AWS::IAM::Role", RoleName=f"dbrestore-control-ExamineInstallation-{REGION}")
     named = [

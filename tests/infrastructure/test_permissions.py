@@ -339,7 +339,7 @@ def test_nobody_may_delete_a_version_of_a_backup_or_get_around_a_lock() -> None:
     ours = ("{repository}", "{adopted_points}")
     deleting = {state for state, s in everything if "s3:DeleteObject" in s.actions and any(place in str(s.resources) for place in ours)}
 
-    assert deleting == {"RemovePoints", "RemoveAbandonedPoints", "AdoptArrivals"}
+    assert deleting == {"RemovePoints", "RemoveAbandonedPoints", "RemoveCopies", "AdoptArrivals"}
     assert "s3:BypassGovernanceRetention" not in granted
     assert not [s for _, s in everything if "s3:DeleteObjectVersion" in s.actions and any(place in str(s.resources) for place in ours)]
 

@@ -5,6 +5,7 @@ import json
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from tests.statemachine.fake_worker import end_without_result, leave_unfinished,
 from tests.statemachine.test_added_points import CUSTOM, order, prepared, really_read
 from tests.statemachine.test_adoption import DUMPS, NATIVE, Arrivals
 from tests.statemachine.test_archive import archive, files
+from tests.statemachine.test_copied_dumps import LARGE, ordered_of
 from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World, execution_arn
 from tests.unit.points.sqlserver.backups import Written, backup
 
@@ -214,6 +216,16 @@ def _make_points(world: World) -> None:
     prepared(CUSTOM)
     world.clock.let_pass(seconds=timedelta(hours=49).total_seconds())
     assert world.call("RemoveAbandonedPoints", {})["objects"] == 1
+    _copy(world)
+
+
+def _copy(world: World) -> None:
+    """Dumps that the execution copies: one in parts, and one that turns out to be damaged, beside an upload that nobody ended."""
+    world.bounds = replace(world.bounds, staging_part_bytes=5 << 20)
+    assert world.run(order(ordered_of(LARGE)), name="restore-14")["status"] == "SUCCEEDED"
+    cut = ordered_of(CUSTOM[:-60])
+    boto3.client("s3").create_multipart_upload(Bucket="repository", Key=f"{cut.prefixes[0]}db0/dump.pgdump")
+    assert world.run(order(cut), name="restore-15")["error"] == "BackupDamaged"
 
 
 def _adopt(world: World) -> None:

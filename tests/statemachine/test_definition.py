@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dbrestore.contract import limits, pauses
 from dbrestore.contract.error_names import ERRORS
 from infrastructure.functions import FUNCTIONS
 from tests.statemachine.world import DEFINITION, handlers
@@ -13,7 +14,7 @@ TEXT = DEFINITION.read_text()
 MACHINE = json.loads(TEXT)
 # Those that no state calls: events do, or the dbrestore command.
 STATES = {f.state for f in FUNCTIONS if not (f.hears_events or f.answers_commands or f.answers_api)}
-REMOVERS = ["DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "CloseRestore"]
+REMOVERS = ["DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "RemoveCopies", "CloseRestore"]
 
 
 def levels(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -87,13 +88,32 @@ def test_the_try_block_leads_to_the_first_remover_however_it_ends() -> None:
 
 
 def test_a_remover_that_fails_leads_to_the_next_remover() -> None:
-    following = [*REMOVERS[1:], "HowDidItEnd"]
+    # Of most restores it is known that there are no copies.
+    following = [*("MayCopiesRemain" if name == "RemoveCopies" else name for name in REMOVERS[1:]), "HowDidItEnd"]
     for name, then in zip(REMOVERS, following, strict=True):
         state = MACHINE["States"][name]
         last = state["Catch"][-1]
         assert state["Next"] == then
         assert (last["ErrorEquals"], last["Next"]) == (["States.ALL"], then)
         assert last["ResultPath"].startswith("$.leftovers.")
+
+
+def test_copies_are_looked_for_unless_the_plan_says_that_there_are_none() -> None:
+    question = MACHINE["States"]["MayCopiesRemain"]
+
+    # A clean-up by itself knows no plan, and a plan of another version has no such key.
+    [rule] = question["Choices"]
+    assert rule["And"] == [
+        {"Variable": "$.plan.copies", "IsPresent": True},
+        {"Variable": "$.plan.copies", "BooleanEquals": False},
+    ]
+    assert (rule["Next"], question["Default"]) == ("CloseRestore", "RemoveCopies")
+
+
+def test_the_copying_ends_before_s3_aborts_what_is_half_copied() -> None:
+    longest = pauses.COPYING.looks_at_most * (limits.COPYING_SECONDS + pauses.COPYING.longest)
+
+    assert longest < limits.ABANDONED_AFTER_HOURS * 3600
 
 
 def test_states_that_make_things_are_inside_the_try_block() -> None:

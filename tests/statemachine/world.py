@@ -94,6 +94,7 @@ class World:
     clock: MovingClock = field(default_factory=MovingClock)
     seconds_between_calls: float = 0
     bounds: Bounds = plain_moto.SHOWN_AT_ONCE
+    stopwatch: Callable[[], float] = time.monotonic
     _handlers: dict[str, Handler] = field(default_factory=handlers)
     _inside: threading.local = field(default_factory=threading.local)
 
@@ -142,7 +143,7 @@ class World:
         if self.judged:
             narrowed = {function.state: session_policy(function.target) for function in FUNCTIONS}
             settings = replace(settings, target_policy=narrowed.get(state))
-        return Surroundings(settings=settings, clock=self.clock, bounds=self.bounds)
+        return Surroundings(settings=settings, clock=self.clock, stopwatch=self.stopwatch, bounds=self.bounds)
 
     def asked_by(self) -> str:
         """The state whose function is at work in this thread, or in a thread of its own the one that was called last."""

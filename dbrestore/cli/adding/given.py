@@ -58,6 +58,10 @@ class Given:
         """Where restores may read what stays; None if S3 copies."""
         return plane.places_in_place if self.in_place else None
 
+    def copied_from(self, plane: ControlPlane) -> tuple[str, ...]:
+        """Where an execution may copy from, so that nobody's computer has to see to it."""
+        return () if self.in_place else (*plane.places_in_place, *plane.places_copied)
+
     def repository(self, plane: ControlPlane) -> Repository:
         """Where they go."""
         return Repository(plane.storage, plane.repository_bucket, self.requester_pays)

@@ -1,7 +1,8 @@
 """Dumps in S3: copied by S3, read by a worker, and waited for. Invariant: of what can be no point nothing of the copies stays; what failed
 for another reason is carried on by the same command.
 
-Whoever leaves (Ctrl-C while the worker reads) leaves it running: the point appears all the same, and the same command waits for it again.
+Whoever leaves (Ctrl-C while the worker reads, or while the execution has the dumps copied) leaves it running: the point appears all the
+same, and the same command waits for it again.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,9 @@ from dbrestore.contract.questions.additions import AdditionOrder, AdditionStart
 from dbrestore.contract.refusals import error_code
 from dbrestore.contract.request import TargetRequest, WorkerRequest
 from dbrestore.points import stored_points
-from dbrestore.points.in_s3 import making, postgresql
+from dbrestore.points.in_s3 import copying, making, postgresql
+from dbrestore.points.in_s3.copying import Repository
+from dbrestore.points.in_s3.making import Making
 from dbrestore.points.in_s3.unfinished import Unfinished
 from dbrestore.points.sqlserver.described_points import Added
 from dbrestore.points.unfinished_point import Progress
@@ -31,18 +34,53 @@ _FOR_GOOD: Final = (BackupUnfit, RequestRefused)
 
 def add(plane: ControlPlane, given: Given, pairs: Sequence[tuple[str | None, str]], digests: Sequence[str], told: Progress) -> Added:
     """The point. Raises what `postgresql.prepare` does, and what the plan or the worker met."""
-    repository = given.repository(plane)
-    note = postgresql.prepare(given.source(plane), repository, given.instance, pairs, told, digests=digests, places=given.staying(plane))
+    repository, copied_from = given.repository(plane), given.copied_from(plane)
+    note = postgresql.prepare(
+        given.source(plane),
+        repository,
+        given.instance,
+        pairs,
+        told,
+        digests=digests,
+        places=given.staying(plane),
+        copied_from=copied_from,
+        begins=_tell_who_copies,
+    )
     reading = _started(plane, _order(plane, given, note))
-    consoles.say(f"A worker reads {'what stays in place' if given.in_place else 'what S3 has copied'}: {reading.restore_id}")
+    consoles.say(f"{_what_happens(note, in_place=given.in_place)}: {reading.restore_id}")
     if error := _end(plane, reading, told):
-        if isinstance(error, _FOR_GOOD):
-            making.remove(repository, note, error)
-        else:
-            consoles.say("What S3 has copied stays for two days: the same command carries on with it, and with what was read of it.")
+        _leave(repository, note, error)
         raise error
-    plane.storage.delete_object(Bucket=plane.repository_bucket, Key=note.key)
+    if not note.ordered:
+        plane.storage.delete_object(Bucket=plane.repository_bucket, Key=note.key)
     return Added((stored_points.load(plane.storage, plane.repository_bucket, note.instance, note.point_ids[0]),), ())
+
+
+def _tell_who_copies(what: Making) -> None:
+    """Before it begins: it may take hours."""
+    if what.ordered:
+        consoles.say("The execution has S3 copy the dumps: this computer may be switched off meanwhile.")
+    elif not what.in_place:
+        bucket = what.objects[0].bucket
+        consoles.say(
+            "S3 copies the dumps at the request of this computer, which must stay switched on until a worker reads them: "
+            f"s3://{bucket} is no place that this installation may copy from. Name it in configuration/in_place.json and deploy the "
+            "ControlStack, and the execution does it by itself."
+        )
+
+
+def _what_happens(note: Unfinished, *, in_place: bool) -> str:
+    if note.ordered:
+        return "S3 copies, then a worker reads"
+    return f"A worker reads {'what stays in place' if in_place else 'what S3 has copied'}"
+
+
+def _leave(repository: Repository, note: Unfinished, error: RestoreError) -> None:
+    """Who copied removes: what the execution copied, it has removed, or keeps for the same command; another one may be at work on it."""
+    if isinstance(error, _FOR_GOOD) and not note.ordered:
+        making.remove(repository, note, error)
+    elif not note.ordered or not copying.is_empty(repository, note.prefixes[0]):
+        consoles.say("What S3 has copied stays for two days: the same command carries on with it, and with what was read of it.")
 
 
 def _order(plane: ControlPlane, given: Given, note: Unfinished) -> AdditionStart:
@@ -79,7 +117,7 @@ def _end(plane: ControlPlane, reading: Restore, told: Progress) -> RestoreError 
             now = event.progress
             told(now.bytes_done, now.bytes_total, f"reading {now.database}")
         elif isinstance(event, StateChanged) and event.phase.status == "RUNNING":
-            told(0, 0, event.phase.state)
+            told(0, 0, event.phase.waiting_for or event.phase.state)
         elif isinstance(event, Ended) and event.status != "SUCCEEDED":
             return by_name(event.error.name)(event.error.message) if event.error else RestoreFailed(f"the reading ended {event.status}")
     return None

@@ -1,4 +1,5 @@
-"""How places are declared in `configuration/in_place.json` from which restores may read backups that nobody copied."""
+"""How places are declared in `configuration/in_place.json` from which restores may read backups that nobody copied, and from which
+executions copy backups into the repository."""
 
 from typing import Annotated, Any, Final
 
@@ -12,13 +13,15 @@ MOST_PLACES: Final = 20
 
 
 class ReadingPlace(Document):
-    """Restores may read versions of the objects in `bucket` whose keys begin with `prefix`, and ask S3 to retrieve archived ones.
+    """Restores may read versions of the objects in `bucket` whose keys begin with `prefix`, and ask S3 to retrieve archived ones; the
+    function that copies dumps into the repository may read them, too, and with `copy_only` nobody else.
     `kms_key`: the ARN of the key that they are encrypted with, if it is a key of KMS."""
 
     comment: Any = Field(default=None, alias="Comment", exclude=True)
     bucket: Annotated[str, StringConstraints(pattern=BUCKET)]
-    prefix: str = Field(default="", max_length=512)
+    prefix: str = Field(default="", max_length=1024)
     kms_key: Annotated[str, StringConstraints(pattern=KEY_ARN)] | None = None
+    copy_only: bool = False
 
     @property
     def uri(self) -> str:

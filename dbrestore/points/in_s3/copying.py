@@ -7,7 +7,7 @@ that was pinned, because each request names it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from dbrestore.contract import limits
 from dbrestore.contract.errors import BackupDamaged, NotReady
 from dbrestore.contract.manifest import StoredFile
+from dbrestore.contract.refusals import error_code
 from dbrestore.points import parts as s3_parts
 from dbrestore.points.in_s3 import checksums
 from dbrestore.points.in_s3.refusals import explained
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 Done = TypeVar("Done")
+# As many as one request takes (Amazon S3 API Reference, "DeleteObjects").
+_DELETED_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,18 @@ class _Upload:
 def copy(
     wanted: Sequence[Wanted], to: Repository, prefix: str, pace: Pace, copied: Callable[[int, str], None] = lambda count, key: None
 ) -> tuple[Copied, ...]:
+    """Make sure that every object lies under its key, as `bring` does, and tell what S3 has of each. Raises BackupDamaged for a copy that
+    differs, and what `bring` does."""
+    bring(wanted, to, prefix, pace, copied)
+    return tuple(described(wanted, to, Pace(pace.threads)))
+
+
+def bring(
+    wanted: Sequence[Wanted], to: Repository, prefix: str, pace: Pace, copied: Callable[[int, str], None] = lambda count, key: None
+) -> None:
     """Make sure that every object lies under its key, which begins with `prefix`. `copied` gets bytes as they arrive, those that were there
-    before too. Raises SourceChanged, SourceAccessDenied, BackupArchived, BackupDamaged for a copy that differs, and NotReady when the
-    pace's time is over: then the next call carries on."""
+    before too. Raises SourceChanged, SourceAccessDenied, BackupArchived, and NotReady when the pace's time is over: then the next call
+    carries on."""
     there = _lengths(to, prefix)
     missing = [one for one in wanted if there.get(one.key) != one.source.length]
     for one in wanted:
@@ -95,24 +107,45 @@ def copy(
             copied(one.source.length, one.key)
     begun = dict(_uploads(to, prefix)) if missing else {}
     uploads = [u for u in _at_once(lambda one: _begin(one, to, begun, pace, copied), missing, pace) if u]
-    pieces = [(upload, part) for upload in sorted(uploads, key=lambda upload: len(upload.missing)) for part in upload.missing]
+    _complete_whole(uploads, to, pace)
+    unfinished = sorted((upload for upload in uploads if upload.missing), key=lambda upload: len(upload.missing))
+    pieces = [(upload, part) for upload in unfinished for part in upload.missing]
     _at_once(lambda piece: _copy_part(piece[0], piece[1], to, copied), pieces, pace)
-    _at_once(lambda upload: _complete(upload, to), [upload for upload in uploads if not upload.missing], pace)
+    _complete_whole(unfinished, to, pace)
     if pace.is_over() and not _all_there(wanted, to, prefix):
         raise NotReady(f"copying {len(missing)} of {len(wanted)} files")
-    return tuple(_at_once(lambda one: _described(one, to), wanted, Pace(pace.threads)))
+
+
+def described(wanted: Sequence[Wanted], to: Repository, pace: Pace) -> list[Copied]:
+    """What S3 has of these copies, of the first of them if the pace's time is over before the last. Raises BackupDamaged for a copy that
+    differs."""
+    return _at_once(lambda one: _described(one, to), wanted, pace)
 
 
 def abort(to: Repository, prefix: str) -> None:
     """End the uploads under a prefix: their parts would be paid for."""
     for key, upload_id in _uploads(to, prefix):
-        to.s3.abort_multipart_upload(Bucket=to.bucket, Key=key, UploadId=upload_id)
+        # Another one ended it meanwhile.
+        with suppress(NotReady), _of_upload(key):
+            to.s3.abort_multipart_upload(Bucket=to.bucket, Key=key, UploadId=upload_id)
 
 
-def hide(to: Repository, prefix: str) -> None:
-    """Delete what lies under a prefix; a bucket that keeps versions keeps these."""
-    for key in _lengths(to, prefix):
-        to.s3.delete_object(Bucket=to.bucket, Key=key)
+def hide(to: Repository, prefix: str) -> int:
+    """Delete what lies under a prefix; a bucket that keeps versions keeps these. How many objects it were. Raises NotReady for what S3
+    didn't delete."""
+    present = sorted(_lengths(to, prefix))
+    for first in range(0, len(present), _DELETED_AT_ONCE):
+        some: Any = [{"Key": key} for key in present[first : first + _DELETED_AT_ONCE]]
+        refused = to.s3.delete_objects(Bucket=to.bucket, Delete={"Objects": some, "Quiet": True}).get("Errors", [])
+        if refused:
+            why = refused[0]
+            raise NotReady(f"waiting for S3 to delete {why.get('Key')} ({why.get('Code')}: {why.get('Message')})")
+    return len(present)
+
+
+def is_empty(to: Repository, prefix: str) -> bool:
+    """Whether nothing lies under a prefix and no upload is open there."""
+    return not _lengths(to, prefix) and next(_uploads(to, prefix), None) is None
 
 
 def is_there(to: Repository, key: str) -> bool:
@@ -174,12 +207,13 @@ def _begin(wanted: Wanted, to: Repository, begun: Mapping[str, str], pace: Pace,
 def _parts(wanted: Wanted, planned: tuple[Part, ...], to: Repository, upload_id: str) -> "dict[int, CompletedPartTypeDef]":
     lengths = {part.number: part.length for part in planned}
     pages = to.s3.get_paginator("list_parts").paginate(Bucket=to.bucket, Key=wanted.key, UploadId=upload_id)
-    found = [part for page in pages for part in page.get("Parts", [])]
+    with _of_upload(wanted.key):
+        found = [part for page in pages for part in page.get("Parts", [])]
     return {part["PartNumber"]: _completed(part["PartNumber"], part) for part in found if part["Size"] == lengths.get(part["PartNumber"])}
 
 
 def _copy_part(upload: _Upload, part: Part, to: Repository, copied: Callable[[int, str], None]) -> None:
-    with _naming(upload.wanted):
+    with _naming(upload.wanted), _of_upload(upload.wanted.key):
         answer = to.s3.upload_part_copy(
             **_from(upload.wanted, to),
             UploadId=upload.id,
@@ -209,11 +243,17 @@ def _completed(number: int, told: Mapping[str, Any]) -> "CompletedPartTypeDef":
     return part
 
 
+def _complete_whole(uploads: Sequence[_Upload], to: Repository, pace: Pace) -> None:
+    """Those that lack nothing, of which an earlier call may have left some."""
+    _at_once(lambda upload: _complete(upload, to), [upload for upload in uploads if not upload.missing], pace)
+
+
 def _complete(upload: _Upload, to: Repository) -> None:
     parts = [upload.parts[number] for number in sorted(upload.parts)]
-    to.s3.complete_multipart_upload(
-        Bucket=to.bucket, Key=upload.wanted.key, UploadId=upload.id, MultipartUpload={"Parts": parts}, ChecksumType="FULL_OBJECT"
-    )
+    with _of_upload(upload.wanted.key):
+        to.s3.complete_multipart_upload(
+            Bucket=to.bucket, Key=upload.wanted.key, UploadId=upload.id, MultipartUpload={"Parts": parts}, ChecksumType="FULL_OBJECT"
+        )
 
 
 def _described(wanted: Wanted, to: Repository) -> Copied:
@@ -233,3 +273,14 @@ def _naming(wanted: Wanted) -> Iterator[None]:
         yield
     except ClientError as error:
         raise explained(error, wanted.source.uri) from error
+
+
+@contextmanager
+def _of_upload(key: str) -> Iterator[None]:
+    """Two calls at once may carry on one upload: whoever comes second finds it ended, and the object there when it looks again."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) != "NoSuchUpload":
+            raise
+        raise NotReady(f"waiting for another call, which ended the upload of {key}") from error

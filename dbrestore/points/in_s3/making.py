@@ -25,7 +25,8 @@ _CARRIED_ON: Final = (NotReady, BotoCoreError)
 @dataclass(frozen=True)
 class Making:
     """What is made of what. `settings` are whatever else decides what becomes of the objects; `points` how many there will be, `point_id`
-    the id of the one if it is given. `in_place`: the objects stay where they are, and the points refer to them."""
+    the id of the one if it is given. `in_place`: the objects stay where they are, and the points refer to them; `ordered`: somebody else
+    has them copied."""
 
     instance: str
     objects: Sequence[PinnedObject]
@@ -33,6 +34,7 @@ class Making:
     points: int = 1
     point_id: str | None = None
     in_place: Source | None = None
+    ordered: bool = False
 
     @property
     def known_as(self) -> dict[str, str]:
@@ -50,12 +52,16 @@ class Made:
     pace: Pace
     meter: Meter
     in_place: Source | None = None
+    ordered: bool = False
     stored: list[StoredObject] = field(default_factory=list)
 
     def copy(self, wanted: Sequence[Wanted]) -> dict[str, StoredFile]:
-        """Have S3 copy the objects, or refer to them; the files by their keys. Raises what `copying.copy` and `in_place.referred` do."""
+        """Have S3 copy the objects, or refer to them, or say what is to be copied; the files by their keys. Raises what `copying.copy` and
+        `in_place.referred` do."""
         if self.in_place:
             return in_place.referred(self.in_place, wanted)
+        if self.ordered:
+            return {one.key: StoredFile(key=one.key, length=one.source.length, sha256=None, origin=one.source.uri) for one in wanted}
         arrived: dict[str, StoredFile] = {}
         for prefix in self.note.prefixes:
             of_point = [one for one in wanted if one.key.startswith(prefix)]
@@ -79,7 +85,7 @@ def made(repository: Repository, what: Making, pace: Pace, meter: Meter) -> Iter
         in_place.require_fixed(what.objects)
     note = _begun(repository, what)
     names = [Name(point_id, note.begun_at) for point_id in note.point_ids]
-    made = Made(repository, note, names, pace, meter, what.in_place)
+    made = Made(repository, note, names, pace, meter, what.in_place, what.ordered)
     try:
         yield made
     except _CARRIED_ON:

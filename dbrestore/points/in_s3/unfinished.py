@@ -48,7 +48,8 @@ class DumpFiles(Document):
 
 class Unfinished(Document):
     """Points of one instance in the making. `settings` is what else decides what becomes of the objects; `dumps` are what a worker reads,
-    of PostgreSQL alone."""
+    of PostgreSQL alone. `ordered`: the execution that reads them has them copied first (`dbrestore.points.in_s3.ordered`), else they lie
+    there; `requester_pays` is of the bucket that they come from then."""
 
     instance: str
     begun_at: AwareDatetime
@@ -56,6 +57,8 @@ class Unfinished(Document):
     objects: tuple[PinnedObject, ...]
     settings: dict[str, str] = Field(default={})
     dumps: tuple[DumpFiles, ...] = ()
+    ordered: bool = False
+    requester_pays: bool = False
 
     @property
     def key(self) -> str:

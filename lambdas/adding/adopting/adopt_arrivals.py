@@ -101,8 +101,7 @@ def _look(work: RuleAtWork, heard: Sequence[Heard]) -> None:
 
 
 def _units(work: RuleAtWork, heard: Sequence[Heard]) -> list[Unit]:
-    own = (work.surroundings.settings.repository_bucket, work.surroundings.settings.evidence_bucket)
-    if work.rule.bucket in own:
+    if work.rule.bucket in work.surroundings.settings.own_buckets:
         raise RestoreRequestInvalid("is a bucket of this installation, whose restore points would be taken in for ever: name another one")
     found = arrivals.units(work.rule.keys, work.listed(), {one.key: one.at for one in heard})
     young = [unit for unit in found if unit.changed >= work.since]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbrestore.cli import main
+from dbrestore.cli import control, main
 from dbrestore.cli.control import ControlPlane
 from dbrestore.contract.adoption.patterns import parse
 from tests.unit.cli.conftest import REGION
@@ -109,3 +109,52 @@ def test_when_the_reading_fails_for_another_reason_the_same_command_carries_on(
     assert main.run(["points", "add", "shop", "--from", "s3://team-backups/shop.dump"]) == 1
     again = s3.list_objects_v2(Bucket=repository)["Contents"]
     assert (kept[1], len(again)) == ((again[1]["Key"], again[1]["LastModified"]), 2)
+
+
+def declare(plane: ControlPlane, **places: list[str]) -> ControlPlane:
+    """As a deployment with these places does."""
+    ssm = plane.account.client("ssm")
+    parts = json.loads(ssm.get_parameter(Name="/dbrestore/control")["Parameter"]["Value"])
+    ssm.put_parameter(Name="/dbrestore/control", Value=json.dumps({**parts, **places}), Type="String", Overwrite=True)
+    return control.find(plane.account)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"placesCopied": ["s3://team-backups/pg/"]},
+        {"placesCopied": ["s3://others/", "s3://team-backups/"]},
+        {"placesInPlace": ["s3://team-backups/pg/"]},
+    ],
+)
+def test_what_lies_in_a_declared_place_is_ordered_and_not_copied(
+    plane_with_backups: ControlPlane, capsys: pytest.CaptureFixture[str], places: dict[str, list[str]]
+) -> None:
+    plane = declare(plane_with_backups, **places)
+    plane.storage.put_object(Bucket="team-backups", Key="pg/shop.dump", Body=archives.custom(archives.shop("zstd")))
+
+    # This account's state machine knows nothing of restore points: it fails.
+    assert main.run(["points", "add", "shop", "--from", "s3://team-backups/pg/shop.dump"]) == 1
+
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The execution has S3 copy the dumps: this computer may be switched off meanwhile." in told
+    assert "S3 copies, then a worker reads: r-" in told
+    assert "stays for two days" not in told, "nothing was copied"
+    [lies] = plane.storage.list_objects_v2(Bucket=plane.repository_bucket)["Contents"]
+    assert lies["Key"].startswith(".unfinished/shop/")
+
+
+@pytest.mark.parametrize("place", ["s3://team-backups/nightly/", "s3://team-backups-of-others/", "s3://team-backups/pg/shop.dump.sha256"])
+def test_what_lies_elsewhere_the_command_copies_and_says_how_to_declare_it(
+    plane_with_backups: ControlPlane, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    plane = declare(plane_with_backups, placesCopied=[place])
+    plane.storage.put_object(Bucket="team-backups", Key="pg/shop.dump", Body=archives.custom(archives.shop("zstd")))
+
+    assert main.run(["points", "add", "shop", "--from", "s3://team-backups/pg/shop.dump"]) == 1
+
+    told = " ".join(capsys.readouterr().err.split())
+    assert "at the request of this computer, which must stay switched on until a worker reads them" in told
+    assert "s3://team-backups is no place that this installation may copy from" in told
+    assert "configuration/in_place.json" in told
+    assert len(plane.storage.list_objects_v2(Bucket=plane.repository_bucket)["Contents"]) == 2

@@ -21,7 +21,7 @@ from dbrestore.contract.errors import (
 from dbrestore.contract.job import DatabaseResult, DatabaseServer, Job
 from dbrestore.contract.manifest import DatabaseBackup, Manifest
 from dbrestore.points import stored_points
-from dbrestore.points.in_s3 import postgresql
+from dbrestore.points.in_s3 import postgresql, unfinished
 from dbrestore.points.in_s3.copying import Pace
 from dbrestore.points.in_s3.unfinished import Unfinished
 from dbrestore.points.pgdump import adding
@@ -286,3 +286,37 @@ def test_files_lie_directly_below_the_database(buckets: Buckets, tmp_path: Path)
 
     prefix = keys.database_prefix("shop", note.point_ids[0], "shop")
     assert {file.key for file in note.dumps[0].files} == {prefix + file.name for file in (tmp_path / "x").iterdir()}
+
+
+def test_dumps_are_ordered_only_if_each_of_them_lies_in_a_place_to_copy_from(buckets: Buckets, tmp_path: Path) -> None:
+    buckets.put("nightly/a.dump", CUSTOM)
+    buckets.put("other/b.dump", CUSTOM)
+    places = [f"s3://{BACKUPS}/nightly/"]
+
+    ordered = prepare(buckets, "nightly/a.dump", names=["a"], copied_from=places)
+    assert (ordered.ordered, buckets.counted("CopyObject"), buckets.left()) == (True, 0, [ordered.key, ordered.key])
+    copied = prepare(buckets, "nightly/a.dump", "other/b.dump", names=["a", "b"], copied_from=places)
+
+    assert (copied.ordered, buckets.counted("CopyObject")) == (False, 2)
+
+
+def test_what_was_ordered_once_the_command_copies_when_the_place_is_no_longer_declared(buckets: Buckets) -> None:
+    buckets.put("nightly/a.dump", CUSTOM)
+    first = prepare(buckets, "nightly/a.dump", copied_from=[f"s3://{BACKUPS}/"])
+
+    second = prepare(buckets, "nightly/a.dump")
+
+    assert (first.ordered, second.ordered, first.point_ids) == (True, False, second.point_ids)
+    assert read(buckets, second)[0].status == "READ"
+
+
+def test_ordered_is_with_what_the_requester_agrees_to_pay(buckets: Buckets) -> None:
+    buckets.put("nightly/a.dump", CUSTOM)
+    places = [f"s3://{BACKUPS}/"]
+    agreed = replace(buckets.repository, requester_pays=True)
+
+    def asked(repository: Any) -> Unfinished:
+        return postgresql.prepare(buckets.source, repository, "shop", [(None, "nightly/a.dump")], copied_from=places)
+
+    assert [asked(buckets.repository).requester_pays, asked(agreed).requester_pays] == [False, True]
+    assert unfinished.read(buckets.s3, REPOSITORY, asked(agreed).key).requester_pays
