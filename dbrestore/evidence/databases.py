@@ -19,7 +19,7 @@ LONGEST_TEXT: Final = 400
 LONGEST_SQL: Final = 2_000
 _WORST_FIRST: Final = {"failed": 0, "not checked": 1, "ok": 2}
 
-Listed = TypeVar("Listed", Check, FixUp, LeftOut)
+Listed = TypeVar("Listed", FixUp, LeftOut)
 
 
 def gathered(
@@ -85,7 +85,8 @@ def _worst_first(checks: Sequence[Check], most: int) -> list[Check]:
 
 
 def _short_check(check: Check) -> Check:
-    return _shortened(check, check=LONGEST_TEXT, expected=LONGEST_TEXT, actual=LONGEST_TEXT)
+    name, expected, actual = (_cut(text, LONGEST_TEXT) for text in (check.check, check.expected, check.actual))
+    return replace(check, check=name, expected=expected, actual=actual)
 
 
 def _short_fix_up(one: FixUp) -> FixUp:
@@ -98,11 +99,8 @@ def _short_left_out(one: LeftOut) -> LeftOut:
 
 def _shortened(document: Listed, **longest: int) -> Listed:
     texts: Mapping[str, str] = {name: getattr(document, name) for name in longest}
-    cut = {name: _cut(text, longest[name]) for name, text in texts.items() if len(text) > longest[name]}
-    if not cut:
-        return document
-    return replace(document, **cut) if isinstance(document, Check) else document.model_copy(update=cut)
+    return document.model_copy(update={name: _cut(text, longest[name]) for name, text in texts.items()})
 
 
 def _cut(text: str, longest: int) -> str:
-    return f"{text[:longest]}... (cut, {len(text):,} characters)"
+    return text if len(text) <= longest else f"{text[:longest]}... (cut, {len(text):,} characters)"

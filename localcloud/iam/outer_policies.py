@@ -33,7 +33,7 @@ _PREFIXES = {"monitoring": "cloudwatch"}
 _ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
 
 
-class _Refusal(ServiceException):
+class _Refusal(ServiceException):  # type: ignore[misc] # moto is untyped
     """Of no service: moto looks an error up in the models of the service whose package it is from."""
 
 
