@@ -199,7 +199,7 @@ def is_alive(pid: int) -> bool:
 
 
 def test_one_gets_nothing_of_the_environment_and_loads_no_models(one: Counters) -> None:
-    os.environ["AWS_SECRET_ACCESS_KEY"] = "not for everybody"
+    os.environ["AWS_SECRET_ACCESS_KEY"] = "not for everybody"  # pragma: allowlist secret
     tally = Tally(SHAPE)
     one.take([b"1\n"], tally)
     one.settle(tally)
