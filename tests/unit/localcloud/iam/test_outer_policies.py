@@ -26,7 +26,11 @@ PROBES = {
         Bucket="more", CreateBucketConfiguration={"LocationConstraint": REGION}
     ),
 }
-CODES = {"ec2": "UnauthorizedOperation", "ssm": "AccessDeniedException", "secretsmanager": "AccessDeniedException"}  # pragma: allowlist secret
+CODES = {
+    "ec2": "UnauthorizedOperation",
+    "ssm": "AccessDeniedException",
+    "secretsmanager": "AccessDeniedException",  # pragma: allowlist secret
+}
 
 
 def denying(action: str) -> dict[str, Any]:
