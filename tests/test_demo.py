@@ -260,10 +260,10 @@ def states_of(report: Report) -> list[str]:
 
 
 def removers() -> list[str]:
-    """The states after the try block, in the order of the definition."""
+    """The states after the try block, in the order of the definition, but for that of copies, which no restore has."""
     states = json.loads(DEFINITION.read_text())["States"]
     tasks = [name for name, state in states.items() if state["Type"] == "Task"]
-    return tasks[tasks.index("DiscardUnfinishedDatabases") :]
+    return [name for name in tasks[tasks.index("DiscardUnfinishedDatabases") :] if name != "RemoveCopies"]
 
 
 def test_a_local_cloud_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
