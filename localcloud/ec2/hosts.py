@@ -229,9 +229,10 @@ def _register(host: Host, user_data: str) -> None:
     time.sleep(clock.shortened(instances.BOOT))
     try:
         host_programs.install(host, user_data, _directory / "programs", _endpoint)
-    except FileNotFoundError:
-        return  # Its folder is gone if the cloud was shut down meanwhile.
-    if host.role_arn is None:
+        role = host.role_arn
+    except (FileNotFoundError, AttributeError):
+        return  # Its folder, and what moto's backends hold, are gone if the cloud was shut down meanwhile.
+    if role is None:
         host.said += "no instance profile with a role: the SSM agent has no credentials\n"
         return
     time.sleep(clock.shortened(REGISTRATION))
