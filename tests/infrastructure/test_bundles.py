@@ -405,7 +405,7 @@ def test_the_bundles_carry_the_model_of_every_service_that_is_called(package: st
         for path in (ROOT / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("client", "_client", "create_client")
-        if node.args and isinstance(node.args[0], ast.Constant)
+        if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
     }
 
     assert services
