@@ -59,6 +59,7 @@ class FakeWorker:
             command.status = "InProgress"
             # moto adds every other instance.
             command.instance_ids = [instance_id]
+            command.invocations = [one for one in command.invocations if one["InstanceId"] == instance_id]
             self.receive(command)
             return command
 
