@@ -200,7 +200,7 @@ def test_what_lies_in_another_account_is_copied_when_it_lets_the_function_in(
     present = in_the_repository(plane)
     add = ["points", "add", "shop", "--from", f"s3://{THEIRS}/shop.dump"]
 
-    others.let(decrypt=())
+    others.let(decrypt=(COPIER,))
     capsys.readouterr()
     assert main.run(add) == 1
     denied = " ".join(capsys.readouterr().err.split())
