@@ -1,5 +1,6 @@
 """One execution environment of one Lambda function: a child process under AWS's own runtime client, fed through the Runtime API.
 
+The child is copied from a process that has read the libraries (`lambda_child`): most of a cold start is reading them.
 Real: the runtime client (context object, serialisation, error payloads, warm reuse), the function's code from its zip, its variables,
 its time-out. Not real: memory limits, architecture, layers: dependencies come from the interpreter that runs the local cloud, and the
 function's own zip goes before them.
@@ -7,8 +8,8 @@ Source: AWS Lambda developer guide, "Using the Lambda runtime API".
 """
 
 import json
+import multiprocessing
 import queue
-import subprocess
 import sys
 import threading
 import time
@@ -17,6 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from localcloud.flow import lambda_child
+
+_CHILDREN = multiprocessing.get_context("forkserver")
+_CHILDREN.set_forkserver_preload([*lambda_child.LIBRARIES, "localcloud.flow.lambda_nursery"])
 
 
 @dataclass(frozen=True)
@@ -52,20 +58,18 @@ class Sandbox:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, daemon=True).start()
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log
-        with log.open("ab") as output:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "awslambdaric", handler],
-                cwd=task_root,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}"},
-            )
+        log.touch()
+        variables = {**variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}"}
+        self._child = _CHILDREN.Process(target=lambda_child.become, args=(task_root, handler, variables, log), daemon=True)
+        self._child.start()
+        self._looking = threading.Lock()
 
     @property
     def alive(self) -> bool:
         """Whether it can take another invocation."""
-        return self._child.poll() is None
+        # Its end can be read once only, and whoever comes second would take it for another.
+        with self._looking:
+            return self._child.is_alive()
 
     def invoke(self, event: bytes, function_arn: str, timeout: float) -> Outcome:
         """Run the handler once. `timeout` in real seconds: a Lambda time-out bounds real work, so it isn't scaled.
@@ -86,7 +90,7 @@ class Sandbox:
     def _wait(self, invocation: Invocation, timeout: float) -> dict[str, str] | None:
         while not invocation.answered.wait(0.05):
             if not self.alive and not invocation.answered.wait(0.05):
-                return _death(invocation, self._child.returncode, self._start_failure)
+                return _death(invocation, self._child.exitcode or 0, self._start_failure)
             if self._current is invocation and time.monotonic() > invocation.deadline:
                 text = f"RequestId: {invocation.id} Error: Task timed out after {timeout:.2f} seconds"
                 return {"errorType": "Sandbox.Timedout", "errorMessage": text}
@@ -94,8 +98,9 @@ class Sandbox:
 
     def close(self) -> None:
         """Kill the child and close its Runtime API. A second time it does nothing."""
-        self._child.kill()
-        self._child.wait()
+        with self._looking:
+            self._child.kill()
+            self._child.join()
         self._waiting.put(None)
         self._server.shutdown()
         self._server.server_close()

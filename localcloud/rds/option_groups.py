@@ -10,9 +10,9 @@ With ApplyImmediately the group is `pending-apply`, beside the one that was left
 wait for a maintenance window that never comes: `pending-maintenance-apply`, `pending-maintenance-removal`.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from moto.rds.exceptions import OptionGroupNotFoundFaultError
@@ -37,7 +37,7 @@ class _Change:
     """The group that was left ("" if only its options changed), and when the new one is in effect: None waits for maintenance."""
 
     left: str
-    done: float | None
+    done: datetime | None
 
 
 def install() -> None:
@@ -94,7 +94,7 @@ def _modify(original: Callable[..., Any], response: Any) -> Any:
 
 
 def _begin(instance: Any, left: str, *, immediately: bool) -> None:
-    done = time.monotonic() + clock.shortened(OPTION_CHANGE) if immediately else None
+    done = clock.now() + timedelta(seconds=OPTION_CHANGE) if immediately else None
     vars(instance)[_CHANGE] = _Change(left, done)
 
 
@@ -111,7 +111,7 @@ def _memberships(_original: Callable[..., Any], instance: Any) -> list[dict[str,
 
 def _change(instance: Any) -> _Change | None:
     change: _Change | None = vars(instance).get(_CHANGE)
-    is_done = change is not None and change.done is not None and time.monotonic() >= change.done
+    is_done = change is not None and change.done is not None and clock.now() >= change.done
     return None if is_done else change
 
 
