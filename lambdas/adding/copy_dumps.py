@@ -23,7 +23,7 @@ from dbrestore.contract.plan import Plan
 from dbrestore.contract.record import ResourceRow
 from dbrestore.contract.sections import CopiedSection
 from dbrestore.contract.things import DUMP_COPIES
-from dbrestore.points.in_s3 import copying, ordered, unfinished
+from dbrestore.points.in_s3 import copying, ordered, refusals, unfinished
 from dbrestore.points.in_s3.copying import Pace, Repository
 from dbrestore.points.in_s3.ordered import Copies
 from dbrestore.points.in_s3.unfinished import Unfinished
@@ -51,7 +51,7 @@ def copy_dumps(section: PlannedInput, restore: Restore) -> CopiedSection:
     bucket = restore.settings.repository_bucket
     row = restore.ledger.intend(DUMP_COPIES, ROLE, f"{bucket}/{copies.prefix}")
     if row.state == "INTENT":
-        with invocations.at_work(restore.ledger, COPYING), _reader_named():
+        with invocations.at_work(restore.ledger, COPYING), _reader_named(restore):
             ordered.copied(copies, _repository(restore, copies.note), _pace(restore), lambda note: _keep(restore, note))
         restore.ledger.created(row, f"s3://{bucket}/{copies.prefix}")
     return CopiedSection(bucket=bucket, prefix=copies.prefix, objects=len(copies.wanted), bytes=copies.length)
@@ -83,14 +83,15 @@ def _keep(restore: Restore, note: Unfinished) -> None:
 
 
 @contextmanager
-def _reader_named() -> Iterator[None]:
-    """Who was refused is a function's role, and not whoever gave the order."""
+def _reader_named(restore: Restore) -> Iterator[None]:
+    """Who was refused is a function's role, and not whoever gave the order; S3 tells other accounts' callers no name."""
     try:
         yield
     except SourceAccessDenied as error:
+        caller = refusals.role(restore.surroundings.control.sts.get_caller_identity()["Arn"])
         raise SourceAccessDenied(
-            f"{error}; here the caller is the role of the function {COPYING}, which reads the places of configuration/in_place.json and of "
-            "rules of adoption"
+            f"{error}; the caller is {caller}, the role of the function {COPYING}: what it may by itself are the places of "
+            "configuration/in_place.json (bucket, prefix, kmsKey) and of rules of adoption"
         ) from error
 
 

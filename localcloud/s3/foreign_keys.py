@@ -40,7 +40,9 @@ def require_key(response: Any, bucket: str, key: str | None, version_id: str | N
     account = arn.split(":")[4] if arn else response.current_account
     if account == response.current_account:
         return
-    question = Question(principal, DECRYPT, arn, {"aws:principalarn": principal})
+    # An object's key lies in its bucket's Region, where S3 asks for it in the caller's name (KMS Developer Guide, "kms:ViaService").
+    context = {"aws:principalarn": principal, "kms:viaservice": f"s3.{arn.split(':')[3]}.amazonaws.com"}
+    question = Question(principal, DECRYPT, arn, context)
     if not access_policies.may(question, own, statements(_policy(arn, account)), account):
         raise KeyRefusedError(principal, arn)
 

@@ -3,14 +3,12 @@ real worker, and S3's own count of who moved how many bytes. What lies in a decl
 account's bucket, under that account's key.
 """
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,56 +22,29 @@ from demo import crm as demo_crm
 from demo import shop as demo_shop
 from demo.shop import Shop
 from localcloud.backups import sample as sample_native
-from localcloud.base.clients import ACCOUNT, REGION, Place
+from localcloud.base.clients import ACCOUNT
 from localcloud.cloud import Cloud
 from localcloud.s3 import access_log
 from localcloud.server import ACCESS_LOG
 from localcloud.stacks import application
+from tests.faults import other_account
+from tests.faults.other_account import OtherAccount
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("added-from-s3")]
 
 WORKER, CALLER, COPIER = "dbrestore-worker-eu-central-1", "root", "dbrestore-control-CopyDumps-eu-central-1"
-DECLARED, THEIRS = "declared-backups", "their-backups"
-OTHER = Place("222222222222", REGION)
+DECLARED, THEIRS = "declared-backups", other_account.BUCKET
 # Somebody starts it in a shell of their own.
 COMMAND = "import sys; from dbrestore.cli import main; sys.exit(main.run(sys.argv[1:]))"
 
 
-@dataclass
-class Others:
-    """Another account, with a bucket and a key."""
-
-    s3: Any
-    kms: Any
-    key: str
-
-    def let(self, *readers: str, decrypt: tuple[str, ...]) -> None:
-        """Who may read the bucket, and who may use the key."""
-        resources = [f"arn:aws:s3:::{THEIRS}", f"arn:aws:s3:::{THEIRS}/*"]
-        actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"]
-        reading = {"Effect": "Allow", "Principal": {"AWS": _arns(readers)}, "Action": actions, "Resource": resources}
-        using = {"Effect": "Allow", "Principal": {"AWS": _arns(decrypt)}, "Action": "kms:Decrypt", "Resource": "*"}
-        self.s3.put_bucket_policy(Bucket=THEIRS, Policy=json.dumps({"Version": "2012-10-17", "Statement": [reading]}))
-        self.kms.put_key_policy(KeyId=self.key, PolicyName="default", Policy=json.dumps({"Version": "2012-10-17", "Statement": [using]}))
-
-    def put(self, path: Path, key: str) -> None:
-        self.s3.upload_file(str(path), THEIRS, key, ExtraArgs={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.key})
-
-
-def _arns(roles: tuple[str, ...]) -> list[str]:
-    """These, and whoever adds points."""
-    return [f"arn:aws:iam::{ACCOUNT}:root", *(f"arn:aws:iam::{ACCOUNT}:role/{role}" for role in roles)]
+@pytest.fixture(scope="module")
+def others(cloud: Cloud) -> OtherAccount:
+    return other_account.create(cloud, versioned=False)
 
 
 @pytest.fixture(scope="module")
-def others(cloud: Cloud) -> Others:
-    s3, kms = cloud.client("s3", place=OTHER), cloud.client("kms", place=OTHER)
-    s3.create_bucket(Bucket=THEIRS, CreateBucketConfiguration={"LocationConstraint": cloud.region})
-    return Others(s3, kms, str(kms.create_key()["KeyMetadata"]["Arn"]))
-
-
-@pytest.fixture(scope="module")
-def declared(cloud: Cloud, others: Others) -> dict[str, Any]:
+def declared(cloud: Cloud, others: OtherAccount) -> dict[str, Any]:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=DECLARED, CreateBucketConfiguration={"LocationConstraint": cloud.region})
     s3.put_bucket_versioning(Bucket=DECLARED, VersioningConfiguration={"Status": "Enabled"})
@@ -193,7 +164,7 @@ def test_what_is_declared_the_execution_copies_also_when_the_command_is_killed(
 
 
 def test_what_lies_in_another_account_is_copied_when_it_lets_the_function_in(
-    running: Cloud, plane: ControlPlane, shop: Shop, others: Others, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    running: Cloud, plane: ControlPlane, shop: Shop, others: OtherAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     others.put(demo_shop.dump(shop, tmp_path), "shop.dump")
     present = in_the_repository(plane)
@@ -204,7 +175,7 @@ def test_what_lies_in_another_account_is_copied_when_it_lets_the_function_in(
     assert main.run(add) == 1
     denied = " ".join(capsys.readouterr().err.split())
     assert f"s3://{THEIRS}/shop.dump: S3 denies it" in denied
-    assert "the role of the function CopyDumps" in denied
+    assert f"the caller is arn:aws:iam::{ACCOUNT}:role/{COPIER}, the role of the function CopyDumps" in denied
     assert in_the_repository(plane) == present
 
     others.let(COPIER, decrypt=())

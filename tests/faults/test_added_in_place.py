@@ -2,8 +2,6 @@
 roles, for both engines.
 """
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +16,16 @@ from demo import shop as demo_shop
 from demo.shop import Shop
 from localcloud import cloud as local
 from localcloud.backups import sample as sample_native
-from localcloud.base.clients import ACCOUNT, Place
 from localcloud.cloud import Cloud
 from localcloud.s3 import access_log
 from localcloud.server import ACCESS_LOG
 from localcloud.stacks import application
+from tests.faults import other_account
+from tests.faults.other_account import OtherAccount
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("added-in-place")]
 
-OWN, THEIRS = "team-backups", "their-backups"
-OTHER = Place("222222222222", local.REGION)
+OWN, THEIRS = "team-backups", other_account.BUCKET
 # Those that docs/in-place.md names.
 READERS = (
     *(
@@ -52,47 +50,13 @@ def places(key: str) -> dict[str, Any]:
     return {"places": [own, {"bucket": THEIRS, "prefix": "nightly/", "kmsKey": key}]}
 
 
-@dataclass
-class Others:
-    """Another account, whose bucket lets some roles of ours read it, and whose key lets them decrypt."""
-
-    s3: Any
-    kms: Any
-    key: str
-
-    def let_read(self, *roles: str, decrypt: tuple[str, ...] | None = None) -> None:
-        """These, and whoever adds points; `decrypt`: who may use the key, the same if None."""
-        resources = [f"arn:aws:s3:::{THEIRS}", f"arn:aws:s3:::{THEIRS}/*"]
-        actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"]
-        reading = {"Effect": "Allow", "Principal": {"AWS": _arns(roles)}, "Action": actions, "Resource": resources}
-        self.s3.put_bucket_policy(Bucket=THEIRS, Policy=json.dumps({"Version": "2012-10-17", "Statement": [reading]}))
-        using = {
-            "Effect": "Allow",
-            "Principal": {"AWS": _arns(roles if decrypt is None else decrypt)},
-            "Action": "kms:Decrypt",
-            "Resource": "*",
-        }
-        self.kms.put_key_policy(KeyId=self.key, PolicyName="default", Policy=json.dumps({"Version": "2012-10-17", "Statement": [using]}))
-
-    def put(self, path: Path, key: str) -> None:
-        """Encrypted under their key."""
-        self.s3.upload_file(str(path), THEIRS, key, ExtraArgs={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.key})
-
-
-def _arns(roles: tuple[str, ...]) -> list[str]:
-    return [f"arn:aws:iam::{ACCOUNT}:root", *(f"arn:aws:iam::{ACCOUNT}:role/{role}" for role in roles)]
+@pytest.fixture(scope="module")
+def others(cloud: Cloud) -> OtherAccount:
+    return other_account.create(cloud, versioned=True)
 
 
 @pytest.fixture(scope="module")
-def others(cloud: Cloud) -> Others:
-    s3, kms = cloud.client("s3", place=OTHER), cloud.client("kms", place=OTHER)
-    s3.create_bucket(Bucket=THEIRS, CreateBucketConfiguration={"LocationConstraint": cloud.region})
-    s3.put_bucket_versioning(Bucket=THEIRS, VersioningConfiguration={"Status": "Enabled"})
-    return Others(s3, kms, str(kms.create_key()["KeyMetadata"]["Arn"]))
-
-
-@pytest.fixture(scope="module")
-def declared(others: Others) -> dict[str, Any]:
+def declared(others: OtherAccount) -> dict[str, Any]:
     return {application.IN_PLACE: places(others.key)}
 
 
@@ -163,9 +127,9 @@ def added(plane: ControlPlane, bucket: str, key: str) -> None:
 
 
 def test_what_lies_in_another_account_under_its_key_is_restored_by_the_roles_that_it_lets_in(
-    running: Cloud, plane: ControlPlane, shop: Shop, others: Others, tmp_path: Path
+    running: Cloud, plane: ControlPlane, shop: Shop, others: OtherAccount, tmp_path: Path
 ) -> None:
-    others.let_read(*READERS)
+    others.let(*READERS, decrypt=READERS)
     others.put(demo_shop.dump(shop, tmp_path), "nightly/shop.dump")
     added(plane, THEIRS, "nightly/shop.dump")
     before = demo_shop.fingerprints(shop, "shop")
@@ -190,21 +154,21 @@ def test_what_lies_in_another_account_under_its_key_is_restored_by_the_roles_tha
 def test_a_restore_that_another_account_does_not_let_in_is_refused_by_the_plan(
     plane: ControlPlane,
     shop: Shop,
-    others: Others,
+    others: OtherAccount,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     roles: tuple[str, ...],
     decrypt: tuple[str, ...],
     told: str,
 ) -> None:
-    others.let_read(*READERS)
+    others.let(*READERS, decrypt=READERS)
     others.put(demo_shop.dump(shop, tmp_path), "nightly/denied.dump")
     added(plane, THEIRS, "nightly/denied.dump")
-    others.let_read(*roles, decrypt=decrypt)
+    others.let(*roles, decrypt=decrypt)
     capsys.readouterr()
 
     assert main.run(["restore", "shop", "-d", "shop=denied"]) != 0
 
     refusal = capsys.readouterr().err.replace("\n", " ")
     assert "SourceAccessDenied" in refusal
-    assert "dbrestore-control-PlanRestore" in refusal or told in refusal
+    assert told in refusal

@@ -55,7 +55,7 @@ def explained(error: ClientError, what: str) -> RestoreError | ClientError:
 
 def _by_key(what: str, who: str, action: str, key: str) -> SourceAccessDenied:
     """Who needs which right on which key: S3 passes on what KMS says."""
-    owner, asking = key.split(":")[4], _role(who)
+    owner, asking = key.split(":")[4], role(who)
     both = "" if asking.split(":")[4] == owner else f", and a policy of {asking} must, too"
     whose = "the copy's" if action.startswith(_OF_COPIES) else "its"
     return SourceAccessDenied(
@@ -64,7 +64,7 @@ def _by_key(what: str, who: str, action: str, key: str) -> SourceAccessDenied:
     )
 
 
-def _role(who: str) -> str:
+def role(who: str) -> str:
     """What stands in policies: of an assumed role's session the role, whose path nobody tells."""
     parts = who.split(":", 5)
     kind, _, rest = parts[5].partition("/")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from dbrestore.contract.errors import SourceAccessDenied
 from dbrestore.points.in_s3 import copying, postgresql, sqlserver
@@ -14,6 +15,7 @@ from dbrestore.points.in_s3.source import Source
 from localcloud import cloud as local
 from localcloud.base.clients import ACCOUNT, Place
 from localcloud.cloud import Cloud
+from tests.unit.localcloud.iam.test_accounts import make_role
 from tests.unit.points.pgdump import archives
 from tests.unit.points.sqlserver.backups import Written, backup
 
@@ -75,3 +77,26 @@ def test_with_the_right_it_is_added(running: Cloud, key: str) -> None:
     added = sqlserver.add(Source(ours, "theirs"), Repository(ours, "repository"), "crm", ["a.bak"])
 
     assert len(added.points) == 1
+
+
+@pytest.mark.parametrize(("service", "may_read"), [("s3.*.amazonaws.com", True), ("dynamodb.*.amazonaws.com", False)])
+def test_s3_asks_for_the_key_in_its_own_name(running: Cloud, key: str, service: str, may_read: bool) -> None:
+    reader = f"arn:aws:iam::{ACCOUNT}:role/reader"
+    make_role(
+        running,
+        reader,
+        {"Principal": {"Service": "lambda.amazonaws.com"}},
+        {"Action": "s3:*"},
+        {"Action": "kms:Decrypt", "Condition": {"StringLike": {"kms:ViaService": service}}},
+    )
+    by_us = {"Effect": "Allow", "Principal": {"AWS": US}, "Action": "kms:Decrypt", "Resource": "*"}
+    running.client("kms", place=OTHER).put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps({"Statement": [by_us]}))
+
+    def read() -> object:
+        return running.client("s3", reader).get_object(Bucket="theirs", Key="a.dump")
+
+    if may_read:
+        assert read()
+    else:
+        with pytest.raises(ClientError, match="kms:Decrypt"):
+            read()
