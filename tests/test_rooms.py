@@ -366,8 +366,6 @@ TABLES = {
     "localcloud.sqlserver.texts",
     # The statements of the roles, one by one.
     "infrastructure.permissions",
-    # The entries of a dump, one by one.
-    "tests.unit.points.pgdump.archives.shop",
 }
 
 

@@ -148,65 +148,49 @@ def directory(archive: Archive, path: Path) -> Path:
 
 def shop(compression: Compression = "none", version: tuple[int, int] = (1, 16), database: str = "shop") -> Archive:
     """A small dump that has everything: two tables, one of them empty, large objects, an extension, a quoted name."""
-    quoted = database.replace('"', '""')
-    create = f"CREATE DATABASE \"{quoted}\" WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'C.UTF-8';\n"
-    metadata = (
-        [Entry(90, "BLOB METADATA", "16401..3000000001", definition="16401\n3000000001\n", section=3)]
-        if version >= (1, 16)
-        else [Entry(90, "BLOB", "16401"), Entry(91, "BLOB", "3000000001")]
-    )
     return Archive(
-        entries=(
-            Entry(1, "ENCODING", "ENCODING", definition="SET client_encoding = 'UTF8';\n", owner=""),
-            Entry(2, "DATABASE", database, definition=create),
-            Entry(3, "EXTENSION", "uuid-ossp", definition='CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA "my ext";\n', owner=""),
-            Entry(10, "TABLE", "orders", "public", definition="CREATE TABLE public.orders (id integer, note text);\n", relkind=114),
-            Entry(11, "TABLE", 'od"d', "public", definition='CREATE TABLE public.x ("a,b" text);\n', owner="other", relkind=114),
-            *metadata,
-            Entry(
-                20,
-                "TABLE DATA",
-                "orders",
-                "public",
-                copy="COPY public.orders (id, note) FROM stdin;\n",
-                section=3,
-                dependencies=(10,),
-                has_data=True,
-                member="20.dat",
-            ),
-            Entry(
-                21,
-                "TABLE DATA",
-                'od"d',
-                "public",
-                copy='COPY public."od""d" ("a,b") FROM stdin;\n',
-                section=3,
-                dependencies=(11,),
-                has_data=True,
-                member="21.dat",
-            ),
-            Entry(
-                22,
-                "BLOBS",
-                "BLOBS",
-                section=3,
-                dependencies=(90,),
-                has_data=True,
-                member="blobs_22.toc" if version >= (1, 16) else "blobs.toc",
-            ),
-            Entry(
-                30,
-                "INDEX",
-                "orders_idx",
-                "public",
-                definition="CREATE INDEX orders_idx ON public.orders (id);\n",
-                section=4,
-                dependencies=(10,),
-            ),
-        ),
+        entries=(*_schema(database), *_metadata(version), *_data(version), _index()),
         rows={20: "".join(f"{i}\tnote {i} ä😀\n" for i in range(3000)).encode(), 21: b""},
         objects={22: {16401: b"picture" * 3000, 3000000001: b""}},
         compression=compression,
         version=version,
         database=database,
     )
+
+
+def _schema(database: str) -> tuple[Entry, ...]:
+    quoted = database.replace('"', '""')
+    create = f"CREATE DATABASE \"{quoted}\" WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'C.UTF-8';\n"
+    return (
+        Entry(1, "ENCODING", "ENCODING", definition="SET client_encoding = 'UTF8';\n", owner=""),
+        Entry(2, "DATABASE", database, definition=create),
+        Entry(3, "EXTENSION", "uuid-ossp", definition='CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA "my ext";\n', owner=""),
+        Entry(10, "TABLE", "orders", "public", definition="CREATE TABLE public.orders (id integer, note text);\n", relkind=114),
+        Entry(11, "TABLE", 'od"d', "public", definition='CREATE TABLE public.x ("a,b" text);\n', owner="other", relkind=114),
+    )
+
+
+def _metadata(version: tuple[int, int]) -> tuple[Entry, ...]:
+    """Of the large objects."""
+    if version >= (1, 16):
+        return (Entry(90, "BLOB METADATA", "16401..3000000001", definition="16401\n3000000001\n", section=3),)
+    return (Entry(90, "BLOB", "16401"), Entry(91, "BLOB", "3000000001"))
+
+
+def _data(version: tuple[int, int]) -> tuple[Entry, ...]:
+    orders, odd = "COPY public.orders (id, note) FROM stdin;\n", 'COPY public."od""d" ("a,b") FROM stdin;\n'
+    objects = "blobs_22.toc" if version >= (1, 16) else "blobs.toc"
+    return (
+        _member(20, "TABLE DATA", "orders", "20.dat", of=10, schema="public", copy=orders),
+        _member(21, "TABLE DATA", 'od"d', "21.dat", of=11, schema="public", copy=odd),
+        _member(22, "BLOBS", "BLOBS", objects, of=90),
+    )
+
+
+def _member(dump_id: int, description: str, tag: str, file: str, *, of: int, schema: str | None = None, copy: str = "") -> Entry:
+    return Entry(dump_id, description, tag, schema, copy=copy, section=3, dependencies=(of,), has_data=True, member=file)
+
+
+def _index() -> Entry:
+    create = "CREATE INDEX orders_idx ON public.orders (id);\n"
+    return Entry(30, "INDEX", "orders_idx", "public", definition=create, section=4, dependencies=(10,))
