@@ -13,8 +13,8 @@ import pytest
 from dbrestore.points.in_s3.unfinished import Unfinished
 from tests.faults.injection import KINDS, TRANSIENT, Injector, Kind
 from tests.faults.test_single_faults import faulty, injector
+from tests.statemachine.copied_dumps import LARGE, LATER, MIB, WHOLE, lies, ordered_of
 from tests.statemachine.test_added_points import order, points, really_read
-from tests.statemachine.test_copied_dumps import LARGE, LATER, MIB, WHOLE, lies, ordered_of
 from tests.statemachine.world import World
 
 __all__ = ["faulty", "injector"]
