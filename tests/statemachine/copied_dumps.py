@@ -17,20 +17,10 @@ from tests.statemachine.world import INSTANCE, REGION, World
 from tests.unit.points.pgdump import archives
 
 BUCKET = "team-backups"
-
-
 MIB = 1 << 20
-
-
 SHOP = archives.shop("none")
-
-
 LARGE = archives.custom(replace(SHOP, rows={**SHOP.rows, 20: b"1\tx\n" * (11 * MIB // 4)}))
-
-
 WAY = ("CopyDumps", "DeployWorker", "ReadDumps")
-
-
 CLEARING = ("DiscardUnfinishedDatabases", "RemoveWorker", "UnpairSecurityGroups", "RemoveStagingBucket", "RemoveCopies", "CloseRestore")
 
 
@@ -69,8 +59,6 @@ def lies(note: Unfinished) -> list[str]:
 
 
 WHOLE = ["db0/dump.pgdump", "manifest.json"]
-
-
 LATER = ["db0/dump.pgdump", "note"]
 
 

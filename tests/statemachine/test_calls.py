@@ -25,19 +25,18 @@ from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings
 from localcloud.s3 import glacier_objects
 from tests.statemachine.api_calls import ACCESS, configure, event
+from tests.statemachine.arrivals import DUMPS, NATIVE, Arrivals
 from tests.statemachine.conftest import installed
 from tests.statemachine.copied_dumps import LARGE, ordered_of
 from tests.statemachine.engines import AURORA, INSTANCE, MULTI_AZ, POSTGRES, SQLSERVER, Engine
 from tests.statemachine.fake_worker import end_without_result, leave_unfinished, lose_worker
 from tests.statemachine.test_added_points import CUSTOM, order, prepared, really_read
-from tests.statemachine.test_adoption import DUMPS, NATIVE, Arrivals
 from tests.statemachine.test_archive import archive, files
 from tests.statemachine.world import ACCOUNT, REGION, REQUEST, World, execution_arn
 from tests.unit.points.sqlserver.backups import Written, backup
 
 # One process records for all of these tests.
 pytestmark = pytest.mark.xdist_group("recorded-calls")
-
 # IAM's names where they differ from the API's; a transaction needs the permissions of its parts.
 ACTIONS = {
     "dynamodb:TransactWriteItems": ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),

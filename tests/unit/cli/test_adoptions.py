@@ -11,8 +11,8 @@ import pytest
 from dbrestore.cli import control, main
 from dbrestore.cli.adding import adoptions
 from dbrestore.contract.exit_code import ExitCode
+from tests.statemachine.arrivals import NATIVE, Arrivals, arrivals
 from tests.statemachine.conftest import world
-from tests.statemachine.test_adoption import NATIVE, Arrivals, arrivals
 from tests.statemachine.world import ACCOUNT, MACHINE_ARN, REGION
 from tests.unit.points.sqlserver.backups import Written, backup
 

@@ -17,8 +17,9 @@ from dbrestore.points import stored_points
 from tests.statemachine import plain_moto
 from tests.statemachine.conftest import world
 from tests.statemachine.engines import INSTANCE
+from tests.statemachine.point_removals import OF_POINT, planned
 from tests.statemachine.sources import POINT, store_point
-from tests.statemachine.test_point_removal import OF_POINT, expiring, planned, versioned
+from tests.statemachine.test_point_removal_refused import expiring, versioned
 from tests.statemachine.world import ACCOUNT, MACHINE_ARN, REGION, World
 
 __all__ = ["world"]

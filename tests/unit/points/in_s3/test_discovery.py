@@ -8,7 +8,7 @@ import pytest
 from dbrestore.contract.errors import SourceNotFound
 from dbrestore.points.in_s3 import discovery
 from tests.unit.points.in_s3.conftest import BACKUPS, Buckets
-from tests.unit.points.in_s3.test_postgresql import CUSTOM, put_directory
+from tests.unit.points.in_s3.dumps_in_s3 import CUSTOM, put_directory
 from tests.unit.points.pgdump import archives
 from tests.unit.points.sqlserver.backups import backup
 from tests.unit.points.sqlserver.test_adding import FULL, LOG

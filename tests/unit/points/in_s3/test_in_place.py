@@ -20,7 +20,7 @@ from dbrestore.points import point_verification, stored_points
 from dbrestore.points.in_s3 import in_place, postgresql, sqlserver
 from dbrestore.points.in_s3.source import Source
 from tests.unit.points.in_s3.conftest import BACKUPS, REPOSITORY, Buckets
-from tests.unit.points.in_s3.test_postgresql import CUSTOM, prepare, publish, put_directory, read
+from tests.unit.points.in_s3.dumps_in_s3 import CUSTOM, prepare, publish, put_directory, read
 from tests.unit.points.pgdump import archives
 from tests.unit.points.sqlserver.backups import backup
 from tests.unit.points.sqlserver.test_adding import FULL

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from dbrestore.contract import keys
 from dbrestore.contract.errors import (
     BackupArchived,
     BackupDamaged,
@@ -18,59 +17,13 @@ from dbrestore.contract.errors import (
     SourceChanged,
     SourceNotFound,
 )
-from dbrestore.contract.job import DatabaseResult, DatabaseServer, Job
-from dbrestore.contract.manifest import DatabaseBackup, Manifest
 from dbrestore.points import stored_points
-from dbrestore.points.in_s3 import postgresql, unfinished
+from dbrestore.points.in_s3 import postgresql
 from dbrestore.points.in_s3.copying import Pace
-from dbrestore.points.in_s3.unfinished import Unfinished
 from dbrestore.points.pgdump import adding
-from dbrestore.points.unfinished_point import write_manifest
-from dbrestore.worker.base.job_folder import JobFolder
-from dbrestore.worker.base.progress import ProgressWriter
-from dbrestore.worker.postgresql.dumps import reading
 from tests.unit.points.in_s3.conftest import BACKUPS, MIB, REPOSITORY, Buckets
+from tests.unit.points.in_s3.dumps_in_s3 import CUSTOM, comparable, prepare, publish, put_directory, read
 from tests.unit.points.pgdump import archives
-
-EVIDENCE = "evidence"
-CUSTOM = archives.custom(archives.shop("zstd"))
-
-
-def prepare(buckets: Buckets, *asked: str, names: list[str | None] | None = None, **more: Any) -> Unfinished:
-    pairs = list(zip(names or [None] * len(asked), asked, strict=True))
-    return postgresql.prepare(buckets.source, buckets.repository, "shop", pairs, **more)
-
-
-def read(buckets: Buckets, note: Unfinished) -> list[DatabaseResult]:
-    """As the worker does."""
-    if EVIDENCE not in [bucket["Name"] for bucket in buckets.s3.list_buckets()["Buckets"]]:
-        buckets.s3.create_bucket(Bucket=EVIDENCE, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    folder = JobFolder(buckets.s3, EVIDENCE, "restores/r-1/jobs/read/")
-    server = DatabaseServer(host="", port=0, region="", ca_bundle="")
-    job = Job(kind="read", restore_id="r-1", server=server, manifest=f"s3://{REPOSITORY}/{note.key}")
-    return list(reading.run(buckets.s3, folder, job, ProgressWriter("read", lambda progress: None)))
-
-
-def publish(buckets: Buckets, note: Unfinished) -> Manifest:
-    """As ReadDumps does."""
-    folder = JobFolder(buckets.s3, EVIDENCE, "restores/r-1/jobs/read/")
-    backups = [folder.read_backup(number) for number in range(1, len(note.dumps) + 1)]
-    write_manifest(buckets.s3, REPOSITORY, postgresql.manifest(note, [backup for backup in backups if backup]))
-    return stored_points.load(buckets.s3, REPOSITORY, "shop")
-
-
-def put_directory(buckets: Buckets, path: Path, prefix: str) -> None:
-    for file in path.iterdir():
-        buckets.put(prefix + file.name, file.read_bytes())
-
-
-def comparable(backup: DatabaseBackup) -> dict[str, Any]:
-    """Without where it lies, and without digests under a seed of each reading."""
-    state = backup.model_dump(exclude={"files", "toc", "notes"})
-    for member in (*state["tables"], *state["large_objects"]):
-        member["stored"] = {name: member["stored"][name] for name in ("length", "sha256")}
-        del member["content"]
-    return state
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "lz4", "zstd"])
@@ -235,88 +188,3 @@ def test_a_dump_that_is_written_over_after_the_look_is_copied_as_it_was_or_refus
     else:
         read(buckets, note := prepare(buckets, "a.dump"))
         assert publish(buckets, note).databases[0].files[0].sha256 == hashlib.sha256(CUSTOM).hexdigest()
-
-
-WRONG = "0" * 64
-
-
-@pytest.mark.parametrize("digest", [hashlib.sha256(CUSTOM).hexdigest(), hashlib.sha256(CUSTOM).hexdigest().upper(), "-"])
-def test_a_digest_that_is_known_is_compared(buckets: Buckets, digest: str) -> None:
-    buckets.put("a.dump", CUSTOM)
-
-    note = prepare(buckets, "a.dump", digests=[digest])
-    read(buckets, note)
-
-    assert publish(buckets, note).databases[0].files[0].sha256 == hashlib.sha256(CUSTOM).hexdigest()
-
-
-def test_another_digest_makes_no_point_and_no_worker_is_needed_to_see_it(buckets: Buckets) -> None:
-    buckets.put("a.dump", CUSTOM)
-
-    with pytest.raises(BackupDamaged, match=f"s3://{BACKUPS}/a.dump: the SHA-256 of its bytes is .*, --sha256 says {WRONG}"):
-        prepare(buckets, "a.dump", digests=[WRONG])
-
-    assert buckets.left() == []
-
-
-def test_of_what_s3_copies_in_parts_the_worker_s_digest_is_compared(buckets: Buckets) -> None:
-    shop = archives.shop("none")
-    buckets.put("a.dump", archives.custom(replace(shop, rows={**shop.rows, 20: b"1\tx\n" * (2 * MIB)})))
-    note = prepare(buckets, "a.dump", digests=[WRONG], pace=Pace(2, 5 * MIB))
-    read(buckets, note)
-
-    with pytest.raises(BackupDamaged, match=f"--sha256 says {WRONG}"):
-        publish(buckets, note)
-
-
-def test_a_directory_has_no_digest_of_its_own(buckets: Buckets, tmp_path: Path) -> None:
-    put_directory(buckets, archives.directory(archives.shop("gzip"), tmp_path / "x"), "d/")
-
-    with pytest.raises(RestoreRequestInvalid, match="is a directory, which has no SHA-256 of its own"):
-        prepare(buckets, "d/", digests=[WRONG])
-    buckets.put("a.dump", CUSTOM)
-    with pytest.raises(RestoreRequestInvalid, match="64 hexadecimal digits"):
-        prepare(buckets, "a.dump", digests=["x"])
-
-
-def test_files_lie_directly_below_the_database(buckets: Buckets, tmp_path: Path) -> None:
-    put_directory(buckets, archives.directory(archives.shop("gzip"), tmp_path / "x"), "d/")
-
-    note = prepare(buckets, "d/")
-
-    prefix = keys.database_prefix("shop", note.point_ids[0], "shop")
-    assert {file.key for file in note.dumps[0].files} == {prefix + file.name for file in (tmp_path / "x").iterdir()}
-
-
-def test_dumps_are_ordered_only_if_each_of_them_lies_in_a_place_to_copy_from(buckets: Buckets, tmp_path: Path) -> None:
-    buckets.put("nightly/a.dump", CUSTOM)
-    buckets.put("other/b.dump", CUSTOM)
-    places = [f"s3://{BACKUPS}/nightly/"]
-
-    ordered = prepare(buckets, "nightly/a.dump", names=["a"], copied_from=places)
-    assert (ordered.ordered, buckets.counted("CopyObject"), buckets.left()) == (True, 0, [ordered.key, ordered.key])
-    copied = prepare(buckets, "nightly/a.dump", "other/b.dump", names=["a", "b"], copied_from=places)
-
-    assert (copied.ordered, buckets.counted("CopyObject")) == (False, 2)
-
-
-def test_what_was_ordered_once_the_command_copies_when_the_place_is_no_longer_declared(buckets: Buckets) -> None:
-    buckets.put("nightly/a.dump", CUSTOM)
-    first = prepare(buckets, "nightly/a.dump", copied_from=[f"s3://{BACKUPS}/"])
-
-    second = prepare(buckets, "nightly/a.dump")
-
-    assert (first.ordered, second.ordered, first.point_ids) == (True, False, second.point_ids)
-    assert read(buckets, second)[0].status == "READ"
-
-
-def test_ordered_is_with_what_the_requester_agrees_to_pay(buckets: Buckets) -> None:
-    buckets.put("nightly/a.dump", CUSTOM)
-    places = [f"s3://{BACKUPS}/"]
-    agreed = replace(buckets.repository, requester_pays=True)
-
-    def asked(repository: Any) -> Unfinished:
-        return postgresql.prepare(buckets.source, repository, "shop", [(None, "nightly/a.dump")], copied_from=places)
-
-    assert [asked(buckets.repository).requester_pays, asked(agreed).requester_pays] == [False, True]
-    assert unfinished.read(buckets.s3, REPOSITORY, asked(agreed).key).requester_pays
