@@ -63,6 +63,8 @@ PLAN = Function(
         may.SEE_IMAGE,
         may.SEE_SETTINGS,
     ),
+    # An order of a hundred thousand files, besides what all plans have.
+    memory=1024,
 )
 FUNCTIONS = (
     PLAN,

@@ -6,21 +6,19 @@ and nothing but what lies below a note's own prefixes.
 """
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import AwareDatetime
 
 from dbrestore.contract import keys, limits
 from dbrestore.contract.document import Document
 from dbrestore.ledger.reading import open_restores
-from dbrestore.points.in_s3 import unfinished
-from dbrestore.points.in_s3.unfinished import Unfinished
+from dbrestore.points.in_s3 import copying, unfinished
+from dbrestore.points.in_s3.copying import Repository
+from dbrestore.points.in_s3.unfinished import Heading
 from lambdas.runtime.inputs import SweepInput
 from lambdas.runtime.state import Surroundings, handler
 from lambdas.runtime.telemetry import log
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
 
 STATE: Final = "RemoveAbandonedPoints"
 
@@ -38,13 +36,14 @@ def remove_abandoned_points(_: SweepInput, surroundings: Surroundings) -> Abando
     """What was deleted."""
     s3, bucket, now = surroundings.control.s3, surroundings.settings.repository_bucket, surroundings.clock()
     # The notes first: what is begun afterwards is none of theirs.
-    notes = [note for note in unfinished.every(s3, bucket) if _is_old(note, now)]
+    notes = [note for note in unfinished.headings(s3, bucket) if _is_old(note, now)]
     at_work = _points_at_work(surroundings) if notes else set()
-    removed = {note.point_ids[0]: _remove(s3, bucket, note) for note in notes if not at_work.intersection(note.point_ids)}
+    repository = Repository(s3, bucket)
+    removed = {note.point_ids[0]: _remove(repository, note) for note in notes if not at_work.intersection(note.point_ids)}
     return Abandoned(looked_at=now, points=tuple(removed), objects=sum(removed.values()))
 
 
-def _is_old(note: Unfinished, now: datetime) -> bool:
+def _is_old(note: Heading, now: datetime) -> bool:
     return now - note.begun_at > timedelta(hours=limits.ABANDONED_AFTER_HOURS)
 
 
@@ -53,19 +52,10 @@ def _points_at_work(surroundings: Surroundings) -> set[str]:
     return {anchor.source.restore_point for anchor in anchors}
 
 
-def _remove(s3: "S3Client", bucket: str, note: Unfinished) -> int:
+def _remove(repository: Repository, note: Heading) -> int:
     """The note goes last: until then the next look finds the rest."""
-    count = sum(_below(s3, bucket, keys.point_prefix(note.instance, point_id)) for point_id in note.point_ids)
-    s3.delete_object(Bucket=bucket, Key=note.key)
+    unmade = [prefix for prefix in note.prefixes if not copying.is_there(repository, prefix + keys.MANIFEST)]
+    count = sum(copying.hide(repository, prefix) for prefix in unmade)
+    repository.s3.delete_object(Bucket=repository.bucket, Key=note.key)
     log.warning("%s of %s was abandoned on %s: %d objects deleted", note.point_ids[0], note.instance, note.begun_at, count)
     return count
-
-
-def _below(s3: "S3Client", bucket: str, prefix: str) -> int:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    present = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    if prefix + keys.MANIFEST in present:
-        return 0
-    for key in present:
-        s3.delete_object(Bucket=bucket, Key=key)
-    return len(present)

@@ -24,7 +24,8 @@ WRITES_PER_LOOK, READS_PER_LOOK = 4, 12
 # Of memory times seconds: a look takes about a second, with what the start of the function takes in it.
 FUNCTION_GB = 0.5
 LOOK_SECONDS = 1.0
-# CloseRestore has more, for the evidence, and takes longer: it is called once.
+# PlanRestore has more, for orders of a hundred thousand files; CloseRestore too, for the evidence, and takes longer. Each is called once.
+PLANNING_GB = 1.0
 CLOSING_GB, CLOSING_SECONDS = 1.0, 3.0
 
 TRANSITIONS_PER_BATCH = 3
@@ -59,7 +60,7 @@ class Effort:
 def effort(plan: Plan, seconds: Mapping[str, float]) -> Effort:
     """What the flow does; `seconds` are the expected ones by state."""
     looks = sum(PAUSES[state].looks(took) for state, took in seconds.items() if state in PAUSES)
-    gb_seconds = (INVOCATIONS - 1) * LOOK_SECONDS * FUNCTION_GB + CLOSING_SECONDS * CLOSING_GB
+    gb_seconds = LOOK_SECONDS * (PLANNING_GB + (INVOCATIONS - 2) * FUNCTION_GB) + CLOSING_SECONDS * CLOSING_GB
     once = Effort(TRANSITIONS, INVOCATIONS, gb_seconds, WRITES, READS)
     archive = to_retrieve(plan)
     retrieving = _retrieving(archive, seconds["RetrieveArchive"]) if archive else Effort()

@@ -176,7 +176,7 @@ def test_the_functions_have_the_memory_that_is_priced() -> None:
     flow = DEFINITION.read_text()
 
     assert memory["HearRetrieval"] * 0.02 == orchestration.ARRIVAL_GB_SECONDS
-    assert memory.pop("CloseRestore") == orchestration.CLOSING_GB
+    assert (memory.pop("PlanRestore"), memory.pop("CloseRestore")) == (orchestration.PLANNING_GB, orchestration.CLOSING_GB)
     # No restore's: restore points are made by them.
     assert (memory.pop("CopyDumps"), memory.pop("ReadDumps")) == (1.0, 1.0)
     assert {memory[state] for state in memory if f"${{{state}}}" in flow} == {orchestration.FUNCTION_GB}

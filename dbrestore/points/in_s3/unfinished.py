@@ -46,39 +46,44 @@ class DumpFiles(Document):
         return sum(file.length for file in self.files)
 
 
-class Unfinished(Document):
-    """Points of one instance in the making. `settings` is what else decides what becomes of the objects; `dumps` are what a worker reads,
-    of PostgreSQL alone. `ordered`: the execution that reads them has them copied first (`dbrestore.points.in_s3.ordered`), else they lie
-    there; `requester_pays` is of the bucket that they come from then."""
+class Heading(Document):
+    """Of which points a note is, and when these were begun. That of a hundred thousand files takes a third of the note's memory."""
 
     instance: str
     begun_at: AwareDatetime
     point_ids: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Where the note lies."""
+        return key(self.instance, self.point_ids[0])
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Where everything of the points lies."""
+        return tuple(keys.point_prefix(self.instance, point_id) for point_id in self.point_ids)
+
+
+class Unfinished(Heading):
+    """Points of one instance in the making. `settings` is what else decides what becomes of the objects; `dumps` are what a worker reads,
+    of PostgreSQL alone. `ordered`: the execution that reads them has them copied first (`dbrestore.points.in_s3.ordered`), else they lie
+    there; `requester_pays` is of the bucket that they come from then."""
+
     objects: tuple[PinnedObject, ...]
     settings: dict[str, str] = Field(default={})
     dumps: tuple[DumpFiles, ...] = ()
     ordered: bool = False
     requester_pays: bool = False
 
-    @property
-    def key(self) -> str:
-        """Where it lies."""
-        return key(self.instance, self.point_ids[0])
-
-    @property
-    def prefixes(self) -> tuple[str, ...]:
-        """Where everything of it lies."""
-        return tuple(keys.point_prefix(self.instance, point_id) for point_id in self.point_ids)
-
 
 def found(
     s3: "S3Client", bucket: str, instance: str, objects: Sequence[PinnedObject], settings: dict[str, str], points: int
 ) -> Unfinished | None:
     """What was begun of exactly these objects, and not ended; the newest of several."""
-    for one in sorted(every(s3, bucket, instance), key=lambda one: one.point_ids, reverse=True):
-        if not _is_made(s3, bucket, one) and one.objects == tuple(objects) and one.settings == settings and len(one.point_ids) == points:
-            return one
-    return None
+    wanted = tuple(objects), settings, points
+    # One note after the other, because each may be of a hundred thousand objects.
+    same = (one for one in every(s3, bucket, instance) if (one.objects, one.settings, len(one.point_ids)) == wanted)
+    return max((one for one in same if not _is_made(s3, bucket, one)), key=lambda one: one.point_ids, default=None)
 
 
 def _is_made(s3: "S3Client", bucket: str, one: Unfinished) -> bool:
@@ -102,8 +107,18 @@ def read(s3: "S3Client", bucket: str, at: str) -> Unfinished:
 
 def every(s3: "S3Client", bucket: str, instance: str | None = None) -> Iterator[Unfinished]:
     """What is unfinished of an instance or of all; notes that can't be read are passed over."""
-    prefix = f"{FOLDER}{keys.segment(instance)}/" if instance is not None else FOLDER
+    for at in _keys(s3, bucket, f"{FOLDER}{keys.segment(instance)}/" if instance is not None else FOLDER):
+        with suppress(InternalContradiction):
+            yield read(s3, bucket, at)
+
+
+def headings(s3: "S3Client", bucket: str) -> Iterator[Heading]:
+    """Those of all notes, whatever version wrote them; what has none is passed over."""
+    for at in _keys(s3, bucket, FOLDER):
+        with suppress(ValidationError):
+            yield Heading.from_json_of_any_version(s3.get_object(Bucket=bucket, Key=at)["Body"].read())
+
+
+def _keys(s3: "S3Client", bucket: str, prefix: str) -> Iterator[str]:
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for item in page.get("Contents", []):
-            with suppress(InternalContradiction):
-                yield read(s3, bucket, item["Key"])
+        yield from (item["Key"] for item in page.get("Contents", []))
