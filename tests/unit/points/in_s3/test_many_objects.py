@@ -9,8 +9,10 @@ import pytest
 from dbrestore.contract.adoption import patterns
 from dbrestore.contract.errors import BackupUnreadable
 from dbrestore.points.adoption import arrivals
+from dbrestore.points.in_s3 import dumps, sqlserver
 from dbrestore.points.in_s3.discovery import discover
 from dbrestore.points.in_s3.source import MOST_LISTED, Source
+from tests.statemachine import plain_moto
 from tests.unit.points.in_s3.conftest import BACKUPS, MIB, Buckets
 from tests.unit.points.in_s3.listing import ManyObjects
 
@@ -80,3 +82,23 @@ def test_the_listing_is_as_another_s3_writes_it(buckets: Buckets) -> None:
         assert [(one.key, one.length, one.etag, one.storage_class) for one in found] == [
             (one.key, one.length, one.etag, one.storage_class) for one in real
         ]
+
+
+@pytest.mark.parametrize("asked", ["logs", "logs/", ""])
+def test_adding_a_prefix_of_other_files_looks_at_a_page_of_them_and_says_where_to_look(buckets: Buckets, asked: str) -> None:
+    plain_moto.fill(BACKUPS, (f"logs/{n:05}.json" for n in range(3_500)))
+
+    with pytest.raises(BackupUnreadable, match=r"no dump lies directly there .* `dbrestore points discover s3://team-backups/"):
+        dumps.look(buckets.source, asked)
+
+    assert (buckets.counted("ListObjectsV2"), buckets.counted("GetObject")) == (1 if asked.endswith("/") else 2, 0)
+
+
+def test_of_native_backups_too_and_none_of_them_is_read(buckets: Buckets) -> None:
+    plain_moto.fill(BACKUPS, (f"logs/{n:05}.json" for n in range(3_500)))
+
+    with pytest.raises(BackupUnreadable, match=r"nothing there is named as a backup .* `dbrestore points discover` lists"):
+        sqlserver.add(buckets.source, buckets.repository, "crm", ["logs/"])
+
+    assert (buckets.counted("ListObjectsV2"), buckets.counted("GetObject")) == (5, 0)
+    assert buckets.left() == []
