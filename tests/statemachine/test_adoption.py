@@ -83,6 +83,7 @@ def test_native_backups_become_a_point_with_their_stripes_and_a_late_one_complet
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [1])
 def test_a_thousand_files_in_random_order_and_heard_of_twice_are_the_right_points_each_once(arrivals: Arrivals, seed: int) -> None:
     draw = random.Random(seed)

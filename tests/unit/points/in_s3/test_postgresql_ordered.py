@@ -8,11 +8,8 @@ from typing import Any
 import pytest
 
 from dbrestore.contract import keys
-from dbrestore.contract.errors import (
-    BackupDamaged,
-    RestoreRequestInvalid,
-)
-from dbrestore.points.in_s3 import postgresql, unfinished
+from dbrestore.contract.errors import BackupDamaged, RestoreRequestInvalid
+from dbrestore.points.in_s3 import ordered, postgresql, unfinished
 from dbrestore.points.in_s3.copying import Pace
 from dbrestore.points.in_s3.unfinished import Unfinished
 from tests.unit.points.in_s3.conftest import BACKUPS, MIB, REPOSITORY, Buckets
@@ -102,3 +99,15 @@ def test_ordered_is_with_what_the_requester_agrees_to_pay(buckets: Buckets) -> N
 
     assert [asked(buckets.repository).requester_pays, asked(agreed).requester_pays] == [False, True]
     assert unfinished.read(buckets.s3, REPOSITORY, asked(agreed).key).requester_pays
+
+
+def test_two_files_under_one_key_are_not_carried_out(buckets: Buckets) -> None:
+    for name in ("a.dump", "b.dump"):
+        buckets.put(name, CUSTOM)
+    note = prepare(buckets, "a.dump", "b.dump", names=["a", "b"], copied_from=(f"s3://{BACKUPS}/",))
+    first, second = note.dumps
+    twice = note.model_copy(update={"dumps": (first, second.model_copy(update={"files": first.files}))})
+
+    assert len(ordered.of(note, ()).wanted) == 2
+    with pytest.raises(RestoreRequestInvalid, match="two of its files have one key"):
+        ordered.of(twice, ())
