@@ -141,7 +141,7 @@ def _begun(work: RuleAtWork, point: PointRow, sound: Sequence[Unit]) -> PointRow
             places=work.places,
         )
     except FAILURES as error:
-        return _not_copied(work, point, named(error))
+        return work.failed(point, named(error), point.members)
     arn = _execution_arn(work, AdditionStart(add=_order(work, note.point_ids[0])).execution_name(point.tries + 1))
     intended = point.model_copy(update={"state": "READING", "point_id": note.point_ids[0], "at": work.now, "execution_arn": arn})
     return _start(work, work.rows.keep(intended))
@@ -169,31 +169,13 @@ def _execution_arn(work: RuleAtWork, name: str) -> str:
     return f"{work.surroundings.settings.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
 
-def _not_copied(work: RuleAtWork, point: PointRow, error: RestoreError) -> PointRow:
-    if not is_its_own(error):
-        return work.postponed(point, error)
-    return _given_up(work, point, error)
-
-
 def _failed(work: RuleAtWork, point: PointRow, error: RestoreError) -> PointRow:
     """The copies go. A dump that the worker found damaged is refused, and the next look makes the point of the others."""
     bucket, key = work.repository.bucket, unfinished.key(work.rule.instance, point.point_id)
     note = next((one for one in unfinished.every(work.repository.s3, bucket, work.rule.instance) if one.key == key), None)
     if note and is_its_own(error):
         making.remove(work.repository, note, error)
-    return _not_copied(work, point, error)
-
-
-def _given_up(work: RuleAtWork, point: PointRow, error: RestoreError) -> PointRow:
-    named_in_it = {one: key for one, key in point.members.items() if f"{work.uri(key)}:" in f"{error}:"}
-    for fingerprint, key in (named_in_it or point.members).items():
-        work.refuse(key, fingerprint, point.changed, type(error)(_about(str(error), work.uri(key))))
-    return work.rows.keep(point.model_copy(update={"state": "FAILED", "at": work.now, "next_at": None}))
-
-
-def _about(message: str, uri: str) -> str:
-    """What a message of several lines says of one of them."""
-    return next((line for line in message.splitlines() if uri in line), message)
+    return work.failed(point, error, point.members)
 
 
 def _refuse_all(work: RuleAtWork, units: Iterable[Unit], error: RestoreError) -> None:

@@ -5,7 +5,7 @@ An error of a backup is final until it is written anew. What lies outside of it 
 told once and tried again at every slow look. What may pass is tried some times, at growing distances, before it counts as such.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -130,6 +130,16 @@ class RuleAtWork:
         change = {"state": "COPYING", "tries": point.tries + 1, "at": self.now, "next_at": self.now + pause}
         return self.rows.keep(point.model_copy(update=change))
 
+    def failed(self, point: PointRow, error: RestoreError, of: Mapping[str, str]) -> PointRow:
+        """An error kept the point from being made: another try later; or, if it is the backups' own, none, and those of these (keys by
+        their fingerprints) that it names are refused, all of them if it names none."""
+        if not is_its_own(error):
+            return self.postponed(point, error)
+        named_in_it = {one: key for one, key in of.items() if f"{self.uri(key)}:" in f"{error}:"}
+        for fingerprint, key in (named_in_it or of).items():
+            self.refuse(key, fingerprint, point.changed, type(error)(_about(str(error), self.uri(key))))
+        return self.rows.keep(point.model_copy(update={"state": "FAILED", "at": self.now, "next_at": None}))
+
     def wait(self, key: str, reason: str, until: datetime | None) -> Waiting:
         """What is waited for."""
         return Waiting(uri=self.uri(key), reason=reason, until=until)
@@ -143,6 +153,11 @@ def named(error: Exception) -> RestoreError:
 def is_its_own(error: RestoreError) -> bool:
     """Whether it is the backup's: nothing but another backup changes it."""
     return isinstance(error, BackupUnfit | RequestRefused)
+
+
+def _about(message: str, uri: str) -> str:
+    """What a message of several lines says of one of them."""
+    return next((line for line in message.splitlines() if uri in line), message)
 
 
 def _may_pass(error: RestoreError) -> bool:

@@ -11,7 +11,7 @@ from dbrestore.points.adoption.sqlserver import LATE, Due, Made, Missing, Times,
 from dbrestore.points.in_s3 import sqlserver as in_s3
 from dbrestore.points.sqlserver.given import BACKUPS
 from lambdas.adding.adopting.rows import PointRow
-from lambdas.adding.adopting.rule_at_work import FAILURES, RuleAtWork, is_its_own, named
+from lambdas.adding.adopting.rule_at_work import FAILURES, RuleAtWork, named
 
 _KNOWN: Final = ("MADE", "FAILED")
 
@@ -98,10 +98,6 @@ def _made(work: RuleAtWork, point: PointRow, units: Sequence[Unit]) -> PointRow:
                 point_id=point.point_id,
                 places=work.places,
             )
-        except FAILURES as caught:
-            error = named(caught)
-            if not is_its_own(error):
-                return work.postponed(point, error)
-            work.refuse(units[0].key, units[0].fingerprint, point.changed, error)
-            return work.rows.keep(point.model_copy(update={"state": "FAILED", "at": work.now, "next_at": None}))
+        except FAILURES as error:
+            return work.failed(point, named(error), {units[0].fingerprint: units[0].key})
     return work.made(point, [unit.key for unit in units])
