@@ -8,7 +8,9 @@ import boto3
 import pytest
 
 from dbrestore.contract.errors import AwsRefused, ReplayFailed
+from dbrestore.contract.limits import VISIBLE_AFTER
 from dbrestore.points.in_s3 import unfinished
+from lambdas.runtime import invocations
 from lambdas.runtime.open_restores import request_cancel
 from lambdas.runtime.state import Surroundings
 from tests.statemachine.copied_dumps import CLEARING, LARGE, LATER, WAY, WHOLE, again, copies_row, counted, lies, ordered_of, reading
@@ -128,5 +130,39 @@ def test_what_is_half_copied_when_the_execution_is_stopped_is_seen_absent(readin
 
     assert [clean_up["status"] for clean_up in reading.sweep()] == ["SUCCEEDED"]
 
+    assert lies(note) == []
+    assert copies_row(reading)["seenAbsentAt"]
+
+
+def test_a_copying_that_was_given_up_is_waited_for_before_anything_is_called_absent(reading: World, counted: list[int]) -> None:
+    note = ordered_of(LARGE)
+    ticks = count()
+    reading.stopwatch = lambda: float(next(ticks))
+    reading.bounds = replace(reading.bounds, copying_seconds=3, visible_after=VISIBLE_AFTER)
+    reading.seconds_between_calls = VISIBLE_AFTER / 12
+    given_up = []
+
+    def stop() -> None:
+        if counted:
+            given_up.append(invocations.at_work(reading.ledger(), "CopyDumps"))
+            given_up[-1].__enter__()
+            boto3.client("stepfunctions").stop_execution(executionArn=execution_arn("restore-1"))
+            raise AwsRefused("nobody hears this any more")
+
+    reading.before["CopyDumps"] = stop
+    assert reading.run(order(note))["status"] == "ABORTED"
+    looks = count()
+
+    def answer_late() -> None:
+        if next(looks) == 1:
+            boto3.client("s3").create_multipart_upload(Bucket="repository", Key=f"{note.prefixes[0]}db0/dump.pgdump")
+
+    # S3 does what the one was asked for that nobody hears, after the first look.
+    reading.before = {"RemoveCopies": answer_late}
+    reading.calls.clear()
+
+    assert [clean_up["status"] for clean_up in reading.sweep()] == ["SUCCEEDED"]
+
+    assert reading.calls.count("RemoveCopies") > 1
     assert lies(note) == []
     assert copies_row(reading)["seenAbsentAt"]
