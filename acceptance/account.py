@@ -20,8 +20,8 @@ AWS_HOSTS = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 
 @dataclass(frozen=True)
 class TriedAccount(Account):
-    """The credentials and the Region that boto3 finds, or those of `profile` and `region`; `installation` is the run's own. `calls` hears
-    every client."""
+    """The credentials and the Region that the AWS CLI would use, or those of `profile` and `region`; `installation` is the run's own.
+    `calls` hears every client."""
 
     calls: Calls = field(default_factory=Calls)
     _made: dict[str, Any] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class TriedAccount(Account):
     @cached_property
     def session(self) -> boto3.Session:
         """The boto3 session that every client comes from."""
-        session = boto3.Session(profile_name=self.profile, region_name=self.region)
+        session = boto3.Session(profile_name=self.profile, region_name=self.wanted_region)
         self.calls.listen(session)
         return session
 

@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m acceptance", description="Try dbrestore out in an account of AWS, and remove it again."
     )
     parser.add_argument("--profile", help="of the AWS configuration; default: as boto3 finds it")
-    parser.add_argument("--region", help="default: as boto3 finds it")
+    parser.add_argument("--region", help="default: the one that the AWS CLI would use")
     parser.add_argument("--sqlserver", action="store_true", help="SQL Server Express too: an hour more")
     parser.add_argument("--sqlserver-backup", type=Path, action="append", default=[], metavar="FILE", help="a native backup to restore")
     parser.add_argument("--trials", choices=sorted(SCALES), default="quick", help="how often trials repeat what they do; default: quick")

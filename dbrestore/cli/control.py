@@ -4,6 +4,7 @@ The endpoint is boto3's own affair: with AWS_ENDPOINT_URL set, every command tal
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +22,8 @@ DEFAULT_INSTALLATION = "dbrestore"
 
 @dataclass(frozen=True)
 class Account:
-    """Who calls, and where: the credentials' profile and the Region, both boto3's defaults if None, and the prefix of the installation."""
+    """Who calls, and where: the credentials' profile and the Region, those that the AWS CLI would use if None, and the prefix of the
+    installation."""
 
     profile: str | None = None
     region: str | None = None
@@ -32,10 +34,16 @@ class Account:
         """The SSM parameter that leads to the installation's parts."""
         return f"/{self.installation}/control"
 
+    @property
+    def wanted_region(self) -> str | None:
+        """The Region to ask boto3 for; None: the one that it finds. AWS_REGION, by which the AWS CLI and the CDK go before all others (AWS
+        SDKs and Tools Reference Guide, "AWS Region"), boto3 doesn't know."""
+        return self.region or os.environ.get("AWS_REGION") or None
+
     @cached_property
     def session(self) -> boto3.Session:
         """The boto3 session that every client comes from."""
-        return boto3.Session(profile_name=self.profile, region_name=self.region)
+        return boto3.Session(profile_name=self.profile, region_name=self.wanted_region)
 
     def client(self, service: str) -> Any:
         """A client of one AWS service."""
