@@ -21,8 +21,6 @@ from tests.statemachine.engines import ENGINES, POSTGRES, SQLSERVER, Engine
 from tests.statemachine.world import ACCOUNT, TARGET_ROLE, World
 
 ACTIONS = sorted({action for row in FUNCTIONS if not row.answers_commands for one in row.target for action in one.actions})
-# Nothing of a restore is worth less without them, or only the words of an error are.
-DISPENSABLE: set[str] = set()
 A_FEW = ("ec2:RunInstances", "ec2:CreateSecurityGroup", "rds:ModifyDBInstance", "ssm:SendCommand", "ec2:TerminateInstances")
 
 
