@@ -11,6 +11,7 @@ from typing import Any
 from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
 from constructs import IConstruct
 
+from dbrestore.contract import keys
 from infrastructure.statements import Places, Statement, filled
 
 OF_CHECKOV = "CKV"
@@ -49,11 +50,11 @@ WILDCARDS: Mapping[str, str] = {
     "arn:{partition}:s3:::{prefix}-staging-g*-{account}-{region}-an/*": STAGING,
     "arn:{partition}:s3:::{evidence}/certificates/*": "bundles of certificates, one per Region; public texts",
     "arn:{partition}:s3:::{evidence}/programs/*": "programs are named by their digest",
+    **{f"arn:{{partition}}:s3:::{{evidence}}/{pattern}": BY_RESTORE for pattern in (keys.ORDERS, *keys.OF_WORKERS)},
     "arn:{partition}:s3:::{evidence}/readings/*": "how far dumps were read, by the points that are made of them; days old at the most",
     "arn:{partition}:s3:::{evidence}/restores/*": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/boot/*": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/evidence.json": BY_RESTORE,
-    "arn:{partition}:s3:::{evidence}/restores/*/jobs/*/result.json": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/manifest.sha256": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/restores/*/report.html": BY_RESTORE,
     "arn:{partition}:s3:::{evidence}/strays/*": "reports of the tag scan, one per day",

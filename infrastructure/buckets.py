@@ -93,12 +93,12 @@ def evidence_bucket(scope: Construct, target_accounts: Sequence[str], keeping: K
     old_versions = s3.LifecycleRule(noncurrent_version_expiration=Duration.days(365))
     rules = [_abandoned_uploads(), old_versions, _old_readings()]
     bucket = _bucket(scope, "Evidence", names.EVIDENCE_BUCKET, rules, keeping, lock_days)
-    worked_on = [bucket.arn_for_objects(f"{prefix}*") for prefix in ("restores/", keys.READINGS)]
+    worked_on = [bucket.arn_for_objects(pattern) for pattern in keys.OF_WORKERS]
     only_those = {"StringLike": {"s3:prefix": "restores/*"}}
     _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:GetObject", "s3:PutObject"], *worked_on)
     _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:ListBucket"], bucket.bucket_arn, conditions=only_those)
-    for prefix in ("certificates/", names.PROGRAMS):
-        _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects(f"{prefix}*"))
+    for pattern in (keys.ORDERS, "certificates/*", f"{names.PROGRAMS}*"):
+        _let(names.of(keeping.prefix, names.WORKER_ROLE), bucket, target_accounts, ["s3:GetObject"], bucket.arn_for_objects(pattern))
     return bucket
 
 

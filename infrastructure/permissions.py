@@ -6,6 +6,7 @@ on `*` have no resource-level permission in IAM.
 
 from typing import Any
 
+from dbrestore.contract import keys
 from dbrestore.contract.names import ALLOW, CREDENTIALS, INSTALLATION
 from infrastructure import names
 from infrastructure.statements import Statement
@@ -416,15 +417,21 @@ WORKER = (
         ),
         conditions=IN_THIS_REGION,
     ),
-    Statement(("s3:GetObject",), ("arn:{partition}:s3:::{repository}/*", "arn:{partition}:s3:::{evidence}/certificates/*", "{program}")),
+    Statement(
+        ("s3:GetObject",),
+        (
+            "arn:{partition}:s3:::{repository}/*",
+            "arn:{partition}:s3:::{evidence}/certificates/*",
+            f"arn:{{partition}}:s3:::{{evidence}}/{keys.ORDERS}",
+            "{program}",
+        ),
+    ),
     Statement(("s3:GetObjectVersion",), ("{in_place_files}*",)),
     DECRYPT_IN_PLACE,
     # As for the functions: without it a file that is gone would be a denied one.
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{repository}",)),
-    # Its job's documents, and how far it has read a dump.
-    Statement(
-        ("s3:GetObject", "s3:PutObject"), ("arn:{partition}:s3:::{evidence}/restores/*", "arn:{partition}:s3:::{evidence}/readings/*")
-    ),
+    # What it writes, and how far it has read a dump. Another worker's orders, a report or the evidence it can't touch.
+    Statement(("s3:GetObject", "s3:PutObject"), tuple(f"arn:{{partition}}:s3:::{{evidence}}/{pattern}" for pattern in keys.OF_WORKERS)),
     Statement(("s3:ListBucket",), ("arn:{partition}:s3:::{evidence}",), {"StringLike": {"s3:prefix": "restores/*"}}),
     # Those that RDS manages, and those that were marked for this by their name or by a tag.
     Statement(("secretsmanager:GetSecretValue",), (SECRETS + "rds!*", SECRETS + "{credential_prefix}*")),

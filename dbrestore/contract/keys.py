@@ -10,6 +10,20 @@ from urllib.parse import quote
 
 MANIFEST = "manifest.json"
 READINGS = "readings/"
+# In the evidence bucket, as patterns of IAM, whose wildcards match slashes too: what a worker is told to do, and all that workers write.
+# The rest of a restore's folder is the functions': the plan, the report, the evidence, the manifest's digest.
+ORDERS = "restores/*/jobs/*/job.json"
+OF_WORKERS = (
+    "restores/*/jobs/*/progress.json",
+    "restores/*/jobs/*/result.json",
+    "restores/*/jobs/*/promoted/*.json",
+    "restores/*/logged-in.json",
+    "restores/*/begun/*.json",
+    "restores/*/checked/*.json",
+    "restores/*/left-out/*.json",
+    "restores/*/backups/*.json",
+    f"{READINGS}*",
+)
 # What leaves room for the rest of a key of 1,024 bytes, and where a longer one is cut.
 _LONGEST_NAME = 900
 _CUT_AT = 700

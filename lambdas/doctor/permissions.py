@@ -62,7 +62,7 @@ def worker_role(patient: InstanceSide) -> Iterator[Outcome]:
     buckets = f"arn:{target.control.place.partition}:s3:::"
     asked = {
         "s3:GetObject": f"{buckets}{settings.repository_bucket}/*",
-        "s3:PutObject": f"{buckets}{settings.evidence_bucket}/restores/*",
+        "s3:PutObject": f"{buckets}{settings.evidence_bucket}/restores/r/jobs/j/result.json",
         **_login(patient),
     }
     # Of the secret's tags only one counts, and the look at the credentials has seen that it is there or not needed.

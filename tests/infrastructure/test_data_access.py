@@ -23,6 +23,8 @@ REPOSITORY = f"dbrestore-repository-{ACCOUNT}-{REGION}-an"
 EVIDENCE = f"dbrestore-evidence-{ACCOUNT}-{REGION}-an"
 BACKUP = f"{REPOSITORY}/shop/p-1/shop.dump"
 JOB = f"{EVIDENCE}/restores/r-1/jobs/replay/job.json"
+RESULT = f"{EVIDENCE}/restores/r-1/jobs/replay/result.json"
+REPORT = f"{EVIDENCE}/restores/r-1/report.json"
 CERTIFICATES = f"{EVIDENCE}/certificates/rds-ca.pem"
 PROGRAM = f"{EVIDENCE}/programs/{'0' * 64}.zip"
 EVERYTHING: list[Statement] = [{"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"}]
@@ -35,8 +37,12 @@ QUESTIONS = [
     ("s3:DeleteObject", BACKUP, set()),
     ("s3:ListBucket", REPOSITORY, {"worker"}),
     ("s3:GetObject", JOB, {"worker"}),
-    ("s3:PutObject", JOB, {"worker"}),
+    ("s3:PutObject", JOB, set()),
     ("s3:DeleteObject", JOB, set()),
+    ("s3:GetObject", RESULT, {"worker"}),
+    ("s3:PutObject", RESULT, {"worker"}),
+    ("s3:GetObject", REPORT, set()),
+    ("s3:PutObject", REPORT, set()),
     ("s3:ListBucket", EVIDENCE, {"worker"}),
     ("s3:GetObject", CERTIFICATES, {"worker"}),
     ("s3:PutObject", CERTIFICATES, set()),
@@ -131,7 +137,7 @@ def test_a_named_account_is_refused_without_tls(shared_control: Template) -> Non
     [
         ("worker", "s3:GetObject", BACKUP),
         ("worker", "s3:GetObject", JOB),
-        ("worker", "s3:PutObject", JOB),
+        ("worker", "s3:PutObject", RESULT),
         ("worker", "s3:ListBucket", EVIDENCE),
         ("worker", "s3:ListBucket", REPOSITORY),
         ("worker", "s3:GetObject", CERTIFICATES),

@@ -6,14 +6,18 @@ import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
 import pytest
 from botocore import xform_name
 
+from dbrestore.contract import keys
 from dbrestore.contract.names import staging_bucket
 from dbrestore.evidence.digests import MADE_LAST
+from dbrestore.worker.base.job_folder import JobFolder
+from dbrestore.worker.sqlserver.beginnings import Beginnings
 from infrastructure import permissions
 from infrastructure.functions import FUNCTIONS, Function
 from infrastructure.statements import Statement
@@ -294,13 +298,60 @@ def test_role_names_fit_in_the_longest_region() -> None:
     assert max(len(f"dbrestore-control-{row.state}-ap-southeast-3") for row in FUNCTIONS) <= 64
 
 
-def test_a_worker_reads_backups_and_writes_only_of_its_restores_and_readings(target: Template) -> None:
-    (policy,) = target.only("AWS::IAM::Role", RoleName=f"dbrestore-worker-{REGION}")["Policies"]
+# Of a restore and of a point in the making, below the evidence bucket: what worker programs write, and what functions write.
+OF_THE_WORKER = {
+    "restores/r-1/logged-in.json",
+    "restores/r-1/jobs/replay-2/progress.json",
+    "restores/r-1/jobs/replay-2/result.json",
+    "restores/r-1/jobs/replay-2/promoted/orders_1a2b.json",
+    "restores/r-1/checked/orders_1a2b.json",
+    "restores/r-1/left-out/orders_1a2b.json",
+    "restores/r-1/backups/1.json",
+    "restores/r-1/begun/1.json",
+    "readings/orders-prod/p-1/1.json",
+}
+OF_THE_FUNCTIONS = {
+    "restores/r-1/jobs/replay-2/job.json",
+    "restores/r-1/boot/i-0a1b.log",
+    "restores/r-1/plan.json",
+    "restores/r-1/report.json",
+    *(f"restores/r-1/{name}" for name in MADE_LAST),
+    "strays/2026-11-30T000000Z.json",
+    "certificates/rds-ca.pem",
+    f"programs/{'0' * 64}.zip",
+}
+
+
+def test_a_worker_writes_what_its_programs_write_and_no_orders_reports_or_evidence(target: Template) -> None:
     evidence = f"arn:aws:s3:::dbrestore-evidence-{ACCOUNT}-{REGION}-an"
+    (policy,) = target.only("AWS::IAM::Role", RoleName=f"dbrestore-worker-{REGION}")["Policies"]
+    patterns = [r for s in policy["PolicyDocument"]["Statement"] if "s3:PutObject" in s["Action"] for r in s["Resource"]]
 
-    writes = [s["Resource"] for s in policy["PolicyDocument"]["Statement"] if "s3:PutObject" in s["Action"]]
+    may_write = {key for key in OF_THE_WORKER | OF_THE_FUNCTIONS if any(fnmatchcase(f"{evidence}/{key}", pattern) for pattern in patterns)}
 
-    assert writes == [[f"{evidence}/restores/*", f"{evidence}/readings/*"]]
+    assert may_write == OF_THE_WORKER
+    assert all(pattern.startswith(f"{evidence}/") for pattern in patterns)
+
+
+def test_every_document_of_the_worker_is_one_of_those() -> None:
+    written: set[str] = set()
+    s3: Any = SimpleNamespace(put_object=lambda **call: written.add(call["Key"]), list_objects_v2=lambda **_: {})
+    folder = JobFolder.of(s3, "s3://evidence/restores/r-1/jobs/replay-2/job.json")
+    database = SimpleNamespace(temporary_name="orders_1a2b", to_json=str)
+    document: Any = SimpleNamespace(to_json=str)
+
+    folder.note_login()
+    for write in (folder.write_result, folder.write_progress):
+        write(document)
+    for keep in (folder.write_promoted, folder.write_checked):
+        keep(database)  # type: ignore[arg-type]
+    folder.write_backup(1, document)
+    folder.write_left_out("orders_1a2b", document)
+    Beginnings(s3, "evidence", "r-1").note(SimpleNamespace(asked_name="orders", key_prefix="r-1/1/"))  # type: ignore[arg-type]
+
+    assert written | {keys.reading_key("orders-prod", "p-1", 1)} == OF_THE_WORKER
+    writing = {name for name in vars(JobFolder) if name.startswith(("write_", "note_"))}
+    assert writing == {"note_login", "write_result", "write_progress", "write_promoted", "write_checked", "write_backup", "write_left_out"}
 
 
 def test_a_worker_logs_in_with_what_is_marked_for_it_and_nothing_else(target: Template) -> None:

@@ -264,7 +264,7 @@ def test_a_target_stack_elsewhere_names_the_control_accounts_buckets(target_else
     resources = {r for s in policy["PolicyDocument"]["Statement"] for r in s["Resource"]}
 
     assert "arn:aws:s3:::dbrestore-repository-999999999999-eu-west-1-an/*" in resources
-    assert "arn:aws:s3:::dbrestore-evidence-999999999999-eu-west-1-an/restores/*" in resources
+    assert "arn:aws:s3:::dbrestore-evidence-999999999999-eu-west-1-an/restores/*/jobs/*/job.json" in resources
 
 
 def test_workers_have_a_way_out_to_https_and_no_way_in(target: Template) -> None:

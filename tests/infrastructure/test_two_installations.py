@@ -68,7 +68,7 @@ def test_no_statement_names_a_thing_of_the_other(
     of_other = "dbrestore" if swapped else "second"
     arns = [
         f"arn:aws:s3:::{of_other}-repository-{ACCOUNT}-{REGION}-an/point/file",
-        f"arn:aws:s3:::{of_other}-evidence-{ACCOUNT}-{REGION}-an/restores/r/job.json",
+        f"arn:aws:s3:::{of_other}-evidence-{ACCOUNT}-{REGION}-an/restores/r/jobs/j/job.json",
         f"arn:aws:s3:::{contract.staging_bucket(of_other, 3, ACCOUNT, REGION)}",
         f"arn:aws:iam::{ACCOUNT}:role/{of_other}-target-{REGION}",
         f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{of_other}-PlanRestore",
