@@ -16,16 +16,19 @@ from pydantic import ValidationError
 from dbrestore.contract import keys, limits
 from dbrestore.contract.anchor import Whereabouts
 from dbrestore.contract.errors import (
+    CredentialsNotUsable,
     InternalContradiction,
     NotReady,
     RestoreClosed,
     RestoreError,
+    TargetNotUsable,
     WorkerLost,
     WorkerToReplace,
 )
-from dbrestore.contract.job import Job, JobKind, Result
+from dbrestore.contract.job import ErrorNote, Job, JobKind, Result
 from dbrestore.contract.manifest import Engine
 from dbrestore.contract.refusals import error_code
+from dbrestore.contract.sqlserver_errors import LoginRefused, ServerUnreachable
 from dbrestore.ledger import stored_plan
 from dbrestore.ledger.stored_rows import Status
 from dbrestore.ledger.table import ConditionFailed
@@ -38,6 +41,8 @@ from lambdas.worker import boot_log, shown_instances
 
 # What RDS does, not the worker: its tasks run on, and a program that begins again finds them by their keys.
 RENEWABLE = ("restore",)
+# How a job ends that found the server's door closed.
+OUTSIDE = frozenset(error.__name__ for error in (CredentialsNotUsable, LoginRefused, ServerUnreachable))
 # Which jobs another program or worker carries on.
 ENGINES: Final[dict[Engine, tuple[JobKind, ...]]] = {"postgres": ("replay", "verify"), "sqlserver": ()}
 
@@ -55,7 +60,7 @@ def ensure_job(
     """The job's result, once it is there. Raises NotReady, WorkerLost, WorkerFailed, WorkerNotStarted, WorkerTimedOut, and WorkerToReplace
     for a job that goes on when it is asked for with another worker."""
     if found := result(restore, name):
-        return found
+        return _explained(restore, where, found, while_)
     row = job_row(restore.ledger, name) or _begin(restore, name, instance_id, work, while_)
     if row.error == WorkerLost.__name__ and row.instance_id != instance_id and _is_carried_on(work):
         row = _handed_on(restore, row, instance_id, while_)
@@ -79,7 +84,7 @@ def _ensure(restore: Restore, where: Whereabouts, row: JobRow, work: Job, *, min
     may_run = error is None and (row.unheard_since is not None or _may_run(target, row, restore.now()))
     # It may have been written between the two looks.
     if not may_run and (found := result(restore, name)):
-        return found
+        return _explained(restore, where, found, while_)
     if may_run or (error is None and _renewed(restore, target, where, row, work)):
         if while_ == "RUNNING":
             group_list.keep(restore, where)
@@ -87,6 +92,18 @@ def _ensure(restore: Restore, where: Whereabouts, row: JobRow, work: Job, *, min
     error = error or _why_ended(restore, target, row)
     save(restore.ledger, row.model_copy(update={"error": type(error).__name__}))
     raise error
+
+
+def _explained(restore: Restore, where: Whereabouts, found: Result, while_: Status) -> Result:
+    """The result, but for a worker that could not get to the server: what became of the target says more than that."""
+    if while_ != "RUNNING" or found.error is None or found.error.name not in OUTSIDE:
+        return found
+    try:
+        group_list.require_reachable(restore, where)
+    except TargetNotUsable as error:
+        note = ErrorNote(name=TargetNotUsable.__name__, message=f"{error}. The worker met: {found.error.message}")
+        return found.model_copy(update={"error": note})
+    return found
 
 
 def _why_ended(restore: Restore, target: TargetAccount, row: JobRow) -> RestoreError:

@@ -37,9 +37,7 @@ ROLE = "database"
 def attach(restore: Restore, target: TargetAccount, where: Whereabouts, group_id: str, while_: Status) -> None:
     """Our group on the target's list, in force. Raises NotReady, TargetNotUsable."""
     row = restore.ledger.intend(GROUP_LIST_ENTRY, ROLE, group_list_entry(where.restore_id), while_, again=True)
-    owner = list_owner.find(target.rds, where)
-    if owner is None:
-        raise TargetNotUsable(f"{where.target.db_instance} was deleted while the restore ran")
+    owner = _there(target, where)
     if owner.memberships.get(group_id) != "active":
         _wait_or_write(restore, target, where, while_, lambda groups: [*groups, group_id])
         raise NotReady(f"waiting until {group_id} is in force on {where.target.db_instance}")
@@ -56,14 +54,7 @@ def keep(restore: Restore, where: Whereabouts) -> None:
     if row is None or row.state not in ("INTENT", "CREATED") or not row.physical_id:
         return
     target, group_id = restore.target(where), row.physical_id
-    owner = list_owner.find(target.rds, where)
-    if owner is None:
-        raise TargetNotUsable(f"{where.target.db_instance} was deleted while the restore ran")
-    if owner.name != where.target.db_instance:
-        raise TargetNotUsable(
-            f"{where.target.db_instance} was renamed to {owner.name} while the restore ran, and its "
-            "address with it: restore again into the instance by its new name"
-        )
+    owner = _by_its_name(target, where)
     # What is being added is as good as there.
     if owner.memberships.get(group_id) in ("active", "adding"):
         if row.state == "INTENT":
@@ -71,6 +62,29 @@ def keep(restore: Restore, where: Whereabouts) -> None:
             restore.ledger.created(row, group_id)
         return
     _put_back(restore, target, where, restore.ledger.taken_off(row) if row.state == "CREATED" else row)
+
+
+def require_reachable(restore: Restore, where: Whereabouts) -> None:
+    """For a worker that did not reach the server, or could not log in, and can't know why. Raises TargetNotUsable if the target is gone,
+    has another name, or is in a state that does not pass by itself."""
+    _require_lasting(_by_its_name(restore.target(where), where))
+
+
+def _by_its_name(target: TargetAccount, where: Whereabouts) -> ListOwner:
+    owner = _there(target, where)
+    if owner.name != where.target.db_instance:
+        raise TargetNotUsable(
+            f"{where.target.db_instance} was renamed to {owner.name} while the restore ran, and its "
+            "address with it: restore again into the instance by its new name"
+        )
+    return owner
+
+
+def _there(target: TargetAccount, where: Whereabouts) -> ListOwner:
+    owner = list_owner.find(target.rds, where)
+    if owner is None:
+        raise TargetNotUsable(f"{where.target.db_instance} was deleted while the restore ran")
+    return owner
 
 
 def _put_back(restore: Restore, target: TargetAccount, where: Whereabouts, row: ResourceRow) -> None:
@@ -125,12 +139,17 @@ def _wait_or_write(
             _write(restore, owner, wanted)
 
 
-def _require_settled(restore: Restore, owner: ListOwner, while_: Status) -> None:
-    # A clean-up waits all the same: it has nothing better to do.
-    if while_ == "RUNNING" and owner.status not in USABLE | PASSING:
+def _require_lasting(owner: ListOwner) -> None:
+    if owner.status not in USABLE | PASSING:
         raise TargetNotUsable(
             f"{owner.name} is {owner.status} since the restore began, which does not pass by itself: put that right, and restore again"
         )
+
+
+def _require_settled(restore: Restore, owner: ListOwner, while_: Status) -> None:
+    # A clean-up waits all the same: it has nothing better to do.
+    if while_ == "RUNNING":
+        _require_lasting(owner)
     changing = sorted(group for group, state in owner.memberships.items() if state != "active")
     if owner.status not in USABLE:
         raise instance_status.later(owner.name, f"has been {owner.status}", restore.waited)
