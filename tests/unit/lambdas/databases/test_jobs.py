@@ -4,6 +4,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.ec2.models.instances import InstanceBackend
 from moto.ssm.exceptions import SSMException
 from moto.ssm.responses import SimpleSystemManagerResponse
 
@@ -12,6 +13,7 @@ from dbrestore.contract.errors import NotReady, RestoreClosed, WorkerFailed, Wor
 from lambdas.databases.job_rows import job_row
 from lambdas.databases.replay_dumps import replay_dumps
 from lambdas.planning.plan_restore import plan_restore
+from lambdas.runtime.bounds import Bounds
 from lambdas.worker.instance import deploy_worker
 from tests.statemachine.fake_worker import end_without_result, leave_unfinished, lose_agent
 from tests.statemachine.world import REQUEST, World, execution_arn
@@ -181,6 +183,48 @@ def test_a_restore_that_closes_sends_no_job(world: World, deployed: dict[str, An
 
     assert world.worker.jobs == []
     assert boto3.client("s3").list_objects_v2(Bucket="evidence", Prefix="restores/").get("Contents", []) == []
+
+
+@pytest.fixture
+def shown(world: World, deployed: dict[str, Any]) -> list[bool]:
+    """A job is under way, on a worker that is old enough to be known everywhere. Whether EC2 shows it, look by look; then it does."""
+    answers: list[bool] = []
+    everything = InstanceBackend.all_reservations
+    world.patch.setattr(
+        InstanceBackend, "all_reservations", lambda *args, **more: everything(*args, **more) if not answers or answers.pop(0) else []
+    )
+    world.bounds = Bounds()
+    world.worker.behaviour["replay"] = leave_unfinished
+    with pytest.raises(NotReady, match="finish the job"):
+        world.invoke(replay_dumps, deployed)
+    world.clock.let_pass(seconds=limits.SHOWN_WITHIN + 1)
+    return answers
+
+
+def test_one_look_that_does_not_find_the_worker_means_nothing(world: World, deployed: dict[str, Any], shown: list[bool]) -> None:
+    for told in ("second look", "finish the job", "second look", "finish the job"):
+        shown[:] = [told == "finish the job"]
+        with pytest.raises(NotReady, match=told):
+            world.invoke(replay_dumps, deployed)
+        world.clock.let_pass(seconds=limits.LOOKS_APART + 1)
+
+    assert shown == []
+    assert len(world.worker.commands) == 1
+
+
+def test_two_looks_some_time_apart_that_do_not_find_it_mean_that_it_is_lost(
+    world: World, deployed: dict[str, Any], shown: list[bool]
+) -> None:
+    for _ in range(2):
+        shown[:] = [False]
+        with pytest.raises(NotReady, match="second look"):
+            world.invoke(replay_dumps, deployed)
+        world.clock.let_pass(seconds=limits.LOOKS_APART - 1)
+    world.clock.let_pass(seconds=2)
+    shown[:] = [False] * 3
+
+    with pytest.raises(WorkerToReplace, match="gone"):
+        world.invoke(replay_dumps, deployed)
 
 
 def test_a_worker_that_ssm_does_not_hear_is_waited_for_some_minutes_and_then_lost(world: World, deployed: dict[str, Any]) -> None:
