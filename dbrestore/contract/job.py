@@ -5,7 +5,7 @@ carries the job's URI and nothing else. The lambdas import this module; it impor
 """
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -20,6 +20,9 @@ from dbrestore.contract.texts import SqlText, Text
 
 JobKind = Literal["replay", "restore", "verify", "swap", "discard", "read"]
 DatabaseStatus = Literal["REPLAYED", "RESTORED", "PROMOTED", "DISCARDED", "READ", "FAILED"]
+# What a program goes on with after a job of this kind, without another command: the job of that name and restore, if its document lies
+# there and names the same databases, and none of them failed. A command for it that comes meanwhile waits, and finds it done.
+FOLLOWED_BY: Final[dict[JobKind, JobKind]] = {"replay": "verify"}
 
 
 class DatabaseServer(Document):

@@ -1,6 +1,7 @@
 """The worker program: `python -m dbrestore.worker s3://<bucket>/restores/<restore id>/jobs/<name>/job.json`.
 
-Exit code 0 means that result.json was written, whatever the outcome; anything else that it could not be.
+Exit code 0 means that result.json was written, whatever the outcome, and that of a job which followed; anything else that one of them
+could not be.
 """
 
 import logging

@@ -1,4 +1,5 @@
-"""One job from its document to its result. Invariant: every outcome is written down, once, even when nothing could begin.
+"""One job from its document to its result, and then the one that follows it, if it is known already: nothing of that needs another start
+of the program. Invariant: every outcome is written down, once, even when nothing could begin.
 
 A job loads its own engine's code alone: imports are a good part of what a small restore costs.
 """
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from dbrestore.contract import keys
 from dbrestore.contract.errors import RestoreError, RestoreFailed
-from dbrestore.contract.job import Absence, DatabaseResult, DatabaseServer, ErrorNote, Job, Result, SwapResult
-from dbrestore.worker.base import clients, private_folder, secrets
+from dbrestore.contract.job import FOLLOWED_BY, Absence, DatabaseResult, DatabaseServer, ErrorNote, Job, Result, SwapResult
+from dbrestore.worker.base import clients, memory, private_folder, secrets
 from dbrestore.worker.base.bounds import Bounds
 from dbrestore.worker.base.job_folder import JobFolder, Location, read_object
 from dbrestore.worker.base.lock import only_one
@@ -47,20 +48,37 @@ ENGINES: Final = {"postgres": _postgresql, "sqlserver": _sqlserver}
 
 
 def run(job_uri: str, bounds: Bounds | None = None) -> None:
-    """Do the job unless its result is there, within these bounds or the usual ones. Returns when result.json exists; raises if it could not
-    be written."""
+    """Do the job unless its result is there, within these bounds or the usual ones, and what follows it. Returns when each result.json
+    exists; raises if one could not be written."""
     # An SSM command has no AWS_REGION, and repository and evidence lie in the control account's Region, not always in this one. S3 would
     # redirect, but from names that private endpoints don't serve.
     s3 = clients.s3(keys.region_of(Location.parse(job_uri).bucket))
-    folder, bounds = JobFolder.of(s3, job_uri), bounds or Bounds()
-    with only_one(job_uri):
+    folder: JobFolder | None = JobFolder.of(s3, job_uri)
+    while folder:
+        folder = _do(folder, bounds or Bounds())
+        memory.give_back()
+
+
+def _do(folder: JobFolder, bounds: Bounds) -> JobFolder | None:
+    """Do the job of this folder unless its result is there. Returns the folder of the job that follows it, None if it has no such job, or
+    another program did it and goes on with that itself."""
+    with only_one(folder.job_uri):
         if folder.has_result():
-            return
+            return None
         job = folder.job()
         progress = ProgressWriter(job.kind, folder.write_progress, bounds.progress_seconds)
-        with private_folder.of_job(job_uri) as private:
-            result = _result(Work(s3, job, folder, progress, bounds), private)
+        with private_folder.of_job(folder.job_uri) as private:
+            result = _result(Work(folder.s3, job, folder, progress, bounds), private)
         folder.write_result(result)
+    return _following(folder, job, result)
+
+
+def _following(folder: JobFolder, job: Job, result: Result) -> JobFolder | None:
+    """Not what names other databases: it was written for another job of this kind, as when only some of them are replayed again."""
+    if job.kind not in FOLLOWED_BY or result.error or any(database.error for database in result.databases):
+        return None
+    following = folder.other(FOLLOWED_BY[job.kind])
+    return following if following.has_job() and following.job().databases == job.databases else None
 
 
 @dataclass(frozen=True)

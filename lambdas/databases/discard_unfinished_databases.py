@@ -19,7 +19,7 @@ from dbrestore.ledger.stored_rows import Meta
 from lambdas.databases import commands, discard_job, swaps
 from lambdas.databases.engines import ENGINES
 from lambdas.databases.job_rows import JobRow, job_row
-from lambdas.databases.jobs import ensure_job, result
+from lambdas.databases.jobs import ensure_job, note_unasked, result
 from lambdas.databases.outcomes import error_of
 from lambdas.databases.repeated_jobs import told_so_far
 from lambdas.databases.replay_dumps import JOB_NAME as REPLAY
@@ -85,6 +85,7 @@ def _verification(restore: Restore, where: Anchor) -> Result | None:
     """A verification whose end nobody saw still counts, unless databases that bear the asked names are being dropped."""
     if where.engine and ENGINES[where.engine].under_asked_names and job_row(restore.ledger, FIRST):
         return None
+    note_unasked(restore, VERIFY, followed=REPLAY)
     return told_so_far(restore, VERIFY)
 
 

@@ -59,9 +59,11 @@ def ensure_job(
 ) -> Result:
     """The job's result, once it is there. Raises NotReady, WorkerLost, WorkerFailed, WorkerNotStarted, WorkerTimedOut, and WorkerToReplace
     for a job that goes on when it is asked for with another worker."""
-    if found := result(restore, name):
-        return _explained(restore, where, found, while_)
+    found = result(restore, name)
+    # What follows another job may be done before anybody asked for it: its row says so to whoever counts the jobs that were begun.
     row = job_row(restore.ledger, name) or _begin(restore, name, instance_id, work, while_)
+    if found:
+        return _explained(restore, where, found, while_)
     if row.error == WorkerLost.__name__ and row.instance_id != instance_id and _is_carried_on(work):
         row = _handed_on(restore, row, instance_id, while_)
     try:
@@ -136,14 +138,26 @@ def uri(restore: Restore, name: str, document: str) -> str:
     return f"s3://{restore.settings.evidence_bucket}/{keys.job_prefix(restore.ledger.restore_id, name)}{document}"
 
 
-def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Status) -> JobRow:
-    row = JobRow(name=name, instance_id=instance_id, sent_at=restore.now())
+def write(restore: Restore, name: str, work: Job) -> None:
+    """The job's document, over what was there."""
     restore.surroundings.control.s3.put_object(
         Bucket=restore.settings.evidence_bucket,
         Key=keys.job_prefix(work.restore_id, name) + "job.json",
         Body=_text(work).encode(),
         ContentType="application/json",
     )
+
+
+def note_unasked(restore: Restore, name: str, followed: str) -> None:
+    """Give the job its row if a worker has done it after another, and nobody had asked for it yet."""
+    ledger = restore.ledger
+    if job_row(ledger, name) is None and result(restore, name) and (row := job_row(ledger, followed)):
+        save(ledger, row.model_copy(update={"name": name}))
+
+
+def _begin(restore: Restore, name: str, instance_id: str, work: Job, while_: Status) -> JobRow:
+    row = JobRow(name=name, instance_id=instance_id, sent_at=restore.now())
+    write(restore, name, work)
     ledger = restore.ledger
     try:
         ledger.table.write(ledger.table.put(item(ledger, row), "attribute_not_exists(pk)"), ledger.while_status(while_))

@@ -1,21 +1,25 @@
 """Step 5: the dumps are replayed by the worker into databases with temporary names.
 
 A row for each temporary database and its two roles is written before the job is sent: DiscardUnfinishedDatabases drops what stays
-unfinished.
+unfinished. So is the document of the job that verifies them: the worker goes on with that at once, and VerifyDatabases finds it done, under
+way, or, where the worker died, yet to be done.
 """
 
+from typing import Final
+
+from dbrestore.contract.job import FOLLOWED_BY
 from dbrestore.contract.sections import RestoredSection
 from dbrestore.ledger import reading
-from lambdas.databases import repeated_jobs
+from lambdas.databases import jobs, repeated_jobs
 from lambdas.databases.job_rows import job_row
-from lambdas.databases.jobs import uri
 from lambdas.databases.outcomes import outcomes, raise_if_all_failed, together
 from lambdas.databases.postgresql import jobs as postgresql
 from lambdas.databases.rows import intend, note_made
 from lambdas.runtime.inputs import WorkerInput
 from lambdas.runtime.state import Restore, state
 
-JOB_NAME = "replay"
+JOB_NAME: Final = "replay"
+VERIFICATION = FOLLOWED_BY[JOB_NAME]
 
 
 @state("ReplayDumps", WorkerInput, makes=True)
@@ -26,6 +30,7 @@ def replay_dumps(section: WorkerInput, restore: Restore) -> RestoredSection:
     if job_row(restore.ledger, JOB_NAME) is None:
         for database in plan.databases:
             intend(restore.ledger, database)
+        jobs.write(restore, VERIFICATION, postgresql.verify(restore, plan, plan.databases))
     told = repeated_jobs.results(
         restore,
         plan,
@@ -38,4 +43,4 @@ def replay_dumps(section: WorkerInput, restore: Restore) -> RestoredSection:
     note_made(restore.ledger, result)
     raise_if_all_failed(result)
     last = reading.numbered(JOB_NAME, len(told))
-    return RestoredSection(databases=together(*map(outcomes, told)), result=uri(restore, last, "result.json"))
+    return RestoredSection(databases=together(*map(outcomes, told)), result=jobs.uri(restore, last, "result.json"))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlparse
@@ -13,9 +14,10 @@ from moto.ssm.exceptions import SSMException
 from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
+from dbrestore.contract import keys
 from dbrestore.contract.checks.asked import CheckAnswer
 from dbrestore.contract.deployed import job_document
-from dbrestore.contract.job import Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result, SwapResult
+from dbrestore.contract.job import FOLLOWED_BY, Absence, DatabaseJob, DatabaseResult, ErrorNote, Job, LeftOut, Result, SwapResult
 from dbrestore.contract.swaps.exchanges import SwapJob
 from tests.statemachine.fake_native import NativeServer
 
@@ -27,7 +29,8 @@ class FakeWorker:
     """`databases` and `roles` are what stands in the servers. `behaviour` replaces what a kind of job does, `jobs` arrived.
     `orphaned` are the asked names of databases whose objects a role of their own must hold; `left_out` says what a job leaves out, by
     `<status> <asked name>`, `answers` what a verification is answered, by the asked name; `silent` are the instances whose agent SSM no
-    longer hears."""
+    longer hears. `goes_on`: verifies at once what it has replayed, as the program does; without, it is one of an older version, or one that
+    always dies in between."""
 
     databases: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
@@ -39,6 +42,7 @@ class FakeWorker:
     jobs: list[Job] = field(default_factory=list)
     commands: list[Any] = field(default_factory=list)
     online: bool = True
+    goes_on: bool = False
     silent: set[str] = field(default_factory=set)
     agent: str = "3.3.3572.0"
     native: NativeServer = field(init=False)
@@ -81,6 +85,16 @@ class FakeWorker:
             return
         self.jobs.append(job)
         self.behaviour.get(job.kind, FakeWorker.do)(self, job, command)
+        if self.goes_on and (uri := _following(job, command)):
+            self._go_on(command, uri)
+
+    def _go_on(self, command: Any, uri: str) -> None:
+        """The same command does the job that follows, and ends with it."""
+        following, job = copy(command), read_job(uri)
+        following.parameters, following.status = {"JobUri": [uri]}, "InProgress"
+        self.jobs.append(job)
+        self.behaviour.get(job.kind, FakeWorker.do)(self, job, following)
+        command.status = following.status
 
     def do(self, job: Job, command: Any) -> None:
         """What a worker without trouble does."""
@@ -216,6 +230,18 @@ def _is_done(job_uri: str) -> bool:
     bucket, key = _place(job_uri)
     folder = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=key.removesuffix("job.json"))
     return any(found["Key"].endswith("result.json") for found in folder["Contents"])
+
+
+def _following(job: Job, command: Any) -> str | None:
+    """As the program decides it (`tests/databases/replay/test_following.py`)."""
+    uri = command.parameters["JobUri"][0]
+    if job.kind not in FOLLOWED_BY or not _is_done(uri):
+        return None
+    bucket, key = _place(uri)
+    result = Result.from_json(boto3.client("s3").get_object(Bucket=bucket, Key=key.replace("job.json", "result.json"))["Body"].read())
+    following = f"s3://{bucket}/{keys.job_prefix(job.restore_id, FOLLOWED_BY[job.kind])}job.json"
+    failed = result.error or any(database.error for database in result.databases)
+    return None if failed or read_job(following).databases != job.databases else following
 
 
 def end_without_result(worker: FakeWorker, job: Job, command: Any) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from dbrestore.contract import keys
 from dbrestore.contract.document import Document
 from dbrestore.contract.errors import RestoreFailed
 from dbrestore.contract.job import DatabaseResult, Job, Progress, Result
@@ -52,6 +53,19 @@ class JobFolder:
     def job(self) -> Job:
         """What is to be done."""
         return Job.from_json(self._read("job.json"))
+
+    def other(self, name: str) -> "JobFolder":
+        """That of another job of the same restore."""
+        return JobFolder(self.s3, self.bucket, f"{self.prefix.partition('/jobs/')[0]}/jobs/{keys.segment(name)}/")
+
+    @property
+    def job_uri(self) -> str:
+        """Of job.json."""
+        return f"s3://{self.bucket}/{self.prefix}job.json"
+
+    def has_job(self) -> bool:
+        """Whether anybody has written it."""
+        return self._exists("job.json")
 
     def has_result(self) -> bool:
         """Whether the job is over."""
