@@ -49,6 +49,18 @@ def test_one_command_replays_and_verifies(world: World) -> None:
     assert world.inventory() == before | {"databases": ["orders"]}
 
 
+def test_what_was_verified_at_once_takes_the_name_of_what_it_replaces(world: World) -> None:
+    """The exchange needs the identity that the verification noted."""
+    world.worker.databases.add("orders")
+    was = world.worker.identity("orders")
+
+    ended = world.run({**POSTGRES.request(), "onConflict": "replace"})
+
+    assert ended["status"] == "SUCCEEDED", ended
+    assert asked_for(world) == ["replay", "swap"]
+    assert world.worker.identity("orders") not in ("", was)
+
+
 def test_a_function_of_an_older_version_writes_nothing_to_go_on_with(world: World) -> None:
     """The document that this one writes is taken away, as if it had never been."""
 

@@ -1,0 +1,28 @@
+"""The worker's program, which kills itself before the n-th line of what runs one job after the other: `python -m ... JOB_URI N`.
+
+0 kills it never, and prints how many lines there were.
+"""
+
+import sys
+from types import FrameType
+
+from dbrestore.worker import run_job
+from tests.databases.killed_lines import Lines
+
+
+def is_around_jobs(frame: FrameType) -> bool:
+    """Whether it is one of the functions that no single job's work lies in."""
+    return frame.f_code in {function.__code__ for function in (run_job.run, run_job._do, run_job._following)}
+
+
+def main(job_uri: str, last: str) -> None:
+    """Run the jobs so far."""
+    lines = Lines(int(last), is_around_jobs)
+    sys.settrace(lines.trace)
+    run_job.run(job_uri)
+    sys.settrace(None)
+    print(lines.passed)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
