@@ -110,7 +110,7 @@ def _replay(arguments: argparse.Namespace, pairs: int) -> list[str]:
 
 _REPLAYS = """How many times as fast as by hand: the median of the pairs and its interval (at least 90 %). By hand is `pg_restore -j2` of
 the dump on local disk, and for the whole then `vacuumdb --analyze-only -j2` and a count of every table. Ours are the two jobs of the
-worker, two processes, which read from S3. The server is set as RDS sets a PostgreSQL of 2 vCPUs and 8 GiB. A distant
+worker, one process, which reads from S3. The server is set as RDS sets a PostgreSQL of 2 vCPUs and 8 GiB. A distant
 S3 has 20 ms of latency and 80 MB/s per connection. Every run stands in `docs/benchmarks-replay.json`."""
 
 

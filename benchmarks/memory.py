@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks import workload
 from benchmarks.bench_cloud import AS_ON_RDS, new_restore, prepare, submit_job
-from benchmarks.replay import run_worker
+from benchmarks.replay import result_of, run_worker
 from benchmarks.shapes import SHAPES
 
 MEBIBYTE = 1024 * 1024
@@ -12,12 +12,13 @@ AT_MOST = 128
 
 
 def peaks(directory: Path, size: int, *, small_tables: bool = False) -> tuple[int, int, int]:
-    """Bytes: of the dump file, and the peak resident ones of the worker that replays and of the one that verifies. `size` in megabytes of
-    text, or in small tables."""
+    """Bytes: of the dump file, and the peak resident ones of the worker: when it has replayed, and when it has verified, too. `size` in
+    megabytes of text, or in small tables."""
     build = SHAPES["small"] if small_tables else workload.thirds
     with prepare(directory, size, build, AS_ON_RDS) as bench:
         restore_id = new_restore("memory")
-        results = [run_worker(bench, submit_job(bench, "memory", kind, restore_id)) for kind in ("replay", "verify")]
+        rest, first = (submit_job(bench, "memory", kind, restore_id) for kind in ("verify", "replay"))
+        results = (run_worker(bench, first), result_of(rest))
         replayed, verified = (int(str(result["peakMemory"])) for result in results)
         return bench.dump.stat().st_size, replayed, verified
 

@@ -4,6 +4,8 @@ in turn: same server, same TLS, as many connections.
     replay alone    the worker's first job, from S3     `pg_restore -j2` of the dump on local disk, or after downloading it
     the whole       and its second: statistics, every   and then `vacuumdb --analyze-only -j2`, and a count of every table
                     row counted, owners, the name
+
+One process does both jobs of ours, so what the second took is what its result says.
 """
 
 import json
@@ -40,17 +42,13 @@ class Spent:
 
 @dataclass(frozen=True)
 class Run:
-    """One restore: `peak` is the worker's memory in bytes, `load` the machine's average when it began."""
+    """One restore, and how many of its seconds the replay alone took: `peak` is the worker's memory in bytes, `load` the machine's average
+    when it began."""
 
-    replay: Spent
-    rest: Spent
+    replay: float
+    whole: Spent
     load: float
     peak: int = 0
-
-    @property
-    def whole(self) -> float:
-        """Seconds."""
-        return self.replay.seconds + self.rest.seconds
 
 
 @dataclass
@@ -62,24 +60,25 @@ class Pairs:
 
 
 def worker(bench: Bench) -> Run:
-    """The real worker program, a process of its own for each of its two jobs."""
+    """The real worker program, one process for its two jobs."""
     restore_id, load = new_restore("timed"), os.getloadavg()[0]
-    peaks: list[int] = []
-
-    def job(uri: str) -> None:
-        peaks.append(int(str(run_worker(bench, uri)["peakMemory"])))
-
-    replayed = _spent(bench, lambda: job(submit_job(bench, "timed", "replay", restore_id)))
-    verified = _spent(bench, lambda: job(submit_job(bench, "timed", "verify", restore_id)))
-    return Run(replayed, verified, load, max(peaks))
+    rest, first = (submit_job(bench, "timed", kind, restore_id) for kind in ("verify", "replay"))
+    whole = _spent(bench, lambda: run_worker(bench, first))
+    verified = result_of(rest)
+    return Run(whole.seconds - float(str(verified["seconds"])), whole, load, int(str(verified["peakMemory"])))
 
 
 def run_worker(bench: Bench, uri: str) -> dict[str, object]:
-    """Run one job and return its result document; a result that isn't green ends the benchmark."""
+    """Run one job, and what follows it; returns its result document. A result that isn't green ends the benchmark."""
     state = bench.directory / "state"
     state.mkdir(exist_ok=True)
     environment = {"PATH": os.environ["PATH"], "DBRESTORE_STATE_DIR": str(state), **bench.environment}
     subprocess.run([sys.executable, "-m", "dbrestore.worker", uri], env=environment, cwd=Path(__file__).parent.parent, check=True)
+    return result_of(uri)
+
+
+def result_of(uri: str) -> dict[str, object]:
+    """The result document of a job that was done."""
     key = uri.removeprefix(f"s3://{EVIDENCE}/").replace("job.json", "result.json")
     result: dict[str, object] = json.load(boto3.client("s3").get_object(Bucket=EVIDENCE, Key=key)["Body"])
     if result["error"] or any(d["error"] for d in result["databases"]):  # type: ignore[attr-defined]
@@ -89,19 +88,17 @@ def run_worker(bench: Bench, uri: str) -> dict[str, object]:
 
 def by_hand(bench: Bench) -> Run:
     """`pg_restore` of the dump that lies on local disk, then statistics and counts."""
-    load = os.getloadavg()[0]
-    return Run(_spent(bench, lambda: _pg_restore(bench, bench.dump)), _spent(bench, lambda: _look_after(bench)), load)
+    return _by_hand(bench, lambda: _pg_restore(bench, bench.dump))
 
 
 def by_hand_with_lz4(bench: Bench) -> Run:
     """The same, with the codec for long values that the worker chooses."""
-    load, options = os.getloadavg()[0], {"PGOPTIONS": "-c default_toast_compression=lz4"}
-    return Run(_spent(bench, lambda: _pg_restore(bench, bench.dump, options)), _spent(bench, lambda: _look_after(bench)), load)
+    return _by_hand(bench, lambda: _pg_restore(bench, bench.dump, {"PGOPTIONS": "-c default_toast_compression=lz4"}))
 
 
 def by_hand_from_s3(bench: Bench) -> Run:
     """The same, after boto3's transfer manager (what `aws s3 cp` does) has written the dump to disk."""
-    copy, load = bench.directory / "downloaded.pgdump", os.getloadavg()[0]
+    copy = bench.directory / "downloaded.pgdump"
 
     def download_and_restore() -> None:
         s3 = boto3.client("s3", endpoint_url=bench.environment["AWS_ENDPOINT_URL"])
@@ -109,7 +106,14 @@ def by_hand_from_s3(bench: Bench) -> Run:
         _pg_restore(bench, copy)
         copy.unlink()
 
-    return Run(_spent(bench, download_and_restore), _spent(bench, lambda: _look_after(bench)), load)
+    return _by_hand(bench, download_and_restore)
+
+
+def _by_hand(bench: Bench, restore: Callable[[], None]) -> Run:
+    load = os.getloadavg()[0]
+    first, rest = _spent(bench, restore), _spent(bench, lambda: _look_after(bench))
+    whole = Spent(first.seconds + rest.seconds, first.server + rest.server, first.client + rest.client)
+    return Run(first.seconds, whole, load)
 
 
 @dataclass(frozen=True)
@@ -167,12 +171,12 @@ def table(measured: dict[Comparison, Pairs]) -> list[str]:
         ours, theirs = pairs.ours, pairs.theirs
         cells = (
             f"{comparison.title}, {comparison.size:,} {'tables' if comparison.shape == 'small' else 'MB'}",
-            _ratio([r.replay.seconds for r in ours], [r.replay.seconds for r in theirs]),
-            _ratio([r.whole for r in ours], [r.whole for r in theirs]),
+            _ratio([r.replay for r in ours], [r.replay for r in theirs]),
+            _ratio([r.whole.seconds for r in ours], [r.whole.seconds for r in theirs]),
             f"{comparison.wanted}x",
-            f"{median(r.whole for r in ours):.1f}, {median(r.whole for r in theirs):.1f}",
-            f"{median(_server(a) / _server(b) for a, b in zip(ours, theirs, strict=True)):.2f}",
-            f"{median(r.replay.client + r.rest.client for r in ours):.1f}",
+            f"{median(r.whole.seconds for r in ours):.1f}, {median(r.whole.seconds for r in theirs):.1f}",
+            f"{median(a.whole.server / b.whole.server for a, b in zip(ours, theirs, strict=True)):.2f}",
+            f"{median(r.whole.client for r in ours):.1f}",
             f"{max(r.peak for r in ours) >> 20}",
             f"{min(r.load for r in ours + theirs):.1f} - {max(r.load for r in ours + theirs):.1f}",
         )
@@ -202,12 +206,8 @@ def _ratio(ours: list[float], theirs: list[float]) -> str:
     return f"**{median(ratios):.2f}x** ({low:.2f} - {high:.2f})"
 
 
-def _server(run: Run) -> float:
-    return run.replay.server + run.rest.server
-
-
 def _plain(run: Run) -> dict[str, object]:
-    return {"replay": vars(run.replay), "rest": vars(run.rest), "load": run.load, "peak": run.peak}
+    return {"replay": run.replay, "whole": vars(run.whole), "load": run.load, "peak": run.peak}
 
 
 def _spent(bench: Bench, work: Callable[[], object]) -> Spent:

@@ -19,8 +19,8 @@ def test_the_interval_of_a_median_covers_nine_in_ten(count: int, low: int, high:
 
 
 def test_a_row_tells_ratios_of_pairs_and_not_of_sums() -> None:
-    ours = [Run(Spent(seconds, 1.0, 0.5), Spent(1.0, 0.0, 0.5), 0.1, 64 << 20) for seconds in (1.0, 10.0, 1.0)]
-    theirs = [Run(Spent(seconds, 2.0, 0.1), Spent(1.0, 0.0, 0.1), 0.3) for seconds in (3.0, 20.0, 3.0)]
+    ours = [Run(seconds, Spent(seconds + 1.0, 1.0, 1.0), 0.1, 64 << 20) for seconds in (1.0, 10.0, 1.0)]
+    theirs = [Run(seconds, Spent(seconds + 1.0, 2.0, 0.2), 0.3) for seconds in (3.0, 20.0, 3.0)]
     comparison = Comparison("small", 100, "small tables", replay.by_hand, 1.5)
 
     row = replay.table({comparison: Pairs(ours, theirs)})[-1]
