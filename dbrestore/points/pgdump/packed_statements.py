@@ -5,12 +5,12 @@ Invariant: a few blocks are unpacked at a time; the same statements in the same 
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
-Shared = TypeVar("Shared", str, int, tuple[int, ...])
+Shared = TypeVar("Shared", bound=Hashable)
 
 # Of one block: entries, and characters if they have long statements.
 _ENTRIES: Final = 128

@@ -199,7 +199,7 @@ def _check_rest(reader: ByteReader, toc: Toc, offsets: dict[int, int]) -> None:
 
 
 def _without_offset(entry: TocEntry) -> TocEntry:
-    return replace(entry, offset_state="not set", offset=None)
+    return replace(entry, common=entry.common._replace(offset_state="not set"), offset=None)
 
 
 def _scan_directory(tar: Members, reading: _Reading) -> Contents:

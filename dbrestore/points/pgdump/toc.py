@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
 from dbrestore.contract.manifest import ArchiveFormat, Compression
@@ -18,10 +18,20 @@ from dbrestore.points.pgdump import encoding as pgdump_encoding
 from dbrestore.points.pgdump import signature as pgdump_signature
 from dbrestore.points.pgdump import toc_texts
 from dbrestore.points.pgdump.packed_statements import Block, Packing, Statements
-from dbrestore.points.pgdump.toc_values import moment, read_dependencies, read_int, read_repeated, read_string
+from dbrestore.points.pgdump.toc_values import (
+    Common,
+    Section,
+    moment,
+    read_compression,
+    read_dependencies,
+    read_int,
+    read_place,
+    read_relkind,
+    read_repeated,
+    read_section,
+    read_string,
+)
 
-Section = Literal["none", "pre-data", "data", "post-data"]
-OffsetState = Literal["not set", "set", "no data"]
 Version = tuple[int, int]
 
 MAGIC: Final = b"PGDMP"
@@ -31,8 +41,6 @@ NEWEST: Final[Version] = (1, 16)
 LONGEST: Final = 1 << 30
 
 _FORMATS: Final[dict[int, ArchiveFormat]] = {1: "custom", 3: "directory"}
-_COMPRESSIONS: Final[tuple[Compression, ...]] = ("none", "gzip", "lz4", "zstd")
-_SECTIONS: Final[dict[int, Section]] = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
 _WITH_DATA_ALONE: Final = (
     "ENCODING",
     "STDSTRINGS",
@@ -47,31 +55,61 @@ _WITH_DATA_ALONE: Final = (
 )
 _HEADER_TEXTS: Final = ("database", "server_version", "dump_version")
 RELATIONS: Final = ("TABLE", "SEQUENCE", "MATERIALIZED VIEW", "FOREIGN TABLE", "VIEW")
-_OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no data"}
 
 
 @dataclass(frozen=True, slots=True)
 class TocEntry:
     """One object of the dump. `offset` (custom format) is where its data block begins, if pg_dump knew; `member_name` (directory format)
-    its file without the compression's suffix. `access_method` is a table's (`heap`), from archive version 1.14 on. The SQL of the entry
-    is at its `place` among `statements`, which it may share with others."""
+    its file without the compression's suffix. The SQL of the entry is at its `place` among `statements`, which it may share with others."""
 
     dump_id: int
-    has_data: bool
     tag: str
-    description: str
-    section: Section
-    schema_name: str | None
-    tablespace: str
-    owner: str
-    relkind: str
-    dependencies: tuple[int, ...]
-    offset_state: OffsetState
-    offset: int | None
-    member_name: str | None
-    access_method: str = ""
+    common: Common
+    dependencies: tuple[int, ...] = ()
+    offset: int | None = None
+    member_name: str | None = None
     statements: Sequence[Statements] | Block = (Statements(),)
     place: int = 0
+
+    @property
+    def has_data(self) -> bool:
+        """Whether rows or large objects of the dump are its."""
+        return self.common.has_data
+
+    @property
+    def description(self) -> str:
+        """The kind of object: `TABLE`."""
+        return self.common.description
+
+    @property
+    def section(self) -> Section:
+        """When `pg_restore` would restore it."""
+        return self.common.section
+
+    @property
+    def schema_name(self) -> str | None:
+        """None for what lies in no schema."""
+        return self.common.schema_name
+
+    @property
+    def tablespace(self) -> str:
+        """Empty for the database's own."""
+        return self.common.tablespace
+
+    @property
+    def owner(self) -> str:
+        """The role's name."""
+        return self.common.owner
+
+    @property
+    def relkind(self) -> str:
+        """As in pg_class, from archive version 1.16 on; empty for what is no relation."""
+        return self.common.relkind
+
+    @property
+    def access_method(self) -> str:
+        """A table's (`heap`), from archive version 1.14 on."""
+        return self.common.access_method
 
     @property
     def definition(self) -> str:
@@ -188,7 +226,7 @@ def _header(reader: ByteReader) -> Toc:
         raise BackupUnreadable(f"numbers of {int_size} and offsets of {offset_size} bytes: only 4 and 4 or 8 are known")
     if format_code not in _FORMATS:
         raise BackupUnreadable(f"archive format {format_code} is unknown: dump again with pg_dump -Fc or -Fd")
-    compression = _compression(reader, version)
+    compression = read_compression(reader, version)
     dumped_at = moment([read_int(reader) for _ in range(7)])
     database, server_version, dump_version = (read_string(reader) or "" for _ in range(3))
     return Toc(version, offset_size, _FORMATS[format_code], compression, dumped_at, database, server_version, dump_version, (), 0)
@@ -201,15 +239,6 @@ def _version(raw: bytes) -> Version:
     if version > NEWEST:
         raise BackupUnreadable(f"archive version {raw[0]}.{raw[1]} is newer than 1.16, the newest known: update this program")
     return version
-
-
-def _compression(reader: ByteReader, version: Version) -> Compression:
-    if version < (1, 15):  # a zlib level, and no other codec existed
-        return "gzip" if read_int(reader) else "none"
-    code = reader.read(1)[0]
-    if code >= len(_COMPRESSIONS):
-        raise BackupUnreadable(f"compression method {code} is unknown")
-    return _COMPRESSIONS[code]
 
 
 def parse_entries(reader: ByteReader, header: Toc) -> tuple[TocEntry, ...]:
@@ -233,54 +262,24 @@ def _entry(reader: ByteReader, header: Toc, end: int, packing: Packing) -> TocEn
         raise BackupDamaged(f"the entry before byte {reader.position} has the impossible dump id {dump_id}")
     read_string(reader), read_string(reader)  # the object ids in the source's catalogue
     tag, description = read_string(reader) or "", read_repeated(reader)
-    section = _section(read_int(reader))
+    section = read_section(reader)
     definition, drop_statement, copy_statement = (read_string(reader) or "" for _ in range(3))
     schema_name, tablespace = read_repeated(reader), read_repeated(reader)
     access_method = read_repeated(reader) if header.version >= (1, 14) else ""
-    relkind = _relkind(read_int(reader)) if header.version >= (1, 16) else ""
+    relkind = read_relkind(reader) if header.version >= (1, 16) else ""
     owner, _with_oids = read_repeated(reader), read_string(reader)
     dependencies = tuple(packing.once(number) for number in read_dependencies(reader))
-    state, offset, member_name = _place(reader, header)
+    state, offset, member_name = read_place(reader, header.format, header.offset_size)
+    common = Common(bool(has_data), description, section, schema_name or None, tablespace, owner, relkind, state, access_method)
     return TocEntry(
         packing.once(dump_id),
-        bool(has_data),
         packing.once(tag),
-        description,
-        section,
-        schema_name or None,
-        tablespace,
-        owner,
-        relkind,
+        packing.once(common),
         packing.once(dependencies),
-        state,
         offset,
         member_name,
-        access_method,
         *packing.place(Statements(definition, copy_statement, drop_statement)),
     )
-
-
-def _section(code: int) -> Section:
-    if code not in _SECTIONS:
-        raise BackupDamaged(f"an entry of the table of contents is in section {code}: there are 1 to 4")
-    return _SECTIONS[code]
-
-
-def _relkind(code: int) -> str:
-    if not 0 <= code < 128:
-        raise BackupDamaged(f"an entry of the table of contents has the impossible relkind {code}")
-    return chr(code) if code else ""
-
-
-def _place(reader: ByteReader, header: Toc) -> tuple[OffsetState, int | None, str | None]:
-    if header.format == "directory":
-        return "no data", None, read_string(reader) or None
-    flag = reader.read(1)[0]
-    if flag not in _OFFSET_STATES:
-        raise BackupDamaged(f"an entry of the table of contents has the unknown offset flag {flag}")
-    offset = int.from_bytes(reader.read(header.offset_size), "little")
-    state = _OFFSET_STATES[flag]
-    return state, offset if state == "set" else None, None
 
 
 def _decoded(toc: Toc, codec: str) -> Toc:

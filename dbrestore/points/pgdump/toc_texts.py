@@ -10,7 +10,7 @@ from dbrestore.points.pgdump.packed_statements import Packing, Statements
 if TYPE_CHECKING:
     from dbrestore.points.pgdump.toc import TocEntry
 
-_OWN: Final = ("tag", "description", "owner", "schema_name", "tablespace", "access_method")
+_COMMON: Final = ("description", "owner", "schema_name", "tablespace", "access_method")
 
 
 def decoded(entries: "tuple[TocEntry, ...]", codec: str, raw: str = "utf-8") -> "tuple[TocEntry, ...]":
@@ -23,8 +23,8 @@ def decoded(entries: "tuple[TocEntry, ...]", codec: str, raw: str = "utf-8") -> 
 
 def is_ascii(entry: "TocEntry") -> bool:
     """Whether all of its texts are the same in any encoding."""
-    own = ((getattr(entry, name) or "") for name in _OWN)
-    return all(map(str.isascii, own)) and all(map(str.isascii, entry.statements[entry.place]))
+    common = ((getattr(entry.common, name) or "") for name in _COMMON)
+    return entry.tag.isascii() and all(map(str.isascii, common)) and all(map(str.isascii, entry.statements[entry.place]))
 
 
 def text(found: str, codec: str, raw: str = "utf-8") -> str:
@@ -36,7 +36,7 @@ def text(found: str, codec: str, raw: str = "utf-8") -> str:
 
 
 def _decoded(entry: "TocEntry", codec: str, raw: str, packing: Packing) -> "TocEntry":
-    own: dict[str, Any] = {name: text(getattr(entry, name) or "", codec, raw) for name in _OWN}
-    own["schema_name"] = own["schema_name"] or None
+    found: dict[str, Any] = {name: text(getattr(entry.common, name) or "", codec, raw) for name in _COMMON}
+    common = packing.once(entry.common._replace(**found | {"schema_name": found["schema_name"] or None}))
     statements, place = packing.place(Statements(*(text(each, codec, raw) for each in entry.statements[entry.place])))
-    return replace(entry, statements=statements, place=place, **own)
+    return replace(entry, tag=text(entry.tag, codec, raw), common=common, statements=statements, place=place)

@@ -5,14 +5,36 @@ import struct
 import sys
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
-from dbrestore.contract.errors import BackupDamaged
+from dbrestore.contract.errors import BackupDamaged, BackupUnreadable
+from dbrestore.contract.manifest import ArchiveFormat, Compression
 from dbrestore.points.byte_reader import ByteReader
+
+Section = Literal["none", "pre-data", "data", "post-data"]
+OffsetState = Literal["not set", "set", "no data"]
 
 # Definitions have kilobytes, the longest known a few megabytes; what is longer is a length that was damaged, or meant to exhaust memory.
 LONGEST_STRING: Final = 64 << 20
 _INT: Final = struct.Struct("<BI")
+_SECTIONS: Final[dict[int, Section]] = {1: "none", 2: "pre-data", 3: "data", 4: "post-data"}
+_COMPRESSIONS: Final[tuple[Compression, ...]] = ("none", "gzip", "lz4", "zstd")
+_OFFSET_STATES: Final[dict[int, OffsetState]] = {1: "not set", 2: "set", 3: "no data"}
+
+
+class Common(NamedTuple):
+    """What many entries have in common, and is held once for all of them. `access_method` is a table's (`heap`), from archive version 1.14
+    on."""
+
+    has_data: bool = False
+    description: str = ""
+    section: Section = "none"
+    schema_name: str | None = None
+    tablespace: str = ""
+    owner: str = ""
+    relkind: str = ""
+    offset_state: OffsetState = "no data"
+    access_method: str = ""
 
 
 def read_int(reader: ByteReader) -> int:
@@ -64,6 +86,44 @@ def _signed(reader: ByteReader, sign: int, value: int) -> int:
 def read_repeated(reader: ByteReader) -> str:
     """One String that many values have in common, held once: there may be hundreds of thousands of them. NULL is empty."""
     return sys.intern(read_string(reader) or "")
+
+
+def read_section(reader: ByteReader) -> Section:
+    """When an entry is restored."""
+    code = read_int(reader)
+    if code not in _SECTIONS:
+        raise BackupDamaged(f"an entry of the table of contents is in section {code}: there are 1 to 4")
+    return _SECTIONS[code]
+
+
+def read_relkind(reader: ByteReader) -> str:
+    """A letter of pg_class; empty for none."""
+    code = read_int(reader)
+    if not 0 <= code < 128:
+        raise BackupDamaged(f"an entry of the table of contents has the impossible relkind {code}")
+    return chr(code) if code else ""
+
+
+def read_compression(reader: ByteReader, version: tuple[int, int]) -> Compression:
+    """Of the rows, as the header of an archive of that version tells it. Raises BackupUnreadable for a method that isn't known."""
+    if version < (1, 15):  # a zlib level, and no other codec existed
+        return "gzip" if read_int(reader) else "none"
+    code = reader.read(1)[0]
+    if code >= len(_COMPRESSIONS):
+        raise BackupUnreadable(f"compression method {code} is unknown")
+    return _COMPRESSIONS[code]
+
+
+def read_place(reader: ByteReader, kind: ArchiveFormat, offset_size: int) -> tuple[OffsetState, int | None, str | None]:
+    """Where an entry's data lies: whether its offset is known, the offset, and the file in a directory."""
+    if kind == "directory":
+        return "no data", None, read_string(reader) or None
+    flag = reader.read(1)[0]
+    if flag not in _OFFSET_STATES:
+        raise BackupDamaged(f"an entry of the table of contents has the unknown offset flag {flag}")
+    offset = int.from_bytes(reader.read(offset_size), "little")
+    state = _OFFSET_STATES[flag]
+    return state, offset if state == "set" else None, None
 
 
 def moment(parts: list[int]) -> datetime:

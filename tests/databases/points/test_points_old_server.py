@@ -55,5 +55,5 @@ def test_an_older_redirected_dump_has_its_offsets_in_place(source: Source, tmp_p
 
     toc = pgdump_scan.peek(path)
 
-    assert {e.offset_state for e in toc.entries if e.has_data} == {"set"}
+    assert {e.common.offset_state for e in toc.entries if e.has_data} == {"set"}
     assert [t.rows for t in pgdump_scan.scan(path, toc, lambda _: None).tables] == [2, 4000, 0, 6000, 3]

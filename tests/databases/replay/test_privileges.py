@@ -5,6 +5,7 @@ import pytest
 
 from dbrestore.contract.job import DatabaseResult
 from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.points.pgdump.toc_values import Common
 from dbrestore.worker.postgresql.checks.privileges import Expected, lost
 from dbrestore.worker.postgresql.rights.acl_sources import all_privileges
 from dbrestore.worker.postgresql.rights.privileges import Privilege, Surroundings, privileges
@@ -141,7 +142,7 @@ def test_a_privilege_that_was_lost_in_silence_is_told(cloud: Cloud, definition: 
     made += "GRANT reader TO master; CREATE SCHEMA app; GRANT CONNECT ON DATABASE granted TO reader; "
     made += f"{BY_DEFAULT} IN SCHEMA app GRANT USAGE, UPDATE ON SEQUENCES TO reader; "
     cloud.execute(made + "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "granted")
-    entry = TocEntry(1, False, "x", "ACL", "none", None, "", "master", "", (), "no data", None, None).defined_by(definition)
+    entry = TocEntry(1, "x", Common(description="ACL", owner="master")).defined_by(definition)
     with psycopg.connect(cloud.dsn("granted"), autocommit=True, options="-c search_path=") as master:
         expected = Expected(all_privileges(master))
         around = Surroundings("granted" if " DATABASE " in definition else None)

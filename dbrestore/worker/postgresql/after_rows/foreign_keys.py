@@ -73,7 +73,7 @@ def _of_partition(
         entry,
         dump_id=number,
         tag=f"{leaf.tag} {name}",
-        schema_name=leaf.schema_name,
+        common=entry.common._replace(schema_name=leaf.schema_name),
         dependencies=(leaf.dump_id, *entry.dependencies),
     ).defined_by(f"ALTER TABLE ONLY {sql.Identifier(*table).as_string()}{rest}")
     return _steps(made, table, name, leaf.dump_id, pointed_at, frozenset((units.unit_of[leaf.dump_id],)))

@@ -45,7 +45,7 @@ def test_every_known_version_is_read_to_the_last_byte_of_its_toc(version: tuple[
         (10,),
         True,
     )
-    assert (rows.copy_statement, rows.offset_state, rows.offset) == (
+    assert (rows.copy_statement, rows.common.offset_state, rows.offset) == (
         "COPY public.orders (id, note) FROM stdin;\n",
         "set",
         toc.length,

@@ -4,13 +4,14 @@ import pytest
 
 from dbrestore.points.pgdump.packed_statements import Statements
 from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.points.pgdump.toc_values import Common
 from dbrestore.worker.postgresql.addresses import Key, firing, object_keys
 
 
 def entry(description: str, tag: str, drop: str = "", definition: str = "", schema: str | None = "s") -> TocEntry:
     """An entry of the table of contents."""
     sql = (Statements(definition, drop=drop),)
-    return TocEntry(1, False, tag, description, "pre-data", schema, "", "owner", "", (), "no data", None, None, statements=sql)
+    return TocEntry(1, tag, Common(False, description, "pre-data", schema, owner="owner"), statements=sql)
 
 
 @pytest.mark.parametrize(

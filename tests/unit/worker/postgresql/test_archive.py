@@ -2,27 +2,15 @@
 
 from datetime import datetime
 
-from dbrestore.points.pgdump.toc import Section, Toc, TocEntry
+from dbrestore.points.pgdump.toc import Toc, TocEntry
+from dbrestore.points.pgdump.toc_values import Common, Section
 from dbrestore.worker.postgresql.archive import divide, fix_ups
 
 
 def entry(dump_id: int, description: str, tag: str, section: Section, *needs: int, definition: str = "", tablespace: str = "") -> TocEntry:
     """An entry in the schema app."""
-    return TocEntry(
-        dump_id,
-        description == "TABLE DATA",
-        tag,
-        description,
-        section,
-        "app",
-        tablespace,
-        "owner",
-        "",
-        needs,
-        "no data",
-        None,
-        None,
-    ).defined_by(definition)
+    common = Common(description == "TABLE DATA", description, section, "app", tablespace, "owner")
+    return TocEntry(dump_id, tag, common, needs).defined_by(definition)
 
 
 def toc(*entries: TocEntry) -> Toc:

@@ -1,27 +1,28 @@
 """Slow indexes are estimated as slow, so that they begin first."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dbrestore.points.pgdump.toc import TocEntry
+from dbrestore.points.pgdump.toc_values import Common
 from dbrestore.worker.postgresql.after_rows import building_costs
 from dbrestore.worker.postgresql.archive import Archive
 
 TABLE = 'CREATE TABLE public.events (\n    id bigint NOT NULL,\n    at timestamp with time zone,\n    note text,\n    "a b" text\n);\n\n\n'
-EMPTY = TocEntry(
-    dump_id=0, has_data=False, tag="", description="", section="pre-data",
-    schema_name="public", tablespace="", owner="", relkind="r", offset_state="no data", dependencies=(), offset=None, member_name="",
-)  # fmt: skip
+
+
+def made(dump_id: int, description: str, tag: str = "", *needs: int) -> TocEntry:
+    """An entry in the schema public."""
+    return TocEntry(dump_id, tag, Common(False, description, "pre-data", "public", relkind="r"), needs)
 
 
 def cost(definition: str, description: str = "INDEX") -> int:
     """Of an index of a table of a million bytes."""
-    table = replace(EMPTY, dump_id=1, description="TABLE", tag="events").defined_by(TABLE)
-    data = replace(EMPTY, dump_id=2, description="TABLE DATA", dependencies=(1,))
-    index = replace(EMPTY, dump_id=3, description=description, dependencies=(1,)).defined_by(definition)
+    table = made(1, "TABLE", "events").defined_by(TABLE)
+    data = made(2, "TABLE DATA", "", 1)
+    index = made(3, description, "", 1).defined_by(definition)
     entries = (table, data, index)
     toc: Any = SimpleNamespace(entries=entries, by_dump_id={entry.dump_id: entry for entry in entries})
     backup: Any = SimpleNamespace(tables=[SimpleNamespace(dump_id=2, uncompressed_length=1_000_000)])
